@@ -1,0 +1,48 @@
+import type { Finding } from '../../errors/index.ts';
+import { type HostFacts, mountOf, mounts } from '../../facts/index.ts';
+import type { HostView } from '../../host/index.ts';
+import { activeNumber, etcFolder, findGeneration, generationFolder, payloadRoot, pointer } from '../../store/index.ts';
+import type { Step } from '../../transaction/index.ts';
+import type { Backend } from '../types.ts';
+
+/** Files stay where the store put them; one symlink in /etc says which generation is active. Atomic, no mount, no gap. */
+export const prefix: Backend = {
+  name: 'prefix',
+  fits,
+  root: (facts) => payloadRoot(facts.ostree.known && facts.ostree.value),
+  base: () => `${pointer}/payload`,
+  // The generation's own folder, not the pointer: a pod that starts during a switch must not mix two releases.
+  home: (payloadFolder) => payloadFolder,
+  plan: async (host, _from, to) => {
+    const before = (await host.readlink(pointer)) ?? 'absent';
+    const after = to === undefined ? 'absent' : generationFolder(to.number);
+    if (before === after) return [];
+    const switchPointer: Step = { kind: 'pointer', path: pointer, before, after };
+    if (to === undefined) return [switchPointer, { kind: 'drop-folder', path: etcFolder }];
+    const folderThere = (await host.lstat(etcFolder)) !== undefined;
+    return folderThere ? [switchPointer] : [{ kind: 'folder', path: etcFolder, mode: 0o755 }, switchPointer];
+  },
+  observe: async (host) => {
+    const number = await activeNumber(host);
+    if (number === undefined) return { problems: [] };
+    const generation = await findGeneration(host, number);
+    if (generation === undefined) return { problems: [`${pointer} points at generation ${number}, which is not there`] };
+    const there = (await host.stat(`${pointer}/payload`))?.kind === 'directory';
+    return { generation: number, problems: there ? [] : [`${pointer}/payload leads nowhere`] };
+  },
+};
+
+async function fits(host: HostView, facts: HostFacts): Promise<Finding[]> {
+  const root = prefix.root(facts);
+  const real = await host.realpath(root);
+  const mount = mountOf(await mounts(host), real);
+  const bad = (['noexec', 'ro'] as const).filter((option) => mount?.options.includes(option));
+  return bad.map((option) => ({
+    code: 'backend-unfit',
+    level: 'blocker',
+    subject: real,
+    found: `${real} lies on ${mount?.point}, which is mounted ${option}`,
+    needed: 'a file system that can be written and from which programs may run',
+    next: `mount -o remount,${option === 'ro' ? 'rw' : 'exec'} ${mount?.point}`,
+  }));
+}

@@ -1,0 +1,136 @@
+import { stat } from 'node:fs/promises';
+import { KataError } from '../errors/index.ts';
+import type { Digest } from '../host/types.ts';
+import type { Emit } from '../report/events.ts';
+import { readArchive } from './archive.ts';
+import { digestOfFolder, readFolder, sizeOfFolder } from './folder.ts';
+import { checkLinks, modeOf } from './memberRules.ts';
+import type { Receiver } from './receive.ts';
+import { openSource } from './sourceBytes.ts';
+import { emptyTree } from './tree.ts';
+import type { Bundle, BundleRequest, SourceRecord, TreeEntry } from './types.ts';
+import { writerInto } from './writer.ts';
+
+export type { Bundle, BundleRequest, SourceRecord, TreeEntry } from './types.ts';
+
+const emitEveryMs = 100;
+
+/**
+ * Unpacks one or several sources of a release into `request.into`, in one pass, checking every member before it is written.
+ * Throws the codes of the bundle (exit 4), `host-program-missing`, `host-space`, `interrupted`; then `into` holds rubbish.
+ */
+export async function readBundles(request: BundleRequest): Promise<Bundle> {
+  const receiver = receiverFor(request);
+  const onBytes = await progress(request);
+  const sources: SourceRecord[] = [];
+  for (const [index, path] of request.sources.entries()) {
+    const read = (await isFolder(path)) ? readFolder : readArchive;
+    const wanted = request.digests?.[index];
+    const source = await read(path, index, receiver, { onBytes: onBytes.add, signal: request.signal }).catch((error: unknown) =>
+      orWrongDigest(error, path, wanted),
+    );
+    checkDigest(source, wanted);
+    sources.push(source);
+  }
+  onBytes.end();
+  const names = sources.map((source) => source.name).join(', ');
+  if (receiver.tree.places.size === 0) throw noRelease(names);
+  checkLinks(receiver.tree.listing, names);
+  receiver.writer.finish((folder) => folderMode(receiver, folder));
+  return bundleOf(receiver, sources);
+}
+
+/** The digest that `readBundles` would record for a source: of an archive's bytes, or of a folder's listing with its contents. */
+export async function digestOfSource(path: string): Promise<Digest> {
+  if (await isFolder(path)) return await digestOfFolder(path);
+  const bytes = await openSource(path);
+  try {
+    for await (const _ of bytes.chunks(false));
+    return bytes.digest();
+  } finally {
+    await bytes.close();
+  }
+}
+
+function receiverFor({ into, keep }: BundleRequest): Receiver {
+  return {
+    tree: emptyTree(),
+    writer: writerInto(into),
+    keep,
+    entries: new Map(),
+    machines: new Map(),
+    version: undefined,
+    skippedFiles: 0,
+    skippedBytes: 0,
+  };
+}
+
+function bundleOf(receiver: Receiver, sources: SourceRecord[]): Bundle {
+  const { tree, writer, entries, machines, version, skippedFiles, skippedBytes } = receiver;
+  const folders = [...writer.folders].map((path): TreeEntry => ({ path, kind: 'directory', mode: folderMode(receiver, path) }));
+  return {
+    sources,
+    entries: [...entries.values(), ...folders].sort((a, b) => (a.path < b.path ? -1 : 1)),
+    listing: tree.listing,
+    ...(version === undefined ? {} : { version }),
+    machines,
+    skippedFiles,
+    skippedBytes,
+  };
+}
+
+function folderMode(receiver: Receiver, folder: string): number {
+  return receiver.tree.places.get(folder)?.mode ?? modeOf('directory', 0o755);
+}
+
+async function progress({ sources, emit }: BundleRequest): Promise<{ add(bytes: number): void; end(): void }> {
+  let totalBytes = 0;
+  for (const source of sources)
+    totalBytes += (await isFolder(source)) ? await sizeOfFolder(source) : ((await stat(source).catch(() => undefined))?.size ?? 0);
+  let doneBytes = 0;
+  let last = 0;
+  const tell: Emit = emit;
+  return {
+    add(bytes) {
+      doneBytes += bytes;
+      const now = performance.now();
+      if (now - last < emitEveryMs) return;
+      last = now;
+      tell({ kind: 'bytes', name: 'unpack', doneBytes, totalBytes });
+    },
+    end: () => tell({ kind: 'bytes', name: 'unpack', doneBytes, totalBytes }),
+  };
+}
+
+function checkDigest(source: SourceRecord, wanted: Digest | undefined): void {
+  if (wanted === undefined || wanted === source.digest) return;
+  throw new KataError('bundle-digest', {
+    subject: source.name,
+    found: `${source.name} has the digest ${source.digest}`,
+    needed: `the digest ${wanted}`,
+    next: 'fetch the archive again; if the digest stays, do not trust its origin',
+    details: { found: source.digest, wanted },
+  });
+}
+
+/** A file that is not the one that was asked for is told as such, whatever else is wrong with it. */
+async function orWrongDigest(error: unknown, path: string, wanted: Digest | undefined): Promise<never> {
+  if (wanted !== undefined && error instanceof KataError && error.exitCode === 4 && error.code !== 'bundle-missing') {
+    const found = await digestOfSource(path).catch(() => undefined);
+    if (found !== undefined) checkDigest({ name: path.slice(path.lastIndexOf('/') + 1), digest: found, sizeBytes: 0 }, wanted);
+  }
+  throw error;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
+}
+
+function noRelease(names: string): KataError {
+  return new KataError('bundle-layout', {
+    subject: names,
+    found: `there is nothing below opt/kata in ${names}`,
+    needed: 'a release archive of Kata Containers',
+    next: 'name kata-static-VERSION-ARCH.tar.zst or kata-go-static-VERSION-ARCH.tar.zst',
+  });
+}

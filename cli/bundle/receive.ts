@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto';
+import type { Digest } from '../host/types.ts';
+import { rejected } from './complaints.ts';
+import { machineOf } from './elf.ts';
+import { checkAsset, modeOf, needsHead } from './memberRules.ts';
+import { type Claim, claim, duplicate, type Tree } from './tree.ts';
+import type { TreeEntry } from './types.ts';
+import type { Writer } from './writer.ts';
+
+/** What all sources of one bundle share while they are read. */
+export interface Receiver {
+  tree: Tree;
+  writer: Writer;
+  keep(path: string): boolean;
+  entries: Map<string, TreeEntry>;
+  machines: Map<string, string>;
+  version: string | undefined;
+  skippedFiles: number;
+  skippedBytes: number;
+}
+
+const headBytes = 4096;
+const versionPath = 'VERSION';
+const programFolders = /^(?:bin|libexec|runtime-rs)\//;
+
+/** A folder: it is made only when something in it is kept. */
+export function receiveFolder(receiver: Receiver, member: Claim): void {
+  claim(receiver.tree, member);
+}
+
+/** A link, its target already relative. */
+export function receiveLink(receiver: Receiver, member: Claim & { target: string }): void {
+  const { path, target } = member;
+  if (claim(receiver.tree, member) === 'same' || !receiver.keep(path)) return;
+  receiver.writer.symlink(path, target);
+  receiver.entries.set(path, { path, kind: 'symlink', mode: 0o777, target });
+}
+
+/** A file: written, compared or skipped. Reads `body` to its end, or not at all when its bytes do not matter. */
+export async function receiveFile(receiver: Receiver, member: Claim, body: AsyncIterable<Buffer>): Promise<void> {
+  const { path, sizeBytes, sourceName } = member;
+  checkAsset(path, sizeBytes, undefined, sourceName);
+  if (path === versionPath && sizeBytes > headBytes) throw rejected('bundle-layout', sourceName, path, 'is too long', 'a version');
+  const state = claim(receiver.tree, member);
+  const head = headOf(body);
+  if (receiver.keep(path)) await receiveKept(receiver, member, head.body, state);
+  else {
+    if (state === 'new') {
+      receiver.skippedFiles++;
+      receiver.skippedBytes += sizeBytes;
+    }
+    if (path === versionPath || needsHead(path, sizeBytes)) for await (const _ of head.body);
+  }
+  checkAsset(path, sizeBytes, head.bytes(), sourceName);
+  if (path === versionPath) receiver.version = head.bytes().toString().trim();
+  const machine = programFolders.test(path) ? machineOf(head.bytes()) : undefined;
+  if (machine !== undefined) receiver.machines.set(path, machine);
+}
+
+/** A hard link: a file with the content of one that came before it in the same archive. */
+export async function receiveHardLink(receiver: Receiver, member: Claim & { target: string }): Promise<void> {
+  const { path, target, source, sourceName } = member;
+  const place = receiver.tree.places.get(target);
+  if (place?.kind !== 'file' || place.source !== source) {
+    const found = `is a hard link to ${target}, which is no file that came before it`;
+    throw rejected('bundle-member-escapes', sourceName, path, found, 'hard links to files of the same archive');
+  }
+  const { target: _, ...file } = member;
+  const state = claim(receiver.tree, { ...file, kind: 'file', sizeBytes: place.sizeBytes });
+  const original = receiver.entries.get(target);
+  if (!receiver.keep(path)) {
+    if (state === 'new') receiver.skippedFiles++;
+    return;
+  }
+  if (original?.digest === undefined) {
+    const found = `is a hard link to ${target}, which no wanted handler keeps`;
+    throw rejected('bundle-member-kind', sourceName, path, found, 'a copy or a symlink in place of the hard link');
+  }
+  if (state === 'same') {
+    if (receiver.entries.get(path)?.digest !== original.digest) throw duplicate(member, false);
+    return;
+  }
+  await receiver.writer.copy(target, path);
+  receiver.entries.set(path, { ...original, path });
+}
+
+async function receiveKept(receiver: Receiver, member: Claim, body: AsyncIterable<Buffer>, state: 'new' | 'same'): Promise<void> {
+  const { path, sizeBytes } = member;
+  if (state === 'same') {
+    if ((await digestOf(body)) !== receiver.entries.get(path)?.digest) throw duplicate(member, false);
+    return;
+  }
+  const mode = modeOf('file', member.mode);
+  const digest = await receiver.writer.file(path, mode, body);
+  receiver.entries.set(path, { path, kind: 'file', mode, sizeBytes, digest });
+}
+
+/** The body, passed on, and a copy of its first bytes. */
+function headOf(body: AsyncIterable<Buffer>): { body: AsyncGenerator<Buffer, void>; bytes(): Buffer } {
+  let head: Buffer = Buffer.alloc(0);
+  async function* pass(): AsyncGenerator<Buffer, void> {
+    for await (const piece of body) {
+      if (head.length < headBytes) head = Buffer.concat([head, piece.subarray(0, headBytes - head.length)]);
+      yield piece;
+    }
+  }
+  return { body: pass(), bytes: () => head };
+}
+
+export async function digestOf(body: AsyncIterable<Buffer>): Promise<Digest> {
+  const hash = createHash('sha256');
+  for await (const piece of body) hash.update(piece);
+  return `sha256:${hash.digest('hex')}`;
+}

@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto';
+import { constants, type FileHandle, open } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { errnoOf, KataError } from '../errors/index.ts';
+import type { Digest } from '../host/types.ts';
+import { stopped } from './complaints.ts';
+
+/** An archive that is read once, from its first byte to its last. */
+export interface SourceBytes {
+  name: string;
+  sizeBytes: number;
+  /** The first 512 bytes, or fewer. */
+  head: Buffer;
+  /** With `fresh` each chunk is the reader's own; without it a chunk is overwritten two chunks later. */
+  chunks(fresh: boolean): AsyncGenerator<Buffer, void>;
+  /** Over the bytes that `chunks` gave; call it after the last. */
+  digest(): Digest;
+  close(): Promise<void>;
+}
+
+export interface Watch {
+  onBytes?: (bytes: number) => void;
+  signal?: AbortSignal | undefined;
+}
+
+const chunkBytes = 1 << 20;
+
+/** Throws `bundle-missing` when it cannot be read, `bundle-format` when it is no file. */
+export async function openSource(path: string, watch: Watch = {}): Promise<SourceBytes> {
+  const name = basename(path);
+  const file = await openFile(path, name);
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile()) throw notAFile(path, name);
+    const head = Buffer.alloc(512);
+    const { bytesRead } = await file.read(head, 0, head.length, 0);
+    const hash = createHash('sha256');
+    return {
+      name,
+      sizeBytes: stat.size,
+      head: head.subarray(0, bytesRead),
+      chunks: (fresh) => readChunks(file, fresh, watch, (chunk) => hash.update(chunk)),
+      digest: () => `sha256:${hash.digest('hex')}`,
+      close: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function* readChunks(file: FileHandle, fresh: boolean, watch: Watch, see: (chunk: Buffer) => void): AsyncGenerator<Buffer, void> {
+  const buffers = [Buffer.allocUnsafeSlow(chunkBytes), Buffer.allocUnsafeSlow(chunkBytes)];
+  let at = 0;
+  let turn = 0;
+  let ahead: Promise<Buffer> | undefined;
+  const read = async (): Promise<Buffer> => {
+    const buffer = fresh ? Buffer.allocUnsafeSlow(chunkBytes) : buffers[turn++ % 2]!;
+    const { bytesRead } = await file.read(buffer, 0, chunkBytes, at);
+    at += bytesRead;
+    return buffer.subarray(0, bytesRead);
+  };
+  try {
+    ahead = read();
+    for (;;) {
+      const chunk = await ahead;
+      if (watch.signal?.aborted === true) throw stopped();
+      if (chunk.length === 0) return;
+      ahead = read();
+      // Whoever stops early never awaits it.
+      ahead.catch(() => undefined);
+      see(chunk);
+      watch.onBytes?.(chunk.length);
+      yield chunk;
+    }
+  } finally {
+    await ahead?.catch(() => undefined);
+  }
+}
+
+async function openFile(path: string, name: string): Promise<FileHandle> {
+  try {
+    // Not to wait for a writer when somebody names a pipe.
+    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    throw new KataError('bundle-missing', {
+      subject: path,
+      found: `${name} cannot be opened (${errnoOf(error) ?? String(error)})`,
+      needed: 'an archive or a folder that can be read',
+      next: `look at ls -l ${path}`,
+      cause: error,
+    });
+  }
+}
+
+function notAFile(path: string, name: string): KataError {
+  return new KataError('bundle-format', {
+    subject: path,
+    found: `${name} is neither a file nor a folder`,
+    needed: 'a .tar, .tar.zst or .tar.xz file, or an unpacked folder',
+    next: 'save the archive to a file and name that',
+  });
+}

@@ -1,0 +1,56 @@
+import { posix } from 'node:path';
+import type { HostView } from '../host/index.ts';
+import { activeGeneration, type Generation, nextId, readGenerations } from '../store/index.ts';
+import { openEntries } from '../transaction/index.ts';
+import { carryOut, receipt } from './carryOut.ts';
+import { underLock } from './session.ts';
+import type { Answer, ChangeOptions, Context } from './types.ts';
+
+export interface GcRequest extends ChangeOptions {
+  /** How many of the newest generations stay besides those that must. */
+  keep: number;
+}
+
+/** Removes old generations and the payloads that nothing names any more. The active one, the one before it, pinned and running ones stay. */
+export function gc(context: Context, request: GcRequest): Promise<Answer> {
+  return underLock(context, 'gc', request, async () => {
+    const { host } = context;
+    const started = host.now();
+    const all = await readGenerations(host);
+    const stay = await staying(host, all, request.keep);
+    const go = all.filter((generation) => !stay.has(generation.manifest.number));
+    const kept = new Set(all.filter((generation) => stay.has(generation.manifest.number)).map((generation) => generation.manifest.payload));
+    const payloads = [...new Set(go.map((generation) => generation.manifest.payload))].filter((digest) => !kept.has(digest));
+    const id = await nextId(host, await openEntries(host));
+    const numbers = go.map((generation) => generation.manifest.number);
+    const carry = { id, verb: 'gc', made: false, started, afterwards: { records: [], dropGenerations: numbers, dropPayloads: payloads, purge: false } };
+    if (request.dryRun) {
+      const steps = numbers.map((number) => ({ kind: 'drop-folder' as const, text: `remove generation ${number}` }));
+      return { kind: 'Plan', plan: { verb: 'gc', steps, restarts: [], dependents: [], gate: [], bytesWritten: 0, findings: [] } };
+    }
+    const outcome = go.length === 0 ? undefined : await carryOut(context, carry);
+    return { kind: 'Change', change: receipt(context, carry, outcome) };
+  });
+}
+
+async function staying(host: HostView, all: Generation[], keep: number): Promise<Set<number>> {
+  const active = await activeGeneration(host);
+  const running = await runningPayloads(host);
+  const newest = all.map((generation) => generation.manifest.number).slice(keep === 0 ? all.length : -keep);
+  const used = all.filter(({ record, manifest }) => record.pinned === true || running.has(manifest.payloadFolder)).map(({ manifest }) => manifest.number);
+  return new Set([active?.manifest.number, active?.record.previous, ...newest, ...used].filter((number) => number !== undefined));
+}
+
+/** Payload folders that programs are running from, with how many processes. */
+export async function runningPayloads(host: HostView): Promise<Map<string, number>> {
+  const found = new Map<string, number>();
+  if (!host.live) return found;
+  for (const pid of (await host.readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const program = await host.readlink(`/proc/${pid}/exe`).catch(() => undefined);
+    const at = /^(.*\/kata-sysext\/tree\/[0-9a-f]{64})\//.exec(program ?? '')?.[1];
+    if (at === undefined) continue;
+    // /usr/local may be a link (→ /var/usrlocal): count under the name that the manifests use as well.
+    for (const name of new Set([at, posix.join('/usr/local', at.replace(/^\/var\/usrlocal/, ''))])) found.set(name, (found.get(name) ?? 0) + 1);
+  }
+  return found;
+}

@@ -1,0 +1,165 @@
+import { stat } from 'node:fs/promises';
+import { posix } from 'node:path';
+import { backendOf } from '../backends/index.ts';
+import { digestOfSource } from '../bundle/index.ts';
+import { KataError } from '../errors/index.ts';
+import { type HostFacts, readFacts } from '../facts/index.ts';
+import type { Digest } from '../host/index.ts';
+import { handlerRow } from '../layout/index.ts';
+import { activeGeneration, type Generation, type GenerationManifest, drawGeneration, lastNumber, makeGeneration, nextId, stagePayload, type Staged, stagingFolder } from '../store/index.ts';
+import { openEntries } from '../transaction/index.ts';
+import { carryOut, receipt, rehearse } from './carryOut.ts';
+import { findEngine, type Found, refuse } from './engine.ts';
+import { hostFindings } from './refusals.ts';
+import { underLock } from './session.ts';
+import { planSwitch } from './switch.ts';
+import type { Answer, Context, InstallRequest } from './types.ts';
+
+/** Turns a release into a generation of this host and makes it the active one. A repeated install writes nothing. */
+export function install(context: Context, request: InstallRequest): Promise<Answer> {
+  return underLock(context, 'install', request, () => installLocked(context, request));
+}
+
+async function installLocked(context: Context, request: InstallRequest): Promise<Answer> {
+  const { host } = context;
+  const started = host.now();
+  const facts = await readFacts(host);
+  const from = await activeGeneration(host);
+  const backend = backendOf(request.backend ?? from?.manifest.backend ?? 'auto');
+  refuse(await hostFindings(host, facts, backend), request.allow);
+  const found = await findEngine(host, request.engine);
+  const id = await nextId(host, await openEntries(host));
+  const common = { context, request, found, id, started, facts, ...(from === undefined ? {} : { from }) };
+  if (from !== undefined && (await sameAs(from, request))) return repeat({ ...common, from });
+  const staged = await stage(context, request, facts, backend.root(facts), wantedHandlers(request, from));
+  try {
+    return await upgrade(common, staged, backend.name, backend.home(staged.manifest.folder));
+  } finally {
+    await staged.discard();
+  }
+}
+
+interface Common {
+  context: Context;
+  request: InstallRequest;
+  found: Found;
+  id: number;
+  started: Date;
+  facts: HostFacts;
+  from?: Generation;
+}
+
+/** The same bundle and handlers as what is active: nothing to do, unless the host drifted from it. */
+async function repeat(common: Common & { from: Generation }): Promise<Answer> {
+  const { context, request, found, id, started, from } = common;
+  const to = from.manifest;
+  const planned = await planSwitch(context.host, { verb: 'install', id, found, from, to, bytesWritten: 0, options: request });
+  if (request.dryRun) return { kind: 'Plan', plan: planned.plan };
+  const carry = { id, verb: 'install', found, planned, from: to.number, to, made: false, started, afterwards: nothingAfterwards };
+  if (planned.steps.length === 0) return { kind: 'Change', change: receipt(context, carry, undefined) };
+  await rehearse(context, found, planned);
+  const records = [{ number: to.number, state: 'active' as const, ...(planned.wiring.wiring === undefined ? {} : { wiring: planned.wiring.wiring }) }];
+  const outcome = await carryOut(context, { ...carry, afterwards: { ...nothingAfterwards, records } });
+  return { kind: 'Change', change: receipt(context, carry, outcome) };
+}
+
+async function upgrade(common: Common, staged: Staged, backend: string, home: string): Promise<Answer> {
+  const { context, request, found, id, started, from } = common;
+  const { host } = context;
+  const payload = staged.manifest;
+  const number = (await lastNumber(host)) + 1;
+  const drawn = await drawGeneration({
+    payload,
+    home,
+    backend,
+    number,
+    program: context.program,
+    created: started.toISOString(),
+    readText: async (path) => (await host.readFile(`${stagingFolder(payload.root)}/tree/${path}`)).toString(),
+  });
+  const to = drawn.manifest;
+  refuseFamilyChange(from, to);
+  const bytesWritten = staged.known ? 0 : payload.sizeBytes;
+  const planned = await planSwitch(host, { verb: 'install', id, found, to, bytesWritten, options: request, ...(from === undefined ? {} : { from }) });
+  if (request.dryRun) return { kind: 'Plan', plan: planned.plan };
+  await rehearse(context, found, planned);
+  await staged.seal();
+  await makeGeneration(host, to, drawn.configurations);
+  const fromNumber = from?.manifest.number;
+  const carry = {
+    id,
+    verb: 'install',
+    found,
+    planned,
+    to,
+    made: true,
+    started,
+    ...(fromNumber === undefined ? {} : { from: fromNumber }),
+    afterwards: { ...nothingAfterwards, records: switchRecords(fromNumber, number, planned.wiring.wiring, host.live, started) },
+  };
+  const outcome = await carryOut(context, carry);
+  const undoCommand = fromNumber === undefined ? 'kata-sysext uninstall' : 'kata-sysext rollback';
+  return { kind: 'Change', change: { ...receipt(context, carry, outcome), savedBytes: payload.savedBytes, undoCommand } };
+}
+
+const nothingAfterwards = { records: [], dropGenerations: [], dropPayloads: [], purge: false };
+
+/** The records after a switch. Offline nothing has been proven: the generation stays 'staged' until a boot proves it. */
+export function switchRecords(from: number | undefined, to: number, wiring: Generation['record']['wiring'], live: boolean, at: Date) {
+  const next = {
+    number: to,
+    state: live ? ('active' as const) : ('staged' as const),
+    activated: at.toISOString(),
+    ...(from === undefined || from === to ? {} : { previous: from }),
+    ...(wiring === undefined ? {} : { wiring }),
+  };
+  return from === undefined || from === to ? [next] : [{ number: from, state: 'retired' as const }, next];
+}
+
+async function stage(context: Context, request: InstallRequest, facts: HostFacts, root: string, handlers: string[] | undefined): Promise<Staged> {
+  const { host, emit, signal } = context;
+  if (!facts.architecture.known) throw new Error('hostFindings refuses an unknown architecture');
+  await refuseFullDisk(context, request, root);
+  return stagePayload(host, { sources: request.sources, digests: request.digests, handlers, architecture: facts.architecture.value, root, emit, signal });
+}
+
+/** The archives themselves are a lower bound of what must fit. */
+async function refuseFullDisk({ host }: Context, request: InstallRequest, root: string): Promise<void> {
+  const sizes = await Promise.all(request.sources.map(async (path) => (await stat(path).catch(() => undefined))?.size ?? 0));
+  const needed = sizes.reduce((sum, size) => sum + size, 0);
+  const free = await host.freeBytes(root);
+  if (free >= needed) return;
+  throw new KataError('host-space', { subject: root, found: `${free} bytes free for ${root}`, needed: `at least ${needed} bytes`, next: `free some: kata-sysext gc; df -h ${posix.dirname(root)}` });
+}
+
+function wantedHandlers(request: InstallRequest, from: Generation | undefined): string[] | undefined {
+  if (request.handlers.length > 0) return request.handlers.map((name) => handlerRow(name).name);
+  return from?.manifest.handlers.map((handler) => handler.release);
+}
+
+async function sameAs(from: Generation, request: InstallRequest): Promise<boolean> {
+  const installed = from.manifest.handlers.map((handler) => handler.release).sort();
+  const wanted = request.handlers.map((name) => handlerRow(name).name).sort();
+  if (wanted.length > 0 && wanted.join() !== installed.join()) return false;
+  if (from.manifest.sources.length !== request.sources.length) return false;
+  for (const [index, source] of from.manifest.sources.entries()) {
+    // A digest that the user names is checked when the bytes are read; here it only says which release is meant.
+    const digest: Digest = request.digests[index] ?? (await digestOfSource(request.sources[index]!));
+    if (digest !== source.digest) return false;
+  }
+  return true;
+}
+
+/** A handler never changes its shim family silently: Go and Rust read different configuration. */
+function refuseFamilyChange(from: Generation | undefined, to: GenerationManifest): void {
+  for (const before of from?.manifest.handlers ?? []) {
+    const after = to.handlers.find((handler) => handler.name === before.name);
+    if (after === undefined || after.family === before.family) continue;
+    throw new KataError('bundle-lacks-handler', {
+      subject: before.name,
+      found: `${before.name} is a ${before.family} shim now and a ${after.family} shim in the bundle`,
+      needed: `the same family`,
+      next: `uninstall first, or choose another handler with --handler`,
+    });
+  }
+}

@@ -1,0 +1,123 @@
+import { posix } from 'node:path';
+import { type Backend, backendOf } from '../backends/index.ts';
+import type { WantedHandler, WiringPlan } from '../engines/index.ts';
+import { type Finding, KataError } from '../errors/index.ts';
+import { digestOf, type HostView } from '../host/index.ts';
+import { type Baseline, takeBaseline } from '../gate/index.ts';
+import { type GenerationManifest, type GenerationRecord, stablePaths } from '../store/index.ts';
+import { dependentsOf, describe, type FileStep, type RestartStep, restartDeadlineMs, type Step } from '../transaction/index.ts';
+import { type Found, refuse, restartFindings } from './engine.ts';
+import { insideLines } from './lines.ts';
+import type { ChangeOptions, Plan } from './types.ts';
+
+export interface Switch {
+  plan: Plan;
+  steps: Step[];
+  wiring: WiringPlan;
+  backend: Backend;
+  baseline?: Baseline;
+  /** Handlers of ours before and after. */
+  touched: string[];
+}
+
+export interface SwitchRequest {
+  verb: string;
+  id: number;
+  found: Found;
+  from?: { manifest: GenerationManifest; record: GenerationRecord };
+  to?: GenerationManifest;
+  bytesWritten: number;
+  options: ChangeOptions;
+}
+
+/** From one generation (or none) to another (or none): the steps, what restarts, what depends on it. Reads only. */
+export async function planSwitch(host: HostView, request: SwitchRequest): Promise<Switch> {
+  const { found, from, to, options } = request;
+  const backend = backendOf(to?.backend ?? from?.manifest.backend ?? 'auto');
+  const wanted = (to?.handlers ?? []).map((handler): WantedHandler => ({ name: handler.name, ...stablePaths(backend.base(), handler) }));
+  const wiring = await found.engine.plan(host, found.instance, wanted, from?.record.wiring);
+  const files = fileSteps(request.id, wiring);
+  const restarts = files.length > 0 && found.instance.process !== undefined ? await restartStep(host, found) : [];
+  const findings = refuse([...wiring.findings, ...(restarts.length > 0 ? await restartFindings(host, found) : [])], options.allow);
+  const placed = await backend.plan(host, from?.manifest, to);
+  const folders: Step[] = wiring.makeFolders.map(({ path, mode }) => ({ kind: 'folder', path, mode }));
+  const dropped: Step[] = wiring.dropFolders.map((path) => ({ kind: 'drop-folder', path }));
+  const wire: Step[] = [...folders, ...files, ...dropped, ...restarts];
+  // Wiring last on the way in and first on the way out: the engine never names files that are not there.
+  const steps = to === undefined ? [...wire, ...placed] : [...placed, ...wire];
+  const baseline = host.live && steps.length > 0 ? await takeBaseline(host, found.engine, found.instance) : undefined;
+  const touched = [...new Set([...wanted, ...(from?.record.wiring?.handlers ?? [])].map((handler) => handler.name))];
+  return { plan: show(host, request, steps, wiring, findings, files), steps, wiring, backend, touched, ...(baseline === undefined ? {} : { baseline }) };
+}
+
+/** Asks the engine's own binary about copies of the planned files. `scratch` writes a copy into a folder of ours. */
+export async function askEngine(host: HostView, found: Found, planned: Switch, scratch: (name: string, text: string) => Promise<string>): Promise<void> {
+  if (!host.live || planned.wiring.changes.length === 0) return;
+  const { others, warnings } = await found.engine.accepts(host, found.instance, planned.wiring, scratch);
+  if (others.length === 0 && warnings.length === 0) return;
+  throw new KataError('engine-rejects', {
+    subject: found.instance.configPath,
+    found: `the change would alter more than our handlers: ${[...others, ...warnings].slice(0, 5).join('; ')}`,
+    needed: `only ${planned.touched.join(', ')} to differ in the effective configuration`,
+    next: `look at: ${found.instance.binary ?? found.engine.name} -c ${found.instance.configPath} config dump`,
+    details: { keys: others, warnings },
+  });
+}
+
+function fileSteps(id: number, wiring: WiringPlan): FileStep[] {
+  return wiring.changes.map((change, index) => ({
+    kind: 'file',
+    path: change.path,
+    before: change.before,
+    after: change.after === 'absent' ? 'absent' : digestOf(change.after.text),
+    ...(change.after === 'absent' ? {} : { text: change.after.text }),
+    foreign: change.foreign,
+    ours: change.ours,
+    temporary: posix.join(change.tmpDir, `.kata-sysext-${id}-${index}.tmp`),
+  }));
+}
+
+async function restartStep(host: HostView, { instance }: Found): Promise<RestartStep[]> {
+  const systemd = await host.systemd();
+  if (systemd === undefined || instance.unit === undefined) {
+    throw new KataError('engine-unsupported', {
+      subject: instance.configPath,
+      found: 'the engine runs, but not as a systemd unit that answers',
+      needed: 'a unit that can be restarted and watched',
+      next: 'run the engine as a systemd service',
+    });
+  }
+  return [{ kind: 'restart', unit: instance.unit, dependents: await dependentsOf(host, instance.unit), deadlineMs: restartDeadlineMs(await systemd.unit(instance.unit)) }];
+}
+
+function show(host: HostView, request: SwitchRequest, steps: Step[], wiring: WiringPlan, findings: Finding[], files: FileStep[]): Plan {
+  const { verb, from, to, bytesWritten } = request;
+  const restarts = steps.filter((step) => step.kind === 'restart');
+  return {
+    verb,
+    ...(from === undefined ? {} : { from: from.manifest.number }),
+    ...(to === undefined ? {} : { to: to.number }),
+    steps: steps.map((step) => ({ kind: step.kind, text: describe(step), ...(step.kind === 'file' ? { diff: diffOf(wiring, files, step) } : {}) })),
+    restarts: restarts.map((step) => step.unit),
+    dependents: restarts.flatMap((step) => step.dependents),
+    gate: host.live ? gateText(restarts.length > 0, to) : offlineGateText(to),
+    bytesWritten,
+    findings,
+  };
+}
+
+function diffOf(wiring: WiringPlan, files: FileStep[], step: FileStep): string[] {
+  const change = wiring.changes[files.indexOf(step)];
+  return change === undefined ? [] : insideLines(change);
+}
+
+function gateText(restarts: boolean, to: GenerationManifest | undefined): string[] {
+  const lines = ['the effective configuration differs only by our handlers', 'the CRI is ready and lists every earlier handler', ...offlineGateText(to)];
+  if (restarts) lines.push('engine and dependents stay active for 8 s');
+  return lines;
+}
+
+/** Nothing runs in an offline tree, so only its files are proven. */
+function offlineGateText(to: GenerationManifest | undefined): string[] {
+  return to === undefined ? [] : ['the installed shim and configuration have their digests'];
+}

@@ -1,0 +1,70 @@
+import type { Finding } from '../errors/index.ts';
+import type { Digest, Host } from '../host/index.ts';
+import type { Emit } from '../report/events.ts';
+import type { Step } from '../transaction/index.ts';
+
+/** What every verb gets besides its request. */
+export interface Context {
+  host: Host;
+  /** Version of this program. */
+  program: string;
+  emit: Emit;
+  signal: AbortSignal;
+}
+
+/** Options of every changing verb. */
+export interface ChangeOptions {
+  dryRun: boolean;
+  waitSeconds: number;
+  /** Codes of overridable blockers that the user takes upon himself. */
+  allow: string[];
+  /** 'containerd' or 'containerd@1.7'. */
+  engine?: string;
+}
+
+export interface InstallRequest extends ChangeOptions {
+  /** Real paths on this machine. */
+  sources: string[];
+  digests: (Digest | undefined)[];
+  handlers: string[];
+  backend?: string;
+}
+
+/** What a change would do: plain JSON, without anybody's file contents. */
+export interface Plan {
+  verb: string;
+  from?: number;
+  to?: number;
+  steps: PlannedStep[];
+  restarts: string[];
+  dependents: string[];
+  gate: string[];
+  bytesWritten: number;
+  findings: Finding[];
+}
+
+export interface PlannedStep {
+  kind: Step['kind'];
+  text: string;
+  /** For a file: the lines that go and come, with their numbers. Only our own text: others' lines are never shown. */
+  diff?: string[];
+}
+
+export interface ChangeResult {
+  verb: string;
+  /** False when the host was already as wanted. */
+  changed: boolean;
+  from?: number;
+  to?: number;
+  release?: string;
+  handlers: string[];
+  bytesWritten: number;
+  savedBytes: number;
+  restarted: string[];
+  seconds: number;
+  /** The command that takes this change back. */
+  undoCommand?: string;
+  findings: Finding[];
+}
+
+export type Answer = { kind: 'Plan'; plan: Plan } | { kind: 'Change'; change: ChangeResult };

@@ -1,0 +1,75 @@
+import { KataError } from '../errors/index.ts';
+import type { HostView } from '../host/index.ts';
+import { activeGeneration, historyFolder, nextId, readGenerations } from '../store/index.ts';
+import { openEntries } from '../transaction/index.ts';
+import { carryOut, receipt, rehearse } from './carryOut.ts';
+import { findEngine, type Found } from './engine.ts';
+import { underLock } from './session.ts';
+import { planSwitch } from './switch.ts';
+import type { Answer, ChangeOptions, Context } from './types.ts';
+
+export interface UninstallRequest extends ChangeOptions {
+  /** Also the history. */
+  purge: boolean;
+}
+
+const probeMs = 10_000;
+
+/** Takes Kata off the host: wiring first, files last. Refuses while sandboxes of our handlers run. */
+export function uninstall(context: Context, request: UninstallRequest): Promise<Answer> {
+  return underLock(context, 'uninstall', request, () => uninstallLocked(context, request));
+}
+
+async function uninstallLocked(context: Context, request: UninstallRequest): Promise<Answer> {
+  const { host } = context;
+  const started = host.now();
+  const from = await activeGeneration(host);
+  const all = await readGenerations(host);
+  const id = await nextId(host, await openEntries(host));
+  const afterwards = {
+    records: [],
+    dropGenerations: all.map((generation) => generation.manifest.number),
+    dropPayloads: [...new Set(all.map((generation) => generation.manifest.payload))],
+    purge: request.purge,
+  };
+  const base = { id, verb: 'uninstall', made: false, started, afterwards };
+  if (from === undefined) {
+    const leftovers = all.length > 0 || (request.purge && (await host.readdir(historyFolder)).length > 0);
+    const outcome = leftovers && !request.dryRun ? await carryOut(context, base) : undefined;
+    return { kind: 'Change', change: receipt(context, base, outcome) };
+  }
+  const found = await findEngine(host, request.engine);
+  const names = from.manifest.handlers.map((handler) => handler.name);
+  await refuseInUse(host, found, names);
+  const planned = await planSwitch(host, { verb: 'uninstall', id, found, from, bytesWritten: 0, options: request });
+  if (request.dryRun) return { kind: 'Plan', plan: planned.plan };
+  await rehearse(context, found, planned);
+  const carry = { ...base, found, planned, from: from.manifest.number };
+  const outcome = await carryOut(context, carry);
+  const sources = from.manifest.sources.map((source) => source.name).join(' ');
+  return { kind: 'Change', change: { ...receipt(context, carry, outcome), handlers: names, undoCommand: `kata-sysext install ${sources}` } };
+}
+
+/** The engine needs the shim's binary to clean a sandbox up, so it must not go while one runs. */
+async function refuseInUse(host: HostView, { engine, instance }: Found, handlers: string[]): Promise<void> {
+  if (!host.live) return;
+  const { sandboxes, reachable, why } = await engine.probe(host, instance, probeMs);
+  if (!reachable) {
+    throw new KataError('engine-unhealthy', {
+      subject: instance.unit ?? instance.socket,
+      found: `${engine.name} does not say which sandboxes run: ${why ?? 'no reason given'}`,
+      needed: 'an answer on its CRI socket',
+      next: `systemctl status ${instance.unit ?? engine.name}`,
+    });
+  }
+  const running = sandboxes.filter((sandbox) => handlers.includes(sandbox.handler));
+  if (running.length === 0) return;
+  const list = running.map((sandbox) => `${sandbox.podNamespace}/${sandbox.podName} (${sandbox.id.slice(0, 12)}, ${sandbox.handler})`);
+  throw new KataError('handler-in-use', {
+    subject: handlers.join(', '),
+    found: `${running.length} ${running.length === 1 ? 'sandbox' : 'sandboxes'} of our handlers: ${list.join('; ')}`,
+    needed: 'none',
+    next: 'delete these pods (kubectl delete pod …, or crictl stopp and rmp), then run uninstall again',
+    details: { sandboxes: running },
+  });
+}

@@ -1,0 +1,40 @@
+import type { Answer, ChangeResult, Plan } from '../changes/types.ts';
+import { bytes, findingLines } from '../report/index.ts';
+import type { Reply } from './types.ts';
+
+/** A plan or a receipt for people and for programs. */
+export function reply(answer: Answer): Reply {
+  if (answer.kind === 'Plan') return { kind: 'Plan', body: answer.plan, text: planText(answer.plan) };
+  return { kind: 'Change', body: answer.change, text: changeText(answer.change) };
+}
+
+function planText(plan: Plan): string[] {
+  const lines = [`plan: ${plan.verb}, from ${generation(plan.from)} to ${generation(plan.to)}, ${bytes(plan.bytesWritten)} of files`];
+  if (plan.steps.length === 0) lines.push('  nothing to do');
+  for (const [index, step] of plan.steps.entries()) {
+    lines.push(`  ${index + 1}. ${step.text}`, ...(step.diff ?? []).map((line) => `       ${line}`));
+  }
+  lines.push(plan.restarts.length === 0 ? '  restarts: none' : `  restarts: ${plan.restarts.join(', ')}${plan.dependents.length === 0 ? '' : `; depending on it: ${plan.dependents.join(', ')}`}`);
+  for (const line of plan.gate) lines.push(`  then proven: ${line}`);
+  return [...lines, ...findingLines(plan.findings)];
+}
+
+function changeText(change: ChangeResult): string[] {
+  const notes = findingLines(change.findings);
+  if (!change.changed) return [...notes, `${change.verb}: nothing to do${change.to === undefined ? '' : `; generation ${change.to} is active`}`];
+  const parts = [
+    change.handlers.length === 0 ? '' : change.handlers.join(', '),
+    change.release === undefined ? '' : `Kata ${change.release}`,
+    change.to === undefined ? '' : `generation ${change.to}`,
+    change.bytesWritten === 0 ? '' : `${bytes(change.bytesWritten)} written`,
+    change.savedBytes === 0 ? '' : `${bytes(change.savedBytes)} left out`,
+    change.restarted.length === 0 ? 'nothing restarted' : `restarted ${change.restarted.join(', ')}`,
+    `${change.seconds} s`,
+  ].filter((part) => part !== '');
+  const back = change.undoCommand === undefined ? '' : ` · undo: ${change.undoCommand}`;
+  return [...notes, `✓ ${change.verb}: ${parts.join(' · ')}${back}`];
+}
+
+function generation(number: number | undefined): string {
+  return number === undefined ? 'nothing' : `generation ${number}`;
+}

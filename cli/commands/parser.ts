@@ -1,0 +1,88 @@
+import yargs, { type Argv } from 'yargs';
+import { KataError } from '../errors/index.ts';
+import { changeOptions, commonOptions, verbs } from './table.ts';
+import type { OptionRow, OptionValue, Verb } from './types.ts';
+
+export type Parsed = { kind: 'verb'; verb: Verb; words: string[]; options: Record<string, OptionValue> } | { kind: 'text'; text: string };
+
+/** Turns argv into a verb and its options, or into the help or version text that was asked for. Throws KataError `usage`. */
+export async function parse(argv: string[], version: string): Promise<Parsed> {
+  let chosen: { verb: Verb; args: Record<string, unknown> } | undefined;
+  let text = '';
+  const parser = yargs()
+    .scriptName('kata-sysext')
+    .locale('en')
+    .version(version)
+    .usage('$0 VERB [OPTIONS]\n\nInstalls Kata Containers on read-only hosts, as a transaction.')
+    .strict()
+    .recommendCommands()
+    .demandCommand(1, 'name a verb')
+    .parserConfiguration({ 'boolean-negation': false, 'duplicate-arguments-array': true, 'camel-case-expansion': false })
+    .wrap(110)
+    .exitProcess(false)
+    .epilogue('docs: README.md and docs/. Every verb takes --root DIR, --json and --progress.');
+  for (const verb of verbs) {
+    parser.command(
+      verb.words === '' ? verb.name : `${verb.name} [words..]`,
+      verb.summary,
+      (own: Argv) => describeVerb(own, verb),
+      (args: Record<string, unknown>) => {
+        chosen = { verb, args };
+      },
+    );
+  }
+  await parser.parse(argv, {}, (error, _args, output) => {
+    if (error !== undefined && error !== null) throw usage(error.message);
+    text = output;
+  });
+  if (text !== '' || chosen === undefined) return { kind: 'text', text };
+  return shape(chosen.verb, chosen.args);
+}
+
+function describeVerb(own: Argv, verb: Verb): Argv {
+  own.usage(`$0 ${verb.name} ${verb.words} [OPTIONS]\n\n${verb.summary}`);
+  for (const [name, row] of Object.entries(optionsOf(verb))) {
+    own.option(name, {
+      type: row.type === 'list' ? 'array' : row.type,
+      describe: row.placeholder === undefined ? row.describe : `${row.describe} (${row.placeholder})`,
+      ...(row.alias === undefined ? {} : { alias: row.alias }),
+      ...(row.choices === undefined ? {} : { choices: row.choices }),
+      ...(row.default === undefined ? {} : { default: row.default }),
+      ...(row.type === 'boolean' ? {} : { requiresArg: true }),
+      ...(row.type === 'list' ? { nargs: 1 } : {}),
+    });
+  }
+  for (const { command, does } of verb.examples) own.example(command, does);
+  return own;
+}
+
+/** All options that a verb takes. */
+export function optionsOf(verb: Verb): Record<string, OptionRow> {
+  return { ...verb.options, ...(verb.changing ? changeOptions : {}), ...commonOptions };
+}
+
+function shape(verb: Verb, args: Record<string, unknown>): Parsed {
+  const given = args['words'];
+  const words = Array.isArray(given) ? given.map(String) : [];
+  if (words.length < verb.fewest) throw usage(`${verb.name} needs ${verb.words}`, verb);
+  if (words.length > verb.most) throw usage(`${verb.name} takes ${verb.words === '' ? 'no words' : verb.words}, not “${words.join(' ')}”`, verb);
+  const options: Record<string, OptionValue> = {};
+  for (const [name, row] of Object.entries(optionsOf(verb))) {
+    const value = args[name];
+    if (value === undefined) continue;
+    options[name] = checked(name, row, value, verb);
+  }
+  return { kind: 'verb', verb, words, options };
+}
+
+function checked(name: string, row: OptionRow, value: unknown, verb: Verb): OptionValue {
+  if (row.type === 'list') return (Array.isArray(value) ? value : [value]).map(String);
+  if (Array.isArray(value)) throw usage(`--${name} is given more than once`, verb);
+  if (row.type === 'number' && (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)) throw usage(`--${name} takes a whole number`, verb);
+  return value as OptionValue;
+}
+
+function usage(found: string, verb?: Verb): KataError {
+  const line = verb === undefined ? 'kata-sysext VERB [OPTIONS]' : `kata-sysext ${verb.name} ${verb.words} [OPTIONS]`.replace('  ', ' ');
+  return new KataError('usage', { found, needed: line, next: verb === undefined ? 'kata-sysext --help' : `kata-sysext ${verb.name} --help` });
+}

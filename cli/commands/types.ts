@@ -1,0 +1,56 @@
+import type { Context } from '../changes/types.ts';
+
+export interface Io {
+  stdout: NodeJS.WritableStream & { isTTY?: boolean };
+  stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+  env: Readonly<Record<string, string | undefined>>;
+  cwd: string;
+  /** Calls back with the signal's number; gives a function that stops listening. */
+  onSignal(callback: (number: number) => void): () => void;
+}
+
+export type OptionValue = string | number | boolean | string[] | undefined;
+
+export interface OptionRow {
+  type: 'string' | 'number' | 'boolean' | 'list';
+  describe: string;
+  alias?: string;
+  choices?: readonly string[];
+  placeholder?: string;
+  default?: OptionValue;
+}
+
+/** Parsed arguments: options by their long name, positionals in `words`. */
+export interface Call {
+  words: string[];
+  options: Record<string, OptionValue>;
+  context: Context;
+  io: Io;
+}
+
+/** What a verb gives back: one JSON kind, its text for people, its exit status. */
+export interface Reply {
+  kind: string;
+  body: object;
+  text: string[];
+  exitCode?: number;
+}
+
+export interface VerbModule {
+  run(call: Call): Promise<Reply>;
+}
+
+/** A row of the verb table: parser, help, man page, completion and docs derive from it. */
+export interface Verb {
+  name: string;
+  /** As in the usage line: 'BUNDLE...', '[A [B]]', ''. */
+  words: string;
+  fewest: number;
+  most: number;
+  summary: string;
+  changing: boolean;
+  options: Record<string, OptionRow>;
+  examples: { command: string; does: string }[];
+  /** Loaded only when the verb runs: `status` must start as fast as Node itself. */
+  load(): Promise<VerbModule>;
+}

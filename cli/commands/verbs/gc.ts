@@ -1,0 +1,8 @@
+import { gc } from '../../changes/gc.ts';
+import { reply } from '../answer.ts';
+import { changeOptionsOf } from '../options.ts';
+import type { Call, Reply } from '../types.ts';
+
+export async function run(call: Call): Promise<Reply> {
+  return reply(await gc(call.context, { ...changeOptionsOf(call), keep: Number(call.options['keep'] ?? 2) }));
+}

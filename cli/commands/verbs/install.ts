@@ -1,0 +1,27 @@
+import { resolve } from 'node:path';
+import { install } from '../../changes/install.ts';
+import { KataError } from '../../errors/index.ts';
+import type { Digest } from '../../host/index.ts';
+import { reply } from '../answer.ts';
+import { changeOptionsOf, list, text } from '../options.ts';
+import type { Call, Reply } from '../types.ts';
+
+export async function run(call: Call): Promise<Reply> {
+  const { words, options, io, context } = call;
+  const backend = text(options['backend']);
+  return reply(
+    await install(context, {
+      ...changeOptionsOf(call),
+      sources: words.map((word) => resolve(io.cwd, word)),
+      digests: list(options['digest']).map(digest),
+      handlers: list(options['handler']),
+      ...(backend === undefined ? {} : { backend }),
+    }),
+  );
+}
+
+function digest(value: string): Digest {
+  const hex = /^(?:sha256:)?([0-9a-fA-F]{64})$/.exec(value)?.[1];
+  if (hex !== undefined) return `sha256:${hex.toLowerCase()}`;
+  throw new KataError('usage', { subject: '--digest', found: `--digest ${value}`, needed: 'sha256: and 64 hexadecimal digits', next: 'sha256sum BUNDLE' });
+}

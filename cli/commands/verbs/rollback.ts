@@ -1,0 +1,9 @@
+import { rollback } from '../../changes/rollback.ts';
+import { reply } from '../answer.ts';
+import { changeOptionsOf } from '../options.ts';
+import type { Call, Reply } from '../types.ts';
+
+export async function run(call: Call): Promise<Reply> {
+  const to = call.options['to'];
+  return reply(await rollback(call.context, { ...changeOptionsOf(call), ...(typeof to === 'number' ? { to } : {}) }));
+}

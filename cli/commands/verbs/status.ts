@@ -1,0 +1,17 @@
+import { status } from '../../inspect/status.ts';
+import type { Call, Reply } from '../types.ts';
+
+export async function run({ context, options }: Call): Promise<Reply> {
+  const seen = await status(context.host);
+  if (!seen.installed && seen.generations.length === 0) return { kind: 'Status', body: seen, text: ['Kata is not installed by kata-sysext on this host. Next: kata-sysext check'] };
+  const lines = seen.generations.map((each) => {
+    const mark = each.active ? '●' : each.previous ? '◦' : ' ';
+    const processes = each.processes === 0 ? '' : `, ${each.processes} running`;
+    const pinned = each.pinned ? ', pinned' : '';
+    const more = options['verbose'] === true ? `, ${each.state}, made ${each.created}` : '';
+    return `${mark} ${each.number}  Kata ${each.release}  ${each.handlers.join(', ')}  (${each.backend}${processes}${pinned}${more})`;
+  });
+  if (seen.engine !== undefined) lines.push(`wired into ${seen.engine.name}: ${seen.engine.configPath} (${seen.engine.method})`);
+  for (const id of seen.openChanges) lines.push(`! change ${id} was interrupted: kata-sysext recover`);
+  return { kind: 'Status', body: seen, text: lines };
+}

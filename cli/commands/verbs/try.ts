@@ -1,0 +1,68 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { install } from '../../changes/install.ts';
+import { rollback } from '../../changes/rollback.ts';
+import type { Answer, ChangeOptions, Context } from '../../changes/types.ts';
+import { uninstall } from '../../changes/uninstall.ts';
+import { listing } from '../../demo/listing.ts';
+import { makeHostTree, makeRelease } from '../../demo/tree.ts';
+import { KataError } from '../../errors/index.ts';
+import { openHost } from '../../host/index.ts';
+import { status } from '../../inspect/status.ts';
+import { verify } from '../../inspect/verify.ts';
+import { reply } from '../answer.ts';
+import type { Call, Reply } from '../types.ts';
+
+const versions = ['4.0.0', '4.1.0'] as const;
+
+/** The whole round on a tree of its own: what a newcomer sees first. */
+export async function run(call: Call): Promise<Reply> {
+  const folder = await mkdtemp(join(tmpdir(), 'kata-sysext-try-'));
+  const keep = call.options['keep'] === true;
+  try {
+    const steps = await round(call, folder);
+    const last = keep ? `The tree stays: ${folder}/host` : 'The tree is removed again; --keep leaves it there.';
+    return { kind: 'Trial', body: { steps: steps.map(({ title }) => title), same: true, ...(keep ? { folder } : {}) }, text: [...steps.flatMap(({ title, text }) => ['', title, ...text.map((line) => `    ${line}`)]), '', last] };
+  } finally {
+    if (!keep) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+interface Shown {
+  title: string;
+  text: string[];
+}
+
+async function round({ context, io }: Call, folder: string): Promise<Shown[]> {
+  const root = join(folder, 'host');
+  const release = (version: string) => join(folder, `kata-static-${version}`);
+  await makeHostTree(root);
+  for (const version of versions) await makeRelease(release(version), version);
+  const host = openHost(root, io.env);
+  const own: Context = { ...context, host, emit: () => undefined };
+  const options: ChangeOptions = { dryRun: false, waitSeconds: 0, allow: [], engine: 'containerd@1.7' };
+  const request = (version: string) => ({ ...options, sources: [release(version)], digests: [], handlers: [] });
+  const before = await listing(host);
+  const shown: Shown[] = [{ title: `A throw-away host in Fedora CoreOS’s layout: ${before.length} paths, containerd 1.7 configured`, text: [] }];
+  const show = async (title: string, answer: Promise<Answer>) => shown.push({ title, text: reply(await answer).text });
+  await show('$ kata-sysext install kata-static-4.0.0 --dry-run', install(own, { ...request('4.0.0'), dryRun: true }));
+  await show('$ kata-sysext install kata-static-4.0.0', install(own, request('4.0.0')));
+  await show('$ kata-sysext install kata-static-4.1.0', install(own, request('4.1.0')));
+  await show('$ kata-sysext install kata-static-4.1.0   # again', install(own, request('4.1.0')));
+  await show('$ kata-sysext rollback', rollback(own, options));
+  const now = await status(host);
+  shown.push({ title: '$ kata-sysext status', text: now.generations.map((each) => `${each.active ? '●' : '◦'} ${each.number}  Kata ${each.release}  ${each.handlers.join(', ')}`) });
+  const checked = await verify(host);
+  shown.push({ title: '$ kata-sysext verify', text: [`${checked.filesChecked} files, ${checked.drift.length} differ`] });
+  await show('$ kata-sysext uninstall --purge', uninstall(own, { ...options, purge: true }));
+  shown.push({ title: 'The tree before and after', text: [compare(before, await listing(host))] });
+  return shown;
+}
+
+function compare(before: string[], after: string[]): string {
+  const lost = before.filter((line) => !after.includes(line));
+  const extra = after.filter((line) => !before.includes(line));
+  if (lost.length + extra.length === 0) return `✓ the same, byte for byte: ${after.length} paths with their modes, owners and digests`;
+  throw new KataError('internal', { found: `the tree differs after uninstall: ${[...lost, ...extra].slice(0, 5).join('; ')}`, needed: 'the same tree', next: 'please report this' });
+}

@@ -1,0 +1,78 @@
+import { posix } from 'node:path';
+import { KataError } from '../../errors/index.ts';
+import type { HostPath, HostView } from '../../host/types.ts';
+import { parseDocument, type TomlTable, tomlString, topLevelValue, valueAt, withValue } from '../toml/index.ts';
+import type { EffectiveDiff, Instance, Scratch, WiringPlan } from '../types.ts';
+import { binaryOf, compareDumps, dumpOf, effectiveConfig } from './dump.ts';
+import { filesView } from './filesView.ts';
+import { type ConfigSet, type LoadedFile, loadSet } from './loader.ts';
+import { runtimeType } from './handlers.ts';
+import { parseVersion, runtimesOf } from './schema.ts';
+
+/** See `Engine.accepts`: the binary judges copies of all files as they would be, beside what it says of the real ones. */
+export async function acceptsContainerd(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<EffectiveDiff> {
+  const before = await effectiveConfig(host, instance);
+  const overlay = new Map(plan.changes.map((change) => [change.path, change.after === 'absent' ? ('absent' as const) : change.after.text]));
+  const set = await loadSet(filesView(host, overlay), instance.configPath, parseVersion(instance.version));
+  const handlers = [...(plan.wiring?.handlers ?? []).map((handler) => handler.name), ...formerHandlers(plan)];
+  if (set.files.length === 0) return compareDumps(before, await effectiveWithout(host, instance), handlers);
+  const candidate = await writeCandidate(set, scratch);
+  const after = await dumpOf(host, binaryOf(instance), candidate).catch((error: unknown) => {
+    throw rejected(instance, error);
+  });
+  const diff = compareDumps(before, after.value, handlers);
+  // 2.x only warns of keys that it does not know (facts/cri.md §1.5): where the warning is of our tables, our text is wrong.
+  diff.warnings = after.stderr.split('\n').filter((line) => handlers.some((name) => line.includes(name)));
+  return diff;
+}
+
+/** Handlers in texts of ours that the plan replaces or removes. The daemon's own runtimes in them must stay as they are, so they do not count. */
+function formerHandlers(plan: WiringPlan): string[] {
+  return plan.changes.flatMap(({ path, ours }) =>
+    ours.flatMap((text) => {
+      const runtimes = runtimesOf(parseOurs(text, path));
+      return Object.keys(runtimes).filter((name) => valueAt(runtimes, [name, 'runtime_type']) === runtimeType(name));
+    }),
+  );
+}
+
+/** An element of the imports list is no document, and holds no handler. */
+function parseOurs(text: string, path: HostPath): TomlTable {
+  try {
+    return parseDocument(text, path).value;
+  } catch {
+    return {};
+  }
+}
+
+/** The plan takes away the whole main file: the daemon goes back to its defaults. */
+async function effectiveWithout(host: HostView, instance: Instance) {
+  return effectiveConfig(host, { ...instance, configPath: posix.join(posix.dirname(instance.configPath), '.kata-sysext-absent.toml') });
+}
+
+/**
+ * Copies of all loaded files. The main copy imports the others literally, in the order in which they are loaded, and those import nothing:
+ * so neither relative imports nor a file that imports the real main file lead out of the copies.
+ */
+async function writeCandidate(set: ConfigSet, scratch: Scratch): Promise<HostPath> {
+  const [main, ...others] = set.files;
+  const copies: HostPath[] = [];
+  for (const [index, file] of others.entries()) copies.push(await scratch(`import-${index}.toml`, withImports(file, [])));
+  return scratch('main.toml', withImports(main!, copies));
+}
+
+function withImports(file: LoadedFile, imports: readonly string[]): string {
+  const node = topLevelValue(file.doc, 'imports');
+  return node ? withValue(file.doc, node, `[${imports.map(tomlString).join(', ')}]`) : file.doc.text;
+}
+
+function rejected(instance: Instance, error: unknown): unknown {
+  if (!(error instanceof KataError)) return error;
+  return new KataError('engine-rejects', {
+    subject: instance.configPath,
+    found: `containerd does not accept the planned configuration: ${error.complaint.found}`,
+    needed: 'A configuration that the engine itself loads.',
+    next: 'Nothing was changed. Send the output of kata-sysext report to the authors.',
+    cause: error,
+  });
+}

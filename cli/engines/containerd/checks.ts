@@ -1,0 +1,76 @@
+import { KataError } from '../../errors/index.ts';
+import type { Instance } from '../types.ts';
+import type { ConfigSet } from './loader.ts';
+import { atLeast, highestSchema, newPlugin, oldPlugin, parseVersion } from './schema.ts';
+
+/** True when the main file is missing or says nothing: then its schema is ours to choose. */
+export function saysNothing(set: ConfigSet): boolean {
+  const [main] = set.files;
+  return !main || Object.keys(main.doc.value).length === 0;
+}
+
+/** Throws when the loaded files are none that this version can edit safely. */
+export function checkSet(set: ConfigSet, instance: Instance): void {
+  const version = parseVersion(instance.version);
+  if (version && !atLeast(version, 1, 6)) {
+    throw unsupported(instance.configPath, `containerd is ${instance.version}.`, 'containerd 1.6 or newer: earlier ones know no runtime_path.', 'Update containerd.');
+  }
+  checkSchemas(set, instance);
+  for (const file of set.files) {
+    const { disabled_plugins: disabled } = file.doc.value;
+    const cri = Array.isArray(disabled) ? disabled.find((id) => ['cri', oldPlugin, newPlugin].includes(String(id))) : undefined;
+    if (cri !== undefined) {
+      throw unsupported(
+        file.path,
+        `${file.path} disables the CRI plugin (disabled_plugins has "${String(cri)}").`,
+        'A containerd that serves the CRI; handlers mean nothing without it.',
+        `Take "${String(cri)}" out of disabled_plugins in ${file.path} and restart containerd.`,
+      );
+    }
+    if (file.doc.start > 0 && version && atLeast(version, 2, 0)) {
+      throw new KataError('engine-config-invalid', {
+        subject: file.path,
+        found: `${file.path} begins with a byte order mark, which containerd 2.x cannot read.`,
+        needed: 'A configuration that the engine itself can load.',
+        next: `Remove the first three bytes of ${file.path}.`,
+      });
+    }
+  }
+}
+
+function checkSchemas(set: ConfigSet, instance: Instance): void {
+  const schemas = [...new Set(set.files.flatMap((file) => file.schema ?? []))];
+  if (schemas.length > 1 && set.schema !== undefined) {
+    const list = set.files.flatMap((file) => (file.schema === undefined ? [] : `${file.path} has version ${file.schema}`)).join(', ');
+    throw new KataError('engine-config-mixed', {
+      subject: set.main,
+      found: `The loaded files have different schemas: ${list}.`,
+      needed: 'One schema in all of them: which one wins depends on the order of the files.',
+      next: 'Give every file the version of the main file, and the plugin names of that version.',
+    });
+  }
+  if (saysNothing(set)) return;
+  if (set.schema === undefined || set.schema < 2) {
+    const what = set.schema === undefined ? 'no version key, so it has schema 1' : `version = ${set.schema}`;
+    throw unsupported(
+      set.main,
+      `${set.main} has ${what}.`,
+      'Schema 2 or newer.',
+      `Convert it: containerd config migrate (2.x), or write version = 2 and the full plugin names in ${set.main}.`,
+    );
+  }
+  const version = parseVersion(instance.version);
+  const highest = version ? highestSchema(version) : 4;
+  if (set.schema > highest) {
+    throw new KataError('engine-config-invalid', {
+      subject: set.main,
+      found: `${set.main} has version = ${set.schema}, but containerd ${instance.version ?? ''} reads at most ${highest}.`,
+      needed: 'A configuration that the engine itself can load.',
+      next: `Update containerd or write version = ${highest} in ${set.main}.`,
+    });
+  }
+}
+
+export function unsupported(subject: string, found: string, needed: string, next: string): KataError {
+  return new KataError('engine-unsupported', { subject, found, needed, next });
+}

@@ -1,0 +1,72 @@
+import { isDeepStrictEqual } from 'node:util';
+import { KataError } from '../../errors/index.ts';
+import type { HostPath, HostView } from '../../host/types.ts';
+import { isTable, readDump, type TomlTable, tomlKey } from '../toml/index.ts';
+import type { EffectiveDiff, Instance } from '../types.ts';
+import { newPlugin, oldPlugin, runtimesPath } from './schema.ts';
+
+const dumpTimeoutMs = 30_000;
+
+export interface Dump {
+  value: TomlTable;
+  stderr: string;
+}
+
+/** The effective configuration of a file as the daemon's own binary prints it. Throws engine-config-invalid when it refuses the file. */
+export async function dumpOf(host: HostView, binary: HostPath, config: HostPath): Promise<Dump> {
+  return runDump(host, binary, config, ['-c', config, 'config', 'dump']);
+}
+
+/** The effective configuration from the real files. */
+export async function effectiveConfig(host: HostView, instance: Instance): Promise<TomlTable> {
+  const binary = binaryOf(instance);
+  // `config dump` of 1.x fails when the main file is missing, while the daemon starts with its defaults (facts/cri.md §1.5).
+  if (!(await host.stat(instance.configPath))) return (await runDump(host, binary, instance.configPath, ['config', 'default'])).value;
+  return (await dumpOf(host, binary, instance.configPath)).value;
+}
+
+export function binaryOf(instance: Instance): HostPath {
+  if (instance.binary) return instance.binary;
+  throw new KataError('host-unknown', {
+    subject: instance.engine,
+    found: 'The binary of containerd was not found.',
+    needed: 'The binary, to ask it for its effective configuration.',
+    next: 'Start containerd by its unit, then try again.',
+  });
+}
+
+async function runDump(host: HostView, binary: HostPath, config: HostPath, args: string[]): Promise<Dump> {
+  const result = await host.run(binary, args, { timeoutMs: dumpTimeoutMs, accept: [0, 1] });
+  if (result.code !== 0) {
+    throw new KataError('engine-config-invalid', {
+      subject: config,
+      found: `${binary} does not accept ${config}: ${result.stderr.trim().split('\n').at(-1) ?? ''}`,
+      needed: 'A configuration that the engine itself can load.',
+      next: `Repair it until this works: ${[binary, ...args].join(' ')}`,
+    });
+  }
+  return { value: readDump(result.stdout), stderr: result.stderr };
+}
+
+/** Key paths that differ between two dumps. `imports` is left out: 1.x lists the loaded files there, 2.x the patterns. */
+export function compareDumps(before: TomlTable, after: TomlTable, handlers: readonly string[]): EffectiveDiff {
+  const diff: EffectiveDiff = { ours: [], others: [], warnings: [] };
+  const mine = [oldPlugin, newPlugin].flatMap((plugin) => handlers.map((name) => [...runtimesPath(plugin), name].map(tomlKey).join('.')));
+  for (const path of differences(before, after, [])) {
+    if (path === 'imports') continue;
+    const belongs = mine.some((prefix) => path === prefix || path.startsWith(`${prefix}.`));
+    (belongs ? diff.ours : diff.others).push(path);
+  }
+  return diff;
+}
+
+function differences(a: unknown, b: unknown, path: string[]): string[] {
+  if (isTable(a) && isTable(b)) {
+    const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
+    return keys.flatMap((key) => differences(a[key], b[key], [...path, key]));
+  }
+  // A table on one side only is named by its own keys, so that a runtimes table that appears with ours in it is still ours.
+  if (isTable(a) && b === undefined && Object.keys(a).length > 0) return differences(a, {}, path);
+  if (isTable(b) && a === undefined && Object.keys(b).length > 0) return differences({}, b, path);
+  return isDeepStrictEqual(a, b) ? [] : [path.map(tomlKey).join('.')];
+}

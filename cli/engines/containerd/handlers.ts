@@ -1,0 +1,79 @@
+import { asset } from '../../assets/index.ts';
+import { KataError } from '../../errors/index.ts';
+import { fillTemplate, isTable, sameSettings, type TomlTable, tomlKey, tomlString, valueAt } from '../toml/index.ts';
+import type { WantedHandler } from '../types.ts';
+import type { ConfigSet, LoadedFile } from './loader.ts';
+import { newPlugin, oldPlugin, runtimesPath } from './schema.ts';
+
+const annotations = ['io.katacontainers.*'];
+
+/** Kubernetes' rule for a RuntimeClass handler (a DNS label) and absolute paths; throws handler-unknown. */
+export function checkWanted(wanted: readonly WantedHandler[]): void {
+  for (const { name, shim, configuration } of wanted) {
+    const label = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name) && name.length <= 63;
+    if (label && shim.startsWith('/') && configuration.startsWith('/')) continue;
+    throw new KataError('handler-unknown', {
+      subject: name,
+      found: `The handler "${name}" (${shim}, ${configuration}) cannot be offered.`,
+      needed: 'A name of at most 63 lower-case letters, digits and inner hyphens, and absolute paths.',
+      next: 'Choose another name.',
+    });
+  }
+}
+
+/**
+ * `io.containerd.<handler>.v2`. It must contain 'io.containerd.kata': by this text alone containerd knows a runtime of virtual machines
+ * and gives its processes the SELinux type for them (facts/cri.md §1.7); runtime_path is not looked at.
+ */
+export function runtimeType(name: string): string {
+  return `io.containerd.${name.startsWith('kata') ? name : `kata-${name}`}.v2`;
+}
+
+/** What the handler's table says, as data: the text of the template is judged by it. */
+export function handlerTable(handler: WantedHandler): TomlTable {
+  return {
+    runtime_type: runtimeType(handler.name),
+    runtime_path: handler.shim,
+    privileged_without_host_devices: true,
+    pod_annotations: annotations,
+    container_annotations: annotations,
+    options: { ConfigPath: handler.configuration },
+  };
+}
+
+/** `{plugins: {ID: {containerd: {runtimes}}}}` */
+export function pluginTable(plugin: string, runtimes: TomlTable): TomlTable {
+  return runtimesPath(plugin).reduceRight<TomlTable>((inner, key) => ({ [key]: inner }), runtimes);
+}
+
+/** The lines of the handler's tables, from the template. */
+export function handlerLines(handler: WantedHandler, plugin: string): string[] {
+  const text = fillTemplate(asset('templates/containerd-handler.toml'), {
+    plugin: tomlString(plugin),
+    handler: tomlKey(handler.name),
+    runtimeType: tomlString(runtimeType(handler.name)),
+    shim: tomlString(handler.shim),
+    configuration: tomlString(handler.configuration),
+  });
+  return text.trimEnd().split('\n');
+}
+
+/** Where a handler of this name is defined: under either plugin id, in every loaded file. */
+export function definitionsOf(set: ConfigSet, name: string): { file: LoadedFile; value: unknown }[] {
+  return set.files.flatMap((file) =>
+    [oldPlugin, newPlugin].flatMap((plugin) => {
+      const value = valueAt(file.doc.value, [...runtimesPath(plugin), name]);
+      return value === undefined ? [] : [{ file, value }];
+    }),
+  );
+}
+
+/** True when a definition says exactly what we would write. */
+export function isSame(value: unknown, handler: WantedHandler): boolean {
+  return isTable(value) && sameSettings(value, handlerTable(handler));
+}
+
+/** True when a definition leads to our shim and configuration, whatever else somebody made it say. */
+export function leadsToOurs(value: unknown, handler: WantedHandler): boolean {
+  return valueAt(value, ['runtime_path']) === handler.shim && valueAt(value, ['options', 'ConfigPath']) === handler.configuration;
+}

@@ -1,0 +1,18 @@
+import { probeCri } from '../cri/index.ts';
+import type { Engine } from '../types.ts';
+import { acceptsContainerd } from './accepts.ts';
+import { detectContainerd } from './detect.ts';
+import { compareDumps, effectiveConfig } from './dump.ts';
+import { pendingContainerd } from './pending.ts';
+import { planContainerd } from './plan.ts';
+
+export const containerd: Engine = {
+  name: 'containerd',
+  detect: detectContainerd,
+  plan: planContainerd,
+  accepts: acceptsContainerd,
+  effective: effectiveConfig,
+  compare: compareDumps,
+  probe: (host, instance, timeoutMs) => probeCri(host, instance.socket, timeoutMs),
+  pending: pendingContainerd,
+};

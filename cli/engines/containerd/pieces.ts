@@ -1,0 +1,76 @@
+import { KataError } from '../../errors/index.ts';
+import type { HostPath } from '../../host/types.ts';
+import { blockAfter, eolOf, findMark, insert, insertAtEnd, insertElement, insertTopLevelLine, parseDocument, tomlString, topLevelValue } from '../toml/index.ts';
+import type { Mark } from '../types.ts';
+import type { Placement } from './placement.ts';
+import type { SeenMark } from './seen.ts';
+
+const beginLine = '# BEGIN kata-sysext: this block is recorded by its exact text; "kata-sysext uninstall" takes it out again.';
+const endLine = '# END kata-sysext';
+const fileLine = '# Written by kata-sysext and recorded by its exact text; "kata-sysext uninstall" removes it.';
+
+/** One file as it will be, and the text in it that is ours. */
+export interface Piece {
+  mark: Mark;
+  after: string;
+}
+
+/** `lines` are the tables, each after an empty line; `schema` is written where the file gets its schema from us. */
+export interface Content {
+  lines: readonly string[];
+  schema: number;
+  /** The main file says nothing yet: the range has to give it a version. */
+  blank: boolean;
+}
+
+/** The files that the placement touches, as they will be. `seen` are the intact marks; `current` reads a file without our marks. */
+export function piecesOf(placement: Placement, content: Content, seen: readonly SeenMark[], current: (path: HostPath) => string): Piece[] {
+  if (placement.method === 'range') {
+    const version = content.blank ? ['', `version = ${content.schema}`] : [];
+    const lines = [beginLine, ...[...version, ...content.lines].slice(1), endLine];
+    return [rangePiece(placement.target.real, lines, seen, current)];
+  }
+  const text = [fileLine, `version = ${content.schema}`, ...content.lines].map((line) => `${line}\n`).join('');
+  const file: Piece = { mark: { path: placement.path, kind: 'file', text }, after: text };
+  return placement.method === 'drop-in and import' ? [file, importPiece(placement.main.real, placement.pattern, seen, current)] : [file];
+}
+
+function intactRange(path: HostPath, seen: readonly SeenMark[]): { now: string; text: string } | undefined {
+  const old = seen.find((one) => one.state === 'intact' && one.mark.kind === 'range' && one.mark.path === path);
+  return old?.now === undefined ? undefined : { now: old.now, text: old.mark.text };
+}
+
+/** In the place of the old range, so that what others wrote around it keeps its order; else at the end. */
+function rangePiece(path: HostPath, lines: string[], seen: readonly SeenMark[], current: (path: HostPath) => string): Piece {
+  const old = intactRange(path, seen);
+  if (!old) {
+    const added = insertAtEnd(current(path), lines);
+    return { mark: { path, kind: 'range', text: added.text }, after: insert(current(path), added) };
+  }
+  const at = findMark(old.now, old.text)!;
+  const before = old.now.slice(0, at);
+  const text = blockAfter(before, lines, eolOf(old.now));
+  return { mark: { path, kind: 'range', text }, after: before + text + old.now.slice(at + old.text.length) };
+}
+
+function importPiece(path: HostPath, pattern: string, seen: readonly SeenMark[], current: (path: HostPath) => string): Piece {
+  const old = intactRange(path, seen);
+  if (old) return { mark: { path, kind: 'range', text: old.text }, after: old.now };
+  const doc = parseDocument(current(path), path);
+  const list = topLevelValue(doc, 'imports');
+  const added =
+    list?.type === 'TOMLArray'
+      ? insertElement(doc, list, tomlString(pattern))
+      : list
+        ? undefined
+        : insertTopLevelLine(doc, `imports = [${tomlString(pattern)}] # added by kata-sysext`);
+  if (!added) {
+    throw new KataError('engine-unsupported', {
+      subject: path,
+      found: `${path} has no place for an import that this version knows.`,
+      needed: 'A plain imports list, or a plain version key above the tables.',
+      next: `Add "${pattern}" to imports in ${path} by hand, then try again.`,
+    });
+  }
+  return { mark: { path, kind: 'range', text: added.text }, after: insert(doc.text, added) };
+}

@@ -1,0 +1,94 @@
+import { posix } from 'node:path';
+import type { HostPath, HostView } from '../../host/types.ts';
+import type { Instance } from '../types.ts';
+import { saysNothing, unsupported } from './checks.ts';
+import { matchesName, patternFolder } from './globs.ts';
+import { isReadOnlyPlace } from './editable.ts';
+import type { ConfigSet, LoadedFile } from './loader.ts';
+import { type Merging, oldPlugin } from './schema.ts';
+import type { SeenMark } from './seen.ts';
+import { valueAt } from '../toml/index.ts';
+
+export const dropInName = 'kata-sysext.toml';
+
+/** Where our tables go. */
+export type Placement =
+  | { method: 'file'; path: HostPath }
+  | { method: 'range'; target: LoadedFile }
+  | { method: 'drop-in'; path: HostPath }
+  | { method: 'drop-in and import'; path: HostPath; main: LoadedFile; pattern: string };
+
+export interface PlacementInput {
+  set: ConfigSet;
+  merging: Merging;
+  seen: readonly SeenMark[];
+  /** Method of the recorded wiring, when all its marks are intact. */
+  recorded: string | undefined;
+}
+
+/** The recorded place while it still does; else the smallest edit that is right for this daemon. */
+export async function choosePlacement(host: HostView, instance: Instance, input: PlacementInput): Promise<Placement> {
+  const { set, merging } = input;
+  const [main] = set.files;
+  if (!main) return { method: 'file', path: await host.realpath(instance.configPath) };
+  const kept = keepPlacement(input, importPattern(instance));
+  if (kept) return kept;
+  if (saysNothing(set)) return { method: 'range', target: main };
+  if (merging !== 'unites') return { method: 'range', target: rangeTarget(set) };
+  const folder = await dropInFolder(host, set);
+  if (folder) return { method: 'drop-in', path: posix.join(await host.realpath(folder), dropInName) };
+  return importPlacement(host, instance, main);
+}
+
+function keepPlacement({ set, merging, seen, recorded }: PlacementInput, pattern: string): Placement | undefined {
+  const file = seen.find((one) => one.mark.kind === 'file')?.mark.path;
+  const range = seen.find((one) => one.mark.kind === 'range');
+  const target = set.files.find((one) => one.real === range?.mark.path);
+  if (recorded === 'range' && target && target === rangeTarget(set)) return { method: 'range', target };
+  if (merging !== 'unites' || !file) return undefined;
+  if (recorded === 'drop-in' && set.patterns.some((one) => covers(one, file))) return { method: 'drop-in', path: file };
+  if (recorded === 'drop-in and import' && target) return { method: 'drop-in and import', path: file, main: target, pattern };
+  return undefined;
+}
+
+/** 1.x takes each plugin's table whole from the last file that has it: only there do runtimes count. */
+export function rangeTarget(set: ConfigSet): LoadedFile {
+  return set.files.findLast((file) => valueAt(file.doc.value, ['plugins', oldPlugin]) !== undefined) ?? set.files[0]!;
+}
+
+function covers(pattern: string, path: HostPath): boolean {
+  return patternFolder(pattern) === posix.dirname(path) && matchesName(posix.basename(pattern), posix.basename(path));
+}
+
+/** A folder that the daemon reads drop-ins from already: folders made for that (*.d) first. */
+async function dropInFolder(host: HostView, set: ConfigSet): Promise<HostPath | undefined> {
+  const folders = set.patterns.flatMap((pattern) => {
+    const folder = patternFolder(pattern);
+    return folder !== undefined && matchesName(posix.basename(pattern), dropInName) ? [folder] : [];
+  });
+  folders.sort((a, b) => Number(b.endsWith('.d')) - Number(a.endsWith('.d')));
+  for (const folder of folders) if (!(await isReadOnlyPlace(host, folder))) return folder;
+  return undefined;
+}
+
+async function importPlacement(host: HostView, instance: Instance, main: LoadedFile): Promise<Placement> {
+  const folder = posix.dirname(instance.configPath);
+  const pattern = importPattern(instance);
+  if (patternFolder(`${folder}/*`) === undefined) {
+    throw unsupported(folder, `The folder ${folder} has a character that is special in patterns.`, 'A plain path.', 'Move the configuration of containerd.');
+  }
+  if (await isReadOnlyPlace(host, main.real)) {
+    throw unsupported(
+      main.path,
+      `${main.path} is part of the read-only operating system, and it imports no folder for drop-ins.`,
+      'A main configuration file that may be edited, or one that imports a folder below /etc.',
+      `Copy it to /etc/containerd/config.toml, set CONTAINERD_CONFIG=/etc/containerd/config.toml by a drop-in of containerd.service, and restart containerd.`,
+    );
+  }
+  return { method: 'drop-in and import', path: posix.join(await host.realpath(folder), dropInName), main, pattern };
+}
+
+/** A pattern, because a literal import whose file is missing keeps the daemon from starting (facts/cri.md §1.3). */
+function importPattern(instance: Instance): string {
+  return `${posix.dirname(instance.configPath)}/kata-sysext*.toml`;
+}

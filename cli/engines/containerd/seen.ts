@@ -1,0 +1,57 @@
+import type { Finding } from '../../errors/index.ts';
+import type { HostView } from '../../host/types.ts';
+import { withoutMark } from '../toml/index.ts';
+import type { Mark, Wiring } from '../types.ts';
+import { filesView, type Overlay } from './filesView.ts';
+
+/** A recorded mark as it is found now. */
+export interface SeenMark {
+  mark: Mark;
+  state: 'intact' | 'gone' | 'altered';
+  /** The whole file as it is now; undefined when it is not there. */
+  now: string | undefined;
+  /** The file without our text: only where intact. */
+  without: string | 'absent';
+}
+
+/** Looks for every mark of the recorded wiring by its exact text; nothing is guessed. */
+export async function lookForMarks(host: HostView, recorded?: Wiring): Promise<SeenMark[]> {
+  const view = filesView(host);
+  const seen: SeenMark[] = [];
+  for (const mark of recorded?.marks ?? []) {
+    const now = (await view.read(mark.path))?.text;
+    seen.push(mark.kind === 'file' ? seeFile(mark, now) : seeRange(mark, now));
+  }
+  return seen;
+}
+
+function seeFile(mark: Mark, now: string | undefined): SeenMark {
+  const state = now === undefined ? 'gone' : now === mark.text ? 'intact' : 'altered';
+  return { mark, state, now, without: 'absent' };
+}
+
+function seeRange(mark: Mark, now: string | undefined): SeenMark {
+  const without = now === undefined ? undefined : withoutMark(now, mark.text, mark.path);
+  if (without !== undefined) return { mark, state: 'intact', now, without };
+  return { mark, state: now?.includes('kata-sysext') ? 'altered' : 'gone', now, without: now ?? 'absent' };
+}
+
+/** The files as they would be without everything of ours that is intact. */
+export function withoutOurs(seen: readonly SeenMark[]): Overlay {
+  return new Map(seen.filter((one) => one.state === 'intact').map((one) => [one.mark.path, one.without]));
+}
+
+export function findingsOf(seen: readonly SeenMark[]): Finding[] {
+  return seen.flatMap(({ mark, state }) => {
+    if (state === 'intact') return [];
+    const what = mark.kind === 'file' ? mark.path : `The text of kata-sysext in ${mark.path}`;
+    return {
+      code: 'foreign-edit',
+      level: 'warning' as const,
+      subject: mark.path,
+      found: state === 'gone' ? `${what} was removed by somebody else.` : `${what} was changed by somebody else; it stays as it is.`,
+      needed: 'The exact text that was recorded, to change or remove it without guessing.',
+      next: state === 'gone' ? 'Nothing needs to be done.' : `Look at ${mark.path} and remove by hand what is no longer wanted.`,
+    };
+  });
+}

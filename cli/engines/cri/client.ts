@@ -1,0 +1,81 @@
+import type { Client, ServiceError } from '@grpc/grpc-js';
+import { asset } from '../../assets/index.ts';
+import { KataError } from '../../errors/index.ts';
+import type { Container, ContainerConfig, ContainerStatus, PodSandbox, SandboxConfig, StatusAnswer, VersionAnswer } from './shapes.ts';
+
+/** The node's CRI. Every call has the client's deadline; errors are KataErrors `failed` that carry the gRPC status in details. */
+export interface Cri {
+  version(): Promise<VersionAnswer>;
+  status(verbose: boolean): Promise<StatusAnswer>;
+  listSandboxes(): Promise<PodSandbox[]>;
+  sandboxStatus(id: string): Promise<{ status: PodSandbox | null; info: Record<string, string> }>;
+  /** Specs and `try` only, as all below. */
+  runSandbox(config: SandboxConfig, handler: string): Promise<string>;
+  stopSandbox(id: string): Promise<void>;
+  removeSandbox(id: string): Promise<void>;
+  createContainer(sandbox: string, config: ContainerConfig, sandboxConfig: SandboxConfig): Promise<string>;
+  startContainer(id: string): Promise<void>;
+  stopContainer(id: string, timeoutSeconds: number): Promise<void>;
+  removeContainer(id: string): Promise<void>;
+  listContainers(): Promise<Container[]>;
+  containerStatus(id: string): Promise<{ status: ContainerStatus | null; info: Record<string, string> }>;
+  close(): void;
+}
+
+type Method = (request: object, options: { deadline: Date }, answer: (error: ServiceError | null, value: unknown) => void) => unknown;
+
+/** A client for the socket at a real path of this machine. Nothing is connected until the first call. */
+export async function openCri(socketPath: string, deadlineMs: number): Promise<Cri> {
+  const [grpc, loader, protobuf] = await Promise.all([import('@grpc/grpc-js'), import('@grpc/proto-loader'), import('protobufjs')]);
+  const { root } = protobuf.default.parse(asset('templates/cri.proto'), { keepCase: true });
+  const options = { keepCase: true, longs: String, enums: String, defaults: true, arrays: true, objects: true };
+  const definition = loader.fromJSON(root.toJSON(), options);
+  const described = grpc.loadPackageDefinition(definition) as unknown as {
+    runtime: { v1: { RuntimeService: new (address: string, credentials: unknown, options: object) => Client } };
+  };
+  // A node of 500 pods answers with more than gRPC's usual 4 MB; and no proxy setting of the environment may divert a local socket.
+  const client = new described.runtime.v1.RuntimeService(`unix:${socketPath}`, grpc.credentials.createInsecure(), {
+    'grpc.max_receive_message_length': 64 << 20,
+    'grpc.enable_http_proxy': 0,
+    'grpc.default_authority': 'localhost',
+  });
+
+  function call<T>(name: string, request: object): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const method = (client as unknown as Record<string, Method>)[name]!;
+      method.call(client, request, { deadline: new Date(Date.now() + deadlineMs) }, (error, value) => {
+        if (error) reject(failure(name, socketPath, error));
+        else resolve(value as T);
+      });
+    });
+  }
+
+  return {
+    version: () => call('Version', {}),
+    status: (verbose) => call('Status', { verbose }),
+    listSandboxes: async () => (await call<{ items: PodSandbox[] }>('ListPodSandbox', {})).items,
+    sandboxStatus: (id) => call('PodSandboxStatus', { pod_sandbox_id: id, verbose: true }),
+    runSandbox: async (config, handler) => (await call<{ pod_sandbox_id: string }>('RunPodSandbox', { config, runtime_handler: handler })).pod_sandbox_id,
+    stopSandbox: (id) => call('StopPodSandbox', { pod_sandbox_id: id }),
+    removeSandbox: (id) => call('RemovePodSandbox', { pod_sandbox_id: id }),
+    createContainer: async (sandbox, config, sandboxConfig) =>
+      (await call<{ container_id: string }>('CreateContainer', { pod_sandbox_id: sandbox, config, sandbox_config: sandboxConfig })).container_id,
+    startContainer: (id) => call('StartContainer', { container_id: id }),
+    stopContainer: (id, timeout) => call('StopContainer', { container_id: id, timeout }),
+    removeContainer: (id) => call('RemoveContainer', { container_id: id }),
+    listContainers: async () => (await call<{ containers: Container[] }>('ListContainers', {})).containers,
+    containerStatus: (id) => call('ContainerStatus', { container_id: id, verbose: true }),
+    close: () => client.close(),
+  };
+}
+
+function failure(call: string, socket: string, error: ServiceError): KataError {
+  return new KataError('failed', {
+    subject: socket,
+    found: `The CRI at ${socket} answered ${call} with: ${error.details || error.message}.`,
+    needed: 'A container engine that serves the CRI.',
+    next: `Look at the engine's log: journalctl -u containerd (or the unit that owns ${socket}).`,
+    details: { call, grpcStatus: error.code },
+    cause: error,
+  });
+}

@@ -1,0 +1,3 @@
+export { type Cri, openCri } from './client.ts';
+export { probeCri } from './probe.ts';
+export type { Container, ContainerConfig, ContainerStatus, PodSandbox, SandboxConfig, StatusAnswer, VersionAnswer } from './shapes.ts';

@@ -1,0 +1,13 @@
+import { containerd } from './containerd/index.ts';
+import type { Engine } from './types.ts';
+
+/** Every engine that can be wired, in the order in which hosts are searched for them. */
+export const engines: readonly Engine[] = [containerd];
+
+/** The engine of that name (`--engine NAME[@VERSION]`, a recorded wiring), or undefined. */
+export function engineNamed(name: string): Engine | undefined {
+  return engines.find((engine) => engine.name === name);
+}
+
+export { restartRisks } from './restartRisks.ts';
+export type { EffectiveDiff, Engine, EngineState, FileChange, Instance, Mark, Sandbox, Scratch, WantedHandler, Wiring, WiringPlan } from './types.ts';

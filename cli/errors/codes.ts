@@ -1,0 +1,76 @@
+/** One row a code: exit status (design §6), whether `--allow CODE` may override it, and what `explain CODE` says. */
+export interface CodeRow {
+  exit: 1 | 2 | 3 | 4 | 5 | 75 | 77;
+  overridable: boolean;
+  explain: string;
+}
+
+const row = (exit: CodeRow['exit'], explain: string, overridable = false): CodeRow => ({ exit, overridable, explain });
+
+/** Every code that an error or a finding may carry. docs/errors.md is made from this table. */
+export const codes: Record<string, CodeRow> = {
+  // usage
+  usage: row(2, 'The command line is wrong: an unknown verb or option, or a value that does not fit.'),
+  'unknown-code': row(2, 'explain was asked for a code that this version does not have.'),
+  'unknown-generation': row(2, 'The generation number does not exist on this host.'),
+  // the bundle
+  'bundle-missing': row(4, 'The bundle named on the command line is not there or cannot be read.'),
+  'bundle-format': row(4, 'The file is none of .tar, .tar.zst, .tar.xz, nor an unpacked folder.'),
+  'bundle-damaged': row(4, 'The archive ends too early or its compression is broken. Fetch it again.'),
+  'bundle-member-escapes': row(4, 'A member has an absolute name, a .. in its name, or a link that leads out of the tree.'),
+  'bundle-member-kind': row(4, 'A member is a device, a pipe, a socket, or has set-uid or set-gid bits.'),
+  'bundle-member-duplicate': row(4, 'Two members, or two bundles with different bytes, claim the same path.'),
+  'bundle-digest': row(4, 'The bytes do not have the digest that was asked for with --digest or --checksums.'),
+  'bundle-layout': row(4, 'The tree is not a Kata release: no opt/kata, no configuration, or an unknown layout.'),
+  'bundle-empty-asset': row(4, 'A kernel, image, initrd or program of the bundle has no bytes.'),
+  'bundle-no-shim': row(4, 'The shim that the handler needs is not in the bundle. Name the archive that carries it as well.'),
+  'bundle-incomplete': row(4, 'A file that the handler’s configuration names is not in the bundle.'),
+  'bundle-lacks-handler': row(4, 'An installed or wanted handler is not in the bundle. Name the archive that carries it as well.'),
+  'bundle-configuration': row(4, 'A configuration.toml of the bundle cannot be read as TOML 1.0.'),
+  // the host
+  'host-unknown': row(3, 'A fact that the change depends on is not known. Name it with --backend or --engine.'),
+  'host-program-missing': row(3, 'A program that the change needs is not on the host.'),
+  'host-etc-unsafe': row(3, '/etc is read-only or transient: wiring would be refused or lost at the next boot.'),
+  'host-space': row(3, 'There is not enough room for the payload.'),
+  'host-architecture': row(3, 'The bundle was made for another architecture.'),
+  'host-no-kvm': row(3, '/dev/kvm is missing: pods of these handlers could not start. A warning: the installation itself works.'),
+  'host-selinux-type': row(3, 'A label that the files need does not exist in the loaded policy.'),
+  'host-busy': row(3, 'Another installer or an OS transaction holds its own lock.'),
+  'backend-unfit': row(3, 'The backend cannot work on this host.'),
+  'engine-missing': row(3, 'No supported container engine was found.'),
+  'engine-unsupported': row(3, 'The engine, its version or the shape of its configuration is not one that this version can edit safely.'),
+  'engine-config-invalid': row(3, 'The engine’s own configuration does not load, before any change of ours.'),
+  'engine-config-mixed': row(3, 'The loaded configuration files have different schema versions; which one wins depends on their order.'),
+  'engine-foreign-handler': row(3, 'A handler of the wanted name is already defined by somebody else.'),
+  'engine-pending-edits': row(3, 'The engine’s configuration or binary is newer than the running process: our restart would apply somebody else’s change.', true),
+  'engine-restart-kills': row(3, 'A restart of the engine would kill running containers.', true),
+  'engine-unhealthy': row(3, 'The engine or one of its dependents is not healthy before the change; the gate could not tell what we broke.'),
+  'engine-rejects': row(3, 'The engine’s own binary does not accept the planned configuration, or it would change more than the plan names.'),
+  'handler-unknown': row(3, 'No handler of this name is known.'),
+  'handler-in-use': row(3, 'Sandboxes of the handler are running. Stop the pods first.'),
+  'nothing-installed': row(3, 'There is no active generation on this host.'),
+  'no-previous-generation': row(3, 'There is no earlier generation to go back to.'),
+  'generation-kept': row(3, 'The generation is active, pinned or in use.'),
+  'path-escapes': row(3, 'A link on the host leads out of the root.'),
+  'foreign-edit': row(3, 'Text of ours in a configuration file was changed or removed by somebody else; it is left as it is.'),
+  'foreign-file': row(3, 'A file where ours should be was made by somebody else.'),
+  'payload-damaged': row(1, 'Files of the payload differ from its manifest.'),
+  'journal-newer': row(3, 'The journal or a manifest was written by a newer version of the program. Use that one.'),
+  'journal-foreign': row(3, 'The journal belongs to another machine or another deployment.'),
+  'journal-open': row(3, 'An interrupted change is not settled. Run recover first; changing verbs do it by themselves.'),
+  // running
+  failed: row(1, 'The change failed; the host is as it was.'),
+  'gate-failed': row(1, 'The result was not proven to work; the host was put back.'),
+  interrupted: row(1, 'The change was interrupted; the host is as it was.'),
+  'drift-found': row(1, 'verify found files, links or wiring that differ from the active generation.'),
+  'not-restored': row(5, 'The change failed and something could not be put back. The message lists what and the commands.'),
+  'edited-meanwhile': row(5, 'A file of the change was edited by somebody else while it ran.'),
+  'lock-held': row(75, 'Another change is running.'),
+  'needs-root': row(77, 'Changing a live host needs root.'),
+  internal: row(1, 'A fault of the program itself. Please report it with the output of --json.'),
+};
+
+/** The row of a code. An unknown code is a fault of the program and counts as `internal`. */
+export function codeRow(code: string): CodeRow {
+  return codes[code] ?? codes['internal']!;
+}

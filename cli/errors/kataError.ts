@@ -1,0 +1,44 @@
+import type { Finding } from './finding.ts';
+import { codeRow } from './codes.ts';
+
+/** What a failure says: found, needed, next (design §2.7). `subject` is the path, unit or handler it is about. */
+export interface Complaint {
+  subject?: string;
+  found: string;
+  needed: string;
+  next: string;
+  details?: Record<string, unknown>;
+  cause?: unknown;
+}
+
+/** The one error class of the program. Its code names a row of `codes.ts`, which gives the exit code. */
+export class KataError extends Error {
+  readonly code: string;
+  readonly exitCode: number;
+  readonly complaint: Complaint;
+
+  constructor(code: string, complaint: Complaint) {
+    super(`${complaint.found}`, complaint.cause === undefined ? undefined : { cause: complaint.cause });
+    this.name = 'KataError';
+    this.code = code;
+    this.exitCode = codeRow(code).exit;
+    this.complaint = complaint;
+  }
+
+  /** The error that a blocking finding becomes; it names the flag that overrides it, where one does. */
+  static of({ code, subject, found, needed, next }: Finding): KataError {
+    const way = codeRow(code).overridable ? `${next}; or take it upon yourself: --allow ${code}` : next;
+    return new KataError(code, { subject, found, needed, next: way });
+  }
+
+  /** The same statement as a blocking finding. */
+  finding(): Finding {
+    const { subject = '', found, needed, next } = this.complaint;
+    return { code: this.code, level: 'blocker', subject, found, needed, next };
+  }
+}
+
+/** Node's errno code of an error ('ENOENT', ...), if it is one. */
+export function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

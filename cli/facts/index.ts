@@ -1,0 +1,32 @@
+import type { HostView } from '../host/index.ts';
+import { architectureOf, kvmState } from './architecture.ts';
+import { bootOf, deploymentOf, isOstree, machineOf } from './boot.ts';
+import { etcState } from './mounts.ts';
+import { operatingSystem } from './os.ts';
+import { selinuxState } from './selinux.ts';
+import type { HostFacts } from './types.ts';
+
+export { type Mount, mountOf, mounts } from './mounts.ts';
+export type { Fact, HostFacts, OperatingSystem, SelinuxState } from './types.ts';
+
+/** What the host is, read only. */
+export async function readFacts(host: HostView): Promise<HostFacts> {
+  const [os, architecture, ostree, machine, deployment, boot, etc, selinux, kvm] = await Promise.all([
+    operatingSystem(host),
+    architectureOf(host),
+    isOstree(host),
+    machineOf(host),
+    deploymentOf(host),
+    bootOf(host),
+    etcState(host),
+    selinuxState(host),
+    kvmState(host),
+  ]);
+  return { os, architecture, ostree, machine, deployment, boot, etc, selinux, kvm };
+}
+
+/** Which machine, deployment and boot this is: what a journal entry belongs to. */
+export async function deploymentNow(host: HostView): Promise<{ machine: string; deployment: string; boot: string }> {
+  const [machine, deployment, boot] = await Promise.all([machineOf(host), deploymentOf(host), bootOf(host)]);
+  return { machine, deployment, boot };
+}

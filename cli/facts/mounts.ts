@@ -1,0 +1,47 @@
+import type { HostView } from '../host/index.ts';
+import { type EtcState, type Fact, known, unknown } from './types.ts';
+
+export interface Mount {
+  point: string;
+  type: string;
+  source: string;
+  options: string[];
+  superOptions: string;
+}
+
+/** The mounts of this process's namespace in order (proc(5), mountinfo); empty offline. */
+export async function mounts(host: HostView): Promise<Mount[]> {
+  const text = host.live ? ((await host.readText('/proc/self/mountinfo')) ?? '') : '';
+  return text.split('\n').filter((line) => line !== '').map(parseLine);
+}
+
+/** The mount that holds `path`: the longest mount point above it, the last one when several lie on top of each other. */
+export function mountOf(all: Mount[], path: string): Mount | undefined {
+  const over = all.filter(({ point }) => point === '/' || path === point || path.startsWith(`${point}/`));
+  return over.reduce<Mount | undefined>((best, each) => (best === undefined || each.point.length >= best.point.length ? each : best), undefined);
+}
+
+/** Whether what we write to /etc stays: not on a read-only mount, and not on a mount of its own that is made anew at each boot. */
+export async function etcState(host: HostView): Promise<Fact<EtcState>> {
+  const etc = await host.stat('/etc');
+  if (etc?.kind !== 'directory') return unknown('/etc is not a folder');
+  if (!host.live) return known({ writable: true, transient: false }, 'an offline tree');
+  const mount = mountOf(await mounts(host), '/etc');
+  if (mount === undefined) return unknown('/proc/self/mountinfo does not name a mount for /etc');
+  const volatile = /(?:^|,)upperdir=\/run\//.test(mount.superOptions) || ['tmpfs', 'ramfs'].includes(mount.type);
+  const transient = mount.point === '/etc' && volatile;
+  return known({ writable: !mount.options.includes('ro'), transient }, '/proc/self/mountinfo');
+}
+
+function parseLine(line: string): Mount {
+  const fields = line.split(' ');
+  const dash = fields.indexOf('-');
+  const text = (field: string | undefined) => (field ?? '').replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+  return {
+    point: text(fields[4]),
+    options: text(fields[5]).split(','),
+    type: text(fields[dash + 1]),
+    source: text(fields[dash + 2]),
+    superOptions: text(fields[dash + 3]),
+  };
+}

@@ -1,0 +1,44 @@
+import type { Architecture } from '../layout/index.ts';
+
+/** A fact is known with its source, or unknown with the reason. Nothing is guessed. */
+export type Fact<T> = { known: true; value: T; source: string } | { known: false; why: string };
+
+export interface OperatingSystem {
+  id: string;
+  name: string;
+  version: string;
+  /** Row of the table in `os.ts`. */
+  kind: 'fcos' | 'rhcos' | 'flatcar' | 'microos' | 'other';
+}
+
+export interface EtcState {
+  writable: boolean;
+  /** Lost at the next boot: an overlay or a tmpfs. */
+  transient: boolean;
+}
+
+export interface SelinuxState {
+  /** 'targeted', 'default', …; undefined when no policy is there. */
+  policy?: string;
+  mode: 'enforcing' | 'permissive' | 'disabled';
+}
+
+export interface HostFacts {
+  os: Fact<OperatingSystem>;
+  architecture: Fact<Architecture>;
+  ostree: Fact<boolean>;
+  machine: string;
+  deployment: string;
+  boot: string;
+  etc: Fact<EtcState>;
+  selinux: Fact<SelinuxState>;
+  kvm: Fact<boolean>;
+}
+
+export function known<T>(value: T, source: string): Fact<T> {
+  return { known: true, value, source };
+}
+
+export function unknown<T>(why: string): Fact<T> {
+  return { known: false, why };
+}

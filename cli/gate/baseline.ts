@@ -1,0 +1,36 @@
+import type { Engine, EngineState, Instance } from '../engines/types.ts';
+import { KataError } from '../errors/index.ts';
+import type { HostView } from '../host/index.ts';
+import type { Unit, UnitState } from '../systemd/types.ts';
+import { dependentsOf } from '../transaction/index.ts';
+
+/** What worked before the change; the gate compares with it. */
+export interface Baseline {
+  state: EngineState;
+  dump: Record<string, unknown>;
+  unit?: UnitState;
+  dependents: Unit[];
+}
+
+const probeMs = 10_000;
+
+/** Asks the running engine. Throws `engine-unhealthy` when it does not work even before the change: the gate could not tell what we broke. */
+export async function takeBaseline(host: HostView, engine: Engine, instance: Instance): Promise<Baseline> {
+  const state = await engine.probe(host, instance, probeMs);
+  if (!state.reachable) {
+    throw new KataError('engine-unhealthy', {
+      subject: instance.unit ?? instance.socket,
+      found: `${engine.name} does not answer on ${instance.socket}: ${state.why ?? 'no reason given'}`,
+      needed: 'an engine that works before the change',
+      next: `systemctl status ${instance.unit ?? engine.name}; journalctl -u ${instance.unit ?? engine.name} -n 50`,
+    });
+  }
+  const systemd = await host.systemd();
+  const unit = instance.unit === undefined ? undefined : await systemd?.unit(instance.unit);
+  return {
+    state,
+    dump: await engine.effective(host, instance),
+    ...(unit === undefined ? {} : { unit }),
+    dependents: instance.unit === undefined ? [] : await dependentsOf(host, instance.unit),
+  };
+}

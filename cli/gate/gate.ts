@@ -1,0 +1,165 @@
+import type { Engine, EngineState, Instance } from '../engines/types.ts';
+import { KataError } from '../errors/index.ts';
+import { digestOf, type HostView } from '../host/index.ts';
+import type { Emit } from '../report/events.ts';
+import { type GenerationManifest, pointer } from '../store/index.ts';
+import type { Gate } from '../transaction/index.ts';
+import type { Baseline } from './baseline.ts';
+import { logTail } from './evidence.ts';
+
+export interface GateRequest {
+  engine: Engine;
+  instance: Instance;
+  baseline: Baseline;
+  /** The generation that must work afterwards; undefined when Kata goes away. */
+  to?: GenerationManifest;
+  /** Handlers of ours before and after: differences of these are expected. */
+  touched: string[];
+  restarts: boolean;
+  emit: Emit;
+}
+
+const criDeadlineMs = 60_000;
+/** containerd whose CRI plugin failed to load says so at once and for good; some seconds are left for a slow start. */
+const missingPluginMs = 8_000;
+const probeMs = 5_000;
+/** A daemon that dies of its new configuration often does so after some seconds. */
+const steadyMs = 8_000;
+const pauseMs = 250;
+
+/** The gate of a live change (promise 5). */
+export function liveGate(host: HostView, request: GateRequest): Gate {
+  return {
+    beforeRestart: () => sameButOurs(host, request),
+    afterSteps: async () => {
+      if (request.to !== undefined) await filesInPlace(host, request.to);
+      if (!request.restarts) return checkState(request, await request.engine.probe(host, request.instance, probeMs));
+      request.emit({ kind: 'phase', name: 'gate', detail: `waiting for ${request.engine.name}` });
+      await criReady(host, request);
+      request.emit({ kind: 'phase', name: 'gate', detail: `watching ${request.engine.name} for ${steadyMs / 1000} s` });
+      await staysUp(host, request);
+    },
+    evidence: () => logTail(host, request.instance.unit, [...request.baseline.dependents]),
+  };
+}
+
+/** The gate of an offline tree: nothing runs there, so only the files can be asked. */
+export function offlineGate(host: HostView, to: GenerationManifest | undefined): Gate {
+  return {
+    beforeRestart: async () => undefined,
+    afterSteps: async () => {
+      if (to !== undefined) await filesInPlace(host, to);
+    },
+    evidence: async () => [],
+  };
+}
+
+async function sameButOurs(host: HostView, { engine, instance, baseline, touched }: GateRequest): Promise<void> {
+  const { others, warnings } = engine.compare(baseline.dump, await engine.effective(host, instance), touched);
+  if (others.length === 0 && warnings.length === 0) return;
+  throw new KataError('gate-failed', {
+    subject: instance.configPath,
+    found: `${engine.name} would change more than our handlers: ${[...others, ...warnings].slice(0, 5).join('; ')}`,
+    needed: `only ${touched.join(', ')} to differ`,
+    next: `compare with: ${instance.binary ?? engine.name} -c ${instance.configPath} config dump`,
+    details: { keys: others },
+  });
+}
+
+/** Through the very paths that the engine was told. */
+async function filesInPlace(host: HostView, to: GenerationManifest): Promise<void> {
+  for (const handler of to.handlers) {
+    const shim = await host.digest(`${pointer}/payload/${handler.shim}`);
+    const text = await host.readText(`${pointer}/config/${handler.name}/configuration.toml`);
+    if (shim === handler.shimDigest && text !== undefined && digestOf(text) === handler.configurationDigest) continue;
+    throw new KataError('gate-failed', {
+      subject: handler.name,
+      found: `${pointer} does not lead to the files of generation ${to.number}`,
+      needed: `the shim ${handler.shimDigest} and the configuration ${handler.configurationDigest}`,
+      next: 'kata-sysext verify',
+    });
+  }
+}
+
+async function criReady(host: HostView, request: GateRequest): Promise<void> {
+  const { engine, instance, baseline } = request;
+  const started = Date.now();
+  for (;;) {
+    const state = await engine.probe(host, instance, probeMs);
+    if (state.reachable && (state.runtimeReady || !baseline.state.runtimeReady)) return checkState(request, state);
+    const waited = Date.now() - started;
+    const pluginMissing = /unknown service|unimplemented/i.test(state.why ?? '') && waited > missingPluginMs;
+    const down = await unitDown(host, request);
+    if (pluginMissing || down !== undefined || waited > criDeadlineMs) {
+      throw new KataError('gate-failed', {
+        subject: instance.unit ?? engine.name,
+        found: down ?? `the CRI of ${engine.name} is not ready after ${Math.round(waited / 1000)} s: ${state.why ?? 'runtime not ready'}`,
+        needed: 'the CRI ready with all handlers',
+        next: `kata-sysext history -v; journalctl -u ${instance.unit ?? engine.name} -n 50`,
+      });
+    }
+    await pause(pauseMs);
+  }
+}
+
+function checkState({ engine, baseline, to, touched, instance }: GateRequest, now: EngineState): void {
+  const problems: string[] = [];
+  if (!now.reachable) problems.push(`the CRI does not answer: ${now.why ?? 'no reason given'}`);
+  const ours = (to?.handlers ?? []).map((handler) => handler.name);
+  for (const name of ours) if (!now.handlers.includes(name)) problems.push(`the CRI does not list ${name}`);
+  for (const name of baseline.state.handlers) {
+    if (!touched.includes(name) && !now.handlers.includes(name)) problems.push(`the handler ${name === '' ? '(default)' : name} is gone`);
+  }
+  for (const name of touched) if (!ours.includes(name) && now.handlers.includes(name)) problems.push(`the CRI still lists ${name}`);
+  const alive = new Map(now.sandboxes.map((sandbox) => [sandbox.id, sandbox]));
+  for (const before of baseline.state.sandboxes) {
+    // A sandbox that is gone was removed by somebody; one that is listed but no longer ready has lost its shim.
+    if (before.ready && alive.get(before.id)?.ready === false) problems.push(`sandbox ${before.id.slice(0, 12)} (${before.podName}) lost its shim`);
+  }
+  if (problems.length === 0) return;
+  throw new KataError('gate-failed', {
+    subject: instance.unit ?? engine.name,
+    found: problems.join('; '),
+    needed: 'our handlers and all earlier ones listed, no sandbox lost',
+    next: `kata-sysext history -v; journalctl -u ${instance.unit ?? engine.name} -n 50`,
+  });
+}
+
+async function staysUp(host: HostView, request: GateRequest): Promise<void> {
+  const systemd = await host.systemd();
+  const unit = request.instance.unit;
+  if (systemd === undefined || unit === undefined) return;
+  const first = await systemd.unit(unit);
+  const until = Date.now() + steadyMs;
+  while (Date.now() < until) {
+    await pause(pauseMs);
+    const down = await unitDown(host, request);
+    const now = await systemd.unit(unit);
+    const replaced = now.invocationId !== first.invocationId || now.mainPid !== first.mainPid;
+    if (down === undefined && !replaced) continue;
+    throw new KataError('gate-failed', {
+      subject: unit,
+      found: down ?? `${unit} died and was started again within ${steadyMs / 1000} s`,
+      needed: `${unit} and its dependents active and staying so`,
+      next: `kata-sysext history -v; journalctl -u ${unit} -n 50`,
+    });
+  }
+  const down = await unitDown(host, request, ['active', 'reloading']);
+  if (down !== undefined) throw new KataError('gate-failed', { subject: unit, found: down, needed: 'all units up', next: `journalctl -u ${unit} -n 50` });
+  checkState(request, await request.engine.probe(host, request.instance, probeMs));
+}
+
+/** The first unit that is not active, in words. */
+async function unitDown(host: HostView, { instance, baseline }: GateRequest, up = ['active', 'reloading', 'activating']): Promise<string | undefined> {
+  const systemd = await host.systemd();
+  if (systemd === undefined || instance.unit === undefined) return undefined;
+  for (const name of [instance.unit, ...baseline.dependents]) {
+    const { activeState, result } = await systemd.unit(name);
+    if (!up.includes(activeState)) return `${name} is ${activeState} (${result})`;
+  }
+  return undefined;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

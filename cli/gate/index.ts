@@ -1,0 +1,2 @@
+export { type Baseline, takeBaseline } from './baseline.ts';
+export { liveGate, offlineGate } from './gate.ts';

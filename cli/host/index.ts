@@ -1,0 +1,5 @@
+export { isLocked, type Lock, takeLock } from './lock.ts';
+export { programs } from './programs.ts';
+export { byBytes, digestOf, digestOfFile, openView } from './reads.ts';
+export type { Digest, FileMeta, Host, HostPath, HostView, RunOptions, RunResult, Stat } from './types.ts';
+export { openHost } from './writes.ts';

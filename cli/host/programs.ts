@@ -1,0 +1,90 @@
+import { spawn } from 'node:child_process';
+import { access, constants } from 'node:fs/promises';
+import { KataError } from '../errors/index.ts';
+import type { RunOptions, RunResult } from './types.ts';
+
+/** External programs and the package that brings each: the only ones that run by name. */
+export const programs: Record<string, string> = {
+  cp: 'coreutils',
+  sync: 'coreutils',
+  flock: 'util-linux',
+  findmnt: 'util-linux',
+  zstd: 'zstd',
+  xz: 'xz-utils',
+  tar: 'tar',
+  setfattr: 'attr',
+  getfattr: 'attr',
+  journalctl: 'systemd',
+};
+
+/** Searched in this order and nowhere else, so that nobody's PATH decides what root runs. */
+const folders = ['/usr/bin', '/usr/sbin', '/bin', '/sbin'];
+
+const tailChars = 2000;
+
+/** The absolute path of a program of the table on this machine, or undefined. */
+export async function findProgram(name: string): Promise<string | undefined> {
+  if (name.startsWith('/')) return name;
+  for (const folder of folders) {
+    const path = `${folder}/${name}`;
+    if (await access(path, constants.X_OK).then(() => true, () => false)) return path;
+  }
+  return undefined;
+}
+
+/** Runs a program without a shell. Throws KataError `host-program-missing` or `failed` (command, exit code, last output). */
+export async function runProgram(name: string, args: string[], options: RunOptions = {}): Promise<RunResult> {
+  const path = await findProgram(name);
+  if (path === undefined) {
+    throw new KataError('host-program-missing', {
+      subject: name,
+      found: `the program ${name} is not on this host`,
+      needed: `${name}, from the package ${programs[name] ?? name}`,
+      next: `install ${programs[name] ?? name}, then run the command again`,
+    });
+  }
+  const result = await collect(path, args, options);
+  const accept = options.accept ?? [0];
+  if (!accept.includes(result.code)) {
+    throw new KataError('failed', {
+      subject: name,
+      found: `${[path, ...args].join(' ')} ended with ${result.code}: ${tail(result.stderr || result.stdout)}`,
+      needed: `exit status ${accept.join(' or ')}`,
+      next: 'read its message above',
+      details: { command: [path, ...args], exitStatus: result.code },
+    });
+  }
+  return result;
+}
+
+function collect(path: string, args: string[], options: RunOptions): Promise<RunResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(path, args, {
+      env: { PATH: folders.join(':'), LC_ALL: 'C.UTF-8', ...options.env },
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    });
+    const out: Buffer[] = [];
+    const err: Buffer[] = [];
+    let late = false;
+    const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => { late = true; child.kill('SIGKILL'); }, options.timeoutMs);
+    child.stdout?.on('data', (chunk: Buffer) => out.push(chunk));
+    child.stderr?.on('data', (chunk: Buffer) => err.push(chunk));
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      const stderr = Buffer.concat(err).toString() + (late ? `\nended after ${options.timeoutMs} ms` : '');
+      resolve({ code: code ?? (signal === null ? 1 : 128 + 9), stdout: Buffer.concat(out).toString(), stderr });
+    });
+    if (options.input !== undefined) {
+      // The program may end before it has read everything; its exit status tells.
+      child.stdin?.on('error', () => undefined);
+      child.stdin?.end(options.input);
+    }
+  });
+}
+
+function tail(text: string): string {
+  const clean = text.trim();
+  return clean.length > tailChars ? `…${clean.slice(-tailChars)}` : clean;
+}

@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, type Stats } from 'node:fs';
+import { lstat, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises';
+import { posix } from 'node:path';
+import { errnoOf } from '../errors/index.ts';
+import { connectSystemd } from '../systemd/index.ts';
+import type { Systemd } from '../systemd/types.ts';
+import { findProgram, runProgram } from './programs.ts';
+import { resolveInside } from './rooted.ts';
+import type { Digest, HostView, Stat } from './types.ts';
+
+const absent = ['ENOENT', 'ENOTDIR'];
+
+/** The reading half of the port for the tree at `root` ('/' is the live host). */
+export function openView(root: string, env: Readonly<Record<string, string | undefined>>): HostView {
+  const live = root === '/';
+  const locate = async (path: string) => posix.join(root, await resolveInside(root, path, false));
+  const follow = async (path: string) => posix.join(root, await resolveInside(root, path, true));
+  let bus: Promise<Systemd | undefined> | undefined;
+  return {
+    root,
+    live,
+    env,
+    now: () => new Date(),
+    locate,
+    realpath: (path) => resolveInside(root, path, true),
+    lstat: async (path) => shape(await orAbsent(lstat(await locate(path)))),
+    stat: async (path) => shape(await orAbsent(stat(await follow(path)))),
+    readFile: async (path) => readFile(await follow(path)),
+    readText: async (path) => orAbsent(readFile(await follow(path), 'utf8')),
+    readlink: async (path) => orAbsent(readlink(await locate(path)), ['EINVAL']),
+    readdir: async (path) => ((await orAbsent(readdir(await follow(path)))) ?? []).sort(byBytes),
+    digest: async (path) => orAbsent(digestOfFile(await follow(path))),
+    freeBytes: async (path) => {
+      let at = await follow(path);
+      while ((await orAbsent(stat(at))) === undefined && at !== '/') at = posix.dirname(at);
+      const { bavail, bsize } = await statfs(at);
+      return bavail * bsize;
+    },
+    run: (program, args, options) => runProgram(program, args, options),
+    has: async (program) => (await findProgram(program)) !== undefined,
+    systemd: () => {
+      bus ??= live ? connectSystemd(env) : Promise.resolve(undefined);
+      return bus;
+    },
+  };
+}
+
+/** Digest of a real file on this machine, read in a stream. */
+export async function digestOfFile(path: string): Promise<Digest> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  return `sha256:${hash.digest('hex')}`;
+}
+
+/** Digest of bytes in memory. */
+export function digestOf(bytes: Buffer | string): Digest {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}
+
+export function byBytes(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+async function orAbsent<T>(promise: Promise<T>, also: string[] = []): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch (error) {
+    if ([...absent, ...also].includes(errnoOf(error) ?? '')) return undefined;
+    throw error;
+  }
+}
+
+function shape(stats: Stats | undefined): Stat | undefined {
+  if (stats === undefined) return undefined;
+  return {
+    kind: stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : stats.isSymbolicLink() ? 'symlink' : 'other',
+    sizeBytes: stats.size,
+    mode: stats.mode & 0o7777,
+    uid: stats.uid,
+    gid: stats.gid,
+    inode: stats.ino,
+    device: stats.dev,
+    links: stats.nlink,
+    modifiedMs: stats.mtimeMs,
+  };
+}

@@ -1,0 +1,52 @@
+import { lstat, readlink } from 'node:fs/promises';
+import { posix } from 'node:path';
+import { errnoOf, KataError } from '../errors/index.ts';
+import type { HostPath } from './types.ts';
+
+const mostLinks = 40;
+
+/**
+ * Resolves `path` inside `root` the way a process chrooted there would: absolute link targets start at the root again, '..' stops at it.
+ * Components that do not exist are kept as they are. Returns a host path (as seen inside the root).
+ */
+export async function resolveInside(root: string, path: HostPath, followLast: boolean): Promise<HostPath> {
+  if (!path.startsWith('/')) throw new Error(`not an absolute host path: ${path}`);
+  let pending = path.split('/').filter((part) => part !== '' && part !== '.');
+  let done: string[] = [];
+  let links = 0;
+  while (pending.length > 0) {
+    const [part, ...rest] = pending as [string, ...string[]];
+    pending = rest;
+    if (part === '..') {
+      done.pop();
+      continue;
+    }
+    const here = posix.join(root, ...done, part);
+    const target = rest.length > 0 || followLast ? await linkTarget(here) : undefined;
+    if (target === undefined) {
+      done.push(part);
+      continue;
+    }
+    links += 1;
+    if (links > mostLinks) {
+      throw new KataError('path-escapes', {
+        subject: path,
+        found: `more than ${mostLinks} symbolic links on the way to ${path}`,
+        needed: 'a path without a loop of links',
+        next: `look at the links with: namei -l ${path}`,
+      });
+    }
+    if (target.startsWith('/')) done = [];
+    pending = [...target.split('/').filter((step) => step !== '' && step !== '.'), ...rest];
+  }
+  return `/${done.join('/')}`;
+}
+
+async function linkTarget(path: string): Promise<string | undefined> {
+  try {
+    return (await lstat(path)).isSymbolicLink() ? await readlink(path) : undefined;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
+    throw error;
+  }
+}

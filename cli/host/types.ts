@@ -1,0 +1,99 @@
+import type { Systemd } from '../systemd/types.ts';
+
+/** An absolute path as the host sees it ('/etc/containerd/config.toml'), whatever the root directory is. */
+export type HostPath = string;
+
+/** 'sha256:' and 64 lower-case hex digits. */
+export type Digest = `sha256:${string}`;
+
+export interface Stat {
+  kind: 'file' | 'directory' | 'symlink' | 'other';
+  sizeBytes: number;
+  /** Permission bits and set-id bits: 0o7777. */
+  mode: number;
+  uid: number;
+  gid: number;
+  inode: number;
+  device: number;
+  links: number;
+  modifiedMs: number;
+}
+
+export interface RunOptions {
+  input?: string | Buffer;
+  env?: Record<string, string>;
+  cwd?: string;
+  timeoutMs?: number;
+  /** Exit codes that are no error (default: only 0). */
+  accept?: number[];
+}
+
+export interface RunResult {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** The reading half of the port. Planners get only this by type. No path leads out of the root: links are resolved inside it. */
+export interface HostView {
+  /** '/' or the directory of `--root`. */
+  readonly root: string;
+  /** True when the root is '/': then there are processes and a bus. */
+  readonly live: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  now(): Date;
+
+  /** The real path of `path` on this machine, its parents' links resolved inside the root, its own last component not followed. */
+  locate(path: HostPath): Promise<string>;
+  /** The host path after following all links inside the root; the path need not exist. */
+  realpath(path: HostPath): Promise<HostPath>;
+  /** undefined when nothing is there. Does not follow the last component. */
+  lstat(path: HostPath): Promise<Stat | undefined>;
+  /** undefined when nothing is there or a link dangles. */
+  stat(path: HostPath): Promise<Stat | undefined>;
+  /** Throws ENOENT as Node does. Follows links inside the root. */
+  readFile(path: HostPath): Promise<Buffer>;
+  /** undefined when nothing is there. */
+  readText(path: HostPath): Promise<string | undefined>;
+  readlink(path: HostPath): Promise<string | undefined>;
+  /** Names in byte order; empty when the folder is not there. */
+  readdir(path: HostPath): Promise<string[]>;
+  digest(path: HostPath): Promise<Digest | undefined>;
+  /** Free bytes of the file system that holds the nearest existing parent of `path`. */
+  freeBytes(path: HostPath): Promise<number>;
+
+  /** Runs a program of the table in `programs.ts` (or one by absolute path) on this machine; throws a KataError with its output when it fails. */
+  run(program: string, args: string[], options?: RunOptions): Promise<RunResult>;
+  /** True when the program of the table is on this machine. */
+  has(program: string): Promise<boolean>;
+  /** systemd of the live host; undefined offline or where no bus answers. */
+  systemd(): Promise<Systemd | undefined>;
+}
+
+export interface FileMeta {
+  mode: number;
+  uid?: number;
+  gid?: number;
+}
+
+/** The writing half. Only `store/` and `transaction/` receive it. Every call is durable when it returns: data, then folder. */
+export interface Host extends HostView {
+  /** Makes one folder; the parent must exist. */
+  mkdir(path: HostPath, mode: number): Promise<void>;
+  /** Writes through a synced temporary file `via` on the same file system (default: beside it), then renames it into place. */
+  writeFile(path: HostPath, bytes: Buffer | string, meta: FileMeta, via?: HostPath): Promise<void>;
+  /** The same, but owner, mode, times and every xattr come from the file `like` (default: the file that is replaced). */
+  replaceFile(path: HostPath, bytes: Buffer | string, via: HostPath, like?: HostPath): Promise<void>;
+  /** Makes or atomically replaces a symlink. */
+  symlink(path: HostPath, target: string): Promise<void>;
+  rename(from: HostPath, to: HostPath): Promise<void>;
+  setModified(path: HostPath, modifiedMs: number): Promise<void>;
+  unlink(path: HostPath): Promise<void>;
+  rmdir(path: HostPath): Promise<void>;
+  /** Removes a whole tree of ours, without following links. Nothing happens when it is not there. */
+  removeTree(path: HostPath): Promise<void>;
+  /** Syncs the whole file system that holds `path`. */
+  syncFileSystem(path: HostPath): Promise<void>;
+  /** Stops here when the environment names this point (specs only): see `failpoints.ts`. */
+  failpoint(name: string): Promise<void>;
+}

@@ -1,0 +1,40 @@
+import { KataError } from '../errors/index.ts';
+import type { HostView } from '../host/index.ts';
+import { activeGeneration, type Generation, readGeneration, readPayload } from '../store/index.ts';
+
+export interface Diff {
+  from: number;
+  to: number;
+  release: { from: string; to: string };
+  handlers: { added: string[]; removed: string[] };
+  files: { added: string[]; removed: string[]; changed: string[] };
+}
+
+/** What differs between two generations; with one number, between that and the active one; with none, between the active and the one before. */
+export async function diff(host: HostView, numbers: number[]): Promise<Diff> {
+  const [a, b] = await pair(host, numbers);
+  const files = async (each: Generation) => new Map(((await readPayload(host, each.manifest.payload))?.entries ?? []).map((entry) => [entry.path, `${entry.kind} ${entry.mode} ${entry.digest ?? entry.target ?? ''}`]));
+  const [before, after] = [await files(a), await files(b)];
+  const names = (each: Generation) => each.manifest.handlers.map((handler) => handler.name);
+  return {
+    from: a.manifest.number,
+    to: b.manifest.number,
+    release: { from: a.manifest.release, to: b.manifest.release },
+    handlers: { added: names(b).filter((name) => !names(a).includes(name)), removed: names(a).filter((name) => !names(b).includes(name)) },
+    files: {
+      added: [...after.keys()].filter((path) => !before.has(path)),
+      removed: [...before.keys()].filter((path) => !after.has(path)),
+      changed: [...after.keys()].filter((path) => before.has(path) && before.get(path) !== after.get(path)),
+    },
+  };
+}
+
+async function pair(host: HostView, numbers: number[]): Promise<[Generation, Generation]> {
+  const [first, second] = numbers;
+  if (first !== undefined && second !== undefined) return [await readGeneration(host, first), await readGeneration(host, second)];
+  const active = await activeGeneration(host);
+  if (active === undefined) throw new KataError('nothing-installed', { found: 'there is no active generation', needed: 'an installed generation', next: 'kata-sysext install BUNDLE' });
+  const other = first ?? active.record.previous;
+  if (other === undefined) throw new KataError('no-previous-generation', { found: 'no generation was active before this one', needed: 'two generations', next: 'kata-sysext status -v' });
+  return [await readGeneration(host, other), active];
+}

@@ -1,0 +1,55 @@
+import type { HostView } from '../host/index.ts';
+import { activeNumber, type Generation, readGenerations } from '../store/index.ts';
+import { openEntries } from '../transaction/index.ts';
+import { runningPayloads } from '../changes/gc.ts';
+
+export interface GenerationLine {
+  number: number;
+  active: boolean;
+  previous: boolean;
+  state: Generation['record']['state'];
+  release: string;
+  backend: string;
+  handlers: string[];
+  created: string;
+  pinned: boolean;
+  /** Processes that run from its payload. */
+  processes: number;
+}
+
+export interface Status {
+  installed: boolean;
+  active?: number;
+  previous?: number;
+  engine?: { name: string; configPath: string; method: string };
+  generations: GenerationLine[];
+  /** Changes that were interrupted: run recover. */
+  openChanges: number[];
+}
+
+/** What is installed, from our own files and /proc only: no bus, no engine. */
+export async function status(host: HostView): Promise<Status> {
+  const [all, active, running, openChanges] = await Promise.all([readGenerations(host), activeNumber(host), runningPayloads(host), openEntries(host)]);
+  const now = all.find(({ manifest }) => manifest.number === active);
+  const previous = now?.record.previous;
+  const wiring = now?.record.wiring;
+  return {
+    installed: now !== undefined,
+    ...(active === undefined ? {} : { active }),
+    ...(previous === undefined ? {} : { previous }),
+    ...(wiring === undefined ? {} : { engine: { name: wiring.engine, configPath: wiring.configPath, method: wiring.method } }),
+    generations: all.map(({ manifest, record }) => ({
+      number: manifest.number,
+      active: manifest.number === active,
+      previous: manifest.number === previous,
+      state: record.state,
+      release: manifest.release,
+      backend: manifest.backend,
+      handlers: manifest.handlers.map((handler) => handler.name),
+      created: manifest.created,
+      pinned: record.pinned === true,
+      processes: running.get(manifest.payloadFolder) ?? 0,
+    })),
+    openChanges,
+  };
+}

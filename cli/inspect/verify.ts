@@ -1,0 +1,80 @@
+import { backendOf } from '../backends/index.ts';
+import type { TreeEntry } from '../bundle/index.ts';
+import { type Finding, KataError } from '../errors/index.ts';
+import { digestOf, type HostView } from '../host/index.ts';
+import { activeGeneration, type Generation, generationFolder, readPayload } from '../store/index.ts';
+
+export interface Verification {
+  generation: number;
+  filesChecked: number;
+  bytesChecked: number;
+  drift: Finding[];
+}
+
+/** Compares the host with the active generation: every file and link of the payload, the configurations, the pointer, the wiring. */
+export async function verify(host: HostView): Promise<Verification> {
+  const active = await activeGeneration(host);
+  if (active === undefined) {
+    throw new KataError('nothing-installed', { found: 'there is no active generation', needed: 'an installed generation', next: 'kata-sysext install BUNDLE' });
+  }
+  const { manifest } = active;
+  const payload = await readPayload(host, manifest.payload);
+  const entries = payload?.entries ?? [];
+  const drift: Finding[] = payload === undefined ? [gone(manifest.payloadFolder, 'its manifest is not there')] : [];
+  for (const entry of entries) {
+    const why = await entryDrift(host, `${manifest.payloadFolder}/${entry.path}`, entry);
+    if (why !== undefined) drift.push(gone(`${manifest.payloadFolder}/${entry.path}`, why));
+  }
+  drift.push(...(await unexpected(host, manifest.payloadFolder, entries)), ...(await configurationDrift(host, active)), ...(await wiringDrift(host, active)));
+  for (const problem of (await backendOf(manifest.backend).observe(host)).problems) drift.push(gone(manifest.backend, problem));
+  return { generation: manifest.number, filesChecked: entries.length, bytesChecked: entries.reduce((sum, entry) => sum + (entry.sizeBytes ?? 0), 0), drift };
+}
+
+async function entryDrift(host: HostView, path: string, entry: TreeEntry): Promise<string | undefined> {
+  const stat = await host.lstat(path);
+  if (stat === undefined) return 'it is not there';
+  if (stat.kind !== entry.kind) return `it is a ${stat.kind}, not a ${entry.kind}`;
+  if (entry.kind === 'symlink') return (await host.readlink(path)) === entry.target ? undefined : `it does not point at ${entry.target}`;
+  if (stat.mode !== entry.mode) return `its mode is ${stat.mode.toString(8)}, not ${entry.mode.toString(8)}`;
+  if (entry.kind === 'directory') return undefined;
+  return (await host.digest(path)) === entry.digest ? undefined : 'its bytes differ';
+}
+
+async function unexpected(host: HostView, folder: string, entries: TreeEntry[]): Promise<Finding[]> {
+  const known = new Set(entries.map((entry) => entry.path));
+  const found: Finding[] = [];
+  const walk = async (below: string): Promise<void> => {
+    for (const name of await host.readdir(`${folder}/${below}`)) {
+      const path = `${below}${name}`;
+      if (!known.has(path)) found.push(gone(`${folder}/${path}`, 'it does not belong to the payload'));
+      else if ((await host.lstat(`${folder}/${path}`))?.kind === 'directory') await walk(`${path}/`);
+    }
+  };
+  await walk('');
+  return found;
+}
+
+async function configurationDrift(host: HostView, { manifest }: Generation): Promise<Finding[]> {
+  const found: Finding[] = [];
+  for (const handler of manifest.handlers) {
+    const path = `${generationFolder(manifest.number)}/config/${handler.name}/configuration.toml`;
+    const text = await host.readText(path);
+    if (text === undefined) found.push(gone(path, 'it is not there'));
+    else if (digestOf(text) !== handler.configurationDigest) found.push(gone(path, 'its bytes differ'));
+  }
+  return found;
+}
+
+async function wiringDrift(host: HostView, { record }: Generation): Promise<Finding[]> {
+  const found: Finding[] = [];
+  for (const mark of record.wiring?.marks ?? []) {
+    const text = await host.readText(mark.path);
+    const whole = mark.kind === 'file' ? text === mark.text : text?.includes(mark.text);
+    if (whole !== true) found.push(gone(mark.path, 'our wiring in it is gone or was changed'));
+  }
+  return found;
+}
+
+function gone(subject: string, found: string): Finding {
+  return { code: 'drift-found', level: 'blocker', subject, found: `${subject}: ${found}`, needed: 'the host as the generation describes it', next: 'install the same bundle again' };
+}

@@ -1,0 +1,92 @@
+import type { Bundle } from '../bundle/types.ts';
+import { KataError } from '../errors/index.ts';
+import { resolve } from './resolve.ts';
+import { type Architecture, type HandlerRow, handlerTable, installedName } from './tables.ts';
+
+/** Throws `bundle-lacks-handler` or `bundle-no-shim`, naming the archive that carries what is missing. */
+export function requireParts(bundle: Bundle, row: HandlerRow, arch: Architecture): void {
+  const subject = installedName(row.name);
+  const archive = handlerTable.archives[row.family];
+  if (!row.architectures.includes(arch)) {
+    throw new KataError('bundle-lacks-handler', {
+      subject,
+      found: `Kata Containers has no handler ${subject} for ${arch}`,
+      needed: `a handler for ${arch}; ${subject} exists for ${row.architectures.join(', ')}`,
+      next: 'run check with the bundle to see which handlers fit here',
+    });
+  }
+  if (!has(bundle, row.configuration)) {
+    throw new KataError('bundle-lacks-handler', {
+      subject,
+      found: `${row.configuration} is in none of ${namesOf(bundle)}`,
+      needed: `the configuration of ${subject}, which ${archive} carries`,
+      next: `name ${archive}-${bundle.version ?? 'VERSION'} as well: several archives are merged`,
+      details: { archive },
+    });
+  }
+  if (has(bundle, row.shim)) return;
+  throw new KataError('bundle-no-shim', {
+    subject,
+    found: `the shim ${row.shim} of ${subject} is in none of ${namesOf(bundle)}`,
+    needed: `the ${row.family === 'go' ? 'Go' : 'Rust'} shim, which ${archive} carries`,
+    next: `name ${archive}-${bundle.version ?? 'VERSION'} as well: several archives are merged`,
+    details: { archive },
+  });
+}
+
+/** Throws `host-architecture` when the shim was built for another machine. */
+export function requireMachine(bundle: Bundle, shim: string, arch: Architecture): void {
+  const machine = bundle.machines?.get(shim);
+  if (machine === undefined || machine === arch) return;
+  throw new KataError('host-architecture', {
+    subject: shim,
+    found: `the shim ${shim} was built for ${machine}`,
+    needed: `a release for ${arch}`,
+    next: `fetch the archive of the same release for ${arch}`,
+  });
+}
+
+/** Throws `bundle-incomplete` when a file that is needed was left out by `keepFor`. */
+export function requireUnpacked(bundle: Bundle, row: HandlerRow, files: string[]): void {
+  const unpacked = unpackedOf(bundle);
+  const absent = files.filter((file) => !unpacked.has(file));
+  if (absent.length === 0) return;
+  throw new KataError('bundle-incomplete', {
+    subject: installedName(row.name),
+    found: `${row.configuration} needs files that belong to no component of ${installedName(row.name)}: ${absent.slice(0, 5).join(', ')}`,
+    needed: 'a release whose handlers name the files of their own components',
+    next: `ask for the handler that the files belong to as well, or use a release that this version of kata-sysext knows`,
+    details: { absent },
+  });
+}
+
+/** The version that the release gives itself; it ends up in messages and names, so it has to look like one. Throws `bundle-layout`. */
+export function releaseOf(bundle: Bundle): string {
+  const version = bundle.version ?? 'unknown';
+  if (/^[\w.+~-]{1,64}$/.test(version)) return version;
+  throw new KataError('bundle-layout', {
+    subject: 'opt/kata/VERSION',
+    found: `the release calls itself ${JSON.stringify(version.slice(0, 80))}`,
+    needed: 'a version such as 4.1.0',
+    next: 'use a release archive of Kata Containers',
+  });
+}
+
+const unpackedPaths = new WeakMap<Bundle, Set<string>>();
+
+/** The paths that were written while unpacking. */
+export function unpackedOf(bundle: Bundle): Set<string> {
+  const known = unpackedPaths.get(bundle) ?? new Set(bundle.entries.map((entry) => entry.path));
+  unpackedPaths.set(bundle, known);
+  return known;
+}
+
+/** True when the path leads to a file of the release. */
+export function has(bundle: Bundle, path: string): boolean {
+  const { end } = resolve(bundle.listing, path);
+  return end !== undefined && bundle.listing.get(end)?.kind === 'file';
+}
+
+function namesOf(bundle: Bundle): string {
+  return bundle.sources.map((source) => source.name).join(', ');
+}

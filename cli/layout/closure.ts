@@ -1,0 +1,91 @@
+import { KataError } from '../errors/index.ts';
+import { belowPrefix, type Requirement, requirements } from './configuration.ts';
+import { rowMatcher } from './glob.ts';
+import { gather, type Listing, resolve } from './resolve.ts';
+import { type HandlerRow, installedName, pathTable, qemuTable } from './tables.ts';
+
+/** What a handler needs of the release, before QEMU's data folders. */
+export interface Closure {
+  files: Set<string>;
+  /** The hypervisor's binary after links, if it is a file of the release. */
+  hypervisor: string | undefined;
+}
+
+/** A path that the configuration names and the release lacks. */
+export interface Missing {
+  key: string;
+  value: string;
+}
+
+/** The paths of the release that a configuration cannot do without and that are not there. Throws `bundle-configuration`. */
+export function missingFrom(listing: Listing, row: HandlerRow, text: string): Missing[] {
+  return named(row, text).filter(({ kind, path }) => kind === 'file' && !isFile(listing, path));
+}
+
+function isFile(listing: Listing, path: string): boolean {
+  const { end } = resolve(listing, path);
+  return end !== undefined && listing.get(end)?.kind === 'file';
+}
+
+/** Shim, configuration and every path that the configuration names. Throws `bundle-incomplete` when one is not there. */
+export function closureOf(listing: Listing, row: HandlerRow, text: string): Closure {
+  const lacks = missingFrom(listing, row, text);
+  if (lacks.length > 0) throw incomplete(row, lacks);
+  const files = new Set<string>();
+  gather(listing, row.shim, files);
+  gather(listing, row.configuration, files);
+  let hypervisor: string | undefined;
+  for (const { key, kind, path } of named(row, text)) {
+    // What annotations may name comes along when it is one file; a pattern or a folder brings nothing.
+    if (kind === 'file' || isFile(listing, path)) gather(listing, path, files);
+    if (key === 'path') hypervisor = resolve(listing, path).end;
+  }
+  return { files, hypervisor };
+}
+
+/** QEMU's data folders and libraries, and the links that let a relocated QEMU find what it was built to look for. */
+export interface QemuParts {
+  /** Folders and files of the release. */
+  paths: string[];
+  /** Links that we add: path → relative target. */
+  links: Map<string, string>;
+}
+
+/**
+ * @param compiled which of the table's compiled-in directories occur in the binary
+ *
+ * Kata builds QEMU with --disable-relocatable, but it looks in `<folder of the binary>/qemu-bundle/<compiled-in path>` first
+ * (facts/kata.md §2.4), which needs no wrapper script and works on a read-only tree.
+ */
+export function qemuParts(listing: Listing, binary: string, compiled: string[]): QemuParts {
+  const flavour = qemuTable.flavours.find((one) => rowMatcher([one.binary], one.except)(binary));
+  const paths = [...(flavour?.folders ?? []), ...qemuTable.libraries, qemuTable.bundle];
+  const links = new Map<string, string>();
+  for (const directory of compiled) {
+    const target = qemuTable.compiled[directory];
+    if (target === undefined || resolve(listing, target).end === undefined) continue;
+    paths.push(target);
+    const link = `${qemuTable.bundle}${directory}`;
+    // What the release itself ships there is right for its own QEMU.
+    if (!listing.has(link)) links.set(link, `${'../'.repeat(link.split('/').length - 1)}${target}`);
+  }
+  return { paths: paths.filter((path) => resolve(listing, path).end !== undefined), links };
+}
+
+function named(row: HandlerRow, text: string): (Requirement & { path: string })[] {
+  return requirements(text, row.hypervisor, row.configuration).flatMap((requirement) => {
+    const path = belowPrefix(requirement.value, pathTable.prefix, row.configuration);
+    return path === undefined ? [] : [{ ...requirement, path }];
+  });
+}
+
+function incomplete(row: HandlerRow, lacks: Missing[]): KataError {
+  const list = lacks.map(({ key, value }) => `${key} = ${JSON.stringify(value)}`).join(', ');
+  return new KataError('bundle-incomplete', {
+    subject: installedName(row.name),
+    found: `${row.configuration} names files that the bundle does not have: ${list}`,
+    needed: `every file that the configuration of ${installedName(row.name)} names`,
+    next: 'fetch the archive again, or name the archive that carries the files as well',
+    details: { missing: lacks.map(({ key, value }) => ({ key, value })) },
+  });
+}

@@ -1,0 +1,104 @@
+import { KataError } from '../errors/index.ts';
+import { type StringValue, stringsOf } from './strings.ts';
+import { pathTable } from './tables.ts';
+
+/** A path that a configuration names in a key that moves with the release. */
+export interface Requirement {
+  key: string;
+  value: string;
+  /** A 'file' has to exist; a 'glob' only limits what annotations may name. */
+  kind: 'file' | 'glob';
+}
+
+/** All non-empty paths that the configuration names in relocatable keys, as written, in order. Without `hypervisor`: of every hypervisor table. */
+export function requirements(text: string, hypervisor?: string, name = 'configuration.toml'): Requirement[] {
+  return relocatable(text, hypervisor, name)
+    .filter(({ string }) => string.value !== '')
+    .map(({ string, key, kind }) => ({ key, value: string.value, kind }));
+}
+
+/**
+ * The text with every relocatable path below `from` put below `to`. All other bytes stay: comments, order, line ends, other strings.
+ *
+ * @param move.hypervisor the table below [hypervisor], which must be there. Throws `bundle-configuration`.
+ */
+export function renderConfiguration(
+  text: string,
+  move: { from: string; to: string; hypervisor: string },
+  name = 'configuration.toml',
+): string {
+  const parts: string[] = [];
+  let done = 0;
+  for (const { string } of relocatable(text, move.hypervisor, name)) {
+    if (belowPrefix(string.value, move.from, name) === undefined) continue;
+    parts.push(text.slice(done, string.start), relocate(text.slice(string.start, string.end), string, move));
+    done = string.end;
+  }
+  return parts.join('') + text.slice(done);
+}
+
+/**
+ * What `value` names below `prefix`: '' for the prefix itself, undefined for a path elsewhere.
+ * Throws `bundle-configuration` for a path that begins with the prefix but climbs with '..': what it means depends on links of the host.
+ */
+export function belowPrefix(value: string, prefix: string, name: string): string | undefined {
+  if (value !== prefix && !value.startsWith(`${prefix}/`)) return undefined;
+  const segments = value
+    .slice(prefix.length)
+    .split('/')
+    .filter((segment) => segment !== '' && segment !== '.');
+  if (segments.includes('..') || value.includes('\0')) {
+    throw new KataError('bundle-configuration', {
+      subject: name,
+      found: `${name} names the path ${JSON.stringify(value)}, which leads out of the release`,
+      needed: `paths below ${prefix} without ..`,
+      next: 'do not use this bundle, or mend the file if the bundle is your own',
+    });
+  }
+  return segments.join('/');
+}
+
+interface Relocatable {
+  string: StringValue;
+  key: string;
+  kind: 'file' | 'glob';
+}
+
+const direct = new Map(pathTable.relocated.map(({ key, kind }) => [key, kind]));
+const nested = new Map(pathTable.tables.map(({ table, key, kind }) => [`${table}\0${key}`, { key: `${table}.${key}`, kind }]));
+
+function relocatable(text: string, hypervisor: string | undefined, name: string): Relocatable[] {
+  const { strings, tables } = stringsOf(text, name);
+  if (hypervisor !== undefined && !tables.has(`hypervisor\0${hypervisor}`)) {
+    throw new KataError('bundle-configuration', {
+      subject: name,
+      found: `${name} has no table [hypervisor.${hypervisor}]`,
+      needed: 'the table whose paths have to follow the release to its place on the host',
+      next: 'use a release of Kata Containers that this version of kata-sysext knows',
+    });
+  }
+  return strings.flatMap((string) => {
+    const [root, table, ...rest] = string.keys;
+    if (root !== 'hypervisor' || table === undefined || (hypervisor !== undefined && table !== hypervisor)) return [];
+    const plain = rest.length === 1 ? direct.get(rest[0]!) : undefined;
+    if (plain !== undefined) return [{ string, key: rest[0]!, kind: plain }];
+    const deep = rest.length === 2 ? nested.get(rest.join('\0')) : undefined;
+    return deep === undefined ? [] : [{ string, ...deep }];
+  });
+}
+
+function relocate(literal: string, string: StringValue, { from, to }: { from: string; to: string }): string {
+  const fence = string.multiline ? 3 : 1;
+  const inner = literal.slice(fence);
+  const fits = string.style === 'basic' || !/['\p{Cc}]/u.test(to);
+  // Only the prefix is touched where it stands as it is; an escaped or folded spelling of it is written anew.
+  if (fits && inner.startsWith(from)) {
+    return literal.slice(0, fence) + (string.style === 'basic' ? escaped(to) : to) + inner.slice(from.length);
+  }
+  return `"${escaped(to + string.value.slice(from.length))}"`;
+}
+
+/** The content of a TOML basic string. JSON's escapes are all TOML's; DEL has to be escaped only in TOML. */
+function escaped(value: string): string {
+  return JSON.stringify(value).slice(1, -1).replaceAll('\u007f', '\\u007F');
+}

@@ -1,0 +1,43 @@
+import { asset } from '../assets/index.ts';
+
+/** What a file is for; decides its type where the stock contexts would give one that a VMM cannot use. */
+export type LabelClass = 'shim' | 'hypervisor' | 'program' | 'library' | 'data' | 'image' | 'link' | 'config' | 'store';
+
+interface Family {
+  /** As in the policy's own file_contexts.subs_dist. */
+  aliases: Record<string, string>;
+  /** The first row that matches the whole path wins. */
+  rows: { path: string; type: string }[];
+  classes: Record<LabelClass, string>;
+}
+
+const table = (JSON.parse(asset('overlays/labels.json')) as { families: Record<string, Family> }).families;
+
+/** The policy families that the table knows. */
+export const families: string[] = Object.keys(table);
+
+const rows = new Map(
+  Object.entries(table).map(([name, family]) => [
+    name,
+    family.rows.map((row) => ({ fits: new RegExp(`^(?:${row.path})$`), type: row.type })),
+  ]),
+);
+
+/** The SELinux type that the policy's own file contexts give this path, where the table knows it: such a label survives restorecon. */
+export function stockLabel(family: string, hostPath: string): string | undefined {
+  const { aliases } = familyOf(family);
+  const alias = Object.keys(aliases).find((from) => hostPath === from || hostPath.startsWith(`${from}/`));
+  const path = alias === undefined ? hostPath : `${aliases[alias]}${hostPath.slice(alias.length)}`;
+  return rows.get(family)!.find((row) => row.fits.test(path))?.type;
+}
+
+/** The SELinux type for a file of ours: the stock one where there is one, else one that every family has and that a VMM may use. */
+export function labelFor(family: string, hostPath: string, fileClass: LabelClass): string {
+  return stockLabel(family, hostPath) ?? familyOf(family).classes[fileClass];
+}
+
+function familyOf(name: string): Family {
+  const family = table[name];
+  if (family === undefined) throw new Error(`overlays/labels.json has no policy family ${name}`);
+  return family;
+}

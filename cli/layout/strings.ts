@@ -1,0 +1,74 @@
+import type { AST } from 'toml-eslint-parser';
+import { parseTOML } from 'toml-eslint-parser';
+import { KataError } from '../errors/index.ts';
+
+/** A string value of a TOML text: the keys that lead to it (array indices left out), its value and where its literal stands. */
+export interface StringValue {
+  keys: string[];
+  value: string;
+  style: 'basic' | 'literal';
+  multiline: boolean;
+  start: number;
+  end: number;
+}
+
+export interface TomlStrings {
+  strings: StringValue[];
+  /** The headers of all tables and the keys of inline tables, joined by NUL. */
+  tables: Set<string>;
+}
+
+/** All string values of a TOML 1.0 text. Throws `bundle-configuration` naming the line. */
+export function stringsOf(text: string, name: string): TomlStrings {
+  try {
+    return collect(text);
+  } catch (error) {
+    // A ParseError, or a RangeError for values nested so deep that the stack ends.
+    const line = error instanceof Error && 'lineNumber' in error ? `, line ${String(error.lineNumber)}` : '';
+    throw new KataError('bundle-configuration', {
+      subject: name,
+      found: `${name}${line}: ${error instanceof Error ? error.message : String(error)}`,
+      needed: 'a configuration in TOML 1.0',
+      next: 'fetch the bundle again, or mend the file if the bundle is your own',
+      cause: error,
+    });
+  }
+}
+
+function collect(text: string): TomlStrings {
+  const found: TomlStrings = { strings: [], tables: new Set() };
+  for (const node of parseTOML(text, { tomlVersion: '1.0' }).body[0].body) {
+    if (node.type === 'TOMLKeyValue') visitKeyValue(node, [], found);
+    else {
+      const keys = keysOf(node.key);
+      noteTable(keys, found);
+      for (const entry of node.body) visitKeyValue(entry, keys, found);
+    }
+  }
+  return found;
+}
+
+function visitKeyValue(node: AST.TOMLKeyValue, parent: string[], found: TomlStrings): void {
+  const keys = [...parent, ...keysOf(node.key)];
+  noteTable(keys.slice(0, -1), found);
+  visitValue(node.value, keys, found);
+}
+
+function visitValue(node: AST.TOMLContentNode, keys: string[], found: TomlStrings): void {
+  if (node.type === 'TOMLArray') for (const element of node.elements) visitValue(element, keys, found);
+  else if (node.type === 'TOMLInlineTable') {
+    noteTable(keys, found);
+    for (const entry of node.body) visitKeyValue(entry, keys, found);
+  } else if (node.kind === 'string') {
+    const { value, style, multiline, range } = node;
+    found.strings.push({ keys, value, style, multiline, start: range[0], end: range[1] });
+  }
+}
+
+function noteTable(keys: string[], found: TomlStrings): void {
+  for (let length = 1; length <= keys.length; length++) found.tables.add(keys.slice(0, length).join('\0'));
+}
+
+function keysOf(key: AST.TOMLKey): string[] {
+  return key.keys.map((part) => (part.type === 'TOMLBare' ? part.name : part.value));
+}

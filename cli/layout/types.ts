@@ -1,0 +1,33 @@
+import type { TreeEntry } from '../bundle/types.ts';
+
+/** A handler as it will be installed. Paths are relative to the payload. */
+export interface LaidHandler {
+  /** 'kata-qemu-runtime-rs' */
+  name: string;
+  /** The release's own word: 'qemu-runtime-rs'. */
+  release: string;
+  family: 'go' | 'rust';
+  /** 'qemu', 'clh', 'dragonball', 'firecracker', 'openvmm', 'remote': the TOML's hypervisor table. */
+  hypervisor: string;
+  shim: string;
+  /** The release's configuration file, as it is in the payload. */
+  configuration: string;
+  /** Everything of the payload that this handler needs. */
+  files: string[];
+}
+
+/** A payload: what is kept of a release, plus the links that we add, and which handlers it can serve. Pure data. */
+export interface Layout {
+  version: string;
+  defaultHandler: string;
+  /** The handlers asked for. */
+  handlers: LaidHandler[];
+  /** All handlers that the bundle could serve whole. */
+  available: string[];
+  /** Sorted by path; symlinks that we add (QEMU's data folder) included. */
+  entries: TreeEntry[];
+  /** Entries of the unpacked tree that nobody needs: removed before the payload is sealed. */
+  dropped: string[];
+  /** Bytes of the release that were left out. */
+  savedBytes: number;
+}

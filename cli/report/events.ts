@@ -1,0 +1,9 @@
+/** What parts tell while they work. Parts never print: they emit, and `report/` turns events into tty, plain or NDJSON. */
+export type Event =
+  | { kind: 'phase'; name: string; detail?: string }
+  | { kind: 'bytes'; name: string; doneBytes: number; totalBytes?: number }
+  | { kind: 'done'; name: string; detail?: string }
+  | { kind: 'note'; text: string }
+  | { kind: 'warning'; text: string };
+
+export type Emit = (event: Event) => void;

@@ -1,0 +1,77 @@
+import type { Emit, Event } from './events.ts';
+import { bytes } from './words.ts';
+
+export type ProgressMode = 'tty' | 'plain' | 'json' | 'none';
+
+interface Out {
+  write(text: string): unknown;
+  columns?: number;
+}
+
+/** Events in, one of three shapes out (on standard error). `close` ends a line that is still being rewritten. */
+export function reporter(mode: ProgressMode, out: Out, clock: () => number = Date.now): { emit: Emit; close(): void } {
+  if (mode === 'none') return { emit: () => undefined, close: () => undefined };
+  if (mode === 'json') return { emit: (event) => void out.write(`${JSON.stringify(event)}\n`), close: () => undefined };
+  return mode === 'tty' ? rewriting(out, clock) : lines(out, clock);
+}
+
+/** A line an event; byte counts every two seconds, so that a log stays readable. */
+function lines(out: Out, clock: () => number): { emit: Emit; close(): void } {
+  const rate = rates(clock);
+  let last = 0;
+  return {
+    close: () => undefined,
+    emit: (event) => {
+      const text = words(event, rate);
+      if (event.kind === 'bytes') {
+        if (clock() - last < 2000 && event.doneBytes !== event.totalBytes) return;
+        last = clock();
+      }
+      out.write(`${text}\n`);
+    },
+  };
+}
+
+function rewriting(out: Out, clock: () => number): { emit: Emit; close(): void } {
+  const rate = rates(clock);
+  let open = false;
+  const end = () => {
+    if (open) out.write('\n');
+    open = false;
+  };
+  return {
+    close: end,
+    emit: (event) => {
+      const text = words(event, rate);
+      if (event.kind !== 'bytes') {
+        end();
+        out.write(`${text}\n`);
+        return;
+      }
+      open = true;
+      out.write(`\r\u001b[K${text.slice(0, (out.columns ?? 80) - 1)}`);
+    },
+  };
+}
+
+function rates(clock: () => number): (name: string, doneBytes: number) => number {
+  const started = new Map<string, number>();
+  return (name, doneBytes) => {
+    const since = started.get(name) ?? clock();
+    started.set(name, since);
+    const seconds = (clock() - since) / 1000;
+    return seconds <= 0 ? 0 : doneBytes / seconds;
+  };
+}
+
+function words(event: Event, rate: (name: string, doneBytes: number) => number): string {
+  if (event.kind === 'bytes') {
+    const total = event.totalBytes === undefined ? '' : ` of ${bytes(event.totalBytes)}`;
+    const speed = rate(event.name, event.doneBytes);
+    return `  ${event.name}: ${bytes(event.doneBytes)}${total}${speed === 0 ? '' : `, ${bytes(speed)}/s`}`;
+  }
+  if (event.kind === 'note') return event.text;
+  if (event.kind === 'warning') return `warning: ${event.text}`;
+  const mark = event.kind === 'done' ? '✓' : '›';
+  return `${mark} ${event.detail ?? event.name}`;
+}

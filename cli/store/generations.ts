@@ -1,0 +1,71 @@
+import { KataError } from '../errors/index.ts';
+import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
+import { readJson, writeJson } from './json.ts';
+import { generationFolder, generationsFolder, payloadManifest, pointer, sequenceFile } from './paths.ts';
+import { type Generation, type GenerationManifest, type GenerationRecord, type PayloadManifest, schema } from './types.ts';
+
+/** All whole generations of this host by number. */
+export async function readGenerations(host: HostView): Promise<Generation[]> {
+  const numbers = (await host.readdir(generationsFolder)).filter((name) => /^[1-9]\d*$/.test(name)).map(Number);
+  const found = await Promise.all(numbers.sort((a, b) => a - b).map((number) => findGeneration(host, number)));
+  return found.filter((generation) => generation !== undefined);
+}
+
+export async function findGeneration(host: HostView, number: number): Promise<Generation | undefined> {
+  const folder = generationFolder(number);
+  const manifest = await readJson<GenerationManifest>(host, `${folder}/manifest.json`);
+  const record = await readJson<GenerationRecord>(host, `${folder}/record.json`);
+  return manifest === undefined || record === undefined ? undefined : { manifest, record };
+}
+
+/** As findGeneration, but a number that does not exist is the user's error. */
+export async function readGeneration(host: HostView, number: number): Promise<Generation> {
+  const generation = await findGeneration(host, number);
+  if (generation !== undefined) return generation;
+  const known = (await readGenerations(host)).map((each) => each.manifest.number);
+  throw new KataError('unknown-generation', {
+    subject: String(number),
+    found: `there is no generation ${number} on this host`,
+    needed: known.length === 0 ? 'an installed generation' : `one of ${known.join(', ')}`,
+    next: 'kata-sysext status -v',
+  });
+}
+
+/** The number that /etc/kata-sysext/current points at: the truth of what is active. */
+export async function activeNumber(host: HostView): Promise<number | undefined> {
+  const target = await host.readlink(pointer);
+  const found = target === undefined ? null : /^\/var\/lib\/kata-sysext\/generations\/([1-9]\d*)$/.exec(target);
+  return found === null ? undefined : Number(found[1]);
+}
+
+export async function activeGeneration(host: HostView): Promise<Generation | undefined> {
+  const number = await activeNumber(host);
+  return number === undefined ? undefined : findGeneration(host, number);
+}
+
+export async function readPayload(host: HostView, digest: Digest): Promise<PayloadManifest | undefined> {
+  return readJson<PayloadManifest>(host, payloadManifest(digest));
+}
+
+/** Reserves the next generation number: numbers are never used twice, not even after a failure. */
+export async function takeNumber(host: Host): Promise<number> {
+  const last = await lastNumber(host);
+  await host.writeFile(sequenceFile, `${last + 1}\n`, { mode: 0o600 });
+  return last + 1;
+}
+
+/** The highest number ever given on this host, 0 when none. */
+export async function lastNumber(host: HostView): Promise<number> {
+  const said = Number((await host.readText(sequenceFile)) ?? '0');
+  const seen = (await host.readdir(generationsFolder)).filter((name) => /^[1-9]\d*$/.test(name)).map(Number);
+  return Math.max(Number.isSafeInteger(said) ? said : 0, ...seen, 0);
+}
+
+export async function writeRecord(host: Host, number: number, record: Omit<GenerationRecord, 'schema'>): Promise<void> {
+  await writeJson(host, `${generationFolder(number)}/record.json`, { schema, ...record });
+}
+
+/** The paths that the engine is told, stable over generations (promise 4). */
+export function stablePaths(base: HostPath, handler: { name: string; shim: string }): { shim: HostPath; configuration: HostPath } {
+  return { shim: `${base}/${handler.shim}`, configuration: `${pointer}/config/${handler.name}/configuration.toml` };
+}

@@ -1,0 +1,70 @@
+import { symlink } from 'node:fs/promises';
+import { digestOf, type Host, type HostPath } from '../host/index.ts';
+import { renderConfiguration } from '../layout/index.ts';
+import { takeNumber, writeRecord } from './generations.ts';
+import { writeJson } from './json.ts';
+import { fragmentsFolder, generationFolder, generationsFolder } from './paths.ts';
+import { type GenerationHandler, type GenerationManifest, type PayloadManifest, schema } from './types.ts';
+
+/** Kata's archives are made for this prefix; its configuration names it in every path (facts/kata.md §2). */
+const releasePrefix = '/opt/kata';
+
+export interface GenerationRequest {
+  payload: PayloadManifest;
+  /** Where the payload's files are on the host: what the rendered configuration names. */
+  home: HostPath;
+  backend: string;
+  program: string;
+  number: number;
+  created: string;
+  /** Real text of a file of the payload, wherever it is at the moment. */
+  readText(path: string): Promise<string>;
+}
+
+/** The manifest of the generation that this payload would make, and its rendered configurations by handler. Writes nothing. */
+export async function drawGeneration(request: GenerationRequest): Promise<{ manifest: GenerationManifest; configurations: Map<string, string> }> {
+  const { payload } = request;
+  const digests = new Map(payload.entries.map((entry) => [entry.path, entry.digest]));
+  const configurations = new Map<string, string>();
+  const handlers: GenerationHandler[] = [];
+  for (const { name, release, family, hypervisor, shim, configuration } of payload.handlers) {
+    const text = renderConfiguration(await request.readText(configuration), { from: releasePrefix, to: request.home, hypervisor });
+    configurations.set(name, text);
+    handlers.push({ name, release, family, hypervisor, shim, configuration, shimDigest: digests.get(shim)!, configurationDigest: digestOf(text) });
+  }
+  const manifest: GenerationManifest = {
+    schema,
+    number: request.number,
+    created: request.created,
+    program: request.program,
+    release: payload.release,
+    sources: payload.sources,
+    payload: payload.digest,
+    payloadFolder: payload.folder,
+    backend: request.backend,
+    handlers,
+  };
+  return { manifest, configurations };
+}
+
+/** Writes a drawn generation in state 'preparing': until a change commits it, tidy would remove it. */
+export async function makeGeneration(host: Host, manifest: GenerationManifest, configurations: Map<string, string>): Promise<void> {
+  const number = await takeNumber(host);
+  if (number !== manifest.number) throw new Error(`generation ${manifest.number} was drawn, but ${number} is next`);
+  const folder = generationFolder(number);
+  if ((await host.lstat(generationsFolder)) === undefined) await host.mkdir(generationsFolder, 0o755);
+  await host.failpoint('store/generation/before');
+  await host.removeTree(folder);
+  await host.mkdir(folder, 0o755);
+  await host.mkdir(`${folder}/config`, 0o755);
+  for (const [name, text] of configurations) {
+    await host.mkdir(`${folder}/config/${name}`, 0o755);
+    await host.writeFile(`${folder}/config/${name}/configuration.toml`, text, { mode: 0o644 });
+    // Beside the configuration both runtimes look for config.d; it may dangle, and the fragments in it are the administrator's.
+    await symlink(`${fragmentsFolder}/${name}.d`, await host.locate(`${folder}/config/${name}/config.d`));
+  }
+  await symlink(manifest.payloadFolder, await host.locate(`${folder}/payload`));
+  await writeJson(host, `${folder}/manifest.json`, manifest);
+  await writeRecord(host, number, { state: 'preparing' });
+  await host.failpoint('store/generation/after');
+}

@@ -1,0 +1,43 @@
+import type { Digest, HostPath } from '../host/index.ts';
+
+/** Where things are on a host (design §5). */
+export const stateFolder: HostPath = '/var/lib/kata-sysext';
+export const generationsFolder: HostPath = `${stateFolder}/generations`;
+export const manifestsFolder: HostPath = `${stateFolder}/payloads`;
+export const journalFolder: HostPath = `${stateFolder}/journal`;
+export const historyFolder: HostPath = `${stateFolder}/history`;
+/** Copies that the engine's own binary is asked about before anything is changed. */
+export const scratchFolder: HostPath = `${stateFolder}/scratch`;
+export const lockFile: HostPath = `${stateFolder}/lock`;
+export const sequenceFile: HostPath = `${stateFolder}/sequence`;
+export const etcFolder: HostPath = '/etc/kata-sysext';
+export const pointer: HostPath = `${etcFolder}/current`;
+export const fragmentsFolder: HostPath = '/etc/kata-containers';
+
+/**
+ * The folder that holds payloads and their staging. On ostree hosts it lies below /usr/local (→ /var/usrlocal), where the stock contexts of
+ * both policy families give bin_t, so that a relabel changes nothing (facts/lab.md §14); elsewhere it is our own folder in /var.
+ */
+export function payloadRoot(ostree: boolean): HostPath {
+  return ostree ? '/usr/local/libexec/kata-sysext' : stateFolder;
+}
+
+export function payloadFolder(root: HostPath, digest: Digest): HostPath {
+  return `${root}/tree/${hexOf(digest)}`;
+}
+
+export function stagingFolder(root: HostPath): HostPath {
+  return `${root}/staging`;
+}
+
+export function payloadManifest(digest: Digest): HostPath {
+  return `${manifestsFolder}/${hexOf(digest)}.json`;
+}
+
+export function generationFolder(number: number): HostPath {
+  return `${generationsFolder}/${number}`;
+}
+
+function hexOf(digest: Digest): string {
+  return digest.slice('sha256:'.length);
+}

@@ -1,0 +1,148 @@
+import { createReadStream } from 'node:fs';
+import { symlink } from 'node:fs/promises';
+import { posix } from 'node:path';
+import { readBundles, type SourceRecord, type TreeEntry } from '../bundle/index.ts';
+import { errnoOf, KataError } from '../errors/index.ts';
+import { byBytes, type Digest, digestOf, type Host, type HostPath } from '../host/index.ts';
+import { type Architecture, keepFor, type Layout, layOut } from '../layout/index.ts';
+import type { Emit } from '../report/events.ts';
+import { readPayload } from './generations.ts';
+import { writeJson } from './json.ts';
+import { payloadFolder, payloadManifest, stagingFolder } from './paths.ts';
+import { ensureFolder, ensureStore } from './tidy.ts';
+import { type PayloadManifest, schema } from './types.ts';
+
+export interface PayloadRequest {
+  /** Real paths on this machine. */
+  sources: string[];
+  digests: (Digest | undefined)[];
+  /** Handler names as the user wrote them; undefined: the release's default. */
+  handlers: string[] | undefined;
+  architecture: Architecture;
+  root: HostPath;
+  emit: Emit;
+  signal: AbortSignal;
+}
+
+/** A payload that is whole but not yet part of the store. */
+export interface Staged {
+  manifest: PayloadManifest;
+  /** True when the store has these bytes already. */
+  known: boolean;
+  /** Moves it into the store: only now can a generation name it. */
+  seal(): Promise<void>;
+  discard(): Promise<void>;
+}
+
+/** Unpacks, checks and lays out a release in a staging folder of ours. After a crash that folder is rubbish, and tidy removes it. */
+export async function stagePayload(host: Host, request: PayloadRequest): Promise<Staged> {
+  const staging = stagingFolder(request.root);
+  await ensureStore(host, request.root);
+  await host.removeTree(staging);
+  await ensureFolder(host, staging, 0o700);
+  const tree = `${staging}/tree`;
+  await host.mkdir(tree, 0o755);
+  const discard = () => host.removeTree(staging);
+  try {
+    const manifest = await unpack(host, request, tree);
+    const known = (await readPayload(host, manifest.digest)) !== undefined;
+    return { manifest, known, discard, seal: () => seal(host, manifest, tree, discard, known) };
+  } catch (error) {
+    await discard();
+    throw outOfSpace(error, request.root);
+  }
+}
+
+async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Promise<PayloadManifest> {
+  const { architecture, emit, handlers, signal } = request;
+  const into = await host.locate(tree);
+  await host.failpoint('store/unpack/before');
+  emit({ kind: 'phase', name: 'unpack', detail: request.sources.map((path) => posix.basename(path)).join(', ') });
+  const bundle = await readBundles({ sources: request.sources, digests: request.digests, into, keep: keepFor(handlers, architecture), emit, signal });
+  await host.failpoint('store/unpack/after');
+  const layout = await layOut({
+    bundle,
+    ...(handlers === undefined ? {} : { wanted: handlers }),
+    arch: architecture,
+    readText: async (path) => (await host.readFile(`${tree}/${path}`)).toString(),
+    contains: (path, needles) => stringsIn(posix.join(into, path), needles),
+  });
+  await arrange(host, layout, tree, into);
+  emit({ kind: 'phase', name: 'sync', detail: 'writing it to the disk' });
+  await host.syncFileSystem(tree);
+  await host.failpoint('store/synced');
+  return describe(layout, bundle.sources, request.root);
+}
+
+/** Drops what no handler needs and adds the links of the layout. */
+async function arrange(host: Host, layout: Layout, tree: HostPath, into: string): Promise<void> {
+  for (const path of layout.dropped) await host.removeTree(`${tree}/${path}`);
+  for (const entry of layout.entries) {
+    const path = `${tree}/${entry.path}`;
+    if ((await host.lstat(path)) !== undefined) continue;
+    if (entry.kind === 'directory') await host.mkdir(path, entry.mode);
+    // Made directly: the whole tree is synced at once afterwards.
+    if (entry.kind === 'symlink') await symlink(entry.target ?? '', posix.join(into, entry.path));
+  }
+}
+
+function describe(layout: Layout, sources: SourceRecord[], root: HostPath): PayloadManifest {
+  const entries = [...layout.entries].sort((a, b) => byBytes(a.path, b.path));
+  const digest = digestOf(entries.map(line).join(''));
+  return {
+    schema,
+    digest,
+    root,
+    folder: payloadFolder(root, digest),
+    release: layout.version,
+    sources,
+    handlers: layout.handlers,
+    defaultHandler: layout.defaultHandler,
+    available: layout.available,
+    entries,
+    sizeBytes: entries.reduce((sum, entry) => sum + (entry.sizeBytes ?? 0), 0),
+    savedBytes: layout.savedBytes,
+  };
+}
+
+/** One canonical line an entry: what the payload's digest is over. */
+function line(entry: TreeEntry): string {
+  return `${JSON.stringify([entry.path, entry.kind, entry.mode, entry.digest ?? entry.target ?? ''])}\n`;
+}
+
+async function seal(host: Host, manifest: PayloadManifest, tree: HostPath, discard: () => Promise<void>, known: boolean): Promise<void> {
+  if (!known) {
+    await host.failpoint('store/seal/before');
+    await host.removeTree(manifest.folder);
+    await host.rename(tree, manifest.folder);
+    await host.failpoint('store/seal/between');
+    await writeJson(host, payloadManifest(manifest.digest), manifest);
+    await host.failpoint('store/seal/after');
+  }
+  await discard();
+}
+
+/** Which of the needles occur in the file's bytes, read in a stream: hypervisors have tens of megabytes. */
+async function stringsIn(path: string, needles: string[]): Promise<string[]> {
+  const found = new Set<string>();
+  const longest = Math.max(...needles.map((needle) => needle.length), 1);
+  let tail = Buffer.alloc(0);
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+    const window = Buffer.concat([tail, chunk as Buffer]);
+    for (const needle of needles) if (!found.has(needle) && window.includes(needle)) found.add(needle);
+    tail = window.subarray(Math.max(0, window.length - longest));
+  }
+  return needles.filter((needle) => found.has(needle));
+}
+
+function outOfSpace(error: unknown, root: HostPath): unknown {
+  const cause = error instanceof KataError ? error.complaint.cause : error;
+  if (errnoOf(cause) !== 'ENOSPC' && errnoOf(cause) !== 'EDQUOT') return error;
+  return new KataError('host-space', {
+    subject: root,
+    found: `the file system of ${root} ran full while unpacking`,
+    needed: 'room for the unpacked files of the wanted handlers',
+    next: `free some: kata-sysext gc; df -h ${root}`,
+    cause,
+  });
+}

@@ -1,0 +1,68 @@
+import type { SourceRecord, TreeEntry } from '../bundle/types.ts';
+import type { Wiring } from '../engines/types.ts';
+import type { Digest, HostPath } from '../host/index.ts';
+import type { LaidHandler } from '../layout/types.ts';
+
+/** The newest schema that this program writes and the only one beyond which it refuses to read. */
+export const schema = 1;
+
+/** `payloads/<hex>.json`: what a payload is, immutable. */
+export interface PayloadManifest {
+  schema: number;
+  digest: Digest;
+  root: HostPath;
+  folder: HostPath;
+  release: string;
+  sources: SourceRecord[];
+  handlers: LaidHandler[];
+  defaultHandler: string;
+  available: string[];
+  entries: TreeEntry[];
+  sizeBytes: number;
+  savedBytes: number;
+}
+
+export interface GenerationHandler {
+  name: string;
+  release: string;
+  family: 'go' | 'rust';
+  hypervisor: string;
+  /** Paths relative to the payload. */
+  shim: string;
+  configuration: string;
+  /** Digests of what the engine will use. */
+  shimDigest: Digest;
+  configurationDigest: Digest;
+}
+
+/** `generations/<n>/manifest.json`: immutable. */
+export interface GenerationManifest {
+  schema: number;
+  number: number;
+  created: string;
+  program: string;
+  release: string;
+  sources: SourceRecord[];
+  payload: Digest;
+  payloadFolder: HostPath;
+  backend: string;
+  handlers: GenerationHandler[];
+}
+
+export type GenerationState = 'preparing' | 'staged' | 'active' | 'blessed' | 'retired' | 'failed';
+
+/** `generations/<n>/record.json`: what changes about a generation. */
+export interface GenerationRecord {
+  schema: number;
+  state: GenerationState;
+  /** The generation that was active before this one was last activated. */
+  previous?: number;
+  activated?: string;
+  wiring?: Wiring;
+  pinned?: boolean;
+}
+
+export interface Generation {
+  manifest: GenerationManifest;
+  record: GenerationRecord;
+}

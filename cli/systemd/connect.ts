@@ -1,0 +1,93 @@
+import { stat } from 'node:fs/promises';
+import { runJob } from './jobs.ts';
+import { allProperties, callManager, introduce, managerVersion } from './manager.ts';
+import type { Systemd } from './types.ts';
+import { unitStateOf } from './unitState.ts';
+import { openWire, type Wire } from './wire.ts';
+
+/** Where systemd is reached: through the message bus, or at PID 1's own socket (root only, no bus daemon needed). */
+interface Door {
+  socket: string;
+  bus: boolean;
+}
+
+export interface ConnectOptions {
+  /** Specs name another one. */
+  privateSocket?: string;
+}
+
+/**
+ * systemd of this machine: DBUS_SYSTEM_BUS_ADDRESS or the usual socket, else PID 1's own. undefined where none answers (no systemd, a
+ * container). A connection that ends later is opened again by the next call.
+ */
+export async function connectSystemd(env: Readonly<Record<string, string | undefined>>, options: ConnectOptions = {}): Promise<Systemd | undefined> {
+  const { privateSocket = '/run/systemd/private' } = options;
+  const doors: Door[] = [...busSockets(env).map((socket) => ({ socket, bus: true })), { socket: privateSocket, bus: false }];
+  for (const door of doors) {
+    const wire = await enter(door).catch(() => undefined);
+    if (wire) return systemdAt(door, wire);
+  }
+  return undefined;
+}
+
+/** Socket paths of a D-Bus address list; forms that dbus-next could only reach through a native module are left out. */
+function busSockets(env: Readonly<Record<string, string | undefined>>): string[] {
+  const address = env['DBUS_SYSTEM_BUS_ADDRESS'];
+  if (address === undefined || address === '') return ['/run/dbus/system_bus_socket'];
+  return address.split(';').flatMap((one) => {
+    const path = /^unix:(?:.*,)?(?:path|socket)=(?<path>[^,]+)/.exec(one)?.groups?.['path'];
+    const plain = path === undefined ? '' : decodeURIComponent(path);
+    return /^\/[^,;:=]+$/.test(plain) ? [plain] : [];
+  });
+}
+
+async function enter(door: Door): Promise<Wire> {
+  await stat(door.socket);
+  const wire = await openWire(door.socket);
+  try {
+    if (door.bus) await introduce(wire);
+    await managerVersion(wire);
+    // Without a subscriber systemd sends no JobRemoved.
+    await callManager(wire, 'Subscribe');
+    return wire;
+  } catch (error) {
+    wire.close();
+    throw error;
+  }
+}
+
+function systemdAt(door: Door, first: Wire): Systemd {
+  let wire = Promise.resolve(first);
+  const connected = async (): Promise<Wire> => {
+    const last = await wire.catch(() => undefined);
+    if (last?.open) return last;
+    wire = enter(door);
+    return wire;
+  };
+  return {
+    version: async () => managerVersion(await connected()),
+    async unit(unit) {
+      const at = await connected();
+      const [object] = (await callManager(at, 'LoadUnit', 's', [unit])) as [string];
+      const general = await allProperties(at, object, 'org.freedesktop.systemd1.Unit');
+      const service = unit.endsWith('.service') ? await allProperties(at, object, 'org.freedesktop.systemd1.Service') : {};
+      return unitStateOf(unit, { ...general, ...service });
+    },
+    async activeUnits() {
+      const [units] = await callManager(await connected(), 'ListUnitsFiltered', 'as', [['active', 'reloading']]);
+      return (units as [string][]).map(([name]) => name);
+    },
+    start: async (unit, deadlineMs) => runJob(await connected(), 'StartUnit', unit, deadlineMs),
+    restart: async (unit, deadlineMs) => runJob(await connected(), 'RestartUnit', unit, deadlineMs),
+    stop: async (unit, deadlineMs) => runJob(await connected(), 'StopUnit', unit, deadlineMs),
+    async resetFailed(unit) {
+      await callManager(await connected(), 'ResetFailedUnit', 's', [unit]);
+    },
+    async daemonReload() {
+      await callManager(await connected(), 'Reload');
+    },
+    close() {
+      wire.then((last) => last.close()).catch(() => undefined);
+    },
+  };
+}

@@ -1,0 +1,37 @@
+import type { Wire } from './wire.ts';
+
+const name = 'org.freedesktop.systemd1';
+const path = '/org/freedesktop/systemd1';
+export const managerFace = 'org.freedesktop.systemd1.Manager';
+
+/** A call of systemd's Manager object. The destination is needed on the bus and does no harm on PID 1's own socket. */
+export function callManager(wire: Wire, member: string, signature = '', body: unknown[] = []): Promise<unknown[]> {
+  return wire.call({ destination: name, path, interface: managerFace, member, ...(signature === '' ? {} : { signature }), body });
+}
+
+/** All properties of an object's interface, as dbus-next gives them. */
+export async function allProperties(wire: Wire, object: string, face: string): Promise<Record<string, { value: unknown }>> {
+  const [all] = await wire.call({
+    destination: name,
+    path: object,
+    interface: 'org.freedesktop.DBus.Properties',
+    member: 'GetAll',
+    signature: 's',
+    body: [face],
+  });
+  return all as Record<string, { value: unknown }>;
+}
+
+/** On a bus: says Hello and asks for the signal of ended jobs. PID 1's own socket knows neither call and sends the signal to everybody. */
+export async function introduce(wire: Wire): Promise<void> {
+  const bus = { destination: 'org.freedesktop.DBus', path: '/org/freedesktop/DBus', interface: 'org.freedesktop.DBus' };
+  await wire.call({ ...bus, member: 'Hello' });
+  const rule = `type='signal',sender='${name}',path='${path}',interface='${managerFace}',member='JobRemoved'`;
+  await wire.call({ ...bus, member: 'AddMatch', signature: 's', body: [rule] });
+}
+
+/** '252.39-1~deb12u1' */
+export async function managerVersion(wire: Wire): Promise<string> {
+  const properties = await allProperties(wire, path, managerFace);
+  return String(properties['Version']?.value ?? '');
+}

@@ -1,0 +1,45 @@
+/** A unit's name with its suffix: 'containerd.service'. */
+export type Unit = string;
+
+/** What PID 1 says of a unit. Times are milliseconds since the epoch, 0 when never. */
+export interface UnitState {
+  unit: Unit;
+  loadState: string;
+  activeState: string;
+  subState: string;
+  result: string;
+  mainPid: number;
+  invocationId: string;
+  /** Automatic restarts since the unit was started. */
+  restarts: number;
+  killMode: string;
+  fragmentPath: string;
+  dropInPaths: string[];
+  needDaemonReload: boolean;
+  activeEnterMs: number;
+  timeoutStartMs: number;
+  timeoutStopMs: number;
+  environment: string[];
+  requiredBy: Unit[];
+  boundBy: Unit[];
+  /** Units that are PartOf= this one. */
+  consistsOf: Unit[];
+}
+
+export type JobResult = 'done' | 'canceled' | 'timeout' | 'failed' | 'dependency' | 'skipped' | 'deadline';
+
+/** The few calls of the manager that the program makes, each with a deadline. Errors are KataErrors with code `failed`. */
+export interface Systemd {
+  version(): Promise<string>;
+  /** A unit that is not loaded gives loadState 'not-found'. */
+  unit(unit: Unit): Promise<UnitState>;
+  /** Names of the units in one of these active states. */
+  activeUnits(): Promise<Unit[]>;
+  start(unit: Unit, deadlineMs: number): Promise<JobResult>;
+  /** On 'deadline' the job was cancelled and has ended. */
+  restart(unit: Unit, deadlineMs: number): Promise<JobResult>;
+  stop(unit: Unit, deadlineMs: number): Promise<JobResult>;
+  resetFailed(unit: Unit): Promise<void>;
+  daemonReload(): Promise<void>;
+  close(): void;
+}

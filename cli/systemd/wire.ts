@@ -1,0 +1,145 @@
+import type { Message } from 'dbus-next';
+import { KataError } from '../errors/index.ts';
+
+/** libdbus and sd-bus wait 25 s for an answer as well. */
+export const callDeadlineMs = 25_000;
+
+export interface Call {
+  destination?: string;
+  path: string;
+  interface: string;
+  member: string;
+  signature?: string;
+  body?: unknown[];
+}
+
+export interface Signal {
+  path: string;
+  interface: string;
+  member: string;
+  body: unknown[];
+}
+
+/** One D-Bus connection. Every call ends: by its answer, by its deadline, or because the connection ended. Errors are KataErrors `failed`. */
+export interface Wire {
+  readonly open: boolean;
+  call(call: Call, deadlineMs?: number): Promise<unknown[]>;
+  /** Until the returned function is called. `lost` is called once if the connection ends before that. */
+  listen(signal: (signal: Signal) => void, lost: (why: KataError) => void): () => void;
+  close(): void;
+}
+
+interface Pending {
+  settle(answer: unknown[] | KataError): void;
+}
+
+/**
+ * Connects to a socket. dbus-next's own MessageBus is not used: its calls never end when the connection drops, and its Hello, which PID 1's
+ * private socket does not know, ends the process by an unhandled rejection (facts/npm.md §1.3).
+ */
+export async function openWire(socket: string, deadlineMs: number = callDeadlineMs): Promise<Wire> {
+  const { default: dbus } = await import('dbus-next');
+  const { default: createConnection } = await import('dbus-next/lib/connection.js');
+  // The undocumented form socket= goes to Node's net; path= would load the native module usocket.
+  const connection = createConnection({ busAddress: `unix:socket=${socket}`, authMethods: ['EXTERNAL'] });
+  const pending = new Map<string, Pending>();
+  const listeners = new Set<{ signal(signal: Signal): void; lost(why: KataError): void }>();
+  let serial = 0;
+  let ended: KataError | undefined;
+
+  const end = (why: string) => {
+    if (ended) return;
+    ended = failure(socket, why);
+    for (const call of [...pending.values()]) call.settle(ended);
+    for (const listener of [...listeners]) listener.lost(ended);
+    listeners.clear();
+    connection.stream.destroy();
+  };
+  connection.on('error', (error: unknown) => end(`the connection failed: ${error instanceof Error ? error.message : String(error)}`));
+  connection.on('end', () => end('the other side closed the connection'));
+  connection.stream.on('close', () => end('the connection was closed'));
+  connection.on('message', (message: Message) => {
+    if (message.type === dbus.MessageType.SIGNAL) {
+      const { path = '', interface: face = '', member = '', body } = message;
+      for (const listener of [...listeners]) listener.signal({ path, interface: face, member, body });
+      return;
+    }
+    const call = pending.get(String(message.replySerial));
+    if (message.type === dbus.MessageType.METHOD_RETURN) call?.settle(message.body);
+    if (message.type === dbus.MessageType.ERROR) call?.settle(answerError(message));
+  });
+
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => end(`no handshake within ${deadlineMs} ms`), deadlineMs);
+    pending.set('connect', { settle: (answer) => finish(answer instanceof KataError ? answer : undefined) });
+    connection.once('connect', () => finish());
+    function finish(error?: KataError) {
+      clearTimeout(timer);
+      pending.delete('connect');
+      if (error) reject(error);
+      else resolve();
+    }
+  });
+  // A connection that nobody waits on must not keep the process alive.
+  connection.stream.unref();
+
+  return {
+    get open() {
+      return ended === undefined;
+    },
+    call(call, callMs = callDeadlineMs) {
+      return new Promise((resolve, reject) => {
+        if (ended) {
+          reject(ended);
+          return;
+        }
+        const key = String(++serial);
+        const timer = setTimeout(() => settle(failure(call.member, `no answer within ${callMs} ms`)), callMs);
+        const settle = (answer: unknown[] | KataError) => {
+          clearTimeout(timer);
+          pending.delete(key);
+          if (pending.size === 0) connection.stream.unref();
+          if (answer instanceof KataError) reject(answer);
+          else resolve(answer);
+        };
+        pending.set(key, { settle });
+        connection.stream.ref();
+        try {
+          connection.message(new dbus.Message({ ...call, serial } as unknown as ConstructorParameters<typeof Message>[0]));
+        } catch (error) {
+          settle(failure(call.member, error instanceof Error ? error.message : String(error)));
+        }
+      });
+    },
+    listen(signal, lost) {
+      const listener = { signal, lost };
+      if (ended) lost(ended);
+      else listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close() {
+      end('it was closed here');
+    },
+  };
+}
+
+function answerError(message: Message): KataError {
+  const [text] = message.body;
+  return failure(message.errorName ?? 'error', typeof text === 'string' ? text : 'no text', message.errorName);
+}
+
+function failure(subject: string, why: string, dbusError?: string): KataError {
+  return new KataError('failed', {
+    subject,
+    found: `D-Bus: ${subject}: ${why}.`,
+    needed: 'An answer of systemd.',
+    next: 'systemctl status shows whether systemd and the message bus are well.',
+    ...(dbusError === undefined ? {} : { details: { dbusError } }),
+  });
+}
+
+/** The D-Bus name of the error that was answered, if one was. */
+export function dbusErrorOf(error: unknown): string | undefined {
+  const name = error instanceof KataError ? error.complaint.details?.['dbusError'] : undefined;
+  return typeof name === 'string' ? name : undefined;
+}

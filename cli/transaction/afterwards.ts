@@ -1,0 +1,25 @@
+import type { Host } from '../host/index.ts';
+import { dropGeneration, dropPayload, findGeneration, purgeState, writeRecord } from '../store/index.ts';
+import { entryFolder } from './journal.ts';
+import type { Intent } from './types.ts';
+
+/** What is left to do once the commit record is on the disk. Safe to repeat. */
+export async function cleanUp(host: Host, intent: Intent): Promise<void> {
+  const { records, dropGenerations, dropPayloads, purge } = intent.afterwards;
+  for (const { number, ...change } of records) {
+    const generation = await findGeneration(host, number);
+    if (generation !== undefined) await writeRecord(host, number, { ...generation.record, ...change });
+    await host.failpoint('afterwards/record');
+  }
+  for (const number of dropGenerations) {
+    await dropGeneration(host, number);
+    await host.failpoint('afterwards/generation');
+  }
+  for (const digest of dropPayloads) {
+    await dropPayload(host, digest);
+    await host.failpoint('afterwards/payload');
+  }
+  if (purge) await purgeState(host, entryFolder(intent.id));
+  else await host.removeTree(entryFolder(intent.id));
+  await host.failpoint('afterwards/journal');
+}

@@ -1,0 +1,73 @@
+import { KataError } from '../errors/index.ts';
+import type { Host, HostPath, HostView } from '../host/index.ts';
+import { journalFolder, readJson, schema, writeJson } from '../store/index.ts';
+import type { Intent, Undo, UndoStore } from './types.ts';
+
+export interface StepEntry {
+  schema: number;
+  index: number;
+  undo: Undo;
+}
+
+/** The folder of one change. Its files appear in this order: intent, step-0 …, commit; the commit record decides everything. */
+export function entryFolder(id: number): HostPath {
+  return `${journalFolder}/${id}`;
+}
+
+/** Ids of the changes that are open or not yet cleaned up. */
+export async function openEntries(host: HostView): Promise<number[]> {
+  return (await host.readdir(journalFolder)).filter((name) => /^\d+$/.test(name)).map(Number).sort((a, b) => a - b);
+}
+
+export async function begin(host: Host, intent: Intent): Promise<void> {
+  const folder = entryFolder(intent.id);
+  if ((await host.lstat(journalFolder)) === undefined) await host.mkdir(journalFolder, 0o700);
+  await host.mkdir(folder, 0o700);
+  await writeJson(host, `${folder}/intent.json`, intent);
+}
+
+export function readIntent(host: HostView, id: number): Promise<Intent | undefined> {
+  return readJson<Intent>(host, `${entryFolder(id)}/intent.json`);
+}
+
+export async function writeStep(host: Host, id: number, index: number, undo: Undo): Promise<void> {
+  const entry: StepEntry = { schema, index, undo };
+  await writeJson(host, `${entryFolder(id)}/step-${index}.json`, entry);
+}
+
+export async function readStep(host: HostView, id: number, index: number): Promise<StepEntry | undefined> {
+  return readJson<StepEntry>(host, `${entryFolder(id)}/step-${index}.json`);
+}
+
+/** The one record that commits: a synced rename. */
+export async function commit(host: Host, id: number, at: Date): Promise<void> {
+  await writeJson(host, `${entryFolder(id)}/commit.json`, { schema, at: at.toISOString() } as { schema: number });
+}
+
+export async function isCommitted(host: HostView, id: number): Promise<boolean> {
+  return (await host.lstat(`${entryFolder(id)}/commit.json`)) !== undefined;
+}
+
+/** Undo copies of step `index`: private, with the attributes of the original. */
+export function undoStore(host: Host, id: number, index: number): UndoStore {
+  const path = (name: string) => `${entryFolder(id)}/undo-${index}.${name}`;
+  return {
+    path,
+    save: async (name, from) => {
+      await host.replaceFile(path(name), await host.readFile(from), `${path(name)}.new`, await host.realpath(from));
+    },
+  };
+}
+
+/** A journal of another machine or another deployment is never acted on: its owner's /etc is not this one. */
+export function refuseForeign(intent: Intent, here: { machine: string; deployment: string }): void {
+  // A change that was interrupted on an offline tree belongs to whoever boots that tree first.
+  if (intent.deployment === 'offline') return;
+  if (intent.machine === here.machine && intent.deployment === here.deployment) return;
+  throw new KataError('journal-foreign', {
+    subject: entryFolder(intent.id),
+    found: `an unfinished ${intent.verb} of machine ${intent.machine}, deployment ${intent.deployment}`,
+    needed: `machine ${here.machine}, deployment ${here.deployment}`,
+    next: 'boot that deployment and run there: kata-sysext recover',
+  });
+}

@@ -1,0 +1,120 @@
+import { KataError } from '../errors/index.ts';
+import type { Host } from '../host/index.ts';
+import type { Emit } from '../report/events.ts';
+import { dropGeneration, tidy, writeHistory } from '../store/index.ts';
+import { cleanUp } from './afterwards.ts';
+import { begin, commit, entryFolder, undoStore, writeStep } from './journal.ts';
+import { describe, kindOf } from './steps/index.ts';
+import type { Intent, Leftover, Outcome, Step } from './types.ts';
+import { undo } from './undo.ts';
+
+export interface Gate {
+  /** Runs before the engine is restarted: the engine's own binary on the real files. Throws when it is not as planned. */
+  beforeRestart(): Promise<void>;
+  /** Runs after the last step. Throws KataError `gate-failed` when the result is not proven. */
+  afterSteps(): Promise<void>;
+  /** What a failed change leaves in the history: unit states, log lines. Taken before anything is undone. */
+  evidence(): Promise<string[]>;
+}
+
+/**
+ * Does the steps in order, each journalled before it is applied, asks the gate, and commits with one synced rename. Whatever fails before
+ * that rename is undone; what fails after it is finished by the next run. Never throws for a failure of the change itself.
+ */
+export async function runTransaction(host: Host, intent: Intent, gate: Gate, emit: Emit, signal: AbortSignal): Promise<Outcome> {
+  const restarted: string[] = [];
+  await host.failpoint('journal/begin/before');
+  await begin(host, intent);
+  await host.failpoint('journal/begin/after');
+  try {
+    for (const [index, step] of intent.steps.entries()) {
+      stopIfAsked(signal);
+      if (step.kind === 'restart') await gate.beforeRestart();
+      emit({ kind: 'phase', name: step.kind, detail: describe(step) });
+      await takeStep(host, intent, index, step);
+      if (step.kind === 'restart') restarted.push(step.unit);
+    }
+    stopIfAsked(signal);
+    await gate.afterSteps();
+    stopIfAsked(signal);
+    await host.failpoint('commit/before');
+    await commit(host, intent.id, host.now());
+  } catch (error) {
+    return putBack(host, intent, gate, emit, error, restarted);
+  }
+  await host.failpoint('commit/after');
+  const outcome: Outcome = { result: 'done', restarted, leftovers: [], evidence: [] };
+  await note(host, intent, outcome);
+  await host.failpoint('history/after');
+  await cleanUp(host, intent);
+  return outcome;
+}
+
+async function takeStep(host: Host, intent: Intent, index: number, step: Step): Promise<void> {
+  const kind = kindOf(step);
+  const store = undoStore(host, intent.id, index);
+  await host.failpoint(`step/${step.kind}/before`);
+  const found = await kind.prepare(host, step, store);
+  if ((step.kind === 'file' || step.kind === 'pointer') && (await kind.look(host, step, found)) !== 'before') {
+    throw new KataError('edited-meanwhile', {
+      subject: step.path,
+      found: `${step.path} changed since the plan was made`,
+      needed: `the content it had then (${step.before})`,
+      next: 'run the command again',
+    });
+  }
+  await writeStep(host, intent.id, index, found);
+  await host.failpoint(`step/${step.kind}/journalled`);
+  await kind.apply(host, step, found, store);
+  await host.failpoint(`step/${step.kind}/after`);
+}
+
+async function putBack(host: Host, intent: Intent, gate: Gate, emit: Emit, error: unknown, restarted: string[]): Promise<Outcome> {
+  emit({ kind: 'phase', name: 'undo', detail: 'putting the host back' });
+  const evidence = await gate.evidence().catch((why: unknown) => [`no evidence: ${String(why)}`]);
+  const undone = await undo(host, intent);
+  const outcome: Outcome = {
+    result: undone.leftovers.length === 0 ? 'undone' : 'not-restored',
+    error,
+    restarted: [...restarted, ...undone.restarted],
+    leftovers: undone.leftovers,
+    evidence,
+  };
+  await closeUndone(host, intent, outcome);
+  return outcome;
+}
+
+/** After an undo: what the change made goes away, history keeps the story, the journal entry goes unless a retry can help. */
+export async function closeUndone(host: Host, intent: Intent, outcome: Outcome): Promise<void> {
+  await note(host, intent, outcome);
+  await host.failpoint('undo/noted');
+  if (outcome.leftovers.some((leftover: Leftover) => leftover.retry)) return;
+  if (intent.made && intent.to !== undefined) await dropGeneration(host, intent.to);
+  await host.failpoint('undo/dropped');
+  await host.removeTree(entryFolder(intent.id));
+  await tidy(host);
+}
+
+async function note(host: Host, intent: Intent, outcome: Outcome): Promise<void> {
+  if (intent.afterwards.purge && outcome.result === 'done') return;
+  const error = outcome.error instanceof KataError ? outcome.error : undefined;
+  await writeHistory(host, {
+    schema: intent.schema,
+    id: intent.id,
+    verb: intent.verb,
+    at: intent.started,
+    ...(intent.from === undefined ? {} : { from: intent.from }),
+    ...(intent.to === undefined ? {} : { to: intent.to }),
+    result: outcome.result,
+    restarted: outcome.restarted,
+    seconds: Math.max(0, Math.round((host.now().getTime() - Date.parse(intent.started)) / 100) / 10),
+    ...(outcome.error === undefined ? {} : { error: { code: error?.code ?? 'internal', found: error?.complaint.found ?? String(outcome.error), next: error?.complaint.next ?? '' } }),
+    evidence: outcome.evidence,
+    leftovers: outcome.leftovers.map(({ path, found, next }) => ({ path, found, next })),
+  });
+}
+
+function stopIfAsked(signal: AbortSignal): void {
+  if (!signal.aborted) return;
+  throw new KataError('interrupted', { found: 'the change was interrupted', needed: 'time to finish', next: 'run the command again' });
+}

@@ -1,0 +1,57 @@
+import { digestOf, type Host, type HostView } from '../../host/index.ts';
+import type { FileStep, StepKind, UndoStore } from '../types.ts';
+
+const created = { mode: 0o644 };
+
+export const file: StepKind<FileStep> = {
+  prepare: async (host, step, store) => {
+    if (step.before === 'absent') return {};
+    const stat = await host.stat(step.path);
+    await store.save('before', step.path);
+    return { modifiedMs: stat?.modifiedMs };
+  },
+  apply: async (host, step) => {
+    if (step.after === 'absent') await host.unlink(step.path);
+    else if (step.before === 'absent') await host.writeFile(step.path, step.text ?? '', created, step.temporary);
+    else await host.replaceFile(step.path, step.text ?? '', step.temporary);
+  },
+  revert: async (host, step, undo, store) => {
+    await host.unlink(step.temporary);
+    const place = await look(host, step);
+    if (place === 'other') return takeOursOut(host, step);
+    if (place === 'before') return;
+    if (step.before === 'absent') return host.unlink(step.path);
+    await putBack(host, step, store);
+    // A restored file must not look newer than the engine that loaded it, or the next change would see a pending edit.
+    if (typeof undo['modifiedMs'] === 'number') await host.setModified(step.path, undo['modifiedMs']);
+  },
+  look,
+};
+
+async function look(host: HostView, step: FileStep): Promise<'before' | 'after' | 'other'> {
+  const now = (await host.digest(step.path)) ?? 'absent';
+  if (now === step.before) return 'before';
+  return now === step.after ? 'after' : 'other';
+}
+
+async function putBack(host: Host, step: FileStep, store: UndoStore): Promise<void> {
+  const saved = store.path('before');
+  const like = step.after === 'absent' || !step.foreign ? saved : step.path;
+  await host.replaceFile(step.path, await host.readFile(saved), step.temporary, like);
+}
+
+/** Somebody edited the file meanwhile: their edit stays, only what we put in goes. A text that we removed is not put back. */
+async function takeOursOut(host: Host, step: FileStep): Promise<void> {
+  const now = await host.readText(step.path);
+  if (now === undefined) return;
+  let rest = now;
+  for (const text of step.ours) {
+    const at = rest.indexOf(text);
+    if (at >= 0 && rest.indexOf(text, at + 1) < 0) rest = rest.slice(0, at) + rest.slice(at + text.length);
+  }
+  if (rest !== now && step.foreign) await host.replaceFile(step.path, rest, step.temporary);
+}
+
+export function textDigest(text: string | 'absent'): FileStep['after'] {
+  return text === 'absent' ? 'absent' : digestOf(text);
+}

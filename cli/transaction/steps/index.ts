@@ -1,0 +1,28 @@
+import type { Step, StepKind } from '../types.ts';
+import { file } from './file.ts';
+import { dropFolder, folder } from './folder.ts';
+import { pointer } from './pointer.ts';
+import { restart } from './restart.ts';
+
+const kinds = { folder, 'drop-folder': dropFolder, file, pointer, restart };
+
+/** The kind of a step. */
+export function kindOf(step: Step): StepKind<Step> {
+  return kinds[step.kind] as unknown as StepKind<Step>;
+}
+
+/** One line for people: what the step does. */
+export function describe(step: Step): string {
+  switch (step.kind) {
+    case 'folder':
+      return `make the folder ${step.path}`;
+    case 'drop-folder':
+      return `remove the folder ${step.path} if it is empty`;
+    case 'file':
+      return `${step.after === 'absent' ? 'remove' : step.before === 'absent' ? 'create' : 'edit'} ${step.path}`;
+    case 'pointer':
+      return step.after === 'absent' ? `remove ${step.path}` : `point ${step.path} at ${step.after}`;
+    case 'restart':
+      return `restart ${step.unit}`;
+  }
+}

@@ -1,0 +1,23 @@
+import type { Host, HostView } from '../../host/index.ts';
+import type { PointerStep, StepKind } from '../types.ts';
+
+export const pointer: StepKind<PointerStep> = {
+  prepare: async () => ({}),
+  apply: (host, step) => point(host, step.path, step.after),
+  revert: (host, step) => point(host, step.path, step.before),
+  look: async (host, step) => {
+    const now = await where(host, step.path);
+    if (now === step.before) return 'before';
+    return now === step.after ? 'after' : 'other';
+  },
+};
+
+async function point(host: Host, path: string, target: string | 'absent'): Promise<void> {
+  if (target === 'absent') await host.unlink(path);
+  else await host.symlink(path, target);
+}
+
+async function where(host: HostView, path: string): Promise<string> {
+  if ((await host.lstat(path)) === undefined) return 'absent';
+  return (await host.readlink(path)) ?? 'not a link';
+}

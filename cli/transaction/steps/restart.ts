@@ -1,0 +1,20 @@
+import { KataError } from '../../errors/index.ts';
+import type { RestartStep, StepKind } from '../types.ts';
+import { bringUp } from '../units.ts';
+
+/** A restart cannot be taken back by itself: after the files are back, `undo.ts` brings the engine up once more. */
+export const restart: StepKind<RestartStep> = {
+  prepare: async () => ({ begun: true }),
+  apply: async (host, step) => {
+    const { problems } = await bringUp(host, step);
+    if (problems.length === 0) return;
+    throw new KataError('gate-failed', {
+      subject: step.unit,
+      found: problems.join('; '),
+      needed: `${step.unit} and its dependents active after the restart`,
+      next: `journalctl -u ${step.unit} -n 50`,
+    });
+  },
+  revert: async () => undefined,
+  look: async (_host, _step, undo) => (undo['begun'] === true ? 'after' : 'before'),
+};

@@ -1,0 +1,109 @@
+import type { Wiring } from '../engines/types.ts';
+import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
+import type { GenerationState } from '../store/types.ts';
+import type { Unit } from '../systemd/types.ts';
+
+export interface FolderStep {
+  kind: 'folder';
+  path: HostPath;
+  mode: number;
+}
+
+/** Removes a folder of ours when it is empty; a folder with somebody else's files stays. */
+export interface DropFolderStep {
+  kind: 'drop-folder';
+  path: HostPath;
+}
+
+export interface FileStep {
+  kind: 'file';
+  path: HostPath;
+  before: Digest | 'absent';
+  after: Digest | 'absent';
+  /** The new content; lies in the journal, never in JSON (other people's configuration may hold secrets). */
+  text?: string;
+  foreign: boolean;
+  ours: string[];
+  temporary: HostPath;
+}
+
+export interface PointerStep {
+  kind: 'pointer';
+  path: HostPath;
+  before: string | 'absent';
+  after: string | 'absent';
+}
+
+export interface RestartStep {
+  kind: 'restart';
+  unit: Unit;
+  /** Active units that require, bind to or are part of the engine; brought back after the restart and after an undo. */
+  dependents: Unit[];
+  deadlineMs: number;
+}
+
+export type Step = FolderStep | DropFolderStep | FileStep | PointerStep | RestartStep;
+
+/** Where a step stands on the host. */
+export type Place = 'before' | 'after' | 'other';
+
+/** What `prepare` found and `revert` needs, written to the journal before the step is applied. */
+export type Undo = Record<string, unknown>;
+
+/** What a step does with the journal's own files: undo copies live there, 0600. */
+export interface UndoStore {
+  save(name: string, from: HostPath): Promise<void>;
+  path(name: string): HostPath;
+}
+
+export interface StepKind<S extends Step> {
+  prepare(host: Host, step: S, store: UndoStore): Promise<Undo>;
+  apply(host: Host, step: S, undo: Undo, store: UndoStore): Promise<void>;
+  /** Acts only where `look` says 'after' (or, for a file with insertions of ours, takes them out of a file edited meanwhile). */
+  revert(host: Host, step: S, undo: Undo, store: UndoStore): Promise<void>;
+  look(host: HostView, step: S, undo: Undo): Promise<Place>;
+}
+
+/** What happens after the commit: plain data, so that recover can finish it. */
+export interface Afterwards {
+  records: { number: number; state: GenerationState; previous?: number; wiring?: Wiring; activated?: string }[];
+  dropGenerations: number[];
+  dropPayloads: Digest[];
+  /** Remove everything of ours below /var, history included. */
+  purge: boolean;
+}
+
+export interface Intent {
+  schema: number;
+  id: number;
+  verb: string;
+  program: string;
+  started: string;
+  machine: string;
+  deployment: string;
+  boot: string;
+  from?: number;
+  to?: number;
+  /** True when the generation `to` was made by this change and goes away with it. */
+  made: boolean;
+  steps: Step[];
+  afterwards: Afterwards;
+}
+
+export interface Leftover {
+  path: string;
+  found: string;
+  next: string;
+  /** True when a later recover may succeed where this one failed: then the journal stays. */
+  retry: boolean;
+}
+
+export interface Outcome {
+  result: 'done' | 'undone' | 'not-restored';
+  /** Why the change did not commit. */
+  error?: unknown;
+  /** Units that were restarted on the way, in order. */
+  restarted: Unit[];
+  leftovers: Leftover[];
+  evidence: string[];
+}

@@ -1,0 +1,45 @@
+import type { Host, HostView } from '../host/index.ts';
+import { readStep, undoStore } from './journal.ts';
+import { describe, kindOf } from './steps/index.ts';
+import type { Intent, Leftover, RestartStep, Step } from './types.ts';
+import { bringUp } from './units.ts';
+
+/**
+ * Puts back every step that was begun, last first, then brings the engine up again if a restart was begun. Safe to repeat and to interrupt.
+ * `restarted` says which units were restarted; `leftovers` what could not be put back.
+ */
+export async function undo(host: Host, intent: Intent): Promise<{ restarted: string[]; leftovers: Leftover[] }> {
+  const leftovers: Leftover[] = [];
+  let engine: RestartStep | undefined;
+  for (const [index, step] of [...intent.steps.entries()].reverse()) {
+    const entry = await readStep(host, intent.id, index);
+    if (entry === undefined) continue;
+    if (step.kind === 'restart') engine = step;
+    await host.failpoint(`undo/${step.kind}/before`);
+    const kind = kindOf(step);
+    await kind.revert(host, step, entry.undo, undoStore(host, intent.id, index)).catch((error: unknown) => {
+      leftovers.push({ path: 'path' in step ? step.path : step.unit, found: `could not undo “${describe(step)}”: ${String(error)}`, next: 'kata-sysext recover', retry: true });
+    });
+    if ((await kind.look(host, step, entry.undo)) === 'other' && !(await oursGone(host, step))) {
+      leftovers.push({
+        path: 'path' in step ? step.path : step.unit,
+        found: `edited by somebody else during the change; before it had ${'before' in step ? step.before : 'another content'}`,
+        next: `compare it with your own records; to start over: kata-sysext recover`,
+        retry: false,
+      });
+    }
+    await host.failpoint(`undo/${step.kind}/after`);
+  }
+  if (engine === undefined || !host.live) return { restarted: [], leftovers };
+  await host.failpoint('undo/engine/before');
+  const { problems } = await bringUp(host, engine);
+  for (const problem of problems) leftovers.push({ path: engine.unit, found: problem, next: `systemctl restart ${engine.unit}`, retry: false });
+  return { restarted: [engine.unit], leftovers };
+}
+
+/** A foreign file that somebody edited meanwhile is restored as far as it is our business when nothing of ours stands in it. */
+async function oursGone(host: HostView, step: Step): Promise<boolean> {
+  if (step.kind !== 'file' || !step.foreign) return false;
+  const now = (await host.readText(step.path)) ?? '';
+  return step.after === 'absent' || step.ours.every((text) => !now.includes(text));
+}

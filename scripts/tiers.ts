@@ -1,0 +1,16 @@
+/** What is real in a tier decides what it needs (design §7). */
+export interface Tier {
+  name: string;
+  folders: string[];
+  /** Programs of the packages in .ci/packages.txt without which the tier cannot run. */
+  programs: string[];
+  root: boolean;
+}
+
+const unitFolders = ['bundle', 'changes', 'commands', 'engines', 'errors', 'facts', 'host', 'layout', 'report', 'scripts', 'store', 'systemd', 'transaction'];
+
+export const tiers: Tier[] = [
+  { name: 'unit', folders: unitFolders.map((folder) => `spec/${folder}`), programs: [], root: false },
+  { name: 'tree', folders: ['spec/tree'], programs: ['/usr/bin/strace', '/usr/bin/zstd', '/usr/bin/xz', '/usr/bin/getfattr', '/usr/bin/containerd'], root: true },
+  { name: 'nspawn', folders: ['spec/e2e'], programs: ['/usr/bin/systemd-nspawn', '/usr/bin/mmdebstrap', '/usr/bin/zstd'], root: true },
+];

@@ -1,0 +1,82 @@
+/** `npm run lab -- start|sh|stop|list [--suite trixie|forky] [COMMAND...]`: a lab host for people. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { inside } from './enter.ts';
+import { bootHost } from './host.ts';
+import { judgeAvailable, judgeBinds } from './judge.ts';
+import { leaderOf } from './nspawn.ts';
+import { alive, endHost, readOwner, sweep } from './owners.ts';
+import { FIRST, sampleRelease } from './release/index.ts';
+import { SUITES, type Suite, suiteAvailable } from './roots.ts';
+import { hostsFolder } from './storage.ts';
+
+const PROGRAM = resolve(import.meta.dirname, '../../dist');
+const USAGE = 'npm run lab -- start|sh|stop|list [--suite trixie|forky] [COMMAND...]';
+
+async function main(args: string[]): Promise<number> {
+  const [verb, ...rest] = args;
+  const { suite, command } = parse(rest);
+  if (verb === 'start') return await begin(suite);
+  if (verb === 'sh') return await enter(suite, command);
+  if (verb === 'stop') return await end(suite);
+  if (verb === 'list') return list();
+  console.error(USAGE);
+  return 2;
+}
+
+function parse(args: string[]): { suite: Suite; command: string[] } {
+  if (args[0] !== '--suite') return { suite: 'trixie', command: args };
+  const suite = args[1] ?? '';
+  if (!(suite in SUITES)) throw new Error(`${USAGE}: no suite ${suite}`);
+  return { suite: suite as Suite, command: args.slice(2) };
+}
+
+async function begin(suite: Suite): Promise<number> {
+  const available = await suiteAvailable(suite);
+  if (!available.ok) throw new Error(available.why);
+  const release = await sampleRelease(FIRST);
+  const tools = (await judgeAvailable()).ok ? await judgeBinds() : {};
+  const program = existsSync(PROGRAM) ? { [PROGRAM]: '/mnt/program' } : {};
+  const host = await bootHost({
+    suite,
+    name: nameOf(suite),
+    background: true,
+    binds: { ...tools, ...program, [release.folder]: '/mnt/release' },
+  });
+  console.log(`${host.name} runs; /mnt/release has the sample release. Next: npm run lab -- sh --suite ${suite}`);
+  return 0;
+}
+
+async function enter(suite: Suite, command: string[]): Promise<number> {
+  const owner = await readOwner(nameOf(suite));
+  const leader = owner?.nspawn !== undefined && alive(owner.nspawn) ? leaderOf(owner.nspawn.pid) : undefined;
+  if (leader === undefined) throw new Error(`no host of ${suite} runs: npm run lab -- start --suite ${suite}`);
+  const [program, ...rest] = inside(leader, command.length > 0 ? command : ['/bin/bash', '-l'], {
+    env: { TERM: process.env['TERM'] ?? 'dumb' },
+  });
+  return spawnSync(program ?? '', rest, { stdio: 'inherit' }).status ?? 1;
+}
+
+async function end(suite: Suite): Promise<number> {
+  const owner = await readOwner(nameOf(suite));
+  if (owner !== undefined) await endHost(join(hostsFolder(), nameOf(suite)), owner);
+  if (existsSync(hostsFolder())) await sweep();
+  return 0;
+}
+
+function list(): number {
+  for (const name of existsSync(hostsFolder()) ? readdirSync(hostsFolder()) : []) console.log(name);
+  return 0;
+}
+
+function nameOf(suite: Suite): string {
+  return `lab-${suite}`;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error((error as Error).message);
+  process.exitCode = 1;
+}

@@ -1,0 +1,97 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BUSYBOX } from './containerd.ts';
+import type { LabHost } from './host.ts';
+import { JUDGE } from './judge.ts';
+
+export interface Pod {
+  id: string;
+  name: string;
+  handler: string;
+}
+
+/** Starts a sandbox on the host's network through a handler ('' is the engine's default); throws what the CRI answers. */
+export async function runPod(host: LabHost, handler: string, name: string): Promise<Pod> {
+  const file = await put(host, `${name}-pod.json`, podConfig(name));
+  const { stdout } = await host.run([JUDGE, 'runp', '--runtime', handler, file]);
+  return { id: stdout.trim(), name, handler };
+}
+
+/** Runs a shell script as a container of the pod to its end and gives what it wrote. */
+export async function podOutput(host: LabHost, pod: Pod, script: string, name = 'once'): Promise<string> {
+  const id = await startContainer(host, pod, script, name);
+  const deadline = Date.now() + 30_000;
+  for (;;) {
+    const { status } = JSON.parse((await host.run([JUDGE, 'inspect', id])).stdout) as { status: { state: number; exit_code: number } };
+    if (status.state === EXITED) break;
+    if (Date.now() > deadline) throw new Error(`container ${name} of ${pod.name} does not end`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const file = `${logFolder(pod.name)}/${name}.log`;
+  const log = (await host.run(['cat', file])).stdout;
+  // the CRI leaves the log to the kubelet, and appends to one that is there
+  await host.sh(`rm ${file}`);
+  await host.run([JUDGE, 'rm', id]);
+  return log.replace(/^\S+ std(out|err) [FP] /gm, '');
+}
+
+/** Starts a container that runs on; gives its id. */
+export async function startContainer(host: LabHost, pod: Pod, script: string, name: string): Promise<string> {
+  const config = {
+    metadata: { name },
+    image: { image: BUSYBOX },
+    command: ['/bin/sh', '-c', script],
+    log_path: `${name}.log`,
+    linux: {},
+  };
+  const file = await put(host, `${pod.name}-${name}.json`, config);
+  const { stdout } = await host.run([JUDGE, 'create', pod.id, file, configFile(`${pod.name}-pod.json`)]);
+  await host.run([JUDGE, 'start', stdout.trim()]);
+  return stdout.trim();
+}
+
+/** Runs a command in a container that runs; gives its output, throws on a nonzero status. */
+export async function execIn(host: LabHost, container: string, argv: string[]): Promise<string> {
+  return (await host.run([JUDGE, 'exec', '--sync', container, ...argv])).stdout;
+}
+
+export async function removePod(host: LabHost, pod: Pod): Promise<void> {
+  await host.run([JUDGE, 'stopp', pod.id]);
+  await host.run([JUDGE, 'rmp', pod.id]);
+  await rm(join(host.root, configFile(`${pod.name}-pod.json`)), { force: true });
+}
+
+/** Waits until the CRI answers and calls its runtime ready. */
+export async function waitForCri(host: LabHost, timeoutMs = 20_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const ran = await host.run([JUDGE, 'info'], { allowFailure: true });
+    if (ran.code === 0 && /"type": "RuntimeReady",\s*"status": true/.test(ran.stdout)) return;
+    if (Date.now() > deadline) throw new Error(`the CRI is not ready: ${ran.stdout}${ran.stderr}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+const EXITED = 2;
+const HOST_NETWORK = 2;
+
+function podConfig(name: string): unknown {
+  return {
+    metadata: { name, uid: `uid-${name}`, namespace: 'default' },
+    log_directory: logFolder(name),
+    linux: { security_context: { namespace_options: { network: HOST_NETWORK } } },
+  };
+}
+
+function logFolder(pod: string): string {
+  return `/var/log/pods/${pod}`;
+}
+
+function configFile(name: string): string {
+  return `/root/${name}`;
+}
+
+async function put(host: LabHost, name: string, value: unknown): Promise<string> {
+  await writeFile(join(host.root, configFile(name)), JSON.stringify(value));
+  return configFile(name);
+}

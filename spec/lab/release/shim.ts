@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { run } from '../run.ts';
+
+const FOLDER = join(import.meta.dirname, 'shim');
+const SOURCES = ['standin.h', 'standin.c', 'proxy.c'];
+
+export function shimSources(): string {
+  return SOURCES.map((name) => readFileSync(join(FOLDER, name), 'utf8')).join('');
+}
+
+/** The stand-in shim (shim/README.md) as a static executable that knows its version and which of Kata's two shims it stands for. */
+export async function compileShim(version: string, flavour: 'Golang' | 'Rust'): Promise<Buffer> {
+  const folder = await mkdtemp(join(tmpdir(), 'lab-shim-'));
+  try {
+    const defines = [`-DVERSION="${version}"`, `-DFLAVOUR="${flavour}"`];
+    const flags = ['-std=gnu11', '-O2', '-s', '-static', '-Wall', '-Wextra', '-Werror', '-Wl,--build-id=none', '-pthread'];
+    await run(['gcc', ...flags, ...defines, '-o', join(folder, 'shim'), 'standin.c', 'proxy.c'], { cwd: FOLDER });
+    return await readFile(join(folder, 'shim'));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}

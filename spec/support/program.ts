@@ -1,0 +1,58 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+export const repo = fileURLToPath(new URL('../..', import.meta.url));
+const built = `${repo}dist/kata-sysext.cjs`;
+
+export interface Ran {
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Builds the program that specs run, once for each test run: what users get, not the sources. */
+let ready = false;
+export function program(): string {
+  if (!ready) {
+    const made = spawnSync('npm', ['run', '--silent', 'build'], { cwd: repo, encoding: 'utf8' });
+    if (made.status !== 0) throw new Error(`the build failed: ${made.stderr}`);
+    ready = true;
+  }
+  return built;
+}
+
+export interface RunOptions {
+  env?: Record<string, string>;
+  /** Put before the program: ['strace', …]. */
+  wrapper?: string[];
+  timeoutMs?: number;
+}
+
+/** Runs the built program to its end. A death by signal N gives status 128 + N. */
+export function run(args: string[], options: RunOptions = {}): Promise<Ran> {
+  const [command, ...rest] = [...(options.wrapper ?? []), process.execPath, program(), ...args] as [string, ...string[]];
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, rest, { env: { ...clean(), ...options.env }, stdio: ['ignore', 'pipe', 'pipe'], timeout: options.timeoutMs ?? 60_000, killSignal: 'SIGKILL' });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ status: code ?? 128 + (signal === 'SIGKILL' ? 9 : 15), stdout, stderr }));
+  });
+}
+
+/** Runs with --json and gives the object; throws with everything printed when the status is another. */
+export async function json(args: string[], wanted = 0, options: RunOptions = {}): Promise<Record<string, unknown>> {
+  const ran = await run([...args, '--json', '--progress', 'none'], options);
+  if (ran.status !== wanted) throw new Error(`kata-sysext ${args.join(' ')} ended with ${ran.status}, not ${wanted}:\n${ran.stdout}\n${ran.stderr}`);
+  return JSON.parse(ran.stdout) as Record<string, unknown>;
+}
+
+function clean(): Record<string, string> {
+  const kept = Object.entries(process.env).filter(([name, value]) => value !== undefined && !name.startsWith('KATA_SYSEXT_') && name !== 'INIT_CWD');
+  return Object.fromEntries(kept) as Record<string, string>;
+}
