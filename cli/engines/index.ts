@@ -10,4 +10,16 @@ export function engineNamed(name: string): Engine | undefined {
 }
 
 export { restartRisks } from './restartRisks.ts';
-export type { EffectiveDiff, Engine, EngineState, FileChange, Instance, Mark, Sandbox, Scratch, WantedHandler, Wiring, WiringPlan } from './types.ts';
+export type {
+  EffectiveDiff,
+  Engine,
+  EngineState,
+  FileChange,
+  Instance,
+  Mark,
+  Sandbox,
+  Scratch,
+  WantedHandler,
+  Wiring,
+  WiringPlan,
+} from './types.ts';

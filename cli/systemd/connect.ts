@@ -20,7 +20,10 @@ export interface ConnectOptions {
  * systemd of this machine: DBUS_SYSTEM_BUS_ADDRESS or the usual socket, else PID 1's own. undefined where none answers (no systemd, a
  * container). A connection that ends later is opened again by the next call.
  */
-export async function connectSystemd(env: Readonly<Record<string, string | undefined>>, options: ConnectOptions = {}): Promise<Systemd | undefined> {
+export async function connectSystemd(
+  env: Readonly<Record<string, string | undefined>>,
+  options: ConnectOptions = {},
+): Promise<Systemd | undefined> {
   const { privateSocket = '/run/systemd/private' } = options;
   const doors: Door[] = [...busSockets(env).map((socket) => ({ socket, bus: true })), { socket: privateSocket, bus: false }];
   for (const door of doors) {

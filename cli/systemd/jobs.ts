@@ -1,7 +1,7 @@
 import { KataError } from '../errors/index.ts';
+import { callManager, managerFace } from './manager.ts';
 import type { JobResult, Unit } from './types.ts';
 import { callDeadlineMs, dbusErrorOf, type Wire } from './wire.ts';
-import { callManager, managerFace } from './manager.ts';
 
 const results: readonly string[] = ['done', 'canceled', 'timeout', 'failed', 'dependency', 'skipped'];
 
@@ -9,7 +9,12 @@ const results: readonly string[] = ['done', 'canceled', 'timeout', 'failed', 'de
 const longestTimerMs = 2 ** 31 - 1;
 
 /** Queues a job and waits until it has ended. At the deadline the job is cancelled and waited for, then the result is 'deadline'. */
-export async function runJob(wire: Wire, method: 'StartUnit' | 'RestartUnit' | 'StopUnit', unit: Unit, deadlineMs: number): Promise<JobResult> {
+export async function runJob(
+  wire: Wire,
+  method: 'StartUnit' | 'RestartUnit' | 'StopUnit',
+  unit: Unit,
+  deadlineMs: number,
+): Promise<JobResult> {
   const ended = new Map<string, string>();
   let notice = () => {};
   let broken: KataError | undefined;

@@ -1,3 +1,4 @@
+import type { Properties } from './unitState.ts';
 import type { Wire } from './wire.ts';
 
 const name = 'org.freedesktop.systemd1';
@@ -10,7 +11,7 @@ export function callManager(wire: Wire, member: string, signature = '', body: un
 }
 
 /** All properties of an object's interface, as dbus-next gives them. */
-export async function allProperties(wire: Wire, object: string, face: string): Promise<Record<string, { value: unknown }>> {
+export async function allProperties(wire: Wire, object: string, face: string): Promise<Properties> {
   const [all] = await wire.call({
     destination: name,
     path: object,
@@ -19,7 +20,7 @@ export async function allProperties(wire: Wire, object: string, face: string): P
     signature: 's',
     body: [face],
   });
-  return all as Record<string, { value: unknown }>;
+  return all as Properties;
 }
 
 /** On a bus: says Hello and asks for the signal of ended jobs. PID 1's own socket knows neither call and sends the signal to everybody. */

@@ -1,7 +1,7 @@
 import type { UnitState } from './types.ts';
 
 /** Properties of a D-Bus object: each value is a dbus-next Variant. */
-export type Properties = Record<string, { value: unknown }>;
+export type Properties = Record<string, { value: unknown } | undefined>;
 
 /** systemd's "infinity". */
 const forever = 0xffff_ffff_ffff_ffffn;

@@ -22,7 +22,7 @@ export interface LabHost {
   /** throws on a nonzero status unless told otherwise */
   run(argv: string[], options?: InsideOptions): Promise<Ran>;
   sh(script: string, options?: InsideOptions): Promise<Ran>;
-  /** a long-running program inside, leader of its own process group */
+  /** a long-running program inside; end it with `killGroup` of run.ts: a signal to the child itself reaches only nsenter */
   spawn(argv: string[], options?: InsideOptions): ChildProcess;
   stop(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { childrenOf } from './run.ts';
 
 const LOOPS = 64;
 
@@ -74,13 +75,4 @@ export function leaderOf(nspawn: number): number | undefined {
       return false;
     }
   });
-}
-
-function childrenOf(pid: number): number[] {
-  try {
-    const lists = readdirSync(`/proc/${pid}/task`).map((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8'));
-    return lists.flatMap((list) => list.trim().split(' ').filter(Boolean).map(Number));
-  } catch {
-    return [];
-  }
 }

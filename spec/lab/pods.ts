@@ -22,8 +22,8 @@ export async function podOutput(host: LabHost, pod: Pod, script: string, name = 
   const id = await startContainer(host, pod, script, name);
   const deadline = Date.now() + 30_000;
   for (;;) {
-    const { status } = JSON.parse((await host.run([JUDGE, 'inspect', id])).stdout) as { status: { state: number; exit_code: number } };
-    if (status.state === EXITED) break;
+    const { status } = JSON.parse((await host.run([JUDGE, 'inspect', id])).stdout) as { status: { state: string } };
+    if (status.state === 'CONTAINER_EXITED') break;
     if (Date.now() > deadline) throw new Error(`container ${name} of ${pod.name} does not end`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
@@ -55,9 +55,14 @@ export async function execIn(host: LabHost, container: string, argv: string[]): 
   return (await host.run([JUDGE, 'exec', '--sync', container, ...argv])).stdout;
 }
 
+/** Stops and removes a pod; like the kubelet again and again, since the CRI needs a moment to see that a killed shim's containers ended. */
 export async function removePod(host: LabHost, pod: Pod): Promise<void> {
-  await host.run([JUDGE, 'stopp', pod.id]);
-  await host.run([JUDGE, 'rmp', pod.id]);
+  for (let tries = 0; ; tries++) {
+    const ran = await host.sh(`${JUDGE} stopp ${pod.id} && ${JUDGE} rmp ${pod.id}`, { allowFailure: true });
+    if (ran.code === 0) break;
+    if (tries === 25) throw new Error(`pod ${pod.name} cannot be removed: ${ran.stderr}`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
   await rm(join(host.root, configFile(`${pod.name}-pod.json`)), { force: true });
 }
 
@@ -72,7 +77,6 @@ export async function waitForCri(host: LabHost, timeoutMs = 20_000): Promise<voi
   }
 }
 
-const EXITED = 2;
 const HOST_NETWORK = 2;
 
 function podConfig(name: string): unknown {

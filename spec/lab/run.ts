@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 
 export interface Ran {
   code: number;
@@ -36,12 +37,36 @@ export function start(argv: readonly string[], options: RunOptions = {}): ChildP
   });
 }
 
+/**
+ * Ends a started program and its group, children first: what nsenter started inside a host is reaped by nsenter alone, and left
+ * unreaped it would keep the host's namespace from ending.
+ */
 export function killGroup(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): void {
-  if (child.pid === undefined) return;
+  const { pid } = child;
+  if (pid === undefined) return;
+  for (const inner of childrenOf(pid)) signalTo(inner, signal);
+  const rest = setTimeout(() => signalTo(-pid, signal), 300);
+  child.once('exit', () => {
+    clearTimeout(rest);
+    signalTo(-pid, signal);
+  });
+}
+
+function signalTo(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(-child.pid, signal);
+    process.kill(pid, signal);
   } catch {
     // it has ended already
+  }
+}
+
+/** The children of a process as the machine numbers them; none of one that has ended. */
+export function childrenOf(pid: number): number[] {
+  try {
+    const lists = readdirSync(`/proc/${pid}/task`).map((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8'));
+    return lists.flatMap((list) => list.trim().split(' ').filter(Boolean).map(Number));
+  } catch {
+    return [];
   }
 }
 

@@ -1,5 +1,5 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
-import { existsSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -57,7 +57,6 @@ export async function engineTree(files: Record<string, string | Buffer> = {}): P
   return tree;
 }
 
-import { readFileSync } from 'node:fs';
 function readBytes(path: string): string {
   return readFileSync(path).toString('latin1');
 }
@@ -74,7 +73,7 @@ export function instanceOf(version?: string, configPath = '/etc/containerd/confi
   return { engine: 'containerd', configPath, socket: '/run/containerd/containerd.sock', ...(version === undefined ? {} : { version }) };
 }
 
-/** The folder of real configuration files beside the checkout; undefined (and told why) where it is missing. */
+/** The folder of real configuration files beside the checkout; undefined where it is missing: then say so and skip. */
 export function realData(): string | undefined {
   const folder = fileURLToPath(new URL('../../../shared/real-data', import.meta.url));
   return existsSync(folder) ? folder : undefined;

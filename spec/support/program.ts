@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 export const repo = fileURLToPath(new URL('../..', import.meta.url));
-const built = `${repo}dist/kata-sysext.cjs`;
+const built = `${repo}dist/kata-sysext.mjs`;
 
 export interface Ran {
   status: number;

@@ -5,8 +5,8 @@ import { parseDocument, type TomlTable, tomlString, topLevelValue, valueAt, with
 import type { EffectiveDiff, Instance, Scratch, WiringPlan } from '../types.ts';
 import { binaryOf, compareDumps, dumpOf, effectiveConfig } from './dump.ts';
 import { filesView } from './filesView.ts';
-import { type ConfigSet, type LoadedFile, loadSet } from './loader.ts';
 import { runtimeType } from './handlers.ts';
+import { type ConfigSet, type LoadedFile, loadSet } from './loader.ts';
 import { parseVersion, runtimesOf } from './schema.ts';
 
 /** See `Engine.accepts`: the binary judges copies of all files as they would be, beside what it says of the real ones. */

@@ -1,6 +1,5 @@
 import type { HostView } from '../../host/types.ts';
-import { parseDocument, renderTable, type TomlTable } from '../toml/index.ts';
-import { isTable } from '../toml/index.ts';
+import { isTable, parseDocument, renderTable, type TomlTable } from '../toml/index.ts';
 import type { Instance } from '../types.ts';
 import { unsupported } from './checks.ts';
 import { effectiveConfig } from './dump.ts';
@@ -27,8 +26,9 @@ export interface CarryInput {
  */
 export async function carriedRuntimes(host: HostView, instance: Instance, input: CarryInput): Promise<TomlTable> {
   const { set, target, merging, previous, ours } = input;
-  if (merging === 'unites') return {};
   if (target && Object.keys(runtimesOf(target.doc.value)).length > 0) return {};
+  if (previous !== undefined) return others(runtimesOf(parseDocument(previous, 'our range').value), ours);
+  if (merging === 'unites') return {};
   const elsewhere = set.files.find((file) => file !== target && Object.keys(runtimesOf(file.doc.value)).length > 0);
   if (merging === 'unknown' && elsewhere && target) {
     throw unsupported(
@@ -38,7 +38,6 @@ export async function carriedRuntimes(host: HostView, instance: Instance, input:
       'Name it: --engine containerd@VERSION.',
     );
   }
-  if (previous !== undefined) return others(runtimesOf(parseDocument(previous, 'our range').value), ours);
   if (!host.live) return documentedDefault;
   return others(runtimesOf(await effectiveConfig(host, instance)), ours);
 }
@@ -49,5 +48,7 @@ function others(runtimes: TomlTable, ours: readonly string[]): TomlTable {
 
 /** The tables of the carried runtimes, each after an empty line. */
 export function carriedLines(runtimes: TomlTable, plugin: string): string[] {
-  return Object.entries(runtimes).flatMap(([name, table]) => (isTable(table) ? ['', ...renderTable([...runtimesPath(plugin), name], table)] : []));
+  return Object.entries(runtimes).flatMap(([name, table]) =>
+    isTable(table) ? ['', ...renderTable([...runtimesPath(plugin), name], table)] : [],
+  );
 }

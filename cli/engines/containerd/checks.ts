@@ -13,7 +13,12 @@ export function saysNothing(set: ConfigSet): boolean {
 export function checkSet(set: ConfigSet, instance: Instance): void {
   const version = parseVersion(instance.version);
   if (version && !atLeast(version, 1, 6)) {
-    throw unsupported(instance.configPath, `containerd is ${instance.version}.`, 'containerd 1.6 or newer: earlier ones know no runtime_path.', 'Update containerd.');
+    throw unsupported(
+      instance.configPath,
+      `containerd is ${instance.version}.`,
+      'containerd 1.6 or newer: earlier ones know no runtime_path.',
+      'Update containerd.',
+    );
   }
   checkSchemas(set, instance);
   for (const file of set.files) {

@@ -24,7 +24,9 @@ export async function detectContainerd(host: HostView, hint?: string): Promise<I
 async function detectRunning(host: HostView): Promise<Instance[]> {
   const systemd = await host.systemd();
   if (!systemd) return [];
-  const others = (await systemd.activeUnits()).filter((unit) => unit.endsWith('.service') && unit.includes('containerd') && unit !== usualUnit);
+  const others = (await systemd.activeUnits()).filter(
+    (unit) => unit.endsWith('.service') && unit.includes('containerd') && unit !== usualUnit,
+  );
   const found: Instance[] = [];
   for (const unit of [usualUnit, ...others]) {
     const state = await systemd.unit(unit);
@@ -69,7 +71,13 @@ async function detectOffline(host: HostView, hint?: string): Promise<Instance[]>
   const binary = await firstThere(host, binaryPlaces);
   const configPath = await configOfUnit(host);
   if (binary === undefined && hint === undefined && !(await host.stat(configPath))) return [];
-  const unit = (await firstThere(host, unitFolders.map((folder) => `${folder}/${usualUnit}`))) === undefined ? {} : { unit: usualUnit };
+  const unit =
+    (await firstThere(
+      host,
+      unitFolders.map((folder) => `${folder}/${usualUnit}`),
+    )) === undefined
+      ? {}
+      : { unit: usualUnit };
   return [
     {
       engine,
@@ -105,7 +113,10 @@ async function configOfUnit(host: HostView): Promise<HostPath> {
 }
 
 async function unitTexts(host: HostView): Promise<string[]> {
-  const unit = await firstThere(host, unitFolders.map((folder) => `${folder}/${usualUnit}`));
+  const unit = await firstThere(
+    host,
+    unitFolders.map((folder) => `${folder}/${usualUnit}`),
+  );
   const paths = unit === undefined ? [] : [unit];
   for (const folder of [...unitFolders].reverse()) {
     const names = (await host.readdir(`${folder}/${usualUnit}.d`)).filter((name) => name.endsWith('.conf'));

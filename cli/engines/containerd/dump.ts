@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { KataError } from '../../errors/index.ts';
+import { byBytes } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { isTable, readDump, type TomlTable, tomlKey } from '../toml/index.ts';
 import type { EffectiveDiff, Instance } from '../types.ts';
@@ -62,7 +63,7 @@ export function compareDumps(before: TomlTable, after: TomlTable, handlers: read
 
 function differences(a: unknown, b: unknown, path: string[]): string[] {
   if (isTable(a) && isTable(b)) {
-    const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
+    const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].sort(byBytes);
     return keys.flatMap((key) => differences(a[key], b[key], [...path, key]));
   }
   // A table on one side only is named by its own keys, so that a runtimes table that appears with ours in it is still ours.

@@ -10,7 +10,13 @@ import type { SeenMark } from './seen.ts';
  * One change for every file that will differ. Drop-ins come before the import that names them, and go after it. Throws
  * engine-unsupported for files that must not be replaced.
  */
-export async function changesBetween(host: HostView, seen: readonly SeenMark[], pieces: readonly Piece[], after: Overlay, patterns: readonly string[]): Promise<FileChange[]> {
+export async function changesBetween(
+  host: HostView,
+  seen: readonly SeenMark[],
+  pieces: readonly Piece[],
+  after: Overlay,
+  patterns: readonly string[],
+): Promise<FileChange[]> {
   const view = filesView(host);
   const changes: FileChange[] = [];
   for (const [path, text] of after) {

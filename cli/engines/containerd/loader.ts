@@ -86,7 +86,13 @@ function importsOf(doc: TomlDocument): string[] {
 }
 
 /** 1.6 resolves a relative pattern against its working folder, 1.7 and 2.x against the importing file's folder (tried with 1.6.20, 1.7.24, 2.1.9). */
-async function refuseAmbiguousPattern(view: FilesView, written: string, found: HostPath[], from: HostPath, version?: Version): Promise<void> {
+async function refuseAmbiguousPattern(
+  view: FilesView,
+  written: string,
+  found: HostPath[],
+  from: HostPath,
+  version?: Version,
+): Promise<void> {
   if (version && atLeast(version, 1, 7)) return;
   const other = await glob(view, posix.resolve('/', written));
   if (other.join('\n') === found.join('\n')) return;
@@ -99,7 +105,11 @@ async function refuseAmbiguousPattern(view: FilesView, written: string, found: H
 }
 
 function missingImport(path: HostPath, from: HostPath): KataError {
-  return invalid(from, `${from} imports ${path}, which does not exist: the daemon would refuse to start.`, `Create ${path}, or take it out of imports in ${from}.`);
+  return invalid(
+    from,
+    `${from} imports ${path}, which does not exist: the daemon would refuse to start.`,
+    `Create ${path}, or take it out of imports in ${from}.`,
+  );
 }
 
 function invalid(subject: HostPath, found: string, next: string): KataError {

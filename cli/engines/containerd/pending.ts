@@ -23,11 +23,19 @@ export async function pendingContainerd(host: HostView, instance: Instance): Pro
   }
   const binary = instance.binary === undefined ? undefined : await host.stat(instance.binary);
   if (instance.binary !== undefined && (binaryReplaced || (binary && binary.modifiedMs > startedMs + toleranceMs))) {
-    findings.push(finding(instance, instance.binary, `${instance.binary} was replaced after containerd started: another version would start.`));
+    findings.push(
+      finding(instance, instance.binary, `${instance.binary} was replaced after containerd started: another version would start.`),
+    );
   }
   const state = instance.unit === undefined ? undefined : await (await host.systemd())?.unit(instance.unit);
   if (state?.needDaemonReload) {
-    findings.push(finding(instance, state.unit, `Files of ${state.unit} were changed since systemd read them (${[state.fragmentPath, ...state.dropInPaths].join(', ')}).`));
+    findings.push(
+      finding(
+        instance,
+        state.unit,
+        `Files of ${state.unit} were changed since systemd read them (${[state.fragmentPath, ...state.dropInPaths].join(', ')}).`,
+      ),
+    );
   }
   return findings;
 }

@@ -1,6 +1,17 @@
 import { KataError } from '../../errors/index.ts';
 import type { HostPath } from '../../host/types.ts';
-import { blockAfter, eolOf, findMark, insert, insertAtEnd, insertElement, insertTopLevelLine, parseDocument, tomlString, topLevelValue } from '../toml/index.ts';
+import {
+  blockAfter,
+  eolOf,
+  findMark,
+  insert,
+  insertAtEnd,
+  insertElement,
+  insertTopLevelLine,
+  parseDocument,
+  tomlString,
+  topLevelValue,
+} from '../toml/index.ts';
 import type { Mark } from '../types.ts';
 import type { Placement } from './placement.ts';
 import type { SeenMark } from './seen.ts';

@@ -1,13 +1,13 @@
 import { posix } from 'node:path';
 import type { HostPath, HostView } from '../../host/types.ts';
+import { valueAt } from '../toml/index.ts';
 import type { Instance } from '../types.ts';
 import { saysNothing, unsupported } from './checks.ts';
-import { matchesName, patternFolder } from './globs.ts';
 import { isReadOnlyPlace } from './editable.ts';
+import { matchesName, patternFolder } from './globs.ts';
 import type { ConfigSet, LoadedFile } from './loader.ts';
 import { type Merging, oldPlugin } from './schema.ts';
 import type { SeenMark } from './seen.ts';
-import { valueAt } from '../toml/index.ts';
 
 export const dropInName = 'kata-sysext.toml';
 
@@ -75,7 +75,12 @@ async function importPlacement(host: HostView, instance: Instance, main: LoadedF
   const folder = posix.dirname(instance.configPath);
   const pattern = importPattern(instance);
   if (patternFolder(`${folder}/*`) === undefined) {
-    throw unsupported(folder, `The folder ${folder} has a character that is special in patterns.`, 'A plain path.', 'Move the configuration of containerd.');
+    throw unsupported(
+      folder,
+      `The folder ${folder} has a character that is special in patterns.`,
+      'A plain path.',
+      'Move the configuration of containerd.',
+    );
   }
   if (await isReadOnlyPlace(host, main.real)) {
     throw unsupported(

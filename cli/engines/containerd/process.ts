@@ -18,7 +18,9 @@ const ticksPerSecond = 100;
 /** undefined when the process is gone or has no executable (a kernel thread). */
 export async function readDaemon(host: HostView, pid: number): Promise<Daemon | undefined> {
   const exe = await host.readlink(`/proc/${pid}/exe`);
-  const [stat, uptime, cmdline] = await Promise.all([`/proc/${pid}/stat`, '/proc/uptime', `/proc/${pid}/cmdline`].map((path) => host.readText(path)));
+  const [stat, uptime, cmdline] = await Promise.all(
+    [`/proc/${pid}/stat`, '/proc/uptime', `/proc/${pid}/cmdline`].map((path) => host.readText(path)),
+  );
   if (exe === undefined || stat === undefined || uptime === undefined || cmdline === undefined) return undefined;
   const deleted = ' (deleted)';
   const binaryReplaced = exe.endsWith(deleted);

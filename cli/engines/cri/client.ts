@@ -26,8 +26,9 @@ type Method = (request: object, options: { deadline: Date }, answer: (error: Ser
 
 /** A client for the socket at a real path of this machine. Nothing is connected until the first call. */
 export async function openCri(socketPath: string, deadlineMs: number): Promise<Cri> {
-  const [grpc, loader, protobuf] = await Promise.all([import('@grpc/grpc-js'), import('@grpc/proto-loader'), import('protobufjs')]);
-  const { root } = protobuf.default.parse(asset('templates/cri.proto'), { keepCase: true });
+  // The default export is the whole CommonJS module; a bundle of ES modules has nothing else of it.
+  const [{ default: grpc }, { default: loader }, { default: protobuf }] = await Promise.all([import('@grpc/grpc-js'), import('@grpc/proto-loader'), import('protobufjs')]);
+  const { root } = protobuf.parse(asset('templates/cri.proto'), { keepCase: true });
   const options = { keepCase: true, longs: String, enums: String, defaults: true, arrays: true, objects: true };
   const definition = loader.fromJSON(root.toJSON(), options);
   const described = grpc.loadPackageDefinition(definition) as unknown as {
@@ -55,11 +56,13 @@ export async function openCri(socketPath: string, deadlineMs: number): Promise<C
     status: (verbose) => call('Status', { verbose }),
     listSandboxes: async () => (await call<{ items: PodSandbox[] }>('ListPodSandbox', {})).items,
     sandboxStatus: (id) => call('PodSandboxStatus', { pod_sandbox_id: id, verbose: true }),
-    runSandbox: async (config, handler) => (await call<{ pod_sandbox_id: string }>('RunPodSandbox', { config, runtime_handler: handler })).pod_sandbox_id,
+    runSandbox: async (config, handler) =>
+      (await call<{ pod_sandbox_id: string }>('RunPodSandbox', { config, runtime_handler: handler })).pod_sandbox_id,
     stopSandbox: (id) => call('StopPodSandbox', { pod_sandbox_id: id }),
     removeSandbox: (id) => call('RemovePodSandbox', { pod_sandbox_id: id }),
     createContainer: async (sandbox, config, sandboxConfig) =>
-      (await call<{ container_id: string }>('CreateContainer', { pod_sandbox_id: sandbox, config, sandbox_config: sandboxConfig })).container_id,
+      (await call<{ container_id: string }>('CreateContainer', { pod_sandbox_id: sandbox, config, sandbox_config: sandboxConfig }))
+        .container_id,
     startContainer: (id) => call('StartContainer', { container_id: id }),
     stopContainer: (id, timeout) => call('StopContainer', { container_id: id, timeout }),
     removeContainer: (id) => call('RemoveContainer', { container_id: id }),

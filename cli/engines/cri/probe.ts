@@ -1,4 +1,5 @@
 import { KataError } from '../../errors/index.ts';
+import { byBytes } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { EngineState, Sandbox } from '../types.ts';
 import { openCri } from './client.ts';
@@ -23,7 +24,7 @@ export async function probeCri(host: HostView, socket: HostPath, timeoutMs: numb
       reachable: true,
       runtimeReady: isReady(status),
       version: version.runtime_version,
-      handlers: [...new Set([...named, ...Object.keys(effective)])].sort(),
+      handlers: [...new Set([...named, ...Object.keys(effective)])].sort(byBytes),
       sandboxes: sandboxes.map(asSandbox),
       effective,
     };

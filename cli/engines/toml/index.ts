@@ -1,5 +1,15 @@
 export { decodeToml, isTable, parseDocument, type TomlDocument, type TomlTable, tableAt, valueAt } from './document.ts';
-export { blockAfter, eolOf, type Insertion, insert, insertAtEnd, insertElement, insertTopLevelLine, topLevelValue, withValue } from './edit.ts';
+export {
+  blockAfter,
+  eolOf,
+  type Insertion,
+  insert,
+  insertAtEnd,
+  insertElement,
+  insertTopLevelLine,
+  topLevelValue,
+  withValue,
+} from './edit.ts';
 export { findMark, withoutMark } from './marks.ts';
 export { addsExactly, plain, readDump, readings, sameSettings, subtract, union } from './readings.ts';
 export { fillTemplate, renderTable, tomlHeader, tomlKey, tomlString } from './render.ts';

@@ -10,6 +10,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/gogo/protobuf/jsonpb"
+	"github.com/gogo/protobuf/proto"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -49,13 +51,17 @@ func run(endpoint string, timeout time.Duration, args []string) error {
 	return verb(client{cri.NewRuntimeServiceClient(connection), cri.NewImageServiceClient(connection), ctx}, args[1:])
 }
 
-func show(value any, err error) error {
+// crictl's shape: lowerCamelCase, enums by name, nothing left out because it is zero
+func show(value proto.Message, err error) error {
 	if err != nil {
 		return err
 	}
-	encoder := json.NewEncoder(os.Stdout)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
+	marshaler := jsonpb.Marshaler{EmitDefaults: true, Indent: "  "}
+	if err := marshaler.Marshal(os.Stdout, value); err != nil {
+		return err
+	}
+	fmt.Println()
+	return nil
 }
 
 func load(file string, into any) error {

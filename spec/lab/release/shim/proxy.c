@@ -178,6 +178,7 @@ static void *watch(void *argument) {
   while (fd >= 0 && read(fd, &byte, 1) > 0) continue;
   /* what was said last still has to reach containerd */
   usleep(200000);
+  unlink(paths[0]);
   unlink(paths[1]);
   exit(0);
 }
