@@ -1,0 +1,31 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Bundle, type BundleRequest, readBundles } from '../../cli/bundle/index.ts';
+import { makeTar, type TarMember } from '../support/tar.ts';
+
+/** A folder for one test: `into` is empty, `outside` holds a canary that nothing may touch. */
+export interface Bench {
+  root: string;
+  into: string;
+  remove(): void;
+}
+
+export function makeBench(): Bench {
+  const root = mkdtempSync(join(tmpdir(), 'kata-sysext-bundle-'));
+  const into = join(root, 'into');
+  mkdirSync(into);
+  return { root, into, remove: () => rmSync(root, { recursive: true, force: true }) };
+}
+
+/** Writes the archive and reads it. */
+export async function unpack(bench: Bench, archive: Buffer | TarMember[], more: Partial<BundleRequest> = {}): Promise<Bundle> {
+  const path = join(bench.root, 'release.tar');
+  writeFileSync(path, Buffer.isBuffer(archive) ? archive : makeTar(archive));
+  return await readBundles({ sources: [path], into: bench.into, keep: () => true, emit: () => undefined, ...more });
+}
+
+export function compress(program: 'zstd' | 'xz', bytes: Buffer): Buffer {
+  return execFileSync(program, ['-c', '-q', '-1'], { input: bytes, maxBuffer: 1 << 30 });
+}

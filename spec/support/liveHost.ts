@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto';
+import { basename, dirname } from 'node:path';
+import { bootHost, type HostOptions, type LabHost } from '../lab/host.ts';
+import { judgeBinds, JUDGE } from '../lab/judge.ts';
+import { waitForCri } from '../lab/pods.ts';
+import { FIRST, type SampleRelease, SECOND, sampleRelease } from '../lab/release/index.ts';
+import type { Ran } from '../lab/run.ts';
+import { program, repo } from './program.ts';
+
+export const containerd = 'containerd.service';
+/** A unit that requires the engine, as kubelet does on OpenShift. */
+export const dependent = 'node-agent.service';
+
+export interface Live {
+  host: LabHost;
+  first: SampleRelease;
+  second: SampleRelease;
+  /** Path inside of an archive of a release. */
+  bundle(release: SampleRelease, which?: 'static' | 'go'): string;
+  /** Runs the program inside. */
+  kata(args: string[], env?: Record<string, string>): Promise<Ran>;
+  /** The same with --json; throws on another status. */
+  json(args: string[], wanted?: number): Promise<Record<string, unknown>>;
+}
+
+const dependentUnit = `[Unit]
+Requires=${containerd}
+After=${containerd}
+[Service]
+ExecStart=/usr/bin/sleep infinity
+`;
+
+/** A booted lab host with both sample releases, the built program, the CRI judge and a unit that depends on containerd. */
+export async function liveHost(options: HostOptions): Promise<Live> {
+  const [first, second] = [await sampleRelease(FIRST), await sampleRelease(SECOND)];
+  const host = await bootHost({
+    ...options,
+    files: {
+      [`/etc/systemd/system/${dependent}`]: dependentUnit,
+      [`/etc/systemd/system/multi-user.target.wants/${dependent}`]: { link: `../${dependent}` },
+      ...options.files,
+    },
+    binds: { [dirname(program())]: '/mnt/program', [first.folder]: '/mnt/first', [second.folder]: '/mnt/second', [`${repo}spec/support`]: '/mnt/support', ...(await judgeBinds()), ...options.binds },
+  });
+  await waitForCri(host);
+  const kata = (args: string[], env: Record<string, string> = {}) => host.run(['node', '/mnt/program/kata-sysext.mjs', ...args], { allowFailure: true, timeoutMs: 240_000, env });
+  return {
+    host,
+    first,
+    second,
+    bundle: (release, which = 'static') => `/mnt/${release === first ? 'first' : 'second'}/${basename(release[which])}`,
+    kata,
+    json: async (args, wanted = 0) => {
+      const ran = await kata([...args, '--json', '--progress', 'none']);
+      if (ran.code !== wanted) throw new Error(`kata-sysext ${args.join(' ')} ended with ${ran.code}, not ${wanted}:\n${ran.stdout}\n${ran.stderr}`);
+      return JSON.parse(ran.stdout) as Record<string, unknown>;
+    },
+  };
+}
+
+/** Which run of each unit is alive: a restart changes both numbers. */
+export async function runsOf({ host }: Live, units = [containerd, dependent]): Promise<Record<string, string>> {
+  const runs: Record<string, string> = {};
+  for (const unit of units) {
+    const { stdout } = await host.run(['systemctl', 'show', unit, '-p', 'InvocationID', '-p', 'MainPID', '-p', 'ActiveState']);
+    runs[unit] = stdout.trim().split('\n').sort().join(' ');
+  }
+  return runs;
+}
+
+/** The handlers that the CRI names, by the judge. */
+export async function handlersOf({ host }: Live): Promise<string[]> {
+  const { stdout } = await host.run([JUDGE, 'info']);
+  const info = JSON.parse(stdout) as { config?: { containerd?: { runtimes?: Record<string, unknown> } } };
+  return Object.keys(info.config?.containerd?.runtimes ?? {}).sort();
+}
+
+/** Asks the CRI every 5 ms while `work` runs; gives how many calls there were and how many failed. */
+export async function whileProbed(live: Live, work: () => Promise<unknown>): Promise<{ calls: number; failed: number; first: string }> {
+  const child = live.host.spawn(['node', '/mnt/support/prober.mjs', '/run/containerd/containerd.sock'], {});
+  let out = '';
+  child.stdout?.on('data', (chunk: Buffer) => {
+    out += chunk.toString();
+  });
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await work();
+  const closed = new Promise((resolve) => child.on('close', resolve));
+  child.stdin?.end();
+  await closed;
+  return JSON.parse(out) as { calls: number; failed: number; first: string };
+}
+
+export function sha256(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
