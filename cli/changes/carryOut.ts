@@ -1,7 +1,7 @@
-import { errnoOf, KataError } from '../errors/index.ts';
+import { errnoOf, type Finding, KataError } from '../errors/index.ts';
 import { deploymentNow } from '../facts/index.ts';
 import { liveGate, offlineGate } from '../gate/index.ts';
-import { type GenerationManifest, schema, scratchFolder } from '../store/index.ts';
+import { etcFolder, type GenerationManifest, noteFolder, schema, scratchFolder } from '../store/index.ts';
 import { type Afterwards, type Intent, type Outcome, runTransaction } from '../transaction/index.ts';
 import type { Found } from './engine.ts';
 import { askEngine, type Switch } from './switch.ts';
@@ -57,6 +57,8 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome>
     found !== undefined && planned?.baseline !== undefined
       ? liveGate(host, { ...found, baseline: planned.baseline, touched: planned.touched, restarts, emit, ...(to === undefined ? {} : { to }) })
       : offlineGate(host, to);
+  // Noted before it is made: a folder that was there before us is not ours to remove.
+  if (intent.steps.some((step) => step.kind === 'folder' && step.path === etcFolder)) await noteFolder(host, etcFolder);
   const outcome = await runTransaction(host, intent, gate, emit, signal);
   if (outcome.result === 'done') return outcome;
   throw failure(outcome, carry);
@@ -74,8 +76,14 @@ export function receipt(context: Context, carry: Carry, outcome: Outcome | undef
     savedBytes: 0,
     restarted: outcome?.restarted ?? [],
     seconds: Math.round((context.host.now().getTime() - carry.started.getTime()) / 100) / 10,
-    findings: carry.planned?.plan.findings ?? [],
+    findings: [...(carry.planned?.plan.findings ?? []), ...unfinished(outcome)],
   };
+}
+
+function unfinished(outcome: Outcome | undefined): Finding[] {
+  if (outcome?.unfinished === undefined) return [];
+  const found = `the change is made, but its clean-up failed: ${outcome.unfinished}`;
+  return [{ code: 'journal-open', level: 'warning', subject: 'clean-up', found, needed: 'a finished clean-up', next: 'kata-sysext recover' }];
 }
 
 function failure(outcome: Outcome, carry: Carry): KataError {

@@ -12,7 +12,7 @@ import { carryOut, receipt, rehearse } from './carryOut.ts';
 import { findEngine, type Found, refuse } from './engine.ts';
 import { hostFindings } from './refusals.ts';
 import { underLock } from './session.ts';
-import { planSwitch } from './switch.ts';
+import { planSwitch, type Switch } from './switch.ts';
 import type { Answer, Context, InstallRequest } from './types.ts';
 
 /** Turns a release into a generation of this host and makes it the active one. A repeated install writes nothing. */
@@ -58,7 +58,7 @@ async function repeat(common: Common & { from: Generation }): Promise<Answer> {
   const carry = { id, verb: 'install', found, planned, from: to.number, to, made: false, started, afterwards: nothingAfterwards };
   if (planned.steps.length === 0) return { kind: 'Change', change: receipt(context, carry, undefined) };
   await rehearse(context, found, planned);
-  const records = [{ number: to.number, state: 'active' as const, ...(planned.wiring.wiring === undefined ? {} : { wiring: planned.wiring.wiring }) }];
+  const records = [{ number: to.number, state: 'active' as const, ...(planned.wiring.wiring === undefined ? {} : { wiring: planned.wiring.wiring }), edited: planned.edited }];
   const outcome = await carryOut(context, { ...carry, afterwards: { ...nothingAfterwards, records } });
   return { kind: 'Change', change: receipt(context, carry, outcome) };
 }
@@ -95,7 +95,7 @@ async function upgrade(common: Common, staged: Staged, backend: string, home: st
     made: true,
     started,
     ...(fromNumber === undefined ? {} : { from: fromNumber }),
-    afterwards: { ...nothingAfterwards, records: switchRecords(fromNumber, number, planned.wiring.wiring, host.live, started) },
+    afterwards: { ...nothingAfterwards, records: switchRecords(fromNumber, number, planned, host.live, started) },
   };
   const outcome = await carryOut(context, carry);
   const undoCommand = fromNumber === undefined ? 'kata-sysext uninstall' : 'kata-sysext rollback';
@@ -105,13 +105,14 @@ async function upgrade(common: Common, staged: Staged, backend: string, home: st
 const nothingAfterwards = { records: [], dropGenerations: [], dropPayloads: [], purge: false };
 
 /** The records after a switch. Offline nothing has been proven: the generation stays 'staged' until a boot proves it. */
-export function switchRecords(from: number | undefined, to: number, wiring: Generation['record']['wiring'], live: boolean, at: Date) {
+export function switchRecords(from: number | undefined, to: number, { edited, wiring: { wiring } }: Switch, live: boolean, at: Date) {
   const next = {
     number: to,
     state: live ? ('active' as const) : ('staged' as const),
     activated: at.toISOString(),
     ...(from === undefined || from === to ? {} : { previous: from }),
     ...(wiring === undefined ? {} : { wiring }),
+    edited,
   };
   return from === undefined || from === to ? [next] : [{ number: from, state: 'retired' as const }, next];
 }

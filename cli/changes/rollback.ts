@@ -29,7 +29,7 @@ async function rollbackLocked(context: Context, request: RollbackRequest): Promi
   const planned = await planSwitch(host, { verb: 'rollback', id, found, to, bytesWritten: 0, options: request, ...(from === undefined ? {} : { from }) });
   if (request.dryRun) return { kind: 'Plan', plan: planned.plan };
   const fromNumber = from?.manifest.number;
-  const records = switchRecords(fromNumber, to.number, planned.wiring.wiring, host.live, started);
+  const records = switchRecords(fromNumber, to.number, planned, host.live, started);
   const afterwards = { records, dropGenerations: [], dropPayloads: [], purge: false };
   const carry = { id, verb: 'rollback', found, planned, to, made: false, started, afterwards, ...(fromNumber === undefined ? {} : { from: fromNumber }) };
   if (planned.steps.length === 0) return { kind: 'Change', change: receipt(context, carry, undefined) };

@@ -1,7 +1,7 @@
 import { KataError } from '../errors/index.ts';
 import { isLocked, takeLock } from '../host/index.ts';
 import { deploymentNow } from '../facts/index.ts';
-import { isBare, lockFile, purgeState } from '../store/index.ts';
+import { lockFile, sweep } from '../store/index.ts';
 import { openEntries, type Recovered, recover } from '../transaction/index.ts';
 import type { ChangeOptions, Context } from './types.ts';
 
@@ -17,7 +17,7 @@ export async function underLock<T>(context: Context, verb: string, options: Chan
     await refuseForeignLocks(context);
     return await work(await settle(context, options));
   } finally {
-    if (await isBare(host)) await purgeState(host).catch((error: unknown) => emit({ kind: 'warning', text: `our empty folders stay: ${String(error)}` }));
+    await sweep(host).catch((error: unknown) => emit({ kind: 'warning', text: `our empty folders stay: ${String(error)}` }));
     await lock.release();
   }
 }

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { type Backend, backendOf } from '../backends/index.ts';
 import type { WantedHandler, WiringPlan } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
-import { digestOf, type HostView } from '../host/index.ts';
+import { type Digest, digestOf, type HostView } from '../host/index.ts';
 import { type Baseline, takeBaseline } from '../gate/index.ts';
 import { type GenerationManifest, type GenerationRecord, stablePaths } from '../store/index.ts';
 import { dependentsOf, describe, type FileStep, type RestartStep, restartDeadlineMs, type Step } from '../transaction/index.ts';
@@ -16,6 +16,8 @@ export interface Switch {
   wiring: WiringPlan;
   backend: Backend;
   baseline?: Baseline;
+  /** Others' files with our text in them, as this change leaves them. */
+  edited: Record<string, Digest>;
   /** Handlers of ours before and after. */
   touched: string[];
 }
@@ -47,7 +49,9 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const steps = to === undefined ? [...wire, ...placed] : [...placed, ...wire];
   const baseline = host.live && steps.length > 0 ? await takeBaseline(host, found.engine, found.instance) : undefined;
   const touched = [...new Set([...wanted, ...(from?.record.wiring?.handlers ?? [])].map((handler) => handler.name))];
-  return { plan: show(host, request, steps, wiring, findings, files), steps, wiring, backend, touched, ...(baseline === undefined ? {} : { baseline }) };
+  const edited = editedAfter(wiring, files, from?.record.edited);
+  const strange = await editedBySomebody(host, from?.record.edited, findings);
+  return { plan: show(host, request, steps, wiring, [...findings, ...strange], files), steps, wiring, backend, edited, touched, ...(baseline === undefined ? {} : { baseline }) };
 }
 
 /** Asks the engine's own binary about copies of the planned files. `scratch` writes a copy into a folder of ours. */
@@ -62,6 +66,23 @@ export async function askEngine(host: HostView, found: Found, planned: Switch, s
     next: `look at: ${found.instance.binary ?? found.engine.name} -c ${found.instance.configPath} config dump`,
     details: { keys: others, warnings },
   });
+}
+
+function editedAfter(wiring: WiringPlan, files: FileStep[], earlier: Record<string, Digest> = {}): Record<string, Digest> {
+  const ranges = new Set((wiring.wiring?.marks ?? []).filter((mark) => mark.kind === 'range').map((mark) => mark.path));
+  const now = files.flatMap((step): [string, Digest][] => (step.after === 'absent' ? [] : [[step.path, step.after]]));
+  return Object.fromEntries([...Object.entries(earlier), ...now].filter(([path]) => ranges.has(path)));
+}
+
+/** What others did to the files that we edited stays, and is told. */
+async function editedBySomebody(host: HostView, edited: Record<string, Digest> = {}, known: Finding[]): Promise<Finding[]> {
+  const found: Finding[] = [];
+  for (const [path, digest] of Object.entries(edited)) {
+    if (known.some((finding) => finding.subject === path) || (await host.digest(path)) === digest) continue;
+    const text = `${path} was edited by somebody else since we wrote to it; that edit stays`;
+    found.push({ code: 'foreign-edit', level: 'info', subject: path, found: text, needed: 'nothing', next: 'nothing needs to be done' });
+  }
+  return found;
 }
 
 function fileSteps(id: number, wiring: WiringPlan): FileStep[] {

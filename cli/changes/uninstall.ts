@@ -1,12 +1,12 @@
-import { KataError } from '../errors/index.ts';
+import { type Finding, KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
-import { activeGeneration, historyFolder, nextId, readGenerations } from '../store/index.ts';
+import { activeGeneration, etcFolder, filesBelow, fragmentsFolder, historyFolder, nextId, readGenerations, strangers } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt, rehearse } from './carryOut.ts';
 import { findEngine, type Found } from './engine.ts';
 import { underLock } from './session.ts';
 import { planSwitch } from './switch.ts';
-import type { Answer, ChangeOptions, Context } from './types.ts';
+import type { Answer, ChangeOptions, ChangeResult, Context } from './types.ts';
 
 export interface UninstallRequest extends ChangeOptions {
   /** Also the history. */
@@ -36,7 +36,7 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   if (from === undefined) {
     const leftovers = all.length > 0 || (request.purge && (await host.readdir(historyFolder)).length > 0);
     const outcome = leftovers && !request.dryRun ? await carryOut(context, base) : undefined;
-    return { kind: 'Change', change: receipt(context, base, outcome) };
+    return { kind: 'Change', change: await withStrangers(host, receipt(context, base, outcome)) };
   }
   const found = await findEngine(host, request.engine);
   const names = from.manifest.handlers.map((handler) => handler.name);
@@ -47,7 +47,18 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   const carry = { ...base, found, planned, from: from.manifest.number };
   const outcome = await carryOut(context, carry);
   const sources = from.manifest.sources.map((source) => source.name).join(' ');
-  return { kind: 'Change', change: { ...receipt(context, carry, outcome), handlers: names, undoCommand: `kata-sysext install ${sources}` } };
+  return { kind: 'Change', change: { ...(await withStrangers(host, receipt(context, carry, outcome))), handlers: names, undoCommand: `kata-sysext install ${sources}` } };
+}
+
+/** What others put into our folders stays, and is told; so are the administrator's own settings for our handlers. */
+async function withStrangers(host: HostView, change: ChangeResult): Promise<ChangeResult> {
+  const row = (level: Finding['level'], what: string) => (path: string): Finding => {
+    const found = `${path} is ${what}; it stays`;
+    return { code: 'foreign-file', level, subject: path, found, needed: 'nothing', next: `remove it if nobody needs it: rm ${path}` };
+  };
+  const inOurs = (await strangers(host, [etcFolder])).map(row('warning', 'no file of kata-sysext'));
+  const fragments = (await filesBelow(host, fragmentsFolder)).map(row('info', 'a setting of the administrator'));
+  return { ...change, findings: [...change.findings, ...inOurs, ...fragments] };
 }
 
 /** The engine needs the shim's binary to clean a sandbox up, so it must not go while one runs. */

@@ -2,4 +2,4 @@ export { isLocked, type Lock, takeLock } from './lock.ts';
 export { programs } from './programs.ts';
 export { byBytes, digestOf, digestOfFile, openView } from './reads.ts';
 export type { Digest, FileMeta, Host, HostPath, HostView, RunOptions, RunResult, Stat } from './types.ts';
-export { openHost } from './writes.ts';
+export { beside, openHost } from './writes.ts';

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { type FileHandle, mkdir, open, readFile, stat } from 'node:fs/promises';
 import { posix } from 'node:path';
-import { KataError } from '../errors/index.ts';
+import { errnoOf, KataError } from '../errors/index.ts';
 import type { HostPath, HostView } from './types.ts';
 
 export interface Lock {
@@ -17,11 +17,18 @@ const tryEveryMs = 200;
  */
 export async function takeLock(host: HostView, path: HostPath, verb: string, waitSeconds: number): Promise<Lock> {
   const real = await host.locate(path);
-  await mkdir(posix.dirname(real), { recursive: true, mode: 0o755 });
   const until = Date.now() + waitSeconds * 1000;
   for (;;) {
-    const file = await open(real, 'a+', 0o600);
-    if (await lockDescription(file) && (await sameFile(file, real))) {
+    // In the loop: whoever held it may have purged the folder meanwhile.
+    await mkdir(posix.dirname(real), { recursive: true, mode: 0o755 });
+    const file = await open(real, 'a+', 0o600).catch(ignoreAbsent);
+    if (file === undefined) continue;
+    const locked = await lockDescription(file);
+    if (locked && !(await sameFile(file, real))) {
+      await file.close();
+      continue;
+    }
+    if (locked) {
       await file.truncate(0);
       await file.write(`${JSON.stringify({ pid: process.pid, verb, since: host.now().toISOString() })}\n`);
       return { release: () => file.close() };
@@ -56,6 +63,10 @@ function lockDescription(file: FileHandle, how: string[] = ['--exclusive']): Pro
 async function sameFile(file: FileHandle, real: string): Promise<boolean> {
   const [ours, there] = [await file.stat(), await stat(real).catch(() => undefined)];
   return there !== undefined && there.ino === ours.ino && there.dev === ours.dev;
+}
+
+function ignoreAbsent(error: unknown): undefined {
+  if (errnoOf(error) !== 'ENOENT') throw error;
 }
 
 async function held(real: string): Promise<KataError> {

@@ -6,6 +6,11 @@ import { runProgram } from './programs.ts';
 import { openView } from './reads.ts';
 import type { FileMeta, Host } from './types.ts';
 
+/** Where a new file or link stands until it is renamed into place. */
+export function beside(path: string): string {
+  return `${posix.dirname(path)}/.${posix.basename(path)}.kata-sysext`;
+}
+
 /** The whole port. Every change is on the disk when its call returns: content first, then the folder that names it. */
 export function openHost(root: string, env: Readonly<Record<string, string | undefined>>): Host {
   const view = openView(root, env);
@@ -21,7 +26,7 @@ export function openHost(root: string, env: Readonly<Record<string, string | und
     },
     writeFile: async (path, bytes, meta, via) => {
       const real = await at(path);
-      const temporary = via === undefined ? `${posix.dirname(real)}/.${posix.basename(real)}.kata-sysext` : await at(via);
+      const temporary = via === undefined ? beside(real) : await at(via);
       await writeTemporary(temporary, bytes, meta);
       await putInPlace(temporary, real);
     },
@@ -36,7 +41,7 @@ export function openHost(root: string, env: Readonly<Record<string, string | und
     },
     symlink: async (path, target) => {
       const real = await at(path);
-      const temporary = `${posix.dirname(real)}/.${posix.basename(real)}.kata-sysext`;
+      const temporary = beside(real);
       await unlink(temporary).catch(ignoreAbsent);
       await symlink(target, temporary);
       await putInPlace(temporary, real);

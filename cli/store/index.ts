@@ -2,7 +2,8 @@ export { activeGeneration, activeNumber, findGeneration, lastNumber, readGenerat
 export { type HistoryEntry, nextId, readHistory, writeHistory } from './history.ts';
 export { readJson, writeJson } from './json.ts';
 export * from './paths.ts';
-export { dropGeneration, dropPayload, ensureFolder, ensureStore, isBare, purgeState, tidy } from './tidy.ts';
+export { ensureFolder, ensureStore, noteFolder, readFolders } from './folders.ts';
+export { dropGeneration, dropHistory, dropPayload, filesBelow, strangers, sweep, tidy } from './tidy.ts';
 export * from './types.ts';
 export { drawGeneration, type GenerationRequest, makeGeneration } from './make.ts';
 export { type PayloadRequest, type Staged, stagePayload } from './payload.ts';

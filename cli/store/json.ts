@@ -14,7 +14,7 @@ export async function readJson<T extends { schema: number }>(host: HostView, pat
       subject: path,
       found: `${path} is not readable as JSON`,
       needed: 'the file as kata-sysext wrote it',
-      next: `look at it, then run: kata-sysext recover`,
+      next: `look at it; if it cannot be mended, move it away (mv ${path} /root/) and run: kata-sysext recover`,
       cause,
     });
   }

@@ -9,7 +9,10 @@ export const historyFolder: HostPath = `${stateFolder}/history`;
 /** Copies that the engine's own binary is asked about before anything is changed. */
 export const scratchFolder: HostPath = `${stateFolder}/scratch`;
 export const lockFile: HostPath = `${stateFolder}/lock`;
-export const sequenceFile: HostPath = `${stateFolder}/sequence`;
+/** The highest generation number ever given: part of the story, so that it outlives an uninstall. */
+export const sequenceFile: HostPath = `${historyFolder}/sequence`;
+/** Which folders outside of ours we made. */
+export const foldersFile: HostPath = `${stateFolder}/folders.json`;
 export const etcFolder: HostPath = '/etc/kata-sysext';
 export const pointer: HostPath = `${etcFolder}/current`;
 export const fragmentsFolder: HostPath = '/etc/kata-containers';

@@ -9,7 +9,7 @@ import type { Emit } from '../report/events.ts';
 import { readPayload } from './generations.ts';
 import { writeJson } from './json.ts';
 import { payloadFolder, payloadManifest, stagingFolder } from './paths.ts';
-import { ensureFolder, ensureStore } from './tidy.ts';
+import { ensureFolder, ensureStore } from './folders.ts';
 import { type PayloadManifest, schema } from './types.ts';
 
 export interface PayloadRequest {
@@ -45,7 +45,8 @@ export async function stagePayload(host: Host, request: PayloadRequest): Promise
   const discard = () => host.removeTree(staging);
   try {
     const manifest = await unpack(host, request, tree);
-    const known = (await readPayload(host, manifest.digest)) !== undefined;
+    const known = (await readPayload(host, manifest.digest)) !== undefined && (await host.lstat(manifest.folder))?.kind === 'directory';
+    if (!known) await refuseStrangers(host, manifest.folder);
     return { manifest, known, discard, seal: () => seal(host, manifest, tree, discard, known) };
   } catch (error) {
     await discard();
@@ -113,13 +114,25 @@ function line(entry: TreeEntry): string {
 async function seal(host: Host, manifest: PayloadManifest, tree: HostPath, discard: () => Promise<void>, known: boolean): Promise<void> {
   if (!known) {
     await host.failpoint('store/seal/before');
-    await host.removeTree(manifest.folder);
-    await host.rename(tree, manifest.folder);
-    await host.failpoint('store/seal/between');
+    // The manifest first: a tree without one is never ours.
     await writeJson(host, payloadManifest(manifest.digest), manifest);
+    await host.failpoint('store/seal/between');
+    await host.rename(tree, manifest.folder);
     await host.failpoint('store/seal/after');
   }
   await discard();
+}
+
+/** What an earlier uninstall left at this place belongs to somebody else. */
+async function refuseStrangers(host: Host, folder: HostPath): Promise<void> {
+  const [first] = await host.readdir(folder);
+  if (first === undefined) return;
+  throw new KataError('foreign-file', {
+    subject: folder,
+    found: `${folder} has files of somebody else (${first})`,
+    needed: 'a free place for the payload',
+    next: `look at them and move them away: ls -lR ${folder}`,
+  });
 }
 
 /** Which of the needles occur in the file's bytes, read in a stream: hypervisors have tens of megabytes. */

@@ -1,105 +1,105 @@
-import type { Digest, Host, HostPath } from '../host/index.ts';
-import { readGenerations } from './generations.ts';
-import { readJson, writeJson } from './json.ts';
-import { generationFolder, generationsFolder, historyFolder, journalFolder, lockFile, manifestsFolder, payloadManifest, scratchFolder, sequenceFile, stagingFolder, stateFolder } from './paths.ts';
-import { type PayloadManifest, schema } from './types.ts';
+import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
+import { readFolders } from './folders.ts';
+import { activeNumber, readGenerations } from './generations.ts';
+import { readJson } from './json.ts';
+import { dropEmpty, dropTemporaries, ofGeneration, ofPayload, removeOurs } from './ours.ts';
+import {
+  foldersFile,
+  generationFolder,
+  generationsFolder,
+  historyFolder,
+  journalFolder,
+  lockFile,
+  manifestsFolder,
+  payloadManifest,
+  scratchFolder,
+  sequenceFile,
+  stagingFolder,
+  stateFolder,
+} from './paths.ts';
+import type { PayloadManifest } from './types.ts';
 
-const foldersFile = `${stateFolder}/folders.json`;
-
-interface Folders {
-  schema: number;
-  /** Folders that did not exist before us, parents first: removed at purge when empty. */
-  made: HostPath[];
-  /** Payload roots ever used on this host. */
-  roots: HostPath[];
-}
-
-/** Makes `path` and its missing parents; what is made is noted first, so that purge can take it away again. */
-export async function ensureFolder(host: Host, path: HostPath, mode = 0o755): Promise<void> {
-  if ((await host.stat(path)) !== undefined) return;
-  const parent = path.slice(0, path.lastIndexOf('/')) || '/';
-  await ensureFolder(host, parent);
-  if (!path.startsWith(`${stateFolder}/`) && path !== stateFolder) await note(host, (folders) => folders.made.push(path));
-  await host.mkdir(path, mode);
-}
-
-/** Makes the folders below /var and, for payloads, `root`. */
-export async function ensureStore(host: Host, root: HostPath): Promise<void> {
-  await ensureFolder(host, generationsFolder);
-  await ensureFolder(host, manifestsFolder);
-  await ensureFolder(host, historyFolder, 0o700);
-  await ensureFolder(host, `${root}/tree`);
-  await note(host, (folders) => {
-    if (!folders.roots.includes(root)) folders.roots.push(root);
-  });
-}
+const manifestName = /^([0-9a-f]{64})\.json$/;
+const historyName = /^\d+\.json$/;
 
 export async function dropGeneration(host: Host, number: number): Promise<void> {
-  await host.removeTree(generationFolder(number));
+  await removeOurs(host, generationFolder(number), ofGeneration);
 }
 
+/** The files go first: the manifest says which they are, so that an interrupted removal can be finished without touching others'. */
 export async function dropPayload(host: Host, digest: Digest): Promise<void> {
   const manifest = await readJson<PayloadManifest>(host, payloadManifest(digest));
-  // The manifest goes first: a tree without one is rubbish that tidy removes, a manifest without a tree would be a lie.
+  if (manifest === undefined) return;
+  await removeOurs(host, manifest.folder, ofPayload(manifest));
   await host.unlink(payloadManifest(digest));
-  if (manifest !== undefined) await host.removeTree(manifest.folder);
 }
 
 /** Removes what interrupted work left in our own folders: staging, half-made generations, payloads that nothing names. */
 export async function tidy(host: Host): Promise<void> {
-  const { roots } = await folders(host);
+  const { roots } = await readFolders(host);
   for (const root of roots) await host.removeTree(stagingFolder(root));
   await host.removeTree(scratchFolder);
-  for (const name of await host.readdir(generationsFolder)) {
+  for (const folder of [stateFolder, generationsFolder, manifestsFolder, historyFolder, journalFolder]) await dropTemporaries(host, folder);
+  for (const name of (await host.readdir(generationsFolder)).filter((each) => /^[1-9]\d*$/.test(each))) {
     const record = await readJson<{ schema: number; state: string }>(host, `${generationsFolder}/${name}/record.json`);
-    if (record === undefined || record.state === 'preparing') await host.removeTree(`${generationsFolder}/${name}`);
+    if (record === undefined || record.state === 'preparing') await dropGeneration(host, Number(name));
   }
-  const wanted = new Set((await readGenerations(host)).map((each) => each.manifest.payload.slice('sha256:'.length)));
+  const wanted = new Set((await readGenerations(host)).map((each) => each.manifest.payload));
   for (const name of await host.readdir(manifestsFolder)) {
-    const hex = name.replace(/\.json$/, '');
-    if (!wanted.has(hex)) await dropPayload(host, `sha256:${hex}`);
-  }
-  for (const root of roots) {
-    for (const hex of await host.readdir(`${root}/tree`)) if (!wanted.has(hex)) await host.removeTree(`${root}/tree/${hex}`);
+    const digest: Digest = `sha256:${manifestName.exec(name)?.[1]}`;
+    if (manifestName.test(name) && !wanted.has(digest)) await dropPayload(host, digest);
   }
 }
 
-/** True when nothing of value is in our folders: no generation, no history. */
-export async function isBare(host: Host): Promise<boolean> {
-  return (await host.readdir(generationsFolder)).length === 0 && (await host.readdir(historyFolder)).length === 0 && (await host.readText(sequenceFile)) === undefined;
+/** Removes the story: `uninstall --purge`. The number that was given last goes with it. */
+export async function dropHistory(host: Host): Promise<void> {
+  for (const name of await host.readdir(historyFolder)) if (historyName.test(name)) await host.unlink(`${historyFolder}/${name}`);
+  await host.unlink(sequenceFile);
+  await dropTemporaries(host, historyFolder);
 }
 
 /**
- * Removes everything of ours below /var and /usr/local, `entry` (the open journal entry, if any) as late as possible, so that an
- * interruption leaves either the entry or a bare store, and the next change goes on. The lock file, still held, goes last.
+ * Where no generation is left, our empty folders go, those that we made outside of ours, and last the lock file, which is still held.
+ * The history stays if there is any. Safe to repeat and to interrupt; does nothing on a host where Kata is installed.
  */
-export async function purgeState(host: Host, entry?: HostPath): Promise<void> {
-  const { made, roots } = await folders(host);
-  for (const root of roots) await host.removeTree(`${root}/tree`);
-  for (const root of roots) await host.removeTree(stagingFolder(root));
-  for (const path of [generationsFolder, manifestsFolder, historyFolder, scratchFolder, sequenceFile]) await host.removeTree(path);
-  if (entry !== undefined) await host.removeTree(entry);
-  await dropEmpty(host, journalFolder);
-  for (const path of [...made].reverse()) if (!stateFolder.startsWith(path)) await dropEmpty(host, path);
+export async function sweep(host: Host): Promise<void> {
+  if (!(await isVacant(host))) return;
+  const { made, roots } = await readFolders(host);
+  for (const root of roots) await dropEmpty(host, `${root}/tree`);
+  for (const folder of [generationsFolder, manifestsFolder, journalFolder, historyFolder]) await dropEmpty(host, folder);
+  // A folder above ours goes only after ours.
+  const above = made.filter((path) => `${stateFolder}/`.startsWith(`${path}/`));
+  for (const path of [...made].reverse()) if (!above.includes(path)) await dropEmpty(host, path);
   await host.unlink(foldersFile);
   await host.unlink(lockFile);
   await dropEmpty(host, stateFolder);
-  for (const path of [...made].reverse()) await dropEmpty(host, path);
+  for (const path of above.reverse()) await dropEmpty(host, path);
 }
 
-async function dropEmpty(host: Host, path: HostPath): Promise<void> {
-  if ((await host.lstat(path))?.kind === 'directory' && (await host.readdir(path)).length === 0) await host.rmdir(path);
+async function isVacant(host: HostView): Promise<boolean> {
+  if ((await activeNumber(host)) !== undefined || (await readGenerations(host)).length > 0) return false;
+  return !(await host.readdir(journalFolder)).some((name) => /^\d+$/.test(name));
 }
 
-async function folders(host: Host): Promise<Folders> {
-  return (await readJson<Folders>(host, foldersFile)) ?? { schema, made: [], roots: [] };
+/** Files of others in our folders and in `more`, once nothing is installed any more. */
+export async function strangers(host: HostView, more: HostPath[]): Promise<HostPath[]> {
+  const { roots } = await readFolders(host);
+  const all = await Promise.all([...new Set([stateFolder, ...roots, ...more])].map((folder) => filesBelow(host, folder)));
+  return [...new Set(all.flat())].filter((path) => !isStory(path));
 }
 
-async function note(host: Host, change: (folders: Folders) => unknown): Promise<void> {
-  const now = await folders(host);
-  const before = JSON.stringify(now);
-  change(now);
-  if (JSON.stringify(now) === before) return;
-  if ((await host.stat(stateFolder)) === undefined) return;
-  await writeJson(host, foldersFile, now);
+function isStory(path: HostPath): boolean {
+  if ([foldersFile, lockFile, sequenceFile].includes(path) || path.startsWith(`${journalFolder}/`)) return true;
+  return path.startsWith(`${historyFolder}/`) && historyName.test(path.slice(historyFolder.length + 1));
+}
+
+/** All paths below `folder` that are no folders. */
+export async function filesBelow(host: HostView, folder: HostPath): Promise<HostPath[]> {
+  const found: HostPath[] = [];
+  for (const name of await host.readdir(folder)) {
+    const path = `${folder}/${name}`;
+    if ((await host.lstat(path))?.kind === 'directory') found.push(...(await filesBelow(host, path)));
+    else found.push(path);
+  }
+  return found;
 }

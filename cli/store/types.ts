@@ -59,6 +59,8 @@ export interface GenerationRecord {
   previous?: number;
   activated?: string;
   wiring?: Wiring;
+  /** Other people's files with text of ours in them, by digest as we left them: what differs later was edited by somebody else. */
+  edited?: Record<HostPath, Digest>;
   pinned?: boolean;
 }
 

@@ -39,8 +39,7 @@ function busSockets(env: Readonly<Record<string, string | undefined>>): string[]
   if (address === undefined || address === '') return ['/run/dbus/system_bus_socket'];
   return address.split(';').flatMap((one) => {
     const path = /^unix:(?:.*,)?(?:path|socket)=(?<path>[^,]+)/.exec(one)?.groups?.['path'];
-    const plain = path === undefined ? '' : decodeURIComponent(path);
-    return /^\/[^,;:=]+$/.test(plain) ? [plain] : [];
+    return path !== undefined && /^\/[^,;:=%]+$/.test(path) ? [path] : [];
   });
 }
 

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Message } from 'dbus-next';
 import { KataError } from '../errors/index.ts';
 
@@ -72,7 +73,10 @@ export async function openWire(socket: string, deadlineMs: number = callDeadline
   await new Promise<void>((resolve, reject) => {
     const timer = setTimeout(() => end(`no handshake within ${deadlineMs} ms`), deadlineMs);
     pending.set('connect', { settle: (answer) => finish(answer instanceof KataError ? answer : undefined) });
-    connection.once('connect', () => finish());
+    connection.once('connect', () => {
+      guardParser(connection.stream, (error) => end(`the answer cannot be read: ${String(error)}`));
+      finish();
+    });
     function finish(error?: KataError) {
       clearTimeout(timer);
       pending.delete('connect');
@@ -121,6 +125,23 @@ export async function openWire(socket: string, deadlineMs: number = callDeadline
       end('it was closed here');
     },
   };
+}
+
+/**
+ * dbus-next starts its parser right after 'connect', as a listener of the socket; what that throws at bytes that are no D-Bus would end the
+ * process. Only what is added from now on is guarded: the handshake removes its own listeners.
+ */
+function guardParser(stream: Socket, broken: (error: unknown) => void): void {
+  const add = stream.on.bind(stream) as (event: string, listener: (...args: unknown[]) => void) => Socket;
+  const guarded = (event: string, listener: (...args: unknown[]) => void) =>
+    add(event, (...args) => {
+      try {
+        listener.apply(stream, args);
+      } catch (error) {
+        broken(error);
+      }
+    });
+  stream.on = guarded as typeof stream.on;
 }
 
 function answerError(message: Message): KataError {

@@ -1,6 +1,6 @@
 import type { Host } from '../host/index.ts';
-import { dropGeneration, dropPayload, findGeneration, purgeState, writeRecord } from '../store/index.ts';
-import { entryFolder } from './journal.ts';
+import { dropGeneration, dropHistory, dropPayload, findGeneration, writeRecord } from '../store/index.ts';
+import { endEntry } from './journal.ts';
 import type { Intent } from './types.ts';
 
 /** What is left to do once the commit record is on the disk. Safe to repeat. */
@@ -19,7 +19,8 @@ export async function cleanUp(host: Host, intent: Intent): Promise<void> {
     await dropPayload(host, digest);
     await host.failpoint('afterwards/payload');
   }
-  if (purge) await purgeState(host, entryFolder(intent.id));
-  else await host.removeTree(entryFolder(intent.id));
+  if (purge) await dropHistory(host);
+  await host.failpoint('afterwards/history');
+  await endEntry(host, intent.id);
   await host.failpoint('afterwards/journal');
 }

@@ -44,6 +44,17 @@ export async function commit(host: Host, id: number, at: Date): Promise<void> {
   await writeJson(host, `${entryFolder(id)}/commit.json`, { schema, at: at.toISOString() } as { schema: number });
 }
 
+/** A commit whose rename happened but was not synced is taken back before anything is undone: recover believes the record. */
+export async function retractCommit(host: Host, id: number): Promise<void> {
+  if (await isCommitted(host, id)) await host.unlink(`${entryFolder(id)}/commit.json`);
+}
+
+/** Removes an entry, its intent first: what is left of an interrupted removal says nothing, above all not “not committed”. */
+export async function endEntry(host: Host, id: number): Promise<void> {
+  await host.unlink(`${entryFolder(id)}/intent.json`);
+  await host.removeTree(entryFolder(id));
+}
+
 export async function isCommitted(host: HostView, id: number): Promise<boolean> {
   return (await host.lstat(`${entryFolder(id)}/commit.json`)) !== undefined;
 }

@@ -1,7 +1,7 @@
 import type { Host } from '../host/index.ts';
 import { tidy, writeHistory } from '../store/index.ts';
 import { cleanUp } from './afterwards.ts';
-import { entryFolder, isCommitted, openEntries, readIntent, refuseForeign } from './journal.ts';
+import { endEntry, isCommitted, openEntries, readIntent, refuseForeign } from './journal.ts';
 import { closeUndone } from './run.ts';
 import type { Intent, Outcome } from './types.ts';
 import { undo } from './undo.ts';
@@ -24,7 +24,7 @@ export async function recover(host: Host, here: { machine: string; deployment: s
     const intent = await readIntent(host, id);
     if (intent === undefined) {
       // Nothing was journalled, so nothing was done.
-      await host.removeTree(entryFolder(id));
+      await endEntry(host, id);
       continue;
     }
     refuseForeign(intent, here);

@@ -3,7 +3,7 @@ import type { Host } from '../host/index.ts';
 import type { Emit } from '../report/events.ts';
 import { dropGeneration, tidy, writeHistory } from '../store/index.ts';
 import { cleanUp } from './afterwards.ts';
-import { begin, commit, entryFolder, undoStore, writeStep } from './journal.ts';
+import { begin, commit, endEntry, entryFolder, retractCommit, undoStore, writeStep } from './journal.ts';
 import { describe, kindOf } from './steps/index.ts';
 import type { Intent, Leftover, Outcome, Step } from './types.ts';
 import { undo } from './undo.ts';
@@ -42,12 +42,18 @@ export async function runTransaction(host: Host, intent: Intent, gate: Gate, emi
   } catch (error) {
     return putBack(host, intent, gate, emit, error, restarted);
   }
-  await host.failpoint('commit/after');
   const outcome: Outcome = { result: 'done', restarted, leftovers: [], evidence: [] };
-  await note(host, intent, outcome);
-  await host.failpoint('history/after');
-  await cleanUp(host, intent);
-  return outcome;
+  try {
+    await host.failpoint('commit/after');
+    await note(host, intent, outcome);
+    await host.failpoint('history/after');
+    await cleanUp(host, intent);
+    return outcome;
+  } catch (error) {
+    // It has happened: what is left to do is in the journal, and the next change does it first.
+    emit({ kind: 'warning', text: `the clean-up after the ${intent.verb} is not finished: ${String(error)}` });
+    return { ...outcome, unfinished: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 async function takeStep(host: Host, intent: Intent, index: number, step: Step): Promise<void> {
@@ -71,6 +77,12 @@ async function takeStep(host: Host, intent: Intent, index: number, step: Step): 
 
 async function putBack(host: Host, intent: Intent, gate: Gate, emit: Emit, error: unknown, restarted: string[]): Promise<Outcome> {
   emit({ kind: 'phase', name: 'undo', detail: 'putting the host back' });
+  try {
+    await retractCommit(host, intent.id);
+  } catch (why) {
+    const found = `its commit record stands and cannot be taken back: ${String(why)}`;
+    return { result: 'not-restored', error, restarted, leftovers: [{ path: entryFolder(intent.id), found, next: 'kata-sysext recover', retry: true }], evidence: [] };
+  }
   const evidence = await gate.evidence().catch((why: unknown) => [`no evidence: ${String(why)}`]);
   const undone = await undo(host, intent);
   const outcome: Outcome = {
@@ -91,7 +103,7 @@ export async function closeUndone(host: Host, intent: Intent, outcome: Outcome):
   if (outcome.leftovers.some((leftover: Leftover) => leftover.retry)) return;
   if (intent.made && intent.to !== undefined) await dropGeneration(host, intent.to);
   await host.failpoint('undo/dropped');
-  await host.removeTree(entryFolder(intent.id));
+  await endEntry(host, intent.id);
   await tidy(host);
 }
 

@@ -66,7 +66,7 @@ export interface StepKind<S extends Step> {
 
 /** What happens after the commit: plain data, so that recover can finish it. */
 export interface Afterwards {
-  records: { number: number; state: GenerationState; previous?: number; wiring?: Wiring; activated?: string }[];
+  records: { number: number; state: GenerationState; previous?: number; wiring?: Wiring; edited?: Record<HostPath, Digest>; activated?: string }[];
   dropGenerations: number[];
   dropPayloads: Digest[];
   /** Remove everything of ours below /var, history included. */
@@ -106,4 +106,6 @@ export interface Outcome {
   restarted: Unit[];
   leftovers: Leftover[];
   evidence: string[];
+  /** Committed, but the clean-up failed: why. The next change finishes it. */
+  unfinished?: string;
 }

@@ -32,7 +32,11 @@ const cases: { title: string; code: string; members: TarMember[] }[] = [
   { title: 'a hard link out', code: 'bundle-member-escapes', members: [{ name: k('x'), type: '1', linkName: '../../etc/shadow' }] },
   { title: 'an absolute hard link', code: 'bundle-member-escapes', members: [{ name: k('x'), type: '1', linkName: '/etc/shadow' }] },
   { title: 'a hard link forward', code: 'bundle-member-escapes', members: [{ name: k('x'), type: '1', linkName: k('y') }, file(k('y'))] },
-  { title: 'a hard link to a link', code: 'bundle-member-escapes', members: [symlink(k('y'), 'z'), { name: k('x'), type: '1', linkName: k('y') }] },
+  {
+    title: 'a hard link to a link',
+    code: 'bundle-member-escapes',
+    members: [symlink(k('y'), 'z'), { name: k('x'), type: '1', linkName: k('y') }],
+  },
   { title: 'a character device', code: 'bundle-member-kind', members: [{ name: k('x'), type: '3' }] },
   { title: 'a block device', code: 'bundle-member-kind', members: [{ name: k('x'), type: '4' }] },
   { title: 'a pipe', code: 'bundle-member-kind', members: [{ name: k('x'), type: '6' }] },
@@ -70,9 +74,21 @@ const cases: { title: string; code: string; members: TarMember[] }[] = [
   { title: 'a size of 2^60', code: 'bundle-damaged', members: [{ ...file(k('x')), size: 2 ** 60, base256: true }] },
   { title: 'a folder with content', code: 'bundle-damaged', members: [{ ...folder(k('d')), content: 'x' }] },
   { title: 'a link with content', code: 'bundle-damaged', members: [{ ...symlink(k('d'), 'x'), content: 'x' }] },
-  { title: 'a long name of 2 MB', code: 'bundle-damaged', members: [{ name: 'x'.repeat(2 << 20), type: 'L', content: 'x'.repeat(2 << 20) }] },
-  { title: 'a malformed pax header', code: 'bundle-damaged', members: [{ name: 'x', type: 'x', content: '99 path=./opt/kata/x\n' }, file(k('x'))] },
-  { title: 'two pax headers in a row', code: 'bundle-damaged', members: [{ name: 'x', type: 'x', content: '9 a=bcde\n' }, { name: 'x', type: 'x', content: '9 a=bcde\n' }, file(k('y'))] },
+  {
+    title: 'a long name of 2 MB',
+    code: 'bundle-damaged',
+    members: [{ name: 'x'.repeat(2 << 20), type: 'L', content: 'x'.repeat(2 << 20) }],
+  },
+  {
+    title: 'a malformed pax header',
+    code: 'bundle-damaged',
+    members: [{ name: 'x', type: 'x', content: '99 path=./opt/kata/x\n' }, file(k('x'))],
+  },
+  {
+    title: 'two pax headers in a row',
+    code: 'bundle-damaged',
+    members: [{ name: 'x', type: 'x', content: '9 a=bcde\n' }, { name: 'x', type: 'x', content: '9 a=bcde\n' }, file(k('y'))],
+  },
   { title: 'a pax header without a member', code: 'bundle-damaged', members: [{ name: 'x', type: 'x', content: '9 a=bcde\n' }] },
 ];
 
@@ -121,7 +137,11 @@ describe('an archive is rejected', () => {
     it(`when ${program} cannot read it to its end`, async () => {
       const bytes = compress(program, whole);
 
-      for (const broken of [bytes.subarray(0, bytes.length - 9), flip(bytes, bytes.length >> 1), Buffer.concat([bytes, Buffer.from('garbage')])]) {
+      for (const broken of [
+        bytes.subarray(0, bytes.length - 9),
+        flip(bytes, bytes.length >> 1),
+        Buffer.concat([bytes, Buffer.from('garbage')]),
+      ]) {
         await assert.rejects(unpack({ ...bench, into: fresh(bench) }, broken), withCode('bundle-damaged'));
       }
     });

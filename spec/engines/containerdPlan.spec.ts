@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { link, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pluginTable, handlerTable } from '../../cli/engines/containerd/handlers.ts';
+import { handlerTable, pluginTable } from '../../cli/engines/containerd/handlers.ts';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import { readings, sameSettings, union } from '../../cli/engines/toml/index.ts';
 import type { Wiring, WiringPlan } from '../../cli/engines/types.ts';
@@ -85,7 +85,10 @@ describe('engines/containerd: real configuration files', () => {
         if (wanted.startsWith('engine-')) {
           const [wantedCode, reason] = wanted.split(': ') as [string, string];
 
-          await assert.rejects(plan(version, ['kata-qemu']), (error) => error instanceof KataError && error.code === wantedCode && error.message.includes(reason));
+          await assert.rejects(
+            plan(version, ['kata-qemu']),
+            (error) => error instanceof KataError && error.code === wantedCode && error.message.includes(reason),
+          );
 
           return;
         }
@@ -109,7 +112,10 @@ describe('engines/containerd: real configuration files', () => {
         assert.equal(more.wiring?.key, install.wiring.key);
         assert.notEqual(fewer.wiring?.key, install.wiring.key);
         assert.deepEqual(tree.everything(), before);
-        assert.deepEqual([install, again, fewer, more, remove].flatMap(({ findings }) => findings), []);
+        assert.deepEqual(
+          [install, again, fewer, more, remove].flatMap(({ findings }) => findings),
+          [],
+        );
         await judgeInstalled(bytes.toString(), installed, install, file);
       });
     }
@@ -132,7 +138,12 @@ describe('engines/containerd: real configuration files', () => {
 /** The main file says what it said and our tables (or our import); by both parsers. */
 async function judgeInstalled(before: string, after: string, install: WiringPlan, file: string): Promise<void> {
   const names = ['kata-qemu', 'kata-clh'];
-  const carried = ['rcm-version-only.toml', 'nvidia-ctk-empty.toml'].includes(file) && install.wiring?.method === 'range' && !after.includes('version = 3') ? runc : {};
+  const carried =
+    ['rcm-version-only.toml', 'nvidia-ctk-empty.toml'].includes(file) &&
+    install.wiring?.method === 'range' &&
+    !after.includes('version = 3')
+      ? runc
+      : {};
   const version = file === 'nvidia-ctk-empty.toml' ? { version: after.includes('version = 3') ? 3 : 2 } : {};
   const plugin = after.includes('version = 3') ? newId : oldId;
   const added =
@@ -183,7 +194,10 @@ ConfigPath = "/etc/kata-sysext/current/config/kata-qemu/configuration.toml"
 
     const { changes } = await plan('1.7.24', ['kata-qemu']);
 
-    assert.deepEqual(changes.map((change) => change.path), [main]);
+    assert.deepEqual(
+      changes.map((change) => change.path),
+      [main],
+    );
     assert.deepEqual(changes[0]?.after, {
       text: `# mine
 version = 2
@@ -257,13 +271,15 @@ ConfigPath = "/etc/kata-sysext/current/config/kata-qemu/configuration.toml"
   });
 
   it('gives every handler a runtime_type by which containerd knows a virtual machine', () => {
-    for (const name of ['kata', 'kata-qemu', 'kata-qemu-runtime-rs', 'secure']) assert.match(String(handlerTable(handler(name))['runtime_type']), /^io\.containerd\.kata[a-z-]*\.v2$/);
+    for (const name of ['kata', 'kata-qemu', 'kata-qemu-runtime-rs', 'secure'])
+      assert.match(String(handlerTable(handler(name))['runtime_type']), /^io\.containerd\.kata[a-z-]*\.v2$/);
   });
 
   it('refuses names that are none', async () => {
     tree = await engineTree({ [main]: 'version = 2\n' });
 
-    for (const name of ['', 'Kata', 'kata.qemu', 'kata"]\n', '-kata', 'k'.repeat(64)]) assert.equal(await code(plan('1.7.24', [name])), 'handler-unknown');
+    for (const name of ['', 'Kata', 'kata.qemu', 'kata"]\n', '-kata', 'k'.repeat(64)])
+      assert.equal(await code(plan('1.7.24', [name])), 'handler-unknown');
   });
 });
 
@@ -278,7 +294,10 @@ describe('engines/containerd: the set of files', () => {
     const { changes } = await plan('1.7.24', ['kata-qemu']);
     const unknown = await code(plan(undefined, ['kata-qemu']));
 
-    assert.deepEqual(changes.map((change) => change.path), ['/etc/containerd/conf.d/10-cri.toml']);
+    assert.deepEqual(
+      changes.map((change) => change.path),
+      ['/etc/containerd/conf.d/10-cri.toml'],
+    );
     assert.match((changes[0]?.after as { text: string }).text, /runtimes\.runc\]/);
     assert.equal(unknown, 'engine-unsupported');
   });
@@ -298,20 +317,31 @@ describe('engines/containerd: the set of files', () => {
   });
 
   it('leaves a handler to its owner who defined it exactly as needed', async () => {
-    const theirs = 'version = 3\n[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.kata-qemu]\n'
-      + Object.entries(handlerTable(handler('kata-qemu'))).map(([key, value]) => (key === 'options' ? '' : `${key} = ${JSON.stringify(value)}\n`)).join('')
-      + `options = { ConfigPath = "${handler('kata-qemu').configuration}" }\n`;
+    const theirs =
+      'version = 3\n[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.kata-qemu]\n' +
+      Object.entries(handlerTable(handler('kata-qemu')))
+        .map(([key, value]) => (key === 'options' ? '' : `${key} = ${JSON.stringify(value)}\n`))
+        .join('') +
+      `options = { ConfigPath = "${handler('kata-qemu').configuration}" }\n`;
     tree = await engineTree({ [main]: theirs });
 
     const { wiring, changes, findings } = await plan('2.1.9', ['kata-qemu']);
 
     assert.deepEqual(changes, []);
     assert.deepEqual(wiring?.marks, []);
-    assert.deepEqual(findings.map(({ level }) => level), ['info']);
+    assert.deepEqual(
+      findings.map(({ level }) => level),
+      ['info'],
+    );
   });
 
   const refused: [string, string, Record<string, string>, string][] = [
-    ['mixed schemas', '2.1.9', { [main]: 'version = 2\nimports = ["a.toml"]\n', '/etc/containerd/a.toml': 'version = 3\n' }, 'engine-config-mixed'],
+    [
+      'mixed schemas',
+      '2.1.9',
+      { [main]: 'version = 2\nimports = ["a.toml"]\n', '/etc/containerd/a.toml': 'version = 3\n' },
+      'engine-config-mixed',
+    ],
     ['a missing literal import', '2.1.9', { [main]: 'version = 3\nimports = ["/etc/none.toml"]\n' }, 'engine-config-invalid'],
     ['schema 3 for 1.x', '1.7.24', { [main]: 'version = 3\n' }, 'engine-config-invalid'],
     ['schema 4 for 2.1', '2.1.9', { [main]: 'version = 4\n' }, 'engine-config-invalid'],
@@ -319,14 +349,34 @@ describe('engines/containerd: the set of files', () => {
     ['containerd 1.5', '1.5.9', { [main]: 'version = 2\n' }, 'engine-unsupported'],
     ['a disabled CRI', '1.7.24', { [main]: 'version = 2\ndisabled_plugins = ["cri"]\n' }, 'engine-unsupported'],
     ['a disabled CRI without a schema (Docker)', '1.7.24', { [main]: 'disabled_plugins = ["cri"]\n' }, 'engine-unsupported'],
-    ['an inline table', '1.7.24', { [main]: `version = 2\n[plugins."${oldId}".containerd]\nruntimes = { runc = { runtime_type = "x" } }\n` }, 'engine-unsupported'],
+    [
+      'an inline table',
+      '1.7.24',
+      { [main]: `version = 2\n[plugins."${oldId}".containerd]\nruntimes = { runc = { runtime_type = "x" } }\n` },
+      'engine-unsupported',
+    ],
     ['a list of tables', '1.7.24', { [main]: `version = 2\n[[plugins."${oldId}".containerd.runtimes]]\nx = 1\n` }, 'engine-unsupported'],
     ['imports that are no list', '2.1.9', { [main]: 'version = 3\nimports = "x"\n' }, 'engine-config-invalid'],
     ['a version that is no integer', '2.1.9', { [main]: 'version = "3"\n' }, 'engine-config-invalid'],
     ['TOML 1.1', '2.1.9', { [main]: 'version = 3\na = { b = 1, }\n' }, 'engine-config-invalid'],
-    ['a folder in the place of a file', '2.1.9', { [main]: 'version = 3\nimports = ["d/*.toml"]\n', '/etc/containerd/d/x.toml/y': '' }, 'engine-config-invalid'],
-    ['a relative pattern that 1.6 reads differently', '1.6.20', { [main]: 'version = 2\nimports = ["d/*.toml"]\n', '/etc/containerd/d/x.toml': '' }, 'engine-unsupported'],
-    ['a file of our name', '2.1.9', { [main]: 'version = 3\nimports = ["conf.d/*.toml"]\n', '/etc/containerd/conf.d/kata-sysext.toml': '# theirs\n' }, 'foreign-file'],
+    [
+      'a folder in the place of a file',
+      '2.1.9',
+      { [main]: 'version = 3\nimports = ["d/*.toml"]\n', '/etc/containerd/d/x.toml/y': '' },
+      'engine-config-invalid',
+    ],
+    [
+      'a relative pattern that 1.6 reads differently',
+      '1.6.20',
+      { [main]: 'version = 2\nimports = ["d/*.toml"]\n', '/etc/containerd/d/x.toml': '' },
+      'engine-unsupported',
+    ],
+    [
+      'a file of our name',
+      '2.1.9',
+      { [main]: 'version = 3\nimports = ["conf.d/*.toml"]\n', '/etc/containerd/conf.d/kata-sysext.toml': '# theirs\n' },
+      'foreign-file',
+    ],
   ];
   for (const [name, version, files, wanted] of refused) {
     it(`refuses ${name}`, async () => {
@@ -351,7 +401,9 @@ describe('engines/containerd: the set of files', () => {
   });
 
   it('accepts parents by dotted keys, as all daemons do', async () => {
-    tree = await engineTree({ [main]: `version = 2\n[plugins."${oldId}"]\ncontainerd.runtimes.runc.runtime_type = "io.containerd.runc.v2"\n` });
+    tree = await engineTree({
+      [main]: `version = 2\n[plugins."${oldId}"]\ncontainerd.runtimes.runc.runtime_type = "io.containerd.runc.v2"\n`,
+    });
 
     const { wiring } = await plan('1.7.24', ['kata-qemu']);
 
@@ -366,7 +418,10 @@ describe('engines/containerd: files that are special', () => {
 
     const { changes } = await plan('1.7.24', ['kata-qemu']);
 
-    assert.deepEqual(changes.map((change) => change.path), ['/var/lib/node/containerd.toml']);
+    assert.deepEqual(
+      changes.map((change) => change.path),
+      ['/var/lib/node/containerd.toml'],
+    );
   });
 
   it('refuses a file with two names', async () => {
@@ -386,7 +441,10 @@ describe('engines/containerd: files that are special', () => {
     const { changes } = await containerd.plan(tree.host, instance, kata);
 
     assert.equal(refusedCode, 'engine-unsupported');
-    assert.deepEqual(changes.map((change) => change.path), ['/etc/containerd/conf.d/kata-sysext.toml']);
+    assert.deepEqual(
+      changes.map((change) => change.path),
+      ['/etc/containerd/conf.d/kata-sysext.toml'],
+    );
   });
 
   it('keeps temporary files out of folders that the daemon reads', async () => {
@@ -446,21 +504,30 @@ describe('engines/containerd: what others edit meanwhile', () => {
     assert.deepEqual(same.changes, []);
     assert.equal(same.wiring?.key, wiring.key);
     assert.equal(other, 'foreign-edit');
-    assert.deepEqual(remove.findings.map((finding) => [finding.code, finding.level, finding.subject]), [['foreign-edit', 'warning', dropIn]]);
+    assert.deepEqual(
+      remove.findings.map((finding) => [finding.code, finding.level, finding.subject]),
+      [['foreign-edit', 'warning', dropIn]],
+    );
     assert.match(await tree.read(dropIn), /# theirs\n$/);
     assert.equal(await tree.read(main), 'version = 2\n[debug]\nlevel = "info"\n');
   });
 
   it('guesses nothing about a changed block', async () => {
     const wiring = await installed('1.7.24');
-    await tree.write(main, (await tree.read(main)).replace('privileged_without_host_devices = true', 'privileged_without_host_devices = false'));
+    await tree.write(
+      main,
+      (await tree.read(main)).replace('privileged_without_host_devices = true', 'privileged_without_host_devices = false'),
+    );
     const before = tree.everything();
 
     const remove = await plan('1.7.24', [], wiring);
     await tree.apply(remove);
 
     assert.deepEqual(tree.everything(), before);
-    assert.deepEqual(remove.findings.map((finding) => finding.level), ['warning']);
+    assert.deepEqual(
+      remove.findings.map((finding) => finding.level),
+      ['warning'],
+    );
   });
 
   it('writes anew what somebody removed, and has nothing to remove at the end', async () => {
@@ -470,10 +537,16 @@ describe('engines/containerd: what others edit meanwhile', () => {
     const repair = await plan('1.7.24', ['kata-qemu'], wiring);
     const remove = await plan('1.7.24', [], wiring);
 
-    assert.deepEqual(repair.changes.map((change) => change.path), [main]);
+    assert.deepEqual(
+      repair.changes.map((change) => change.path),
+      [main],
+    );
     assert.equal(repair.wiring?.key, wiring.key);
     assert.deepEqual(remove.changes, []);
-    assert.deepEqual([...repair.findings, ...remove.findings].map((finding) => finding.code), ['foreign-edit', 'foreign-edit']);
+    assert.deepEqual(
+      [...repair.findings, ...remove.findings].map((finding) => finding.code),
+      ['foreign-edit', 'foreign-edit'],
+    );
   });
 
   it('takes its text out of a file that somebody broke', async () => {
@@ -486,7 +559,10 @@ describe('engines/containerd: what others edit meanwhile', () => {
   });
 
   it('keeps its block when containerd goes from 1.x to 2.x, and moves it when the schema does', async () => {
-    const wiring = await installed('1.7.24', `version = 2\n[plugins."${oldId}".containerd.runtimes.runc]\nruntime_type = "io.containerd.runc.v2"\n`);
+    const wiring = await installed(
+      '1.7.24',
+      `version = 2\n[plugins."${oldId}".containerd.runtimes.runc]\nruntime_type = "io.containerd.runc.v2"\n`,
+    );
 
     const newer = await plan('2.1.9', ['kata-qemu'], wiring);
     await tree.write(main, (await tree.read(main)).replace('version = 2', 'version = 3'));

@@ -47,7 +47,10 @@ describe('engines/toml: strings and tables', () => {
     const lines = renderTable(['a', 'b.c'], { n: 1, sub: { on: true }, list: ['x', 'y'] });
 
     assert.deepEqual(lines, ['[a."b.c"]', 'n = 1', 'list = ["x", "y"]', '', '[a."b.c".sub]', 'on = true']);
-    assert.throws(() => renderTable(['a'], { f: 0.5 }), (error) => error instanceof KataError && error.code === 'engine-unsupported');
+    assert.throws(
+      () => renderTable(['a'], { f: 0.5 }),
+      (error) => error instanceof KataError && error.code === 'engine-unsupported',
+    );
   });
 
   it('refuses a template place without a value', () => {
@@ -62,7 +65,7 @@ const elementCases: [string, string, string][] = [
   ['one line', 'imports = ["a"]\n', 'imports = ["a", "N"]\n'],
   ['trailing comma', 'imports = ["a", ]\n', 'imports = ["a", "N", ]\n'],
   ['several lines', 'imports = [\n  "a", # first\n  "b"  # second\n]\n', 'imports = [\n  "a", # first\n  "b", "N"  # second\n]\n'],
-  ['several lines, trailing comma', "imports = [\n  'a',\n]\n", "imports = [\n  'a', \"N\",\n]\n"],
+  ['several lines, trailing comma', "imports = [\n  'a',\n]\n", 'imports = [\n  \'a\', "N",\n]\n'],
   ['quoted key, byte order mark, CRLF', '\ufeff"imports" = ["a"]\r\n', '\ufeff"imports" = ["a", "N"]\r\n'],
 ];
 
@@ -134,19 +137,29 @@ describe('engines/toml: marks', () => {
 
   it('leaves exactly what others wrote before and after it meanwhile', () => {
     fc.assert(
-      fc.property(documents, fc.nat(), fc.constantFrom('# theirs\n', '# theirs\r\n', '\n'), fc.constantFrom('', '\n[zz]\nb = 2\n', '# below\n'), (before, where, ahead, behind) => {
-        const added = insertAtEnd(before, block);
-        const lines = before.split(/(?<=\n)/).filter((line) => line !== '');
-        const at = Math.max(1, where % lines.length);
-        const edited = [...lines.slice(0, at).map((line, i) => (i === at - 1 && !line.endsWith('\n') ? `${line}\n` : line)), ahead, ...lines.slice(at)].join('');
-        const now = edited + added.text + behind;
+      fc.property(
+        documents,
+        fc.nat(),
+        fc.constantFrom('# theirs\n', '# theirs\r\n', '\n'),
+        fc.constantFrom('', '\n[zz]\nb = 2\n', '# below\n'),
+        (before, where, ahead, behind) => {
+          const added = insertAtEnd(before, block);
+          const lines = before.split(/(?<=\n)/).filter((line) => line !== '');
+          const at = Math.max(1, where % lines.length);
+          const edited = [
+            ...lines.slice(0, at).map((line, i) => (i === at - 1 && !line.endsWith('\n') ? `${line}\n` : line)),
+            ahead,
+            ...lines.slice(at),
+          ].join('');
+          const now = edited + added.text + behind;
 
-        const left = withoutMark(now, added.text, 'x');
+          const left = withoutMark(now, added.text, 'x');
 
-        // Their line below must not be glued to a last line that never had an end: the line end that we brought stays.
-        const joint = /^#/.test(behind) && edited !== '' && !edited.endsWith('\n') ? (/^\r?\n/.exec(added.text)?.[0] ?? '') : '';
-        assert.equal(left, edited + joint + behind);
-      }),
+          // Their line below must not be glued to a last line that never had an end: the line end that we brought stays.
+          const joint = /^#/.test(behind) && edited !== '' && !edited.endsWith('\n') ? (/^\r?\n/.exec(added.text)?.[0] ?? '') : '';
+          assert.equal(left, edited + joint + behind);
+        },
+      ),
     );
   });
 

@@ -28,11 +28,17 @@ export interface GuestBoot {
   foreign: string[];
 }
 
-/** Boots kernel and initramfs of an installed tree under TCG with the tree's own QEMU, watched by strace. */
-export async function bootGuest(host: LabHost, tree: string, attempts = 2): Promise<GuestBoot> {
-  const guest = `${tree}/share/kata-containers`;
+/** What is booted: paths as a configuration.toml names them. */
+export interface Guest {
+  path: string;
+  kernel: string;
+  initrd: string;
+}
+
+/** Boots a guest under TCG, watched by strace: what QEMU opens outside `tree` is counted as foreign. */
+export async function bootGuest(host: LabHost, tree: string, guest: Guest = guestOf(tree), attempts = 2): Promise<GuestBoot> {
   const qemu = [
-    `${tree}/bin/qemu-system-x86_64`,
+    guest.path,
     '-nodefaults',
     '-no-user-config',
     '-display',
@@ -47,9 +53,9 @@ export async function bootGuest(host: LabHost, tree: string, attempts = 2): Prom
     '-smp',
     '1',
     '-kernel',
-    `${guest}/vmlinuz.container`,
+    guest.kernel,
     '-initrd',
-    `${guest}/kata-containers-initrd.img`,
+    guest.initrd,
     '-append',
     'console=ttyS0 panic=-1 quiet mitigations=off',
     '-serial',
@@ -77,4 +83,9 @@ function judge(trace: string, tree: string): Pick<GuestBoot, 'opened' | 'foreign
   const files = [...new Set(opened)].map((path) => path.replace(/\/[^/]+\/\.\.(?=\/)/g, ''));
   const foreign = files.filter((path) => /^\/(usr|lib|lib64|opt)\//.test(path) && !path.startsWith(`${tree}/`) && !GLIBC.test(path));
   return { opened: files.filter((path) => path.startsWith(`${tree}/`)).length, foreign };
+}
+
+function guestOf(tree: string): Guest {
+  const assets = `${tree}/share/kata-containers`;
+  return { path: `${tree}/bin/qemu-system-x86_64`, kernel: `${assets}/vmlinuz.container`, initrd: `${assets}/kata-containers-initrd.img` };
 }

@@ -1,4 +1,5 @@
-import { chmodSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** Offline trees in the layout of the hosts that the program is for: facts/immutable.md §3. Their programs are ELF heads only. */
@@ -53,7 +54,8 @@ export const treeNames = Object.keys(rows) as TreeName[];
 
 /** A copy with owners, modes, links and xattrs. */
 export function copyTree(from: string, to: string): void {
-  cpSync(from, to, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+  // Node's cpSync keeps neither owners nor xattrs.
+  execFileSync('cp', ['-a', '--', `${from}/.`, to]);
 }
 
 export function put(root: string, path: string, content: string | Buffer, mode = 0o644): void {

@@ -71,8 +71,9 @@ export async function runsOf({ host }: Live, units = [containerd, dependent]): P
 /** The handlers that the CRI names, by the judge. */
 export async function handlersOf({ host }: Live): Promise<string[]> {
   const { stdout } = await host.run([JUDGE, 'info']);
-  const info = JSON.parse(stdout) as { config?: { containerd?: { runtimes?: Record<string, unknown> } } };
-  return Object.keys(info.config?.containerd?.runtimes ?? {}).sort();
+  const { info } = JSON.parse(stdout) as { info: { config: string } };
+  const config = JSON.parse(info.config) as { containerd: { runtimes: Record<string, unknown> } };
+  return Object.keys(config.containerd.runtimes).sort();
 }
 
 /** Asks the CRI every 5 ms while `work` runs; gives how many calls there were and how many failed. */

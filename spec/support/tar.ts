@@ -35,7 +35,10 @@ export function symlink(name: string, linkName: string): TarMember {
 
 function memberBlocks(member: TarMember): Buffer[] {
   const content = Buffer.from(member.content ?? '');
-  const records = { ...(member.long === 'pax' ? { path: String(member.name), ...(member.linkName ? { linkpath: member.linkName } : {}) } : {}), ...member.pax };
+  const records = {
+    ...(member.long === 'pax' ? { path: String(member.name), ...(member.linkName ? { linkpath: member.linkName } : {}) } : {}),
+    ...member.pax,
+  };
   const blocks: Buffer[] = [];
   if (Object.keys(records).length > 0) blocks.push(...extension('x', paxBody(records)));
   if (member.long === 'gnu') {

@@ -93,14 +93,21 @@ describe('systemd over a private dbus-daemon, a stand-in for PID 1', () => {
   });
 
   it('runs two jobs beside each other', async () => {
-    const results = await Promise.all([systemd.restart('done.service', 5000), systemd.restart('failed-job.service', 5000), systemd.restart('slow.service', 100)]);
+    const results = await Promise.all([
+      systemd.restart('done.service', 5000),
+      systemd.restart('failed-job.service', 5000),
+      systemd.restart('slow.service', 100),
+    ]);
 
     assert.deepEqual(results, ['done', 'failed', 'deadline']);
   });
 
   it('passes on what systemd answers: NoSuchUnit', async () => {
     for (const promise of [systemd.restart('missing.service', 1000), systemd.resetFailed('missing.service')]) {
-      await assert.rejects(promise, (error) => error instanceof KataError && error.code === 'failed' && dbusErrorOf(error) === 'org.freedesktop.systemd1.NoSuchUnit');
+      await assert.rejects(
+        promise,
+        (error) => error instanceof KataError && error.code === 'failed' && dbusErrorOf(error) === 'org.freedesktop.systemd1.NoSuchUnit',
+      );
     }
   });
 
@@ -112,7 +119,10 @@ describe('systemd over a private dbus-daemon, a stand-in for PID 1', () => {
   });
 
   it('ends calls and jobs when the bus dies under them', async () => {
-    const silent = assert.rejects(systemd.restart('silent.service', 60_000), (error) => error instanceof KataError && error.code === 'failed');
+    const silent = assert.rejects(
+      systemd.restart('silent.service', 60_000),
+      (error) => error instanceof KataError && error.code === 'failed',
+    );
     const slow = assert.rejects(systemd.restart('slow.service', 60_000), (error) => error instanceof KataError && error.code === 'failed');
     await sleep(100);
 
@@ -137,7 +147,12 @@ describe('systemd over a private dbus-daemon, a stand-in for PID 1', () => {
     const wire = await openWire(fake.socket);
     const bus = { destination: 'org.freedesktop.DBus', path: '/org/freedesktop/DBus', interface: 'org.freedesktop.DBus' };
     await wire.call({ ...bus, member: 'Hello' });
-    const restart = { destination: 'org.freedesktop.systemd1', path: '/org/freedesktop/systemd1', interface: 'org.freedesktop.systemd1.Manager', member: 'RestartUnit' };
+    const restart = {
+      destination: 'org.freedesktop.systemd1',
+      path: '/org/freedesktop/systemd1',
+      interface: 'org.freedesktop.systemd1.Manager',
+      member: 'RestartUnit',
+    };
 
     await assert.rejects(wire.call({ ...restart, signature: 'ss', body: ['silent.service', 'replace'] }, 100), /no answer within 100 ms/);
 
@@ -149,7 +164,10 @@ describe('systemd over a private dbus-daemon, a stand-in for PID 1', () => {
     const script = `const { connectSystemd } = await import(${JSON.stringify(new URL('../../cli/systemd/index.ts', import.meta.url).href)});
       const systemd = await connectSystemd(process.env); console.log(await systemd.version());`;
 
-    const { stdout } = await promisify(execFile)(process.execPath, ['--import=tsx', '--input-type=module', '-e', script], { env: { ...process.env, ...fake.env }, timeout: 20_000 });
+    const { stdout } = await promisify(execFile)(process.execPath, ['--import=tsx', '--input-type=module', '-e', script], {
+      env: { ...process.env, ...fake.env },
+      timeout: 20_000,
+    });
 
     assert.equal(stdout, '252.39-fake\n');
   });

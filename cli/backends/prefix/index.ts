@@ -1,7 +1,7 @@
-import type { Finding } from '../../errors/index.ts';
+import { type Finding, KataError } from '../../errors/index.ts';
 import { type HostFacts, mountOf, mounts } from '../../facts/index.ts';
 import type { HostView } from '../../host/index.ts';
-import { activeNumber, etcFolder, findGeneration, generationFolder, payloadRoot, pointer } from '../../store/index.ts';
+import { activeNumber, etcFolder, findGeneration, generationFolder, payloadRoot, pointer, readFolders } from '../../store/index.ts';
 import type { Step } from '../../transaction/index.ts';
 import type { Backend } from '../types.ts';
 
@@ -15,10 +15,14 @@ export const prefix: Backend = {
   home: (payloadFolder) => payloadFolder,
   plan: async (host, _from, to) => {
     const before = (await host.readlink(pointer)) ?? 'absent';
+    await refuseForeignPointer(host);
     const after = to === undefined ? 'absent' : generationFolder(to.number);
     if (before === after) return [];
     const switchPointer: Step = { kind: 'pointer', path: pointer, before, after };
-    if (to === undefined) return [switchPointer, { kind: 'drop-folder', path: etcFolder }];
+    if (to === undefined) {
+      const ours = (await readFolders(host)).made.includes(etcFolder);
+      return ours ? [switchPointer, { kind: 'drop-folder', path: etcFolder }] : [switchPointer];
+    }
     const folderThere = (await host.lstat(etcFolder)) !== undefined;
     return folderThere ? [switchPointer] : [{ kind: 'folder', path: etcFolder, mode: 0o755 }, switchPointer];
   },
@@ -31,6 +35,16 @@ export const prefix: Backend = {
     return { generation: number, problems: there ? [] : [`${pointer}/payload leads nowhere`] };
   },
 };
+
+async function refuseForeignPointer(host: HostView): Promise<void> {
+  if ((await host.lstat(pointer)) === undefined || (await activeNumber(host)) !== undefined) return;
+  throw new KataError('foreign-file', {
+    subject: pointer,
+    found: `${pointer} is not a link to a generation of kata-sysext`,
+    needed: `${pointer} free or ours`,
+    next: `move it away: mv ${pointer} ${pointer}.old`,
+  });
+}
 
 async function fits(host: HostView, facts: HostFacts): Promise<Finding[]> {
   const root = prefix.root(facts);

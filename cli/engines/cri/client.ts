@@ -27,7 +27,11 @@ type Method = (request: object, options: { deadline: Date }, answer: (error: Ser
 /** A client for the socket at a real path of this machine. Nothing is connected until the first call. */
 export async function openCri(socketPath: string, deadlineMs: number): Promise<Cri> {
   // The default export is the whole CommonJS module; a bundle of ES modules has nothing else of it.
-  const [{ default: grpc }, { default: loader }, { default: protobuf }] = await Promise.all([import('@grpc/grpc-js'), import('@grpc/proto-loader'), import('protobufjs')]);
+  const [{ default: grpc }, { default: loader }, { default: protobuf }] = await Promise.all([
+    import('@grpc/grpc-js'),
+    import('@grpc/proto-loader'),
+    import('protobufjs'),
+  ]);
   const { root } = protobuf.parse(asset('templates/cri.proto'), { keepCase: true });
   const options = { keepCase: true, longs: String, enums: String, defaults: true, arrays: true, objects: true };
   const definition = loader.fromJSON(root.toJSON(), options);

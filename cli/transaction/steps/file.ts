@@ -19,11 +19,10 @@ export const file: StepKind<FileStep> = {
     await host.unlink(step.temporary);
     const place = await look(host, step);
     if (place === 'other') return takeOursOut(host, step);
-    if (place === 'before') return;
-    if (step.before === 'absent') return host.unlink(step.path);
-    await putBack(host, step, store);
+    if (place === 'after') await putBefore(host, step, store);
     // A restored file must not look newer than the engine that loaded it, or the next change would see a pending edit.
-    if (typeof undo['modifiedMs'] === 'number') await host.setModified(step.path, undo['modifiedMs']);
+    const now = await host.stat(step.path);
+    if (now !== undefined && typeof undo['modifiedMs'] === 'number' && now.modifiedMs > undo['modifiedMs']) await host.setModified(step.path, undo['modifiedMs']);
   },
   look,
 };
@@ -34,7 +33,8 @@ async function look(host: HostView, step: FileStep): Promise<'before' | 'after' 
   return now === step.after ? 'after' : 'other';
 }
 
-async function putBack(host: Host, step: FileStep, store: UndoStore): Promise<void> {
+async function putBefore(host: Host, step: FileStep, store: UndoStore): Promise<void> {
+  if (step.before === 'absent') return host.unlink(step.path);
   const saved = store.path('before');
   const like = step.after === 'absent' || !step.foreign ? saved : step.path;
   await host.replaceFile(step.path, await host.readFile(saved), step.temporary, like);

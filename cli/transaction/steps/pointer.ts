@@ -1,10 +1,13 @@
-import type { Host, HostView } from '../../host/index.ts';
+import { beside, type Host, type HostView } from '../../host/index.ts';
 import type { PointerStep, StepKind } from '../types.ts';
 
 export const pointer: StepKind<PointerStep> = {
   prepare: async () => ({}),
   apply: (host, step) => point(host, step.path, step.after),
-  revert: (host, step) => point(host, step.path, step.before),
+  revert: async (host, step) => {
+    await host.unlink(beside(step.path));
+    if ((await where(host, step.path)) === step.after) await point(host, step.path, step.before);
+  },
   look: async (host, step) => {
     const now = await where(host, step.path);
     if (now === step.before) return 'before';

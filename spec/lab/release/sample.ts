@@ -8,7 +8,7 @@ import { type Archive, membersOf, type Parts } from './layout.ts';
 import { debianParts } from './parts.ts';
 import { compileShim, shimSources } from './shim.ts';
 import { tarOf } from './tar.ts';
-import { releaseTomls } from './toml.ts';
+import { initrdTomls } from './toml.ts';
 
 /** The two versions that specs go up and down between. */
 export const FIRST = '4.0.0-lab1';
@@ -35,7 +35,7 @@ const attempts = new Map<string, Promise<SampleRelease>>();
 
 async function build(version: string): Promise<SampleRelease> {
   const debian = await debianParts();
-  const tomls = releaseTomls();
+  const tomls = initrdTomls();
   const configuration = digestOf(
     [...Object.entries(tomls.go), ...Object.entries(tomls.rust)].flatMap(([name, bytes]) => [name, bytes.toString('utf8')]),
   );
@@ -89,7 +89,7 @@ async function partsOf(version: string, debian: string): Promise<Parts> {
     initrd,
     image,
     shim: { go, static: rust },
-    tomls: releaseTomls(),
+    tomls: initrdTomls(),
   };
 }
 

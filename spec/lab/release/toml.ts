@@ -22,3 +22,14 @@ function filesOf(folder: string): Record<string, Buffer> {
     .sort();
   return Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name))]));
 }
+
+/** The same with `initrd` in the place of `image`, as Kata itself writes them for ppc64le: the sample's guest is an initramfs. */
+export function initrdTomls(): Tomls {
+  const { go, rust } = releaseTomls();
+  return { go: withInitrd(go), rust: withInitrd(rust) };
+}
+
+function withInitrd(files: Record<string, Buffer>): Record<string, Buffer> {
+  const named = (bytes: Buffer) => bytes.toString().replace(/^image = ".*"$/m, 'initrd = "/opt/kata/share/kata-containers/kata-containers-initrd.img"');
+  return Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, Buffer.from(named(bytes))]));
+}

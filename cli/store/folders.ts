@@ -1,0 +1,46 @@
+import type { Host, HostPath, HostView } from '../host/index.ts';
+import { readJson, writeJson } from './json.ts';
+import { foldersFile, generationsFolder, historyFolder, manifestsFolder, stateFolder } from './paths.ts';
+import { schema } from './types.ts';
+
+export interface Folders {
+  schema: number;
+  /** Folders that did not exist before us, parents first: removed when empty once nothing is installed. */
+  made: HostPath[];
+  /** Payload roots ever used on this host. */
+  roots: HostPath[];
+}
+
+export async function readFolders(host: HostView): Promise<Folders> {
+  return (await readJson<Folders>(host, foldersFile)) ?? { schema, made: [], roots: [] };
+}
+
+/** Makes `path` and its missing parents; what is made is noted first, so that it can be taken away again. */
+export async function ensureFolder(host: Host, path: HostPath, mode = 0o755): Promise<void> {
+  if ((await host.stat(path)) !== undefined) return;
+  const parent = path.slice(0, path.lastIndexOf('/')) || '/';
+  await ensureFolder(host, parent);
+  if (!path.startsWith(`${stateFolder}/`) && path !== stateFolder) await noteFolder(host, path);
+  await host.mkdir(path, mode);
+}
+
+/** Makes the folders below /var and, for payloads, `root`. */
+export async function ensureStore(host: Host, root: HostPath): Promise<void> {
+  await ensureFolder(host, generationsFolder);
+  await ensureFolder(host, manifestsFolder);
+  await ensureFolder(host, historyFolder, 0o700);
+  await note(host, (folders) => folders.roots, root);
+  await ensureFolder(host, `${root}/tree`);
+}
+
+/** Remembers a folder that a change is about to make: one that was there before us is not ours to remove. */
+export function noteFolder(host: Host, path: HostPath): Promise<void> {
+  return note(host, (folders) => folders.made, path);
+}
+
+async function note(host: Host, list: (folders: Folders) => HostPath[], path: HostPath): Promise<void> {
+  const now = await readFolders(host);
+  if (list(now).includes(path)) return;
+  list(now).push(path);
+  await writeJson(host, foldersFile, now);
+}

@@ -1,0 +1,60 @@
+import type { Host, HostPath, HostView, Stat } from '../host/index.ts';
+import type { PayloadManifest } from './types.ts';
+
+/** Says of a path relative to a folder of ours whether the program made it. */
+export type Ours = (path: string, kind: Stat['kind']) => boolean;
+
+/** Names that the host port uses while it puts a file in place. */
+export const temporaryName = /^\.[^/]+\.kata-sysext$/;
+
+/** What `makeGeneration` writes. */
+export const ofGeneration: Ours = (path, kind) => {
+  const folder = /^config(\/[^/]+)?$/.test(path);
+  if (kind === 'directory') return folder;
+  return /^(manifest\.json|record\.json|payload|config\/[^/]+\/(configuration\.toml|config\.d))$/.test(path) || isTemporary(path);
+};
+
+/** The entries of a payload's manifest. */
+export function ofPayload(manifest: PayloadManifest): Ours {
+  const kinds = new Map(manifest.entries.map((entry) => [entry.path, entry.kind]));
+  return (path, kind) => kinds.get(path) === kind;
+}
+
+/** Removes what is ours in `folder`, and the folder if nothing else is in it. Other people's files stay where they are. */
+export async function removeOurs(host: Host, folder: HostPath, ours: Ours): Promise<void> {
+  if ((await host.lstat(folder))?.kind !== 'directory') return;
+  await clear(host, folder, '', ours);
+  await dropEmpty(host, folder);
+}
+
+async function clear(host: Host, folder: HostPath, below: string, ours: Ours): Promise<void> {
+  for (const name of await host.readdir(`${folder}/${below}`)) {
+    const path = `${below}${name}`;
+    const kind = (await host.lstat(`${folder}/${path}`))?.kind;
+    if (kind === undefined || !ours(path, kind)) continue;
+    if (kind !== 'directory') await host.unlink(`${folder}/${path}`);
+    else {
+      await clear(host, folder, `${path}/`, ours);
+      await dropEmpty(host, `${folder}/${path}`);
+    }
+  }
+}
+
+/** Removes a folder if it is empty and not a mount point. */
+export async function dropEmpty(host: Host, path: HostPath): Promise<void> {
+  if ((await host.lstat(path))?.kind !== 'directory' || (await host.readdir(path)).length > 0) return;
+  if ((await deviceAbove(host, path)) === (await host.lstat(path))?.device) await host.rmdir(path);
+}
+
+/** Removes the temporaries that a killed write left in a folder of ours. */
+export async function dropTemporaries(host: Host, folder: HostPath): Promise<void> {
+  for (const name of await host.readdir(folder)) if (temporaryName.test(name)) await host.unlink(`${folder}/${name}`);
+}
+
+function isTemporary(path: string): boolean {
+  return temporaryName.test(path.slice(path.lastIndexOf('/') + 1));
+}
+
+async function deviceAbove(host: HostView, path: HostPath): Promise<number | undefined> {
+  return (await host.stat(path.slice(0, path.lastIndexOf('/')) || '/'))?.device;
+}

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeBench } from './unpack.ts';
+
+const child = `
+  const { readFileSync } = await import('node:fs');
+  const { readBundles } = await import('./cli/bundle/index.ts');
+  const [source, into, keep] = process.argv.slice(1);
+  const bundle = await readBundles({ sources: [source], into, keep: () => keep === 'keep', emit: () => undefined });
+  const peak = /VmHWM:\\s*(\\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'));
+  console.log(JSON.stringify({ peakKb: Number(peak[1]), sizeBytes: bundle.listing.get('share/zeros').sizeBytes }));
+`;
+
+describe('memory while a bundle is read', function () {
+  this.timeout(180_000);
+  const sizeBytes = 600_000_000;
+
+  for (const [kept, title] of [
+    ['keep', 'written'],
+    ['skip', 'skipped'],
+  ] as const) {
+    it(`stays below 150 MB for a member of 600 MB that is ${title}`, () => {
+      const bench = makeBench();
+      try {
+        mkdirSync(join(bench.root, 'source/opt/kata/share'), { recursive: true });
+        const make = `truncate -s ${sizeBytes} source/opt/kata/share/zeros && tar -C source -cf - ./opt | zstd -q -1 -o r.tar.zst && rm -r source`;
+        execFileSync('sh', ['-ec', make], { cwd: bench.root });
+
+        const args = ['--import', 'tsx', '--input-type=module', '-e', child, join(bench.root, 'r.tar.zst'), bench.into, kept];
+        const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: 'utf8', cwd: new URL('../..', import.meta.url) });
+
+        assert.equal(status, 0, stderr);
+        const seen = JSON.parse(stdout) as { peakKb: number; sizeBytes: number };
+        assert.equal(seen.sizeBytes, sizeBytes);
+        assert.ok(seen.peakKb < 150 * 1024, `peak ${seen.peakKb} kB`);
+      } finally {
+        bench.remove();
+      }
+    });
+  }
+});

@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { containerd } from '../../cli/engines/containerd/index.ts';
+import type { Instance, WiringPlan } from '../../cli/engines/types.ts';
+import { KataError } from '../../cli/errors/index.ts';
+import { openView } from '../../cli/host/index.ts';
+import { type Binary, containerdBinaries } from '../support/containerdBinary.ts';
+import { type EngineTree, engineTree, handler, realData } from '../support/engineTree.ts';
+
+const binaries = containerdBinaries();
+const live = openView('/', {});
+const names = ['kata-qemu', 'kata-clh'];
+const wanted = names.map(handler);
+
+/** Plans on the real file system in a temporary folder, for a daemon that is not running. */
+async function prepared(binary: Binary, files: Record<string, string>, version: string | undefined = binary.version) {
+  const tree = await engineTree(files);
+  const instance: Instance = {
+    engine: 'containerd',
+    ...(version === undefined ? {} : { version }),
+    binary: binary.path,
+    configPath: join(tree.root, 'etc/containerd/config.toml'),
+    socket: '/nonexistent',
+  };
+  const scratch = async (name: string, text: string) => {
+    mkdirSync(join(tree.root, 'scratch'), { recursive: true });
+    writeFileSync(join(tree.root, 'scratch', name), text);
+    return join(tree.root, 'scratch', name);
+  };
+  const apply = (plan: WiringPlan) => tree.apply(inside(tree, plan));
+  return { tree, instance, scratch, apply };
+}
+
+function inside(tree: EngineTree, plan: WiringPlan): WiringPlan {
+  const cut = (path: string) => path.slice(tree.root.length);
+  return {
+    ...plan,
+    changes: plan.changes.map((change) => ({ ...change, path: cut(change.path) })),
+    makeFolders: plan.makeFolders.map((folder) => ({ ...folder, path: cut(folder.path) })),
+    dropFolders: plan.dropFolders.map(cut),
+  };
+}
+
+function ofTree(text: string, root: string): string {
+  return text
+    .replaceAll('"/etc/containerd/config.toml"', `"${root}/etc/containerd/config.toml"`)
+    .replaceAll('"/etc/containerd/config.d', `"${root}/etc/containerd/config.d`);
+}
+
+describe('engines/containerd: judged by the real binary', () => {
+  before(function () {
+    if (binaries.length > 0) return;
+    console.log('      skipped: containerd is missing (apt-get install containerd)');
+    this.skip();
+  });
+
+  for (const binary of binaries) {
+    it(`${binary.version}: real files, installed, changed and removed, differ in our handlers only`, async function () {
+      this.timeout(300_000);
+      const data = realData();
+      if (data === undefined) {
+        console.log('      skipped: there is no ../shared/real-data beside this checkout');
+        this.skip();
+      }
+      let judged = 0;
+      for (const file of readdirSync(join(data, 'cri/containerd'))) {
+        const { tree, instance, scratch, apply } = await prepared(binary, {});
+        await tree.write('/etc/containerd/config.toml', ofTree(readFileSync(join(data, 'cri/containerd', file), 'utf8'), tree.root));
+        try {
+          const install = await containerd.plan(live, instance, wanted).catch((error: unknown) => {
+            if (error instanceof KataError && error.code.startsWith('engine-')) return undefined;
+            throw error;
+          });
+          if (!install) continue;
+          const before = await containerd.effective(live, instance);
+          const foretold = await containerd.accepts(live, instance, install, scratch);
+          await apply(install);
+          const real = containerd.compare(before, await containerd.effective(live, instance), names);
+          const fewer = await containerd.plan(live, instance, [wanted[0]!], install.wiring);
+          const less = await containerd.accepts(live, instance, fewer, scratch);
+          const remove = await containerd.plan(live, instance, [], install.wiring);
+          const gone = await containerd.accepts(live, instance, remove, scratch);
+          await apply(remove);
+          const after = containerd.compare(before, await containerd.effective(live, instance), []);
+
+          assert.deepEqual(
+            [foretold.others, foretold.warnings, real.others, less.others, gone.others, after.others],
+            [[], [], [], [], [], []],
+            file,
+          );
+          assert.ok(
+            foretold.ours.some((path) => path.endsWith('runtimes.kata-qemu.options.ConfigPath')),
+            file,
+          );
+          assert.deepEqual(real.ours, foretold.ours, file);
+          assert.equal(gone.ours.length, foretold.ours.length, file);
+          judged++;
+        } finally {
+          await tree.remove();
+        }
+      }
+      assert.ok(judged >= 12, `${judged} files`);
+    });
+
+    it(`${binary.version}: no main file at all`, async () => {
+      const { tree, instance, scratch, apply } = await prepared(binary, { '/x': '' });
+      const before = await containerd.effective(live, instance);
+
+      const install = await containerd.plan(live, instance, wanted);
+      const foretold = await containerd.accepts(live, instance, install, scratch);
+      await apply(install);
+      const real = containerd.compare(before, await containerd.effective(live, instance), names);
+      const gone = await containerd.accepts(live, instance, await containerd.plan(live, instance, [], install.wiring), scratch);
+      await tree.remove();
+
+      assert.deepEqual([foretold.others, real.others, gone.others], [[], [], []]);
+      assert.ok(gone.ours.length > 0);
+    });
+
+    it(`${binary.version}: the edit for an unknown version is right`, async () => {
+      for (const text of ['version = 2\n', '', '[debug]\nlevel = "info"\n'.replace(/^/, 'version = 2\n')]) {
+        const { tree, instance, apply } = await prepared(binary, { '/etc/containerd/config.toml': text });
+        const before = await containerd.effective(live, instance);
+
+        const offline = openView(tree.root, {});
+        const plan = await containerd.plan(
+          offline,
+          { engine: 'containerd', configPath: '/etc/containerd/config.toml', socket: '' },
+          wanted,
+        );
+        await tree.apply(plan);
+        const diff = containerd.compare(before, await containerd.effective(live, instance), names);
+        await tree.remove();
+
+        assert.equal(plan.wiring?.method, 'range');
+        assert.deepEqual(diff.others, text === '' ? diff.others.filter((path) => path === 'version') : []);
+        assert.ok(diff.ours.length > 0);
+        assert.ok(apply);
+      }
+    });
+
+    it(`${binary.version}: tells other differences by their key paths, without values`, async () => {
+      const { tree, instance } = await prepared(binary, { '/etc/containerd/config.toml': 'version = 2\noom_score = 1\n' });
+      const before = await containerd.effective(live, instance);
+      await tree.write('/etc/containerd/config.toml', 'version = 2\noom_score = 2\n');
+
+      const diff = containerd.compare(before, await containerd.effective(live, instance), names);
+      await tree.remove();
+
+      assert.deepEqual(diff, { ours: [], others: ['oom_score'], warnings: [] });
+    });
+
+    it(`${binary.version}: says what the binary says of a file that it refuses`, async () => {
+      const { tree, instance } = await prepared(binary, { '/etc/containerd/config.toml': 'version = 2\n[[[\n' });
+
+      await assert.rejects(
+        containerd.effective(live, instance),
+        (error) => error instanceof KataError && error.code === 'engine-config-invalid',
+      );
+
+      await tree.remove();
+    });
+  }
+});
+
+describe('engines/containerd: pending edits', () => {
+  it('names exactly the files that are newer than the process', async () => {
+    const files = {
+      '/etc/containerd/config.toml': 'version = 3\nimports = ["conf.d/*.toml"]\n',
+      '/etc/containerd/conf.d/a.toml': '',
+      '/etc/containerd/conf.d/b.toml': '',
+      '/usr/bin/containerd': '',
+    };
+    const tree = await engineTree(files);
+    const startedMs = Date.now() - 60_000;
+    const old = startedMs / 1000 - 10;
+    for (const path of [...Object.keys(files), '/etc/containerd/conf.d', '/etc/containerd']) utimesSync(join(tree.root, path), old, old);
+    const instance: Instance = {
+      engine: 'containerd',
+      version: '2.1.9',
+      binary: '/usr/bin/containerd',
+      configPath: '/etc/containerd/config.toml',
+      socket: '',
+      process: { pid: 1, startedMs, binaryReplaced: false },
+    };
+    const subjects = async (one: Instance) => (await containerd.pending(tree.host, one)).map((finding) => finding.subject);
+
+    const quiet = await subjects(instance);
+    await tree.write('/etc/containerd/conf.d/b.toml', '# theirs\n');
+    const edited = await subjects(instance);
+    await tree.write('/etc/containerd/conf.d/c.toml', '');
+    const added = await subjects(instance);
+    const replaced = await subjects({ ...instance, process: { pid: 1, startedMs: Date.now() + 1000, binaryReplaced: true } });
+    const stopped = await subjects({ engine: 'containerd', configPath: instance.configPath, socket: '' });
+    await tree.remove();
+
+    assert.deepEqual(quiet, []);
+    assert.deepEqual(edited, ['/etc/containerd/conf.d/b.toml']);
+    assert.deepEqual(added, ['/etc/containerd/conf.d/b.toml', '/etc/containerd/conf.d/c.toml', '/etc/containerd/conf.d']);
+    assert.deepEqual(replaced, ['/usr/bin/containerd']);
+    assert.deepEqual(stopped, []);
+  });
+});

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { matchesName } from '../../cli/engines/containerd/globs.ts';
+import { containerd } from '../../cli/engines/containerd/index.ts';
+import { flagOf, readDaemon } from '../../cli/engines/containerd/process.ts';
+import { engineNamed, engines, restartRisks } from '../../cli/engines/index.ts';
+import { openView } from '../../cli/host/index.ts';
+import type { HostView } from '../../cli/host/types.ts';
+import type { Systemd, UnitState } from '../../cli/systemd/types.ts';
+import { containerdBinaries, startContainerd } from '../support/containerdBinary.ts';
+import { type EngineTree, engineTree } from '../support/engineTree.ts';
+
+const unitPath = '/usr/lib/systemd/system/containerd.service';
+const flatcarUnit =
+  '[Service]\nEnvironment=CONTAINERD_CONFIG=/usr/share/containerd/config.toml\nExecStart=/usr/bin/containerd --config ${CONTAINERD_CONFIG}\n';
+
+describe('engines/containerd: detect in an offline tree', () => {
+  let tree: EngineTree;
+  afterEach(async () => tree?.remove());
+
+  it('finds nothing in a tree without containerd', async () => {
+    tree = await engineTree({ '/etc/hostname': 'x' });
+
+    assert.deepEqual(await containerd.detect(tree.host), []);
+  });
+
+  it('finds the binary, the unit, and the socket of the configuration; the version is what the caller says', async () => {
+    tree = await engineTree({
+      '/usr/bin/containerd': '',
+      [unitPath]: '[Service]\nExecStart=/usr/bin/containerd\n',
+      '/etc/containerd/config.toml': 'version = 2\nimports = ["/etc/containerd/conf.d/*.toml"]\n[grpc]\naddress = "/run/a.sock"\n',
+      '/etc/containerd/conf.d/x.toml': '[grpc]\naddress = "/run/b.sock"\n',
+    });
+
+    const [unknown] = await containerd.detect(tree.host);
+    const [told] = await containerd.detect(tree.host, '1.7');
+
+    assert.deepEqual(unknown, {
+      engine: 'containerd',
+      binary: '/usr/bin/containerd',
+      configPath: '/etc/containerd/config.toml',
+      socket: '/run/b.sock',
+      unit: 'containerd.service',
+    });
+    assert.equal(told?.version, '1.7');
+  });
+
+  it('reads which file the unit names: Flatcar, and a drop-in that changes it', async () => {
+    tree = await engineTree({ '/usr/bin/containerd': '', [unitPath]: flatcarUnit });
+
+    const [vendor] = await containerd.detect(tree.host);
+    await tree.write(
+      '/etc/systemd/system/containerd.service.d/10-kata.conf',
+      '[Service]\nEnvironment="CONTAINERD_CONFIG=/etc/containerd/mine.toml"\n',
+    );
+    const [own] = await containerd.detect(tree.host);
+    await tree.write(
+      '/etc/systemd/system/containerd.service.d/20.conf',
+      '[Service]\nExecStart=\nExecStart=/usr/bin/containerd --log-level info --config /srv/c.toml\n',
+    );
+    const [flag] = await containerd.detect(tree.host);
+
+    assert.equal(vendor?.configPath, '/usr/share/containerd/config.toml');
+    assert.equal(own?.configPath, '/etc/containerd/mine.toml');
+    assert.equal(flag?.configPath, '/srv/c.toml');
+  });
+
+  it('finds schema 4’s socket, and the usual one where the files do not load', async () => {
+    tree = await engineTree({
+      '/etc/containerd/config.toml': 'version = 4\n[plugins."io.containerd.server.v1.grpc"]\naddress = "/run/four.sock"\n',
+    });
+
+    const [four] = await containerd.detect(tree.host);
+    await tree.write('/etc/containerd/config.toml', '[[[');
+    const [broken] = await containerd.detect(tree.host);
+
+    assert.equal(four?.socket, '/run/four.sock');
+    assert.equal(broken?.socket, '/run/containerd/containerd.sock');
+  });
+});
+
+describe('engines/containerd: detect a running daemon', () => {
+  it('reads everything from the process of the unit', async function () {
+    const [binary] = containerdBinaries();
+    if (binary === undefined || process.getuid?.() !== 0) {
+      console.log('      skipped: needs root and containerd (apt-get install containerd)');
+      this.skip();
+    }
+    const startedMs = Date.now();
+    const running = await startContainerd(binary.path, '');
+    const host = withUnit(running.pid);
+
+    const [found, ...more] = await containerd.detect(host);
+    const daemon = await readDaemon(host, running.pid);
+    await running.stop();
+
+    assert.deepEqual(more, []);
+    assert.equal(found?.version?.startsWith(binary.version), true);
+    assert.deepEqual(
+      [found?.binary, found?.configPath, found?.socket, found?.unit],
+      [binary.path, running.config, running.socket, 'containerd.service'],
+    );
+    assert.ok(Math.abs((found?.process?.startedMs ?? 0) - startedMs) < 500, `${found?.process?.startedMs} ${startedMs}`);
+    assert.equal(found?.process?.binaryReplaced, false);
+    assert.deepEqual(daemon?.args, ['--config', running.config]);
+  });
+
+  it('reads a command line as Go does', () => {
+    for (const args of [['-c', '/x'], ['--config', '/x'], ['--config=/x'], ['-c=/x'], ['--config=/y', '-l', 'info', '-c', '/x']])
+      assert.equal(flagOf(args, ['c', 'config']), '/x');
+    assert.equal(flagOf(['--log-level', 'info'], ['c', 'config']), undefined);
+  });
+});
+
+describe('engines: small parts', () => {
+  it('matches names as Go’s filepath.Match', () => {
+    for (const [pattern, name, wanted] of [
+      ['*.toml', '.hidden.toml', true],
+      ['*.toml', 'a.toml.bak', false],
+      ['k?ta-[a-z]*', 'kata-sysext.toml', true],
+      ['[^k]*', 'kata', false],
+      ['a\\*b', 'a*b', true],
+      ['a\\*b', 'axb', false],
+      ['[', '[', false],
+      ['(a|b).toml', 'a.toml', false],
+    ] as const) {
+      assert.equal(matchesName(pattern, name), wanted, `${pattern} ${name}`);
+    }
+  });
+
+  it('tells which restarts kill containers', () => {
+    const state = (killMode: string) => ({ unit: 'x.service', loadState: 'loaded', killMode }) as UnitState;
+
+    for (const mode of ['process', 'none']) assert.deepEqual(restartRisks(state(mode)), []);
+    for (const mode of ['control-group', 'mixed', ''])
+      assert.deepEqual(
+        restartRisks(state(mode)).map((finding) => finding.code),
+        ['engine-restart-kills'],
+      );
+  });
+
+  it('finds engines by name', () => {
+    assert.equal(engineNamed('containerd'), engines[0]);
+    assert.equal(engineNamed('nothing'), undefined);
+  });
+});
+
+/** The live host, where PID 1 says that this process is containerd.service. */
+function withUnit(pid: number): HostView {
+  const state = { unit: 'containerd.service', loadState: 'loaded', mainPid: pid, needDaemonReload: false } as UnitState;
+  const systemd = { activeUnits: async () => ['containerd.service', 'ssh.service'], unit: async () => state } as unknown as Systemd;
+  return { ...openView('/', {}), systemd: async () => systemd };
+}

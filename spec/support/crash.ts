@@ -1,0 +1,127 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { SECOND, tinyRelease } from '../lab/release/index.ts';
+import { releases, scratch, story, type TreeHost, treeHost } from './treeHost.ts';
+
+const state = 'var/lib/kata-sysext';
+
+/** A change and the tree that it starts from. */
+export interface Scenario {
+  name: string;
+  args: string[];
+  /** The tree before; every case gets a copy of it. */
+  base: TreeHost;
+  /** What `judged` says of the tree before and of the tree after a change without any accident. */
+  old: string[];
+  new: string[];
+  /** Every failpoint that the undisturbed change passes, in order: 'name@N'. */
+  points: string[];
+}
+
+type Rows = [name: string, before: string[][], args: string[]][];
+
+/** The changes that specs disturb, each done once undisturbed to learn what it passes and what it makes. */
+export async function scenarios(): Promise<{ all: Scenario[]; remove(): void }> {
+  const { first, second } = await releases();
+  const folder = scratch('third');
+  const third = await tinyRelease(folder, { version: SECOND, files: { 'libexec/virtiofsd': 'a third one\n' } });
+  const rows: Rows = [
+    ['install', [], ['install', first]],
+    ['upgrade', [['install', first]], ['install', second]],
+    ['rollback', [['install', first], ['install', second]], ['rollback']],
+    ['uninstall', [['install', first], ['install', second]], ['uninstall']],
+    ['purge', [['install', first], ['install', second]], ['uninstall', '--purge']],
+    ['gc', [['install', first], ['install', second], ['install', third]], ['gc', '--keep', '0']],
+  ];
+  const all: Scenario[] = [];
+  for (const [name, before, args] of rows) all.push(await learn(name, before, args));
+  return {
+    all,
+    remove: () => {
+      for (const { base } of all) base.remove();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+async function learn(name: string, before: string[][], args: string[]): Promise<Scenario> {
+  const base = treeHost('fcos');
+  for (const step of before) await base.json(step);
+  const tried = base.copy();
+  const points = await pointsOf(tried, args, {}, 0);
+  const scenario = { name, args, base, old: judged(base), new: judged(tried), points };
+  tried.remove();
+  return scenario;
+}
+
+/** Runs a verb and tells which failpoints it passed: 'name@N'. */
+export async function pointsOf(host: TreeHost, args: string[], env: Record<string, string> = {}, wanted = 0): Promise<string[]> {
+  const log = join(host.root, '..', `${host.root.split('/').at(-1)}.log`);
+  const { status, stderr } = await host.run(args, { env: { ...env, KATA_SYSEXT_FAILPOINT_LOG: log } });
+  if (status !== wanted) throw new Error(`${args.join(' ')} ended with ${status}: ${stderr}`);
+  const names = existsSync(log) ? readFileSync(log, 'utf8').split('\n').filter((line) => line !== '') : [];
+  rmSync(log, { force: true });
+  const seen = new Map<string, number>();
+  return names.map((each) => {
+    seen.set(each, (seen.get(each) ?? 0) + 1);
+    return `${each}@${seen.get(each)}`;
+  });
+}
+
+/** The value of KATA_SYSEXT_FAILPOINT that acts at a point as `pointsOf` names it. */
+export function failAt(point: string, act: 'error' | 'kill' | 'pause'): string {
+  return point.replace('@', `=${act}@`);
+}
+
+/**
+ * The whole tree by digests. Left out: the history and the lock, with the folder that holds them (a change that was undone stays in the
+ * story, with the number that it used). Of a generation's two records the times are blanked: no two runs share them.
+ */
+export function judged(host: TreeHost): string[] {
+  const records = listRecords(host);
+  const lines = host.fingerprint([...story, ...records]);
+  const holder = new RegExp(`^(\\./|# file: )${state}(\\||$)`);
+  const timeless = records.map((path) => {
+    const text = readFileSync(host.path(path), 'utf8').replace(/"(created|activated)": "[^"]*"/g, '"$1": ""');
+    return `${path} ${lstatSync(host.path(path)).mode.toString(8)} ${createHash('sha256').update(text).digest('hex')}`;
+  });
+  return [...lines.filter((line) => !holder.test(line)), ...timeless].sort();
+}
+
+function listRecords(host: TreeHost): string[] {
+  const folder = `${state}/generations`;
+  const numbers = existsSync(host.path(folder)) ? readdirSync(host.path(folder)) : [];
+  return numbers.flatMap((number) => ['manifest.json', 'record.json'].map((name) => `${folder}/${number}/${name}`)).filter((path) => existsSync(host.path(path)));
+}
+
+/** What is wrong with the tree at this very moment, were our program deleted and the host booted: promise 1. */
+export function bootable(host: TreeHost): string[] {
+  const problems: string[] = [];
+  const text = readFileSync(host.path('etc/containerd/config.toml'), 'utf8');
+  const dump = dumpOf(host);
+  if (dump === undefined) problems.push('containerd does not load its configuration');
+  else if (!/runtimes\.runc\]/.test(dump)) problems.push('runc is gone from the effective configuration');
+  const pointer = host.path('etc/kata-sysext/current');
+  const target = lstatSync(pointer, { throwIfNoEntry: false }) === undefined ? undefined : readlinkSync(pointer);
+  if (target === undefined) return text.includes('/etc/kata-sysext/current') ? [...problems, 'the engine names files that are not there'] : problems;
+  const generation = host.path(target);
+  if (!existsSync(join(generation, 'manifest.json'))) return [...problems, `${target} is no generation`];
+  const payload = host.path(readlinkSync(join(generation, 'payload')));
+  if (!existsSync(join(payload, 'runtime-rs/bin/containerd-shim-kata-v2'))) problems.push(`the shim of ${target} is not there`);
+  if (!existsSync(join(generation, 'config/kata-qemu-runtime-rs/configuration.toml'))) problems.push(`the configuration of ${target} is not there`);
+  return problems;
+}
+
+/** The effective configuration by the engine's own binary, of a copy whose imports lead into the tree. */
+function dumpOf(host: TreeHost): string | undefined {
+  const copy = scratch('dump');
+  mkdirSync(join(copy, 'etc'));
+  execFileSync('cp', ['-a', host.path('etc/containerd'), join(copy, 'etc/containerd')]);
+  const main = join(copy, 'etc/containerd/config.toml');
+  writeFileSync(main, readFileSync(main, 'utf8').replaceAll('"/etc/containerd/', `"${copy}/etc/containerd/`));
+  const ran = spawnSync('/usr/bin/containerd', ['-c', main, 'config', 'dump'], { encoding: 'utf8' });
+  rmSync(copy, { recursive: true });
+  return ran.status === 0 ? ran.stdout : undefined;
+}
