@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { handlerTable, pluginTable } from '../../cli/engines/containerd/handlers.ts';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import { readings, sameSettings, union } from '../../cli/engines/toml/index.ts';
-import type { Wiring, WiringPlan } from '../../cli/engines/types.ts';
+import type { FileChange, Wiring, WiringPlan } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { type EngineTree, engineTree, handler, instanceOf, realData } from '../support/engineTree.ts';
 
@@ -20,6 +20,10 @@ afterEach(async () => tree?.remove());
 
 async function plan(version: string | undefined, names: string[], recorded?: Wiring): Promise<WiringPlan> {
   return containerd.plan(tree.host, instanceOf(version), names.map(handler), recorded);
+}
+
+function newText(change: FileChange | undefined): string {
+  return change === undefined || change.after === 'absent' ? '' : change.after.text;
 }
 
 async function code(promise: Promise<unknown>): Promise<string> {
@@ -298,7 +302,7 @@ describe('engines/containerd: the set of files', () => {
       changes.map((change) => change.path),
       ['/etc/containerd/conf.d/10-cri.toml'],
     );
-    assert.match((changes[0]?.after as { text: string }).text, /runtimes\.runc\]/);
+    assert.match(newText(changes[0]), /runtimes\.runc\]/);
     assert.equal(unknown, 'engine-unsupported');
   });
 
@@ -397,7 +401,7 @@ describe('engines/containerd: the set of files', () => {
 
     const { changes } = await plan('2.3.1', ['kata-qemu']);
 
-    assert.match((changes[0]?.after as { text: string }).text, /^version = 4\n\n\[plugins\."io\.containerd\.cri\.v1\.runtime"/m);
+    assert.match(newText(changes[0]), /^version = 4\n\n\[plugins\."io\.containerd\.cri\.v1\.runtime"/m);
   });
 
   it('accepts parents by dotted keys, as all daemons do', async () => {
@@ -571,7 +575,7 @@ describe('engines/containerd: what others edit meanwhile', () => {
     assert.deepEqual(newer.changes, []);
     assert.equal(newer.wiring?.key, wiring.key);
     assert.notEqual(migrated.wiring?.key, wiring.key);
-    assert.match((migrated.changes.at(-1)?.after as { text: string }).text, /version = 3/);
+    assert.match(newText(migrated.changes.at(-1)), /version = 3/);
   });
 
   it('goes from a drop-in to a block when containerd goes back to 1.x', async () => {

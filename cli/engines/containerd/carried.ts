@@ -6,7 +6,7 @@ import { effectiveConfig } from './dump.ts';
 import type { ConfigSet, LoadedFile } from './loader.ts';
 import { type Merging, runtimesOf, runtimesPath } from './schema.ts';
 
-/** What 1.x has when no file names a runtime (tried with 1.6.20 and 1.7.24: only these two differ from zero values). */
+/** What 1.x has when no file names a runtime: all else is zero in the dumps of 1.6.20 and 1.7.24 (1.7 fills sandbox_mode when it starts). */
 const documentedDefault: TomlTable = { runc: { runtime_type: 'io.containerd.runc.v2', options: { SystemdCgroup: false } } };
 
 export interface CarryInput {

@@ -27,11 +27,8 @@ type Method = (request: object, options: { deadline: Date }, answer: (error: Ser
 /** A client for the socket at a real path of this machine. Nothing is connected until the first call. */
 export async function openCri(socketPath: string, deadlineMs: number): Promise<Cri> {
   // The default export is the whole CommonJS module; a bundle of ES modules has nothing else of it.
-  const [{ default: grpc }, { default: loader }, { default: protobuf }] = await Promise.all([
-    import('@grpc/grpc-js'),
-    import('@grpc/proto-loader'),
-    import('protobufjs'),
-  ]);
+  const modules = await Promise.all([import('@grpc/grpc-js'), import('@grpc/proto-loader'), import('protobufjs')]);
+  const [grpc, loader, protobuf] = [exportsOf(modules[0]), exportsOf(modules[1]), exportsOf(modules[2])];
   const { root } = protobuf.parse(asset('templates/cri.proto'), { keepCase: true });
   const options = { keepCase: true, longs: String, enums: String, defaults: true, arrays: true, objects: true };
   const definition = loader.fromJSON(root.toJSON(), options);
@@ -74,6 +71,14 @@ export async function openCri(socketPath: string, deadlineMs: number): Promise<C
     containerStatus: (id) => call('ContainerStatus', { container_id: id, verbose: true }),
     close: () => client.close(),
   };
+}
+
+/**
+ * What a CommonJS package exports. Node gives it as `default`; tsx does not for packages that were once ES modules (`__esModule`); the
+ * bundle gives either.
+ */
+function exportsOf<T extends object>(module: T): T {
+  return 'default' in module && typeof module.default === 'object' && module.default !== null ? (module.default as T) : module;
 }
 
 function failure(call: string, socket: string, error: ServiceError): KataError {
