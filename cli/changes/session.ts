@@ -1,7 +1,7 @@
 import { KataError } from '../errors/index.ts';
 import { isLocked, takeLock } from '../host/index.ts';
 import { deploymentNow } from '../facts/index.ts';
-import { lockFile, sweep } from '../store/index.ts';
+import { lockFile, stateFolder, sweep, tidy } from '../store/index.ts';
 import { openEntries, type Recovered, recover } from '../transaction/index.ts';
 import type { ChangeOptions, Context } from './types.ts';
 
@@ -10,15 +10,28 @@ const foreignLocks: { path: string; owner: string }[] = [{ path: '/run/lock/kata
 
 /** Runs a changing verb: root, our lock, nobody else's; an interrupted change is settled first. Our folders go away if nothing is in them. */
 export async function underLock<T>(context: Context, verb: string, options: ChangeOptions, work: (settled: Recovered[]) => Promise<T>): Promise<T> {
-  const { host, emit } = context;
+  const { host } = context;
   needRoot(context, verb);
   const lock = await takeLock(host, lockFile, verb, options.waitSeconds);
   try {
     await refuseForeignLocks(context);
     return await work(await settle(context, options));
   } finally {
-    await sweep(host).catch((error: unknown) => emit({ kind: 'warning', text: `our empty folders stay: ${String(error)}` }));
+    await leaveNothing(context);
     await lock.release();
+  }
+}
+
+/** What a refused or failed change left in our folders; with a change still open, that is the next one's business. */
+async function leaveNothing({ host, emit }: Context): Promise<void> {
+  try {
+    if ((await openEntries(host)).length > 0) return;
+    await tidy(host);
+    await sweep(host);
+    // An offline tree has no kernel that labels new files by their folder.
+    if (!host.live) await host.relabel([stateFolder]);
+  } catch (error) {
+    emit({ kind: 'warning', text: `something stays in our folders: ${String(error)}` });
   }
 }
 

@@ -1,5 +1,5 @@
-import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import fs from 'fs-extra';
 import { asset } from '../assets/index.ts';
 
 /** The first bytes of an ELF program for x86-64: enough to tell the architecture of a tree. It cannot run, and nothing here does. */
@@ -15,10 +15,10 @@ export async function makeHostTree(root: string): Promise<void> {
     ['etc/containerd/config.toml', asset('templates/try/containerd.toml'), 0o640],
   ];
   for (const [path, content, mode] of files) await put(join(root, path), content, mode);
-  for (const folder of ['var/usrlocal', 'var/lib', 'var/opt']) await mkdir(join(root, folder), { recursive: true });
-  await symlink('../var/usrlocal', join(root, 'usr/local'));
-  await symlink('var/opt', join(root, 'opt'));
-  await symlink('../usr/lib/os-release', join(root, 'etc/os-release'));
+  for (const folder of ['var/usrlocal', 'var/lib', 'var/opt']) await fs.ensureDir(join(root, folder));
+  await fs.symlink('../var/usrlocal', join(root, 'usr/local'));
+  await fs.symlink('var/opt', join(root, 'opt'));
+  await fs.symlink('../usr/lib/os-release', join(root, 'etc/os-release'));
 }
 
 /** A release of some kilobytes in the layout of kata-static, as an unpacked folder. Its programs are stand-ins that only have bytes. */
@@ -37,13 +37,12 @@ export async function makeRelease(folder: string, version: string): Promise<void
     ['share/kata-containers/vmlinux-nvidia-gpu.container', 'a kernel that the default handler does not need, so it is left out\n'],
   ];
   for (const [path, content, mode] of files) await put(join(kata, path), content, mode);
-  await symlink(`vmlinux-${version}`, join(kata, 'share/kata-containers/vmlinux.container'));
-  await symlink(`kata-${version}.image`, join(kata, 'share/kata-containers/kata-containers.img'));
-  await symlink('configuration-qemu-runtime-rs.toml', join(kata, defaults, 'configuration.toml'));
+  await fs.symlink(`vmlinux-${version}`, join(kata, 'share/kata-containers/vmlinux.container'));
+  await fs.symlink(`kata-${version}.image`, join(kata, 'share/kata-containers/kata-containers.img'));
+  await fs.symlink('configuration-qemu-runtime-rs.toml', join(kata, defaults, 'configuration.toml'));
 }
 
 async function put(path: string, content: string | Buffer, mode = 0o644): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, content);
-  await chmod(path, mode);
+  await fs.outputFile(path, content);
+  await fs.chmod(path, mode);
 }

@@ -15,6 +15,8 @@ export const programs: Record<string, string> = {
   setfattr: 'attr',
   getfattr: 'attr',
   journalctl: 'systemd',
+  restorecon: 'policycoreutils',
+  setfiles: 'policycoreutils',
 };
 
 /** Searched in this order and nowhere else, so that nobody's PATH decides what root runs. */

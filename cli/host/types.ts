@@ -92,6 +92,8 @@ export interface Host extends HostView {
   rmdir(path: HostPath): Promise<void>;
   /** Removes a whole tree of ours, without following links. Nothing happens when it is not there. */
   removeTree(path: HostPath): Promise<void>;
+  /** Gives these paths, and all below them, the labels of the host's own policy; nothing happens without SELinux. */
+  relabel(paths: HostPath[]): Promise<void>;
   /** Syncs the whole file system that holds `path`. */
   syncFileSystem(path: HostPath): Promise<void>;
   /** Stops here when the environment names this point (specs only): see `failpoints.ts`. */

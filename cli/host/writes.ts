@@ -4,6 +4,7 @@ import { errnoOf } from '../errors/index.ts';
 import { failpoints } from './failpoints.ts';
 import { runProgram } from './programs.ts';
 import { openView } from './reads.ts';
+import { relabel } from './relabel.ts';
 import type { FileMeta, Host } from './types.ts';
 
 /** Where a new file or link stands until it is renamed into place. */
@@ -70,6 +71,7 @@ export function openHost(root: string, env: Readonly<Record<string, string | und
       await removeTree(real);
       await syncFolder(posix.dirname(real)).catch(ignoreAbsent);
     },
+    relabel: (paths) => relabel(view, paths),
     syncFileSystem: async (path) => {
       await runProgram('sync', ['--file-system', await at(path)]);
     },

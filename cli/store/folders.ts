@@ -22,6 +22,7 @@ export async function ensureFolder(host: Host, path: HostPath, mode = 0o755): Pr
   await ensureFolder(host, parent);
   if (!path.startsWith(`${stateFolder}/`) && path !== stateFolder) await noteFolder(host, path);
   await host.mkdir(path, mode);
+  await host.relabel([path]);
 }
 
 /** Makes the folders below /var and, for payloads, `root`. */

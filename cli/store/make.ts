@@ -66,5 +66,6 @@ export async function makeGeneration(host: Host, manifest: GenerationManifest, c
   await symlink(manifest.payloadFolder, await host.locate(`${folder}/payload`));
   await writeJson(host, `${folder}/manifest.json`, manifest);
   await writeRecord(host, number, { state: 'preparing' });
+  await host.relabel([generationsFolder]);
   await host.failpoint('store/generation/after');
 }

@@ -18,11 +18,12 @@ export const pointer: HostPath = `${etcFolder}/current`;
 export const fragmentsFolder: HostPath = '/etc/kata-containers';
 
 /**
- * The folder that holds payloads and their staging. On ostree hosts it lies below /usr/local (→ /var/usrlocal), where the stock contexts of
- * both policy families give bin_t, so that a relabel changes nothing (facts/lab.md §14); elsewhere it is our own folder in /var.
+ * The folder that holds payloads and their staging. On ostree hosts, and wherever a policy is loaded, it lies below /usr/local (on ostree
+ * → /var/usrlocal): its stock labels (bin_t, lib_t, usr_t) are ones that a VMM may read and execute, and a relabel changes nothing there.
+ * Below /var everything would be var_lib_t, which a VMM may not even read (facts/immutable.md §13). Elsewhere it is our own folder in /var.
  */
-export function payloadRoot(ostree: boolean): HostPath {
-  return ostree ? '/usr/local/libexec/kata-sysext' : stateFolder;
+export function payloadRoot(labelled: boolean): HostPath {
+  return labelled ? '/usr/local/libexec/kata-sysext' : stateFolder;
 }
 
 export function payloadFolder(root: HostPath, digest: Digest): HostPath {

@@ -118,6 +118,8 @@ async function seal(host: Host, manifest: PayloadManifest, tree: HostPath, disca
     await writeJson(host, payloadManifest(manifest.digest), manifest);
     await host.failpoint('store/seal/between');
     await host.rename(tree, manifest.folder);
+    await host.relabel([manifest.root]);
+    await host.syncFileSystem(manifest.folder);
     await host.failpoint('store/seal/after');
   }
   await discard();

@@ -40,7 +40,8 @@ export async function tidy(host: Host): Promise<void> {
   for (const root of roots) await host.removeTree(stagingFolder(root));
   await host.removeTree(scratchFolder);
   for (const folder of [stateFolder, generationsFolder, manifestsFolder, historyFolder, journalFolder]) await dropTemporaries(host, folder);
-  for (const name of (await host.readdir(generationsFolder)).filter((each) => /^[1-9]\d*$/.test(each))) {
+  const active = await activeNumber(host);
+  for (const name of (await host.readdir(generationsFolder)).filter((each) => /^[1-9]\d*$/.test(each) && Number(each) !== active)) {
     const record = await readJson<{ schema: number; state: string }>(host, `${generationsFolder}/${name}/record.json`);
     if (record === undefined || record.state === 'preparing') await dropGeneration(host, Number(name));
   }

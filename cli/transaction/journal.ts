@@ -23,7 +23,21 @@ export async function begin(host: Host, intent: Intent): Promise<void> {
   const folder = entryFolder(intent.id);
   if ((await host.lstat(journalFolder)) === undefined) await host.mkdir(journalFolder, 0o700);
   await host.mkdir(folder, 0o700);
+  await host.writeFile(`${folder}/${ballast}`, Buffer.alloc(ballastBytes + textBytes(intent)), { mode: 0o600 });
   await writeJson(host, `${folder}/intent.json`, intent);
+}
+
+/** Room that a change keeps for its own undo: on a disk that ran full meanwhile, files could not be put back without it. */
+const ballast = 'ballast';
+const ballastBytes = 128 * 1024;
+
+function textBytes(intent: Intent): number {
+  return 4 * intent.steps.reduce((sum, step) => sum + ('text' in step ? (step.text ?? '').length : 0), 0);
+}
+
+/** Before an undo writes anything. */
+export function dropBallast(host: Host, id: number): Promise<void> {
+  return host.unlink(`${entryFolder(id)}/${ballast}`);
 }
 
 export function readIntent(host: HostView, id: number): Promise<Intent | undefined> {

@@ -1,7 +1,7 @@
 import type { Host } from '../host/index.ts';
 import { tidy, writeHistory } from '../store/index.ts';
 import { cleanUp } from './afterwards.ts';
-import { endEntry, isCommitted, openEntries, readIntent, refuseForeign } from './journal.ts';
+import { dropBallast, endEntry, isCommitted, openEntries, readIntent, refuseForeign } from './journal.ts';
 import { closeUndone } from './run.ts';
 import type { Intent, Outcome } from './types.ts';
 import { undo } from './undo.ts';
@@ -31,7 +31,8 @@ export async function recover(host: Host, here: { machine: string; deployment: s
     await host.failpoint('recover/entry');
     settled.push((await isCommitted(host, id)) ? await finish(host, intent) : await takeBack(host, intent));
   }
-  await tidy(host);
+  // A generation of a change that is still open must not look like rubbish.
+  if ((await openEntries(host)).length === 0) await tidy(host);
   return settled;
 }
 
@@ -56,6 +57,7 @@ async function finish(host: Host, intent: Intent): Promise<Recovered> {
 }
 
 async function takeBack(host: Host, intent: Intent): Promise<Recovered> {
+  await dropBallast(host, intent.id).catch(() => undefined);
   const undone = await undo(host, intent);
   const outcome: Outcome = {
     result: undone.leftovers.length === 0 ? 'undone' : 'not-restored',

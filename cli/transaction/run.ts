@@ -3,7 +3,7 @@ import type { Host } from '../host/index.ts';
 import type { Emit } from '../report/events.ts';
 import { dropGeneration, tidy, writeHistory } from '../store/index.ts';
 import { cleanUp } from './afterwards.ts';
-import { begin, commit, endEntry, entryFolder, retractCommit, undoStore, writeStep } from './journal.ts';
+import { begin, commit, dropBallast, endEntry, entryFolder, retractCommit, undoStore, writeStep } from './journal.ts';
 import { describe, kindOf } from './steps/index.ts';
 import type { Intent, Leftover, Outcome, Step } from './types.ts';
 import { undo } from './undo.ts';
@@ -23,10 +23,10 @@ export interface Gate {
  */
 export async function runTransaction(host: Host, intent: Intent, gate: Gate, emit: Emit, signal: AbortSignal): Promise<Outcome> {
   const restarted: string[] = [];
-  await host.failpoint('journal/begin/before');
-  await begin(host, intent);
-  await host.failpoint('journal/begin/after');
   try {
+    await host.failpoint('journal/begin/before');
+    await begin(host, intent);
+    await host.failpoint('journal/begin/after');
     for (const [index, step] of intent.steps.entries()) {
       stopIfAsked(signal);
       if (step.kind === 'restart') await gate.beforeRestart();
@@ -84,6 +84,7 @@ async function putBack(host: Host, intent: Intent, gate: Gate, emit: Emit, error
     return { result: 'not-restored', error, restarted, leftovers: [{ path: entryFolder(intent.id), found, next: 'kata-sysext recover', retry: true }], evidence: [] };
   }
   const evidence = await gate.evidence().catch((why: unknown) => [`no evidence: ${String(why)}`]);
+  await dropBallast(host, intent.id).catch(() => undefined);
   const undone = await undo(host, intent);
   const outcome: Outcome = {
     result: undone.leftovers.length === 0 ? 'undone' : 'not-restored',
@@ -98,13 +99,15 @@ async function putBack(host: Host, intent: Intent, gate: Gate, emit: Emit, error
 
 /** After an undo: what the change made goes away, history keeps the story, the journal entry goes unless a retry can help. */
 export async function closeUndone(host: Host, intent: Intent, outcome: Outcome): Promise<void> {
-  await note(host, intent, outcome);
+  // On a full disk there is room for the story only after the rest is gone.
+  const noted = await note(host, intent, outcome).then(() => true, () => false);
   await host.failpoint('undo/noted');
   if (outcome.leftovers.some((leftover: Leftover) => leftover.retry)) return;
   if (intent.made && intent.to !== undefined) await dropGeneration(host, intent.to);
   await host.failpoint('undo/dropped');
   await endEntry(host, intent.id);
   await tidy(host);
+  if (!noted) await note(host, intent, outcome).catch(() => undefined);
 }
 
 async function note(host: Host, intent: Intent, outcome: Outcome): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Host, HostView } from '../host/index.ts';
 import { readStep, undoStore } from './journal.ts';
 import { describe, kindOf } from './steps/index.ts';
-import type { Intent, Leftover, RestartStep, Step } from './types.ts';
+import type { Intent, Leftover, Place, RestartStep, Step, Undo } from './types.ts';
 import { bringUp } from './units.ts';
 
 /**
@@ -16,11 +16,11 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
     if (entry === undefined) continue;
     if (step.kind === 'restart') engine = step;
     await host.failpoint(`undo/${step.kind}/before`);
-    const kind = kindOf(step);
-    await kind.revert(host, step, entry.undo, undoStore(host, intent.id, index)).catch((error: unknown) => {
+    const place = await putBack(host, intent, index, step, entry.undo).catch((error: unknown) => {
       leftovers.push({ path: 'path' in step ? step.path : step.unit, found: `could not undo “${describe(step)}”: ${String(error)}`, next: 'kata-sysext recover', retry: true });
+      return 'before' as const;
     });
-    if ((await kind.look(host, step, entry.undo)) === 'other' && !(await oursGone(host, step))) {
+    if (place === 'other') {
       leftovers.push({
         path: 'path' in step ? step.path : step.unit,
         found: `edited by somebody else during the change; before it had ${'before' in step ? step.before : 'another content'}`,
@@ -35,6 +35,13 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
   const { problems } = await bringUp(host, engine);
   for (const problem of problems) leftovers.push({ path: engine.unit, found: problem, next: `systemctl restart ${engine.unit}`, retry: false });
   return { restarted: [engine.unit], leftovers };
+}
+
+async function putBack(host: Host, intent: Intent, index: number, step: Step, found: Undo): Promise<Place> {
+  const kind = kindOf(step);
+  await kind.revert(host, step, found, undoStore(host, intent.id, index));
+  const place = await kind.look(host, step, found);
+  return place === 'other' && (await oursGone(host, step)) ? 'before' : place;
 }
 
 /** A foreign file that somebody edited meanwhile is restored as far as it is our business when nothing of ours stands in it. */

@@ -7,7 +7,7 @@ import { containerd } from '../../cli/engines/containerd/index.ts';
 import { readings, sameSettings, union } from '../../cli/engines/toml/index.ts';
 import type { FileChange, Wiring, WiringPlan } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
-import { type EngineTree, engineTree, handler, instanceOf, realData } from '../support/engineTree.ts';
+import { type EngineTree, handler, instanceOf, engineTree as makeTree, realData } from '../support/engineTree.ts';
 
 const main = '/etc/containerd/config.toml';
 const kata = [handler('kata-qemu'), handler('kata-clh')];
@@ -16,7 +16,13 @@ const newId = 'io.containerd.cri.v1.runtime';
 const runc = { runc: { runtime_type: 'io.containerd.runc.v2', options: { SystemdCgroup: false } } };
 
 let tree: EngineTree;
-afterEach(async () => tree?.remove());
+let made: EngineTree[] = [];
+
+async function engineTree(files: Record<string, string | Buffer> = {}): Promise<EngineTree> {
+  const one = await makeTree(files);
+  made.push(one);
+  return one;
+}
 
 async function plan(version: string | undefined, names: string[], recorded?: Wiring): Promise<WiringPlan> {
   return containerd.plan(tree.host, instanceOf(version), names.map(handler), recorded);
@@ -72,108 +78,117 @@ const realFiles: [string, string, string][] = [
   ['talos-kata-dropin.part', v1, v1],
 ];
 
-describe('engines/containerd: real configuration files', () => {
-  for (const [file, on1, on2] of realFiles) {
-    for (const [version, wanted] of [
-      ['1.7.24', on1],
-      ['2.1.9', on2],
-    ] as const) {
-      it(`${file} with ${version}: ${wanted}`, async function () {
-        const data = realData();
-        if (data === undefined) {
-          console.log('      skipped: there is no ../shared/real-data beside this checkout');
-          this.skip();
-        }
-        const bytes = readFileSync(join(data, 'cri/containerd', file));
-        tree = await engineTree({ [main]: bytes });
-        if (wanted.startsWith('engine-')) {
-          const [wantedCode, reason] = wanted.split(': ') as [string, string];
+describe('engines/containerd: plans', () => {
+  // Made by each spec; a spec that made none has nothing to remove.
+  beforeEach(() => {
+    made = [];
+  });
+  afterEach(async () => {
+    for (const one of made) await one.remove();
+  });
 
-          await assert.rejects(
-            plan(version, ['kata-qemu']),
-            (error) => error instanceof KataError && error.code === wantedCode && error.message.includes(reason),
+  describe('engines/containerd: real configuration files', () => {
+    for (const [file, on1, on2] of realFiles) {
+      for (const [version, wanted] of [
+        ['1.7.24', on1],
+        ['2.1.9', on2],
+      ] as const) {
+        it(`${file} with ${version}: ${wanted}`, async function () {
+          const data = realData();
+          if (data === undefined) {
+            console.log('      skipped: there is no ../shared/real-data beside this checkout');
+            this.skip();
+          }
+          const bytes = readFileSync(join(data, 'cri/containerd', file));
+          tree = await engineTree({ [main]: bytes });
+          if (wanted.startsWith('engine-')) {
+            const [wantedCode, reason] = wanted.split(': ') as [string, string];
+
+            await assert.rejects(
+              plan(version, ['kata-qemu']),
+              (error) => error instanceof KataError && error.code === wantedCode && error.message.includes(reason),
+            );
+
+            return;
+          }
+          const before = tree.everything();
+
+          const install = await plan(version, ['kata-qemu', 'kata-clh']);
+          await tree.apply(install);
+          const installed = await tree.read(main);
+          const again = await plan(version, ['kata-qemu', 'kata-clh'], install.wiring);
+          const fewer = await plan(version, ['kata-clh'], install.wiring);
+          await tree.apply(fewer);
+          const more = await plan(version, ['kata-qemu', 'kata-clh'], fewer.wiring);
+          await tree.apply(more);
+          const back = await tree.read(main);
+          const remove = await plan(version, [], more.wiring);
+          await tree.apply(remove);
+
+          assert.equal(install.wiring?.method, wanted);
+          assert.deepEqual(again.changes, []);
+          assert.equal(back, installed);
+          assert.equal(more.wiring?.key, install.wiring.key);
+          assert.notEqual(fewer.wiring?.key, install.wiring.key);
+          assert.deepEqual(tree.everything(), before);
+          assert.deepEqual(
+            [install, again, fewer, more, remove].flatMap(({ findings }) => findings),
+            [],
           );
-
-          return;
-        }
-        const before = tree.everything();
-
-        const install = await plan(version, ['kata-qemu', 'kata-clh']);
-        await tree.apply(install);
-        const installed = await tree.read(main);
-        const again = await plan(version, ['kata-qemu', 'kata-clh'], install.wiring);
-        const fewer = await plan(version, ['kata-clh'], install.wiring);
-        await tree.apply(fewer);
-        const more = await plan(version, ['kata-qemu', 'kata-clh'], fewer.wiring);
-        await tree.apply(more);
-        const back = await tree.read(main);
-        const remove = await plan(version, [], more.wiring);
-        await tree.apply(remove);
-
-        assert.equal(install.wiring?.method, wanted);
-        assert.deepEqual(again.changes, []);
-        assert.equal(back, installed);
-        assert.equal(more.wiring?.key, install.wiring.key);
-        assert.notEqual(fewer.wiring?.key, install.wiring.key);
-        assert.deepEqual(tree.everything(), before);
-        assert.deepEqual(
-          [install, again, fewer, more, remove].flatMap(({ findings }) => findings),
-          [],
-        );
-        await judgeInstalled(bytes.toString(), installed, install, file);
-      });
+          await judgeInstalled(bytes.toString(), installed, install, file);
+        });
+      }
     }
+
+    it('knows every file of the folder', function () {
+      const data = realData();
+      if (data === undefined) {
+        console.log('      skipped: there is no ../shared/real-data beside this checkout');
+        this.skip();
+      }
+
+      const names = realFiles.map(([file]) => file);
+
+      assert.deepEqual(names, [...new Set(names)]);
+      for (const name of names) assert.ok(readFileSync(join(data, 'cri/containerd', name)));
+    });
+  });
+
+  /** The main file says what it said and our tables (or our import); by both parsers. */
+  async function judgeInstalled(before: string, after: string, install: WiringPlan, file: string): Promise<void> {
+    const names = ['kata-qemu', 'kata-clh'];
+    const carried =
+      ['rcm-version-only.toml', 'nvidia-ctk-empty.toml'].includes(file) &&
+      install.wiring?.method === 'range' &&
+      !after.includes('version = 3')
+        ? runc
+        : {};
+    const version = file === 'nvidia-ctk-empty.toml' ? { version: after.includes('version = 3') ? 3 : 2 } : {};
+    const plugin = after.includes('version = 3') ? newId : oldId;
+    const added =
+      install.wiring?.method === 'range'
+        ? union(version, pluginTable(plugin, runtimes(names, carried)))
+        : install.wiring?.method === 'drop-in'
+          ? {}
+          : { imports: ['/etc/containerd/kata-sysext*.toml'] };
+    const was = readings(before, file);
+    for (const [index, is] of readings(after, file).entries()) assert.ok(sameSettings(is, union(was[index]!, added)), file);
   }
 
-  it('knows every file of the folder', function () {
-    const data = realData();
-    if (data === undefined) {
-      console.log('      skipped: there is no ../shared/real-data beside this checkout');
-      this.skip();
-    }
+  describe('engines/containerd: whole files', () => {
+    it('writes the drop-in of 2.x with the schema and the plugin of the main file', async () => {
+      tree = await engineTree({ [main]: 'version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n' });
 
-    const names = realFiles.map(([file]) => file);
+      const { wiring, changes, makeFolders } = await plan('2.1.9', ['kata-qemu']);
 
-    assert.deepEqual(names, [...new Set(names)]);
-    for (const name of names) assert.ok(readFileSync(join(data, 'cri/containerd', name)));
-  });
-});
-
-/** The main file says what it said and our tables (or our import); by both parsers. */
-async function judgeInstalled(before: string, after: string, install: WiringPlan, file: string): Promise<void> {
-  const names = ['kata-qemu', 'kata-clh'];
-  const carried =
-    ['rcm-version-only.toml', 'nvidia-ctk-empty.toml'].includes(file) &&
-    install.wiring?.method === 'range' &&
-    !after.includes('version = 3')
-      ? runc
-      : {};
-  const version = file === 'nvidia-ctk-empty.toml' ? { version: after.includes('version = 3') ? 3 : 2 } : {};
-  const plugin = after.includes('version = 3') ? newId : oldId;
-  const added =
-    install.wiring?.method === 'range'
-      ? union(version, pluginTable(plugin, runtimes(names, carried)))
-      : install.wiring?.method === 'drop-in'
-        ? {}
-        : { imports: ['/etc/containerd/kata-sysext*.toml'] };
-  const was = readings(before, file);
-  for (const [index, is] of readings(after, file).entries()) assert.ok(sameSettings(is, union(was[index]!, added)), file);
-}
-
-describe('engines/containerd: whole files', () => {
-  it('writes the drop-in of 2.x with the schema and the plugin of the main file', async () => {
-    tree = await engineTree({ [main]: 'version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n' });
-
-    const { wiring, changes, makeFolders } = await plan('2.1.9', ['kata-qemu']);
-
-    assert.deepEqual(makeFolders, [{ path: '/etc/containerd/conf.d', mode: 0o755 }]);
-    assert.deepEqual(wiring?.folders, ['/etc/containerd/conf.d']);
-    assert.equal(changes.length, 1);
-    assert.deepEqual(changes[0], {
-      path: '/etc/containerd/conf.d/kata-sysext.toml',
-      before: 'absent',
-      after: {
-        text: `# Written by kata-sysext and recorded by its exact text; "kata-sysext uninstall" removes it.
+      assert.deepEqual(makeFolders, [{ path: '/etc/containerd/conf.d', mode: 0o755 }]);
+      assert.deepEqual(wiring?.folders, ['/etc/containerd/conf.d']);
+      assert.equal(changes.length, 1);
+      assert.deepEqual(changes[0], {
+        path: '/etc/containerd/conf.d/kata-sysext.toml',
+        before: 'absent',
+        after: {
+          text: `# Written by kata-sysext and recorded by its exact text; "kata-sysext uninstall" removes it.
 version = 3
 
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.kata-qemu]
@@ -186,24 +201,24 @@ container_annotations = ["io.katacontainers.*"]
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.kata-qemu.options]
 ConfigPath = "/etc/kata-sysext/current/config/kata-qemu/configuration.toml"
 `,
-      },
-      foreign: false,
-      ours: [wiring?.marks[0]?.text],
-      tmpDir: '/etc/kata-sysext',
+        },
+        foreign: false,
+        ours: [wiring?.marks[0]?.text],
+        tmpDir: '/etc/kata-sysext',
+      });
     });
-  });
 
-  it('appends one block on 1.x, with the runc that the daemon would lose', async () => {
-    tree = await engineTree({ [main]: '# mine\nversion = 2\n' });
+    it('appends one block on 1.x, with the runc that the daemon would lose', async () => {
+      tree = await engineTree({ [main]: '# mine\nversion = 2\n' });
 
-    const { changes } = await plan('1.7.24', ['kata-qemu']);
+      const { changes } = await plan('1.7.24', ['kata-qemu']);
 
-    assert.deepEqual(
-      changes.map((change) => change.path),
-      [main],
-    );
-    assert.deepEqual(changes[0]?.after, {
-      text: `# mine
+      assert.deepEqual(
+        changes.map((change) => change.path),
+        [main],
+      );
+      assert.deepEqual(changes[0]?.after, {
+        text: `# mine
 version = 2
 
 # BEGIN kata-sysext: this block is recorded by its exact text; "kata-sysext uninstall" takes it out again.
@@ -224,369 +239,370 @@ container_annotations = ["io.katacontainers.*"]
 ConfigPath = "/etc/kata-sysext/current/config/kata-qemu/configuration.toml"
 # END kata-sysext
 `,
+      });
+    });
+
+    for (const [name, text] of [
+      ['CRLF', 'version = 2\r\n# end\r\n'],
+      ['CRLF without a final line end', '# c\r\nversion = 2\r\n[debug]\r\nlevel = "info"'],
+      ['byte order mark', '\ufeffversion = 2\n'],
+      ['no final line end', 'version = 2'],
+      ['comments only', '# nothing\n  # at all'],
+      ['byte order mark only', '\ufeff'],
+      ['empty', ''],
+      ['blank lines', '\n\n'],
+    ] as const) {
+      for (const version of [undefined, '1.7.24', '2.1.9']) {
+        it(`gives the bytes back: ${name}, containerd ${version ?? 'unknown'}`, async () => {
+          tree = await engineTree({ [main]: text });
+          if (text.startsWith('\ufeff') && version === '2.1.9') {
+            assert.equal(await code(plan(version, ['kata-qemu'])), 'engine-config-invalid');
+            return;
+          }
+          const before = tree.everything();
+
+          const install = await plan(version, ['kata-qemu']);
+          await tree.apply(install);
+          const installed = await tree.read(main);
+          const again = await plan(version, ['kata-qemu'], install.wiring);
+          await tree.apply(await plan(version, [], install.wiring));
+
+          assert.ok(installed.startsWith(text.split(/\r?\n/)[0]!));
+          assert.equal(text.includes('\r\n') && /[^\r]\n/.test(installed), false);
+          assert.deepEqual(again.changes, []);
+          assert.deepEqual(tree.everything(), before);
+        });
+      }
+    }
+
+    it('makes the main file where there is none, and the folder for it', async () => {
+      tree = await engineTree({ '/etc/hostname': 'x\n' });
+      const before = tree.everything();
+
+      const install = await plan('1.7.24', ['kata-qemu']);
+      await tree.apply(install);
+      const [value] = readings(await tree.read(main), main);
+      await tree.apply(await plan('1.7.24', [], install.wiring));
+
+      assert.ok(sameSettings(value!, union({ version: 2 }, pluginTable(oldId, runtimes(['kata-qemu'], runc)))));
+      assert.deepEqual(install.makeFolders, [{ path: '/etc/containerd', mode: 0o755 }]);
+      assert.deepEqual(tree.everything(), before);
+    });
+
+    it('gives every handler a runtime_type by which containerd knows a virtual machine', () => {
+      for (const name of ['kata', 'kata-qemu', 'kata-qemu-runtime-rs', 'secure'])
+        assert.match(String(handlerTable(handler(name))['runtime_type']), /^io\.containerd\.kata[a-z-]*\.v2$/);
+    });
+
+    it('refuses names that are none', async () => {
+      tree = await engineTree({ [main]: 'version = 2\n' });
+
+      for (const name of ['', 'Kata', 'kata.qemu', 'kata"]\n', '-kata', 'k'.repeat(64)])
+        assert.equal(await code(plan('1.7.24', [name])), 'handler-unknown');
     });
   });
 
-  for (const [name, text] of [
-    ['CRLF', 'version = 2\r\n# end\r\n'],
-    ['CRLF without a final line end', '# c\r\nversion = 2\r\n[debug]\r\nlevel = "info"'],
-    ['byte order mark', '\ufeffversion = 2\n'],
-    ['no final line end', 'version = 2'],
-    ['comments only', '# nothing\n  # at all'],
-    ['byte order mark only', '\ufeff'],
-    ['empty', ''],
-    ['blank lines', '\n\n'],
-  ] as const) {
-    for (const version of [undefined, '1.7.24', '2.1.9']) {
-      it(`gives the bytes back: ${name}, containerd ${version ?? 'unknown'}`, async () => {
-        tree = await engineTree({ [main]: text });
-        if (text.startsWith('\ufeff') && version === '2.1.9') {
-          assert.equal(await code(plan(version, ['kata-qemu'])), 'engine-config-invalid');
-          return;
-        }
-        const before = tree.everything();
+  describe('engines/containerd: the set of files', () => {
+    it('edits the last loaded file that defines the CRI plugin on 1.x', async () => {
+      tree = await engineTree({
+        [main]: `version = 2\nimports = ["conf.d/*.toml"]\n[plugins."${oldId}".containerd.runtimes.runc]\nruntime_type = "io.containerd.runc.v2"\n`,
+        '/etc/containerd/conf.d/10-cri.toml': `[plugins."${oldId}"]\nsandbox_image = "x"\n`,
+        '/etc/containerd/conf.d/20-debug.toml': '[debug]\nlevel = "info"\n',
+      });
 
-        const install = await plan(version, ['kata-qemu']);
-        await tree.apply(install);
-        const installed = await tree.read(main);
-        const again = await plan(version, ['kata-qemu'], install.wiring);
-        await tree.apply(await plan(version, [], install.wiring));
+      const { changes } = await plan('1.7.24', ['kata-qemu']);
+      const unknown = await code(plan(undefined, ['kata-qemu']));
 
-        assert.ok(installed.startsWith(text.split(/\r?\n/)[0]!));
-        assert.equal(text.includes('\r\n') && /[^\r]\n/.test(installed), false);
-        assert.deepEqual(again.changes, []);
-        assert.deepEqual(tree.everything(), before);
+      assert.deepEqual(
+        changes.map((change) => change.path),
+        ['/etc/containerd/conf.d/10-cri.toml'],
+      );
+      assert.match(newText(changes[0]), /runtimes\.runc\]/);
+      assert.equal(unknown, 'engine-unsupported');
+    });
+
+    it('follows nested imports, loads no file twice, and finds a handler of somebody else there', async () => {
+      tree = await engineTree({
+        [main]: 'version = 2\nimports = ["/etc/containerd/config.toml", "a/*.toml"]\n',
+        '/etc/containerd/a/x.toml': 'version = 2\nimports = ["../b/y.toml"]\n',
+        '/etc/containerd/b/y.toml': `[plugins."${oldId}".containerd.runtimes.kata-qemu]\nruntime_type = "io.containerd.kata.v2"\n`,
+      });
+
+      const error = await plan('2.1.9', ['kata-qemu']).catch((reason: unknown) => reason);
+
+      assert.ok(error instanceof KataError);
+      assert.equal(error.code, 'engine-foreign-handler');
+      assert.match(error.message, /\/etc\/containerd\/b\/y\.toml/);
+    });
+
+    it('leaves a handler to its owner who defined it exactly as needed', async () => {
+      const theirs =
+        'version = 3\n[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.kata-qemu]\n' +
+        Object.entries(handlerTable(handler('kata-qemu')))
+          .map(([key, value]) => (key === 'options' ? '' : `${key} = ${JSON.stringify(value)}\n`))
+          .join('') +
+        `options = { ConfigPath = "${handler('kata-qemu').configuration}" }\n`;
+      tree = await engineTree({ [main]: theirs });
+
+      const { wiring, changes, findings } = await plan('2.1.9', ['kata-qemu']);
+
+      assert.deepEqual(changes, []);
+      assert.deepEqual(wiring?.marks, []);
+      assert.deepEqual(
+        findings.map(({ level }) => level),
+        ['info'],
+      );
+    });
+
+    const refused: [string, string, Record<string, string>, string][] = [
+      [
+        'mixed schemas',
+        '2.1.9',
+        { [main]: 'version = 2\nimports = ["a.toml"]\n', '/etc/containerd/a.toml': 'version = 3\n' },
+        'engine-config-mixed',
+      ],
+      ['a missing literal import', '2.1.9', { [main]: 'version = 3\nimports = ["/etc/none.toml"]\n' }, 'engine-config-invalid'],
+      ['schema 3 for 1.x', '1.7.24', { [main]: 'version = 3\n' }, 'engine-config-invalid'],
+      ['schema 4 for 2.1', '2.1.9', { [main]: 'version = 4\n' }, 'engine-config-invalid'],
+      ['schema 1', '1.7.24', { [main]: 'version = 1\n' }, 'engine-unsupported'],
+      ['containerd 1.5', '1.5.9', { [main]: 'version = 2\n' }, 'engine-unsupported'],
+      ['a disabled CRI', '1.7.24', { [main]: 'version = 2\ndisabled_plugins = ["cri"]\n' }, 'engine-unsupported'],
+      ['a disabled CRI without a schema (Docker)', '1.7.24', { [main]: 'disabled_plugins = ["cri"]\n' }, 'engine-unsupported'],
+      [
+        'an inline table',
+        '1.7.24',
+        { [main]: `version = 2\n[plugins."${oldId}".containerd]\nruntimes = { runc = { runtime_type = "x" } }\n` },
+        'engine-unsupported',
+      ],
+      ['a list of tables', '1.7.24', { [main]: `version = 2\n[[plugins."${oldId}".containerd.runtimes]]\nx = 1\n` }, 'engine-unsupported'],
+      ['imports that are no list', '2.1.9', { [main]: 'version = 3\nimports = "x"\n' }, 'engine-config-invalid'],
+      ['a version that is no integer', '2.1.9', { [main]: 'version = "3"\n' }, 'engine-config-invalid'],
+      ['TOML 1.1', '2.1.9', { [main]: 'version = 3\na = { b = 1, }\n' }, 'engine-config-invalid'],
+      [
+        'a folder in the place of a file',
+        '2.1.9',
+        { [main]: 'version = 3\nimports = ["d/*.toml"]\n', '/etc/containerd/d/x.toml/y': '' },
+        'engine-config-invalid',
+      ],
+      [
+        'a relative pattern that 1.6 reads differently',
+        '1.6.20',
+        { [main]: 'version = 2\nimports = ["d/*.toml"]\n', '/etc/containerd/d/x.toml': '' },
+        'engine-unsupported',
+      ],
+      [
+        'a file of our name',
+        '2.1.9',
+        { [main]: 'version = 3\nimports = ["conf.d/*.toml"]\n', '/etc/containerd/conf.d/kata-sysext.toml': '# theirs\n' },
+        'foreign-file',
+      ],
+    ];
+    for (const [name, version, files, wanted] of refused) {
+      it(`refuses ${name}`, async () => {
+        tree = await engineTree(files);
+
+        assert.equal(await code(plan(version, ['kata-qemu'])), wanted);
       });
     }
-  }
 
-  it('makes the main file where there is none, and the folder for it', async () => {
-    tree = await engineTree({ '/etc/hostname': 'x\n' });
-    const before = tree.everything();
+    it('refuses bytes that are no UTF-8, for an edit could not keep them', async () => {
+      tree = await engineTree({ [main]: Buffer.from('version = 2 # \xff\n', 'latin1') });
 
-    const install = await plan('1.7.24', ['kata-qemu']);
-    await tree.apply(install);
-    const [value] = readings(await tree.read(main), main);
-    await tree.apply(await plan('1.7.24', [], install.wiring));
-
-    assert.ok(sameSettings(value!, union({ version: 2 }, pluginTable(oldId, runtimes(['kata-qemu'], runc)))));
-    assert.deepEqual(install.makeFolders, [{ path: '/etc/containerd', mode: 0o755 }]);
-    assert.deepEqual(tree.everything(), before);
-  });
-
-  it('gives every handler a runtime_type by which containerd knows a virtual machine', () => {
-    for (const name of ['kata', 'kata-qemu', 'kata-qemu-runtime-rs', 'secure'])
-      assert.match(String(handlerTable(handler(name))['runtime_type']), /^io\.containerd\.kata[a-z-]*\.v2$/);
-  });
-
-  it('refuses names that are none', async () => {
-    tree = await engineTree({ [main]: 'version = 2\n' });
-
-    for (const name of ['', 'Kata', 'kata.qemu', 'kata"]\n', '-kata', 'k'.repeat(64)])
-      assert.equal(await code(plan('1.7.24', [name])), 'handler-unknown');
-  });
-});
-
-describe('engines/containerd: the set of files', () => {
-  it('edits the last loaded file that defines the CRI plugin on 1.x', async () => {
-    tree = await engineTree({
-      [main]: `version = 2\nimports = ["conf.d/*.toml"]\n[plugins."${oldId}".containerd.runtimes.runc]\nruntime_type = "io.containerd.runc.v2"\n`,
-      '/etc/containerd/conf.d/10-cri.toml': `[plugins."${oldId}"]\nsandbox_image = "x"\n`,
-      '/etc/containerd/conf.d/20-debug.toml': '[debug]\nlevel = "info"\n',
+      assert.equal(await code(plan('1.7.24', ['kata-qemu'])), 'engine-config-invalid');
     });
 
-    const { changes } = await plan('1.7.24', ['kata-qemu']);
-    const unknown = await code(plan(undefined, ['kata-qemu']));
+    it('takes schema 4 for the tables of schema 3', async () => {
+      tree = await engineTree({ [main]: 'version = 4\n' });
 
-    assert.deepEqual(
-      changes.map((change) => change.path),
-      ['/etc/containerd/conf.d/10-cri.toml'],
-    );
-    assert.match(newText(changes[0]), /runtimes\.runc\]/);
-    assert.equal(unknown, 'engine-unsupported');
-  });
+      const { changes } = await plan('2.3.1', ['kata-qemu']);
 
-  it('follows nested imports, loads no file twice, and finds a handler of somebody else there', async () => {
-    tree = await engineTree({
-      [main]: 'version = 2\nimports = ["/etc/containerd/config.toml", "a/*.toml"]\n',
-      '/etc/containerd/a/x.toml': 'version = 2\nimports = ["../b/y.toml"]\n',
-      '/etc/containerd/b/y.toml': `[plugins."${oldId}".containerd.runtimes.kata-qemu]\nruntime_type = "io.containerd.kata.v2"\n`,
+      assert.match(newText(changes[0]), /^version = 4\n\n\[plugins\."io\.containerd\.cri\.v1\.runtime"/m);
     });
 
-    const error = await plan('2.1.9', ['kata-qemu']).catch((reason: unknown) => reason);
+    it('accepts parents by dotted keys, as all daemons do', async () => {
+      tree = await engineTree({
+        [main]: `version = 2\n[plugins."${oldId}"]\ncontainerd.runtimes.runc.runtime_type = "io.containerd.runc.v2"\n`,
+      });
 
-    assert.ok(error instanceof KataError);
-    assert.equal(error.code, 'engine-foreign-handler');
-    assert.match(error.message, /\/etc\/containerd\/b\/y\.toml/);
-  });
+      const { wiring } = await plan('1.7.24', ['kata-qemu']);
 
-  it('leaves a handler to its owner who defined it exactly as needed', async () => {
-    const theirs =
-      'version = 3\n[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.kata-qemu]\n' +
-      Object.entries(handlerTable(handler('kata-qemu')))
-        .map(([key, value]) => (key === 'options' ? '' : `${key} = ${JSON.stringify(value)}\n`))
-        .join('') +
-      `options = { ConfigPath = "${handler('kata-qemu').configuration}" }\n`;
-    tree = await engineTree({ [main]: theirs });
-
-    const { wiring, changes, findings } = await plan('2.1.9', ['kata-qemu']);
-
-    assert.deepEqual(changes, []);
-    assert.deepEqual(wiring?.marks, []);
-    assert.deepEqual(
-      findings.map(({ level }) => level),
-      ['info'],
-    );
-  });
-
-  const refused: [string, string, Record<string, string>, string][] = [
-    [
-      'mixed schemas',
-      '2.1.9',
-      { [main]: 'version = 2\nimports = ["a.toml"]\n', '/etc/containerd/a.toml': 'version = 3\n' },
-      'engine-config-mixed',
-    ],
-    ['a missing literal import', '2.1.9', { [main]: 'version = 3\nimports = ["/etc/none.toml"]\n' }, 'engine-config-invalid'],
-    ['schema 3 for 1.x', '1.7.24', { [main]: 'version = 3\n' }, 'engine-config-invalid'],
-    ['schema 4 for 2.1', '2.1.9', { [main]: 'version = 4\n' }, 'engine-config-invalid'],
-    ['schema 1', '1.7.24', { [main]: 'version = 1\n' }, 'engine-unsupported'],
-    ['containerd 1.5', '1.5.9', { [main]: 'version = 2\n' }, 'engine-unsupported'],
-    ['a disabled CRI', '1.7.24', { [main]: 'version = 2\ndisabled_plugins = ["cri"]\n' }, 'engine-unsupported'],
-    ['a disabled CRI without a schema (Docker)', '1.7.24', { [main]: 'disabled_plugins = ["cri"]\n' }, 'engine-unsupported'],
-    [
-      'an inline table',
-      '1.7.24',
-      { [main]: `version = 2\n[plugins."${oldId}".containerd]\nruntimes = { runc = { runtime_type = "x" } }\n` },
-      'engine-unsupported',
-    ],
-    ['a list of tables', '1.7.24', { [main]: `version = 2\n[[plugins."${oldId}".containerd.runtimes]]\nx = 1\n` }, 'engine-unsupported'],
-    ['imports that are no list', '2.1.9', { [main]: 'version = 3\nimports = "x"\n' }, 'engine-config-invalid'],
-    ['a version that is no integer', '2.1.9', { [main]: 'version = "3"\n' }, 'engine-config-invalid'],
-    ['TOML 1.1', '2.1.9', { [main]: 'version = 3\na = { b = 1, }\n' }, 'engine-config-invalid'],
-    [
-      'a folder in the place of a file',
-      '2.1.9',
-      { [main]: 'version = 3\nimports = ["d/*.toml"]\n', '/etc/containerd/d/x.toml/y': '' },
-      'engine-config-invalid',
-    ],
-    [
-      'a relative pattern that 1.6 reads differently',
-      '1.6.20',
-      { [main]: 'version = 2\nimports = ["d/*.toml"]\n', '/etc/containerd/d/x.toml': '' },
-      'engine-unsupported',
-    ],
-    [
-      'a file of our name',
-      '2.1.9',
-      { [main]: 'version = 3\nimports = ["conf.d/*.toml"]\n', '/etc/containerd/conf.d/kata-sysext.toml': '# theirs\n' },
-      'foreign-file',
-    ],
-  ];
-  for (const [name, version, files, wanted] of refused) {
-    it(`refuses ${name}`, async () => {
-      tree = await engineTree(files);
-
-      assert.equal(await code(plan(version, ['kata-qemu'])), wanted);
+      assert.equal(wiring?.method, 'range');
     });
-  }
-
-  it('refuses bytes that are no UTF-8, for an edit could not keep them', async () => {
-    tree = await engineTree({ [main]: Buffer.from('version = 2 # \xff\n', 'latin1') });
-
-    assert.equal(await code(plan('1.7.24', ['kata-qemu'])), 'engine-config-invalid');
   });
 
-  it('takes schema 4 for the tables of schema 3', async () => {
-    tree = await engineTree({ [main]: 'version = 4\n' });
+  describe('engines/containerd: files that are special', () => {
+    it('edits what a link leads to', async () => {
+      tree = await engineTree({ '/var/lib/node/containerd.toml': 'version = 2\n', '/etc/containerd/x': '' });
+      await symlink('/var/lib/node/containerd.toml', join(tree.root, main));
 
-    const { changes } = await plan('2.3.1', ['kata-qemu']);
+      const { changes } = await plan('1.7.24', ['kata-qemu']);
 
-    assert.match(newText(changes[0]), /^version = 4\n\n\[plugins\."io\.containerd\.cri\.v1\.runtime"/m);
-  });
-
-  it('accepts parents by dotted keys, as all daemons do', async () => {
-    tree = await engineTree({
-      [main]: `version = 2\n[plugins."${oldId}"]\ncontainerd.runtimes.runc.runtime_type = "io.containerd.runc.v2"\n`,
+      assert.deepEqual(
+        changes.map((change) => change.path),
+        ['/var/lib/node/containerd.toml'],
+      );
     });
 
-    const { wiring } = await plan('1.7.24', ['kata-qemu']);
+    it('refuses a file with two names', async () => {
+      tree = await engineTree({ [main]: 'version = 2\n' });
+      await link(join(tree.root, main), join(tree.root, '/etc/containerd/other'));
 
-    assert.equal(wiring?.method, 'range');
-  });
-});
+      assert.equal(await code(plan('1.7.24', ['kata-qemu'])), 'engine-unsupported');
+    });
 
-describe('engines/containerd: files that are special', () => {
-  it('edits what a link leads to', async () => {
-    tree = await engineTree({ '/var/lib/node/containerd.toml': 'version = 2\n', '/etc/containerd/x': '' });
-    await symlink('/var/lib/node/containerd.toml', join(tree.root, main));
+    it('refuses to edit a main file of the operating system, but uses a folder that it imports', async () => {
+      const vendor = '/usr/share/containerd/config.toml';
+      tree = await engineTree({ [vendor]: 'version = 2\n' });
+      const instance = instanceOf('2.1.9', vendor);
 
-    const { changes } = await plan('1.7.24', ['kata-qemu']);
+      const refusedCode = await code(containerd.plan(tree.host, instance, kata));
+      await tree.write(vendor, 'version = 2\nimports = ["/usr/share/containerd/conf.d/*.toml", "/etc/containerd/conf.d/*.toml"]\n');
+      const { changes } = await containerd.plan(tree.host, instance, kata);
 
-    assert.deepEqual(
-      changes.map((change) => change.path),
-      ['/var/lib/node/containerd.toml'],
-    );
-  });
+      assert.equal(refusedCode, 'engine-unsupported');
+      assert.deepEqual(
+        changes.map((change) => change.path),
+        ['/etc/containerd/conf.d/kata-sysext.toml'],
+      );
+    });
 
-  it('refuses a file with two names', async () => {
-    tree = await engineTree({ [main]: 'version = 2\n' });
-    await link(join(tree.root, main), join(tree.root, '/etc/containerd/other'));
+    it('keeps temporary files out of folders that the daemon reads', async () => {
+      tree = await engineTree({ [main]: 'version = 3\nimports = ["/etc/kata-sysext/*"]\n' });
 
-    assert.equal(await code(plan('1.7.24', ['kata-qemu'])), 'engine-unsupported');
-  });
+      const { changes } = await plan('2.1.9', ['kata-qemu']);
 
-  it('refuses to edit a main file of the operating system, but uses a folder that it imports', async () => {
-    const vendor = '/usr/share/containerd/config.toml';
-    tree = await engineTree({ [vendor]: 'version = 2\n' });
-    const instance = instanceOf('2.1.9', vendor);
-
-    const refusedCode = await code(containerd.plan(tree.host, instance, kata));
-    await tree.write(vendor, 'version = 2\nimports = ["/usr/share/containerd/conf.d/*.toml", "/etc/containerd/conf.d/*.toml"]\n');
-    const { changes } = await containerd.plan(tree.host, instance, kata);
-
-    assert.equal(refusedCode, 'engine-unsupported');
-    assert.deepEqual(
-      changes.map((change) => change.path),
-      ['/etc/containerd/conf.d/kata-sysext.toml'],
-    );
+      assert.notEqual(changes[0]?.tmpDir, '/etc/kata-sysext');
+    });
   });
 
-  it('keeps temporary files out of folders that the daemon reads', async () => {
-    tree = await engineTree({ [main]: 'version = 3\nimports = ["/etc/kata-sysext/*"]\n' });
+  describe('engines/containerd: what others edit meanwhile', () => {
+    async function installed(version: string, text = 'version = 2\n[debug]\nlevel = "info"\n'): Promise<Wiring> {
+      tree = await engineTree({ [main]: text });
+      const install = await plan(version, ['kata-qemu']);
+      await tree.apply(install);
+      assert.ok(install.wiring);
+      return install.wiring;
+    }
 
-    const { changes } = await plan('2.1.9', ['kata-qemu']);
+    it('leaves exactly their edits in the main file', async () => {
+      const wiring = await installed('1.7.24');
+      const edited = (await tree.read(main)).replace('"info"', '"debug" # theirs').replace(/$/, '\n[metrics]\naddress = ""\n');
+      await tree.write(main, edited);
 
-    assert.notEqual(changes[0]?.tmpDir, '/etc/kata-sysext');
-  });
-});
+      const remove = await plan('1.7.24', [], wiring);
+      await tree.apply(remove);
 
-describe('engines/containerd: what others edit meanwhile', () => {
-  async function installed(version: string, text = 'version = 2\n[debug]\nlevel = "info"\n'): Promise<Wiring> {
-    tree = await engineTree({ [main]: text });
-    const install = await plan(version, ['kata-qemu']);
-    await tree.apply(install);
-    assert.ok(install.wiring);
-    return install.wiring;
-  }
+      assert.equal(await tree.read(main), 'version = 2\n[debug]\nlevel = "debug" # theirs\n\n[metrics]\naddress = ""\n');
+      assert.deepEqual(remove.findings, []);
+    });
 
-  it('leaves exactly their edits in the main file', async () => {
-    const wiring = await installed('1.7.24');
-    const edited = (await tree.read(main)).replace('"info"', '"debug" # theirs').replace(/$/, '\n[metrics]\naddress = ""\n');
-    await tree.write(main, edited);
+    it('replaces its block in place between theirs', async () => {
+      const wiring = await installed('1.7.24');
+      await tree.write(main, `${await tree.read(main)}# theirs below\n`);
 
-    const remove = await plan('1.7.24', [], wiring);
-    await tree.apply(remove);
+      const change = await plan('1.7.24', ['kata-clh'], wiring);
+      await tree.apply(change);
+      const text = await tree.read(main);
+      await tree.apply(await plan('1.7.24', [], change.wiring));
 
-    assert.equal(await tree.read(main), 'version = 2\n[debug]\nlevel = "debug" # theirs\n\n[metrics]\naddress = ""\n');
-    assert.deepEqual(remove.findings, []);
-  });
+      assert.match(text, /kata-clh[\s\S]*# END kata-sysext\n# theirs below\n$/);
+      assert.doesNotMatch(text, /kata-qemu/);
+      assert.equal(await tree.read(main), 'version = 2\n[debug]\nlevel = "info"\n# theirs below\n');
+    });
 
-  it('replaces its block in place between theirs', async () => {
-    const wiring = await installed('1.7.24');
-    await tree.write(main, `${await tree.read(main)}# theirs below\n`);
+    it('keeps a changed drop-in and says so', async () => {
+      const wiring = await installed('2.1.9');
+      const dropIn = '/etc/containerd/kata-sysext.toml';
+      await tree.write(dropIn, `${await tree.read(dropIn)}# theirs\n`);
 
-    const change = await plan('1.7.24', ['kata-clh'], wiring);
-    await tree.apply(change);
-    const text = await tree.read(main);
-    await tree.apply(await plan('1.7.24', [], change.wiring));
+      const same = await plan('2.1.9', ['kata-qemu'], wiring);
+      const other = await code(plan('2.1.9', ['kata-clh'], wiring));
+      const remove = await plan('2.1.9', [], wiring);
+      await tree.apply(remove);
 
-    assert.match(text, /kata-clh[\s\S]*# END kata-sysext\n# theirs below\n$/);
-    assert.doesNotMatch(text, /kata-qemu/);
-    assert.equal(await tree.read(main), 'version = 2\n[debug]\nlevel = "info"\n# theirs below\n');
-  });
+      assert.deepEqual(same.changes, []);
+      assert.equal(same.wiring?.key, wiring.key);
+      assert.equal(other, 'foreign-edit');
+      assert.deepEqual(
+        remove.findings.map((finding) => [finding.code, finding.level, finding.subject]),
+        [['foreign-edit', 'warning', dropIn]],
+      );
+      assert.match(await tree.read(dropIn), /# theirs\n$/);
+      assert.equal(await tree.read(main), 'version = 2\n[debug]\nlevel = "info"\n');
+    });
 
-  it('keeps a changed drop-in and says so', async () => {
-    const wiring = await installed('2.1.9');
-    const dropIn = '/etc/containerd/kata-sysext.toml';
-    await tree.write(dropIn, `${await tree.read(dropIn)}# theirs\n`);
+    it('guesses nothing about a changed block', async () => {
+      const wiring = await installed('1.7.24');
+      await tree.write(
+        main,
+        (await tree.read(main)).replace('privileged_without_host_devices = true', 'privileged_without_host_devices = false'),
+      );
+      const before = tree.everything();
 
-    const same = await plan('2.1.9', ['kata-qemu'], wiring);
-    const other = await code(plan('2.1.9', ['kata-clh'], wiring));
-    const remove = await plan('2.1.9', [], wiring);
-    await tree.apply(remove);
+      const remove = await plan('1.7.24', [], wiring);
+      await tree.apply(remove);
 
-    assert.deepEqual(same.changes, []);
-    assert.equal(same.wiring?.key, wiring.key);
-    assert.equal(other, 'foreign-edit');
-    assert.deepEqual(
-      remove.findings.map((finding) => [finding.code, finding.level, finding.subject]),
-      [['foreign-edit', 'warning', dropIn]],
-    );
-    assert.match(await tree.read(dropIn), /# theirs\n$/);
-    assert.equal(await tree.read(main), 'version = 2\n[debug]\nlevel = "info"\n');
-  });
+      assert.deepEqual(tree.everything(), before);
+      assert.deepEqual(
+        remove.findings.map((finding) => finding.level),
+        ['warning'],
+      );
+    });
 
-  it('guesses nothing about a changed block', async () => {
-    const wiring = await installed('1.7.24');
-    await tree.write(
-      main,
-      (await tree.read(main)).replace('privileged_without_host_devices = true', 'privileged_without_host_devices = false'),
-    );
-    const before = tree.everything();
+    it('writes anew what somebody removed, and has nothing to remove at the end', async () => {
+      const wiring = await installed('1.7.24');
+      await tree.write(main, 'version = 2\n');
 
-    const remove = await plan('1.7.24', [], wiring);
-    await tree.apply(remove);
+      const repair = await plan('1.7.24', ['kata-qemu'], wiring);
+      const remove = await plan('1.7.24', [], wiring);
 
-    assert.deepEqual(tree.everything(), before);
-    assert.deepEqual(
-      remove.findings.map((finding) => finding.level),
-      ['warning'],
-    );
-  });
+      assert.deepEqual(
+        repair.changes.map((change) => change.path),
+        [main],
+      );
+      assert.equal(repair.wiring?.key, wiring.key);
+      assert.deepEqual(remove.changes, []);
+      assert.deepEqual(
+        [...repair.findings, ...remove.findings].map((finding) => finding.code),
+        ['foreign-edit', 'foreign-edit'],
+      );
+    });
 
-  it('writes anew what somebody removed, and has nothing to remove at the end', async () => {
-    const wiring = await installed('1.7.24');
-    await tree.write(main, 'version = 2\n');
+    it('takes its text out of a file that somebody broke', async () => {
+      const wiring = await installed('1.7.24');
+      await tree.write(main, `[[[broken\n${await tree.read(main)}`);
 
-    const repair = await plan('1.7.24', ['kata-qemu'], wiring);
-    const remove = await plan('1.7.24', [], wiring);
+      await tree.apply(await plan('1.7.24', [], wiring));
 
-    assert.deepEqual(
-      repair.changes.map((change) => change.path),
-      [main],
-    );
-    assert.equal(repair.wiring?.key, wiring.key);
-    assert.deepEqual(remove.changes, []);
-    assert.deepEqual(
-      [...repair.findings, ...remove.findings].map((finding) => finding.code),
-      ['foreign-edit', 'foreign-edit'],
-    );
-  });
+      assert.equal(await tree.read(main), '[[[broken\nversion = 2\n[debug]\nlevel = "info"\n');
+    });
 
-  it('takes its text out of a file that somebody broke', async () => {
-    const wiring = await installed('1.7.24');
-    await tree.write(main, `[[[broken\n${await tree.read(main)}`);
+    it('keeps its block when containerd goes from 1.x to 2.x, and moves it when the schema does', async () => {
+      const wiring = await installed(
+        '1.7.24',
+        `version = 2\n[plugins."${oldId}".containerd.runtimes.runc]\nruntime_type = "io.containerd.runc.v2"\n`,
+      );
 
-    await tree.apply(await plan('1.7.24', [], wiring));
+      const newer = await plan('2.1.9', ['kata-qemu'], wiring);
+      await tree.write(main, (await tree.read(main)).replace('version = 2', 'version = 3'));
+      const migrated = await plan('2.1.9', ['kata-qemu'], wiring);
 
-    assert.equal(await tree.read(main), '[[[broken\nversion = 2\n[debug]\nlevel = "info"\n');
-  });
+      assert.deepEqual(newer.changes, []);
+      assert.equal(newer.wiring?.key, wiring.key);
+      assert.notEqual(migrated.wiring?.key, wiring.key);
+      assert.match(newText(migrated.changes.at(-1)), /version = 3/);
+    });
 
-  it('keeps its block when containerd goes from 1.x to 2.x, and moves it when the schema does', async () => {
-    const wiring = await installed(
-      '1.7.24',
-      `version = 2\n[plugins."${oldId}".containerd.runtimes.runc]\nruntime_type = "io.containerd.runc.v2"\n`,
-    );
+    it('goes from a drop-in to a block when containerd goes back to 1.x', async () => {
+      const wiring = await installed('2.1.9');
 
-    const newer = await plan('2.1.9', ['kata-qemu'], wiring);
-    await tree.write(main, (await tree.read(main)).replace('version = 2', 'version = 3'));
-    const migrated = await plan('2.1.9', ['kata-qemu'], wiring);
+      const older = await plan('1.7.24', ['kata-qemu'], wiring);
+      await tree.apply(older);
+      await tree.apply(await plan('1.7.24', [], older.wiring));
 
-    assert.deepEqual(newer.changes, []);
-    assert.equal(newer.wiring?.key, wiring.key);
-    assert.notEqual(migrated.wiring?.key, wiring.key);
-    assert.match(newText(migrated.changes.at(-1)), /version = 3/);
-  });
-
-  it('goes from a drop-in to a block when containerd goes back to 1.x', async () => {
-    const wiring = await installed('2.1.9');
-
-    const older = await plan('1.7.24', ['kata-qemu'], wiring);
-    await tree.apply(older);
-    await tree.apply(await plan('1.7.24', [], older.wiring));
-
-    assert.equal(older.wiring?.method, 'range');
-    assert.equal(await tree.read(main), 'version = 2\n[debug]\nlevel = "info"\n');
-    assert.equal(await tree.host.stat('/etc/containerd/kata-sysext.toml'), undefined);
+      assert.equal(older.wiring?.method, 'range');
+      assert.equal(await tree.read(main), 'version = 2\n[debug]\nlevel = "info"\n');
+      assert.equal(await tree.host.stat('/etc/containerd/kata-sysext.toml'), undefined);
+    });
   });
 });

@@ -49,20 +49,16 @@ for (const binary of containerdBinaries().filter(() => process.getuid?.() === 0)
       );
     });
 
-    it('passes on the answer to a handler that is not there', async () => {
+    it('passes on what the engine answers', async () => {
       running = await startContainerd(binary.path, kata);
       const cri = await openCri(running.socket, 10_000);
-      const config = {
-        metadata: { name: 'p', namespace: 'n', uid: 'u', attempt: 0 },
-        linux: { security_context: { namespace_options: { network: 'NODE' } } },
-      };
 
-      await assert.rejects(
-        cri.runSandbox(config, 'nosuch'),
-        (error) => error instanceof KataError && /no runtime for "nosuch" is configured/.test(error.message),
-      );
-
+      const error: unknown = await cri.sandboxStatus('nosuch').catch((reason: unknown) => reason);
       cri.close();
+
+      assert.ok(error instanceof KataError);
+      assert.match(error.message, /PodSandboxStatus with: .*not found/);
+      assert.deepEqual(error.complaint.details, { call: 'PodSandboxStatus', grpcStatus: 5 });
     });
 
     if (binary.version.startsWith('1.')) {

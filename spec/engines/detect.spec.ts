@@ -15,7 +15,7 @@ const flatcarUnit =
 
 describe('engines/containerd: detect in an offline tree', () => {
   let tree: EngineTree;
-  afterEach(async () => tree?.remove());
+  afterEach(async () => tree.remove());
 
   it('finds nothing in a tree without containerd', async () => {
     tree = await engineTree({ '/etc/hostname': 'x' });

@@ -9,7 +9,7 @@ import type { Backend } from '../types.ts';
 export const prefix: Backend = {
   name: 'prefix',
   fits,
-  root: (facts) => payloadRoot(facts.ostree.known && facts.ostree.value),
+  root: ({ ostree, selinux }) => payloadRoot((ostree.known && ostree.value) || (selinux.known && selinux.value.mode !== 'disabled')),
   base: () => `${pointer}/payload`,
   // The generation's own folder, not the pointer: a pod that starts during a switch must not mix two releases.
   home: (payloadFolder) => payloadFolder,

@@ -1,6 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fs from 'fs-extra';
 import { install } from '../../changes/install.ts';
 import { rollback } from '../../changes/rollback.ts';
 import type { Answer, ChangeOptions, Context } from '../../changes/types.ts';
@@ -25,7 +26,7 @@ export async function run(call: Call): Promise<Reply> {
     const last = keep ? `The tree stays: ${folder}/host` : 'The tree is removed again; --keep leaves it there.';
     return { kind: 'Trial', body: { steps: steps.map(({ title }) => title), same: true, ...(keep ? { folder } : {}) }, text: [...steps.flatMap(({ title, text }) => ['', title, ...text.map((line) => `    ${line}`)]), '', last] };
   } finally {
-    if (!keep) await rm(folder, { recursive: true, force: true });
+    if (!keep) await fs.remove(folder);
   }
 }
 

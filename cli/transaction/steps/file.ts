@@ -12,7 +12,10 @@ export const file: StepKind<FileStep> = {
   },
   apply: async (host, step) => {
     if (step.after === 'absent') await host.unlink(step.path);
-    else if (step.before === 'absent') await host.writeFile(step.path, step.text ?? '', created, step.temporary);
+    else if (step.before === 'absent') {
+      await host.writeFile(step.path, step.text ?? '', created, step.temporary);
+      await host.relabel([step.path]);
+    }
     else await host.replaceFile(step.path, step.text ?? '', step.temporary);
   },
   revert: async (host, step, undo, store) => {

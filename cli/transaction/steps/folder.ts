@@ -4,6 +4,7 @@ export const folder: StepKind<FolderStep> = {
   prepare: async (host, step) => ({ existed: (await host.lstat(step.path)) !== undefined }),
   apply: async (host, step) => {
     if ((await host.lstat(step.path)) === undefined) await host.mkdir(step.path, step.mode);
+    await host.relabel([step.path]);
   },
   revert: async (host, step, undo) => {
     if (undo['existed'] !== true && (await host.readdir(step.path)).length === 0) await host.rmdir(step.path);
@@ -23,7 +24,10 @@ export const dropFolder: StepKind<DropFolderStep> = {
     if ((await host.lstat(step.path))?.kind === 'directory' && (await host.readdir(step.path)).length === 0) await host.rmdir(step.path);
   },
   revert: async (host, step, undo) => {
-    if (undo['existed'] === true && (await host.lstat(step.path)) === undefined) await host.mkdir(step.path, Number(undo['mode']));
+    if (undo['existed'] === true && (await host.lstat(step.path)) === undefined) {
+      await host.mkdir(step.path, Number(undo['mode']));
+      await host.relabel([step.path]);
+    }
   },
   look: async (host, step, undo) => {
     const there = (await host.lstat(step.path)) !== undefined;
