@@ -35,7 +35,7 @@ export async function readBundles(request: BundleRequest): Promise<Bundle> {
   onBytes.end();
   const names = sources.map((source) => source.name).join(', ');
   if (receiver.tree.places.size === 0) throw noRelease(names);
-  if (0) checkLinks(receiver.tree.listing, names);
+  checkLinks(receiver.tree.listing, names);
   receiver.writer.finish((folder) => folderMode(receiver, folder));
   return bundleOf(receiver, sources);
 }

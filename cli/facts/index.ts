@@ -7,6 +7,7 @@ import { selinuxState } from './selinux.ts';
 import type { HostFacts } from './types.ts';
 
 export { type Mount, mountOf, mounts } from './mounts.ts';
+export { selinuxState } from './selinux.ts';
 export type { Fact, HostFacts, OperatingSystem, SelinuxState } from './types.ts';
 
 /** What the host is, read only. */

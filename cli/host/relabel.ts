@@ -1,5 +1,6 @@
-import { access } from 'node:fs/promises';
+import { access, readdir, readFile, writeFile } from 'node:fs/promises';
 import { posix } from 'node:path';
+import { errnoOf } from '../errors/index.ts';
 import { findProgram, runProgram } from './programs.ts';
 import type { HostPath, HostView } from './types.ts';
 
@@ -7,17 +8,19 @@ import type { HostPath, HostView } from './types.ts';
  * Gives paths of ours, and all below them, the labels that the host's own policy has for them, so that a later relabel changes nothing.
  * Live: only where SELinux is on. Offline: where the tree carries a policy. Nothing happens elsewhere.
  */
-export async function relabel(host: HostView, paths: HostPath[]): Promise<void> {
+export async function relabel(host: HostView, paths: HostPath[]): Promise<boolean> {
   const there: string[] = [];
   for (const path of paths) if ((await host.lstat(path)) !== undefined) there.push(await host.locate(path));
-  if (there.length === 0) return;
+  if (there.length === 0) return false;
   if (host.live) {
-    if ((await host.lstat('/sys/fs/selinux/enforce')) === undefined || (await findProgram('restorecon')) === undefined) return;
+    if ((await host.lstat('/sys/fs/selinux/enforce')) === undefined || (await findProgram('restorecon')) === undefined) return false;
     await runProgram('restorecon', ['-RF', ...there]);
-    return;
+    return true;
   }
   const contexts = await offlineContexts(host);
-  if (contexts !== undefined) await runProgram('setfiles', ['-F', '-r', host.root, contexts, ...there], { accept: [0, 1] });
+  if (contexts === undefined) return false;
+  await runProgram('setfiles', ['-F', '-r', host.root, contexts, ...there], { accept: [0, 1] });
+  return true;
 }
 
 /** The file contexts that an offline tree will boot with. */
@@ -29,4 +32,51 @@ async function offlineContexts(host: HostView): Promise<string | undefined> {
     () => contexts,
     () => undefined,
   );
+}
+
+const attribute = 'security.selinux';
+
+/** Node has no call for xattrs: one getfattr for the whole folder. */
+export async function readLabels(host: HostView, folder: HostPath): Promise<Map<HostPath, string>> {
+  const real = await host.locate(folder);
+  const { stdout } = await runProgram('getfattr', ['--recursive', '--physical', '--no-dereference', '--absolute-names', '-n', attribute, real], { accept: [0, 1] });
+  const blocks = [...stdout.matchAll(/^# file: (.*)\n[^=\n]*="([^"\\]*)(?:\\000)?"/gm)];
+  return new Map(blocks.map(([, path, context]) => [posix.join(folder, posix.relative(real, unescapePath(path!))), context!]));
+}
+
+/** One setfattr for all, in the format that getfattr dumps. */
+export async function setLabels(host: HostView, labels: Map<HostPath, string>): Promise<void> {
+  const blocks: string[] = [];
+  for (const [path, context] of labels) blocks.push(`# file: ${escapePath(await host.locate(path))}\n${attribute}="${context}"\n`);
+  await runProgram('setfattr', ['--restore=-', '--no-dereference'], { input: blocks.join('\n') });
+}
+
+/** The kernel answers for the loaded policy; of an offline tree the policy file itself is searched for the name. */
+export async function knowsType(host: HostView, type: string): Promise<boolean> {
+  if (host.live) {
+    try {
+      await writeFile('/sys/fs/selinux/context', `system_u:object_r:${type}:s0`);
+      return true;
+    } catch (error) {
+      if (errnoOf(error) === 'EINVAL') return false;
+      throw error;
+    }
+  }
+  const contexts = await offlineContexts(host);
+  if (contexts === undefined) return false;
+  const policies = posix.join(posix.dirname(contexts), '../../policy');
+  const files = await readdir(policies).then(
+    (names) => names.map((name) => posix.join(policies, name)),
+    () => [contexts],
+  );
+  for (const file of files) if ((await readFile(file)).includes(type)) return true;
+  return false;
+}
+
+function escapePath(path: string): string {
+  return path.replace(/[\\\n\r]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);
+}
+
+function unescapePath(text: string): string {
+  return text.replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

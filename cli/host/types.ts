@@ -92,8 +92,14 @@ export interface Host extends HostView {
   rmdir(path: HostPath): Promise<void>;
   /** Removes a whole tree of ours, without following links. Nothing happens when it is not there. */
   removeTree(path: HostPath): Promise<void>;
-  /** Gives these paths, and all below them, the labels of the host's own policy; nothing happens without SELinux. */
-  relabel(paths: HostPath[]): Promise<void>;
+  /** Gives these paths, and all below them, the labels of the host's own policy; nothing happens (false) without SELinux. */
+  relabel(paths: HostPath[]): Promise<boolean>;
+  /** SELinux contexts of all files below a folder, by host path; one process. */
+  labels(folder: HostPath): Promise<Map<HostPath, string>>;
+  /** Sets contexts; one process. Each type must be known to the policy: see `knowsType`. */
+  setLabels(labels: Map<HostPath, string>): Promise<void>;
+  /** Whether the loaded policy (offline: the tree's) has this type. */
+  knowsType(type: string): Promise<boolean>;
   /** Syncs the whole file system that holds `path`. */
   syncFileSystem(path: HostPath): Promise<void>;
   /** Stops here when the environment names this point (specs only): see `failpoints.ts`. */

@@ -4,7 +4,7 @@ import { errnoOf } from '../errors/index.ts';
 import { failpoints } from './failpoints.ts';
 import { runProgram } from './programs.ts';
 import { openView } from './reads.ts';
-import { relabel } from './relabel.ts';
+import { knowsType, readLabels, relabel, setLabels } from './relabel.ts';
 import type { FileMeta, Host } from './types.ts';
 
 /** Where a new file or link stands until it is renamed into place. */
@@ -72,6 +72,9 @@ export function openHost(root: string, env: Readonly<Record<string, string | und
       await syncFolder(posix.dirname(real)).catch(ignoreAbsent);
     },
     relabel: (paths) => relabel(view, paths),
+    labels: (folder) => readLabels(view, folder),
+    setLabels: (labels) => setLabels(view, labels),
+    knowsType: (type) => knowsType(view, type),
     syncFileSystem: async (path) => {
       await runProgram('sync', ['--file-system', await at(path)]);
     },

@@ -4,6 +4,10 @@ import { asset } from '../assets/index.ts';
 export type LabelClass = 'shim' | 'hypervisor' | 'program' | 'library' | 'data' | 'image' | 'link' | 'config' | 'store';
 
 interface Family {
+  /** Values of SELINUXTYPE that mean this family; the first family serves any other policy. */
+  policies: string[];
+  /** Types that a VMM may execute, map and read (facts/immutable.md §13). */
+  usable: string[];
   /** As in the policy's own file_contexts.subs_dist. */
   aliases: Record<string, string>;
   /** The first row that matches the whole path wins. */
@@ -34,6 +38,21 @@ export function stockLabel(family: string, hostPath: string): string | undefined
 /** The SELinux type for a file of ours: the stock one where there is one, else one that every family has and that a VMM may use. */
 export function labelFor(family: string, hostPath: string, fileClass: LabelClass): string {
   return stockLabel(family, hostPath) ?? familyOf(family).classes[fileClass];
+}
+
+/** The family of a policy by its SELINUXTYPE. */
+export function familyOfPolicy(policy: string): string {
+  return families.find((name) => table[name]!.policies.includes(policy)) ?? families[0]!;
+}
+
+/** Whether a VMM can use a file of this type. */
+export function isUsable(family: string, type: string): boolean {
+  return familyOf(family).usable.includes(type);
+}
+
+/** The type for a file that the stock contexts would make unusable. */
+export function fallbackLabel(family: string, fileClass: LabelClass): string {
+  return familyOf(family).classes[fileClass];
 }
 
 function familyOf(name: string): Family {

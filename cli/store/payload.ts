@@ -8,6 +8,7 @@ import { type Architecture, keepFor, type Layout, layOut } from '../layout/index
 import type { Emit } from '../report/events.ts';
 import { readPayload } from './generations.ts';
 import { writeJson } from './json.ts';
+import { labelPayload } from './labels.ts';
 import { payloadFolder, payloadManifest, stagingFolder } from './paths.ts';
 import { ensureFolder, ensureStore } from './folders.ts';
 import { type PayloadManifest, schema } from './types.ts';
@@ -118,8 +119,7 @@ async function seal(host: Host, manifest: PayloadManifest, tree: HostPath, disca
     await writeJson(host, payloadManifest(manifest.digest), manifest);
     await host.failpoint('store/seal/between');
     await host.rename(tree, manifest.folder);
-    await host.relabel([manifest.root]);
-    await host.syncFileSystem(manifest.folder);
+    await labelPayload(host, manifest);
     await host.failpoint('store/seal/after');
   }
   await discard();

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type Bundle, digestOfSource, readBundles } from '../../cli/bundle/index.ts';
 import type { Event } from '../../cli/report/events.ts';
 import { file, folder, makeTar, symlink, type TarMember } from '../support/tar.ts';
-import { type Bench, compress, makeBench, unpack } from './unpack.ts';
+import { type Bench, compress, makeBench, pathsBelow, unpack } from './unpack.ts';
 
 const k = (path: string): string => `./opt/kata/${path}`;
 const head: TarMember[] = [folder('./'), folder('./opt/'), folder('./opt/kata/'), file(k('VERSION'), '4.1.0\n')];
@@ -254,7 +254,7 @@ function realTree(bench: Bench, depth = 3): string {
 
 /** What is on the disk, in the shape of entries: an own walk, so that the reader does not judge itself. */
 function entriesOnDisk(root: string): Bundle['entries'] {
-  const entries = readdirSync(root, { recursive: true, encoding: 'utf8' }).map((path): Bundle['entries'][number] => {
+  const entries = pathsBelow(root).map((path): Bundle['entries'][number] => {
     const stat = lstatSync(join(root, path));
     const mode = stat.mode & 0o7777;
     if (stat.isSymbolicLink()) return { path, kind: 'symlink', mode, target: readlinkSync(join(root, path)) };

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Bundle, type BundleRequest, readBundles } from '../../cli/bundle/index.ts';
@@ -28,4 +28,12 @@ export async function unpack(bench: Bench, archive: Buffer | TarMember[], more: 
 
 export function compress(program: 'zstd' | 'xz', bytes: Buffer): Buffer {
   return execFileSync(program, ['-c', '-q', '-1'], { input: bytes, maxBuffer: 1 << 30 });
+}
+
+/** All paths below a folder; Node's own recursive listing follows links. */
+export function pathsBelow(root: string, folder = ''): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    return entry.isDirectory() ? [path, ...pathsBelow(root, path)] : [path];
+  });
 }

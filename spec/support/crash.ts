@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SECOND, tinyRelease } from '../lab/release/index.ts';
+import { differences } from './fingerprint.ts';
 import { releases, scratch, story, type TreeHost, treeHost } from './treeHost.ts';
 
 const state = 'var/lib/kata-sysext';
@@ -20,23 +21,25 @@ export interface Scenario {
   points: string[];
 }
 
-type Rows = [name: string, before: string[][], args: string[]][];
+type Row = [name: string, before: string[][], args: string[], dies?: { args: string[]; at: string }];
 
 /** The changes that specs disturb, each done once undisturbed to learn what it passes and what it makes. */
-export async function scenarios(): Promise<{ all: Scenario[]; remove(): void }> {
+export async function scenarios(names: readonly string[]): Promise<{ all: Scenario[]; remove(): void }> {
   const { first, second } = await releases();
   const folder = scratch('third');
   const third = await tinyRelease(folder, { version: SECOND, files: { 'libexec/virtiofsd': 'a third one\n' } });
-  const rows: Rows = [
+  const rows: Row[] = [
     ['install', [], ['install', first]],
     ['upgrade', [['install', first]], ['install', second]],
     ['rollback', [['install', first], ['install', second]], ['rollback']],
     ['uninstall', [['install', first], ['install', second]], ['uninstall']],
     ['purge', [['install', first], ['install', second]], ['uninstall', '--purge']],
     ['gc', [['install', first], ['install', second], ['install', third]], ['gc', '--keep', '0']],
+    ['recover before the commit', [['install', first]], ['recover'], { args: ['install', second], at: 'commit/before=kill' }],
+    ['recover after the commit', [['install', first], ['install', second]], ['recover'], { args: ['uninstall'], at: 'commit/after=kill' }],
   ];
   const all: Scenario[] = [];
-  for (const [name, before, args] of rows) all.push(await learn(name, before, args));
+  for (const row of rows) if (names.includes(row[0])) all.push(await learn(...row));
   return {
     all,
     remove: () => {
@@ -46,14 +49,16 @@ export async function scenarios(): Promise<{ all: Scenario[]; remove(): void }> 
   };
 }
 
-async function learn(name: string, before: string[][], args: string[]): Promise<Scenario> {
+async function learn(...[name, before, args, dies]: Row): Promise<Scenario> {
   const base = treeHost('fcos');
   for (const step of before) await base.json(step);
+  if (dies !== undefined) await base.run(dies.args, { env: { KATA_SYSEXT_FAILPOINT: dies.at } });
   const tried = base.copy();
   const points = await pointsOf(tried, args, {}, 0);
-  const scenario = { name, args, base, old: judged(base), new: judged(tried), points };
+  const made = judged(tried);
   tried.remove();
-  return scenario;
+  // What was interrupted has one way to be settled, whatever happens on that way.
+  return { name, args, base, old: dies === undefined ? judged(base) : made, new: made, points };
 }
 
 /** Runs a verb and tells which failpoints it passed: 'name@N'. */
@@ -124,4 +129,11 @@ function dumpOf(host: TreeHost): string | undefined {
   const ran = spawnSync('/usr/bin/containerd', ['-c', main, 'config', 'dump'], { encoding: 'utf8' });
   rmSync(copy, { recursive: true });
   return ran.status === 0 ? ran.stdout : undefined;
+}
+
+/** Nothing if the tree is one of those allowed; else how it differs from each. */
+export function compare(scenario: Scenario, now: string[], allowed: readonly ('old' | 'new')[]): string[] {
+  const tried = allowed.map((which) => ({ which, lines: differences(scenario[which], now) }));
+  if (tried.some(({ lines }) => lines.length === 0)) return [];
+  return tried.map(({ which, lines }) => `is not the ${which} tree: ${lines.join('; ')}`);
 }

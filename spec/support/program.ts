@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 export const repo = fileURLToPath(new URL('../..', import.meta.url));
@@ -41,7 +42,7 @@ export function run(args: string[], options: RunOptions = {}): Promise<Ran> {
       stderr += chunk.toString();
     });
     child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ status: code ?? 128 + (signal === 'SIGKILL' ? 9 : 15), stdout, stderr }));
+    child.on('close', (code, signal) => resolve({ status: code ?? 128 + constants.signals[signal ?? 'SIGTERM'], stdout, stderr }));
   });
 }
 

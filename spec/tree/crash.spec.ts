@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { bootable, failAt, judged, pointsOf, type Scenario, scenarios } from '../support/crash.ts';
-import { differences } from '../support/fingerprint.ts';
+import { bootable, compare, failAt, judged, pointsOf, type Scenario, scenarios } from '../support/crash.ts';
 import { sample } from '../support/sample.ts';
+
+const names = ['install', 'upgrade', 'rollback', 'uninstall', 'purge', 'gc'];
 
 /** Each case is a copy of a tree, a change that dies or fails on it, and a judgement by digests: old or new, nothing else. */
 describe('crash', () => {
@@ -10,7 +11,7 @@ describe('crash', () => {
   let cases = 0;
 
   before(async () => {
-    ({ all, remove } = await scenarios());
+    ({ all, remove } = await scenarios(names));
   });
 
   after(() => {
@@ -18,7 +19,7 @@ describe('crash', () => {
     remove();
   });
 
-  for (const name of ['install', 'upgrade', 'rollback', 'uninstall', 'purge', 'gc']) {
+  for (const name of names) {
     it(`${name}: killed at any failpoint, then recover: the old or the new tree`, async () => {
       const scenario = named(all, name);
       const chosen = sample(scenario.points, 4, `kill ${name}`);
@@ -118,10 +119,4 @@ async function killedTwice(scenario: Scenario, point: string, second: string): P
   problems.push(...compare(scenario, judged(host), ['old', 'new']));
   host.remove();
   return problems.map((problem) => `${scenario.name}, killed at ${point}, recover killed at ${second}: ${problem}`);
-}
-
-function compare(scenario: Scenario, now: string[], allowed: ('old' | 'new')[]): string[] {
-  const tried = allowed.map((which) => ({ which, lines: differences(scenario[which], now) }));
-  if (tried.some(({ lines }) => lines.length === 0)) return [];
-  return tried.map(({ which, lines }) => `is not the ${which} tree: ${lines.join('; ')}`);
 }

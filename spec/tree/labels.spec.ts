@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FIRST, SECOND, tinyRelease } from '../lab/release/index.ts';
@@ -59,6 +59,21 @@ describe('labels of an offline Fedora tree', function () {
     assert.match(shim, /:bin_t:/);
     assert.match(kernel, /:usr_t:/);
     assert.deepEqual(differences(before, fingerprint(root)), []);
+  });
+
+  it('where the policy’s own labels would keep a VMM out, the table’s fallback types are set, if the policy has them', async () => {
+    const strict = contexts();
+    writeFileSync(strict, `${readFileSync(strict, 'utf8')}/usr/local/libexec/kata-sysext(/.*)?\tsystem_u:object_r:var_lib_t:s0\n`);
+    const v1 = await tinyRelease(folder, { version: FIRST });
+
+    await json(['install', v1, '--root', root, '--engine', engine]);
+
+    assert.match(label('var/usrlocal/libexec/kata-sysext/tree', 'containerd-shim-kata-v2'), /:bin_t:/);
+    assert.match(label('var/usrlocal/libexec/kata-sysext/tree', 'vmlinuz-*'), /:usr_t:/);
+    await json(['uninstall', '--purge', '--root', root, '--engine', engine]);
+    writeFileSync(strict, readFileSync(strict, 'utf8').replaceAll('bin_t', 'bin_x').replaceAll('usr_t', 'usr_x'));
+    const refused = await json(['install', v1, '--root', root, '--engine', engine], 3);
+    assert.equal(refused['code'], 'host-selinux-type');
   });
 
   function contexts(): string {

@@ -18,7 +18,7 @@ export const pointer: StepKind<PointerStep> = {
 async function point(host: Host, path: string, target: string | 'absent'): Promise<void> {
   if (target === 'absent') return host.unlink(path);
   await host.symlink(path, target);
-  return host.relabel([path]);
+  await host.relabel([path]);
 }
 
 async function where(host: HostView, path: string): Promise<string> {

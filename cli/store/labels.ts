@@ -1,0 +1,39 @@
+import { KataError } from '../errors/index.ts';
+import { selinuxState } from '../facts/index.ts';
+import type { Host } from '../host/index.ts';
+import { fallbackLabel, familyOfPolicy, isUsable, type LabelClass } from '../layout/index.ts';
+import type { PayloadManifest } from './types.ts';
+
+/**
+ * Labels a payload: first as the host's own policy says, which is what survives a relabel; then every file whose type a VMM could not use
+ * gets the fallback of overlays/labels.json, after the policy was asked whether it has that type. Nothing happens without SELinux.
+ */
+export async function labelPayload(host: Host, manifest: PayloadManifest): Promise<void> {
+  if (!(await host.relabel([manifest.root]))) return;
+  const state = await selinuxState(host);
+  const family = familyOfPolicy(state.known ? (state.value.policy ?? '') : '');
+  const wrong = new Map<string, string>();
+  const labels = await host.labels(manifest.folder);
+  for (const entry of manifest.entries) {
+    const path = `${manifest.folder}/${entry.path}`;
+    const type = labels.get(path)?.split(':')[2] ?? 'unlabeled_t';
+    if (entry.kind === 'file' && !isUsable(family, type)) wrong.set(path, fallbackLabel(family, classOf(entry.mode)));
+  }
+  for (const type of new Set(wrong.values())) await needType(host, type);
+  if (wrong.size > 0) await host.setLabels(new Map([...wrong].map(([path, type]) => [path, `system_u:object_r:${type}:s0`])));
+  await host.syncFileSystem(manifest.folder);
+}
+
+function classOf(mode: number): LabelClass {
+  return (mode & 0o111) === 0 ? 'data' : 'program';
+}
+
+async function needType(host: Host, type: string): Promise<void> {
+  if (await host.knowsType(type)) return;
+  throw new KataError('host-selinux-type', {
+    subject: type,
+    found: `the policy of this host has no type ${type}`,
+    needed: 'a type that a VMM may execute or read',
+    next: 'seinfo -t | grep -E "bin_t|usr_t"; or name another folder with the right labels',
+  });
+}
