@@ -160,3 +160,8 @@ export const verbs: Verb[] = [
     load: () => import('./verbs/explain.ts'),
   },
 ];
+
+/** All options that a verb takes. */
+export function optionsOf(verb: Verb): Record<string, OptionRow> {
+  return { ...verb.options, ...(verb.changing ? changeOptions : {}), ...commonOptions };
+}

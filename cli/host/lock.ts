@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
-import { type FileHandle, mkdir, open, readFile, stat } from 'node:fs/promises';
+import { chmod, type FileHandle, mkdir, open, readFile, stat } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { errnoOf, KataError } from '../errors/index.ts';
 import type { HostPath, HostView } from './types.ts';
 
 export interface Lock {
+  /** Folders that had to be made for it, parents first. */
+  made: HostPath[];
   /** Closing the file frees the lock; the kernel does the same when the process dies. */
   release(): Promise<void>;
 }
@@ -17,10 +19,11 @@ const tryEveryMs = 200;
  */
 export async function takeLock(host: HostView, path: HostPath, verb: string, waitSeconds: number): Promise<Lock> {
   const real = await host.locate(path);
+  const made: HostPath[] = [];
   const until = Date.now() + waitSeconds * 1000;
   for (;;) {
     // In the loop: whoever held it may have purged the folder meanwhile.
-    await mkdir(posix.dirname(real), { recursive: true, mode: 0o755 });
+    made.push(...(await makeFolders(host, posix.dirname(real))));
     const file = await open(real, 'a+', 0o600).catch(ignoreAbsent);
     if (file === undefined) continue;
     const locked = await lockDescription(file);
@@ -31,7 +34,7 @@ export async function takeLock(host: HostView, path: HostPath, verb: string, wai
     if (locked) {
       await file.truncate(0);
       await file.write(`${JSON.stringify({ pid: process.pid, verb, since: host.now().toISOString() })}\n`);
-      return { release: () => file.close() };
+      return { made, release: () => file.close() };
     }
     await file.close();
     if (Date.now() >= until) throw await held(real);
@@ -63,6 +66,17 @@ function lockDescription(file: FileHandle, how: string[] = ['--exclusive']): Pro
 async function sameFile(file: FileHandle, real: string): Promise<boolean> {
   const [ours, there] = [await file.stat(), await stat(real).catch(() => undefined)];
   return there !== undefined && there.ino === ours.ino && there.dev === ours.dev;
+}
+
+/** The missing folders down to `real`, with their modes whatever the umask is. */
+async function makeFolders(host: HostView, real: string): Promise<HostPath[]> {
+  const first = await mkdir(real, { recursive: true, mode: 0o755 });
+  const made: HostPath[] = [];
+  for (let at = real; first !== undefined && at.length >= first.length; at = posix.dirname(at)) {
+    await chmod(at, 0o755);
+    made.unshift(`/${posix.relative(host.root, at)}`);
+  }
+  return made;
 }
 
 function ignoreAbsent(error: unknown): undefined {
