@@ -1,7 +1,7 @@
 import { KataError } from '../errors/index.ts';
 import { isLocked, takeLock } from '../host/index.ts';
 import { deploymentNow } from '../facts/index.ts';
-import { lockFile, stateFolder, sweep, tidy } from '../store/index.ts';
+import { lockFile, noteFolder, stateFolder, sweep, tidy } from '../store/index.ts';
 import { openEntries, type Recovered, recover } from '../transaction/index.ts';
 import type { ChangeOptions, Context } from './types.ts';
 
@@ -14,6 +14,7 @@ export async function underLock<T>(context: Context, verb: string, options: Chan
   needRoot(context, verb);
   const lock = await takeLock(host, lockFile, verb, options.waitSeconds);
   try {
+    for (const folder of lock.made) if (folder !== stateFolder) await noteFolder(host, folder);
     await refuseForeignLocks(context);
     return await work(await settle(context, options));
   } finally {

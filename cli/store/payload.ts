@@ -59,7 +59,7 @@ async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Prom
   const { architecture, emit, handlers, signal } = request;
   const into = await host.locate(tree);
   await host.failpoint('store/unpack/before');
-  emit({ kind: 'phase', name: 'unpack', detail: request.sources.map((path) => posix.basename(path)).join(', ') });
+  emit({ kind: 'phase', name: 'unpack', detail: `unpacking ${request.sources.map((path) => posix.basename(path)).join(', ')}` });
   const bundle = await readBundles({ sources: request.sources, digests: request.digests, into, keep: keepFor(handlers, architecture), emit, signal });
   await host.failpoint('store/unpack/after');
   const layout = await layOut({

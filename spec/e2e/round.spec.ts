@@ -6,7 +6,7 @@ import { marker, type SampleRelease } from '../lab/release/index.ts';
 import { type Suite, suiteAvailable } from '../lab/roots.ts';
 import { shimsOf } from '../lab/shims.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
-import { containerd, dependent, handlersOf, type Live, liveHost, runsOf, sha256, whileProbed } from '../support/liveHost.ts';
+import { containerd, dependent, handlersOf, type Live, liveHost, runsOf, sha256, startsOf, whileProbed } from '../support/liveHost.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const shimMember = './opt/kata/runtime-rs/bin/containerd-shim-kata-v2';
@@ -145,6 +145,8 @@ for (const suite of ['trixie', 'forky'] as Suite[]) {
       const now = await runsOf(live);
       assert.notEqual(now[containerd], atStart[containerd]);
       assert.match(now[dependent]!, /ActiveState=active/);
+      assert.equal(await startsOf(live, containerd), 3, 'at boot, at install, at uninstall');
+      assert.equal(await startsOf(live, dependent), 3);
       assert.deepEqual(differences(before, fingerprint(live.host.root, folders, leftOut)), []);
     });
   });

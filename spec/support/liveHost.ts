@@ -68,6 +68,13 @@ export async function runsOf({ host }: Live, units = [containerd, dependent]): P
   return runs;
 }
 
+/** How often PID 1 has started a unit since boot, by the journal. */
+export async function startsOf({ host }: Live, unit: string): Promise<number> {
+  const { stdout } = await host.run(['journalctl', '-b', '-o', 'json', '--output-fields=INVOCATION_ID', '_PID=1', `UNIT=${unit}`, 'JOB_TYPE=start', '+', '_PID=1', `UNIT=${unit}`, 'JOB_TYPE=restart']);
+  const ids = stdout.split('\n').flatMap((line) => (/"INVOCATION_ID":"([0-9a-f]+)"/.exec(line) ?? []).slice(1));
+  return new Set(ids).size;
+}
+
 /** The handlers that the CRI names, by the judge. */
 export async function handlersOf({ host }: Live): Promise<string[]> {
   const { stdout } = await host.run([JUDGE, 'info']);

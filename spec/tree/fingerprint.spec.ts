@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { differences } from '../support/fingerprint.ts';
 import { put, treeNames } from '../support/hostTrees.ts';
@@ -99,4 +99,30 @@ describe('fingerprint', () => {
       twin.remove();
     });
   }
+
+  it('a folder of ours that was there before, empty, is there afterwards', async () => {
+    const host = treeHost('fcos', (root) => {
+      mkdirSync(join(root, 'etc/kata-sysext'), { mode: 0o750 });
+      mkdirSync(join(root, 'var/usrlocal/libexec'));
+    });
+    const before = host.fingerprint();
+
+    await round(host, ['--purge']);
+
+    assert.deepEqual(differences(before, host.fingerprint()), []);
+    host.remove();
+  });
+
+  it('a tree with an empty /var, as images have it, has an empty /var afterwards', async () => {
+    const host = treeHost('flatcar', (root) => {
+      rmSync(join(root, 'var'), { recursive: true });
+      mkdirSync(join(root, 'var'));
+    });
+    const before = host.fingerprint();
+
+    await round(host, ['--purge']);
+
+    assert.deepEqual(differences(before, host.fingerprint()), []);
+    host.remove();
+  });
 });

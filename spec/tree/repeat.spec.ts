@@ -5,7 +5,7 @@ import { cpSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { tinyRelease } from '../lab/release/index.ts';
 import { treeNames } from '../support/hostTrees.ts';
-import { releases, scratch, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { releases, scratch, story, type TreeHost, treeHost } from '../support/treeHost.ts';
 
 /** Inode, size, mode and both times of every path: any write shows. The lock file is written by each command that takes it. */
 function inodes(host: TreeHost): string[] {
@@ -62,8 +62,6 @@ describe('a repeated install', () => {
 
   it('a dry run writes nothing, before and after the first install', async () => {
     const { first, second } = await releases();
-    const bare = inodes(host);
-
     await host.json(['install', first, '--dry-run']);
     const dryFirst = host.fingerprint();
     const original = treeHost('fcos');
@@ -73,7 +71,6 @@ describe('a repeated install', () => {
     await host.json(['uninstall', '--dry-run']);
 
     assert.deepEqual(dryFirst, original.fingerprint());
-    assert.equal(bare.length, dryFirst.filter((line) => line.startsWith('./') || line.startsWith('.|')).length + 1);
     assert.deepEqual(withoutTimes(inodes(host)), withoutTimes(before));
     assert.equal(plan['kind'], 'Plan');
     original.remove();
@@ -112,12 +109,12 @@ describe('a repeated install', () => {
   it('takes the right digest and refuses a wrong one', async () => {
     const { first, second } = await releases();
     await host.json(['install', first]);
-    const before = host.fingerprint();
+    const before = host.fingerprint(story);
 
     const refused = await host.json(['install', second, '--digest', digestOf(first).replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))], 4);
 
     assert.equal(refused['code'], 'bundle-digest');
-    assert.deepEqual(host.fingerprint(), before);
+    assert.deepEqual(host.fingerprint(story), before);
     assert.equal((await host.json(['install', second, '--digest', digestOf(second)]))['to'], 2);
   });
 
