@@ -1,5 +1,5 @@
 import { KataError } from '../errors/index.ts';
-import { isLocked, takeLock } from '../host/index.ts';
+import { inhibitShutdown, isLocked, takeLock } from '../host/index.ts';
 import { deploymentNow } from '../facts/index.ts';
 import { lockFile, noteFolder, stateFolder, sweep, tidy } from '../store/index.ts';
 import { openEntries, type Recovered, recover } from '../transaction/index.ts';
@@ -13,12 +13,14 @@ export async function underLock<T>(context: Context, verb: string, options: Chan
   const { host } = context;
   needRoot(context, verb);
   const lock = await takeLock(host, lockFile, verb, options.waitSeconds);
+  const allowShutdown = host.live ? await inhibitShutdown(`${verb} is running`) : () => undefined;
   try {
     for (const folder of lock.made) if (folder !== stateFolder) await noteFolder(host, folder);
     await refuseForeignLocks(context);
     return await work(await settle(context, options));
   } finally {
     await leaveNothing(context);
+    allowShutdown();
     await lock.release();
   }
 }

@@ -1,9 +1,10 @@
 import { errnoOf, KataError } from '../errors/index.ts';
-import { openHost } from '../host/index.ts';
+import { type HostView, openHost } from '../host/index.ts';
 import { errorText, reporter } from '../report/index.ts';
 import type { ProgressMode } from '../report/reporter.ts';
+import type { Systemd } from '../systemd/types.ts';
 import { version } from '../version.ts';
-import { parse } from './parser.ts';
+import { type Parsed, parse } from './parser.ts';
 import type { Io, OptionValue, Reply } from './types.ts';
 
 /** The whole program: argv in, exit status out. Never throws for a known error. */
@@ -15,17 +16,19 @@ export async function main(argv: string[], io: Io): Promise<number> {
       io.stdout.write(`${parsed.text}\n`);
       return 0;
     }
-    return await runVerb(parsed, io);
+    return await runVerb(parsed, argv, io);
   } catch (error) {
     return complain(error, json, io);
   }
 }
 
-async function runVerb({ verb, words, options }: Extract<Awaited<ReturnType<typeof parse>>, { kind: 'verb' }>, io: Io): Promise<number> {
+async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' }>, argv: string[], io: Io): Promise<number> {
   const { resolve } = await import('node:path');
   const root = resolve(io.cwd, String(options['root'] ?? '/'));
   const host = openHost(root, io.env);
   const progress = reporter(progressMode(options, io), io.stderr);
+  const systemd = verb.changing && options['dry-run'] !== true && belongsInUnit(host, io) ? await host.systemd() : undefined;
+  if (systemd !== undefined) return follow(systemd, verb.name, argv, options, io, progress);
   const stop = new AbortController();
   let signalled = 0;
   const unlisten = io.onSignal((number) => {
@@ -48,7 +51,25 @@ async function runVerb({ verb, words, options }: Extract<Awaited<ReturnType<type
   }
 }
 
+/** Live work is done by a unit of its own, unless this is that unit. Without root it is refused anyway. */
+function belongsInUnit(host: HostView, io: Io): boolean {
+  return host.live && io.env['KATA_SYSEXT_UNIT'] === undefined && process.getuid?.() === 0;
+}
+
+async function follow(systemd: Systemd, verb: string, argv: string[], options: Record<string, OptionValue>, io: Io, progress: ReturnType<typeof reporter>): Promise<number> {
+  const { runDetached } = await import('./detached.ts');
+  try {
+    return await runDetached(systemd, verb, argv, io, progress.emit);
+  } catch (error) {
+    return complain(error, options['json'] === true, io);
+  } finally {
+    progress.close();
+    systemd.close();
+  }
+}
+
 function progressMode(options: Record<string, OptionValue>, io: Io): ProgressMode {
+  if (io.env['KATA_SYSEXT_UNIT'] !== undefined) return 'json';
   const wish = String(options['progress'] ?? 'auto');
   if (wish !== 'auto') return wish as ProgressMode;
   return io.stderr.isTTY === true ? 'tty' : 'plain';

@@ -1,3 +1,4 @@
+export { inhibitShutdown } from './inhibit.ts';
 export { isLocked, type Lock, takeLock } from './lock.ts';
 export { programs } from './programs.ts';
 export { byBytes, digestOf, digestOfFile, openView } from './reads.ts';

@@ -58,12 +58,12 @@ export function openHost(root: string, env: Readonly<Record<string, string | und
     },
     unlink: async (path) => {
       const real = await at(path);
-      await unlink(real).catch(ignoreAbsent);
+      await unlink(real).catch((error: unknown) => unlessAbsent(real, error));
       await syncFolder(posix.dirname(real)).catch(ignoreAbsent);
     },
     rmdir: async (path) => {
       const real = await at(path);
-      await rmdir(real).catch(ignoreAbsent);
+      await rmdir(real).catch((error: unknown) => unlessAbsent(real, error));
       await syncFolder(posix.dirname(real)).catch(ignoreAbsent);
     },
     removeTree: async (path) => {
@@ -122,6 +122,11 @@ async function removeTree(path: string): Promise<void> {
   if ((stats.mode & 0o700) !== 0o700) await chmod(path, 0o700);
   for (const name of await readdir(path)) await removeTree(`${path}/${name}`);
   return rmdir(path).catch(ignoreAbsent);
+}
+
+/** A read-only file system refuses even the removal of what is not there. */
+async function unlessAbsent(path: string, error: unknown): Promise<void> {
+  if (errnoOf(error) !== 'EROFS' || (await lstat(path).catch(() => undefined)) !== undefined) ignoreAbsent(error);
 }
 
 function ignoreAbsent(error: unknown): void {

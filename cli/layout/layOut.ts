@@ -40,7 +40,7 @@ export async function layOut(input: LayOutInput): Promise<Layout> {
     defaultHandler: installedName(byDefault.name),
     handlers,
     available: await availableOf(input),
-    entries: [...entries, ...addedEntries(entries, links)].sort((a, b) => (a.path < b.path ? -1 : 1)),
+    entries: [...entries, ...addedEntries(entries, links)].sort((a, b) => byName(a.path, b.path)),
     dropped,
     savedBytes: bundle.skippedBytes + droppedBytes,
   };
@@ -87,7 +87,7 @@ async function layHandler(input: LayOutInput, row: HandlerRow, links: Map<string
     [...files].filter((file) => !links.has(file)),
   );
   const { name: release, family, shim, configuration } = row;
-  return { name: installedName(release), release, family, hypervisor: row.hypervisor, shim, configuration, files: [...files].sort() };
+  return { name: installedName(release), release, family, hypervisor: row.hypervisor, shim, configuration, files: [...files].sort(byName) };
 }
 
 async function availableOf({ bundle, arch, readText }: LayOutInput): Promise<string[]> {
@@ -99,7 +99,7 @@ async function availableOf({ bundle, arch, readText }: LayOutInput): Promise<str
     const text = await readText(configuration);
     if (isWhole(bundle, row, text)) names.push(installedName(row.name));
   }
-  return names.sort();
+  return names.sort(byName);
 }
 
 function isWhole(bundle: Bundle, row: HandlerRow, text: string): boolean {
@@ -127,10 +127,7 @@ function split(bundle: Bundle, keep: Set<string>): { entries: TreeEntry[]; dropp
   return {
     entries: bundle.entries.filter(stays),
     // Deepest first: whoever removes them in this order meets only empty folders.
-    dropped: gone
-      .map((entry) => entry.path)
-      .sort()
-      .reverse(),
+    dropped: gone.map((entry) => entry.path).sort((a, b) => byName(b, a)),
     droppedBytes: gone.reduce((sum, entry) => sum + (entry.sizeBytes ?? 0), 0),
   };
 }
@@ -146,4 +143,8 @@ function addedEntries(entries: TreeEntry[], links: Map<string, string>): TreeEnt
     }
   }
   return [...added.values()];
+}
+
+function byName(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -3,7 +3,8 @@ import { runJob } from './jobs.ts';
 import { allProperties, callManager, introduce, managerVersion } from './manager.ts';
 import type { Systemd } from './types.ts';
 import { unitStateOf } from './unitState.ts';
-import { openWire, type Wire } from './wire.ts';
+import { startTransient } from './transient.ts';
+import { dbusErrorOf, openWire, type Wire } from './wire.ts';
 
 /** Where systemd is reached: through the message bus, or at PID 1's own socket (root only, no bus daemon needed). */
 interface Door {
@@ -87,6 +88,15 @@ function systemdAt(door: Door, first: Wire): Systemd {
     },
     async daemonReload() {
       await callManager(await connected(), 'Reload');
+    },
+    startTransient: async (service) => startTransient(await connected(), service),
+    async signal(unit, signal) {
+      try {
+        await callManager(await connected(), 'KillUnit', 'ssi', [unit, 'main', signal]);
+      } catch (error) {
+        // It has ended meanwhile.
+        if (!/NoSuchUnit|NoSuchProcess/.test(dbusErrorOf(error) ?? '')) throw error;
+      }
     },
     close() {
       wire.then((last) => last.close()).catch(() => undefined);

@@ -26,6 +26,20 @@ export interface UnitState {
   consistsOf: Unit[];
 }
 
+/** A program that PID 1 runs for us, so that it outlives the terminal that asked for it. */
+export interface TransientService {
+  unit: Unit;
+  description: string;
+  argv: string[];
+  /** 'NAME=value' */
+  environment: string[];
+  folder: string;
+  stdout: string;
+  stderr: string;
+  /** Run when the program has ended, with EXIT_STATUS in its environment. */
+  after: string[];
+}
+
 export type JobResult = 'done' | 'canceled' | 'timeout' | 'failed' | 'dependency' | 'skipped' | 'deadline';
 
 /** The few calls of the manager that the program makes, each with a deadline. Errors are KataErrors with code `failed`. */
@@ -41,5 +55,8 @@ export interface Systemd {
   stop(unit: Unit, deadlineMs: number): Promise<JobResult>;
   resetFailed(unit: Unit): Promise<void>;
   daemonReload(): Promise<void>;
+  startTransient(service: TransientService): Promise<void>;
+  /** To the main process of the unit; nothing happens when it has none. */
+  signal(unit: Unit, signal: number): Promise<void>;
   close(): void;
 }

@@ -34,23 +34,6 @@ const member: fc.Arbitrary<TarMember> = fc.oneof(
   { weight: 1, arbitrary: path.map((name) => file(name)) },
 );
 
-const place = fc.constantFrom([], ['a'], ['a', 'b'], ['a', 'b', 'c']);
-const step = fc.constantFrom('..', '..', '..', 'a', 'b', 'c', 'l0', 'l1', 'l2');
-/** Links whose own target, read as text, stays inside: only together do they lead out. */
-const links = fc.array(fc.tuple(place, fc.array(step, { minLength: 1, maxLength: 7 })), { minLength: 3, maxLength: 3 }).map((pairs) => [
-  folder('./opt/kata/a/b/c/'),
-  ...pairs.flatMap(([at, to], index) => {
-    const inside = staysInside(at.length, to);
-    return inside ? [symlink(`./opt/kata/${[...at, `l${index}`].join('/')}`, to.join('/'))] : [];
-  }),
-  file('./opt/kata/a/b/c/VERSION'),
-]);
-
-function staysInside(depth: number, segments: string[]): boolean {
-  let level = depth;
-  return segments.every((segment) => (level += segment === '..' ? -1 : 1) >= 0);
-}
-
 describe('a damaged or hostile archive', () => {
   let bench: Bench;
   beforeEach(() => {
@@ -86,7 +69,7 @@ describe('a damaged or hostile archive', () => {
           await survive(bytes);
         },
       ),
-      { numRuns: 400 },
+      { numRuns: 250 },
     );
   });
 
@@ -95,7 +78,7 @@ describe('a damaged or hostile archive', () => {
       fc.asyncProperty(fc.nat(whole.length - 1), async (length) => {
         assert.equal(await survive(whole.subarray(0, length)), false);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -111,25 +94,33 @@ describe('a damaged or hostile archive', () => {
 
           assert.ok(!cut || !accepted);
         }),
-        { numRuns: 60 },
+        { numRuns: 40 },
       );
     });
   }
 
-  for (const [title, members, numRuns] of [
-    ['members and links', fc.array(member, { maxLength: 8 }), 400],
-    ['links that each look harmless', links, 1000],
-  ] as const) {
-    it(`leaves nothing that leads out of the tree: ${title}`, async () => {
-      await fc.assert(
-        fc.asyncProperty(members, async (some) => {
-          if (!(await survive(makeTar(some)))) return;
-          for (const path of pathsBelow(bench.into)) assertInside(bench.into, path);
-        }),
-        { numRuns },
-      );
-    });
-  }
+  it('leaves nothing that leads out of the tree, whatever its members and links are', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(member, { maxLength: 8 }), async (some) => {
+        if (!(await survive(makeTar(some)))) return;
+        for (const path of pathsBelow(bench.into)) assertInside(bench.into, path);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('is refused for links that lead out only together, and only then', async () => {
+    for (let first = 0; first <= 3; first++) {
+      for (let second = 0; second <= 4; second++) {
+        const up = symlink('./opt/kata/a/b/c/up', '../'.repeat(first) || '.');
+        const on = symlink('./opt/kata/on', `a/b/c/up/${'../'.repeat(second)}`);
+
+        const accepted = await survive(makeTar([folder('./opt/kata/a/b/c/'), up, on]));
+
+        assert.equal(accepted, first + second <= 3, `${first} up, then ${second}`);
+      }
+    }
+  });
 
   it('has its absolute links made relative to the same place', () => {
     fc.assert(

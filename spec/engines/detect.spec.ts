@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
+import { flagOf, readDaemon } from '../../cli/engines/common/process.ts';
 import { matchesName } from '../../cli/engines/containerd/globs.ts';
 import { containerd } from '../../cli/engines/containerd/index.ts';
-import { flagOf, readDaemon } from '../../cli/engines/containerd/process.ts';
 import { engineNamed, engines, restartRisks } from '../../cli/engines/index.ts';
 import { openView } from '../../cli/host/index.ts';
 import type { HostView } from '../../cli/host/types.ts';

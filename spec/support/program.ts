@@ -1,9 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 export const repo = fileURLToPath(new URL('../..', import.meta.url));
-const built = `${repo}dist/kata-sysext.mjs`;
 
 export interface Ran {
   status: number;
@@ -11,14 +13,16 @@ export interface Ran {
   stderr: string;
 }
 
-/** Builds the program that specs run, once for each test run: what users get, not the sources. */
-let ready = false;
+let built: string | undefined;
+
+/** The program that specs run, built once for each test run into a folder of its own: what users get, not the sources. */
 export function program(): string {
-  if (!ready) {
-    const made = spawnSync('npm', ['run', '--silent', 'build'], { cwd: repo, encoding: 'utf8' });
-    if (made.status !== 0) throw new Error(`the build failed: ${made.stderr}`);
-    ready = true;
-  }
+  if (built !== undefined) return built;
+  const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-program-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const made = spawnSync('npm', ['run', '--silent', 'build', '--', folder], { cwd: repo, encoding: 'utf8' });
+  if (made.status !== 0) throw new Error(`the build failed: ${made.stderr}`);
+  built = join(folder, 'kata-sysext.mjs');
   return built;
 }
 

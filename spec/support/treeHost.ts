@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FIRST, SECOND, tinyRelease } from '../lab/release/index.ts';
 import { copyTree, makeTree, type TreeName } from './hostTrees.ts';
 import { fingerprint } from './fingerprint.ts';
-import { json, type Ran, type RunOptions, run } from './program.ts';
+import { json, program, type Ran, type RunOptions, run } from './program.ts';
 
 /** An offline host tree in a temporary folder, and the program run on it. */
 export interface TreeHost {
@@ -16,9 +17,19 @@ export interface TreeHost {
   json(args: string[], wanted?: number, options?: RunOptions): Promise<Record<string, unknown>>;
   run(args: string[], options?: RunOptions): Promise<Ran>;
   fingerprint(leaveOut?: string[]): string[];
+  /** Starts a verb that stops itself (SIGSTOP) at a failpoint; gives it as soon as it stands still. */
+  paused(args: string[], point: string): Promise<Paused>;
   /** A second tree with the same content: what it costs to begin again. */
   copy(): TreeHost;
   remove(): void;
+}
+
+export interface Paused {
+  pid: number;
+  go(): void;
+  kill(): Promise<number>;
+  /** Its exit status, 128 + N for a death by signal N. */
+  ended: Promise<number>;
 }
 
 /** Verbs that only read take no --engine. */
@@ -42,6 +53,7 @@ function hostAt(root: string, engine: string): TreeHost {
     path: (inside) => join(root, inside),
     json: (args, wanted, options) => json(all(args), wanted, options),
     run: (args, options) => run(all(args), options),
+    paused: (args, point) => pausedAt(all(args), point),
     fingerprint: (leaveOut) => fingerprint(root, ['.'], leaveOut),
     copy: () => {
       const other = scratch('copy');
@@ -50,6 +62,28 @@ function hostAt(root: string, engine: string): TreeHost {
     },
     remove: () => rmSync(root, { recursive: true, force: true }),
   };
+}
+
+async function pausedAt(args: string[], point: string): Promise<Paused> {
+  const env = { ...process.env, KATA_SYSEXT_FAILPOINT: point };
+  const child = spawn(process.execPath, [program(), ...args], { env, stdio: 'ignore' });
+  const pid = child.pid!;
+  const ended = new Promise<number>((resolve) => child.on('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? 'SIGTERM'])));
+  while (child.exitCode === null && child.signalCode === null && !/^State:\s+T/m.test(statusOf(pid))) await new Promise((resolve) => setTimeout(resolve, 20));
+  if (child.exitCode !== null) throw new Error(`${args.join(' ')} ended with ${child.exitCode} before ${point}`);
+  const kill = () => {
+    child.kill('SIGKILL');
+    return ended;
+  };
+  return { pid, go: () => void child.kill('SIGCONT'), kill, ended };
+}
+
+function statusOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** A folder in the temporary folder of this run; whoever makes it removes it. */

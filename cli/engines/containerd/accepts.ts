@@ -1,13 +1,14 @@
 import { posix } from 'node:path';
 import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
+import { filesView } from '../common/filesView.ts';
+import { parseVersion } from '../common/version.ts';
 import { parseDocument, type TomlTable, tomlString, topLevelValue, valueAt, withValue } from '../toml/index.ts';
 import type { EffectiveDiff, Instance, Scratch, WiringPlan } from '../types.ts';
 import { binaryOf, compareDumps, dumpOf, effectiveConfig } from './dump.ts';
-import { filesView } from './filesView.ts';
 import { runtimeType } from './handlers.ts';
 import { type ConfigSet, type LoadedFile, loadSet } from './loader.ts';
-import { parseVersion, runtimesOf } from './schema.ts';
+import { runtimesOf } from './schema.ts';
 
 /** See `Engine.accepts`: the binary judges copies of all files as they would be, beside what it says of the real ones. */
 export async function acceptsContainerd(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<EffectiveDiff> {

@@ -1,7 +1,7 @@
 import type { HostView } from '../../host/types.ts';
+import { unsupported } from '../common/unsupported.ts';
 import { isTable, parseDocument, renderTable, type TomlTable } from '../toml/index.ts';
 import type { Instance } from '../types.ts';
-import { unsupported } from './checks.ts';
 import { effectiveConfig } from './dump.ts';
 import type { ConfigSet, LoadedFile } from './loader.ts';
 import { type Merging, runtimesOf, runtimesPath } from './schema.ts';

@@ -1,7 +1,9 @@
 import { KataError } from '../../errors/index.ts';
+import { unsupported } from '../common/unsupported.ts';
+import { atLeast, parseVersion } from '../common/version.ts';
 import type { Instance } from '../types.ts';
 import type { ConfigSet } from './loader.ts';
-import { atLeast, highestSchema, newPlugin, oldPlugin, parseVersion } from './schema.ts';
+import { highestSchema, newPlugin, oldPlugin } from './schema.ts';
 
 /** True when the main file is missing or says nothing: then its schema is ours to choose. */
 export function saysNothing(set: ConfigSet): boolean {
@@ -74,8 +76,4 @@ function checkSchemas(set: ConfigSet, instance: Instance): void {
       next: `Update containerd or write version = ${highest} in ${set.main}.`,
     });
   }
-}
-
-export function unsupported(subject: string, found: string, needed: string, next: string): KataError {
-  return new KataError('engine-unsupported', { subject, found, needed, next });
 }

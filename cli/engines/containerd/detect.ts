@@ -1,18 +1,19 @@
 import { posix } from 'node:path';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit, UnitState } from '../../systemd/types.ts';
+import { filesView } from '../common/filesView.ts';
+import { flagOf, pathOf, readDaemon } from '../common/process.ts';
+import { firstThere, unitFile, unitTexts } from '../common/unitFiles.ts';
+import { versionOf } from '../common/version.ts';
 import { valueAt } from '../toml/index.ts';
 import type { Instance } from '../types.ts';
-import { filesView } from './filesView.ts';
 import { loadSet } from './loader.ts';
-import { flagOf, pathOf, readDaemon } from './process.ts';
 
 const engine = 'containerd';
 const usualUnit = 'containerd.service';
 const usualConfig = '/etc/containerd/config.toml';
 const usualSocket = '/run/containerd/containerd.sock';
 const binaryPlaces = ['/usr/bin/containerd', '/usr/local/bin/containerd', '/opt/bin/containerd', '/usr/sbin/containerd'];
-const unitFolders = ['/etc/systemd/system', '/run/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'];
 
 /** See `Engine.detect`. */
 export async function detectContainerd(host: HostView, hint?: string): Promise<Instance[]> {
@@ -71,13 +72,7 @@ async function detectOffline(host: HostView, hint?: string): Promise<Instance[]>
   const binary = await firstThere(host, binaryPlaces);
   const configPath = await configOfUnit(host);
   if (binary === undefined && hint === undefined && !(await host.stat(configPath))) return [];
-  const unit =
-    (await firstThere(
-      host,
-      unitFolders.map((folder) => `${folder}/${usualUnit}`),
-    )) === undefined
-      ? {}
-      : { unit: usualUnit };
+  const unit = (await unitFile(host, usualUnit)) === undefined ? {} : { unit: usualUnit };
   return [
     {
       engine,
@@ -90,39 +85,16 @@ async function detectOffline(host: HostView, hint?: string): Promise<Instance[]>
   ];
 }
 
-async function firstThere(host: HostView, paths: readonly HostPath[]): Promise<HostPath | undefined> {
-  for (const path of paths) if ((await host.stat(path))?.kind === 'file') return path;
-  return undefined;
-}
-
 /** `containerd github.com/containerd/containerd 1.7.24~ds1 ...`: the third word. undefined when it does not run. */
-async function versionOf(host: HostView, binary: HostPath): Promise<string | undefined> {
-  const told = await host.run(binary, ['--version'], { timeoutMs: 10_000 }).catch(() => undefined);
-  return /^\S+ \S+ v?(?<version>\d+\.\d+[^\s~+]*)/.exec(told?.stdout ?? '')?.groups?.['version'];
-}
-
 /** The configuration that the unit's own text names: `--config PATH`, or CONTAINERD_CONFIG where ExecStart expands it (Flatcar). Drop-ins win. */
 async function configOfUnit(host: HostView): Promise<HostPath> {
   let config: HostPath = usualConfig;
-  for (const text of await unitTexts(host)) {
+  for (const text of await unitTexts(host, usualUnit)) {
     const variable = /^\s*Environment=["']?CONTAINERD_CONFIG=(?<path>\/[^\s"']+)/m.exec(text)?.groups?.['path'];
     const flag = /^\s*ExecStart=.*\s(?:-c|--config)[\s=](?<path>\/\S+)/m.exec(text)?.groups?.['path'];
     config = variable ?? flag ?? config;
   }
   return config;
-}
-
-async function unitTexts(host: HostView): Promise<string[]> {
-  const unit = await firstThere(
-    host,
-    unitFolders.map((folder) => `${folder}/${usualUnit}`),
-  );
-  const paths = unit === undefined ? [] : [unit];
-  for (const folder of [...unitFolders].reverse()) {
-    const names = (await host.readdir(`${folder}/${usualUnit}.d`)).filter((name) => name.endsWith('.conf'));
-    paths.push(...names.map((name) => `${folder}/${usualUnit}.d/${name}`));
-  }
-  return (await Promise.all(paths.map((path) => host.readText(path)))).filter((text) => text !== undefined);
 }
 
 /** grpc.address of the last loaded file that has one (schema 4 moved it); the usual one when the files do not load. */

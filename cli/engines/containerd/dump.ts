@@ -1,8 +1,7 @@
-import { isDeepStrictEqual } from 'node:util';
 import { KataError } from '../../errors/index.ts';
-import { byBytes } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
-import { isTable, readDump, type TomlTable, tomlKey } from '../toml/index.ts';
+import { differences } from '../common/differences.ts';
+import { readDump, type TomlTable, tomlKey } from '../toml/index.ts';
 import type { EffectiveDiff, Instance } from '../types.ts';
 import { newPlugin, oldPlugin, runtimesPath } from './schema.ts';
 
@@ -59,15 +58,4 @@ export function compareDumps(before: TomlTable, after: TomlTable, handlers: read
     (belongs ? diff.ours : diff.others).push(path);
   }
   return diff;
-}
-
-function differences(a: unknown, b: unknown, path: string[]): string[] {
-  if (isTable(a) && isTable(b)) {
-    const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].sort(byBytes);
-    return keys.flatMap((key) => differences(a[key], b[key], [...path, key]));
-  }
-  // A table on one side only is named by its own keys, so that a runtimes table that appears with ours in it is still ours.
-  if (isTable(a) && b === undefined && Object.keys(a).length > 0) return differences(a, {}, path);
-  if (isTable(b) && a === undefined && Object.keys(b).length > 0) return differences({}, b, path);
-  return isDeepStrictEqual(a, b) ? [] : [path.map(tomlKey).join('.')];
 }

@@ -1,10 +1,12 @@
+import { posix } from 'node:path';
 import { digestOf } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
+import { checkEditable, temporaryFolder } from '../common/editable.ts';
+import { filesView, type Overlay } from '../common/filesView.ts';
+import type { SeenMark } from '../common/seen.ts';
 import type { FileChange } from '../types.ts';
-import { checkEditable, temporaryFolder } from './editable.ts';
-import { filesView, type Overlay } from './filesView.ts';
+import { matchesName, patternFolder } from './globs.ts';
 import type { Piece } from './pieces.ts';
-import type { SeenMark } from './seen.ts';
 
 /**
  * One change for every file that will differ. Drop-ins come before the import that names them, and go after it. Throws
@@ -29,10 +31,18 @@ export async function changesBetween(
       after: text === 'absent' ? 'absent' : { text },
       foreign: [...pieces, ...seen].some(({ mark }) => mark.path === path && mark.kind === 'range'),
       ours: oursIn(path, seen, pieces),
-      tmpDir: await temporaryFolder(host, path, patterns),
+      tmpDir: (await temporaryFolder(host, path, (folder) => isGlobbed(folder, patterns))) ?? posix.dirname(path),
     });
   }
   return changes.sort((a, b) => rank(a) - rank(b));
+}
+
+/** True where the daemon would take a temporary file of ours for one of its own. */
+function isGlobbed(folder: HostPath, patterns: readonly string[]): boolean {
+  return patterns.some((pattern) => {
+    const at = patternFolder(pattern);
+    return at === undefined || (at === folder && matchesName(posix.basename(pattern), '.kata-sysext.tmp'));
+  });
 }
 
 function oursIn(path: HostPath, seen: readonly SeenMark[], pieces: readonly Piece[]): string[] {

@@ -1,13 +1,13 @@
 import { type Finding, KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/types.ts';
+import { filesView } from '../common/filesView.ts';
+import { parseVersion } from '../common/version.ts';
+import { wiringKey } from '../common/wiringKey.ts';
 import type { Instance, WantedHandler, Wiring, WiringPlan } from '../types.ts';
 import { checkSet } from './checks.ts';
-import { filesView } from './filesView.ts';
 import { definitionsOf, isSame, leadsToOurs } from './handlers.ts';
 import { type ConfigSet, loadSet } from './loader.ts';
 import { rangeTarget } from './placement.ts';
-import { parseVersion } from './schema.ts';
-import { wiringKey } from './wiringKey.ts';
 
 /** Somebody changed text of ours. It may stay while it still offers what is wanted; changing it would be guessing. */
 export async function keepAltered(

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { HostPath } from '../../host/types.ts';
-import type { FilesView } from './filesView.ts';
+import type { FilesView } from '../common/filesView.ts';
 
 /** containerd looks for a literal `*` and nothing else to tell a pattern from a path (facts/cri.md §1.3). */
 export function isPattern(path: string): boolean {

@@ -1,25 +1,10 @@
 import { asset } from '../../assets/index.ts';
-import { KataError } from '../../errors/index.ts';
 import { fillTemplate, isTable, sameSettings, type TomlTable, tomlKey, tomlString, valueAt } from '../toml/index.ts';
 import type { WantedHandler } from '../types.ts';
 import type { ConfigSet, LoadedFile } from './loader.ts';
 import { newPlugin, oldPlugin, runtimesPath } from './schema.ts';
 
 const annotations = ['io.katacontainers.*'];
-
-/** Kubernetes' rule for a RuntimeClass handler (a DNS label) and absolute paths; throws handler-unknown. */
-export function checkWanted(wanted: readonly WantedHandler[]): void {
-  for (const { name, shim, configuration } of wanted) {
-    const label = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name) && name.length <= 63;
-    if (label && shim.startsWith('/') && configuration.startsWith('/')) continue;
-    throw new KataError('handler-unknown', {
-      subject: name,
-      found: `The handler "${name}" (${shim}, ${configuration}) cannot be offered.`,
-      needed: 'A name of at most 63 lower-case letters, digits and inner hyphens, and absolute paths.',
-      next: 'Choose another name.',
-    });
-  }
-}
 
 /**
  * `io.containerd.<handler>.v2`. It must contain 'io.containerd.kata': by this text alone containerd knows a runtime of virtual machines

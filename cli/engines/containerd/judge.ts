@@ -1,14 +1,15 @@
 import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
+import { filesView, type Overlay } from '../common/filesView.ts';
+import type { SeenMark } from '../common/seen.ts';
+import { parseVersion } from '../common/version.ts';
 import { addsExactly, findMark, type TomlTable, union, withoutMark } from '../toml/index.ts';
 import type { Instance, WantedHandler } from '../types.ts';
 import { checkSet } from './checks.ts';
-import { filesView, type Overlay } from './filesView.ts';
 import { type ConfigSet, loadSet } from './loader.ts';
 import type { Content, Piece } from './pieces.ts';
 import type { Placement } from './placement.ts';
-import { parseVersion, runtimesOf } from './schema.ts';
-import type { SeenMark } from './seen.ts';
+import { runtimesOf } from './schema.ts';
 
 /** Judges the composed texts by two parsers, and that taking our text out again gives the very bytes back. */
 export function checkPieces(

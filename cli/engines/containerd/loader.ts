@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
 import { errnoOf, KataError } from '../../errors/index.ts';
 import type { HostPath } from '../../host/types.ts';
+import type { FilesView } from '../common/filesView.ts';
+import { atLeast, type Version } from '../common/version.ts';
 import { parseDocument, type TomlDocument } from '../toml/index.ts';
-import type { FilesView } from './filesView.ts';
 import { glob, isPattern } from './globs.ts';
-import { atLeast, type Version } from './schema.ts';
 
 export interface LoadedFile {
   /** As the loader came to it. */

@@ -1,11 +1,11 @@
 import { posix } from 'node:path';
 import type { Finding } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
+import { filesView } from '../common/filesView.ts';
+import { parseVersion } from '../common/version.ts';
 import type { Instance } from '../types.ts';
-import { filesView } from './filesView.ts';
 import { patternFolder } from './globs.ts';
 import { loadSet } from './loader.ts';
-import { parseVersion } from './schema.ts';
 
 /** The process's start is counted in hundredths of a second, file times in jiffies. */
 const toleranceMs = 100;

@@ -1,5 +1,6 @@
 import { KataError } from '../../errors/index.ts';
 import type { HostPath } from '../../host/types.ts';
+import type { SeenMark } from '../common/seen.ts';
 import {
   blockAfter,
   eolOf,
@@ -14,7 +15,6 @@ import {
 } from '../toml/index.ts';
 import type { Mark } from '../types.ts';
 import type { Placement } from './placement.ts';
-import type { SeenMark } from './seen.ts';
 
 const beginLine = '# BEGIN kata-sysext: this block is recorded by its exact text; "kata-sysext uninstall" takes it out again.';
 const endLine = '# END kata-sysext';

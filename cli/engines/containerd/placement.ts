@@ -1,13 +1,14 @@
 import { posix } from 'node:path';
 import type { HostPath, HostView } from '../../host/types.ts';
+import { isReadOnlyPlace } from '../common/editable.ts';
+import type { SeenMark } from '../common/seen.ts';
+import { unsupported } from '../common/unsupported.ts';
 import { valueAt } from '../toml/index.ts';
 import type { Instance } from '../types.ts';
-import { saysNothing, unsupported } from './checks.ts';
-import { isReadOnlyPlace } from './editable.ts';
+import { saysNothing } from './checks.ts';
 import { matchesName, patternFolder } from './globs.ts';
 import type { ConfigSet, LoadedFile } from './loader.ts';
 import { type Merging, oldPlugin } from './schema.ts';
-import type { SeenMark } from './seen.ts';
 
 export const dropInName = 'kata-sysext.toml';
 

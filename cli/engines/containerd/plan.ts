@@ -1,21 +1,24 @@
 import { posix } from 'node:path';
 import type { Finding } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
+import { filesView, type Overlay } from '../common/filesView.ts';
+import { missingFolders } from '../common/folders.ts';
+import { findingsOf, lookForMarks, type SeenMark, withoutOurs } from '../common/seen.ts';
+import { parseVersion, type Version } from '../common/version.ts';
+import { checkWanted } from '../common/wanted.ts';
+import { wiringKey } from '../common/wiringKey.ts';
 import { parseDocument, type TomlTable, union, valueAt } from '../toml/index.ts';
 import type { Instance, WantedHandler, Wiring, WiringPlan } from '../types.ts';
 import { carriedLines, carriedRuntimes } from './carried.ts';
 import { checkSet, saysNothing } from './checks.ts';
 import { changesBetween } from './fileChanges.ts';
-import { filesView, type Overlay } from './filesView.ts';
 import { keepAltered, sortWanted } from './foreign.ts';
-import { checkWanted, handlerLines, handlerTable, pluginTable } from './handlers.ts';
+import { handlerLines, handlerTable, pluginTable } from './handlers.ts';
 import { checkPieces, checkResult, refuseForeignFile } from './judge.ts';
 import { type ConfigSet, loadSet } from './loader.ts';
 import { type Piece, piecesOf } from './pieces.ts';
 import { choosePlacement, type Placement, rangeTarget } from './placement.ts';
-import { highestSchema, type Merging, mergingOf, parseVersion, pluginOf, type Version } from './schema.ts';
-import { findingsOf, lookForMarks, type SeenMark, withoutOurs } from './seen.ts';
-import { wiringKey } from './wiringKey.ts';
+import { highestSchema, type Merging, mergingOf, pluginOf } from './schema.ts';
 
 /** See `Engine.plan`. Everything starts from what the files are now. */
 export async function planContainerd(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan> {
@@ -51,7 +54,10 @@ export async function planContainerd(host: HostView, instance: Instance, wanted:
   await checkResult(host, instance, after, set, carried, wanted, merging === 'unites' ? undefined : rangeTarget);
 
   const kept = recorded?.folders ?? [];
-  const makeFolders = await missingFolders(host, pieces);
+  const makeFolders = await missingFolders(
+    host,
+    pieces.map((piece) => piece.mark.path),
+  );
   const folders = [
     ...kept.filter((folder) => pieces.some((piece) => piece.mark.path.startsWith(`${folder}/`))),
     ...makeFolders.map(({ path }) => path),
@@ -88,14 +94,6 @@ function textsOf(set: ConfigSet, base: Overlay, seen: readonly SeenMark[]): (pat
     if (thought !== undefined) return thought === 'absent' ? undefined : thought;
     return set.files.find((file) => file.real === path)?.doc.text ?? seen.find((one) => one.mark.path === path)?.now;
   };
-}
-
-async function missingFolders(host: HostView, pieces: readonly Piece[]): Promise<{ path: HostPath; mode: number }[]> {
-  const missing = new Set<HostPath>();
-  for (const { mark } of pieces) {
-    for (let at = posix.dirname(mark.path); at !== '/' && !(await host.lstat(at)); at = posix.dirname(at)) missing.add(at);
-  }
-  return [...missing].sort((a, b) => a.length - b.length).map((path) => ({ path, mode: 0o755 }));
 }
 
 /** The text of ours that stands where the tables will go again, with its schema; undefined where this daemon could not read that. */

@@ -1,3 +1,4 @@
+import { atLeast, type Version } from '../common/version.ts';
 import type { TomlTable } from '../toml/index.ts';
 import { tableAt } from '../toml/index.ts';
 
@@ -18,21 +19,6 @@ export function runtimesPath(plugin: string): string[] {
 /** The runtimes that a file or a dump names, under either id. */
 export function runtimesOf(value: TomlTable): TomlTable {
   return { ...tableAt(value, runtimesPath(oldPlugin)), ...tableAt(value, runtimesPath(newPlugin)) };
-}
-
-export interface Version {
-  major: number;
-  minor: number;
-}
-
-/** '1.6.20~ds1' or '2.1.9+unknown' as numbers; undefined when the text is no version. */
-export function parseVersion(text: string | undefined): Version | undefined {
-  const match = /^v?(?<major>\d+)\.(?<minor>\d+)/.exec(text ?? '');
-  return match?.groups ? { major: Number(match.groups['major']), minor: Number(match.groups['minor']) } : undefined;
-}
-
-export function atLeast(version: Version, major: number, minor: number): boolean {
-  return version.major > major || (version.major === major && version.minor >= minor);
 }
 
 /** The highest schema that a daemon accepts (facts/cri.md §1.1). */

@@ -1,7 +1,6 @@
 import { posix } from 'node:path';
 import type { HostPath, HostView } from '../../host/types.ts';
-import { unsupported } from './checks.ts';
-import { matchesName, patternFolder } from './globs.ts';
+import { unsupported } from './unsupported.ts';
 
 const readOnlyPlaces = ['/usr/', '/nix/', '/snap/', '/sysroot/'];
 
@@ -18,7 +17,7 @@ export async function checkEditable(host: HostView, real: HostPath): Promise<voi
       real,
       `${real} is part of the read-only operating system.`,
       'A configuration file that may be edited.',
-      `Copy it below /etc, let the engine read the copy (CONTAINERD_CONFIG in a drop-in of containerd.service), and restart the engine.`,
+      'Copy it below /etc, let the engine read the copy (CONTAINERD_CONFIG or CONTAINER_CONFIG_DIR in a drop-in of its unit), and restart the engine.',
     );
   }
   const stat = await host.lstat(real);
@@ -44,18 +43,21 @@ async function isImmutable(host: HostView, real: HostPath): Promise<boolean> {
   return listed.code === 0 && /[ia]/.test(listed.stdout.split(/\s/)[0] ?? '');
 }
 
-/** A folder for the temporary file: on the same file system, and not one that the engine reads files from. The first may have to be made. */
-export async function temporaryFolder(host: HostView, real: HostPath, patterns: readonly string[]): Promise<HostPath> {
-  const device = await deviceOf(host, posix.dirname(real));
+/**
+ * A folder for the temporary file: on the same file system, and not one that the engine reads files from (`isRead`). The first may have
+ * to be made. undefined when there is none but the file's own folder.
+ */
+export async function temporaryFolder(
+  host: HostView,
+  real: HostPath,
+  isRead: (folder: HostPath) => boolean,
+): Promise<HostPath | undefined> {
   const own = posix.dirname(real);
+  const device = await deviceOf(host, own);
   for (const folder of ['/etc/kata-sysext', posix.dirname(own), own]) {
-    const globbed = patterns.some((pattern) => {
-      const at = patternFolder(pattern);
-      return at === undefined || (at === folder && matchesName(posix.basename(pattern), '.kata-sysext.tmp'));
-    });
-    if (!globbed && (await deviceOf(host, folder)) === device) return folder;
+    if (!isRead(folder) && (await deviceOf(host, folder)) === device) return folder;
   }
-  return own;
+  return undefined;
 }
 
 async function deviceOf(host: HostView, folder: HostPath): Promise<number | undefined> {

@@ -1,0 +1,126 @@
+import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
+import { KataError } from '../errors/index.ts';
+import type { Emit, Event } from '../report/index.ts';
+import type { Systemd } from '../systemd/types.ts';
+import type { Io } from './types.ts';
+
+/** Set in the unit: then the work is done here, and progress is written as NDJSON for the one who follows. */
+export const unitVariable = 'KATA_SYSEXT_UNIT';
+
+const folder = '/run/kata-sysext';
+const pollMs = 40;
+/** How long a unit may be gone before its exit status is given up. */
+const goneMs = 3000;
+/** A hang-up is no wish to undo: the terminal is gone, the change goes on. */
+const hangUp = 1;
+
+/**
+ * Runs this very command line as a transient unit and follows it: the terminal, the ssh session or the pod that asked may die, the change
+ * does not. A signal (not a hang-up) is passed on, and asks the change to undo. Gives the exit status of the unit.
+ */
+export async function runDetached(systemd: Systemd, verb: string, argv: string[], io: Io, emit: Emit): Promise<number> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const unit = `kata-sysext-${verb}-${process.pid}-${Date.now()}.service`;
+  const files = { out: `${folder}/${unit}.out`, err: `${folder}/${unit}.err`, status: `${folder}/${unit}.status` };
+  const kept = Object.entries(io.env).filter(([name]) => /^(KATA_SYSEXT_|NODE_EXTRA_CA_CERTS$|LANG$|TZ$|NO_COLOR$)/.test(name));
+  let leave = false;
+  const unlisten = io.onSignal((number) => {
+    if (number === hangUp) leave = true;
+    else void systemd.signal(unit, number).catch(() => undefined);
+  });
+  try {
+    await systemd.startTransient({
+      unit,
+      description: `kata-sysext ${verb}`,
+      argv: [process.execPath, ...process.execArgv, ...script(), ...argv],
+      environment: [...kept.map(([name, value]) => `${name}=${value ?? ''}`), `${unitVariable}=${unit}`, `INIT_CWD=${io.cwd}`],
+      folder: '/',
+      stdout: files.out,
+      stderr: files.err,
+      after: ['/bin/sh', '-c', `echo "$EXIT_STATUS" > ${files.status}`],
+    });
+    const status = await follow(systemd, unit, files, { io, emit, left: () => leave });
+    if (leave) return 128 + hangUp;
+    io.stdout.write(await readFile(files.out, 'utf8').catch(() => ''));
+    return status;
+  } finally {
+    unlisten();
+    if (!leave) for (const file of Object.values(files)) await rm(file, { force: true });
+  }
+}
+
+/** A single-file program has no script of its own: Node then names the program twice. */
+function script(): string[] {
+  const [, first] = process.argv;
+  return first === undefined || first === process.execPath ? [] : [first];
+}
+
+interface Follower {
+  io: Io;
+  emit: Emit;
+  left(): boolean;
+}
+
+async function follow(systemd: Systemd, unit: string, files: { err: string; status: string }, follower: Follower): Promise<number> {
+  const lines = tail(files.err);
+  let goneSince: number | undefined;
+  for (;;) {
+    const ended = await readFile(files.status, 'utf8').catch(() => '');
+    for (const line of await lines.next(ended !== '')) tell(line, follower);
+    if (ended !== '') return exitStatus(ended.trim(), unit);
+    if (follower.left()) return 0;
+    const { activeState } = await systemd.unit(unit);
+    goneSince = ['active', 'activating', 'deactivating'].includes(activeState) ? undefined : (goneSince ?? Date.now());
+    if (goneSince !== undefined && Date.now() - goneSince > goneMs) throw vanished(unit);
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
+  }
+}
+
+function tell(line: string, { io, emit }: Follower): void {
+  const event = line.startsWith('{') ? parsed(line) : undefined;
+  if (event === undefined) io.stderr.write(`${line}\n`);
+  else emit(event);
+}
+
+function parsed(line: string): Event | undefined {
+  try {
+    return JSON.parse(line) as Event;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whole lines that came since the last call; at the end the rest as well. */
+function tail(path: string): { next(last: boolean): Promise<string[]> } {
+  let at = 0;
+  let rest = '';
+  return {
+    next: async (last) => {
+      const size = (await stat(path).catch(() => undefined))?.size ?? 0;
+      if (size > at) {
+        const file = await open(path, 'r');
+        const { bytesRead, buffer } = await file.read(Buffer.alloc(size - at), 0, size - at, at);
+        await file.close();
+        at += bytesRead;
+        rest += buffer.toString('utf8', 0, bytesRead);
+      }
+      const lines = rest.split('\n');
+      rest = last ? '' : (lines.pop() ?? '');
+      return lines.filter((line) => line !== '');
+    },
+  };
+}
+
+function exitStatus(said: string, unit: string): number {
+  if (/^\d+$/.test(said)) return Number(said);
+  throw vanished(unit, `it was ended by signal ${said}`);
+}
+
+function vanished(unit: string, why = 'it is gone without an exit status'): KataError {
+  return new KataError('failed', {
+    subject: unit,
+    found: `the change’s own unit did not end by itself: ${why}`,
+    needed: 'an exit status',
+    next: 'kata-sysext recover',
+  });
+}

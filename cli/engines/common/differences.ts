@@ -1,0 +1,15 @@
+import { isDeepStrictEqual } from 'node:util';
+import { byBytes } from '../../host/index.ts';
+import { isTable, tomlKey } from '../toml/index.ts';
+
+/** Dotted key paths at which two dumps differ. */
+export function differences(a: unknown, b: unknown, path: string[]): string[] {
+  if (isTable(a) && isTable(b)) {
+    const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].sort(byBytes);
+    return keys.flatMap((key) => differences(a[key], b[key], [...path, key]));
+  }
+  // A table on one side only is named by its own keys, so that a runtimes table that appears with ours in it is still ours.
+  if (isTable(a) && b === undefined && Object.keys(a).length > 0) return differences(a, {}, path);
+  if (isTable(b) && a === undefined && Object.keys(b).length > 0) return differences({}, b, path);
+  return isDeepStrictEqual(a, b) ? [] : [path.map(tomlKey).join('.')];
+}

@@ -1,0 +1,29 @@
+import type { HostPath, HostView } from '../../host/types.ts';
+import type { Unit } from '../../systemd/types.ts';
+
+/** The first wins, as for systemd. */
+const unitFolders = ['/etc/systemd/system', '/run/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'];
+
+export async function firstThere(host: HostView, paths: readonly HostPath[]): Promise<HostPath | undefined> {
+  for (const path of paths) if ((await host.stat(path))?.kind === 'file') return path;
+  return undefined;
+}
+
+/** The file of a unit, without a bus. */
+export async function unitFile(host: HostView, unit: Unit): Promise<HostPath | undefined> {
+  return firstThere(
+    host,
+    unitFolders.map((folder) => `${folder}/${unit}`),
+  );
+}
+
+/** The texts of a unit and of its drop-ins, in the order in which they take effect. */
+export async function unitTexts(host: HostView, unit: Unit): Promise<string[]> {
+  const file = await unitFile(host, unit);
+  const paths = file === undefined ? [] : [file];
+  for (const folder of [...unitFolders].reverse()) {
+    const names = (await host.readdir(`${folder}/${unit}.d`)).filter((name) => name.endsWith('.conf'));
+    paths.push(...names.map((name) => `${folder}/${unit}.d/${name}`));
+  }
+  return (await Promise.all(paths.map((path) => host.readText(path)))).filter((text) => text !== undefined);
+}

@@ -1,0 +1,22 @@
+import type { HostPath, HostView } from '../../host/types.ts';
+
+export interface Version {
+  major: number;
+  minor: number;
+}
+
+/** '1.6.20~ds1' or '2.1.9+unknown' as numbers; undefined when the text is no version. */
+export function parseVersion(text: string | undefined): Version | undefined {
+  const match = /^v?(?<major>\d+)\.(?<minor>\d+)/.exec(text ?? '');
+  return match?.groups ? { major: Number(match.groups['major']), minor: Number(match.groups['minor']) } : undefined;
+}
+
+export function atLeast(version: Version, major: number, minor: number): boolean {
+  return version.major > major || (version.major === major && version.minor >= minor);
+}
+
+/** What `BINARY --version` says: containerd and CRI-O both write it as the third word. undefined when it says nothing of the kind. */
+export async function versionOf(host: HostView, binary: HostPath): Promise<string | undefined> {
+  const told = await host.run(binary, ['--version'], { timeoutMs: 10_000 }).catch(() => undefined);
+  return /^\S+ \S+ v?(?<version>\d+\.\d+[^\s~+]*)/.exec(told?.stdout ?? '')?.groups?.['version'];
+}

@@ -1,0 +1,47 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type { BuildOptions } from 'esbuild';
+
+/** Folders of tables, templates and units that the built program carries inside (cli/assets). */
+const assetFolders = ['overlays', 'templates', 'units'];
+
+function assets(): Record<string, string> {
+  const files = assetFolders.flatMap((folder) =>
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => `${entry.parentPath}/${entry.name}`),
+  );
+  return Object.fromEntries(files.sort().map((file) => [file, readFileSync(file, 'utf8')]));
+}
+
+/** What every shape of the built program has in common. */
+export function bundleOptions(): BuildOptions {
+  return {
+    entryPoints: ['cli/main.ts'],
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    minify: true,
+    keepNames: true,
+    legalComments: 'none',
+    define: { KATA_SYSEXT_ASSETS: JSON.stringify(assets()) },
+    // yargs counts columns with Intl.Segmenter, whose tables alone cost 15 to 20 ms of every start; our texts need no such count.
+    alias: { 'string-width': './scripts/stringWidth.ts' },
+    // dbus-next asks for these only for session buses over X11 and for passing file descriptors; neither is used.
+    external: ['x11', 'usocket'],
+    logLevel: 'error',
+  };
+}
+
+/** The program as one CommonJS file: what the npm package and the single file carry, since a single executable of Node 22 takes nothing else. */
+export function oneFileOptions(outfile: string): BuildOptions {
+  const common = bundleOptions();
+  return {
+    ...common,
+    outfile,
+    format: 'cjs',
+    // CommonJS has no import.meta; yargs reads its url while it loads.
+    define: { ...common.define, 'import.meta.url': 'ownUrl' },
+    banner: { js: 'const ownUrl = require("node:url").pathToFileURL(__filename).href;' },
+    metafile: true,
+  };
+}

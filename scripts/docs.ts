@@ -1,0 +1,150 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { changeOptions, commonOptions, verbs } from '../cli/commands/table.ts';
+import type { OptionRow, Verb } from '../cli/commands/types.ts';
+import { type CodeRow, codes } from '../cli/errors/index.ts';
+
+/** Pages that are made from the program's own tables: path from the repository's root → text. */
+export function pages(): Record<string, string> {
+  return { 'docs/commands.md': commandsPage(), 'docs/errors.md': errorsPage() };
+}
+
+/** Paths of pages whose text on the disk is another one, or not there. */
+export function stalePages(): string[] {
+  return Object.entries(pages()).flatMap(([path, text]) => (onDisk(path) === text ? [] : [path]));
+}
+
+const note = (source: string) => `<!-- Made from ${source} by scripts/docs.ts: change that, then run npx tsx scripts/docs.ts -->`;
+
+function commandsPage(): string {
+  return page([
+    '# Commands',
+    note('cli/commands/table.ts'),
+    'From a checkout, `npm run -s cli -- VERB ...` is the same as `kata-sysext VERB ...`.',
+    table(
+      ['verb', 'what it does', 'changes the host'],
+      verbs.map((verb) => [`[\`${verb.name}\`](#${verb.name})`, verb.summary, verb.changing ? 'yes' : 'no']),
+    ),
+    '## Options of every verb',
+    optionTable(commonOptions),
+    'Results go to standard output, progress and errors to standard error. `kata-sysext --version` prints the version, `--help` after a verb its options.',
+    '## Options of every verb that changes the host',
+    optionTable(changeOptions),
+    'There is never a question: what a change needs to know stands on the command line.',
+    ...verbs.flatMap(verbSection),
+  ]);
+}
+
+function verbSection(verb: Verb): string[] {
+  // An option that belongs to all changing verbs may also be named in a row of its own.
+  const own = Object.keys(verb.options).length === 0 ? [] : [optionTable(verb.options)];
+  const examples = verb.examples.map(({ command, does }) => `# ${does}\n${command}`).join('\n\n');
+  return [
+    `## ${verb.name}`,
+    `\`${['kata-sysext', verb.name, verb.words].filter((word) => word !== '').join(' ')}\``,
+    `${sentence(verb.summary)}`,
+    ...own,
+    fenced(examples),
+  ];
+}
+
+function optionTable(options: Record<string, OptionRow>): string {
+  return table(
+    ['option', 'meaning', 'default'],
+    Object.entries(options).map(([name, row]) => [
+      optionName(name, row),
+      meaning(row),
+      row.default === undefined ? '' : `\`${String(row.default)}\``,
+    ]),
+  );
+}
+
+function optionName(name: string, { placeholder, alias }: OptionRow): string {
+  const value = placeholder === undefined ? '' : ` ${placeholder}`;
+  const other = alias === undefined ? '' : `, \`${alias.length === 1 ? '-' : '--'}${alias}${value}\``;
+  return `\`--${name}${value}\`${other}`;
+}
+
+function meaning({ describe, choices, type }: OptionRow): string {
+  const values = choices === undefined ? '' : `: ${choices.map((choice) => `\`${choice}\``).join(', ')}`;
+  return `${describe}${values}${type === 'list' ? ' (may be given several times)' : ''}`;
+}
+
+/** What each exit status promises (design §6). */
+const statuses: { exit: CodeRow['exit']; meaning: string }[] = [
+  {
+    exit: 1,
+    meaning:
+      'It failed, and the host is as it was. `restarted` in the JSON says whether an engine was restarted on the way. For `verify`: something drifted.',
+  },
+  { exit: 2, meaning: 'Wrong usage.' },
+  { exit: 3, meaning: 'This host, or what runs on it, does not allow it. Nothing outside our staging folder was written.' },
+  { exit: 4, meaning: 'The bundle was rejected. Nothing outside our staging folder was written, and that is gone again.' },
+  { exit: 5, meaning: 'It failed, and not everything could be put back. The message lists what is left, with the commands.' },
+  { exit: 75, meaning: 'Another change holds the lock.' },
+  { exit: 77, meaning: 'Root is needed.' },
+];
+
+function errorsPage(): string {
+  return page([
+    '# Exit statuses and error codes',
+    note('cli/errors/codes.ts'),
+    'An error names its code, what was found, what was needed and what to do next. `kata-sysext explain CODE` prints a row of this page. A code marked with *yes* may be taken upon yourself: `--allow CODE`.',
+    table(
+      ['exit status', 'meaning'],
+      [
+        ['0', 'Done.'],
+        ...statuses.map(({ exit, meaning: text }) => [String(exit), text]),
+        ['128 + N', 'Ended by signal N, after putting the host back.'],
+      ],
+    ),
+    ...statuses.flatMap(({ exit }) => [`## Exit status ${exit}`, table(['code', 'meaning', '--allow'], rowsOf(exit))]),
+  ]);
+}
+
+function rowsOf(exit: CodeRow['exit']): string[][] {
+  return Object.entries(codes)
+    .filter(([, row]) => row.exit === exit)
+    .map(([code, row]) => [`\`${code}\``, row.explain, row.overridable ? 'yes' : '']);
+}
+
+function table(heads: string[], rows: string[][]): string {
+  const line = (cells: string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(heads), line(heads.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function fenced(text: string): string {
+  return `\`\`\`sh\n${text}\n\`\`\``;
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}
+
+function page(blocks: string[]): string {
+  return `${blocks.join('\n\n')}\n`;
+}
+
+function onDisk(path: string): string | undefined {
+  try {
+    return readFileSync(fileOf(path), 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function fileOf(path: string): URL {
+  return new URL(`../${path}`, import.meta.url);
+}
+
+/** `tsx scripts/docs.ts` writes the pages; with --check it names the stale ones and ends with 1. */
+function main(check: boolean): number {
+  const stale = stalePages();
+  for (const path of stale) {
+    if (check) console.error(`${path} is stale: npx tsx scripts/docs.ts`);
+    else writeFileSync(fileOf(path), pages()[path]!);
+  }
+  return check && stale.length > 0 ? 1 : 0;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) process.exitCode = main(process.argv.includes('--check'));

@@ -1,0 +1,50 @@
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { run } from '../../spec/lab/run.ts';
+import { oneFileOptions } from '../bundle.ts';
+import { withoutSymbols } from './elf.ts';
+import { type Arch, nodeFolder } from './node.ts';
+
+const postject = fileURLToPath(import.meta.resolve('postject/dist/cli.js'));
+
+/** The marker that a build of Node has inside until a program is put into it (nodejs/node, src/node_sea.cc). */
+const fuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
+
+/**
+ * Writes the program for an architecture as one executable file: the project's own build of Node without symbols, with the bundle as its resource.
+ * The same sources and the same `nodeVersion` give the same bytes. Takes some seconds.
+ */
+export async function makeSingle(arch: Arch, out: string): Promise<void> {
+  await mkdir(dirname(out), { recursive: true });
+  const work = await mkdtemp(join(resolve(dirname(out)), '.making-'));
+  try {
+    const file = join(work, 'file');
+    await makeBlob(arch, work);
+    await writeFile(file, withoutSymbols(await readFile(join(await nodeFolder(arch), 'node'))));
+    await run([process.execPath, postject, file, 'NODE_SEA_BLOB', join(work, 'blob'), '--sentinel-fuse', fuse]);
+    await chmod(file, 0o755);
+    await rename(file, out);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+async function makeBlob(arch: Arch, work: string): Promise<void> {
+  await build(oneFileOptions(join(work, 'kata-sysext.cjs')));
+  // The name of main stands in the result: relative, so that no folder of this machine does.
+  const config = {
+    main: 'kata-sysext.cjs',
+    output: 'blob',
+    disableExperimentalSEAWarning: true,
+    useSnapshot: false,
+    // A code cache fits the architecture and the very Node that made it; elsewhere Node refuses it.
+    useCodeCache: arch === process.arch,
+    // What root runs is not to be changed by a NODE_OPTIONS in its environment.
+    execArgvExtension: 'none',
+  };
+  await writeFile(join(work, 'sea.json'), JSON.stringify(config));
+  const node = join(await nodeFolder(process.arch as Arch), 'node');
+  await run([node, '--experimental-sea-config', 'sea.json'], { cwd: work, env: { NODE_OPTIONS: '' } });
+}

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { differences, fingerprint } from '../support/fingerprint.ts';
+import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
+
+/** Live work is done by a transient unit: who asked for it may die. The prober of the kill is the lab, from outside. */
+describe('a change outlives whoever asked for it', function () {
+  this.timeout(240_000);
+  let live: Live;
+  let untouched: string[];
+
+  before(async () => {
+    live = await liveHost({ suite: 'trixie' });
+    untouched = fingerprint(live.host.root, ['etc']);
+  });
+  after(() => live?.host.stop());
+
+  it('SIGKILL of the command while it follows: the unit finishes', async () => {
+    const follower = start('install');
+    await until(() => unitsActive(), 'the unit runs');
+    await live.host.sh(`pkill -KILL -f '^node /mnt/program/kata-sysext.mjs install' --oldest`);
+    follower.kill('SIGKILL');
+
+    await until(async () => !(await unitsActive()), 'the unit has ended');
+
+    assert.equal((await live.json(['status']))['active'], 1);
+    assert.deepEqual(await handlersOf(live), ['kata-qemu-runtime-rs', 'runc']);
+    const { entries } = (await live.json(['history'])) as { entries: { result: string }[] };
+    assert.equal(entries.at(-1)?.result, 'done');
+  });
+
+  it('SIGKILL of the unit: recover puts everything back', async () => {
+    await live.json(['uninstall', '--purge']);
+    const follower = start('install');
+    await until(async () => (await live.host.sh('grep -c kata-sysext /etc/containerd/config.toml || true')).stdout.trim() !== '0', 'the wiring is written');
+    await live.host.sh(`systemctl kill --signal=KILL 'kata-sysext-install-*'`);
+    const status = await new Promise((resolve) => follower.on('close', resolve));
+
+    const recovered = await live.json(['recover']);
+
+    assert.notEqual(status, 0);
+    assert.deepEqual(recovered['settled'], [{ id: 1, verb: 'install', result: 'undone' }]);
+    assert.deepEqual(differences(untouched, fingerprint(live.host.root, ['etc'])), []);
+    assert.deepEqual(await handlersOf(live), ['runc']);
+  });
+
+  it('SIGINT asks the change to undo: status 130, every byte back', async () => {
+    const ran = live.host.sh(`node /mnt/program/kata-sysext.mjs install ${live.bundle(live.first)} --json & pid=$!; while ! grep -q kata-sysext /etc/containerd/config.toml; do sleep 0.05; done; kill -INT $pid; wait $pid`, { allowFailure: true, timeoutMs: 120_000 });
+
+    const { code, stdout } = await ran;
+
+    assert.equal(code, 130, stdout);
+    assert.equal((JSON.parse(stdout) as { code: string }).code, 'interrupted');
+    assert.deepEqual(differences(untouched, fingerprint(live.host.root, ['etc'])), []);
+    assert.deepEqual(await handlersOf(live), ['runc']);
+    assert.equal((await live.json(['status']))['installed'], false);
+  });
+
+  function start(verb: string) {
+    return live.host.spawn(['node', '/mnt/program/kata-sysext.mjs', verb, live.bundle(live.first)], {});
+  }
+
+  async function unitsActive(): Promise<boolean> {
+    const { stdout } = await live.host.run(['systemctl', 'list-units', '--plain', '--no-legend', '--state=active,activating,deactivating', 'kata-sysext-*']);
+    return stdout.trim() !== '';
+  }
+});
+
+async function until(is: () => Promise<boolean>, what: string): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  while (!(await is())) {
+    if (Date.now() > deadline) throw new Error(`waited a minute until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { families, labelFor, stockLabel } from '../../cli/layout/index.ts';
+
+const contexts = fileURLToPath(new URL('../../../shared/real-data/selinux/file_contexts', import.meta.url));
+const payload = '/usr/local/libexec/kata-sysext/tree/0a1b';
+const inTree = [
+  '',
+  '/bin',
+  '/bin/qemu-system-x86_64',
+  '/bin/containerd-shim-kata-v2',
+  '/bin/qemu-bundle/opt/kata/share/kata-qemu/qemu',
+  '/runtime-rs/bin/containerd-shim-kata-v2',
+  '/libexec/virtiofsd',
+  '/lib',
+  '/lib/kata-qemu/libz.so.1',
+  '/lib/kata-qemu/ld-linux-x86-64.so.2',
+  '/share',
+  '/share/kata-containers/kata-containers.img',
+  '/share/kata-containers/vmlinux.container',
+  '/share/kata-qemu/qemu/efi-virtio.rom',
+  '/share/ovmf/OVMF.fd',
+  '/share/defaults/kata-containers/configuration-qemu.toml',
+  '/VERSION',
+];
+const paths = [
+  ...inTree.map((path) => `/usr/libexec/kata${path}`),
+  ...inTree.map((path) => `${payload}${path}`),
+  ...inTree.map((path) => `/var/usrlocal${payload.slice('/usr/local'.length)}${path}`),
+  ...[
+    '/usr',
+    '/usr/lib',
+    '/usr/libexec',
+    '/usr/bin',
+    '/usr/bin/kata-sysext',
+    '/usr/lib/extension-release.d/extension-release.kata',
+    '/usr/lib/kata-sysext/manifest.json',
+    '/usr/lib/systemd/system/kata-sysext.service',
+  ],
+  ...[
+    '/etc/kata-sysext/current',
+    '/etc/extensions/kata',
+    '/etc/kata-containers/kata-qemu.d/10-x.toml',
+    '/etc/containerd/conf.d/kata.toml',
+    '/etc/crio/crio.conf.d/50-kata.conf',
+    '/etc/systemd/system/kata-sysext.service',
+  ],
+];
+
+describe('SELinux types', () => {
+  it("are those of Fedora's own file contexts wherever the table calls them stock", function () {
+    if (!existsSync(contexts)) {
+      console.log('      left out: ../shared/real-data/selinux is not there');
+      this.skip();
+    }
+    if (spawnSync('selabel_lookup', ['-h']).error) {
+      console.log('      left out: selabel_lookup is not there (package selinux-utils)');
+      this.skip();
+    }
+    for (const path of paths) {
+      const { stdout } = spawnSync('selabel_lookup', ['-b', 'file', '-f', contexts, '-k', path, '-t', 'file'], { encoding: 'utf8' });
+
+      const type = /:object_r:(\w+):/.exec(stdout)?.[1];
+
+      assert.equal(stockLabel('fedora-targeted', path), type, path);
+    }
+  });
+
+  for (const family of families) {
+    it(`of ${family} let a VMM run, read and follow what the payload has`, () => {
+      // facts/immutable.md §13: what container_kvm_t may execute, map and follow; neither var_lib_t nor var_t are among them.
+      const usable = ['bin_t', 'usr_t', 'lib_t', 'ld_so_t', 'etc_t'];
+
+      for (const place of ['/usr/libexec/kata', payload, '/var/lib/kata-sysext/tree/0a1b']) {
+        for (const fileClass of ['shim', 'hypervisor', 'program', 'library', 'data', 'image', 'link'] as const) {
+          assert.ok(usable.includes(labelFor(family, `${place}/share/x`, fileClass)));
+        }
+      }
+    });
+
+    it(`of ${family} are not called stock in /var, where restorecon would undo them`, () => {
+      assert.equal(stockLabel(family, '/var/lib/kata-sysext/tree/0a1b/bin/qemu-system-x86_64'), undefined);
+      assert.equal(labelFor(family, '/var/lib/kata-sysext/journal', 'store'), 'var_lib_t');
+    });
+  }
+
+  it('of an unknown family are a fault of the program', () => {
+    assert.throws(() => labelFor('smack', '/usr', 'data'), /no policy family/);
+  });
+});

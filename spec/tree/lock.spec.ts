@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { failAt, judged, type Scenario, scenarios } from '../support/crash.ts';
+import { put } from '../support/hostTrees.ts';
+import { sample } from '../support/sample.ts';
+import { releases, story, type TreeHost, treeHost } from '../support/treeHost.ts';
+
+describe('the lock', () => {
+  let host: TreeHost;
+  let first: string;
+  let second: string;
+
+  before(async () => {
+    ({ first, second } = await releases());
+  });
+
+  beforeEach(() => {
+    host = treeHost('fcos');
+  });
+
+  afterEach(() => host.remove());
+
+  it('a second change is refused with 75 and names the holder; reading verbs are not', async () => {
+    const holder = await host.paused(['install', first], 'step/file/journalled=pause');
+
+    const refused = await host.json(['rollback'], 75);
+    const status = await host.json(['status']);
+    const history = await host.json(['history']);
+
+    await holder.kill();
+    assert.deepEqual([refused['code'], refused['subject']], ['lock-held', String(holder.pid)]);
+    assert.match(String(refused['found']), new RegExp(`install \\(process ${holder.pid}, since `));
+    assert.deepEqual([status['openChanges'], history['entries']], [[1], []]);
+  });
+
+  it('--wait gives up after its time, and goes on when the holder ends before', async () => {
+    const holder = await host.paused(['install', first], 'step/file/journalled=pause');
+    const started = Date.now();
+
+    const refused = await host.json(['install', second, '--wait', '1'], 75);
+    const waited = Date.now() - started;
+    const waiting = host.json(['install', second, '--wait', '50']);
+    setTimeout(holder.go, 700);
+    const done = await waiting;
+
+    assert.equal(refused['code'], 'lock-held');
+    assert.ok(waited >= 1000);
+    assert.deepEqual([await holder.ended, done['from'], done['to']], [0, 1, 2]);
+  });
+
+  it('whoever waits while the holder purges the folder of the lock gets a new one', async () => {
+    await host.json(['install', first]);
+    const holder = await host.paused(['uninstall', '--purge'], 'afterwards/journal=pause');
+    const waiting = host.json(['install', second, '--wait', '50']);
+    setTimeout(holder.go, 700);
+
+    const done = await waiting;
+
+    assert.deepEqual([await holder.ended, done['to']], [0, 1]);
+    assert.equal((await host.json(['status']))['active'], 1);
+  });
+
+  it('five at the same time: one after the other, each true to what it says', async () => {
+    const all = await Promise.all([first, second, first, second, first].map((bundle) => host.json(['install', bundle, '--wait', '50'])));
+
+    const numbers = all.filter((done) => done['changed'] === true).map((done) => Number(done['to']));
+    const verified = await host.json(['verify']);
+    assert.deepEqual(numbers.sort(), numbers.map((_, index) => index + 1));
+    assert.equal(verified['generation'], Math.max(...numbers));
+  });
+
+  it('what is written in the lock file of a dead holder does not matter', async () => {
+    put(host.root, 'var/lib/kata-sysext/lock', '{"pid":1,"verb":"install","since":"never"}\n', 0o600);
+
+    const done = await host.json(['install', first]);
+
+    assert.equal(done['changed'], true);
+  });
+
+  it('kata-deploy holding its own lock is waited for by nobody: 3, and nothing is written', async () => {
+    put(host.root, 'run/lock/kata-deploy.lock', '');
+    const before = host.fingerprint();
+    const wrapper = ['/usr/bin/flock', '--no-fork', host.path('run/lock/kata-deploy.lock')];
+
+    const refused = await host.json(['install', first], 3, { wrapper });
+
+    assert.equal(refused['code'], 'host-busy');
+    assert.deepEqual(host.fingerprint(), before);
+  });
+});
+
+/** A holder that stands still forever is not dead: nobody may touch what it works on. One that died is cleaned up after. */
+describe('the lock, its holder paused at a failpoint', () => {
+  const names = ['install', 'upgrade', 'uninstall', 'purge', 'recover before the commit'];
+  let all: Scenario[] = [];
+  let remove = () => undefined as void;
+
+  before(async () => {
+    ({ all, remove } = await scenarios(names));
+  });
+
+  after(() => remove());
+
+  for (const name of names) {
+    it(`${name}: 75 while it stands, and its death is repaired by the next change`, async () => {
+      const scenario = all.find((each) => each.name === name)!;
+      const { first, second } = await releases();
+      const chosen = sample(scenario.points, 2, `pause ${name}`);
+
+      for (const point of chosen) {
+        const host = scenario.base.copy();
+        const holder = await host.paused(scenario.args, failAt(point, 'pause'));
+        const before = host.fingerprint();
+        const refused = await host.json(['install', first], 75);
+        const standing = host.fingerprint();
+        await holder.kill();
+        const done = await host.json(['install', second]);
+        const again = await host.json(['install', second]);
+
+        assert.deepEqual([refused['code'], standing], ['lock-held', before], point);
+        assert.deepEqual([done['release'], again['changed']], ['4.1.0-lab2', false], point);
+        assert.deepEqual((await host.json(['verify']))['drift'], [], point);
+        await host.json(['uninstall', '--purge']);
+        assert.deepEqual(host.fingerprint(story), treeOf(all).fingerprint(story), point);
+        host.remove();
+      }
+    });
+  }
+});
+
+/** The bare tree: what the first scenario starts from. */
+function treeOf(all: Scenario[]): TreeHost {
+  const { base } = all.find((scenario) => scenario.name === 'install')!;
+  assert.ok(judged(base).length > 0);
+  return base;
+}
