@@ -7,18 +7,47 @@ export interface Found {
   instance: Instance;
 }
 
-/** The engine to wire: the one named by `--engine NAME[@VERSION]`, else the one that is on the host. */
-export async function findEngine(host: HostView, wish: string | undefined): Promise<Found> {
-  const [name, version] = (wish ?? '').split('@');
-  for (const engine of name === '' || name === undefined ? engines : named(name)) {
+/**
+ * The engine to wire: the one named by `--engine NAME[@VERSION]`, else the one that the active generation is wired to (`recorded`), else
+ * the one that runs; one that is only installed comes last. Two that run are not guessed between.
+ */
+export async function findEngine(host: HostView, wish: string | undefined, recorded?: string): Promise<Found> {
+  const [name = '', version] = (wish ?? recorded ?? '').split('@');
+  if (recorded !== undefined && name !== recorded && engineNamed(name) !== undefined) throw otherEngine(recorded, name);
+  const found: Found[] = [];
+  for (const engine of name === '' ? engines : named(name)) {
     const [instance] = await engine.detect(host, version);
-    if (instance !== undefined) return { engine, instance };
+    if (instance !== undefined) found.push({ engine, instance });
   }
+  const running = found.filter(({ instance }) => instance.process !== undefined);
+  const candidates = running.length > 0 ? running : found;
+  if (candidates.length > 1) throw ambiguous(candidates, running.length > 0);
+  if (candidates[0] !== undefined) return candidates[0];
   throw new KataError('engine-missing', {
     subject: wish ?? host.root,
     found: host.live ? `no running ${engines.map((engine) => engine.name).join(' or ')}` : `no ${engines.map((engine) => engine.name).join(' or ')} in the tree`,
     needed: 'an engine that this version supports',
-    next: host.live ? 'start it: systemctl start containerd' : 'name it: --engine containerd@VERSION',
+    next: host.live ? 'start it: systemctl start containerd (or crio)' : 'name it: --engine containerd@VERSION',
+  });
+}
+
+/** Our text in the configuration of the first one would be left behind, or changed without its restart. */
+function otherEngine(recorded: string, wish: string): KataError {
+  return new KataError('engine-unsupported', {
+    subject: '--engine',
+    found: `--engine ${wish}, but what is installed here is wired to ${recorded}`,
+    needed: 'one engine for an installation',
+    next: `kata-sysext uninstall, then install with --engine ${wish}`,
+  });
+}
+
+function ambiguous(found: Found[], running: boolean): KataError {
+  const names = found.map(({ engine }) => engine.name);
+  return new KataError('host-unknown', {
+    subject: '--engine',
+    found: `${names.join(' and ')} are both ${running ? 'running' : 'here'}`,
+    needed: 'to know which of them serves the kubelet',
+    next: `name it: ${names.map((name) => `--engine ${name}`).join(' or ')}`,
   });
 }
 
@@ -27,7 +56,7 @@ export async function restartFindings(host: HostView, { engine, instance }: Foun
   const systemd = await host.systemd();
   if (systemd === undefined || instance.unit === undefined) return [];
   const unit = await systemd.unit(instance.unit);
-  return [...(await engine.pending(host, instance)), ...restartRisks(unit)];
+  return [...(await engine.pending(host, instance)), ...((await engine.risks?.(host, instance, unit)) ?? restartRisks(unit))];
 }
 
 /** Throws the first blocker that was not allowed; gives the others back as what they now are: warnings. */

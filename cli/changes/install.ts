@@ -27,7 +27,7 @@ async function installLocked(context: Context, request: InstallRequest): Promise
   const from = await activeGeneration(host);
   const backend = backendOf(request.backend ?? from?.manifest.backend ?? 'auto');
   refuse(await hostFindings(host, facts, backend), request.allow);
-  const found = await findEngine(host, request.engine);
+  const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
   const id = await nextId(host, await openEntries(host));
   const common = { context, request, found, id, started, facts, ...(from === undefined ? {} : { from }) };
   if (from !== undefined && (await sameAs(from, request))) return repeat({ ...common, from });

@@ -24,7 +24,7 @@ async function rollbackLocked(context: Context, request: RollbackRequest): Promi
   const from = await activeGeneration(host);
   const target = await targetOf(context, from, request.to);
   const to = target.manifest;
-  const found = await findEngine(host, request.engine);
+  const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
   const id = await nextId(host, await openEntries(host));
   const planned = await planSwitch(host, { verb: 'rollback', id, found, to, bytesWritten: 0, options: request, ...(from === undefined ? {} : { from }) });
   if (request.dryRun) return { kind: 'Plan', plan: planned.plan };

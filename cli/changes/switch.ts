@@ -63,7 +63,7 @@ export async function askEngine(host: HostView, found: Found, planned: Switch, s
     subject: found.instance.configPath,
     found: `the change would alter more than our handlers: ${[...others, ...warnings].slice(0, 5).join('; ')}`,
     needed: `only ${planned.touched.join(', ')} to differ in the effective configuration`,
-    next: `look at: ${found.instance.binary ?? found.engine.name} -c ${found.instance.configPath} config dump`,
+    next: `look at: ${found.engine.showCommand(found.instance)}`,
     details: { keys: others, warnings },
   });
 }

@@ -38,7 +38,7 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
     const outcome = leftovers && !request.dryRun ? await carryOut(context, base) : undefined;
     return { kind: 'Change', change: await withStrangers(host, receipt(context, base, outcome)) };
   }
-  const found = await findEngine(host, request.engine);
+  const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
   const names = from.manifest.handlers.map((handler) => handler.name);
   await refuseInUse(host, found, names);
   const planned = await planSwitch(host, { verb: 'uninstall', id, found, from, bytesWritten: 0, options: request });

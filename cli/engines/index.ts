@@ -1,8 +1,9 @@
 import { containerd } from './containerd/index.ts';
+import { crio } from './crio/index.ts';
 import type { Engine } from './types.ts';
 
 /** Every engine that can be wired, in the order in which hosts are searched for them. */
-export const engines: readonly Engine[] = [containerd];
+export const engines: readonly Engine[] = [containerd, crio];
 
 /** The engine of that name (`--engine NAME[@VERSION]`, a recorded wiring), or undefined. */
 export function engineNamed(name: string): Engine | undefined {

@@ -1,6 +1,6 @@
 import type { Finding } from '../errors/index.ts';
 import type { Digest, HostPath, HostView } from '../host/types.ts';
-import type { Unit } from '../systemd/types.ts';
+import type { Unit, UnitState } from '../systemd/types.ts';
 
 /** A running or installed engine as found on the host. */
 export interface Instance {
@@ -11,6 +11,8 @@ export interface Instance {
   binary?: HostPath;
   /** The main configuration file that this instance reads (it need not exist). */
   configPath: HostPath;
+  /** CRI-O: the folder of drop-ins that this instance reads, whole and recursively (it need not exist). */
+  configFolder?: HostPath;
   socket: HostPath;
   unit?: Unit;
   /** Live only. */
@@ -125,4 +127,8 @@ export interface Engine {
   probe(host: HostView, instance: Instance, timeoutMs: number): Promise<EngineState>;
   /** Others' changes that a restart would apply: configuration or binary newer than the running process. */
   pending(host: HostView, instance: Instance): Promise<Finding[]>;
+  /** What a restart would destroy, where the engine knows more than its unit's KillMode says (default: `restartRisks`). */
+  risks?(host: HostView, instance: Instance, state: UnitState): Promise<Finding[]>;
+  /** The command that shows a person the effective configuration. */
+  showCommand(instance: Instance): string;
 }

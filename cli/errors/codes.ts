@@ -55,6 +55,7 @@ export const codes: Record<string, CodeRow> = {
   'foreign-edit': row(3, 'Text of ours in a configuration file was changed or removed by somebody else; it is left as it is.'),
   'foreign-file': row(3, 'A file where ours should be was made by somebody else.'),
   'payload-damaged': row(1, 'Files of the payload differ from its manifest.'),
+  'state-damaged': row(3, 'A file of kata-sysext’s own state cannot be read. Nothing is guessed from it.'),
   'journal-newer': row(3, 'The journal or a manifest was written by a newer version of the program. Use that one.'),
   'journal-foreign': row(3, 'The journal belongs to another machine or another deployment.'),
   'journal-open': row(3, 'An interrupted change is not settled. Run recover first; changing verbs do it by themselves.'),

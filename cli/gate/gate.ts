@@ -61,7 +61,7 @@ async function sameButOurs(host: HostView, { engine, instance, baseline, touched
     subject: instance.configPath,
     found: `${engine.name} would change more than our handlers: ${[...others, ...warnings].slice(0, 5).join('; ')}`,
     needed: `only ${touched.join(', ')} to differ`,
-    next: `compare with: ${instance.binary ?? engine.name} -c ${instance.configPath} config dump`,
+    next: `compare with: ${engine.showCommand(instance)}`,
     details: { keys: others },
   });
 }

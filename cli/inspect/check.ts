@@ -4,6 +4,7 @@ import { hostFindings } from '../changes/refusals.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type HostFacts, readFacts } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
+import { activeGeneration } from '../store/index.ts';
 
 export interface Check {
   ready: boolean;
@@ -28,7 +29,7 @@ export async function check(host: HostView, wish: { backend?: string; engine?: s
 
 async function engineOf(host: HostView, wish: string | undefined, findings: Finding[]): Promise<Check['engine']> {
   try {
-    const found = await findEngine(host, wish);
+    const found = await findEngine(host, wish, (await activeGeneration(host))?.record.wiring?.engine);
     const { engine, instance } = found;
     findings.push(...(await restartFindings(host, found)));
     // Planning without handlers reads the whole configuration as a change would, and says what it would refuse.

@@ -10,7 +10,7 @@ export async function readJson<T extends { schema: number }>(host: HostView, pat
   try {
     value = JSON.parse(text) as T;
   } catch (cause) {
-    throw new KataError('payload-damaged', {
+    throw new KataError('state-damaged', {
       subject: path,
       found: `${path} is not readable as JSON`,
       needed: 'the file as kata-sysext wrote it',

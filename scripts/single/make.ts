@@ -46,5 +46,6 @@ async function makeBlob(arch: Arch, work: string): Promise<void> {
   };
   await writeFile(join(work, 'sea.json'), JSON.stringify(config));
   const node = join(await nodeFolder(process.arch as Arch), 'node');
-  await run([node, '--experimental-sea-config', 'sea.json'], { cwd: work, env: { NODE_OPTIONS: '' } });
+  // A seed makes the code cache the same each time. (--hash-seed would too, but it is one of the flags that a cache is bound to.)
+  await run([node, '--random-seed=1', '--experimental-sea-config', 'sea.json'], { cwd: work, env: { NODE_OPTIONS: '' } });
 }

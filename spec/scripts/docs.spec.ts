@@ -11,9 +11,11 @@ const texts = [...written, ...readdirSync(join(repo, 'docs')).map((name) => `doc
   .filter((path) => path.endsWith('.md'))
   .map((path) => ({ path, text: readFileSync(join(repo, path), 'utf8') }));
 
-/** Where a command begins: a line, a prompt, code, a quotation or a label in our own output; not the name of the program in a sentence. */
+/** Code of a page: fenced blocks and spans. In a sentence the program's name is no command. */
+const code = /^```[^\n]*\n(?<block>.*?)^```|`(?<span>[^`\n]+)`/gms;
+/** In code a command stands at the start of a line, after a prompt, or where our own output names it. */
 const command =
-  /(?:^ *(?:\$ )?|sudo |[`"(;:] ?|next: +)(?:kata-sysext|npm run -s cli --|npx tsx cli\/main\.ts) (?<verb>[a-z][a-z-]*)(?<rest>[^`\n"#]*)/gm;
+  /(?:^ *(?:[$#] )?|sudo |["(;:|] ?|next: +)(?:kata-sysext|npm run -s cli --|npx tsx cli\/main\.ts) (?<verb>[a-z][a-z-]*)(?<rest>[^"#\n]*)/gm;
 
 interface Named {
   path: string;
@@ -22,11 +24,14 @@ interface Named {
 }
 
 function commandsIn({ path, text }: { path: string; text: string }): Named[] {
-  return [...text.matchAll(command)].map(({ groups }) => ({
-    path,
-    verb: groups!['verb']!,
-    options: [...groups!['rest']!.matchAll(/(?<=\s)--?(?<name>[a-z][a-z-]*)/g)].map((match) => match.groups!['name']!),
-  }));
+  const codes = [...text.matchAll(code)].map(({ groups }) => groups!['block'] ?? groups!['span']!);
+  return codes
+    .flatMap((each) => [...each.matchAll(command)])
+    .map(({ groups }) => ({
+      path,
+      verb: groups!['verb']!,
+      options: [...groups!['rest']!.matchAll(/(?<=\s)--?(?<name>[a-z][a-z-]*)/g)].map((match) => match.groups!['name']!),
+    }));
 }
 
 describe('the documents', () => {
@@ -64,7 +69,7 @@ describe('the documents', () => {
 
     const wrong = texts.flatMap(({ path, text }) =>
       [
-        ...find(text, /--allow (?<one>[a-z][a-z-]+)/g).filter((code) => codes[code]?.overridable !== true),
+        ...find(text, /--allow (?<one>[a-z]+-[a-z-]+)/g).filter((code) => codes[code]?.overridable !== true),
         ...find(text, /npm run (?:-s |--silent )?(?<one>[a-z:]+)/g).filter((name) => scripts[name] === undefined),
         ...find(text, /npx mocha (?<one>spec\/\S+\.spec\.ts)/g).filter((spec) => !existsSync(join(repo, spec))),
         ...find(text, /\]\((?<one>[^)#:]+)(?:#[^)]*)?\)/g).filter((link) => !existsSync(join(repo, dirname(path), link))),

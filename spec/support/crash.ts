@@ -31,12 +31,49 @@ export async function scenarios(names: readonly string[]): Promise<{ all: Scenar
   const rows: Row[] = [
     ['install', [], ['install', first]],
     ['upgrade', [['install', first]], ['install', second]],
-    ['rollback', [['install', first], ['install', second]], ['rollback']],
-    ['uninstall', [['install', first], ['install', second]], ['uninstall']],
-    ['purge', [['install', first], ['install', second]], ['uninstall', '--purge']],
-    ['gc', [['install', first], ['install', second], ['install', third]], ['gc', '--keep', '0']],
+    [
+      'rollback',
+      [
+        ['install', first],
+        ['install', second],
+      ],
+      ['rollback'],
+    ],
+    [
+      'uninstall',
+      [
+        ['install', first],
+        ['install', second],
+      ],
+      ['uninstall'],
+    ],
+    [
+      'purge',
+      [
+        ['install', first],
+        ['install', second],
+      ],
+      ['uninstall', '--purge'],
+    ],
+    [
+      'gc',
+      [
+        ['install', first],
+        ['install', second],
+        ['install', third],
+      ],
+      ['gc', '--keep', '0'],
+    ],
     ['recover before the commit', [['install', first]], ['recover'], { args: ['install', second], at: 'commit/before=kill' }],
-    ['recover after the commit', [['install', first], ['install', second]], ['recover'], { args: ['uninstall'], at: 'commit/after=kill' }],
+    [
+      'recover after the commit',
+      [
+        ['install', first],
+        ['install', second],
+      ],
+      ['recover'],
+      { args: ['uninstall'], at: 'commit/after=kill' },
+    ],
   ];
   const all: Scenario[] = [];
   for (const row of rows) if (names.includes(row[0])) all.push(await learn(...row));
@@ -66,7 +103,11 @@ export async function pointsOf(host: TreeHost, args: string[], env: Record<strin
   const log = join(host.root, '..', `${host.root.split('/').at(-1)}.log`);
   const { status, stderr } = await host.run(args, { env: { ...env, KATA_SYSEXT_FAILPOINT_LOG: log } });
   if (status !== wanted) throw new Error(`${args.join(' ')} ended with ${status}: ${stderr}`);
-  const names = existsSync(log) ? readFileSync(log, 'utf8').split('\n').filter((line) => line !== '') : [];
+  const names = existsSync(log)
+    ? readFileSync(log, 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+    : [];
   rmSync(log, { force: true });
   const seen = new Map<string, number>();
   return names.map((each) => {
@@ -98,7 +139,9 @@ export function judged(host: TreeHost): string[] {
 function listRecords(host: TreeHost): string[] {
   const folder = `${state}/generations`;
   const numbers = existsSync(host.path(folder)) ? readdirSync(host.path(folder)) : [];
-  return numbers.flatMap((number) => ['manifest.json', 'record.json'].map((name) => `${folder}/${number}/${name}`)).filter((path) => existsSync(host.path(path)));
+  return numbers
+    .flatMap((number) => ['manifest.json', 'record.json'].map((name) => `${folder}/${number}/${name}`))
+    .filter((path) => existsSync(host.path(path)));
 }
 
 /** What is wrong with the tree at this very moment, were our program deleted and the host booted: promise 1. */
@@ -110,12 +153,14 @@ export function bootable(host: TreeHost): string[] {
   else if (!/runtimes\.runc\]/.test(dump)) problems.push('runc is gone from the effective configuration');
   const pointer = host.path('etc/kata-sysext/current');
   const target = lstatSync(pointer, { throwIfNoEntry: false }) === undefined ? undefined : readlinkSync(pointer);
-  if (target === undefined) return text.includes('/etc/kata-sysext/current') ? [...problems, 'the engine names files that are not there'] : problems;
+  if (target === undefined)
+    return text.includes('/etc/kata-sysext/current') ? [...problems, 'the engine names files that are not there'] : problems;
   const generation = host.path(target);
   if (!existsSync(join(generation, 'manifest.json'))) return [...problems, `${target} is no generation`];
   const payload = host.path(readlinkSync(join(generation, 'payload')));
   if (!existsSync(join(payload, 'runtime-rs/bin/containerd-shim-kata-v2'))) problems.push(`the shim of ${target} is not there`);
-  if (!existsSync(join(generation, 'config/kata-qemu-runtime-rs/configuration.toml'))) problems.push(`the configuration of ${target} is not there`);
+  if (!existsSync(join(generation, 'config/kata-qemu-runtime-rs/configuration.toml')))
+    problems.push(`the configuration of ${target} is not there`);
   return problems;
 }
 

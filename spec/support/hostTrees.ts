@@ -5,7 +5,12 @@ import { dirname, join } from 'node:path';
 /** Offline trees in the layout of the hosts that the program is for: facts/immutable.md §3. Their programs are ELF heads only. */
 export type TreeName = 'fcos' | 'rhcos' | 'flatcar' | 'microos';
 
-const elfHead = Buffer.concat([Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0]), Buffer.alloc(8), Buffer.from([3, 0, 62, 0]), Buffer.alloc(44)]);
+const elfHead = Buffer.concat([
+  Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0]),
+  Buffer.alloc(8),
+  Buffer.from([3, 0, 62, 0]),
+  Buffer.alloc(44),
+]);
 const v2 = `# Node configuration
 version = 2
 [plugins."io.containerd.grpc.v1.cri"]
@@ -28,9 +33,27 @@ interface Tree {
 }
 
 const rows: Record<TreeName, Tree> = {
-  fcos: { osRelease: 'ID=fedora\nVARIANT_ID=coreos\nVERSION_ID=44\n', ostree: true, links: { 'usr/local': '../var/usrlocal', opt: 'var/opt', root: 'var/roothome' }, config: v2, engine: 'containerd@1.7' },
-  rhcos: { osRelease: 'ID=rhel\nVARIANT_ID=coreos\nOPENSHIFT_VERSION=4.19\nVERSION_ID=9.6\n', ostree: true, links: { 'usr/local': '../var/usrlocal', opt: 'var/opt' }, config: v2.replace(/\n$/, ''), engine: 'containerd@1.7.24' },
-  flatcar: { osRelease: 'ID=flatcar\nVERSION_ID=4593.2.0\nSYSEXT_LEVEL=1.0\n', ostree: false, links: {}, config: v2.replaceAll('\n', '\r\n'), engine: 'containerd@2.1' },
+  fcos: {
+    osRelease: 'ID=fedora\nVARIANT_ID=coreos\nVERSION_ID=44\n',
+    ostree: true,
+    links: { 'usr/local': '../var/usrlocal', opt: 'var/opt', root: 'var/roothome' },
+    config: v2,
+    engine: 'containerd@1.7',
+  },
+  rhcos: {
+    osRelease: 'ID=rhel\nVARIANT_ID=coreos\nOPENSHIFT_VERSION=4.19\nVERSION_ID=9.6\n',
+    ostree: true,
+    links: { 'usr/local': '../var/usrlocal', opt: 'var/opt' },
+    config: v2.replace(/\n$/, ''),
+    engine: 'containerd@1.7.24',
+  },
+  flatcar: {
+    osRelease: 'ID=flatcar\nVERSION_ID=4593.2.0\nSYSEXT_LEVEL=1.0\n',
+    ostree: false,
+    links: {},
+    config: v2.replaceAll('\n', '\r\n'),
+    engine: 'containerd@2.1',
+  },
   microos: { osRelease: 'ID=opensuse-microos\nVERSION_ID=20260304\n', ostree: false, links: {}, config: v3, engine: 'containerd@2.2' },
 };
 

@@ -1,9 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { checkJson } from './schemas.ts';
 
 export const repo = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -37,7 +37,12 @@ export interface RunOptions {
 export function run(args: string[], options: RunOptions = {}): Promise<Ran> {
   const [command, ...rest] = [...(options.wrapper ?? []), process.execPath, program(), ...args] as [string, ...string[]];
   return new Promise((resolve, reject) => {
-    const child = spawn(command, rest, { env: { ...clean(), ...options.env }, stdio: ['ignore', 'pipe', 'pipe'], timeout: options.timeoutMs ?? 60_000, killSignal: 'SIGKILL' });
+    const child = spawn(command, rest, {
+      env: { ...clean(), ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: options.timeoutMs ?? 60_000,
+      killSignal: 'SIGKILL',
+    });
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => {
       stdout += chunk.toString();
@@ -50,14 +55,19 @@ export function run(args: string[], options: RunOptions = {}): Promise<Ran> {
   });
 }
 
-/** Runs with --json and gives the object; throws with everything printed when the status is another. */
+/** Runs with --json and gives the object, checked against its schema; throws with everything printed when the status is another. */
 export async function json(args: string[], wanted = 0, options: RunOptions = {}): Promise<Record<string, unknown>> {
   const ran = await run([...args, '--json', '--progress', 'none'], options);
-  if (ran.status !== wanted) throw new Error(`kata-sysext ${args.join(' ')} ended with ${ran.status}, not ${wanted}:\n${ran.stdout}\n${ran.stderr}`);
-  return JSON.parse(ran.stdout) as Record<string, unknown>;
+  if (ran.status !== wanted)
+    throw new Error(`kata-sysext ${args.join(' ')} ended with ${ran.status}, not ${wanted}:\n${ran.stdout}\n${ran.stderr}`);
+  const value = JSON.parse(ran.stdout) as Record<string, unknown>;
+  checkJson(value);
+  return value;
 }
 
 function clean(): Record<string, string> {
-  const kept = Object.entries(process.env).filter(([name, value]) => value !== undefined && !name.startsWith('KATA_SYSEXT_') && name !== 'INIT_CWD');
+  const kept = Object.entries(process.env).filter(
+    ([name, value]) => value !== undefined && !name.startsWith('KATA_SYSEXT_') && name !== 'INIT_CWD',
+  );
   return Object.fromEntries(kept) as Record<string, string>;
 }

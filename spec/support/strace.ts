@@ -15,7 +15,21 @@ export interface Injection {
 // Without --seccomp-bpf: with it strace 6.1 acts on the first call only.
 
 /** Calls that change something and that Node, cp, sync or setfattr make. */
-const mutating = ['rename', 'renameat2', 'symlink', 'unlink', 'mkdir', 'rmdir', 'write', 'writev', 'pwrite64', 'pwritev', 'fsync', 'fdatasync', 'syncfs'];
+const mutating = [
+  'rename',
+  'renameat2',
+  'symlink',
+  'unlink',
+  'mkdir',
+  'rmdir',
+  'write',
+  'writev',
+  'pwrite64',
+  'pwritev',
+  'fsync',
+  'fdatasync',
+  'syncfs',
+];
 const attributes = ['fchmod', 'chmod', 'fchown', 'ftruncate', 'utimensat', 'copy_file_range', 'fsetxattr'];
 /** libuv wakes its own threads with these: no bytes of a file. */
 const wakeUp = /^write\(\d+, ("\\1\\0\\0\\0\\0\\0\\0\\0"|"\*"), /;
@@ -62,7 +76,12 @@ export function kills(calls: { call: string; nth: number }[]): Injection[] {
 }
 
 export function faults(calls: { call: string; nth: number }[]): Injection[] {
-  return calls.flatMap((each) => (errors[each.call] ?? []).flatMap((error) => [{ ...each, act: `error=${error}` }, ...(error === 'EROFS' ? [{ ...each, act: `error=${error}`, onwards: true }] : [])]));
+  return calls.flatMap((each) =>
+    (errors[each.call] ?? []).flatMap((error) => [
+      { ...each, act: `error=${error}` },
+      ...(error === 'EROFS' ? [{ ...each, act: `error=${error}`, onwards: true }] : []),
+    ]),
+  );
 }
 
 export function runInjected(host: TreeHost, args: string[], injection: Injection): ReturnType<TreeHost['run']> {

@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FIRST, SECOND, tinyRelease } from '../lab/release/index.ts';
-import { copyTree, makeTree, type TreeName } from './hostTrees.ts';
 import { fingerprint } from './fingerprint.ts';
+import { copyTree, makeTree, type TreeName } from './hostTrees.ts';
 import { json, program, type Ran, type RunOptions, run } from './program.ts';
 
 /** An offline host tree in a temporary folder, and the program run on it. */
@@ -68,8 +68,11 @@ async function pausedAt(args: string[], point: string): Promise<Paused> {
   const env = { ...process.env, KATA_SYSEXT_FAILPOINT: point };
   const child = spawn(process.execPath, [program(), ...args], { env, stdio: 'ignore' });
   const pid = child.pid!;
-  const ended = new Promise<number>((resolve) => child.on('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? 'SIGTERM'])));
-  while (child.exitCode === null && child.signalCode === null && !/^State:\s+T/m.test(statusOf(pid))) await new Promise((resolve) => setTimeout(resolve, 20));
+  const ended = new Promise<number>((resolve) =>
+    child.on('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? 'SIGTERM'])),
+  );
+  while (child.exitCode === null && child.signalCode === null && !/^State:\s+T/m.test(statusOf(pid)))
+    await new Promise((resolve) => setTimeout(resolve, 20));
   if (child.exitCode !== null) throw new Error(`${args.join(' ')} ended with ${child.exitCode} before ${point}`);
   const kill = () => {
     child.kill('SIGKILL');

@@ -7,7 +7,7 @@ const names = ['install', 'upgrade', 'rollback', 'uninstall', 'purge', 'gc'];
 /** Each case is a copy of a tree, a change that dies or fails on it, and a judgement by digests: old or new, nothing else. */
 describe('crash', () => {
   let all: Scenario[] = [];
-  let remove = () => undefined as void;
+  let remove: () => void = () => undefined;
   let cases = 0;
 
   before(async () => {
@@ -45,11 +45,14 @@ describe('crash', () => {
     it(`${name}: killed while it undoes itself, then recover: the old tree`, async () => {
       const scenario = named(all, name);
       const last = scenario.points.find((point) => point.startsWith('commit/before'))!;
-      const points = (await pointsOf(scenario.base.copy(), scenario.args, { KATA_SYSEXT_FAILPOINT: failAt(last, 'error') }, 1)).slice(scenario.points.indexOf(last) + 1);
+      const points = (await pointsOf(scenario.base.copy(), scenario.args, { KATA_SYSEXT_FAILPOINT: failAt(last, 'error') }, 1)).slice(
+        scenario.points.indexOf(last) + 1,
+      );
       const chosen = sample(points, 2, `undo ${name}`);
 
       const problems: string[] = [];
-      for (const point of chosen) problems.push(...(await killedAt(scenario, `${failAt(last, 'error')},${failAt(point, 'kill')}`, ['old'])));
+      for (const point of chosen)
+        problems.push(...(await killedAt(scenario, `${failAt(last, 'error')},${failAt(point, 'kill')}`, ['old'])));
 
       cases += chosen.length;
       assert.deepEqual(problems, []);

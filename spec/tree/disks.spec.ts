@@ -36,7 +36,12 @@ function looked(host: TreeHost): string[] {
 }
 
 function used(path: string, what: 'used' | 'iused'): number {
-  return Number(execFileSync('df', ['--block-size=1', `--output=${what}`, path], { encoding: 'utf8' }).trim().split('\n').at(-1));
+  return Number(
+    execFileSync('df', ['--block-size=1', `--output=${what}`, path], { encoding: 'utf8' })
+      .trim()
+      .split('\n')
+      .at(-1),
+  );
 }
 
 /** Room for so many pages or inodes more than what is used now. */
@@ -56,7 +61,11 @@ describe('a real disk that is full', function () {
 
   for (const [folder, what, most] of places) {
     for (const limit of ['without room', 'without inodes'] as const) {
-      for (const [verb, before] of [['install', 0], ['upgrade', 1], ['uninstall', 2]] as const) {
+      for (const [verb, before] of [
+        ['install', 0],
+        ['upgrade', 1],
+        ['uninstall', 2],
+      ] as const) {
         it(`${what} ${limit}, ${verb}: done or as before, and works once there is room`, async () => {
           const { first, second } = await releases();
           const bundles = [first, second];
@@ -95,7 +104,11 @@ describe('a real disk that is full', function () {
 
 describe('a real file system that is read-only', () => {
   for (const folder of ['etc', 'var', 'var/usrlocal', '']) {
-    for (const [verb, before] of [['install', 0], ['upgrade', 1], ['uninstall', 2]] as const) {
+    for (const [verb, before] of [
+      ['install', 0],
+      ['upgrade', 1],
+      ['uninstall', 2],
+    ] as const) {
       it(`/${folder}, ${verb}: not done, and as before`, async () => {
         const { first, second } = await releases();
         const bundles = [first, second];

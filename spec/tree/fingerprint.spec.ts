@@ -17,7 +17,9 @@ function mark(root: string): void {
 
 /** Paths in and beside our folders that somebody else may write to. */
 function strangers(host: TreeHost): string[] {
-  const [payload] = execFileSync('find', ['.', '-type', 'd', '-path', '*/tree/*', '-prune'], { cwd: host.root, encoding: 'utf8' }).split('\n');
+  const [payload] = execFileSync('find', ['.', '-type', 'd', '-path', '*/tree/*', '-prune'], { cwd: host.root, encoding: 'utf8' }).split(
+    '\n',
+  );
   assert.ok(payload);
   return [
     'etc/kata-containers/kata-qemu-runtime-rs.d/10-site.toml',

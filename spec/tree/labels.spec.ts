@@ -50,7 +50,13 @@ describe('labels of an offline Fedora tree', function () {
     wrong.push(...wouldChange());
     const shim = label('var/usrlocal/libexec/kata-sysext/tree', 'containerd-shim-kata-v2');
     const kernel = label('var/usrlocal/libexec/kata-sysext/tree', 'vmlinuz-*');
-    execFileSync('setfattr', ['-n', 'security.selinux', '-v', 'system_u:object_r:tmp_t:s0', join(root, 'var/lib/kata-sysext/generations/1/manifest.json')]);
+    execFileSync('setfattr', [
+      '-n',
+      'security.selinux',
+      '-v',
+      'system_u:object_r:tmp_t:s0',
+      join(root, 'var/lib/kata-sysext/generations/1/manifest.json'),
+    ]);
     const control = wouldChange();
     await json(['uninstall', '--purge', '--root', root, '--engine', engine]);
 

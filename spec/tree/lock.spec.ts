@@ -64,7 +64,10 @@ describe('the lock', () => {
 
     const numbers = all.filter((done) => done['changed'] === true).map((done) => Number(done['to']));
     const verified = await host.json(['verify']);
-    assert.deepEqual(numbers.sort(), numbers.map((_, index) => index + 1));
+    assert.deepEqual(
+      numbers.sort(),
+      numbers.map((_, index) => index + 1),
+    );
     assert.equal(verified['generation'], Math.max(...numbers));
   });
 
@@ -92,7 +95,7 @@ describe('the lock', () => {
 describe('the lock, its holder paused at a failpoint', () => {
   const names = ['install', 'upgrade', 'uninstall', 'purge', 'recover before the commit'];
   let all: Scenario[] = [];
-  let remove = () => undefined as void;
+  let remove: () => void = () => undefined;
 
   before(async () => {
     ({ all, remove } = await scenarios(names));

@@ -10,7 +10,9 @@ import { releases, scratch, story, type TreeHost, treeHost } from '../support/tr
 /** Inode, size, mode and both times of every path: any write shows. The lock file is written by each command that takes it. */
 function inodes(host: TreeHost): string[] {
   const format = '%P|%i|%s|%m|%T@|%C@\\n';
-  return execFileSync('find', ['.', '!', '-path', './var/lib/kata-sysext/lock', '-printf', format], { cwd: host.root, encoding: 'utf8' }).split('\n').sort();
+  return execFileSync('find', ['.', '!', '-path', './var/lib/kata-sysext/lock', '-printf', format], { cwd: host.root, encoding: 'utf8' })
+    .split('\n')
+    .sort();
 }
 
 function digestOf(path: string): string {
@@ -80,7 +82,10 @@ describe('a repeated install', () => {
     const versions = ['a', 'b'].map((byte) => `a shim that ends with ${byte}\n`);
     const archives: string[] = [];
     for (const [index, shim] of versions.entries()) {
-      const path = await tinyRelease(join(folder, String(index)), { compression: 'plain', files: { 'runtime-rs/bin/containerd-shim-kata-v2': shim } });
+      const path = await tinyRelease(join(folder, String(index)), {
+        compression: 'plain',
+        files: { 'runtime-rs/bin/containerd-shim-kata-v2': shim },
+      });
       utimesSync(path, 1_700_000_000, 1_700_000_000);
       archives.push(path);
     }
@@ -111,7 +116,10 @@ describe('a repeated install', () => {
     await host.json(['install', first]);
     const before = host.fingerprint(story);
 
-    const refused = await host.json(['install', second, '--digest', digestOf(first).replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))], 4);
+    const refused = await host.json(
+      ['install', second, '--digest', digestOf(first).replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))],
+      4,
+    );
 
     assert.equal(refused['code'], 'bundle-digest');
     assert.deepEqual(host.fingerprint(story), before);
@@ -122,7 +130,12 @@ describe('a repeated install', () => {
     const { first } = await releases();
     const numbers: unknown[] = [];
 
-    for (const failpoint of ['commit/before=error', 'store/generation/after=error', 'store/generation/after=kill', 'step/pointer/after=kill']) {
+    for (const failpoint of [
+      'commit/before=error',
+      'store/generation/after=error',
+      'store/generation/after=kill',
+      'step/pointer/after=kill',
+    ]) {
       await host.run(['install', first], { env: { KATA_SYSEXT_FAILPOINT: failpoint } });
     }
     numbers.push((await host.json(['install', first]))['to']);

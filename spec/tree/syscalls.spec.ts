@@ -10,7 +10,7 @@ const deaths = [137, 134];
 /** As `crash`, without the code's help: the kernel kills or fails the Nth call of each kind that changes something. */
 describe('system calls', () => {
   let all: Scenario[] = [];
-  let remove = () => undefined as void;
+  let remove: () => void = () => undefined;
   const counts = { cases: 0, reached: 0 };
 
   before(async () => {

@@ -1,11 +1,11 @@
 import { posix } from 'node:path';
-import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
+import { binaryOf, rejected } from '../common/complaints.ts';
 import { filesView } from '../common/filesView.ts';
 import { parseVersion } from '../common/version.ts';
 import { parseDocument, type TomlTable, tomlString, topLevelValue, valueAt, withValue } from '../toml/index.ts';
 import type { EffectiveDiff, Instance, Scratch, WiringPlan } from '../types.ts';
-import { binaryOf, compareDumps, dumpOf, effectiveConfig } from './dump.ts';
+import { compareDumps, dumpOf, effectiveConfig } from './dump.ts';
 import { runtimeType } from './handlers.ts';
 import { type ConfigSet, type LoadedFile, loadSet } from './loader.ts';
 import { runtimesOf } from './schema.ts';
@@ -65,15 +65,4 @@ async function writeCandidate(set: ConfigSet, scratch: Scratch): Promise<HostPat
 function withImports(file: LoadedFile, imports: readonly string[]): string {
   const node = topLevelValue(file.doc, 'imports');
   return node ? withValue(file.doc, node, `[${imports.map(tomlString).join(', ')}]`) : file.doc.text;
-}
-
-function rejected(instance: Instance, error: unknown): unknown {
-  if (!(error instanceof KataError)) return error;
-  return new KataError('engine-rejects', {
-    subject: instance.configPath,
-    found: `containerd does not accept the planned configuration: ${error.complaint.found}`,
-    needed: 'A configuration that the engine itself loads.',
-    next: 'Nothing was changed. Send the output of kata-sysext report to the authors.',
-    cause: error,
-  });
 }

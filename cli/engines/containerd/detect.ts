@@ -85,7 +85,6 @@ async function detectOffline(host: HostView, hint?: string): Promise<Instance[]>
   ];
 }
 
-/** `containerd github.com/containerd/containerd 1.7.24~ds1 ...`: the third word. undefined when it does not run. */
 /** The configuration that the unit's own text names: `--config PATH`, or CONTAINERD_CONFIG where ExecStart expands it (Flatcar). Drop-ins win. */
 async function configOfUnit(host: HostView): Promise<HostPath> {
   let config: HostPath = usualConfig;

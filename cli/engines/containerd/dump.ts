@@ -1,5 +1,6 @@
 import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
+import { binaryOf } from '../common/complaints.ts';
 import { differences } from '../common/differences.ts';
 import { readDump, type TomlTable, tomlKey } from '../toml/index.ts';
 import type { EffectiveDiff, Instance } from '../types.ts';
@@ -23,16 +24,6 @@ export async function effectiveConfig(host: HostView, instance: Instance): Promi
   // `config dump` of 1.x fails when the main file is missing, while the daemon starts with its defaults (facts/cri.md §1.5).
   if (!(await host.stat(instance.configPath))) return (await runDump(host, binary, instance.configPath, ['config', 'default'])).value;
   return (await dumpOf(host, binary, instance.configPath)).value;
-}
-
-export function binaryOf(instance: Instance): HostPath {
-  if (instance.binary) return instance.binary;
-  throw new KataError('host-unknown', {
-    subject: instance.engine,
-    found: 'The binary of containerd was not found.',
-    needed: 'The binary, to ask it for its effective configuration.',
-    next: 'Start containerd by its unit, then try again.',
-  });
 }
 
 async function runDump(host: HostView, binary: HostPath, config: HostPath, args: string[]): Promise<Dump> {

@@ -1,5 +1,6 @@
-import { type Finding, KataError } from '../../errors/index.ts';
+import type { Finding } from '../../errors/index.ts';
 import type { HostView } from '../../host/types.ts';
+import { editedByOthers, foreignHandler, presentHandler } from '../common/complaints.ts';
 import { filesView } from '../common/filesView.ts';
 import { parseVersion } from '../common/version.ts';
 import { wiringKey } from '../common/wiringKey.ts';
@@ -27,13 +28,7 @@ export async function keepAltered(
     const key = wiringKey(instance, wanted, set.schema ?? 0);
     return { wiring: { ...recorded, handlers: wanted, key }, changes: [], makeFolders: [], dropFolders: [], findings };
   }
-  const edited = findings.find(({ code }) => code === 'foreign-edit')!;
-  throw new KataError('foreign-edit', {
-    subject: edited.subject,
-    found: edited.found,
-    needed: 'The text that kata-sysext wrote, because the change has to replace it.',
-    next: `Move your own settings out of the text of kata-sysext in ${edited.subject}, or remove that text, then try again.`,
-  });
+  throw editedByOthers(findings);
 }
 
 /** Which handlers have to be written; those that somebody defined exactly as we would are left to them. */
@@ -48,21 +43,9 @@ export function sortWanted(
     if (definitions.length === 0) return true;
     const [{ file, value }] = definitions as [(typeof definitions)[0]];
     if (definitions.length > 1 || !isSame(value, handler) || !(anywhere || file === rangeTarget(set))) {
-      throw new KataError('engine-foreign-handler', {
-        subject: handler.name,
-        found: `${file.path} already defines a handler named ${handler.name}, and not as kata-sysext would.`,
-        needed: 'A name that nobody else defines.',
-        next: `Remove the table of ${handler.name} from ${file.path}, or take over that installation: kata-sysext adopt.`,
-      });
+      throw foreignHandler(handler.name, file.path);
     }
-    present.push({
-      code: 'engine-foreign-handler',
-      level: 'info',
-      subject: handler.name,
-      found: `${file.path} already defines ${handler.name} exactly as needed; it is left to its owner.`,
-      needed: 'Nothing.',
-      next: 'Nothing needs to be done.',
-    });
+    present.push(presentHandler(handler.name, file.path));
     return false;
   });
   return { missing, present };

@@ -15,4 +15,5 @@ export const containerd: Engine = {
   compare: compareDumps,
   probe: (host, instance, timeoutMs) => probeCri(host, instance.socket, timeoutMs),
   pending: pendingContainerd,
+  showCommand: ({ binary, configPath }) => `${binary ?? 'containerd'} -c ${configPath} config dump`,
 };

@@ -1,7 +1,6 @@
 import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { filesView, type Overlay } from '../common/filesView.ts';
-import type { SeenMark } from '../common/seen.ts';
 import { parseVersion } from '../common/version.ts';
 import { addsExactly, findMark, type TomlTable, union, withoutMark } from '../toml/index.ts';
 import type { Instance, WantedHandler } from '../types.ts';
@@ -48,19 +47,6 @@ function unfit(path: HostPath, cause?: unknown): KataError {
     next: `Write the inline tables of ${path} as ordinary ones.`,
     ...(cause === undefined ? {} : { cause }),
   });
-}
-
-export async function refuseForeignFile(host: HostView, pieces: readonly Piece[], seen: readonly SeenMark[]): Promise<void> {
-  for (const { mark } of pieces) {
-    if (mark.kind !== 'file' || seen.some((one) => one.mark.path === mark.path && one.state === 'intact')) continue;
-    if (!(await host.lstat(mark.path))) continue;
-    throw new KataError('foreign-file', {
-      subject: mark.path,
-      found: `${mark.path} is there already and was not recorded by kata-sysext.`,
-      needed: 'No file of that name.',
-      next: `Look at ${mark.path} and remove or rename it.`,
-    });
-  }
 }
 
 /** Loads the files as they will be, by the daemon's rules: every wanted handler is there, and no other runtime came or went. */

@@ -1,6 +1,6 @@
-import { posix } from 'node:path';
 import type { Finding } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
+import { refuseForeignFiles } from '../common/complaints.ts';
 import { filesView, type Overlay } from '../common/filesView.ts';
 import { missingFolders } from '../common/folders.ts';
 import { findingsOf, lookForMarks, type SeenMark, withoutOurs } from '../common/seen.ts';
@@ -14,9 +14,9 @@ import { checkSet, saysNothing } from './checks.ts';
 import { changesBetween } from './fileChanges.ts';
 import { keepAltered, sortWanted } from './foreign.ts';
 import { handlerLines, handlerTable, pluginTable } from './handlers.ts';
-import { checkPieces, checkResult, refuseForeignFile } from './judge.ts';
+import { checkPieces, checkResult } from './judge.ts';
 import { type ConfigSet, loadSet } from './loader.ts';
-import { type Piece, piecesOf } from './pieces.ts';
+import { piecesOf } from './pieces.ts';
 import { choosePlacement, type Placement, rangeTarget } from './placement.ts';
 import { highestSchema, type Merging, mergingOf, pluginOf } from './schema.ts';
 
@@ -49,7 +49,12 @@ export async function planContainerd(host: HostView, instance: Instance, wanted:
 
   const added = pluginTable(plugin, union(carried, Object.fromEntries(missing.map((handler) => [handler.name, handlerTable(handler)]))));
   checkPieces(pieces, placement, added, content, baseText);
-  await refuseForeignFile(host, pieces, seen);
+  const files = pieces.filter((piece) => piece.mark.kind === 'file');
+  await refuseForeignFiles(
+    host,
+    files.map((piece) => piece.mark.path),
+    seen,
+  );
   const after = new Map<HostPath, string | 'absent'>([...base, ...pieces.map((piece) => [piece.mark.path, piece.after] as const)]);
   await checkResult(host, instance, after, set, carried, wanted, merging === 'unites' ? undefined : rangeTarget);
 

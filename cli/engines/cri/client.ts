@@ -86,7 +86,7 @@ function failure(call: string, socket: string, error: ServiceError): KataError {
     subject: socket,
     found: `The CRI at ${socket} answered ${call} with: ${error.details || error.message}.`,
     needed: 'A container engine that serves the CRI.',
-    next: `Look at the engine's log: journalctl -u containerd (or the unit that owns ${socket}).`,
+    next: `Look at the engine's log: journalctl -u UNIT, where UNIT owns ${socket} (containerd, crio).`,
     details: { call, grpcStatus: error.code },
     cause: error,
   });

@@ -1,0 +1,71 @@
+import { type Finding, KataError } from '../../errors/index.ts';
+import type { HostPath, HostView } from '../../host/types.ts';
+import type { Instance } from '../types.ts';
+import type { SeenMark } from './seen.ts';
+
+export function foreignHandler(name: string, place: string): KataError {
+  return new KataError('engine-foreign-handler', {
+    subject: name,
+    found: `${place} already defines a handler named ${name}, and not as kata-sysext would.`,
+    needed: 'A name that nobody else defines.',
+    next: `Remove the table of ${name} from ${place}, or take over that installation: kata-sysext adopt.`,
+  });
+}
+
+export function presentHandler(name: string, path: HostPath): Finding {
+  return {
+    code: 'engine-foreign-handler',
+    level: 'info',
+    subject: name,
+    found: `${path} already defines ${name} exactly as needed; it is left to its owner.`,
+    needed: 'Nothing.',
+    next: 'Nothing needs to be done.',
+  };
+}
+
+/** Text of ours that has to be replaced is not as it was recorded: the finding as an error. */
+export function editedByOthers(findings: readonly Finding[]): KataError {
+  const edited = findings.find(({ code }) => code === 'foreign-edit')!;
+  return new KataError('foreign-edit', {
+    subject: edited.subject,
+    found: edited.found,
+    needed: 'The text that kata-sysext wrote, because the change has to replace it.',
+    next: `Move your own settings out of the text of kata-sysext in ${edited.subject}, or remove that text, then try again.`,
+  });
+}
+
+/** Throws foreign-file when a file where ours would be is there and was not recorded. */
+export async function refuseForeignFiles(host: HostView, paths: readonly HostPath[], seen: readonly SeenMark[]): Promise<void> {
+  for (const path of paths) {
+    if (seen.some((one) => one.mark.path === path && one.state === 'intact') || !(await host.lstat(path))) continue;
+    throw new KataError('foreign-file', {
+      subject: path,
+      found: `${path} is there already and was not recorded by kata-sysext.`,
+      needed: 'No file of that name.',
+      next: `Look at ${path} and remove or rename it.`,
+    });
+  }
+}
+
+/** The engine's own binary refused copies of the planned files. Other errors pass through. */
+export function rejected(instance: Instance, error: unknown): unknown {
+  if (!(error instanceof KataError)) return error;
+  return new KataError('engine-rejects', {
+    subject: instance.configPath,
+    found: `${instance.engine} does not accept the planned configuration: ${error.complaint.found}`,
+    needed: 'A configuration that the engine itself loads.',
+    next: 'Nothing was changed. Send the output of kata-sysext report to the authors.',
+    cause: error,
+  });
+}
+
+/** The binary that judges. Throws host-unknown where it was not found. */
+export function binaryOf(instance: Instance): HostPath {
+  if (instance.binary) return instance.binary;
+  throw new KataError('host-unknown', {
+    subject: instance.engine,
+    found: `The binary of ${instance.engine} was not found.`,
+    needed: 'The binary, to ask it for its effective configuration.',
+    next: `Start ${instance.engine} by its unit, then try again.`,
+  });
+}

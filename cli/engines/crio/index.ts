@@ -1,0 +1,23 @@
+import { probeCri } from '../cri/index.ts';
+import type { Engine } from '../types.ts';
+import { acceptsCrio } from './accepts.ts';
+import { detectCrio } from './detect.ts';
+import { compareDumps, effectiveConfig } from './dump.ts';
+import { folderOf } from './loader.ts';
+import { pendingCrio } from './pending.ts';
+import { planCrio } from './plan.ts';
+import { crioRisks } from './risks.ts';
+
+/** CRI-O. It is restarted, never reloaded: after a SIGHUP it lists new handlers but cannot run them (cri-o issue 10202, facts/cri.md §2.3). */
+export const crio: Engine = {
+  name: 'crio',
+  detect: detectCrio,
+  plan: planCrio,
+  accepts: acceptsCrio,
+  effective: effectiveConfig,
+  compare: compareDumps,
+  probe: (host, instance, timeoutMs) => probeCri(host, instance.socket, timeoutMs),
+  pending: pendingCrio,
+  risks: crioRisks,
+  showCommand: (instance) => `${instance.binary ?? 'crio'} --config ${instance.configPath} --config-dir ${folderOf(instance)} config`,
+};

@@ -1,0 +1,152 @@
+import { posix } from 'node:path';
+import type { Finding } from '../../errors/index.ts';
+import { digestOf } from '../../host/index.ts';
+import type { HostPath, HostView } from '../../host/types.ts';
+import { refuseForeignFiles } from '../common/complaints.ts';
+import { checkEditable, temporaryFolder } from '../common/editable.ts';
+import { filesView, type Overlay } from '../common/filesView.ts';
+import { missingFolders } from '../common/folders.ts';
+import { findingsOf, lookForMarks, type SeenMark, withoutOurs } from '../common/seen.ts';
+import { unsupported } from '../common/unsupported.ts';
+import { atLeast, parseVersion } from '../common/version.ts';
+import { checkWanted } from '../common/wanted.ts';
+import { wiringKey } from '../common/wiringKey.ts';
+import { addsExactly } from '../toml/index.ts';
+import type { FileChange, Instance, WantedHandler, Wiring, WiringPlan } from '../types.ts';
+import { keepAltered, sortWanted } from './foreign.ts';
+import { checkShims, crioTable, definitionsOf, handlerLines, handlerTable, isSame, runtimesOf } from './handlers.ts';
+import { type ConfigSet, folderOf, loadSet } from './loader.ts';
+
+export const dropInName = '50-kata-sysext.conf';
+const firstLine = '# Written by kata-sysext and recorded by its exact text; "kata-sysext uninstall" removes it.';
+
+/** See `Engine.plan`: one file of ours in CRI-O's folder, or none. */
+export async function planCrio(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan> {
+  checkWanted(wanted);
+  checkShims(wanted);
+  checkVersion(instance);
+  const seen = await lookForMarks(host, recorded);
+  const findings = findingsOf(seen);
+  if (wanted.length === 0) return removal(host, instance, seen, findings, recorded);
+  if (seen.some((one) => one.state === 'altered')) return keepAltered(host, instance, wanted, findings, recorded!);
+
+  const base = withoutOurs(seen);
+  const set = await loadSet(host, instance, base);
+  const { missing, present } = await sortWanted(host, instance, set, wanted);
+  const path = posix.join(await host.realpath(folderOf(instance)), dropInName);
+  const text = textOf(missing);
+  const paths = missing.length === 0 ? [] : [path];
+  await refuseForeignFiles(host, paths, seen);
+  checkText(path, text, missing);
+  const after: Overlay = new Map([...base, ...paths.map((one): [HostPath, string] => [one, text])]);
+  checkResult(path, set, await loadSet(host, instance, after), wanted);
+
+  const kept = recorded?.folders ?? [];
+  const makeFolders = await missingFolders(host, paths);
+  const folders = [
+    ...kept.filter((folder) => paths.some((one) => one.startsWith(`${folder}/`))),
+    ...makeFolders.map((folder) => folder.path),
+  ];
+  return {
+    wiring: {
+      engine: instance.engine,
+      configPath: instance.configPath,
+      ...(instance.unit === undefined ? {} : { unit: instance.unit }),
+      method: missing.length === 0 ? 'present' : 'drop-in',
+      handlers: wanted,
+      marks: paths.map((one) => ({ path: one, kind: 'file', text })),
+      folders,
+      key: wiringKey({ ...instance, configPath: path }, wanted, 0),
+    },
+    changes: await changesOf(host, seen, after, text),
+    makeFolders,
+    dropFolders: kept.filter((folder) => !folders.includes(folder)).reverse(),
+    findings: [...findings, ...present],
+  };
+}
+
+async function removal(
+  host: HostView,
+  instance: Instance,
+  seen: readonly SeenMark[],
+  findings: Finding[],
+  recorded?: Wiring,
+): Promise<WiringPlan> {
+  // Text of ours must be removable even where somebody broke the files; where there is none, the files are only being looked at.
+  if (recorded === undefined) await loadSet(host, instance);
+  const dropFolders = [...(recorded?.folders ?? [])].reverse();
+  return { changes: await changesOf(host, seen, withoutOurs(seen)), makeFolders: [], dropFolders, findings };
+}
+
+function textOf(handlers: readonly WantedHandler[]): string {
+  return [firstLine, ...handlers.flatMap((handler) => ['', ...handlerLines(handler)])].map((line) => `${line}\n`).join('');
+}
+
+/** runtime_config_path came with 1.22; before it, Kata would read whatever configuration it finds (facts/cri.md §2.2). */
+function checkVersion(instance: Instance): void {
+  const version = parseVersion(instance.version);
+  if (!version || atLeast(version, 1, 22)) return;
+  throw unsupported(
+    instance.configPath,
+    `CRI-O is ${instance.version}.`,
+    'CRI-O 1.22 or newer: earlier ones know no runtime_config_path.',
+    'Update CRI-O.',
+  );
+}
+
+function checkText(path: HostPath, text: string, handlers: readonly WantedHandler[]): void {
+  const table = crioTable(Object.fromEntries(handlers.map((handler) => [handler.name, handlerTable(handler)])));
+  if (!addsExactly('', text, table, path)) throw new Error(`the text for ${path} does not say what is wanted`);
+}
+
+/** Loads the files as they will be: every wanted handler as wanted, and no other came or went. */
+function checkResult(path: HostPath, before: ConfigSet, after: ConfigSet, wanted: readonly WantedHandler[]): void {
+  const names = (set: ConfigSet) => new Set(set.files.flatMap((file) => runtimesOf(file.doc.value).map(([name]) => name)));
+  const expected = new Set([...names(before), ...wanted.map((handler) => handler.name)]);
+  const served = wanted.every((handler) => {
+    const [first, ...more] = definitionsOf(after, handler.name);
+    return first !== undefined && more.length === 0 && isSame(first.value, handler);
+  });
+  const found = names(after);
+  if (served && found.size === expected.size && [...found].every((name) => expected.has(name))) return;
+  throw unsupported(
+    path,
+    'The files as they would be do not offer exactly the wanted handlers.',
+    'A folder to which a drop-in can be added.',
+    'Send the output of kata-sysext report to the authors.',
+  );
+}
+
+/** `text` is what our file says afterwards. */
+async function changesOf(host: HostView, seen: readonly SeenMark[], after: Overlay, text?: string): Promise<FileChange[]> {
+  const view = filesView(host);
+  const changes: FileChange[] = [];
+  for (const [path, next] of after) {
+    const now = (await view.read(path))?.text;
+    if (now === (next === 'absent' ? undefined : next)) continue;
+    await checkEditable(host, path);
+    const old = seen.filter((one) => one.mark.path === path && one.state === 'intact').map((one) => one.mark.text);
+    changes.push({
+      path,
+      before: now === undefined ? 'absent' : digestOf(now),
+      after: next === 'absent' ? 'absent' : { text: next },
+      foreign: false,
+      ours: [...new Set([...(next === 'absent' || text === undefined ? [] : [text]), ...old])],
+      tmpDir: await folderForTemporary(host, path),
+    });
+  }
+  return changes;
+}
+
+/** Never inside CRI-O's folder: it reads every file there, and a crash must not leave one. */
+async function folderForTemporary(host: HostView, path: HostPath): Promise<HostPath> {
+  const read = posix.dirname(path);
+  const found = await temporaryFolder(host, path, (folder) => folder === read || folder.startsWith(`${read}/`));
+  if (found !== undefined) return found;
+  throw unsupported(
+    read,
+    `${read} is a file system of its own.`,
+    'A folder beside it on the same file system: CRI-O reads every file in it, also a temporary one.',
+    `Let ${read} be an ordinary folder of /etc.`,
+  );
+}

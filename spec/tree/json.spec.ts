@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync } from 'node:fs';
+import { run } from '../support/program.ts';
+import { checkJson, kinds } from '../support/schemas.ts';
+import { releases, treeHost } from '../support/treeHost.ts';
+
+describe('--json', () => {
+  it('gives one object of the kind that spec/schema describes, for every verb, and no kind is left out', async () => {
+    const { first, second } = await releases();
+    const host = treeHost('microos');
+    const seen = new Set<unknown>();
+
+    for (const args of [
+      ['check'],
+      ['install', first, '--dry-run'],
+      ['install', first],
+      ['install', second],
+      ['status'],
+      ['status', '--verbose'],
+      ['history'],
+      ['history', '1'],
+      ['diff'],
+      ['diff', '1', '2'],
+      ['verify'],
+      ['rollback'],
+      ['gc', '--keep', '0', '--dry-run'],
+      ['gc'],
+      ['recover'],
+      ['explain'],
+      ['uninstall', '--dry-run'],
+      ['uninstall'],
+    ]) {
+      seen.add((await host.json(args))['kind']);
+    }
+    seen.add((await host.json(['verify'], 3))['kind']);
+    const tried = await run(['try', '--json']);
+    const trial = JSON.parse(tried.stdout) as Record<string, unknown>;
+    checkJson(trial);
+    seen.add(trial['kind']);
+
+    assert.deepEqual([...seen].map(String).sort(), kinds().sort());
+    host.remove();
+  });
+
+  it('is the only thing on standard output; progress goes to standard error', async () => {
+    const { first } = await releases();
+    const host = treeHost('fcos');
+
+    const { stdout, stderr } = await host.run(['install', first, '--json', '--progress', 'json']);
+
+    checkJson(JSON.parse(stdout) as Record<string, unknown>);
+    assert.equal(stdout.trimEnd().split('\n').length, 1);
+    const events = stderr
+      .trimEnd()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { kind: string }).kind);
+    assert.ok(events.includes('phase') && events.includes('bytes'));
+    host.remove();
+  });
+
+  it('tells a program what verify found: status 1 and every path', async () => {
+    const { first } = await releases();
+    const host = treeHost('fcos');
+    await host.json(['install', first]);
+    const shim = execFileSync('find', [host.root, '-name', 'containerd-shim-kata-v2'], { encoding: 'utf8' }).trim();
+    appendFileSync(shim, 'x');
+
+    const verified = await host.json(['verify'], 1);
+
+    const drift = verified['drift'] as { subject: string }[];
+    assert.deepEqual(
+      drift.map(({ subject }) => subject.endsWith('/runtime-rs/bin/containerd-shim-kata-v2')),
+      [true],
+    );
+    host.remove();
+  });
+});
