@@ -7,7 +7,7 @@ const assetFolders = ['overlays', 'templates', 'units'];
 function assets(): Record<string, string> {
   const files = assetFolders.flatMap((folder) =>
     readdirSync(folder, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
+      .filter((entry) => entry.isFile() && !entry.name.endsWith('.md'))
       .map((entry) => `${entry.parentPath}/${entry.name}`),
   );
   return Object.fromEntries(files.sort().map((file) => [file, readFileSync(file, 'utf8')]));

@@ -17,6 +17,9 @@ export function bundledLicences(metafile: Metafile): string {
 function oneOf(folder: string): string {
   const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<string, string>;
   const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
-  const text = file === undefined || !existsSync(join(folder, file)) ? `Licence by its package.json: ${license}` : readFileSync(join(folder, file), 'utf8').trim();
+  const text =
+    file === undefined || !existsSync(join(folder, file))
+      ? `Licence by its package.json: ${license}`
+      : readFileSync(join(folder, file), 'utf8').trim();
   return `${name} ${version}\n${'-'.repeat(72)}\n${text}\n`;
 }

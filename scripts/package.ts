@@ -5,9 +5,10 @@ import { bundledLicences } from './licences.ts';
 
 /**
  * Makes dist/npm, the folder that is published: the program as one file and nothing to install with it (an install of the
- * repository's own dependencies would ignore its overrides, which count in a root project only). Then: npm pack ./dist/npm
+ * repository's own dependencies would ignore its overrides, which count in a root project only).
+ * Then: npm pack ./dist/npm. An argument names another folder, emptied first.
  */
-const folder = 'dist/npm';
+const folder = process.argv[2] ?? 'dist/npm';
 const program = 'kata-sysext.cjs';
 /** Texts of the repository that go along, each when it exists. */
 const texts = ['LICENSE', 'README.md', 'CHANGELOG.md', 'man', 'completions'];
@@ -16,8 +17,9 @@ const own = JSON.parse(readFileSync('package.json', 'utf8')) as Record<string, u
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
 const { metafile } = await build(oneFileOptions(`${folder}/${program}`));
+if (metafile === undefined) throw new Error('esbuild gave no list of what it bundled');
 chmodSync(`${folder}/${program}`, 0o755);
-writeFileSync(`${folder}/THIRD-PARTY-LICENSES`, bundledLicences(metafile!));
+writeFileSync(`${folder}/THIRD-PARTY-LICENSES`, bundledLicences(metafile));
 const present = texts.filter((name) => existsSync(name));
 for (const name of present) cpSync(name, `${folder}/${name}`, { recursive: true });
 writeFileSync(`${folder}/package.json`, `${JSON.stringify(manifest(), undefined, 2)}\n`);

@@ -1,5 +1,6 @@
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { basename } from 'node:path';
+import { parseArgs } from 'node:util';
 import { digestOfFile } from '../cli/host/index.ts';
 import { version } from '../cli/version.ts';
 import { compress } from './single/compress.ts';
@@ -7,22 +8,24 @@ import { makeSingle } from './single/make.ts';
 import { archs, nodeVersion } from './single/node.ts';
 
 /**
- * Makes dist/single: the program as one file for each architecture, the same compressed, and SHA256SUMS.
- * --level N: how hard zstd tries (default 19, what is published; 9 takes a tenth of the time).
+ * Makes dist/single: the program as one file for each architecture, the same compressed, licences of what is inside, and SHA256SUMS.
+ * --level N: how hard zstd tries (default 19, which is what is published and takes a minute a file). --out DIR: another folder, emptied first.
  */
-const wish = process.argv.indexOf('--level');
-const level = wish === -1 ? 19 : Number(process.argv[wish + 1]);
+const { values } = parseArgs({ options: { level: { type: 'string', default: '19' }, out: { type: 'string', default: 'dist/single' } } });
+const level = Number(values.level);
 if (!Number.isInteger(level) || level < 1 || level > 22) throw new Error('--level takes a number from 1 to 22');
 
-const folder = 'dist/single';
+const folder = values.out;
 await rm(folder, { recursive: true, force: true });
 await mkdir(folder, { recursive: true });
 const made: string[] = [];
 for (const arch of archs) {
   const file = `${folder}/kata-sysext-${version}-linux-${arch}`;
-  await makeSingle(arch, file);
+  const licences = await makeSingle(arch, file);
   made.push(file, await compress(file, level));
+  await writeFile(`${folder}/THIRD-PARTY-LICENSES`, licences);
 }
+made.push(`${folder}/THIRD-PARTY-LICENSES`);
 const sums: string[] = [];
 for (const file of made) {
   const digest = (await digestOfFile(file)).replace(/^sha256:/, '');
@@ -30,4 +33,4 @@ for (const file of made) {
   console.log(`${digest}  ${((await stat(file)).size / 1e6).toFixed(1).padStart(6)} MB  ${file}`);
 }
 await writeFile(`${folder}/SHA256SUMS`, `${sums.join('\n')}\n`);
-console.log(`Node ${nodeVersion} inside. Check with: cd ${dirname(made[0]!)} && sha256sum -c SHA256SUMS`);
+console.log(`Node ${nodeVersion} inside. Check with: cd ${folder} && sha256sum -c SHA256SUMS`);

@@ -17,7 +17,9 @@ console.log(`seed ${seed} (repeat with KATA_SYSEXT_SEED=${seed})`);
 for (const tier of chosen) {
   const missing = [...tier.programs.filter((path) => !executable(path)), ...(tier.root && process.getuid?.() !== 0 ? ['root'] : [])];
   if (missing.length > 0) {
-    console.log(`\n# tier ${tier.name}: left out, it needs ${missing.join(', ')}. Type: apt-get install --no-install-recommends $(grep -v '^#' .ci/packages.txt)`);
+    console.log(
+      `\n# tier ${tier.name}: left out, it needs ${missing.join(', ')}. Type: apt-get install --no-install-recommends $(sed 's/#.*//' .ci/packages.txt)`,
+    );
     if (ci && !isAllowed(`tier ${tier.name}`)) sum.failed += 1;
     else sum.skipped += 1;
     continue;

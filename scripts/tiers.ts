@@ -7,10 +7,29 @@ export interface Tier {
   root: boolean;
 }
 
-const unitFolders = ['bundle', 'changes', 'commands', 'engines', 'errors', 'facts', 'host', 'layout', 'report', 'scripts', 'store', 'systemd', 'transaction'];
+const unitFolders = [
+  'bundle',
+  'changes',
+  'commands',
+  'engines',
+  'errors',
+  'facts',
+  'host',
+  'layout',
+  'report',
+  'scripts',
+  'store',
+  'systemd',
+  'transaction',
+];
 
 export const tiers: Tier[] = [
   { name: 'unit', folders: unitFolders.map((folder) => `spec/${folder}`), programs: [], root: false },
-  { name: 'tree', folders: ['spec/tree'], programs: ['/usr/bin/strace', '/usr/bin/zstd', '/usr/bin/xz', '/usr/bin/getfattr', '/usr/bin/containerd'], root: true },
+  {
+    name: 'tree',
+    folders: ['spec/tree'],
+    programs: ['/usr/bin/strace', '/usr/bin/zstd', '/usr/bin/xz', '/usr/bin/getfattr', '/usr/bin/containerd'],
+    root: true,
+  },
   { name: 'nspawn', folders: ['spec/e2e'], programs: ['/usr/bin/systemd-nspawn', '/usr/bin/mmdebstrap', '/usr/bin/zstd'], root: true },
 ];

@@ -25,7 +25,9 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
   if (candidates[0] !== undefined) return candidates[0];
   throw new KataError('engine-missing', {
     subject: wish ?? host.root,
-    found: host.live ? `no running ${engines.map((engine) => engine.name).join(' or ')}` : `no ${engines.map((engine) => engine.name).join(' or ')} in the tree`,
+    found: host.live
+      ? `no running ${engines.map((engine) => engine.name).join(' or ')}`
+      : `no ${engines.map((engine) => engine.name).join(' or ')} in the tree`,
     needed: 'an engine that this version supports',
     next: host.live ? 'start it: systemctl start containerd (or crio)' : 'name it: --engine containerd@VERSION',
   });
@@ -71,5 +73,10 @@ export function refuse(findings: Finding[], allow: string[]): Finding[] {
 function named(name: string): Engine[] {
   const engine = engineNamed(name);
   if (engine !== undefined) return [engine];
-  throw new KataError('usage', { subject: '--engine', found: `--engine ${name}`, needed: `one of ${engines.map((each) => each.name).join(', ')}`, next: 'kata-sysext install --help' });
+  throw new KataError('usage', {
+    subject: '--engine',
+    found: `--engine ${name}`,
+    needed: `one of ${engines.map((each) => each.name).join(', ')}`,
+    next: 'kata-sysext install --help',
+  });
 }

@@ -1,4 +1,5 @@
 import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
+import { isSea } from 'node:sea';
 import { KataError } from '../errors/index.ts';
 import type { Emit, Event } from '../report/index.ts';
 import type { Systemd } from '../systemd/types.ts';
@@ -49,10 +50,10 @@ export async function runDetached(systemd: Systemd, verb: string, argv: string[]
   }
 }
 
-/** A single-file program has no script of its own: Node then names the program twice. */
+/** A single-file program has no script of its own: what stands in its place is whatever name the program was called by. */
 function script(): string[] {
   const [, first] = process.argv;
-  return first === undefined || first === process.execPath ? [] : [first];
+  return isSea() || first === undefined ? [] : [first];
 }
 
 interface Follower {

@@ -31,7 +31,9 @@ function readSections(file: Buffer): Buffer[] {
   const at = Number(file.readBigUInt64LE(header.sectionsAt));
   const count = file.readUInt16LE(header.sectionCount);
   if (count === 0 || at + count * section.length > file.length) throw new Error('no section headers in the file');
-  return Array.from({ length: count }, (_, index) => Buffer.from(file.subarray(at + index * section.length, at + (index + 1) * section.length)));
+  return Array.from({ length: count }, (_, index) =>
+    Buffer.from(file.subarray(at + index * section.length, at + (index + 1) * section.length)),
+  );
 }
 
 function checkKept(row: Buffer, index: number, count: number): void {

@@ -1,11 +1,12 @@
 import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type Metafile } from 'esbuild';
 import { run } from '../../spec/lab/run.ts';
 import { oneFileOptions } from '../bundle.ts';
+import { bundledLicences } from '../licences.ts';
 import { withoutSymbols } from './elf.ts';
-import { type Arch, nodeFolder } from './node.ts';
+import { type Arch, nodeFolder, nodeVersion } from './node.ts';
 
 const postject = fileURLToPath(import.meta.resolve('postject/dist/cli.js'));
 
@@ -15,24 +16,27 @@ const fuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
 /**
  * Writes the program for an architecture as one executable file: the project's own build of Node without symbols, with the bundle as its resource.
  * The same sources and the same `nodeVersion` give the same bytes. Takes some seconds.
+ * Gives the licences of what is inside.
  */
-export async function makeSingle(arch: Arch, out: string): Promise<void> {
+export async function makeSingle(arch: Arch, out: string): Promise<string> {
   await mkdir(dirname(out), { recursive: true });
   const work = await mkdtemp(join(resolve(dirname(out)), '.making-'));
   try {
     const file = join(work, 'file');
-    await makeBlob(arch, work);
-    await writeFile(file, withoutSymbols(await readFile(join(await nodeFolder(arch), 'node'))));
+    const metafile = await makeBlob(arch, work);
+    const node = await nodeFolder(arch);
+    await writeFile(file, withoutSymbols(await readFile(join(node, 'node'))));
     await run([process.execPath, postject, file, 'NODE_SEA_BLOB', join(work, 'blob'), '--sentinel-fuse', fuse]);
     await chmod(file, 0o755);
     await rename(file, out);
+    return `Node.js ${nodeVersion}\n${'-'.repeat(72)}\n${await readFile(join(node, 'LICENSE'), 'utf8')}\n${bundledLicences(metafile)}`;
   } finally {
     await rm(work, { recursive: true, force: true });
   }
 }
 
-async function makeBlob(arch: Arch, work: string): Promise<void> {
-  await build(oneFileOptions(join(work, 'kata-sysext.cjs')));
+async function makeBlob(arch: Arch, work: string): Promise<Metafile> {
+  const { metafile } = await build(oneFileOptions(join(work, 'kata-sysext.cjs')));
   // The name of main stands in the result: relative, so that no folder of this machine does.
   const config = {
     main: 'kata-sysext.cjs',
@@ -48,4 +52,6 @@ async function makeBlob(arch: Arch, work: string): Promise<void> {
   const node = join(await nodeFolder(process.arch as Arch), 'node');
   // A seed makes the code cache the same each time. (--hash-seed would too, but it is one of the flags that a cache is bound to.)
   await run([node, '--random-seed=1', '--experimental-sea-config', 'sea.json'], { cwd: work, env: { NODE_OPTIONS: '' } });
+  if (metafile === undefined) throw new Error('esbuild gave no list of what it bundled');
+  return metafile;
 }

@@ -21,10 +21,16 @@ export const archs = Object.keys(integrity) as Arch[];
 export async function nodeFolder(arch: Arch): Promise<string> {
   const name = `node-linux-${arch}`;
   return await cached(name, [nodeVersion, integrity[arch]], async (folder) => {
-    const { stdout } = await run(['npm', 'pack', '--silent', `${name}@${nodeVersion}`, '--pack-destination', folder], { cwd: folder, timeoutMs: 600_000 });
+    const { stdout } = await run(['npm', 'pack', '--silent', `${name}@${nodeVersion}`, '--pack-destination', folder], {
+      cwd: folder,
+      timeoutMs: 600_000,
+    });
     const archive = join(folder, stdout.trim());
-    const found = `sha512-${createHash('sha512').update(await readFile(archive)).digest('base64')}`;
-    if (found !== integrity[arch]) throw new Error(`${name}@${nodeVersion} is not what this script was written for: found ${found}, needed ${integrity[arch]}`);
+    const found = `sha512-${createHash('sha512')
+      .update(await readFile(archive))
+      .digest('base64')}`;
+    if (found !== integrity[arch])
+      throw new Error(`${name}@${nodeVersion} is not what this script was written for: found ${found}, needed ${integrity[arch]}`);
     await run(['tar', '-xzf', archive, '-C', folder, '--no-same-owner', 'package/bin/node', 'package/LICENSE']);
     await rename(join(folder, 'package/bin/node'), join(folder, 'node'));
     await rename(join(folder, 'package/LICENSE'), join(folder, 'LICENSE'));

@@ -27,7 +27,9 @@ export async function crioAvailable(): Promise<Availability> {
     await crioFolder();
     return { ok: true };
   } catch (error) {
-    const lines = String((error as Error).message).trim().split('\n');
+    const lines = String((error as Error).message)
+      .trim()
+      .split('\n');
     return { ok: false, why: `CRI-O ${CRIO_VERSION} cannot be built: ${(lines.at(-1) ?? '').replace(/\b[a-z]+:\/\/\S+/g, '<proxy>')}` };
   }
 }
@@ -117,13 +119,14 @@ WantedBy=multi-user.target
 Alias=cri-o.service
 `;
 
-/** The shape of CRI-O's own packages (10-crio.conf), with Debian's runc. */
+/** The shape of CRI-O’s own packages (10-crio.conf), with Debian’s runc; the roots have neither iptables nor nft. */
 const CONFIG = `[crio.image]
 signature_policy = "/etc/crio/policy.json"
 
 [crio.runtime]
 default_runtime = "runc"
 cgroup_manager = "systemd"
+disable_hostport_mapping = true
 
 [crio.runtime.runtimes.runc]
 runtime_path = "/usr/bin/runc"

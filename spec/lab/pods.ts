@@ -4,6 +4,9 @@ import { BUSYBOX } from './containerd.ts';
 import type { LabHost } from './host.ts';
 import { JUDGE } from './judge.ts';
 
+/** Where containerd serves the CRI. */
+export const SOCKET = '/run/containerd/containerd.sock';
+
 export interface Pod {
   id: string;
   name: string;
@@ -67,10 +70,10 @@ export async function removePod(host: LabHost, pod: Pod): Promise<void> {
 }
 
 /** Waits until the CRI answers and calls its runtime ready. */
-export async function waitForCri(host: LabHost, timeoutMs = 20_000): Promise<void> {
+export async function waitForCri(host: LabHost, socket = SOCKET, timeoutMs = 20_000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
-    const ran = await host.run([JUDGE, 'info'], { allowFailure: true });
+    const ran = await host.run([JUDGE, '--runtime-endpoint', `unix://${socket}`, 'info'], { allowFailure: true });
     if (ran.code === 0 && /"type": "RuntimeReady",\s*"status": true/.test(ran.stdout)) return;
     if (Date.now() > deadline) throw new Error(`the CRI is not ready: ${ran.stdout}${ran.stderr}`);
     await new Promise((resolve) => setTimeout(resolve, 100));

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { basename, dirname } from 'node:path';
 import { bootHost, type HostOptions, type LabHost } from '../lab/host.ts';
-import { judgeBinds, JUDGE } from '../lab/judge.ts';
-import { waitForCri } from '../lab/pods.ts';
+import { JUDGE, judgeBinds } from '../lab/judge.ts';
+import { SOCKET, waitForCri } from '../lab/pods.ts';
 import { FIRST, type SampleRelease, SECOND, sampleRelease } from '../lab/release/index.ts';
 import type { Ran } from '../lab/run.ts';
 import { program, repo } from './program.ts';
@@ -23,27 +23,35 @@ export interface Live {
   json(args: string[], wanted?: number): Promise<Record<string, unknown>>;
 }
 
-const dependentUnit = `[Unit]
-Requires=${containerd}
-After=${containerd}
+const dependentUnit = (engine: string) => `[Unit]
+Requires=${engine}
+After=${engine}
 [Service]
 ExecStart=/usr/bin/sleep infinity
 `;
 
-/** A booted lab host with both sample releases, the built program, the CRI judge and a unit that depends on containerd. */
-export async function liveHost(options: HostOptions): Promise<Live> {
+/** A booted lab host with both sample releases, the built program, the CRI judge and a unit that depends on the engine. */
+export async function liveHost(options: HostOptions, engine = { unit: containerd, socket: SOCKET }): Promise<Live> {
   const [first, second] = [await sampleRelease(FIRST), await sampleRelease(SECOND)];
   const host = await bootHost({
     ...options,
     files: {
-      [`/etc/systemd/system/${dependent}`]: dependentUnit,
+      [`/etc/systemd/system/${dependent}`]: dependentUnit(engine.unit),
       [`/etc/systemd/system/multi-user.target.wants/${dependent}`]: { link: `../${dependent}` },
       ...options.files,
     },
-    binds: { [dirname(program())]: '/mnt/program', [first.folder]: '/mnt/first', [second.folder]: '/mnt/second', [`${repo}spec/support`]: '/mnt/support', ...(await judgeBinds()), ...options.binds },
+    binds: {
+      [dirname(program())]: '/mnt/program',
+      [first.folder]: '/mnt/first',
+      [second.folder]: '/mnt/second',
+      [`${repo}spec/support`]: '/mnt/support',
+      ...(await judgeBinds()),
+      ...options.binds,
+    },
   });
-  await waitForCri(host);
-  const kata = (args: string[], env: Record<string, string> = {}) => host.run(['node', '/mnt/program/kata-sysext.mjs', ...args], { allowFailure: true, timeoutMs: 240_000, env });
+  await waitForCri(host, engine.socket);
+  const kata = (args: string[], env: Record<string, string> = {}) =>
+    host.run(['node', '/mnt/program/kata-sysext.mjs', ...args], { allowFailure: true, timeoutMs: 240_000, env });
   return {
     host,
     first,
@@ -52,7 +60,8 @@ export async function liveHost(options: HostOptions): Promise<Live> {
     kata,
     json: async (args, wanted = 0) => {
       const ran = await kata([...args, '--json', '--progress', 'none']);
-      if (ran.code !== wanted) throw new Error(`kata-sysext ${args.join(' ')} ended with ${ran.code}, not ${wanted}:\n${ran.stdout}\n${ran.stderr}`);
+      if (ran.code !== wanted)
+        throw new Error(`kata-sysext ${args.join(' ')} ended with ${ran.code}, not ${wanted}:\n${ran.stdout}\n${ran.stderr}`);
       return JSON.parse(ran.stdout) as Record<string, unknown>;
     },
   };
@@ -70,7 +79,20 @@ export async function runsOf({ host }: Live, units = [containerd, dependent]): P
 
 /** How often PID 1 has started a unit since boot, by the journal. */
 export async function startsOf({ host }: Live, unit: string): Promise<number> {
-  const { stdout } = await host.run(['journalctl', '-b', '-o', 'json', '--output-fields=INVOCATION_ID', '_PID=1', `UNIT=${unit}`, 'JOB_TYPE=start', '+', '_PID=1', `UNIT=${unit}`, 'JOB_TYPE=restart']);
+  const { stdout } = await host.run([
+    'journalctl',
+    '-b',
+    '-o',
+    'json',
+    '--output-fields=INVOCATION_ID',
+    '_PID=1',
+    `UNIT=${unit}`,
+    'JOB_TYPE=start',
+    '+',
+    '_PID=1',
+    `UNIT=${unit}`,
+    'JOB_TYPE=restart',
+  ]);
   const ids = stdout.split('\n').flatMap((line) => (/"INVOCATION_ID":"([0-9a-f]+)"/.exec(line) ?? []).slice(1));
   return new Set(ids).size;
 }
@@ -84,8 +106,12 @@ export async function handlersOf({ host }: Live): Promise<string[]> {
 }
 
 /** Asks the CRI every 5 ms while `work` runs; gives how many calls there were and how many failed. */
-export async function whileProbed(live: Live, work: () => Promise<unknown>): Promise<{ calls: number; failed: number; first: string }> {
-  const child = live.host.spawn(['node', '/mnt/support/prober.mjs', '/run/containerd/containerd.sock'], {});
+export async function whileProbed(
+  live: Live,
+  work: () => Promise<unknown>,
+  socket = SOCKET,
+): Promise<{ calls: number; failed: number; first: string }> {
+  const child = live.host.spawn(['node', '/mnt/support/prober.mjs', socket], {});
   let out = '';
   child.stdout?.on('data', (chunk: Buffer) => {
     out += chunk.toString();

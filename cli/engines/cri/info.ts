@@ -1,5 +1,9 @@
 import type { EngineState } from '../types.ts';
 
+/** containerd's key, and CRI-O's as 1.36.3 writes it: names of Go's fields, for it gives no others. */
+const shimKeys = [['runtimePath'], ['RuntimePath'], ['runtime_path']];
+const configurationKeys = [['options', 'ConfigPath'], ['RuntimeConfigPath'], ['runtime_config_path']];
+
 /**
  * Handlers of the verbose Status: containerd (1.7 and 2.x) has `config.containerd.runtimes`, each with runtimePath and options; CRI-O has
  * `config.crio.Runtimes` (facts/cri.md §6). Text that is no JSON of that shape gives no handlers.
@@ -7,14 +11,18 @@ import type { EngineState } from '../types.ts';
 export function handlersInInfo(info: Record<string, string>): EngineState['effective'] {
   const config = parse(info['config']);
   const containerd = at(config, ['containerd', 'runtimes']);
-  const crio = at(config, ['crio', 'Runtimes']);
+  const crio = at(config, ['crio', 'Runtimes']) ?? at(config, ['crio', 'runtimes']);
   const found: EngineState['effective'] = {};
   for (const [name, runtime] of [...entries(containerd), ...entries(crio)]) {
-    const shim = text(at(runtime, ['runtimePath'])) ?? text(at(runtime, ['runtime_path']));
-    const configuration = text(at(runtime, ['options', 'ConfigPath'])) ?? text(at(runtime, ['runtime_config_path']));
+    const shim = first(runtime, shimKeys);
+    const configuration = first(runtime, configurationKeys);
     found[name] = { ...(shim === undefined ? {} : { shim }), ...(configuration === undefined ? {} : { configuration }) };
   }
   return found;
+}
+
+function first(runtime: unknown, keys: string[][]): string | undefined {
+  return keys.map((key) => text(at(runtime, key))).find((found) => found !== undefined);
 }
 
 function parse(json: string | undefined): unknown {

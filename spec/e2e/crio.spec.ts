@@ -1,0 +1,264 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CRIO, CRIO_SOCKET, CRIO_VERSION, crioAvailable } from '../lab/crio.ts';
+import { suiteAvailable } from '../lab/roots.ts';
+import { crioHandlers, crioHost, crioUnit, dropIn, dropIns, filesConfig, namesMade, runningConfig } from '../support/crioHost.ts';
+import { differences, fingerprint } from '../support/fingerprint.ts';
+import { dependent, type Live, runsOf, whileProbed } from '../support/liveHost.ts';
+
+const handler = 'kata-qemu-runtime-rs';
+const units = [crioUnit, dependent];
+
+/** What the engine and the lab itself write while they work; everything else below these folders is compared. */
+const leftOut = [
+  'var/lib/containers', // the engine's own store
+  'var/lib/crio', // its marks of a clean shutdown and of its version
+  'var/log', // the journal
+  'var/lib/systemd', // timers, random seed
+  'var/tmp',
+  'var/cache',
+];
+const folders = ['etc', 'usr', 'opt', 'var', 'boot'];
+
+/** Exactly what our file says: written by hand from CRI-O's crio.conf(5). */
+const wanted = {
+  runtime_path: '/etc/kata-sysext/current/payload/runtime-rs/bin/containerd-shim-kata-v2',
+  runtime_type: 'vm',
+  runtime_root: '/run/vc',
+  runtime_config_path: `/etc/kata-sysext/current/config/${handler}/configuration.toml`,
+  privileged_without_host_devices: true,
+};
+
+type Runtimes = Record<string, Record<string, unknown>>;
+
+function runtimesOf(config: Record<string, unknown>): Runtimes {
+  return (config as { crio: { runtime: { runtimes: Runtimes } } }).crio.runtime.runtimes;
+}
+
+/** The configuration without our handler: nothing else may differ. */
+function withoutOurs(config: Record<string, unknown>): Record<string, unknown> {
+  const copy = structuredClone(config);
+  delete runtimesOf(copy)[handler];
+  return copy;
+}
+
+before(async function () {
+  this.timeout(1_800_000);
+  for (const available of [await suiteAvailable('trixie'), await crioAvailable()]) {
+    if (available.ok) continue;
+    console.log(`      ${available.why}`);
+    return this.skip();
+  }
+});
+
+describe(`a whole round on a live host with CRI-O ${CRIO_VERSION}`, function () {
+  this.timeout(240_000);
+  let live: Live;
+  let atStart: string[];
+  let runs: Record<string, string>;
+  let running: Record<string, unknown>;
+  let files: Record<string, unknown>;
+
+  before(async () => {
+    live = await crioHost();
+    atStart = fingerprint(live.host.root, folders, leftOut);
+    runs = await runsOf(live, units);
+    [running, files] = [await runningConfig(live), await filesConfig(live)];
+  });
+  after(() => live?.host.stop());
+
+  it('finds the running CRI-O beside an installed containerd, and shows the plan without changing a byte', async () => {
+    const checked = (await live.json(['check'])) as { ready: boolean; engine: Record<string, unknown> };
+    const { stdout } = await live.kata(['install', live.bundle(live.first), '--dry-run']);
+
+    assert.equal(checked.ready, true);
+    assert.deepEqual(
+      [checked.engine['name'], checked.engine['version'], checked.engine['unit'], checked.engine['handlers']],
+      ['crio', CRIO_VERSION, crioUnit, ['runc']],
+    );
+    assert.match(stdout, /restart crio\.service/);
+    assert.match(stdout, /node-agent\.service/);
+    assert.match(stdout, /\+\[crio\.runtime\.runtimes\.kata-qemu-runtime-rs\]/);
+    assert.deepEqual(differences(atStart, fingerprint(live.host.root, folders, leftOut)), []);
+  });
+
+  it('installs: one drop-in and nothing else in CRI-O’s folder at any time, one restart, the dependent active again', async () => {
+    const { result: change, names } = await namesMade(live, () => live.json(['install', live.bundle(live.first)]));
+
+    const was = runs;
+    runs = await runsOf(live, units);
+    assert.deepEqual(change['restarted'], [crioUnit]);
+    assert.deepEqual(names, ['50-kata-sysext.conf']);
+    assert.deepEqual(readdirSync(join(live.host.root, dropIns)).sort(), ['10-crio.conf', '50-kata-sysext.conf']);
+    for (const unit of units) {
+      assert.notEqual(runs[unit], was[unit]);
+      assert.match(runs[unit]!, /ActiveState=active/);
+    }
+  });
+
+  it('serves: CRI and daemon list the handler with our paths, and nothing else differs', async () => {
+    const now = await runningConfig(live);
+
+    assert.deepEqual(await crioHandlers(live), ['', handler, 'runc']);
+    assert.partialDeepStrictEqual(runtimesOf(now)[handler], wanted);
+    assert.deepEqual(withoutOurs(now), running);
+    assert.partialDeepStrictEqual(runtimesOf(await filesConfig(live))[handler], wanted);
+    assert.deepEqual(withoutOurs(await filesConfig(live)), files);
+    const { stdout } = await live.host.sh(`journalctl -u crio -o cat | grep 'being ignored' | grep ${handler}`, { allowFailure: true });
+    assert.equal(stdout, '');
+  });
+
+  it('a second install of the same bundle changes nothing', async () => {
+    const change = await live.json(['install', live.bundle(live.first)]);
+
+    assert.equal(change['changed'], false);
+    assert.deepEqual(await runsOf(live, units), runs);
+  });
+
+  it('upgrades and rolls back without a restart and without a failed call', async () => {
+    const text = readFileSync(join(live.host.root, dropIn), 'utf8');
+
+    const upgrade = await whileProbed(live, () => live.json(['install', live.bundle(live.second)]), CRIO_SOCKET);
+    const version = (await live.json(['status']))['active'];
+    const back = await whileProbed(live, () => live.json(['rollback']), CRIO_SOCKET);
+
+    assert.deepEqual([upgrade.failed, back.failed], [0, 0], `${upgrade.first}${back.first}`);
+    assert.ok(upgrade.calls > 50 && back.calls > 20, `${upgrade.calls} and ${back.calls} calls`);
+    assert.deepEqual([version, (await live.json(['status']))['active']], [2, 1]);
+    assert.deepEqual(await runsOf(live, units), runs);
+    assert.equal(readFileSync(join(live.host.root, dropIn), 'utf8'), text);
+    assert.deepEqual(await crioHandlers(live), ['', handler, 'runc']);
+  });
+
+  it('refuses another engine for what is installed', async () => {
+    const refused = await live.json(['uninstall', '--engine', 'containerd'], 3);
+
+    assert.equal(refused['code'], 'engine-unsupported');
+    assert.match(String(refused['found']), /wired to crio/);
+  });
+
+  it('uninstalls: one restart, and every byte, mode, owner and xattr as before', async () => {
+    const { result: change, names } = await namesMade(live, () => live.json(['uninstall', '--purge']));
+
+    assert.deepEqual(change['restarted'], [crioUnit]);
+    assert.deepEqual(names, ['50-kata-sysext.conf']);
+    assert.deepEqual(await crioHandlers(live), ['', 'runc']);
+    assert.deepEqual(await runningConfig(live), running);
+    assert.match((await runsOf(live, units))[dependent]!, /ActiveState=active/);
+    assert.deepEqual(differences(atStart, fingerprint(live.host.root, folders, leftOut)), []);
+  });
+});
+
+describe('other hosts with CRI-O', function () {
+  this.timeout(240_000);
+
+  it('makes the folder of drop-ins where there is none, and takes it away again', async () => {
+    const live = await crioHost({
+      '/etc/sysconfig/crio': 'CRIO_CONFIG_OPTIONS="--config /etc/lab/crio.conf --config-dir /etc/lab/crio.d"\n',
+      ...movedConfig(),
+    });
+    try {
+      const before = fingerprint(live.host.root, ['etc']);
+
+      await live.json(['install', live.bundle(live.first)]);
+      const listed = await crioHandlers(live);
+      const made = readdirSync(join(live.host.root, 'etc/lab/crio.d'));
+      await live.json(['uninstall', '--purge']);
+
+      assert.deepEqual(listed, ['', handler, 'runc']);
+      assert.deepEqual(made, ['50-kata-sysext.conf']);
+      assert.deepEqual(differences(before, fingerprint(live.host.root, ['etc'])), []);
+    } finally {
+      await live.host.stop();
+    }
+  });
+
+  it('refuses before a byte is written: a handler of our name, a file that CRI-O would die of, a pending edit, a container in its group', async () => {
+    const live = await crioHost();
+    const root = live.host.root;
+    const spared = ['etc', 'var/lib/kata-sysext'];
+    const cases: [string, string, string, RegExp][] = [
+      [
+        `printf '[crio.runtime.runtimes.${handler}]\\nruntime_path = "/usr/bin/runc"\\n' > ${dropIns}/zz.bak`,
+        `rm ${dropIns}/zz.bak`,
+        'engine-foreign-handler',
+        /zz\.bak/,
+      ],
+      [`echo 'x = [' > ${dropIns}/.10-crio.conf.swp`, `rm ${dropIns}/.10-crio.conf.swp`, 'engine-config-invalid', /\.10-crio\.conf\.swp/],
+      [`ln -s /nowhere ${dropIns}/20.conf`, `rm ${dropIns}/20.conf`, 'engine-config-invalid', /leads nowhere/],
+      [`mv ${dropIns} /etc/crio/d; ln -s d ${dropIns}`, `rm ${dropIns}; mv /etc/crio/d ${dropIns}`, 'engine-unsupported', /symbolic link/],
+      ['sleep 1; touch /etc/crio/crio.conf.d/10-crio.conf', 'systemctl restart crio', 'engine-pending-edits', /10-crio\.conf/],
+      [
+        // `sh` is in the unit's group as a shim would be that has not gone to one of its own
+        'sleep 999 & echo $! > /sys/fs/cgroup/system.slice/crio.service/cgroup.procs',
+        'pkill sleep; true',
+        'engine-restart-kills',
+        /sleep \(\d+\)/,
+      ],
+    ];
+    try {
+      for (const [make, undo, code, found] of cases) {
+        await live.host.sh('systemctl restart crio');
+        await live.host.sh(make);
+        const before = fingerprint(root, spared, ['var/lib/kata-sysext/lock']);
+
+        const refused = await live.json(['install', live.bundle(live.first)], 3);
+
+        assert.equal(refused['code'], code, JSON.stringify(refused));
+        assert.match(String(refused['found']), found);
+        assert.deepEqual(
+          differences(before, fingerprint(root, spared, ['var/lib/kata-sysext/lock'])).filter(
+            (line) => !/var\/lib\/kata-sysext/.test(line),
+          ),
+          [],
+        );
+        await live.host.sh(undo);
+      }
+    } finally {
+      await live.host.stop();
+    }
+  });
+});
+
+/** The lab's configuration as one main file, and no folder. */
+function movedConfig() {
+  const text =
+    '[crio.image]\nsignature_policy = "/etc/crio/policy.json"\n[crio.runtime]\ndefault_runtime = "runc"\ndisable_hostport_mapping = true\n[crio.runtime.runtimes.runc]\nruntime_path = "/usr/bin/runc"\nmonitor_path = "/mnt/crio/conmon"\n';
+  return { '/etc/lab/crio.conf': text };
+}
+
+/** A CRI-O that misbehaves as soon as our file is there: a wrapper in the unit, so that the binary itself stays the real one. */
+const rows = [
+  { title: 'does not start with the new file', script: 'echo refusing >&2; exit 1', unit: 'Restart=no' },
+  { title: 'hangs while it starts', script: 'exec sleep infinity', unit: 'TimeoutStartSec=4\nRestart=no' },
+  { title: 'dies five seconds later', script: '(sleep 5; kill -9 $$) &', unit: '' },
+  { title: 'starts without our handler', script: `mkdir -p /run/d; cp ${dropIns}/10* /run/d; set -- "$@" --config-dir /run/d`, unit: '' },
+];
+
+describe('a change that breaks CRI-O is put back', function () {
+  this.timeout(240_000);
+
+  for (const { title, script, unit } of rows) {
+    it(`CRI-O ${title}`, async () => {
+      const live = await crioHost({
+        '/etc/lab/crio': { text: `#!/bin/sh\nif test -e ${dropIn}; then ${script}\nfi\nexec ${CRIO} "$@"\n`, mode: 0o755 },
+        [`/etc/systemd/system/${crioUnit}.d/50-broken.conf`]: `[Service]\nExecStart=\nExecStart=/etc/lab/crio\n${unit}\n`,
+      });
+      try {
+        const before = fingerprint(live.host.root, ['etc']);
+
+        const failed = await live.json(['install', live.bundle(live.first)], 1);
+
+        const runs = await runsOf(live, units);
+        assert.equal(failed['code'], 'gate-failed');
+        assert.deepEqual(differences(before, fingerprint(live.host.root, ['etc'])), []);
+        for (const name of units) assert.match(runs[name]!, /ActiveState=active/);
+        assert.deepEqual(await crioHandlers(live), ['', 'runc']);
+        assert.equal(existsSync(join(live.host.root, dropIn)), false);
+      } finally {
+        await live.host.stop();
+      }
+    });
+  }
+});

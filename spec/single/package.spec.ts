@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { version } from '../../cli/version.ts';
+import { run } from '../lab/run.ts';
+import { repo } from '../support/program.ts';
+
+/** Exactly what a user gets; the last ones as soon as the repository has them. */
+const always = ['CHANGELOG.md', 'LICENSE', 'README.md', 'THIRD-PARTY-LICENSES', 'kata-sysext.cjs', 'package.json'];
+
+interface Packed {
+  filename: string;
+  files: { path: string; mode: number }[];
+}
+
+describe('the npm package', function () {
+  this.timeout(120_000);
+  const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-npm-'));
+  const npm = ['npm', '--offline', '--cache', join(folder, 'cache'), '--no-audit', '--no-fund'];
+  let packed: Packed;
+
+  before(async () => {
+    await run(['npm', 'run', '--silent', 'package', '--', join(folder, 'package')], { cwd: repo });
+    const { stdout } = await run([...npm, 'pack', '--json', join(folder, 'package')], { cwd: folder });
+    packed = (JSON.parse(stdout) as Packed[])[0]!;
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('has exactly the program, its texts, and man pages and completions', () => {
+    const names = packed.files.map((file) => file.path);
+    const rest = names.filter((name) => !always.includes(name));
+
+    assert.deepEqual(
+      always.filter((name) => !names.includes(name)),
+      [],
+    );
+    assert.deepEqual(
+      rest.filter((name) => !/^(man\/kata-sysext[\w-]*\.8|completions\/[\w.-]+)$/.test(name)),
+      [],
+    );
+    for (const extra of ['man', 'completions'])
+      assert.equal(
+        rest.some((name) => name.startsWith(extra)),
+        existsSync(join(repo, extra)),
+      );
+    assert.equal(packed.files.find((file) => file.path === 'kata-sysext.cjs')?.mode, 0o755);
+  });
+
+  it('asks for nothing to be installed with it', () => {
+    const manifest = JSON.parse(readFileSync(join(folder, 'package/package.json'), 'utf8')) as Record<string, unknown>;
+
+    assert.deepEqual(
+      Object.keys(manifest).filter((name) => /dependencies|scripts/i.test(name)),
+      [],
+    );
+    assert.equal(manifest['version'], version);
+  });
+
+  it('installs without a network, and the installed program goes through a whole round', async () => {
+    const prefix = join(folder, 'prefix');
+    await run([...npm, 'install', '--global', '--prefix', prefix, join(folder, packed.filename)], { cwd: folder });
+    const program = join(prefix, 'bin/kata-sysext');
+
+    const told = await run([program, '--version'], { cwd: '/' });
+    const tried = await run([program, 'try', '--json', '--progress', 'none'], { cwd: '/' });
+
+    assert.deepEqual(told, { code: 0, stdout: `${version}\n`, stderr: '' });
+    assert.equal((JSON.parse(tried.stdout) as Record<string, unknown>)['same'], true);
+  });
+});

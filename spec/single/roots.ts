@@ -1,0 +1,91 @@
+import { cp, mkdir, readFile, realpath } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { cached } from '../lab/cache.ts';
+import { debianMirror } from '../lab/mirror.ts';
+import { type Ran, run } from '../lab/run.ts';
+
+/** All that the program asks of a host during `try`. */
+const programs = ['/usr/bin/cp', '/usr/bin/sync', '/usr/bin/flock'];
+/** Beside the libraries of those programs; the last four are parts of glibc. */
+const libraries = ['libstdc++.so.6', 'libgcc_s.so.1', 'libm.so.6', 'libdl.so.2', 'libpthread.so.0', 'libc.so.6'];
+
+/**
+ * In a mount and PID namespace of its own: the root with a writable layer that is thrown away, the program at /kata-sysext, an empty folder
+ * /host, and no Node. $1 root, $2 program, then the command inside.
+ */
+const enter = `set -e
+mount -t tmpfs none /mnt
+mkdir /mnt/upper /mnt/work /mnt/root
+mount -t overlay overlay -o "lowerdir=$1,upperdir=/mnt/upper,workdir=/mnt/work" /mnt/root
+cd /mnt/root
+mkdir -p proc dev tmp host
+mount -t proc proc proc
+mount --bind /dev dev
+mount -t tmpfs none tmp
+rm -f usr/bin/node usr/bin/nodejs
+cp "$2" kata-sysext
+shift 2
+exec chroot . "$@"`;
+
+/** Runs a command inside a root, where the program is /kata-sysext. The folder of the root itself stays as it is. */
+export async function runInside(
+  root: string,
+  program: string,
+  command: string[],
+  options: { env?: Record<string, string>; allowFailure?: boolean } = {},
+): Promise<Ran> {
+  const argv = ['unshare', '--mount', '--pid', '--fork', '--kill-child', 'sh', '-c', enter, 'enter', root, program, ...command];
+  return await run(argv, { ...options, timeoutMs: 120_000 });
+}
+
+/** The files of a root with glibc, libstdc++, libgcc and three programs: no shell, no Node, no /etc. */
+export async function bareRoot(into: string): Promise<string> {
+  const found = await libraryFolder();
+  const named = libraries.map((name) => join(found, name));
+  const wanted = new Set([...programs, ...named]);
+  for (const file of [...programs, ...named]) {
+    const { stdout } = await run(['ldd', file], { allowFailure: true });
+    for (const [path] of stdout.matchAll(/(?<=[\t ])\/\S+/g)) wanted.add(path);
+  }
+  for (const file of wanted) {
+    const to = join(into, file);
+    await mkdir(dirname(to), { recursive: true });
+    await cp(await realpath(file), to);
+  }
+  return into;
+}
+
+/** Where this machine's C library is. */
+async function libraryFolder(): Promise<string> {
+  const maps = await readFile('/proc/self/maps', 'utf8');
+  const path = /\s(\/\S+)\/libc\.so\.6$/m.exec(maps)?.[1];
+  if (path === undefined) throw new Error('cannot find libc.so.6 in the maps of this process');
+  return path;
+}
+
+/** The folder of arm64's C and C++ libraries, unpacked and never run here. */
+export async function armRoot(): Promise<string> {
+  const mirror = debianMirror();
+  if (mirror === undefined) throw new Error('cannot find a Debian mirror in the sources of apt');
+  const argv = [
+    'mmdebstrap',
+    '--mode=root',
+    '--variant=extract',
+    '--architectures=arm64',
+    '--format=directory',
+    '--quiet',
+    '--include=libc6,libstdc++6,libgcc-s1',
+  ];
+  const folder = await cached('libraries-arm64', argv, async (building) => {
+    await run(
+      [
+        ...argv,
+        'bookworm',
+        join(building, 'root'),
+        `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror} bookworm main`,
+      ],
+      { timeoutMs: 300_000 },
+    );
+  });
+  return join(folder, 'root');
+}

@@ -1,0 +1,54 @@
+import { watch } from 'node:fs';
+import { join } from 'node:path';
+import toml from '@iarna/toml';
+import { CRIO, CRIO_SOCKET, crioBinds, crioFiles } from '../lab/crio.ts';
+import { JUDGE } from '../lab/judge.ts';
+import type { Content } from '../lab/storage.ts';
+import { type Live, liveHost } from './liveHost.ts';
+
+export const crioUnit = 'crio.service';
+export const dropIns = '/etc/crio/crio.conf.d';
+export const dropIn = `${dropIns}/50-kata-sysext.conf`;
+
+/** A booted trixie host whose engine is CRI-O; containerd is installed and masked. */
+export async function crioHost(files: Record<string, Content> = {}): Promise<Live> {
+  const given = {
+    suite: 'trixie' as const,
+    containerdConfig: '',
+    images: false,
+    files: { ...crioFiles(), ...files },
+    binds: await crioBinds(),
+  };
+  return liveHost(given, { unit: crioUnit, socket: CRIO_SOCKET });
+}
+
+/** The handlers of the CRI's plain Status, by the judge; '' is the default one. */
+export async function crioHandlers({ host }: Live): Promise<string[]> {
+  const { stdout } = await host.run([JUDGE, '--runtime-endpoint', `unix://${CRIO_SOCKET}`, 'info']);
+  const { runtimeHandlers } = JSON.parse(stdout) as { runtimeHandlers: { name: string }[] };
+  return runtimeHandlers.map((handler) => handler.name).sort();
+}
+
+/** What the running daemon says that its configuration is. */
+export async function runningConfig({ host }: Live): Promise<Record<string, unknown>> {
+  return toml.parse((await host.run([CRIO, 'status', 'config'])).stdout) as Record<string, unknown>;
+}
+
+/** What the daemon's binary makes of the files as they are now. */
+export async function filesConfig({ host }: Live): Promise<Record<string, unknown>> {
+  return toml.parse((await host.run([CRIO, 'config'])).stdout) as Record<string, unknown>;
+}
+
+/** Every name that is made in the folder of drop-ins while `work` runs, as the kernel reports it. */
+export async function namesMade<T>({ host }: Live, work: () => Promise<T>): Promise<{ result: T; names: string[] }> {
+  const names = new Set<string>();
+  const watcher = watch(join(host.root, dropIns), (_event, name) => names.add(String(name)));
+  try {
+    const result = await work();
+    // Events are delivered by the loop: what the kernel has noted by now is told in this turn or the next.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    return { result, names: [...names].sort() };
+  } finally {
+    watcher.close();
+  }
+}
