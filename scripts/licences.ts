@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Metafile } from 'esbuild';
+import { byBytes } from '../cli/host/index.ts';
 
 /** The licence texts of all packages whose code is in a bundle, as one text: their licences ask that copies carry them. */
 export function bundledLicences(metafile: Metafile): string {
@@ -11,7 +12,7 @@ export function bundledLicences(metafile: Metafile): string {
       if (folder !== undefined && bytesInOutput > 0) folders.add(folder);
     }
   }
-  return [...folders].sort().map(oneOf).join('\n');
+  return [...folders].sort(byBytes).map(oneOf).join('\n');
 }
 
 function oneOf(folder: string): string {

@@ -32,4 +32,10 @@ export const tiers: Tier[] = [
     root: true,
   },
   { name: 'nspawn', folders: ['spec/e2e'], programs: ['/usr/bin/systemd-nspawn', '/usr/bin/mmdebstrap', '/usr/bin/zstd'], root: true },
+  {
+    name: 'single',
+    folders: ['spec/single'],
+    programs: ['/usr/bin/readelf', '/usr/bin/qemu-aarch64-static', '/usr/bin/mmdebstrap', '/usr/bin/zstd'],
+    root: true,
+  },
 ];

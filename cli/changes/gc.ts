@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { HostView } from '../host/index.ts';
-import { activeGeneration, type Generation, nextId, readGenerations } from '../store/index.ts';
+import { activeGeneration, type Generation, nextId, readGenerations, readPayload } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt } from './carryOut.ts';
 import { underLock } from './session.ts';
@@ -28,8 +28,10 @@ export function gc(context: Context, request: GcRequest): Promise<Answer> {
       const steps = numbers.map((number) => ({ kind: 'drop-folder' as const, text: `remove generation ${number}` }));
       return { kind: 'Plan', plan: { verb: 'gc', steps, restarts: [], dependents: [], gate: [], bytesWritten: 0, findings: [] } };
     }
+    const sizes = await Promise.all(payloads.map(async (digest) => (await readPayload(host, digest))?.sizeBytes ?? 0));
+    const freedBytes = sizes.reduce((sum, size) => sum + size, 0);
     const outcome = go.length === 0 ? undefined : await carryOut(context, carry);
-    return { kind: 'Change', change: receipt(context, carry, outcome) };
+    return { kind: 'Change', change: { ...receipt(context, carry, outcome), removedGenerations: numbers, freedBytes } };
   });
 }
 

@@ -4,11 +4,12 @@ import { backendOf } from '../backends/index.ts';
 import { digestOfSource } from '../bundle/index.ts';
 import { KataError } from '../errors/index.ts';
 import { type HostFacts, readFacts } from '../facts/index.ts';
-import type { Digest } from '../host/index.ts';
+import type { Digest, HostView } from '../host/index.ts';
 import { handlerRow } from '../layout/index.ts';
-import { activeGeneration, type Generation, type GenerationManifest, drawGeneration, lastNumber, makeGeneration, nextId, stagePayload, type Staged, stagingFolder } from '../store/index.ts';
+import { activeGeneration, type Generation, type GenerationManifest, drawGeneration, isIntact, lastNumber, makeGeneration, nextId, readPayload, stagePayload, type Staged, stagingFolder } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt, rehearse } from './carryOut.ts';
+import { command } from './command.ts';
 import { findEngine, type Found, refuse } from './engine.ts';
 import { hostFindings } from './refusals.ts';
 import { underLock } from './session.ts';
@@ -30,7 +31,7 @@ async function installLocked(context: Context, request: InstallRequest): Promise
   const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
   const id = await nextId(host, await openEntries(host));
   const common = { context, request, found, id, started, facts, ...(from === undefined ? {} : { from }) };
-  if (from !== undefined && (await sameAs(from, request))) return repeat({ ...common, from });
+  if (from !== undefined && (await sameAs(host, from, request))) return repeat({ ...common, from });
   const staged = await stage(context, request, facts, backend.root(facts), wantedHandlers(request, from));
   try {
     return await upgrade(common, staged, backend.name, backend.home(staged.manifest.folder));
@@ -98,7 +99,7 @@ async function upgrade(common: Common, staged: Staged, backend: string, home: st
     afterwards: { ...nothingAfterwards, records: switchRecords(fromNumber, number, planned, host.live, started) },
   };
   const outcome = await carryOut(context, carry);
-  const undoCommand = fromNumber === undefined ? 'kata-sysext uninstall' : 'kata-sysext rollback';
+  const undoCommand = command(host, fromNumber === undefined ? 'uninstall' : 'rollback');
   return { kind: 'Change', change: { ...receipt(context, carry, outcome), savedBytes: payload.savedBytes, undoCommand } };
 }
 
@@ -138,7 +139,8 @@ function wantedHandlers(request: InstallRequest, from: Generation | undefined): 
   return from?.manifest.handlers.map((handler) => handler.release);
 }
 
-async function sameAs(from: Generation, request: InstallRequest): Promise<boolean> {
+/** With all digests named it costs no reading, and only the shape of the installed files is looked at. */
+async function sameAs(host: HostView, from: Generation, request: InstallRequest): Promise<boolean> {
   const installed = from.manifest.handlers.map((handler) => handler.release).sort();
   const wanted = request.handlers.map((name) => handlerRow(name).name).sort();
   if (wanted.length > 0 && wanted.join() !== installed.join()) return false;
@@ -148,7 +150,9 @@ async function sameAs(from: Generation, request: InstallRequest): Promise<boolea
     const digest: Digest = request.digests[index] ?? (await digestOfSource(request.sources[index]!));
     if (digest !== source.digest) return false;
   }
-  return true;
+  const payload = await readPayload(host, from.manifest.payload);
+  const named = request.sources.every((_, index) => request.digests[index] !== undefined);
+  return payload !== undefined && isIntact(host, payload, named ? 'shape' : 'bytes');
 }
 
 /** A handler never changes its shim family silently: Go and Rust read different configuration. */

@@ -2,6 +2,7 @@ import { KataError } from '../errors/index.ts';
 import { activeGeneration, findGeneration, type Generation, nextId, readGeneration, readPayload } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt, rehearse } from './carryOut.ts';
+import { command } from './command.ts';
 import { findEngine } from './engine.ts';
 import { switchRecords } from './install.ts';
 import { underLock } from './session.ts';
@@ -35,7 +36,7 @@ async function rollbackLocked(context: Context, request: RollbackRequest): Promi
   if (planned.steps.length === 0) return { kind: 'Change', change: receipt(context, carry, undefined) };
   await rehearse(context, found, planned);
   const outcome = await carryOut(context, carry);
-  return { kind: 'Change', change: { ...receipt(context, carry, outcome), undoCommand: 'kata-sysext rollback' } };
+  return { kind: 'Change', change: { ...receipt(context, carry, outcome), undoCommand: command(host, 'rollback') } };
 }
 
 async function targetOf({ host }: Context, from: Generation | undefined, wish: number | undefined): Promise<Generation> {

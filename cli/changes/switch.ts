@@ -7,6 +7,7 @@ import { type Baseline, takeBaseline } from '../gate/index.ts';
 import { type GenerationManifest, type GenerationRecord, stablePaths } from '../store/index.ts';
 import { dependentsOf, describe, type FileStep, type RestartStep, restartDeadlineMs, type Step } from '../transaction/index.ts';
 import { type Found, refuse, restartFindings } from './engine.ts';
+import { refuseInUse } from './inUse.ts';
 import { insideLines } from './lines.ts';
 import type { ChangeOptions, Plan } from './types.ts';
 
@@ -48,6 +49,8 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   // Wiring last on the way in and first on the way out: the engine never names files that are not there.
   const steps = to === undefined ? [...wire, ...placed] : [...placed, ...wire];
   const baseline = host.live && steps.length > 0 ? await takeBaseline(host, found.engine, found.instance) : undefined;
+  const before = (from?.record.wiring?.handlers ?? []).map((handler) => handler.name);
+  if (baseline !== undefined) refuseInUse(baseline.state, before.filter((name) => !wanted.some((handler) => handler.name === name)));
   const touched = [...new Set([...wanted, ...(from?.record.wiring?.handlers ?? [])].map((handler) => handler.name))];
   const edited = editedAfter(wiring, files, from?.record.edited);
   const strange = await editedBySomebody(host, from?.record.edited, findings);

@@ -61,6 +61,9 @@ export interface ChangeResult {
   bytesWritten: number;
   savedBytes: number;
   restarted: string[];
+  /** gc: what went. */
+  removedGenerations?: number[];
+  freedBytes?: number;
   seconds: number;
   /** The command that takes this change back. */
   undoCommand?: string;

@@ -1,9 +1,10 @@
-import { type Finding, KataError } from '../errors/index.ts';
+import type { Finding } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 import { activeGeneration, etcFolder, filesBelow, fragmentsFolder, historyFolder, nextId, readGenerations, strangers } from '../store/index.ts';
+import { command } from './command.ts';
 import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt, rehearse } from './carryOut.ts';
-import { findEngine, type Found } from './engine.ts';
+import { findEngine } from './engine.ts';
 import { underLock } from './session.ts';
 import { planSwitch } from './switch.ts';
 import type { Answer, ChangeOptions, ChangeResult, Context } from './types.ts';
@@ -12,8 +13,6 @@ export interface UninstallRequest extends ChangeOptions {
   /** Also the history. */
   purge: boolean;
 }
-
-const probeMs = 10_000;
 
 /** Takes Kata off the host: wiring first, files last. Refuses while sandboxes of our handlers run. */
 export function uninstall(context: Context, request: UninstallRequest): Promise<Answer> {
@@ -40,14 +39,13 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   }
   const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
   const names = from.manifest.handlers.map((handler) => handler.name);
-  await refuseInUse(host, found, names);
   const planned = await planSwitch(host, { verb: 'uninstall', id, found, from, bytesWritten: 0, options: request });
   if (request.dryRun) return { kind: 'Plan', plan: planned.plan };
   await rehearse(context, found, planned);
   const carry = { ...base, found, planned, from: from.manifest.number };
   const outcome = await carryOut(context, carry);
   const sources = from.manifest.sources.map((source) => source.name).join(' ');
-  return { kind: 'Change', change: { ...(await withStrangers(host, receipt(context, carry, outcome))), handlers: names, undoCommand: `kata-sysext install ${sources}` } };
+  return { kind: 'Change', change: { ...(await withStrangers(host, receipt(context, carry, outcome))), handlers: names, undoCommand: command(host, `install ${sources}${names.map((name) => ` --handler ${name}`).join('')}`) } };
 }
 
 /** What others put into our folders stays, and is told; so are the administrator's own settings for our handlers. */
@@ -59,28 +57,4 @@ async function withStrangers(host: HostView, change: ChangeResult): Promise<Chan
   const inOurs = (await strangers(host, [etcFolder])).map(row('warning', 'no file of kata-sysext'));
   const fragments = (await filesBelow(host, fragmentsFolder)).map(row('info', 'a setting of the administrator'));
   return { ...change, findings: [...change.findings, ...inOurs, ...fragments] };
-}
-
-/** The engine needs the shim's binary to clean a sandbox up, so it must not go while one runs. */
-async function refuseInUse(host: HostView, { engine, instance }: Found, handlers: string[]): Promise<void> {
-  if (!host.live) return;
-  const { sandboxes, reachable, why } = await engine.probe(host, instance, probeMs);
-  if (!reachable) {
-    throw new KataError('engine-unhealthy', {
-      subject: instance.unit ?? instance.socket,
-      found: `${engine.name} does not say which sandboxes run: ${why ?? 'no reason given'}`,
-      needed: 'an answer on its CRI socket',
-      next: `systemctl status ${instance.unit ?? engine.name}`,
-    });
-  }
-  const running = sandboxes.filter((sandbox) => handlers.includes(sandbox.handler));
-  if (running.length === 0) return;
-  const list = running.map((sandbox) => `${sandbox.podNamespace}/${sandbox.podName} (${sandbox.id.slice(0, 12)}, ${sandbox.handler})`);
-  throw new KataError('handler-in-use', {
-    subject: handlers.join(', '),
-    found: `${running.length} ${running.length === 1 ? 'sandbox' : 'sandboxes'} of our handlers: ${list.join('; ')}`,
-    needed: 'none',
-    next: 'delete these pods (kubectl delete pod …, or crictl stopp and rmp), then run uninstall again',
-    details: { sandboxes: running },
-  });
 }

@@ -28,6 +28,8 @@ function changeText(change: ChangeResult): string[] {
     change.to === undefined ? '' : `generation ${change.to}`,
     change.bytesWritten === 0 ? '' : `${bytes(change.bytesWritten)} written`,
     change.savedBytes === 0 ? '' : `${bytes(change.savedBytes)} left out`,
+    change.removedGenerations === undefined ? '' : `removed generation ${change.removedGenerations.join(', ')}`,
+    change.freedBytes === undefined ? '' : `${bytes(change.freedBytes)} freed`,
     change.restarted.length === 0 ? 'nothing restarted' : `restarted ${change.restarted.join(', ')}`,
     `${change.seconds} s`,
   ].filter((part) => part !== '');

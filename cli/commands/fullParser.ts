@@ -22,7 +22,7 @@ export async function parseFully(argv: string[]): Promise<Parsed> {
     .parserConfiguration({ 'boolean-negation': false, 'duplicate-arguments-array': true, 'camel-case-expansion': false })
     .exitProcess(false)
     .fail((message: string, error: Error | undefined) => {
-      throw error instanceof KataError ? error : usage(message ?? error?.message ?? 'the command line is wrong', first[0]);
+      throw error instanceof KataError ? error : usage(first[0] === undefined && argv[0] !== undefined ? `there is no verb “${argv[0]}”. ${message ?? ''}` : (message ?? error?.message ?? 'the command line is wrong'), first[0]);
     });
   if (argv.includes('--help')) return { kind: 'text', text: await helpText(parser, argv[0]) };
   for (const verb of rows) {

@@ -96,6 +96,9 @@ function known(raw: unknown): KataError {
   if (raw instanceof KataError) return raw;
   const errno = errnoOf(raw);
   const found = raw instanceof Error ? raw.message : String(raw);
+  if ((errno === 'EACCES' || errno === 'EPERM') && process.getuid?.() !== 0) {
+    return new KataError('needs-root', { found, needed: 'root: the store is readable by root only', next: 'run the command again with sudo', cause: raw });
+  }
   if (errno !== undefined && /^E[A-Z0-9]+$/.test(errno) && !errno.startsWith('ERR_')) {
     return new KataError('failed', { found, needed: 'the operation to succeed', next: 'look at the path in the message; then run the command again', cause: raw });
   }

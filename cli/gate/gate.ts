@@ -95,7 +95,7 @@ async function criReady(host: HostView, request: GateRequest): Promise<void> {
         subject: instance.unit ?? engine.name,
         found: down ?? `the CRI of ${engine.name} is not ready after ${Math.round(waited / 1000)} s: ${state.why ?? 'runtime not ready'}`,
         needed: 'the CRI ready with all handlers',
-        next: `kata-sysext history -v; journalctl -u ${instance.unit ?? engine.name} -n 50`,
+        next: `kata-sysext history N (its number: kata-sysext history); journalctl -u ${instance.unit ?? engine.name} -n 50`,
       });
     }
     await pause(pauseMs);
@@ -121,7 +121,7 @@ function checkState({ engine, baseline, to, touched, instance }: GateRequest, no
     subject: instance.unit ?? engine.name,
     found: problems.join('; '),
     needed: 'our handlers and all earlier ones listed, no sandbox lost',
-    next: `kata-sysext history -v; journalctl -u ${instance.unit ?? engine.name} -n 50`,
+    next: `kata-sysext history N (its number: kata-sysext history); journalctl -u ${instance.unit ?? engine.name} -n 50`,
   });
 }
 
@@ -141,7 +141,7 @@ async function staysUp(host: HostView, request: GateRequest): Promise<void> {
       subject: unit,
       found: down ?? `${unit} died and was started again within ${steadyMs / 1000} s`,
       needed: `${unit} and its dependents active and staying so`,
-      next: `kata-sysext history -v; journalctl -u ${unit} -n 50`,
+      next: `kata-sysext history N (its number: kata-sysext history); journalctl -u ${unit} -n 50`,
     });
   }
   const down = await unitDown(host, request, ['active', 'reloading']);

@@ -14,6 +14,7 @@ export const programs: Record<string, string> = {
   tar: 'tar',
   setfattr: 'attr',
   getfattr: 'attr',
+  lsattr: 'e2fsprogs',
   journalctl: 'systemd',
   restorecon: 'policycoreutils',
   setfiles: 'policycoreutils',

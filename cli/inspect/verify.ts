@@ -2,7 +2,7 @@ import { backendOf } from '../backends/index.ts';
 import type { TreeEntry } from '../bundle/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { digestOf, type HostView } from '../host/index.ts';
-import { activeGeneration, type Generation, generationFolder, readPayload } from '../store/index.ts';
+import { activeGeneration, entryDrift, type Generation, generationFolder, readPayload } from '../store/index.ts';
 
 export interface Verification {
   generation: number;
@@ -28,16 +28,6 @@ export async function verify(host: HostView): Promise<Verification> {
   drift.push(...(await unexpected(host, manifest.payloadFolder, entries)), ...(await configurationDrift(host, active)), ...(await wiringDrift(host, active)));
   for (const problem of (await backendOf(manifest.backend).observe(host)).problems) drift.push(gone(manifest.backend, problem));
   return { generation: manifest.number, filesChecked: entries.length, bytesChecked: entries.reduce((sum, entry) => sum + (entry.sizeBytes ?? 0), 0), drift };
-}
-
-async function entryDrift(host: HostView, path: string, entry: TreeEntry): Promise<string | undefined> {
-  const stat = await host.lstat(path);
-  if (stat === undefined) return 'it is not there';
-  if (stat.kind !== entry.kind) return `it is a ${stat.kind}, not a ${entry.kind}`;
-  if (entry.kind === 'symlink') return (await host.readlink(path)) === entry.target ? undefined : `it does not point at ${entry.target}`;
-  if (stat.mode !== entry.mode) return `its mode is ${stat.mode.toString(8)}, not ${entry.mode.toString(8)}`;
-  if (entry.kind === 'directory') return undefined;
-  return (await host.digest(path)) === entry.digest ? undefined : 'its bytes differ';
 }
 
 async function unexpected(host: HostView, folder: string, entries: TreeEntry[]): Promise<Finding[]> {

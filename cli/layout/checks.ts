@@ -12,7 +12,7 @@ export function requireParts(bundle: Bundle, row: HandlerRow, arch: Architecture
       subject,
       found: `Kata Containers has no handler ${subject} for ${arch}`,
       needed: `a handler for ${arch}; ${subject} exists for ${row.architectures.join(', ')}`,
-      next: 'run check with the bundle to see which handlers fit here',
+      next: 'name another handler with --handler',
     });
   }
   if (!has(bundle, row.configuration)) {

@@ -6,6 +6,7 @@ import { errnoOf, KataError } from '../errors/index.ts';
 import { byBytes, type Digest, digestOf, type Host, type HostPath } from '../host/index.ts';
 import { type Architecture, keepFor, type Layout, layOut } from '../layout/index.ts';
 import type { Emit } from '../report/events.ts';
+import { isIntact } from './drift.ts';
 import { readPayload } from './generations.ts';
 import { writeJson } from './json.ts';
 import { labelPayload } from './labels.ts';
@@ -46,8 +47,9 @@ export async function stagePayload(host: Host, request: PayloadRequest): Promise
   const discard = () => host.removeTree(staging);
   try {
     const manifest = await unpack(host, request, tree);
-    const known = (await readPayload(host, manifest.digest)) !== undefined && (await host.lstat(manifest.folder))?.kind === 'directory';
-    if (!known) await refuseStrangers(host, manifest.folder);
+    const stored = await readPayload(host, manifest.digest);
+    const known = stored !== undefined && (await isIntact(host, stored, 'bytes'));
+    if (stored === undefined) await refuseStrangers(host, manifest.folder);
     return { manifest, known, discard, seal: () => seal(host, manifest, tree, discard, known) };
   } catch (error) {
     await discard();
@@ -118,6 +120,9 @@ async function seal(host: Host, manifest: PayloadManifest, tree: HostPath, disca
     // The manifest first: a tree without one is never ours.
     await writeJson(host, payloadManifest(manifest.digest), manifest);
     await host.failpoint('store/seal/between');
+    // A damaged payload of the same digest steps aside; the staging folder that it goes to is rubbish afterwards.
+    const damaged = (await host.lstat(manifest.folder)) !== undefined;
+    if (damaged) await host.rename(manifest.folder, `${stagingFolder(manifest.root)}/damaged`);
     await host.rename(tree, manifest.folder);
     await labelPayload(host, manifest);
     await host.failpoint('store/seal/after');

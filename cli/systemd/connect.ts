@@ -84,7 +84,12 @@ function systemdAt(door: Door, first: Wire): Systemd {
     restart: async (unit, deadlineMs) => runJob(await connected(), 'RestartUnit', unit, deadlineMs),
     stop: async (unit, deadlineMs) => runJob(await connected(), 'StopUnit', unit, deadlineMs),
     async resetFailed(unit) {
-      await callManager(await connected(), 'ResetFailedUnit', 's', [unit]);
+      try {
+        await callManager(await connected(), 'ResetFailedUnit', 's', [unit]);
+      } catch (error) {
+        // systemd has unloaded it meanwhile: then there is nothing to reset.
+        if (dbusErrorOf(error) !== 'org.freedesktop.systemd1.NoSuchUnit') throw error;
+      }
     },
     async daemonReload() {
       await callManager(await connected(), 'Reload');

@@ -32,8 +32,11 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
   }
   if (engine === undefined || !host.live) return { restarted: [], leftovers };
   await host.failpoint('undo/engine/before');
-  const { problems } = await bringUp(host, engine);
-  for (const problem of problems) leftovers.push({ path: engine.unit, found: problem, next: `systemctl restart ${engine.unit}`, retry: false });
+  const problems = await bringUp(host, engine).then(
+    (brought) => brought.problems.map((found) => ({ found, retry: false })),
+    (error: unknown) => [{ found: `could not bring ${engine.unit} up again: ${String(error)}`, retry: true }],
+  );
+  for (const problem of problems) leftovers.push({ path: engine.unit, ...problem, next: `systemctl restart ${engine.unit}` });
   return { restarted: [engine.unit], leftovers };
 }
 
@@ -41,12 +44,19 @@ async function putBack(host: Host, intent: Intent, index: number, step: Step, fo
   const kind = kindOf(step);
   await kind.revert(host, step, found, undoStore(host, intent.id, index));
   const place = await kind.look(host, step, found);
-  return place === 'other' && (await oursGone(host, step)) ? 'before' : place;
+  return place === 'other' && (await oursGone(host, step, undoStore(host, intent.id, index).path('before'))) ? 'before' : place;
 }
 
 /** A foreign file that somebody edited meanwhile is restored as far as it is our business when nothing of ours stands in it. */
-async function oursGone(host: HostView, step: Step): Promise<boolean> {
+async function oursGone(host: HostView, step: Step, saved: string): Promise<boolean> {
   if (step.kind !== 'file' || !step.foreign) return false;
   const now = (await host.readText(step.path)) ?? '';
-  return step.after === 'absent' || step.ours.every((text) => !now.includes(text));
+  const before = new Set(lines((await host.readText(saved)) ?? ''));
+  const ours = step.ours.flatMap(lines).filter((line) => line.includes('kata') && !before.has(line));
+  // Line by line: an edit inside our block leaves the rest of it behind, and its paths lead nowhere.
+  return step.after === 'absent' || !lines(now).some((line) => ours.includes(line));
+}
+
+function lines(text: string): string[] {
+  return text.split('\n').map((line) => line.trim());
 }

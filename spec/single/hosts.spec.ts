@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeHostTree } from '../../cli/demo/tree.ts';
 import { version } from '../../cli/version.ts';
 import { debianRoot, type Suite, suiteAvailable } from '../lab/roots.ts';
 import { type Ran, run } from '../lab/run.ts';
@@ -88,15 +89,23 @@ describe('the single file on a root of glibc, libstdc++, libgcc, cp, sync and fl
         runInside(root, file, ['/kata-sysext', ...args], { env }),
   );
 
-  it('finds no shell there, and says which program is missing when one is', async () => {
-    const shell = await runInside(root, file, ['/bin/sh', '-c', 'true'], { allowFailure: true });
-    const inspected = await runInside(root, file, ['/kata-sysext', 'install', '/nothing.tar.zst', '--root', '/host', '--json'], {
-      allowFailure: true,
-    });
+  it('names the program and its package when the host lacks one that it needs', async () => {
+    await makeHostTree(join(root, 'tree'));
+    await run(['sh', '-c', 'tar -c -C "$1" usr/bin/cp | zstd --quiet -o "$1/release.tar.zst"', 'sh', root]);
 
-    assert.equal(shell.code, 127);
-    assert.equal((JSON.parse(inspected.stdout) as { kind: string }).kind, 'Error');
-    assert.notEqual(inspected.code, 0);
+    const shell = await runInside(root, file, ['/bin/sh', '-c', 'true'], { allowFailure: true });
+    const refused = await runInside(
+      root,
+      file,
+      ['/kata-sysext', 'install', '/release.tar.zst', '--root', '/tree', '--engine', 'containerd@1.7', '--json'],
+      {
+        allowFailure: true,
+      },
+    );
+
+    assert.equal(shell.code, 127, 'the root must have no shell');
+    const error = JSON.parse(refused.stdout) as Record<string, unknown>;
+    assert.deepEqual([error['code'], error['subject'], refused.code], ['host-program-missing', 'zstd', 3]);
   });
 });
 

@@ -22,3 +22,6 @@ function generator(salt: string): () => number {
     return (mixed ^ (mixed >>> 14)) >>> 0;
   };
 }
+
+/** Time for a test that loops over a sample: hours when it loops over everything. */
+export const loopMs = process.env['KATA_SYSEXT_ALL'] === '1' ? 4 * 3_600_000 : 300_000;

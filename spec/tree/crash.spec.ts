@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { bootable, compare, failAt, judged, pointsOf, type Scenario, scenarios } from '../support/crash.ts';
-import { sample } from '../support/sample.ts';
+import { loopMs, sample } from '../support/sample.ts';
 
 const names = ['install', 'upgrade', 'rollback', 'uninstall', 'purge', 'gc'];
 
 /** Each case is a copy of a tree, a change that dies or fails on it, and a judgement by digests: old or new, nothing else. */
-describe('crash', () => {
+describe('crash', function () {
+  this.timeout(loopMs);
   let all: Scenario[] = [];
   let remove: () => void = () => undefined;
   let cases = 0;

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { bootable, judged } from '../support/crash.ts';
 import { differences } from '../support/fingerprint.ts';
-import { sample } from '../support/sample.ts';
+import { loopMs, sample } from '../support/sample.ts';
 import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
 
 const page = 4096;
@@ -57,7 +57,7 @@ const places: [folder: string, what: string, most: Record<keyof typeof limits, n
 ];
 
 describe('a real disk that is full', function () {
-  this.timeout(1_800_000);
+  this.timeout(loopMs);
 
   for (const [folder, what, most] of places) {
     for (const limit of ['without room', 'without inodes'] as const) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { failAt, judged, type Scenario, scenarios } from '../support/crash.ts';
 import { put } from '../support/hostTrees.ts';
-import { sample } from '../support/sample.ts';
+import { loopMs, sample } from '../support/sample.ts';
 import { releases, story, type TreeHost, treeHost } from '../support/treeHost.ts';
 
 describe('the lock', () => {
@@ -65,7 +65,7 @@ describe('the lock', () => {
     const numbers = all.filter((done) => done['changed'] === true).map((done) => Number(done['to']));
     const verified = await host.json(['verify']);
     assert.deepEqual(
-      numbers.sort(),
+      numbers.sort((a, b) => a - b),
       numbers.map((_, index) => index + 1),
     );
     assert.equal(verified['generation'], Math.max(...numbers));
@@ -92,7 +92,8 @@ describe('the lock', () => {
 });
 
 /** A holder that stands still forever is not dead: nobody may touch what it works on. One that died is cleaned up after. */
-describe('the lock, its holder paused at a failpoint', () => {
+describe('the lock, its holder paused at a failpoint', function () {
+  this.timeout(loopMs);
   const names = ['install', 'upgrade', 'uninstall', 'purge', 'recover before the commit'];
   let all: Scenario[] = [];
   let remove: () => void = () => undefined;

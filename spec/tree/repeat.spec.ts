@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tinyRelease } from '../lab/release/index.ts';
 import { treeNames } from '../support/hostTrees.ts';
@@ -48,6 +48,21 @@ describe('a repeated install', () => {
       own.remove();
     });
   }
+
+  it('of the same bundle mends a payload whose bytes were damaged', async () => {
+    const { first } = await releases();
+    await host.json(['install', first]);
+    const [shim] = execFileSync('find', [host.root, '-name', 'containerd-shim-kata-v2', '-type', 'f'], { encoding: 'utf8' }).split('\n');
+    const good = readFileSync(shim!);
+    writeFileSync(shim!, Buffer.from(good).fill('x'));
+    await host.json(['verify'], 1);
+
+    const mended = await host.json(['install', first]);
+
+    assert.equal(mended['changed'], true);
+    assert.deepEqual(readFileSync(shim!), good);
+    assert.deepEqual((await host.json(['verify']))['drift'], []);
+  });
 
   it('of the same bundle under another name and time writes nothing', async () => {
     const { first } = await releases();

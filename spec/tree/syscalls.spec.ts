@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { bootable, compare, judged, type Scenario, scenarios } from '../support/crash.ts';
-import { sample } from '../support/sample.ts';
+import { loopMs, sample } from '../support/sample.ts';
 import { callsOf, faults, type Injection, kills, runInjected, titleOf } from '../support/strace.ts';
 
 const names = ['install', 'upgrade', 'rollback', 'uninstall', 'purge', 'gc', 'recover before the commit', 'recover after the commit'];
@@ -8,7 +8,8 @@ const names = ['install', 'upgrade', 'rollback', 'uninstall', 'purge', 'gc', 're
 const deaths = [137, 134];
 
 /** As `crash`, without the code's help: the kernel kills or fails the Nth call of each kind that changes something. */
-describe('system calls', () => {
+describe('system calls', function () {
+  this.timeout(loopMs);
   let all: Scenario[] = [];
   let remove: () => void = () => undefined;
   const counts = { cases: 0, reached: 0 };

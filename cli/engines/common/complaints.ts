@@ -8,7 +8,7 @@ export function foreignHandler(name: string, place: string): KataError {
     subject: name,
     found: `${place} already defines a handler named ${name}, and not as kata-sysext would.`,
     needed: 'A name that nobody else defines.',
-    next: `Remove the table of ${name} from ${place}, or take over that installation: kata-sysext adopt.`,
+    next: `Remove the table of ${name} from ${place}, or use that installation as it is.`,
   });
 }
 
@@ -54,7 +54,7 @@ export function rejected(instance: Instance, error: unknown): unknown {
     subject: instance.configPath,
     found: `${instance.engine} does not accept the planned configuration: ${error.complaint.found}`,
     needed: 'A configuration that the engine itself loads.',
-    next: 'Nothing was changed. Send the output of kata-sysext report to the authors.',
+    next: 'Nothing was changed. Run the command again with --json and send its output to the authors.',
     cause: error,
   });
 }

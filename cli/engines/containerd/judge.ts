@@ -71,6 +71,6 @@ export async function checkResult(
     subject: instance.configPath,
     found: `The files as they would be do not offer exactly the wanted handlers${lost ? ` (${lost.name} is missing)` : ''}.`,
     needed: 'A configuration whose files can be extended by a table.',
-    next: 'Send the output of kata-sysext report to the authors.',
+    next: 'Run the command again with --json and send its output to the authors.',
   });
 }

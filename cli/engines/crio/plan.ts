@@ -113,7 +113,7 @@ function checkResult(path: HostPath, before: ConfigSet, after: ConfigSet, wanted
     path,
     'The files as they would be do not offer exactly the wanted handlers.',
     'A folder to which a drop-in can be added.',
-    'Send the output of kata-sysext report to the authors.',
+    'Run the command again with --json and send its output to the authors.',
   );
 }
 
