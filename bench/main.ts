@@ -36,7 +36,9 @@ async function installFigure(): Promise<void> {
     rmSync(root, { recursive: true });
   }
   ratio('install of a 1 GB archive, against zstd -dc | tar -x and sync (wanted: 1.3 or less)', ours, floor);
-  console.log(`  peak memory of the process tree: ${(Math.max(...ours.map((each) => each.peakBytes)) / 1e6).toFixed(0)} MB (wanted: 150 or less)`);
+  console.log(
+    `  peak memory of the process tree: ${(Math.max(...ours.map((each) => each.peakBytes)) / 1e6).toFixed(0)} MB (wanted: 150 or less)`,
+  );
 }
 
 async function smallFigures(): Promise<void> {

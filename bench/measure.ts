@@ -40,7 +40,10 @@ function treeMemory(pid: number): number {
 
 function childrenOf(pid: number): number[] {
   try {
-    const own = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter((word) => word !== '').map(Number);
+    const own = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+      .split(' ')
+      .filter((word) => word !== '')
+      .map(Number);
     return own.flatMap((child) => [child, ...childrenOf(child)]);
   } catch {
     return [];

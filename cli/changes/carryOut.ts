@@ -55,7 +55,14 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome>
   const restarts = intent.steps.some((step) => step.kind === 'restart');
   const gate =
     found !== undefined && planned?.baseline !== undefined
-      ? liveGate(host, { ...found, baseline: planned.baseline, touched: planned.touched, restarts, emit, ...(to === undefined ? {} : { to }) })
+      ? liveGate(host, {
+          ...found,
+          baseline: planned.baseline,
+          touched: planned.touched,
+          restarts,
+          emit,
+          ...(to === undefined ? {} : { to }),
+        })
       : offlineGate(host, to);
   // Noted before it is made: a folder that was there before us is not ours to remove.
   if (intent.steps.some((step) => step.kind === 'folder' && step.path === etcFolder)) await noteFolder(host, etcFolder);
@@ -83,7 +90,9 @@ export function receipt(context: Context, carry: Carry, outcome: Outcome | undef
 function unfinished(outcome: Outcome | undefined): Finding[] {
   if (outcome?.unfinished === undefined) return [];
   const found = `the change is made, but its clean-up failed: ${outcome.unfinished}`;
-  return [{ code: 'journal-open', level: 'warning', subject: 'clean-up', found, needed: 'a finished clean-up', next: 'kata-sysext recover' }];
+  return [
+    { code: 'journal-open', level: 'warning', subject: 'clean-up', found, needed: 'a finished clean-up', next: 'kata-sysext recover' },
+  ];
 }
 
 function failure(outcome: Outcome, carry: Carry): KataError {
@@ -91,7 +100,8 @@ function failure(outcome: Outcome, carry: Carry): KataError {
   const known = cause instanceof KataError ? cause : undefined;
   const details = { restarted: outcome.restarted, leftovers: outcome.leftovers, evidence: outcome.evidence.slice(-10) };
   if (outcome.result === 'undone') {
-    const code = known === undefined ? (errnoOf(cause) === undefined ? 'internal' : 'failed') : known.exitCode === 5 ? 'failed' : known.code;
+    const code =
+      known === undefined ? (errnoOf(cause) === undefined ? 'internal' : 'failed') : known.exitCode === 5 ? 'failed' : known.code;
     return new KataError(code, {
       subject: known?.complaint.subject ?? carry.verb,
       found: `${known?.complaint.found ?? String(cause)}; the host is as it was`,

@@ -23,7 +23,13 @@ export function gc(context: Context, request: GcRequest): Promise<Answer> {
     const payloads = [...new Set(go.map((generation) => generation.manifest.payload))].filter((digest) => !kept.has(digest));
     const id = await nextId(host, await openEntries(host));
     const numbers = go.map((generation) => generation.manifest.number);
-    const carry = { id, verb: 'gc', made: false, started, afterwards: { records: [], dropGenerations: numbers, dropPayloads: payloads, purge: false } };
+    const carry = {
+      id,
+      verb: 'gc',
+      made: false,
+      started,
+      afterwards: { records: [], dropGenerations: numbers, dropPayloads: payloads, purge: false },
+    };
     if (request.dryRun) {
       const steps = numbers.map((number) => ({ kind: 'drop-folder' as const, text: `remove generation ${number}` }));
       return { kind: 'Plan', plan: { verb: 'gc', steps, restarts: [], dependents: [], gate: [], bytesWritten: 0, findings: [] } };
@@ -39,7 +45,9 @@ async function staying(host: HostView, all: Generation[], keep: number): Promise
   const active = await activeGeneration(host);
   const running = await runningPayloads(host);
   const newest = all.map((generation) => generation.manifest.number).slice(keep === 0 ? all.length : -keep);
-  const used = all.filter(({ record, manifest }) => record.pinned === true || running.has(manifest.payloadFolder)).map(({ manifest }) => manifest.number);
+  const used = all
+    .filter(({ record, manifest }) => record.pinned === true || running.has(manifest.payloadFolder))
+    .map(({ manifest }) => manifest.number);
   return new Set([active?.manifest.number, active?.record.previous, ...newest, ...used].filter((number) => number !== undefined));
 }
 
@@ -52,7 +60,8 @@ export async function runningPayloads(host: HostView): Promise<Map<string, numbe
     const at = /^(.*\/kata-sysext\/tree\/[0-9a-f]{64})\//.exec(program ?? '')?.[1];
     if (at === undefined) continue;
     // /usr/local may be a link (→ /var/usrlocal): count under the name that the manifests use as well.
-    for (const name of new Set([at, posix.join('/usr/local', at.replace(/^\/var\/usrlocal/, ''))])) found.set(name, (found.get(name) ?? 0) + 1);
+    for (const name of new Set([at, posix.join('/usr/local', at.replace(/^\/var\/usrlocal/, ''))]))
+      found.set(name, (found.get(name) ?? 0) + 1);
   }
   return found;
 }

@@ -6,11 +6,24 @@ import { KataError } from '../errors/index.ts';
 import { type HostFacts, readFacts } from '../facts/index.ts';
 import type { Digest, HostView } from '../host/index.ts';
 import { handlerRow } from '../layout/index.ts';
-import { activeGeneration, type Generation, type GenerationManifest, drawGeneration, isIntact, lastNumber, makeGeneration, nextId, readPayload, stagePayload, type Staged, stagingFolder } from '../store/index.ts';
+import {
+  activeGeneration,
+  drawGeneration,
+  type Generation,
+  type GenerationManifest,
+  isIntact,
+  lastNumber,
+  makeGeneration,
+  nextId,
+  readPayload,
+  type Staged,
+  stagePayload,
+  stagingFolder,
+} from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt, rehearse } from './carryOut.ts';
 import { command } from './command.ts';
-import { findEngine, type Found, refuse } from './engine.ts';
+import { type Found, findEngine, refuse } from './engine.ts';
 import { hostFindings } from './refusals.ts';
 import { underLock } from './session.ts';
 import { planSwitch, type Switch } from './switch.ts';
@@ -36,7 +49,8 @@ async function installLocked(context: Context, request: InstallRequest): Promise
   try {
     return await upgrade(common, staged, backend.name, backend.home(staged.manifest.folder));
   } finally {
-    await staged.discard();
+    // The change is decided by now: what stays of the staging folder is rubbish, and tidy removes it.
+    await staged.discard().catch(() => undefined);
   }
 }
 
@@ -59,7 +73,14 @@ async function repeat(common: Common & { from: Generation }): Promise<Answer> {
   const carry = { id, verb: 'install', found, planned, from: to.number, to, made: false, started, afterwards: nothingAfterwards };
   if (planned.steps.length === 0) return { kind: 'Change', change: receipt(context, carry, undefined) };
   await rehearse(context, found, planned);
-  const records = [{ number: to.number, state: 'active' as const, ...(planned.wiring.wiring === undefined ? {} : { wiring: planned.wiring.wiring }), edited: planned.edited }];
+  const records = [
+    {
+      number: to.number,
+      state: 'active' as const,
+      ...(planned.wiring.wiring === undefined ? {} : { wiring: planned.wiring.wiring }),
+      edited: planned.edited,
+    },
+  ];
   const outcome = await carryOut(context, { ...carry, afterwards: { ...nothingAfterwards, records } });
   return { kind: 'Change', change: receipt(context, carry, outcome) };
 }
@@ -81,7 +102,15 @@ async function upgrade(common: Common, staged: Staged, backend: string, home: st
   const to = drawn.manifest;
   refuseFamilyChange(from, to);
   const bytesWritten = staged.known ? 0 : payload.sizeBytes;
-  const planned = await planSwitch(host, { verb: 'install', id, found, to, bytesWritten, options: request, ...(from === undefined ? {} : { from }) });
+  const planned = await planSwitch(host, {
+    verb: 'install',
+    id,
+    found,
+    to,
+    bytesWritten,
+    options: request,
+    ...(from === undefined ? {} : { from }),
+  });
   if (request.dryRun) return { kind: 'Plan', plan: planned.plan };
   await rehearse(context, found, planned);
   await staged.seal();
@@ -118,11 +147,25 @@ export function switchRecords(from: number | undefined, to: number, { edited, wi
   return from === undefined || from === to ? [next] : [{ number: from, state: 'retired' as const }, next];
 }
 
-async function stage(context: Context, request: InstallRequest, facts: HostFacts, root: string, handlers: string[] | undefined): Promise<Staged> {
+async function stage(
+  context: Context,
+  request: InstallRequest,
+  facts: HostFacts,
+  root: string,
+  handlers: string[] | undefined,
+): Promise<Staged> {
   const { host, emit, signal } = context;
   if (!facts.architecture.known) throw new Error('hostFindings refuses an unknown architecture');
   await refuseFullDisk(context, request, root);
-  return stagePayload(host, { sources: request.sources, digests: request.digests, handlers, architecture: facts.architecture.value, root, emit, signal });
+  return stagePayload(host, {
+    sources: request.sources,
+    digests: request.digests,
+    handlers,
+    architecture: facts.architecture.value,
+    root,
+    emit,
+    signal,
+  });
 }
 
 /** The archives themselves are a lower bound of what must fit. */
@@ -131,7 +174,12 @@ async function refuseFullDisk({ host }: Context, request: InstallRequest, root: 
   const needed = sizes.reduce((sum, size) => sum + size, 0);
   const free = await host.freeBytes(root);
   if (free >= needed) return;
-  throw new KataError('host-space', { subject: root, found: `${free} bytes free for ${root}`, needed: `at least ${needed} bytes`, next: `free some: kata-sysext gc; df -h ${posix.dirname(root)}` });
+  throw new KataError('host-space', {
+    subject: root,
+    found: `${free} bytes free for ${root}`,
+    needed: `at least ${needed} bytes`,
+    next: `free some: kata-sysext gc; df -h ${posix.dirname(root)}`,
+  });
 }
 
 function wantedHandlers(request: InstallRequest, from: Generation | undefined): string[] | undefined {

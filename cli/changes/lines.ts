@@ -11,7 +11,10 @@ export function insideLines(change: FileChange): string[] {
 }
 
 function signed(sign: string, text: string, line: number): string[] {
-  const lines = text.replace(/^\r?\n/, '').replace(/\r?\n$/, '').split(/\r?\n/);
+  const lines = text
+    .replace(/^\r?\n/, '')
+    .replace(/\r?\n$/, '')
+    .split(/\r?\n/);
   const head = line === 0 ? [] : [`@@ line ${line} @@`];
   return [...head, ...lines.map((each) => `${sign}${each}`)];
 }

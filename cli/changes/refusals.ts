@@ -23,16 +23,43 @@ export async function hostFindings(host: HostView, facts: HostFacts, backend: Ba
 
 function unknownFact(fact: { known: boolean; why?: string }, subject: string, needed: string): Finding[] {
   if (fact.known) return [];
-  return [{ code: 'host-unknown', level: 'blocker', subject, found: `${subject} is not known: ${fact.why}`, needed, next: 'check that --root names a host tree' }];
+  return [
+    {
+      code: 'host-unknown',
+      level: 'blocker',
+      subject,
+      found: `${subject} is not known: ${fact.why}`,
+      needed,
+      next: 'check that --root names a host tree',
+    },
+  ];
 }
 
 function etcFinding(etc: HostFacts['etc']): Finding[] {
   if (!etc.known || (etc.value.writable && !etc.value.transient)) return [];
   const what = etc.value.writable ? 'is transient: what is written there is lost at the next boot' : 'is mounted read-only';
-  return [{ code: 'host-etc-unsafe', level: 'blocker', subject: '/etc', found: `/etc ${what}`, needed: 'a persistent, writable /etc', next: 'findmnt /etc' }];
+  return [
+    {
+      code: 'host-etc-unsafe',
+      level: 'blocker',
+      subject: '/etc',
+      found: `/etc ${what}`,
+      needed: 'a persistent, writable /etc',
+      next: 'findmnt /etc',
+    },
+  ];
 }
 
 function kvmFinding(kvm: HostFacts['kvm']): Finding[] {
   if (!kvm.known || kvm.value) return [];
-  return [{ code: 'host-no-kvm', level: 'warning', subject: '/dev/kvm', found: 'there is no /dev/kvm', needed: 'KVM, or pods of these handlers will not start', next: 'modprobe kvm_intel || modprobe kvm_amd' }];
+  return [
+    {
+      code: 'host-no-kvm',
+      level: 'warning',
+      subject: '/dev/kvm',
+      found: 'there is no /dev/kvm',
+      needed: 'KVM, or pods of these handlers will not start',
+      next: 'modprobe kvm_intel || modprobe kvm_amd',
+    },
+  ];
 }

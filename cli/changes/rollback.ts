@@ -27,12 +27,30 @@ async function rollbackLocked(context: Context, request: RollbackRequest): Promi
   const to = target.manifest;
   const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
   const id = await nextId(host, await openEntries(host));
-  const planned = await planSwitch(host, { verb: 'rollback', id, found, to, bytesWritten: 0, options: request, ...(from === undefined ? {} : { from }) });
+  const planned = await planSwitch(host, {
+    verb: 'rollback',
+    id,
+    found,
+    to,
+    bytesWritten: 0,
+    options: request,
+    ...(from === undefined ? {} : { from }),
+  });
   if (request.dryRun) return { kind: 'Plan', plan: planned.plan };
   const fromNumber = from?.manifest.number;
   const records = switchRecords(fromNumber, to.number, planned, host.live, started);
   const afterwards = { records, dropGenerations: [], dropPayloads: [], purge: false };
-  const carry = { id, verb: 'rollback', found, planned, to, made: false, started, afterwards, ...(fromNumber === undefined ? {} : { from: fromNumber }) };
+  const carry = {
+    id,
+    verb: 'rollback',
+    found,
+    planned,
+    to,
+    made: false,
+    started,
+    afterwards,
+    ...(fromNumber === undefined ? {} : { from: fromNumber }),
+  };
   if (planned.steps.length === 0) return { kind: 'Change', change: receipt(context, carry, undefined) };
   await rehearse(context, found, planned);
   const outcome = await carryOut(context, carry);

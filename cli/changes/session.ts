@@ -1,6 +1,6 @@
 import { KataError } from '../errors/index.ts';
-import { inhibitShutdown, isLocked, takeLock } from '../host/index.ts';
 import { deploymentNow } from '../facts/index.ts';
+import { inhibitShutdown, isLocked, takeLock } from '../host/index.ts';
 import { lockFile, noteFolder, stateFolder, sweep, tidy } from '../store/index.ts';
 import { openEntries, type Recovered, recover } from '../transaction/index.ts';
 import type { ChangeOptions, Context } from './types.ts';
@@ -9,7 +9,12 @@ import type { ChangeOptions, Context } from './types.ts';
 const foreignLocks: { path: string; owner: string }[] = [{ path: '/run/lock/kata-deploy.lock', owner: 'kata-deploy' }];
 
 /** Runs a changing verb: root, our lock, nobody else's; an interrupted change is settled first. Our folders go away if nothing is in them. */
-export async function underLock<T>(context: Context, verb: string, options: ChangeOptions, work: (settled: Recovered[]) => Promise<T>): Promise<T> {
+export async function underLock<T>(
+  context: Context,
+  verb: string,
+  options: ChangeOptions,
+  work: (settled: Recovered[]) => Promise<T>,
+): Promise<T> {
   const { host } = context;
   needRoot(context, verb);
   const lock = await takeLock(host, lockFile, verb, options.waitSeconds);
@@ -40,13 +45,23 @@ async function leaveNothing({ host, emit }: Context): Promise<void> {
 
 function needRoot({ host }: Context, verb: string): void {
   if (!host.live || process.getuid?.() === 0) return;
-  throw new KataError('needs-root', { subject: verb, found: `user id ${process.getuid?.()}`, needed: 'root, because the change is on the live host', next: `sudo kata-sysext ${verb} …` });
+  throw new KataError('needs-root', {
+    subject: verb,
+    found: `user id ${process.getuid?.()}`,
+    needed: 'root, because the change is on the live host',
+    next: `sudo kata-sysext ${verb} …`,
+  });
 }
 
 async function refuseForeignLocks({ host }: Context): Promise<void> {
   for (const { path, owner } of foreignLocks) {
     if (!(await isLocked(host, path))) continue;
-    throw new KataError('host-busy', { subject: path, found: `${owner} holds ${path}`, needed: 'one installer at a time', next: `wait until ${owner} has ended: fuser -v ${path}` });
+    throw new KataError('host-busy', {
+      subject: path,
+      found: `${owner} holds ${path}`,
+      needed: 'one installer at a time',
+      next: `wait until ${owner} has ended: fuser -v ${path}`,
+    });
   }
 }
 
@@ -54,13 +69,23 @@ async function refuseForeignLocks({ host }: Context): Promise<void> {
 async function settle({ host, emit }: Context, options: ChangeOptions): Promise<Recovered[]> {
   const open = await openEntries(host);
   if (open.length > 0 && options.dryRun) {
-    throw new KataError('journal-open', { subject: `change ${open[0]}`, found: 'an interrupted change is not settled yet', needed: 'a settled host to plan on', next: 'kata-sysext recover' });
+    throw new KataError('journal-open', {
+      subject: `change ${open[0]}`,
+      found: 'an interrupted change is not settled yet',
+      needed: 'a settled host to plan on',
+      next: 'kata-sysext recover',
+    });
   }
   const settled = await recover(host, await deploymentNow(host));
   for (const { id, verb, result } of settled) {
     emit({ kind: 'warning', text: `the interrupted ${verb} (change ${id}) was ${result === 'finished' ? 'finished' : 'undone'} first` });
     if (result !== 'not-restored') continue;
-    throw new KataError('not-restored', { subject: `change ${id}`, found: `the interrupted ${verb} could not be undone whole`, needed: 'a settled host', next: `kata-sysext history ${id}` });
+    throw new KataError('not-restored', {
+      subject: `change ${id}`,
+      found: `the interrupted ${verb} could not be undone whole`,
+      needed: 'a settled host',
+      next: `kata-sysext history ${id}`,
+    });
   }
   return settled;
 }

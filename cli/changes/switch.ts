@@ -2,8 +2,8 @@ import { posix } from 'node:path';
 import { type Backend, backendOf } from '../backends/index.ts';
 import type { WantedHandler, WiringPlan } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
-import { type Digest, digestOf, type HostView } from '../host/index.ts';
 import { type Baseline, takeBaseline } from '../gate/index.ts';
+import { type Digest, digestOf, type HostView } from '../host/index.ts';
 import { type GenerationManifest, type GenerationRecord, stablePaths } from '../store/index.ts';
 import { dependentsOf, describe, type FileStep, type RestartStep, restartDeadlineMs, type Step } from '../transaction/index.ts';
 import { type Found, refuse, restartFindings } from './engine.ts';
@@ -50,15 +50,32 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const steps = to === undefined ? [...wire, ...placed] : [...placed, ...wire];
   const baseline = host.live && steps.length > 0 ? await takeBaseline(host, found.engine, found.instance) : undefined;
   const before = (from?.record.wiring?.handlers ?? []).map((handler) => handler.name);
-  if (baseline !== undefined) refuseInUse(baseline.state, before.filter((name) => !wanted.some((handler) => handler.name === name)));
+  if (baseline !== undefined)
+    refuseInUse(
+      baseline.state,
+      before.filter((name) => !wanted.some((handler) => handler.name === name)),
+    );
   const touched = [...new Set([...wanted, ...(from?.record.wiring?.handlers ?? [])].map((handler) => handler.name))];
   const edited = editedAfter(wiring, files, from?.record.edited);
   const strange = await editedBySomebody(host, from?.record.edited, findings);
-  return { plan: show(host, request, steps, wiring, [...findings, ...strange], files), steps, wiring, backend, edited, touched, ...(baseline === undefined ? {} : { baseline }) };
+  return {
+    plan: show(host, request, steps, wiring, [...findings, ...strange], files),
+    steps,
+    wiring,
+    backend,
+    edited,
+    touched,
+    ...(baseline === undefined ? {} : { baseline }),
+  };
 }
 
 /** Asks the engine's own binary about copies of the planned files. `scratch` writes a copy into a folder of ours. */
-export async function askEngine(host: HostView, found: Found, planned: Switch, scratch: (name: string, text: string) => Promise<string>): Promise<void> {
+export async function askEngine(
+  host: HostView,
+  found: Found,
+  planned: Switch,
+  scratch: (name: string, text: string) => Promise<string>,
+): Promise<void> {
   if (!host.live || planned.wiring.changes.length === 0) return;
   const { others, warnings } = await found.engine.accepts(host, found.instance, planned.wiring, scratch);
   if (others.length === 0 && warnings.length === 0) return;
@@ -111,7 +128,14 @@ async function restartStep(host: HostView, { instance }: Found): Promise<Restart
       next: 'run the engine as a systemd service',
     });
   }
-  return [{ kind: 'restart', unit: instance.unit, dependents: await dependentsOf(host, instance.unit), deadlineMs: restartDeadlineMs(await systemd.unit(instance.unit)) }];
+  return [
+    {
+      kind: 'restart',
+      unit: instance.unit,
+      dependents: await dependentsOf(host, instance.unit),
+      deadlineMs: restartDeadlineMs(await systemd.unit(instance.unit)),
+    },
+  ];
 }
 
 function show(host: HostView, request: SwitchRequest, steps: Step[], wiring: WiringPlan, findings: Finding[], files: FileStep[]): Plan {
@@ -121,7 +145,11 @@ function show(host: HostView, request: SwitchRequest, steps: Step[], wiring: Wir
     verb,
     ...(from === undefined ? {} : { from: from.manifest.number }),
     ...(to === undefined ? {} : { to: to.number }),
-    steps: steps.map((step) => ({ kind: step.kind, text: describe(step), ...(step.kind === 'file' ? { diff: diffOf(wiring, files, step) } : {}) })),
+    steps: steps.map((step) => ({
+      kind: step.kind,
+      text: describe(step),
+      ...(step.kind === 'file' ? { diff: diffOf(wiring, files, step) } : {}),
+    })),
     restarts: restarts.map((step) => step.unit),
     dependents: restarts.flatMap((step) => step.dependents),
     gate: host.live ? gateText(restarts.length > 0, to) : offlineGateText(to),
@@ -136,7 +164,11 @@ function diffOf(wiring: WiringPlan, files: FileStep[], step: FileStep): string[]
 }
 
 function gateText(restarts: boolean, to: GenerationManifest | undefined): string[] {
-  const lines = ['the effective configuration differs only by our handlers', 'the CRI is ready and lists every earlier handler', ...offlineGateText(to)];
+  const lines = [
+    'the effective configuration differs only by our handlers',
+    'the CRI is ready and lists every earlier handler',
+    ...offlineGateText(to),
+  ];
   if (restarts) lines.push('engine and dependents stay active for 8 s');
   return lines;
 }

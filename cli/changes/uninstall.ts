@@ -1,9 +1,18 @@
 import type { Finding } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
-import { activeGeneration, etcFolder, filesBelow, fragmentsFolder, historyFolder, nextId, readGenerations, strangers } from '../store/index.ts';
-import { command } from './command.ts';
+import {
+  activeGeneration,
+  etcFolder,
+  filesBelow,
+  fragmentsFolder,
+  historyFolder,
+  nextId,
+  readGenerations,
+  strangers,
+} from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt, rehearse } from './carryOut.ts';
+import { command } from './command.ts';
 import { findEngine } from './engine.ts';
 import { underLock } from './session.ts';
 import { planSwitch } from './switch.ts';
@@ -45,15 +54,24 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   const carry = { ...base, found, planned, from: from.manifest.number };
   const outcome = await carryOut(context, carry);
   const sources = from.manifest.sources.map((source) => source.name).join(' ');
-  return { kind: 'Change', change: { ...(await withStrangers(host, receipt(context, carry, outcome))), handlers: names, undoCommand: command(host, `install ${sources}${names.map((name) => ` --handler ${name}`).join('')}`) } };
+  return {
+    kind: 'Change',
+    change: {
+      ...(await withStrangers(host, receipt(context, carry, outcome))),
+      handlers: names,
+      undoCommand: command(host, `install ${sources}${names.map((name) => ` --handler ${name}`).join('')}`),
+    },
+  };
 }
 
 /** What others put into our folders stays, and is told; so are the administrator's own settings for our handlers. */
 async function withStrangers(host: HostView, change: ChangeResult): Promise<ChangeResult> {
-  const row = (level: Finding['level'], what: string) => (path: string): Finding => {
-    const found = `${path} is ${what}; it stays`;
-    return { code: 'foreign-file', level, subject: path, found, needed: 'nothing', next: `remove it if nobody needs it: rm ${path}` };
-  };
+  const row =
+    (level: Finding['level'], what: string) =>
+    (path: string): Finding => {
+      const found = `${path} is ${what}; it stays`;
+      return { code: 'foreign-file', level, subject: path, found, needed: 'nothing', next: `remove it if nobody needs it: rm ${path}` };
+    };
   const inOurs = (await strangers(host, [etcFolder])).map(row('warning', 'no file of kata-sysext'));
   const fragments = (await filesBelow(host, fragmentsFolder)).map(row('info', 'a setting of the administrator'));
   return { ...change, findings: [...change.findings, ...inOurs, ...fragments] };

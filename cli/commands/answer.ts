@@ -14,14 +14,19 @@ function planText(plan: Plan): string[] {
   for (const [index, step] of plan.steps.entries()) {
     lines.push(`  ${index + 1}. ${step.text}`, ...(step.diff ?? []).map((line) => `       ${line}`));
   }
-  lines.push(plan.restarts.length === 0 ? '  restarts: none' : `  restarts: ${plan.restarts.join(', ')}${plan.dependents.length === 0 ? '' : `; depending on it: ${plan.dependents.join(', ')}`}`);
+  lines.push(
+    plan.restarts.length === 0
+      ? '  restarts: none'
+      : `  restarts: ${plan.restarts.join(', ')}${plan.dependents.length === 0 ? '' : `; depending on it: ${plan.dependents.join(', ')}`}`,
+  );
   for (const line of plan.gate) lines.push(`  then proven: ${line}`);
   return [...lines, ...findingLines(plan.findings)];
 }
 
 function changeText(change: ChangeResult): string[] {
   const notes = findingLines(change.findings);
-  if (!change.changed) return [...notes, `${change.verb}: nothing to do${change.to === undefined ? '' : `; generation ${change.to} is active`}`];
+  if (!change.changed)
+    return [...notes, `${change.verb}: nothing to do${change.to === undefined ? '' : `; generation ${change.to} is active`}`];
   const parts = [
     change.handlers.length === 0 ? '' : change.handlers.join(', '),
     change.release === undefined ? '' : `Kata ${change.release}`,

@@ -22,7 +22,14 @@ export async function parseFully(argv: string[]): Promise<Parsed> {
     .parserConfiguration({ 'boolean-negation': false, 'duplicate-arguments-array': true, 'camel-case-expansion': false })
     .exitProcess(false)
     .fail((message: string, error: Error | undefined) => {
-      throw error instanceof KataError ? error : usage(first[0] === undefined && argv[0] !== undefined ? `there is no verb “${argv[0]}”. ${message ?? ''}` : (message ?? error?.message ?? 'the command line is wrong'), first[0]);
+      throw error instanceof KataError
+        ? error
+        : usage(
+            first[0] === undefined && argv[0] !== undefined
+              ? `there is no verb “${argv[0]}”. ${message ?? ''}`
+              : (message ?? error?.message ?? 'the command line is wrong'),
+            first[0],
+          );
     });
   if (argv.includes('--help')) return { kind: 'text', text: await helpText(parser, argv[0]) };
   for (const verb of rows) {
@@ -45,7 +52,10 @@ async function helpText(parser: Argv, name: string | undefined): Promise<string>
   if (verb === undefined) for (const row of verbs) parser.command(row.name, row.summary);
   else describeVerb(parser, verb);
   const width = Math.min(110, process.stdout.columns ?? 110);
-  const words = await parser.wrap(width).epilogue('Every verb takes --help, --root DIR, --json and --progress. Error codes: kata-sysext explain.').getHelp();
+  const words = await parser
+    .wrap(width)
+    .epilogue('Every verb takes --help, --root DIR, --json and --progress. Error codes: kata-sysext explain.')
+    .getHelp();
   return words.replaceAll('kata-sysext kata-sysext', 'kata-sysext');
 }
 
@@ -70,7 +80,8 @@ function shape(verb: Verb, args: Record<string, unknown>): Parsed {
   const given = args['words'];
   const words = Array.isArray(given) ? given.map(String) : [];
   if (words.length < verb.fewest) throw usage(`${verb.name} needs ${verb.words}`, verb);
-  if (words.length > verb.most) throw usage(`${verb.name} takes ${verb.words === '' ? 'no words' : verb.words}, not “${words.join(' ')}”`, verb);
+  if (words.length > verb.most)
+    throw usage(`${verb.name} takes ${verb.words === '' ? 'no words' : verb.words}, not “${words.join(' ')}”`, verb);
   const options: Record<string, OptionValue> = {};
   for (const [name, row] of Object.entries(optionsOf(verb))) {
     const value = args[name];
@@ -83,11 +94,16 @@ function shape(verb: Verb, args: Record<string, unknown>): Parsed {
 function checked(name: string, row: OptionRow, value: unknown, verb: Verb): OptionValue {
   if (row.type === 'list') return (Array.isArray(value) ? value : [value]).map(String);
   if (Array.isArray(value)) throw usage(`--${name} is given more than once`, verb);
-  if (row.type === 'number' && (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)) throw usage(`--${name} takes a whole number`, verb);
+  if (row.type === 'number' && (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0))
+    throw usage(`--${name} takes a whole number`, verb);
   return value as OptionValue;
 }
 
 function usage(found: string, verb?: Verb): KataError {
   const line = verb === undefined ? 'kata-sysext VERB [OPTIONS]' : `kata-sysext ${verb.name} ${verb.words} [OPTIONS]`.replace('  ', ' ');
-  return new KataError('usage', { found, needed: line, next: verb === undefined ? 'kata-sysext --help' : `kata-sysext ${verb.name} --help` });
+  return new KataError('usage', {
+    found,
+    needed: line,
+    next: verb === undefined ? 'kata-sysext --help' : `kata-sysext ${verb.name} --help`,
+  });
 }

@@ -56,7 +56,14 @@ function belongsInUnit(host: HostView, io: Io): boolean {
   return host.live && io.env['KATA_SYSEXT_UNIT'] === undefined && process.getuid?.() === 0;
 }
 
-async function follow(systemd: Systemd, verb: string, argv: string[], options: Record<string, OptionValue>, io: Io, progress: ReturnType<typeof reporter>): Promise<number> {
+async function follow(
+  systemd: Systemd,
+  verb: string,
+  argv: string[],
+  options: Record<string, OptionValue>,
+  io: Io,
+  progress: ReturnType<typeof reporter>,
+): Promise<number> {
   const { runDetached } = await import('./detached.ts');
   try {
     return await runDetached(systemd, verb, argv, io, progress.emit);
@@ -85,7 +92,9 @@ function complain(raw: unknown, json: boolean, io: Io): number {
   const { code, exitCode, complaint } = error;
   if (json) {
     const { subject = '', found, needed, next, details = {} } = complaint;
-    io.stdout.write(`${JSON.stringify({ apiVersion: 'kata-sysext/v1', kind: 'Error', code, exitCode, subject, found, needed, next, details })}\n`);
+    io.stdout.write(
+      `${JSON.stringify({ apiVersion: 'kata-sysext/v1', kind: 'Error', code, exitCode, subject, found, needed, next, details })}\n`,
+    );
   } else io.stderr.write(`${errorText(error).join('\n')}\n`);
   if (code === 'internal' && raw instanceof Error && raw.stack !== undefined && !json) io.stderr.write(`${raw.stack}\n`);
   return exitCode;
@@ -97,10 +106,25 @@ function known(raw: unknown): KataError {
   const errno = errnoOf(raw);
   const found = raw instanceof Error ? raw.message : String(raw);
   if ((errno === 'EACCES' || errno === 'EPERM') && process.getuid?.() !== 0) {
-    return new KataError('needs-root', { found, needed: 'root: the store is readable by root only', next: 'run the command again with sudo', cause: raw });
+    return new KataError('needs-root', {
+      found,
+      needed: 'root: the store is readable by root only',
+      next: 'run the command again with sudo',
+      cause: raw,
+    });
   }
   if (errno !== undefined && /^E[A-Z0-9]+$/.test(errno) && !errno.startsWith('ERR_')) {
-    return new KataError('failed', { found, needed: 'the operation to succeed', next: 'look at the path in the message; then run the command again', cause: raw });
+    return new KataError('failed', {
+      found,
+      needed: 'the operation to succeed',
+      next: 'look at the path in the message; then run the command again',
+      cause: raw,
+    });
   }
-  return new KataError('internal', { found, needed: 'no fault of the program', next: 'run it again with --json and report the output', cause: raw });
+  return new KataError('internal', {
+    found,
+    needed: 'no fault of the program',
+    next: 'run it again with --json and report the output',
+    cause: raw,
+  });
 }

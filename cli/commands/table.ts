@@ -4,7 +4,12 @@ import type { OptionRow, Verb } from './types.ts';
 export const commonOptions: Record<string, OptionRow> = {
   root: { type: 'string', describe: 'work on the host tree in DIR instead of the live host', placeholder: 'DIR', default: '/' },
   json: { type: 'boolean', describe: 'print one JSON object on standard output' },
-  progress: { type: 'string', describe: 'how progress is shown on standard error', choices: ['auto', 'tty', 'plain', 'json', 'none'], default: 'auto' },
+  progress: {
+    type: 'string',
+    describe: 'how progress is shown on standard error',
+    choices: ['auto', 'tty', 'plain', 'json', 'none'],
+    default: 'auto',
+  },
 };
 
 /** Options of every verb that changes the host. */
@@ -12,7 +17,12 @@ export const changeOptions: Record<string, OptionRow> = {
   'dry-run': { type: 'boolean', describe: 'print the plan and change nothing' },
   wait: { type: 'number', describe: 'wait up to SECONDS for another change to end', placeholder: 'SECONDS', default: 0 },
   allow: { type: 'list', describe: 'take a blocker upon yourself, by its code', placeholder: 'CODE' },
-  engine: { type: 'string', alias: 'cri', describe: 'the engine to wire, if several are there or none can be seen', placeholder: 'NAME[@VERSION]' },
+  engine: {
+    type: 'string',
+    alias: 'cri',
+    describe: 'the engine to wire, if several are there or none can be seen',
+    placeholder: 'NAME[@VERSION]',
+  },
 };
 
 const backend: OptionRow = { type: 'string', describe: 'how the files appear on the host', choices: ['auto', 'prefix'], placeholder: 'B' };
@@ -37,15 +47,25 @@ export const verbs: Verb[] = [
     summary: 'install or upgrade to a Kata release',
     changing: true,
     options: {
-      handler: { type: 'list', describe: 'install this handler (default: the installed ones, or the default of the release)', placeholder: 'N' },
+      handler: {
+        type: 'list',
+        describe: 'install this handler (default: the installed ones, or the default of the release)',
+        placeholder: 'N',
+      },
       digest: { type: 'list', describe: 'refuse a bundle with another digest; once for each BUNDLE, in order', placeholder: 'sha256:HEX' },
       backend,
     },
     examples: [
       { command: 'kata-sysext install kata-static-4.1.0-amd64.tar.zst', does: 'install the default handler of the release' },
-      { command: 'kata-sysext install kata-static.tar.zst kata-go-static.tar.zst --handler qemu', does: 'merge both archives of 4.1.0 and install the Go shim’s qemu' },
+      {
+        command: 'kata-sysext install kata-static.tar.zst kata-go-static.tar.zst --handler qemu',
+        does: 'merge both archives of 4.1.0 and install the Go shim’s qemu',
+      },
       { command: 'kata-sysext install kata-static.tar.zst --dry-run', does: 'show every step, what restarts, and the edit of each file' },
-      { command: 'kata-sysext install kata-static.tar.zst --root /mnt/host --engine containerd@1.7', does: 'prepare a host tree that is not running' },
+      {
+        command: 'kata-sysext install kata-static.tar.zst --root /mnt/host --engine containerd@1.7',
+        does: 'prepare a host tree that is not running',
+      },
     ],
     load: () => import('./verbs/install.ts'),
   },
@@ -133,7 +153,14 @@ export const verbs: Verb[] = [
     most: 0,
     summary: 'remove old generations and their files',
     changing: true,
-    options: { keep: { type: 'number', describe: 'keep the newest N besides the active, previous, pinned and running ones', placeholder: 'N', default: 2 } },
+    options: {
+      keep: {
+        type: 'number',
+        describe: 'keep the newest N besides the active, previous, pinned and running ones',
+        placeholder: 'N',
+        default: 2,
+      },
+    },
     examples: [{ command: 'kata-sysext gc --keep 1', does: 'free what nothing needs' }],
     load: () => import('./verbs/gc.ts'),
   },

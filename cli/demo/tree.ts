@@ -3,7 +3,12 @@ import fs from 'fs-extra';
 import { asset } from '../assets/index.ts';
 
 /** The first bytes of an ELF program for x86-64: enough to tell the architecture of a tree. It cannot run, and nothing here does. */
-const elfHead = Buffer.concat([Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0]), Buffer.alloc(8), Buffer.from([3, 0, 62, 0]), Buffer.alloc(44)]);
+const elfHead = Buffer.concat([
+  Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0]),
+  Buffer.alloc(8),
+  Buffer.from([3, 0, 62, 0]),
+  Buffer.alloc(44),
+]);
 
 /** A host tree in the layout of Fedora CoreOS, with a containerd configuration: for `try` and for specs. */
 export async function makeHostTree(root: string): Promise<void> {

@@ -42,10 +42,20 @@ export const codes: Record<string, CodeRow> = {
   'engine-config-invalid': row(3, 'The engine’s own configuration does not load, before any change of ours.'),
   'engine-config-mixed': row(3, 'The loaded configuration files have different schema versions; which one wins depends on their order.'),
   'engine-foreign-handler': row(3, 'A handler of the wanted name is already defined by somebody else.'),
-  'engine-pending-edits': row(3, 'The engine’s configuration or binary is newer than the running process: our restart would apply somebody else’s change.', true),
+  'engine-pending-edits': row(
+    3,
+    'The engine’s configuration or binary is newer than the running process: our restart would apply somebody else’s change.',
+    true,
+  ),
   'engine-restart-kills': row(3, 'A restart of the engine would kill running containers.', true),
-  'engine-unhealthy': row(3, 'The engine or one of its dependents is not healthy before the change; the gate could not tell what we broke.'),
-  'engine-rejects': row(3, 'The engine’s own binary does not accept the planned configuration, or it would change more than the plan names.'),
+  'engine-unhealthy': row(
+    3,
+    'The engine or one of its dependents is not healthy before the change; the gate could not tell what we broke.',
+  ),
+  'engine-rejects': row(
+    3,
+    'The engine’s own binary does not accept the planned configuration, or it would change more than the plan names.',
+  ),
   'handler-unknown': row(3, 'No handler of this name is known.'),
   'handler-in-use': row(3, 'Sandboxes of the handler are running. Stop the pods first.'),
   'nothing-installed': row(3, 'There is no active generation on this host.'),

@@ -1,5 +1,5 @@
-import type { Finding } from './finding.ts';
 import { codeRow } from './codes.ts';
+import type { Finding } from './finding.ts';
 
 /** What a failure says: found, needed, next (design §2.7). `subject` is the path, unit or handler it is about. */
 export interface Complaint {

@@ -11,7 +11,9 @@ const probes = ['/usr/lib/systemd/systemd', '/usr/bin/containerd', '/usr/bin/sh'
 export async function architectureOf(host: HostView): Promise<Fact<Architecture>> {
   if (host.live) {
     const name = nodeNames[process.arch];
-    return name === undefined ? unknown(`this machine is ${process.arch}, which Kata has no release for`) : known(name, 'the running program');
+    return name === undefined
+      ? unknown(`this machine is ${process.arch}, which Kata has no release for`)
+      : known(name, 'the running program');
   }
   for (const path of probes) {
     if ((await host.stat(path))?.kind !== 'file') continue;

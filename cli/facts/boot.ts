@@ -3,7 +3,9 @@ import { type Fact, known } from './types.ts';
 
 /** True on hosts whose OS tree is an ostree deployment. */
 export async function isOstree(host: HostView): Promise<Fact<boolean>> {
-  const marks = host.live ? ['/run/ostree-booted'] : ['/run/ostree-booted', '/ostree/repo', '/sysroot/ostree/repo', '/usr/lib/ostree/prepare-root.conf'];
+  const marks = host.live
+    ? ['/run/ostree-booted']
+    : ['/run/ostree-booted', '/ostree/repo', '/sysroot/ostree/repo', '/usr/lib/ostree/prepare-root.conf'];
   for (const mark of marks) if ((await host.stat(mark)) !== undefined) return known(true, mark);
   return known(false, `none of ${marks.join(', ')} is there`);
 }

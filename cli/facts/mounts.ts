@@ -12,13 +12,19 @@ export interface Mount {
 /** The mounts of this process's namespace in order (proc(5), mountinfo); empty offline. */
 export async function mounts(host: HostView): Promise<Mount[]> {
   const text = host.live ? ((await host.readText('/proc/self/mountinfo')) ?? '') : '';
-  return text.split('\n').filter((line) => line !== '').map(parseLine);
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(parseLine);
 }
 
 /** The mount that holds `path`: the longest mount point above it, the last one when several lie on top of each other. */
 export function mountOf(all: Mount[], path: string): Mount | undefined {
   const over = all.filter(({ point }) => point === '/' || path === point || path.startsWith(`${point}/`));
-  return over.reduce<Mount | undefined>((best, each) => (best === undefined || each.point.length >= best.point.length ? each : best), undefined);
+  return over.reduce<Mount | undefined>(
+    (best, each) => (best === undefined || each.point.length >= best.point.length ? each : best),
+    undefined,
+  );
 }
 
 /** Whether what we write to /etc stays: not on a read-only mount, and not on a mount of its own that is made anew at each boot. */
@@ -36,7 +42,8 @@ export async function etcState(host: HostView): Promise<Fact<EtcState>> {
 function parseLine(line: string): Mount {
   const fields = line.split(' ');
   const dash = fields.indexOf('-');
-  const text = (field: string | undefined) => (field ?? '').replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+  const text = (field: string | undefined) =>
+    (field ?? '').replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
   return {
     point: text(fields[4]),
     options: text(fields[5]).split(','),

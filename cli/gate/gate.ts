@@ -3,6 +3,7 @@ import { KataError } from '../errors/index.ts';
 import { digestOf, type HostView } from '../host/index.ts';
 import type { Emit } from '../report/events.ts';
 import { type GenerationManifest, pointer } from '../store/index.ts';
+import type { Systemd, Unit } from '../systemd/types.ts';
 import type { Gate } from '../transaction/index.ts';
 import type { Baseline } from './baseline.ts';
 import { logTail } from './evidence.ts';
@@ -30,7 +31,7 @@ const pauseMs = 250;
 /** The gate of a live change (promise 5). */
 export function liveGate(host: HostView, request: GateRequest): Gate {
   return {
-    beforeRestart: () => sameButOurs(host, request),
+    beforeRestart: () => sameButOurs(host, request).catch(asGateFailure),
     afterSteps: async () => {
       if (request.to !== undefined) await filesInPlace(host, request.to);
       if (!request.restarts) return checkState(request, await request.engine.probe(host, request.instance, probeMs));
@@ -52,6 +53,12 @@ export function offlineGate(host: HostView, to: GenerationManifest | undefined):
     },
     evidence: async () => [],
   };
+}
+
+/** Whatever the engine's binary says of the real files, the change has begun: a refusal (exit 3) would be a lie. */
+function asGateFailure(error: unknown): never {
+  if (!(error instanceof KataError) || error.code === 'gate-failed') throw error;
+  throw new KataError('gate-failed', { ...error.complaint, cause: error });
 }
 
 async function sameButOurs(host: HostView, { engine, instance, baseline, touched }: GateRequest): Promise<void> {
@@ -114,7 +121,8 @@ function checkState({ engine, baseline, to, touched, instance }: GateRequest, no
   const alive = new Map(now.sandboxes.map((sandbox) => [sandbox.id, sandbox]));
   for (const before of baseline.state.sandboxes) {
     // A sandbox that is gone was removed by somebody; one that is listed but no longer ready has lost its shim.
-    if (before.ready && alive.get(before.id)?.ready === false) problems.push(`sandbox ${before.id.slice(0, 12)} (${before.podName}) lost its shim`);
+    if (before.ready && alive.get(before.id)?.ready === false)
+      problems.push(`sandbox ${before.id.slice(0, 12)} (${before.podName}) lost its shim`);
   }
   if (problems.length === 0) return;
   throw new KataError('gate-failed', {
@@ -129,28 +137,44 @@ async function staysUp(host: HostView, request: GateRequest): Promise<void> {
   const systemd = await host.systemd();
   const unit = request.instance.unit;
   if (systemd === undefined || unit === undefined) return;
-  const first = await systemd.unit(unit);
+  const watched = [unit, ...request.baseline.dependents];
+  const first = await runs(systemd, watched);
   const until = Date.now() + steadyMs;
   while (Date.now() < until) {
     await pause(pauseMs);
     const down = await unitDown(host, request);
-    const now = await systemd.unit(unit);
-    const replaced = now.invocationId !== first.invocationId || now.mainPid !== first.mainPid;
-    if (down === undefined && !replaced) continue;
+    const now = await runs(systemd, watched);
+    const replaced = watched.find((name) => now.get(name) !== first.get(name));
+    if (down === undefined && replaced === undefined) continue;
     throw new KataError('gate-failed', {
       subject: unit,
-      found: down ?? `${unit} died and was started again within ${steadyMs / 1000} s`,
+      found: down ?? `${replaced} died and was started again within ${steadyMs / 1000} s`,
       needed: `${unit} and its dependents active and staying so`,
       next: `kata-sysext history N (its number: kata-sysext history); journalctl -u ${unit} -n 50`,
     });
   }
   const down = await unitDown(host, request, ['active', 'reloading']);
-  if (down !== undefined) throw new KataError('gate-failed', { subject: unit, found: down, needed: 'all units up', next: `journalctl -u ${unit} -n 50` });
+  if (down !== undefined)
+    throw new KataError('gate-failed', { subject: unit, found: down, needed: 'all units up', next: `journalctl -u ${unit} -n 50` });
   checkState(request, await request.engine.probe(host, request.instance, probeMs));
 }
 
+/** Which run of each unit is alive. */
+async function runs(systemd: Systemd, units: Unit[]): Promise<Map<Unit, string>> {
+  const found = new Map<Unit, string>();
+  for (const name of units) {
+    const { invocationId, mainPid, restarts } = await systemd.unit(name);
+    found.set(name, `${invocationId} ${mainPid} ${restarts}`);
+  }
+  return found;
+}
+
 /** The first unit that is not active, in words. */
-async function unitDown(host: HostView, { instance, baseline }: GateRequest, up = ['active', 'reloading', 'activating']): Promise<string | undefined> {
+async function unitDown(
+  host: HostView,
+  { instance, baseline }: GateRequest,
+  up = ['active', 'reloading', 'activating'],
+): Promise<string | undefined> {
   const systemd = await host.systemd();
   if (systemd === undefined || instance.unit === undefined) return undefined;
   for (const name of [instance.unit, ...baseline.dependents]) {

@@ -18,7 +18,12 @@ export function failpoints(env: Readonly<Record<string, string | undefined>>): (
     if (wish?.act === 'kill') process.kill(process.pid, 'SIGKILL');
     if (wish?.act === 'pause') process.kill(process.pid, 'SIGSTOP');
     if (wish?.act === 'error') {
-      throw new KataError('failed', { subject: name, found: `the failpoint ${name} was asked to fail`, needed: 'no failpoint', next: 'unset KATA_SYSEXT_FAILPOINT' });
+      throw new KataError('failed', {
+        subject: name,
+        found: `the failpoint ${name} was asked to fail`,
+        needed: 'no failpoint',
+        next: 'unset KATA_SYSEXT_FAILPOINT',
+      });
     }
   };
 }

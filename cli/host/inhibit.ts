@@ -13,7 +13,9 @@ export async function inhibitShutdown(why: string): Promise<() => void> {
     () => false,
   );
   if (!there) return () => undefined;
-  const child = spawn(program, ['--what=shutdown', '--who=kata-sysext', `--why=${why}`, '--mode=block', '/bin/cat'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  const child = spawn(program, ['--what=shutdown', '--who=kata-sysext', `--why=${why}`, '--mode=block', '/bin/cat'], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
   child.on('error', () => undefined);
   child.stdin.on('error', () => undefined);
   child.unref();

@@ -25,12 +25,21 @@ const folders = ['/usr/bin', '/usr/sbin', '/bin', '/sbin'];
 
 const tailChars = 2000;
 
+/** What every program of ours gets, and nothing of the caller's: no LD_PRELOAD, no locale that changes what it prints. */
+export const cleanEnvironment = { PATH: folders.join(':'), LC_ALL: 'C.UTF-8' };
+
 /** The absolute path of a program of the table on this machine, or undefined. */
 export async function findProgram(name: string): Promise<string | undefined> {
   if (name.startsWith('/')) return name;
   for (const folder of folders) {
     const path = `${folder}/${name}`;
-    if (await access(path, constants.X_OK).then(() => true, () => false)) return path;
+    if (
+      await access(path, constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return path;
   }
   return undefined;
 }
@@ -63,14 +72,22 @@ export async function runProgram(name: string, args: string[], options: RunOptio
 function collect(path: string, args: string[], options: RunOptions): Promise<RunResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(path, args, {
-      env: { PATH: folders.join(':'), LC_ALL: 'C.UTF-8', ...options.env },
+      env: { ...cleanEnvironment, ...options.env },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      // A group of its own: ^C at the terminal asks us to undo, and must not end the cp or sync that the undo needs.
+      detached: true,
     });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     let late = false;
-    const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => { late = true; child.kill('SIGKILL'); }, options.timeoutMs);
+    const timer =
+      options.timeoutMs === undefined
+        ? undefined
+        : setTimeout(() => {
+            late = true;
+            killGroup(child.pid);
+          }, options.timeoutMs);
     child.stdout?.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr?.on('data', (chunk: Buffer) => err.push(chunk));
     child.on('error', reject);
@@ -85,6 +102,16 @@ function collect(path: string, args: string[], options: RunOptions): Promise<Run
       child.stdin?.end(options.input);
     }
   });
+}
+
+/** The program and whatever it started. */
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended meanwhile.
+  }
 }
 
 function tail(text: string): string {

@@ -39,7 +39,11 @@ const attribute = 'security.selinux';
 /** Node has no call for xattrs: one getfattr for the whole folder. */
 export async function readLabels(host: HostView, folder: HostPath): Promise<Map<HostPath, string>> {
   const real = await host.locate(folder);
-  const { stdout } = await runProgram('getfattr', ['--recursive', '--physical', '--no-dereference', '--absolute-names', '-n', attribute, real], { accept: [0, 1] });
+  const { stdout } = await runProgram(
+    'getfattr',
+    ['--recursive', '--physical', '--no-dereference', '--absolute-names', '-n', attribute, real],
+    { accept: [0, 1] },
+  );
   const blocks = [...stdout.matchAll(/^# file: (.*)\n[^=\n]*="([^"\\]*)(?:\\000)?"/gm)];
   return new Map(blocks.map(([, path, context]) => [posix.join(folder, posix.relative(real, unescapePath(path!))), context!]));
 }

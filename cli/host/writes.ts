@@ -132,4 +132,3 @@ async function unlessAbsent(path: string, error: unknown): Promise<void> {
 function ignoreAbsent(error: unknown): void {
   if (errnoOf(error) !== 'ENOENT') throw error;
 }
-

@@ -24,7 +24,13 @@ export async function check(host: HostView, wish: { backend?: string; engine?: s
   const findings = await hostFindings(host, facts, backend);
   const engine = await engineOf(host, wish.engine, findings);
   const sorted = findings.sort((a, b) => order[a.level] - order[b.level]);
-  return { ready: !sorted.some((finding) => finding.level === 'blocker'), host: hostLine(facts), backend: backend.name, findings: sorted, ...(engine === undefined ? {} : { engine }) };
+  return {
+    ready: !sorted.some((finding) => finding.level === 'blocker'),
+    host: hostLine(facts),
+    backend: backend.name,
+    findings: sorted,
+    ...(engine === undefined ? {} : { engine }),
+  };
 }
 
 async function engineOf(host: HostView, wish: string | undefined, findings: Finding[]): Promise<Check['engine']> {
@@ -36,7 +42,13 @@ async function engineOf(host: HostView, wish: string | undefined, findings: Find
     await engine.plan(host, instance, []);
     const state = host.live ? await engine.probe(host, instance, 10_000) : undefined;
     if (state !== undefined && !state.reachable) findings.push(unhealthy(engine.name, instance.socket, state.why));
-    return { name: engine.name, version: instance.version, configPath: instance.configPath, unit: instance.unit, handlers: state?.handlers ?? [] };
+    return {
+      name: engine.name,
+      version: instance.version,
+      configPath: instance.configPath,
+      unit: instance.unit,
+      handlers: state?.handlers ?? [],
+    };
   } catch (error) {
     if (!(error instanceof KataError)) throw error;
     findings.push(error.finding());
@@ -45,7 +57,14 @@ async function engineOf(host: HostView, wish: string | undefined, findings: Find
 }
 
 function unhealthy(name: string, socket: string, why: string | undefined): Finding {
-  return { code: 'engine-unhealthy', level: 'blocker', subject: name, found: `${name} does not answer on ${socket}: ${why ?? 'no reason given'}`, needed: 'an engine that works', next: `systemctl status ${name}` };
+  return {
+    code: 'engine-unhealthy',
+    level: 'blocker',
+    subject: name,
+    found: `${name} does not answer on ${socket}: ${why ?? 'no reason given'}`,
+    needed: 'an engine that works',
+    next: `systemctl status ${name}`,
+  };
 }
 
 function hostLine({ os, architecture, ostree, selinux, kvm }: HostFacts): Check['host'] {

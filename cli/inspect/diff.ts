@@ -13,7 +13,13 @@ export interface Diff {
 /** What differs between two generations; with one number, between that and the active one; with none, between the active and the one before. */
 export async function diff(host: HostView, numbers: number[]): Promise<Diff> {
   const [a, b] = await pair(host, numbers);
-  const files = async (each: Generation) => new Map(((await readPayload(host, each.manifest.payload))?.entries ?? []).map((entry) => [entry.path, `${entry.kind} ${entry.mode} ${entry.digest ?? entry.target ?? ''}`]));
+  const files = async (each: Generation) =>
+    new Map(
+      ((await readPayload(host, each.manifest.payload))?.entries ?? []).map((entry) => [
+        entry.path,
+        `${entry.kind} ${entry.mode} ${entry.digest ?? entry.target ?? ''}`,
+      ]),
+    );
   const [before, after] = [await files(a), await files(b)];
   const names = (each: Generation) => each.manifest.handlers.map((handler) => handler.name);
   return {
@@ -33,8 +39,18 @@ async function pair(host: HostView, numbers: number[]): Promise<[Generation, Gen
   const [first, second] = numbers;
   if (first !== undefined && second !== undefined) return [await readGeneration(host, first), await readGeneration(host, second)];
   const active = await activeGeneration(host);
-  if (active === undefined) throw new KataError('nothing-installed', { found: 'there is no active generation', needed: 'an installed generation', next: 'kata-sysext install BUNDLE' });
+  if (active === undefined)
+    throw new KataError('nothing-installed', {
+      found: 'there is no active generation',
+      needed: 'an installed generation',
+      next: 'kata-sysext install BUNDLE',
+    });
   const other = first ?? active.record.previous;
-  if (other === undefined) throw new KataError('no-previous-generation', { found: 'no generation was active before this one', needed: 'two generations', next: 'kata-sysext status -v' });
+  if (other === undefined)
+    throw new KataError('no-previous-generation', {
+      found: 'no generation was active before this one',
+      needed: 'two generations',
+      next: 'kata-sysext status -v',
+    });
   return [await readGeneration(host, other), active];
 }

@@ -1,7 +1,7 @@
+import { runningPayloads } from '../changes/gc.ts';
 import type { HostView } from '../host/index.ts';
 import { activeNumber, type Generation, readGenerations } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
-import { runningPayloads } from '../changes/gc.ts';
 
 export interface GenerationLine {
   number: number;
@@ -29,7 +29,12 @@ export interface Status {
 
 /** What is installed, from our own files and /proc only: no bus, no engine. */
 export async function status(host: HostView): Promise<Status> {
-  const [all, active, running, openChanges] = await Promise.all([readGenerations(host), activeNumber(host), runningPayloads(host), openEntries(host)]);
+  const [all, active, running, openChanges] = await Promise.all([
+    readGenerations(host),
+    activeNumber(host),
+    runningPayloads(host),
+    openEntries(host),
+  ]);
   const now = all.find(({ manifest }) => manifest.number === active);
   const previous = now?.record.previous;
   const wiring = now?.record.wiring;

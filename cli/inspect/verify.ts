@@ -15,7 +15,11 @@ export interface Verification {
 export async function verify(host: HostView): Promise<Verification> {
   const active = await activeGeneration(host);
   if (active === undefined) {
-    throw new KataError('nothing-installed', { found: 'there is no active generation', needed: 'an installed generation', next: 'kata-sysext install BUNDLE' });
+    throw new KataError('nothing-installed', {
+      found: 'there is no active generation',
+      needed: 'an installed generation',
+      next: 'kata-sysext install BUNDLE',
+    });
   }
   const { manifest } = active;
   const payload = await readPayload(host, manifest.payload);
@@ -25,9 +29,18 @@ export async function verify(host: HostView): Promise<Verification> {
     const why = await entryDrift(host, `${manifest.payloadFolder}/${entry.path}`, entry);
     if (why !== undefined) drift.push(gone(`${manifest.payloadFolder}/${entry.path}`, why));
   }
-  drift.push(...(await unexpected(host, manifest.payloadFolder, entries)), ...(await configurationDrift(host, active)), ...(await wiringDrift(host, active)));
+  drift.push(
+    ...(await unexpected(host, manifest.payloadFolder, entries)),
+    ...(await configurationDrift(host, active)),
+    ...(await wiringDrift(host, active)),
+  );
   for (const problem of (await backendOf(manifest.backend).observe(host)).problems) drift.push(gone(manifest.backend, problem));
-  return { generation: manifest.number, filesChecked: entries.length, bytesChecked: entries.reduce((sum, entry) => sum + (entry.sizeBytes ?? 0), 0), drift };
+  return {
+    generation: manifest.number,
+    filesChecked: entries.length,
+    bytesChecked: entries.reduce((sum, entry) => sum + (entry.sizeBytes ?? 0), 0),
+    drift,
+  };
 }
 
 async function unexpected(host: HostView, folder: string, entries: TreeEntry[]): Promise<Finding[]> {
@@ -66,5 +79,12 @@ async function wiringDrift(host: HostView, { record }: Generation): Promise<Find
 }
 
 function gone(subject: string, found: string): Finding {
-  return { code: 'drift-found', level: 'blocker', subject, found: `${subject}: ${found}`, needed: 'the host as the generation describes it', next: 'install the same bundle again' };
+  return {
+    code: 'drift-found',
+    level: 'blocker',
+    subject,
+    found: `${subject}: ${found}`,
+    needed: 'the host as the generation describes it',
+    next: 'install the same bundle again',
+  };
 }

@@ -13,11 +13,20 @@ export function bytes(count: number): string {
 export function errorText(error: KataError): string[] {
   const { found, needed, next, subject } = error.complaint;
   const about = subject === undefined || subject === '' || found.includes(subject) ? '' : `${subject}: `;
-  return [`error: ${about}${found}`, `  needed: ${needed}`, `  next:   ${next}`, `  code:   ${error.code} (kata-sysext explain ${error.code})`];
+  return [
+    `error: ${about}${found}`,
+    `  needed: ${needed}`,
+    `  next:   ${next}`,
+    `  code:   ${error.code} (kata-sysext explain ${error.code})`,
+  ];
 }
 
 const marks = { blocker: '✗', warning: '!', info: '·' };
 
 export function findingLines(findings: Finding[]): string[] {
-  return findings.flatMap((finding) => [`${marks[finding.level]} ${finding.found} [${finding.code}]`, `    needed: ${finding.needed}`, `    next:   ${finding.next}`]);
+  return findings.flatMap((finding) => [
+    `${marks[finding.level]} ${finding.found} [${finding.code}]`,
+    `    needed: ${finding.needed}`,
+    `    next:   ${finding.next}`,
+  ]);
 }

@@ -1,5 +1,6 @@
 import { KataError } from '../errors/index.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
+import { journalFolder } from './paths.ts';
 import { schema } from './types.ts';
 
 /** Reads one of our JSON files; undefined when it is not there. Refuses a newer schema untouched, and says so when it is damaged. */
@@ -14,7 +15,7 @@ export async function readJson<T extends { schema: number }>(host: HostView, pat
       subject: path,
       found: `${path} is not readable as JSON`,
       needed: 'the file as kata-sysext wrote it',
-      next: `look at it; if it cannot be mended, move it away (mv ${path} /root/) and run: kata-sysext recover`,
+      next: adviceFor(path),
       cause,
     });
   }
@@ -27,6 +28,17 @@ export async function readJson<T extends { schema: number }>(host: HostView, pat
     });
   }
   return value;
+}
+
+/** What to do about a damaged or lost file of a journal entry: the entry holds the only way back, so nothing of it may be moved away. */
+export function wayBack(folder: HostPath, name: string): string {
+  return `leave ${folder} where it is; put ${name} back from a backup and run kata-sysext recover. Without a backup: compare the host with the copies ${folder}/undo-*, put back by hand what differs, and only then remove the folder`;
+}
+
+function adviceFor(path: HostPath): string {
+  const [folder, name] = [path.slice(0, path.lastIndexOf('/')), path.slice(path.lastIndexOf('/') + 1)];
+  if (path.startsWith(`${journalFolder}/`)) return wayBack(folder, name);
+  return `look at it; if it cannot be mended, move it away (mv ${path} /root/) and run: kata-sysext recover`;
 }
 
 /** Writes one of our JSON files durably. */

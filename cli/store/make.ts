@@ -22,7 +22,9 @@ export interface GenerationRequest {
 }
 
 /** The manifest of the generation that this payload would make, and its rendered configurations by handler. Writes nothing. */
-export async function drawGeneration(request: GenerationRequest): Promise<{ manifest: GenerationManifest; configurations: Map<string, string> }> {
+export async function drawGeneration(
+  request: GenerationRequest,
+): Promise<{ manifest: GenerationManifest; configurations: Map<string, string> }> {
   const { payload } = request;
   const digests = new Map(payload.entries.map((entry) => [entry.path, entry.digest]));
   const configurations = new Map<string, string>();
@@ -30,7 +32,16 @@ export async function drawGeneration(request: GenerationRequest): Promise<{ mani
   for (const { name, release, family, hypervisor, shim, configuration } of payload.handlers) {
     const text = renderConfiguration(await request.readText(configuration), { from: releasePrefix, to: request.home, hypervisor });
     configurations.set(name, text);
-    handlers.push({ name, release, family, hypervisor, shim, configuration, shimDigest: digests.get(shim)!, configurationDigest: digestOf(text) });
+    handlers.push({
+      name,
+      release,
+      family,
+      hypervisor,
+      shim,
+      configuration,
+      shimDigest: digests.get(shim)!,
+      configurationDigest: digestOf(text),
+    });
   }
   const manifest: GenerationManifest = {
     schema,

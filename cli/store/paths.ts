@@ -30,6 +30,11 @@ export function payloadFolder(root: HostPath, digest: Digest): HostPath {
   return `${root}/tree/${hexOf(digest)}`;
 }
 
+/** Where a damaged payload waits until its successor is in place; `tidy` settles it. */
+export function damagedPayload(folder: HostPath): HostPath {
+  return `${folder}.damaged`;
+}
+
 export function stagingFolder(root: HostPath): HostPath {
   return `${root}/staging`;
 }

@@ -7,11 +7,11 @@ import { byBytes, type Digest, digestOf, type Host, type HostPath } from '../hos
 import { type Architecture, keepFor, type Layout, layOut } from '../layout/index.ts';
 import type { Emit } from '../report/events.ts';
 import { isIntact } from './drift.ts';
+import { ensureFolder, ensureStore } from './folders.ts';
 import { readPayload } from './generations.ts';
 import { writeJson } from './json.ts';
 import { labelPayload } from './labels.ts';
-import { payloadFolder, payloadManifest, stagingFolder } from './paths.ts';
-import { ensureFolder, ensureStore } from './folders.ts';
+import { damagedPayload, payloadFolder, payloadManifest, stagingFolder } from './paths.ts';
 import { type PayloadManifest, schema } from './types.ts';
 
 export interface PayloadRequest {
@@ -52,7 +52,7 @@ export async function stagePayload(host: Host, request: PayloadRequest): Promise
     if (stored === undefined) await refuseStrangers(host, manifest.folder);
     return { manifest, known, discard, seal: () => seal(host, manifest, tree, discard, known) };
   } catch (error) {
-    await discard();
+    await discard().catch(() => undefined);
     throw outOfSpace(error, request.root);
   }
 }
@@ -62,7 +62,14 @@ async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Prom
   const into = await host.locate(tree);
   await host.failpoint('store/unpack/before');
   emit({ kind: 'phase', name: 'unpack', detail: `unpacking ${request.sources.map((path) => posix.basename(path)).join(', ')}` });
-  const bundle = await readBundles({ sources: request.sources, digests: request.digests, into, keep: keepFor(handlers, architecture), emit, signal });
+  const bundle = await readBundles({
+    sources: request.sources,
+    digests: request.digests,
+    into,
+    keep: keepFor(handlers, architecture),
+    emit,
+    signal,
+  });
   await host.failpoint('store/unpack/after');
   const layout = await layOut({
     bundle,
@@ -120,11 +127,17 @@ async function seal(host: Host, manifest: PayloadManifest, tree: HostPath, disca
     // The manifest first: a tree without one is never ours.
     await writeJson(host, payloadManifest(manifest.digest), manifest);
     await host.failpoint('store/seal/between');
-    // A damaged payload of the same digest steps aside; the staging folder that it goes to is rubbish afterwards.
-    const damaged = (await host.lstat(manifest.folder)) !== undefined;
-    if (damaged) await host.rename(manifest.folder, `${stagingFolder(manifest.root)}/damaged`);
+    // A damaged payload of the same digest steps aside and stays until the new one is in its place: pods run from it.
+    const aside = damagedPayload(manifest.folder);
+    if ((await host.lstat(manifest.folder)) !== undefined) {
+      await host.removeTree(aside);
+      await host.rename(manifest.folder, aside);
+      await host.failpoint('store/seal/aside');
+    }
     await host.rename(tree, manifest.folder);
+    await host.failpoint('store/seal/placed');
     await labelPayload(host, manifest);
+    await host.removeTree(aside);
     await host.failpoint('store/seal/after');
   }
   await discard();

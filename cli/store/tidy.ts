@@ -20,6 +20,7 @@ import {
 import type { PayloadManifest } from './types.ts';
 
 const manifestName = /^([0-9a-f]{64})\.json$/;
+const damagedName = /^([0-9a-f]{64})\.damaged$/;
 const historyName = /^\d+\.json$/;
 
 export async function dropGeneration(host: Host, number: number): Promise<void> {
@@ -37,7 +38,11 @@ export async function dropPayload(host: Host, digest: Digest): Promise<void> {
 /** Removes what interrupted work left in our own folders: staging, half-made generations, payloads that nothing names. */
 export async function tidy(host: Host): Promise<void> {
   const { roots } = await readFolders(host);
-  for (const root of roots) await host.removeTree(stagingFolder(root));
+  for (const root of roots) {
+    await settleDamaged(host, `${root}/tree`);
+    await host.removeTree(stagingFolder(root));
+  }
+  for (const name of await host.readdir(journalFolder)) if (/^\d+\.ended$/.test(name)) await host.removeTree(`${journalFolder}/${name}`);
   await host.removeTree(scratchFolder);
   for (const folder of [stateFolder, generationsFolder, manifestsFolder, historyFolder, journalFolder]) await dropTemporaries(host, folder);
   const active = await activeNumber(host);
@@ -49,6 +54,16 @@ export async function tidy(host: Host): Promise<void> {
   for (const name of await host.readdir(manifestsFolder)) {
     const digest: Digest = `sha256:${manifestName.exec(name)?.[1]}`;
     if (manifestName.test(name) && !wanted.has(digest)) await dropPayload(host, digest);
+  }
+}
+
+/** A damaged payload that stepped aside for a new one goes when that is there; else it comes back: better damaged than none. */
+async function settleDamaged(host: Host, folder: HostPath): Promise<void> {
+  for (const name of await host.readdir(folder)) {
+    const [, hex] = damagedName.exec(name) ?? [];
+    if (hex === undefined) continue;
+    if ((await host.lstat(`${folder}/${hex}`)) === undefined) await host.rename(`${folder}/${name}`, `${folder}/${hex}`);
+    else await host.removeTree(`${folder}/${name}`);
   }
 }
 

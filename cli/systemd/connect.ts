@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { runJob } from './jobs.ts';
 import { allProperties, callManager, introduce, managerVersion } from './manager.ts';
+import { startTransient } from './transient.ts';
 import type { Systemd } from './types.ts';
 import { unitStateOf } from './unitState.ts';
-import { startTransient } from './transient.ts';
 import { dbusErrorOf, openWire, type Wire } from './wire.ts';
 
 /** Where systemd is reached: through the message bus, or at PID 1's own socket (root only, no bus daemon needed). */

@@ -1,6 +1,6 @@
+import { callManager } from './manager.ts';
 import type { TransientService } from './types.ts';
 import type { Wire } from './wire.ts';
-import { callManager } from './manager.ts';
 
 /** Time that a stop (a shutdown, most likely) leaves the change to put the host back, µs. */
 const stopTimeoutUs = 600_000_000n;

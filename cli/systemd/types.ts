@@ -24,6 +24,10 @@ export interface UnitState {
   boundBy: Unit[];
   /** Units that are PartOf= this one. */
   consistsOf: Unit[];
+  /** Units that are Requisite= on this one. */
+  requisiteOf: Unit[];
+  /** Units that stop with this one (systemd ≥ 249). */
+  propagatesStopTo: Unit[];
 }
 
 /** A program that PID 1 runs for us, so that it outlives the terminal that asked for it. */

@@ -32,6 +32,8 @@ export function unitStateOf(unit: string, properties: Properties): UnitState {
     requiredBy: list('RequiredBy'),
     boundBy: list('BoundBy'),
     consistsOf: list('ConsistsOf'),
+    requisiteOf: list('RequisiteOf'),
+    propagatesStopTo: list('PropagatesStopTo'),
   };
 }
 

@@ -1,6 +1,6 @@
 import { KataError } from '../errors/index.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
-import { journalFolder, readJson, schema, writeJson } from '../store/index.ts';
+import { journalFolder, readJson, schema, wayBack, writeJson } from '../store/index.ts';
 import type { Intent, Undo, UndoStore } from './types.ts';
 
 export interface StepEntry {
@@ -16,7 +16,10 @@ export function entryFolder(id: number): HostPath {
 
 /** Ids of the changes that are open or not yet cleaned up. */
 export async function openEntries(host: HostView): Promise<number[]> {
-  return (await host.readdir(journalFolder)).filter((name) => /^\d+$/.test(name)).map(Number).sort((a, b) => a - b);
+  return (await host.readdir(journalFolder))
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .sort((a, b) => a - b);
 }
 
 export async function begin(host: Host, intent: Intent): Promise<void> {
@@ -63,10 +66,39 @@ export async function retractCommit(host: Host, id: number): Promise<void> {
   if (await isCommitted(host, id)) await host.unlink(`${entryFolder(id)}/commit.json`);
 }
 
-/** Removes an entry, its intent first: what is left of an interrupted removal says nothing, above all not “not committed”. */
+/**
+ * Removes an entry: one rename takes it out of the open ones, so that no half of it is ever taken for a change that lost its files. What an
+ * interrupted removal leaves under the other name is rubbish, and tidy removes it.
+ */
 export async function endEntry(host: Host, id: number): Promise<void> {
-  await host.unlink(`${entryFolder(id)}/intent.json`);
-  await host.removeTree(entryFolder(id));
+  const [folder, ended] = [entryFolder(id), `${entryFolder(id)}.ended`];
+  await host.removeTree(ended);
+  if ((await host.lstat(folder)) === undefined) return;
+  await host.rename(folder, ended);
+  await host.removeTree(ended);
+}
+
+/** Throws `not-restored` when files that the undo of this entry needs are gone: it must neither be guessed nor be dropped. */
+export async function refuseIncomplete(host: HostView, id: number, intent: Intent | undefined): Promise<void> {
+  const names = await host.readdir(entryFolder(id));
+  const numbers = (pattern: RegExp) => names.flatMap((name) => pattern.exec(name)?.[1] ?? []).map(Number);
+  const steps = new Set(numbers(/^step-(\d+)\.json$/));
+  // A step's undo copies are made before its file.
+  const first = [...steps, ...numbers(/^undo-(\d+)\./).map((index) => index - 1)].reduce((most, index) => Math.max(most, index), -1);
+  const missing = Array.from({ length: first + 1 }, (_, index) => index).find((index) => !steps.has(index));
+  const begun = names.some((name) => /^(step-|undo-|commit\.json$)/.test(name));
+  if (intent === undefined ? begun : missing !== undefined)
+    throw incomplete(id, intent === undefined ? 'intent.json' : `step-${missing}.json`);
+}
+
+function incomplete(id: number, name: string): KataError {
+  const folder = entryFolder(id);
+  return new KataError('not-restored', {
+    subject: folder,
+    found: `${folder}/${name} is gone, so what change ${id} did to the host is not known whole`,
+    needed: 'the journal as kata-sysext wrote it',
+    next: wayBack(folder, name),
+  });
 }
 
 export async function isCommitted(host: HostView, id: number): Promise<boolean> {

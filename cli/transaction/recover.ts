@@ -1,7 +1,7 @@
 import type { Host } from '../host/index.ts';
 import { tidy, writeHistory } from '../store/index.ts';
 import { cleanUp } from './afterwards.ts';
-import { dropBallast, endEntry, isCommitted, openEntries, readIntent, refuseForeign } from './journal.ts';
+import { dropBallast, endEntry, isCommitted, openEntries, readIntent, refuseForeign, refuseIncomplete } from './journal.ts';
 import { closeUndone } from './run.ts';
 import type { Intent, Outcome } from './types.ts';
 import { undo } from './undo.ts';
@@ -23,6 +23,7 @@ export async function recover(host: Host, here: { machine: string; deployment: s
   for (const id of await openEntries(host)) {
     const intent = await readIntent(host, id);
     if (intent === undefined) {
+      await refuseIncomplete(host, id, undefined);
       // Nothing was journalled, so nothing was done.
       await endEntry(host, id);
       continue;
@@ -57,6 +58,7 @@ async function finish(host: Host, intent: Intent): Promise<Recovered> {
 }
 
 async function takeBack(host: Host, intent: Intent): Promise<Recovered> {
+  await refuseIncomplete(host, intent.id, intent);
   await dropBallast(host, intent.id).catch(() => undefined);
   const undone = await undo(host, intent);
   const outcome: Outcome = {

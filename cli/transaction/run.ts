@@ -81,7 +81,13 @@ async function putBack(host: Host, intent: Intent, gate: Gate, emit: Emit, error
     await retractCommit(host, intent.id);
   } catch (why) {
     const found = `its commit record stands and cannot be taken back: ${String(why)}`;
-    return { result: 'not-restored', error, restarted, leftovers: [{ path: entryFolder(intent.id), found, next: 'kata-sysext recover', retry: true }], evidence: [] };
+    return {
+      result: 'not-restored',
+      error,
+      restarted,
+      leftovers: [{ path: entryFolder(intent.id), found, next: 'kata-sysext recover', retry: true }],
+      evidence: [],
+    };
   }
   const evidence = await gate.evidence().catch((why: unknown) => [`no evidence: ${String(why)}`]);
   await dropBallast(host, intent.id).catch(() => undefined);
@@ -100,7 +106,10 @@ async function putBack(host: Host, intent: Intent, gate: Gate, emit: Emit, error
 /** After an undo: what the change made goes away, history keeps the story, the journal entry goes unless a retry can help. */
 export async function closeUndone(host: Host, intent: Intent, outcome: Outcome): Promise<void> {
   // On a full disk there is room for the story only after the rest is gone.
-  const noted = await note(host, intent, outcome).then(() => true, () => false);
+  const noted = await note(host, intent, outcome).then(
+    () => true,
+    () => false,
+  );
   await host.failpoint('undo/noted');
   if (outcome.leftovers.some((leftover: Leftover) => leftover.retry)) return;
   if (intent.made && intent.to !== undefined) await dropGeneration(host, intent.to);
@@ -123,7 +132,15 @@ async function note(host: Host, intent: Intent, outcome: Outcome): Promise<void>
     result: outcome.result,
     restarted: outcome.restarted,
     seconds: Math.max(0, Math.round((host.now().getTime() - Date.parse(intent.started)) / 100) / 10),
-    ...(outcome.error === undefined ? {} : { error: { code: error?.code ?? 'internal', found: error?.complaint.found ?? String(outcome.error), next: error?.complaint.next ?? '' } }),
+    ...(outcome.error === undefined
+      ? {}
+      : {
+          error: {
+            code: error?.code ?? 'internal',
+            found: error?.complaint.found ?? String(outcome.error),
+            next: error?.complaint.next ?? '',
+          },
+        }),
     evidence: outcome.evidence,
     leftovers: outcome.leftovers.map(({ path, found, next }) => ({ path, found, next })),
   });

@@ -66,7 +66,14 @@ export interface StepKind<S extends Step> {
 
 /** What happens after the commit: plain data, so that recover can finish it. */
 export interface Afterwards {
-  records: { number: number; state: GenerationState; previous?: number; wiring?: Wiring; edited?: Record<HostPath, Digest>; activated?: string }[];
+  records: {
+    number: number;
+    state: GenerationState;
+    previous?: number;
+    wiring?: Wiring;
+    edited?: Record<HostPath, Digest>;
+    activated?: string;
+  }[];
   dropGenerations: number[];
   dropPayloads: Digest[];
   /** Remove everything of ours below /var, history included. */

@@ -17,7 +17,12 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
     if (step.kind === 'restart') engine = step;
     await host.failpoint(`undo/${step.kind}/before`);
     const place = await putBack(host, intent, index, step, entry.undo).catch((error: unknown) => {
-      leftovers.push({ path: 'path' in step ? step.path : step.unit, found: `could not undo “${describe(step)}”: ${String(error)}`, next: 'kata-sysext recover', retry: true });
+      leftovers.push({
+        path: 'path' in step ? step.path : step.unit,
+        found: `could not undo “${describe(step)}”: ${String(error)}`,
+        next: 'kata-sysext recover',
+        retry: true,
+      });
       return 'before' as const;
     });
     if (place === 'other') {
@@ -29,6 +34,8 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
       });
     }
     await host.failpoint(`undo/${step.kind}/after`);
+    // An earlier step must not go from under one that stands: the engine would name files that are not there.
+    if (leftovers.some((leftover) => leftover.retry)) break;
   }
   if (engine === undefined || !host.live) return { restarted: [], leftovers };
   await host.failpoint('undo/engine/before');

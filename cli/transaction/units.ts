@@ -1,25 +1,31 @@
 import type { HostView } from '../host/index.ts';
-import type { Unit, UnitState } from '../systemd/types.ts';
+import type { Systemd, Unit, UnitState } from '../systemd/types.ts';
 import type { RestartStep } from './types.ts';
 
 const marginMs = 10_000;
-const startDependentMs = 90_000;
-/** systemd's "infinity". */
-const foreverMs = 2 ** 50;
+/** A unit without a timeout gets this long: its own wish is to be waited for, and ours to end one day. */
+const patienceMs = 600_000;
 
-/** Active units that a restart of `unit` takes down or could leave down. */
+/** Active units of any type that a restart of `unit` takes down or could leave down, also through others. */
 export async function dependentsOf(host: HostView, unit: Unit): Promise<Unit[]> {
   const systemd = await host.systemd();
   if (systemd === undefined) return [];
   const active = new Set(await systemd.activeUnits());
-  const state = await systemd.unit(unit);
-  const near = [...state.requiredBy, ...state.boundBy, ...state.consistsOf];
-  return [...new Set(near)].filter((name) => active.has(name) && name.endsWith('.service')).sort();
+  const found = new Set<Unit>();
+  const pending = [unit];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const { requiredBy, boundBy, consistsOf, requisiteOf, propagatesStopTo } = await systemd.unit(next);
+    for (const name of [...requiredBy, ...boundBy, ...consistsOf, ...requisiteOf, ...propagatesStopTo]) {
+      if (name === unit || found.has(name) || !active.has(name)) continue;
+      found.add(name);
+      pending.push(name);
+    }
+  }
+  return [...found].sort();
 }
 
 /** The unit's own timeouts plus a margin. */
 export function restartDeadlineMs(state: UnitState): number {
-  const finite = (ms: number) => (ms > 0 && ms < foreverMs ? ms : 90_000);
   return finite(state.timeoutStopMs) + finite(state.timeoutStartMs) + marginMs;
 }
 
@@ -35,10 +41,21 @@ export async function bringUp(host: HostView, step: RestartStep): Promise<{ prob
   const result = await systemd.restart(step.unit, step.deadlineMs);
   if (result !== 'done') problems.push(`the restart of ${step.unit} ended as ${result}`);
   for (const unit of step.dependents) {
-    if ((await systemd.unit(unit)).activeState === 'active') continue;
-    await systemd.resetFailed(unit);
-    const started = await systemd.start(unit, startDependentMs);
-    if (started !== 'done') problems.push(`the start of ${unit} ended as ${started}`);
+    const problem = await startAgain(systemd, unit).catch((error: unknown) => `the start of ${unit} failed: ${String(error)}`);
+    if (problem !== undefined) problems.push(problem);
   }
   return { problems };
+}
+
+async function startAgain(systemd: Systemd, unit: Unit): Promise<string | undefined> {
+  const state = await systemd.unit(unit);
+  if (state.activeState === 'active') return undefined;
+  await systemd.resetFailed(unit);
+  const started = await systemd.start(unit, finite(state.timeoutStartMs) + marginMs);
+  return started === 'done' ? undefined : `the start of ${unit} ended as ${started}`;
+}
+
+/** 0 (units without such a timeout) and "infinity" are no deadlines. */
+function finite(ms: number): number {
+  return ms > 0 && ms < patienceMs ? ms : patienceMs;
 }

@@ -31,12 +31,18 @@ describe('the command line', () => {
   ];
   for (const [title, argv] of wrong) {
     it(`refuses ${title}`, async () => {
-      await assert.rejects(parse(argv, '0'), (error: { code?: string; exitCode?: number }) => error.code === 'usage' && error.exitCode === 2);
+      await assert.rejects(
+        parse(argv, '0'),
+        (error: { code?: string; exitCode?: number }) => error.code === 'usage' && error.exitCode === 2,
+      );
     });
   }
 
   it('reads options with values, lists and aliases', async () => {
-    const parsed = await parse(['install', 'a.tar', 'b.tar', '--handler', 'qemu', '--handler', 'clh', '--cri', 'containerd@1.7', '--dry-run'], '0');
+    const parsed = await parse(
+      ['install', 'a.tar', 'b.tar', '--handler', 'qemu', '--handler', 'clh', '--cri', 'containerd@1.7', '--dry-run'],
+      '0',
+    );
 
     assert.equal(parsed.kind, 'verb');
     const { words, options } = parsed as Extract<typeof parsed, { kind: 'verb' }>;

@@ -38,7 +38,7 @@ function runtimesOf(config: Record<string, unknown>): Runtimes {
 
 /** What a configuration says of our handler, defaults of keys that we do not write left out. */
 function said(config: Record<string, unknown>): Record<string, unknown> {
-  const table = runtimesOf(config)[handler] ?? {};
+  const table = runtimesOf(config)[handler]!;
   return Object.fromEntries(Object.keys(wanted).map((key) => [key, table[key]]));
 }
 
@@ -48,184 +48,6 @@ function withoutOurs(config: Record<string, unknown>): Record<string, unknown> {
   delete runtimesOf(copy)[handler];
   return copy;
 }
-
-before(async function () {
-  this.timeout(1_800_000);
-  for (const available of [await suiteAvailable('trixie'), await crioAvailable()]) {
-    if (available.ok) continue;
-    console.log(`      ${available.why}`);
-    return this.skip();
-  }
-});
-
-describe(`a whole round on a live host with CRI-O ${CRIO_VERSION}`, function () {
-  this.timeout(240_000);
-  let live: Live;
-  let atStart: string[];
-  let runs: Record<string, string>;
-  let running: Record<string, unknown>;
-  let files: Record<string, unknown>;
-
-  before(async () => {
-    live = await crioHost();
-    atStart = fingerprint(live.host.root, folders, leftOut);
-    runs = await runsOf(live, units);
-    [running, files] = [await runningConfig(live), await filesConfig(live)];
-  });
-  after(() => live.host.stop());
-
-  it('finds the running CRI-O beside an installed containerd, and shows the plan without changing a byte', async () => {
-    const checked = (await live.json(['check'])) as { ready: boolean; engine: Record<string, unknown> };
-    const { stdout } = await live.kata(['install', live.bundle(live.first), '--dry-run']);
-
-    assert.equal(checked.ready, true);
-    assert.deepEqual(
-      [checked.engine['name'], checked.engine['version'], checked.engine['unit'], checked.engine['handlers']],
-      ['crio', CRIO_VERSION, crioUnit, ['runc']],
-    );
-    assert.match(stdout, /restart crio\.service/);
-    assert.match(stdout, /node-agent\.service/);
-    assert.match(stdout, /\+\[crio\.runtime\.runtimes\.kata-qemu-runtime-rs\]/);
-    assert.deepEqual(differences(atStart, fingerprint(live.host.root, folders, leftOut)), []);
-  });
-
-  it('installs: one drop-in and nothing else in CRI-O’s folder at any time, one restart, the dependent active again', async () => {
-    const { result: change, names } = await namesMade(live, () => live.json(['install', live.bundle(live.first)]));
-
-    const was = runs;
-    runs = await runsOf(live, units);
-    assert.deepEqual(change['restarted'], [crioUnit]);
-    assert.deepEqual(names, ['50-kata-sysext.conf']);
-    assert.deepEqual(readdirSync(join(live.host.root, dropIns)).sort(), ['10-crio.conf', '50-kata-sysext.conf']);
-    for (const unit of units) {
-      assert.notEqual(runs[unit], was[unit]);
-      assert.match(runs[unit]!, /ActiveState=active/);
-    }
-  });
-
-  it('serves: CRI and daemon list the handler with our paths, and nothing else differs', async () => {
-    const now = await runningConfig(live);
-
-    assert.deepEqual(await crioHandlers(live), ['', handler, 'runc']);
-    assert.deepEqual(said(now), wanted);
-    assert.deepEqual(withoutOurs(now), running);
-    assert.deepEqual(said(await filesConfig(live)), wanted);
-    assert.deepEqual(withoutOurs(await filesConfig(live)), files);
-    const { stdout } = await live.host.sh(`journalctl -u crio -o cat | grep 'being ignored' | grep ${handler}`, { allowFailure: true });
-    assert.equal(stdout, '');
-  });
-
-  it('a second install of the same bundle changes nothing', async () => {
-    const change = await live.json(['install', live.bundle(live.first)]);
-
-    assert.equal(change['changed'], false);
-    assert.deepEqual(await runsOf(live, units), runs);
-  });
-
-  it('upgrades and rolls back without a restart and without a failed call', async () => {
-    const text = readFileSync(join(live.host.root, dropIn), 'utf8');
-
-    const upgrade = await whileProbed(live, () => live.json(['install', live.bundle(live.second)]), CRIO_SOCKET);
-    const version = (await live.json(['status']))['active'];
-    const back = await whileProbed(live, () => live.json(['rollback']), CRIO_SOCKET);
-
-    assert.deepEqual([upgrade.failed, back.failed], [0, 0], `${upgrade.first}${back.first}`);
-    assert.ok(upgrade.calls > 50 && back.calls > 20, `${upgrade.calls} and ${back.calls} calls`);
-    assert.deepEqual([version, (await live.json(['status']))['active']], [2, 1]);
-    assert.deepEqual(await runsOf(live, units), runs);
-    assert.equal(readFileSync(join(live.host.root, dropIn), 'utf8'), text);
-    assert.deepEqual(await crioHandlers(live), ['', handler, 'runc']);
-  });
-
-  it('refuses another engine for what is installed', async () => {
-    const refused = await live.json(['uninstall', '--engine', 'containerd'], 3);
-
-    assert.equal(refused['code'], 'engine-unsupported');
-    assert.match(String(refused['found']), /wired to crio/);
-  });
-
-  it('uninstalls: one restart, and every byte, mode, owner and xattr as before', async () => {
-    const { result: change, names } = await namesMade(live, () => live.json(['uninstall', '--purge']));
-
-    assert.deepEqual(change['restarted'], [crioUnit]);
-    assert.deepEqual(names, ['50-kata-sysext.conf']);
-    assert.deepEqual(await crioHandlers(live), ['', 'runc']);
-    assert.deepEqual(await runningConfig(live), running);
-    assert.match((await runsOf(live, units))[dependent]!, /ActiveState=active/);
-    assert.deepEqual(differences(atStart, fingerprint(live.host.root, folders, leftOut)), []);
-  });
-});
-
-describe('other hosts with CRI-O', function () {
-  this.timeout(240_000);
-
-  it('makes the folder of drop-ins where there is none, and takes it away again', async () => {
-    const live = await crioHost({
-      '/etc/sysconfig/crio': 'CRIO_CONFIG_OPTIONS="--config /etc/lab/crio.conf --config-dir /etc/lab/crio.d"\n',
-      ...movedConfig(),
-    });
-    try {
-      const before = fingerprint(live.host.root, ['etc']);
-
-      await live.json(['install', live.bundle(live.first)]);
-      const listed = await crioHandlers(live);
-      const made = readdirSync(join(live.host.root, 'etc/lab/crio.d'));
-      await live.json(['uninstall', '--purge']);
-
-      assert.deepEqual(listed, ['', handler, 'runc']);
-      assert.deepEqual(made, ['50-kata-sysext.conf']);
-      assert.deepEqual(differences(before, fingerprint(live.host.root, ['etc'])), []);
-    } finally {
-      await live.host.stop();
-    }
-  });
-
-  it('refuses before a byte is written: a handler of our name, a file that CRI-O would die of, a pending edit, a container in its group', async () => {
-    const live = await crioHost();
-    const root = live.host.root;
-    const spared = ['etc', 'var/lib/kata-sysext'];
-    const cases: [string, string, string, RegExp][] = [
-      [
-        `printf '[crio.runtime.runtimes.${handler}]\\nruntime_path = "/usr/bin/runc"\\n' > ${dropIns}/zz.bak`,
-        `rm ${dropIns}/zz.bak`,
-        'engine-foreign-handler',
-        /zz\.bak/,
-      ],
-      [`echo 'x = [' > ${dropIns}/.10-crio.conf.swp`, `rm ${dropIns}/.10-crio.conf.swp`, 'engine-config-invalid', /\.10-crio\.conf\.swp/],
-      [`ln -s /nowhere ${dropIns}/20.conf`, `rm ${dropIns}/20.conf`, 'engine-config-invalid', /leads nowhere/],
-      [`mv ${dropIns} /etc/crio/d; ln -s d ${dropIns}`, `rm ${dropIns}; mv /etc/crio/d ${dropIns}`, 'engine-unsupported', /symbolic link/],
-      ['sleep 1; touch /etc/crio/crio.conf.d/10-crio.conf', 'systemctl restart crio', 'engine-pending-edits', /10-crio\.conf/],
-      [
-        // as a shim would be that has not gone to a group of its own
-        `sleep 999 <&- >&- 2>&- & echo $! > /run/other; cat /run/other > /sys/fs/cgroup/system.slice/crio.service/cgroup.procs`,
-        'kill $(cat /run/other)',
-        'engine-restart-kills',
-        /sleep \(\d+\)/,
-      ],
-    ];
-    try {
-      for (const [make, undo, code, found] of cases) {
-        await live.host.sh('systemctl restart crio');
-        await live.host.sh(make);
-        const before = fingerprint(root, spared, ['var/lib/kata-sysext/lock']);
-
-        const refused = await live.json(['install', live.bundle(live.first)], 3);
-
-        assert.equal(refused['code'], code, JSON.stringify(refused));
-        assert.match(String(refused['found']), found);
-        assert.deepEqual(
-          differences(before, fingerprint(root, spared, ['var/lib/kata-sysext/lock'])).filter(
-            (line) => !/var\/lib\/kata-sysext/.test(line),
-          ),
-          [],
-        );
-        await live.host.sh(undo);
-      }
-    } finally {
-      await live.host.stop();
-    }
-  });
-});
 
 /** The lab's configuration as one main file, and no folder. */
 function movedConfig() {
@@ -242,29 +64,214 @@ const rows = [
   { title: 'starts without our handler', script: `mkdir -p /run/d; cp ${dropIns}/10* /run/d; set -- "$@" --config-dir /run/d`, unit: '' },
 ];
 
-describe('a change that breaks CRI-O is put back', function () {
-  this.timeout(240_000);
+describe('CRI-O on live hosts', () => {
+  before(async function () {
+    this.timeout(1_800_000);
+    for (const available of [await suiteAvailable('trixie'), await crioAvailable()]) {
+      if (available.ok) continue;
+      console.log(`      ${available.why}`);
+      return this.skip();
+    }
+  });
 
-  for (const { title, script, unit } of rows) {
-    it(`CRI-O ${title}`, async () => {
+  describe(`a whole round on a live host with CRI-O ${CRIO_VERSION}`, function () {
+    this.timeout(240_000);
+    let live: Live;
+    let atStart: string[];
+    let runs: Record<string, string>;
+    let running: Record<string, unknown>;
+    let files: Record<string, unknown>;
+
+    before(async () => {
+      live = await crioHost();
+      atStart = fingerprint(live.host.root, folders, leftOut);
+      runs = await runsOf(live, units);
+      [running, files] = [await runningConfig(live), await filesConfig(live)];
+    });
+    after(() => live.host.stop());
+
+    it('finds the running CRI-O beside an installed containerd, and shows the plan without changing a byte', async () => {
+      const checked = (await live.json(['check'])) as { ready: boolean; engine: Record<string, unknown> };
+      const { stdout } = await live.kata(['install', live.bundle(live.first), '--dry-run']);
+
+      assert.equal(checked.ready, true);
+      assert.deepEqual(
+        [checked.engine['name'], checked.engine['version'], checked.engine['unit'], checked.engine['handlers']],
+        ['crio', CRIO_VERSION, crioUnit, ['runc']],
+      );
+      assert.match(stdout, /restart crio\.service/);
+      assert.match(stdout, /node-agent\.service/);
+      assert.match(stdout, /\+\[crio\.runtime\.runtimes\.kata-qemu-runtime-rs\]/);
+      assert.deepEqual(differences(atStart, fingerprint(live.host.root, folders, leftOut)), []);
+    });
+
+    it('installs: one drop-in and nothing else in CRI-O’s folder at any time, one restart, the dependent active again', async () => {
+      const { result: change, names } = await namesMade(live, () => live.json(['install', live.bundle(live.first)]));
+
+      const was = runs;
+      runs = await runsOf(live, units);
+      assert.deepEqual(change['restarted'], [crioUnit]);
+      assert.deepEqual(names, ['50-kata-sysext.conf']);
+      assert.deepEqual(readdirSync(join(live.host.root, dropIns)).sort(), ['10-crio.conf', '50-kata-sysext.conf']);
+      for (const unit of units) {
+        assert.notEqual(runs[unit], was[unit]);
+        assert.match(runs[unit]!, /ActiveState=active/);
+      }
+    });
+
+    it('serves: CRI and daemon list the handler with our paths, and nothing else differs', async () => {
+      const now = await runningConfig(live);
+
+      assert.deepEqual(await crioHandlers(live), ['', handler, 'runc']);
+      assert.deepEqual(said(now), wanted);
+      assert.deepEqual(withoutOurs(now), running);
+      assert.deepEqual(said(await filesConfig(live)), wanted);
+      assert.deepEqual(withoutOurs(await filesConfig(live)), files);
+      const { stdout } = await live.host.sh(`journalctl -u crio -o cat | grep 'being ignored' | grep ${handler}`, { allowFailure: true });
+      assert.equal(stdout, '');
+    });
+
+    it('a second install of the same bundle changes nothing', async () => {
+      const change = await live.json(['install', live.bundle(live.first)]);
+
+      assert.equal(change['changed'], false);
+      assert.deepEqual(await runsOf(live, units), runs);
+    });
+
+    it('upgrades and rolls back without a restart and without a failed call', async () => {
+      const text = readFileSync(join(live.host.root, dropIn), 'utf8');
+
+      const upgrade = await whileProbed(live, () => live.json(['install', live.bundle(live.second)]), CRIO_SOCKET);
+      const version = (await live.json(['status']))['active'];
+      const back = await whileProbed(live, () => live.json(['rollback']), CRIO_SOCKET);
+
+      assert.deepEqual([upgrade.failed, back.failed], [0, 0], `${upgrade.first}${back.first}`);
+      assert.ok(upgrade.calls > 50 && back.calls > 20, `${upgrade.calls} and ${back.calls} calls`);
+      assert.deepEqual([version, (await live.json(['status']))['active']], [2, 1]);
+      assert.deepEqual(await runsOf(live, units), runs);
+      assert.equal(readFileSync(join(live.host.root, dropIn), 'utf8'), text);
+      assert.deepEqual(await crioHandlers(live), ['', handler, 'runc']);
+    });
+
+    it('refuses another engine for what is installed', async () => {
+      const refused = await live.json(['uninstall', '--engine', 'containerd'], 3);
+
+      assert.equal(refused['code'], 'engine-unsupported');
+      assert.match(String(refused['found']), /wired to crio/);
+    });
+
+    it('uninstalls: one restart, and every byte, mode, owner and xattr as before', async () => {
+      const { result: change, names } = await namesMade(live, () => live.json(['uninstall', '--purge']));
+
+      assert.deepEqual(change['restarted'], [crioUnit]);
+      assert.deepEqual(names, ['50-kata-sysext.conf']);
+      assert.deepEqual(await crioHandlers(live), ['', 'runc']);
+      assert.deepEqual(await runningConfig(live), running);
+      assert.match((await runsOf(live, units))[dependent]!, /ActiveState=active/);
+      assert.deepEqual(differences(atStart, fingerprint(live.host.root, folders, leftOut)), []);
+    });
+  });
+
+  describe('other hosts with CRI-O', function () {
+    this.timeout(240_000);
+
+    it('makes the folder of drop-ins where there is none, and takes it away again', async () => {
       const live = await crioHost({
-        '/etc/lab/crio': { text: `#!/bin/sh\nif test -e ${dropIn}; then ${script}\nfi\nexec ${CRIO} "$@"\n`, mode: 0o755 },
-        [`/etc/systemd/system/${crioUnit}.d/50-broken.conf`]: `[Service]\nExecStart=\nExecStart=/etc/lab/crio\n${unit}\n`,
+        '/etc/sysconfig/crio': 'CRIO_CONFIG_OPTIONS="--config /etc/lab/crio.conf --config-dir /etc/lab/crio.d"\n',
+        ...movedConfig(),
       });
       try {
         const before = fingerprint(live.host.root, ['etc']);
 
-        const failed = await live.json(['install', live.bundle(live.first)], 1);
+        await live.json(['install', live.bundle(live.first)]);
+        const listed = await crioHandlers(live);
+        const made = readdirSync(join(live.host.root, 'etc/lab/crio.d'));
+        await live.json(['uninstall', '--purge']);
 
-        const runs = await runsOf(live, units);
-        assert.equal(failed['code'], 'gate-failed');
+        assert.deepEqual(listed, ['', handler, 'runc']);
+        assert.deepEqual(made, ['50-kata-sysext.conf']);
         assert.deepEqual(differences(before, fingerprint(live.host.root, ['etc'])), []);
-        for (const name of units) assert.match(runs[name]!, /ActiveState=active/);
-        assert.deepEqual(await crioHandlers(live), ['', 'runc']);
-        assert.equal(existsSync(join(live.host.root, dropIn)), false);
       } finally {
         await live.host.stop();
       }
     });
-  }
+
+    it('refuses before a byte is written: a handler of our name, a file that CRI-O would die of, a pending edit, a container in its group', async () => {
+      const live = await crioHost();
+      const root = live.host.root;
+      const spared = ['etc', 'var/lib/kata-sysext'];
+      const cases: [string, string, string, RegExp][] = [
+        [
+          `printf '[crio.runtime.runtimes.${handler}]\\nruntime_path = "/usr/bin/runc"\\n' > ${dropIns}/zz.bak`,
+          `rm ${dropIns}/zz.bak`,
+          'engine-foreign-handler',
+          /zz\.bak/,
+        ],
+        [`echo 'x = [' > ${dropIns}/.10-crio.conf.swp`, `rm ${dropIns}/.10-crio.conf.swp`, 'engine-config-invalid', /\.10-crio\.conf\.swp/],
+        [`ln -s /nowhere ${dropIns}/20.conf`, `rm ${dropIns}/20.conf`, 'engine-config-invalid', /leads nowhere/],
+        [
+          `mv ${dropIns} /etc/crio/d; ln -s d ${dropIns}`,
+          `rm ${dropIns}; mv /etc/crio/d ${dropIns}`,
+          'engine-unsupported',
+          /symbolic link/,
+        ],
+        ['sleep 1; touch /etc/crio/crio.conf.d/10-crio.conf', 'systemctl restart crio', 'engine-pending-edits', /10-crio\.conf/],
+        [
+          // as a shim would be that has not gone to a group of its own
+          `sleep 999 <&- >&- 2>&- & echo $! > /run/other; cat /run/other > /sys/fs/cgroup/system.slice/crio.service/cgroup.procs`,
+          'kill $(cat /run/other)',
+          'engine-restart-kills',
+          /sleep \(\d+\)/,
+        ],
+      ];
+      try {
+        for (const [make, undo, code, found] of cases) {
+          await live.host.sh('systemctl reset-failed crio; systemctl restart crio');
+          await live.host.sh(make);
+          const before = fingerprint(root, spared, ['var/lib/kata-sysext/lock']);
+
+          const refused = await live.json(['install', live.bundle(live.first)], 3);
+
+          assert.equal(refused['code'], code, JSON.stringify(refused));
+          assert.match(String(refused['found']), found);
+          assert.deepEqual(
+            differences(before, fingerprint(root, spared, ['var/lib/kata-sysext/lock'])).filter(
+              (line) => !/var\/lib\/kata-sysext/.test(line),
+            ),
+            [],
+          );
+          await live.host.sh(undo);
+        }
+      } finally {
+        await live.host.stop();
+      }
+    });
+  });
+
+  describe('a change that breaks CRI-O is put back', function () {
+    this.timeout(240_000);
+
+    for (const { title, script, unit } of rows) {
+      it(`CRI-O ${title}`, async () => {
+        const live = await crioHost({
+          '/etc/lab/crio': { text: `#!/bin/sh\nif test -e ${dropIn}; then ${script}\nfi\nexec ${CRIO} "$@"\n`, mode: 0o755 },
+          [`/etc/systemd/system/${crioUnit}.d/50-broken.conf`]: `[Service]\nExecStart=\nExecStart=/etc/lab/crio\n${unit}\n`,
+        });
+        try {
+          const before = fingerprint(live.host.root, ['etc']);
+
+          const failed = await live.json(['install', live.bundle(live.first)], 1);
+
+          const runs = await runsOf(live, units);
+          assert.equal(failed['code'], 'gate-failed');
+          assert.deepEqual(differences(before, fingerprint(live.host.root, ['etc'])), []);
+          for (const name of units) assert.match(runs[name]!, /ActiveState=active/);
+          assert.deepEqual(await crioHandlers(live), ['', 'runc']);
+          assert.equal(existsSync(join(live.host.root, dropIn)), false);
+        } finally {
+          await live.host.stop();
+        }
+      });
+    }
+  });
 });

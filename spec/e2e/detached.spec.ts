@@ -31,7 +31,10 @@ describe('a change outlives whoever asked for it', function () {
   it('SIGKILL of the unit: recover puts everything back', async () => {
     await live.json(['uninstall', '--purge']);
     const follower = start('install');
-    await until(async () => (await live.host.sh('grep -c kata-sysext /etc/containerd/config.toml || true')).stdout.trim() !== '0', 'the wiring is written');
+    await until(
+      async () => (await live.host.sh('grep -c kata-sysext /etc/containerd/config.toml || true')).stdout.trim() !== '0',
+      'the wiring is written',
+    );
     await live.host.sh(`systemctl kill --signal=KILL 'kata-sysext-install-*'`);
     const status = await new Promise((resolve) => follower.on('close', resolve));
 
@@ -44,7 +47,10 @@ describe('a change outlives whoever asked for it', function () {
   });
 
   it('SIGINT asks the change to undo: status 130, every byte back', async () => {
-    const ran = live.host.sh(`node /mnt/program/kata-sysext.mjs install ${live.bundle(live.first)} --json & pid=$!; while ! grep -q kata-sysext /etc/containerd/config.toml; do sleep 0.05; done; kill -INT $pid; wait $pid`, { allowFailure: true, timeoutMs: 120_000 });
+    const ran = live.host.sh(
+      `node /mnt/program/kata-sysext.mjs install ${live.bundle(live.first)} --json & pid=$!; while ! grep -q kata-sysext /etc/containerd/config.toml; do sleep 0.05; done; kill -INT $pid; wait $pid`,
+      { allowFailure: true, timeoutMs: 120_000 },
+    );
 
     const { code, stdout } = await ran;
 
@@ -60,7 +66,14 @@ describe('a change outlives whoever asked for it', function () {
   }
 
   async function unitsActive(): Promise<boolean> {
-    const { stdout } = await live.host.run(['systemctl', 'list-units', '--plain', '--no-legend', '--state=active,activating,deactivating', 'kata-sysext-*']);
+    const { stdout } = await live.host.run([
+      'systemctl',
+      'list-units',
+      '--plain',
+      '--no-legend',
+      '--state=active,activating,deactivating',
+      'kata-sysext-*',
+    ]);
     return stdout.trim() !== '';
   }
 });
@@ -72,4 +85,3 @@ async function until(is: () => Promise<boolean>, what: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
-

@@ -11,7 +11,10 @@ describe('other people’s files on a live host', function () {
   let live: Live;
 
   before(async () => {
-    live = await liveHost({ suite: 'trixie', files: { [`/etc/kata-containers/${handler}.d/10-operator.toml`]: '[runtime]\nenable_debug = true\n' } });
+    live = await liveHost({
+      suite: 'trixie',
+      files: { [`/etc/kata-containers/${handler}.d/10-operator.toml`]: '[runtime]\nenable_debug = true\n' },
+    });
   });
   after(() => live?.host.stop());
 
@@ -19,7 +22,9 @@ describe('other people’s files on a live host', function () {
     const original = fingerprint(live.host.root, ['etc', 'usr', 'opt', 'var'], leftOut);
     await live.json(['install', live.bundle(live.first)]);
     const fragment = await live.host.run(['cat', `/etc/kata-sysext/current/config/${handler}/config.d/10-operator.toml`]);
-    await live.host.sh('echo mine > /etc/kata-sysext/note; echo mine > /var/lib/kata-sysext/note; sleep 1; printf "# edited in between\\n" >> /etc/containerd/config.toml');
+    await live.host.sh(
+      'echo mine > /etc/kata-sysext/note; echo mine > /var/lib/kata-sysext/note; sleep 1; printf "# edited in between\\n" >> /etc/containerd/config.toml',
+    );
 
     const refused = await live.json(['uninstall', '--purge'], 3);
     const done = await live.json(['uninstall', '--purge', '--allow', 'engine-pending-edits']);

@@ -18,10 +18,28 @@ interface Row {
 
 const rows: Row[] = [
   { title: 'does not start with the new file', script: `if ${ours}; then echo refusing >&2; exit 1; fi`, found: /containerd\.service/ },
-  { title: 'hangs while it starts', script: `if ${ours}; then exec sleep infinity; fi`, unit: 'TimeoutStartSec=4', found: /containerd\.service/ },
-  { title: 'comes back without its CRI plugin', script: `if ${ours}; then sed '1a disabled_plugins = ["io.containerd.grpc.v1.cri"]' /etc/containerd/config.toml > /run/no-cri.toml; exec /usr/bin/containerd -c /run/no-cri.toml; fi`, found: /unknown service|CRI/ },
-  { title: 'dies five seconds later', script: `if ${ours}; then (sleep 5; kill -9 $$) & fi`, found: /died|is failed|is inactive|activating/ },
-  { title: 'has used up its start limit', script: `if ${ours}; then exit 1; fi`, unit: 'Restart=no\n[Unit]\nStartLimitBurst=1\nStartLimitIntervalSec=600', found: /containerd\.service/ },
+  {
+    title: 'hangs while it starts',
+    script: `if ${ours}; then exec sleep infinity; fi`,
+    unit: 'TimeoutStartSec=4',
+    found: /containerd\.service/,
+  },
+  {
+    title: 'comes back without its CRI plugin',
+    script: `if ${ours}; then sed '1a disabled_plugins = ["io.containerd.grpc.v1.cri"]' /etc/containerd/config.toml > /run/no-cri.toml; exec /usr/bin/containerd -c /run/no-cri.toml; fi`,
+    found: /unknown service|CRI/,
+  },
+  {
+    title: 'dies five seconds later',
+    script: `if ${ours}; then (sleep 5; kill -9 $$) & fi`,
+    found: /died|is failed|is inactive|activating/,
+  },
+  {
+    title: 'has used up its start limit',
+    script: `if ${ours}; then exit 1; fi`,
+    unit: 'Restart=no\n[Unit]\nStartLimitBurst=1\nStartLimitIntervalSec=600',
+    found: /containerd\.service/,
+  },
 ];
 
 describe('a change that breaks the engine is put back', function () {

@@ -87,14 +87,19 @@ for (const suite of ['trixie', 'forky'] as Suite[]) {
       assert.ok(guest.console.includes(marker(live.first.version)), guest.console.slice(-500));
       assert.deepEqual(guest.foreign, []);
       assert.ok(guest.opened > 0);
-      for (const [key, path] of [...configuration.matchAll(/^(path|kernel|image|initrd|virtio_fs_daemon) = "(.+)"$/gm)].map((match) => [match[1], match[2]!] as const)) {
+      for (const [key, path] of [...configuration.matchAll(/^(path|kernel|image|initrd|virtio_fs_daemon) = "(.+)"$/gm)].map(
+        (match) => [match[1], match[2]!] as const,
+      )) {
         assert.ok(path.startsWith(`${tree}/`), `${key} = ${path}`);
         assert.equal((await live.host.run(['test', '-s', path], { allowFailure: true })).code, 0, `${key} = ${path} is there`);
       }
     });
 
     it('a second install of the same bundle writes nothing and restarts nothing', async () => {
-      const state = () => execFileSync('find', ['etc', 'var/lib/kata-sysext', '-not', '-name', 'lock', '-printf', '%p %i %T@ %C@\\n'], { cwd: live.host.root }).toString();
+      const state = () =>
+        execFileSync('find', ['etc', 'var/lib/kata-sysext', '-not', '-name', 'lock', '-printf', '%p %i %T@ %C@\\n'], {
+          cwd: live.host.root,
+        }).toString();
       const files = state();
 
       const change = await live.json(['install', live.bundle(live.first)]);

@@ -20,7 +20,12 @@ function failed(why) {
 
 function ask() {
   seen.calls += 1;
-  const call = connected().request({ ':method': 'POST', ':path': '/runtime.v1.RuntimeService/Version', 'content-type': 'application/grpc', te: 'trailers' });
+  const call = connected().request({
+    ':method': 'POST',
+    ':path': '/runtime.v1.RuntimeService/Version',
+    'content-type': 'application/grpc',
+    te: 'trailers',
+  });
   let status;
   const read = (headers) => {
     status = headers['grpc-status'] ?? status;

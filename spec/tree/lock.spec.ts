@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openView, takeLock } from '../../cli/host/index.ts';
 import { failAt, judged, type Scenario, scenarios } from '../support/crash.ts';
 import { put } from '../support/hostTrees.ts';
 import { loopMs, sample } from '../support/sample.ts';
-import { releases, story, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { releases, scratch, story, type TreeHost, treeHost } from '../support/treeHost.ts';
 
 describe('the lock', () => {
   let host: TreeHost;
@@ -77,6 +81,43 @@ describe('the lock', () => {
     const done = await host.json(['install', first]);
 
     assert.equal(done['changed'], true);
+  });
+
+  it('a link at the place of the lock is refused, and the file that it leads to keeps its bytes', async () => {
+    const outside = scratch('outside');
+    const victim = join(outside, 'victim');
+    writeFileSync(victim, 'not ours\n');
+    mkdirSync(host.path('var/lib/kata-sysext'));
+    symlinkSync(victim, host.path('var/lib/kata-sysext/lock'));
+
+    const refused = await host.json(['install', first], 3);
+    const kept = readFileSync(victim, 'utf8');
+
+    rmSync(outside, { recursive: true });
+    assert.deepEqual([refused['code'], kept], ['foreign-file', 'not ours\n']);
+  });
+
+  it('a pipe at the place of the lock is refused, not waited for', async () => {
+    mkdirSync(host.path('var/lib/kata-sysext'));
+    execFileSync('mkfifo', [host.path('var/lib/kata-sysext/lock')]);
+
+    const refused = await host.json(['install', first], 3);
+
+    assert.equal(refused['code'], 'foreign-file');
+  });
+
+  it('a signal ends the wait at once', async () => {
+    const view = openView(host.root, {});
+    const lock = await takeLock(view, '/run/a.lock', 'one', 0);
+    const stop = new AbortController();
+    const started = Date.now();
+    setTimeout(() => stop.abort(), 100);
+
+    const waiting = takeLock(view, '/run/a.lock', 'two', 30, stop.signal);
+
+    await assert.rejects(waiting, (error: { code?: string }) => error.code === 'interrupted');
+    assert.ok(Date.now() - started < 5000);
+    await lock.release();
   });
 
   it('kata-deploy holding its own lock is waited for by nobody: 3, and nothing is written', async () => {

@@ -44,6 +44,28 @@ describe('system calls', function () {
       });
     }
   }
+
+  // The end of an install: its undo cannot write either, or it is committed and only cleaning up. Both went wrong once.
+  it('install: the last renames on a file system that turns read-only, the last syncs failing', async () => {
+    const scenario = all.find((each) => each.name === 'install')!;
+    const host = scenario.base.copy();
+    const calls = await callsOf(host, scenario.args);
+    host.remove();
+    const last = (call: string) =>
+      calls
+        .filter((each) => each.call === call)
+        .sort((a, b) => b.nth - a.nth)
+        .slice(0, 6);
+    const chosen: Injection[] = [
+      ...last('rename').map((each) => ({ ...each, act: 'error=EROFS', onwards: true })),
+      ...last('fsync').map((each) => ({ ...each, act: 'error=EIO' })),
+    ];
+
+    const problems: string[] = [];
+    for (const injection of chosen) problems.push(...(await disturbed(scenario, injection, counts)));
+
+    assert.deepEqual(problems, []);
+  });
 });
 
 async function disturbed(scenario: Scenario, injection: Injection, counts: { cases: number; reached: number }): Promise<string[]> {

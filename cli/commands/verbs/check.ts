@@ -10,7 +10,9 @@ export async function run({ context, options }: Call): Promise<Reply> {
   const lines = [
     ...findingLines(seen.findings),
     `host:    ${host.os} (${host.kind}, ${host.architecture}${host.ostree ? ', ostree' : ''}), SELinux ${host.selinux}`,
-    seen.engine === undefined ? 'engine:  none' : `engine:  ${seen.engine.name} ${seen.engine.version ?? 'of unknown version'}, ${seen.engine.configPath}`,
+    seen.engine === undefined
+      ? 'engine:  none'
+      : `engine:  ${seen.engine.name} ${seen.engine.version ?? 'of unknown version'}, ${seen.engine.configPath}`,
     `backend: ${seen.backend}`,
     seen.ready ? '✓ ready. Next: kata-sysext install BUNDLE' : '✗ not ready: see above',
   ];

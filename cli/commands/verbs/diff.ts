@@ -16,5 +16,10 @@ export async function run({ context, words }: Call): Promise<Reply> {
 
 function number(word: string): number {
   if (/^[1-9]\d{0,8}$/.test(word)) return Number(word);
-  throw new KataError('usage', { subject: word, found: `“${word}” is no generation`, needed: 'numbers of generations', next: 'kata-sysext status' });
+  throw new KataError('usage', {
+    subject: word,
+    found: `“${word}” is no generation`,
+    needed: 'numbers of generations',
+    next: 'kata-sysext status',
+  });
 }

@@ -3,9 +3,16 @@ import type { Call, Reply } from '../types.ts';
 
 export async function run({ words }: Call): Promise<Reply> {
   const [code] = words;
-  if (code === undefined) return { kind: 'Codes', body: { codes }, text: Object.entries(codes).map(([name, row]) => `${name.padEnd(26)} ${row.explain}`) };
+  if (code === undefined)
+    return { kind: 'Codes', body: { codes }, text: Object.entries(codes).map(([name, row]) => `${name.padEnd(26)} ${row.explain}`) };
   const row = codes[code];
-  if (row === undefined) throw new KataError('unknown-code', { subject: code, found: `there is no code “${code}”`, needed: 'a code as an error names it', next: 'kata-sysext explain' });
+  if (row === undefined)
+    throw new KataError('unknown-code', {
+      subject: code,
+      found: `there is no code “${code}”`,
+      needed: 'a code as an error names it',
+      next: 'kata-sysext explain',
+    });
   const way = row.overridable ? `It can be overridden: --allow ${code}` : 'It cannot be overridden.';
   return { kind: 'Codes', body: { codes: { [code]: row } }, text: [`${code} (exit status ${row.exit})`, row.explain, way] };
 }

@@ -23,5 +23,10 @@ export async function run(call: Call): Promise<Reply> {
 function digest(value: string): Digest {
   const hex = /^(?:sha256:)?([0-9a-fA-F]{64})$/.exec(value)?.[1];
   if (hex !== undefined) return `sha256:${hex.toLowerCase()}`;
-  throw new KataError('usage', { subject: '--digest', found: `--digest ${value}`, needed: 'sha256: and 64 hexadecimal digits', next: 'sha256sum BUNDLE' });
+  throw new KataError('usage', {
+    subject: '--digest',
+    found: `--digest ${value}`,
+    needed: 'sha256: and 64 hexadecimal digits',
+    next: 'sha256sum BUNDLE',
+  });
 }

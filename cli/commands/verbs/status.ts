@@ -3,7 +3,8 @@ import type { Call, Reply } from '../types.ts';
 
 export async function run({ context, options }: Call): Promise<Reply> {
   const seen = await status(context.host);
-  if (!seen.installed && seen.generations.length === 0) return { kind: 'Status', body: seen, text: ['Kata is not installed by kata-sysext on this host. Next: kata-sysext check'] };
+  if (!seen.installed && seen.generations.length === 0)
+    return { kind: 'Status', body: seen, text: ['Kata is not installed by kata-sysext on this host. Next: kata-sysext check'] };
   const lines = seen.generations.map((each) => {
     const mark = each.active ? '●' : each.previous ? '◦' : ' ';
     const processes = each.processes === 0 ? '' : `, ${each.processes} running`;

@@ -24,7 +24,11 @@ export async function run(call: Call): Promise<Reply> {
   try {
     const steps = await round(call, folder);
     const last = keep ? `The tree stays: ${folder}/host` : 'The tree is removed again; --keep leaves it there.';
-    return { kind: 'Trial', body: { steps: steps.map(({ title }) => title), same: true, ...(keep ? { folder } : {}) }, text: [...steps.flatMap(({ title, text }) => ['', title, ...text.map((line) => `    ${line}`)]), '', last] };
+    return {
+      kind: 'Trial',
+      body: { steps: steps.map(({ title }) => title), same: true, ...(keep ? { folder } : {}) },
+      text: [...steps.flatMap(({ title, text }) => ['', title, ...text.map((line) => `    ${line}`)]), '', last],
+    };
   } finally {
     if (!keep) await fs.remove(folder);
   }
@@ -45,7 +49,9 @@ async function round({ context, io }: Call, folder: string): Promise<Shown[]> {
   const options: ChangeOptions = { dryRun: false, waitSeconds: 0, allow: [], engine: 'containerd@1.7' };
   const request = (version: string) => ({ ...options, sources: [release(version)], digests: [], handlers: [] });
   const before = await listing(host);
-  const shown: Shown[] = [{ title: `A throw-away host in Fedora CoreOS’s layout: ${before.length} paths, containerd 1.7 configured`, text: [] }];
+  const shown: Shown[] = [
+    { title: `A throw-away host in Fedora CoreOS’s layout: ${before.length} paths, containerd 1.7 configured`, text: [] },
+  ];
   const show = async (title: string, answer: Promise<Answer>) => shown.push({ title, text: reply(await answer).text });
   await show('$ kata-sysext install kata-static-4.0.0 --dry-run', install(own, { ...request('4.0.0'), dryRun: true }));
   await show('$ kata-sysext install kata-static-4.0.0', install(own, request('4.0.0')));
@@ -53,7 +59,10 @@ async function round({ context, io }: Call, folder: string): Promise<Shown[]> {
   await show('$ kata-sysext install kata-static-4.1.0   # again', install(own, request('4.1.0')));
   await show('$ kata-sysext rollback', rollback(own, options));
   const now = await status(host);
-  shown.push({ title: '$ kata-sysext status', text: now.generations.map((each) => `${each.active ? '●' : '◦'} ${each.number}  Kata ${each.release}  ${each.handlers.join(', ')}`) });
+  shown.push({
+    title: '$ kata-sysext status',
+    text: now.generations.map((each) => `${each.active ? '●' : '◦'} ${each.number}  Kata ${each.release}  ${each.handlers.join(', ')}`),
+  });
   const checked = await verify(host);
   shown.push({ title: '$ kata-sysext verify', text: [`${checked.filesChecked} files, ${checked.drift.length} differ`] });
   await show('$ kata-sysext uninstall --purge', uninstall(own, { ...options, purge: true }));
@@ -65,5 +74,9 @@ function compare(before: string[], after: string[]): string {
   const lost = before.filter((line) => !after.includes(line));
   const extra = after.filter((line) => !before.includes(line));
   if (lost.length + extra.length === 0) return `✓ the same, byte for byte: ${after.length} paths with their modes, owners and digests`;
-  throw new KataError('internal', { found: `the tree differs after uninstall: ${[...lost, ...extra].slice(0, 5).join('; ')}`, needed: 'the same tree', next: 'please report this' });
+  throw new KataError('internal', {
+    found: `the tree differs after uninstall: ${[...lost, ...extra].slice(0, 5).join('; ')}`,
+    needed: 'the same tree',
+    next: 'please report this',
+  });
 }

@@ -11,6 +11,12 @@ import { folderOf } from './loader.ts';
 
 const dumpTimeoutMs = 30_000;
 
+/**
+ * What equals the defaults is a comment in the output, the handlers as a whole: with the built-in crun alone nothing is said of it, and it
+ * would seem to come with our handler. So a handler of this name is added by a flag, in every dump, and taken out of it again.
+ */
+const shown = 'kata-sysext-shown';
+
 /** Stands in a handler's table of our dump where the daemon would drop the handler. */
 const ignored = 'ignored by CRI-O';
 
@@ -36,10 +42,12 @@ export async function dumpReal(host: HostView, instance: Instance): Promise<Toml
 export async function dumpOf(host: HostView, instance: Instance, main: HostPath | '', folder: HostPath): Promise<TomlTable> {
   const binary = binaryOf(instance);
   const args = ['--config', main, '--config-dir', folder, 'config'];
-  const result = await host.run(binary, args, { timeoutMs: dumpTimeoutMs, accept: [0, 1] });
+  const result = await host.run(binary, ['--runtimes', `${shown}:/dev/null:/run`, ...args], { timeoutMs: dumpTimeoutMs, accept: [0, 1] });
   if (result.code !== 0) throw refused(binary, main || folder, args, lastMessage(result.stderr));
   try {
-    return readDump(result.stdout);
+    const value = readDump(result.stdout);
+    delete tableAt(value, runtimesPath)[shown];
+    return value;
   } catch (cause) {
     // Its template writes names and texts as they are: a quote in one of them makes the whole output no TOML.
     throw refused(binary, main || folder, args, `its output cannot be read: ${(cause as Error).message.split('\n')[0]}`);

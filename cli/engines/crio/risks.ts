@@ -5,8 +5,9 @@ import { restartRisks } from '../restartRisks.ts';
 import type { Instance } from '../types.ts';
 
 /**
- * CRI-O's own unit has systemd's default, KillMode=control-group, and a restart harms no container all the same: every conmon gets a group
- * of its own (conmon_cgroup), and Kata's shim goes to its sandbox's or to kata_overhead. What is really in the unit's group decides.
+ * CRI-O's own unit has systemd's default, KillMode=control-group, and a restart spares OCI containers all the same: every conmon is moved to
+ * a scope of its own (1.36.3, cgmgr.MoveConmonToCgroup). A shim of type vm is not moved by CRI-O; where it lives is Kata's choice. So what is
+ * really in the unit's group decides.
  */
 export async function crioRisks(host: HostView, instance: Instance, state: UnitState): Promise<Finding[]> {
   const [risk] = restartRisks(state);

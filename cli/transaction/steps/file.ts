@@ -1,22 +1,23 @@
 import { digestOf, type Host, type HostView } from '../../host/index.ts';
 import type { FileStep, StepKind, UndoStore } from '../types.ts';
+import { noteParent, restoreParent } from './parent.ts';
 
 const created = { mode: 0o644 };
 
 export const file: StepKind<FileStep> = {
   prepare: async (host, step, store) => {
-    if (step.before === 'absent') return {};
+    const parent = await noteParent(host, step.path);
+    if (step.before === 'absent') return parent;
     const stat = await host.stat(step.path);
     await store.save('before', step.path);
-    return { modifiedMs: stat?.modifiedMs };
+    return { ...parent, modifiedMs: stat?.modifiedMs };
   },
   apply: async (host, step) => {
     if (step.after === 'absent') await host.unlink(step.path);
     else if (step.before === 'absent') {
       await host.writeFile(step.path, step.text ?? '', created, step.temporary);
       await host.relabel([step.path]);
-    }
-    else await host.replaceFile(step.path, step.text ?? '', step.temporary);
+    } else await host.replaceFile(step.path, step.text ?? '', step.temporary);
   },
   revert: async (host, step, undo, store) => {
     await host.unlink(step.temporary);
@@ -25,7 +26,9 @@ export const file: StepKind<FileStep> = {
     if (place === 'after') await putBefore(host, step, store);
     // A restored file must not look newer than the engine that loaded it, or the next change would see a pending edit.
     const now = await host.stat(step.path);
-    if (now !== undefined && typeof undo['modifiedMs'] === 'number' && now.modifiedMs > undo['modifiedMs']) await host.setModified(step.path, undo['modifiedMs']);
+    if (now !== undefined && typeof undo['modifiedMs'] === 'number' && now.modifiedMs > undo['modifiedMs'])
+      await host.setModified(step.path, undo['modifiedMs']);
+    await restoreParent(host, step.path, undo);
   },
   look,
 };
@@ -47,11 +50,10 @@ async function putBefore(host: Host, step: FileStep, store: UndoStore): Promise<
 async function takeOursOut(host: Host, step: FileStep): Promise<void> {
   const now = await host.readText(step.path);
   if (now === undefined) return;
-  let rest = now;
-  for (const text of step.ours) {
-    const at = rest.indexOf(text);
-    if (at >= 0 && rest.indexOf(text, at + 1) < 0) rest = rest.slice(0, at) + rest.slice(at + text.length);
-  }
+  // Loaded here: `status` reads the journal too and must not pay for a TOML parser.
+  const { withoutMark } = await import('../../engines/toml/index.ts');
+  // What cannot go without changing what the rest says stays; `undo.ts` reports it.
+  const rest = step.ours.reduce((text, ours) => withoutMark(text, ours, step.path) ?? text, now);
   if (rest !== now && step.foreign) await host.replaceFile(step.path, rest, step.temporary);
 }
 

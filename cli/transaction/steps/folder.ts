@@ -1,13 +1,15 @@
 import type { DropFolderStep, FolderStep, StepKind } from '../types.ts';
+import { noteParent, restoreParent } from './parent.ts';
 
 export const folder: StepKind<FolderStep> = {
-  prepare: async (host, step) => ({ existed: (await host.lstat(step.path)) !== undefined }),
+  prepare: async (host, step) => ({ existed: (await host.lstat(step.path)) !== undefined, ...(await noteParent(host, step.path)) }),
   apply: async (host, step) => {
     if ((await host.lstat(step.path)) === undefined) await host.mkdir(step.path, step.mode);
     await host.relabel([step.path]);
   },
   revert: async (host, step, undo) => {
     if (undo['existed'] !== true && (await host.readdir(step.path)).length === 0) await host.rmdir(step.path);
+    await restoreParent(host, step.path, undo);
   },
   look: async (host, step, undo) => {
     const there = (await host.lstat(step.path)) !== undefined;
@@ -18,7 +20,8 @@ export const folder: StepKind<FolderStep> = {
 export const dropFolder: StepKind<DropFolderStep> = {
   prepare: async (host, step) => {
     const stat = await host.lstat(step.path);
-    return stat === undefined ? { existed: false } : { existed: true, mode: stat.mode, empty: (await host.readdir(step.path)).length === 0 };
+    if (stat === undefined) return { existed: false };
+    return { existed: true, mode: stat.mode, empty: (await host.readdir(step.path)).length === 0, ...(await noteParent(host, step.path)) };
   },
   apply: async (host, step) => {
     if ((await host.lstat(step.path))?.kind === 'directory' && (await host.readdir(step.path)).length === 0) await host.rmdir(step.path);
@@ -28,6 +31,7 @@ export const dropFolder: StepKind<DropFolderStep> = {
       await host.mkdir(step.path, Number(undo['mode']));
       await host.relabel([step.path]);
     }
+    await restoreParent(host, step.path, undo);
   },
   look: async (host, step, undo) => {
     const there = (await host.lstat(step.path)) !== undefined;

@@ -30,6 +30,7 @@ export function initrdTomls(): Tomls {
 }
 
 function withInitrd(files: Record<string, Buffer>): Record<string, Buffer> {
-  const named = (bytes: Buffer) => bytes.toString().replace(/^image = ".*"$/m, 'initrd = "/opt/kata/share/kata-containers/kata-containers-initrd.img"');
+  const named = (bytes: Buffer) =>
+    bytes.toString().replace(/^image = ".*"$/m, 'initrd = "/opt/kata/share/kata-containers/kata-containers-initrd.img"');
   return Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, Buffer.from(named(bytes))]));
 }
