@@ -4,8 +4,15 @@ import { main } from './commands/run.ts';
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-// From a checkout npm changes the folder; INIT_CWD is where the user stood.
-const cwd = process.env['INIT_CWD'] ?? process.cwd();
+// From a checkout npm changes the folder, and a unit of ours starts in /: INIT_CWD is where the user stood. Elsewhere it is anybody's.
+const fromSources = process.env['npm_lifecycle_event'] !== undefined && process.argv[1]?.endsWith('/cli/main.ts') === true;
+const moved = fromSources || process.env['KATA_SYSEXT_UNIT'] !== undefined;
+const cwd = (moved ? process.env['INIT_CWD'] : undefined) ?? process.cwd();
+
+// The reader of our output may go away (a closed pipe, a lost terminal): that must not end a change in the middle.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
+const faults = ['uncaughtException', 'unhandledRejection'] as const;
 
 const ended = main(process.argv.slice(2), {
   stdout: process.stdout,
@@ -20,6 +27,17 @@ const ended = main(process.argv.slice(2), {
     });
     return () => {
       for (const stop of listeners) stop();
+    };
+  },
+  onFault: (callback) => {
+    const listener = (error: unknown) => {
+      // For the case that whatever we wait for never comes.
+      process.exitCode = 1;
+      callback(error);
+    };
+    for (const name of faults) process.on(name, listener);
+    return () => {
+      for (const name of faults) process.off(name, listener);
     };
   },
 });

@@ -1,5 +1,5 @@
 import { type Engine, engineNamed, engines, type Instance, restartRisks } from '../engines/index.ts';
-import { type Finding, KataError } from '../errors/index.ts';
+import { codeRow, type Finding, KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 
 export interface Found {
@@ -65,7 +65,7 @@ export async function restartFindings(host: HostView, { engine, instance }: Foun
 export function refuse(findings: Finding[], allow: string[]): Finding[] {
   return findings.map((finding) => {
     if (finding.level !== 'blocker') return finding;
-    if (allow.includes(finding.code)) return { ...finding, level: 'warning' };
+    if (allow.includes(finding.code) && codeRow(finding.code).overridable) return { ...finding, level: 'warning' };
     throw KataError.of(finding);
   });
 }

@@ -76,7 +76,7 @@ async function repeat(common: Common & { from: Generation }): Promise<Answer> {
   const records = [
     {
       number: to.number,
-      state: 'active' as const,
+      state: context.host.live ? ('active' as const) : ('staged' as const),
       ...(planned.wiring.wiring === undefined ? {} : { wiring: planned.wiring.wiring }),
       edited: planned.edited,
     },
@@ -195,12 +195,24 @@ async function sameAs(host: HostView, from: Generation, request: InstallRequest)
   if (from.manifest.sources.length !== request.sources.length) return false;
   for (const [index, source] of from.manifest.sources.entries()) {
     // A digest that the user names is checked when the bytes are read; here it only says which release is meant.
-    const digest: Digest = request.digests[index] ?? (await digestOfSource(request.sources[index]!));
+    const path = request.sources[index]!;
+    if ((await stat(path).catch(() => undefined)) === undefined) throw missing(path);
+    const digest: Digest = request.digests[index] ?? (await digestOfSource(path));
     if (digest !== source.digest) return false;
   }
   const payload = await readPayload(host, from.manifest.payload);
   const named = request.sources.every((_, index) => request.digests[index] !== undefined);
   return payload !== undefined && isIntact(host, payload, named ? 'shape' : 'bytes');
+}
+
+/** A wrong path is a mistake even where nothing would be read from it. */
+function missing(path: string): KataError {
+  return new KataError('bundle-missing', {
+    subject: path,
+    found: `${path} is not there or cannot be read`,
+    needed: 'the bundle',
+    next: `look for it: ls -l ${posix.dirname(path)}`,
+  });
 }
 
 /** A handler never changes its shim family silently: Go and Rust read different configuration. */

@@ -1,15 +1,28 @@
 import type { ChangeOptions } from '../changes/types.ts';
+import { codes, KataError } from '../errors/index.ts';
 import type { Call } from './types.ts';
 
-/** The options that every changing verb has. */
+/** The options that every changing verb has. Throws `usage` for a code that nothing overrides. */
 export function changeOptionsOf({ options }: Call): ChangeOptions {
   const engine = text(options['engine']);
   return {
     dryRun: options['dry-run'] === true,
     waitSeconds: Number(options['wait'] ?? 0),
-    allow: list(options['allow']),
+    allow: allowed(list(options['allow'])),
     ...(engine === undefined ? {} : { engine }),
   };
+}
+
+function allowed(wishes: string[]): string[] {
+  const overridable = Object.keys(codes).filter((code) => codes[code]?.overridable);
+  const wrong = wishes.find((code) => !overridable.includes(code));
+  if (wrong === undefined) return wishes;
+  throw new KataError('usage', {
+    subject: '--allow',
+    found: `--allow ${wrong}: ${codes[wrong] === undefined ? 'there is no such code' : 'this code cannot be overridden'}`,
+    needed: `one of ${overridable.join(', ')}`,
+    next: 'kata-sysext explain',
+  });
 }
 
 export function text(value: unknown): string | undefined {

@@ -25,6 +25,7 @@ export async function main(argv: string[], io: Io): Promise<number> {
 async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' }>, argv: string[], io: Io): Promise<number> {
   const { resolve } = await import('node:path');
   const root = resolve(io.cwd, String(options['root'] ?? '/'));
+  if (root !== '/') await needFolder(root);
   const host = openHost(root, io.env);
   const progress = reporter(progressMode(options, io), io.stderr);
   const systemd = verb.changing && options['dry-run'] !== true && belongsInUnit(host, io) ? await host.systemd() : undefined;
@@ -35,20 +36,42 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
     signalled = number;
     stop.abort();
   });
+  // A fault of ours must not end a change in the middle: it is asked to undo itself.
+  let faults = 0;
+  const unfault = io.onFault((error) => {
+    faults += 1;
+    io.stderr.write(`a fault of the program: ${error instanceof Error ? error.stack : String(error)}\n`);
+    stop.abort();
+  });
   try {
     const { run } = await verb.load();
     const reply = await run({ words, options, io, context: { host, program: version, emit: progress.emit, signal: stop.signal } });
     progress.close();
     print(reply, options['json'] === true, io);
-    return reply.exitCode ?? 0;
+    return faults > 0 ? 1 : (reply.exitCode ?? 0);
   } catch (error) {
     progress.close();
-    const status = complain(error, options['json'] === true, io);
-    return signalled === 0 ? status : 128 + signalled;
+    return complain(error, options['json'] === true, io, signalled);
   } finally {
     unlisten();
-    (await host.systemd().catch(() => undefined))?.close();
+    unfault();
+    await host.close();
   }
+}
+
+async function needFolder(root: string): Promise<void> {
+  const { stat } = await import('node:fs/promises');
+  const there = await stat(root).catch((error: unknown) => {
+    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
+    throw error;
+  });
+  if (there?.isDirectory() === true) return;
+  throw new KataError('usage', {
+    subject: '--root',
+    found: `--root ${root}: there is no such folder`,
+    needed: 'the folder of a host tree',
+    next: `ls -ld ${root}`,
+  });
 }
 
 /** Live work is done by a unit of its own, unless this is that unit. Without root it is refused anyway. */
@@ -87,9 +110,11 @@ function print(reply: Reply, json: boolean, io: Io): void {
   else if (reply.text.length > 0) io.stdout.write(`${reply.text.join('\n')}\n`);
 }
 
-function complain(raw: unknown, json: boolean, io: Io): number {
+/** A change that a signal ended ends as that signal asks, unless something worse is to be told. */
+function complain(raw: unknown, json: boolean, io: Io, signalled = 0): number {
   const error = known(raw);
-  const { code, exitCode, complaint } = error;
+  const { code, complaint } = error;
+  const exitCode = signalled !== 0 && error.exitCode === 1 ? 128 + signalled : error.exitCode;
   if (json) {
     const { subject = '', found, needed, next, details = {} } = complaint;
     io.stdout.write(

@@ -7,6 +7,8 @@ export interface Io {
   cwd: string;
   /** Calls back with the signal's number; gives a function that stops listening. */
   onSignal(callback: (number: number) => void): () => void;
+  /** Calls back with an error that nobody caught, instead of ending the process; gives a function that stops listening. */
+  onFault(callback: (error: unknown) => void): () => void;
 }
 
 export type OptionValue = string | number | boolean | string[] | undefined;

@@ -15,6 +15,8 @@ export async function inhibitShutdown(why: string): Promise<() => void> {
   if (!there) return () => undefined;
   const child = spawn(program, ['--what=shutdown', '--who=kata-sysext', `--why=${why}`, '--mode=block', '/bin/cat'], {
     stdio: ['pipe', 'ignore', 'ignore'],
+    // Away from the terminal's ^C: while the change undoes itself the shutdown is still held back.
+    detached: true,
   });
   child.on('error', () => undefined);
   child.stdin.on('error', () => undefined);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, type Stats } from 'node:fs';
+import { createReadStream, type Stats, statSync } from 'node:fs';
 import { lstat, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { errnoOf } from '../errors/index.ts';
@@ -12,8 +12,9 @@ import type { Digest, HostView, Stat } from './types.ts';
 const absent = ['ENOENT', 'ENOTDIR'];
 
 /** The reading half of the port for the tree at `root` ('/' is the live host). */
-export function openView(root: string, env: Readonly<Record<string, string | undefined>>): HostView {
-  const live = root === '/';
+export function openView(given: string, env: Readonly<Record<string, string | undefined>>): HostView {
+  const live = isOwnRoot(given);
+  const root = live ? '/' : given;
   const locate = async (path: string) => posix.join(root, await resolveInside(root, path, false));
   const follow = async (path: string) => posix.join(root, await resolveInside(root, path, true));
   let bus: Promise<Systemd | undefined> | undefined;
@@ -43,7 +44,15 @@ export function openView(root: string, env: Readonly<Record<string, string | und
       bus ??= live ? connectSystemd(env) : Promise.resolve(undefined);
       return bus;
     },
+    close: async () => (await bus?.catch(() => undefined))?.close(),
   };
+}
+
+/** By inode: `--root /proc/1/root`, or a link to /, is the live host, and what runs there must be asked. */
+function isOwnRoot(root: string): boolean {
+  if (root === '/') return true;
+  const [there, own] = [statSync(root, { throwIfNoEntry: false }), statSync('/')];
+  return there !== undefined && there.ino === own.ino && there.dev === own.dev;
 }
 
 /** Digest of a real file on this machine, read in a stream. */

@@ -1,4 +1,4 @@
-import { access, readdir, readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { errnoOf } from '../errors/index.ts';
 import { findProgram, runProgram } from './programs.ts';
@@ -19,19 +19,18 @@ export async function relabel(host: HostView, paths: HostPath[]): Promise<boolea
   }
   const contexts = await offlineContexts(host);
   if (contexts === undefined) return false;
-  await runProgram('setfiles', ['-F', '-r', host.root, contexts, ...there], { accept: [0, 1] });
+  await runProgram('setfiles', ['-F', '-r', host.root, contexts.real, ...there], { accept: [0, 1] });
   return true;
 }
 
 /** The file contexts that an offline tree will boot with. */
-async function offlineContexts(host: HostView): Promise<string | undefined> {
+async function offlineContexts(host: HostView): Promise<{ real: string; policies: HostPath } | undefined> {
   const policy = /^SELINUXTYPE=(\S+)/m.exec((await host.readText('/etc/selinux/config')) ?? '')?.[1];
   if (policy === undefined || !/^[\w.-]+$/.test(policy)) return undefined;
-  const contexts = posix.join(await host.locate(`/etc/selinux/${policy}`), 'contexts/files/file_contexts');
-  return access(contexts).then(
-    () => contexts,
-    () => undefined,
-  );
+  const contexts = `/etc/selinux/${policy}/contexts/files/file_contexts`;
+  if ((await host.stat(contexts))?.kind !== 'file') return undefined;
+  // Every link followed inside the tree: setfiles itself would follow the last one out of it.
+  return { real: posix.join(host.root, await host.realpath(contexts)), policies: `/etc/selinux/${policy}/policy` };
 }
 
 const attribute = 'security.selinux';
@@ -68,12 +67,9 @@ export async function knowsType(host: HostView, type: string): Promise<boolean> 
   }
   const contexts = await offlineContexts(host);
   if (contexts === undefined) return false;
-  const policies = posix.join(posix.dirname(contexts), '../../policy');
-  const files = await readdir(policies).then(
-    (names) => names.map((name) => posix.join(policies, name)),
-    () => [contexts],
-  );
-  for (const file of files) if ((await readFile(file)).includes(type)) return true;
+  const names = await host.readdir(contexts.policies);
+  const files = names.length > 0 ? names.map((name) => `${contexts.policies}/${name}`) : [`/${posix.relative(host.root, contexts.real)}`];
+  for (const file of files) if ((await host.readFile(file)).includes(type)) return true;
   return false;
 }
 

@@ -68,6 +68,8 @@ export interface HostView {
   has(program: string): Promise<boolean>;
   /** systemd of the live host; undefined offline or where no bus answers. */
   systemd(): Promise<Systemd | undefined>;
+  /** Ends the connection to systemd, if one was made. */
+  close(): Promise<void>;
 }
 
 export interface FileMeta {

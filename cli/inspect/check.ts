@@ -1,10 +1,12 @@
-import { backendOf } from '../backends/index.ts';
+import { type Backend, backendOf } from '../backends/index.ts';
 import { findEngine, restartFindings } from '../changes/engine.ts';
 import { hostFindings } from '../changes/refusals.ts';
+import type { WantedHandler } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type HostFacts, readFacts } from '../facts/index.ts';
-import type { HostView } from '../host/index.ts';
-import { activeGeneration } from '../store/index.ts';
+import { type HostView, isLocked } from '../host/index.ts';
+import { activeGeneration, lockFile, stablePaths } from '../store/index.ts';
+import { readableEntries } from '../transaction/index.ts';
 
 export interface Check {
   ready: boolean;
@@ -15,6 +17,9 @@ export interface Check {
   findings: Finding[];
 }
 
+/** What `install` takes where nothing is installed and nobody names a handler (facts/kata.md §2). */
+const usual = { name: 'kata-qemu-runtime-rs', shim: 'runtime-rs/bin/containerd-shim-kata-v2' };
+
 const order = { blocker: 0, warning: 1, info: 2 };
 
 /** Whether this host can take an installation now, blockers first. Reads only. */
@@ -22,7 +27,8 @@ export async function check(host: HostView, wish: { backend?: string; engine?: s
   const facts = await readFacts(host);
   const backend = backendOf(wish.backend ?? 'auto');
   const findings = await hostFindings(host, facts, backend);
-  const engine = await engineOf(host, wish.engine, findings);
+  findings.push(...(await changeFindings(host)));
+  const engine = await engineOf(host, backend, wish.engine, findings);
   const sorted = findings.sort((a, b) => order[a.level] - order[b.level]);
   return {
     ready: !sorted.some((finding) => finding.level === 'blocker'),
@@ -33,13 +39,17 @@ export async function check(host: HostView, wish: { backend?: string; engine?: s
   };
 }
 
-async function engineOf(host: HostView, wish: string | undefined, findings: Finding[]): Promise<Check['engine']> {
+async function engineOf(host: HostView, backend: Backend, wish: string | undefined, findings: Finding[]): Promise<Check['engine']> {
   try {
-    const found = await findEngine(host, wish, (await activeGeneration(host))?.record.wiring?.engine);
+    const active = await activeGeneration(host);
+    const found = await findEngine(host, wish, active?.record.wiring?.engine);
     const { engine, instance } = found;
     findings.push(...(await restartFindings(host, found)));
-    // Planning without handlers reads the whole configuration as a change would, and says what it would refuse.
-    await engine.plan(host, instance, []);
+    // Planned as a change would be, so that what an install refuses is said here.
+    const wanted = (active?.manifest.handlers ?? [usual]).map(
+      (handler): WantedHandler => ({ name: handler.name, ...stablePaths(backend.base(), handler) }),
+    );
+    findings.push(...(await engine.plan(host, instance, wanted, active?.record.wiring)).findings);
     const state = host.live ? await engine.probe(host, instance, 10_000) : undefined;
     if (state !== undefined && !state.reachable) findings.push(unhealthy(engine.name, instance.socket, state.why));
     return {
@@ -54,6 +64,34 @@ async function engineOf(host: HostView, wish: string | undefined, findings: Find
     findings.push(error.finding());
     return undefined;
   }
+}
+
+/** Changes that run now or were interrupted: the next one would wait, or settle them first. */
+async function changeFindings(host: HostView): Promise<Finding[]> {
+  const found: Finding[] = [];
+  if (await isLocked(host, lockFile)) {
+    found.push({
+      code: 'lock-held',
+      level: 'blocker',
+      subject: lockFile,
+      found: 'another change is running',
+      needed: 'one change at a time',
+      next: 'wait for it: --wait SECONDS',
+    });
+    return found;
+  }
+  for (const id of await readableEntries(host)) {
+    const text = `change ${id} was interrupted; the next change settles it first`;
+    found.push({
+      code: 'journal-open',
+      level: 'warning',
+      subject: `change ${id}`,
+      found: text,
+      needed: 'a settled host',
+      next: 'kata-sysext recover',
+    });
+  }
+  return found;
 }
 
 function unhealthy(name: string, socket: string, why: string | undefined): Finding {

@@ -1,7 +1,7 @@
 import { runningPayloads } from '../changes/gc.ts';
 import type { HostView } from '../host/index.ts';
 import { activeNumber, type Generation, readGenerations } from '../store/index.ts';
-import { openEntries } from '../transaction/index.ts';
+import { readableEntries } from '../transaction/index.ts';
 
 export interface GenerationLine {
   number: number;
@@ -33,7 +33,7 @@ export async function status(host: HostView): Promise<Status> {
     readGenerations(host),
     activeNumber(host),
     runningPayloads(host),
-    openEntries(host),
+    readableEntries(host),
   ]);
   const now = all.find(({ manifest }) => manifest.number === active);
   const previous = now?.record.previous;

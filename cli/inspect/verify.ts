@@ -2,7 +2,7 @@ import { backendOf } from '../backends/index.ts';
 import type { TreeEntry } from '../bundle/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { digestOf, type HostView } from '../host/index.ts';
-import { activeGeneration, entryDrift, type Generation, generationFolder, readPayload } from '../store/index.ts';
+import { activeGeneration, entryDrift, type Generation, generationFolder, linksOf, readPayload } from '../store/index.ts';
 
 export interface Verification {
   generation: number;
@@ -64,6 +64,9 @@ async function configurationDrift(host: HostView, { manifest }: Generation): Pro
     const text = await host.readText(path);
     if (text === undefined) found.push(gone(path, 'it is not there'));
     else if (digestOf(text) !== handler.configurationDigest) found.push(gone(path, 'its bytes differ'));
+  }
+  for (const [path, target] of linksOf(manifest)) {
+    if ((await host.readlink(path)) !== target) found.push(gone(path, `it does not lead to ${target}`));
   }
   return found;
 }

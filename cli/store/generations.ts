@@ -1,6 +1,6 @@
 import { KataError } from '../errors/index.ts';
 import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
-import { readJson, writeJson } from './json.ts';
+import { readable, readJson, writeJson } from './json.ts';
 import { generationFolder, generationsFolder, payloadManifest, pointer, sequenceFile } from './paths.ts';
 import { type Generation, type GenerationManifest, type GenerationRecord, type PayloadManifest, schema } from './types.ts';
 
@@ -62,7 +62,7 @@ export async function lastNumber(host: HostView): Promise<number> {
 }
 
 export async function writeRecord(host: Host, number: number, record: Omit<GenerationRecord, 'schema'>): Promise<void> {
-  await writeJson(host, `${generationFolder(number)}/record.json`, { schema, ...record });
+  await writeJson(host, `${generationFolder(number)}/record.json`, { schema, ...record }, readable);
 }
 
 /** The paths that the engine is told, stable over generations (promise 4). */

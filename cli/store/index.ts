@@ -14,7 +14,7 @@ export {
 } from './generations.ts';
 export { type HistoryEntry, nextId, readHistory, writeHistory } from './history.ts';
 export { readJson, wayBack, writeJson } from './json.ts';
-export { drawGeneration, type GenerationRequest, makeGeneration } from './make.ts';
+export { drawGeneration, type GenerationRequest, linksOf, makeGeneration } from './make.ts';
 export * from './paths.ts';
 export { type PayloadRequest, type Staged, stagePayload } from './payload.ts';
 export { dropGeneration, dropHistory, dropPayload, filesBelow, strangers, sweep, tidy } from './tidy.ts';

@@ -41,7 +41,10 @@ function adviceFor(path: HostPath): string {
   return `look at it; if it cannot be mended, move it away (mv ${path} /root/) and run: kata-sysext recover`;
 }
 
-/** Writes one of our JSON files durably. */
-export async function writeJson(host: Host, path: HostPath, value: { schema: number }): Promise<void> {
-  await host.writeFile(path, `${JSON.stringify(value, null, 1)}\n`, { mode: 0o600 });
+/** What every user may read: `status` needs no root. Nothing in these files is secret. */
+export const readable = 0o644;
+
+/** Writes one of our JSON files durably; others than root cannot read it unless `mode` says so. */
+export async function writeJson(host: Host, path: HostPath, value: { schema: number }, mode = 0o600): Promise<void> {
+  await host.writeFile(path, `${JSON.stringify(value, null, 1)}\n`, { mode });
 }

@@ -9,7 +9,8 @@ import type { PayloadManifest } from './types.ts';
  * gets the fallback of overlays/labels.json, after the policy was asked whether it has that type. Nothing happens without SELinux.
  */
 export async function labelPayload(host: Host, manifest: PayloadManifest): Promise<void> {
-  if (!(await host.relabel([manifest.root]))) return;
+  // Only this payload: another one's files may be open in pods, and folders above it were labelled when they were made.
+  if (!(await host.relabel([manifest.folder]))) return;
   const state = await selinuxState(host);
   const family = familyOfPolicy(state.known ? (state.value.policy ?? '') : '');
   const wrong = new Map<string, string>();

@@ -1,8 +1,7 @@
-import { symlink } from 'node:fs/promises';
 import { digestOf, type Host, type HostPath } from '../host/index.ts';
 import { renderConfiguration } from '../layout/index.ts';
 import { takeNumber, writeRecord } from './generations.ts';
-import { writeJson } from './json.ts';
+import { readable, writeJson } from './json.ts';
 import { fragmentsFolder, generationFolder, generationsFolder } from './paths.ts';
 import { type GenerationHandler, type GenerationManifest, type PayloadManifest, schema } from './types.ts';
 
@@ -58,6 +57,17 @@ export async function drawGeneration(
   return { manifest, configurations };
 }
 
+/** The links of a generation and where they lead. */
+export function linksOf(manifest: GenerationManifest): [path: HostPath, target: string][] {
+  const folder = generationFolder(manifest.number);
+  // Beside the configuration both runtimes look for config.d; it may dangle, and the fragments in it are the administrator's.
+  const fragments = manifest.handlers.map(({ name }): [string, string] => [
+    `${folder}/config/${name}/config.d`,
+    `${fragmentsFolder}/${name}.d`,
+  ]);
+  return [...fragments, [`${folder}/payload`, manifest.payloadFolder]];
+}
+
 /** Writes a drawn generation in state 'preparing': until a change commits it, tidy would remove it. */
 export async function makeGeneration(host: Host, manifest: GenerationManifest, configurations: Map<string, string>): Promise<void> {
   const number = await takeNumber(host);
@@ -71,11 +81,9 @@ export async function makeGeneration(host: Host, manifest: GenerationManifest, c
   for (const [name, text] of configurations) {
     await host.mkdir(`${folder}/config/${name}`, 0o755);
     await host.writeFile(`${folder}/config/${name}/configuration.toml`, text, { mode: 0o644 });
-    // Beside the configuration both runtimes look for config.d; it may dangle, and the fragments in it are the administrator's.
-    await symlink(`${fragmentsFolder}/${name}.d`, await host.locate(`${folder}/config/${name}/config.d`));
   }
-  await symlink(manifest.payloadFolder, await host.locate(`${folder}/payload`));
-  await writeJson(host, `${folder}/manifest.json`, manifest);
+  for (const [path, target] of linksOf(manifest)) await host.symlink(path, target);
+  await writeJson(host, `${folder}/manifest.json`, manifest, readable);
   await writeRecord(host, number, { state: 'preparing' });
   await host.relabel([generationsFolder]);
   await host.failpoint('store/generation/after');

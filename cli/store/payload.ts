@@ -9,7 +9,7 @@ import type { Emit } from '../report/events.ts';
 import { isIntact } from './drift.ts';
 import { ensureFolder, ensureStore } from './folders.ts';
 import { readPayload } from './generations.ts';
-import { writeJson } from './json.ts';
+import { readable, writeJson } from './json.ts';
 import { labelPayload } from './labels.ts';
 import { damagedPayload, payloadFolder, payloadManifest, stagingFolder } from './paths.ts';
 import { type PayloadManifest, schema } from './types.ts';
@@ -125,7 +125,7 @@ async function seal(host: Host, manifest: PayloadManifest, tree: HostPath, disca
   if (!known) {
     await host.failpoint('store/seal/before');
     // The manifest first: a tree without one is never ours.
-    await writeJson(host, payloadManifest(manifest.digest), manifest);
+    await writeJson(host, payloadManifest(manifest.digest), manifest, readable);
     await host.failpoint('store/seal/between');
     // A damaged payload of the same digest steps aside and stays until the new one is in its place: pods run from it.
     const aside = damagedPayload(manifest.folder);

@@ -1,4 +1,4 @@
-export { openEntries, readIntent } from './journal.ts';
+export { openEntries, readableEntries, readIntent } from './journal.ts';
 export { type Recovered, recover } from './recover.ts';
 export { type Gate, runTransaction } from './run.ts';
 export { describe } from './steps/index.ts';

@@ -1,4 +1,4 @@
-import { KataError } from '../errors/index.ts';
+import { errnoOf, KataError } from '../errors/index.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
 import { journalFolder, readJson, schema, wayBack, writeJson } from '../store/index.ts';
 import type { Intent, Undo, UndoStore } from './types.ts';
@@ -20,6 +20,14 @@ export async function openEntries(host: HostView): Promise<number[]> {
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .sort((a, b) => a - b);
+}
+
+/** The same for verbs that only read: who may not look into the journal sees no open change. */
+export async function readableEntries(host: HostView): Promise<number[]> {
+  return openEntries(host).catch((error: unknown) => {
+    if (errnoOf(error) === 'EACCES') return [];
+    throw error;
+  });
 }
 
 export async function begin(host: Host, intent: Intent): Promise<void> {

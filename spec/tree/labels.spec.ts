@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FIRST, SECOND, tinyRelease } from '../lab/release/index.ts';
@@ -80,6 +80,33 @@ describe('labels of an offline Fedora tree', function () {
     writeFileSync(strict, readFileSync(strict, 'utf8').replaceAll('bin_t', 'bin_x').replaceAll('usr_t', 'usr_x'));
     const refused = await json(['install', v1, '--root', root, '--engine', engine], 3);
     assert.equal(refused['code'], 'host-selinux-type');
+  });
+
+  it('file contexts that are a link are followed inside the tree only, and another payload’s labels stay as they are', async () => {
+    const files = join(root, 'etc/selinux/targeted/contexts/files');
+    const kept = join(root, 'etc/selinux/kept_contexts');
+    copyFileSync(join(policy, 'file_contexts'), kept);
+    const [v1, v2] = [await tinyRelease(folder, { version: FIRST }), await tinyRelease(folder, { version: SECOND })];
+    rmSync(join(files, 'file_contexts'));
+    symlinkSync('/etc/selinux/kept_contexts', join(files, 'file_contexts'));
+    await json(['install', v1, '--root', root, '--engine', engine]);
+    const [shim] = execFileSync('find', [root, '-name', 'containerd-shim-kata-v2', '-type', 'f'], { encoding: 'utf8' }).split('\n');
+    execFileSync('setfattr', ['-n', 'security.selinux', '-v', 'system_u:object_r:tmp_t:s0', shim!]);
+
+    await json(['install', v2, '--root', root, '--engine', engine]);
+
+    const labels = execFileSync('getfattr', ['--absolute-names', '--only-values', '-n', 'security.selinux', shim!], { encoding: 'utf8' });
+    const all = execFileSync(
+      'find',
+      [join(root, 'var/usrlocal/libexec/kata-sysext/tree'), '-name', 'containerd-shim-kata-v2', '-type', 'f'],
+      { encoding: 'utf8' },
+    );
+    const other = all.split('\n').find((path) => path !== '' && path !== shim)!;
+    assert.match(labels, /:tmp_t:/);
+    assert.match(
+      execFileSync('getfattr', ['--absolute-names', '--only-values', '-n', 'security.selinux', other], { encoding: 'utf8' }),
+      /:bin_t:/,
+    );
   });
 
   function contexts(): string {

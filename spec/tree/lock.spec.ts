@@ -97,6 +97,19 @@ describe('the lock', () => {
     assert.deepEqual([refused['code'], kept], ['foreign-file', 'not ours\n']);
   });
 
+  it('check says who is in the way: a held lock blocks, an interrupted change only warns', async () => {
+    const holder = await host.paused(['install', first], 'step/file/journalled=pause');
+
+    const busy = await host.json(['check'], 3);
+    await holder.kill();
+    const open = await host.json(['check']);
+
+    const said = (check: Record<string, unknown>) =>
+      (check['findings'] as { code: string; level: string }[]).map(({ code, level }) => `${level} ${code}`);
+    assert.ok(said(busy).includes('blocker lock-held'), said(busy).join());
+    assert.ok(said(open).includes('warning journal-open'), said(open).join());
+  });
+
   it('a pipe at the place of the lock is refused, not waited for', async () => {
     mkdirSync(host.path('var/lib/kata-sysext'));
     execFileSync('mkfifo', [host.path('var/lib/kata-sysext/lock')]);

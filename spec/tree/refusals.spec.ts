@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -106,6 +107,9 @@ describe('refusals', () => {
       ['install', 'x', '--digest', 'md5:1'],
       ['install', 'x', '--backend', 'magic'],
       ['install', 'x', '--engine', 'cri-x'],
+      ['install', 'x', '--allow', 'no-such-code'],
+      ['install', 'x', '--allow', 'engine-unhealthy'],
+      ['install', 'x', '--digest', `sha256:${'0'.repeat(64)}`, '--digest', `sha256:${'1'.repeat(64)}`],
       ['diff', 'a'],
       ['history', '7'],
       ['explain', 'no-such-code'],
@@ -123,6 +127,22 @@ describe('refusals', () => {
         assert.deepEqual(host.fingerprint(), before);
       });
     }
+
+    it('a --root that is not there, or is no folder', async () => {
+      for (const root of [join(folder, 'missing'), first]) {
+        const { status, stdout } = await run(['install', first, '--root', root, '--json']);
+
+        const error = JSON.parse(stdout) as Record<string, unknown>;
+        assert.deepEqual([status, error['code'], error['subject']], [2, 'usage', '--root'], root);
+      }
+      assert.ok(!existsSync(join(folder, 'missing')));
+    });
+
+    it('--allow names what can be overridden', async () => {
+      const error = await host.json(['install', first, '--allow', 'engine-unhealthy'], 2);
+
+      assert.match(String(error['needed']), /engine-pending-edits, engine-restart-kills/);
+    });
 
     it('rollback to a generation that never was', async () => {
       await host.json(['install', first]);
@@ -157,6 +177,12 @@ describe('refusals', () => {
         '\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata-qemu-runtime-rs]\n  runtime_type = "io.containerd.other.v2"\n',
       );
       await refused(['install', first], 3, 'engine-foreign-handler');
+      const checked = await host.json(['check'], 3);
+      assert.ok(
+        (checked['findings'] as { code: string; level: string }[]).some(
+          ({ code, level }) => code === 'engine-foreign-handler' && level === 'blocker',
+        ),
+      );
     });
 
     it('an engine configuration that does not load', async () => {
@@ -205,6 +231,36 @@ describe('refusals', () => {
     const error = JSON.parse(refusal.stdout) as Record<string, unknown>;
     checkJson(error);
     assert.deepEqual([refusal.status, error['code'], explained.status], [77, 'needs-root', 0]);
+  });
+
+  it('who is not root sees the status of an installed tree', async () => {
+    await host.json(['install', first]);
+    const copy = mkdtempSync('/tmp/kata-sysext-program-');
+    cpSync(dirname(program()), join(copy, 'program'), { recursive: true });
+    spawnSync('cp', ['-a', host.root, join(copy, 'host')]);
+    spawnSync('chmod', ['a+rx', copy, join(copy, 'host')]);
+    spawnSync('chmod', ['-R', 'a+rX', join(copy, 'program')]);
+
+    const seen = spawnSync(
+      'setpriv',
+      [
+        '--reuid=65534',
+        '--regid=65534',
+        '--clear-groups',
+        process.execPath,
+        join(copy, 'program/kata-sysext.mjs'),
+        'status',
+        '--json',
+        '--root',
+        join(copy, 'host'),
+      ],
+      { encoding: 'utf8', cwd: '/' },
+    );
+
+    rmSync(copy, { recursive: true });
+    const status = JSON.parse(seen.stdout) as Record<string, unknown>;
+    checkJson(status);
+    assert.deepEqual([seen.status, status['active'], status['openChanges']], [0, 1, []]);
   });
 
   describe('a journal that is not ours to act on', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tinyRelease } from '../lab/release/index.ts';
 import { treeNames } from '../support/hostTrees.ts';
@@ -48,6 +48,50 @@ describe('a repeated install', () => {
       own.remove();
     });
   }
+
+  it('with the digest named still needs the bundle to be there', async () => {
+    const { first } = await releases();
+    await host.json(['install', first]);
+
+    const refused = await host.json(['install', join(folder, 'missing.tar.zst'), '--digest', digestOf(first)], 4);
+
+    assert.equal(refused['code'], 'bundle-missing');
+  });
+
+  it('that wires anew offline is staged, as nothing has proven it', async () => {
+    const { first } = await releases();
+    const config = host.path('etc/containerd/config.toml');
+    const bare = readFileSync(config);
+    await host.json(['install', first]);
+    writeFileSync(config, bare);
+
+    const again = await host.json(['install', first]);
+
+    const record = JSON.parse(readFileSync(host.path('var/lib/kata-sysext/generations/1/record.json'), 'utf8')) as { state: string };
+    assert.deepEqual([again['changed'], record.state], [true, 'staged']);
+  });
+
+  it('verify tells of links of the generation that lead elsewhere', async () => {
+    const { first } = await releases();
+    await host.json(['install', first]);
+    for (const link of ['payload', 'config/kata-qemu-runtime-rs/config.d']) {
+      const path = host.path(`var/lib/kata-sysext/generations/1/${link}`);
+      const target = readlinkSync(path);
+      rmSync(path);
+      symlinkSync('/elsewhere', path);
+
+      const verified = await host.json(['verify'], 1);
+      rmSync(path);
+      symlinkSync(target, path);
+
+      const drift = verified['drift'] as { subject: string }[];
+      assert.ok(
+        drift.some(({ subject }) => subject.endsWith(`generations/1/${link}`)),
+        link,
+      );
+    }
+    assert.deepEqual((await host.json(['verify']))['drift'], []);
+  });
 
   it('of the same bundle mends a payload whose bytes were damaged', async () => {
     const { first } = await releases();

@@ -9,11 +9,20 @@ import type { Call, Reply } from '../types.ts';
 export async function run(call: Call): Promise<Reply> {
   const { words, options, io, context } = call;
   const backend = text(options['backend']);
+  const digests = list(options['digest']).map(digest);
+  if (digests.length > words.length) {
+    throw new KataError('usage', {
+      subject: '--digest',
+      found: `${digests.length} digests for ${words.length} bundles`,
+      needed: 'at most one for each BUNDLE, in order',
+      next: 'kata-sysext install --help',
+    });
+  }
   return reply(
     await install(context, {
       ...changeOptionsOf(call),
       sources: words.map((word) => resolve(io.cwd, word)),
-      digests: list(options['digest']).map(digest),
+      digests,
       handlers: list(options['handler']),
       ...(backend === undefined ? {} : { backend }),
     }),
