@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { HostView } from '../host/index.ts';
-import { activeGeneration, type Generation, nextId, readGenerations, readPayload } from '../store/index.ts';
+import { activeGeneration, type Generation, nextId, pointedElsewhere, readGenerations, readPayload } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt } from './carryOut.ts';
 import { underLock } from './session.ts';
@@ -48,7 +48,11 @@ async function staying(host: HostView, all: Generation[], keep: number): Promise
   const used = all
     .filter(({ record, manifest }) => record.pinned === true || running.has(manifest.payloadFolder))
     .map(({ manifest }) => manifest.number);
-  return new Set([active?.manifest.number, active?.record.previous, ...newest, ...used].filter((number) => number !== undefined));
+  return new Set(
+    [...(await pointedElsewhere(host)), active?.manifest.number, active?.record.previous, ...newest, ...used].filter(
+      (number) => number !== undefined,
+    ),
+  );
 }
 
 /** Payload folders that programs are running from, with how many processes. */

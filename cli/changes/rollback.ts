@@ -1,5 +1,5 @@
 import { KataError } from '../errors/index.ts';
-import { activeGeneration, findGeneration, type Generation, nextId, readGeneration, readPayload } from '../store/index.ts';
+import { activeGeneration, findGeneration, type Generation, isIntact, nextId, readGeneration, readPayload } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt, rehearse } from './carryOut.ts';
 import { command } from './command.ts';
@@ -60,10 +60,10 @@ async function rollbackLocked(context: Context, request: RollbackRequest): Promi
 async function targetOf({ host }: Context, from: Generation | undefined, wish: number | undefined): Promise<Generation> {
   const target = wish === undefined ? await before(host, from) : await readGeneration(host, wish);
   const payload = await readPayload(host, target.manifest.payload);
-  if (payload !== undefined && (await host.stat(payload.folder))?.kind === 'directory') return target;
+  if (payload !== undefined && (await isIntact(host, payload, 'shape'))) return target;
   throw new KataError('payload-damaged', {
     subject: `generation ${target.manifest.number}`,
-    found: `its payload ${target.manifest.payloadFolder} is not there`,
+    found: `its payload ${target.manifest.payloadFolder} is not there, or files of it are missing or changed`,
     needed: 'the files of the generation',
     next: `install that release again: kata-sysext install ${target.manifest.sources.map((source) => source.name).join(' ')}`,
   });

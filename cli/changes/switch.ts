@@ -1,10 +1,10 @@
-import { posix } from 'node:path';
+import { dirname, posix } from 'node:path';
 import { type Backend, backendOf } from '../backends/index.ts';
 import type { WantedHandler, WiringPlan } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type Baseline, takeBaseline } from '../gate/index.ts';
 import { type Digest, digestOf, type HostView } from '../host/index.ts';
-import { type GenerationManifest, type GenerationRecord, stablePaths } from '../store/index.ts';
+import { etcFolder, type GenerationManifest, type GenerationRecord, stablePaths } from '../store/index.ts';
 import { dependentsOf, describe, type FileStep, type RestartStep, restartDeadlineMs, type Step } from '../transaction/index.ts';
 import { type Found, refuse, restartFindings } from './engine.ts';
 import { refuseInUse } from './inUse.ts';
@@ -44,11 +44,17 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const findings = refuse([...wiring.findings, ...(restarts.length > 0 ? await restartFindings(host, found) : [])], options.allow);
   const placed = await backend.plan(host, from?.manifest, to);
   const folders: Step[] = wiring.makeFolders.map(({ path, mode }) => ({ kind: 'folder', path, mode }));
+  // On the way out our own folder may have been removed by somebody; temporary files still need it for a moment.
+  const lost = to === undefined && files.some((step) => dirname(step.temporary) === etcFolder) && (await host.lstat(etcFolder)) === undefined;
   const dropped: Step[] = wiring.dropFolders.map((path) => ({ kind: 'drop-folder', path }));
-  const wire: Step[] = [...folders, ...files, ...dropped, ...restarts];
+  const open: Step[] = lost ? [{ kind: 'folder', path: etcFolder, mode: 0o755 }] : [];
+  const close: Step[] = lost ? [{ kind: 'drop-folder', path: etcFolder }] : [];
+  const wire: Step[] = [...open, ...folders, ...files, ...close, ...dropped, ...restarts];
   // Wiring last on the way in and first on the way out: the engine never names files that are not there.
   const steps = to === undefined ? [...wire, ...placed] : [...placed, ...wire];
-  const baseline = host.live && steps.length > 0 ? await takeBaseline(host, found.engine, found.instance) : undefined;
+  // Without Kata nothing is left that an engine which does not run would have to prove.
+  const provable = to !== undefined || found.instance.process !== undefined;
+  const baseline = host.live && steps.length > 0 && provable ? await takeBaseline(host, found.engine, found.instance) : undefined;
   const before = (from?.record.wiring?.handlers ?? []).map((handler) => handler.name);
   if (baseline !== undefined)
     refuseInUse(

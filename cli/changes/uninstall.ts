@@ -1,12 +1,14 @@
-import type { Finding } from '../errors/index.ts';
+import { type Finding, KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 import {
   activeGeneration,
   etcFolder,
   filesBelow,
   fragmentsFolder,
+  type Generation,
   historyFolder,
   nextId,
+  pointedElsewhere,
   readGenerations,
   strangers,
 } from '../store/index.ts';
@@ -14,6 +16,7 @@ import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt, rehearse } from './carryOut.ts';
 import { command } from './command.ts';
 import { findEngine } from './engine.ts';
+import { runningPayloads } from './gc.ts';
 import { underLock } from './session.ts';
 import { planSwitch } from './switch.ts';
 import type { Answer, ChangeOptions, ChangeResult, Context } from './types.ts';
@@ -31,24 +34,29 @@ export function uninstall(context: Context, request: UninstallRequest): Promise<
 async function uninstallLocked(context: Context, request: UninstallRequest): Promise<Answer> {
   const { host } = context;
   const started = host.now();
-  const from = await activeGeneration(host);
   const all = await readGenerations(host);
+  const from = (await activeGeneration(host)) ?? (await stillWired(host, all));
+  const elsewhere = await pointedElsewhere(host);
+  const go = all.filter((generation) => !elsewhere.has(generation.manifest.number));
+  const kept = all.filter((generation) => elsewhere.has(generation.manifest.number)).map((generation) => generation.manifest.payload);
   const id = await nextId(host, await openEntries(host));
   const afterwards = {
     records: [],
-    dropGenerations: all.map((generation) => generation.manifest.number),
-    dropPayloads: [...new Set(all.map((generation) => generation.manifest.payload))],
-    purge: request.purge,
+    dropGenerations: go.map((generation) => generation.manifest.number),
+    dropPayloads: [...new Set(go.map((generation) => generation.manifest.payload))].filter((digest) => !kept.includes(digest)),
+    // What another deployment of this host points at stays, and so does the story of how it came there.
+    purge: request.purge && kept.length === 0,
   };
   const base = { id, verb: 'uninstall', made: false, started, afterwards };
   if (from === undefined) {
-    const leftovers = all.length > 0 || (request.purge && (await host.readdir(historyFolder)).length > 0);
+    const leftovers = go.length > 0 || (request.purge && (await host.readdir(historyFolder)).length > 0);
     const outcome = leftovers && !request.dryRun ? await carryOut(context, base) : undefined;
     return { kind: 'Change', change: await withStrangers(host, receipt(context, base, outcome)) };
   }
   const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
   const names = from.manifest.handlers.map((handler) => handler.name);
   const planned = await planSwitch(host, { verb: 'uninstall', id, found, from, bytesWritten: 0, options: request });
+  await refuseRunning(host, go);
   if (request.dryRun) return { kind: 'Plan', plan: planned.plan };
   await rehearse(context, found, planned);
   const carry = { ...base, found, planned, from: from.manifest.number };
@@ -62,6 +70,37 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
       undoCommand: command(host, `install ${sources}${names.map((name) => ` --handler ${name}`).join('')}`),
     },
   };
+}
+
+/** The pointer is gone, but the wiring of a generation still stands in the engine's files: it must go with the rest. */
+async function stillWired(host: HostView, all: Generation[]): Promise<Generation | undefined> {
+  for (const generation of [...all].reverse()) {
+    for (const mark of generation.record.wiring?.marks ?? []) {
+      if ((await host.readText(mark.path))?.includes(mark.text) === true) return generation;
+    }
+  }
+  return undefined;
+}
+
+const lingerMs = 3000;
+
+/** Shims that the engine's CRI does not list (started by ctr or nerdctl) need their files as well. One that is just ending gets a moment. */
+async function refuseRunning(host: HostView, go: Generation[]): Promise<void> {
+  const folders = new Set(go.map((generation) => generation.manifest.payloadFolder));
+  const until = Date.now() + lingerMs;
+  for (;;) {
+    const running = [...(await runningPayloads(host))].filter(([folder]) => folders.has(folder));
+    if (running.length === 0) return;
+    if (Date.now() > until) {
+      throw new KataError('handler-in-use', {
+        subject: running.map(([folder]) => folder).join(', '),
+        found: `${running.reduce((sum, [, count]) => sum + count, 0)} processes run from the files that would go`,
+        needed: 'none',
+        next: `end them first; they are: ls -l /proc/[0-9]*/exe | grep kata-sysext`,
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
 
 /** What others put into our folders stays, and is told; so are the administrator's own settings for our handlers. */

@@ -63,7 +63,7 @@ export const codes: Record<string, CodeRow> = {
   'path-escapes': row(3, 'A link on the host leads out of the root.'),
   'foreign-edit': row(3, 'Text of ours in a configuration file was changed or removed by somebody else; it is left as it is.'),
   'foreign-file': row(3, 'A file where ours should be was made by somebody else.'),
-  'payload-damaged': row(1, 'Files of the payload differ from its manifest.'),
+  'payload-damaged': row(3, 'Files of the payload that the change would activate are missing or differ. Install that release again.'),
   'state-damaged': row(3, 'A file of kata-sysext’s own state cannot be read. Nothing is guessed from it.'),
   'journal-newer': row(3, 'The journal or a manifest was written by a newer version of the program. Use that one.'),
   'journal-foreign': row(3, 'The journal belongs to another machine or another deployment.'),

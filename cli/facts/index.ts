@@ -6,6 +6,7 @@ import { operatingSystem } from './os.ts';
 import { selinuxState } from './selinux.ts';
 import type { HostFacts } from './types.ts';
 
+export { bootOf } from './boot.ts';
 export { type Mount, mountOf, mounts } from './mounts.ts';
 export { selinuxState } from './selinux.ts';
 export type { Fact, HostFacts, OperatingSystem, SelinuxState } from './types.ts';

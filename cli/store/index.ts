@@ -1,3 +1,4 @@
+export { pointedElsewhere } from './deployments.ts';
 export { type Depth, entryDrift, isIntact } from './drift.ts';
 export { ensureFolder, ensureStore, noteFolder, readFolders } from './folders.ts';
 export {

@@ -1,4 +1,6 @@
+import { bootOf } from '../facts/index.ts';
 import type { Host, HostView } from '../host/index.ts';
+import type { Unit } from '../systemd/types.ts';
 import { readStep, undoStore } from './journal.ts';
 import { describe, kindOf } from './steps/index.ts';
 import type { Intent, Leftover, Place, RestartStep, Step, Undo } from './types.ts';
@@ -10,11 +12,14 @@ import { bringUp } from './units.ts';
  */
 export async function undo(host: Host, intent: Intent): Promise<{ restarted: string[]; leftovers: Leftover[] }> {
   const leftovers: Leftover[] = [];
+  const planned = intent.steps.find((step) => step.kind === 'restart');
   let engine: RestartStep | undefined;
+  let wired = false;
   for (const [index, step] of [...intent.steps.entries()].reverse()) {
     const entry = await readStep(host, intent.id, index);
     if (entry === undefined) continue;
     if (step.kind === 'restart') engine = step;
+    if (step.kind === 'file') wired = true;
     await host.failpoint(`undo/${step.kind}/before`);
     const place = await putBack(host, intent, index, step, entry.undo).catch((error: unknown) => {
       leftovers.push({
@@ -37,6 +42,8 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
     // An earlier step must not go from under one that stands: the engine would name files that are not there.
     if (leftovers.some((leftover) => leftover.retry)) break;
   }
+  // Somebody else restarted the engine (or the host) meanwhile: it may run with files of ours that are gone now.
+  if (engine === undefined && wired && planned !== undefined && (await startedSince(host, intent, planned.unit))) engine = planned;
   if (engine === undefined || !host.live) return { restarted: [], leftovers };
   await host.failpoint('undo/engine/before');
   const problems = await bringUp(host, engine).then(
@@ -66,4 +73,11 @@ async function oursGone(host: HostView, step: Step, saved: string): Promise<bool
 
 function lines(text: string): string[] {
   return text.split('\n').map((line) => line.trim());
+}
+
+async function startedSince(host: Host, intent: Intent, unit: Unit): Promise<boolean> {
+  const systemd = await host.systemd();
+  if (systemd === undefined) return false;
+  const { activeState, activeEnterMs } = await systemd.unit(unit);
+  return activeState === 'active' && (activeEnterMs > Date.parse(intent.started) || (await bootOf(host)) !== intent.boot);
 }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { main } from '../../cli/commands/run.ts';
 import type { Io } from '../../cli/commands/types.ts';
 import { openView } from '../../cli/host/index.ts';
-import { program } from '../support/program.ts';
+import { program, run } from '../support/program.ts';
 import { checkJson } from '../support/schemas.ts';
 import { releases, scratch, story, type TreeHost, treeHost } from '../support/treeHost.ts';
 
@@ -89,12 +90,39 @@ describe('the process', () => {
     );
   });
 
-  it('who never asked systemd does not connect to it at the end', async () => {
-    const view = openView('/', { DBUS_SYSTEM_BUS_ADDRESS: 'unix:path=/nowhere' });
+  it('status does not connect to systemd, not even to hang up', async () => {
+    const folder = scratch('bus');
+    const path = join(folder, 'bus');
+    let connections = 0;
+    const server = createServer((socket) => {
+      connections += 1;
+      socket.destroy();
+    });
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    const env = { DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${path}` };
 
-    await view.close();
+    const { status } = await run(['status', '--json'], { env });
+    const byStatus = connections;
+    const asked = openView('/', env);
+    await asked.systemd();
+    await asked.close();
 
-    assert.equal(view.live, true);
+    server.close();
+    rmSync(folder, { recursive: true });
+    assert.deepEqual([status, byStatus, connections], [0, 0, 1]);
+  });
+
+  it('programs run in a group of their own, which ends whole when their time is up', async () => {
+    const view = openView(host.root, {});
+    const started = Date.now();
+
+    const ids = await view.run('/bin/sh', ['-c', 'echo $$; ps -o pgid= -p $$']);
+    const late = await view.run('/bin/sh', ['-c', 'sleep 30 & wait'], { timeoutMs: 200, accept: [0, 137] });
+
+    const [pid, group] = ids.stdout.split('\n').map((line) => line.trim());
+    assert.equal(pid, group);
+    assert.equal(late.code, 137);
+    assert.ok(Date.now() - started < 10_000, 'the sleeping child is dead too: nothing holds its output open');
   });
 });
 

@@ -17,14 +17,13 @@ export const prefix: Backend = {
     const before = (await host.readlink(pointer)) ?? 'absent';
     await refuseForeignPointer(host);
     const after = to === undefined ? 'absent' : generationFolder(to.number);
-    if (before === after) return [];
-    const switchPointer: Step = { kind: 'pointer', path: pointer, before, after };
-    if (to === undefined) {
-      const ours = (await readFolders(host)).made.includes(etcFolder);
-      return ours ? [switchPointer, { kind: 'drop-folder', path: etcFolder }] : [switchPointer];
-    }
+    const switched: Step[] = before === after ? [] : [{ kind: 'pointer', path: pointer, before, after }];
     const folderThere = (await host.lstat(etcFolder)) !== undefined;
-    return folderThere ? [switchPointer] : [{ kind: 'folder', path: etcFolder, mode: 0o755 }, switchPointer];
+    if (to === undefined) {
+      const ours = folderThere && (await readFolders(host)).made.includes(etcFolder);
+      return ours ? [...switched, { kind: 'drop-folder', path: etcFolder }] : switched;
+    }
+    return folderThere || switched.length === 0 ? switched : [{ kind: 'folder', path: etcFolder, mode: 0o755 }, ...switched];
   },
   observe: async (host) => {
     const number = await activeNumber(host);
