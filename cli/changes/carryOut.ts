@@ -60,6 +60,7 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome>
           baseline: planned.baseline,
           touched: planned.touched,
           restarts,
+          editedByOthers: planned.wiring.findings.some((finding) => finding.code === 'foreign-edit'),
           emit,
           ...(to === undefined ? {} : { to }),
         })

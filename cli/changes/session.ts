@@ -17,7 +17,7 @@ export async function underLock<T>(
 ): Promise<T> {
   const { host } = context;
   needRoot(context, verb);
-  const lock = await takeLock(host, lockFile, verb, options.waitSeconds);
+  const lock = await takeLock(host, lockFile, verb, options.waitSeconds, context.signal);
   const allowShutdown = host.live ? await inhibitShutdown(`${verb} is running`) : () => undefined;
   try {
     for (const folder of lock.made) if (folder !== stateFolder) await noteFolder(host, folder);

@@ -45,7 +45,8 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const placed = await backend.plan(host, from?.manifest, to);
   const folders: Step[] = wiring.makeFolders.map(({ path, mode }) => ({ kind: 'folder', path, mode }));
   // On the way out our own folder may have been removed by somebody; temporary files still need it for a moment.
-  const lost = to === undefined && files.some((step) => dirname(step.temporary) === etcFolder) && (await host.lstat(etcFolder)) === undefined;
+  const lost =
+    to === undefined && files.some((step) => dirname(step.temporary) === etcFolder) && (await host.lstat(etcFolder)) === undefined;
   const dropped: Step[] = wiring.dropFolders.map((path) => ({ kind: 'drop-folder', path }));
   const open: Step[] = lost ? [{ kind: 'folder', path: etcFolder, mode: 0o755 }] : [];
   const close: Step[] = lost ? [{ kind: 'drop-folder', path: etcFolder }] : [];

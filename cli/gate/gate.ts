@@ -17,6 +17,8 @@ export interface GateRequest {
   /** Handlers of ours before and after: differences of these are expected. */
   touched: string[];
   restarts: boolean;
+  /** Somebody edited our text, and it stays: then a handler that should go may still be listed. */
+  editedByOthers: boolean;
   emit: Emit;
 }
 
@@ -109,7 +111,7 @@ async function criReady(host: HostView, request: GateRequest): Promise<void> {
   }
 }
 
-function checkState({ engine, baseline, to, touched, instance }: GateRequest, now: EngineState): void {
+function checkState({ engine, baseline, to, touched, instance, editedByOthers }: GateRequest, now: EngineState): void {
   const problems: string[] = [];
   if (!now.reachable) problems.push(`the CRI does not answer: ${now.why ?? 'no reason given'}`);
   const ours = (to?.handlers ?? []).map((handler) => handler.name);
@@ -117,7 +119,8 @@ function checkState({ engine, baseline, to, touched, instance }: GateRequest, no
   for (const name of baseline.state.handlers) {
     if (!touched.includes(name) && !now.handlers.includes(name)) problems.push(`the handler ${name === '' ? '(default)' : name} is gone`);
   }
-  for (const name of touched) if (!ours.includes(name) && now.handlers.includes(name)) problems.push(`the CRI still lists ${name}`);
+  const gone = editedByOthers ? [] : touched.filter((name) => !ours.includes(name));
+  for (const name of gone) if (now.handlers.includes(name)) problems.push(`the CRI still lists ${name}`);
   const alive = new Map(now.sandboxes.map((sandbox) => [sandbox.id, sandbox]));
   for (const before of baseline.state.sandboxes) {
     // A sandbox that is gone was removed by somebody; one that is listed but no longer ready has lost its shim.

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { waitForCri } from '../lab/pods.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
 import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
 
@@ -38,5 +39,22 @@ describe('other people’s files on a live host', function () {
     assert.equal((await live.host.run(['tail', '-n1', '/etc/containerd/config.toml'])).stdout, '# edited in between\n');
     await live.host.sh('rm -r /etc/kata-sysext /var/lib/kata-sysext; sed -i "/# edited in between/d" /etc/containerd/config.toml');
     assert.deepEqual(differences(original, fingerprint(live.host.root, ['etc', 'usr', 'opt', 'var'], leftOut)), []);
+  });
+
+  it('an edit inside our own block stays and is told; uninstall still works', async () => {
+    await live.host.run(['systemctl', 'restart', 'containerd']);
+    await waitForCri(live.host);
+    await live.json(['install', live.bundle(live.first)]);
+    await live.host.sh(
+      `sed -i 's/privileged_without_host_devices = true/privileged_without_host_devices = false/' /etc/containerd/config.toml; systemctl restart containerd`,
+    );
+    await waitForCri(live.host);
+
+    const done = await live.json(['uninstall', '--purge']);
+
+    const told = (done['findings'] as { code: string; subject: string }[]).find((finding) => finding.code === 'foreign-edit');
+    assert.match(told?.subject ?? '', /config\.toml/);
+    assert.match((await live.host.run(['cat', '/etc/containerd/config.toml'])).stdout, /privileged_without_host_devices = false/);
+    assert.ok((await handlersOf(live)).includes('runc'));
   });
 });
