@@ -1,12 +1,19 @@
 import { KataError } from '../errors/index.ts';
 import { deploymentNow } from '../facts/index.ts';
-import { inhibitShutdown, isLocked, takeLock } from '../host/index.ts';
+import { hasKernelLock, inhibitShutdown, isLocked, takeLock } from '../host/index.ts';
 import { lockFile, noteFolder, stateFolder, sweep, tidy } from '../store/index.ts';
 import { openEntries, type Recovered, recover } from '../transaction/index.ts';
 import type { ChangeOptions, Context } from './types.ts';
 
-/** Locks of programs that edit the same files (facts/kata.md §1.1). */
-const foreignLocks: { path: string; owner: string }[] = [{ path: '/run/lock/kata-deploy.lock', owner: 'kata-deploy' }];
+/** Locks of programs that edit the same files (facts/kata.md §1.1), or that exchange the OS or its engine under us. */
+const foreignLocks: { path: string; owner: string }[] = [
+  { path: '/run/lock/kata-deploy.lock', owner: 'kata-deploy' },
+  { path: '/ostree/lock', owner: 'an ostree or rpm-ostree transaction' },
+  { path: '/run/tukit.lock', owner: 'transactional-update' },
+  { path: '/var/lib/dpkg/lock-frontend', owner: 'dpkg or apt' },
+  { path: '/usr/lib/sysimage/rpm/.rpm.lock', owner: 'rpm' },
+  { path: '/var/lib/rpm/.rpm.lock', owner: 'rpm' },
+];
 
 /** Runs a changing verb: root, our lock, nobody else's; an interrupted change is settled first. Our folders go away if nothing is in them. */
 export async function underLock<T>(
@@ -55,7 +62,7 @@ function needRoot({ host }: Context, verb: string): void {
 
 async function refuseForeignLocks({ host }: Context): Promise<void> {
   for (const { path, owner } of foreignLocks) {
-    if (!(await isLocked(host, path))) continue;
+    if (!(await hasKernelLock(host, path)) && !(await isLocked(host, path))) continue;
     throw new KataError('host-busy', {
       subject: path,
       found: `${owner} holds ${path}`,

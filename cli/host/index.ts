@@ -1,4 +1,5 @@
 export { inhibitShutdown } from './inhibit.ts';
+export { hasKernelLock } from './kernelLocks.ts';
 export { isLocked, type Lock, takeLock } from './lock.ts';
 export { programs } from './programs.ts';
 export { byBytes, digestOf, digestOfFile, openView } from './reads.ts';

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openView, takeLock } from '../../cli/host/index.ts';
@@ -143,7 +144,29 @@ describe('the lock', () => {
     assert.equal(refused['code'], 'host-busy');
     assert.deepEqual(host.fingerprint(), before);
   });
+
+  it('an OS transaction (ostree and dpkg take POSIX locks, which flock does not see) is not disturbed: 3, and nothing is written', async () => {
+    for (const path of ['ostree/lock', 'var/lib/dpkg/lock-frontend']) {
+      put(host.root, path, '');
+      const before = host.fingerprint();
+      const holder = spawn('perl', ['-e', posixLock, host.path(path)], { stdio: ['pipe', 'pipe', 'inherit'] });
+      await once(holder.stdout, 'data');
+
+      const refused = await host.json(['install', first], 3);
+      holder.stdin.end();
+      await once(holder, 'close');
+
+      assert.equal(refused['code'], 'host-busy');
+      assert.match(String(refused['found']), new RegExp(path));
+      assert.deepEqual(host.fingerprint(), before);
+    }
+    assert.equal((await host.json(['install', first]))['changed'], true);
+  });
 });
+
+/** Holds a write lock by fcntl until its standard input ends; struct flock as on 64-bit Linux. Node has no such call. */
+const posixLock =
+  'use Fcntl; $| = 1; open(my $f, "+<", $ARGV[0]) or die; my $l = pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0); fcntl($f, F_SETLK, $l) or die; print "held\\n"; <STDIN>;';
 
 /** A holder that stands still forever is not dead: nobody may touch what it works on. One that died is cleaned up after. */
 describe('the lock, its holder paused at a failpoint', function () {
