@@ -1,8 +1,8 @@
-import { posix } from 'node:path';
 import type { HostView } from '../host/index.ts';
 import { activeGeneration, type Generation, nextId, pointedElsewhere, readGenerations, readPayload } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt } from './carryOut.ts';
+import { runningPayloads } from './running.ts';
 import { underLock } from './session.ts';
 import type { Answer, ChangeOptions, Context } from './types.ts';
 
@@ -53,19 +53,4 @@ async function staying(host: HostView, all: Generation[], keep: number): Promise
       (number) => number !== undefined,
     ),
   );
-}
-
-/** Payload folders that programs are running from, with how many processes. */
-export async function runningPayloads(host: HostView): Promise<Map<string, number>> {
-  const found = new Map<string, number>();
-  if (!host.live) return found;
-  for (const pid of (await host.readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-    const program = await host.readlink(`/proc/${pid}/exe`).catch(() => undefined);
-    const at = /^(.*\/kata-sysext\/tree\/[0-9a-f]{64})\//.exec(program ?? '')?.[1];
-    if (at === undefined) continue;
-    // /usr/local may be a link (→ /var/usrlocal): count under the name that the manifests use as well.
-    for (const name of new Set([at, posix.join('/usr/local', at.replace(/^\/var\/usrlocal/, ''))]))
-      found.set(name, (found.get(name) ?? 0) + 1);
-  }
-  return found;
 }

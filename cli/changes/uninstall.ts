@@ -16,7 +16,7 @@ import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt, rehearse } from './carryOut.ts';
 import { command } from './command.ts';
 import { findEngine } from './engine.ts';
-import { runningPayloads } from './gc.ts';
+import { runningPayloads } from './running.ts';
 import { underLock } from './session.ts';
 import { planSwitch } from './switch.ts';
 import type { Answer, ChangeOptions, ChangeResult, Context } from './types.ts';

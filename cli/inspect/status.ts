@@ -1,4 +1,4 @@
-import { runningPayloads } from '../changes/gc.ts';
+import { runningPayloads } from '../changes/running.ts';
 import type { HostView } from '../host/index.ts';
 import { activeNumber, type Generation, readGenerations } from '../store/index.ts';
 import { readableEntries } from '../transaction/index.ts';

@@ -1,7 +1,7 @@
 import { KataError } from '../errors/index.ts';
 import { selinuxState } from '../facts/index.ts';
 import type { Host } from '../host/index.ts';
-import { fallbackLabel, familyOfPolicy, isUsable, type LabelClass } from '../layout/index.ts';
+import type { LabelClass } from '../layout/index.ts';
 import type { PayloadManifest } from './types.ts';
 
 /**
@@ -11,6 +11,7 @@ import type { PayloadManifest } from './types.ts';
 export async function labelPayload(host: Host, manifest: PayloadManifest): Promise<void> {
   // Only this payload: another one's files may be open in pods, and folders above it were labelled when they were made.
   if (!(await host.relabel([manifest.folder]))) return;
+  const { fallbackLabel, familyOfPolicy, isUsable } = await import('../layout/index.ts');
   const state = await selinuxState(host);
   const family = familyOfPolicy(state.known ? (state.value.policy ?? '') : '');
   const wrong = new Map<string, string>();

@@ -1,5 +1,4 @@
 import { digestOf, type Host, type HostPath } from '../host/index.ts';
-import { renderConfiguration } from '../layout/index.ts';
 import { takeNumber, writeRecord } from './generations.ts';
 import { readable, writeJson } from './json.ts';
 import { fragmentsFolder, generationFolder, generationsFolder } from './paths.ts';
@@ -24,6 +23,7 @@ export interface GenerationRequest {
 export async function drawGeneration(
   request: GenerationRequest,
 ): Promise<{ manifest: GenerationManifest; configurations: Map<string, string> }> {
+  const { renderConfiguration } = await import('../layout/index.ts');
   const { payload } = request;
   const digests = new Map(payload.entries.map((entry) => [entry.path, entry.digest]));
   const configurations = new Map<string, string>();

@@ -1,10 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { symlink } from 'node:fs/promises';
 import { posix } from 'node:path';
-import { readBundles, type SourceRecord, type TreeEntry } from '../bundle/index.ts';
+import type { SourceRecord, TreeEntry } from '../bundle/index.ts';
 import { errnoOf, KataError } from '../errors/index.ts';
 import { byBytes, type Digest, digestOf, type Host, type HostPath } from '../host/index.ts';
-import { type Architecture, keepFor, type Layout, layOut } from '../layout/index.ts';
+import type { Architecture, Layout } from '../layout/index.ts';
 import type { Emit } from '../report/events.ts';
 import { isIntact } from './drift.ts';
 import { ensureFolder, ensureStore } from './folders.ts';
@@ -59,6 +59,8 @@ export async function stagePayload(host: Host, request: PayloadRequest): Promise
 
 async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Promise<PayloadManifest> {
   const { architecture, emit, handlers, signal } = request;
+  // Loaded when it is needed: `status` reads the store without them.
+  const [{ readBundles }, { keepFor, layOut }] = await Promise.all([import('../bundle/index.ts'), import('../layout/index.ts')]);
   const into = await host.locate(tree);
   await host.failpoint('store/unpack/before');
   emit({ kind: 'phase', name: 'unpack', detail: `unpacking ${request.sources.map((path) => posix.basename(path)).join(', ')}` });
