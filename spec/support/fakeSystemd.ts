@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,7 +40,8 @@ export async function startFakeSystemd(): Promise<FakeSystemd> {
 
   const startDaemon = async () => {
     daemon = spawn('/usr/bin/dbus-daemon', [`--config-file=${config}`, '--nofork'], { stdio: 'ignore' });
-    for (let tries = 0; !existsSync(socket) && tries < 200; tries++) await sleep(10);
+    // The socket's file is there a moment before anybody listens on it.
+    for (let tries = 0; !(await answers(socket)) && tries < 500; tries++) await sleep(10);
     bus = dbus.sessionBus({ busAddress: `unix:socket=${socket}` } as Parameters<typeof dbus.sessionBus>[0]);
     bus.on('error', () => undefined);
     await answerAsSystemd(bus, calls);
@@ -63,6 +65,17 @@ export async function startFakeSystemd(): Promise<FakeSystemd> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+function answers(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const connection = connect(socket);
+    connection.on('connect', () => {
+      connection.destroy();
+      resolve(true);
+    });
+    connection.on('error', () => resolve(false));
+  });
 }
 
 function busConfig(socket: string): string {
