@@ -8,6 +8,7 @@ export interface Tier {
 }
 
 const unitFolders = [
+  'backends',
   'bundle',
   'changes',
   'commands',

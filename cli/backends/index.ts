@@ -1,22 +1,42 @@
 import { KataError } from '../errors/index.ts';
+import type { HostFacts } from '../facts/index.ts';
+import type { HostView } from '../host/index.ts';
 import { prefix } from './prefix/index.ts';
+import { sysext } from './sysext/index.ts';
 import type { Backend } from './types.ts';
 
 export type { Backend, Seen } from './types.ts';
 
 /** A backend is a row. */
-const backends: Backend[] = [prefix];
+const backends: Backend[] = [prefix, sysext];
 
-/** 'auto' is decided once, at the first install; today it is always prefix, which fits every host. */
+/** What 'auto' tries in this order: the first that is harmless on the host. The last one is taken in any case. [sysext, prefix] is design §5's rule. */
+const automatic: Backend[] = [prefix];
+
+/** A backend by its name. */
 export function backendOf(name: string): Backend {
-  const found = backends.find((backend) => backend.name === (name === 'auto' ? 'prefix' : name));
+  const found = backends.find((backend) => backend.name === name);
   if (found !== undefined) return found;
   throw new KataError('usage', {
     subject: '--backend',
     found: `--backend ${name}`,
-    needed: `one of auto, ${backends.map((backend) => backend.name).join(', ')}`,
+    needed: `one of ${backendNames.join(', ')}`,
     next: 'kata-sysext install --help',
   });
+}
+
+/**
+ * The backend that is named; with 'auto' the installed one, since that is decided once; at a first install the first harmless one.
+ * Harmless means: no blocker and no warning.
+ */
+export async function chooseBackend(host: HostView, facts: HostFacts, wish = 'auto', installed?: string): Promise<Backend> {
+  const name = wish === 'auto' ? (installed ?? 'auto') : wish;
+  if (name !== 'auto') return backendOf(name);
+  for (const backend of automatic.slice(0, -1)) {
+    const findings = await backend.fits(host, facts);
+    if (findings.every(({ level }) => level === 'info')) return backend;
+  }
+  return automatic.at(-1)!;
 }
 
 export const backendNames = ['auto', ...backends.map((backend) => backend.name)];

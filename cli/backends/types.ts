@@ -14,7 +14,7 @@ export interface Seen {
 /** How a payload appears on the host. Nothing acts by itself: what is not a step can't be journalled, shown or killed. */
 export interface Backend {
   name: string;
-  /** Blockers and warnings of this host. */
+  /** Blockers and warnings of this host. None at all: the backend is harmless here. */
   fits(host: HostView, facts: HostFacts): Promise<Finding[]>;
   /** Where payloads are kept. */
   root(facts: HostFacts): HostPath;
@@ -22,6 +22,13 @@ export interface Backend {
   base(): HostPath;
   /** Where this generation's own files are: what its configuration.toml names. */
   home(payloadFolder: HostPath): HostPath;
-  plan(host: HostView, from?: GenerationManifest, to?: GenerationManifest): Promise<Step[]>;
+  /** Towards a generation, or (none) off the host. `written`: the files of its payload are put in place by this change. */
+  plan(host: HostView, to: GenerationManifest | undefined, written: boolean): Promise<Step[]>;
+  /** Takes away what this backend alone has shown, after another one took over and the engine names our files no more. */
+  leave(host: HostView): Promise<Step[]>;
+  /** What speaks against these steps now, whoever is harmed. */
+  risks(host: HostView, steps: Step[]): Promise<Finding[]>;
   observe(host: HostView): Promise<Seen>;
+  /** What keeps these processes from finding the files of a generation at the base; empty when nothing does. */
+  reaches(host: HostView, to: GenerationManifest, pids: number[]): Promise<string[]>;
 }

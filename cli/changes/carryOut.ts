@@ -1,7 +1,7 @@
 import { errnoOf, type Finding, KataError } from '../errors/index.ts';
 import { deploymentNow } from '../facts/index.ts';
 import { liveGate, offlineGate } from '../gate/index.ts';
-import { etcFolder, type GenerationManifest, noteFolder, schema, scratchFolder } from '../store/index.ts';
+import { type GenerationManifest, noteFolder, schema, scratchFolder } from '../store/index.ts';
 import { type Afterwards, type Intent, type Outcome, runTransaction } from '../transaction/index.ts';
 import type { Found } from './engine.ts';
 import { askEngine, type Switch } from './switch.ts';
@@ -66,7 +66,9 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome>
         })
       : offlineGate(host, to);
   // Noted before it is made: a folder that was there before us is not ours to remove.
-  if (intent.steps.some((step) => step.kind === 'folder' && step.path === etcFolder)) await noteFolder(host, etcFolder);
+  // Those of the wiring are noted in its own record.
+  const wired = new Set((planned?.wiring.makeFolders ?? []).map(({ path }) => path));
+  for (const step of intent.steps) if (step.kind === 'folder' && !wired.has(step.path)) await noteFolder(host, step.path);
   const outcome = await runTransaction(host, intent, gate, emit, signal);
   if (outcome.result === 'done') return outcome;
   throw failure(outcome, carry);

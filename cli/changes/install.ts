@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { posix } from 'node:path';
-import { backendOf } from '../backends/index.ts';
+import { chooseBackend } from '../backends/index.ts';
 import { digestOfSource } from '../bundle/index.ts';
 import { KataError } from '../errors/index.ts';
 import { type HostFacts, readFacts } from '../facts/index.ts';
@@ -18,7 +18,6 @@ import {
   readPayload,
   type Staged,
   stagePayload,
-  stagingFolder,
 } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt, rehearse } from './carryOut.ts';
@@ -39,12 +38,13 @@ async function installLocked(context: Context, request: InstallRequest): Promise
   const started = host.now();
   const facts = await readFacts(host);
   const from = await activeGeneration(host);
-  const backend = backendOf(request.backend ?? from?.manifest.backend ?? 'auto');
+  const backend = await chooseBackend(host, facts, request.backend, from?.manifest.backend);
   refuse(await hostFindings(host, facts, backend), request.allow);
   const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
   const id = await nextId(host, await openEntries(host));
   const common = { context, request, found, id, started, facts, ...(from === undefined ? {} : { from }) };
-  if (from !== undefined && (await sameAs(host, from, request))) return repeat({ ...common, from });
+  if (from !== undefined && from.manifest.backend === backend.name && (await sameAs(host, from, request)))
+    return repeat({ ...common, from });
   const staged = await stage(context, request, facts, backend.root(facts), wantedHandlers(request, from));
   try {
     return await upgrade(common, staged, backend.name, backend.home(staged.manifest.folder));
@@ -97,7 +97,7 @@ async function upgrade(common: Common, staged: Staged, backend: string, home: st
     number,
     program: context.program,
     created: started.toISOString(),
-    readText: async (path) => (await host.readFile(`${stagingFolder(payload.root)}/tree/${path}`)).toString(),
+    readText: async (path) => (await host.readFile(`${staged.tree}/${path}`)).toString(),
   });
   const to = drawn.manifest;
   refuseFamilyChange(from, to);

@@ -35,33 +35,41 @@ export interface SwitchRequest {
 
 /** From one generation (or none) to another (or none): the steps, what restarts, what depends on it. Reads only. */
 export async function planSwitch(host: HostView, request: SwitchRequest): Promise<Switch> {
-  const { found, from, to, options } = request;
-  const backend = backendOf(to?.backend ?? from?.manifest.backend ?? 'auto');
+  const { found, from, to, options, bytesWritten } = request;
+  const backend = backendOf(to?.backend ?? from?.manifest.backend ?? 'prefix');
+  const moved = to !== undefined && from !== undefined && from.manifest.backend !== to.backend;
+  const earlier = moved ? backendOf(from.manifest.backend) : undefined;
   const wanted = (to?.handlers ?? []).map((handler): WantedHandler => ({ name: handler.name, ...stablePaths(backend.base(), handler) }));
   const wiring = await found.engine.plan(host, found.instance, wanted, from?.record.wiring);
   const files = fileSteps(request.id, wiring);
   const restarts = files.length > 0 && found.instance.process !== undefined ? await restartStep(host, found) : [];
-  const findings = refuse([...wiring.findings, ...(restarts.length > 0 ? await restartFindings(host, found) : [])], options.allow);
-  const placed = await backend.plan(host, from?.manifest, to);
+  const placed = await backend.plan(host, to, bytesWritten > 0);
+  const left = (await earlier?.leave(host)) ?? [];
+  const findings = refuse(
+    [
+      ...wiring.findings,
+      ...(restarts.length > 0 ? await restartFindings(host, found) : []),
+      ...(await backend.risks(host, placed)),
+      ...((await earlier?.risks(host, left)) ?? []),
+    ],
+    options.allow,
+  );
   const folders: Step[] = wiring.makeFolders.map(({ path, mode }) => ({ kind: 'folder', path, mode }));
   // On the way out our own folder may have been removed by somebody; temporary files still need it for a moment.
-  const lost =
-    to === undefined && files.some((step) => dirname(step.temporary) === etcFolder) && (await host.lstat(etcFolder)) === undefined;
+  const lost = to === undefined && [...files, ...placed].some(needsFolder) && (await host.lstat(etcFolder)) === undefined;
   const dropped: Step[] = wiring.dropFolders.map((path) => ({ kind: 'drop-folder', path }));
   const open: Step[] = lost ? [{ kind: 'folder', path: etcFolder, mode: 0o755 }] : [];
   const close: Step[] = lost ? [{ kind: 'drop-folder', path: etcFolder }] : [];
-  const wire: Step[] = [...open, ...folders, ...files, ...close, ...dropped, ...restarts];
+  const wire: Step[] = [...folders, ...files, ...dropped, ...restarts];
   // Wiring last on the way in and first on the way out: the engine never names files that are not there.
-  const steps = to === undefined ? [...wire, ...placed] : [...placed, ...wire];
+  const steps = to === undefined ? [...open, ...wire, ...placed, ...close] : [...placed, ...wire, ...left];
   // Without Kata nothing is left that an engine which does not run would have to prove.
   const provable = to !== undefined || found.instance.process !== undefined;
   const baseline = host.live && steps.length > 0 && provable ? await takeBaseline(host, found.engine, found.instance) : undefined;
   const before = (from?.record.wiring?.handlers ?? []).map((handler) => handler.name);
-  if (baseline !== undefined)
-    refuseInUse(
-      baseline.state,
-      before.filter((name) => !wanted.some((handler) => handler.name === name)),
-    );
+  // What an earlier backend takes away is the shim of every handler, whatever the new one brings.
+  const going = left.length > 0 ? before : before.filter((name) => !wanted.some((handler) => handler.name === name));
+  if (baseline !== undefined) refuseInUse(baseline.state, going);
   const touched = [...new Set([...wanted, ...(from?.record.wiring?.handlers ?? [])].map((handler) => handler.name))];
   const edited = editedAfter(wiring, files, from?.record.edited);
   const strange = await editedBySomebody(host, from?.record.edited, findings);
@@ -74,6 +82,11 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
     touched,
     ...(baseline === undefined ? {} : { baseline }),
   };
+}
+
+/** Whether a step, or its undo, puts a temporary file or link into our own folder. */
+function needsFolder(step: Step): boolean {
+  return (step.kind === 'file' || step.kind === 'pointer') && step.temporary !== undefined && dirname(step.temporary) === etcFolder;
 }
 
 /** Asks the engine's own binary about copies of the planned files. `scratch` writes a copy into a folder of ours. */

@@ -1,3 +1,4 @@
+import { backendOf } from '../backends/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 import {
@@ -72,13 +73,14 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   };
 }
 
-/** The pointer is gone, but the wiring of a generation still stands in the engine's files: it must go with the rest. */
+/** The pointer is gone, but the wiring of a generation stands in the engine's files, or its backend shows it: that must go with the rest. */
 async function stillWired(host: HostView, all: Generation[]): Promise<Generation | undefined> {
   for (const generation of [...all].reverse()) {
     for (const mark of generation.record.wiring?.marks ?? []) {
       if ((await host.readText(mark.path))?.includes(mark.text) === true) return generation;
     }
   }
+  for (const generation of [...all].reverse()) if ((await backendOf(generation.manifest.backend).leave(host)).length > 0) return generation;
   return undefined;
 }
 
@@ -96,7 +98,7 @@ async function refuseRunning(host: HostView, go: Generation[]): Promise<void> {
         subject: running.map(([folder]) => folder).join(', '),
         found: `${running.reduce((sum, [, count]) => sum + count, 0)} processes run from the files that would go`,
         needed: 'none',
-        next: `end them first; they are: ls -l /proc/[0-9]*/exe | grep kata-sysext`,
+        next: `end them first; they are: ls -l /proc/[0-9]*/exe | grep -E 'kata-sysext|libexec/kata/'`,
       });
     }
     await new Promise((resolve) => setTimeout(resolve, 100));

@@ -25,7 +25,12 @@ export const changeOptions: Record<string, OptionRow> = {
   },
 };
 
-const backend: OptionRow = { type: 'string', describe: 'how the files appear on the host', choices: ['auto', 'prefix'], placeholder: 'B' };
+const backend: OptionRow = {
+  type: 'string',
+  describe: 'how the files appear on the host',
+  choices: ['auto', 'prefix', 'sysext'],
+  placeholder: 'B',
+};
 
 export const verbs: Verb[] = [
   {

@@ -37,6 +37,61 @@ export const codes: Record<string, CodeRow> = {
   'host-selinux-type': row(3, 'A label that the files need does not exist in the loaded policy.'),
   'host-busy': row(3, 'Another installer or an OS transaction holds its own lock.'),
   'backend-unfit': row(3, 'The backend cannot work on this host.'),
+  'sysext-missing': row(3, 'The host has no systemd-sysext, or its systemd cannot be told: systemd 248 and later have it.'),
+  'sysext-systemd-old': row(
+    3,
+    'Before systemd 257 a refresh hides mounts below /usr, before 256 its failure ends with 0, and before 254 it takes all extensions away for a moment. Backend prefix has none of this.',
+    true,
+  ),
+  'sysext-mislabels-usr': row(
+    3,
+    'Before systemd 257 a merge gives /usr itself the label of a tmpfs; with SELinux enforcing that is a wrong label on the whole tree.',
+    true,
+  ),
+  'sysext-name-taken': row(3, 'Another extension has the name kata: ours would hide it.'),
+  'sysext-service-masked': row(3, 'systemd-sysext.service is masked: nothing would be merged, now or at the next boot.'),
+  'sysext-foreign-merged': row(
+    3,
+    'Extensions of others are merged: a refresh takes their files away for milliseconds, and programs started in that moment fail.',
+    true,
+  ),
+  'sysext-foreign-opt': row(
+    3,
+    'An extension of somebody else brings files below /opt: a refresh makes or remakes /opt as a read-only tree.',
+    true,
+  ),
+  'sysext-foreign-dormant': row(
+    3,
+    'Extensions of others lie in the search folders but are not merged as they are now: a refresh would activate them.',
+    true,
+  ),
+  'sysext-foreign-removed': row(
+    3,
+    'Extensions of others are merged but gone from the search folders: a refresh would take their files away.',
+    true,
+  ),
+  'sysext-foreign-restart': row(
+    3,
+    'Before systemd 254 a refresh is a stop and a start, which would take away extensions of others, or bring in those that lie ready.',
+  ),
+  'sysext-foreign-broken': row(
+    3,
+    'Something among the extensions is none: one such file makes every refresh fail, or takes all extensions away.',
+  ),
+  'sysext-foreign-masked': row(3, 'Extensions of others are masked. They stay so; this is told for completeness.'),
+  'sysext-nested-mounts': row(
+    3,
+    'Something is mounted below /usr: several versions of systemd hide or lose such mounts at a refresh.',
+    true,
+  ),
+  'sysext-depth': row(
+    3,
+    'The kernel does not stack another overlay on /usr: at most two lie on top of each other, and a composefs root is one.',
+  ),
+  'sysext-inside-usr': row(
+    3,
+    'The payload would lie below /usr itself, which becomes read-only and cannot be merged with a part of itself.',
+  ),
   'engine-missing': row(3, 'No supported container engine was found.'),
   'engine-unsupported': row(3, 'The engine, its version or the shape of its configuration is not one that this version can edit safely.'),
   'engine-config-invalid': row(3, 'The engine’s own configuration does not load, before any change of ours.'),
@@ -71,6 +126,7 @@ export const codes: Record<string, CodeRow> = {
   // running
   failed: row(1, 'The change failed; the host is as it was.'),
   'gate-failed': row(1, 'The result was not proven to work; the host was put back.'),
+  'sysext-refresh-failed': row(1, 'The refresh of system extensions did not bring what it should; the host was put back.'),
   interrupted: row(1, 'The change was interrupted; the host is as it was.'),
   'drift-found': row(1, 'verify found files, links or wiring that differ from the active generation.'),
   'not-restored': row(5, 'The change failed and something could not be put back. The message lists what and the commands.'),

@@ -9,9 +9,9 @@ export interface Mount {
   superOptions: string;
 }
 
-/** The mounts of this process's namespace in order (proc(5), mountinfo); empty offline. */
-export async function mounts(host: HostView): Promise<Mount[]> {
-  const text = host.live ? ((await host.readText('/proc/self/mountinfo')) ?? '') : '';
+/** The mounts of a process's namespace (default: our own) in order (proc(5), mountinfo); empty offline. */
+export async function mounts(host: HostView, pid: number | 'self' = 'self'): Promise<Mount[]> {
+  const text = host.live ? ((await host.readText(`/proc/${pid}/mountinfo`)) ?? '') : '';
   return text
     .split('\n')
     .filter((line) => line !== '')

@@ -1,3 +1,4 @@
+import { backendOf } from '../backends/index.ts';
 import type { Engine, EngineState, Instance } from '../engines/types.ts';
 import { KataError } from '../errors/index.ts';
 import { digestOf, type HostView } from '../host/index.ts';
@@ -36,6 +37,7 @@ export function liveGate(host: HostView, request: GateRequest): Gate {
     beforeRestart: () => sameButOurs(host, request).catch(asGateFailure),
     afterSteps: async () => {
       if (request.to !== undefined) await filesInPlace(host, request.to);
+      if (request.to !== undefined) await filesReached(host, request, request.to);
       if (!request.restarts) return checkState(request, await request.engine.probe(host, request.instance, probeMs));
       request.emit({ kind: 'phase', name: 'gate', detail: `waiting for ${request.engine.name}` });
       await criReady(host, request);
@@ -88,6 +90,20 @@ async function filesInPlace(host: HostView, to: GenerationManifest): Promise<voi
       next: 'kata-sysext verify',
     });
   }
+}
+
+/** By PID 1, which merges, and by the engine, which may have mounts of its own. */
+async function filesReached(host: HostView, { instance }: GateRequest, to: GenerationManifest): Promise<void> {
+  const systemd = await host.systemd();
+  const pid = instance.unit === undefined ? instance.process?.pid : (await systemd?.unit(instance.unit))?.mainPid;
+  const problems = await backendOf(to.backend).reaches(host, to, [1, ...(pid === undefined || pid === 0 ? [] : [pid])]);
+  if (problems.length === 0) return;
+  throw new KataError('gate-failed', {
+    subject: instance.unit ?? instance.engine,
+    found: problems.join('; '),
+    needed: `the files of generation ${to.number} seen by PID 1 and by ${instance.engine}`,
+    next: `systemctl show ${instance.unit ?? instance.engine} -p PrivateMounts -p MountFlags -p RootDirectory`,
+  });
 }
 
 async function criReady(host: HostView, request: GateRequest): Promise<void> {

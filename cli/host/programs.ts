@@ -9,6 +9,8 @@ export const programs: Record<string, string> = {
   sync: 'coreutils',
   flock: 'util-linux',
   findmnt: 'util-linux',
+  unshare: 'util-linux',
+  mount: 'util-linux',
   zstd: 'zstd',
   xz: 'xz-utils',
   tar: 'tar',
@@ -16,6 +18,7 @@ export const programs: Record<string, string> = {
   getfattr: 'attr',
   lsattr: 'e2fsprogs',
   journalctl: 'systemd',
+  'systemd-sysext': 'systemd',
   restorecon: 'policycoreutils',
   setfiles: 'policycoreutils',
 };

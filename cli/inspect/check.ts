@@ -1,11 +1,11 @@
-import { type Backend, backendOf } from '../backends/index.ts';
+import { type Backend, chooseBackend } from '../backends/index.ts';
 import { findEngine, restartFindings } from '../changes/engine.ts';
 import { hostFindings } from '../changes/refusals.ts';
 import type { WantedHandler } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type HostFacts, readFacts } from '../facts/index.ts';
 import { type HostView, isLocked } from '../host/index.ts';
-import { activeGeneration, lockFile, stablePaths } from '../store/index.ts';
+import { activeGeneration, type Generation, lockFile, stablePaths } from '../store/index.ts';
 import { readableEntries } from '../transaction/index.ts';
 
 export interface Check {
@@ -25,10 +25,11 @@ const order = { blocker: 0, warning: 1, info: 2 };
 /** Whether this host can take an installation now, blockers first. Reads only. */
 export async function check(host: HostView, wish: { backend?: string; engine?: string }): Promise<Check> {
   const facts = await readFacts(host);
-  const backend = backendOf(wish.backend ?? 'auto');
+  const active = await activeGeneration(host);
+  const backend = await chooseBackend(host, facts, wish.backend, active?.manifest.backend);
   const findings = await hostFindings(host, facts, backend);
   findings.push(...(await changeFindings(host)));
-  const engine = await engineOf(host, backend, wish.engine, findings);
+  const engine = await engineOf(host, backend, active, wish.engine, findings);
   const sorted = findings.sort((a, b) => order[a.level] - order[b.level]);
   return {
     ready: !sorted.some((finding) => finding.level === 'blocker'),
@@ -39,9 +40,14 @@ export async function check(host: HostView, wish: { backend?: string; engine?: s
   };
 }
 
-async function engineOf(host: HostView, backend: Backend, wish: string | undefined, findings: Finding[]): Promise<Check['engine']> {
+async function engineOf(
+  host: HostView,
+  backend: Backend,
+  active: Generation | undefined,
+  wish: string | undefined,
+  findings: Finding[],
+): Promise<Check['engine']> {
   try {
-    const active = await activeGeneration(host);
     const found = await findEngine(host, wish, active?.record.wiring?.engine);
     const { engine, instance } = found;
     findings.push(...(await restartFindings(host, found)));

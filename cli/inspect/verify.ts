@@ -2,7 +2,7 @@ import { backendOf } from '../backends/index.ts';
 import type { TreeEntry } from '../bundle/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { digestOf, type HostView } from '../host/index.ts';
-import { activeGeneration, entryDrift, type Generation, generationFolder, linksOf, readPayload } from '../store/index.ts';
+import { activeGeneration, entryDrift, type Generation, generationFolder, linksOf, readPayload, wholePayload } from '../store/index.ts';
 
 export interface Verification {
   generation: number;
@@ -25,12 +25,14 @@ export async function verify(host: HostView): Promise<Verification> {
   const payload = await readPayload(host, manifest.payload);
   const entries = payload?.entries ?? [];
   const drift: Finding[] = payload === undefined ? [gone(manifest.payloadFolder, 'its manifest is not there')] : [];
-  for (const entry of entries) {
-    const why = await entryDrift(host, `${manifest.payloadFolder}/${entry.path}`, entry);
-    if (why !== undefined) drift.push(gone(`${manifest.payloadFolder}/${entry.path}`, why));
+  // What lies around the release's tree counts as well: systemd-sysext would merge all of it into /usr.
+  const whole = payload === undefined ? { folder: manifest.payloadFolder, entries } : wholePayload(payload);
+  for (const entry of whole.entries) {
+    const why = await entryDrift(host, `${whole.folder}/${entry.path}`, entry);
+    if (why !== undefined) drift.push(gone(`${whole.folder}/${entry.path}`, why));
   }
   drift.push(
-    ...(await unexpected(host, manifest.payloadFolder, entries)),
+    ...(await unexpected(host, whole.folder, whole.entries)),
     ...(await configurationDrift(host, active)),
     ...(await wiringDrift(host, active)),
   );

@@ -1,5 +1,6 @@
 import type { TreeEntry } from '../bundle/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
+import { wholePayload } from './extension.ts';
 import type { PayloadManifest } from './types.ts';
 
 /** 'bytes' reads every file; 'shape' only looks at kinds, modes, sizes and link targets. */
@@ -19,8 +20,9 @@ export async function entryDrift(host: HostView, path: HostPath, entry: TreeEntr
 
 /** Whether a payload of the store is as its manifest says. */
 export async function isIntact(host: HostView, manifest: PayloadManifest, depth: Depth): Promise<boolean> {
-  for (const entry of manifest.entries) {
-    if ((await entryDrift(host, `${manifest.folder}/${entry.path}`, entry, depth)) !== undefined) return false;
+  const { folder, entries } = wholePayload(manifest);
+  for (const entry of entries) {
+    if ((await entryDrift(host, `${folder}/${entry.path}`, entry, depth)) !== undefined) return false;
   }
   return true;
 }

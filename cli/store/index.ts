@@ -1,5 +1,6 @@
 export { pointedElsewhere } from './deployments.ts';
 export { type Depth, entryDrift, isIntact } from './drift.ts';
+export { payloadOfRelease, releaseText, wholePayload } from './extension.ts';
 export { ensureFolder, ensureStore, noteFolder, readFolders } from './folders.ts';
 export {
   activeGeneration,

@@ -2,6 +2,7 @@ import { KataError } from '../errors/index.ts';
 import { selinuxState } from '../facts/index.ts';
 import type { Host } from '../host/index.ts';
 import type { LabelClass } from '../layout/index.ts';
+import { wholePayload } from './extension.ts';
 import type { PayloadManifest } from './types.ts';
 
 /**
@@ -10,7 +11,8 @@ import type { PayloadManifest } from './types.ts';
  */
 export async function labelPayload(host: Host, manifest: PayloadManifest): Promise<void> {
   // Only this payload: another one's files may be open in pods, and folders above it were labelled when they were made.
-  if (!(await host.relabel([manifest.folder]))) return;
+  const { folder } = wholePayload(manifest);
+  if (!(await host.relabel([folder]))) return;
   const { fallbackLabel, familyOfPolicy, isUsable } = await import('../layout/index.ts');
   const state = await selinuxState(host);
   const family = familyOfPolicy(state.known ? (state.value.policy ?? '') : '');
@@ -23,7 +25,7 @@ export async function labelPayload(host: Host, manifest: PayloadManifest): Promi
   }
   for (const type of new Set(wrong.values())) await needType(host, type);
   if (wrong.size > 0) await host.setLabels(new Map([...wrong].map(([path, type]) => [path, `system_u:object_r:${type}:s0`])));
-  await host.syncFileSystem(manifest.folder);
+  await host.syncFileSystem(folder);
 }
 
 function classOf(mode: number): LabelClass {

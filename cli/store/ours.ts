@@ -1,4 +1,5 @@
 import type { Host, HostPath, HostView, Stat } from '../host/index.ts';
+import { wholePayload } from './extension.ts';
 import type { PayloadManifest } from './types.ts';
 
 /** Says of a path relative to a folder of ours whether the program made it. */
@@ -14,9 +15,9 @@ export const ofGeneration: Ours = (path, kind) => {
   return /^(manifest\.json|record\.json|payload|config\/[^/]+\/(configuration\.toml|config\.d))$/.test(path) || isTemporary(path);
 };
 
-/** The entries of a payload's manifest. */
+/** All that a payload occupies. */
 export function ofPayload(manifest: PayloadManifest): Ours {
-  const kinds = new Map(manifest.entries.map((entry) => [entry.path, entry.kind]));
+  const kinds = new Map(wholePayload(manifest).entries.map((entry) => [entry.path, entry.kind]));
   return (path, kind) => kinds.get(path) === kind;
 }
 

@@ -26,8 +26,20 @@ export function payloadRoot(labelled: boolean): HostPath {
   return labelled ? '/usr/local/libexec/kata-sysext' : stateFolder;
 }
 
-export function payloadFolder(root: HostPath, digest: Digest): HostPath {
+/** A payload has the form of a system extension, whatever backend shows it: this is its folder. */
+export function extensionFolder(root: HostPath, digest: Digest): HostPath {
   return `${root}/tree/${hexOf(digest)}`;
+}
+
+/** Where the release's own tree lies in an extension. */
+export const insideExtension = 'usr/libexec/kata';
+
+/** The name of the extension: that of the link in /etc/extensions, and the end of the release file's name. */
+export const extensionName = 'kata';
+export const extensionRelease = `usr/lib/extension-release.d/extension-release.${extensionName}`;
+
+export function payloadFolder(root: HostPath, digest: Digest): HostPath {
+  return `${extensionFolder(root, digest)}/${insideExtension}`;
 }
 
 /** Where a damaged payload waits until its successor is in place; `tidy` settles it. */

@@ -7,11 +7,12 @@ import { byBytes, type Digest, digestOf, type Host, type HostPath } from '../hos
 import type { Architecture, Layout } from '../layout/index.ts';
 import type { Emit } from '../report/events.ts';
 import { isIntact } from './drift.ts';
+import { releaseText, wholePayload, wrapExtension } from './extension.ts';
 import { ensureFolder, ensureStore } from './folders.ts';
 import { readPayload } from './generations.ts';
 import { readable, writeJson } from './json.ts';
 import { labelPayload } from './labels.ts';
-import { damagedPayload, payloadFolder, payloadManifest, stagingFolder } from './paths.ts';
+import { damagedPayload, extensionFolder, payloadFolder, payloadManifest, stagingFolder } from './paths.ts';
 import { type PayloadManifest, schema } from './types.ts';
 
 export interface PayloadRequest {
@@ -29,6 +30,8 @@ export interface PayloadRequest {
 /** A payload that is whole but not yet part of the store. */
 export interface Staged {
   manifest: PayloadManifest;
+  /** Where the release's tree is until it is sealed or discarded. */
+  tree: HostPath;
   /** True when the store has these bytes already. */
   known: boolean;
   /** Moves it into the store: only now can a generation name it. */
@@ -46,15 +49,25 @@ export async function stagePayload(host: Host, request: PayloadRequest): Promise
   await host.mkdir(tree, 0o755);
   const discard = () => host.removeTree(staging);
   try {
-    const manifest = await unpack(host, request, tree);
-    const stored = await readPayload(host, manifest.digest);
+    const fresh = await unpack(host, request, tree);
+    const stored = await readPayload(host, fresh.digest);
     const known = stored !== undefined && (await isIntact(host, stored, 'bytes'));
-    if (stored === undefined) await refuseStrangers(host, manifest.folder);
-    return { manifest, known, discard, seal: () => seal(host, manifest, tree, discard, known) };
+    const manifest = stored === undefined ? fresh : placeOf(fresh, stored, known);
+    if (stored === undefined) await refuseStrangers(host, wholePayload(manifest).folder);
+    return { manifest, tree, known, discard, seal: known ? discard : () => seal(host, manifest, staging, discard) };
   } catch (error) {
     await discard().catch(() => undefined);
     throw outOfSpace(error, request.root);
   }
+}
+
+/** What the store has stays where it is. Damaged payloads of early versions get no extension around them: their generations name the folder. */
+function placeOf(fresh: PayloadManifest, stored: PayloadManifest, known: boolean): PayloadManifest {
+  const { root, folder, extension } = stored;
+  const early = extension === undefined && root === fresh.root;
+  if (!known && !early) return fresh;
+  const { extension: _none, ...bare } = fresh;
+  return { ...bare, root, folder, ...(extension === undefined ? {} : { extension }) };
 }
 
 async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Promise<PayloadManifest> {
@@ -84,7 +97,7 @@ async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Prom
   emit({ kind: 'phase', name: 'sync', detail: 'writing it to the disk' });
   await host.syncFileSystem(tree);
   await host.failpoint('store/synced');
-  return describe(layout, bundle.sources, request.root);
+  return describe(host, layout, bundle.sources, request);
 }
 
 /** Drops what no handler needs and adds the links of the layout. */
@@ -99,7 +112,12 @@ async function arrange(host: Host, layout: Layout, tree: HostPath, into: string)
   }
 }
 
-function describe(layout: Layout, sources: SourceRecord[], root: HostPath): PayloadManifest {
+async function describe(
+  host: Host,
+  layout: Layout,
+  sources: SourceRecord[],
+  { root, architecture }: PayloadRequest,
+): Promise<PayloadManifest> {
   const entries = [...layout.entries].sort((a, b) => byBytes(a.path, b.path));
   const digest = digestOf(entries.map(line).join(''));
   return {
@@ -107,6 +125,7 @@ function describe(layout: Layout, sources: SourceRecord[], root: HostPath): Payl
     digest,
     root,
     folder: payloadFolder(root, digest),
+    extension: { folder: extensionFolder(root, digest), release: await releaseText(host, architecture, digest) },
     release: layout.version,
     sources,
     handlers: layout.handlers,
@@ -123,25 +142,27 @@ function line(entry: TreeEntry): string {
   return `${JSON.stringify([entry.path, entry.kind, entry.mode, entry.digest ?? entry.target ?? ''])}\n`;
 }
 
-async function seal(host: Host, manifest: PayloadManifest, tree: HostPath, discard: () => Promise<void>, known: boolean): Promise<void> {
-  if (!known) {
-    await host.failpoint('store/seal/before');
-    // The manifest first: a tree without one is never ours.
-    await writeJson(host, payloadManifest(manifest.digest), manifest, readable);
-    await host.failpoint('store/seal/between');
-    // A damaged payload of the same digest steps aside and stays until the new one is in its place: pods run from it.
-    const aside = damagedPayload(manifest.folder);
-    if ((await host.lstat(manifest.folder)) !== undefined) {
-      await host.removeTree(aside);
-      await host.rename(manifest.folder, aside);
-      await host.failpoint('store/seal/aside');
-    }
-    await host.rename(tree, manifest.folder);
-    await host.failpoint('store/seal/placed');
-    await labelPayload(host, manifest);
+async function seal(host: Host, manifest: PayloadManifest, staging: HostPath, discard: () => Promise<void>): Promise<void> {
+  await host.failpoint('store/seal/before');
+  const { folder } = wholePayload(manifest);
+  const tree = `${staging}/tree`;
+  const whole = manifest.extension === undefined ? tree : `${staging}/extension`;
+  if (manifest.extension !== undefined) await wrapExtension(host, tree, whole, manifest.extension.release);
+  // The manifest first: a tree without one is never ours.
+  await writeJson(host, payloadManifest(manifest.digest), manifest, readable);
+  await host.failpoint('store/seal/between');
+  // A damaged payload of the same digest steps aside and stays until the new one is in its place: pods run from it.
+  const aside = damagedPayload(folder);
+  if ((await host.lstat(folder)) !== undefined) {
     await host.removeTree(aside);
-    await host.failpoint('store/seal/after');
+    await host.rename(folder, aside);
+    await host.failpoint('store/seal/aside');
   }
+  await host.rename(whole, folder);
+  await host.failpoint('store/seal/placed');
+  await labelPayload(host, manifest);
+  await host.removeTree(aside);
+  await host.failpoint('store/seal/after');
   await discard();
 }
 

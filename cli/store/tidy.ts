@@ -1,4 +1,5 @@
 import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
+import { wholePayload } from './extension.ts';
 import { readFolders } from './folders.ts';
 import { activeNumber, readGenerations } from './generations.ts';
 import { readJson } from './json.ts';
@@ -31,7 +32,7 @@ export async function dropGeneration(host: Host, number: number): Promise<void> 
 export async function dropPayload(host: Host, digest: Digest): Promise<void> {
   const manifest = await readJson<PayloadManifest>(host, payloadManifest(digest));
   if (manifest === undefined) return;
-  await removeOurs(host, manifest.folder, ofPayload(manifest));
+  await removeOurs(host, wholePayload(manifest).folder, ofPayload(manifest));
   await host.unlink(payloadManifest(digest));
 }
 

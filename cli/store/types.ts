@@ -11,7 +11,10 @@ export interface PayloadManifest {
   schema: number;
   digest: Digest;
   root: HostPath;
+  /** Where the release's tree is. */
   folder: HostPath;
+  /** The folder around it that systemd-sysext can merge, and its extension-release text. Early versions made none. */
+  extension?: { folder: HostPath; release: string };
   release: string;
   sources: SourceRecord[];
   handlers: LaidHandler[];

@@ -82,6 +82,7 @@ function systemdAt(door: Door, first: Wire): Systemd {
     },
     start: async (unit, deadlineMs) => runJob(await connected(), 'StartUnit', unit, deadlineMs),
     restart: async (unit, deadlineMs) => runJob(await connected(), 'RestartUnit', unit, deadlineMs),
+    reload: async (unit, deadlineMs) => runJob(await connected(), 'ReloadUnit', unit, deadlineMs),
     stop: async (unit, deadlineMs) => runJob(await connected(), 'StopUnit', unit, deadlineMs),
     async resetFailed(unit) {
       try {

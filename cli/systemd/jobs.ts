@@ -11,7 +11,7 @@ const longestTimerMs = 2 ** 31 - 1;
 /** Queues a job and waits until it has ended. At the deadline the job is cancelled and waited for, then the result is 'deadline'. */
 export async function runJob(
   wire: Wire,
-  method: 'StartUnit' | 'RestartUnit' | 'StopUnit',
+  method: 'StartUnit' | 'RestartUnit' | 'ReloadUnit' | 'StopUnit',
   unit: Unit,
   deadlineMs: number,
 ): Promise<JobResult> {

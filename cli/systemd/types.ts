@@ -56,6 +56,8 @@ export interface Systemd {
   start(unit: Unit, deadlineMs: number): Promise<JobResult>;
   /** On 'deadline' the job was cancelled and has ended. */
   restart(unit: Unit, deadlineMs: number): Promise<JobResult>;
+  /** The unit's own reload; a unit without one, or one that is not active, gives 'failed' or throws. */
+  reload(unit: Unit, deadlineMs: number): Promise<JobResult>;
   stop(unit: Unit, deadlineMs: number): Promise<JobResult>;
   resetFailed(unit: Unit): Promise<void>;
   daemonReload(): Promise<void>;

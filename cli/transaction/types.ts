@@ -32,6 +32,8 @@ export interface PointerStep {
   path: HostPath;
   before: string | 'absent';
   after: string | 'absent';
+  /** Where the link is made before it is renamed into place: for folders where systemd reads whatever is there. */
+  temporary?: HostPath;
 }
 
 export interface RestartStep {
@@ -42,7 +44,28 @@ export interface RestartStep {
   deadlineMs: number;
 }
 
-export type Step = FolderStep | DropFolderStep | FileStep | PointerStep | RestartStep;
+/** PID 1 merges the system extensions anew. Undone by another refresh, after the link that enables ours is back. */
+export interface RefreshStep {
+  kind: 'refresh';
+  unit: Unit;
+  /** Major version of the host's systemd: what its service can do. */
+  systemd: number;
+  /** Which payload is merged below /usr. */
+  before: Digest | 'absent';
+  after: Digest | 'absent';
+  /** What others have merged, by hierarchy: must stay. */
+  others: Record<HostPath, string[]>;
+  /** Others' extensions that lie ready and that the user allowed to be merged with ours. */
+  pending: string[];
+  /** Mount points below /usr: must stay. */
+  mounts: HostPath[];
+  wasActive: boolean;
+  /** Ends the service where nothing is left to merge and nobody else enabled it. */
+  stop: boolean;
+  deadlineMs: number;
+}
+
+export type Step = FolderStep | DropFolderStep | FileStep | PointerStep | RestartStep | RefreshStep;
 
 /** Where a step stands on the host. */
 export type Place = 'before' | 'after' | 'other';

@@ -2,9 +2,10 @@ import type { Step, StepKind } from '../types.ts';
 import { file } from './file.ts';
 import { dropFolder, folder } from './folder.ts';
 import { pointer } from './pointer.ts';
+import { refresh } from './refresh.ts';
 import { restart } from './restart.ts';
 
-const kinds = { folder, 'drop-folder': dropFolder, file, pointer, restart };
+const kinds = { folder, 'drop-folder': dropFolder, file, pointer, refresh, restart };
 
 /** The kind of a step. */
 export function kindOf(step: Step): StepKind<Step> {
@@ -22,6 +23,8 @@ export function describe(step: Step): string {
       return `${step.after === 'absent' ? 'remove' : step.before === 'absent' ? 'create' : 'edit'} ${step.path}`;
     case 'pointer':
       return step.after === 'absent' ? `remove ${step.path}` : `point ${step.path} at ${step.after}`;
+    case 'refresh':
+      return `let systemd merge the system extensions anew (${step.unit}): files below /usr that come from extensions are away for some milliseconds`;
     case 'restart':
       return `restart ${step.unit}`;
   }

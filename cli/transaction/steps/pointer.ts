@@ -3,10 +3,11 @@ import type { PointerStep, StepKind } from '../types.ts';
 
 export const pointer: StepKind<PointerStep> = {
   prepare: async () => ({}),
-  apply: (host, step) => point(host, step.path, step.after),
+  apply: (host, step) => point(host, step, step.after),
   revert: async (host, step) => {
-    await host.unlink(beside(step.path));
-    if ((await where(host, step.path)) === step.after) await point(host, step.path, step.before);
+    for (const path of step.temporary === undefined ? [beside(step.path)] : [step.temporary, beside(step.temporary)])
+      await host.unlink(path);
+    if ((await where(host, step.path)) === step.after) await point(host, step, step.before);
   },
   look: async (host, step) => {
     const now = await where(host, step.path);
@@ -15,9 +16,10 @@ export const pointer: StepKind<PointerStep> = {
   },
 };
 
-async function point(host: Host, path: string, target: string | 'absent'): Promise<void> {
+async function point(host: Host, { path, temporary }: PointerStep, target: string | 'absent'): Promise<void> {
   if (target === 'absent') return host.unlink(path);
-  await host.symlink(path, target);
+  await host.symlink(temporary ?? path, target);
+  if (temporary !== undefined) await host.rename(temporary, path);
   await host.relabel([path]);
 }
 

@@ -1,0 +1,76 @@
+import type { Finding } from '../../errors/index.ts';
+import { type Digest, digestSeenBy, type HostView } from '../../host/index.ts';
+import { activeGeneration, activeNumber, type GenerationManifest, pointer } from '../../store/index.ts';
+import { mergedPayload } from '../../transaction/index.ts';
+import { pointerSteps } from '../pointer.ts';
+import type { Backend } from '../types.ts';
+import { foreignTraps } from './foreignTraps.ts';
+import { hostTraps, rootOf, type Trap } from './hostTraps.ts';
+import { base, extensionOf, link } from './paths.ts';
+import { readScene, type Scene } from './scene.ts';
+import { hideSteps, showSteps } from './steps.ts';
+
+/**
+ * The payload is a system extension: a link in /etc/extensions enables it, and PID 1 merges it into /usr. Only PID 1 does, through its own
+ * service: the context of whoever mounts sticks to the mount (facts/immutable.md §1.6). The form is a folder; an image would be another
+ * target of the same link.
+ */
+export const sysext: Backend = {
+  name: 'sysext',
+  fits: async (host, facts) => spring([...hostTraps, ...foreignTraps], await readScene(host, facts)),
+  root: rootOfFacts,
+  base: () => base,
+  home: () => base,
+  plan: async (host, to, written) => {
+    if (to !== undefined) return [...(await pointerSteps(host, to)), ...(await showSteps(host, to, written))];
+    // Links are made by way of our folder in /etc, so that folder goes after them: an undo makes it first.
+    const { links, merge } = await hideSteps(host);
+    return [...links, ...(await pointerSteps(host, undefined)), ...merge];
+  },
+  leave: async (host) => {
+    const { links, merge } = await hideSteps(host);
+    return [...links, ...merge];
+  },
+  risks: async (host, steps) => (steps.some((step) => step.kind === 'refresh') ? spring(foreignTraps, await readScene(host)) : []),
+  observe: async (host) => {
+    const number = await activeNumber(host);
+    if (number === undefined) return { problems: [] };
+    const generation = await activeGeneration(host);
+    if (generation === undefined) return { problems: [`${pointer} points at generation ${number}, which is not there`] };
+    const target = await extensionOf(host, generation.manifest);
+    const problems = (await host.readlink(link)) === target ? [] : [`${link} does not point at ${target}`];
+    if (host.live) problems.push(...(await reaches(host, generation.manifest, [1])));
+    return { ...(problems.length === 0 ? { generation: number } : {}), problems };
+  },
+  reaches,
+};
+
+function rootOfFacts(facts: Scene['facts']): string {
+  return rootOf(facts);
+}
+
+async function spring(traps: Trap[], scene: Scene): Promise<Finding[]> {
+  const found: Finding[] = [];
+  for (const trap of traps) found.push(...(await trap(scene)));
+  return found;
+}
+
+/** In the mount namespace of each process, by bytes: what `systemd-sysext status` says is not what an engine sees that has mounts of its own. */
+async function reaches(host: HostView, to: GenerationManifest, pids: number[]): Promise<string[]> {
+  const merged = await mergedPayload(host);
+  const problems =
+    merged === to.payload
+      ? []
+      : [`PID 1 has ${merged === 'absent' ? 'nothing of ours' : `the payload ${merged}`} merged, not ${to.payload}`];
+  for (const pid of new Set(pids)) {
+    for (const [path, digest] of shims(to)) {
+      const seen = await digestSeenBy(host, pid, path);
+      if (seen !== digest) problems.push(`process ${pid} ${seen === undefined ? 'does not see' : 'sees other bytes at'} ${path}`);
+    }
+  }
+  return problems;
+}
+
+function shims(to: GenerationManifest): Map<string, Digest> {
+  return new Map(to.handlers.map((handler) => [`${base}/${handler.shim}`, handler.shimDigest]));
+}

@@ -1,0 +1,39 @@
+import { KataError } from '../../errors/index.ts';
+import type { HostPath, HostView } from '../../host/index.ts';
+import { extensionName, type GenerationManifest, insideExtension } from '../../store/index.ts';
+
+export const base: HostPath = `/${insideExtension}`;
+export const extensionsFolder: HostPath = '/etc/extensions';
+/** What enables our extension: it lies in the deployment's own /etc, so that an OS rollback takes it along (facts/immutable.md §0.8). */
+export const link: HostPath = `${extensionsFolder}/${extensionName}`;
+export const service = 'systemd-sysext.service';
+const wantsFolders = ['/etc', '/run', '/usr/local/lib', '/usr/lib'].map((folder) => `${folder}/systemd/system`);
+export const wantsFolder: HostPath = '/etc/systemd/system/sysinit.target.wants';
+export const wantsLink: HostPath = `${wantsFolder}/${service}`;
+/** systemctl writes absolute targets: a relative one is ours. systemd itself only reads the link's name. */
+export const wantsTarget = `../../../../usr/lib/systemd/system/${service}`;
+
+/** The folder that systemd-sysext is to merge. Its real path: the link must not lead through what a merge changes. */
+export async function extensionOf(host: HostView, to: GenerationManifest): Promise<HostPath> {
+  if (to.payloadFolder.endsWith(base)) return host.realpath(to.payloadFolder.slice(0, -base.length));
+  throw new KataError('backend-unfit', {
+    subject: to.payloadFolder,
+    found: `the payload of generation ${to.number} was stored by an early version, without what systemd-sysext needs around it`,
+    needed: 'a payload in the form of a system extension',
+    next: `kata-sysext uninstall; then install ${to.sources.map((source) => source.name).join(' ')} again`,
+  });
+}
+
+export function isOurs(target: string | undefined): boolean {
+  return /^\/.*\/kata-sysext\/tree\/[0-9a-f]{64}$/.test(target ?? '');
+}
+
+/** Whether something starts the service at boot. */
+export async function isEnabled(host: HostView): Promise<boolean> {
+  for (const folder of wantsFolders) {
+    for (const name of (await host.readdir(folder)).filter((each) => /\.(wants|requires|upholds)$/.test(each))) {
+      if ((await host.lstat(`${folder}/${name}/${service}`)) !== undefined) return true;
+    }
+  }
+  return false;
+}

@@ -1,0 +1,92 @@
+import { KataError } from '../../errors/index.ts';
+import { type Extension, findExtensions, mergedExtensions, systemdVersion } from '../../facts/index.ts';
+import type { Digest, HostPath, HostView } from '../../host/index.ts';
+import { etcFolder, extensionName, type GenerationManifest } from '../../store/index.ts';
+import { mergedPayload, mountsBelowUsr, othersIn, pendingNames, restartDeadlineMs, type Step } from '../../transaction/index.ts';
+import { dropMade, makeMissing } from '../pointer.ts';
+import { extensionOf, extensionsFolder, isEnabled, isOurs, link, service, wantsFolder, wantsLink, wantsTarget } from './paths.ts';
+
+/** Enables the extension of a generation and has it merged. */
+export async function showSteps(host: HostView, to: GenerationManifest, written: boolean): Promise<Step[]> {
+  const target = await extensionOf(host, to);
+  const enable = (await isEnabled(host))
+    ? []
+    : [...(await makeMissing(host, wantsFolder)), linkStep(wantsLink, await targetOf(host, wantsLink), wantsTarget)];
+  const before = await ourTarget(host);
+  const turn = before === target ? [] : [...(await makeMissing(host, extensionsFolder)), linkStep(link, before, target)];
+  return [...enable, ...turn, ...(await refreshSteps(host, to.payload, { stop: false, written }))];
+}
+
+/** Takes our links away. The refresh comes after everything else: see `refreshSteps`. */
+export async function hideSteps(host: HostView): Promise<{ links: Step[]; merge: Step[] }> {
+  const before = await ourTarget(host);
+  const ourWish = (await host.readlink(wantsLink)) === wantsTarget;
+  // Whoever put an extension here while we had the service enabled may rely on it by now.
+  const disable = ourWish && (await others(host)).length === 0;
+  return {
+    links: [
+      ...(before === 'absent' ? [] : [linkStep(link, before, 'absent'), ...(await dropMade(host, extensionsFolder))]),
+      ...(disable ? [linkStep(wantsLink, wantsTarget, 'absent'), ...(await dropMade(host, wantsFolder))] : []),
+    ],
+    merge: await refreshSteps(host, 'absent', { stop: disable, written: false }),
+  };
+}
+
+/** Made elsewhere and renamed: systemd reads everything in these folders, half-made links too. */
+function linkStep(path: HostPath, before: string | 'absent', after: string | 'absent'): Step {
+  return { kind: 'pointer', path, before, after, temporary: `${etcFolder}/.new-${path.slice(path.lastIndexOf('/') + 1)}` };
+}
+
+async function targetOf(host: HostView, path: HostPath): Promise<string | 'absent'> {
+  if ((await host.lstat(path)) === undefined) return 'absent';
+  return (await host.readlink(path)) ?? 'not a link';
+}
+
+async function ourTarget(host: HostView): Promise<string | 'absent'> {
+  const target = await targetOf(host, link);
+  if (target === 'absent' || isOurs(target)) return target;
+  throw new KataError('sysext-name-taken', {
+    subject: link,
+    found: `${link} is not ours`,
+    needed: `${link} free or a link to a payload of kata-sysext`,
+    next: `move it away: mv ${link} ${link}.old`,
+  });
+}
+
+/** Extensions of others, masked ones as well. */
+export async function others(host: HostView): Promise<Extension[]> {
+  const systemd = await systemdVersion(host);
+  return (await findExtensions(host, systemd.known ? systemd.value : 0)).filter(({ name }) => name !== extensionName);
+}
+
+/** Nothing runs in an offline tree: its first boot merges. */
+async function refreshSteps(
+  host: HostView,
+  after: Digest | 'absent',
+  { stop, written }: { stop: boolean; written: boolean },
+): Promise<Step[]> {
+  if (!host.live) return [];
+  const before = await mergedPayload(host);
+  const systemd = await systemdVersion(host);
+  const merged = await mergedExtensions(host);
+  const listed = merged.some(({ hierarchy, names }) => hierarchy === '/usr' && names.includes(extensionName));
+  // A payload that is repaired comes in a folder of its own, which what is merged does not show.
+  if (before === after && listed === (after !== 'absent') && !written) return [];
+  const unit = await (await host.systemd())?.unit(service);
+  const version = systemd.known ? systemd.value : 0;
+  return [
+    {
+      kind: 'refresh',
+      unit: service,
+      systemd: version,
+      before,
+      after,
+      others: othersIn(merged),
+      pending: await pendingNames(host, version, merged),
+      mounts: await mountsBelowUsr(host),
+      wasActive: unit?.activeState === 'active',
+      stop,
+      deadlineMs: unit === undefined ? 0 : restartDeadlineMs(unit),
+    },
+  ];
+}

@@ -1,0 +1,125 @@
+import { open } from 'node:fs/promises';
+import { KataError } from '../errors/index.ts';
+import type { HostPath, HostView } from '../host/index.ts';
+
+/** What systemd-sysext has merged into one hierarchy. */
+export interface Merged {
+  hierarchy: HostPath;
+  /** Names in the order that systemd tells. */
+  names: string[];
+  /** Milliseconds since the epoch; 0 when nothing is merged. */
+  sinceMs: number;
+}
+
+/** An extension in the folders that systemd-sysext searches: the one that counts for its name. */
+export interface Extension {
+  name: string;
+  path: HostPath;
+  /** 'masked': a folder that brings nothing and hides others of its name; 'broken': every refresh fails while it is there. */
+  kind: 'directory' | 'image' | 'masked' | 'broken';
+  /** A folder that brings something below /opt. What an image brings is not known before it is merged. */
+  opt: boolean;
+  modifiedMs: number;
+}
+
+/** The answer of `systemd-sysext status --json=short`. An unmerged hierarchy has "none" (252 to 257) or [] (262) for its extensions. */
+export function parseStatus(text: string): Merged[] {
+  const rows = asRows(text);
+  return rows.map(({ hierarchy, extensions, since }) => ({
+    hierarchy,
+    names: Array.isArray(extensions) ? extensions.map(String) : [],
+    sinceMs: typeof since === 'number' ? since / 1000 : 0,
+  }));
+}
+
+interface Row {
+  hierarchy: string;
+  extensions: unknown;
+  since: unknown;
+}
+
+function asRows(text: string): Row[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (Array.isArray(value) && value.every((row) => typeof row?.hierarchy === 'string' && 'extensions' in row)) return value as Row[];
+  } catch {
+    // Said below.
+  }
+  throw new KataError('failed', {
+    subject: 'systemd-sysext',
+    found: `systemd-sysext status says something else than its JSON: ${text.slice(0, 200)}`,
+    needed: 'a list with one object a hierarchy',
+    next: 'systemd-sysext status --json=short',
+  });
+}
+
+/** What is merged now. Only a live host can tell. */
+export async function mergedExtensions(host: HostView): Promise<Merged[]> {
+  const { stdout } = await host.run('systemd-sysext', ['status', '--json=short'], { timeoutMs: 30_000 });
+  return parseStatus(stdout);
+}
+
+const searchFolders = ['/etc/extensions', '/run/extensions', '/var/lib/extensions'];
+/** Searched as well before systemd 254. */
+const olderFolders = ['/usr/local/lib/extensions', '/usr/lib/extensions'];
+
+/**
+ * The extensions that a refresh would look at. The first folder wins a name, so that a folder with nothing in it masks the name in later
+ * ones. A link to /dev/null masks nothing (tried on 257 and 262, whatever the manual says): it is passed over like every other file.
+ */
+export async function findExtensions(host: HostView, systemd: number): Promise<Extension[]> {
+  const found = new Map<string, Extension>();
+  for (const folder of systemd < 254 ? [...searchFolders, ...olderFolders] : searchFolders) {
+    for (const entry of await host.readdir(folder)) {
+      const extension = await look(host, `${folder}/${entry}`, entry, systemd);
+      if (extension !== undefined && !found.has(extension.name)) found.set(extension.name, extension);
+    }
+  }
+  return [...found.values()];
+}
+
+async function look(host: HostView, path: HostPath, entry: string, systemd: number): Promise<Extension | undefined> {
+  const stat = await host.stat(path);
+  // A link that leads nowhere is passed over by systemd, and so is every file that is no image.
+  if (stat === undefined) return undefined;
+  const base = { path, modifiedMs: stat.modifiedMs, opt: false };
+  const image = /^(.+?)(?:\.sysext)?\.raw$/.exec(entry)?.[1];
+  if (stat.kind === 'directory') {
+    // Versions of one extension; systemd picks the newest.
+    const picked = /^(.+?)(?:(?:\.sysext)?\.raw)?\.v$/.exec(entry)?.[1];
+    if (picked !== undefined) return { ...base, name: picked, kind: 'image' };
+    const inside = await host.readdir(path);
+    const released = (await host.stat(`${path}/usr/lib/extension-release.d/extension-release.${entry}`)) !== undefined;
+    // Without the file of its name a folder is passed over; before 254 that was an error for all.
+    const kind = released ? 'directory' : inside.length > 0 && systemd < 254 ? 'broken' : 'masked';
+    return { ...base, name: entry, kind, opt: (await host.readdir(`${path}/opt`)).length > 0 };
+  }
+  if (image === undefined || (await host.realpath(path)) === '/dev/null') return undefined;
+  return { ...base, name: image, kind: stat.kind === 'file' && isImage(await headOf(host, path)) ? 'image' : 'broken' };
+}
+
+const headBytes = 8192;
+
+async function headOf(host: HostView, path: HostPath): Promise<Buffer> {
+  const file = await open(await host.locate(await host.realpath(path)), 'r');
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(headBytes), 0, headBytes, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+/** What the kernel or a partition table shows at a fixed place. An image with none of these makes every refresh fail for all extensions. */
+const magics: { at: number; bytes: Buffer }[] = [
+  { at: 0, bytes: Buffer.from('hsqs') },
+  { at: 1024, bytes: Buffer.from([0xe2, 0xe1, 0xf5, 0xe0]) },
+  { at: 1080, bytes: Buffer.from([0x53, 0xef]) },
+  { at: 512, bytes: Buffer.from('EFI PART') },
+  { at: 4096, bytes: Buffer.from('EFI PART') },
+];
+
+/** Whether the first bytes are those of a squashfs, erofs, ext4 or of a GPT. */
+export function isImage(head: Buffer): boolean {
+  return magics.some(({ at, bytes }) => head.subarray(at, at + bytes.length).equals(bytes));
+}

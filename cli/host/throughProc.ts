@@ -1,0 +1,46 @@
+import { readFile, stat } from 'node:fs/promises';
+import { posix } from 'node:path';
+import { errnoOf } from '../errors/index.ts';
+import { digestOfFile } from './reads.ts';
+import type { Digest, HostPath, HostView } from './types.ts';
+
+/**
+ * Files as another process has them. The kernel follows /proc's own links (root, exe), which are no paths: a mount that only that process
+ * sees, or a program whose file is gone, is reached through them and through nothing else. Live hosts only.
+ */
+const absent = ['ENOENT', 'ENOTDIR', 'ESRCH', 'EACCES', 'EPERM'];
+
+/** The text of a file in the mount namespace of a process (without root: in our own); undefined when it is not there. */
+export function textSeenBy(host: HostView, pid: number, path: HostPath): Promise<string | undefined> {
+  return orAbsent(host, () => readFile(seenAt(pid, path), 'utf8'));
+}
+
+export function digestSeenBy(host: HostView, pid: number, path: HostPath): Promise<Digest | undefined> {
+  return orAbsent(host, () => digestOfFile(seenAt(pid, path)));
+}
+
+/** Which file a process runs, whatever became of its path: equal texts are the same file. */
+export function programFile(host: HostView, pid: number): Promise<string | undefined> {
+  return orAbsent(host, async () => {
+    const { dev, ino, size, mtimeMs } = await stat(`/proc/${pid}/exe`);
+    return [dev, ino, size, mtimeMs].join(':');
+  });
+}
+
+export function programDigest(host: HostView, pid: number): Promise<Digest | undefined> {
+  return orAbsent(host, () => digestOfFile(`/proc/${pid}/exe`));
+}
+
+function seenAt(pid: number, path: HostPath): string {
+  return process.getuid?.() === 0 ? posix.join(`/proc/${pid}/root`, path) : path;
+}
+
+async function orAbsent<T>(host: HostView, work: () => Promise<T>): Promise<T | undefined> {
+  if (!host.live) return undefined;
+  try {
+    return await work();
+  } catch (error) {
+    if (absent.includes(errnoOf(error) ?? '')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,80 @@
+import { asset } from '../assets/index.ts';
+import type { TreeEntry } from '../bundle/types.ts';
+import { KataError } from '../errors/index.ts';
+import { operatingSystem, systemdVersion } from '../facts/index.ts';
+import { byBytes, type Digest, digestOf, type Host, type HostPath, type HostView } from '../host/index.ts';
+import type { Architecture } from '../layout/index.ts';
+import { extensionRelease, insideExtension } from './paths.ts';
+import type { PayloadManifest } from './types.ts';
+
+/** systemd's own names (facts/immutable.md §1.3). */
+const architectures: Record<Architecture, string> = { x86_64: 'x86-64', aarch64: 'arm64', ppc64le: 'ppc64-le', s390x: 's390x' };
+
+/** systemd knows ID=_any and ARCHITECTURE= from 252 on; before, an extension must name the very OS version that it is for. */
+const anySince = 252;
+
+/**
+ * The extension-release file of a payload: a release of Kata fits every OS of its architecture. KATA_SYSEXT_PAYLOAD is no word of systemd's;
+ * it says which payload is merged.
+ */
+export async function releaseText(host: HostView, architecture: Architecture, payload: Digest): Promise<string> {
+  const systemd = await systemdVersion(host);
+  const any = !systemd.known || systemd.value >= anySince;
+  const os = await operatingSystem(host);
+  const values: Record<string, string> = { architecture: architectures[architecture], payload };
+  values['id'] = any ? '_any' : os.known ? os.value.id : '';
+  if (!any && os.known) values['version'] = os.value.version;
+  if (!any) delete values['architecture'];
+  for (const [name, value] of Object.entries(values)) if (!/^[\w.:~+-]*$/.test(value)) throw unfit(name, value);
+  const lines = asset('templates/extension-release').split('\n');
+  // A line whose value there is none for is left out.
+  return lines.flatMap((line) => fill(line, values)).join('\n');
+}
+
+function fill(line: string, values: Record<string, string>): string[] {
+  const name = /\{\{(\w+)\}\}/.exec(line)?.[1];
+  if (name === undefined) return [line];
+  const value = values[name];
+  return value === undefined || value === '' ? [] : [line.replace(`{{${name}}}`, value)];
+}
+
+function unfit(name: string, value: string): KataError {
+  return new KataError('host-unknown', {
+    subject: 'os-release',
+    found: `the ${name} of the operating system is ${JSON.stringify(value)}`,
+    needed: 'a plain word, as os-release(5) has it',
+    next: 'cat /etc/os-release',
+  });
+}
+
+/** Which payload an extension-release file belongs to. */
+export function payloadOfRelease(text: string | undefined): Digest | undefined {
+  return /^KATA_SYSEXT_PAYLOAD=(sha256:[0-9a-f]{64})$/m.exec(text ?? '')?.[1] as Digest | undefined;
+}
+
+/** Makes an extension of a staged release tree, beside it; gives the folder, which can be put into the store by one rename. */
+export async function wrapExtension(host: Host, tree: HostPath, into: HostPath, release: string): Promise<void> {
+  await host.mkdir(into, 0o755);
+  for (const folder of foldersAround) await host.mkdir(`${into}/${folder}`, 0o755);
+  await host.writeFile(`${into}/${extensionRelease}`, release, { mode: 0o644 });
+  await host.rename(tree, `${into}/${insideExtension}`);
+}
+
+const foldersAround = ['usr', 'usr/lib', 'usr/lib/extension-release.d', 'usr/libexec'];
+
+/** The folder that a payload occupies, and every entry in it. Payloads of early versions have nothing around the release's own tree. */
+export function wholePayload(manifest: PayloadManifest): { folder: HostPath; entries: TreeEntry[] } {
+  const { extension, folder, entries } = manifest;
+  if (extension === undefined) return { folder, entries };
+  const directory = (path: string): TreeEntry => ({ path, kind: 'directory', mode: 0o755 });
+  const release: TreeEntry = {
+    path: extensionRelease,
+    kind: 'file',
+    mode: 0o644,
+    sizeBytes: Buffer.byteLength(extension.release),
+    digest: digestOf(extension.release),
+  };
+  const inside = entries.map((entry) => ({ ...entry, path: `${insideExtension}/${entry.path}` }));
+  const all = [...foldersAround.map(directory), directory(insideExtension), release, ...inside];
+  return { folder: extension.folder, entries: all.sort((a, b) => byBytes(a.path, b.path)) };
+}

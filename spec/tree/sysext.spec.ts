@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+  cpSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { digestOf } from '../../cli/host/index.ts';
+import { differences } from '../support/fingerprint.ts';
+import { put } from '../support/hostTrees.ts';
+import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
+
+/** What a host must have for extensions, at this version of systemd. */
+function withSystemd(root: string, version: number): void {
+  put(root, 'usr/lib/systemd/system/systemd-sysext.service', '[Service]\nExecStart=systemd-sysext refresh\n');
+  put(root, `usr/lib/systemd/libsystemd-shared-${version}.so`, '');
+}
+
+describe('backend sysext in an offline tree', () => {
+  let host: TreeHost;
+  afterEach(() => host.remove());
+
+  for (const name of ['fcos', 'microos'] as const) {
+    it(`${name}: install, upgrade, move to prefix and back, rollback, uninstall --purge leaves the tree as it was`, async () => {
+      host = treeHost(name, (root) => withSystemd(root, 259));
+      const before = host.fingerprint();
+      const { first, second } = await releases();
+
+      await host.json(['install', first, '--backend', 'sysext']);
+      const link = readlinkSync(host.path('etc/extensions/kata'));
+      const text = readFileSync(host.path(`${link.slice(1)}/usr/lib/extension-release.d/extension-release.kata`), 'utf8');
+      const config = execFileSync('grep', ['-rh', 'runtime_path', host.path('etc/containerd')]).toString();
+      await host.json(['install', second]);
+      const moved = [readlinkSync(host.path('etc/extensions/kata'))];
+      await host.json(['install', second, '--backend', 'prefix']);
+      const gone = there(host, 'etc/extensions');
+      await host.json(['install', second, '--backend', 'sysext']);
+      await host.json(['verify']);
+      await host.json(['rollback']);
+      await host.json(['uninstall', '--purge']);
+
+      assert.match(
+        link,
+        name === 'fcos' ? /^\/var\/usrlocal\/libexec\/kata-sysext\/tree\/[0-9a-f]{64}$/ : /^\/var\/lib\/kata-sysext\/tree\/[0-9a-f]{64}$/,
+      );
+      assert.match(text, /^ID=_any\nARCHITECTURE=x86-64\nKATA_SYSEXT_PAYLOAD=sha256:[0-9a-f]{64}\n$/);
+      assert.match(config, /runtime_path = "\/usr\/libexec\/kata\/runtime-rs\/bin\/containerd-shim-kata-v2"/);
+      assert.notEqual(moved[0], link);
+      assert.equal(gone, false);
+      assert.deepEqual(differences(before, host.fingerprint()), []);
+    });
+  }
+
+  it('on systemd 249 the extension names the very OS version; it takes the user’s word', async () => {
+    host = treeHost('fcos', (root) => withSystemd(root, 249));
+    const { first } = await releases();
+
+    const refused = await host.json(['install', first, '--backend', 'sysext'], 3);
+    await host.json(['install', first, '--backend', 'sysext', '--allow', 'sysext-systemd-old']);
+
+    const link = readlinkSync(host.path('etc/extensions/kata'));
+    assert.equal(refused['code'], 'sysext-systemd-old');
+    assert.match(
+      readFileSync(host.path(`${link.slice(1)}/usr/lib/extension-release.d/extension-release.kata`), 'utf8'),
+      /^ID=fedora\nVERSION_ID=44\nKATA_SYSEXT_PAYLOAD=/,
+    );
+  });
+
+  it('refuses a foreign extension of our name, and backend prefix leaves it alone', async () => {
+    host = treeHost('microos', (root) => withSystemd(root, 259));
+    const { first, second } = await releases();
+    mkdirSync(host.path('etc/extensions'));
+    symlinkSync('/var/lib/flatcar/kata', host.path('etc/extensions/kata'));
+
+    const refused = await host.json(['install', first, '--backend', 'sysext'], 3);
+    const allowed = await host.json(['install', first, '--backend', 'sysext', '--allow', 'sysext-name-taken'], 2);
+    await host.json(['install', first]);
+    await host.json(['install', second]);
+    await host.json(['uninstall', '--purge']);
+
+    assert.equal(refused['code'], 'sysext-name-taken');
+    assert.equal(allowed['code'], 'usage');
+    assert.equal(readlinkSync(host.path('etc/extensions/kata')), '/var/lib/flatcar/kata');
+  });
+
+  it('verify tells of a file that somebody put around the release, where a merge would bring it into /usr', async () => {
+    host = treeHost('microos', (root) => withSystemd(root, 259));
+    const { first } = await releases();
+    await host.json(['install', first, '--backend', 'sysext']);
+    const link = readlinkSync(host.path('etc/extensions/kata'));
+    put(host.root, `${link.slice(1)}/usr/bin/sudo`, 'of an attacker');
+
+    const seen = await host.json(['verify'], 1);
+
+    assert.match(JSON.stringify(seen['drift']), /usr\/bin.*does not belong to the payload/);
+  });
+
+  it('check and an upgrade without --backend keep the installed one', async () => {
+    host = treeHost('microos', (root) => withSystemd(root, 259));
+    const { first, second } = await releases();
+    await host.json(['install', first, '--backend', 'sysext']);
+
+    const checked = await host.json(['check']);
+    await host.json(['install', second]);
+
+    assert.equal(checked['backend'], 'sysext');
+    assert.deepEqual(backendsOf(await host.json(['status'])), ['sysext', 'sysext']);
+  });
+
+  it('uninstall takes our links although somebody removed the pointer, our folder and the wiring', async () => {
+    host = treeHost('microos', (root) => withSystemd(root, 259));
+    const before = host.fingerprint();
+    const { first } = await releases();
+    const untouched = host.copy();
+    await host.json(['install', first, '--backend', 'sysext']);
+    rmSync(host.path('etc'), { recursive: true });
+    cpSync(untouched.path('etc'), host.path('etc'), { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+    untouched.remove();
+    mkdirSync(host.path('etc/extensions'), { recursive: true });
+    const [hex] = readdirSync(host.path('var/lib/kata-sysext/tree'));
+    symlinkSync(`/var/lib/kata-sysext/tree/${hex}`, host.path('etc/extensions/kata'));
+
+    await host.json(['uninstall', '--purge']);
+
+    assert.equal(there(host, 'etc/extensions/kata'), false);
+    assert.deepEqual(differences(before, host.fingerprint()), []);
+  });
+
+  it('a damaged payload is put in place anew with all that is around it, and nothing stays aside', async () => {
+    host = treeHost('microos', (root) => withSystemd(root, 259));
+    const { first } = await releases();
+    await host.json(['install', first, '--backend', 'sysext']);
+    const link = readlinkSync(host.path('etc/extensions/kata'));
+    rmSync(host.path(`${link.slice(1)}/usr/lib`), { recursive: true });
+    const seen = await host.json(['verify'], 1);
+
+    await host.json(['install', first]);
+
+    assert.match(JSON.stringify(seen['drift']), /extension-release\.kata: it is not there/);
+    assert.deepEqual((await host.json(['verify']))['drift'], []);
+    assert.deepEqual(readdirSync(host.path('var/lib/kata-sysext/tree')), [link.split('/').at(-1)]);
+    assert.equal(there(host, 'var/lib/kata-sysext/staging'), false);
+  });
+
+  it('a payload of an early version is used, and mended in the form it has; sysext refuses it', async () => {
+    host = treeHost('microos', (root) => withSystemd(root, 259));
+    const { first } = await releases();
+    await host.json(['install', first]);
+    const folder = asEarly(host);
+    await host.json(['verify']);
+    const shim = host.path(`${folder.slice(1)}/runtime-rs/bin/containerd-shim-kata-v2`);
+    writeFileSync(shim, 'damaged');
+
+    await host.json(['install', first]);
+
+    assert.deepEqual((await host.json(['verify']))['drift'], []);
+    assert.notEqual(readFileSync(shim, 'utf8'), 'damaged');
+    assert.equal(there(host, `${folder.slice(1)}/usr`), false);
+    assert.equal((await host.json(['install', first, '--backend', 'sysext'], 3))['code'], 'backend-unfit');
+  });
+});
+
+/** Turns the one payload into what versions before the extensions stored: the release's tree alone. */
+function asEarly(host: TreeHost): string {
+  const [hex] = readdirSync(host.path('var/lib/kata-sysext/tree'));
+  const folder = `/var/lib/kata-sysext/tree/${hex}`;
+  const real = host.path(folder.slice(1));
+  renameSync(`${real}/usr/libexec/kata`, `${real}.old`);
+  rmSync(real, { recursive: true });
+  renameSync(`${real}.old`, real);
+  const manifest = host.path(`var/lib/kata-sysext/payloads/${hex}.json`);
+  const { extension: _, ...payload } = JSON.parse(readFileSync(manifest, 'utf8')) as Record<string, unknown>;
+  writeFileSync(manifest, JSON.stringify({ ...payload, folder }));
+  const generation = host.path('var/lib/kata-sysext/generations/1');
+  // Its own folder stands in the rendered configuration too, whose digest the manifest has.
+  const text = readFileSync(`${generation}/manifest.json`, 'utf8');
+  const drawn = JSON.parse(text) as { payloadFolder: string; handlers: { name: string; configurationDigest: string }[] };
+  for (const handler of drawn.handlers) {
+    const path = `${generation}/config/${handler.name}/configuration.toml`;
+    const toml = readFileSync(path, 'utf8').replaceAll(drawn.payloadFolder, folder);
+    writeFileSync(path, toml);
+    handler.configurationDigest = digestOf(toml);
+  }
+  writeFileSync(`${generation}/manifest.json`, JSON.stringify({ ...drawn, payloadFolder: folder }));
+  rmSync(`${generation}/payload`);
+  symlinkSync(folder, `${generation}/payload`);
+  return folder;
+}
+
+function backendsOf(status: Record<string, unknown>): string[] {
+  return (status['generations'] as { backend: string }[]).map(({ backend }) => backend);
+}
+
+function there(host: TreeHost, path: string): boolean {
+  return lstatSync(host.path(path), { throwIfNoEntry: false }) !== undefined;
+}
