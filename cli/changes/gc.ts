@@ -4,7 +4,7 @@ import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt } from './carryOut.ts';
 import { runningPayloads } from './running.ts';
 import { underLock } from './session.ts';
-import type { Answer, ChangeOptions, Context } from './types.ts';
+import type { Answer, ChangeOptions, Context, Plan } from './types.ts';
 
 export interface GcRequest extends ChangeOptions {
   /** How many of the newest generations stay besides those that must. */
@@ -30,15 +30,18 @@ export function gc(context: Context, request: GcRequest): Promise<Answer> {
       started,
       afterwards: { records: [], dropGenerations: numbers, dropPayloads: payloads, purge: false },
     };
-    if (request.dryRun) {
-      const steps = numbers.map((number) => ({ kind: 'drop-folder' as const, text: `remove generation ${number}` }));
-      return { kind: 'Plan', plan: { verb: 'gc', steps, restarts: [], dependents: [], gate: [], bytesWritten: 0, findings: [] } };
-    }
+    if (request.dryRun) return { kind: 'Plan', plan: dropPlan('gc', numbers) };
     const sizes = await Promise.all(payloads.map(async (digest) => (await readPayload(host, digest))?.sizeBytes ?? 0));
     const freedBytes = sizes.reduce((sum, size) => sum + size, 0);
     const outcome = go.length === 0 ? undefined : await carryOut(context, carry);
     return { kind: 'Change', change: { ...receipt(context, carry, outcome), removedGenerations: numbers, freedBytes } };
   });
+}
+
+/** The plan of a change that only removes generations. */
+export function dropPlan(verb: string, numbers: number[]): Plan {
+  const steps = numbers.map((number) => ({ kind: 'drop-folder' as const, text: `remove generation ${number}` }));
+  return { verb, steps, restarts: [], dependents: [], gate: [], bytesWritten: 0, findings: [] };
 }
 
 async function staying(host: HostView, all: Generation[], keep: number): Promise<Set<number>> {

@@ -1,6 +1,6 @@
 import type { Backend } from '../backends/index.ts';
 import type { Finding } from '../errors/index.ts';
-import type { HostFacts } from '../facts/index.ts';
+import { etcState, type HostFacts } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
 
 type Producer = (host: HostView, facts: HostFacts, backend: Backend) => Finding[] | Promise<Finding[]>;
@@ -19,6 +19,12 @@ export async function hostFindings(host: HostView, facts: HostFacts, backend: Ba
   const found: Finding[] = [];
   for (const produce of producers) found.push(...(await produce(host, facts, backend)));
   return found;
+}
+
+/** What every change needs, whatever else the host is: an /etc that can be written and stays. */
+export async function etcFindings(host: HostView): Promise<Finding[]> {
+  const etc = await etcState(host);
+  return [...unknownFact(etc, '/etc', 'a folder /etc'), ...etcFinding(etc)];
 }
 
 function unknownFact(fact: { known: boolean; why?: string }, subject: string, needed: string): Finding[] {

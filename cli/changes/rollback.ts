@@ -3,8 +3,9 @@ import { activeGeneration, findGeneration, type Generation, isIntact, nextId, re
 import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt, rehearse } from './carryOut.ts';
 import { command } from './command.ts';
-import { findEngine } from './engine.ts';
+import { findEngine, refuse } from './engine.ts';
 import { switchRecords } from './install.ts';
+import { etcFindings } from './refusals.ts';
 import { underLock } from './session.ts';
 import { planSwitch } from './switch.ts';
 import type { Answer, ChangeOptions, Context } from './types.ts';
@@ -22,6 +23,7 @@ export function rollback(context: Context, request: RollbackRequest): Promise<An
 async function rollbackLocked(context: Context, request: RollbackRequest): Promise<Answer> {
   const { host } = context;
   const started = host.now();
+  refuse(await etcFindings(host), request.allow);
   const from = await activeGeneration(host);
   const target = await targetOf(context, from, request.to);
   const to = target.manifest;

@@ -16,7 +16,9 @@ import {
 import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt, rehearse } from './carryOut.ts';
 import { command } from './command.ts';
-import { findEngine } from './engine.ts';
+import { findEngine, refuse } from './engine.ts';
+import { dropPlan } from './gc.ts';
+import { etcFindings } from './refusals.ts';
 import { runningPayloads } from './running.ts';
 import { underLock } from './session.ts';
 import { planSwitch } from './switch.ts';
@@ -35,6 +37,7 @@ export function uninstall(context: Context, request: UninstallRequest): Promise<
 async function uninstallLocked(context: Context, request: UninstallRequest): Promise<Answer> {
   const { host } = context;
   const started = host.now();
+  refuse(await etcFindings(host), request.allow);
   const all = await readGenerations(host);
   const from = (await activeGeneration(host)) ?? (await stillWired(host, all));
   const elsewhere = await pointedElsewhere(host);
@@ -50,8 +53,9 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   };
   const base = { id, verb: 'uninstall', made: false, started, afterwards };
   if (from === undefined) {
+    if (request.dryRun) return { kind: 'Plan', plan: dropPlan('uninstall', afterwards.dropGenerations) };
     const leftovers = go.length > 0 || (request.purge && (await host.readdir(historyFolder)).length > 0);
-    const outcome = leftovers && !request.dryRun ? await carryOut(context, base) : undefined;
+    const outcome = leftovers ? await carryOut(context, base) : undefined;
     return { kind: 'Change', change: await withStrangers(host, receipt(context, base, outcome)) };
   }
   const found = await findEngine(host, request.engine, from?.record.wiring?.engine);

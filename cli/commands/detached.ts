@@ -1,5 +1,6 @@
 import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { isSea } from 'node:sea';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { KataError } from '../errors/index.ts';
 import type { Emit, Event } from '../report/index.ts';
 import type { Systemd } from '../systemd/types.ts';
@@ -12,6 +13,8 @@ const folder = '/run/kata-sysext';
 const pollMs = 40;
 /** How long a unit may be gone before its exit status is given up. */
 const goneMs = 3000;
+/** systemd may be busy, or the bus lost: what the unit writes is followed all the same. */
+const askMs = 1000;
 /** A hang-up is no wish to undo: the terminal is gone, the change goes on. */
 const hangUp = 1;
 
@@ -25,6 +28,7 @@ export async function runDetached(systemd: Systemd, verb: string, argv: string[]
   const files = { out: `${folder}/${unit}.out`, err: `${folder}/${unit}.err`, status: `${folder}/${unit}.status` };
   const kept = Object.entries(io.env).filter(([name]) => /^(KATA_SYSEXT_|NODE_EXTRA_CA_CERTS$|LANG$|TZ$|NO_COLOR$)/.test(name));
   let leave = false;
+  let ended = false;
   const unlisten = io.onSignal((number) => {
     if (number === hangUp) leave = true;
     else void systemd.signal(unit, number).catch(() => undefined);
@@ -40,13 +44,15 @@ export async function runDetached(systemd: Systemd, verb: string, argv: string[]
       stderr: files.err,
       after: ['/bin/sh', '-c', `echo "$EXIT_STATUS" > ${files.status}`],
     });
-    const status = await follow(systemd, unit, files, { io, emit, left: () => leave });
+    const status = await follow(systemd, unit, files, { io, emit, left: () => leave }).finally(() => {
+      ended = !leave;
+    });
     if (leave) return 128 + hangUp;
     io.stdout.write(await readFile(files.out, 'utf8').catch(() => ''));
     return status;
   } finally {
     unlisten();
-    if (!leave) for (const file of Object.values(files)) await rm(file, { force: true });
+    if (ended) for (const file of Object.values(files)) await rm(file, { force: true });
   }
 }
 
@@ -70,11 +76,21 @@ async function follow(systemd: Systemd, unit: string, files: { err: string; stat
     for (const line of await lines.next(ended !== '')) tell(line, follower);
     if (ended !== '') return exitStatus(ended.trim(), unit);
     if (follower.left()) return 0;
-    const { activeState } = await systemd.unit(unit);
-    goneSince = ['active', 'activating', 'deactivating'].includes(activeState) ? undefined : (goneSince ?? Date.now());
+    goneSince = (await isGone(systemd, unit)) ? (goneSince ?? Date.now()) : undefined;
     if (goneSince !== undefined && Date.now() - goneSince > goneMs) throw vanished(unit);
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
+    await sleep(pollMs);
   }
+}
+
+/** True only when systemd says so: no answer is no news. */
+async function isGone(systemd: Systemd, unit: string): Promise<boolean> {
+  const asked = systemd.unit(unit).then(
+    ({ activeState }) => !['active', 'activating', 'deactivating'].includes(activeState),
+    () => false,
+  );
+  const late = new AbortController();
+  const waited = sleep(askMs, false, { signal: late.signal }).catch(() => false);
+  return Promise.race([asked, waited]).finally(() => late.abort());
 }
 
 function tell(line: string, { io, emit }: Follower): void {

@@ -8,7 +8,7 @@ import type { HostFacts } from './types.ts';
 
 export { bootOf } from './boot.ts';
 export { type Extension, findExtensions, isImage, type Merged, mergedExtensions, parseStatus } from './extensions.ts';
-export { type Mount, mountOf, mounts } from './mounts.ts';
+export { etcState, type Mount, mountOf, mounts } from './mounts.ts';
 export { operatingSystem } from './os.ts';
 export { selinuxState } from './selinux.ts';
 export { systemdVersion } from './systemd.ts';

@@ -31,12 +31,13 @@ export function mountOf(all: Mount[], path: string): Mount | undefined {
 export async function etcState(host: HostView): Promise<Fact<EtcState>> {
   const etc = await host.stat('/etc');
   if (etc?.kind !== 'directory') return unknown('/etc is not a folder');
-  if (!host.live) return known({ writable: true, transient: false }, 'an offline tree');
+  const writable = await host.canWrite('/etc');
+  if (!host.live) return known({ writable, transient: false }, 'an offline tree');
   const mount = mountOf(await mounts(host), '/etc');
   if (mount === undefined) return unknown('/proc/self/mountinfo does not name a mount for /etc');
   const volatile = /(?:^|,)upperdir=\/run\//.test(mount.superOptions) || ['tmpfs', 'ramfs'].includes(mount.type);
   const transient = mount.point === '/etc' && volatile;
-  return known({ writable: !mount.options.includes('ro'), transient }, '/proc/self/mountinfo');
+  return known({ writable: writable && !mount.options.includes('ro'), transient }, '/proc/self/mountinfo');
 }
 
 function parseLine(line: string): Mount {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, type Stats, statSync } from 'node:fs';
-import { lstat, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises';
+import { constants, createReadStream, type Stats, statSync } from 'node:fs';
+import { access, lstat, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { errnoOf } from '../errors/index.ts';
 import { connectSystemd } from '../systemd/index.ts';
@@ -32,6 +32,11 @@ export function openView(given: string, env: Readonly<Record<string, string | un
     readlink: async (path) => orAbsent(readlink(await locate(path)), ['EINVAL']),
     readdir: async (path) => ((await orAbsent(readdir(await follow(path)))) ?? []).sort(byBytes),
     digest: async (path) => orAbsent(digestOfFile(await follow(path))),
+    canWrite: async (path) =>
+      access(await follow(path), constants.W_OK).then(
+        () => true,
+        (error: unknown) => errnoOf(error) !== 'EROFS',
+      ),
     freeBytes: async (path) => {
       let at = await follow(path);
       while ((await orAbsent(stat(at))) === undefined && at !== '/') at = posix.dirname(at);

@@ -59,6 +59,8 @@ export interface HostView {
   /** Names in byte order; empty when the folder is not there. */
   readdir(path: HostPath): Promise<string[]>;
   digest(path: HostPath): Promise<Digest | undefined>;
+  /** False when the file system of `path` is read-only; whose the file is does not matter here. */
+  canWrite(path: HostPath): Promise<boolean>;
   /** Free bytes of the file system that holds the nearest existing parent of `path`. */
   freeBytes(path: HostPath): Promise<number>;
 

@@ -3,6 +3,7 @@ import { tidy, writeHistory } from '../store/index.ts';
 import { cleanUp } from './afterwards.ts';
 import { dropBallast, endEntry, isCommitted, openEntries, readIntent, refuseForeign, refuseIncomplete } from './journal.ts';
 import { closeUndone } from './run.ts';
+import { storyOf } from './story.ts';
 import type { Intent, Outcome } from './types.ts';
 import { undo } from './undo.ts';
 
@@ -40,12 +41,7 @@ export async function recover(host: Host, here: { machine: string; deployment: s
 async function finish(host: Host, intent: Intent): Promise<Recovered> {
   if (!intent.afterwards.purge) {
     await writeHistory(host, {
-      schema: intent.schema,
-      id: intent.id,
-      verb: intent.verb,
-      at: intent.started,
-      ...(intent.from === undefined ? {} : { from: intent.from }),
-      ...(intent.to === undefined ? {} : { to: intent.to }),
+      ...storyOf(intent),
       result: 'done',
       restarted: intent.steps.flatMap((step) => (step.kind === 'restart' ? [step.unit] : [])),
       seconds: 0,

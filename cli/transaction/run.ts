@@ -5,6 +5,7 @@ import { dropGeneration, tidy, writeHistory } from '../store/index.ts';
 import { cleanUp } from './afterwards.ts';
 import { begin, commit, dropBallast, endEntry, entryFolder, retractCommit, undoStore, writeStep } from './journal.ts';
 import { describe, kindOf } from './steps/index.ts';
+import { storyOf } from './story.ts';
 import type { Intent, Leftover, Outcome, Step } from './types.ts';
 import { undo } from './undo.ts';
 
@@ -123,12 +124,7 @@ async function note(host: Host, intent: Intent, outcome: Outcome): Promise<void>
   if (intent.afterwards.purge && outcome.result === 'done') return;
   const error = outcome.error instanceof KataError ? outcome.error : undefined;
   await writeHistory(host, {
-    schema: intent.schema,
-    id: intent.id,
-    verb: intent.verb,
-    at: intent.started,
-    ...(intent.from === undefined ? {} : { from: intent.from }),
-    ...(intent.to === undefined ? {} : { to: intent.to }),
+    ...storyOf(intent),
     result: outcome.result,
     restarted: outcome.restarted,
     seconds: Math.max(0, Math.round((host.now().getTime() - Date.parse(intent.started)) / 100) / 10),

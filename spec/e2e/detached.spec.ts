@@ -46,6 +46,22 @@ describe('a change outlives whoever asked for it', function () {
     assert.deepEqual(await handlersOf(live), ['runc']);
   });
 
+  it('the message bus is restarted in between: whatever the change becomes, it is told and it is whole', async () => {
+    const ran = await live.host.sh(
+      `node /mnt/program/kata-sysext.mjs install ${live.bundle(live.first)} --json & pid=$!; while ! grep -q kata-sysext /etc/containerd/config.toml; do sleep 0.05; done; systemctl restart dbus; wait $pid`,
+      { allowFailure: true, timeoutMs: 120_000 },
+    );
+    await until(async () => !(await unitsActive()), 'the unit has ended');
+
+    const answer = JSON.parse(ran.stdout) as { kind: string };
+    const installed = (await live.json(['status']))['installed'];
+    assert.equal(answer.kind, ran.code === 0 ? 'Change' : 'Error', ran.stdout);
+    assert.equal(installed, ran.code === 0);
+    assert.deepEqual(await handlersOf(live), installed === true ? ['kata-qemu-runtime-rs', 'runc'] : ['runc']);
+    if (installed === true) await live.json(['uninstall', '--purge']);
+    assert.deepEqual(differences(untouched, fingerprint(live.host.root, ['etc'])), []);
+  });
+
   it('SIGINT asks the change to undo: status 130, every byte back', async () => {
     const ran = live.host.sh(
       `node /mnt/program/kata-sysext.mjs install ${live.bundle(live.first)} --json & pid=$!; while ! grep -q kata-sysext /etc/containerd/config.toml; do sleep 0.05; done; kill -INT $pid; wait $pid`,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { containerdConfig } from '../lab/containerd.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
 import { containerd, dependent, handlersOf, type Live, liveHost, runsOf } from '../support/liveHost.ts';
 
@@ -83,6 +84,26 @@ describe('a change that breaks the engine is put back', function () {
     }
   });
 
+  it('other people’s secrets reach neither the answer nor the history', async () => {
+    const secret = 'SECRET-OF-SOMEBODY-ELSE';
+    const header = `[plugins."io.containerd.grpc.v1.cri".registry.headers]\n  X-Auth-Key = ["${secret}"]\n`;
+    const config = `${containerdConfig('trixie')}${header}`;
+    const live = await brokenHost(rows[2]!, config);
+    try {
+      const printed = (await live.host.run(['journalctl', '-u', containerd, '--no-pager'])).stdout;
+
+      const ran = await live.kata(['install', live.bundle(live.first), '--json']);
+      const kept = await live.host.sh(`grep -r ${secret} /var/lib/kata-sysext /run/kata-sysext || true`);
+
+      assert.ok(printed.includes(secret), 'the daemon itself does print it');
+      assert.equal(ran.code, 1);
+      assert.ok(!`${ran.stdout}${ran.stderr}`.includes(secret));
+      assert.equal(kept.stdout, '');
+    } finally {
+      await live.host.stop();
+    }
+  });
+
   it('refuses when a restart would apply somebody else’s edit, and does it when told to', async () => {
     const live = await liveHost({ suite: 'trixie' });
     try {
@@ -103,9 +124,10 @@ describe('a change that breaks the engine is put back', function () {
   });
 });
 
-async function brokenHost(row: Row): Promise<Live> {
+async function brokenHost(row: Row, config?: string): Promise<Live> {
   return liveHost({
     suite: 'trixie',
+    ...(config === undefined ? {} : { containerdConfig: config }),
     files: {
       [wrapper]: { text: `#!/bin/sh\n${row.script}\nexec /usr/bin/containerd "$@"\n`, mode: 0o755 },
       [`/etc/systemd/system/${containerd}.d/50-broken.conf`]: `[Service]\nExecStart=\nExecStart=${wrapper}\n${row.unit ?? ''}\n`,

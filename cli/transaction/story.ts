@@ -1,0 +1,14 @@
+import type { HistoryEntry } from '../store/index.ts';
+import type { Intent } from './types.ts';
+
+/** The part of a change's history entry that its intent alone tells. */
+export function storyOf({
+  schema,
+  id,
+  verb,
+  started,
+  from,
+  to,
+}: Intent): Pick<HistoryEntry, 'schema' | 'id' | 'verb' | 'at' | 'from' | 'to'> {
+  return { schema, id, verb, at: started, ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
+}
