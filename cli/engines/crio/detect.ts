@@ -1,7 +1,8 @@
 import { posix } from 'node:path';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit, UnitState } from '../../systemd/types.ts';
-import { firstThere, unitFile, unitTexts } from '../common/unitFiles.ts';
+import { type Daemon, detectDaemon } from '../common/detect.ts';
+import { unitTexts } from '../common/unitFiles.ts';
 import { versionOf } from '../common/version.ts';
 import type { Instance } from '../types.ts';
 import { readFlags, usualConfig, usualFolder } from './daemon.ts';
@@ -11,27 +12,25 @@ import { loadSet } from './loader.ts';
 const engine = 'crio';
 const usualUnit = 'crio.service';
 const usualSocket = '/var/run/crio/crio.sock';
-const binaryPlaces = ['/usr/bin/crio', '/usr/local/bin/crio', '/opt/bin/crio', '/usr/sbin/crio'];
+
+const crio: Daemon = {
+  usualUnit,
+  otherUnits: /cri-?o/,
+  binaryPlaces: ['/usr/bin/crio', '/usr/local/bin/crio', '/opt/bin/crio', '/usr/sbin/crio'],
+  running: instanceOf,
+  fromFiles: async (host, known) => {
+    const { configPath, configFolder } = await placesOfUnit(host);
+    return { engine, ...known, configPath, configFolder, socket: await socketOf(host, configPath, configFolder) };
+  },
+  isConfigured: async (host) => {
+    const there = await Promise.all([usualConfig, usualFolder].map((path) => host.stat(path)));
+    return there.some((stat) => stat !== undefined);
+  },
+};
 
 /** See `Engine.detect`. */
-export async function detectCrio(host: HostView, hint?: string): Promise<Instance[]> {
-  if (!host.live) return detectOffline(host, hint);
-  const running = await detectRunning(host);
-  return running.length > 0 ? running : detectStopped(host, hint);
-}
-
-async function detectRunning(host: HostView): Promise<Instance[]> {
-  const systemd = await host.systemd();
-  if (!systemd) return [];
-  const others = (await systemd.activeUnits()).filter((unit) => /cri-?o/.test(unit) && unit.endsWith('.service') && unit !== usualUnit);
-  const found: Instance[] = [];
-  for (const unit of [usualUnit, ...others]) {
-    const state = await systemd.unit(unit);
-    const known = found.some((instance) => instance.process?.pid === state.mainPid);
-    const instance = state.mainPid > 0 && !known ? await instanceOf(host, unit, state) : undefined;
-    if (instance) found.push(instance);
-  }
-  return found;
+export function detectCrio(host: HostView, hint?: string): Promise<Instance[]> {
+  return detectDaemon(host, hint, crio);
 }
 
 async function instanceOf(host: HostView, unit: Unit, state: UnitState): Promise<Instance | undefined> {
@@ -48,42 +47,6 @@ async function instanceOf(host: HostView, unit: Unit, state: UnitState): Promise
     socket: flags.socket ?? (await socketOf(host, configPath, configFolder)),
     unit,
     process: { pid: daemon.pid, startedMs: daemon.startedMs, binaryReplaced: daemon.binaryReplaced },
-  };
-}
-
-/** Installed but not running: the unit's name is told, so that the gate can say what is wrong. */
-async function detectStopped(host: HostView, hint?: string): Promise<Instance[]> {
-  const binary = await firstThere(host, binaryPlaces);
-  if (binary === undefined) return [];
-  const state = await (await host.systemd())?.unit(usualUnit);
-  const unit = state?.loadState === 'loaded' ? { unit: usualUnit } : {};
-  return [await fromFiles(host, (await versionOf(host, binary)) ?? hint, binary, unit)];
-}
-
-/** No program of the tree is run: its version is what the caller says, or unknown. */
-async function detectOffline(host: HostView, hint?: string): Promise<Instance[]> {
-  const binary = await firstThere(host, binaryPlaces);
-  const there = await Promise.all([usualConfig, usualFolder].map((path) => host.stat(path)));
-  if (binary === undefined && hint === undefined && there.every((stat) => stat === undefined)) return [];
-  const unit = (await unitFile(host, usualUnit)) === undefined ? {} : { unit: usualUnit };
-  return [await fromFiles(host, hint, binary, unit)];
-}
-
-async function fromFiles(
-  host: HostView,
-  version: string | undefined,
-  binary: HostPath | undefined,
-  unit: { unit?: Unit },
-): Promise<Instance> {
-  const { configPath, configFolder } = await placesOfUnit(host);
-  return {
-    engine,
-    ...(version === undefined || version === '' ? {} : { version }),
-    ...(binary === undefined ? {} : { binary }),
-    configPath,
-    configFolder,
-    socket: await socketOf(host, configPath, configFolder),
-    ...unit,
   };
 }
 

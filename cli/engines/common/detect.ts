@@ -1,0 +1,74 @@
+import type { HostPath, HostView } from '../../host/types.ts';
+import type { Unit, UnitState } from '../../systemd/types.ts';
+import type { Instance } from '../types.ts';
+import { firstThere, unitFile } from './unitFiles.ts';
+import { versionOf } from './version.ts';
+
+/** What differs between the daemons that are looked for. */
+export interface Daemon {
+  usualUnit: Unit;
+  /** Names of units that may run it as well. */
+  otherUnits: RegExp;
+  binaryPlaces: readonly HostPath[];
+  /** From the main process of a unit; undefined when that is another program. */
+  running(host: HostView, unit: Unit, state: UnitState): Promise<Instance | undefined>;
+  /** From the files of a host on which it does not run. */
+  fromFiles(host: HostView, known: Pick<Instance, 'version' | 'binary' | 'unit'>): Promise<Instance>;
+  /** Whether its configuration is there: an offline tree may have it without the program. */
+  isConfigured(host: HostView): Promise<boolean>;
+}
+
+/** See `Engine.detect`: running daemons first, else an installed one, and in an offline tree whatever its files tell. */
+export async function detectDaemon(host: HostView, hint: string | undefined, daemon: Daemon): Promise<Instance[]> {
+  if (!host.live) return detectOffline(host, hint, daemon);
+  const running = await detectRunning(host, daemon);
+  return running.length > 0 ? running : detectStopped(host, hint, daemon);
+}
+
+async function detectRunning(host: HostView, { usualUnit, otherUnits, running }: Daemon): Promise<Instance[]> {
+  const systemd = await host.systemd();
+  if (!systemd) return [];
+  const others = (await systemd.activeUnits()).filter((unit) => unit.endsWith('.service') && otherUnits.test(unit) && unit !== usualUnit);
+  const found: Instance[] = [];
+  for (const unit of [usualUnit, ...others]) {
+    const state = await systemd.unit(unit);
+    const known = found.some((instance) => instance.process?.pid === state.mainPid);
+    const instance = state.mainPid > 0 && !known ? await running(host, unit, state) : undefined;
+    if (instance) found.push(instance);
+  }
+  return found;
+}
+
+/** Installed but not running: the unit's name is told, so that the gate can say what is wrong. */
+async function detectStopped(
+  host: HostView,
+  hint: string | undefined,
+  { usualUnit, binaryPlaces, fromFiles }: Daemon,
+): Promise<Instance[]> {
+  const binary = await firstThere(host, binaryPlaces);
+  if (binary === undefined) return [];
+  const state = await (await host.systemd())?.unit(usualUnit);
+  return [
+    await fromFiles(host, known((await versionOf(host, binary)) ?? hint, binary, state?.loadState === 'loaded' ? usualUnit : undefined)),
+  ];
+}
+
+/** No program of the tree is run: its version is what the caller says, or unknown. */
+async function detectOffline(host: HostView, hint: string | undefined, daemon: Daemon): Promise<Instance[]> {
+  const binary = await firstThere(host, daemon.binaryPlaces);
+  if (binary === undefined && hint === undefined && !(await daemon.isConfigured(host))) return [];
+  const unit = (await unitFile(host, daemon.usualUnit)) === undefined ? undefined : daemon.usualUnit;
+  return [await daemon.fromFiles(host, known(hint, binary, unit))];
+}
+
+function known(
+  version: string | undefined,
+  binary: HostPath | undefined,
+  unit: Unit | undefined,
+): Pick<Instance, 'version' | 'binary' | 'unit'> {
+  return {
+    ...(version === undefined || version === '' ? {} : { version }),
+    ...(binary === undefined ? {} : { binary }),
+    ...(unit === undefined ? {} : { unit }),
+  };
+}
