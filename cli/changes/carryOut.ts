@@ -1,7 +1,7 @@
 import { errnoOf, type Finding, KataError } from '../errors/index.ts';
 import { deploymentNow } from '../facts/index.ts';
 import { liveGate, offlineGate } from '../gate/index.ts';
-import { type GenerationManifest, noteFolder, schema, scratchFolder } from '../store/index.ts';
+import { type GenerationManifest, namesOf, noteFolder, schema, scratchFolder } from '../store/index.ts';
 import { type Afterwards, type Intent, type Outcome, runTransaction } from '../transaction/index.ts';
 import type { Found } from './engine.ts';
 import { askEngine, type Switch } from './switch.ts';
@@ -64,7 +64,7 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome>
           emit,
           ...(to === undefined ? {} : { to }),
         })
-      : offlineGate(host, to);
+      : offlineGate(host, planned === undefined ? undefined : to);
   // Noted before it is made: a folder that was there before us is not ours to remove.
   // Those of the wiring are noted in its own record.
   const wired = new Set((planned?.wiring.makeFolders ?? []).map(({ path }) => path));
@@ -81,7 +81,7 @@ export function receipt(context: Context, carry: Carry, outcome: Outcome | undef
     changed: outcome !== undefined,
     ...(carry.from === undefined ? {} : { from: carry.from }),
     ...(carry.to === undefined ? {} : { to: carry.to.number, release: carry.to.release }),
-    handlers: (carry.to?.handlers ?? []).map((handler) => handler.name),
+    handlers: carry.to === undefined ? [] : namesOf(carry.to),
     bytesWritten: carry.planned?.plan.bytesWritten ?? 0,
     savedBytes: 0,
     restarted: outcome?.restarted ?? [],

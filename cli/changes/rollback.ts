@@ -4,7 +4,7 @@ import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt, rehearse } from './carryOut.ts';
 import { command } from './command.ts';
 import { findEngine, refuse } from './engine.ts';
-import { switchRecords } from './install.ts';
+import { switchRecords } from './records.ts';
 import { etcFindings } from './refusals.ts';
 import { underLock } from './session.ts';
 import { planSwitch } from './switch.ts';

@@ -1,10 +1,10 @@
 import { dirname, posix } from 'node:path';
 import { type Backend, backendOf } from '../backends/index.ts';
-import type { WantedHandler, WiringPlan } from '../engines/index.ts';
+import type { WiringPlan } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type Baseline, takeBaseline } from '../gate/index.ts';
 import { type Digest, digestOf, type HostView } from '../host/index.ts';
-import { etcFolder, type GenerationManifest, type GenerationRecord, stablePaths } from '../store/index.ts';
+import { etcFolder, type GenerationManifest, type GenerationRecord, offeredBy } from '../store/index.ts';
 import { dependentsOf, describe, type FileStep, type RestartStep, restartDeadlineMs, type Step } from '../transaction/index.ts';
 import { type Found, refuse, restartFindings } from './engine.ts';
 import { refuseInUse } from './inUse.ts';
@@ -39,7 +39,7 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const backend = backendOf(to?.backend ?? from?.manifest.backend ?? 'prefix');
   const moved = to !== undefined && from !== undefined && from.manifest.backend !== to.backend;
   const earlier = moved ? backendOf(from.manifest.backend) : undefined;
-  const wanted = (to?.handlers ?? []).map((handler): WantedHandler => ({ name: handler.name, ...stablePaths(backend.base(), handler) }));
+  const wanted = to === undefined ? [] : offeredBy(to, backend.base());
   const wiring = await found.engine.plan(host, found.instance, wanted, from?.record.wiring);
   const files = fileSteps(request.id, wiring);
   const restarts = files.length > 0 && found.instance.process !== undefined ? await restartStep(host, found) : [];

@@ -3,7 +3,7 @@ import type { Engine, EngineState, Instance } from '../engines/types.ts';
 import { KataError } from '../errors/index.ts';
 import { digestOf, type HostView } from '../host/index.ts';
 import type { Emit } from '../report/events.ts';
-import { type GenerationManifest, pointer } from '../store/index.ts';
+import { type GenerationManifest, namesOf, pointer } from '../store/index.ts';
 import type { Systemd, Unit } from '../systemd/types.ts';
 import type { Gate } from '../transaction/index.ts';
 import type { Baseline } from './baseline.ts';
@@ -130,7 +130,7 @@ async function criReady(host: HostView, request: GateRequest): Promise<void> {
 function checkState({ engine, baseline, to, touched, instance, editedByOthers }: GateRequest, now: EngineState): void {
   const problems: string[] = [];
   if (!now.reachable) problems.push(`the CRI does not answer: ${now.why ?? 'no reason given'}`);
-  const ours = (to?.handlers ?? []).map((handler) => handler.name);
+  const ours = to === undefined ? [] : namesOf(to);
   for (const name of ours) if (!now.handlers.includes(name)) problems.push(`the CRI does not list ${name}`);
   for (const name of baseline.state.handlers) {
     if (!touched.includes(name) && !now.handlers.includes(name)) problems.push(`the handler ${name === '' ? '(default)' : name} is gone`);

@@ -1,11 +1,10 @@
 import { type Backend, chooseBackend } from '../backends/index.ts';
 import { findEngine, restartFindings } from '../changes/engine.ts';
 import { hostFindings } from '../changes/refusals.ts';
-import type { WantedHandler } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type HostFacts, readFacts } from '../facts/index.ts';
 import { type HostView, isLocked } from '../host/index.ts';
-import { activeGeneration, type Generation, lockFile, stablePaths } from '../store/index.ts';
+import { activeGeneration, type Generation, lockFile, offered, offeredBy } from '../store/index.ts';
 import { readableEntries } from '../transaction/index.ts';
 
 export interface Check {
@@ -52,9 +51,7 @@ async function engineOf(
     const { engine, instance } = found;
     findings.push(...(await restartFindings(host, found)));
     // Planned as a change would be, so that what an install refuses is said here.
-    const wanted = (active?.manifest.handlers ?? [usual]).map(
-      (handler): WantedHandler => ({ name: handler.name, ...stablePaths(backend.base(), handler) }),
-    );
+    const wanted = active === undefined ? [offered(usual.name, usual, backend.base())] : offeredBy(active.manifest, backend.base());
     findings.push(...(await engine.plan(host, instance, wanted, active?.record.wiring)).findings);
     const state = host.live ? await engine.probe(host, instance, 10_000) : undefined;
     if (state !== undefined && !state.reachable) findings.push(unhealthy(engine.name, instance.socket, state.why));

@@ -1,6 +1,6 @@
 import { KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
-import { activeGeneration, type Generation, readGeneration, readPayload } from '../store/index.ts';
+import { activeGeneration, type Generation, namesOf, readGeneration, readPayload } from '../store/index.ts';
 
 export interface Diff {
   from: number;
@@ -21,7 +21,7 @@ export async function diff(host: HostView, numbers: number[]): Promise<Diff> {
       ]),
     );
   const [before, after] = [await files(a), await files(b)];
-  const names = (each: Generation) => each.manifest.handlers.map((handler) => handler.name);
+  const names = (each: Generation) => namesOf(each.manifest);
   return {
     from: a.manifest.number,
     to: b.manifest.number,

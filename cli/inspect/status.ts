@@ -1,6 +1,6 @@
 import { runningPayloads } from '../changes/running.ts';
 import type { HostView } from '../host/index.ts';
-import { activeNumber, type Generation, readGenerations } from '../store/index.ts';
+import { activeNumber, type Generation, namesOf, readGenerations } from '../store/index.ts';
 import { readableEntries } from '../transaction/index.ts';
 
 export interface GenerationLine {
@@ -50,7 +50,7 @@ export async function status(host: HostView): Promise<Status> {
       state: record.state,
       release: manifest.release,
       backend: manifest.backend,
-      handlers: manifest.handlers.map((handler) => handler.name),
+      handlers: namesOf(manifest),
       created: manifest.created,
       pinned: record.pinned === true,
       processes: running.get(manifest.payloadFolder) ?? 0,

@@ -1,8 +1,16 @@
 import { KataError } from '../errors/index.ts';
 import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
+import { noChoices } from './choices.ts';
 import { readable, readJson, writeJson } from './json.ts';
 import { generationFolder, generationsFolder, payloadManifest, pointer, sequenceFile } from './paths.ts';
-import { type Generation, type GenerationManifest, type GenerationRecord, type PayloadManifest, schema } from './types.ts';
+import {
+  type Generation,
+  type GenerationManifest,
+  type GenerationRecord,
+  generationSchema,
+  type PayloadManifest,
+  schema,
+} from './types.ts';
 
 /** All whole generations of this host by number. */
 export async function readGenerations(host: HostView): Promise<Generation[]> {
@@ -13,9 +21,16 @@ export async function readGenerations(host: HostView): Promise<Generation[]> {
 
 export async function findGeneration(host: HostView, number: number): Promise<Generation | undefined> {
   const folder = generationFolder(number);
-  const manifest = await readJson<GenerationManifest>(host, `${folder}/manifest.json`);
+  const manifest = await readJson<WrittenManifest>(host, `${folder}/manifest.json`, generationSchema);
   const record = await readJson<GenerationRecord>(host, `${folder}/record.json`);
-  return manifest === undefined || record === undefined ? undefined : { manifest, record };
+  return manifest === undefined || record === undefined ? undefined : { manifest: upconverted(manifest), record };
+}
+
+/** A manifest as any version of this program wrote it. */
+type WrittenManifest = Omit<GenerationManifest, 'choices'> & Partial<GenerationManifest>;
+
+function upconverted(manifest: WrittenManifest): GenerationManifest {
+  return { choices: noChoices(), ...manifest };
 }
 
 /** As findGeneration, but a number that does not exist is the user's error. */
@@ -63,9 +78,4 @@ export async function lastNumber(host: HostView): Promise<number> {
 
 export async function writeRecord(host: Host, number: number, record: Omit<GenerationRecord, 'schema'>): Promise<void> {
   await writeJson(host, `${generationFolder(number)}/record.json`, { schema, ...record }, readable);
-}
-
-/** The paths that the engine is told, stable over generations (promise 4). */
-export function stablePaths(base: HostPath, handler: { name: string; shim: string }): { shim: HostPath; configuration: HostPath } {
-  return { shim: `${base}/${handler.shim}`, configuration: `${pointer}/config/${handler.name}/configuration.toml` };
 }

@@ -1,3 +1,4 @@
+export { namesOf, noChoices, offered, offeredBy } from './choices.ts';
 export { pointedElsewhere } from './deployments.ts';
 export { type Depth, entryDrift, isIntact } from './drift.ts';
 export { payloadOfRelease, releaseText, wholePayload } from './extension.ts';
@@ -10,13 +11,12 @@ export {
   readGeneration,
   readGenerations,
   readPayload,
-  stablePaths,
   takeNumber,
   writeRecord,
 } from './generations.ts';
 export { type HistoryEntry, nextId, readHistory, writeHistory } from './history.ts';
 export { readJson, wayBack, writeJson } from './json.ts';
-export { drawGeneration, type GenerationRequest, linksOf, makeGeneration } from './make.ts';
+export { drawGeneration, linksOf, makeGeneration, type Origin, originOf } from './make.ts';
 export * from './paths.ts';
 export { type PayloadRequest, type Staged, stagePayload } from './payload.ts';
 export { dropGeneration, dropHistory, dropPayload, filesBelow, strangers, sweep, tidy } from './tidy.ts';

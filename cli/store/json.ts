@@ -4,7 +4,7 @@ import { journalFolder } from './paths.ts';
 import { schema } from './types.ts';
 
 /** Reads one of our JSON files; undefined when it is not there. Refuses a newer schema untouched, and says so when it is damaged. */
-export async function readJson<T extends { schema: number }>(host: HostView, path: HostPath): Promise<T | undefined> {
+export async function readJson<T extends { schema: number }>(host: HostView, path: HostPath, newest = schema): Promise<T | undefined> {
   const text = await host.readText(path);
   if (text === undefined) return undefined;
   let value: T;
@@ -19,11 +19,11 @@ export async function readJson<T extends { schema: number }>(host: HostView, pat
       cause,
     });
   }
-  if (value.schema > schema) {
+  if (value.schema > newest) {
     throw new KataError('journal-newer', {
       subject: path,
       found: `${path} has schema ${value.schema}`,
-      needed: `schema ${schema} or older`,
+      needed: `schema ${newest} or older`,
       next: 'use the newer kata-sysext that wrote it',
     });
   }

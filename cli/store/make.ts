@@ -2,13 +2,38 @@ import { digestOf, type Host, type HostPath } from '../host/index.ts';
 import { takeNumber, writeRecord } from './generations.ts';
 import { readable, writeJson } from './json.ts';
 import { fragmentsFolder, generationFolder, generationsFolder } from './paths.ts';
-import { type GenerationHandler, type GenerationManifest, type PayloadManifest, schema } from './types.ts';
+import { type Choices, type GenerationHandler, type GenerationManifest, generationSchema, type PayloadManifest } from './types.ts';
 
 /** Kata's archives are made for this prefix; its configuration names it in every path (facts/kata.md §2). */
 const releasePrefix = '/opt/kata';
 
+/** What a generation is made of: a payload that was just laid out, or what another generation has. */
+export interface Origin extends Pick<GenerationManifest, 'release' | 'sources' | 'payload' | 'payloadFolder'> {
+  handlers: Omit<GenerationHandler, 'configurationDigest'>[];
+}
+
+export function originOf(payload: PayloadManifest): Origin {
+  const digests = new Map(payload.entries.map((entry) => [entry.path, entry.digest]));
+  return {
+    release: payload.release,
+    sources: payload.sources,
+    payload: payload.digest,
+    payloadFolder: payload.folder,
+    handlers: payload.handlers.map(({ name, release, family, hypervisor, shim, configuration }) => ({
+      name,
+      release,
+      family,
+      hypervisor,
+      shim,
+      configuration,
+      shimDigest: digests.get(shim)!,
+    })),
+  };
+}
+
 export interface GenerationRequest {
-  payload: PayloadManifest;
+  origin: Origin;
+  choices: Choices;
   /** Where the payload's files are on the host: what the rendered configuration names. */
   home: HostPath;
   backend: string;
@@ -19,40 +44,33 @@ export interface GenerationRequest {
   readText(path: string): Promise<string>;
 }
 
-/** The manifest of the generation that this payload would make, and its rendered configurations by handler. Writes nothing. */
+/** The manifest of the generation that this origin would make, and its rendered configurations by handler. Writes nothing. */
 export async function drawGeneration(
   request: GenerationRequest,
 ): Promise<{ manifest: GenerationManifest; configurations: Map<string, string> }> {
   const { renderConfiguration } = await import('../layout/index.ts');
-  const { payload } = request;
-  const digests = new Map(payload.entries.map((entry) => [entry.path, entry.digest]));
+  const { origin, choices, backend, number, program, created } = request;
+  const { release, sources, payload, payloadFolder } = origin;
   const configurations = new Map<string, string>();
   const handlers: GenerationHandler[] = [];
-  for (const { name, release, family, hypervisor, shim, configuration } of payload.handlers) {
+  for (const { name, release, family, hypervisor, shim, configuration, shimDigest } of origin.handlers) {
     const text = renderConfiguration(await request.readText(configuration), { from: releasePrefix, to: request.home, hypervisor });
     configurations.set(name, text);
-    handlers.push({
-      name,
-      release,
-      family,
-      hypervisor,
-      shim,
-      configuration,
-      shimDigest: digests.get(shim)!,
-      configurationDigest: digestOf(text),
-    });
+    const configurationDigest = digestOf(text);
+    handlers.push({ name, release, family, hypervisor, shim, configuration, shimDigest, configurationDigest });
   }
   const manifest: GenerationManifest = {
-    schema,
-    number: request.number,
-    created: request.created,
-    program: request.program,
-    release: payload.release,
-    sources: payload.sources,
-    payload: payload.digest,
-    payloadFolder: payload.folder,
-    backend: request.backend,
+    schema: generationSchema,
+    number,
+    created,
+    program,
+    release,
+    sources,
+    payload,
+    payloadFolder,
+    backend,
     handlers,
+    choices,
   };
   return { manifest, configurations };
 }

@@ -6,6 +6,9 @@ import type { LaidHandler } from '../layout/types.ts';
 /** The newest schema that this program writes and the only one beyond which it refuses to read. */
 export const schema = 1;
 
+/** That of a generation's manifest. 1: without `choices`. */
+export const generationSchema = 2;
+
 /** `payloads/<hex>.json`: what a payload is, immutable. */
 export interface PayloadManifest {
   schema: number;
@@ -38,6 +41,19 @@ export interface GenerationHandler {
   configurationDigest: Digest;
 }
 
+/** A value of the release's TOML. */
+export type Setting = string | number | boolean | Setting[];
+
+/** What the administrator chose on top of the release; upgrades keep it. Handlers by their installed name ('kata-qemu'). */
+export interface Choices {
+  /** Further names that the engine offers: name → handler. */
+  aliases: Record<string, string>;
+  /** Handler → names of profiles, in the order of their effect. */
+  profiles: Record<string, string[]>;
+  /** Handler → path of the key in its TOML ('hypervisor.qemu.default_memory') → value. They win over profiles. */
+  settings: Record<string, Record<string, Setting>>;
+}
+
 /** `generations/<n>/manifest.json`: immutable. */
 export interface GenerationManifest {
   schema: number;
@@ -50,6 +66,7 @@ export interface GenerationManifest {
   payloadFolder: HostPath;
   backend: string;
   handlers: GenerationHandler[];
+  choices: Choices;
 }
 
 export type GenerationState = 'preparing' | 'staged' | 'active' | 'blessed' | 'retired' | 'failed';

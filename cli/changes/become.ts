@@ -1,0 +1,67 @@
+import { type Choices, drawGeneration, type Generation, lastNumber, makeGeneration, type Origin } from '../store/index.ts';
+import { carryOut, receipt, rehearse } from './carryOut.ts';
+import { command } from './command.ts';
+import type { Found } from './engine.ts';
+import { nothingAfterwards, switchRecords } from './records.ts';
+import { planSwitch } from './switch.ts';
+import type { Answer, ChangeOptions, Context } from './types.ts';
+import { refuseFamilyChange } from './wanted.ts';
+
+/** What every change that makes a generation knows by now. */
+export interface Change {
+  context: Context;
+  verb: string;
+  options: ChangeOptions;
+  found: Found;
+  id: number;
+  started: Date;
+  from?: Generation;
+}
+
+/** The generation to make. */
+export interface Becoming {
+  origin: Origin;
+  choices: Choices;
+  backend: string;
+  /** Where the payload's files are on the host once it is active. */
+  home: string;
+  /** 0 when the store has the payload already. */
+  bytesWritten: number;
+  savedBytes?: number;
+  /** Text of a file of the payload, where it is now. */
+  readText(path: string): Promise<string>;
+  /** Puts the payload into the store. */
+  seal?(): Promise<void>;
+}
+
+/** Makes a generation and makes it the active one. */
+export async function become(change: Change, wish: Becoming): Promise<Answer> {
+  const { context, verb, options, found, id, started, from } = change;
+  const { host } = context;
+  const { origin, choices, backend, home, readText, bytesWritten } = wish;
+  const number = (await lastNumber(host)) + 1;
+  const { program } = context;
+  const drawn = await drawGeneration({ origin, choices, home, backend, number, program, created: started.toISOString(), readText });
+  const to = drawn.manifest;
+  refuseFamilyChange(from, to);
+  const planned = await planSwitch(host, { verb, id, found, to, bytesWritten, options, ...(from === undefined ? {} : { from }) });
+  if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
+  await rehearse(context, found, planned);
+  await wish.seal?.();
+  await makeGeneration(host, to, drawn.configurations);
+  const fromNumber = from?.manifest.number;
+  const carry = {
+    id,
+    verb,
+    found,
+    planned,
+    to,
+    made: true,
+    started,
+    ...(fromNumber === undefined ? {} : { from: fromNumber }),
+    afterwards: { ...nothingAfterwards, records: switchRecords(fromNumber, number, planned, host.live, started) },
+  };
+  const outcome = await carryOut(context, carry);
+  const undoCommand = command(host, fromNumber === undefined ? 'uninstall' : 'rollback');
+  return { kind: 'Change', change: { ...receipt(context, carry, outcome), savedBytes: wish.savedBytes ?? 0, undoCommand } };
+}

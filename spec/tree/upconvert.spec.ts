@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { differences } from '../support/fingerprint.ts';
+import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
+
+const manifest = 'var/lib/kata-sysext/generations/1/manifest.json';
+
+/** A manifest is immutable: what an earlier version of this program wrote has to be read for ever. */
+describe('generations that an earlier version wrote', () => {
+  let host: TreeHost;
+
+  beforeEach(async () => {
+    host = treeHost('fcos');
+    await host.json(['install', (await releases()).first]);
+  });
+
+  afterEach(() => host.remove());
+
+  function rewrite(change: (value: Record<string, unknown>) => void): void {
+    const value = JSON.parse(readFileSync(host.path(manifest), 'utf8')) as Record<string, unknown>;
+    change(value);
+    writeFileSync(host.path(manifest), JSON.stringify(value));
+  }
+
+  it('schema 1, which knew no choices, is active, upgraded and rolled back to', async () => {
+    rewrite((value) => {
+      value['schema'] = 1;
+      delete value['choices'];
+    });
+
+    const status = await host.json(['status']);
+    const again = await host.json(['install', (await releases()).first]);
+    await host.json(['install', (await releases()).second]);
+    const back = await host.json(['rollback']);
+
+    assert.equal(status['active'], 1);
+    assert.equal(again['changed'], false);
+    assert.equal(back['to'], 1);
+  });
+
+  it('a newer schema is refused untouched', async () => {
+    rewrite((value) => {
+      value['schema'] = 3;
+    });
+    const before = host.fingerprint(['var/lib/kata-sysext/lock']);
+
+    const refused = await host.json(['install', (await releases()).second], 3);
+
+    assert.equal(refused['code'], 'journal-newer');
+    assert.deepEqual(differences(before, host.fingerprint(['var/lib/kata-sysext/lock'])), []);
+  });
+});
