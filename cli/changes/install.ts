@@ -28,7 +28,16 @@ async function installLocked(context: Context, request: InstallRequest): Promise
   refuse(await hostFindings(host, facts, backend), request.allow);
   const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
   const id = await nextId(host, await openEntries(host));
-  const change = { context, verb: 'install', options: request, found, id, started, ...(from === undefined ? {} : { from }) };
+  const change = {
+    context,
+    verb: 'install',
+    options: request,
+    found,
+    id,
+    started,
+    stage: request.stage === true,
+    ...(from === undefined ? {} : { from }),
+  };
   if (from !== undefined && from.manifest.backend === backend.name && (await sameFiles(host, from, request))) {
     const choices = keptChoices(from.manifest.choices, namesIn(from.manifest));
     if (sameChoices(choices, from.manifest.choices)) return repeat(change, from);

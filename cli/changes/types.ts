@@ -28,6 +28,8 @@ export interface InstallRequest extends ChangeOptions {
   digests: (Digest | undefined)[];
   handlers: string[];
   backend?: string;
+  /** Make the generation and leave what is active as it is. */
+  stage?: boolean;
 }
 
 /** What a change would do: plain JSON, without anybody's file contents. */
@@ -44,7 +46,8 @@ export interface Plan {
 }
 
 export interface PlannedStep {
-  kind: Step['kind'];
+  /** 'record' changes nothing outside our own folders. */
+  kind: Step['kind'] | 'record';
   text: string;
   /** For a file: the lines that go and come, with their numbers. Only our own text: others' lines are never shown. */
   diff?: string[];
@@ -65,6 +68,8 @@ export interface ChangeResult {
   removedGenerations?: number[];
   freedBytes?: number;
   seconds: number;
+  /** The command that completes it: what is staged is not active yet. */
+  nextCommand?: string;
   /** The command that takes this change back. */
   undoCommand?: string;
   findings: Finding[];

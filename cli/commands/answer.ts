@@ -38,8 +38,9 @@ function changeText(change: ChangeResult): string[] {
     change.restarted.length === 0 ? 'nothing restarted' : `restarted ${change.restarted.join(', ')}`,
     `${change.seconds} s`,
   ].filter((part) => part !== '');
+  const rest = change.nextCommand === undefined ? '' : ` · next: ${change.nextCommand}`;
   const back = change.undoCommand === undefined ? '' : ` · undo: ${change.undoCommand}`;
-  return [...notes, `✓ ${change.verb}: ${parts.join(' · ')}${back}`];
+  return [...notes, `✓ ${change.verb}: ${parts.join(' · ')}${rest}${back}`];
 }
 
 function generation(number: number | undefined): string {

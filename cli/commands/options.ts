@@ -32,3 +32,14 @@ export function text(value: unknown): string | undefined {
 export function list(value: unknown): string[] {
   return Array.isArray(value) ? value.map(String) : [];
 }
+
+/** The number of a generation as a word of the command line. Throws `usage`. */
+export function generationNumber(word: string, verb: string): number {
+  if (/^[1-9]\d{0,8}$/.test(word)) return Number(word);
+  throw new KataError('usage', {
+    subject: verb,
+    found: `${verb} ${JSON.stringify(word)}`,
+    needed: 'the number of a generation',
+    next: 'kata-sysext status',
+  });
+}

@@ -114,6 +114,7 @@ export const codes: Record<string, CodeRow> = {
   'handler-unknown': row(3, 'No handler of this name is known.'),
   'handler-in-use': row(3, 'Sandboxes of the handler are running. Stop the pods first.'),
   'nothing-installed': row(3, 'There is no active generation on this host.'),
+  'nothing-staged': row(3, 'No generation waits to be activated. install --stage makes one.'),
   'no-previous-generation': row(3, 'There is no earlier generation to go back to.'),
   'path-escapes': row(3, 'A link on the host leads out of the root.'),
   'foreign-edit': row(3, 'Text of ours in a configuration file was changed or removed by somebody else; it is left as it is.'),

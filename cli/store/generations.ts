@@ -79,3 +79,8 @@ export async function lastNumber(host: HostView): Promise<number> {
 export async function writeRecord(host: Host, number: number, record: Omit<GenerationRecord, 'schema'>): Promise<void> {
   await writeJson(host, `${generationFolder(number)}/record.json`, { schema, ...record }, readable);
 }
+
+/** Made by `install --stage` and not activated yet. Installed offline it is 'staged' too, but has been switched to. */
+export function isWaiting({ record }: Generation): boolean {
+  return record.state === 'staged' && record.activated === undefined;
+}

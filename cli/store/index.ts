@@ -7,6 +7,7 @@ export {
   activeGeneration,
   activeNumber,
   findGeneration,
+  isWaiting,
   lastNumber,
   readGeneration,
   readGenerations,

@@ -96,6 +96,7 @@ export interface Afterwards {
     wiring?: Wiring;
     edited?: Record<HostPath, Digest>;
     activated?: string;
+    pinned?: boolean;
   }[];
   dropGenerations: number[];
   dropPayloads: Digest[];

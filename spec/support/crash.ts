@@ -64,6 +64,15 @@ export async function scenarios(names: readonly string[]): Promise<{ all: Scenar
       ],
       ['gc', '--keep', '0'],
     ],
+    ['stage', [['install', first]], ['install', second, '--stage']],
+    [
+      'activate',
+      [
+        ['install', first],
+        ['install', second, '--stage'],
+      ],
+      ['activate'],
+    ],
     ['recover before the commit', [['install', first]], ['recover'], { args: ['install', second], at: 'commit/before=kill' }],
     [
       'recover after the commit',

@@ -24,6 +24,7 @@ export async function run(call: Call): Promise<Reply> {
       sources: words.map((word) => resolve(io.cwd, word)),
       digests,
       handlers: list(options['handler']),
+      stage: options['stage'] === true,
       ...(backend === undefined ? {} : { backend }),
     }),
   );

@@ -9,8 +9,9 @@ export async function run({ context, options }: Call): Promise<Reply> {
     const mark = each.active ? '●' : each.previous ? '◦' : ' ';
     const processes = each.processes === 0 ? '' : `, ${each.processes} running`;
     const pinned = each.pinned ? ', pinned' : '';
+    const staged = each.state === 'staged' && !each.active ? ', staged: activate switches to it' : '';
     const more = options['verbose'] === true ? `, ${each.state}, made ${each.created}` : '';
-    return `${mark} ${each.number}  Kata ${each.release}  ${each.handlers.join(', ')}  (${each.backend}${processes}${pinned}${more})`;
+    return `${mark} ${each.number}  Kata ${each.release}  ${each.handlers.join(', ')}  (${each.backend}${processes}${pinned}${staged}${more})`;
   });
   if (seen.engine !== undefined) lines.push(`wired into ${seen.engine.name}: ${seen.engine.configPath} (${seen.engine.method})`);
   for (const id of seen.openChanges) lines.push(`! change ${id} was interrupted: kata-sysext recover`);
