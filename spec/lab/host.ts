@@ -36,6 +36,8 @@ export interface HostOptions {
   containerdConfig?: string;
   /** path on the machine → path inside, read-only */
   binds?: Record<string, string>;
+  /** another folder to be /usr; default: the suite's own */
+  usr?: string;
   /** device nodes of the machine to show inside, where they exist; /dev/kvm is not among the defaults */
   devices?: string[];
   /** import the lab's images and wait for containerd; default true */
@@ -58,7 +60,7 @@ export async function bootHost(options: HostOptions): Promise<LabHost> {
   const owner: Owner = { owner: processOf(process.pid) ?? { pid: process.pid, started: '' }, cgroup };
   await writeOwner(folder, owner);
   try {
-    const { root } = await makeStorage(name, debian);
+    const { root } = await makeStorage(name, debian, options.usr);
     await writeFiles(root, { ...baseFiles(name, options), ...options.files });
     await bindInto(root, options.binds ?? {});
     const nspawn = startNspawn({ folder, root, cgroup, devices: options.devices ?? [], background: options.background === true });

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import { lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { labFolder } from './cache.ts';
 import { run } from './run.ts';
 
-/** What a file of a lab host is before boot: its bytes, or where a symlink points. */
-export type Content = string | { link: string } | { text: string; mode: number };
+/** What a file of a lab host is before boot: its bytes, where a symlink points, or a copy of a file of the machine. */
+export type Content = string | { link: string } | { copy: string } | { text: string; mode: number };
 
 export interface Storage {
   folder: string;
@@ -22,7 +22,7 @@ export function hostsFolder(): string {
  * sync costs nothing and the end is one umount; /usr is the suite's, bound read-only. No overlay anywhere below: systemd-sysext
  * and containerd's snapshots stack as deep as on a real host.
  */
-export async function makeStorage(name: string, debian: string): Promise<Storage> {
+export async function makeStorage(name: string, debian: string, usr = join(debian, 'usr')): Promise<Storage> {
   const folder = join(hostsFolder(), name);
   const root = join(folder, 'memory/root');
   await mkdir(join(folder, 'memory'), { recursive: true });
@@ -38,7 +38,7 @@ export async function makeStorage(name: string, debian: string): Promise<Storage
   await mkdir(join(root, 'tmp'));
   await run(['chmod', '1777', join(root, 'tmp')]);
   await rm(join(root, 'lost+found'), { recursive: true, force: true });
-  await bindReadOnly(join(debian, 'usr'), join(root, 'usr'));
+  await bindReadOnly(usr, join(root, 'usr'));
   return { folder, root };
 }
 
@@ -66,6 +66,7 @@ export async function writeFiles(root: string, files: Record<string, Content>): 
     await rm(target, { force: true });
     if (typeof content === 'string') await writeFile(target, content);
     else if ('link' in content) await symlink(content.link, target);
+    else if ('copy' in content) await copyFile(content.copy, target);
     else await writeFile(target, content.text, { mode: content.mode });
   }
 }

@@ -1,0 +1,29 @@
+import { execFileSync } from 'node:child_process';
+import type { SampleRelease } from '../lab/release/index.ts';
+import { containerd, type Live, sha256 } from './liveHost.ts';
+
+const shimMember = './opt/kata/runtime-rs/bin/containerd-shim-kata-v2';
+export const shimPath = '/usr/libexec/kata/runtime-rs/bin/containerd-shim-kata-v2';
+export const service = 'systemd-sysext.service';
+
+/** The digest of the shim in a sample release, read from its archive by tar. */
+export function shimDigest(release: SampleRelease): string {
+  return sha256(execFileSync('tar', ['--zstd', '-xOf', release.static, shimMember], { maxBuffer: 1 << 28 }));
+}
+
+/** systemd's own word for what is merged, and the service's state. */
+export async function merged({ host }: Live): Promise<string> {
+  const { stdout } = await host.sh(`systemd-sysext status --json=short | tr -d ' \\n'; systemctl is-active ${service} || true`);
+  return stdout.replace(/"since":[^}]*/g, '').trim();
+}
+
+/** The bytes at the stable path, read by a shell in the mount namespace of PID 1 and in that of the engine. */
+export async function shimSeen({ host }: Live): Promise<string[]> {
+  const { stdout } = await host.sh(
+    `for pid in 1 $(systemctl show -P MainPID ${containerd}); do sha256sum /proc/$pid/root${shimPath} 2>/dev/null || echo none; done`,
+  );
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' ')[0]!);
+}
