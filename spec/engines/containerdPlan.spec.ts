@@ -294,6 +294,35 @@ ConfigPath = "/etc/kata-sysext/current/config/kata-qemu/configuration.toml"
         assert.match(String(handlerTable(handler(name))['runtime_type']), /^io\.containerd\.kata[a-z-]*\.v2$/);
     });
 
+    for (const [version, byType] of [
+      ['1.6', true],
+      ['1.6.0', true],
+      ['1.6.20~ds1', true],
+      ['1.6.21', false],
+      ['1.7', false],
+      ['1.7.0', true],
+      ['1.7.1', false],
+      ['1.7.24', false],
+    ] as const) {
+      it(`${version} is told the shim by ${byType ? 'the type, for it forgets runtime_path' : 'runtime_path'}`, async () => {
+        tree = await engineTree({ [main]: 'version = 2\n' });
+        const { shim } = handler('kata-qemu');
+
+        const install = await plan(version, ['kata-qemu']);
+        await tree.apply(install);
+        const again = await plan(version, ['kata-qemu'], install.wiring);
+        const later = await plan('1.7.24', ['kata-qemu'], install.wiring);
+
+        const text = newText(install.changes[0]);
+        assert.equal(text.includes(`runtime_type = "${byType ? shim : 'io.containerd.kata-qemu.v2'}"`), true, text);
+        assert.equal(text.includes(`runtime_path = "${shim}"`), true, text);
+        assert.deepEqual(again.changes, []);
+        // Once the daemon is a newer one, the type that it knows virtual machines by is written, which takes a restart.
+        assert.equal(later.changes.length, byType ? 1 : 0);
+        assert.equal(later.wiring?.key === install.wiring?.key, !byType);
+      });
+    }
+
     it('refuses names that are none', async () => {
       tree = await engineTree({ [main]: 'version = 2\n' });
 
@@ -365,6 +394,12 @@ ConfigPath = "/etc/kata-sysext/current/config/kata-qemu/configuration.toml"
       ['schema 3 for 1.x', '1.7.24', { [main]: 'version = 3\n' }, 'engine-config-invalid'],
       ['schema 4 for 2.1', '2.1.9', { [main]: 'version = 4\n' }, 'engine-config-invalid'],
       ['schema 1', '1.7.24', { [main]: 'version = 1\n' }, 'engine-unsupported'],
+      [
+        'SELinux labels with a containerd that forgets runtime_path',
+        '1.6.20',
+        { [main]: `version = 2\n[plugins."${oldId}"]\nenable_selinux = true\n` },
+        'engine-unsupported',
+      ],
       ['containerd 1.5', '1.5.9', { [main]: 'version = 2\n' }, 'engine-unsupported'],
       ['a disabled CRI', '1.7.24', { [main]: 'version = 2\ndisabled_plugins = ["cri"]\n' }, 'engine-unsupported'],
       ['a disabled CRI without a schema (Docker)', '1.7.24', { [main]: 'disabled_plugins = ["cri"]\n' }, 'engine-unsupported'],

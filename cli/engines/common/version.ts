@@ -3,12 +3,15 @@ import type { HostPath, HostView } from '../../host/types.ts';
 export interface Version {
   major: number;
   minor: number;
+  /** undefined where only the series is known ('1.7'). */
+  patch?: number;
 }
 
 /** '1.6.20~ds1' or '2.1.9+unknown' as numbers; undefined when the text is no version. */
 export function parseVersion(text: string | undefined): Version | undefined {
-  const match = /^v?(?<major>\d+)\.(?<minor>\d+)/.exec(text ?? '');
-  return match?.groups ? { major: Number(match.groups['major']), minor: Number(match.groups['minor']) } : undefined;
+  const [found, major, minor, patch] = /^v?(\d+)\.(\d+)(?:\.(\d+))?/.exec(text ?? '') ?? [];
+  if (found === undefined) return undefined;
+  return { major: Number(major), minor: Number(minor), ...(patch === undefined ? {} : { patch: Number(patch) }) };
 }
 
 export function atLeast(version: Version, major: number, minor: number): boolean {

@@ -6,7 +6,7 @@ import { parseVersion } from '../common/version.ts';
 import { parseDocument, type TomlTable, tomlString, topLevelValue, valueAt, withValue } from '../toml/index.ts';
 import type { EffectiveDiff, Instance, Scratch, WiringPlan } from '../types.ts';
 import { compareDumps, dumpOf, effectiveConfig } from './dump.ts';
-import { runtimeType } from './handlers.ts';
+import { isHandler } from './handlers.ts';
 import { type ConfigSet, type LoadedFile, loadSet } from './loader.ts';
 import { runtimesOf } from './schema.ts';
 
@@ -32,7 +32,7 @@ function formerHandlers(plan: WiringPlan): string[] {
   return plan.changes.flatMap(({ path, ours }) =>
     ours.flatMap((text) => {
       const runtimes = runtimesOf(parseOurs(text, path));
-      return Object.keys(runtimes).filter((name) => valueAt(runtimes, [name, 'runtime_type']) === runtimeType(name));
+      return Object.keys(runtimes).filter((name) => isHandler(valueAt(runtimes, [name]), name));
     }),
   );
 }

@@ -1,7 +1,9 @@
 import { KataError } from '../../errors/index.ts';
 import { unsupported } from '../common/unsupported.ts';
-import { atLeast, parseVersion } from '../common/version.ts';
+import { atLeast, parseVersion, type Version } from '../common/version.ts';
+import { valueAt } from '../toml/index.ts';
 import type { Instance } from '../types.ts';
+import { shimIsType } from './handlers.ts';
 import type { ConfigSet } from './loader.ts';
 import { highestSchema, newPlugin, oldPlugin } from './schema.ts';
 
@@ -18,10 +20,11 @@ export function checkSet(set: ConfigSet, instance: Instance): void {
     throw unsupported(
       instance.configPath,
       `containerd is ${instance.version}.`,
-      'containerd 1.6 or newer: earlier ones know no runtime_path.',
+      'containerd 1.6 or newer: earlier ones take no shim by its path.',
       'Update containerd.',
     );
   }
+  checkLabels(set, instance, version);
   checkSchemas(set, instance);
   for (const file of set.files) {
     const { disabled_plugins: disabled } = file.doc.value;
@@ -43,6 +46,19 @@ export function checkSet(set: ConfigSet, instance: Instance): void {
       });
     }
   }
+}
+
+/** A path for a type does not say io.containerd.kata, by which alone the daemon gives the processes of virtual machines their own label. */
+function checkLabels(set: ConfigSet, instance: Instance, version: Version | undefined): void {
+  if (!shimIsType(version)) return;
+  const file = set.files.find((each) => valueAt(each.doc.value, ['plugins', oldPlugin, 'enable_selinux']) === true);
+  if (file === undefined) return;
+  throw unsupported(
+    file.path,
+    `containerd is ${instance.version ?? ''}, and ${file.path} has enable_selinux = true.`,
+    'containerd 1.6.21 or newer (not 1.7.0): earlier ones find a shim outside of their PATH only without SELinux labels for virtual machines.',
+    version?.patch === undefined ? 'Name the whole version: --engine containerd@1.6.36.' : 'Update containerd.',
+  );
 }
 
 function checkSchemas(set: ConfigSet, instance: Instance): void {

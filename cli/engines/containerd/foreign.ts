@@ -2,11 +2,11 @@ import type { Finding } from '../../errors/index.ts';
 import type { HostView } from '../../host/types.ts';
 import { editedByOthers, foreignHandler, presentHandler } from '../common/complaints.ts';
 import { filesView } from '../common/filesView.ts';
-import { parseVersion } from '../common/version.ts';
+import { parseVersion, type Version } from '../common/version.ts';
 import { wiringKey } from '../common/wiringKey.ts';
 import type { Instance, WantedHandler, Wiring, WiringPlan } from '../types.ts';
 import { checkSet } from './checks.ts';
-import { definitionsOf, isSame, leadsToOurs } from './handlers.ts';
+import { definitionsOf, isSame, leadsToOurs, shimIsType } from './handlers.ts';
 import { type ConfigSet, loadSet } from './loader.ts';
 import { rangeTarget } from './placement.ts';
 
@@ -25,7 +25,7 @@ export async function keepAltered(
     ({ name }) => !wanted.some((handler) => handler.name === name) && definitionsOf(set, name).length > 0,
   );
   if (serves && !stale) {
-    const key = wiringKey(instance, wanted, set.schema ?? 0);
+    const key = wiringKey(instance, wanted, set.schema ?? 0, shimIsType(parseVersion(instance.version)));
     return { wiring: { ...recorded, handlers: wanted, key }, changes: [], makeFolders: [], dropFolders: [], findings };
   }
   throw editedByOthers(findings);
@@ -36,13 +36,14 @@ export function sortWanted(
   set: ConfigSet,
   wanted: readonly WantedHandler[],
   anywhere: boolean,
+  version?: Version,
 ): { missing: WantedHandler[]; present: Finding[] } {
   const present: Finding[] = [];
   const missing = wanted.filter((handler) => {
     const definitions = definitionsOf(set, handler.name);
     if (definitions.length === 0) return true;
     const [{ file, value }] = definitions as [(typeof definitions)[0]];
-    if (definitions.length > 1 || !isSame(value, handler) || !(anywhere || file === rangeTarget(set))) {
+    if (definitions.length > 1 || !isSame(value, handler, version) || !(anywhere || file === rangeTarget(set))) {
       throw foreignHandler(handler.name, file.path);
     }
     present.push(presentHandler(handler.name, file.path));

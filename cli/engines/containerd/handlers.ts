@@ -1,4 +1,5 @@
 import { asset } from '../../assets/index.ts';
+import type { Version } from '../common/version.ts';
 import { fillTemplate, isTable, sameSettings, type TomlTable, tomlKey, tomlString, valueAt } from '../toml/index.ts';
 import type { WantedHandler } from '../types.ts';
 import type { ConfigSet, LoadedFile } from './loader.ts';
@@ -14,10 +15,19 @@ export function runtimeType(name: string): string {
   return `io.containerd.${name.startsWith('kata') ? name : `kata-${name}`}.v2`;
 }
 
+/**
+ * 1.6.0 to 1.6.20 and 1.7.0 take runtime_path into their configuration and never use it (containerd#8207): every pod fails, for there is
+ * no shim of the type's name in PATH. They do take a path for a type. Of a 1.6 whose patch level is not known the older one is assumed.
+ */
+export function shimIsType(version: Version | undefined): boolean {
+  if (version?.major !== 1) return false;
+  return version.minor === 6 ? (version.patch ?? 0) < 21 : version.minor === 7 && version.patch === 0;
+}
+
 /** What the handler's table says, as data: the text of the template is judged by it. */
-export function handlerTable(handler: WantedHandler): TomlTable {
+export function handlerTable(handler: WantedHandler, version?: Version): TomlTable {
   return {
-    runtime_type: runtimeType(handler.name),
+    runtime_type: typeFor(handler, version),
     runtime_path: handler.shim,
     privileged_without_host_devices: true,
     pod_annotations: annotations,
@@ -26,17 +36,27 @@ export function handlerTable(handler: WantedHandler): TomlTable {
   };
 }
 
+function typeFor(handler: WantedHandler, version: Version | undefined): string {
+  return shimIsType(version) ? handler.shim : runtimeType(handler.name);
+}
+
+/** Whether a runtime in text of ours is a handler, and not one of the daemon's own that the text carries along. */
+export function isHandler(runtime: unknown, name: string): boolean {
+  const type = valueAt(runtime, ['runtime_type']);
+  return type === runtimeType(name) || (type !== undefined && type === valueAt(runtime, ['runtime_path']));
+}
+
 /** `{plugins: {ID: {containerd: {runtimes}}}}` */
 export function pluginTable(plugin: string, runtimes: TomlTable): TomlTable {
   return runtimesPath(plugin).reduceRight<TomlTable>((inner, key) => ({ [key]: inner }), runtimes);
 }
 
 /** The lines of the handler's tables, from the template. */
-export function handlerLines(handler: WantedHandler, plugin: string): string[] {
+export function handlerLines(handler: WantedHandler, plugin: string, version?: Version): string[] {
   const text = fillTemplate(asset('templates/containerd-handler.toml'), {
     plugin: tomlString(plugin),
     handler: tomlKey(handler.name),
-    runtimeType: tomlString(runtimeType(handler.name)),
+    runtimeType: tomlString(typeFor(handler, version)),
     shim: tomlString(handler.shim),
     configuration: tomlString(handler.configuration),
   });
@@ -54,8 +74,8 @@ export function definitionsOf(set: ConfigSet, name: string): { file: LoadedFile;
 }
 
 /** True when a definition says exactly what we would write. */
-export function isSame(value: unknown, handler: WantedHandler): boolean {
-  return isTable(value) && sameSettings(value, handlerTable(handler));
+export function isSame(value: unknown, handler: WantedHandler, version?: Version): boolean {
+  return isTable(value) && sameSettings(value, handlerTable(handler, version));
 }
 
 /** True when a definition leads to our shim and configuration, whatever else somebody made it say. */

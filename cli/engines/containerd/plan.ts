@@ -13,7 +13,7 @@ import { carriedLines, carriedRuntimes } from './carried.ts';
 import { checkSet, saysNothing } from './checks.ts';
 import { changesBetween } from './fileChanges.ts';
 import { keepAltered, sortWanted } from './foreign.ts';
-import { handlerLines, handlerTable, pluginTable } from './handlers.ts';
+import { handlerLines, handlerTable, pluginTable, shimIsType } from './handlers.ts';
 import { checkPieces, checkResult } from './judge.ts';
 import { type ConfigSet, loadSet } from './loader.ts';
 import { piecesOf } from './pieces.ts';
@@ -33,7 +33,7 @@ export async function planContainerd(host: HostView, instance: Instance, wanted:
   const set = await loadSet(filesView(host, base), instance.configPath, version);
   checkSet(set, instance);
   const merging = mergingOf(version, set.schema);
-  const { missing, present } = sortWanted(set, wanted, merging === 'unites');
+  const { missing, present } = sortWanted(set, wanted, merging === 'unites', version);
   const whole = seen.length > 0 && seen.every((one) => one.state === 'intact') && recorded?.configPath === instance.configPath;
   const placement = await choosePlacement(host, instance, { set, merging, seen, recorded: whole ? recorded?.method : undefined });
 
@@ -42,12 +42,15 @@ export async function planContainerd(host: HostView, instance: Instance, wanted:
   const schema = set.schema ?? previous?.schema ?? (merging === 'unites' ? 3 : 2);
   const plugin = pluginOf(schema);
   const carried = await carriedFor(host, instance, { set, placement, merging, previous: previous?.text, wanted, recorded, missing });
-  const lines = [...carriedLines(carried, plugin), ...missing.flatMap((handler) => ['', ...handlerLines(handler, plugin)])];
+  const lines = [...carriedLines(carried, plugin), ...missing.flatMap((handler) => ['', ...handlerLines(handler, plugin, version)])];
   const content = { lines, schema, blank };
   const baseText = textsOf(set, base, seen);
   const pieces = missing.length === 0 ? [] : piecesOf(placement, content, seen, (path) => baseText(path) ?? '');
 
-  const added = pluginTable(plugin, union(carried, Object.fromEntries(missing.map((handler) => [handler.name, handlerTable(handler)]))));
+  const added = pluginTable(
+    plugin,
+    union(carried, Object.fromEntries(missing.map((handler) => [handler.name, handlerTable(handler, version)]))),
+  );
   checkPieces(pieces, placement, added, content, baseText);
   const files = pieces.filter((piece) => piece.mark.kind === 'file');
   await refuseForeignFiles(
@@ -76,7 +79,7 @@ export async function planContainerd(host: HostView, instance: Instance, wanted:
       handlers: wanted,
       marks: pieces.map((piece) => piece.mark),
       folders,
-      key: wiringKey(instance, wanted, schema),
+      key: wiringKey(instance, wanted, schema, shimIsType(version)),
     },
     changes: await changesBetween(host, seen, pieces, after, set.patterns),
     makeFolders,
