@@ -8,6 +8,8 @@ import { bundledLicences } from '../licences.ts';
 import { withoutSymbols } from './elf.ts';
 import { type Arch, nodeFolder, nodeVersion } from './node.ts';
 
+export type { Arch };
+
 const postject = fileURLToPath(import.meta.resolve('postject/dist/cli.js'));
 
 /** The marker that a build of Node has inside until a program is put into it (nodejs/node, src/node_sea.cc). */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { basename, dirname } from 'node:path';
 import { differences, fingerprint } from '../support/fingerprint.ts';
-import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
+import { handlersOf, kataSysext, type Live, liveHost } from '../support/liveHost.ts';
 
 /** Live work is done by a transient unit: who asked for it may die. The prober of the kill is the lab, from outside. */
 describe('a change outlives whoever asked for it', function () {
@@ -15,13 +16,17 @@ describe('a change outlives whoever asked for it', function () {
   after(() => live?.host.stop());
 
   it('SIGKILL of the command while it follows: the unit finishes', async () => {
-    const follower = start('install');
+    // Called by a relative name, which Node puts where a script's name stands: it must not become a word of the unit's command line.
+    const [folder, name] = [dirname(kataSysext), `./${basename(kataSysext)}`];
+    const follower = live.host.spawn(['sh', '-c', `cd ${folder} && exec ${name} install "$0"`, live.bundle(live.first)], {});
     await until(() => unitsActive(), 'the unit runs');
-    await live.host.sh(`pkill -KILL -f '^node /mnt/program/kata-sysext.mjs install' --oldest`);
+    const unit = await live.host.run(['systemctl', 'show', '--property=ExecStart', 'kata-sysext-install-*']);
+    await live.host.sh(`pkill -KILL -f '^${name} install' --oldest`);
     follower.kill('SIGKILL');
 
     await until(async () => !(await unitsActive()), 'the unit has ended');
 
+    assert.match(unit.stdout, new RegExp(`argv\\[\\]=${kataSysext} install /mnt/first/`));
     assert.equal((await live.json(['status']))['active'], 1);
     assert.deepEqual(await handlersOf(live), ['kata-qemu-runtime-rs', 'runc']);
     const { entries } = (await live.json(['history'])) as { entries: { result: string }[] };
@@ -48,7 +53,7 @@ describe('a change outlives whoever asked for it', function () {
 
   it('the message bus is restarted in between: whatever the change becomes, it is told and it is whole', async () => {
     const ran = await live.host.sh(
-      `node /mnt/program/kata-sysext.mjs install ${live.bundle(live.first)} --json & pid=$!; while ! grep -q kata-sysext /etc/containerd/config.toml; do sleep 0.05; done; systemctl restart dbus; wait $pid`,
+      `${kataSysext} install ${live.bundle(live.first)} --json & pid=$!; while ! grep -q kata-sysext /etc/containerd/config.toml; do sleep 0.05; done; systemctl restart dbus; wait $pid`,
       { allowFailure: true, timeoutMs: 120_000 },
     );
     await until(async () => !(await unitsActive()), 'the unit has ended');
@@ -64,7 +69,7 @@ describe('a change outlives whoever asked for it', function () {
 
   it('SIGINT asks the change to undo: status 130, every byte back', async () => {
     const ran = live.host.sh(
-      `node /mnt/program/kata-sysext.mjs install ${live.bundle(live.first)} --json & pid=$!; while ! grep -q kata-sysext /etc/containerd/config.toml; do sleep 0.05; done; kill -INT $pid; wait $pid`,
+      `${kataSysext} install ${live.bundle(live.first)} --json & pid=$!; while ! grep -q kata-sysext /etc/containerd/config.toml; do sleep 0.05; done; kill -INT $pid; wait $pid`,
       { allowFailure: true, timeoutMs: 120_000 },
     );
 
@@ -78,7 +83,7 @@ describe('a change outlives whoever asked for it', function () {
   });
 
   function start(verb: string) {
-    return live.host.spawn(['node', '/mnt/program/kata-sysext.mjs', verb, live.bundle(live.first)], {});
+    return live.host.spawn([kataSysext, verb, live.bundle(live.first)], {});
   }
 
   async function unitsActive(): Promise<boolean> {

@@ -26,7 +26,7 @@ function shimDigest(release: SampleRelease): string {
   return sha256(execFileSync('tar', ['--zstd', '-xOf', release.static, shimMember], { maxBuffer: 1 << 28 }));
 }
 
-for (const suite of ['trixie', 'forky'] as Suite[]) {
+for (const suite of ['bookworm', 'trixie', 'forky'] as Suite[]) {
   describe(`a whole round on a live ${suite} host`, function () {
     this.timeout(240_000);
     let live: Live;
@@ -43,6 +43,12 @@ for (const suite of ['trixie', 'forky'] as Suite[]) {
       atStart = await runsOf(live);
     });
     after(() => live?.host.stop());
+
+    it('has no Node: all that follows is done by the single file', async () => {
+      const { stdout } = await live.host.sh('ls -L /usr/bin /usr/local/bin /usr/lib /mnt/program | grep -E "^(node|npm)" || true');
+
+      assert.equal(stdout, '');
+    });
 
     it('says that the host is ready, and shows the plan without changing a byte', async () => {
       const checked = await live.json(['check']);

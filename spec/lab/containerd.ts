@@ -12,7 +12,7 @@ export const BUSYBOX = 'localhost/busybox:lab';
 export function containerdConfig(suite: Suite, configVersion: 2 | 3 = SUITES[suite].schema): string {
   if (configVersion === 3 && SUITES[suite].schema === 2) throw new Error(`containerd of ${suite} reads no configuration of version 3`);
   const text = configVersion === 3 ? VERSION_3 : VERSION_2;
-  return SUITES[suite].containerd === '1.7' ? text : text.replace(/^ *disable_cgroup.*\n/m, '');
+  return SUITES[suite].containerd !== '2' ? text : text.replace(/^ *disable_cgroup.*\n/m, '');
 }
 
 const VERSION_2 = `# lab host
@@ -55,7 +55,7 @@ export const CNI = `${JSON.stringify({ cniVersion: '1.0.0', name: 'lab', plugins
  * bundle before the real one creates it. The engine's configuration stays what a real host has.
  */
 export function runcWithoutControllers(suite: Suite): Record<string, Content> {
-  if (SUITES[suite].containerd === '1.7') return {};
+  if (SUITES[suite].containerd !== '2') return {};
   return {
     '/etc/systemd/system/containerd.service.d/10-lab.conf':
       '[Service]\nEnvironment=PATH=/etc/lab/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin\n',
@@ -71,6 +71,6 @@ for word; do
   [ "$before" = --bundle ] && bundle=$word
   before=$word
 done
-[ -z "$create" ] || node -e 'const fs = require("fs"), file = process.argv[1] + "/config.json", spec = JSON.parse(fs.readFileSync(file)); delete spec.linux.resources; fs.writeFileSync(file, JSON.stringify(spec))' "$bundle" || exit 1
+[ -z "$create" ] || perl -0777 -pi -e 's/"resources":(\\{(?:[^{}"]|"(?:[^"\\\\]|\\\\.)*"|(?1))*\\}),//' "$bundle/config.json" || exit 1
 exec /usr/bin/runc "$@"
 `;

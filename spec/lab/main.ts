@@ -1,7 +1,8 @@
-/** `npm run lab -- start|sh|stop|list [--suite trixie|forky] [COMMAND...]`: a lab host for people. */
+/** `npm run lab -- start|sh|stop|list [--suite bookworm|trixie|forky] [COMMAND...]`: a lab host for people. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { type Arch, makeSingle } from '../../scripts/single/make.ts';
 import { inside } from './enter.ts';
 import { bootHost } from './host.ts';
 import { judgeAvailable, judgeBinds } from './judge.ts';
@@ -11,8 +12,7 @@ import { FIRST, sampleRelease } from './release/index.ts';
 import { SUITES, type Suite, suiteAvailable } from './roots.ts';
 import { hostsFolder } from './storage.ts';
 
-const PROGRAM = resolve(import.meta.dirname, '../../dist');
-const USAGE = 'npm run lab -- start|sh|stop|list [--suite trixie|forky] [COMMAND...]';
+const USAGE = 'npm run lab -- start|sh|stop|list [--suite bookworm|trixie|forky] [COMMAND...]';
 
 async function main(args: string[]): Promise<number> {
   const [verb, ...rest] = args;
@@ -37,14 +37,16 @@ async function begin(suite: Suite): Promise<number> {
   if (!available.ok) throw new Error(available.why);
   const release = await sampleRelease(FIRST);
   const tools = (await judgeAvailable()).ok ? await judgeBinds() : {};
-  const program = existsSync(PROGRAM) ? { [PROGRAM]: '/mnt/program' } : {};
   const host = await bootHost({
     suite,
     name: nameOf(suite),
     background: true,
-    binds: { ...tools, ...program, [release.folder]: '/mnt/release' },
+    binds: { ...tools, [release.folder]: '/mnt/release' },
   });
-  console.log(`${host.name} runs; /mnt/release has the sample release. Next: npm run lab -- sh --suite ${suite}`);
+  await makeSingle(process.arch as Arch, join(host.root, 'mnt/program/kata-sysext'));
+  console.log(
+    `${host.name} runs; /mnt/program/kata-sysext is the program, /mnt/release has the sample release. Next: npm run lab -- sh --suite ${suite}`,
+  );
   return 0;
 }
 

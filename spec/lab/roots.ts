@@ -5,16 +5,17 @@ import { cached } from './cache.ts';
 import { debianMirror } from './mirror.ts';
 import { run } from './run.ts';
 
-export type Suite = 'trixie' | 'forky';
+export type Suite = 'bookworm' | 'trixie' | 'forky';
 export type Availability = { ok: true } | { ok: false; why: string };
 
 /** One row a suite: what its engine speaks, and whether its Release file may be past its date on a mirror that lags. */
-export const SUITES: Record<Suite, { containerd: '1.7' | '2'; schema: 2 | 3; mayBeStale: boolean }> = {
+export const SUITES: Record<Suite, { containerd: '1.6' | '1.7' | '2'; schema: 2 | 3; mayBeStale: boolean }> = {
+  bookworm: { containerd: '1.6', schema: 2, mayBeStale: false },
   trixie: { containerd: '1.7', schema: 2, mayBeStale: false },
   forky: { containerd: '2', schema: 3, mayBeStale: true },
 };
 
-// no QEMU and no firmware: what the product installs must bring its own
+// no QEMU and no firmware: what the product installs must bring its own; no Node: the program is one file
 const PACKAGES = [
   'systemd',
   'systemd-sysv',
@@ -23,7 +24,6 @@ const PACKAGES = [
   'kmod',
   'containerd',
   'runc',
-  'nodejs',
   'zstd',
   'xz-utils',
   'attr',
@@ -97,8 +97,11 @@ function line(suite: Suite, mirror: string): string {
 
 async function assertBare(root: string): Promise<void> {
   const programs = await readdir(join(root, 'usr/bin'));
-  const found = [...FORBIDDEN.filter((path) => existsSync(join(root, path))), ...programs.filter((name) => name.startsWith('qemu-'))];
-  if (found.length > 0) throw new Error(`the root must have no hypervisor and no firmware, but has ${found.join(', ')}`);
+  const found = [
+    ...FORBIDDEN.filter((path) => existsSync(join(root, path))),
+    ...programs.filter((name) => /^(qemu-|node(js)?$|npm$)/.test(name)),
+  ];
+  if (found.length > 0) throw new Error(`the root must have no hypervisor, no firmware and no Node, but has ${found.join(', ')}`);
 }
 
 // roots are renewed weekly: young enough for security updates, old enough to be found again

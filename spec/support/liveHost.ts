@@ -4,10 +4,13 @@ import { bootHost, type HostOptions, type LabHost } from '../lab/host.ts';
 import { JUDGE, judgeBinds } from '../lab/judge.ts';
 import { SOCKET, waitForCri } from '../lab/pods.ts';
 import { FIRST, type SampleRelease, SECOND, sampleRelease } from '../lab/release/index.ts';
-import type { Ran } from '../lab/run.ts';
-import { program, repo } from './program.ts';
+import { type Ran, start } from '../lab/run.ts';
+import { repo } from './program.ts';
+import { singleFile } from './singleFile.ts';
 
 export const containerd = 'containerd.service';
+/** The program inside. */
+export const kataSysext = '/mnt/program/kata-sysext';
 /** A unit that requires the engine, as kubelet does on OpenShift. */
 export const dependent = 'node-agent.service';
 
@@ -17,7 +20,7 @@ export interface Live {
   second: SampleRelease;
   /** Path inside of an archive of a release. */
   bundle(release: SampleRelease, which?: 'static' | 'go'): string;
-  /** Runs the program inside. */
+  /** Runs the program inside: the single file, for these hosts have no Node. */
   kata(args: string[], env?: Record<string, string>): Promise<Ran>;
   /** The same with --json; throws on another status. */
   json(args: string[], wanted?: number): Promise<Record<string, unknown>>;
@@ -41,17 +44,16 @@ export async function liveHost(options: HostOptions, engine = { unit: containerd
       ...options.files,
     },
     binds: {
-      [dirname(program())]: '/mnt/program',
+      [dirname(await singleFile())]: '/mnt/program',
       [first.folder]: '/mnt/first',
       [second.folder]: '/mnt/second',
-      [`${repo}spec/support`]: '/mnt/support',
       ...(await judgeBinds()),
       ...options.binds,
     },
   });
   await waitForCri(host, engine.socket);
   const kata = (args: string[], env: Record<string, string> = {}) =>
-    host.run(['node', '/mnt/program/kata-sysext.mjs', ...args], { allowFailure: true, timeoutMs: 240_000, env });
+    host.run([kataSysext, ...args], { allowFailure: true, timeoutMs: 240_000, env });
   return {
     host,
     first,
@@ -111,7 +113,9 @@ export async function whileProbed(
   work: () => Promise<unknown>,
   socket = SOCKET,
 ): Promise<{ calls: number; failed: number; first: string }> {
-  const child = live.host.spawn(['node', '/mnt/support/prober.mjs', socket], {});
+  // From outside, with this machine's Node: a socket of a host has a path here as well, but its links would lead into this machine.
+  const real = (await live.host.run(['realpath', socket])).stdout.trim();
+  const child = start([process.execPath, `${repo}spec/support/prober.mjs`, `/proc/${live.host.leader}/root${real}`]);
   let out = '';
   child.stdout?.on('data', (chunk: Buffer) => {
     out += chunk.toString();

@@ -1,4 +1,4 @@
-// Asks a CRI socket for its version every 5 ms over raw HTTP/2 until its standard input ends, then prints what it saw. Runs inside lab hosts.
+// Asks a CRI socket for its version every 5 ms over raw HTTP/2 until its standard input ends, then prints what it saw.
 import http2 from 'node:http2';
 import net from 'node:net';
 
