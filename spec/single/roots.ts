@@ -11,7 +11,7 @@ const libraries = ['libstdc++.so.6', 'libgcc_s.so.1', 'libm.so.6', 'libdl.so.2',
 
 /**
  * In a mount and PID namespace of its own: the root with a writable layer that is thrown away, the program at /kata-sysext, an empty folder
- * /host, and no Node. $1 root, $2 program, then the command inside.
+ * /host. $1 root, $2 program, then the command inside.
  */
 const enter = `set -e
 mount -t tmpfs none /mnt
@@ -22,7 +22,6 @@ mkdir -p proc dev tmp host
 mount -t proc proc proc
 mount --bind /dev dev
 mount -t tmpfs none tmp
-rm -f usr/bin/node usr/bin/nodejs
 cp "$2" kata-sysext
 shift 2
 exec chroot . "$@"`;

@@ -1,12 +1,17 @@
 import { execFileSync } from 'node:child_process';
 import type { SampleRelease } from '../lab/release/index.ts';
+import { type Suite, suiteAvailable } from '../lab/roots.ts';
+import { fingerprint } from './fingerprint.ts';
 import { containerd, type Live, sha256 } from './liveHost.ts';
 
 const shimMember = './opt/kata/runtime-rs/bin/containerd-shim-kata-v2';
 export const shimPath = '/usr/libexec/kata/runtime-rs/bin/containerd-shim-kata-v2';
 export const service = 'systemd-sysext.service';
+const folders = ['etc', 'usr', 'opt', 'var', 'boot'];
+/** What the engine and the lab write themselves. */
+const leftOut = ['var/lib/containerd', 'var/log', 'var/lib/systemd', 'var/tmp', 'var/cache'];
 
-/** The digest of the shim in a sample release, read from its archive by tar. */
+/** The digest of the shim as `tar` takes it out of the archive: no code of ours. */
 export function shimDigest(release: SampleRelease): string {
   return sha256(execFileSync('tar', ['--zstd', '-xOf', release.static, shimMember], { maxBuffer: 1 << 28 }));
 }
@@ -26,4 +31,29 @@ export async function shimSeen({ host }: Live): Promise<string[]> {
     .trim()
     .split('\n')
     .map((line) => line.split(' ')[0]!);
+}
+
+/** The host's files by digests, and what is merged. */
+export async function print(live: Live): Promise<string[]> {
+  return [...fingerprint(live.host.root, folders, leftOut), `merged: ${await merged(live)}`];
+}
+
+/** The pid of the program that stopped itself at a failpoint. */
+export async function stopped({ host }: Live): Promise<number> {
+  const { stdout } = await host.sh(
+    `for n in $(seq 400); do for f in /proc/[0-9]*/status; do if grep -qs '^State:.T' $f; then basename $(dirname $f); exit; fi; done; sleep 0.1; done; exit 1`,
+    { timeoutMs: 60_000 },
+  );
+  return Number(stdout.trim());
+}
+
+/** A suite that cannot be installed today is left out by name, never a red gate. */
+export function whereAvailable(suite: Suite, work: () => Promise<void>): void {
+  before(async function () {
+    this.timeout(240_000);
+    const available = await suiteAvailable(suite);
+    if (available.ok) return work();
+    console.log(`      ${suite} cannot be installed today: ${available.why}`);
+    return this.skip();
+  });
 }
