@@ -103,6 +103,7 @@ export const verbs: Verb[] = [
   {
     name: 'history',
     words: '[N]',
+    takes: ['change'],
     fewest: 0,
     most: 1,
     summary: 'list all changes, or show one with its evidence',
@@ -227,6 +228,26 @@ export const verbs: Verb[] = [
     options: {},
     examples: [{ command: 'kata-sysext explain engine-pending-edits', does: 'what the code means and whether --allow overrides it' }],
     load: () => import('./verbs/explain.ts'),
+  },
+  {
+    name: 'completion',
+    words: 'bash|zsh|fish',
+    fewest: 1,
+    most: 1,
+    summary: 'print the completion script of a shell; /usr is not needed for it',
+    changing: false,
+    options: {},
+    examples: [
+      { command: 'source <(kata-sysext completion bash)', does: 'for this shell only; zsh takes the same line with zsh' },
+      {
+        command: 'kata-sysext completion bash > ~/.local/share/bash-completion/completions/kata-sysext',
+        does: 'for one user; loaded by the package bash-completion',
+      },
+      { command: 'kata-sysext completion bash > /etc/bash_completion.d/kata-sysext', does: 'for everybody, where /usr is read-only' },
+      { command: 'kata-sysext completion fish > ~/.config/fish/completions/kata-sysext.fish', does: 'the same for fish' },
+      { command: 'kata-sysext completion zsh > ~/.zfunc/_kata-sysext', does: 'for zsh, with fpath+=(~/.zfunc) before compinit' },
+    ],
+    load: () => import('./verbs/completion.ts'),
   },
 ];
 

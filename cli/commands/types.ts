@@ -13,12 +13,16 @@ export interface Io {
 
 export type OptionValue = string | number | boolean | string[] | undefined;
 
+/** What stands at a place of the command line, for completion; where a row says nothing, its placeholder does (`completion/surface.ts`). */
+export type Takes = 'file' | 'folder' | 'generation' | 'change' | 'handler' | 'installed-handler' | 'code' | 'overridable-code' | 'engine';
+
 export interface OptionRow {
   type: 'string' | 'number' | 'boolean' | 'list';
   describe: string;
   alias?: string;
   choices?: readonly string[];
   placeholder?: string;
+  takes?: Takes;
   default?: OptionValue;
 }
 
@@ -45,8 +49,10 @@ export interface VerbModule {
 /** A row of the verb table: parser, help, man page, completion and docs derive from it. */
 export interface Verb {
   name: string;
-  /** As in the usage line: 'BUNDLE...', '[A [B]]', ''. */
+  /** As in the usage line: 'BUNDLE...', '[A [B]]', 'bash|zsh|fish', ''. */
   words: string;
+  /** What each word is, where its name in `words` does not say. */
+  takes?: Takes[];
   fewest: number;
   most: number;
   summary: string;

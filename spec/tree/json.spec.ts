@@ -33,6 +33,7 @@ describe('--json', () => {
       ['gc'],
       ['recover'],
       ['explain'],
+      ['completion', 'fish'],
       ['uninstall', '--dry-run'],
       ['uninstall'],
     ]) {
