@@ -3,10 +3,12 @@ import { pathToFileURL } from 'node:url';
 import { changeOptions, commonOptions, verbs } from '../cli/commands/table.ts';
 import type { OptionRow, Verb } from '../cli/commands/types.ts';
 import { type CodeRow, codes } from '../cli/errors/index.ts';
+import { manPage } from './pages/man.ts';
+import { allStatuses, statuses } from './pages/statuses.ts';
 
 /** Pages that are made from the program's own tables: path from the repository's root → text. */
 export function pages(): Record<string, string> {
-  return { 'docs/commands.md': commandsPage(), 'docs/errors.md': errorsPage() };
+  return { 'docs/commands.md': commandsPage(), 'docs/errors.md': errorsPage(), 'man/kata-sysext.8': manPage() };
 }
 
 /** Paths of pages whose text on the disk is another one, or not there. */
@@ -70,34 +72,12 @@ function meaning({ describe, choices, type }: OptionRow): string {
   return `${describe}${values}${type === 'list' ? ' (may be given several times)' : ''}`;
 }
 
-/** What each exit status promises (design §6). */
-const statuses: { exit: CodeRow['exit']; meaning: string }[] = [
-  {
-    exit: 1,
-    meaning:
-      'It failed, and the host is as it was. `restarted` in the JSON says whether an engine was restarted on the way. For `verify`: something drifted.',
-  },
-  { exit: 2, meaning: 'Wrong usage.' },
-  { exit: 3, meaning: 'This host, or what runs on it, does not allow it. Nothing outside our staging folder was written.' },
-  { exit: 4, meaning: 'The bundle was rejected. Nothing outside our staging folder was written, and that is gone again.' },
-  { exit: 5, meaning: 'It failed, and not everything could be put back. The message lists what is left, with the commands.' },
-  { exit: 75, meaning: 'Another change holds the lock.' },
-  { exit: 77, meaning: 'Root is needed.' },
-];
-
 function errorsPage(): string {
   return page([
     '# Exit statuses and error codes',
     note('cli/errors/codes.ts'),
     'An error names its code, what was found, what was needed and what to do next. `kata-sysext explain CODE` prints a row of this page. A code marked with *yes* may be taken upon yourself: `--allow CODE`.',
-    table(
-      ['exit status', 'meaning'],
-      [
-        ['0', 'Done.'],
-        ...statuses.map(({ exit, meaning: text }) => [String(exit), text]),
-        ['128 + N', 'Ended by signal N, after putting the host back.'],
-      ],
-    ),
+    table(['exit status', 'meaning'], allStatuses),
     ...statuses.flatMap(({ exit }) => [`## Exit status ${exit}`, table(['code', 'meaning', '--allow'], rowsOf(exit))]),
   ]);
 }

@@ -1,5 +1,6 @@
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
+import { completionFiles } from '../cli/commands/completion/index.ts';
 import { oneFileOptions } from './bundle.ts';
 import { bundledLicences } from './licences.ts';
 
@@ -10,8 +11,9 @@ import { bundledLicences } from './licences.ts';
  */
 const folder = process.argv[2] ?? 'dist/npm';
 const program = 'kata-sysext.cjs';
-/** Texts of the repository that go along, each when it exists. */
-const texts = ['LICENSE', 'README.md', 'CHANGELOG.md', 'man', 'completions'];
+/** Texts of the repository that go along. */
+const texts = ['LICENSE', 'README.md', 'CHANGELOG.md', 'man'];
+const manPage = 'man/kata-sysext.8';
 const own = JSON.parse(readFileSync('package.json', 'utf8')) as Record<string, unknown>;
 
 rmSync(folder, { recursive: true, force: true });
@@ -20,11 +22,11 @@ const { metafile } = await build(oneFileOptions(`${folder}/${program}`));
 if (metafile === undefined) throw new Error('esbuild gave no list of what it bundled');
 chmodSync(`${folder}/${program}`, 0o755);
 writeFileSync(`${folder}/THIRD-PARTY-LICENSES`, bundledLicences(metafile));
-const present = texts.filter((name) => existsSync(name));
-for (const name of present) cpSync(name, `${folder}/${name}`, { recursive: true });
+for (const name of texts) cpSync(name, `${folder}/${name}`, { recursive: true });
+mkdirSync(`${folder}/completions`);
+for (const [name, text] of Object.entries(completionFiles())) writeFileSync(`${folder}/completions/${name}`, text);
 writeFileSync(`${folder}/package.json`, `${JSON.stringify(manifest(), undefined, 2)}\n`);
-const left = texts.filter((name) => !present.includes(name));
-console.log(`${folder} is made${left.length === 0 ? '' : `; the repository has no ${left.join(', ')} to put into it`}`);
+console.log(`${folder} is made`);
 
 function manifest(): Record<string, unknown> {
   const taken = ['name', 'version', 'description', 'license', 'private', 'engines', 'keywords', 'repository', 'homepage', 'bugs', 'author'];
@@ -33,8 +35,9 @@ function manifest(): Record<string, unknown> {
     ...Object.fromEntries(fields),
     os: ['linux'],
     bin: { 'kata-sysext': program },
+    man: [`./${manPage}`],
     // A program, not a library: nothing to import.
     exports: { './package.json': './package.json' },
-    files: [program, 'THIRD-PARTY-LICENSES', ...present.filter((name) => !['README.md', 'LICENSE'].includes(name))],
+    files: [program, 'THIRD-PARTY-LICENSES', 'CHANGELOG.md', manPage, 'completions'],
   };
 }

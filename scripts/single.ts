@@ -1,6 +1,7 @@
-import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
+import { completionFiles } from '../cli/commands/completion/index.ts';
 import { digestOfFile } from '../cli/host/index.ts';
 import { version } from '../cli/version.ts';
 import { compress } from './single/compress.ts';
@@ -8,7 +9,8 @@ import { makeSingle } from './single/make.ts';
 import { archs, nodeVersion } from './single/node.ts';
 
 /**
- * Makes dist/single: the program as one file for each architecture, the same compressed, licences of what is inside, and SHA256SUMS.
+ * Makes dist/single: the program as one file for each architecture, the same compressed, licences of what is inside, the man page,
+ * completions, and SHA256SUMS.
  * --level N: how hard zstd tries (default 19, which is what is published and takes a minute a file). --out DIR: another folder, emptied first.
  */
 const { values } = parseArgs({ options: { level: { type: 'string', default: '19' }, out: { type: 'string', default: 'dist/single' } } });
@@ -25,7 +27,9 @@ for (const arch of archs) {
   made.push(file, await compress(file, level));
   await writeFile(`${folder}/THIRD-PARTY-LICENSES`, licences);
 }
-made.push(`${folder}/THIRD-PARTY-LICENSES`);
+const texts = { 'kata-sysext.8': await readFile('man/kata-sysext.8', 'utf8'), ...completionFiles() };
+for (const [name, text] of Object.entries(texts)) await writeFile(`${folder}/${name}`, text);
+made.push(...['THIRD-PARTY-LICENSES', ...Object.keys(texts)].map((name) => `${folder}/${name}`));
 const sums: string[] = [];
 for (const file of made) {
   const digest = (await digestOfFile(file)).replace(/^sha256:/, '');

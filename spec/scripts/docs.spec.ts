@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { optionsOf, verbs } from '../../cli/commands/table.ts';
 import { codes } from '../../cli/errors/index.ts';
 import { pages, stalePages } from '../../scripts/docs.ts';
 
+const overstruck = new RegExp(`.${String.fromCharCode(8)}`, 'g');
 const repo = join(import.meta.dirname, '../..');
 const written = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md'];
 const texts = [...written, ...readdirSync(join(repo, 'docs')).map((name) => `docs/${name}`)]
@@ -48,7 +50,52 @@ describe('the documents', () => {
       assert.ok(made['docs/commands.md']!.includes(`\n## ${verb.name}\n`), verb.name);
       for (const name of Object.keys(optionsOf(verb))) assert.ok(made['docs/commands.md']!.includes(`\`--${name}`), name);
     }
+    const manual = made['man/kata-sysext.8']!.replaceAll('\\-', '-');
+    for (const verb of verbs) {
+      assert.match(manual, new RegExp(`^\\.SS "${verb.name}[ "]`, 'm'));
+      for (const name of Object.keys(optionsOf(verb))) assert.ok(manual.includes(`\\fB--${name}\\fR`), name);
+    }
+    for (const code of Object.keys(codes)) assert.match(manual, new RegExp(`^\\.B ${code} \\(`, 'm'));
     for (const code of Object.keys(codes)) assert.ok(made['docs/errors.md']!.includes(`| \`${code}\` |`), code);
+  });
+
+  const readers: [string, string[]][] = [
+    ['/usr/bin/man', ['--warnings', '-E', 'UTF-8', '-l']],
+    ['/usr/bin/groff', ['-man', '-ww', '-Tutf8']],
+    ['/usr/bin/mandoc', ['-Tlint']],
+  ];
+  for (const [reader, args] of readers) {
+    it(`have a man page that ${reader} has nothing to say against`, function () {
+      if (!existsSync(reader)) {
+        console.log(`      ${reader} is not on this machine: see .ci/packages.txt`);
+        this.skip();
+      }
+
+      const read = spawnSync(reader, [...args, join(repo, 'man/kata-sysext.8')], {
+        encoding: 'utf8',
+        env: { MANPAGER: 'cat', MANWIDTH: '80', LC_ALL: 'C.UTF-8', PATH: '/usr/bin:/bin' },
+      });
+
+      assert.deepEqual([read.status, read.stderr], [0, '']);
+      if (reader.endsWith('/mandoc')) assert.equal(read.stdout, '');
+      else assert.match(read.stdout, /Kata Containers on read-only hosts/);
+    });
+  }
+
+  it('show in the man page the very bytes of every example', function () {
+    if (!existsSync('/usr/bin/mandoc')) {
+      console.log('      mandoc is not on this machine');
+      this.skip();
+    }
+
+    const shown = spawnSync('/usr/bin/mandoc', ['-Tutf8', '-Owidth=300', join(repo, 'man/kata-sysext.8')], { encoding: 'utf8' });
+
+    // mandoc shows bold and underlined signs by striking twice.
+    const lines = shown.stdout
+      .replace(overstruck, '')
+      .split('\n')
+      .map((line) => line.trim());
+    for (const { command } of verbs.flatMap((verb) => verb.examples)) assert.ok(lines.includes(command), command);
   });
 
   it('name only commands that the program has', () => {
