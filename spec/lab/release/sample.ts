@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cached, digestOf } from '../cache.ts';
+import { debianRoot, type Suite } from '../roots.ts';
 import { run } from '../run.ts';
 import { initramfs, rootImage } from './guest.ts';
 import { type Archive, membersOf, type Parts } from './layout.ts';
@@ -24,23 +25,34 @@ export interface SampleRelease {
   go: string;
 }
 
-/** A release of Kata's layout whose QEMU, ROMs, kernel and initramfs are real and boot; its shim is the stand-in of shim/. */
-export function sampleRelease(version: string = FIRST): Promise<SampleRelease> {
-  const known = attempts.get(version) ?? build(version);
-  attempts.set(version, known);
+/**
+ * A release of Kata's layout whose QEMU, ROMs, kernel and initramfs are real and boot; its shim is the stand-in of shim/. With `shimOf`
+ * the stand-in carries the containerd-shim-runc-v2 of that suite: what the shim speaks is then the release's own, whatever the host has.
+ */
+export function sampleRelease(version: string = FIRST, shimOf?: Suite): Promise<SampleRelease> {
+  const name = [version, ...(shimOf === undefined ? [] : [shimOf])].join('-');
+  const known = attempts.get(name) ?? build(version, name, shimOf);
+  attempts.set(name, known);
   return known;
+}
+
+/** The containerd-shim-runc-v2 of a suite: trixie's is of containerd 1.7, forky's of containerd 2. */
+export async function runcShimOf(suite: Suite): Promise<Buffer> {
+  return await readFile(join(await debianRoot(suite), 'usr/bin/containerd-shim-runc-v2'));
 }
 
 const attempts = new Map<string, Promise<SampleRelease>>();
 
-async function build(version: string): Promise<SampleRelease> {
+async function build(version: string, name: string, shimOf?: Suite): Promise<SampleRelease> {
   const debian = await debianParts();
   const tomls = initrdTomls();
   const configuration = digestOf(
     [...Object.entries(tomls.go), ...Object.entries(tomls.rust)].flatMap(([name, bytes]) => [name, bytes.toString('utf8')]),
   );
-  const folder = await cached(`release-${version}`, [debian, configuration, shimSources(), ...recipe()], async (into) => {
-    const parts = await partsOf(version, debian);
+  const carried = shimOf === undefined ? undefined : await runcShimOf(shimOf);
+  const inputs = [debian, configuration, shimSources(), ...recipe(), ...(shimOf === undefined ? [] : [await debianRoot(shimOf)])];
+  const folder = await cached(`release-${name}`, inputs, async (into) => {
+    const parts = await partsOf(version, debian, carried);
     for (const archive of ['static', 'go'] as const)
       await writeArchive(join(into, archiveName(version, archive)), tarOf(membersOf(version, archive, parts)));
   });
@@ -67,13 +79,13 @@ export async function writeArchive(file: string, tar: Buffer): Promise<void> {
   else await run(['sh', '-ec', `${level.join(' ')} "$1" && mv "$1.part" "$2"`, 'sh', plain, file]);
 }
 
-async function partsOf(version: string, debian: string): Promise<Parts> {
+async function partsOf(version: string, debian: string, carried?: Buffer): Promise<Parts> {
   const busybox = join(debian, 'busybox');
   const [initrd, image, go, rust] = await Promise.all([
     initramfs(busybox, version),
     rootImage(busybox, version),
-    compileShim(version, 'Golang'),
-    compileShim(version, 'Rust'),
+    compileShim(version, 'Golang', carried),
+    compileShim(version, 'Rust', carried),
   ]);
   return {
     qemu: await readFile(join(debian, 'qemu-system-x86_64')),
@@ -102,5 +114,5 @@ function filesIn(folder: string): Record<string, Buffer> {
 }
 
 function recipe(): string[] {
-  return ['sample.ts', 'layout.ts', 'guest.ts', 'tar.ts'].map((name) => readFileSync(join(import.meta.dirname, name), 'utf8'));
+  return ['sample.ts', 'layout.ts', 'guest.ts', 'shim.ts', 'tar.ts'].map((name) => readFileSync(join(import.meta.dirname, name), 'utf8'));
 }
