@@ -19,6 +19,7 @@ const unitFolders = [
   'layout',
   'report',
   'scripts',
+  'shims',
   'store',
   'systemd',
   'transaction',

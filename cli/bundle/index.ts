@@ -59,6 +59,7 @@ function receiverFor({ into, keep }: BundleRequest): Receiver {
     keep,
     entries: new Map(),
     machines: new Map(),
+    services: new Map(),
     version: undefined,
     skippedFiles: 0,
     skippedBytes: 0,
@@ -66,7 +67,7 @@ function receiverFor({ into, keep }: BundleRequest): Receiver {
 }
 
 function bundleOf(receiver: Receiver, sources: SourceRecord[]): Bundle {
-  const { tree, writer, entries, machines, version, skippedFiles, skippedBytes } = receiver;
+  const { tree, writer, entries, machines, services, version, skippedFiles, skippedBytes } = receiver;
   const folders = [...writer.folders].map((path): TreeEntry => ({ path, kind: 'directory', mode: folderMode(receiver, path) }));
   return {
     sources,
@@ -74,6 +75,7 @@ function bundleOf(receiver: Receiver, sources: SourceRecord[]): Bundle {
     listing: tree.listing,
     ...(version === undefined ? {} : { version }),
     machines,
+    services,
     skippedFiles,
     skippedBytes,
   };

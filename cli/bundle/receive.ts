@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Digest } from '../host/types.ts';
+import { taskServices } from '../shims/index.ts';
 import { rejected } from './complaints.ts';
 import { machineOf } from './elf.ts';
 import { checkAsset, modeOf, needsHead } from './memberRules.ts';
@@ -14,6 +15,7 @@ export interface Receiver {
   keep(path: string): boolean;
   entries: Map<string, TreeEntry>;
   machines: Map<string, string>;
+  services: Map<string, number[]>;
   version: string | undefined;
   skippedFiles: number;
   skippedBytes: number;
@@ -22,6 +24,7 @@ export interface Receiver {
 const headBytes = 4096;
 const versionPath = 'VERSION';
 const programFolders = /^(?:bin|libexec|runtime-rs)\//;
+const shims = /(?:^|\/)containerd-shim-[^/]+$/;
 
 /** A folder: it is made only when something in it is kept. */
 export function receiveFolder(receiver: Receiver, member: Claim): void {
@@ -42,7 +45,8 @@ export async function receiveFile(receiver: Receiver, member: Claim, body: Async
   checkAsset(path, sizeBytes, undefined, sourceName);
   if (path === versionPath && sizeBytes > headBytes) throw rejected('bundle-layout', sourceName, path, 'is too long', 'a version');
   const state = claim(receiver.tree, member);
-  const head = headOf(body);
+  const services = shims.test(path) ? taskServices() : undefined;
+  const head = headOf(body, services?.add);
   if (receiver.keep(path)) await receiveKept(receiver, member, head.body, state);
   else {
     if (state === 'new') {
@@ -55,6 +59,7 @@ export async function receiveFile(receiver: Receiver, member: Claim, body: Async
   if (path === versionPath) receiver.version = head.bytes().toString().trim();
   const machine = programFolders.test(path) ? machineOf(head.bytes()) : undefined;
   if (machine !== undefined) receiver.machines.set(path, machine);
+  if (services !== undefined && receiver.keep(path)) receiver.services.set(path, services.versions());
 }
 
 /** A hard link: a file with the content of one that came before it in the same archive. */
@@ -95,12 +100,13 @@ async function receiveKept(receiver: Receiver, member: Claim, body: AsyncIterabl
   receiver.entries.set(path, { path, kind: 'file', mode, sizeBytes, digest });
 }
 
-/** The body, passed on, and a copy of its first bytes. */
-function headOf(body: AsyncIterable<Buffer>): { body: AsyncGenerator<Buffer, void>; bytes(): Buffer } {
+/** The body, passed on, and a copy of its first bytes. `look` sees every piece. */
+function headOf(body: AsyncIterable<Buffer>, look?: (piece: Buffer) => void): { body: AsyncGenerator<Buffer, void>; bytes(): Buffer } {
   let head: Buffer = Buffer.alloc(0);
   async function* pass(): AsyncGenerator<Buffer, void> {
     for await (const piece of body) {
       if (head.length < headBytes) head = Buffer.concat([head, piece.subarray(0, headBytes - head.length)]);
+      look?.(piece);
       yield piece;
     }
   }

@@ -46,6 +46,8 @@ export interface Bundle {
   version?: string;
   /** What machine the unpacked ELF files are for, as `uname -m` says it ('x86_64', 'aarch64', ...); other files are not in it. */
   machines?: Map<string, string>;
+  /** Which versions of containerd's task service the unpacked shims have. */
+  services?: Map<string, number[]>;
   skippedFiles: number;
   skippedBytes: number;
 }

@@ -9,6 +9,7 @@ import { dependentsOf, describe, type FileStep, type RestartStep, restartDeadlin
 import { type Found, refuse, restartFindings } from './engine.ts';
 import { refuseInUse } from './inUse.ts';
 import { insideLines } from './lines.ts';
+import { shimFindings } from './shimFindings.ts';
 import type { ChangeOptions, Plan } from './types.ts';
 
 export interface Switch {
@@ -70,6 +71,8 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   // What an earlier backend takes away is the shim of every handler, whatever the new one brings.
   const going = left.length > 0 ? before : before.filter((name) => !wanted.some((handler) => handler.name === name));
   if (baseline !== undefined) refuseInUse(baseline.state, going);
+  const shims = { found, from: from?.manifest, to, sandboxes: baseline?.state.sandboxes ?? [], restarts: restarts.length > 0 };
+  findings.push(...refuse(await shimFindings(host, shims), options.allow));
   const touched = [...new Set([...wanted, ...(from?.record.wiring?.handlers ?? [])].map((handler) => handler.name))];
   const edited = editedAfter(wiring, files, from?.record.edited);
   const strange = await editedBySomebody(host, from?.record.edited, findings);

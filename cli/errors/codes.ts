@@ -111,6 +111,21 @@ export const codes: Record<string, CodeRow> = {
     3,
     'The engine’s own binary does not accept the planned configuration, or it would change more than the plan names.',
   ),
+  'shim-protocol': row(
+    3,
+    'The engine does not speak the version of containerd’s shim protocol that the release’s shim speaks: no pod of it would start, and no further container in running pods.',
+  ),
+  'shim-protocol-unknown': row(3, 'Whether the engine and the release’s shim speak the same protocol cannot be told. A warning.'),
+  'shim-protocol-mixed': row(
+    3,
+    'Sandboxes of a shim with another protocol are running. This version of the engine loses containers that the new shim starts in them at its next restart.',
+    true,
+  ),
+  'engine-forgets-containers': row(
+    3,
+    'At a restart the engine forgets the containers in running sandboxes of such shims (containerd issue 10811): they count as ended, and the kubelet starts them anew. A warning, unless the change itself restarts the engine.',
+    true,
+  ),
   'handler-unknown': row(3, 'No handler of this name is known.'),
   'handler-in-use': row(3, 'Sandboxes of the handler are running. Stop the pods first.'),
   'nothing-installed': row(3, 'There is no active generation on this host.'),

@@ -1,5 +1,6 @@
 import type { Bundle, TreeEntry } from '../bundle/types.ts';
 import { KataError } from '../errors/index.ts';
+import { protocolOf } from '../shims/index.ts';
 import { has, releaseOf, requireMachine, requireParts, requireUnpacked, unpackedOf } from './checks.ts';
 import { closureOf, missingFrom, qemuParts } from './closure.ts';
 import { gather, resolve } from './resolve.ts';
@@ -71,7 +72,8 @@ async function layHandler(input: LayOutInput, row: HandlerRow, links: Map<string
   const { listing } = bundle;
   requireParts(bundle, row, arch);
   const { files, hypervisor } = closureOf(listing, row, await input.readText(resolve(listing, row.configuration).end!));
-  requireMachine(bundle, resolve(listing, row.shim).end!, arch);
+  const executable = resolve(listing, row.shim).end!;
+  requireMachine(bundle, executable, arch);
   if (hypervisor !== undefined && row.hypervisor === 'qemu') {
     requireUnpacked(bundle, row, [hypervisor]);
     const parts = qemuParts(listing, hypervisor, await input.contains(hypervisor, Object.keys(qemuTable.compiled)));
@@ -87,7 +89,17 @@ async function layHandler(input: LayOutInput, row: HandlerRow, links: Map<string
     [...files].filter((file) => !links.has(file)),
   );
   const { name: release, family, shim, configuration } = row;
-  return { name: installedName(release), release, family, hypervisor: row.hypervisor, shim, configuration, files: [...files].sort(byName) };
+  const protocol = protocolOf(bundle.services?.get(executable) ?? [], family);
+  return {
+    name: installedName(release),
+    release,
+    family,
+    hypervisor: row.hypervisor,
+    shim,
+    ...(protocol === undefined ? {} : { protocol }),
+    configuration,
+    files: [...files].sort(byName),
+  };
 }
 
 async function availableOf({ bundle, arch, readText }: LayOutInput): Promise<string[]> {

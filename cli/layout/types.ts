@@ -10,6 +10,8 @@ export interface LaidHandler {
   /** 'qemu', 'clh', 'dragonball', 'firecracker', 'openvmm', 'remote': the TOML's hypervisor table. */
   hypervisor: string;
   shim: string;
+  /** The version of containerd's shim protocol that the shim speaks; absent when its executable does not tell. */
+  protocol?: number;
   /** The release's configuration file, as it is in the payload. */
   configuration: string;
   /** Everything of the payload that this handler needs. */

@@ -19,13 +19,14 @@ export function originOf(payload: PayloadManifest): Origin {
     sources: payload.sources,
     payload: payload.digest,
     payloadFolder: payload.folder,
-    handlers: payload.handlers.map(({ name, release, family, hypervisor, shim, configuration }) => ({
+    handlers: payload.handlers.map(({ name, release, family, hypervisor, shim, configuration, protocol }) => ({
       name,
       release,
       family,
       hypervisor,
       shim,
       configuration,
+      ...(protocol === undefined ? {} : { protocol }),
       shimDigest: digests.get(shim)!,
     })),
   };
@@ -53,11 +54,11 @@ export async function drawGeneration(
   const { release, sources, payload, payloadFolder } = origin;
   const configurations = new Map<string, string>();
   const handlers: GenerationHandler[] = [];
-  for (const { name, release, family, hypervisor, shim, configuration, shimDigest } of origin.handlers) {
+  for (const handler of origin.handlers) {
+    const { name, hypervisor, configuration } = handler;
     const text = renderConfiguration(await request.readText(configuration), { from: releasePrefix, to: request.home, hypervisor });
     configurations.set(name, text);
-    const configurationDigest = digestOf(text);
-    handlers.push({ name, release, family, hypervisor, shim, configuration, shimDigest, configurationDigest });
+    handlers.push({ ...handler, configurationDigest: digestOf(text) });
   }
   const manifest: GenerationManifest = {
     schema: generationSchema,

@@ -36,6 +36,8 @@ export interface GenerationHandler {
   /** Paths relative to the payload. */
   shim: string;
   configuration: string;
+  /** See `LaidHandler`; absent also in generations of early versions. */
+  protocol?: number;
   /** Digests of what the engine will use. */
   shimDigest: Digest;
   configurationDigest: Digest;
