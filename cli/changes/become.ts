@@ -16,7 +16,6 @@ import type { Found } from './engine.ts';
 import { nothingAfterwards, switchRecords } from './records.ts';
 import { planSwitch } from './switch.ts';
 import type { Answer, ChangeOptions, Context } from './types.ts';
-import { refuseFamilyChange } from './wanted.ts';
 
 /** What every change that makes a generation knows by now. */
 export interface Change {
@@ -56,7 +55,6 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
   const { program } = context;
   const drawn = await drawGeneration({ origin, choices, home, backend, number, program, created: started.toISOString(), readText });
   const to = drawn.manifest;
-  refuseFamilyChange(from, to);
   if (change.stage === true) return keep(change, wish, drawn);
   const planned = await planSwitch(host, { verb, id, found, to, bytesWritten, options, ...(from === undefined ? {} : { from }) });
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };

@@ -4,3 +4,8 @@ import type { HostView } from '../host/index.ts';
 export function command(host: HostView, words: string): string {
   return `kata-sysext ${words}${host.live ? '' : ` --root ${host.root}`}`;
 }
+
+/** Words as a shell takes them. */
+export function words(each: string[]): string {
+  return each.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');
+}

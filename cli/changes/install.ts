@@ -1,10 +1,13 @@
 import { chooseBackend } from '../backends/index.ts';
 import { readFacts } from '../facts/index.ts';
-import { activeGeneration, type Generation, nextId, originOf } from '../store/index.ts';
+import { installedName } from '../layout/index.ts';
+import { activeGeneration, type Choices, type Generation, nextId, originOf } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
+import { aliasesAfter } from './aliases.ts';
 import { become, type Change } from './become.ts';
 import { carryOut, receipt, rehearse } from './carryOut.ts';
 import { keptChoices, sameChoices } from './choices.ts';
+import { withWaysOut } from './dropped.ts';
 import { findEngine, refuse } from './engine.ts';
 import { nothingAfterwards } from './records.ts';
 import { hostFindings } from './refusals.ts';
@@ -12,7 +15,7 @@ import { underLock } from './session.ts';
 import { planSwitch } from './switch.ts';
 import type { Answer, Context, InstallRequest } from './types.ts';
 import { unpack } from './unpack.ts';
-import { sameFiles, wantedHandlers } from './wanted.ts';
+import { refuseFamilyChange, replacedHandlers, sameFiles, wantedHandlers } from './wanted.ts';
 
 /** Turns a release into a generation of this host and makes it the active one. A repeated install writes nothing. */
 export function install(context: Context, request: InstallRequest): Promise<Answer> {
@@ -39,15 +42,20 @@ async function installLocked(context: Context, request: InstallRequest): Promise
     ...(from === undefined ? {} : { from }),
   };
   if (from !== undefined && from.manifest.backend === backend.name && (await sameFiles(host, from, request))) {
-    const choices = keptChoices(from.manifest.choices, namesIn(from.manifest));
+    const choices = chosen(context, request, from, namesIn(from.manifest));
     if (sameChoices(choices, from.manifest.choices)) return repeat(change, from);
   }
-  const staged = await unpack(context, request, facts, backend.root(facts), wantedHandlers(request, from));
+  const wanted = wantedHandlers(host, request, from);
+  // What can be refused before hundreds of megabytes are unpacked is refused now.
+  if (wanted !== undefined) chosen(context, request, from, wanted.map(installedName));
+  const unpacking = unpack(context, request, facts, backend.root(facts), wanted);
+  const staged = await unpacking.catch((error: unknown) => Promise.reject(withWaysOut(host, error, request, from)));
   try {
     const payload = staged.manifest;
+    refuseFamilyChange(host, from, payload, request);
     return await become(change, {
       origin: originOf(payload),
-      choices: keptChoices(from?.manifest.choices, namesIn(payload)),
+      choices: chosen(context, request, from, namesIn(payload)),
       backend: backend.name,
       home: backend.home(payload.folder),
       bytesWritten: staged.known ? 0 : payload.sizeBytes,
@@ -59,6 +67,16 @@ async function installLocked(context: Context, request: InstallRequest): Promise
     // The change is decided by now: what stays of the staging folder is rubbish, and tidy removes it.
     await staged.discard().catch(() => undefined);
   }
+}
+
+/** What was chosen before, for the handlers that stay, and what this command says of it. */
+function chosen({ host }: Context, request: InstallRequest, from: Generation | undefined, names: string[]): Choices {
+  const replaced = replacedHandlers(request);
+  const kept = keptChoices(
+    from?.manifest.choices,
+    names.filter((name) => !replaced.includes(name)),
+  );
+  return { ...kept, aliases: aliasesAfter(host, from, request.aliases ?? [], names) };
 }
 
 function namesIn({ handlers }: { handlers: { name: string }[] }): string[] {

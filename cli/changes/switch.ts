@@ -7,6 +7,7 @@ import { type Digest, digestOf, type HostView } from '../host/index.ts';
 import { etcFolder, type GenerationManifest, type GenerationRecord, offeredBy } from '../store/index.ts';
 import { dependentsOf, describe, type FileStep, type RestartStep, restartDeadlineMs, type Step } from '../transaction/index.ts';
 import { type Found, refuse, restartFindings } from './engine.ts';
+import { goingNames, refuseTaken } from './going.ts';
 import { refuseInUse } from './inUse.ts';
 import { insideLines } from './lines.ts';
 import { shimFindings } from './shimFindings.ts';
@@ -69,7 +70,9 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const baseline = host.live && steps.length > 0 && provable ? await takeBaseline(host, found.engine, found.instance) : undefined;
   const before = (from?.record.wiring?.handlers ?? []).map((handler) => handler.name);
   // What an earlier backend takes away is the shim of every handler, whatever the new one brings.
-  const going = left.length > 0 ? before : before.filter((name) => !wanted.some((handler) => handler.name === name));
+  const going = left.length > 0 ? before : goingNames(before, from?.manifest, to);
+  const names = wanted.map((handler) => handler.name);
+  if (baseline !== undefined) refuseTaken(baseline.state.handlers, names, before, wiring);
   if (baseline !== undefined) refuseInUse(baseline.state, going);
   const shims = { found, from: from?.manifest, to, sandboxes: baseline?.state.sandboxes ?? [], restarts: restarts.length > 0 };
   findings.push(...refuse(await shimFindings(host, shims), options.allow));

@@ -2,6 +2,7 @@ import type { Finding } from '../errors/index.ts';
 import type { Digest, Host } from '../host/index.ts';
 import type { Emit } from '../report/events.ts';
 import type { Step } from '../transaction/index.ts';
+import type { AliasWish } from './aliases.ts';
 
 /** What every verb gets besides its request. */
 export interface Context {
@@ -26,7 +27,11 @@ export interface InstallRequest extends ChangeOptions {
   /** Real paths on this machine. */
   sources: string[];
   digests: (Digest | undefined)[];
+  /** Exactly these; without any the installed set, changed by the next two. */
   handlers: string[];
+  addHandlers?: string[];
+  removeHandlers?: string[];
+  aliases?: AliasWish[];
   backend?: string;
   /** Make the generation and leave what is active as it is. */
   stage?: boolean;

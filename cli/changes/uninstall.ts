@@ -7,7 +7,9 @@ import {
   filesBelow,
   fragmentsFolder,
   type Generation,
+  type GenerationManifest,
   historyFolder,
+  namesOf,
   nextId,
   pointedElsewhere,
   readGenerations,
@@ -59,7 +61,6 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
     return { kind: 'Change', change: await withStrangers(host, receipt(context, base, outcome)) };
   }
   const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
-  const names = from.manifest.handlers.map((handler) => handler.name);
   const planned = await planSwitch(host, { verb: 'uninstall', id, found, from, bytesWritten: 0, options: request });
   await refuseRunning(host, go);
   if (request.dryRun) return { kind: 'Plan', plan: planned.plan };
@@ -71,10 +72,15 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
     kind: 'Change',
     change: {
       ...(await withStrangers(host, receipt(context, carry, outcome))),
-      handlers: names,
-      undoCommand: command(host, `install ${sources}${names.map((name) => ` --handler ${name}`).join('')}`),
+      handlers: namesOf(from.manifest),
+      undoCommand: command(host, `install ${sources}${choiceWords(from.manifest)}`),
     },
   };
+}
+
+function choiceWords({ handlers, choices }: GenerationManifest): string {
+  const aliases = Object.entries(choices.aliases).map(([name, handler]) => ` --alias ${name}=${handler}`);
+  return [...handlers.map(({ name }) => ` --handler ${name}`), ...aliases].join('');
 }
 
 /** The pointer is gone, but the wiring of a generation stands in the engine's files, or its backend shows it: that must go with the rest. */

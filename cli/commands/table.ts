@@ -54,8 +54,15 @@ export const verbs: Verb[] = [
     options: {
       handler: {
         type: 'list',
-        describe: 'install this handler (default: the installed ones, or the default of the release)',
+        describe: 'install exactly the handlers named so (default: the installed ones, or the default of the release)',
         placeholder: 'N',
+      },
+      'add-handler': { type: 'list', describe: 'install this handler besides the installed ones', placeholder: 'N' },
+      'remove-handler': { type: 'list', describe: 'do without this installed handler from now on', placeholder: 'N' },
+      alias: {
+        type: 'list',
+        describe: 'offer handler N under a further name as well; with an empty N the name goes',
+        placeholder: 'NAME=N',
       },
       digest: { type: 'list', describe: 'refuse a bundle with another digest; once for each BUNDLE, in order', placeholder: 'sha256:HEX' },
       backend,
@@ -68,6 +75,10 @@ export const verbs: Verb[] = [
         does: 'merge both archives of 4.1.0 and install the Go shim’s qemu',
       },
       { command: 'kata-sysext install kata-static.tar.zst --dry-run', does: 'show every step, what restarts, and the edit of each file' },
+      {
+        command: 'kata-sysext install kata-static.tar.zst --add-handler clh-runtime-rs --alias kata=qemu-runtime-rs',
+        does: 'one handler more, and the name kata for another; later upgrades keep both',
+      },
       {
         command: 'kata-sysext install kata-static.tar.zst --root /mnt/host --engine containerd@1.7',
         does: 'prepare a host tree that is not running',
@@ -150,10 +161,19 @@ export const verbs: Verb[] = [
     words: '',
     fewest: 0,
     most: 0,
-    summary: 'take Kata off the host, byte for byte',
+    summary: 'take Kata off the host, byte for byte, or only some handlers',
     changing: true,
-    options: { purge: { type: 'boolean', describe: 'also remove the history' } },
-    examples: [{ command: 'kata-sysext uninstall --purge', does: 'leave nothing behind' }],
+    options: {
+      handler: { type: 'list', describe: 'take only this handler or alias away; the others stay', placeholder: 'N' },
+      purge: { type: 'boolean', describe: 'also remove the history' },
+    },
+    examples: [
+      { command: 'kata-sysext uninstall --purge', does: 'leave nothing behind' },
+      {
+        command: 'kata-sysext uninstall --handler clh --handler kata',
+        does: 'take a handler and an alias away; rollback brings them back',
+      },
+    ],
     load: () => import('./verbs/uninstall.ts'),
   },
   {

@@ -128,6 +128,13 @@ export const codes: Record<string, CodeRow> = {
   ),
   'handler-unknown': row(3, 'No handler of this name is known.'),
   'handler-in-use': row(3, 'Sandboxes of the handler are running. Stop the pods first.'),
+  'handler-not-installed': row(3, 'The handler or alias that the command names is not installed here.'),
+  'handler-family': row(
+    3,
+    'A handler would change between the Go and the Rust shim. They read different settings, so it is never done silently: remove and add it in one command.',
+  ),
+  'last-handler': row(3, 'No handler would be left. To take Kata off the host there is uninstall, which also removes the generations.'),
+  'alias-would-dangle': row(3, 'An alias leads to a handler that would go. Give the alias another handler, or let it go as well.'),
   'nothing-installed': row(3, 'There is no active generation on this host.'),
   'nothing-staged': row(3, 'No generation waits to be activated. install --stage makes one.'),
   'no-previous-generation': row(3, 'There is no earlier generation to go back to.'),

@@ -1,12 +1,16 @@
 import { KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
-import { activeGeneration, type Generation, namesOf, readGeneration, readPayload } from '../store/index.ts';
+import { activeGeneration, aliasesOf, type Generation, readGeneration, readPayload } from '../store/index.ts';
+
+type Alias = ReturnType<typeof aliasesOf>[number];
 
 export interface Diff {
   from: number;
   to: number;
   release: { from: string; to: string };
   handlers: { added: string[]; removed: string[] };
+  /** One that leads elsewhere is in both. */
+  aliases: { added: Alias[]; removed: Alias[] };
   files: { added: string[]; removed: string[]; changed: string[] };
 }
 
@@ -21,12 +25,15 @@ export async function diff(host: HostView, numbers: number[]): Promise<Diff> {
       ]),
     );
   const [before, after] = [await files(a), await files(b)];
-  const names = (each: Generation) => namesOf(each.manifest);
+  const names = (each: Generation) => each.manifest.handlers.map((handler) => handler.name);
+  const without = (one: Generation, other: Generation) =>
+    aliasesOf(one.manifest).filter(({ name, handler }) => other.manifest.choices.aliases[name] !== handler);
   return {
     from: a.manifest.number,
     to: b.manifest.number,
     release: { from: a.manifest.release, to: b.manifest.release },
     handlers: { added: names(b).filter((name) => !names(a).includes(name)), removed: names(a).filter((name) => !names(b).includes(name)) },
+    aliases: { added: without(b, a), removed: without(a, b) },
     files: {
       added: [...after.keys()].filter((path) => !before.has(path)),
       removed: [...before.keys()].filter((path) => !after.has(path)),

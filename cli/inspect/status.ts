@@ -1,6 +1,6 @@
 import { runningPayloads } from '../changes/running.ts';
 import type { HostView } from '../host/index.ts';
-import { activeNumber, type Generation, namesOf, readGenerations } from '../store/index.ts';
+import { activeNumber, aliasesOf, type Generation, readGenerations } from '../store/index.ts';
 import { readableEntries } from '../transaction/index.ts';
 
 export interface GenerationLine {
@@ -11,6 +11,8 @@ export interface GenerationLine {
   release: string;
   backend: string;
   handlers: string[];
+  /** Further names that lead to them. */
+  aliases: { name: string; handler: string }[];
   created: string;
   pinned: boolean;
   /** Processes that run from its payload. */
@@ -50,7 +52,8 @@ export async function status(host: HostView): Promise<Status> {
       state: record.state,
       release: manifest.release,
       backend: manifest.backend,
-      handlers: namesOf(manifest),
+      handlers: manifest.handlers.map((handler) => handler.name),
+      aliases: aliasesOf(manifest),
       created: manifest.created,
       pinned: record.pinned === true,
       processes: running.get(manifest.payloadFolder) ?? 0,

@@ -3,12 +3,27 @@ import { KataError } from '../errors/index.ts';
 import { resolve } from './resolve.ts';
 import { type Architecture, type HandlerRow, handlerTable, installedName } from './tables.ts';
 
-/** Throws `bundle-lacks-handler` or `bundle-no-shim`, naming the archive that carries what is missing. */
-export function requireParts(bundle: Bundle, row: HandlerRow, arch: Architecture): void {
+/** Throws `bundle-lacks-handler` or `bundle-no-shim` for all handlers at once that the bundle lacks, naming the archive that carries them. */
+export function requireParts(bundle: Bundle, rows: HandlerRow[], arch: Architecture): void {
+  const lacking = rows.flatMap((row) => lackOf(bundle, row, arch) ?? []);
+  const [first, ...more] = lacking;
+  if (first === undefined) return;
+  const handlers = lacking.flatMap(({ complaint }) => complaint.subject ?? []);
+  const joined = (key: 'found' | 'needed' | 'next') => [...new Set(lacking.map(({ complaint }) => complaint[key]))].join('; ');
+  throw new KataError(more.length === 0 ? first.code : 'bundle-lacks-handler', {
+    subject: handlers.join(', '),
+    found: joined('found'),
+    needed: joined('needed'),
+    next: joined('next'),
+    details: { ...first.complaint.details, handlers },
+  });
+}
+
+function lackOf(bundle: Bundle, row: HandlerRow, arch: Architecture): KataError | undefined {
   const subject = installedName(row.name);
   const archive = handlerTable.archives[row.family];
   if (!row.architectures.includes(arch)) {
-    throw new KataError('bundle-lacks-handler', {
+    return new KataError('bundle-lacks-handler', {
       subject,
       found: `Kata Containers has no handler ${subject} for ${arch}`,
       needed: `a handler for ${arch}; ${subject} exists for ${row.architectures.join(', ')}`,
@@ -16,7 +31,7 @@ export function requireParts(bundle: Bundle, row: HandlerRow, arch: Architecture
     });
   }
   if (!has(bundle, row.configuration)) {
-    throw new KataError('bundle-lacks-handler', {
+    return new KataError('bundle-lacks-handler', {
       subject,
       found: `${row.configuration} is in none of ${namesOf(bundle)}`,
       needed: `the configuration of ${subject}, which ${archive} carries`,
@@ -24,8 +39,8 @@ export function requireParts(bundle: Bundle, row: HandlerRow, arch: Architecture
       details: { archive },
     });
   }
-  if (has(bundle, row.shim)) return;
-  throw new KataError('bundle-no-shim', {
+  if (has(bundle, row.shim)) return undefined;
+  return new KataError('bundle-no-shim', {
     subject,
     found: `the shim ${row.shim} of ${subject} is in none of ${namesOf(bundle)}`,
     needed: `the ${row.family === 'go' ? 'Go' : 'Rust'} shim, which ${archive} carries`,

@@ -29,6 +29,7 @@ export async function layOut(input: LayOutInput): Promise<Layout> {
   const release = releaseOf(bundle);
   const byDefault = defaultRow(bundle, arch);
   const rows = [...new Set(input.wanted === undefined ? [byDefault] : input.wanted.map(handlerRow))];
+  requireParts(bundle, rows, arch);
   const links = new Map<string, string>();
   const handlers: LaidHandler[] = [];
   for (const row of rows) handlers.push(await layHandler(input, row, links));
@@ -70,7 +71,6 @@ function defaultRow(bundle: Bundle, arch: Architecture): HandlerRow {
 async function layHandler(input: LayOutInput, row: HandlerRow, links: Map<string, string>): Promise<LaidHandler> {
   const { bundle, arch } = input;
   const { listing } = bundle;
-  requireParts(bundle, row, arch);
   const { files, hypervisor } = closureOf(listing, row, await input.readText(resolve(listing, row.configuration).end!));
   const executable = resolve(listing, row.shim).end!;
   requireMachine(bundle, executable, arch);

@@ -1,4 +1,4 @@
-export { namesOf, noChoices, offered, offeredBy } from './choices.ts';
+export { aliasesOf, namesOf, noChoices, offered, offeredBy } from './choices.ts';
 export { pointedElsewhere } from './deployments.ts';
 export { type Depth, entryDrift, isIntact } from './drift.ts';
 export { payloadOfRelease, releaseText, wholePayload } from './extension.ts';

@@ -28,6 +28,8 @@ export async function scenarios(names: readonly string[]): Promise<{ all: Scenar
   const { first, second } = await releases();
   const folder = scratch('third');
   const third = await tinyRelease(folder, { version: SECOND, files: { 'libexec/virtiofsd': 'a third one\n' } });
+  const go = await tinyRelease(folder, { archive: 'go' });
+  const two = ['--handler', 'qemu', '--handler', 'qemu-runtime-rs', '--alias', 'kata=qemu'];
   const rows: Row[] = [
     ['install', [], ['install', first]],
     ['upgrade', [['install', first]], ['install', second]],
@@ -39,6 +41,9 @@ export async function scenarios(names: readonly string[]): Promise<{ all: Scenar
       ],
       ['rollback'],
     ],
+    ['add', [['install', first]], ['install', first, go, '--add-handler', 'qemu', '--alias', 'kata=qemu']],
+    ['alias', [['install', first, go, ...two]], ['install', first, go, '--alias', 'kata=qemu-runtime-rs']],
+    ['fewer', [['install', first, go, ...two]], ['uninstall', '--handler', 'qemu', '--handler', 'kata']],
     [
       'uninstall',
       [

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { aliasWishes } from '../../changes/aliases.ts';
 import { install } from '../../changes/install.ts';
 import { KataError } from '../../errors/index.ts';
 import type { Digest } from '../../host/index.ts';
@@ -18,12 +19,24 @@ export async function run(call: Call): Promise<Reply> {
       next: 'kata-sysext install --help',
     });
   }
+  const [handlers, addHandlers, removeHandlers] = [list(options['handler']), list(options['add-handler']), list(options['remove-handler'])];
+  if (handlers.length > 0 && addHandlers.length + removeHandlers.length > 0) {
+    throw new KataError('usage', {
+      subject: '--handler',
+      found: `--handler together with --${addHandlers.length > 0 ? 'add' : 'remove'}-handler`,
+      needed: 'either the whole set (--handler), or changes to the installed one',
+      next: 'kata-sysext install --help',
+    });
+  }
   return reply(
     await install(context, {
       ...changeOptionsOf(call),
       sources: words.map((word) => resolve(io.cwd, word)),
       digests,
-      handlers: list(options['handler']),
+      handlers,
+      addHandlers,
+      removeHandlers,
+      aliases: aliasWishes(list(options['alias'])),
       stage: options['stage'] === true,
       ...(backend === undefined ? {} : { backend }),
     }),

@@ -11,7 +11,8 @@ export async function run({ context, options }: Call): Promise<Reply> {
     const pinned = each.pinned ? ', pinned' : '';
     const staged = each.state === 'staged' && !each.active ? ', staged: activate switches to it' : '';
     const more = options['verbose'] === true ? `, ${each.state}, made ${each.created}` : '';
-    return `${mark} ${each.number}  Kata ${each.release}  ${each.handlers.join(', ')}  (${each.backend}${processes}${pinned}${staged}${more})`;
+    const names = [...each.handlers, ...each.aliases.map(({ name, handler }) => `${name} → ${handler}`)];
+    return `${mark} ${each.number}  Kata ${each.release}  ${names.join(', ')}  (${each.backend}${processes}${pinned}${staged}${more})`;
   });
   if (seen.engine !== undefined) lines.push(`wired into ${seen.engine.name}: ${seen.engine.configPath} (${seen.engine.method})`);
   for (const id of seen.openChanges) lines.push(`! change ${id} was interrupted: kata-sysext recover`);

@@ -1,8 +1,21 @@
 import { uninstall } from '../../changes/uninstall.ts';
+import { KataError } from '../../errors/index.ts';
 import { reply } from '../answer.ts';
-import { changeOptionsOf } from '../options.ts';
+import { changeOptionsOf, list } from '../options.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {
-  return reply(await uninstall(call.context, { ...changeOptionsOf(call), purge: call.options['purge'] === true }));
+  const names = list(call.options['handler']);
+  const purge = call.options['purge'] === true;
+  if (names.length === 0) return reply(await uninstall(call.context, { ...changeOptionsOf(call), purge }));
+  if (purge) {
+    throw new KataError('usage', {
+      subject: '--purge',
+      found: '--purge together with --handler',
+      needed: 'either some handlers, or everything with its history',
+      next: 'kata-sysext uninstall --help',
+    });
+  }
+  const { removeHandlers } = await import('../../changes/fewer.ts');
+  return reply(await removeHandlers(call.context, { ...changeOptionsOf(call), names }));
 }
