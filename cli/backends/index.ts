@@ -10,8 +10,8 @@ export type { Backend, Seen } from './types.ts';
 /** A backend is a row. */
 const backends: Backend[] = [prefix, sysext];
 
-/** What 'auto' tries in this order: the first that is harmless on the host. The last one is taken in any case. [sysext, prefix] is design §5's rule. */
-const automatic: Backend[] = [prefix];
+/** What 'auto' tries in this order: the first that is harmless on the host. The last one is taken in any case. */
+const automatic: Backend[] = [sysext, prefix];
 
 /** A backend by its name. */
 export function backendOf(name: string): Backend {
@@ -27,12 +27,12 @@ export function backendOf(name: string): Backend {
 
 /**
  * The backend that is named; with 'auto' the installed one, since that is decided once; at a first install the first harmless one.
- * Harmless means: no blocker and no warning.
+ * Harmless means: no blocker and no warning, on a host that can be asked: of a tree that does not run it is not known what will be merged.
  */
 export async function chooseBackend(host: HostView, facts: HostFacts, wish = 'auto', installed?: string): Promise<Backend> {
   const name = wish === 'auto' ? (installed ?? 'auto') : wish;
   if (name !== 'auto') return backendOf(name);
-  for (const backend of automatic.slice(0, -1)) {
+  for (const backend of host.live ? automatic.slice(0, -1) : []) {
     const findings = await backend.fits(host, facts);
     if (findings.every(({ level }) => level === 'info')) return backend;
   }
