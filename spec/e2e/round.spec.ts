@@ -19,6 +19,8 @@ const leftOut = [
   'var/tmp',
   'var/cache',
 ];
+/** What `auto` takes on bookworm; on the others it takes sysext, whose round is in sysext.spec.ts. */
+const prefixOf: Record<Suite, string[]> = { bookworm: [], trixie: ['--backend', 'prefix'], forky: ['--backend', 'prefix'] };
 const folders = ['etc', 'usr', 'opt', 'var', 'boot'];
 
 /** The digest of the shim as `tar` takes it out of the archive: no code of ours. */
@@ -28,6 +30,7 @@ function shimDigest(release: SampleRelease): string {
 
 for (const suite of ['bookworm', 'trixie', 'forky'] as Suite[]) {
   describe(`a whole round on a live ${suite} host`, function () {
+    const prefix = prefixOf[suite];
     this.timeout(240_000);
     let live: Live;
     let before: string[];
@@ -52,7 +55,7 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as Suite[]) {
 
     it('says that the host is ready, and shows the plan without changing a byte', async () => {
       const checked = await live.json(['check']);
-      const { stdout } = await live.kata(['install', live.bundle(live.first), '--dry-run']);
+      const { stdout } = await live.kata(['install', live.bundle(live.first), ...prefix, '--dry-run']);
 
       assert.equal(checked['ready'], true);
       assert.match(stdout, /restart containerd\.service/);
@@ -62,7 +65,7 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as Suite[]) {
     });
 
     it('installs: the CRI lists the handler and still runc; engine and dependent restart once', async () => {
-      const change = await live.json(['install', live.bundle(live.first)]);
+      const change = await live.json(['install', live.bundle(live.first), ...prefix]);
 
       assert.equal(change['to'], 1);
       const [was, now] = [atStart, await runsOf(live)];

@@ -30,10 +30,12 @@ for (const suite of sample<Suite>(['bookworm', 'trixie', 'forky'], 2, 'sysext su
       const old = allow.length > 0;
       const checked = await live.json(['check', '--backend', 'sysext'], old ? 3 : 0);
       const refused = old ? await live.json(['install', live.bundle(live.first), '--backend', 'sysext'], 3) : undefined;
+      const automatic = await live.json(['check']);
       const { stdout } = await live.kata(['install', live.bundle(live.first), '--backend', 'sysext', '--dry-run', ...allow]);
 
       assert.equal(checked['ready'], !old);
       assert.equal(checked['backend'], 'sysext');
+      assert.equal(automatic['backend'], old ? 'prefix' : 'sysext');
       assert.deepEqual(
         (checked['findings'] as { code: string }[]).map(({ code }) => code).filter((code) => code.startsWith('sysext')),
         old ? ['sysext-systemd-old'] : [],
@@ -49,7 +51,7 @@ for (const suite of sample<Suite>(['bookworm', 'trixie', 'forky'], 2, 'sysext su
     });
 
     it('installs: PID 1 and the engine see the shim below /usr, the CRI lists the handler', async () => {
-      const change = await live.json(['install', live.bundle(live.first), '--backend', 'sysext', ...allow]);
+      const change = await live.json(['install', live.bundle(live.first), ...(allow.length > 0 ? ['--backend', 'sysext', ...allow] : [])]);
 
       runs = await runsOf(live);
       assert.deepEqual(change['restarted'], [containerd]);
