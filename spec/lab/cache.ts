@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { run, start } from './run.ts';
@@ -19,10 +19,10 @@ export function labFolder(): string {
 export async function cached(recipe: string, inputs: readonly string[], build: (folder: string) => Promise<void>): Promise<string> {
   const shelf = join(labFolder(), recipe);
   const folder = join(shelf, digestOf(inputs));
-  if (existsSync(folder)) return folder;
+  if (await used(folder)) return folder;
   return await locked(recipe, async () => {
-    if (existsSync(folder)) return folder;
-    await removeOthers(shelf);
+    if (await used(folder)) return folder;
+    await removeOld(shelf);
     const temporary = await mkdtemp(join(shelf, 'building-'));
     await build(temporary);
     // mkdtemp's 0700 would keep an ordinary user inside a host from a bound folder
@@ -55,12 +55,21 @@ export async function locked<T>(name: string, work: () => Promise<T>): Promise<T
   }
 }
 
-// what an overlay or a bind of a living host still shows is left for the next builder
-async function removeOthers(shelf: string): Promise<void> {
+async function used(folder: string): Promise<boolean> {
+  if (!existsSync(folder)) return false;
+  const now = new Date();
+  await utimes(folder, now, now);
+  return true;
+}
+
+const keptMs = 24 * 3600 * 1000;
+
+// Two checkouts with different recipes may work at the same time: only what nobody asked for since yesterday goes, and nothing that is mounted.
+async function removeOld(shelf: string): Promise<void> {
   const mounts = await readFile('/proc/self/mountinfo', 'utf8');
   for (const name of await readdir(shelf)) {
     const old = join(shelf, name);
-    if (mounts.includes(old)) continue;
+    if (mounts.includes(old) || (await stat(old)).mtimeMs > Date.now() - keptMs) continue;
     await run(['rm', '-rf', '--one-file-system', old]).catch(() => rm(old, { recursive: true, force: true }));
   }
 }
