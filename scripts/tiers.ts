@@ -15,6 +15,7 @@ const unitFolders = [
   'engines',
   'errors',
   'facts',
+  'guest',
   'host',
   'layout',
   'report',

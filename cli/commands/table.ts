@@ -139,10 +139,22 @@ export const verbs: Verb[] = [
     words: '',
     fewest: 0,
     most: 0,
-    summary: 'compare the host with the active generation, byte by byte',
+    summary: 'compare the host with the active generation, byte by byte, and boot its guests if asked to',
     changing: false,
-    options: {},
-    examples: [{ command: 'kata-sysext verify', does: 'exit status 1 and a list if anything drifted' }],
+    options: {
+      'boot-guest': { type: 'boolean', describe: 'also boot the installed guest with the installed hypervisor, without network' },
+      handler: { type: 'list', describe: 'boot the guest of this handler only', placeholder: 'N' },
+      tcg: { type: 'boolean', describe: 'emulate the guest where KVM runs none' },
+      timeout: { type: 'number', describe: 'give each guest SECONDS to come up (default: 60)', placeholder: 'SECONDS' },
+    },
+    examples: [
+      { command: 'kata-sysext verify', does: 'exit status 1 and a list if anything drifted' },
+      {
+        command: 'kata-sysext verify --boot-guest',
+        does: 'boot the guest of every handler with KVM: its kernel, and the milliseconds until it was seen',
+      },
+      { command: 'kata-sysext verify --boot-guest --handler qemu --tcg', does: 'on a host without KVM: see at least that the files boot' },
+    ],
     load: () => import('./verbs/verify.ts'),
   },
   {

@@ -34,6 +34,14 @@ export const codes: Record<string, CodeRow> = {
   'host-space': row(3, 'There is not enough room for the payload.'),
   'host-architecture': row(3, 'The bundle was made for another architecture.'),
   'host-no-kvm': row(3, '/dev/kvm is missing: pods of these handlers could not start. A warning: the installation itself works.'),
+  'host-kvm-fails': row(
+    3,
+    '/dev/kvm is there, but the hypervisor runs no guest with it: seen by starting one. No pod of the handler would start. With --tcg, verify --boot-guest emulates the guest instead and only warns.',
+  ),
+  'guest-not-drivable': row(
+    3,
+    'verify --boot-guest cannot start this hypervisor or this guest without its shim, for example because the hypervisor is a part of the shim or the guest is confidential. Only a pod proves it.',
+  ),
   'host-selinux-type': row(3, 'A label that the files need does not exist in the loaded policy.'),
   'host-busy': row(3, 'Another installer or an OS transaction holds its own lock.'),
   'backend-unfit': row(3, 'The backend cannot work on this host.'),
@@ -153,6 +161,10 @@ export const codes: Record<string, CodeRow> = {
   'sysext-refresh-failed': row(1, 'The refresh of system extensions did not bring what it should; the host was put back.'),
   interrupted: row(1, 'The change was interrupted; the host is as it was.'),
   'drift-found': row(1, 'verify found files, links or wiring that differ from the active generation.'),
+  'guest-failed': row(
+    1,
+    'verify --boot-guest started the installed hypervisor, and its guest did not come up, or its files or configuration are such that the shim would refuse them.',
+  ),
   'not-restored': row(5, 'The change failed and something could not be put back. The message lists what and the commands.'),
   'edited-meanwhile': row(5, 'A file of the change was edited by somebody else while it ran.'),
   'lock-held': row(75, 'Another change is running.'),

@@ -8,6 +8,8 @@ export const programs: Record<string, string> = {
   cp: 'coreutils',
   sync: 'coreutils',
   flock: 'util-linux',
+  setpriv: 'util-linux',
+  prlimit: 'util-linux',
   findmnt: 'util-linux',
   unshare: 'util-linux',
   mount: 'util-linux',

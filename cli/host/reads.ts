@@ -8,6 +8,7 @@ import type { Systemd } from '../systemd/types.ts';
 import { findProgram, runProgram } from './programs.ts';
 import { resolveInside } from './rooted.ts';
 import type { Digest, HostView, Stat } from './types.ts';
+import { watchProgram } from './watched.ts';
 
 const absent = ['ENOENT', 'ENOTDIR'];
 
@@ -44,6 +45,7 @@ export function openView(given: string, env: Readonly<Record<string, string | un
       return bavail * bsize;
     },
     run: (program, args, options) => runProgram(program, args, options),
+    watch: (path, args, options) => watchProgram(path, args, options),
     has: async (program) => (await findProgram(program)) !== undefined,
     systemd: () => {
       bus ??= live ? connectSystemd(env) : Promise.resolve(undefined);

@@ -34,6 +34,23 @@ export interface RunResult {
   stderr: string;
 }
 
+export interface WatchOptions {
+  deadlineMs: number;
+  signal?: AbortSignal;
+  /** Small files for it, by name, readable by root only, in the folder where it runs. */
+  files?: Record<string, string>;
+  /** Called for each piece of its output ('out' as latin1, byte for byte), and ten times a second with '' from the clock; true ends it. */
+  enough(from: 'out' | 'err' | 'clock', text: string, milliseconds: number): boolean;
+}
+
+export interface Watched {
+  /** It ended by itself, or why we ended it. */
+  reason: 'ended' | 'enough' | 'late' | 'aborted';
+  /** 128 + N for a death by signal N. */
+  status: number;
+  milliseconds: number;
+}
+
 /** The reading half of the port. Planners get only this by type. No path leads out of the root: links are resolved inside it. */
 export interface HostView {
   /** '/' or the directory of `--root`. */
@@ -66,6 +83,8 @@ export interface HostView {
 
   /** Runs a program of the table in `programs.ts` (or one by absolute path) on this machine; throws a KataError with its output when it fails. */
   run(program: string, args: string[], options?: RunOptions): Promise<RunResult>;
+  /** Runs a program by absolute path and looks on, in a private folder that goes with it; nothing of it outlives the call: see `watched.ts`. */
+  watch(path: string, args: string[], options: WatchOptions): Promise<Watched>;
   /** True when the program of the table is on this machine. */
   has(program: string): Promise<boolean>;
   /** systemd of the live host; undefined offline or where no bus answers. */

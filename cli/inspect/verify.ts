@@ -1,7 +1,9 @@
 import { backendOf } from '../backends/index.ts';
 import type { TreeEntry } from '../bundle/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
+import { bootGuests, type GuestBoot, type GuestRequest, needLive } from '../guest/index.ts';
 import { digestOf, type HostView } from '../host/index.ts';
+import type { Emit } from '../report/index.ts';
 import { activeGeneration, entryDrift, type Generation, generationFolder, linksOf, readPayload, wholePayload } from '../store/index.ts';
 
 export interface Verification {
@@ -9,10 +11,23 @@ export interface Verification {
   filesChecked: number;
   bytesChecked: number;
   drift: Finding[];
+  /** Only when asked for. */
+  guests?: GuestBoot[];
 }
 
-/** Compares the host with the active generation: every file and link of the payload, the configurations, the pointer, the wiring. */
-export async function verify(host: HostView): Promise<Verification> {
+/** `verify --boot-guest`. */
+export interface GuestWish {
+  request: GuestRequest;
+  emit: Emit;
+  signal: AbortSignal;
+}
+
+/**
+ * Compares the host with the active generation: every file and link of the payload, the configurations, the pointer, the wiring. With
+ * `guests`, then boots its guests, if nothing differs that they would be started from.
+ */
+export async function verify(host: HostView, guests?: GuestWish): Promise<Verification> {
+  if (guests !== undefined) needLive(host);
   const active = await activeGeneration(host);
   if (active === undefined) {
     throw new KataError('nothing-installed', {
@@ -31,17 +46,17 @@ export async function verify(host: HostView): Promise<Verification> {
     const why = await entryDrift(host, `${whole.folder}/${entry.path}`, entry);
     if (why !== undefined) drift.push(gone(`${whole.folder}/${entry.path}`, why));
   }
-  drift.push(
-    ...(await unexpected(host, whole.folder, whole.entries)),
-    ...(await configurationDrift(host, active)),
-    ...(await wiringDrift(host, active)),
-  );
+  drift.push(...(await unexpected(host, whole.folder, whole.entries)), ...(await configurationDrift(host, active)));
+  const changed = drift.length > 0;
+  drift.push(...(await wiringDrift(host, active)));
   for (const problem of (await backendOf(manifest.backend).observe(host)).problems) drift.push(gone(manifest.backend, problem));
+  const booted = guests === undefined ? {} : { guests: await bootGuests(host, active, guests.request, { ...guests, changed }) };
   return {
     generation: manifest.number,
     filesChecked: entries.length,
     bytesChecked: entries.reduce((sum, entry) => sum + (entry.sizeBytes ?? 0), 0),
     drift,
+    ...booted,
   };
 }
 

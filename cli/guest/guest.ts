@@ -1,0 +1,134 @@
+import { type Finding, KataError } from '../errors/index.ts';
+import { architectureOf, kvmState } from '../facts/index.ts';
+import type { HostView } from '../host/index.ts';
+import type { Emit } from '../report/events.ts';
+import type { GenerationHandler } from '../store/index.ts';
+import { type Attempt, attempt, cameUp } from './attempt.ts';
+import { drivableRow, type GuestFiles, guestCommand, guestFiles } from './commandLine.ts';
+import { effectiveConfiguration } from './effective.ts';
+import { fileMissing, guestFailed, kvmFails, noKvm } from './findings.ts';
+import type { HypervisorRow } from './tables.ts';
+import type { Accelerator, GuestBoot, GuestCommand, GuestConfiguration, GuestRequest } from './types.ts';
+
+/** What the boots of one call have in common. */
+export interface Session {
+  host: HostView;
+  generation: number;
+  request: GuestRequest;
+  emit: Emit;
+  signal: AbortSignal;
+  /** Tries with KVM that showed that KVM is broken, by hypervisor and kernel: ten handlers need not wait ten times. */
+  broken: Map<string, Attempt>;
+}
+
+/** Boots the guest of one installed handler. Never throws for what is wrong with a guest: that is in its findings. Throws `interrupted`. */
+export async function bootGuest(session: Session, handler: GenerationHandler): Promise<GuestBoot> {
+  const { host, generation } = session;
+  const base = { handler: handler.name, hypervisor: handler.hypervisor, reachedInit: false, ok: false };
+  let path: { path: string } | undefined;
+  try {
+    const configuration = await effectiveConfiguration(host, generation, handler);
+    const files = guestFiles(configuration);
+    path = { path: files.path };
+    const missing = await missingFiles(host, handler.name, files);
+    if (missing.length > 0) return { ...base, ...path, findings: missing };
+    return { ...base, ...path, ...(await start(session, configuration, files)) };
+  } catch (error) {
+    if (!(error instanceof KataError) || error.code === 'interrupted') throw error;
+    return { ...base, ...path, findings: [error.finding()] };
+  }
+}
+
+type Outcome = Partial<GuestBoot> & { findings: Finding[] };
+
+/** KVM first, because that is what pods use. Only a broken or missing KVM leads to emulation, and only on request. */
+async function start(session: Session, configuration: GuestConfiguration, files: GuestFiles): Promise<Outcome> {
+  const { host, request } = session;
+  const { handler, table } = configuration;
+  const row = drivableRow(handler, table);
+  const architecture = await architectureOf(host);
+  const imageBytes = files.image === undefined ? undefined : (await host.stat(files.image))?.sizeBytes;
+  const facts = { architecture: architecture.known ? architecture.value : 'unknown', ...(imageBytes === undefined ? {} : { imageBytes }) };
+  const kvm = guestCommand(configuration, 'kvm', facts);
+  const emulated = request.tcg ? orUndefined(() => guestCommand(configuration, 'tcg', facts)) : undefined;
+  const present = await kvmState(host);
+  if (present.known && !present.value) {
+    const why = noKvm(handler, emulated !== undefined);
+    return emulated === undefined
+      ? { findings: [why] }
+      : outcome(row, handler, await run(session, handler, emulated, 'tcg'), 'tcg', request, [why]);
+  }
+  const key = `${files.path}\0${files.kernel}`;
+  const seen = session.broken.get(key) ?? (await run(session, handler, kvm, 'kvm'));
+  if (cameUp(seen) || !kvmIsBroken(row, seen)) return outcome(row, handler, seen, 'kvm', request);
+  session.broken.set(key, seen);
+  const why = kvmFails(handler, row, seen, emulated !== undefined);
+  if (emulated === undefined) return { accelerator: 'kvm', findings: [why] };
+  return outcome(row, handler, await run(session, handler, emulated, 'tcg'), 'tcg', request, [why]);
+}
+
+async function run(session: Session, handler: string, command: GuestCommand, accelerator: Accelerator): Promise<Attempt> {
+  const { host, request, emit, signal } = session;
+  const how = accelerator === 'kvm' ? 'with KVM' : 'emulated (TCG)';
+  emit({ kind: 'phase', name: 'guest', detail: `booting the guest of ${handler} ${how}` });
+  const seen = await attempt(host, command, accelerator, { timeoutMs: request.timeoutSeconds * 1000, signal });
+  if (!signal.aborted) return seen;
+  throw new KataError('interrupted', {
+    subject: handler,
+    found: 'the boot of the guest was interrupted; its hypervisor was ended',
+    needed: 'time until the guest is up',
+    next: 'run the command again',
+  });
+}
+
+/**
+ * Whether a failed try with KVM says something about KVM, not about the guest: nothing at all for 5 s, the processor stopped by KVM, or an
+ * end before any output in which the hypervisor complains of KVM. Anything else is a fault of the guest's files.
+ */
+function kvmIsBroken({ broken }: HypervisorRow, seen: Attempt): boolean {
+  if (seen.reason === 'silent' || /KVM internal error|KVM: entry failed/.test(seen.message)) return true;
+  const complains = broken !== undefined && new RegExp(broken, 'i').test(seen.message);
+  return seen.reason === 'ended' && seen.kernel === undefined && complains;
+}
+
+function outcome(
+  row: HypervisorRow,
+  handler: string,
+  seen: Attempt,
+  accelerator: Accelerator,
+  request: GuestRequest,
+  findings: Finding[] = [],
+): Outcome {
+  const ok = cameUp(seen);
+  return {
+    accelerator,
+    ...(seen.kernel === undefined ? {} : { kernel: seen.kernel }),
+    ...(seen.kernelAt === undefined ? {} : { milliseconds: seen.kernelAt }),
+    reachedInit: seen.init && seen.panic === undefined,
+    ok,
+    findings: ok ? findings : [...findings, guestFailed(handler, row, seen, request.timeoutSeconds)],
+  };
+}
+
+/** Only regular files: a fragment that names a device of the host must not make us hand it to a guest. */
+async function missingFiles(host: HostView, handler: string, files: GuestFiles): Promise<Finding[]> {
+  const { pflashes, ...single } = files;
+  const all = [...Object.entries(single), ...pflashes.map((path) => ['pflash', path] as const)];
+  const found: Finding[] = [];
+  for (const [key, path] of all) {
+    const there = path.startsWith('/') && !path.includes('\0') ? await host.stat(path) : undefined;
+    if (!path.startsWith('/')) found.push(fileMissing(handler, key, path, 'is no absolute path'));
+    else if (there === undefined) found.push(fileMissing(handler, key, path, 'is not there'));
+    else if (there.kind !== 'file') found.push(fileMissing(handler, key, path, 'is no regular file'));
+  }
+  return found;
+}
+
+function orUndefined<T>(make: () => T): T | undefined {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof KataError) return undefined;
+    throw error;
+  }
+}
