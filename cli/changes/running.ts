@@ -5,7 +5,23 @@ import { readGenerations, readPayload } from '../store/index.ts';
 /** Payload folders that programs are running from, with how many processes. */
 export async function runningPayloads(host: HostView): Promise<Map<string, number>> {
   const found = new Map<string, number>();
-  if (!host.live) return found;
+  for await (const { payloads } of runningPrograms(host)) for (const name of payloads) found.set(name, (found.get(name) ?? 0) + 1);
+  return found;
+}
+
+/** The payload folders of the shims that run, by the sandbox: engines start a shim with `-id` and the sandbox's own id. */
+export async function shimPayloads(host: HostView): Promise<Map<string, Set<string>>> {
+  const found = new Map<string, Set<string>>();
+  for await (const { pid, payloads } of runningPrograms(host)) {
+    const words = (await host.readText(`/proc/${pid}/cmdline`).catch(() => undefined))?.split('\0') ?? [];
+    const id = words[words.indexOf('-id') + 1];
+    if (payloads.size > 0 && words.includes('-id') && id !== undefined) found.set(id, new Set([...(found.get(id) ?? []), ...payloads]));
+  }
+  return found;
+}
+
+async function* runningPrograms(host: HostView): AsyncGenerator<{ pid: string; payloads: Set<string> }> {
+  if (!host.live) return;
   const merged = mergedPrograms(host);
   for (const pid of (await host.readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     const program = await host.readlink(`/proc/${pid}/exe`).catch(() => undefined);
@@ -15,9 +31,8 @@ export async function runningPayloads(host: HostView): Promise<Map<string, numbe
     // /usr/local may be a link (→ /var/usrlocal): count under the name that the manifests use as well.
     const names =
       at === undefined ? await merged(Number(pid), program ?? '') : [at, posix.join('/usr/local', at.replace(/^\/var\/usrlocal/, ''))];
-    for (const name of new Set(names)) found.set(name, (found.get(name) ?? 0) + 1);
+    yield { pid, payloads: new Set(names) };
   }
-  return found;
 }
 
 /**

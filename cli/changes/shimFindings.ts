@@ -4,7 +4,7 @@ import type { HostView } from '../host/index.ts';
 import { firstThatSpeaks, forgets, mixing, newestSpoken } from '../shims/index.ts';
 import { type GenerationManifest, readGenerations } from '../store/index.ts';
 import type { Found } from './engine.ts';
-import { runningPayloads } from './running.ts';
+import { shimPayloads } from './running.ts';
 
 export interface ShimSwitch {
   found: Found;
@@ -60,9 +60,9 @@ function speaking({ engine, instance }: Found, release: string, protocol: number
         code: 'shim-protocol',
         level: 'blocker',
         subject: names,
-        found: `${speaks}, ${daemon} speaks version ${newest} at most: no pod would start, and no container in pods that run`,
-        needed: `a shim that speaks version ${newest}${first === undefined ? '' : `, or ${name} ${first}`}`,
-        next: `use a release whose shim speaks version ${newest}${first === undefined ? '' : `, or upgrade ${name} first`}; the host is as it was`,
+        found: `${speaks}, ${daemon} speaks version ${newest} at most: no pod would start, and no further container in a running one`,
+        needed: `a shim that speaks version ${newest}${first === undefined ? '' : `, or ${name} ${first} or later`}`,
+        next: `use a release whose shim speaks version ${newest}${first === undefined ? '' : `, or upgrade ${name} first`}`,
       },
     ];
   }
@@ -120,8 +120,7 @@ function forgotten({ engine, instance }: Found, lost: LiveShim[]): Finding {
 const drain = 'delete these pods (kubectl drain, or crictl stopp and rmp)';
 
 function list(live: { sandbox: Sandbox }[]): string {
-  const sandboxes = [...new Set(live.map(({ sandbox }) => sandbox))];
-  const names = sandboxes.map(({ podNamespace, podName, id, handler }) => `${podNamespace}/${podName} (${id.slice(0, 12)}, ${handler})`);
+  const names = live.map(({ sandbox }) => `${sandbox.podNamespace}/${sandbox.podName} (${sandbox.id.slice(0, 12)}, ${sandbox.handler})`);
   return `${names.length} running ${names.length === 1 ? 'sandbox' : 'sandboxes'} (${names.join('; ')})`;
 }
 
@@ -129,16 +128,17 @@ function subjectOf(live: { sandbox: Sandbox }[]): string {
   return [...new Set(live.map(({ sandbox }) => sandbox.handler))].join(', ');
 }
 
-/** The shims that may serve each running sandbox of ours: of every generation that processes still run from. */
+/** The shims of the running sandboxes of ours, by the payload that the process is of. What is not found is taken for the active one's. */
 async function shimsOf(host: HostView, { from, sandboxes }: ShimSwitch): Promise<LiveShim[]> {
-  const running = await runningPayloads(host);
-  const generations = (await readGenerations(host)).map(({ manifest }) => manifest).filter((each) => running.has(each.payloadFolder));
-  const candidates = generations.length > 0 ? generations : from === undefined ? [] : [from];
+  const running = await shimPayloads(host);
+  const generations = (await readGenerations(host)).map(({ manifest }) => manifest);
   return sandboxes
     .filter((sandbox) => sandbox.ready)
     .flatMap((sandbox) => {
-      const handlers = candidates.flatMap((each) => each.handlers.filter((handler) => handler.name === handlerOf(each, sandbox)));
-      return [...new Set(handlers.map((handler) => handler.protocol))].map((protocol) => ({ sandbox, protocol }));
+      const payloads = running.get(sandbox.id);
+      const owner = payloads === undefined ? from : generations.find((each) => payloads.has(each.payloadFolder));
+      const handler = owner?.handlers.find(({ name }) => name === handlerOf(owner, sandbox));
+      return handler === undefined ? [] : [{ sandbox, protocol: handler.protocol }];
     });
 }
 

@@ -1,6 +1,7 @@
 import { type Backend, chooseBackend } from '../backends/index.ts';
 import { findEngine, restartFindings } from '../changes/engine.ts';
 import { hostFindings } from '../changes/refusals.ts';
+import { shimFindings } from '../changes/shimFindings.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type HostFacts, readFacts } from '../facts/index.ts';
 import { type HostView, isLocked } from '../host/index.ts';
@@ -53,6 +54,8 @@ async function engineOf(
     // Planned as a change would be, so that what an install refuses is said here.
     const wanted = active === undefined ? [offered(usual.name, usual, backend.base())] : offeredBy(active.manifest, backend.base());
     findings.push(...(await engine.plan(host, instance, wanted, active?.record.wiring)).findings);
+    // The engine may have changed since the shims came.
+    findings.push(...(await shimFindings(host, { found, from: active?.manifest, to: active?.manifest, sandboxes: [], restarts: false })));
     const state = host.live ? await engine.probe(host, instance, 10_000) : undefined;
     if (state !== undefined && !state.reachable) findings.push(unhealthy(engine.name, instance.socket, state.why));
     return {

@@ -210,7 +210,7 @@ describe('containers in sandboxes of another generation: containerd 2, shims of 
     const refused = await live.json([...twoHandlers(bundle(first!), bundle(first!, 'go'))], 3);
 
     assert.equal(refused['code'], 'engine-forgets-containers');
-    assert.match(String(refused['found']), /default\/newer/);
+    assert.match(String(refused['found']), /in 1 running sandbox \(default\/newer/);
     assert.match(String(refused['next']), /--allow engine-forgets-containers/);
     assert.deepEqual(differences(before, fingerprint(live.host.root, folders, leftOut)), []);
     assert.deepEqual(await runsOf(live), runs);
@@ -234,8 +234,6 @@ describe('containers in sandboxes of another generation: containerd 2, shims of 
     await removePod(live.host, newer);
 
     await nothingLeft(skew);
-    await live.json(['uninstall', '--purge']);
-    assert.deepEqual(await handlersOf(live), ['runc']);
   });
 });
 

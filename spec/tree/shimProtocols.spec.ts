@@ -102,6 +102,25 @@ describe('a release whose shim speaks another protocol than the engine', () => {
     });
   }
 
+  it('is refused under CRI-O of any version, which has no newer one to offer', async () => {
+    const refused = await run(['install', speaks3], 'crio@1.36.3', 3);
+
+    assert.equal(refused['code'], 'shim-protocol');
+    assert.match(String(refused['found']), /crio 1\.36\.3 speaks version 2 at most/);
+    assert.doesNotMatch(String(refused['next']), /upgrade crio/);
+  });
+
+  it('is told by check as well, when the engine changed since', async () => {
+    await run(['install', speaks3], 'containerd@2.1.9');
+
+    const now = await run(['check'], 'containerd@2.1.9');
+    const older = await run(['check'], 'containerd@1.7.24', 3);
+
+    assert.deepEqual(shimCodes(now), ['warning engine-forgets-containers']);
+    assert.deepEqual(shimCodes(older), ['blocker shim-protocol']);
+    assert.equal(older['ready'], false);
+  });
+
   it('is recorded in the generation, and not there where the shim does not tell', async () => {
     await run(['install', speaks3], 'containerd@2.1.9');
     await run(['install', unclear], 'containerd@2.1.9');
