@@ -1,19 +1,11 @@
-import {
-  type Choices,
-  drawGeneration,
-  type Generation,
-  type GenerationManifest,
-  isWaiting,
-  lastNumber,
-  makeGeneration,
-  type Origin,
-  readGenerations,
-} from '../store/index.ts';
+import type { Finding } from '../errors/index.ts';
+import { type Choices, drawGeneration, type Generation, lastNumber, makeGeneration, type Origin } from '../store/index.ts';
 import { carryOut, receipt, rehearse } from './carryOut.ts';
-import { sameChoices } from './choices.ts';
 import { command } from './command.ts';
-import type { Found } from './engine.ts';
+import { configurationDiffs } from './configurations.ts';
+import { type Found, refuse } from './engine.ts';
 import { nothingAfterwards, switchRecords } from './records.ts';
+import { stage } from './stage.ts';
 import { planSwitch } from './switch.ts';
 import type { Answer, ChangeOptions, Context } from './types.ts';
 
@@ -40,6 +32,8 @@ export interface Becoming {
   /** 0 when the store has the payload already. */
   bytesWritten: number;
   savedBytes?: number;
+  /** What the choices need of the host. */
+  findings?: Finding[];
   /** Text of a file of the payload, where it is now. */
   readText(path: string): Promise<string>;
   /** Puts the payload into the store. */
@@ -55,8 +49,12 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
   const { program } = context;
   const drawn = await drawGeneration({ origin, choices, home, backend, number, program, created: started.toISOString(), readText });
   const to = drawn.manifest;
-  if (change.stage === true) return keep(change, wish, drawn);
+  const noted = refuse(wish.findings ?? [], options.allow);
+  if (change.stage === true) return stage(change, wish, drawn, noted);
   const planned = await planSwitch(host, { verb, id, found, to, bytesWritten, options, ...(from === undefined ? {} : { from }) });
+  planned.plan.findings.unshift(...noted);
+  const configurations = await configurationDiffs(host, from, drawn);
+  if (configurations.length > 0) planned.plan.configurations = configurations;
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
   await rehearse(context, found, planned);
   await wish.seal?.();
@@ -76,41 +74,4 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
   const outcome = await carryOut(context, carry);
   const undoCommand = command(host, fromNumber === undefined ? 'uninstall' : 'rollback');
   return { kind: 'Change', change: { ...receipt(context, carry, outcome), savedBytes: wish.savedBytes ?? 0, undoCommand } };
-}
-
-/** The generation waits for `activate`. What the engine and the backend say about it is asked then. */
-async function keep(
-  { context, options, id, started }: Change,
-  wish: Becoming,
-  { manifest, configurations }: Awaited<ReturnType<typeof drawGeneration>>,
-): Promise<Answer> {
-  const { host } = context;
-  const waiting = (await readGenerations(host)).filter(isWaiting).find((each) => sameGeneration(each.manifest, manifest));
-  const to = waiting?.manifest ?? manifest;
-  const nextCommand = command(host, `activate ${to.number}`);
-  const text = `make generation ${to.number}, which waits for: ${nextCommand}`;
-  const bytesWritten = waiting === undefined ? wish.bytesWritten : 0;
-  if (options.dryRun) {
-    const steps = waiting === undefined ? [{ kind: 'record' as const, text }] : [];
-    return {
-      kind: 'Plan',
-      plan: { verb: 'stage', to: to.number, steps, restarts: [], dependents: [], gate: [], bytesWritten, findings: [] },
-    };
-  }
-  const carry = { id, verb: 'stage', to, made: true, started, afterwards: nothingAfterwards };
-  if (waiting !== undefined) {
-    const change = receipt(context, carry, undefined);
-    return { kind: 'Change', change: { ...change, nextCommand } };
-  }
-  await wish.seal?.();
-  await makeGeneration(host, to, configurations);
-  const records = [{ number: to.number, state: 'staged' as const }];
-  const outcome = await carryOut(context, { ...carry, afterwards: { ...nothingAfterwards, records } });
-  const change = receipt(context, carry, outcome);
-  return { kind: 'Change', change: { ...change, bytesWritten, savedBytes: wish.savedBytes ?? 0, nextCommand } };
-}
-
-function sameGeneration(a: GenerationManifest, b: GenerationManifest): boolean {
-  const shape = (each: GenerationManifest) => [each.payload, each.backend, each.handlers.map((handler) => handler.configurationDigest)];
-  return JSON.stringify(shape(a)) === JSON.stringify(shape(b)) && sameChoices(a.choices, b.choices);
 }

@@ -12,6 +12,7 @@ import { findEngine, refuse } from './engine.ts';
 import { nothingAfterwards } from './records.ts';
 import { hostFindings } from './refusals.ts';
 import { underLock } from './session.ts';
+import { noWishes, profileFindings, withWishes } from './settings.ts';
 import { planSwitch } from './switch.ts';
 import type { Answer, Context, InstallRequest } from './types.ts';
 import { unpack } from './unpack.ts';
@@ -41,8 +42,11 @@ async function installLocked(context: Context, request: InstallRequest): Promise
     stage: request.stage === true,
     ...(from === undefined ? {} : { from }),
   };
+  const wishes = request.wishes ?? noWishes;
   if (from !== undefined && from.manifest.backend === backend.name && (await sameFiles(host, from, request))) {
-    const choices = chosen(context, request, from, namesIn(from.manifest));
+    const readText = async (path: string) => (await host.readFile(`${from.manifest.payloadFolder}/${path}`)).toString();
+    const kept = chosen(context, request, from, namesIn(from.manifest));
+    const choices = await withWishes(kept, { handlers: from.manifest.handlers, wishes, readText });
     if (sameChoices(choices, from.manifest.choices)) return repeat(change, from);
   }
   const wanted = wantedHandlers(host, request, from);
@@ -53,14 +57,18 @@ async function installLocked(context: Context, request: InstallRequest): Promise
   try {
     const payload = staged.manifest;
     refuseFamilyChange(host, from, payload, request);
+    const readText = async (path: string) => (await host.readFile(`${staged.tree}/${path}`)).toString();
+    const wished = { handlers: payload.handlers, wishes, readText };
+    const kept = chosen(context, request, from, namesIn(payload));
     return await become(change, {
       origin: originOf(payload),
-      choices: chosen(context, request, from, namesIn(payload)),
+      choices: await withWishes(kept, wished),
+      findings: await profileFindings(host, kept, wished),
       backend: backend.name,
       home: backend.home(payload.folder),
       bytesWritten: staged.known ? 0 : payload.sizeBytes,
       savedBytes: payload.savedBytes,
-      readText: async (path) => (await host.readFile(`${staged.tree}/${path}`)).toString(),
+      readText,
       seal: staged.seal,
     });
   } finally {

@@ -1,8 +1,10 @@
 import type { Finding } from '../errors/index.ts';
 import type { Digest, Host } from '../host/index.ts';
+import type { Assignment } from '../layout/settings/index.ts';
 import type { Emit } from '../report/events.ts';
 import type { Step } from '../transaction/index.ts';
 import type { AliasWish } from './aliases.ts';
+import type { ConfigurationDiff } from './configurations.ts';
 
 /** What every verb gets besides its request. */
 export interface Context {
@@ -35,6 +37,16 @@ export interface InstallRequest extends ChangeOptions {
   backend?: string;
   /** Make the generation and leave what is active as it is. */
   stage?: boolean;
+  wishes?: Wishes;
+}
+
+/** What the command line says about configuration. */
+export interface Wishes {
+  set: Assignment[];
+  /** Names of keys. */
+  unset: string[];
+  /** The whole list; undefined: as before. */
+  profiles: string[] | undefined;
 }
 
 /** What a change would do: plain JSON, without anybody's file contents. */
@@ -43,6 +55,8 @@ export interface Plan {
   from?: number;
   to?: number;
   steps: PlannedStep[];
+  /** What profiles and settings change in our own configuration of a handler: against the active generation's if it has the same files, else against the release's. */
+  configurations?: ConfigurationDiff[];
   restarts: string[];
   dependents: string[];
   gate: string[];

@@ -14,6 +14,8 @@ function planText(plan: Plan): string[] {
   for (const [index, step] of plan.steps.entries()) {
     lines.push(`  ${index + 1}. ${step.text}`, ...(step.diff ?? []).map((line) => `       ${line}`));
   }
+  for (const { handler, diff } of plan.configurations ?? [])
+    lines.push(`  configuration of ${handler}:`, ...diff.map((line) => `       ${line}`));
   lines.push(
     plan.restarts.length === 0
       ? '  restarts: none'

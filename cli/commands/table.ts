@@ -32,6 +32,13 @@ const backend: OptionRow = {
   placeholder: 'B',
 };
 
+const set: OptionRow = { type: 'list', describe: 'give a key of the handlers’ configuration a value', placeholder: 'KEY=VALUE' };
+const profile: OptionRow = {
+  type: 'list',
+  describe: 'use this profile; the ones that are named replace those chosen before, none takes all away',
+  placeholder: 'NAME',
+};
+
 export const verbs: Verb[] = [
   {
     name: 'check',
@@ -67,6 +74,8 @@ export const verbs: Verb[] = [
       digest: { type: 'list', describe: 'refuse a bundle with another digest; once for each BUNDLE, in order', placeholder: 'sha256:HEX' },
       backend,
       stage: { type: 'boolean', describe: 'make the generation ready and leave what is active as it is; then: activate' },
+      set,
+      profile,
     },
     examples: [
       { command: 'kata-sysext install kata-static-4.1.0-amd64.tar.zst', does: 'install the default handler of the release' },
@@ -85,6 +94,27 @@ export const verbs: Verb[] = [
       },
     ],
     load: () => import('./verbs/install.ts'),
+  },
+  {
+    name: 'configure',
+    words: '',
+    fewest: 0,
+    most: 0,
+    summary: 'show or change settings and profiles of the installed handlers; no restart',
+    changing: true,
+    options: {
+      handler: { type: 'list', describe: 'only this handler (default: all that are installed)', placeholder: 'N' },
+      set,
+      unset: { type: 'list', describe: 'take a setting away: the value of the release counts again', placeholder: 'KEY' },
+      profile,
+    },
+    examples: [
+      { command: 'kata-sysext configure', does: 'show what is set, and which profiles there are' },
+      { command: 'kata-sysext configure --set default_memory=4096 --dry-run', does: 'show the lines that would change' },
+      { command: 'kata-sysext configure --handler qemu --profile debug', does: 'new pods of kata-qemu write debug messages' },
+      { command: 'kata-sysext configure --unset default_memory --profile none', does: 'go back to the values of the release' },
+    ],
+    load: () => import('./verbs/configure.ts'),
   },
   {
     name: 'activate',

@@ -13,6 +13,17 @@ export const codes: Record<string, CodeRow> = {
   usage: row(2, 'The command line is wrong: an unknown verb or option, or a value that does not fit.'),
   'unknown-code': row(2, 'explain was asked for a code that this version does not have.'),
   'unknown-generation': row(2, 'The generation number does not exist on this host.'),
+  // settings and profiles
+  'setting-unknown': row(2, 'The handler’s configuration has no key of this name. The message names the nearest.'),
+  'setting-ambiguous': row(2, 'Several tables of the configuration have a key of this name. Name its whole path.'),
+  'setting-type': row(2, 'The value is of another kind than the one that the release has there, or cannot be kept exactly.'),
+  'setting-refused': row(
+    2,
+    'The key decides which files of the release a handler runs, or holds a secret. Fragments of your own can have it: see docs/configure.md.',
+  ),
+  'setting-not-set': row(2, 'Only what was set with --set can be unset.'),
+  'profile-unknown': row(2, 'There is no profile of this name.'),
+  'profile-unfit': row(2, 'The profile is not made for this handler, or its configuration lacks a key that the profile sets.'),
   // the bundle
   'bundle-missing': row(4, 'The bundle named on the command line is not there or cannot be read.'),
   'bundle-format': row(4, 'The file is none of .tar, .tar.zst, .tar.xz, nor an unpacked folder.'),
@@ -26,6 +37,10 @@ export const codes: Record<string, CodeRow> = {
   'bundle-no-shim': row(4, 'The shim that the handler needs is not in the bundle. Name the archive that carries it as well.'),
   'bundle-incomplete': row(4, 'A file that the handler’s configuration names is not in the bundle.'),
   'bundle-lacks-handler': row(4, 'An installed or wanted handler is not in the bundle. Name the archive that carries it as well.'),
+  'bundle-lacks-setting': row(
+    4,
+    'The release lacks a key that is set on this host, or has it with another kind of value. Give the setting up first: configure --unset KEY.',
+  ),
   'bundle-configuration': row(4, 'A configuration.toml of the bundle cannot be read as TOML 1.0.'),
   // the host
   'host-unknown': row(3, 'A fact that the change depends on is not known. Name it with --backend or --engine.'),
@@ -42,6 +57,11 @@ export const codes: Record<string, CodeRow> = {
     3,
     'verify --boot-guest cannot start this hypervisor or this guest without its shim, for example because the hypervisor is a part of the shim or the guest is confidential. Only a pod proves it.',
   ),
+  'host-hugepages': row(3, 'The profile needs huge pages, and none are reserved: no pod of the handler would start.', true),
+  'host-iommu': row(3, 'The profile needs an IOMMU, and the kernel has no IOMMU groups. A warning: only pods with devices would fail.'),
+  'host-no-selinux': row(3, 'The profile is about SELinux, which is disabled on the host. A warning: containers have no label then.'),
+  'guest-image-selinux': row(3, 'The profile needs a guest image that was built with SELinux, which Kata’s own are not.', true),
+  'qemu-dax': row(3, 'The profile needs a QEMU with a DAX window, which upstream QEMU does not have.', true),
   'host-selinux-type': row(3, 'A label that the files need does not exist in the loaded policy.'),
   'host-busy': row(3, 'Another installer or an OS transaction holds its own lock.'),
   'backend-unfit': row(3, 'The backend cannot work on this host.'),

@@ -9,6 +9,8 @@ import type { HostFacts } from './types.ts';
 export { architectureOf, kvmState } from './architecture.ts';
 export { bootOf } from './boot.ts';
 export { type Extension, findExtensions, isImage, type Merged, mergedExtensions, parseStatus } from './extensions.ts';
+export { reservedHugepages } from './hugepages.ts';
+export { iommuState } from './iommu.ts';
 export { etcState, type Mount, mountOf, mounts } from './mounts.ts';
 export { operatingSystem } from './os.ts';
 export { selinuxState } from './selinux.ts';

@@ -1,6 +1,7 @@
 import { KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 import { activeGeneration, aliasesOf, type Generation, readGeneration, readPayload } from '../store/index.ts';
+import { type Chosen, chosenFor, chosenText } from './chosen.ts';
 
 type Alias = ReturnType<typeof aliasesOf>[number];
 
@@ -11,6 +12,8 @@ export interface Diff {
   handlers: { added: string[]; removed: string[] };
   /** One that leads elsewhere is in both. */
   aliases: { added: Alias[]; removed: Alias[] };
+  /** Handlers of both whose settings or profiles differ. */
+  configured: { name: string; from: Chosen; to: Chosen }[];
   files: { added: string[]; removed: string[]; changed: string[] };
 }
 
@@ -34,12 +37,19 @@ export async function diff(host: HostView, numbers: number[]): Promise<Diff> {
     release: { from: a.manifest.release, to: b.manifest.release },
     handlers: { added: names(b).filter((name) => !names(a).includes(name)), removed: names(a).filter((name) => !names(b).includes(name)) },
     aliases: { added: without(b, a), removed: without(a, b) },
+    configured: configuredIn(a, b),
     files: {
       added: [...after.keys()].filter((path) => !before.has(path)),
       removed: [...before.keys()].filter((path) => !after.has(path)),
       changed: [...after.keys()].filter((path) => before.has(path) && before.get(path) !== after.get(path)),
     },
   };
+}
+
+function configuredIn(a: Generation, b: Generation): Diff['configured'] {
+  const names = a.manifest.handlers.map(({ name }) => name).filter((name) => b.manifest.handlers.some((other) => other.name === name));
+  const both = names.map((name) => ({ name, from: chosenFor(a.manifest.choices, name), to: chosenFor(b.manifest.choices, name) }));
+  return both.filter(({ from, to }) => chosenText(from) !== chosenText(to));
 }
 
 async function pair(host: HostView, numbers: number[]): Promise<[Generation, Generation]> {

@@ -2,6 +2,7 @@ import { runningPayloads } from '../changes/running.ts';
 import type { HostView } from '../host/index.ts';
 import { activeNumber, aliasesOf, type Generation, readGenerations } from '../store/index.ts';
 import { readableEntries } from '../transaction/index.ts';
+import { type Chosen, chosenFor } from './chosen.ts';
 
 export interface GenerationLine {
   number: number;
@@ -13,10 +14,16 @@ export interface GenerationLine {
   handlers: string[];
   /** Further names that lead to them. */
   aliases: { name: string; handler: string }[];
+  /** Handlers for which something was chosen. */
+  configured: ConfiguredHandler[];
   created: string;
   pinned: boolean;
   /** Processes that run from its payload. */
   processes: number;
+}
+
+export interface ConfiguredHandler extends Chosen {
+  name: string;
 }
 
 export interface Status {
@@ -54,10 +61,16 @@ export async function status(host: HostView): Promise<Status> {
       backend: manifest.backend,
       handlers: manifest.handlers.map((handler) => handler.name),
       aliases: aliasesOf(manifest),
+      configured: configuredIn(manifest),
       created: manifest.created,
       pinned: record.pinned === true,
       processes: running.get(manifest.payloadFolder) ?? 0,
     })),
     openChanges,
   };
+}
+
+function configuredIn({ handlers, choices }: Generation['manifest']): ConfiguredHandler[] {
+  const all = handlers.map(({ name }) => ({ name, ...chosenFor(choices, name) }));
+  return all.filter(({ profiles, settings }) => profiles.length > 0 || settings.length > 0);
 }

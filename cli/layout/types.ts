@@ -33,3 +33,6 @@ export interface Layout {
   /** Bytes of the release that were left out. */
   savedBytes: number;
 }
+
+/** A value of the release's TOML that an administrator may choose: scalars and lists of them. */
+export type Setting = string | number | boolean | Setting[];

@@ -45,18 +45,31 @@ export interface GenerationRequest {
   readText(path: string): Promise<string>;
 }
 
-/** The manifest of the generation that this origin would make, and its rendered configurations by handler. Writes nothing. */
-export async function drawGeneration(
-  request: GenerationRequest,
-): Promise<{ manifest: GenerationManifest; configurations: Map<string, string> }> {
-  const { renderConfiguration } = await import('../layout/index.ts');
+export interface Drawn {
+  manifest: GenerationManifest;
+  /** Rendered texts by handler. */
+  configurations: Map<string, string>;
+  /** The same without what was chosen. */
+  plain: Map<string, string>;
+}
+
+/** The generation that this origin and these choices would make. Writes nothing. Throws `bundle-lacks-setting`. */
+export async function drawGeneration(request: GenerationRequest): Promise<Drawn> {
+  const [{ renderConfiguration }, { configured }] = await Promise.all([
+    import('../layout/index.ts'),
+    import('../layout/settings/index.ts'),
+  ]);
   const { origin, choices, backend, number, program, created } = request;
   const { release, sources, payload, payloadFolder } = origin;
   const configurations = new Map<string, string>();
+  const plain = new Map<string, string>();
   const handlers: GenerationHandler[] = [];
   for (const handler of origin.handlers) {
-    const { name, hypervisor, configuration } = handler;
-    const text = renderConfiguration(await request.readText(configuration), { from: releasePrefix, to: request.home, hypervisor });
+    const { name, family, hypervisor, configuration } = handler;
+    const moved = renderConfiguration(await request.readText(configuration), { from: releasePrefix, to: request.home, hypervisor });
+    const chosen = { profiles: choices.profiles[name] ?? [], settings: choices.settings[name] ?? {} };
+    const text = configured(moved, { name, family, hypervisor }, chosen);
+    plain.set(name, moved);
     configurations.set(name, text);
     handlers.push({ ...handler, configurationDigest: digestOf(text) });
   }
@@ -73,7 +86,7 @@ export async function drawGeneration(
     handlers,
     choices,
   };
-  return { manifest, configurations };
+  return { manifest, configurations, plain };
 }
 
 /** The links of a generation and where they lead. */

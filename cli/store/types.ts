@@ -1,7 +1,9 @@
 import type { SourceRecord, TreeEntry } from '../bundle/types.ts';
 import type { Wiring } from '../engines/types.ts';
 import type { Digest, HostPath } from '../host/index.ts';
-import type { LaidHandler } from '../layout/types.ts';
+import type { LaidHandler, Setting } from '../layout/types.ts';
+
+export type { Setting };
 
 /** The newest schema that this program writes and the only one beyond which it refuses to read. */
 export const schema = 1;
@@ -42,9 +44,6 @@ export interface GenerationHandler {
   shimDigest: Digest;
   configurationDigest: Digest;
 }
-
-/** A value of the release's TOML. */
-export type Setting = string | number | boolean | Setting[];
 
 /** What the administrator chose on top of the release; upgrades keep it. Handlers by their installed name ('kata-qemu'). */
 export interface Choices {

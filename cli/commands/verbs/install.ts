@@ -6,6 +6,7 @@ import type { Digest } from '../../host/index.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, list, text } from '../options.ts';
 import type { Call, Reply } from '../types.ts';
+import { wishesOf } from '../wishes.ts';
 
 export async function run(call: Call): Promise<Reply> {
   const { words, options, io, context } = call;
@@ -38,6 +39,7 @@ export async function run(call: Call): Promise<Reply> {
       removeHandlers,
       aliases: aliasWishes(list(options['alias'])),
       stage: options['stage'] === true,
+      wishes: wishesOf(call),
       ...(backend === undefined ? {} : { backend }),
     }),
   );

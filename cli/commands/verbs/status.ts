@@ -1,3 +1,4 @@
+import { chosenText } from '../../inspect/chosen.ts';
 import { status } from '../../inspect/status.ts';
 import type { Call, Reply } from '../types.ts';
 
@@ -5,14 +6,16 @@ export async function run({ context, options }: Call): Promise<Reply> {
   const seen = await status(context.host);
   if (!seen.installed && seen.generations.length === 0)
     return { kind: 'Status', body: seen, text: ['Kata is not installed by kata-sysext on this host. Next: kata-sysext check'] };
-  const lines = seen.generations.map((each) => {
+  const verbose = options['verbose'] === true;
+  const lines = seen.generations.flatMap((each) => {
     const mark = each.active ? '●' : each.previous ? '◦' : ' ';
     const processes = each.processes === 0 ? '' : `, ${each.processes} running`;
     const pinned = each.pinned ? ', pinned' : '';
     const staged = each.state === 'staged' && !each.active ? ', staged: activate switches to it' : '';
-    const more = options['verbose'] === true ? `, ${each.state}, made ${each.created}` : '';
+    const more = verbose ? `, ${each.state}, made ${each.created}` : '';
     const names = [...each.handlers, ...each.aliases.map(({ name, handler }) => `${name} → ${handler}`)];
-    return `${mark} ${each.number}  Kata ${each.release}  ${names.join(', ')}  (${each.backend}${processes}${pinned}${staged}${more})`;
+    const line = `${mark} ${each.number}  Kata ${each.release}  ${names.join(', ')}  (${each.backend}${processes}${pinned}${staged}${more})`;
+    return [line, ...(verbose ? each.configured.map((handler) => `     ${handler.name}: ${chosenText(handler)}`) : [])];
   });
   if (seen.engine !== undefined) lines.push(`wired into ${seen.engine.name}: ${seen.engine.configPath} (${seen.engine.method})`);
   for (const id of seen.openChanges) lines.push(`! change ${id} was interrupted: kata-sysext recover`);

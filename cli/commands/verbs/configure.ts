@@ -1,0 +1,33 @@
+import { configure } from '../../changes/configure.ts';
+import { hasWishes } from '../../changes/settings.ts';
+import { type Configuration, configuration } from '../../inspect/configuration.ts';
+import { reply } from '../answer.ts';
+import { changeOptionsOf, list } from '../options.ts';
+import type { Call, Reply } from '../types.ts';
+import { wishesOf } from '../wishes.ts';
+
+export async function run(call: Call): Promise<Reply> {
+  const handlers = list(call.options['handler']);
+  const wishes = wishesOf(call);
+  if (hasWishes(wishes)) return reply(await configure(call.context, { ...changeOptionsOf(call), handlers, wishes }));
+  const seen = await configuration(call.context.host, handlers);
+  return { kind: 'Configuration', body: seen, text: lines(seen) };
+}
+
+function lines({ generation, handlers, profiles }: Configuration): string[] {
+  const width = Math.max(...profiles.map(({ name }) => name.length));
+  return [
+    `generation ${generation}`,
+    ...handlers.flatMap(({ name, path, profiles: chosen, settings }) => [
+      `${name}  (${path})`,
+      `  profiles: ${chosen.length === 0 ? 'none' : chosen.join(', ')}`,
+      ...(settings.length === 0 ? ['  settings: none'] : settings.map(({ key, value }) => `  ${key} = ${JSON.stringify(value)}`)),
+    ]),
+    'profiles that can be chosen:',
+    ...profiles.map(({ name, description, fits }) => {
+      const where =
+        fits.length === handlers.length ? '' : ` (${fits.length === 0 ? 'fits none of these handlers' : `only ${fits.join(', ')}`})`;
+      return `  ${name.padEnd(width)}  ${description}${where}`;
+    }),
+  ];
+}

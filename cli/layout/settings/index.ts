@@ -1,0 +1,14 @@
+export { applySettings, misfits } from './apply.ts';
+export { type Chosen, configured } from './configured.ts';
+export {
+  type Profile,
+  type ProfileOwner,
+  type ProfileRow,
+  profileNamed,
+  profileSettings,
+  profiles,
+  requireFit,
+  rowsFor,
+  unfit,
+} from './profiles.ts';
+export { type Assignment, findSetting, isPlainKey, readAssignment, resolveSettings } from './wish.ts';
