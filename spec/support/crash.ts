@@ -33,6 +33,7 @@ export async function scenarios(names: readonly string[]): Promise<{ all: Scenar
   const rows: Row[] = [
     ['install', [], ['install', first]],
     ['upgrade', [['install', first]], ['install', second]],
+    ['configure', [['install', first]], ['configure', '--set', 'default_memory=4096', '--profile', 'debug']],
     [
       'rollback',
       [

@@ -38,11 +38,12 @@ const reading = new Set(['status', 'history', 'diff', 'verify', 'explain', 'comp
 /** What a settled change may leave besides the old or the new generation: the story, and the lock file while Kata is installed. */
 export const story = ['var/lib/kata-sysext/history', 'var/lib/kata-sysext/lock'];
 
-export function treeHost(name: TreeName, prepare: (root: string) => void = () => undefined): TreeHost {
+/** `engine`: another one than the tree comes with, for which `prepare` puts the files there. */
+export function treeHost(name: TreeName, prepare: (root: string) => void = () => undefined, engine?: string): TreeHost {
   const root = scratch(name);
-  const engine = makeTree(name, root);
+  const own = makeTree(name, root);
   prepare(root);
-  return hostAt(root, engine);
+  return hostAt(root, engine ?? own);
 }
 
 function hostAt(root: string, engine: string): TreeHost {

@@ -3,7 +3,17 @@ import { bootable, compare, judged, type Scenario, scenarios } from '../support/
 import { loopMs, sample } from '../support/sample.ts';
 import { callsOf, faults, type Injection, kills, runInjected, titleOf } from '../support/strace.ts';
 
-const names = ['install', 'upgrade', 'rollback', 'uninstall', 'purge', 'gc', 'recover before the commit', 'recover after the commit'];
+const names = [
+  'install',
+  'upgrade',
+  'configure',
+  'rollback',
+  'uninstall',
+  'purge',
+  'gc',
+  'recover before the commit',
+  'recover after the commit',
+];
 /** Deaths: by strace's signal, or by libuv, which aborts when it cannot wake its own thread. */
 const deaths = [137, 134];
 

@@ -1,0 +1,400 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import toml from '@iarna/toml';
+import { releaseTomls, SECOND, tinyRelease } from '../lab/release/index.ts';
+import { differences } from '../support/fingerprint.ts';
+import { put } from '../support/hostTrees.ts';
+import { releases, scratch, story, type TreeHost, treeHost } from '../support/treeHost.ts';
+
+const handler = 'kata-qemu-runtime-rs';
+const configuration = 'share/defaults/kata-containers/runtime-rs/configuration-qemu-runtime-rs.toml';
+const released = releaseTomls().rust['configuration-qemu-runtime-rs.toml']!.toString();
+
+const crioFiles = {
+  'etc/crio/crio.conf': '[crio.runtime]\ndefault_runtime = "crun"\n[crio.runtime.runtimes.crun]\nruntime_path = "/usr/bin/crun"\n',
+};
+
+/** Trees of both engines; the second one has CRI-O besides containerd, and is wired to CRI-O. */
+const engines: { title: string; make(): TreeHost }[] = [
+  { title: 'containerd', make: () => treeHost('fcos') },
+  {
+    title: 'CRI-O',
+    make: () =>
+      treeHost(
+        'rhcos',
+        (root) => {
+          rmSync(join(root, 'etc/containerd'), { recursive: true });
+          for (const [path, text] of Object.entries(crioFiles)) put(root, path, text);
+        },
+        'crio@1.34',
+      ),
+  },
+];
+
+/** Inode, size, mode and both times of every path but the lock: any write shows. */
+function inodes(host: TreeHost): string[] {
+  const format = '%P|%i|%s|%m|%T@|%C@\\n';
+  return execFileSync('find', ['.', '!', '-path', './var/lib/kata-sysext/lock', '-printf', format], { cwd: host.root, encoding: 'utf8' })
+    .split('\n')
+    .sort();
+}
+
+/** What a pod that starts now would read. */
+function active(host: TreeHost, name = handler): string {
+  return readFileSync(host.path(`${readlinkSync(host.path('etc/kata-sysext/current'))}/config/${name}/configuration.toml`), 'utf8');
+}
+
+function outside(host: TreeHost): string[] {
+  return host.fingerprint(['etc/kata-sysext', 'var/lib/kata-sysext/generations', ...story]);
+}
+
+function changedLines(before: string, after: string): string[] {
+  const [a, b] = [before.split('\n'), after.split('\n')];
+  assert.equal(a.length, b.length);
+  return b.filter((line, index) => line !== a[index]);
+}
+
+for (const { title, make } of engines) {
+  describe(`configure, in a tree of ${title}`, () => {
+    let host: TreeHost;
+    let first: string;
+    let second: string;
+
+    beforeEach(async () => {
+      ({ first, second } = await releases());
+      host = make();
+      await host.json(['install', first]);
+    });
+    afterEach(() => host.remove());
+
+    it('makes a generation with other values and writes nothing else: no payload, no wiring', async () => {
+      const before = { text: active(host), outside: outside(host) };
+
+      const done = await host.json(['configure', '--set', 'default_memory=4096', '--set', 'kernel_params=a=1 b="c"', '--profile', 'debug']);
+
+      assert.deepEqual([done['from'], done['to'], done['changed'], done['bytesWritten'], done['restarted']], [1, 2, true, 0, []]);
+      assert.deepEqual(changedLines(before.text, active(host)), [
+        'kernel_params = "a=1 b=\\"c\\""',
+        'default_memory = 4096',
+        'enable_debug = true',
+        'enable_debug = true',
+        'enable_debug = true',
+      ]);
+      assert.deepEqual(differences(before.outside, outside(host)), []);
+      assert.deepEqual((await host.json(['verify']))['drift'], []);
+    });
+
+    it('a dry run says which lines change, and writes nothing', async () => {
+      const before = inodes(host);
+
+      const plan = await host.json(['configure', '--set', 'default_memory=4096', '--dry-run']);
+
+      const line = active(host).split('\n').indexOf('default_memory = 2048') + 1;
+      assert.deepEqual(plan['configurations'], [
+        { handler, diff: [`@@ line ${line} @@`, '-default_memory = 2048', '+default_memory = 4096'] },
+      ]);
+      assert.deepEqual([plan['restarts'], plan['bytesWritten'], plan['to']], [[], 0, 2]);
+      assert.deepEqual(
+        (plan['steps'] as { kind: string }[]).map(({ kind }) => kind),
+        ['pointer'],
+      );
+      assert.deepEqual(inodes(host), before);
+    });
+
+    it('the same again changes nothing, not even a time', async () => {
+      const wishes = ['configure', '--set', 'default_memory=4096', '--profile', 'debug', '--profile', 'low-overhead'];
+      await host.json(wishes);
+      const before = inodes(host);
+
+      const again = await host.json(wishes);
+      const plan = await host.json([...wishes, '--dry-run']);
+      const shown = await host.json(['configure']);
+      const installed = await host.json(['install', first]);
+      const both = await host.json(['install', first, ...wishes.slice(1)]);
+
+      assert.deepEqual([again['changed'], again['to'], plan['steps'], installed['changed'], both['changed']], [false, 2, [], false, false]);
+      assert.equal(shown['kind'], 'Configuration');
+      assert.deepEqual(inodes(host), before);
+    });
+
+    it('rollback returns the exact earlier one, and comes back', async () => {
+      const one = active(host);
+      await host.json(['configure', '--set', 'default_memory=4096']);
+      const two = active(host);
+
+      await host.json(['rollback']);
+      const back = active(host);
+      await host.json(['rollback']);
+
+      assert.equal(back, one);
+      assert.equal(active(host), two);
+    });
+
+    it('unset and profile none lead back to the bytes of the release', async () => {
+      const one = active(host);
+      await host.json(['configure', '--set', 'default_memory=4096', '--profile', 'low-overhead']);
+      const two = active(host);
+
+      await host.json(['configure', '--unset', 'default_memory']);
+      const profile = active(host);
+      await host.json(['configure', '--profile', 'none']);
+
+      assert.match(two, /^default_memory = 4096$/m);
+      assert.match(profile, /^default_memory = 512$/m);
+      assert.equal(active(host), one);
+    });
+
+    it('an upgrade keeps what was chosen, and shows it', async () => {
+      await host.json(['configure', '--set', 'default_memory=4096', '--profile', 'debug']);
+
+      await host.json(['install', second]);
+
+      const said = toml.parse(active(host)) as { hypervisor: { qemu: Record<string, unknown> } };
+      assert.deepEqual([said.hypervisor.qemu['default_memory'], said.hypervisor.qemu['enable_debug']], [4096, true]);
+      const status = (await host.json(['status'])) as { generations: { number: number; configured: unknown }[] };
+      const chosen = [{ name: handler, profiles: ['debug'], settings: [{ key: 'hypervisor.qemu.default_memory', value: 4096 }] }];
+      assert.deepEqual(
+        status.generations.map(({ number, configured }) => [number, configured]),
+        [
+          [1, []],
+          [2, chosen],
+          [3, chosen],
+        ],
+      );
+      assert.match(
+        (await host.run(['status', '-v'])).stdout,
+        /kata-qemu-runtime-rs: profile debug; hypervisor\.qemu\.default_memory = 4096/,
+      );
+      assert.match(
+        (await host.run(['diff', '1', '2'])).stdout,
+        /\+ kata-qemu-runtime-rs: profile debug; hypervisor\.qemu\.default_memory = 4096/,
+      );
+    });
+
+    it('uninstall leaves no byte of it', async () => {
+      const bare = make();
+      await host.json(['configure', '--set', 'default_memory=4096']);
+
+      await host.json(['uninstall', '--purge']);
+
+      assert.deepEqual(differences(bare.fingerprint(), host.fingerprint()), []);
+      bare.remove();
+    });
+  });
+}
+
+describe('configure', () => {
+  let host: TreeHost;
+  let folder: string;
+  let first: string;
+
+  beforeEach(async () => {
+    ({ first } = await releases());
+    host = treeHost('fcos');
+    folder = scratch('bundle');
+  });
+  afterEach(() => {
+    host.remove();
+    rmSync(folder, { recursive: true });
+  });
+
+  /** A release whose configuration was edited. */
+  function edited(change: (text: string) => string): Promise<string> {
+    const text = change(released);
+    assert.notEqual(text, released);
+    return tinyRelease(folder, { version: SECOND, files: { [configuration]: text } });
+  }
+
+  for (const [what, change, says] of [
+    ['lacks the key', (text) => text.replace(/^default_memory = .*$/m, ''), /has no key hypervisor\.qemu\.default_memory/],
+    [
+      'has another type',
+      (text) => text.replace(/^default_memory = .*$/m, 'default_memory = "2G"'),
+      /wants text for hypervisor\.qemu\.default_memory/,
+    ],
+  ] as [string, (text: string) => string, RegExp][]) {
+    it(`an upgrade to a release that ${what} is refused before anything is written, and goes through once the setting is given up`, async () => {
+      await host.json(['install', first]);
+      await host.json(['configure', '--set', 'default_memory=4096']);
+      const bundle = await edited(change);
+      const before = host.fingerprint(story);
+
+      const refused = await host.json(['install', bundle], 4);
+
+      assert.equal(refused['code'], 'bundle-lacks-setting');
+      assert.match(String(refused['found']), says);
+      assert.match(
+        String(refused['next']),
+        /kata-sysext configure --unset hypervisor\.qemu\.default_memory --handler kata-qemu-runtime-rs$/,
+      );
+      assert.deepEqual(differences(before, host.fingerprint(story)), []);
+      await host.json(String(refused['next']).split('kata-sysext ')[1]!.split(' '));
+      assert.equal((await host.json(['install', bundle]))['to'], 4);
+    });
+  }
+
+  it('an upgrade to a release that lacks a key of a profile names the profile away', async () => {
+    await host.json(['install', first, '--profile', 'debug', '--profile', 'low-overhead']);
+    const bundle = await edited((text) => text.replace(/^reclaim_guest_freed_memory = .*$/m, ''));
+
+    const refused = await host.json(['install', bundle], 4);
+    await host.json(String(refused['next']).split('kata-sysext ')[1]!.split(' '));
+
+    assert.match(String(refused['next']), /configure --profile debug --handler kata-qemu-runtime-rs$/);
+    assert.equal((await host.json(['install', bundle]))['changed'], true);
+    assert.match(active(host), /^enable_debug = true$/m);
+  });
+
+  it('an install may bring settings and profiles along; a later one without them keeps them', async () => {
+    const done = await host.json(['install', first, '--set', 'default_vcpus=2', '--profile', 'low-overhead']);
+    const text = active(host);
+    const again = await host.json(['install', first]);
+    const other = await host.json(['install', first, '--set', 'default_vcpus=3']);
+
+    assert.deepEqual([done['to'], again['changed'], other['to'], other['bytesWritten']], [1, false, 2, 0]);
+    assert.match(text, /^default_vcpus = 2$/m);
+    assert.match(text, /^default_memory = 512$/m);
+    assert.match(active(host), /^default_vcpus = 3$/m);
+    assert.match(active(host), /^default_memory = 512$/m);
+  });
+
+  it('--handler limits it to some; without it every handler must take it', async () => {
+    const go = await tinyRelease(folder, { archive: 'go' });
+    await host.json(['install', first, go, '--handler', 'qemu', '--handler', 'qemu-runtime-rs']);
+    const before = active(host, 'kata-qemu');
+
+    const refused = await host.json(['configure', '--set', 'dial_timeout_ms=20'], 2);
+    await host.json(['configure', '--handler', 'qemu-runtime-rs', '--set', 'dial_timeout_ms=20']);
+    const one = active(host, 'kata-qemu');
+    await host.json(['configure', '--set', 'default_memory=4096']);
+    const unset = await host.json(['configure', '--unset', 'dial_timeout_ms']);
+    const wrong = await host.json(['configure', '--handler', 'clh', '--set', 'default_memory=1'], 3);
+
+    assert.equal(refused['code'], 'setting-unknown');
+    assert.match(String(refused['found']), /kata-qemu has no key dial_timeout_ms/);
+    assert.match(String(refused['needed']), /agent\.kata\.dial_timeout/);
+    assert.equal(one, before);
+    assert.match(active(host, 'kata-qemu'), /^default_memory = 4096$/m);
+    assert.match(active(host), /^default_memory = 4096$/m);
+    assert.match(active(host), /^dial_timeout_ms = 10$/m);
+    assert.deepEqual([unset['changed'], wrong['code']], [true, 'handler-unknown']);
+    assert.match(String(wrong['needed']), /kata-qemu, kata-qemu-runtime-rs/);
+  });
+
+  it('what is refused leaves everything as it was', async () => {
+    await host.json(['install', first]);
+    await host.json(['configure', '--set', 'default_vcpus=2']);
+    const before = host.fingerprint(story);
+
+    const codes: unknown[] = [];
+    for (const [args, status] of [
+      [['--set', 'defualt_memory=1'], 2],
+      [['--set', 'default_memory=lots'], 2],
+      [['--set', 'kernel=/x'], 2],
+      [['--set', 'kernel_params=a\n[runtime]\nenable_debug = true'], 2],
+      [['--unset', 'default_memory'], 2],
+      [['--profile', 'fast'], 2],
+      [['--profile', 'none', '--profile', 'debug'], 2],
+      [['--set', 'default_vcpus=1', '--unset', 'default_vcpus'], 2],
+      [['--profile', 'guest-selinux'], 3],
+      [['--profile', 'virtiofs-dax'], 3],
+    ] as [string[], number][])
+      codes.push((await host.json(['configure', ...args], status))['code']);
+
+    assert.deepEqual(codes, [
+      'setting-unknown',
+      'setting-type',
+      'setting-refused',
+      'setting-type',
+      'setting-not-set',
+      'profile-unknown',
+      'usage',
+      'usage',
+      'guest-image-selinux',
+      'qemu-dax',
+    ]);
+    assert.deepEqual(differences(before, host.fingerprint(story)), []);
+  });
+
+  it('says what a profile needs and cannot see offline, and takes what the user takes upon himself', async () => {
+    await host.json(['install', first]);
+
+    const huge = await host.json(['configure', '--profile', 'hugepages']);
+    const dax = await host.json(['configure', '--profile', 'virtiofs-dax', '--allow', 'qemu-dax']);
+    const kept = await host.json(['configure', '--profile', 'virtiofs-dax', '--set', 'default_memory=1024']);
+
+    const codes = (answer: Record<string, unknown>) =>
+      (answer['findings'] as { code: string; level: string }[]).map(({ code, level }) => `${level} ${code}`);
+    assert.deepEqual([codes(huge), codes(dax), codes(kept)], [['warning host-hugepages'], ['warning qemu-dax'], []]);
+    assert.match(active(host), /^virtio_fs_cache_size = 1024$/m);
+    assert.match(active(host), /^enable_hugepages = false$/m);
+  });
+
+  it('a secret is refused and stands nowhere afterwards', async () => {
+    await host.json(['install', first]);
+
+    const { status, stdout, stderr } = await host.run(['configure', '--set', 'runtime.jaeger_password=hunter2']);
+
+    assert.equal(status, 2);
+    assert.doesNotMatch(stdout + stderr, /hunter2/);
+    assert.equal(spawnSync('grep', ['-rl', 'hunter2', host.root]).status, 1, 'grep finds it nowhere');
+  });
+
+  it('without an installation there is nothing to configure', async () => {
+    const shown = await host.json(['configure'], 3);
+    const set = await host.json(['configure', '--set', 'default_memory=1'], 3);
+
+    assert.deepEqual([shown['code'], set['code']], ['nothing-installed', 'nothing-installed']);
+    assert.equal(existsSync(host.path('var/lib/kata-sysext')), false);
+  });
+
+  it('does not build on a configuration of the payload that somebody changed', async () => {
+    await host.json(['install', first]);
+    const path = execFileSync('find', [host.root, '-path', `*${configuration}`], { encoding: 'utf8' }).trim();
+    writeFileSync(path, readFileSync(path, 'utf8').replace('default_vcpus = 1', 'default_vcpus = 9'));
+
+    const refused = await host.json(['configure', '--set', 'default_memory=4096'], 3);
+
+    assert.equal(refused['code'], 'payload-damaged');
+    assert.match(String(refused['subject']), /configuration-qemu-runtime-rs\.toml$/);
+  });
+
+  it('leaves the administrator’s fragments alone, beside every generation', async () => {
+    put(host.root, `etc/kata-containers/${handler}.d/50-own.toml`, '[hypervisor.qemu]\nkernel = "/srv/vmlinux"\n');
+    await host.json(['install', first]);
+    const before = host.fingerprint(['etc/kata-sysext', 'var']);
+
+    await host.json(['configure', '--set', 'default_memory=4096']);
+
+    assert.deepEqual(differences(before, host.fingerprint(['etc/kata-sysext', 'var'])), []);
+    const generation = readlinkSync(host.path('etc/kata-sysext/current'));
+    assert.equal(readlinkSync(host.path(`${generation}/config/${handler}/config.d`)), `/etc/kata-containers/${handler}.d`);
+  });
+
+  it('gc keeps the payload that generations share', async () => {
+    await host.json(['install', first]);
+    await host.json(['configure', '--set', 'default_memory=4096']);
+    await host.json(['configure', '--set', 'default_memory=5000']);
+
+    await host.json(['gc', '--keep', '0']);
+
+    assert.deepEqual(readdirSync(host.path('var/lib/kata-sysext/generations')), ['2', '3']);
+    assert.deepEqual((await host.json(['verify']))['drift'], []);
+  });
+
+  it('works with backend sysext: the link stays, only the pointer moves', async () => {
+    put(host.root, 'usr/lib/systemd/system/systemd-sysext.service', '[Service]\nExecStart=systemd-sysext refresh\n');
+    put(host.root, 'usr/lib/systemd/libsystemd-shared-259.so', '');
+    await host.json(['install', first, '--backend', 'sysext']);
+    const link = readlinkSync(host.path('etc/extensions/kata'));
+
+    const done = await host.json(['configure', '--set', 'default_memory=4096']);
+
+    assert.equal(done['to'], 2);
+    assert.equal(readlinkSync(host.path('etc/extensions/kata')), link);
+    assert.match(active(host), /^default_memory = 4096$/m);
+    assert.deepEqual((await host.json(['verify']))['drift'], []);
+  });
+});
