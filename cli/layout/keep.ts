@@ -26,5 +26,5 @@ export function keepFor(handlers: string[] | undefined, arch: Architecture): (pa
 }
 
 function componentsOf(row: HandlerRow, arch: Architecture): string[] {
-  return row.components[arch] ?? [];
+  return [...(row.components[arch] ?? []), ...(row.named?.[arch] ?? [])];
 }

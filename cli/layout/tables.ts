@@ -16,6 +16,8 @@ export interface HandlerRow {
   configuration: string;
   /** Names of overlays/components.json, per architecture. */
   components: Partial<Record<Architecture, string[]>>;
+  /** Further ones whose files its configuration names, though the handler does without them (virtiofsd where nothing is shared). */
+  named?: Partial<Record<Architecture, string[]>>;
 }
 
 export interface ComponentRow {

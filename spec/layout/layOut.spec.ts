@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { KataError } from '../../cli/errors/index.ts';
 import { type Architecture, handlerTable, keepFor, type Layout, layOut, requirements } from '../../cli/layout/index.ts';
-import { bundleOf, completeRelease, type FakeRelease, readerOf } from './release.ts';
+import { bundleOf, completeRelease, type FakeRelease, namedFiles, readerOf } from './release.ts';
 
 const kata = 'share/kata-containers';
 
@@ -14,7 +14,8 @@ function lay(release: FakeRelease, wanted?: string[], compiled: string[] = []): 
 
 describe('laying out a release', () => {
   for (const row of handlerTable.handlers) {
-    for (const arch of row.architectures) {
+    // The manifest has clh-runtime-rs for aarch64, but Kata's Makefile makes no configuration for it there: the bundle lacks it.
+    for (const arch of row.architectures.filter((one) => namedFiles(row, one) !== undefined)) {
       it(`keeps what kata-${row.name} names on ${arch}, and every kept file is needed`, async () => {
         const release = completeRelease(arch);
 

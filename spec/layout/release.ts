@@ -26,14 +26,6 @@ const extensions: Record<string, string> = {
   'rootfs-image-coco-extension': 'kata-containers-coco-extension.img',
   'rootfs-image-nvidia-gpu-extension': 'kata-containers-nvidia-gpu-extension.img',
 };
-const kernels: Record<string, string> = {
-  kernel: 'vmlinux.container',
-  'kernel-nvidia-gpu': 'vmlinux-nvidia-gpu.container',
-  'kernel-dragonball-experimental': 'vmlinux-dragonball-experimental.container',
-  'boot-image-se': 'kata-containers-se.img',
-  'boot-image-se-runtime-rs': 'kata-containers-se-runtime-rs.img',
-};
-const firmware: Record<string, string> = { ovmf: 'ovmf/OVMF.fd', 'ovmf-sev': 'ovmf/AMDSEV.fd', 'ovmf-tdx': 'ovmf/OVMF.inteltdx.fd' };
 const binaries: Record<string, string> = {
   qemu: 'qemu-system-ARCH',
   'qemu-no-shared-fs': 'qemu-system-ARCH-no-shared-fs',
@@ -44,28 +36,34 @@ const binaries: Record<string, string> = {
   openvmm: 'openvmm',
 };
 
-/** A configuration of the shape that Kata's have, for a handler of which there is no copy. */
-function madeConfiguration(row: HandlerRow, arch: Architecture): string {
-  const components = row.components[arch] ?? [];
-  const first = (table: Record<string, string>): string | undefined =>
-    components.map((name) => table[name]).find((value) => value !== undefined);
-  const line = (key: string, folder: string, value: string | undefined): string[] =>
-    value === undefined ? [] : [`${key} = "/opt/kata/${folder}/${value}"`];
-  const boot = components.find((name) => name.startsWith('boot-image'));
+interface Named {
+  handlers: Record<string, Partial<Record<Architecture, Record<string, string | string[]>>>>;
+}
+const named = (JSON.parse(readFileSync(new URL('named.json', import.meta.url), 'utf8')) as Named).handlers;
+
+/** The files of the release that Kata's own configuration of a handler names, by key: paths below opt/kata, or of the host. */
+export function namedFiles(row: HandlerRow, arch: Architecture): Record<string, string | string[]> | undefined {
+  return named[row.name === 'firecracker' ? 'fc' : row.name]?.[arch];
+}
+
+/** A configuration that names the same files in the same keys as Kata's own does; undefined where Kata makes none. */
+function madeConfiguration(row: HandlerRow, arch: Architecture): string | undefined {
+  const files = namedFiles(row, arch);
+  if (files === undefined) return undefined;
+  const full = (path: string) => JSON.stringify(path.startsWith('/') ? path : `/opt/kata/${path}`);
+  const entries = Object.entries(files).flatMap(([key, value]) => [value].flat().map((path): [string, string] => [key, path]));
+  const patterns: Record<string, string> = {
+    path: 'valid_hypervisor_paths',
+    virtio_fs_daemon: 'valid_virtio_fs_daemon_paths',
+    jailer_path: 'valid_jailer_paths',
+  };
   return [
     `[hypervisor.${row.hypervisor}]`,
-    ...line('path', 'bin', first(binaries)?.replace('ARCH', arch)),
-    ...line('kernel', 'share/kata-containers', boot === undefined ? first(kernels) : kernels[boot]),
-    ...(first(images) === undefined
-      ? line('initrd', 'share/kata-containers', first(initrds))
-      : line('image', 'share/kata-containers', first(images))),
-    ...line('firmware', 'share', first(firmware)),
-    ...line('virtio_fs_daemon', 'libexec', components.includes('virtiofsd') ? 'virtiofsd' : undefined),
-    ...components.flatMap((name) =>
-      extensions[name]
-        ? [`[[hypervisor.${row.hypervisor}.guest_extension_images]]`, ...line('path', 'share/kata-containers', extensions[name])]
-        : [],
-    ),
+    ...entries.filter(([key]) => !key.includes('.')).map(([key, path]) => `${key} = ${full(path)}`),
+    ...entries.flatMap(([key, path]) => (patterns[key] === undefined ? [] : [`${patterns[key]} = [${full(path)}]`])),
+    ...entries
+      .filter(([key]) => key.includes('.'))
+      .flatMap(([key, path]) => ['', `[[hypervisor.${row.hypervisor}.${key.split('.')[0]}]]`, `path = ${full(path)}`]),
     '',
   ].join('\n');
 }
@@ -81,7 +79,8 @@ export function completeRelease(arch: Architecture = 'x86_64'): FakeRelease {
   const files: FakeRelease['files'] = new Map();
   const kata = 'share/kata-containers';
   files.set('VERSION', '4.1.0\n').set('versions.yaml', 'x\n');
-  for (const name of Object.values(binaries)) files.set(`bin/${name.replace('ARCH', arch)}`, 1000);
+  const machine = arch === 'ppc64le' ? 'ppc64' : arch;
+  for (const name of Object.values(binaries)) files.set(`bin/${name.replace('ARCH', machine)}`, 1000);
   for (const name of ['bin/jailer', 'bin/containerd-shim-kata-v2', 'bin/kata-runtime', 'runtime-rs/bin/containerd-shim-kata-v2'])
     files.set(name, 1000);
   for (const name of ['libexec/virtiofsd', 'libexec/nydusd', 'lib/kata-qemu/libz.so.1', 'lib/kata-qemu-modules/accel-tcg.so'])
@@ -106,10 +105,12 @@ export function completeRelease(arch: Architecture = 'x86_64'): FakeRelease {
     files.set(`${kata}/${name}`, ['link', `kata-ubuntu-resolute${variant}.initrd`]);
   }
   for (const name of ['kata-containers-se.img', 'kata-containers-se-runtime-rs.img']) files.set(`${kata}/${name}`, 100);
-  for (const name of ['ovmf/OVMF.fd', 'ovmf/AMDSEV.fd', 'ovmf/OVMF.inteltdx.fd', 'aavmf/AAVMF_CODE.fd']) files.set(`share/${name}`, 64);
+  for (const name of ['ovmf/OVMF.fd', 'ovmf/AMDSEV.fd', 'ovmf/OVMF.inteltdx.fd', 'aavmf/AAVMF_CODE.fd', 'aavmf/AAVMF_VARS.fd'])
+    files.set(`share/${name}`, 64);
   for (const row of handlerTable.handlers) {
     const real = arch === 'x86_64' ? realConfiguration(row) : undefined;
-    files.set(row.configuration, real ?? madeConfiguration(row, arch));
+    const text = real ?? madeConfiguration(row, arch);
+    if (text !== undefined) files.set(row.configuration, text);
   }
   files.set('share/defaults/kata-containers/configuration.toml', ['link', 'configuration-qemu.toml']);
   files.set('share/defaults/kata-containers/runtime-rs/configuration.toml', ['link', 'configuration-qemu-runtime-rs.toml']);
