@@ -17,6 +17,7 @@ const unitFolders = [
   'facts',
   'guest',
   'host',
+  'inspect',
   'layout',
   'report',
   'scripts',

@@ -292,6 +292,28 @@ export const verbs: Verb[] = [
     load: () => import('./verbs/explain.ts'),
   },
   {
+    name: 'report',
+    words: '',
+    fewest: 0,
+    most: 0,
+    summary: 'write one file for a bug report, without secrets, names and addresses',
+    changing: false,
+    options: {
+      output: {
+        type: 'string',
+        alias: 'o',
+        describe: 'the file to make; it must not be there yet, - is standard output',
+        placeholder: 'FILE',
+      },
+      verbose: { type: 'boolean', alias: 'v', describe: 'also read every file of the payload, and more lines of the logs' },
+    },
+    examples: [
+      { command: 'kata-sysext report -o report.md', does: 'make the file; then read it, and attach it to the bug report' },
+      { command: 'kata-sysext report -o - | less', does: 'look at what it would hold' },
+    ],
+    load: () => import('./verbs/report.ts'),
+  },
+  {
     name: 'completion',
     words: 'bash|zsh|fish',
     fewest: 1,

@@ -1,2 +1,3 @@
 export { type Baseline, takeBaseline } from './baseline.ts';
+export { harmless } from './evidence.ts';
 export { liveGate, offlineGate } from './gate.ts';

@@ -1,4 +1,4 @@
-export { openEntries, readableEntries, readIntent } from './journal.ts';
+export { entryFolder, openEntries, readableEntries, readIntent } from './journal.ts';
 export { type Recovered, recover } from './recover.ts';
 export { mergedPayload, mountsBelowUsr, othersIn, pendingNames } from './refresh.ts';
 export { type Gate, runTransaction } from './run.ts';

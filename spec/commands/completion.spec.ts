@@ -111,6 +111,7 @@ for (const shell of shells) {
 
       assert.deepEqual(at('kata-sysext install kata-s'), files);
       assert.deepEqual(at('kata-sysext install one.tar kata-s'), files);
+      assert.deepEqual(at('kata-sysext report -o kata-s'), files);
       assert.ok(at('kata-sysext status --root v')?.some((word) => /^var\/?$|^compopt -o dirnames$/.test(word)));
     });
   });
@@ -136,6 +137,7 @@ const fixed = [
   'kata-sysext rollback --root /nowhere --to ',
   'kata-sysext install kata-s',
   'kata-sysext install one.tar kata-s',
+  'kata-sysext report -o kata-s',
   'kata-sysext status --root v',
 ];
 

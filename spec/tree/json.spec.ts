@@ -37,6 +37,7 @@ describe('--json', () => {
       ['recover'],
       ['explain'],
       ['completion', 'fish'],
+      ['report', '-o', '-'],
       ['uninstall', '--dry-run'],
       ['uninstall'],
     ]) {
