@@ -128,14 +128,22 @@ async function kataLog(asked: Asked): Promise<string[]> {
   ];
 }
 
+/** What every start of containerd says, a line for each plugin. */
+const usual = /level=info msg="(?:skip )?loading plugin/;
+
 async function journal({ host, verbose }: Asked, which: string[]): Promise<string[]> {
   if (!(await host.has('journalctl'))) return ['there is no journalctl'];
+  const wanted = verbose ? 1000 : 200;
   const { stdout, stderr } = await host.run(
     'journalctl',
-    [...which, '--boot', '--lines', verbose ? '1000' : '200', '--no-pager', '--quiet', '--no-hostname', '--output', 'short-iso'],
+    // More than is shown: many of them say nothing.
+    [...which, '--boot', '--lines', String(4 * wanted), '--no-pager', '--quiet', '--no-hostname', '--output', 'short-iso'],
     { timeoutMs: 15_000, accept: [0, 1] },
   );
-  const lines = stdout.split('\n').filter((line) => line !== '');
+  const lines = stdout
+    .split('\n')
+    .filter((line) => line !== '' && !usual.test(line))
+    .slice(-wanted);
   const kept = lines.filter(harmless);
   const left = lines.length - kept.length;
   return [

@@ -1,7 +1,7 @@
 /** Ends of names that are files, units or parts of our own words, not domains. */
 const notDomains = new Set(
   (
-    'service socket target mount automount slice scope timer path device swap toml json yaml yml conf config cfg ini md txt log sock so ko pid lock ' +
+    'service socket target mount automount slice scope timer path device swap toml json yaml yml conf config cfg ini md txt log sock ttrpc so ko pid lock ' +
     'raw img iso bin efi elf gz xz zst zstd bz tar zip rpm deb tgz erofs squashfs ext dtb vmlinux vmlinuz vmlinuxz initrd sh py js mjs cjs ts rs go ' +
     'old new bak before after tmp damaged ended wants requires upholds proto sum lst list rules preset sysext confext portable'
   ).split(' '),
@@ -24,7 +24,7 @@ const publicDomains = [
 ];
 
 /** Names of interfaces and plugins, written from the right: no host has them. */
-const reversed = /^(?:io\.(?:containerd|cri-containerd|katacontainers|kubernetes)|org\.(?:freedesktop|opencontainers))\./i;
+const reversed = /^(?:io\.(?:containerd|cri-containerd|katacontainers|kubernetes)|org\.(?:freedesktop|opencontainers))(?:\.|$)/i;
 
 /** A dotted word; what it is, `isHostName` says. */
 export const dotted = /(?<![\p{L}\p{N}])[\p{L}\p{N}](?:[\p{L}\p{N}_-]*[\p{L}\p{N}])?(?:\.[\p{L}\p{N}](?:[\p{L}\p{N}_-]*[\p{L}\p{N}])?)+/gu;
