@@ -16,7 +16,7 @@ import { sameChoices } from './choices.ts';
 import { findEngine, refuse } from './engine.ts';
 import { etcFindings } from './refusals.ts';
 import { underLock } from './session.ts';
-import { type Configurable, profileFindings, withWishes } from './settings.ts';
+import { type Configurable, choiceFindings, withWishes } from './settings.ts';
 import type { Answer, ChangeOptions, Context, Wishes } from './types.ts';
 
 export interface ConfigureRequest extends ChangeOptions {
@@ -38,7 +38,7 @@ async function configureLocked(context: Context, request: ConfigureRequest): Pro
   const origin = from.manifest;
   const wished = { handlers: handlersOf(origin, request.handlers), wishes: request.wishes, readText: await payloadReader(host, from) };
   const choices = await withWishes(origin.choices, wished);
-  const findings = await profileFindings(host, origin.choices, wished);
+  const findings = await choiceFindings(host, origin.choices, choices, wished);
   const { backend } = origin;
   const becoming = {
     origin,

@@ -12,7 +12,7 @@ import { findEngine, refuse } from './engine.ts';
 import { nothingAfterwards } from './records.ts';
 import { hostFindings } from './refusals.ts';
 import { underLock } from './session.ts';
-import { noWishes, profileFindings, withWishes } from './settings.ts';
+import { choiceFindings, noWishes, withWishes } from './settings.ts';
 import { planSwitch } from './switch.ts';
 import type { Answer, Context, InstallRequest } from './types.ts';
 import { unpack } from './unpack.ts';
@@ -60,10 +60,11 @@ async function installLocked(context: Context, request: InstallRequest): Promise
     const readText = async (path: string) => (await host.readFile(`${staged.tree}/${path}`)).toString();
     const wished = { handlers: payload.handlers, wishes, readText };
     const kept = chosen(context, request, from, namesIn(payload));
+    const choices = await withWishes(kept, wished);
     return await become(change, {
       origin: originOf(payload),
-      choices: await withWishes(kept, wished),
-      findings: await profileFindings(host, kept, wished),
+      choices,
+      findings: await choiceFindings(host, kept, choices, wished),
       backend: backend.name,
       home: backend.home(payload.folder),
       bytesWritten: staged.known ? 0 : payload.sizeBytes,

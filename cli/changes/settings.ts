@@ -2,6 +2,7 @@ import { type Finding, KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 import { findSetting, type Profile, profileNamed, requireFit, resolveSettings, rowsFor } from '../layout/settings/index.ts';
 import type { Choices, GenerationHandler, Setting } from '../store/index.ts';
+import { fragmentFindings } from './fragments.ts';
 import { needFindings } from './needs.ts';
 import type { Wishes } from './types.ts';
 
@@ -43,18 +44,20 @@ export async function withWishes(earlier: Choices, { handlers, wishes, readText 
   return { ...earlier, settings: withoutEmpty(settings), profiles: withoutEmpty(profiles) };
 }
 
-/** What newly chosen profiles need of this host, as findings. Those that were there before have been looked at then. */
-export async function profileFindings(host: HostView, earlier: Choices | undefined, { handlers, wishes }: Wished): Promise<Finding[]> {
+/**
+ * What speaks against the choices on this host: needs of newly chosen profiles (those that were there before have been looked at then),
+ * and the administrator's fragments that win over what was wished for.
+ */
+export async function choiceFindings(host: HostView, earlier: Choices, now: Choices, { handlers, wishes }: Wished): Promise<Finding[]> {
+  if (!hasWishes(wishes)) return [];
   const needs = new Map<string, string>();
-  for (const profile of wishes.profiles?.map(profileNamed) ?? []) {
-    for (const handler of handlers) {
-      if (earlier?.profiles[handler.name]?.includes(profile.name)) continue;
-      for (const need of needsOf(profile, handler)) needs.set(need, profile.name);
-    }
+  for (const handler of handlers) {
+    const fresh = (now.profiles[handler.name] ?? []).filter((name) => !earlier.profiles[handler.name]?.includes(name));
+    for (const name of fresh) for (const need of needsOf(profileNamed(name), handler)) needs.set(need, name);
   }
   const found: Finding[] = [];
   for (const [need, profile] of needs) found.push(...(await needFindings(host, need, profile)));
-  return found;
+  return [...found, ...(await fragmentFindings(host, now, handlers))];
 }
 
 function needsOf(profile: Profile, handler: Configurable): string[] {

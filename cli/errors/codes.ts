@@ -22,6 +22,10 @@ export const codes: Record<string, CodeRow> = {
     'The key decides which files of the release a handler runs, or holds a secret. Fragments of your own can have it: see docs/configure.md.',
   ),
   'setting-not-set': row(2, 'Only what was set with --set can be unset.'),
+  'setting-overridden': row(
+    3,
+    'A fragment of the administrator has the same key, and Kata lets fragments win. A warning: the setting does not count.',
+  ),
   'profile-unknown': row(2, 'There is no profile of this name.'),
   'profile-unfit': row(2, 'The profile is not made for this handler, or its configuration lacks a key that the profile sets.'),
   // the bundle

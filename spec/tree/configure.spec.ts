@@ -373,6 +373,25 @@ describe('configure', () => {
     assert.equal(readlinkSync(host.path(`${generation}/config/${handler}/config.d`)), `/etc/kata-containers/${handler}.d`);
   });
 
+  it('says which fragment of the administrator wins over a setting, without its value', async () => {
+    put(host.root, `etc/kata-containers/${handler}.d/50-own.toml`, '[hypervisor.qemu]\ndefault_memory = 77\nkernel = "hunter2"\n');
+    put(host.root, `etc/kata-containers/${handler}.d/60-broken.toml`, '[hypervisor.qemu\n');
+    await host.json(['install', first]);
+
+    const other = await host.json(['configure', '--set', 'default_vcpus=2']);
+    const same = await host.json(['configure', '--set', 'default_memory=4096']);
+
+    assert.deepEqual(other['findings'], []);
+    const [finding, ...more] = same['findings'] as { code: string; level: string; subject: string; found: string }[];
+    assert.deepEqual(
+      [finding?.code, finding?.level, finding?.subject],
+      ['setting-overridden', 'warning', `/etc/kata-containers/${handler}.d/50-own.toml`],
+    );
+    assert.match(finding!.found, /hypervisor\.qemu\.default_memory/);
+    assert.doesNotMatch(JSON.stringify(same), /hunter2|77/);
+    assert.deepEqual(more, []);
+  });
+
   it('gc keeps the payload that generations share', async () => {
     await host.json(['install', first]);
     await host.json(['configure', '--set', 'default_memory=4096']);

@@ -15,14 +15,18 @@ export interface Chosen {
  * take and the command that gives it up; `profile-unknown`; `bundle-configuration`.
  */
 export function configured(text: string, owner: ProfileOwner, { profiles, settings }: Chosen): string {
-  const wanted = new Map<string, Setting>();
-  for (const name of profiles) for (const [path, value] of profileSettings(profileNamed(name), owner)) wanted.set(path, value);
-  for (const [path, value] of Object.entries(settings)) wanted.set(path, value);
+  const wanted = wantedSettings(owner, { profiles, settings });
   if (wanted.size === 0) return text;
   const name = `the configuration of ${owner.name}`;
   const wrong = misfits(text, wanted, name);
   if (wrong.length > 0) throw lacks(wrong, owner, { profiles, settings });
   return applySettings(text, wanted, name);
+}
+
+/** What profiles and settings come to: path → value. Throws `profile-unknown`. */
+export function wantedSettings(owner: ProfileOwner, { profiles, settings }: Chosen): Map<string, Setting> {
+  const ofProfiles = profiles.flatMap((name) => [...profileSettings(profileNamed(name), owner)]);
+  return new Map([...ofProfiles, ...Object.entries(settings)]);
 }
 
 function lacks(wrong: { path: string; found: string }[], owner: ProfileOwner, { profiles, settings }: Chosen): KataError {

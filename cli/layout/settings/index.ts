@@ -1,5 +1,5 @@
 export { applySettings, misfits } from './apply.ts';
-export { type Chosen, configured } from './configured.ts';
+export { type Chosen, configured, wantedSettings } from './configured.ts';
 export {
   type Profile,
   type ProfileOwner,
