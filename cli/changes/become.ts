@@ -4,6 +4,7 @@ import { carryOut, receipt, rehearse } from './carryOut.ts';
 import { command } from './command.ts';
 import { configurationDiffs } from './configurations.ts';
 import { type Found, refuse } from './engine.ts';
+import { needFindings } from './needs.ts';
 import { nothingAfterwards, switchRecords } from './records.ts';
 import { stage } from './stage.ts';
 import { planSwitch } from './switch.ts';
@@ -55,6 +56,10 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
   planned.plan.findings.unshift(...noted);
   const configurations = await configurationDiffs(host, from, drawn);
   if (configurations.length > 0) planned.plan.configurations = configurations;
+  // Only of those that come: what the host lacks for the others was told when they came.
+  const known = new Set(from?.manifest.handlers.map((handler) => handler.name));
+  const coming = to.handlers.filter((handler) => !known.has(handler.name)).map((handler) => handler.release);
+  planned.plan.findings.push(...(await needFindings(host, coming)));
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
   await rehearse(context, found, planned);
   await wish.seal?.();

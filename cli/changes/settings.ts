@@ -3,7 +3,7 @@ import type { HostView } from '../host/index.ts';
 import { findSetting, type Profile, profileNamed, requireFit, resolveSettings, rowsFor } from '../layout/settings/index.ts';
 import type { Choices, GenerationHandler, Setting } from '../store/index.ts';
 import { fragmentFindings } from './fragments.ts';
-import { needFindings } from './needs.ts';
+import { profileNeed } from './profileNeeds.ts';
 import type { Wishes } from './types.ts';
 
 /** A handler that wishes may be about. */
@@ -56,7 +56,7 @@ export async function choiceFindings(host: HostView, earlier: Choices, now: Choi
     for (const name of fresh) for (const need of needsOf(profileNamed(name), handler)) needs.set(need, name);
   }
   const found: Finding[] = [];
-  for (const [need, profile] of needs) found.push(...(await needFindings(host, need, profile)));
+  for (const [need, profile] of needs) found.push(...(await profileNeed(host, need, profile)));
   return [...found, ...(await fragmentFindings(host, now, handlers))];
 }
 

@@ -42,13 +42,28 @@ const profile: OptionRow = {
 export const verbs: Verb[] = [
   {
     name: 'check',
-    words: '',
+    words: '[BUNDLE...]',
     fewest: 0,
-    most: 0,
-    summary: 'say whether this host can take Kata now, blockers first',
+    most: 16,
+    summary: 'say whether this host can take Kata now, blockers first; with a bundle, which of its handlers fit here',
     changing: false,
-    options: { backend, engine: changeOptions['engine']! },
-    examples: [{ command: 'kata-sysext check', does: 'list what stands in the way, with the command that helps' }],
+    options: {
+      handler: {
+        type: 'list',
+        describe: 'look at what this handler needs (default: the installed ones, or the usual one)',
+        placeholder: 'N',
+      },
+      backend,
+      engine: changeOptions['engine']!,
+    },
+    examples: [
+      { command: 'kata-sysext check', does: 'list what stands in the way, with the command that helps' },
+      { command: 'kata-sysext check --handler qemu-snp', does: 'whether this host has what confidential guests with SEV-SNP need' },
+      {
+        command: 'kata-sysext check kata-static-4.1.0-amd64.tar.zst kata-go-static-4.1.0-amd64.tar.zst',
+        does: 'which handlers the archives carry, and what this host lacks for each',
+      },
+    ],
     load: () => import('./verbs/check.ts'),
   },
   {

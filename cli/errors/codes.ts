@@ -161,6 +161,26 @@ export const codes: Record<string, CodeRow> = {
   ),
   'handler-unknown': row(3, 'No handler of this name is known.'),
   'handler-in-use': row(3, 'Sandboxes of the handler are running. Stop the pods first.'),
+  'handler-needs-vsock': row(3, 'There is no /dev/vhost-vsock: guests of QEMU could not talk to their shim. A warning.'),
+  'handler-needs-snp': row(
+    3,
+    'The handler makes confidential guests with AMD SEV-SNP, which this host does not have switched on. A warning.',
+  ),
+  'handler-needs-tdx': row(
+    3,
+    'The handler makes confidential guests with Intel TDX, which this host does not have switched on. A warning.',
+  ),
+  'handler-needs-se': row(3, 'The handler makes guests with IBM Secure Execution, which this host does not have switched on. A warning.'),
+  'handler-needs-iommu': row(3, 'The handler hands GPUs to its guests by VFIO, and this host has no IOMMU groups. A warning.'),
+  'handler-needs-peer': row(3, 'The handler starts its guests through a cloud-api-adaptor, whose socket is not there. A warning.'),
+  'handler-needs-block-devices': row(
+    3,
+    'The handler needs a snapshotter that gives block devices, such as devmapper, which is for the engine’s administrator to set up. A warning.',
+  ),
+  'handler-needs-host-kernel': row(
+    3,
+    'The handler’s configuration names a guest kernel on the host itself, which is not there. A warning.',
+  ),
   'handler-not-installed': row(3, 'The handler or alias that the command names is not installed here.'),
   'handler-family': row(
     3,

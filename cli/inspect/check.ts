@@ -1,35 +1,55 @@
 import { type Backend, chooseBackend } from '../backends/index.ts';
 import { findEngine, restartFindings } from '../changes/engine.ts';
+import { needFindings } from '../changes/needs.ts';
 import { hostFindings } from '../changes/refusals.ts';
 import { shimFindings } from '../changes/shimFindings.ts';
+import type { WantedHandler } from '../engines/types.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type HostFacts, readFacts } from '../facts/index.ts';
 import { type HostView, isLocked } from '../host/index.ts';
+import { handlerRow, handlerTable, installedName } from '../layout/index.ts';
 import { activeGeneration, type Generation, lockFile, offered, offeredBy } from '../store/index.ts';
 import { readableEntries } from '../transaction/index.ts';
+import { type Offers, type OffersRequest, offersOf } from './offers.ts';
 
 export interface Check {
   ready: boolean;
   host: { os: string; kind: string; architecture: string; ostree: boolean; selinux: string; kvm: boolean | undefined };
   engine?: { name: string; version: string | undefined; configPath: string; unit: string | undefined; handlers: string[] };
   backend: string;
+  /** Of the bundle that was named. */
+  bundle?: Offers;
   /** Blockers first. */
   findings: Finding[];
 }
 
 /** What `install` takes where nothing is installed and nobody names a handler (facts/kata.md §2). */
-const usual = { name: 'kata-qemu-runtime-rs', shim: 'runtime-rs/bin/containerd-shim-kata-v2' };
+const usual = { name: 'kata-qemu-runtime-rs', release: 'qemu-runtime-rs', shim: 'runtime-rs/bin/containerd-shim-kata-v2' };
 
 const order = { blocker: 0, warning: 1, info: 2 };
 
-/** Whether this host can take an installation now, blockers first. Reads only. */
-export async function check(host: HostView, wish: { backend?: string; engine?: string }): Promise<Check> {
+export interface CheckRequest {
+  backend?: string;
+  engine?: string;
+  /** What is asked about, by either name; default: the installed ones, or the usual one. */
+  handlers: string[];
+  bundle?: OffersRequest;
+}
+
+/** Whether this host can take an installation now, blockers first. Reads only. Throws `handler-unknown` and the codes of the bundle. */
+export async function check(host: HostView, wish: CheckRequest): Promise<Check> {
   const facts = await readFacts(host);
   const active = await activeGeneration(host);
   const backend = await chooseBackend(host, facts, wish.backend, active?.manifest.backend);
   const findings = await hostFindings(host, facts, backend);
   findings.push(...(await changeFindings(host)));
-  const engine = await engineOf(host, backend, active, wish.engine, findings);
+  const rows = wish.handlers.map(handlerRow);
+  const asked = rows.map((row) => ({ name: installedName(row.name), shim: row.shim }));
+  const engine = await engineOf(host, backend, active, asked, wish.engine, findings);
+  const bundle =
+    wish.bundle !== undefined && facts.architecture.known ? await offersOf(host, wish.bundle, facts.architecture.value, active) : undefined;
+  for (const name of bundle?.lacks ?? []) findings.push(lacking(name, bundle!));
+  findings.push(...(await needFindings(host, rows.length > 0 ? rows.map((row) => row.name) : releasesOf(active))));
   const sorted = findings.sort((a, b) => order[a.level] - order[b.level]);
   return {
     ready: !sorted.some((finding) => finding.level === 'blocker'),
@@ -37,6 +57,23 @@ export async function check(host: HostView, wish: { backend?: string; engine?: s
     backend: backend.name,
     findings: sorted,
     ...(engine === undefined ? {} : { engine }),
+    ...(bundle === undefined ? {} : { bundle }),
+  };
+}
+
+function releasesOf(active: Generation | undefined): string[] {
+  return active?.manifest.handlers.map((handler) => handler.release) ?? [usual.release];
+}
+
+function lacking(name: string, { sources }: Offers): Finding {
+  const archive = handlerTable.archives[handlerRow(name).family];
+  return {
+    code: 'bundle-lacks-handler',
+    level: 'blocker',
+    subject: name,
+    found: `${name} is installed, but ${sources.join(', ')} does not carry it`,
+    needed: `the configuration and the shim of ${name}, which ${archive} carries`,
+    next: `name ${archive} of the same release as well, or install with --remove-handler ${name}`,
   };
 }
 
@@ -44,6 +81,7 @@ async function engineOf(
   host: HostView,
   backend: Backend,
   active: Generation | undefined,
+  asked: { name: string; shim: string }[],
   wish: string | undefined,
   findings: Finding[],
 ): Promise<Check['engine']> {
@@ -52,7 +90,8 @@ async function engineOf(
     const { engine, instance } = found;
     findings.push(...(await restartFindings(host, found)));
     // Planned as a change would be, so that what an install refuses is said here.
-    const wanted = active === undefined ? [offered(usual.name, usual, backend.base())] : offeredBy(active.manifest, backend.base());
+    const fresh = (asked.length > 0 ? asked : [usual]).map((each) => offered(each.name, each, backend.base()));
+    const wanted = active === undefined ? fresh : withNew(offeredBy(active.manifest, backend.base()), asked.length > 0 ? fresh : []);
     findings.push(...(await engine.plan(host, instance, wanted, active?.record.wiring)).findings);
     // The engine may have changed since the shims came.
     findings.push(...(await shimFindings(host, { found, from: active?.manifest, to: active?.manifest, sandboxes: [], restarts: false })));
@@ -70,6 +109,10 @@ async function engineOf(
     findings.push(error.finding());
     return undefined;
   }
+}
+
+function withNew(installed: WantedHandler[], more: WantedHandler[]): WantedHandler[] {
+  return [...installed, ...more.filter(({ name }) => !installed.some((each) => each.name === name))];
 }
 
 /** Changes that run now or were interrupted: the next one would wait, or settle them first. */

@@ -48,8 +48,8 @@ export async function layOut(input: LayOutInput): Promise<Layout> {
   };
 }
 
-/** The release's default handler: where its own link points, else the first candidate whose configuration is there. */
-function defaultRow(bundle: Bundle, arch: Architecture): HandlerRow {
+/** The release's default handler: where its own link points, else the first candidate whose configuration is there. Throws `bundle-layout`. */
+export function defaultRow(bundle: Bundle, arch: Architecture): HandlerRow {
   const { links, candidates } = handlerTable.defaults;
   const fitting = candidates.map(handlerRow).filter((row) => row.architectures.includes(arch) && has(bundle, row.configuration));
   for (const link of links) {

@@ -1,11 +1,19 @@
+import { resolve } from 'node:path';
 import { check } from '../../inspect/check.ts';
+import type { Offers } from '../../inspect/offers.ts';
 import { findingLines } from '../../report/index.ts';
-import { text } from '../options.ts';
+import { list, text } from '../options.ts';
 import type { Call, Reply } from '../types.ts';
 
-export async function run({ context, options }: Call): Promise<Reply> {
+export async function run({ context, options, words, io }: Call): Promise<Reply> {
   const [backend, engine] = [text(options['backend']), text(options['engine'])];
-  const seen = await check(context.host, { ...(backend === undefined ? {} : { backend }), ...(engine === undefined ? {} : { engine }) });
+  const sources = words.map((word) => resolve(io.cwd, word));
+  const seen = await check(context.host, {
+    handlers: list(options['handler']),
+    ...(backend === undefined ? {} : { backend }),
+    ...(engine === undefined ? {} : { engine }),
+    ...(sources.length === 0 ? {} : { bundle: { sources, emit: context.emit, signal: context.signal } }),
+  });
   const { host } = seen;
   const lines = [
     ...findingLines(seen.findings),
@@ -14,7 +22,21 @@ export async function run({ context, options }: Call): Promise<Reply> {
       ? 'engine:  none'
       : `engine:  ${seen.engine.name} ${seen.engine.version ?? 'of unknown version'}, ${seen.engine.configPath}`,
     `backend: ${seen.backend}`,
-    seen.ready ? '✓ ready. Next: kata-sysext install BUNDLE' : '✗ not ready: see above',
+    ...(seen.bundle === undefined ? [] : bundleLines(seen.bundle)),
+    seen.ready ? `✓ ready. Next: kata-sysext install ${words.length === 0 ? 'BUNDLE' : words.join(' ')}` : '✗ not ready: see above',
   ];
   return { kind: 'Check', body: seen, text: lines, exitCode: seen.ready ? 0 : 3 };
+}
+
+function bundleLines({ release, sources, handlers }: Offers): string[] {
+  const rows = handlers.map(({ name, family, hypervisor, byDefault, installed, findings }) => {
+    const notes = [
+      byDefault ? ['the default'] : [],
+      installed ? ['installed'] : [],
+      ...findings.map(({ needed }) => [`needs ${needed}`]),
+    ].flat();
+    const shim = family === 'go' ? 'Go' : 'Rust';
+    return `  ${findings.length === 0 ? '✓' : '!'} ${name}  (${hypervisor}, ${shim}${notes.length === 0 ? '' : `; ${notes.join('; ')}`})`;
+  });
+  return [`bundle:  Kata ${release} (${sources.join(', ')})`, ...rows];
 }

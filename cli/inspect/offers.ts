@@ -1,0 +1,69 @@
+import type { Finding } from '../errors/index.ts';
+import type { HostView } from '../host/index.ts';
+import type { Architecture } from '../layout/index.ts';
+import type { Emit } from '../report/events.ts';
+import type { Generation } from '../store/index.ts';
+
+/** A handler that a bundle carries. */
+export interface Offer {
+  name: string;
+  family: 'go' | 'rust';
+  hypervisor: string;
+  /** What an install without --handler takes on a bare host. */
+  byDefault: boolean;
+  installed: boolean;
+  /** What this host lacks for it; nothing: it fits here. */
+  findings: Finding[];
+}
+
+export interface Offers {
+  release: string;
+  sources: string[];
+  handlers: Offer[];
+  /** Installed handlers that the bundle does not carry. */
+  lacks: string[];
+}
+
+export interface OffersRequest {
+  /** Real paths on this machine. */
+  sources: string[];
+  emit: Emit;
+  signal: AbortSignal;
+}
+
+/**
+ * Which handlers a bundle carries for this architecture and what this host lacks for each. Every member is checked as at an install, none is
+ * written: that a configuration's own files are all there is seen only when it is installed. Throws the codes of the bundle.
+ */
+export async function offersOf(
+  host: HostView,
+  { sources, emit, signal }: OffersRequest,
+  architecture: Architecture,
+  active: Generation | undefined,
+): Promise<Offers> {
+  const { readBundles } = await import('../bundle/index.ts');
+  const { defaultRow, has, handlerTable, installedName } = await import('../layout/index.ts');
+  const { needFindings } = await import('../changes/needs.ts');
+  const bundle = await readBundles({ sources, into: '/nonexistent', keep: () => false, emit, signal });
+  const usual = defaultRow(bundle, architecture);
+  const installed = active?.manifest.handlers.map((handler) => handler.name) ?? [];
+  const handlers: Offer[] = [];
+  for (const row of handlerTable.handlers) {
+    if (!row.architectures.includes(architecture) || !has(bundle, row.shim) || !has(bundle, row.configuration)) continue;
+    const name = installedName(row.name);
+    handlers.push({
+      name,
+      family: row.family,
+      hypervisor: row.hypervisor,
+      byDefault: row === usual,
+      installed: installed.includes(name),
+      findings: await needFindings(host, [row.name]),
+    });
+  }
+  return {
+    release: bundle.version ?? 'unknown',
+    sources: bundle.sources.map((source) => source.name),
+    handlers,
+    lacks: installed.filter((name) => !handlers.some((offer) => offer.name === name)),
+  };
+}
