@@ -4,6 +4,7 @@ import { carryOut, receipt, rehearse } from './carryOut.ts';
 import { command } from './command.ts';
 import { configurationDiffs } from './configurations.ts';
 import { type Found, refuse } from './engine.ts';
+import { keepRunning } from './keepRunning.ts';
 import { needFindings } from './needs.ts';
 import { nothingAfterwards, switchRecords } from './records.ts';
 import { stage } from './stage.ts';
@@ -62,6 +63,7 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
   planned.plan.findings.push(...(await needFindings(host, coming)));
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
   await rehearse(context, found, planned);
+  await keepRunning(context, to.backend);
   await wish.seal?.();
   await makeGeneration(host, to, drawn.configurations);
   const fromNumber = from?.manifest.number;

@@ -9,6 +9,7 @@ import { carryOut, receipt, rehearse } from './carryOut.ts';
 import { keptChoices, sameChoices } from './choices.ts';
 import { withWaysOut } from './dropped.ts';
 import { findEngine, refuse } from './engine.ts';
+import { keepRunning } from './keepRunning.ts';
 import { nothingAfterwards } from './records.ts';
 import { hostFindings } from './refusals.ts';
 import { underLock } from './session.ts';
@@ -98,7 +99,9 @@ async function repeat({ context, options, found, id, started }: Change, from: Ge
   const planned = await planSwitch(context.host, { verb: 'install', id, found, from, to, bytesWritten: 0, options });
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
   const carry = { id, verb: 'install', found, planned, from: to.number, to, made: false, started, afterwards: nothingAfterwards };
-  if (planned.steps.length === 0) return { kind: 'Change', change: receipt(context, carry, undefined) };
+  // A copy that somebody damaged or removed comes back; one of another version than the generation's would only be tidied away.
+  const kept = to.program === context.program && (await keepRunning(context, to.backend));
+  if (planned.steps.length === 0) return { kind: 'Change', change: { ...receipt(context, carry, undefined), changed: kept } };
   await rehearse(context, found, planned);
   const records = [
     {

@@ -4,6 +4,7 @@ import type { Becoming, Change } from './become.ts';
 import { carryOut, receipt } from './carryOut.ts';
 import { sameChoices } from './choices.ts';
 import { command } from './command.ts';
+import { keepRunning } from './keepRunning.ts';
 import { nothingAfterwards } from './records.ts';
 import type { Answer } from './types.ts';
 
@@ -32,6 +33,7 @@ export async function stage(
     const change = receipt(context, carry, undefined);
     return { kind: 'Change', change: { ...change, findings, nextCommand } };
   }
+  await keepRunning(context, to.backend);
   await wish.seal?.();
   await makeGeneration(host, to, configurations);
   const records = [{ number: to.number, state: 'staged' as const }];

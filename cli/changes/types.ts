@@ -11,6 +11,8 @@ export interface Context {
   host: Host;
   /** Version of this program. */
   program: string;
+  /** Real path of the program where it is one file that needs nothing else: then a copy of it is kept on the host. */
+  programFile?: string;
   emit: Emit;
   signal: AbortSignal;
 }

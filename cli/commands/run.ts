@@ -1,3 +1,4 @@
+import { isSea } from 'node:sea';
 import { errnoOf, KataError } from '../errors/index.ts';
 import { type HostView, openHost } from '../host/index.ts';
 import { errorText, reporter } from '../report/index.ts';
@@ -45,7 +46,8 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
   });
   try {
     const { run } = await verb.load();
-    const reply = await run({ words, options, io, context: { host, program: version, emit: progress.emit, signal: stop.signal } });
+    const context = { host, program: version, ...programFile(), emit: progress.emit, signal: stop.signal };
+    const reply = await run({ words, options, io, context });
     progress.close();
     print(reply, options['json'] === true, io);
     return faults > 0 ? 1 : (reply.exitCode ?? 0);
@@ -57,6 +59,11 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
     unfault();
     await host.close();
   }
+}
+
+/** The very bytes that run, also where their file was moved or replaced meanwhile. */
+function programFile(): { programFile?: string } {
+  return isSea() ? { programFile: '/proc/self/exe' } : {};
 }
 
 async function needFolder(root: string): Promise<void> {

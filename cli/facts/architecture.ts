@@ -7,10 +7,15 @@ const machines: Record<number, Architecture> = { 62: 'x86_64', 183: 'aarch64', 2
 const nodeNames: Record<string, Architecture> = { x64: 'x86_64', arm64: 'aarch64', ppc64: 'ppc64le', s390x: 's390x' };
 const probes = ['/usr/lib/systemd/systemd', '/usr/bin/containerd', '/usr/bin/sh', '/bin/sh'];
 
+/** Of this process, by the name Kata uses; undefined where Kata has no release for it. */
+export function ownArchitecture(): Architecture | undefined {
+  return nodeNames[process.arch];
+}
+
 /** Live: of this process. Offline: of the first program of the tree that can be read. */
 export async function architectureOf(host: HostView): Promise<Fact<Architecture>> {
   if (host.live) {
-    const name = nodeNames[process.arch];
+    const name = ownArchitecture();
     return name === undefined
       ? unknown(`this machine is ${process.arch}, which Kata has no release for`)
       : known(name, 'the running program');

@@ -6,7 +6,7 @@ import { operatingSystem } from './os.ts';
 import { selinuxState } from './selinux.ts';
 import type { HostFacts } from './types.ts';
 
-export { architectureOf, kvmState } from './architecture.ts';
+export { architectureOf, kvmState, ownArchitecture } from './architecture.ts';
 export { bootOf } from './boot.ts';
 export { type Extension, findExtensions, isImage, type Merged, mergedExtensions, parseStatus } from './extensions.ts';
 export { reservedHugepages } from './hugepages.ts';

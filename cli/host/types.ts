@@ -107,6 +107,8 @@ export interface Host extends HostView {
   writeFile(path: HostPath, bytes: Buffer | string, meta: FileMeta, via?: HostPath): Promise<void>;
   /** The same, but owner, mode, times and every xattr come from the file `like` (default: the file that is replaced). */
   replaceFile(path: HostPath, bytes: Buffer | string, via: HostPath, like?: HostPath): Promise<void>;
+  /** Copies a file of this machine (a real path), whatever is at `path`; only its bytes. Not atomic: the caller renames it into place. */
+  copyIn(file: string, path: HostPath, mode: number): Promise<void>;
   /** Makes or atomically replaces a symlink. */
   symlink(path: HostPath, target: string): Promise<void>;
   rename(from: HostPath, to: HostPath): Promise<void>;

@@ -1,5 +1,7 @@
+import { createReadStream, createWriteStream } from 'node:fs';
 import { chmod, lstat, mkdir, open, readdir, rename, rmdir, symlink, unlink, utimes } from 'node:fs/promises';
 import { posix } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { errnoOf } from '../errors/index.ts';
 import { failpoints } from './failpoints.ts';
 import { runProgram } from './programs.ts';
@@ -39,6 +41,15 @@ export function openHost(root: string, env: Readonly<Record<string, string | und
       await runProgram('cp', ['--attributes-only', '--preserve=mode,ownership,xattr', '--no-target-directory', await at(like), temporary]);
       await syncFile(temporary);
       await putInPlace(temporary, real);
+    },
+    copyIn: async (file, path, mode) => {
+      const real = await at(path);
+      await unlink(real).catch(ignoreAbsent);
+      // Streamed: the program has a hundred megabytes.
+      await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), createWriteStream(real, { flags: 'wx', mode: 0o600 }));
+      await chmod(real, mode);
+      await syncFile(real);
+      await syncFolder(posix.dirname(real));
     },
     symlink: async (path, target) => {
       const real = await at(path);

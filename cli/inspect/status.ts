@@ -1,6 +1,6 @@
 import { runningPayloads } from '../changes/running.ts';
 import type { HostView } from '../host/index.ts';
-import { activeNumber, aliasesOf, type Generation, readGenerations } from '../store/index.ts';
+import { activeNumber, aliasesOf, type Generation, programPath, readGenerations, readPrograms } from '../store/index.ts';
 import { readableEntries } from '../transaction/index.ts';
 import { type Chosen, chosenFor } from './chosen.ts';
 
@@ -32,17 +32,20 @@ export interface Status {
   previous?: number;
   engine?: { name: string; configPath: string; method: string };
   generations: GenerationLine[];
+  /** Copies of this program that are kept on the host, by version. */
+  programs: { version: string; path: string }[];
   /** Changes that were interrupted: run recover. */
   openChanges: number[];
 }
 
 /** What is installed, from our own files and /proc only: no bus, no engine. */
 export async function status(host: HostView): Promise<Status> {
-  const [all, active, running, openChanges] = await Promise.all([
+  const [all, active, running, openChanges, programs] = await Promise.all([
     readGenerations(host),
     activeNumber(host),
     runningPayloads(host),
     readableEntries(host),
+    readPrograms(host),
   ]);
   const now = all.find(({ manifest }) => manifest.number === active);
   const previous = now?.record.previous;
@@ -66,6 +69,7 @@ export async function status(host: HostView): Promise<Status> {
       pinned: record.pinned === true,
       processes: running.get(manifest.payloadFolder) ?? 0,
     })),
+    programs: programs.map(({ root, version }) => ({ version, path: programPath(root, version) })),
     openChanges,
   };
 }

@@ -4,7 +4,18 @@ import { type Finding, KataError } from '../errors/index.ts';
 import { bootGuests, type GuestBoot, type GuestRequest, needLive } from '../guest/index.ts';
 import { digestOf, type HostView } from '../host/index.ts';
 import type { Emit } from '../report/index.ts';
-import { activeGeneration, entryDrift, type Generation, generationFolder, linksOf, readPayload, wholePayload } from '../store/index.ts';
+import {
+  activeGeneration,
+  entryDrift,
+  type Generation,
+  generationFolder,
+  linksOf,
+  programDrift,
+  programPath,
+  readPayload,
+  readPrograms,
+  wholePayload,
+} from '../store/index.ts';
 
 export interface Verification {
   generation: number;
@@ -48,7 +59,7 @@ export async function verify(host: HostView, guests?: GuestWish): Promise<Verifi
   }
   drift.push(...(await unexpected(host, whole.folder, whole.entries)), ...(await configurationDrift(host, active)));
   const changed = drift.length > 0;
-  drift.push(...(await wiringDrift(host, active)));
+  drift.push(...(await wiringDrift(host, active)), ...(await copyDrift(host, active)));
   for (const problem of (await backendOf(manifest.backend).observe(host)).problems) drift.push(gone(manifest.backend, problem));
   const booted = guests === undefined ? {} : { guests: await bootGuests(host, active, guests.request, { ...guests, changed }) };
   return {
@@ -94,6 +105,16 @@ async function wiringDrift(host: HostView, { record }: Generation): Promise<Find
     const text = await host.readText(mark.path);
     const whole = mark.kind === 'file' ? text === mark.text : text?.includes(mark.text);
     if (whole !== true) found.push(gone(mark.path, 'our wiring in it is gone or was changed'));
+  }
+  return found;
+}
+
+/** The copy of the program that made the generation, where one was kept. */
+async function copyDrift(host: HostView, { manifest }: Generation): Promise<Finding[]> {
+  const found: Finding[] = [];
+  for (const program of (await readPrograms(host)).filter(({ version }) => version === manifest.program)) {
+    const why = await programDrift(host, program);
+    if (why !== undefined) found.push(gone(programPath(program.root, program.version), why));
   }
   return found;
 }

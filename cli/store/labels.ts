@@ -1,6 +1,6 @@
 import { KataError } from '../errors/index.ts';
 import { selinuxState } from '../facts/index.ts';
-import type { Host } from '../host/index.ts';
+import type { Host, HostPath } from '../host/index.ts';
 import type { LabelClass } from '../layout/index.ts';
 import { wholePayload } from './extension.ts';
 import type { PayloadManifest } from './types.ts';
@@ -26,6 +26,18 @@ export async function labelPayload(host: Host, manifest: PayloadManifest): Promi
   for (const type of new Set(wrong.values())) await needType(host, type);
   if (wrong.size > 0) await host.setLabels(new Map([...wrong].map(([path, type]) => [path, `system_u:object_r:${type}:s0`])));
   await host.syncFileSystem(folder);
+}
+
+/** The same for a copy of this program, where it lies at the moment. */
+export async function labelProgram(host: Host, path: HostPath): Promise<void> {
+  if (!(await host.relabel([path]))) return;
+  const { fallbackLabel, familyOfPolicy, isUsable } = await import('../layout/index.ts');
+  const state = await selinuxState(host);
+  const family = familyOfPolicy(state.known ? (state.value.policy ?? '') : '');
+  if (isUsable(family, (await host.labels(path)).get(path)?.split(':')[2] ?? 'unlabeled_t')) return;
+  const type = fallbackLabel(family, 'program');
+  await needType(host, type);
+  await host.setLabels(new Map([[path, `system_u:object_r:${type}:s0`]]));
 }
 
 function classOf(mode: number): LabelClass {

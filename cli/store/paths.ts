@@ -4,6 +4,8 @@ import type { Digest, HostPath } from '../host/index.ts';
 export const stateFolder: HostPath = '/var/lib/kata-sysext';
 export const generationsFolder: HostPath = `${stateFolder}/generations`;
 export const manifestsFolder: HostPath = `${stateFolder}/payloads`;
+/** Manifests of the copies of this program. */
+export const programsFolder: HostPath = `${stateFolder}/programs`;
 export const journalFolder: HostPath = `${stateFolder}/journal`;
 export const historyFolder: HostPath = `${stateFolder}/history`;
 /** Copies that the engine's own binary is asked about before anything is changed. */
@@ -49,6 +51,19 @@ export function damagedPayload(folder: HostPath): HostPath {
 
 export function stagingFolder(root: HostPath): HostPath {
   return `${root}/staging`;
+}
+
+/** Copies of this program by version; `bin` is what gives them a stock label that systemd may execute, below /usr/local. */
+export function binFolder(root: HostPath, version?: string): HostPath {
+  return version === undefined ? `${root}/bin` : `${root}/bin/${version}`;
+}
+
+export function programPath(root: HostPath, version: string): HostPath {
+  return `${binFolder(root, version)}/kata-sysext`;
+}
+
+export function programManifest(version: string): HostPath {
+  return `${programsFolder}/${version}.json`;
 }
 
 export function payloadManifest(digest: Digest): HostPath {

@@ -5,6 +5,7 @@ import { activeNumber, readGenerations } from './generations.ts';
 import { readJson } from './json.ts';
 import { dropEmpty, dropTemporaries, ofGeneration, ofPayload, removeOurs } from './ours.ts';
 import {
+  binFolder,
   foldersFile,
   generationFolder,
   generationsFolder,
@@ -13,11 +14,13 @@ import {
   lockFile,
   manifestsFolder,
   payloadManifest,
+  programsFolder,
   scratchFolder,
   sequenceFile,
   stagingFolder,
   stateFolder,
 } from './paths.ts';
+import { tidyPrograms } from './program.ts';
 import type { PayloadManifest } from './types.ts';
 
 const manifestName = /^([0-9a-f]{64})\.json$/;
@@ -36,7 +39,7 @@ export async function dropPayload(host: Host, digest: Digest): Promise<void> {
   await host.unlink(payloadManifest(digest));
 }
 
-/** Removes what interrupted work left in our own folders: staging, half-made generations, payloads that nothing names. */
+/** Removes what interrupted work left in our own folders: staging, half-made generations, payloads and programs that nothing names. */
 export async function tidy(host: Host): Promise<void> {
   const { roots } = await readFolders(host);
   for (const root of roots) {
@@ -51,11 +54,13 @@ export async function tidy(host: Host): Promise<void> {
     const record = await readJson<{ schema: number; state: string }>(host, `${generationsFolder}/${name}/record.json`);
     if (record === undefined || record.state === 'preparing') await dropGeneration(host, Number(name));
   }
-  const wanted = new Set((await readGenerations(host)).map((each) => each.manifest.payload));
+  const generations = (await readGenerations(host)).map((each) => each.manifest);
+  const wanted = new Set(generations.map(({ payload }) => payload));
   for (const name of await host.readdir(manifestsFolder)) {
     const digest: Digest = `sha256:${manifestName.exec(name)?.[1]}`;
     if (manifestName.test(name) && !wanted.has(digest)) await dropPayload(host, digest);
   }
+  await tidyPrograms(host, new Set(generations.map(({ program }) => program)));
 }
 
 /** A damaged payload that stepped aside for a new one goes when that is there; else it comes back: better damaged than none. */
@@ -82,8 +87,8 @@ export async function dropHistory(host: Host): Promise<void> {
 export async function sweep(host: Host): Promise<void> {
   if (!(await isVacant(host))) return;
   const { made, roots } = await readFolders(host);
-  for (const root of roots) await dropEmpty(host, `${root}/tree`);
-  for (const folder of [generationsFolder, manifestsFolder, journalFolder, historyFolder]) await dropEmpty(host, folder);
+  for (const root of roots) for (const folder of [`${root}/tree`, binFolder(root)]) await dropEmpty(host, folder);
+  for (const folder of [generationsFolder, manifestsFolder, programsFolder, journalFolder, historyFolder]) await dropEmpty(host, folder);
   // A folder above ours goes only after ours.
   const above = made.filter((path) => `${stateFolder}/`.startsWith(`${path}/`));
   for (const path of [...made].reverse()) if (!above.includes(path)) await dropEmpty(host, path);

@@ -6,7 +6,18 @@ import { marker, type SampleRelease } from '../lab/release/index.ts';
 import { type Suite, suiteAvailable } from '../lab/roots.ts';
 import { shimsOf } from '../lab/shims.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
-import { containerd, dependent, handlersOf, type Live, liveHost, runsOf, sha256, startsOf, whileProbed } from '../support/liveHost.ts';
+import {
+  containerd,
+  dependent,
+  handlersOf,
+  kataSysext,
+  type Live,
+  liveHost,
+  runsOf,
+  sha256,
+  startsOf,
+  whileProbed,
+} from '../support/liveHost.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const shimMember = './opt/kata/runtime-rs/bin/containerd-shim-kata-v2';
@@ -75,6 +86,16 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as Suite[]) {
       assert.notEqual(now[containerd], was[containerd]);
       assert.notEqual(now[dependent], was[dependent]);
       assert.match(now[dependent]!, /ActiveState=active/);
+    });
+
+    it('keeps a copy of the very program that ran, and the copy runs', async () => {
+      const [{ path }] = (await live.json(['status']))['programs'] as [{ path: string }];
+
+      const digests = await live.host.run(['sha256sum', path, kataSysext]);
+      const { stdout } = await live.host.run([path, 'status', '--json']);
+
+      assert.equal(new Set(digests.stdout.match(/^[0-9a-f]{64}/gm)).size, 1);
+      assert.equal((JSON.parse(stdout) as Record<string, unknown>)['active'], 1);
     });
 
     it('runs a pod and a container through the handler, by the shim of the generation', async () => {

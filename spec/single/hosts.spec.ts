@@ -42,7 +42,7 @@ describe('the single file on this machine', function () {
   });
 });
 
-for (const suite of ['trixie', 'forky'] as Suite[]) {
+for (const suite of ['bookworm', 'trixie', 'forky'] as Suite[]) {
   describe(`the single file on ${suite} without Node`, function () {
     this.timeout(600_000);
     let file: string;
@@ -150,6 +150,7 @@ function works(program: () => Program): void {
       kind: 'Status',
       installed: false,
       generations: [],
+      programs: [],
       openChanges: [],
     });
   });

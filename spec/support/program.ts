@@ -31,11 +31,17 @@ export interface RunOptions {
   /** Put before the program: ['strace', …]. */
   wrapper?: string[];
   timeoutMs?: number;
+  /** The single file instead of the build that Node runs. */
+  file?: string;
 }
 
-/** Runs the built program to its end. A death by signal N gives status 128 + N. */
+/** Runs the program to its end. A death by signal N gives status 128 + N. */
 export function run(args: string[], options: RunOptions = {}): Promise<Ran> {
-  const [command, ...rest] = [...(options.wrapper ?? []), process.execPath, program(), ...args] as [string, ...string[]];
+  const [command, ...rest] = [
+    ...(options.wrapper ?? []),
+    ...(options.file === undefined ? [process.execPath, program()] : [options.file]),
+    ...args,
+  ] as [string, ...string[]];
   return new Promise((resolve, reject) => {
     const child = spawn(command, rest, {
       env: { ...clean(), ...options.env },

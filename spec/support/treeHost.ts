@@ -38,28 +38,33 @@ const reading = new Set(['status', 'history', 'diff', 'verify', 'explain', 'comp
 /** What a settled change may leave besides the old or the new generation: the story, and the lock file while Kata is installed. */
 export const story = ['var/lib/kata-sysext/history', 'var/lib/kata-sysext/lock'];
 
-/** `engine`: another one than the tree comes with, for which `prepare` puts the files there. */
-export function treeHost(name: TreeName, prepare: (root: string) => void = () => undefined, engine?: string): TreeHost {
+/** `engine`: another one than the tree comes with, for which `prepare` puts the files there; `file`: the single file, to run instead of the build. */
+export function treeHost(
+  name: TreeName,
+  prepare: (root: string) => void = () => undefined,
+  { engine, file }: { engine?: string; file?: string } = {},
+): TreeHost {
   const root = scratch(name);
   const own = makeTree(name, root);
   prepare(root);
-  return hostAt(root, engine ?? own);
+  return hostAt(root, engine ?? own, file);
 }
 
-function hostAt(root: string, engine: string): TreeHost {
+function hostAt(root: string, engine: string, file?: string): TreeHost {
+  const which = file === undefined ? {} : { file };
   const all = (args: string[]) => [...args, '--root', root, ...(reading.has(args[0] ?? '') ? [] : ['--engine', engine])];
   return {
     root,
     flags: ['--root', root, '--engine', engine],
     path: (inside) => join(root, inside),
-    json: (args, wanted, options) => json(all(args), wanted, options),
-    run: (args, options) => run(all(args), options),
+    json: (args, wanted, options) => json(all(args), wanted, { ...which, ...options }),
+    run: (args, options) => run(all(args), { ...which, ...options }),
     paused: (args, point) => pausedAt(all(args), point),
     fingerprint: (leaveOut) => fingerprint(root, ['.'], leaveOut),
     copy: () => {
       const other = scratch('copy');
       copyTree(root, other);
-      return hostAt(other, engine);
+      return hostAt(other, engine, file);
     },
     remove: () => rmSync(root, { recursive: true, force: true }),
   };

@@ -28,7 +28,7 @@ const engines: { title: string; make(): TreeHost }[] = [
           rmSync(join(root, 'etc/containerd'), { recursive: true });
           for (const [path, text] of Object.entries(crioFiles)) put(root, path, text);
         },
-        'crio@1.34',
+        { engine: 'crio@1.34' },
       ),
   },
 ];

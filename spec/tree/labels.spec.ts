@@ -7,6 +7,7 @@ import { FIRST, SECOND, tinyRelease } from '../lab/release/index.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
 import { makeTree, put } from '../support/hostTrees.ts';
 import { json, repo } from '../support/program.ts';
+import { singleFile } from '../support/singleFile.ts';
 
 const policy = join(repo, '../shared/real-data/selinux');
 
@@ -19,12 +20,14 @@ describe('labels of an offline Fedora tree', function () {
   let folder: string;
   let root: string;
   let engine: string;
+  let file: string;
 
-  before(function () {
+  before(async function () {
     if (!existsSync(policy)) {
       console.log('      left out: ../shared/real-data/selinux is not there');
       return this.skip();
     }
+    file = await singleFile();
     folder = mkdtempSync(join(tmpdir(), 'kata-sysext-labels-'));
     root = join(folder, 'host');
     engine = makeTree('fcos', root);
@@ -42,14 +45,15 @@ describe('labels of an offline Fedora tree', function () {
     const [v1, v2] = [await tinyRelease(folder, { version: FIRST }), await tinyRelease(folder, { version: SECOND })];
     const wrong: string[] = [];
 
-    await json(['install', v1, '--root', root, '--engine', engine]);
+    await json(['install', v1, '--root', root, '--engine', engine], 0, { file });
     wrong.push(...wouldChange());
-    await json(['install', v2, '--root', root, '--engine', engine]);
+    await json(['install', v2, '--root', root, '--engine', engine], 0, { file });
     wrong.push(...wouldChange());
-    await json(['rollback', '--root', root, '--engine', engine]);
+    await json(['rollback', '--root', root, '--engine', engine], 0, { file });
     wrong.push(...wouldChange());
     const shim = label('var/usrlocal/libexec/kata-sysext/tree', 'containerd-shim-kata-v2');
     const kernel = label('var/usrlocal/libexec/kata-sysext/tree', 'vmlinuz-*');
+    const program = label('var/usrlocal/libexec/kata-sysext/bin', 'kata-sysext');
     execFileSync('setfattr', [
       '-n',
       'security.selinux',
@@ -58,12 +62,13 @@ describe('labels of an offline Fedora tree', function () {
       join(root, 'var/lib/kata-sysext/generations/1/manifest.json'),
     ]);
     const control = wouldChange();
-    await json(['uninstall', '--purge', '--root', root, '--engine', engine]);
+    await json(['uninstall', '--purge', '--root', root, '--engine', engine], 0, { file });
 
     assert.deepEqual(wrong, []);
     assert.equal(control.length, 1, 'the judge sees a wrong label');
     assert.match(shim, /:bin_t:/);
     assert.match(kernel, /:usr_t:/);
+    assert.match(program, /:bin_t:/);
     assert.deepEqual(differences(before, fingerprint(root)), []);
   });
 
@@ -72,13 +77,14 @@ describe('labels of an offline Fedora tree', function () {
     writeFileSync(strict, `${readFileSync(strict, 'utf8')}/usr/local/libexec/kata-sysext(/.*)?\tsystem_u:object_r:var_lib_t:s0\n`);
     const v1 = await tinyRelease(folder, { version: FIRST });
 
-    await json(['install', v1, '--root', root, '--engine', engine]);
+    await json(['install', v1, '--root', root, '--engine', engine], 0, { file });
 
     assert.match(label('var/usrlocal/libexec/kata-sysext/tree', 'containerd-shim-kata-v2'), /:bin_t:/);
     assert.match(label('var/usrlocal/libexec/kata-sysext/tree', 'vmlinuz-*'), /:usr_t:/);
-    await json(['uninstall', '--purge', '--root', root, '--engine', engine]);
+    assert.match(label('var/usrlocal/libexec/kata-sysext/bin', 'kata-sysext'), /:bin_t:/);
+    await json(['uninstall', '--purge', '--root', root, '--engine', engine], 0, { file });
     writeFileSync(strict, readFileSync(strict, 'utf8').replaceAll('bin_t', 'bin_x').replaceAll('usr_t', 'usr_x'));
-    const refused = await json(['install', v1, '--root', root, '--engine', engine], 3);
+    const refused = await json(['install', v1, '--root', root, '--engine', engine], 3, { file });
     assert.equal(refused['code'], 'host-selinux-type');
   });
 
@@ -89,11 +95,11 @@ describe('labels of an offline Fedora tree', function () {
     const [v1, v2] = [await tinyRelease(folder, { version: FIRST }), await tinyRelease(folder, { version: SECOND })];
     rmSync(join(files, 'file_contexts'));
     symlinkSync('/etc/selinux/kept_contexts', join(files, 'file_contexts'));
-    await json(['install', v1, '--root', root, '--engine', engine]);
+    await json(['install', v1, '--root', root, '--engine', engine], 0, { file });
     const [shim] = execFileSync('find', [root, '-name', 'containerd-shim-kata-v2', '-type', 'f'], { encoding: 'utf8' }).split('\n');
     execFileSync('setfattr', ['-n', 'security.selinux', '-v', 'system_u:object_r:tmp_t:s0', shim!]);
 
-    await json(['install', v2, '--root', root, '--engine', engine]);
+    await json(['install', v2, '--root', root, '--engine', engine], 0, { file });
 
     const labels = execFileSync('getfattr', ['--absolute-names', '--only-values', '-n', 'security.selinux', shim!], { encoding: 'utf8' });
     const all = execFileSync(

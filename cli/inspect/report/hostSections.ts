@@ -39,7 +39,7 @@ function told(fact: Fact<unknown>): string {
 }
 
 async function checkLines({ host }: Asked): Promise<string[]> {
-  const seen = await check(host, {});
+  const seen = await check(host, { handlers: [] });
   const engine =
     seen.engine === undefined
       ? 'engine: none'

@@ -1,0 +1,119 @@
+import { errnoOf, KataError } from '../errors/index.ts';
+import { type Digest, digestOfFile, type Host, type HostPath, type HostView } from '../host/index.ts';
+import { entryDrift } from './drift.ts';
+import { ensureFolder, readFolders } from './folders.ts';
+import { readable, readJson, writeJson } from './json.ts';
+import { labelProgram } from './labels.ts';
+import { dropEmpty, dropTemporaries } from './ours.ts';
+import { binFolder, programManifest, programPath, programsFolder } from './paths.ts';
+import { schema } from './types.ts';
+
+/** `programs/<version>.json`: a copy of the program that we keep on the host. */
+export interface ProgramManifest {
+  schema: number;
+  version: string;
+  /** The root whose bin/ holds it. */
+  root: HostPath;
+  digest: Digest;
+  sizeBytes: number;
+}
+
+/** The program that runs, as one file that needs nothing else. */
+export interface RunningProgram {
+  version: string;
+  /** Real path on this machine. */
+  file: string;
+}
+
+const mode = 0o755;
+const version = /^\d+\.\d+\.\d+(?:[-+.][\w.+-]*)?$/;
+
+/** The copies on the host, by version in byte order. */
+export async function readPrograms(host: HostView): Promise<ProgramManifest[]> {
+  const names = (await host.readdir(programsFolder)).filter((name) => name.endsWith('.json') && version.test(name.slice(0, -5)));
+  const read = await Promise.all(names.map((name) => readJson<ProgramManifest>(host, `${programsFolder}/${name}`)));
+  return read.filter((manifest) => manifest !== undefined);
+}
+
+/** In words, how a copy differs from what was put there; undefined when it does not. */
+export function programDrift(host: HostView, { root, version: of, digest, sizeBytes }: ProgramManifest): Promise<string | undefined> {
+  const path = programPath(root, of);
+  return entryDrift(host, path, { path, kind: 'file', mode, digest, sizeBytes });
+}
+
+/**
+ * Copies the program that runs to its place below `root`, unless it is there as it should be: what runs at boot must not depend on where a
+ * user once put a file. Gives whether anything was written. The manifest comes before the file has its name: a file without one is never
+ * ours. Throws `foreign-file`, `host-space`, `host-selinux-type`.
+ */
+export async function keepProgram(host: Host, root: HostPath, running: RunningProgram): Promise<boolean> {
+  const known = await readJson<ProgramManifest>(host, programManifest(running.version));
+  const digest = await digestOfFile(running.file);
+  if (known?.root === root && known.digest === digest && (await programDrift(host, known)) === undefined) return false;
+  // With SELinux switched on or off since, the root is another one.
+  if (known !== undefined && known.root !== root) await dropProgram(host, known);
+  const path = programPath(root, running.version);
+  if (known?.root !== root && (await host.lstat(path)) !== undefined) return leaveStranger(host, path, digest);
+  const [folder, temporary] = [binFolder(root, running.version), `${binFolder(root, running.version)}/.program.kata-sysext`];
+  await host.failpoint('program/copy/before');
+  try {
+    await ensureFolder(host, programsFolder);
+    await ensureFolder(host, folder);
+    await host.copyIn(running.file, temporary, mode);
+    await labelProgram(host, temporary);
+    await host.failpoint('program/copy/written');
+    const copied = { digest: (await host.digest(temporary))!, sizeBytes: (await host.lstat(temporary))!.sizeBytes };
+    const manifest: ProgramManifest = { schema, version: running.version, root, ...copied };
+    await writeJson(host, programManifest(running.version), manifest, readable);
+    await host.failpoint('program/copy/noted');
+    await host.rename(temporary, path);
+  } catch (error) {
+    await host.unlink(temporary).catch(() => undefined);
+    throw outOfSpace(error, root);
+  }
+  await host.failpoint('program/copy/placed');
+  return true;
+}
+
+/** Removes the copies that no generation was made by, and what an interrupted copy left. Safe to repeat. */
+export async function tidyPrograms(host: Host, needed: Set<string>): Promise<void> {
+  for (const manifest of await readPrograms(host)) if (!needed.has(manifest.version)) await dropProgram(host, manifest);
+  await dropTemporaries(host, programsFolder);
+  for (const root of (await readFolders(host)).roots) {
+    for (const name of (await host.readdir(binFolder(root))).filter((each) => version.test(each))) {
+      await dropTemporaries(host, binFolder(root, name));
+      await dropEmpty(host, binFolder(root, name));
+    }
+  }
+}
+
+/** The file first: the manifest says that it is ours, so that an interrupted removal can be finished. */
+async function dropProgram(host: Host, { root, version: of }: ProgramManifest): Promise<void> {
+  await host.unlink(programPath(root, of));
+  await host.failpoint('program/drop/between');
+  await dropEmpty(host, binFolder(root, of));
+  await host.unlink(programManifest(of));
+}
+
+/** The same bytes are as good as ours, and stay when ours would go. */
+async function leaveStranger(host: HostView, path: HostPath, digest: Digest): Promise<false> {
+  if ((await host.digest(path)) === digest) return false;
+  throw new KataError('foreign-file', {
+    subject: path,
+    found: `${path} is there, and not from us`,
+    needed: 'a free place for the program',
+    next: `look at it and move it away: ls -l ${path}`,
+  });
+}
+
+function outOfSpace(error: unknown, root: HostPath): unknown {
+  const cause = error instanceof KataError ? error.complaint.cause : error;
+  if (errnoOf(cause) !== 'ENOSPC' && errnoOf(cause) !== 'EDQUOT') return error;
+  return new KataError('host-space', {
+    subject: root,
+    found: `the file system of ${root} ran full while the program was copied there`,
+    needed: 'room for the program itself',
+    next: `free some: kata-sysext gc; df -h ${root}`,
+    cause,
+  });
+}
