@@ -22,7 +22,7 @@ function signed(sign: string, text: string, line: number): string[] {
 /** How many lines of a diff are looked for: what differs in more is another file. */
 const mostDifferences = 400;
 
-/** The lines that go and come between two texts of ours, with their numbers in the old and the new one. */
+/** The lines that go and come between two texts of ours, with the number in the new one and the table that they stand in. */
 export function lineDiff(before: string, after: string): string[] {
   const [a, b] = [before.split(/\r?\n/), after.split(/\r?\n/)];
   const script = shortest(a, b);
@@ -30,11 +30,17 @@ export function lineDiff(before: string, after: string): string[] {
   const lines: string[] = [];
   let last = -2;
   for (const { sign, x, y } of script) {
-    if (y !== last && y !== last + 1) lines.push(`@@ line ${y + 1} @@`);
+    if (y !== last && y !== last + 1) lines.push(`@@ line ${y + 1}${tableOf(b, y)} @@`);
     lines.push(`${sign}${sign === '-' ? a[x] : b[y]}`);
     last = y;
   }
   return lines;
+}
+
+/** Kata's files have the same key in several tables. */
+function tableOf(lines: string[], index: number): string {
+  const header = lines.slice(0, index + 1).findLast((line) => /^\[.+\]\s*$/.test(line));
+  return header === undefined ? '' : ` ${header.trim()}`;
 }
 
 interface Difference {

@@ -2,7 +2,7 @@ import type { Finding } from '../errors/index.ts';
 import { iommuState, reservedHugepages, selinuxState } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
 
-type Need = (host: HostView) => Promise<Omit<Finding, 'code'>[]>;
+type Need = (host: HostView) => Promise<Omit<Finding, 'code' | 'subject'>[]>;
 
 /**
  * What profiles need of a host, by the code of the finding. A blocker where every new pod would fail, a warning where only some pods
@@ -17,7 +17,6 @@ const needs: Record<string, { code: string; look: Need }> = {
       return [
         {
           level: pages.known ? 'blocker' : 'warning',
-          subject: '/proc/meminfo',
           found: pages.known
             ? 'no huge pages are reserved, so that no pod of these handlers would start'
             : `reserved huge pages are not known: ${pages.why}`,
@@ -35,7 +34,6 @@ const needs: Record<string, { code: string; look: Need }> = {
       return [
         {
           level: 'warning',
-          subject: '/sys/kernel/iommu_groups',
           found: iommu.known
             ? 'the kernel has no IOMMU groups: pods that ask for a device would not start'
             : `IOMMU groups are not known: ${iommu.why}`,
@@ -53,7 +51,6 @@ const needs: Record<string, { code: string; look: Need }> = {
       return [
         {
           level: 'warning',
-          subject: 'SELinux',
           found: 'SELinux is disabled on the host: its engine gives containers no label that a guest could apply',
           needed: 'SELinux on the host, or a label in runtime.guest_selinux_label where the release has it',
           next: 'getenforce',
@@ -66,7 +63,6 @@ const needs: Record<string, { code: string; look: Need }> = {
     look: async () => [
       {
         level: 'blocker',
-        subject: 'guest image',
         found: 'the guest images of Kata’s own releases are built without SELinux, and containers do not start in them with this profile',
         needed: 'a guest image that was built with SELINUX=yes, in a bundle of your own',
         next: 'use the profile only with such an image',
@@ -78,7 +74,6 @@ const needs: Record<string, { code: string; look: Need }> = {
     look: async () => [
       {
         level: 'blocker',
-        subject: 'qemu',
         found:
           'QEMU has a DAX window for shared files only with a patch that it did not take upstream; without it no pod starts (“Property cache-size not found”)',
         needed: 'a release whose QEMU has the property',
@@ -93,5 +88,5 @@ export async function profileNeed(host: HostView, name: string, profile: string)
   const need = needs[name];
   if (need === undefined) throw new Error(`overlays/profiles.json names the need ${name}, which has no row`);
   const found = await need.look(host);
-  return found.map((finding) => ({ code: need.code, ...finding, found: `profile ${profile}: ${finding.found}` }));
+  return found.map((finding) => ({ ...finding, code: need.code, subject: profile, found: `profile ${profile}: ${finding.found}` }));
 }

@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { lineDiff } from '../../cli/changes/lines.ts';
 
 describe('the diff of a configuration', () => {
-  it('shows what goes and what comes, with the line of the new text', () => {
-    const before = ['a', 'b = 1', 'c', 'd', 'e'].join('\n');
-    const after = ['a', 'b = 2', 'c', '# x', 'x = 1', 'd', 'e'].join('\n');
+  it('shows what goes and what comes, with line and table of the new text', () => {
+    const before = ['a', 'b = 1', '[c]', 'd', 'e'].join('\n');
+    const after = ['a', 'b = 2', '[c]', '# x', 'x = 1', 'd', 'e'].join('\n');
 
-    assert.deepEqual(lineDiff(before, after), ['@@ line 2 @@', '-b = 1', '+b = 2', '@@ line 4 @@', '+# x', '+x = 1']);
+    assert.deepEqual(lineDiff(before, after), ['@@ line 2 @@', '-b = 1', '+b = 2', '@@ line 4 [c] @@', '+# x', '+x = 1']);
     assert.deepEqual(lineDiff(before, before), []);
     assert.deepEqual(lineDiff('a\r\nb\r\n', 'a\r\nc\r\n'), ['@@ line 2 @@', '-b', '+c']);
   });

@@ -93,7 +93,7 @@ for (const { title, make } of engines) {
 
       const line = active(host).split('\n').indexOf('default_memory = 2048') + 1;
       assert.deepEqual(plan['configurations'], [
-        { handler, diff: [`@@ line ${line} @@`, '-default_memory = 2048', '+default_memory = 4096'] },
+        { handler, diff: [`@@ line ${line} [hypervisor.qemu] @@`, '-default_memory = 2048', '+default_memory = 4096'] },
       ]);
       assert.deepEqual([plan['restarts'], plan['bytesWritten'], plan['to']], [[], 0, 2]);
       assert.deepEqual(

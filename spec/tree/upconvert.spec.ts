@@ -22,7 +22,7 @@ describe('generations that an earlier version wrote', () => {
     writeFileSync(host.path(manifest), JSON.stringify(value));
   }
 
-  it('schema 1, which knew no choices, is active, upgraded and rolled back to', async () => {
+  it('schema 1, which knew no choices, is active, configured, upgraded and rolled back to', async () => {
     rewrite((value) => {
       value['schema'] = 1;
       delete value['choices'];
@@ -30,11 +30,13 @@ describe('generations that an earlier version wrote', () => {
 
     const status = await host.json(['status']);
     const again = await host.json(['install', (await releases()).first]);
+    const configured = await host.json(['configure', '--set', 'default_memory=4096']);
     await host.json(['install', (await releases()).second]);
-    const back = await host.json(['rollback']);
+    const back = await host.json(['rollback', '--to', '1']);
 
     assert.equal(status['active'], 1);
     assert.equal(again['changed'], false);
+    assert.equal(configured['to'], 2);
     assert.equal(back['to'], 1);
   });
 

@@ -76,6 +76,7 @@ const exampleLine = /^[ \t]?([\w-]+)[ \t]*=[ \t]*(\S.*)$/;
 
 function addExamples(doc: TomlDocument, headers: Header[], found: Map<string, KnownKey>): void {
   const inner = valueRanges(doc);
+  const tables = tablesOf(headers, found);
   let header = 0;
   let foreign = false;
   for (const { value, range } of doc.program.comments) {
@@ -91,9 +92,18 @@ function addExamples(doc: TomlDocument, headers: Header[], found: Map<string, Kn
     const example = exampleOf(value.trimEnd());
     if (example === undefined) continue;
     const path = [...table, example.key].join('.');
-    const taken = found.has(path) || [...found.keys()].some((known) => known.startsWith(`${path}.`));
-    if (!taken) found.set(path, { path, kind: example.kind, place: { kind: 'example', at: doc.start + lineEnd(doc, end) } });
+    if (!found.has(path) && !tables.has(path))
+      found.set(path, { path, kind: example.kind, place: { kind: 'example', at: doc.start + lineEnd(doc, end) } });
   }
+}
+
+/** Paths that are tables, by a header or by a key below them: no value can stand there. */
+function tablesOf(headers: Header[], found: Map<string, KnownKey>): Set<string> {
+  const paths = [
+    ...headers.flatMap(({ table }) => (table === undefined ? [] : [[...table, '']])),
+    ...[...found.keys()].map((path) => path.split('.')),
+  ];
+  return new Set(paths.flatMap((keys) => keys.slice(0, -1).map((_, index) => keys.slice(0, index + 1).join('.'))));
 }
 
 /** Where values of more than one line stand: comments inside of them are no examples. */
