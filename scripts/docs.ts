@@ -3,12 +3,20 @@ import { pathToFileURL } from 'node:url';
 import { changeOptions, commonOptions, verbs } from '../cli/commands/table.ts';
 import type { OptionRow, Verb } from '../cli/commands/types.ts';
 import { type CodeRow, codes } from '../cli/errors/index.ts';
+import { withHandlersTable } from './pages/handlersTable.ts';
 import { manPage } from './pages/man.ts';
 import { allStatuses, statuses } from './pages/statuses.ts';
 
-/** Pages that are made from the program's own tables: path from the repository's root → text. */
+const handlersPage = 'docs/handlers.md';
+
+/** Pages that are made from the program's own tables, whole or in part: path from the repository's root → text. */
 export function pages(): Record<string, string> {
-  return { 'docs/commands.md': commandsPage(), 'docs/errors.md': errorsPage(), 'man/kata-sysext.8': manPage() };
+  return {
+    'docs/commands.md': commandsPage(),
+    'docs/errors.md': errorsPage(),
+    'man/kata-sysext.8': manPage(),
+    [handlersPage]: withHandlersTable(onDisk(handlersPage) ?? '', table),
+  };
 }
 
 /** Paths of pages whose text on the disk is another one, or not there. */
