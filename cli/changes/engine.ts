@@ -12,6 +12,7 @@ export interface Found {
  * the one that runs; one that is only installed comes last. Two that run are not guessed between.
  */
 export async function findEngine(host: HostView, wish: string | undefined, recorded?: string): Promise<Found> {
+  await needSystemd(host);
   const [name = '', version] = (wish ?? recorded ?? '').split('@');
   if (recorded !== undefined && name !== recorded && engineNamed(name) !== undefined) throw otherEngine(recorded, name);
   const found: Found[] = [];
@@ -30,6 +31,18 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
       : `no ${engines.map((engine) => engine.name).join(' or ')} in the tree`,
     needed: 'an engine that this version supports',
     next: host.live ? 'start it: systemctl start containerd (or crio)' : 'name it: --engine containerd@VERSION',
+  });
+}
+
+/** Without a way to PID 1 an engine's unit is not seen, and the files would be edited for an engine that never hears of it. */
+async function needSystemd(host: HostView): Promise<void> {
+  // As sd_booted(3) tells.
+  if (!host.live || (await host.lstat('/run/systemd/system')) === undefined || (await host.systemd()) !== undefined) return;
+  throw new KataError('host-no-systemd', {
+    subject: 'systemd',
+    found: 'systemd runs this host, but answers neither at /run/dbus/system_bus_socket nor at /run/systemd/private',
+    needed: 'a way to ask it for restarts',
+    next: 'ls -l /run/dbus/system_bus_socket /run/systemd/private; “kill -TERM 1” makes systemd open its own socket again',
   });
 }
 

@@ -67,6 +67,10 @@ export const codes: Record<string, CodeRow> = {
   'guest-image-selinux': row(3, 'The profile needs a guest image that was built with SELinux, which Kata’s own are not.', true),
   'qemu-dax': row(3, 'The profile needs a QEMU with a DAX window, which upstream QEMU does not have.', true),
   'host-selinux-type': row(3, 'A label that the files need does not exist in the loaded policy.'),
+  'host-no-systemd': row(
+    3,
+    'The host runs systemd, but it answers neither on the message bus nor at its own socket: nothing could be restarted or put back.',
+  ),
   'host-busy': row(3, 'Another installer or an OS transaction holds its own lock.'),
   'backend-unfit': row(3, 'The backend cannot work on this host.'),
   'sysext-missing': row(3, 'The host has no systemd-sysext, or its systemd cannot be told: systemd 248 and later have it.'),

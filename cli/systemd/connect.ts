@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import { runJob } from './jobs.ts';
-import { allProperties, callManager, introduce, managerVersion } from './manager.ts';
+import { allProperties, callManager, introduce, managerVersion, ping } from './manager.ts';
 import { startTransient } from './transient.ts';
 import type { Systemd } from './types.ts';
 import { unitStateOf } from './unitState.ts';
@@ -19,7 +20,7 @@ export interface ConnectOptions {
 
 /**
  * systemd of this machine: DBUS_SYSTEM_BUS_ADDRESS or the usual socket, else PID 1's own. undefined where none answers (no systemd, a
- * container). A connection that ends later is opened again by the next call.
+ * container). A connection that ends later is opened again by the next call, through whichever door opens then.
  */
 export async function connectSystemd(
   env: Readonly<Record<string, string | undefined>>,
@@ -27,11 +28,21 @@ export async function connectSystemd(
 ): Promise<Systemd | undefined> {
   const { privateSocket = '/run/systemd/private' } = options;
   const doors: Door[] = [...busSockets(env).map((socket) => ({ socket, bus: true })), { socket: privateSocket, bus: false }];
+  const first = await enterFirst(doors).catch(() => undefined);
+  return first === undefined ? undefined : systemdAt(doors, first);
+}
+
+/** Through the first door that opens. Throws what the last one said. */
+async function enterFirst(doors: Door[]): Promise<Wire> {
+  let why: unknown;
   for (const door of doors) {
-    const wire = await enter(door).catch(() => undefined);
-    if (wire) return systemdAt(door, wire);
+    try {
+      return await enter(door);
+    } catch (error) {
+      why = error;
+    }
   }
-  return undefined;
+  throw why;
 }
 
 /** Socket paths of a D-Bus address list; forms that dbus-next could only reach through a native module are left out. */
@@ -49,7 +60,7 @@ async function enter(door: Door): Promise<Wire> {
   const wire = await openWire(door.socket);
   try {
     if (door.bus) await introduce(wire);
-    await managerVersion(wire);
+    await (door.bus ? managerVersion(wire) : nudged(wire, managerVersion(wire)));
     // Without a subscriber systemd sends no JobRemoved.
     await callManager(wire, 'Subscribe');
     return wire;
@@ -59,12 +70,32 @@ async function enter(door: Door): Promise<Wire> {
   }
 }
 
-function systemdAt(door: Door, first: Wire): Systemd {
+const nudgeMs = 50;
+
+/**
+ * PID 1 overlooks a call that reaches it in one read with the end of the handshake, until more bytes come: then it answers both. Seen with
+ * 257 about every second time while it was busy; without this the call waits for its deadline.
+ */
+async function nudged<T>(wire: Wire, call: Promise<T>): Promise<T> {
+  const timer = setInterval(() => void ping(wire).catch(() => undefined), nudgeMs);
+  try {
+    return await call;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+function systemdAt(doors: Door[], first: Wire): Systemd {
   let wire = Promise.resolve(first);
   const connected = async (): Promise<Wire> => {
     const last = await wire.catch(() => undefined);
+    // Two turns of the loop (what was polled before, what is there now), in which the end of an idle connection is noticed.
+    // A call on it would be lost.
+    await turn();
+    await turn();
     if (last?.open) return last;
-    wire = enter(door);
+    // A message bus that is gone for good must not keep a change from PID 1 itself.
+    wire = enterFirst(doors);
     return wire;
   };
   return {

@@ -31,6 +31,11 @@ export async function introduce(wire: Wire): Promise<void> {
   await wire.call({ ...bus, member: 'AddMatch', signature: 's', body: [rule] });
 }
 
+/** A call that everybody answers and that does nothing. */
+export function ping(wire: Wire): Promise<unknown[]> {
+  return wire.call({ destination: name, path, interface: 'org.freedesktop.DBus.Peer', member: 'Ping' });
+}
+
 /** '252.39-1~deb12u1' */
 export async function managerVersion(wire: Wire): Promise<string> {
   const properties = await allProperties(wire, path, managerFace);

@@ -1,3 +1,4 @@
+import { KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 import type { Systemd, Unit, UnitState } from '../systemd/types.ts';
 import type { RestartStep } from './types.ts';
@@ -35,7 +36,7 @@ export function restartDeadlineMs(state: UnitState): number {
  */
 export async function bringUp(host: HostView, step: RestartStep): Promise<{ problems: string[] }> {
   const systemd = await host.systemd();
-  if (systemd === undefined) return { problems: ['systemd does not answer'] };
+  if (systemd === undefined) throw unreachable(step.unit);
   const problems: string[] = [];
   await systemd.resetFailed(step.unit);
   const result = await systemd.restart(step.unit, step.deadlineMs);
@@ -45,6 +46,16 @@ export async function bringUp(host: HostView, step: RestartStep): Promise<{ prob
     if (problem !== undefined) problems.push(problem);
   }
   return { problems };
+}
+
+/** Thrown, not told as a problem of the unit: once systemd answers, another try can help. */
+function unreachable(unit: Unit): KataError {
+  return new KataError('failed', {
+    subject: unit,
+    found: 'systemd does not answer, neither on the message bus nor at its own socket',
+    needed: `systemd, to restart ${unit}`,
+    next: 'systemctl status; then kata-sysext recover',
+  });
 }
 
 async function startAgain(systemd: Systemd, unit: Unit): Promise<string | undefined> {

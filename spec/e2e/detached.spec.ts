@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { basename, dirname } from 'node:path';
 import { differences, fingerprint } from '../support/fingerprint.ts';
 import { handlersOf, kataSysext, type Live, liveHost } from '../support/liveHost.ts';
+import { unitsActive, until } from '../support/unitWork.ts';
 
 /** Live work is done by a transient unit: who asked for it may die. The prober of the kill is the lab, from outside. */
 describe('a change outlives whoever asked for it', function () {
@@ -19,12 +20,12 @@ describe('a change outlives whoever asked for it', function () {
     // Called by a relative name, which Node puts where a script's name stands: it must not become a word of the unit's command line.
     const [folder, name] = [dirname(kataSysext), `./${basename(kataSysext)}`];
     const follower = live.host.spawn(['sh', '-c', `cd ${folder} && exec ${name} install "$0"`, live.bundle(live.first)], {});
-    await until(() => unitsActive(), 'the unit runs');
+    await until(() => unitsActive(live), 'the unit runs');
     const unit = await live.host.run(['systemctl', 'show', '--property=ExecStart', 'kata-sysext-install-*']);
     await live.host.sh(`pkill -KILL -f '^${name} install' --oldest`);
     follower.kill('SIGKILL');
 
-    await until(async () => !(await unitsActive()), 'the unit has ended');
+    await until(async () => !(await unitsActive(live)), 'the unit has ended');
 
     assert.match(unit.stdout, new RegExp(`argv\\[\\]=${kataSysext} install /mnt/first/`));
     assert.equal((await live.json(['status']))['active'], 1);
@@ -56,7 +57,7 @@ describe('a change outlives whoever asked for it', function () {
       `${kataSysext} install ${live.bundle(live.first)} --json & pid=$!; while ! grep -q kata-sysext /etc/containerd/config.toml; do sleep 0.05; done; systemctl restart dbus; wait $pid`,
       { allowFailure: true, timeoutMs: 120_000 },
     );
-    await until(async () => !(await unitsActive()), 'the unit has ended');
+    await until(async () => !(await unitsActive(live)), 'the unit has ended');
 
     const answer = JSON.parse(ran.stdout) as { kind: string };
     const installed = (await live.json(['status']))['installed'];
@@ -85,24 +86,4 @@ describe('a change outlives whoever asked for it', function () {
   function start(verb: string) {
     return live.host.spawn([kataSysext, verb, live.bundle(live.first)], {});
   }
-
-  async function unitsActive(): Promise<boolean> {
-    const { stdout } = await live.host.run([
-      'systemctl',
-      'list-units',
-      '--plain',
-      '--no-legend',
-      '--state=active,activating,deactivating',
-      'kata-sysext-*',
-    ]);
-    return stdout.trim() !== '';
-  }
 });
-
-async function until(is: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 60_000;
-  while (!(await is())) {
-    if (Date.now() > deadline) throw new Error(`waited a minute until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}

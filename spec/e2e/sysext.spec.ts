@@ -5,7 +5,8 @@ import { shimsOf } from '../lab/shims.ts';
 import { differences } from '../support/fingerprint.ts';
 import { containerd, dependent, handlersOf, kataSysext, type Live, liveHost, runsOf } from '../support/liveHost.ts';
 import { sample } from '../support/sample.ts';
-import { merged, print, service, shimDigest, shimPath, shimSeen, stopped, whereAvailable } from '../support/sysextHost.ts';
+import { merged, print, service, shimDigest, shimPath, shimSeen, whereAvailable } from '../support/sysextHost.ts';
+import { stopped } from '../support/unitWork.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 /** What the user has to take upon himself there: bookworm's systemd is 252, which only restarts, and whose exit statuses lie. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { differences } from '../support/fingerprint.ts';
 import { handlersOf, kataSysext, type Live, liveHost, runsOf } from '../support/liveHost.ts';
-import { merged, print, service, shimDigest, shimSeen, stopped, whereAvailable } from '../support/sysextHost.ts';
+import { merged, print, service, shimDigest, shimSeen, whereAvailable } from '../support/sysextHost.ts';
+import { stopped } from '../support/unitWork.ts';
 
 const allow = ['--allow', 'sysext-systemd-old'];
 const release = 'usr/lib/extension-release.d/extension-release';

@@ -38,15 +38,6 @@ export async function print(live: Live): Promise<string[]> {
   return [...fingerprint(live.host.root, folders, leftOut), `merged: ${await merged(live)}`];
 }
 
-/** The pid of the program that stopped itself at a failpoint. */
-export async function stopped({ host }: Live): Promise<number> {
-  const { stdout } = await host.sh(
-    `for n in $(seq 400); do for f in /proc/[0-9]*/status; do if grep -qs '^State:.T' $f; then basename $(dirname $f); exit; fi; done; sleep 0.1; done; exit 1`,
-    { timeoutMs: 60_000 },
-  );
-  return Number(stdout.trim());
-}
-
 /** A suite that cannot be installed today is left out by name, never a red gate. */
 export function whereAvailable(suite: Suite, work: () => Promise<void>): void {
   before(async function () {

@@ -147,6 +147,27 @@ describe('systemd over a private dbus-daemon, a stand-in for PID 1', () => {
     assert.equal(await systemd.restart('done.service', 5000), 'done');
   });
 
+  it('goes through the other door when the first one is gone for good', async () => {
+    const other = await startFakeSystemd();
+    const both = await connectSystemd(
+      { DBUS_SYSTEM_BUS_ADDRESS: `${fake.env['DBUS_SYSTEM_BUS_ADDRESS']};${other.env['DBUS_SYSTEM_BUS_ADDRESS']}` },
+      nowhere,
+    );
+    assert.ok(both);
+
+    const before = await both.restart('done.service', 5000);
+    await fake.killDaemon();
+    const after = await both.restart('done.service', 5000);
+    await other.killDaemon();
+    const none = await both.version().catch((error: unknown) => error);
+
+    assert.deepEqual([before, after], ['done', 'done']);
+    assert.deepEqual([fake.calls, other.calls], [['RestartUnit done.service'], ['RestartUnit done.service']]);
+    assert.ok(none instanceof Error);
+    both.close();
+    await other.stop();
+  });
+
   it('gives up a call at its deadline', async () => {
     const wire = await openWire(fake.socket);
     const bus = { destination: 'org.freedesktop.DBus', path: '/org/freedesktop/DBus', interface: 'org.freedesktop.DBus' };
