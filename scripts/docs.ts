@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { changeOptions, commonOptions, verbs } from '../cli/commands/table.ts';
+import { changeOptions, commonOptions, verbs } from '../cli/commands/table/index.ts';
 import type { OptionRow, Verb } from '../cli/commands/types.ts';
 import { type CodeRow, codes } from '../cli/errors/index.ts';
 import { withHandlersTable } from './pages/handlersTable.ts';
@@ -29,7 +29,7 @@ const note = (source: string) => `<!-- Made from ${source} by scripts/docs.ts: c
 function commandsPage(): string {
   return page([
     '# Commands',
-    note('cli/commands/table.ts'),
+    note('cli/commands/table/'),
     'From a checkout, `npm run -s cli -- VERB ...` is the same as `kata-sysext VERB ...`.',
     table(
       ['verb', 'what it does', 'changes the host'],

@@ -1,7 +1,7 @@
 import yargs, { type Argv } from 'yargs';
 import { KataError } from '../errors/index.ts';
 import type { Parsed } from './parser.ts';
-import { optionsOf, verbs } from './table.ts';
+import { optionsOf, verbs } from './table/index.ts';
 import type { OptionRow, OptionValue, Verb } from './types.ts';
 
 /** The parser for every command line: yargs, told by the verb table. Gives help as text. Throws KataError `usage`. */

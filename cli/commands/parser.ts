@@ -1,4 +1,4 @@
-import { optionsOf, verbs } from './table.ts';
+import { optionsOf, verbs } from './table/index.ts';
 import type { OptionValue, Verb } from './types.ts';
 
 export type Parsed = { kind: 'verb'; verb: Verb; words: string[]; options: Record<string, OptionValue> } | { kind: 'text'; text: string };

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { shells } from '../../cli/commands/completion/index.ts';
-import { optionsOf, verbs } from '../../cli/commands/table.ts';
+import { optionsOf, verbs } from '../../cli/commands/table/index.ts';
 import type { Verb } from '../../cli/commands/types.ts';
 import { engines } from '../../cli/engines/index.ts';
 import { codes } from '../../cli/errors/index.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { parseFully } from '../../cli/commands/fullParser.ts';
 import { parse, parsePlainly } from '../../cli/commands/parser.ts';
-import { optionsOf, verbs } from '../../cli/commands/table.ts';
+import { optionsOf, verbs } from '../../cli/commands/table/index.ts';
 
 describe('the command line', () => {
   it('short command lines mean the same with and without yargs', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { optionsOf, verbs } from '../../cli/commands/table.ts';
+import { optionsOf, verbs } from '../../cli/commands/table/index.ts';
 import { codes } from '../../cli/errors/index.ts';
 import { pages, stalePages } from '../../scripts/docs.ts';
 

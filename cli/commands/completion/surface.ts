@@ -1,7 +1,7 @@
 import { engines } from '../../engines/index.ts';
 import { codes } from '../../errors/index.ts';
 import { handlerTable, installedName } from '../../layout/index.ts';
-import { optionsOf, verbs } from '../table.ts';
+import { optionsOf, verbs } from '../table/index.ts';
 import type { OptionRow, Takes, Verb } from '../types.ts';
 
 /** What a shell offers at one place: words that are known now, what lies on the disk then, or nothing. */

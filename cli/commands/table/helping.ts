@@ -1,0 +1,47 @@
+import type { Verb } from '../types.ts';
+
+/** Verbs about the program itself. */
+export const helping: Verb[] = [
+  {
+    name: 'try',
+    words: '',
+    fewest: 0,
+    most: 0,
+    summary: 'show the whole round on a throw-away host tree; needs nothing installed',
+    changing: false,
+    options: { keep: { type: 'boolean', describe: 'leave the tree there to look at' } },
+    examples: [{ command: 'kata-sysext try', does: 'install, upgrade, roll back and uninstall in a temporary folder' }],
+    load: () => import('../verbs/try.ts'),
+  },
+  {
+    name: 'explain',
+    words: '[CODE]',
+    fewest: 0,
+    most: 1,
+    summary: 'explain an error code',
+    changing: false,
+    options: {},
+    examples: [{ command: 'kata-sysext explain engine-pending-edits', does: 'what the code means and whether --allow overrides it' }],
+    load: () => import('../verbs/explain.ts'),
+  },
+  {
+    name: 'completion',
+    words: 'bash|zsh|fish',
+    fewest: 1,
+    most: 1,
+    summary: 'print the completion script of a shell; /usr is not needed for it',
+    changing: false,
+    options: {},
+    examples: [
+      { command: 'source <(kata-sysext completion bash)', does: 'for this shell only; zsh takes the same line with zsh' },
+      {
+        command: 'kata-sysext completion bash > ~/.local/share/bash-completion/completions/kata-sysext',
+        does: 'for one user; loaded by the package bash-completion',
+      },
+      { command: 'kata-sysext completion bash > /etc/bash_completion.d/kata-sysext', does: 'for everybody, where /usr is read-only' },
+      { command: 'kata-sysext completion fish > ~/.config/fish/completions/kata-sysext.fish', does: 'the same for fish' },
+      { command: 'kata-sysext completion zsh > ~/.zfunc/_kata-sysext', does: 'for zsh, with fpath+=(~/.zfunc) before compinit' },
+    ],
+    load: () => import('../verbs/completion.ts'),
+  },
+];

@@ -1,0 +1,56 @@
+import type { Verb } from '../types.ts';
+
+/** Verbs that look after what is there. */
+export const keeping: Verb[] = [
+  {
+    name: 'recover',
+    words: '',
+    fewest: 0,
+    most: 0,
+    summary: 'settle an interrupted change (every changing verb does it first)',
+    changing: true,
+    options: {},
+    examples: [{ command: 'kata-sysext recover', does: 'undo what had not committed, finish what had' }],
+    load: () => import('../verbs/recover.ts'),
+  },
+  {
+    name: 'gc',
+    words: '',
+    fewest: 0,
+    most: 0,
+    summary: 'remove old generations and their files',
+    changing: true,
+    options: {
+      keep: {
+        type: 'number',
+        describe: 'keep the newest N besides the active, previous, pinned and running ones',
+        placeholder: 'N',
+        default: 2,
+      },
+    },
+    examples: [{ command: 'kata-sysext gc --keep 1', does: 'free what nothing needs' }],
+    load: () => import('../verbs/gc.ts'),
+  },
+  {
+    name: 'pin',
+    words: 'N',
+    fewest: 1,
+    most: 1,
+    summary: 'keep generation N: gc leaves it alone',
+    changing: true,
+    options: {},
+    examples: [{ command: 'kata-sysext pin 3', does: 'gc never removes generation 3' }],
+    load: () => import('../verbs/pin.ts'),
+  },
+  {
+    name: 'unpin',
+    words: 'N',
+    fewest: 1,
+    most: 1,
+    summary: 'let gc remove generation N again',
+    changing: true,
+    options: {},
+    examples: [{ command: 'kata-sysext unpin 3', does: 'take the pin away' }],
+    load: () => import('../verbs/unpin.ts'),
+  },
+];

@@ -1,0 +1,116 @@
+import type { Verb } from '../types.ts';
+import { backend, profile, set } from './options.ts';
+
+/** Verbs that make a generation, or make another one active. */
+export const making: Verb[] = [
+  {
+    name: 'install',
+    words: 'BUNDLE...',
+    fewest: 1,
+    most: 16,
+    summary: 'install or upgrade to a Kata release',
+    changing: true,
+    options: {
+      handler: {
+        type: 'list',
+        describe: 'install exactly the handlers named so (default: the installed ones, or the default of the release)',
+        placeholder: 'N',
+      },
+      'add-handler': { type: 'list', describe: 'install this handler besides the installed ones', placeholder: 'N' },
+      'remove-handler': { type: 'list', describe: 'do without this installed handler from now on', placeholder: 'N' },
+      alias: {
+        type: 'list',
+        describe: 'offer handler N under a further name as well; with an empty N the name goes',
+        placeholder: 'NAME=N',
+      },
+      digest: { type: 'list', describe: 'refuse a bundle with another digest; once for each BUNDLE, in order', placeholder: 'sha256:HEX' },
+      backend,
+      stage: { type: 'boolean', describe: 'make the generation ready and leave what is active as it is; then: activate' },
+      set,
+      profile,
+    },
+    examples: [
+      { command: 'kata-sysext install kata-static-4.1.0-amd64.tar.zst', does: 'install the default handler of the release' },
+      {
+        command: 'kata-sysext install kata-static.tar.zst kata-go-static.tar.zst --handler qemu',
+        does: 'merge both archives of 4.1.0 and install the Go shim’s qemu',
+      },
+      { command: 'kata-sysext install kata-static.tar.zst --dry-run', does: 'show every step, what restarts, and the edit of each file' },
+      {
+        command: 'kata-sysext install kata-static.tar.zst --add-handler clh-runtime-rs --alias kata=qemu-runtime-rs',
+        does: 'one handler more, and the name kata for another; later upgrades keep both',
+      },
+      {
+        command: 'kata-sysext install kata-static.tar.zst --root /mnt/host --engine containerd@1.7',
+        does: 'prepare a host tree that is not running',
+      },
+    ],
+    load: () => import('../verbs/install.ts'),
+  },
+  {
+    name: 'configure',
+    words: '',
+    fewest: 0,
+    most: 0,
+    summary: 'show or change settings and profiles of the installed handlers; no restart',
+    changing: true,
+    options: {
+      handler: { type: 'list', describe: 'only this handler (default: all that are installed)', placeholder: 'N' },
+      set,
+      unset: { type: 'list', describe: 'take a setting away: the value of the release counts again', placeholder: 'KEY' },
+      profile,
+    },
+    examples: [
+      { command: 'kata-sysext configure', does: 'show what is set, and which profiles there are' },
+      { command: 'kata-sysext configure --set default_memory=4096 --dry-run', does: 'show the lines that would change' },
+      { command: 'kata-sysext configure --handler qemu --profile debug', does: 'new pods of kata-qemu write debug messages' },
+      { command: 'kata-sysext configure --unset default_memory --profile none', does: 'go back to the values of the release' },
+    ],
+    load: () => import('../verbs/configure.ts'),
+  },
+  {
+    name: 'activate',
+    words: '[N]',
+    fewest: 0,
+    most: 1,
+    summary: 'make a staged generation the active one (default: the newest staged)',
+    changing: true,
+    options: {},
+    examples: [
+      { command: 'kata-sysext activate', does: 'switch to what install --stage made ready' },
+      { command: 'kata-sysext activate 3 --dry-run', does: 'show what a switch to generation 3 would do' },
+    ],
+    load: () => import('../verbs/activate.ts'),
+  },
+  {
+    name: 'rollback',
+    words: '',
+    fewest: 0,
+    most: 0,
+    summary: 'go back to the generation that was active before; twice returns',
+    changing: true,
+    options: { to: { type: 'number', describe: 'go to generation N instead', placeholder: 'N' } },
+    examples: [{ command: 'kata-sysext rollback --to 2', does: 'activate generation 2, its wiring included' }],
+    load: () => import('../verbs/rollback.ts'),
+  },
+  {
+    name: 'uninstall',
+    words: '',
+    fewest: 0,
+    most: 0,
+    summary: 'take Kata off the host, byte for byte, or only some handlers',
+    changing: true,
+    options: {
+      handler: { type: 'list', describe: 'take only this handler or alias away; the others stay', placeholder: 'N' },
+      purge: { type: 'boolean', describe: 'also remove the history' },
+    },
+    examples: [
+      { command: 'kata-sysext uninstall --purge', does: 'leave nothing behind' },
+      {
+        command: 'kata-sysext uninstall --handler clh --handler kata',
+        does: 'take a handler and an alias away; rollback brings them back',
+      },
+    ],
+    load: () => import('../verbs/uninstall.ts'),
+  },
+];

@@ -1,0 +1,111 @@
+import type { Verb } from '../types.ts';
+import { backend, changeOptions } from './options.ts';
+
+/** Verbs that tell what is there, and change nothing. */
+export const telling: Verb[] = [
+  {
+    name: 'check',
+    words: '[BUNDLE...]',
+    fewest: 0,
+    most: 16,
+    summary: 'say whether this host can take Kata now, blockers first; with a bundle, which of its handlers fit here',
+    changing: false,
+    options: {
+      handler: {
+        type: 'list',
+        describe: 'look at what this handler needs (default: the installed ones, or the usual one)',
+        placeholder: 'N',
+      },
+      backend,
+      engine: changeOptions['engine']!,
+    },
+    examples: [
+      { command: 'kata-sysext check', does: 'list what stands in the way, with the command that helps' },
+      { command: 'kata-sysext check --handler qemu-snp', does: 'whether this host has what confidential guests with SEV-SNP need' },
+      {
+        command: 'kata-sysext check kata-static-4.1.0-amd64.tar.zst kata-go-static-4.1.0-amd64.tar.zst',
+        does: 'which handlers the archives carry, and what this host lacks for each',
+      },
+    ],
+    load: () => import('../verbs/check.ts'),
+  },
+  {
+    name: 'status',
+    words: '',
+    fewest: 0,
+    most: 0,
+    summary: 'show what is active, on one screen',
+    changing: false,
+    options: { verbose: { type: 'boolean', alias: 'v', describe: 'also payloads and sources' } },
+    examples: [{ command: 'kata-sysext status', does: '● is active, ◦ is where rollback leads' }],
+    load: () => import('../verbs/status.ts'),
+  },
+  {
+    name: 'history',
+    words: '[N]',
+    takes: ['change'],
+    fewest: 0,
+    most: 1,
+    summary: 'list all changes, or show one with its evidence',
+    changing: false,
+    options: {},
+    examples: [{ command: 'kata-sysext history 3', does: 'what change 3 did, and the log lines if it failed' }],
+    load: () => import('../verbs/history.ts'),
+  },
+  {
+    name: 'diff',
+    words: '[A [B]]',
+    fewest: 0,
+    most: 2,
+    summary: 'compare two generations (default: the one before and the active one)',
+    changing: false,
+    options: {},
+    examples: [{ command: 'kata-sysext diff 1 2', does: 'releases, handlers and files that differ' }],
+    load: () => import('../verbs/diff.ts'),
+  },
+  {
+    name: 'verify',
+    words: '',
+    fewest: 0,
+    most: 0,
+    summary: 'compare the host with the active generation, byte by byte, and boot its guests if asked to',
+    changing: false,
+    options: {
+      'boot-guest': { type: 'boolean', describe: 'also boot the installed guest with the installed hypervisor, without network' },
+      handler: { type: 'list', describe: 'boot the guest of this handler only', placeholder: 'N' },
+      tcg: { type: 'boolean', describe: 'emulate the guest where KVM runs none' },
+      timeout: { type: 'number', describe: 'give each guest SECONDS to come up (default: 60)', placeholder: 'SECONDS' },
+    },
+    examples: [
+      { command: 'kata-sysext verify', does: 'exit status 1 and a list if anything drifted' },
+      {
+        command: 'kata-sysext verify --boot-guest',
+        does: 'boot the guest of every handler with KVM: its kernel, and the milliseconds until it was seen',
+      },
+      { command: 'kata-sysext verify --boot-guest --handler qemu --tcg', does: 'on a host without KVM: see at least that the files boot' },
+    ],
+    load: () => import('../verbs/verify.ts'),
+  },
+  {
+    name: 'report',
+    words: '',
+    fewest: 0,
+    most: 0,
+    summary: 'write one file for a bug report, without secrets, names and addresses',
+    changing: false,
+    options: {
+      output: {
+        type: 'string',
+        alias: 'o',
+        describe: 'the file to make; it must not be there yet, - is standard output',
+        placeholder: 'FILE',
+      },
+      verbose: { type: 'boolean', alias: 'v', describe: 'also read every file of the payload, and more lines of the logs' },
+    },
+    examples: [
+      { command: 'kata-sysext report -o report.md', does: 'make the file; then read it, and attach it to the bug report' },
+      { command: 'kata-sysext report -o - | less', does: 'look at what it would hold' },
+    ],
+    load: () => import('../verbs/report.ts'),
+  },
+];
