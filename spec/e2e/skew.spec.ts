@@ -73,7 +73,7 @@ async function nothingLeft(skew: Skew): Promise<void> {
   assert.deepEqual(left, []);
 }
 
-describe('containers in sandboxes of another generation: containerd 1.7, both shims speak version 2', function () {
+describe('containers in sandboxes of another generation: containerd 1.7, backend prefix, both shims speak version 2', function () {
   this.timeout(240_000);
   let skew: Skew;
   let [first, second, third]: SampleRelease[] = [];
@@ -91,7 +91,7 @@ describe('containers in sandboxes of another generation: containerd 1.7, both sh
 
   it('after an upgrade a second container starts in the old sandbox, by the shim that the sandbox has', async () => {
     const { live, bundle } = skew;
-    await live.json(['install', bundle(first!)]);
+    await live.json(['install', bundle(first!), '--backend', 'prefix']);
     older = await runPod(live.host, handler, 'older');
     containers.push(await startContainer(live.host, older, script, 'one'));
     const before = await standIns(skew);
@@ -155,7 +155,7 @@ describe('containers in sandboxes of another generation: containerd 1.7, both sh
   });
 });
 
-describe('containers in sandboxes of another generation: containerd 2, shims of version 2 and 3', function () {
+describe('containers in sandboxes of another generation: containerd 2, backend sysext, shims of version 2 and 3', function () {
   this.timeout(240_000);
   let skew: Skew;
   let [first, second]: SampleRelease[] = [];
@@ -173,7 +173,7 @@ describe('containers in sandboxes of another generation: containerd 2, shims of 
 
   it('after an upgrade from 2 to 3 a second container starts in the old sandbox, and lives through a restart of the engine', async () => {
     const { live, bundle } = skew;
-    await live.json(['install', bundle(first!)]);
+    await live.json(['install', bundle(first!), '--backend', 'sysext']);
     older = await runPod(live.host, handler, 'older');
     containers.push(await startContainer(live.host, older, script, 'one'));
     const before = await standIns(skew);
