@@ -250,6 +250,23 @@ describe('systemd where there is none', () => {
     await sleep(50);
   });
 
+  it('sends PID 1 more bytes until it answers: it may overlook a call that came with the end of the handshake', async () => {
+    let said = '';
+    const socket = await listen((peer) => {
+      peer.on('error', () => undefined);
+      peer.on('data', (bytes) => {
+        said += bytes.toString('latin1');
+        if (/AUTH .*\r\n$/.test(said)) peer.write('OK 00\r\n');
+        if ((said.match(/Ping/g) ?? []).length === 2) peer.destroy();
+      });
+    });
+
+    const systemd = await connectSystemd({ DBUS_SYSTEM_BUS_ADDRESS: 'unix:path=/nonexistent/bus' }, { privateSocket: socket });
+
+    assert.equal(systemd, undefined);
+    assert.match(said, /BEGIN\r\n.*GetAll.*Ping.*Ping/s);
+  });
+
   it('survives a peer that answers nonsense', async () => {
     const socket = await listen((peer) => {
       peer.on('error', () => undefined);
