@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { HEADER = 10, REQUEST = 1, MAX_FRAME = 4 << 20, OPTIONS = 10, METHOD = 2, PAYLOAD = 3 };
+enum { HEADER = 10, REQUEST = 1, MAX_FRAME = 4 << 20, OPTIONS = 10, SERVICE = 1, METHOD = 2, PAYLOAD = 3 };
 
 void fail(const char *format, ...) {
   va_list rest;
@@ -92,6 +92,9 @@ static size_t put_varint(uint8_t *into, uint64_t value) {
   return count;
 }
 
+/* Whether the runc shim answers only to the service of containerd 2. */
+static int protocol3;
+
 static size_t without_options(const uint8_t *bytes, size_t size, uint8_t *into) {
   size_t used = 0;
   struct field field;
@@ -104,7 +107,10 @@ static size_t without_options(const uint8_t *bytes, size_t size, uint8_t *into) 
   return used;
 }
 
-/* Request { service = 1; method = 2; payload = 3; … }: Create's payload loses its options, all else stays as it is. */
+static const char service2[] = "containerd.task.v2.Task";
+
+/* Request { service = 1; method = 2; payload = 3; … }: Create's payload loses its options, and a runc shim that speaks only protocol 3 is
+   called by that service's name (the messages are the same); all else stays as it is. */
 static size_t rewrite(const uint8_t *bytes, size_t size, uint8_t *into) {
   int create = 0;
   size_t used = 0;
@@ -125,6 +131,8 @@ static size_t rewrite(const uint8_t *bytes, size_t size, uint8_t *into) {
     }
     memcpy(into + used, bytes + at, field.next - at);
     used += field.next - at;
+    if (field.number == SERVICE && protocol3 && length == sizeof service2 - 1 && !memcmp(bytes + field.body, service2, length))
+      into[used - length + (strchr(service2, '2') - service2)] = '3';
   }
   return used;
 }
@@ -186,6 +194,7 @@ static void *watch(void *argument) {
 int serve(int listener, const char *real, const char *own) {
   const char *paths[] = {real, own};
   pthread_t watcher;
+  protocol3 = getenv("LAB_SHIM_PROTOCOL3") != NULL;
   signal(SIGPIPE, SIG_IGN);
   pthread_create(&watcher, NULL, watch, paths);
   for (;;) {
