@@ -93,7 +93,7 @@ function addExamples(doc: TomlDocument, headers: Header[], found: Map<string, Kn
     if (example === undefined) continue;
     const path = [...table, example.key].join('.');
     if (!found.has(path) && !tables.has(path))
-      found.set(path, { path, kind: example.kind, place: { kind: 'example', at: doc.start + lineEnd(doc, end) } });
+      found.set(path, { path, kind: example.kind, place: { kind: 'example', at: doc.start + end } });
   }
 }
 
@@ -115,12 +115,6 @@ function valueRanges(doc: TomlDocument): AST.Range[] {
 function standsAlone(doc: TomlDocument, at: number): boolean {
   const before = doc.text.slice(doc.start, doc.start + at);
   return before.slice(before.lastIndexOf('\n') + 1).trim() === '';
-}
-
-/** The end of the comment's text: before its line ending, whichever that is. */
-function lineEnd(doc: TomlDocument, end: number): number {
-  const at = doc.start + end;
-  return doc.text[at - 1] === '\r' ? end - 1 : end;
 }
 
 function exampleOf(comment: string): { key: string; kind: Kind } | undefined {
