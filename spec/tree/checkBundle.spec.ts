@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { tinyRelease } from '../lab/release/index.ts';
+import { type Both, bothReleases, go, refused, rust } from '../support/bothArchives.ts';
+import { differences } from '../support/fingerprint.ts';
+import { run } from '../support/program.ts';
+import { scratch, type TreeHost, treeHost } from '../support/treeHost.ts';
+
+describe('a bundle is asked which handlers fit', () => {
+  let both: Both;
+  let host: TreeHost;
+
+  before(async () => {
+    both = await bothReleases();
+  });
+  after(() => both.remove());
+  beforeEach(() => {
+    host = treeHost('fcos');
+  });
+  afterEach(() => host.remove());
+
+  describe('check with a bundle', () => {
+    interface Offer {
+      name: string;
+      byDefault: boolean;
+      installed: boolean;
+      findings: { code: string }[];
+    }
+    const offers = (checked: Record<string, unknown>) => (checked['bundle'] as { handlers: Offer[] }).handlers;
+
+    it('tells what it carries, what is the default, and writes nothing', async () => {
+      const before = host.fingerprint();
+
+      const one = await host.json(['check', both.first[0]]);
+      const two = await host.json(['check', ...both.first]);
+
+      const named = (checked: Record<string, unknown>) =>
+        offers(checked)
+          .map(({ name }) => name)
+          .sort();
+      assert.deepEqual(named(one), ['kata-dragonball', rust]);
+      assert.deepEqual(named(two), ['kata-clh', 'kata-dragonball', 'kata-fc', 'kata-firecracker', go, rust, 'kata-remote']);
+      assert.deepEqual(
+        offers(two)
+          .filter((offer) => offer.byDefault)
+          .map(({ name }) => name),
+        [rust],
+      );
+      assert.deepEqual(
+        offers(two)
+          .filter(({ findings }) => findings.length > 0)
+          .map(({ name, findings }) => [name, findings.map(({ code }) => code)]),
+        ['kata-fc', 'kata-firecracker'].map((name) => [name, ['handler-needs-block-devices']]),
+      );
+      assert.deepEqual(differences(before, host.fingerprint()), []);
+      assert.ok(!existsSync('/nonexistent'));
+    });
+
+    it('is a blocker for an installed handler that it lacks, and for none that it has', async () => {
+      await host.json(['install', ...both.first, '--handler', 'qemu', '--handler', 'qemu-runtime-rs']);
+
+      const lacking = await host.json(['check', both.second[0]], 3);
+      const whole = await host.json(['check', ...both.second]);
+
+      assert.deepEqual((lacking['bundle'] as { lacks: string[] }).lacks, [go]);
+      const blockers = (lacking['findings'] as { code: string; level: string; subject: string }[]).filter(
+        ({ level }) => level === 'blocker',
+      );
+      assert.deepEqual(
+        blockers.map(({ code, subject }) => [code, subject]),
+        [['bundle-lacks-handler', go]],
+      );
+      assert.deepEqual([whole['ready'], (whole['bundle'] as { lacks: string[] }).lacks], [true, []]);
+      assert.deepEqual(
+        offers(whole)
+          .filter((offer) => offer.installed)
+          .map(({ name }) => name)
+          .sort(),
+        [go, rust],
+      );
+    });
+
+    it('rejects a bundle that an install would reject', async () => {
+      const folder = scratch('odd');
+      const bundle = await tinyRelease(folder, { odd: ['linkOut'] });
+
+      await refused(host, ['check', bundle], 4, 'bundle-member-escapes');
+      await refused(host, ['check', join(folder, 'missing.tar.zst')], 4, 'bundle-missing');
+
+      rmSync(folder, { recursive: true });
+    });
+
+    it('--handler asks about handlers that are not installed, and about no others', async () => {
+      const checked = await host.json(['check', '--handler', 'clh-azure', '--handler', 'fc']);
+
+      const codes = (checked['findings'] as { code: string }[]).map(({ code }) => code).filter((code) => code.startsWith('handler-'));
+      assert.deepEqual(codes.sort(), ['handler-needs-block-devices', 'handler-needs-host-kernel']);
+      await refused(host, ['check', '--handler', 'nobody'], 3, 'handler-unknown');
+    });
+  });
+
+  it('what the host lacks for a handler that comes is in the plan and in the receipt, once', async () => {
+    const codesOf = (change: Record<string, unknown>) =>
+      (change['findings'] as { code: string }[]).map(({ code }) => code).filter((code) => code.startsWith('handler-needs'));
+
+    const plan = await host.json(['install', both.first[1], '--handler', 'fc', '--dry-run']);
+    const come = await host.json(['install', both.first[1], '--handler', 'fc']);
+    const upgrade = await host.json(['install', both.second[1]]);
+
+    assert.deepEqual(
+      [codesOf(plan), codesOf(come), codesOf(upgrade)],
+      [['handler-needs-block-devices'], ['handler-needs-block-devices'], []],
+    );
+  });
+});
