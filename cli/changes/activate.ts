@@ -1,6 +1,6 @@
 import { KataError } from '../errors/index.ts';
 import { activeNumber, isWaiting, readGeneration, readGenerations } from '../store/index.ts';
-import { goTo } from './goTo.ts';
+import { goTo } from './making/goTo.ts';
 import type { Answer, ChangeOptions, Context } from './types.ts';
 
 export interface ActivateRequest extends ChangeOptions {

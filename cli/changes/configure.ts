@@ -11,12 +11,12 @@ import {
   readPayload,
 } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
-import { become } from './become.ts';
-import { sameChoices } from './choices.ts';
-import { findEngine, refuse } from './engine.ts';
-import { etcFindings } from './refusals.ts';
-import { underLock } from './session.ts';
-import { type Configurable, choiceFindings, withWishes } from './settings.ts';
+import { underLock } from './carrying/session.ts';
+import { sameChoices } from './choosing/choices.ts';
+import { type Configurable, choiceFindings, withWishes } from './choosing/settings.ts';
+import { become } from './making/become.ts';
+import { findEngine, refuse } from './refusing/engine.ts';
+import { etcFindings } from './refusing/refusals.ts';
 import type { Answer, ChangeOptions, Context, Wishes } from './types.ts';
 
 export interface ConfigureRequest extends ChangeOptions {

@@ -2,15 +2,15 @@ import { backendOf } from '../backends/index.ts';
 import { KataError } from '../errors/index.ts';
 import { activeGeneration, type Choices, type Generation, isIntact, nextId, readPayload } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
-import { wouldDangle } from './aliases.ts';
-import { become } from './become.ts';
-import { keptChoices } from './choices.ts';
-import { command } from './command.ts';
-import { findEngine, refuse } from './engine.ts';
-import { etcFindings } from './refusals.ts';
-import { underLock } from './session.ts';
+import { command } from './carrying/command.ts';
+import { underLock } from './carrying/session.ts';
+import { wouldDangle } from './choosing/aliases.ts';
+import { keptChoices } from './choosing/choices.ts';
+import { lastHandler, refuseNotInstalled } from './choosing/wanted.ts';
+import { become } from './making/become.ts';
+import { findEngine, refuse } from './refusing/engine.ts';
+import { etcFindings } from './refusing/refusals.ts';
 import type { Answer, ChangeOptions, Context } from './types.ts';
-import { lastHandler, refuseNotInstalled } from './wanted.ts';
 
 export interface FewerRequest extends ChangeOptions {
   /** Handlers by either name, and aliases. */

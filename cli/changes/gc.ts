@@ -1,9 +1,9 @@
 import type { HostView } from '../host/index.ts';
 import { activeGeneration, type Generation, nextId, pointedElsewhere, readGenerations, readPayload } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
-import { carryOut, receipt } from './carryOut.ts';
-import { runningPayloads } from './running.ts';
-import { underLock } from './session.ts';
+import { carryOut, receipt } from './carrying/carryOut.ts';
+import { underLock } from './carrying/session.ts';
+import { runningPayloads } from './refusing/running.ts';
 import type { Answer, ChangeOptions, Context, Plan } from './types.ts';
 
 export interface GcRequest extends ChangeOptions {

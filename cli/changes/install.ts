@@ -3,21 +3,21 @@ import { readFacts } from '../facts/index.ts';
 import { installedName } from '../layout/index.ts';
 import { activeGeneration, type Choices, type Generation, nextId, originOf } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
-import { aliasesAfter } from './aliases.ts';
-import { become, type Change } from './become.ts';
-import { carryOut, receipt, rehearse } from './carryOut.ts';
-import { keptChoices, sameChoices } from './choices.ts';
-import { withWaysOut } from './dropped.ts';
-import { findEngine, refuse } from './engine.ts';
-import { keepRunning } from './keepRunning.ts';
-import { nothingAfterwards } from './records.ts';
-import { hostFindings } from './refusals.ts';
-import { underLock } from './session.ts';
-import { choiceFindings, noWishes, withWishes } from './settings.ts';
-import { planSwitch } from './switch.ts';
+import { carryOut, receipt, rehearse } from './carrying/carryOut.ts';
+import { underLock } from './carrying/session.ts';
+import { aliasesAfter } from './choosing/aliases.ts';
+import { keptChoices, sameChoices } from './choosing/choices.ts';
+import { withWaysOut } from './choosing/dropped.ts';
+import { choiceFindings, noWishes, withWishes } from './choosing/settings.ts';
+import { refuseFamilyChange, replacedHandlers, sameFiles, wantedHandlers } from './choosing/wanted.ts';
+import { become, type Change } from './making/become.ts';
+import { keepRunning } from './making/keepRunning.ts';
+import { nothingAfterwards } from './making/records.ts';
+import { planSwitch } from './making/switch.ts';
+import { unpack } from './making/unpack.ts';
+import { findEngine, refuse } from './refusing/engine.ts';
+import { hostFindings } from './refusing/refusals.ts';
 import type { Answer, Context, InstallRequest } from './types.ts';
-import { unpack } from './unpack.ts';
-import { refuseFamilyChange, replacedHandlers, sameFiles, wantedHandlers } from './wanted.ts';
 
 /** Turns a release into a generation of this host and makes it the active one. A repeated install writes nothing. */
 export function install(context: Context, request: InstallRequest): Promise<Answer> {

@@ -1,9 +1,9 @@
 import { nextId, readGeneration } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
-import { carryOut, receipt } from './carryOut.ts';
-import { command } from './command.ts';
-import { nothingAfterwards } from './records.ts';
-import { underLock } from './session.ts';
+import { carryOut, receipt } from './carrying/carryOut.ts';
+import { command } from './carrying/command.ts';
+import { underLock } from './carrying/session.ts';
+import { nothingAfterwards } from './making/records.ts';
 import type { Answer, ChangeOptions, Context } from './types.ts';
 
 export interface PinRequest extends ChangeOptions {

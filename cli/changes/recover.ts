@@ -1,5 +1,5 @@
 import type { Recovered } from '../transaction/index.ts';
-import { underLock } from './session.ts';
+import { underLock } from './carrying/session.ts';
 import type { ChangeOptions, Context } from './types.ts';
 
 /** Settles interrupted changes, as every changing verb does first; with none there it does nothing. */

@@ -1,6 +1,6 @@
 import { KataError } from '../errors/index.ts';
 import { findGeneration, type Generation, readGeneration } from '../store/index.ts';
-import { goTo } from './goTo.ts';
+import { goTo } from './making/goTo.ts';
 import type { Answer, ChangeOptions, Context } from './types.ts';
 
 export interface RollbackRequest extends ChangeOptions {

@@ -3,8 +3,8 @@ import type { Digest, Host } from '../host/index.ts';
 import type { Assignment } from '../layout/settings/index.ts';
 import type { Emit } from '../report/events.ts';
 import type { Step } from '../transaction/index.ts';
-import type { AliasWish } from './aliases.ts';
-import type { ConfigurationDiff } from './configurations.ts';
+import type { AliasWish } from './choosing/aliases.ts';
+import type { ConfigurationDiff } from './making/configurations.ts';
 
 /** What every verb gets besides its request. */
 export interface Context {

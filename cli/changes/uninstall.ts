@@ -16,14 +16,14 @@ import {
   strangers,
 } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
-import { carryOut, receipt, rehearse } from './carryOut.ts';
-import { command } from './command.ts';
-import { findEngine, refuse } from './engine.ts';
+import { carryOut, receipt, rehearse } from './carrying/carryOut.ts';
+import { command } from './carrying/command.ts';
+import { underLock } from './carrying/session.ts';
 import { dropPlan } from './gc.ts';
-import { etcFindings } from './refusals.ts';
-import { runningPayloads } from './running.ts';
-import { underLock } from './session.ts';
-import { planSwitch } from './switch.ts';
+import { planSwitch } from './making/switch.ts';
+import { findEngine, refuse } from './refusing/engine.ts';
+import { etcFindings } from './refusing/refusals.ts';
+import { runningPayloads } from './refusing/running.ts';
 import type { Answer, ChangeOptions, ChangeResult, Context } from './types.ts';
 
 export interface UninstallRequest extends ChangeOptions {

@@ -1,8 +1,8 @@
 import { type Backend, chooseBackend } from '../backends/index.ts';
-import { findEngine, restartFindings } from '../changes/engine.ts';
-import { needFindings } from '../changes/needs.ts';
-import { hostFindings } from '../changes/refusals.ts';
-import { shimFindings } from '../changes/shimFindings.ts';
+import { findEngine, restartFindings } from '../changes/refusing/engine.ts';
+import { needFindings } from '../changes/refusing/needs.ts';
+import { hostFindings } from '../changes/refusing/refusals.ts';
+import { shimFindings } from '../changes/refusing/shimFindings.ts';
 import type { WantedHandler } from '../engines/types.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type HostFacts, readFacts } from '../facts/index.ts';

@@ -43,7 +43,7 @@ export async function offersOf(
 ): Promise<Offers> {
   const { readBundles } = await import('../bundle/index.ts');
   const { defaultRow, has, handlerTable, installedName } = await import('../layout/index.ts');
-  const { needFindings } = await import('../changes/needs.ts');
+  const { needFindings } = await import('../changes/refusing/needs.ts');
   const bundle = await readBundles({ sources, into: '/nonexistent', keep: () => false, emit, signal });
   const usual = defaultRow(bundle, architecture);
   const installed = active?.manifest.handlers.map((handler) => handler.name) ?? [];

@@ -1,4 +1,4 @@
-import { runningPayloads } from '../changes/running.ts';
+import { runningPayloads } from '../changes/refusing/running.ts';
 import type { HostView } from '../host/index.ts';
 import { activeNumber, aliasesOf, type Generation, programPath, readGenerations, readPrograms } from '../store/index.ts';
 import { readableEntries } from '../transaction/index.ts';

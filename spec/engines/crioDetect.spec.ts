@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, symlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findEngine } from '../../cli/changes/engine.ts';
+import { findEngine } from '../../cli/changes/refusing/engine.ts';
 import { handlersInInfo } from '../../cli/engines/cri/info.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
 import type { Instance } from '../../cli/engines/types.ts';

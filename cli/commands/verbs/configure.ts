@@ -1,5 +1,5 @@
+import { hasWishes } from '../../changes/choosing/settings.ts';
 import { configure } from '../../changes/configure.ts';
-import { hasWishes } from '../../changes/settings.ts';
 import { type Configuration, configuration } from '../../inspect/configuration.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, list } from '../options.ts';

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { aliasWishes } from '../../changes/aliases.ts';
+import { aliasWishes } from '../../changes/choosing/aliases.ts';
 import { install } from '../../changes/install.ts';
 import { KataError } from '../../errors/index.ts';
 import type { Digest } from '../../host/index.ts';

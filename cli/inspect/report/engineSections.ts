@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { findEngine } from '../../changes/engine.ts';
+import { findEngine } from '../../changes/refusing/engine.ts';
 import { isTable, parseDocument, type TomlTable } from '../../engines/toml/index.ts';
 import { harmless } from '../../gate/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';

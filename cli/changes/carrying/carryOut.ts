@@ -1,0 +1,125 @@
+import { errnoOf, type Finding, KataError } from '../../errors/index.ts';
+import { deploymentNow } from '../../facts/index.ts';
+import { liveGate, offlineGate } from '../../gate/index.ts';
+import { type GenerationManifest, namesOf, noteFolder, schema, scratchFolder } from '../../store/index.ts';
+import { type Afterwards, type Intent, type Outcome, runTransaction } from '../../transaction/index.ts';
+import { askEngine, type Switch } from '../making/switch.ts';
+import type { Found } from '../refusing/engine.ts';
+import type { ChangeResult, Context } from '../types.ts';
+
+export interface Carry {
+  id: number;
+  verb: string;
+  found?: Found;
+  planned?: Switch;
+  from?: number;
+  to?: GenerationManifest;
+  made: boolean;
+  afterwards: Afterwards;
+  started: Date;
+}
+
+/** The engine's binary judges copies of the planned files before anything outside our own folders is written. */
+export async function rehearse({ host }: Context, found: Found, planned: Switch): Promise<void> {
+  const scratch = async (name: string, text: string) => {
+    if ((await host.lstat(scratchFolder)) === undefined) await host.mkdir(scratchFolder, 0o700);
+    const path = `${scratchFolder}/${name}`;
+    await host.writeFile(path, text, { mode: 0o600 });
+    return path;
+  };
+  try {
+    await askEngine(host, found, planned, scratch);
+  } finally {
+    await host.removeTree(scratchFolder);
+  }
+}
+
+/** Runs the transaction of a planned change and turns its outcome into a result, or into the error that the user sees. */
+export async function carryOut(context: Context, carry: Carry): Promise<Outcome> {
+  const { host, emit, program, signal } = context;
+  const { planned, found, to } = carry;
+  const here = await deploymentNow(host);
+  const intent: Intent = {
+    schema,
+    id: carry.id,
+    verb: carry.verb,
+    program,
+    started: carry.started.toISOString(),
+    ...here,
+    ...(carry.from === undefined ? {} : { from: carry.from }),
+    ...(to === undefined ? {} : { to: to.number }),
+    made: carry.made,
+    steps: planned?.steps ?? [],
+    afterwards: carry.afterwards,
+  };
+  const restarts = intent.steps.some((step) => step.kind === 'restart');
+  const gate =
+    found !== undefined && planned?.baseline !== undefined
+      ? liveGate(host, {
+          ...found,
+          baseline: planned.baseline,
+          touched: planned.touched,
+          restarts,
+          editedByOthers: planned.wiring.findings.some((finding) => finding.code === 'foreign-edit'),
+          emit,
+          ...(to === undefined ? {} : { to }),
+        })
+      : offlineGate(host, planned === undefined ? undefined : to);
+  // Noted before it is made: a folder that was there before us is not ours to remove.
+  // Those of the wiring are noted in its own record.
+  const wired = new Set((planned?.wiring.makeFolders ?? []).map(({ path }) => path));
+  for (const step of intent.steps) if (step.kind === 'folder' && !wired.has(step.path)) await noteFolder(host, step.path);
+  const outcome = await runTransaction(host, intent, gate, emit, signal);
+  if (outcome.result === 'done') return outcome;
+  throw failure(outcome, carry);
+}
+
+/** A receipt without the parts that only some verbs have. */
+export function receipt(context: Context, carry: Carry, outcome: Outcome | undefined): ChangeResult {
+  return {
+    verb: carry.verb,
+    changed: outcome !== undefined,
+    ...(carry.from === undefined ? {} : { from: carry.from }),
+    ...(carry.to === undefined ? {} : { to: carry.to.number, release: carry.to.release }),
+    handlers: carry.to === undefined ? [] : namesOf(carry.to),
+    bytesWritten: carry.planned?.plan.bytesWritten ?? 0,
+    savedBytes: 0,
+    restarted: outcome?.restarted ?? [],
+    seconds: Math.round((context.host.now().getTime() - carry.started.getTime()) / 100) / 10,
+    findings: [...(carry.planned?.plan.findings ?? []), ...unfinished(outcome)],
+  };
+}
+
+function unfinished(outcome: Outcome | undefined): Finding[] {
+  if (outcome?.unfinished === undefined) return [];
+  const found = `the change is made, but its clean-up failed: ${outcome.unfinished}`;
+  return [
+    { code: 'journal-open', level: 'warning', subject: 'clean-up', found, needed: 'a finished clean-up', next: 'kata-sysext recover' },
+  ];
+}
+
+function failure(outcome: Outcome, carry: Carry): KataError {
+  const cause = outcome.error;
+  const known = cause instanceof KataError ? cause : undefined;
+  const details = { restarted: outcome.restarted, leftovers: outcome.leftovers, evidence: outcome.evidence.slice(-10) };
+  if (outcome.result === 'undone') {
+    const code =
+      known === undefined ? (errnoOf(cause) === undefined ? 'internal' : 'failed') : known.exitCode === 5 ? 'failed' : known.code;
+    return new KataError(code, {
+      subject: known?.complaint.subject ?? carry.verb,
+      found: `${known?.complaint.found ?? String(cause)}; the host is as it was`,
+      needed: known?.complaint.needed ?? 'no fault',
+      next: known?.complaint.next ?? `kata-sysext history ${carry.id}`,
+      details,
+      cause,
+    });
+  }
+  return new KataError('not-restored', {
+    subject: carry.verb,
+    found: `${known?.complaint.found ?? String(cause)}; and not everything could be put back: ${outcome.leftovers.map((each) => `${each.path}: ${each.found}`).join('; ')}`,
+    needed: 'every byte back',
+    next: outcome.leftovers.map((each) => each.next).join('; '),
+    details,
+    cause,
+  });
+}

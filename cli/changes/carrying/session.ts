@@ -1,0 +1,98 @@
+import { KataError } from '../../errors/index.ts';
+import { deploymentNow } from '../../facts/index.ts';
+import { hasKernelLock, inhibitShutdown, isLocked, takeLock } from '../../host/index.ts';
+import { lockFile, noteFolder, stateFolder, sweep, tidy } from '../../store/index.ts';
+import { openEntries, type Recovered, recover } from '../../transaction/index.ts';
+import type { ChangeOptions, Context } from '../types.ts';
+
+/** Locks of programs that edit the same files (facts/kata.md §1.1), or that exchange the OS or its engine under us. */
+const foreignLocks: { path: string; owner: string }[] = [
+  { path: '/run/lock/kata-deploy.lock', owner: 'kata-deploy' },
+  { path: '/ostree/lock', owner: 'an ostree or rpm-ostree transaction' },
+  { path: '/run/tukit.lock', owner: 'transactional-update' },
+  { path: '/var/lib/dpkg/lock-frontend', owner: 'dpkg or apt' },
+  { path: '/usr/lib/sysimage/rpm/.rpm.lock', owner: 'rpm' },
+  { path: '/var/lib/rpm/.rpm.lock', owner: 'rpm' },
+];
+
+/** Runs a changing verb: root, our lock, nobody else's; an interrupted change is settled first. Our folders go away if nothing is in them. */
+export async function underLock<T>(
+  context: Context,
+  verb: string,
+  options: ChangeOptions,
+  work: (settled: Recovered[]) => Promise<T>,
+): Promise<T> {
+  const { host } = context;
+  needRoot(context, verb);
+  const lock = await takeLock(host, lockFile, verb, options.waitSeconds, context.signal);
+  const allowShutdown = host.live ? await inhibitShutdown(`${verb} is running`) : () => undefined;
+  try {
+    for (const folder of lock.made) if (folder !== stateFolder) await noteFolder(host, folder);
+    await refuseForeignLocks(context);
+    return await work(await settle(context, options));
+  } finally {
+    await leaveNothing(context);
+    allowShutdown();
+    await lock.release();
+  }
+}
+
+/** What a refused or failed change left in our folders; with a change still open, that is the next one's business. */
+async function leaveNothing({ host, emit }: Context): Promise<void> {
+  try {
+    if ((await openEntries(host)).length > 0) return;
+    await tidy(host);
+    await sweep(host);
+    // An offline tree has no kernel that labels new files by their folder.
+    if (!host.live) await host.relabel([stateFolder]);
+  } catch (error) {
+    emit({ kind: 'warning', text: `something stays in our folders: ${String(error)}` });
+  }
+}
+
+function needRoot({ host }: Context, verb: string): void {
+  if (!host.live || process.getuid?.() === 0) return;
+  throw new KataError('needs-root', {
+    subject: verb,
+    found: `user id ${process.getuid?.()}`,
+    needed: 'root, because the change is on the live host',
+    next: `sudo kata-sysext ${verb} …`,
+  });
+}
+
+async function refuseForeignLocks({ host }: Context): Promise<void> {
+  for (const { path, owner } of foreignLocks) {
+    if (!(await hasKernelLock(host, path)) && !(await isLocked(host, path))) continue;
+    throw new KataError('host-busy', {
+      subject: path,
+      found: `${owner} holds ${path}`,
+      needed: 'one installer at a time',
+      next: `wait until ${owner} has ended: fuser -v ${path}`,
+    });
+  }
+}
+
+/** Changing verbs recover first and say so. */
+async function settle({ host, emit }: Context, options: ChangeOptions): Promise<Recovered[]> {
+  const open = await openEntries(host);
+  if (open.length > 0 && options.dryRun) {
+    throw new KataError('journal-open', {
+      subject: `change ${open[0]}`,
+      found: 'an interrupted change is not settled yet',
+      needed: 'a settled host to plan on',
+      next: 'kata-sysext recover',
+    });
+  }
+  const settled = await recover(host, await deploymentNow(host));
+  for (const { id, verb, result } of settled) {
+    emit({ kind: 'warning', text: `the interrupted ${verb} (change ${id}) was ${result === 'finished' ? 'finished' : 'undone'} first` });
+    if (result !== 'not-restored') continue;
+    throw new KataError('not-restored', {
+      subject: `change ${id}`,
+      found: `the interrupted ${verb} could not be undone whole`,
+      needed: 'a settled host',
+      next: `kata-sysext history ${id}`,
+    });
+  }
+  return settled;
+}

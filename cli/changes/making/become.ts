@@ -1,0 +1,84 @@
+import type { Finding } from '../../errors/index.ts';
+import { type Choices, drawGeneration, type Generation, lastNumber, makeGeneration, type Origin } from '../../store/index.ts';
+import { carryOut, receipt, rehearse } from '../carrying/carryOut.ts';
+import { command } from '../carrying/command.ts';
+import { type Found, refuse } from '../refusing/engine.ts';
+import { needFindings } from '../refusing/needs.ts';
+import type { Answer, ChangeOptions, Context } from '../types.ts';
+import { configurationDiffs } from './configurations.ts';
+import { keepRunning } from './keepRunning.ts';
+import { nothingAfterwards, switchRecords } from './records.ts';
+import { stage } from './stage.ts';
+import { planSwitch } from './switch.ts';
+
+/** What every change that makes a generation knows by now. */
+export interface Change {
+  context: Context;
+  verb: string;
+  options: ChangeOptions;
+  found: Found;
+  id: number;
+  started: Date;
+  from?: Generation;
+  /** Make it, and leave what is active as it is. */
+  stage?: boolean;
+}
+
+/** The generation to make. */
+export interface Becoming {
+  origin: Origin;
+  choices: Choices;
+  backend: string;
+  /** Where the payload's files are on the host once it is active. */
+  home: string;
+  /** 0 when the store has the payload already. */
+  bytesWritten: number;
+  savedBytes?: number;
+  /** What the choices need of the host. */
+  findings?: Finding[];
+  /** Text of a file of the payload, where it is now. */
+  readText(path: string): Promise<string>;
+  /** Puts the payload into the store. */
+  seal?(): Promise<void>;
+}
+
+/** Makes a generation and makes it the active one. */
+export async function become(change: Change, wish: Becoming): Promise<Answer> {
+  const { context, verb, options, found, id, started, from } = change;
+  const { host } = context;
+  const { origin, choices, backend, home, readText, bytesWritten } = wish;
+  const number = (await lastNumber(host)) + 1;
+  const { program } = context;
+  const drawn = await drawGeneration({ origin, choices, home, backend, number, program, created: started.toISOString(), readText });
+  const to = drawn.manifest;
+  const noted = refuse(wish.findings ?? [], options.allow);
+  if (change.stage === true) return stage(change, wish, drawn, noted);
+  const planned = await planSwitch(host, { verb, id, found, to, bytesWritten, options, ...(from === undefined ? {} : { from }) });
+  planned.plan.findings.unshift(...noted);
+  const configurations = await configurationDiffs(host, from, drawn);
+  if (configurations.length > 0) planned.plan.configurations = configurations;
+  // Only of those that come: what the host lacks for the others was told when they came.
+  const known = new Set(from?.manifest.handlers.map((handler) => handler.name));
+  const coming = to.handlers.filter((handler) => !known.has(handler.name)).map((handler) => handler.release);
+  planned.plan.findings.push(...(await needFindings(host, coming)));
+  if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
+  await rehearse(context, found, planned);
+  await keepRunning(context, to.backend);
+  await wish.seal?.();
+  await makeGeneration(host, to, drawn.configurations);
+  const fromNumber = from?.manifest.number;
+  const carry = {
+    id,
+    verb,
+    found,
+    planned,
+    to,
+    made: true,
+    started,
+    ...(fromNumber === undefined ? {} : { from: fromNumber }),
+    afterwards: { ...nothingAfterwards, records: switchRecords(fromNumber, number, planned, host.live, started) },
+  };
+  const outcome = await carryOut(context, carry);
+  const undoCommand = command(host, fromNumber === undefined ? 'uninstall' : 'rollback');
+  return { kind: 'Change', change: { ...receipt(context, carry, outcome), savedBytes: wish.savedBytes ?? 0, undoCommand } };
+}

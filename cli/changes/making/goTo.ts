@@ -1,0 +1,54 @@
+import { KataError } from '../../errors/index.ts';
+import { activeGeneration, type Generation, isIntact, nextId, readPayload } from '../../store/index.ts';
+import { openEntries } from '../../transaction/index.ts';
+import { carryOut, receipt, rehearse } from '../carrying/carryOut.ts';
+import { command } from '../carrying/command.ts';
+import { underLock } from '../carrying/session.ts';
+import { findEngine, refuse } from '../refusing/engine.ts';
+import { etcFindings } from '../refusing/refusals.ts';
+import type { Answer, ChangeOptions, Context } from '../types.ts';
+import { nothingAfterwards, switchRecords } from './records.ts';
+import { planSwitch } from './switch.ts';
+
+/** Makes a generation that is already there the active one, wiring included. `choose` says which, under the lock. */
+export function goTo(
+  context: Context,
+  verb: string,
+  options: ChangeOptions,
+  choose: (from: Generation | undefined) => Promise<Generation>,
+): Promise<Answer> {
+  return underLock(context, verb, options, async () => {
+    const { host } = context;
+    const started = host.now();
+    refuse(await etcFindings(host), options.allow);
+    const from = await activeGeneration(host);
+    const target = await choose(from);
+    await refuseDamaged(context, target);
+    const to = target.manifest;
+    const found = await findEngine(host, options.engine, from?.record.wiring?.engine);
+    const id = await nextId(host, await openEntries(host));
+    const before = from === undefined ? {} : { from };
+    const planned = await planSwitch(host, { verb, id, found, to, bytesWritten: 0, options, ...before });
+    if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
+    const fromNumber = from?.manifest.number;
+    const afterwards = { ...nothingAfterwards, records: switchRecords(fromNumber, to.number, planned, host.live, started) };
+    const number = fromNumber === undefined ? {} : { from: fromNumber };
+    const carry = { id, verb, found, planned, to, made: false, started, afterwards, ...number };
+    if (planned.steps.length === 0) return { kind: 'Change', change: receipt(context, carry, undefined) };
+    await rehearse(context, found, planned);
+    const outcome = await carryOut(context, carry);
+    const undoCommand = command(host, from === undefined ? 'uninstall' : 'rollback');
+    return { kind: 'Change', change: { ...receipt(context, carry, outcome), undoCommand } };
+  });
+}
+
+async function refuseDamaged({ host }: Context, { manifest }: Generation): Promise<void> {
+  const payload = await readPayload(host, manifest.payload);
+  if (payload !== undefined && (await isIntact(host, payload, 'shape'))) return;
+  throw new KataError('payload-damaged', {
+    subject: `generation ${manifest.number}`,
+    found: `its payload ${manifest.payloadFolder} is not there, or files of it are missing or changed`,
+    needed: 'the files of the generation',
+    next: `install that release again: kata-sysext install ${manifest.sources.map((source) => source.name).join(' ')}`,
+  });
+}

@@ -1,0 +1,51 @@
+import type { Finding } from '../../errors/index.ts';
+import { type GenerationManifest, isWaiting, makeGeneration, readGenerations } from '../../store/index.ts';
+import { carryOut, receipt } from '../carrying/carryOut.ts';
+import { command } from '../carrying/command.ts';
+import { sameChoices } from '../choosing/choices.ts';
+import type { Answer } from '../types.ts';
+import type { Becoming, Change } from './become.ts';
+import { keepRunning } from './keepRunning.ts';
+import { nothingAfterwards } from './records.ts';
+
+/** The generation waits for `activate`. What the engine and the backend say about it is asked then. */
+export async function stage(
+  { context, options, id, started }: Change,
+  wish: Becoming,
+  { manifest, configurations }: { manifest: GenerationManifest; configurations: Map<string, string> },
+  findings: Finding[],
+): Promise<Answer> {
+  const { host } = context;
+  const waiting = (await readGenerations(host)).filter(isWaiting).find((each) => sameGeneration(each.manifest, manifest));
+  const to = waiting?.manifest ?? manifest;
+  const nextCommand = command(host, `activate ${to.number}`);
+  const text = `make generation ${to.number}, which waits for: ${nextCommand}`;
+  const bytesWritten = waiting === undefined ? wish.bytesWritten : 0;
+  if (options.dryRun) {
+    const steps = waiting === undefined ? [{ kind: 'record' as const, text }] : [];
+    return {
+      kind: 'Plan',
+      plan: { verb: 'stage', to: to.number, steps, restarts: [], dependents: [], gate: [], bytesWritten, findings },
+    };
+  }
+  const carry = { id, verb: 'stage', to, made: true, started, afterwards: nothingAfterwards };
+  if (waiting !== undefined) {
+    const change = receipt(context, carry, undefined);
+    return { kind: 'Change', change: { ...change, findings, nextCommand } };
+  }
+  await keepRunning(context, to.backend);
+  await wish.seal?.();
+  await makeGeneration(host, to, configurations);
+  const records = [{ number: to.number, state: 'staged' as const }];
+  const outcome = await carryOut(context, { ...carry, afterwards: { ...nothingAfterwards, records } });
+  const change = receipt(context, carry, outcome);
+  return {
+    kind: 'Change',
+    change: { ...change, bytesWritten, savedBytes: wish.savedBytes ?? 0, findings: [...findings, ...change.findings], nextCommand },
+  };
+}
+
+function sameGeneration(a: GenerationManifest, b: GenerationManifest): boolean {
+  const shape = (each: GenerationManifest) => [each.payload, each.backend, each.handlers.map((handler) => handler.configurationDigest)];
+  return JSON.stringify(shape(a)) === JSON.stringify(shape(b)) && sameChoices(a.choices, b.choices);
+}

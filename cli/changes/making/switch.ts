@@ -1,0 +1,205 @@
+import { dirname, posix } from 'node:path';
+import { type Backend, backendOf } from '../../backends/index.ts';
+import type { WiringPlan } from '../../engines/index.ts';
+import { type Finding, KataError } from '../../errors/index.ts';
+import { type Baseline, takeBaseline } from '../../gate/index.ts';
+import { type Digest, digestOf, type HostView } from '../../host/index.ts';
+import { etcFolder, type GenerationManifest, type GenerationRecord, offeredBy } from '../../store/index.ts';
+import { dependentsOf, describe, type FileStep, type RestartStep, restartDeadlineMs, type Step } from '../../transaction/index.ts';
+import { type Found, refuse, restartFindings } from '../refusing/engine.ts';
+import { goingNames, refuseTaken } from '../refusing/going.ts';
+import { refuseInUse } from '../refusing/inUse.ts';
+import { shimFindings } from '../refusing/shimFindings.ts';
+import type { ChangeOptions, Plan } from '../types.ts';
+import { insideLines } from './lines.ts';
+
+export interface Switch {
+  plan: Plan;
+  steps: Step[];
+  wiring: WiringPlan;
+  backend: Backend;
+  baseline?: Baseline;
+  /** Others' files with our text in them, as this change leaves them. */
+  edited: Record<string, Digest>;
+  /** Handlers of ours before and after. */
+  touched: string[];
+}
+
+export interface SwitchRequest {
+  verb: string;
+  id: number;
+  found: Found;
+  from?: { manifest: GenerationManifest; record: GenerationRecord };
+  to?: GenerationManifest;
+  bytesWritten: number;
+  options: ChangeOptions;
+}
+
+/** From one generation (or none) to another (or none): the steps, what restarts, what depends on it. Reads only. */
+export async function planSwitch(host: HostView, request: SwitchRequest): Promise<Switch> {
+  const { found, from, to, options, bytesWritten } = request;
+  const backend = backendOf(to?.backend ?? from?.manifest.backend ?? 'prefix');
+  const moved = to !== undefined && from !== undefined && from.manifest.backend !== to.backend;
+  const earlier = moved ? backendOf(from.manifest.backend) : undefined;
+  const wanted = to === undefined ? [] : offeredBy(to, backend.base());
+  const wiring = await found.engine.plan(host, found.instance, wanted, from?.record.wiring);
+  const files = fileSteps(request.id, wiring);
+  const restarts = files.length > 0 && found.instance.process !== undefined ? await restartStep(host, found) : [];
+  const placed = await backend.plan(host, to, bytesWritten > 0);
+  const left = (await earlier?.leave(host)) ?? [];
+  const findings = refuse(
+    [
+      ...wiring.findings,
+      ...(restarts.length > 0 ? await restartFindings(host, found) : []),
+      ...(await backend.risks(host, placed)),
+      ...((await earlier?.risks(host, left)) ?? []),
+    ],
+    options.allow,
+  );
+  const folders: Step[] = wiring.makeFolders.map(({ path, mode }) => ({ kind: 'folder', path, mode }));
+  // On the way out our own folder may have been removed by somebody; temporary files still need it for a moment.
+  const lost = to === undefined && [...files, ...placed].some(needsFolder) && (await host.lstat(etcFolder)) === undefined;
+  const dropped: Step[] = wiring.dropFolders.map((path) => ({ kind: 'drop-folder', path }));
+  const open: Step[] = lost ? [{ kind: 'folder', path: etcFolder, mode: 0o755 }] : [];
+  const close: Step[] = lost ? [{ kind: 'drop-folder', path: etcFolder }] : [];
+  const wire: Step[] = [...folders, ...files, ...dropped, ...restarts];
+  // Wiring last on the way in and first on the way out: the engine never names files that are not there.
+  const steps = to === undefined ? [...open, ...wire, ...placed, ...close] : [...placed, ...wire, ...left];
+  // Without Kata nothing is left that an engine which does not run would have to prove.
+  const provable = to !== undefined || found.instance.process !== undefined;
+  const baseline = host.live && steps.length > 0 && provable ? await takeBaseline(host, found.engine, found.instance) : undefined;
+  const before = (from?.record.wiring?.handlers ?? []).map((handler) => handler.name);
+  // What an earlier backend takes away is the shim of every handler, whatever the new one brings.
+  const going = left.length > 0 ? before : goingNames(before, from?.manifest, to);
+  const names = wanted.map((handler) => handler.name);
+  if (baseline !== undefined) refuseTaken(baseline.state.handlers, names, before, wiring);
+  if (baseline !== undefined) refuseInUse(baseline.state, going);
+  const shims = { found, from: from?.manifest, to, sandboxes: baseline?.state.sandboxes ?? [], restarts: restarts.length > 0 };
+  findings.push(...refuse(await shimFindings(host, shims), options.allow));
+  const touched = [...new Set([...wanted, ...(from?.record.wiring?.handlers ?? [])].map((handler) => handler.name))];
+  const edited = editedAfter(wiring, files, from?.record.edited);
+  const strange = await editedBySomebody(host, from?.record.edited, findings);
+  return {
+    plan: show(host, request, steps, wiring, [...findings, ...strange], files),
+    steps,
+    wiring,
+    backend,
+    edited,
+    touched,
+    ...(baseline === undefined ? {} : { baseline }),
+  };
+}
+
+/** Whether a step, or its undo, puts a temporary file or link into our own folder. */
+function needsFolder(step: Step): boolean {
+  return (step.kind === 'file' || step.kind === 'pointer') && step.temporary !== undefined && dirname(step.temporary) === etcFolder;
+}
+
+/** Asks the engine's own binary about copies of the planned files. `scratch` writes a copy into a folder of ours. */
+export async function askEngine(
+  host: HostView,
+  found: Found,
+  planned: Switch,
+  scratch: (name: string, text: string) => Promise<string>,
+): Promise<void> {
+  if (!host.live || planned.wiring.changes.length === 0) return;
+  const { others, warnings } = await found.engine.accepts(host, found.instance, planned.wiring, scratch);
+  if (others.length === 0 && warnings.length === 0) return;
+  throw new KataError('engine-rejects', {
+    subject: found.instance.configPath,
+    found: `the change would alter more than our handlers: ${[...others, ...warnings].slice(0, 5).join('; ')}`,
+    needed: `only ${planned.touched.join(', ')} to differ in the effective configuration`,
+    next: `look at: ${found.engine.showCommand(found.instance)}`,
+    details: { keys: others, warnings },
+  });
+}
+
+function editedAfter(wiring: WiringPlan, files: FileStep[], earlier: Record<string, Digest> = {}): Record<string, Digest> {
+  const ranges = new Set((wiring.wiring?.marks ?? []).filter((mark) => mark.kind === 'range').map((mark) => mark.path));
+  const now = files.flatMap((step): [string, Digest][] => (step.after === 'absent' ? [] : [[step.path, step.after]]));
+  return Object.fromEntries([...Object.entries(earlier), ...now].filter(([path]) => ranges.has(path)));
+}
+
+/** What others did to the files that we edited stays, and is told. */
+async function editedBySomebody(host: HostView, edited: Record<string, Digest> = {}, known: Finding[]): Promise<Finding[]> {
+  const found: Finding[] = [];
+  for (const [path, digest] of Object.entries(edited)) {
+    if (known.some((finding) => finding.subject === path) || (await host.digest(path)) === digest) continue;
+    const text = `${path} was edited by somebody else since we wrote to it; that edit stays`;
+    found.push({ code: 'foreign-edit', level: 'info', subject: path, found: text, needed: 'nothing', next: 'nothing needs to be done' });
+  }
+  return found;
+}
+
+function fileSteps(id: number, wiring: WiringPlan): FileStep[] {
+  return wiring.changes.map((change, index) => ({
+    kind: 'file',
+    path: change.path,
+    before: change.before,
+    after: change.after === 'absent' ? 'absent' : digestOf(change.after.text),
+    ...(change.after === 'absent' ? {} : { text: change.after.text }),
+    foreign: change.foreign,
+    ours: change.ours,
+    temporary: posix.join(change.tmpDir, `.kata-sysext-${id}-${index}.tmp`),
+  }));
+}
+
+async function restartStep(host: HostView, { instance }: Found): Promise<RestartStep[]> {
+  const systemd = await host.systemd();
+  if (systemd === undefined || instance.unit === undefined) {
+    throw new KataError('engine-unsupported', {
+      subject: instance.configPath,
+      found: 'the engine runs, but not as a systemd unit that answers',
+      needed: 'a unit that can be restarted and watched',
+      next: 'run the engine as a systemd service',
+    });
+  }
+  return [
+    {
+      kind: 'restart',
+      unit: instance.unit,
+      dependents: await dependentsOf(host, instance.unit),
+      deadlineMs: restartDeadlineMs(await systemd.unit(instance.unit)),
+    },
+  ];
+}
+
+function show(host: HostView, request: SwitchRequest, steps: Step[], wiring: WiringPlan, findings: Finding[], files: FileStep[]): Plan {
+  const { verb, from, to, bytesWritten } = request;
+  const restarts = steps.filter((step) => step.kind === 'restart');
+  return {
+    verb,
+    ...(from === undefined ? {} : { from: from.manifest.number }),
+    ...(to === undefined ? {} : { to: to.number }),
+    steps: steps.map((step) => ({
+      kind: step.kind,
+      text: describe(step),
+      ...(step.kind === 'file' ? { diff: diffOf(wiring, files, step) } : {}),
+    })),
+    restarts: restarts.map((step) => step.unit),
+    dependents: restarts.flatMap((step) => step.dependents),
+    gate: host.live ? gateText(restarts.length > 0, to) : offlineGateText(to),
+    bytesWritten,
+    findings,
+  };
+}
+
+function diffOf(wiring: WiringPlan, files: FileStep[], step: FileStep): string[] {
+  const change = wiring.changes[files.indexOf(step)];
+  return change === undefined ? [] : insideLines(change);
+}
+
+function gateText(restarts: boolean, to: GenerationManifest | undefined): string[] {
+  const lines = [
+    'the effective configuration differs only by our handlers',
+    'the CRI is ready and lists every earlier handler',
+    ...offlineGateText(to),
+  ];
+  if (restarts) lines.push('engine and dependents stay active for 8 s');
+  return lines;
+}
+
+/** Nothing runs in an offline tree, so only its files are proven. */
+function offlineGateText(to: GenerationManifest | undefined): string[] {
+  return to === undefined ? [] : ['the installed shim and configuration have their digests'];
+}

@@ -1,0 +1,71 @@
+import type { Backend } from '../../backends/index.ts';
+import type { Finding } from '../../errors/index.ts';
+import { etcState, type HostFacts } from '../../facts/index.ts';
+import type { HostView } from '../../host/index.ts';
+
+type Producer = (host: HostView, facts: HostFacts, backend: Backend) => Finding[] | Promise<Finding[]>;
+
+/** What a host must have for any change: a table of small producers. `check` shows all, a change stops at the first blocker. */
+const producers: Producer[] = [
+  (_host, { os }) => unknownFact(os, 'the operating system', 'an os-release file with an ID'),
+  (_host, { architecture }) => unknownFact(architecture, 'the architecture', 'a program in the tree, or a running host'),
+  (_host, { etc }) => unknownFact(etc, '/etc', 'a folder /etc'),
+  (_host, { etc }) => etcFinding(etc),
+  (host, facts, backend) => backend.fits(host, facts),
+  (_host, { kvm }) => kvmFinding(kvm),
+];
+
+export async function hostFindings(host: HostView, facts: HostFacts, backend: Backend): Promise<Finding[]> {
+  const found: Finding[] = [];
+  for (const produce of producers) found.push(...(await produce(host, facts, backend)));
+  return found;
+}
+
+/** What every change needs, whatever else the host is: an /etc that can be written and stays. */
+export async function etcFindings(host: HostView): Promise<Finding[]> {
+  const etc = await etcState(host);
+  return [...unknownFact(etc, '/etc', 'a folder /etc'), ...etcFinding(etc)];
+}
+
+function unknownFact(fact: { known: boolean; why?: string }, subject: string, needed: string): Finding[] {
+  if (fact.known) return [];
+  return [
+    {
+      code: 'host-unknown',
+      level: 'blocker',
+      subject,
+      found: `${subject} is not known: ${fact.why}`,
+      needed,
+      next: 'check that --root names a host tree',
+    },
+  ];
+}
+
+function etcFinding(etc: HostFacts['etc']): Finding[] {
+  if (!etc.known || (etc.value.writable && !etc.value.transient)) return [];
+  const what = etc.value.writable ? 'is transient: what is written there is lost at the next boot' : 'is mounted read-only';
+  return [
+    {
+      code: 'host-etc-unsafe',
+      level: 'blocker',
+      subject: '/etc',
+      found: `/etc ${what}`,
+      needed: 'a persistent, writable /etc',
+      next: 'findmnt /etc',
+    },
+  ];
+}
+
+function kvmFinding(kvm: HostFacts['kvm']): Finding[] {
+  if (!kvm.known || kvm.value) return [];
+  return [
+    {
+      code: 'host-no-kvm',
+      level: 'warning',
+      subject: '/dev/kvm',
+      found: 'there is no /dev/kvm',
+      needed: 'KVM, or pods of these handlers will not start',
+      next: 'modprobe kvm_intel || modprobe kvm_amd',
+    },
+  ];
+}
