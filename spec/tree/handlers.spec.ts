@@ -154,7 +154,9 @@ describe('handlers and aliases', () => {
 
       await refused(host, ['install', both.first[0], '--alias', 'a=qemu-runtime-rs', '--alias', 'a='], 2, 'usage');
       const target = await refused(host, ['install', both.second[0], '--alias', 'a=qemu'], 3, 'handler-not-installed');
-      await refused(host, ['install', both.first[0], '--alias', 'nobody='], 3, 'handler-not-installed');
+      for (const name of ['nobody', 'constructor']) {
+        await refused(host, ['install', both.first[0], '--alias', `${name}=`], 3, 'handler-not-installed');
+      }
       await refused(host, ['install', both.first[0], '--alias', 'a=nobody'], 3, 'handler-unknown');
 
       assert.match(String(target['next']), /--add-handler kata-qemu --alias a=kata-qemu/);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { SECOND, tinyRelease } from '../lab/release/index.ts';
 import { type Both, bothReleases, configurationOf, go, handlersNow, offered, printed, refused, rust } from '../support/bothArchives.ts';
 import { differences } from '../support/fingerprint.ts';
+import { put } from '../support/hostTrees.ts';
 import { run } from '../support/program.ts';
 import { scratch, story, type TreeHost, treeHost } from '../support/treeHost.ts';
 
@@ -37,6 +38,30 @@ describe('handlers that go', () => {
       assert.deepEqual(left, { kata: configurationOf(rust), [rust]: configurationOf(rust) });
       assert.deepEqual(back['handlers'], ['kata', go, rust]);
       assert.deepEqual((await host.json(['verify']))['drift'], []);
+    });
+
+    it('under backend sysext leaves extension and files alone, and a whole uninstall leaves nothing', async () => {
+      const own = treeHost('microos', (root) => {
+        put(root, 'usr/lib/systemd/system/systemd-sysext.service', '[Service]\nExecStart=systemd-sysext refresh\n');
+        put(root, 'usr/lib/systemd/libsystemd-shared-259.so', '');
+      });
+      const tree = own.fingerprint();
+      const wanted = ['--handler', 'qemu', '--handler', 'qemu-runtime-rs', '--alias', 'kata=qemu'];
+      await own.json(['install', ...both.first, '--backend', 'sysext', ...wanted]);
+      const extension = () => own.fingerprint(story).filter((line) => line.includes('./etc/extensions'));
+      const before = extension();
+
+      const fewer = await own.json(['uninstall', '--handler', 'qemu', '--handler', 'kata']);
+      const after = extension();
+      await own.json(['rollback']);
+
+      assert.deepEqual([fewer['handlers'], fewer['bytesWritten']], [[rust], 0]);
+      assert.ok(before.length > 0);
+      assert.deepEqual(after, before);
+      assert.deepEqual((await own.json(['verify']))['drift'], []);
+      await own.json(['uninstall', '--purge']);
+      assert.deepEqual(differences(tree, own.fingerprint()), []);
+      own.remove();
     });
 
     it('takes an alias alone as well', async () => {

@@ -58,7 +58,7 @@ export function aliasesAfter(
   const aliases = { ...from?.manifest.choices.aliases };
   for (const { name, handler } of wishes) {
     if (handler === undefined) {
-      if (aliases[name] === undefined) throw noAlias(name, Object.keys(aliases));
+      if (!Object.hasOwn(aliases, name)) throw noAlias(name, Object.keys(aliases));
       delete aliases[name];
       continue;
     }
