@@ -139,6 +139,7 @@ describe('handlers and aliases', () => {
       ['../kata=qemu-runtime-rs', 'a path'],
       ['runc=qemu-runtime-rs', 'the engine’s own'],
       ['crun=qemu-runtime-rs', 'the engine’s own'],
+      ['constructor=qemu-runtime-rs', 'a word that the TOML reader stumbles over'],
       ['untrusted=qemu-runtime-rs', 'the engine’s own'],
       ['kata-clh=qemu-runtime-rs', 'another handler’s name'],
       ['qemu=qemu-runtime-rs', 'another handler’s name'],
@@ -154,9 +155,7 @@ describe('handlers and aliases', () => {
 
       await refused(host, ['install', both.first[0], '--alias', 'a=qemu-runtime-rs', '--alias', 'a='], 2, 'usage');
       const target = await refused(host, ['install', both.second[0], '--alias', 'a=qemu'], 3, 'handler-not-installed');
-      for (const name of ['nobody', 'constructor']) {
-        await refused(host, ['install', both.first[0], '--alias', `${name}=`], 3, 'handler-not-installed');
-      }
+      await refused(host, ['install', both.first[0], '--alias', 'nobody='], 3, 'handler-not-installed');
       await refused(host, ['install', both.first[0], '--alias', 'a=nobody'], 3, 'handler-unknown');
 
       assert.match(String(target['next']), /--add-handler kata-qemu --alias a=kata-qemu/);
