@@ -48,7 +48,7 @@ describe('systemd is lost while a change runs', function () {
   after(() => live?.host.stop());
 
   const cases = losses.flatMap((loss) => points.map((point) => ({ loss, point })));
-  for (const { loss, point } of sample(cases, 4, 'losses')) {
+  for (const { loss, point } of sample(cases, 3, 'losses')) {
     it(`${loss.title}, at ${point}: ${loss.harmless ? 'it is done all the same' : 'all or nothing, and it is told'}`, async () => {
       if (loss.before !== undefined) await live.host.sh(loss.before);
       const held = await heldAt(live, ['install', live.bundle(live.first)], point);
