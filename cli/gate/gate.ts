@@ -102,7 +102,7 @@ async function filesReached(host: HostView, { instance }: GateRequest, to: Gener
     subject: instance.unit ?? instance.engine,
     found: problems.join('; '),
     needed: `the files of generation ${to.number} seen by PID 1 and by ${instance.engine}`,
-    next: `systemctl show ${instance.unit ?? instance.engine} -p PrivateMounts -p MountFlags -p RootDirectory`,
+    next: `use --backend prefix, or let the engine see PID 1’s mounts: systemctl show ${instance.unit ?? instance.engine} -p PrivateMounts -p MountFlags -p RootDirectory`,
   });
 }
 
