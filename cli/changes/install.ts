@@ -48,7 +48,7 @@ async function installLocked(context: Context, request: InstallRequest): Promise
     const readText = async (path: string) => (await host.readFile(`${from.manifest.payloadFolder}/${path}`)).toString();
     const kept = chosen(context, request, from, namesIn(from.manifest));
     const choices = await withWishes(kept, { handlers: from.manifest.handlers, wishes, readText });
-    if (sameChoices(choices, from.manifest.choices)) return repeat(change, from);
+    if (sameChoices(choices, from.manifest.choices)) return change.stage ? activeAlready(change, from) : repeat(change, from);
   }
   const wanted = wantedHandlers(host, request, from);
   // What can be refused before hundreds of megabytes are unpacked is refused now.
@@ -91,6 +91,15 @@ function chosen({ host }: Context, request: InstallRequest, from: Generation | u
 
 function namesIn({ handlers }: { handlers: { name: string }[] }): string[] {
   return handlers.map((handler) => handler.name);
+}
+
+/** What shall be staged is active. Where the host drifted from it, that stays: staging touches neither the engine nor the pointer. */
+function activeAlready({ context, options, id, started }: Change, { manifest }: Generation): Answer {
+  const both = { verb: 'stage', from: manifest.number };
+  const none = { steps: [], restarts: [], dependents: [], gate: [], bytesWritten: 0, findings: [] };
+  if (options.dryRun) return { kind: 'Plan', plan: { ...both, to: manifest.number, ...none } };
+  const carry = { ...both, id, to: manifest, made: false, started, afterwards: nothingAfterwards };
+  return { kind: 'Change', change: receipt(context, carry, undefined) };
 }
 
 /** Nothing differs from what is active: nothing to do, unless the host drifted from it. */

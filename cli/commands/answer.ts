@@ -27,8 +27,7 @@ function planText(plan: Plan): string[] {
 
 function changeText(change: ChangeResult): string[] {
   const notes = findingLines(change.findings);
-  if (!change.changed)
-    return [...notes, `${change.verb}: nothing to do${change.to === undefined ? '' : `; generation ${change.to} is active`}`];
+  if (!change.changed) return [...notes, `${change.verb}: nothing to do${unchangedText(change)}`];
   const parts = [
     change.handlers.length === 0 ? '' : change.handlers.join(', '),
     change.release === undefined ? '' : `Kata ${change.release}`,
@@ -43,6 +42,12 @@ function changeText(change: ChangeResult): string[] {
   const rest = change.nextCommand === undefined ? '' : ` · next: ${change.nextCommand}`;
   const back = change.undoCommand === undefined ? '' : ` · undo: ${change.undoCommand}`;
   return [...notes, `✓ ${change.verb}: ${parts.join(' · ')}${rest}${back}`];
+}
+
+/** What a change was about need not be active: it may wait, or only be pinned. */
+function unchangedText({ from, to, nextCommand }: ChangeResult): string {
+  if (nextCommand !== undefined) return `; generation ${to} is there · next: ${nextCommand}`;
+  return to !== undefined && from === to ? `; generation ${to} is active` : '';
 }
 
 function generation(number: number | undefined): string {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { differences } from '../support/fingerprint.ts';
 import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
 
@@ -62,6 +62,21 @@ describe('a staged generation', () => {
     const again = await host.json(['install', second, '--stage']);
 
     assert.deepEqual([again['changed'], again['to']], [false, 2]);
+    const said = await host.run(['install', second, '--stage', '--progress', 'none']);
+    assert.match(said.stdout, /^stage: nothing to do; generation 2 is there · next: kata-sysext activate 2 /);
+  });
+
+  it('of what is active already touches nothing, not even wiring that somebody took out', async () => {
+    const plain = readFileSync(host.path('etc/containerd/config.toml'));
+    await host.json(['install', first]);
+    writeFileSync(host.path('etc/containerd/config.toml'), plain);
+
+    const planned = await host.json(['install', first, '--stage', '--dry-run']);
+    const done = await host.json(['install', first, '--stage']);
+
+    assert.deepEqual([planned['verb'], planned['steps']], ['stage', []]);
+    assert.deepEqual([done['verb'], done['changed'], done['to']], ['stage', false, 1]);
+    assert.deepEqual(readFileSync(host.path('etc/containerd/config.toml')), plain);
   });
 
   it('uninstall takes one that was never activated', async () => {
@@ -105,11 +120,13 @@ describe('a pinned generation', () => {
 
     const pinned = await host.json(['pin', '1']);
     const again = await host.json(['pin', '1']);
+    const said = await host.run(['pin', '1', '--progress', 'none']);
     const kept = await host.json(['gc', '--keep', '0']);
     await host.json(['unpin', '1']);
     const gone = await host.json(['gc', '--keep', '0']);
 
     assert.deepEqual([pinned['changed'], again['changed']], [true, false]);
+    assert.equal(said.stdout, 'pin: nothing to do\n', 'generation 4 is the active one');
     assert.deepEqual(kept['removedGenerations'], [2]);
     assert.deepEqual(gone['removedGenerations'], [1]);
     assert.equal((await host.json(['pin', '9'], 2))['code'], 'unknown-generation');
