@@ -5,6 +5,7 @@ import { prefix } from './prefix/index.ts';
 import { sysext } from './sysext/index.ts';
 import type { Backend } from './types.ts';
 
+export { dropMade, makeMissing } from './pointer.ts';
 export type { Backend, Seen } from './types.ts';
 
 /** A backend is a row. */

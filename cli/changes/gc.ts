@@ -1,6 +1,6 @@
 import type { HostView } from '../host/index.ts';
 import { activeGeneration, type Generation, nextId, pointedElsewhere, readGenerations, readPayload } from '../store/index.ts';
-import { openEntries } from '../transaction/index.ts';
+import { openEntries, parkedGenerations } from '../transaction/index.ts';
 import { carryOut, receipt } from './carrying/carryOut.ts';
 import { underLock } from './carrying/session.ts';
 import { runningPayloads } from './refusing/running.ts';
@@ -52,8 +52,13 @@ async function staying(host: HostView, all: Generation[], keep: number): Promise
     .filter(({ record, manifest }) => record.pinned === true || running.has(manifest.payloadFolder))
     .map(({ manifest }) => manifest.number);
   return new Set(
-    [...(await pointedElsewhere(host)), active?.manifest.number, active?.record.previous, ...newest, ...used].filter(
-      (number) => number !== undefined,
-    ),
+    [
+      ...(await pointedElsewhere(host)),
+      ...(await parkedGenerations(host)),
+      active?.manifest.number,
+      active?.record.previous,
+      ...newest,
+      ...used,
+    ].filter((number) => number !== undefined),
   );
 }

@@ -11,7 +11,7 @@ import { withWaysOut } from './choosing/dropped.ts';
 import { choiceFindings, noWishes, withWishes } from './choosing/settings.ts';
 import { refuseFamilyChange, replacedHandlers, sameFiles, wantedHandlers } from './choosing/wanted.ts';
 import { become, type Change } from './making/become.ts';
-import { keepRunning } from './making/keepRunning.ts';
+import { guardOf, keepRunning } from './making/keepRunning.ts';
 import { nothingAfterwards } from './making/records.ts';
 import { planSwitch } from './making/switch.ts';
 import { unpack } from './making/unpack.ts';
@@ -105,7 +105,8 @@ function activeAlready({ context, options, id, started }: Change, { manifest }: 
 /** Nothing differs from what is active: nothing to do, unless the host drifted from it. */
 async function repeat({ context, options, found, id, started }: Change, from: Generation): Promise<Answer> {
   const to = from.manifest;
-  const planned = await planSwitch(context.host, { verb: 'install', id, found, from, to, bytesWritten: 0, options });
+  const guard = await guardOf(context, to);
+  const planned = await planSwitch(context.host, { verb: 'install', id, found, from, to, bytesWritten: 0, options, guard });
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
   const carry = { id, verb: 'install', found, planned, from: to.number, to, made: false, started, afterwards: nothingAfterwards };
   // A copy that somebody damaged or removed comes back; one of another version than the generation's would only be tidied away.

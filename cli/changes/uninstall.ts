@@ -15,7 +15,7 @@ import {
   readGenerations,
   strangers,
 } from '../store/index.ts';
-import { openEntries } from '../transaction/index.ts';
+import { openEntries, parkedGenerations } from '../transaction/index.ts';
 import { carryOut, receipt, rehearse } from './carrying/carryOut.ts';
 import { command } from './carrying/command.ts';
 import { underLock } from './carrying/session.ts';
@@ -42,7 +42,7 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   refuse(await etcFindings(host), request.allow);
   const all = await readGenerations(host);
   const from = (await activeGeneration(host)) ?? (await stillWired(host, all));
-  const elsewhere = await pointedElsewhere(host);
+  const elsewhere = new Set([...(await pointedElsewhere(host)), ...(await parkedGenerations(host))]);
   const go = all.filter((generation) => !elsewhere.has(generation.manifest.number));
   const kept = all.filter((generation) => elsewhere.has(generation.manifest.number)).map((generation) => generation.manifest.payload);
   const id = await nextId(host, await openEntries(host));

@@ -29,7 +29,10 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
   if (root !== '/') await needFolder(root);
   const host = openHost(root, io.env);
   const progress = reporter(progressMode(options, io), io.stderr);
-  const systemd = verb.changing && options['dry-run'] !== true && belongsInUnit(host, io) ? await host.systemd() : undefined;
+  const systemd =
+    verb.changing && options['dry-run'] !== true && options['boot'] === undefined && belongsInUnit(host, io)
+      ? await host.systemd()
+      : undefined;
   if (systemd !== undefined) return follow(systemd, verb.name, argv, options, io, progress);
   const stop = new AbortController();
   let signalled = 0;

@@ -120,6 +120,8 @@ export interface Engine {
    * folder of ours (mode 0600: copies may hold secrets) and tells its path. Live only.
    */
   accepts(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<EffectiveDiff>;
+  /** The effective configuration of the planned files, by the engine's binary on copies. Throws `engine-rejects`. */
+  planned(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<Record<string, unknown>>;
   /** The effective configuration as the engine's binary dumps it now from the real files: for before/after comparison. */
   effective(host: HostView, instance: Instance): Promise<Record<string, unknown>>;
   /** Compares two dumps; key paths of the named handlers count as ours. */

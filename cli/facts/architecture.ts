@@ -14,7 +14,7 @@ export function ownArchitecture(): Architecture | undefined {
 
 /** Live: of this process. Offline: of the first program of the tree that can be read. */
 export async function architectureOf(host: HostView): Promise<Fact<Architecture>> {
-  if (host.live) {
+  if (host.booted) {
     const name = ownArchitecture();
     return name === undefined
       ? unknown(`this machine is ${process.arch}, which Kata has no release for`)
@@ -31,6 +31,6 @@ export async function architectureOf(host: HostView): Promise<Fact<Architecture>
 }
 
 export async function kvmState(host: HostView): Promise<Fact<boolean>> {
-  if (!host.live) return unknown('an offline tree has no devices');
+  if (!host.booted) return unknown('an offline tree has no devices');
   return known((await host.lstat('/dev/kvm')) !== undefined, '/dev/kvm');
 }

@@ -3,19 +3,28 @@ import { type Fact, known } from './types.ts';
 
 /** True on hosts whose OS tree is an ostree deployment. */
 export async function isOstree(host: HostView): Promise<Fact<boolean>> {
-  const marks = host.live
+  const marks = host.booted
     ? ['/run/ostree-booted']
     : ['/run/ostree-booted', '/ostree/repo', '/sysroot/ostree/repo', '/usr/lib/ostree/prepare-root.conf'];
   for (const mark of marks) if ((await host.stat(mark)) !== undefined) return known(true, mark);
   return known(false, `none of ${marks.join(', ')} is there`);
 }
 
-/** The deployment that is booted: an ostree checksum, 'single' where the OS has one tree, 'offline' for a tree that is not running. */
+/**
+ * The deployment that is booted: an ostree checksum, 'snapshot-N' of snapper, 'single' where the OS has one tree (or one /etc for all, as
+ * Flatcar), 'offline' for a tree that is not running.
+ */
 export async function deploymentOf(host: HostView): Promise<string> {
-  if (!host.live) return 'offline';
+  if (!host.booted) return 'offline';
   const argument = /(?:^|\s)ostree=(\S+)/.exec((await host.readText('/proc/cmdline')) ?? '')?.[1];
-  if (argument === undefined) return 'single';
+  if (argument === undefined) return (await snapshotOf(host)) ?? 'single';
   return (await host.readlink(argument))?.split('/').at(-1) ?? argument;
+}
+
+/** The subvolume that the root is mounted from (proc(5), mountinfo: the fourth field). */
+async function snapshotOf(host: HostView): Promise<string | undefined> {
+  const number = /^\S+ \S+ \S+ \S*\/\.snapshots\/(\d+)\/snapshot \/ /m.exec((await host.readText('/proc/self/mountinfo')) ?? '')?.[1];
+  return number === undefined ? undefined : `snapshot-${number}`;
 }
 
 export async function machineOf(host: HostView): Promise<string> {
@@ -23,5 +32,5 @@ export async function machineOf(host: HostView): Promise<string> {
 }
 
 export async function bootOf(host: HostView): Promise<string> {
-  return host.live ? ((await host.readText('/proc/sys/kernel/random/boot_id')) ?? '').trim() : 'offline';
+  return host.booted ? ((await host.readText('/proc/sys/kernel/random/boot_id')) ?? '').trim() : 'offline';
 }

@@ -11,7 +11,7 @@ export interface Mount {
 
 /** The mounts of a process's namespace (default: our own) in order (proc(5), mountinfo); empty offline. */
 export async function mounts(host: HostView, pid: number | 'self' = 'self'): Promise<Mount[]> {
-  const text = host.live ? ((await host.readText(`/proc/${pid}/mountinfo`)) ?? '') : '';
+  const text = host.booted ? ((await host.readText(`/proc/${pid}/mountinfo`)) ?? '') : '';
   return text
     .split('\n')
     .filter((line) => line !== '')
@@ -32,7 +32,7 @@ export async function etcState(host: HostView): Promise<Fact<EtcState>> {
   const etc = await host.stat('/etc');
   if (etc?.kind !== 'directory') return unknown('/etc is not a folder');
   const writable = await host.canWrite('/etc');
-  if (!host.live) return known({ writable, transient: false }, 'an offline tree');
+  if (!host.booted) return known({ writable, transient: false }, 'an offline tree');
   const mount = mountOf(await mounts(host), '/etc');
   if (mount === undefined) return unknown('/proc/self/mountinfo does not name a mount for /etc');
   const volatile = /(?:^|,)upperdir=\/run\//.test(mount.superOptions) || ['tmpfs', 'ramfs'].includes(mount.type);

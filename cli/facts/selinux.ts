@@ -5,7 +5,7 @@ import { type Fact, known, type SelinuxState } from './types.ts';
 export async function selinuxState(host: HostView): Promise<Fact<SelinuxState>> {
   const configured = /^SELINUXTYPE=(\S+)/m.exec((await host.readText('/etc/selinux/config')) ?? '')?.[1];
   const policy = configured === undefined ? {} : { policy: configured };
-  if (!host.live) {
+  if (!host.booted) {
     const mode = /^SELINUX=(\S+)/m.exec((await host.readText('/etc/selinux/config')) ?? '')?.[1];
     return known({ ...policy, mode: mode === 'enforcing' || mode === 'permissive' ? mode : 'disabled' }, '/etc/selinux/config');
   }

@@ -12,16 +12,21 @@ import { watchProgram } from './watched.ts';
 
 const absent = ['ENOENT', 'ENOTDIR'];
 
-/** The reading half of the port for the tree at `root` ('/' is the live host). */
-export function openView(given: string, env: Readonly<Record<string, string | undefined>>): HostView {
-  const live = isOwnRoot(given);
-  const root = live ? '/' : given;
+/**
+ * The reading half of the port for the tree at `root` ('/' is the live host). `starting`: the host boots, and what is changed now the
+ * engine will find when it starts; nothing is asked of PID 1 then, whose answer might wait for us.
+ */
+export function openView(given: string, env: Readonly<Record<string, string | undefined>>, starting = false): HostView {
+  const booted = isOwnRoot(given);
+  const live = booted && !starting;
+  const root = booted ? '/' : given;
   const locate = async (path: string) => posix.join(root, await resolveInside(root, path, false));
   const follow = async (path: string) => posix.join(root, await resolveInside(root, path, true));
   let bus: Promise<Systemd | undefined> | undefined;
   return {
     root,
     live,
+    booted,
     env,
     now: () => new Date(),
     locate,

@@ -12,7 +12,7 @@ export async function relabel(host: HostView, paths: HostPath[]): Promise<boolea
   const there: string[] = [];
   for (const path of paths) if ((await host.lstat(path)) !== undefined) there.push(await host.locate(path));
   if (there.length === 0) return false;
-  if (host.live) {
+  if (host.booted) {
     if ((await host.lstat('/sys/fs/selinux/enforce')) === undefined || (await findProgram('restorecon')) === undefined) return false;
     await runProgram('restorecon', ['-RF', ...there]);
     return true;
@@ -56,7 +56,7 @@ export async function setLabels(host: HostView, labels: Map<HostPath, string>): 
 
 /** The kernel answers for the loaded policy; of an offline tree the policy file itself is searched for the name. */
 export async function knowsType(host: HostView, type: string): Promise<boolean> {
-  if (host.live) {
+  if (host.booted) {
     try {
       await writeFile('/sys/fs/selinux/context', `system_u:object_r:${type}:s0`);
       return true;

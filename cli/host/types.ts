@@ -55,8 +55,10 @@ export interface Watched {
 export interface HostView {
   /** '/' or the directory of `--root`. */
   readonly root: string;
-  /** True when the root is '/': then there are processes and a bus. */
+  /** True when the root is '/' and its units may be asked: then there are an engine and a bus. */
   readonly live: boolean;
+  /** True when the root is '/', also while it starts: its kernel, its mounts and its programs are those that will run. */
+  readonly booted: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   now(): Date;
 

@@ -14,9 +14,9 @@ export function beside(path: string): string {
   return `${posix.dirname(path)}/.${posix.basename(path)}.kata-sysext`;
 }
 
-/** The whole port. Every change is on the disk when its call returns: content first, then the folder that names it. */
-export function openHost(root: string, env: Readonly<Record<string, string | undefined>>): Host {
-  const view = openView(root, env);
+/** The whole port. Every change is on the disk when its call returns: content first, then the folder that names it. `starting`: see `openView`. */
+export function openHost(root: string, env: Readonly<Record<string, string | undefined>>, starting = false): Host {
+  const view = openView(root, env, starting);
   const at = view.locate;
   return {
     ...view,

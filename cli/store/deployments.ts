@@ -1,19 +1,61 @@
-import type { HostView } from '../host/index.ts';
+import type { HostPath, HostView } from '../host/index.ts';
 import { pointer } from './paths.ts';
 
-/** Generations that other ostree deployments of this host point at: their /etc has a pointer of its own, /var is shared. */
-export async function pointedElsewhere(host: HostView): Promise<Set<number>> {
-  const found = new Set<number>();
+/** How operating systems keep several versions beside each other, each with an /etc of its own. */
+const kinds: { list(host: HostView): Promise<{ deployment: string; etc: HostPath }[]> }[] = [
+  { list: ostreeDeployments },
+  { list: snapshots },
+];
+
+/** What another deployment of this host has active. */
+export interface PointedElsewhere {
+  deployment: string;
+  generation: number;
+}
+
+/** Generations that other deployments of this host point at: their /etc has a pointer of its own, /var is shared. */
+export async function pointersElsewhere(host: HostView): Promise<PointedElsewhere[]> {
+  const found: PointedElsewhere[] = [];
   const own = await host.stat('/etc');
+  for (const { deployment, etc } of await allDeployments(host)) {
+    const stat = await host.stat(etc);
+    if (stat === undefined || (stat.inode === own?.inode && stat.device === own.device)) continue;
+    const target = await host.readlink(`${etc}${pointer.slice('/etc'.length)}`);
+    const number = /\/generations\/([1-9]\d*)$/.exec(target ?? '')?.[1];
+    if (number !== undefined) found.push({ deployment, generation: Number(number) });
+  }
+  return found;
+}
+
+export async function pointedElsewhere(host: HostView): Promise<Set<number>> {
+  return new Set((await pointersElsewhere(host)).map(({ generation }) => generation));
+}
+
+/** Whether a deployment, named as `deploymentOf` does, is still on the disk. */
+export async function hasDeployment(host: HostView, name: string): Promise<boolean> {
+  return (await allDeployments(host)).some(({ deployment }) => deployment === name);
+}
+
+async function allDeployments(host: HostView): Promise<{ deployment: string; etc: HostPath }[]> {
+  return (await Promise.all(kinds.map(({ list }) => list(host)))).flat();
+}
+
+async function ostreeDeployments(host: HostView): Promise<{ deployment: string; etc: HostPath }[]> {
+  const found: { deployment: string; etc: HostPath }[] = [];
   for (const os of await host.readdir('/ostree/deploy')) {
-    for (const deployment of await host.readdir(`/ostree/deploy/${os}/deploy`)) {
-      const etc = `/ostree/deploy/${os}/deploy/${deployment}/etc`;
-      const stat = await host.stat(etc);
-      if (stat === undefined || (stat.inode === own?.inode && stat.device === own.device)) continue;
-      const target = await host.readlink(`${etc}${pointer.slice('/etc'.length)}`);
-      const number = /\/generations\/([1-9]\d*)$/.exec(target ?? '')?.[1];
-      if (number !== undefined) found.add(Number(number));
+    const folder = `/ostree/deploy/${os}/deploy`;
+    for (const deployment of await host.readdir(folder)) {
+      if ((await host.stat(`${folder}/${deployment}`))?.kind === 'directory')
+        found.push({ deployment, etc: `${folder}/${deployment}/etc` });
     }
   }
   return found;
+}
+
+/** Of transactional-update (MicroOS): snapper's numbered snapshots, /etc within each, or above it in an overlay of its own. */
+async function snapshots(host: HostView): Promise<{ deployment: string; etc: HostPath }[]> {
+  const numbers = (await host.readdir('/.snapshots')).filter((name) => /^\d+$/.test(name));
+  return numbers.flatMap((number) =>
+    [`/.snapshots/${number}/snapshot/etc`, `/var/lib/overlay/${number}/etc`].map((etc) => ({ deployment: `snapshot-${number}`, etc })),
+  );
 }

@@ -10,6 +10,8 @@ export interface HistoryEntry {
   at: string;
   from?: number;
   to?: number;
+  /** Why, where nobody asked for it. */
+  reason?: string;
   result: 'done' | 'undone' | 'not-restored';
   /** Restarted units in order. */
   restarted: string[];

@@ -83,6 +83,10 @@ export interface GenerationRecord {
   /** Other people's files with text of ours in them, by digest as we left them: what differs later was edited by somebody else. */
   edited?: Record<HostPath, Digest>;
   pinned?: boolean;
+  /** Proven after a boot, on this deployment. Stays when another generation takes over: a guard that gives one up goes back to it. */
+  blessed?: { at: string; deployment: string };
+  /** Boots of a deployment in which it was active and not blessed yet; `boot` is the last one that counted. */
+  tries?: { deployment: string; boots: number; boot: string };
 }
 
 export interface Generation {

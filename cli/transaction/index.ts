@@ -1,7 +1,7 @@
 export { entryFolder, openEntries, readableEntries, readIntent } from './journal.ts';
-export { type Recovered, recover } from './recover.ts';
+export { openHere, parkedGenerations, type Recovered, recover } from './recover.ts';
 export { mergedPayload, mountsBelowUsr, othersIn, pendingNames } from './refresh.ts';
 export { type Gate, runTransaction } from './run.ts';
 export { describe } from './steps/index.ts';
 export type { Afterwards, FileStep, Intent, Leftover, Outcome, RefreshStep, RestartStep, Step } from './types.ts';
-export { dependentsOf, restartDeadlineMs } from './units.ts';
+export { bringUp, dependentsOf, restartDeadlineMs } from './units.ts';

@@ -1,6 +1,6 @@
 import { errnoOf, KataError } from '../errors/index.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
-import { journalFolder, readJson, schema, wayBack, writeJson } from '../store/index.ts';
+import { hasDeployment, journalFolder, readJson, schema, wayBack, writeJson } from '../store/index.ts';
 import type { Intent, Undo, UndoStore } from './types.ts';
 
 export interface StepEntry {
@@ -124,12 +124,29 @@ export function undoStore(host: Host, id: number, index: number): UndoStore {
   };
 }
 
-/** A journal of another machine or another deployment is never acted on: its owner's /etc is not this one. */
-export function refuseForeign(intent: Intent, here: { machine: string; deployment: string }): void {
+/** Which machine and deployment this is. */
+export interface Place {
+  machine: string;
+  deployment: string;
+}
+
+/**
+ * Whose entry it is. 'parked': of another deployment of this machine, which settles it when it boots: its /etc is not this one. 'orphan':
+ * that deployment is gone, and its /etc with it. 'stranger': of another machine, or of a system that is not told apart from this one.
+ */
+export type Owner = 'ours' | 'parked' | 'orphan' | 'stranger';
+
+export async function ownerOf(host: HostView, intent: Intent, here: Place): Promise<Owner> {
   // A change that was interrupted on an offline tree belongs to whoever boots that tree first.
-  if (intent.deployment === 'offline') return;
-  if (intent.machine === here.machine && intent.deployment === here.deployment) return;
-  throw new KataError('journal-foreign', {
+  if (intent.deployment === 'offline') return 'ours';
+  if (intent.machine !== here.machine) return 'stranger';
+  if (intent.deployment === here.deployment) return 'ours';
+  if (await hasDeployment(host, intent.deployment)) return 'parked';
+  return (await hasDeployment(host, here.deployment)) ? 'orphan' : 'stranger';
+}
+
+export function strangersEntry(intent: Intent, here: Place): KataError {
+  return new KataError('journal-foreign', {
     subject: entryFolder(intent.id),
     found: `an unfinished ${intent.verb} of machine ${intent.machine}, deployment ${intent.deployment}`,
     needed: `machine ${here.machine}, deployment ${here.deployment}`,

@@ -1,7 +1,17 @@
-import type { Host } from '../host/index.ts';
+import type { Host, HostView } from '../host/index.ts';
 import { tidy, writeHistory } from '../store/index.ts';
 import { cleanUp } from './afterwards.ts';
-import { dropBallast, endEntry, isCommitted, openEntries, readIntent, refuseForeign, refuseIncomplete } from './journal.ts';
+import {
+  dropBallast,
+  endEntry,
+  isCommitted,
+  openEntries,
+  ownerOf,
+  type Place,
+  readIntent,
+  refuseIncomplete,
+  strangersEntry,
+} from './journal.ts';
 import { closeUndone } from './run.ts';
 import { storyOf } from './story.ts';
 import type { Intent, Outcome } from './types.ts';
@@ -16,10 +26,10 @@ export interface Recovered {
 }
 
 /**
- * Settles every open change: before its commit record it is undone, after it only cleaned up. Then removes what interrupted work left in
- * our own folders. Safe to repeat and to interrupt. Call it with the lock held.
+ * Settles every open change of this deployment: before its commit record it is undone, after it only cleaned up. Then removes what
+ * interrupted work left in our own folders. Safe to repeat and to interrupt. Call it with the lock held.
  */
-export async function recover(host: Host, here: { machine: string; deployment: string }): Promise<Recovered[]> {
+export async function recover(host: Host, here: Place): Promise<Recovered[]> {
   const settled: Recovered[] = [];
   for (const id of await openEntries(host)) {
     const intent = await readIntent(host, id);
@@ -29,9 +39,12 @@ export async function recover(host: Host, here: { machine: string; deployment: s
       await endEntry(host, id);
       continue;
     }
-    refuseForeign(intent, here);
+    const owner = await ownerOf(host, intent, here);
+    if (owner === 'stranger') throw strangersEntry(intent, here);
+    if (owner === 'parked') continue;
     await host.failpoint('recover/entry');
-    settled.push((await isCommitted(host, id)) ? await finish(host, intent) : await takeBack(host, intent));
+    if (await isCommitted(host, id)) settled.push(await finish(host, intent));
+    else settled.push(owner === 'orphan' ? await abandon(host, intent) : await takeBack(host, intent));
   }
   // A generation of a change that is still open must not look like rubbish.
   if ((await openEntries(host)).length === 0) await tidy(host);
@@ -51,6 +64,34 @@ async function finish(host: Host, intent: Intent): Promise<Recovered> {
   }
   await cleanUp(host, intent);
   return { id: intent.id, verb: intent.verb, result: 'finished' };
+}
+
+/** The deployment is gone, and with it the /etc that the change edited: nothing is left to put back. */
+async function abandon(host: Host, intent: Intent): Promise<Recovered> {
+  const outcome: Outcome = {
+    result: 'undone',
+    restarted: [],
+    leftovers: [],
+    evidence: [`interrupted before its commit in deployment ${intent.deployment}, which is gone; dropped by recover`],
+  };
+  await closeUndone(host, intent, outcome);
+  return { id: intent.id, verb: intent.verb, result: 'undone', outcome };
+}
+
+/** Open changes that wait for nobody but us. Entries that cannot be read count. */
+export async function openHere(host: HostView, here: Place): Promise<number[]> {
+  const found: number[] = [];
+  for (const id of await openEntries(host)) {
+    const intent = await readIntent(host, id);
+    if (intent === undefined || (await ownerOf(host, intent, here)) !== 'parked') found.push(id);
+  }
+  return found;
+}
+
+/** Generations that open changes of other deployments speak of: they stay until those are settled. Call it once ours are settled. */
+export async function parkedGenerations(host: HostView): Promise<number[]> {
+  const intents = await Promise.all((await openEntries(host)).map((id) => readIntent(host, id)));
+  return intents.flatMap((intent) => [intent?.from, intent?.to]).filter((number) => number !== undefined);
 }
 
 async function takeBack(host: Host, intent: Intent): Promise<Recovered> {

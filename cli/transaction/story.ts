@@ -9,6 +9,15 @@ export function storyOf({
   started,
   from,
   to,
-}: Intent): Pick<HistoryEntry, 'schema' | 'id' | 'verb' | 'at' | 'from' | 'to'> {
-  return { schema, id, verb, at: started, ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
+  reason,
+}: Intent): Pick<HistoryEntry, 'schema' | 'id' | 'verb' | 'at' | 'from' | 'to' | 'reason'> {
+  return {
+    schema,
+    id,
+    verb,
+    at: started,
+    ...(from === undefined ? {} : { from }),
+    ...(to === undefined ? {} : { to }),
+    ...(reason === undefined ? {} : { reason }),
+  };
 }

@@ -115,6 +115,8 @@ export interface Intent {
   boot: string;
   from?: number;
   to?: number;
+  /** Why, where nobody asked for it: what the boot guard saw. */
+  reason?: string;
   /** True when the generation `to` was made by this change and goes away with it. */
   made: boolean;
   steps: Step[];

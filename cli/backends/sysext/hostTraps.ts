@@ -161,7 +161,12 @@ export function rootOf(facts: Scene['facts']): string {
 
 /** A trial in a mount namespace that goes away with its only process. Once something is merged, that is the proof. */
 async function depth({ host, merged }: Scene): Promise<Finding[]> {
-  if (!host.live || process.getuid?.() !== 0 || merged.some(({ names: all }) => all.length > 0) || (await mergedPayload(host)) !== 'absent')
+  if (
+    !host.booted ||
+    process.getuid?.() !== 0 ||
+    merged.some(({ names: all }) => all.length > 0) ||
+    (await mergedPayload(host)) !== 'absent'
+  )
     return [];
   const trial = await tryOverlay(host);
   if (trial === undefined) return [];

@@ -1,3 +1,4 @@
+import type { Scratch } from '../../engines/index.ts';
 import { errnoOf, type Finding, KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import { liveGate, offlineGate } from '../../gate/index.ts';
@@ -15,12 +16,18 @@ export interface Carry {
   from?: number;
   to?: GenerationManifest;
   made: boolean;
+  reason?: string;
   afterwards: Afterwards;
   started: Date;
 }
 
 /** The engine's binary judges copies of the planned files before anything outside our own folders is written. */
-export async function rehearse({ host }: Context, found: Found, planned: Switch): Promise<void> {
+export async function rehearse(context: Context, found: Found, planned: Switch): Promise<void> {
+  await withScratch(context, (scratch) => askEngine(context.host, found, planned, scratch));
+}
+
+/** Copies for the engine's binary, in a folder of ours that goes away with them. */
+export async function withScratch<T>({ host }: Context, work: (scratch: Scratch) => Promise<T>): Promise<T> {
   const scratch = async (name: string, text: string) => {
     if ((await host.lstat(scratchFolder)) === undefined) await host.mkdir(scratchFolder, 0o700);
     const path = `${scratchFolder}/${name}`;
@@ -28,7 +35,7 @@ export async function rehearse({ host }: Context, found: Found, planned: Switch)
     return path;
   };
   try {
-    await askEngine(host, found, planned, scratch);
+    return await work(scratch);
   } finally {
     await host.removeTree(scratchFolder);
   }
@@ -49,6 +56,7 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome>
     ...(carry.from === undefined ? {} : { from: carry.from }),
     ...(to === undefined ? {} : { to: to.number }),
     made: carry.made,
+    ...(carry.reason === undefined ? {} : { reason: carry.reason }),
     steps: planned?.steps ?? [],
     afterwards: carry.afterwards,
   };

@@ -2,7 +2,7 @@ import type { HostView } from '../../host/index.ts';
 
 /** A command of ours as it must be typed for this host: of an offline tree it names the tree. */
 export function command(host: HostView, words: string): string {
-  return `kata-sysext ${words}${host.live ? '' : ` --root ${host.root}`}`;
+  return `kata-sysext ${words}${host.booted ? '' : ` --root ${host.root}`}`;
 }
 
 /** Words as a shell takes them. */

@@ -2,7 +2,7 @@ import { KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import { hasKernelLock, inhibitShutdown, isLocked, takeLock } from '../../host/index.ts';
 import { lockFile, noteFolder, stateFolder, sweep, tidy } from '../../store/index.ts';
-import { openEntries, type Recovered, recover } from '../../transaction/index.ts';
+import { openEntries, openHere, type Recovered, recover } from '../../transaction/index.ts';
 import type { ChangeOptions, Context } from '../types.ts';
 
 /** Locks of programs that edit the same files (facts/kata.md §1.1), or that exchange the OS or its engine under us. */
@@ -44,14 +44,14 @@ async function leaveNothing({ host, emit }: Context): Promise<void> {
     await tidy(host);
     await sweep(host);
     // An offline tree has no kernel that labels new files by their folder.
-    if (!host.live) await host.relabel([stateFolder]);
+    if (!host.booted) await host.relabel([stateFolder]);
   } catch (error) {
     emit({ kind: 'warning', text: `something stays in our folders: ${String(error)}` });
   }
 }
 
 function needRoot({ host }: Context, verb: string): void {
-  if (!host.live || process.getuid?.() === 0) return;
+  if (!host.booted || process.getuid?.() === 0) return;
   throw new KataError('needs-root', {
     subject: verb,
     found: `user id ${process.getuid?.()}`,
@@ -74,8 +74,9 @@ async function refuseForeignLocks({ host }: Context): Promise<void> {
 
 /** Changing verbs recover first and say so. */
 async function settle({ host, emit }: Context, options: ChangeOptions): Promise<Recovered[]> {
-  const open = await openEntries(host);
-  if (open.length > 0 && options.dryRun) {
+  const here = await deploymentNow(host);
+  const open = options.dryRun ? await openHere(host, here) : [];
+  if (open.length > 0) {
     throw new KataError('journal-open', {
       subject: `change ${open[0]}`,
       found: 'an interrupted change is not settled yet',
@@ -83,7 +84,7 @@ async function settle({ host, emit }: Context, options: ChangeOptions): Promise<
       next: 'kata-sysext recover',
     });
   }
-  const settled = await recover(host, await deploymentNow(host));
+  const settled = await recover(host, here);
   for (const { id, verb, result } of settled) {
     emit({ kind: 'warning', text: `the interrupted ${verb} (change ${id}) was ${result === 'finished' ? 'finished' : 'undone'} first` });
     if (result !== 'not-restored') continue;

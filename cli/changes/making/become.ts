@@ -6,7 +6,7 @@ import { type Found, refuse } from '../refusing/engine.ts';
 import { needFindings } from '../refusing/needs.ts';
 import type { Answer, ChangeOptions, Context } from '../types.ts';
 import { configurationDiffs } from './configurations.ts';
-import { keepRunning } from './keepRunning.ts';
+import { guardOf, keepRunning } from './keepRunning.ts';
 import { nothingAfterwards, switchRecords } from './records.ts';
 import { stage } from './stage.ts';
 import { planSwitch } from './switch.ts';
@@ -53,7 +53,8 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
   const to = drawn.manifest;
   const noted = refuse(wish.findings ?? [], options.allow);
   if (change.stage === true) return stage(change, wish, drawn, noted);
-  const planned = await planSwitch(host, { verb, id, found, to, bytesWritten, options, ...(from === undefined ? {} : { from }) });
+  const guard = await guardOf(context, to);
+  const planned = await planSwitch(host, { verb, id, found, to, bytesWritten, options, guard, ...(from === undefined ? {} : { from }) });
   planned.plan.findings.unshift(...noted);
   const configurations = await configurationDiffs(host, from, drawn);
   if (configurations.length > 0) planned.plan.configurations = configurations;

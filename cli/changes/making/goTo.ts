@@ -7,6 +7,7 @@ import { underLock } from '../carrying/session.ts';
 import { findEngine, refuse } from '../refusing/engine.ts';
 import { etcFindings } from '../refusing/refusals.ts';
 import type { Answer, ChangeOptions, Context } from '../types.ts';
+import { guardOf } from './keepRunning.ts';
 import { nothingAfterwards, switchRecords } from './records.ts';
 import { planSwitch } from './switch.ts';
 
@@ -28,7 +29,8 @@ export function goTo(
     const found = await findEngine(host, options.engine, from?.record.wiring?.engine);
     const id = await nextId(host, await openEntries(host));
     const before = from === undefined ? {} : { from };
-    const planned = await planSwitch(host, { verb, id, found, to, bytesWritten: 0, options, ...before });
+    const guard = await guardOf(context, to);
+    const planned = await planSwitch(host, { verb, id, found, to, bytesWritten: 0, options, guard, ...before });
     if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
     const fromNumber = from?.manifest.number;
     const afterwards = { ...nothingAfterwards, records: switchRecords(fromNumber, to.number, planned, host.live, started) };

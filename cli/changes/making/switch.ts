@@ -3,7 +3,8 @@ import { type Backend, backendOf } from '../../backends/index.ts';
 import type { WiringPlan } from '../../engines/index.ts';
 import { type Finding, KataError } from '../../errors/index.ts';
 import { type Baseline, takeBaseline } from '../../gate/index.ts';
-import { type Digest, digestOf, type HostView } from '../../host/index.ts';
+import { type GuardWish, guardSteps, unblessSteps } from '../../guard/index.ts';
+import { type Digest, digestOf, type HostPath, type HostView } from '../../host/index.ts';
 import { etcFolder, type GenerationManifest, type GenerationRecord, offeredBy } from '../../store/index.ts';
 import { dependentsOf, describe, type FileStep, type RestartStep, restartDeadlineMs, type Step } from '../../transaction/index.ts';
 import { type Found, refuse, restartFindings } from '../refusing/engine.ts';
@@ -33,6 +34,8 @@ export interface SwitchRequest {
   to?: GenerationManifest;
   bytesWritten: number;
   options: ChangeOptions;
+  /** The program that guards the next boots; without one the units of the guard go. */
+  guard?: HostPath | undefined;
 }
 
 /** From one generation (or none) to another (or none): the steps, what restarts, what depends on it. Reads only. */
@@ -64,7 +67,11 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const close: Step[] = lost ? [{ kind: 'drop-folder', path: etcFolder }] : [];
   const wire: Step[] = [...folders, ...files, ...dropped, ...restarts];
   // Wiring last on the way in and first on the way out: the engine never names files that are not there.
-  const steps = to === undefined ? [...open, ...wire, ...placed, ...close] : [...placed, ...wire, ...left];
+  const core = to === undefined ? [...open, ...wire, ...placed, ...close] : [...placed, ...wire, ...left];
+  const guard = await guardSteps(host, guardWish(request));
+  const unbless = core.length > 0 ? await unblessSteps(host) : [];
+  // The guard is the first to come and the last to go: what is interrupted in between is settled by the next boot.
+  const steps = to === undefined ? [...unbless, ...core, ...guard] : onceMade([...unbless, ...guard, ...core]);
   // Without Kata nothing is left that an engine which does not run would have to prove.
   const provable = to !== undefined || found.instance.process !== undefined;
   const baseline = host.live && steps.length > 0 && provable ? await takeBaseline(host, found.engine, found.instance) : undefined;
@@ -90,6 +97,21 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   };
 }
 
+function guardWish({ to, guard, found }: SwitchRequest): GuardWish | undefined {
+  return to === undefined || guard === undefined ? undefined : { program: guard, engine: found.instance.unit };
+}
+
+/** Several parts may need the same folder. */
+function onceMade(steps: Step[]): Step[] {
+  const made = new Set<HostPath>();
+  return steps.filter((step) => {
+    if (step.kind !== 'folder') return true;
+    const first = !made.has(step.path);
+    made.add(step.path);
+    return first;
+  });
+}
+
 /** Whether a step, or its undo, puts a temporary file or link into our own folder. */
 function needsFolder(step: Step): boolean {
   return (step.kind === 'file' || step.kind === 'pointer') && step.temporary !== undefined && dirname(step.temporary) === etcFolder;
@@ -102,7 +124,7 @@ export async function askEngine(
   planned: Switch,
   scratch: (name: string, text: string) => Promise<string>,
 ): Promise<void> {
-  if (!host.live || planned.wiring.changes.length === 0) return;
+  if (!host.booted || planned.wiring.changes.length === 0) return;
   const { others, warnings } = await found.engine.accepts(host, found.instance, planned.wiring, scratch);
   if (others.length === 0 && warnings.length === 0) return;
   throw new KataError('engine-rejects', {

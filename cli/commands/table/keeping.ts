@@ -1,3 +1,4 @@
+import { phases } from '../../guard/paths.ts';
 import type { Verb } from '../types.ts';
 
 /** Verbs that look after what is there. */
@@ -9,7 +10,14 @@ export const keeping: Verb[] = [
     most: 0,
     summary: 'settle an interrupted change (every changing verb does it first)',
     changing: true,
-    options: {},
+    options: {
+      boot: {
+        type: 'string',
+        describe: 'a phase of the boot guard: what its units run',
+        placeholder: 'PHASE',
+        choices: phases,
+      },
+    },
     examples: [{ command: 'kata-sysext recover', does: 'undo what had not committed, finish what had' }],
     load: () => import('../verbs/recover.ts'),
   },

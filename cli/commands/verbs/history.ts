@@ -17,11 +17,12 @@ export async function run({ context, words }: Call): Promise<Reply> {
     });
   }
   const error = entry.error === undefined ? [] : [`  why:  ${entry.error.found} [${entry.error.code}]`, `  next: ${entry.error.next}`];
+  const reason = entry.reason === undefined ? [] : [`  why:  ${entry.reason}`];
   const leftovers = entry.leftovers.map((each) => `  left: ${each.path}: ${each.found}`);
   return {
     kind: 'History',
     body: { entries: [entry] },
-    text: [line(entry), ...error, ...leftovers, ...entry.evidence.map((each) => `  | ${each}`)],
+    text: [line(entry), ...reason, ...error, ...leftovers, ...entry.evidence.map((each) => `  | ${each}`)],
   };
 }
 

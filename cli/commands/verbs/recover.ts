@@ -1,13 +1,27 @@
+import { type Guarded, guardBoot } from '../../changes/boot/index.ts';
 import { recover } from '../../changes/recover.ts';
+import type { Phase } from '../../guard/index.ts';
+import type { Recovered } from '../../transaction/index.ts';
 import { changeOptionsOf } from '../options.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {
+  const phase = call.options['boot'] as Phase | undefined;
+  if (phase !== undefined) return guarded(await guardBoot(call.context, phase));
   const settled = await recover(call.context, changeOptionsOf(call));
-  const lines = settled.map(({ id, verb, result }) => `✓ change ${id} (${verb}): ${result}`);
-  return {
-    kind: 'Recovery',
-    body: { settled: settled.map(({ id, verb, result }) => ({ id, verb, result })) },
-    text: lines.length === 0 ? ['nothing to recover'] : lines,
-  };
+  const text = lines(settled);
+  return { kind: 'Recovery', body: { settled: settled.map(row) }, text: text.length === 0 ? ['nothing to recover'] : text };
+}
+
+function guarded({ settled, from, to, notes }: Guarded): Reply {
+  const active = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
+  return { kind: 'Recovery', body: { settled: settled.map(row), ...active, notes }, text: [...lines(settled), ...notes] };
+}
+
+function row({ id, verb, result }: Recovered): Pick<Recovered, 'id' | 'verb' | 'result'> {
+  return { id, verb, result };
+}
+
+function lines(settled: Recovered[]): string[] {
+  return settled.map(({ id, verb, result }) => `✓ change ${id} (${verb}): ${result}`);
 }

@@ -53,12 +53,14 @@ async function detectStopped(
   ];
 }
 
-/** No program of the tree is run: its version is what the caller says, or unknown. */
+/** No program of a foreign tree is run: its version is what the caller says, or unknown. */
 async function detectOffline(host: HostView, hint: string | undefined, daemon: Daemon): Promise<Instance[]> {
   const binary = await firstThere(host, daemon.binaryPlaces);
+  // While the host boots, its programs are the ones that will run.
+  const version = hint ?? (host.booted && binary !== undefined ? await versionOf(host, binary) : undefined);
   if (binary === undefined && hint === undefined && !(await daemon.isConfigured(host))) return [];
   const unit = (await unitFile(host, daemon.usualUnit)) === undefined ? undefined : daemon.usualUnit;
-  return [await daemon.fromFiles(host, known(hint, binary, unit))];
+  return [await daemon.fromFiles(host, known(version, binary, unit))];
 }
 
 function known(

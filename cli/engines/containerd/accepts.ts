@@ -5,7 +5,7 @@ import { filesView } from '../common/filesView.ts';
 import { parseVersion } from '../common/version.ts';
 import { parseDocument, type TomlTable, tomlString, topLevelValue, valueAt, withValue } from '../toml/index.ts';
 import type { EffectiveDiff, Instance, Scratch, WiringPlan } from '../types.ts';
-import { compareDumps, dumpOf, effectiveConfig } from './dump.ts';
+import { compareDumps, type Dump, dumpOf, effectiveConfig } from './dump.ts';
 import { isHandler } from './handlers.ts';
 import { type ConfigSet, type LoadedFile, loadSet } from './loader.ts';
 import { runtimesOf } from './schema.ts';
@@ -13,18 +13,23 @@ import { runtimesOf } from './schema.ts';
 /** See `Engine.accepts`: the binary judges copies of all files as they would be, beside what it says of the real ones. */
 export async function acceptsContainerd(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<EffectiveDiff> {
   const before = await effectiveConfig(host, instance);
-  const overlay = new Map(plan.changes.map((change) => [change.path, change.after === 'absent' ? ('absent' as const) : change.after.text]));
-  const set = await loadSet(filesView(host, overlay), instance.configPath, parseVersion(instance.version));
+  const after = await plannedDump(host, instance, plan, scratch);
   const handlers = [...(plan.wiring?.handlers ?? []).map((handler) => handler.name), ...formerHandlers(plan)];
-  if (set.files.length === 0) return compareDumps(before, await effectiveWithout(host, instance), handlers);
-  const candidate = await writeCandidate(set, scratch);
-  const after = await dumpOf(host, binaryOf(instance), candidate).catch((error: unknown) => {
-    throw rejected(instance, error);
-  });
   const diff = compareDumps(before, after.value, handlers);
   // 2.x only warns of keys that it does not know (facts/cri.md §1.5): where the warning is of our tables, our text is wrong.
   diff.warnings = after.stderr.split('\n').filter((line) => handlers.some((name) => line.includes(name)));
   return diff;
+}
+
+/** See `Engine.planned`, with what the binary said besides. */
+export async function plannedDump(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<Dump> {
+  const overlay = new Map(plan.changes.map((change) => [change.path, change.after === 'absent' ? ('absent' as const) : change.after.text]));
+  const set = await loadSet(filesView(host, overlay), instance.configPath, parseVersion(instance.version));
+  if (set.files.length === 0) return { value: await effectiveWithout(host, instance), stderr: '' };
+  const candidate = await writeCandidate(set, scratch);
+  return dumpOf(host, binaryOf(instance), candidate).catch((error: unknown) => {
+    throw rejected(instance, error);
+  });
 }
 
 /** Handlers in texts of ours that the plan replaces or removes. The daemon's own runtimes in them must stay as they are, so they do not count. */

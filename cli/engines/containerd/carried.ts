@@ -38,7 +38,7 @@ export async function carriedRuntimes(host: HostView, instance: Instance, input:
       'Name it: --engine containerd@VERSION.',
     );
   }
-  if (!host.live) return documentedDefault;
+  if (!host.booted) return documentedDefault;
   return others(runtimesOf(await effectiveConfig(host, instance)), ours);
 }
 

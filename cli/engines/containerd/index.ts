@@ -1,6 +1,6 @@
 import { probeCri } from '../cri/index.ts';
 import type { Engine } from '../types.ts';
-import { acceptsContainerd } from './accepts.ts';
+import { acceptsContainerd, plannedDump } from './accepts.ts';
 import { detectContainerd } from './detect.ts';
 import { compareDumps, effectiveConfig } from './dump.ts';
 import { pendingContainerd } from './pending.ts';
@@ -11,6 +11,7 @@ export const containerd: Engine = {
   detect: detectContainerd,
   plan: planContainerd,
   accepts: acceptsContainerd,
+  planned: async (host, instance, plan, scratch) => (await plannedDump(host, instance, plan, scratch)).value,
   effective: effectiveConfig,
   compare: compareDumps,
   probe: (host, instance, timeoutMs) => probeCri(host, instance.socket, timeoutMs),

@@ -7,26 +7,30 @@ import { compareDumps, dumpOf, dumpReal } from './dump.ts';
 import { handlerTable, runtimesOf, runtimesPath } from './handlers.ts';
 import { loadSet } from './loader.ts';
 
-/**
- * See `Engine.accepts`. The copies lie in one folder, named by their order, and are loaded as drop-ins: to CRI-O the main file is nothing
- * but the first of them.
- */
 export async function acceptsCrio(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<EffectiveDiff> {
   const before = await dumpReal(host, instance);
+  const after = await plannedDump(host, instance, plan, scratch);
+  const wanted = plan.wiring?.handlers ?? [];
+  const diff = compareDumps(before, after, [...wanted.map((handler) => handler.name), ...formerHandlers(plan)]);
+  // Keys that it does not know are dropped in silence: what it made of ours is compared with what we wrote.
+  for (const handler of wanted) diff.warnings.push(...misread(after, handler.name, handlerTable(handler)));
+  return diff;
+}
+
+/**
+ * See `Engine.planned`. The copies lie in one folder, named by their order, and are loaded as drop-ins: to CRI-O the main file is nothing
+ * but the first of them.
+ */
+export async function plannedDump(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<TomlTable> {
   const overlay = new Map(plan.changes.map((change) => [change.path, change.after === 'absent' ? ('absent' as const) : change.after.text]));
   const { files } = await loadSet(host, instance, overlay);
   let folder: HostPath = posix.dirname(await scratch('0000.conf', ''));
   for (const [index, file] of files.entries()) {
     folder = posix.dirname(await scratch(`${String(index + 1).padStart(4, '0')}.conf`, file.doc.text));
   }
-  const after = await dumpOf(host, instance, '', folder).catch((error: unknown) => {
+  return dumpOf(host, instance, '', folder).catch((error: unknown) => {
     throw rejected(instance, error);
   });
-  const wanted = plan.wiring?.handlers ?? [];
-  const diff = compareDumps(before, after, [...wanted.map((handler) => handler.name), ...formerHandlers(plan)]);
-  // Keys that it does not know are dropped in silence: what it made of ours is compared with what we wrote.
-  for (const handler of wanted) diff.warnings.push(...misread(after, handler.name, handlerTable(handler)));
-  return diff;
 }
 
 function misread(dump: TomlTable, name: string, wanted: TomlTable): string[] {

@@ -1,6 +1,6 @@
 import { probeCri } from '../cri/index.ts';
 import type { Engine } from '../types.ts';
-import { acceptsCrio } from './accepts.ts';
+import { acceptsCrio, plannedDump } from './accepts.ts';
 import { detectCrio } from './detect.ts';
 import { compareDumps, effectiveConfig } from './dump.ts';
 import { folderOf } from './loader.ts';
@@ -14,6 +14,7 @@ export const crio: Engine = {
   detect: detectCrio,
   plan: planCrio,
   accepts: acceptsCrio,
+  planned: plannedDump,
   effective: effectiveConfig,
   compare: compareDumps,
   probe: (host, instance, timeoutMs) => probeCri(host, instance.socket, timeoutMs),

@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { backendOf } from '../../backends/index.ts';
+import { KataError } from '../../errors/index.ts';
+import { deploymentNow } from '../../facts/index.ts';
+import { blessedFile, blessedFolder, blessedTemporary, blessingText } from '../../guard/index.ts';
+import type { Host } from '../../host/index.ts';
+import { activeGeneration, ensureFolder, type Generation, namesOf, writeRecord } from '../../store/index.ts';
+import { bringUp, restartDeadlineMs } from '../../transaction/index.ts';
+import { underLock } from '../carrying/session.ts';
+import { type Found, findEngine } from '../refusing/engine.ts';
+import type { Context } from '../types.ts';
+import { bootOptions, giveUp } from './giveUp.ts';
+import type { Guarded } from './settle.ts';
+
+/** How long the engine may take until it serves, and for how long it must go on. */
+const patienceMs = 300_000;
+const steadyMs = 10_000;
+const pauseMs = 1_000;
+const probeMs = 5_000;
+
+/**
+ * The third phase, on the running host: once the engine lists our handlers and goes on to do so with the same process, the generation is
+ * blessed on this system. An engine that does not come up gets its configuration back without our part. `starting` is the same host as
+ * the earlier phases see it: by files alone.
+ */
+export async function blessAfterBoot(context: Context, starting: Host): Promise<Guarded> {
+  const { host } = context;
+  const from = await activeGeneration(host);
+  if (from === undefined) return { settled: [], notes: ['no generation is active'] };
+  const { number } = from.manifest;
+  const both = { settled: [], from: number };
+  if ((await host.readText(blessedFile)) === (await blessingText(host, number))) return { ...both, to: number, notes: ['already blessed'] };
+  const seen = await watch(context, from);
+  if (seen.ill === undefined) {
+    await underLock(context, 'boot', bootOptions, () => bless(host, number));
+    return { ...both, to: number, notes: [`generation ${number} is blessed on this system`] };
+  }
+  if (!seen.down) return { ...both, to: number, notes: [`not blessed: ${seen.ill}`] };
+  const to = await underLock({ ...context, host: starting }, 'boot', bootOptions, () =>
+    giveUp({ ...context, host: starting }, from, `${from.record.wiring?.engine ?? 'the engine'} does not come up: ${seen.ill}`),
+  );
+  await startAgain(host, from);
+  return { ...both, ...(to === undefined ? {} : { to }), notes: [seen.ill] };
+}
+
+interface Seen {
+  /** What is wrong; undefined when everything was well for long enough. */
+  ill?: string;
+  /** The engine itself does not serve. */
+  down: boolean;
+}
+
+async function watch({ host, signal }: Context, from: Generation): Promise<Seen> {
+  const until = host.now().getTime() + patienceMs;
+  let since: { at: number; run: string } | undefined;
+  for (;;) {
+    const now = await health(host, from);
+    const at = Date.now();
+    if (now.ill === undefined && since?.run !== now.run) since = { at, run: now.run };
+    if (now.ill !== undefined) since = undefined;
+    if (since !== undefined && at - since.at >= steadyMs) return { down: false };
+    if (now.failed || signal.aborted || at > until) {
+      if (now.ill !== undefined || at > until) return { ill: now.ill ?? 'it did not go on for long enough', down: now.down };
+      return { ill: 'interrupted', down: false };
+    }
+    await sleep(pauseMs);
+  }
+}
+
+interface Health {
+  ill?: string;
+  down: boolean;
+  /** systemd gave up on it. */
+  failed: boolean;
+  /** Which run of the engine answered. */
+  run: string;
+}
+
+async function health(host: Host, from: Generation): Promise<Health> {
+  const { manifest } = from;
+  const wiring = from.record.wiring;
+  const systemd = await host.systemd();
+  const unit = wiring?.unit === undefined ? undefined : await systemd?.unit(wiring.unit);
+  const run = `${unit?.invocationId} ${unit?.mainPid}`;
+  const failed = unit?.activeState === 'failed';
+  try {
+    const found = await findEngine(host, undefined, wiring?.engine);
+    const state = await found.engine.probe(host, found.instance, probeMs);
+    if (!state.reachable) return { ill: state.why ?? 'the CRI does not answer', down: true, failed, run };
+    const missing = namesOf(manifest).filter((name) => !state.handlers.includes(name));
+    if (missing.length > 0) return { ill: `the CRI does not list ${missing.join(', ')}`, down: false, failed, run };
+    const pids = [1, ...(unit === undefined || unit.mainPid === 0 ? [] : [unit.mainPid])];
+    const [problem] = await backendOf(manifest.backend).reaches(host, manifest, pids);
+    return { ...(problem === undefined ? {} : { ill: problem }), down: false, failed, run };
+  } catch (error) {
+    return { ill: error instanceof KataError ? error.complaint.found : String(error), down: true, failed, run };
+  }
+}
+
+/** The record first: the drop-in is what systemd believes. */
+async function bless(host: Host, number: number): Promise<void> {
+  const now = await activeGeneration(host);
+  if (now?.manifest.number !== number) return;
+  const { deployment } = await deploymentNow(host);
+  const { schema: _schema, tries: _tries, ...rest } = now.record;
+  await writeRecord(host, number, { ...rest, state: 'blessed', blessed: { at: host.now().toISOString(), deployment } });
+  await ensureFolder(host, blessedFolder);
+  await host.writeFile(blessedFile, await blessingText(host, number), { mode: 0o644 }, blessedTemporary);
+  await host.relabel([blessedFile]);
+}
+
+async function startAgain(host: Host, { record }: Generation): Promise<void> {
+  const [systemd, unit] = [await host.systemd(), record.wiring?.unit];
+  if (systemd === undefined || unit === undefined) return;
+  await bringUp(host, { kind: 'restart', unit, dependents: [], deadlineMs: restartDeadlineMs(await systemd.unit(unit)) });
+}

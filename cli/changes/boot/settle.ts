@@ -1,0 +1,60 @@
+import { deploymentNow } from '../../facts/index.ts';
+import { blessedFile, blessingText, bootFolder, bootMark } from '../../guard/index.ts';
+import type { Host } from '../../host/index.ts';
+import { activeGeneration, type Generation, writeRecord } from '../../store/index.ts';
+import type { Recovered } from '../../transaction/index.ts';
+import { underLock } from '../carrying/session.ts';
+import type { Context } from '../types.ts';
+import { bootOptions, giveUp } from './giveUp.ts';
+import { unsuited } from './suits.ts';
+
+/** Boots that a generation gets to prove itself. */
+export const mostTries = 3;
+
+/** What a phase of the guard did. */
+export interface Guarded {
+  settled: Recovered[];
+  /** The generation that was active, and the one that is now. */
+  from?: number;
+  to?: number;
+  /** In a sentence each. */
+  notes: string[];
+}
+
+/**
+ * The first phase: an interrupted change is settled, then the active generation must suit the system that boots, and must not have used
+ * up its tries. Needs no bus, and starts nothing.
+ */
+export function settleAtBoot(context: Context): Promise<Guarded> {
+  return underLock(context, 'boot', bootOptions, (settled) => settleLocked(context, settled));
+}
+
+export async function settleLocked(context: Context, settled: Recovered[]): Promise<Guarded> {
+  const { host } = context;
+  await mark(host);
+  const from = await activeGeneration(host);
+  if (from === undefined) return { settled, notes: ['no generation is active'] };
+  const { number } = from.manifest;
+  const reason = (await unsuited(host, from)) ?? (await usedUp(host, from));
+  if (reason === undefined) return { settled, from: number, to: number, notes: [`generation ${number} suits this system`] };
+  const to = await giveUp(context, from, reason);
+  return { settled, from: number, ...(to === undefined ? {} : { to }), notes: [reason] };
+}
+
+async function mark(host: Host): Promise<void> {
+  if (!host.booted) return;
+  if ((await host.lstat(bootFolder)) === undefined) await host.mkdir(bootFolder, 0o700);
+  await host.writeFile(bootMark, '', { mode: 0o600 });
+}
+
+/** Counts this boot, once, unless the generation was blessed on this very system. Gives why its tries are used up. */
+async function usedUp(host: Host, { manifest: { number }, record }: Generation): Promise<string | undefined> {
+  if ((await host.readText(blessedFile)) === (await blessingText(host, number))) return undefined;
+  const { deployment, boot } = await deploymentNow(host);
+  const before = record.tries?.deployment === deployment ? record.tries : { deployment, boots: 0, boot: '' };
+  if (before.boot === boot && boot !== 'offline') return undefined;
+  if (before.boots >= mostTries) return `generation ${number} was not blessed in ${before.boots} boots`;
+  const { schema: _schema, ...rest } = record;
+  await writeRecord(host, number, { ...rest, tries: { deployment, boots: before.boots + 1, boot } });
+  return undefined;
+}

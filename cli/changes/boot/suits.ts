@@ -1,0 +1,29 @@
+import { backendOf } from '../../backends/index.ts';
+import { codeRow } from '../../errors/index.ts';
+import { readFacts } from '../../facts/index.ts';
+import type { HostView } from '../../host/index.ts';
+import { type Generation, isIntact, readGenerations, readPayload } from '../../store/index.ts';
+
+/** Overridable ones that a boot takes seriously all the same: with them nothing can be merged, whoever allowed what. */
+const fatal = ['sysext-depth'];
+
+/** Why a generation cannot work on the system that boots; undefined when nothing speaks against it. Reads no file's bytes. */
+export async function unsuited(host: HostView, { manifest }: Generation): Promise<string | undefined> {
+  const payload = await readPayload(host, manifest.payload);
+  if (payload === undefined) return `the payload of generation ${manifest.number} is not known here`;
+  if (!(await isIntact(host, payload, 'shape'))) return `files of ${manifest.payloadFolder} are missing or changed`;
+  const findings = await backendOf(manifest.backend).fits(host, await readFacts(host));
+  const blocker = findings.find(({ code, level }) => level === 'blocker' && (!codeRow(code).overridable || fatal.includes(code)));
+  return blocker === undefined ? undefined : `${blocker.found} [${blocker.code}]`;
+}
+
+/** The generation to go back to: the one that was active last of those that were blessed and would work here. */
+export async function lastBlessed(host: HostView, given: Generation): Promise<Generation | undefined> {
+  const candidates = (await readGenerations(host))
+    .filter(
+      ({ manifest, record }) => manifest.number !== given.manifest.number && record.blessed !== undefined && record.state !== 'failed',
+    )
+    .sort((a, b) => (b.record.activated ?? '').localeCompare(a.record.activated ?? ''));
+  for (const candidate of candidates) if ((await unsuited(host, candidate)) === undefined) return candidate;
+  return undefined;
+}

@@ -1,0 +1,31 @@
+import type { HostPath } from '../host/index.ts';
+
+const unitsFolder: HostPath = '/etc/systemd/system';
+
+/** The phases of a boot, in their order. */
+export const phases = ['settle', 'wire', 'bless'] as const;
+export type Phase = (typeof phases)[number];
+
+/** Units of ours by their name, with what wants them. */
+export const guardUnits = [
+  { unit: 'kata-sysext-settle.service', wantedBy: 'sysinit.target' },
+  { unit: 'kata-sysext-guard.service', wantedBy: 'multi-user.target' },
+  { unit: 'kata-sysext-bless.service', wantedBy: 'multi-user.target' },
+].map(({ unit, wantedBy }) => ({
+  unit,
+  path: `${unitsFolder}/${unit}`,
+  wants: `${unitsFolder}/${wantedBy}.wants`,
+  link: `${unitsFolder}/${wantedBy}.wants/${unit}`,
+  target: `../${unit}`,
+  // systemd takes no file of such a name for a unit.
+  temporary: `${unitsFolder}/.new-${unit}.tmp`,
+}));
+
+/** A drop-in of the first phase: with it there, systemd skips the guard as long as nothing is pending and the operating system is the same. */
+export const blessedFolder: HostPath = `${unitsFolder}/kata-sysext-settle.service.d`;
+export const blessedFile: HostPath = `${blessedFolder}/50-blessed.conf`;
+export const blessedTemporary: HostPath = `${unitsFolder}/.new-blessed.tmp`;
+
+/** Made by the first phase: the later ones run only where it ran. */
+export const bootFolder: HostPath = '/run/kata-sysext';
+export const bootMark: HostPath = `${bootFolder}/boot`;

@@ -1,0 +1,65 @@
+import { asset } from '../assets/index.ts';
+import { dropMade, makeMissing } from '../backends/index.ts';
+import { digestOf, type HostPath, type HostView } from '../host/index.ts';
+import type { Unit } from '../systemd/types.ts';
+import type { FileStep, Step } from '../transaction/index.ts';
+import { blessedFile, blessedFolder, blessedTemporary, guardUnits } from './paths.ts';
+
+export interface GuardWish {
+  /** The program that the units run. */
+  program: HostPath;
+  /** The engine's unit. */
+  engine?: Unit | undefined;
+}
+
+/** The units of the boot guard as they are wanted (none: they go). Nothing is asked of PID 1: it reads them at the next boot. */
+export async function guardSteps(host: HostView, wish: GuardWish | undefined): Promise<Step[]> {
+  return wish === undefined ? removal(host) : placing(host, wish);
+}
+
+/** Whatever becomes active must prove itself at the next boot. */
+export async function unblessSteps(host: HostView): Promise<Step[]> {
+  return fileStep(host, blessedFile, 'absent', blessedTemporary);
+}
+
+async function placing(host: HostView, wish: GuardWish): Promise<Step[]> {
+  const steps: Step[] = [];
+  for (const { unit, path, wants, link, target, temporary } of guardUnits) {
+    steps.push(...(await makeMissing(host, wants)), ...(await fileStep(host, path, unitText(unit, wish), temporary)));
+    const before = await linkAt(host, link);
+    if (before !== target) steps.push({ kind: 'pointer', path: link, before, after: target, temporary });
+  }
+  return steps;
+}
+
+async function removal(host: HostView): Promise<Step[]> {
+  const steps: Step[] = [];
+  for (const { path, link, target, temporary } of [...guardUnits].reverse()) {
+    const before = await linkAt(host, link);
+    if (before === target) steps.push({ kind: 'pointer', path: link, before, after: 'absent', temporary });
+    steps.push(...(await fileStep(host, path, 'absent', temporary)));
+  }
+  for (const folder of new Set([blessedFolder, ...guardUnits.map(({ wants }) => wants)])) steps.push(...(await dropMade(host, folder)));
+  return steps;
+}
+
+async function fileStep(host: HostView, path: HostPath, text: string | 'absent', temporary: HostPath): Promise<FileStep[]> {
+  const before = (await host.digest(path)) ?? 'absent';
+  const after = text === 'absent' ? 'absent' : digestOf(text);
+  if (before === after) return [];
+  return [{ kind: 'file', path, before, after, ...(text === 'absent' ? {} : { text }), foreign: false, ours: [], temporary }];
+}
+
+async function linkAt(host: HostView, path: HostPath): Promise<string> {
+  if ((await host.lstat(path)) === undefined) return 'absent';
+  return (await host.readlink(path)) ?? 'not a link';
+}
+
+/** The unit as it is installed. */
+export function unitText(unit: Unit, { program, engine = '' }: GuardWish): string {
+  const values: Record<string, string> = { program, engine, blessed: blessedFile };
+  return asset(`units/${unit}`).replace(/\{\{(\w+)\}\} ?/g, (found, name: string) => {
+    const value = values[name] ?? '';
+    return value === '' ? '' : `${value}${found.endsWith(' ') ? ' ' : ''}`;
+  });
+}
