@@ -2,12 +2,12 @@ import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeCgroup } from './cgroup.ts';
+import { killCgroup, makeCgroup, removeCgroup } from './cgroup.ts';
 import { CNI, containerdConfig, runcWithoutControllers } from './containerd.ts';
 import { entering, type InsideOptions, runInside } from './enter.ts';
 import { importImages } from './image.ts';
-import { startNspawn, waitForLeader } from './nspawn.ts';
-import { endHost, type Owner, processOf, sweep, writeOwner } from './owners.ts';
+import { type Start, startNspawn, waitForLeader } from './nspawn.ts';
+import { alive, endHost, type Owner, processOf, sweep, writeOwner } from './owners.ts';
 import { debianRoot, type Suite } from './roots.ts';
 import type { Ran } from './run.ts';
 import { bindInto, type Content, hostsFolder, makeStorage, writeFiles } from './storage.ts';
@@ -17,14 +17,23 @@ export interface LabHost {
   suite: Suite;
   /** the host's root as the machine sees it: a test may look in from outside, past any program of the host */
   root: string;
-  /** the host's PID 1 as the machine numbers it */
-  leader: number;
+  /** the host's PID 1 as the machine numbers it; another one after each reboot */
+  readonly leader: number;
   /** throws on a nonzero status unless told otherwise */
   run(argv: string[], options?: InsideOptions): Promise<Ran>;
   sh(script: string, options?: InsideOptions): Promise<Ran>;
   /** a long-running program inside; end it with `killGroup` of run.ts: a signal to the child itself reaches only nsenter */
   spawn(argv: string[], options?: InsideOptions): ChildProcess;
+  /** ends the host and boots the same disk again, until it is up; processes and mounts that were made inside are gone */
+  reboot(options?: RebootOptions): Promise<void>;
   stop(): Promise<void>;
+}
+
+export interface RebootOptions {
+  /** kill every process at once, as a loss of power would; what was written stays, synced or not */
+  crash?: boolean;
+  /** called while nothing of the host runs: a test may change `root` from outside */
+  between?: () => Promise<void> | void;
 }
 
 export interface HostOptions {
@@ -63,12 +72,8 @@ export async function bootHost(options: HostOptions): Promise<LabHost> {
     const { root } = await makeStorage(name, debian, options.usr);
     await writeFiles(root, { ...baseFiles(name, options), ...options.files });
     await bindInto(root, options.binds ?? {});
-    const nspawn = startNspawn({ folder, root, cgroup, devices: options.devices ?? [], background: options.background === true });
-    owner.nspawn = processOf(nspawn.pid ?? 0);
-    if (options.background === true && owner.nspawn !== undefined) owner.owner = owner.nspawn;
-    await writeOwner(folder, owner);
-    const leader = await waitForLeader(nspawn, folder);
-    const host = hostOf({ name, suite: options.suite, root, leader }, folder, owner);
+    const start: Start = { folder, root, cgroup, devices: options.devices ?? [], background: options.background === true };
+    const host = hostOf({ name, suite: options.suite, root, leader: await startUp(start, owner) }, start, owner);
     await waitForBoot(host, folder);
     if (options.images !== false) await importImages(host);
     return host;
@@ -78,15 +83,54 @@ export async function bootHost(options: HostOptions): Promise<LabHost> {
   }
 }
 
-/** The same host by its facts: for `npm run lab`, whose verbs are processes of their own. */
-export function hostOf(facts: Pick<LabHost, 'name' | 'suite' | 'root' | 'leader'>, folder: string, owner: Owner): LabHost {
-  return {
+/** Starts systemd on what lies in the root; gives its PID 1. */
+async function startUp(start: Start, owner: Owner): Promise<number> {
+  const nspawn = startNspawn(start);
+  owner.nspawn = processOf(nspawn.pid ?? 0);
+  if (start.background && owner.nspawn !== undefined) owner.owner = owner.nspawn;
+  await writeOwner(start.folder, owner);
+  return waitForLeader(nspawn, start.folder);
+}
+
+/** What a host is, whichever process is its PID 1 at the moment. */
+function hostOf(facts: Pick<LabHost, 'name' | 'suite' | 'root' | 'leader'>, start: Start, owner: Owner): LabHost {
+  let { leader } = facts;
+  const host: LabHost = {
     ...facts,
-    run: (argv, options) => runInside(facts.leader, argv, options),
-    sh: (script, options) => runInside(facts.leader, ['/bin/sh', '-ec', script], options),
-    spawn: (argv, options) => entering(facts.leader, argv, options),
-    stop: () => endHost(folder, owner),
+    get leader() {
+      return leader;
+    },
+    run: (argv, options) => runInside(leader, argv, options),
+    sh: (script, options) => runInside(leader, ['/bin/sh', '-ec', script], options),
+    spawn: (argv, options) => entering(leader, argv, options),
+    reboot: async ({ crash = false, between } = {}) => {
+      await shutDown(host, owner, crash);
+      await between?.();
+      await makeCgroup(facts.name);
+      leader = await startUp(start, owner);
+      await waitForBoot(host, start.folder);
+    },
+    stop: () => endHost(start.folder, owner),
   };
+  return host;
+}
+
+/**
+ * nspawn ends at a reboot of its host (`--keep-unit`), and its mount namespace with it; the disk stays mounted outside. Once every unit
+ * is stopped, what is left (pods) is not waited for: some ignore systemd's SIGTERM until its 90 s are over.
+ */
+async function shutDown(host: LabHost, owner: Owner, crash: boolean): Promise<void> {
+  const { nspawn } = owner;
+  if (nspawn === undefined) throw new Error(`${host.name} has no process`);
+  // the answer may be lost with whoever gives it
+  if (!crash) await host.run(['systemctl', 'reboot'], { allowFailure: true });
+  const stopped = () => !alive(nspawn) || readFileSync(`/proc/${host.leader}/comm`, 'utf8').startsWith('systemd-shutdow');
+  for (const deadline = Date.now() + 150_000; !crash && !stopped(); await new Promise((resolve) => setTimeout(resolve, 50)))
+    if (Date.now() > deadline) throw new Error(`${host.name} does not shut down`);
+  if (alive(nspawn)) process.kill(nspawn.pid, 'SIGKILL');
+  for (let tries = 0; tries < 200 && alive(nspawn); tries++) await new Promise((resolve) => setTimeout(resolve, 50));
+  await killCgroup(owner.cgroup);
+  await removeCgroup(owner.cgroup);
 }
 
 function baseFiles(name: string, options: HostOptions): Record<string, Content> {

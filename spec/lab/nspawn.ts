@@ -8,7 +8,7 @@ const LOOPS = 64;
 // the group is entered first, so that nspawn builds below it; loop nodes are the host's own, since systemd removes those it has used
 const SCRIPT = `
 echo $$ > "$1/cgroup.procs"
-for n in $(seq 0 ${LOOPS - 1}); do mknod "$2/loop$n" b 7 "$n"; done
+for n in $(seq 0 ${LOOPS - 1}); do [ -e "$2/loop$n" ] || mknod "$2/loop$n" b 7 "$n"; done
 shift 2
 exec "$@"
 `;
