@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { SOCKET, waitForCri } from '../lab/pods.ts';
+import { differences, fingerprint } from '../support/fingerprint.ts';
+import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
+import { until } from '../support/unitWork.ts';
+
+const blessed = '/etc/systemd/system/kata-sysext-settle.service.d/50-blessed.conf';
+const units = ['kata-sysext-settle.service', 'kata-sysext-guard.service', 'kata-sysext-bless.service'];
+
+/** The guard of a boot, on a real PID 1. What a boot left is judged by the CRI, by files and by what systemd says of the units. */
+describe('the boot guard', function () {
+  this.timeout(300_000);
+  let live: Live;
+  let untouched: string[];
+
+  before(async () => {
+    live = await liveHost({ suite: 'trixie' });
+    untouched = fingerprint(live.host.root, ['etc']);
+  });
+  after(() => live?.host.stop());
+
+  it('settles what a loss of power left, before the engine starts', async () => {
+    await live.kata(['install', live.bundle(live.first), '--backend', 'prefix'], { KATA_SYSEXT_FAILPOINT: 'step/restart/before=kill' });
+    const torn = differences(untouched, fingerprint(live.host.root, ['etc']));
+
+    await boot({ crash: true });
+
+    assert.notEqual(torn.length, 0);
+    assert.deepEqual(differences(untouched, fingerprint(live.host.root, ['etc'])), []);
+    assert.deepEqual(await handlersOf(live), ['runc']);
+  });
+
+  it('blesses a generation that works after a boot, and is skipped by the next one', async () => {
+    await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
+
+    await boot();
+    await until(async () => existsSync(`${live.host.root}${blessed}`), 'the generation is blessed');
+    const first = await ran();
+    await boot();
+    const second = await ran();
+
+    assert.deepEqual(first, { [units[0]!]: 'yes', [units[1]!]: 'yes', [units[2]!]: 'yes' });
+    assert.deepEqual(second, { [units[0]!]: 'no', [units[1]!]: 'no', [units[2]!]: 'no' });
+    assert.deepEqual(await handlersOf(live), ['kata-qemu-runtime-rs', 'runc']);
+    assert.equal(await stateOf((await live.json(['status']))['active'] as number), 'blessed');
+    assert.equal((await live.host.run(['systemctl', 'is-system-running'], { allowFailure: true })).stdout.trim(), 'running');
+  });
+
+  it('goes back to the generation that was blessed when files of the active one are gone', async () => {
+    const good = (await live.json(['status']))['active'] as number;
+    await live.json(['install', live.bundle(live.second)]);
+    const bad = (await live.json(['status']))['active'] as number;
+    await live.host.sh('rm $(find /etc/kata-sysext/current/payload/ -name containerd-shim-kata-v2)');
+
+    await boot();
+
+    assert.equal((await live.json(['status']))['active'], good);
+    assert.equal(await stateOf(bad), 'failed');
+    assert.deepEqual(await handlersOf(live), ['kata-qemu-runtime-rs', 'runc']);
+    const { entries } = (await live.json(['history'])) as { entries: { verb: string; reason: string; from: number; to: number }[] };
+    const { verb, reason, from, to } = entries.at(-1)!;
+    assert.deepEqual([verb, from, to], ['boot', bad, good]);
+    assert.match(reason, /missing or changed/);
+  });
+
+  it('boots with the program deleted', async () => {
+    await live.json(['install', live.bundle(live.second)]);
+    const program = (await live.host.sh('ls /var/lib/kata-sysext/bin/*/kata-sysext')).stdout.trim();
+    await live.host.sh(`mv ${program} /root/program`);
+
+    await boot();
+
+    assert.deepEqual(await handlersOf(live), ['kata-qemu-runtime-rs', 'runc']);
+    assert.deepEqual(await ran(), { [units[0]!]: 'no', [units[1]!]: 'no', [units[2]!]: 'no' });
+    await live.host.sh(`mv /root/program ${program}`);
+  });
+
+  it('gives a generation up that is not blessed in three boots, and none is active where none was blessed', async () => {
+    await live.json(['uninstall', '--purge']);
+    await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
+    // The engine reads another file: it serves, and knows nothing of our handler.
+    await live.host.sh(
+      `cp /etc/containerd/config.toml /etc/containerd/other.toml && sed -i '/kata-sysext/,$d' /etc/containerd/other.toml && mkdir -p /etc/systemd/system/containerd.service.d && printf '[Service]\\nExecStart=\\nExecStart=/usr/bin/containerd -c /etc/containerd/other.toml\\n' > /etc/systemd/system/containerd.service.d/other.conf`,
+    );
+    const seen: unknown[] = [];
+    for (let count = 1; count <= 4; count++) {
+      await boot();
+      seen.push((await live.json(['status']))['active'] ?? 'none');
+    }
+
+    assert.deepEqual(seen, [1, 1, 1, 'none']);
+    assert.deepEqual(await handlersOf(live), ['runc']);
+    await live.host.sh(
+      'rm -r /etc/systemd/system/containerd.service.d /etc/containerd/other.toml; systemctl daemon-reload; systemctl restart containerd',
+    );
+    await live.json(['uninstall', '--purge']);
+    assert.deepEqual(differences(untouched, fingerprint(live.host.root, ['etc'])), []);
+  });
+
+  async function boot(options: Parameters<Live['host']['reboot']>[0] = {}): Promise<void> {
+    await live.host.reboot(options);
+    await waitForCri(live.host, SOCKET);
+  }
+
+  async function ran(): Promise<Record<string, string>> {
+    const rows: Record<string, string> = {};
+    for (const unit of units)
+      rows[unit] = (await live.host.run(['systemctl', 'show', unit, '-p', 'ConditionResult', '--value'])).stdout.trim();
+    return rows;
+  }
+
+  async function stateOf(number: number): Promise<string> {
+    const { generations } = (await live.json(['status'])) as { generations: { number: number; state: string }[] };
+    return generations.find((each) => each.number === number)?.state ?? 'gone';
+  }
+});
