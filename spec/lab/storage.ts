@@ -76,7 +76,7 @@ export async function bindInto(root: string, binds: Record<string, string>): Pro
   for (const [from, inside] of Object.entries(binds)) {
     const onto = join(root, inside);
     if ((await lstat(from)).isDirectory()) await mkdir(onto, { recursive: true });
-    else {
+    else if (!existsSync(onto)) {
       await mkdir(dirname(onto), { recursive: true });
       await writeFile(onto, '');
     }
