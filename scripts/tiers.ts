@@ -17,6 +17,7 @@ const unitFolders = [
   'facts',
   'guest',
   'host',
+  'images',
   'inspect',
   'layout',
   'report',

@@ -1,5 +1,14 @@
 import type { HostView } from '../host/index.ts';
-import { activeGeneration, type Generation, nextId, pointedElsewhere, readGenerations, readPayload } from '../store/index.ts';
+import {
+  activeGeneration,
+  type Generation,
+  nextId,
+  type PayloadManifest,
+  pointedElsewhere,
+  readGenerations,
+  readPayload,
+  storedBytes,
+} from '../store/index.ts';
 import { openEntries, parkedGenerations } from '../transaction/index.ts';
 import { carryOut, receipt } from './carrying/carryOut.ts';
 import { underLock } from './carrying/session.ts';
@@ -31,11 +40,15 @@ export function gc(context: Context, request: GcRequest): Promise<Answer> {
       afterwards: { records: [], dropGenerations: numbers, dropPayloads: payloads, purge: false },
     };
     if (request.dryRun) return { kind: 'Plan', plan: dropPlan('gc', numbers) };
-    const sizes = await Promise.all(payloads.map(async (digest) => (await readPayload(host, digest))?.sizeBytes ?? 0));
+    const sizes = await Promise.all(payloads.map(async (digest) => bytesOf(await readPayload(host, digest))));
     const freedBytes = sizes.reduce((sum, size) => sum + size, 0);
     const outcome = go.length === 0 ? undefined : await carryOut(context, carry);
     return { kind: 'Change', change: { ...receipt(context, carry, outcome), removedGenerations: numbers, freedBytes } };
   });
+}
+
+function bytesOf(payload: PayloadManifest | undefined): number {
+  return payload === undefined ? 0 : storedBytes(payload);
 }
 
 /** The plan of a change that only removes generations. */

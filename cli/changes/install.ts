@@ -1,13 +1,15 @@
 import { chooseBackend } from '../backends/index.ts';
 import { readFacts } from '../facts/index.ts';
+import { imageFindings } from '../images/index.ts';
 import { installedName } from '../layout/index.ts';
-import { activeGeneration, type Choices, type Generation, nextId, originOf } from '../store/index.ts';
+import { activeGeneration, type Choices, type Generation, nextId, originOf, storedBytes } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt, rehearse } from './carrying/carryOut.ts';
 import { underLock } from './carrying/session.ts';
 import { aliasesAfter } from './choosing/aliases.ts';
 import { keptChoices, sameChoices } from './choosing/choices.ts';
 import { withWaysOut } from './choosing/dropped.ts';
+import { chooseFormat } from './choosing/format.ts';
 import { choiceFindings, noWishes, withWishes } from './choosing/settings.ts';
 import { refuseFamilyChange, replacedHandlers, sameFiles, wantedHandlers } from './choosing/wanted.ts';
 import { become, type Change } from './making/become.ts';
@@ -30,7 +32,9 @@ async function installLocked(context: Context, request: InstallRequest): Promise
   const facts = await readFacts(host);
   const from = await activeGeneration(host);
   const backend = await chooseBackend(host, facts, request.backend, from?.manifest.backend);
+  const format = chooseFormat(request, backend.name, from?.manifest);
   refuse(await hostFindings(host, facts, backend), request.allow);
+  if (format !== 'directory') refuse(await imageFindings(host, format), request.allow);
   const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
   const id = await nextId(host, await openEntries(host));
   const change = {
@@ -44,7 +48,8 @@ async function installLocked(context: Context, request: InstallRequest): Promise
     ...(from === undefined ? {} : { from }),
   };
   const wishes = request.wishes ?? noWishes;
-  if (from !== undefined && from.manifest.backend === backend.name && (await sameFiles(host, from, request))) {
+  const sameForm = from?.manifest.backend === backend.name && from.manifest.format === format;
+  if (from !== undefined && sameForm && (await sameFiles(host, from, request))) {
     const readText = async (path: string) => (await host.readFile(`${from.manifest.payloadFolder}/${path}`)).toString();
     const kept = chosen(context, request, from, namesIn(from.manifest));
     const choices = await withWishes(kept, { handlers: from.manifest.handlers, wishes, readText });
@@ -53,7 +58,7 @@ async function installLocked(context: Context, request: InstallRequest): Promise
   const wanted = wantedHandlers(host, request, from);
   // What can be refused before hundreds of megabytes are unpacked is refused now.
   if (wanted !== undefined) chosen(context, request, from, wanted.map(installedName));
-  const unpacking = unpack(context, request, facts, backend.root(facts), wanted);
+  const unpacking = unpack(context, request, facts, { root: backend.root(facts), format }, wanted);
   const staged = await unpacking.catch((error: unknown) => Promise.reject(withWaysOut(host, error, request, from)));
   try {
     const payload = staged.manifest;
@@ -68,7 +73,7 @@ async function installLocked(context: Context, request: InstallRequest): Promise
       findings: await choiceFindings(host, kept, choices, wished),
       backend: backend.name,
       home: backend.home(payload.folder),
-      bytesWritten: staged.known ? 0 : payload.sizeBytes,
+      bytesWritten: staged.known ? 0 : storedBytes(payload),
       savedBytes: payload.savedBytes,
       readText,
       seal: staged.seal,

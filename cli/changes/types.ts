@@ -37,6 +37,8 @@ export interface InstallRequest extends ChangeOptions {
   removeHandlers?: string[];
   aliases?: AliasWish[];
   backend?: string;
+  /** In which form the payload is kept; undefined: as before. */
+  format?: string;
   /** Make the generation and leave what is active as it is. */
   stage?: boolean;
   wishes?: Wishes;

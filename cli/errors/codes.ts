@@ -129,6 +129,20 @@ export const codes: Record<string, CodeRow> = {
     3,
     'The payload would lie below /usr itself, which becomes read-only and cannot be merged with a part of itself.',
   ),
+  // images
+  'image-kernel': row(
+    3,
+    'The kernel of this host does not mount images of this format: it lacks the file system, its compression, or loop devices.',
+  ),
+  'image-blacklisted': row(
+    3,
+    'modprobe.d or the kernel’s command line keeps the image’s file system from being loaded: at the next boot systemd could not mount the image, and then merges no extension at all.',
+  ),
+  'image-no-loop': row(3, 'The host has no loop devices, by which systemd mounts images.'),
+  'image-policy': row(3, 'systemd is configured to take only signed images, and this version does not sign them.'),
+  'image-tool-old': row(3, 'The program that makes images is too old to be told labels, and the files themselves cannot be labelled here.'),
+  'image-damaged': row(4, 'The image is not as it was made: it was cut off or changed.'),
+  'image-newer': row(4, 'The image was made by a newer kata-sysext.'),
   'engine-missing': row(3, 'No supported container engine was found.'),
   'engine-unsupported': row(3, 'The engine, its version or the shape of its configuration is not one that this version can edit safely.'),
   'engine-config-invalid': row(3, 'The engine’s own configuration does not load, before any change of ours.'),

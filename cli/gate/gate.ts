@@ -1,9 +1,9 @@
 import { backendOf } from '../backends/index.ts';
 import type { Engine, EngineState, Instance } from '../engines/types.ts';
 import { KataError } from '../errors/index.ts';
-import { digestOf, type HostView } from '../host/index.ts';
+import { type Digest, digestOf, type HostView } from '../host/index.ts';
 import type { Emit } from '../report/events.ts';
-import { type GenerationManifest, namesOf, pointer } from '../store/index.ts';
+import { type GenerationHandler, type GenerationManifest, isIntact, namesOf, pointer, readPayload } from '../store/index.ts';
 import type { Systemd, Unit } from '../systemd/types.ts';
 import type { Gate } from '../transaction/index.ts';
 import type { Baseline } from './baseline.ts';
@@ -80,7 +80,7 @@ async function sameButOurs(host: HostView, { engine, instance, baseline, touched
 /** Through the very paths that the engine was told. */
 async function filesInPlace(host: HostView, to: GenerationManifest): Promise<void> {
   for (const handler of to.handlers) {
-    const shim = await host.digest(`${pointer}/payload/${handler.shim}`);
+    const shim = to.format === 'directory' ? await host.digest(`${pointer}/payload/${handler.shim}`) : await shimInImage(host, to, handler);
     const text = await host.readText(`${pointer}/config/${handler.name}/configuration.toml`);
     if (shim === handler.shimDigest && text !== undefined && digestOf(text) === handler.configurationDigest) continue;
     throw new KataError('gate-failed', {
@@ -90,6 +90,12 @@ async function filesInPlace(host: HostView, to: GenerationManifest): Promise<voi
       next: 'kata-sysext verify',
     });
   }
+}
+
+/** An image need not be mounted here: live, `filesReached` reads the shim where it is merged; in an offline tree the digest of the image stands for it. */
+async function shimInImage(host: HostView, to: GenerationManifest, { shimDigest }: GenerationHandler): Promise<Digest | undefined> {
+  const payload = await readPayload(host, to.payload);
+  return payload !== undefined && (await isIntact(host, payload, host.live ? 'shape' : 'bytes')) ? shimDigest : undefined;
 }
 
 /** By PID 1, which merges, and by the engine, which may have mounts of its own. */

@@ -21,6 +21,8 @@ export const programs: Record<string, string> = {
   lsattr: 'e2fsprogs',
   journalctl: 'systemd',
   'systemd-sysext': 'systemd',
+  mksquashfs: 'squashfs-tools',
+  'mkfs.erofs': 'erofs-utils',
   restorecon: 'policycoreutils',
   setfiles: 'policycoreutils',
 };

@@ -51,7 +51,8 @@ export async function readLabels(host: HostView, folder: HostPath): Promise<Map<
 export async function setLabels(host: HostView, labels: Map<HostPath, string>): Promise<void> {
   const blocks: string[] = [];
   for (const [path, context] of labels) blocks.push(`# file: ${escapePath(await host.locate(path))}\n${attribute}="${context}"\n`);
-  await runProgram('setfattr', ['--restore=-', '--no-dereference'], { input: blocks.join('\n') });
+  // In this order: setfattr restores as soon as it reads that option.
+  await runProgram('setfattr', ['--no-dereference', '--restore=-'], { input: blocks.join('\n') });
 }
 
 /** The kernel answers for the loaded policy; of an offline tree the policy file itself is searched for the name. */

@@ -1,5 +1,6 @@
 import { runningPayloads } from '../changes/refusing/running.ts';
 import type { HostView } from '../host/index.ts';
+import type { Format } from '../images/types.ts';
 import { activeNumber, aliasesOf, type Generation, programPath, readGenerations, readPrograms } from '../store/index.ts';
 import { readableEntries } from '../transaction/index.ts';
 import { type Chosen, chosenFor } from './chosen.ts';
@@ -11,6 +12,8 @@ export interface GenerationLine {
   state: Generation['record']['state'];
   release: string;
   backend: string;
+  /** 'directory', or of what kind the image is. */
+  format: Format;
   handlers: string[];
   /** Further names that lead to them. */
   aliases: { name: string; handler: string }[];
@@ -62,6 +65,7 @@ export async function status(host: HostView): Promise<Status> {
       state: record.state,
       release: manifest.release,
       backend: manifest.backend,
+      format: manifest.format,
       handlers: manifest.handlers.map((handler) => handler.name),
       aliases: aliasesOf(manifest),
       configured: configuredIn(manifest),

@@ -49,10 +49,11 @@ export async function verify(host: HostView, guests?: GuestWish): Promise<Verifi
   }
   const { manifest } = active;
   const payload = await readPayload(host, manifest.payload);
-  const entries = payload?.entries ?? [];
   const drift: Finding[] = payload === undefined ? [gone(manifest.payloadFolder, 'its manifest is not there')] : [];
   // What lies around the release's tree counts as well: systemd-sysext would merge all of it into /usr.
-  const whole = payload === undefined ? { folder: manifest.payloadFolder, entries } : wholePayload(payload);
+  const whole = payload === undefined ? { folder: manifest.payloadFolder, entries: [] } : wholePayload(payload);
+  // The digest of an image stands for all that is in it.
+  const entries = payload?.image === undefined ? (payload?.entries ?? []) : whole.entries;
   for (const entry of whole.entries) {
     const why = await entryDrift(host, `${whole.folder}/${entry.path}`, entry);
     if (why !== undefined) drift.push(gone(`${whole.folder}/${entry.path}`, why));

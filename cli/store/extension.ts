@@ -4,7 +4,7 @@ import { KataError } from '../errors/index.ts';
 import { operatingSystem, systemdVersion } from '../facts/index.ts';
 import { byBytes, type Digest, digestOf, type Host, type HostPath, type HostView } from '../host/index.ts';
 import type { Architecture } from '../layout/index.ts';
-import { extensionRelease, insideExtension } from './paths.ts';
+import { extensionRelease, imageName, insideExtension } from './paths.ts';
 import type { PayloadManifest } from './types.ts';
 
 /** systemd's own names (facts/immutable.md §1.3). */
@@ -64,17 +64,58 @@ const foldersAround = ['usr', 'usr/lib', 'usr/lib/extension-release.d', 'usr/lib
 
 /** The folder that a payload occupies, and every entry in it. Payloads of early versions have nothing around the release's own tree. */
 export function wholePayload(manifest: PayloadManifest): { folder: HostPath; entries: TreeEntry[] } {
-  const { extension, folder, entries } = manifest;
+  const { extension, folder, entries, image } = manifest;
   if (extension === undefined) return { folder, entries };
-  const directory = (path: string): TreeEntry => ({ path, kind: 'directory', mode: 0o755 });
+  const all = image === undefined ? extensionEntries(extension.release, entries) : besideImage(manifest, image);
+  return { folder: extension.folder, entries: all.sort((a, b) => byBytes(a.path, b.path)) };
+}
+
+/** How many bytes a payload takes on the host. */
+export function storedBytes(manifest: PayloadManifest): number {
+  return manifest.image === undefined ? manifest.sizeBytes : sizeOf(wholePayload(manifest).entries);
+}
+
+function sizeOf(entries: TreeEntry[]): number {
+  return entries.reduce((sum, entry) => sum + (entry.sizeBytes ?? 0), 0);
+}
+
+/** An image in the store, and the texts that lie beside it. Without an extension-release file the folder is no extension itself. */
+function besideImage(manifest: PayloadManifest, { sizeBytes, digest }: NonNullable<PayloadManifest['image']>): TreeEntry[] {
+  const texts = textsOf(manifest);
+  const inside = manifest.entries
+    .filter(({ path }) => texts.includes(path))
+    .map((entry) => ({ ...entry, path: `${insideExtension}/${entry.path}` }));
+  const folders = new Set([insideExtension, ...inside.map(({ path }) => parentOf(path))].flatMap(withParents));
+  return [...[...folders].map(directory), ...inside, { path: imageName, kind: 'file', mode: 0o644, sizeBytes, digest }];
+}
+
+/** The files of the release that generations are made of: its handlers' configurations. */
+export function textsOf({ handlers }: Pick<PayloadManifest, 'handlers'>): string[] {
+  return [...new Set(handlers.map(({ configuration }) => configuration))];
+}
+
+function withParents(path: string): string[] {
+  const parent = parentOf(path);
+  return parent === '' ? [path] : [...withParents(parent), path];
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(path.lastIndexOf('/'), 0));
+}
+
+function directory(path: string): TreeEntry {
+  return { path, kind: 'directory', mode: 0o755 };
+}
+
+/** A release's tree as a system extension. */
+export function extensionEntries(releaseFile: string, entries: TreeEntry[]): TreeEntry[] {
   const release: TreeEntry = {
     path: extensionRelease,
     kind: 'file',
     mode: 0o644,
-    sizeBytes: Buffer.byteLength(extension.release),
-    digest: digestOf(extension.release),
+    sizeBytes: Buffer.byteLength(releaseFile),
+    digest: digestOf(releaseFile),
   };
   const inside = entries.map((entry) => ({ ...entry, path: `${insideExtension}/${entry.path}` }));
-  const all = [...foldersAround.map(directory), directory(insideExtension), release, ...inside];
-  return { folder: extension.folder, entries: all.sort((a, b) => byBytes(a.path, b.path)) };
+  return [...foldersAround.map(directory), directory(insideExtension), release, ...inside];
 }

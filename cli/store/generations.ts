@@ -9,6 +9,7 @@ import {
   type GenerationRecord,
   generationSchema,
   type PayloadManifest,
+  payloadSchema,
   schema,
 } from './types.ts';
 
@@ -21,16 +22,16 @@ export async function readGenerations(host: HostView): Promise<Generation[]> {
 
 export async function findGeneration(host: HostView, number: number): Promise<Generation | undefined> {
   const folder = generationFolder(number);
-  const manifest = await readJson<WrittenManifest>(host, `${folder}/manifest.json`, generationSchema);
+  const manifest = await readJson<WrittenManifest>(host, `${folder}/manifest.json`, generationSchema.image);
   const record = await readJson<GenerationRecord>(host, `${folder}/record.json`);
   return manifest === undefined || record === undefined ? undefined : { manifest: upconverted(manifest), record };
 }
 
 /** A manifest as any version of this program wrote it. */
-type WrittenManifest = Omit<GenerationManifest, 'choices'> & Partial<GenerationManifest>;
+type WrittenManifest = Omit<GenerationManifest, 'choices' | 'format'> & Partial<GenerationManifest>;
 
 function upconverted(manifest: WrittenManifest): GenerationManifest {
-  return { choices: noChoices(), ...manifest };
+  return { choices: noChoices(), format: 'directory', ...manifest };
 }
 
 /** As findGeneration, but a number that does not exist is the user's error. */
@@ -59,7 +60,7 @@ export async function activeGeneration(host: HostView): Promise<Generation | und
 }
 
 export async function readPayload(host: HostView, digest: Digest): Promise<PayloadManifest | undefined> {
-  return readJson<PayloadManifest>(host, payloadManifest(digest));
+  return readJson<PayloadManifest>(host, payloadManifest(digest), payloadSchema.image);
 }
 
 /** Reserves the next generation number: numbers are never used twice, not even after a failure. */

@@ -2,7 +2,7 @@ import { KataError } from '../errors/index.ts';
 import { selinuxState } from '../facts/index.ts';
 import type { Host, HostPath } from '../host/index.ts';
 import type { LabelClass } from '../layout/index.ts';
-import { wholePayload } from './extension.ts';
+import { textsOf, wholePayload } from './extension.ts';
 import type { PayloadManifest } from './types.ts';
 
 /**
@@ -18,7 +18,10 @@ export async function labelPayload(host: Host, manifest: PayloadManifest): Promi
   const family = familyOfPolicy(state.known ? (state.value.policy ?? '') : '');
   const wrong = new Map<string, string>();
   const labels = await host.labels(manifest.folder);
-  for (const entry of manifest.entries) {
+  // What is in an image has its label there.
+  const texts = new Set(textsOf(manifest));
+  const stored = manifest.image === undefined ? manifest.entries : manifest.entries.filter(({ path }) => texts.has(path));
+  for (const entry of stored) {
     const path = `${manifest.folder}/${entry.path}`;
     const type = labels.get(path)?.split(':')[2] ?? 'unlabeled_t';
     if (entry.kind === 'file' && !isUsable(family, type)) wrong.set(path, fallbackLabel(family, classOf(entry.mode)));

@@ -8,7 +8,7 @@ import { type Choices, type GenerationHandler, type GenerationManifest, generati
 const releasePrefix = '/opt/kata';
 
 /** What a generation is made of: a payload that was just laid out, or what another generation has. */
-export interface Origin extends Pick<GenerationManifest, 'release' | 'sources' | 'payload' | 'payloadFolder'> {
+export interface Origin extends Pick<GenerationManifest, 'release' | 'sources' | 'payload' | 'payloadFolder' | 'format'> {
   handlers: Omit<GenerationHandler, 'configurationDigest'>[];
 }
 
@@ -19,6 +19,7 @@ export function originOf(payload: PayloadManifest): Origin {
     sources: payload.sources,
     payload: payload.digest,
     payloadFolder: payload.folder,
+    format: payload.image?.format ?? 'directory',
     handlers: payload.handlers.map(({ name, release, family, hypervisor, shim, configuration, protocol }) => ({
       name,
       release,
@@ -60,7 +61,7 @@ export async function drawGeneration(request: GenerationRequest): Promise<Drawn>
     import('../layout/settings/index.ts'),
   ]);
   const { origin, choices, backend, number, program, created } = request;
-  const { release, sources, payload, payloadFolder } = origin;
+  const { release, sources, payload, payloadFolder, format } = origin;
   const configurations = new Map<string, string>();
   const plain = new Map<string, string>();
   const handlers: GenerationHandler[] = [];
@@ -74,7 +75,7 @@ export async function drawGeneration(request: GenerationRequest): Promise<Drawn>
     handlers.push({ ...handler, configurationDigest: digestOf(text) });
   }
   const manifest: GenerationManifest = {
-    schema: generationSchema,
+    schema: format === 'directory' ? generationSchema.folder : generationSchema.image,
     number,
     created,
     program,
@@ -83,6 +84,7 @@ export async function drawGeneration(request: GenerationRequest): Promise<Drawn>
     payload,
     payloadFolder,
     backend,
+    format,
     handlers,
     choices,
   };

@@ -40,6 +40,9 @@ export const insideExtension = 'usr/libexec/kata';
 export const extensionName = 'kata';
 export const extensionRelease = `usr/lib/extension-release.d/extension-release.${extensionName}`;
 
+/** The name of a payload's image in its folder: some versions of systemd tell the extension's name by its target's (facts/lab.md §14). */
+export const imageName = `${extensionName}.raw`;
+
 export function payloadFolder(root: HostPath, digest: Digest): HostPath {
   return `${extensionFolder(root, digest)}/${insideExtension}`;
 }

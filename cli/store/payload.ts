@@ -4,6 +4,7 @@ import { posix } from 'node:path';
 import type { SourceRecord, TreeEntry } from '../bundle/index.ts';
 import { errnoOf, KataError } from '../errors/index.ts';
 import { byBytes, type Digest, digestOf, type Host, type HostPath } from '../host/index.ts';
+import type { Format } from '../images/types.ts';
 import type { Architecture, Layout } from '../layout/index.ts';
 import type { Emit } from '../report/events.ts';
 import { isIntact } from './drift.ts';
@@ -23,6 +24,7 @@ export interface PayloadRequest {
   handlers: string[] | undefined;
   architecture: Architecture;
   root: HostPath;
+  format: Format;
   emit: Emit;
   signal: AbortSignal;
 }
@@ -54,7 +56,9 @@ export async function stagePayload(host: Host, request: PayloadRequest): Promise
     const known = stored !== undefined && (await isIntact(host, stored, 'bytes'));
     const manifest = stored === undefined ? fresh : placeOf(fresh, stored, known);
     if (stored === undefined) await refuseStrangers(host, wholePayload(manifest).folder);
-    return { manifest, tree, known, discard, seal: known ? discard : () => seal(host, manifest, staging, discard) };
+    if (known) return { manifest, tree, known, discard, seal: discard };
+    const placed = request.format === 'directory' ? folderOf(host, manifest, staging) : await imageOf(host, manifest, staging, request);
+    return { manifest: placed.manifest, tree: placed.tree, known, discard, seal: () => seal(host, placed, discard) };
   } catch (error) {
     await discard().catch(() => undefined);
     throw outOfSpace(error, request.root);
@@ -67,7 +71,37 @@ function placeOf(fresh: PayloadManifest, stored: PayloadManifest, known: boolean
   const early = extension === undefined && root === fresh.root;
   if (!known && !early) return fresh;
   const { extension: _none, ...bare } = fresh;
-  return { ...bare, root, folder, ...(extension === undefined ? {} : { extension }) };
+  const form = { ...(extension === undefined ? {} : { extension }), ...(stored.image === undefined ? {} : { image: stored.image }) };
+  return { ...bare, root, folder, ...form };
+}
+
+/** What `seal` puts in place. */
+interface Placed {
+  manifest: PayloadManifest;
+  /** Where the release's tree is until then. */
+  tree: HostPath;
+  /** Makes the folder to rename, and gives it. */
+  whole(): Promise<HostPath>;
+}
+
+function folderOf(host: Host, manifest: PayloadManifest, staging: HostPath): Placed {
+  const tree = `${staging}/tree`;
+  const wrapped = `${staging}/extension`;
+  const whole = async () => {
+    if (manifest.extension === undefined) return tree;
+    await wrapExtension(host, tree, wrapped, manifest.extension.release);
+    return wrapped;
+  };
+  return { manifest, tree, whole };
+}
+
+async function imageOf(host: Host, manifest: PayloadManifest, staging: HostPath, request: PayloadRequest): Promise<Placed> {
+  const { format, architecture, emit } = request;
+  if (format === 'directory') return folderOf(host, manifest, staging);
+  emit({ kind: 'phase', name: 'image', detail: `making an image (${format})` });
+  const { packImage } = await import('./image.ts');
+  const { whole, ...packed } = await packImage(host, manifest, { format, architecture, staging, epoch: 0 });
+  return { ...packed, whole: async () => whole };
 }
 
 async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Promise<PayloadManifest> {
@@ -116,10 +150,12 @@ async function describe(
   host: Host,
   layout: Layout,
   sources: SourceRecord[],
-  { root, architecture }: PayloadRequest,
+  { root, architecture, format }: PayloadRequest,
 ): Promise<PayloadManifest> {
   const entries = [...layout.entries].sort((a, b) => byBytes(a.path, b.path));
-  const digest = digestOf(entries.map(line).join(''));
+  // Another form is another payload: each has its own place, and a generation names one of them.
+  const form = format === 'directory' ? '' : `${JSON.stringify({ format })}\n`;
+  const digest = digestOf(entries.map(line).join('') + form);
   return {
     schema,
     digest,
@@ -142,12 +178,10 @@ function line(entry: TreeEntry): string {
   return `${JSON.stringify([entry.path, entry.kind, entry.mode, entry.digest ?? entry.target ?? ''])}\n`;
 }
 
-async function seal(host: Host, manifest: PayloadManifest, staging: HostPath, discard: () => Promise<void>): Promise<void> {
+async function seal(host: Host, { manifest, ...placed }: Placed, discard: () => Promise<void>): Promise<void> {
   await host.failpoint('store/seal/before');
   const { folder } = wholePayload(manifest);
-  const tree = `${staging}/tree`;
-  const whole = manifest.extension === undefined ? tree : `${staging}/extension`;
-  if (manifest.extension !== undefined) await wrapExtension(host, tree, whole, manifest.extension.release);
+  const whole = await placed.whole();
   // The manifest first: a tree without one is never ours.
   await writeJson(host, payloadManifest(manifest.digest), manifest, readable);
   await host.failpoint('store/seal/between');

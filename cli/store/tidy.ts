@@ -1,7 +1,7 @@
 import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
 import { wholePayload } from './extension.ts';
 import { readFolders } from './folders.ts';
-import { activeNumber, readGenerations } from './generations.ts';
+import { activeNumber, readGenerations, readPayload } from './generations.ts';
 import { readJson } from './json.ts';
 import { dropEmpty, dropTemporaries, ofGeneration, ofPayload, removeOurs } from './ours.ts';
 import {
@@ -21,7 +21,6 @@ import {
   stateFolder,
 } from './paths.ts';
 import { tidyPrograms } from './program.ts';
-import type { PayloadManifest } from './types.ts';
 
 const manifestName = /^([0-9a-f]{64})\.json$/;
 const damagedName = /^([0-9a-f]{64})\.damaged$/;
@@ -33,7 +32,7 @@ export async function dropGeneration(host: Host, number: number): Promise<void> 
 
 /** The files go first: the manifest says which they are, so that an interrupted removal can be finished without touching others'. */
 export async function dropPayload(host: Host, digest: Digest): Promise<void> {
-  const manifest = await readJson<PayloadManifest>(host, payloadManifest(digest));
+  const manifest = await readPayload(host, digest);
   if (manifest === undefined) return;
   await removeOurs(host, wholePayload(manifest).folder, ofPayload(manifest));
   await host.unlink(payloadManifest(digest));

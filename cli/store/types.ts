@@ -1,6 +1,7 @@
 import type { SourceRecord, TreeEntry } from '../bundle/types.ts';
 import type { Wiring } from '../engines/types.ts';
 import type { Digest, HostPath } from '../host/index.ts';
+import type { Format, ImageFormat } from '../images/types.ts';
 import type { LaidHandler, Setting } from '../layout/types.ts';
 
 export type { Setting };
@@ -8,8 +9,11 @@ export type { Setting };
 /** The newest schema that this program writes and the only one beyond which it refuses to read. */
 export const schema = 1;
 
-/** That of a generation's manifest. 1: without `choices`. */
-export const generationSchema = 2;
+/** That of a generation's manifest. 1: without `choices`. 3: of an image; every other one is written as 2, which earlier versions read. */
+export const generationSchema = { folder: 2, image: 3 };
+
+/** That of a payload's manifest: 2 is an image, every other one is written as 1. */
+export const payloadSchema = { folder: 1, image: 2 };
 
 /** `payloads/<hex>.json`: what a payload is, immutable. */
 export interface PayloadManifest {
@@ -20,11 +24,14 @@ export interface PayloadManifest {
   folder: HostPath;
   /** The folder around it that systemd-sysext can merge, and its extension-release text. Early versions made none. */
   extension?: { folder: HostPath; release: string };
+  /** The payload is one file in that folder. Of the release's tree only the configurations lie beside it, as generations are made of them. */
+  image?: { format: ImageFormat; sizeBytes: number; digest: Digest };
   release: string;
   sources: SourceRecord[];
   handlers: LaidHandler[];
   defaultHandler: string;
   available: string[];
+  /** All of the release's tree, in an image too. */
   entries: TreeEntry[];
   sizeBytes: number;
   savedBytes: number;
@@ -66,6 +73,7 @@ export interface GenerationManifest {
   payload: Digest;
   payloadFolder: HostPath;
   backend: string;
+  format: Format;
   handlers: GenerationHandler[];
   choices: Choices;
 }

@@ -22,10 +22,11 @@ describe('generations that an earlier version wrote', () => {
     writeFileSync(host.path(manifest), JSON.stringify(value));
   }
 
-  it('schema 1, which knew no choices, is active, configured, upgraded and rolled back to', async () => {
+  it('schema 1, which knew no choices and no images, is active, configured, upgraded and rolled back to', async () => {
     rewrite((value) => {
       value['schema'] = 1;
       delete value['choices'];
+      delete value['format'];
     });
 
     const status = await host.json(['status']);
@@ -42,7 +43,7 @@ describe('generations that an earlier version wrote', () => {
 
   it('a newer schema is refused untouched', async () => {
     rewrite((value) => {
-      value['schema'] = 3;
+      value['schema'] = 4;
     });
     const before = host.fingerprint(['var/lib/kata-sysext/lock']);
 

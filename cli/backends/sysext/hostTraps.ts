@@ -3,7 +3,7 @@ import { mountOf, mounts } from '../../facts/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { extensionName, payloadRoot } from '../../store/index.ts';
 import { mergedPayload } from '../../transaction/index.ts';
-import { base, extensionsFolder, isOurs, link, service } from './paths.ts';
+import { base, extensionsFolder, isOurs, links, service } from './paths.ts';
 import type { Scene } from './scene.ts';
 
 export type Trap = (scene: Scene) => Finding[] | Promise<Finding[]>;
@@ -105,7 +105,7 @@ const names = ['', '.raw', '.sysext.raw', '.raw.v', '.v'].map((end) => `${extens
 async function nameTaken({ host }: Scene): Promise<Finding[]> {
   const folders = [extensionsFolder, '/run/extensions', '/var/lib/extensions', '/usr/local/lib/extensions', '/usr/lib/extensions'];
   for (const path of folders.flatMap((folder) => names.map((name) => `${folder}/${name}`))) {
-    if ((await host.lstat(path)) === undefined || (path === link && isOurs(await host.readlink(path)))) continue;
+    if ((await host.lstat(path)) === undefined || (links.includes(path) && isOurs(await host.readlink(path)))) continue;
     return blocker(
       'sysext-name-taken',
       path,

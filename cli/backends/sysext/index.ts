@@ -6,14 +6,13 @@ import { pointerSteps } from '../pointer.ts';
 import type { Backend } from '../types.ts';
 import { foreignTraps } from './foreignTraps.ts';
 import { hostTraps, rootOf, type Trap } from './hostTraps.ts';
-import { base, extensionOf, link } from './paths.ts';
+import { base, extensionOf, links } from './paths.ts';
 import { readScene, type Scene } from './scene.ts';
 import { hideSteps, showSteps } from './steps.ts';
 
 /**
  * The payload is a system extension: a link in /etc/extensions enables it, and PID 1 merges it into /usr. Only PID 1 does, through its own
- * service: the context of whoever mounts sticks to the mount (facts/immutable.md §1.6). The form is a folder; an image would be another
- * target of the same link.
+ * service: the context of whoever mounts sticks to the mount (facts/immutable.md §1.6). A folder or an image: see `extensionOf`.
  */
 export const sysext: Backend = {
   name: 'sysext',
@@ -37,8 +36,12 @@ export const sysext: Backend = {
     if (number === undefined) return { problems: [] };
     const generation = await activeGeneration(host);
     if (generation === undefined) return { problems: [`${pointer} points at generation ${number}, which is not there`] };
-    const target = await extensionOf(host, generation.manifest);
-    const problems = (await host.readlink(link)) === target ? [] : [`${link} does not point at ${target}`];
+    const { path, target } = await extensionOf(host, generation.manifest);
+    const problems = (await host.readlink(path)) === target ? [] : [`${path} does not point at ${target}`];
+    // Which of two extensions of one name systemd takes is decided by the order of a folder.
+    for (const other of links) {
+      if (other !== path && (await host.lstat(other)) !== undefined) problems.push(`${other} is there as well as ${path}`);
+    }
     if (host.live) problems.push(...(await reaches(host, generation.manifest, [1])));
     return { ...(problems.length === 0 ? { generation: number } : {}), problems };
   },

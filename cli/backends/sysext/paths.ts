@@ -1,11 +1,14 @@
 import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
-import { extensionName, type GenerationManifest, insideExtension } from '../../store/index.ts';
+import { extensionName, type GenerationManifest, imageName, insideExtension } from '../../store/index.ts';
 
 export const base: HostPath = `/${insideExtension}`;
 export const extensionsFolder: HostPath = '/etc/extensions';
 /** What enables our extension: it lies in the deployment's own /etc, so that an OS rollback takes it along (facts/immutable.md §0.8). */
 export const link: HostPath = `${extensionsFolder}/${extensionName}`;
+/** The same for an image: systemd tells a folder and an image apart by the name. */
+export const imageLink: HostPath = `${extensionsFolder}/${imageName}`;
+export const links: HostPath[] = [link, imageLink];
 export const service = 'systemd-sysext.service';
 const wantsFolders = ['/etc', '/run', '/usr/local/lib', '/usr/lib'].map((folder) => `${folder}/systemd/system`);
 export const wantsFolder: HostPath = '/etc/systemd/system/sysinit.target.wants';
@@ -13,9 +16,13 @@ export const wantsLink: HostPath = `${wantsFolder}/${service}`;
 /** systemctl writes absolute targets: a relative one is ours. systemd itself only reads the link's name. */
 export const wantsTarget = `../../../../usr/lib/systemd/system/${service}`;
 
-/** The folder that systemd-sysext is to merge. Its real path: the link must not lead through what a merge changes. */
-export async function extensionOf(host: HostView, to: GenerationManifest): Promise<HostPath> {
-  if (to.payloadFolder.endsWith(base)) return host.realpath(to.payloadFolder.slice(0, -base.length));
+/** The link that a generation needs, and the folder or image that systemd-sysext is to merge. */
+export async function extensionOf(host: HostView, to: GenerationManifest): Promise<{ path: HostPath; target: HostPath }> {
+  if (to.payloadFolder.endsWith(base)) {
+    // Its real path: the link must not lead through what a merge changes.
+    const folder = await host.realpath(to.payloadFolder.slice(0, -base.length));
+    return to.format === 'directory' ? { path: link, target: folder } : { path: imageLink, target: `${folder}/${imageName}` };
+  }
   throw new KataError('backend-unfit', {
     subject: to.payloadFolder,
     found: `the payload of generation ${to.number} was stored by an early version, without what systemd-sysext needs around it`,
@@ -25,7 +32,7 @@ export async function extensionOf(host: HostView, to: GenerationManifest): Promi
 }
 
 export function isOurs(target: string | undefined): boolean {
-  return /^\/.*\/kata-sysext\/tree\/[0-9a-f]{64}$/.test(target ?? '');
+  return /^\/.*\/kata-sysext\/tree\/[0-9a-f]{64}(\/kata\.raw)?$/.test(target ?? '');
 }
 
 /** Whether something starts the service at boot. */

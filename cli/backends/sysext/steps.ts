@@ -4,28 +4,31 @@ import type { Digest, HostPath, HostView } from '../../host/index.ts';
 import { etcFolder, extensionName, type GenerationManifest } from '../../store/index.ts';
 import { mergedPayload, mountsBelowUsr, othersIn, pendingNames, restartDeadlineMs, type Step } from '../../transaction/index.ts';
 import { dropMade, makeMissing } from '../pointer.ts';
-import { extensionOf, extensionsFolder, isEnabled, isOurs, link, service, wantsFolder, wantsLink, wantsTarget } from './paths.ts';
+import { extensionOf, extensionsFolder, isEnabled, isOurs, links, service, wantsFolder, wantsLink, wantsTarget } from './paths.ts';
 
 /** Enables the extension of a generation and has it merged. */
 export async function showSteps(host: HostView, to: GenerationManifest, written: boolean): Promise<Step[]> {
-  const target = await extensionOf(host, to);
+  const { path, target } = await extensionOf(host, to);
   const enable = (await isEnabled(host))
     ? []
     : [...(await makeMissing(host, wantsFolder)), linkStep(wantsLink, await targetOf(host, wantsLink), wantsTarget)];
-  const before = await ourTarget(host);
-  const turn = before === target ? [] : [...(await makeMissing(host, extensionsFolder)), linkStep(link, before, target)];
-  return [...enable, ...turn, ...(await refreshSteps(host, to.payload, { stop: false, written }))];
+  const before = await ourTarget(host, path);
+  const turn = before === target ? [] : [...(await makeMissing(host, extensionsFolder)), linkStep(path, before, target)];
+  // The new link first: while both are there systemd takes either, and each is a whole one.
+  const drop = (await ourLinks(host)).filter((each) => each.path !== path).map((each) => linkStep(each.path, each.target, 'absent'));
+  return [...enable, ...turn, ...drop, ...(await refreshSteps(host, to.payload, { stop: false, written }))];
 }
 
 /** Takes our links away. The refresh comes after everything else: see `refreshSteps`. */
 export async function hideSteps(host: HostView): Promise<{ links: Step[]; merge: Step[] }> {
-  const before = await ourTarget(host);
+  const ours = await ourLinks(host);
   const ourWish = (await host.readlink(wantsLink)) === wantsTarget;
   // Whoever put an extension here while we had the service enabled may rely on it by now.
   const disable = ourWish && (await others(host)).length === 0;
   return {
     links: [
-      ...(before === 'absent' ? [] : [linkStep(link, before, 'absent'), ...(await dropMade(host, extensionsFolder))]),
+      ...ours.map(({ path, target }) => linkStep(path, target, 'absent')),
+      ...(ours.length === 0 ? [] : await dropMade(host, extensionsFolder)),
       ...(disable ? [linkStep(wantsLink, wantsTarget, 'absent'), ...(await dropMade(host, wantsFolder))] : []),
     ],
     merge: await refreshSteps(host, 'absent', { stop: disable, written: false }),
@@ -42,15 +45,20 @@ async function targetOf(host: HostView, path: HostPath): Promise<string | 'absen
   return (await host.readlink(path)) ?? 'not a link';
 }
 
-async function ourTarget(host: HostView): Promise<string | 'absent'> {
-  const target = await targetOf(host, link);
+async function ourTarget(host: HostView, path: HostPath): Promise<string | 'absent'> {
+  const target = await targetOf(host, path);
   if (target === 'absent' || isOurs(target)) return target;
   throw new KataError('sysext-name-taken', {
-    subject: link,
-    found: `${link} is not ours`,
-    needed: `${link} free or a link to a payload of kata-sysext`,
-    next: `move it away: mv ${link} ${link}.old`,
+    subject: path,
+    found: `${path} is not ours`,
+    needed: `${path} free or a link to a payload of kata-sysext`,
+    next: `move it away: mv ${path} ${path}.old`,
   });
+}
+
+async function ourLinks(host: HostView): Promise<{ path: HostPath; target: string }[]> {
+  const all = await Promise.all(links.map(async (path) => ({ path, target: await ourTarget(host, path) })));
+  return all.filter(({ target }) => target !== 'absent');
 }
 
 /** Extensions of others, masked ones as well. */

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { KataError } from '../../errors/index.ts';
 import type { HostFacts } from '../../facts/index.ts';
+import type { Format } from '../../images/index.ts';
 import { type Staged, stagePayload } from '../../store/index.ts';
 import type { Context, InstallRequest } from '../types.ts';
 
@@ -14,7 +15,7 @@ export async function unpack(
   { host, emit, signal }: Context,
   request: InstallRequest,
   facts: HostFacts,
-  root: string,
+  { root, format }: { root: string; format: Format },
   handlers: string[] | undefined,
 ): Promise<Staged> {
   if (!facts.architecture.known) throw new Error('hostFindings refuses an unknown architecture');
@@ -25,6 +26,7 @@ export async function unpack(
     handlers,
     architecture: facts.architecture.value,
     root,
+    format,
     emit,
     signal,
   });

@@ -1,5 +1,5 @@
 import type { Verb } from '../types.ts';
-import { backend, profile, set } from './options.ts';
+import { backend, format, profile, set } from './options.ts';
 
 /** Verbs that make a generation, or make another one active. */
 export const making: Verb[] = [
@@ -25,6 +25,7 @@ export const making: Verb[] = [
       },
       digest: { type: 'list', describe: 'refuse a bundle with another digest; once for each BUNDLE, in order', placeholder: 'sha256:HEX' },
       backend,
+      format,
       stage: { type: 'boolean', describe: 'make the generation ready and leave what is active as it is; then: activate' },
       set,
       profile,
@@ -39,6 +40,10 @@ export const making: Verb[] = [
       {
         command: 'kata-sysext install kata-static.tar.zst --add-handler clh-runtime-rs --alias kata=qemu-runtime-rs',
         does: 'one handler more, and the name kata for another; later upgrades keep both',
+      },
+      {
+        command: 'kata-sysext install kata-static.tar.zst --backend sysext --format squashfs',
+        does: 'keep the files as one compressed image, which systemd merges into /usr',
       },
       {
         command: 'kata-sysext install kata-static.tar.zst --root /mnt/host --engine containerd@1.7',

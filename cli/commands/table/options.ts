@@ -33,6 +33,13 @@ export const backend: OptionRow = {
   placeholder: 'B',
 };
 
+export const format: OptionRow = {
+  type: 'string',
+  describe: 'backend sysext: keep the files as a folder, or as an image',
+  choices: ['directory', 'squashfs', 'erofs'],
+  placeholder: 'F',
+};
+
 export const set: OptionRow = { type: 'list', describe: 'give a key of the handlers’ configuration a value', placeholder: 'KEY=VALUE' };
 export const profile: OptionRow = {
   type: 'list',

@@ -10,7 +10,7 @@ import { wishesOf } from '../wishes.ts';
 
 export async function run(call: Call): Promise<Reply> {
   const { words, options, io, context } = call;
-  const backend = text(options['backend']);
+  const [backend, format] = [text(options['backend']), text(options['format'])];
   const digests = list(options['digest']).map(digest);
   if (digests.length > words.length) {
     throw new KataError('usage', {
@@ -41,6 +41,7 @@ export async function run(call: Call): Promise<Reply> {
       stage: options['stage'] === true,
       wishes: wishesOf(call),
       ...(backend === undefined ? {} : { backend }),
+      ...(format === undefined ? {} : { format }),
     }),
   );
 }

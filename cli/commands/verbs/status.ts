@@ -10,11 +10,12 @@ export async function run({ context, options }: Call): Promise<Reply> {
   const lines = seen.generations.flatMap((each) => {
     const mark = each.active ? '●' : each.previous ? '◦' : ' ';
     const processes = each.processes === 0 ? '' : `, ${each.processes} running`;
+    const form = each.format === 'directory' ? '' : `, ${each.format}`;
     const pinned = each.pinned ? ', pinned' : '';
     const staged = each.state === 'staged' && !each.active ? ', staged: activate switches to it' : '';
     const more = verbose ? `, ${each.state}, made ${each.created}` : '';
     const names = [...each.handlers, ...each.aliases.map(({ name, handler }) => `${name} → ${handler}`)];
-    const line = `${mark} ${each.number}  Kata ${each.release}  ${names.join(', ')}  (${each.backend}${processes}${pinned}${staged}${more})`;
+    const line = `${mark} ${each.number}  Kata ${each.release}  ${names.join(', ')}  (${each.backend}${form}${processes}${pinned}${staged}${more})`;
     return [line, ...(verbose ? each.configured.map((handler) => `     ${handler.name}: ${chosenText(handler)}`) : [])];
   });
   if (seen.engine !== undefined) lines.push(`wired into ${seen.engine.name}: ${seen.engine.configPath} (${seen.engine.method})`);

@@ -31,7 +31,7 @@ function pretty(value: unknown): string[] {
 
 async function generations({ host }: Asked): Promise<string[]> {
   return (await readGenerations(host)).flatMap(({ manifest, record }) => [
-    `${manifest.number}: Kata ${manifest.release}, ${manifest.backend}, made ${manifest.created} by ${manifest.program}, ${record.state}${record.pinned === true ? ', pinned' : ''}`,
+    `${manifest.number}: Kata ${manifest.release}, ${manifest.backend} (${manifest.format}), made ${manifest.created} by ${manifest.program}, ${record.state}${record.pinned === true ? ', pinned' : ''}`,
     `   payload ${manifest.payload} in ${manifest.payloadFolder}`,
     ...manifest.sources.map((source) => `   from ${JSON.stringify(source)}`),
     ...manifest.handlers.map(

@@ -20,6 +20,7 @@ function generation(number: number, protocol: number | undefined): GenerationMan
     payload: digest,
     payloadFolder: `/var/lib/kata-sysext/tree/${number}`,
     backend: 'prefix',
+    format: 'directory',
     handlers: [
       {
         name: 'kata-qemu',

@@ -1,0 +1,111 @@
+import type { Finding } from '../errors/index.ts';
+import type { HostView } from '../host/index.ts';
+import { formatRow } from './formats.ts';
+import type { ImageFormat } from './types.ts';
+
+const modprobeFolders = ['/etc/modprobe.d', '/run/modprobe.d', '/usr/local/lib/modprobe.d', '/usr/lib/modprobe.d', '/lib/modprobe.d'];
+const otherFormat = 'install with another --format; directory always works';
+
+/** What speaks against images of this format on this host, each with a code of its own; nothing is mounted for it. */
+export async function imageFindings(host: HostView, format: ImageFormat): Promise<Finding[]> {
+  const { kernel } = formatRow(format);
+  return [...(await blacklisted(host, kernel)), ...(await lacking(host, kernel)), ...(await noLoop(host)), ...(await policy(host))];
+}
+
+function blocker(code: string, subject: string, found: string, needed: string, next: string): Finding[] {
+  return [{ code, level: 'blocker', subject, found, needed, next }];
+}
+
+/** Whether the kernel has it: built in, loaded, as a module; undefined when the tree does not tell. */
+async function kernelHas(host: HostView, kernel: string): Promise<'built in' | 'loaded' | 'as a module' | 'no' | undefined> {
+  const lists = await Promise.all((await moduleFolders(host)).map(async (folder) => listsOf(host, folder)));
+  const named = (text: string) => new RegExp(`/${kernel}\\.ko(\\.\\w+)?(:|$)`, 'm').test(text);
+  const known = lists.filter((list) => list !== undefined);
+  if (known.length > 0 && known.every(({ builtin }) => named(builtin))) return 'built in';
+  if (host.live && new RegExp(`\\b${kernel}$`, 'm').test((await host.readText('/proc/filesystems')) ?? '')) return 'loaded';
+  if (known.length === 0) return undefined;
+  return known.some(({ modules, builtin }) => named(modules) || named(builtin)) ? 'as a module' : 'no';
+}
+
+async function moduleFolders(host: HostView): Promise<string[]> {
+  const running = host.live ? (await host.readText('/proc/sys/kernel/osrelease'))?.trim() : undefined;
+  const names = running === undefined ? await host.readdir('/usr/lib/modules') : [running];
+  return names.map((name) => `/usr/lib/modules/${name}`);
+}
+
+async function listsOf(host: HostView, folder: string): Promise<{ modules: string; builtin: string } | undefined> {
+  const [modules, builtin] = [await host.readText(`${folder}/modules.dep`), await host.readText(`${folder}/modules.builtin`)];
+  return modules === undefined && builtin === undefined ? undefined : { modules: modules ?? '', builtin: builtin ?? '' };
+}
+
+async function lacking(host: HostView, kernel: string): Promise<Finding[]> {
+  if ((await kernelHas(host, kernel)) !== 'no') return [];
+  return blocker(
+    'image-kernel',
+    kernel,
+    `the kernel has no ${kernel}, neither built in nor as a module`,
+    `a kernel with ${kernel}`,
+    otherFormat,
+  );
+}
+
+/** A module that is loaded now by hand would not be there at the next boot, and an image that cannot be mounted takes every extension away. */
+async function blacklisted(host: HostView, kernel: string): Promise<Finding[]> {
+  if ((await kernelHas(host, kernel)) === 'built in') return [];
+  const path = await blacklistOf(host, kernel);
+  if (path === undefined) return [];
+  const found = `${path} keeps the kernel from loading ${kernel} by itself: at the next boot no extension at all would be merged`;
+  return blocker('image-blacklisted', kernel, found, `${kernel} free to be loaded`, `take it out of ${path}, or ${otherFormat}`);
+}
+
+/** As modprobe.d(5) says: a file of the same name in an earlier folder hides the later one. */
+async function blacklistOf(host: HostView, kernel: string): Promise<string | undefined> {
+  const seen = new Set<string>();
+  const line = new RegExp(`^\\s*(blacklist\\s+${kernel}|install\\s+${kernel}\\s+\\S*/(false|true)\\b.*)\\s*$`, 'm');
+  for (const folder of modprobeFolders) {
+    for (const name of (await host.readdir(folder)).filter((each) => each.endsWith('.conf') && !seen.has(each))) {
+      seen.add(name);
+      if (line.test((await host.readText(`${folder}/${name}`).catch(() => undefined)) ?? '')) return `${folder}/${name}`;
+    }
+  }
+  const words = host.live ? ((await host.readText('/proc/cmdline')) ?? '') : '';
+  return new RegExp(`\\b(modprobe\\.|module_)blacklist=(\\S*,)?${kernel}(,|\\s|$)`).test(words) ? 'the kernel’s command line' : undefined;
+}
+
+async function noLoop(host: HostView): Promise<Finding[]> {
+  if (!host.live || (await host.stat('/dev/loop-control'))?.kind === 'other') return [];
+  return blocker('image-no-loop', '/dev/loop-control', 'there is no /dev/loop-control', 'loop devices', `modprobe loop; or ${otherFormat}`);
+}
+
+const configurationFolders = ['/etc/systemd', '/run/systemd', '/usr/local/lib/systemd', '/usr/lib/systemd'];
+
+/** From systemd 259 on a policy can be configured that takes signed images only (facts/immutable.md §1.2); ours are not signed yet. */
+async function policy(host: HostView): Promise<Finding[]> {
+  const files: string[] = [];
+  for (const folder of configurationFolders) {
+    const dropIns = (await host.readdir(`${folder}/sysext.conf.d`)).filter((name) => name.endsWith('.conf'));
+    files.push(`${folder}/sysext.conf`, ...dropIns.map((name) => `${folder}/sysext.conf.d/${name}`));
+    const units = (await host.readdir(`${folder}/system/systemd-sysext.service.d`)).filter((name) => name.endsWith('.conf'));
+    files.push(...units.map((name) => `${folder}/system/systemd-sysext.service.d/${name}`));
+  }
+  for (const path of files) {
+    const found = /^\s*ImagePolicy=(\S+)|--image-policy[= ](\S+)/m.exec((await host.readText(path)) ?? '');
+    const wish = found?.[1] ?? found?.[2];
+    if (wish === undefined || allowsPlain(wish)) continue;
+    return blocker(
+      'image-policy',
+      path,
+      `${path} has the image policy ${wish}, which refuses images without a signature`,
+      'a policy that takes unprotected images for root or usr',
+      `change it, or ${otherFormat}`,
+    );
+  }
+  return [];
+}
+
+/** systemd.image-policy(7): what an image without a partition table is, is its root. */
+function allowsPlain(wish: string): boolean {
+  if (wish === '*') return true;
+  const rule = wish.split(':').find((each) => each.startsWith('root=')) ?? wish.split(':').find((each) => each.startsWith('='));
+  return rule !== undefined && /[=+](unprotected|open)\b/.test(rule);
+}

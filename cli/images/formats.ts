@@ -1,0 +1,29 @@
+import type { Format, ImageFormat } from './types.ts';
+
+export interface FormatRow {
+  name: ImageFormat;
+  /** The program of `host/programs.ts` that makes it. */
+  maker: string;
+  /** Arguments with which that program tells its version. */
+  tells: string[];
+  /** The kernel's own name, and that of its module. */
+  kernel: string;
+}
+
+const rows: FormatRow[] = [
+  { name: 'squashfs', maker: 'mksquashfs', tells: ['-version'], kernel: 'squashfs' },
+  { name: 'erofs', maker: 'mkfs.erofs', tells: ['-V'], kernel: 'erofs' },
+];
+
+/** Names for --format. */
+export const formatNames: Format[] = ['directory', ...rows.map(({ name }) => name)];
+
+export const imageFormatNames: ImageFormat[] = rows.map(({ name }) => name);
+
+export function formatRow(format: ImageFormat): FormatRow {
+  return rows.find(({ name }) => name === format)!;
+}
+
+export function isFormat(word: string): word is Format {
+  return (formatNames as string[]).includes(word);
+}

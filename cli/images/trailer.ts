@@ -1,0 +1,75 @@
+import { open } from 'node:fs/promises';
+import { KataError } from '../errors/index.ts';
+import { digestOf } from '../host/index.ts';
+import type { ImageManifest } from './types.ts';
+
+/** The newest schema of an image's manifest that this program writes and reads. */
+export const imageSchema = 1;
+
+/** Whole blocks: a loop device shows no part of a sector. */
+const blockBytes = 4096;
+const footerBytes = 256;
+const footer = /^kata-sysext-image 1 (\d{1,15}) (\d{1,9}) (sha256:[0-9a-f]{64})\n\0*$/;
+const mostBytes = 64 << 20;
+
+/**
+ * What is put behind a file system of `sizeBytes` to make it tell what it is: its manifest as JSON, and in the last bytes of the file where
+ * that begins, how long it is, and its digest. The kernel and blkid read what the superblock says and no further.
+ */
+export function trailerOf(manifest: ImageManifest): Buffer {
+  const start = rounded(manifest.filesystem.sizeBytes);
+  const json = Buffer.from(`${JSON.stringify(manifest)}\n`);
+  const end = Buffer.alloc(footerBytes);
+  end.write(`kata-sysext-image 1 ${start} ${json.length} ${digestOf(json)}\n`);
+  const total = rounded(start + json.length + footerBytes);
+  const gap = Buffer.alloc(start - manifest.filesystem.sizeBytes);
+  return Buffer.concat([gap, json, Buffer.alloc(total - start - json.length - footerBytes), end]);
+}
+
+/** The manifest of an image file (a real path); undefined when the file has none. Throws `image-damaged`, `image-newer`. */
+export async function readTrailer(path: string): Promise<ImageManifest | undefined> {
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    if (size < footerBytes) return undefined;
+    const end = await bytesAt(file, size - footerBytes, footerBytes);
+    const [, start = '', length = '', digest] = footer.exec(end.toString('latin1')) ?? [];
+    if (digest === undefined) return undefined;
+    if (Number(length) > mostBytes || Number(start) + Number(length) + footerBytes > size)
+      throw damaged(path, 'its manifest lies outside of it');
+    const json = await bytesAt(file, Number(start), Number(length));
+    if (digestOf(json) !== digest) throw damaged(path, 'its manifest has another digest than the file says');
+    const manifest = JSON.parse(json.toString()) as ImageManifest;
+    if (manifest.schema > imageSchema) throw newer(path, manifest.schema);
+    return manifest;
+  } finally {
+    await file.close();
+  }
+}
+
+async function bytesAt(file: Awaited<ReturnType<typeof open>>, position: number, length: number): Promise<Buffer> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);
+  return buffer.subarray(0, bytesRead);
+}
+
+function rounded(bytes: number): number {
+  return Math.ceil(bytes / blockBytes) * blockBytes;
+}
+
+export function damaged(path: string, found: string): KataError {
+  return new KataError('image-damaged', {
+    subject: path,
+    found: `${path}: ${found}`,
+    needed: 'the image as kata-sysext build made it',
+    next: 'fetch it again, and name its digest with --digest',
+  });
+}
+
+function newer(path: string, schema: number): KataError {
+  return new KataError('image-newer', {
+    subject: path,
+    found: `${path} has a manifest of schema ${schema}`,
+    needed: `schema ${imageSchema} or older`,
+    next: 'use the newer kata-sysext that made it',
+  });
+}

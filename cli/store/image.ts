@@ -1,0 +1,177 @@
+import { appendFile, chmod, stat } from 'node:fs/promises';
+import { KataError } from '../errors/index.ts';
+import { selinuxState } from '../facts/index.ts';
+import { byBytes, type Digest, digestOfFile, type Host, type HostPath } from '../host/index.ts';
+import {
+  formatRow,
+  type ImageFormat,
+  type ImageManifest,
+  imageSchema,
+  labelled,
+  type Recipe,
+  recipeFor,
+  trailerOf,
+  tryImage,
+} from '../images/index.ts';
+import { type Architecture, familyOfPolicy } from '../layout/index.ts';
+import { version as program } from '../version.ts';
+import { extensionEntries, textsOf, wrapExtension } from './extension.ts';
+import { imageName, insideExtension } from './paths.ts';
+import { type PayloadManifest, payloadSchema } from './types.ts';
+
+export interface PackRequest {
+  format: ImageFormat;
+  architecture: Architecture;
+  /** Our folder; `tree` in it has the release's tree. */
+  staging: HostPath;
+  /** Seconds; the time of everything in the image. */
+  epoch: number;
+}
+
+/** A payload as an image that is whole but not yet in the store. */
+export interface Packed {
+  manifest: PayloadManifest;
+  /** Where the release's tree is now. */
+  tree: HostPath;
+  /** The folder to put into the store by one rename: the image, and the texts beside it. */
+  whole: HostPath;
+}
+
+/** Makes an image of a staged release. The same tree, format and tools make the same bytes. Throws `host-program-missing`, `image-tool-old`, `image-kernel`. */
+export async function packImage(host: Host, { extension, ...bare }: PayloadManifest, request: PackRequest): Promise<Packed> {
+  const { staging, format, architecture, epoch } = request;
+  const release = extension!.release;
+  const [around, whole] = [`${staging}/extension`, `${staging}/image`];
+  await wrapExtension(host, `${staging}/tree`, around, release);
+  const state = await selinuxState(host);
+  const family = familyOfPolicy(state.known ? (state.value.policy ?? '') : '');
+  const contents = labelled(
+    extensionEntries(release, bare.entries).sort((a, b) => byBytes(a.path, b.path)),
+    family,
+  );
+  await host.mkdir(whole, 0o755);
+  const path = `${whole}/${imageName}`;
+  await host.failpoint('store/image/before');
+  const tool = await runMaker(host, { ...request, around, path, contents, payload: bare.digest });
+  const texts = await textsIn(host, bare, `${around}/${insideExtension}`);
+  const filesystem = { sizeBytes: (await stat(await host.locate(path))).size, digest: (await host.digest(path))! };
+  const { release: name, sources, handlers, defaultHandler, available, savedBytes } = bare;
+  const said: ImageManifest = {
+    schema: imageSchema,
+    format,
+    payload: bare.digest,
+    architecture,
+    release: name,
+    sources,
+    handlers,
+    defaultHandler,
+    available,
+    savedBytes,
+    extensionRelease: release,
+    contents,
+    texts,
+    epoch,
+    tool,
+    program,
+    filesystem,
+  };
+  await appendFile(await host.locate(path), trailerOf(said));
+  await chmod(await host.locate(path), 0o644);
+  await host.failpoint('store/image/made');
+  await writeTexts(host, whole, texts, bare);
+  const image = { format, sizeBytes: (await stat(await host.locate(path))).size, digest: await digestOfFile(await host.locate(path)) };
+  await tryImage(host, await host.locate(path), format);
+  await host.syncFileSystem(whole);
+  return { manifest: { ...bare, schema: payloadSchema.image, extension: extension!, image }, tree: `${around}/${insideExtension}`, whole };
+}
+
+interface Making extends PackRequest {
+  around: HostPath;
+  path: HostPath;
+  contents: ImageManifest['contents'];
+  payload: Digest;
+}
+
+/** Gives the program's name and version. */
+async function runMaker(host: Host, { format, staging, around, path, contents, epoch, payload }: Making): Promise<string> {
+  const { maker, tells } = formatRow(format);
+  const told = await host.run(maker, tells, { accept: [0, 1] });
+  const version = /\b(\d+)\.(\d+)(?:\.\d+)?/.exec(`${told.stdout}\n${told.stderr}`)?.[0] ?? '0';
+  const folder = `${staging}/recipe`;
+  await host.mkdir(folder, 0o700);
+  const real = await host.locate(folder);
+  const recipe = recipeFor(format, {
+    tree: await host.locate(around),
+    image: await host.locate(path),
+    contents,
+    epoch,
+    payload,
+    version: version.split('.').map(Number),
+    at: (name) => `${real}/${name}`,
+  });
+  for (const [name, text] of Object.entries(recipe.files)) await host.writeFile(`${folder}/${name}`, text, { mode: 0o600 });
+  await labelTree(host, recipe, around, contents, `${maker} ${version}`);
+  await host.run(maker, recipe.args).catch((error: unknown) => Promise.reject(outOfSpace(error, staging)));
+  return `${maker} ${version}`;
+}
+
+async function labelTree(
+  host: Host,
+  { labelTree: wanted }: Recipe,
+  around: HostPath,
+  contents: ImageManifest['contents'],
+  tool: string,
+): Promise<void> {
+  if (!wanted) return;
+  const { rootContext } = await import('../images/index.ts');
+  const labels = new Map([
+    [around, rootContext],
+    ...contents.map(({ path, context }): [HostPath, string] => [`${around}/${path}`, context]),
+  ]);
+  await host.setLabels(labels).catch((cause: unknown) => {
+    throw new KataError('image-tool-old', {
+      subject: tool,
+      found: `${tool} takes labels only from the files themselves, and they cannot be set here`,
+      needed: 'squashfs-tools 4.6 or later; or root, setfattr and a file system with xattrs',
+      next: 'use --format erofs',
+      cause,
+    });
+  });
+}
+
+async function textsIn(host: Host, manifest: Pick<PayloadManifest, 'handlers'>, tree: HostPath): Promise<Record<string, string>> {
+  const pairs = textsOf(manifest).map(
+    async (path): Promise<[string, string]> => [path, (await host.readFile(`${tree}/${path}`)).toString()],
+  );
+  return Object.fromEntries(await Promise.all(pairs));
+}
+
+/** The texts of an image, beside it as in the release's tree. */
+export async function writeTexts(
+  host: Host,
+  whole: HostPath,
+  texts: Record<string, string>,
+  { entries }: Pick<PayloadManifest, 'entries'>,
+): Promise<void> {
+  const modes = new Map(entries.map(({ path, mode }) => [path, mode]));
+  for (const [path, text] of Object.entries(texts)) {
+    const parts = `${insideExtension}/${path}`.split('/');
+    for (const [index] of parts.slice(0, -1).entries()) {
+      const folder = `${whole}/${parts.slice(0, index + 1).join('/')}`;
+      if ((await host.lstat(folder)) === undefined) await host.mkdir(folder, 0o755);
+    }
+    await host.writeFile(`${whole}/${parts.join('/')}`, text, { mode: modes.get(path) ?? 0o644 });
+  }
+}
+
+/** The programs say it in words. */
+function outOfSpace(error: unknown, staging: HostPath): unknown {
+  if (!(error instanceof KataError) || !/no space left|ENOSPC/i.test(error.message)) return error;
+  return new KataError('host-space', {
+    subject: staging,
+    found: `the file system of ${staging} ran full while the image was made`,
+    needed: 'room for the unpacked files of the wanted handlers and for the image, at the same time',
+    next: `free some: kata-sysext gc; df -h ${staging}`,
+    cause: error,
+  });
+}

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { execIn, podOutput, removePod, runPod, startContainer } from '../lab/pods.ts';
+import type { Suite } from '../lab/roots.ts';
+import { differences } from '../support/fingerprint.ts';
+import { containerd, handlersOf, type Live, liveHost, runsOf } from '../support/liveHost.ts';
+import { sample } from '../support/sample.ts';
+import { merged, print, shimDigest, shimPath, shimSeen, whereAvailable } from '../support/sysextHost.ts';
+
+const handler = 'kata-qemu-runtime-rs';
+
+interface Row {
+  suite: Suite;
+  format: 'squashfs' | 'erofs';
+  /** The other one, to move to. */
+  other: 'squashfs' | 'erofs';
+  allow: string[];
+}
+
+/** bookworm: systemd 252, mksquashfs 4.5.1, mkfs.erofs 1.5; trixie: 257, 4.6.1, 1.8; forky: the newest. */
+const rows: Row[] = [
+  { suite: 'bookworm', format: 'squashfs', other: 'erofs', allow: ['--allow', 'sysext-systemd-old'] },
+  { suite: 'trixie', format: 'erofs', other: 'squashfs', allow: [] },
+  { suite: 'forky', format: 'squashfs', other: 'erofs', allow: [] },
+];
+
+for (const { suite, format, other, allow } of sample(rows, 2, 'image suites')) {
+  describe(`backend sysext with images (${format}, ${other}) on a live ${suite} host`, function () {
+    this.timeout(300_000);
+    let live: Live;
+    let before: string[];
+    let runs: Record<string, string>;
+    const install = (release: Live['first'], ...more: string[]) => live.json(['install', live.bundle(release), ...more, ...allow]);
+    const target = async () => (await live.host.run(['readlink', '/etc/extensions/kata.raw'])).stdout.trim();
+    /** How many loop devices show a file of the file system that holds our images; others are of this machine's other hosts. */
+    const loops = async () => {
+      const { stdout } = await live.host.sh(
+        'd=$(stat -c %Hd:%Ld /var/lib); losetup -nl -O BACK-MAJ:MIN | tr -d " " | grep -cx "$d" || true',
+      );
+      return Number(stdout.trim());
+    };
+
+    whereAvailable(suite, async () => {
+      live = await liveHost({ suite });
+      await removePod(live.host, await runPod(live.host, '', 'warm'));
+      before = await print(live);
+    });
+    after(() => live?.host.stop());
+
+    it('installs: systemd merges the image, PID 1 and the engine see the shim, a pod runs from it', async () => {
+      const change = await install(live.first, '--backend', 'sysext', '--format', format);
+      const pod = await runPod(live.host, handler, 'first');
+      const printed = await podOutput(live.host, pod, 'echo from the image');
+      await removePod(live.host, pod);
+
+      runs = await runsOf(live);
+      assert.deepEqual(change['restarted'], [containerd]);
+      assert.match(await target(), /\/tree\/[0-9a-f]{64}\/kata\.raw$/);
+      assert.match(await merged(live), /"\/usr","extensions":\["kata"\].*active$/);
+      assert.deepEqual(await shimSeen(live), [shimDigest(live.first), shimDigest(live.first)]);
+      assert.match(printed, /from the image/);
+      assert.equal(await loops(), 1);
+      assert.deepEqual((await live.json(['verify']))['drift'], []);
+      const { stdout } = await live.host.sh(
+        `getfattr --only-values -n security.selinux /usr/libexec ${shimPath} 2>/dev/null | tr '\\0' ' '`,
+      );
+      assert.match(stdout, /^(system_u:object_r:bin_t:s0 ?){2}$/);
+    });
+
+    it('configures, upgrades and rolls back under a running pod without a restart', async () => {
+      const running = await runPod(live.host, handler, 'stays');
+      const container = await startContainer(live.host, running, 'sleep 600', 'main');
+
+      const set = await live.json(['configure', '--set', 'default_memory=2048', ...allow]);
+      const up = await install(live.second);
+      const seen = await shimSeen(live);
+      const second = await runPod(live.host, handler, 'second');
+      await live.json(['gc', '--keep', '0']);
+      const back = await live.json(['rollback', ...allow]);
+
+      assert.deepEqual([set['restarted'], up['restarted'], back['restarted']], [[], [], []]);
+      assert.deepEqual(await runsOf(live), runs);
+      assert.deepEqual(seen, [shimDigest(live.second), shimDigest(live.second)]);
+      assert.deepEqual(await shimSeen(live), [shimDigest(live.first), shimDigest(live.first)]);
+      assert.match(await execIn(live.host, container, ['echo', 'still here']), /still here/);
+      for (const pod of [running, second]) await removePod(live.host, pod);
+    });
+
+    it('goes to the other format, to a folder and back, each without a restart of the engine', async () => {
+      const changes = [
+        await install(live.first, '--format', other),
+        await install(live.first, '--format', 'directory'),
+        await install(live.first, '--format', format),
+        await live.json(['rollback', ...allow]),
+      ];
+      const links = (await live.host.run(['ls', '/etc/extensions'])).stdout.trim();
+      const after = [await merged(live), await shimSeen(live)];
+      await live.json(['rollback', ...allow]);
+
+      assert.deepEqual(
+        changes.map(({ restarted }) => restarted),
+        [[], [], [], []],
+      );
+      assert.equal(links, 'kata');
+      assert.match(String(after[0]), /\["kata"\]/);
+      assert.deepEqual(after[1], [shimDigest(live.first), shimDigest(live.first)]);
+      assert.deepEqual(await runsOf(live), runs);
+      assert.deepEqual((await live.json(['verify']))['drift'], []);
+    });
+
+    it('an image that somebody damaged is made anew, and seen by all', async () => {
+      const image = await target();
+      await live.host.sh(`printf x | dd of=${image} bs=1 seek=$(($(stat -c %s ${image}) - 1)) conv=notrunc 2>/dev/null`);
+      const drifted = await live.json(['verify'], 1);
+
+      const mended = await install(live.first);
+
+      assert.match(JSON.stringify(drifted), /kata\.raw: its bytes differ/);
+      assert.deepEqual([mended['changed'], mended['restarted']], [true, []]);
+      assert.deepEqual(await shimSeen(live), [shimDigest(live.first), shimDigest(live.first)]);
+      assert.deepEqual((await live.json(['verify']))['drift'], []);
+    });
+
+    it('SIGKILL around the refresh of an upgrade from an image to a folder: recover merges the image again', async () => {
+      for (const wish of ['step/refresh/journalled=kill', 'step/refresh/after=kill']) {
+        await live.kata(['install', live.bundle(live.second), '--format', 'directory', ...allow], { KATA_SYSEXT_FAILPOINT: wish });
+        await live.json(['recover']);
+
+        assert.equal((await live.host.run(['ls', '/etc/extensions'])).stdout.trim(), 'kata.raw', wish);
+        assert.deepEqual(await shimSeen(live), [shimDigest(live.first), shimDigest(live.first)], wish);
+        assert.deepEqual((await live.json(['verify']))['drift'], [], wish);
+      }
+      assert.deepEqual(await runsOf(live), runs);
+    });
+
+    it('moves to prefix and back as one change each', async () => {
+      const there = await install(live.first, '--backend', 'prefix');
+      const without = await merged(live);
+      const again = await install(live.first, '--backend', 'sysext', '--format', format);
+
+      assert.deepEqual([there['restarted'], again['restarted']], [[containerd], [containerd]]);
+      assert.match(without, /inactive$/);
+      assert.deepEqual(await shimSeen(live), [shimDigest(live.first), shimDigest(live.first)]);
+    });
+
+    it('uninstalls: every byte, mode, owner and xattr as before; the loop device goes with the last program that was started while merged', async () => {
+      await live.json(['uninstall', '--purge']);
+
+      assert.deepEqual(await handlersOf(live), ['runc']);
+      assert.deepEqual(differences(before, await print(live)), []);
+      await live.host.run(['systemctl', 'restart', containerd]);
+      assert.equal(await loops(), 0);
+    });
+  });
+}
+
+describe('images where the kernel or the tools do not help', function () {
+  this.timeout(240_000);
+  let live: Live;
+  let before: string[];
+
+  whereAvailable('trixie', async () => {
+    live = await liveHost({ suite: 'trixie' });
+    before = await print(live);
+  });
+  after(() => live?.host.stop());
+
+  const traps: [title: string, code: string, make: string, undo: string][] = [
+    [
+      'the program that makes them is missing',
+      'host-program-missing',
+      'mount --bind /dev/null /usr/bin/mksquashfs',
+      'umount /usr/bin/mksquashfs',
+    ],
+    ['there are no loop devices', 'image-no-loop', 'umount /dev/loop-control; rm -f /dev/loop-control', 'mknod /dev/loop-control c 10 237'],
+  ];
+  for (const [title, code, make, undo] of traps) {
+    it(`is refused when ${title}: ${code}`, async () => {
+      await live.host.sh(make);
+
+      const refused = await live
+        .json(['install', live.bundle(live.first), '--backend', 'sysext', '--format', 'squashfs', '--allow', 'sysext-nested-mounts'], 3)
+        .finally(() => live.host.sh(undo));
+
+      assert.equal(refused['code'], code, JSON.stringify(refused));
+      await live.json(['uninstall', '--purge']);
+      assert.deepEqual(differences(before, await print(live)), []);
+    });
+  }
+});

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { KataError } from '../../cli/errors/index.ts';
+import { openView } from '../../cli/host/index.ts';
+import { tryImage } from '../../cli/images/index.ts';
+
+describe('the trial mount of an image', () => {
+  let folder: string;
+  before(function () {
+    if (process.getuid?.() === 0) return;
+    console.log('      left out: mounting needs root');
+    this.skip();
+  });
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'kata-sysext-trial-'));
+    mkdirSync(join(folder, 'tree'));
+    writeFileSync(join(folder, 'tree/file'), 'text');
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+  const host = openView('/', {});
+  const mounts = () => readFileSync('/proc/self/mountinfo', 'utf8').includes(folder);
+
+  it('takes what the kernel mounts, and leaves no mount', async () => {
+    const image = join(folder, 'good.raw');
+    execFileSync('mksquashfs', [join(folder, 'tree'), image, '-quiet', '-no-progress']);
+
+    await tryImage(host, image, 'squashfs');
+
+    assert.equal(mounts(), false);
+  });
+
+  it('tells what the kernel says of another file', async () => {
+    const image = join(folder, 'bad.raw');
+    writeFileSync(image, Buffer.alloc(8192));
+
+    const refused = await tryImage(host, image, 'erofs').catch((error: KataError) => error);
+
+    assert.equal((refused as KataError).code, 'image-kernel');
+    assert.match((refused as KataError).complaint.found, /does not mount the image: mount: .*bad\.raw|wrong fs type/);
+    assert.equal(mounts(), false);
+  });
+});
