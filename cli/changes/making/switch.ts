@@ -64,7 +64,10 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const close: Step[] = lost ? [{ kind: 'drop-folder', path: etcFolder }] : [];
   const wire: Step[] = [...folders, ...files, ...dropped, ...restarts];
   // Wiring last on the way in and first on the way out: the engine never names files that are not there.
-  const steps = to === undefined ? [...open, ...wire, ...placed, ...close] : [...placed, ...wire, ...left];
+  // Two backends that show the same paths cannot both be there.
+  const instead = earlier?.base() === backend.base();
+  const moving = instead ? [...left, ...placed, ...wire] : [...placed, ...wire, ...left];
+  const steps = to === undefined ? [...open, ...wire, ...placed, ...close] : moving;
   // Without Kata nothing is left that an engine which does not run would have to prove.
   const provable = to !== undefined || found.instance.process !== undefined;
   const baseline = host.live && steps.length > 0 && provable ? await takeBaseline(host, found.engine, found.instance) : undefined;
