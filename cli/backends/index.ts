@@ -1,6 +1,7 @@
 import { KataError } from '../errors/index.ts';
 import type { HostFacts } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
+import { overlay } from './overlay/index.ts';
 import { prefix } from './prefix/index.ts';
 import { sysext } from './sysext/index.ts';
 import type { Backend } from './types.ts';
@@ -9,9 +10,9 @@ export { dropMade, makeMissing } from './pointer.ts';
 export type { Backend, Seen } from './types.ts';
 
 /** A backend is a row. */
-const backends: Backend[] = [prefix, sysext];
+const backends: Backend[] = [prefix, sysext, overlay];
 
-/** What 'auto' tries in this order: the first that is harmless on the host. The last one is taken in any case. */
+/** What 'auto' tries in this order: the first that is harmless on the host. The last one is taken in any case. Never overlay. */
 const automatic: Backend[] = [sysext, prefix];
 
 /** A backend by its name. */

@@ -42,7 +42,8 @@ export async function runDetached(systemd: Systemd, verb: string, argv: string[]
       folder: '/',
       stdout: files.out,
       stderr: files.err,
-      after: ['/bin/sh', '-c', `echo "$EXIT_STATUS" > ${files.status}`],
+      // Without a dollar sign: a daemon-reload in mid-change makes systemd 252 read the line again, with the sign escaped once too often.
+      after: ['/bin/sh', '-c', `printenv EXIT_STATUS > ${files.status}`],
     });
     const status = await follow(systemd, unit, files, { io, emit, left: () => leave }).finally(() => {
       ended = !leave;

@@ -143,6 +143,23 @@ export const codes: Record<string, CodeRow> = {
   'image-tool-old': row(3, 'The program that makes images is too old to be told labels, and the files themselves cannot be labelled here.'),
   'image-damaged': row(4, 'The image is not as it was made: it was cut off or changed.'),
   'image-newer': row(4, 'The image was made by a newer kata-sysext.'),
+  'overlay-foreign': row(
+    3,
+    'Extensions of others are merged into /usr or lie ready for it, or somebody mounted something over our overlay: neither may hide or lose the other.',
+  ),
+  'overlay-nested-mounts': row(3, 'Something is mounted below /usr: an overlay over /usr would hide it.'),
+  'overlay-depth': row(
+    3,
+    'The kernel stacks two overlays at most. Ours must leave one for extensions of others, and a composefs root is one already.',
+  ),
+  'overlay-inside-usr': row(3, 'The payload would lie below /usr itself, which an overlay cannot have as a layer besides.'),
+  'overlay-unit-taken': row(
+    3,
+    'The unit that would mount the overlay at boot is masked, or a unit of that name was made by somebody else.',
+  ),
+  'overlay-missing': row(3, 'The host lacks a program that mounts the overlay at boot: sh, grep, mount, umount, mountpoint.'),
+  'overlay-usr-read-only': row(3, 'A warning: /usr can be written now, and is read-only as long as the overlay is mounted.'),
+  'overlay-labels-unproven': row(3, 'A warning: SELinux is on, and this version has not been tried with an overlay of /usr under it.'),
   'engine-missing': row(3, 'No supported container engine was found.'),
   'engine-unsupported': row(3, 'The engine, its version or the shape of its configuration is not one that this version can edit safely.'),
   'engine-config-invalid': row(3, 'The engine’s own configuration does not load, before any change of ours.'),
@@ -221,6 +238,7 @@ export const codes: Record<string, CodeRow> = {
   failed: row(1, 'The change failed; the host is as it was.'),
   'gate-failed': row(1, 'The result was not proven to work; the host was put back.'),
   'sysext-refresh-failed': row(1, 'The refresh of system extensions did not bring what it should; the host was put back.'),
+  'overlay-mount-failed': row(1, 'Our overlay of /usr did not become what it should; the host was put back.'),
   interrupted: row(1, 'The change was interrupted; the host is as it was.'),
   'drift-found': row(1, 'verify found files, links or wiring that differ from the active generation.'),
   'guest-failed': row(

@@ -2,6 +2,9 @@ import type { HostView } from '../host/index.ts';
 import { type EtcState, type Fact, known, unknown } from './types.ts';
 
 export interface Mount {
+  id: string;
+  /** The mount that this one lies on. */
+  parent: string;
   point: string;
   type: string;
   source: string;
@@ -46,6 +49,8 @@ function parseLine(line: string): Mount {
   const text = (field: string | undefined) =>
     (field ?? '').replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
   return {
+    id: fields[0] ?? '',
+    parent: fields[1] ?? '',
     point: text(fields[4]),
     options: text(fields[5]).split(','),
     type: text(fields[dash + 1]),

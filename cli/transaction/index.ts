@@ -1,7 +1,8 @@
 export { entryFolder, openEntries, readableEntries, readIntent } from './journal.ts';
+export { isOurMount, mountsOnUsr, overlaidPayload, overlaySource } from './mount.ts';
 export { openHere, parkedGenerations, type Recovered, recover } from './recover.ts';
 export { mergedPayload, mountsBelowUsr, othersIn, pendingNames } from './refresh.ts';
 export { type Gate, runTransaction } from './run.ts';
 export { describe } from './steps/index.ts';
-export type { Afterwards, FileStep, Intent, Leftover, Outcome, RefreshStep, RestartStep, Step } from './types.ts';
+export type { Afterwards, FileStep, Intent, Leftover, MountStep, Outcome, RefreshStep, RestartStep, Step } from './types.ts';
 export { bringUp, dependentsOf, restartDeadlineMs } from './units.ts';

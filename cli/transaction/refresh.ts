@@ -3,6 +3,7 @@ import { findExtensions, type Merged, mergedExtensions, mounts } from '../facts/
 import { type Digest, type Host, type HostView, textSeenBy } from '../host/index.ts';
 import { extensionName, extensionRelease, payloadOfRelease } from '../store/index.ts';
 import type { Systemd } from '../systemd/types.ts';
+import { lastWords } from './lastWords.ts';
 import type { RefreshStep } from './types.ts';
 
 /** From this version on the service has a reload that puts all extensions in place in one go; before, only stop and start. */
@@ -59,7 +60,7 @@ export async function refresh(host: Host, step: RefreshStep, wanted: Digest | 'a
   const job = await ask(systemd, step);
   const problems = job === 'done' ? [] : [`its job ended as ${job}`];
   problems.push(...(await oursWrong(host, wanted)), ...(await othersWrong(host, step)));
-  if (problems.length > 0) throw failed(step, [...problems, ...(await lastWords(host, step.unit))]);
+  if (problems.length > 0) throw failed(step, [...problems, ...(await lastWords(host, step.unit, /fail|error|invalid|cannot/i))]);
   if (stop) await stopIdle(host, systemd, step);
 }
 
@@ -128,17 +129,6 @@ async function stopIdle(host: HostView, systemd: Systemd, step: RefreshStep): Pr
   // Its stop unmerges whatever is merged, and takes down what requires it.
   if (activeState !== 'active' || merged.some(({ names }) => names.length > 0) || requiredBy.length + boundBy.length > 0) return;
   await systemd.stop(step.unit, step.deadlineMs);
-}
-
-/** What systemd-sysext itself complained about: it knows which image is at fault. */
-async function lastWords(host: HostView, unit: string): Promise<string[]> {
-  if (!(await host.has('journalctl'))) return [];
-  const { stdout } = await host.run('journalctl', ['--unit', unit, '--lines', '20', '--no-pager', '--output', 'cat'], {
-    timeoutMs: 10_000,
-    accept: [0, 1],
-  });
-  const line = stdout.split('\n').findLast((each) => /fail|error|invalid|cannot/i.test(each) && !each.includes(unit));
-  return line === undefined ? [] : [`it said “${line.trim()}”`];
 }
 
 function failed(step: RefreshStep, problems: string[]): KataError {

@@ -65,7 +65,22 @@ export interface RefreshStep {
   deadlineMs: number;
 }
 
-export type Step = FolderStep | DropFolderStep | FileStep | PointerStep | RestartStep | RefreshStep;
+/** PID 1 mounts our overlay of /usr, by the unit that does so at every boot: what the link at `path` points at, or nothing. */
+export interface MountStep {
+  kind: 'mount';
+  unit: Unit;
+  path: HostPath;
+  /** Where the link points: the folder `usr` of a payload. */
+  before: HostPath | 'absent';
+  after: HostPath | 'absent';
+  /** Which payload was mounted when the plan was made. */
+  shown: Digest | 'absent';
+  /** The files of the payload are put in place by this change: an earlier mount shows those that stepped aside. */
+  anew: boolean;
+  deadlineMs: number;
+}
+
+export type Step = FolderStep | DropFolderStep | FileStep | PointerStep | RestartStep | RefreshStep | MountStep;
 
 /** Where a step stands on the host. */
 export type Place = 'before' | 'after' | 'other';

@@ -24,6 +24,11 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
     if (step.kind === 'restart') engine = step;
     if (step.kind === 'refresh') merged = step;
     if (step.kind === 'file') wired = true;
+    // Extensions that this change merged go before our overlay, which the merge took the place of, comes back.
+    if (step.kind === 'mount' && merged !== undefined && host.live) {
+      leftovers.push(...(await mergeBack(host, merged)));
+      merged = undefined;
+    }
     await host.failpoint(`undo/${step.kind}/before`);
     const place = await putBack(host, intent, index, step, entry.undo).catch((error: unknown) => {
       leftovers.push({

@@ -1,7 +1,7 @@
 import type { Finding } from '../../errors/index.ts';
-import { type Digest, digestSeenBy, type HostView } from '../../host/index.ts';
+import type { HostView } from '../../host/index.ts';
 import { activeGeneration, activeNumber, type GenerationManifest, pointer } from '../../store/index.ts';
-import { mergedPayload } from '../../transaction/index.ts';
+import { seenBelowUsr } from '../belowUsr.ts';
 import { pointerSteps } from '../pointer.ts';
 import type { Backend } from '../types.ts';
 import { foreignTraps } from './foreignTraps.ts';
@@ -58,22 +58,6 @@ async function spring(traps: Trap[], scene: Scene): Promise<Finding[]> {
   return found;
 }
 
-/** In the mount namespace of each process, by bytes: what `systemd-sysext status` says is not what an engine sees that has mounts of its own. */
 async function reaches(host: HostView, to: GenerationManifest, pids: number[]): Promise<string[]> {
-  const merged = await mergedPayload(host);
-  const problems =
-    merged === to.payload
-      ? []
-      : [`PID 1 has ${merged === 'absent' ? 'nothing of ours' : `the payload ${merged}`} merged, not ${to.payload}`];
-  for (const pid of new Set(pids)) {
-    for (const [path, digest] of shims(to)) {
-      const seen = await digestSeenBy(host, pid, path);
-      if (seen !== digest) problems.push(`process ${pid} ${seen === undefined ? 'does not see' : 'sees other bytes at'} ${path}`);
-    }
-  }
-  return problems;
-}
-
-function shims(to: GenerationManifest): Map<string, Digest> {
-  return new Map(to.handlers.map((handler) => [`${base}/${handler.shim}`, handler.shimDigest]));
+  return seenBelowUsr(host, to, pids, 'merged');
 }

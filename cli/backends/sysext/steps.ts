@@ -74,10 +74,11 @@ async function refreshSteps(
   { stop, written }: { stop: boolean; written: boolean },
 ): Promise<Step[]> {
   if (!host.live) return [];
-  const before = await mergedPayload(host);
   const systemd = await systemdVersion(host);
   const merged = await mergedExtensions(host);
   const listed = merged.some(({ hierarchy, names }) => hierarchy === '/usr' && names.includes(extensionName));
+  // What another backend shows there is no extension of ours.
+  const before = listed ? await mergedPayload(host) : 'absent';
   // A payload that is repaired comes in a folder of its own, which what is merged does not show.
   if (before === after && listed === (after !== 'absent') && !written) return [];
   const unit = await (await host.systemd())?.unit(service);

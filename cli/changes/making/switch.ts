@@ -67,7 +67,9 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const close: Step[] = lost ? [{ kind: 'drop-folder', path: etcFolder }] : [];
   const wire: Step[] = [...folders, ...files, ...dropped, ...restarts];
   // Wiring last on the way in and first on the way out: the engine never names files that are not there.
-  const core = to === undefined ? [...open, ...wire, ...placed, ...close] : [...placed, ...wire, ...left];
+  // Two backends that show the same paths cannot both be there.
+  const moving = earlier?.base() === backend.base() ? [...left, ...placed, ...wire] : [...placed, ...wire, ...left];
+  const core = to === undefined ? [...open, ...wire, ...placed, ...close] : moving;
   const guard = await guardSteps(host, guardWish(request));
   const unbless = core.length > 0 ? await unblessSteps(host) : [];
   // The guard is the first to come and the last to go: what is interrupted in between is settled by the next boot.

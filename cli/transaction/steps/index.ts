@@ -1,11 +1,12 @@
 import type { Step, StepKind } from '../types.ts';
 import { file } from './file.ts';
 import { dropFolder, folder } from './folder.ts';
+import { mount } from './mount.ts';
 import { pointer } from './pointer.ts';
 import { refresh } from './refresh.ts';
 import { restart } from './restart.ts';
 
-const kinds = { folder, 'drop-folder': dropFolder, file, pointer, refresh, restart };
+const kinds = { folder, 'drop-folder': dropFolder, file, pointer, refresh, restart, mount };
 
 /** The kind of a step. */
 export function kindOf(step: Step): StepKind<Step> {
@@ -25,6 +26,10 @@ export function describe(step: Step): string {
       return step.after === 'absent' ? `remove ${step.path}` : `point ${step.path} at ${step.after}`;
     case 'refresh':
       return `let systemd merge the system extensions anew (${step.unit}): files below /usr that come from extensions are away for some milliseconds`;
+    case 'mount':
+      return step.after === 'absent'
+        ? `let systemd take our overlay off /usr (${step.unit}), and remove ${step.path}`
+        : `point ${step.path} at ${step.after}, and let systemd mount that over /usr, read-only (${step.unit})${step.shown === 'absent' ? '' : ': Kata’s files are away for some milliseconds'}`;
     case 'restart':
       return `restart ${step.unit}`;
   }

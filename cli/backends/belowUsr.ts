@@ -1,0 +1,21 @@
+import { digestSeenBy, type HostView } from '../host/index.ts';
+import { type GenerationManifest, insideExtension } from '../store/index.ts';
+import { mergedPayload } from '../transaction/index.ts';
+
+/**
+ * What keeps processes from finding a generation's shims below /usr. In the mount namespace of each, by bytes: what a tool says that merges
+ * or mounts is not what an engine sees that has mounts of its own. `how`: 'merged' or 'mounted', for the message.
+ */
+export async function seenBelowUsr(host: HostView, to: GenerationManifest, pids: number[], how: string): Promise<string[]> {
+  const shown = await mergedPayload(host);
+  const problems =
+    shown === to.payload ? [] : [`PID 1 has ${shown === 'absent' ? 'nothing of ours' : `the payload ${shown}`} ${how}, not ${to.payload}`];
+  const shims = new Map(to.handlers.map((handler) => [`/${insideExtension}/${handler.shim}`, handler.shimDigest]));
+  for (const pid of new Set(pids)) {
+    for (const [path, digest] of shims) {
+      const seen = await digestSeenBy(host, pid, path);
+      if (seen !== digest) problems.push(`process ${pid} ${seen === undefined ? 'does not see' : 'sees other bytes at'} ${path}`);
+    }
+  }
+  return problems;
+}

@@ -1,0 +1,43 @@
+import type { HostView } from '../../host/index.ts';
+import { activeGeneration, activeNumber, type GenerationManifest, pointer } from '../../store/index.ts';
+import { seenBelowUsr } from '../belowUsr.ts';
+import { pointerSteps } from '../pointer.ts';
+import type { Backend } from '../types.ts';
+import { base, layerOf, link, service, unitFile, unitText, wantsLink, wantsTarget } from './paths.ts';
+import { hideSteps, showSteps } from './steps.ts';
+import { changeTraps, hostTraps, readScene, rootOf, spring } from './traps.ts';
+
+/**
+ * The payload is one more layer of /usr: a unit that needs no program of ours mounts an overlay at every boot, before the engine starts. The
+ * host's own /usr is the upper layer, so that no file, label or mode of it changes, and only our names come in besides.
+ */
+export const overlay: Backend = {
+  name: 'overlay',
+  fits: async (host, facts) => spring(hostTraps, await readScene(host, facts)),
+  root: rootOf,
+  base: () => base,
+  home: () => base,
+  plan: async (host, to, written) =>
+    to === undefined
+      ? [...(await hideSteps(host)), ...(await pointerSteps(host, undefined))]
+      : [...(await pointerSteps(host, to)), ...(await showSteps(host, to, written))],
+  leave: hideSteps,
+  risks: async (host, steps) => (steps.some((step) => step.kind === 'mount') ? spring(changeTraps, await readScene(host)) : []),
+  observe: async (host) => {
+    const number = await activeNumber(host);
+    if (number === undefined) return { problems: [] };
+    const generation = await activeGeneration(host);
+    if (generation === undefined) return { problems: [`${pointer} points at generation ${number}, which is not there`] };
+    const target = await layerOf(host, generation.manifest);
+    const problems = (await host.readlink(link)) === target ? [] : [`${link} does not point at ${target}`];
+    if ((await host.readText(unitFile)) !== unitText()) problems.push(`${unitFile} is not the unit of this version`);
+    if ((await host.readlink(wantsLink)) !== wantsTarget) problems.push(`nothing starts ${service} at boot`);
+    if (host.live) problems.push(...(await reaches(host, generation.manifest, [1])));
+    return { ...(problems.length === 0 ? { generation: number } : {}), problems };
+  },
+  reaches,
+};
+
+async function reaches(host: HostView, to: GenerationManifest, pids: number[]): Promise<string[]> {
+  return seenBelowUsr(host, to, pids, 'mounted');
+}

@@ -1,0 +1,38 @@
+import { asset } from '../../assets/index.ts';
+import { KataError } from '../../errors/index.ts';
+import type { HostPath, HostView } from '../../host/index.ts';
+import { etcFolder, type GenerationManifest, insideExtension } from '../../store/index.ts';
+
+export const base: HostPath = `/${insideExtension}`;
+/** What the unit mounts: a link to the folder `usr` of a payload, in the deployment's own /etc, so that an OS rollback takes it along. */
+export const link: HostPath = `${etcFolder}/overlay`;
+export const service = 'kata-sysext-overlay.service';
+export const unitFolder: HostPath = '/etc/systemd/system';
+export const unitFile: HostPath = `${unitFolder}/${service}`;
+export const wantsFolder: HostPath = `${unitFolder}/sysinit.target.wants`;
+export const wantsLink: HostPath = `${wantsFolder}/${service}`;
+export const wantsTarget = `../${service}`;
+
+export function unitText(): string {
+  return asset(`units/${service}`);
+}
+
+/** A unit of ours, of this version or another: its first line says so. */
+export function isOurUnit(text: string): boolean {
+  return text.startsWith('# Made by kata-sysext ');
+}
+
+/** The layer that shows a payload. Its real path: the link must not lead through what the overlay covers. */
+export async function layerOf(host: HostView, to: GenerationManifest): Promise<HostPath> {
+  if (to.payloadFolder.endsWith(base)) return host.realpath(to.payloadFolder.slice(0, -insideExtension.length + 'usr'.length));
+  throw new KataError('backend-unfit', {
+    subject: to.payloadFolder,
+    found: `the payload of generation ${to.number} was stored by an early version, without the folders that an overlay of /usr needs around it`,
+    needed: 'a payload in the form of a system extension',
+    next: `kata-sysext uninstall; then install ${to.sources.map((source) => source.name).join(' ')} again`,
+  });
+}
+
+export function isOurLayer(target: string | undefined): boolean {
+  return /^\/.*\/kata-sysext\/tree\/[0-9a-f]{64}\/usr$/.test(target ?? '');
+}
