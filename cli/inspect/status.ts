@@ -1,7 +1,16 @@
 import { runningPayloads } from '../changes/refusing/running.ts';
 import type { HostView } from '../host/index.ts';
 import type { Format } from '../images/types.ts';
-import { activeNumber, aliasesOf, type Generation, programPath, readGenerations, readPrograms } from '../store/index.ts';
+import {
+  activeNumber,
+  aliasesOf,
+  type Generation,
+  type PointedElsewhere,
+  pointersElsewhere,
+  programPath,
+  readGenerations,
+  readPrograms,
+} from '../store/index.ts';
 import { readableEntries } from '../transaction/index.ts';
 import { type Chosen, chosenFor } from './chosen.ts';
 
@@ -35,6 +44,8 @@ export interface Status {
   previous?: number;
   engine?: { name: string; configPath: string; method: string };
   generations: GenerationLine[];
+  /** What other deployments of this host have active. */
+  deployments: PointedElsewhere[];
   /** Copies of this program that are kept on the host, by version. */
   programs: { version: string; path: string }[];
   /** Changes that were interrupted: run recover. */
@@ -43,12 +54,13 @@ export interface Status {
 
 /** What is installed, from our own files and /proc only: no bus, no engine. */
 export async function status(host: HostView): Promise<Status> {
-  const [all, active, running, openChanges, programs] = await Promise.all([
+  const [all, active, running, openChanges, programs, deployments] = await Promise.all([
     readGenerations(host),
     activeNumber(host),
     runningPayloads(host),
     readableEntries(host),
     readPrograms(host),
+    pointersElsewhere(host),
   ]);
   const now = all.find(({ manifest }) => manifest.number === active);
   const previous = now?.record.previous;
@@ -73,6 +85,7 @@ export async function status(host: HostView): Promise<Status> {
       pinned: record.pinned === true,
       processes: running.get(manifest.payloadFolder) ?? 0,
     })),
+    deployments,
     programs: programs.map(({ root, version }) => ({ version, path: programPath(root, version) })),
     openChanges,
   };

@@ -19,6 +19,7 @@ export async function run({ context, options }: Call): Promise<Reply> {
     return [line, ...(verbose ? each.configured.map((handler) => `     ${handler.name}: ${chosenText(handler)}`) : [])];
   });
   if (seen.engine !== undefined) lines.push(`wired into ${seen.engine.name}: ${seen.engine.configPath} (${seen.engine.method})`);
+  for (const { deployment, generation } of seen.deployments) lines.push(`generation ${generation} is active in deployment ${deployment}`);
   for (const { version, path } of seen.programs) lines.push(`program ${version}: ${path}`);
   for (const id of seen.openChanges) lines.push(`! change ${id} was interrupted: kata-sysext recover`);
   return { kind: 'Status', body: seen, text: lines };
