@@ -30,7 +30,18 @@ export interface MachineOptions {
 
 const PROGRAM = 'qemu-system-x86_64';
 // emulated: this machine's /dev/kvm may open and yet run no guest (a nested, paravirtual one)
-const HARDWARE = ['-M', 'q35,accel=tcg', '-cpu', 'max,la57=off', '-smp', '2', '-m', '2048', '-device', 'virtio-rng-pci'];
+const HARDWARE = [
+  '-M',
+  'q35,accel=tcg,sata=off,smbus=off,usb=off,vmport=off',
+  '-cpu',
+  'max,la57=off',
+  '-smp',
+  '2',
+  '-m',
+  '2048',
+  '-device',
+  'virtio-rng-pci',
+];
 const ARGUMENTS =
   'console=ttyS0 quiet security=selinux selinux=1 enforcing=1 audit=1 audit_backlog_limit=8192 mitigations=off nokaslr systemd.show_status=0';
 

@@ -15,12 +15,16 @@ printf '[Match]\nName=en* eth*\n[Network]\nAddress=10.0.2.15/24\n' > "$T/etc/sys
 ln -sf /usr/lib/systemd/system/multi-user.target "$T/etc/systemd/system/default.target"
 chroot "$T" systemctl -q enable systemd-networkd ssh containerd auditd systemd-sysext
 chroot "$T" systemctl -q mask systemd-network-generator systemd-networkd-wait-online apt-daily.timer apt-daily-upgrade.timer \
-  dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap fstrim.timer
+  dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap fstrim.timer ldconfig systemd-journal-catalog-update getty@tty1 serial-getty@ttyS0
 sed -i 's/^max_log_file_action.*/max_log_file_action = IGNORE/' "$T/etc/audit/auditd.conf"
 mkdir -p -m 700 "$T/root/.ssh"
 install -m 600 "$KEY" "$T/root/.ssh/authorized_keys"
 printf 'PermitRootLogin prohibit-password\nUseDNS no\nPrintMotd no\nPrintLastLog no\nMaxSessions 100\n' > "$T/etc/ssh/sshd_config.d/lab.conf"
 cp -a "$LAB_FILES/." "$T/etc/"
+# the places that namespace hosts have, on the disk of goods
+for name in tools program first second; do
+  ln -s "goods/$name" "$T/mnt/$name"
+done
 
 cp "$T/boot/vmlinuz-$KVER" "$M/vmlinuz"
 rm -rf "$T"/boot/* "$T"/initrd.img* "$T"/vmlinuz*
