@@ -21,7 +21,7 @@ export async function runPod(host: Commands, handler: string, name: string): Pro
 /** Runs a shell script as a container of the pod to its end and gives what it wrote. */
 export async function podOutput(host: Commands, pod: Pod, script: string, name = 'once'): Promise<string> {
   const id = await startContainer(host, pod, script, name);
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + 120_000;
   for (;;) {
     const { status } = JSON.parse((await host.run([JUDGE, 'inspect', id])).stdout) as { status: { state: string } };
     if (status.state === 'CONTAINER_EXITED') break;

@@ -11,9 +11,10 @@ mount -t proc proc "$T/proc"
 chroot "$T" semodule -N -DB
 umount "$T/proc"
 
-# Fedora's equivalences for the folders that an ostree host keeps below /var, and for /etc as it is shipped
+# Fedora's equivalences for the folders that an ostree host keeps below /var, and for /etc as it is shipped (one substitution is all a path gets)
 C=$T/etc/selinux/default/contexts/files
-for pair in '/var/home /home' '/var/roothome /root' '/var/usrlocal /usr/local' '/var/opt /opt' '/var/srv /srv' '/var/mnt /mnt' '/usr/etc /etc'; do
+for pair in '/usr/etc/systemd/system /usr/lib/systemd/system' '/usr/etc/systemd/user /usr/lib/systemd/user' '/usr/etc/init.d /etc/rc.d/init.d' \
+  '/var/home /home' '/var/roothome /root' '/var/usrlocal /usr/local' '/var/opt /opt' '/var/srv /srv' '/var/mnt /mnt' '/usr/etc /etc'; do
   echo "$pair" >> "$C/file_contexts.subs_dist"
 done
 # ... and the links in their place: sshd_t may not follow a default_t link
