@@ -43,4 +43,18 @@ export const tiers: Tier[] = [
     programs: ['/usr/bin/readelf', '/usr/bin/qemu-aarch64-static', '/usr/bin/mmdebstrap', '/usr/bin/zstd'],
     root: true,
   },
+  {
+    name: 'vm',
+    folders: ['spec/vm'],
+    programs: [
+      '/usr/bin/qemu-system-x86_64',
+      '/usr/bin/qemu-img',
+      '/usr/bin/ssh',
+      '/usr/bin/mmdebstrap',
+      '/usr/bin/mkfs.erofs',
+      '/usr/sbin/setfiles',
+      '/usr/sbin/mkfs.xfs',
+    ],
+    root: true,
+  },
 ];

@@ -17,6 +17,7 @@ export {
 } from './generations.ts';
 export { type HistoryEntry, nextId, readHistory, writeHistory } from './history.ts';
 export { readJson, wayBack, writeJson } from './json.ts';
+export { labelLike } from './labels.ts';
 export { type Drawn, drawGeneration, linksOf, makeGeneration, type Origin, originOf } from './make.ts';
 export * from './paths.ts';
 export { type PayloadRequest, type Staged, stagePayload } from './payload.ts';

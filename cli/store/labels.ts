@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { KataError } from '../errors/index.ts';
 import { selinuxState } from '../facts/index.ts';
 import type { Host, HostPath } from '../host/index.ts';
@@ -41,6 +42,19 @@ export async function labelProgram(host: Host, path: HostPath): Promise<void> {
   const type = fallbackLabel(family, 'program');
   await needType(host, type);
   await host.setLabels(new Map([[path, `system_u:object_r:${type}:s0`]]));
+}
+
+/**
+ * Gives files of ours the label of another, or of the folder it would lie in: a program that is confined may read ours wherever it may
+ * read that one (the engine's own binary runs in the engine's domain, which need not read var_lib_t). Nothing happens without SELinux.
+ */
+export async function labelLike(host: Host, paths: HostPath[], like: HostPath): Promise<void> {
+  const state = await selinuxState(host);
+  if (!state.known || state.value.mode === 'disabled') return;
+  let there = like;
+  while ((await host.lstat(there)) === undefined) there = posix.dirname(there);
+  const context = (await host.labels(there)).get(there);
+  if (context !== undefined) await host.setLabels(new Map(paths.map((path) => [path, context])));
 }
 
 function classOf(mode: number): LabelClass {

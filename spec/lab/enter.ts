@@ -8,6 +8,12 @@ export interface InsideOptions {
   allowFailure?: boolean;
 }
 
+/** What namespace hosts and VM hosts have in common: commands as root inside, which throw on a nonzero status unless told otherwise. */
+export interface Commands {
+  run(argv: string[], options?: InsideOptions): Promise<Ran>;
+  sh(script: string, options?: InsideOptions): Promise<Ran>;
+}
+
 const ENVIRONMENT = {
   PATH: '/mnt/tools:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   HOME: '/root',

@@ -1,4 +1,4 @@
-/** `npm run lab -- start|sh|stop|list [--suite bookworm|trixie|forky] [COMMAND...]`: a lab host for people. */
+/** `npm run lab -- start|sh|stop|list [--vm | --suite bookworm|trixie|forky] [COMMAND...]`: a lab host for people. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,10 +12,11 @@ import { FIRST, sampleRelease } from './release/index.ts';
 import { SUITES, type Suite, suiteAvailable } from './roots.ts';
 import { hostsFolder } from './storage.ts';
 
-const USAGE = 'npm run lab -- start|sh|stop|list [--suite bookworm|trixie|forky] [COMMAND...]';
+const USAGE = 'npm run lab -- start|sh|stop|list [--vm | --suite bookworm|trixie|forky] [COMMAND...]';
 
 async function main(args: string[]): Promise<number> {
   const [verb, ...rest] = args;
+  if (rest[0] === '--vm') return await ofVm(verb, rest.slice(1));
   const { suite, command } = parse(rest);
   if (verb === 'start') return await begin(suite);
   if (verb === 'sh') return await enter(suite, command);
@@ -23,6 +24,15 @@ async function main(args: string[]): Promise<number> {
   if (verb === 'list') return list();
   console.error(USAGE);
   return 2;
+}
+
+async function ofVm(verb: string | undefined, command: string[]): Promise<number> {
+  const { startVm, enterVm, stopVm } = await import('./vm/people.ts');
+  if (verb === 'sh') return await enterVm(command);
+  if (verb === 'start') await startVm();
+  else if (verb === 'stop') await stopVm();
+  else throw new Error(USAGE);
+  return 0;
 }
 
 function parse(args: string[]): { suite: Suite; command: string[] } {

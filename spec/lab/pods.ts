@@ -1,7 +1,5 @@
-import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { BUSYBOX } from './containerd.ts';
-import type { LabHost } from './host.ts';
+import type { Commands } from './enter.ts';
 import { JUDGE } from './judge.ts';
 
 /** Where containerd serves the CRI. */
@@ -14,16 +12,16 @@ export interface Pod {
 }
 
 /** Starts a sandbox on the host's network through a handler ('' is the engine's default); throws what the CRI answers. */
-export async function runPod(host: LabHost, handler: string, name: string): Promise<Pod> {
+export async function runPod(host: Commands, handler: string, name: string): Promise<Pod> {
   const file = await put(host, `${name}-pod.json`, podConfig(name));
   const { stdout } = await host.run([JUDGE, 'runp', '--runtime', handler, file]);
   return { id: stdout.trim(), name, handler };
 }
 
 /** Runs a shell script as a container of the pod to its end and gives what it wrote. */
-export async function podOutput(host: LabHost, pod: Pod, script: string, name = 'once'): Promise<string> {
+export async function podOutput(host: Commands, pod: Pod, script: string, name = 'once'): Promise<string> {
   const id = await startContainer(host, pod, script, name);
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + 120_000;
   for (;;) {
     const { status } = JSON.parse((await host.run([JUDGE, 'inspect', id])).stdout) as { status: { state: string } };
     if (status.state === 'CONTAINER_EXITED') break;
@@ -39,7 +37,7 @@ export async function podOutput(host: LabHost, pod: Pod, script: string, name = 
 }
 
 /** Starts a container that runs on; gives its id. */
-export async function startContainer(host: LabHost, pod: Pod, script: string, name: string): Promise<string> {
+export async function startContainer(host: Commands, pod: Pod, script: string, name: string): Promise<string> {
   const config = {
     metadata: { name },
     image: { image: BUSYBOX },
@@ -54,23 +52,23 @@ export async function startContainer(host: LabHost, pod: Pod, script: string, na
 }
 
 /** Runs a command in a container that runs; gives its output, throws on a nonzero status. */
-export async function execIn(host: LabHost, container: string, argv: string[]): Promise<string> {
+export async function execIn(host: Commands, container: string, argv: string[]): Promise<string> {
   return (await host.run([JUDGE, 'exec', '--sync', container, ...argv])).stdout;
 }
 
 /** Stops and removes a pod; like the kubelet again and again, since the CRI needs a moment to see that a killed shim's containers ended. */
-export async function removePod(host: LabHost, pod: Pod): Promise<void> {
+export async function removePod(host: Commands, pod: Pod): Promise<void> {
   for (let tries = 0; ; tries++) {
     const ran = await host.sh(`${JUDGE} stopp ${pod.id} && ${JUDGE} rmp ${pod.id}`, { allowFailure: true });
     if (ran.code === 0) break;
     if (tries === 25) throw new Error(`pod ${pod.name} cannot be removed: ${ran.stderr}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  await rm(join(host.root, configFile(`${pod.name}-pod.json`)), { force: true });
+  await host.run(['rm', '-f', configFile(`${pod.name}-pod.json`)]);
 }
 
 /** Waits until the CRI answers and calls its runtime ready. */
-export async function waitForCri(host: LabHost, socket = SOCKET, timeoutMs = 20_000): Promise<void> {
+export async function waitForCri(host: Commands, socket = SOCKET, timeoutMs = 20_000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const ran = await host.run([JUDGE, '--runtime-endpoint', `unix://${socket}`, 'info'], { allowFailure: true });
@@ -98,7 +96,7 @@ function configFile(name: string): string {
   return `/root/${name}`;
 }
 
-async function put(host: LabHost, name: string, value: unknown): Promise<string> {
-  await writeFile(join(host.root, configFile(name)), JSON.stringify(value));
+async function put(host: Commands, name: string, value: unknown): Promise<string> {
+  await host.sh(`cat > ${configFile(name)}`, { input: JSON.stringify(value) });
   return configFile(name);
 }

@@ -65,18 +65,23 @@ export async function suiteAvailable(suite: Suite): Promise<Availability> {
   }
 }
 
-async function build(suite: Suite): Promise<string> {
+function build(suite: Suite): Promise<string> {
+  return bootstrapped(`root-${suite}`, suite, PACKAGES);
+}
+
+/** The folder of a root with these packages, by mmdebstrap from this machine's mirror; it has no hypervisor, no firmware, no Node. */
+export async function bootstrapped(name: string, suite: Suite, packages: readonly string[]): Promise<string> {
   const mirror = debianMirror();
   if (mirror === undefined) throw new Error('cannot find a Debian mirror in the sources of apt');
-  const argv = recipe(suite);
-  const folder = await cached(`root-${suite}`, [...argv, week()], async (into) => {
+  const argv = recipe(suite, packages);
+  const folder = await cached(name, [...argv, week()], async (into) => {
     await run([...argv, suite, join(into, 'root'), line(suite, mirror)], { timeoutMs: 900_000 });
     await assertBare(join(into, 'root'));
   });
   return join(folder, 'root');
 }
 
-function recipe(suite: Suite): string[] {
+function recipe(suite: Suite, packages: readonly string[]): string[] {
   return [
     'mmdebstrap',
     '--mode=root',
@@ -87,7 +92,7 @@ function recipe(suite: Suite): string[] {
     '--aptopt=Acquire::Languages "none"',
     ...(SUITES[suite].mayBeStale ? ['--aptopt=Acquire::Check-Valid-Until "false"'] : []),
     ...['doc', 'man', 'locale', 'info'].map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`),
-    `--include=${PACKAGES.join(',')}`,
+    `--include=${packages.join(',')}`,
   ];
 }
 

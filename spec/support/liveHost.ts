@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { basename, dirname } from 'node:path';
+import type { Commands } from '../lab/enter.ts';
 import { bootHost, type HostOptions, type LabHost } from '../lab/host.ts';
 import { JUDGE, judgeBinds } from '../lab/judge.ts';
 import { SOCKET, waitForCri } from '../lab/pods.ts';
@@ -26,7 +27,7 @@ export interface Live {
   json(args: string[], wanted?: number): Promise<Record<string, unknown>>;
 }
 
-const dependentUnit = (engine: string) => `[Unit]
+export const dependentUnit = (engine: string) => `[Unit]
 Requires=${engine}
 After=${engine}
 [Service]
@@ -70,7 +71,7 @@ export async function liveHost(options: HostOptions, engine = { unit: containerd
 }
 
 /** Which run of each unit is alive: a restart changes both numbers. */
-export async function runsOf({ host }: Live, units = [containerd, dependent]): Promise<Record<string, string>> {
+export async function runsOf({ host }: { host: Commands }, units = [containerd, dependent]): Promise<Record<string, string>> {
   const runs: Record<string, string> = {};
   for (const unit of units) {
     const { stdout } = await host.run(['systemctl', 'show', unit, '-p', 'InvocationID', '-p', 'MainPID', '-p', 'ActiveState']);
@@ -80,7 +81,7 @@ export async function runsOf({ host }: Live, units = [containerd, dependent]): P
 }
 
 /** How often PID 1 has started a unit since boot, by the journal. */
-export async function startsOf({ host }: Live, unit: string): Promise<number> {
+export async function startsOf({ host }: { host: Commands }, unit: string): Promise<number> {
   const { stdout } = await host.run([
     'journalctl',
     '-b',
@@ -100,7 +101,7 @@ export async function startsOf({ host }: Live, unit: string): Promise<number> {
 }
 
 /** The handlers that the CRI names, by the judge. */
-export async function handlersOf({ host }: Live): Promise<string[]> {
+export async function handlersOf({ host }: { host: Commands }): Promise<string[]> {
   const { stdout } = await host.run([JUDGE, 'info']);
   const { info } = JSON.parse(stdout) as { info: { config: string } };
   const config = JSON.parse(info.config) as { containerd: { runtimes: Record<string, unknown> } };

@@ -2,7 +2,7 @@ import type { Scratch } from '../../engines/index.ts';
 import { errnoOf, type Finding, KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import { liveGate, offlineGate } from '../../gate/index.ts';
-import { type GenerationManifest, namesOf, noteFolder, schema, scratchFolder } from '../../store/index.ts';
+import { type GenerationManifest, labelLike, namesOf, noteFolder, schema, scratchFolder } from '../../store/index.ts';
 import { type Afterwards, type Intent, type Outcome, runTransaction } from '../../transaction/index.ts';
 import { askEngine, type Switch } from '../making/switch.ts';
 import type { Found } from '../refusing/engine.ts';
@@ -32,6 +32,7 @@ export async function withScratch<T>({ host }: Context, work: (scratch: Scratch)
     if ((await host.lstat(scratchFolder)) === undefined) await host.mkdir(scratchFolder, 0o700);
     const path = `${scratchFolder}/${name}`;
     await host.writeFile(path, text, { mode: 0o600 });
+    await labelLike(host, [scratchFolder, path], found.instance.configPath);
     return path;
   };
   try {

@@ -1,0 +1,133 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { openSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import type { BootEntry } from './entries.ts';
+import { openQmp, type Qmp } from './qmp.ts';
+
+export interface Machine {
+  process: ChildProcess;
+  port: number;
+  qmp: Qmp;
+  /** what it was started from */
+  entry: BootEntry;
+  /** why there is no guest any more; undefined while QEMU runs */
+  ended(): string | undefined;
+  exited: Promise<void>;
+}
+
+export interface MachineOptions {
+  folder: string;
+  /** the qcow2 to run on */
+  disk: string;
+  goods: string;
+  entry: BootEntry;
+  kernelArguments?: string;
+  /** restore the state of this name instead of booting */
+  state?: string;
+  background?: boolean;
+}
+
+const PROGRAM = 'qemu-system-x86_64';
+// emulated: this machine's /dev/kvm may open and yet run no guest (a nested, paravirtual one)
+const HARDWARE = [
+  '-M',
+  'q35,accel=tcg,sata=off,smbus=off,usb=off,vmport=off',
+  '-cpu',
+  'max,la57=off',
+  '-smp',
+  '2',
+  '-m',
+  '2048',
+  '-device',
+  'virtio-rng-pci',
+];
+const ARGUMENTS =
+  'console=ttyS0 quiet security=selinux selinux=1 enforcing=1 audit=1 audit_backlog_limit=8192 mitigations=off nokaslr systemd.show_status=0';
+
+/** What a saved state depends on besides the disk. */
+export const MACHINE_TEXT = [PROGRAM, ...HARDWARE, ARGUMENTS].join(' ');
+
+/** Starts QEMU under TCG; a guest that reboots ends it, so that the caller can play boot loader. */
+export async function startMachine(options: MachineOptions): Promise<Machine> {
+  const port = await freePort();
+  const output = openSync(join(options.folder, 'qemu.out'), 'a');
+  const qemu = spawn(PROGRAM, argumentsOf(options, port), { stdio: ['ignore', output, output], detached: true });
+  let reason: string | undefined;
+  const exited = new Promise<void>((resolve) => {
+    const end = (why: string) => {
+      reason = why;
+      resolve();
+    };
+    qemu.once('error', (error) => end(`cannot run ${PROGRAM}: ${error.message}`));
+    qemu.once('exit', (code, signal) => end(`qemu ended (${signal ?? code}): ${tail(options.folder)}`));
+  });
+  if (options.background === true) qemu.unref();
+  const qmp = await reach(join(options.folder, 'qmp'), () => reason);
+  return { process: qemu, port, qmp, entry: options.entry, ended: () => reason, exited };
+}
+
+function argumentsOf(options: MachineOptions, port: number): string[] {
+  const { folder, entry } = options;
+  return [
+    ...['-name', 'kata-sysext-lab', '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', ...HARDWARE],
+    ...[
+      '-kernel',
+      entry.kernel,
+      '-initrd',
+      entry.initrd,
+      '-append',
+      `${entry.options} ${ARGUMENTS} ${options.kernelArguments ?? ''}`.trim(),
+    ],
+    ...['-blockdev', JSON.stringify(diskNode(options.disk)), '-device', 'virtio-blk-pci,id=disk,drive=disk'],
+    ...['-blockdev', JSON.stringify(goodsNode(options.goods)), '-device', 'virtio-blk-pci,id=goods,drive=goods'],
+    ...['-netdev', `user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:${port}-10.0.2.15:22`, '-device', 'virtio-net-pci,netdev=net'],
+    ...['-serial', `file:${join(folder, 'serial')}`, '-qmp', `unix:${join(folder, 'qmp')},server=on,wait=off`],
+    ...(options.state === undefined ? [] : ['-loadvm', options.state]),
+  ];
+}
+
+// the machine's own disk need not be reached: what counts as flushed is read from the recording
+function diskNode(file: string): unknown {
+  return { driver: 'qcow2', 'node-name': 'disk', cache: { 'no-flush': true }, file: { driver: 'file', filename: file } };
+}
+
+function goodsNode(file: string): unknown {
+  return { driver: 'raw', 'node-name': 'goods', 'read-only': true, file: { driver: 'file', filename: file, 'read-only': true } };
+}
+
+async function reach(path: string, ended: () => string | undefined): Promise<Qmp> {
+  for (let tries = 0; ; tries++) {
+    const why = ended();
+    if (why !== undefined) throw new Error(why);
+    try {
+      return await openQmp(path);
+    } catch (error) {
+      if (tries === 600) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+/** The end of what QEMU and the guest's console said. */
+export function tail(folder: string): string {
+  const read = (name: string) => {
+    try {
+      return readFileSync(join(folder, name), 'utf8').slice(-1500);
+    } catch {
+      return '';
+    }
+  };
+  return `${read('qemu.out')}\n${read('serial')}`.trim();
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
