@@ -2,11 +2,11 @@ import { resolve } from 'node:path';
 import { check } from '../../inspect/check.ts';
 import type { Offers } from '../../inspect/offers.ts';
 import { findingLines } from '../../report/index.ts';
-import { list, text } from '../options.ts';
+import { engineOf, list, text } from '../options.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run({ context, options, words, io }: Call): Promise<Reply> {
-  const [backend, engine] = [text(options['backend']), text(options['engine'])];
+  const [backend, engine] = [text(options['backend']), engineOf(options['engine'])];
   const sources = words.map((word) => resolve(io.cwd, word));
   const seen = await check(context.host, {
     handlers: list(options['handler']),
