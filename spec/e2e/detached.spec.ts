@@ -34,6 +34,31 @@ describe('a change outlives whoever asked for it', function () {
     assert.equal(entries.at(-1)?.result, 'done');
   });
 
+  it('the terminal is lost while the command follows: the command ends, the unit finishes', async () => {
+    await live.json(['uninstall', '--purge']);
+    // script(1) gives it a terminal of its own; when it dies, the kernel hangs up.
+    const terminal = live.host.spawn(
+      ['script', '--quiet', '--command', `exec ${kataSysext} install ${live.bundle(live.first)}`, '/dev/null'],
+      {},
+    );
+    await until(() => unitsActive(live), 'the unit runs');
+    const followers = () => live.host.sh(`pgrep -f '^${kataSysext} install' | xargs -rn1 sh -c 'readlink /proc/$0/fd/2 || true'`);
+    const before = await followers();
+    await live.host.run(['pkill', '-KILL', '-x', 'script']);
+    await until(async () => !(await followers()).stdout.includes('/dev/pts/'), 'the command has ended');
+    const worked = await unitsActive(live);
+
+    await until(async () => !(await unitsActive(live)), 'the unit has ended');
+
+    terminal.kill('SIGKILL');
+    assert.match(before.stdout, /^\/dev\/pts\/\d+$/m);
+    assert.equal(worked, true, 'the command ended while the unit worked');
+    assert.equal((await live.json(['status']))['active'], 1);
+    assert.deepEqual(await handlersOf(live), ['kata-qemu-runtime-rs', 'runc']);
+    const { entries } = (await live.json(['history'])) as { entries: { result: string }[] };
+    assert.equal(entries.at(-1)?.result, 'done');
+  });
+
   it('SIGKILL of the unit: recover puts everything back', async () => {
     await live.json(['uninstall', '--purge']);
     const follower = start('install');
