@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { command, words as quoted } from '../../changes/carrying/command.ts';
 import { check } from '../../inspect/check.ts';
 import type { Offers } from '../../inspect/offers.ts';
 import { findingLines } from '../../report/index.ts';
@@ -23,7 +24,9 @@ export async function run({ context, options, words, io }: Call): Promise<Reply>
       : `engine:  ${seen.engine.name} ${seen.engine.version ?? 'of unknown version'}, ${seen.engine.configPath}`,
     `backend: ${seen.backend}`,
     ...(seen.bundle === undefined ? [] : bundleLines(seen.bundle)),
-    seen.ready ? `✓ ready. Next: kata-sysext install ${words.length === 0 ? 'BUNDLE' : words.join(' ')}` : '✗ not ready: see above',
+    seen.ready
+      ? `✓ ready. Next: ${command(context.host, `install ${words.length === 0 ? 'BUNDLE' : quoted(words)}`)}`
+      : '✗ not ready: see above',
   ];
   return { kind: 'Check', body: seen, text: lines, exitCode: seen.ready ? 0 : 3 };
 }
