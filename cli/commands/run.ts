@@ -159,7 +159,7 @@ function known(raw: unknown): KataError {
   if ((errno === 'EACCES' || errno === 'EPERM') && process.getuid?.() !== 0) {
     return new KataError('needs-root', {
       found,
-      needed: 'root: the store is readable by root only',
+      needed: 'root, who alone may read it',
       next: 'run the command again with sudo',
       cause: raw,
     });
