@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { basename, dirname } from 'node:path';
 import { differences, fingerprint } from '../support/fingerprint.ts';
 import { handlersOf, kataSysext, type Live, liveHost } from '../support/liveHost.ts';
-import { unitsActive, until } from '../support/unitWork.ts';
+import { heldAt, unitsActive, until } from '../support/unitWork.ts';
 
 /** Live work is done by a transient unit: who asked for it may die. The prober of the kill is the lab, from outside. */
 describe('a change outlives whoever asked for it', function () {
@@ -93,6 +93,27 @@ describe('a change outlives whoever asked for it', function () {
     assert.deepEqual(differences(untouched, fingerprint(live.host.root, ['etc'])), []);
   });
 
+  it('holds a shutdown back while it works, and no longer: not after its end, not after its death', async () => {
+    const held = await heldAt(live, ['install', live.bundle(live.first)], 'step/file/after@1');
+    const during = await inhibitors();
+    const asked = await live.host.run(['systemctl', 'poweroff', '--check-inhibitors=yes'], { allowFailure: true });
+    await held.go();
+    const { status } = await held.ended;
+    const after = await inhibitors();
+    const again = await heldAt(live, ['uninstall', '--purge'], 'step/file/after@1');
+    await live.host.run(['kill', '-KILL', String(again.pid)]);
+    await again.ended;
+    await until(async () => (await inhibitors()) === '', 'nothing holds a shutdown back');
+    await live.json(['recover']);
+    await live.json(['uninstall', '--purge']);
+
+    assert.match(during, /^kata-sysext .* shutdown .*install is running.* block$/m);
+    assert.notEqual(asked.code, 0);
+    assert.match(asked.stderr, /kata-sysext/);
+    assert.deepEqual([status, after], [0, '']);
+    assert.deepEqual(differences(untouched, fingerprint(live.host.root, ['etc'])), []);
+  });
+
   it('SIGINT asks the change to undo: status 130, every byte back', async () => {
     const ran = live.host.sh(
       `${kataSysext} install ${live.bundle(live.first)} --json & pid=$!; while ! grep -q kata-sysext /etc/containerd/config.toml; do sleep 0.05; done; kill -INT $pid; wait $pid`,
@@ -107,6 +128,15 @@ describe('a change outlives whoever asked for it', function () {
     assert.deepEqual(await handlersOf(live), ['runc']);
     assert.equal((await live.json(['status']))['installed'], false);
   });
+
+  /** What logind says: a line for each of ours. */
+  async function inhibitors(): Promise<string> {
+    const { stdout } = await live.host.run(['systemd-inhibit', '--list', '--no-legend', '--no-pager']);
+    return stdout
+      .split('\n')
+      .filter((line) => line.startsWith('kata-sysext'))
+      .join('\n');
+  }
 
   function start(verb: string) {
     return live.host.spawn([kataSysext, verb, live.bundle(live.first)], {});
