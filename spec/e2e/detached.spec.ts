@@ -114,6 +114,20 @@ describe('a change outlives whoever asked for it', function () {
     assert.deepEqual(differences(untouched, fingerprint(live.host.root, ['etc'])), []);
   });
 
+  it('a program that only the caller’s own mounts show cannot be started by PID 1: it is told, and nothing is changed', async () => {
+    const ran = await live.host.sh(
+      `unshare --mount sh -c 'mount -t tmpfs none /srv && cp ${kataSysext} /srv/kata-sysext && exec /srv/kata-sysext install ${live.bundle(live.first)} --json'`,
+      { allowFailure: true, timeoutMs: 120_000 },
+    );
+
+    const error = JSON.parse(ran.stdout) as { code: string; found: string; next: string };
+    assert.deepEqual([ran.code, error.code], [1, 'failed']);
+    assert.match(error.found, /could not start \/srv\/kata-sysext .*status 203/);
+    assert.match(error.next, /ls -l \/proc\/1\/root\/srv\/kata-sysext/);
+    assert.deepEqual(differences(untouched, fingerprint(live.host.root, ['etc'])), []);
+    assert.equal((await live.host.sh('ls /run/kata-sysext')).stdout, '');
+  });
+
   it('SIGINT asks the change to undo: status 130, every byte back', async () => {
     const ran = live.host.sh(
       `${kataSysext} install ${live.bundle(live.first)} --json & pid=$!; while ! grep -q kata-sysext /etc/containerd/config.toml; do sleep 0.05; done; kill -INT $pid; wait $pid`,
