@@ -15,6 +15,8 @@ const pollMs = 40;
 const goneMs = 3000;
 /** systemd may be busy, or the bus lost: what the unit writes is followed all the same. */
 const askMs = 1000;
+/** Statuses of a unit whose program never ran (systemd.exec(5)): ours end below, 128 + a signal at most. */
+const firstOfSystemd = 200;
 /** A hang-up is no wish to undo: the terminal is gone, the change goes on. */
 const hangUp = 1;
 
@@ -49,6 +51,7 @@ export async function runDetached(systemd: Systemd, verb: string, argv: string[]
       ended = !leave;
     });
     if (leave) return 128 + hangUp;
+    if (status >= firstOfSystemd) throw notStarted(unit, status);
     io.stdout.write(await readFile(files.out, 'utf8').catch(() => ''));
     return status;
   } finally {
@@ -132,6 +135,16 @@ function tail(path: string): { next(last: boolean): Promise<string[]> } {
 function exitStatus(said: string, unit: string): number {
   if (/^\d+$/.test(said)) return Number(said);
   throw vanished(unit, `it was ended by signal ${said}`);
+}
+
+/** What asked may live in a mount namespace of its own (PrivateTmp, a container): PID 1 then does not see what it sees. */
+function notStarted(unit: string, status: number): KataError {
+  return new KataError('failed', {
+    subject: unit,
+    found: `systemd could not start ${process.execPath} in the change’s own unit: status ${status}${status === 203 ? ', EXEC' : ''}; nothing was changed`,
+    needed: 'the program at a place that PID 1 sees, on a file system from which programs may run',
+    next: `look whether it is there: ls -l /proc/1/root${process.execPath}; put it into a folder of the host itself, as /usr/local/bin, and run it there`,
+  });
 }
 
 function vanished(unit: string, why = 'it is gone without an exit status'): KataError {

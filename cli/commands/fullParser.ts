@@ -19,7 +19,13 @@ export async function parseFully(argv: string[]): Promise<Parsed> {
     .strict()
     .recommendCommands()
     .demandCommand(1, 'name a verb')
-    .parserConfiguration({ 'boolean-negation': false, 'duplicate-arguments-array': true, 'camel-case-expansion': false })
+    .parserConfiguration({
+      'boolean-negation': false,
+      'duplicate-arguments-array': true,
+      'camel-case-expansion': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+    })
     .exitProcess(false)
     .fail((message: string, error: Error | undefined) => {
       throw error instanceof KataError
@@ -79,6 +85,7 @@ function describeVerb(own: Argv, verb: Verb): Argv {
 function shape(verb: Verb, args: Record<string, unknown>): Parsed {
   const given = args['words'];
   const words = Array.isArray(given) ? given.map(String) : [];
+  if (words.includes('')) throw usage(`${verb.name} with an empty word`, verb);
   if (words.length < verb.fewest) throw usage(`${verb.name} needs ${verb.words}`, verb);
   if (words.length > verb.most)
     throw usage(`${verb.name} takes ${verb.words === '' ? 'no words' : verb.words}, not “${words.join(' ')}”`, verb);
@@ -92,6 +99,8 @@ function shape(verb: Verb, args: Record<string, unknown>): Parsed {
 }
 
 function checked(name: string, row: OptionRow, value: unknown, verb: Verb): OptionValue {
+  // A variable of a script that is not set: --root "$TREE" must not become the folder where the caller stands.
+  if ((Array.isArray(value) ? value : [value]).includes('')) throw usage(`--${name} with an empty value`, verb);
   if (row.type === 'list') return (Array.isArray(value) ? value : [value]).map(String);
   if (Array.isArray(value)) throw usage(`--${name} is given more than once`, verb);
   if (row.type === 'number' && (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0))

@@ -4,7 +4,7 @@ import type { Call } from './types.ts';
 
 /** The options that every changing verb has. Throws `usage` for a code that nothing overrides. */
 export function changeOptionsOf({ options }: Call): ChangeOptions {
-  const engine = text(options['engine']);
+  const engine = engineOf(options['engine']);
   return {
     dryRun: options['dry-run'] === true,
     waitSeconds: Number(options['wait'] ?? 0),
@@ -22,6 +22,18 @@ function allowed(wishes: string[]): string[] {
     found: `--allow ${wrong}: ${codes[wrong] === undefined ? 'there is no such code' : 'this code cannot be overridden'}`,
     needed: `one of ${overridable.join(', ')}`,
     next: 'kata-sysext explain',
+  });
+}
+
+/** `--engine NAME[@VERSION]`. Throws `usage` for a version that is none: wiring would be chosen as if nothing had been said. */
+export function engineOf(value: unknown): string | undefined {
+  const wish = text(value);
+  if (wish === undefined || /^[^@]+(?:@v?\d+\.\d+[^@\s]*)?$/.test(wish)) return wish;
+  throw new KataError('usage', {
+    subject: '--engine',
+    found: `--engine ${JSON.stringify(wish)}`,
+    needed: 'NAME or NAME@VERSION, the version beginning with two numbers',
+    next: 'for example: --engine containerd@1.7',
   });
 }
 

@@ -1,10 +1,11 @@
 import { isSea } from 'node:sea';
-import { errnoOf, KataError } from '../errors/index.ts';
+import { errnoOf, type Finding, KataError } from '../errors/index.ts';
 import { type HostView, openHost } from '../host/index.ts';
-import { errorText, reporter } from '../report/index.ts';
+import { errorText, isAdvice, reporter } from '../report/index.ts';
 import type { ProgressMode } from '../report/reporter.ts';
 import type { Systemd } from '../systemd/types.ts';
 import { version } from '../version.ts';
+import { forTree } from './advice.ts';
 import { type Parsed, parse } from './parser.ts';
 import type { Io, OptionValue, Reply } from './types.ts';
 
@@ -52,11 +53,11 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
     const context = { host, program: version, ...programFile(), emit: progress.emit, signal: stop.signal };
     const reply = await run({ words, options, io, context });
     progress.close();
-    print(reply, options['json'] === true, io);
+    print(reply, options['json'] === true, io, host);
     return faults > 0 ? 1 : (reply.exitCode ?? 0);
   } catch (error) {
     progress.close();
-    return complain(error, options['json'] === true, io, signalled);
+    return complain(forHost(error, host), options['json'] === true, io, signalled);
   } finally {
     unlisten();
     unfault();
@@ -115,9 +116,24 @@ function progressMode(options: Record<string, OptionValue>, io: Io): ProgressMod
   return io.stderr.isTTY === true ? 'tty' : 'plain';
 }
 
-function print(reply: Reply, json: boolean, io: Io): void {
-  if (json) io.stdout.write(`${JSON.stringify({ apiVersion: 'kata-sysext/v1', kind: reply.kind, ...reply.body })}\n`);
-  else if (reply.text.length > 0) io.stdout.write(`${reply.text.join('\n')}\n`);
+function print({ kind, body, text }: Reply, json: boolean, io: Io, host: HostView): void {
+  const lines = text.map((line) => (isAdvice(line) ? forTree(line, treeOf(host)) : line));
+  if (json) io.stdout.write(`${JSON.stringify({ apiVersion: 'kata-sysext/v1', kind, ...body, ...advised(body, host) })}\n`);
+  else if (lines.length > 0) io.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function advised(body: object, host: HostView): { findings?: Finding[] } {
+  if (!('findings' in body) || !Array.isArray(body.findings)) return {};
+  return { findings: (body.findings as Finding[]).map((finding) => ({ ...finding, next: forTree(finding.next, treeOf(host)) })) };
+}
+
+function forHost(error: unknown, host: HostView): unknown {
+  if (!(error instanceof KataError)) return error;
+  return new KataError(error.code, { ...error.complaint, next: forTree(error.complaint.next, treeOf(host)) });
+}
+
+function treeOf({ booted, root }: HostView): string {
+  return booted ? '/' : root;
 }
 
 /** A change that a signal ended ends as that signal asks, unless something worse is to be told. */
@@ -143,7 +159,7 @@ function known(raw: unknown): KataError {
   if ((errno === 'EACCES' || errno === 'EPERM') && process.getuid?.() !== 0) {
     return new KataError('needs-root', {
       found,
-      needed: 'root: the store is readable by root only',
+      needed: 'root, who alone may read it',
       next: 'run the command again with sudo',
       cause: raw,
     });

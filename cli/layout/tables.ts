@@ -64,7 +64,7 @@ export function handlerRow(name: string): HandlerRow {
     subject: name,
     found: `no handler is called ${name}`,
     needed: `one of the ${rows.size} handlers of Kata Containers; the nearest names are ${close.join(', ')}`,
-    next: `use --handler ${close[0]}; the handlers of this version are in overlays/handlers.json and docs/`,
+    next: `use --handler ${close[0]}; which handlers a release has: kata-sysext check BUNDLE`,
   });
 }
 

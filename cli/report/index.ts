@@ -1,3 +1,3 @@
 export type { Emit, Event } from './events.ts';
 export { reporter } from './reporter.ts';
-export { bytes, errorText, findingLines } from './words.ts';
+export { bytes, errorText, findingLines, isAdvice } from './words.ts';

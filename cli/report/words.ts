@@ -30,3 +30,8 @@ export function findingLines(findings: Finding[]): string[] {
     `    next:   ${finding.next}`,
   ]);
 }
+
+/** Whether a line of `findingLines` says what to do. */
+export function isAdvice(line: string): boolean {
+  return line.startsWith('    next:   ');
+}

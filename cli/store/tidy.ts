@@ -14,13 +14,15 @@ import {
   lockFile,
   manifestsFolder,
   payloadManifest,
+  programManifest,
+  programPath,
   programsFolder,
   scratchFolder,
   sequenceFile,
   stagingFolder,
   stateFolder,
 } from './paths.ts';
-import { tidyPrograms } from './program.ts';
+import { readPrograms, tidyPrograms } from './program.ts';
 
 const manifestName = /^([0-9a-f]{64})\.json$/;
 const damagedName = /^([0-9a-f]{64})\.damaged$/;
@@ -102,11 +104,27 @@ async function isVacant(host: HostView): Promise<boolean> {
   return !(await host.readdir(journalFolder)).some((name) => /^\d+$/.test(name));
 }
 
-/** Files of others in our folders and in `more`, once nothing is installed any more. */
+/** Files of others in our folders and in `more`, once nothing is installed any more, or only what another deployment points at. */
 export async function strangers(host: HostView, more: HostPath[]): Promise<HostPath[]> {
   const { roots } = await readFolders(host);
   const all = await Promise.all([...new Set([stateFolder, ...roots, ...more])].map((folder) => filesBelow(host, folder)));
-  return [...new Set(all.flat())].filter((path) => !isStory(path));
+  const ours = await known(host);
+  return [...new Set(all.flat())].filter((path) => !isStory(path) && !ours.some((own) => path === own || path.startsWith(`${own}/`)));
+}
+
+/** Files and folders that a manifest of ours tells of: they stay in use, or tidy takes them at the end of the change. */
+async function known(host: HostView): Promise<HostPath[]> {
+  const digests = (await host.readdir(manifestsFolder)).flatMap((name): Digest[] => {
+    const [, hex] = manifestName.exec(name) ?? [];
+    return hex === undefined ? [] : [`sha256:${hex}`];
+  });
+  const payloads = await Promise.all(digests.map((digest) => readPayload(host, digest)));
+  return [
+    ...(await readGenerations(host)).map(({ manifest }) => generationFolder(manifest.number)),
+    ...digests.map(payloadManifest),
+    ...payloads.flatMap((payload) => (payload === undefined ? [] : [wholePayload(payload).folder])),
+    ...(await readPrograms(host)).flatMap(({ root, version }) => [programManifest(version), programPath(root, version)]),
+  ];
 }
 
 function isStory(path: HostPath): boolean {

@@ -28,6 +28,10 @@ describe('the command line', () => {
     ['a missing bundle', ['install']],
     ['too many words', ['status', 'now']],
     ['a choice that is none', ['install', 'x', '--backend', 'magic']],
+    ['an empty value, as of a variable that is not set', ['uninstall', '--root', '']],
+    ['the same in another form', ['uninstall', '--root=']],
+    ['an empty value in a list', ['install', 'x', '--handler', 'qemu', '--handler', '']],
+    ['an empty word', ['install', '']],
   ];
   for (const [title, argv] of wrong) {
     it(`refuses ${title}`, async () => {
@@ -50,6 +54,14 @@ describe('the command line', () => {
     assert.deepEqual(options['handler'], ['qemu', 'clh']);
     assert.equal(options['engine'], 'containerd@1.7');
     assert.equal(options['dry-run'], true);
+  });
+
+  it('takes words and values as they are typed, also where they look like numbers', async () => {
+    const parsed = await parse(['install', '0x10', '007', '--handler', '1e3', '--root', '010', '--wait', '5'], '0');
+
+    const { words, options } = parsed as Extract<typeof parsed, { kind: 'verb' }>;
+    assert.deepEqual(words, ['0x10', '007']);
+    assert.deepEqual([options['handler'], options['root'], options['wait']], [['1e3'], '010', 5]);
   });
 
   it('every verb has help with an example', async () => {

@@ -111,7 +111,7 @@ describe('configure on a live trixie host', function () {
 
     // The folder of the program is root's own.
     await live.host.sh('cp -rL /mnt/program /run/program && chmod -R a+rX /run/program');
-    const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', 'node', '/run/program/kata-sysext.mjs'];
+    const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '/run/program/kata-sysext'];
 
     const { stdout } = await live.host.run([...nobody, 'configure']);
     const refused = await live.host.run([...nobody, 'configure', '--set', 'default_memory=1'], { allowFailure: true });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { basename, dirname } from 'node:path';
 import { differences, fingerprint } from '../support/fingerprint.ts';
 import { handlersOf, kataSysext, type Live, liveHost } from '../support/liveHost.ts';
-import { unitsActive, until } from '../support/unitWork.ts';
+import { heldAt, unitsActive, until } from '../support/unitWork.ts';
 
 /** Live work is done by a transient unit: who asked for it may die. The prober of the kill is the lab, from outside. */
 describe('a change outlives whoever asked for it', function () {
@@ -28,6 +28,31 @@ describe('a change outlives whoever asked for it', function () {
     await until(async () => !(await unitsActive(live)), 'the unit has ended');
 
     assert.match(unit.stdout, new RegExp(`argv\\[\\]=${kataSysext} install /mnt/first/`));
+    assert.equal((await live.json(['status']))['active'], 1);
+    assert.deepEqual(await handlersOf(live), ['kata-qemu-runtime-rs', 'runc']);
+    const { entries } = (await live.json(['history'])) as { entries: { result: string }[] };
+    assert.equal(entries.at(-1)?.result, 'done');
+  });
+
+  it('the terminal is lost while the command follows: the command ends, the unit finishes', async () => {
+    await live.json(['uninstall', '--purge']);
+    // script(1) gives it a terminal of its own; when it dies, the kernel hangs up.
+    const terminal = live.host.spawn(
+      ['script', '--quiet', '--command', `exec ${kataSysext} install ${live.bundle(live.first)}`, '/dev/null'],
+      {},
+    );
+    await until(() => unitsActive(live), 'the unit runs');
+    const followers = () => live.host.sh(`pgrep -f '^${kataSysext} install' | xargs -rn1 sh -c 'readlink /proc/$0/fd/2 || true'`);
+    const before = await followers();
+    await live.host.run(['pkill', '-KILL', '-x', 'script']);
+    await until(async () => !(await followers()).stdout.includes('/dev/pts/'), 'the command has ended');
+    const worked = await unitsActive(live);
+
+    await until(async () => !(await unitsActive(live)), 'the unit has ended');
+
+    terminal.kill('SIGKILL');
+    assert.match(before.stdout, /^\/dev\/pts\/\d+$/m);
+    assert.equal(worked, true, 'the command ended while the unit worked');
     assert.equal((await live.json(['status']))['active'], 1);
     assert.deepEqual(await handlersOf(live), ['kata-qemu-runtime-rs', 'runc']);
     const { entries } = (await live.json(['history'])) as { entries: { result: string }[] };
@@ -68,6 +93,41 @@ describe('a change outlives whoever asked for it', function () {
     assert.deepEqual(differences(untouched, fingerprint(live.host.root, ['etc'])), []);
   });
 
+  it('holds a shutdown back while it works, and no longer: not after its end, not after its death', async () => {
+    const held = await heldAt(live, ['install', live.bundle(live.first)], 'step/file/after@1');
+    const during = await inhibitors();
+    const asked = await live.host.run(['systemctl', 'poweroff', '--check-inhibitors=yes'], { allowFailure: true });
+    await held.go();
+    const { status } = await held.ended;
+    const after = await inhibitors();
+    const again = await heldAt(live, ['uninstall', '--purge'], 'step/file/after@1');
+    await live.host.run(['kill', '-KILL', String(again.pid)]);
+    await again.ended;
+    await until(async () => (await inhibitors()) === '', 'nothing holds a shutdown back');
+    await live.json(['recover']);
+    await live.json(['uninstall', '--purge']);
+
+    assert.match(during, /^kata-sysext .* shutdown .*install is running.* block$/m);
+    assert.notEqual(asked.code, 0);
+    assert.match(asked.stderr, /kata-sysext/);
+    assert.deepEqual([status, after], [0, '']);
+    assert.deepEqual(differences(untouched, fingerprint(live.host.root, ['etc'])), []);
+  });
+
+  it('a program that only the caller’s own mounts show cannot be started by PID 1: it is told, and nothing is changed', async () => {
+    const ran = await live.host.sh(
+      `unshare --mount sh -c 'mount -t tmpfs none /srv && cp ${kataSysext} /srv/kata-sysext && exec /srv/kata-sysext install ${live.bundle(live.first)} --json'`,
+      { allowFailure: true, timeoutMs: 120_000 },
+    );
+
+    const error = JSON.parse(ran.stdout) as { code: string; found: string; next: string };
+    assert.deepEqual([ran.code, error.code], [1, 'failed']);
+    assert.match(error.found, /could not start \/srv\/kata-sysext .*status 203/);
+    assert.match(error.next, /ls -l \/proc\/1\/root\/srv\/kata-sysext/);
+    assert.deepEqual(differences(untouched, fingerprint(live.host.root, ['etc'])), []);
+    assert.equal((await live.host.sh('ls /run/kata-sysext')).stdout, '');
+  });
+
   it('SIGINT asks the change to undo: status 130, every byte back', async () => {
     const ran = live.host.sh(
       `${kataSysext} install ${live.bundle(live.first)} --json & pid=$!; while ! grep -q kata-sysext /etc/containerd/config.toml; do sleep 0.05; done; kill -INT $pid; wait $pid`,
@@ -82,6 +142,15 @@ describe('a change outlives whoever asked for it', function () {
     assert.deepEqual(await handlersOf(live), ['runc']);
     assert.equal((await live.json(['status']))['installed'], false);
   });
+
+  /** What logind says: a line for each of ours. */
+  async function inhibitors(): Promise<string> {
+    const { stdout } = await live.host.run(['systemd-inhibit', '--list', '--no-legend', '--no-pager']);
+    return stdout
+      .split('\n')
+      .filter((line) => line.startsWith('kata-sysext'))
+      .join('\n');
+  }
 
   function start(verb: string) {
     return live.host.spawn([kataSysext, verb, live.bundle(live.first)], {});

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { killGroup } from '../lab/run.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
-import { type Live, liveHost } from '../support/liveHost.ts';
+import { kataSysext, type Live, liveHost } from '../support/liveHost.ts';
 import { checkJson } from '../support/schemas.ts';
 
 interface Guest {
@@ -120,7 +120,7 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
 
   it('opens nothing of the payload for writing', async () => {
     const traced = await live.host.run(
-      ['strace', '-f', '-qq', '-e', 'trace=openat,open', '-o', '/root/guest.trace', 'node', '/mnt/program/kata-sysext.mjs'].concat(
+      ['strace', '-f', '-qq', '-e', 'trace=openat,open', '-o', '/root/guest.trace', kataSysext].concat(
         'verify --boot-guest --tcg --handler qemu --json --progress none'.split(' '),
       ),
       { timeoutMs: 120_000 },
@@ -243,10 +243,7 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
     it(`SIG${signal} to the program ends the virtual machine with it`, async () => {
       // A guest that never gets anywhere: its kernel waits for a root that does not come.
       await withFragment(go!, '[hypervisor.qemu]\nkernel_params = "rdinit=/nowhere init=/nowhere root=/dev/never rootwait"', async () => {
-        const child = live.host.spawn(
-          ['sh', '-c', 'echo $$; exec node /mnt/program/kata-sysext.mjs verify --boot-guest --tcg --handler qemu'],
-          {},
-        );
+        const child = live.host.spawn(['sh', '-c', `echo $$; exec ${kataSysext} verify --boot-guest --tcg --handler qemu`], {});
         const ended = new Promise<number | null>((resolve) =>
           child.on('exit', (code, by) => resolve(by === null ? code : 128 + constants.signals[by])),
         );

@@ -190,7 +190,7 @@ describe(`several handlers and an alias on a live host with CRI-O ${CRIO_VERSION
     assert.deepEqual([installed['restarted'], fewer['restarted']], [[crioUnit], [crioUnit]]);
     assert.deepEqual(listed, ['', 'kata', go, rust, 'runc']);
     assert.deepEqual(said.crio.runtime.runtimes['kata'], said.crio.runtime.runtimes[go]);
-    assert.equal(said.crio.runtime.runtimes['kata']!['runtime_path'], '/etc/kata-sysext/current/payload/bin/containerd-shim-kata-v2');
+    assert.equal(said.crio.runtime.runtimes['kata']!['runtime_path'], '/usr/libexec/kata/bin/containerd-shim-kata-v2');
     assert.deepEqual(await crioHandlers(live), ['', rust, 'runc']);
     await live.json(['uninstall', '--purge']);
     assert.deepEqual(await crioHandlers(live), ['', 'runc']);

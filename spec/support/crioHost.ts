@@ -1,8 +1,10 @@
 import { watch } from 'node:fs';
 import { join } from 'node:path';
 import toml from '@iarna/toml';
-import { CRIO, CRIO_SOCKET, crioBinds, crioFiles } from '../lab/crio.ts';
+import { CRIO, CRIO_SOCKET, crioBinds, crioFiles, crioFolder } from '../lab/crio.ts';
 import { JUDGE } from '../lab/judge.ts';
+import { debianRoot, type Suite } from '../lab/roots.ts';
+import { run } from '../lab/run.ts';
 import type { Content } from '../lab/storage.ts';
 import { type Live, liveHost } from './liveHost.ts';
 
@@ -10,16 +12,24 @@ export const crioUnit = 'crio.service';
 export const dropIns = '/etc/crio/crio.conf.d';
 export const dropIn = `${dropIns}/50-kata-sysext.conf`;
 
-/** A booted trixie host whose engine is CRI-O; containerd is installed and masked. */
-export async function crioHost(files: Record<string, Content> = {}): Promise<Live> {
+/** A booted host whose engine is CRI-O; containerd is installed and masked. */
+export async function crioHost(files: Record<string, Content> = {}, suite: Suite = 'trixie'): Promise<Live> {
   const given = {
-    suite: 'trixie' as const,
+    suite,
     containerdConfig: '',
     images: false,
     files: { ...crioFiles(), ...files },
     binds: await crioBinds(),
   };
   return liveHost(given, { unit: crioUnit, socket: CRIO_SOCKET });
+}
+
+/** Why CRI-O, which is made with this machine's C library, does not run on a suite; undefined where it does. */
+export async function crioMisfit(suite: Suite): Promise<string | undefined> {
+  const root = await debianRoot(suite);
+  const argv = ['unshare', '--mount', 'sh', '-c', 'mount --bind "$1" "$2/mnt" && exec chroot "$2" /mnt/crio --version', 'sh'];
+  const tried = await run([...argv, await crioFolder(), root], { allowFailure: true });
+  return tried.code === 0 ? undefined : `CRI-O as made here does not start on ${suite}: ${tried.stderr.trim().split('\n').at(-1) ?? ''}`;
 }
 
 /** The handlers of the CRI's plain Status, by the judge; '' is the default one. */

@@ -5,6 +5,7 @@ import { releaseTomls, SECOND, tinyRelease } from '../lab/release/index.ts';
 import { active, handler } from '../support/configured.ts';
 import { differences } from '../support/fingerprint.ts';
 import { put } from '../support/hostTrees.ts';
+import { run } from '../support/program.ts';
 import { releases, scratch, story, type TreeHost, treeHost } from '../support/treeHost.ts';
 
 const configuration = 'share/defaults/kata-containers/runtime-rs/configuration-qemu-runtime-rs.toml';
@@ -52,10 +53,10 @@ describe('what configure keeps, and what it refuses', () => {
       assert.match(String(refused['found']), says);
       assert.match(
         String(refused['next']),
-        /kata-sysext configure --unset hypervisor\.qemu\.default_memory --handler kata-qemu-runtime-rs$/,
+        /kata-sysext configure --root \S+ --unset hypervisor\.qemu\.default_memory --handler kata-qemu-runtime-rs$/,
       );
       assert.deepEqual(differences(before, host.fingerprint(story)), []);
-      await host.json(String(refused['next']).split('kata-sysext ')[1]!.split(' '));
+      assert.equal((await run(String(refused['next']).split('kata-sysext ')[1]!.split(' '))).status, 0);
       assert.equal((await host.json(['install', bundle]))['to'], 4);
     });
   }
@@ -65,9 +66,9 @@ describe('what configure keeps, and what it refuses', () => {
     const bundle = await edited((text) => text.replace(/^reclaim_guest_freed_memory = .*$/m, ''));
 
     const refused = await host.json(['install', bundle], 4);
-    await host.json(String(refused['next']).split('kata-sysext ')[1]!.split(' '));
+    assert.equal((await run(String(refused['next']).split('kata-sysext ')[1]!.split(' '))).status, 0);
 
-    assert.match(String(refused['next']), /configure --profile debug --handler kata-qemu-runtime-rs$/);
+    assert.match(String(refused['next']), /configure --root \S+ --profile debug --handler kata-qemu-runtime-rs$/);
     assert.equal((await host.json(['install', bundle]))['changed'], true);
     assert.match(active(host), /^enable_debug = true$/m);
   });

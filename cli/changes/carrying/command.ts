@@ -1,8 +1,8 @@
 import type { HostView } from '../../host/index.ts';
 
 /** A command of ours as it must be typed for this host: of an offline tree it names the tree. */
-export function command(host: HostView, words: string): string {
-  return `kata-sysext ${words}${host.booted ? '' : ` --root ${host.root}`}`;
+export function command(host: HostView, line: string): string {
+  return `kata-sysext ${line}${host.booted ? '' : ` --root ${words([host.root])}`}`;
 }
 
 /** Words as a shell takes them. */

@@ -1,12 +1,13 @@
 import { resolve } from 'node:path';
+import { command, words as quoted } from '../../changes/carrying/command.ts';
 import { check } from '../../inspect/check.ts';
 import type { Offers } from '../../inspect/offers.ts';
 import { findingLines } from '../../report/index.ts';
-import { list, text } from '../options.ts';
+import { engineOf, list, text } from '../options.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run({ context, options, words, io }: Call): Promise<Reply> {
-  const [backend, engine] = [text(options['backend']), text(options['engine'])];
+  const [backend, engine] = [text(options['backend']), engineOf(options['engine'])];
   const sources = words.map((word) => resolve(io.cwd, word));
   const seen = await check(context.host, {
     handlers: list(options['handler']),
@@ -23,7 +24,9 @@ export async function run({ context, options, words, io }: Call): Promise<Reply>
       : `engine:  ${seen.engine.name} ${seen.engine.version ?? 'of unknown version'}, ${seen.engine.configPath}`,
     `backend: ${seen.backend}`,
     ...(seen.bundle === undefined ? [] : bundleLines(seen.bundle)),
-    seen.ready ? `✓ ready. Next: kata-sysext install ${words.length === 0 ? 'BUNDLE' : words.join(' ')}` : '✗ not ready: see above',
+    seen.ready
+      ? `✓ ready. Next: ${command(context.host, `install ${words.length === 0 ? 'BUNDLE' : quoted(words)}`)}`
+      : '✗ not ready: see above',
   ];
   return { kind: 'Check', body: seen, text: lines, exitCode: seen.ready ? 0 : 3 };
 }

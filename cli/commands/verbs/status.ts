@@ -1,11 +1,15 @@
+import { command } from '../../changes/carrying/command.ts';
 import { chosenText } from '../../inspect/chosen.ts';
 import { status } from '../../inspect/status.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run({ context, options }: Call): Promise<Reply> {
   const seen = await status(context.host);
-  if (!seen.installed && seen.generations.length === 0)
-    return { kind: 'Status', body: seen, text: ['Kata is not installed by kata-sysext on this host. Next: kata-sysext check'] };
+  const open = seen.openChanges.map((id) => `! change ${id} was interrupted: ${command(context.host, 'recover')}`);
+  if (!seen.installed && seen.generations.length === 0) {
+    const next = open.length > 0 ? '' : ` Next: ${command(context.host, 'check')}`;
+    return { kind: 'Status', body: seen, text: [`Kata is not installed by kata-sysext on this host.${next}`, ...open] };
+  }
   const verbose = options['verbose'] === true;
   const lines = seen.generations.flatMap((each) => {
     const mark = each.active ? '●' : each.previous ? '◦' : ' ';
@@ -21,6 +25,5 @@ export async function run({ context, options }: Call): Promise<Reply> {
   if (seen.engine !== undefined) lines.push(`wired into ${seen.engine.name}: ${seen.engine.configPath} (${seen.engine.method})`);
   for (const { deployment, generation } of seen.deployments) lines.push(`generation ${generation} is active in deployment ${deployment}`);
   for (const { version, path } of seen.programs) lines.push(`program ${version}: ${path}`);
-  for (const id of seen.openChanges) lines.push(`! change ${id} was interrupted: kata-sysext recover`);
-  return { kind: 'Status', body: seen, text: lines };
+  return { kind: 'Status', body: seen, text: [...lines, ...open] };
 }

@@ -45,7 +45,7 @@ function isScalar(kind: string): kind is Scalar {
  * quotes; everything else is TOML. What it gives is safe to render: one value, no control characters, no number that JSON would change.
  */
 export function readSetting(text: string, kind: Kind): { value: Setting } | { wrong: string } {
-  if (text.length > mostCharacters) return { wrong: `${text.length} characters` };
+  if (text.length > mostCharacters) return { wrong: `${text.length} characters, and more than ${mostCharacters} are not kept` };
   if (unsafe(text)) return { wrong: `${shown(text)}, which has control characters` };
   const bare = kind.of === 'string' && !kind.list && !/^\s*["']/.test(text);
   const node = bare ? undefined : valueNode(text);
