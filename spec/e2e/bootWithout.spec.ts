@@ -16,7 +16,7 @@ describe('a death at a failpoint, then a boot with the program deleted', () => {
       this.timeout(loopMs);
       const live = await liveHost({ suite: 'trixie' });
       try {
-        const old = fingerprint(live.host.root, ['etc']);
+        const old = etc(live);
         const changes: [name: string, words: string[]][] = [
           ['install', ['install', live.bundle(live.first), '--backend', backend]],
           ['upgrade', ['install', live.bundle(live.second)]],
@@ -39,7 +39,7 @@ describe('a death at a failpoint, then a boot with the program deleted', () => {
           told.push(`${name} ${point}`);
           if ((await live.json(['status']))['installed'] === true) await live.json(['uninstall', '--purge']);
           await live.kata(['uninstall', '--purge']);
-          assert.deepEqual(differences(old, fingerprint(live.host.root, ['etc'])), [], `${name} at ${point}`);
+          assert.deepEqual(differences(old, etc(live)), [], `${name} at ${point}`);
         }
         console.log(`      ${points.length} failpoints, tried: ${told.join('; ')}`);
       } finally {
@@ -49,8 +49,9 @@ describe('a death at a failpoint, then a boot with the program deleted', () => {
   }
 });
 
-async function settled(live: Live, words: string[], _name: string): Promise<void> {
-  await live.json(words);
+/** Without systemd's own note of the time that /usr has: a merge gives /usr another one (systemd-update-done.service). */
+function etc(live: Live): string[] {
+  return fingerprint(live.host.root, ['etc']).filter((line) => !line.includes('./etc/.updated'));
 }
 
 /** The change and then the host die: nothing is undone by anybody. */

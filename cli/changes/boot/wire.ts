@@ -49,7 +49,7 @@ async function look(context: Context, from: Generation, found: Found): Promise<L
   const planned = await replan(context, from, found, id);
   const changes = typeof planned !== 'string' && planned.wiring.changes.length > 0 ? planned.wiring : undefined;
   const dump = changes
-    ? withScratch(context, (scratch) => engine.planned(host, instance, changes, scratch))
+    ? withScratch(context, found, (scratch) => engine.planned(host, instance, changes, scratch))
     : engine.effective(host, instance);
   const fault = await dump.then(
     (value) => faultIn(engine.compare(bare, value, handlers), engine.name),
@@ -68,7 +68,7 @@ async function without(context: Context, from: Generation, found: Found): Promis
   const { engine, instance } = found;
   try {
     const { wiring } = await planSwitch(host, { verb: 'boot', id: 0, found, from, bytesWritten: 0, options: bootOptions });
-    return await withScratch(context, (scratch) => engine.planned(host, instance, wiring, scratch));
+    return await withScratch(context, found, (scratch) => engine.planned(host, instance, wiring, scratch));
   } catch (error) {
     return saying(error);
   }

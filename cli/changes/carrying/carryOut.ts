@@ -23,16 +23,16 @@ export interface Carry {
 
 /** The engine's binary judges copies of the planned files before anything outside our own folders is written. */
 export async function rehearse(context: Context, found: Found, planned: Switch): Promise<void> {
-  await withScratch(context, (scratch) => askEngine(context.host, found, planned, scratch));
+  await withScratch(context, found, (scratch) => askEngine(context.host, found, planned, scratch));
 }
 
 /** Copies for the engine's binary, in a folder of ours that goes away with them. */
-export async function withScratch<T>({ host }: Context, work: (scratch: Scratch) => Promise<T>): Promise<T> {
+export async function withScratch<T>({ host }: Context, { instance }: Found, work: (scratch: Scratch) => Promise<T>): Promise<T> {
   const scratch = async (name: string, text: string) => {
     if ((await host.lstat(scratchFolder)) === undefined) await host.mkdir(scratchFolder, 0o700);
     const path = `${scratchFolder}/${name}`;
     await host.writeFile(path, text, { mode: 0o600 });
-    await labelLike(host, [scratchFolder, path], found.instance.configPath);
+    await labelLike(host, [scratchFolder, path], instance.configPath);
     return path;
   };
   try {
