@@ -137,6 +137,44 @@ for (const suite of sample<Suite>(['bookworm', 'trixie'], 1, 'overlay refusals')
   });
 }
 
+describe('backend overlay under an extension that was merged on top of it later', function () {
+  this.timeout(240_000);
+  let live: Live;
+  let before: string[];
+
+  whereAvailable('trixie', async () => {
+    live = await liveHost({ suite: 'trixie' });
+    before = diskPrint(live);
+  });
+  after(() => live?.host.stop());
+
+  it('both are served; upgrade and uninstall are refused until theirs is off again, and then succeed', async () => {
+    await live.json(['install', live.bundle(live.first), ...wish]);
+    await live.host.sh(
+      'mkdir -p /run/extensions/theirs/usr/lib/extension-release.d; echo ID=_any > /run/extensions/theirs/usr/lib/extension-release.d/extension-release.theirs; systemd-sysext merge',
+    );
+    const both = [overlays(live), await shimSeen(live)];
+    const pod = await runPod(live.host, handler, 'under');
+    await removePod(live.host, pod);
+    const upgrade = await live.json(['install', live.bundle(live.second)], 3);
+    const uninstall = await live.json(['uninstall', '--purge'], 3);
+    const still = overlays(live);
+    await live.host.sh('systemd-sysext unmerge; rm -r /run/extensions');
+
+    await live.json(['install', live.bundle(live.second)]);
+    const upgraded = [overlays(live), await shimSeen(live)];
+    await live.json(['uninstall', '--purge']);
+
+    const digests = (release: typeof live.first) => [shimDigest(release), shimDigest(release)];
+    assert.deepEqual(both, [[...ours, 'overlay sysext'], digests(live.first)]);
+    assert.deepEqual([upgrade['code'], uninstall['code']], ['overlay-foreign', 'overlay-foreign']);
+    assert.match(String(uninstall['found']), /was mounted on \/usr over our overlay/);
+    assert.deepEqual(still, [...ours, 'overlay sysext']);
+    assert.deepEqual(upgraded, [ours, digests(live.second)]);
+    assert.deepEqual(differences(before, diskPrint(live)), []);
+  });
+});
+
 describe('backend overlay beside a merged extension of somebody else', function () {
   this.timeout(240_000);
   let live: Live;

@@ -1,11 +1,12 @@
 import type { HostView } from '../../host/index.ts';
 import { activeGeneration, activeNumber, type GenerationManifest, pointer } from '../../store/index.ts';
+import type { MountStep } from '../../transaction/index.ts';
 import { seenBelowUsr } from '../belowUsr.ts';
 import { pointerSteps } from '../pointer.ts';
 import type { Backend } from '../types.ts';
 import { base, layerOf, link, service, unitFile, unitText, wantsLink, wantsTarget } from './paths.ts';
 import { hideSteps, showSteps } from './steps.ts';
-import { changeTraps, hostTraps, readScene, rootOf, spring } from './traps.ts';
+import { hostTraps, leaveTraps, mountTraps, readScene, rootOf, spring } from './traps.ts';
 
 /**
  * The payload is one more layer of /usr: a unit that needs no program of ours mounts an overlay at every boot, before the engine starts. The
@@ -22,7 +23,11 @@ export const overlay: Backend = {
       ? [...(await hideSteps(host)), ...(await pointerSteps(host, undefined))]
       : [...(await pointerSteps(host, to)), ...(await showSteps(host, to, written))],
   leave: hideSteps,
-  risks: async (host, steps) => (steps.some((step) => step.kind === 'mount') ? spring(changeTraps, await readScene(host)) : []),
+  risks: async (host, steps) => {
+    const step = steps.find(({ kind }) => kind === 'mount') as MountStep | undefined;
+    if (step === undefined) return [];
+    return spring(step.after === 'absent' ? leaveTraps : mountTraps, await readScene(host));
+  },
   observe: async (host) => {
     const number = await activeNumber(host);
     if (number === undefined) return { problems: [] };

@@ -35,8 +35,9 @@ export const hostTraps: Trap[] = [
   depth,
 ];
 
-/** What may have come since, at every change that mounts or unmounts. */
-export const changeTraps: Trap[] = [foreignExtensions, covered, nested];
+/** What may have come since, at a change that mounts; taking ours away harms nobody, as long as it lies on top. */
+export const mountTraps: Trap[] = [foreignExtensions, covered, nested];
+export const leaveTraps: Trap[] = [covered];
 
 export async function readScene(host: HostView, facts?: HostFacts): Promise<Scene> {
   return { host, foreign: await foreignNames(host), onUsr: await mountsOnUsr(host), ...(facts === undefined ? {} : { facts }) };
