@@ -76,6 +76,24 @@ describe('the boot guard', function () {
     await live.host.sh(`mv /root/program ${program}`);
   });
 
+  for (const backend of ['sysext', 'overlay']) {
+    it(`backend ${backend}: what is below /usr after the boot is the generation that was blessed`, async () => {
+      await live.json(['install', live.bundle(live.first), '--backend', backend]);
+      const wanted = await shimBelowUsr();
+      await boot();
+      await until(async () => existsSync(`${live.host.root}${blessed}`), 'the generation is blessed');
+      await live.json(['install', live.bundle(live.second)]);
+      const bad = await shimBelowUsr();
+      await live.host.sh('rm $(find /etc/kata-sysext/current/payload/ -name vmlinux.container)');
+
+      await boot();
+
+      assert.notEqual(bad, wanted);
+      assert.equal(await shimBelowUsr(), wanted);
+      assert.deepEqual(await handlersOf(live), ['kata-qemu-runtime-rs', 'runc']);
+    });
+  }
+
   it('gives a generation up that is not blessed in three boots, and none is active where none was blessed', async () => {
     await live.json(['uninstall', '--purge']);
     await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
@@ -108,6 +126,10 @@ describe('the boot guard', function () {
     for (const unit of units)
       rows[unit] = (await live.host.run(['systemctl', 'show', unit, '-p', 'ConditionResult', '--value'])).stdout.trim();
     return rows;
+  }
+
+  async function shimBelowUsr(): Promise<string> {
+    return (await live.host.sh('sha256sum $(find /usr/libexec/kata -name containerd-shim-kata-v2)')).stdout.slice(0, 64);
   }
 
   async function stateOf(number: number): Promise<string> {

@@ -7,7 +7,7 @@ import type { Host } from '../../host/index.ts';
 import { activeGeneration, ensureFolder, type Generation, namesOf, writeRecord } from '../../store/index.ts';
 import { bringUp, restartDeadlineMs } from '../../transaction/index.ts';
 import { underLock } from '../carrying/session.ts';
-import { type Found, findEngine } from '../refusing/engine.ts';
+import { findEngine } from '../refusing/engine.ts';
 import type { Context } from '../types.ts';
 import { bootOptions, giveUp } from './giveUp.ts';
 import type { Guarded } from './settle.ts';
