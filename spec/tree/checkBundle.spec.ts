@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { tinyRelease } from '../lab/release/index.ts';
 import { type Both, bothReleases, go, refused, rust } from '../support/bothArchives.ts';
 import { differences } from '../support/fingerprint.ts';
-import { run } from '../support/program.ts';
 import { scratch, type TreeHost, treeHost } from '../support/treeHost.ts';
 
 describe('a bundle is asked which handlers fit', () => {

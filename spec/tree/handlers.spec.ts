@@ -14,7 +14,6 @@ import {
 } from '../support/bothArchives.ts';
 import { differences } from '../support/fingerprint.ts';
 import { put } from '../support/hostTrees.ts';
-import { run } from '../support/program.ts';
 import { story, type TreeHost, treeHost } from '../support/treeHost.ts';
 
 describe('handlers and aliases', () => {
