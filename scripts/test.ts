@@ -1,68 +1,76 @@
-import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
-import Mocha from 'mocha';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
 import { seed } from '../spec/support/sample.ts';
-import { tiers } from './tiers.ts';
+import { mayBeLeftOut, runTier, type Sum } from './runTier.ts';
+import { lanes, type Tier, tiers } from './tiers.ts';
 
-/** Runs the tiers and closes with `N passed, N failed, N skipped`. --tier X runs one; --all runs the long loops whole. */
+/**
+ * Runs the tiers and closes with `N passed, N failed, N skipped`. --tier X runs one; --all runs the long loops whole. Several tiers run in
+ * lanes beside each other, a process each: live hosts mostly wait. What a tier says is shown whole when it ends.
+ */
 const argv = process.argv.slice(2);
 if (argv.includes('--all')) process.env['KATA_SYSEXT_ALL'] = '1';
+process.env['KATA_SYSEXT_SEED'] = String(seed);
 const wish = argv[argv.indexOf('--tier') + 1];
-const chosen = argv.includes('--tier') ? tiers.filter((tier) => tier.name === wish) : tiers;
-if (chosen.length === 0) throw new Error(`there is no tier “${wish}”: ${tiers.map((tier) => tier.name).join(', ')}`);
-const ci = process.env['CI'] === 'true';
-const allowed = allowedSkips();
-const sum = { passed: 0, failed: 0, skipped: 0 };
-
-console.log(`seed ${seed} (repeat with KATA_SYSEXT_SEED=${seed})`);
-for (const tier of chosen) {
-  const missing = [...tier.programs.filter((path) => !executable(path)), ...(tier.root && process.getuid?.() !== 0 ? ['root'] : [])];
-  if (missing.length > 0) {
-    console.log(
-      `\n# tier ${tier.name}: left out, it needs ${missing.join(', ')}. Type: apt-get install --no-install-recommends $(sed 's/#.*//' .ci/packages.txt)`,
-    );
-    if (ci && !isAllowed(`tier ${tier.name}`)) sum.failed += 1;
-    else sum.skipped += 1;
-    continue;
-  }
-  console.log(`\n# tier ${tier.name}`);
-  await runTier(tier.folders);
-}
+const sum = argv.includes('--tier') ? await one(wish) : await all();
 console.log(`\n${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
 process.exit(sum.failed === 0 ? 0 : 1);
 
-async function runTier(folders: string[]): Promise<void> {
-  const mocha = new Mocha({ timeout: 120_000, forbidOnly: true, slow: 5000 });
-  const files = folders.flatMap(specs);
-  if (files.length === 0) throw new Error(`no spec matches ${folders.join(', ')}`);
-  for (const file of files.sort()) mocha.addFile(file);
-  await mocha.loadFilesAsync();
-  await new Promise<void>((resolve) => {
-    const runner = mocha.run(() => resolve());
-    runner.on('pass', () => {
-      sum.passed += 1;
+async function one(name: string | undefined): Promise<Sum> {
+  const tier = tiers.find((each) => each.name === name);
+  if (tier === undefined) throw new Error(`there is no tier “${name}”: ${tiers.map((each) => each.name).join(', ')}`);
+  if (process.env['KATA_SYSEXT_LANES'] !== '1') console.log(`seed ${seed} (repeat with KATA_SYSEXT_SEED=${seed})`);
+  const missing = [...tier.programs.filter((path) => !executable(path)), ...(tier.root && process.getuid?.() !== 0 ? ['root'] : [])];
+  console.log(`\n# tier ${tier.name}`);
+  return missing.length > 0 ? leftOut(tier, missing) : runTier(tier.folders);
+}
+
+function leftOut({ name }: Tier, missing: string[]): Sum {
+  console.log(`left out, it needs ${missing.join(', ')}. Type: apt-get install --no-install-recommends $(sed 's/#.*//' .ci/packages.txt)`);
+  return mayBeLeftOut(`tier ${name}`) ? { passed: 0, failed: 0, skipped: 1 } : { passed: 0, failed: 1, skipped: 0 };
+}
+
+async function all(): Promise<Sum> {
+  console.log(`seed ${seed} (repeat with KATA_SYSEXT_SEED=${seed})`);
+  const total: Sum = { passed: 0, failed: 0, skipped: 0 };
+  const children = new Set<ChildProcess>();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => {
+      for (const child of children) child.kill(signal);
     });
-    runner.on('fail', () => {
-      sum.failed += 1;
+  const lane = async (names: string[]) => {
+    for (const name of names) {
+      const said = await apart(name, children);
+      process.stdout.write(said);
+      const [, passed, failed, skipped] = /\n(\d+) passed, (\d+) failed, (\d+) skipped\n$/.exec(said) ?? [];
+      // A tier that ends without its sum has died.
+      total.passed += Number(passed ?? 0);
+      total.failed += Number(failed ?? 1);
+      total.skipped += Number(skipped ?? 0);
+    }
+  };
+  await Promise.all(lanes.map(lane));
+  return total;
+}
+
+function apart(name: string, children: Set<ChildProcess>): Promise<string> {
+  return new Promise((resolve) => {
+    const started = Date.now();
+    const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, '--tier', name], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, KATA_SYSEXT_LANES: '1' },
     });
-    runner.on('pending', (test) => {
-      const title = test.fullTitle();
-      if (!ci || isAllowed(title)) sum.skipped += 1;
-      else {
-        sum.failed += 1;
-        console.log(`! skipped in CI, and .ci/allowed-skips does not name it: ${title}`);
-      }
+    children.add(child);
+    let said = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => {
+        said += chunk.toString();
+      });
+    child.on('close', () => {
+      children.delete(child);
+      resolve(said.replace(/(\n\d+ passed, )/, `\n${name}: ${Math.round((Date.now() - started) / 1000)} s$1`));
     });
   });
-}
-
-function allowedSkips(): string[] {
-  if (!existsSync('.ci/allowed-skips')) return [];
-  const lines = readFileSync('.ci/allowed-skips', 'utf8').split('\n');
-  return lines.filter((line) => line !== '' && !line.startsWith('#')).map((line) => line.split(' # ')[0]!.trim());
-}
-
-function isAllowed(title: string): boolean {
-  return allowed.some((start) => title.startsWith(start));
 }
 
 function executable(path: string): boolean {
@@ -72,10 +80,4 @@ function executable(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-function specs(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  const names = readdirSync(folder, { recursive: true }).map(String);
-  return names.filter((name) => name.endsWith('.spec.ts')).map((name) => `${folder}/${name}`);
 }

@@ -58,3 +58,10 @@ export const tiers: Tier[] = [
     root: true,
   },
 ];
+
+/** What runs beside what, in its order: hosts that mostly wait beside what computes. */
+const beside: string[][] = [['nspawn'], ['unit', 'tree', 'single']];
+export const lanes: string[][] = beside.map((lane, index) =>
+  // A tier that is named nowhere comes last in the last lane.
+  index < beside.length - 1 ? lane : [...lane, ...tiers.map(({ name }) => name).filter((name) => !beside.flat().includes(name))],
+);

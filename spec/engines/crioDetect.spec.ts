@@ -251,5 +251,5 @@ function live(tree: EngineTree): HostView {
     activeUnits: async () => ['crio.service', 'ssh.service'],
     unit: async (name: string) => (name === 'crio.service' ? state() : { ...nobody, unit: name }),
   } as unknown as Systemd;
-  return { ...tree.host, live: true, systemd: async () => systemd, run: async () => ({ code: 1, stdout: '', stderr: '' }) };
+  return { ...tree.host, live: true, booted: true, systemd: async () => systemd, run: async () => ({ code: 1, stdout: '', stderr: '' }) };
 }

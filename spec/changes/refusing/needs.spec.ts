@@ -26,7 +26,7 @@ describe('what a handler needs of the host', () => {
 
   beforeEach(() => {
     root = scratch('needs');
-    live = { ...openHost(root, {}), live: true };
+    live = { ...openHost(root, {}), live: true, booted: true };
   });
   afterEach(() => rmSync(root, { recursive: true }));
 
