@@ -4,7 +4,7 @@ import fs from 'fs-extra';
 import { errnoOf, KataError } from '../errors/index.ts';
 import { ownArchitecture } from '../facts/index.ts';
 import { type Digest, openHost } from '../host/index.ts';
-import { type Image, type ImageFormat, readImage } from '../images/index.ts';
+import { describeImage, type Image, type ImageFormat, readTrailer } from '../images/index.ts';
 import { type Architecture, handlerRow } from '../layout/index.ts';
 import { imageName, stagePayload, stateFolder } from '../store/index.ts';
 import type { Context } from './types.ts';
@@ -45,7 +45,8 @@ export async function build({ host, emit, signal }: Context, request: BuildReque
     await refuseTaken(file);
     await rename(made, file);
     await syncFolder(dirname(file));
-    return (await readImage(file)).image;
+    const { sizeBytes, digest } = staged.manifest.image!;
+    return describeImage(file, { sizeBytes, digest }, (await readTrailer(file))!);
   } finally {
     await fs.remove(folder);
   }

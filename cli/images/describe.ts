@@ -42,7 +42,7 @@ export async function readImage(path: string): Promise<{ manifest: ImageManifest
   const { sizeBytes, digest } = manifest.filesystem;
   const { whole, start } = await digestsOf(path, sizeBytes);
   if (start !== digest) throw damaged(path, `its first ${sizeBytes} bytes have the digest ${start}, not ${digest}`);
-  return { manifest, image: imageOf(path, (await stat(path)).size, whole, manifest) };
+  return { manifest, image: describeImage(path, { sizeBytes: (await stat(path)).size, digest: whole }, manifest) };
 }
 
 /** The digest of a file, and that of its first bytes, in one pass. */
@@ -82,7 +82,8 @@ async function manifestOf(path: string): Promise<ImageManifest> {
   });
 }
 
-function imageOf(path: string, sizeBytes: number, digest: Digest, manifest: ImageManifest): Image {
+/** An image file whose size and digest are known. */
+export function describeImage(path: string, { sizeBytes, digest }: Pick<Image, 'sizeBytes' | 'digest'>, manifest: ImageManifest): Image {
   const { format, payload, architecture, release, handlers, defaultHandler, sources, extensionRelease, epoch, tool, program } = manifest;
   const files = manifest.contents.filter(({ kind }) => kind === 'file');
   return {

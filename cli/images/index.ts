@@ -1,5 +1,5 @@
 export { labelled, rootContext } from './contents.ts';
-export { digestsOf, type Image, readImage } from './describe.ts';
+export { describeImage, digestsOf, type Image, readImage } from './describe.ts';
 export { imageFindings } from './findings.ts';
 export { formatNames, formatRow, imageFormatNames, isFormat } from './formats.ts';
 export { isOlder, type Recipe, recipeFor } from './recipe.ts';

@@ -141,8 +141,11 @@ async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Prom
     contains: (path, needles) => stringsIn(posix.join(into, path), needles),
   });
   await arrange(host, layout, tree, into);
-  emit({ kind: 'phase', name: 'sync', detail: 'writing it to the disk' });
-  await host.syncFileSystem(tree);
+  // Of an image only the image is kept.
+  if (request.format === 'directory') {
+    emit({ kind: 'phase', name: 'sync', detail: 'writing it to the disk' });
+    await host.syncFileSystem(tree);
+  }
   await host.failpoint('store/synced');
   return describe(host, layout, bundle.sources, request);
 }
