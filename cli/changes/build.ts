@@ -4,9 +4,10 @@ import fs from 'fs-extra';
 import { errnoOf, KataError } from '../errors/index.ts';
 import { ownArchitecture } from '../facts/index.ts';
 import { type Digest, openHost } from '../host/index.ts';
-import { describeImage, type Image, type ImageFormat, readTrailer } from '../images/index.ts';
+import { describeImage, type Image, type ImageFormat, makerFindings, readTrailer } from '../images/index.ts';
 import { type Architecture, handlerRow } from '../layout/index.ts';
 import { imageName, stagePayload, stateFolder } from '../store/index.ts';
+import { refuse } from './refusing/engine.ts';
 import type { Context } from './types.ts';
 
 export interface BuildRequest {
@@ -27,13 +28,14 @@ export interface BuildRequest {
 /**
  * Makes an image of a release off the host. All work is done in a folder beside the file, as in a host tree of its own: no root, no lock,
  * no fact of this machine goes in. The same request and the same programs make the same bytes. Throws the codes of the bundle,
- * `host-program-missing`, `image-tool-old`, `host-space`, `usage`.
+ * `image-tool-missing`, `image-tool-old`, `host-space`, `usage`.
  */
 export async function build({ host, emit, signal }: Context, request: BuildRequest): Promise<Image> {
   const { file, sources, digests, format, epoch } = request;
   const architecture = request.architecture ?? ownArchitecture();
   if (architecture === undefined) throw unknownArchitecture();
   const handlers = request.handlers.length === 0 ? undefined : [...new Set(request.handlers.map((name) => handlerRow(name).name))];
+  refuse(await makerFindings(host, format), []);
   await refuseTaken(file);
   const folder = await workFolder(file);
   try {

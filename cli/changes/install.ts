@@ -1,6 +1,6 @@
 import { chooseBackend } from '../backends/index.ts';
 import { readFacts } from '../facts/index.ts';
-import { imageFindings } from '../images/index.ts';
+import { imageFindings, makerFindings } from '../images/index.ts';
 import { installedName } from '../layout/index.ts';
 import { activeGeneration, type Choices, type Generation, nextId, originOf, storedBytes } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
@@ -37,7 +37,7 @@ async function installLocked(context: Context, request: InstallRequest): Promise
   const format = chooseFormat(given?.said ?? request, backend.name, from?.manifest);
   refuse(await hostFindings(host, facts, backend), request.allow);
   if (format !== 'directory') refuse(await imageFindings(host, format), request.allow);
-  if (given !== undefined) refuse(await givenFindings(host, given), request.allow);
+  if (format !== 'directory') refuse(await (given === undefined ? makerFindings(host, format) : givenFindings(host, given)), request.allow);
   const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
   const id = await nextId(host, await openEntries(host));
   const change = {

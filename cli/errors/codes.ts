@@ -144,6 +144,10 @@ export const codes: Record<string, CodeRow> = {
     3,
     'An image that was made elsewhere fits systemd 252 and later: earlier ones want the very OS version named in it.',
   ),
+  'image-tool-missing': row(
+    3,
+    'The program that makes images of this format is not there. An image that was made on another machine needs none.',
+  ),
   'image-tool-old': row(3, 'The program that makes images is too old to be told labels, and the files themselves cannot be labelled here.'),
   'image-damaged': row(4, 'The image is not as it was made: it was cut off or changed.'),
   'image-unknown': row(4, 'The file is no image that kata-sysext made, or its end was cut off.'),

@@ -1,6 +1,6 @@
 export { labelled, rootContext } from './contents.ts';
 export { describeImage, digestsOf, type Image, readImage } from './describe.ts';
-export { imageFindings } from './findings.ts';
+export { imageFindings, makerFindings } from './findings.ts';
 export { formatNames, formatRow, imageFormatNames, isFormat } from './formats.ts';
 export { isOlder, type Recipe, recipeFor } from './recipe.ts';
 export { requireSane } from './sane.ts';

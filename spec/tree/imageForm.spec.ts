@@ -193,8 +193,10 @@ describe('install --format in an offline tree', function () {
       const before = host.fingerprint();
 
       const refused = await host.json(['install', first, ...sysext, format], 3);
+      const checked = await host.json(['check', ...sysext, format], 3);
 
       assert.equal(refused['code'], code);
+      assert.ok((checked['findings'] as { code: string }[]).some((finding) => finding.code === code));
       assert.deepEqual(differences(before, host.fingerprint([`${state}/history`])), []);
       await host.json(['install', first, ...sysext, 'directory']);
     });
