@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { makeHostTree, makeRelease } from '../cli/demo/tree.ts';
 import { digestOfFile } from '../cli/host/index.ts';
 import { program } from '../spec/support/program.ts';
-import { type Measured, measure, median } from './measure.ts';
+import { imageFigures } from './images.ts';
+import { type Measured, measure, ratio, seconds } from './measure.ts';
 import { bigRelease, emptyFolder } from './release.ts';
 
 /**
@@ -19,6 +20,7 @@ const kata = (...args: string[]) => [process.execPath, program(), ...args, '--pr
 try {
   await installFigure();
   await smallFigures();
+  await imageFigures({ folder, rounds: Math.min(rounds, 3), bigBytes, kata });
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -61,13 +63,4 @@ async function smallFigures(): Promise<void> {
   console.log(`repeated install with the digest known: ${seconds(times.again)} s (wanted: 0.5 or less)`);
   console.log(`rollback: ${seconds(times.rollback)} s (wanted: 0.5 or less)`);
   ratio('status, against node -e 0 (wanted: 2 or less)', times.status, times.node);
-}
-
-function ratio(title: string, ours: Measured[], floor: Measured[]): void {
-  const pairs = ours.map((each, index) => each.seconds / floor[index]!.seconds);
-  console.log(`${title}: ${median(pairs).toFixed(2)} (median ${seconds(ours)} s against ${seconds(floor)} s, ${pairs.length} pairs)`);
-}
-
-function seconds(runs: Measured[]): string {
-  return median(runs.map((run) => run.seconds)).toFixed(2);
 }

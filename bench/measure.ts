@@ -34,6 +34,16 @@ export function median(values: number[]): number {
   return sorted[Math.floor(sorted.length / 2)]!;
 }
 
+/** Prints how many times as long ours takes as the floor that was measured beside it. */
+export function ratio(title: string, ours: Measured[], floor: Measured[]): void {
+  const pairs = ours.map((each, index) => each.seconds / floor[index]!.seconds);
+  console.log(`${title}: ${median(pairs).toFixed(2)} (median ${seconds(ours)} s against ${seconds(floor)} s, ${pairs.length} pairs)`);
+}
+
+export function seconds(runs: Measured[]): string {
+  return median(runs.map((run) => run.seconds)).toFixed(2);
+}
+
 function treeMemory(pid: number): number {
   return [pid, ...childrenOf(pid)].reduce((sum, each) => sum + resident(each), 0);
 }

@@ -1,6 +1,6 @@
 import { chooseBackend } from '../backends/index.ts';
 import { readFacts } from '../facts/index.ts';
-import { imageFindings } from '../images/index.ts';
+import { imageFindings, makerFindings } from '../images/index.ts';
 import { installedName } from '../layout/index.ts';
 import { activeGeneration, type Choices, type Generation, nextId, originOf, storedBytes } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
@@ -16,6 +16,7 @@ import { become, type Change } from './making/become.ts';
 import { guardOf, keepRunning } from './making/keepRunning.ts';
 import { nothingAfterwards } from './making/records.ts';
 import { planSwitch } from './making/switch.ts';
+import { givenFindings, givenImage, limitedTo, takeImage } from './making/takeImage.ts';
 import { unpack } from './making/unpack.ts';
 import { findEngine, refuse } from './refusing/engine.ts';
 import { hostFindings } from './refusing/refusals.ts';
@@ -32,9 +33,11 @@ async function installLocked(context: Context, request: InstallRequest): Promise
   const facts = await readFacts(host);
   const from = await activeGeneration(host);
   const backend = await chooseBackend(host, facts, request.backend, from?.manifest.backend);
-  const format = chooseFormat(request, backend.name, from?.manifest);
+  const given = await givenImage(request);
+  const format = chooseFormat(given?.said ?? request, backend.name, from?.manifest);
   refuse(await hostFindings(host, facts, backend), request.allow);
   if (format !== 'directory') refuse(await imageFindings(host, format), request.allow);
+  if (format !== 'directory') refuse(await (given === undefined ? makerFindings(host, format) : givenFindings(host, given)), request.allow);
   const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
   const id = await nextId(host, await openEntries(host));
   const change = {
@@ -58,10 +61,14 @@ async function installLocked(context: Context, request: InstallRequest): Promise
   const wanted = wantedHandlers(host, request, from);
   // What can be refused before hundreds of megabytes are unpacked is refused now.
   if (wanted !== undefined) chosen(context, request, from, wanted.map(installedName));
-  const unpacking = unpack(context, request, facts, { root: backend.root(facts), format }, wanted);
+  const root = backend.root(facts);
+  const unpacking =
+    given === undefined
+      ? unpack(context, request, facts, { root, format }, wanted)
+      : takeImage(context, given, { request, facts, root, wanted });
   const staged = await unpacking.catch((error: unknown) => Promise.reject(withWaysOut(host, error, request, from)));
   try {
-    const payload = staged.manifest;
+    const payload = limitedTo(staged.manifest, wanted);
     refuseFamilyChange(host, from, payload, request);
     const readText = async (path: string) => (await host.readFile(`${staged.tree}/${path}`)).toString();
     const wished = { handlers: payload.handlers, wishes, readText };
@@ -73,7 +80,7 @@ async function installLocked(context: Context, request: InstallRequest): Promise
       findings: await choiceFindings(host, kept, choices, wished),
       backend: backend.name,
       home: backend.home(payload.folder),
-      bytesWritten: staged.known ? 0 : storedBytes(payload),
+      bytesWritten: staged.known ? 0 : storedBytes(staged.manifest),
       savedBytes: payload.savedBytes,
       readText,
       seal: staged.seal,

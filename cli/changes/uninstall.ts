@@ -78,9 +78,11 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   };
 }
 
-function choiceWords({ handlers, choices }: GenerationManifest): string {
+function choiceWords({ handlers, choices, backend, format }: GenerationManifest): string {
+  // Only one backend has images, and it must not be guessed.
+  const form = format === 'directory' ? '' : ` --backend ${backend} --format ${format}`;
   const aliases = Object.entries(choices.aliases).map(([name, handler]) => ` --alias ${name}=${handler}`);
-  return [...handlers.map(({ name }) => ` --handler ${name}`), ...aliases].join('');
+  return [...handlers.map(({ name }) => ` --handler ${name}`), ...aliases, form].join('');
 }
 
 /** The pointer is gone, but the wiring of a generation stands in the engine's files, or its backend shows it: that must go with the rest. */

@@ -1,5 +1,6 @@
 import type { ChangeOptions } from '../changes/types.ts';
 import { codes, KataError } from '../errors/index.ts';
+import type { Digest } from '../host/index.ts';
 import type { Call } from './types.ts';
 
 /** The options that every changing verb has. Throws `usage` for a code that nothing overrides. */
@@ -43,6 +44,29 @@ export function text(value: unknown): string | undefined {
 
 export function list(value: unknown): string[] {
   return Array.isArray(value) ? value.map(String) : [];
+}
+
+/** What --digest says of each word. Throws `usage`. */
+export function digestsFor(verb: string, words: string[], options: Call['options']): Digest[] {
+  const digests = list(options['digest']).map(digest);
+  if (digests.length <= words.length) return digests;
+  throw new KataError('usage', {
+    subject: '--digest',
+    found: `${digests.length} digests for ${words.length} bundles`,
+    needed: 'at most one for each BUNDLE, in order',
+    next: `kata-sysext ${verb} --help`,
+  });
+}
+
+function digest(value: string): Digest {
+  const hex = /^(?:sha256:)?([0-9a-fA-F]{64})$/.exec(value)?.[1];
+  if (hex !== undefined) return `sha256:${hex.toLowerCase()}`;
+  throw new KataError('usage', {
+    subject: '--digest',
+    found: `--digest ${value}`,
+    needed: 'sha256: and 64 hexadecimal digits',
+    next: 'sha256sum BUNDLE',
+  });
 }
 
 /** The number of a generation as a word of the command line. Throws `usage`. */

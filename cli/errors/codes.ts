@@ -140,8 +140,17 @@ export const codes: Record<string, CodeRow> = {
   ),
   'image-no-loop': row(3, 'The host has no loop devices, by which systemd mounts images.'),
   'image-policy': row(3, 'systemd is configured to take only signed images, and this version does not sign them.'),
+  'image-systemd-old': row(
+    3,
+    'An image that was made elsewhere fits systemd 252 and later: earlier ones want the very OS version named in it.',
+  ),
+  'image-tool-missing': row(
+    3,
+    'The program that makes images of this format is not there. An image that was made on another machine needs none.',
+  ),
   'image-tool-old': row(3, 'The program that makes images is too old to be told labels, and the files themselves cannot be labelled here.'),
   'image-damaged': row(4, 'The image is not as it was made: it was cut off or changed.'),
+  'image-unknown': row(4, 'The file is no image that kata-sysext made, or its end was cut off.'),
   'image-newer': row(4, 'The image was made by a newer kata-sysext.'),
   'overlay-foreign': row(
     3,

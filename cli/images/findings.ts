@@ -1,5 +1,5 @@
 import type { Finding } from '../errors/index.ts';
-import type { HostView } from '../host/index.ts';
+import { type HostView, programs } from '../host/index.ts';
 import { formatRow } from './formats.ts';
 import type { ImageFormat } from './types.ts';
 
@@ -10,6 +10,15 @@ const otherFormat = 'install with another --format; directory always works';
 export async function imageFindings(host: HostView, format: ImageFormat): Promise<Finding[]> {
   const { kernel } = formatRow(format);
   return [...(await blacklisted(host, kernel)), ...(await lacking(host, kernel)), ...(await noLoop(host)), ...(await policy(host))];
+}
+
+/** What is missing on this machine to make images of this format. */
+export async function makerFindings(host: HostView, format: ImageFormat): Promise<Finding[]> {
+  const { maker } = formatRow(format);
+  if (await host.has(maker)) return [];
+  const found = `the program ${maker} is not on this host`;
+  const next = `install ${programs[maker]}; or make the image on another machine (kata-sysext build) and install that; or ${otherFormat}`;
+  return blocker('image-tool-missing', maker, found, `${maker}, from the package ${programs[maker]}`, next);
 }
 
 function blocker(code: string, subject: string, found: string, needed: string, next: string): Finding[] {

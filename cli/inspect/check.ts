@@ -1,4 +1,5 @@
 import { type Backend, chooseBackend } from '../backends/index.ts';
+import { chooseFormat } from '../changes/choosing/format.ts';
 import { findEngine, restartFindings } from '../changes/refusing/engine.ts';
 import { needFindings } from '../changes/refusing/needs.ts';
 import { hostFindings } from '../changes/refusing/refusals.ts';
@@ -7,6 +8,7 @@ import type { WantedHandler } from '../engines/types.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type HostFacts, readFacts } from '../facts/index.ts';
 import { type HostView, isLocked } from '../host/index.ts';
+import { imageFindings, makerFindings } from '../images/index.ts';
 import { handlerRow, handlerTable, installedName } from '../layout/index.ts';
 import { activeGeneration, type Generation, lockFile, offered, offeredBy } from '../store/index.ts';
 import { readableEntries } from '../transaction/index.ts';
@@ -30,6 +32,8 @@ const order = { blocker: 0, warning: 1, info: 2 };
 
 export interface CheckRequest {
   backend?: string;
+  /** In which form the payload would be kept; default: as it is. */
+  format?: string;
   engine?: string;
   /** What is asked about, by either name; default: the installed ones, or the usual one. */
   handlers: string[];
@@ -41,7 +45,9 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
   const facts = await readFacts(host);
   const active = await activeGeneration(host);
   const backend = await chooseBackend(host, facts, wish.backend, active?.manifest.backend);
+  const format = chooseFormat(wish, backend.name, active?.manifest);
   const findings = await hostFindings(host, facts, backend);
+  if (format !== 'directory') findings.push(...(await imageFindings(host, format)), ...(await makerFindings(host, format)));
   findings.push(...(await changeFindings(host)));
   const rows = wish.handlers.map(handlerRow);
   const asked = rows.map((row) => ({ name: installedName(row.name), shim: row.shim }));

@@ -1,7 +1,9 @@
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { appendFile, chmod, stat } from 'node:fs/promises';
 import { KataError } from '../errors/index.ts';
 import { selinuxState } from '../facts/index.ts';
-import { byBytes, type Digest, digestOfFile, type Host, type HostPath } from '../host/index.ts';
+import { byBytes, type Digest, type Host, type HostPath } from '../host/index.ts';
 import {
   formatRow,
   type ImageFormat,
@@ -54,7 +56,9 @@ export async function packImage(host: Host, { extension, ...bare }: PayloadManif
   await host.failpoint('store/image/before');
   const tool = await runMaker(host, { ...request, around, path, contents, payload: bare.digest });
   const texts = await textsIn(host, bare, `${around}/${insideExtension}`);
-  const filesystem = { sizeBytes: (await stat(await host.locate(path))).size, digest: (await host.digest(path))! };
+  const real = await host.locate(path);
+  const hash = await hashOf(real);
+  const filesystem = { sizeBytes: (await stat(real)).size, digest: digestOfHash(hash) };
   const { release: name, sources, handlers, defaultHandler, available, savedBytes } = bare;
   const said: ImageManifest = {
     schema: imageSchema,
@@ -75,14 +79,26 @@ export async function packImage(host: Host, { extension, ...bare }: PayloadManif
     program,
     filesystem,
   };
-  await appendFile(await host.locate(path), trailerOf(said));
-  await chmod(await host.locate(path), 0o644);
+  const trailer = trailerOf(said);
+  await appendFile(real, trailer);
+  await chmod(real, 0o644);
   await host.failpoint('store/image/made');
   await writeTexts(host, whole, texts, bare);
-  const image = { format, sizeBytes: (await stat(await host.locate(path))).size, digest: await digestOfFile(await host.locate(path)) };
-  await tryImage(host, await host.locate(path), format);
+  const image = { format, sizeBytes: filesystem.sizeBytes + trailer.length, digest: digestOfHash(hash.update(trailer)) };
+  await tryImage(host, real, format);
   await host.syncFileSystem(whole);
   return { manifest: { ...bare, schema: payloadSchema.image, extension: extension!, image }, tree: `${around}/${insideExtension}`, whole };
+}
+
+/** The file is read once: what is put behind it goes into the same hash. */
+async function hashOf(path: string): Promise<Hash> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  return hash;
+}
+
+function digestOfHash(hash: Hash): Digest {
+  return `sha256:${hash.copy().digest('hex')}`;
 }
 
 interface Making extends PackRequest {

@@ -20,7 +20,7 @@ export { readJson, wayBack, writeJson } from './json.ts';
 export { labelLike } from './labels.ts';
 export { type Drawn, drawGeneration, linksOf, makeGeneration, type Origin, originOf } from './make.ts';
 export * from './paths.ts';
-export { type PayloadRequest, type Staged, stagePayload } from './payload.ts';
+export { type PayloadRequest, type Staged, stageImage, stagePayload } from './payload.ts';
 export { keepProgram, type ProgramManifest, programDrift, type RunningProgram, readPrograms } from './program.ts';
 export { dropGeneration, dropHistory, dropPayload, filesBelow, strangers, sweep, tidy } from './tidy.ts';
 export * from './types.ts';

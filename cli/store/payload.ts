@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { symlink } from 'node:fs/promises';
 import { posix } from 'node:path';
-import type { SourceRecord, TreeEntry } from '../bundle/index.ts';
+import type { SourceRecord } from '../bundle/index.ts';
 import { errnoOf, KataError } from '../errors/index.ts';
-import { byBytes, type Digest, digestOf, type Host, type HostPath } from '../host/index.ts';
+import { byBytes, type Digest, type Host, type HostPath } from '../host/index.ts';
 import type { Format } from '../images/types.ts';
 import type { Architecture, Layout } from '../layout/index.ts';
 import type { Emit } from '../report/events.ts';
@@ -11,6 +11,8 @@ import { isIntact } from './drift.ts';
 import { releaseText, wholePayload, wrapExtension } from './extension.ts';
 import { ensureFolder, ensureStore } from './folders.ts';
 import { readPayload } from './generations.ts';
+import { payloadDigest } from './identity.ts';
+import type { ImageRequest } from './imageFile.ts';
 import { readable, writeJson } from './json.ts';
 import { labelPayload } from './labels.ts';
 import { damagedPayload, extensionFolder, payloadFolder, payloadManifest, stagingFolder } from './paths.ts';
@@ -25,6 +27,8 @@ export interface PayloadRequest {
   architecture: Architecture;
   root: HostPath;
   format: Format;
+  /** Of an image: the time of everything in it, in seconds. */
+  epoch?: number;
   emit: Emit;
   signal: AbortSignal;
 }
@@ -36,6 +40,8 @@ export interface Staged {
   tree: HostPath;
   /** True when the store has these bytes already. */
   known: boolean;
+  /** Of an image that was made now: the folder that has it until then. */
+  whole?: HostPath;
   /** Moves it into the store: only now can a generation name it. */
   seal(): Promise<void>;
   discard(): Promise<void>;
@@ -58,11 +64,18 @@ export async function stagePayload(host: Host, request: PayloadRequest): Promise
     if (stored === undefined) await refuseStrangers(host, wholePayload(manifest).folder);
     if (known) return { manifest, tree, known, discard, seal: discard };
     const placed = request.format === 'directory' ? folderOf(host, manifest, staging) : await imageOf(host, manifest, staging, request);
-    return { manifest: placed.manifest, tree: placed.tree, known, discard, seal: () => seal(host, placed, discard) };
+    const made = placed.manifest.image === undefined ? {} : { whole: await placed.whole() };
+    return { manifest: placed.manifest, tree: placed.tree, known, discard, ...made, seal: () => seal(host, placed, discard) };
   } catch (error) {
     await discard().catch(() => undefined);
     throw outOfSpace(error, request.root);
   }
+}
+
+/** As `stagePayload`, of an image that was made elsewhere. */
+export async function stageImage(host: Host, request: ImageRequest): Promise<Staged> {
+  const { copyImage } = await import('./imageFile.ts');
+  return copyImage(host, request);
 }
 
 /** What the store has stays where it is. Damaged payloads of early versions get no extension around them: their generations name the folder. */
@@ -76,7 +89,7 @@ function placeOf(fresh: PayloadManifest, stored: PayloadManifest, known: boolean
 }
 
 /** What `seal` puts in place. */
-interface Placed {
+export interface Placed {
   manifest: PayloadManifest;
   /** Where the release's tree is until then. */
   tree: HostPath;
@@ -96,11 +109,11 @@ function folderOf(host: Host, manifest: PayloadManifest, staging: HostPath): Pla
 }
 
 async function imageOf(host: Host, manifest: PayloadManifest, staging: HostPath, request: PayloadRequest): Promise<Placed> {
-  const { format, architecture, emit } = request;
+  const { format, architecture, emit, epoch = 0 } = request;
   if (format === 'directory') return folderOf(host, manifest, staging);
   emit({ kind: 'phase', name: 'image', detail: `making an image (${format})` });
   const { packImage } = await import('./image.ts');
-  const { whole, ...packed } = await packImage(host, manifest, { format, architecture, staging, epoch: 0 });
+  const { whole, ...packed } = await packImage(host, manifest, { format, architecture, staging, epoch });
   return { ...packed, whole: async () => whole };
 }
 
@@ -128,8 +141,11 @@ async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Prom
     contains: (path, needles) => stringsIn(posix.join(into, path), needles),
   });
   await arrange(host, layout, tree, into);
-  emit({ kind: 'phase', name: 'sync', detail: 'writing it to the disk' });
-  await host.syncFileSystem(tree);
+  // Of an image only the image is kept.
+  if (request.format === 'directory') {
+    emit({ kind: 'phase', name: 'sync', detail: 'writing it to the disk' });
+    await host.syncFileSystem(tree);
+  }
   await host.failpoint('store/synced');
   return describe(host, layout, bundle.sources, request);
 }
@@ -153,9 +169,7 @@ async function describe(
   { root, architecture, format }: PayloadRequest,
 ): Promise<PayloadManifest> {
   const entries = [...layout.entries].sort((a, b) => byBytes(a.path, b.path));
-  // Another form is another payload: each has its own place, and a generation names one of them.
-  const form = format === 'directory' ? '' : `${JSON.stringify({ format })}\n`;
-  const digest = digestOf(entries.map(line).join('') + form);
+  const digest = payloadDigest(entries, format);
   return {
     schema,
     digest,
@@ -173,12 +187,8 @@ async function describe(
   };
 }
 
-/** One canonical line an entry: what the payload's digest is over. */
-function line(entry: TreeEntry): string {
-  return `${JSON.stringify([entry.path, entry.kind, entry.mode, entry.digest ?? entry.target ?? ''])}\n`;
-}
-
-async function seal(host: Host, { manifest, ...placed }: Placed, discard: () => Promise<void>): Promise<void> {
+/** Puts what is staged into the store. */
+export async function seal(host: Host, { manifest, ...placed }: Placed, discard: () => Promise<void>): Promise<void> {
   await host.failpoint('store/seal/before');
   const { folder } = wholePayload(manifest);
   const whole = await placed.whole();
@@ -225,7 +235,8 @@ async function stringsIn(path: string, needles: string[]): Promise<string[]> {
   return needles.filter((needle) => found.has(needle));
 }
 
-function outOfSpace(error: unknown, root: HostPath): unknown {
+/** An error of a full disk as the user shall read it; any other one as it is. */
+export function outOfSpace(error: unknown, root: HostPath): unknown {
   const cause = error instanceof KataError ? error.complaint.cause : error;
   if (errnoOf(cause) !== 'ENOSPC' && errnoOf(cause) !== 'EDQUOT') return error;
   return new KataError('host-space', {

@@ -14,7 +14,11 @@ const theirs = '151 150 0:76 / /usr ro,relatime shared:91 - overlay sysext ro,lo
 
 /** A live host of which nothing is asked but its mount table. */
 function hostWith(table: string[]): HostView {
-  return { live: true, booted: true, readText: async () => ['1 0 8:1 / / rw - ext4 /dev/sda1 rw', ...table, ''].join('\n') } as unknown as HostView;
+  return {
+    live: true,
+    booted: true,
+    readText: async () => ['1 0 8:1 / / rw - ext4 /dev/sda1 rw', ...table, ''].join('\n'),
+  } as unknown as HostView;
 }
 
 describe('mounts on /usr', () => {

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { execIn, podOutput, removePod, runPod, startContainer } from '../lab/pods.ts';
 import type { Suite } from '../lab/roots.ts';
 import { differences } from '../support/fingerprint.ts';
 import { containerd, handlersOf, type Live, liveHost, runsOf } from '../support/liveHost.ts';
+import { json } from '../support/program.ts';
 import { sample } from '../support/sample.ts';
 import { merged, print, shimDigest, shimPath, shimSeen, whereAvailable } from '../support/sysextHost.ts';
+import { scratch } from '../support/treeHost.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 
@@ -39,12 +43,24 @@ for (const { suite, format, other, allow } of sample(rows, 2, 'image suites')) {
       return Number(stdout.trim());
     };
 
+    let folder: string;
+    const nested = ['--allow', 'sysext-nested-mounts'];
+    /** An image of the second release, made here and not on the host. */
+    const built = async () =>
+      (await json(['build', live.second.static, '-o', join(folder, 'kata.raw'), '--format', other], 0, { timeoutMs: 200_000 })) as {
+        digest: string;
+      };
+
     whereAvailable(suite, async () => {
-      live = await liveHost({ suite });
+      folder = scratch('image');
+      live = await liveHost({ suite, binds: { [folder]: '/mnt/image' } });
       await removePod(live.host, await runPod(live.host, '', 'warm'));
       before = await print(live);
     });
-    after(() => live?.host.stop());
+    after(async () => {
+      await live?.host.stop();
+      if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    });
 
     it('installs: systemd merges the image, PID 1 and the engine see the shim, a pod runs from it', async () => {
       const change = await install(live.first, '--backend', 'sysext', '--format', format);
@@ -132,6 +148,30 @@ for (const { suite, format, other, allow } of sample(rows, 2, 'image suites')) {
       assert.deepEqual(await runsOf(live), runs);
     });
 
+    it('an image that was made on another machine and by another version of the tool: installed without a tool, a pod runs from it', async () => {
+      const { digest } = await built();
+      // Nothing on the host could make one. systemd 252 loses mounts below /usr at a refresh.
+      const hide = async (command: string) => {
+        if (suite !== 'bookworm') await live.host.sh(`for p in mksquashfs mkfs.erofs; do ${command}; done`);
+      };
+      await hide('mount --bind /dev/null /usr/bin/$p');
+      const wrong = await live.json(['install', '/mnt/image/kata.raw', '--digest', `sha256:${'0'.repeat(64)}`, ...allow, ...nested], 4);
+
+      const change = await live.json(['install', '/mnt/image/kata.raw', '--digest', digest, ...allow, ...nested]);
+
+      const pod = await runPod(live.host, handler, 'given');
+      await removePod(live.host, pod);
+      assert.equal(wrong['code'], 'bundle-digest');
+      assert.deepEqual([change['changed'], change['restarted']], [true, []]);
+      assert.deepEqual(await shimSeen(live), [shimDigest(live.second), shimDigest(live.second)]);
+      assert.equal((await live.host.run(['sha256sum', await target()])).stdout.slice(0, 64), digest.slice('sha256:'.length));
+      assert.deepEqual((await live.json(['verify']))['drift'], []);
+      await live.json(['rollback', ...allow, ...nested]);
+      await hide('umount /usr/bin/$p');
+      assert.deepEqual(await shimSeen(live), [shimDigest(live.first), shimDigest(live.first)]);
+      assert.deepEqual(await runsOf(live), runs);
+    });
+
     it('moves to prefix and back as one change each', async () => {
       const there = await install(live.first, '--backend', 'prefix');
       const without = await merged(live);
@@ -167,7 +207,7 @@ describe('images where the kernel or the tools do not help', function () {
   const traps: [title: string, code: string, make: string, undo: string][] = [
     [
       'the program that makes them is missing',
-      'host-program-missing',
+      'image-tool-missing',
       'mount --bind /dev/null /usr/bin/mksquashfs',
       'umount /usr/bin/mksquashfs',
     ],

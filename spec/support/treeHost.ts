@@ -33,7 +33,7 @@ export interface Paused {
 }
 
 /** Verbs that only read take no --engine. */
-const reading = new Set(['status', 'history', 'diff', 'verify', 'explain', 'completion', 'report']);
+const reading = new Set(['status', 'history', 'diff', 'verify', 'explain', 'completion', 'report', 'build', 'inspect']);
 
 /** What a settled change may leave besides the old or the new generation: the story, and the lock file while Kata is installed. */
 export const story = ['var/lib/kata-sysext/history', 'var/lib/kata-sysext/lock'];

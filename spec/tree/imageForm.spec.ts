@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { lstatSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { differences } from '../support/fingerprint.ts';
 import { put } from '../support/hostTrees.ts';
+import { labelsSeen, type Seen, sha256, treeSeen, whileMounted } from '../support/images.ts';
 import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
 
 const formats = ['squashfs', 'erofs'] as const;
@@ -64,14 +62,14 @@ describe('install --format in an offline tree', function () {
       const { first } = await releases();
       await host.json(['install', first, '--backend', 'sysext']);
       const [folder] = links();
-      const tree = listing(host.path(folder!.split(' ')[1]!.slice(1)));
+      const tree = treeSeen(host.path(folder!.split(' ')[1]!.slice(1)));
       await host.json(['install', first, ...sysext, format]);
       const image = host.path(links()[0]!.split(' ')[1]!.slice(1));
-      const mounted = whileMounted(format, image, (at) => ({ files: listing(at), labels: labelsOf(at) }));
+      const mounted = whileMounted(format, image, (at) => ({ files: treeSeen(at), labels: labelsSeen(at) }));
       const hex = /[0-9a-f]{64}/.exec(image)![0];
       const manifest = JSON.parse(readFileSync(host.path(`${state}/payloads/${hex}.json`), 'utf8')) as { image: unknown };
 
-      const own = (lines: string[]) => lines.filter((line) => !line.includes('extension-release.kata'));
+      const own = (all: Seen[]) => all.filter(({ path }) => !path.endsWith('extension-release.kata'));
       assert.deepEqual(own(mounted.files), own(tree));
       assert.deepEqual(manifest.image, { format, sizeBytes: lstatSync(image).size, digest: `sha256:${sha256(readFileSync(image))}` });
       assert.equal(mounted.labels.get('usr'), 'system_u:object_r:usr_t:s0');
@@ -195,8 +193,10 @@ describe('install --format in an offline tree', function () {
       const before = host.fingerprint();
 
       const refused = await host.json(['install', first, ...sysext, format], 3);
+      const checked = await host.json(['check', ...sysext, format], 3);
 
       assert.equal(refused['code'], code);
+      assert.ok((checked['findings'] as { code: string }[]).some((finding) => finding.code === code));
       assert.deepEqual(differences(before, host.fingerprint([`${state}/history`])), []);
       await host.json(['install', first, ...sysext, 'directory']);
     });
@@ -231,36 +231,4 @@ describe('install --format in an offline tree', function () {
 
 function filesBelow(folder: string, below: string): string[] {
   return execFileSync('find', [below, '-type', 'f'], { cwd: folder, encoding: 'utf8' }).trim().split('\n').sort();
-}
-
-/** Every path but the root: kind, mode, owner, link target, digest; by find and sha256sum. */
-function listing(folder: string): string[] {
-  const script = `find . -mindepth 1 -printf '%P %y %m %U:%G %l\\n' | sort; find . -type f -exec sha256sum {} + | sort -k2`;
-  const lines = execFileSync('sh', ['-ec', script], { cwd: folder, encoding: 'utf8' }).trim().split('\n');
-  const digests = new Map(lines.filter((line) => /^[0-9a-f]{64} {2}/.test(line)).map((line) => [line.slice(68), line.slice(0, 64)]));
-  return lines.filter((line) => !/^[0-9a-f]{64} {2}/.test(line)).map((line) => `${line}${digests.get(line.split(' ')[0]!) ?? ''}`);
-}
-
-function labelsOf(folder: string): Map<string, string> {
-  const text = execFileSync('getfattr', ['-Rhn', 'security.selinux', '.'], {
-    cwd: folder,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  return new Map([...text.matchAll(/^# file: (.*)\n[^=\n]*="([^"\\]*)/gm)].map(([, path, context]) => [path!, context!]));
-}
-
-function whileMounted<T>(format: string, image: string, work: (at: string) => T): T {
-  const at = mkdtempSync(join(tmpdir(), 'kata-sysext-image-'));
-  execFileSync('mount', ['-t', format, '-o', 'ro,loop', image, at]);
-  try {
-    return work(at);
-  } finally {
-    execFileSync('umount', [at]);
-    rmSync(at, { recursive: true });
-  }
-}
-
-function sha256(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

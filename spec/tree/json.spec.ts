@@ -38,6 +38,9 @@ describe('--json', () => {
       ['explain'],
       ['completion', 'fish'],
       ['report', '-o', '-'],
+      ['build', first, '-o', host.path('kata.raw')],
+      ['inspect', host.path('kata.raw')],
+      ['inspect', host.path('kata.raw'), '-v'],
       ['uninstall', '--dry-run'],
       ['uninstall'],
     ]) {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { FIRST, SECOND, tinyRelease } from '../lab/release/index.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
 import { makeTree, put } from '../support/hostTrees.ts';
+import { labelsSeen, unpacked, whileMounted } from '../support/images.ts';
 import { json, repo } from '../support/program.ts';
 import { singleFile } from '../support/singleFile.ts';
 
@@ -31,6 +32,8 @@ describe('labels of an offline Fedora tree', function () {
     folder = mkdtempSync(join(tmpdir(), 'kata-sysext-labels-'));
     root = join(folder, 'host');
     engine = makeTree('fcos', root);
+    put(root, 'usr/lib/systemd/system/systemd-sysext.service', '[Service]\n');
+    put(root, 'usr/lib/systemd/libsystemd-shared-259.so', '');
     put(root, 'etc/selinux/config', 'SELINUX=enforcing\nSELINUXTYPE=targeted\n');
     const files = join(root, 'etc/selinux/targeted/contexts/files');
     mkdirSync(files, { recursive: true });
@@ -71,6 +74,29 @@ describe('labels of an offline Fedora tree', function () {
     assert.match(program, /:bin_t:/);
     assert.deepEqual(differences(before, fingerprint(root)), []);
   });
+
+  for (const format of ['squashfs', 'erofs']) {
+    it(`${format}: what is in an image is labelled as the policy labels it below /usr, and a relabel changes nothing around it`, async () => {
+      const before = fingerprint(root);
+      const v1 = await tinyRelease(folder, { version: FIRST });
+
+      await json(['install', v1, '--root', root, '--engine', engine, '--backend', 'sysext', '--format', format], 0, { file });
+
+      const wrong = wouldChange();
+      const [image] = execFileSync('find', [join(root, 'var/usrlocal'), '-name', 'kata.raw'], { encoding: 'utf8' }).split('\n');
+      const inside = whileMounted(format, image!, (at) => labelsSeen(at));
+      const policys = unpacked(format, image!, (tree) => {
+        setfiles('-F', '-r', tree, contexts(), tree);
+        return labelsSeen(tree);
+      });
+      await json(['uninstall', '--purge', '--root', root, '--engine', engine], 0, { file });
+      const below = (labels: Map<string, string>) => [...labels].filter(([path]) => path !== '.').sort();
+      assert.deepEqual(wrong, []);
+      assert.ok(inside.size > 10);
+      assert.deepEqual(below(inside), below(policys));
+      assert.deepEqual(differences(before, fingerprint(root)), []);
+    });
+  }
 
   it('where the policy’s own labels would keep a VMM out, the table’s fallback types are set, if the policy has them', async () => {
     const strict = contexts();

@@ -1,5 +1,6 @@
 import type { OptionRow, Verb } from '../types.ts';
 import { helping } from './helping.ts';
+import { imaging } from './imaging.ts';
 import { keeping } from './keeping.ts';
 import { making } from './making.ts';
 import { changeOptions, commonOptions } from './options.ts';
@@ -8,7 +9,7 @@ import { telling } from './telling.ts';
 export { changeOptions, commonOptions } from './options.ts';
 
 /** All verbs in the order of the help: parser, help, man page, completion and docs derive from them. */
-export const verbs: Verb[] = [...making, ...telling, ...keeping, ...helping];
+export const verbs: Verb[] = [...making, ...telling, ...keeping, ...imaging, ...helping];
 
 /** All options that a verb takes. */
 export function optionsOf(verb: Verb): Record<string, OptionRow> {

@@ -45,6 +45,7 @@ export const making: Verb[] = [
         command: 'kata-sysext install kata-static.tar.zst --backend sysext --format squashfs',
         does: 'keep the files as one compressed image, which systemd merges into /usr',
       },
+      { command: 'kata-sysext install kata-4.1.0.raw --backend sysext', does: 'install an image that kata-sysext build made' },
       {
         command: 'kata-sysext install kata-static.tar.zst --root /mnt/host --engine containerd@1.7',
         does: 'prepare a host tree that is not running',

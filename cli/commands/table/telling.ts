@@ -1,5 +1,5 @@
 import type { Verb } from '../types.ts';
-import { backend, changeOptions } from './options.ts';
+import { backend, changeOptions, format } from './options.ts';
 
 /** Verbs that tell what is there, and change nothing. */
 export const telling: Verb[] = [
@@ -17,6 +17,7 @@ export const telling: Verb[] = [
         placeholder: 'N',
       },
       backend,
+      format,
       engine: changeOptions['engine']!,
     },
     examples: [

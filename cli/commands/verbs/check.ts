@@ -7,12 +7,13 @@ import { engineOf, list, text } from '../options.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run({ context, options, words, io }: Call): Promise<Reply> {
-  const [backend, engine] = [text(options['backend']), engineOf(options['engine'])];
+  const [backend, engine, format] = [text(options['backend']), engineOf(options['engine']), text(options['format'])];
   const sources = words.map((word) => resolve(io.cwd, word));
   const seen = await check(context.host, {
     handlers: list(options['handler']),
     ...(backend === undefined ? {} : { backend }),
     ...(engine === undefined ? {} : { engine }),
+    ...(format === undefined ? {} : { format }),
     ...(sources.length === 0 ? {} : { bundle: { sources, emit: context.emit, signal: context.signal } }),
   });
   const { host } = seen;

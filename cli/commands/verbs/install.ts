@@ -2,24 +2,15 @@ import { resolve } from 'node:path';
 import { aliasWishes } from '../../changes/choosing/aliases.ts';
 import { install } from '../../changes/install.ts';
 import { KataError } from '../../errors/index.ts';
-import type { Digest } from '../../host/index.ts';
 import { reply } from '../answer.ts';
-import { changeOptionsOf, list, text } from '../options.ts';
+import { changeOptionsOf, digestsFor, list, text } from '../options.ts';
 import type { Call, Reply } from '../types.ts';
 import { wishesOf } from '../wishes.ts';
 
 export async function run(call: Call): Promise<Reply> {
   const { words, options, io, context } = call;
   const [backend, format] = [text(options['backend']), text(options['format'])];
-  const digests = list(options['digest']).map(digest);
-  if (digests.length > words.length) {
-    throw new KataError('usage', {
-      subject: '--digest',
-      found: `${digests.length} digests for ${words.length} bundles`,
-      needed: 'at most one for each BUNDLE, in order',
-      next: 'kata-sysext install --help',
-    });
-  }
+  const digests = digestsFor('install', words, options);
   const [handlers, addHandlers, removeHandlers] = [list(options['handler']), list(options['add-handler']), list(options['remove-handler'])];
   if (handlers.length > 0 && addHandlers.length + removeHandlers.length > 0) {
     throw new KataError('usage', {
@@ -44,15 +35,4 @@ export async function run(call: Call): Promise<Reply> {
       ...(format === undefined ? {} : { format }),
     }),
   );
-}
-
-function digest(value: string): Digest {
-  const hex = /^(?:sha256:)?([0-9a-fA-F]{64})$/.exec(value)?.[1];
-  if (hex !== undefined) return `sha256:${hex.toLowerCase()}`;
-  throw new KataError('usage', {
-    subject: '--digest',
-    found: `--digest ${value}`,
-    needed: 'sha256: and 64 hexadecimal digits',
-    next: 'sha256sum BUNDLE',
-  });
 }

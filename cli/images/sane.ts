@@ -1,0 +1,23 @@
+import { handlerTable, installedName } from '../layout/index.ts';
+import { damaged } from './trailer.ts';
+import type { ImageManifest } from './types.ts';
+
+const plainPath = /^(?!\.{1,2}(\/|$))[^/\0]+(\/(?!\.{1,2}(\/|$))[^/\0]+)*$/;
+
+/**
+ * Refuses a manifest whose names would lead out of our folders, or whose handlers are none: what it says is written to the host. `inside`
+ * is where the release's tree is in the image. Throws `image-damaged`.
+ */
+export function requireSane(path: string, manifest: ImageManifest, inside: string): void {
+  const files = new Set(manifest.contents.map((entry) => entry.path));
+  const wrong =
+    manifest.contents.find((entry) => !plainPath.test(entry.path))?.path ??
+    Object.keys(manifest.texts).find((text) => !files.has(`${inside}/${text}`)) ??
+    manifest.handlers.find((handler) => !isKnown(handler) || !files.has(`${inside}/${handler.shim}`))?.name ??
+    manifest.handlers.find(({ configuration }) => manifest.texts[configuration] === undefined)?.configuration;
+  if (wrong !== undefined) throw damaged(path, `its manifest names ${JSON.stringify(wrong)}, which cannot be`);
+}
+
+function isKnown({ name, release, family }: ImageManifest['handlers'][number]): boolean {
+  return handlerTable.handlers.some((row) => row.name === release && installedName(row.name) === name && row.family === family);
+}

@@ -1,0 +1,100 @@
+import { chmod, constants, copyFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { KataError } from '../errors/index.ts';
+import type { Digest, Host, HostPath } from '../host/index.ts';
+import { damaged, digestsOf, type ImageManifest, requireSane, tryImage } from '../images/index.ts';
+import type { Emit } from '../report/events.ts';
+import { isIntact } from './drift.ts';
+import { extensionEntries, payloadOfRelease } from './extension.ts';
+import { ensureFolder, ensureStore } from './folders.ts';
+import { readPayload } from './generations.ts';
+import { payloadDigest } from './identity.ts';
+import { writeTexts } from './image.ts';
+import { extensionFolder, imageName, insideExtension, payloadFolder, stagingFolder } from './paths.ts';
+import { outOfSpace, type Staged, seal } from './payload.ts';
+import { type PayloadManifest, payloadSchema } from './types.ts';
+
+export interface ImageRequest {
+  /** Real path on this machine. */
+  file: string;
+  /** What the file says of itself. */
+  said: ImageManifest;
+  digest: Digest | undefined;
+  root: HostPath;
+  emit: Emit;
+}
+
+/** Copies an image that was made elsewhere into our staging folder and checks the copy. Throws `bundle-digest`, `image-damaged`, `image-kernel`. */
+export async function copyImage(host: Host, { file, said, digest, root, emit }: ImageRequest): Promise<Staged> {
+  requireSane(file, said, insideExtension);
+  const staging = stagingFolder(root);
+  await ensureStore(host, root);
+  await host.removeTree(staging);
+  await ensureFolder(host, staging, 0o700);
+  const discard = () => host.removeTree(staging);
+  try {
+    const whole = `${staging}/image`;
+    await host.mkdir(whole, 0o755);
+    emit({ kind: 'phase', name: 'unpack', detail: `copying ${basename(file)}` });
+    const copy = await host.locate(`${whole}/${imageName}`);
+    await copyFile(file, copy, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+    await chmod(copy, 0o644);
+    const manifest = await checked(host, { file, said, digest, root, copy });
+    const stored = await readPayload(host, manifest.digest);
+    const known = stored !== undefined && (await isIntact(host, stored, 'bytes'));
+    await writeTexts(host, whole, said.texts, manifest);
+    const tree = `${whole}/${insideExtension}`;
+    if (known) return { manifest: { ...stored, sources: manifest.sources }, tree, known, discard, seal: discard };
+    await tryImage(host, copy, said.format);
+    emit({ kind: 'phase', name: 'sync', detail: 'writing it to the disk' });
+    await host.syncFileSystem(whole);
+    return { manifest, tree, known, discard, seal: () => seal(host, { manifest, tree, whole: async () => whole }, discard) };
+  } catch (error) {
+    await discard().catch(() => undefined);
+    throw outOfSpace(error, root);
+  }
+}
+
+async function checked(
+  host: Host,
+  { file, said, digest, root, copy }: Omit<ImageRequest, 'emit'> & { copy: string },
+): Promise<PayloadManifest> {
+  const { whole, start } = await digestsOf(copy, said.filesystem.sizeBytes);
+  if (digest !== undefined && digest !== whole) throw wrongDigest(file, whole, digest);
+  if (start !== said.filesystem.digest) throw damaged(file, `what is to be mounted has the digest ${start}, not ${said.filesystem.digest}`);
+  const prefix = `${insideExtension}/`;
+  const entries = said.contents
+    .filter((entry) => entry.path.startsWith(prefix))
+    .map(({ context: _, ...entry }) => ({ ...entry, path: entry.path.slice(prefix.length) }));
+  const bound = payloadDigest(entries, said.format) === said.payload && payloadOfRelease(said.extensionRelease) === said.payload;
+  const around = extensionEntries(said.extensionRelease, entries).length;
+  if (!bound || around !== said.contents.length) throw damaged(file, 'its manifest does not belong to its payload');
+  const sizeBytes = (await host.stat(`${stagingFolder(root)}/image/${imageName}`))!.sizeBytes;
+  const { release, handlers, defaultHandler, available, savedBytes, format } = said;
+  return {
+    schema: payloadSchema.image,
+    digest: said.payload,
+    root,
+    folder: payloadFolder(root, said.payload),
+    extension: { folder: extensionFolder(root, said.payload), release: said.extensionRelease },
+    image: { format, sizeBytes, digest: whole },
+    release,
+    sources: [{ name: basename(file), digest: whole, sizeBytes }],
+    handlers,
+    defaultHandler,
+    available,
+    entries,
+    sizeBytes: entries.reduce((sum, entry) => sum + (entry.sizeBytes ?? 0), 0),
+    savedBytes,
+  };
+}
+
+function wrongDigest(file: string, found: Digest, wanted: Digest): KataError {
+  return new KataError('bundle-digest', {
+    subject: basename(file),
+    found: `${basename(file)} has the digest ${found}`,
+    needed: `the digest ${wanted}`,
+    next: 'fetch the image again; if the digest stays, do not trust its origin',
+    details: { found, wanted },
+  });
+}

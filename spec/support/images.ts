@@ -1,0 +1,80 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** What an image has at a path, as `inspect -v --json` and the judges below say it. */
+export interface Seen {
+  path: string;
+  kind: string;
+  mode: number;
+  digest?: string;
+  target?: string;
+}
+
+const kinds: Record<string, string> = { f: 'file', d: 'directory', l: 'symlink' };
+
+/** All below a folder but itself, by find and sha256sum, sorted by path. */
+export function treeSeen(folder: string): Seen[] {
+  const run = (script: string) => execFileSync('sh', ['-ec', script], { cwd: folder, encoding: 'utf8', maxBuffer: 1 << 26 });
+  const digests = new Map(
+    run('find . -type f -exec sha256sum {} +')
+      .trim()
+      .split('\n')
+      .map((line) => [line.slice(68), `sha256:${line.slice(0, 64)}`]),
+  );
+  const rows = run(`find . -mindepth 1 -printf '%P\\t%y\\t%m\\t%l\\n'`).trim().split('\n');
+  return rows
+    .map((row): Seen => {
+      const [path = '', type = '', mode = '', target = ''] = row.split('\t');
+      const digest = digests.get(path);
+      const more = { ...(digest === undefined ? {} : { digest }), ...(target === '' ? {} : { target }) };
+      return { path, kind: kinds[type] ?? type, mode: Number.parseInt(mode, 8), ...more };
+    })
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** The SELinux labels below a folder, '.' for itself, by getfattr. */
+export function labelsSeen(folder: string): Map<string, string> {
+  const text = execFileSync('getfattr', ['-Rhn', 'security.selinux', '.'], {
+    cwd: folder,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  return new Map([...text.matchAll(/^# file: (.*)\n[^=\n]*="([^"\\]*)/gm)].map(([, path, context]) => [path!, context!]));
+}
+
+/** Owners, groups and times below a folder, each once. */
+export function ownersAndTimes(folder: string): string[] {
+  const text = execFileSync('find', ['.', '-printf', '%U:%G %Ts\\n'], { cwd: folder, encoding: 'utf8' });
+  return [...new Set(text.trim().split('\n'))];
+}
+
+export function whileMounted<T>(format: string, image: string, work: (at: string) => T): T {
+  const at = mkdtempSync(join(tmpdir(), 'kata-sysext-image-'));
+  execFileSync('mount', ['-t', format, '-o', 'ro,loop', image, at]);
+  try {
+    return work(at);
+  } finally {
+    execFileSync('umount', [at]);
+    rmSync(at, { recursive: true });
+  }
+}
+
+/** Unpacks an image with the tools of its file system, without mounting it. */
+export function unpacked<T>(format: string, image: string, work: (at: string) => T): T {
+  const at = mkdtempSync(join(tmpdir(), 'kata-sysext-image-'));
+  const tree = join(at, 'tree');
+  try {
+    if (format === 'squashfs') execFileSync('unsquashfs', ['-quiet', '-no-progress', '-d', tree, image], { stdio: 'ignore' });
+    else execFileSync('fsck.erofs', [`--extract=${tree}`, image], { stdio: 'ignore' });
+    return work(tree);
+  } finally {
+    rmSync(at, { recursive: true });
+  }
+}
+
+export function sha256(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
