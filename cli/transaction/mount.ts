@@ -40,6 +40,7 @@ export async function overlaidPayload(host: HostView): Promise<Digest | 'absent'
 export async function mountAt(host: Host, step: MountStep, target: HostPath | 'absent'): Promise<void> {
   const systemd = await host.systemd();
   if (systemd === undefined) throw failed(step, ['systemd does not answer']);
+  if (!(await isUp(systemd))) return turn(host, step, target);
   const job = target === 'absent' ? await takeAway(host, systemd, step) : await put(host, systemd, step, target);
   const problems = job === 'done' ? [] : [`its job ended as ${job}`];
   const [now, wanted] = [await overlaidPayload(host), payloadAt(target)];
@@ -47,7 +48,19 @@ export async function mountAt(host: Host, step: MountStep, target: HostPath | 'a
   const count = (await mountsOnUsr(host)).filter(isOurMount).length;
   if (count > (wanted === 'absent' ? 0 : 1)) problems.push(`our overlay is mounted ${count === 1 ? 'still' : `${count} times`}`);
   if (problems.length > 0) throw failed(step, [...problems, ...(await lastWords(host, step.unit, /^u?mount: |overlay|condition/i))]);
-  if (target === 'absent') await host.unlink(step.path);
+  if (target === 'absent') await turn(host, step, target);
+}
+
+/** Early in a boot PID 1 has the start of our unit before it, and would let a restart wait for whoever asks for one: the link is enough. */
+async function isUp(systemd: Systemd): Promise<boolean> {
+  return (await systemd.unit('sysinit.target')).activeState === 'active';
+}
+
+async function turn(host: Host, step: MountStep, target: HostPath | 'absent'): Promise<void> {
+  if (target === 'absent') return host.unlink(step.path);
+  if ((await host.readlink(step.path)) === target) return;
+  await host.symlink(step.path, target);
+  await host.relabel([step.path]);
 }
 
 /** The folder of a payload is named by its digest. */
@@ -57,10 +70,7 @@ function payloadAt(target: HostPath | 'absent'): Digest | 'absent' {
 }
 
 async function put(host: Host, systemd: Systemd, step: MountStep, target: HostPath): Promise<string> {
-  if ((await host.readlink(step.path)) !== target) {
-    await host.symlink(step.path, target);
-    await host.relabel([step.path]);
-  }
+  await turn(host, step, target);
   await host.failpoint('step/mount/turned');
   await knowUnit(systemd, step);
   await systemd.resetFailed(step.unit).catch(() => undefined);

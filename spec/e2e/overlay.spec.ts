@@ -5,12 +5,17 @@ import { shimsOf } from '../lab/shims.ts';
 import { differences } from '../support/fingerprint.ts';
 import { containerd, dependent, handlersOf, type Live, liveHost, runsOf } from '../support/liveHost.ts';
 import { beforeEngine, diskPrint, overlays, unit, usrSeen } from '../support/overlayHost.ts';
+import { sample } from '../support/sample.ts';
 import { shimDigest, shimPath, shimSeen, whereAvailable } from '../support/sysextHost.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const ours = ['overlay kata-sysext'];
 
-for (const suite of ['bookworm', 'trixie'] as Suite[]) {
+/** Systemd 252 and 257: the whole round on both, what takes longest on one of them. */
+const suites: Suite[] = ['bookworm', 'trixie'];
+const movedOn = sample(suites, 1, 'overlay moves');
+
+for (const suite of suites) {
   describe(`backend overlay on a live ${suite} host`, function () {
     /** bookworm's systemd is 252; the moves to sysext and back need this there. */
     const allow = suite === 'bookworm' ? ['--allow', 'sysext-systemd-old'] : [];
@@ -118,6 +123,7 @@ for (const suite of ['bookworm', 'trixie'] as Suite[]) {
     });
 
     it('moves between all three backends, each as one change', async () => {
+      if (!movedOn.includes(suite)) return void console.log('      left to npm run test:all: each move restarts the engine and watches it');
       const seen: unknown[] = [];
       for (const backend of ['sysext', 'overlay', 'prefix', 'overlay']) {
         const change = await live.json(['install', live.bundle(live.first), '--backend', backend, ...allow]);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { podOutput, removePod, runPod, waitForCri } from '../lab/pods.ts';
 import { differences } from '../support/fingerprint.ts';
-import { handlersOf, type Live, liveHost, runsOf } from '../support/liveHost.ts';
+import { handlersOf, kataSysext, type Live, liveHost, runsOf } from '../support/liveHost.ts';
 import { diskPrint, overlays, unit } from '../support/overlayHost.ts';
 import { loopMs, sample } from '../support/sample.ts';
 import { shimDigest, shimSeen, whereAvailable } from '../support/sysextHost.ts';
@@ -74,6 +74,36 @@ describe('backend overlay, killed', function () {
       await removePod(live.host, await runPod(live.host, handler, 'recovered'));
     });
   }
+
+  it('recover early in a boot, before our unit: it turns the link and waits for nothing, and the old payload is mounted', async () => {
+    const early = 'early-recover.service';
+    const text = `[Unit]
+DefaultDependencies=no
+After=local-fs.target
+Before=systemd-sysext.service ${unit}
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+TimeoutStartSec=120
+Environment=KATA_SYSEXT_UNIT=${early}
+ExecStart=${kataSysext} recover --json
+`;
+    await live.kata(['install', live.bundle(live.second)], { KATA_SYSEXT_FAILPOINT: 'step/mount/after=kill' });
+    const second = await shimSeen(live);
+    await live.host.run(['tee', `/etc/systemd/system/${early}`], { input: text });
+    await live.host.sh(`ln -s ../${early} /etc/systemd/system/sysinit.target.wants/`);
+
+    await live.host.reboot({ crash: true });
+
+    await waitForCri(live.host);
+    const state = (await live.host.run(['systemctl', 'show', early, '-P', 'Result', '-P', 'ActiveState'])).stdout;
+    await live.host.sh(`rm /etc/systemd/system/${early} /etc/systemd/system/sysinit.target.wants/${early}; systemctl daemon-reload`);
+    assert.deepEqual(second, [shimDigest(live.second), shimDigest(live.second)]);
+    assert.deepEqual(state.trim().split('\n').sort(), ['active', 'success']);
+    assert.deepEqual([overlays(live), await shimSeen(live)], [ours, [shimDigest(live.first), shimDigest(live.first)]]);
+    assert.equal((await live.json(['status']))['active'], 1);
+    assert.deepEqual((await live.json(['verify']))['drift'], []);
+  });
 
   it('a payload that cannot be mounted: the boot goes on, runc runs, the unit has failed, and nothing else', async () => {
     const layer = (await live.host.run(['readlink', '/etc/kata-sysext/overlay'])).stdout.trim();

@@ -4,12 +4,17 @@ import { isOurMount, overlaySource } from '../../transaction/index.ts';
 
 const [oursRefused, nextRefused] = [10, 11];
 
-/** Ours, or an extension of ours that the overlay takes the place of, goes first; then as our unit does it, and one more. */
+/**
+ * Ours, or an extension of ours that the overlay takes the place of, goes first; then as our unit does it, and one more. What mount says goes
+ * through a pipe of the shell's: SELinux denies it a look at Node's sockets.
+ */
 const script = `
-while grep -q "^[0-9]* [0-9]* $(mountpoint -d /usr) / /usr .* - overlay ${overlaySource} " /proc/self/mountinfo; do umount -l /usr || exit 1; done
-if [ -d /usr/.systemd-sysext ]; then umount -l /usr || exit 1; fi
-mount -t overlay -o "ro,nodev,lowerdir=/usr:$1" kata-sysext-trial /usr || exit ${oursRefused}
-mount -t overlay -o "ro,nodev,lowerdir=/usr:$1" kata-sysext-trial /usr || exit ${nextRefused}
+try() { code=$1; shift; said=$("$@" 2>&1) || { echo "$said" >&2; exit $code; }; }
+while grep -q "^[0-9]* [0-9]* $(mountpoint -d /usr) / /usr .* - overlay ${overlaySource} " /proc/self/mountinfo; do try 1 umount -l /usr; done
+if [ -d /usr/.systemd-sysext ]; then try 1 umount -l /usr; fi
+layers="ro,nodev,lowerdir=/usr:$1"
+try ${oursRefused} mount -t overlay -o "$layers" kata-sysext-trial /usr
+try ${nextRefused} mount -t overlay -o "$layers" kata-sysext-trial /usr
 `;
 
 /**
