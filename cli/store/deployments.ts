@@ -1,5 +1,5 @@
 import type { HostView } from '../host/index.ts';
-import { pointer } from './paths.ts';
+import { numberAt, pointer } from './paths.ts';
 
 /** Generations that other ostree deployments of this host point at: their /etc has a pointer of its own, /var is shared. */
 export async function pointedElsewhere(host: HostView): Promise<Set<number>> {
@@ -11,8 +11,8 @@ export async function pointedElsewhere(host: HostView): Promise<Set<number>> {
       const stat = await host.stat(etc);
       if (stat === undefined || (stat.inode === own?.inode && stat.device === own.device)) continue;
       const target = await host.readlink(`${etc}${pointer.slice('/etc'.length)}`);
-      const number = /\/generations\/([1-9]\d*)$/.exec(target ?? '')?.[1];
-      if (number !== undefined) found.add(Number(number));
+      const number = numberAt(target);
+      if (number !== undefined) found.add(number);
     }
   }
   return found;
