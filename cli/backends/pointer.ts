@@ -1,13 +1,13 @@
 import { KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
-import { activeNumber, etcFolder, type GenerationManifest, generationFolder, pointer, readFolders } from '../store/index.ts';
+import { activeNumber, etcFolder, folderOf, type GenerationManifest, pointer, readFolders } from '../store/index.ts';
 import type { Step } from '../transaction/index.ts';
 
 /** The one truth of what is active, the same for every backend (design §5). */
 export async function pointerSteps(host: HostView, to: GenerationManifest | undefined): Promise<Step[]> {
   const before = (await host.readlink(pointer)) ?? 'absent';
   await refuseForeignPointer(host);
-  const after = to === undefined ? 'absent' : generationFolder(to.number);
+  const after = to === undefined ? 'absent' : folderOf(to);
   const switched: Step[] = before === after ? [] : [{ kind: 'pointer', path: pointer, before, after }];
   // Somebody may have removed the pointer, and our folder is still there.
   if (to === undefined) return [...switched, ...(await dropMade(host, etcFolder))];

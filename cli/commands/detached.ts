@@ -2,6 +2,7 @@ import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { isSea } from 'node:sea';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KataError } from '../errors/index.ts';
+import { findProgram } from '../host/index.ts';
 import type { Emit, Event } from '../report/index.ts';
 import type { Systemd } from '../systemd/types.ts';
 import type { Io } from './types.ts';
@@ -39,7 +40,7 @@ export async function runDetached(systemd: Systemd, verb: string, argv: string[]
     await systemd.startTransient({
       unit,
       description: `kata-sysext ${verb}`,
-      argv: [process.execPath, ...process.execArgv, ...script(), ...argv],
+      argv: [...(await doorstep()), process.execPath, ...process.execArgv, ...script(), ...argv],
       environment: [...kept.map(([name, value]) => `${name}=${value ?? ''}`), `${unitVariable}=${unit}`, `INIT_CWD=${io.cwd}`],
       folder: '/',
       stdout: files.out,
@@ -58,6 +59,16 @@ export async function runDetached(systemd: Systemd, verb: string, argv: string[]
     unlisten();
     if (ended) for (const file of Object.values(files)) await rm(file, { force: true });
   }
+}
+
+/**
+ * What PID 1 starts in our place, and what becomes us. Under SELinux the label of the file that PID 1 starts decides the domain: from a
+ * system program it is that of any service, which may do our work in both policy families; from a file in somebody's home PID 1 would
+ * start nothing (Fedora), or keep us in its own domain, which may not even reload a unit (Debian).
+ */
+async function doorstep(): Promise<string[]> {
+  const nice = await findProgram('nice');
+  return nice === undefined ? [] : [nice, '-n', '0'];
 }
 
 /** A single-file program has no script of its own: what stands in its place is whatever name the program was called by. */

@@ -1,7 +1,7 @@
 import { isTable, parseDocument, plain, type TomlTable } from '../engines/toml/index.ts';
 import { KataError } from '../errors/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
-import { type GenerationHandler, generationFolder } from '../store/index.ts';
+import { findGeneration, folderOf, type GenerationHandler, generationFolder } from '../store/index.ts';
 import type { GuestConfiguration } from './types.ts';
 
 /**
@@ -10,7 +10,8 @@ import type { GuestConfiguration } from './types.ts';
  * would refuse it as well.
  */
 export async function effectiveConfiguration(host: HostView, generation: number, handler: GenerationHandler): Promise<GuestConfiguration> {
-  const folder = `${generationFolder(generation)}/config/${handler.name}`;
+  const found = await findGeneration(host, generation);
+  const folder = `${found === undefined ? generationFolder(generation) : folderOf(found.manifest)}/config/${handler.name}`;
   let whole = await read(host, `${folder}/configuration.toml`);
   for (const path of await fragments(host, `${folder}/config.d`, handler.family)) whole = merge(whole, await read(host, path));
   const hypervisors = isTable(whole['hypervisor']) ? whole['hypervisor'] : {};

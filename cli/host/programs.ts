@@ -7,6 +7,7 @@ import type { RunOptions, RunResult } from './types.ts';
 export const programs: Record<string, string> = {
   cp: 'coreutils',
   sync: 'coreutils',
+  nice: 'coreutils',
   flock: 'util-linux',
   setpriv: 'util-linux',
   prlimit: 'util-linux',

@@ -7,8 +7,8 @@ import type { Emit } from '../report/index.ts';
 import {
   activeGeneration,
   entryDrift,
+  folderOf,
   type Generation,
-  generationFolder,
   linksOf,
   programDrift,
   programPath,
@@ -89,7 +89,7 @@ async function unexpected(host: HostView, folder: string, entries: TreeEntry[]):
 async function configurationDrift(host: HostView, { manifest }: Generation): Promise<Finding[]> {
   const found: Finding[] = [];
   for (const handler of manifest.handlers) {
-    const path = `${generationFolder(manifest.number)}/config/${handler.name}/configuration.toml`;
+    const path = `${folderOf(manifest)}/config/${handler.name}/configuration.toml`;
     const text = await host.readText(path);
     if (text === undefined) found.push(gone(path, 'it is not there'));
     else if (digestOf(text) !== handler.configurationDigest) found.push(gone(path, 'its bytes differ'));

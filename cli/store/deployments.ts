@@ -1,5 +1,5 @@
 import type { HostPath, HostView } from '../host/index.ts';
-import { pointer } from './paths.ts';
+import { numberAt, pointer } from './paths.ts';
 
 /** How operating systems keep several versions beside each other, each with an /etc of its own. */
 const kinds: { list(host: HostView): Promise<{ deployment: string; etc: HostPath }[]> }[] = [
@@ -21,8 +21,8 @@ export async function pointersElsewhere(host: HostView): Promise<PointedElsewher
     const stat = await host.stat(etc);
     if (stat === undefined || (stat.inode === own?.inode && stat.device === own.device)) continue;
     const target = await host.readlink(`${etc}${pointer.slice('/etc'.length)}`);
-    const number = /\/generations\/([1-9]\d*)$/.exec(target ?? '')?.[1];
-    if (number !== undefined) found.push({ deployment, generation: Number(number) });
+    const number = numberAt(target);
+    if (number !== undefined) found.push({ deployment, generation: number });
   }
   return found;
 }

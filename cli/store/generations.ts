@@ -2,7 +2,7 @@ import { KataError } from '../errors/index.ts';
 import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
 import { noChoices } from './choices.ts';
 import { readable, readJson, writeJson } from './json.ts';
-import { generationFolder, generationsFolder, payloadManifest, pointer, sequenceFile } from './paths.ts';
+import { generationFolder, generationsFolder, numberAt, payloadManifest, pointer, sequenceFile } from './paths.ts';
 import {
   type Generation,
   type GenerationManifest,
@@ -49,9 +49,7 @@ export async function readGeneration(host: HostView, number: number): Promise<Ge
 
 /** The number that /etc/kata-sysext/current points at: the truth of what is active. */
 export async function activeNumber(host: HostView): Promise<number | undefined> {
-  const target = await host.readlink(pointer);
-  const found = target === undefined ? null : /^\/var\/lib\/kata-sysext\/generations\/([1-9]\d*)$/.exec(target);
-  return found === null ? undefined : Number(found[1]);
+  return numberAt(await host.readlink(pointer));
 }
 
 export async function activeGeneration(host: HostView): Promise<Generation | undefined> {

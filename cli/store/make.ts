@@ -1,7 +1,8 @@
 import { digestOf, type Host, type HostPath } from '../host/index.ts';
+import { ensureFolder } from './folders.ts';
 import { takeNumber, writeRecord } from './generations.ts';
 import { readable, writeJson } from './json.ts';
-import { fragmentsFolder, generationFolder, generationsFolder } from './paths.ts';
+import { folderOf, fragmentsFolder, generationFolder, generationsFolder, readableFolder } from './paths.ts';
 import { type Choices, type GenerationHandler, type GenerationManifest, generationSchema, type PayloadManifest } from './types.ts';
 
 /** Kata's archives are made for this prefix; its configuration names it in every path (facts/kata.md §2). */
@@ -74,6 +75,7 @@ export async function drawGeneration(request: GenerationRequest): Promise<Drawn>
     configurations.set(name, text);
     handlers.push({ ...handler, configurationDigest: digestOf(text) });
   }
+  const folder = readableFolder(payloadFolder, number);
   const manifest: GenerationManifest = {
     schema: format === 'directory' ? generationSchema.folder : generationSchema.image,
     number,
@@ -83,6 +85,7 @@ export async function drawGeneration(request: GenerationRequest): Promise<Drawn>
     sources,
     payload,
     payloadFolder,
+    ...(folder === generationFolder(number) ? {} : { folder }),
     backend,
     format,
     handlers,
@@ -93,7 +96,7 @@ export async function drawGeneration(request: GenerationRequest): Promise<Drawn>
 
 /** The links of a generation and where they lead. */
 export function linksOf(manifest: GenerationManifest): [path: HostPath, target: string][] {
-  const folder = generationFolder(manifest.number);
+  const folder = folderOf(manifest);
   // Beside the configuration both runtimes look for config.d; it may dangle, and the fragments in it are the administrator's.
   const fragments = manifest.handlers.map(({ name }): [string, string] => [
     `${folder}/config/${name}/config.d`,
@@ -106,19 +109,22 @@ export function linksOf(manifest: GenerationManifest): [path: HostPath, target: 
 export async function makeGeneration(host: Host, manifest: GenerationManifest, configurations: Map<string, string>): Promise<void> {
   const number = await takeNumber(host);
   if (number !== manifest.number) throw new Error(`generation ${manifest.number} was drawn, but ${number} is next`);
-  const folder = generationFolder(number);
+  const [folder, records] = [folderOf(manifest), generationFolder(number)];
   if ((await host.lstat(generationsFolder)) === undefined) await host.mkdir(generationsFolder, 0o755);
   await host.failpoint('store/generation/before');
-  await host.removeTree(folder);
-  await host.mkdir(folder, 0o755);
+  for (const path of new Set([records, folder])) {
+    await ensureFolder(host, path.slice(0, path.lastIndexOf('/')));
+    await host.removeTree(path);
+    await host.mkdir(path, 0o755);
+  }
   await host.mkdir(`${folder}/config`, 0o755);
   for (const [name, text] of configurations) {
     await host.mkdir(`${folder}/config/${name}`, 0o755);
     await host.writeFile(`${folder}/config/${name}/configuration.toml`, text, { mode: 0o644 });
   }
   for (const [path, target] of linksOf(manifest)) await host.symlink(path, target);
-  await writeJson(host, `${folder}/manifest.json`, manifest, readable);
+  await writeJson(host, `${records}/manifest.json`, manifest, readable);
   await writeRecord(host, number, { state: 'preparing' });
-  await host.relabel([generationsFolder]);
+  await host.relabel([generationsFolder, folder]);
   await host.failpoint('store/generation/after');
 }

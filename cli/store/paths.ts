@@ -28,6 +28,8 @@ export function payloadRoot(labelled: boolean): HostPath {
   return labelled ? '/usr/local/libexec/kata-sysext' : stateFolder;
 }
 
+const roots = [payloadRoot(true), payloadRoot(false)];
+
 /** A payload has the form of a system extension, whatever backend shows it: this is its folder. */
 export function extensionFolder(root: HostPath, digest: Digest): HostPath {
   return `${root}/tree/${hexOf(digest)}`;
@@ -73,8 +75,30 @@ export function payloadManifest(digest: Digest): HostPath {
   return `${manifestsFolder}/${hexOf(digest)}.json`;
 }
 
+/** Where the manifest and the record of a generation are, on every host. */
 export function generationFolder(number: number): HostPath {
   return `${generationsFolder}/${number}`;
+}
+
+/**
+ * Where a generation of a payload of this root has what engines and shims read. A confined engine may neither read files nor follow links
+ * that are var_lib_t, and a relabel gives everything below /var/lib that label: so it lies beside the payloads.
+ */
+export function readableFolder(payloadFolder: HostPath, number: number): HostPath {
+  const root = roots.find((each) => payloadFolder.startsWith(`${each}/`)) ?? stateFolder;
+  return `${root}/generations/${number}`;
+}
+
+/** Where a generation has what engines and shims read. */
+export function folderOf(manifest: { number: number; folder?: HostPath }): HostPath {
+  return manifest.folder ?? generationFolder(manifest.number);
+}
+
+/** The number of the generation that a pointer leads to; undefined for a link that is not ours. */
+export function numberAt(target: string | undefined): number | undefined {
+  const root = roots.find((each) => target?.startsWith(`${each}/generations/`));
+  const name = root === undefined ? '' : (target ?? '').slice(`${root}/generations/`.length);
+  return /^[1-9]\d*$/.test(name) ? Number(name) : undefined;
 }
 
 function hexOf(digest: Digest): string {

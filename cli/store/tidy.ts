@@ -29,6 +29,9 @@ const damagedName = /^([0-9a-f]{64})\.damaged$/;
 const historyName = /^\d+\.json$/;
 
 export async function dropGeneration(host: Host, number: number): Promise<void> {
+  // Last goes what says that there is something to remove.
+  for (const root of (await readFolders(host)).roots)
+    if (root !== stateFolder) await removeOurs(host, `${root}/generations/${number}`, ofGeneration);
   await removeOurs(host, generationFolder(number), ofGeneration);
 }
 
@@ -88,7 +91,7 @@ export async function dropHistory(host: Host): Promise<void> {
 export async function sweep(host: Host): Promise<void> {
   if (!(await isVacant(host))) return;
   const { made, roots } = await readFolders(host);
-  for (const root of roots) for (const folder of [`${root}/tree`, binFolder(root)]) await dropEmpty(host, folder);
+  for (const root of roots) for (const folder of [`${root}/tree`, `${root}/generations`, binFolder(root)]) await dropEmpty(host, folder);
   for (const folder of [generationsFolder, manifestsFolder, programsFolder, journalFolder, historyFolder]) await dropEmpty(host, folder);
   // A folder above ours goes only after ours.
   const above = made.filter((path) => `${stateFolder}/`.startsWith(`${path}/`));

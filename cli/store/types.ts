@@ -72,6 +72,8 @@ export interface GenerationManifest {
   sources: SourceRecord[];
   payload: Digest;
   payloadFolder: HostPath;
+  /** Where its configuration and its link to the payload lie, if not beside this file: see `folderOf`. */
+  folder?: HostPath;
   backend: string;
   format: Format;
   handlers: GenerationHandler[];

@@ -75,7 +75,7 @@ describe('a repeated install', () => {
     const { first } = await releases();
     await host.json(['install', first]);
     for (const link of ['payload', 'config/kata-qemu-runtime-rs/config.d']) {
-      const path = host.path(`var/lib/kata-sysext/generations/1/${link}`);
+      const path = join(folderOf(host, 1), link);
       const target = readlinkSync(path);
       rmSync(path);
       symlinkSync('/elsewhere', path);
@@ -238,8 +238,14 @@ function bytesOf(host: TreeHost): string[] {
   return host.fingerprint().filter((line) => line.includes('./etc/'));
 }
 
+/** Where a generation has what engines read: below /usr/local on this ostree host, whose labels a confined engine may read. */
+function folderOf(host: TreeHost, number: number): string {
+  const manifest = readFileSync(host.path(`var/lib/kata-sysext/generations/${number}/manifest.json`), 'utf8');
+  return host.path((JSON.parse(manifest) as { folder: string }).folder.slice(1));
+}
+
 function payload(host: TreeHost, number: number): string {
-  const link = execFileSync('readlink', [host.path(`var/lib/kata-sysext/generations/${number}/payload`)], { encoding: 'utf8' }).trim();
+  const link = execFileSync('readlink', [join(folderOf(host, number), 'payload')], { encoding: 'utf8' }).trim();
   return host.path(link.replace(/^\//, ''));
 }
 

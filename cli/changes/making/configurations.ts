@@ -1,5 +1,5 @@
 import type { HostView } from '../../host/index.ts';
-import { type Drawn, type Generation, generationFolder } from '../../store/index.ts';
+import { type Drawn, folderOf, type Generation } from '../../store/index.ts';
 import { lineDiff } from './lines.ts';
 
 /** What a change does to our own configuration of a handler. */
@@ -16,7 +16,7 @@ export async function configurationDiffs(host: HostView, from: Generation | unde
   const stays = from !== undefined && from.manifest.payload === drawn.manifest.payload && from.manifest.backend === drawn.manifest.backend;
   const found: ConfigurationDiff[] = [];
   for (const [handler, text] of drawn.configurations) {
-    const had = stays ? await host.readText(`${generationFolder(from.manifest.number)}/config/${handler}/configuration.toml`) : undefined;
+    const had = stays ? await host.readText(`${folderOf(from.manifest)}/config/${handler}/configuration.toml`) : undefined;
     const before = had ?? drawn.plain.get(handler) ?? '';
     if (before !== text) found.push({ handler, diff: lineDiff(before, text) });
   }
