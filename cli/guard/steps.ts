@@ -39,6 +39,8 @@ async function removal(host: HostView): Promise<Step[]> {
     if (before === target) steps.push({ kind: 'pointer', path: link, before, after: 'absent', temporary });
     steps.push(...(await fileStep(host, path, 'absent', temporary)));
   }
+  // Folders that we made may serve another part of ours by now.
+  if (steps.length === 0) return [];
   for (const folder of new Set([blessedFolder, ...guardUnits.map(({ wants }) => wants)])) steps.push(...(await dropMade(host, folder)));
   return steps;
 }

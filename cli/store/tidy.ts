@@ -6,6 +6,7 @@ import { readJson } from './json.ts';
 import { dropEmpty, dropTemporaries, ofGeneration, ofPayload, removeOurs } from './ours.ts';
 import {
   binFolder,
+  folderOf,
   foldersFile,
   generationFolder,
   generationsFolder,
@@ -123,7 +124,7 @@ async function known(host: HostView): Promise<HostPath[]> {
   });
   const payloads = await Promise.all(digests.map((digest) => readPayload(host, digest)));
   return [
-    ...(await readGenerations(host)).map(({ manifest }) => generationFolder(manifest.number)),
+    ...(await readGenerations(host)).flatMap(({ manifest }) => [generationFolder(manifest.number), folderOf(manifest)]),
     ...digests.map(payloadManifest),
     ...payloads.flatMap((payload) => (payload === undefined ? [] : [wholePayload(payload).folder])),
     ...(await readPrograms(host)).flatMap(({ root, version }) => [programManifest(version), programPath(root, version)]),
