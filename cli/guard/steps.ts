@@ -39,6 +39,8 @@ async function removal(host: HostView): Promise<Step[]> {
     if (before === target) steps.push({ kind: 'pointer', path: link, before, after: 'absent', temporary });
     steps.push(...(await fileStep(host, path, 'absent', temporary)));
   }
+  // What was made with nothing of ours in it serves somebody else, or goes with the last generation.
+  if (steps.length === 0) return [];
   for (const folder of new Set([blessedFolder, ...guardUnits.map(({ wants }) => wants)])) steps.push(...(await dropMade(host, folder)));
   return steps;
 }
