@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { lstatSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import { unsuited } from '../../cli/changes/boot/suits.ts';
+import { openView } from '../../cli/host/index.ts';
+import { activeGeneration } from '../../cli/store/index.ts';
 import { differences } from '../support/fingerprint.ts';
 import { put } from '../support/hostTrees.ts';
 import { labelsSeen, type Seen, sha256, treeSeen, whileMounted } from '../support/images.ts';
@@ -80,8 +83,12 @@ describe('install --format in an offline tree', function () {
     });
   }
 
-  it('moves between a folder, an image and backend prefix, and rolls back over each', async () => {
-    host = treeHost('microos', withSystemd);
+  it('moves between a folder, an image and the other backends, and rolls back over each', async () => {
+    host = treeHost('microos', (root) => {
+      withSystemd(root);
+      // What a unit of backend overlay runs at boot.
+      for (const name of ['sh', 'grep', 'mount', 'umount', 'mountpoint']) put(root, `usr/bin/${name}`, '');
+    });
     const before = host.fingerprint();
     const { first } = await releases();
     await host.json(['install', first, '--backend', 'sysext']);
@@ -90,6 +97,9 @@ describe('install --format in an offline tree', function () {
     const image = links();
     await host.json(['install', first, '--format', 'erofs']);
     const other = links();
+    await host.json(['install', first, '--backend', 'overlay']);
+    await host.json(['rollback']);
+    const afterOverlay = links();
     await host.json(['install', first, '--backend', 'prefix']);
     const none = lstatSync(host.path('etc/extensions'), { throwIfNoEntry: false });
     await host.json(['rollback']);
@@ -106,7 +116,7 @@ describe('install --format in an offline tree', function () {
     assert.match(other.join(), /^kata\.raw [^,]*$/);
     assert.notDeepEqual(image, other);
     assert.equal(none, undefined);
-    assert.deepEqual([returned, first1, second2], [other, folder, image]);
+    assert.deepEqual([afterOverlay, returned, first1, second2], [other, other, folder, image]);
     assert.deepEqual(verified['drift'], []);
     assert.deepEqual(differences(before, host.fingerprint()), []);
   });
@@ -214,6 +224,21 @@ describe('install --format in an offline tree', function () {
     await host.json(['install', first, ...sysext, 'erofs']);
 
     assert.deepEqual((await host.json(['verify']))['drift'], []);
+  });
+
+  it('does not suit a boot of a system that came to keep its file system away: the boot guard gives it up', async () => {
+    host = treeHost('microos', withSystemd);
+    const { first } = await releases();
+    await host.json(['install', first, ...sysext, 'erofs']);
+    const view = openView(host.root, {});
+    const generation = (await activeGeneration(view))!;
+    const suited = await unsuited(view, generation);
+    put(host.root, 'usr/lib/modprobe.d/60-blacklist_fs-erofs.conf', 'blacklist erofs\n');
+
+    const now = await unsuited(view, generation);
+
+    assert.equal(suited, undefined);
+    assert.match(String(now), /keeps the kernel from loading erofs.*\[image-blacklisted\]/);
   });
 
   it('refuses a foreign extension with the name of our image', async () => {

@@ -73,7 +73,7 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const guard = await guardSteps(host, guardWish(request));
   const unbless = core.length > 0 ? await unblessSteps(host) : [];
   // The guard is the first to come and the last to go: what is interrupted in between is settled by the next boot.
-  const steps = to === undefined ? [...unbless, ...core, ...guard] : onceMade([...unbless, ...guard, ...core]);
+  const steps = to === undefined ? [...unbless, ...core, ...guard] : withoutNeeded(onceMade([...unbless, ...guard, ...core]));
   // Without Kata nothing is left that an engine which does not run would have to prove.
   const provable = to !== undefined || found.instance.process !== undefined;
   const baseline = host.live && steps.length > 0 && provable ? await takeBaseline(host, found.engine, found.instance) : undefined;
@@ -112,6 +112,13 @@ function onceMade(steps: Step[]): Step[] {
     made.add(step.path);
     return first;
   });
+}
+
+/** What one backend leaves another one may need: no folder goes that a later step puts something into. */
+function withoutNeeded(steps: Step[]): Step[] {
+  const fills = (step: Step, folder: HostPath) =>
+    (step.kind === 'file' || step.kind === 'pointer') && step.after !== 'absent' && step.path.startsWith(`${folder}/`);
+  return steps.filter((step, index) => step.kind !== 'drop-folder' || !steps.slice(index + 1).some((later) => fills(later, step.path)));
 }
 
 /** Whether a step, or its undo, puts a temporary file or link into our own folder. */
