@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { SECOND, tinyRelease } from '../lab/release/index.ts';
 import { differences } from './fingerprint.ts';
 import { releases, scratch, story, type TreeHost, treeHost } from './treeHost.ts';
@@ -171,7 +171,7 @@ export function bootable(host: TreeHost): string[] {
   if (target === undefined)
     return text.includes('/etc/kata-sysext/current') ? [...problems, 'the engine names files that are not there'] : problems;
   const generation = host.path(target);
-  if (!existsSync(join(generation, 'manifest.json'))) return [...problems, `${target} is no generation`];
+  if (!existsSync(host.path(`${state}/generations/${basename(target)}/manifest.json`))) return [...problems, `${target} is no generation`];
   const payload = host.path(readlinkSync(join(generation, 'payload')));
   if (!existsSync(join(payload, 'runtime-rs/bin/containerd-shim-kata-v2'))) problems.push(`the shim of ${target} is not there`);
   if (!existsSync(join(generation, 'config/kata-qemu-runtime-rs/configuration.toml')))

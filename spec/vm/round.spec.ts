@@ -1,77 +1,78 @@
 import assert from 'node:assert/strict';
-import { podOutput, removePod, runPod } from '../lab/pods.ts';
-import { summary, unexplained } from '../lab/vm/index.ts';
+import { podOutput, removePod, runPod, waitForCri } from '../lab/pods.ts';
+import { type Denial, summary, unexplained } from '../lab/vm/index.ts';
 import { handlersOf } from '../support/liveHost.ts';
 import { type LiveVm, liveVm } from '../support/liveVm.ts';
 
 const handler = 'kata-qemu-runtime-rs';
-const relabelled = 'restorecon -Rnv /etc /var /usr/local';
 
 for (const backend of ['prefix', 'sysext']) {
   describe(`a whole round under SELinux enforcing, backend ${backend}`, function () {
-    this.timeout(900_000);
+    this.timeout(1_200_000);
     let live: LiveVm;
     let unlike: string[];
     let policy: string;
+    let files: string;
 
     before(async () => {
       live = await liveVm();
+      await inPod(live, '', 'warm');
       unlike = await wouldRelabel(live);
       policy = await policyOf(live);
+      files = await filesOf(live);
     });
     after(() => live?.host.stop());
 
-    it('is ready', async () => {
+    it('is ready, and installs: a pod runs through the handler, confined', async () => {
       const checked = await silent(live, () => live.json(['check']));
-
-      assert.equal(checked['ready'], true);
-    });
-
-    it('installs, and a pod runs through the handler as a confined container', async () => {
       const change = await silent(live, () => live.json(['install', live.bundle(live.first), '--backend', backend]));
 
+      assert.equal(checked['ready'], true);
       assert.equal(change['to'], 1);
       assert.deepEqual(await handlersOf(live), [handler, 'runc']);
-      assert.match(await inPod(live, 'first'), /:container_t:/);
+      assert.match(await inPod(live, handler, 'first'), /:container_t:/);
     });
 
-    it('leaves nothing that restorecon would label otherwise', async () => {
-      assert.deepEqual(
-        (await wouldRelabel(live)).filter((line) => !unlike.includes(line)),
-        [],
-      );
-    });
-
-    it('upgrades and rolls back, and a pod of the default runtime runs still', async () => {
-      await silent(live, () => live.json(['install', live.bundle(live.second)]));
-      await silent(live, () => live.json(['rollback']));
+    it('leaves nothing that restorecon would label otherwise, and nothing is lost to one that labels all', async () => {
+      const wrong = (await wouldRelabel(live)).filter((line) => !unlike.includes(line));
+      await live.host.sh('restorecon -RF /usr /etc /var /usr/local >/dev/null 2>&1 || true', { timeoutMs: 600_000 });
 
       const verified = await silent(live, () => live.json(['verify']));
 
-      assert.equal(verified['generation'], 1);
-      assert.match(await inPod(live, 'again'), /:container_t:/);
-      const pod = await runPod(live.host, '', 'runc');
-      await removePod(live.host, pod);
-      assert.deepEqual(
-        (await wouldRelabel(live)).filter((line) => !unlike.includes(line)),
-        [],
-      );
+      assert.deepEqual(wrong, []);
+      assert.deepEqual(verified['drift'], []);
+      assert.match(await inPod(live, handler, 'relabelled'), /:container_t:/);
     });
 
-    it('survives a relabel of all that a host relabels: nothing has drifted, and pods run', async () => {
-      await silent(live, () => live.host.sh('restorecon -RF /usr /etc /var /usr/local 2>/dev/null || true', { timeoutMs: 600_000 }));
+    if (backend === 'prefix') {
+      it('upgrades and rolls back', async () => {
+        await silent(live, () => live.json(['install', live.bundle(live.second)]));
+        assert.match(await inPod(live, handler, 'second'), /:container_t:/);
+        await silent(live, () => live.json(['rollback']));
 
-      const verified = await silent(live, () => live.json(['verify']));
+        assert.match(await inPod(live, handler, 'back'), /:container_t:/);
+        assert.deepEqual(
+          (await wouldRelabel(live)).filter((line) => !unlike.includes(line)),
+          [],
+        );
+      });
+    } else {
+      it('is there after a boot, without a denial of ours from the kernel’s first moment on', async () => {
+        await silent(live, () => live.host.reboot());
+        await waitForCri(live.host, undefined, 120_000);
 
-      assert.equal(verified['generation'], 1);
-      assert.match(await inPod(live, 'relabelled'), /:container_t:/);
-    });
+        assert.deepEqual(await handlersOf(live), [handler, 'runc']);
+        assert.match(await inPod(live, handler, 'booted'), /:container_t:/);
+      });
+    }
 
-    it('uninstalls: the handler is gone, nothing below /etc/selinux was touched, still enforcing', async () => {
+    it('uninstalls: no handler, no file of ours, the policy untouched, still enforcing', async () => {
       await silent(live, () => live.json(['uninstall', '--purge']));
 
       assert.deepEqual(await handlersOf(live), ['runc']);
+      assert.match(await inPod(live, '', 'runc'), /:container_t:/);
       assert.equal(await policyOf(live), policy);
+      assert.equal(await filesOf(live), files);
     });
   });
 }
@@ -80,25 +81,39 @@ for (const backend of ['prefix', 'sysext']) {
 async function silent<T>(live: LiveVm, work: () => Promise<T>): Promise<T> {
   const since = await live.host.cursor();
   const result = await work();
-  assert.deepEqual(summary(unexplained(await live.host.denials(since))), []);
+  assert.deepEqual(summary(unexplained(await live.host.denials(since)).filter((denial) => !isStandIn(denial))), []);
   return result;
 }
 
-async function inPod(live: LiveVm, name: string): Promise<string> {
+/** The lab's stand-in for Kata's shim looks through /proc for its own runc shim; Kata's does not. */
+function isStandIn({ comm, class: kind, permissions, path }: Denial): boolean {
+  return comm.startsWith('containerd-shim') && kind === 'dir' && permissions.join() === 'search' && /^\d+$/.test(path);
+}
+
+async function inPod(live: LiveVm, through: string, name: string): Promise<string> {
   return await silent(live, async () => {
-    const pod = await runPod(live.host, handler, name);
+    const pod = await runPod(live.host, through, name);
     const said = await podOutput(live.host, pod, 'cat /proc/self/attr/current');
     await removePod(live.host, pod);
     return said;
   });
 }
 
+/** What restorecon would label otherwise, the engine's own store left out. */
 async function wouldRelabel({ host }: LiveVm): Promise<string[]> {
-  const { stdout } = await host.sh(`${relabelled} 2>&1 || true`, { timeoutMs: 300_000 });
+  const { stdout } = await host.sh('restorecon -Rnv /etc /var /usr/local 2>&1 || true', { timeoutMs: 300_000 });
   return stdout.split('\n').filter((line) => line.startsWith('Would relabel') && !line.includes(' /var/lib/containerd/'));
 }
 
-/** The mode, the booleans and each file of the policy, by content and time. */
+/** The mode, the booleans and each file of the policy, by time. */
 async function policyOf({ host }: LiveVm): Promise<string> {
   return (await host.sh("getenforce; getsebool -a; find /etc/selinux -type f -printf '%p %T@ %i\\n' | sort")).stdout;
+}
+
+/** All paths with modes and labels where we write, what the engine and the system write left out. */
+async function filesOf({ host }: LiveVm): Promise<string> {
+  const { stdout } = await host.sh(
+    "find /etc /var/usrlocal /var/lib /var/opt -path /var/lib/containerd -prune -o -path /var/lib/systemd -prune -o -printf '%p %y %m %Z %l\\n' | sort",
+  );
+  return stdout;
 }

@@ -19,7 +19,10 @@ export interface Disk {
   key: string;
 }
 
-/** The commits in the repository of each disk: what it is deployed with, an update of the OS, and one with containerd 2. */
+/**
+ * The commits in the repository of each disk: what it is deployed with, an update of the OS, and one with forky's containerd 2 and its
+ * configuration. Where forky cannot be installed today (`suiteAvailable`), the last has the same engine as the others.
+ */
 export const REFS = { first: 'lab/first', second: 'lab/second', engine: 'lab/engine' } as const;
 export const VERSIONS: Record<keyof typeof REFS, string> = { first: '13', second: '13.1', engine: '13.2' };
 
@@ -29,10 +32,12 @@ const ENGINE = ['containerd', 'containerd-shim-runc-v2', 'ctr'];
 
 /** A real ostree deployment on a disk of its own, made once by content: about a minute. */
 export async function vmDisk(fileSystem: FileSystem = 'ext4'): Promise<Disk> {
-  const [root, newer] = [await vmRoot(), await debianRoot('forky')];
+  const root = await vmRoot();
+  const newer = await debianRoot('forky').catch(() => root);
+  const schema = newer === root ? 2 : 3;
   const texts = SCRIPTS.map((name) => readFileSync(join(scripts, name), 'utf8'));
-  const inputs = [root, newer, fileSystem, ...texts, ...ENGINE, ...Object.values(etc()), vmContainerdConfig(3)];
-  const folder = await cached(`vm-disk-${fileSystem}`, inputs, (into) => build(into, root, newer, fileSystem));
+  const inputs = [root, newer, fileSystem, ...texts, ...ENGINE, ...Object.values(etc()), vmContainerdConfig(schema)];
+  const folder = await cached(`vm-disk-${fileSystem}`, inputs, (into) => build(into, root, { newer, schema, fileSystem }));
   return { folder, file: join(folder, 'disk.raw'), key: join(folder, 'key') };
 }
 
@@ -40,11 +45,17 @@ function etc(): Record<string, string> {
   return { 'containerd/config.toml': vmContainerdConfig(2), 'cni/net.d/10-lab.conflist': CNI };
 }
 
-async function build(into: string, root: string, newer: string, fileSystem: FileSystem): Promise<void> {
+interface Variant {
+  newer: string;
+  schema: 2 | 3;
+  fileSystem: FileSystem;
+}
+
+async function build(into: string, root: string, { newer, schema, fileSystem }: Variant): Promise<void> {
   const work = join(into, 'work');
   const [tree, files, engine] = [join(work, 'tree'), join(work, 'etc'), join(work, 'engine')];
   for (const [path, text] of Object.entries(etc())) await put(join(files, path), text);
-  await put(join(work, 'engine.toml'), vmContainerdConfig(3));
+  await put(join(work, 'engine.toml'), vmContainerdConfig(schema));
   await mkdir(engine);
   for (const name of ENGINE) await cp(join(newer, 'usr/bin', name), join(engine, name));
   await run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'lab', '-f', join(into, 'key')]);

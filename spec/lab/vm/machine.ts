@@ -63,8 +63,16 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     qemu.once('exit', (code, signal) => end(`qemu ended (${signal ?? code}): ${tail(options.folder)}`));
   });
   if (options.background === true) qemu.unref();
+  else endWithUs(qemu);
   const qmp = await reach(join(options.folder, 'qmp'), () => reason);
   return { process: qemu, port, qmp, entry: options.entry, ended: () => reason, exited };
+}
+
+/** A test run that is stopped leaves no guest that works on; one that is killed leaves it to the sweep. */
+function endWithUs(qemu: ChildProcess): void {
+  const end = () => qemu.kill('SIGKILL');
+  process.on('exit', end);
+  qemu.once('exit', () => process.off('exit', end));
 }
 
 function argumentsOf(options: MachineOptions, port: number): string[] {
