@@ -3,12 +3,13 @@ import { helping } from './helping.ts';
 import { keeping } from './keeping.ts';
 import { making } from './making.ts';
 import { changeOptions, commonOptions } from './options.ts';
+import { preparing } from './preparing.ts';
 import { telling } from './telling.ts';
 
 export { changeOptions, commonOptions } from './options.ts';
 
 /** All verbs in the order of the help: parser, help, man page, completion and docs derive from them. */
-export const verbs: Verb[] = [...making, ...telling, ...keeping, ...helping];
+export const verbs: Verb[] = [...making, ...telling, ...keeping, ...preparing, ...helping];
 
 /** All options that a verb takes. */
 export function optionsOf(verb: Verb): Record<string, OptionRow> {
