@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { constants, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, KataError } from '../errors/index.ts';
 
@@ -19,6 +19,13 @@ export async function writeNew(folder: string, files: { name: string; text: stri
     if (errno === undefined || error instanceof KataError) throw error;
     throw refused(folder, `cannot be written: ${errno}`, error);
   }
+}
+
+/** The same for a large file that is named by its digest: one of its name has its bytes. */
+export async function copyNew(folder: string, { name, file }: { name: string; file: string }): Promise<void> {
+  await copyFile(file, join(folder, name), constants.COPYFILE_EXCL).catch((error: unknown) => {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  });
 }
 
 function absent(error: unknown): undefined {

@@ -60,13 +60,14 @@ async function sourceOf({ word, digest, from, inside, cwd }: Wish): Promise<Sour
     throw new KataError('bundle-digest', { subject: file, found: actual, needed: told, next: `sha256sum ${file}` });
   }
   if (inside) return { name, digest: actual };
+  return { name, digest: actual, url: placeOf(from, name) };
+}
+
+/** The address of a file below `--from`. Throws `usage`. */
+export function placeOf(from: string | undefined, name: string): string {
   if (from === undefined)
-    throw usage(
-      '--from',
-      `generate does not say where nodes fetch ${name}`,
-      '--from URL: the folder on your server that will have the file',
-    );
-  return { name, digest: actual, url: new URL(encodeURIComponent(name), `${urlOf(from).href.replace(/\/*$/, '')}/`).href };
+    throw usage('--from', `generate does not say where nodes fetch ${name}`, '--from ADDRESS: the folder on your server that will have it');
+  return new URL(encodeURIComponent(name), `${urlOf(from).href.replace(/\/*$/, '')}/`).href;
 }
 
 /** Names go into scripts and into units. */
@@ -86,7 +87,8 @@ function urlOf(word: string): URL {
   );
 }
 
-function digestTold(value: string): Digest {
+/** Throws `usage` for what is no digest. */
+export function digestTold(value: string): Digest {
   const hex = /^(?:sha256:)?([0-9a-fA-F]{64})$/.exec(value)?.[1];
   if (hex !== undefined) return `sha256:${hex.toLowerCase()}`;
   throw usage('--digest', `the digest ${value}`, 'sha256: and 64 hexadecimal digits');

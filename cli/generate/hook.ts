@@ -1,15 +1,6 @@
-import { digestOf } from '../host/index.ts';
+import { fetchFunction, fetchLine, firstBootScript, firstBootUnit, pauseSeconds, stampOf } from './common.ts';
 import { fill, shellWord } from './fill.ts';
-import type { FirstBoot, FirstBootRequest, Source } from './types.ts';
-
-/** Between two tries of a node whose server is away. */
-const pauseSeconds = 30;
-/** Which installations have worked on this node, one empty file each. */
-const stamps = '/var/lib/kata-sysext-first-boot';
-
-export const hookUnit = 'kata-sysext-first-boot.service';
-/** Our own folder in /etc belongs to the program: what is here belongs to whoever wrote the configuration of the node. */
-export const hookScript = '/etc/kata-sysext-first-boot/hook.sh';
+import type { FirstBoot, HookRequest } from './types.ts';
 
 /** Where a hook finds its parts: below /etc for a configuration that is written to a node, below /usr in an image. */
 export interface HookPlaces {
@@ -18,19 +9,21 @@ export interface HookPlaces {
 }
 
 /** A unit that fetches program and release, verifies both and installs, and tries again by itself. Pure: the same request, the same bytes. */
-export function hook(request: FirstBootRequest, places: HookPlaces = { script: hookScript, work: request.target.work }): FirstBoot {
+export function hook(request: HookRequest, places: HookPlaces = { script: firstBootScript, work: request.target.work }): FirstBoot {
+  const { program, bundles, installArguments } = request;
   const title = `Made by kata-sysext ${request.version} generate for ${request.target.name}.`;
   const values = {
     title,
-    unit: hookUnit,
+    unit: firstBootUnit,
     script: places.script,
     work: places.work,
-    stamp: `${stamps}/${identity(request)}`,
+    stamp: stampOf([program.digest, ...bundles.map(({ digest }) => digest), ...installArguments]),
     pause: String(pauseSeconds),
   };
-  const remote = request.program.url !== undefined;
+  const remote = program.url !== undefined;
   const text = fill('hook.sh', {
     ...values,
+    fetch: fetchFunction(),
     fetches: fetches(request, remote).join('\n'),
     arguments: installWords(request).join(' '),
     clean: remote ? 'rm -rf "$work"' : '# The files stay: they are part of the image.',
@@ -39,18 +32,12 @@ export function hook(request: FirstBootRequest, places: HookPlaces = { script: h
   return {
     title,
     files: [{ path: places.script, mode: 0o755, text, note: 'Fetches, verifies, installs.' }],
-    units: [{ name: hookUnit, text: fill('hook.service', { ...values, network }), note: 'Runs the script until it has worked once.' }],
+    units: [{ name: firstBootUnit, text: fill('hook.service', { ...values, network }), note: 'Runs the script until it has worked once.' }],
     kernelArguments: request.kernelArguments,
   };
 }
 
-/** Other bytes or another wish are another installation; another server is not. */
-function identity({ program, bundles, installArguments }: FirstBootRequest): string {
-  const what = [program.digest, ...bundles.map(({ digest }) => digest), ...installArguments];
-  return digestOf(JSON.stringify(what)).slice('sha256:'.length, 'sha256:'.length + 16);
-}
-
-function fetches({ program, bundles }: FirstBootRequest, remote: boolean): string[] {
+function fetches({ program, bundles }: HookRequest, remote: boolean): string[] {
   const lines = [{ ...program, name: 'kata-sysext' }, ...bundles].map(fetchLine);
   if (!remote) return lines;
   return [
@@ -62,11 +49,7 @@ function fetches({ program, bundles }: FirstBootRequest, remote: boolean): strin
   ];
 }
 
-function fetchLine({ name, digest, url }: Source): string {
-  return ['fetch', name, digest.slice('sha256:'.length), ...(url === undefined ? [] : [url])].map(shellWord).join(' ');
-}
-
-function installWords({ bundles, installArguments }: FirstBootRequest): string[] {
+function installWords({ bundles, installArguments }: HookRequest): string[] {
   const digests = bundles.flatMap(({ digest }) => ['--digest', digest]);
   return [...bundles.map(({ name }) => `"$work"/${shellWord(name)}`), ...[...digests, ...installArguments].map(shellWord)];
 }

@@ -7,11 +7,11 @@ const variable = '/var/lib/kata-sysext-first-boot/work';
 
 // 3.3.0 is the first with kernelArguments, and every release of these systems that is still maintained reads it.
 const rows: Target[] = [
-  row('fcos', '3.3.0', 'fcos', '1.4.0'),
-  { ...row('flatcar', '3.3.0', 'flatcar', '1.0.0'), work: variable },
+  { ...row('fcos', '3.3.0', 'fcos', '1.4.0'), tree: { osRelease: 'ID=fedora\nVARIANT_ID=coreos\n', ostree: true } },
+  { ...row('flatcar', '3.3.0', 'flatcar', '1.0.0'), work: variable, tree: { osRelease: 'ID=flatcar\nSYSEXT_LEVEL=1.0\n', ostree: false } },
   // openSUSE has no variant of its own: its documents use that of Fedora CoreOS.
   row('microos', '3.3.0', 'fcos', '1.4.0'),
-  { ...row('r4e', '3.3.0', 'r4e', '1.0.0'), kernelArguments: false },
+  { ...row('r4e', '3.3.0', 'r4e', '1.0.0'), kernelArguments: false, tree: { osRelease: 'ID=rhel\nVARIANT_ID=edge\n', ostree: true } },
 ];
 
 /** Minor versions of OpenShift with a Butane variant, and the specification that Butane makes of each (Butane 0.29, docs/specs.md). */
@@ -21,6 +21,9 @@ const openshiftIgnition: [from: number, ignition: string][] = [
   [14, '3.4.0'],
   [8, '3.2.0'],
 ];
+
+/** Before 4.13 the node's systemd is 239, which refuses a oneshot that is tried again (allowed from 244 on). */
+const retriedOneshots = 13;
 
 /** All names of targets, as the help shows them. */
 export const targetNames = [...rows.map(({ name }) => name), 'openshift-4.N'];
@@ -40,7 +43,10 @@ export function targetNamed(name: string): Target {
 function openshiftTarget(name: string): Target | undefined {
   const minor = Number(/^openshift-4\.([1-9]\d?)$/.exec(name)?.[1] ?? 0);
   const known = minor <= openshift.last ? openshiftIgnition.find(([from]) => minor >= from) : undefined;
-  return known === undefined ? undefined : { ...row(name, known[1], 'openshift', `4.${minor}.0`), openshift: true };
+  if (known === undefined) return undefined;
+  const target = { ...row(name, known[1], 'openshift', `4.${minor}.0`), openshift: true };
+  if (minor < retriedOneshots) return target;
+  return { ...target, tree: { osRelease: `ID=rhcos\nVARIANT_ID=coreos\nOPENSHIFT_VERSION=4.${minor}\n`, ostree: true } };
 }
 
 function row(name: string, ignition: string, variant: string, version: string): Target {

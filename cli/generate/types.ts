@@ -12,17 +12,33 @@ export interface Source {
   url?: string;
 }
 
-/** What a request asks for, digests known: from here on everything is pure. */
-export interface FirstBootRequest {
+/** What every request says. Digests are known: from here on everything is pure. */
+interface Request {
   target: Target;
-  program: Source;
-  bundles: Source[];
-  /** Further arguments of `install`. */
-  installArguments: string[];
   kernelArguments: string[];
   /** The version of the program that generates. */
   version: string;
 }
+
+/** The node fetches the program and lets it install. */
+export interface HookRequest extends Request {
+  form: 'hook';
+  program: Source;
+  bundles: Source[];
+  /** Further arguments of `install`. */
+  installArguments: string[];
+}
+
+/** The node fetches what was installed elsewhere, onto a tree like its own. */
+export interface RenderedRequest extends Request {
+  form: 'rendered';
+  archive: Source;
+  /** Paths on the node, in the order in which they are put there: files, pointer, wiring. */
+  places: string[];
+  engineUnit: string;
+}
+
+export type FirstBootRequest = HookRequest | RenderedRequest;
 
 export interface FirstBootFile {
   path: string;
@@ -49,6 +65,8 @@ export interface Target {
   /** Where downloads lie until they are installed: programs there may run, also under SELinux. */
   work: string;
   openshift: boolean;
+  /** What the form *rendered* needs to know to install for it elsewhere; undefined where it would be a guess. */
+  tree?: { osRelease: string; ostree: boolean };
   /** Its configuration may ask for arguments of the kernel. */
   kernelArguments: boolean;
 }

@@ -30,6 +30,7 @@ const source = (name: string, sign: string) => ({
 /** The text of the first file that is made; awkward words go through every layer of quoting. */
 function made(kind: OutputKind, target: string, more: { kernelArguments?: string[]; installArguments?: string[] } = {}) {
   const request = {
+    form: 'hook' as const,
     target: targetNamed(target),
     program: source('kata-sysext-linux-x64', 'a'),
     bundles: [source('kata-static.tar.zst', 'b'), source('kata-go-static.tar.zst', 'c')],
@@ -39,6 +40,20 @@ function made(kind: OutputKind, target: string, more: { kernelArguments?: string
     ...more,
   };
   return generate(kind, request, { role: 'worker', policy: true });
+}
+
+/** The same for the form *rendered*. */
+function madeRendered(kind: OutputKind, target: string) {
+  const request = {
+    form: 'rendered' as const,
+    target: targetNamed(target),
+    archive: source('kata-sysext-0123456789abcdef.tar.gz', 'd'),
+    places: ['/var/usrlocal/libexec/kata-sysext', '/var/lib/kata-sysext', '/etc/kata-sysext', '/etc/crio/crio.conf.d/50-kata-sysext.conf'],
+    engineUnit: 'crio.service',
+    kernelArguments: [],
+    version: '0.1.0',
+  };
+  return generate(kind, request, { role: 'worker', policy: false });
 }
 
 describe('generate', function () {
@@ -115,6 +130,29 @@ describe('generate', function () {
       assert.deepEqual({ ...own, spec: undefined }, { ...theirs, spec: undefined });
       assert.deepEqual(own['spec'].kernelArguments, theirs['spec'].kernelArguments);
       assert.deepEqual(plain(own['spec'].config), plain(theirs['spec'].config));
+    });
+  }
+
+  for (const target of ['fcos', 'flatcar', 'r4e', 'openshift-4.13', 'openshift-4.18']) {
+    it(`${target}, rendered: Ignition, Butane, the operator and systemd take it`, async function () {
+      const [validate, butane] = [await goProgramAvailable('ignition-validate'), await goProgramAvailable('butane')];
+      const absent = [validate, butane].find((each) => !each.ok);
+      if (absent !== undefined && !absent.ok) {
+        console.log(`      ${absent.why}`);
+        this.skip();
+      }
+      const text = madeRendered('ignition', target)[0]!.text;
+
+      const judged = spawnSync(await goProgram('ignition-validate'), [put('d.ign', text)], { encoding: 'utf8' });
+      const theirs = execFileSync(await goProgram('butane'), ['--strict', '--raw', put('d.bu', madeRendered('butane', target)[0]!.text)]);
+
+      assert.deepEqual([judged.status, judged.stdout + judged.stderr], [0, '']);
+      assert.deepEqual(plain(JSON.parse(theirs.toString())), plain(JSON.parse(text)));
+      const config = JSON.parse(text) as { systemd: { units: { name: string; contents: string }[] } };
+      const [{ name, contents } = { name: '', contents: '' }] = config.systemd.units;
+      assert.deepEqual(complaints(put(name, contents)), []);
+      if (target.startsWith('openshift'))
+        assert.deepEqual(forbiddenForMachines(parsed(madeRendered('machineconfig', target)[0]!.text)), []);
     });
   }
 

@@ -11,13 +11,13 @@ export const dropIns = '/etc/crio/crio.conf.d';
 export const dropIn = `${dropIns}/50-kata-sysext.conf`;
 
 /** A booted trixie host whose engine is CRI-O; containerd is installed and masked. */
-export async function crioHost(files: Record<string, Content> = {}): Promise<Live> {
+export async function crioHost(files: Record<string, Content> = {}, binds: Record<string, string> = {}): Promise<Live> {
   const given = {
     suite: 'trixie' as const,
     containerdConfig: '',
     images: false,
     files: { ...crioFiles(), ...files },
-    binds: await crioBinds(),
+    binds: { ...(await crioBinds()), ...binds },
   };
   return liveHost(given, { unit: crioUnit, socket: CRIO_SOCKET });
 }

@@ -12,6 +12,13 @@ export const preparing: Verb[] = [
     changing: false,
     options: {
       target: { type: 'string', describe: 'the nodes: fcos, flatcar, microos, r4e or openshift-4.N', placeholder: 'TARGET' },
+      form: {
+        type: 'string',
+        describe: 'the node installs by itself (hook), or gets what was installed here onto a tree like its own (rendered; CRI-O only)',
+        choices: ['hook', 'rendered'],
+        default: 'hook',
+        placeholder: 'FORM',
+      },
       output: { type: 'string', alias: 'o', describe: 'the folder to write to; other bytes there are never replaced', placeholder: 'DIR' },
       program: {
         type: 'string',
@@ -47,6 +54,11 @@ export const preparing: Verb[] = [
         command:
           'kata-sysext generate machineconfig kata-static.tar.zst --target openshift-4.18 --program kata-sysext-linux-x64 --from https://files.example.org/kata --pool kata --disruption-policy -o out',
         does: 'a MachineConfig, a pool for it, and the policy that lets later releases come without a reboot',
+      },
+      {
+        command:
+          'kata-sysext generate butane kata-static.tar.zst --target fcos --form rendered --engine crio@1.34 --from https://files.example.org/kata -o out',
+        does: 'nodes fetch one archive, and need no program of ours: the engine starts with Kata there',
       },
       {
         command: 'kata-sysext generate containerfile kata-static.tar.zst --target fcos --program kata-sysext-linux-x64 -o out',
