@@ -3,11 +3,13 @@ import { pathToFileURL } from 'node:url';
 import { changeOptions, commonOptions, verbs } from '../cli/commands/table/index.ts';
 import type { OptionRow, Verb } from '../cli/commands/types.ts';
 import { type CodeRow, codes } from '../cli/errors/index.ts';
+import { withGenerated } from './pages/firstBoot.ts';
 import { withHandlersTable } from './pages/handlersTable.ts';
 import { manPage } from './pages/man.ts';
 import { allStatuses, statuses } from './pages/statuses.ts';
 
 const handlersPage = 'docs/handlers.md';
+const firstBootPage = 'docs/first-boot.md';
 
 /** Pages that are made from the program's own tables, whole or in part: path from the repository's root → text. */
 export function pages(): Record<string, string> {
@@ -15,6 +17,7 @@ export function pages(): Record<string, string> {
     'docs/commands.md': commandsPage(),
     'docs/errors.md': errorsPage(),
     'man/kata-sysext.8': manPage(),
+    [firstBootPage]: withGenerated(onDisk(firstBootPage) ?? ''),
     [handlersPage]: withHandlersTable(onDisk(handlersPage) ?? '', table),
   };
 }

@@ -15,6 +15,7 @@ const unitFolders = [
   'engines',
   'errors',
   'facts',
+  'generate',
   'guest',
   'host',
   'images',

@@ -13,6 +13,7 @@ export const codes: Record<string, CodeRow> = {
   usage: row(2, 'The command line is wrong: an unknown verb or option, or a value that does not fit.'),
   'unknown-code': row(2, 'explain was asked for a code that this version does not have.'),
   'unknown-generation': row(2, 'The generation number does not exist on this host.'),
+  'generated-too-large': row(2, 'What was asked for does not fit into a MachineConfig.'),
   // settings and profiles
   'setting-unknown': row(2, 'The handler’s configuration has no key of this name. The message names the nearest.'),
   'setting-ambiguous': row(2, 'Several tables of the configuration have a key of this name. Name its whole path.'),

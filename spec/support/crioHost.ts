@@ -13,13 +13,17 @@ export const dropIns = '/etc/crio/crio.conf.d';
 export const dropIn = `${dropIns}/50-kata-sysext.conf`;
 
 /** A booted host whose engine is CRI-O; containerd is installed and masked. */
-export async function crioHost(files: Record<string, Content> = {}, suite: Suite = 'trixie'): Promise<Live> {
+export async function crioHost(
+  files: Record<string, Content> = {},
+  suite: Suite = 'trixie',
+  binds: Record<string, string> = {},
+): Promise<Live> {
   const given = {
     suite,
     containerdConfig: '',
     images: false,
     files: { ...crioFiles(), ...files },
-    binds: await crioBinds(),
+    binds: { ...(await crioBinds()), ...binds },
   };
   return liveHost(given, { unit: crioUnit, socket: CRIO_SOCKET });
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { run } from '../support/program.ts';
 import { checkJson, kinds } from '../support/schemas.ts';
 import { releases, treeHost } from '../support/treeHost.ts';
@@ -10,6 +12,10 @@ describe('--json', () => {
     const { first, second } = await releases();
     const host = treeHost('microos');
     const seen = new Set<unknown>();
+    // A release in a folder is nothing that a node could fetch: any files will do.
+    const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-generated-'));
+    const generated = { folder, bundle: join(folder, 'kata.tar'), program: join(folder, 'program') };
+    for (const file of [generated.bundle, generated.program]) writeFileSync(file, file);
 
     for (const args of [
       ['check'],
@@ -41,6 +47,19 @@ describe('--json', () => {
       ['build', first, '-o', host.path('kata.raw')],
       ['inspect', host.path('kata.raw')],
       ['inspect', host.path('kata.raw'), '-v'],
+      [
+        'generate',
+        'ignition',
+        generated.bundle,
+        '--target',
+        'fcos',
+        '--program',
+        generated.program,
+        '--from',
+        'https://a.example/',
+        '-o',
+        generated.folder,
+      ],
       ['uninstall', '--dry-run'],
       ['uninstall'],
     ]) {
@@ -53,6 +72,7 @@ describe('--json', () => {
     seen.add(trial['kind']);
 
     assert.deepEqual([...seen].map(String).sort(), kinds().sort());
+    rmSync(folder, { recursive: true });
     host.remove();
   });
 

@@ -4,12 +4,13 @@ import { imaging } from './imaging.ts';
 import { keeping } from './keeping.ts';
 import { making } from './making.ts';
 import { changeOptions, commonOptions } from './options.ts';
+import { preparing } from './preparing.ts';
 import { telling } from './telling.ts';
 
 export { changeOptions, commonOptions } from './options.ts';
 
 /** All verbs in the order of the help: parser, help, man page, completion and docs derive from them. */
-export const verbs: Verb[] = [...making, ...telling, ...keeping, ...imaging, ...helping];
+export const verbs: Verb[] = [...making, ...telling, ...keeping, ...imaging, ...preparing, ...helping];
 
 /** All options that a verb takes. */
 export function optionsOf(verb: Verb): Record<string, OptionRow> {

@@ -1,0 +1,99 @@
+import { stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import { KataError } from '../errors/index.ts';
+import type { Source } from '../generate/index.ts';
+import { type Digest, digestOfFile } from '../host/index.ts';
+import { list, text } from './options.ts';
+import type { Call } from './types.ts';
+
+/**
+ * The program and the bundles that nodes fetch. A file of this machine is read for its digest, and is fetched from below `--from` by its name;
+ * for a URL the digest has to be told. `inside`: they become part of an image, nothing is fetched. Throws `usage` and `bundle-missing`.
+ */
+export async function sourcesOf({ options, io }: Call, words: string[], inside: boolean): Promise<{ program: Source; bundles: Source[] }> {
+  const from = text(options['from']);
+  const program = text(options['program']);
+  if (program === undefined)
+    throw usage('--program', 'generate does not say which program the nodes run', '--program FILE|URL: the single file');
+  const one = (word: string, digest: string | undefined) => sourceOf({ word, digest, from, inside, cwd: io.cwd });
+  const digests = list(options['digest']);
+  if (digests.length > words.length)
+    throw usage('--digest', `${digests.length} digests for ${words.length} bundles`, 'at most one for each BUNDLE, in order');
+  const own = await one(program, text(options['program-digest']));
+  const bundles: Source[] = [];
+  for (const [index, word] of words.entries()) bundles.push(await one(word, digests[index]));
+  const names = ['kata-sysext', ...bundles.map(({ name }) => name), ...(inside ? [own.name].filter((name) => name !== 'kata-sysext') : [])];
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw usage(twice, `two files are called ${twice}`, 'another name for each');
+  return { program: own, bundles };
+}
+
+interface Wish {
+  word: string;
+  digest: string | undefined;
+  from: string | undefined;
+  inside: boolean;
+  cwd: string;
+}
+
+async function sourceOf({ word, digest, from, inside, cwd }: Wish): Promise<Source> {
+  const told = digest === undefined ? undefined : digestTold(digest);
+  const remote = /^[a-z][a-z0-9+.-]*:\/\//i.test(word);
+  const name = nameOf(remote ? urlOf(word).pathname : word);
+  if (remote) {
+    if (inside) throw usage(word, `${word} is no file of this machine`, 'a file that the image can have');
+    if (told === undefined) throw usage(word, `the digest of ${word} is not known`, 'its --digest (or --program-digest) sha256:HEX');
+    return { name, digest: told, url: urlOf(word).href };
+  }
+  const file = resolve(cwd, word);
+  const found = await stat(file).catch(() => undefined);
+  if (found?.isFile() !== true) {
+    throw new KataError('bundle-missing', {
+      subject: file,
+      found: found === undefined ? `${file} is not there` : `${file} is no file`,
+      needed: 'one file: nodes fetch no folders',
+      next: `ls -l ${file}`,
+    });
+  }
+  const actual = await digestOfFile(file);
+  if (told !== undefined && told !== actual) {
+    throw new KataError('bundle-digest', { subject: file, found: actual, needed: told, next: `sha256sum ${file}` });
+  }
+  if (inside) return { name, digest: actual };
+  return { name, digest: actual, url: placeOf(from, name) };
+}
+
+/** The address of a file below `--from`. Throws `usage`. */
+export function placeOf(from: string | undefined, name: string): string {
+  if (from === undefined)
+    throw usage('--from', `generate does not say where nodes fetch ${name}`, '--from ADDRESS: the folder on your server that will have it');
+  return new URL(encodeURIComponent(name), `${urlOf(from).href.replace(/\/*$/, '')}/`).href;
+}
+
+/** Names go into scripts and into units. */
+function nameOf(path: string): string {
+  const name = basename(path);
+  if (/^[A-Za-z0-9][\w.+-]*$/.test(name)) return name;
+  throw usage(name, `the file name ${JSON.stringify(name)}`, 'a name of letters, digits and the signs . _ + -');
+}
+
+function urlOf(word: string): URL {
+  const url = URL.canParse(word) ? new URL(word) : undefined;
+  if (url !== undefined && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '') return url;
+  throw usage(
+    word,
+    `${word} is no address that nodes can fetch from`,
+    'an address that begins with https:// or http:// and has neither ? nor #',
+  );
+}
+
+/** Throws `usage` for what is no digest. */
+export function digestTold(value: string): Digest {
+  const hex = /^(?:sha256:)?([0-9a-fA-F]{64})$/.exec(value)?.[1];
+  if (hex !== undefined) return `sha256:${hex.toLowerCase()}`;
+  throw usage('--digest', `the digest ${value}`, 'sha256: and 64 hexadecimal digits');
+}
+
+function usage(subject: string, found: string, needed: string): KataError {
+  return new KataError('usage', { subject, found, needed, next: 'kata-sysext generate --help' });
+}

@@ -1,0 +1,70 @@
+import type { Verb } from '../types.ts';
+import { backend, changeOptions, format, profile, set } from './options.ts';
+
+/** Verbs that prepare nodes which do not run yet. */
+export const preparing: Verb[] = [
+  {
+    name: 'generate',
+    words: 'ignition|butane|machineconfig|containerfile BUNDLE...',
+    fewest: 2,
+    most: 17,
+    summary: 'write the configuration of nodes that install Kata at their first boot',
+    changing: false,
+    options: {
+      target: { type: 'string', describe: 'the nodes: fcos, flatcar, microos, r4e or openshift-4.N', placeholder: 'TARGET' },
+      form: {
+        type: 'string',
+        describe: 'the node installs by itself (hook), or gets what was installed here onto a tree like its own (rendered; CRI-O only)',
+        choices: ['hook', 'rendered'],
+        default: 'hook',
+        placeholder: 'FORM',
+      },
+      output: { type: 'string', alias: 'o', describe: 'the folder to write to; other bytes there are never replaced', placeholder: 'DIR' },
+      program: {
+        type: 'string',
+        describe: 'the single file of this program for the nodes: a file of this machine, or where it is',
+        placeholder: 'FILE|URL',
+        takes: 'file',
+      },
+      from: { type: 'string', describe: 'where nodes find the files of this machine, by their names', placeholder: 'ADDRESS' },
+      digest: { type: 'list', describe: 'the digest of a bundle that is a URL; once for each BUNDLE, in order', placeholder: 'sha256:HEX' },
+      'program-digest': { type: 'string', describe: 'the digest of a program that is a URL', placeholder: 'sha256:HEX' },
+      handler: { type: 'list', describe: 'install exactly the handlers named so (default: the default of the release)', placeholder: 'N' },
+      alias: { type: 'list', describe: 'offer handler N under a further name as well', placeholder: 'NAME=N' },
+      backend,
+      format,
+      engine: changeOptions['engine']!,
+      set,
+      profile,
+      'kernel-argument': { type: 'list', describe: 'also start the kernel with this argument, such as intel_iommu=on', placeholder: 'ARG' },
+      pool: {
+        type: 'string',
+        describe: 'OpenShift: for this pool (default: worker); one of your own is made as well',
+        placeholder: 'NAME',
+      },
+      'disruption-policy': { type: 'boolean', describe: 'OpenShift: also write the policy that lets changes of it reboot nothing' },
+    },
+    examples: [
+      {
+        command:
+          'kata-sysext generate ignition kata-static.tar.zst --target fcos --program kata-sysext-linux-x64 --from https://files.example.org/kata -o out',
+        does: 'nodes fetch both files from there, and take only the bytes that are here now',
+      },
+      {
+        command:
+          'kata-sysext generate machineconfig kata-static.tar.zst --target openshift-4.18 --program kata-sysext-linux-x64 --from https://files.example.org/kata --pool kata --disruption-policy -o out',
+        does: 'a MachineConfig, a pool for it, and the policy that lets later releases come without a reboot',
+      },
+      {
+        command:
+          'kata-sysext generate butane kata-static.tar.zst --target fcos --form rendered --engine crio@1.34 --from https://files.example.org/kata -o out',
+        does: 'nodes fetch one archive, and need no program of ours: the engine starts with Kata there',
+      },
+      {
+        command: 'kata-sysext generate containerfile kata-static.tar.zst --target fcos --program kata-sysext-linux-x64 -o out',
+        does: 'an image for bootc that has both inside',
+      },
+    ],
+    load: () => import('../verbs/generate.ts'),
+  },
+];

@@ -1,0 +1,27 @@
+import { digestOf } from '../host/index.ts';
+import { fill, shellWord } from './fill.ts';
+import type { Source } from './types.ts';
+
+/** Between two tries of a node whose server is away. */
+export const pauseSeconds = 30;
+/** Which installations have worked on this node, one empty file each. */
+const stamps = '/var/lib/kata-sysext-first-boot';
+
+export const firstBootUnit = 'kata-sysext-first-boot.service';
+/** Our own folder in /etc belongs to the program: what is here belongs to whoever wrote the configuration of the node. */
+export const firstBootScript = '/etc/kata-sysext-first-boot/hook.sh';
+
+/** The file that says that an installation has worked: other bytes or another wish are another one, another server is not. */
+export function stampOf(what: string[]): string {
+  return `${stamps}/${digestOf(JSON.stringify(what)).slice('sha256:'.length, 'sha256:'.length + 16)}`;
+}
+
+/** The shell function that fetches and verifies. */
+export function fetchFunction(): string {
+  return fill('fetch.sh', { pause: String(pauseSeconds) });
+}
+
+/** A line that calls it. */
+export function fetchLine({ name, digest, url }: Source): string {
+  return ['fetch', name, digest.slice('sha256:'.length), ...(url === undefined ? [] : [url])].map(shellWord).join(' ');
+}

@@ -1,0 +1,29 @@
+import { firstBootUnit } from './common.ts';
+import { fill } from './fill.ts';
+import { hook } from './hook.ts';
+import type { Generated, HookRequest, Source } from './types.ts';
+
+const folder = '/usr/libexec/kata-sysext-first-boot';
+
+/**
+ * A Containerfile and what it copies: the hook with program and release inside the image. Everything is below /usr, where an image may carry
+ * it and where an update of the image replaces it; what an image put below /var would reach no node that is there already.
+ */
+export function containerfile(request: HookRequest): Generated[] {
+  const inside = (source: Source) => ({ name: source.name, digest: source.digest });
+  const own = { ...request, program: inside(request.program), bundles: request.bundles.map(inside) };
+  const { title, files, units } = hook(own, { script: `${folder}/hook.sh`, work: folder });
+  const text = fill('Containerfile', {
+    title,
+    folder,
+    unit: firstBootUnit,
+    program: request.program.name,
+    files: [request.program, ...request.bundles].map(({ name }) => `#   ${name}`).join('\n'),
+    bundles: request.bundles.map(({ name }) => `COPY ${JSON.stringify([name, `${folder}/`])}`).join('\n'),
+  });
+  return [
+    { name: 'Containerfile', text },
+    { name: 'hook.sh', text: files[0]!.text },
+    { name: firstBootUnit, text: units[0]!.text },
+  ];
+}

@@ -1,0 +1,55 @@
+import { fetchFunction, fetchLine, firstBootScript, firstBootUnit, pauseSeconds, stampOf } from './common.ts';
+import { fill, shellWord } from './fill.ts';
+import type { FirstBoot, HookRequest } from './types.ts';
+
+/** Where a hook finds its parts: below /etc for a configuration that is written to a node, below /usr in an image. */
+export interface HookPlaces {
+  script: string;
+  work: string;
+}
+
+/** A unit that fetches program and release, verifies both and installs, and tries again by itself. Pure: the same request, the same bytes. */
+export function hook(request: HookRequest, places: HookPlaces = { script: firstBootScript, work: request.target.work }): FirstBoot {
+  const { program, bundles, installArguments } = request;
+  const title = `Made by kata-sysext ${request.version} generate for ${request.target.name}.`;
+  const values = {
+    title,
+    unit: firstBootUnit,
+    script: places.script,
+    work: places.work,
+    stamp: stampOf([program.digest, ...bundles.map(({ digest }) => digest), ...installArguments]),
+    pause: String(pauseSeconds),
+  };
+  const remote = program.url !== undefined;
+  const text = fill('hook.sh', {
+    ...values,
+    fetch: fetchFunction(),
+    fetches: fetches(request, remote).join('\n'),
+    arguments: installWords(request).join(' '),
+    clean: remote ? 'rm -rf "$work"' : '# The files stay: they are part of the image.',
+  });
+  const network = remote ? 'Wants=network-online.target\nAfter=network-online.target\n' : '';
+  return {
+    title,
+    files: [{ path: places.script, mode: 0o755, text, note: 'Fetches, verifies, installs.' }],
+    units: [{ name: firstBootUnit, text: fill('hook.service', { ...values, network }), note: 'Runs the script until it has worked once.' }],
+    kernelArguments: request.kernelArguments,
+  };
+}
+
+function fetches({ program, bundles }: HookRequest, remote: boolean): string[] {
+  const lines = [{ ...program, name: 'kata-sysext' }, ...bundles].map(fetchLine);
+  if (!remote) return lines;
+  return [
+    'mkdir -p "$work"',
+    ...lines,
+    'chmod 0755 "$work/kata-sysext"',
+    '# Where SELinux is on, the program needs the label of its place.',
+    'if command -v restorecon >/dev/null; then restorecon -RF "$work" || true; fi',
+  ];
+}
+
+function installWords({ bundles, installArguments }: HookRequest): string[] {
+  const digests = bundles.flatMap(({ digest }) => ['--digest', digest]);
+  return [...bundles.map(({ name }) => `"$work"/${shellWord(name)}`), ...[...digests, ...installArguments].map(shellWord)];
+}

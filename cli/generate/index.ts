@@ -1,0 +1,31 @@
+import { butane } from './butane.ts';
+import { containerfile } from './containerfile.ts';
+import { hook } from './hook.ts';
+import { ignition } from './ignition.ts';
+import { machineConfigs, type PoolWish } from './machineConfig.ts';
+import { rendered } from './rendered.ts';
+import type { FirstBoot, FirstBootRequest, Generated, OutputKind } from './types.ts';
+
+export { targetNamed, targetNames } from './targets.ts';
+export type { FirstBootRequest, Generated, HookRequest, OutputKind, RenderedRequest, Source, Target } from './types.ts';
+
+const makers: Record<OutputKind, (request: FirstBootRequest, pool: PoolWish) => Generated[]> = {
+  ignition: (request) => [{ name: 'kata-sysext.ign', text: ignition(firstBoot(request), request.target.ignition) }],
+  butane: (request, { role }) => [{ name: 'kata-sysext.bu', text: butane(firstBoot(request), request.target, role) }],
+  machineconfig: (request, pool) => machineConfigs(firstBoot(request), request.target, pool),
+  containerfile: (request) => {
+    if (request.form !== 'hook') throw new Error('an image has the program inside');
+    return containerfile(request);
+  },
+};
+
+export const outputKinds = Object.keys(makers) as OutputKind[];
+
+/** The files of a first boot. Pure, and the same bytes for the same request. Throws `generated-too-large`. */
+export function generate(kind: OutputKind, request: FirstBootRequest, pool: PoolWish): Generated[] {
+  return makers[kind](request, pool);
+}
+
+function firstBoot(request: FirstBootRequest): FirstBoot {
+  return request.form === 'hook' ? hook(request) : rendered(request);
+}

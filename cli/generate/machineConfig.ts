@@ -1,0 +1,95 @@
+import { KataError } from '../errors/index.ts';
+import { metadata } from './butane.ts';
+import { ignitionConfig } from './ignition.ts';
+import type { FirstBoot, Generated, Target } from './types.ts';
+import { type Yaml, yaml } from './yaml.ts';
+
+/** MaxMachineConfigSize of the machine-config-operator (OCPBUGS-62619): of all MachineConfigs of a pool as one. */
+export const machineConfigLimit = 1_572_864;
+
+export interface PoolWish {
+  role: string;
+  /** Also make the policy that lets a change of these files restart our unit instead of rebooting the node. */
+  policy: boolean;
+}
+
+const ownPools = ['worker', 'master'];
+const machineConfiguration = 'machineconfiguration.openshift.io/v1';
+
+/** A MachineConfig, and where they are asked for a pool and a NodeDisruptionPolicy. Throws `generated-too-large`. */
+export function machineConfigs(firstBoot: FirstBoot, target: Target, { role, policy }: PoolWish): Generated[] {
+  return [
+    { name: 'kata-sysext.machineconfig.yaml', text: machineConfig(firstBoot, target, role) },
+    ...(ownPools.includes(role) ? [] : [{ name: 'kata-sysext.pool.yaml', text: pool(role) }]),
+    ...(policy ? [{ name: 'kata-sysext.policy.yaml', text: disruptionPolicy(firstBoot) }] : []),
+  ];
+}
+
+function machineConfig(firstBoot: FirstBoot, target: Target, role: string): string {
+  const { kernelArguments } = firstBoot;
+  // The operator takes arguments of the kernel from its own field, and refuses them in Ignition's.
+  const config = ignitionConfig({ ...firstBoot, kernelArguments: [] }, target.ignition);
+  const document = {
+    apiVersion: machineConfiguration,
+    kind: 'MachineConfig',
+    metadata: metadata(role),
+    spec: { config, ...(kernelArguments.length === 0 ? {} : { kernelArguments }) },
+  };
+  const size = Buffer.byteLength(JSON.stringify(document));
+  if (size > machineConfigLimit) throw tooLarge(size);
+  return yaml(document as unknown as Record<string, Yaml>, [
+    firstBoot.title,
+    `oc apply -f kata-sysext.machineconfig.yaml: the nodes of the pool ${role} take it over one after the other.`,
+    ...firstBoot.files.map(({ path, note }) => `${path}: ${note} To read it: base64 -d`),
+    `${size} of ${machineConfigLimit} bytes that all MachineConfigs of a pool may have together.`,
+  ]);
+}
+
+function tooLarge(size: number): KataError {
+  return new KataError('generated-too-large', {
+    subject: 'machineconfig',
+    found: `the MachineConfig would have ${size} bytes`,
+    needed: `at most ${machineConfigLimit} bytes, together with the other MachineConfigs of the pool`,
+    next: 'let the nodes fetch more of it: kata-sysext generate --help',
+  });
+}
+
+function pool(role: string): string {
+  const label = 'machineconfiguration.openshift.io/role';
+  return yaml(
+    {
+      apiVersion: machineConfiguration,
+      kind: 'MachineConfigPool',
+      metadata: { name: role },
+      spec: {
+        machineConfigSelector: { matchExpressions: [{ key: label, operator: 'In', values: ['worker', role] }] },
+        nodeSelector: { matchLabels: { [`node-role.kubernetes.io/${role}`]: '' } },
+      },
+    },
+    [
+      'Nodes of this pool take the MachineConfigs of the workers, and ours.',
+      `To put a node into it: oc label node NODE node-role.kubernetes.io/${role}=`,
+    ],
+  );
+}
+
+function disruptionPolicy({ files, units }: FirstBoot): string {
+  const actions = [{ type: 'DaemonReload' }, ...units.map(({ name }) => ({ type: 'Restart', restart: { serviceName: name } }))];
+  return yaml(
+    {
+      apiVersion: 'operator.openshift.io/v1',
+      kind: 'MachineConfiguration',
+      metadata: { name: 'cluster' },
+      spec: {
+        nodeDisruptionPolicy: {
+          files: files.map(({ path }) => ({ path, actions })),
+          units: units.map(({ name }) => ({ name, actions })),
+        },
+      },
+    },
+    [
+      'A change of these files runs our unit again, instead of draining and rebooting the node (OpenShift 4.17 and later).',
+      'oc apply --server-side -f kata-sysext.policy.yaml',
+    ],
+  );
+}

@@ -1,0 +1,78 @@
+import type { Digest } from '../host/index.ts';
+
+/** What a node runs before anybody logs in. */
+export type OutputKind = 'ignition' | 'butane' | 'machineconfig' | 'containerfile';
+
+/** A file that a node needs at its first boot. */
+export interface Source {
+  /** Its name on the node: letters, digits and ._+- only. */
+  name: string;
+  digest: Digest;
+  /** Where the node fetches it; undefined where it is part of the image. */
+  url?: string;
+}
+
+/** What every request says. Digests are known: from here on everything is pure. */
+interface Request {
+  target: Target;
+  kernelArguments: string[];
+  /** The version of the program that generates. */
+  version: string;
+}
+
+/** The node fetches the program and lets it install. */
+export interface HookRequest extends Request {
+  form: 'hook';
+  program: Source;
+  bundles: Source[];
+  /** Further arguments of `install`. */
+  installArguments: string[];
+}
+
+/** The node fetches what was installed elsewhere, onto a tree like its own. */
+export interface RenderedRequest extends Request {
+  form: 'rendered';
+  archive: Source;
+  /** Paths on the node, in the order in which they are put there: files, pointer, wiring. */
+  places: string[];
+  engineUnit: string;
+}
+
+export type FirstBootRequest = HookRequest | RenderedRequest;
+
+export interface FirstBootFile {
+  path: string;
+  mode: number;
+  text: string;
+  note: string;
+}
+
+/** What has to be on a node before its first boot, whatever brings it there. Units are enabled. */
+export interface FirstBoot {
+  title: string;
+  files: FirstBootFile[];
+  units: { name: string; text: string; note: string }[];
+  kernelArguments: string[];
+}
+
+/** A row of the table of operating systems. */
+export interface Target {
+  name: string;
+  /** The Ignition specification that the oldest supported version of it reads. */
+  ignition: string;
+  /** Butane's variant and its version. */
+  butane: { variant: string; version: string };
+  /** Where downloads lie until they are installed: programs there may run, also under SELinux. */
+  work: string;
+  openshift: boolean;
+  /** What the form *rendered* needs to know to install for it elsewhere; undefined where it would be a guess. */
+  tree?: { osRelease: string; ostree: boolean };
+  /** Its configuration may ask for arguments of the kernel. */
+  kernelArguments: boolean;
+}
+
+/** A file of the result. */
+export interface Generated {
+  name: string;
+  text: string;
+}

@@ -1,0 +1,37 @@
+/** What our documents are made of. */
+export type Yaml = string | number | boolean | Yaml[] | { [key: string]: Yaml };
+
+/** A document in block style. Strings are quoted as in JSON, which YAML reads alike; texts of several lines stand as they are. */
+export function yaml(value: Record<string, Yaml>, comment: string[] = []): string {
+  return [...comment.map((line) => `# ${line}`.trimEnd()), ...mapping(value, '')].map((line) => `${line}\n`).join('');
+}
+
+function mapping(value: Record<string, Yaml>, indent: string): string[] {
+  return Object.entries(value).flatMap(([key, each]) => entry(`${indent}${key}:`, each, indent));
+}
+
+function entry(head: string, value: Yaml, indent: string): string[] {
+  const deeper = `${indent}  `;
+  if (typeof value === 'string' && isBlock(value)) {
+    const lines = value.slice(0, -1).split('\n');
+    return [`${head} |`, ...lines.map((line) => (line === '' ? '' : `${deeper}${line}`))];
+  }
+  if (Array.isArray(value)) return value.length === 0 ? [`${head} []`] : [head, ...value.flatMap((each) => item(each, deeper))];
+  if (typeof value === 'object') return [head, ...mapping(value, deeper)];
+  return [`${head} ${scalar(value)}`];
+}
+
+function item(value: Yaml, indent: string): string[] {
+  if (typeof value !== 'object' || Array.isArray(value)) return [`${indent}- ${scalar(value)}`];
+  const [first = '', ...rest] = mapping(value, `${indent}  `);
+  return [`${indent}- ${first.trimStart()}`, ...rest];
+}
+
+/** Whether a literal block gives back the very text: one line end at its end, no blank first, nothing but printable signs. */
+function isBlock(text: string): boolean {
+  return /^[^\s][\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd]*[^\n]\n$/.test(text);
+}
+
+function scalar(value: Yaml): string {
+  return JSON.stringify(value);
+}

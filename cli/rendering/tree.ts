@@ -1,0 +1,34 @@
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { ownArchitecture } from '../facts/index.ts';
+import type { Target } from '../generate/index.ts';
+
+/** e_machine of the two architectures that Kata is published for. */
+const machines: Record<string, number> = { x86_64: 62, aarch64: 183 };
+
+/** A host tree like that of a target before Kata: what an offline installation looks at, and nothing else. */
+export async function makeTargetTree(root: string, { osRelease, ostree }: NonNullable<Target['tree']>): Promise<void> {
+  const folders = ['etc/crio/crio.conf.d', 'var/lib', 'var/usrlocal', 'var/opt', 'run', 'usr/bin'];
+  for (const folder of folders) await mkdir(join(root, folder), { recursive: true });
+  await put(join(root, 'usr/lib/os-release'), osRelease);
+  await put(join(root, 'usr/lib/systemd/systemd'), elfHead());
+  await symlink('../usr/lib/os-release', join(root, 'etc/os-release'));
+  if (!ostree) return;
+  await put(join(root, 'ostree/repo/config'), '[core]\nrepo_version=1\n');
+  await symlink('../var/usrlocal', join(root, 'usr/local'));
+  await symlink('var/opt', join(root, 'opt'));
+}
+
+/** A release for another architecture is refused by this. */
+function elfHead(): Buffer {
+  const head = Buffer.alloc(64);
+  head.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  head.writeUInt16LE(3, 16);
+  head.writeUInt16LE(machines[ownArchitecture() ?? ''] ?? 0, 18);
+  return head;
+}
+
+async function put(path: string, content: string | Buffer): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, content, { mode: 0o755 });
+}

@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { type BadServer, badServer, type Mode } from '../lab/badServer.ts';
+import { CURL, curlBinds } from '../lab/curl.ts';
+import { hasIgnition, ignitionFiles } from '../lab/ignition.ts';
+import { podOutput, removePod, runPod } from '../lab/pods.ts';
+import { run as runHere } from '../lab/run.ts';
+import { handlersOf, type Live, liveHost, startsOf } from '../support/liveHost.ts';
+import { json } from '../support/program.ts';
+import { singleFile } from '../support/singleFile.ts';
+import { until } from '../support/unitWork.ts';
+
+const unit = 'kata-sysext-first-boot.service';
+const port = 8099;
+const handler = 'kata-qemu-runtime-rs';
+
+/**
+ * A node whose real Ignition wrote what `generate` made, and a server on its loopback that fails in every way there is. Judged by systemd, the
+ * journal, the CRI and the pods.
+ */
+describe('the first boot with a hook', function () {
+  this.timeout(600_000);
+  let live: Live;
+  let server: BadServer | undefined;
+  let folder: string;
+
+  before(async function () {
+    if (!hasIgnition()) {
+      console.log('      Debian’s ignition is not on this machine: see .ci/packages.txt');
+      this.skip();
+    }
+    folder = mkdtempSync(join(tmpdir(), 'kata-sysext-first-boot-'));
+    live = await liveHost({ suite: 'trixie', binds: await curlBinds() });
+    const program = await singleFile();
+    copyFileSync(program, join(folder, 'kata-sysext'));
+    copyFileSync(live.first.static, join(folder, basename(live.first.static)));
+    const from = `http://127.0.0.1:${port}`;
+    const out = join(folder, 'out');
+    await json(['generate', 'ignition', live.first.static, '--target', 'flatcar', '--program', program, '--from', from, '-o', out]);
+    await live.host.reboot({
+      between: async () => {
+        await ignitionFiles(join(out, 'kata-sysext.ign'), live.host.root);
+        rmSync(join(live.host.root, 'etc/selinux'), { recursive: true });
+        // Presets are applied at a first boot, which this disk has behind it.
+        await runHere(['systemctl', `--root=${live.host.root}`, 'preset', unit]);
+        // The roots of the lab have no curl, and nobody wants to wait for half a minute.
+        const dropIn = join(live.host.root, 'etc/systemd/system', `${unit}.d`);
+        mkdirSync(dropIn);
+        writeFileSync(join(dropIn, 'lab.conf'), `[Service]\nRestartSec=1\nEnvironment=PATH=${CURL}:/usr/sbin:/usr/bin\n`);
+      },
+    });
+  });
+  after(async () => {
+    await server?.stop();
+    await live?.host.stop();
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  });
+
+  async function journal(): Promise<string> {
+    return (await live.host.run(['journalctl', '-b', '-o', 'cat', '-u', unit])).stdout;
+  }
+
+  async function runcRuns(name: string): Promise<void> {
+    const pod = await runPod(live.host, '', name);
+    assert.equal(await podOutput(live.host, pod, 'echo runs'), 'runs\n');
+    await removePod(live.host, pod);
+  }
+
+  /** From now on the server fails so; gives what the journal says once it has said it. */
+  async function failing(mode: Mode, says: RegExp): Promise<void> {
+    await server!.become(mode);
+    const before = (await journal()).length;
+    await until(async () => says.test((await journal()).slice(before)), `the journal says ${says}`);
+    assert.deepEqual(await handlersOf(live), ['runc']);
+  }
+
+  it('the server is absent: the node is up, runc runs, and the journal says that it will be tried again', async () => {
+    await until(async () => /could not be fetched \(curl: 7\)/.test(await journal()), 'the journal has it');
+
+    assert.equal((await live.host.run(['systemctl', 'is-system-running'], { allowFailure: true })).stdout.trim(), 'running');
+    assert.equal((await live.host.run(['systemctl', 'is-active', 'multi-user.target'])).stdout.trim(), 'active');
+    await runcRuns('absent');
+    assert.equal(existsSync(join(live.host.root, 'var/lib/kata-sysext')), false);
+  });
+
+  it('404, busy, other bytes: nothing of it is used', async () => {
+    server = await badServer(live.host, port, folder);
+
+    await failing('404', /could not be fetched \(curl: 22\)/);
+    await failing('busy', /could not be fetched \(curl: 22\)/);
+    await failing('wrong', /has the wrong digest: found sha256 [0-9a-f]{64}, needed [0-9a-f]{64}/);
+
+    await runcRuns('wrong');
+    assert.equal(existsSync(join(live.host.root, 'var/lib/kata-sysext')), false);
+  });
+
+  it('slow: the node does not wait for it', async () => {
+    await server!.become('slow');
+    await until(async () => server!.asked.some((line) => line.startsWith('slow')), 'it is asked');
+
+    await runcRuns('slow');
+
+    const { stdout } = await live.host.run(['systemctl', 'list-jobs', '--no-legend']);
+    assert.equal(stdout.trim(), '');
+    await live.host.run(['systemctl', 'kill', '--signal=KILL', unit]);
+  });
+
+  it('dying half way: the next try goes on where it broke off; then Kata is installed without anybody’s help', async () => {
+    await failing('half', /could not be fetched \(curl: 18\)/);
+    await until(async () => server!.asked.some((line) => /^half \S+ bytes=[1-9]/.test(line)), 'it goes on with a range');
+    const starts = await startsOf(live, 'containerd.service');
+
+    await server!.become('well');
+    await until(async () => /Kata Containers is installed/.test(await journal()), 'it is installed');
+
+    assert.deepEqual(await handlersOf(live), [handler, 'runc']);
+    assert.equal(await startsOf(live, 'containerd.service'), starts + 1);
+    const pod = await runPod(live.host, handler, 'first');
+    assert.equal(await podOutput(live.host, pod, 'echo in kata'), 'in kata\n');
+    await removePod(live.host, pod);
+    assert.equal(existsSync(join(live.host.root, 'var/lib/kata-sysext-first-boot/work')), false);
+    assert.equal((await live.json(['verify']))['ok'] ?? true, true);
+  });
+
+  it('the next boot asks nobody and restarts nothing', async () => {
+    const asked = server!.asked.length;
+    await server!.stop();
+    server = undefined;
+
+    await live.host.reboot();
+
+    const { stdout } = await live.host.run(['systemctl', 'show', unit, '-p', 'ConditionResult', '-p', 'NRestarts']);
+    assert.deepEqual(stdout.trim().split('\n').sort(), ['ConditionResult=no', 'NRestarts=0']);
+    assert.deepEqual(await handlersOf(live), [handler, 'runc']);
+    assert.equal(await startsOf(live, 'containerd.service'), 1);
+    assert.ok(asked > 0);
+  });
+
+  it('what was uninstalled stays away', async () => {
+    await live.json(['uninstall', '--purge']);
+
+    await live.host.reboot();
+
+    assert.deepEqual(await handlersOf(live), ['runc']);
+  });
+});

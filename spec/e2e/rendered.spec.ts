@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type BadServer, badServer } from '../lab/badServer.ts';
+import { crioAvailable } from '../lab/crio.ts';
+import { CURL, curlBinds } from '../lab/curl.ts';
+import { hasIgnition, ignitionFiles } from '../lab/ignition.ts';
+import { run as runHere } from '../lab/run.ts';
+import { crioHandlers, crioHost, crioUnit } from '../support/crioHost.ts';
+import { type Live, startsOf } from '../support/liveHost.ts';
+import { json } from '../support/program.ts';
+import { until } from '../support/unitWork.ts';
+
+const unit = 'kata-sysext-first-boot.service';
+const port = 8098;
+const handler = 'kata-qemu-runtime-rs';
+
+/** What was installed elsewhere comes to a node with a real CRI-O; the program takes no part until the node is judged. */
+describe('the first boot, rendered', function () {
+  this.timeout(900_000);
+  let live: Live;
+  let server: BadServer | undefined;
+  let folder: string;
+  let archive: string;
+
+  before(async function () {
+    const crio = await crioAvailable();
+    if (!crio.ok || !hasIgnition()) {
+      console.log(`      ${crio.ok ? 'Debian’s ignition is not on this machine: see .ci/packages.txt' : crio.why}`);
+      this.skip();
+    }
+    folder = mkdtempSync(join(tmpdir(), 'kata-sysext-rendered-'));
+    live = await crioHost({}, 'trixie', await curlBinds());
+    const request = ['--target', 'flatcar', '--form', 'rendered', '--engine', 'crio@1.36', '--from', `http://127.0.0.1:${port}`];
+    await json(['generate', 'ignition', live.first.static, ...request, '-o', folder]);
+    archive = readdirSync(folder).find((name) => name.endsWith('.tar.gz'))!;
+    await live.host.reboot({ between: () => prepare(live.host.root, join(folder, 'kata-sysext.ign')) });
+  });
+  after(async () => {
+    await server?.stop();
+    await live?.host.stop();
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  });
+
+  async function journal(): Promise<string> {
+    return (await live.host.run(['journalctl', '-b', '-o', 'cat', '-u', unit])).stdout;
+  }
+
+  it('the server is absent: CRI-O comes up without Kata; once it is there, Kata comes without anybody’s help', async () => {
+    await until(async () => /could not be fetched \(curl: 7\)/.test(await journal()), 'the journal has it');
+    const before = await crioHandlers(live);
+    const nothing = existsSync(join(live.host.root, 'var/lib/kata-sysext'));
+
+    server = await badServer(live.host, port, folder);
+    await until(async () => /Kata Containers is in place/.test(await journal()), 'it is in place');
+    await until(async () => (await crioHandlers(live).catch((): string[] => [])).includes(handler), 'CRI-O lists it');
+
+    assert.deepEqual([before.includes(handler), nothing], [false, false]);
+    assert.deepEqual(await crioHandlers(live), [...before, handler].sort());
+  });
+
+  it('to the program it is an installation like any other: it verifies it, and takes it off byte for byte', async () => {
+    const status = await live.json(['status']);
+    await live.json(['verify']);
+
+    await live.json(['uninstall', '--purge']);
+
+    assert.equal(status['active'], 1);
+    assert.equal((await crioHandlers(live)).includes(handler), false);
+    for (const path of ['var/lib/kata-sysext', 'etc/kata-sysext', 'etc/crio/crio.conf.d/50-kata-sysext.conf'])
+      assert.equal(existsSync(join(live.host.root, path)), false, path);
+  });
+
+  it('where the archive is to be had in time, CRI-O starts once, with Kata', async () => {
+    const state = join(live.host.root, 'var/lib/kata-sysext-first-boot');
+    await live.host.reboot({
+      between: () => {
+        rmSync(state, { recursive: true });
+        mkdirSync(join(state, 'work'), { recursive: true });
+        copyFileSync(join(folder, archive), join(state, 'work', archive));
+      },
+    });
+    server = undefined;
+
+    assert.equal((await crioHandlers(live)).includes(handler), true);
+    assert.equal(await startsOf(live, crioUnit), 1);
+    assert.equal((await live.json(['status']))['active'], 1);
+  });
+});
+
+/** Ignition's work, and what a host of the lab lacks. */
+async function prepare(root: string, config: string): Promise<void> {
+  await ignitionFiles(config, root);
+  rmSync(join(root, 'etc/selinux'), { recursive: true });
+  // Presets are applied at a first boot, which this disk has behind it.
+  await runHere(['systemctl', `--root=${root}`, 'preset', unit]);
+  const dropIn = join(root, 'etc/systemd/system', `${unit}.d`);
+  mkdirSync(dropIn);
+  writeFileSync(join(dropIn, 'lab.conf'), `[Service]\nRestartSec=1\nEnvironment=PATH=${CURL}:/usr/sbin:/usr/bin\n`);
+}

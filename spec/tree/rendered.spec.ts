@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { json, run } from '../support/program.ts';
+import { releases, treeHost } from '../support/treeHost.ts';
+
+/** What `generate --form rendered` puts into its archive. */
+describe('the archive of a rendered first boot', function () {
+  this.timeout(240_000);
+  let folder: string;
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'kata-sysext-archive-'));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  async function render(output: string, more: string[] = [], options: Parameters<typeof run>[1] = {}) {
+    const { first } = await releases();
+    const request = ['--target', 'fcos', '--form', 'rendered', '--engine', 'crio@1.34', '--from', 'https://files.example.org/kata'];
+    return run(['generate', 'ignition', first, ...request, '-o', join(folder, output), ...more], options);
+  }
+
+  const bytesOf = (output: string) => {
+    const names = readdirSync(join(folder, output)).sort();
+    return names.map((name) => [name, readFileSync(join(folder, output, name)).toString('base64')]);
+  };
+
+  it('has the same bytes from another time zone, with another umask, at another time', async () => {
+    const one = await render('one');
+
+    const two = await render('deeper/two', [], { env: { TZ: 'Asia/Tokyo' }, wrapper: ['sh', '-c', 'umask 077; sleep 1; exec "$@"', 'sh'] });
+
+    assert.deepEqual([one.status, two.status], [0, 0], one.stderr + two.stderr);
+    assert.deepEqual(bytesOf('one'), bytesOf('deeper/two'));
+  });
+
+  it('is on a tree of the node what an installation there is', async () => {
+    const { first } = await releases();
+    const crio = (root: string) => {
+      rmSync(join(root, 'etc/containerd'), { recursive: true });
+      mkdirSync(join(root, 'etc/crio/crio.conf.d'), { recursive: true });
+    };
+    const [installed, unpacked] = [treeHost('fcos', crio, { engine: 'crio@1.34' }), treeHost('fcos', crio, { engine: 'crio@1.34' })];
+    await installed.json(['install', first, '--backend', 'prefix']);
+    await render('one');
+    const archive = readdirSync(join(folder, 'one')).find((name) => name.endsWith('.tar.gz'))!;
+
+    execFileSync('tar', ['-xzf', join(folder, 'one', archive), '-C', unpacked.root]);
+
+    // The records of both say when; and the lock is made by whoever works there.
+    const times = ['var/lib/kata-sysext/history', 'var/lib/kata-sysext/lock', 'var/lib/kata-sysext/generations/1/manifest.json'];
+    const leftOut = [...times, 'var/lib/kata-sysext/generations/1/record.json', 'var/lib/kata-sysext/journal'];
+    assert.deepEqual(unpacked.fingerprint(leftOut), installed.fingerprint(leftOut));
+    await unpacked.json(['verify']);
+    assert.deepEqual((await unpacked.json(['status']))['active'], 1);
+    installed.remove();
+    unpacked.remove();
+  });
+
+  it('refuses what it could only guess', async () => {
+    const { first } = await releases();
+    const file = join(folder, 'program');
+    writeFileSync(file, 'x');
+    const base = ['generate', 'ignition', first, '--form', 'rendered', '--from', 'https://a.example', '-o', join(folder, 'none')];
+
+    for (const words of [
+      ['--target', 'microos', '--engine', 'crio'],
+      ['--target', 'openshift-4.12', '--engine', 'crio'],
+      ['--target', 'fcos', '--engine', 'containerd@2.1'],
+      ['--target', 'fcos', '--engine', 'crio', '--program', file],
+      ['--target', 'fcos', '--engine', 'crio', '--backend', 'sysext'],
+    ]) {
+      const refused = await json([...base, ...words], 2);
+
+      assert.equal(refused['code'], 'usage', words.join(' '));
+    }
+  });
+});

@@ -1,0 +1,26 @@
+#!/bin/sh
+# {{title}}
+# Runs at boot until it has worked once: {{unit}}. The boot waits for nothing of it; it is tried again while
+# a server is away. Nothing runs or is unpacked before its digest is right, and what installs proves the result or puts every byte back.
+set -eu
+umask 022
+
+work={{work}}
+stamp={{stamp}}
+
+{{fetch}}
+{{fetches}}
+status=0
+"$work/kata-sysext" install {{arguments}} --progress plain || status=$?
+if [ "$status" -ne 0 ]; then
+  # Only what passes by itself is tried again: every other try could mean another restart of the container engine.
+  case $status in
+    3 | 75) say "not installed (exit status $status); the next try is in {{pause}} s" ;;
+    *) say "not installed (exit status $status), the node runs without Kata; the next try is at the next boot" ;;
+  esac
+  exit "$status"
+fi
+mkdir -p "$(dirname "$stamp")"
+: >"$stamp"
+{{clean}}
+say "Kata Containers is installed"
