@@ -94,6 +94,28 @@ describe('the boot guard', function () {
     });
   }
 
+  it('an engine that comes up only without our part runs without it; one that comes up in no way keeps it', async () => {
+    await live.json(['uninstall', '--purge']);
+    await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
+    const seen: unknown[] = [];
+
+    await enginePasses('! grep -q kata-sysext /etc/containerd/config.toml');
+    await boot();
+    seen.push(await activeAfterGuard(), await handlersOf(live));
+    await enginePasses('true');
+    await live.json(['activate', '1']);
+    await enginePasses('false');
+    await live.host.reboot();
+    seen.push(await activeAfterGuard());
+    await enginePasses('true');
+    await live.host.sh('systemctl reset-failed containerd; systemctl restart containerd');
+    await waitForCri(live.host, SOCKET);
+
+    assert.deepEqual(seen, ['none', ['runc'], 1]);
+    assert.deepEqual(await handlersOf(live), ['kata-qemu-runtime-rs', 'runc']);
+    await live.host.sh('rm -r /etc/systemd/system/containerd.service.d; systemctl daemon-reload');
+  });
+
   it('gives a generation up that is not blessed in three boots, and none is active where none was blessed', async () => {
     await live.json(['uninstall', '--purge']);
     await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
@@ -126,6 +148,20 @@ describe('the boot guard', function () {
     for (const unit of units)
       rows[unit] = (await live.host.run(['systemctl', 'show', unit, '-p', 'ConditionResult', '--value'])).stdout.trim();
     return rows;
+  }
+
+  /** The lab's fault: the engine starts only where this shell command says so. */
+  async function enginePasses(test: string): Promise<void> {
+    await live.host.sh(
+      `mkdir -p /etc/systemd/system/containerd.service.d && printf '[Service]\\nRestartSec=1\\nExecStartPre=/bin/sh -c "%s"\\n' '${test}' > /etc/systemd/system/containerd.service.d/lab.conf; systemctl daemon-reload`,
+    );
+  }
+
+  async function activeAfterGuard(): Promise<unknown> {
+    const ended = async () =>
+      (await live.host.run(['systemctl', 'show', units[2]!, '-p', 'ActiveState', '--value'])).stdout.trim() === 'inactive';
+    await until(ended, 'the guard has ended', 150_000);
+    return (await live.json(['status']))['active'] ?? 'none';
   }
 
   async function shimBelowUsr(): Promise<string> {

@@ -13,10 +13,10 @@ export async function unitsActive({ host }: Live): Promise<boolean> {
   return stdout.trim() !== '';
 }
 
-export async function until(is: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 60_000;
+export async function until(is: () => Promise<boolean>, what: string, timeoutMs = 60_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
   while (!(await is())) {
-    if (Date.now() > deadline) throw new Error(`waited a minute until ${what}`);
+    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs / 1000} s until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -9,13 +9,15 @@ import { bringUp, restartDeadlineMs } from '../../transaction/index.ts';
 import { underLock } from '../carrying/session.ts';
 import { findEngine } from '../refusing/engine.ts';
 import type { Context } from '../types.ts';
-import { bootOptions, giveUp } from './giveUp.ts';
+import { bootOptions, giveUp, takeBack } from './giveUp.ts';
 import type { Guarded } from './settle.ts';
 
 /** How long the engine may take until it serves, and for how long it must go on. */
 const patienceMs = 300_000;
 const steadyMs = 10_000;
 const pauseMs = 1_000;
+/** Automatic restarts after which an engine is not waited for any longer. */
+const mostRestarts = 5;
 const probeMs = 5_000;
 
 /**
@@ -36,11 +38,27 @@ export async function blessAfterBoot(context: Context, starting: Host): Promise<
     return { ...both, to: number, notes: [`generation ${number} is blessed on this system`] };
   }
   if (!seen.down) return { ...both, to: number, notes: [`not blessed: ${seen.ill}`] };
-  const to = await underLock({ ...context, host: starting }, 'boot', bootOptions, () =>
-    giveUp({ ...context, host: starting }, from, `${from.record.wiring?.engine ?? 'the engine'} does not come up: ${seen.ill}`),
-  );
+  return { ...both, ...(await withoutIt({ ...context, host: starting }, host, from, seen.ill)) };
+}
+
+/** Starts the engine without our part; where that does not help, our part was not at fault and comes back. */
+async function withoutIt(context: Context, host: Host, from: Generation, ill: string): Promise<{ to?: number; notes: string[] }> {
+  const name = from.record.wiring?.engine ?? 'the engine';
+  const to = await underLock(context, 'boot', bootOptions, () => giveUp(context, from, `${name} does not come up: ${ill}`));
   await startAgain(host, from);
-  return { ...both, ...(to === undefined ? {} : { to }), notes: [seen.ill] };
+  if (await comesUp(host, from)) return { ...(to === undefined ? {} : { to }), notes: [ill] };
+  await underLock(context, 'boot', bootOptions, () => takeBack(context, from, `${name} does not come up without it either`));
+  await startAgain(host, from);
+  return { to: from.manifest.number, notes: [ill, `${name} does not come up without our part either, so that it is back`] };
+}
+
+async function comesUp(host: Host, from: Generation): Promise<boolean> {
+  const until = Date.now() + patienceMs / 5;
+  for (;;) {
+    const { serves, failed } = await health(host, from);
+    if (serves || failed || Date.now() > until) return serves;
+    await sleep(pauseMs);
+  }
 }
 
 interface Seen {
@@ -69,8 +87,11 @@ async function watch({ host, signal }: Context, from: Generation): Promise<Seen>
 
 interface Health {
   ill?: string;
+  /** Its CRI answers, whatever it says. */
+  serves: boolean;
+  /** It was started, and does not serve. */
   down: boolean;
-  /** systemd gave up on it. */
+  /** systemd gave up on it, or starts it again and again. */
   failed: boolean;
   /** Which run of the engine answered. */
   run: string;
@@ -82,18 +103,20 @@ async function health(host: Host, from: Generation): Promise<Health> {
   const systemd = await host.systemd();
   const unit = wiring?.unit === undefined ? undefined : await systemd?.unit(wiring.unit);
   const run = `${unit?.invocationId} ${unit?.mainPid}`;
-  const failed = unit?.activeState === 'failed';
+  const failed = unit?.activeState === 'failed' || (unit?.restarts ?? 0) >= mostRestarts;
+  // One that nobody has started is no fault of ours.
+  const tried = failed || unit?.activeState === 'active' || (unit?.restarts ?? 0) > 0;
   try {
     const found = await findEngine(host, undefined, wiring?.engine);
     const state = await found.engine.probe(host, found.instance, probeMs);
-    if (!state.reachable) return { ill: state.why ?? 'the CRI does not answer', down: true, failed, run };
+    if (!state.reachable) return { ill: state.why ?? 'the CRI does not answer', serves: false, down: tried, failed, run };
     const missing = namesOf(manifest).filter((name) => !state.handlers.includes(name));
-    if (missing.length > 0) return { ill: `the CRI does not list ${missing.join(', ')}`, down: false, failed, run };
+    if (missing.length > 0) return { ill: `the CRI does not list ${missing.join(', ')}`, serves: true, down: false, failed, run };
     const pids = [1, ...(unit === undefined || unit.mainPid === 0 ? [] : [unit.mainPid])];
     const [problem] = await backendOf(manifest.backend).reaches(host, manifest, pids);
-    return { ...(problem === undefined ? {} : { ill: problem }), down: false, failed, run };
+    return { ...(problem === undefined ? {} : { ill: problem }), serves: true, down: false, failed, run };
   } catch (error) {
-    return { ill: error instanceof KataError ? error.complaint.found : String(error), down: true, failed, run };
+    return { ill: error instanceof KataError ? error.complaint.found : String(error), serves: false, down: tried, failed, run };
   }
 }
 
