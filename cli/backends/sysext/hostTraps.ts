@@ -163,22 +163,24 @@ export function rootOf(facts: Scene['facts']): string {
 async function depth({ host, merged }: Scene): Promise<Finding[]> {
   if (!host.live || process.getuid?.() !== 0 || merged.some(({ names: all }) => all.length > 0) || (await mergedPayload(host)) !== 'absent')
     return [];
-  const trial = await tryOverlay(host);
-  if (trial === undefined) return [];
+  const refusal = await tryOverlay(host);
+  if (refusal === undefined) return [];
   return blocker(
     'sysext-depth',
     '/usr',
-    `the kernel refuses an overlay over /usr: ${trial}`,
+    `the kernel refuses an overlay over /usr: ${refusal}`,
     'at most one overlay below /usr',
     `findmnt -T /usr; ${usePrefix}`,
   );
 }
 
+// What Node gives a program for its output is a socket, at which a confined mount(8) may not even look; the shell's own is a pipe.
+const trial = `said=$(mount -t overlay -o ro,lowerdir=/run:/usr kata-sysext-trial /run 2>&1) || { code=$?; echo "$said" >&2; exit $code; }`;
+
 async function tryOverlay(host: HostView): Promise<string | undefined> {
-  const { code, stderr } = await host.run(
-    'unshare',
-    ['--mount', '--propagation', 'private', 'mount', '-t', 'overlay', '-o', 'ro,lowerdir=/run:/usr', 'kata-sysext-trial', '/run'],
-    { timeoutMs: 20_000, accept: [0, 1, 2, 4, 8, 16, 32, 64] },
-  );
+  const { code, stderr } = await host.run('unshare', ['--mount', '--propagation', 'private', '/bin/sh', '-c', trial], {
+    timeoutMs: 20_000,
+    accept: [0, 1, 2, 4, 8, 16, 32, 64],
+  });
   return code === 0 ? undefined : stderr.trim().split('\n').at(-1);
 }
