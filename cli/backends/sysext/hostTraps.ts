@@ -168,12 +168,12 @@ async function depth({ host, merged }: Scene): Promise<Finding[]> {
     (await mergedPayload(host)) !== 'absent'
   )
     return [];
-  const trial = await tryOverlay(host);
-  if (trial === undefined) return [];
+  const refusal = await tryOverlay(host);
+  if (refusal === undefined) return [];
   return blocker(
     'sysext-depth',
     '/usr',
-    `the kernel refuses an overlay over /usr: ${trial}`,
+    `the kernel refuses an overlay over /usr: ${refusal}`,
     'at most one overlay below /usr',
     `findmnt -T /usr; ${usePrefix}`,
   );

@@ -7,7 +7,7 @@ import { type Ran, run } from '../run.ts';
 import { type AuditCursor, auditCursor, type Denial, readDenials } from './audit.ts';
 import { type BootEntry, bootEntries } from './entries.ts';
 import { MOUNT_GOODS } from './goods.ts';
-import { type Machine, startMachine, tail } from './machine.ts';
+import { diedOfEmulation, type Machine, startMachine, tail } from './machine.ts';
 import { openWay, putThere, runThere, spawnThere, type Way } from './ssh.ts';
 
 export interface Boot {
@@ -73,13 +73,20 @@ export function vmOf(parts: Parts): Vm & { restore(state: string, entry: BootEnt
   };
   const shell = (script: string, options?: InsideOptions) => runThere(now().way, ['/bin/sh', '-ec', script], options);
 
-  const begin = async (entry: BootEntry, more: { state?: string; kernelArguments?: string }) => {
+  const begin = async (entry: BootEntry, more: { state?: string; kernelArguments?: string }, tries = 3): Promise<void> => {
     const { folder, disk, goods, background, key } = parts;
     await rm(join(folder, 'serial'), { force: true });
     const machine = await startMachine({ folder, disk, goods, background, entry, ...more });
     await parts.noted(machine);
     const way = { folder, port: machine.port, key };
-    running = { machine, way, master: await openWay(way, machine.ended) };
+    const master = await openWay(way, machine.ended).catch(async (error: unknown) => {
+      machine.process.kill('SIGKILL');
+      await machine.exited;
+      machine.qmp.close();
+      if (tries === 0 || !diedOfEmulation(folder)) throw error;
+    });
+    if (master === undefined) return await begin(entry, more, tries - 1);
+    running = { machine, way, master };
     await shell(`date -s @${Date.now() / 1000} >/dev/null; ${MOUNT_GOODS}`);
   };
   const end = async () => {
