@@ -29,6 +29,8 @@ const unitFolders = [
   'transaction',
 ];
 
+const hostPrograms = ['/usr/bin/systemd-nspawn', '/usr/bin/mmdebstrap', '/usr/bin/zstd'];
+
 export const tiers: Tier[] = [
   { name: 'unit', folders: unitFolders.map((folder) => `spec/${folder}`), programs: [], root: false },
   {
@@ -37,7 +39,8 @@ export const tiers: Tier[] = [
     programs: ['/usr/bin/strace', '/usr/bin/zstd', '/usr/bin/xz', '/usr/bin/getfattr', '/usr/bin/containerd'],
     root: true,
   },
-  { name: 'nspawn', folders: ['spec/e2e'], programs: ['/usr/bin/systemd-nspawn', '/usr/bin/mmdebstrap', '/usr/bin/zstd'], root: true },
+  { name: 'nspawn', folders: ['spec/e2e'], programs: hostPrograms, root: true },
+  { name: 'boot', folders: ['spec/boot'], programs: hostPrograms, root: true },
   {
     name: 'single',
     folders: ['spec/single'],
@@ -61,7 +64,7 @@ export const tiers: Tier[] = [
 ];
 
 /** What runs beside what, in its order: hosts that mostly wait beside what computes. */
-const beside: string[][] = [['nspawn'], ['unit', 'tree', 'single']];
+const beside: string[][] = [['nspawn'], ['unit', 'tree', 'single'], ['boot', 'vm']];
 export const lanes: string[][] = beside.map((lane, index) =>
   // A tier that is named nowhere comes last in the last lane.
   index < beside.length - 1 ? lane : [...lane, ...tiers.map(({ name }) => name).filter((name) => !beside.flat().includes(name))],
