@@ -80,7 +80,6 @@ export const codes: Record<string, CodeRow> = {
     'Before systemd 257 a refresh hides mounts below /usr, before 256 its failure ends with 0, and before 254 it takes all extensions away for a moment. Backend prefix has none of this.',
     true,
   ),
-  'sysext-labels-unproven': row(3, 'SELinux is on, and this version has not been tried with merged extensions under it.'),
   'sysext-mislabels-usr': row(
     3,
     'Before systemd 257 a merge gives /usr itself the label of a tmpfs; with SELinux enforcing that is a wrong label on the whole tree.',

@@ -13,18 +13,7 @@ const [firstVersion, harmlessVersion] = [248, 257];
 const usePrefix = 'use backend prefix: --backend prefix';
 
 /** What the host itself has against extensions. Each trap is a row with a code of its own. */
-export const hostTraps: Trap[] = [
-  missing,
-  serviceMasked,
-  old,
-  mislabels,
-  labelsUnproven,
-  nameTaken,
-  baseTaken,
-  insideUsr,
-  readOnlyRoot,
-  depth,
-];
+export const hostTraps: Trap[] = [missing, serviceMasked, old, mislabels, nameTaken, baseTaken, insideUsr, readOnlyRoot, depth];
 
 export function blocker(code: string, subject: string, found: string, needed: string, next: string): Finding[] {
   return [{ code, level: 'blocker', subject, found, needed, next }];
@@ -80,24 +69,6 @@ function mislabels({ systemd, facts }: Scene): Finding[] {
     `systemd ${harmlessVersion} or later, or SELinux not enforcing`,
     usePrefix,
   );
-}
-
-/** A warning, so that `auto` stays away: the labels of the folders that a merge shows have not been proven on a kernel that enforces. */
-function labelsUnproven({ facts, systemd }: Scene): Finding[] {
-  const off = facts?.selinux.known === true && facts.selinux.value.mode === 'disabled';
-  const older = !systemd.known || systemd.value < harmlessVersion;
-  if (facts === undefined || off || older) return [];
-  const found = facts.selinux.known ? `SELinux is ${facts.selinux.value.mode}` : `whether SELinux is on is not known: ${facts.selinux.why}`;
-  return [
-    {
-      code: 'sysext-labels-unproven',
-      level: 'warning',
-      subject: '/usr',
-      found: `${found}; the labels of merged folders are set, but were not tried under SELinux by this version`,
-      needed: 'SELinux disabled, or a look at /usr after the install',
-      next: 'compare ls -Zd /usr /usr/lib /usr/libexec before and after; or use backend prefix: --backend prefix',
-    },
-  ];
 }
 
 const names = ['', '.raw', '.sysext.raw', '.raw.v', '.v'].map((end) => `${extensionName}${end}`);
