@@ -145,4 +145,56 @@ describe('the first boot with a hook', function () {
 
     assert.deepEqual(await handlersOf(live), ['runc']);
   });
+
+  it('on OpenShift nothing happens before the node has moved to its own operating system', async () => {
+    const marker = join(live.host.root, 'etc/ignition-machine-config-encapsulated.json');
+    const programs = await generated('stays-away', 'exit 0');
+
+    await live.host.reboot({ between: () => (writeFileSync(marker, '{}'), write(programs)) });
+
+    assert.equal((await shown('ConditionResult')).trim(), 'ConditionResult=no');
+    rmSync(marker);
+    assert.equal(existsSync(join(live.host.root, 'var/lib/kata-sysext-first-boot/work')), false);
+  });
+
+  it('a refusal that may pass is tried again, a failed proof is not: each try could restart the engine', async () => {
+    server = await badServer(live.host, port, folder);
+    for (const [status, again] of [
+      [3, true],
+      [75, true],
+      [1, false],
+      [4, false],
+    ] as const) {
+      await write(await generated(`ends-with-${status}`, `exit ${status}`));
+      await live.host.sh(`systemctl daemon-reload; systemctl reset-failed ${unit} || true; systemctl restart ${unit}`);
+
+      await until(async () => (await journal()).includes(`not installed (exit status ${status})`), 'it has ended');
+      await until(
+        async () => /NRestarts=[2-9]/.test(await shown('NRestarts')) || /ActiveState=failed/.test(await shown('ActiveState')),
+        'it is settled',
+      );
+
+      assert.equal(/ActiveState=failed/.test(await shown('ActiveState')), !again, `${status}`);
+      if (!again) assert.match(await shown('NRestarts'), /NRestarts=0/);
+      await live.host.sh(`systemctl stop ${unit} || true`);
+    }
+  });
+
+  async function shown(property: string): Promise<string> {
+    return (await live.host.run(['systemctl', 'show', unit, '-p', property])).stdout;
+  }
+
+  /** A configuration whose program is a script. */
+  async function generated(name: string, script: string): Promise<string> {
+    const program = join(folder, `${name}.sh`);
+    writeFileSync(program, `#!/bin/sh\n${script}\n`);
+    const [from, out] = [`http://127.0.0.1:${port}`, join(folder, name)];
+    await json(['generate', 'ignition', live.first.static, '--target', 'flatcar', '--program', program, '--from', from, '-o', out]);
+    return join(out, 'kata-sysext.ign');
+  }
+
+  async function write(config: string): Promise<void> {
+    await ignitionFiles(config, live.host.root);
+    rmSync(join(live.host.root, 'etc/selinux'), { recursive: true });
+  }
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BadServer, badServer } from '../lab/badServer.ts';
@@ -86,6 +86,29 @@ describe('the first boot, rendered', function () {
     assert.equal((await crioHandlers(live)).includes(handler), true);
     assert.equal(await startsOf(live, crioUnit), 1);
     assert.equal((await live.json(['status']))['active'], 1);
+  });
+
+  it('a server that takes the call and says nothing: CRI-O waits for the unit’s bound, and comes up without Kata', async () => {
+    await live.json(['uninstall', '--purge']);
+    const units = join(live.host.root, 'etc/systemd/system');
+    await live.host.reboot({
+      between: () => {
+        rmSync(join(live.host.root, 'var/lib/kata-sysext-first-boot'), { recursive: true });
+        const silent = `[Unit]\nBefore=${unit}\n[Service]\nExecStart=/bin/busybox nc -ll -p ${port} -e /bin/sleep 600\n`;
+        writeFileSync(join(units, 'silent.service'), silent);
+        symlinkSync('../silent.service', join(units, 'multi-user.target.wants/silent.service'));
+        writeFileSync(join(units, `${unit}.d`, 'bound.conf'), '[Service]\nTimeoutStartSec=6\nRestartSec=600\n');
+      },
+    });
+
+    const at = async (name: string, what: string) =>
+      Number(/=(\d+)/.exec((await live.host.run(['systemctl', 'show', name, '-p', what])).stdout)?.[1] ?? 0) / 1e6;
+    const waited = (await at(crioUnit, 'ExecMainStartTimestampMonotonic')) - (await at(unit, 'ExecMainStartTimestampMonotonic'));
+    assert.match(await journal(), /start operation timed out/);
+    assert.equal((await live.host.run(['systemctl', 'is-active', crioUnit])).stdout.trim(), 'active');
+    assert.equal((await crioHandlers(live)).includes(handler), false);
+    // Not before the bound: the unit really stands before the engine.
+    assert.ok(waited >= 6, `CRI-O started ${waited} s after the unit`);
   });
 });
 

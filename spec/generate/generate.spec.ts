@@ -246,6 +246,20 @@ describe('generate', function () {
     assert.deepEqual([existsSync(work), existsSync(join(folder, 'stamps/one'))], [false, true]);
   });
 
+  it('a file of the image that is not the one it was made with is told, and nothing runs', () => {
+    const hook = made('containerfile', 'fcos').find(({ name }) => name === 'hook.sh')!.text;
+    const work = join(folder, 'image');
+    mkdirSync(work);
+    const own = put('image-hook.sh', hook.replace(/^work=.*$/m, `work=${work}`).replace(/^stamp=.*$/m, `stamp=${folder}/stamps/two`));
+    writeFileSync(join(work, 'kata-sysext'), `#!/bin/sh\ntouch ${folder}/ran\n`, { mode: 0o755 });
+
+    const ran = spawnSync('sh', [own], { encoding: 'utf8' });
+
+    assert.equal(ran.status, 4);
+    assert.match(ran.stderr, /kata-sysext is not the file that this image was made with: sha256 a{64} was expected/);
+    assert.deepEqual([existsSync(join(folder, 'ran')), existsSync(join(folder, 'stamps/two'))], [false, false]);
+  });
+
   it('a Containerfile puts nothing where an image may carry nothing, and its unit is whole', () => {
     const files = Object.fromEntries(made('containerfile', 'fcos').map(({ name, text }) => [name, text]));
 
