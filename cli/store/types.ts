@@ -93,8 +93,8 @@ export interface GenerationRecord {
   pinned?: boolean;
   /** Proven after a boot, on this deployment. Stays when another generation takes over: a guard that gives one up goes back to it. */
   blessed?: { at: string; deployment: string };
-  /** Boots of a deployment in which it was active and not blessed yet; `boot` is the last one that counted. */
-  tries?: { deployment: string; boots: number; boot: string };
+  /** Boots of a deployment in which it was active and not blessed yet; `boot` is the last one that counted. Activated anew, it gets new ones. */
+  tries?: { deployment: string; activated?: string; boots: number; boot: string };
 }
 
 export interface Generation {

@@ -51,10 +51,12 @@ async function mark(host: Host): Promise<void> {
 async function usedUp(host: Host, { manifest: { number }, record }: Generation): Promise<string | undefined> {
   if ((await host.readText(blessedFile)) === (await blessingText(host, number))) return undefined;
   const { deployment, boot } = await deploymentNow(host);
-  const before = record.tries?.deployment === deployment ? record.tries : { deployment, boots: 0, boot: '' };
+  const { activated, tries } = record;
+  const known = tries?.deployment === deployment && tries.activated === activated;
+  const before = known ? tries : { boots: 0, boot: '' };
   if (before.boot === boot && boot !== 'offline') return undefined;
   if (before.boots >= mostTries) return `generation ${number} was not blessed in ${before.boots} boots`;
   const { schema: _schema, ...rest } = record;
-  await writeRecord(host, number, { ...rest, tries: { deployment, boots: before.boots + 1, boot } });
+  await writeRecord(host, number, { ...rest, tries: { deployment, ...(activated && { activated }), boots: before.boots + 1, boot } });
   return undefined;
 }
