@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { version } from '../../cli/version.ts';
 import { differences } from '../support/fingerprint.ts';
 import { loopMs } from '../support/sample.ts';
@@ -46,7 +46,19 @@ describe('the boot guard of an offline tree', function () {
     for (const text of texts) {
       assert.ok(text.includes(`ExecStart=/usr/local/libexec/kata-sysext/bin/${version}/kata-sysext recover --boot `), text);
       assert.doesNotMatch(text, /\{\{|\}\}/);
+      assert.match(text, /^(TimeoutStartSec|RuntimeMaxSec)=\d+$/m);
+      assert.match(text, /^TimeoutStopSec=20$/m, 'a program that hangs is killed soon after it was asked to end');
     }
+    assert.deepEqual(differences(before, host.fingerprint()), []);
+  });
+
+  it('what a loss of power left of a blessing goes with the next change', async () => {
+    const before = host.fingerprint();
+    await host.json(['install', first]);
+    writeFileSync(host.path(`${units}/.new-blessed.tmp`), '# kata-sysext: gener');
+
+    await host.json(['uninstall', '--purge']);
+
     assert.deepEqual(differences(before, host.fingerprint()), []);
   });
 
