@@ -19,7 +19,9 @@ export async function guardSteps(host: HostView, wish: GuardWish | undefined): P
 
 /** Whatever becomes active must prove itself at the next boot. */
 export async function unblessSteps(host: HostView): Promise<Step[]> {
-  return fileStep(host, blessedFile, 'absent', blessedTemporary);
+  // A blessing is written outside of a transaction: what a loss of power left of it goes as well.
+  const torn = await fileStep(host, blessedTemporary, 'absent', `${blessedTemporary}.old`);
+  return [...torn, ...(await fileStep(host, blessedFile, 'absent', blessedTemporary))];
 }
 
 async function placing(host: HostView, wish: GuardWish): Promise<Step[]> {

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { version } from '../../cli/version.ts';
+import { differences } from '../support/fingerprint.ts';
+import { loopMs } from '../support/sample.ts';
+import { singleFile } from '../support/singleFile.ts';
+import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
+
+const units = 'etc/systemd/system';
+const links = [
+  `${units}/sysinit.target.wants/kata-sysext-settle.service`,
+  `${units}/multi-user.target.wants/kata-sysext-guard.service`,
+  `${units}/multi-user.target.wants/kata-sysext-bless.service`,
+];
+
+/** What the boot guard does to files, on trees that do not run. Real boots: spec/e2e/guard*.spec.ts. */
+describe('the boot guard of an offline tree', function () {
+  this.timeout(loopMs);
+  let file: string;
+  let first: string;
+  let second: string;
+  let host: TreeHost;
+
+  before(async () => {
+    file = await singleFile();
+    ({ first, second } = await releases());
+  });
+  beforeEach(() => {
+    host = treeHost('fcos', undefined, { file });
+  });
+  afterEach(() => host.remove());
+
+  it('three units come with an installation, run its own copy, and go with it to the last folder', async () => {
+    const before = host.fingerprint();
+
+    await host.json(['install', first]);
+    const targets = links.map((link) => readlinkSync(host.path(link)));
+    const texts = links.map((link) => readFileSync(host.path(`${units}/${link.split('/').at(-1)}`), 'utf8'));
+    await host.json(['install', second]);
+    await host.json(['uninstall', '--purge']);
+
+    assert.deepEqual(
+      targets,
+      links.map((link) => `../${link.split('/').at(-1)}`),
+    );
+    for (const text of texts) {
+      assert.ok(text.includes(`ExecStart=/usr/local/libexec/kata-sysext/bin/${version}/kata-sysext recover --boot `), text);
+      assert.doesNotMatch(text, /\{\{|\}\}/);
+      assert.match(text, /^(TimeoutStartSec|RuntimeMaxSec)=\d+$/m);
+      assert.match(text, /^TimeoutStopSec=20$/m, 'a program that hangs is killed soon after it was asked to end');
+    }
+    assert.deepEqual(differences(before, host.fingerprint()), []);
+  });
+
+  it('what a loss of power left of a blessing goes with the next change', async () => {
+    const before = host.fingerprint();
+    await host.json(['install', first]);
+    writeFileSync(host.path(`${units}/.new-blessed.tmp`), '# kata-sysext: gener');
+
+    await host.json(['uninstall', '--purge']);
+
+    assert.deepEqual(differences(before, host.fingerprint()), []);
+  });
+
+  it('a generation gets three boots; given up, it gets three new ones when somebody activates it again', async () => {
+    await host.json(['install', first]);
+
+    const seen = [await boots(4), await active()];
+    await host.json(['activate', '1']);
+    const again = [await boots(3), await active()];
+
+    assert.deepEqual(seen, [[1, 1, 1, undefined], undefined]);
+    assert.deepEqual(again, [[1, 1, 1], 1]);
+  });
+
+  /** What is active after each of some boots. */
+  async function boots(count: number): Promise<unknown[]> {
+    const seen: unknown[] = [];
+    for (let boot = 0; boot < count; boot++) seen.push((await host.json(['recover', '--boot', 'settle']))['to']);
+    return seen;
+  }
+
+  async function active(): Promise<unknown> {
+    return (await host.json(['status']))['active'];
+  }
+});
