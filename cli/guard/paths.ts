@@ -21,6 +21,14 @@ export const guardUnits = [
   temporary: `${unitsFolder}/.new-${unit}.tmp`,
 }));
 
+/**
+ * Only for trees that do not run: at a first boot systemd may apply the vendor's presets to every unit, and some of them disable all that
+ * they do not name.
+ */
+export const presetFolder: HostPath = '/etc/systemd/system-preset';
+export const presetFile: HostPath = `${presetFolder}/50-kata-sysext.preset`;
+export const presetText = '# kata-sysext: its own units stay as they were installed\nenable kata-sysext-*.service\n';
+
 /** A drop-in of the first phase: with it there, systemd skips the guard as long as nothing is pending and the operating system is the same. */
 export const blessedFolder: HostPath = `${unitsFolder}/kata-sysext-settle.service.d`;
 export const blessedFile: HostPath = `${blessedFolder}/50-blessed.conf`;

@@ -3,7 +3,7 @@ import { dropMade, makeMissing } from '../backends/index.ts';
 import { digestOf, type HostPath, type HostView } from '../host/index.ts';
 import type { Unit } from '../systemd/types.ts';
 import type { FileStep, Step } from '../transaction/index.ts';
-import { blessedFile, blessedFolder, blessedTemporary, guardUnits } from './paths.ts';
+import { blessedFile, blessedFolder, blessedTemporary, guardUnits, presetFile, presetFolder, presetText } from './paths.ts';
 
 export interface GuardWish {
   /** The program that the units run. */
@@ -27,24 +27,33 @@ export async function unblessSteps(host: HostView): Promise<Step[]> {
 async function placing(host: HostView, wish: GuardWish): Promise<Step[]> {
   const steps: Step[] = [];
   for (const { unit, path, wants, link, target, temporary } of guardUnits) {
+    if (await isMasked(host, path)) continue;
     steps.push(...(await makeMissing(host, wants)), ...(await fileStep(host, path, unitText(unit, wish), temporary)));
     const before = await linkAt(host, link);
     if (before !== target) steps.push({ kind: 'pointer', path: link, before, after: target, temporary });
   }
-  return steps;
+  if (host.booted) return steps;
+  return [...steps, ...(await makeMissing(host, presetFolder)), ...(await fileStep(host, presetFile, presetText, blessedTemporary))];
 }
 
 async function removal(host: HostView): Promise<Step[]> {
-  const steps: Step[] = [];
+  const steps: Step[] = await fileStep(host, presetFile, 'absent', blessedTemporary);
   for (const { path, link, target, temporary } of [...guardUnits].reverse()) {
     const before = await linkAt(host, link);
-    if (before === target) steps.push({ kind: 'pointer', path: link, before, after: 'absent', temporary });
-    steps.push(...(await fileStep(host, path, 'absent', temporary)));
+    // systemctl, and presets, make absolute ones.
+    if (before === target || before === path) steps.push({ kind: 'pointer', path: link, before, after: 'absent', temporary });
+    if (!(await isMasked(host, path))) steps.push(...(await fileStep(host, path, 'absent', temporary)));
   }
   // Folders that we made may serve another part of ours by now.
   if (steps.length === 0) return [];
-  for (const folder of new Set([blessedFolder, ...guardUnits.map(({ wants }) => wants)])) steps.push(...(await dropMade(host, folder)));
+  const folders = new Set([blessedFolder, presetFolder, ...guardUnits.map(({ wants }) => wants)]);
+  for (const folder of folders) steps.push(...(await dropMade(host, folder)));
   return steps;
+}
+
+/** The administrator's link to /dev/null, or to a unit of his own, stays. */
+async function isMasked(host: HostView, path: HostPath): Promise<boolean> {
+  return (await host.lstat(path))?.kind === 'symlink';
 }
 
 async function fileStep(host: HostView, path: HostPath, text: string | 'absent', temporary: HostPath): Promise<FileStep[]> {

@@ -1,4 +1,5 @@
 import { KataError } from '../errors/index.ts';
+import { deploymentOf } from '../facts/index.ts';
 import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
 import { noChoices } from './choices.ts';
 import { readable, readJson, writeJson } from './json.ts';
@@ -52,9 +53,19 @@ export async function activeNumber(host: HostView): Promise<number | undefined> 
   return numberAt(await host.readlink(pointer));
 }
 
+/** The active one, with the wiring that this deployment has. */
 export async function activeGeneration(host: HostView): Promise<Generation | undefined> {
   const number = await activeNumber(host);
-  return number === undefined ? undefined : findGeneration(host, number);
+  const found = number === undefined ? undefined : await findGeneration(host, number);
+  const own = found?.record.wirings?.[await deploymentOf(host)];
+  return found === undefined || own === undefined ? found : { ...found, record: { ...found.record, ...own } };
+}
+
+/** What a record keeps of the wiring of one deployment; nothing where there is only one /etc. */
+export function wiringsWith(record: Omit<GenerationRecord, 'schema'>, deployment: string): Pick<GenerationRecord, 'wirings'> {
+  if (['single', 'offline'].includes(deployment)) return {};
+  const { wiring, edited } = record;
+  return { wirings: { ...record.wirings, [deployment]: { ...(wiring && { wiring }), ...(edited && { edited }) } } };
 }
 
 export async function readPayload(host: HostView, digest: Digest): Promise<PayloadManifest | undefined> {

@@ -13,6 +13,7 @@ export {
   readGenerations,
   readPayload,
   takeNumber,
+  wiringsWith,
   writeRecord,
 } from './generations.ts';
 export { type HistoryEntry, nextId, readHistory, writeHistory } from './history.ts';

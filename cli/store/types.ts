@@ -93,6 +93,11 @@ export interface GenerationRecord {
   /** Other people's files with text of ours in them, by digest as we left them: what differs later was edited by somebody else. */
   edited?: Record<HostPath, Digest>;
   pinned?: boolean;
+  /**
+   * `wiring` and `edited` of each deployment that has an /etc of its own: what a boot of one makes of them is not what stands in the files
+   * of another. Those above are what was written last. Read through `activeGeneration`.
+   */
+  wirings?: Record<string, { wiring?: Wiring; edited?: Record<HostPath, Digest> }>;
   /** Proven after a boot, on this deployment. Stays when another generation takes over: a guard that gives one up goes back to it. */
   blessed?: { at: string; deployment: string };
   /** Boots of a deployment in which it was active and not blessed yet, since it was activated at `since`; `boot` is the last one that counted. */

@@ -1,5 +1,5 @@
 import type { Host } from '../host/index.ts';
-import { dropGeneration, dropHistory, dropPayload, findGeneration, writeRecord } from '../store/index.ts';
+import { dropGeneration, dropHistory, dropPayload, findGeneration, wiringsWith, writeRecord } from '../store/index.ts';
 import { endEntry } from './journal.ts';
 import type { Intent } from './types.ts';
 
@@ -8,7 +8,11 @@ export async function cleanUp(host: Host, intent: Intent): Promise<void> {
   const { records, dropGenerations, dropPayloads, purge } = intent.afterwards;
   for (const { number, ...change } of records) {
     const generation = await findGeneration(host, number);
-    if (generation !== undefined) await writeRecord(host, number, { ...generation.record, ...change });
+    if (generation !== undefined) {
+      const record = { ...generation.record, ...change };
+      const wired = change.wiring !== undefined || change.edited !== undefined;
+      await writeRecord(host, number, { ...record, ...(wired ? wiringsWith(record, intent.deployment) : {}) });
+    }
     await host.failpoint('afterwards/record');
   }
   for (const number of dropGenerations) {

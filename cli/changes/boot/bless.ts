@@ -4,7 +4,7 @@ import { KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import { blessedFile, blessedFolder, blessedTemporary, blessingText } from '../../guard/index.ts';
 import type { Host } from '../../host/index.ts';
-import { activeGeneration, ensureFolder, type Generation, namesOf, writeRecord } from '../../store/index.ts';
+import { activeGeneration, ensureFolder, type Generation, namesOf, wiringsWith, writeRecord } from '../../store/index.ts';
 import { bringUp, restartDeadlineMs } from '../../transaction/index.ts';
 import { underLock } from '../carrying/session.ts';
 import { findEngine } from '../refusing/engine.ts';
@@ -126,7 +126,12 @@ async function bless(host: Host, number: number): Promise<void> {
   if (now?.manifest.number !== number) return;
   const { deployment } = await deploymentNow(host);
   const { schema: _schema, tries: _tries, ...rest } = now.record;
-  await writeRecord(host, number, { ...rest, state: 'blessed', blessed: { at: host.now().toISOString(), deployment } });
+  await writeRecord(host, number, {
+    ...rest,
+    ...wiringsWith(rest, deployment),
+    state: 'blessed',
+    blessed: { at: host.now().toISOString(), deployment },
+  });
   await ensureFolder(host, blessedFolder);
   await host.writeFile(blessedFile, await blessingText(host, number), { mode: 0o644 }, blessedTemporary);
   await host.relabel([blessedFile]);

@@ -1,3 +1,4 @@
+import { KataError } from '../../errors/index.ts';
 import { activeGeneration, type Generation, type GenerationState, nextId } from '../../store/index.ts';
 import { openEntries } from '../../transaction/index.ts';
 import { carryOut } from '../carrying/carryOut.ts';
@@ -16,13 +17,33 @@ export const bootOptions: ChangeOptions = { dryRun: false, waitSeconds: 30, allo
  * Kata. By files alone: what runs from them has not started yet. Its own files stay; `activate` tries it again.
  */
 export async function giveUp(context: Context, from: Generation, reason: string): Promise<number | undefined> {
-  const { host, emit } = context;
+  const { emit } = context;
   emit({ kind: 'warning', text: `generation ${from.manifest.number} is given up: ${reason}` });
-  const to = await lastBlessed(host, from);
-  await switchFiles(context, { from, to, left: 'failed', reason });
-  const now = to?.manifest.number;
-  emit({ kind: 'warning', text: now === undefined ? 'no generation is active now' : `generation ${now} is active now` });
+  const now = await successor(context, from, reason);
+  emit({ kind: 'warning', text: now === undefined ? 'no generation is active now' : `generation ${now} is active` });
   return now;
+}
+
+/** The one that was blessed last; none where there is no such one, or where it cannot be made active. */
+async function successor(context: Context, from: Generation, reason: string): Promise<number | undefined> {
+  const to = await lastBlessed(context.host, from).catch(() => undefined);
+  if (to !== undefined) {
+    try {
+      await switchFiles(context, { from, to, left: 'failed', reason });
+      return to.manifest.number;
+    } catch (error) {
+      if (!(error instanceof KataError) || error.exitCode === 5) throw error;
+      context.emit({ kind: 'warning', text: `generation ${to.manifest.number} cannot take its place: ${error.complaint.found}` });
+    }
+  }
+  try {
+    await switchFiles(context, { from, to: undefined, left: 'failed', reason });
+    return undefined;
+  } catch (error) {
+    // An update took the engine away: our text harms nobody, and is what a return of the engine will find.
+    if (!(error instanceof KataError) || error.code !== 'engine-missing') throw error;
+    return from.manifest.number;
+  }
 }
 
 /** It was not its fault: what was given up is active again. */

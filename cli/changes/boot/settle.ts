@@ -1,7 +1,7 @@
 import { deploymentNow } from '../../facts/index.ts';
 import { blessedFile, blessingText, bootFolder, bootMark } from '../../guard/index.ts';
-import type { Host } from '../../host/index.ts';
-import { activeGeneration, type Generation, writeRecord } from '../../store/index.ts';
+import type { Host, HostView } from '../../host/index.ts';
+import { activeGeneration, type Generation, pointer, writeRecord } from '../../store/index.ts';
 import type { Recovered } from '../../transaction/index.ts';
 import { underLock } from '../carrying/session.ts';
 import type { Context } from '../types.ts';
@@ -25,26 +25,40 @@ export interface Guarded {
  * The first phase: an interrupted change is settled, then the active generation must suit the system that boots, and must not have used
  * up its tries. Needs no bus, and starts nothing.
  */
-export function settleAtBoot(context: Context): Promise<Guarded> {
+export async function settleAtBoot(context: Context): Promise<Guarded> {
+  // Before anything can fail: the later phases must run, whatever becomes of this one.
+  await mark(context.host, '');
   return underLock(context, 'boot', bootOptions, (settled) => settleLocked(context, settled));
 }
 
 export async function settleLocked(context: Context, settled: Recovered[]): Promise<Guarded> {
   const { host } = context;
-  await mark(host);
   const from = await activeGeneration(host);
-  if (from === undefined) return { settled, notes: ['no generation is active'] };
+  if (from === undefined) return { settled, notes: [await nothingActive(host)] };
   const { number } = from.manifest;
   const reason = (await unsuited(host, from)) ?? (await usedUp(host, from));
+  const to = reason === undefined ? number : await giveUp(context, from, reason);
+  await mark(host, through);
   if (reason === undefined) return { settled, from: number, to: number, notes: [`generation ${number} suits this system`] };
-  const to = await giveUp(context, from, reason);
   return { settled, from: number, ...(to === undefined ? {} : { to }), notes: [reason] };
 }
 
-async function mark(host: Host): Promise<void> {
+const through = 'settled\n';
+
+/** Whether the first phase of this boot came to its end. */
+export async function isSettled(host: HostView): Promise<boolean> {
+  return (await host.readText(bootMark)) === through;
+}
+
+async function mark(host: Host, text: string): Promise<void> {
   if (!host.booted) return;
   if ((await host.lstat(bootFolder)) === undefined) await host.mkdir(bootFolder, 0o700);
-  await host.writeFile(bootMark, '', { mode: 0o600 });
+  await host.writeFile(bootMark, text, { mode: 0o600 });
+}
+
+async function nothingActive(host: HostView): Promise<string> {
+  const target = await host.readlink(pointer);
+  return target === undefined ? 'no generation is active' : `${pointer} leads to ${target}, where no generation is; nothing is changed`;
 }
 
 /** Counts this boot, once, unless the generation was blessed on this very system. Gives why its tries are used up. */

@@ -1,6 +1,5 @@
 import type { EffectiveDiff } from '../../engines/index.ts';
 import { KataError } from '../../errors/index.ts';
-import { bootMark } from '../../guard/index.ts';
 import { activeGeneration, type Generation, nextId } from '../../store/index.ts';
 import { openEntries } from '../../transaction/index.ts';
 import { carryOut, withScratch } from '../carrying/carryOut.ts';
@@ -11,7 +10,7 @@ import { planSwitch, type Switch } from '../making/switch.ts';
 import { type Found, findEngine } from '../refusing/engine.ts';
 import type { Context } from '../types.ts';
 import { bootOptions, giveUp } from './giveUp.ts';
-import { type Guarded, settleLocked } from './settle.ts';
+import { type Guarded, isSettled, settleLocked } from './settle.ts';
 
 /**
  * The second phase, before the engine starts. Its own binary tells what it makes of its files without our part, and with it: as it stands,
@@ -21,16 +20,28 @@ export function wireAtBoot(context: Context): Promise<Guarded> {
   return underLock(context, 'boot', bootOptions, async (settled) => {
     const { host } = context;
     // Without /var the first phase could not run.
-    const early = (await host.lstat(bootMark)) === undefined ? await settleLocked(context, settled) : { settled, notes: [] };
+    const early = (await isSettled(host)) ? { settled, notes: [] } : await settleLocked(context, settled);
     const from = await activeGeneration(host);
     if (from === undefined) return early;
-    const { notes, fault } = await look(context, from, await findEngine(host, undefined, from.record.wiring?.engine));
+    const found = await engineOf(context, from);
+    if (found === undefined) return { ...early, notes: [...early.notes, 'the engine is not on this system; nothing is changed'] };
+    const { notes, fault } = await look(context, from, found);
     const { number } = from.manifest;
     const all = [...early.notes, ...notes];
     if (fault === undefined) return { settled: early.settled, from: number, to: number, notes: all };
     const to = await giveUp(context, from, fault);
     return { settled: early.settled, from: number, ...(to === undefined ? {} : { to }), notes: [...all, fault] };
   });
+}
+
+/** undefined where an update took the engine away: our text harms nobody then. */
+async function engineOf({ host }: Context, { record }: Generation): Promise<Found | undefined> {
+  try {
+    return await findEngine(host, undefined, record.wiring?.engine);
+  } catch (error) {
+    if (error instanceof KataError && error.code === 'engine-missing') return undefined;
+    throw error;
+  }
 }
 
 interface Looked {

@@ -71,7 +71,7 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const moving = earlier?.base() === backend.base() ? [...left, ...placed, ...wire] : [...placed, ...wire, ...left];
   const core = to === undefined ? [...open, ...wire, ...placed, ...close] : moving;
   const guard = await guardSteps(host, guardWish(request));
-  const unbless = core.length > 0 ? await unblessSteps(host) : [];
+  const unbless = core.length + guard.length > 0 ? await unblessSteps(host) : [];
   // The guard is the first to come and the last to go: what is interrupted in between is settled by the next boot.
   const steps = to === undefined ? [...unbless, ...core, ...guard] : withoutNeeded(onceMade([...unbless, ...guard, ...core]));
   // Without Kata nothing is left that an engine which does not run would have to prove.
