@@ -52,13 +52,15 @@ export async function digestOfSource(path: string): Promise<Digest> {
   }
 }
 
-function receiverFor({ into, keep }: BundleRequest): Receiver {
+function receiverFor({ into, keep, tell = () => false }: BundleRequest): Receiver {
   return {
     tree: emptyTree(),
     writer: writerInto(into),
     keep,
+    tell,
     entries: new Map(),
     machines: new Map(),
+    texts: new Map(),
     services: new Map(),
     version: undefined,
     skippedFiles: 0,
@@ -67,7 +69,7 @@ function receiverFor({ into, keep }: BundleRequest): Receiver {
 }
 
 function bundleOf(receiver: Receiver, sources: SourceRecord[]): Bundle {
-  const { tree, writer, entries, machines, services, version, skippedFiles, skippedBytes } = receiver;
+  const { tree, writer, entries, machines, services, texts, version, skippedFiles, skippedBytes } = receiver;
   const folders = [...writer.folders].map((path): TreeEntry => ({ path, kind: 'directory', mode: folderMode(receiver, path) }));
   return {
     sources,
@@ -76,6 +78,7 @@ function bundleOf(receiver: Receiver, sources: SourceRecord[]): Bundle {
     ...(version === undefined ? {} : { version }),
     machines,
     services,
+    texts,
     skippedFiles,
     skippedBytes,
   };

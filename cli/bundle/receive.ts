@@ -13,6 +13,8 @@ export interface Receiver {
   tree: Tree;
   writer: Writer;
   keep(path: string): boolean;
+  tell(path: string): boolean;
+  texts: Map<string, string>;
   entries: Map<string, TreeEntry>;
   machines: Map<string, string>;
   services: Map<string, number[]>;
@@ -22,6 +24,7 @@ export interface Receiver {
 }
 
 const headBytes = 4096;
+const longestText = 1 << 20;
 const versionPath = 'VERSION';
 const programFolders = /^(?:bin|libexec|runtime-rs)\//;
 const shims = /(?:^|\/)containerd-shim-[^/]+$/;
@@ -46,16 +49,21 @@ export async function receiveFile(receiver: Receiver, member: Claim, body: Async
   if (path === versionPath && sizeBytes > headBytes) throw rejected('bundle-layout', sourceName, path, 'is too long', 'a version');
   const state = claim(receiver.tree, member);
   const services = shims.test(path) ? taskServices() : undefined;
-  const head = headOf(body, services?.add);
+  const told: Buffer[] | undefined = receiver.tell(path) && sizeBytes <= longestText ? [] : undefined;
+  const head = headOf(body, (piece) => {
+    services?.add(piece);
+    told?.push(piece);
+  });
   if (receiver.keep(path)) await receiveKept(receiver, member, head.body, state);
   else {
     if (state === 'new') {
       receiver.skippedFiles++;
       receiver.skippedBytes += sizeBytes;
     }
-    if (path === versionPath || needsHead(path, sizeBytes)) for await (const _ of head.body);
+    if (path === versionPath || told !== undefined || needsHead(path, sizeBytes)) for await (const _ of head.body);
   }
   checkAsset(path, sizeBytes, head.bytes(), sourceName);
+  if (told !== undefined) receiver.texts.set(path, Buffer.concat(told).toString());
   if (path === versionPath) receiver.version = head.bytes().toString().trim();
   const machine = programFolders.test(path) ? machineOf(head.bytes()) : undefined;
   if (machine !== undefined) receiver.machines.set(path, machine);

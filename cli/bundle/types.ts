@@ -29,6 +29,8 @@ export interface BundleRequest {
   into: string;
   /** Which files are written; others are only checked and counted. Directories are made as needed. */
   keep(path: string): boolean;
+  /** Files whose text is told besides, written or not; what is too long for a configuration is not. */
+  tell?(path: string): boolean;
   /** Wanted digests by position; undefined entries are not checked. */
   digests?: (Digest | undefined)[];
   emit: Emit;
@@ -48,6 +50,8 @@ export interface Bundle {
   machines?: Map<string, string>;
   /** Which versions of containerd's task service the unpacked shims have. */
   services?: Map<string, number[]>;
+  /** Texts that were asked for, by path. */
+  texts?: Map<string, string>;
   skippedFiles: number;
   skippedBytes: number;
 }

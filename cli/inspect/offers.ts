@@ -12,7 +12,7 @@ export interface Offer {
   /** What an install without --handler takes on a bare host. */
   byDefault: boolean;
   installed: boolean;
-  /** What this host lacks for it; nothing: it fits here. */
+  /** What the bundle or this host lacks for it; nothing: it fits here. */
   findings: Finding[];
 }
 
@@ -32,8 +32,8 @@ export interface OffersRequest {
 }
 
 /**
- * Which handlers a bundle carries for this architecture and what this host lacks for each. Every member is checked as at an install, none is
- * written: that a configuration's own files are all there is seen only when it is installed. Throws the codes of the bundle.
+ * Which handlers a bundle carries for this architecture, and what the bundle and this host lack for each. Every member is checked as at an
+ * install, none is written. Throws the codes of the bundle.
  */
 export async function offersOf(
   host: HostView,
@@ -42,22 +42,31 @@ export async function offersOf(
   active: Generation | undefined,
 ): Promise<Offers> {
   const { readBundles } = await import('../bundle/index.ts');
-  const { defaultRow, has, handlerTable, installedName } = await import('../layout/index.ts');
+  const { defaultRow, has, handlerTable, incompleteness, installedName, resolve } = await import('../layout/index.ts');
   const { needFindings } = await import('../changes/refusing/needs.ts');
-  const bundle = await readBundles({ sources, into: '/nonexistent', keep: () => false, emit, signal });
+  const bundle = await readBundles({
+    sources,
+    into: '/nonexistent',
+    keep: () => false,
+    tell: (path) => path.endsWith('.toml'),
+    emit,
+    signal,
+  });
   const usual = defaultRow(bundle, architecture);
   const installed = active?.manifest.handlers.map((handler) => handler.name) ?? [];
   const handlers: Offer[] = [];
   for (const row of handlerTable.handlers) {
     if (!row.architectures.includes(architecture) || !has(bundle, row.shim) || !has(bundle, row.configuration)) continue;
     const name = installedName(row.name);
+    const text = bundle.texts?.get(resolve(bundle.listing, row.configuration).end ?? '') ?? '';
+    const lack = incompleteness(bundle.listing, row, text)?.finding();
     handlers.push({
       name,
       family: row.family,
       hypervisor: row.hypervisor,
       byDefault: row === usual,
       installed: installed.includes(name),
-      findings: await needFindings(host, [row.name]),
+      findings: [...(lack === undefined ? [] : [lack]), ...(await needFindings(host, [row.name]))],
     });
   }
   return {

@@ -79,6 +79,17 @@ function named(row: HandlerRow, text: string): (Requirement & { path: string })[
   });
 }
 
+/** Why an install of this handler would be refused for what its configuration names; undefined when all of it is there. */
+export function incompleteness(listing: Listing, row: HandlerRow, text: string): KataError | undefined {
+  try {
+    const lacks = missingFrom(listing, row, text);
+    return lacks.length === 0 ? undefined : incomplete(row, lacks);
+  } catch (error) {
+    if (error instanceof KataError && error.code === 'bundle-configuration') return error;
+    throw error;
+  }
+}
+
 function incomplete(row: HandlerRow, lacks: Missing[]): KataError {
   const list = lacks.map(({ key, value }) => `${key} = ${JSON.stringify(value)}`).join(', ');
   return new KataError('bundle-incomplete', {

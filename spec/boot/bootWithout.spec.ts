@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { removePod, runPod, SOCKET, waitForCri } from '../lab/pods.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
-import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
+import { differences } from '../support/fingerprint.ts';
+import { etcOf, handlersOf, type Live, liveHost } from '../support/liveHost.ts';
 import { loopMs, sample } from '../support/sample.ts';
 import { livePoints } from '../support/unitWork.ts';
 
@@ -16,7 +16,7 @@ describe('a death at a failpoint, then a boot with the program deleted', () => {
       this.timeout(loopMs);
       const live = await liveHost({ suite: 'trixie' });
       try {
-        const old = etc(live);
+        const old = etcOf(live);
         const changes: [name: string, words: string[]][] = [
           ['install', ['install', live.bundle(live.first), '--backend', backend]],
           ['upgrade', ['install', live.bundle(live.second)]],
@@ -36,7 +36,7 @@ describe('a death at a failpoint, then a boot with the program deleted', () => {
           told.push(`${name} ${point}`);
           if ((await live.json(['status']))['installed'] === true) await live.json(['uninstall', '--purge']);
           await live.kata(['uninstall', '--purge']);
-          assert.deepEqual(differences(old, etc(live)), [], `${name} at ${point}`);
+          assert.deepEqual(differences(old, etcOf(live)), [], `${name} at ${point}`);
         }
         console.log(`      ${points.length} failpoints, tried: ${told.join('; ')}`);
       } finally {
@@ -45,11 +45,6 @@ describe('a death at a failpoint, then a boot with the program deleted', () => {
     });
   }
 });
-
-/** Without systemd's own note of the time that /usr has: a merge gives /usr another one (systemd-update-done.service). */
-function etc(live: Live): string[] {
-  return fingerprint(live.host.root, ['etc']).filter((line) => !line.includes('./etc/.updated'));
-}
 
 /** The change and then the host die: nothing is undone by anybody. */
 async function die(live: Live, words: string[], point: string): Promise<void> {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { SOCKET, waitForCri } from '../lab/pods.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
-import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
+import { differences } from '../support/fingerprint.ts';
+import { etcOf, handlersOf, type Live, liveHost } from '../support/liveHost.ts';
 import { until } from '../support/unitWork.ts';
 
 const blessed = '/etc/systemd/system/kata-sysext-settle.service.d/50-blessed.conf';
@@ -16,18 +16,18 @@ describe('the boot guard', function () {
 
   before(async () => {
     live = await liveHost({ suite: 'trixie' });
-    untouched = fingerprint(live.host.root, ['etc']);
+    untouched = etcOf(live);
   });
   after(() => live?.host.stop());
 
   it('settles what a loss of power left, before the engine starts', async () => {
     await live.kata(['install', live.bundle(live.first), '--backend', 'prefix'], { KATA_SYSEXT_FAILPOINT: 'step/restart/before=kill' });
-    const torn = differences(untouched, fingerprint(live.host.root, ['etc']));
+    const torn = differences(untouched, etcOf(live));
 
     await boot({ crash: true });
 
     assert.notEqual(torn.length, 0);
-    assert.deepEqual(differences(untouched, fingerprint(live.host.root, ['etc'])), []);
+    assert.deepEqual(differences(untouched, etcOf(live)), []);
     assert.deepEqual(await handlersOf(live), ['runc']);
   });
 
@@ -135,7 +135,7 @@ describe('the boot guard', function () {
       'rm -r /etc/systemd/system/containerd.service.d /etc/containerd/other.toml; systemctl daemon-reload; systemctl restart containerd',
     );
     await live.json(['uninstall', '--purge']);
-    assert.deepEqual(differences(untouched, fingerprint(live.host.root, ['etc'])), []);
+    assert.deepEqual(differences(untouched, etcOf(live)), []);
   });
 
   async function boot(options: Parameters<Live['host']['reboot']>[0] = {}): Promise<void> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { SOCKET, waitForCri } from '../lab/pods.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
-import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
+import { differences } from '../support/fingerprint.ts';
+import { etcOf, handlersOf, type Live, liveHost } from '../support/liveHost.ts';
 
 const ours = 'kata-qemu-runtime-rs';
 const settle = 'kata-sysext-settle.service';
@@ -14,7 +14,7 @@ describe('the boot guard on a bad day', function () {
 
   before(async () => {
     live = await liveHost({ suite: 'trixie' });
-    untouched = fingerprint(live.host.root, ['etc']);
+    untouched = etcOf(live);
   });
   after(() => live?.host.stop());
   beforeEach(async () => {
@@ -110,7 +110,7 @@ mkdir -p /etc/systemd/system/multi-user.target.wants && ln -s ../late-var.servic
   }
 
   function changed(): string[] {
-    return differences(untouched, fingerprint(live.host.root, ['etc']));
+    return differences(untouched, etcOf(live));
   }
 
   async function boot(options: Parameters<Live['host']['reboot']>[0] = {}): Promise<void> {

@@ -6,6 +6,7 @@ import { JUDGE, judgeBinds } from '../lab/judge.ts';
 import { SOCKET, waitForCri } from '../lab/pods.ts';
 import { FIRST, type SampleRelease, SECOND, sampleRelease } from '../lab/release/index.ts';
 import { type Ran, start } from '../lab/run.ts';
+import { fingerprint } from './fingerprint.ts';
 import { repo } from './program.ts';
 import { singleFile } from './singleFile.ts';
 
@@ -127,6 +128,11 @@ export async function whileProbed(
   child.stdin?.end();
   await closed;
   return JSON.parse(out) as { calls: number; failed: number; first: string };
+}
+
+/** /etc without systemd's own note of the time that /usr has: a merge gives /usr another one (systemd-update-done.service). */
+export function etcOf({ host }: Live): string[] {
+  return fingerprint(host.root, ['etc']).filter((line) => !line.includes('./etc/.updated'));
 }
 
 export function sha256(bytes: Buffer): string {

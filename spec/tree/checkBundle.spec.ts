@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { tinyRelease } from '../lab/release/index.ts';
@@ -54,6 +55,24 @@ describe('a bundle is asked which handlers fit', () => {
       );
       assert.deepEqual(differences(before, host.fingerprint()), []);
       assert.ok(!existsSync('/nonexistent'));
+    });
+
+    it('tells which handler an install would refuse for a file that its configuration names', async () => {
+      const folder = scratch('incomplete');
+      execFileSync('tar', ['-C', folder, '-xf', both.first[1]]);
+      const hypervisor = execFileSync('find', [folder, '-name', 'cloud-hypervisor'], { encoding: 'utf8' }).trim().split('\n')[0]!;
+      rmSync(hypervisor);
+
+      const checked = await host.json(['check', folder]);
+      const refusal = await host.json(['install', folder, '--handler', 'clh'], 4);
+
+      const told = offers(checked).map(({ name, findings }) => [name, findings.map(({ code }) => code)] as const);
+      assert.deepEqual(
+        told.filter(([, found]) => found.includes('bundle-incomplete')).map(([name]) => name),
+        ['kata-clh'],
+      );
+      assert.equal(refusal['code'], 'bundle-incomplete');
+      rmSync(folder, { recursive: true });
     });
 
     it('is a blocker for an installed handler that it lacks, and for none that it has', async () => {

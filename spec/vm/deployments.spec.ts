@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { waitForCri } from '../lab/pods.ts';
+import { REFS, summary, unexplained } from '../lab/vm/index.ts';
+import { handlersOf } from '../support/liveHost.ts';
+import { type LiveVm, liveVm } from '../support/liveVm.ts';
+import { sample } from '../support/sample.ts';
+
+const handler = 'kata-qemu-runtime-rs';
+const updated = 0;
+const earlier = 1;
+
+/** An OS update that brings containerd 2, with installs between the boots, then the way back. SELinux enforces all the time. */
+for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'deployments')) {
+  describe(`deployments of an ostree host, backend ${backend}`, function () {
+    this.timeout(2_400_000);
+    let live: LiveVm;
+
+    before(async () => {
+      live = await liveVm();
+      await live.json(['install', live.bundle(live.first), '--backend', backend]);
+      await live.host.sh(`ostree admin deploy --os=debian ${REFS.engine}`, { timeoutMs: 600_000 });
+    });
+    after(() => live?.host.stop());
+
+    it('the updated system comes up with the handler, on another engine, and without a denial of ours', async () => {
+      const since = await live.host.cursor();
+
+      await boot(updated);
+
+      assert.match(await engine(), /^2\./);
+      assert.deepEqual(await handlersOf(live), [handler, 'runc']);
+      assert.equal((await live.json(['status']))['active'], 1);
+      assert.deepEqual((await live.json(['verify']))['drift'], []);
+      assert.deepEqual(summary(unexplained(await live.host.denials(since)).filter(({ comm }) => !comm.startsWith('containerd-shim'))), []);
+    });
+
+    it('an upgrade there changes nothing of the earlier system, which comes back with its own generation, engine and wiring', async () => {
+      await live.json(['install', live.bundle(live.second)]);
+
+      await boot(earlier);
+
+      assert.match(await engine(), /^1\.7/);
+      assert.deepEqual(await handlersOf(live), [handler, 'runc']);
+      const status = (await live.json(['status'])) as { active: number; deployments: { generation: number }[] };
+      assert.equal(status.active, 1);
+      assert.deepEqual(
+        status.deployments.map(({ generation }) => generation),
+        [2],
+      );
+      assert.deepEqual((await live.json(['verify']))['drift'], []);
+    });
+
+    it('a change that dies here is left alone by the other system, and settled by the next boot of this one', async () => {
+      await live.kata(['uninstall'], { KATA_SYSEXT_FAILPOINT: 'step/restart/before=kill' });
+      await live.host.kill();
+      await live.host.boot({ entry: updated });
+      await waitForCri(live.host, undefined, 180_000);
+      const there = [(await live.json(['status']))['active'], await handlersOf(live), await journal()];
+
+      await boot(earlier);
+
+      assert.deepEqual(there, [2, [handler, 'runc'], 1]);
+      assert.equal(await journal(), 0);
+      assert.equal((await live.json(['status']))['active'], 1);
+      assert.deepEqual(await handlersOf(live), [handler, 'runc']);
+    });
+
+    it('uninstall here keeps what the other system has active', async () => {
+      await live.json(['uninstall', '--purge']);
+      const here = await handlersOf(live);
+
+      await boot(updated);
+
+      assert.deepEqual(here, ['runc']);
+      assert.equal((await live.json(['status']))['active'], 2);
+      assert.deepEqual(await handlersOf(live), [handler, 'runc']);
+      assert.deepEqual((await live.json(['verify']))['drift'], []);
+    });
+
+    async function boot(entry: number): Promise<void> {
+      await live.host.reboot({ entry });
+      await waitForCri(live.host, undefined, 180_000);
+    }
+
+    async function engine(): Promise<string> {
+      return (await live.host.run(['containerd', '--version'])).stdout.split(' ')[2] ?? '';
+    }
+
+    async function journal(): Promise<number> {
+      return Number((await live.host.sh('ls /var/lib/kata-sysext/journal 2>/dev/null | wc -l')).stdout.trim());
+    }
+  });
+}
