@@ -124,13 +124,22 @@ async function shutDown(host: LabHost, owner: Owner, crash: boolean): Promise<vo
   if (nspawn === undefined) throw new Error(`${host.name} has no process`);
   // the answer may be lost with whoever gives it
   if (!crash) await host.run(['systemctl', 'reboot'], { allowFailure: true });
-  const stopped = () => !alive(nspawn) || readFileSync(`/proc/${host.leader}/comm`, 'utf8').startsWith('systemd-shutdow');
+  const stopped = () => !alive(nspawn) || (nameOf(host.leader) ?? 'systemd-shutdown').startsWith('systemd-shutdow');
   for (const deadline = Date.now() + 150_000; !crash && !stopped(); await new Promise((resolve) => setTimeout(resolve, 50)))
     if (Date.now() > deadline) throw new Error(`${host.name} does not shut down`);
   if (alive(nspawn)) process.kill(nspawn.pid, 'SIGKILL');
   for (let tries = 0; tries < 200 && alive(nspawn); tries++) await new Promise((resolve) => setTimeout(resolve, 50));
   await killCgroup(owner.cgroup);
   await removeCgroup(owner.cgroup);
+}
+
+/** undefined for a process that has ended meanwhile. */
+function nameOf(pid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8');
+  } catch {
+    return undefined;
+  }
 }
 
 function baseFiles(name: string, options: HostOptions): Record<string, Content> {
