@@ -150,6 +150,7 @@ function works(program: () => Program): void {
       kind: 'Status',
       installed: false,
       generations: [],
+      deployments: [],
       programs: [],
       openChanges: [],
     });

@@ -1,9 +1,12 @@
 /** One printed seed decides every sample of a run, so that a failure can be repeated. */
 export const seed = Number(process.env['KATA_SYSEXT_SEED'] ?? Math.floor(Math.random() * 1e9));
 
+/** `npm run test:all`: nothing is sampled. */
+export const all = process.env['KATA_SYSEXT_ALL'] === '1';
+
 /** `count` of the items, chosen by the seed and by `salt`; all of them with `npm run test:all`. */
 export function sample<T>(items: T[], count: number, salt: string): T[] {
-  if (process.env['KATA_SYSEXT_ALL'] === '1' || items.length <= count) return items;
+  if (all || items.length <= count) return items;
   const next = generator(salt);
   const keyed = items.map((item) => ({ item, key: next() }));
   return keyed
@@ -24,4 +27,4 @@ function generator(salt: string): () => number {
 }
 
 /** Time for a test that loops over a sample: hours when it loops over everything. */
-export const loopMs = process.env['KATA_SYSEXT_ALL'] === '1' ? 4 * 3_600_000 : 300_000;
+export const loopMs = all ? 4 * 3_600_000 : 300_000;

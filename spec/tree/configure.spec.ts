@@ -38,7 +38,7 @@ function inodes(host: TreeHost): string[] {
 }
 
 function outside(host: TreeHost): string[] {
-  return host.fingerprint(['etc/kata-sysext', 'var/lib/kata-sysext/generations', ...story]);
+  return host.fingerprint(['etc/kata-sysext', 'var/lib/kata-sysext/generations', 'var/usrlocal/libexec/kata-sysext/generations', ...story]);
 }
 
 function changedLines(before: string, after: string): string[] {

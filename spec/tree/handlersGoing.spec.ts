@@ -24,7 +24,7 @@ describe('handlers that go', () => {
   describe('uninstall --handler', () => {
     it('takes it away without writing a byte of a release, and rollback brings it back', async () => {
       await host.json(['install', ...both.first, '--handler', 'qemu', '--handler', 'qemu-runtime-rs', '--alias', 'kata=qemu-runtime-rs']);
-      const payloads = host.fingerprint(story).filter((line) => line.includes('./var/usrlocal/'));
+      const payloads = host.fingerprint(story).filter((line) => line.includes('./var/usrlocal/libexec/kata-sysext/tree/'));
 
       const gone = await host.json(['uninstall', '--handler', 'qemu']);
       const left = offered(host);
@@ -32,7 +32,7 @@ describe('handlers that go', () => {
 
       assert.deepEqual([gone['changed'], gone['bytesWritten'], gone['handlers']], [true, 0, ['kata', rust]]);
       assert.deepEqual(
-        host.fingerprint(story).filter((line) => line.includes('./var/usrlocal/')),
+        host.fingerprint(story).filter((line) => line.includes('./var/usrlocal/libexec/kata-sysext/tree/')),
         payloads,
       );
       assert.deepEqual(left, { kata: configurationOf(rust), [rust]: configurationOf(rust) });

@@ -3,14 +3,14 @@ import { waitForCri } from '../lab/pods.ts';
 import { REFS, summary, unexplained } from '../lab/vm/index.ts';
 import { handlersOf } from '../support/liveHost.ts';
 import { type LiveVm, liveVm } from '../support/liveVm.ts';
-import { sample } from '../support/sample.ts';
+import { all } from '../support/sample.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const updated = 0;
 const earlier = 1;
 
 /** An OS update that brings containerd 2, with installs between the boots, then the way back. SELinux enforces all the time. */
-for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'deployments')) {
+for (const backend of all ? ['prefix', 'sysext', 'overlay'] : ['overlay']) {
   describe(`deployments of an ostree host, backend ${backend}`, function () {
     this.timeout(2_400_000);
     let live: LiveVm;
