@@ -52,7 +52,7 @@ export async function runDetached(systemd: Systemd, verb: string, argv: string[]
       ended = !leave;
     });
     if (leave) return 128 + hangUp;
-    if (status >= firstOfSystemd) throw notStarted(unit, status);
+    if (status >= firstOfSystemd || ofDoorstep.includes(status)) throw notStarted(unit, status);
     io.stdout.write(await readFile(files.out, 'utf8').catch(() => ''));
     return status;
   } finally {
@@ -60,6 +60,9 @@ export async function runDetached(systemd: Systemd, verb: string, argv: string[]
     if (ended) for (const file of Object.values(files)) await rm(file, { force: true });
   }
 }
+
+/** What nice(1) ends with when it cannot run what it is given; we never do. */
+const ofDoorstep = [126, 127];
 
 /**
  * What PID 1 starts in our place, and what becomes us. Under SELinux the label of the file that PID 1 starts decides the domain: from a

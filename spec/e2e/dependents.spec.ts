@@ -64,7 +64,7 @@ describe('dependents of the engine', function () {
     const live = await liveHost({ suite: 'trixie' });
     try {
       const before = fingerprint(live.host.root, ['etc']);
-      await live.kata(['install', live.bundle(live.first)], { KATA_SYSEXT_FAILPOINT: 'step/file/after=kill' });
+      await live.kata(['install', live.bundle(live.first)], { KATA_SYSEXT_FAILPOINT: 'step/restart/before=kill' });
       await live.host.run(['systemctl', 'restart', containerd]);
       await waitForCri(live.host);
       const between = await handlersOf(live);

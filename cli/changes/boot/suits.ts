@@ -8,6 +8,9 @@ import { type Generation, isIntact, readGenerations, readPayload } from '../../s
 /** Overridable ones that a boot takes seriously all the same: with them nothing can be merged, whoever allowed what. */
 const fatal = ['sysext-depth'];
 
+/** What stands aside by itself as long as that is so, and is there again afterwards. */
+const passing = ['overlay-foreign'];
+
 /** Why a generation cannot work on the system that boots; undefined when nothing speaks against it. Reads no file's bytes. */
 export async function unsuited(host: HostView, { manifest }: Generation): Promise<string | undefined> {
   const payload = await readPayload(host, manifest.payload);
@@ -17,7 +20,9 @@ export async function unsuited(host: HostView, { manifest }: Generation): Promis
     ...(await backendOf(manifest.backend).fits(host, await readFacts(host))),
     ...(await againstImage(host, manifest.format)),
   ];
-  const blocker = findings.find(({ code, level }) => level === 'blocker' && (!codeRow(code).overridable || fatal.includes(code)));
+  const blocker = findings.find(
+    ({ code, level }) => level === 'blocker' && !passing.includes(code) && (!codeRow(code).overridable || fatal.includes(code)),
+  );
   return blocker === undefined ? undefined : `${blocker.found} [${blocker.code}]`;
 }
 

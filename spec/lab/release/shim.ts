@@ -18,7 +18,7 @@ export function shimSources(): string {
 export async function compileShim(version: string, flavour: 'Golang' | 'Rust', carried?: Buffer): Promise<Buffer> {
   const folder = await mkdtemp(join(tmpdir(), 'lab-shim-'));
   try {
-    const defines = [`-DVERSION="${version}"`, `-DFLAVOUR="${flavour}"`];
+    const defines = [`-DVERSION="${version}"`, `-DFLAVOUR="${flavour}"`, ...(carried === undefined ? [] : ['-DCARRIES'])];
     const flags = ['-std=gnu11', '-O2', '-s', '-static', '-Wall', '-Wextra', '-Werror', '-Wl,--build-id=none', '-pthread'];
     await run(['gcc', ...flags, ...defines, '-o', join(folder, 'shim'), 'standin.c', 'proxy.c'], { cwd: FOLDER });
     const standIn = await readFile(join(folder, 'shim'));
