@@ -143,7 +143,7 @@ describe('containers in sandboxes of another generation: containerd 1.7, backend
 
   it('everything can be stopped and removed: no process, no mount, no folder stays', async () => {
     const { live } = skew;
-    await live.host.run([JUDGE, 'stop', '--timeout', '1', containers[1]!]);
+    await live.host.run([JUDGE, 'stop', containers[1]!]);
     await live.host.run([JUDGE, 'rm', containers[1]!]);
 
     await removePod(live.host, older);
