@@ -1,3 +1,4 @@
+import type { Finding } from '../errors/index.ts';
 import { digestSeenBy, type HostView } from '../host/index.ts';
 import { type GenerationManifest, insideExtension } from '../store/index.ts';
 import { mergedPayload } from '../transaction/index.ts';
@@ -18,4 +19,20 @@ export async function seenBelowUsr(host: HostView, to: GenerationManifest, pids:
     }
   }
   return problems;
+}
+
+/** Files of others at the place where ours appear. */
+export async function baseTaken({ host }: { host: HostView }): Promise<Finding[]> {
+  const base = `/${insideExtension}`;
+  if ((await host.lstat(base)) === undefined || (await mergedPayload(host)) !== 'absent') return [];
+  return [
+    {
+      code: 'foreign-file',
+      level: 'blocker',
+      subject: base,
+      found: `${base} is there already, and not from us`,
+      needed: `no files at ${base}`,
+      next: `find out whose they are (rpm -qf ${base}; dpkg -S ${base}); or use backend prefix: --backend prefix`,
+    },
+  ];
 }

@@ -27,22 +27,22 @@ export async function unblessSteps(host: HostView): Promise<Step[]> {
 async function placing(host: HostView, wish: GuardWish): Promise<Step[]> {
   const steps: Step[] = [];
   for (const { unit, path, wants, link, target, temporary } of guardUnits) {
-    if (await isMasked(host, path)) continue;
+    if (await isTheirs(host, path)) continue;
     steps.push(...(await makeMissing(host, wants)), ...(await fileStep(host, path, unitText(unit, wish), temporary)));
     const before = await linkAt(host, link);
     if (before !== target) steps.push({ kind: 'pointer', path: link, before, after: target, temporary });
   }
-  if (host.booted) return steps;
+  if (host.booted || (await isTheirs(host, presetFile))) return steps;
   return [...steps, ...(await makeMissing(host, presetFolder)), ...(await fileStep(host, presetFile, presetText, blessedTemporary))];
 }
 
 async function removal(host: HostView): Promise<Step[]> {
-  const steps: Step[] = await fileStep(host, presetFile, 'absent', blessedTemporary);
+  const steps: Step[] = (await isTheirs(host, presetFile)) ? [] : await fileStep(host, presetFile, 'absent', blessedTemporary);
   for (const { path, link, target, temporary } of [...guardUnits].reverse()) {
     const before = await linkAt(host, link);
     // systemctl, and presets, make absolute ones.
     if (before === target || before === path) steps.push({ kind: 'pointer', path: link, before, after: 'absent', temporary });
-    if (!(await isMasked(host, path))) steps.push(...(await fileStep(host, path, 'absent', temporary)));
+    if (!(await isTheirs(host, path))) steps.push(...(await fileStep(host, path, 'absent', temporary)));
   }
   // Folders that we made may serve another part of ours by now.
   if (steps.length === 0) return [];
@@ -51,9 +51,11 @@ async function removal(host: HostView): Promise<Step[]> {
   return steps;
 }
 
-/** The administrator's link to /dev/null, or to a unit of his own, stays. */
-async function isMasked(host: HostView, path: HostPath): Promise<boolean> {
-  return (await host.lstat(path))?.kind === 'symlink';
+/** A link of the administrator's (to /dev/null: the unit is masked), or a file of that name which does not begin as ours do, stays. */
+async function isTheirs(host: HostView, path: HostPath): Promise<boolean> {
+  const kind = (await host.lstat(path))?.kind;
+  if (kind === undefined) return false;
+  return kind !== 'file' || !/^#.*kata-sysext/.test((await host.readText(path)) ?? '');
 }
 
 async function fileStep(host: HostView, path: HostPath, text: string | 'absent', temporary: HostPath): Promise<FileStep[]> {

@@ -63,7 +63,8 @@ export async function stagePayload(host: Host, request: PayloadRequest): Promise
     const manifest = stored === undefined ? fresh : placeOf(fresh, stored, known);
     if (stored === undefined) await refuseStrangers(host, wholePayload(manifest).folder);
     if (known) return { manifest, tree, known, discard, seal: discard };
-    const placed = request.format === 'directory' ? folderOf(host, manifest, staging) : await imageOf(host, manifest, staging, request);
+    const placed =
+      request.format === 'directory' ? placeFolder(host, manifest, staging) : await placeImage(host, manifest, staging, request);
     const made = placed.manifest.image === undefined ? {} : { whole: await placed.whole() };
     return { manifest: placed.manifest, tree: placed.tree, known, discard, ...made, seal: () => seal(host, placed, discard) };
   } catch (error) {
@@ -97,7 +98,7 @@ export interface Placed {
   whole(): Promise<HostPath>;
 }
 
-function folderOf(host: Host, manifest: PayloadManifest, staging: HostPath): Placed {
+function placeFolder(host: Host, manifest: PayloadManifest, staging: HostPath): Placed {
   const tree = `${staging}/tree`;
   const wrapped = `${staging}/extension`;
   const whole = async () => {
@@ -108,9 +109,9 @@ function folderOf(host: Host, manifest: PayloadManifest, staging: HostPath): Pla
   return { manifest, tree, whole };
 }
 
-async function imageOf(host: Host, manifest: PayloadManifest, staging: HostPath, request: PayloadRequest): Promise<Placed> {
+async function placeImage(host: Host, manifest: PayloadManifest, staging: HostPath, request: PayloadRequest): Promise<Placed> {
   const { format, architecture, emit, epoch = 0 } = request;
-  if (format === 'directory') return folderOf(host, manifest, staging);
+  if (format === 'directory') return placeFolder(host, manifest, staging);
   emit({ kind: 'phase', name: 'image', detail: `making an image (${format})` });
   const { packImage } = await import('./image.ts');
   const { whole, ...packed } = await packImage(host, manifest, { format, architecture, staging, epoch });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { version } from '../../cli/version.ts';
 import { differences } from '../support/fingerprint.ts';
 import { loopMs } from '../support/sample.ts';
@@ -49,6 +50,23 @@ describe('the boot guard of an offline tree', function () {
       assert.match(text, /^(TimeoutStartSec|RuntimeMaxSec)=\d+$/m);
       assert.match(text, /^TimeoutStopSec=20$/m, 'a program that hangs is killed soon after it was asked to end');
     }
+    assert.deepEqual(differences(before, host.fingerprint()), []);
+  });
+
+  it('a unit that the administrator masked, and a file of his under a name of ours, stay as they are', async () => {
+    mkdirSync(host.path('etc/systemd/system-preset'), { recursive: true });
+    mkdirSync(host.path(units), { recursive: true });
+    symlinkSync('/dev/null', host.path(`${units}/kata-sysext-bless.service`));
+    writeFileSync(host.path('etc/systemd/system-preset/50-kata-sysext.preset'), 'disable kata-sysext-*.service\n');
+    const before = host.fingerprint();
+
+    await host.json(['install', first]);
+    const placed = links.map(
+      (link) => existsSync(dirname(host.path(link))) && readdirSync(dirname(host.path(link))).includes(basename(link)),
+    );
+    await host.json(['uninstall', '--purge']);
+
+    assert.deepEqual(placed, [true, true, false]);
     assert.deepEqual(differences(before, host.fingerprint()), []);
   });
 

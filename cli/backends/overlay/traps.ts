@@ -3,7 +3,8 @@ import { findExtensions, type HostFacts, type Mount, mergedExtensions, mountOf, 
 import type { HostView } from '../../host/index.ts';
 import { extensionName, payloadRoot } from '../../store/index.ts';
 import { isOurMount, mergedPayload, mountsBelowUsr, mountsOnUsr } from '../../transaction/index.ts';
-import { base, isOurUnit, service, unitFile, unitFolder } from './paths.ts';
+import { baseTaken } from '../belowUsr.ts';
+import { isOurUnit, service, unitFile, unitFolder } from './paths.ts';
 import { tryOverlays } from './trial.ts';
 
 /** What the traps look at. */
@@ -128,17 +129,6 @@ async function nested({ host }: Scene): Promise<Finding[]> {
     `${points.join(', ')} ${points.length === 1 ? 'is' : 'are'} mounted below /usr: an overlay would hide ${points.length === 1 ? 'it' : 'them'}`,
     'no mount below /usr',
     usePrefix,
-  );
-}
-
-async function baseTaken({ host }: Scene): Promise<Finding[]> {
-  if ((await host.lstat(base)) === undefined || (await mergedPayload(host)) !== 'absent') return [];
-  return blocker(
-    'foreign-file',
-    base,
-    `${base} is there already, and not from us`,
-    `no files at ${base}`,
-    `find out whose they are (rpm -qf ${base}; dpkg -S ${base}); or ${usePrefix}`,
   );
 }
 

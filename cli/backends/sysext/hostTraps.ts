@@ -3,7 +3,8 @@ import { mountOf, mounts } from '../../facts/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { extensionName, payloadRoot } from '../../store/index.ts';
 import { mergedPayload } from '../../transaction/index.ts';
-import { base, extensionsFolder, isOurs, links, service } from './paths.ts';
+import { baseTaken } from '../belowUsr.ts';
+import { extensionsFolder, isOurs, links, service } from './paths.ts';
 import type { Scene } from './scene.ts';
 
 export type Trap = (scene: Scene) => Finding[] | Promise<Finding[]>;
@@ -86,17 +87,6 @@ async function nameTaken({ host }: Scene): Promise<Finding[]> {
     );
   }
   return [];
-}
-
-async function baseTaken({ host }: Scene): Promise<Finding[]> {
-  if ((await host.lstat(base)) === undefined || (await mergedPayload(host)) !== 'absent') return [];
-  return blocker(
-    'foreign-file',
-    base,
-    `${base} is there already, and not from us`,
-    `no files at ${base}`,
-    `find out whose they are (rpm -qf ${base}; dpkg -S ${base}); or ${usePrefix}`,
-  );
 }
 
 async function insideUsr({ host, facts }: Scene): Promise<Finding[]> {
