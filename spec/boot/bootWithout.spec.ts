@@ -1,59 +1,103 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { labFolder } from '../lab/cache.ts';
 import { removePod, runPod, SOCKET, waitForCri } from '../lab/pods.ts';
+import { FIRST, SECOND, tinyRelease } from '../lab/release/index.ts';
 import { differences } from '../support/fingerprint.ts';
 import { etcOf, handlersOf, type Live, liveHost } from '../support/liveHost.ts';
-import { loopMs, sample } from '../support/sample.ts';
+import { all, loopMs, sample } from '../support/sample.ts';
 import { livePoints } from '../support/unitWork.ts';
 
 /**
  * At every instant the disk can boot with our program deleted, and runc pods run (promise 1). Each failpoint of a change is a death of the
  * whole host there; it boots without the program, and is judged by a pod and by the engine's own binary. Then the program comes back, and
- * the next boot settles what was left. All of them with `npm run test:all`, else a sample.
+ * after the next boot /etc is that before the change or that after it. All failpoints with `npm run test:all`, else a sample; a release of
+ * a few kilobytes, because what boots there is runc.
  */
 describe('a death at a failpoint, then a boot with the program deleted', () => {
   for (const backend of ['prefix', 'sysext', 'overlay']) {
     it(`backend ${backend}: runc pods run, and the program settles the rest once it is back`, async function () {
       this.timeout(loopMs);
-      const live = await liveHost({ suite: 'trixie' });
+      const folder = mkdtempSync(join(labFolder(), 'boot-without-'));
+      const [first, second] = [await tinyRelease(folder, { version: FIRST }), await tinyRelease(folder, { version: SECOND })];
+      const live = await liveHost({ suite: 'trixie', binds: { [folder]: '/mnt/tiny' } });
       try {
-        const old = etcOf(live);
-        const changes: [name: string, words: string[]][] = [
-          ['install', ['install', live.bundle(live.first), '--backend', backend]],
-          ['upgrade', ['install', live.bundle(live.second)]],
-          ['uninstall', ['uninstall', '--purge']],
+        const bundle = (file: string) => `/mnt/tiny/${basename(file)}`;
+        const changes = [
+          ['install', bundle(first), '--backend', backend],
+          ['install', bundle(second)],
+          ['uninstall', '--purge'],
         ];
-        const points: { name: string; point: string }[] = [];
-        for (const [name, words] of changes) for (const point of await livePoints(live, words)) points.push({ name, point });
+        const points: Point[] = [];
+        for (const [index, words] of changes.entries()) {
+          const disk = join(folder, `disk-${index}`);
+          await live.host.reboot({ crash: true, between: () => save(live, disk) });
+          const names = await livePoints(live, words);
+          points.push(...names.map((name) => ({ words, name, disk, after: join(folder, `disk-${index + 1}`) })));
+        }
+        await live.host.reboot({ crash: true, between: () => save(live, join(folder, `disk-${changes.length}`)) });
         const told: string[] = [];
 
-        for (const { name, point } of sample(points, 2, `boot without ${backend}`)) {
-          const earlier = changes.findIndex(([each]) => each === name);
-          for (const [, words] of changes.slice(0, earlier)) await live.json(words);
-          await die(live, changes[earlier]![1], point);
-          const parts = await bootWithout(live);
-          assert.deepEqual(parts, { dump: 0, pod: 'ran', runc: true }, `${name} at ${point}`);
-          await bootWith(live);
-          told.push(`${name} ${point}`);
-          if ((await live.json(['status']))['installed'] === true) await live.json(['uninstall', '--purge']);
-          await live.kata(['uninstall', '--purge']);
-          assert.deepEqual(differences(old, etcOf(live)), [], `${name} at ${point}`);
+        for (const point of sample(points, 2, `boot without ${backend}`)) {
+          await live.host.reboot({ crash: true, between: () => restore(live, point.disk) });
+          const old = etc(live);
+          await waitForCri(live.host, SOCKET);
+          await live.kata(point.words, { KATA_SYSEXT_FAILPOINT: point.name.replace('@', '=kill@') });
+          const title = `${point.words.join(' ')} at ${point.name}`;
+          assert.deepEqual(await withoutProgram(live), { dump: 0, pod: 'ran', runc: true }, title);
+          await withProgram(live);
+          await atEither(live, old, point.after, title);
+          told.push(title);
         }
-        console.log(`      ${points.length} failpoints, tried: ${told.join('; ')}`);
+        console.log(`      ${points.length} failpoints, tried ${all ? told.length : told.join('; ')}`);
       } finally {
         await live.host.stop();
+        rmSync(folder, { recursive: true });
       }
     });
   }
 });
 
-/** The change and then the host die: nothing is undone by anybody. */
-async function die(live: Live, words: string[], point: string): Promise<void> {
-  await live.kata(words, { KATA_SYSEXT_FAILPOINT: point.replace('@', '=kill@') });
-  await live.host.sh('for f in /var/lib/kata-sysext/bin /usr/local/libexec/kata-sysext/bin; do [ ! -e $f ] || mv $f /root/kept; done');
-  await live.host.reboot({ crash: true });
+/** A change, the failpoint 'name@N' to die at, and copies of the disk before and after it. */
+interface Point {
+  words: string[];
+  name: string;
+  disk: string;
+  after: string;
 }
 
-async function bootWithout(live: Live): Promise<{ dump: number; pod: string; runc: boolean }> {
+/** All places that a change of this host writes to. */
+const places = ['etc', 'var/lib/kata-sysext'];
+
+function save(live: Live, disk: string): void {
+  for (const place of places) copy(join(live.host.root, place), join(disk, place));
+}
+
+function restore(live: Live, disk: string): void {
+  for (const place of places) {
+    rmSync(join(live.host.root, place), { recursive: true, force: true });
+    copy(join(disk, place), join(live.host.root, place));
+  }
+}
+
+function copy(from: string, onto: string): void {
+  if (!existsSync(from)) return;
+  mkdirSync(dirname(onto), { recursive: true });
+  execFileSync('cp', ['-a', '--reflink=auto', from, onto]);
+}
+
+const kept = 'root/kept';
+const programs = 'var/lib/kata-sysext/bin';
+
+function move({ host }: Live, from: string, to: string): void {
+  if (existsSync(join(host.root, from))) renameSync(join(host.root, from), join(host.root, to));
+}
+
+/** The host is dead, the program is gone: nothing is undone by anybody. */
+async function withoutProgram(live: Live): Promise<{ dump: number; pod: string; runc: boolean }> {
+  await live.host.reboot({ crash: true, between: () => move(live, programs, kept) });
   await waitForCri(live.host, SOCKET);
   const dump = await live.host.run(['containerd', '-c', '/etc/containerd/config.toml', 'config', 'dump'], { allowFailure: true });
   const pod = await runPod(live.host, '', 'plain');
@@ -61,11 +105,26 @@ async function bootWithout(live: Live): Promise<{ dump: number; pod: string; run
   return { dump: dump.code ?? -1, pod: 'ran', runc: (await handlersOf(live)).includes('runc') };
 }
 
-async function bootWith(live: Live): Promise<void> {
-  await live.host.sh('[ ! -e /root/kept ] || mv /root/kept /var/lib/kata-sysext/bin');
-  await live.host.reboot();
+async function withProgram(live: Live): Promise<void> {
+  await live.host.reboot({ crash: true, between: () => move(live, kept, programs) });
   await waitForCri(live.host, SOCKET);
   const left = (await live.host.sh('ls /var/lib/kata-sysext/journal 2>/dev/null || true')).stdout.trim();
   // Before the guard's own units are in place the next command settles it.
   if (left !== '') await live.json(['recover']);
+}
+
+async function atEither(live: Live, old: string[], disk: string, title: string): Promise<void> {
+  const now = etc(live);
+  if (differences(old, now).length === 0) return;
+  const wanted = etcOf({ host: { root: disk } }).filter(counts);
+  assert.deepEqual(differences(wanted, now), [], `${title}: neither old (${differences(old, now).join(', ')}) nor new`);
+}
+
+function etc(live: Live): string[] {
+  return etcOf(live).filter(counts);
+}
+
+/** The blessing comes some seconds after a boot, whichever change it was. */
+function counts(line: string): boolean {
+  return !line.includes('kata-sysext-settle.service.d');
 }

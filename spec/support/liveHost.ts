@@ -131,7 +131,7 @@ export async function whileProbed(
 }
 
 /** /etc without systemd's own note of the time that /usr has: a merge gives /usr another one (systemd-update-done.service). */
-export function etcOf({ host }: Live): string[] {
+export function etcOf({ host }: { host: { root: string } }): string[] {
   return fingerprint(host.root, ['etc']).filter((line) => !line.includes('./etc/.updated'));
 }
 

@@ -2,23 +2,22 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { labFolder } from '../lab/cache.ts';
-import { type Cut, replay } from '../lab/vm/index.ts';
-import { type Change, changes } from '../support/cuts/record.ts';
+import { judgeFolder } from '../lab/judge.ts';
+import { podOutput, removePod, runPod, waitForCri } from '../lab/pods.ts';
+import { bootVm, replay, savedState, summary, unexplained, type Vm } from '../lab/vm/index.ts';
+import { type Known, knownStates, sideOf } from '../support/cuts/known.ts';
+import { changes } from '../support/cuts/record.ts';
 import { type Place, phases, placesOf, type Scenario, scenarioOf } from '../support/cuts/scenario.ts';
-import { insideCut, type Judged } from '../support/cuts/view.ts';
+import { insideBoot, insideCut, type Judged } from '../support/cuts/view.ts';
 import { seed } from '../support/sample.ts';
+import { singleFile } from '../support/singleFile.ts';
 
 const count = Number(process.env['KATA_SYSEXT_CUTS'] ?? (process.env['KATA_SYSEXT_ALL'] === '1' ? 1000 : 10));
 
-/** The states between the changes, as the judge saw them on the recorded disk itself. */
-interface Known {
-  before: Record<Change, string>;
-  after: Record<Change, string>;
-  payloads: string;
-}
+const boots = Number(process.env['KATA_SYSEXT_BOOTS'] ?? (process.env['KATA_SYSEXT_ALL'] === '1' ? 30 : 3));
 
 describe(`power cuts in a recorded host, replayed (seed ${seed})`, function () {
-  this.timeout(1_800_000 + count * 15_000);
+  this.timeout(1_800_000 + count * 15_000 + boots * 300_000);
   let folder: string;
   let scenario: Scenario;
   let known: Known;
@@ -26,7 +25,7 @@ describe(`power cuts in a recorded host, replayed (seed ${seed})`, function () {
   before(async () => {
     folder = await mkdtemp(join(labFolder(), 'replaying-'));
     scenario = await scenarioOf('sysext');
-    known = await states(scenario, join(folder, 'states'));
+    known = await knownStates(scenario, join(folder, 'states'));
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
@@ -51,6 +50,30 @@ describe(`power cuts in a recorded host, replayed (seed ${seed})`, function () {
       for (const phase of phases) assert.ok(places.filter((place) => place.phase === phase).length >= 20, phase);
     }
   });
+
+  it(`${boots} boots after a cut: runc runs, the guard makes it the old host or the new one, nothing is denied`, async () => {
+    const places = placesOf(scenario, boots, seed + 1);
+    const byCut = new Map(places.map((place) => [place.cut, place]));
+    const { key } = (await savedState()).disk;
+    const goods = { tools: await judgeFolder(), 'kata-sysext': await singleFile() };
+    const told: string[] = [];
+    const wrong: string[] = [];
+
+    await replay(scenario.recording, [...byCut.keys()], join(folder, 'boots'), async ({ cut, image }) => {
+      const place = byCut.get(cut)!;
+      const vm = await bootVm({ disk: { file: image, key }, goods });
+      try {
+        const found = await booted(vm, place, known);
+        told.push(`${place.change} ${place.phase}: ${found.join('; ')}`);
+        if (!['old', 'new'].includes(found.join())) wrong.push(`${JSON.stringify(place)}: ${found.join('; ')}`);
+      } finally {
+        await vm.stop();
+      }
+    });
+
+    console.log(`      ${told.join('\n      ')}`);
+    assert.deepEqual(wrong, []);
+  });
 });
 
 /** 'old' or 'new', or in words what is wrong. */
@@ -59,46 +82,36 @@ async function judge(judged: Judged, { change }: Place, known: Known): Promise<s
   await judged.recover();
   const after = await judged.bootable(known.payloads);
   const open = await judged.open();
-  const state = await judged.state();
   const problems = [
     ...before.map((problem) => `before: ${problem}`),
     ...after.map((problem) => `after: ${problem}`),
     ...(open === '' ? [] : [`open: ${open}`]),
   ];
-  if (problems.length > 0) return problems;
-  if (state === known.before[change]) return ['old'];
-  if (state === known.after[change]) return ['new'];
-  return [`not old: ${unlike(known.before[change], state)}`, `not new: ${unlike(known.after[change], state)}`];
+  return problems.length > 0 ? problems : sideOf(await judged.state(), change, known);
 }
 
-async function states({ recording, stretches }: Scenario, folder: string): Promise<Known> {
-  const ends = stretches.flatMap(({ change, from, to }) => [
-    { change, side: 'before' as const, cut: { at: from, lose: 'none' } as Cut },
-    { change, side: 'after' as const, cut: { at: to, lose: 'none' } as Cut },
-  ]);
-  const known = { before: {}, after: {} } as Omit<Known, 'payloads'>;
-  const payloads = new Set<string>();
-  await replay(
-    recording,
-    ends.map(({ cut }) => cut),
-    folder,
-    async ({ cut, image }) => {
-      const end = ends.find((each) => each.cut === cut)!;
-      await insideCut(image, async (judged) => {
-        assert.deepEqual(await judged.bootable(''), [], `${end.side} ${end.change}`);
-        payloads.add(await judged.active());
-        known[end.side][end.change] = await judged.state();
-      });
-    },
-  );
-  for (const change of changes) assert.notEqual(known.before[change], known.after[change], change);
-  return { ...known, payloads: [...payloads].join('\n') };
-}
-
-function unlike(wanted: string, found: string): string {
-  const [a, b] = [wanted.split('\n'), found.split('\n')];
-  const [gone, come] = [a.filter((line) => !b.includes(line)), b.filter((line) => !a.includes(line))];
-  return [...gone.map((line) => `- ${line}`), ...come.map((line) => `+ ${line}`)].slice(0, 12).join(', ');
+/** The same of a host that booted, by itself, SELinux enforcing; what it was recovered by is its own guard, where that was there yet. */
+async function booted(vm: Vm, { change }: Place, known: Known): Promise<string[]> {
+  await waitForCri(vm, undefined, 300_000);
+  // the blessing is the last thing that the guard does
+  await vm.sh('for n in $(seq 120); do systemctl is-active -q kata-sysext-bless.service || break; sleep 0.5; done');
+  const pod = await runPod(vm, '', 'plain');
+  const said = await podOutput(vm, pod, 'cat /proc/self/attr/current');
+  await removePod(vm, pod);
+  const judged = await insideBoot(vm);
+  const guarded = (await vm.sh('[ ! -e /etc/systemd/system/kata-sysext-settle.service ] || echo yes')).stdout.trim() === 'yes';
+  const open = await judged.open();
+  if (open !== '' && !guarded) await judged.recover();
+  const problems = [
+    ...(await judged.bootable(known.payloads)),
+    ...(guarded && open !== '' ? [`the guard left ${open}`] : []),
+    ...(said.includes(':container_t:') ? [] : [`runc's pod runs as ${said}`]),
+    ...summary(unexplained(await vm.denials())),
+    ...(await vm.sh('restorecon -Rnv /etc /var/usrlocal /var/lib/kata-sysext 2>&1 | grep -i kata || true')).stdout
+      .split('\n')
+      .filter((line) => line !== ''),
+  ];
+  return problems.length > 0 ? problems : sideOf(await judged.state(), change, known);
 }
 
 function histogram(places: readonly Place[]): string {

@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../../lab/run.ts';
-import { insideDisk } from '../../lab/vm/index.ts';
+import { GOODS, insideDisk, type Vm } from '../../lab/vm/index.ts';
 import { singleFile } from '../singleFile.ts';
 
 const JUDGE = 'sh /run/judge/judge.sh';
@@ -12,8 +13,18 @@ export interface Judged {
   active(): Promise<string>;
   open(): Promise<string>;
   state(): Promise<string>;
-  /** our program as the boot runs it, twice */
+  /** our program as the boot runs it, twice; in a host that runs, as people run it */
   recover(): Promise<void>;
+}
+
+/** The same judge in a host that was booted from such a disk; its goods have the program, for hosts to which it was not copied yet. */
+export async function insideBoot(vm: Vm): Promise<Judged> {
+  await vm.sh('mkdir -p /run/judge; cat > /run/judge/judge.sh', { input: readFileSync(join(import.meta.dirname, 'judge.sh'), 'utf8') });
+  const sh = async (script: string) => (await vm.sh(script, { timeoutMs: 300_000 })).stdout;
+  return judgedBy(sh, async () => {
+    await sh(`for own in /usr/local/libexec/kata-sysext/bin/*/kata-sysext ${GOODS}/kata-sysext; do
+if [ -x "$own" ]; then "$own" recover --progress none; break; fi; done`);
+  });
 }
 
 /** Mounts a replayed disk, and judges the deployment that it would boot. */
