@@ -20,6 +20,8 @@ export interface UnitState {
   timeoutStartMs: number;
   timeoutStopMs: number;
   environment: string[];
+  /** Units that want this one, targets mostly. */
+  wantedBy: Unit[];
   requiredBy: Unit[];
   boundBy: Unit[];
   /** Units that are PartOf= this one. */

@@ -29,6 +29,7 @@ export function unitStateOf(unit: string, properties: Properties): UnitState {
     timeoutStartMs: milliseconds(value('TimeoutStartUSec')),
     timeoutStopMs: milliseconds(value('TimeoutStopUSec')),
     environment: list('Environment'),
+    wantedBy: list('WantedBy'),
     requiredBy: list('RequiredBy'),
     boundBy: list('BoundBy'),
     consistsOf: list('ConsistsOf'),

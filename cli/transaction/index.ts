@@ -5,4 +5,4 @@ export { mergedPayload, mountsBelowUsr, othersIn, pendingNames } from './refresh
 export { type Gate, runTransaction } from './run.ts';
 export { describe } from './steps/index.ts';
 export type { Afterwards, FileStep, Intent, Leftover, MountStep, Outcome, RefreshStep, RestartStep, Step } from './types.ts';
-export { bringUp, dependentsOf, restartDeadlineMs } from './units.ts';
+export { bringUp, dependentsOf, keptDownBy, restartDeadlineMs } from './units.ts';

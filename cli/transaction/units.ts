@@ -12,12 +12,35 @@ export async function dependentsOf(host: HostView, unit: Unit): Promise<Unit[]> 
   const systemd = await host.systemd();
   if (systemd === undefined) return [];
   const active = new Set(await systemd.activeUnits());
+  return await reachedFrom(systemd, unit, async (name) => active.has(name));
+}
+
+/**
+ * Units that the failure of `unit` at boot kept down, also through others: they depend on it, are not active, and something that is active
+ * asks for them. systemd does not try them again once `unit` runs.
+ */
+export async function keptDownBy(host: HostView, unit: Unit): Promise<Unit[]> {
+  const systemd = await host.systemd();
+  if (systemd === undefined) return [];
+  const active = new Set(await systemd.activeUnits());
+  const found = new Set<Unit>();
+  return await reachedFrom(systemd, unit, async (name) => {
+    const { wantedBy, requiredBy } = await systemd.unit(name);
+    const asked = [...wantedBy, ...requiredBy].some((each) => each !== unit && (active.has(each) || found.has(each)));
+    if (active.has(name) || !asked) return false;
+    found.add(name);
+    return true;
+  });
+}
+
+/** Units that stop with `unit` and pass the test, and those that stop with these. */
+async function reachedFrom(systemd: Systemd, unit: Unit, passes: (name: Unit) => Promise<boolean>): Promise<Unit[]> {
   const found = new Set<Unit>();
   const pending = [unit];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { requiredBy, boundBy, consistsOf, requisiteOf, propagatesStopTo } = await systemd.unit(next);
     for (const name of [...requiredBy, ...boundBy, ...consistsOf, ...requisiteOf, ...propagatesStopTo]) {
-      if (name === unit || found.has(name) || !active.has(name)) continue;
+      if (name === unit || found.has(name) || !(await passes(name))) continue;
       found.add(name);
       pending.push(name);
     }

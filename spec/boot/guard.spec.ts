@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { SOCKET, waitForCri } from '../lab/pods.ts';
 import { differences } from '../support/fingerprint.ts';
-import { etcOf, handlersOf, type Live, liveHost } from '../support/liveHost.ts';
+import { dependent, etcOf, handlersOf, type Live, liveHost } from '../support/liveHost.ts';
 import { until } from '../support/unitWork.ts';
 
 const blessed = '/etc/systemd/system/kata-sysext-settle.service.d/50-blessed.conf';
@@ -94,14 +94,14 @@ describe('the boot guard', function () {
     });
   }
 
-  it('an engine that comes up only without our part runs without it; one that comes up in no way keeps it', async () => {
+  it('an engine that comes up only without our part runs without it, and what requires it is started; one that comes up in no way keeps it', async () => {
     await live.json(['uninstall', '--purge']);
     await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
     const seen: unknown[] = [];
 
     await enginePasses('! grep -q kata-sysext /etc/containerd/config.toml');
     await boot();
-    seen.push(await activeAfterGuard(), await handlersOf(live));
+    seen.push(await activeAfterGuard(), await handlersOf(live), await isActive(dependent));
     await enginePasses('true');
     await live.json(['activate', '1']);
     await enginePasses('false');
@@ -111,9 +111,30 @@ describe('the boot guard', function () {
     await live.host.sh('systemctl reset-failed containerd; systemctl restart containerd');
     await waitForCri(live.host, SOCKET);
 
-    assert.deepEqual(seen, ['none', ['runc'], 1]);
+    assert.deepEqual(seen, ['none', ['runc'], 'active', 1]);
     assert.deepEqual(await handlersOf(live), ['kata-qemu-runtime-rs', 'runc']);
     await live.host.sh('rm -r /etc/systemd/system/containerd.service.d; systemctl daemon-reload');
+  });
+
+  it('blesses nothing in a boot that greenboot calls unhealthy', async () => {
+    await live.kata(['uninstall', '--purge']);
+    await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
+    // A stand-in with the name and the place of greenboot's unit: no Debian has greenboot.
+    await live.host.sh(
+      `printf '[Unit]\nBefore=boot-complete.target\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c "sleep 3; test -e /etc/healthy"\n' > /etc/systemd/system/greenboot-healthcheck.service; ln -s ../greenboot-healthcheck.service /etc/systemd/system/multi-user.target.wants/`,
+    );
+    const seen: unknown[] = [];
+
+    await boot();
+    seen.push(await activeAfterGuard(), existsSync(`${live.host.root}${blessed}`));
+    await live.host.sh('touch /etc/healthy');
+    await boot();
+    seen.push(await activeAfterGuard(), existsSync(`${live.host.root}${blessed}`));
+
+    assert.deepEqual(seen, [1, false, 1, true]);
+    await live.host.sh(
+      'rm /etc/healthy /etc/systemd/system/greenboot-healthcheck.service /etc/systemd/system/multi-user.target.wants/greenboot-healthcheck.service; systemctl daemon-reload',
+    );
   });
 
   it('gives a generation up that is not blessed in three boots, and none is active where none was blessed', async () => {
@@ -162,6 +183,10 @@ describe('the boot guard', function () {
       (await live.host.run(['systemctl', 'show', units[2]!, '-p', 'ActiveState', '--value'])).stdout.trim() === 'inactive';
     await until(ended, 'the guard has ended', 150_000);
     return (await live.json(['status']))['active'] ?? 'none';
+  }
+
+  async function isActive(unit: string): Promise<string> {
+    return (await live.host.run(['systemctl', 'is-active', unit], { allowFailure: true })).stdout.trim();
   }
 
   async function shimBelowUsr(): Promise<string> {

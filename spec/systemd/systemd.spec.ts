@@ -59,6 +59,7 @@ describe('systemd over a private dbus-daemon, a stand-in for PID 1', () => {
       timeoutStartMs: Number.POSITIVE_INFINITY,
       timeoutStopMs: 90_000,
       environment: ['A=b'],
+      wantedBy: [],
       requiredBy: ['kubelet.service'],
       boundBy: [],
       consistsOf: ['helper.service'],

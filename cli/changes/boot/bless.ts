@@ -5,11 +5,12 @@ import { deploymentNow } from '../../facts/index.ts';
 import { blessedFile, blessedFolder, blessedTemporary, blessingText } from '../../guard/index.ts';
 import type { Host } from '../../host/index.ts';
 import { activeGeneration, ensureFolder, type Generation, namesOf, wiringsWith, writeRecord } from '../../store/index.ts';
-import { bringUp, restartDeadlineMs } from '../../transaction/index.ts';
+import { bringUp, keptDownBy, restartDeadlineMs } from '../../transaction/index.ts';
 import { underLock } from '../carrying/session.ts';
 import { findEngine } from '../refusing/engine.ts';
 import type { Context } from '../types.ts';
 import { bootOptions, giveUp, takeBack } from './giveUp.ts';
+import { unhealthy } from './greenboot.ts';
 import type { Guarded } from './settle.ts';
 
 /** How long the engine may take until it serves, and for how long it must go on. */
@@ -113,6 +114,8 @@ async function health(host: Host, from: Generation): Promise<Health> {
     const missing = namesOf(manifest).filter((name) => !state.handlers.includes(name));
     if (missing.length > 0) return { ill: `the CRI does not list ${missing.join(', ')}`, serves: true, down: false, failed, run };
     const pids = [1, ...(unit === undefined || unit.mainPid === 0 ? [] : [unit.mainPid])];
+    const checks = await unhealthy(host);
+    if (checks !== undefined) return { ill: checks.ill, serves: true, down: false, failed: failed || checks.failed, run };
     const [problem] = await backendOf(manifest.backend).reaches(host, manifest, pids);
     return { ...(problem === undefined ? {} : { ill: problem }), serves: true, down: false, failed, run };
   } catch (error) {
@@ -140,5 +143,6 @@ async function bless(host: Host, number: number): Promise<void> {
 async function startAgain(host: Host, { record }: Generation): Promise<void> {
   const [systemd, unit] = [await host.systemd(), record.wiring?.unit];
   if (systemd === undefined || unit === undefined) return;
-  await bringUp(host, { kind: 'restart', unit, dependents: [], deadlineMs: restartDeadlineMs(await systemd.unit(unit)) });
+  const dependents = await keptDownBy(host, unit);
+  await bringUp(host, { kind: 'restart', unit, dependents, deadlineMs: restartDeadlineMs(await systemd.unit(unit)) });
 }
