@@ -40,17 +40,17 @@ export interface Image {
 export async function readImage(path: string): Promise<{ manifest: ImageManifest; image: Image }> {
   const manifest = await manifestOf(path);
   const { sizeBytes, digest } = manifest.filesystem;
-  const { whole, start } = await digestsOf(path, sizeBytes);
+  const { whole, start } = await digestsOf(createReadStream(path, { highWaterMark: 1 << 20 }), sizeBytes);
   if (start !== digest) throw damaged(path, `its first ${sizeBytes} bytes have the digest ${start}, not ${digest}`);
   return { manifest, image: describeImage(path, { sizeBytes: (await stat(path)).size, digest: whole }, manifest) };
 }
 
-/** The digest of a file, and that of its first bytes, in one pass. */
-export async function digestsOf(path: string, startBytes: number): Promise<{ whole: Digest; start: Digest }> {
+/** The digest of a file's bytes, and that of the first of them, in one pass. */
+export async function digestsOf(bytes: AsyncIterable<Buffer>, startBytes: number): Promise<{ whole: Digest; start: Digest }> {
   const hash = createHash('sha256');
   let left = startBytes;
   let start: Hash | undefined;
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+  for await (const chunk of bytes) {
     const head = chunk.subarray(0, left);
     hash.update(head);
     left -= head.length;

@@ -1,6 +1,7 @@
-import { chmod, constants, copyFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { chmod, constants, copyFile, type FileHandle, open, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { KataError } from '../errors/index.ts';
+import { errnoOf, KataError } from '../errors/index.ts';
 import type { Digest, Host, HostPath } from '../host/index.ts';
 import { damaged, digestsOf, type ImageManifest, requireSane, tryImage } from '../images/index.ts';
 import type { Emit } from '../report/events.ts';
@@ -37,9 +38,9 @@ export async function copyImage(host: Host, { file, said, digest, root, emit }: 
     await host.mkdir(whole, 0o755);
     emit({ kind: 'phase', name: 'unpack', detail: `copying ${basename(file)}` });
     const copy = await host.locate(`${whole}/${imageName}`);
-    await copyFile(file, copy, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+    const digests = await copied(file, copy, said.filesystem.sizeBytes);
     await chmod(copy, 0o644);
-    const manifest = await checked(host, { file, said, digest, root, copy });
+    const manifest = await checked(host, { file, said, digest, root, digests });
     const stored = await readPayload(host, manifest.digest);
     const known = stored !== undefined && (await isIntact(host, stored, 'bytes'));
     await writeTexts(host, whole, said.texts, manifest);
@@ -55,11 +56,44 @@ export async function copyImage(host: Host, { file, said, digest, root, emit }: 
   }
 }
 
+/** Blocks are shared where the file system can; elsewhere the bytes are read once, and hashed while they are written. */
+async function copied(file: string, copy: string, startBytes: number): Promise<{ whole: Digest; start: Digest }> {
+  const bytesOf = (path: string): AsyncIterable<Buffer> => createReadStream(path, { highWaterMark: 1 << 20 });
+  try {
+    await copyFile(file, copy, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
+    return await digestsOf(bytesOf(copy), startBytes);
+  } catch (error) {
+    if (!noReflink.includes(errnoOf(error) ?? '')) throw error;
+  }
+  await rm(copy, { force: true });
+  const onto = await open(copy, 'wx', 0o600);
+  try {
+    return await digestsOf(writing(bytesOf(file), onto), startBytes);
+  } finally {
+    await onto.close();
+  }
+}
+
+/** What a kernel answers whose file systems cannot share blocks, or not these two. */
+const noReflink = ['ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL', 'ENOSYS', 'ENOTTY'];
+
+/** Hands each chunk on while it is written. */
+async function* writing(bytes: AsyncIterable<Buffer>, onto: FileHandle): AsyncGenerator<Buffer> {
+  let written: Promise<void> = Promise.resolve();
+  for await (const chunk of bytes) {
+    await written;
+    written = onto.writeFile(chunk);
+    // waited for above or below; until then a failure is nobody's
+    written.catch(() => undefined);
+    yield chunk;
+  }
+  await written;
+}
+
 async function checked(
   host: Host,
-  { file, said, digest, root, copy }: Omit<ImageRequest, 'emit'> & { copy: string },
+  { file, said, digest, root, digests: { whole, start } }: Omit<ImageRequest, 'emit'> & { digests: { whole: Digest; start: Digest } },
 ): Promise<PayloadManifest> {
-  const { whole, start } = await digestsOf(copy, said.filesystem.sizeBytes);
   if (digest !== undefined && digest !== whole) throw wrongDigest(file, whole, digest);
   if (start !== said.filesystem.digest) throw damaged(file, `what is to be mounted has the digest ${start}, not ${said.filesystem.digest}`);
   const prefix = `${insideExtension}/`;
