@@ -1,4 +1,5 @@
 import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { isSea } from 'node:sea';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KataError } from '../errors/index.ts';
@@ -149,6 +150,26 @@ function tail(path: string): { next(last: boolean): Promise<string[]> } {
 function exitStatus(said: string, unit: string): number {
   if (/^\d+$/.test(said)) return Number(said);
   throw vanished(unit, `it was ended by signal ${said}`);
+}
+
+/**
+ * A bundle in a mount namespace of its own (PrivateTmp, a container) is not what PID 1 finds under its name. Throws `bundle-missing`.
+ */
+export async function refuseUnseen(words: string[], cwd: string): Promise<void> {
+  const identity = async (path: string) => {
+    const found = await stat(path).catch(() => undefined);
+    return found === undefined ? undefined : `${found.dev}:${found.ino}`;
+  };
+  for (const path of words.map((word) => resolve(cwd, word))) {
+    const here = await identity(path);
+    if (here === undefined || here === (await identity(`/proc/1/root${path}`))) continue;
+    throw new KataError('bundle-missing', {
+      subject: path,
+      found: `${path} is seen from here, but PID 1, which runs the change, finds something else or nothing there`,
+      needed: 'the bundle in a folder of the host itself; this shell has mounts of its own (a container, or PrivateTmp)',
+      next: `copy it to a folder that both see, and compare: ls -l /proc/1/root${path}`,
+    });
+  }
 }
 
 /** What asked may live in a mount namespace of its own (PrivateTmp, a container): PID 1 then does not see what it sees. */

@@ -34,7 +34,7 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
     verb.changing && options['dry-run'] !== true && options['boot'] === undefined && belongsInUnit(host, io)
       ? await host.systemd()
       : undefined;
-  if (systemd !== undefined) return follow(systemd, verb.name, argv, options, io, progress);
+  if (systemd !== undefined) return follow(systemd, { verb: verb.name, argv, words, json: options['json'] === true }, io, progress);
   const stop = new AbortController();
   let signalled = 0;
   const unlisten = io.onSignal((number) => {
@@ -92,17 +92,16 @@ function belongsInUnit(host: HostView, io: Io): boolean {
 
 async function follow(
   systemd: Systemd,
-  verb: string,
-  argv: string[],
-  options: Record<string, OptionValue>,
+  { verb, argv, words, json }: { verb: string; argv: string[]; words: string[]; json: boolean },
   io: Io,
   progress: ReturnType<typeof reporter>,
 ): Promise<number> {
-  const { runDetached } = await import('./detached.ts');
+  const { refuseUnseen, runDetached } = await import('./detached.ts');
   try {
+    await refuseUnseen(words, io.cwd);
     return await runDetached(systemd, verb, argv, io, progress.emit);
   } catch (error) {
-    return complain(error, options['json'] === true, io);
+    return complain(error, json, io);
   } finally {
     progress.close();
     systemd.close();

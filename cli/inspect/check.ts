@@ -1,5 +1,6 @@
 import { type Backend, chooseBackend } from '../backends/index.ts';
 import { chooseFormat } from '../changes/choosing/format.ts';
+import { architectureFindings, givenFindings, givenImage } from '../changes/making/takeImage.ts';
 import { findEngine, restartFindings } from '../changes/refusing/engine.ts';
 import { needFindings } from '../changes/refusing/needs.ts';
 import { hostFindings } from '../changes/refusing/refusals.ts';
@@ -12,7 +13,7 @@ import { imageFindings, makerFindings } from '../images/index.ts';
 import { handlerRow, handlerTable, installedName } from '../layout/index.ts';
 import { activeGeneration, type Generation, lockFile, offered, offeredBy } from '../store/index.ts';
 import { readableEntries } from '../transaction/index.ts';
-import { type Offers, type OffersRequest, offersOf } from './offers.ts';
+import { type Offers, type OffersRequest, offersInImage, offersOf } from './offers.ts';
 
 export interface Check {
   ready: boolean;
@@ -45,15 +46,17 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
   const facts = await readFacts(host);
   const active = await activeGeneration(host);
   const backend = await chooseBackend(host, facts, wish.backend, active?.manifest.backend);
-  const format = chooseFormat(wish, backend.name, active?.manifest);
+  const given = wish.bundle === undefined ? undefined : await givenImage({ ...wish, sources: wish.bundle.sources });
+  const format = chooseFormat(given?.said ?? wish, backend.name, active?.manifest);
   const findings = await hostFindings(host, facts, backend);
-  if (format !== 'directory') findings.push(...(await imageFindings(host, format)), ...(await makerFindings(host, format)));
+  if (format !== 'directory') findings.push(...(await imageFindings(host, format)));
+  if (format !== 'directory') findings.push(...(await (given === undefined ? makerFindings(host, format) : givenFindings(host, given))));
   findings.push(...(await changeFindings(host)));
   const rows = wish.handlers.map(handlerRow);
   const asked = rows.map((row) => ({ name: installedName(row.name), shim: row.shim }));
   const engine = await engineOf(host, backend, active, asked, wish.engine, findings);
-  const bundle =
-    wish.bundle !== undefined && facts.architecture.known ? await offersOf(host, wish.bundle, facts.architecture.value, active) : undefined;
+  const bundle = given === undefined ? await bundleOffers(host, wish, facts, active) : await offersInImage(host, given, active);
+  if (given !== undefined) findings.push(...architectureFindings(facts, given));
   for (const name of bundle?.lacks ?? []) findings.push(lacking(name, bundle!));
   findings.push(...(await needFindings(host, rows.length > 0 ? rows.map((row) => row.name) : releasesOf(active))));
   const sorted = findings.sort((a, b) => order[a.level] - order[b.level]);
@@ -65,6 +68,16 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
     ...(engine === undefined ? {} : { engine }),
     ...(bundle === undefined ? {} : { bundle }),
   };
+}
+
+async function bundleOffers(
+  host: HostView,
+  wish: CheckRequest,
+  facts: HostFacts,
+  active: Generation | undefined,
+): Promise<Offers | undefined> {
+  if (wish.bundle === undefined || !facts.architecture.known) return undefined;
+  return await offersOf(host, wish.bundle, facts.architecture.value, active);
 }
 
 function releasesOf(active: Generation | undefined): string[] {

@@ -1,3 +1,5 @@
+import { basename } from 'node:path';
+import type { Given } from '../changes/making/takeImage.ts';
 import type { Finding } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 import type { Architecture } from '../layout/index.ts';
@@ -74,5 +76,29 @@ export async function offersOf(
     sources: bundle.sources.map((source) => source.name),
     handlers,
     lacks: installed.filter((name) => !handlers.some((offer) => offer.name === name)),
+  };
+}
+
+/** The same of an image: it has what it was built with, and nothing is the default but all of it. */
+export async function offersInImage(host: HostView, { file, said }: Given, active: Generation | undefined): Promise<Offers> {
+  const { handlerRow } = await import('../layout/index.ts');
+  const { needFindings } = await import('../changes/refusing/needs.ts');
+  const installed = active?.manifest.handlers.map((handler) => handler.name) ?? [];
+  const handlers = said.handlers.map(async ({ name, release }): Promise<Offer> => {
+    const { family, hypervisor } = handlerRow(release);
+    return {
+      name,
+      family,
+      hypervisor,
+      byDefault: true,
+      installed: installed.includes(name),
+      findings: await needFindings(host, [release]),
+    };
+  });
+  return {
+    release: said.release,
+    sources: [basename(file)],
+    handlers: await Promise.all(handlers),
+    lacks: installed.filter((name) => !said.handlers.some((handler) => handler.name === name)),
   };
 }

@@ -129,6 +129,19 @@ describe('a change outlives whoever asked for it', function () {
     assert.equal(await followed(), before);
   });
 
+  it('a bundle that only the caller’s own mounts show is refused with what PID 1 sees, and nothing is changed', async () => {
+    const ran = await live.host.sh(
+      `unshare --mount sh -c 'mount -t tmpfs none /srv && cp ${live.bundle(live.first)} /srv/kata.tar.zst && exec ${kataSysext} install /srv/kata.tar.zst --json'`,
+      { allowFailure: true, timeoutMs: 120_000 },
+    );
+
+    const error = JSON.parse(ran.stdout) as { code: string; found: string; next: string };
+    assert.deepEqual([ran.code, error.code], [4, 'bundle-missing']);
+    assert.match(error.found, /seen from here, but PID 1/);
+    assert.match(error.next, /ls -l \/proc\/1\/root\/srv\/kata\.tar\.zst/);
+    assert.deepEqual(differences(untouched, fingerprint(live.host.root, ['etc'])), []);
+  });
+
   it('SIGINT asks the change to undo: status 130, every byte back', async () => {
     const ran = live.host.sh(
       `${kataSysext} install ${live.bundle(live.first)} --json & pid=$!; while ! grep -q kata-sysext /etc/containerd/config.toml; do sleep 0.05; done; kill -INT $pid; wait $pid`,
@@ -155,7 +168,7 @@ describe('a change outlives whoever asked for it', function () {
 
   /** What units have written for those who follow them; a follower that was killed leaves its files. */
   async function followed(): Promise<string> {
-    return (await live.host.sh('ls /run/kata-sysext')).stdout;
+    return (await live.host.sh('ls /run/kata-sysext 2>/dev/null || true')).stdout;
   }
 
   function start(verb: string) {

@@ -66,6 +66,23 @@ describe('install of an image', function () {
     assert.deepEqual(differences(before, host.fingerprint()), []);
   });
 
+  it('is asked what is in it: check writes nothing, and refuses what install would', async () => {
+    const before = host.fingerprint();
+
+    const both = await host.json(['check', at('both.raw'), ...sysext]);
+    const bare = await host.json(['check', at('both.raw'), '--backend', 'prefix'], 2);
+    await host.json(['install', at('both.raw'), ...sysext]);
+    const less = await host.json(['check', at('first.raw')], 3);
+    await host.json(['uninstall', '--purge']);
+
+    const { handlers, lacks } = both['bundle'] as { handlers: { name: string }[]; lacks: string[] };
+    assert.deepEqual([both['ready'], lacks], [true, []]);
+    assert.deepEqual(new Set(handlers.map(({ name }) => name)), new Set(['kata-qemu', 'kata-qemu-runtime-rs']));
+    assert.match(String(bare['message'] ?? JSON.stringify(bare)), /backend prefix/);
+    assert.deepEqual((less['bundle'] as { lacks: string[] }).lacks, ['kata-qemu']);
+    assert.deepEqual(differences(before, host.fingerprint()), []);
+  });
+
   it('is the payload that the bundle makes on the host: going from one to the other changes nothing but the name of the source', async () => {
     await host.json(['install', at('first.raw'), ...sysext]);
     const made = readlinkSync(host.path('etc/extensions/kata.raw'));

@@ -48,6 +48,22 @@ export async function givenFindings(host: HostView, { file }: Given): Promise<Fi
   ];
 }
 
+/** Whether the image was made for another architecture than the host's. */
+export function architectureFindings({ architecture }: HostFacts, { file, said }: Given): Finding[] {
+  const own = architecture.known ? architecture.value : 'unknown';
+  if (own === said.architecture) return [];
+  return [
+    {
+      code: 'host-architecture',
+      level: 'blocker',
+      subject: basename(file),
+      found: `${basename(file)} was made for ${said.architecture}, and the host is ${own}`,
+      needed: `an image for ${own}`,
+      next: 'make one from the archives for that architecture: kata-sysext build',
+    },
+  ];
+}
+
 /** Stages a copy of the image. Throws `host-architecture`, `bundle-lacks-handler` and the codes of `stageImage`. */
 export async function takeImage(
   { host, emit }: Context,
@@ -55,15 +71,8 @@ export async function takeImage(
   { request, facts, root, wanted }: { request: InstallRequest; facts: HostFacts; root: string; wanted: string[] | undefined },
 ): Promise<Staged> {
   const name = basename(file);
-  const own = facts.architecture.known ? facts.architecture.value : 'unknown';
-  if (own !== said.architecture) {
-    throw new KataError('host-architecture', {
-      subject: name,
-      found: `${name} was made for ${said.architecture}, and the host is ${own}`,
-      needed: `an image for ${own}`,
-      next: 'make one from the archives for that architecture: kata-sysext build',
-    });
-  }
+  const [foreign] = architectureFindings(facts, { file, said });
+  if (foreign !== undefined) throw KataError.of(foreign);
   const lacking = (wanted ?? []).filter((release) => !said.handlers.some((handler) => handler.release === release)).map(installedName);
   if (lacking.length > 0) {
     throw new KataError('bundle-lacks-handler', {

@@ -8,7 +8,7 @@ export const telling: Verb[] = [
     words: '[BUNDLE...]',
     fewest: 0,
     most: 16,
-    summary: 'say whether this host can take Kata now, blockers first; with a bundle, which of its handlers fit here',
+    summary: 'say whether this host can take Kata now, blockers first; with a bundle or an image, which of its handlers fit here',
     changing: false,
     options: {
       handler: {
