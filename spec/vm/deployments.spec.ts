@@ -4,14 +4,14 @@ import { suiteAvailable } from '../lab/roots.ts';
 import { REFS, summary, unexplained } from '../lab/vm/index.ts';
 import { handlersOf } from '../support/liveHost.ts';
 import { type LiveVm, liveVm } from '../support/liveVm.ts';
-import { all } from '../support/sample.ts';
+import { sample } from '../support/sample.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const updated = 0;
 const earlier = 1;
 
 /** An OS update that brings containerd 2, with installs between the boots, then the way back. SELinux enforces all the time. */
-for (const backend of all ? ['prefix', 'sysext', 'overlay'] : ['overlay']) {
+for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'deployments')) {
   describe(`deployments of an ostree host, backend ${backend}`, function () {
     this.timeout(2_400_000);
     let live: LiveVm;
