@@ -40,6 +40,7 @@ export const tiers: Tier[] = [
     root: true,
   },
   { name: 'nspawn', folders: ['spec/e2e'], programs: hostPrograms, root: true },
+  { name: 'merged', folders: ['spec/merged'], programs: hostPrograms, root: true },
   { name: 'boot', folders: ['spec/boot'], programs: hostPrograms, root: true },
   {
     name: 'single',
@@ -64,7 +65,7 @@ export const tiers: Tier[] = [
 ];
 
 /** What runs beside what, in its order: hosts that mostly wait beside what computes. */
-const beside: string[][] = [['nspawn'], ['unit', 'tree', 'single'], ['boot', 'vm']];
+const beside: string[][] = [['nspawn'], ['merged', 'boot'], ['unit', 'tree', 'single'], ['vm']];
 export const lanes: string[][] = beside.map((lane, index) =>
   // A tier that is named nowhere comes last in the last lane.
   index < beside.length - 1 ? lane : [...lane, ...tiers.map(({ name }) => name).filter((name) => !beside.flat().includes(name))],

@@ -14,7 +14,7 @@ const links = [
   `${units}/multi-user.target.wants/kata-sysext-bless.service`,
 ];
 
-/** What the boot guard does to files, on trees that do not run. Real boots: spec/e2e/guard*.spec.ts. */
+/** What the boot guard does to files, on trees that do not run. Real boots: spec/boot/guard*.spec.ts. */
 describe('the boot guard of an offline tree', function () {
   this.timeout(loopMs);
   let file: string;
