@@ -101,11 +101,11 @@ const lingerMs = 3000;
 /** Shims that the engine's CRI does not list (started by ctr or nerdctl) need their files as well. One that is just ending gets a moment. */
 async function refuseRunning(host: HostView, go: Generation[]): Promise<void> {
   const folders = new Set(go.map((generation) => generation.manifest.payloadFolder));
-  const until = Date.now() + lingerMs;
+  const until = performance.now() + lingerMs;
   for (;;) {
     const running = [...(await runningPayloads(host))].filter(([folder]) => folders.has(folder));
     if (running.length === 0) return;
-    if (Date.now() > until) {
+    if (performance.now() > until) {
       throw new KataError('handler-in-use', {
         subject: running.map(([folder]) => folder).join(', '),
         found: `${running.reduce((sum, [, count]) => sum + count, 0)} processes run from the files that would go`,

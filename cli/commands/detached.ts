@@ -95,8 +95,8 @@ async function follow(systemd: Systemd, unit: string, files: { err: string; stat
     for (const line of await lines.next(ended !== '')) tell(line, follower);
     if (ended !== '') return exitStatus(ended.trim(), unit);
     if (follower.left()) return 0;
-    goneSince = (await isGone(systemd, unit)) ? (goneSince ?? Date.now()) : undefined;
-    if (goneSince !== undefined && Date.now() - goneSince > goneMs) throw vanished(unit);
+    goneSince = (await isGone(systemd, unit)) ? (goneSince ?? performance.now()) : undefined;
+    if (goneSince !== undefined && performance.now() - goneSince > goneMs) throw vanished(unit);
     await sleep(pollMs);
   }
 }

@@ -114,11 +114,11 @@ async function filesReached(host: HostView, { instance }: GateRequest, to: Gener
 
 async function criReady(host: HostView, request: GateRequest): Promise<void> {
   const { engine, instance, baseline } = request;
-  const started = Date.now();
+  const started = performance.now();
   for (;;) {
     const state = await engine.probe(host, instance, probeMs);
     if (state.reachable && (state.runtimeReady || !baseline.state.runtimeReady)) return checkState(request, state);
-    const waited = Date.now() - started;
+    const waited = performance.now() - started;
     const pluginMissing = /unknown service|unimplemented/i.test(state.why ?? '') && waited > missingPluginMs;
     const down = await unitDown(host, request);
     if (pluginMissing || down !== undefined || waited > criDeadlineMs) {
@@ -164,8 +164,8 @@ async function staysUp(host: HostView, request: GateRequest): Promise<void> {
   if (systemd === undefined || unit === undefined) return;
   const watched = [unit, ...request.baseline.dependents];
   const first = await runs(systemd, watched);
-  const until = Date.now() + steadyMs;
-  while (Date.now() < until) {
+  const until = performance.now() + steadyMs;
+  while (performance.now() < until) {
     await pause(pauseMs);
     const down = await unitDown(host, request);
     const now = await runs(systemd, watched);

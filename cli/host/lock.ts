@@ -27,7 +27,7 @@ const conflict = 75;
 export async function takeLock(host: HostView, path: HostPath, verb: string, waitSeconds: number, signal?: AbortSignal): Promise<Lock> {
   const real = await host.locate(path);
   const made: HostPath[] = [];
-  const until = Date.now() + waitSeconds * 1000;
+  const until = performance.now() + waitSeconds * 1000;
   for (;;) {
     // In the loop: whoever held it may have purged the folder meanwhile.
     made.push(...(await makeFolders(host, posix.dirname(real))));
@@ -48,7 +48,7 @@ export async function takeLock(host: HostView, path: HostPath, verb: string, wai
     }
     const said = await textOf(file);
     await file.close();
-    if (Date.now() >= until) throw held(said);
+    if (performance.now() >= until) throw held(said);
     await sleep(tryEveryMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
     if (signal?.aborted === true) throw stopped(said);
   }

@@ -38,6 +38,8 @@ export async function overlaidPayload(host: HostView): Promise<Digest | 'absent'
  * is never ours to make: the context of whoever mounts sticks to it (facts/immutable.md §1.8). Throws `overlay-mount-failed`.
  */
 export async function mountAt(host: Host, step: MountStep, target: HostPath | 'absent'): Promise<void> {
+  // The boot guard comes before our unit.
+  if (!host.live) return turn(host, step, target);
   const systemd = await host.systemd();
   if (systemd === undefined) throw failed(step, ['systemd does not answer']);
   if (!(await isUp(systemd))) return turn(host, step, target);

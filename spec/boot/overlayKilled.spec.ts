@@ -75,6 +75,18 @@ describe('backend overlay, killed', function () {
     });
   }
 
+  it('a loss of power once the mount was turned: the guard settles it in the boot, and the old payload is mounted', async () => {
+    await live.kata(['install', live.bundle(live.second)], { KATA_SYSEXT_FAILPOINT: 'step/mount/after=kill' });
+
+    await live.host.reboot({ crash: true });
+
+    await waitForCri(live.host);
+    assert.equal((await live.host.sh('ls /var/lib/kata-sysext/journal | wc -l')).stdout.trim(), '0');
+    assert.deepEqual([overlays(live), await shimSeen(live)], [ours, [shimDigest(live.first), shimDigest(live.first)]]);
+    assert.equal((await live.json(['status']))['active'], 1);
+    assert.deepEqual((await live.json(['verify']))['drift'], []);
+  });
+
   it('recover early in a boot, before our unit: it turns the link and waits for nothing, and the old payload is mounted', async () => {
     const early = 'early-recover.service';
     const text = `[Unit]

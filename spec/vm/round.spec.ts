@@ -25,12 +25,17 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
     });
     after(() => live?.host.stop());
 
-    it('is ready, and installs: a pod runs through the handler, confined', async () => {
+    it('is ready, and installs, though the clock jumps meanwhile: a pod runs through the handler, confined', async () => {
       const checked = await silent(live, () => live.json(['check']));
+      await live.host.sh("(sleep 5; date -s '+400 days'; sleep 7; date -s '-400 days') > /run/jumped 2>&1 < /dev/null &");
       const change = await silent(live, () => live.json(['install', live.bundle(live.first), '--backend', backend]));
 
       assert.equal(checked['ready'], true);
       assert.equal(change['to'], 1);
+      assert.equal(
+        (await live.host.sh('until [ $(wc -l < /run/jumped) = 2 ]; do sleep 0.5; done; cat /run/jumped')).stdout.split('\n').length,
+        3,
+      );
       assert.deepEqual(await handlersOf(live), [handler, 'runc']);
       assert.match(await inPod(live, handler, 'first'), /:container_t:/);
     });

@@ -54,10 +54,10 @@ async function withoutIt(context: Context, host: Host, from: Generation, ill: st
 }
 
 async function comesUp(host: Host, from: Generation): Promise<boolean> {
-  const until = Date.now() + patienceMs / 5;
+  const until = performance.now() + patienceMs / 5;
   for (;;) {
     const { serves, failed } = await health(host, from);
-    if (serves || failed || Date.now() > until) return serves;
+    if (serves || failed || performance.now() > until) return serves;
     await sleep(pauseMs);
   }
 }
@@ -70,11 +70,11 @@ interface Seen {
 }
 
 async function watch({ host, signal }: Context, from: Generation): Promise<Seen> {
-  const until = host.now().getTime() + patienceMs;
+  const until = performance.now() + patienceMs;
   let since: { at: number; run: string } | undefined;
   for (;;) {
     const now = await health(host, from);
-    const at = Date.now();
+    const at = performance.now();
     if (now.ill === undefined && since?.run !== now.run) since = { at, run: now.run };
     if (now.ill !== undefined) since = undefined;
     if (since !== undefined && at - since.at >= steadyMs) return { down: false };

@@ -94,7 +94,7 @@ export function receipt(context: Context, carry: Carry, outcome: Outcome | undef
     bytesWritten: carry.planned?.plan.bytesWritten ?? 0,
     savedBytes: 0,
     restarted: outcome?.restarted ?? [],
-    seconds: Math.round((context.host.now().getTime() - carry.started.getTime()) / 100) / 10,
+    seconds: Math.max(0, Math.round((context.host.now().getTime() - carry.started.getTime()) / 100) / 10),
     findings: [...(carry.planned?.plan.findings ?? []), ...unfinished(outcome)],
   };
 }
