@@ -1,5 +1,6 @@
 import { backendOf } from '../backends/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
+import { guardUnits } from '../guard/index.ts';
 import type { HostView } from '../host/index.ts';
 import {
   activeGeneration,
@@ -67,6 +68,7 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   await rehearse(context, found, planned);
   const carry = { ...base, found, planned, from: from.manifest.number };
   const outcome = await carryOut(context, carry);
+  await endGuard(host);
   const sources = from.manifest.sources.map((source) => source.name).join(' ');
   return {
     kind: 'Change',
@@ -76,6 +78,15 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
       undoCommand: command(host, `install ${sources}${choiceWords(from.manifest)}`),
     },
   };
+}
+
+/** Units of the guard that ran at the boot count as active until they are stopped; systemd forgets them then. */
+async function endGuard(host: HostView): Promise<void> {
+  if (!host.live) return;
+  const systemd = await host.systemd();
+  for (const { unit, path } of guardUnits) {
+    if ((await host.lstat(path)) === undefined) await systemd?.stop(unit, 5000).catch(() => undefined);
+  }
 }
 
 function choiceWords({ handlers, choices, backend, format }: GenerationManifest): string {

@@ -6,7 +6,7 @@ import { pointer } from '../store/index.ts';
 const keys = ['ID', 'VERSION_ID', 'VARIANT_ID', 'BUILD_ID', 'IMAGE_ID', 'IMAGE_VERSION', 'OSTREE_VERSION', 'OPENSHIFT_VERSION'];
 
 /**
- * The drop-in that says: this generation was blessed on this operating system. As long as all of it is so, systemd itself skips the guard
+ * What the drop-ins say: this generation was blessed on this operating system. As long as all of it is so, systemd itself skips the guard
  * (conditions with `|` are triggers: one that holds is enough to run). ConditionOSRelease is known from systemd 249 on; before, the
  * kernel's version and command line decide alone.
  */

@@ -27,12 +27,19 @@ export const guardUnits = [
  */
 export const presetFolder: HostPath = '/etc/systemd/system-preset';
 export const presetFile: HostPath = `${presetFolder}/50-kata-sysext.preset`;
+export const presetTemporary: HostPath = `${unitsFolder}/.new-preset.tmp`;
 export const presetText = '# kata-sysext: its own units stay as they were installed\nenable kata-sysext-*.service\n';
 
-/** A drop-in of the first phase: with it there, systemd skips the guard as long as nothing is pending and the operating system is the same. */
-export const blessedFolder: HostPath = `${unitsFolder}/kata-sysext-settle.service.d`;
-export const blessedFile: HostPath = `${blessedFolder}/50-blessed.conf`;
-export const blessedTemporary: HostPath = `${unitsFolder}/.new-blessed.tmp`;
+/**
+ * Drop-ins of the first two phases: with them there, systemd skips the guard as long as nothing is pending and the operating system is the
+ * same. The second has its own, because the first cannot look where /var comes late. The first one's counts.
+ */
+export const blessings = [guardUnits[0]!, guardUnits[1]!].map(({ unit }) => ({
+  folder: `${unitsFolder}/${unit}.d`,
+  file: `${unitsFolder}/${unit}.d/50-blessed.conf`,
+  temporary: `${unitsFolder}/.new-blessed-${unit}.tmp`,
+}));
+export const blessedFile: HostPath = blessings[0]!.file;
 
 /** Made by the first phase: the later ones run only where it ran. */
 export const bootFolder: HostPath = '/run/kata-sysext';

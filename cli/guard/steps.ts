@@ -3,7 +3,7 @@ import { dropMade, makeMissing } from '../backends/index.ts';
 import { digestOf, type HostPath, type HostView } from '../host/index.ts';
 import type { Unit } from '../systemd/types.ts';
 import type { FileStep, Step } from '../transaction/index.ts';
-import { blessedFile, blessedFolder, blessedTemporary, guardUnits, presetFile, presetFolder, presetText } from './paths.ts';
+import { blessedFile, blessings, guardUnits, presetFile, presetFolder, presetTemporary, presetText } from './paths.ts';
 
 export interface GuardWish {
   /** The program that the units run. */
@@ -19,9 +19,12 @@ export async function guardSteps(host: HostView, wish: GuardWish | undefined): P
 
 /** Whatever becomes active must prove itself at the next boot. */
 export async function unblessSteps(host: HostView): Promise<Step[]> {
-  // A blessing is written outside of a transaction: what a loss of power left of it goes as well.
-  const torn = await fileStep(host, blessedTemporary, 'absent', `${blessedTemporary}.old`);
-  return [...torn, ...(await fileStep(host, blessedFile, 'absent', blessedTemporary))];
+  const steps: Step[] = [];
+  for (const { file, temporary } of blessings) {
+    // A blessing is written outside of a transaction: what a loss of power left of it goes as well.
+    steps.push(...(await fileStep(host, temporary, 'absent', `${temporary}.old`)), ...(await fileStep(host, file, 'absent', temporary)));
+  }
+  return steps;
 }
 
 async function placing(host: HostView, wish: GuardWish): Promise<Step[]> {
@@ -33,11 +36,11 @@ async function placing(host: HostView, wish: GuardWish): Promise<Step[]> {
     if (before !== target) steps.push({ kind: 'pointer', path: link, before, after: target, temporary });
   }
   if (host.booted || (await isTheirs(host, presetFile))) return steps;
-  return [...steps, ...(await makeMissing(host, presetFolder)), ...(await fileStep(host, presetFile, presetText, blessedTemporary))];
+  return [...steps, ...(await makeMissing(host, presetFolder)), ...(await fileStep(host, presetFile, presetText, presetTemporary))];
 }
 
 async function removal(host: HostView): Promise<Step[]> {
-  const steps: Step[] = (await isTheirs(host, presetFile)) ? [] : await fileStep(host, presetFile, 'absent', blessedTemporary);
+  const steps: Step[] = (await isTheirs(host, presetFile)) ? [] : await fileStep(host, presetFile, 'absent', presetTemporary);
   for (const { path, link, target, temporary } of [...guardUnits].reverse()) {
     const before = await linkAt(host, link);
     // systemctl, and presets, make absolute ones.
@@ -46,7 +49,7 @@ async function removal(host: HostView): Promise<Step[]> {
   }
   // Folders that we made may serve another part of ours by now.
   if (steps.length === 0) return [];
-  const folders = new Set([blessedFolder, presetFolder, ...guardUnits.map(({ wants }) => wants)]);
+  const folders = new Set([...blessings.map(({ folder }) => folder), presetFolder, ...guardUnits.map(({ wants }) => wants)]);
   for (const folder of folders) steps.push(...(await dropMade(host, folder)));
   return steps;
 }
@@ -68,6 +71,13 @@ async function fileStep(host: HostView, path: HostPath, text: string | 'absent',
 async function linkAt(host: HostView, path: HostPath): Promise<string> {
   if ((await host.lstat(path)) === undefined) return 'absent';
   return (await host.readlink(path)) ?? 'not a link';
+}
+
+/** Whether the third phase runs at a boot of this host: nobody has masked or disabled it. */
+export async function canBless(host: HostView): Promise<boolean> {
+  const [, , { unit, path, link }] = guardUnits as [unknown, unknown, (typeof guardUnits)[number]];
+  const there = (await host.lstat(path))?.kind === 'file' && (await host.lstat(link)) !== undefined;
+  return there && (await host.readlink(`/run/systemd/system/${unit}`)) !== '/dev/null';
 }
 
 /** The unit as it is installed. */

@@ -14,6 +14,8 @@ interface Door {
 }
 
 export interface ConnectOptions {
+  /** false: only PID 1's own socket is tried. */
+  bus?: boolean;
   /** Specs name another one. */
   privateSocket?: string;
 }
@@ -26,8 +28,9 @@ export async function connectSystemd(
   env: Readonly<Record<string, string | undefined>>,
   options: ConnectOptions = {},
 ): Promise<Systemd | undefined> {
-  const { privateSocket = '/run/systemd/private' } = options;
-  const doors: Door[] = [...busSockets(env).map((socket) => ({ socket, bus: true })), { socket: privateSocket, bus: false }];
+  const { privateSocket = '/run/systemd/private', bus = true } = options;
+  const buses = bus ? busSockets(env).map((socket) => ({ socket, bus: true })) : [];
+  const doors: Door[] = [...buses, { socket: privateSocket, bus: false }];
   const first = await enterFirst(doors).catch(() => undefined);
   return first === undefined ? undefined : systemdAt(doors, first);
 }

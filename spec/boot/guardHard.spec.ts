@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { SOCKET, waitForCri } from '../lab/pods.ts';
 import { differences } from '../support/fingerprint.ts';
 import { etcOf, handlersOf, type Live, liveHost } from '../support/liveHost.ts';
+import { until } from '../support/unitWork.ts';
 
 const ours = 'kata-qemu-runtime-rs';
 const settle = 'kata-sysext-settle.service';
@@ -83,7 +85,72 @@ describe('the boot guard on a bad day', function () {
 
   it('/var comes only after the first phase: the second one settles', async () => {
     await tear();
-    // The lab's stand-in for a late mount: the store is away until the engine's turn is near.
+    await lateVar();
+
+    await boot({ crash: true });
+
+    assert.deepEqual(changed(), []);
+    assert.deepEqual(await handlersOf(live), ['runc']);
+  });
+
+  it('/var comes only after the first phase, and the operating system is another one than was blessed: the second phase looks', async () => {
+    await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
+    await boot();
+    await until(blessed, 'the generation is blessed');
+    await live.host.sh("sed -i 's/^VERSION_ID=.*/VERSION_ID=99/' /usr/lib/os-release");
+    await lateVar();
+
+    await boot();
+    const ran = await conditions();
+    await until(blessed, 'the generation is blessed on the other system');
+
+    assert.deepEqual(ran, ['no', 'yes', 'yes']);
+    await live.host.sh("sed -i 's/^VERSION_ID=.*/VERSION_ID=13/' /usr/lib/os-release");
+  });
+
+  it('an update that holds its lock at the boot: the blessing waits for its end', async () => {
+    await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
+    const holder = `[Unit]\nDefaultDependencies=no\n[Service]\nExecStart=/usr/bin/flock /var/lib/dpkg/lock-frontend sleep 30\n`;
+    await live.host.run(['tee', '/etc/systemd/system/update.service'], { input: holder });
+    await live.host.sh('ln -s ../update.service /etc/systemd/system/sysinit.target.wants/');
+
+    await boot();
+    const early = await blessed();
+    await until(blessed, 'the generation is blessed', 120_000);
+    await live.host.sh('rm /etc/systemd/system/update.service /etc/systemd/system/sysinit.target.wants/update.service');
+
+    assert.equal(early, false);
+    assert.equal(
+      (await live.host.run(['systemctl', 'is-failed', 'kata-sysext-bless.service'], { allowFailure: true })).stdout.trim(),
+      'inactive',
+    );
+  });
+
+  it('a change that died on the running host is not touched by what systemd starts there', async () => {
+    await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
+    await boot();
+    await until(blessed, 'the generation is blessed');
+    await live.kata(['uninstall'], { KATA_SYSEXT_FAILPOINT: 'step/restart/after=kill' });
+    const torn = changed();
+
+    await live.host.sh('systemctl daemon-reload; systemd-run --wait true; systemctl start multi-user.target; sleep 5');
+    const after = changed();
+    const ran = await conditions();
+    await live.json(['recover']);
+
+    assert.deepEqual(after, torn);
+    assert.deepEqual(ran.slice(0, 1), ['yes']);
+    assert.deepEqual(await handlersOf(live), [ours, 'runc']);
+  });
+
+  /** An install that dies after its wiring. */
+  async function tear(): Promise<void> {
+    await live.kata(['install', live.bundle(live.first), '--backend', 'prefix'], { KATA_SYSEXT_FAILPOINT: 'step/restart/before=kill' });
+    assert.notDeepEqual(changed(), []);
+  }
+
+  /** The lab's stand-in for a late mount: the store is away until the engine's turn is near. Once. */
+  async function lateVar(): Promise<void> {
     await live.host.sh(
       `mv /var/lib/kata-sysext /var/lib/late && cat > /etc/systemd/system/late-var.service <<'X'
 [Unit]
@@ -92,21 +159,21 @@ Before=kata-sysext-guard.service
 [Service]
 Type=oneshot
 ExecStart=/bin/mv /var/lib/late /var/lib/kata-sysext
+ExecStart=/bin/rm /etc/systemd/system/late-var.service /etc/systemd/system/multi-user.target.wants/late-var.service
 X
 mkdir -p /etc/systemd/system/multi-user.target.wants && ln -s ../late-var.service /etc/systemd/system/multi-user.target.wants/`,
     );
+  }
 
-    await boot({ crash: true });
-    await live.host.sh('rm /etc/systemd/system/late-var.service /etc/systemd/system/multi-user.target.wants/late-var.service');
+  async function blessed(): Promise<boolean> {
+    return existsSync(`${live.host.root}/etc/systemd/system/${settle}.d/50-blessed.conf`);
+  }
 
-    assert.deepEqual(changed(), []);
-    assert.deepEqual(await handlersOf(live), ['runc']);
-  });
-
-  /** An install that dies after its wiring. */
-  async function tear(): Promise<void> {
-    await live.kata(['install', live.bundle(live.first), '--backend', 'prefix'], { KATA_SYSEXT_FAILPOINT: 'step/restart/before=kill' });
-    assert.notDeepEqual(changed(), []);
+  /** Of the three phases, in their order. */
+  async function conditions(): Promise<string[]> {
+    const units = [settle, 'kata-sysext-guard.service', 'kata-sysext-bless.service'];
+    const said = await Promise.all(units.map((unit) => live.host.run(['systemctl', 'show', unit, '-p', 'ConditionResult', '--value'])));
+    return said.map(({ stdout }) => stdout.trim());
   }
 
   function changed(): string[] {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { version } from '../../cli/version.ts';
 import { differences } from '../support/fingerprint.ts';
 import { loopMs } from '../support/sample.ts';
@@ -73,7 +73,7 @@ describe('the boot guard of an offline tree', function () {
   it('what a loss of power left of a blessing goes with the next change', async () => {
     const before = host.fingerprint();
     await host.json(['install', first]);
-    writeFileSync(host.path(`${units}/.new-blessed.tmp`), '# kata-sysext: gener');
+    writeFileSync(host.path(`${units}/.new-blessed-kata-sysext-settle.service.tmp`), '# kata-sysext: gener');
 
     await host.json(['uninstall', '--purge']);
 
@@ -89,6 +89,15 @@ describe('the boot guard of an offline tree', function () {
 
     assert.deepEqual(seen, [[1, 1, 1, undefined], undefined]);
     assert.deepEqual(again, [[1, 1, 1], 1]);
+  });
+
+  it('boots are not counted where somebody masked what would bless', async () => {
+    await host.json(['install', first]);
+    const unit = join(host.root, 'etc/systemd/system/kata-sysext-bless.service');
+    rmSync(unit);
+    symlinkSync('/dev/null', unit);
+
+    assert.deepEqual([await boots(5), await active()], [[1, 1, 1, 1, 1], 1]);
   });
 
   /** What is active after each of some boots. */

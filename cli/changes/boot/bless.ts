@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { backendOf } from '../../backends/index.ts';
 import { KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
-import { blessedFile, blessedFolder, blessedTemporary, blessingText } from '../../guard/index.ts';
+import { blessedFile, blessings, blessingText } from '../../guard/index.ts';
 import type { Host } from '../../host/index.ts';
 import { activeGeneration, ensureFolder, type Generation, namesOf, wiringsWith, writeRecord } from '../../store/index.ts';
 import { bringUp, keptDownBy, restartDeadlineMs } from '../../transaction/index.ts';
@@ -20,6 +20,8 @@ const pauseMs = 1_000;
 /** Automatic restarts after which an engine is not waited for any longer. */
 const mostRestarts = 5;
 const probeMs = 5_000;
+/** How long an update that runs is waited for; together with the patience less than RuntimeMaxSec= of the unit. */
+const busyMs = 3_600_000;
 
 /**
  * The third phase, on the running host: once the engine lists our handlers and goes on to do so with the same process, the generation is
@@ -35,11 +37,25 @@ export async function blessAfterBoot(context: Context, starting: Host): Promise<
   if ((await host.readText(blessedFile)) === (await blessingText(host, number))) return { ...both, to: number, notes: ['already blessed'] };
   const seen = await watch(context, from);
   if (seen.ill === undefined) {
-    await underLock(context, 'boot', bootOptions, () => bless(host, number));
+    await onceFree(context, () => underLock(context, 'boot', bootOptions, () => bless(host, number)));
     return { ...both, to: number, notes: [`generation ${number} is blessed on this system`] };
   }
   if (!seen.down) return { ...both, to: number, notes: [`not blessed: ${seen.ill}`] };
   return { ...both, ...(await withoutIt({ ...context, host: starting }, host, from, seen.ill)) };
+}
+
+/** An update that runs as well is waited for: it must not make a boot that is well count as a try. */
+async function onceFree(context: Context, work: () => Promise<void>): Promise<void> {
+  const until = performance.now() + busyMs;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      const busy = error instanceof KataError && ['host-busy', 'lock-held'].includes(error.code);
+      if (!busy || context.signal.aborted || performance.now() > until) throw error;
+      await sleep(pauseMs * 5);
+    }
+  }
 }
 
 /** Starts the engine without our part; where that does not help, our part was not at fault and comes back. */
@@ -123,7 +139,7 @@ async function health(host: Host, from: Generation): Promise<Health> {
   }
 }
 
-/** The record first: the drop-in is what systemd believes. */
+/** The record first: the drop-ins are what systemd believes, and the first phase's is what counts. */
 async function bless(host: Host, number: number): Promise<void> {
   const now = await activeGeneration(host);
   if (now?.manifest.number !== number) return;
@@ -135,9 +151,12 @@ async function bless(host: Host, number: number): Promise<void> {
     state: 'blessed',
     blessed: { at: host.now().toISOString(), deployment },
   });
-  await ensureFolder(host, blessedFolder);
-  await host.writeFile(blessedFile, await blessingText(host, number), { mode: 0o644 }, blessedTemporary);
-  await host.relabel([blessedFile]);
+  const text = await blessingText(host, number);
+  for (const { folder, file, temporary } of [...blessings].reverse()) {
+    await ensureFolder(host, folder);
+    await host.writeFile(file, text, { mode: 0o644 }, temporary);
+    await host.relabel([file]);
+  }
 }
 
 async function startAgain(host: Host, { record }: Generation): Promise<void> {

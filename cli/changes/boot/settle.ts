@@ -1,5 +1,5 @@
 import { deploymentNow } from '../../facts/index.ts';
-import { blessedFile, blessingText, bootFolder, bootMark } from '../../guard/index.ts';
+import { blessedFile, blessingText, bootFolder, bootMark, canBless } from '../../guard/index.ts';
 import type { Host, HostView } from '../../host/index.ts';
 import { activeGeneration, type Generation, pointer, writeRecord } from '../../store/index.ts';
 import type { Recovered } from '../../transaction/index.ts';
@@ -61,9 +61,12 @@ async function nothingActive(host: HostView): Promise<string> {
   return target === undefined ? 'no generation is active' : `${pointer} leads to ${target}, where no generation is; nothing is changed`;
 }
 
-/** Counts this boot, once, unless the generation was blessed on this very system. Gives why its tries are used up. */
+/**
+ * Counts this boot, once, unless the generation was blessed on this very system or nothing would bless it. Gives why its tries are used up.
+ */
 async function usedUp(host: Host, { manifest: { number }, record }: Generation): Promise<string | undefined> {
   if ((await host.readText(blessedFile)) === (await blessingText(host, number))) return undefined;
+  if (!(await canBless(host))) return undefined;
   const { deployment, boot } = await deploymentNow(host);
   const since = record.activated ?? '';
   const counted = record.tries?.deployment === deployment && record.tries.since === since ? record.tries : undefined;
