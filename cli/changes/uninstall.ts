@@ -15,6 +15,7 @@ import {
   pointedElsewhere,
   readGenerations,
   strangers,
+  wiredGeneration,
 } from '../store/index.ts';
 import { openEntries, parkedGenerations } from '../transaction/index.ts';
 import { carryOut, receipt, rehearse } from './carrying/carryOut.ts';
@@ -98,11 +99,8 @@ function choiceWords({ handlers, choices, backend, format }: GenerationManifest)
 
 /** The pointer is gone, but the wiring of a generation stands in the engine's files, or its backend shows it: that must go with the rest. */
 async function stillWired(host: HostView, all: Generation[]): Promise<Generation | undefined> {
-  for (const generation of [...all].reverse()) {
-    for (const mark of generation.record.wiring?.marks ?? []) {
-      if ((await host.readText(mark.path))?.includes(mark.text) === true) return generation;
-    }
-  }
+  const wired = await wiredGeneration(host);
+  if (wired !== undefined) return wired;
   for (const generation of [...all].reverse()) if ((await backendOf(generation.manifest.backend).leave(host)).length > 0) return generation;
   return undefined;
 }

@@ -1,5 +1,4 @@
 import { KataError } from '../errors/index.ts';
-import { deploymentOf } from '../facts/index.ts';
 import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
 import { noChoices } from './choices.ts';
 import { readable, readJson, writeJson } from './json.ts';
@@ -51,14 +50,6 @@ export async function readGeneration(host: HostView, number: number): Promise<Ge
 /** The number that /etc/kata-sysext/current points at: the truth of what is active. */
 export async function activeNumber(host: HostView): Promise<number | undefined> {
   return numberAt(await host.readlink(pointer));
-}
-
-/** The active one, with the wiring that this deployment has. */
-export async function activeGeneration(host: HostView): Promise<Generation | undefined> {
-  const number = await activeNumber(host);
-  const found = number === undefined ? undefined : await findGeneration(host, number);
-  const own = found?.record.wirings?.[await deploymentOf(host)];
-  return found === undefined || own === undefined ? found : { ...found, record: { ...found.record, ...own } };
 }
 
 /** What a record keeps of the wiring of one deployment; nothing where there is only one /etc. */

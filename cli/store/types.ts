@@ -95,7 +95,7 @@ export interface GenerationRecord {
   pinned?: boolean;
   /**
    * `wiring` and `edited` of each deployment that has an /etc of its own: what a boot of one makes of them is not what stands in the files
-   * of another. Those above are what was written last. Read through `activeGeneration`.
+   * of another. Those above are what was written last, by whichever deployment. Read through `activeGeneration`.
    */
   wirings?: Record<string, { wiring?: Wiring; edited?: Record<HostPath, Digest> }>;
   /** Proven after a boot, on this deployment. Stays when another generation takes over: a guard that gives one up goes back to it. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readlinkSync, symlinkSync } from 'node:fs';
+import { mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { differences } from '../support/fingerprint.ts';
 import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
 
@@ -53,5 +53,54 @@ describe('an ostree host whose other deployment uses a generation', () => {
     assert.ok(!after.some((line) => line.startsWith('./etc/kata-sysext')), 'our pointer is gone');
     const again = await host.json(['uninstall', '--dry-run']);
     assert.equal(again['kind'], 'Plan');
+  });
+});
+
+/**
+ * A wired by a range, an update B anew by a drop-in, and C was made from the files of A. The records of A and B are what either engine makes
+ * of the same tree.
+ */
+describe('an ostree host whose generation was wired last by another deployment', () => {
+  const record = 'var/lib/kata-sysext/generations/1/record.json';
+  const engineFiles = (host: TreeHost) => host.fingerprint().filter((line) => line.includes('/etc/containerd'));
+  let host: TreeHost;
+  let untouched: string[];
+
+  beforeEach(async () => {
+    const { first } = await releases();
+    host = treeHost('fcos', undefined, { engine: 'containerd@1.7.24' });
+    const updated = treeHost('fcos', undefined, { engine: 'containerd@2.1.0' });
+    untouched = engineFiles(host);
+    for (const each of [host, updated]) await each.json(['install', first, '--backend', 'prefix']);
+    const [a, b] = [host, updated].map((each) => JSON.parse(readFileSync(each.path(record), 'utf8')));
+    assert.notDeepEqual(a.wiring.marks, b.wiring.marks);
+    const wirings = { 'a.0': { wiring: a.wiring, edited: a.edited }, 'b.0': { wiring: b.wiring, edited: b.edited } };
+    writeFileSync(host.path(record), JSON.stringify({ ...a, wiring: b.wiring, edited: b.edited, wirings }));
+    updated.remove();
+  });
+  afterEach(() => host.remove());
+
+  it('uninstall takes out what stands in its files', async () => {
+    const done = await host.json(['uninstall', '--purge']);
+
+    assert.deepEqual(done['findings'], []);
+    assert.deepEqual(differences(untouched, engineFiles(host)), []);
+  });
+
+  it('so it does when the pointer is gone', async () => {
+    rmSync(host.path('etc/kata-sysext/current'));
+
+    await host.json(['uninstall', '--purge']);
+
+    assert.deepEqual(differences(untouched, engineFiles(host)), []);
+  });
+
+  it('a generation that is given up leaves nothing in them', async () => {
+    rmSync(host.path('var/usrlocal/libexec/kata-sysext/tree'), { recursive: true });
+
+    const guarded = await host.json(['recover', '--boot', 'settle']);
+
+    assert.equal(guarded['to'], undefined);
+    assert.deepEqual(differences(untouched, engineFiles(host)), []);
   });
 });

@@ -1,0 +1,75 @@
+import type { Wiring } from '../engines/types.ts';
+import { deploymentOf } from '../facts/index.ts';
+import type { Digest, HostPath, HostView } from '../host/index.ts';
+import { activeNumber, findGeneration, readGenerations } from './generations.ts';
+import { readJson } from './json.ts';
+import { journalFolder } from './paths.ts';
+import type { Generation, GenerationRecord } from './types.ts';
+
+interface Wired {
+  wiring?: Wiring;
+  edited?: Record<HostPath, Digest>;
+}
+
+/**
+ * The active one, with the wiring of this deployment: the one that was written here if it stands, else whichever of all recorded ones stands
+ * in the files, because an /etc is made from that of another deployment, and not always from the one that was wired last.
+ */
+export async function activeGeneration(host: HostView): Promise<Generation | undefined> {
+  const number = await activeNumber(host);
+  const found = number === undefined ? undefined : await findGeneration(host, number);
+  if (found === undefined || (found.record.wiring !== undefined && found.record.wirings === undefined)) return found;
+  const own = found.record.wirings?.[await deploymentOf(host)];
+  const known = [...(own === undefined ? [] : [own]), ...wirings(found.record)];
+  for (const wired of known) if (await stands(host, wired, 'whole')) return wiredAs(found, wired);
+  for (const { wired } of await recorded(host)) if (await stands(host, wired, 'whole')) return wiredAs(found, wired);
+  return own === undefined ? found : wiredAs(found, own);
+}
+
+/** The newest generation with a recorded wiring that stands in the files, whole or at least in part; it has that wiring. */
+export async function wiredGeneration(host: HostView): Promise<Generation | undefined> {
+  const all = await recorded(host);
+  for (const extent of ['whole', 'part'] as const)
+    for (const { generation, wired } of all) if (await stands(host, wired, extent)) return wiredAs(generation, wired);
+  return undefined;
+}
+
+function wiredAs({ manifest, record }: Generation, { wiring, edited }: Wired): Generation {
+  const { wiring: _wiring, edited: _edited, ...rest } = record;
+  return { manifest, record: { ...rest, ...(wiring && { wiring }), ...(edited && { edited }) } };
+}
+
+function wirings(record: GenerationRecord): Wired[] {
+  return [record, ...Object.values(record.wirings ?? {})];
+}
+
+/** All that any deployment wrote, the newest generation first; what an unfinished change wrote is known to the journal alone. */
+async function recorded(host: HostView): Promise<{ generation: Generation; wired: Wired }[]> {
+  const open = await unfinished(host);
+  return (await readGenerations(host)).reverse().flatMap((generation) => {
+    const written = open.filter(({ number }) => number === generation.manifest.number);
+    return [...written, ...wirings(generation.record)].map((wired) => ({ generation, wired }));
+  });
+}
+
+interface WrittenIntent {
+  schema: number;
+  afterwards: { records: ({ number: number } & Wired)[] };
+}
+
+async function unfinished(host: HostView): Promise<({ number: number } & Wired)[]> {
+  const names = (await host.readdir(journalFolder)).filter((name) => /^\d+$/.test(name));
+  const intents = await Promise.all(names.map((name) => readJson<WrittenIntent>(host, `${journalFolder}/${name}/intent.json`)));
+  return intents.flatMap((intent) => intent?.afterwards.records ?? []);
+}
+
+async function stands(host: HostView, { wiring }: Wired, extent: 'whole' | 'part'): Promise<boolean> {
+  const marks = wiring?.marks ?? [];
+  const there = await Promise.all(
+    marks.map(async ({ path, kind, text }) => {
+      const now = await host.readText(path);
+      return kind === 'file' ? now === text : now?.includes(text) === true;
+    }),
+  );
+  return extent === 'whole' ? marks.length > 0 && there.every(Boolean) : there.some(Boolean);
+}
