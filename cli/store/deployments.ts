@@ -16,10 +16,7 @@ export interface PointedElsewhere {
 /** Generations that other deployments of this host point at: their /etc has a pointer of its own, /var is shared. */
 export async function pointersElsewhere(host: HostView): Promise<PointedElsewhere[]> {
   const found: PointedElsewhere[] = [];
-  const own = await host.stat('/etc');
-  for (const { deployment, etc } of await allDeployments(host)) {
-    const stat = await host.stat(etc);
-    if (stat === undefined || (stat.inode === own?.inode && stat.device === own.device)) continue;
+  for (const { deployment, etc } of await otherDeployments(host)) {
     const target = await host.readlink(`${etc}${pointer.slice('/etc'.length)}`);
     const number = numberAt(target);
     if (number !== undefined) found.push({ deployment, generation: number });
@@ -31,9 +28,22 @@ export async function pointedElsewhere(host: HostView): Promise<Set<number>> {
   return new Set((await pointersElsewhere(host)).map(({ generation }) => generation));
 }
 
+/** A deployment of this host, not this one, in whose /etc the file `path` has this text. */
+export async function deploymentWith(host: HostView, path: HostPath, text: string): Promise<string | undefined> {
+  for (const { deployment, etc } of await otherDeployments(host))
+    if ((await host.readText(`${etc}${path.slice('/etc'.length)}`)) === text) return deployment;
+  return undefined;
+}
+
 /** Whether a deployment, named as `deploymentOf` does, is still on the disk. */
 export async function hasDeployment(host: HostView, name: string): Promise<boolean> {
   return (await allDeployments(host)).some(({ deployment }) => deployment === name);
+}
+
+async function otherDeployments(host: HostView): Promise<{ deployment: string; etc: HostPath }[]> {
+  const own = await host.stat('/etc');
+  const all = await Promise.all((await allDeployments(host)).map(async (each) => ({ ...each, stat: await host.stat(each.etc) })));
+  return all.filter(({ stat }) => stat !== undefined && (stat.inode !== own?.inode || stat.device !== own.device));
 }
 
 async function allDeployments(host: HostView): Promise<{ deployment: string; etc: HostPath }[]> {

@@ -1,6 +1,6 @@
 export { activeGeneration, wiredGeneration } from './active.ts';
 export { aliasesOf, namesOf, noChoices, offered, offeredBy } from './choices.ts';
-export { hasDeployment, type PointedElsewhere, pointedElsewhere, pointersElsewhere } from './deployments.ts';
+export { deploymentWith, hasDeployment, type PointedElsewhere, pointedElsewhere, pointersElsewhere } from './deployments.ts';
 export { type Depth, entryDrift, isIntact } from './drift.ts';
 export { payloadOfRelease, releaseText, storedBytes, wholePayload } from './extension.ts';
 export { ensureFolder, ensureStore, noteFolder, readFolders } from './folders.ts';

@@ -2,6 +2,7 @@ import { errnoOf, KataError } from '../errors/index.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
 import { hasDeployment, journalFolder, readJson, schema, wayBack, writeJson } from '../store/index.ts';
 import type { Intent, Undo, UndoStore } from './types.ts';
+import { markUnfinished, unmark } from './unfinished.ts';
 
 export interface StepEntry {
   schema: number;
@@ -36,6 +37,13 @@ export async function begin(host: Host, intent: Intent): Promise<void> {
   await host.mkdir(folder, 0o700);
   await host.writeFile(`${folder}/${ballast}`, Buffer.alloc(ballastBytes + textBytes(intent)), { mode: 0o600 });
   await writeJson(host, `${folder}/intent.json`, intent);
+  if (intent.steps.length > 0) await markUnfinished(host, intent);
+}
+
+/** The entry waits for another deployment, which is in the middle of the same change. */
+export async function handOver(host: Host, intent: Intent, deployment: string): Promise<void> {
+  const handed: Intent = { ...intent, deployment };
+  if (intent.deployment !== deployment) await writeJson(host, `${entryFolder(intent.id)}/intent.json`, handed);
 }
 
 /** Room that a change keeps for its own undo: on a disk that ran full meanwhile, files could not be put back without it. */
@@ -80,6 +88,7 @@ export async function retractCommit(host: Host, id: number): Promise<void> {
  */
 export async function endEntry(host: Host, id: number): Promise<void> {
   const [folder, ended] = [entryFolder(id), `${entryFolder(id)}.ended`];
+  await unmark(host, id);
   await host.removeTree(ended);
   if ((await host.lstat(folder)) === undefined) return;
   await host.rename(folder, ended);
@@ -131,7 +140,8 @@ export interface Place {
 }
 
 /**
- * Whose entry it is. 'parked': of another deployment of this machine, which settles it when it boots: its /etc is not this one. 'orphan':
+ * Whose entry it is. 'parked': of another deployment of this machine, which settles it when it boots: its /etc is not this one (unless this one
+ * was made of it meanwhile: see `unfinished.ts`). 'orphan':
  * that deployment is gone, and its /etc with it. 'stranger': of another machine, or of a system that is not told apart from this one.
  */
 export type Owner = 'ours' | 'parked' | 'orphan' | 'stranger';

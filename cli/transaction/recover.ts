@@ -16,6 +16,7 @@ import { closeUndone } from './run.ts';
 import { storyOf } from './story.ts';
 import type { Intent, Outcome } from './types.ts';
 import { undo } from './undo.ts';
+import { isUnfinishedHere, unmark } from './unfinished.ts';
 
 export interface Recovered {
   id: number;
@@ -26,8 +27,8 @@ export interface Recovered {
 }
 
 /**
- * Settles every open change of this deployment: before its commit record it is undone, after it only cleaned up. Then removes what
- * interrupted work left in our own folders. Safe to repeat and to interrupt. Call it with the lock held.
+ * Settles every open change of this deployment, and one of another whose half-done /etc this one was made of: before its commit record it is
+ * undone, after it only cleaned up. Then removes what interrupted work left in our own folders. Safe to repeat and to interrupt. Call it with the lock held.
  */
 export async function recover(host: Host, here: Place): Promise<Recovered[]> {
   const settled: Recovered[] = [];
@@ -41,13 +42,17 @@ export async function recover(host: Host, here: Place): Promise<Recovered[]> {
     }
     const owner = await ownerOf(host, intent, here);
     if (owner === 'stranger') throw strangersEntry(intent, here);
-    if (owner === 'parked') continue;
+    const travelled = await isUnfinishedHere(host, intent);
+    if (owner === 'parked' && !travelled) continue;
     await host.failpoint('recover/entry');
     if (await isCommitted(host, id)) settled.push(await finish(host, intent));
-    else settled.push(owner === 'orphan' ? await abandon(host, intent) : await takeBack(host, intent));
+    else settled.push(owner === 'orphan' && !travelled ? await abandon(host, intent) : await takeBack(host, intent));
   }
   // A generation of a change that is still open must not look like rubbish.
-  if ((await openEntries(host)).length === 0) await tidy(host);
+  if ((await openEntries(host)).length === 0) {
+    await unmark(host);
+    await tidy(host);
+  }
   return settled;
 }
 
@@ -83,7 +88,8 @@ export async function openHere(host: HostView, here: Place): Promise<number[]> {
   const found: number[] = [];
   for (const id of await openEntries(host)) {
     const intent = await readIntent(host, id);
-    if (intent === undefined || (await ownerOf(host, intent, here)) !== 'parked') found.push(id);
+    const parked = intent !== undefined && (await ownerOf(host, intent, here)) === 'parked';
+    if (!parked || (await isUnfinishedHere(host, intent))) found.push(id);
   }
   return found;
 }

@@ -3,11 +3,12 @@ import type { Host } from '../host/index.ts';
 import type { Emit } from '../report/events.ts';
 import { dropGeneration, tidy, writeHistory } from '../store/index.ts';
 import { cleanUp } from './afterwards.ts';
-import { begin, commit, dropBallast, endEntry, entryFolder, retractCommit, undoStore, writeStep } from './journal.ts';
+import { begin, commit, dropBallast, endEntry, entryFolder, handOver, retractCommit, undoStore, writeStep } from './journal.ts';
 import { describe, kindOf } from './steps/index.ts';
 import { storyOf } from './story.ts';
 import type { Intent, Leftover, Outcome, Step } from './types.ts';
 import { undo } from './undo.ts';
+import { unfinishedElsewhere, unmark } from './unfinished.ts';
 
 export interface Gate {
   /** Runs before the engine is restarted: the engine's own binary on the real files. Throws when it is not as planned. */
@@ -104,7 +105,7 @@ async function putBack(host: Host, intent: Intent, gate: Gate, emit: Emit, error
   return outcome;
 }
 
-/** After an undo: what the change made goes away, history keeps the story, the journal entry goes unless a retry can help. */
+/** After an undo: what the change made goes away, history keeps the story, the journal entry goes unless a retry can help or another deployment needs it. */
 export async function closeUndone(host: Host, intent: Intent, outcome: Outcome): Promise<void> {
   // On a full disk there is room for the story only after the rest is gone.
   const noted = await note(host, intent, outcome).then(
@@ -113,6 +114,9 @@ export async function closeUndone(host: Host, intent: Intent, outcome: Outcome):
   );
   await host.failpoint('undo/noted');
   if (outcome.leftovers.some((leftover: Leftover) => leftover.retry)) return;
+  await unmark(host, intent.id);
+  const next = await unfinishedElsewhere(host, intent);
+  if (next !== undefined) return handOver(host, intent, next);
   if (intent.made && intent.to !== undefined) await dropGeneration(host, intent.to);
   await host.failpoint('undo/dropped');
   await endEntry(host, intent.id);

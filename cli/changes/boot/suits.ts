@@ -12,7 +12,8 @@ const fatal = ['sysext-depth'];
 const passing = ['overlay-foreign'];
 
 /** Why a generation cannot work on the system that boots; undefined when nothing speaks against it. Reads no file's bytes. */
-export async function unsuited(host: HostView, { manifest }: Generation): Promise<string | undefined> {
+export async function unsuited(host: HostView, { manifest, record }: Generation): Promise<string | undefined> {
+  if (record.state === 'preparing') return `generation ${manifest.number} was never finished: the change that made it was interrupted`;
   const payload = await readPayload(host, manifest.payload);
   if (payload === undefined) return `the payload of generation ${manifest.number} is not known here`;
   if (!(await isIntact(host, payload, 'shape'))) return `files of ${manifest.payloadFolder} are missing or changed`;

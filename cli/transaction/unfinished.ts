@@ -1,0 +1,33 @@
+import type { Host, HostPath, HostView } from '../host/index.ts';
+import { deploymentWith } from '../store/index.ts';
+import type { Intent } from './types.ts';
+
+/** There as long as a change of this /etc is open. An /etc that is made of it meanwhile (an OS update) is half-done too, and has it as well. */
+const mark: HostPath = '/etc/.kata-sysext-unfinished';
+
+function textOf({ id, verb, started }: Intent): string {
+  return `${firstWords(id)} (${verb}, begun ${started}) is not finished here: kata-sysext recover\n`;
+}
+
+function firstWords(id: number): string {
+  return `kata-sysext change ${id}`;
+}
+
+export function markUnfinished(host: Host, intent: Intent): Promise<void> {
+  return host.writeFile(mark, textOf(intent), { mode: 0o644 });
+}
+
+export async function isUnfinishedHere(host: HostView, intent: Intent): Promise<boolean> {
+  return (await host.readText(mark)) === textOf(intent);
+}
+
+/** `id`: of the change that is settled here; without one no change is open. */
+export async function unmark(host: Host, id?: number): Promise<void> {
+  const text = await host.readText(mark);
+  if (text !== undefined && (id === undefined || text.startsWith(`${firstWords(id)} `))) await host.unlink(mark);
+}
+
+/** Another deployment whose /etc stands in the middle of this change. */
+export function unfinishedElsewhere(host: HostView, intent: Intent): Promise<string | undefined> {
+  return deploymentWith(host, mark, textOf(intent));
+}
