@@ -1,33 +1,93 @@
-import { release } from 'node:os';
-import type { HostView } from '../host/index.ts';
-import { pointer } from '../store/index.ts';
-
-/** Keys of os-release(5) that tell one operating system's version from another. */
-const keys = ['ID', 'VERSION_ID', 'VARIANT_ID', 'BUILD_ID', 'IMAGE_ID', 'IMAGE_VERSION', 'OSTREE_VERSION', 'OPENSHIFT_VERSION'];
+import { engineNamed } from '../engines/index.ts';
+import type { HostPath, HostView } from '../host/index.ts';
+import { activeGeneration, journalFolder, pointer } from '../store/index.ts';
+import { blessedFile, bootMark, guardUnits } from './paths.ts';
 
 /**
- * What the drop-ins say: this generation was blessed on this operating system. As long as all of it is so, systemd itself skips the guard
- * (conditions with `|` are triggers: one that holds is enough to run). ConditionOSRelease is known from systemd 249 on; before, the
- * kernel's version and command line decide alone.
+ * Which system this is, in words of sh(1) alone: the operating system's version, the kernel, the subvolume or folder of the root (a snapshot),
+ * and the deployment of ostree, which its argument of the kernel does not tell: two of the same kernel share that, and a link is swapped.
+ */
+const system = [
+  'cat /etc/os-release /usr/lib/os-release | sha256sum',
+  'uname -r',
+  'while read -r id parent device root point rest; do [ "$point" != / ] || echo "$root"; done </proc/self/mountinfo',
+  'read -r line </proc/cmdline',
+  'for word in $line; do case $word in ostree=*) readlink "${word#*=}"; stat -c %i /etc;; esac; done',
+  ':',
+].join('; ');
+
+/** Which files of the engine these are; one that is not there says nothing. */
+function engine(files: HostPath[]): string {
+  return files.length === 0 ? ':' : `stat -Lc %i.%s.%Y ${files.map(shellQuoted).join(' ')}; :`;
+}
+
+/**
+ * The drop-in of the first two phases, which says that this generation was blessed on this very system with these files of the engine. A shell
+ * looks whether it is so: 1 skips the guard without starting a program of ours, and whatever it cannot see runs it. systemd before 243 knows no
+ * ExecCondition=, so that the guard runs. The first phase comes before extensions are merged, which may bring the engine: it leaves that to the
+ * second.
  */
 export async function blessingText(host: HostView, generation: number): Promise<string> {
+  const files = host.live ? await engineFiles(host) : watchedIn((await host.readText(blessedFile)) ?? '');
+  const [systemNow, engineNow] = [await said(host, system), await said(host, engine(files))];
+  const script = [
+    'exec 2>/dev/null; set -f',
+    `[ ! -e ${bootMark} ] && [ -L ${pointer} ] && [ -z "$(ls -A ${journalFolder} 2>&1)" ] || exit 0`,
+    `set -- $(${system}); [ "$*" = ${shellQuoted(systemNow)} ] || exit 0`,
+    `set -- $(${engine(files)}); [ "$0" = ${guardUnits[0]!.unit} ] || [ "$*" = ${shellQuoted(engineNow)} ] || exit 0`,
+    'exit 1',
+  ];
   const lines = [
-    `# kata-sysext: generation ${generation} is blessed on this operating system.`,
+    head(generation, systemNow),
+    ...files.map((file) => `${watched}${file}`),
     '[Unit]',
-    'ConditionDirectoryNotEmpty=|/var/lib/kata-sysext/journal',
-    `ConditionPathIsSymbolicLink=|!${pointer}`,
-    ...(await identity(host)).map((condition) => `Condition${condition}`),
+    // Of conditions with `|` one has to hold: here it is the shell that decides.
+    'ConditionPathExists=|/',
+    // It is asked whenever something pulls the unit in, which early in a boot may be often (systemd#29367), and each time counts as a start.
+    'StartLimitIntervalSec=0',
+    '[Service]',
+    `ExecCondition=/bin/sh -c ${unitQuoted(script.join('; '))} %n`,
   ];
   return `${lines.join('\n')}\n`;
 }
 
-async function identity(host: HostView): Promise<string[]> {
-  const text = (await host.readText('/etc/os-release')) ?? (await host.readText('/usr/lib/os-release')) ?? '';
-  const values = new Map([...text.matchAll(/^([A-Z_]+)=(["']?)([\w.:~+-]*)\2\s*$/gm)].map(([, key, , value]) => [key!, value!]));
-  const deployment = /(?:^|\s)(ostree=\S+)/.exec((await host.readText('/proc/cmdline')) ?? '')?.[1];
-  return [
-    ...keys.flatMap((key) => (values.has(key) ? [`OSRelease=|!${key}=${values.get(key)}`] : [])),
-    `KernelVersion=|!${release()}`,
-    ...(deployment === undefined || /["'%\\]/.test(deployment) ? [] : [`KernelCommandLine=|!${deployment}`]),
-  ];
+/** Whether the generation was blessed on this very system; with `whole` also, whether the engine is the same. */
+export async function isBlessed(host: HostView, generation: number, whole: boolean): Promise<boolean> {
+  const text = await host.readText(blessedFile);
+  if (text === undefined) return false;
+  return whole ? text === (await blessingText(host, generation)) : text.startsWith(`${head(generation, await said(host, system))}\n`);
+}
+
+function head(generation: number, systemNow: string): string {
+  return `# kata-sysext: generation ${generation} is blessed on this operating system: ${systemNow}`;
+}
+
+const watched = '# with the engine of ';
+
+function watchedIn(text: string): HostPath[] {
+  return text.split('\n').flatMap((line) => (line.startsWith(watched) ? [line.slice(watched.length)] : []));
+}
+
+/** What the engine that runs is made of and set up by. */
+async function engineFiles(host: HostView): Promise<HostPath[]> {
+  const name = (await activeGeneration(host))?.record.wiring?.engine;
+  const [instance] = (await engineNamed(name ?? '')?.detect(host)) ?? [];
+  const files = [instance?.binary, instance?.configPath, instance?.configFolder];
+  return files.filter((file) => file !== undefined && !file.includes('\n')) as HostPath[];
+}
+
+/** Its words, as `$*` joins them. */
+async function said(host: HostView, script: string): Promise<string> {
+  if (!host.booted) return 'offline';
+  const { stdout } = await host.run('/bin/sh', ['-c', `set -f; ${script}`]);
+  return stdout.split(/\s+/).filter(Boolean).join(' ');
+}
+
+function shellQuoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** As systemd.syntax(7) and systemd.service(5) read a word in quotes. */
+function unitQuoted(text: string): string {
+  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('%', '%%').replaceAll('$', '$$$$')}'`;
 }

@@ -31,8 +31,8 @@ export const presetTemporary: HostPath = `${unitsFolder}/.new-preset.tmp`;
 export const presetText = '# kata-sysext: its own units stay as they were installed\nenable kata-sysext-*.service\n';
 
 /**
- * Drop-ins of the first two phases: with them there, systemd skips the guard as long as nothing is pending and the operating system is the
- * same. The second has its own, because the first cannot look where /var comes late. The first one's counts.
+ * Drop-ins of the first two phases: with them there, systemd skips the guard as long as nothing is pending and the system is the one that was
+ * blessed. The second has its own, because the first cannot look where /var comes late. The first one's counts.
  */
 export const blessings = [guardUnits[0]!, guardUnits[1]!].map(({ unit }) => ({
   folder: `${unitsFolder}/${unit}.d`,

@@ -1,5 +1,5 @@
 import { deploymentNow } from '../../facts/index.ts';
-import { blessedFile, blessingText, bootFolder, bootMark, canBless } from '../../guard/index.ts';
+import { bootFolder, bootMark, canBless, isBlessed, type Phase } from '../../guard/index.ts';
 import type { Host, HostView } from '../../host/index.ts';
 import { activeGeneration, type Generation, pointer, writeRecord } from '../../store/index.ts';
 import type { Recovered } from '../../transaction/index.ts';
@@ -28,15 +28,15 @@ export interface Guarded {
 export async function settleAtBoot(context: Context): Promise<Guarded> {
   // Before anything can fail: the later phases must run, whatever becomes of this one.
   await mark(context.host, '');
-  return underLock(context, 'boot', bootOptions, (settled) => settleLocked(context, settled));
+  return underLock(context, 'boot', bootOptions, (settled) => settleLocked(context, settled, 'settle'));
 }
 
-export async function settleLocked(context: Context, settled: Recovered[]): Promise<Guarded> {
+export async function settleLocked(context: Context, settled: Recovered[], phase: Phase): Promise<Guarded> {
   const { host } = context;
   const from = await activeGeneration(host);
   if (from === undefined) return { settled, notes: [await nothingActive(host)] };
   const { number } = from.manifest;
-  const reason = (await unsuited(host, from)) ?? (await usedUp(host, from));
+  const reason = (await unsuited(host, from)) ?? (await usedUp(host, from, phase));
   const to = reason === undefined ? number : await giveUp(context, from, reason);
   await mark(host, through);
   if (reason === undefined) return { settled, from: number, to: number, notes: [`generation ${number} suits this system`] };
@@ -64,8 +64,9 @@ async function nothingActive(host: HostView): Promise<string> {
 /**
  * Counts this boot, once, unless the generation was blessed on this very system or nothing would bless it. Gives why its tries are used up.
  */
-async function usedUp(host: Host, { manifest: { number }, record }: Generation): Promise<string | undefined> {
-  if ((await host.readText(blessedFile)) === (await blessingText(host, number))) return undefined;
+async function usedUp(host: Host, { manifest: { number }, record }: Generation, phase: Phase): Promise<string | undefined> {
+  // Extensions, which may bring the engine, are merged after the first phase.
+  if (await isBlessed(host, number, phase !== 'settle')) return undefined;
   if (!(await canBless(host))) return undefined;
   const { deployment, boot } = await deploymentNow(host);
   const since = record.activated ?? '';

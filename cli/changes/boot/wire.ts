@@ -20,7 +20,7 @@ export function wireAtBoot(context: Context): Promise<Guarded> {
   return underLock(context, 'boot', bootOptions, async (settled) => {
     const { host } = context;
     // Without /var the first phase could not run.
-    const early = (await isSettled(host)) ? { settled, notes: [] } : await settleLocked(context, settled);
+    const early = (await isSettled(host)) ? { settled, notes: [] } : await settleLocked(context, settled, 'wire');
     const from = await activeGeneration(host);
     if (from === undefined) return early;
     const found = await engineOf(context, from);
