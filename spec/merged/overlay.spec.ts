@@ -172,6 +172,21 @@ for (const suite of suites) {
       assert.deepEqual(await runsOf(live), was);
     });
 
+    it('what somebody mounted below /usr since is never taken away: a change is refused, and the unit does not stop', async () => {
+      await live.host.sh('mount -t tmpfs theirs /usr/share/doc; touch /usr/share/doc/theirs');
+
+      const refused = await live.json(['uninstall'], 3);
+      const stopped = await live.host.sh(`systemctl stop ${unit}; systemctl is-active ${unit}`, { allowFailure: true });
+      const there = await live.host.sh('ls /usr/share/doc; umount /usr/share/doc');
+
+      assert.equal(refused['code'], 'overlay-nested-mounts');
+      assert.match(stopped.stdout, /failed/);
+      assert.equal(there.stdout, 'theirs\n');
+      assert.deepEqual(overlays(live), ours);
+      await live.host.sh(`systemctl restart ${unit}`);
+      assert.deepEqual([overlays(live), (await live.json(['verify']))['drift']], [ours, []]);
+    });
+
     it('uninstalls while /usr is busy: every byte, mode, owner and xattr as before, nothing mounted, the unit gone', async () => {
       const busy = live.host.spawn(['/bin/sh', '-c', 'cd /usr/libexec/kata && exec sleep 600']);
       await new Promise((resolve) => setTimeout(resolve, 500));
