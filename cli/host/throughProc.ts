@@ -6,7 +6,7 @@ import type { Digest, HostPath, HostView } from './types.ts';
 
 /**
  * Files as another process has them. The kernel follows /proc's own links (root, exe), which are no paths: a mount that only that process
- * sees, or a program whose file is gone, is reached through them and through nothing else. Live hosts only.
+ * sees, or a program whose file is gone, is reached through them and through nothing else. Only of the running machine, also while it boots.
  */
 const absent = ['ENOENT', 'ENOTDIR', 'ESRCH', 'EACCES', 'EPERM'];
 
@@ -36,7 +36,7 @@ function seenAt(pid: number, path: HostPath): string {
 }
 
 async function orAbsent<T>(host: HostView, work: () => Promise<T>): Promise<T | undefined> {
-  if (!host.live) return undefined;
+  if (!host.booted) return undefined;
   try {
     return await work();
   } catch (error) {

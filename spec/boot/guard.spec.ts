@@ -65,6 +65,7 @@ describe('the boot guard', function () {
   });
 
   it('boots with the program deleted', async () => {
+    await activeAfterGuard();
     await live.json(['install', live.bundle(live.second)]);
     const program = (await live.host.sh('ls /var/lib/kata-sysext/bin/*/kata-sysext')).stdout.trim();
     await live.host.sh(`mv ${program} /root/program`);

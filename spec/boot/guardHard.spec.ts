@@ -97,7 +97,7 @@ describe('the boot guard on a bad day', function () {
     await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
     await boot();
     await until(blessed, 'the generation is blessed');
-    await live.host.sh("sed -i 's/^VERSION_ID=.*/VERSION_ID=99/' /usr/lib/os-release");
+    await live.host.sh("sed 's/^VERSION_ID=.*/VERSION_ID=99/' /usr/lib/os-release > /etc/other; mv /etc/other /etc/os-release");
     await lateVar();
 
     await boot();
@@ -105,7 +105,21 @@ describe('the boot guard on a bad day', function () {
     await until(blessed, 'the generation is blessed on the other system');
 
     assert.deepEqual(ran, ['no', 'yes', 'yes']);
-    await live.host.sh("sed -i 's/^VERSION_ID=.*/VERSION_ID=13/' /usr/lib/os-release");
+    await live.host.sh('ln -sf ../usr/lib/os-release /etc/os-release');
+  });
+
+  it('the first phase fails: the second one looks, and what is below /usr by then is known as ours', async () => {
+    await live.json(['install', live.bundle(live.first), '--backend', 'overlay']);
+    await live.host.sh(
+      `mkdir -p /etc/systemd/system/${settle}.d && printf '[Service]\\nExecStart=\\nExecStart=/bin/false\\n' > /etc/systemd/system/${settle}.d/99-lab.conf`,
+    );
+
+    await boot();
+    await live.host.sh(`rm /etc/systemd/system/${settle}.d/99-lab.conf`);
+    await until(blessed, 'the generation is blessed');
+
+    assert.equal((await live.json(['status']))['active'], 1);
+    assert.deepEqual(await handlersOf(live), [ours, 'runc']);
   });
 
   it('an update that holds its lock at the boot: the blessing waits for its end', async () => {

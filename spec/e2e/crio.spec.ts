@@ -95,7 +95,7 @@ describe('CRI-O on live hosts', () => {
     }
   });
 
-  for (const suite of sample<Suite>(['bookworm', 'trixie', 'forky'], 2, 'CRI-O suites')) {
+  for (const suite of sample<Suite>(['bookworm', 'trixie', 'forky'], 1, 'CRI-O suites')) {
     describe(`a whole round on a live ${suite} host with CRI-O ${CRIO_VERSION}`, function () {
       this.timeout(240_000);
       let live: Live;

@@ -10,6 +10,7 @@ import { shimsOf } from '../lab/shims.ts';
 import { crioHandlers, crioHost, crioUnit, filesConfig } from '../support/crioHost.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
 import { containerd, dependent, handlersOf, type Live, liveHost, runsOf, sha256 } from '../support/liveHost.ts';
+import { sample } from '../support/sample.ts';
 
 const rust = 'kata-qemu-runtime-rs';
 const go = 'kata-qemu';
@@ -30,7 +31,7 @@ function shimDigest(release: SampleRelease, which: 'static' | 'go'): string {
   return sha256(execFileSync('tar', ['--zstd', '-xOf', release[which], member], { maxBuffer: 1 << 28 }));
 }
 
-for (const suite of ['trixie', 'forky'] as Suite[]) {
+for (const suite of sample<Suite>(['trixie', 'forky'], 1, 'handler suites')) {
   describe(`several handlers and an alias on a live ${suite} host`, function () {
     this.timeout(300_000);
     let live: Live;

@@ -18,6 +18,7 @@ import {
   startsOf,
   whileProbed,
 } from '../support/liveHost.ts';
+import { sample } from '../support/sample.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const shimMember = './opt/kata/runtime-rs/bin/containerd-shim-kata-v2';
@@ -39,7 +40,7 @@ function shimDigest(release: SampleRelease): string {
   return sha256(execFileSync('tar', ['--zstd', '-xOf', release.static, shimMember], { maxBuffer: 1 << 28 }));
 }
 
-for (const suite of ['bookworm', 'trixie', 'forky'] as Suite[]) {
+for (const suite of sample<Suite>(['bookworm', 'trixie', 'forky'], 2, 'round suites')) {
   describe(`a whole round on a live ${suite} host`, function () {
     const prefix = prefixOf[suite];
     this.timeout(240_000);

@@ -30,7 +30,7 @@ describe('crash', function () {
   for (const name of names) {
     it(`${name}: killed at any failpoint, then recover: the old or the new tree`, async () => {
       const scenario = named(all, name);
-      const chosen = sample(scenario.points, 4, `kill ${name}`);
+      const chosen = sample(scenario.points, 2, `kill ${name}`);
 
       const problems: string[] = [];
       for (const point of chosen) problems.push(...(await killedAt(scenario, failAt(point, 'kill'))));
@@ -41,7 +41,7 @@ describe('crash', function () {
 
     it(`${name}: an error at any failpoint is undone at once, or finished by the next command`, async () => {
       const scenario = named(all, name);
-      const chosen = sample(scenario.points, 3, `error ${name}`);
+      const chosen = sample(scenario.points, 2, `error ${name}`);
 
       const problems: string[] = [];
       for (const point of chosen) problems.push(...(await failedAt(scenario, point)));
@@ -56,7 +56,7 @@ describe('crash', function () {
       const points = (await pointsOf(scenario.base.copy(), scenario.args, { KATA_SYSEXT_FAILPOINT: failAt(last, 'error') }, 1)).slice(
         scenario.points.indexOf(last) + 1,
       );
-      const chosen = sample(points, 2, `undo ${name}`);
+      const chosen = sample(points, 1, `undo ${name}`);
 
       const problems: string[] = [];
       for (const point of chosen)
@@ -68,11 +68,11 @@ describe('crash', function () {
 
     it(`${name}: recover itself is killed, and recovers`, async () => {
       const scenario = named(all, name);
-      const chosen = sample(scenario.points, 2, `recover ${name}`);
+      const chosen = sample(scenario.points, 1, `recover ${name}`);
 
       const problems: string[] = [];
       for (const point of chosen) {
-        for (const second of sample(await recoverPoints(scenario, point), 2, `${name} ${point}`)) {
+        for (const second of sample(await recoverPoints(scenario, point), 1, `${name} ${point}`)) {
           cases += 1;
           problems.push(...(await killedTwice(scenario, point, second)));
         }

@@ -185,7 +185,7 @@ describe('the lock, its holder paused at a failpoint', function () {
     it(`${name}: 75 while it stands, and its death is repaired by the next change`, async () => {
       const scenario = all.find((each) => each.name === name)!;
       const { first, second } = await releases();
-      const chosen = sample(scenario.points, 2, `pause ${name}`);
+      const chosen = sample(scenario.points, 1, `pause ${name}`);
 
       for (const point of chosen) {
         const host = scenario.base.copy();

@@ -35,7 +35,7 @@ describe('system calls', function () {
 
   for (const [what, injections, count] of [
     ['killed', kills, 2],
-    ['failing', faults, 2],
+    ['failing', faults, 1],
   ] as const) {
     for (const name of names) {
       it(`${name}: ${what} at the Nth call, then recover: the old or the new tree`, async () => {

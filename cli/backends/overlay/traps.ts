@@ -36,9 +36,9 @@ export const hostTraps: Trap[] = [
   depth,
 ];
 
-/** What may have come since, at a change that mounts; taking ours away harms nobody, as long as it lies on top. */
+/** What may have come since: at a change that mounts, and at one that takes ours away, with which all that lies below it would go. */
 export const mountTraps: Trap[] = [foreignExtensions, covered, nested];
-export const leaveTraps: Trap[] = [covered];
+export const leaveTraps: Trap[] = [covered, nested];
 
 export async function readScene(host: HostView, facts?: HostFacts): Promise<Scene> {
   return { host, foreign: await foreignNames(host), onUsr: await mountsOnUsr(host), ...(facts === undefined ? {} : { facts }) };
@@ -126,9 +126,9 @@ async function nested({ host }: Scene): Promise<Finding[]> {
   return blocker(
     'overlay-nested-mounts',
     points.join(', '),
-    `${points.join(', ')} ${points.length === 1 ? 'is' : 'are'} mounted below /usr: an overlay would hide ${points.length === 1 ? 'it' : 'them'}`,
+    `${points.join(', ')} ${points.length === 1 ? 'is' : 'are'} mounted below /usr: a change of the overlay would hide ${points.length === 1 ? 'it' : 'them'}, or take ${points.length === 1 ? 'it' : 'them'} away`,
     'no mount below /usr',
-    usePrefix,
+    `umount ${points.at(-1)}; or ${usePrefix}`,
   );
 }
 

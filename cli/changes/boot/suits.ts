@@ -34,13 +34,27 @@ async function againstImage(host: HostView, format: Format): Promise<Finding[]> 
   return (await imageFindings(host, format)).filter(({ code }) => code !== 'image-no-loop');
 }
 
-/** The generation to go back to: the one that was active last of those that were blessed and would work here. */
+/** The generation to go back to: the one that was active last of those that were blessed and would work here. No clock is asked for it. */
 export async function lastBlessed(host: HostView, given: Generation): Promise<Generation | undefined> {
-  const candidates = (await readGenerations(host))
+  const all = await readGenerations(host);
+  const order = before(all, given);
+  const place = ({ manifest: { number } }: Generation) => (order.includes(number) ? order.indexOf(number) : order.length);
+  const candidates = all
     .filter(
       ({ manifest, record }) => manifest.number !== given.manifest.number && record.blessed !== undefined && record.state !== 'failed',
     )
-    .sort((a, b) => (b.record.activated ?? '').localeCompare(a.record.activated ?? ''));
+    .sort((a, b) => place(a) - place(b) || b.manifest.number - a.manifest.number);
   for (const candidate of candidates) if ((await unsuited(host, candidate)) === undefined) return candidate;
   return undefined;
+}
+
+/** Numbers of those that were active before this one, the last of them first. */
+function before(all: Generation[], given: Generation): number[] {
+  const order: number[] = [];
+  for (let at = given.record.previous; at !== undefined && !order.includes(at); ) {
+    order.push(at);
+    const number = at;
+    at = all.find(({ manifest }) => manifest.number === number)?.record.previous;
+  }
+  return order;
 }
