@@ -36,7 +36,8 @@ export async function hasDeployment(host: HostView, name: string): Promise<boole
   return (await allDeployments(host)).some(({ deployment }) => deployment === name);
 }
 
-async function allDeployments(host: HostView): Promise<{ deployment: string; etc: HostPath }[]> {
+/** Every /etc beside this one, and this one again where it is listed. */
+export async function allDeployments(host: HostView): Promise<{ deployment: string; etc: HostPath }[]> {
   return (await Promise.all(kinds.map(({ list }) => list(host)))).flat();
 }
 
