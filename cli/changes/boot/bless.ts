@@ -7,8 +7,8 @@ import type { Host } from '../../host/index.ts';
 import { activeGeneration, ensureFolder, type Generation, namesOf, wiringsWith, writeRecord } from '../../store/index.ts';
 import { bringUp, keptDownBy, restartDeadlineMs } from '../../transaction/index.ts';
 import { underLock } from '../carrying/session.ts';
-import { findEngine } from '../refusing/engine.ts';
 import type { Context } from '../types.ts';
+import { wiredEngine } from './engine.ts';
 import { bootOptions, giveUp, takeBack } from './giveUp.ts';
 import { unhealthy } from './greenboot.ts';
 import type { Guarded } from './settle.ts';
@@ -124,7 +124,7 @@ async function health(host: Host, from: Generation): Promise<Health> {
   // One that nobody has started is no fault of ours.
   const tried = failed || unit?.activeState === 'active' || (unit?.restarts ?? 0) > 0;
   try {
-    const found = await findEngine(host, undefined, wiring?.engine);
+    const found = await wiredEngine(host, from);
     const state = await found.engine.probe(host, found.instance, probeMs);
     if (!state.reachable) return { ill: state.why ?? 'the CRI does not answer', serves: false, down: tried, failed, run };
     const missing = namesOf(manifest).filter((name) => !state.handlers.includes(name));

@@ -1,12 +1,14 @@
 import { KataError } from '../../errors/index.ts';
+import type { HostView } from '../../host/index.ts';
 import { activeGeneration, type Generation, type GenerationState, nextId } from '../../store/index.ts';
 import { openEntries } from '../../transaction/index.ts';
 import { carryOut } from '../carrying/carryOut.ts';
 import { guardOf } from '../making/keepRunning.ts';
 import { nothingAfterwards } from '../making/records.ts';
 import { planSwitch } from '../making/switch.ts';
-import { findEngine } from '../refusing/engine.ts';
+import { type Found, findEngine } from '../refusing/engine.ts';
 import type { ChangeOptions, Context } from '../types.ts';
+import { wiredEngine } from './engine.ts';
 import { lastBlessed } from './suits.ts';
 
 /** Nobody is there to ask or to allow anything. */
@@ -52,6 +54,13 @@ export async function takeBack(context: Context, to: Generation, reason: string)
   await switchFiles(context, { from, to, left: 'retired', reason });
 }
 
+/** What it reads now may be another file: ours to edit is the one that was wired. */
+async function engineOf(host: HostView, wired: Generation | undefined): Promise<Found> {
+  if (wired === undefined) return findEngine(host, undefined);
+  const { engine, instance } = await wiredEngine(host, wired);
+  return { engine, instance: { ...instance, configPath: wired.record.wiring?.configPath ?? instance.configPath } };
+}
+
 interface FilesSwitch {
   from: Generation | undefined;
   to: Generation | undefined;
@@ -63,7 +72,7 @@ interface FilesSwitch {
 async function switchFiles(context: Context, { from, to, left, reason }: FilesSwitch): Promise<void> {
   const { host } = context;
   const started = host.now();
-  const found = await findEngine(host, undefined, (from ?? to)?.record.wiring?.engine);
+  const found = await engineOf(host, from ?? to);
   const id = await nextId(host, await openEntries(host));
   const ends = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to: to.manifest }) };
   const guard = to === undefined ? undefined : await guardOf(context, to.manifest);

@@ -7,8 +7,9 @@ import { underLock } from '../carrying/session.ts';
 import { guardOf } from '../making/keepRunning.ts';
 import { nothingAfterwards } from '../making/records.ts';
 import { planSwitch, type Switch } from '../making/switch.ts';
-import { type Found, findEngine } from '../refusing/engine.ts';
+import type { Found } from '../refusing/engine.ts';
 import type { Context } from '../types.ts';
+import { readsOther, wiredEngine } from './engine.ts';
 import { bootOptions, giveUp } from './giveUp.ts';
 import { type Guarded, isSettled, settleLocked } from './settle.ts';
 
@@ -23,8 +24,8 @@ export function wireAtBoot(context: Context): Promise<Guarded> {
     const early = (await isSettled(host)) ? { settled, notes: [] } : await settleLocked(context, settled);
     const from = await activeGeneration(host);
     if (from === undefined) return early;
-    const found = await engineOf(context, from);
-    if (found === undefined) return { ...early, notes: [...early.notes, 'the engine is not on this system; nothing is changed'] };
+    const found = await readingEngine(context, from);
+    if (typeof found === 'string') return { ...early, notes: [...early.notes, `${found}; nothing is changed`] };
     const { notes, fault } = await look(context, from, found);
     const { number } = from.manifest;
     const all = [...early.notes, ...notes];
@@ -34,12 +35,13 @@ export function wireAtBoot(context: Context): Promise<Guarded> {
   });
 }
 
-/** undefined where an update took the engine away: our text harms nobody then. */
-async function engineOf({ host }: Context, { record }: Generation): Promise<Found | undefined> {
+/** In words where it is gone, or reads other files: then our text harms nobody, and other files are not ours to edit. */
+async function readingEngine({ host }: Context, from: Generation): Promise<Found | string> {
   try {
-    return await findEngine(host, undefined, record.wiring?.engine);
+    const found = await wiredEngine(host, from);
+    return (await readsOther(host, found, from)) ?? found;
   } catch (error) {
-    if (error instanceof KataError && error.code === 'engine-missing') return undefined;
+    if (error instanceof KataError && error.code === 'engine-missing') return error.complaint.found;
     throw error;
   }
 }
