@@ -5,7 +5,7 @@ import { activeGeneration, type Generation, pointer, writeRecord } from '../../s
 import type { Recovered } from '../../transaction/index.ts';
 import { underLock } from '../carrying/session.ts';
 import type { Context } from '../types.ts';
-import { bootOptions, giveUp } from './giveUp.ts';
+import { bootOptions, giveUp, type Usr } from './giveUp.ts';
 import { unsuited } from './suits.ts';
 
 /** Boots that a generation gets to prove itself. */
@@ -28,16 +28,16 @@ export interface Guarded {
 export async function settleAtBoot(context: Context): Promise<Guarded> {
   // Before anything can fail: the later phases must run, whatever becomes of this one.
   await mark(context.host, '');
-  return underLock(context, 'boot', bootOptions, (settled) => settleLocked(context, settled));
+  return underLock(context, 'boot', bootOptions, (settled) => settleLocked(context, settled, 'comes'));
 }
 
-export async function settleLocked(context: Context, settled: Recovered[]): Promise<Guarded> {
+export async function settleLocked(context: Context, settled: Recovered[], usr: Usr): Promise<Guarded> {
   const { host } = context;
   const from = await activeGeneration(host);
   if (from === undefined) return { settled, notes: [await nothingActive(host)] };
   const { number } = from.manifest;
   const reason = (await unsuited(host, from)) ?? (await usedUp(host, from));
-  const to = reason === undefined ? number : await giveUp(context, from, reason);
+  const to = reason === undefined ? number : await giveUp(context, from, reason, usr);
   await mark(host, through);
   if (reason === undefined) return { settled, from: number, to: number, notes: [`generation ${number} suits this system`] };
   return { settled, from: number, ...(to === undefined ? {} : { to }), notes: [reason] };

@@ -33,13 +33,23 @@ async function againstImage(host: HostView, format: Format): Promise<Finding[]> 
   return (await imageFindings(host, format)).filter(({ code }) => code !== 'image-no-loop');
 }
 
-/** The generation to go back to: the one that was active last of those that were blessed and would work here. */
-export async function lastBlessed(host: HostView, given: Generation): Promise<Generation | undefined> {
+/**
+ * The generation to go back to: the one that was active last of those that were blessed and would work here. `shown`: what PID 1 has below
+ * /usr stays as it is in this boot, so that one whose files appear there is none unless they are those.
+ */
+export async function lastBlessed(host: HostView, given: Generation, shown: boolean): Promise<Generation | undefined> {
   const candidates = (await readGenerations(host))
     .filter(
       ({ manifest, record }) => manifest.number !== given.manifest.number && record.blessed !== undefined && record.state !== 'failed',
     )
     .sort((a, b) => (b.record.activated ?? '').localeCompare(a.record.activated ?? ''));
-  for (const candidate of candidates) if ((await unsuited(host, candidate)) === undefined) return candidate;
+  for (const candidate of candidates) {
+    if ((await unsuited(host, candidate)) === undefined && (!shown || (await isShown(host, candidate)))) return candidate;
+  }
   return undefined;
+}
+
+async function isShown(host: HostView, { manifest }: Generation): Promise<boolean> {
+  const backend = backendOf(manifest.backend);
+  return !backend.base().startsWith('/usr/') || (await backend.reaches(host, manifest, [1])).length === 0;
 }

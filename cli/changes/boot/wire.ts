@@ -21,7 +21,7 @@ export function wireAtBoot(context: Context): Promise<Guarded> {
   return underLock(context, 'boot', bootOptions, async (settled) => {
     const { host } = context;
     // Without /var the first phase could not run.
-    const early = (await isSettled(host)) ? { settled, notes: [] } : await settleLocked(context, settled);
+    const early = (await isSettled(host)) ? { settled, notes: [] } : await settleLocked(context, settled, 'stays');
     const from = await activeGeneration(host);
     if (from === undefined) return early;
     const found = await readingEngine(context, from);
@@ -30,7 +30,7 @@ export function wireAtBoot(context: Context): Promise<Guarded> {
     const { number } = from.manifest;
     const all = [...early.notes, ...notes];
     if (fault === undefined) return { settled: early.settled, from: number, to: number, notes: all };
-    const to = await giveUp(context, from, fault);
+    const to = await giveUp(context, from, fault, 'stays');
     return { settled: early.settled, from: number, ...(to === undefined ? {} : { to }), notes: [...all, fault] };
   });
 }
