@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { version } from '../../cli/version.ts';
@@ -98,6 +99,32 @@ describe('the boot guard of an offline tree', function () {
     symlinkSync('/dev/null', unit);
 
     assert.deepEqual([await boots(5), await active()], [[1, 1, 1, 1, 1], 1]);
+  });
+
+  it('with no room left in /var a boot goes on, and gives up what does not suit', async () => {
+    const config = host.path('etc/containerd/config.toml');
+    const untouched = readFileSync(config, 'utf8');
+    await host.json(['install', first]);
+    const state = host.path('var/lib/kata-sysext');
+    const keep = `${host.root}.keep`;
+    renameSync(state, keep);
+    mkdirSync(state);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m,mode=755', 'kata-sysext-spec', state]);
+    try {
+      execFileSync('cp', ['-a', `${keep}/.`, state]);
+      const used = execFileSync('df', ['--block-size=1', '--output=used', state], { encoding: 'utf8' }).split('\n')[1]!.trim();
+      execFileSync('mount', ['-o', `remount,size=${used}`, state]);
+
+      const healthy = await boots(1);
+      execFileSync('find', [host.path('var/usrlocal'), '-name', 'containerd-shim-kata-v2', '-delete']);
+      const damaged = await boots(1);
+
+      assert.deepEqual([healthy, damaged], [[1], [undefined]]);
+      assert.equal(readFileSync(config, 'utf8'), untouched);
+    } finally {
+      execFileSync('umount', ['--lazy', state]);
+      rmSync(keep, { recursive: true });
+    }
   });
 
   it('the file that was wired is edited, and no other; with the engine’s unit gone, none', async () => {

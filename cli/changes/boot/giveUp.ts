@@ -1,6 +1,6 @@
 import { KataError } from '../../errors/index.ts';
 import { type HostView, openHost } from '../../host/index.ts';
-import { activeGeneration, type Generation, type GenerationState, nextId } from '../../store/index.ts';
+import { activeGeneration, type Generation, type GenerationState, nextId, releaseBallast } from '../../store/index.ts';
 import { openEntries } from '../../transaction/index.ts';
 import { carryOut } from '../carrying/carryOut.ts';
 import { guardOf } from '../making/keepRunning.ts';
@@ -80,6 +80,7 @@ interface BootSwitch {
 
 async function switchTo(context: Context, { from, to, left, reason }: BootSwitch): Promise<void> {
   const { host } = context;
+  await releaseBallast(host);
   const started = host.now();
   const found = await engineOf(host, from ?? to);
   const id = await nextId(host, await openEntries(host));

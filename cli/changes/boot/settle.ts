@@ -36,7 +36,7 @@ export async function settleLocked(context: Context, settled: Recovered[], usr: 
   const from = await activeGeneration(host);
   if (from === undefined) return { settled, notes: [await nothingActive(host)] };
   const { number } = from.manifest;
-  const reason = (await unsuited(host, from)) ?? (await usedUp(host, from));
+  const reason = (await unsuited(host, from)) ?? (await usedUp(context, from));
   const to = reason === undefined ? number : await giveUp(context, from, reason, usr);
   await mark(host, through);
   if (reason === undefined) return { settled, from: number, to: number, notes: [`generation ${number} suits this system`] };
@@ -64,7 +64,7 @@ async function nothingActive(host: HostView): Promise<string> {
 /**
  * Counts this boot, once, unless the generation was blessed on this very system or nothing would bless it. Gives why its tries are used up.
  */
-async function usedUp(host: Host, { manifest: { number }, record }: Generation): Promise<string | undefined> {
+async function usedUp({ host, emit }: Context, { manifest: { number }, record }: Generation): Promise<string | undefined> {
   if ((await host.readText(blessedFile)) === (await blessingText(host, number))) return undefined;
   if (!(await canBless(host))) return undefined;
   const { deployment, boot } = await deploymentNow(host);
@@ -74,6 +74,9 @@ async function usedUp(host: Host, { manifest: { number }, record }: Generation):
   if (before.boot === boot && boot !== 'offline') return undefined;
   if (before.boots >= mostTries) return `generation ${number} was not blessed in ${before.boots} boots`;
   const { schema: _schema, ...rest } = record;
-  await writeRecord(host, number, { ...rest, tries: { deployment, since, boots: before.boots + 1, boot } });
+  // On a full disk a boot that is not counted is better than one that is not looked after.
+  await writeRecord(host, number, { ...rest, tries: { deployment, since, boots: before.boots + 1, boot } }).catch((error: unknown) =>
+    emit({ kind: 'warning', text: `this boot is not counted as a try: ${String(error)}` }),
+  );
   return undefined;
 }

@@ -1,6 +1,6 @@
 import type { EffectiveDiff } from '../../engines/index.ts';
 import { KataError } from '../../errors/index.ts';
-import { activeGeneration, type Generation, nextId } from '../../store/index.ts';
+import { activeGeneration, type Generation, nextId, releaseBallast } from '../../store/index.ts';
 import { openEntries } from '../../transaction/index.ts';
 import { carryOut, withScratch } from '../carrying/carryOut.ts';
 import { underLock } from '../carrying/session.ts';
@@ -99,6 +99,7 @@ async function replan(context: Context, from: Generation, found: Found, id: numb
 }
 
 async function rewire(context: Context, from: Generation, found: Found, planned: Switch, id: number): Promise<void> {
+  await releaseBallast(context.host);
   const to = from.manifest;
   const { wiring } = planned.wiring;
   const records = [{ number: to.number, state: 'active' as const, edited: planned.edited, ...(wiring && { wiring }) }];
