@@ -13,7 +13,7 @@ import { chooseFormat } from './choosing/format.ts';
 import { choiceFindings, noWishes, withWishes } from './choosing/settings.ts';
 import { refuseFamilyChange, replacedHandlers, sameFiles, wantedHandlers } from './choosing/wanted.ts';
 import { become, type Change } from './making/become.ts';
-import { guardOf, keepRunning } from './making/keepRunning.ts';
+import { guardOf, keepGuarding, keepRunning } from './making/keepRunning.ts';
 import { nothingAfterwards } from './making/records.ts';
 import { planSwitch } from './making/switch.ts';
 import { givenFindings, givenImage, limitedTo, takeImage } from './making/takeImage.ts';
@@ -121,8 +121,9 @@ async function repeat({ context, options, found, id, started }: Change, from: Ge
   const planned = await planSwitch(context.host, { verb: 'install', id, found, from, to, bytesWritten: 0, options, guard });
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
   const carry = { id, verb: 'install', found, planned, from: to.number, to, made: false, started, afterwards: nothingAfterwards };
-  // A copy that somebody damaged or removed comes back; one of another version than the generation's would only be tidied away.
+  // A copy that somebody damaged or removed comes back; one that nothing names would only be tidied away.
   const kept = to.program === context.program && (await keepRunning(context, to.backend));
+  await keepGuarding(context, to, guard);
   if (planned.steps.length === 0) return { kind: 'Change', change: { ...receipt(context, carry, undefined), changed: kept } };
   await rehearse(context, found, planned);
   const records = [

@@ -54,6 +54,8 @@ export interface Wiring {
   engine: string;
   configPath: HostPath;
   unit?: Unit;
+  /** Early versions did not note it. */
+  binary?: HostPath;
   method: string;
   handlers: WantedHandler[];
   marks: Mark[];
@@ -110,6 +112,11 @@ export interface Engine {
   name: string;
   /** Live: from the running process. Offline: from the tree's files and `hint` ('1.7', '2.1.9'). */
   detect(host: HostView, hint?: string): Promise<Instance[]>;
+  /**
+   * The one that a wiring was made for: the process of its unit, else what that unit's own text starts. `configPath` is what it reads now.
+   * undefined where the unit or its binary is gone: no other one is looked for.
+   */
+  wired(host: HostView, wiring: Wiring): Promise<Instance | undefined>;
   /**
    * From what the files are now to exactly the wanted handlers (none: our wiring goes away). `recorded` is the wiring of the active
    * generation. Throws KataErrors engine-* when it cannot be done safely. Touches nothing.

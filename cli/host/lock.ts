@@ -43,7 +43,8 @@ export async function takeLock(host: HostView, path: HostPath, verb: string, wai
     }
     if (locked) {
       await file.truncate(0);
-      await file.write(`${JSON.stringify({ pid: process.pid, verb, since: host.now().toISOString() })}\n`);
+      // Who holds it is for messages: a full disk keeps nobody from holding it.
+      await file.write(`${JSON.stringify({ pid: process.pid, verb, since: host.now().toISOString() })}\n`).catch(unlessFull);
       return { made, release: () => file.close() };
     }
     const said = await textOf(file);
@@ -139,6 +140,10 @@ async function makeFolders(host: HostView, real: string): Promise<HostPath[]> {
 
 function ignoreAbsent(error: unknown): undefined {
   if (errnoOf(error) !== 'ENOENT') throw error;
+}
+
+function unlessFull(error: unknown): void {
+  if (!['ENOSPC', 'EDQUOT'].includes(errnoOf(error) ?? '')) throw error;
 }
 
 async function textOf(file: FileHandle): Promise<string> {

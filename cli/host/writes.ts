@@ -100,6 +100,10 @@ async function writeTemporary(path: string, bytes: Buffer | string, meta: FileMe
     await file.chmod(meta.mode);
     if (meta.uid !== undefined && meta.gid !== undefined) await file.chown(meta.uid, meta.gid);
     await file.sync();
+  } catch (error) {
+    // On a full disk even what could not be written whole takes room.
+    await unlink(path).catch(ignoreAbsent);
+    throw error;
   } finally {
     await file.close();
   }

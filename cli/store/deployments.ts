@@ -46,7 +46,8 @@ async function otherDeployments(host: HostView): Promise<{ deployment: string; e
   return all.filter(({ stat }) => stat !== undefined && (stat.inode !== own?.inode || stat.device !== own.device));
 }
 
-async function allDeployments(host: HostView): Promise<{ deployment: string; etc: HostPath }[]> {
+/** Every /etc beside this one, and this one again where it is listed. */
+export async function allDeployments(host: HostView): Promise<{ deployment: string; etc: HostPath }[]> {
   return (await Promise.all(kinds.map(({ list }) => list(host)))).flat();
 }
 

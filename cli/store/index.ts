@@ -1,4 +1,5 @@
 export { activeGeneration, wiredGeneration } from './active.ts';
+export { placeBallast, releaseBallast } from './ballast.ts';
 export { aliasesOf, namesOf, noChoices, offered, offeredBy } from './choices.ts';
 export { deploymentWith, hasDeployment, type PointedElsewhere, pointedElsewhere, pointersElsewhere } from './deployments.ts';
 export { type Depth, entryDrift, isIntact } from './drift.ts';
@@ -23,5 +24,5 @@ export { type Drawn, drawGeneration, linksOf, makeGeneration, type Origin, origi
 export * from './paths.ts';
 export { type PayloadRequest, type Staged, stageImage, stagePayload } from './payload.ts';
 export { keepProgram, type ProgramManifest, programDrift, type RunningProgram, readPrograms } from './program.ts';
-export { dropGeneration, dropHistory, dropPayload, filesBelow, strangers, sweep, tidy } from './tidy.ts';
+export { dropGeneration, dropHistory, dropPayload, filesBelow, isVacant, strangers, sweep, tidy } from './tidy.ts';
 export * from './types.ts';

@@ -1,5 +1,6 @@
 import { errnoOf, KataError } from '../errors/index.ts';
 import { type Digest, digestOfFile, type Host, type HostPath, type HostView } from '../host/index.ts';
+import { allDeployments } from './deployments.ts';
 import { entryDrift } from './drift.ts';
 import { ensureFolder, readFolders } from './folders.ts';
 import { readable, readJson, writeJson } from './json.ts';
@@ -75,8 +76,16 @@ export async function keepProgram(host: Host, root: HostPath, running: RunningPr
   return true;
 }
 
-/** Removes the copies that no generation was made by, and what an interrupted copy left. Safe to repeat. */
-export async function tidyPrograms(host: Host, needed: Set<string>): Promise<void> {
+/** Versions that the boot guard runs, in this /etc and in those of other deployments. Its first unit is named as in `cli/guard/`. */
+async function guarding(host: HostView): Promise<string[]> {
+  const folders = ['/etc', ...(await allDeployments(host)).map(({ etc }) => etc)];
+  const texts = await Promise.all(folders.map((etc) => host.readText(`${etc}/systemd/system/kata-sysext-settle.service`)));
+  return texts.flatMap((text) => /^ExecStart=\S+\/bin\/([^/\s]+)\/kata-sysext /m.exec(text ?? '')?.[1] ?? []);
+}
+
+/** Removes the copies that no generation was made by and that guard no boot, and what an interrupted copy left. Safe to repeat. */
+export async function tidyPrograms(host: Host, makers: Set<string>): Promise<void> {
+  const needed = new Set([...makers, ...(makers.size === 0 ? [] : await guarding(host))]);
   for (const manifest of await readPrograms(host)) if (!needed.has(manifest.version)) await dropProgram(host, manifest);
   await dropTemporaries(host, programsFolder);
   for (const root of (await readFolders(host)).roots) {

@@ -5,6 +5,7 @@ import { activeNumber, readGenerations, readPayload } from './generations.ts';
 import { readJson } from './json.ts';
 import { dropEmpty, dropTemporaries, ofGeneration, ofPayload, removeOurs } from './ours.ts';
 import {
+  ballastFile,
   binFolder,
   folderOf,
   foldersFile,
@@ -98,12 +99,14 @@ export async function sweep(host: Host): Promise<void> {
   const above = made.filter((path) => `${stateFolder}/`.startsWith(`${path}/`));
   for (const path of [...made].reverse()) if (!above.includes(path)) await dropEmpty(host, path);
   await host.unlink(foldersFile);
+  await host.unlink(ballastFile);
   await host.unlink(lockFile);
   await dropEmpty(host, stateFolder);
   for (const path of above.reverse()) await dropEmpty(host, path);
 }
 
-async function isVacant(host: HostView): Promise<boolean> {
+/** Nothing is installed, and nothing is open. */
+export async function isVacant(host: HostView): Promise<boolean> {
   if ((await activeNumber(host)) !== undefined || (await readGenerations(host)).length > 0) return false;
   return !(await host.readdir(journalFolder)).some((name) => /^\d+$/.test(name));
 }
@@ -132,7 +135,7 @@ async function known(host: HostView): Promise<HostPath[]> {
 }
 
 function isStory(path: HostPath): boolean {
-  if ([foldersFile, lockFile, sequenceFile].includes(path) || path.startsWith(`${journalFolder}/`)) return true;
+  if ([foldersFile, ballastFile, lockFile, sequenceFile].includes(path) || path.startsWith(`${journalFolder}/`)) return true;
   return path.startsWith(`${historyFolder}/`) && historyName.test(path.slice(historyFolder.length + 1));
 }
 

@@ -1,6 +1,7 @@
 import { errnoOf, KataError } from '../errors/index.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
 import { hasDeployment, journalFolder, readJson, schema, wayBack, writeJson } from '../store/index.ts';
+import { refuseUnknown } from './steps/index.ts';
 import type { Intent, Undo, UndoStore } from './types.ts';
 import { markUnfinished, unmark } from './unfinished.ts';
 
@@ -59,8 +60,12 @@ export function dropBallast(host: Host, id: number): Promise<void> {
   return host.unlink(`${entryFolder(id)}/${ballast}`);
 }
 
-export function readIntent(host: HostView, id: number): Promise<Intent | undefined> {
-  return readJson<Intent>(host, `${entryFolder(id)}/intent.json`);
+/** Refuses what a newer program wrote: a schema, or a kind of step, that is not known here. */
+export async function readIntent(host: HostView, id: number): Promise<Intent | undefined> {
+  const path = `${entryFolder(id)}/intent.json`;
+  const intent = await readJson<Intent>(host, path);
+  if (intent !== undefined) refuseUnknown(path, intent.steps);
+  return intent;
 }
 
 export async function writeStep(host: Host, id: number, index: number, undo: Undo): Promise<void> {

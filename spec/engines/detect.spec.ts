@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { flagOf, readDaemon } from '../../cli/engines/common/process.ts';
 import { matchesName } from '../../cli/engines/containerd/globs.ts';
 import { containerd } from '../../cli/engines/containerd/index.ts';
-import { engineNamed, engines, restartRisks } from '../../cli/engines/index.ts';
+import { crio } from '../../cli/engines/crio/index.ts';
+import { engineNamed, engines, restartRisks, type Wiring } from '../../cli/engines/index.ts';
 import { openView } from '../../cli/host/index.ts';
 import type { HostView } from '../../cli/host/types.ts';
 import type { Systemd, UnitState } from '../../cli/systemd/types.ts';
@@ -75,6 +76,53 @@ describe('engines/containerd: detect in an offline tree', () => {
 
     assert.equal(four?.socket, '/run/four.sock');
     assert.equal(broken?.socket, '/run/containerd/containerd.sock');
+  });
+});
+
+describe('engines: the daemon that a wiring was made for', () => {
+  const kube = '/etc/systemd/system/kube-containerd.service';
+  const [start, named] = ['[Service]\nExecStart=/opt/bin/containerd --config /etc/kube/a.toml\n', '/etc/kube/a.toml'];
+  const wiring = { engine: 'containerd', configPath: named, unit: 'kube-containerd.service', method: 'range', handlers: [], marks: [] };
+  const recorded: Wiring = { ...wiring, folders: [], key: 'sha256:0' };
+  let tree: EngineTree;
+  beforeEach(async () => {
+    tree = await engineTree({
+      '/usr/bin/containerd': '',
+      '/opt/bin/containerd': '',
+      [unitPath]: '[Service]\nExecStart=/usr/bin/containerd\n',
+      '/etc/containerd/config.toml': 'version = 2\n',
+    });
+  });
+  afterEach(async () => tree.remove());
+
+  it('is what the text of its unit starts; where another unit is the usual one, too', async () => {
+    await tree.write(kube, start);
+
+    const found = await containerd.wired(tree.host, recorded);
+    await tree.write(`${kube}.d/10.conf`, '[Service]\nExecStart=\nExecStart=-/usr/bin/containerd -c /etc/b.toml\n');
+    const moved = await containerd.wired(tree.host, recorded);
+
+    assert.deepEqual([found?.unit, found?.binary, found?.configPath], ['kube-containerd.service', '/opt/bin/containerd', named]);
+    assert.deepEqual([moved?.binary, moved?.configPath], ['/usr/bin/containerd', '/etc/b.toml']);
+  });
+
+  it('started by a script, it is what ran when the wiring was made, with the file of then', async () => {
+    await tree.write(kube, '[Service]\nExecStart=/opt/bin/start-it $FLAGS\n');
+
+    const found = await containerd.wired(tree.host, { ...recorded, binary: '/opt/bin/containerd' });
+
+    assert.deepEqual([found?.binary, found?.configPath], ['/opt/bin/containerd', named]);
+  });
+
+  it('is none where its unit is gone, whatever else is there', async () => {
+    assert.equal(await containerd.wired(tree.host, recorded), undefined);
+    assert.equal(await crio.wired(tree.host, { ...recorded, engine: 'crio', unit: 'crio.service' }), undefined);
+  });
+
+  it('of a host that boots, none where its binary is gone: no other one is asked', async () => {
+    await tree.write(kube, '[Service]\nExecStart=/usr/local/bin/containerd\n');
+
+    assert.equal(await containerd.wired({ ...tree.host, booted: true }, recorded), undefined);
   });
 });
 

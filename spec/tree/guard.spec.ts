@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { version } from '../../cli/version.ts';
 import { differences } from '../support/fingerprint.ts';
@@ -99,6 +100,70 @@ describe('the boot guard of an offline tree', function () {
 
     assert.deepEqual([await boots(5), await active()], [[1, 1, 1, 1, 1], 1]);
   });
+
+  it('with no room left in /var a boot goes on, and gives up what does not suit', async () => {
+    const config = host.path('etc/containerd/config.toml');
+    const untouched = readFileSync(config, 'utf8');
+    await host.json(['install', first]);
+    const state = host.path('var/lib/kata-sysext');
+    const keep = `${host.root}.keep`;
+    renameSync(state, keep);
+    mkdirSync(state);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m,mode=755', 'kata-sysext-spec', state]);
+    try {
+      execFileSync('cp', ['-a', `${keep}/.`, state]);
+      const used = execFileSync('df', ['--block-size=1', '--output=used', state], { encoding: 'utf8' }).split('\n')[1]!.trim();
+      execFileSync('mount', ['-o', `remount,size=${used}`, state]);
+
+      const healthy = await boots(1);
+      execFileSync('find', [host.path('var/usrlocal'), '-name', 'containerd-shim-kata-v2', '-delete']);
+      const damaged = await boots(1);
+
+      assert.deepEqual([healthy, damaged], [[1], [undefined]]);
+      assert.equal(readFileSync(config, 'utf8'), untouched);
+    } finally {
+      execFileSync('umount', ['--lazy', state]);
+      rmSync(keep, { recursive: true });
+    }
+  });
+
+  it('the file that was wired is edited, and no other; with the engine’s unit gone, none', async () => {
+    const usual = host.path('etc/containerd/config.toml');
+    const untouched = readFileSync(usual, 'utf8');
+    await host.json(['install', first]);
+    await host.json(['install', second]);
+    const own = host.path('etc/kube/config.toml');
+    mkdirSync(dirname(own));
+    renameSync(usual, own);
+    writeFileSync(usual, untouched);
+    writeFileSync(
+      host.path(`${units}/kube-containerd.service`),
+      '[Service]\nExecStart=/usr/bin/containerd --config /etc/kube/config.toml\n',
+    );
+    for (const number of [1, 2]) wiredInKube(number);
+
+    const seen = await boots(4);
+    const after = [readFileSync(usual, 'utf8'), readFileSync(own, 'utf8').includes('kata-sysext')];
+    const guard = readFileSync(host.path(`${units}/kata-sysext-guard.service`), 'utf8');
+    rmSync(host.path(`${units}/kube-containerd.service`));
+    const etc = host.fingerprint(['var']);
+    const gone = await boots(4);
+
+    assert.deepEqual(seen, [2, 2, 2, 1]);
+    assert.deepEqual(after, [untouched, true]);
+    assert.match(guard, /^Before=kube-containerd\.service /m);
+    assert.deepEqual(gone, [1, 1, 1, 1]);
+    assert.deepEqual(differences(etc, host.fingerprint(['var'])), []);
+  });
+
+  /** As if the engine had run from a unit of another name with a configuration of its own; generation 1 has proven itself there. */
+  function wiredInKube(number: number): void {
+    const path = host.path(`var/lib/kata-sysext/generations/${number}/record.json`);
+    const record = JSON.parse(readFileSync(path, 'utf8').replaceAll('/etc/containerd/', '/etc/kube/')) as Record<string, unknown>;
+    record['wiring'] = { ...(record['wiring'] as object), unit: 'kube-containerd.service' };
+    if (number === 1) record['blessed'] = { at: new Date(0).toISOString(), deployment: 'offline' };
+    writeFileSync(path, JSON.stringify(record));
+  }
 
   /** What is active after each of some boots. */
   async function boots(count: number): Promise<unknown[]> {

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { version } from '../../cli/version.ts';
 import { SECOND, tinyRelease } from '../lab/release/index.ts';
 import { bootable, failAt, judged, pointsOf } from '../support/crash.ts';
 import { differences } from '../support/fingerprint.ts';
 import { put, type TreeName } from '../support/hostTrees.ts';
+import { json } from '../support/program.ts';
 import { loopMs, sample } from '../support/sample.ts';
 import { singleFile } from '../support/singleFile.ts';
 import { releases, scratch, story, type TreeHost, treeHost } from '../support/treeHost.ts';
@@ -116,6 +117,45 @@ describe('the program keeps a copy of itself on the host', function () {
     rmSync(folder, { recursive: true });
   });
 
+  it('the guard of an older generation is the program that went back to it, and stays as long as it guards', async () => {
+    host = treeHost('fcos', undefined, { file });
+    const bin = host.path('usr/local/libexec/kata-sysext/bin');
+    await host.json(['install', first]);
+    agedTo(host, '0.0.9');
+    await host.json(['install', second]);
+
+    await host.json(['rollback']);
+    await host.json(['gc', '--keep', '0']);
+
+    assert.deepEqual(guards(host), [version, version, version]);
+    assert.deepEqual(readdirSync(bin), ['0.0.9', version]);
+  });
+
+  it('the guard stays the newest program when an older one makes a change', async () => {
+    host = treeHost('fcos', undefined, { file });
+    const bin = host.path('usr/local/libexec/kata-sysext/bin');
+    await host.json(['install', first]);
+    agedTo(host, '1.10.0');
+
+    await host.json(['install', second]);
+    await host.json(['gc', '--keep', '0']);
+
+    assert.deepEqual(guards(host), ['1.10.0', '1.10.0', '1.10.0']);
+    assert.deepEqual(readdirSync(bin), [version, '1.10.0']);
+  });
+
+  it('no older program guards what a newer one, of which no copy is kept, made active', async () => {
+    host = treeHost('fcos', undefined, { file });
+    const plain = treeHost('fcos');
+    await host.json(['install', first]);
+    agedTo(host, '0.0.9');
+
+    await json(['install', second, '--root', host.root, ...plain.flags.slice(2)]);
+    plain.remove();
+
+    assert.deepEqual(guards(host), []);
+  });
+
   it('verify names a copy that is damaged or gone, and an install of the same bundle mends it', async () => {
     host = treeHost('fcos', undefined, { file });
     await host.json(['install', first]);
@@ -211,6 +251,13 @@ async function killedAt(base: TreeHost, words: string[], point: string, allowed:
   if (!tried.some((lines) => lines.length === 0)) problems.push(tried.map((lines) => lines.join('; ')).join(' | '));
   host.remove();
   return problems.map((problem) => `killed at ${point}: ${problem}`);
+}
+
+/** Versions that the units of the boot guard run. */
+function guards(host: TreeHost): string[] {
+  const folder = host.path('etc/systemd/system');
+  const units = existsSync(folder) ? readdirSync(folder).filter((name) => /^kata-sysext-\w+\.service$/.test(name)) : [];
+  return units.map((name) => /ExecStart=\S*\/bin\/([^/]+)\//.exec(readFileSync(join(folder, name), 'utf8'))?.[1] ?? 'none');
 }
 
 /** As if a program of that version had made generation 1. */

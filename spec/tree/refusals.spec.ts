@@ -285,6 +285,12 @@ describe('refusals', () => {
     const rows: [what: string, status: number, code: string, spoil: (path: string) => void][] = [
       ['of a newer program', 3, 'journal-newer', (path) => rewrite(path, (value) => (value['schema'] = 99))],
       [
+        'with a kind of step that is not known',
+        3,
+        'journal-newer',
+        (path) => rewrite(path, (value) => (value['steps'] as unknown[]).unshift({ kind: 'frob', path: '/etc/frob' })),
+      ],
+      [
         'of another machine',
         3,
         'journal-foreign',

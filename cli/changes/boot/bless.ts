@@ -7,8 +7,8 @@ import type { Host } from '../../host/index.ts';
 import { activeGeneration, ensureFolder, type Generation, namesOf, wiringsWith, writeRecord } from '../../store/index.ts';
 import { bringUp, keptDownBy, restartDeadlineMs } from '../../transaction/index.ts';
 import { underLock } from '../carrying/session.ts';
-import { findEngine } from '../refusing/engine.ts';
 import type { Context } from '../types.ts';
+import { wiredEngine } from './engine.ts';
 import { bootOptions, giveUp, takeBack } from './giveUp.ts';
 import { unhealthy } from './greenboot.ts';
 import type { Guarded } from './settle.ts';
@@ -25,10 +25,9 @@ const busyMs = 3_600_000;
 
 /**
  * The third phase, on the running host: once the engine lists our handlers and goes on to do so with the same process, the generation is
- * blessed on this system. An engine that does not come up gets its configuration back without our part. `starting` is the same host as
- * the earlier phases see it: by files alone.
+ * blessed on this system. An engine that does not come up gets its configuration back without our part.
  */
-export async function blessAfterBoot(context: Context, starting: Host): Promise<Guarded> {
+export async function blessAfterBoot(context: Context): Promise<Guarded> {
   const { host } = context;
   const from = await activeGeneration(host);
   if (from === undefined) return { settled: [], notes: ['no generation is active'] };
@@ -41,7 +40,7 @@ export async function blessAfterBoot(context: Context, starting: Host): Promise<
     return { ...both, to: number, notes: [`generation ${number} is blessed on this system`] };
   }
   if (!seen.down) return { ...both, to: number, notes: [`not blessed: ${seen.ill}`] };
-  return { ...both, ...(await withoutIt({ ...context, host: starting }, host, from, seen.ill)) };
+  return { ...both, ...(await withoutIt(context, from, seen.ill)) };
 }
 
 /** An update that runs as well is waited for: it must not make a boot that is well count as a try. */
@@ -59,9 +58,10 @@ async function onceFree(context: Context, work: () => Promise<void>): Promise<vo
 }
 
 /** Starts the engine without our part; where that does not help, our part was not at fault and comes back. */
-async function withoutIt(context: Context, host: Host, from: Generation, ill: string): Promise<{ to?: number; notes: string[] }> {
+async function withoutIt(context: Context, from: Generation, ill: string): Promise<{ to?: number; notes: string[] }> {
+  const { host } = context;
   const name = from.record.wiring?.engine ?? 'the engine';
-  const to = await underLock(context, 'boot', bootOptions, () => giveUp(context, from, `${name} does not come up: ${ill}`));
+  const to = await underLock(context, 'boot', bootOptions, () => giveUp(context, from, `${name} does not come up: ${ill}`, 'asked'));
   await startAgain(host, from);
   if (await comesUp(host, from)) return { ...(to === undefined ? {} : { to }), notes: [ill] };
   await underLock(context, 'boot', bootOptions, () => takeBack(context, from, `${name} does not come up without it either`));
@@ -124,7 +124,7 @@ async function health(host: Host, from: Generation): Promise<Health> {
   // One that nobody has started is no fault of ours.
   const tried = failed || unit?.activeState === 'active' || (unit?.restarts ?? 0) > 0;
   try {
-    const found = await findEngine(host, undefined, wiring?.engine);
+    const found = await wiredEngine(host, from);
     const state = await found.engine.probe(host, found.instance, probeMs);
     if (!state.reachable) return { ill: state.why ?? 'the CRI does not answer', serves: false, down: tried, failed, run };
     const missing = namesOf(manifest).filter((name) => !state.handlers.includes(name));

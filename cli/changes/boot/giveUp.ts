@@ -1,58 +1,76 @@
 import { KataError } from '../../errors/index.ts';
-import { activeGeneration, type Generation, type GenerationState, nextId } from '../../store/index.ts';
+import { type HostView, openHost } from '../../host/index.ts';
+import { activeGeneration, type Generation, type GenerationState, nextId, releaseBallast } from '../../store/index.ts';
 import { openEntries } from '../../transaction/index.ts';
 import { carryOut } from '../carrying/carryOut.ts';
 import { guardOf } from '../making/keepRunning.ts';
 import { nothingAfterwards } from '../making/records.ts';
 import { planSwitch } from '../making/switch.ts';
-import { findEngine } from '../refusing/engine.ts';
+import { type Found, findEngine } from '../refusing/engine.ts';
 import type { ChangeOptions, Context } from '../types.ts';
+import { wiredEngine } from './engine.ts';
 import { lastBlessed } from './suits.ts';
 
 /** Nobody is there to ask or to allow anything. */
 export const bootOptions: ChangeOptions = { dryRun: false, waitSeconds: 30, allow: [] };
 
+/** What becomes of the files below /usr: they come later in this boot, they stay until the next one, or PID 1 shows others when it is asked. */
+export type Usr = 'comes' | 'stays' | 'asked';
+
 /**
  * The active generation is given up: the one that was blessed last takes its place, else none, and the engine starts as it did without
- * Kata. By files alone: what runs from them has not started yet. Its own files stay; `activate` tries it again.
+ * Kata. Its own files stay; `activate` tries it again. 'asked' is for the running host whose engine is down: it is started by the caller.
  */
-export async function giveUp(context: Context, from: Generation, reason: string): Promise<number | undefined> {
+export async function giveUp(context: Context, from: Generation, reason: string, usr: Usr): Promise<number | undefined> {
   const { emit } = context;
   emit({ kind: 'warning', text: `generation ${from.manifest.number} is given up: ${reason}` });
-  const now = await successor(context, from, reason);
+  const now = await successor(context, from, reason, usr);
   emit({ kind: 'warning', text: now === undefined ? 'no generation is active now' : `generation ${now} is active` });
   return now;
 }
 
 /** The one that was blessed last; none where there is no such one, or where it cannot be made active. */
-async function successor(context: Context, from: Generation, reason: string): Promise<number | undefined> {
-  const to = await lastBlessed(context.host, from).catch(() => undefined);
-  if (to !== undefined) {
+async function successor(context: Context, from: Generation, reason: string, usr: Usr): Promise<number | undefined> {
+  const { host, emit } = context;
+  const to = await lastBlessed(host, from, usr === 'stays').catch(() => undefined);
+  // By files alone at last: what is below /usr harms nobody once the engine does not name it.
+  const byFiles = { ...context, host: openHost(host.root, host.env, true) };
+  const ways = [
+    ...(to === undefined ? [] : [{ context, to }]),
+    { context, to: undefined },
+    ...(host.live ? [{ context: byFiles, to: undefined }] : []),
+  ];
+  for (const [index, way] of ways.entries()) {
     try {
-      await switchFiles(context, { from, to, left: 'failed', reason });
-      return to.manifest.number;
+      await switchTo(way.context, { from, to: way.to, left: 'failed', reason });
+      return way.to?.manifest.number;
     } catch (error) {
       if (!(error instanceof KataError) || error.exitCode === 5) throw error;
-      context.emit({ kind: 'warning', text: `generation ${to.manifest.number} cannot take its place: ${error.complaint.found}` });
+      // An update took the engine away: our text harms nobody, and is what a return of the engine will find.
+      if (error.code === 'engine-missing') return from.manifest.number;
+      if (index === ways.length - 1) throw error;
+      const what =
+        way.to === undefined ? 'what is below /usr cannot be taken away' : `generation ${way.to.manifest.number} cannot take its place`;
+      emit({ kind: 'warning', text: `${what}: ${error.complaint.found}` });
     }
   }
-  try {
-    await switchFiles(context, { from, to: undefined, left: 'failed', reason });
-    return undefined;
-  } catch (error) {
-    // An update took the engine away: our text harms nobody, and is what a return of the engine will find.
-    if (!(error instanceof KataError) || error.code !== 'engine-missing') throw error;
-    return from.manifest.number;
-  }
+  return undefined;
 }
 
 /** It was not its fault: what was given up is active again. */
 export async function takeBack(context: Context, to: Generation, reason: string): Promise<void> {
   const from = await activeGeneration(context.host);
-  await switchFiles(context, { from, to, left: 'retired', reason });
+  await switchTo(context, { from, to, left: 'retired', reason });
 }
 
-interface FilesSwitch {
+/** What it reads now may be another file: ours to edit is the one that was wired. */
+async function engineOf(host: HostView, wired: Generation | undefined): Promise<Found> {
+  if (wired === undefined) return findEngine(host, undefined);
+  const { engine, instance } = await wiredEngine(host, wired);
+  return { engine, instance: { ...instance, configPath: wired.record.wiring?.configPath ?? instance.configPath } };
+}
+
+interface BootSwitch {
   from: Generation | undefined;
   to: Generation | undefined;
   /** What becomes of `from`. */
@@ -60,14 +78,15 @@ interface FilesSwitch {
   reason: string;
 }
 
-async function switchFiles(context: Context, { from, to, left, reason }: FilesSwitch): Promise<void> {
+async function switchTo(context: Context, { from, to, left, reason }: BootSwitch): Promise<void> {
   const { host } = context;
+  await releaseBallast(host);
   const started = host.now();
-  const found = await findEngine(host, undefined, (from ?? to)?.record.wiring?.engine);
+  const found = await engineOf(host, from ?? to);
   const id = await nextId(host, await openEntries(host));
   const ends = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to: to.manifest }) };
   const guard = to === undefined ? undefined : await guardOf(context, to.manifest);
-  const planned = await planSwitch(host, { verb: 'boot', id, found, bytesWritten: 0, options: bootOptions, guard, ...ends });
+  const planned = await planSwitch(host, { verb: 'boot', id, found, bytesWritten: 0, options: bootOptions, down: true, guard, ...ends });
   const { wiring } = planned.wiring;
   const next = { state: 'active' as const, activated: started.toISOString(), edited: planned.edited, ...(wiring && { wiring }) };
   const records = [

@@ -23,7 +23,7 @@ export async function guardBoot(context: Context, phase: Phase): Promise<Guarded
   const rows: Record<Phase, () => Promise<Guarded>> = {
     settle: () => settleAtBoot({ ...context, host: starting }),
     wire: () => wireAtBoot({ ...context, host: starting }),
-    bless: () => blessAfterBoot(context, starting),
+    bless: () => blessAfterBoot(context),
   };
   return rows[phase]();
 }

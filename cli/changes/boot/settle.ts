@@ -1,11 +1,11 @@
 import { deploymentNow } from '../../facts/index.ts';
-import { bootFolder, bootMark, canBless, isBlessed, type Phase } from '../../guard/index.ts';
+import { bootFolder, bootMark, canBless, isBlessed } from '../../guard/index.ts';
 import type { Host, HostView } from '../../host/index.ts';
 import { activeGeneration, type Generation, pointer, writeRecord } from '../../store/index.ts';
 import type { Recovered } from '../../transaction/index.ts';
 import { underLock } from '../carrying/session.ts';
 import type { Context } from '../types.ts';
-import { bootOptions, giveUp } from './giveUp.ts';
+import { bootOptions, giveUp, type Usr } from './giveUp.ts';
 import { unsuited } from './suits.ts';
 
 /** Boots that a generation gets to prove itself. */
@@ -28,16 +28,16 @@ export interface Guarded {
 export async function settleAtBoot(context: Context): Promise<Guarded> {
   // Before anything can fail: the later phases must run, whatever becomes of this one.
   await mark(context.host, '');
-  return underLock(context, 'boot', bootOptions, (settled) => settleLocked(context, settled, 'settle'));
+  return underLock(context, 'boot', bootOptions, (settled) => settleLocked(context, settled, 'comes'));
 }
 
-export async function settleLocked(context: Context, settled: Recovered[], phase: Phase): Promise<Guarded> {
+export async function settleLocked(context: Context, settled: Recovered[], usr: Usr): Promise<Guarded> {
   const { host } = context;
   const from = await activeGeneration(host);
   if (from === undefined) return { settled, notes: [await nothingActive(host)] };
   const { number } = from.manifest;
-  const reason = (await unsuited(host, from)) ?? (await usedUp(host, from, phase));
-  const to = reason === undefined ? number : await giveUp(context, from, reason);
+  const reason = (await unsuited(host, from)) ?? (await usedUp(context, from, usr));
+  const to = reason === undefined ? number : await giveUp(context, from, reason, usr);
   await mark(host, through);
   if (reason === undefined) return { settled, from: number, to: number, notes: [`generation ${number} suits this system`] };
   return { settled, from: number, ...(to === undefined ? {} : { to }), notes: [reason] };
@@ -64,9 +64,9 @@ async function nothingActive(host: HostView): Promise<string> {
 /**
  * Counts this boot, once, unless the generation was blessed on this very system or nothing would bless it. Gives why its tries are used up.
  */
-async function usedUp(host: Host, { manifest: { number }, record }: Generation, phase: Phase): Promise<string | undefined> {
+async function usedUp({ host, emit }: Context, { manifest: { number }, record }: Generation, usr: Usr): Promise<string | undefined> {
   // Extensions, which may bring the engine, are merged after the first phase.
-  if (await isBlessed(host, number, phase !== 'settle')) return undefined;
+  if (await isBlessed(host, number, usr !== 'comes')) return undefined;
   if (!(await canBless(host))) return undefined;
   const { deployment, boot } = await deploymentNow(host);
   const since = record.activated ?? '';
@@ -75,6 +75,9 @@ async function usedUp(host: Host, { manifest: { number }, record }: Generation, 
   if (before.boot === boot && boot !== 'offline') return undefined;
   if (before.boots >= mostTries) return `generation ${number} was not blessed in ${before.boots} boots`;
   const { schema: _schema, ...rest } = record;
-  await writeRecord(host, number, { ...rest, tries: { deployment, since, boots: before.boots + 1, boot } });
+  // On a full disk a boot that is not counted is better than one that is not looked after.
+  await writeRecord(host, number, { ...rest, tries: { deployment, since, boots: before.boots + 1, boot } }).catch((error: unknown) =>
+    emit({ kind: 'warning', text: `this boot is not counted as a try: ${String(error)}` }),
+  );
   return undefined;
 }

@@ -34,8 +34,11 @@ async function againstImage(host: HostView, format: Format): Promise<Finding[]> 
   return (await imageFindings(host, format)).filter(({ code }) => code !== 'image-no-loop');
 }
 
-/** The generation to go back to: the one that was active last of those that were blessed and would work here. No clock is asked for it. */
-export async function lastBlessed(host: HostView, given: Generation): Promise<Generation | undefined> {
+/**
+ * The generation to go back to: the one that was active last of those that were blessed and would work here; no clock is asked for it.
+ * `shown`: what PID 1 has below /usr stays as it is in this boot, so that one whose files appear there is none unless they are those.
+ */
+export async function lastBlessed(host: HostView, given: Generation, shown: boolean): Promise<Generation | undefined> {
   const all = await readGenerations(host);
   const order = before(all, given);
   const place = ({ manifest: { number } }: Generation) => (order.includes(number) ? order.indexOf(number) : order.length);
@@ -44,7 +47,9 @@ export async function lastBlessed(host: HostView, given: Generation): Promise<Ge
       ({ manifest, record }) => manifest.number !== given.manifest.number && record.blessed !== undefined && record.state !== 'failed',
     )
     .sort((a, b) => place(a) - place(b) || b.manifest.number - a.manifest.number);
-  for (const candidate of candidates) if ((await unsuited(host, candidate)) === undefined) return candidate;
+  for (const candidate of candidates) {
+    if ((await unsuited(host, candidate)) === undefined && (!shown || (await isShown(host, candidate)))) return candidate;
+  }
   return undefined;
 }
 
@@ -57,4 +62,9 @@ function before(all: Generation[], given: Generation): number[] {
     at = all.find(({ manifest }) => manifest.number === number)?.record.previous;
   }
   return order;
+}
+
+async function isShown(host: HostView, { manifest }: Generation): Promise<boolean> {
+  const backend = backendOf(manifest.backend);
+  return !backend.base().startsWith('/usr/') || (await backend.reaches(host, manifest, [1])).length === 0;
 }

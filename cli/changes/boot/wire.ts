@@ -1,14 +1,15 @@
 import type { EffectiveDiff } from '../../engines/index.ts';
 import { KataError } from '../../errors/index.ts';
-import { activeGeneration, type Generation, nextId } from '../../store/index.ts';
+import { activeGeneration, type Generation, nextId, releaseBallast } from '../../store/index.ts';
 import { openEntries } from '../../transaction/index.ts';
 import { carryOut, withScratch } from '../carrying/carryOut.ts';
 import { underLock } from '../carrying/session.ts';
 import { guardOf } from '../making/keepRunning.ts';
 import { nothingAfterwards } from '../making/records.ts';
 import { planSwitch, type Switch } from '../making/switch.ts';
-import { type Found, findEngine } from '../refusing/engine.ts';
+import type { Found } from '../refusing/engine.ts';
 import type { Context } from '../types.ts';
+import { readsOther, wiredEngine } from './engine.ts';
 import { bootOptions, giveUp } from './giveUp.ts';
 import { type Guarded, isSettled, settleLocked } from './settle.ts';
 
@@ -20,26 +21,27 @@ export function wireAtBoot(context: Context): Promise<Guarded> {
   return underLock(context, 'boot', bootOptions, async (settled) => {
     const { host } = context;
     // Without /var the first phase could not run.
-    const early = (await isSettled(host)) ? { settled, notes: [] } : await settleLocked(context, settled, 'wire');
+    const early = (await isSettled(host)) ? { settled, notes: [] } : await settleLocked(context, settled, 'stays');
     const from = await activeGeneration(host);
     if (from === undefined) return early;
-    const found = await engineOf(context, from);
-    if (found === undefined) return { ...early, notes: [...early.notes, 'the engine is not on this system; nothing is changed'] };
+    const found = await readingEngine(context, from);
+    if (typeof found === 'string') return { ...early, notes: [...early.notes, `${found}; nothing is changed`] };
     const { notes, fault } = await look(context, from, found);
     const { number } = from.manifest;
     const all = [...early.notes, ...notes];
     if (fault === undefined) return { settled: early.settled, from: number, to: number, notes: all };
-    const to = await giveUp(context, from, fault);
+    const to = await giveUp(context, from, fault, 'stays');
     return { settled: early.settled, from: number, ...(to === undefined ? {} : { to }), notes: [...all, fault] };
   });
 }
 
-/** undefined where an update took the engine away: our text harms nobody then. */
-async function engineOf({ host }: Context, { record }: Generation): Promise<Found | undefined> {
+/** In words where it is gone, or reads other files: then our text harms nobody, and other files are not ours to edit. */
+async function readingEngine({ host }: Context, from: Generation): Promise<Found | string> {
   try {
-    return await findEngine(host, undefined, record.wiring?.engine);
+    const found = await wiredEngine(host, from);
+    return (await readsOther(host, found, from)) ?? found;
   } catch (error) {
-    if (error instanceof KataError && error.code === 'engine-missing') return undefined;
+    if (error instanceof KataError && error.code === 'engine-missing') return error.complaint.found;
     throw error;
   }
 }
@@ -97,6 +99,7 @@ async function replan(context: Context, from: Generation, found: Found, id: numb
 }
 
 async function rewire(context: Context, from: Generation, found: Found, planned: Switch, id: number): Promise<void> {
+  await releaseBallast(context.host);
   const to = from.manifest;
   const { wiring } = planned.wiring;
   const records = [{ number: to.number, state: 'active' as const, edited: planned.edited, ...(wiring && { wiring }) }];

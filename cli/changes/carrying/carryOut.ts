@@ -2,6 +2,7 @@ import type { Scratch } from '../../engines/index.ts';
 import { errnoOf, type Finding, KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import { liveGate, offlineGate } from '../../gate/index.ts';
+import { bootFolder } from '../../guard/index.ts';
 import { type GenerationManifest, labelLike, namesOf, noteFolder, schema, scratchFolder } from '../../store/index.ts';
 import { type Afterwards, type Intent, type Outcome, runTransaction } from '../../transaction/index.ts';
 import { askEngine, type Switch } from '../making/switch.ts';
@@ -26,19 +27,21 @@ export async function rehearse(context: Context, found: Found, planned: Switch):
   await withScratch(context, found, (scratch) => askEngine(context.host, found, planned, scratch));
 }
 
-/** Copies for the engine's binary, in a folder of ours that goes away with them. */
+/** Copies for the engine's binary, in a folder of ours that goes away with them. While the host boots it is one that a full disk does not concern. */
 export async function withScratch<T>({ host }: Context, { instance }: Found, work: (scratch: Scratch) => Promise<T>): Promise<T> {
+  const folders = host.booted && !host.live ? [bootFolder, `${bootFolder}/scratch`] : [scratchFolder];
+  const own = folders.at(-1)!;
   const scratch = async (name: string, text: string) => {
-    if ((await host.lstat(scratchFolder)) === undefined) await host.mkdir(scratchFolder, 0o700);
-    const path = `${scratchFolder}/${name}`;
+    for (const folder of folders) if ((await host.lstat(folder)) === undefined) await host.mkdir(folder, 0o700);
+    const path = `${own}/${name}`;
     await host.writeFile(path, text, { mode: 0o600 });
-    await labelLike(host, [scratchFolder, path], instance.configPath);
+    await labelLike(host, [own, path], instance.configPath);
     return path;
   };
   try {
     return await work(scratch);
   } finally {
-    await host.removeTree(scratchFolder);
+    await host.removeTree(own);
   }
 }
 

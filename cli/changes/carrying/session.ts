@@ -1,7 +1,7 @@
 import { KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import { hasKernelLock, inhibitShutdown, isLocked, takeLock } from '../../host/index.ts';
-import { lockFile, noteFolder, stateFolder, sweep, tidy } from '../../store/index.ts';
+import { isVacant, lockFile, noteFolder, placeBallast, stateFolder, sweep, tidy } from '../../store/index.ts';
 import { openEntries, openHere, type Recovered, recover } from '../../transaction/index.ts';
 import type { ChangeOptions, Context } from '../types.ts';
 
@@ -43,6 +43,7 @@ async function leaveNothing({ host, emit }: Context): Promise<void> {
     if ((await openEntries(host)).length > 0) return;
     await tidy(host);
     await sweep(host);
+    if (!(await isVacant(host))) await placeBallast(host);
     // An offline tree has no kernel that labels new files by their folder.
     if (!host.booted) await host.relabel([stateFolder]);
   } catch (error) {

@@ -7,7 +7,7 @@ import { underLock } from '../carrying/session.ts';
 import { findEngine, refuse } from '../refusing/engine.ts';
 import { etcFindings } from '../refusing/refusals.ts';
 import type { Answer, ChangeOptions, Context } from '../types.ts';
-import { guardOf } from './keepRunning.ts';
+import { guardOf, keepGuarding } from './keepRunning.ts';
 import { nothingAfterwards, switchRecords } from './records.ts';
 import { planSwitch } from './switch.ts';
 
@@ -38,6 +38,7 @@ export function goTo(
     const carry = { id, verb, found, planned, to, made: false, started, afterwards, ...number };
     if (planned.steps.length === 0) return { kind: 'Change', change: receipt(context, carry, undefined) };
     await rehearse(context, found, planned);
+    await keepGuarding(context, to, guard);
     const outcome = await carryOut(context, carry);
     const undoCommand = command(host, from === undefined ? 'uninstall' : 'rollback');
     return { kind: 'Change', change: { ...receipt(context, carry, outcome), undoCommand } };

@@ -1,6 +1,6 @@
 import { backendOf } from '../../backends/index.ts';
 import { ownArchitecture, readFacts } from '../../facts/index.ts';
-import type { HostPath } from '../../host/index.ts';
+import { byBytes, type HostPath } from '../../host/index.ts';
 import { type GenerationManifest, keepProgram, programPath, readPrograms } from '../../store/index.ts';
 import type { Context } from '../types.ts';
 
@@ -10,12 +10,44 @@ export async function keepRunning(context: Context, backend: string): Promise<bo
   return kept === undefined ? false : keepProgram(context.host, kept.root, { version: context.program, file: kept.file });
 }
 
-/** The copy that guards the boots of a generation: that of the version which made it; undefined where none is kept. */
-export async function guardOf(context: Context, to: Pick<GenerationManifest, 'program' | 'backend'>): Promise<HostPath | undefined> {
-  const kept = context.program === to.program ? await keepable(context, to.backend) : undefined;
-  if (kept !== undefined) return programPath(kept.root, to.program);
-  const there = (await readPrograms(context.host)).find(({ version }) => version === to.program);
-  return there === undefined ? undefined : programPath(there.root, there.version);
+/**
+ * The copy that guards the boots after this change: the newest on the host. None that is older than the program that runs: it might not
+ * know all that the journal of this change speaks of. undefined where there is no such copy.
+ */
+export async function guardOf(context: Context, { backend }: Pick<GenerationManifest, 'backend'>): Promise<HostPath | undefined> {
+  const { host, program } = context;
+  const own = await keepable(context, backend);
+  const others = (await readPrograms(host)).filter(({ version }) => own === undefined || version !== program);
+  const all = [...(own === undefined ? [] : [{ root: own.root, version: program }]), ...others];
+  const [newest] = all.sort((a, b) => compareVersions(b.version, a.version));
+  return newest === undefined || compareVersions(newest.version, program) < 0 ? undefined : programPath(newest.root, newest.version);
+}
+
+/** For a change that makes no generation: keeps the running program where the guard will be that, and no copy of it is there. */
+export async function keepGuarding(context: Context, { backend }: Pick<GenerationManifest, 'backend'>, guard?: HostPath): Promise<void> {
+  const own = await keepable(context, backend);
+  if (own === undefined || guard !== programPath(own.root, context.program)) return;
+  if ((await readPrograms(context.host)).every(({ version }) => version !== context.program)) await keepRunning(context, backend);
+}
+
+/** As semver.org has it, but for the order of two pre-releases of one version, which is that of their numbers and bytes. */
+export function compareVersions(a: string, b: string): number {
+  const [[coreA, preA], [coreB, preB]] = [a, b].map((version) => version.split('+')[0]!.split(/-(.*)/s)) as [string[], string[]];
+  const core = compareParts(coreA!, coreB!);
+  if (core !== 0 || preA === preB) return core;
+  if (preA === undefined || preB === undefined) return preA === undefined ? 1 : -1;
+  return compareParts(preA, preB);
+}
+
+function compareParts(a: string, b: string): number {
+  const parts = (text: string): string[] => text.match(/\d+|\D+/g) ?? [];
+  const [as, bs] = [parts(a), parts(b)];
+  for (let index = 0; index < Math.max(as.length, bs.length); index++) {
+    const [one, other] = [as[index] ?? '', bs[index] ?? ''];
+    const difference = Number(one) - Number(other);
+    if (one !== other) return Number.isNaN(difference) ? byBytes(one, other) : difference;
+  }
+  return 0;
 }
 
 async function keepable({ host, programFile }: Context, backend: string): Promise<{ root: HostPath; file: string } | undefined> {

@@ -34,20 +34,22 @@ export interface SwitchRequest {
   to?: GenerationManifest;
   bytesWritten: number;
   options: ChangeOptions;
+  /** The engine is down: whoever asks starts it afterwards, and there is nothing to compare with. */
+  down?: boolean;
   /** The program that guards the next boots; without one the units of the guard go. */
   guard?: HostPath | undefined;
 }
 
 /** From one generation (or none) to another (or none): the steps, what restarts, what depends on it. Reads only. */
 export async function planSwitch(host: HostView, request: SwitchRequest): Promise<Switch> {
-  const { found, from, to, options, bytesWritten } = request;
+  const { found, from, to, options, bytesWritten, down = false } = request;
   const backend = backendOf(to?.backend ?? from?.manifest.backend ?? 'prefix');
   const moved = to !== undefined && from !== undefined && from.manifest.backend !== to.backend;
   const earlier = moved ? backendOf(from.manifest.backend) : undefined;
   const wanted = to === undefined ? [] : offeredBy(to, backend.base());
   const wiring = await found.engine.plan(host, found.instance, wanted, from?.record.wiring);
   const files = fileSteps(request.id, wiring);
-  const restarts = files.length > 0 && found.instance.process !== undefined ? await restartStep(host, found) : [];
+  const restarts = files.length > 0 && found.instance.process !== undefined && !down ? await restartStep(host, found) : [];
   const placed = await backend.plan(host, to, bytesWritten > 0);
   const left = (await earlier?.leave(host)) ?? [];
   const findings = refuse(
@@ -76,7 +78,7 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const steps = to === undefined ? [...unbless, ...core, ...guard] : withoutNeeded(onceMade([...unbless, ...guard, ...core]));
   // Without Kata nothing is left that an engine which does not run would have to prove.
   const provable = to !== undefined || found.instance.process !== undefined;
-  const baseline = host.live && steps.length > 0 && provable ? await takeBaseline(host, found.engine, found.instance) : undefined;
+  const baseline = host.live && steps.length > 0 && provable && !down ? await takeBaseline(host, found.engine, found.instance) : undefined;
   const before = (from?.record.wiring?.handlers ?? []).map((handler) => handler.name);
   // What an earlier backend takes away is the shim of every handler, whatever the new one brings.
   const going = left.length > 0 ? before : goingNames(before, from?.manifest, to);

@@ -1,19 +1,25 @@
+import { posix } from 'node:path';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit, UnitState } from '../../systemd/types.ts';
-import type { Instance } from '../types.ts';
-import { firstThere, unitFile } from './unitFiles.ts';
+import type { Instance, Wiring } from '../types.ts';
+import { firstThere, startOfUnit, unitFile } from './unitFiles.ts';
 import { versionOf } from './version.ts';
 
 /** What differs between the daemons that are looked for. */
 export interface Daemon {
+  /** The base name of its binary. */
+  program: string;
   usualUnit: Unit;
   /** Names of units that may run it as well. */
   otherUnits: RegExp;
   binaryPlaces: readonly HostPath[];
   /** From the main process of a unit; undefined when that is another program. */
   running(host: HostView, unit: Unit, state: UnitState): Promise<Instance | undefined>;
-  /** From the files of a host on which it does not run. */
-  fromFiles(host: HostView, known: Pick<Instance, 'version' | 'binary' | 'unit'>): Promise<Instance>;
+  /**
+   * From the files of a host on which it does not run: from the texts of `unit` (default: the usual one); `config` is the main file where
+   * they name none (default: the usual one).
+   */
+  fromFiles(host: HostView, known: Pick<Instance, 'version' | 'binary' | 'unit'>, unit?: Unit, config?: HostPath): Promise<Instance>;
   /** Whether its configuration is there: an offline tree may have it without the program. */
   isConfigured(host: HostView): Promise<boolean>;
 }
@@ -51,6 +57,28 @@ async function detectStopped(
   return [
     await fromFiles(host, known((await versionOf(host, binary)) ?? hint, binary, state?.loadState === 'loaded' ? usualUnit : undefined)),
   ];
+}
+
+/** See `Engine.wired`. A wiring that was made in a tree without the engine names no unit: it was made for the usual one. */
+export async function detectWired(host: HostView, wiring: Wiring, daemon: Daemon): Promise<Instance | undefined> {
+  const unit = wiring.unit ?? daemon.usualUnit;
+  const state = await (await host.systemd())?.unit(unit);
+  const running = state !== undefined && state.mainPid > 0 ? await daemon.running(host, unit, state) : undefined;
+  if (running !== undefined) return running;
+  const there = (await unitFile(host, unit)) !== undefined;
+  const binary = there ? await startedBy(host, unit, wiring, daemon.program) : undefined;
+  // The first boot of a tree brings what the tree itself lacks.
+  const complete = host.booted ? binary !== undefined : there || wiring.unit === undefined;
+  if (!complete) return undefined;
+  const version = host.booted && binary !== undefined ? await versionOf(host, binary) : undefined;
+  return daemon.fromFiles(host, known(version, binary, there ? unit : undefined), unit, wiring.configPath);
+}
+
+/** What the unit's command says; where that is a script, what ran when the wiring was made. */
+async function startedBy(host: HostView, unit: Unit, wiring: Wiring, program: string): Promise<HostPath | undefined> {
+  const words = ((await startOfUnit(host, unit)) ?? '').split(/[\s"';]+/).map((word) => word.replace(/^[-@:+!|]+/, ''));
+  const named = words.find((word) => word.startsWith('/') && posix.basename(word) === program) ?? wiring.binary;
+  return named === undefined ? undefined : firstThere(host, [named]);
 }
 
 /** No program of a foreign tree is run: its version is what the caller says, or unknown. */

@@ -2,7 +2,14 @@ import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
 
 /** The first wins, as for systemd. */
-const unitFolders = ['/etc/systemd/system', '/run/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'];
+const unitFolders = [
+  '/etc/systemd/system',
+  '/run/systemd/system',
+  '/run/systemd/generator',
+  '/usr/local/lib/systemd/system',
+  '/usr/lib/systemd/system',
+  '/lib/systemd/system',
+];
 
 export async function firstThere(host: HostView, paths: readonly HostPath[]): Promise<HostPath | undefined> {
   for (const path of paths) if ((await host.stat(path))?.kind === 'file') return path;
@@ -26,4 +33,12 @@ export async function unitTexts(host: HostView, unit: Unit): Promise<string[]> {
     paths.push(...names.map((name) => `${folder}/${unit}.d/${name}`));
   }
   return (await Promise.all(paths.map((path) => host.readText(path)))).filter((text) => text !== undefined);
+}
+
+/** The last command that starts a unit, as it stands in its texts; an empty one takes back those before it. */
+export async function startOfUnit(host: HostView, unit: Unit): Promise<string | undefined> {
+  const text = (await unitTexts(host, unit)).join('\n').replaceAll('\\\n', ' ');
+  let last: string | undefined;
+  for (const [, command] of text.matchAll(/^[ \t]*ExecStart=[ \t]*(.*)$/gm)) last = command === '' ? undefined : command;
+  return last;
 }

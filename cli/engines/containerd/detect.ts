@@ -1,13 +1,13 @@
 import { posix } from 'node:path';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit, UnitState } from '../../systemd/types.ts';
-import { type Daemon, detectDaemon } from '../common/detect.ts';
+import { type Daemon, detectDaemon, detectWired } from '../common/detect.ts';
 import { filesView } from '../common/filesView.ts';
 import { flagOf, pathOf, readDaemon } from '../common/process.ts';
-import { unitTexts } from '../common/unitFiles.ts';
+import { startOfUnit, unitTexts } from '../common/unitFiles.ts';
 import { versionOf } from '../common/version.ts';
 import { valueAt } from '../toml/index.ts';
-import type { Instance } from '../types.ts';
+import type { Instance, Wiring } from '../types.ts';
 import { loadSet } from './loader.ts';
 
 const engine = 'containerd';
@@ -16,20 +16,26 @@ const usualConfig = '/etc/containerd/config.toml';
 const usualSocket = '/run/containerd/containerd.sock';
 
 const daemon: Daemon = {
+  program: 'containerd',
   usualUnit,
   otherUnits: /containerd/,
   binaryPlaces: ['/usr/bin/containerd', '/usr/local/bin/containerd', '/opt/bin/containerd', '/usr/sbin/containerd'],
   running: instanceOf,
-  fromFiles: async (host, known) => {
-    const configPath = await configOfUnit(host);
+  fromFiles: async (host, known, unit = usualUnit, config = usualConfig) => {
+    const configPath = (await configOfUnit(host, unit)) ?? config;
     return { engine, ...known, configPath, socket: await socketOf(host, configPath) };
   },
-  isConfigured: async (host) => (await host.stat(await configOfUnit(host))) !== undefined,
+  isConfigured: async (host) => (await host.stat((await configOfUnit(host, usualUnit)) ?? usualConfig)) !== undefined,
 };
 
 /** See `Engine.detect`. */
 export function detectContainerd(host: HostView, hint?: string): Promise<Instance[]> {
   return detectDaemon(host, hint, daemon);
+}
+
+/** See `Engine.wired`. */
+export function wiredContainerd(host: HostView, wiring: Wiring): Promise<Instance | undefined> {
+  return detectWired(host, wiring, daemon);
 }
 
 async function instanceOf(host: HostView, unit: Unit, state: UnitState): Promise<Instance | undefined> {
@@ -51,15 +57,17 @@ async function instanceOf(host: HostView, unit: Unit, state: UnitState): Promise
   };
 }
 
-/** The configuration that the unit's own text names: `--config PATH`, or CONTAINERD_CONFIG where ExecStart expands it (Flatcar). Drop-ins win. */
-async function configOfUnit(host: HostView): Promise<HostPath> {
-  let config: HostPath = usualConfig;
-  for (const text of await unitTexts(host, usualUnit)) {
-    const variable = /^\s*Environment=["']?CONTAINERD_CONFIG=(?<path>\/[^\s"']+)/m.exec(text)?.groups?.['path'];
-    const flag = /^\s*ExecStart=.*\s(?:-c|--config)[\s=](?<path>\/\S+)/m.exec(text)?.groups?.['path'];
-    config = variable ?? flag ?? config;
-  }
-  return config;
+/**
+ * The configuration that the unit's own text names: `--config PATH`, or CONTAINERD_CONFIG where ExecStart expands it (Flatcar). Drop-ins win.
+ * undefined where it names none.
+ */
+async function configOfUnit(host: HostView, unit: Unit): Promise<HostPath | undefined> {
+  const start = (await startOfUnit(host, unit)) ?? '';
+  const flag = [...start.matchAll(/\s(?:-c|--config)[\s=](?<path>\/\S+)/g)].at(-1)?.groups?.['path'];
+  if (flag !== undefined || !/\s(?:-c|--config)[\s=]"?\$/.test(start)) return flag;
+  const text = (await unitTexts(host, unit)).join('\n');
+  const set = [...text.matchAll(/^\s*Environment=["']?CONTAINERD_CONFIG=(?<path>\/[^\s"']+)/gm)];
+  return set.at(-1)?.groups?.['path'];
 }
 
 /** grpc.address of the last loaded file that has one (schema 4 moved it); the usual one when the files do not load. */

@@ -1,7 +1,7 @@
 import { probeCri } from '../cri/index.ts';
 import type { Engine } from '../types.ts';
 import { acceptsContainerd, plannedDump } from './accepts.ts';
-import { detectContainerd } from './detect.ts';
+import { detectContainerd, wiredContainerd } from './detect.ts';
 import { compareDumps, effectiveConfig } from './dump.ts';
 import { pendingContainerd } from './pending.ts';
 import { planContainerd } from './plan.ts';
@@ -9,6 +9,7 @@ import { planContainerd } from './plan.ts';
 export const containerd: Engine = {
   name: 'containerd',
   detect: detectContainerd,
+  wired: wiredContainerd,
   plan: planContainerd,
   accepts: acceptsContainerd,
   planned: async (host, instance, plan, scratch) => (await plannedDump(host, instance, plan, scratch)).value,

@@ -75,6 +75,7 @@ export async function planContainerd(host: HostView, instance: Instance, wanted:
       engine: instance.engine,
       configPath: instance.configPath,
       ...(instance.unit === undefined ? {} : { unit: instance.unit }),
+      ...(instance.binary === undefined ? {} : { binary: instance.binary }),
       method: pieces.length === 0 ? 'present' : placement.method,
       handlers: wanted,
       marks: pieces.map((piece) => piece.mark),

@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit, UnitState } from '../../systemd/types.ts';
-import { type Daemon, detectDaemon } from '../common/detect.ts';
-import { unitTexts } from '../common/unitFiles.ts';
+import { type Daemon, detectDaemon, detectWired } from '../common/detect.ts';
+import { startOfUnit, unitTexts } from '../common/unitFiles.ts';
 import { versionOf } from '../common/version.ts';
-import type { Instance } from '../types.ts';
+import type { Instance, Wiring } from '../types.ts';
 import { readFlags, usualConfig, usualFolder } from './daemon.ts';
 import { inAnyCase } from './handlers.ts';
 import { loadSet } from './loader.ts';
@@ -14,12 +14,13 @@ const usualUnit = 'crio.service';
 const usualSocket = '/var/run/crio/crio.sock';
 
 const crio: Daemon = {
+  program: 'crio',
   usualUnit,
   otherUnits: /cri-?o/,
   binaryPlaces: ['/usr/bin/crio', '/usr/local/bin/crio', '/opt/bin/crio', '/usr/sbin/crio'],
   running: instanceOf,
-  fromFiles: async (host, known) => {
-    const { configPath, configFolder } = await placesOfUnit(host);
+  fromFiles: async (host, known, unit = usualUnit, config = usualConfig) => {
+    const { configPath, configFolder } = await placesOfUnit(host, unit, config);
     return { engine, ...known, configPath, configFolder, socket: await socketOf(host, configPath, configFolder) };
   },
   isConfigured: async (host) => {
@@ -31,6 +32,11 @@ const crio: Daemon = {
 /** See `Engine.detect`. */
 export function detectCrio(host: HostView, hint?: string): Promise<Instance[]> {
   return detectDaemon(host, hint, crio);
+}
+
+/** See `Engine.wired`. */
+export function wiredCrio(host: HostView, wiring: Wiring): Promise<Instance | undefined> {
+  return detectWired(host, wiring, crio);
 }
 
 async function instanceOf(host: HostView, unit: Unit, state: UnitState): Promise<Instance | undefined> {
@@ -51,13 +57,14 @@ async function instanceOf(host: HostView, unit: Unit, state: UnitState): Promise
 }
 
 /** What the unit's own text names, by flag or by variable. Drop-ins win; a flag wins over a variable. */
-async function placesOfUnit(host: HostView): Promise<{ configPath: HostPath; configFolder: HostPath }> {
-  const text = (await unitTexts(host, usualUnit)).join('\n').replaceAll('\\\n', ' ');
-  const last = (pattern: RegExp) => [...text.matchAll(pattern)].at(-1)?.groups?.['path'];
-  const flag = (names: string) => last(new RegExp(`^\\s*ExecStart=.*\\s(?:${names})[\\s=](?<path>/\\S+)`, 'gm'));
-  const variable = (name: string) => last(new RegExp(`^\\s*Environment=.*\\b${name}=(?<path>/[^\\s"']+)`, 'gm'));
+async function placesOfUnit(host: HostView, unit: Unit, config: HostPath): Promise<{ configPath: HostPath; configFolder: HostPath }> {
+  const start = (await startOfUnit(host, unit)) ?? '';
+  const text = (await unitTexts(host, unit)).join('\n').replaceAll('\\\n', ' ');
+  const last = (said: string, pattern: RegExp) => [...said.matchAll(pattern)].at(-1)?.groups?.['path'];
+  const flag = (names: string) => last(start, new RegExp(`\\s(?:${names})[\\s=](?<path>/\\S+)`, 'g'));
+  const variable = (name: string) => last(text, new RegExp(`^\\s*Environment=.*\\b${name}=(?<path>/[^\\s"']+)`, 'gm'));
   return {
-    configPath: flag('-c|--config') ?? variable('CONTAINER_CONFIG') ?? usualConfig,
+    configPath: flag('-c|--config') ?? variable('CONTAINER_CONFIG') ?? config,
     configFolder: flag('-d|--config-dir') ?? variable('CONTAINER_CONFIG_DIR') ?? usualFolder,
   };
 }

@@ -1,7 +1,7 @@
 import { probeCri } from '../cri/index.ts';
 import type { Engine } from '../types.ts';
 import { acceptsCrio, plannedDump } from './accepts.ts';
-import { detectCrio } from './detect.ts';
+import { detectCrio, wiredCrio } from './detect.ts';
 import { compareDumps, effectiveConfig } from './dump.ts';
 import { folderOf } from './loader.ts';
 import { pendingCrio } from './pending.ts';
@@ -12,6 +12,7 @@ import { crioRisks } from './risks.ts';
 export const crio: Engine = {
   name: 'crio',
   detect: detectCrio,
+  wired: wiredCrio,
   plan: planCrio,
   accepts: acceptsCrio,
   planned: plannedDump,

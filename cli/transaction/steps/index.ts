@@ -1,3 +1,5 @@
+import { KataError } from '../../errors/index.ts';
+import type { HostPath } from '../../host/index.ts';
 import type { Step, StepKind } from '../types.ts';
 import { file } from './file.ts';
 import { dropFolder, folder } from './folder.ts';
@@ -11,6 +13,18 @@ const kinds = { folder, 'drop-folder': dropFolder, file, pointer, refresh, resta
 /** The kind of a step. */
 export function kindOf(step: Step): StepKind<Step> {
   return kinds[step.kind] as unknown as StepKind<Step>;
+}
+
+/** Throws `journal-newer` for a step that this program cannot take back: then none of them is. `path`: where they are written. */
+export function refuseUnknown(path: HostPath, steps: Step[]): void {
+  const unknown = steps.find(({ kind }) => !Object.hasOwn(kinds, kind));
+  if (unknown === undefined) return;
+  throw new KataError('journal-newer', {
+    subject: path,
+    found: `${path} has a step of the kind ${JSON.stringify(unknown.kind)}, which this version does not know`,
+    needed: `steps of the kinds ${Object.keys(kinds).join(', ')}`,
+    next: 'use the newer kata-sysext that wrote it',
+  });
 }
 
 /** One line for people: what the step does. */

@@ -1,0 +1,27 @@
+import { createHash } from 'node:crypto';
+import type { Host } from '../host/index.ts';
+import { ballastFile, stateFolder } from './paths.ts';
+
+const bytes = 512 * 1024;
+/** With less than that left, others need the room more. */
+const plentyBytes = 16 * bytes;
+
+/**
+ * Room that an installation holds for the boot guard: on a full /var it could not begin the change by which it gives a generation up. Where
+ * there is no room for it now, a later change tries again.
+ */
+export async function placeBallast(host: Host): Promise<void> {
+  if ((await host.lstat(ballastFile)) !== undefined || (await host.freeBytes(stateFolder)) < plentyBytes) return;
+  await host.writeFile(ballastFile, content(), { mode: 0o600 }).catch(() => undefined);
+}
+
+/** Where /var is as good as full. */
+export async function releaseBallast(host: Host): Promise<void> {
+  if ((await host.freeBytes(stateFolder)) < bytes) await host.unlink(ballastFile);
+}
+
+/** The same on every host, and nothing that a file system could compress. */
+function content(): Buffer {
+  const blocks = Array.from({ length: bytes / 32 }, (_, index) => createHash('sha256').update(`kata-sysext ${index}`).digest());
+  return Buffer.concat(blocks);
+}

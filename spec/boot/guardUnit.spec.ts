@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { SOCKET, waitForCri } from '../lab/pods.ts';
+import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
+import { until } from '../support/unitWork.ts';
+
+const ours = 'kata-qemu-runtime-rs';
+const unit = 'kube-containerd.service';
+const text = `sed 's#^ExecStart=.*#ExecStart=/usr/bin/containerd --config /etc/kube/config.toml#' /usr/lib/systemd/system/containerd.service`;
+
+/** An engine that runs from a unit of another name, with a configuration of its own, beside the unit and the file that are usual. */
+describe('the boot guard of an engine in a unit of another name', function () {
+  this.timeout(300_000);
+  let live: Live;
+
+  before(async () => {
+    live = await liveHost({ suite: 'trixie' });
+    await live.host.sh(
+      `mkdir /etc/kube; cp -a /etc/containerd/config.toml /etc/kube/; systemctl disable --now containerd; ${text} > /etc/systemd/system/${unit}; sed -i 's/containerd.service/${unit}/g' /etc/systemd/system/node-agent.service; systemctl daemon-reload; systemctl enable --now ${unit}`,
+    );
+    await waitForCri(live.host, SOCKET);
+    await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
+  });
+  after(() => live?.host.stop());
+
+  it('the wiring stays in the file that this engine reads, and is blessed there', async () => {
+    const before = configurations();
+
+    await boot();
+    await until(blessed, 'the generation is blessed');
+
+    assert.deepEqual(configurations(), before);
+    assert.deepEqual(await handlersOf(live), [ours, 'runc']);
+    assert.match(await said(), /Before=kube-containerd\.service /);
+  });
+
+  it('where the unit is gone, everything is left alone, and it is said', async () => {
+    await live.host.sh('rm /etc/systemd/system/kata-sysext-*.service.d/50-blessed.conf');
+    await live.host.sh(`systemctl disable ${unit}; mv /etc/systemd/system/${unit} /root/; systemctl enable containerd`);
+    const before = configurations();
+
+    await boot();
+    const log = (await live.host.run(['journalctl', '-b', '-u', 'kata-sysext-guard.service', '--no-pager', '-o', 'cat'])).stdout;
+
+    assert.deepEqual(configurations(), before);
+    assert.match(log, /kube-containerd\.service.*is not on this system; nothing is changed/);
+    assert.equal((await live.json(['status']))['active'], 1);
+  });
+
+  function configurations(): string[] {
+    return ['/etc/kube/config.toml', '/etc/containerd/config.toml'].map((path) => readFileSync(`${live.host.root}${path}`, 'utf8'));
+  }
+
+  async function said(): Promise<string> {
+    return (await live.host.run(['cat', '/etc/systemd/system/kata-sysext-guard.service'])).stdout;
+  }
+
+  async function blessed(): Promise<boolean> {
+    return (
+      (await live.host.run(['test', '-e', '/etc/systemd/system/kata-sysext-settle.service.d/50-blessed.conf'], { allowFailure: true }))
+        .code === 0
+    );
+  }
+
+  async function boot(): Promise<void> {
+    await live.host.reboot();
+    await waitForCri(live.host, SOCKET);
+  }
+});

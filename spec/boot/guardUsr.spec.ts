@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { SOCKET, waitForCri } from '../lab/pods.ts';
+import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
+import { until } from '../support/unitWork.ts';
+
+const ours = 'kata-qemu-runtime-rs';
+const blessed = '/etc/systemd/system/kata-sysext-settle.service.d/50-blessed.conf';
+const dropIn = '/etc/systemd/system/containerd.service.d/lab.conf';
+/** An engine that takes no file with our text in it, when it is asked; it serves all the same. */
+const refusing = '/usr/local/bin/containerd';
+
+/** What the boot guard gives up once files of the generation are merged or mounted below /usr. Judged by the bytes there, and by the CRI. */
+describe('the boot guard gives up what is below /usr', function () {
+  this.timeout(300_000);
+  let live: Live;
+
+  before(async () => {
+    live = await liveHost({ suite: 'trixie' });
+  });
+  after(() => live?.host.stop());
+
+  for (const backend of ['sysext', 'overlay']) {
+    it(`backend ${backend}: the engine comes up with the generation that was blessed, and with its files`, async () => {
+      await live.json(['install', live.bundle(live.first), '--backend', backend]);
+      const wanted = await shim();
+      await boot();
+      await until(async () => existsSync(`${live.host.root}${blessed}`), 'the generation is blessed');
+      await live.json(['install', live.bundle(live.second)]);
+      const bad = await shim();
+      await engine(`RestartSec=1\nExecStartPre=/bin/sh -c '! sha256sum ${bad.path} | grep -q ${bad.digest}'`);
+
+      await boot();
+      await until(async () => (await active()) === 1, 'generation 1 is active');
+      await waitForCri(live.host, SOCKET);
+
+      assert.notEqual(bad.digest, wanted.digest);
+      assert.deepEqual(await shim(), wanted);
+      assert.deepEqual(await handlersOf(live), [ours, 'runc']);
+      assert.deepEqual((await live.json(['verify']))['drift'], []);
+    });
+
+    it(`backend ${backend}: none is active where the merge has happened, and the engine refuses what shows it`, async () => {
+      await live.host.sh(`rm ${dropIn}; systemctl daemon-reload`);
+      await live.json(['activate', '2']);
+      await live.host.run(['tee', refusing], {
+        input: `#!/bin/sh\nfor each; do if [ -f "$each" ] && grep -q kata-sysext "$each"; then echo "refused" >&2; exit 1; fi; done\n[ "$1 $2" = "config dump" ] && grep -q kata-sysext /etc/containerd/config.toml && exit 1\nexec /usr/bin/containerd "$@"\n`,
+      });
+      await engine(`ExecStart=\nExecStart=${refusing}`);
+      await live.host.sh(`chmod 755 ${refusing}`);
+
+      await boot();
+
+      assert.equal(await active(), 'none');
+      assert.deepEqual(await handlersOf(live), ['runc']);
+      await live.host.sh(`rm ${dropIn} ${refusing}; systemctl daemon-reload; systemctl restart containerd`);
+      await waitForCri(live.host, SOCKET);
+      await live.json(['uninstall', '--purge']);
+    });
+  }
+
+  async function boot(): Promise<void> {
+    await live.host.reboot();
+    await until(
+      async () => (await live.host.run(['systemctl', 'is-active', 'multi-user.target'], { allowFailure: true })).code === 0,
+      'up',
+    );
+    await waitForCri(live.host, SOCKET).catch(() => undefined);
+  }
+
+  async function engine(lines: string): Promise<void> {
+    await live.host.sh(`mkdir -p ${dropIn.replace(/\/[^/]*$/, '')}`);
+    await live.host.run(['tee', dropIn], { input: `[Service]\n${lines}\n` });
+    await live.host.sh('systemctl daemon-reload');
+  }
+
+  async function active(): Promise<unknown> {
+    return (await live.json(['status']))['active'] ?? 'none';
+  }
+
+  async function shim(): Promise<{ path: string; digest: string }> {
+    const said = (await live.host.sh('sha256sum $(find /usr/libexec/kata -name containerd-shim-kata-v2)')).stdout.trim();
+    return { digest: said.slice(0, 64), path: said.slice(64).trim() };
+  }
+});
