@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { SOCKET, waitForCri } from '../lab/pods.ts';
 import { differences } from '../support/fingerprint.ts';
 import { etcOf, handlersOf, type Live, liveHost } from '../support/liveHost.ts';
+import { all } from '../support/sample.ts';
 import { until } from '../support/unitWork.ts';
 
 const ours = 'kata-qemu-runtime-rs';
@@ -121,6 +122,25 @@ describe('the boot guard on a bad day', function () {
     assert.equal((await live.json(['status']))['active'], 1);
     assert.deepEqual(await handlersOf(live), [ours, 'runc']);
   });
+
+  // The guard waits five minutes for the engine.
+  if (all) {
+    it('a boot in which nobody starts the engine is no try', async function () {
+      this.timeout(600_000);
+      await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
+      await live.host.sh('systemctl mask containerd.service');
+      await live.host.reboot();
+      const tries = async () =>
+        /"boots": (\d)/.exec((await live.host.sh('cat /var/lib/kata-sysext/generations/1/record.json')).stdout)?.[1];
+      const early = await tries();
+
+      await until(async () => (await tries()) === '0', 'the try is taken back', 400_000);
+
+      assert.equal(early, '1');
+      await live.host.sh('systemctl unmask containerd.service; systemctl start containerd.service');
+      await waitForCri(live.host, SOCKET);
+    });
+  }
 
   it('an update that holds its lock at the boot: the blessing waits for its end', async () => {
     await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);

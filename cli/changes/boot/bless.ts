@@ -39,8 +39,17 @@ export async function blessAfterBoot(context: Context): Promise<Guarded> {
     await onceFree(context, () => underLock(context, 'boot', bootOptions, () => bless(host, number)));
     return { ...both, to: number, notes: [`generation ${number} is blessed on this system`] };
   }
+  if (seen.untried) await onceFree(context, () => underLock(context, 'boot', bootOptions, () => takeTryBack(host, number)));
   if (!seen.down) return { ...both, to: number, notes: [`not blessed: ${seen.ill}`] };
   return { ...both, ...(await withoutIt(context, from, seen.ill)) };
+}
+
+/** A boot in which nobody started the engine says nothing about the generation. */
+async function takeTryBack(host: Host, number: number): Promise<void> {
+  const now = await activeGeneration(host);
+  if (now?.manifest.number !== number || now.record.tries === undefined) return;
+  const { schema: _schema, tries, ...rest } = now.record;
+  await writeRecord(host, number, { ...rest, tries: { ...tries, boots: Math.max(0, tries.boots - 1) } });
 }
 
 /** An update that runs as well is waited for: it must not make a boot that is well count as a try. */
@@ -83,6 +92,8 @@ interface Seen {
   ill?: string;
   /** The engine itself does not serve. */
   down: boolean;
+  /** Nobody started it. */
+  untried?: boolean;
 }
 
 async function watch({ host, signal }: Context, from: Generation): Promise<Seen> {
@@ -95,7 +106,8 @@ async function watch({ host, signal }: Context, from: Generation): Promise<Seen>
     if (now.ill !== undefined) since = undefined;
     if (since !== undefined && at - since.at >= steadyMs) return { down: false };
     if (now.failed || signal.aborted || at > until) {
-      if (now.ill !== undefined || at > until) return { ill: now.ill ?? 'it did not go on for long enough', down: now.down };
+      if (now.ill !== undefined || at > until)
+        return { ill: now.ill ?? 'it did not go on for long enough', down: now.down, untried: !now.serves && !now.down };
       return { ill: 'interrupted', down: false };
     }
     await sleep(pauseMs);
