@@ -74,6 +74,7 @@ export const codes: Record<string, CodeRow> = {
   ),
   'host-busy': row(3, 'Another installer or an OS transaction holds its own lock.'),
   'backend-unfit': row(3, 'The backend cannot work on this host.'),
+  'backend-read-only': row(3, 'The folder for payloads lies on a file system that cannot be written now.'),
   'sysext-missing': row(3, 'The host has no systemd-sysext, or its systemd cannot be told: systemd 248 and later have it.'),
   'sysext-systemd-old': row(
     3,

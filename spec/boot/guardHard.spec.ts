@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { SOCKET, waitForCri } from '../lab/pods.ts';
 import { differences } from '../support/fingerprint.ts';
 import { etcOf, handlersOf, type Live, liveHost } from '../support/liveHost.ts';
+import { refuseOurs, takeOurs } from '../support/refusingEngine.ts';
 import { all } from '../support/sample.ts';
 import { until } from '../support/unitWork.ts';
 
@@ -82,6 +83,23 @@ describe('the boot guard on a bad day', function () {
 
     assert.deepEqual(changed(), []);
     assert.deepEqual(await handlersOf(live), ['runc']);
+  });
+
+  it('/var has no room left, and the engine does not take our part: it runs without it', async () => {
+    await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
+    await refuseOurs(live);
+    await live.host.sh(
+      'dd if=/dev/zero of=/var/lib/kata-sysext/fill bs=1M || dd if=/dev/zero of=/var/lib/kata-sysext/fill2 bs=1 count=200000 || true',
+    );
+
+    await boot();
+    const handlers = await handlersOf(live);
+    await live.host.sh('rm -f /var/lib/kata-sysext/fill /var/lib/kata-sysext/fill2');
+    await takeOurs(live);
+    await waitForCri(live.host, SOCKET);
+
+    assert.deepEqual(handlers, ['runc']);
+    assert.equal((await live.json(['status']))['active'], undefined);
   });
 
   it('/var comes only after the first phase: the second one settles', async () => {

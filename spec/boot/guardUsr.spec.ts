@@ -2,14 +2,12 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { SOCKET, waitForCri } from '../lab/pods.ts';
 import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
+import { refuseOurs, takeOurs } from '../support/refusingEngine.ts';
 import { until } from '../support/unitWork.ts';
 
 const ours = 'kata-qemu-runtime-rs';
 const blessed = '/etc/systemd/system/kata-sysext-settle.service.d/50-blessed.conf';
 const dropIn = '/etc/systemd/system/containerd.service.d/lab.conf';
-/** An engine that takes no file with our text in it, when it is asked; it serves all the same. */
-const refusing = '/usr/local/bin/containerd';
-
 /** What the boot guard gives up once files of the generation are merged or mounted below /usr. Judged by the bytes there, and by the CRI. */
 describe('the boot guard gives up what is below /usr', function () {
   this.timeout(300_000);
@@ -19,6 +17,10 @@ describe('the boot guard gives up what is below /usr', function () {
     live = await liveHost({ suite: 'trixie' });
   });
   after(() => live?.host.stop());
+
+  beforeEach(async function () {
+    if (this.currentTest?.title.includes('comes up') === true) await live.kata(['uninstall', '--purge']);
+  });
 
   for (const backend of ['sysext', 'overlay']) {
     it(`backend ${backend}: the engine comes up with the generation that was blessed, and with its files`, async () => {
@@ -43,19 +45,14 @@ describe('the boot guard gives up what is below /usr', function () {
     it(`backend ${backend}: none is active where the merge has happened, and the engine refuses what shows it`, async () => {
       await live.host.sh(`rm ${dropIn}; systemctl daemon-reload`);
       await live.json(['activate', '2']);
-      await live.host.run(['tee', refusing], {
-        input: `#!/bin/sh\nfor each; do if [ -f "$each" ] && grep -q kata-sysext "$each"; then echo "refused" >&2; exit 1; fi; done\n[ "$1 $2" = "config dump" ] && grep -q kata-sysext /etc/containerd/config.toml && exit 1\nexec /usr/bin/containerd "$@"\n`,
-      });
-      await engine(`ExecStart=\nExecStart=${refusing}`);
-      await live.host.sh(`chmod 755 ${refusing}`);
+      await refuseOurs(live);
 
       await boot();
 
       assert.equal(await active(), 'none');
       assert.deepEqual(await handlersOf(live), ['runc']);
-      await live.host.sh(`rm ${dropIn} ${refusing}; systemctl daemon-reload; systemctl restart containerd`);
+      await takeOurs(live);
       await waitForCri(live.host, SOCKET);
-      await live.json(['uninstall', '--purge']);
     });
   }
 

@@ -2,6 +2,11 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { backendOf } from '../../cli/backends/index.ts';
+import { unsuited } from '../../cli/changes/boot/suits.ts';
+import { readFacts } from '../../cli/facts/index.ts';
+import { openView } from '../../cli/host/index.ts';
+import { activeGeneration } from '../../cli/store/index.ts';
 import { version } from '../../cli/version.ts';
 import { differences } from '../support/fingerprint.ts';
 import { loopMs } from '../support/sample.ts';
@@ -99,6 +104,23 @@ describe('the boot guard of an offline tree', function () {
     symlinkSync('/dev/null', unit);
 
     assert.deepEqual([await boots(5), await active()], [[1, 1, 1, 1, 1], 1]);
+  });
+
+  it('payloads on a file system that somebody made read-only go on to serve', async () => {
+    await host.json(['install', first]);
+    mkdirSync(host.path('proc/self'), { recursive: true });
+    writeFileSync(host.path('proc/self/mountinfo'), '22 1 8:1 / / rw - ext4 /dev/a rw\n23 22 8:2 / /var ro,relatime - ext4 /dev/b rw\n');
+
+    // As the tree looks while it boots.
+    const view = { ...openView(host.root, {}), booted: true };
+    const findings = await backendOf('prefix').fits(view, await readFacts(view));
+    const generation = await activeGeneration(view);
+
+    assert.deepEqual(
+      findings.map(({ code }) => code),
+      ['backend-read-only'],
+    );
+    assert.equal(await unsuited(view, generation!), undefined);
   });
 
   it('with no room left in /var a boot goes on, and gives up what does not suit', async () => {

@@ -143,7 +143,13 @@ async function readOnlyRoot({ host, facts }: Scene): Promise<Finding[]> {
   const mount = mountOf(await mounts(host), real);
   if (facts === undefined || mount?.options.includes('ro') !== true) return [];
   const next = `mount -o remount,rw ${mount.point}`;
-  return blocker('backend-unfit', real, `${real} lies on ${mount.point}, which is mounted ro`, 'a file system that can be written', next);
+  return blocker(
+    'backend-read-only',
+    real,
+    `${real} lies on ${mount.point}, which is mounted ro`,
+    'a file system that can be written',
+    next,
+  );
 }
 
 function labelsUnproven({ facts }: Scene): Finding[] {

@@ -34,11 +34,11 @@ async function fits(host: HostView, facts: HostFacts): Promise<Finding[]> {
   const mount = mountOf(await mounts(host), real);
   const bad = (['noexec', 'ro'] as const).filter((option) => mount?.options.includes(option));
   return bad.map((option) => ({
-    code: 'backend-unfit',
+    code: option === 'ro' ? 'backend-read-only' : 'backend-unfit',
     level: 'blocker',
     subject: real,
     found: `${real} lies on ${mount?.point}, which is mounted ${option}`,
-    needed: 'a file system that can be written and from which programs may run',
+    needed: option === 'ro' ? 'a file system that can be written' : 'a file system from which programs may run',
     next: `mount -o remount,${option === 'ro' ? 'rw' : 'exec'} ${mount?.point}`,
   }));
 }

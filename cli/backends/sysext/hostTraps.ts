@@ -106,7 +106,7 @@ async function readOnlyRoot({ host, facts }: Scene): Promise<Finding[]> {
   const mount = mountOf(await mounts(host), real);
   if (mount?.options.includes('ro') !== true) return [];
   return blocker(
-    'backend-unfit',
+    'backend-read-only',
     real,
     `${real} lies on ${mount.point}, which is mounted ro`,
     'a file system that can be written',

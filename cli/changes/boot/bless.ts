@@ -4,7 +4,7 @@ import { KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import { blessedFile, blessings, blessingText } from '../../guard/index.ts';
 import type { Host } from '../../host/index.ts';
-import { activeGeneration, ensureFolder, type Generation, namesOf, wiringsWith, writeRecord } from '../../store/index.ts';
+import { activeGeneration, activeNumber, ensureFolder, type Generation, namesOf, wiringsWith, writeRecord } from '../../store/index.ts';
 import { bringUp, keptDownBy, restartDeadlineMs } from '../../transaction/index.ts';
 import { underLock } from '../carrying/session.ts';
 import type { Context } from '../types.ts';
@@ -70,10 +70,16 @@ async function onceFree(context: Context, work: () => Promise<void>): Promise<vo
 async function withoutIt(context: Context, from: Generation, ill: string): Promise<{ to?: number; notes: string[] }> {
   const { host } = context;
   const name = from.record.wiring?.engine ?? 'the engine';
-  const to = await underLock(context, 'boot', bootOptions, () => giveUp(context, from, `${name} does not come up: ${ill}`, 'asked'));
+  // Somebody may have made another one active while the engine was waited for.
+  const asWas = async (active: number | undefined, work: () => Promise<number | undefined>) =>
+    underLock(context, 'boot', bootOptions, async () => ((await activeNumber(host)) === active ? { to: await work() } : undefined));
+  const { number } = from.manifest;
+  const given = await asWas(number, () => giveUp(context, from, `${name} does not come up: ${ill}`, 'asked'));
+  if (given === undefined) return { notes: [ill, 'another generation is active by now; nothing is changed'] };
   await startAgain(host, from);
-  if (await comesUp(host, from)) return { ...(to === undefined ? {} : { to }), notes: [ill] };
-  await underLock(context, 'boot', bootOptions, () => takeBack(context, from, `${name} does not come up without it either`));
+  if (await comesUp(host, from)) return { ...(given.to === undefined ? {} : { to: given.to }), notes: [ill] };
+  const back = async () => takeBack(context, from, `${name} does not come up without it either`).then(() => number);
+  if ((await asWas(given.to, back)) === undefined) return { notes: [ill, 'another generation is active by now'] };
   await startAgain(host, from);
   return { to: from.manifest.number, notes: [ill, `${name} does not come up without our part either, so that it is back`] };
 }

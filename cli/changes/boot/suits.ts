@@ -8,8 +8,8 @@ import { type Generation, isIntact, readGenerations, readPayload } from '../../s
 /** Overridable ones that a boot takes seriously all the same: with them nothing can be merged, whoever allowed what. */
 const fatal = ['sysext-depth'];
 
-/** What stands aside by itself as long as that is so, and is there again afterwards. */
-const passing = ['overlay-foreign'];
+/** What stands aside by itself as long as that is so, and is there again afterwards; what only an installation needs. */
+const passing = ['overlay-foreign', 'backend-read-only'];
 
 /** Why a generation cannot work on the system that boots; undefined when nothing speaks against it. Reads no file's bytes. */
 export async function unsuited(host: HostView, { manifest, record }: Generation): Promise<string | undefined> {

@@ -1,4 +1,4 @@
-import type { EffectiveDiff } from '../../engines/index.ts';
+import type { EffectiveDiff, WiringPlan } from '../../engines/index.ts';
 import { KataError } from '../../errors/index.ts';
 import { activeGeneration, type Generation, nextId, releaseBallast } from '../../store/index.ts';
 import { openEntries } from '../../transaction/index.ts';
@@ -57,7 +57,8 @@ async function look(context: Context, from: Generation, found: Found): Promise<L
   const { engine, instance } = found;
   const handlers = (from.record.wiring?.handlers ?? []).map(({ name }) => name);
   const id = await nextId(host, await openEntries(host));
-  const bare = await without(context, from, found);
+  const wiring = await engine.plan(host, instance, [], from.record.wiring);
+  const bare = await without(context, wiring, found);
   if (typeof bare === 'string') return { notes: [`${engine.name} does not take its own configuration; it is left alone: ${bare}`] };
   const planned = await replan(context, from, found, id);
   const changes = typeof planned !== 'string' && planned.wiring.changes.length > 0 ? planned.wiring : undefined;
@@ -76,11 +77,10 @@ async function look(context: Context, from: Generation, found: Found): Promise<L
 }
 
 /** What the engine makes of its files without our part; in words why it takes them not even so. */
-async function without(context: Context, from: Generation, found: Found): Promise<Record<string, unknown> | string> {
+async function without(context: Context, wiring: WiringPlan, found: Found): Promise<Record<string, unknown> | string> {
   const { host } = context;
   const { engine, instance } = found;
   try {
-    const { wiring } = await planSwitch(host, { verb: 'boot', id: 0, found, from, bytesWritten: 0, options: bootOptions });
     return await withScratch(context, found, (scratch) => engine.planned(host, instance, wiring, scratch));
   } catch (error) {
     return saying(error);
