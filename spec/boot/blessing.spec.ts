@@ -37,7 +37,13 @@ ln -s ../lab-cmdline.service /etc/systemd/system/sysinit.target.wants/`,
   it('is a drop-in that systemd has nothing to say against', async () => {
     const { stdout, stderr } = await live.host.run(['systemd-analyze', 'verify', '--man=no', settle, guard, bless], { allowFailure: true });
 
-    assert.equal(`${stdout}${stderr}`.split('\n').filter((line) => line.includes('kata-sysext')).join('\n'), '');
+    assert.equal(
+      `${stdout}${stderr}`
+        .split('\n')
+        .filter((line) => line.includes('kata-sysext'))
+        .join('\n'),
+      '',
+    );
   });
 
   it('skips all three at the next boot, and starts no program of ours', async () => {
@@ -72,19 +78,9 @@ ln -s ../lab-cmdline.service /etc/systemd/system/sysinit.target.wants/`,
       [false, true],
     ],
     ['a file of it that is gone', `mv ${config} ${config}.away`, `mv ${config}.away ${config}`, [false, true]],
-    [
-      'an open change',
-      'mkdir /var/lib/kata-sysext/journal/99',
-      'rmdir /var/lib/kata-sysext/journal/99',
-      [true, true],
-    ],
+    ['an open change', 'mkdir /var/lib/kata-sysext/journal/99', 'rmdir /var/lib/kata-sysext/journal/99', [true, true]],
     ['a pointer that is gone', 'mv -T /etc/kata-sysext/current /etc/away', 'mv -T /etc/away /etc/kata-sysext/current', [true, true]],
-    [
-      'a shell that may not look',
-      'mount --bind /dev/null /usr/bin/sha256sum',
-      'umount /usr/bin/sha256sum',
-      [true, true],
-    ],
+    ['a shell that may not look', 'mount --bind /dev/null /usr/bin/sha256sum', 'umount /usr/bin/sha256sum', [true, true]],
     ['nothing, after all of that', 'true', 'true', [false, false]],
   ];
   for (const [what, change, back, wanted] of rows) {
