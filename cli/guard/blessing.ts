@@ -11,8 +11,8 @@ const system = [
   'sha256sum /etc/os-release /usr/lib/os-release',
   'read -r kernel </proc/sys/kernel/osrelease; echo "$kernel"',
   'while read -r id parent device root point rest; do [ "$point" != / ] || echo "$root"; done </proc/self/mountinfo',
-  'read -r line </proc/cmdline',
-  'for word in $line; do case $word in ostree=*) readlink "${word#*=}"; stat -c %i /etc;; esac; done',
+  'read -r line </proc/cmdline; IFS=" ="; last=',
+  'for word in $line; do [ "$last" != ostree ] || { readlink "$word"; stat -c %i /etc; }; last=$word; done',
   ':',
 ].join('; ');
 
