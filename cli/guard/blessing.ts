@@ -8,11 +8,11 @@ import { blessedFile, bootMark, guardUnits } from './paths.ts';
  * and the deployment of ostree, which its argument of the kernel does not tell: two of the same kernel share that, and a link is swapped.
  */
 const system = [
-  'cat /etc/os-release /usr/lib/os-release | sha256sum',
-  'uname -r',
+  'sha256sum /etc/os-release /usr/lib/os-release',
+  'read -r kernel </proc/sys/kernel/osrelease; echo "$kernel"',
   'while read -r id parent device root point rest; do [ "$point" != / ] || echo "$root"; done </proc/self/mountinfo',
-  'read -r line </proc/cmdline',
-  'for word in $line; do case $word in ostree=*) readlink "${word#*=}"; stat -c %i /etc;; esac; done',
+  'read -r line </proc/cmdline; IFS=" ="; last=',
+  'for word in $line; do [ "$last" != ostree ] || { readlink "$word"; stat -c %i /etc; }; last=$word; done',
   ':',
 ].join('; ');
 
@@ -31,10 +31,12 @@ export async function blessingText(host: HostView, generation: number): Promise<
   const files = host.live ? await engineFiles(host) : watchedIn((await host.readText(blessedFile)) ?? '');
   const [systemNow, engineNow] = [await said(host, system), await said(host, engine(files))];
   const script = [
-    'exec 2>/dev/null; set -f',
-    `[ ! -e ${bootMark} ] && [ -L ${pointer} ] && [ -z "$(ls -A ${journalFolder} 2>&1)" ] || exit 0`,
-    `set -- $(${system}); [ "$*" = ${shellQuoted(systemNow)} ] || exit 0`,
-    `set -- $(${engine(files)}); [ "$0" = ${guardUnits[0]!.unit} ] || [ "$*" = ${shellQuoted(engineNow)} ] || exit 0`,
+    'exec 2>/dev/null',
+    `[ ! -e ${bootMark} ] && [ -L ${pointer} ] && [ -r ${journalFolder} ] && [ -x ${journalFolder} ] || exit 0`,
+    `set -- ${journalFolder}/*; [ "$*" = "${journalFolder}/*" ] || exit 0`,
+    `set -f; set -- $(${system}); [ "$*" = ${shellQuoted(systemNow)} ] || exit 0`,
+    `[ "$0" != ${guardUnits[0]!.unit} ] || exit 1`,
+    `set -- $(${engine(files)}); [ "$*" = ${shellQuoted(engineNow)} ] || exit 0`,
     'exit 1',
   ];
   const lines = [

@@ -120,7 +120,7 @@ describe('the boot guard on a bad day', function () {
     await lateVar();
 
     await boot();
-    const ran = await conditions();
+    const ran = await started();
     await until(blessed, 'the generation is blessed on the other system');
 
     assert.deepEqual(ran, ['no', 'yes', 'yes']);
@@ -187,7 +187,7 @@ describe('the boot guard on a bad day', function () {
 
     await live.host.sh('systemctl daemon-reload; systemd-run --wait true; systemctl start multi-user.target; sleep 5');
     const after = changed();
-    const ran = await conditions();
+    const ran = await started();
     await live.json(['recover']);
 
     assert.deepEqual(after, torn);
@@ -221,11 +221,12 @@ mkdir -p /etc/systemd/system/multi-user.target.wants && ln -s ../late-var.servic
     return existsSync(`${live.host.root}/etc/systemd/system/${settle}.d/50-blessed.conf`);
   }
 
-  /** Of the three phases, in their order. */
-  async function conditions(): Promise<string[]> {
+  /** Whether the program of each of the three phases was started, in their order. */
+  async function started(): Promise<string[]> {
     const units = [settle, 'kata-sysext-guard.service', 'kata-sysext-bless.service'];
-    const said = await Promise.all(units.map((unit) => live.host.run(['systemctl', 'show', unit, '-p', 'ConditionResult', '--value'])));
-    return said.map(({ stdout }) => stdout.trim());
+    const property = 'ExecMainStartTimestampMonotonic';
+    const said = await Promise.all(units.map((unit) => live.host.run(['systemctl', 'show', unit, '-p', property, '--value'])));
+    return said.map(({ stdout }) => (stdout.trim() === '0' ? 'no' : 'yes'));
   }
 
   function changed(): string[] {
