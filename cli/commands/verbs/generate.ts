@@ -31,7 +31,14 @@ export async function run(call: Call): Promise<Reply> {
   const folder = resolve(io.cwd, output);
   if (options['form'] === 'rendered') {
     refuseFormRendered(call, kind);
-    return await render(call.context, { target, install: installRequest(call, words.slice(1)), epoch: epochOf(io.env) }, async (made) => {
+    const engineConfig = text(options['engine-config']);
+    const rendering = {
+      target,
+      install: installRequest(call, words.slice(1)),
+      epoch: epochOf(io.env),
+      ...(engineConfig === undefined ? {} : { engineConfig: resolve(io.cwd, engineConfig) }),
+    };
+    return await render(call.context, rendering, async (made) => {
       const { name, digest, file } = made.archive;
       const archive = { name, digest, url: placeOf(text(options['from']), name) };
       const files = generate(kind, { ...common, ...made, form: 'rendered', archive }, pool);
@@ -40,6 +47,7 @@ export async function run(call: Call): Promise<Reply> {
       return reply(kind, target.name, folder, [...files.map(asMade), { name, sizeBytes: made.archive.sizeBytes, digest }], [archive]);
     });
   }
+  if (options['engine-config'] !== undefined) throw unfitHook();
   const { program, bundles } = await sourcesOf(call, words.slice(1), kind === 'containerfile');
   const installArguments = passed.flatMap((name) => {
     const value = options[name];
@@ -99,6 +107,15 @@ function refuseFormRendered({ options }: Call, kind: OutputKind): void {
     throw refused(`--${useless} with --form rendered`, 'nothing of the kind: nodes fetch one archive, and run no program of ours');
   if (!['prefix', 'auto', undefined].includes(text(options['backend'])))
     throw refused(`--backend ${text(options['backend'])}`, '--backend prefix');
+}
+
+function unfitHook(): KataError {
+  return new KataError('usage', {
+    subject: '--engine-config',
+    found: '--engine-config with --form hook',
+    needed: '--form rendered: with the hook the node looks at its own file',
+    next: 'kata-sysext generate --help',
+  });
 }
 
 /** The time that records of an archive say: the same bytes at every time (reproducible-builds.org, SOURCE_DATE_EPOCH). */
