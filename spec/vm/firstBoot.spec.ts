@@ -39,7 +39,12 @@ describe('the first boot of a machine, rendered for containerd', function () {
       writeFileSync(join(dropIn, 'lab.conf'), '[Service]\nTimeoutStartSec=900\n');
     });
     const [pause = '', busybox = ''] = await imageArchives();
-    live = await liveVm({ disk, serve: out, kernelArguments: 'systemd.firstboot=no', goods: { 'pause.tar': pause, 'busybox.tar': busybox } });
+    live = await liveVm({
+      disk,
+      serve: out,
+      kernelArguments: 'systemd.firstboot=no',
+      goods: { 'pause.tar': pause, 'busybox.tar': busybox },
+    });
   });
   after(async () => {
     await live?.host.stop();
@@ -61,7 +66,9 @@ describe('the first boot of a machine, rendered for containerd', function () {
   });
 
   async function bootTimes(): Promise<string> {
-    const { stdout } = await live.host.sh(`systemd-analyze time; systemctl show ${unit} -p InactiveExitTimestampMonotonic -p InactiveEnterTimestampMonotonic`);
+    const { stdout } = await live.host.sh(
+      `systemd-analyze time; systemctl show ${unit} -p InactiveExitTimestampMonotonic -p InactiveEnterTimestampMonotonic`,
+    );
     return stdout;
   }
 });

@@ -44,7 +44,11 @@ export async function bootVm(options: VmOptions = {}): Promise<Vm> {
     } else {
       await overlay(options.disk?.file ?? '', disk);
       const { entry, kernelArguments, serve } = options;
-      await vm.boot({ ...(entry === undefined ? {} : { entry }), ...(kernelArguments === undefined ? {} : { kernelArguments }), ...(serve === undefined ? {} : { serve }) });
+      await vm.boot({
+        ...(entry === undefined ? {} : { entry }),
+        ...(kernelArguments === undefined ? {} : { kernelArguments }),
+        ...(serve === undefined ? {} : { serve }),
+      });
     }
     return vm;
   } catch (error) {

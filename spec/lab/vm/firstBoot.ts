@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { curlBinds } from '../curl.ts';
 import { ignitionFiles } from '../ignition.ts';
@@ -20,15 +20,11 @@ export async function firstBootDisk(config: string, file: string, prepare: (root
   await insideDisk(file, async (root) => {
     await ignitionFiles(config, root);
     writeFileSync(join(root, 'etc/machine-id'), 'uninitialized\n');
-    // Immutable systems have curl, and wait for the network where somebody asks for it; the lab's have neither.
+    // Immutable systems have curl, and wait for the network where somebody asks for it; the lab has no curl, and masks the waiting.
     const local = join(root, 'var/usrlocal');
     await run(['cp', '-r', '--no-preserve=ownership', curl, join(local, 'lib/curl')]);
     symlinkSync('../lib/curl/curl', join(local, 'bin/curl'));
-    const waits = 'systemd-networkd-wait-online.service';
-    rmSync(join(root, 'etc/systemd/system', waits));
-    const wants = join(root, 'etc/systemd/system/network-online.target.wants');
-    mkdirSync(wants, { recursive: true });
-    symlinkSync(`/usr/lib/systemd/system/${waits}`, join(wants, waits));
+    rmSync(join(root, 'etc/systemd/system/systemd-networkd-wait-online.service'));
     prepare(root);
     const own = ['etc/systemd/system', 'etc/machine-id', 'var/usrlocal'].map((path) => join(root, path));
     await run(['setfiles', '-F', '-r', root, join(root, CONTEXTS), ...own]);

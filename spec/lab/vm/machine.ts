@@ -96,7 +96,12 @@ function argumentsOf(options: MachineOptions, port: number): string[] {
     ],
     ...['-blockdev', JSON.stringify(diskNode(options.disk)), '-device', DISK],
     ...['-blockdev', JSON.stringify(goodsNode(options.goods)), '-device', 'virtio-blk-pci,id=goods,drive=goods'],
-    ...['-netdev', `user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:${port}-10.0.2.15:22${forwarding}`, '-device', 'virtio-net-pci,netdev=net'],
+    ...[
+      '-netdev',
+      `user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:${port}-10.0.2.15:22${forwarding}`,
+      '-device',
+      'virtio-net-pci,netdev=net',
+    ],
     ...['-serial', `file:${join(folder, 'serial')}`, '-qmp', `unix:${join(folder, 'qmp')},server=on,wait=off`],
     ...(options.state === undefined ? [] : ['-loadvm', options.state]),
   ];
