@@ -1,9 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { install } from '../changes/install.ts';
 import type { Context, InstallRequest } from '../changes/types.ts';
 import type { Against, Target } from '../generate/index.ts';
+import { guardUnits, presetFile } from '../guard/index.ts';
 import { openHost } from '../host/index.ts';
 import { activeGeneration, etcFolder, payloadRoot, stateFolder } from '../store/index.ts';
 import { type Archive, dropTransient, makeArchive } from './archive.ts';
@@ -26,6 +27,8 @@ export interface RenderRequest {
   install: InstallRequest;
   /** The node's own configuration of its engine: a file of this machine. */
   engineConfig?: string;
+  /** The single file of this version: its copy and the units of the boot guard are put there as well. */
+  programFile?: string;
   /** The time, in seconds, that the records say. */
   epoch: number;
 }
@@ -35,7 +38,7 @@ export interface RenderRequest {
  * Throws what `install` throws, and `usage` where a node's own files would decide.
  */
 export async function render<T>(context: Context, request: RenderRequest, work: (rendered: Rendered) => Promise<T>): Promise<T> {
-  const { target } = request;
+  const { target, programFile } = request;
   if (target.tree === undefined)
     throw unfit('--form', `--form rendered for ${target.name}`, 'fcos, flatcar, r4e or openshift-4.13 and later: elsewhere --form hook');
   const engine = await engineTree(request.install.engine, request.engineConfig);
@@ -43,16 +46,19 @@ export async function render<T>(context: Context, request: RenderRequest, work: 
   try {
     const root = join(folder, 'root');
     const files = engine.config === undefined ? {} : { [engine.config.path]: engine.config.bytes };
-    await makeTargetTree(root, target.tree, { files, folders: engine.folders });
+    // A node has folders for units: an uninstall leaves them there.
+    const folders = [...engine.folders, ...guardUnits.map(({ wants }) => wants.slice(1)), dirname(presetFile).slice(1)];
+    await makeTargetTree(root, target.tree, { files, folders });
     const host = { ...openHost(root, {}), now: () => new Date(request.epoch * 1000) };
     const { program, emit, signal } = context;
     try {
-      await install({ host, program, emit, signal }, request.install);
+      await install({ host, program, ...(programFile === undefined ? {} : { programFile }), emit, signal }, request.install);
       const marks = (await activeGeneration(host))?.record.wiring?.marks ?? [];
       const payloads = await host.realpath(payloadRoot(target.tree.ostree));
       await dropTransient(join(root, stateFolder));
       const wiring = marks.flatMap(({ kind, path }) => (kind === 'file' ? [path] : []));
-      const places = [...new Set([payloads, stateFolder]), etcFolder, ...wiring];
+      const guard = programFile === undefined ? [] : [...guardUnits.flatMap(({ path, link }) => [path, link]), presetFile];
+      const places = [...new Set([payloads, stateFolder]), ...guard, etcFolder, ...wiring];
       const against = await againstOf(root, engine, marks);
       const parts = (against?.edits.length ?? 0) > 0 ? [partsFolder] : [];
       const archive = await makeArchive(root, [...places, ...parts], folder);

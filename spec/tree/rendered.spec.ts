@@ -70,6 +70,7 @@ describe('the archive of a rendered first boot', function () {
       ['--target', 'openshift-4.12', '--engine', 'crio'],
       ['--target', 'fcos', '--engine', 'containerd@2.1'],
       ['--target', 'fcos', '--engine', 'crio', '--program', file],
+      ['--target', 'fcos', '--engine', 'crio', '--program', '/bin/true'],
       ['--target', 'fcos', '--engine', 'crio', '--backend', 'sysext'],
     ]) {
       const refused = await json([...base, ...words], 2);
