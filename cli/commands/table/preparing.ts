@@ -22,7 +22,8 @@ export const preparing: Verb[] = [
       output: { type: 'string', alias: 'o', describe: 'the folder to write to; other bytes there are never replaced', placeholder: 'DIR' },
       program: {
         type: 'string',
-        describe: 'the single file of this program for the nodes: a file of this machine, or where it is; rendered: guards their later boots',
+        describe:
+          'the single file of this program for the nodes: a file of this machine, or where it is; rendered: guards their later boots',
         placeholder: 'FILE|URL',
         takes: 'file',
       },
