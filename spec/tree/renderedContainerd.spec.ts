@@ -139,7 +139,7 @@ describe('a rendered first boot of containerd', function () {
       'Flatcar’s variable',
       () => undefined,
       {
-        execStart: '{ path=/usr/bin/containerd ; argv[]=/usr/bin/containerd --config ${CONTAINERD_CONFIG} ; ignore_errors=no }',
+        execStart: '{ path=/usr/bin/containerd ; argv[]=/usr/bin/containerd --config $CONTAINERD_CONFIG ; ignore_errors=no }',
         environment: 'A=b CONTAINERD_CONFIG=/usr/share/containerd/config.toml',
       },
       /reads \/usr\/share\/containerd\/config\.toml, not/,
