@@ -52,7 +52,7 @@ function likeFunctions(engine: string, against: Against): string {
 }
 
 /** What was begun may be there already; before, the node's files are as they were when all was computed. */
-function checksOf({ config, digest, imports, own, major, edits }: Against): string[] {
+function checksOf({ config, digest, imports, own, version, edits }: Against): string[] {
   const after = edits.find(({ path }) => path === config)?.digest;
   const begun = '[ -e "$stamp.begun" ]';
   const same = [
@@ -68,11 +68,11 @@ function checksOf({ config, digest, imports, own, major, edits }: Against): stri
       `found=$(find ${shellWord(folder)} -mindepth 1 -maxdepth 1 -name ${shellWord(name)}${notOurs} 2>/dev/null) || true`,
       '[ -z "$found" ] || unlike "it also reads $found, which was not known"',
     ]),
-    ...(major === undefined
+    ...(version === undefined
       ? []
       : [
           "version=$(\"$(printf '%s\\n' \"$started\" | sed -nE 's/.*path=([^ ;]+).*/\\1/p')\" --version | cut -d ' ' -f 3)",
-          `case $version in ${major}.* | v${major}.*) ;; *) unlike "containerd here is \${version:-of an unknown version}, not ${major}.x" ;; esac`,
+          `case $version in ${version}.* | v${version}.*) ;; *) unlike "containerd here is \${version:-of an unknown version}, not ${version}.x" ;; esac`,
         ]),
   ];
 }

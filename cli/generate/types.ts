@@ -49,8 +49,8 @@ export interface Against {
   imports: { folder: string; name: string }[];
   /** Files of the wiring that are ours alone: none may be there before. */
   own: string[];
-  /** The engine's major version, where the wiring is not right for every one. */
-  major?: string;
+  /** How the engine's version begins (`2`, `1.7`), where the wiring is not right for every one. */
+  version?: string;
   edits: Edit[];
 }
 

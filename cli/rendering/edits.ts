@@ -29,6 +29,7 @@ export async function againstOf(
     edits.push({ path, digest: digestOf(after), at, part: part.slice(1) });
   }
   const own = marks.flatMap(({ kind, path }) => (kind === 'file' ? [path] : []));
-  const major = version === undefined ? undefined : /^v?(\d+)/.exec(version)?.[1];
-  return { config: config.path, digest: digestOf(config.bytes), imports, own, ...(major === undefined ? {} : { major }), edits };
+  // 2.x unites files by other rules than 1.x, and a shim is named otherwise in 1.6.
+  const begin = /^v?(?<all>(?:[2-9]|1\.\d+|1)(?=\.|$))/.exec(version ?? '')?.groups?.['all'];
+  return { config: config.path, digest: digestOf(config.bytes), imports, own, ...(begin === undefined ? {} : { version: begin }), edits };
 }

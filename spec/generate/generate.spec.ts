@@ -48,7 +48,7 @@ const against: Against = {
   digest: `sha256:${'e'.repeat(64)}`,
   imports: [{ folder: "/etc/containerd/it's $HOME", name: '*.toml' }],
   own: ['/etc/containerd/kata-sysext.toml'],
-  major: '2',
+  version: '2',
   edits: [{ path: '/etc/containerd/config.toml', digest: `sha256:${'f'.repeat(64)}`, at: 12, part: 'parts/0' }],
 };
 

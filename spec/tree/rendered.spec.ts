@@ -66,7 +66,12 @@ describe('the archive of a rendered first boot', function () {
     const program = await singleFile();
     const crio = (root: string) => {
       rmSync(join(root, 'etc/containerd'), { recursive: true });
-      for (const folder of ['crio/crio.conf.d', 'systemd/system/sysinit.target.wants', 'systemd/system/multi-user.target.wants', 'systemd/system-preset'])
+      for (const folder of [
+        'crio/crio.conf.d',
+        'systemd/system/sysinit.target.wants',
+        'systemd/system/multi-user.target.wants',
+        'systemd/system-preset',
+      ])
         mkdirSync(join(root, 'etc', folder), { recursive: true });
     };
     const [installed, unpacked] = [1, 2].map(() => treeHost('fcos', crio, { engine: 'crio@1.34', file: program })) as [TreeHost, TreeHost];

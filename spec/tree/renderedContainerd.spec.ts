@@ -144,7 +144,8 @@ describe('a rendered first boot of containerd', function () {
       },
       /reads \/usr\/share\/containerd\/config\.toml, not/,
     ],
-    ['another daemon', () => undefined, { version: '2.1.4' }, /containerd here is 2\.1\.4, not 1\.x/],
+    ['another daemon', () => undefined, { version: '2.1.4' }, /containerd here is 2\.1\.4, not 1\.7\.x/],
+    ['an older daemon', () => undefined, { version: '1.6.20~ds1' }, /containerd here is 1\.6\.20~ds1, not 1\.7\.x/],
   ];
   for (const [name, alter, said, says] of others) {
     it(`${name}: nothing is changed, and the journal says so`, async () => {
