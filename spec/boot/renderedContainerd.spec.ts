@@ -73,6 +73,7 @@ describe('the first boot, rendered for containerd', function () {
     await live.host.reboot({ between: () => writeFileSync(config, own) });
     const handlers = await handlersOf(live);
     const starts = await startsOf(live, 'containerd.service');
+    console.log(`      ${await unitSeconds()} s for the unit`);
     await podRuns(handler);
     const { drift } = await live.json(['verify']);
 
@@ -82,6 +83,21 @@ describe('the first boot, rendered for containerd', function () {
     assert.equal(readFileSync(config, 'utf8'), own);
     assert.deepEqual(await handlersOf(live), ['runc']);
   });
+
+  /** For people: how long the unit held the engine up, without a network between. */
+  async function unitSeconds(): Promise<string> {
+    const { stdout } = await live.host.run([
+      'systemctl',
+      'show',
+      unit,
+      '-p',
+      'InactiveExitTimestampMonotonic',
+      '-p',
+      'InactiveEnterTimestampMonotonic',
+    ]);
+    const at = (name: string) => Number(new RegExp(`${name}=(\\d+)`).exec(stdout)?.[1] ?? 0) / 1e6;
+    return (at('InactiveEnterTimestampMonotonic') - at('InactiveExitTimestampMonotonic')).toFixed(1);
+  }
 
   async function podRuns(through: string): Promise<void> {
     const pod = await runPod(live.host, through, `pod-${through}`);
