@@ -9,7 +9,8 @@ const stamps = '/var/lib/kata-sysext-first-boot';
 
 export const firstBootUnit = 'kata-sysext-first-boot.service';
 /** Our own folder in /etc belongs to the program: what is here belongs to whoever wrote the configuration of the node. */
-export const firstBootScript = '/etc/kata-sysext-first-boot/hook.sh';
+export const firstBootFolder = '/etc/kata-sysext-first-boot';
+export const firstBootScript = `${firstBootFolder}/hook.sh`;
 
 /** The file that says that an installation has worked: other bytes or another wish are another one, another server is not. */
 export function stampOf(what: string[]): string {

@@ -7,7 +7,7 @@ import { rendered } from './rendered.ts';
 import type { FirstBoot, FirstBootRequest, Generated, OutputKind } from './types.ts';
 
 export { targetNamed, targetNames } from './targets.ts';
-export type { FirstBootRequest, Generated, HookRequest, OutputKind, RenderedRequest, Source, Target } from './types.ts';
+export type { Against, Edit, FirstBootRequest, Generated, HookRequest, OutputKind, RenderedRequest, Source, Target } from './types.ts';
 
 const makers: Record<OutputKind, (request: FirstBootRequest, pool: PoolWish) => Generated[]> = {
   ignition: (request) => [{ name: 'kata-sysext.ign', text: ignition(firstBoot(request), request.target.ignition) }],

@@ -1,11 +1,11 @@
 import { pointer } from '../store/index.ts';
-import { fetchFunction, fetchLine, firstBootScript, firstBootUnit, pauseSeconds, stampOf } from './common.ts';
+import { fetchFunction, fetchLine, firstBootFolder, firstBootScript, firstBootUnit, pauseSeconds, stampOf } from './common.ts';
 import { fill, shellWord } from './fill.ts';
-import type { FirstBoot, RenderedRequest } from './types.ts';
+import type { Against, FirstBoot, RenderedRequest } from './types.ts';
 
 /** A unit that puts an archive in place in which everything is computed already, before the engine starts. Pure, as `hook`. */
 export function rendered(request: RenderedRequest): FirstBoot {
-  const { target, version, archive, places, engineUnit } = request;
+  const { target, version, archive, places, engineUnit, against } = request;
   const title = `Made by kata-sysext ${version} generate for ${target.name}.`;
   const values = {
     title,
@@ -15,14 +15,18 @@ export function rendered(request: RenderedRequest): FirstBoot {
     stamp: stampOf([archive.digest]),
     pause: String(pauseSeconds),
     engine: engineUnit,
+    refusal:
+      against === undefined ? '' : '# An engine that is configured otherwise stays so: no matter of time.\nRestartPreventExitStatus=3\n',
   };
   const text = fill('rendered.sh', {
     ...values,
     fetch: fetchFunction(),
+    like: against === undefined ? '' : likeFunctions(engineUnit, against),
+    check: against === undefined ? '' : 'like\n',
     fetches: fetchLine(archive),
     archive: archive.name,
     pointer,
-    places: places.map((path) => `place ${shellWord(path)}`).join('\n'),
+    places: [...places.map((path) => `place ${shellWord(path)}`), ...(against?.edits ?? []).map(editLine)].join('\n'),
   });
   return {
     title,
@@ -30,4 +34,53 @@ export function rendered(request: RenderedRequest): FirstBoot {
     units: [{ name: firstBootUnit, text: fill('rendered.service', values), note: 'Runs the script until it has worked once.' }],
     kernelArguments: request.kernelArguments,
   };
+}
+
+/** containerd's own place for its configuration, where nothing on its command line names one. */
+const usual = '/etc/containerd/config.toml';
+
+function likeFunctions(engine: string, against: Against): string {
+  return fill('like.sh', {
+    engine,
+    usual,
+    config: shellWord(against.config),
+    edited: `${firstBootFolder}/edited`,
+    checks: checksOf(against)
+      .map((line) => `  ${line}`)
+      .join('\n'),
+  });
+}
+
+/** What was begun may be there already; before, the node's files are as they were when all was computed. */
+function checksOf({ config, digest, imports, own, version, edits }: Against): string[] {
+  const after = edits.find(({ path }) => path === config)?.digest;
+  const begun = '[ -e "$stamp.begun" ]';
+  const same = [
+    `has ${shellWord(config)} ${hex(digest)}`,
+    ...(after === undefined ? [] : [`{ ${begun} && has ${shellWord(config)} ${hex(after)}; }`]),
+  ];
+  const notOurs = own.map((path) => ` ! -path ${shellWord(path)}`).join('');
+  return [
+    `[ ! -L ${shellWord(config)} ] || unlike ${shellWord(`${config} is a link`)}`,
+    `${same.join(' || ')} || unlike ${shellWord(`${config} is not the file that this was made for, which has sha256 ${hex(digest)}`)}`,
+    ...own.map((path) => `${begun} || [ ! -e ${shellWord(path)} ] || unlike ${shellWord(`${path} is there already`)}`),
+    ...imports.flatMap(({ folder, name }) => [
+      `found=$(find ${shellWord(folder)} -mindepth 1 -maxdepth 1 -name ${shellWord(name)}${notOurs} 2>/dev/null) || true`,
+      '[ -z "$found" ] || unlike "it also reads $found, which was not known"',
+    ]),
+    ...(version === undefined
+      ? []
+      : [
+          "version=$(\"$(printf '%s\\n' \"$started\" | sed -nE 's/.*path=([^ ;]+).*/\\1/p')\" --version | cut -d ' ' -f 3)",
+          `case $version in ${version}.* | v${version}.*) ;; *) unlike "containerd here is \${version:-of an unknown version}, not ${version}.x" ;; esac`,
+        ]),
+  ];
+}
+
+function editLine({ path, digest, at, part }: Against['edits'][number]): string {
+  return ['edit', path, hex(digest), String(at), part].map(shellWord).join(' ');
+}
+
+function hex(digest: string): string {
+  return digest.slice('sha256:'.length);
 }

@@ -36,6 +36,33 @@ export interface RenderedRequest extends Request {
   /** Paths on the node, in the order in which they are put there: files, pointer, wiring. */
   places: string[];
   engineUnit: string;
+  /** Where the engine's wiring goes into files of the node's own. */
+  against?: Against;
+}
+
+/** What the node's engine has to be configured like, or nothing of the archive is put there. */
+export interface Against {
+  /** The main file that the engine has to read, and what has to stand in it. */
+  config: string;
+  digest: Digest;
+  /** Patterns of further files that it reads: none may be there. */
+  imports: { folder: string; name: string }[];
+  /** Files of the wiring that are ours alone: none may be there before. */
+  own: string[];
+  /** How the engine's version begins (`2`, `1.7`), where the wiring is not right for every one. */
+  version?: string;
+  edits: Edit[];
+}
+
+/** A text of ours in a file of the node's own. */
+export interface Edit {
+  path: string;
+  /** Of the file with our text in it. */
+  digest: Digest;
+  /** Bytes before our text. */
+  at: number;
+  /** The name of our text in the archive. */
+  part: string;
 }
 
 export type FirstBootRequest = HookRequest | RenderedRequest;

@@ -1,13 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { install } from '../changes/install.ts';
 import type { Context, InstallRequest } from '../changes/types.ts';
-import { KataError } from '../errors/index.ts';
-import type { Target } from '../generate/index.ts';
+import type { Against, Target } from '../generate/index.ts';
+import { guardUnits, presetFile } from '../guard/index.ts';
 import { openHost } from '../host/index.ts';
 import { activeGeneration, etcFolder, payloadRoot, stateFolder } from '../store/index.ts';
 import { type Archive, dropTransient, makeArchive } from './archive.ts';
+import { againstOf, partsFolder } from './edits.ts';
+import { engineTree, unfit } from './engine.ts';
 import { makeTargetTree } from './tree.ts';
 
 export type { Archive } from './archive.ts';
@@ -17,46 +19,54 @@ export interface Rendered {
   /** As `RenderedRequest` wants them. */
   places: string[];
   engineUnit: string;
+  against?: Against;
+}
+
+export interface RenderRequest {
+  target: Target;
+  install: InstallRequest;
+  /** The node's own configuration of its engine: a file of this machine. */
+  engineConfig?: string;
+  /** The single file of this version: its copy and the units of the boot guard are put there as well. */
+  programFile?: string;
+  /** The time, in seconds, that the records say. */
+  epoch: number;
 }
 
 /**
  * Installs onto a throw-away tree like the target's and packs what appeared; `work` gets the archive before everything is removed.
- * `epoch`: the time, in seconds, that the records say. Throws what `install` throws, and `usage` where a node's own files would decide.
+ * Throws what `install` throws, and `usage` where a node's own files would decide.
  */
-export async function render<T>(
-  context: Context,
-  request: { target: Target; install: InstallRequest; epoch: number },
-  work: (rendered: Rendered) => Promise<T>,
-): Promise<T> {
-  const { target } = request;
-  const [engine = ''] = (request.install.engine ?? '').split('@');
+export async function render<T>(context: Context, request: RenderRequest, work: (rendered: Rendered) => Promise<T>): Promise<T> {
+  const { target, programFile } = request;
   if (target.tree === undefined)
-    throw unfit(`--form rendered for ${target.name}`, 'fcos, flatcar, r4e or openshift-4.13 and later: elsewhere --form hook');
-  // containerd's configuration is edited, and what the edit has to be depends on the node's own file.
-  if (engine !== 'crio')
-    throw unfit(`--form rendered with --engine ${engine === '' ? '(none)' : engine}`, '--engine crio@VERSION; for containerd --form hook');
+    throw unfit('--form', `--form rendered for ${target.name}`, 'fcos, flatcar, r4e or openshift-4.13 and later: elsewhere --form hook');
+  const engine = await engineTree(request.install.engine, request.engineConfig);
   const folder = await mkdtemp(join(tmpdir(), 'kata-sysext-render-'));
   try {
     const root = join(folder, 'root');
-    await makeTargetTree(root, target.tree);
+    const files = engine.config === undefined ? {} : { [engine.config.path]: engine.config.bytes };
+    // A node has folders for units: an uninstall leaves them there.
+    const folders = [...engine.folders, ...guardUnits.map(({ wants }) => wants.slice(1)), dirname(presetFile).slice(1)];
+    await makeTargetTree(root, target.tree, { files, folders });
     const host = { ...openHost(root, {}), now: () => new Date(request.epoch * 1000) };
     const { program, emit, signal } = context;
     try {
-      await install({ host, program, emit, signal }, request.install);
-      const wiring = (await activeGeneration(host))?.record.wiring;
-      const marks = (wiring?.marks ?? []).map(({ path }) => path);
+      await install({ host, program, ...(programFile === undefined ? {} : { programFile }), emit, signal }, request.install);
+      const marks = (await activeGeneration(host))?.record.wiring?.marks ?? [];
       const payloads = await host.realpath(payloadRoot(target.tree.ostree));
       await dropTransient(join(root, stateFolder));
-      const places = [...new Set([payloads, stateFolder]), etcFolder, ...marks];
-      return await work({ archive: await makeArchive(root, places, folder), places, engineUnit: 'crio.service' });
+      const wiring = marks.flatMap(({ kind, path }) => (kind === 'file' ? [path] : []));
+      const guard = programFile === undefined ? [] : [...guardUnits.flatMap(({ path, link }) => [path, link]), presetFile];
+      const places = [...new Set([payloads, stateFolder]), ...guard, etcFolder, ...wiring];
+      const against = await againstOf(root, engine, marks);
+      const parts = (against?.edits.length ?? 0) > 0 ? [partsFolder] : [];
+      const archive = await makeArchive(root, [...places, ...parts], folder);
+      return await work({ archive, places, engineUnit: engine.unit, ...(against === undefined ? {} : { against }) });
     } finally {
       await host.close();
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-function unfit(found: string, needed: string): KataError {
-  return new KataError('usage', { subject: '--form', found, needed, next: 'kata-sysext generate --help' });
 }

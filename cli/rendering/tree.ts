@@ -6,12 +6,20 @@ import type { Target } from '../generate/index.ts';
 /** e_machine of the two architectures that Kata is published for. */
 const machines: Record<string, number> = { x86_64: 62, aarch64: 183 };
 
-/** A host tree like that of a target before Kata: what an offline installation looks at, and nothing else. */
-export async function makeTargetTree(root: string, { osRelease, ostree }: NonNullable<Target['tree']>): Promise<void> {
-  const folders = ['etc/crio/crio.conf.d', 'var/lib', 'var/usrlocal', 'var/opt', 'run', 'usr/bin'];
+/**
+ * A host tree like that of a target before Kata: what an offline installation looks at, and nothing else. `files` are those of the node's
+ * own that it looks at, by their paths; `folders` are there already, so that nobody takes them off again.
+ */
+export async function makeTargetTree(
+  root: string,
+  { osRelease, ostree }: NonNullable<Target['tree']>,
+  { files, folders: more }: { files: Record<string, Buffer>; folders: string[] },
+): Promise<void> {
+  const folders = ['var/lib', 'var/usrlocal', 'var/opt', 'run', 'usr/bin', ...more];
   for (const folder of folders) await mkdir(join(root, folder), { recursive: true });
   await put(join(root, 'usr/lib/os-release'), osRelease);
   await put(join(root, 'usr/lib/systemd/systemd'), elfHead());
+  for (const [path, content] of Object.entries(files)) await put(join(root, path), content, 0o644);
   await symlink('../usr/lib/os-release', join(root, 'etc/os-release'));
   if (!ostree) return;
   await put(join(root, 'ostree/repo/config'), '[core]\nrepo_version=1\n');
@@ -28,7 +36,7 @@ function elfHead(): Buffer {
   return head;
 }
 
-async function put(path: string, content: string | Buffer): Promise<void> {
+async function put(path: string, content: string | Buffer, mode = 0o755): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, content, { mode: 0o755 });
+  await writeFile(path, content, { mode });
 }

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { generate, type OutputKind, targetNamed } from '../../cli/generate/index.ts';
+import { type Against, generate, type OutputKind, targetNamed } from '../../cli/generate/index.ts';
 import { machineConfigLimit } from '../../cli/generate/machineConfig.ts';
 import { goProgram, goProgramAvailable } from '../lab/goPrograms.ts';
 import { hasIgnition, ignitionFiles, VALIDATE } from '../lab/ignition.ts';
@@ -42,14 +42,25 @@ function made(kind: OutputKind, target: string, more: { kernelArguments?: string
   return generate(kind, request, { role: 'worker', policy: true });
 }
 
+/** What containerd's node has to be like: every check that there is, with names that the shell would take apart. */
+const against: Against = {
+  config: '/etc/containerd/config.toml',
+  digest: `sha256:${'e'.repeat(64)}`,
+  imports: [{ folder: "/etc/containerd/it's $HOME", name: '*.toml' }],
+  own: ['/etc/containerd/kata-sysext.toml'],
+  version: '2',
+  edits: [{ path: '/etc/containerd/config.toml', digest: `sha256:${'f'.repeat(64)}`, at: 12, part: 'parts/0' }],
+};
+
 /** The same for the form *rendered*. */
-function madeRendered(kind: OutputKind, target: string) {
+function madeRendered(kind: OutputKind, target: string, against?: Against) {
   const request = {
     form: 'rendered' as const,
     target: targetNamed(target),
     archive: source('kata-sysext-0123456789abcdef.tar.gz', 'd'),
     places: ['/var/usrlocal/libexec/kata-sysext', '/var/lib/kata-sysext', '/etc/kata-sysext', '/etc/crio/crio.conf.d/50-kata-sysext.conf'],
-    engineUnit: 'crio.service',
+    engineUnit: against === undefined ? 'crio.service' : 'containerd.service',
+    ...(against === undefined ? {} : { against }),
     kernelArguments: [],
     version: '0.1.0',
   };
@@ -133,26 +144,37 @@ describe('generate', function () {
     });
   }
 
-  for (const target of ['fcos', 'flatcar', 'r4e', 'openshift-4.13', 'openshift-4.18']) {
-    it(`${target}, rendered: Ignition, Butane, the operator and systemd take it`, async function () {
+  const rendered: [target: string, engine: string, against?: Against][] = [
+    ...['fcos', 'flatcar', 'r4e', 'openshift-4.13', 'openshift-4.18'].map((target): [string, string] => [target, 'CRI-O']),
+    ['fcos', 'containerd', against],
+    ['flatcar', 'containerd', against],
+  ];
+  for (const [target, engine, node] of rendered) {
+    it(`${target}, rendered for ${engine}: Ignition, Butane, the operator, systemd and the shell take it`, async function () {
       const [validate, butane] = [await goProgramAvailable('ignition-validate'), await goProgramAvailable('butane')];
       const absent = [validate, butane].find((each) => !each.ok);
       if (absent !== undefined && !absent.ok) {
         console.log(`      ${absent.why}`);
         this.skip();
       }
-      const text = madeRendered('ignition', target)[0]!.text;
+      const text = madeRendered('ignition', target, node)[0]!.text;
 
       const judged = spawnSync(await goProgram('ignition-validate'), [put('d.ign', text)], { encoding: 'utf8' });
-      const theirs = execFileSync(await goProgram('butane'), ['--strict', '--raw', put('d.bu', madeRendered('butane', target)[0]!.text)]);
+      const theirs = execFileSync(await goProgram('butane'), [
+        '--strict',
+        '--raw',
+        put('d.bu', madeRendered('butane', target, node)[0]!.text),
+      ]);
 
       assert.deepEqual([judged.status, judged.stdout + judged.stderr], [0, '']);
       assert.deepEqual(plain(JSON.parse(theirs.toString())), plain(JSON.parse(text)));
       const config = JSON.parse(text) as { systemd: { units: { name: string; contents: string }[] } };
       const [{ name, contents } = { name: '', contents: '' }] = config.systemd.units;
       assert.deepEqual(complaints(put(name, contents)), []);
+      const script = put('d.sh', plain(JSON.parse(text)).files[0]!.text);
+      assert.equal(spawnSync('sh', ['-n', script]).status, 0);
       if (target.startsWith('openshift'))
-        assert.deepEqual(forbiddenForMachines(parsed(madeRendered('machineconfig', target)[0]!.text)), []);
+        assert.deepEqual(forbiddenForMachines(parsed(madeRendered('machineconfig', target, node)[0]!.text)), []);
     });
   }
 
@@ -291,7 +313,7 @@ function labels(paths: string[]): string[] {
 }
 
 /** A configuration with every data URL, compressed or not, as the text that it stands for. */
-function plain(config: unknown): unknown {
+function plain(config: unknown) {
   const text = JSON.stringify(config);
   const { ignition, kernelArguments, storage, systemd } = JSON.parse(text) as {
     ignition: { version: string };

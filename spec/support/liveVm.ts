@@ -33,7 +33,7 @@ export async function roundGoods(): Promise<Record<string, string>> {
 export async function liveVm(options: VmOptions = {}): Promise<LiveVm> {
   const [first, second] = [await sampleRelease(FIRST), await sampleRelease(SECOND)];
   const host = await bootVm({ ...options, goods: { ...(await roundGoods()), ...options.goods } });
-  await waitForCri(host, undefined, 120_000);
+  await waitForCri(host, undefined, 600_000);
   const kata = (args: string[], env: Record<string, string> = {}) =>
     host.run([kataSysext, ...args], { allowFailure: true, timeoutMs: 600_000, env });
   return {

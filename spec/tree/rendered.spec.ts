@@ -3,8 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bootNode, prepareNode } from '../support/firstBootNode.ts';
 import { json, run } from '../support/program.ts';
-import { releases, treeHost } from '../support/treeHost.ts';
+import { singleFile } from '../support/singleFile.ts';
+import { releases, story, type TreeHost, treeHost } from '../support/treeHost.ts';
 
 /** What `generate --form rendered` puts into its archive. */
 describe('the archive of a rendered first boot', function () {
@@ -59,6 +61,41 @@ describe('the archive of a rendered first boot', function () {
     unpacked.remove();
   });
 
+  it('has with --program what the single file leaves on a node: its copy and the guard of the later boots', async () => {
+    const { first } = await releases();
+    const program = await singleFile();
+    const crio = (root: string) => {
+      rmSync(join(root, 'etc/containerd'), { recursive: true });
+      for (const folder of [
+        'crio/crio.conf.d',
+        'systemd/system/sysinit.target.wants',
+        'systemd/system/multi-user.target.wants',
+        'systemd/system-preset',
+      ])
+        mkdirSync(join(root, 'etc', folder), { recursive: true });
+    };
+    const [installed, unpacked] = [1, 2].map(() => treeHost('fcos', crio, { engine: 'crio@1.34', file: program })) as [TreeHost, TreeHost];
+    const before = unpacked.fingerprint();
+    await installed.json(['install', first, '--backend', 'prefix']);
+    const rendered = await render('guarded', ['--program', program]);
+    prepareNode(unpacked.root, join(folder, 'guarded'));
+
+    const booted = bootNode(unpacked.root);
+
+    const generation = 'var/lib/kata-sysext/generations/1';
+    const times = [`${generation}/manifest.json`, `${generation}/record.json`, ...story, 'var/lib/kata-sysext/journal'];
+    const ofIgnition = ['etc/kata-sysext-first-boot', 'var/lib/kata-sysext-first-boot'];
+    const leftOut = [...times, ...ofIgnition, 'var/lib/kata-sysext/folders.json'];
+    assert.deepEqual([rendered.status, booted.status], [0, 0], rendered.stderr + booted.said);
+    assert.deepEqual(unpacked.fingerprint(leftOut), installed.fingerprint(leftOut));
+    assert.ok(unpacked.fingerprint().some((line) => line.includes('multi-user.target.wants/kata-sysext-bless.service|l')));
+    assert.deepEqual((await unpacked.json(['verify']))['drift'], []);
+    await unpacked.json(['uninstall', '--purge']);
+    assert.deepEqual(unpacked.fingerprint(ofIgnition), before);
+    installed.remove();
+    unpacked.remove();
+  });
+
   it('refuses what it could only guess', async () => {
     const { first } = await releases();
     const file = join(folder, 'program');
@@ -70,6 +107,7 @@ describe('the archive of a rendered first boot', function () {
       ['--target', 'openshift-4.12', '--engine', 'crio'],
       ['--target', 'fcos', '--engine', 'containerd@2.1'],
       ['--target', 'fcos', '--engine', 'crio', '--program', file],
+      ['--target', 'fcos', '--engine', 'crio', '--program', '/bin/true'],
       ['--target', 'fcos', '--engine', 'crio', '--backend', 'sysext'],
     ]) {
       const refused = await json([...base, ...words], 2);

@@ -14,7 +14,7 @@ export const preparing: Verb[] = [
       target: { type: 'string', describe: 'the nodes: fcos, flatcar, microos, r4e or openshift-4.N', placeholder: 'TARGET' },
       form: {
         type: 'string',
-        describe: 'the node installs by itself (hook), or gets what was installed here onto a tree like its own (rendered; CRI-O only)',
+        describe: 'the node installs by itself (hook), or gets what was installed here onto a tree like its own (rendered)',
         choices: ['hook', 'rendered'],
         default: 'hook',
         placeholder: 'FORM',
@@ -22,7 +22,8 @@ export const preparing: Verb[] = [
       output: { type: 'string', alias: 'o', describe: 'the folder to write to; other bytes there are never replaced', placeholder: 'DIR' },
       program: {
         type: 'string',
-        describe: 'the single file of this program for the nodes: a file of this machine, or where it is',
+        describe:
+          'the single file of this program for the nodes: a file of this machine, or where it is; rendered: guards their later boots',
         placeholder: 'FILE|URL',
         takes: 'file',
       },
@@ -34,6 +35,13 @@ export const preparing: Verb[] = [
       backend,
       format,
       engine: changeOptions['engine']!,
+      'engine-config': {
+        type: 'string',
+        describe:
+          'form rendered with containerd: a copy of the nodes’ own /etc/containerd/config.toml; nodes with another one stay as they are',
+        placeholder: 'FILE',
+        takes: 'file',
+      },
       set,
       profile,
       'kernel-argument': { type: 'list', describe: 'also start the kernel with this argument, such as intel_iommu=on', placeholder: 'ARG' },
@@ -59,6 +67,11 @@ export const preparing: Verb[] = [
         command:
           'kata-sysext generate butane kata-static.tar.zst --target fcos --form rendered --engine crio@1.34 --from https://files.example.org/kata -o out',
         does: 'nodes fetch one archive, and need no program of ours: the engine starts with Kata there',
+      },
+      {
+        command:
+          'kata-sysext generate ignition kata-static.tar.zst --target fcos --form rendered --engine containerd@2.1 --engine-config config.toml --from https://files.example.org/kata -o out',
+        does: 'the same for containerd: the edit is computed here, and made only where the node’s own file is that one',
       },
       {
         command: 'kata-sysext generate containerfile kata-static.tar.zst --target fcos --program kata-sysext-linux-x64 -o out',

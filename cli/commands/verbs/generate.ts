@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { aliasWishes } from '../../changes/choosing/aliases.ts';
 import type { InstallRequest } from '../../changes/types.ts';
 import { KataError } from '../../errors/index.ts';
@@ -31,7 +33,16 @@ export async function run(call: Call): Promise<Reply> {
   const folder = resolve(io.cwd, output);
   if (options['form'] === 'rendered') {
     refuseFormRendered(call, kind);
-    return await render(call.context, { target, install: installRequest(call, words.slice(1)), epoch: epochOf(io.env) }, async (made) => {
+    const engineConfig = text(options['engine-config']);
+    const programFile = await guardProgram(call);
+    const rendering = {
+      target,
+      install: installRequest(call, words.slice(1)),
+      epoch: epochOf(io.env),
+      ...(engineConfig === undefined ? {} : { engineConfig: resolve(io.cwd, engineConfig) }),
+      ...(programFile === undefined ? {} : { programFile }),
+    };
+    return await render(call.context, rendering, async (made) => {
       const { name, digest, file } = made.archive;
       const archive = { name, digest, url: placeOf(text(options['from']), name) };
       const files = generate(kind, { ...common, ...made, form: 'rendered', archive }, pool);
@@ -40,6 +51,7 @@ export async function run(call: Call): Promise<Reply> {
       return reply(kind, target.name, folder, [...files.map(asMade), { name, sizeBytes: made.archive.sizeBytes, digest }], [archive]);
     });
   }
+  if (options['engine-config'] !== undefined) throw unfitHook();
   const { program, bundles } = await sourcesOf(call, words.slice(1), kind === 'containerfile');
   const installArguments = passed.flatMap((name) => {
     const value = options[name];
@@ -94,11 +106,37 @@ function refuseFormRendered({ options }: Call, kind: OutputKind): void {
   const refused = (found: string, needed: string) =>
     new KataError('usage', { subject: '--form', found, needed, next: 'kata-sysext generate --help' });
   if (kind === 'containerfile') throw refused('--form rendered with containerfile', '--form hook: an image has program and release inside');
-  const useless = ['program', 'program-digest', 'format'].find((name) => options[name] !== undefined);
-  if (useless !== undefined)
-    throw refused(`--${useless} with --form rendered`, 'nothing of the kind: nodes fetch one archive, and run no program of ours');
+  const useless = ['program-digest', 'format'].find((name) => options[name] !== undefined);
+  if (useless !== undefined) throw refused(`--${useless} with --form rendered`, 'nothing of the kind: nodes fetch one archive');
   if (!['prefix', 'auto', undefined].includes(text(options['backend'])))
     throw refused(`--backend ${text(options['backend'])}`, '--backend prefix');
+}
+
+/** The single file whose copy guards the later boots of the nodes. Records name the version that made them: it has to be this one. */
+async function guardProgram({ options, io }: Call): Promise<string | undefined> {
+  const word = text(options['program']);
+  if (word === undefined) return undefined;
+  const file = resolve(io.cwd, word);
+  const said = await promisify(execFile)(file, ['--version']).then(
+    ({ stdout }) => stdout.trim(),
+    () => 'nothing that says its version',
+  );
+  if (said === version) return file;
+  throw new KataError('usage', {
+    subject: '--program',
+    found: `${word} is ${said}`,
+    needed: `the single file of kata-sysext ${version} on this machine: it becomes part of the archive`,
+    next: `${word} --version`,
+  });
+}
+
+function unfitHook(): KataError {
+  return new KataError('usage', {
+    subject: '--engine-config',
+    found: '--engine-config with --form hook',
+    needed: '--form rendered: with the hook the node looks at its own file',
+    next: 'kata-sysext generate --help',
+  });
 }
 
 /** The time that records of an archive say: the same bytes at every time (reproducible-builds.org, SOURCE_DATE_EPOCH). */

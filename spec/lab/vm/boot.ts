@@ -43,7 +43,12 @@ export async function bootVm(options: VmOptions = {}): Promise<Vm> {
       await vm.restore(from.state, from.entry);
     } else {
       await overlay(options.disk?.file ?? '', disk);
-      await vm.boot(options);
+      const { entry, kernelArguments, serve } = options;
+      await vm.boot({
+        ...(entry === undefined ? {} : { entry }),
+        ...(kernelArguments === undefined ? {} : { kernelArguments }),
+        ...(serve === undefined ? {} : { serve }),
+      });
     }
     return vm;
   } catch (error) {

@@ -23,6 +23,7 @@ export interface MachineOptions {
   goods: string;
   entry: BootEntry;
   kernelArguments?: string;
+  serve?: string;
   /** restore the state of this name instead of booting */
   state?: string;
   background?: boolean;
@@ -77,8 +78,12 @@ function endWithUs(qemu: ChildProcess): void {
   qemu.once('exit', () => process.off('exit', end));
 }
 
+/** Where a guest finds what it is served: the one address of the network that leads anywhere. */
+export const SERVER = 'http://10.0.2.100';
+
 function argumentsOf(options: MachineOptions, port: number): string[] {
-  const { folder, entry } = options;
+  const { folder, entry, serve } = options;
+  const forwarding = serve === undefined ? '' : `,guestfwd=tcp:10.0.2.100:80-cmd:busybox httpd -i -h ${serve}`;
   return [
     ...['-name', 'kata-sysext-lab', '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', ...HARDWARE],
     ...[
@@ -91,7 +96,12 @@ function argumentsOf(options: MachineOptions, port: number): string[] {
     ],
     ...['-blockdev', JSON.stringify(diskNode(options.disk)), '-device', DISK],
     ...['-blockdev', JSON.stringify(goodsNode(options.goods)), '-device', 'virtio-blk-pci,id=goods,drive=goods'],
-    ...['-netdev', `user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:${port}-10.0.2.15:22`, '-device', 'virtio-net-pci,netdev=net'],
+    ...[
+      '-netdev',
+      `user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:${port}-10.0.2.15:22${forwarding}`,
+      '-device',
+      'virtio-net-pci,netdev=net',
+    ],
     ...['-serial', `file:${join(folder, 'serial')}`, '-qmp', `unix:${join(folder, 'qmp')},server=on,wait=off`],
     ...(options.state === undefined ? [] : ['-loadvm', options.state]),
   ];

@@ -11,7 +11,7 @@ export interface Way {
   key: string;
 }
 
-const DEADLINE_MS = 300_000;
+const DEADLINE_MS = 600_000;
 
 /** Opens the shared connection as soon as the guest's sshd answers; throws when `ended` says that there is no guest any more. */
 export async function openWay(way: Way, ended: () => string | undefined): Promise<ChildProcess> {

@@ -14,6 +14,8 @@ export interface Boot {
   /** which of the disk's boot entries: 0 is the default, 1 the other deployment */
   entry?: number;
   kernelArguments?: string;
+  /** a folder of the machine that the guest can fetch from, at {@link SERVER}, while it is up */
+  serve?: string;
 }
 
 /** One VM host. `run` and `sh` are those of a namespace host, so that pods.ts and the like work with either. */
@@ -73,7 +75,7 @@ export function vmOf(parts: Parts): Vm & { restore(state: string, entry: BootEnt
   };
   const shell = (script: string, options?: InsideOptions) => runThere(now().way, ['/bin/sh', '-ec', script], options);
 
-  const begin = async (entry: BootEntry, more: { state?: string; kernelArguments?: string }, tries = 3): Promise<void> => {
+  const begin = async (entry: BootEntry, more: { state?: string; kernelArguments?: string; serve?: string }, tries = 3): Promise<void> => {
     const { folder, disk, goods, background, key } = parts;
     await rm(join(folder, 'serial'), { force: true });
     const machine = await startMachine({ folder, disk, goods, background, entry, ...more });
@@ -124,10 +126,10 @@ export function vmOf(parts: Parts): Vm & { restore(state: string, entry: BootEnt
       await machine.exited;
       await end();
     },
-    boot: async ({ entry = 0, kernelArguments } = {}) => {
+    boot: async ({ entry = 0, ...more } = {}) => {
       const chosen = (await vm.entries())[entry];
       if (chosen === undefined) throw new Error(`${parts.name} has no boot entry ${entry}`);
-      await begin(chosen, kernelArguments === undefined ? {} : { kernelArguments });
+      await begin(chosen, more);
     },
     entries: async () => {
       const flat = join(parts.folder, 'flat.raw');
