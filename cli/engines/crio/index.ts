@@ -3,6 +3,7 @@ import type { Engine } from '../types.ts';
 import { acceptsCrio, plannedDump } from './accepts.ts';
 import { detectCrio } from './detect.ts';
 import { compareDumps, effectiveConfig } from './dump.ts';
+import { ledCrio } from './led.ts';
 import { folderOf } from './loader.ts';
 import { pendingCrio } from './pending.ts';
 import { planCrio } from './plan.ts';
@@ -13,6 +14,7 @@ export const crio: Engine = {
   name: 'crio',
   detect: detectCrio,
   plan: planCrio,
+  led: ledCrio,
   accepts: acceptsCrio,
   planned: plannedDump,
   effective: effectiveConfig,

@@ -1,16 +1,23 @@
 import type { Step, StepKind } from '../types.ts';
 import { file } from './file.ts';
 import { dropFolder, folder } from './folder.ts';
+import { layer } from './layer.ts';
 import { mount } from './mount.ts';
 import { pointer } from './pointer.ts';
 import { refresh } from './refresh.ts';
 import { restart } from './restart.ts';
 
-const kinds = { folder, 'drop-folder': dropFolder, file, pointer, refresh, restart, mount };
+const kinds = { folder, 'drop-folder': dropFolder, file, pointer, refresh, restart, mount, layer };
 
 /** The kind of a step. */
 export function kindOf(step: Step): StepKind<Step> {
   return kinds[step.kind] as unknown as StepKind<Step>;
+}
+
+/** What a step is about: a path, a unit, a package. */
+export function subjectOf(step: Step): string {
+  if (step.kind === 'layer') return step.package;
+  return 'path' in step ? step.path : step.unit;
 }
 
 /** One line for people: what the step does. */
@@ -30,6 +37,8 @@ export function describe(step: Step): string {
       return step.after === 'absent'
         ? `let systemd take our overlay off /usr (${step.unit}), and remove ${step.path}`
         : `point ${step.path} at ${step.after}, and let systemd mount that over /usr, read-only (${step.unit})${step.shown === 'absent' ? '' : ': Kata’s files are away for some milliseconds'}`;
+    case 'layer':
+      return `let rpm-ostree stage a deployment without the layered package ${step.package}, for the next boot`;
     case 'restart':
       return `restart ${step.unit}`;
   }
