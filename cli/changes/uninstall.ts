@@ -16,11 +16,13 @@ import {
   strangers,
 } from '../store/index.ts';
 import { openEntries, parkedGenerations } from '../transaction/index.ts';
+import { layerNotes } from './adopting/layer.ts';
 import { carryOut, receipt, rehearse } from './carrying/carryOut.ts';
 import { command } from './carrying/command.ts';
 import { underLock } from './carrying/session.ts';
 import { dropPlan } from './gc.ts';
 import { planSwitch } from './making/switch.ts';
+import { othersWiring } from './making/taking.ts';
 import { findEngine, refuse } from './refusing/engine.ts';
 import { etcFindings } from './refusing/refusals.ts';
 import { runningPayloads } from './refusing/running.ts';
@@ -61,7 +63,9 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
     return { kind: 'Change', change: await withStrangers(host, receipt(context, base, outcome)) };
   }
   const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
-  const planned = await planSwitch(host, { verb: 'uninstall', id, found, from, bytesWritten: 0, options: request });
+  const theirs = await othersWiring(host, found, from, undefined);
+  const planned = await planSwitch(host, { verb: 'uninstall', id, found, from, bytesWritten: 0, options: request, ...theirs });
+  planned.plan.findings.push(...(await layerNotes(host, theirs.restoring)));
   await refuseRunning(host, go);
   if (request.dryRun) return { kind: 'Plan', plan: planned.plan };
   await rehearse(context, found, planned);

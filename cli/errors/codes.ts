@@ -236,7 +236,10 @@ export const codes: Record<string, CodeRow> = {
   'nothing-staged': row(3, 'No generation waits to be activated. install --stage makes one.'),
   'no-previous-generation': row(3, 'There is no earlier generation to go back to.'),
   'nothing-to-adopt': row(3, 'What adopt was asked to take over is not on this host, or it is the program’s own already.'),
-  'adopt-unproven': row(3, 'What is on the host is not what its records say, so it is not taken over: files, wiring, or what the engine makes of it.'),
+  'adopt-unproven': row(
+    3,
+    'What is on the host is not what its records say, so it is not taken over: files, wiring, or what the engine makes of it.',
+  ),
   'owned-by-machineconfig': row(
     3,
     'The change would touch a file that a MachineConfig of the cluster owns. The operator would mark the node as degraded; change the MachineConfig instead.',

@@ -80,8 +80,10 @@ async function fromOrigins(host: HostView): Promise<string[] | undefined> {
     const folder = `${originsFolder}/${os}/deploy`;
     for (const name of (await host.readdir(folder)).filter((each) => each.endsWith('.origin'))) {
       notes += 1;
-      const packages = /^\[packages\]\n(?<lines>(?:[^[\n].*\n?|\n)*)/m.exec((await host.readText(`${folder}/${name}`)) ?? '')?.groups?.['lines'] ?? '';
-      for (const [, list] of packages.matchAll(/^requested(?:-local)?=(.*)$/gm)) found.push(...list!.split(';').filter((each) => each !== ''));
+      const packages =
+        /^\[packages\]\n(?<lines>(?:[^[\n].*\n?|\n)*)/m.exec((await host.readText(`${folder}/${name}`)) ?? '')?.groups?.['lines'] ?? '';
+      for (const [, list] of packages.matchAll(/^requested(?:-local)?=(.*)$/gm))
+        found.push(...list!.split(';').filter((each) => each !== ''));
     }
   }
   return notes === 0 ? undefined : [...new Set(found)];

@@ -12,7 +12,9 @@ export const temporaryName = /^\.[^/]+\.kata-sysext$/;
 export const ofGeneration: Ours = (path, kind) => {
   const folder = /^(config(\/[^/]+)?|replaced)$/.test(path);
   if (kind === 'directory') return folder;
-  return /^(manifest\.json|record\.json|payload|replaced\/\d+|config\/[^/]+\/(configuration\.toml|config\.d))$/.test(path) || isTemporary(path);
+  return (
+    /^(manifest\.json|record\.json|payload|replaced\/\d+|config\/[^/]+\/(configuration\.toml|config\.d))$/.test(path) || isTemporary(path)
+  );
 };
 
 /** All that a payload occupies. */

@@ -5,6 +5,7 @@ import { carryOut } from '../carrying/carryOut.ts';
 import { guardOf } from '../making/keepRunning.ts';
 import { nothingAfterwards } from '../making/records.ts';
 import { planSwitch } from '../making/switch.ts';
+import { othersWiring } from '../making/taking.ts';
 import { findEngine } from '../refusing/engine.ts';
 import type { ChangeOptions, Context } from '../types.ts';
 import { lastBlessed } from './suits.ts';
@@ -67,7 +68,8 @@ async function switchFiles(context: Context, { from, to, left, reason }: FilesSw
   const id = await nextId(host, await openEntries(host));
   const ends = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to: to.manifest }) };
   const guard = to === undefined ? undefined : await guardOf(context, to.manifest);
-  const planned = await planSwitch(host, { verb: 'boot', id, found, bytesWritten: 0, options: bootOptions, guard, ...ends });
+  const theirs = await othersWiring(host, found, from, to);
+  const planned = await planSwitch(host, { verb: 'boot', id, found, bytesWritten: 0, options: bootOptions, guard, ...ends, ...theirs });
   const { wiring } = planned.wiring;
   const next = { state: 'active' as const, activated: started.toISOString(), edited: planned.edited, ...(wiring && { wiring }) };
   const records = [

@@ -10,6 +10,7 @@ import type { Answer, ChangeOptions, Context } from '../types.ts';
 import { guardOf } from './keepRunning.ts';
 import { nothingAfterwards, switchRecords } from './records.ts';
 import { planSwitch } from './switch.ts';
+import { othersWiring } from './taking.ts';
 
 /** Makes a generation that is already there the active one, wiring included. `choose` says which, under the lock. */
 export function goTo(
@@ -30,7 +31,8 @@ export function goTo(
     const id = await nextId(host, await openEntries(host));
     const before = from === undefined ? {} : { from };
     const guard = await guardOf(context, to);
-    const planned = await planSwitch(host, { verb, id, found, to, bytesWritten: 0, options, guard, ...before });
+    const theirs = await othersWiring(host, found, from, target);
+    const planned = await planSwitch(host, { verb, id, found, to, bytesWritten: 0, options, guard, ...before, ...theirs });
     if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
     const fromNumber = from?.manifest.number;
     const afterwards = { ...nothingAfterwards, records: switchRecords(fromNumber, to.number, planned, host.live, started) };
