@@ -82,9 +82,13 @@ async function fromOrigins(host: HostView): Promise<string[] | undefined> {
       notes += 1;
       const packages =
         /^\[packages\]\n(?<lines>(?:[^[\n].*\n?|\n)*)/m.exec((await host.readText(`${folder}/${name}`)) ?? '')?.groups?.['lines'] ?? '';
-      for (const [, list] of packages.matchAll(/^requested(?:-local)?=(.*)$/gm))
-        found.push(...list!.split(';').filter((each) => each !== ''));
+      for (const [, list] of packages.matchAll(/^requested(?:-local)?=(.*)$/gm)) found.push(...namesIn(list!));
     }
   }
   return notes === 0 ? undefined : [...new Set(found)];
+}
+
+/** One from a file stands behind its digest. */
+function namesIn(list: string): string[] {
+  return list.split(';').flatMap((each) => (each === '' ? [] : [each.replace(/^[0-9a-f]{64}:/, '')]));
 }

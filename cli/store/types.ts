@@ -98,7 +98,8 @@ export interface Replaced {
   package: string;
   shim: HostPath;
   handlers: string[];
-  files: { path: HostPath; digest: Digest }[];
+  /** By digest as they were, and as the change left them. */
+  files: { path: HostPath; digest: Digest; after: Digest | 'absent' }[];
 }
 
 /** `generations/<n>/record.json`: what changes about a generation. */

@@ -67,7 +67,11 @@ export function stampOf(root: string): string {
 }
 
 /** The rendered MachineConfig of a pool, as the daemon notes it. */
-export function machineConfig(config: object, extensions: string[] = [], name = 'rendered-worker-0123456789abcdef0123456789abcdef'): string {
+export function machineConfig(
+  config: object,
+  extensions: string[] = [],
+  name = 'rendered-worker-0123456789abcdef0123456789abcdef',
+): string {
   const kind = { apiVersion: 'machineconfiguration.openshift.io/v1', kind: 'MachineConfig' };
   return JSON.stringify({ ...kind, metadata: { name }, spec: { config, extensions, kernelArguments: [] } });
 }

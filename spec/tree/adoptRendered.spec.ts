@@ -29,7 +29,7 @@ describe('adopt rendered', function () {
     for (const { path } of [ignition, openshift]) mkdirSync(path('var/lib/kata-sysext/journal'), { mode: 0o700 });
   });
   after(() => {
-    for (const each of [ignition, openshift]) each?.remove();
+    for (const each of [ignition, openshift]) each.remove();
   });
   afterEach(() => {
     host?.remove();
@@ -77,7 +77,10 @@ describe('adopt rendered', function () {
     const again = await host.json(['adopt', 'rendered']);
 
     assert.equal(again['changed'], false);
-    assert.deepEqual(differences(before, host.fingerprint(['var/lib/kata-sysext/lock'])).filter((line) => !/kata-sysext\/lock/.test(line)), []);
+    assert.deepEqual(
+      differences(before, host.fingerprint(['var/lib/kata-sysext/lock'])).filter((line) => !/kata-sysext\/lock/.test(line)),
+      [],
+    );
   });
 
   it('what a MachineConfig brought stays as it is to the last byte, its unit included; the MachineConfig is named with what makes the next', async () => {
@@ -94,7 +97,10 @@ describe('adopt rendered', function () {
       files: [`/${firstBoot.script}`, `/${firstBoot.unitFile}`],
     });
     assert.deepEqual([finding?.code, finding?.level], ['owned-by-machineconfig', 'info']);
-    assert.match(finding!.next, /kata-sysext generate machineconfig \S+ --target openshift-4\.19 --handler kata-qemu-runtime-rs --pool worker/);
+    assert.match(
+      finding!.next,
+      /kata-sysext generate machineconfig \S+ --target openshift-4\.19 --handler kata-qemu-runtime-rs --pool worker/,
+    );
     assert.match((await host.run(['status'])).stdout, /brought by the MachineConfig 99-worker-kata-sysext/);
   });
 
@@ -135,7 +141,8 @@ describe('adopt rendered', function () {
       if (status !== 137) problems.push(`${point}: it ended with ${status}`);
       await host.json(['recover']);
       const now = judged(host);
-      if (![old, done].some((lines) => differences(lines, now).length === 0)) problems.push(`${point}: ${differences(old, now).join('; ')}`);
+      if (![old, done].some((lines) => differences(lines, now).length === 0))
+        problems.push(`${point}: ${differences(old, now).join('; ')}`);
       host.remove();
     }
 
@@ -184,7 +191,11 @@ describe('adopt rendered', function () {
     await host.json(['install', first]);
 
     const plain = await host.json(['adopt', 'rendered'], 3);
-    put(host.root, firstBoot.script, '#!/bin/sh\nwork=/x\nstamp=/var/lib/y\nfetch kata-sysext 00 https://a.example\n"$work/kata-sysext" install\n');
+    put(
+      host.root,
+      firstBoot.script,
+      '#!/bin/sh\nwork=/x\nstamp=/var/lib/y\nfetch kata-sysext 00 https://a.example\n"$work/kata-sysext" install\n',
+    );
     const hook = await host.json(['adopt', 'rendered'], 3);
 
     assert.deepEqual([plain['code'], hook['code']], ['nothing-to-adopt', 'nothing-to-adopt']);
@@ -273,7 +284,10 @@ describe('a file that a MachineConfig owns', function () {
     const refused = await host.json(['install', first], 3);
 
     assert.equal(refused['code'], 'owned-by-machineconfig');
-    assert.deepEqual(differences(before, host.fingerprint(story)).filter((line) => !/var\/lib\/kata-sysext/.test(line)), []);
+    assert.deepEqual(
+      differences(before, host.fingerprint(story)).filter((line) => !/var\/lib\/kata-sysext/.test(line)),
+      [],
+    );
   });
 
   it('is known by any name of its folder', async () => {
@@ -286,7 +300,13 @@ describe('a file that a MachineConfig owns', function () {
     own(`/${dropIn}`);
     const bytes = readFileSync(host.path(dropIn), 'utf8');
 
-    for (const args of [['install', second], ['rollback'], ['configure', '--set', 'default_memory=4096'], ['pin', '1'], ['gc', '--keep', '0']])
+    for (const args of [
+      ['install', second],
+      ['rollback'],
+      ['configure', '--set', 'default_memory=4096'],
+      ['pin', '1'],
+      ['gc', '--keep', '0'],
+    ])
       await host.json(args);
 
     assert.equal(readFileSync(host.path(dropIn), 'utf8'), bytes);

@@ -72,7 +72,8 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
   await keepRunning(context, to.backend);
   await wish.seal?.();
   await makeGeneration(host, to, drawn.configurations);
-  const replaced = layer === undefined || layer.led.marks.length === 0 ? {} : { replaced: await keepReplaced(host, number, layer) };
+  const replaced =
+    layer === undefined || layer.led.marks.length === 0 ? {} : { replaced: await keepReplaced(host, number, layer, planned) };
   const fromNumber = from?.manifest.number;
   const records = switchRecords(fromNumber, number, planned, host.live, started);
   const carry = {

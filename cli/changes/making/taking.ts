@@ -1,8 +1,10 @@
 import type { FileChange, Instance, Led, Wiring, WiringPlan } from '../../engines/index.ts';
 import { digestOf, type Host, type HostView } from '../../host/index.ts';
 import { etcFolder, type Generation, namesOf, type Replaced, readGenerations, replacedFolder } from '../../store/index.ts';
+import type { FileStep } from '../../transaction/index.ts';
 import type { Found } from '../refusing/engine.ts';
 import type { Layer } from '../types.ts';
+import type { Switch } from './switch.ts';
 
 /** Wiring of somebody else as if it were recorded as ours: so it goes, and nothing that is not it. Ours comes first: by its marks a place is kept. */
 export function recordedWith(recorded: Wiring | undefined, led: Led, { engine, configPath }: Instance): Wiring {
@@ -65,10 +67,10 @@ async function restoringOf(host: HostView, from: Generation, to: Generation | un
   if (!replaced.handlers.every((name) => before.includes(name) && !after.includes(name))) return undefined;
   if ((await host.stat(replaced.shim)) === undefined) return undefined;
   const changes: FileChange[] = [];
-  for (const [index, { path, digest }] of replaced.files.entries()) {
+  for (const [index, { path, digest, after: left }] of replaced.files.entries()) {
     const text = await host.readText(`${replacedFolder(found.manifest.number)}/${index}`);
     const now = (await host.digest(path)) ?? 'absent';
-    const asWeLeft = now === 'absent' || from.record.edited?.[path] === now;
+    const asWeLeft = now === left || from.record.edited?.[path] === now;
     if (text === undefined || digestOf(text) !== digest || !asWeLeft) return undefined;
     changes.push({ path, before: now, after: { text }, foreign: true, ours: [], tmpDir: '' });
   }
@@ -76,14 +78,20 @@ async function restoringOf(host: HostView, from: Generation, to: Generation | un
 }
 
 /** Keeps copies of the files that a generation is about to take the place of, and says which they are. */
-export async function keepReplaced(host: Host, number: number, { led, shim, name }: Layer): Promise<Replaced> {
+export async function keepReplaced(
+  host: Host,
+  number: number,
+  { led, shim, name }: Layer,
+  { steps }: Pick<Switch, 'steps'>,
+): Promise<Replaced> {
   const folder = replacedFolder(number);
   await host.mkdir(folder, 0o700);
   const files: Replaced['files'] = [];
   for (const path of new Set(led.marks.map((mark) => mark.path))) {
     const bytes = await host.readFile(path);
     await host.writeFile(`${folder}/${files.length}`, bytes, { mode: 0o600 });
-    files.push({ path, digest: digestOf(bytes) });
+    const step = steps.find((each): each is FileStep => each.kind === 'file' && each.path === path);
+    files.push({ path, digest: digestOf(bytes), after: step?.after ?? digestOf(bytes) });
   }
   await host.failpoint('store/replaced');
   return { package: name, shim, handlers: led.handlers, files };
