@@ -77,7 +77,8 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
     change: {
       ...(await withStrangers(host, receipt(context, carry, outcome))),
       handlers: namesOf(from.manifest),
-      undoCommand: command(host, `install ${sources}${choiceWords(from.manifest)}`),
+      // A name that leads to the layered package again is not free for an install.
+      undoCommand: command(host, `${theirs.restoring === undefined ? 'install' : 'adopt layered'} ${sources}${choiceWords(from.manifest)}`),
     },
   };
 }

@@ -118,6 +118,7 @@ describe('adopt layered on a live host with CRI-O', function () {
     const told = (change['findings'] as { code: string; next: string }[]).find(({ code }) => code === 'layer-stays');
     assert.deepEqual(change['restarted'], [crioUnit]);
     assert.match(told?.next ?? '', /rpm-ostree cleanup --pending/);
+    assert.match(String(change['undoCommand']), /^kata-sysext adopt layered \S+ --handler kata-qemu-runtime-rs --alias kata=/);
     assert.equal(readFileSync(join(live.host.root, layered.dropIn), 'utf8'), layered.text);
     assert.equal(existsSync(join(live.host.root, dropIn)), false);
     assert.deepEqual(await log(), []);
