@@ -108,7 +108,9 @@ describe('the first boot, rendered', function () {
     await live.host.reboot({
       between: () => {
         rmSync(join(live.host.root, 'var/lib/kata-sysext-first-boot'), { recursive: true });
-        const silent = `[Unit]\nBefore=${unit}\n[Service]\nExecStart=/bin/busybox nc -ll -p ${port} -e /bin/sleep 600\n`;
+        // Started is not listening yet: the unit must find somebody there.
+        const listens = `until grep -qi ':${port.toString(16)} .* 0A ' /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done`;
+        const silent = `[Unit]\nBefore=${unit}\n[Service]\nExecStart=/bin/busybox nc -ll -p ${port} -e /bin/sleep 600\nExecStartPost=/bin/sh -c "${listens}"\n`;
         writeFileSync(join(units, 'silent.service'), silent);
         symlinkSync(`../${unit}`, join(units, 'multi-user.target.wants', unit));
         symlinkSync('../silent.service', join(units, 'multi-user.target.wants/silent.service'));
