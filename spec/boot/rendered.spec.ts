@@ -94,7 +94,10 @@ describe('the first boot, rendered', function () {
     const change = await live.json(['adopt', 'rendered']);
 
     const [generation] = (await live.json(['status']))['generations'] as { state: string; owner?: { kind: string } }[];
-    assert.deepEqual([change['changed'], change['restarted'], generation?.state, generation?.owner?.kind], [true, [], 'active', 'ignition']);
+    assert.deepEqual(
+      [change['changed'], change['restarted'], generation?.state, generation?.owner?.kind],
+      [true, [], 'active', 'ignition'],
+    );
     assert.deepEqual(await runsOf(live, [crioUnit]), runs);
     assert.equal((await live.host.run(['systemctl', 'is-enabled', unit], { allowFailure: true })).stdout.trim(), 'disabled');
     assert.equal(existsSync(join(live.host.root, 'etc/systemd/system/kata-sysext-guard.service')), true);

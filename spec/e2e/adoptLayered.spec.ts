@@ -98,7 +98,10 @@ describe('adopt layered on a live host with CRI-O', function () {
 
     const handlers = await crioHandlers(live);
     const after = await runsOf(live, units);
-    assert.deepEqual([change['restarted'], change['nextCommand'], change['undoCommand']], [[crioUnit], 'systemctl reboot', 'kata-sysext uninstall']);
+    assert.deepEqual(
+      [change['restarted'], change['nextCommand'], change['undoCommand']],
+      [[crioUnit], 'systemctl reboot', 'kata-sysext uninstall'],
+    );
     // The folder's own events: ours came, theirs went.
     assert.deepEqual(names, ['50-kata', '50-kata-sysext.conf']);
     assert.deepEqual(handlers, ['', 'kata', own, 'runc']);

@@ -23,7 +23,13 @@ export interface Scenario {
   points: string[];
 }
 
-type Row = [name: string, before: string[][], args: string[], dies?: { args: string[]; at: string } | undefined, prepare?: (root: string) => void];
+type Row = [
+  name: string,
+  before: string[][],
+  args: string[],
+  dies?: { args: string[]; at: string } | undefined,
+  prepare?: (root: string) => void,
+];
 
 /** The changes that specs disturb, each done once undisturbed to learn what it passes and what it makes. */
 export async function scenarios(names: readonly string[]): Promise<{ all: Scenario[]; remove(): void }> {
