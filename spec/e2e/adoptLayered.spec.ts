@@ -12,12 +12,13 @@ import { layeredUsr, rpmOstreeState } from '../support/rpmOstree.ts';
 const own = 'kata-qemu-runtime-rs';
 const units = [crioUnit, dependent];
 
-type Runtimes = Record<string, { runtime_path?: string }>;
+type Runtimes = Record<string, { runtime_path?: string } | undefined>;
 
 /** A real CRI-O with the wiring of a layered package; rpm-ostree itself is a stand-in (spec/support/rpmOstree.ts). */
 describe('adopt layered on a live host with CRI-O', function () {
   this.timeout(600_000);
   let live: Live;
+  let made: Live | undefined;
   let usr: Awaited<ReturnType<typeof layeredUsr>> | undefined;
   let etc: string[];
 
@@ -29,11 +30,12 @@ describe('adopt layered on a live host with CRI-O', function () {
       return this.skip();
     }
     usr = await layeredUsr('trixie');
-    live = await crioHost({ [`/${layered.dropIn}`]: layered.text }, 'trixie', {}, usr.usr);
+    made = await crioHost({ [`/${layered.dropIn}`]: layered.text }, 'trixie', {}, usr.usr);
+    live = made;
     etc = fingerprint(live.host.root, ['etc']);
   });
   after(async () => {
-    await live?.host.stop();
+    await made?.host.stop();
     await usr?.remove();
   });
   beforeEach(() => live.host.sh(`rm -rf ${rpmOstreeState}; systemctl reset-failed ${crioUnit}`));

@@ -154,7 +154,7 @@ describe('adopt rendered', function () {
   const shim = (tree: TreeHost) =>
     execFileSync('find', [tree.path('var/usrlocal'), '-name', 'containerd-shim-kata-v2'], { encoding: 'utf8' }).trim();
   const configuration = 'var/usrlocal/libexec/kata-sysext/generations/1/config/kata-qemu-runtime-rs/configuration.toml';
-  const refusals: [title: string, spoil: (tree: TreeHost) => void | Promise<unknown>, code: string, found: RegExp][] = [
+  const refusals: [title: string, spoil: (tree: TreeHost) => unknown, code: string, found: RegExp][] = [
     ['the script has not worked yet', (tree) => rmSync(tree.path(stampOf(tree.root))), 'adopt-unproven', /has not worked yet/],
     ['the script was interrupted', (tree) => put(tree.root, `${stampOf(tree.root)}.begun`, ''), 'adopt-unproven', /interrupted/],
     ['a file of the payload was changed', (tree) => appendFileSync(shim(tree), 'x'), 'adopt-unproven', /containerd-shim-kata-v2/],
