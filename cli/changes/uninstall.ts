@@ -17,12 +17,12 @@ import {
 } from '../store/index.ts';
 import { openEntries, parkedGenerations } from '../transaction/index.ts';
 import { layerNotes } from './adopting/layer.ts';
+import { othersWiring } from './adopting/taking.ts';
 import { carryOut, receipt, rehearse } from './carrying/carryOut.ts';
 import { command } from './carrying/command.ts';
 import { underLock } from './carrying/session.ts';
 import { dropPlan } from './gc.ts';
 import { planSwitch } from './making/switch.ts';
-import { othersWiring } from './making/taking.ts';
 import { findEngine, refuse } from './refusing/engine.ts';
 import { etcFindings } from './refusing/refusals.ts';
 import { runningPayloads } from './refusing/running.ts';

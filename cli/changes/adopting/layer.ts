@@ -3,9 +3,9 @@ import { isRequested, type Layering, layeringOf, machineConfigOf } from '../../f
 import type { HostPath, HostView } from '../../host/index.ts';
 import { activeGeneration, type Generation } from '../../store/index.ts';
 import { command } from '../carrying/command.ts';
-import type { Restoring } from '../making/taking.ts';
 import { findEngine } from '../refusing/engine.ts';
 import type { ChangeOptions, Layer } from '../types.ts';
+import type { Restoring } from './taking.ts';
 
 /** The package of Fedora and RHEL, and where its shim is. */
 const name = 'kata-containers';

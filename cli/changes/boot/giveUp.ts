@@ -1,11 +1,11 @@
 import { KataError } from '../../errors/index.ts';
 import { activeGeneration, type Generation, type GenerationState, nextId } from '../../store/index.ts';
 import { openEntries } from '../../transaction/index.ts';
+import { othersWiring } from '../adopting/taking.ts';
 import { carryOut } from '../carrying/carryOut.ts';
 import { guardOf } from '../making/keepRunning.ts';
 import { nothingAfterwards } from '../making/records.ts';
 import { planSwitch } from '../making/switch.ts';
-import { othersWiring } from '../making/taking.ts';
 import { findEngine } from '../refusing/engine.ts';
 import type { ChangeOptions, Context } from '../types.ts';
 import { lastBlessed } from './suits.ts';

@@ -1,5 +1,6 @@
 import type { Finding } from '../../errors/index.ts';
 import { type Choices, drawGeneration, type Generation, lastNumber, makeGeneration, type Origin } from '../../store/index.ts';
+import { keepReplaced } from '../adopting/taking.ts';
 import { carryOut, receipt, rehearse } from '../carrying/carryOut.ts';
 import { command } from '../carrying/command.ts';
 import { type Found, refuse } from '../refusing/engine.ts';
@@ -10,7 +11,6 @@ import { guardOf, keepRunning } from './keepRunning.ts';
 import { nothingAfterwards, switchRecords } from './records.ts';
 import { stage } from './stage.ts';
 import { planSwitch } from './switch.ts';
-import { keepReplaced } from './taking.ts';
 
 /** What every change that makes a generation knows by now. */
 export interface Change {

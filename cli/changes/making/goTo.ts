@@ -1,6 +1,7 @@
 import { KataError } from '../../errors/index.ts';
 import { activeGeneration, type Generation, isIntact, nextId, readPayload } from '../../store/index.ts';
 import { openEntries } from '../../transaction/index.ts';
+import { othersWiring } from '../adopting/taking.ts';
 import { carryOut, receipt, rehearse } from '../carrying/carryOut.ts';
 import { command } from '../carrying/command.ts';
 import { underLock } from '../carrying/session.ts';
@@ -10,7 +11,6 @@ import type { Answer, ChangeOptions, Context } from '../types.ts';
 import { guardOf } from './keepRunning.ts';
 import { nothingAfterwards, switchRecords } from './records.ts';
 import { planSwitch } from './switch.ts';
-import { othersWiring } from './taking.ts';
 
 /** Makes a generation that is already there the active one, wiring included. `choose` says which, under the lock. */
 export function goTo(

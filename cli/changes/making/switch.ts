@@ -15,6 +15,7 @@ import {
   restartDeadlineMs,
   type Step,
 } from '../../transaction/index.ts';
+import { puttingBack, type Restoring, recordedWith, takenOver } from '../adopting/taking.ts';
 import { type Found, refuse, restartFindings } from '../refusing/engine.ts';
 import { goingNames, refuseTaken } from '../refusing/going.ts';
 import { refuseInUse } from '../refusing/inUse.ts';
@@ -22,7 +23,6 @@ import { refuseOwned } from '../refusing/owned.ts';
 import { shimFindings } from '../refusing/shimFindings.ts';
 import type { ChangeOptions, Plan } from '../types.ts';
 import { insideLines } from './lines.ts';
-import { puttingBack, type Restoring, recordedWith, takenOver } from './taking.ts';
 
 export interface Switch {
   plan: Plan;

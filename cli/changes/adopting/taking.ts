@@ -2,9 +2,9 @@ import type { FileChange, Instance, Led, Wiring, WiringPlan } from '../../engine
 import { digestOf, type Host, type HostView } from '../../host/index.ts';
 import { etcFolder, type Generation, namesOf, type Replaced, readGenerations, replacedFolder } from '../../store/index.ts';
 import type { FileStep } from '../../transaction/index.ts';
+import type { Switch } from '../making/switch.ts';
 import type { Found } from '../refusing/engine.ts';
 import type { Layer } from '../types.ts';
-import type { Switch } from './switch.ts';
 
 /** Wiring of somebody else as if it were recorded as ours: so it goes, and nothing that is not it. Ours comes first: by its marks a place is kept. */
 export function recordedWith(recorded: Wiring | undefined, led: Led, { engine, configPath }: Instance): Wiring {
