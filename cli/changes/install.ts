@@ -6,7 +6,7 @@ import { activeGeneration, type Choices, type Generation, nextId, originOf, stor
 import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt, rehearse } from './carrying/carryOut.ts';
 import { underLock } from './carrying/session.ts';
-import { aliasesAfter } from './choosing/aliases.ts';
+import { aliasesAfter, withAdopted } from './choosing/aliases.ts';
 import { keptChoices, sameChoices } from './choosing/choices.ts';
 import { withWaysOut } from './choosing/dropped.ts';
 import { chooseFormat } from './choosing/format.ts';
@@ -27,7 +27,8 @@ export function install(context: Context, request: InstallRequest): Promise<Answ
   return underLock(context, 'install', request, () => installLocked(context, request));
 }
 
-async function installLocked(context: Context, request: InstallRequest): Promise<Answer> {
+/** The same for a change that holds the lock already. */
+export async function installLocked(context: Context, request: InstallRequest, verb = 'install'): Promise<Answer> {
   const { host } = context;
   const started = host.now();
   const facts = await readFacts(host);
@@ -42,17 +43,19 @@ async function installLocked(context: Context, request: InstallRequest): Promise
   const id = await nextId(host, await openEntries(host));
   const change = {
     context,
-    verb: 'install',
+    verb,
     options: request,
     found,
     id,
     started,
     stage: request.stage === true,
     ...(from === undefined ? {} : { from }),
+    ...(request.layer === undefined ? {} : { layer: request.layer }),
   };
   const wishes = request.wishes ?? noWishes;
   const sameForm = from?.manifest.backend === backend.name && from.manifest.format === format;
-  if (from !== undefined && sameForm && (await sameFiles(host, from, request))) {
+  const takes = (request.layer?.led.marks.length ?? 0) > 0;
+  if (from !== undefined && !takes && sameForm && (await sameFiles(host, from, request))) {
     const readText = async (path: string) => (await host.readFile(`${from.manifest.payloadFolder}/${path}`)).toString();
     const kept = chosen(context, request, from, namesIn(from.manifest));
     const choices = await withWishes(kept, { handlers: from.manifest.handlers, wishes, readText });
@@ -77,7 +80,7 @@ async function installLocked(context: Context, request: InstallRequest): Promise
     return await become(change, {
       origin: originOf(payload),
       choices,
-      findings: await choiceFindings(host, kept, choices, wished),
+      findings: [...(await choiceFindings(host, kept, choices, wished)), ...(request.layer?.findings ?? [])],
       backend: backend.name,
       home: backend.home(payload.folder),
       bytesWritten: staged.known ? 0 : storedBytes(staged.manifest),
@@ -98,7 +101,9 @@ function chosen({ host }: Context, request: InstallRequest, from: Generation | u
     from?.manifest.choices,
     names.filter((name) => !replaced.includes(name)),
   );
-  return { ...kept, aliases: aliasesAfter(host, from, request.aliases ?? [], names) };
+  const adopted = (request.layer?.handlers ?? []).filter((name) => !Object.hasOwn(kept.aliases, name));
+  const wishes = withAdopted(host, request.aliases ?? [], adopted, names);
+  return { ...kept, aliases: aliasesAfter(host, from, wishes, names) };
 }
 
 function namesIn({ handlers }: { handlers: { name: string }[] }): string[] {
@@ -115,16 +120,19 @@ function activeAlready({ context, options, id, started }: Change, { manifest }: 
 }
 
 /** Nothing differs from what is active: nothing to do, unless the host drifted from it. */
-async function repeat({ context, options, found, id, started }: Change, from: Generation): Promise<Answer> {
+async function repeat({ context, verb, options, found, id, started, layer }: Change, from: Generation): Promise<Answer> {
   const to = from.manifest;
   const guard = await guardOf(context, to);
-  const planned = await planSwitch(context.host, { verb: 'install', id, found, from, to, bytesWritten: 0, options, guard });
+  const last = layer?.step === undefined ? {} : { layer: layer.step };
+  const planned = await planSwitch(context.host, { verb, id, found, from, to, bytesWritten: 0, options, guard, ...last });
+  planned.plan.findings.push(...(layer?.findings ?? []));
+  const next = layer === undefined ? {} : { nextCommand: layer.nextCommand };
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
-  const carry = { id, verb: 'install', found, planned, from: to.number, to, made: false, started, afterwards: nothingAfterwards };
+  const carry = { id, verb, found, planned, from: to.number, to, made: false, started, afterwards: nothingAfterwards };
   // A copy that somebody damaged or removed comes back; one that nothing names would only be tidied away.
   const kept = to.program === context.program && (await keepRunning(context, to.backend));
   await keepGuarding(context, to, guard);
-  if (planned.steps.length === 0) return { kind: 'Change', change: { ...receipt(context, carry, undefined), changed: kept } };
+  if (planned.steps.length === 0) return { kind: 'Change', change: { ...receipt(context, carry, undefined), changed: kept, ...next } };
   await rehearse(context, found, planned);
   const records = [
     {
@@ -135,5 +143,5 @@ async function repeat({ context, options, found, id, started }: Change, from: Ge
     },
   ];
   const outcome = await carryOut(context, { ...carry, afterwards: { ...nothingAfterwards, records } });
-  return { kind: 'Change', change: receipt(context, carry, outcome) };
+  return { kind: 'Change', change: { ...receipt(context, carry, outcome), ...next } };
 }

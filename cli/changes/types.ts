@@ -1,8 +1,9 @@
+import type { Led } from '../engines/index.ts';
 import type { Finding } from '../errors/index.ts';
-import type { Digest, Host } from '../host/index.ts';
+import type { Digest, Host, HostPath } from '../host/index.ts';
 import type { Assignment } from '../layout/settings/index.ts';
 import type { Emit } from '../report/events.ts';
-import type { Step } from '../transaction/index.ts';
+import type { LayerStep, Step } from '../transaction/index.ts';
 import type { AliasWish } from './choosing/aliases.ts';
 import type { ConfigurationDiff } from './making/configurations.ts';
 
@@ -42,6 +43,21 @@ export interface InstallRequest extends ChangeOptions {
   /** Make the generation and leave what is active as it is. */
   stage?: boolean;
   wishes?: Wishes;
+  layer?: Layer;
+}
+
+/** A layered package whose place an installation takes. */
+export interface Layer {
+  name: string;
+  shim: HostPath;
+  /** What of the engine's files is its. */
+  led: Led;
+  /** Names that RuntimeClasses point at. */
+  handlers: string[];
+  /** Stages the removal of the package; undefined: it stays for now. */
+  step?: LayerStep;
+  findings: Finding[];
+  nextCommand: string;
 }
 
 /** What the command line says about configuration. */

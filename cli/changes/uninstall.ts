@@ -18,6 +18,8 @@ import {
   wiredGeneration,
 } from '../store/index.ts';
 import { openEntries, parkedGenerations } from '../transaction/index.ts';
+import { layerNotes } from './adopting/layer.ts';
+import { othersWiring } from './adopting/taking.ts';
 import { carryOut, receipt, rehearse } from './carrying/carryOut.ts';
 import { command } from './carrying/command.ts';
 import { underLock } from './carrying/session.ts';
@@ -63,7 +65,9 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
     return { kind: 'Change', change: await withStrangers(host, receipt(context, base, outcome)) };
   }
   const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
-  const planned = await planSwitch(host, { verb: 'uninstall', id, found, from, bytesWritten: 0, options: request });
+  const theirs = await othersWiring(host, found, from, undefined);
+  const planned = await planSwitch(host, { verb: 'uninstall', id, found, from, bytesWritten: 0, options: request, ...theirs });
+  planned.plan.findings.push(...(await layerNotes(host, theirs.restoring)));
   await refuseRunning(host, go);
   if (request.dryRun) return { kind: 'Plan', plan: planned.plan };
   await rehearse(context, found, planned);
@@ -76,7 +80,8 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
     change: {
       ...(await withStrangers(host, receipt(context, carry, outcome))),
       handlers: namesOf(from.manifest),
-      undoCommand: command(host, `install ${sources}${choiceWords(from.manifest)}`),
+      // A name that leads to the layered package again is not free for an install.
+      undoCommand: command(host, `${theirs.restoring === undefined ? 'install' : 'adopt layered'} ${sources}${choiceWords(from.manifest)}`),
     },
   };
 }

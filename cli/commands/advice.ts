@@ -2,7 +2,7 @@ import { words } from '../changes/carrying/command.ts';
 import { verbs } from './table/index.ts';
 
 /** Verbs that look at no host. */
-const hostless = ['try', 'explain', 'completion', 'build', 'inspect'];
+const hostless = ['try', 'explain', 'completion', 'build', 'inspect', 'generate'];
 const named = verbs.map(({ name }) => name).filter((name) => !hostless.includes(name));
 /** A command of ours in a sentence; not one that names its tree, and no question for help. */
 const command = new RegExp(`kata-sysext (?:${named.join('|')})\\b(?! --help)(?![^;,)\\n]* --root )`, 'g');

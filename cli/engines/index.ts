@@ -17,6 +17,7 @@ export type {
   EngineState,
   FileChange,
   Instance,
+  Led,
   Mark,
   Sandbox,
   Scratch,

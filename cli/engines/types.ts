@@ -76,6 +76,13 @@ export interface WiringPlan {
   findings: Finding[];
 }
 
+/** Wiring of somebody else that a change takes the place of: what leads handlers to one shim, by exact text. */
+export interface Led {
+  marks: Mark[];
+  /** Names of these handlers, in byte order. */
+  handlers: string[];
+}
+
 /** Dotted key paths of the effective configuration that differ; values are never shown. */
 export interface EffectiveDiff {
   /** Differences that belong to our handlers. */
@@ -122,6 +129,11 @@ export interface Engine {
    * generation. Throws KataErrors engine-* when it cannot be done safely. Touches nothing.
    */
   plan(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan>;
+  /**
+   * What in the files leads handlers to this shim, for a change that takes its place: as marks, so that it goes as our own text does.
+   * Throws `engine-unsupported` where it cannot be taken out by its exact text.
+   */
+  led(host: HostView, instance: Instance, shim: HostPath): Promise<Led>;
   /**
    * Asks the engine's own binary, on copies of its files, what the plan would change. `scratch` writes a file of this base name into a
    * folder of ours (mode 0600: copies may hold secrets) and tells its path. Live only.

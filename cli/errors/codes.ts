@@ -236,6 +236,17 @@ export const codes: Record<string, CodeRow> = {
   'nothing-installed': row(3, 'There is no active generation on this host.'),
   'nothing-staged': row(3, 'No generation waits to be activated. install --stage makes one.'),
   'no-previous-generation': row(3, 'There is no earlier generation to go back to.'),
+  'nothing-to-adopt': row(3, 'What adopt was asked to take over is not on this host, or it is the program’s own already.'),
+  'adopt-unproven': row(
+    3,
+    'What is on the host is not what its records say, so it is not taken over: files, wiring, or what the engine makes of it.',
+  ),
+  'owned-by-machineconfig': row(
+    3,
+    'The change would touch a file that a MachineConfig of the cluster owns. The operator would mark the node as degraded; change the MachineConfig instead.',
+  ),
+  'layer-pending': row(3, 'Another deployment waits for the next boot, or rpm-ostree is at work. Boot into it, or drop it, first.'),
+  'layer-stays': row(3, 'A note: the layered package is still on the host, or goes at the next boot. Nothing of ours ever reboots.'),
   'path-escapes': row(3, 'A link on the host leads out of the root.'),
   'foreign-edit': row(3, 'Text of ours in a configuration file was changed or removed by somebody else; it is left as it is.'),
   'foreign-file': row(3, 'A file where ours should be was made by somebody else.'),

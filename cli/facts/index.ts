@@ -11,6 +11,8 @@ export { bootOf, deploymentOf } from './boot.ts';
 export { type Extension, findExtensions, isImage, type Merged, mergedExtensions, parseStatus } from './extensions.ts';
 export { reservedHugepages } from './hugepages.ts';
 export { iommuState } from './iommu.ts';
+export { isRequested, type Layering, layeringOf } from './layers.ts';
+export { currentConfig, type MachineConfig, machineConfigOf, placeOf } from './machineConfig.ts';
 export { etcState, type Mount, mountOf, mounts } from './mounts.ts';
 export { operatingSystem } from './os.ts';
 export { selinuxState } from './selinux.ts';

@@ -19,7 +19,9 @@ export async function operatingSystem(host: HostView): Promise<Fact<OperatingSys
     const id = fields.get('ID');
     if (id === undefined) return unknown(`${file} has no ID`);
     const kind = kinds.find((row) => row.is(fields))?.kind ?? 'other';
-    return known({ id, kind, name: fields.get('PRETTY_NAME') ?? id, version: fields.get('VERSION_ID') ?? '' }, file);
+    const openshift = fields.get('OPENSHIFT_VERSION');
+    const version = fields.get('VERSION_ID') ?? '';
+    return known({ id, kind, name: fields.get('PRETTY_NAME') ?? id, version, ...(openshift === undefined ? {} : { openshift }) }, file);
   }
   return unknown(`neither ${files.join(' nor ')} is there`);
 }

@@ -7,6 +7,8 @@ export interface OperatingSystem {
   id: string;
   name: string;
   version: string;
+  /** '4.19' where the host is a node of OpenShift. */
+  openshift?: string;
   /** Row of the table in `os.ts`. */
   kind: 'fcos' | 'rhcos' | 'flatcar' | 'microos' | 'other';
 }

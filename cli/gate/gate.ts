@@ -17,6 +17,8 @@ export interface GateRequest {
   to?: GenerationManifest;
   /** Handlers of ours before and after: differences of these are expected. */
   touched: string[];
+  /** Of these, the ones that others serve afterwards. */
+  restored: string[];
   restarts: boolean;
   /** Somebody edited our text, and it stays: then a handler that should go may still be listed. */
   editedByOthers: boolean;
@@ -133,10 +135,10 @@ async function criReady(host: HostView, request: GateRequest): Promise<void> {
   }
 }
 
-function checkState({ engine, baseline, to, touched, instance, editedByOthers }: GateRequest, now: EngineState): void {
+function checkState({ engine, baseline, to, touched, restored, instance, editedByOthers }: GateRequest, now: EngineState): void {
   const problems: string[] = [];
   if (!now.reachable) problems.push(`the CRI does not answer: ${now.why ?? 'no reason given'}`);
-  const ours = to === undefined ? [] : namesOf(to);
+  const ours = to === undefined ? restored : namesOf(to);
   for (const name of ours) if (!now.handlers.includes(name)) problems.push(`the CRI does not list ${name}`);
   for (const name of baseline.state.handlers) {
     if (!touched.includes(name) && !now.handlers.includes(name)) problems.push(`the handler ${name === '' ? '(default)' : name} is gone`);

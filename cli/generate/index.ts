@@ -6,6 +6,8 @@ import { machineConfigs, type PoolWish } from './machineConfig.ts';
 import { rendered } from './rendered.ts';
 import type { FirstBoot, FirstBootRequest, Generated, OutputKind } from './types.ts';
 
+export { metadata } from './butane.ts';
+export { firstBootScript, firstBootUnit } from './common.ts';
 export { targetNamed, targetNames } from './targets.ts';
 export type { Against, Edit, FirstBootRequest, Generated, HookRequest, OutputKind, RenderedRequest, Source, Target } from './types.ts';
 

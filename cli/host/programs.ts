@@ -22,6 +22,7 @@ export const programs: Record<string, string> = {
   lsattr: 'e2fsprogs',
   journalctl: 'systemd',
   'systemd-sysext': 'systemd',
+  'rpm-ostree': 'rpm-ostree',
   mksquashfs: 'squashfs-tools',
   'mkfs.erofs': 'erofs-utils',
   restorecon: 'policycoreutils',

@@ -5,6 +5,7 @@ import {
   activeNumber,
   aliasesOf,
   type Generation,
+  type Owner,
   type PointedElsewhere,
   pointersElsewhere,
   programPath,
@@ -30,6 +31,8 @@ export interface GenerationLine {
   configured: ConfiguredHandler[];
   created: string;
   pinned: boolean;
+  /** Who brought its files, where that was not this program. */
+  owner?: Pick<Owner, 'kind' | 'name' | 'files'>;
   /** Processes that run from its payload. */
   processes: number;
 }
@@ -83,12 +86,17 @@ export async function status(host: HostView): Promise<Status> {
       configured: configuredIn(manifest),
       created: manifest.created,
       pinned: record.pinned === true,
+      ...(record.owner === undefined ? {} : { owner: shown(record.owner) }),
       processes: running.get(manifest.payloadFolder) ?? 0,
     })),
     deployments,
     programs: programs.map(({ root, version }) => ({ version, path: programPath(root, version) })),
     openChanges,
   };
+}
+
+function shown({ kind, name, files }: Owner): NonNullable<GenerationLine['owner']> {
+  return { kind, ...(name === undefined ? {} : { name }), files };
 }
 
 function configuredIn({ handlers, choices }: Generation['manifest']): ConfiguredHandler[] {

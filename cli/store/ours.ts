@@ -10,9 +10,11 @@ export const temporaryName = /^\.[^/]+\.kata-sysext$/;
 
 /** What `makeGeneration` writes. */
 export const ofGeneration: Ours = (path, kind) => {
-  const folder = /^config(\/[^/]+)?$/.test(path);
+  const folder = /^(config(\/[^/]+)?|replaced)$/.test(path);
   if (kind === 'directory') return folder;
-  return /^(manifest\.json|record\.json|payload|config\/[^/]+\/(configuration\.toml|config\.d))$/.test(path) || isTemporary(path);
+  return (
+    /^(manifest\.json|record\.json|payload|replaced\/\d+|config\/[^/]+\/(configuration\.toml|config\.d))$/.test(path) || isTemporary(path)
+  );
 };
 
 /** All that a payload occupies. */

@@ -82,6 +82,11 @@ export function generationFolder(number: number): HostPath {
   return `${generationsFolder}/${number}`;
 }
 
+/** Files of others, as they were before a generation took the place of what stands in them: readable by root only. */
+export function replacedFolder(number: number): HostPath {
+  return `${generationFolder(number)}/replaced`;
+}
+
 /**
  * Where a generation of a payload of this root has what engines and shims read. A confined engine may neither read files nor follow links
  * that are var_lib_t, and a relabel gives everything below /var/lib that label: so it lies beside the payloads.

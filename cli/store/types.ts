@@ -82,6 +82,26 @@ export interface GenerationManifest {
 
 export type GenerationState = 'preparing' | 'staged' | 'active' | 'blessed' | 'retired' | 'failed';
 
+/** Who wrote the files of a generation that the program only took over. */
+export interface Owner {
+  kind: 'ignition' | 'machineconfig';
+  /** Of the MachineConfig, where it is known. */
+  name?: string;
+  /** What ran at the first boot: these files stay theirs. */
+  files: HostPath[];
+  /** What it brought. */
+  archive?: { name: string; digest: Digest; url?: string };
+}
+
+/** Wiring of a layered package that a generation took the place of. Copies of the files as they were lie in its folder, by number. */
+export interface Replaced {
+  package: string;
+  shim: HostPath;
+  handlers: string[];
+  /** By digest as they were, and as the change left them. */
+  files: { path: HostPath; digest: Digest; after: Digest | 'absent' }[];
+}
+
 /** `generations/<n>/record.json`: what changes about a generation. */
 export interface GenerationRecord {
   schema: number;
@@ -93,6 +113,8 @@ export interface GenerationRecord {
   /** Other people's files with text of ours in them, by digest as we left them: what differs later was edited by somebody else. */
   edited?: Record<HostPath, Digest>;
   pinned?: boolean;
+  owner?: Owner;
+  replaced?: Replaced;
   /**
    * `wiring` and `edited` of each deployment that has an /etc of its own: what a boot of one makes of them is not what stands in the files
    * of another. Those above are what was written last, by whichever deployment. Read through `activeGeneration`.

@@ -4,5 +4,17 @@ export { openHere, parkedGenerations, type Recovered, recover } from './recover.
 export { mergedPayload, mountsBelowUsr, othersIn, pendingNames } from './refresh.ts';
 export { type Gate, runTransaction } from './run.ts';
 export { describe } from './steps/index.ts';
-export type { Afterwards, FileStep, Intent, Leftover, MountStep, Outcome, RefreshStep, RestartStep, Step } from './types.ts';
+export type {
+  Afterwards,
+  FileStep,
+  Intent,
+  LayerStep,
+  Leftover,
+  MountStep,
+  Outcome,
+  PointerStep,
+  RefreshStep,
+  RestartStep,
+  Step,
+} from './types.ts';
 export { bringUp, dependentsOf, keptDownBy, restartDeadlineMs } from './units.ts';

@@ -1,6 +1,6 @@
 import type { Wiring } from '../engines/types.ts';
 import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
-import type { GenerationState } from '../store/types.ts';
+import type { GenerationState, Owner, Replaced } from '../store/types.ts';
 import type { Unit } from '../systemd/types.ts';
 
 export interface FolderStep {
@@ -80,7 +80,14 @@ export interface MountStep {
   deadlineMs: number;
 }
 
-export type Step = FolderStep | DropFolderStep | FileStep | PointerStep | RestartStep | RefreshStep | MountStep;
+/** rpm-ostree stages a deployment without the package. It counts from the next boot, which is nobody's but the administrator's. */
+export interface LayerStep {
+  kind: 'layer';
+  package: string;
+  deadlineMs: number;
+}
+
+export type Step = FolderStep | DropFolderStep | FileStep | PointerStep | RestartStep | RefreshStep | MountStep | LayerStep;
 
 /** Where a step stands on the host. */
 export type Place = 'before' | 'after' | 'other';
@@ -112,6 +119,8 @@ export interface Afterwards {
     edited?: Record<HostPath, Digest>;
     activated?: string;
     pinned?: boolean;
+    owner?: Owner;
+    replaced?: Replaced;
   }[];
   dropGenerations: number[];
   dropPayloads: Digest[];

@@ -3,7 +3,7 @@ import type { Host, HostView } from '../host/index.ts';
 import type { Unit } from '../systemd/types.ts';
 import { readStep, undoStore } from './journal.ts';
 import { refreshBack } from './refresh.ts';
-import { describe, kindOf } from './steps/index.ts';
+import { describe, kindOf, subjectOf } from './steps/index.ts';
 import type { Intent, Leftover, Place, RefreshStep, RestartStep, Step, Undo } from './types.ts';
 import { bringUp } from './units.ts';
 
@@ -32,7 +32,7 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
     await host.failpoint(`undo/${step.kind}/before`);
     const place = await putBack(host, intent, index, step, entry.undo).catch((error: unknown) => {
       leftovers.push({
-        path: 'path' in step ? step.path : step.unit,
+        path: subjectOf(step),
         found: `could not undo “${describe(step)}”: ${String(error)}`,
         next: 'kata-sysext recover',
         retry: true,
@@ -41,7 +41,7 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
     });
     if (place === 'other') {
       leftovers.push({
-        path: 'path' in step ? step.path : step.unit,
+        path: subjectOf(step),
         found: `edited by somebody else during the change; before it had ${'before' in step ? step.before : 'another content'}`,
         next: `compare it with your own records; to start over: kata-sysext recover`,
         retry: false,

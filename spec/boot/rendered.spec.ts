@@ -8,7 +8,7 @@ import { CURL, curlBinds } from '../lab/curl.ts';
 import { hasIgnition, ignitionFiles } from '../lab/ignition.ts';
 import { run as runHere } from '../lab/run.ts';
 import { crioHandlers, crioHost, crioUnit } from '../support/crioHost.ts';
-import { type Live, startsOf } from '../support/liveHost.ts';
+import { type Live, runsOf, startsOf } from '../support/liveHost.ts';
 import { json } from '../support/program.ts';
 import { until } from '../support/unitWork.ts';
 
@@ -88,14 +88,34 @@ describe('the first boot, rendered', function () {
     assert.equal((await live.json(['status']))['active'], 1);
   });
 
+  it('adopt proves it on the running engine, guards the next boots, and takes the unit out of use; nothing restarts', async () => {
+    const runs = await runsOf(live, [crioUnit]);
+
+    const change = await live.json(['adopt', 'rendered']);
+
+    const [generation] = (await live.json(['status']))['generations'] as { state: string; owner?: { kind: string } }[];
+    assert.deepEqual(
+      [change['changed'], change['restarted'], generation?.state, generation?.owner?.kind],
+      [true, [], 'active', 'ignition'],
+    );
+    assert.deepEqual(await runsOf(live, [crioUnit]), runs);
+    assert.equal((await live.host.run(['systemctl', 'is-enabled', unit], { allowFailure: true })).stdout.trim(), 'disabled');
+    assert.equal(existsSync(join(live.host.root, 'etc/systemd/system/kata-sysext-guard.service')), true);
+    assert.equal((await crioHandlers(live)).includes(handler), true);
+    await live.json(['verify']);
+  });
+
   it('a server that takes the call and says nothing: CRI-O waits for the unit’s bound, and comes up without Kata', async () => {
     await live.json(['uninstall', '--purge']);
     const units = join(live.host.root, 'etc/systemd/system');
     await live.host.reboot({
       between: () => {
         rmSync(join(live.host.root, 'var/lib/kata-sysext-first-boot'), { recursive: true });
-        const silent = `[Unit]\nBefore=${unit}\n[Service]\nExecStart=/bin/busybox nc -ll -p ${port} -e /bin/sleep 600\n`;
+        // Started is not listening yet: the unit must find somebody there.
+        const listens = `until grep -qi ':${port.toString(16)} .* 0A ' /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done`;
+        const silent = `[Unit]\nBefore=${unit}\n[Service]\nExecStart=/bin/busybox nc -ll -p ${port} -e /bin/sleep 600\nExecStartPost=/bin/sh -c "${listens}"\n`;
         writeFileSync(join(units, 'silent.service'), silent);
+        symlinkSync(`../${unit}`, join(units, 'multi-user.target.wants', unit));
         symlinkSync('../silent.service', join(units, 'multi-user.target.wants/silent.service'));
         writeFileSync(join(units, `${unit}.d`, 'bound.conf'), '[Service]\nTimeoutStartSec=6\nRestartSec=600\n');
       },

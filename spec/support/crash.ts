@@ -1,9 +1,11 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { SECOND, tinyRelease } from '../lab/release/index.ts';
 import { differences } from './fingerprint.ts';
+import { put } from './hostTrees.ts';
+import { layered, origin } from './layered.ts';
 import { releases, scratch, story, type TreeHost, treeHost } from './treeHost.ts';
 
 const state = 'var/lib/kata-sysext';
@@ -21,7 +23,13 @@ export interface Scenario {
   points: string[];
 }
 
-type Row = [name: string, before: string[][], args: string[], dies?: { args: string[]; at: string }];
+type Row = [
+  name: string,
+  before: string[][],
+  args: string[],
+  dies?: { args: string[]; at: string } | undefined,
+  prepare?: (root: string) => void,
+];
 
 /** The changes that specs disturb, each done once undisturbed to learn what it passes and what it makes. */
 export async function scenarios(names: readonly string[]): Promise<{ all: Scenario[]; remove(): void }> {
@@ -70,6 +78,8 @@ export async function scenarios(names: readonly string[]): Promise<{ all: Scenar
       ],
       ['gc', '--keep', '0'],
     ],
+    ['adopt', [], ['adopt', 'layered', first], undefined, layeredIn],
+    ['adopt back', [['adopt', 'layered', first]], ['uninstall'], undefined, layeredIn],
     ['stage', [['install', first]], ['install', second, '--stage']],
     [
       'activate',
@@ -101,8 +111,16 @@ export async function scenarios(names: readonly string[]): Promise<{ all: Scenar
   };
 }
 
-async function learn(...[name, before, args, dies]: Row): Promise<Scenario> {
-  const base = treeHost('fcos');
+/** A layered kata-containers in containerd's own file. */
+function layeredIn(root: string): void {
+  put(root, layered.shim, '#!/bin/sh\n', 0o755);
+  put(root, origin.path, origin.text('kata-containers;'));
+  const table = '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata]\n  runtime_type = "io.containerd.kata.v2"\n';
+  appendFileSync(join(root, 'etc/containerd/config.toml'), table);
+}
+
+async function learn(...[name, before, args, dies, prepare]: Row): Promise<Scenario> {
+  const base = treeHost('fcos', prepare);
   for (const step of before) await base.json(step);
   if (dies !== undefined) await base.run(dies.args, { env: { KATA_SYSEXT_FAILPOINT: dies.at } });
   const tried = base.copy();

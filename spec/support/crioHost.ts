@@ -17,9 +17,11 @@ export async function crioHost(
   files: Record<string, Content> = {},
   suite: Suite = 'trixie',
   binds: Record<string, string> = {},
+  usr?: string,
 ): Promise<Live> {
   const given = {
     suite,
+    ...(usr === undefined ? {} : { usr }),
     containerdConfig: '',
     images: false,
     files: { ...crioFiles(), ...files },

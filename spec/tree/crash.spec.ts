@@ -9,7 +9,22 @@ import { put } from '../support/hostTrees.ts';
 import { loopMs, sample } from '../support/sample.ts';
 import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
 
-const names = ['install', 'upgrade', 'rollback', 'add', 'alias', 'fewer', 'configure', 'uninstall', 'purge', 'gc', 'stage', 'activate'];
+const names = [
+  'install',
+  'upgrade',
+  'rollback',
+  'add',
+  'alias',
+  'fewer',
+  'configure',
+  'uninstall',
+  'purge',
+  'gc',
+  'stage',
+  'activate',
+  'adopt',
+  'adopt back',
+];
 
 /** Each case is a copy of a tree, a change that dies or fails on it, and a judgement by digests: old or new, nothing else. */
 describe('crash', function () {

@@ -2,6 +2,7 @@ import { KataError } from '../../errors/index.ts';
 import { type HostView, openHost } from '../../host/index.ts';
 import { activeGeneration, type Generation, type GenerationState, nextId, releaseBallast } from '../../store/index.ts';
 import { openEntries } from '../../transaction/index.ts';
+import { othersWiring } from '../adopting/taking.ts';
 import { carryOut } from '../carrying/carryOut.ts';
 import { guardOf } from '../making/keepRunning.ts';
 import { nothingAfterwards } from '../making/records.ts';
@@ -86,7 +87,9 @@ async function switchTo(context: Context, { from, to, left, reason }: BootSwitch
   const id = await nextId(host, await openEntries(host));
   const ends = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to: to.manifest }) };
   const guard = to === undefined ? undefined : await guardOf(context, to.manifest);
-  const planned = await planSwitch(host, { verb: 'boot', id, found, bytesWritten: 0, options: bootOptions, down: true, guard, ...ends });
+  const theirs = await othersWiring(host, found, from, to);
+  const down = { down: true, ...theirs };
+  const planned = await planSwitch(host, { verb: 'boot', id, found, bytesWritten: 0, options: bootOptions, guard, ...ends, ...down });
   const { wiring } = planned.wiring;
   const next = { state: 'active' as const, activated: started.toISOString(), edited: planned.edited, ...(wiring && { wiring }) };
   const records = [

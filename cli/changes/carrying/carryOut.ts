@@ -71,6 +71,7 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome>
           ...found,
           baseline: planned.baseline,
           touched: planned.touched,
+          restored: planned.restored,
           restarts,
           editedByOthers: planned.wiring.findings.some((finding) => finding.code === 'foreign-edit'),
           emit,

@@ -90,6 +90,23 @@ export function wouldDangle(dangling: [name: string, handler: string][], next: s
   });
 }
 
+/** Names that are taken over and that no wish speaks of lead to the first handler, or are a handler's own. Throws `handler-not-installed`. */
+export function withAdopted(host: HostView, wishes: AliasWish[], adopted: string[], handlers: string[]): AliasWish[] {
+  const left = adopted.filter((name) => !handlers.includes(name) && !wishes.some((wish) => wish.name === name));
+  const own = left.find((name) => handlerTable.handlers.some((row) => row.name === name || installedName(row.name) === name));
+  if (own !== undefined) throw notAmong(host, own, handlers);
+  return [...wishes, ...left.map((name) => ({ name, handler: handlers[0]! }))];
+}
+
+function notAmong(host: HostView, name: string, handlers: string[]): KataError {
+  return new KataError('handler-not-installed', {
+    subject: name,
+    found: `RuntimeClasses may point at ${name}, and the handlers would be ${handlers.join(', ')}`,
+    needed: `${name} among them: the name is a handler’s own, and no alias`,
+    next: command(host, `adopt layered BUNDLE... ${[...handlers, name].map((each) => `--handler ${each}`).join(' ')}`),
+  });
+}
+
 function noAlias(name: string, known: string[]): KataError {
   return new KataError('handler-not-installed', {
     subject: name,

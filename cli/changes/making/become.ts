@@ -1,10 +1,11 @@
 import type { Finding } from '../../errors/index.ts';
 import { type Choices, drawGeneration, type Generation, lastNumber, makeGeneration, type Origin } from '../../store/index.ts';
+import { keepReplaced } from '../adopting/taking.ts';
 import { carryOut, receipt, rehearse } from '../carrying/carryOut.ts';
 import { command } from '../carrying/command.ts';
 import { type Found, refuse } from '../refusing/engine.ts';
 import { needFindings } from '../refusing/needs.ts';
-import type { Answer, ChangeOptions, Context } from '../types.ts';
+import type { Answer, ChangeOptions, Context, Layer } from '../types.ts';
 import { configurationDiffs } from './configurations.ts';
 import { guardOf, keepRunning } from './keepRunning.ts';
 import { nothingAfterwards, switchRecords } from './records.ts';
@@ -22,6 +23,8 @@ export interface Change {
   from?: Generation;
   /** Make it, and leave what is active as it is. */
   stage?: boolean;
+  /** Whose place it takes. */
+  layer?: Layer;
 }
 
 /** The generation to make. */
@@ -44,7 +47,7 @@ export interface Becoming {
 
 /** Makes a generation and makes it the active one. */
 export async function become(change: Change, wish: Becoming): Promise<Answer> {
-  const { context, verb, options, found, id, started, from } = change;
+  const { context, verb, options, found, id, started, from, layer } = change;
   const { host } = context;
   const { origin, choices, backend, home, readText, bytesWritten } = wish;
   const number = (await lastNumber(host)) + 1;
@@ -54,7 +57,9 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
   const noted = refuse(wish.findings ?? [], options.allow);
   if (change.stage === true) return stage(change, wish, drawn, noted);
   const guard = await guardOf(context, to);
-  const planned = await planSwitch(host, { verb, id, found, to, bytesWritten, options, guard, ...(from === undefined ? {} : { from }) });
+  const ends = { to, ...(from === undefined ? {} : { from }) };
+  const theirs = layer === undefined ? {} : { led: layer.led, ...(layer.step === undefined ? {} : { layer: layer.step }) };
+  const planned = await planSwitch(host, { verb, id, found, bytesWritten, options, guard, ...ends, ...theirs });
   planned.plan.findings.unshift(...noted);
   const configurations = await configurationDiffs(host, from, drawn);
   if (configurations.length > 0) planned.plan.configurations = configurations;
@@ -67,7 +72,10 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
   await keepRunning(context, to.backend);
   await wish.seal?.();
   await makeGeneration(host, to, drawn.configurations);
+  const replaced =
+    layer === undefined || layer.led.marks.length === 0 ? {} : { replaced: await keepReplaced(host, number, layer, planned) };
   const fromNumber = from?.manifest.number;
+  const records = switchRecords(fromNumber, number, planned, host.live, started);
   const carry = {
     id,
     verb,
@@ -77,9 +85,10 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
     made: true,
     started,
     ...(fromNumber === undefined ? {} : { from: fromNumber }),
-    afterwards: { ...nothingAfterwards, records: switchRecords(fromNumber, number, planned, host.live, started) },
+    afterwards: { ...nothingAfterwards, records: records.map((each) => (each.number === number ? { ...each, ...replaced } : each)) },
   };
   const outcome = await carryOut(context, carry);
   const undoCommand = command(host, fromNumber === undefined ? 'uninstall' : 'rollback');
-  return { kind: 'Change', change: { ...receipt(context, carry, outcome), savedBytes: wish.savedBytes ?? 0, undoCommand } };
+  const next = layer === undefined ? {} : { nextCommand: layer.nextCommand };
+  return { kind: 'Change', change: { ...receipt(context, carry, outcome), savedBytes: wish.savedBytes ?? 0, ...next, undoCommand } };
 }

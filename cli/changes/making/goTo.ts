@@ -1,6 +1,7 @@
 import { KataError } from '../../errors/index.ts';
 import { activeGeneration, type Generation, isIntact, nextId, readPayload } from '../../store/index.ts';
 import { openEntries } from '../../transaction/index.ts';
+import { othersWiring } from '../adopting/taking.ts';
 import { carryOut, receipt, rehearse } from '../carrying/carryOut.ts';
 import { command } from '../carrying/command.ts';
 import { underLock } from '../carrying/session.ts';
@@ -30,7 +31,8 @@ export function goTo(
     const id = await nextId(host, await openEntries(host));
     const before = from === undefined ? {} : { from };
     const guard = await guardOf(context, to);
-    const planned = await planSwitch(host, { verb, id, found, to, bytesWritten: 0, options, guard, ...before });
+    const theirs = await othersWiring(host, found, from, target);
+    const planned = await planSwitch(host, { verb, id, found, to, bytesWritten: 0, options, guard, ...before, ...theirs });
     if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
     const fromNumber = from?.manifest.number;
     const afterwards = { ...nothingAfterwards, records: switchRecords(fromNumber, to.number, planned, host.live, started) };

@@ -1,15 +1,25 @@
 import { dirname, posix } from 'node:path';
 import { type Backend, backendOf } from '../../backends/index.ts';
-import type { WiringPlan } from '../../engines/index.ts';
+import type { Led, WantedHandler, WiringPlan } from '../../engines/index.ts';
 import { type Finding, KataError } from '../../errors/index.ts';
 import { type Baseline, takeBaseline } from '../../gate/index.ts';
 import { type GuardWish, guardSteps, unblessSteps } from '../../guard/index.ts';
 import { type Digest, digestOf, type HostPath, type HostView } from '../../host/index.ts';
 import { etcFolder, type GenerationManifest, type GenerationRecord, offeredBy } from '../../store/index.ts';
-import { dependentsOf, describe, type FileStep, type RestartStep, restartDeadlineMs, type Step } from '../../transaction/index.ts';
+import {
+  dependentsOf,
+  describe,
+  type FileStep,
+  type LayerStep,
+  type RestartStep,
+  restartDeadlineMs,
+  type Step,
+} from '../../transaction/index.ts';
+import { puttingBack, type Restoring, recordedWith, takenOver } from '../adopting/taking.ts';
 import { type Found, refuse, restartFindings } from '../refusing/engine.ts';
 import { goingNames, refuseTaken } from '../refusing/going.ts';
 import { refuseInUse } from '../refusing/inUse.ts';
+import { refuseOwned } from '../refusing/owned.ts';
 import { shimFindings } from '../refusing/shimFindings.ts';
 import type { ChangeOptions, Plan } from '../types.ts';
 import { insideLines } from './lines.ts';
@@ -24,6 +34,8 @@ export interface Switch {
   edited: Record<string, Digest>;
   /** Handlers of ours before and after. */
   touched: string[];
+  /** Of these, the ones that lead to the shim of others afterwards. */
+  restored: string[];
 }
 
 export interface SwitchRequest {
@@ -38,6 +50,14 @@ export interface SwitchRequest {
   down?: boolean;
   /** The program that guards the next boots; without one the units of the guard go. */
   guard?: HostPath | undefined;
+  /** Wiring of others that ours takes the place of. */
+  led?: Led;
+  /** Wiring of others that comes back in the place of ours. */
+  restoring?: Restoring;
+  /** Last, once all else is done. */
+  layer?: LayerStep;
+  /** Besides the backend's and the wiring's. */
+  further?: Step[];
 }
 
 /** From one generation (or none) to another (or none): the steps, what restarts, what depends on it. Reads only. */
@@ -47,7 +67,7 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const moved = to !== undefined && from !== undefined && from.manifest.backend !== to.backend;
   const earlier = moved ? backendOf(from.manifest.backend) : undefined;
   const wanted = to === undefined ? [] : offeredBy(to, backend.base());
-  const wiring = await found.engine.plan(host, found.instance, wanted, from?.record.wiring);
+  const wiring = await planWiring(host, request, wanted);
   const files = fileSteps(request.id, wiring);
   const restarts = files.length > 0 && found.instance.process !== undefined && !down ? await restartStep(host, found) : [];
   const placed = await backend.plan(host, to, bytesWritten > 0);
@@ -75,19 +95,22 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const guard = await guardSteps(host, guardWish(request));
   const unbless = core.length + guard.length > 0 ? await unblessSteps(host) : [];
   // The guard is the first to come and the last to go: what is interrupted in between is settled by the next boot.
-  const steps = to === undefined ? [...unbless, ...core, ...guard] : withoutNeeded(onceMade([...unbless, ...guard, ...core]));
+  const last: Step[] = [...(request.further ?? []), ...(request.layer === undefined ? [] : [request.layer])];
+  const steps = to === undefined ? [...unbless, ...core, ...guard] : withoutNeeded(onceMade([...unbless, ...guard, ...core, ...last]));
+  await refuseOwned(host, steps, to);
   // Without Kata nothing is left that an engine which does not run would have to prove.
   const provable = to !== undefined || found.instance.process !== undefined;
   const baseline = host.live && steps.length > 0 && provable && !down ? await takeBaseline(host, found.engine, found.instance) : undefined;
-  const before = (from?.record.wiring?.handlers ?? []).map((handler) => handler.name);
+  const theirs = request.led?.handlers ?? [];
+  const before = [...(from?.record.wiring?.handlers ?? []).map((handler) => handler.name), ...theirs];
   // What an earlier backend takes away is the shim of every handler, whatever the new one brings.
-  const going = left.length > 0 ? before : goingNames(before, from?.manifest, to);
+  const going = left.length > 0 ? before : [...new Set([...goingNames(before, from?.manifest, to), ...theirs])];
   const names = wanted.map((handler) => handler.name);
   if (baseline !== undefined) refuseTaken(baseline.state.handlers, names, before, wiring);
   if (baseline !== undefined) refuseInUse(baseline.state, going);
   const shims = { found, from: from?.manifest, to, sandboxes: baseline?.state.sandboxes ?? [], restarts: restarts.length > 0 };
   findings.push(...refuse(await shimFindings(host, shims), options.allow));
-  const touched = [...new Set([...wanted, ...(from?.record.wiring?.handlers ?? [])].map((handler) => handler.name))];
+  const touched = [...new Set([...names, ...before])];
   const edited = editedAfter(wiring, files, from?.record.edited);
   const strange = await editedBySomebody(host, from?.record.edited, findings);
   return {
@@ -97,8 +120,19 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
     backend,
     edited,
     touched,
+    restored: request.restoring?.handlers ?? [],
     ...(baseline === undefined ? {} : { baseline }),
   };
+}
+
+/** Reads what the files are now: wiring of others counts as ours where it goes, and comes where ours goes. */
+async function planWiring(host: HostView, request: SwitchRequest, wanted: WantedHandler[]): Promise<WiringPlan> {
+  const { led, restoring, from, found } = request;
+  const recorded = from?.record.wiring;
+  const { engine, instance } = found;
+  const plan = await engine.plan(host, instance, wanted, led === undefined ? recorded : recordedWith(recorded, led, instance));
+  if (led !== undefined) return takenOver(plan, led);
+  return restoring === undefined ? plan : puttingBack(plan, restoring);
 }
 
 function guardWish({ to, guard, found }: SwitchRequest): GuardWish | undefined {

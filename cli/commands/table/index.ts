@@ -1,4 +1,5 @@
 import type { OptionRow, Verb } from '../types.ts';
+import { adopting } from './adopting.ts';
 import { helping } from './helping.ts';
 import { imaging } from './imaging.ts';
 import { keeping } from './keeping.ts';
@@ -10,7 +11,7 @@ import { telling } from './telling.ts';
 export { changeOptions, commonOptions } from './options.ts';
 
 /** All verbs in the order of the help: parser, help, man page, completion and docs derive from them. */
-export const verbs: Verb[] = [...making, ...telling, ...keeping, ...imaging, ...preparing, ...helping];
+export const verbs: Verb[] = [...making, ...adopting, ...telling, ...keeping, ...imaging, ...preparing, ...helping];
 
 /** All options that a verb takes. */
 export function optionsOf(verb: Verb): Record<string, OptionRow> {

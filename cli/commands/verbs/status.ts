@@ -1,5 +1,6 @@
 import { command } from '../../changes/carrying/command.ts';
 import { chosenText } from '../../inspect/chosen.ts';
+import { ownerText } from '../../inspect/owner.ts';
 import { status } from '../../inspect/status.ts';
 import type { Call, Reply } from '../types.ts';
 
@@ -16,10 +17,11 @@ export async function run({ context, options }: Call): Promise<Reply> {
     const processes = each.processes === 0 ? '' : `, ${each.processes} running`;
     const form = each.format === 'directory' ? '' : `, ${each.format}`;
     const pinned = each.pinned ? ', pinned' : '';
+    const owner = each.owner === undefined ? '' : `, brought by ${ownerText(each.owner)}`;
     const staged = each.state === 'staged' && !each.active ? ', staged: activate switches to it' : '';
     const more = verbose ? `, ${each.state}, made ${each.created}` : '';
     const names = [...each.handlers, ...each.aliases.map(({ name, handler }) => `${name} → ${handler}`)];
-    const line = `${mark} ${each.number}  Kata ${each.release}  ${names.join(', ')}  (${each.backend}${form}${processes}${pinned}${staged}${more})`;
+    const line = `${mark} ${each.number}  Kata ${each.release}  ${names.join(', ')}  (${each.backend}${form}${processes}${pinned}${owner}${staged}${more})`;
     return [line, ...(verbose ? each.configured.map((handler) => `     ${handler.name}: ${chosenText(handler)}`) : [])];
   });
   if (seen.engine !== undefined) lines.push(`wired into ${seen.engine.name}: ${seen.engine.configPath} (${seen.engine.method})`);

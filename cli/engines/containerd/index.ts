@@ -3,6 +3,7 @@ import type { Engine } from '../types.ts';
 import { acceptsContainerd, plannedDump } from './accepts.ts';
 import { detectContainerd, wiredContainerd } from './detect.ts';
 import { compareDumps, effectiveConfig } from './dump.ts';
+import { ledContainerd } from './led.ts';
 import { pendingContainerd } from './pending.ts';
 import { planContainerd } from './plan.ts';
 
@@ -11,6 +12,7 @@ export const containerd: Engine = {
   detect: detectContainerd,
   wired: wiredContainerd,
   plan: planContainerd,
+  led: ledContainerd,
   accepts: acceptsContainerd,
   planned: async (host, instance, plan, scratch) => (await plannedDump(host, instance, plan, scratch)).value,
   effective: effectiveConfig,

@@ -3,6 +3,7 @@ import type { Engine } from '../types.ts';
 import { acceptsCrio, plannedDump } from './accepts.ts';
 import { detectCrio, wiredCrio } from './detect.ts';
 import { compareDumps, effectiveConfig } from './dump.ts';
+import { ledCrio } from './led.ts';
 import { folderOf } from './loader.ts';
 import { pendingCrio } from './pending.ts';
 import { planCrio } from './plan.ts';
@@ -14,6 +15,7 @@ export const crio: Engine = {
   detect: detectCrio,
   wired: wiredCrio,
   plan: planCrio,
+  led: ledCrio,
   accepts: acceptsCrio,
   planned: plannedDump,
   effective: effectiveConfig,

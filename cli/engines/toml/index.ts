@@ -1,3 +1,4 @@
+export { blockOf } from './blocks.ts';
 export { decodeToml, isTable, parseDocument, type TomlDocument, type TomlTable, tableAt, valueAt } from './document.ts';
 export {
   blockAfter,

@@ -11,6 +11,7 @@ import {
   wholePayload,
 } from '../../store/index.ts';
 import { entryFolder, readableEntries, readIntent } from '../../transaction/index.ts';
+import { ownerText } from '../owner.ts';
 import { status } from '../status.ts';
 import { verify } from '../verify.ts';
 import type { Asked, SectionRow } from './types.ts';
@@ -33,6 +34,8 @@ async function generations({ host }: Asked): Promise<string[]> {
   return (await readGenerations(host)).flatMap(({ manifest, record }) => [
     `${manifest.number}: Kata ${manifest.release}, ${manifest.backend} (${manifest.format}), made ${manifest.created} by ${manifest.program}, ${record.state}${record.pinned === true ? ', pinned' : ''}`,
     `   payload ${manifest.payload} in ${manifest.payloadFolder}`,
+    ...(record.owner === undefined ? [] : [`   brought by ${ownerText(record.owner)}`]),
+    ...(record.replaced === undefined ? [] : [`   in the place of ${record.replaced.package}: ${record.replaced.handlers.join(', ')}`]),
     ...manifest.sources.map((source) => `   from ${JSON.stringify(source)}`),
     ...manifest.handlers.map(
       ({ name, family, hypervisor, shim, configurationDigest }) =>

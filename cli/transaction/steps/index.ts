@@ -3,12 +3,13 @@ import type { HostPath } from '../../host/index.ts';
 import type { Step, StepKind } from '../types.ts';
 import { file } from './file.ts';
 import { dropFolder, folder } from './folder.ts';
+import { layer } from './layer.ts';
 import { mount } from './mount.ts';
 import { pointer } from './pointer.ts';
 import { refresh } from './refresh.ts';
 import { restart } from './restart.ts';
 
-const kinds = { folder, 'drop-folder': dropFolder, file, pointer, refresh, restart, mount };
+const kinds = { folder, 'drop-folder': dropFolder, file, pointer, refresh, restart, mount, layer };
 
 /** The kind of a step. */
 export function kindOf(step: Step): StepKind<Step> {
@@ -25,6 +26,12 @@ export function refuseUnknown(path: HostPath, steps: Step[]): void {
     needed: `steps of the kinds ${Object.keys(kinds).join(', ')}`,
     next: 'use the newer kata-sysext that wrote it',
   });
+}
+
+/** What a step is about: a path, a unit, a package. */
+export function subjectOf(step: Step): string {
+  if (step.kind === 'layer') return step.package;
+  return 'path' in step ? step.path : step.unit;
 }
 
 /** One line for people: what the step does. */
@@ -44,6 +51,8 @@ export function describe(step: Step): string {
       return step.after === 'absent'
         ? `let systemd take our overlay off /usr (${step.unit}), and remove ${step.path}`
         : `point ${step.path} at ${step.after}, and let systemd mount that over /usr, read-only (${step.unit})${step.shown === 'absent' ? '' : ': Kata’s files are away for some milliseconds'}`;
+    case 'layer':
+      return `let rpm-ostree stage a deployment without the layered package ${step.package}, for the next boot`;
     case 'restart':
       return `restart ${step.unit}`;
   }

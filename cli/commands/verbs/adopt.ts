@@ -1,0 +1,52 @@
+import { resolve } from 'node:path';
+import { adoptLayered } from '../../changes/adopting/layered.ts';
+import { adoptRendered } from '../../changes/adopting/rendered.ts';
+import { aliasWishes } from '../../changes/choosing/aliases.ts';
+import { KataError } from '../../errors/index.ts';
+import { reply } from '../answer.ts';
+import { changeOptionsOf, digestsFor, list, text } from '../options.ts';
+import type { Call, Reply } from '../types.ts';
+import { wishesOf } from '../wishes.ts';
+
+/** Options that say something of an installation: one that is there already has its own. */
+const ofLayered = ['handler', 'alias', 'digest', 'backend', 'format', 'set', 'profile', 'yes'];
+
+const modes: Record<string, (call: Call, words: string[]) => Promise<Reply>> = { rendered, layered };
+
+export async function run(call: Call): Promise<Reply> {
+  const [word = '', ...words] = call.words;
+  const mode = Object.hasOwn(modes, word) ? modes[word] : undefined;
+  if (mode === undefined) throw usage(word, `adopt knows no “${word}”`, `one of ${Object.keys(modes).join(', ')}`);
+  return mode(call, words);
+}
+
+async function rendered(call: Call, words: string[]): Promise<Reply> {
+  const given = ofLayered.find((name) => call.options[name] !== undefined && call.options[name] !== false);
+  if (given !== undefined) throw usage(`--${given}`, `--${given} with adopt rendered`, 'nothing of the kind: what is there stays as it is');
+  if (words.length > 0) throw usage(words[0]!, 'adopt rendered with a bundle', 'no bundle: the files are there');
+  return reply(await adoptRendered(call.context, changeOptionsOf(call)));
+}
+
+async function layered(call: Call, words: string[]): Promise<Reply> {
+  const { options, io, context } = call;
+  if (words.length === 0)
+    throw usage('layered', 'adopt layered without a bundle', 'the release that takes the place: adopt layered BUNDLE...');
+  const [backend, format] = [text(options['backend']), text(options['format'])];
+  return reply(
+    await adoptLayered(context, {
+      ...changeOptionsOf(call),
+      sources: words.map((word) => resolve(io.cwd, word)),
+      digests: digestsFor('adopt', words, options),
+      handlers: list(options['handler']),
+      aliases: aliasWishes(list(options['alias'])),
+      wishes: wishesOf(call),
+      yes: options['yes'] === true,
+      ...(backend === undefined ? {} : { backend }),
+      ...(format === undefined ? {} : { format }),
+    }),
+  );
+}
+
+function usage(subject: string, found: string, needed: string): KataError {
+  return new KataError('usage', { subject, found, needed, next: 'kata-sysext adopt --help' });
+}

@@ -1,0 +1,40 @@
+import { byBytes } from '../../host/index.ts';
+import type { HostView } from '../../host/types.ts';
+import { blockOf, readings, sameSettings, subtract, type TomlDocument, type TomlTable, withoutMark } from '../toml/index.ts';
+import type { Led, Mark } from '../types.ts';
+import { unsupported } from './unsupported.ts';
+
+/** Handlers in one file that lead to the shim that is looked for. */
+export interface LedFile {
+  path: string;
+  doc: TomlDocument;
+  /** Key paths of their tables, the name last. */
+  tables: string[][];
+  /** What the file may say besides and still be theirs alone. */
+  idle: TomlTable;
+}
+
+/** See `Engine.led`. A file that says nothing else goes whole; from any other one goes the block of their tables. */
+export async function ledBy(host: HostView, files: readonly LedFile[]): Promise<Led> {
+  const marks: Mark[] = [];
+  const handlers = new Set<string>();
+  for (const file of files.filter(({ tables }) => tables.length > 0)) {
+    for (const table of file.tables) handlers.add(table.at(-1)!);
+    marks.push(markOf(file, await host.realpath(file.path)));
+  }
+  return { marks, handlers: [...handlers].sort(byBytes) };
+}
+
+function markOf({ path, doc, tables, idle }: LedFile, real: string): Mark {
+  const named = tables.map((table) => table.reduceRight<unknown>((inner, key) => ({ [key]: inner }), 'gone') as TomlTable);
+  const rest = readings(doc.text, path).map((value) => named.reduce((left, table) => subtract(left, table, false), value));
+  if (rest.every((value) => sameSettings(subtract(value, idle, false), {}))) return { path: real, kind: 'file', text: doc.text };
+  const text = blockOf(doc, tables);
+  if (text !== undefined && withoutMark(doc.text, text, path) !== undefined) return { path: real, kind: 'range', text };
+  throw unsupported(
+    path,
+    `${path} has the tables of ${tables.map((table) => table.at(-1)).join(', ')} among others.`,
+    'These tables one after the other, or in a file of their own.',
+    `Write them so in ${path}, restart the engine, and try again.`,
+  );
+}

@@ -1,0 +1,94 @@
+import { KataError } from '../errors/index.ts';
+import type { HostPath, HostView } from '../host/index.ts';
+
+/** Packages that were put onto the image of an ostree host. */
+export interface Layering {
+  /** Packages that were asked for, by name; those of a file by name, version and architecture. */
+  requested: string[];
+  /** What they are in the deployment that the next boot would start, where that is not the booted one. */
+  next?: string[];
+  /** A transaction of rpm-ostree that runs at the moment. */
+  busy: boolean;
+}
+
+interface Deployment {
+  booted?: boolean;
+  'requested-packages'?: string[];
+  'requested-local-packages'?: string[];
+}
+
+const statusTimeoutMs = 120_000;
+const originsFolder: HostPath = '/ostree/deploy';
+
+/**
+ * What rpm-ostree has layered: on a booted host it is asked, of a tree that does not run the notes beside the deployments tell (all of them
+ * together). undefined on hosts without it.
+ */
+export async function layeringOf(host: HostView): Promise<Layering | undefined> {
+  if (host.live) return (await host.has('rpm-ostree')) ? asked(host) : undefined;
+  const requested = await fromOrigins(host);
+  return requested === undefined ? undefined : { requested, busy: false };
+}
+
+/** Whether a package is among those that were asked for; 'kata-containers-3.2.0-1.x86_64' came from a file. */
+export function isRequested(requested: string[], name: string): boolean {
+  return requested.some((each) => each === name || (each.startsWith(`${name}-`) && /^\d/.test(each.slice(name.length + 1))));
+}
+
+async function asked(host: HostView): Promise<Layering> {
+  const { stdout } = await host.run('rpm-ostree', ['status', '--json'], { timeoutMs: statusTimeoutMs });
+  const { deployments, transaction } = parsed(stdout);
+  const booted = deployments.find((each) => each.booted === true);
+  const [first] = deployments;
+  if (booted === undefined || first === undefined) throw odd('none of its deployments is booted');
+  return {
+    requested: requestedIn(booted),
+    ...(first === booted ? {} : { next: requestedIn(first) }),
+    busy: transaction !== undefined && transaction !== null,
+  };
+}
+
+function requestedIn(deployment: Deployment): string[] {
+  return [...(deployment['requested-packages'] ?? []), ...(deployment['requested-local-packages'] ?? [])];
+}
+
+function parsed(text: string): { deployments: Deployment[]; transaction?: unknown } {
+  try {
+    const value = JSON.parse(text) as { deployments?: Deployment[]; transaction?: unknown };
+    if (Array.isArray(value.deployments)) return { deployments: value.deployments, transaction: value.transaction };
+  } catch (cause) {
+    throw odd('its output is no JSON', cause);
+  }
+  throw odd('it names no deployments');
+}
+
+function odd(found: string, cause?: unknown): KataError {
+  return new KataError('host-unknown', {
+    subject: 'rpm-ostree',
+    found: `rpm-ostree status --json does not say what is layered: ${found}`,
+    needed: 'the packages of the booted deployment',
+    next: 'rpm-ostree status --json',
+    cause,
+  });
+}
+
+/** [packages] requested=a;b; in the note that ostree keeps beside each deployment. */
+async function fromOrigins(host: HostView): Promise<string[] | undefined> {
+  const found: string[] = [];
+  let notes = 0;
+  for (const os of await host.readdir(originsFolder)) {
+    const folder = `${originsFolder}/${os}/deploy`;
+    for (const name of (await host.readdir(folder)).filter((each) => each.endsWith('.origin'))) {
+      notes += 1;
+      const packages =
+        /^\[packages\]\n(?<lines>(?:[^[\n].*\n?|\n)*)/m.exec((await host.readText(`${folder}/${name}`)) ?? '')?.groups?.['lines'] ?? '';
+      for (const [, list] of packages.matchAll(/^requested(?:-local)?=(.*)$/gm)) found.push(...namesIn(list!));
+    }
+  }
+  return notes === 0 ? undefined : [...new Set(found)];
+}
+
+/** One from a file stands behind its digest. */
+function namesIn(list: string): string[] {
+  return list.split(';').flatMap((each) => (each === '' ? [] : [each.replace(/^[0-9a-f]{64}:/, '')]));
+}

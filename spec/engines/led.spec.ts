@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { containerd } from '../../cli/engines/containerd/index.ts';
+import { crio } from '../../cli/engines/crio/index.ts';
+import { blockOf, parseDocument } from '../../cli/engines/toml/index.ts';
+import type { Engine, Instance, Led } from '../../cli/engines/types.ts';
+import { engineTree, instanceOf } from '../support/engineTree.ts';
+
+const shim = '/usr/bin/containerd-shim-kata-v2';
+const folder = '/etc/crio/crio.conf.d';
+const crioInstance: Instance = { engine: 'crio', configPath: '/etc/crio/crio.conf', configFolder: folder, socket: '/run/crio.sock' };
+const table = (name: string, path = shim) => `[crio.runtime.runtimes.${name}]\nruntime_path = "${path}"\nruntime_type = "vm"\n`;
+const config = '/etc/containerd/config.toml';
+const plugin = 'plugins."io.containerd.grpc.v1.cri".containerd.runtimes';
+
+interface Row {
+  title: string;
+  engine: Engine;
+  instance: Instance;
+  files: Record<string, string>;
+  led: Led | 'engine-unsupported';
+}
+
+const both = `${table('b')}${table('a')}`;
+const rows: Row[] = [
+  {
+    title: 'CRI-O: a file of their own goes whole, whatever its name; other shims are left alone',
+    engine: crio,
+    instance: crioInstance,
+    files: { [`${folder}/50-kata`]: both, [`${folder}/60`]: table('other', '/opt/kata/bin/containerd-shim-kata-v2') },
+    led: { marks: [{ path: `${folder}/50-kata`, kind: 'file', text: both }], handlers: ['a', 'b'] },
+  },
+  {
+    title: 'CRI-O: of a file with other settings only the block, with the comment between its tables',
+    engine: crio,
+    instance: crioInstance,
+    files: {
+      '/etc/crio/crio.conf': `[crio.image]\npause_image = "p"\n# k\n${table('a')}# between\n${table('b')}\n[crio.runtime]\nlog_level = "info"\n`,
+    },
+    led: { marks: [{ path: '/etc/crio/crio.conf', kind: 'range', text: `${table('a')}# between\n${table('b')}` }], handlers: ['a', 'b'] },
+  },
+  {
+    title: 'CRI-O: tables with another one between them cannot be told apart',
+    engine: crio,
+    instance: crioInstance,
+    files: { [`${folder}/x`]: `${table('a')}${table('runc', '/usr/bin/runc')}${table('b')}` },
+    led: 'engine-unsupported',
+  },
+  {
+    title: 'CRI-O: nor one that is not written by its header',
+    engine: crio,
+    instance: crioInstance,
+    files: { [`${folder}/x`]: `[crio.runtime]\nlog_level = "info"\nruntimes.a = {runtime_path = "${shim}"}\n` },
+    led: 'engine-unsupported',
+  },
+  {
+    title: 'CRI-O: nothing leads there',
+    engine: crio,
+    instance: crioInstance,
+    files: { [`${folder}/x`]: table('runc', '/usr/bin/runc') },
+    led: { marks: [], handlers: [] },
+  },
+  {
+    title: 'containerd: the shim by its type, with the tables below; a path wins over the type',
+    engine: containerd,
+    instance: instanceOf('1.7.24'),
+    files: {
+      [config]: `version = 2\n[${plugin}.kata]\nruntime_type = "io.containerd.kata.v2"\n[${plugin}.kata.options]\nConfigPath = "/etc/x"\n[${plugin}.mine]\nruntime_type = "io.containerd.kata.v2"\nruntime_path = "/opt/mine"\n[${plugin}.runc]\nruntime_type = "io.containerd.runc.v2"\n`,
+    },
+    led: {
+      marks: [
+        {
+          path: config,
+          kind: 'range',
+          text: `[${plugin}.kata]\nruntime_type = "io.containerd.kata.v2"\n[${plugin}.kata.options]\nConfigPath = "/etc/x"\n`,
+        },
+      ],
+      handlers: ['kata'],
+    },
+  },
+];
+
+describe('wiring of others that leads to a shim', () => {
+  for (const { title, engine, instance, files, led } of rows) {
+    it(title, async () => {
+      const tree = await engineTree(files);
+
+      const found = await engine.led(tree.host, instance, shim).catch((error: { code: string }) => error.code);
+
+      assert.deepEqual(found, led);
+      await tree.remove();
+    });
+  }
+
+  it('a block ends with the file, also without a newline and after a byte order mark', () => {
+    const text = `\ufeff${table('a').trimEnd()}`;
+
+    const block = blockOf(parseDocument(text, 'x'), [['crio', 'runtime', 'runtimes', 'a']]);
+
+    assert.equal(block, text.slice(1));
+  });
+});
