@@ -49,6 +49,7 @@ describe('the first boot of a machine, rendered for containerd, under SELinux en
     live = await liveVm({ disk, goods, serve: out, kernelArguments: 'systemd.firstboot=no' });
     await live.host.sh('timeout 900 systemctl is-system-running --wait || true', { timeoutMs: 1_000_000 });
     firstBoot = await bootTimes();
+    await live.host.sh(`for name in pause busybox; do ctr -n k8s.io images import ${GOODS}/$name.tar; done`, { timeoutMs: 300_000 });
   });
   after(async () => {
     await live?.host.stop();
@@ -68,8 +69,6 @@ describe('the first boot of a machine, rendered for containerd, under SELinux en
   });
 
   it('a container runs through the handler, confined, and restorecon would label nothing of it otherwise', async () => {
-    await live.host.sh(`for name in pause busybox; do ctr -n k8s.io images import ${GOODS}/$name.tar; done`, { timeoutMs: 300_000 });
-
     assert.match(await inPod(live, handler, 'first'), /:container_t:/);
     assert.deepEqual(await wouldRelabel(live), []);
   });
