@@ -5,12 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bootNode, prepareNode } from '../support/firstBootNode.ts';
 import { json, run } from '../support/program.ts';
-<<<<<<< HEAD
 import { singleFile } from '../support/singleFile.ts';
 import { releases, story, type TreeHost, treeHost } from '../support/treeHost.ts';
-=======
-import { releases, story, treeHost } from '../support/treeHost.ts';
->>>>>>> mend
 
 /** What `generate --form rendered` puts into its archive. */
 describe('the archive of a rendered first boot', function () {
