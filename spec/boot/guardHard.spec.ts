@@ -134,7 +134,7 @@ describe('the boot guard on a bad day', function () {
     );
 
     await boot();
-    await live.host.sh(`rm /etc/systemd/system/${settle}.d/99-lab.conf`);
+    await live.host.sh(`rm /etc/systemd/system/${settle}.d/99-lab.conf; rmdir /etc/systemd/system/${settle}.d || true`);
     await until(blessed, 'the generation is blessed');
 
     assert.equal((await live.json(['status']))['active'], 1);
