@@ -22,6 +22,7 @@ import { underLock } from './carrying/session.ts';
 import { dropPlan } from './gc.ts';
 import { planSwitch } from './making/switch.ts';
 import { findEngine, refuse } from './refusing/engine.ts';
+import { belongsToImage } from './refusing/owned.ts';
 import { etcFindings } from './refusing/refusals.ts';
 import { runningPayloads } from './refusing/running.ts';
 import type { Answer, ChangeOptions, ChangeResult, Context } from './types.ts';
@@ -43,7 +44,7 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   const all = await readGenerations(host);
   const from = (await activeGeneration(host)) ?? (await stillWired(host, all));
   const elsewhere = new Set([...(await pointedElsewhere(host)), ...(await parkedGenerations(host))]);
-  const go = all.filter((generation) => !elsewhere.has(generation.manifest.number));
+  const go = all.filter(({ manifest }) => !elsewhere.has(manifest.number) && !belongsToImage(host, manifest));
   const kept = all.filter((generation) => elsewhere.has(generation.manifest.number)).map((generation) => generation.manifest.payload);
   const id = await nextId(host, await openEntries(host));
   const afterwards = {

@@ -12,7 +12,7 @@ import {
   linksOf,
   programDrift,
   programPath,
-  readPayload,
+  payloadOf,
   readPrograms,
   wholePayload,
 } from '../store/index.ts';
@@ -48,7 +48,7 @@ export async function verify(host: HostView, guests?: GuestWish): Promise<Verifi
     });
   }
   const { manifest } = active;
-  const payload = await readPayload(host, manifest.payload);
+  const payload = await payloadOf(host, manifest);
   const drift: Finding[] = payload === undefined ? [gone(manifest.payloadFolder, 'its manifest is not there')] : [];
   // What lies around the release's tree counts as well: systemd-sysext would merge all of it into /usr.
   const whole = payload === undefined ? { folder: manifest.payloadFolder, entries: [] } : wholePayload(payload);

@@ -9,6 +9,7 @@ export {
   findGeneration,
   isWaiting,
   lastNumber,
+  payloadOf,
   readGeneration,
   readGenerations,
   readPayload,
@@ -23,5 +24,5 @@ export { type Drawn, drawGeneration, linksOf, makeGeneration, type Origin, origi
 export * from './paths.ts';
 export { type PayloadRequest, type Staged, stageImage, stagePayload } from './payload.ts';
 export { keepProgram, type ProgramManifest, programDrift, type RunningProgram, readPrograms } from './program.ts';
-export { dropGeneration, dropHistory, dropPayload, filesBelow, strangers, sweep, tidy } from './tidy.ts';
+export { dropGeneration, dropHistory, dropPayload, dropStory, filesBelow, strangers, sweep, tidy } from './tidy.ts';
 export * from './types.ts';

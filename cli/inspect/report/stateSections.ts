@@ -6,7 +6,7 @@ import {
   fragmentsFolder,
   readGenerations,
   readHistory,
-  readPayload,
+  payloadOf,
   stateFolder,
   wholePayload,
 } from '../../store/index.ts';
@@ -67,7 +67,7 @@ async function verification({ host, verbose, signal }: Asked): Promise<string[]>
       ...seen.drift.map(({ found }) => found),
     ];
   }
-  const payload = await readPayload(host, active.manifest.payload);
+  const payload = await payloadOf(host, active.manifest);
   if (payload === undefined) return ['the manifest of the payload is not there'];
   const { folder, entries } = wholePayload(payload);
   const drift: string[] = [];
