@@ -38,7 +38,16 @@ export interface RenderedRequest extends Request {
   engineUnit: string;
 }
 
-export type FirstBootRequest = HookRequest | RenderedRequest;
+/** Program and release install while an image is built. */
+export interface BakedRequest extends Request {
+  form: 'baked';
+  program: Source;
+  bundles: Source[];
+  /** Further arguments of `install`. */
+  installArguments: string[];
+}
+
+export type FirstBootRequest = HookRequest | RenderedRequest | BakedRequest;
 
 export interface FirstBootFile {
   path: string;

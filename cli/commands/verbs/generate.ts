@@ -40,12 +40,15 @@ export async function run(call: Call): Promise<Reply> {
       return reply(kind, target.name, folder, [...files.map(asMade), { name, sizeBytes: made.archive.sizeBytes, digest }], [archive]);
     });
   }
+  const baked = options['form'] === 'baked';
+  if (baked) refuseFormBaked(call, kind);
+  else if (options['backend'] === 'baked') throw unfitBackend('--form hook', '--form baked: a node that runs has its image already');
   const { program, bundles } = await sourcesOf(call, words.slice(1), kind === 'containerfile');
-  const installArguments = passed.flatMap((name) => {
+  const installArguments = passed.filter((name) => !(baked && name === 'backend')).flatMap((name) => {
     const value = options[name];
     return (Array.isArray(value) ? value : value === undefined ? [] : [String(value)]).flatMap((each) => [`--${name}`, each]);
   });
-  const files = generate(kind, { ...common, form: 'hook', program, bundles, installArguments }, pool);
+  const files = generate(kind, { ...common, form: baked ? 'baked' : 'hook', program, bundles, installArguments }, pool);
   await writeNew(folder, files);
   return reply(kind, target.name, folder, files.map(asMade), [program, ...bundles]);
 }
@@ -99,6 +102,22 @@ function refuseFormRendered({ options }: Call, kind: OutputKind): void {
     throw refused(`--${useless} with --form rendered`, 'nothing of the kind: nodes fetch one archive, and run no program of ours');
   if (!['prefix', 'auto', undefined].includes(text(options['backend'])))
     throw refused(`--backend ${text(options['backend'])}`, '--backend prefix');
+}
+
+function refuseFormBaked({ options }: Call, kind: OutputKind): void {
+  if (kind !== 'containerfile') {
+    const needed = 'containerfile: only an image that is built can have Kata in it';
+    throw new KataError('usage', { subject: '--form', found: `--form baked with ${kind}`, needed, next: 'kata-sysext generate --help' });
+  }
+  if (!['baked', undefined].includes(text(options['backend']))) throw unfitBackend('--form baked', '--backend baked, or none');
+  if (options['format'] !== undefined && options['format'] !== 'directory') {
+    const [found, needed] = [`--format ${text(options['format'])} with --form baked`, 'no --format: the image of the OS has the files as they are'];
+    throw new KataError('usage', { subject: '--format', found, needed, next: 'kata-sysext generate --help' });
+  }
+}
+
+function unfitBackend(form: string, needed: string): KataError {
+  return new KataError('usage', { subject: '--backend', found: `this --backend with ${form}`, needed, next: 'kata-sysext generate --help' });
 }
 
 /** The time that records of an archive say: the same bytes at every time (reproducible-builds.org, SOURCE_DATE_EPOCH). */
