@@ -13,6 +13,7 @@ import {
   generationFolder,
   generationsFolder,
   historyFolder,
+  imageNumber,
   imageRecords,
   journalFolder,
   lockFile,
@@ -133,7 +134,10 @@ export async function sweep(host: Host): Promise<void> {
 }
 
 async function isVacant(host: HostView): Promise<boolean> {
-  if ((await activeNumber(host)) !== undefined || (await readGenerations(host)).length > 0) return false;
+  const active = await activeNumber(host);
+  // What another installation of a tree has active is none of its image's.
+  const ours = active !== undefined && (!host.image || active === imageNumber);
+  if (ours || (await readGenerations(host)).length > 0) return false;
   return !(await host.readdir(journalFolder)).some((name) => /^\d+$/.test(name));
 }
 

@@ -3,6 +3,7 @@ export { bootVm, type VmOptions } from './boot.ts';
 export { type Disk, type FileSystem, REFS, VERSIONS, vmDisk } from './disk.ts';
 export type { BootEntry } from './entries.ts';
 export { GOODS } from './goods.ts';
+export { type ImageRepo, imageRepo } from './imageRepo.ts';
 export { isOurs, unexplained, unusedNoise } from './noise.ts';
 export { type Recorder, type Recording, record } from './recording.ts';
 export { checkDisk, insideDisk, type Played, replay } from './replay.ts';
