@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { podOutput, removePod, runPod, waitForCri } from '../lab/pods.ts';
-import { type Denial, summary, unexplained } from '../lab/vm/index.ts';
+import { waitForCri } from '../lab/pods.ts';
+import { inPod, silent, wouldRelabel } from '../support/enforcing.ts';
 import { handlersOf } from '../support/liveHost.ts';
 import { type LiveVm, liveVm } from '../support/liveVm.ts';
 import { sample } from '../support/sample.ts';
@@ -77,34 +77,6 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
       assert.equal(await filesOf(live), files);
     });
   });
-}
-
-/** Runs a step and asserts that no denial came of it but those of any host. */
-async function silent<T>(live: LiveVm, work: () => Promise<T>): Promise<T> {
-  const since = await live.host.cursor();
-  const result = await work();
-  assert.deepEqual(summary(unexplained(await live.host.denials(since)).filter((denial) => !isStandIn(denial))), []);
-  return result;
-}
-
-/** The lab's stand-in for Kata's shim looks through /proc for its own runc shim; Kata's does not. */
-function isStandIn({ comm, class: kind, permissions, path }: Denial): boolean {
-  return comm.startsWith('containerd-shim') && kind === 'dir' && permissions.join() === 'search' && /^\d+$/.test(path);
-}
-
-async function inPod(live: LiveVm, through: string, name: string): Promise<string> {
-  return await silent(live, async () => {
-    const pod = await runPod(live.host, through, name);
-    const said = await podOutput(live.host, pod, 'cat /proc/self/attr/current');
-    await removePod(live.host, pod);
-    return said;
-  });
-}
-
-/** What restorecon would label otherwise, the engine's own store left out. */
-async function wouldRelabel({ host }: LiveVm): Promise<string[]> {
-  const { stdout } = await host.sh('restorecon -Rnv /etc /var /usr/local 2>&1 || true', { timeoutMs: 300_000 });
-  return stdout.split('\n').filter((line) => line.startsWith('Would relabel') && !line.includes(' /var/lib/containerd/'));
 }
 
 /** The mode, the booleans and each file of the policy, by time. */

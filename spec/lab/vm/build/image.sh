@@ -30,6 +30,7 @@ B commit --quiet --format oci "$base" localhost/node >/dev/null
 B rm "$base" >/dev/null
 
 C init --mode=archive
+C config set archive.zlib-level 1
 for context in "$@"; do
   name=$(basename "$context")
   B bud --quiet --isolation chroot --layers=false --network host --build-arg BASE=localhost/node --tag "localhost/$name" "$context" >&2
