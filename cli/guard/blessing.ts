@@ -24,7 +24,7 @@ export async function blessingText(host: HostView, generation: number): Promise<
 async function identity(host: HostView): Promise<string[]> {
   const text = (await host.readText('/etc/os-release')) ?? (await host.readText('/usr/lib/os-release')) ?? '';
   const values = new Map([...text.matchAll(/^([A-Z_]+)=(["']?)([\w.:~+-]*)\2\s*$/gm)].map(([, key, , value]) => [key!, value!]));
-  const deployment = /(?:^|\s)(ostree=\S+)/.exec((await host.readText('/proc/cmdline')) ?? '')?.[1];
+  const deployment = /(?:^|\s)((?:ostree|composefs)=\S+)/.exec((await host.readText('/proc/cmdline')) ?? '')?.[1];
   return [
     ...keys.flatMap((key) => (values.has(key) ? [`OSRelease=|!${key}=${values.get(key)}`] : [])),
     `KernelVersion=|!${release()}`,

@@ -1,25 +1,32 @@
-import type { HostPath } from '../host/index.ts';
+import type { HostPath, HostView } from '../host/index.ts';
 
 const unitsFolder: HostPath = '/etc/systemd/system';
+/** Of an OS image: an update brings its own ones then, whatever became of those in /etc, and no preset speaks of links here. */
+const imageUnitsFolder: HostPath = '/usr/lib/systemd/system';
 
 /** The phases of a boot, in their order. */
 export const phases = ['settle', 'wire', 'bless'] as const;
 export type Phase = (typeof phases)[number];
 
-/** Units of ours by their name, with what wants them. */
-export const guardUnits = [
+const rows = [
   { unit: 'kata-sysext-settle.service', wantedBy: 'sysinit.target' },
   { unit: 'kata-sysext-guard.service', wantedBy: 'multi-user.target' },
   { unit: 'kata-sysext-bless.service', wantedBy: 'multi-user.target' },
-].map(({ unit, wantedBy }) => ({
-  unit,
-  path: `${unitsFolder}/${unit}`,
-  wants: `${unitsFolder}/${wantedBy}.wants`,
-  link: `${unitsFolder}/${wantedBy}.wants/${unit}`,
-  target: `../${unit}`,
-  // systemd takes no file of such a name for a unit.
-  temporary: `${unitsFolder}/.new-${unit}.tmp`,
-}));
+];
+
+/** Units of ours by their name, with what wants them, where a host or the tree of an image has them. */
+export function guardUnits({ image }: Pick<HostView, 'image'>) {
+  const folder = image ? imageUnitsFolder : unitsFolder;
+  return rows.map(({ unit, wantedBy }) => ({
+    unit,
+    path: `${folder}/${unit}`,
+    wants: `${folder}/${wantedBy}.wants`,
+    link: `${folder}/${wantedBy}.wants/${unit}`,
+    target: `../${unit}`,
+    // systemd takes no file of such a name for a unit.
+    temporary: `${folder}/.new-${unit}.tmp`,
+  }));
+}
 
 /**
  * Only for trees that do not run: at a first boot systemd may apply the vendor's presets to every unit, and some of them disable all that

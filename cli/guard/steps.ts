@@ -26,19 +26,19 @@ export async function unblessSteps(host: HostView): Promise<Step[]> {
 
 async function placing(host: HostView, wish: GuardWish): Promise<Step[]> {
   const steps: Step[] = [];
-  for (const { unit, path, wants, link, target, temporary } of guardUnits) {
+  for (const { unit, path, wants, link, target, temporary } of guardUnits(host)) {
     if (await isTheirs(host, path)) continue;
     steps.push(...(await makeMissing(host, wants)), ...(await fileStep(host, path, unitText(unit, wish), temporary)));
     const before = await linkAt(host, link);
     if (before !== target) steps.push({ kind: 'pointer', path: link, before, after: target, temporary });
   }
-  if (host.booted || (await isTheirs(host, presetFile))) return steps;
+  if (host.booted || host.image || (await isTheirs(host, presetFile))) return steps;
   return [...steps, ...(await makeMissing(host, presetFolder)), ...(await fileStep(host, presetFile, presetText, blessedTemporary))];
 }
 
 async function removal(host: HostView): Promise<Step[]> {
   const steps: Step[] = (await isTheirs(host, presetFile)) ? [] : await fileStep(host, presetFile, 'absent', blessedTemporary);
-  for (const { path, link, target, temporary } of [...guardUnits].reverse()) {
+  for (const { path, link, target, temporary } of guardUnits(host).reverse()) {
     const before = await linkAt(host, link);
     // systemctl, and presets, make absolute ones.
     if (before === target || before === path) steps.push({ kind: 'pointer', path: link, before, after: 'absent', temporary });
@@ -46,7 +46,7 @@ async function removal(host: HostView): Promise<Step[]> {
   }
   // Folders that we made may serve another part of ours by now.
   if (steps.length === 0) return [];
-  const folders = new Set([blessedFolder, presetFolder, ...guardUnits.map(({ wants }) => wants)]);
+  const folders = new Set([blessedFolder, presetFolder, ...guardUnits(host).map(({ wants }) => wants)]);
   for (const folder of folders) steps.push(...(await dropMade(host, folder)));
   return steps;
 }

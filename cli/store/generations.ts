@@ -117,6 +117,21 @@ async function imageRecord(host: HostView): Promise<HostPath> {
   return `${imageRecords}/${(digest ?? 'sha256:none').slice('sha256:'.length)}.json`;
 }
 
+/** Whether the generation of the image that is booted was active on this host before, or given up. */
+export async function isKnownImage(host: HostView): Promise<boolean> {
+  return (await host.lstat(await imageRecord(host))) !== undefined;
+}
+
+/** Records of the generations that other images brought, the one that was activated last first. */
+export async function earlierImageRecords(host: HostView): Promise<GenerationRecord[]> {
+  const own = await imageRecord(host);
+  const paths = (await host.readdir(imageRecords)).map((name) => `${imageRecords}/${name}`).filter((path) => path.endsWith('.json') && path !== own);
+  const all = await Promise.all(paths.map((path) => readJson<GenerationRecord>(host, path)));
+  return all
+    .filter((record) => record !== undefined)
+    .sort((a, b) => (b.blessed?.at ?? b.activated ?? '').localeCompare(a.blessed?.at ?? a.activated ?? ''));
+}
+
 async function readImageRecord(host: HostView): Promise<GenerationRecord | undefined> {
   return host.image ? undefined : readJson<GenerationRecord>(host, await imageRecord(host));
 }

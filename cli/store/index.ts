@@ -6,7 +6,9 @@ export { ensureFolder, ensureStore, noteFolder, readFolders } from './folders.ts
 export {
   activeGeneration,
   activeNumber,
+  earlierImageRecords,
   findGeneration,
+  isKnownImage,
   isWaiting,
   lastNumber,
   payloadOf,

@@ -10,6 +10,7 @@ import { dependentsOf, describe, type FileStep, type RestartStep, restartDeadlin
 import { type Found, refuse, restartFindings } from '../refusing/engine.ts';
 import { goingNames, refuseTaken } from '../refusing/going.ts';
 import { refuseInUse } from '../refusing/inUse.ts';
+import { belongsToImage } from '../refusing/owned.ts';
 import { shimFindings } from '../refusing/shimFindings.ts';
 import type { ChangeOptions, Plan } from '../types.ts';
 import { insideLines } from './lines.ts';
@@ -70,7 +71,7 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   // Two backends that show the same paths cannot both be there.
   const moving = earlier?.base() === backend.base() ? [...left, ...placed, ...wire] : [...placed, ...wire, ...left];
   const core = to === undefined ? [...open, ...wire, ...placed, ...close] : moving;
-  const guard = await guardSteps(host, guardWish(request));
+  const guard = await guardSteps(host, guardWish(host, request));
   const unbless = core.length + guard.length > 0 ? await unblessSteps(host) : [];
   // The guard is the first to come and the last to go: what is interrupted in between is settled by the next boot.
   const steps = to === undefined ? [...unbless, ...core, ...guard] : withoutNeeded(onceMade([...unbless, ...guard, ...core]));
@@ -99,8 +100,10 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   };
 }
 
-function guardWish({ to, guard, found }: SwitchRequest): GuardWish | undefined {
-  return to === undefined || guard === undefined ? undefined : { program: guard, engine: found.instance.unit };
+/** An image has its own guard, which is no part of a change on the host. */
+function guardWish(host: HostView, { to, guard, found }: SwitchRequest): GuardWish | undefined {
+  if (to === undefined || guard === undefined || belongsToImage(host, to)) return undefined;
+  return { program: guard, engine: found.instance.unit };
 }
 
 /** Several parts may need the same folder. */
