@@ -1,15 +1,7 @@
 import { backendOf } from '../backends/index.ts';
 import { KataError } from '../errors/index.ts';
 import { digestOf, type HostView } from '../host/index.ts';
-import {
-  activeGeneration,
-  drawGeneration,
-  type Generation,
-  type GenerationManifest,
-  isIntact,
-  nextId,
-  payloadOf,
-} from '../store/index.ts';
+import { activeGeneration, drawGeneration, type Generation, type GenerationManifest, isIntact, nextId, payloadOf } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { underLock } from './carrying/session.ts';
 import { sameChoices } from './choosing/choices.ts';

@@ -3,7 +3,7 @@ import type { Engine, EngineState, Instance } from '../engines/types.ts';
 import { KataError } from '../errors/index.ts';
 import { type Digest, digestOf, type HostView } from '../host/index.ts';
 import type { Emit } from '../report/events.ts';
-import { type GenerationHandler, type GenerationManifest, isIntact, namesOf, pointer, payloadOf } from '../store/index.ts';
+import { type GenerationHandler, type GenerationManifest, isIntact, namesOf, payloadOf, pointer } from '../store/index.ts';
 import type { Systemd, Unit } from '../systemd/types.ts';
 import type { Gate } from '../transaction/index.ts';
 import type { Baseline } from './baseline.ts';

@@ -1,6 +1,6 @@
 import { KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
-import { activeGeneration, aliasesOf, type Generation, readGeneration, payloadOf } from '../store/index.ts';
+import { activeGeneration, aliasesOf, type Generation, payloadOf, readGeneration } from '../store/index.ts';
 import { type Chosen, chosenFor, chosenText } from './chosen.ts';
 
 type Alias = ReturnType<typeof aliasesOf>[number];

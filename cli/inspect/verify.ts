@@ -10,9 +10,9 @@ import {
   folderOf,
   type Generation,
   linksOf,
+  payloadOf,
   programDrift,
   programPath,
-  payloadOf,
   readPrograms,
   wholePayload,
 } from '../store/index.ts';

@@ -81,7 +81,10 @@ export function wiringsWith(record: Omit<GenerationRecord, 'schema'>, deployment
 }
 
 /** The payload of a generation: that of an image lies in the image, whatever else of these bytes the host has. */
-export function payloadOf(host: HostView, { number, payload }: Pick<GenerationManifest, 'number' | 'payload'>): Promise<PayloadManifest | undefined> {
+export function payloadOf(
+  host: HostView,
+  { number, payload }: Pick<GenerationManifest, 'number' | 'payload'>,
+): Promise<PayloadManifest | undefined> {
   if (number !== imageNumber || host.image) return readPayload(host, payload);
   return readJson<PayloadManifest>(host, imageManifest(payload), payloadSchema.image);
 }
@@ -125,7 +128,9 @@ export async function isKnownImage(host: HostView): Promise<boolean> {
 /** Records of the generations that other images brought, the one that was activated last first. */
 export async function earlierImageRecords(host: HostView): Promise<GenerationRecord[]> {
   const own = await imageRecord(host);
-  const paths = (await host.readdir(imageRecords)).map((name) => `${imageRecords}/${name}`).filter((path) => path.endsWith('.json') && path !== own);
+  const paths = (await host.readdir(imageRecords))
+    .map((name) => `${imageRecords}/${name}`)
+    .filter((path) => path.endsWith('.json') && path !== own);
   const all = await Promise.all(paths.map((path) => readJson<GenerationRecord>(host, path)));
   return all
     .filter((record) => record !== undefined)

@@ -146,7 +146,9 @@ export async function strangers(host: HostView, more: HostPath[]): Promise<HostP
   const { roots } = await readFolders(host);
   const all = await Promise.all([...new Set([stateFolder, ...roots, ...more])].map((folder) => filesBelow(host, folder)));
   const ours = await known(host);
-  return [...new Set(all.flat())].filter((path) => !isStory(path) && !path.startsWith(`${imageRecords}/`) && !ours.some((own) => path === own || path.startsWith(`${own}/`)));
+  return [...new Set(all.flat())].filter(
+    (path) => !isStory(path) && !path.startsWith(`${imageRecords}/`) && !ours.some((own) => path === own || path.startsWith(`${own}/`)),
+  );
 }
 
 /** Files and folders that a manifest of ours tells of: they stay in use, or tidy takes them at the end of the change. */

@@ -79,7 +79,11 @@ describe('backend baked on the tree of an image', function () {
     const unit = readFileSync(host.path('usr/lib/systemd/system/kata-sysext-settle.service'), 'utf8');
     const program = `/usr/libexec/kata-sysext/bin/${version}/kata-sysext`;
     const copy = existsSync(host.path(program));
-    const links = ['sysinit.target.wants/kata-sysext-settle', 'multi-user.target.wants/kata-sysext-guard', 'multi-user.target.wants/kata-sysext-bless'];
+    const links = [
+      'sysinit.target.wants/kata-sysext-settle',
+      'multi-user.target.wants/kata-sysext-guard',
+      'multi-user.target.wants/kata-sysext-bless',
+    ];
     const targets = links.map((link) => readlinkSync(host.path(`usr/lib/systemd/system/${link}.service`)));
     const made = pathsIn(differencesOf(before, host.fingerprint()));
     await host.json(['uninstall']);
@@ -143,7 +147,9 @@ describe('backend baked on the tree of an image', function () {
   it('on this machine it is refused before anything is written', async () => {
     host = treeHost('fcos');
 
-    const live = await run(['install', first, ...baked, '--json', '--dry-run'], { wrapper: ['unshare', '--mount', 'sh', '-ec', RUNNING, 'sh'] });
+    const live = await run(['install', first, ...baked, '--json', '--dry-run'], {
+      wrapper: ['unshare', '--mount', 'sh', '-ec', RUNNING, 'sh'],
+    });
 
     assert.equal(live.status, 3, live.stderr);
     assert.equal((JSON.parse(live.stdout) as { code: string }).code, 'baked-live');
@@ -167,6 +173,33 @@ describe('backend baked on the tree of an image', function () {
     );
   });
 
+  it('generate --form baked says what it cannot do', async () => {
+    host = treeHost('fcos');
+    const out = host.path('out');
+    const asked = (kind: string, ...more: string[]) =>
+      run(['generate', kind, first, '--target', 'fcos', '--program', first, '-o', out, '--json', ...more]);
+
+    const said = [
+      await asked('ignition', '--form', 'baked', '--from', 'https://files.example.org'),
+      await asked('containerfile', '--form', 'baked', '--backend', 'sysext'),
+      await asked('containerfile', '--form', 'baked', '--format', 'erofs'),
+      await asked('containerfile', '--form', 'baked', '--set', 'kernel_params="a\nb"'),
+      await asked('containerfile', '--backend', 'baked'),
+    ];
+
+    assert.deepEqual(
+      said.map(({ status, stdout }) => [status, (JSON.parse(stdout) as { subject: string }).subject]),
+      [
+        [2, '--form'],
+        [2, '--backend'],
+        [2, '--format'],
+        [2, 'containerfile'],
+        [2, '--backend'],
+      ],
+    );
+    assert.equal(existsSync(out), false);
+  });
+
   it('verify finds what was changed, and a build that died is undone by the next command', async () => {
     host = treeHost('fcos');
     const before = host.fingerprint();
@@ -184,7 +217,18 @@ describe('backend baked on the tree of an image', function () {
   });
 });
 
-const volatile = ['proc', 'dev', 'release.tar.zst', 'kata-sysext', 'usr/bin', 'usr/lib64', 'lib64', 'lib', 'bin', 'usr/lib/x86_64-linux-gnu'];
+const volatile = [
+  'proc',
+  'dev',
+  'release.tar.zst',
+  'kata-sysext',
+  'usr/bin',
+  'usr/lib64',
+  'lib64',
+  'lib',
+  'bin',
+  'usr/lib/x86_64-linux-gnu',
+];
 
 /** A mount namespace in which this machine counts as one that systemd runs. */
 const RUNNING = 'mount -t tmpfs none /run; mkdir -p /run/systemd/system; exec "$@"';

@@ -27,7 +27,10 @@ describe('an OS image with Kata baked in', function () {
       this.skip();
     }
     folder = mkdtempSync(join(tmpdir(), 'kata-sysext-images-'));
-    images = await imageRepo([await context('kata-first', await sampleRelease(FIRST)), await context('kata-second', await sampleRelease(SECOND))]);
+    images = await imageRepo([
+      await context('kata-first', await sampleRelease(FIRST)),
+      await context('kata-second', await sampleRelease(SECOND)),
+    ]);
     live = await liveVm({ goods: { images: images.folder } });
     await live.host.sh('ostree pull-local /mnt/goods/images lab/kata-first lab/kata-second', { timeoutMs: 600_000 });
   });
@@ -72,7 +75,13 @@ describe('an OS image with Kata baked in', function () {
 
     const bundle = live.bundle(live.second);
     const refused = [];
-    for (const args of [['install', bundle], ['install', bundle, '--backend', 'prefix'], ['configure', '--set', 'default_vcpus=2'], ['rollback'], ['uninstall', '--purge']])
+    for (const args of [
+      ['install', bundle],
+      ['install', bundle, '--backend', 'prefix'],
+      ['configure', '--set', 'default_vcpus=2'],
+      ['rollback'],
+      ['uninstall', '--purge'],
+    ])
       refused.push((await live.json(args, 3))['code']);
     const gc = await live.json(['gc']);
     const [diff, check] = [await live.json(['diff', '0', '0']), await live.json(['check'])];

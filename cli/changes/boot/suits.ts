@@ -3,7 +3,7 @@ import { codeRow, type Finding } from '../../errors/index.ts';
 import { readFacts } from '../../facts/index.ts';
 import type { HostView } from '../../host/index.ts';
 import type { Format } from '../../images/types.ts';
-import { type Generation, isIntact, readGenerations, payloadOf } from '../../store/index.ts';
+import { type Generation, isIntact, payloadOf, readGenerations } from '../../store/index.ts';
 
 /** Overridable ones that a boot takes seriously all the same: with them nothing can be merged, whoever allowed what. */
 const fatal = ['sysext-depth'];

@@ -44,10 +44,13 @@ export async function run(call: Call): Promise<Reply> {
   if (baked) refuseFormBaked(call, kind);
   else if (options['backend'] === 'baked') throw unfitBackend('--form hook', '--form baked: a node that runs has its image already');
   const { program, bundles } = await sourcesOf(call, words.slice(1), kind === 'containerfile');
-  const installArguments = passed.filter((name) => !(baked && name === 'backend')).flatMap((name) => {
-    const value = options[name];
-    return (Array.isArray(value) ? value : value === undefined ? [] : [String(value)]).flatMap((each) => [`--${name}`, each]);
-  });
+  const installArguments = passed
+    .filter((name) => !(baked && name === 'backend'))
+    .flatMap((name) => {
+      const value = options[name];
+      return (Array.isArray(value) ? value : value === undefined ? [] : [String(value)]).flatMap((each) => [`--${name}`, each]);
+    });
+  if (baked) refuseLines(installArguments);
   const files = generate(kind, { ...common, form: baked ? 'baked' : 'hook', program, bundles, installArguments }, pool);
   await writeNew(folder, files);
   return reply(kind, target.name, folder, files.map(asMade), [program, ...bundles]);
@@ -111,13 +114,29 @@ function refuseFormBaked({ options }: Call, kind: OutputKind): void {
   }
   if (!['baked', undefined].includes(text(options['backend']))) throw unfitBackend('--form baked', '--backend baked, or none');
   if (options['format'] !== undefined && options['format'] !== 'directory') {
-    const [found, needed] = [`--format ${text(options['format'])} with --form baked`, 'no --format: the image of the OS has the files as they are'];
+    const [found, needed] = [
+      `--format ${text(options['format'])} with --form baked`,
+      'no --format: the image of the OS has the files as they are',
+    ];
     throw new KataError('usage', { subject: '--format', found, needed, next: 'kata-sysext generate --help' });
   }
 }
 
+/** A line of a Containerfile ends where it ends, also within quotes. */
+function refuseLines(words: string[]): void {
+  const broken = words.find((word) => /[\r\n]/.test(word));
+  if (broken === undefined) return;
+  const found = `${JSON.stringify(broken)}, which has more than one line`;
+  throw new KataError('usage', { subject: 'containerfile', found, needed: 'values of one line', next: 'kata-sysext generate --help' });
+}
+
 function unfitBackend(form: string, needed: string): KataError {
-  return new KataError('usage', { subject: '--backend', found: `this --backend with ${form}`, needed, next: 'kata-sysext generate --help' });
+  return new KataError('usage', {
+    subject: '--backend',
+    found: `this --backend with ${form}`,
+    needed,
+    next: 'kata-sysext generate --help',
+  });
 }
 
 /** The time that records of an archive say: the same bytes at every time (reproducible-builds.org, SOURCE_DATE_EPOCH). */

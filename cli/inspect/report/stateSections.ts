@@ -4,9 +4,9 @@ import {
   entryDrift,
   etcFolder,
   fragmentsFolder,
+  payloadOf,
   readGenerations,
   readHistory,
-  payloadOf,
   stateFolder,
   wholePayload,
 } from '../../store/index.ts';

@@ -26,7 +26,10 @@ export async function imageRepo(contexts: string[]): Promise<ImageRepo> {
   });
   return {
     folder: join(folder, 'repo'),
-    volatile: (name) => readFileSync(join(folder, `${name}.var`), 'utf8').split('\n').filter((line) => line !== ''),
+    volatile: (name) =>
+      readFileSync(join(folder, `${name}.var`), 'utf8')
+        .split('\n')
+        .filter((line) => line !== ''),
   };
 }
 
