@@ -284,7 +284,7 @@ describe('generate', function () {
     const stub = '#!/bin/sh\nprintf "%s\\n" "$@" >"$(dirname "$0")/words"\n';
     writeFileSync(join(work, 'kata-sysext'), stub, { mode: 0o755 });
     const text = madeBaked(digestOf(stub));
-    const [stage = '', image = ''] = text.split('FROM ${BASE}');
+    const [stage = '', image = ''] = text.split(/FROM \$\{BASE\}/);
     const run = (script: string) => spawnSync('sh', ['-c', script], { encoding: 'utf8' });
     const script = image.slice(image.indexOf('\n    ')).replaceAll('/run/kata-sysext-build', work);
 

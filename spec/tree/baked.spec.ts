@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync } from 'node:fs';
+import { byBytes } from '../../cli/host/index.ts';
 import { version } from '../../cli/version.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
-import { put } from '../support/hostTrees.ts';
+import { differences } from '../support/fingerprint.ts';
 import { run } from '../support/program.ts';
 import { loopMs } from '../support/sample.ts';
 import { singleFile } from '../support/singleFile.ts';
@@ -177,7 +176,7 @@ describe('backend baked on the tree of an image', function () {
     host = treeHost('fcos');
     const out = host.path('out');
     const asked = (kind: string, ...more: string[]) =>
-      run(['generate', kind, first, '--target', 'fcos', '--program', first, '-o', out, '--json', ...more]);
+      run(['generate', kind, first, '--target', 'fcos', '--program', process.execPath, '-o', out, '--json', ...more]);
 
     const said = [
       await asked('ignition', '--form', 'baked', '--from', 'https://files.example.org'),
@@ -254,5 +253,5 @@ function differencesOf(before: string[], after: string[]): string[] {
 
 /** The paths of lines of a fingerprint. */
 function pathsIn(lines: string[]): string[] {
-  return [...new Set(lines.flatMap((line) => /^(?:# file: |[0-9a-f]{64} {2})?(\.\/[^|\n]+)/.exec(line)?.[1] ?? []))].sort();
+  return [...new Set(lines.flatMap((line) => /^(?:# file: |[0-9a-f]{64} {2})?(\.\/[^|\n]+)/.exec(line)?.[1] ?? []))].toSorted(byBytes);
 }

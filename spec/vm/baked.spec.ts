@@ -20,6 +20,7 @@ describe('an OS image with Kata baked in', function () {
   let folder: string;
   let images: ImageRepo;
   let live: LiveVm;
+  let stop: () => Promise<void> = async () => undefined;
 
   before(async function () {
     if ((await run(['sh', '-c', 'command -v buildah'], { allowFailure: true })).code !== 0) {
@@ -27,16 +28,17 @@ describe('an OS image with Kata baked in', function () {
       this.skip();
     }
     folder = mkdtempSync(join(tmpdir(), 'kata-sysext-images-'));
+    process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
     images = await imageRepo([
       await context('kata-first', await sampleRelease(FIRST)),
       await context('kata-second', await sampleRelease(SECOND)),
     ]);
     live = await liveVm({ goods: { images: images.folder } });
+    stop = () => live.host.stop();
     await live.host.sh('ostree pull-local /mnt/goods/images lab/kata-first lab/kata-second', { timeoutMs: 600_000 });
   });
   after(async () => {
-    await live?.host.stop();
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    await stop();
   });
 
   it('has nothing in /var, /run or /tmp', () => {
