@@ -9,6 +9,7 @@ import {
   entryDrift,
   folderOf,
   type Generation,
+  imageNumber,
   linksOf,
   payloadOf,
   programDrift,
@@ -67,7 +68,7 @@ export async function verify(host: HostView, guests?: GuestWish): Promise<Verifi
     generation: manifest.number,
     filesChecked: entries.length,
     bytesChecked: entries.reduce((sum, entry) => sum + (entry.sizeBytes ?? 0), 0),
-    drift,
+    drift: host.image || manifest.number !== imageNumber ? drift : drift.map((finding) => ({ ...finding, next: anew })),
     ...booted,
   };
 }
@@ -119,6 +120,9 @@ async function copyDrift(host: HostView, { manifest }: Generation): Promise<Find
   }
   return found;
 }
+
+/** What puts right the files of an OS image. */
+const anew = 'update the host to a good image: its files are not changed here';
 
 function gone(subject: string, found: string): Finding {
   return {

@@ -137,7 +137,8 @@ async function isVacant(host: HostView): Promise<boolean> {
   const active = await activeNumber(host);
   // What another installation of a tree has active is none of its image's.
   const ours = active !== undefined && (!host.image || active === imageNumber);
-  if (ours || (await readGenerations(host)).length > 0) return false;
+  const generations = (await readGenerations(host)).filter(({ manifest }) => host.image || manifest.number !== imageNumber);
+  if (ours || generations.length > 0) return false;
   return !(await host.readdir(journalFolder)).some((name) => /^\d+$/.test(name));
 }
 

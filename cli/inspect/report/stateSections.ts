@@ -4,6 +4,8 @@ import {
   entryDrift,
   etcFolder,
   fragmentsFolder,
+  imageRoot,
+  imageState,
   payloadOf,
   readGenerations,
   readHistory,
@@ -100,7 +102,7 @@ async function journal({ host }: Asked): Promise<string[]> {
   return (await Promise.all(lines)).flat();
 }
 
-const folders: HostPath[] = [etcFolder, fragmentsFolder, stateFolder, '/usr/local/libexec/kata-sysext'];
+const folders: HostPath[] = [etcFolder, fragmentsFolder, stateFolder, '/usr/local/libexec/kata-sysext', imageState, imageRoot];
 /** Deeper lie the files of the release, and those the section verify is about. */
 const depth = 5;
 
