@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { waitForCri } from '../lab/pods.ts';
 import type { SampleRelease } from '../lab/release/index.ts';
+import { debianRoot } from '../lab/roots.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
 import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
 import { json } from '../support/program.ts';
@@ -30,17 +31,16 @@ describe('boots of OS images with Kata baked in', function () {
   this.timeout(600_000);
   let live: Live;
   let plain: string;
+  /** The host has it as its /usr, and cannot write to it. */
+  let usr: string;
 
   before(async () => {
-    live = await liveHost({ suite: 'trixie' });
+    usr = join(scratch('usr'), 'usr');
+    process.on('exit', () => rmSync(dirname(usr), { recursive: true, force: true }));
+    execFileSync('cp', ['-a', '--reflink=auto', join(await debianRoot('trixie'), 'usr'), usr]);
+    live = await liveHost({ suite: 'trixie', usr });
     plain = scratch('plain');
-    for (const path of [
-      'etc',
-      'usr/lib/os-release',
-      'usr/lib/systemd/systemd',
-      'usr/lib/systemd/system/containerd.service',
-      'usr/bin/containerd',
-    ])
+    for (const path of ['etc', 'usr/lib/os-release', 'usr/lib/systemd/systemd', 'usr/lib/systemd/system/containerd.service', 'usr/bin/containerd'])
       copy(live.host.root, plain, path);
   });
   after(async () => {
@@ -65,7 +65,7 @@ describe('boots of OS images with Kata baked in', function () {
     // The blessing names the operating system: another deployment, as an image is, has none.
     await boot(() => {
       rmSync(join(live.host.root, blessed));
-      execFileSync('find', [join(live.host.root, 'usr/libexec/kata-sysext/tree'), '-name', 'containerd-shim-kata-v2', '-delete']);
+      rmSync(shim());
     });
     const given = await standing();
     await boot();
@@ -104,12 +104,12 @@ describe('boots of OS images with Kata baked in', function () {
   });
 
   it('an installation of the node’s own takes over only where the image’s was given up, and leaves the image as it is', async () => {
-    const shim = '$(find /usr/libexec/kata-sysext/tree -name containerd-shim-kata-v2)';
-    await live.host.sh(`mv ${shim} /root/shim; rm /${blessed}`);
-    await boot();
-    await live.host.sh(
-      'mv /root/shim $(dirname $(find /usr/libexec/kata-sysext/tree -path "*runtime-rs/bin"))/bin/containerd-shim-kata-v2',
-    );
+    const [file, kept] = [shim(), join(usr, '../kept')];
+    await boot(() => {
+      rmSync(join(live.host.root, blessed));
+      renameSync(file, kept);
+    });
+    renameSync(kept, file);
     const before = fingerprint(live.host.root, ['usr/lib/kata-sysext', 'usr/libexec/kata-sysext']);
 
     await live.json(['install', live.bundle(live.second), '--backend', 'prefix']);
@@ -136,9 +136,20 @@ describe('boots of OS images with Kata baked in', function () {
   }
 
   function bring(image: string, etc: string[]): void {
-    for (const path of parts) rmSync(join(live.host.root, path), { recursive: true, force: true });
-    for (const path of etc) rmSync(join(live.host.root, path), { recursive: true, force: true });
-    for (const path of [...parts, ...etc]) copy(image, live.host.root, path);
+    for (const path of parts) {
+      rmSync(join(dirname(usr), path), { recursive: true, force: true });
+      copy(image, dirname(usr), path);
+    }
+    for (const path of etc) {
+      rmSync(join(live.host.root, path), { recursive: true, force: true });
+      copy(image, live.host.root, path);
+    }
+  }
+
+  /** The shim in the image, from outside. */
+  function shim(): string {
+    const tree = join(usr, 'libexec/kata-sysext/tree');
+    return execFileSync('find', [tree, '-name', 'containerd-shim-kata-v2'], { encoding: 'utf8' }).trim();
   }
 
   async function boot(between: () => void = () => undefined): Promise<void> {
