@@ -30,6 +30,7 @@ const merged = ['etc/kata-sysext', 'etc/containerd'];
 describe('boots of OS images with Kata baked in', function () {
   this.timeout(600_000);
   let live: Live;
+  let stop: () => Promise<void> = async () => undefined;
   let plain: string;
   /** The host has it as its /usr, and cannot write to it. */
   let usr: string;
@@ -39,14 +40,19 @@ describe('boots of OS images with Kata baked in', function () {
     process.on('exit', () => rmSync(dirname(usr), { recursive: true, force: true }));
     execFileSync('cp', ['-a', '--reflink=auto', join(await debianRoot('trixie'), 'usr'), usr]);
     live = await liveHost({ suite: 'trixie', usr });
+    stop = () => live.host.stop();
     plain = scratch('plain');
-    for (const path of ['etc', 'usr/lib/os-release', 'usr/lib/systemd/systemd', 'usr/lib/systemd/system/containerd.service', 'usr/bin/containerd'])
+    process.on('exit', () => rmSync(plain, { recursive: true, force: true }));
+    for (const path of [
+      'etc',
+      'usr/lib/os-release',
+      'usr/lib/systemd/systemd',
+      'usr/lib/systemd/system/containerd.service',
+      'usr/bin/containerd',
+    ])
       copy(live.host.root, plain, path);
   });
-  after(async () => {
-    await live?.host.stop();
-    if (plain !== undefined) rmSync(plain, { recursive: true, force: true });
-  });
+  after(() => stop());
 
   it('the first one is blessed, and the next boot starts no guard', async () => {
     const image = await make(live.first);

@@ -2,7 +2,17 @@ import type { Scratch } from '../../engines/index.ts';
 import { errnoOf, type Finding, KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import { liveGate, offlineGate } from '../../gate/index.ts';
-import { ensureFolder, type GenerationManifest, historyFolder, imageNumber, labelLike, namesOf, noteFolder, schema, scratchFolder } from '../../store/index.ts';
+import {
+  ensureFolder,
+  type GenerationManifest,
+  historyFolder,
+  imageNumber,
+  labelLike,
+  namesOf,
+  noteFolder,
+  schema,
+  scratchFolder,
+} from '../../store/index.ts';
 import { type Afterwards, type Intent, type Outcome, runTransaction } from '../../transaction/index.ts';
 import { askEngine, type Switch } from '../making/switch.ts';
 import type { Found } from '../refusing/engine.ts';
