@@ -1,7 +1,7 @@
 import { engineNamed } from '../engines/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import { activeGeneration, journalFolder, pointer } from '../store/index.ts';
-import { blessedFile, bootMark, guardUnits } from './paths.ts';
+import { blessedFile, bootMark, firstUnit } from './paths.ts';
 
 /**
  * Which system this is, in words of sh(1) alone: the operating system's version, the kernel, the subvolume or folder of the root (a snapshot),
@@ -35,7 +35,7 @@ export async function blessingText(host: HostView, generation: number): Promise<
     `[ ! -e ${bootMark} ] && [ -L ${pointer} ] && [ -r ${journalFolder} ] && [ -x ${journalFolder} ] || exit 0`,
     `set -- ${journalFolder}/*; [ "$*" = "${journalFolder}/*" ] || exit 0`,
     `set -f; set -- $(${system}); [ "$*" = ${shellQuoted(systemNow)} ] || exit 0`,
-    `[ "$0" != ${guardUnits[0]!.unit} ] || exit 1`,
+    `[ "$0" != ${firstUnit} ] || exit 1`,
     `set -- $(${engine(files)}); [ "$*" = ${shellQuoted(engineNow)} ] || exit 0`,
     'exit 1',
   ];
