@@ -6,13 +6,15 @@ import { blessedFile, bootMark, firstUnit } from './paths.ts';
 /**
  * Which system this is, in words of sh(1) alone: the operating system's version, the kernel, the subvolume or folder of the root (a snapshot),
  * and the deployment of ostree, which its argument of the kernel does not tell: two of the same kernel share that, and a link is swapped.
+ * That of composefs is a digest of all of the image.
  */
 const system = [
   'sha256sum /etc/os-release /usr/lib/os-release',
   'read -r kernel </proc/sys/kernel/osrelease; echo "$kernel"',
   'while read -r id parent device root point rest; do [ "$point" != / ] || echo "$root"; done </proc/self/mountinfo',
   'read -r line </proc/cmdline; IFS=" ="; last=',
-  'for word in $line; do [ "$last" != ostree ] || { readlink "$word"; stat -c %i /etc; }; last=$word; done',
+  'for word in $line; do [ "$last" != ostree ] || { readlink "$word"; stat -c %i /etc; }',
+  '[ "$last" != composefs ] || { echo "$word"; stat -c %i /etc; }; last=$word; done',
   ':',
 ].join('; ');
 
