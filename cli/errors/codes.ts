@@ -175,7 +175,6 @@ export const codes: Record<string, CodeRow> = {
   ),
   'overlay-missing': row(3, 'The host lacks a program that mounts the overlay at boot: sh, grep, mount, umount, mountpoint.'),
   'overlay-usr-read-only': row(3, 'A warning: /usr can be written now, and is read-only as long as the overlay is mounted.'),
-  'overlay-labels-unproven': row(3, 'A warning: SELinux is on, and this version has not been tried with an overlay of /usr under it.'),
   'engine-missing': row(3, 'No supported container engine was found.'),
   'engine-unsupported': row(3, 'The engine, its version or the shape of its configuration is not one that this version can edit safely.'),
   'engine-config-invalid': row(3, 'The engine’s own configuration does not load, before any change of ours.'),

@@ -111,7 +111,6 @@ describe('what speaks against an overlay', () => {
       'overlay-foreign',
       'foreign-file',
       'overlay-inside-usr',
-      'overlay-labels-unproven',
     ]);
   });
 

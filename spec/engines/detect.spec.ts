@@ -114,6 +114,22 @@ describe('engines: the daemon that a wiring was made for', () => {
     assert.deepEqual([found?.binary, found?.configPath], ['/opt/bin/containerd', named]);
   });
 
+  it('of CRI-O, whose unit expands what it is given, has the folder of our drop-in', async () => {
+    await tree.write('/usr/bin/crio', '');
+    await tree.write('/usr/lib/systemd/system/crio.service', '[Service]\nExecStart=/usr/bin/crio $OPTIONS\n');
+    const mark = { path: '/etc/kube/crio.d/50-kata-sysext.conf', kind: 'file' as const, text: '' };
+
+    const found = await crio.wired(tree.host, {
+      ...recorded,
+      engine: 'crio',
+      unit: 'crio.service',
+      configPath: '/etc/kube/crio.conf',
+      marks: [mark],
+    });
+
+    assert.deepEqual([found?.configPath, found?.configFolder], ['/etc/kube/crio.conf', '/etc/kube/crio.d']);
+  });
+
   it('is none where its unit is gone, whatever else is there', async () => {
     assert.equal(await containerd.wired(tree.host, recorded), undefined);
     assert.equal(await crio.wired(tree.host, { ...recorded, engine: 'crio', unit: 'crio.service' }), undefined);

@@ -31,7 +31,6 @@ export const hostTraps: Trap[] = [
   baseTaken,
   insideUsr,
   readOnlyRoot,
-  labelsUnproven,
   writableUsr,
   depth,
 ];
@@ -150,21 +149,6 @@ async function readOnlyRoot({ host, facts }: Scene): Promise<Finding[]> {
     'a file system that can be written',
     next,
   );
-}
-
-function labelsUnproven({ facts }: Scene): Finding[] {
-  if (facts === undefined || (facts.selinux.known && facts.selinux.value.mode === 'disabled')) return [];
-  const found = facts.selinux.known ? `SELinux is ${facts.selinux.value.mode}` : `whether SELinux is on is not known: ${facts.selinux.why}`;
-  return [
-    {
-      code: 'overlay-labels-unproven',
-      level: 'warning',
-      subject: '/usr',
-      found: `${found}; an overlay of /usr was not tried under SELinux by this version`,
-      needed: 'SELinux disabled, or a look at the audit log after the install',
-      next: 'ausearch -m avc -ts recent; or use backend prefix: --backend prefix',
-    },
-  ];
 }
 
 /** An immutable host loses nothing. */

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { engineNamed } from '../../engines/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
@@ -24,14 +25,28 @@ export async function wiredEngine(host: HostView, { manifest, record: { wiring }
   });
 }
 
+/** The same engine with the files that were wired, whatever it reads now: those are ours to edit. A folder of drop-ins is that of ours. */
+export function asWired({ engine, instance }: Found, { record: { wiring } }: Generation): Found {
+  if (wiring === undefined) return { engine, instance };
+  const [mark] = wiring.marks;
+  const folder = instance.configFolder === undefined || mark === undefined ? {} : { configFolder: posix.dirname(mark.path) };
+  return { engine, instance: { ...instance, configPath: wiring.configPath, ...folder } };
+}
+
 /** In a sentence, why the engine does not read the files that a generation is wired in; undefined when it does. */
-export async function readsOther(host: HostView, { engine, instance }: Found, generation: Generation): Promise<string | undefined> {
+export async function readsOther(host: HostView, found: Found, generation: Generation): Promise<string | undefined> {
+  const { engine, instance } = found;
   const { manifest, record } = generation;
   const { wiring } = record;
   if (wiring === undefined) return `how generation ${manifest.number} is wired is not known`;
   const { configPath, marks } = wiring;
-  if (instance.configPath !== configPath)
-    return `${engine.name} reads ${instance.configPath} now; generation ${manifest.number} is wired for ${configPath}`;
+  const own = asWired(found, generation).instance;
+  const folders = [instance, own].map(({ configFolder }) => configFolder);
+  const [folder, wired] = await Promise.all(folders.map(async (path) => path && (await host.realpath(path))));
+  if (instance.configPath !== configPath || folder !== wired) {
+    const [now, then] = [instance, own].map((each) => [each.configPath, ...(each.configFolder === undefined ? [] : [each.configFolder])]);
+    return `${engine.name} reads ${now?.join(' and ')} now; generation ${manifest.number} is wired for ${then?.join(' and ')}`;
+  }
   const whole = marks.some(({ kind, path }) => kind === 'file' && path === configPath);
   const main = mainFirst.includes(engine.name) && marks.length > 0 && !whole ? [configPath] : [];
   for (const path of [...main, ...marks.flatMap((mark) => (mark.kind === 'range' ? [mark.path] : []))])

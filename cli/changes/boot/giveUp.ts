@@ -9,7 +9,7 @@ import { nothingAfterwards } from '../making/records.ts';
 import { planSwitch } from '../making/switch.ts';
 import { type Found, findEngine } from '../refusing/engine.ts';
 import type { ChangeOptions, Context } from '../types.ts';
-import { wiredEngine } from './engine.ts';
+import { asWired, wiredEngine } from './engine.ts';
 import { lastBlessed } from './suits.ts';
 
 /** Nobody is there to ask or to allow anything. */
@@ -64,11 +64,9 @@ export async function takeBack(context: Context, to: Generation, reason: string)
   await switchTo(context, { from, to, left: 'retired', reason });
 }
 
-/** What it reads now may be another file: ours to edit is the one that was wired. */
 async function engineOf(host: HostView, wired: Generation | undefined): Promise<Found> {
   if (wired === undefined) return findEngine(host, undefined);
-  const { engine, instance } = await wiredEngine(host, wired);
-  return { engine, instance: { ...instance, configPath: wired.record.wiring?.configPath ?? instance.configPath } };
+  return asWired(await wiredEngine(host, wired), wired);
 }
 
 interface BootSwitch {

@@ -16,10 +16,10 @@ export interface Daemon {
   /** From the main process of a unit; undefined when that is another program. */
   running(host: HostView, unit: Unit, state: UnitState): Promise<Instance | undefined>;
   /**
-   * From the files of a host on which it does not run: from the texts of `unit` (default: the usual one); `config` is the main file where
-   * they name none (default: the usual one).
+   * From the files of a host on which it does not run: from the texts of `unit` (default: the usual one). What they do not name is where
+   * `wiring` has it, else where it usually is.
    */
-  fromFiles(host: HostView, known: Pick<Instance, 'version' | 'binary' | 'unit'>, unit?: Unit, config?: HostPath): Promise<Instance>;
+  fromFiles(host: HostView, known: Pick<Instance, 'version' | 'binary' | 'unit'>, unit?: Unit, wiring?: Wiring): Promise<Instance>;
   /** Whether its configuration is there: an offline tree may have it without the program. */
   isConfigured(host: HostView): Promise<boolean>;
 }
@@ -71,7 +71,7 @@ export async function detectWired(host: HostView, wiring: Wiring, daemon: Daemon
   const complete = host.booted ? binary !== undefined : there || wiring.unit === undefined;
   if (!complete) return undefined;
   const version = host.booted && binary !== undefined ? await versionOf(host, binary) : undefined;
-  return daemon.fromFiles(host, known(version, binary, there ? unit : undefined), unit, wiring.configPath);
+  return daemon.fromFiles(host, known(version, binary, there ? unit : undefined), unit, wiring);
 }
 
 /** What the unit's command says; where that is a script, what ran when the wiring was made. */

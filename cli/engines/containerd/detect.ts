@@ -21,8 +21,8 @@ const daemon: Daemon = {
   otherUnits: /containerd/,
   binaryPlaces: ['/usr/bin/containerd', '/usr/local/bin/containerd', '/opt/bin/containerd', '/usr/sbin/containerd'],
   running: instanceOf,
-  fromFiles: async (host, known, unit = usualUnit, config = usualConfig) => {
-    const configPath = (await configOfUnit(host, unit)) ?? config;
+  fromFiles: async (host, known, unit = usualUnit, wiring) => {
+    const configPath = (await configOfUnit(host, unit)) ?? wiring?.configPath ?? usualConfig;
     return { engine, ...known, configPath, socket: await socketOf(host, configPath) };
   },
   isConfigured: async (host) => (await host.stat((await configOfUnit(host, usualUnit)) ?? usualConfig)) !== undefined,

@@ -19,8 +19,8 @@ const crio: Daemon = {
   otherUnits: /cri-?o/,
   binaryPlaces: ['/usr/bin/crio', '/usr/local/bin/crio', '/opt/bin/crio', '/usr/sbin/crio'],
   running: instanceOf,
-  fromFiles: async (host, known, unit = usualUnit, config = usualConfig) => {
-    const { configPath, configFolder } = await placesOfUnit(host, unit, config);
+  fromFiles: async (host, known, unit = usualUnit, wiring) => {
+    const { configPath, configFolder } = await placesOfUnit(host, unit, wiring);
     return { engine, ...known, configPath, configFolder, socket: await socketOf(host, configPath, configFolder) };
   },
   isConfigured: async (host) => {
@@ -57,15 +57,17 @@ async function instanceOf(host: HostView, unit: Unit, state: UnitState): Promise
 }
 
 /** What the unit's own text names, by flag or by variable. Drop-ins win; a flag wins over a variable. */
-async function placesOfUnit(host: HostView, unit: Unit, config: HostPath): Promise<{ configPath: HostPath; configFolder: HostPath }> {
+async function placesOfUnit(host: HostView, unit: Unit, wiring?: Wiring): Promise<{ configPath: HostPath; configFolder: HostPath }> {
   const start = (await startOfUnit(host, unit)) ?? '';
   const text = (await unitTexts(host, unit)).join('\n').replaceAll('\\\n', ' ');
   const last = (said: string, pattern: RegExp) => [...said.matchAll(pattern)].at(-1)?.groups?.['path'];
   const flag = (names: string) => last(start, new RegExp(`\\s(?:${names})[\\s=](?<path>/\\S+)`, 'g'));
+  // Our one drop-in lies in it.
+  const folder = wiring?.marks.map(({ path }) => posix.dirname(path))[0];
   const variable = (name: string) => last(text, new RegExp(`^\\s*Environment=.*\\b${name}=(?<path>/[^\\s"']+)`, 'gm'));
   return {
-    configPath: flag('-c|--config') ?? variable('CONTAINER_CONFIG') ?? config,
-    configFolder: flag('-d|--config-dir') ?? variable('CONTAINER_CONFIG_DIR') ?? usualFolder,
+    configPath: flag('-c|--config') ?? variable('CONTAINER_CONFIG') ?? wiring?.configPath ?? usualConfig,
+    configFolder: flag('-d|--config-dir') ?? variable('CONTAINER_CONFIG_DIR') ?? folder ?? usualFolder,
   };
 }
 
