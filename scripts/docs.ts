@@ -9,7 +9,7 @@ import { manPage } from './pages/man.ts';
 import { allStatuses, statuses } from './pages/statuses.ts';
 
 const handlersPage = 'docs/handlers.md';
-const firstBootPage = 'docs/first-boot.md';
+const firstBootPages = ['docs/first-boot.md', 'docs/bootc.md'];
 
 /** Pages that are made from the program's own tables, whole or in part: path from the repository's root → text. */
 export function pages(): Record<string, string> {
@@ -17,7 +17,7 @@ export function pages(): Record<string, string> {
     'docs/commands.md': commandsPage(),
     'docs/errors.md': errorsPage(),
     'man/kata-sysext.8': manPage(),
-    [firstBootPage]: withGenerated(onDisk(firstBootPage) ?? ''),
+    ...Object.fromEntries(firstBootPages.map((name) => [name, withGenerated(onDisk(name) ?? '')])),
     [handlersPage]: withHandlersTable(onDisk(handlersPage) ?? '', table),
   };
 }

@@ -1,6 +1,7 @@
 import { KataError } from '../errors/index.ts';
 import type { HostFacts } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
+import { baked } from './baked/index.ts';
 import { overlay } from './overlay/index.ts';
 import { prefix } from './prefix/index.ts';
 import { sysext } from './sysext/index.ts';
@@ -10,9 +11,9 @@ export { dropMade, makeMissing } from './pointer.ts';
 export type { Backend, Seen } from './types.ts';
 
 /** A backend is a row. */
-const backends: Backend[] = [prefix, sysext, overlay];
+const backends: Backend[] = [prefix, sysext, overlay, baked];
 
-/** What 'auto' tries in this order: the first that is harmless on the host. The last one is taken in any case. Never overlay. */
+/** What 'auto' tries in this order: the first that is harmless on the host. The last one is taken in any case. Never overlay or baked. */
 const automatic: Backend[] = [sysext, prefix];
 
 /** A backend by its name. */
@@ -32,13 +33,24 @@ export function backendOf(name: string): Backend {
  * Harmless means: no blocker and no warning, on a host that can be asked: of a tree that does not run it is not known what will be merged.
  */
 export async function chooseBackend(host: HostView, facts: HostFacts, wish = 'auto', installed?: string): Promise<Backend> {
-  const name = wish === 'auto' ? (installed ?? 'auto') : wish;
+  const name = wish === 'auto' ? (installed ?? (host.image ? baked.name : 'auto')) : wish;
+  if (host.image && name !== baked.name) throw onImage(name);
   if (name !== 'auto') return backendOf(name);
   for (const backend of host.live ? automatic.slice(0, -1) : []) {
     const findings = await backend.fits(host, facts);
     if (findings.every(({ level }) => level === 'info')) return backend;
   }
   return automatic.at(-1)!;
+}
+
+/** What the other backends write below /var is no part of an image. */
+function onImage(name: string): KataError {
+  return new KataError('baked-taken', {
+    subject: '--backend',
+    found: `--backend ${name}, on a tree where Kata is a part of the image`,
+    needed: `--backend ${baked.name}, or none`,
+    next: 'kata-sysext uninstall',
+  });
 }
 
 export const backendNames = ['auto', ...backends.map((backend) => backend.name)];

@@ -1,15 +1,7 @@
 import { backendOf } from '../backends/index.ts';
 import { KataError } from '../errors/index.ts';
 import { digestOf, type HostView } from '../host/index.ts';
-import {
-  activeGeneration,
-  drawGeneration,
-  type Generation,
-  type GenerationManifest,
-  isIntact,
-  nextId,
-  readPayload,
-} from '../store/index.ts';
+import { activeGeneration, drawGeneration, type Generation, type GenerationManifest, isIntact, nextId, payloadOf } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { underLock } from './carrying/session.ts';
 import { sameChoices } from './choosing/choices.ts';
@@ -85,7 +77,7 @@ function isCalled({ name }: Configurable, word: string): boolean {
 
 /** Reads files of the payload as they were installed. What is read decides what is written, so that a damaged file is refused. */
 async function payloadReader(host: HostView, { manifest }: Generation): Promise<(path: string) => Promise<string>> {
-  const payload = await readPayload(host, manifest.payload);
+  const payload = await payloadOf(host, manifest);
   if (payload === undefined || !(await isIntact(host, payload, 'shape'))) throw damaged(manifest, manifest.payloadFolder);
   const digests = new Map(payload.entries.map((entry) => [entry.path, entry.digest]));
   return async (path) => {

@@ -1,6 +1,6 @@
 import { backendOf } from '../backends/index.ts';
 import { KataError } from '../errors/index.ts';
-import { activeGeneration, type Choices, type Generation, isIntact, nextId, readPayload } from '../store/index.ts';
+import { activeGeneration, type Choices, type Generation, isIntact, nextId, payloadOf } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { command } from './carrying/command.ts';
 import { underLock } from './carrying/session.ts';
@@ -40,7 +40,7 @@ async function removeLocked(context: Context, request: FewerRequest): Promise<An
   }
   const { manifest } = from;
   const staying = stayingOf(context, request.names, from);
-  const payload = await readPayload(host, manifest.payload);
+  const payload = await payloadOf(host, manifest);
   if (payload === undefined || !(await isIntact(host, payload, 'shape'))) throw damaged(from);
   const found = await findEngine(host, request.engine, from.record.wiring?.engine);
   const id = await nextId(host, await openEntries(host));

@@ -12,6 +12,7 @@ import {
 import { openEntries, parkedGenerations } from '../transaction/index.ts';
 import { carryOut, receipt } from './carrying/carryOut.ts';
 import { underLock } from './carrying/session.ts';
+import { belongsToImage } from './refusing/ofImage.ts';
 import { runningPayloads } from './refusing/running.ts';
 import type { Answer, ChangeOptions, Context, Plan } from './types.ts';
 
@@ -27,7 +28,7 @@ export function gc(context: Context, request: GcRequest): Promise<Answer> {
     const started = host.now();
     const all = await readGenerations(host);
     const stay = await staying(host, all, request.keep);
-    const go = all.filter((generation) => !stay.has(generation.manifest.number));
+    const go = all.filter(({ manifest }) => !stay.has(manifest.number) && !belongsToImage(host, manifest));
     const kept = new Set(all.filter((generation) => stay.has(generation.manifest.number)).map((generation) => generation.manifest.payload));
     const payloads = [...new Set(go.map((generation) => generation.manifest.payload))].filter((digest) => !kept.has(digest));
     const id = await nextId(host, await openEntries(host));

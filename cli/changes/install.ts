@@ -19,6 +19,7 @@ import { planSwitch } from './making/switch.ts';
 import { givenFindings, givenImage, limitedTo, takeImage } from './making/takeImage.ts';
 import { unpack } from './making/unpack.ts';
 import { findEngine, refuse } from './refusing/engine.ts';
+import { refuseSecond, refuseWaiting } from './refusing/ofImage.ts';
 import { hostFindings } from './refusing/refusals.ts';
 import type { Answer, Context, InstallRequest } from './types.ts';
 
@@ -31,6 +32,7 @@ export function install(context: Context, request: InstallRequest): Promise<Answ
 export async function installLocked(context: Context, request: InstallRequest, verb = 'install'): Promise<Answer> {
   const { host } = context;
   const started = host.now();
+  refuseWaiting(host, request.stage === true);
   const facts = await readFacts(host);
   const from = await activeGeneration(host);
   const backend = await chooseBackend(host, facts, request.backend, from?.manifest.backend);
@@ -61,6 +63,7 @@ export async function installLocked(context: Context, request: InstallRequest, v
     const choices = await withWishes(kept, { handlers: from.manifest.handlers, wishes, readText });
     if (sameChoices(choices, from.manifest.choices)) return change.stage ? activeAlready(change, from) : repeat(change, from);
   }
+  await refuseSecond(host, from);
   const wanted = wantedHandlers(host, request, from);
   // What can be refused before hundreds of megabytes are unpacked is refused now.
   if (wanted !== undefined) chosen(context, request, from, wanted.map(installedName));

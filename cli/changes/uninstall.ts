@@ -26,6 +26,7 @@ import { underLock } from './carrying/session.ts';
 import { dropPlan } from './gc.ts';
 import { planSwitch } from './making/switch.ts';
 import { findEngine, refuse } from './refusing/engine.ts';
+import { belongsToImage } from './refusing/ofImage.ts';
 import { etcFindings } from './refusing/refusals.ts';
 import { runningPayloads } from './refusing/running.ts';
 import type { Answer, ChangeOptions, ChangeResult, Context } from './types.ts';
@@ -47,7 +48,7 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   const all = await readGenerations(host);
   const from = (await activeGeneration(host)) ?? (await stillWired(host, all));
   const elsewhere = new Set([...(await pointedElsewhere(host)), ...(await parkedGenerations(host))]);
-  const go = all.filter((generation) => !elsewhere.has(generation.manifest.number));
+  const go = all.filter(({ manifest }) => !elsewhere.has(manifest.number) && !belongsToImage(host, manifest));
   const kept = all.filter((generation) => elsewhere.has(generation.manifest.number)).map((generation) => generation.manifest.payload);
   const id = await nextId(host, await openEntries(host));
   const afterwards = {
@@ -90,7 +91,7 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
 async function endGuard(host: HostView): Promise<void> {
   if (!host.live) return;
   const systemd = await host.systemd();
-  for (const { unit, path } of guardUnits) {
+  for (const { unit, path } of guardUnits(host)) {
     if ((await host.lstat(path)) === undefined) await systemd?.stop(unit, 5000).catch(() => undefined);
   }
 }

@@ -71,7 +71,7 @@ function digest(value: string): Digest {
 
 /** The number of a generation as a word of the command line. Throws `usage`. */
 export function generationNumber(word: string, verb: string): number {
-  if (/^[1-9]\d{0,8}$/.test(word)) return Number(word);
+  if (/^(0|[1-9]\d{0,8})$/.test(word)) return Number(word);
   throw new KataError('usage', {
     subject: verb,
     found: `${verb} ${JSON.stringify(word)}`,

@@ -1,6 +1,6 @@
 import { isSea } from 'node:sea';
 import { errnoOf, type Finding, KataError } from '../errors/index.ts';
-import { type HostView, openHost } from '../host/index.ts';
+import type { HostView } from '../host/index.ts';
 import { errorText, isAdvice, reporter } from '../report/index.ts';
 import type { ProgressMode } from '../report/reporter.ts';
 import type { Systemd } from '../systemd/types.ts';
@@ -28,7 +28,8 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
   const { resolve } = await import('node:path');
   const root = resolve(io.cwd, String(options['root'] ?? '/'));
   if (root !== '/') await needFolder(root);
-  const host = openHost(root, io.env);
+  const { hostFor } = await import('./hostFor.ts');
+  const host = await hostFor(root, io.env, verb.name, options);
   const progress = reporter(progressMode(options, io), io.stderr);
   const systemd =
     verb.changing && options['dry-run'] !== true && options['boot'] === undefined && belongsInUnit(host, io)

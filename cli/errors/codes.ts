@@ -75,6 +75,12 @@ export const codes: Record<string, CodeRow> = {
   'host-busy': row(3, 'Another installer or an OS transaction holds its own lock.'),
   'backend-unfit': row(3, 'The backend cannot work on this host.'),
   'backend-read-only': row(3, 'The folder for payloads lies on a file system that cannot be written now.'),
+  'baked-live': row(3, 'The backend baked makes a generation that is part of an OS image. A host that runs has its image already.'),
+  'baked-owned': row(
+    3,
+    'What is active came with the OS image and belongs to it: a new image changes it, or takes it away. See docs/bootc.md.',
+  ),
+  'baked-taken': row(3, 'The tree of the image has a generation already, and an image carries one. Take that off the tree first.'),
   'sysext-missing': row(3, 'The host has no systemd-sysext, or its systemd cannot be told: systemd 248 and later have it.'),
   'sysext-systemd-old': row(
     3,

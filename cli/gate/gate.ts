@@ -3,7 +3,7 @@ import type { Engine, EngineState, Instance } from '../engines/types.ts';
 import { KataError } from '../errors/index.ts';
 import { type Digest, digestOf, type HostView } from '../host/index.ts';
 import type { Emit } from '../report/events.ts';
-import { type GenerationHandler, type GenerationManifest, isIntact, namesOf, pointer, readPayload } from '../store/index.ts';
+import { type GenerationHandler, type GenerationManifest, isIntact, namesOf, payloadOf, pointer } from '../store/index.ts';
 import type { Systemd, Unit } from '../systemd/types.ts';
 import type { Gate } from '../transaction/index.ts';
 import type { Baseline } from './baseline.ts';
@@ -96,7 +96,7 @@ async function filesInPlace(host: HostView, to: GenerationManifest): Promise<voi
 
 /** An image need not be mounted here: live, `filesReached` reads the shim where it is merged; in an offline tree the digest of the image stands for it. */
 async function shimInImage(host: HostView, to: GenerationManifest, { shimDigest }: GenerationHandler): Promise<Digest | undefined> {
-  const payload = await readPayload(host, to.payload);
+  const payload = await payloadOf(host, to);
   return payload !== undefined && (await isIntact(host, payload, host.live ? 'shape' : 'bytes')) ? shimDigest : undefined;
 }
 

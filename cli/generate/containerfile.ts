@@ -1,9 +1,12 @@
 import { firstBootUnit } from './common.ts';
-import { fill } from './fill.ts';
+import { fill, shellWord } from './fill.ts';
 import { hook } from './hook.ts';
-import type { Generated, HookRequest, Source } from './types.ts';
+import type { BakedRequest, Generated, HookRequest, Source } from './types.ts';
 
 const folder = '/usr/libexec/kata-sysext-first-boot';
+
+/** Where program and release are seen while an image is built. */
+const work = '/run/kata-sysext-build';
 
 /**
  * A Containerfile and what it copies: the hook with program and release inside the image. Everything is below /usr, where an image may carry
@@ -26,4 +29,20 @@ export function containerfile(request: HookRequest): Generated[] {
     { name: 'hook.sh', text: files[0]!.text },
     { name: firstBootUnit, text: units[0]!.text },
   ];
+}
+
+/** A Containerfile that installs while the image is built: nothing is left to do on the node but to prove it. Pure. */
+export function bakedContainerfile({ program, bundles, installArguments, target, version }: BakedRequest): Generated[] {
+  const given = bundles.flatMap(({ digest }) => ['--digest', digest]);
+  const sources = bundles.map(({ name }) => `${work}/${name}`);
+  const text = fill('Baked.Containerfile', {
+    title: `Made by kata-sysext ${version} generate for ${target.name}.`,
+    files: [program, ...bundles].map(({ name }) => `#   ${name}`).join('\n'),
+    program: program.name,
+    digest: program.digest.slice('sha256:'.length),
+    bundles: bundles.map(({ name }) => `COPY ${JSON.stringify([name, '/'])}`).join('\n'),
+    work,
+    arguments: [...sources, '--root', '/', '--backend', 'baked', ...given, ...installArguments].map(shellWord).join(' '),
+  });
+  return [{ name: 'Containerfile', text }];
 }

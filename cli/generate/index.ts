@@ -1,5 +1,5 @@
 import { butane } from './butane.ts';
-import { containerfile } from './containerfile.ts';
+import { bakedContainerfile, containerfile } from './containerfile.ts';
 import { hook } from './hook.ts';
 import { ignition } from './ignition.ts';
 import { machineConfigs, type PoolWish } from './machineConfig.ts';
@@ -9,15 +9,26 @@ import type { FirstBoot, FirstBootRequest, Generated, OutputKind } from './types
 export { metadata } from './butane.ts';
 export { firstBootScript, firstBootUnit } from './common.ts';
 export { targetNamed, targetNames } from './targets.ts';
-export type { Against, Edit, FirstBootRequest, Generated, HookRequest, OutputKind, RenderedRequest, Source, Target } from './types.ts';
+export type {
+  Against,
+  BakedRequest,
+  Edit,
+  FirstBootRequest,
+  Generated,
+  HookRequest,
+  OutputKind,
+  RenderedRequest,
+  Source,
+  Target,
+} from './types.ts';
 
 const makers: Record<OutputKind, (request: FirstBootRequest, pool: PoolWish) => Generated[]> = {
   ignition: (request) => [{ name: 'kata-sysext.ign', text: ignition(firstBoot(request), request.target.ignition) }],
   butane: (request, { role }) => [{ name: 'kata-sysext.bu', text: butane(firstBoot(request), request.target, role) }],
   machineconfig: (request, pool) => machineConfigs(firstBoot(request), request.target, pool),
   containerfile: (request) => {
-    if (request.form !== 'hook') throw new Error('an image has the program inside');
-    return containerfile(request);
+    if (request.form === 'rendered') throw new Error('an image has the program inside');
+    return request.form === 'baked' ? bakedContainerfile(request) : containerfile(request);
   },
 };
 
@@ -29,5 +40,6 @@ export function generate(kind: OutputKind, request: FirstBootRequest, pool: Pool
 }
 
 function firstBoot(request: FirstBootRequest): FirstBoot {
+  if (request.form === 'baked') throw new Error('only an image is baked');
   return request.form === 'hook' ? hook(request) : rendered(request);
 }

@@ -65,7 +65,16 @@ export interface Edit {
   part: string;
 }
 
-export type FirstBootRequest = HookRequest | RenderedRequest;
+/** Program and release install while an image is built. */
+export interface BakedRequest extends Request {
+  form: 'baked';
+  program: Source;
+  bundles: Source[];
+  /** Further arguments of `install`. */
+  installArguments: string[];
+}
+
+export type FirstBootRequest = HookRequest | RenderedRequest | BakedRequest;
 
 export interface FirstBootFile {
   path: string;

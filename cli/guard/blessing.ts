@@ -1,18 +1,20 @@
 import { engineNamed } from '../engines/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import { activeGeneration, journalFolder, pointer } from '../store/index.ts';
-import { blessedFile, bootMark, guardUnits } from './paths.ts';
+import { blessedFile, bootMark, firstUnit } from './paths.ts';
 
 /**
  * Which system this is, in words of sh(1) alone: the operating system's version, the kernel, the subvolume or folder of the root (a snapshot),
  * and the deployment of ostree, which its argument of the kernel does not tell: two of the same kernel share that, and a link is swapped.
+ * That of composefs is a digest of all of the image.
  */
 const system = [
   'sha256sum /etc/os-release /usr/lib/os-release',
   'read -r kernel </proc/sys/kernel/osrelease; echo "$kernel"',
   'while read -r id parent device root point rest; do [ "$point" != / ] || echo "$root"; done </proc/self/mountinfo',
   'read -r line </proc/cmdline; IFS=" ="; last=',
-  'for word in $line; do [ "$last" != ostree ] || { readlink "$word"; stat -c %i /etc; }; last=$word; done',
+  'for word in $line; do [ "$last" != ostree ] || { readlink "$word"; stat -c %i /etc; }',
+  '[ "$last" != composefs ] || { echo "$word"; stat -c %i /etc; }; last=$word; done',
   ':',
 ].join('; ');
 
@@ -35,7 +37,7 @@ export async function blessingText(host: HostView, generation: number): Promise<
     `[ ! -e ${bootMark} ] && [ -L ${pointer} ] && [ -r ${journalFolder} ] && [ -x ${journalFolder} ] || exit 0`,
     `set -- ${journalFolder}/*; [ "$*" = "${journalFolder}/*" ] || exit 0`,
     `set -f; set -- $(${system}); [ "$*" = ${shellQuoted(systemNow)} ] || exit 0`,
-    `[ "$0" != ${guardUnits[0]!.unit} ] || exit 1`,
+    `[ "$0" != ${firstUnit} ] || exit 1`,
     `set -- $(${engine(files)}); [ "$*" = ${shellQuoted(engineNow)} ] || exit 0`,
     'exit 1',
   ];

@@ -1,25 +1,43 @@
-import type { HostPath } from '../host/index.ts';
+import type { HostPath, HostView } from '../host/index.ts';
 
 const unitsFolder: HostPath = '/etc/systemd/system';
+/** Of an OS image: an update brings its own ones then, whatever became of those in /etc, and no preset speaks of links here. */
+const imageUnitsFolder: HostPath = '/usr/lib/systemd/system';
 
 /** The phases of a boot, in their order. */
 export const phases = ['settle', 'wire', 'bless'] as const;
 export type Phase = (typeof phases)[number];
 
-/** Units of ours by their name, with what wants them. */
-export const guardUnits = [
+const rows = [
   { unit: 'kata-sysext-settle.service', wantedBy: 'sysinit.target' },
   { unit: 'kata-sysext-guard.service', wantedBy: 'multi-user.target' },
   { unit: 'kata-sysext-bless.service', wantedBy: 'multi-user.target' },
-].map(({ unit, wantedBy }) => ({
-  unit,
-  path: `${unitsFolder}/${unit}`,
-  wants: `${unitsFolder}/${wantedBy}.wants`,
-  link: `${unitsFolder}/${wantedBy}.wants/${unit}`,
-  target: `../${unit}`,
-  // systemd takes no file of such a name for a unit.
-  temporary: `${unitsFolder}/.new-${unit}.tmp`,
-}));
+];
+
+/** The unit of the first phase. */
+export const firstUnit = rows[0]!.unit;
+
+/** Units of ours by their name, with what wants them, where a change of a host, or of the tree of an image, puts them. */
+export function guardUnits({ image }: Pick<HostView, 'image'>) {
+  return unitsIn(image ? imageUnitsFolder : unitsFolder);
+}
+
+/** The same below /usr, where the image that is booted has them. */
+export function imageUnits() {
+  return unitsIn(imageUnitsFolder);
+}
+
+function unitsIn(folder: HostPath) {
+  return rows.map(({ unit, wantedBy }) => ({
+    unit,
+    path: `${folder}/${unit}`,
+    wants: `${folder}/${wantedBy}.wants`,
+    link: `${folder}/${wantedBy}.wants/${unit}`,
+    target: `../${unit}`,
+    // systemd takes no file of such a name for a unit.
+    temporary: `${folder}/.new-${unit}.tmp`,
+  }));
+}
 
 /**
  * Only for trees that do not run: at a first boot systemd may apply the vendor's presets to every unit, and some of them disable all that
@@ -34,7 +52,7 @@ export const presetText = '# kata-sysext: its own units stay as they were instal
  * Drop-ins of the first two phases: with them there, systemd skips the guard as long as nothing is pending and the system is the one that was
  * blessed. The second has its own, because the first cannot look where /var comes late. The first one's counts.
  */
-export const blessings = [guardUnits[0]!, guardUnits[1]!].map(({ unit }) => ({
+export const blessings = [rows[0]!, rows[1]!].map(({ unit }) => ({
   folder: `${unitsFolder}/${unit}.d`,
   file: `${unitsFolder}/${unit}.d/50-blessed.conf`,
   temporary: `${unitsFolder}/.new-blessed-${unit}.tmp`,

@@ -3,7 +3,7 @@ import { dropMade, makeMissing } from '../backends/index.ts';
 import { digestOf, type HostPath, type HostView } from '../host/index.ts';
 import type { Unit } from '../systemd/types.ts';
 import type { FileStep, Step } from '../transaction/index.ts';
-import { blessedFile, blessings, guardUnits, presetFile, presetFolder, presetTemporary, presetText } from './paths.ts';
+import { blessedFile, blessings, guardUnits, imageUnits, presetFile, presetFolder, presetTemporary, presetText } from './paths.ts';
 
 export interface GuardWish {
   /** The program that the units run. */
@@ -29,19 +29,19 @@ export async function unblessSteps(host: HostView): Promise<Step[]> {
 
 async function placing(host: HostView, wish: GuardWish): Promise<Step[]> {
   const steps: Step[] = [];
-  for (const { unit, path, wants, link, target, temporary } of guardUnits) {
+  for (const { unit, path, wants, link, target, temporary } of guardUnits(host)) {
     if (await isTheirs(host, path)) continue;
     steps.push(...(await makeMissing(host, wants)), ...(await fileStep(host, path, unitText(unit, wish), temporary)));
     const before = await linkAt(host, link);
     if (before !== target) steps.push({ kind: 'pointer', path: link, before, after: target, temporary });
   }
-  if (host.booted || (await isTheirs(host, presetFile))) return steps;
+  if (host.booted || host.image || (await isTheirs(host, presetFile))) return steps;
   return [...steps, ...(await makeMissing(host, presetFolder)), ...(await fileStep(host, presetFile, presetText, presetTemporary))];
 }
 
 async function removal(host: HostView): Promise<Step[]> {
   const steps: Step[] = (await isTheirs(host, presetFile)) ? [] : await fileStep(host, presetFile, 'absent', presetTemporary);
-  for (const { path, link, target, temporary } of [...guardUnits].reverse()) {
+  for (const { path, link, target, temporary } of guardUnits(host).reverse()) {
     const before = await linkAt(host, link);
     // systemctl, and presets, make absolute ones.
     if (before === target || before === path) steps.push({ kind: 'pointer', path: link, before, after: 'absent', temporary });
@@ -49,7 +49,7 @@ async function removal(host: HostView): Promise<Step[]> {
   }
   // Folders that we made may serve another part of ours by now.
   if (steps.length === 0) return [];
-  const folders = new Set([...blessings.map(({ folder }) => folder), presetFolder, ...guardUnits.map(({ wants }) => wants)]);
+  const folders = new Set([...blessings.map(({ folder }) => folder), presetFolder, ...guardUnits(host).map(({ wants }) => wants)]);
   for (const folder of folders) steps.push(...(await dropMade(host, folder)));
   return steps;
 }
@@ -73,11 +73,13 @@ async function linkAt(host: HostView, path: HostPath): Promise<string> {
   return (await host.readlink(path)) ?? 'not a link';
 }
 
-/** Whether the third phase runs at a boot of this host: nobody has masked or disabled it. */
+/** Whether the third phase runs at a boot of this host, its own or that of its image: nobody has masked or disabled it. */
 export async function canBless(host: HostView): Promise<boolean> {
-  const [, , { unit, path, link }] = guardUnits as [unknown, unknown, (typeof guardUnits)[number]];
-  const there = (await host.lstat(path))?.kind === 'file' && (await host.lstat(link)) !== undefined;
-  return there && (await host.readlink(`/run/systemd/system/${unit}`)) !== '/dev/null';
+  const [own, image] = [guardUnits(host)[2]!, imageUnits()[2]!];
+  const rules = (await host.lstat(own.path)) === undefined ? image : own;
+  const wanted = [own.link, image.link].map((link) => host.lstat(link));
+  const there = (await host.lstat(rules.path))?.kind === 'file' && (await Promise.all(wanted)).some((link) => link !== undefined);
+  return there && (await host.readlink(`/run/systemd/system/${own.unit}`)) !== '/dev/null';
 }
 
 /** The unit as it is installed. */

@@ -7,30 +7,30 @@ import { connectSystemd } from '../systemd/index.ts';
 import type { Systemd } from '../systemd/types.ts';
 import { findProgram, runProgram } from './programs.ts';
 import { resolveInside } from './rooted.ts';
-import type { Digest, HostView, Stat } from './types.ts';
+import type { Digest, HostAs, HostView, Stat } from './types.ts';
 import { watchProgram } from './watched.ts';
 
 const absent = ['ENOENT', 'ENOTDIR'];
 
-/**
- * The reading half of the port for the tree at `root` ('/' is the live host). `starting`: the host boots, and what is changed now the
- * engine will find when it starts; nothing is asked of PID 1 then, whose answer might wait for us.
- */
-export function openView(given: string, env: Readonly<Record<string, string | undefined>>, starting = false): HostView {
-  const booted = isOwnRoot(given);
-  const live = booted && !starting;
-  const root = booted ? '/' : given;
-  const locate = async (path: string) => posix.join(root, await resolveInside(root, path, false));
-  const follow = async (path: string) => posix.join(root, await resolveInside(root, path, true));
+/** The reading half of the port for the tree at `root` ('/' is the live host, unless `as` says that it is an image). */
+export function openView(given: string, env: Readonly<Record<string, string | undefined>>, as: HostAs = {}): HostView {
+  const own = isOwnRoot(given);
+  const booted = own && as.image === undefined;
+  const live = booted && as.starting !== true;
+  const root = own ? '/' : given;
+  const resolve = (path: string, followLast: boolean) => resolveInside(root, moved(path, as.image), followLast);
+  const locate = async (path: string) => posix.join(root, await resolve(path, false));
+  const follow = async (path: string) => posix.join(root, await resolve(path, true));
   let bus: Promise<Systemd | undefined> | undefined;
   return {
     root,
     live,
     booted,
+    image: as.image !== undefined,
     env,
     now: () => new Date(),
     locate,
-    realpath: (path) => resolveInside(root, path, true),
+    realpath: (path) => resolve(path, true),
     lstat: async (path) => shape(await orAbsent(lstat(await locate(path)))),
     stat: async (path) => shape(await orAbsent(stat(await follow(path)))),
     readFile: async (path) => readFile(await follow(path)),
@@ -58,6 +58,11 @@ export function openView(given: string, env: Readonly<Record<string, string | un
     },
     close: async () => (await bus?.catch(() => undefined))?.close(),
   };
+}
+
+function moved(path: string, image: HostAs['image']): string {
+  if (image === undefined || (path !== image.from && !path.startsWith(`${image.from}/`))) return path;
+  return `${image.to}${path.slice(image.from.length)}`;
 }
 
 /** By inode: `--root /proc/1/root`, or a link to /, is the live host, and what runs there must be asked. */

@@ -9,6 +9,8 @@ import type { HostPath, HostView } from './types.ts';
  * Live: only where SELinux is on. Offline: where the tree carries a policy. Nothing happens elsewhere.
  */
 export async function relabel(host: HostView, paths: HostPath[]): Promise<boolean> {
+  // The labels of an image are made when it is deployed, by its own policy: layers of containers carry none.
+  if (host.image) return false;
   const there: string[] = [];
   for (const path of paths) if ((await host.lstat(path)) !== undefined) there.push(await host.locate(path));
   if (there.length === 0) return false;

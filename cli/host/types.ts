@@ -51,6 +51,14 @@ export interface Watched {
   milliseconds: number;
 }
 
+/** How a root is looked at. */
+export interface HostAs {
+  /** The host boots, and what is changed now the engine will find when it starts; nothing is asked of PID 1, whose answer might wait for us. */
+  starting?: boolean;
+  /** The tree of an OS image, also where it is the root of a container that builds it: paths below `from` are below `to` there. */
+  image?: { from: HostPath; to: HostPath };
+}
+
 /** The reading half of the port. Planners get only this by type. No path leads out of the root: links are resolved inside it. */
 export interface HostView {
   /** '/' or the directory of `--root`. */
@@ -59,6 +67,8 @@ export interface HostView {
   readonly live: boolean;
   /** True when the root is '/', also while it starts: its kernel, its mounts and its programs are those that will run. */
   readonly booted: boolean;
+  /** True when the root is the tree of an OS image: our state is a part of it, and nothing of ours is in its /var. */
+  readonly image: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   now(): Date;
 

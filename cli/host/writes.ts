@@ -7,16 +7,16 @@ import { failpoints } from './failpoints.ts';
 import { runProgram } from './programs.ts';
 import { openView } from './reads.ts';
 import { knowsType, readLabels, relabel, setLabels } from './relabel.ts';
-import type { FileMeta, Host } from './types.ts';
+import type { FileMeta, Host, HostAs } from './types.ts';
 
 /** Where a new file or link stands until it is renamed into place. */
 export function beside(path: string): string {
   return `${posix.dirname(path)}/.${posix.basename(path)}.kata-sysext`;
 }
 
-/** The whole port. Every change is on the disk when its call returns: content first, then the folder that names it. `starting`: see `openView`. */
-export function openHost(root: string, env: Readonly<Record<string, string | undefined>>, starting = false): Host {
-  const view = openView(root, env, starting);
+/** The whole port. Every change is on the disk when its call returns: content first, then the folder that names it. */
+export function openHost(root: string, env: Readonly<Record<string, string | undefined>>, as: HostAs = {}): Host {
+  const view = openView(root, env, as);
   const at = view.locate;
   return {
     ...view,

@@ -1,6 +1,6 @@
 import { KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
-import { activeGeneration, aliasesOf, type Generation, readGeneration, readPayload } from '../store/index.ts';
+import { activeGeneration, aliasesOf, type Generation, payloadOf, readGeneration } from '../store/index.ts';
 import { type Chosen, chosenFor, chosenText } from './chosen.ts';
 
 type Alias = ReturnType<typeof aliasesOf>[number];
@@ -22,7 +22,7 @@ export async function diff(host: HostView, numbers: number[]): Promise<Diff> {
   const [a, b] = await pair(host, numbers);
   const files = async (each: Generation) =>
     new Map(
-      ((await readPayload(host, each.manifest.payload))?.entries ?? []).map((entry) => [
+      ((await payloadOf(host, each.manifest))?.entries ?? []).map((entry) => [
         entry.path,
         `${entry.kind} ${entry.mode} ${entry.digest ?? entry.target ?? ''}`,
       ]),

@@ -9,10 +9,11 @@ import {
   entryDrift,
   folderOf,
   type Generation,
+  imageNumber,
   linksOf,
+  payloadOf,
   programDrift,
   programPath,
-  readPayload,
   readPrograms,
   wholePayload,
 } from '../store/index.ts';
@@ -48,7 +49,7 @@ export async function verify(host: HostView, guests?: GuestWish): Promise<Verifi
     });
   }
   const { manifest } = active;
-  const payload = await readPayload(host, manifest.payload);
+  const payload = await payloadOf(host, manifest);
   const drift: Finding[] = payload === undefined ? [gone(manifest.payloadFolder, 'its manifest is not there')] : [];
   // What lies around the release's tree counts as well: systemd-sysext would merge all of it into /usr.
   const whole = payload === undefined ? { folder: manifest.payloadFolder, entries: [] } : wholePayload(payload);
@@ -67,7 +68,7 @@ export async function verify(host: HostView, guests?: GuestWish): Promise<Verifi
     generation: manifest.number,
     filesChecked: entries.length,
     bytesChecked: entries.reduce((sum, entry) => sum + (entry.sizeBytes ?? 0), 0),
-    drift,
+    drift: host.image || manifest.number !== imageNumber ? drift : drift.map((finding) => ({ ...finding, next: anew })),
     ...booted,
   };
 }
@@ -119,6 +120,9 @@ async function copyDrift(host: HostView, { manifest }: Generation): Promise<Find
   }
   return found;
 }
+
+/** What puts right the files of an OS image. */
+const anew = 'update the host to a good image: its files are not changed here';
 
 function gone(subject: string, found: string): Finding {
   return {

@@ -47,7 +47,8 @@ export async function render<T>(context: Context, request: RenderRequest, work: 
     const root = join(folder, 'root');
     const files = engine.config === undefined ? {} : { [engine.config.path]: engine.config.bytes };
     // A node has folders for units: an uninstall leaves them there.
-    const folders = [...engine.folders, ...guardUnits.map(({ wants }) => wants.slice(1)), dirname(presetFile).slice(1)];
+    const units = guardUnits({ image: false });
+    const folders = [...engine.folders, ...units.map(({ wants }) => wants.slice(1)), dirname(presetFile).slice(1)];
     await makeTargetTree(root, target.tree, { files, folders });
     const host = { ...openHost(root, {}), now: () => new Date(request.epoch * 1000) };
     const { program, emit, signal } = context;
@@ -57,7 +58,7 @@ export async function render<T>(context: Context, request: RenderRequest, work: 
       const payloads = await host.realpath(payloadRoot(target.tree.ostree));
       await dropTransient(join(root, stateFolder));
       const wiring = marks.flatMap(({ kind, path }) => (kind === 'file' ? [path] : []));
-      const guard = programFile === undefined ? [] : [...guardUnits.flatMap(({ path, link }) => [path, link]), presetFile];
+      const guard = programFile === undefined ? [] : [...units.flatMap(({ path, link }) => [path, link]), presetFile];
       const places = [...new Set([payloads, stateFolder]), ...guard, etcFolder, ...wiring];
       const against = await againstOf(root, engine, marks);
       const parts = (against?.edits.length ?? 0) > 0 ? [partsFolder] : [];

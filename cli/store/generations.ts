@@ -2,7 +2,17 @@ import { KataError } from '../errors/index.ts';
 import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
 import { noChoices } from './choices.ts';
 import { readable, readJson, writeJson } from './json.ts';
-import { generationFolder, generationsFolder, numberAt, payloadManifest, pointer, sequenceFile } from './paths.ts';
+import {
+  generationFolder,
+  generationsFolder,
+  imageManifest,
+  imageNumber,
+  imageRecords,
+  numberAt,
+  payloadManifest,
+  pointer,
+  sequenceFile,
+} from './paths.ts';
 import {
   type Generation,
   type GenerationManifest,
@@ -13,9 +23,10 @@ import {
   schema,
 } from './types.ts';
 
-/** All whole generations of this host by number. */
+/** All whole generations of this host by number, that of its OS image included. */
 export async function readGenerations(host: HostView): Promise<Generation[]> {
-  const numbers = (await host.readdir(generationsFolder)).filter((name) => /^[1-9]\d*$/.test(name)).map(Number);
+  const own = (await host.readdir(generationsFolder)).filter((name) => /^[1-9]\d*$/.test(name)).map(Number);
+  const numbers = [imageNumber, ...own];
   const found = await Promise.all(numbers.sort((a, b) => a - b).map((number) => findGeneration(host, number)));
   return found.filter((generation) => generation !== undefined);
 }
@@ -23,7 +34,8 @@ export async function readGenerations(host: HostView): Promise<Generation[]> {
 export async function findGeneration(host: HostView, number: number): Promise<Generation | undefined> {
   const folder = generationFolder(number);
   const manifest = await readJson<WrittenManifest>(host, `${folder}/manifest.json`, generationSchema.image);
-  const record = await readJson<GenerationRecord>(host, `${folder}/record.json`);
+  const said = number === imageNumber ? await readImageRecord(host) : undefined;
+  const record = said ?? (await readJson<GenerationRecord>(host, `${folder}/record.json`));
   return manifest === undefined || record === undefined ? undefined : { manifest: upconverted(manifest), record };
 }
 
@@ -59,6 +71,16 @@ export function wiringsWith(record: Omit<GenerationRecord, 'schema'>, deployment
   return { wirings: { ...record.wirings, [deployment]: { ...(wiring && { wiring }), ...(edited && { edited }) } } };
 }
 
+/** The payload of a generation: that of an image lies in the image, whatever else of these bytes the host has. */
+export function payloadOf(
+  host: HostView,
+  { number, payload }: Pick<GenerationManifest, 'number' | 'payload'>,
+): Promise<PayloadManifest | undefined> {
+  if (number !== imageNumber || host.image) return readPayload(host, payload);
+  return readJson<PayloadManifest>(host, imageManifest(payload), payloadSchema.image);
+}
+
+/** Of our own store. */
 export async function readPayload(host: HostView, digest: Digest): Promise<PayloadManifest | undefined> {
   return readJson<PayloadManifest>(host, payloadManifest(digest), payloadSchema.image);
 }
@@ -78,7 +100,36 @@ export async function lastNumber(host: HostView): Promise<number> {
 }
 
 export async function writeRecord(host: Host, number: number, record: Omit<GenerationRecord, 'schema'>): Promise<void> {
-  await writeJson(host, `${generationFolder(number)}/record.json`, { schema, ...record }, readable);
+  const path = number === imageNumber && !host.image ? await imageRecord(host) : `${generationFolder(number)}/record.json`;
+  if (path.startsWith(`${imageRecords}/`) && (await host.lstat(imageRecords)) === undefined) await host.mkdir(imageRecords, 0o755);
+  await writeJson(host, path, { schema, ...record }, readable);
+}
+
+/** On a booted host an image cannot be written to, and the next one may carry another generation: each has its own record below /var. */
+async function imageRecord(host: HostView): Promise<HostPath> {
+  const digest = await host.digest(`${generationFolder(imageNumber)}/manifest.json`);
+  return `${imageRecords}/${(digest ?? 'sha256:none').slice('sha256:'.length)}.json`;
+}
+
+/** Whether the generation of the image that is booted was active on this host before, or given up. */
+export async function isKnownImage(host: HostView): Promise<boolean> {
+  return (await host.lstat(await imageRecord(host))) !== undefined;
+}
+
+/** Records of the generations that other images brought, the one that was activated last first. */
+export async function earlierImageRecords(host: HostView): Promise<GenerationRecord[]> {
+  const own = await imageRecord(host);
+  const paths = (await host.readdir(imageRecords))
+    .map((name) => `${imageRecords}/${name}`)
+    .filter((path) => path.endsWith('.json') && path !== own);
+  const all = await Promise.all(paths.map((path) => readJson<GenerationRecord>(host, path)));
+  return all
+    .filter((record) => record !== undefined)
+    .sort((a, b) => (b.blessed?.at ?? b.activated ?? '').localeCompare(a.blessed?.at ?? a.activated ?? ''));
+}
+
+async function readImageRecord(host: HostView): Promise<GenerationRecord | undefined> {
+  return host.image ? undefined : readJson<GenerationRecord>(host, await imageRecord(host));
 }
 
 /** Made by `install --stage` and not activated yet. Installed offline it is 'staged' too, but has been switched to. */

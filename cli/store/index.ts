@@ -7,9 +7,12 @@ export { payloadOfRelease, releaseText, storedBytes, wholePayload } from './exte
 export { ensureFolder, ensureStore, noteFolder, readFolders } from './folders.ts';
 export {
   activeNumber,
+  earlierImageRecords,
   findGeneration,
+  isKnownImage,
   isWaiting,
   lastNumber,
+  payloadOf,
   readGeneration,
   readGenerations,
   readPayload,
@@ -24,5 +27,5 @@ export { type Drawn, drawGeneration, linksOf, makeGeneration, type Origin, origi
 export * from './paths.ts';
 export { type PayloadRequest, type Staged, stageImage, stagePayload } from './payload.ts';
 export { keepProgram, type ProgramManifest, programDrift, type RunningProgram, readPrograms } from './program.ts';
-export { dropGeneration, dropHistory, dropPayload, filesBelow, isVacant, strangers, sweep, tidy } from './tidy.ts';
+export { dropGeneration, dropHistory, dropPayload, dropStory, filesBelow, isVacant, strangers, sweep, tidy } from './tidy.ts';
 export * from './types.ts';

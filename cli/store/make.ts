@@ -2,7 +2,7 @@ import { digestOf, type Host, type HostPath } from '../host/index.ts';
 import { ensureFolder } from './folders.ts';
 import { takeNumber, writeRecord } from './generations.ts';
 import { readable, writeJson } from './json.ts';
-import { folderOf, fragmentsFolder, generationFolder, generationsFolder, readableFolder } from './paths.ts';
+import { folderOf, fragmentsFolder, generationFolder, generationsFolder, imageNumber, readableFolder } from './paths.ts';
 import { type Choices, type GenerationHandler, type GenerationManifest, generationSchema, type PayloadManifest } from './types.ts';
 
 /** Kata's archives are made for this prefix; its configuration names it in every path (facts/kata.md §2). */
@@ -107,7 +107,7 @@ export function linksOf(manifest: GenerationManifest): [path: HostPath, target: 
 
 /** Writes a drawn generation in state 'preparing': until a change commits it, tidy would remove it. */
 export async function makeGeneration(host: Host, manifest: GenerationManifest, configurations: Map<string, string>): Promise<void> {
-  const number = await takeNumber(host);
+  const number = manifest.number === imageNumber ? imageNumber : await takeNumber(host);
   if (number !== manifest.number) throw new Error(`generation ${manifest.number} was drawn, but ${number} is next`);
   const [folder, records] = [folderOf(manifest), generationFolder(number)];
   if ((await host.lstat(generationsFolder)) === undefined) await host.mkdir(generationsFolder, 0o755);

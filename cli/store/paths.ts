@@ -17,8 +17,14 @@ export const lockFile: HostPath = `${stateFolder}/lock`;
 export const sequenceFile: HostPath = `${historyFolder}/sequence`;
 /** Which folders outside of ours we made. */
 export const foldersFile: HostPath = `${stateFolder}/folders.json`;
+/** Where an OS image has what other hosts keep in `stateFolder`: /var is no part of an image. */
+export const imageState: HostPath = '/usr/lib/kata-sysext';
+/** Records of the generations that images brought to this host, by the digest of their manifest. */
+export const imageRecords: HostPath = `${stateFolder}/image`;
 export const etcFolder: HostPath = '/etc/kata-sysext';
 export const pointer: HostPath = `${etcFolder}/current`;
+/** Manifests of the copies of this program in the image that is booted. */
+export const imagePrograms: HostPath = `${imageState}/programs`;
 export const fragmentsFolder: HostPath = '/etc/kata-containers';
 
 /**
@@ -30,7 +36,16 @@ export function payloadRoot(labelled: boolean): HostPath {
   return labelled ? '/usr/local/libexec/kata-sysext' : stateFolder;
 }
 
-const roots = [payloadRoot(true), payloadRoot(false)];
+/** The same in an OS image. Its stock labels are those of `payloadRoot(true)`, and no image has it as a link to /var. */
+export const imageRoot: HostPath = '/usr/libexec/kata-sysext';
+
+/**
+ * The generation that an OS image carries. A booted host sees one image at most, so that this number is free for it whatever was installed
+ * here before; and the pointer is the same in every image, so that an update of the OS finds nothing to merge in it.
+ */
+export const imageNumber = 0;
+
+const roots = [payloadRoot(true), payloadRoot(false), imageRoot];
 
 /** A payload has the form of a system extension, whatever backend shows it: this is its folder. */
 export function extensionFolder(root: HostPath, digest: Digest): HostPath {
@@ -77,8 +92,14 @@ export function payloadManifest(digest: Digest): HostPath {
   return `${manifestsFolder}/${hexOf(digest)}.json`;
 }
 
-/** Where the manifest and the record of a generation are, on every host. */
+/** The same of a payload in the image that is booted. */
+export function imageManifest(digest: Digest): HostPath {
+  return `${imageState}/payloads/${hexOf(digest)}.json`;
+}
+
+/** Where the manifest and the record of a generation are, on every host; of that of an image the record of a booted host is in `imageRecords`. */
 export function generationFolder(number: number): HostPath {
+  if (number === imageNumber) return `${imageState}/generations/${number}`;
   return `${generationsFolder}/${number}`;
 }
 
@@ -105,7 +126,8 @@ export function folderOf(manifest: { number: number; folder?: HostPath }): HostP
 export function numberAt(target: string | undefined): number | undefined {
   const root = roots.find((each) => target?.startsWith(`${each}/generations/`));
   const name = root === undefined ? '' : (target ?? '').slice(`${root}/generations/`.length);
-  return /^[1-9]\d*$/.test(name) ? Number(name) : undefined;
+  const given = root === imageRoot ? name === String(imageNumber) : /^[1-9]\d*$/.test(name);
+  return given ? Number(name) : undefined;
 }
 
 function hexOf(digest: Digest): string {

@@ -6,7 +6,7 @@ import { ensureFolder, readFolders } from './folders.ts';
 import { readable, readJson, writeJson } from './json.ts';
 import { labelProgram } from './labels.ts';
 import { dropEmpty, dropTemporaries } from './ours.ts';
-import { binFolder, programManifest, programPath, programsFolder } from './paths.ts';
+import { binFolder, imagePrograms, programManifest, programPath, programsFolder } from './paths.ts';
 import { schema } from './types.ts';
 
 /** `programs/<version>.json`: a copy of the program that we keep on the host. */
@@ -29,10 +29,14 @@ export interface RunningProgram {
 const mode = 0o755;
 const version = /^\d+\.\d+\.\d+(?:[-+.][\w.+-]*)?$/;
 
-/** The copies on the host, by version in byte order. */
+/** The copies on the host, by version in byte order; those of the image that is booted come last. */
 export async function readPrograms(host: HostView): Promise<ProgramManifest[]> {
-  const names = (await host.readdir(programsFolder)).filter((name) => name.endsWith('.json') && version.test(name.slice(0, -5)));
-  const read = await Promise.all(names.map((name) => readJson<ProgramManifest>(host, `${programsFolder}/${name}`)));
+  return [...(await programsIn(host, programsFolder)), ...(host.image ? [] : await programsIn(host, imagePrograms))];
+}
+
+async function programsIn(host: HostView, folder: HostPath): Promise<ProgramManifest[]> {
+  const names = (await host.readdir(folder)).filter((name) => name.endsWith('.json') && version.test(name.slice(0, -5)));
+  const read = await Promise.all(names.map((name) => readJson<ProgramManifest>(host, `${folder}/${name}`)));
   return read.filter((manifest) => manifest !== undefined);
 }
 
@@ -86,7 +90,7 @@ async function guarding(host: HostView): Promise<string[]> {
 /** Removes the copies that no generation was made by and that guard no boot, and what an interrupted copy left. Safe to repeat. */
 export async function tidyPrograms(host: Host, makers: Set<string>): Promise<void> {
   const needed = new Set([...makers, ...(makers.size === 0 ? [] : await guarding(host))]);
-  for (const manifest of await readPrograms(host)) if (!needed.has(manifest.version)) await dropProgram(host, manifest);
+  for (const manifest of await programsIn(host, programsFolder)) if (!needed.has(manifest.version)) await dropProgram(host, manifest);
   await dropTemporaries(host, programsFolder);
   for (const root of (await readFolders(host)).roots) {
     for (const name of (await host.readdir(binFolder(root))).filter((each) => version.test(each))) {

@@ -1,4 +1,6 @@
+import { deploymentOf } from '../facts/index.ts';
 import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
+import { hasDeployment } from './deployments.ts';
 import { wholePayload } from './extension.ts';
 import { readFolders } from './folders.ts';
 import { activeNumber, readGenerations, readPayload } from './generations.ts';
@@ -12,6 +14,8 @@ import {
   generationFolder,
   generationsFolder,
   historyFolder,
+  imageNumber,
+  imageRecords,
   journalFolder,
   lockFile,
   manifestsFolder,
@@ -25,6 +29,7 @@ import {
   stateFolder,
 } from './paths.ts';
 import { readPrograms, tidyPrograms } from './program.ts';
+import type { GenerationRecord } from './types.ts';
 
 const manifestName = /^([0-9a-f]{64})\.json$/;
 const damagedName = /^([0-9a-f]{64})\.damaged$/;
@@ -56,7 +61,7 @@ export async function tidy(host: Host): Promise<void> {
   await host.removeTree(scratchFolder);
   for (const folder of [stateFolder, generationsFolder, manifestsFolder, historyFolder, journalFolder]) await dropTemporaries(host, folder);
   const active = await activeNumber(host);
-  for (const name of (await host.readdir(generationsFolder)).filter((each) => /^[1-9]\d*$/.test(each) && Number(each) !== active)) {
+  for (const name of (await host.readdir(generationsFolder)).filter((each) => /^\d+$/.test(each) && Number(each) !== active)) {
     const record = await readJson<{ schema: number; state: string }>(host, `${generationsFolder}/${name}/record.json`);
     if (record === undefined || record.state === 'preparing') await dropGeneration(host, Number(name));
   }
@@ -66,7 +71,25 @@ export async function tidy(host: Host): Promise<void> {
     const digest: Digest = `sha256:${manifestName.exec(name)?.[1]}`;
     if (manifestName.test(name) && !wanted.has(digest)) await dropPayload(host, digest);
   }
+  await tidyImageRecords(host);
   await tidyPrograms(host, new Set(generations.map(({ program }) => program)));
+}
+
+/** Records of what images brought go with the deployments that they speak of, if it is not the one that is booted. */
+async function tidyImageRecords(host: Host): Promise<void> {
+  const now = await deploymentOf(host);
+  for (const name of await host.readdir(imageRecords)) {
+    const path = `${imageRecords}/${name}`;
+    const record = manifestName.test(name) ? await readJson<GenerationRecord>(host, path) : undefined;
+    const speaksOf = [record?.blessed?.deployment, record?.tries?.deployment, ...Object.keys(record?.wirings ?? {})].filter(
+      (deployment) => deployment !== undefined,
+    );
+    if (speaksOf.length === 0 || speaksOf.includes(now)) continue;
+    const there = await Promise.all(speaksOf.map((deployment) => hasDeployment(host, deployment)));
+    if (!there.includes(true)) await host.unlink(path);
+  }
+  await dropTemporaries(host, imageRecords);
+  await dropEmpty(host, imageRecords);
 }
 
 /** A damaged payload that stepped aside for a new one goes when that is there; else it comes back: better damaged than none. */
@@ -84,6 +107,13 @@ export async function dropHistory(host: Host): Promise<void> {
   for (const name of await host.readdir(historyFolder)) if (historyName.test(name)) await host.unlink(`${historyFolder}/${name}`);
   await host.unlink(sequenceFile);
   await dropTemporaries(host, historyFolder);
+}
+
+/** An image carries no story: no journal, no history, no lock, all of which are about the machine that built it. */
+export async function dropStory(host: Host): Promise<void> {
+  await dropHistory(host);
+  for (const folder of [journalFolder, historyFolder]) await dropEmpty(host, folder);
+  await host.unlink(lockFile);
 }
 
 /**
@@ -107,7 +137,11 @@ export async function sweep(host: Host): Promise<void> {
 
 /** Nothing is installed, and nothing is open. */
 export async function isVacant(host: HostView): Promise<boolean> {
-  if ((await activeNumber(host)) !== undefined || (await readGenerations(host)).length > 0) return false;
+  const active = await activeNumber(host);
+  // What another installation of a tree has active is none of its image's.
+  const ours = active !== undefined && (!host.image || active === imageNumber);
+  const generations = (await readGenerations(host)).filter(({ manifest }) => host.image || manifest.number !== imageNumber);
+  if (ours || generations.length > 0) return false;
   return !(await host.readdir(journalFolder)).some((name) => /^\d+$/.test(name));
 }
 
@@ -116,7 +150,9 @@ export async function strangers(host: HostView, more: HostPath[]): Promise<HostP
   const { roots } = await readFolders(host);
   const all = await Promise.all([...new Set([stateFolder, ...roots, ...more])].map((folder) => filesBelow(host, folder)));
   const ours = await known(host);
-  return [...new Set(all.flat())].filter((path) => !isStory(path) && !ours.some((own) => path === own || path.startsWith(`${own}/`)));
+  return [...new Set(all.flat())].filter(
+    (path) => !isStory(path) && !path.startsWith(`${imageRecords}/`) && !ours.some((own) => path === own || path.startsWith(`${own}/`)),
+  );
 }
 
 /** Files and folders that a manifest of ours tells of: they stay in use, or tidy takes them at the end of the change. */

@@ -3,8 +3,8 @@ import { version } from '../../cli/version.ts';
 
 const mark = /<!-- (?<kind>\w+) for (?<target>[\w.-]+): (?<file>[\w.-]+) -->\n(?:```\w*\n.*?\n```\n)?/gs;
 
-/** A kind of output in the form *hook*, or the one that the page shows in the other. */
-type Shown = OutputKind | 'renderedbutane';
+/** A kind of output in the form *hook*, or those that a page shows in another one. */
+type Shown = OutputKind | 'renderedbutane' | 'bakedcontainerfile';
 
 /** docs/first-boot.md with what `generate` makes behind each of its marks, byte for byte. */
 export function withGenerated(page: string): string {
@@ -33,6 +33,11 @@ function example(kind: Shown, target: string): Record<string, string> {
     return byName(
       generate('butane', { ...common, form: 'rendered', archive, places, engineUnit: 'crio.service' }, { role: 'kata', policy: true }),
     );
+  }
+  if (kind === 'bakedcontainerfile') {
+    const [program, bundle] = [source('kata-sysext-linux-x64', '1'), source('kata-static-4.1.0-amd64.tar.zst', '2')];
+    const request = { ...common, form: 'baked' as const, program, bundles: [bundle], installArguments: [] };
+    return byName(generate('containerfile', request, { role: 'kata', policy: true }));
   }
   const request = {
     ...common,

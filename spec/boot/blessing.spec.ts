@@ -10,6 +10,9 @@ const blessed = `/etc/systemd/system/${settle}.d/50-blessed.conf`;
 const engine = '/opt/engine/containerd';
 const config = '/etc/containerd/config.toml';
 
+/** The kernel's. */
+const line = (image: string) => `quiet composefs=${image} ostree=/ostree/boot.1/os/c0ffee/0 rw`;
+
 /** What skips the guard, on a real PID 1, which is asked to start the first two phases on the running host. */
 describe('a blessing', function () {
   this.timeout(300_000);
@@ -25,7 +28,7 @@ describe('a blessing', function () {
     // Two deployments of the same kernel: the kernel's argument is the same link for both.
     await live.host.sh(
       `mkdir -p /ostree/boot.1/os/c0ffee /ostree/deploy/os/deploy/a.0/etc /ostree/deploy/os/deploy/b.0/etc && ln -s ../../../deploy/os/deploy/a.0 /ostree/boot.1/os/c0ffee/0
-printf '[Unit]\\nDefaultDependencies=no\\nBefore=${settle}\\n[Service]\\nType=oneshot\\nExecStart=/bin/sh -c "echo quiet ostree=/ostree/boot.1/os/c0ffee/0 rw >/run/cmdline; mount --bind /run/cmdline /proc/cmdline"\\n' >/etc/systemd/system/lab-cmdline.service
+printf '[Unit]\\nDefaultDependencies=no\\nBefore=${settle}\\n[Service]\\nType=oneshot\\nExecStart=/bin/sh -c "echo ${line('a1')} >/run/cmdline; mount --bind /run/cmdline /proc/cmdline"\\n' >/etc/systemd/system/lab-cmdline.service
 ln -s ../lab-cmdline.service /etc/systemd/system/sysinit.target.wants/`,
     );
     await boot();
@@ -59,6 +62,7 @@ ln -s ../lab-cmdline.service /etc/systemd/system/sysinit.target.wants/`,
       'ln -sfn ../../../deploy/os/deploy/a.0 /ostree/boot.1/os/c0ffee/0',
       [true, true],
     ],
+    ['another image of composefs', `echo '${line('b2')}' >/run/cmdline`, `echo '${line('a1')}' >/run/cmdline`, [true, true]],
     [
       'another version of the operating system',
       'mv /etc/os-release /root/; cp /usr/lib/os-release /etc/; echo BUILD_ID=2 >>/etc/os-release',

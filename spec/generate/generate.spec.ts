@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Against, generate, type OutputKind, targetNamed } from '../../cli/generate/index.ts';
 import { machineConfigLimit } from '../../cli/generate/machineConfig.ts';
+import { type Digest, digestOf } from '../../cli/host/index.ts';
 import { goProgram, goProgramAvailable } from '../lab/goPrograms.ts';
 import { hasIgnition, ignitionFiles, VALIDATE } from '../lab/ignition.ts';
 import { forbiddenForMachines } from '../support/machineConfigRules.ts';
@@ -298,7 +299,61 @@ describe('generate', function () {
     assert.equal(files[unit]!.includes('network-online'), false);
     assert.deepEqual(complaints(put(unit, files[unit]!)), []);
   });
+
+  it('an image with Kata baked in: no program and no archive becomes a part of it, and what its builder runs installs with these very words', () => {
+    const work = join(folder, 'build');
+    mkdirSync(work);
+    const stub = '#!/bin/sh\nprintf "%s\\n" "$@" >"$(dirname "$0")/words"\n';
+    writeFileSync(join(work, 'kata-sysext'), stub, { mode: 0o755 });
+    const text = madeBaked(digestOf(stub));
+    const [stage = '', image = ''] = text.split(/FROM \$\{BASE\}/);
+    const run = (script: string) => spawnSync('sh', ['-c', script], { encoding: 'utf8' });
+    const script = image.slice(image.indexOf('\n    ')).replaceAll('/run/kata-sysext-build', work);
+
+    const ran = run(script);
+    const words = readFileSync(join(work, 'words'), 'utf8').trim().split('\n');
+    rmSync(join(work, 'words'));
+    const other = run(script.replace(digestOf(stub).slice('sha256:'.length), 'a'.repeat(64)));
+
+    assert.equal(madeBaked(digestOf(stub)), text);
+    assert.equal([...stage.matchAll(/^COPY .*$/gm)].length, 3);
+    assert.doesNotMatch(image, /^(COPY|ADD|VOLUME|ENV)\b/m);
+    assert.equal(ran.status, 0, ran.stderr);
+    assert.deepEqual(words, [
+      'install',
+      `${work}/kata-static.tar.zst`,
+      `${work}/kata-go-static.tar.zst`,
+      '--root',
+      '/',
+      '--backend',
+      'baked',
+      '--digest',
+      `sha256:${'b'.repeat(64)}`,
+      '--digest',
+      `sha256:${'c'.repeat(64)}`,
+      '--set',
+      `kernel_params="it's $HOME \`id\` %n äöü"`,
+      '--progress',
+      'plain',
+    ]);
+    assert.notEqual(other.status, 0);
+    assert.equal(existsSync(join(work, 'words')), false, 'other bytes than those that were named are not run');
+  });
 });
+
+/** The Containerfile of the form *baked*. */
+function madeBaked(program: Digest): string {
+  const request = {
+    form: 'baked' as const,
+    target: targetNamed('fcos'),
+    program: { name: 'kata-sysext-linux-x64', digest: program },
+    bundles: [source('kata-static.tar.zst', 'b'), source('kata-go-static.tar.zst', 'c')],
+    installArguments: ['--set', `kernel_params="it's $HOME \`id\` %n äöü"`],
+    kernelArguments: [],
+    version: '0.1.0',
+  };
+  return generate('containerfile', request, { role: 'worker', policy: true })[0]!.text;
+}
 
 /** What `systemd-analyze verify` says of the unit itself: the hook's script is no program that this machine has to have. */
 function complaints(unit: string): string[] {

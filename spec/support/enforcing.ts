@@ -16,7 +16,7 @@ function isStandIn({ comm, class: kind, permissions, path }: Denial): boolean {
   return comm.startsWith('containerd-shim') && kind === 'dir' && permissions.join() === 'search' && /^\d+$/.test(path);
 }
 
-/** Runs a pod through a handler; gives the label of what ran in it. */
+/** What a container through a handler says of its own domain ('' is the engine's default), without a denial. */
 export async function inPod(live: LiveVm, through: string, name: string): Promise<string> {
   return await silent(live, async () => {
     const pod = await runPod(live.host, through, name);
@@ -27,7 +27,7 @@ export async function inPod(live: LiveVm, through: string, name: string): Promis
 }
 
 /** What restorecon would label otherwise, the engine's own store left out. */
-export async function wouldRelabel({ host }: LiveVm): Promise<string[]> {
-  const { stdout } = await host.sh('restorecon -Rnv /etc /var /usr/local 2>&1 || true', { timeoutMs: 300_000 });
+export async function wouldRelabel({ host }: LiveVm, places = '/etc /var /usr/local'): Promise<string[]> {
+  const { stdout } = await host.sh(`restorecon -Rnv ${places} 2>&1 || true`, { timeoutMs: 300_000 });
   return stdout.split('\n').filter((line) => line.startsWith('Would relabel') && !line.includes(' /var/lib/containerd/'));
 }

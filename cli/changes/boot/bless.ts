@@ -4,7 +4,16 @@ import { KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import { blessedFile, blessings, blessingText } from '../../guard/index.ts';
 import type { Host } from '../../host/index.ts';
-import { activeGeneration, activeNumber, ensureFolder, type Generation, namesOf, wiringsWith, writeRecord } from '../../store/index.ts';
+import {
+  activeGeneration,
+  activeNumber,
+  ensureFolder,
+  type Generation,
+  journalFolder,
+  namesOf,
+  wiringsWith,
+  writeRecord,
+} from '../../store/index.ts';
 import { bringUp, keptDownBy, restartDeadlineMs } from '../../transaction/index.ts';
 import { underLock } from '../carrying/session.ts';
 import type { Context } from '../types.ts';
@@ -169,6 +178,8 @@ async function bless(host: Host, number: number): Promise<void> {
     state: 'blessed',
     blessed: { at: host.now().toISOString(), deployment },
   });
+  // The drop-ins look into it, and a host that was booted from an image with Kata in it has had no change yet.
+  await ensureFolder(host, journalFolder, 0o700);
   const text = await blessingText(host, number);
   for (const { folder, file, temporary } of [...blessings].reverse()) {
     await ensureFolder(host, folder);

@@ -35,7 +35,7 @@ async function successor(context: Context, from: Generation, reason: string, usr
   const { host, emit } = context;
   const to = await lastBlessed(host, from, usr === 'stays').catch(() => undefined);
   // By files alone at last: what is below /usr harms nobody once the engine does not name it.
-  const byFiles = { ...context, host: openHost(host.root, host.env, true) };
+  const byFiles = { ...context, host: openHost(host.root, host.env, { starting: true }) };
   const ways = [
     ...(to === undefined ? [] : [{ context, to }]),
     { context, to: undefined },

@@ -19,7 +19,7 @@ export async function guardBoot(context: Context, phase: Phase): Promise<Guarded
   const end = ends[phase];
   if (end !== undefined && context.host.booted && (await hasReached(end)))
     return { settled: [], notes: [`${end} is reached: nothing to do`] };
-  const starting = openHost(context.host.root, context.host.env, true);
+  const starting = openHost(context.host.root, context.host.env, { starting: true });
   const rows: Record<Phase, () => Promise<Guarded>> = {
     settle: () => settleAtBoot({ ...context, host: starting }),
     wire: () => wireAtBoot({ ...context, host: starting }),

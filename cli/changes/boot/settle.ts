@@ -1,3 +1,4 @@
+import { KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import { bootFolder, bootMark, canBless, isBlessed } from '../../guard/index.ts';
 import type { Host, HostView } from '../../host/index.ts';
@@ -5,6 +6,7 @@ import { activeGeneration, type Generation, pointer, writeRecord } from '../../s
 import type { Recovered } from '../../transaction/index.ts';
 import { underLock } from '../carrying/session.ts';
 import type { Context } from '../types.ts';
+import { takeBrought } from './brought.ts';
 import { bootOptions, giveUp, type Usr } from './giveUp.ts';
 import { unsuited } from './suits.ts';
 
@@ -33,14 +35,26 @@ export async function settleAtBoot(context: Context): Promise<Guarded> {
 
 export async function settleLocked(context: Context, settled: Recovered[], usr: Usr): Promise<Guarded> {
   const { host } = context;
+  const news = await brought(context);
   const from = await activeGeneration(host);
-  if (from === undefined) return { settled, notes: [await nothingActive(host)] };
+  if (from === undefined) return { settled, notes: [...news, await nothingActive(host)] };
   const { number } = from.manifest;
   const reason = (await unsuited(host, from)) ?? (await usedUp(context, from, usr));
   const to = reason === undefined ? number : await giveUp(context, from, reason, usr);
   await mark(host, through);
-  if (reason === undefined) return { settled, from: number, to: number, notes: [`generation ${number} suits this system`] };
-  return { settled, from: number, ...(to === undefined ? {} : { to }), notes: [reason] };
+  if (reason === undefined) return { settled, from: number, to: number, notes: [...news, `generation ${number} suits this system`] };
+  return { settled, from: number, ...(to === undefined ? {} : { to }), notes: [...news, reason] };
+}
+
+/** What the OS image brought that boots here for the first time; an image that cannot be wired here keeps no host from booting. */
+async function brought(context: Context): Promise<string[]> {
+  try {
+    const note = await takeBrought(context);
+    return note === undefined ? [] : [note];
+  } catch (error) {
+    if (!(error instanceof KataError) || error.exitCode === 5) throw error;
+    return [`the generation of the OS image cannot be made active: ${error.complaint.found}`];
+  }
 }
 
 const through = 'settled\n';

@@ -3,7 +3,7 @@ import { codeRow, type Finding } from '../../errors/index.ts';
 import { readFacts } from '../../facts/index.ts';
 import type { HostView } from '../../host/index.ts';
 import type { Format } from '../../images/types.ts';
-import { type Generation, isIntact, readGenerations, readPayload } from '../../store/index.ts';
+import { type Generation, isIntact, payloadOf, readGenerations } from '../../store/index.ts';
 
 /** Overridable ones that a boot takes seriously all the same: with them nothing can be merged, whoever allowed what. */
 const fatal = ['sysext-depth'];
@@ -14,7 +14,7 @@ const passing = ['overlay-foreign', 'backend-read-only'];
 /** Why a generation cannot work on the system that boots; undefined when nothing speaks against it. Reads no file's bytes. */
 export async function unsuited(host: HostView, { manifest, record }: Generation): Promise<string | undefined> {
   if (record.state === 'preparing') return `generation ${manifest.number} was never finished: the change that made it was interrupted`;
-  const payload = await readPayload(host, manifest.payload);
+  const payload = await payloadOf(host, manifest);
   if (payload === undefined) return `the payload of generation ${manifest.number} is not known here`;
   if (!(await isIntact(host, payload, 'shape'))) return `files of ${manifest.payloadFolder} are missing or changed`;
   const findings = [

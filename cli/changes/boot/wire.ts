@@ -55,12 +55,13 @@ interface Looked {
 async function look(context: Context, from: Generation, found: Found): Promise<Looked> {
   const { host } = context;
   const { engine, instance } = found;
-  const handlers = (from.record.wiring?.handlers ?? []).map(({ name }) => name);
   const id = await nextId(host, await openEntries(host));
   const wiring = await engine.plan(host, instance, [], from.record.wiring);
   const bare = await without(context, wiring, found);
   if (typeof bare === 'string') return { notes: [`${engine.name} does not take its own configuration; it is left alone: ${bare}`] };
   const planned = await replan(context, from, found, id);
+  // An OS image may bring names that the wiring of the image before did not have.
+  const handlers = typeof planned === 'string' ? (from.record.wiring?.handlers ?? []).map(({ name }) => name) : planned.touched;
   const changes = typeof planned !== 'string' && planned.wiring.changes.length > 0 ? planned.wiring : undefined;
   const dump = changes
     ? withScratch(context, found, (scratch) => engine.planned(host, instance, changes, scratch))

@@ -3,7 +3,17 @@ import { errnoOf, type Finding, KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import { liveGate, offlineGate } from '../../gate/index.ts';
 import { bootFolder } from '../../guard/index.ts';
-import { type GenerationManifest, labelLike, namesOf, noteFolder, schema, scratchFolder } from '../../store/index.ts';
+import {
+  ensureFolder,
+  type GenerationManifest,
+  historyFolder,
+  imageNumber,
+  labelLike,
+  namesOf,
+  noteFolder,
+  schema,
+  scratchFolder,
+} from '../../store/index.ts';
 import { type Afterwards, type Intent, type Outcome, runTransaction } from '../../transaction/index.ts';
 import { askEngine, type Switch } from '../making/switch.ts';
 import type { Found } from '../refusing/engine.ts';
@@ -82,6 +92,8 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome>
   // Those of the wiring are noted in its own record.
   const wired = new Set((planned?.wiring.makeFolders ?? []).map(({ path }) => path));
   for (const step of intent.steps) if (step.kind === 'folder' && !wired.has(step.path)) await noteFolder(host, step.path);
+  // The first change on a host that was booted from an image with a generation in it.
+  if (!host.image && [to?.number, carry.from].includes(imageNumber)) await ensureFolder(host, historyFolder, 0o700);
   const outcome = await runTransaction(host, intent, gate, emit, signal);
   if (outcome.result === 'done') return outcome;
   throw failure(outcome, carry);

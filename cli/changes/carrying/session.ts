@@ -1,8 +1,9 @@
 import { KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import { hasKernelLock, inhibitShutdown, isLocked, takeLock } from '../../host/index.ts';
-import { isVacant, lockFile, noteFolder, placeBallast, stateFolder, sweep, tidy } from '../../store/index.ts';
+import { dropStory, isVacant, lockFile, noteFolder, placeBallast, stateFolder, sweep, tidy } from '../../store/index.ts';
 import { openEntries, openHere, type Recovered, recover } from '../../transaction/index.ts';
+import { refuseBaked } from '../refusing/ofImage.ts';
 import type { ChangeOptions, Context } from '../types.ts';
 
 /** Locks of programs that edit the same files (facts/kata.md §1.1), or that exchange the OS or its engine under us. */
@@ -29,7 +30,9 @@ export async function underLock<T>(
   try {
     for (const folder of lock.made) if (folder !== stateFolder) await noteFolder(host, folder);
     await refuseForeignLocks(context);
-    return await work(await settle(context, options));
+    const settled = await settle(context, options);
+    await refuseBaked(host, verb);
+    return await work(settled);
   } finally {
     await leaveNothing(context);
     allowShutdown();
@@ -42,8 +45,9 @@ async function leaveNothing({ host, emit }: Context): Promise<void> {
   try {
     if ((await openEntries(host)).length > 0) return;
     await tidy(host);
+    if (host.image) await dropStory(host);
     await sweep(host);
-    if (!(await isVacant(host))) await placeBallast(host);
+    if (!host.image && !(await isVacant(host))) await placeBallast(host);
     // An offline tree has no kernel that labels new files by their folder.
     if (!host.booted) await host.relabel([stateFolder]);
   } catch (error) {

@@ -4,7 +4,7 @@ import { digestOfSource } from '../../bundle/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { Digest, HostView } from '../../host/index.ts';
 import { handlerRow, installedName } from '../../layout/index.ts';
-import { type Generation, isIntact, type PayloadManifest, readPayload } from '../../store/index.ts';
+import { type Generation, isIntact, type PayloadManifest, payloadOf } from '../../store/index.ts';
 import { command, words } from '../carrying/command.ts';
 import type { InstallRequest } from '../types.ts';
 
@@ -61,7 +61,7 @@ export async function sameFiles(host: HostView, from: Generation, request: Insta
     const digest: Digest = request.digests[index] ?? (await digestOfSource(path));
     if (digest !== source.digest) return false;
   }
-  const payload = await readPayload(host, from.manifest.payload);
+  const payload = await payloadOf(host, from.manifest);
   const named = request.sources.every((_, index) => request.digests[index] !== undefined);
   return payload !== undefined && isIntact(host, payload, named ? 'shape' : 'bytes');
 }

@@ -1,10 +1,11 @@
 import type { Finding } from '../../errors/index.ts';
-import { type Choices, drawGeneration, type Generation, lastNumber, makeGeneration, type Origin } from '../../store/index.ts';
+import { type Choices, drawGeneration, type Generation, imageNumber, lastNumber, makeGeneration, type Origin } from '../../store/index.ts';
 import { keepReplaced } from '../adopting/taking.ts';
 import { carryOut, receipt, rehearse } from '../carrying/carryOut.ts';
 import { command } from '../carrying/command.ts';
 import { type Found, refuse } from '../refusing/engine.ts';
 import { needFindings } from '../refusing/needs.ts';
+import { refuseSecond } from '../refusing/ofImage.ts';
 import type { Answer, ChangeOptions, Context, Layer } from '../types.ts';
 import { configurationDiffs } from './configurations.ts';
 import { guardOf, keepRunning } from './keepRunning.ts';
@@ -50,7 +51,8 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
   const { context, verb, options, found, id, started, from, layer } = change;
   const { host } = context;
   const { origin, choices, backend, home, readText, bytesWritten } = wish;
-  const number = (await lastNumber(host)) + 1;
+  await refuseSecond(host, from);
+  const number = host.image ? imageNumber : (await lastNumber(host)) + 1;
   const { program } = context;
   const drawn = await drawGeneration({ origin, choices, home, backend, number, program, created: started.toISOString(), readText });
   const to = drawn.manifest;

@@ -1,5 +1,5 @@
 import { KataError } from '../../errors/index.ts';
-import { activeGeneration, type Generation, isIntact, nextId, readPayload } from '../../store/index.ts';
+import { activeGeneration, type Generation, isIntact, nextId, payloadOf } from '../../store/index.ts';
 import { openEntries } from '../../transaction/index.ts';
 import { othersWiring } from '../adopting/taking.ts';
 import { carryOut, receipt, rehearse } from '../carrying/carryOut.ts';
@@ -48,7 +48,7 @@ export function goTo(
 }
 
 async function refuseDamaged({ host }: Context, { manifest }: Generation): Promise<void> {
-  const payload = await readPayload(host, manifest.payload);
+  const payload = await payloadOf(host, manifest);
   if (payload !== undefined && (await isIntact(host, payload, 'shape'))) return;
   throw new KataError('payload-damaged', {
     subject: `generation ${manifest.number}`,

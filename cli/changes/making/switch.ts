@@ -19,6 +19,7 @@ import { puttingBack, type Restoring, recordedWith, takenOver } from '../adoptin
 import { type Found, refuse, restartFindings } from '../refusing/engine.ts';
 import { goingNames, refuseTaken } from '../refusing/going.ts';
 import { refuseInUse } from '../refusing/inUse.ts';
+import { belongsToImage } from '../refusing/ofImage.ts';
 import { refuseOwned } from '../refusing/owned.ts';
 import { shimFindings } from '../refusing/shimFindings.ts';
 import type { ChangeOptions, Plan } from '../types.ts';
@@ -92,7 +93,7 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   // Two backends that show the same paths cannot both be there.
   const moving = earlier?.base() === backend.base() ? [...left, ...placed, ...wire] : [...placed, ...wire, ...left];
   const core = to === undefined ? [...open, ...wire, ...placed, ...close] : moving;
-  const guard = await guardSteps(host, guardWish(request));
+  const guard = await guardSteps(host, guardWish(host, request));
   const unbless = core.length + guard.length > 0 ? await unblessSteps(host) : [];
   // The guard is the first to come and the last to go: what is interrupted in between is settled by the next boot.
   const last: Step[] = [...(request.further ?? []), ...(request.layer === undefined ? [] : [request.layer])];
@@ -135,8 +136,10 @@ async function planWiring(host: HostView, request: SwitchRequest, wanted: Wanted
   return restoring === undefined ? plan : puttingBack(plan, restoring);
 }
 
-function guardWish({ to, guard, found }: SwitchRequest): GuardWish | undefined {
-  return to === undefined || guard === undefined ? undefined : { program: guard, engine: found.instance.unit };
+/** An image has its own guard, which is no part of a change on the host. */
+function guardWish(host: HostView, { to, guard, found }: SwitchRequest): GuardWish | undefined {
+  if (to === undefined || guard === undefined || belongsToImage(host, to)) return undefined;
+  return { program: guard, engine: found.instance.unit };
 }
 
 /** Several parts may need the same folder. */

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { type Digest, type HostView, programDigest, programFile } from '../../host/index.ts';
-import { readGenerations, readPayload } from '../../store/index.ts';
+import { payloadOf, readGenerations } from '../../store/index.ts';
 
 /** Payload folders that programs are running from, with how many processes. */
 export async function runningPayloads(host: HostView): Promise<Map<string, number>> {
@@ -55,8 +55,9 @@ function mergedPrograms(host: HostView): (pid: number, program: string) => Promi
 
 async function programOwners(host: HostView): Promise<Map<Digest, string[]>> {
   const owners = new Map<Digest, string[]>();
-  for (const digest of new Set((await readGenerations(host)).map(({ manifest }) => manifest.payload))) {
-    const payload = await readPayload(host, digest);
+  const generations = new Map((await readGenerations(host)).map(({ manifest }) => [manifest.payloadFolder, manifest]));
+  for (const manifest of generations.values()) {
+    const payload = await payloadOf(host, manifest);
     for (const entry of payload?.entries ?? []) {
       if (entry.digest === undefined || (entry.mode & 0o111) === 0) continue;
       owners.set(entry.digest, [...(owners.get(entry.digest) ?? []), payload!.folder]);

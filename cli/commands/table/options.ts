@@ -29,7 +29,7 @@ export const changeOptions: Record<string, OptionRow> = {
 export const backend: OptionRow = {
   type: 'string',
   describe: 'how the files appear on the host',
-  choices: ['auto', 'prefix', 'sysext', 'overlay'],
+  choices: ['auto', 'prefix', 'sysext', 'overlay', 'baked'],
   placeholder: 'B',
 };
 

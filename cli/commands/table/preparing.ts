@@ -14,8 +14,9 @@ export const preparing: Verb[] = [
       target: { type: 'string', describe: 'the nodes: fcos, flatcar, microos, r4e or openshift-4.N', placeholder: 'TARGET' },
       form: {
         type: 'string',
-        describe: 'the node installs by itself (hook), or gets what was installed here onto a tree like its own (rendered)',
-        choices: ['hook', 'rendered'],
+        describe:
+          'the node installs by itself (hook), gets what was installed here onto a tree like its own (rendered), or is booted from an image that has it (baked; containerfile only)',
+        choices: ['hook', 'rendered', 'baked'],
         default: 'hook',
         placeholder: 'FORM',
       },
@@ -76,6 +77,11 @@ export const preparing: Verb[] = [
       {
         command: 'kata-sysext generate containerfile kata-static.tar.zst --target fcos --program kata-sysext-linux-x64 -o out',
         does: 'an image for bootc that has both inside',
+      },
+      {
+        command:
+          'kata-sysext generate containerfile kata-static.tar.zst --target fcos --form baked --program kata-sysext-linux-x64 --engine crio@1.34 -o out',
+        does: 'an image for bootc in which Kata is installed already',
       },
     ],
     load: () => import('../verbs/generate.ts'),

@@ -51,13 +51,19 @@ export async function run(call: Call): Promise<Reply> {
       return reply(kind, target.name, folder, [...files.map(asMade), { name, sizeBytes: made.archive.sizeBytes, digest }], [archive]);
     });
   }
-  if (options['engine-config'] !== undefined) throw unfitHook();
+  const baked = options['form'] === 'baked';
+  if (baked) refuseFormBaked(call, kind);
+  else if (options['backend'] === 'baked') throw unfitBackend('--form hook', '--form baked: a node that runs has its image already');
+  if (options['engine-config'] !== undefined) throw unfitEngineConfig(baked ? 'baked' : 'hook');
   const { program, bundles } = await sourcesOf(call, words.slice(1), kind === 'containerfile');
-  const installArguments = passed.flatMap((name) => {
-    const value = options[name];
-    return (Array.isArray(value) ? value : value === undefined ? [] : [String(value)]).flatMap((each) => [`--${name}`, each]);
-  });
-  const files = generate(kind, { ...common, form: 'hook', program, bundles, installArguments }, pool);
+  const installArguments = passed
+    .filter((name) => !(baked && name === 'backend'))
+    .flatMap((name) => {
+      const value = options[name];
+      return (Array.isArray(value) ? value : value === undefined ? [] : [String(value)]).flatMap((each) => [`--${name}`, each]);
+    });
+  if (baked) refuseLines(installArguments);
+  const files = generate(kind, { ...common, form: baked ? 'baked' : 'hook', program, bundles, installArguments }, pool);
   await writeNew(folder, files);
   return reply(kind, target.name, folder, files.map(asMade), [program, ...bundles]);
 }
@@ -130,11 +136,43 @@ async function guardProgram({ options, io }: Call): Promise<string | undefined> 
   });
 }
 
-function unfitHook(): KataError {
+function unfitEngineConfig(form: 'baked' | 'hook'): KataError {
   return new KataError('usage', {
     subject: '--engine-config',
-    found: '--engine-config with --form hook',
-    needed: '--form rendered: with the hook the node looks at its own file',
+    found: `--engine-config with --form ${form}`,
+    needed: '--form rendered: otherwise the engine’s own file is looked at where Kata is installed',
+    next: 'kata-sysext generate --help',
+  });
+}
+
+function refuseFormBaked({ options }: Call, kind: OutputKind): void {
+  if (kind !== 'containerfile') {
+    const needed = 'containerfile: only an image that is built can have Kata in it';
+    throw new KataError('usage', { subject: '--form', found: `--form baked with ${kind}`, needed, next: 'kata-sysext generate --help' });
+  }
+  if (!['baked', undefined].includes(text(options['backend']))) throw unfitBackend('--form baked', '--backend baked, or none');
+  if (options['format'] !== undefined && options['format'] !== 'directory') {
+    const [found, needed] = [
+      `--format ${text(options['format'])} with --form baked`,
+      'no --format: the image of the OS has the files as they are',
+    ];
+    throw new KataError('usage', { subject: '--format', found, needed, next: 'kata-sysext generate --help' });
+  }
+}
+
+/** A line of a Containerfile ends where it ends, also within quotes. */
+function refuseLines(words: string[]): void {
+  const broken = words.find((word) => /[\r\n]/.test(word));
+  if (broken === undefined) return;
+  const found = `${JSON.stringify(broken)}, which has more than one line`;
+  throw new KataError('usage', { subject: 'containerfile', found, needed: 'values of one line', next: 'kata-sysext generate --help' });
+}
+
+function unfitBackend(form: string, needed: string): KataError {
+  return new KataError('usage', {
+    subject: '--backend',
+    found: `this --backend with ${form}`,
+    needed,
     next: 'kata-sysext generate --help',
   });
 }

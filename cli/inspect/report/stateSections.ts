@@ -4,9 +4,11 @@ import {
   entryDrift,
   etcFolder,
   fragmentsFolder,
+  imageRoot,
+  imageState,
+  payloadOf,
   readGenerations,
   readHistory,
-  readPayload,
   stateFolder,
   wholePayload,
 } from '../../store/index.ts';
@@ -70,7 +72,7 @@ async function verification({ host, verbose, signal }: Asked): Promise<string[]>
       ...seen.drift.map(({ found }) => found),
     ];
   }
-  const payload = await readPayload(host, active.manifest.payload);
+  const payload = await payloadOf(host, active.manifest);
   if (payload === undefined) return ['the manifest of the payload is not there'];
   const { folder, entries } = wholePayload(payload);
   const drift: string[] = [];
@@ -103,7 +105,7 @@ async function journal({ host }: Asked): Promise<string[]> {
   return (await Promise.all(lines)).flat();
 }
 
-const folders: HostPath[] = [etcFolder, fragmentsFolder, stateFolder, '/usr/local/libexec/kata-sysext'];
+const folders: HostPath[] = [etcFolder, fragmentsFolder, stateFolder, '/usr/local/libexec/kata-sysext', imageState, imageRoot];
 /** Deeper lie the files of the release, and those the section verify is about. */
 const depth = 5;
 

@@ -4,6 +4,7 @@ export { type Disk, type FileSystem, REFS, VERSIONS, vmDisk } from './disk.ts';
 export type { BootEntry } from './entries.ts';
 export { firstBootDisk } from './firstBoot.ts';
 export { GOODS } from './goods.ts';
+export { type ImageRepo, imageRepo } from './imageRepo.ts';
 export { SERVER } from './machine.ts';
 export { isOurs, unexplained, unusedNoise } from './noise.ts';
 export { type Recorder, type Recording, record } from './recording.ts';
