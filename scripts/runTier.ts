@@ -1,5 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import Mocha from 'mocha';
+import { sample } from '../spec/support/sample.ts';
+import type { Tier } from './tiers.ts';
 
 export interface Sum {
   passed: number;
@@ -9,11 +11,15 @@ export interface Sum {
 
 const ci = process.env['CI'] === 'true';
 
-/** Runs the specs of these folders in this process. With CI=true a skipped test is a failure unless .ci/allowed-skips names it. */
-export async function runTier(folders: string[]): Promise<Sum> {
+/** Runs the specs of a tier in this process. With CI=true a skipped test is a failure unless .ci/allowed-skips names it. */
+export async function runTier({ name, folders, inTurn }: Tier): Promise<Sum> {
   const sum = { passed: 0, failed: 0, skipped: 0 };
   const mocha = new Mocha({ timeout: 120_000, forbidOnly: true, slow: 5000 });
-  const files = folders.flatMap(specs);
+  const all = folders.flatMap(specs);
+  const chosen = sample(inTurn?.files ?? [], inTurn?.count ?? 0, `tier ${name}`);
+  const left = (inTurn?.files ?? []).filter((file) => !chosen.includes(file));
+  if (left.length > 0) console.log(`left to runs with another seed: ${left.join(', ')}`);
+  const files = all.filter((file) => !left.includes(file));
   if (files.length === 0) throw new Error(`no spec matches ${folders.join(', ')}`);
   for (const file of files.sort()) mocha.addFile(file);
   await mocha.loadFilesAsync();

@@ -22,7 +22,7 @@ async function one(name: string | undefined): Promise<Sum> {
   if (process.env['KATA_SYSEXT_LANES'] !== '1') console.log(`seed ${seed} (repeat with KATA_SYSEXT_SEED=${seed})`);
   const missing = [...tier.programs.filter((path) => !executable(path)), ...(tier.root && process.getuid?.() !== 0 ? ['root'] : [])];
   console.log(`\n# tier ${tier.name}`);
-  return missing.length > 0 ? leftOut(tier, missing) : runTier(tier.folders);
+  return missing.length > 0 ? leftOut(tier, missing) : runTier(tier);
 }
 
 function leftOut({ name }: Tier, missing: string[]): Sum {

@@ -5,6 +5,8 @@ export interface Tier {
   /** Programs of the packages in .ci/packages.txt without which the tier cannot run. */
   programs: string[];
   root: boolean;
+  /** Files of which the gate runs `count`, by the seed, and `npm run test:all` all. */
+  inTurn?: { files: string[]; count: number };
 }
 
 const unitFolders = [
@@ -61,6 +63,8 @@ export const tiers: Tier[] = [
       '/usr/sbin/mkfs.xfs',
     ],
     root: true,
+    // Each boots an emulated machine again and again.
+    inTurn: { files: ['baked', 'deployments', 'firstBoot', 'round'].map((name) => `spec/vm/${name}.spec.ts`), count: 2 },
   },
 ];
 
