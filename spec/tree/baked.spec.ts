@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { byBytes } from '../../cli/host/index.ts';
 import { version } from '../../cli/version.ts';
 import { differences } from '../support/fingerprint.ts';
@@ -98,6 +98,22 @@ describe('backend baked on the tree of an image', function () {
       [],
     );
     assert.deepEqual(differences(before, host.fingerprint()), []);
+  });
+
+  it('the generation gets three boots, unless somebody masked the unit of the image that would bless it', async () => {
+    host = treeHost('fcos', undefined, { file: await singleFile() });
+    await host.json(['install', first, ...baked]);
+    const masked = host.copy();
+    mkdirSync(masked.path('etc/systemd/system'), { recursive: true });
+    symlinkSync('/dev/null', masked.path('etc/systemd/system/kata-sysext-bless.service'));
+
+    const seen = [await boots(host), await boots(masked)];
+
+    assert.deepEqual(seen, [
+      [0, 0, 0, undefined],
+      [0, 0, 0, 0],
+    ]);
+    masked.remove();
   });
 
   it('an image has one generation: another release, settings, fewer handlers and another backend are refused, and nothing is written', async () => {
@@ -214,6 +230,13 @@ describe('backend baked on the tree of an image', function () {
     assert.deepEqual(undone, []);
     assert.equal((verified['drift'] as unknown[]).length, 1);
   });
+
+  /** What is active after each of four boots. */
+  async function boots({ json }: TreeHost): Promise<unknown[]> {
+    const seen = [];
+    for (let boot = 0; boot < 4; boot++) seen.push((await json(['recover', '--boot', 'settle']))['to']);
+    return seen;
+  }
 });
 
 const volatile = [

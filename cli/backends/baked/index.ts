@@ -32,8 +32,7 @@ export const baked: Backend = {
 
 async function fits(host: HostView): Promise<Finding[]> {
   // While it starts, and where it is active, nobody wants to make one.
-  if (host.booted && (!host.live || (await activeNumber(host)) === imageNumber)) return [];
-  if (!host.image) return [running(host)];
+  if (!host.image) return (host.booted && !host.live) || (await activeNumber(host)) === imageNumber ? [] : [running(host)];
   const found: Finding[] = [];
   if ((await host.lstat('/etc')) === undefined && (await host.lstat('/usr/etc')) !== undefined) found.push(committed());
   if (!(await host.canWrite('/usr'))) found.push(readOnly());
