@@ -67,6 +67,8 @@ describe('an OS image with Kata baked in', function () {
 
     const changed = stdout.split('\n').filter((line) => /kata|containerd/.test(line));
     assert.deepEqual(changed.map((line) => line.trim().split(/\s+/)).sort(), [
+      ['A', 'systemd/system/kata-sysext-guard.service.d'],
+      ['A', 'systemd/system/kata-sysext-guard.service.d/50-blessed.conf'],
       ['A', 'systemd/system/kata-sysext-settle.service.d'],
       ['A', 'systemd/system/kata-sysext-settle.service.d/50-blessed.conf'],
     ]);
