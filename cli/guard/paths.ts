@@ -61,4 +61,6 @@ export const blessedFile: HostPath = blessings[0]!.file;
 
 /** Made by the first phase: the later ones run only where it ran. */
 export const bootFolder: HostPath = '/run/kata-sysext';
+/** Copies for the engine's own binary, where /var may be full. Not below the folder above: a confined engine may not search what a service of PID 1 made. */
+export const bootScratch: HostPath = '/run/kata-sysext-scratch';
 export const bootMark: HostPath = `${bootFolder}/boot`;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { labFolder } from '../lab/cache.ts';
 import { judgeFolder } from '../lab/judge.ts';
 import { podOutput, removePod, runPod, waitForCri } from '../lab/pods.ts';
-import { bootVm, replay, savedState, summary, unexplained, type Vm } from '../lab/vm/index.ts';
+import { bootVm, type Denial, replay, savedState, summary, unexplained, type Vm } from '../lab/vm/index.ts';
 import { type Known, knownStates, sideOf } from '../support/cuts/known.ts';
 import { changes } from '../support/cuts/record.ts';
 import { type Place, phases, placesOf, type Scenario, scenarioOf } from '../support/cuts/scenario.ts';
@@ -106,12 +106,18 @@ async function booted(vm: Vm, { change }: Place, known: Known): Promise<string[]
     ...(await judged.bootable(known.payloads)),
     ...(guarded && open !== '' ? [`the guard left ${open}`] : []),
     ...(said.includes(':container_t:') ? [] : [`runc's pod runs as ${said}`]),
-    ...summary(unexplained(await vm.denials())),
+    ...summary(unexplained(await ofThisBoot(vm))),
     ...(await vm.sh('restorecon -Rnv /etc /var/usrlocal /var/lib/kata-sysext 2>&1 | grep -i kata || true')).stdout
       .split('\n')
       .filter((line) => line !== ''),
   ];
   return problems.length > 0 ? problems : sideOf(await judged.state(), change, known);
+}
+
+/** The log on the disk also has those of the recorded host. */
+async function ofThisBoot(vm: Vm): Promise<Denial[]> {
+  const since = Number((await vm.sh("sed -n 's/^btime //p' /proc/stat")).stdout);
+  return (await vm.denials()).filter(({ records }) => Number(/\baudit\((\d+)/.exec(records)?.[1] ?? since) >= since);
 }
 
 function histogram(places: readonly Place[]): string {
