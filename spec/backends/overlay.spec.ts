@@ -105,13 +105,7 @@ describe('what speaks against an overlay', () => {
 
     const found = await codes(facts(false, 'enforcing'));
 
-    assert.deepEqual(found, [
-      'overlay-missing',
-      'overlay-unit-taken',
-      'overlay-foreign',
-      'foreign-file',
-      'overlay-inside-usr',
-    ]);
+    assert.deepEqual(found, ['overlay-missing', 'overlay-unit-taken', 'overlay-foreign', 'foreign-file', 'overlay-inside-usr']);
   });
 
   it('not a unit of ours, nor extensions where no systemd-sysext is that could merge them, nor ours', async () => {
