@@ -39,10 +39,10 @@ export async function rehearse(context: Context, found: Found, planned: Switch):
 
 /** Copies for the engine's binary, in a folder of ours that goes away with them. While the host boots it is one that a full disk does not concern. */
 export async function withScratch<T>({ host }: Context, { instance }: Found, work: (scratch: Scratch) => Promise<T>): Promise<T> {
-  const folders = host.booted && !host.live ? [bootFolder, `${bootFolder}/scratch`] : [scratchFolder];
-  const own = folders.at(-1)!;
+  // Beside the folder of the marks: a confined engine may look into /run, not into what the guard made there (Debian's policy).
+  const own = host.booted && !host.live ? `${bootFolder}-scratch` : scratchFolder;
   const scratch = async (name: string, text: string) => {
-    for (const folder of folders) if ((await host.lstat(folder)) === undefined) await host.mkdir(folder, 0o700);
+    if ((await host.lstat(own)) === undefined) await host.mkdir(own, 0o700);
     const path = `${own}/${name}`;
     await host.writeFile(path, text, { mode: 0o600 });
     await labelLike(host, [own, path], instance.configPath);
