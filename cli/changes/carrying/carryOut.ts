@@ -39,12 +39,7 @@ export async function rehearse(context: Context, found: Found, planned: Switch):
 
 /** Copies for the engine's binary, in a folder of ours that goes away with them. While the host boots it is one that a full disk does not concern. */
 export async function withScratch<T>({ host }: Context, { instance }: Found, work: (scratch: Scratch) => Promise<T>): Promise<T> {
-<<<<<<< HEAD
   const own = host.booted && !host.live ? bootScratch : scratchFolder;
-=======
-  // Beside the folder of the marks: a confined engine may look into /run, not into what the guard made there (Debian's policy).
-  const own = host.booted && !host.live ? `${bootFolder}-scratch` : scratchFolder;
->>>>>>> merged-baked
   const scratch = async (name: string, text: string) => {
     if ((await host.lstat(own)) === undefined) await host.mkdir(own, 0o700);
     const path = `${own}/${name}`;
