@@ -37,7 +37,7 @@ bootable() {
 # /etc for all its files; of our own state what a loss of power may not change: not the story, not the lock, not what a boot counts
 places() {
   find /etc /var/usrlocal /var/lib/kata-sysext \
-    \( -path /var/lib/kata-sysext/history -o -path /var/lib/kata-sysext/lock -o -path /etc/systemd/system/kata-sysext-settle.service.d \
+    \( -path /var/lib/kata-sysext/history -o -path /var/lib/kata-sysext/lock -o -path '/etc/systemd/system/kata-sysext-*.service.d' \
     -o -path /etc/resolv.conf -o -path /etc/.updated -o -path /etc/ld.so.cache -o -path /etc/machine-id -o -path /etc/lvm/devices \) -prune -o "$@"
 }
 
@@ -45,8 +45,8 @@ state() {
   grep ^VERSION_ID= /etc/os-release
   echo "engine $(containerd config dump | sha256sum)"
   places ! -path /var/lib/kata-sysext -printf '%p %y %m %U:%G %l\n' | sort
-  places -type f ! -path '*/generations/*/record.json' -exec sha256sum {} + | sort -k 2
-  for record in /var/lib/kata-sysext/generations/*/record.json; do
+  places -type f ! -path '*/generations/*/record.json' ! -path /var/lib/kata-sysext/folders.json -exec sha256sum {} + | sort -k 2
+  for record in /var/lib/kata-sysext/folders.json /var/lib/kata-sysext/generations/*/record.json; do
     [ ! -f "$record" ] || printf 'record %s %s\n' "$record" "$(tr -d '\n' < "$record")"
   done
 }
