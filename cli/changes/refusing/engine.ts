@@ -30,12 +30,12 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
 function missing(host: HostView, wish: string | undefined, name: string): KataError {
   const names = name === '' ? engines.map((engine) => engine.name) : [name];
   const [first, ...others] = names;
-  const also = (prefix: string) => others.map((each) => ` (or ${prefix}${each})`).join('');
+  const line = (of: (each: string) => string) => `${of(first!)}${others.map((each) => ` (or ${of(each)})`).join('')}`;
   return new KataError('engine-missing', {
     subject: wish ?? host.root,
     found: host.live ? `no running ${names.join(' or ')}` : `no ${names.join(' or ')} in the tree`,
     needed: 'an engine that this version supports',
-    next: host.live ? `start it: systemctl start ${first}${also('')}` : `name it: --engine ${first}@VERSION${also('--engine ')}`,
+    next: host.live ? `start it: systemctl start ${line((each) => each)}` : `name it: ${line((each) => `--engine ${each}@VERSION`)}`,
   });
 }
 
