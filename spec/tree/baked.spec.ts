@@ -108,7 +108,9 @@ describe('backend baked on the tree of an image', function () {
     for (const args of [['--dry-run'], [], []]) told.push(await host.json(['install', first, ...baked, ...args]));
     const quiet = await single.json(['install', first, ...baked]);
 
-    const seen = [...told, quiet].map(({ findings }) => (findings as { code: string; level: string }[]).find(({ code }) => code === 'baked-no-guard'));
+    const seen = [...told, quiet].map(({ findings }) =>
+      (findings as { code: string; level: string }[]).find(({ code }) => code === 'baked-no-guard'),
+    );
     assert.deepEqual(
       seen.map((finding) => finding?.level),
       ['warning', 'warning', 'warning', undefined],

@@ -128,7 +128,17 @@ describe('the archive of a rendered first boot', function () {
     ];
 
     for (const [kind = '', ...form] of forms) {
-      const into = (name: string) => ['generate', kind, bundle, '--target', 'fcos', ...form, '-o', join(folder, `${kind}-${name}`), '--program'];
+      const into = (name: string) => [
+        'generate',
+        kind,
+        bundle,
+        '--target',
+        'fcos',
+        ...form,
+        '-o',
+        join(folder, `${kind}-${name}`),
+        '--program',
+      ];
       const said = [];
       for (const [program, status] of [
         [text, 2],

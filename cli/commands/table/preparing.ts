@@ -24,7 +24,7 @@ export const preparing: Verb[] = [
       program: {
         type: 'string',
         describe:
-          'the single file of this program for the nodes: a file of this machine, or where it is; rendered: guards their later boots',
+          'the single file of this program for the nodes: a file of this machine, or where it is; rendered: guards their later boots; baked: installs in the image, and guards its boots',
         placeholder: 'FILE|URL',
         takes: 'file',
       },

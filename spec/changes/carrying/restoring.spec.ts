@@ -10,7 +10,10 @@ const handlers = [
 
 function line(choices: Partial<Choices>, only = handlers) {
   const all = { aliases: {}, profiles: {}, settings: {}, ...choices };
-  const { line: words, findings } = restoring({ sources: [], handlers: only, choices: all, backend: 'prefix', format: 'directory' }, undefined);
+  const { line: words, findings } = restoring(
+    { sources: [], handlers: only, choices: all, backend: 'prefix', format: 'directory' },
+    undefined,
+  );
   return { words: words.replace(/^.*--backend prefix ?/, ''), next: findings.map(({ next }) => next) };
 }
 
