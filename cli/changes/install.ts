@@ -13,7 +13,7 @@ import { chooseFormat } from './choosing/format.ts';
 import { choiceFindings, noWishes, withWishes } from './choosing/settings.ts';
 import { refuseFamilyChange, replacedHandlers, sameFiles, wantedHandlers } from './choosing/wanted.ts';
 import { become, type Change } from './making/become.ts';
-import { guardOf, keepGuarding, keepRunning } from './making/keepRunning.ts';
+import { guardFindings, guardOf, keepGuarding, keepRunning } from './making/keepRunning.ts';
 import { nothingAfterwards } from './making/records.ts';
 import { planSwitch } from './making/switch.ts';
 import { givenFindings, givenImage, limitedTo, takeImage } from './making/takeImage.ts';
@@ -37,7 +37,7 @@ export async function installLocked(context: Context, request: InstallRequest, v
   const from = await activeGeneration(host);
   const backend = await chooseBackend(host, facts, request.backend, from?.manifest.backend);
   const given = await givenImage(request);
-  const format = chooseFormat(given?.said ?? request, backend.name, from?.manifest);
+  const format = chooseFormat(request, backend.name, from?.manifest, given);
   refuse(await hostFindings(host, facts, backend), request.allow);
   if (format !== 'directory') refuse(await imageFindings(host, format), request.allow);
   if (format !== 'directory') refuse(await (given === undefined ? makerFindings(host, format) : givenFindings(host, given)), request.allow);
@@ -128,7 +128,7 @@ async function repeat({ context, verb, options, found, id, started, layer }: Cha
   const guard = await guardOf(context, to);
   const last = layer?.step === undefined ? {} : { layer: layer.step };
   const planned = await planSwitch(context.host, { verb, id, found, from, to, bytesWritten: 0, options, guard, ...last });
-  planned.plan.findings.push(...(layer?.findings ?? []));
+  planned.plan.findings.push(...(layer?.findings ?? []), ...guardFindings(context, to, guard));
   const next = layer === undefined ? {} : { nextCommand: layer.nextCommand };
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
   const carry = { id, verb, found, planned, from: to.number, to, made: false, started, afterwards: nothingAfterwards };

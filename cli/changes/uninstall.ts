@@ -8,7 +8,6 @@ import {
   filesBelow,
   fragmentsFolder,
   type Generation,
-  type GenerationManifest,
   historyFolder,
   namesOf,
   nextId,
@@ -22,6 +21,7 @@ import { layerNotes } from './adopting/layer.ts';
 import { othersWiring } from './adopting/taking.ts';
 import { carryOut, receipt, rehearse } from './carrying/carryOut.ts';
 import { command } from './carrying/command.ts';
+import { restoring } from './carrying/restoring.ts';
 import { underLock } from './carrying/session.ts';
 import { dropPlan } from './gc.ts';
 import { planSwitch } from './making/switch.ts';
@@ -75,14 +75,19 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   const carry = { ...base, found, planned, from: from.manifest.number };
   const outcome = await carryOut(context, carry);
   await endGuard(host);
-  const sources = from.manifest.sources.map((source) => source.name).join(' ');
+  // Of an offline tree nothing runs that would tell the engine and its version.
+  const { engine, instance } = found;
+  const version = host.live || instance.version === undefined ? '' : `@${instance.version}`;
+  const back = restoring(from.manifest, from.record.wiring === undefined ? undefined : `${engine.name}${version}`);
+  const change = await withStrangers(host, receipt(context, carry, outcome));
   return {
     kind: 'Change',
     change: {
-      ...(await withStrangers(host, receipt(context, carry, outcome))),
+      ...change,
+      findings: [...change.findings, ...back.findings],
       handlers: namesOf(from.manifest),
       // A name that leads to the layered package again is not free for an install.
-      undoCommand: command(host, `${theirs.restoring === undefined ? 'install' : 'adopt layered'} ${sources}${choiceWords(from.manifest)}`),
+      undoCommand: command(host, `${theirs.restoring === undefined ? 'install' : 'adopt layered'} ${back.line}`),
     },
   };
 }
@@ -94,13 +99,6 @@ async function endGuard(host: HostView): Promise<void> {
   for (const { unit, path } of guardUnits(host)) {
     if ((await host.lstat(path)) === undefined) await systemd?.stop(unit, 5000).catch(() => undefined);
   }
-}
-
-function choiceWords({ handlers, choices, backend, format }: GenerationManifest): string {
-  // Only one backend has images, and it must not be guessed.
-  const form = format === 'directory' ? '' : ` --backend ${backend} --format ${format}`;
-  const aliases = Object.entries(choices.aliases).map(([name, handler]) => ` --alias ${name}=${handler}`);
-  return [...handlers.map(({ name }) => ` --handler ${name}`), ...aliases, form].join('');
 }
 
 /** The pointer is gone, but the wiring of a generation stands in the engine's files, or its backend shows it: that must go with the rest. */

@@ -4,6 +4,7 @@ import { KataError } from '../errors/index.ts';
 import type { Source } from '../generate/index.ts';
 import { type Digest, digestOfFile } from '../host/index.ts';
 import { list, text } from './options.ts';
+import { needSingleFile } from './programFile.ts';
 import type { Call } from './types.ts';
 
 /**
@@ -19,6 +20,7 @@ export async function sourcesOf({ options, io }: Call, words: string[], inside: 
   const digests = list(options['digest']);
   if (digests.length > words.length)
     throw usage('--digest', `${digests.length} digests for ${words.length} bundles`, 'at most one for each BUNDLE, in order');
+  if (!isAddress(program)) await needSingleFile(program, resolve(io.cwd, program), { run: false });
   const own = await one(program, text(options['program-digest']));
   const bundles: Source[] = [];
   for (const [index, word] of words.entries()) bundles.push(await one(word, digests[index]));
@@ -38,7 +40,7 @@ interface Wish {
 
 async function sourceOf({ word, digest, from, inside, cwd }: Wish): Promise<Source> {
   const told = digest === undefined ? undefined : digestTold(digest);
-  const remote = /^[a-z][a-z0-9+.-]*:\/\//i.test(word);
+  const remote = isAddress(word);
   const name = nameOf(remote ? urlOf(word).pathname : word);
   if (remote) {
     if (inside) throw usage(word, `${word} is no file of this machine`, 'a file that the image can have');
@@ -61,6 +63,10 @@ async function sourceOf({ word, digest, from, inside, cwd }: Wish): Promise<Sour
   }
   if (inside) return { name, digest: actual };
   return { name, digest: actual, url: placeOf(from, name) };
+}
+
+function isAddress(word: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(word);
 }
 
 /** The address of a file below `--from`. Throws `usage`. */

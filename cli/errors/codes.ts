@@ -27,6 +27,10 @@ export const codes: Record<string, CodeRow> = {
     3,
     'A fragment of the administrator has the same key, and Kata lets fragments win. A warning: the setting does not count.',
   ),
+  'settings-not-kept': row(
+    3,
+    'The command that brings an uninstalled installation back sets the same for all its handlers, and these had something else. A warning: it names the command for them.',
+  ),
   'profile-unknown': row(2, 'There is no profile of this name.'),
   'profile-unfit': row(2, 'The profile is not made for this handler, or its configuration lacks a key that the profile sets.'),
   // the bundle
@@ -76,6 +80,10 @@ export const codes: Record<string, CodeRow> = {
   'backend-unfit': row(3, 'The backend cannot work on this host.'),
   'backend-read-only': row(3, 'The folder for payloads lies on a file system that cannot be written now.'),
   'baked-live': row(3, 'The backend baked makes a generation that is part of an OS image. A host that runs has its image already.'),
+  'baked-no-guard': row(
+    3,
+    'The image gets no copy of the program and no boot guard, so that no boot proves and blesses what it carries. A warning: only the single file brings them.',
+  ),
   'baked-owned': row(
     3,
     'What is active came with the OS image and belongs to it: a new image changes it, or takes it away. See docs/bootc.md.',

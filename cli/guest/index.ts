@@ -66,6 +66,6 @@ export function needLive({ live, root }: HostView): void {
     subject: '--boot-guest',
     found: `--boot-guest with --root ${root}: a guest is booted on the host that has it installed`,
     needed: 'the running host: its hypervisor, its KVM, its paths',
-    next: 'run kata-sysext verify --boot-guest there, after the first boot',
+    next: 'run it on the host itself, after its first boot and without --root',
   });
 }

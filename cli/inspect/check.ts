@@ -47,7 +47,7 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
   const active = await activeGeneration(host);
   const backend = await chooseBackend(host, facts, wish.backend, active?.manifest.backend);
   const given = wish.bundle === undefined ? undefined : await givenImage({ ...wish, sources: wish.bundle.sources });
-  const format = chooseFormat(given?.said ?? wish, backend.name, active?.manifest);
+  const format = chooseFormat(wish, backend.name, active?.manifest, given);
   const findings = await hostFindings(host, facts, backend);
   if (format !== 'directory') findings.push(...(await imageFindings(host, format)));
   if (format !== 'directory') findings.push(...(await (given === undefined ? makerFindings(host, format) : givenFindings(host, given))));

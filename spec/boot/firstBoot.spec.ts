@@ -7,6 +7,7 @@ import { CURL, curlBinds } from '../lab/curl.ts';
 import { hasIgnition, ignitionFiles } from '../lab/ignition.ts';
 import { podOutput, removePod, runPod } from '../lab/pods.ts';
 import { run as runHere } from '../lab/run.ts';
+import { sha256 } from '../support/images.ts';
 import { handlersOf, type Live, liveHost, startsOf } from '../support/liveHost.ts';
 import { json } from '../support/program.ts';
 import { singleFile } from '../support/singleFile.ts';
@@ -184,12 +185,13 @@ describe('the first boot with a hook', function () {
     return (await live.host.run(['systemctl', 'show', unit, '-p', property])).stdout;
   }
 
-  /** A configuration whose program is a script. */
+  /** A configuration whose program is a script, which is taken as it is where it has an address. */
   async function generated(name: string, script: string): Promise<string> {
-    const program = join(folder, `${name}.sh`);
-    writeFileSync(program, `#!/bin/sh\n${script}\n`);
+    const text = `#!/bin/sh\n${script}\n`;
+    writeFileSync(join(folder, `${name}.sh`), text);
     const [from, out] = [`http://127.0.0.1:${port}`, join(folder, name)];
-    await json(['generate', 'ignition', live.first.static, '--target', 'flatcar', '--program', program, '--from', from, '-o', out]);
+    const program = ['--program', `${from}/${name}.sh`, '--program-digest', sha256(Buffer.from(text))];
+    await json(['generate', 'ignition', live.first.static, '--target', 'flatcar', ...program, '--from', from, '-o', out]);
     return join(out, 'kata-sysext.ign');
   }
 

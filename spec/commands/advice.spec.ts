@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
 import { forTree } from '../../cli/commands/advice.ts';
+import { json } from '../support/program.ts';
 import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
 
 describe('advice for an offline tree', () => {
@@ -53,6 +55,25 @@ describe('advice for an offline tree', () => {
       assert.ok(refused.stderr.includes(`next:   ${recover}\n`), refused.stderr);
     });
 
+    it('a guest of a tree: to boot it on the host itself, and not the command that was refused', async () => {
+      const refused = await host.json(['verify', '--boot-guest'], 2);
+
+      assert.equal(refused['next'], 'run it on the host itself, after its first boot and without --root');
+    });
+
+    it('an engine that is named and not there: that one', async () => {
+      const { first } = await releases();
+
+      const refused = await json(['install', first, '--root', host.root, '--engine', 'crio'], 3);
+      const any = await json(['install', first, '--root', empty(host), '--dry-run'], 3);
+
+      assert.deepEqual([refused['found'], refused['next']], ['no crio in the tree', 'name it: --engine crio@VERSION']);
+      assert.deepEqual(
+        [any['found'], any['next']],
+        ['no containerd or crio in the tree', 'name it: --engine containerd@VERSION (or --engine crio@VERSION)'],
+      );
+    });
+
     it('a bare tree: what to run next', async () => {
       const status = await host.run(['status']);
       const check = await host.run(['check']);
@@ -64,3 +85,10 @@ describe('advice for an offline tree', () => {
     });
   });
 });
+
+/** The tree without the engine that it came with. */
+function empty(host: TreeHost): string {
+  rmSync(host.path('etc/containerd'), { recursive: true });
+  rmSync(host.path('usr/bin/containerd'), { force: true });
+  return host.root;
+}

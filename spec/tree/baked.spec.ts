@@ -100,6 +100,24 @@ describe('backend baked on the tree of an image', function () {
     assert.deepEqual(differences(before, host.fingerprint()), []);
   });
 
+  it('an image that is made by Node gets no guard, and install says so as often as it is asked; the single file has nothing to say', async () => {
+    host = treeHost('fcos');
+    const single = treeHost('fcos', undefined, { file: await singleFile() });
+
+    const told = [];
+    for (const args of [['--dry-run'], [], []]) told.push(await host.json(['install', first, ...baked, ...args]));
+    const quiet = await single.json(['install', first, ...baked]);
+
+    const seen = [...told, quiet].map(({ findings }) =>
+      (findings as { code: string; level: string }[]).find(({ code }) => code === 'baked-no-guard'),
+    );
+    assert.deepEqual(
+      seen.map((finding) => finding?.level),
+      ['warning', 'warning', 'warning', undefined],
+    );
+    single.remove();
+  });
+
   it('the generation gets three boots, unless somebody masked the unit of the image that would bless it', async () => {
     host = treeHost('fcos', undefined, { file: await singleFile() });
     await host.json(['install', first, ...baked]);

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
+import type { Finding } from '../../cli/errors/index.ts';
+import type { GenerationManifest } from '../../cli/store/index.ts';
 import {
   type Both,
   bothReleases,
@@ -14,6 +18,7 @@ import {
 } from '../support/bothArchives.ts';
 import { differences } from '../support/fingerprint.ts';
 import { put } from '../support/hostTrees.ts';
+import { json } from '../support/program.ts';
 import { story, type TreeHost, treeHost } from '../support/treeHost.ts';
 
 describe('handlers and aliases', () => {
@@ -126,6 +131,26 @@ describe('handlers and aliases', () => {
       assert.match(String(gone['undoCommand']), /--handler kata-qemu .*--alias kata=kata-qemu /);
     });
 
+    it('comes back with everything else that was chosen, by what uninstall prints, word for word in a shell', async () => {
+      const common = ['--set', 'default_memory=4096', '--set', "kernel_params=a='b c' $HOME", '--set', 'kernel_modules=["a, b", "c"]'];
+      await host.json(['install', ...both.first, '--handler', go, '--handler', rust, '--alias', 'kata=qemu', ...common]);
+      await host.json(['configure', '--handler', go, '--set', 'default_vcpus=2', '--profile', 'debug']);
+      const before = chosenIn(host);
+      const gone = await host.json(['uninstall']);
+      const [notKept] = (gone['findings'] as Finding[]).filter(({ code }) => code === 'settings-not-kept');
+
+      const undo = shellWords(String(gone['undoCommand']));
+      const archives = undo.map((word) => both.first.find((path) => basename(path) === word) ?? word);
+      await json(archives.slice(1));
+      const shared = chosenIn(host);
+      await json(shellWords(notKept!.next).slice(1));
+
+      assert.match(String(gone['undoCommand']), / --backend prefix --engine containerd@1\.7 /);
+      assert.deepEqual(Object.keys(before.choices.settings[go]!).length, Object.keys(shared.choices.settings[go]!).length + 1);
+      assert.deepEqual(shared.choices.settings[rust], before.choices.settings[rust]);
+      assert.deepEqual(chosenIn(host), before);
+    });
+
     for (const [word, why] of [
       ['kata', 'no ='],
       ['=qemu-runtime-rs', 'no name'],
@@ -186,3 +211,17 @@ describe('handlers and aliases', () => {
     });
   });
 });
+
+/** What the active generation was made with. */
+function chosenIn(host: TreeHost) {
+  const manifest = `var/lib/kata-sysext/generations/${basename(readlinkSync(host.path('etc/kata-sysext/current')))}/manifest.json`;
+  const { handlers, choices, backend, sources } = JSON.parse(readFileSync(host.path(manifest), 'utf8')) as GenerationManifest;
+  return { handlers, choices, backend, sources };
+}
+
+/** What a shell makes of a command. */
+function shellWords(command: string): string[] {
+  return execFileSync('sh', ['-c', `printf '%s\\n' ${command}`], { encoding: 'utf8' })
+    .trimEnd()
+    .split('\n');
+}

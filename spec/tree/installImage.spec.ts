@@ -78,7 +78,8 @@ describe('install of an image', function () {
     const { handlers, lacks } = both['bundle'] as { handlers: { name: string }[]; lacks: string[] };
     assert.deepEqual([both['ready'], lacks], [true, []]);
     assert.deepEqual(new Set(handlers.map(({ name }) => name)), new Set(['kata-qemu', 'kata-qemu-runtime-rs']));
-    assert.match(String(bare['message'] ?? JSON.stringify(bare)), /backend prefix/);
+    assert.equal(bare['found'], 'both.raw is a squashfs image, and the backend here is prefix');
+    assert.equal(bare['next'], 'name it: --backend sysext');
     assert.deepEqual((less['bundle'] as { lacks: string[] }).lacks, ['kata-qemu']);
     assert.deepEqual(differences(before, host.fingerprint()), []);
   });

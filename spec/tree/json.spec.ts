@@ -12,10 +12,10 @@ describe('--json', () => {
     const { first, second } = await releases();
     const host = treeHost('microos');
     const seen = new Set<unknown>();
-    // A release in a folder is nothing that a node could fetch: any files will do.
+    // A release in a folder is nothing that a node could fetch: any file will do.
     const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-generated-'));
-    const generated = { folder, bundle: join(folder, 'kata.tar'), program: join(folder, 'program') };
-    for (const file of [generated.bundle, generated.program]) writeFileSync(file, file);
+    const generated = { folder, bundle: join(folder, 'kata.tar') };
+    writeFileSync(generated.bundle, generated.bundle);
 
     for (const args of [
       ['check'],
@@ -54,7 +54,9 @@ describe('--json', () => {
         '--target',
         'fcos',
         '--program',
-        generated.program,
+        'https://a.example/kata-sysext',
+        '--program-digest',
+        'a'.repeat(64),
         '--from',
         'https://a.example/',
         '-o',

@@ -115,4 +115,69 @@ describe('the archive of a rendered first boot', function () {
       assert.equal(refused['code'], 'usage', words.join(' '));
     }
   });
+
+  it('refuses in every form a program that is not the single file of this version, and takes one for another architecture by its head', async () => {
+    const bundle = join(folder, 'kata.tar');
+    writeFileSync(bundle, 'any bytes');
+    const [text, foreign] = [join(folder, 'text'), join(folder, 'foreign')];
+    writeFileSync(text, '#!/bin/sh\necho 0.1.0\n', { mode: 0o755 });
+    writeFileSync(foreign, machineElf(process.arch === 'arm64' ? 62 : 183), { mode: 0o755 });
+    const forms = [
+      ['ignition', '--from', 'https://a.example'],
+      ['containerfile', '--form', 'baked'],
+    ];
+
+    for (const [kind = '', ...form] of forms) {
+      const into = (name: string) => [
+        'generate',
+        kind,
+        bundle,
+        '--target',
+        'fcos',
+        ...form,
+        '-o',
+        join(folder, `${kind}-${name}`),
+        '--program',
+      ];
+      const said = [];
+      for (const [program, status] of [
+        [text, 2],
+        ['/bin/true', 2],
+        [folder, 4],
+        [join(folder, 'absent'), 4],
+      ] as const)
+        said.push(await json([...into('none'), program], status));
+
+      assert.deepEqual(
+        said.map(({ code }) => code),
+        ['usage', 'usage', 'bundle-missing', 'bundle-missing'],
+      );
+      for (const { needed, next } of said) {
+        assert.match(String(needed), /^the single file of kata-sysext/);
+        assert.match(String(next), /npm run single/);
+      }
+      await json([...into('foreign'), foreign]);
+      await json([...into('own'), await singleFile()]);
+    }
+  });
+
+  it('names in a refusal the value that was given, and every form that would do', async () => {
+    const words = ['generate', 'containerfile', folder, '--target', 'fcos', '-o', join(folder, 'none'), '--program', '/bin/true'];
+
+    const hook = await json([...words, '--backend', 'baked'], 2);
+    const baked = await json([...words, '--form', 'baked', '--backend', 'sysext'], 2);
+    const rendered = await json([...words, '--form', 'rendered'], 2);
+
+    assert.equal(hook['found'], '--backend baked with --form hook');
+    assert.equal(baked['found'], '--backend sysext with --form baked');
+    assert.match(String(rendered['needed']), /--form hook or --form baked/);
+  });
 });
+
+/** The head of a 64-bit ELF file for a machine (System V ABI, e_machine). */
+function machineElf(machine: number): Buffer {
+  const head = Buffer.alloc(64);
+  Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]).copy(head);
+  head.writeUInt16LE(machine, 18);
+  return head;
+}

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { bootNode, prepareNode, type Said } from '../support/firstBootNode.ts';
 import { put } from '../support/hostTrees.ts';
 import { json } from '../support/program.ts';
-import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { releases, story, type TreeHost, treeHost } from '../support/treeHost.ts';
 
 const config = 'etc/containerd/config.toml';
 const v2 = `# a node's own
@@ -31,7 +31,7 @@ describe('a rendered first boot of containerd', function () {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  const stories = ['var/lib/kata-sysext/history', 'var/lib/kata-sysext/lock', 'var/lib/kata-sysext/journal'];
+  const stories = [...story, 'var/lib/kata-sysext/journal'];
   const records = ['manifest.json', 'record.json'].map((name) => `var/lib/kata-sysext/generations/1/${name}`);
   const ofIgnition = ['etc/kata-sysext-first-boot', 'var/lib/kata-sysext-first-boot'];
 

@@ -8,7 +8,7 @@ import { needFindings } from '../refusing/needs.ts';
 import { refuseSecond } from '../refusing/ofImage.ts';
 import type { Answer, ChangeOptions, Context, Layer } from '../types.ts';
 import { configurationDiffs } from './configurations.ts';
-import { guardOf, keepRunning } from './keepRunning.ts';
+import { guardFindings, guardOf, keepRunning } from './keepRunning.ts';
 import { nothingAfterwards, switchRecords } from './records.ts';
 import { stage } from './stage.ts';
 import { planSwitch } from './switch.ts';
@@ -63,6 +63,7 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
   const theirs = layer === undefined ? {} : { led: layer.led, ...(layer.step === undefined ? {} : { layer: layer.step }) };
   const planned = await planSwitch(host, { verb, id, found, bytesWritten, options, guard, ...ends, ...theirs });
   planned.plan.findings.unshift(...noted);
+  planned.plan.findings.push(...guardFindings(context, to, guard));
   const configurations = await configurationDiffs(host, from, drawn);
   if (configurations.length > 0) planned.plan.configurations = configurations;
   // Only of those that come: what the host lacks for the others was told when they came.

@@ -1,4 +1,5 @@
 import { backendOf } from '../../backends/index.ts';
+import type { Finding } from '../../errors/index.ts';
 import { ownArchitecture, readFacts } from '../../facts/index.ts';
 import { byBytes, type HostPath } from '../../host/index.ts';
 import { type GenerationManifest, keepProgram, programPath, readPrograms } from '../../store/index.ts';
@@ -21,6 +22,25 @@ export async function guardOf(context: Context, { backend }: Pick<GenerationMani
   const all = [...(own === undefined ? [] : [{ root: own.root, version: program }]), ...others];
   const [newest] = all.sort((a, b) => compareVersions(b.version, a.version));
   return newest === undefined || compareVersions(newest.version, program) < 0 ? undefined : programPath(newest.root, newest.version);
+}
+
+/** That an OS image gets no guard: nothing brings it later. */
+export function guardFindings(
+  { program, programFile }: Context,
+  { backend }: Pick<GenerationManifest, 'backend'>,
+  guard?: HostPath,
+): Finding[] {
+  if (backend !== 'baked' || guard !== undefined) return [];
+  return [
+    {
+      code: 'baked-no-guard',
+      level: 'warning',
+      subject: 'boot guard',
+      found: 'the image gets no copy of this program and no boot guard, so that no boot will prove what it carries',
+      needed: `the single file of kata-sysext ${program}${programFile === undefined ? '' : ' for the architecture of the image'}`,
+      next: 'make it with npm run single, and install with that file',
+    },
+  ];
 }
 
 /** For a change that makes no generation: keeps the running program where the guard will be that, and no copy of it is there. */

@@ -24,13 +24,18 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
   const candidates = running.length > 0 ? running : found;
   if (candidates.length > 1) throw ambiguous(candidates, running.length > 0);
   if (candidates[0] !== undefined) return candidates[0];
-  throw new KataError('engine-missing', {
+  throw missing(host, wish, name);
+}
+
+function missing(host: HostView, wish: string | undefined, name: string): KataError {
+  const names = name === '' ? engines.map((engine) => engine.name) : [name];
+  const [first, ...others] = names;
+  const line = (of: (each: string) => string) => `${of(first!)}${others.map((each) => ` (or ${of(each)})`).join('')}`;
+  return new KataError('engine-missing', {
     subject: wish ?? host.root,
-    found: host.live
-      ? `no running ${engines.map((engine) => engine.name).join(' or ')}`
-      : `no ${engines.map((engine) => engine.name).join(' or ')} in the tree`,
+    found: host.live ? `no running ${names.join(' or ')}` : `no ${names.join(' or ')} in the tree`,
     needed: 'an engine that this version supports',
-    next: host.live ? 'start it: systemctl start containerd (or crio)' : 'name it: --engine containerd@VERSION',
+    next: host.live ? `start it: systemctl start ${line((each) => each)}` : `name it: ${line((each) => `--engine ${each}@VERSION`)}`,
   });
 }
 

@@ -8,7 +8,7 @@ export const preparing: Verb[] = [
     words: 'ignition|butane|machineconfig|containerfile BUNDLE...',
     fewest: 2,
     most: 17,
-    summary: 'write the configuration of nodes that install Kata at their first boot',
+    summary: 'write the configuration of nodes that install Kata at their first boot, or what builds an OS image with Kata in it',
     changing: false,
     options: {
       target: { type: 'string', describe: 'the nodes: fcos, flatcar, microos, r4e or openshift-4.N', placeholder: 'TARGET' },
@@ -24,7 +24,7 @@ export const preparing: Verb[] = [
       program: {
         type: 'string',
         describe:
-          'the single file of this program for the nodes: a file of this machine, or where it is; rendered: guards their later boots',
+          'the single file of this program for the nodes: a file of this machine, or where it is; rendered: guards their later boots; baked: installs in the image, and guards its boots',
         placeholder: 'FILE|URL',
         takes: 'file',
       },

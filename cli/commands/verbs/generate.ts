@@ -1,6 +1,4 @@
-import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
-import { promisify } from 'node:util';
 import { aliasWishes } from '../../changes/choosing/aliases.ts';
 import type { InstallRequest } from '../../changes/types.ts';
 import { KataError } from '../../errors/index.ts';
@@ -11,6 +9,7 @@ import { bytes } from '../../report/index.ts';
 import { version } from '../../version.ts';
 import { copyNew, writeNew } from '../newFiles.ts';
 import { list, text } from '../options.ts';
+import { needSingleFile } from '../programFile.ts';
 import { digestTold, placeOf, sourcesOf } from '../sources.ts';
 import type { Call, Reply } from '../types.ts';
 import { wishesOf } from '../wishes.ts';
@@ -53,7 +52,8 @@ export async function run(call: Call): Promise<Reply> {
   }
   const baked = options['form'] === 'baked';
   if (baked) refuseFormBaked(call, kind);
-  else if (options['backend'] === 'baked') throw unfitBackend('--form hook', '--form baked: a node that runs has its image already');
+  else if (options['backend'] === 'baked')
+    throw unfitBackend('baked', '--form hook', '--form baked: a node that runs has its image already');
   if (options['engine-config'] !== undefined) throw unfitEngineConfig(baked ? 'baked' : 'hook');
   const { program, bundles } = await sourcesOf(call, words.slice(1), kind === 'containerfile');
   const installArguments = passed
@@ -111,7 +111,8 @@ function installRequest(call: Call, words: string[]): InstallRequest {
 function refuseFormRendered({ options }: Call, kind: OutputKind): void {
   const refused = (found: string, needed: string) =>
     new KataError('usage', { subject: '--form', found, needed, next: 'kata-sysext generate --help' });
-  if (kind === 'containerfile') throw refused('--form rendered with containerfile', '--form hook: an image has program and release inside');
+  if (kind === 'containerfile')
+    throw refused('--form rendered with containerfile', '--form hook or --form baked: an image has program and release inside');
   const useless = ['program-digest', 'format'].find((name) => options[name] !== undefined);
   if (useless !== undefined) throw refused(`--${useless} with --form rendered`, 'nothing of the kind: nodes fetch one archive');
   if (!['prefix', 'auto', undefined].includes(text(options['backend'])))
@@ -123,17 +124,8 @@ async function guardProgram({ options, io }: Call): Promise<string | undefined> 
   const word = text(options['program']);
   if (word === undefined) return undefined;
   const file = resolve(io.cwd, word);
-  const said = await promisify(execFile)(file, ['--version']).then(
-    ({ stdout }) => stdout.trim(),
-    () => 'nothing that says its version',
-  );
-  if (said === version) return file;
-  throw new KataError('usage', {
-    subject: '--program',
-    found: `${word} is ${said}`,
-    needed: `the single file of kata-sysext ${version} on this machine: it becomes part of the archive`,
-    next: `${word} --version`,
-  });
+  await needSingleFile(word, file, { run: true });
+  return file;
 }
 
 function unfitEngineConfig(form: 'baked' | 'hook'): KataError {
@@ -150,7 +142,8 @@ function refuseFormBaked({ options }: Call, kind: OutputKind): void {
     const needed = 'containerfile: only an image that is built can have Kata in it';
     throw new KataError('usage', { subject: '--form', found: `--form baked with ${kind}`, needed, next: 'kata-sysext generate --help' });
   }
-  if (!['baked', undefined].includes(text(options['backend']))) throw unfitBackend('--form baked', '--backend baked, or none');
+  const backend = text(options['backend']);
+  if (!['baked', undefined].includes(backend)) throw unfitBackend(backend!, '--form baked', '--backend baked, or none');
   if (options['format'] !== undefined && options['format'] !== 'directory') {
     const [found, needed] = [
       `--format ${text(options['format'])} with --form baked`,
@@ -168,10 +161,10 @@ function refuseLines(words: string[]): void {
   throw new KataError('usage', { subject: 'containerfile', found, needed: 'values of one line', next: 'kata-sysext generate --help' });
 }
 
-function unfitBackend(form: string, needed: string): KataError {
+function unfitBackend(backend: string, form: string, needed: string): KataError {
   return new KataError('usage', {
     subject: '--backend',
-    found: `this --backend with ${form}`,
+    found: `--backend ${backend} with ${form}`,
     needed,
     next: 'kata-sysext generate --help',
   });

@@ -79,7 +79,7 @@ function reply({ text: whole, sections, redacted }: Report, file: string | undef
         ? [whole.trimEnd()]
         : [
             ...incomplete.map(({ title, missing }) => `! ${title}: ${missing}`),
-            `✓ report: ${file} · ${bytes(sizeBytes)} · ${sections.length} sections · ${times} replacements, listed at its end`,
+            `✓ report: ${file} · ${bytes(sizeBytes)} · ${sections.length} sections · ${times} ${times === 1 ? 'replacement' : 'replacements'}, listed at its end`,
             'Read it before you send it: it is meant to hold no secrets, names or addresses, but only you know yours.',
           ],
   };

@@ -1,5 +1,6 @@
 export { applySettings, misfits } from './apply.ts';
 export { type Chosen, configured, wantedSettings } from './configured.ts';
+export { settingText } from './kinds.ts';
 export {
   type Profile,
   type ProfileOwner,

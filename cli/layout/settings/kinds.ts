@@ -71,6 +71,16 @@ export function renderSetting(value: Setting, kind: Kind): string {
   return kind.of === 'float' && /^-?\d+$/.test(text) ? `${text}.0` : text;
 }
 
+/** What `readSetting` takes for a setting of any kind, and gives back as it is. */
+export function settingText(value: Setting): string {
+  if (typeof value === 'string') return /^\s*["']/.test(value) ? tomlString(value) : value;
+  if (!Array.isArray(value)) return String(value);
+  // The elements of a list are of one kind, also where some are whole.
+  const float = value.some((each) => typeof each === 'number' && !Number.isInteger(each));
+  const kind: Kind = { of: float ? 'float' : 'integer', list: false };
+  return `[${value.map((each) => renderSetting(each, kind)).join(', ')}]`;
+}
+
 function takes(wanted: Kind, given: Kind | undefined, value: Setting): boolean {
   if (given === undefined || given.list !== wanted.list) return false;
   if (Array.isArray(value) && value.length === 0) return true;
