@@ -43,7 +43,7 @@ const rows: Row[] = [
     make: 'mount -t tmpfs none /usr/local',
     undo: 'umount /usr/local',
     code: 'overlay-nested-mounts',
-    found: /\/usr\/local is mounted below \/usr: an overlay would hide it/,
+    found: /\/usr\/local is mounted below \/usr: a change of the overlay would hide it, or take it away/,
   },
   {
     title: 'a masked unit of our name',
