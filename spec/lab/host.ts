@@ -123,7 +123,9 @@ async function shutDown(host: LabHost, owner: Owner, crash: boolean): Promise<vo
   const { nspawn } = owner;
   if (nspawn === undefined) throw new Error(`${host.name} has no process`);
   // the answer may be lost with whoever gives it
-  if (!crash) await host.run(['systemctl', 'reboot'], { allowFailure: true });
+  const ask = () => host.run(['systemctl', 'reboot'], { allowFailure: true });
+  // a change that runs holds a shutdown back for a moment
+  for (let tries = 0; !crash && tries < 10 && (await ask()).code === 1; tries++) await new Promise((resolve) => setTimeout(resolve, 1000));
   const stopped = () => !alive(nspawn) || (nameOf(host.leader) ?? 'systemd-shutdown').startsWith('systemd-shutdow');
   for (const deadline = Date.now() + 150_000; !crash && !stopped(); await new Promise((resolve) => setTimeout(resolve, 50)))
     if (Date.now() > deadline) throw new Error(`${host.name} does not shut down`);

@@ -26,7 +26,8 @@ export async function underLock<T>(
   const { host } = context;
   needRoot(context, verb);
   const lock = await takeLock(host, lockFile, verb, options.waitSeconds, context.signal);
-  const allowShutdown = host.live ? await inhibitShutdown(`${verb} is running`) : () => undefined;
+  // Nobody who restarts a host right after its boot has to wait for the guard: the next boot settles what it was at.
+  const allowShutdown = host.live && verb !== 'boot' ? await inhibitShutdown(`${verb} is running`) : () => undefined;
   try {
     for (const folder of lock.made) if (folder !== stateFolder) await noteFolder(host, folder);
     await refuseForeignLocks(context);
