@@ -208,9 +208,9 @@ describe('backend baked on the tree of an image', function () {
 
   it('generate --form baked says what it cannot do', async () => {
     host = treeHost('fcos');
-    const out = host.path('out');
+    const [out, program] = [host.path('out'), await singleFile()];
     const asked = (kind: string, ...more: string[]) =>
-      run(['generate', kind, first, '--target', 'fcos', '--program', process.execPath, '-o', out, '--json', ...more]);
+      run(['generate', kind, first, '--target', 'fcos', '--program', program, '-o', out, '--json', ...more]);
 
     const said = [
       await asked('ignition', '--form', 'baked', '--from', 'https://files.example.org'),
