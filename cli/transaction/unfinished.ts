@@ -1,4 +1,4 @@
-import type { Host, HostPath, HostView } from '../host/index.ts';
+import { beside, type Host, type HostPath, type HostView } from '../host/index.ts';
 import { deploymentWith } from '../store/index.ts';
 import type { Intent } from './types.ts';
 
@@ -23,6 +23,8 @@ export async function isUnfinishedHere(host: HostView, intent: Intent): Promise<
 
 /** `id`: of the change that is settled here; without one no change is open. */
 export async function unmark(host: Host, id?: number): Promise<void> {
+  // What a loss of power left of its making.
+  if ((await host.lstat(beside(mark))) !== undefined) await host.unlink(beside(mark));
   const text = await host.readText(mark);
   if (text !== undefined && (id === undefined || text.startsWith(`${firstWords(id)} `))) await host.unlink(mark);
 }

@@ -57,6 +57,16 @@ describe('a half-done change that travelled into another deployment', function (
     assert.deepEqual(left(), []);
   });
 
+  it('a death while the mark was made: the next settling leaves nothing of it', async () => {
+    await die('step/file/after@1');
+    renameSync(host.path(mark), host.path('etc/..kata-sysext-unfinished.kata-sysext'));
+
+    await host.json(['recover']);
+
+    assert.deepEqual(differences(untouched, outside()), []);
+    assert.deepEqual(left(), []);
+  });
+
   it('an /etc that says nothing of it, as earlier versions left it: what the change made is given up, and the entry stays', async () => {
     await die('commit/before@1');
     await update('a.0');
