@@ -107,7 +107,7 @@ interface Seen {
   ill?: string;
   /** The engine itself does not serve. */
   down: boolean;
-  /** Nobody started it. */
+  /** Nobody started it, all the time. */
   untried?: boolean;
 }
 
@@ -122,7 +122,7 @@ async function watch({ host, signal }: Context, from: Generation): Promise<Seen>
     if (since !== undefined && at - since.at >= steadyMs) return { down: false };
     if (now.failed || signal.aborted || at > until) {
       if (now.ill !== undefined || at > until)
-        return { ill: now.ill ?? 'it did not go on for long enough', down: now.down, untried: !now.serves && !now.down };
+        return { ill: now.ill ?? 'it did not go on for long enough', down: now.down, untried: now.untried && at > until };
       return { ill: 'interrupted', down: false };
     }
     await sleep(pauseMs);
@@ -135,6 +135,8 @@ interface Health {
   serves: boolean;
   /** It was started, and does not serve. */
   down: boolean;
+  /** Nobody has started it in this boot; one that hangs while it starts was started. */
+  untried: boolean;
   /** systemd gave up on it, or starts it again and again. */
   failed: boolean;
   /** Which run of the engine answered. */
@@ -146,23 +148,26 @@ async function health(host: Host, from: Generation): Promise<Health> {
   const wiring = from.record.wiring;
   const systemd = await host.systemd();
   const unit = wiring?.unit === undefined ? undefined : await systemd?.unit(wiring.unit);
-  const run = `${unit?.invocationId} ${unit?.mainPid}`;
-  const failed = unit?.activeState === 'failed' || (unit?.restarts ?? 0) >= mostRestarts;
+  const restarts = unit?.restarts ?? 0;
+  const failed = unit?.activeState === 'failed' || restarts >= mostRestarts;
+  const untried = unit?.activeState === 'inactive' && unit.activeEnterMs === 0 && restarts === 0;
   // One that nobody has started is no fault of ours.
-  const tried = failed || unit?.activeState === 'active' || (unit?.restarts ?? 0) > 0;
+  const down = failed || unit?.activeState === 'active' || restarts > 0;
+  const both = { untried, failed, run: `${unit?.invocationId} ${unit?.mainPid}` };
   try {
     const found = await wiredEngine(host, from);
     const state = await found.engine.probe(host, found.instance, probeMs);
-    if (!state.reachable) return { ill: state.why ?? 'the CRI does not answer', serves: false, down: tried, failed, run };
+    if (!state.reachable) return { ...both, ill: state.why ?? 'the CRI does not answer', serves: false, down };
+    const serving = { ...both, serves: true, down: false };
     const missing = namesOf(manifest).filter((name) => !state.handlers.includes(name));
-    if (missing.length > 0) return { ill: `the CRI does not list ${missing.join(', ')}`, serves: true, down: false, failed, run };
+    if (missing.length > 0) return { ...serving, ill: `the CRI does not list ${missing.join(', ')}` };
     const pids = [1, ...(unit === undefined || unit.mainPid === 0 ? [] : [unit.mainPid])];
     const checks = await unhealthy(host);
-    if (checks !== undefined) return { ill: checks.ill, serves: true, down: false, failed: failed || checks.failed, run };
+    if (checks !== undefined) return { ...serving, ill: checks.ill, failed: failed || checks.failed };
     const [problem] = await backendOf(manifest.backend).reaches(host, manifest, pids);
-    return { ...(problem === undefined ? {} : { ill: problem }), serves: true, down: false, failed, run };
+    return { ...serving, ...(problem === undefined ? {} : { ill: problem }) };
   } catch (error) {
-    return { ill: error instanceof KataError ? error.complaint.found : String(error), serves: false, down: tried, failed, run };
+    return { ...both, ill: error instanceof KataError ? error.complaint.found : String(error), serves: false, down };
   }
 }
 
