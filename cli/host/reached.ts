@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectSystemd, type Unit } from '../systemd/index.ts';
 
-const patienceMs = 3000;
+const patienceMs = 10_000;
 
 /**
  * Whether this unit is active on the running machine. For programs that a boot waits for: only PID 1's own socket is asked, and one that does
- * not answer within 3 s counts as no.
+ * not answer within 10 s counts as no.
  */
 export async function hasReached(unit: Unit): Promise<boolean> {
   const done = new AbortController();

@@ -38,6 +38,6 @@ async function place(host: HostView, step: LayerStep): Promise<'before' | 'after
 
 /** The daemon goes on when the one who asked it dies. */
 async function idle(host: Host, { deadlineMs }: LayerStep): Promise<void> {
-  const until = Date.now() + deadlineMs;
-  while ((await layeringOf(host))?.busy === true && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  const until = performance.now() + deadlineMs;
+  while ((await layeringOf(host))?.busy === true && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, pauseMs));
 }
