@@ -8,6 +8,7 @@ import { sysext } from './sysext/index.ts';
 import type { Backend } from './types.ts';
 
 export { dropMade, makeMissing } from './pointer.ts';
+export { type Merge, mergeOf } from './sysext/merge.ts';
 export type { Backend, Seen } from './types.ts';
 
 /** A backend is a row. */

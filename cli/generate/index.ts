@@ -8,6 +8,7 @@ import type { FirstBoot, FirstBootRequest, Generated, OutputKind } from './types
 
 export { metadata } from './butane.ts';
 export { firstBootScript, firstBootUnit } from './common.ts';
+export type { PoolWish } from './machineConfig.ts';
 export { targetNamed, targetNames } from './targets.ts';
 export type {
   Against,
@@ -16,10 +17,12 @@ export type {
   FirstBootRequest,
   Generated,
   HookRequest,
+  Merging,
   OutputKind,
   RenderedRequest,
   Source,
   Target,
+  TargetTree,
 } from './types.ts';
 
 const makers: Record<OutputKind, (request: FirstBootRequest, pool: PoolWish) => Generated[]> = {

@@ -1,32 +1,34 @@
+import { posix } from 'node:path';
 import { pointer } from '../store/index.ts';
 import { fetchFunction, fetchLine, firstBootFolder, firstBootScript, firstBootUnit, pauseSeconds, stampOf } from './common.ts';
 import { fill, shellWord } from './fill.ts';
-import type { Against, FirstBoot, RenderedRequest } from './types.ts';
+import type { Against, FirstBoot, Merging, RenderedRequest } from './types.ts';
 
 /** A unit that puts an archive in place in which everything is computed already, before the engine starts. Pure, as `hook`. */
 export function rendered(request: RenderedRequest): FirstBoot {
-  const { target, version, archive, places, engineUnit, against } = request;
+  const { target, version, archive, places, engineUnit, against, merging } = request;
   const title = `Made by kata-sysext ${version} generate for ${target.name}.`;
   const values = {
     title,
     unit: firstBootUnit,
     script: firstBootScript,
     work: target.work,
-    stamp: stampOf([archive.digest]),
+    stamp: stampOf([archive, ...(merging === undefined ? [] : [merging.image])].map(({ digest }) => digest)),
     pause: String(pauseSeconds),
     engine: engineUnit,
-    refusal:
-      against === undefined ? '' : '# An engine that is configured otherwise stays so: no matter of time.\nRestartPreventExitStatus=3\n',
+    refusal: refusalOf(request),
   };
   const text = fill('rendered.sh', {
     ...values,
     fetch: fetchFunction(),
     like: against === undefined ? '' : likeFunctions(engineUnit, against),
-    check: against === undefined ? '' : 'like\n',
-    fetches: fetchLine(archive),
+    merge: merging === undefined ? '' : mergeFunctions(merging, places[0]!),
+    check: [...(against === undefined ? [] : ['like\n']), ...(merging === undefined ? [] : ['alone\n'])].join(''),
+    fetches: [archive, ...(merging === undefined ? [] : [merging.image])].map(fetchLine).join('\n'),
     archive: archive.name,
     pointer,
-    places: [...places.map((path) => `place ${shellWord(path)}`), ...(against?.edits ?? []).map(editLine)].join('\n'),
+    image: merging === undefined ? '' : `ln "$work/${merging.image.name}" "$work/new"${shellWord(merging.path)}\n`,
+    places: [...placeLines(request), ...(against?.edits ?? []).map(editLine)].join('\n'),
   });
   return {
     title,
@@ -34,6 +36,33 @@ export function rendered(request: RenderedRequest): FirstBoot {
     units: [{ name: firstBootUnit, text: fill('rendered.service', values), note: 'Runs the script until it has worked once.' }],
     kernelArguments: request.kernelArguments,
   };
+}
+
+/** The first of the places is the payload: where it has to be merged, that comes before anything leads there. */
+function placeLines({ places, merging }: RenderedRequest): string[] {
+  const lines = places.map((path) => `place ${shellWord(path)}`);
+  return merging === undefined ? lines : ['show', ...lines.slice(1)];
+}
+
+function refusalOf({ against, merging }: RenderedRequest): string {
+  if (against === undefined && merging === undefined) return '';
+  const what = against === undefined ? 'A host that has extensions of others' : 'An engine that is configured otherwise';
+  return `# ${what} stays so: no matter of time.\nRestartPreventExitStatus=3\n`;
+}
+
+function mergeFunctions({ payload, release, link, wants, service, least }: Merging, root: string): string {
+  const words = {
+    link: link.path,
+    target: link.target,
+    links: posix.dirname(link.path),
+    wants: wants.path,
+    wanted: wants.target,
+    release,
+    root,
+    temporary: `${firstBootFolder}/link`,
+  };
+  const quoted = Object.fromEntries(Object.entries(words).map(([name, word]) => [name, shellWord(word)]));
+  return fill('merge.sh', { ...quoted, payload, service, least: String(least) });
 }
 
 /** containerd's own place for its configuration, where nothing on its command line names one. */

@@ -7,7 +7,7 @@ const variable = '/var/lib/kata-sysext-first-boot/work';
 
 // 3.3.0 is the first with kernelArguments, and every release of these systems that is still maintained reads it.
 const rows: Target[] = [
-  { ...row('fcos', '3.3.0', 'fcos', '1.4.0'), tree: { osRelease: 'ID=fedora\nVARIANT_ID=coreos\n', ostree: true } },
+  { ...row('fcos', '3.3.0', 'fcos', '1.4.0'), tree: { osRelease: 'ID=fedora\nVARIANT_ID=coreos\n', ostree: true, systemd: 257 } },
   { ...row('flatcar', '3.3.0', 'flatcar', '1.0.0'), work: variable, tree: { osRelease: 'ID=flatcar\nSYSEXT_LEVEL=1.0\n', ostree: false } },
   // openSUSE has no variant of its own: its documents use that of Fedora CoreOS.
   row('microos', '3.3.0', 'fcos', '1.4.0'),

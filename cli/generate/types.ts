@@ -38,6 +38,30 @@ export interface RenderedRequest extends Request {
   engineUnit: string;
   /** Where the engine's wiring goes into files of the node's own. */
   against?: Against;
+  /** Where the files are an image that the node's systemd merges. */
+  merging?: Merging;
+}
+
+/** An image that is a system extension of the node. The archive has all else. */
+export interface Merging {
+  image: Source;
+  /** Where it is kept on the node. */
+  path: string;
+  /** The digest of what is in it: its extension-release says it. */
+  payload: Digest;
+  /** Where that text is once it is merged. */
+  release: string;
+  /** What enables the extension, and what starts the service at each boot where nothing does yet. */
+  link: Link;
+  wants: Link;
+  service: string;
+  /** The first version of systemd whose merges are harmless. */
+  least: number;
+}
+
+interface Link {
+  path: string;
+  target: string;
 }
 
 /** What the node's engine has to be configured like, or nothing of the archive is put there. */
@@ -91,6 +115,14 @@ export interface FirstBoot {
   kernelArguments: string[];
 }
 
+/** What an offline installation finds on an operating system. */
+export interface TargetTree {
+  osRelease: string;
+  ostree: boolean;
+  /** The oldest systemd of its supported releases, where system extensions are free to use: undefined where its engine comes as one. */
+  systemd?: number;
+}
+
 /** A row of the table of operating systems. */
 export interface Target {
   name: string;
@@ -102,7 +134,7 @@ export interface Target {
   work: string;
   openshift: boolean;
   /** What the form *rendered* needs to know to install for it elsewhere; undefined where it would be a guess. */
-  tree?: { osRelease: string; ostree: boolean };
+  tree?: TargetTree;
   /** Its configuration may ask for arguments of the kernel. */
   kernelArguments: boolean;
 }

@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { install } from '../changes/install.ts';
 import type { Context, InstallRequest } from '../changes/types.ts';
-import type { Against, Target } from '../generate/index.ts';
+import type { Against, Merging, Source, Target } from '../generate/index.ts';
 import { guardUnits, presetFile } from '../guard/index.ts';
 import { openHost } from '../host/index.ts';
 import { activeGeneration, etcFolder, payloadRoot, stateFolder } from '../store/index.ts';
 import { type Archive, dropTransient, makeArchive } from './archive.ts';
 import { againstOf, partsFolder } from './edits.ts';
 import { engineTree, unfit } from './engine.ts';
+import { mergingOf } from './merging.ts';
 import { makeTargetTree } from './tree.ts';
 
 export type { Archive } from './archive.ts';
@@ -20,11 +21,14 @@ export interface Rendered {
   places: string[];
   engineUnit: string;
   against?: Against;
+  merging?: Merging;
 }
 
 export interface RenderRequest {
   target: Target;
   install: InstallRequest;
+  /** The one source is an image, which nodes fetch as it is: a system extension there. */
+  image?: Source;
   /** The node's own configuration of its engine: a file of this machine. */
   engineConfig?: string;
   /** The single file of this version: its copy and the units of the boot guard are put there as well. */
@@ -41,6 +45,8 @@ export async function render<T>(context: Context, request: RenderRequest, work: 
   const { target, programFile } = request;
   if (target.tree === undefined)
     throw unfit('--form', `--form rendered for ${target.name}`, 'fcos, flatcar, r4e or openshift-4.13 and later: elsewhere --form hook');
+  if (request.image !== undefined && target.tree.systemd === undefined)
+    throw unfit('--backend', `--backend sysext for ${target.name}`, `fcos; elsewhere bundles, for backend prefix: ${whyNoSysext}`);
   const engine = await engineTree(request.install.engine, request.engineConfig);
   const folder = await mkdtemp(join(tmpdir(), 'kata-sysext-render-'));
   try {
@@ -61,13 +67,27 @@ export async function render<T>(context: Context, request: RenderRequest, work: 
       const guard = programFile === undefined ? [] : [...units.flatMap(({ path, link }) => [path, link]), presetFile];
       const places = [...new Set([payloads, stateFolder]), ...guard, etcFolder, ...wiring];
       const against = await againstOf(root, engine, marks);
+      const merging = request.image === undefined ? undefined : await mergingOf(host, root, request.image);
       const parts = (against?.edits.length ?? 0) > 0 ? [partsFolder] : [];
       const archive = await makeArchive(root, [...places, ...parts], folder);
-      return await work({ archive, places, engineUnit: engine.unit, ...(against === undefined ? {} : { against }) });
+      return await work({ archive, places, engineUnit: engine.unit, ...given({ against, merging }) });
     } finally {
       await host.close();
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+const whyNoSysext = 'there the engine comes as an extension itself, or systemd is older than 257';
+
+/** Without what is undefined. */
+function given({
+  against,
+  merging,
+}: {
+  against: Against | undefined;
+  merging: Merging | undefined;
+}): Pick<Rendered, 'against' | 'merging'> {
+  return { ...(against === undefined ? {} : { against }), ...(merging === undefined ? {} : { merging }) };
 }

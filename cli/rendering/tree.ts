@@ -1,7 +1,7 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ownArchitecture } from '../facts/index.ts';
-import type { Target } from '../generate/index.ts';
+import type { TargetTree } from '../generate/index.ts';
 
 /** e_machine of the two architectures that Kata is published for. */
 const machines: Record<string, number> = { x86_64: 62, aarch64: 183 };
@@ -12,13 +12,17 @@ const machines: Record<string, number> = { x86_64: 62, aarch64: 183 };
  */
 export async function makeTargetTree(
   root: string,
-  { osRelease, ostree }: NonNullable<Target['tree']>,
+  { osRelease, ostree, systemd }: TargetTree,
   { files, folders: more }: { files: Record<string, Buffer>; folders: string[] },
 ): Promise<void> {
   const folders = ['var/lib', 'var/usrlocal', 'var/opt', 'run', 'usr/bin', ...more];
   for (const folder of folders) await mkdir(join(root, folder), { recursive: true });
   await put(join(root, 'usr/lib/os-release'), osRelease);
   await put(join(root, 'usr/lib/systemd/systemd'), elfHead());
+  if (systemd !== undefined) {
+    await put(join(root, `usr/lib/systemd/libsystemd-shared-${systemd}.so`), '');
+    await put(join(root, 'usr/lib/systemd/system/systemd-sysext.service'), '');
+  }
   for (const [path, content] of Object.entries(files)) await put(join(root, path), content, 0o644);
   await symlink('../usr/lib/os-release', join(root, 'etc/os-release'));
   if (!ostree) return;

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Against, generate, type OutputKind, targetNamed } from '../../cli/generate/index.ts';
+import { type Against, generate, type Merging, type OutputKind, targetNamed } from '../../cli/generate/index.ts';
 import { machineConfigLimit } from '../../cli/generate/machineConfig.ts';
 import { type Digest, digestOf } from '../../cli/host/index.ts';
 import { goProgram, goProgramAvailable } from '../lab/goPrograms.ts';
@@ -53,8 +53,19 @@ const against: Against = {
   edits: [{ path: '/etc/containerd/config.toml', digest: `sha256:${'f'.repeat(64)}`, at: 12, part: 'parts/0' }],
 };
 
+const merging: Merging = {
+  image: source('kata-4.1.0.raw', 'e'),
+  path: '/var/usrlocal/libexec/kata-sysext/tree/0123/kata.raw',
+  payload: `sha256:${'9'.repeat(64)}`,
+  release: '/usr/lib/extension-release.d/extension-release.kata',
+  link: { path: '/etc/extensions/kata.raw', target: '/var/usrlocal/libexec/kata-sysext/tree/0123/kata.raw' },
+  wants: { path: '/etc/systemd/system/sysinit.target.wants/systemd-sysext.service', target: '../systemd-sysext.service' },
+  service: 'systemd-sysext.service',
+  least: 257,
+};
+
 /** The same for the form *rendered*. */
-function madeRendered(kind: OutputKind, target: string, against?: Against) {
+function madeRendered(kind: OutputKind, target: string, { against, merging: image }: Node = {}) {
   const request = {
     form: 'rendered' as const,
     target: targetNamed(target),
@@ -62,11 +73,15 @@ function madeRendered(kind: OutputKind, target: string, against?: Against) {
     places: ['/var/usrlocal/libexec/kata-sysext', '/var/lib/kata-sysext', '/etc/kata-sysext', '/etc/crio/crio.conf.d/50-kata-sysext.conf'],
     engineUnit: against === undefined ? 'crio.service' : 'containerd.service',
     ...(against === undefined ? {} : { against }),
+    ...(image === undefined ? {} : { merging: image }),
     kernelArguments: [],
     version: '0.1.0',
   };
   return generate(kind, request, { role: 'worker', policy: false });
 }
+
+/** What a node is besides its target. */
+type Node = { against?: Against; merging?: Merging };
 
 describe('generate', function () {
   this.timeout(900_000);
@@ -145,10 +160,12 @@ describe('generate', function () {
     });
   }
 
-  const rendered: [target: string, engine: string, against?: Against][] = [
+  const rendered: [target: string, engine: string, node?: Node][] = [
     ...['fcos', 'flatcar', 'r4e', 'openshift-4.13', 'openshift-4.18'].map((target): [string, string] => [target, 'CRI-O']),
-    ['fcos', 'containerd', against],
-    ['flatcar', 'containerd', against],
+    ['fcos', 'containerd', { against }],
+    ['flatcar', 'containerd', { against }],
+    ['fcos', 'CRI-O, with an image', { merging }],
+    ['fcos', 'containerd, with an image', { against, merging }],
   ];
   for (const [target, engine, node] of rendered) {
     it(`${target}, rendered for ${engine}: Ignition, Butane, the operator, systemd and the shell take it`, async function () {

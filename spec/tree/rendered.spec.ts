@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bootNode, prepareNode } from '../support/firstBootNode.ts';
+import { put } from '../support/hostTrees.ts';
 import { json, run } from '../support/program.ts';
 import { singleFile } from '../support/singleFile.ts';
 import { releases, story, type TreeHost, treeHost } from '../support/treeHost.ts';
@@ -18,8 +19,8 @@ describe('the archive of a rendered first boot', function () {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  async function render(output: string, more: string[] = [], options: Parameters<typeof run>[1] = {}) {
-    const { first } = await releases();
+  async function render(output: string, more: string[] = [], options: Parameters<typeof run>[1] = {}, source?: string) {
+    const first = source ?? (await releases()).first;
     const request = ['--target', 'fcos', '--form', 'rendered', '--engine', 'crio@1.34', '--from', 'https://files.example.org/kata'];
     return run(['generate', 'ignition', first, ...request, '-o', join(folder, output), ...more], options);
   }
@@ -57,6 +58,45 @@ describe('the archive of a rendered first boot', function () {
     assert.deepEqual(unpacked.fingerprint(leftOut), installed.fingerprint(leftOut));
     await unpacked.json(['verify']);
     assert.deepEqual((await unpacked.json(['status']))['active'], 1);
+    installed.remove();
+    unpacked.remove();
+  });
+
+  it('leaves out an image that nodes fetch as it is: unpacked with it beside, the tree is what an installation there is', async () => {
+    const { first } = await releases();
+    const image = join(folder, 'kata-4.0.0.raw');
+    await json(['build', first, '-o', image]);
+    const own = (root: string) => {
+      rmSync(join(root, 'etc/containerd'), { recursive: true });
+      mkdirSync(join(root, 'etc/crio/crio.conf.d'), { recursive: true });
+      mkdirSync(join(root, 'etc/systemd/system/sysinit.target.wants'), { recursive: true });
+      put(root, 'usr/lib/systemd/libsystemd-shared-257.so', '');
+      put(root, 'usr/lib/systemd/system/systemd-sysext.service', '');
+    };
+    const [installed, unpacked] = [treeHost('fcos', own, { engine: 'crio@1.34' }), treeHost('fcos', own, { engine: 'crio@1.34' })];
+    await installed.json(['install', image, '--backend', 'sysext']);
+    const [one, two] = [await render('image', [], {}, image), await render('image-again', [], { env: { TZ: 'Asia/Tokyo' } }, image)];
+    const archive = readdirSync(join(folder, 'image')).find((name) => name.endsWith('.tar.gz'))!;
+    execFileSync('tar', ['-xzf', join(folder, 'image', archive), '-C', unpacked.root]);
+    const [place] = execFileSync('find', [installed.path('var/usrlocal'), '-name', 'kata.raw'], { encoding: 'utf8' }).split('\n');
+
+    copyFileSync(image, place!.replace(installed.root, unpacked.root));
+    for (const path of ['etc/extensions/kata.raw', 'etc/systemd/system/sysinit.target.wants/systemd-sysext.service']) {
+      mkdirSync(join(unpacked.path(path), '..'), { recursive: true });
+      symlinkSync(readlinkSync(installed.path(path)), unpacked.path(path));
+    }
+
+    assert.deepEqual([one.status, two.status], [0, 0], one.stderr + two.stderr);
+    assert.deepEqual(bytesOf('image'), bytesOf('image-again'));
+    assert.deepEqual(readdirSync(join(folder, 'image')).sort(), [archive, 'kata-sysext.ign'].sort());
+    const times = [...story, 'var/lib/kata-sysext/generations/1/manifest.json'];
+    const leftOut = [...times, 'var/lib/kata-sysext/generations/1/record.json', 'var/lib/kata-sysext/journal'];
+    assert.deepEqual(unpacked.fingerprint(leftOut), installed.fingerprint(leftOut));
+    assert.deepEqual((await unpacked.json(['verify']))['drift'], []);
+    const script = readFileSync(join(folder, 'image/kata-sysext.ign'), 'utf8');
+    const text = Buffer.from(/hook\.sh.*?base64,([^"]+)/s.exec(script)![1]!, 'base64').toString();
+    for (const path of ['etc/extensions/kata.raw', 'etc/systemd/system/sysinit.target.wants/systemd-sysext.service'])
+      assert.ok(text.includes(`link ${readlinkSync(installed.path(path))} /${path}\n`), path);
     installed.remove();
     unpacked.remove();
   });
@@ -114,6 +154,20 @@ describe('the archive of a rendered first boot', function () {
 
       assert.equal(refused['code'], 'usage', words.join(' '));
     }
+    const image = join(folder, 'kata.raw');
+    await json(['build', first, '-o', image]);
+    for (const words of [
+      ['--target', 'flatcar'],
+      ['--target', 'openshift-4.18'],
+      ['--target', 'fcos', '--backend', 'prefix'],
+      ['--target', 'fcos', '--backend', 'overlay'],
+    ]) {
+      const refused = await json([...base.with(2, image), ...words, '--engine', 'crio'], 2);
+
+      assert.match(String(refused['found']), /--backend/, words.join(' '));
+    }
+    const other = await json([...base.with(2, image), '--target', 'fcos', '--engine', 'crio', '--digest', `sha256:${'0'.repeat(64)}`], 4);
+    assert.equal(other['code'], 'bundle-digest');
   });
 
   it('refuses in every form a program that is not the single file of this version, and takes one for another architecture by its head', async () => {

@@ -12,6 +12,7 @@ import { inPod, silent, wouldRelabel } from '../support/enforcing.ts';
 import { handlersOf, startsOf } from '../support/liveHost.ts';
 import { type LiveVm, liveVm } from '../support/liveVm.ts';
 import { json } from '../support/program.ts';
+import { sample } from '../support/sample.ts';
 
 const unit = 'kata-sysext-first-boot.service';
 const handler = 'kata-qemu-runtime-rs';
@@ -21,108 +22,119 @@ const engineConfig = vmContainerdConfig(2);
  * A node whose first boot of all comes from our Ignition configuration, under SELinux enforcing. The program takes no part until the node is
  * judged. Ignition has run on the disk before the boot, see `firstBootDisk`; the archive comes over the network by the node's own curl.
  */
-describe('the first boot of a machine, rendered for containerd, under SELinux enforcing', function () {
-  this.timeout(2_400_000);
-  let live: LiveVm;
-  let folder: string;
-  let firstBoot: string;
+for (const form of sample(['an archive', 'an image'], 1, 'first boot of a machine'))
+  describe(`the first boot of a machine, rendered for containerd as ${form}, under SELinux enforcing`, function () {
+    this.timeout(2_400_000);
+    let live: LiveVm;
+    let folder: string;
+    let firstBoot: string;
 
-  before(async function () {
-    if (!hasIgnition()) {
-      console.log('      Debian’s ignition is not on this machine: see .ci/packages.txt');
-      this.skip();
-    }
-    folder = mkdtempSync(join(tmpdir(), 'kata-sysext-first-vm-'));
-    const [config, out] = [join(folder, 'config.toml'), join(folder, 'out')];
-    writeFileSync(config, engineConfig);
-    const engine = ['--form', 'rendered', '--engine', 'containerd@1.7.24', '--engine-config', config];
-    const { static: release } = await sampleRelease(FIRST);
-    await json(['generate', 'ignition', release, '--target', 'fcos', ...engine, '--from', SERVER, '-o', out], 0, { timeoutMs: 600_000 });
-    const disk = await firstBootDisk(join(out, 'kata-sysext.ign'), join(folder, 'disk.raw'), (root) => {
-      // An emulated processor may need longer than the node's 90 s to verify and unpack.
-      const dropIn = join(root, 'etc/systemd/system', `${unit}.d`);
-      mkdirSync(dropIn);
-      writeFileSync(join(dropIn, 'lab.conf'), '[Service]\nTimeoutStartSec=900\n');
+    before(async function () {
+      if (!hasIgnition()) {
+        console.log('      Debian’s ignition is not on this machine: see .ci/packages.txt');
+        this.skip();
+      }
+      folder = mkdtempSync(join(tmpdir(), 'kata-sysext-first-vm-'));
+      const [config, out] = [join(folder, 'config.toml'), join(folder, 'out')];
+      writeFileSync(config, engineConfig);
+      const engine = ['--form', 'rendered', '--engine', 'containerd@1.7.24', '--engine-config', config];
+      const { static: release } = await sampleRelease(FIRST);
+      const image = join(out, 'kata-4.0.0.raw');
+      mkdirSync(out);
+      if (form === 'an image') await json(['build', release, '-o', image], 0, { timeoutMs: 600_000 });
+      await json(
+        ['generate', 'ignition', form === 'an image' ? image : release, '--target', 'fcos', ...engine, '--from', SERVER, '-o', out],
+        0,
+        { timeoutMs: 600_000 },
+      );
+      const disk = await firstBootDisk(join(out, 'kata-sysext.ign'), join(folder, 'disk.raw'), (root) => {
+        // An emulated processor may need longer than the node's 90 s to verify and unpack.
+        const dropIn = join(root, 'etc/systemd/system', `${unit}.d`);
+        mkdirSync(dropIn);
+        writeFileSync(join(dropIn, 'lab.conf'), '[Service]\nTimeoutStartSec=900\n');
+      });
+      const [pause = '', busybox = ''] = await imageArchives();
+      const goods = { 'pause.tar': pause, 'busybox.tar': busybox };
+      live = await liveVm({ disk, goods, serve: out, kernelArguments: 'systemd.firstboot=no' });
+      await live.host.sh('timeout 900 systemctl is-system-running --wait || true', { timeoutMs: 1_000_000 });
+      firstBoot = await bootTimes();
+      await live.host.sh(`for name in pause busybox; do ctr -n k8s.io images import ${GOODS}/$name.tar; done`, { timeoutMs: 300_000 });
     });
-    const [pause = '', busybox = ''] = await imageArchives();
-    const goods = { 'pause.tar': pause, 'busybox.tar': busybox };
-    live = await liveVm({ disk, goods, serve: out, kernelArguments: 'systemd.firstboot=no' });
-    await live.host.sh('timeout 900 systemctl is-system-running --wait || true', { timeoutMs: 1_000_000 });
-    firstBoot = await bootTimes();
-    await live.host.sh(`for name in pause busybox; do ctr -n k8s.io images import ${GOODS}/$name.tar; done`, { timeoutMs: 300_000 });
+    after(async () => {
+      await live?.host.stop();
+      if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    });
+
+    it('is up with the handler: containerd started once, and nothing was denied from the kernel’s first moment on', async () => {
+      const denials = unexplained(await live.host.denials()).filter((denial) => !isDebiansFirstBoot(denial));
+      const { stdout: states } = await live.host.sh('getenforce; systemctl is-active multi-user.target');
+      const { stdout: said } = await live.host.run(['journalctl', '-b', '-o', 'cat', '-u', unit]);
+
+      assert.match(said, /fetched, digest right\nKata Containers is in place\n/);
+      assert.equal(states, 'Enforcing\nactive\n');
+      assert.deepEqual(await handlersOf(live), [handler, 'runc']);
+      assert.equal(await startsOf(live, 'containerd.service'), 1);
+      assert.deepEqual(summary(denials), []);
+      if (form === 'an image') assert.match((await live.host.run(['systemd-sysext', 'status'])).stdout, /^\/usr +kata /m);
+    });
+
+    it('a container runs through the handler, confined, and restorecon would label nothing of it otherwise', async () => {
+      assert.match(await inPod(live, handler, 'first'), /:container_t:/);
+      assert.deepEqual(await wouldRelabel(live), []);
+    });
+
+    it('the next boot asks nobody, and has the handler', async () => {
+      await silent(live, () => live.host.reboot());
+      await waitForCri(live.host, undefined, 600_000);
+      await live.host.sh('timeout 900 systemctl is-system-running --wait || true', { timeoutMs: 1_000_000 });
+      console.log(`      first boot: ${firstBoot}\n      next boot:  ${await bootTimes()}`);
+
+      assert.match((await live.host.run(['systemctl', 'show', unit, '-p', 'ConditionResult'])).stdout, /=no/);
+      assert.deepEqual(await handlersOf(live), [handler, 'runc']);
+    });
+
+    it('to the program it is an installation like any other, and is upgraded and rolled back without a restart of the engine', async () => {
+      const status = await silent(live, () => live.json(['status']));
+      const verified = await silent(live, () => live.json(['verify']));
+      // The host has no program that makes images.
+      const more = form === 'an image' ? ['--format', 'directory'] : [];
+      await silent(live, () => live.json(['install', live.bundle(live.second), ...more]));
+      const upgraded = (await live.json(['status']))['active'];
+      assert.match(await inPod(live, handler, 'second'), /:container_t:/);
+
+      await silent(live, () => live.json(['rollback']));
+
+      assert.deepEqual([status['active'], verified['drift'], upgraded, (await live.json(['status']))['active']], [1, [], 2, 1]);
+      assert.match(await inPod(live, handler, 'back'), /:container_t:/);
+      assert.equal(await startsOf(live, 'containerd.service'), 1);
+      assert.deepEqual(await wouldRelabel(live), []);
+    });
+
+    it('is uninstalled: the node’s own configuration is back byte for byte, and nothing of ours is left but what Ignition wrote', async () => {
+      await silent(live, () => live.json(['uninstall', '--purge']));
+
+      assert.deepEqual(await handlersOf(live), ['runc']);
+      assert.match(await inPod(live, '', 'runc'), /:container_t:/);
+      assert.equal((await live.host.run(['cat', '/etc/containerd/config.toml'])).stdout, engineConfig);
+      const { stdout } = await live.host.sh("find /etc /var/lib /var/usrlocal -name '*kata*' -prune | sort");
+      assert.deepEqual(
+        stdout
+          .trim()
+          .split('\n')
+          .filter((path) => !path.includes('kata-sysext-first-boot')),
+        [],
+      );
+      assert.deepEqual(await wouldRelabel(live), []);
+    });
+
+    /** Seconds, for people: how long the unit held the engine up, and the whole boot. */
+    async function bootTimes(): Promise<string> {
+      const { stdout } = await live.host.sh(`systemctl show ${unit} -p InactiveExitTimestampMonotonic -p InactiveEnterTimestampMonotonic`);
+      const at = (name: string) => Number(new RegExp(`${name}=(\\d+)`).exec(stdout)?.[1] ?? 0) / 1e6;
+      const whole = (await live.host.run(['systemd-analyze', 'time'])).stdout.split('\n')[0];
+      return `${(at('InactiveEnterTimestampMonotonic') - at('InactiveExitTimestampMonotonic')).toFixed(1)} s for the unit; ${whole}`;
+    }
   });
-  after(async () => {
-    await live?.host.stop();
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-  });
-
-  it('is up with the handler: containerd started once, and nothing was denied from the kernel’s first moment on', async () => {
-    const denials = unexplained(await live.host.denials()).filter((denial) => !isDebiansFirstBoot(denial));
-    const { stdout: states } = await live.host.sh('getenforce; systemctl is-active multi-user.target');
-    const { stdout: said } = await live.host.run(['journalctl', '-b', '-o', 'cat', '-u', unit]);
-
-    assert.match(said, /fetched, digest right\nKata Containers is in place\n/);
-    assert.equal(states, 'Enforcing\nactive\n');
-    assert.deepEqual(await handlersOf(live), [handler, 'runc']);
-    assert.equal(await startsOf(live, 'containerd.service'), 1);
-    assert.deepEqual(summary(denials), []);
-  });
-
-  it('a container runs through the handler, confined, and restorecon would label nothing of it otherwise', async () => {
-    assert.match(await inPod(live, handler, 'first'), /:container_t:/);
-    assert.deepEqual(await wouldRelabel(live), []);
-  });
-
-  it('the next boot asks nobody, and has the handler', async () => {
-    await silent(live, () => live.host.reboot());
-    await waitForCri(live.host, undefined, 600_000);
-    await live.host.sh('timeout 900 systemctl is-system-running --wait || true', { timeoutMs: 1_000_000 });
-    console.log(`      first boot: ${firstBoot}\n      next boot:  ${await bootTimes()}`);
-
-    assert.match((await live.host.run(['systemctl', 'show', unit, '-p', 'ConditionResult'])).stdout, /=no/);
-    assert.deepEqual(await handlersOf(live), [handler, 'runc']);
-  });
-
-  it('to the program it is an installation like any other, and is upgraded and rolled back without a restart of the engine', async () => {
-    const status = await silent(live, () => live.json(['status']));
-    const verified = await silent(live, () => live.json(['verify']));
-    await silent(live, () => live.json(['install', live.bundle(live.second)]));
-    const upgraded = (await live.json(['status']))['active'];
-    assert.match(await inPod(live, handler, 'second'), /:container_t:/);
-
-    await silent(live, () => live.json(['rollback']));
-
-    assert.deepEqual([status['active'], verified['drift'], upgraded, (await live.json(['status']))['active']], [1, [], 2, 1]);
-    assert.match(await inPod(live, handler, 'back'), /:container_t:/);
-    assert.equal(await startsOf(live, 'containerd.service'), 1);
-    assert.deepEqual(await wouldRelabel(live), []);
-  });
-
-  it('is uninstalled: the node’s own configuration is back byte for byte, and nothing of ours is left but what Ignition wrote', async () => {
-    await silent(live, () => live.json(['uninstall', '--purge']));
-
-    assert.deepEqual(await handlersOf(live), ['runc']);
-    assert.match(await inPod(live, '', 'runc'), /:container_t:/);
-    assert.equal((await live.host.run(['cat', '/etc/containerd/config.toml'])).stdout, engineConfig);
-    const { stdout } = await live.host.sh("find /etc /var/lib /var/usrlocal -name '*kata*' -prune | sort");
-    assert.deepEqual(
-      stdout
-        .trim()
-        .split('\n')
-        .filter((path) => !path.includes('kata-sysext-first-boot')),
-      [],
-    );
-    assert.deepEqual(await wouldRelabel(live), []);
-  });
-
-  /** Seconds, for people: how long the unit held the engine up, and the whole boot. */
-  async function bootTimes(): Promise<string> {
-    const { stdout } = await live.host.sh(`systemctl show ${unit} -p InactiveExitTimestampMonotonic -p InactiveEnterTimestampMonotonic`);
-    const at = (name: string) => Number(new RegExp(`${name}=(\\d+)`).exec(stdout)?.[1] ?? 0) / 1e6;
-    const whole = (await live.host.run(['systemd-analyze', 'time'])).stdout.split('\n')[0];
-    return `${(at('InactiveEnterTimestampMonotonic') - at('InactiveExitTimestampMonotonic')).toFixed(1)} s for the unit; ${whole}`;
-  }
-});
 
 /** Debian's own first boot, with nothing of ours in it: a machine-id is made, and keys for sshd. */
 function isDebiansFirstBoot({ source }: Denial): boolean {

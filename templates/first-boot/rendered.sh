@@ -9,7 +9,7 @@ work={{work}}
 stamp={{stamp}}
 
 {{fetch}}
-{{like}}# place PATH: copies it from the archive, with the label of its place where SELinux is on.
+{{like}}{{merge}}# place PATH: copies it from the archive, with the label of its place where SELinux is on.
 place() {
   mkdir -p "$(dirname "$1")"
   cp -a "$work/new$1" "$(dirname "$1")/"
@@ -26,7 +26,7 @@ fi
 rm -rf "$work/new"
 mkdir "$work/new"
 tar -xzf "$work/{{archive}}" -C "$work/new"
-{{check}}: >"$stamp.begun"
+{{image}}{{check}}: >"$stamp.begun"
 # First the files, then the pointer, the wiring last: the engine never names what is not there.
 {{places}}
 sync

@@ -9,8 +9,9 @@ import type { Scene } from './scene.ts';
 
 export type Trap = (scene: Scene) => Finding[] | Promise<Finding[]>;
 
-/** The first version that has systemd-sysext; the first whose refresh is harmless (facts/immutable.md §1.2). */
-const [firstVersion, harmlessVersion] = [248, 257];
+/** The first version that has systemd-sysext, and the first whose refresh is harmless (facts/immutable.md §1.2). */
+const firstVersion = 248;
+export const harmlessVersion = 257;
 const usePrefix = 'use backend prefix: --backend prefix';
 
 /** What the host itself has against extensions. Each trap is a row with a code of its own. */

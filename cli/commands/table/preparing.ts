@@ -75,6 +75,11 @@ export const preparing: Verb[] = [
         does: 'the same for containerd: the edit is computed here, and made only where the node’s own file is that one',
       },
       {
+        command:
+          'kata-sysext generate ignition kata.raw --target fcos --form rendered --engine crio@1.34 --from https://files.example.org/kata -o out',
+        does: 'nodes fetch the image that kata-sysext build made, and systemd merges it before the engine starts',
+      },
+      {
         command: 'kata-sysext generate containerfile kata-static.tar.zst --target fcos --program kata-sysext-linux-x64 -o out',
         does: 'an image for bootc that has both inside',
       },

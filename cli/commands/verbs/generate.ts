@@ -1,18 +1,13 @@
 import { resolve } from 'node:path';
-import { aliasWishes } from '../../changes/choosing/aliases.ts';
-import type { InstallRequest } from '../../changes/types.ts';
 import { KataError } from '../../errors/index.ts';
-import { type Generated, generate, type OutputKind, outputKinds, type Source, targetNamed } from '../../generate/index.ts';
-import { type Digest, digestOf } from '../../host/index.ts';
-import { render } from '../../rendering/index.ts';
-import { bytes } from '../../report/index.ts';
+import { generate, type OutputKind, outputKinds, targetNamed } from '../../generate/index.ts';
 import { version } from '../../version.ts';
-import { copyNew, writeNew } from '../newFiles.ts';
+import { writeNew } from '../generating/newFiles.ts';
+import { generateRendered } from '../generating/rendered.ts';
+import { asMade, reply } from '../generating/reply.ts';
+import { sourcesOf } from '../generating/sources.ts';
 import { list, text } from '../options.ts';
-import { needSingleFile } from '../programFile.ts';
-import { digestTold, placeOf, sourcesOf } from '../sources.ts';
 import type { Call, Reply } from '../types.ts';
-import { wishesOf } from '../wishes.ts';
 
 /** Options of `install` that the node's own installation gets as they stand here. */
 const passed = ['handler', 'alias', 'backend', 'format', 'engine', 'set', 'profile'];
@@ -30,26 +25,7 @@ export async function run(call: Call): Promise<Reply> {
   const common = { target, kernelArguments, version };
   const pool = { role: text(options['pool']) ?? 'worker', policy: options['disruption-policy'] === true };
   const folder = resolve(io.cwd, output);
-  if (options['form'] === 'rendered') {
-    refuseFormRendered(call, kind);
-    const engineConfig = text(options['engine-config']);
-    const programFile = await guardProgram(call);
-    const rendering = {
-      target,
-      install: installRequest(call, words.slice(1)),
-      epoch: epochOf(io.env),
-      ...(engineConfig === undefined ? {} : { engineConfig: resolve(io.cwd, engineConfig) }),
-      ...(programFile === undefined ? {} : { programFile }),
-    };
-    return await render(call.context, rendering, async (made) => {
-      const { name, digest, file } = made.archive;
-      const archive = { name, digest, url: placeOf(text(options['from']), name) };
-      const files = generate(kind, { ...common, ...made, form: 'rendered', archive }, pool);
-      await writeNew(folder, files);
-      await copyNew(folder, { name, file });
-      return reply(kind, target.name, folder, [...files.map(asMade), { name, sizeBytes: made.archive.sizeBytes, digest }], [archive]);
-    });
-  }
+  if (options['form'] === 'rendered') return generateRendered(call, kind, { ...common, pool, folder });
   const baked = options['form'] === 'baked';
   if (baked) refuseFormBaked(call, kind);
   else if (options['backend'] === 'baked')
@@ -66,66 +42,6 @@ export async function run(call: Call): Promise<Reply> {
   const files = generate(kind, { ...common, form: baked ? 'baked' : 'hook', program, bundles, installArguments }, pool);
   await writeNew(folder, files);
   return reply(kind, target.name, folder, files.map(asMade), [program, ...bundles]);
-}
-
-interface Made {
-  name: string;
-  sizeBytes: number;
-  digest: Digest;
-}
-
-function asMade(file: Generated): Made {
-  return { name: file.name, sizeBytes: Buffer.byteLength(file.text), digest: digestOf(file.text) };
-}
-
-function reply(kind: OutputKind, target: string, folder: string, files: Made[], sources: Source[]): Reply {
-  return {
-    kind: 'Files',
-    body: { output: kind, target, folder, files, sources },
-    text: [
-      ...files.map(({ name, sizeBytes }) => `✓ ${folder}/${name} · ${bytes(sizeBytes)}`),
-      kind === 'containerfile' ? 'Put beside them, unchanged:' : 'The nodes fetch, and take no other bytes:',
-      ...sources.map(({ name, url, digest }) => `  ${url ?? name} · ${digest}`),
-    ],
-  };
-}
-
-/** What the form *rendered* installs here, onto a tree like the node's. */
-function installRequest(call: Call, words: string[]): InstallRequest {
-  const { options, io } = call;
-  const engine = text(options['engine']);
-  return {
-    dryRun: false,
-    waitSeconds: 0,
-    allow: [],
-    ...(engine === undefined ? {} : { engine }),
-    sources: words.map((word) => resolve(io.cwd, word)),
-    digests: list(options['digest']).map(digestTold),
-    handlers: list(options['handler']),
-    aliases: aliasWishes(list(options['alias'])),
-    backend: 'prefix',
-    wishes: wishesOf(call),
-  };
-}
-
-function refuseFormRendered({ options }: Call, kind: OutputKind): void {
-  const refused = (found: string, needed: string) =>
-    new KataError('usage', { subject: '--form', found, needed, next: 'kata-sysext generate --help' });
-  if (kind === 'containerfile')
-    throw refused('--form rendered with containerfile', '--form hook or --form baked: an image has program and release inside');
-  const useless = ['program-digest', 'format'].find((name) => options[name] !== undefined);
-  if (useless !== undefined) throw refused(`--${useless} with --form rendered`, 'nothing of the kind: nodes fetch one archive');
-  if (!['prefix', 'auto', undefined].includes(text(options['backend'])))
-    throw refused(`--backend ${text(options['backend'])}`, '--backend prefix');
-}
-
-/** The single file whose copy guards the later boots of the nodes. Records name the version that made them: it has to be this one. */
-async function guardProgram({ options, io }: Call): Promise<string | undefined> {
-  const word = text(options['program']);
-  if (word === undefined) return undefined;
-  const file = resolve(io.cwd, word);
-  await needSingleFile(word, file, { run: true });
-  return file;
 }
 
 function unfitEngineConfig(form: 'baked' | 'hook'): KataError {
@@ -167,18 +83,6 @@ function unfitBackend(backend: string, form: string, needed: string): KataError 
     found: `--backend ${backend} with ${form}`,
     needed,
     next: 'kata-sysext generate --help',
-  });
-}
-
-/** The time that records of an archive say: the same bytes at every time (reproducible-builds.org, SOURCE_DATE_EPOCH). */
-function epochOf(env: Call['io']['env']): number {
-  const told = env['SOURCE_DATE_EPOCH'] ?? '0';
-  if (/^\d{1,11}$/.test(told)) return Number(told);
-  throw new KataError('usage', {
-    subject: 'SOURCE_DATE_EPOCH',
-    found: `SOURCE_DATE_EPOCH=${told}`,
-    needed: 'seconds since 1970',
-    next: 'unset SOURCE_DATE_EPOCH',
   });
 }
 

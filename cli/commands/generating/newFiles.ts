@@ -1,6 +1,6 @@
 import { constants, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, KataError } from '../errors/index.ts';
+import { errnoOf, KataError } from '../../errors/index.ts';
 
 /**
  * Writes files that were generated into a folder, which is made where it is missing. A file that is there with these very bytes stays;

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
 import { open, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { machineOf } from '../bundle/index.ts';
-import { KataError } from '../errors/index.ts';
-import { ownArchitecture } from '../facts/index.ts';
-import { version } from '../version.ts';
+import { machineOf } from '../../bundle/index.ts';
+import { KataError } from '../../errors/index.ts';
+import { ownArchitecture } from '../../facts/index.ts';
+import { version } from '../../version.ts';
 
 /**
  * Refuses what is not the single file of this version. One for another architecture, or that this machine cannot start (a missing loader, no

@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import { KataError } from '../errors/index.ts';
-import type { Source } from '../generate/index.ts';
-import { type Digest, digestOfFile } from '../host/index.ts';
-import { list, text } from './options.ts';
+import { KataError } from '../../errors/index.ts';
+import type { Source } from '../../generate/index.ts';
+import { type Digest, digestOfFile } from '../../host/index.ts';
+import { list, text } from '../options.ts';
+import type { Call } from '../types.ts';
 import { needSingleFile } from './programFile.ts';
-import type { Call } from './types.ts';
 
 /**
  * The program and the bundles that nodes fetch. A file of this machine is read for its digest, and is fetched from below `--from` by its name;
@@ -30,7 +30,8 @@ export async function sourcesOf({ options, io }: Call, words: string[], inside: 
   return { program: own, bundles };
 }
 
-interface Wish {
+/** A word of the command line. */
+export interface Wish {
   word: string;
   digest: string | undefined;
   from: string | undefined;
@@ -38,7 +39,8 @@ interface Wish {
   cwd: string;
 }
 
-async function sourceOf({ word, digest, from, inside, cwd }: Wish): Promise<Source> {
+/** As `sourcesOf`, of one file or URL. */
+export async function sourceOf({ word, digest, from, inside, cwd }: Wish): Promise<Source> {
   const told = digest === undefined ? undefined : digestTold(digest);
   const remote = isAddress(word);
   const name = nameOf(remote ? urlOf(word).pathname : word);
