@@ -33,6 +33,8 @@ export interface FileChange {
   before: Digest | 'absent';
   /** The whole new content, or 'absent' for a removal. */
   after: { text: string } | 'absent';
+  /** Of a file that is made; 0644 where nothing is said. */
+  mode?: number;
   /** True when somebody else's bytes are in the file: then owner, mode and xattrs are kept from it. */
   foreign: boolean;
   /** Exact texts that are ours in the after-state (insertions) and in the before-state (removals), to take out if somebody edits meanwhile. */

@@ -98,8 +98,8 @@ export interface Replaced {
   package: string;
   shim: HostPath;
   handlers: string[];
-  /** By digest as they were, and as the change left them. */
-  files: { path: HostPath; digest: Digest; after: Digest | 'absent' }[];
+  /** By digest and mode as they were (early versions kept no mode), and as the change left them. */
+  files: { path: HostPath; digest: Digest; mode?: number; after: Digest | 'absent' }[];
 }
 
 /** `generations/<n>/record.json`: what changes about a generation. */

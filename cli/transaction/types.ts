@@ -22,6 +22,8 @@ export interface FileStep {
   after: Digest | 'absent';
   /** The new content; lies in the journal, never in JSON (other people's configuration may hold secrets). */
   text?: string;
+  /** Of a file that is made; 0644 where nothing is said. */
+  mode?: number;
   foreign: boolean;
   ours: string[];
   temporary: HostPath;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import toml from '@iarna/toml';
 import { type Both, bothReleases } from '../support/bothArchives.ts';
@@ -95,6 +95,7 @@ describe('adopt layered', function () {
   });
 
   it('uninstall puts theirs back, byte for byte, and then nothing of ours is left', async () => {
+    chmodSync(host.path(layered.dropIn), 0o640);
     const before = host.fingerprint();
     await host.json(['adopt', 'layered', first]);
     await host.json(['install', second]);

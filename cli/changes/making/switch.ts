@@ -208,6 +208,7 @@ function fileSteps(id: number, wiring: WiringPlan): FileStep[] {
     before: change.before,
     after: change.after === 'absent' ? 'absent' : digestOf(change.after.text),
     ...(change.after === 'absent' ? {} : { text: change.after.text }),
+    ...(change.mode === undefined ? {} : { mode: change.mode }),
     foreign: change.foreign,
     ours: change.ours,
     temporary: posix.join(change.tmpDir, `.kata-sysext-${id}-${index}.tmp`),

@@ -2,7 +2,7 @@ import { digestOf, type Host, type HostView } from '../../host/index.ts';
 import type { FileStep, StepKind, UndoStore } from '../types.ts';
 import { noteParent, restoreParent } from './parent.ts';
 
-const created = { mode: 0o644 };
+const usualMode = 0o644;
 
 export const file: StepKind<FileStep> = {
   prepare: async (host, step, store) => {
@@ -15,7 +15,7 @@ export const file: StepKind<FileStep> = {
   apply: async (host, step) => {
     if (step.after === 'absent') await host.unlink(step.path);
     else if (step.before === 'absent') {
-      await host.writeFile(step.path, step.text ?? '', created, step.temporary);
+      await host.writeFile(step.path, step.text ?? '', { mode: step.mode ?? usualMode }, step.temporary);
       await host.relabel([step.path]);
     } else await host.replaceFile(step.path, step.text ?? '', step.temporary);
   },
