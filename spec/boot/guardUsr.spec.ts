@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { SOCKET, waitForCri } from '../lab/pods.ts';
+import { stopAfter } from '../support/endings.ts';
 import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
 import { refuseOurs, takeOurs } from '../support/refusingEngine.ts';
 import { until } from '../support/unitWork.ts';
@@ -16,7 +17,7 @@ describe('the boot guard gives up what is below /usr', function () {
   before(async () => {
     live = await liveHost({ suite: 'trixie' });
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   beforeEach(async function () {
     if (this.currentTest?.title.includes('comes up') === true) await live.kata(['uninstall', '--purge']);

@@ -15,6 +15,7 @@ import {
   runningConfig,
   whereCrio,
 } from '../support/crioHost.ts';
+import { stopAfter } from '../support/endings.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
 import { dependent, type Live, runsOf, whileProbed } from '../support/liveHost.ts';
 import { sample } from '../support/sample.ts';
@@ -95,7 +96,7 @@ describe('CRI-O on live hosts', () => {
         runs = await runsOf(live, units);
         [running, files] = [await runningConfig(live), await filesConfig(live)];
       });
-      after(() => live?.host.stop());
+      stopAfter(() => live);
 
       it('finds the running CRI-O beside an installed containerd, and shows the plan without changing a byte', async () => {
         const checked = (await live.json(['check'])) as { ready: boolean; engine: Record<string, unknown> };

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { killGroup } from '../lab/run.ts';
+import { stopAfter } from '../support/endings.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
 import { bootGuests, type Guest, hypervisors, withFragment } from '../support/guestHost.ts';
 import { kataSysext, type Live, liveHost } from '../support/liveHost.ts';
@@ -26,7 +27,7 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
     const seen = execFileSync('file', ['-b', `${live.host.root}${kernel.trim()}`], { encoding: 'utf8' });
     release = /version (\S+)/.exec(seen)?.[1] ?? assert.fail(seen);
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   it('boots every handler when emulation is asked for: kernel, milliseconds, first program; nothing stays behind', async () => {
     const before = fingerprint(live.host.root, folders, leftOut);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execIn, podOutput, removePod, runPod, startContainer, waitForCri } from '../lab/pods.ts';
 import type { Suite } from '../lab/roots.ts';
 import { shimsOf } from '../lab/shims.ts';
+import { stopAfter } from '../support/endings.ts';
 import { differences } from '../support/fingerprint.ts';
 import { containerd, dependent, handlersOf, type Live, liveHost, runsOf } from '../support/liveHost.ts';
 import { beforeEngine, diskPrint, overlays, unit, usrSeen } from '../support/overlayHost.ts';
@@ -28,7 +29,7 @@ for (const suite of sample<Suite>(['bookworm', 'trixie'], 1, 'overlay suites')) 
       before = diskPrint(live);
       usr = usrSeen(live);
     });
-    after(() => live?.host.stop());
+    stopAfter(() => live);
 
     it('fits, the plan names the unit and the mount without changing a byte, and auto never takes it', async () => {
       const checked = await live.json(['check', '--backend', 'overlay']);

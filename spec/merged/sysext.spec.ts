@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execIn, podOutput, removePod, runPod, startContainer } from '../lab/pods.ts';
 import type { Suite } from '../lab/roots.ts';
 import { shimsOf } from '../lab/shims.ts';
+import { stopAfter } from '../support/endings.ts';
 import { differences } from '../support/fingerprint.ts';
 import { containerd, dependent, handlersOf, type Live, liveHost, runsOf } from '../support/liveHost.ts';
 import { sample } from '../support/sample.ts';
@@ -24,7 +25,7 @@ for (const suite of sample<Suite>(['bookworm', 'trixie', 'forky'], 1, 'sysext su
       await removePod(live.host, await runPod(live.host, '', 'warm'));
       before = await print(live);
     });
-    after(() => live?.host.stop());
+    stopAfter(() => live);
 
     it('is judged by its systemd, and the plan names the refresh without changing a byte', async () => {
       const old = allow.length > 0;

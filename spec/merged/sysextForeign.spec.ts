@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Suite } from '../lab/roots.ts';
+import { stopAfter } from '../support/endings.ts';
 import { differences } from '../support/fingerprint.ts';
 import { type Live, liveHost } from '../support/liveHost.ts';
 import { sample } from '../support/sample.ts';
@@ -30,7 +31,7 @@ for (const suite of sample<Suite>(['trixie', 'forky'], 1, 'foreign suites')) {
       });
       before = await print(live);
     });
-    after(() => live?.host.stop());
+    stopAfter(() => live);
 
     it('is refused while they are merged, and says what would happen', async () => {
       const checked = await live.json(['check', '--backend', 'sysext'], 3);

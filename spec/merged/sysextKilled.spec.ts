@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { stopAfter } from '../support/endings.ts';
 import { differences } from '../support/fingerprint.ts';
 import { handlersOf, kataSysext, type Live, liveHost, runsOf } from '../support/liveHost.ts';
 import { merged, print, shimDigest, shimSeen, whereAvailable } from '../support/sysextHost.ts';
@@ -14,7 +15,7 @@ describe('backend sysext, interrupted and failing', function () {
   whereAvailable('trixie', async () => {
     live = await liveHost({ suite: 'trixie' });
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   for (const point of points) {
     it(`SIGKILL at ${point} of a first install: recover leaves the host as it was`, async () => {
