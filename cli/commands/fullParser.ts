@@ -27,7 +27,8 @@ export async function parseFully(argv: string[]): Promise<Parsed> {
       'parse-positional-numbers': false,
     })
     .exitProcess(false)
-    .fail((message: string, error: Error | undefined) => {
+    // Unlike its types say, yargs gives no message where something was thrown.
+    .fail((message: string | null | undefined, error: Error | undefined) => {
       throw error instanceof KataError
         ? error
         : usage(

@@ -1,31 +1,51 @@
-export { activeGeneration, wiredGeneration } from './active.ts';
 export { placeBallast, releaseBallast } from './ballast.ts';
-export { aliasesOf, namesOf, noChoices, offered, offeredBy } from './choices.ts';
 export { deploymentWith, hasDeployment, type PointedElsewhere, pointedElsewhere, pointersElsewhere } from './deployments.ts';
-export { type Depth, entryDrift, isIntact } from './drift.ts';
-export { payloadOfRelease, releaseText, storedBytes, wholePayload } from './extension.ts';
 export { ensureFolder, ensureStore, noteFolder, readFolders } from './folders.ts';
 export {
+  activeGeneration,
   activeNumber,
+  aliasesOf,
+  type Drawn,
+  drawGeneration,
   earlierImageRecords,
   findGeneration,
   isKnownImage,
   isWaiting,
   lastNumber,
+  linksOf,
+  makeGeneration,
+  namesOf,
+  noChoices,
+  type Origin,
+  offered,
+  offeredBy,
+  originOf,
   payloadOf,
   readGeneration,
   readGenerations,
   readPayload,
   takeNumber,
+  wiredGeneration,
   wiringsWith,
   writeRecord,
-} from './generations.ts';
+} from './generations/index.ts';
 export { type HistoryEntry, nextId, readHistory, writeHistory } from './history.ts';
 export { readJson, wayBack, writeJson } from './json.ts';
-export { labelLike } from './labels.ts';
-export { type Drawn, drawGeneration, linksOf, makeGeneration, type Origin, originOf } from './make.ts';
 export * from './paths.ts';
-export { type PayloadRequest, type Staged, stageImage, stagePayload } from './payload.ts';
+export {
+  type Depth,
+  entryDrift,
+  isIntact,
+  labelLike,
+  type PayloadRequest,
+  payloadOfRelease,
+  releaseText,
+  type Staged,
+  stageImage,
+  stagePayload,
+  storedBytes,
+  wholePayload,
+} from './payload/index.ts';
 export { keepProgram, type ProgramManifest, programDrift, type RunningProgram, readPrograms } from './program.ts';
 export { dropGeneration, dropHistory, dropPayload, dropStory, filesBelow, isVacant, strangers, sweep, tidy } from './tidy.ts';
 export * from './types.ts';

@@ -1,5 +1,5 @@
 import type { Host, HostPath, HostView, Stat } from '../host/index.ts';
-import { wholePayload } from './extension.ts';
+import { wholePayload } from './payload/index.ts';
 import type { PayloadManifest } from './types.ts';
 
 /** Says of a path relative to a folder of ours whether the program made it. */

@@ -1,12 +1,11 @@
 import { errnoOf, KataError } from '../errors/index.ts';
 import { type Digest, digestOfFile, type Host, type HostPath, type HostView } from '../host/index.ts';
 import { allDeployments } from './deployments.ts';
-import { entryDrift } from './drift.ts';
 import { ensureFolder, readFolders } from './folders.ts';
 import { readable, readJson, writeJson } from './json.ts';
-import { labelProgram } from './labels.ts';
 import { dropEmpty, dropTemporaries } from './ours.ts';
 import { binFolder, imagePrograms, programManifest, programPath, programsFolder } from './paths.ts';
+import { entryDrift, labelProgram } from './payload/index.ts';
 import { schema } from './types.ts';
 
 /** `programs/<version>.json`: a copy of the program that we keep on the host. */

@@ -1,9 +1,8 @@
 import { deploymentOf } from '../facts/index.ts';
 import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
 import { hasDeployment } from './deployments.ts';
-import { wholePayload } from './extension.ts';
 import { readFolders } from './folders.ts';
-import { activeNumber, readGenerations, readPayload } from './generations.ts';
+import { activeNumber, readGenerations, readPayload } from './generations/index.ts';
 import { readJson } from './json.ts';
 import { dropEmpty, dropTemporaries, ofGeneration, ofPayload, removeOurs } from './ours.ts';
 import {
@@ -28,6 +27,7 @@ import {
   stagingFolder,
   stateFolder,
 } from './paths.ts';
+import { wholePayload } from './payload/index.ts';
 import { readPrograms, tidyPrograms } from './program.ts';
 import type { GenerationRecord } from './types.ts';
 

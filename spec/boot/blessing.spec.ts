@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { SOCKET, waitForCri } from '../lab/pods.ts';
+import { stopAfter } from '../support/endings.ts';
 import { type Live, liveHost } from '../support/liveHost.ts';
 import { until } from '../support/unitWork.ts';
 
@@ -15,7 +16,7 @@ const line = (image: string) => `quiet composefs=${image} ostree=/ostree/boot.1/
 
 /** What skips the guard, on a real PID 1, which is asked to start the first two phases on the running host. */
 describe('a blessing', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let live: Live;
 
   before(async () => {
@@ -35,7 +36,7 @@ ln -s ../lab-cmdline.service /etc/systemd/system/sysinit.target.wants/`,
     await until(async () => existsSync(`${live.host.root}${blessed}`), 'the generation is blessed');
     await boot();
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   it('is a drop-in that systemd has nothing to say against', async () => {
     const { stdout, stderr } = await live.host.run(['systemd-analyze', 'verify', '--man=no', settle, guard, bless], { allowFailure: true });

@@ -7,6 +7,7 @@ import { CURL, curlBinds } from '../lab/curl.ts';
 import { hasIgnition, ignitionFiles } from '../lab/ignition.ts';
 import { podOutput, removePod, runPod } from '../lab/pods.ts';
 import { run as runHere } from '../lab/run.ts';
+import { removeAfter, stopAfter } from '../support/endings.ts';
 import { sha256 } from '../support/images.ts';
 import { handlersOf, type Live, liveHost, startsOf } from '../support/liveHost.ts';
 import { json } from '../support/program.ts';
@@ -53,11 +54,9 @@ describe('the first boot with a hook', function () {
       },
     });
   });
-  after(async () => {
-    await server?.stop();
-    await live?.host.stop();
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-  });
+  after(() => server?.stop());
+  stopAfter(() => live);
+  removeAfter(() => folder);
 
   async function journal(): Promise<string> {
     return (await live.host.run(['journalctl', '-b', '-o', 'cat', '-u', unit])).stdout;
@@ -151,7 +150,12 @@ describe('the first boot with a hook', function () {
     const marker = join(live.host.root, 'etc/ignition-machine-config-encapsulated.json');
     const programs = await generated('stays-away', 'exit 0');
 
-    await live.host.reboot({ between: () => (writeFileSync(marker, '{}'), write(programs)) });
+    await live.host.reboot({
+      between: async () => {
+        writeFileSync(marker, '{}');
+        await write(programs);
+      },
+    });
 
     assert.equal((await shown('ConditionResult')).trim(), 'ConditionResult=no');
     rmSync(marker);

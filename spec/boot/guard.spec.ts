@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { SOCKET, waitForCri } from '../lab/pods.ts';
+import { stopAfter } from '../support/endings.ts';
 import { differences } from '../support/fingerprint.ts';
 import { dependent, etcOf, handlersOf, type Live, liveHost } from '../support/liveHost.ts';
 import { until } from '../support/unitWork.ts';
@@ -10,7 +11,7 @@ const units = ['kata-sysext-settle.service', 'kata-sysext-guard.service', 'kata-
 
 /** The guard of a boot, on a real PID 1. What a boot left is judged by the CRI, by files and by what systemd says of the units. */
 describe('the boot guard', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let live: Live;
   let untouched: string[];
 
@@ -18,7 +19,7 @@ describe('the boot guard', function () {
     live = await liveHost({ suite: 'trixie' });
     untouched = etcOf(live);
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   it('settles what a loss of power left, before the engine starts', async () => {
     await live.kata(['install', live.bundle(live.first), '--backend', 'prefix'], { KATA_SYSEXT_FAILPOINT: 'step/restart/before=kill' });

@@ -5,6 +5,7 @@ import { containerdConfig } from '../lab/containerd.ts';
 import { SOCKET, waitForCri } from '../lab/pods.ts';
 import { debianRoot, suiteAvailable } from '../lab/roots.ts';
 import { run } from '../lab/run.ts';
+import { stopAfter } from '../support/endings.ts';
 import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
 
 const ours = 'kata-qemu-runtime-rs';
@@ -12,7 +13,7 @@ const programs = ['containerd', 'containerd-shim-runc-v2'];
 
 /** An OS that exchanges the engine under an installed generation: forky's host runs trixie's containerd 1.7 until a reboot takes that away. */
 describe('the boot guard when the OS brings another engine', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let live: Live;
 
   before(async function () {
@@ -29,7 +30,7 @@ describe('the boot guard when the OS brings another engine', function () {
       images: false,
     });
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   it('containerd 1.7 → 2.x with a configuration of the new schema: wired anew before it starts', async () => {
     await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { SOCKET, waitForCri } from '../lab/pods.ts';
+import { stopAfter } from '../support/endings.ts';
 import { differences } from '../support/fingerprint.ts';
 import { etcOf, handlersOf, type Live, liveHost } from '../support/liveHost.ts';
 import { refuseOurs, takeOurs } from '../support/refusingEngine.ts';
@@ -12,7 +13,7 @@ const settle = 'kata-sysext-settle.service';
 
 /** What a boot may bring besides: a clock that jumps, /var that comes late or is full, a journal of a newer program, deaths in the recovery. */
 describe('the boot guard on a bad day', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let live: Live;
   let untouched: string[];
 
@@ -20,7 +21,7 @@ describe('the boot guard on a bad day', function () {
     live = await liveHost({ suite: 'trixie' });
     untouched = etcOf(live);
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
   beforeEach(async () => {
     await live.kata(['uninstall', '--purge']);
     assert.deepEqual(changed(), []);

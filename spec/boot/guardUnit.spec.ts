@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { SOCKET, waitForCri } from '../lab/pods.ts';
+import { stopAfter } from '../support/endings.ts';
 import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
 import { until } from '../support/unitWork.ts';
 
@@ -10,7 +11,7 @@ const text = `sed 's#^ExecStart=.*#ExecStart=/usr/bin/containerd --config /etc/k
 
 /** An engine that runs from a unit of another name, with a configuration of its own, beside the unit and the file that are usual. */
 describe('the boot guard of an engine in a unit of another name', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let live: Live;
 
   before(async () => {
@@ -21,7 +22,7 @@ describe('the boot guard of an engine in a unit of another name', function () {
     await waitForCri(live.host, SOCKET);
     await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   it('the wiring stays in the file that this engine reads, and is blessed there', async () => {
     const before = configurations();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { SOCKET, waitForCri } from '../lab/pods.ts';
+import { stopAfter } from '../support/endings.ts';
 import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
 import { refuseOurs, takeOurs } from '../support/refusingEngine.ts';
 import { until } from '../support/unitWork.ts';
@@ -10,13 +11,13 @@ const blessed = '/etc/systemd/system/kata-sysext-settle.service.d/50-blessed.con
 const dropIn = '/etc/systemd/system/containerd.service.d/lab.conf';
 /** What the boot guard gives up once files of the generation are merged or mounted below /usr. Judged by the bytes there, and by the CRI. */
 describe('the boot guard gives up what is below /usr', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let live: Live;
 
   before(async () => {
     live = await liveHost({ suite: 'trixie' });
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   beforeEach(async function () {
     if (this.currentTest?.title.includes('comes up') === true) await live.kata(['uninstall', '--purge']);

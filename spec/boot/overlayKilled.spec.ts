@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { podOutput, removePod, runPod, waitForCri } from '../lab/pods.ts';
+import { stopAfter } from '../support/endings.ts';
 import { differences } from '../support/fingerprint.ts';
 import { handlersOf, kataSysext, type Live, liveHost, runsOf } from '../support/liveHost.ts';
 import { diskPrint, overlays, unit } from '../support/overlayHost.ts';
@@ -24,7 +25,7 @@ describe('backend overlay, killed', function () {
   whereAvailable('trixie', async () => {
     live = await liveHost({ suite: 'trixie' });
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   it('SIGKILL around the mount of a first install: recover leaves the host as it was', async () => {
     const before = diskPrint(live);

@@ -8,6 +8,7 @@ import { CURL, curlBinds } from '../lab/curl.ts';
 import { hasIgnition, ignitionFiles } from '../lab/ignition.ts';
 import { run as runHere } from '../lab/run.ts';
 import { crioHandlers, crioHost, crioUnit } from '../support/crioHost.ts';
+import { removeAfter, stopAfter } from '../support/endings.ts';
 import { type Live, runsOf, startsOf } from '../support/liveHost.ts';
 import { json } from '../support/program.ts';
 import { until } from '../support/unitWork.ts';
@@ -37,11 +38,9 @@ describe('the first boot, rendered', function () {
     archive = readdirSync(folder).find((name) => name.endsWith('.tar.gz'))!;
     await live.host.reboot({ between: () => prepare(live.host.root, join(folder, 'kata-sysext.ign')) });
   });
-  after(async () => {
-    await server?.stop();
-    await live?.host.stop();
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-  });
+  after(() => server?.stop());
+  stopAfter(() => live);
+  removeAfter(() => folder);
 
   async function journal(): Promise<string> {
     return (await live.host.run(['journalctl', '-b', '-o', 'cat', '-u', unit])).stdout;

@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { hasIgnition, ignitionFiles } from '../lab/ignition.ts';
 import { podOutput, removePod, runPod } from '../lab/pods.ts';
 import { run as runHere } from '../lab/run.ts';
+import { removeAfter, stopAfter } from '../support/endings.ts';
 import { handlersOf, type Live, liveHost, startsOf } from '../support/liveHost.ts';
 import { json } from '../support/program.ts';
 
@@ -43,10 +44,8 @@ describe('the first boot, rendered for containerd', function () {
     const words = ['generate', 'ignition', live.first.static, '--target', 'flatcar', ...engine, '--from', 'http://127.0.0.1:1'];
     await json([...words, '-o', join(folder, 'out')], 0, { timeoutMs: 600_000 });
   });
-  after(async () => {
-    await live?.host.stop();
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-  });
+  stopAfter(() => live);
+  removeAfter(() => folder);
 
   it('a file that is another one by now: the node is up without Kata, nothing is changed, and the journal says why', async () => {
     await live.host.reboot({

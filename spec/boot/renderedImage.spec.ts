@@ -6,6 +6,7 @@ import { hasIgnition, ignitionFiles } from '../lab/ignition.ts';
 import { podOutput, removePod, runPod } from '../lab/pods.ts';
 import { debianRoot } from '../lab/roots.ts';
 import { run as runHere } from '../lab/run.ts';
+import { removeAfter, stopAfter } from '../support/endings.ts';
 import { differences } from '../support/fingerprint.ts';
 import { handlersOf, type Live, liveHost, startsOf } from '../support/liveHost.ts';
 import { json } from '../support/program.ts';
@@ -43,10 +44,8 @@ describe('the first boot, rendered with an image', function () {
     await live.host.reboot({ between: prepare });
     bare = await print(live);
   });
-  after(async () => {
-    await live?.host.stop();
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-  });
+  stopAfter(() => live);
+  removeAfter(() => folder);
 
   const misfits: [what: string, path: string, make: (path: string) => void, says: RegExp][] = [
     [

@@ -14,7 +14,7 @@ const child = `
 `;
 
 describe('memory while a bundle is read', function () {
-  this.timeout(180_000);
+  this.timeout(900_000);
   const sizeBytes = 600_000_000;
 
   for (const [kept, title] of [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { shells } from '../../cli/commands/completion/index.ts';
 import { optionsOf, verbs } from '../../cli/commands/table/index.ts';
@@ -8,6 +8,7 @@ import type { Verb } from '../../cli/commands/types.ts';
 import { engines } from '../../cli/engines/index.ts';
 import { codes } from '../../cli/errors/index.ts';
 import { handlerTable } from '../../cli/layout/index.ts';
+import { removeAfter } from '../support/endings.ts';
 import { program, run } from '../support/program.ts';
 import { complete, hasShell, parseScript } from '../support/shells.ts';
 import { scratch } from '../support/treeHost.ts';
@@ -17,7 +18,7 @@ const overridable = Object.entries(codes).flatMap(([code, row]) => (row.overrida
 /** The judge is the shell itself: its parser, its way to take a line apart, its list of what fits. */
 for (const shell of shells) {
   describe(`completion for ${shell}`, function () {
-    this.timeout(120_000);
+    this.timeout(900_000);
     let tree: string;
     let asked: Record<string, string[]>;
     let said: string;
@@ -33,7 +34,7 @@ for (const shell of shells) {
       const offered = complete(shell, lines, tree);
       [asked, said] = [offered.words, offered.stderr];
     });
-    after(() => tree !== undefined && rmSync(tree, { recursive: true, force: true }));
+    removeAfter(() => tree);
 
     it('is a script that the shell can read, and says nothing while it works', () => {
       parseScript(shell);
@@ -133,6 +134,7 @@ const fixed = [
   'kata-sysext diff --root TREE 1 2 ',
   'kata-sysext history --root TREE ',
   'kata-sysext gc --keep ',
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: for the shell
   'kata-sysext rollback --root $(touch${IFS}touched) --to ',
   'kata-sysext rollback --root /nowhere --to ',
   'kata-sysext install kata-s',

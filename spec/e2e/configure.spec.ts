@@ -3,6 +3,7 @@ import toml from '@iarna/toml';
 import { JUDGE } from '../lab/judge.ts';
 import { execIn, podOutput, removePod, runPod, startContainer } from '../lab/pods.ts';
 import { suiteAvailable } from '../lab/roots.ts';
+import { stopAfter } from '../support/endings.ts';
 import { containerd, dependent, type Live, liveHost, runsOf, startsOf, whileProbed } from '../support/liveHost.ts';
 
 const handler = 'kata-qemu-runtime-rs';
@@ -23,7 +24,7 @@ function count(text: string, line: string): number {
 
 /** The stand-in shim reads no configuration: what is proven is the path that the engine gives it, what stands there, and what restarts. */
 describe('configure on a live trixie host', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let live: Live;
 
   before(async function () {
@@ -35,7 +36,7 @@ describe('configure on a live trixie host', function () {
     live = await liveHost({ suite: 'trixie' });
     await live.json(['install', live.bundle(live.first)]);
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   it('--profile debug: no restart, no failed call, the next pod gets the new file, a running one lives on', async () => {
     const running = await runPod(live.host, handler, 'stays');
@@ -97,6 +98,7 @@ describe('configure on a live trixie host', function () {
   });
 
   it('a value reaches the file as it was typed, through the unit that does the work', async () => {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: what systemd would expand
     const typed = 'a=$HOME b=${PATH} c=%n d=%% e=$$ f="\\x" ; g=\'h\' é';
 
     await live.json(['configure', '--set', `kernel_params=${typed}`]);

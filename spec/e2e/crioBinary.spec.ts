@@ -10,7 +10,7 @@ import type { Instance, WiringPlan } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { openView } from '../../cli/host/index.ts';
 import { CRIO_VERSION, crioAvailable, crioFolder } from '../lab/crio.ts';
-import { type EngineTree, engineTree, handler, realData } from '../support/engineTree.ts';
+import { type EngineTree, engineTree, handler, realDataFor } from '../support/engineTree.ts';
 
 const live = openView('/', {});
 const names = ['kata-qemu', 'kata-clh'];
@@ -19,7 +19,7 @@ const inFolder = '/etc/crio/crio.conf.d';
 const builtIn = '[crio.runtime.runtimes.crun]\nruntime_path = "/usr/bin/env"\n';
 
 describe(`CRI-O ${CRIO_VERSION}’s own binary judges`, function () {
-  this.timeout(120_000);
+  this.timeout(900_000);
   let binary: string;
   let trees: EngineTree[] = [];
 
@@ -65,11 +65,7 @@ describe(`CRI-O ${CRIO_VERSION}’s own binary judges`, function () {
   }
 
   it('every real file, installed, changed and removed: only our handlers differ', async function () {
-    const data = realData();
-    if (data === undefined) {
-      console.log('      skipped: there is no ../shared/real-data beside this checkout');
-      this.skip();
-    }
+    const data = realDataFor(this);
     const judged: string[] = [];
     for (const name of readdirSync(join(data, 'cri/crio'))) {
       for (const place of ['/etc/crio/crio.conf', `${inFolder}/${name}`]) {

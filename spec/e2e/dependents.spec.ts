@@ -4,7 +4,7 @@ import { differences, fingerprint } from '../support/fingerprint.ts';
 import { containerd, dependent, handlersOf, liveHost, runsOf } from '../support/liveHost.ts';
 
 describe('dependents of the engine', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
 
   it('one that systemd forgets as soon as it stops is brought back as well, also by an undo', async () => {
     const ours = 'grep -q kata-sysext /etc/containerd/config.toml';

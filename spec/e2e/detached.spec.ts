@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { basename, dirname } from 'node:path';
+import { stopAfter } from '../support/endings.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
 import { handlersOf, kataSysext, type Live, liveHost } from '../support/liveHost.ts';
 import { heldAt, unitsActive, until } from '../support/unitWork.ts';
 
 /** Live work is done by a transient unit: who asked for it may die. The prober of the kill is the lab, from outside. */
 describe('a change outlives whoever asked for it', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let live: Live;
   let untouched: string[];
 
@@ -14,7 +15,7 @@ describe('a change outlives whoever asked for it', function () {
     live = await liveHost({ suite: 'trixie' });
     untouched = fingerprint(live.host.root, ['etc']);
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   it('SIGKILL of the command while it follows: the unit finishes', async () => {
     // Called by a relative name, which Node puts where a script's name stands: it must not become a word of the unit's command line.

@@ -3,20 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { killGroup } from '../lab/run.ts';
+import { stopAfter } from '../support/endings.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
+import { bootGuests, type Guest, hypervisors, withFragment } from '../support/guestHost.ts';
 import { kataSysext, type Live, liveHost } from '../support/liveHost.ts';
-import { checkJson } from '../support/schemas.ts';
-
-interface Guest {
-  handler: string;
-  path?: string;
-  accelerator?: string;
-  kernel?: string;
-  milliseconds?: number;
-  reachedInit: boolean;
-  ok: boolean;
-  findings: { code: string; level: string; found: string; next: string }[];
-}
 
 const [rust, go, remote] = ['kata-qemu-runtime-rs', 'kata-qemu', 'kata-remote'];
 const folders = ['etc', 'usr', 'opt', 'var', 'boot', 'run'];
@@ -24,7 +14,7 @@ const folders = ['etc', 'usr', 'opt', 'var', 'boot', 'run'];
 const leftOut = ['var/lib/containerd', 'var/log', 'var/lib/systemd', 'var/tmp', 'var/cache', 'run/containerd', 'run/systemd', 'run/udev'];
 
 describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let live: Live;
   let release: string;
 
@@ -37,35 +27,12 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
     const seen = execFileSync('file', ['-b', `${live.host.root}${kernel.trim()}`], { encoding: 'utf8' });
     release = /version (\S+)/.exec(seen)?.[1] ?? assert.fail(seen);
   });
-  after(() => live?.host.stop());
-
-  async function boot(args: string[], wanted: number): Promise<Guest[]> {
-    const answer = await live.json(['verify', '--boot-guest', ...args], wanted);
-    checkJson(answer);
-    return answer['guests'] as Guest[];
-  }
-
-  /** An administrator's fragment while `work` runs. */
-  async function withFragment(handler: string, toml: string, work: () => Promise<void>): Promise<void> {
-    const folder = `/etc/kata-containers/${handler}.d`;
-    await live.host.sh(`mkdir -p ${folder} && printf '%s\\n' "$1" > ${folder}/50-spec.toml`.replace('"$1"', `'${toml}'`));
-    try {
-      await work();
-    } finally {
-      await live.host.run(['rm', '-r', folder]);
-    }
-  }
-
-  /** Processes of the host by command line, as the machine sees them; the spec's own ones are not among them. */
-  async function hypervisors(): Promise<string[]> {
-    const { stdout } = await live.host.run(['ps', '-eo', 'args=']);
-    return stdout.split('\n').filter((line) => /qemu-system|lab-vmm|kata-sysext-watch/.test(line) && !/ps -eo|sh -ec/.test(line));
-  }
+  stopAfter(() => live);
 
   it('boots every handler when emulation is asked for: kernel, milliseconds, first program; nothing stays behind', async () => {
     const before = fingerprint(live.host.root, folders, leftOut);
 
-    const guests = await boot(['--tcg'], 0);
+    const guests = await bootGuests(live, ['--tcg'], 0);
 
     const byName = new Map(guests.map((guest) => [guest.handler, guest]));
     for (const handler of [rust, go] as string[]) {
@@ -82,7 +49,7 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
       [['guest-not-drivable', 'warning']],
     );
     assert.deepEqual(differences(before, fingerprint(live.host.root, folders, leftOut)), []);
-    assert.deepEqual(await hypervisors(), []);
+    assert.deepEqual(await hypervisors(live), []);
   });
 
   it('says without --tcg that KVM runs no guest, in the hypervisor’s own words, and boots nothing', async function () {
@@ -95,7 +62,7 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
       return this.skip();
     }
 
-    const guests = await boot(['--handler', 'qemu', '--handler', 'kata-qemu-runtime-rs'], 3);
+    const guests = await bootGuests(live, ['--handler', 'qemu', '--handler', 'kata-qemu-runtime-rs'], 3);
 
     for (const guest of guests) {
       assert.deepEqual([guest.ok, guest.reachedInit, guest.kernel], [false, false, undefined]);
@@ -106,7 +73,7 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
       assert.match(guest.findings[0]!.found, /MSR|KVM|printed nothing for 5 s/);
       assert.match(guest.findings[0]!.next, /--tcg/);
     }
-    assert.deepEqual(await hypervisors(), []);
+    assert.deepEqual(await hypervisors(live), []);
   });
 
   it('says to people what it saw', async () => {
@@ -138,8 +105,8 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
   });
 
   it('takes machine and fragments as the shim would: a microvm boots', async () => {
-    await withFragment(go!, '[hypervisor.qemu]\nmachine_type = "microvm"', async () => {
-      const [guest] = await boot(['--tcg', '--handler', go!], 0);
+    await withFragment(live, go!, '[hypervisor.qemu]\nmachine_type = "microvm"', async () => {
+      const [guest] = await bootGuests(live, ['--tcg', '--handler', go!], 0);
 
       assert.deepEqual([guest!.ok, guest!.kernel], [true, release]);
     });
@@ -157,8 +124,8 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
       const padded = '/root/image';
       await live.host.sh(`cp ${image} ${padded} && truncate -s 4M ${padded}`);
 
-      await withFragment(handler, `[hypervisor.qemu]\ninitrd = ""\nimage = "${padded}"\n${keys}`, async () => {
-        const [guest] = await boot(['--tcg', '--handler', handler], 1);
+      await withFragment(live, handler, `[hypervisor.qemu]\ninitrd = ""\nimage = "${padded}"\n${keys}`, async () => {
+        const [guest] = await bootGuests(live, ['--tcg', '--handler', handler], 1);
 
         assert.equal(guest!.kernel, release, JSON.stringify(guest));
         assert.deepEqual([guest!.ok, guest!.reachedInit], [false, false]);
@@ -170,8 +137,8 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
 
   it('a damaged kernel: the hypervisor’s own complaint, exit 1', async () => {
     await live.host.sh('head -c 65536 /dev/urandom > /root/vmlinuz');
-    await withFragment(go!, '[hypervisor.qemu]\nkernel = "/root/vmlinuz"', async () => {
-      const [guest] = await boot(['--tcg', '--handler', go!], 1);
+    await withFragment(live, go!, '[hypervisor.qemu]\nkernel = "/root/vmlinuz"', async () => {
+      const [guest] = await bootGuests(live, ['--tcg', '--handler', go!], 1);
 
       const failed = guest!.findings.find(({ code }) => code === 'guest-failed')!;
       assert.match(failed.found, /invalid kernel header|before any kernel was seen/);
@@ -188,12 +155,12 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
   ] as const) {
     it(`a hypervisor that ${what} is ended in time and reported`, async () => {
       await live.host.sh(`printf '#!/bin/sh\\n%s\\n' '${script}' > /root/lab-vmm && chmod 755 /root/lab-vmm`);
-      await withFragment(go!, '[hypervisor.qemu]\npath = "/root/lab-vmm"', async () => {
-        const [guest] = await boot(['--tcg', '--handler', go!, '--timeout', '6'], 1);
+      await withFragment(live, go!, '[hypervisor.qemu]\npath = "/root/lab-vmm"', async () => {
+        const [guest] = await bootGuests(live, ['--tcg', '--handler', go!, '--timeout', '6'], 1);
 
         assert.match(guest!.findings.at(-1)!.found, words);
         assert.ok(!JSON.stringify(guest).includes('\\u001b'));
-        assert.deepEqual(await hypervisors(), []);
+        assert.deepEqual(await hypervisors(live), []);
       });
       await live.host.run(['rm', '/root/lab-vmm']);
     });
@@ -221,15 +188,15 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
   ] as const) {
     it(`a hypervisor that prints what ${what}`, async () => {
       await live.host.sh(`cat > /root/lab-vmm <<'END'\n#!/bin/sh\n${script}\nEND\nchmod 755 /root/lab-vmm`);
-      await withFragment(go!, '[hypervisor.qemu]\npath = "/root/lab-vmm"', async () => {
-        const [guest] = await boot(['--handler', go!], exit);
+      await withFragment(live, go!, '[hypervisor.qemu]\npath = "/root/lab-vmm"', async () => {
+        const [guest] = await bootGuests(live, ['--handler', go!], exit);
 
         const { accelerator, kernel, ok, reachedInit, findings } = guest!;
         assert.deepEqual(
           { kernel: undefined, ...expected },
           { accelerator, kernel, ok, reachedInit, codes: findings.map(({ code }) => code) },
         );
-        assert.deepEqual(await hypervisors(), []);
+        assert.deepEqual(await hypervisors(live), []);
       });
       await live.host.run(['rm', '/root/lab-vmm']);
     });
@@ -242,30 +209,37 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
   ] as const) {
     it(`SIG${signal} to the program ends the virtual machine with it`, async () => {
       // A guest that never gets anywhere: its kernel waits for a root that does not come.
-      await withFragment(go!, '[hypervisor.qemu]\nkernel_params = "rdinit=/nowhere init=/nowhere root=/dev/never rootwait"', async () => {
-        const child = live.host.spawn(['sh', '-c', `echo $$; exec ${kataSysext} verify --boot-guest --tcg --handler qemu`], {});
-        const ended = new Promise<number | null>((resolve) =>
-          child.on('exit', (code, by) => resolve(by === null ? code : 128 + constants.signals[by])),
-        );
-        const pid = await new Promise<string>((resolve) => child.stdout?.once('data', (chunk: Buffer) => resolve(chunk.toString().trim())));
-        const deadline = Date.now() + 30_000;
-        while (!(await hypervisors()).some((line) => line.includes('accel=tcg')) && Date.now() < deadline) await pause(100);
-        const running = await hypervisors();
+      await withFragment(
+        live,
+        go!,
+        '[hypervisor.qemu]\nkernel_params = "rdinit=/nowhere init=/nowhere root=/dev/never rootwait"',
+        async () => {
+          const child = live.host.spawn(['sh', '-c', `echo $$; exec ${kataSysext} verify --boot-guest --tcg --handler qemu`], {});
+          const ended = new Promise<number | null>((resolve) =>
+            child.on('exit', (code, by) => resolve(by === null ? code : 128 + constants.signals[by])),
+          );
+          const pid = await new Promise<string>((resolve) =>
+            child.stdout?.once('data', (chunk: Buffer) => resolve(chunk.toString().trim())),
+          );
+          const deadline = Date.now() + 30_000;
+          while (!(await hypervisors(live)).some((line) => line.includes('accel=tcg')) && Date.now() < deadline) await pause(100);
+          const running = await hypervisors(live);
 
-        await live.host.run(['kill', `-${signal}`, pid]);
-        const code = await ended;
+          await live.host.run(['kill', `-${signal}`, pid]);
+          const code = await ended;
 
-        assert.ok(
-          running.some((line) => line.includes('accel=tcg')),
-          running.join('\n'),
-        );
-        assert.ok(running.every((line) => !/-netdev|-nic|-net |virtfs|vhost|-fsdev/.test(line)));
-        assert.equal(code, status);
-        await pause(300);
-        assert.deepEqual(await hypervisors(), []);
-        assert.equal((await live.host.sh('ls /run | grep -c kata-sysext-watch || true')).stdout.trim(), '0');
-        killGroup(child);
-      });
+          assert.ok(
+            running.some((line) => line.includes('accel=tcg')),
+            running.join('\n'),
+          );
+          assert.ok(running.every((line) => !/-netdev|-nic|-net |virtfs|vhost|-fsdev/.test(line)));
+          assert.equal(code, status);
+          await pause(300);
+          assert.deepEqual(await hypervisors(live), []);
+          assert.equal((await live.host.sh('ls /run | grep -c kata-sysext-watch || true')).stdout.trim(), '0');
+          killGroup(child);
+        },
+      );
     });
   }
 
@@ -274,7 +248,7 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
       .stdout;
     await live.host.sh(`cp -a ${initrd.trim()} /root/initrd && printf x >> ${initrd.trim()}`);
 
-    const guests = await boot(['--tcg'], 1);
+    const guests = await bootGuests(live, ['--tcg'], 1);
 
     assert.ok(guests.every((guest) => !guest.ok && guest.accelerator === undefined));
     assert.match(guests[0]!.findings[0]!.found, /not started, because files of the generation differ/);
@@ -298,8 +272,8 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
   it('a host without /dev/kvm: refused, and booted with --tcg', async () => {
     await live.host.sh('umount /dev/kvm; rm -f /dev/kvm');
 
-    const [without] = await boot(['--handler', go!], 3);
-    const [emulated] = await boot(['--handler', go!, '--tcg'], 0);
+    const [without] = await bootGuests(live, ['--handler', go!], 3);
+    const [emulated] = await bootGuests(live, ['--handler', go!, '--tcg'], 0);
 
     assert.deepEqual([without!.findings[0]!.code, without!.accelerator], ['host-no-kvm', undefined]);
     assert.deepEqual([emulated!.ok, emulated!.kernel], [true, release]);

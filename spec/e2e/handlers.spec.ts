@@ -8,6 +8,7 @@ import { marker, type SampleRelease } from '../lab/release/index.ts';
 import { type Suite, suiteAvailable } from '../lab/roots.ts';
 import { shimsOf } from '../lab/shims.ts';
 import { crioHandlers, crioHost, crioUnit, filesConfig } from '../support/crioHost.ts';
+import { stopAfter } from '../support/endings.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
 import { containerd, dependent, handlersOf, type Live, liveHost, runsOf, sha256 } from '../support/liveHost.ts';
 import { sample } from '../support/sample.ts';
@@ -33,7 +34,7 @@ function shimDigest(release: SampleRelease, which: 'static' | 'go'): string {
 
 for (const suite of sample<Suite>(['trixie', 'forky'], 1, 'handler suites')) {
   describe(`several handlers and an alias on a live ${suite} host`, function () {
-    this.timeout(300_000);
+    this.timeout(900_000);
     let live: Live;
     let before: string[];
     const pods: Record<string, Pod> = {};
@@ -54,7 +55,7 @@ for (const suite of sample<Suite>(['trixie', 'forky'], 1, 'handler suites')) {
       before = fingerprint(live.host.root, folders, leftOut);
       await live.json(['install', live.bundle(live.first)]);
     });
-    after(() => live?.host.stop());
+    stopAfter(() => live);
 
     it('adds a Go handler and an alias of it in one change with one restart, which the plan says before', async () => {
       const args = ['install', ...both(live.first), '--add-handler', 'qemu', '--alias', 'kata=qemu'];
@@ -169,7 +170,7 @@ for (const suite of sample<Suite>(['trixie', 'forky'], 1, 'handler suites')) {
 }
 
 describe(`several handlers and an alias on a live host with CRI-O ${CRIO_VERSION}`, function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let live: Live;
 
   before(async function () {
@@ -181,7 +182,7 @@ describe(`several handlers and an alias on a live host with CRI-O ${CRIO_VERSION
     }
     live = await crioHost();
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   it('lists them, leads the alias to the handler’s files, and takes both away', async () => {
     const both = [live.bundle(live.first), live.bundle(live.first, 'go')];

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { stopAfter } from '../support/endings.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
 import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
 import { loopMs, sample } from '../support/sample.ts';
@@ -24,7 +25,7 @@ describe('SIGKILL at the failpoints of a live change', function () {
     points = { install: installing, uninstall: await livePoints(live, purge) };
     assert.deepEqual(differences(old, etc()), []);
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   it('of the command that follows: the unit finishes', async () => {
     const rounds = Math.max(points.install.length, points.uninstall.length);

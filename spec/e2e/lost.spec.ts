@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { stopAfter } from '../support/endings.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
 import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
 import { sample } from '../support/sample.ts';
@@ -37,7 +38,7 @@ const losses: Loss[] = [
 const points = ['step/file/after@1', 'step/restart/journalled@1', 'step/restart/after@1'];
 
 describe('systemd is lost while a change runs', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let live: Live;
   let untouched: string[];
 
@@ -45,7 +46,7 @@ describe('systemd is lost while a change runs', function () {
     live = await liveHost({ suite: 'trixie' });
     untouched = fingerprint(live.host.root, ['etc']);
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   const cases = losses.flatMap((loss) => points.map((point) => ({ loss, point })));
   for (const { loss, point } of sample(cases, 3, 'losses')) {

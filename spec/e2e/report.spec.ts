@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { suiteAvailable } from '../lab/roots.ts';
+import { stopAfter } from '../support/endings.ts';
 import { type Live, liveHost } from '../support/liveHost.ts';
 
 /** What a unit and a log of a live host tell, and what of it must not be told. */
 describe('report on a live trixie host', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let live: Live;
   const secret = { proxy: 'pr0xy-p4ss-live', plain: 'Un1t-value-live', logged: 'l0gged-t0ken-live' };
 
@@ -24,7 +25,7 @@ describe('report on a live trixie host', function () {
     });
     await live.json(['install', live.bundle(live.first)]);
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   it('has every section, with units and the engine’s log, and nothing of what is planted', async () => {
     const machine = (await live.host.run(['cat', '/etc/machine-id'])).stdout.trim();

@@ -44,7 +44,7 @@ const rows: Row[] = [
 ];
 
 describe('a change that breaks the engine is put back', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
 
   for (const row of rows) {
     it(`containerd ${row.title}`, async () => {

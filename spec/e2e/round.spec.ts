@@ -5,6 +5,7 @@ import { bootGuest } from '../lab/qemu.ts';
 import { marker, type SampleRelease } from '../lab/release/index.ts';
 import { type Suite, suiteAvailable } from '../lab/roots.ts';
 import { shimsOf } from '../lab/shims.ts';
+import { stopAfter } from '../support/endings.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
 import {
   containerd,
@@ -43,7 +44,7 @@ function shimDigest(release: SampleRelease): string {
 for (const suite of sample<Suite>(['bookworm', 'trixie', 'forky'], 2, 'round suites')) {
   describe(`a whole round on a live ${suite} host`, function () {
     const prefix = prefixOf[suite];
-    this.timeout(240_000);
+    this.timeout(900_000);
     let live: Live;
     let before: string[];
     let atStart: Record<string, string>;
@@ -57,7 +58,7 @@ for (const suite of sample<Suite>(['bookworm', 'trixie', 'forky'], 2, 'round sui
       before = fingerprint(live.host.root, folders, leftOut);
       atStart = await runsOf(live);
     });
-    after(() => live?.host.stop());
+    stopAfter(() => live);
 
     it('has no Node: all that follows is done by the single file', async () => {
       const { stdout } = await live.host.sh('ls -L /usr/bin /usr/local/bin /usr/lib /mnt/program | grep -E "^(node|npm)" || true');

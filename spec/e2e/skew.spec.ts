@@ -5,6 +5,7 @@ import { execIn, type Pod, podOutput, removePod, runPod, startContainer, waitFor
 import { type SampleRelease, sampleRelease } from '../lab/release/index.ts';
 import { type Suite, suiteAvailable } from '../lab/roots.ts';
 import { shimsOf } from '../lab/shims.ts';
+import { endAfter } from '../support/endings.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
 import { containerd, handlersOf, type Live, liveHost, runsOf } from '../support/liveHost.ts';
 
@@ -74,7 +75,7 @@ async function nothingLeft(skew: Skew): Promise<void> {
 }
 
 describe('containers in sandboxes of another generation: containerd 1.7, backend prefix, both shims speak version 2', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let skew: Skew;
   let [first, second, third]: SampleRelease[] = [];
   let older: Pod;
@@ -87,7 +88,10 @@ describe('containers in sandboxes of another generation: containerd 1.7, backend
     third = await sampleRelease('5.2.0-lab', 'forky');
     skew = await skewHost('trixie', [first, second, third]);
   });
-  after(() => skew?.live.host.stop());
+  endAfter(
+    () => skew,
+    ({ live }) => live.host.stop(),
+  );
 
   it('after an upgrade a second container starts in the old sandbox, by the shim that the sandbox has', async () => {
     const { live, bundle } = skew;
@@ -156,7 +160,7 @@ describe('containers in sandboxes of another generation: containerd 1.7, backend
 });
 
 describe('containers in sandboxes of another generation: containerd 2, backend sysext, shims of version 2 and 3', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let skew: Skew;
   let [first, second]: SampleRelease[] = [];
   let older: Pod;
@@ -169,7 +173,10 @@ describe('containers in sandboxes of another generation: containerd 2, backend s
     second = await sampleRelease('5.2.0-lab', 'forky');
     skew = await skewHost('forky', [first, second]);
   });
-  after(() => skew?.live.host.stop());
+  endAfter(
+    () => skew,
+    ({ live }) => live.host.stop(),
+  );
 
   it('after an upgrade from 2 to 3 a second container starts in the old sandbox, and lives through a restart of the engine', async () => {
     const { live, bundle } = skew;

@@ -7,7 +7,7 @@ import type { Instance, WiringPlan } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { openView } from '../../cli/host/index.ts';
 import { type Binary, containerdBinaries } from '../support/containerdBinary.ts';
-import { type EngineTree, engineTree, handler, realData } from '../support/engineTree.ts';
+import { type EngineTree, engineTree, handler, realDataFor } from '../support/engineTree.ts';
 
 const binaries = containerdBinaries();
 const live = openView('/', {});
@@ -71,12 +71,8 @@ describe('engines/containerd: judged by the real binary', () => {
 
   for (const binary of binaries) {
     it(`${binary.version}: real files, installed, changed and removed, differ in our handlers only`, async function () {
-      this.timeout(300_000);
-      const data = realData();
-      if (data === undefined) {
-        console.log('      skipped: there is no ../shared/real-data beside this checkout');
-        this.skip();
-      }
+      this.timeout(900_000);
+      const data = realDataFor(this);
       let judged = 0;
       for (const file of readdirSync(join(data, 'cri/containerd'))) {
         const { tree, instance, scratch, apply } = await prepared(binary, {});

@@ -12,6 +12,7 @@ import { type EngineTree, engineTree } from '../support/engineTree.ts';
 
 const unitPath = '/usr/lib/systemd/system/containerd.service';
 const flatcarUnit =
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: for systemd
   '[Service]\nEnvironment=CONTAINERD_CONFIG=/usr/share/containerd/config.toml\nExecStart=/usr/bin/containerd --config ${CONTAINERD_CONFIG}\n';
 
 describe('engines/containerd: detect in an offline tree', () => {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { labFolder } from '../lab/cache.ts';
 import { execIn, podOutput, removePod, runPod, startContainer } from '../lab/pods.ts';
 import { debianRoot, suiteAvailable } from '../lab/roots.ts';
 import { run } from '../lab/run.ts';
+import { removeAfter, stopAfter } from '../support/endings.ts';
 import { containerd, handlersOf, type Live, liveHost } from '../support/liveHost.ts';
 import { merged, service, shimDigest, shimSeen } from '../support/sysextHost.ts';
 
@@ -13,7 +14,7 @@ const allow = ['--allow', 'sysext-foreign-merged'];
 const programs = ['bin/containerd', 'bin/containerd-shim-runc-v2', 'bin/ctr', 'sbin/runc'];
 
 describe('a host whose runc and containerd are themselves an extension', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let live: Live;
   let folder: string | undefined;
 
@@ -36,10 +37,8 @@ describe('a host whose runc and containerd are themselves an extension', functio
     });
     await removePod(live.host, await runPod(live.host, '', 'warm'));
   });
-  after(async () => {
-    await live?.host.stop();
-    if (folder !== undefined) await rm(folder, { recursive: true });
-  });
+  stopAfter(() => live);
+  removeAfter(() => folder);
 
   it('gets prefix by auto, and a pod through it', async () => {
     const done = await live.json(['install', live.bundle(live.first)]);

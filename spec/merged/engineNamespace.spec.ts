@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { removePod, runPod } from '../lab/pods.ts';
+import { stopAfter } from '../support/endings.ts';
 import { containerd, type Live, liveHost, runsOf } from '../support/liveHost.ts';
 import { merged, shimDigest, shimSeen, whereAvailable } from '../support/sysextHost.ts';
 
@@ -7,7 +8,7 @@ const handler = 'kata-qemu-runtime-rs';
 
 /** What PID 1 merges does not reach an engine whose mounts are its own: what systemd says is no proof. */
 describe('backend sysext under an engine with a mount namespace of its own', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let live: Live;
 
   whereAvailable('trixie', async () => {
@@ -16,7 +17,7 @@ describe('backend sysext under an engine with a mount namespace of its own', fun
       files: { [`/etc/systemd/system/${containerd}.d/own-mounts.conf`]: '[Service]\nMountFlags=private\n' },
     });
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   it('a first install reaches it, because it is restarted after the merge', async () => {
     await live.json(['install', live.bundle(live.first), '--backend', 'sysext']);

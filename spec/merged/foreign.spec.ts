@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { waitForCri } from '../lab/pods.ts';
+import { stopAfter } from '../support/endings.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
 import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
 
@@ -8,7 +9,7 @@ const leftOut = ['var/lib/containerd', 'var/log', 'var/lib/systemd', 'var/tmp', 
 
 /** What others put on the host before or in between stays, byte for byte, and is reported. */
 describe('other people’s files on a live host', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let live: Live;
 
   before(async () => {
@@ -17,7 +18,7 @@ describe('other people’s files on a live host', function () {
       files: { [`/etc/kata-containers/${handler}.d/10-operator.toml`]: '[runtime]\nenable_debug = true\n' },
     });
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   it('an operator’s fragment, files in our folders and an edit in between survive install and uninstall', async () => {
     const original = fingerprint(live.host.root, ['etc', 'usr', 'opt', 'var'], leftOut);

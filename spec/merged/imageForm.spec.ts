@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { execIn, podOutput, removePod, runPod, startContainer } from '../lab/pods.ts';
 import type { Suite } from '../lab/roots.ts';
+import { removeAfter, stopAfter } from '../support/endings.ts';
 import { differences } from '../support/fingerprint.ts';
 import { containerd, handlersOf, type Live, liveHost, runsOf } from '../support/liveHost.ts';
 import { json } from '../support/program.ts';
@@ -29,7 +29,7 @@ const rows: Row[] = [
 
 for (const { suite, format, other, allow } of sample(rows, 1, 'image suites')) {
   describe(`backend sysext with images (${format}, ${other}) on a live ${suite} host`, function () {
-    this.timeout(300_000);
+    this.timeout(900_000);
     let live: Live;
     let before: string[];
     let runs: Record<string, string>;
@@ -57,10 +57,8 @@ for (const { suite, format, other, allow } of sample(rows, 1, 'image suites')) {
       await removePod(live.host, await runPod(live.host, '', 'warm'));
       before = await print(live);
     });
-    after(async () => {
-      await live?.host.stop();
-      if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-    });
+    stopAfter(() => live);
+    removeAfter(() => folder);
 
     it('installs: systemd merges the image, PID 1 and the engine see the shim, a pod runs from it', async () => {
       const change = await install(live.first, '--backend', 'sysext', '--format', format);
@@ -194,7 +192,7 @@ for (const { suite, format, other, allow } of sample(rows, 1, 'image suites')) {
 }
 
 describe('images where the kernel or the tools do not help', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let live: Live;
   let before: string[];
 
@@ -202,7 +200,7 @@ describe('images where the kernel or the tools do not help', function () {
     live = await liveHost({ suite: 'trixie' });
     before = await print(live);
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   const traps: [title: string, code: string, make: string, undo: string][] = [
     [

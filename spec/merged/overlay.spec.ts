@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execIn, podOutput, removePod, runPod, startContainer, waitForCri } from '../lab/pods.ts';
 import type { Suite } from '../lab/roots.ts';
 import { shimsOf } from '../lab/shims.ts';
+import { stopAfter } from '../support/endings.ts';
 import { differences } from '../support/fingerprint.ts';
 import { containerd, dependent, handlersOf, type Live, liveHost, runsOf } from '../support/liveHost.ts';
 import { beforeEngine, diskPrint, overlays, unit, usrSeen } from '../support/overlayHost.ts';
@@ -16,7 +17,7 @@ for (const suite of sample<Suite>(['bookworm', 'trixie'], 1, 'overlay suites')) 
   describe(`backend overlay on a live ${suite} host`, function () {
     /** bookworm's systemd is 252; the moves to sysext and back need this there. */
     const allow = suite === 'bookworm' ? ['--allow', 'sysext-systemd-old'] : [];
-    this.timeout(240_000);
+    this.timeout(900_000);
     let live: Live;
     let before: string[];
     let usr: string[];
@@ -28,7 +29,7 @@ for (const suite of sample<Suite>(['bookworm', 'trixie'], 1, 'overlay suites')) 
       before = diskPrint(live);
       usr = usrSeen(live);
     });
-    after(() => live?.host.stop());
+    stopAfter(() => live);
 
     it('fits, the plan names the unit and the mount without changing a byte, and auto never takes it', async () => {
       const checked = await live.json(['check', '--backend', 'overlay']);

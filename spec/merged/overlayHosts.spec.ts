@@ -5,6 +5,7 @@ import { labFolder } from '../lab/cache.ts';
 import { podOutput, removePod, runPod, waitForCri } from '../lab/pods.ts';
 import { debianRoot, type Suite } from '../lab/roots.ts';
 import { run } from '../lab/run.ts';
+import { endAfter, removeAfter, stopAfter } from '../support/endings.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
 import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
 import { diskPrint, overlays, unit, usrSeen } from '../support/overlayHost.ts';
@@ -70,7 +71,7 @@ const rows: Row[] = [
 
 for (const suite of sample<Suite>(['bookworm', 'trixie'], 1, 'overlay refusals')) {
   describe(`backend overlay, refused on ${suite}`, function () {
-    this.timeout(240_000);
+    this.timeout(900_000);
     let live: Live;
     let before: string[];
 
@@ -78,7 +79,7 @@ for (const suite of sample<Suite>(['bookworm', 'trixie'], 1, 'overlay refusals')
       live = await liveHost({ suite, files: { '/var/lib/extensions/.keep': '' } });
       before = diskPrint(live);
     });
-    after(() => live?.host.stop());
+    stopAfter(() => live);
 
     for (const { title, make, undo, code, found } of rows) {
       it(`refuses ${title}: ${code}`, async () => {
@@ -138,7 +139,7 @@ for (const suite of sample<Suite>(['bookworm', 'trixie'], 1, 'overlay refusals')
 }
 
 describe('backend overlay under an extension that was merged on top of it later', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let live: Live;
   let before: string[];
 
@@ -146,7 +147,7 @@ describe('backend overlay under an extension that was merged on top of it later'
     live = await liveHost({ suite: 'trixie' });
     before = diskPrint(live);
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   it('both are served; upgrade and uninstall are refused until theirs is off again, and then succeed', async () => {
     await live.json(['install', live.bundle(live.first), ...wish]);
@@ -176,13 +177,13 @@ describe('backend overlay under an extension that was merged on top of it later'
 });
 
 describe('backend overlay beside a merged extension of somebody else', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let live: Live;
 
   whereAvailable('trixie', async () => {
     live = await liveHost({ suite: 'trixie', files: { ...enabled, ...extension('theirs') } });
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   it('is refused, and theirs stays merged', async () => {
     const before = [diskPrint(live), await merged(live)];
@@ -197,7 +198,7 @@ describe('backend overlay beside a merged extension of somebody else', function 
 });
 
 describe('backend overlay on a host with its own QEMU and libvirt, whose /usr/local is a link', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let folder: string;
   let live: Live;
   let before: string[];
@@ -231,10 +232,8 @@ describe('backend overlay on a host with its own QEMU and libvirt, whose /usr/lo
     before = diskPrint(live);
     usr = usrSeen(live);
   });
-  after(async () => {
-    await live?.host.stop();
-    if (folder !== undefined) await rm(folder, { recursive: true });
-  });
+  stopAfter(() => live);
+  removeAfter(() => folder);
 
   it('shows ours besides: each file, mode and label of theirs as before, /usr itself included, and /usr/local can be written', async () => {
     await live.json(['install', live.bundle(live.first), ...wish]);
@@ -260,7 +259,7 @@ describe('backend overlay on a host with its own QEMU and libvirt, whose /usr/lo
 });
 
 describe('backend overlay on a /usr that is an overlay already, as with composefs', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let folder: string;
   let live: Live;
 
@@ -272,12 +271,14 @@ describe('backend overlay on a /usr that is an overlay already, as with composef
     await run(['mount', '-t', 'overlay', '-o', `ro,lowerdir=${lower}`, 'composefs', join(folder, 'usr')]);
     live = await liveHost({ suite: 'trixie', usr: join(folder, 'usr') });
   });
-  after(async () => {
-    await live?.host.stop();
-    if (folder === undefined) return;
-    await run(['umount', '-l', join(folder, 'usr')], { allowFailure: true });
-    await rm(folder, { recursive: true });
-  });
+  stopAfter(() => live);
+  endAfter(
+    () => folder,
+    async (path) => {
+      await run(['umount', '-l', join(path, 'usr')], { allowFailure: true });
+      await rm(path, { recursive: true });
+    },
+  );
 
   it('refuses to take the last level, with the reason, and leaves the host alone', async () => {
     const before = fingerprint(live.host.root, ['etc', 'var'], ['var/lib/containerd', 'var/log', 'var/lib/systemd']);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { stopAfter } from '../support/endings.ts';
 import { differences } from '../support/fingerprint.ts';
 import { handlersOf, kataSysext, type Live, liveHost, runsOf } from '../support/liveHost.ts';
 import { merged, print, service, shimDigest, shimSeen, whereAvailable } from '../support/sysextHost.ts';
@@ -77,7 +78,7 @@ const rows: Row[] = [
 ];
 
 describe('backend sysext on systemd 252', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let live: Live;
   let before: string[];
 
@@ -85,7 +86,7 @@ describe('backend sysext on systemd 252', function () {
     live = await liveHost({ suite: 'bookworm', files: { '/var/lib/extensions/.keep': '' } });
     before = await print(live);
   });
-  after(() => live?.host.stop());
+  stopAfter(() => live);
 
   for (const { title, make, undo, code, found, overridable } of rows) {
     it(`refuses ${title}: ${code}`, async () => {

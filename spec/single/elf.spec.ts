@@ -18,7 +18,7 @@ const loaders: Record<Arch, string> = { x64: '/lib64/ld-linux-x86-64.so.2', arm6
 const largestBytes = 40_000_000;
 
 describe('the single file', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let files: Record<Arch, string>;
 
   before(async () => {

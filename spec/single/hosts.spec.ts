@@ -12,7 +12,7 @@ import { armRoot, bareRoot, runInside } from './roots.ts';
 type Program = (args: string[], env?: Record<string, string>) => Promise<Ran>;
 
 describe('the single file on this machine', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let file: string;
   let folder: string;
 
@@ -73,7 +73,7 @@ for (const suite of ['bookworm', 'trixie', 'forky'] as Suite[]) {
 }
 
 describe('the single file on a root of glibc, libstdc++, libgcc, cp, sync and flock', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let file: string;
   let root: string;
 

@@ -27,7 +27,7 @@ interface Packed {
 }
 
 describe('the npm package', function () {
-  this.timeout(120_000);
+  this.timeout(900_000);
   const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-npm-'));
   const npm = ['npm', '--offline', '--cache', join(folder, 'cache'), '--no-audit', '--no-fund'];
   let packed: Packed;

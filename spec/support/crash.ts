@@ -209,6 +209,33 @@ function dumpOf(host: TreeHost): string | undefined {
   return ran.status === 0 ? ran.stdout : undefined;
 }
 
+/** Says what is wrong with a tree at one moment; nothing: no lines. */
+export type Look = (host: TreeHost) => string[];
+
+/**
+ * Kills a change on a copy of `base` by a value of KATA_SYSEXT_FAILPOINT, then recovers: what is wrong. What comes of it has to be one of the
+ * trees `allowed`, as `judged` says them.
+ */
+export async function killedAt(
+  base: TreeHost,
+  args: string[],
+  failpoint: string,
+  allowed: string[][],
+  looks: { killed?: Look; recovered?: Look } = {},
+): Promise<string[]> {
+  const host = base.copy();
+  const { status } = await host.run(args, { env: { KATA_SYSEXT_FAILPOINT: failpoint } });
+  const problems = status === 137 ? (looks.killed?.(host) ?? []) : [`it ended with ${status} instead of being killed`];
+  await host.json(['recover']);
+  problems.push(...(looks.recovered?.(host) ?? []));
+  const now = judged(host);
+  const tried = allowed.map((lines) => differences(lines, now));
+  if (!tried.some((lines) => lines.length === 0))
+    problems.push(`none of the allowed trees: ${tried.map((lines) => lines.join('; ')).join(' | ')}`);
+  host.remove();
+  return problems.map((problem) => `${args.join(' ')}, ${failpoint}: ${problem}`);
+}
+
 /** Nothing if the tree is one of those allowed; else how it differs from each. */
 export function compare(scenario: Scenario, now: string[], allowed: readonly ('old' | 'new')[]): string[] {
   const tried = allowed.map((which) => ({ which, lines: differences(scenario[which], now) }));

@@ -1,9 +1,9 @@
 import { watch } from 'node:fs';
 import { join } from 'node:path';
 import toml from '@iarna/toml';
-import { CRIO, CRIO_SOCKET, crioBinds, crioFiles, crioFolder } from '../lab/crio.ts';
+import { CRIO, CRIO_SOCKET, crioAvailable, crioBinds, crioFiles, crioFolder } from '../lab/crio.ts';
 import { JUDGE } from '../lab/judge.ts';
-import { debianRoot, type Suite } from '../lab/roots.ts';
+import { debianRoot, type Suite, suiteAvailable } from '../lab/roots.ts';
 import { run } from '../lab/run.ts';
 import type { Content } from '../lab/storage.ts';
 import { type Live, liveHost } from './liveHost.ts';
@@ -28,6 +28,18 @@ export async function crioHost(
     binds: { ...(await crioBinds()), ...binds },
   };
   return liveHost(given, { unit: crioUnit, socket: CRIO_SOCKET });
+}
+
+/** Where CRI-O or its host cannot be made today, the specs of the describe are skipped and say why. */
+export function whereCrio(): void {
+  before(async function () {
+    this.timeout(1_800_000);
+    for (const available of [await suiteAvailable('trixie'), await crioAvailable()]) {
+      if (available.ok) continue;
+      console.log(`      ${available.why}`);
+      return this.skip();
+    }
+  });
 }
 
 /** Why CRI-O, which is made with this machine's C library, does not run on a suite; undefined where it does. */

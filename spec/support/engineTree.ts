@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Instance, WantedHandler, WiringPlan } from '../../cli/engines/types.ts';
+import { KataError } from '../../cli/errors/index.ts';
 import { openView } from '../../cli/host/index.ts';
 import type { HostView } from '../../cli/host/types.ts';
 
@@ -73,8 +74,35 @@ export function instanceOf(version?: string, configPath = '/etc/containerd/confi
   return { engine: 'containerd', configPath, socket: '/run/containerd/containerd.sock', ...(version === undefined ? {} : { version }) };
 }
 
-/** The folder of real configuration files beside the checkout; undefined where it is missing: then say so and skip. */
-export function realData(): string | undefined {
+/** Makes trees for the specs of a describe; each is removed after the spec that made it. */
+export function treesOfSpec(): (files?: Record<string, string | Buffer>) => Promise<EngineTree> {
+  let made: EngineTree[] = [];
+  afterEach(async () => {
+    for (const tree of made) await tree.remove();
+    made = [];
+  });
+  return async (files) => {
+    const tree = await engineTree(files);
+    made.push(tree);
+    return tree;
+  };
+}
+
+/** The code that something is refused with, or 'no error'. */
+export async function refusalOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+    return 'no error';
+  } catch (error) {
+    if (error instanceof KataError) return error.code;
+    throw error;
+  }
+}
+
+/** The folder of real configuration files beside the checkout; where it is missing, the spec is skipped and says so. */
+export function realDataFor(spec: Mocha.Context): string {
   const folder = fileURLToPath(new URL('../../../shared/real-data', import.meta.url));
-  return existsSync(folder) ? folder : undefined;
+  if (existsSync(folder)) return folder;
+  console.log('      skipped: there is no ../shared/real-data beside this checkout');
+  return spec.skip();
 }

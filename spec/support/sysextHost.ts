@@ -41,7 +41,7 @@ export async function print(live: Live): Promise<string[]> {
 /** A suite that cannot be installed today is left out by name, never a red gate. */
 export function whereAvailable(suite: Suite, work: () => Promise<void>): void {
   before(async function () {
-    this.timeout(240_000);
+    this.timeout(900_000);
     const available = await suiteAvailable(suite);
     if (available.ok) return work();
     console.log(`      ${suite} cannot be installed today: ${available.why}`);

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Architecture } from '../../cli/layout/index.ts';
 import { completeArchives, handlersOf } from '../support/completeArchives.ts';
+import { endAfter, removeAfter } from '../support/endings.ts';
 import { repo } from '../support/program.ts';
 import { loopMs, sample } from '../support/sample.ts';
 import { scratch, type TreeHost, treeHost } from '../support/treeHost.ts';
@@ -62,10 +63,11 @@ for (const arch of Object.keys(machines) as Architecture[]) {
       bundles = await completeArchives(folder, arch);
       host = hostOf(arch);
     });
-    after(() => {
-      host?.remove();
-      if (folder !== undefined) rmSync(folder, { recursive: true });
-    });
+    endAfter(
+      () => host,
+      (tree) => tree.remove(),
+    );
+    removeAfter(() => folder);
 
     function assertWhole(wanted: string[]): void {
       const { offered, problems, handlers } = judge(host.root);

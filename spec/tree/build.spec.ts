@@ -23,7 +23,7 @@ const formats = ['squashfs', 'erofs'] as const;
 type Content = Seen & { context: string; sizeBytes?: number };
 
 describe('build and inspect', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let folder: string;
   let bundle: string;
   const at = (name: string) => join(folder, name);

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { appendFileSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import toml from '@iarna/toml';
-import { bootable, compare, failAt, judged, pointsOf, type Scenario, scenarios } from '../support/crash.ts';
+import { bootable, compare, failAt, judged, killedAt, pointsOf, type Scenario, scenarios } from '../support/crash.ts';
 import { differences } from '../support/fingerprint.ts';
 import { put } from '../support/hostTrees.ts';
 import { loopMs, sample } from '../support/sample.ts';
@@ -48,7 +48,10 @@ describe('crash', function () {
       const chosen = sample(scenario.points, 2, `kill ${name}`);
 
       const problems: string[] = [];
-      for (const point of chosen) problems.push(...(await killedAt(scenario, failAt(point, 'kill'))));
+      for (const point of chosen)
+        problems.push(
+          ...(await killedAt(scenario.base, scenario.args, failAt(point, 'kill'), [scenario.old, scenario.new], { killed: bootable })),
+        );
 
       cases += chosen.length;
       assert.deepEqual(problems, []);
@@ -74,8 +77,10 @@ describe('crash', function () {
       const chosen = sample(points, 1, `undo ${name}`);
 
       const problems: string[] = [];
-      for (const point of chosen)
-        problems.push(...(await killedAt(scenario, `${failAt(last, 'error')},${failAt(point, 'kill')}`, ['old'])));
+      for (const point of chosen) {
+        const failpoint = `${failAt(last, 'error')},${failAt(point, 'kill')}`;
+        problems.push(...(await killedAt(scenario.base, scenario.args, failpoint, [scenario.old], { killed: bootable })));
+      }
 
       cases += chosen.length;
       assert.deepEqual(problems, []);
@@ -102,16 +107,6 @@ function named(all: Scenario[], name: string): Scenario {
   const found = all.find((scenario) => scenario.name === name);
   assert.ok(found);
   return found;
-}
-
-async function killedAt(scenario: Scenario, failpoint: string, allowed: ('old' | 'new')[] = ['old', 'new']): Promise<string[]> {
-  const host = scenario.base.copy();
-  const { status } = await host.run(scenario.args, { env: { KATA_SYSEXT_FAILPOINT: failpoint } });
-  const problems = status === 137 ? bootable(host) : [`it ended with ${status} instead of being killed`];
-  await host.json(['recover']);
-  problems.push(...compare(scenario, judged(host), allowed));
-  host.remove();
-  return problems.map((problem) => `${scenario.name}, ${failpoint}: ${problem}`);
 }
 
 async function failedAt(scenario: Scenario, point: string): Promise<string[]> {

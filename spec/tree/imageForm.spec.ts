@@ -18,7 +18,7 @@ function withSystemd(root: string): void {
 }
 
 describe('install --format in an offline tree', function () {
-  this.timeout(120_000);
+  this.timeout(900_000);
   let host: TreeHost;
   afterEach(() => host.remove());
   const sysext = ['--backend', 'sysext', '--format'];

@@ -17,7 +17,7 @@ function withSystemd(root: string, version = 259): void {
 }
 
 describe('install of an image', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let folder: string;
   let host: TreeHost;
   const at = (name: string) => join(folder, name);

@@ -5,7 +5,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSy
 import { dirname, join } from 'node:path';
 import { version } from '../../cli/version.ts';
 import { SECOND, tinyRelease } from '../lab/release/index.ts';
-import { bootable, failAt, judged, pointsOf } from '../support/crash.ts';
+import { bootable, failAt, judged, killedAt, pointsOf } from '../support/crash.ts';
 import { differences } from '../support/fingerprint.ts';
 import { put, type TreeName } from '../support/hostTrees.ts';
 import { json } from '../support/program.ts';
@@ -228,7 +228,7 @@ describe('the program keeps a copy of itself on the host', function () {
 
       const problems: string[] = [];
       for (const point of [...own, ...sample(others, 1, `program ${verb}`)])
-        problems.push(...(await killedAt(host, words, point, allowed)));
+        problems.push(...(await killedAt(host, words, failAt(point, 'kill'), allowed, { killed: bootable })));
 
       assert.deepEqual(
         own,
@@ -240,18 +240,6 @@ describe('the program keeps a copy of itself on the host', function () {
     });
   }
 });
-
-async function killedAt(base: TreeHost, words: string[], point: string, allowed: string[][]): Promise<string[]> {
-  const host = base.copy();
-  const { status } = await host.run(words, { env: { KATA_SYSEXT_FAILPOINT: failAt(point, 'kill') } });
-  const problems = status === 137 ? bootable(host) : [`it ended with ${status} instead of being killed`];
-  await host.json(['recover']);
-  const now = judged(host);
-  const tried = allowed.map((lines) => differences(lines, now));
-  if (!tried.some((lines) => lines.length === 0)) problems.push(tried.map((lines) => lines.join('; ')).join(' | '));
-  host.remove();
-  return problems.map((problem) => `killed at ${point}: ${problem}`);
-}
 
 /** Versions that the units of the boot guard run. */
 function guards(host: TreeHost): string[] {

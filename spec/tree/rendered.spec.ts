@@ -11,7 +11,7 @@ import { releases, story, type TreeHost, treeHost } from '../support/treeHost.ts
 
 /** What `generate --form rendered` puts into its archive. */
 describe('the archive of a rendered first boot', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let folder: string;
 
   before(() => {

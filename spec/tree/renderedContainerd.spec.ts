@@ -23,7 +23,7 @@ const importing = `imports = ["/etc/containerd/conf.d/*.toml"]\n${v3}`;
 
 /** The unit's own script, run on trees of a node, against what an installation there is. */
 describe('a rendered first boot of containerd', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let folder: string;
 
   before(() => {

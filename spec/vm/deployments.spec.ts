@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { waitForCri } from '../lab/pods.ts';
 import { suiteAvailable } from '../lab/roots.ts';
 import { REFS, summary, unexplained } from '../lab/vm/index.ts';
+import { stopAfter } from '../support/endings.ts';
 import { handlersOf } from '../support/liveHost.ts';
 import { type LiveVm, liveVm } from '../support/liveVm.ts';
 import { sample } from '../support/sample.ts';
@@ -26,7 +27,7 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'deployments'))
       await live.json(['install', live.bundle(live.first), '--backend', backend]);
       await live.host.sh(`ostree admin deploy --os=debian ${REFS.engine}`, { timeoutMs: 600_000 });
     });
-    after(() => live?.host.stop());
+    stopAfter(() => live);
 
     it('the updated system comes up with the handler, on another engine, and without a denial of ours', async () => {
       const since = await live.host.cursor();

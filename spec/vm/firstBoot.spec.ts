@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hasIgnition } from '../lab/ignition.ts';
@@ -8,6 +8,7 @@ import { waitForCri } from '../lab/pods.ts';
 import { FIRST, sampleRelease } from '../lab/release/index.ts';
 import { vmContainerdConfig } from '../lab/vm/engine.ts';
 import { type Denial, firstBootDisk, GOODS, SERVER, summary, unexplained } from '../lab/vm/index.ts';
+import { removeAfter, stopAfter } from '../support/endings.ts';
 import { inPod, silent, wouldRelabel } from '../support/enforcing.ts';
 import { handlersOf, startsOf } from '../support/liveHost.ts';
 import { type LiveVm, liveVm } from '../support/liveVm.ts';
@@ -60,10 +61,8 @@ for (const form of sample(['an archive', 'an image'], 1, 'first boot of a machin
       firstBoot = await bootTimes();
       await live.host.sh(`for name in pause busybox; do ctr -n k8s.io images import ${GOODS}/$name.tar; done`, { timeoutMs: 300_000 });
     });
-    after(async () => {
-      await live?.host.stop();
-      if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-    });
+    stopAfter(() => live);
+    removeAfter(() => folder);
 
     it('is up with the handler: containerd started once, and nothing was denied from the kernel’s first moment on', async () => {
       const denials = unexplained(await live.host.denials()).filter((denial) => !isDebiansFirstBoot(denial));

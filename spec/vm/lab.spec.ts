@@ -22,6 +22,7 @@ import {
   VERSIONS,
   type Vm,
 } from '../lab/vm/index.ts';
+import { stopAfter } from '../support/endings.ts';
 import { seed } from '../support/sample.ts';
 
 describe('the VM lab, without the product', function () {
@@ -32,7 +33,7 @@ describe('the VM lab, without the product', function () {
     vm = await bootVm({ goods: { tools: await judgeFolder() } });
     await waitForCri(vm, undefined, 120_000);
   });
-  after(() => vm?.stop());
+  stopAfter(() => vm);
 
   it('enforces, has a read-only /usr of an ostree deployment, the links of Fedora CoreOS, and no Node', async () => {
     const { stdout } = await vm.sh(
@@ -100,7 +101,7 @@ describe('deployments of a VM host', function () {
     });
     vm = await bootVm({ from: updated });
   });
-  after(() => vm?.stop());
+  stopAfter(() => vm);
 
   it('restores a state of its own as it was prepared', async () => {
     const { stdout } = await vm.sh(
@@ -174,7 +175,7 @@ describe('a recorded disk', function () {
           Array.from({ length: files }, (_, index) => readFile(join(root, `var/rec/${index + 1}`), 'utf8').catch(() => '')),
         );
       });
-      const count = texts.findIndex((text) => text === '');
+      const count = texts.indexOf('');
       assert.deepEqual(
         texts.filter((text, index) => text !== '' && text !== `whole ${index + 1}\n`),
         [],

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { waitForCri } from '../lab/pods.ts';
+import { stopAfter } from '../support/endings.ts';
 import { inPod, silent, wouldRelabel } from '../support/enforcing.ts';
 import { handlersOf } from '../support/liveHost.ts';
 import { type LiveVm, liveVm } from '../support/liveVm.ts';
@@ -23,7 +24,7 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
       policy = await policyOf(live);
       files = await filesOf(live);
     });
-    after(() => live?.host.stop());
+    stopAfter(() => live);
 
     it('is ready, and installs, though the clock jumps meanwhile: a pod runs through the handler, confined', async () => {
       const checked = await silent(live, () => live.json(['check']));

@@ -2,7 +2,7 @@ import type { Finding } from '../../errors/index.ts';
 import { findExtensions, type HostFacts, type Mount, mergedExtensions, mountOf, mounts, systemdVersion } from '../../facts/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { extensionName, payloadRoot } from '../../store/index.ts';
-import { isOurMount, mergedPayload, mountsBelowUsr, mountsOnUsr } from '../../transaction/index.ts';
+import { isOurMount, mountsBelowUsr, mountsOnUsr } from '../../transaction/index.ts';
 import { baseTaken } from '../belowUsr.ts';
 import { isOurUnit, service, unitFile, unitFolder } from './paths.ts';
 import { tryOverlays } from './trial.ts';

@@ -80,7 +80,8 @@ export function unfit(profile: Profile, text: string, owner: ProfileOwner): stri
     if (requires === undefined) continue;
     const path = named(requires.key, owner);
     const value = valueAt(readConfiguration(text, name).value, path.split('.'));
-    if (!requires.values.some((one) => one === value)) return `its configuration has ${path} = ${JSON.stringify(value) ?? 'nothing'}`;
+    if (!requires.values.some((one) => one === value))
+      return `its configuration has ${path} = ${value === undefined ? 'nothing' : JSON.stringify(value)}`;
   }
   return undefined;
 }

@@ -1,10 +1,10 @@
-import type { Wiring } from '../engines/types.ts';
-import { deploymentOf } from '../facts/index.ts';
-import type { Digest, HostPath, HostView } from '../host/index.ts';
-import { activeNumber, findGeneration, readGenerations } from './generations.ts';
-import { readJson } from './json.ts';
-import { journalFolder } from './paths.ts';
-import type { Generation, GenerationRecord } from './types.ts';
+import type { Wiring } from '../../engines/types.ts';
+import { deploymentOf } from '../../facts/index.ts';
+import type { Digest, HostPath, HostView } from '../../host/index.ts';
+import { readJson } from '../json.ts';
+import { journalFolder } from '../paths.ts';
+import type { Generation, GenerationRecord } from '../types.ts';
+import { activeNumber, findGeneration, readGenerations } from './records.ts';
 
 interface Wired {
   wiring?: Wiring;

@@ -1,11 +1,11 @@
-import { asset } from '../assets/index.ts';
-import type { TreeEntry } from '../bundle/types.ts';
-import { KataError } from '../errors/index.ts';
-import { operatingSystem, systemdVersion } from '../facts/index.ts';
-import { byBytes, type Digest, digestOf, type Host, type HostPath, type HostView } from '../host/index.ts';
-import type { Architecture } from '../layout/index.ts';
-import { extensionRelease, imageName, insideExtension } from './paths.ts';
-import type { PayloadManifest } from './types.ts';
+import { asset } from '../../assets/index.ts';
+import type { TreeEntry } from '../../bundle/types.ts';
+import { KataError } from '../../errors/index.ts';
+import { operatingSystem, systemdVersion } from '../../facts/index.ts';
+import { byBytes, type Digest, digestOf, type Host, type HostPath, type HostView } from '../../host/index.ts';
+import type { Architecture } from '../../layout/index.ts';
+import { extensionRelease, imageName, insideExtension } from '../paths.ts';
+import type { PayloadManifest } from '../types.ts';
 
 /** systemd's own names (facts/immutable.md §1.3). */
 const architectures: Record<Architecture, string> = { x86_64: 'x86-64', aarch64: 'arm64', ppc64le: 'ppc64-le', s390x: 's390x' };

@@ -1,9 +1,9 @@
-import { digestOf, type Host, type HostPath } from '../host/index.ts';
-import { ensureFolder } from './folders.ts';
-import { takeNumber, writeRecord } from './generations.ts';
-import { readable, writeJson } from './json.ts';
-import { folderOf, fragmentsFolder, generationFolder, generationsFolder, imageNumber, readableFolder } from './paths.ts';
-import { type Choices, type GenerationHandler, type GenerationManifest, generationSchema, type PayloadManifest } from './types.ts';
+import { digestOf, type Host, type HostPath } from '../../host/index.ts';
+import { ensureFolder } from '../folders.ts';
+import { readable, writeJson } from '../json.ts';
+import { folderOf, fragmentsFolder, generationFolder, generationsFolder, imageNumber, readableFolder } from '../paths.ts';
+import { type Choices, type GenerationHandler, type GenerationManifest, generationSchema, type PayloadManifest } from '../types.ts';
+import { takeNumber, writeRecord } from './records.ts';
 
 /** Kata's archives are made for this prefix; its configuration names it in every path (facts/kata.md §2). */
 const releasePrefix = '/opt/kata';
@@ -58,8 +58,8 @@ export interface Drawn {
 /** The generation that this origin and these choices would make. Writes nothing. Throws `bundle-lacks-setting`. */
 export async function drawGeneration(request: GenerationRequest): Promise<Drawn> {
   const [{ renderConfiguration }, { configured }] = await Promise.all([
-    import('../layout/index.ts'),
-    import('../layout/settings/index.ts'),
+    import('../../layout/index.ts'),
+    import('../../layout/settings/index.ts'),
   ]);
   const { origin, choices, backend, number, program, created } = request;
   const { release, sources, payload, payloadFolder, format } = origin;

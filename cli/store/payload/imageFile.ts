@@ -1,19 +1,19 @@
 import { createReadStream } from 'node:fs';
 import { chmod, constants, copyFile, type FileHandle, open, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { errnoOf, KataError } from '../errors/index.ts';
-import type { Digest, Host, HostPath } from '../host/index.ts';
-import { damaged, digestsOf, type ImageManifest, requireSane, tryImage } from '../images/index.ts';
-import type { Emit } from '../report/events.ts';
+import { errnoOf, KataError } from '../../errors/index.ts';
+import type { Digest, Host, HostPath } from '../../host/index.ts';
+import { damaged, digestsOf, type ImageManifest, requireSane, tryImage } from '../../images/index.ts';
+import type { Emit } from '../../report/events.ts';
+import { ensureFolder, ensureStore } from '../folders.ts';
+import { readPayload } from '../generations/index.ts';
+import { extensionFolder, imageName, insideExtension, payloadFolder, stagingFolder } from '../paths.ts';
+import { type PayloadManifest, payloadSchema } from '../types.ts';
 import { isIntact } from './drift.ts';
 import { extensionEntries, payloadOfRelease } from './extension.ts';
-import { ensureFolder, ensureStore } from './folders.ts';
-import { readPayload } from './generations.ts';
 import { payloadDigest } from './identity.ts';
 import { writeTexts } from './image.ts';
-import { extensionFolder, imageName, insideExtension, payloadFolder, stagingFolder } from './paths.ts';
-import { outOfSpace, type Staged, seal } from './payload.ts';
-import { type PayloadManifest, payloadSchema } from './types.ts';
+import { outOfSpace, type Staged, seal } from './stage.ts';
 
 export interface ImageRequest {
   /** Real path on this machine. */

@@ -1,22 +1,22 @@
 import { createReadStream } from 'node:fs';
 import { symlink } from 'node:fs/promises';
 import { posix } from 'node:path';
-import type { SourceRecord } from '../bundle/index.ts';
-import { errnoOf, KataError } from '../errors/index.ts';
-import { byBytes, type Digest, type Host, type HostPath } from '../host/index.ts';
-import type { Format } from '../images/types.ts';
-import type { Architecture, Layout } from '../layout/index.ts';
-import type { Emit } from '../report/events.ts';
+import type { SourceRecord } from '../../bundle/index.ts';
+import { errnoOf, KataError } from '../../errors/index.ts';
+import { byBytes, type Digest, type Host, type HostPath } from '../../host/index.ts';
+import type { Format } from '../../images/types.ts';
+import type { Architecture, Layout } from '../../layout/index.ts';
+import type { Emit } from '../../report/events.ts';
+import { ensureFolder, ensureStore } from '../folders.ts';
+import { readPayload } from '../generations/index.ts';
+import { readable, writeJson } from '../json.ts';
+import { damagedPayload, extensionFolder, payloadFolder, payloadManifest, stagingFolder } from '../paths.ts';
+import { type PayloadManifest, schema } from '../types.ts';
 import { isIntact } from './drift.ts';
 import { releaseText, wholePayload, wrapExtension } from './extension.ts';
-import { ensureFolder, ensureStore } from './folders.ts';
-import { readPayload } from './generations.ts';
 import { payloadDigest } from './identity.ts';
 import type { ImageRequest } from './imageFile.ts';
-import { readable, writeJson } from './json.ts';
 import { labelPayload } from './labels.ts';
-import { damagedPayload, extensionFolder, payloadFolder, payloadManifest, stagingFolder } from './paths.ts';
-import { type PayloadManifest, schema } from './types.ts';
 
 export interface PayloadRequest {
   /** Real paths on this machine. */
@@ -121,7 +121,7 @@ async function placeImage(host: Host, manifest: PayloadManifest, staging: HostPa
 async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Promise<PayloadManifest> {
   const { architecture, emit, handlers, signal } = request;
   // Loaded when it is needed: `status` reads the store without them.
-  const [{ readBundles }, { keepFor, layOut }] = await Promise.all([import('../bundle/index.ts'), import('../layout/index.ts')]);
+  const [{ readBundles }, { keepFor, layOut }] = await Promise.all([import('../../bundle/index.ts'), import('../../layout/index.ts')]);
   const into = await host.locate(tree);
   await host.failpoint('store/unpack/before');
   emit({ kind: 'phase', name: 'unpack', detail: `unpacking ${request.sources.map((path) => posix.basename(path)).join(', ')}` });

@@ -1,6 +1,6 @@
-import type { TreeEntry } from '../bundle/types.ts';
-import { type Digest, digestOf } from '../host/index.ts';
-import type { Format } from '../images/types.ts';
+import type { TreeEntry } from '../../bundle/types.ts';
+import { type Digest, digestOf } from '../../host/index.ts';
+import type { Format } from '../../images/types.ts';
 
 /** What a payload is named by: its entries, sorted by path, and its form. Another form is another payload: each has its own place, and a generation names one of them. */
 export function payloadDigest(entries: TreeEntry[], format: Format): Digest {

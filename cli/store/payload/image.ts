@@ -1,9 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { appendFile, chmod, stat } from 'node:fs/promises';
-import { KataError } from '../errors/index.ts';
-import { selinuxState } from '../facts/index.ts';
-import { byBytes, type Digest, type Host, type HostPath } from '../host/index.ts';
+import { KataError } from '../../errors/index.ts';
+import { selinuxState } from '../../facts/index.ts';
+import { byBytes, type Digest, type Host, type HostPath } from '../../host/index.ts';
 import {
   formatRow,
   type ImageFormat,
@@ -14,12 +14,12 @@ import {
   recipeFor,
   trailerOf,
   tryImage,
-} from '../images/index.ts';
-import { type Architecture, familyOfPolicy } from '../layout/index.ts';
-import { version as program } from '../version.ts';
+} from '../../images/index.ts';
+import { type Architecture, familyOfPolicy } from '../../layout/index.ts';
+import { version as program } from '../../version.ts';
+import { imageName, insideExtension } from '../paths.ts';
+import { type PayloadManifest, payloadSchema } from '../types.ts';
 import { extensionEntries, textsOf, wrapExtension } from './extension.ts';
-import { imageName, insideExtension } from './paths.ts';
-import { type PayloadManifest, payloadSchema } from './types.ts';
 
 export interface PackRequest {
   format: ImageFormat;
@@ -139,7 +139,7 @@ async function labelTree(
   tool: string,
 ): Promise<void> {
   if (!wanted) return;
-  const { rootContext } = await import('../images/index.ts');
+  const { rootContext } = await import('../../images/index.ts');
   const labels = new Map([
     [around, rootContext],
     ...contents.map(({ path, context }): [HostPath, string] => [`${around}/${path}`, context]),

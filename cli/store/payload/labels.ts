@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
-import { KataError } from '../errors/index.ts';
-import { selinuxState } from '../facts/index.ts';
-import type { Host, HostPath } from '../host/index.ts';
-import type { LabelClass } from '../layout/index.ts';
+import { KataError } from '../../errors/index.ts';
+import { selinuxState } from '../../facts/index.ts';
+import type { Host, HostPath } from '../../host/index.ts';
+import type { LabelClass } from '../../layout/index.ts';
+import type { PayloadManifest } from '../types.ts';
 import { textsOf, wholePayload } from './extension.ts';
-import type { PayloadManifest } from './types.ts';
 
 /**
  * Labels a payload: first as the host's own policy says, which is what survives a relabel; then every file whose type a VMM could not use
@@ -14,7 +14,7 @@ export async function labelPayload(host: Host, manifest: PayloadManifest): Promi
   // Only this payload: another one's files may be open in pods, and folders above it were labelled when they were made.
   const { folder } = wholePayload(manifest);
   if (!(await host.relabel([folder]))) return;
-  const { fallbackLabel, familyOfPolicy, isUsable } = await import('../layout/index.ts');
+  const { fallbackLabel, familyOfPolicy, isUsable } = await import('../../layout/index.ts');
   const state = await selinuxState(host);
   const family = familyOfPolicy(state.known ? (state.value.policy ?? '') : '');
   const wrong = new Map<string, string>();
@@ -35,7 +35,7 @@ export async function labelPayload(host: Host, manifest: PayloadManifest): Promi
 /** The same for a copy of this program, where it lies at the moment. */
 export async function labelProgram(host: Host, path: HostPath): Promise<void> {
   if (!(await host.relabel([path]))) return;
-  const { fallbackLabel, familyOfPolicy, isUsable } = await import('../layout/index.ts');
+  const { fallbackLabel, familyOfPolicy, isUsable } = await import('../../layout/index.ts');
   const state = await selinuxState(host);
   const family = familyOfPolicy(state.known ? (state.value.policy ?? '') : '');
   if (isUsable(family, (await host.labels(path)).get(path)?.split(':')[2] ?? 'unlabeled_t')) return;

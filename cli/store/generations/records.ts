@@ -1,7 +1,6 @@
-import { KataError } from '../errors/index.ts';
-import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
-import { noChoices } from './choices.ts';
-import { readable, readJson, writeJson } from './json.ts';
+import { KataError } from '../../errors/index.ts';
+import type { Digest, Host, HostPath, HostView } from '../../host/index.ts';
+import { readable, readJson, writeJson } from '../json.ts';
 import {
   generationFolder,
   generationsFolder,
@@ -12,7 +11,7 @@ import {
   payloadManifest,
   pointer,
   sequenceFile,
-} from './paths.ts';
+} from '../paths.ts';
 import {
   type Generation,
   type GenerationManifest,
@@ -21,7 +20,8 @@ import {
   type PayloadManifest,
   payloadSchema,
   schema,
-} from './types.ts';
+} from '../types.ts';
+import { noChoices } from './choices.ts';
 
 /** All whole generations of this host by number, that of its OS image included. */
 export async function readGenerations(host: HostView): Promise<Generation[]> {

@@ -1,7 +1,7 @@
-import type { TreeEntry } from '../bundle/index.ts';
-import type { HostPath, HostView } from '../host/index.ts';
+import type { TreeEntry } from '../../bundle/index.ts';
+import type { HostPath, HostView } from '../../host/index.ts';
+import type { PayloadManifest } from '../types.ts';
 import { wholePayload } from './extension.ts';
-import type { PayloadManifest } from './types.ts';
 
 /** 'bytes' reads every file; 'shape' only looks at kinds, modes, sizes and link targets. */
 export type Depth = 'bytes' | 'shape';

@@ -1,7 +1,7 @@
-import type { WantedHandler } from '../engines/types.ts';
-import { byBytes, type HostPath } from '../host/index.ts';
-import { pointer } from './paths.ts';
-import type { Choices, GenerationManifest } from './types.ts';
+import type { WantedHandler } from '../../engines/types.ts';
+import { byBytes, type HostPath } from '../../host/index.ts';
+import { pointer } from '../paths.ts';
+import type { Choices, GenerationManifest } from '../types.ts';
 
 export function noChoices(): Choices {
   return { aliases: {}, profiles: {}, settings: {} };

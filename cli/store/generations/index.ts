@@ -1,0 +1,18 @@
+export { activeGeneration, wiredGeneration } from './active.ts';
+export { aliasesOf, namesOf, noChoices, offered, offeredBy } from './choices.ts';
+export { type Drawn, drawGeneration, linksOf, makeGeneration, type Origin, originOf } from './make.ts';
+export {
+  activeNumber,
+  earlierImageRecords,
+  findGeneration,
+  isKnownImage,
+  isWaiting,
+  lastNumber,
+  payloadOf,
+  readGeneration,
+  readGenerations,
+  readPayload,
+  takeNumber,
+  wiringsWith,
+  writeRecord,
+} from './records.ts';
