@@ -122,6 +122,35 @@ describe('generate', function () {
     });
   }
 
+  for (const [name, sign] of [
+    ['DEL', '\u007f'],
+    ['NEL', '\u0085'],
+    ['the line separator', '\u2028'],
+    ['the paragraph separator', '\u2029'],
+    ['a byte order mark', '\ufeff'],
+    ['a control sign', '\u0001'],
+    ['a sign of two halves', '\u{1f600}'],
+  ]) {
+    it(`${name} in a value is the same in every form`, async function () {
+      const program = await goProgramAvailable('butane');
+      if (!program.ok) {
+        console.log(`      ${program.why}`);
+        this.skip();
+      }
+      const more = { installArguments: ['--set', `kernel_params="a${sign}b"`] };
+
+      const judged = spawnSync(await goProgram('butane'), ['--strict', '--raw', put('s.bu', made('butane', 'fcos', more)[0]!.text)], {
+        encoding: 'utf8',
+      });
+
+      const ignition = plain(JSON.parse(made('ignition', 'fcos', more)[0]!.text));
+      assert.deepEqual([judged.status, judged.stderr], [0, '']);
+      assert.deepEqual(plain(JSON.parse(judged.stdout)), ignition);
+      assert.deepEqual(plain(parsed(made('machineconfig', 'openshift-4.18', more)[0]!.text)['spec'].config).files.length, 1);
+      assert.ok(ignition.files[0]!.text.includes(`a${sign}b`));
+    });
+  }
+
   for (const target of openshift) {
     it(`${target}: a MachineConfig holds nothing that the operator refuses, and is the one that Butane makes`, async function () {
       const program = await goProgramAvailable('butane');
