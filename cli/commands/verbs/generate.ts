@@ -9,13 +9,11 @@ import { bytes } from '../../report/index.ts';
 import { version } from '../../version.ts';
 import { copyNew, writeNew } from '../newFiles.ts';
 import { list, text } from '../options.ts';
+import { kernelArgumentsOf, passedOptions } from '../passedOptions.ts';
 import { needSingleFile } from '../programFile.ts';
 import { digestTold, placeOf, sourcesOf } from '../sources.ts';
 import type { Call, Reply } from '../types.ts';
 import { wishesOf } from '../wishes.ts';
-
-/** Options of `install` that the node's own installation gets as they stand here. */
-const passed = ['handler', 'alias', 'backend', 'format', 'engine', 'set', 'profile'];
 
 export async function run(call: Call): Promise<Reply> {
   const { words, options, io } = call;
@@ -25,7 +23,7 @@ export async function run(call: Call): Promise<Reply> {
   const named = text(options['target']);
   if (named === undefined) throw missing('--target', 'for which operating system', '--target fcos');
   const target = targetNamed(named);
-  const kernelArguments = list(options['kernel-argument']);
+  const kernelArguments = kernelArgumentsOf(call, kind === 'machineconfig');
   refuseUnfit(call, kind, kernelArguments, target);
   const common = { target, kernelArguments, version };
   const pool = { role: text(options['pool']) ?? 'worker', policy: options['disruption-policy'] === true };
@@ -46,7 +44,7 @@ export async function run(call: Call): Promise<Reply> {
       const archive = { name, digest, url: placeOf(text(options['from']), name) };
       const files = generate(kind, { ...common, ...made, form: 'rendered', archive }, pool);
       await writeNew(folder, files);
-      await copyNew(folder, { name, file });
+      await copyNew(folder, { name, file, digest });
       return reply(kind, target.name, folder, [...files.map(asMade), { name, sizeBytes: made.archive.sizeBytes, digest }], [archive]);
     });
   }
@@ -55,13 +53,8 @@ export async function run(call: Call): Promise<Reply> {
   else if (options['backend'] === 'baked')
     throw unfitBackend('baked', '--form hook', '--form baked: a node that runs has its image already');
   if (options['engine-config'] !== undefined) throw unfitEngineConfig(baked ? 'baked' : 'hook');
+  const installArguments = passedOptions(call, baked ? ['backend'] : []);
   const { program, bundles } = await sourcesOf(call, words.slice(1), kind === 'containerfile');
-  const installArguments = passed
-    .filter((name) => !(baked && name === 'backend'))
-    .flatMap((name) => {
-      const value = options[name];
-      return (Array.isArray(value) ? value : value === undefined ? [] : [String(value)]).flatMap((each) => [`--${name}`, each]);
-    });
   if (baked) refuseLines(installArguments);
   const files = generate(kind, { ...common, form: baked ? 'baked' : 'hook', program, bundles, installArguments }, pool);
   await writeNew(folder, files);
