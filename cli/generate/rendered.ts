@@ -1,5 +1,5 @@
 import { pointer } from '../store/index.ts';
-import { fetchFunction, fetchLine, firstBootFolder, firstBootScript, firstBootUnit, pauseSeconds, stampOf } from './common.ts';
+import { fetchFunction, fetchLine, firstBootFolder, firstBootScript, firstBootUnit, pauseSeconds, stampsOf } from './common.ts';
 import { fill, shellWord } from './fill.ts';
 import type { Against, FirstBoot, RenderedRequest } from './types.ts';
 
@@ -12,7 +12,7 @@ export function rendered(request: RenderedRequest): FirstBoot {
     unit: firstBootUnit,
     script: firstBootScript,
     work: target.work,
-    stamp: stampOf([archive.digest]),
+    ...stampsOf([archive.digest]),
     pause: String(pauseSeconds),
     engine: engineUnit,
     refusal:
