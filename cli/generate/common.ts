@@ -12,9 +12,13 @@ export const firstBootUnit = 'kata-sysext-first-boot.service';
 export const firstBootFolder = '/etc/kata-sysext-first-boot';
 export const firstBootScript = `${firstBootFolder}/hook.sh`;
 
-/** The file that says that an installation has worked: other bytes or another wish are another one, another server is not. */
-export function stampOf(what: string[]): string {
-  return `${stamps}/${digestOf(JSON.stringify(what)).slice('sha256:'.length, 'sha256:'.length + 16)}`;
+/**
+ * The two files that say that an installation has worked: other bytes or another wish are another one, another server is not. A node that is
+ * set up anew on the old disk keeps /var and gets a new /etc, without pointer and wiring, as does an OS that goes back behind the first boot.
+ */
+export function stampsOf(what: string[]): { stamp: string; mark: string } {
+  const name = digestOf(JSON.stringify(what)).slice('sha256:'.length, 'sha256:'.length + 16);
+  return { stamp: `${stamps}/${name}`, mark: `${firstBootFolder}/${name}` };
 }
 
 /** The shell function that fetches and verifies. */

@@ -1,4 +1,4 @@
-import { fetchFunction, fetchLine, firstBootScript, firstBootUnit, pauseSeconds, stampOf } from './common.ts';
+import { fetchFunction, fetchLine, firstBootScript, firstBootUnit, pauseSeconds, stampsOf } from './common.ts';
 import { fill, shellWord } from './fill.ts';
 import type { FirstBoot, HookRequest } from './types.ts';
 
@@ -17,7 +17,7 @@ export function hook(request: HookRequest, places: HookPlaces = { script: firstB
     unit: firstBootUnit,
     script: places.script,
     work: places.work,
-    stamp: stampOf([program.digest, ...bundles.map(({ digest }) => digest), ...installArguments]),
+    ...stampsOf([program.digest, ...bundles.map(({ digest }) => digest), ...installArguments]),
     pause: String(pauseSeconds),
   };
   const remote = program.url !== undefined;

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
-import { pointer } from '../store/index.ts';
-import { fetchFunction, fetchLine, firstBootFolder, firstBootScript, firstBootUnit, pauseSeconds, stampOf } from './common.ts';
+import { generationsFolder, pointer } from '../store/index.ts';
+import { fetchFunction, fetchLine, firstBootFolder, firstBootScript, firstBootUnit, pauseSeconds, stampsOf } from './common.ts';
 import { fill, shellWord } from './fill.ts';
 import type { Against, FirstBoot, Merging, RenderedRequest } from './types.ts';
 
@@ -13,10 +13,9 @@ export function rendered(request: RenderedRequest): FirstBoot {
     unit: firstBootUnit,
     script: firstBootScript,
     work: target.work,
-    stamp: stampOf([archive, ...(merging === undefined ? [] : [merging.image])].map(({ digest }) => digest)),
+    ...stampsOf([archive, ...(merging === undefined ? [] : [merging.image])].map(({ digest }) => digest)),
     pause: String(pauseSeconds),
     engine: engineUnit,
-    refusal: refusalOf(request),
   };
   const text = fill('rendered.sh', {
     ...values,
@@ -27,6 +26,7 @@ export function rendered(request: RenderedRequest): FirstBoot {
     fetches: [archive, ...(merging === undefined ? [] : [merging.image])].map(fetchLine).join('\n'),
     archive: archive.name,
     pointer,
+    generation: `${generationsFolder}/1/manifest.json`,
     image: merging === undefined ? '' : `ln "$work/${merging.image.name}" "$work/new"${shellWord(merging.path)}\n`,
     places: [...placeLines(request), ...(against?.edits ?? []).map(editLine)].join('\n'),
   });
@@ -42,12 +42,6 @@ export function rendered(request: RenderedRequest): FirstBoot {
 function placeLines({ places, merging }: RenderedRequest): string[] {
   const lines = places.map((path) => `place ${shellWord(path)}`);
   return merging === undefined ? lines : ['show', ...lines.slice(1)];
-}
-
-function refusalOf({ against, merging }: RenderedRequest): string {
-  if (against === undefined && merging === undefined) return '';
-  const what = against === undefined ? 'A host that has extensions of others' : 'An engine that is configured otherwise';
-  return `# ${what} stays so: no matter of time.\nRestartPreventExitStatus=3\n`;
 }
 
 function mergeFunctions({ payload, release, link, wants, service, least }: Merging, root: string): string {

@@ -27,11 +27,18 @@ function item(value: Yaml, indent: string): string[] {
   return [`${indent}- ${first.trimStart()}`, ...rest];
 }
 
-/** Whether a literal block gives back the very text: one line end at its end, no blank first, nothing but printable signs. */
+/**
+ * Whether a literal block gives back the very text: one line end at its end, no blank first, nothing but printable signs. U+2028 and U+2029
+ * end a line of YAML 1.1, which Butane reads.
+ */
 function isBlock(text: string): boolean {
-  return /^[^\s][\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd]*[^\n]\n$/.test(text);
+  return /^[^\s][\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]*[^\n]\n$/.test(text);
 }
 
+/** JSON lets stand as they are what YAML refuses (DEL, most of C1) or takes for the end of a line (NEL, U+2028, U+2029). */
 function scalar(value: Yaml): string {
-  return JSON.stringify(value);
+  return JSON.stringify(value).replace(
+    /[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/g,
+    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }

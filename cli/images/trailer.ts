@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { KataError } from '../errors/index.ts';
 import { digestOf } from '../host/index.ts';
+import { misshapen } from './shape.ts';
 import type { ImageManifest } from './types.ts';
 
 /** The newest schema of an image's manifest that this program writes and reads. */
@@ -39,12 +40,26 @@ export async function readTrailer(path: string): Promise<ImageManifest | undefin
       throw damaged(path, 'its manifest lies outside of it');
     const json = await bytesAt(file, Number(start), Number(length));
     if (digestOf(json) !== digest) throw damaged(path, 'its manifest has another digest than the file says');
-    const manifest = JSON.parse(json.toString()) as ImageManifest;
-    if (manifest.schema > imageSchema) throw newer(path, manifest.schema);
-    return manifest;
+    return manifestIn(path, json.toString());
   } finally {
     await file.close();
   }
+}
+
+/** Its digest says that it is whole, not who wrote it. */
+function manifestIn(path: string, json: string): ImageManifest {
+  let manifest: { schema?: unknown } | null;
+  try {
+    manifest = JSON.parse(json) as typeof manifest;
+  } catch {
+    throw damaged(path, 'its manifest is no JSON');
+  }
+  const schema = manifest?.schema;
+  if (typeof schema !== 'number') throw damaged(path, 'its manifest names no schema');
+  if (schema > imageSchema) throw newer(path, schema);
+  const wrong = misshapen(manifest!);
+  if (wrong !== undefined) throw damaged(path, `its manifest lacks ${JSON.stringify(wrong)}, or has something else there`);
+  return manifest as ImageManifest;
 }
 
 async function bytesAt(file: Awaited<ReturnType<typeof open>>, position: number, length: number): Promise<Buffer> {

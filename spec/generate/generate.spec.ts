@@ -137,6 +137,35 @@ describe('generate', function () {
     });
   }
 
+  for (const [name, sign] of [
+    ['DEL', '\u007f'],
+    ['NEL', '\u0085'],
+    ['the line separator', '\u2028'],
+    ['the paragraph separator', '\u2029'],
+    ['a byte order mark', '\ufeff'],
+    ['a control sign', '\u0001'],
+    ['a sign of two halves', '\u{1f600}'],
+  ]) {
+    it(`${name} in a value is the same in every form`, async function () {
+      const program = await goProgramAvailable('butane');
+      if (!program.ok) {
+        console.log(`      ${program.why}`);
+        this.skip();
+      }
+      const more = { installArguments: ['--set', `kernel_params="a${sign}b"`] };
+
+      const judged = spawnSync(await goProgram('butane'), ['--strict', '--raw', put('s.bu', made('butane', 'fcos', more)[0]!.text)], {
+        encoding: 'utf8',
+      });
+
+      const ignition = plain(JSON.parse(made('ignition', 'fcos', more)[0]!.text));
+      assert.deepEqual([judged.status, judged.stderr], [0, '']);
+      assert.deepEqual(plain(JSON.parse(judged.stdout)), ignition);
+      assert.deepEqual(plain(parsed(made('machineconfig', 'openshift-4.18', more)[0]!.text)['spec'].config).files.length, 1);
+      assert.ok(ignition.files[0]!.text.includes(`a${sign}b`));
+    });
+  }
+
   for (const target of openshift) {
     it(`${target}: a MachineConfig holds nothing that the operator refuses, and is the one that Butane makes`, async function () {
       const program = await goProgramAvailable('butane');
@@ -260,6 +289,7 @@ describe('generate', function () {
       hook
         .replace(/^work=.*$/m, `work=${work}`)
         .replace(/^stamp=.*$/m, `stamp=${folder}/stamps/one`)
+        .replace(/^mark=.*$/m, `mark=${folder}/stamps/mark`)
         .replace(/^fetch [^(].*$/gm, ''),
     );
     mkdirSync(work);
@@ -284,6 +314,27 @@ describe('generate', function () {
       'plain',
     ]);
     assert.deepEqual([existsSync(work), existsSync(join(folder, 'stamps/one'))], [false, true]);
+  });
+
+  it('a try is promised within the boot exactly where systemd makes one, also for a program that was killed or cannot run', () => {
+    const files = Object.fromEntries(made('containerfile', 'fcos').map(({ name, text }) => [name, text]));
+    const unit = files['kata-sysext-first-boot.service']!;
+    const prevented = /^RestartPreventExitStatus=(.*)$/m.exec(unit)![1]!.split(' ').map(Number);
+    const work = join(folder, 'ends');
+    mkdirSync(work);
+    const hook = files['hook.sh']!.replace(/^work=.*$/m, `work=${work}`).replace(/^fetch [^(].*$/gm, '');
+    const script = put('ends.sh', hook.replace(/^(stamp|mark)=.*$/gm, `$1=${folder}/stamps/$1-ends`));
+
+    const tries = ['exit 3', 'exit 75', 'exit 1', 'exit 5', 'exit 77', 'exit 126', 'kill -KILL $$'].map((end) => {
+      writeFileSync(join(work, 'kata-sysext'), `#!/bin/sh\n${end}\n`, { mode: 0o755 });
+      const { status, stderr } = spawnSync('sh', [script], { encoding: 'utf8' });
+      return { end, again: !prevented.includes(status!), promised: stderr.includes('the next try is in 30 s') };
+    });
+
+    assert.deepEqual(
+      tries,
+      tries.map(({ end }, index) => ({ end, again: index < 2, promised: index < 2 })),
+    );
   });
 
   it('a file of the image that is not the one it was made with is told, and nothing runs', () => {

@@ -12,6 +12,8 @@ export interface Said {
   version?: string;
   /** a program that fails, by its name */
   broken?: string;
+  /** further programs of the node, as the shell's text */
+  programs?: Record<string, string>;
 }
 
 const USUAL = '{ path=/usr/bin/containerd ; argv[]=/usr/bin/containerd ; ignore_errors=no }';
@@ -30,7 +32,10 @@ export function prepareNode(root: string, output: string): void {
 }
 
 /** Runs the script of the first boot with the tree's /etc, /var and /usr/local in the place of this machine's. systemctl and containerd are stand-ins. */
-export function bootNode(root: string, { execStart = USUAL, environment = '', version = '1.7.24', broken }: Said = {}) {
+export function bootNode(
+  root: string,
+  { execStart = USUAL, environment = '', version = '1.7.24', broken, programs: more = {} }: Said = {},
+) {
   const programs = mkdtempSync(join(tmpdir(), 'kata-sysext-node-'));
   const program = (name: string, text: string) => {
     writeFileSync(join(programs, name), `#!/bin/sh\n${text}\n`);
@@ -45,11 +50,25 @@ export function bootNode(root: string, { execStart = USUAL, environment = '', ve
   );
   program('containerd', `echo "containerd github.com/containerd/containerd ${version} 0000"`);
   if (broken !== undefined) program(broken, 'exit 1');
-  const script =
-    'mount --bind "$1/etc" /etc; mount --bind "$1/var/usrlocal" /usr/local; mount --bind "$1/var" /var; PATH="$2:/usr/sbin:/usr/bin" exec /bin/sh /etc/kata-sysext-first-boot/hook.sh';
-  const ran = spawnSync('unshare', ['--mount', '--propagation', 'private', 'sh', '-ec', script, 'sh', root, programs], {
-    encoding: 'utf8',
-  });
+  for (const [name, text] of Object.entries(more)) program(name, text);
+  const ran = onNode(root, 'PATH="$2:/usr/sbin:/usr/bin" exec /bin/sh /etc/kata-sysext-first-boot/hook.sh', programs);
   rmSync(programs, { recursive: true });
   return { status: ran.status, said: ran.stderr };
+}
+
+/** What systemd itself says of the conditions of the unit on the tree: whether a boot would run it. */
+export function wouldRun(root: string, output: string): boolean {
+  const config = JSON.parse(readFileSync(join(output, 'kata-sysext.ign'), 'utf8')) as { systemd: { units: { contents: string }[] } };
+  const conditions = config.systemd.units[0]!.contents.split('\n').filter((line) => line.startsWith('Condition'));
+  const judged = onNode(root, 'shift; exec systemd-analyze condition "$@"', ...conditions);
+  if (!/Conditions (succeeded|failed)\./.test(judged.stderr)) throw new Error(judged.stderr);
+  return judged.status === 0;
+}
+
+/** A line of the shell with the tree's /etc, /var and /usr/local in the place of this machine's; $1 is the tree. */
+function onNode(root: string, line: string, ...words: string[]) {
+  const mounts = 'mount --bind "$1/etc" /etc; mount --bind "$1/var/usrlocal" /usr/local; mount --bind "$1/var" /var';
+  return spawnSync('unshare', ['--mount', '--propagation', 'private', 'sh', '-ec', `${mounts}; ${line}`, 'sh', root, ...words], {
+    encoding: 'utf8',
+  });
 }

@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { digestOf } from '../../cli/host/index.ts';
 import { sampleRelease, tinyRelease } from '../lab/release/index.ts';
 import { labelsSeen, ownersAndTimes, type Seen, sha256, treeSeen, unpacked, whileMounted } from '../support/images.ts';
 import { json, program, run } from '../support/program.ts';
@@ -144,12 +145,27 @@ describe('build and inspect', function () {
     const bytes = readFileSync(file);
     const changed = (at: number) => Buffer.concat([bytes.subarray(0, at), Buffer.from([bytes[at]! ^ 1]), bytes.subarray(at + 1)]);
     const manifestAt = bytes.lastIndexOf('{"schema":1');
+    const whole = JSON.parse(bytes.subarray(manifestAt, bytes.indexOf('\n', manifestAt)).toString()) as object;
+    const said = (other: object) => JSON.stringify({ ...whole, ...other });
+    // Whoever makes an image can give whatever manifest its own digest.
+    const trailed = (json: string) => {
+      const end = Buffer.alloc(256);
+      end.write(`kata-sysext-image 1 ${manifestAt} ${Buffer.byteLength(json)} ${digestOf(json)}\n`);
+      return Buffer.concat([bytes.subarray(0, manifestAt), Buffer.from(json), end]);
+    };
     const cases: [name: string, content: Buffer, code: string][] = [
       ['cut', bytes.subarray(0, -4096), 'image-unknown'],
       ['superblock', changed(8), 'image-damaged'],
       ['data', changed(200), 'image-damaged'],
       ['manifest', changed(manifestAt + 40), 'image-damaged'],
       ['footer', changed(bytes.length - 230), 'image-damaged'],
+      ...['null', '{}', '{nothing', '{"schema":2}', said({ filesystem: undefined }), said({ handlers: [null] }), said({ texts: [1] })].map(
+        (json): [string, Buffer, string] => [
+          `manifest-${digestOf(json).slice(7, 15)}`,
+          trailed(json),
+          json === '{"schema":2}' ? 'image-newer' : 'image-damaged',
+        ],
+      ),
       ['archive', readFileSync(bundle), 'image-unknown'],
       ['empty', Buffer.alloc(0), 'image-unknown'],
     ];

@@ -1,9 +1,20 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bootNode, prepareNode } from '../support/firstBootNode.ts';
+import { bootNode, prepareNode, wouldRun } from '../support/firstBootNode.ts';
 import { put } from '../support/hostTrees.ts';
 import { json, run } from '../support/program.ts';
 import { singleFile } from '../support/singleFile.ts';
@@ -135,6 +146,97 @@ describe('the archive of a rendered first boot', function () {
     installed.remove();
     unpacked.remove();
   });
+
+  const crioNode = () =>
+    treeHost(
+      'fcos',
+      (root) => {
+        rmSync(join(root, 'etc/containerd'), { recursive: true });
+        mkdirSync(join(root, 'etc/crio/crio.conf.d'), { recursive: true });
+      },
+      { engine: 'crio@1.34' },
+    );
+  const stateOf = (state: string) => `case "$*" in *ActiveState*) echo ${state};; *) echo "$*" >>/var/asked;; esac`;
+
+  it('is put there again on a node that got a new /etc on the old disk, or a new /var, and is left alone on any other', async () => {
+    const node = crioNode();
+    await render('one');
+    const output = join(folder, 'one');
+    prepareNode(node.root, output);
+    const etc = node.copy();
+    const first = wouldRun(node.root, output);
+    const booted = bootNode(node.root);
+    const second = wouldRun(node.root, output);
+    const newVar = node.copy();
+    rmSync(newVar.path('var/lib/kata-sysext-first-boot'), { recursive: true });
+
+    rmSync(node.path('etc'), { recursive: true });
+    cpSync(etc.path('etc'), node.path('etc'), { recursive: true, verbatimSymlinks: true });
+    const anew = wouldRun(node.root, output);
+    prepareNode(node.root, output);
+    const again = bootNode(node.root);
+
+    assert.deepEqual([first, second, wouldRun(newVar.root, output), anew], [true, false, true, true]);
+    assert.deepEqual([booted.status, again.status], [0, 0], booted.said + again.said);
+    assert.equal((await node.json(['status']))['active'], 1);
+    await node.json(['verify']);
+    assert.equal(wouldRun(node.root, output), false);
+    for (const each of [node, etc, newVar]) each.remove();
+  });
+
+  it('is left alone where the old disk has a generation of the same number and other content', async () => {
+    const { second } = await releases();
+    const node = crioNode();
+    const fresh = node.copy();
+    await render('one');
+    await node.json(['install', second, '--backend', 'prefix']);
+    rmSync(node.path('etc'), { recursive: true });
+    cpSync(fresh.path('etc'), node.path('etc'), { recursive: true, verbatimSymlinks: true });
+    prepareNode(node.root, join(folder, 'one'));
+    const leftOut = ['var/usrlocal/libexec/kata-sysext-first-boot', 'var/lib/kata-sysext-first-boot'];
+    const before = node.fingerprint(leftOut);
+
+    const booted = bootNode(node.root);
+
+    assert.equal(booted.status, 3);
+    assert.match(booted.said, /generations\/1\/manifest\.json is of another installation.*nothing was changed/);
+    assert.deepEqual(node.fingerprint(leftOut), before);
+    for (const each of [node, fresh]) each.remove();
+  });
+
+  it('that the copying was begun is on the disk before the pointer is', async () => {
+    const node = crioNode();
+    await render('one');
+    prepareNode(node.root, join(folder, 'one'));
+    const sync = 'echo "$(ls /var/lib/kata-sysext-first-boot) $(ls /etc/kata-sysext 2>/dev/null)" >>/var/synced';
+
+    const booted = bootNode(node.root, { programs: { sync } });
+
+    assert.equal(booted.status, 0, booted.said);
+    const synced = readFileSync(node.path('var/synced'), 'utf8').split('\n').slice(0, -1);
+    assert.match(synced[0]!, /^[0-9a-f]{16}\.begun $/);
+    assert.match(synced.at(-1)!, /^[0-9a-f]{16}\.begun current$/);
+    node.remove();
+  });
+
+  for (const [state, asked] of [
+    ['inactive', ''],
+    ['failed', ''],
+    ['activating', '--no-block restart crio.service\n'],
+    ['active', '--no-block restart crio.service\n'],
+  ] as const) {
+    it(`an engine that is ${state} is ${asked === '' ? 'not restarted: it starts with Kata' : 'restarted: it may have read its files before'}`, async () => {
+      const node = crioNode();
+      await render('one');
+      prepareNode(node.root, join(folder, 'one'));
+
+      const booted = bootNode(node.root, { programs: { systemctl: `touch /var/asked; ${stateOf(state)}` } });
+
+      assert.equal(booted.status, 0, booted.said);
+      assert.equal(readFileSync(node.path('var/asked'), 'utf8'), asked);
+      node.remove();
+    });
+  }
 
   it('refuses what it could only guess', async () => {
     const { first } = await releases();

@@ -11,7 +11,7 @@ fetch() {
   fi
   if ! has "$work/$1.part" "$2"; then
     status=0
-    curl --fail --silent --show-error --location --proto '=http,https' --connect-timeout 20 --speed-limit 1024 --speed-time 60 \
+    curl --fail --globoff --silent --show-error --location --proto '=http,https' --connect-timeout 20 --speed-limit 1024 --speed-time 60 \
       --continue-at - --output "$work/$1.part" "$3" || status=$?
     if [ "$status" -ne 0 ]; then
       # What came so far is of use only where the transfer itself broke off.

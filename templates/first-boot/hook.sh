@@ -7,6 +7,7 @@ umask 022
 
 work={{work}}
 stamp={{stamp}}
+mark={{mark}}
 
 {{fetch}}
 {{fetches}}
@@ -16,11 +17,16 @@ if [ "$status" -ne 0 ]; then
   # Only what passes by itself is tried again: every other try could mean another restart of the container engine.
   case $status in
     3 | 75) say "not installed (exit status $status); the next try is in {{pause}} s" ;;
-    *) say "not installed (exit status $status), the node runs without Kata; the next try is at the next boot" ;;
+    *)
+      say "not installed (exit status $status), the node runs without Kata; the next try is at the next boot"
+      # The unit knows these; whatever else it was, such as a death by a signal, is one of them.
+      case $status in 1 | 2 | 4 | 5) ;; *) status=1 ;; esac
+      ;;
   esac
   exit "$status"
 fi
-mkdir -p "$(dirname "$stamp")"
+mkdir -p "$(dirname "$stamp")" "$(dirname "$mark")"
+: >"$mark"
 : >"$stamp"
 {{clean}}
 say "Kata Containers is installed"

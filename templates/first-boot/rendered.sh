@@ -7,6 +7,7 @@ umask 022
 
 work={{work}}
 stamp={{stamp}}
+mark={{mark}}
 
 {{fetch}}
 {{like}}{{merge}}# place PATH: copies it from the archive, with the label of its place where SELinux is on.
@@ -16,9 +17,20 @@ place() {
   if command -v restorecon >/dev/null; then restorecon -RF "$1" || true; fi
 }
 
-mkdir -p "$work" "$(dirname "$stamp")"
+# Started or starting: at a boot it waits for this, and is neither.
+engine_up() {
+  case $(systemctl show --value --property=ActiveState {{engine}}) in active | activating | reloading) return 0 ;; esac
+  return 1
+}
+
+if [ -n "${NOTIFY_SOCKET:-}" ] && engine_up; then
+  # Nobody waits any more: what takes longer than the unit's bound would be broken off and begun anew for ever.
+  systemd-notify EXTEND_TIMEOUT_USEC=3600000000 || true
+fi
+mkdir -p "$work" "$(dirname "$stamp")" "$(dirname "$mark")"
 if [ -L {{pointer}} ] && [ ! -e "$stamp.begun" ]; then
   say "Kata is installed here already and stays as it is; kata-sysext install upgrades it"
+  : >"$mark"
   : >"$stamp"
   exit 0
 fi
@@ -26,14 +38,22 @@ fi
 rm -rf "$work/new"
 mkdir "$work/new"
 tar -xzf "$work/{{archive}}" -C "$work/new"
-{{image}}{{check}}: >"$stamp.begun"
+{{image}}{{check}}old={{generation}}
+if [ -e "$old" ] && ! cmp -s "$old" "$work/new$old"; then
+  say "$old is of another installation, which another deployment may still use; nothing was changed, the node runs without Kata. kata-sysext install puts a release beside it; the next try is at the next boot"
+  exit 3
+fi
+: >"$stamp.begun"
+# After a loss of power the pointer must not be there without this: /etc and /var can be two file systems.
+sync
 # First the files, then the pointer, the wiring last: the engine never names what is not there.
 {{places}}
 sync
-if systemctl is-active --quiet {{engine}}; then
+if engine_up; then
   # It came up without Kata, because the archive could not be had in time.
   systemctl --no-block restart {{engine}}
 fi
+: >"$mark"
 : >"$stamp"
 rm -rf "$work" "$stamp.begun"
 say "Kata Containers is in place"

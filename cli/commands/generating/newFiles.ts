@@ -1,6 +1,7 @@
-import { constants, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, KataError } from '../../errors/index.ts';
+import { type Digest, digestOfFile } from '../../host/index.ts';
 
 /**
  * Writes files that were generated into a folder, which is made where it is missing. A file that is there with these very bytes stays;
@@ -21,11 +22,21 @@ export async function writeNew(folder: string, files: { name: string; text: stri
   }
 }
 
-/** The same for a large file that is named by its digest: one of its name has its bytes. */
-export async function copyNew(folder: string, { name, file }: { name: string; file: string }): Promise<void> {
-  await copyFile(file, join(folder, name), constants.COPYFILE_EXCL).catch((error: unknown) => {
-    if (errnoOf(error) !== 'EEXIST') throw error;
-  });
+/** The same for a large file. It gets its name once it is whole: a copy that was broken off would be taken for it. Throws `usage`. */
+export async function copyNew(folder: string, { name, file, digest }: { name: string; file: string; digest: Digest }): Promise<void> {
+  const [whole, part] = [join(folder, name), join(folder, `.${name}.part`)];
+  try {
+    const there = await digestOfFile(whole).catch(absent);
+    if (there === digest) return;
+    if (there !== undefined) throw refused(whole, 'is there already, with other bytes');
+    await copyFile(file, part);
+    await rename(part, whole);
+  } catch (error) {
+    await rm(part, { force: true }).catch(() => undefined);
+    const errno = errnoOf(error);
+    if (errno === undefined || error instanceof KataError) throw error;
+    throw refused(whole, `cannot be written: ${errno}`, error);
+  }
 }
 
 function absent(error: unknown): undefined {

@@ -27,6 +27,8 @@ export interface Common {
 export async function generateRendered(call: Call, kind: OutputKind, { pool, folder, ...common }: Common): Promise<Reply> {
   const { options, io, words } = call;
   refuseFormRendered(call, kind);
+  // A wrong address is told before minutes of work.
+  placeOf(text(options['from']), 'archive');
   const engineConfig = text(options['engine-config']);
   const programFile = await guardProgram(call);
   const image = await imageOf(call, words.slice(1));
@@ -42,7 +44,7 @@ export async function generateRendered(call: Call, kind: OutputKind, { pool, fol
     const archive = { name, digest, url: placeOf(text(options['from']), name) };
     const files = generate(kind, { ...common, ...made, form: 'rendered', archive }, pool);
     await writeNew(folder, files);
-    await copyNew(folder, { name, file });
+    await copyNew(folder, { name, file, digest });
     const fetched = image === undefined ? [archive] : [archive, image];
     return reply(kind, common.target.name, folder, [...files.map(asMade), { name, sizeBytes, digest }], fetched);
   });

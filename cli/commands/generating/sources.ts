@@ -87,11 +87,21 @@ function nameOf(path: string): string {
 
 function urlOf(word: string): URL {
   const url = URL.canParse(word) ? new URL(word) : undefined;
+  if (url !== undefined && (url.username !== '' || url.password !== '')) throw withSecret(url);
   if (url !== undefined && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '') return url;
   throw usage(
     word,
     `${word} is no address that nodes can fetch from`,
     'an address that begins with https:// or http:// and has neither ? nor #',
+  );
+}
+
+/** What is fetched is known by its digest; but everybody on the node could read the script, its journal and its MachineConfig. */
+function withSecret({ host }: URL): KataError {
+  return usage(
+    host,
+    `an address with a user name or a password in it, on ${host}`,
+    'an address without: it stands in a script and in the journal, which others on the node can read',
   );
 }
 

@@ -3,14 +3,12 @@ import { KataError } from '../../errors/index.ts';
 import { generate, type OutputKind, outputKinds, targetNamed } from '../../generate/index.ts';
 import { version } from '../../version.ts';
 import { writeNew } from '../generating/newFiles.ts';
+import { kernelArgumentsOf, passedOptions } from '../generating/passedOptions.ts';
 import { generateRendered } from '../generating/rendered.ts';
 import { asMade, reply } from '../generating/reply.ts';
 import { sourcesOf } from '../generating/sources.ts';
 import { list, text } from '../options.ts';
 import type { Call, Reply } from '../types.ts';
-
-/** Options of `install` that the node's own installation gets as they stand here. */
-const passed = ['handler', 'alias', 'backend', 'format', 'engine', 'set', 'profile'];
 
 export async function run(call: Call): Promise<Reply> {
   const { words, options, io } = call;
@@ -20,7 +18,7 @@ export async function run(call: Call): Promise<Reply> {
   const named = text(options['target']);
   if (named === undefined) throw missing('--target', 'for which operating system', '--target fcos');
   const target = targetNamed(named);
-  const kernelArguments = list(options['kernel-argument']);
+  const kernelArguments = kernelArgumentsOf(call, kind === 'machineconfig');
   refuseUnfit(call, kind, kernelArguments, target);
   const common = { target, kernelArguments, version };
   const pool = { role: text(options['pool']) ?? 'worker', policy: options['disruption-policy'] === true };
@@ -31,13 +29,8 @@ export async function run(call: Call): Promise<Reply> {
   else if (options['backend'] === 'baked')
     throw unfitBackend('baked', '--form hook', '--form baked: a node that runs has its image already');
   if (options['engine-config'] !== undefined) throw unfitEngineConfig(baked ? 'baked' : 'hook');
+  const installArguments = passedOptions(call, baked ? ['backend'] : []);
   const { program, bundles } = await sourcesOf(call, words.slice(1), kind === 'containerfile');
-  const installArguments = passed
-    .filter((name) => !(baked && name === 'backend'))
-    .flatMap((name) => {
-      const value = options[name];
-      return (Array.isArray(value) ? value : value === undefined ? [] : [String(value)]).flatMap((each) => [`--${name}`, each]);
-    });
   if (baked) refuseLines(installArguments);
   const files = generate(kind, { ...common, form: baked ? 'baked' : 'hook', program, bundles, installArguments }, pool);
   await writeNew(folder, files);
