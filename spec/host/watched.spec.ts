@@ -38,7 +38,7 @@ function marked(mark: string): string[] {
 }
 
 describe('a program that is watched', function () {
-  this.timeout(20_000);
+  this.timeout(900_000);
 
   it('gives its status and both outputs apart', async () => {
     const ran = await shell('echo to out; echo to err >&2; exit 7');

@@ -170,12 +170,14 @@ function baseFiles(name: string, options: HostOptions): Record<string, Content> 
 }
 
 async function waitForBoot(host: LabHost, folder: string): Promise<void> {
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + 300_000;
   let state = '';
   while (Date.now() < deadline) {
-    state = (await host.run(['systemctl', 'is-system-running', '--wait'], { allowFailure: true, timeoutMs: 60_000 })).stdout.trim();
+    state = (await host.run(['systemctl', 'is-system-running', '--wait'], { allowFailure: true, timeoutMs: 300_000 })).stdout.trim();
     if (state === 'running' || state === 'degraded') return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error(`the host is ${state || 'silent'} after a minute:\n${readFileSync(join(folder, 'console.log'), 'utf8').slice(-2000)}`);
+  throw new Error(
+    `the host is ${state || 'silent'} after five minutes:\n${readFileSync(join(folder, 'console.log'), 'utf8').slice(-2000)}`,
+  );
 }

@@ -68,7 +68,7 @@ export async function removePod(host: Commands, pod: Pod): Promise<void> {
 }
 
 /** Waits until the CRI answers and calls its runtime ready. */
-export async function waitForCri(host: Commands, socket = SOCKET, timeoutMs = 20_000): Promise<void> {
+export async function waitForCri(host: Commands, socket = SOCKET, timeoutMs = 120_000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const ran = await host.run([JUDGE, '--runtime-endpoint', `unix://${socket}`, 'info'], { allowFailure: true });

@@ -46,7 +46,7 @@ export function run(args: string[], options: RunOptions = {}): Promise<Ran> {
     const child = spawn(command, rest, {
       env: { ...clean(), ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: options.timeoutMs ?? 60_000,
+      timeout: options.timeoutMs ?? 300_000,
       killSignal: 'SIGKILL',
     });
     let [stdout, stderr] = ['', ''];

@@ -15,7 +15,7 @@ const digest = `sha256:${'1'.repeat(64)}`;
 
 /** What somebody who generates is told at once, and a node would otherwise say at every boot. */
 describe('generate: what cannot work', function () {
-  this.timeout(120_000);
+  this.timeout(900_000);
   let folder: string;
 
   before(() => {

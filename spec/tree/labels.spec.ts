@@ -17,7 +17,7 @@ const policy = join(repo, '../shared/real-data/selinux');
  * kernel enforces nothing): that they suffice for a VMM is issue 4's to show on a running policy.
  */
 describe('labels of an offline Fedora tree', function () {
-  this.timeout(60_000);
+  this.timeout(900_000);
   let folder: string;
   let root: string;
   let engine: string;
