@@ -34,6 +34,7 @@ export function hook(request: HookRequest, places: HookPlaces = { script: firstB
     files: [{ path: places.script, mode: 0o755, text, note: 'Fetches, verifies, installs.' }],
     units: [{ name: firstBootUnit, text: fill('hook.service', { ...values, network }), note: 'Runs the script until it has worked once.' }],
     kernelArguments: request.kernelArguments,
+    renews: true,
   };
 }
 

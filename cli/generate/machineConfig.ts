@@ -73,8 +73,9 @@ function pool(role: string): string {
   );
 }
 
-function disruptionPolicy({ files, units }: FirstBoot): string {
-  const actions = [{ type: 'DaemonReload' }, ...units.map(({ name }) => ({ type: 'Restart', restart: { serviceName: name } }))];
+function disruptionPolicy({ files, units, renews }: FirstBoot): string {
+  const restarts = units.map(({ name }) => ({ type: 'Restart', restart: { serviceName: name } }));
+  const actions = [{ type: 'DaemonReload' }, ...(renews ? restarts : [])];
   return yaml(
     {
       apiVersion: 'operator.openshift.io/v1',
@@ -88,7 +89,9 @@ function disruptionPolicy({ files, units }: FirstBoot): string {
       },
     },
     [
-      'A change of these files runs our unit again, instead of draining and rebooting the node (OpenShift 4.17 and later).',
+      renews
+        ? 'A change of these files runs our unit again, instead of draining and rebooting the node (OpenShift 4.17 and later).'
+        : 'A change of these files neither drains nor reboots a node, and runs nothing there: new nodes get it (OpenShift 4.17 and later).',
       'oc apply --server-side -f kata-sysext.policy.yaml',
     ],
   );

@@ -35,6 +35,7 @@ export function rendered(request: RenderedRequest): FirstBoot {
     files: [{ path: firstBootScript, mode: 0o755, text, note: 'Fetches, verifies, copies.' }],
     units: [{ name: firstBootUnit, text: fill('rendered.service', values), note: 'Runs the script until it has worked once.' }],
     kernelArguments: request.kernelArguments,
+    renews: false,
   };
 }
 

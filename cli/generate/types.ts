@@ -113,6 +113,8 @@ export interface FirstBoot {
   files: FirstBootFile[];
   units: { name: string; text: string; note: string }[];
   kernelArguments: string[];
+  /** Whether units that run again take what is new to a node that has Kata already. */
+  renews: boolean;
 }
 
 /** What an offline installation finds on an operating system. */

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Against, generate, type Merging, type OutputKind, targetNamed } from '../../cli/generate/index.ts';
+import { type Against, type Generated, generate, type Merging, type OutputKind, targetNamed } from '../../cli/generate/index.ts';
 import { machineConfigLimit } from '../../cli/generate/machineConfig.ts';
 import { type Digest, digestOf } from '../../cli/host/index.ts';
 import { goProgram, goProgramAvailable } from '../lab/goPrograms.ts';
@@ -65,7 +65,7 @@ const merging: Merging = {
 };
 
 /** The same for the form *rendered*. */
-function madeRendered(kind: OutputKind, target: string, { against, merging: image }: Node = {}) {
+function madeRendered(kind: OutputKind, target: string, { against, merging: image }: Node = {}, policy = false) {
   const request = {
     form: 'rendered' as const,
     target: targetNamed(target),
@@ -77,7 +77,7 @@ function madeRendered(kind: OutputKind, target: string, { against, merging: imag
     kernelArguments: [],
     version: '0.1.0',
   };
-  return generate(kind, request, { role: 'worker', policy: false });
+  return generate(kind, request, { role: 'worker', policy });
 }
 
 /** What a node is besides its target. */
@@ -224,6 +224,17 @@ describe('generate', function () {
         assert.deepEqual(forbiddenForMachines(parsed(madeRendered('machineconfig', target, node)[0]!.text)), []);
     });
   }
+
+  it('the policy that spares reboots restarts the unit of a hook, and nothing where it would change nothing', () => {
+    const policyOf = (files: Generated[]) =>
+      parsed(files.find(({ name }) => name.endsWith('policy.yaml'))!.text)['spec'].nodeDisruptionPolicy;
+    const actionsOf = (policy: { files: { actions: { type: string }[] }[] }) => policy.files[0]!.actions.map(({ type }) => type);
+
+    const hook = actionsOf(policyOf(made('machineconfig', 'openshift-4.18')));
+    const rendered = actionsOf(policyOf(madeRendered('machineconfig', 'openshift-4.18', {}, true)));
+
+    assert.deepEqual([hook, rendered], [['DaemonReload', 'Restart'], ['DaemonReload']]);
+  });
 
   it('the checker of the operator’s rules sees what is forbidden', () => {
     const file = { path: '/etc/a', contents: { source: 'https://x/y' }, append: [{ source: 'data:,a' }], mode: 0o4755 };
