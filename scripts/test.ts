@@ -1,12 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, appendFileSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { seed } from '../spec/support/sample.ts';
 import { mayBeLeftOut, runTier, type Sum } from './runTier.ts';
 import { lanes, type Tier, tiers } from './tiers.ts';
 
 /**
  * Runs the tiers and closes with `N passed, N failed, N skipped`. --tier X runs one; --all runs the long loops whole. Several tiers run in
- * lanes beside each other, a process each: live hosts mostly wait. What a tier says is shown whole when it ends.
+ * lanes beside each other, a process each: live hosts mostly wait. What a tier says is shown whole when it ends, and can be followed in a file.
  */
 const argv = process.argv.slice(2);
 if (argv.includes('--all')) process.env['KATA_SYSEXT_ALL'] = '1';
@@ -38,9 +40,11 @@ async function all(): Promise<Sum> {
     process.on(signal, () => {
       for (const child of children) child.kill(signal);
     });
+  const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-tests-'));
+  console.log(`to follow a tier: tail -f ${folder}/*.log`);
   const lane = async (names: string[]) => {
     for (const name of names) {
-      const said = await apart(name, children);
+      const said = await apart(name, children, join(folder, `${name}.log`));
       process.stdout.write(said);
       const [, passed, failed, skipped] = /\n(\d+) passed, (\d+) failed, (\d+) skipped\n$/.exec(said) ?? [];
       // A tier that ends without its sum has died.
@@ -50,10 +54,11 @@ async function all(): Promise<Sum> {
     }
   };
   await Promise.all(lanes.map(lane));
+  rmSync(folder, { recursive: true });
   return total;
 }
 
-function apart(name: string, children: Set<ChildProcess>): Promise<string> {
+function apart(name: string, children: Set<ChildProcess>, log: string): Promise<string> {
   return new Promise((resolve) => {
     const started = Date.now();
     const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, '--tier', name], {
@@ -65,6 +70,7 @@ function apart(name: string, children: Set<ChildProcess>): Promise<string> {
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => {
         said += chunk.toString();
+        appendFileSync(log, chunk);
       });
     child.on('close', () => {
       children.delete(child);

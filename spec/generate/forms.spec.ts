@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+
+import { tmpdir } from 'node:os';
+
+import { join } from 'node:path';
+
+import { generate } from '../../cli/generate/index.ts';
+
+import { goProgram, goProgramAvailable } from '../lab/goPrograms.ts';
+
+import { hasIgnition, ignitionFiles, VALIDATE } from '../lab/ignition.ts';
+import { complaints, labels, parsed, plain } from '../support/generated.ts';
+import { against, made, openshift, targets } from './requests.ts';
+
+describe('generate', function () {
+  this.timeout(900_000);
+  let folder: string;
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'kata-sysext-generate-'));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  function put(name: string, text: string): string {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  }
+
+  it('gives the same bytes for the same request', () => {
+    for (const kind of ['ignition', 'butane', 'machineconfig', 'containerfile'] as const) {
+      const [one, two] = [made(kind, 'openshift-4.18'), made(kind, 'openshift-4.18')];
+
+      assert.deepEqual(one, two);
+    }
+  });
+
+  for (const target of targets) {
+    it(`${target}: Ignition takes it (ignition-validate 2.26)`, async function () {
+      const program = await goProgramAvailable('ignition-validate');
+      if (!program.ok) {
+        console.log(`      ${program.why}`);
+        this.skip();
+      }
+      const kernelArguments = target.startsWith('openshift') || target === 'r4e' ? [] : ['intel_iommu=on'];
+
+      const judged = spawnSync(await goProgram('ignition-validate'), [
+        put('a.ign', made('ignition', target, { kernelArguments })[0]!.text),
+      ]);
+
+      assert.deepEqual([judged.status, String(judged.stdout), String(judged.stderr)], [0, '', '']);
+    });
+
+    it(`${target}: Butane makes of its form the same configuration (butane 0.29, --strict)`, async function () {
+      const program = await goProgramAvailable('butane');
+      if (!program.ok) {
+        console.log(`      ${program.why}`);
+        this.skip();
+      }
+
+      const judged = spawnSync(await goProgram('butane'), ['--strict', '--raw', put('a.bu', made('butane', target)[0]!.text)], {
+        encoding: 'utf8',
+      });
+
+      assert.deepEqual([judged.status, judged.stderr], [0, '']);
+      assert.deepEqual(plain(JSON.parse(judged.stdout)), plain(JSON.parse(made('ignition', target)[0]!.text)));
+    });
+  }
+
+  for (const [name, sign] of [
+    ['DEL', '\u007f'],
+    ['NEL', '\u0085'],
+    ['the line separator', '\u2028'],
+    ['the paragraph separator', '\u2029'],
+    ['a byte order mark', '\ufeff'],
+    ['a control sign', '\u0001'],
+    ['a sign of two halves', '\u{1f600}'],
+  ]) {
+    it(`${name} in a value is the same in every form`, async function () {
+      const program = await goProgramAvailable('butane');
+      if (!program.ok) {
+        console.log(`      ${program.why}`);
+        this.skip();
+      }
+      const more = { installArguments: ['--set', `kernel_params="a${sign}b"`] };
+
+      const judged = spawnSync(await goProgram('butane'), ['--strict', '--raw', put('s.bu', made('butane', 'fcos', more)[0]!.text)], {
+        encoding: 'utf8',
+      });
+
+      const ignition = plain(JSON.parse(made('ignition', 'fcos', more)[0]!.text));
+      assert.deepEqual([judged.status, judged.stderr], [0, '']);
+      assert.deepEqual(plain(JSON.parse(judged.stdout)), ignition);
+      assert.deepEqual(plain(parsed(made('machineconfig', 'openshift-4.18', more)[0]!.text)['spec'].config).files.length, 1);
+      assert.ok(ignition.files[0]!.text.includes(`a${sign}b`));
+    });
+  }
+
+  for (const target of ['fcos', 'flatcar', 'microos', 'r4e', 'openshift-4.8']) {
+    it(`${target}: Debian’s Ignition accepts it and writes it to a root tree, where systemd has nothing to say against the unit`, async function () {
+      if (!hasIgnition()) {
+        console.log('      Debian’s ignition is not on this machine: see .ci/packages.txt');
+        this.skip();
+      }
+      const root = join(folder, target);
+      mkdirSync(join(root, 'etc'), { recursive: true });
+      const config = put('c.ign', made('ignition', target)[0]!.text);
+      const validated = spawnSync(VALIDATE, [config], { encoding: 'utf8' });
+
+      await ignitionFiles(config, root);
+
+      assert.deepEqual([validated.status, validated.stdout + validated.stderr], [0, '']);
+      const script = join(root, 'etc/kata-sysext-first-boot/hook.sh');
+      assert.equal(statSync(script).mode & 0o7777, 0o755);
+      assert.equal(spawnSync('sh', ['-n', script]).status, 0);
+      const unit = 'kata-sysext-first-boot.service';
+      assert.match(readFileSync(join(root, 'etc/systemd/system-preset/20-ignition.preset'), 'utf8'), new RegExp(`^enable ${unit}$`, 'm'));
+      assert.deepEqual(complaints(join(root, 'etc/systemd/system', unit)), []);
+      assert.deepEqual(labels([script, join(root, 'etc/systemd/system', unit)]), ['etc_t', 'systemd_unit_file_t']);
+    });
+  }
+});

@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+
+import { tmpdir } from 'node:os';
+
+import { join } from 'node:path';
+
+import { generate } from '../../cli/generate/index.ts';
+
+import { digestOf } from '../../cli/host/index.ts';
+import { complaints, plain } from '../support/generated.ts';
+import { made, madeBaked } from './requests.ts';
+
+describe('generate', function () {
+  this.timeout(900_000);
+  let folder: string;
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'kata-sysext-generate-'));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  function put(name: string, text: string): string {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  }
+
+  it('the words of a request reach the node’s program as they were given', () => {
+    const script = made('ignition', 'flatcar')[0]!.text;
+    const hook = Buffer.from(/base64,([^"]+)/.exec(script)![1]!, 'base64').toString();
+    const work = join(folder, 'work');
+    const own = put(
+      'hook.sh',
+      hook
+        .replace(/^work=.*$/m, `work=${work}`)
+        .replace(/^stamp=.*$/m, `stamp=${folder}/stamps/one`)
+        .replace(/^mark=.*$/m, `mark=${folder}/stamps/mark`)
+        .replace(/^fetch [^(].*$/gm, ''),
+    );
+    mkdirSync(work);
+    writeFileSync(join(work, 'kata-sysext'), `#!/bin/sh\nprintf '%s\\n' "$@" > ${folder}/arguments\n`, { mode: 0o755 });
+
+    const ran = spawnSync('sh', [own], { encoding: 'utf8' });
+
+    assert.deepEqual([ran.status, ran.stderr], [0, 'Kata Containers is installed\n']);
+    assert.deepEqual(readFileSync(join(folder, 'arguments'), 'utf8').split('\n').slice(0, -1), [
+      'install',
+      `${work}/kata-static.tar.zst`,
+      `${work}/kata-go-static.tar.zst`,
+      '--digest',
+      `sha256:${'b'.repeat(64)}`,
+      '--digest',
+      `sha256:${'c'.repeat(64)}`,
+      '--handler',
+      'qemu',
+      '--set',
+      `kernel_params="it's $HOME \`id\` %n äöü"`,
+      '--progress',
+      'plain',
+    ]);
+    assert.deepEqual([existsSync(work), existsSync(join(folder, 'stamps/one'))], [false, true]);
+  });
+
+  it('a try is promised within the boot exactly where systemd makes one, also for a program that was killed or cannot run', () => {
+    const files = Object.fromEntries(made('containerfile', 'fcos').map(({ name, text }) => [name, text]));
+    const unit = files['kata-sysext-first-boot.service']!;
+    const prevented = /^RestartPreventExitStatus=(.*)$/m.exec(unit)![1]!.split(' ').map(Number);
+    const work = join(folder, 'ends');
+    mkdirSync(work);
+    const hook = files['hook.sh']!.replace(/^work=.*$/m, `work=${work}`).replace(/^fetch [^(].*$/gm, '');
+    const script = put('ends.sh', hook.replace(/^(stamp|mark)=.*$/gm, `$1=${folder}/stamps/$1-ends`));
+
+    const tries = ['exit 3', 'exit 75', 'exit 1', 'exit 5', 'exit 77', 'exit 126', 'kill -KILL $$'].map((end) => {
+      writeFileSync(join(work, 'kata-sysext'), `#!/bin/sh\n${end}\n`, { mode: 0o755 });
+      const { status, stderr } = spawnSync('sh', [script], { encoding: 'utf8' });
+      return { end, again: !prevented.includes(status!), promised: stderr.includes('the next try is in 30 s') };
+    });
+
+    assert.deepEqual(
+      tries,
+      tries.map(({ end }, index) => ({ end, again: index < 2, promised: index < 2 })),
+    );
+  });
+
+  it('a file of the image that is not the one it was made with is told, and nothing runs', () => {
+    const hook = made('containerfile', 'fcos').find(({ name }) => name === 'hook.sh')!.text;
+    const work = join(folder, 'image');
+    mkdirSync(work);
+    const own = put('image-hook.sh', hook.replace(/^work=.*$/m, `work=${work}`).replace(/^stamp=.*$/m, `stamp=${folder}/stamps/two`));
+    writeFileSync(join(work, 'kata-sysext'), `#!/bin/sh\ntouch ${folder}/ran\n`, { mode: 0o755 });
+
+    const ran = spawnSync('sh', [own], { encoding: 'utf8' });
+
+    assert.equal(ran.status, 4);
+    assert.match(ran.stderr, /kata-sysext is not the file that this image was made with: sha256 a{64} was expected/);
+    assert.deepEqual([existsSync(join(folder, 'ran')), existsSync(join(folder, 'stamps/two'))], [false, false]);
+  });
+
+  it('a Containerfile puts nothing where an image may carry nothing, and its unit is whole', () => {
+    const files = Object.fromEntries(made('containerfile', 'fcos').map(({ name, text }) => [name, text]));
+
+    const targetsOfCopies = [...files['Containerfile']!.matchAll(/^COPY .*?"?(\/[^\s"\]]+)"?\]?$/gm)].map((match) => match[1]!);
+    assert.equal(targetsOfCopies.length, 5);
+    assert.deepEqual(
+      targetsOfCopies.filter(
+        (path) => !path.startsWith('/usr/libexec/kata-sysext-first-boot/') && !path.startsWith('/usr/lib/systemd/system/'),
+      ),
+      [],
+    );
+    assert.equal(files['hook.sh']!.includes('https://'), false);
+    const unit = 'kata-sysext-first-boot.service';
+    assert.equal(files[unit]!.includes('network-online'), false);
+    assert.deepEqual(complaints(put(unit, files[unit]!)), []);
+  });
+
+  it('an image with Kata baked in: no program and no archive becomes a part of it, and what its builder runs installs with these very words', () => {
+    const work = join(folder, 'build');
+    mkdirSync(work);
+    const stub = '#!/bin/sh\nprintf "%s\\n" "$@" >"$(dirname "$0")/words"\n';
+    writeFileSync(join(work, 'kata-sysext'), stub, { mode: 0o755 });
+    const text = madeBaked(digestOf(stub));
+    const [stage = '', image = ''] = text.split(/FROM \$\{BASE\}/);
+    const run = (script: string) => spawnSync('sh', ['-c', script], { encoding: 'utf8' });
+    const script = image.slice(image.indexOf('\n    ')).replaceAll('/run/kata-sysext-build', work);
+
+    const ran = run(script);
+    const words = readFileSync(join(work, 'words'), 'utf8').trim().split('\n');
+    rmSync(join(work, 'words'));
+    const other = run(script.replace(digestOf(stub).slice('sha256:'.length), 'a'.repeat(64)));
+
+    assert.equal(madeBaked(digestOf(stub)), text);
+    assert.equal([...stage.matchAll(/^COPY .*$/gm)].length, 3);
+    assert.doesNotMatch(image, /^(COPY|ADD|VOLUME|ENV)\b/m);
+    assert.equal(ran.status, 0, ran.stderr);
+    assert.deepEqual(words, [
+      'install',
+      `${work}/kata-static.tar.zst`,
+      `${work}/kata-go-static.tar.zst`,
+      '--root',
+      '/',
+      '--backend',
+      'baked',
+      '--digest',
+      `sha256:${'b'.repeat(64)}`,
+      '--digest',
+      `sha256:${'c'.repeat(64)}`,
+      '--set',
+      `kernel_params="it's $HOME \`id\` %n äöü"`,
+      '--progress',
+      'plain',
+    ]);
+    assert.notEqual(other.status, 0);
+    assert.equal(existsSync(join(work, 'words')), false, 'other bytes than those that were named are not run');
+  });
+});

@@ -1,0 +1,89 @@
+import { type Against, generate, type Merging, type OutputKind, targetNamed } from '../../cli/generate/index.ts';
+
+import type { Digest } from '../../cli/host/index.ts';
+
+export const targets = [
+  'fcos',
+  'flatcar',
+  'microos',
+  'r4e',
+  'openshift-4.8',
+  'openshift-4.13',
+  'openshift-4.14',
+  'openshift-4.18',
+  'openshift-4.22',
+];
+export const openshift = targets.filter((name) => name.startsWith('openshift'));
+export const source = (name: string, sign: string) => ({
+  name,
+  digest: `sha256:${sign.repeat(64)}` as const,
+  url: `https://files.example.org/kata/${name}`,
+});
+
+/** The text of the first file that is made; awkward words go through every layer of quoting. */
+export function made(kind: OutputKind, target: string, more: { kernelArguments?: string[]; installArguments?: string[] } = {}) {
+  const request = {
+    form: 'hook' as const,
+    target: targetNamed(target),
+    program: source('kata-sysext-linux-x64', 'a'),
+    bundles: [source('kata-static.tar.zst', 'b'), source('kata-go-static.tar.zst', 'c')],
+    installArguments: ['--handler', 'qemu', '--set', `kernel_params="it's $HOME \`id\` %n äöü"`],
+    kernelArguments: [],
+    version: '0.1.0',
+    ...more,
+  };
+  return generate(kind, request, { role: 'worker', policy: true });
+}
+
+/** What containerd's node has to be like: every check that there is, with names that the shell would take apart. */
+export const against: Against = {
+  config: '/etc/containerd/config.toml',
+  digest: `sha256:${'e'.repeat(64)}`,
+  imports: [{ folder: "/etc/containerd/it's $HOME", name: '*.toml' }],
+  own: ['/etc/containerd/kata-sysext.toml'],
+  version: '2',
+  edits: [{ path: '/etc/containerd/config.toml', digest: `sha256:${'f'.repeat(64)}`, at: 12, part: 'parts/0' }],
+};
+
+export const merging: Merging = {
+  image: source('kata-4.1.0.raw', 'e'),
+  path: '/var/usrlocal/libexec/kata-sysext/tree/0123/kata.raw',
+  payload: `sha256:${'9'.repeat(64)}`,
+  release: '/usr/lib/extension-release.d/extension-release.kata',
+  link: { path: '/etc/extensions/kata.raw', target: '/var/usrlocal/libexec/kata-sysext/tree/0123/kata.raw' },
+  wants: { path: '/etc/systemd/system/sysinit.target.wants/systemd-sysext.service', target: '../systemd-sysext.service' },
+  service: 'systemd-sysext.service',
+  least: 257,
+};
+
+/** The same for the form *rendered*. */
+export function madeRendered(kind: OutputKind, target: string, { against, merging: image }: Node = {}, policy = false) {
+  const request = {
+    form: 'rendered' as const,
+    target: targetNamed(target),
+    archive: source('kata-sysext-0123456789abcdef.tar.gz', 'd'),
+    places: ['/var/usrlocal/libexec/kata-sysext', '/var/lib/kata-sysext', '/etc/kata-sysext', '/etc/crio/crio.conf.d/50-kata-sysext.conf'],
+    engineUnit: against === undefined ? 'crio.service' : 'containerd.service',
+    ...(against === undefined ? {} : { against }),
+    ...(image === undefined ? {} : { merging: image }),
+    kernelArguments: [],
+    version: '0.1.0',
+  };
+  return generate(kind, request, { role: 'worker', policy });
+}
+
+/** What a node is besides its target. */
+export type Node = { against?: Against; merging?: Merging };
+
+export function madeBaked(program: Digest): string {
+  const request = {
+    form: 'baked' as const,
+    target: targetNamed('fcos'),
+    program: { name: 'kata-sysext-linux-x64', digest: program },
+    bundles: [source('kata-static.tar.zst', 'b'), source('kata-go-static.tar.zst', 'c')],
+    installArguments: ['--set', `kernel_params="it's $HOME \`id\` %n äöü"`],
+    kernelArguments: [],
+    version: '0.1.0',
+  };
+  return generate('containerfile', request, { role: 'worker', policy: true })[0]!.text;
+}

@@ -1,0 +1,38 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+
+/** What `systemd-analyze verify` says of the unit itself: the hook's script is no program that this machine has to have. */
+export function complaints(unit: string): string[] {
+  const { stdout, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', '--recursive-errors=no', unit], { encoding: 'utf8' });
+  return `${stdout}${stderr}`.split('\n').filter((line) => line.includes('kata-sysext'));
+}
+
+/** The SELinux types that Ignition's own relabelling has left. */
+export function labels(paths: string[]): string[] {
+  const said = execFileSync('getfattr', ['--absolute-names', '--only-values', '-n', 'security.selinux', ...paths], { encoding: 'utf8' });
+  return [...said.matchAll(/object_r:(\w+):s0/g)].map((match) => match[1]!);
+}
+
+/** A configuration with every data URL, compressed or not, as the text that it stands for. */
+export function plain(config: unknown) {
+  const text = JSON.stringify(config);
+  const { ignition, kernelArguments, storage, systemd } = JSON.parse(text) as {
+    ignition: { version: string };
+    kernelArguments?: unknown;
+    storage: { files: { path: string; mode: number; overwrite: boolean; contents: { source: string; compression?: string } }[] };
+    systemd: unknown;
+  };
+  const files = storage.files.map(({ contents, ...rest }) => ({ ...rest, text: textOf(contents) }));
+  return { version: ignition.version, kernelArguments, files, systemd };
+}
+
+export function textOf({ source, compression }: { source: string; compression?: string }): string {
+  const [, base64, data = ''] = /^data:[^,]*?(;base64)?,(.*)$/s.exec(source) ?? [];
+  const bytes = base64 === undefined ? Buffer.from(decodeURIComponent(data)) : Buffer.from(data, 'base64');
+  return compression === 'gzip' ? execFileSync('gzip', ['-dc'], { input: bytes }).toString() : bytes.toString();
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a document whose parts are compared as they are
+export function parsed(yaml: string): Record<string, any> {
+  const script = 'import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))';
+  return JSON.parse(execFileSync('python3', ['-c', script], { input: yaml, encoding: 'utf8' }));
+}
