@@ -43,6 +43,8 @@ show() {
   before=$(systemctl is-active {{service}} || true)
   [ -e {{root}} ] || fresh=1
   place {{root}}
+  # After a loss of power systemd finds the link before this runs again: what it leads to must be whole then.
+  sync
   if [ ! -e {{wants}} ] && [ ! -L {{wants}} ]; then
     link {{wanted}} {{wants}}
     enabled=1
