@@ -64,7 +64,7 @@ export const tiers: Tier[] = [
     ],
     root: true,
     // Each boots an emulated machine again and again.
-    inTurn: { files: ['baked', 'deployments', 'firstBoot', 'round'].map((name) => `spec/vm/${name}.spec.ts`), count: 2 },
+    inTurn: { files: ['baked', 'deployments', 'firstBoot', 'round'].map((name) => `spec/vm/${name}.spec.ts`), count: 1 },
   },
 ];
 
