@@ -27,11 +27,10 @@ if [ -n "${NOTIFY_SOCKET:-}" ] && engine_up; then
   # Nobody waits any more: what takes longer than the unit's bound would be broken off and begun anew for ever.
   systemd-notify EXTEND_TIMEOUT_USEC=3600000000 || true
 fi
-mkdir -p "$work" "$(dirname "$stamp")" "$(dirname "$mark")"
+mkdir -p "$work" "$(dirname "$stamp")"
 if [ -L {{pointer}} ] && [ ! -e "$stamp.begun" ]; then
   say "Kata is installed here already and stays as it is; kata-sysext install upgrades it"
-  : >"$mark"
-  : >"$stamp"
+  worked
   exit 0
 fi
 {{check}}{{fetches}}
@@ -53,7 +52,6 @@ if engine_up; then
   # It came up without Kata, because the archive could not be had in time.
   systemctl --no-block restart {{engine}}
 fi
-: >"$mark"
-: >"$stamp"
+worked
 rm -rf "$work" "$stamp.begun"
 say "Kata Containers is in place"
