@@ -27,7 +27,7 @@ export function rendered(request: RenderedRequest): FirstBoot {
     archive: archive.name,
     pointer,
     generation: `${generationsFolder}/1/manifest.json`,
-    image: merging === undefined ? '' : `ln "$work/${merging.image.name}" "$work/new"${shellWord(merging.path)}\n`,
+    image: merging === undefined ? '' : `ln "$work/${merging.image.name}" "$work/new"${shellWord(merging.link.target)}\n`,
     places: [...placeLines(request), ...(against?.edits ?? []).map(editLine)].join('\n'),
   });
   return {

@@ -45,13 +45,11 @@ export interface RenderedRequest extends Request {
 /** An image that is a system extension of the node. The archive has all else. */
 export interface Merging {
   image: Source;
-  /** Where it is kept on the node. */
-  path: string;
   /** The digest of what is in it: its extension-release says it. */
   payload: Digest;
   /** Where that text is once it is merged. */
   release: string;
-  /** What enables the extension, and what starts the service at each boot where nothing does yet. */
+  /** What enables the extension, by a link to where the image is kept on the node; and what starts the service at each boot where nothing does yet. */
   link: Link;
   wants: Link;
   service: string;

@@ -24,6 +24,8 @@ export interface Rendered {
   merging?: Merging;
 }
 
+const noImage = '--target fcos, or the bundles that the image was made of: they become a prefix';
+
 export interface RenderRequest {
   target: Target;
   install: InstallRequest;
@@ -46,7 +48,7 @@ export async function render<T>(context: Context, request: RenderRequest, work: 
   if (target.tree === undefined)
     throw unfit('--form', `--form rendered for ${target.name}`, 'fcos, flatcar, r4e or openshift-4.13 and later: elsewhere --form hook');
   if (request.image !== undefined && target.tree.systemd === undefined)
-    throw unfit('--backend', `--backend sysext for ${target.name}`, `fcos; elsewhere bundles, for backend prefix: ${whyNoSysext}`);
+    throw unfit('--target', `an image for ${target.name}, where the engine is an extension itself or systemd is older than 257`, noImage);
   const engine = await engineTree(request.install.engine, request.engineConfig);
   const folder = await mkdtemp(join(tmpdir(), 'kata-sysext-render-'));
   try {
@@ -70,24 +72,12 @@ export async function render<T>(context: Context, request: RenderRequest, work: 
       const merging = request.image === undefined ? undefined : await mergingOf(host, root, request.image);
       const parts = (against?.edits.length ?? 0) > 0 ? [partsFolder] : [];
       const archive = await makeArchive(root, [...places, ...parts], folder);
-      return await work({ archive, places, engineUnit: engine.unit, ...given({ against, merging }) });
+      const more = { ...(against === undefined ? {} : { against }), ...(merging === undefined ? {} : { merging }) };
+      return await work({ archive, places, engineUnit: engine.unit, ...more });
     } finally {
       await host.close();
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-const whyNoSysext = 'there the engine comes as an extension itself, or systemd is older than 257';
-
-/** Without what is undefined. */
-function given({
-  against,
-  merging,
-}: {
-  against: Against | undefined;
-  merging: Merging | undefined;
-}): Pick<Rendered, 'against' | 'merging'> {
-  return { ...(against === undefined ? {} : { against }), ...(merging === undefined ? {} : { merging }) };
 }

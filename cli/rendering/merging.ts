@@ -9,7 +9,7 @@ import { activeGeneration } from '../store/index.ts';
 export async function mergingOf(host: HostView, root: string, image: Source): Promise<Merging> {
   const active = await activeGeneration(host);
   if (active === undefined) throw new Error('nothing is installed on the tree');
-  const { link, ...merge } = await mergeOf(host, active.manifest);
-  await rm(join(root, link.target));
-  return { ...merge, link, image, path: link.target };
+  const merge = await mergeOf(host, active.manifest);
+  await rm(join(root, merge.link.target));
+  return { ...merge, image };
 }

@@ -1,9 +1,20 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { labFolder } from '../lab/cache.ts';
 import { hasIgnition, ignitionFiles } from '../lab/ignition.ts';
-import { podOutput, removePod, runPod } from '../lab/pods.ts';
+import { podRuns } from '../lab/pods.ts';
 import { debianRoot } from '../lab/roots.ts';
 import { run as runHere } from '../lab/run.ts';
 import { removeAfter, stopAfter } from '../support/endings.ts';
@@ -90,7 +101,7 @@ describe('the first boot, rendered with an image', function () {
     assert.deepEqual([await handlersOf(live), await startsOf(live, 'containerd.service')], [[handler, 'runc'], 1]);
     assert.match(await merged(live), /"hierarchy":"\/usr","extensions":\["kata"\]/);
     assert.deepEqual(await shimSeen(live), [shimDigest(live.first), shimDigest(live.first)]);
-    await podRuns(handler);
+    await podRuns(live.host, handler, 'pod-kata');
     assert.deepEqual((await live.json(['verify']))['drift'], []);
     assert.equal(existsSync(join(live.host.root, work)), false);
   });
@@ -100,7 +111,27 @@ describe('the first boot, rendered with an image', function () {
 
     assert.equal((await live.host.run(['systemctl', 'show', '-P', 'ConditionResult', unit])).stdout, 'no\n');
     assert.deepEqual(await shimSeen(live), [shimDigest(live.first), shimDigest(live.first)]);
-    await podRuns(handler);
+    await podRuns(live.host, handler, 'pod-kata');
+  });
+
+  it('a loss of power after the merge: the next boot has merged it by itself, and the unit goes on without another merge', async () => {
+    const { root } = live.host;
+    const merges = (text: string) => text.split('\n').filter((line) => /^Merged extensions/.test(line)).length;
+    await live.host.reboot({
+      between: () => {
+        rmSync(join(root, 'etc/kata-sysext/current'));
+        const [stamp = ''] = readdirSync(join(root, stamps));
+        rmSync(join(root, 'etc/kata-sysext-first-boot', stamp));
+        renameSync(join(root, stamps, stamp), join(root, stamps, `${stamp}.begun`));
+        fetched();
+      },
+    });
+
+    assert.match(await journal(), /Kata Containers is in place/);
+    assert.equal(merges((await live.host.run(['journalctl', '-b', '-o', 'cat', '-u', service])).stdout), 1);
+    assert.deepEqual(await shimSeen(live), [shimDigest(live.first), shimDigest(live.first)]);
+    assert.deepEqual((await live.json(['verify']))['drift'], []);
+    await podRuns(live.host, handler, 'pod-kata');
   });
 
   it('adopt proves it, an upgrade and a rollback go on from it, and an uninstall leaves the node as it was', async () => {
@@ -108,7 +139,7 @@ describe('the first boot, rendered with an image', function () {
     await live.json(['install', live.bundle(live.second), '--format', 'squashfs']);
     const upgraded = await shimSeen(live);
     await live.json(['rollback']);
-    await podRuns(handler);
+    await podRuns(live.host, handler, 'pod-kata');
 
     await live.json(['uninstall', '--purge']);
 
@@ -132,17 +163,15 @@ describe('the first boot, rendered with an image', function () {
     return (await live.host.run(['journalctl', '-b', '-o', 'cat', '-u', unit])).stdout;
   }
 
-  async function podRuns(through: string): Promise<void> {
-    const pod = await runPod(live.host, through, `pod-${through}`);
-    assert.equal(await podOutput(live.host, pod, 'echo runs'), 'runs\n');
-    await removePod(live.host, pod);
-  }
-
   /** Ignition's work, and the files where the unit fetches them to. */
   async function prepare(): Promise<void> {
     const { root } = live.host;
     await ignitionFiles(join(folder, 'out/kata-sysext.ign'), root);
-    rmSync(join(root, 'etc/selinux'), { recursive: true });
+    fetched();
+  }
+
+  function fetched(): void {
+    const { root } = live.host;
     mkdirSync(join(root, work), { recursive: true });
     const archive = readdirSync(join(folder, 'out')).find((name) => name.endsWith('.tar.gz'))!;
     copyFileSync(join(folder, 'out', archive), join(root, work, archive));

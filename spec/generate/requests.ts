@@ -47,7 +47,6 @@ export const against: Against = {
 
 export const merging: Merging = {
   image: source('kata-4.1.0.raw', 'e'),
-  path: '/var/usrlocal/libexec/kata-sysext/tree/0123/kata.raw',
   payload: `sha256:${'9'.repeat(64)}`,
   release: '/usr/lib/extension-release.d/extension-release.kata',
   link: { path: '/etc/extensions/kata.raw', target: '/var/usrlocal/libexec/kata-sysext/tree/0123/kata.raw' },

@@ -1,23 +1,22 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import {
-  copyFileSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+
 import { tmpdir } from 'node:os';
+
 import { join } from 'node:path';
-import { bootNode, prepareNode, wouldRun } from '../support/firstBootNode.ts';
+
+import { bootNode, prepareNode } from '../support/firstBootNode.ts';
+
 import { put } from '../support/hostTrees.ts';
-import { json, run } from '../support/program.ts';
+
+import { json } from '../support/program.ts';
+
+import { renderFcos } from '../support/renderFcos.ts';
+
 import { singleFile } from '../support/singleFile.ts';
+
 import { releases, story, type TreeHost, treeHost } from '../support/treeHost.ts';
 
 /** What `generate --form rendered` puts into its archive. */
@@ -30,21 +29,18 @@ describe('the archive of a rendered first boot', function () {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  async function render(output: string, more: string[] = [], options: Parameters<typeof run>[1] = {}, source?: string) {
-    const first = source ?? (await releases()).first;
-    const request = ['--target', 'fcos', '--form', 'rendered', '--engine', 'crio@1.34', '--from', 'https://files.example.org/kata'];
-    return run(['generate', 'ignition', first, ...request, '-o', join(folder, output), ...more], options);
-  }
-
   const bytesOf = (output: string) => {
     const names = readdirSync(join(folder, output)).sort();
     return names.map((name) => [name, readFileSync(join(folder, output, name)).toString('base64')]);
   };
 
   it('has the same bytes from another time zone, with another umask, at another time', async () => {
-    const one = await render('one');
+    const one = await renderFcos(join(folder, 'one'));
 
-    const two = await render('deeper/two', [], { env: { TZ: 'Asia/Tokyo' }, wrapper: ['sh', '-c', 'umask 077; sleep 1; exec "$@"', 'sh'] });
+    const two = await renderFcos(join(folder, 'deeper/two'), [], {
+      env: { TZ: 'Asia/Tokyo' },
+      wrapper: ['sh', '-c', 'umask 077; sleep 1; exec "$@"', 'sh'],
+    });
 
     assert.deepEqual([one.status, two.status], [0, 0], one.stderr + two.stderr);
     assert.deepEqual(bytesOf('one'), bytesOf('deeper/two'));
@@ -58,7 +54,7 @@ describe('the archive of a rendered first boot', function () {
     };
     const [installed, unpacked] = [treeHost('fcos', crio, { engine: 'crio@1.34' }), treeHost('fcos', crio, { engine: 'crio@1.34' })];
     await installed.json(['install', first, '--backend', 'prefix']);
-    await render('one');
+    await renderFcos(join(folder, 'one'));
     const archive = readdirSync(join(folder, 'one')).find((name) => name.endsWith('.tar.gz'))!;
 
     execFileSync('tar', ['-xzf', join(folder, 'one', archive), '-C', unpacked.root]);
@@ -86,7 +82,10 @@ describe('the archive of a rendered first boot', function () {
     };
     const [installed, unpacked] = [treeHost('fcos', own, { engine: 'crio@1.34' }), treeHost('fcos', own, { engine: 'crio@1.34' })];
     await installed.json(['install', image, '--backend', 'sysext']);
-    const [one, two] = [await render('image', [], {}, image), await render('image-again', [], { env: { TZ: 'Asia/Tokyo' } }, image)];
+    const [one, two] = [
+      await renderFcos(join(folder, 'image'), [], {}, image),
+      await renderFcos(join(folder, 'image-again'), [], { env: { TZ: 'Asia/Tokyo' } }, image),
+    ];
     const archive = readdirSync(join(folder, 'image')).find((name) => name.endsWith('.tar.gz'))!;
     execFileSync('tar', ['-xzf', join(folder, 'image', archive), '-C', unpacked.root]);
     const [place] = execFileSync('find', [installed.path('var/usrlocal'), '-name', 'kata.raw'], { encoding: 'utf8' }).split('\n');
@@ -128,7 +127,7 @@ describe('the archive of a rendered first boot', function () {
     const [installed, unpacked] = [1, 2].map(() => treeHost('fcos', crio, { engine: 'crio@1.34', file: program })) as [TreeHost, TreeHost];
     const before = unpacked.fingerprint();
     await installed.json(['install', first, '--backend', 'prefix']);
-    const rendered = await render('guarded', ['--program', program]);
+    const rendered = await renderFcos(join(folder, 'guarded'), ['--program', program]);
     prepareNode(unpacked.root, join(folder, 'guarded'));
 
     const booted = bootNode(unpacked.root);
@@ -146,97 +145,6 @@ describe('the archive of a rendered first boot', function () {
     installed.remove();
     unpacked.remove();
   });
-
-  const crioNode = () =>
-    treeHost(
-      'fcos',
-      (root) => {
-        rmSync(join(root, 'etc/containerd'), { recursive: true });
-        mkdirSync(join(root, 'etc/crio/crio.conf.d'), { recursive: true });
-      },
-      { engine: 'crio@1.34' },
-    );
-  const stateOf = (state: string) => `case "$*" in *ActiveState*) echo ${state};; *) echo "$*" >>/var/asked;; esac`;
-
-  it('is put there again on a node that got a new /etc on the old disk, or a new /var, and is left alone on any other', async () => {
-    const node = crioNode();
-    await render('one');
-    const output = join(folder, 'one');
-    prepareNode(node.root, output);
-    const etc = node.copy();
-    const first = wouldRun(node.root, output);
-    const booted = bootNode(node.root);
-    const second = wouldRun(node.root, output);
-    const newVar = node.copy();
-    rmSync(newVar.path('var/lib/kata-sysext-first-boot'), { recursive: true });
-
-    rmSync(node.path('etc'), { recursive: true });
-    cpSync(etc.path('etc'), node.path('etc'), { recursive: true, verbatimSymlinks: true });
-    const anew = wouldRun(node.root, output);
-    prepareNode(node.root, output);
-    const again = bootNode(node.root);
-
-    assert.deepEqual([first, second, wouldRun(newVar.root, output), anew], [true, false, true, true]);
-    assert.deepEqual([booted.status, again.status], [0, 0], booted.said + again.said);
-    assert.equal((await node.json(['status']))['active'], 1);
-    await node.json(['verify']);
-    assert.equal(wouldRun(node.root, output), false);
-    for (const each of [node, etc, newVar]) each.remove();
-  });
-
-  it('is left alone where the old disk has a generation of the same number and other content', async () => {
-    const { second } = await releases();
-    const node = crioNode();
-    const fresh = node.copy();
-    await render('one');
-    await node.json(['install', second, '--backend', 'prefix']);
-    rmSync(node.path('etc'), { recursive: true });
-    cpSync(fresh.path('etc'), node.path('etc'), { recursive: true, verbatimSymlinks: true });
-    prepareNode(node.root, join(folder, 'one'));
-    const leftOut = ['var/usrlocal/libexec/kata-sysext-first-boot', 'var/lib/kata-sysext-first-boot'];
-    const before = node.fingerprint(leftOut);
-
-    const booted = bootNode(node.root);
-
-    assert.equal(booted.status, 3);
-    assert.match(booted.said, /generations\/1\/manifest\.json is of another installation.*nothing was changed/);
-    assert.deepEqual(node.fingerprint(leftOut), before);
-    for (const each of [node, fresh]) each.remove();
-  });
-
-  it('that the copying was begun is on the disk before the pointer is', async () => {
-    const node = crioNode();
-    await render('one');
-    prepareNode(node.root, join(folder, 'one'));
-    const sync = 'echo "$(ls /var/lib/kata-sysext-first-boot) $(ls /etc/kata-sysext 2>/dev/null)" >>/var/synced';
-
-    const booted = bootNode(node.root, { programs: { sync } });
-
-    assert.equal(booted.status, 0, booted.said);
-    const synced = readFileSync(node.path('var/synced'), 'utf8').split('\n').slice(0, -1);
-    assert.match(synced[0]!, /^[0-9a-f]{16}\.begun $/);
-    assert.match(synced.at(-1)!, /^[0-9a-f]{16}\.begun current$/);
-    node.remove();
-  });
-
-  for (const [state, asked] of [
-    ['inactive', ''],
-    ['failed', ''],
-    ['activating', '--no-block restart crio.service\n'],
-    ['active', '--no-block restart crio.service\n'],
-  ] as const) {
-    it(`an engine that is ${state} is ${asked === '' ? 'not restarted: it starts with Kata' : 'restarted: it may have read its files before'}`, async () => {
-      const node = crioNode();
-      await render('one');
-      prepareNode(node.root, join(folder, 'one'));
-
-      const booted = bootNode(node.root, { programs: { systemctl: `touch /var/asked; ${stateOf(state)}` } });
-
-      assert.equal(booted.status, 0, booted.said);
-      assert.equal(readFileSync(node.path('var/asked'), 'utf8'), asked);
-      node.remove();
-    });
-  }
 
   it('refuses what it could only guess', async () => {
     const { first } = await releases();
@@ -266,7 +174,7 @@ describe('the archive of a rendered first boot', function () {
     ]) {
       const refused = await json([...base.with(2, image), ...words, '--engine', 'crio'], 2);
 
-      assert.match(String(refused['found']), /--backend/, words.join(' '));
+      assert.match(String(refused['found']), /--backend|an image for/, words.join(' '));
     }
     const other = await json([...base.with(2, image), '--target', 'fcos', '--engine', 'crio', '--digest', `sha256:${'0'.repeat(64)}`], 4);
     assert.equal(other['code'], 'bundle-digest');

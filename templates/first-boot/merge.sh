@@ -1,11 +1,14 @@
 # unfit WHAT: a merge here would not be the one that was meant, or would touch what others have.
 unfit() {
-  say "$1; nothing was changed, the node runs without Kata. Generate again with --backend prefix; the next try is at the next boot"
+  say "$1; the node runs without Kata. Generate again with --backend prefix; the next try is at the next boot"
   exit 3
 }
 
-# Whether systemd can merge our extension, and no other one would come or go with it.
+merged() { grep -qsx 'KATA_SYSEXT_PAYLOAD={{payload}}' {{release}}; }
+
+# Whether systemd can merge our extension, and no other one would come or go with it. After a loss of power the boot may have merged it.
 alone() {
+  merged && return 0
   systemd=$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
   [ "${systemd:-0}" -ge {{least}} ] || unfit "systemd is ${systemd:-of an unknown version} here: before {{least}} a merge may hide mounts below /usr"
   state=$(systemctl show --value --property=LoadState {{service}})
@@ -27,7 +30,7 @@ link() {
   if command -v restorecon >/dev/null; then restorecon -F "$2" || true; fi
 }
 
-# Lets PID 1 merge what is linked: only mounts that it makes itself have the right label.
+# Lets PID 1 merge what is linked: only mounts that it makes itself have the right label. What is merged already stays untouched.
 merge() {
   if systemctl is-active --quiet {{service}}; then
     systemctl reload {{service}} || true
@@ -38,25 +41,21 @@ merge() {
 
 # show: what is there after the merge counts; where that is not ours, all goes again.
 show() {
-  enabled=
-  fresh=
   before=$(systemctl is-active {{service}} || true)
-  [ -e {{root}} ] || fresh=1
+  kept=$(ls -d {{root}} {{links}} 2>/dev/null || true)
   place {{root}}
   # After a loss of power systemd finds the link before this runs again: what it leads to must be whole then.
   sync
-  if [ ! -e {{wants}} ] && [ ! -L {{wants}} ]; then
-    link {{wanted}} {{wants}}
-    enabled=1
-  fi
+  [ -e {{wants}} ] || [ -L {{wants}} ] || link {{wanted}} {{wants}}
   link {{target}} {{link}}
-  merge
-  grep -qsx 'KATA_SYSEXT_PAYLOAD={{payload}}' {{release}} && return 0
-  rm -f {{link}} "$stamp.begun"
-  [ -z "$enabled" ] || rm -f {{wants}}
-  rmdir {{links}} 2>/dev/null || true
+  merged || merge
+  merged && return 0
+  rm -f {{link}}
+  [ "$(readlink {{wants}})" != {{wanted}} ] || rm -f {{wants}}
   case $before in active) merge ;; *) systemctl stop {{service}} || true ;; esac
-  [ -z "$fresh" ] || rm -rf {{root}}
-  unfit "systemd does not have our extension below /usr after the merge (journalctl -u {{service}})"
+  case $kept in *{{root}}*) ;; *) rm -rf {{root}} ;; esac
+  case $kept in *{{links}}*) ;; *) rmdir {{links}} || true ;; esac
+  rm -f "$stamp.begun"
+  unfit "systemd does not have our extension below /usr after the merge (journalctl -u {{service}}), and it was taken away again"
 }
 

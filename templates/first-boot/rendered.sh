@@ -10,10 +10,11 @@ stamp={{stamp}}
 mark={{mark}}
 
 {{fetch}}
-{{like}}{{merge}}# place PATH: copies it from the archive, with the label of its place where SELinux is on.
+{{like}}{{merge}}# place PATH: copies it from the archive, with the label of its place where SELinux is on. No file is written over: somebody may have it open
+# or mounted.
 place() {
   mkdir -p "$(dirname "$1")"
-  cp -a "$work/new$1" "$(dirname "$1")/"
+  cp -a --remove-destination "$work/new$1" "$(dirname "$1")/"
   if command -v restorecon >/dev/null; then restorecon -RF "$1" || true; fi
 }
 
@@ -30,6 +31,7 @@ fi
 mkdir -p "$work" "$(dirname "$stamp")"
 if [ -L {{pointer}} ] && [ ! -e "$stamp.begun" ]; then
   say "Kata is installed here already and stays as it is; kata-sysext install upgrades it"
+  rm -rf "$work"
   worked
   exit 0
 fi
@@ -38,7 +40,7 @@ rm -rf "$work/new"
 mkdir "$work/new"
 tar -xzf "$work/{{archive}}" -C "$work/new"
 {{image}}{{check}}old={{generation}}
-if [ -e "$old" ] && ! cmp -s "$old" "$work/new$old"; then
+if [ ! -e "$stamp.begun" ] && [ -e "$old" ] && ! cmp -s "$old" "$work/new$old"; then
   say "$old is of another installation, which another deployment may still use; nothing was changed, the node runs without Kata. kata-sysext install puts a release beside it; the next try is at the next boot"
   exit 3
 fi
@@ -52,6 +54,8 @@ if engine_up; then
   # It came up without Kata, because the archive could not be had in time.
   systemctl --no-block restart {{engine}}
 fi
+# From here on a loss of power finds an installation like any other.
+rm -f "$stamp.begun"
+rm -rf "$work"
 worked
-rm -rf "$work" "$stamp.begun"
 say "Kata Containers is in place"

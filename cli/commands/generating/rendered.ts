@@ -85,7 +85,7 @@ function refuseFormRendered({ options }: Call, kind: OutputKind): void {
   if (kind === 'containerfile')
     throw unfit('--form rendered with containerfile', '--form hook or --form baked: an image has program and release inside');
   const useless = ['program-digest', 'format'].find((name) => options[name] !== undefined);
-  if (useless !== undefined) throw unfit(`--${useless} with --form rendered`, 'nothing of the kind: nodes fetch one archive');
+  if (useless !== undefined) throw unfit(`--${useless} with --form rendered`, 'nothing of the kind: what nodes fetch is made here');
   if (!['prefix', 'sysext', 'auto', undefined].includes(text(options['backend'])))
     throw unfit(`--backend ${text(options['backend'])}`, '--backend prefix, or an image for --backend sysext');
 }

@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+
+import { cpSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+
+import { join } from 'node:path';
+
+import { removeAfter } from '../support/endings.ts';
+
+import { bootNode, prepareNode, wouldRun } from '../support/firstBootNode.ts';
+
+import { put } from '../support/hostTrees.ts';
+
+import { renderFcos } from '../support/renderFcos.ts';
+
+import { releases, scratch, treeHost } from '../support/treeHost.ts';
+
+const stamps = 'var/lib/kata-sysext-first-boot';
+const work = 'var/usrlocal/libexec/kata-sysext-first-boot';
+
+/** What the script of a rendered first boot does on nodes of every kind: its own text, run on trees. */
+describe('a rendered first boot', function () {
+  this.timeout(900_000);
+  let output: string;
+
+  before(async () => {
+    output = scratch('rendered');
+    const made = await renderFcos(output);
+    assert.equal(made.status, 0, made.stderr);
+  });
+  removeAfter(() => output);
+
+  const crioNode = () =>
+    treeHost(
+      'fcos',
+      (root) => {
+        rmSync(join(root, 'etc/containerd'), { recursive: true });
+        mkdirSync(join(root, 'etc/crio/crio.conf.d'), { recursive: true });
+      },
+      { engine: 'crio@1.34' },
+    );
+  const stateOf = (state: string) => `case "$*" in *ActiveState*) echo ${state};; *) echo "$*" >>/var/asked;; esac`;
+
+  it('is put there again on a node that got a new /etc on the old disk, or a new /var, and is left alone on any other', async () => {
+    const node = crioNode();
+    prepareNode(node.root, output);
+    const etc = node.copy();
+    const first = wouldRun(node.root, output);
+    const booted = bootNode(node.root);
+    const second = wouldRun(node.root, output);
+    const newVar = node.copy();
+    rmSync(newVar.path('var/lib/kata-sysext-first-boot'), { recursive: true });
+
+    rmSync(node.path('etc'), { recursive: true });
+    cpSync(etc.path('etc'), node.path('etc'), { recursive: true, verbatimSymlinks: true });
+    const anew = wouldRun(node.root, output);
+    prepareNode(node.root, output);
+    const again = bootNode(node.root);
+
+    assert.deepEqual([first, second, wouldRun(newVar.root, output), anew], [true, false, true, true]);
+    assert.deepEqual([booted.status, again.status], [0, 0], booted.said + again.said);
+    assert.equal((await node.json(['status']))['active'], 1);
+    await node.json(['verify']);
+    assert.equal(wouldRun(node.root, output), false);
+    for (const each of [node, etc, newVar]) each.remove();
+  });
+
+  it('is left alone where the old disk has a generation of the same number and other content', async () => {
+    const { second } = await releases();
+    const node = crioNode();
+    const fresh = node.copy();
+    await node.json(['install', second, '--backend', 'prefix']);
+    rmSync(node.path('etc'), { recursive: true });
+    cpSync(fresh.path('etc'), node.path('etc'), { recursive: true, verbatimSymlinks: true });
+    prepareNode(node.root, output);
+    const leftOut = ['var/usrlocal/libexec/kata-sysext-first-boot', 'var/lib/kata-sysext-first-boot'];
+    const before = node.fingerprint(leftOut);
+
+    const booted = bootNode(node.root);
+
+    assert.equal(booted.status, 3);
+    assert.match(booted.said, /generations\/1\/manifest\.json is of another installation.*nothing was changed/);
+    assert.deepEqual(node.fingerprint(leftOut), before);
+    for (const each of [node, fresh]) each.remove();
+  });
+
+  it('that the copying was begun is on the disk before the pointer is', async () => {
+    const node = crioNode();
+    prepareNode(node.root, output);
+    const sync = 'echo "$(ls /var/lib/kata-sysext-first-boot) $(ls /etc/kata-sysext 2>/dev/null)" >>/var/synced';
+
+    const booted = bootNode(node.root, { programs: { sync } });
+
+    assert.equal(booted.status, 0, booted.said);
+    const synced = readFileSync(node.path('var/synced'), 'utf8').split('\n').slice(0, -1);
+    assert.match(synced[0]!, /^[0-9a-f]{16}\.begun $/);
+    assert.match(synced.at(-1)!, /^[0-9a-f]{16}\.begun current$/);
+    node.remove();
+  });
+
+  it('goes on after a loss of power that left half of a copy, and writes over no file that somebody has open', async () => {
+    const [whole, node] = [crioNode(), crioNode()];
+    for (const each of [whole, node]) prepareNode(each.root, output);
+    assert.equal(bootNode(whole.root).status, 0);
+    const [stamp] = readdirSync(whole.path(stamps));
+    put(node.root, `${stamps}/${stamp}.begun`, '');
+    const [shim = ''] = execFileSync('find', [whole.path('var/usrlocal'), '-name', 'containerd-shim-kata-v2', '-type', 'f'], {
+      encoding: 'utf8',
+    }).split('\n');
+    const half = [shim.slice(whole.root.length + 1), 'var/lib/kata-sysext/generations/1/manifest.json'];
+    for (const path of half) put(node.root, path, 'half');
+    linkSync(node.path(half[0]!), node.path('var/open'));
+
+    const booted = bootNode(node.root);
+
+    assert.equal(booted.status, 0, booted.said);
+    assert.equal(readFileSync(node.path('var/open'), 'utf8'), 'half');
+    assert.deepEqual((await node.json(['verify']))['drift'], []);
+    assert.deepEqual(readdirSync(node.path(stamps)), [stamp]);
+    for (const each of [whole, node]) each.remove();
+  });
+
+  it('of which a loss of power kept the note alone is noted at the next boot, and its downloads go', async () => {
+    const node = crioNode();
+    prepareNode(node.root, output);
+    assert.equal(bootNode(node.root).status, 0);
+    rmSync(node.path(stamps), { recursive: true });
+    put(node.root, `${work}/part`, 'downloaded');
+
+    const booted = bootNode(node.root);
+
+    assert.deepEqual([booted.status, wouldRun(node.root, output), existsSync(node.path(work))], [0, false, false]);
+    node.remove();
+  });
+
+  for (const [state, asked] of [
+    ['inactive', ''],
+    ['failed', ''],
+    ['activating', '--no-block restart crio.service\n'],
+    ['active', '--no-block restart crio.service\n'],
+  ] as const) {
+    it(`an engine that is ${state} is ${asked === '' ? 'not restarted: it starts with Kata' : 'restarted: it may have read its files before'}`, async () => {
+      const node = crioNode();
+      prepareNode(node.root, output);
+
+      const booted = bootNode(node.root, { programs: { systemctl: `touch /var/asked; ${stateOf(state)}` } });
+
+      assert.equal(booted.status, 0, booted.said);
+      assert.equal(readFileSync(node.path('var/asked'), 'utf8'), asked);
+      node.remove();
+    });
+  }
+});
