@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { type BadServer, badServer, type Mode } from '../lab/badServer.ts';
 import { CURL, curlBinds } from '../lab/curl.ts';
 import { hasIgnition, ignitionFiles } from '../lab/ignition.ts';
-import { podOutput, removePod, runPod } from '../lab/pods.ts';
+import { podRuns } from '../lab/pods.ts';
 import { run as runHere } from '../lab/run.ts';
 import { removeAfter, stopAfter } from '../support/endings.ts';
 import { sha256 } from '../support/images.ts';
@@ -44,7 +44,6 @@ describe('the first boot with a hook', function () {
     await live.host.reboot({
       between: async () => {
         await ignitionFiles(join(out, 'kata-sysext.ign'), live.host.root);
-        rmSync(join(live.host.root, 'etc/selinux'), { recursive: true });
         // Presets are applied at a first boot, which this disk has behind it.
         await runHere(['systemctl', `--root=${live.host.root}`, 'preset', unit]);
         // The roots of the lab have no curl, and nobody wants to wait for half a minute.
@@ -62,11 +61,7 @@ describe('the first boot with a hook', function () {
     return (await live.host.run(['journalctl', '-b', '-o', 'cat', '-u', unit])).stdout;
   }
 
-  async function runcRuns(name: string): Promise<void> {
-    const pod = await runPod(live.host, '', name);
-    assert.equal(await podOutput(live.host, pod, 'echo runs'), 'runs\n');
-    await removePod(live.host, pod);
-  }
+  const runcRuns = (name: string) => podRuns(live.host, '', name);
 
   /** From now on the server fails so; gives what the journal says once it has said it. */
   async function failing(mode: Mode, says: RegExp): Promise<void> {
@@ -117,9 +112,7 @@ describe('the first boot with a hook', function () {
 
     assert.deepEqual(await handlersOf(live), [handler, 'runc']);
     assert.equal(await startsOf(live, 'containerd.service'), starts + 1);
-    const pod = await runPod(live.host, handler, 'first');
-    assert.equal(await podOutput(live.host, pod, 'echo in kata'), 'in kata\n');
-    await removePod(live.host, pod);
+    await podRuns(live.host, handler, 'first');
     assert.equal(existsSync(join(live.host.root, 'var/lib/kata-sysext-first-boot/work')), false);
     assert.equal((await live.json(['verify']))['ok'] ?? true, true);
   });
@@ -201,6 +194,5 @@ describe('the first boot with a hook', function () {
 
   async function write(config: string): Promise<void> {
     await ignitionFiles(config, live.host.root);
-    rmSync(join(live.host.root, 'etc/selinux'), { recursive: true });
   }
 });

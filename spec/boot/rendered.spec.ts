@@ -157,7 +157,6 @@ describe('the first boot, rendered', function () {
 /** Ignition's work, and what a host of the lab lacks. */
 async function prepare(root: string, config: string): Promise<void> {
   await ignitionFiles(config, root);
-  rmSync(join(root, 'etc/selinux'), { recursive: true });
   // Presets are applied at a first boot, which this disk has behind it.
   await runHere(['systemctl', `--root=${root}`, 'preset', unit]);
   const dropIn = join(root, 'etc/systemd/system', `${unit}.d`);

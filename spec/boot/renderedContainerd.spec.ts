@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hasIgnition, ignitionFiles } from '../lab/ignition.ts';
-import { podOutput, removePod, runPod } from '../lab/pods.ts';
+import { podRuns } from '../lab/pods.ts';
 import { run as runHere } from '../lab/run.ts';
 import { removeAfter, stopAfter } from '../support/endings.ts';
 import { handlersOf, type Live, liveHost, startsOf } from '../support/liveHost.ts';
@@ -65,7 +65,7 @@ describe('the first boot, rendered for containerd', function () {
     assert.deepEqual(await handlersOf(live), ['runc']);
     assert.equal(readFileSync(config, 'utf8'), `${own}# edited since\n`);
     for (const path of ['var/lib/kata-sysext', 'etc/kata-sysext']) assert.equal(existsSync(join(live.host.root, path)), false, path);
-    await podRuns('');
+    await podRuns(live.host, '', 'pod-runc');
   });
 
   it('the file that it was made for: containerd starts once, with Kata, and an uninstall gives the file back', async () => {
@@ -73,7 +73,7 @@ describe('the first boot, rendered for containerd', function () {
     const handlers = await handlersOf(live);
     const starts = await startsOf(live, 'containerd.service');
     console.log(`      ${await unitSeconds()} s for the unit`);
-    await podRuns(handler);
+    await podRuns(live.host, handler, 'pod-kata');
     const { drift } = await live.json(['verify']);
 
     await live.json(['uninstall', '--purge']);
@@ -98,17 +98,10 @@ describe('the first boot, rendered for containerd', function () {
     return (at('InactiveEnterTimestampMonotonic') - at('InactiveExitTimestampMonotonic')).toFixed(1);
   }
 
-  async function podRuns(through: string): Promise<void> {
-    const pod = await runPod(live.host, through, `pod-${through}`);
-    assert.equal(await podOutput(live.host, pod, 'echo runs'), 'runs\n');
-    await removePod(live.host, pod);
-  }
-
   /** Ignition's work, and the archive where the unit fetches it to. */
   async function prepare(): Promise<void> {
     const { root } = live.host;
     await ignitionFiles(join(folder, 'out/kata-sysext.ign'), root);
-    rmSync(join(root, 'etc/selinux'), { recursive: true });
     // Presets are applied at a first boot, which this disk has behind it.
     await runHere(['systemctl', `--root=${root}`, 'preset', unit]);
     const work = join(root, 'var/lib/kata-sysext-first-boot/work');

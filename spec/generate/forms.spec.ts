@@ -1,33 +1,17 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-
-import { tmpdir } from 'node:os';
-
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-
 import { generate } from '../../cli/generate/index.ts';
-
 import { goProgram, goProgramAvailable } from '../lab/goPrograms.ts';
-
 import { hasIgnition, ignitionFiles, VALIDATE } from '../lab/ignition.ts';
 import { complaints, labels, parsed, plain } from '../support/generated.ts';
+import { textFiles } from '../support/textFiles.ts';
 import { against, made, openshift, targets } from './requests.ts';
 
 describe('generate', function () {
   this.timeout(900_000);
-  let folder: string;
-
-  before(() => {
-    folder = mkdtempSync(join(tmpdir(), 'kata-sysext-generate-'));
-  });
-  after(() => rmSync(folder, { recursive: true, force: true }));
-
-  function put(name: string, text: string): string {
-    writeFileSync(join(folder, name), text);
-    return join(folder, name);
-  }
+  const texts = textFiles();
 
   it('gives the same bytes for the same request', () => {
     for (const kind of ['ignition', 'butane', 'machineconfig', 'containerfile'] as const) {
@@ -47,7 +31,7 @@ describe('generate', function () {
       const kernelArguments = target.startsWith('openshift') || target === 'r4e' ? [] : ['intel_iommu=on'];
 
       const judged = spawnSync(await goProgram('ignition-validate'), [
-        put('a.ign', made('ignition', target, { kernelArguments })[0]!.text),
+        texts.put('a.ign', made('ignition', target, { kernelArguments })[0]!.text),
       ]);
 
       assert.deepEqual([judged.status, String(judged.stdout), String(judged.stderr)], [0, '', '']);
@@ -60,7 +44,7 @@ describe('generate', function () {
         this.skip();
       }
 
-      const judged = spawnSync(await goProgram('butane'), ['--strict', '--raw', put('a.bu', made('butane', target)[0]!.text)], {
+      const judged = spawnSync(await goProgram('butane'), ['--strict', '--raw', texts.put('a.bu', made('butane', target)[0]!.text)], {
         encoding: 'utf8',
       });
 
@@ -86,7 +70,7 @@ describe('generate', function () {
       }
       const more = { installArguments: ['--set', `kernel_params="a${sign}b"`] };
 
-      const judged = spawnSync(await goProgram('butane'), ['--strict', '--raw', put('s.bu', made('butane', 'fcos', more)[0]!.text)], {
+      const judged = spawnSync(await goProgram('butane'), ['--strict', '--raw', texts.put('s.bu', made('butane', 'fcos', more)[0]!.text)], {
         encoding: 'utf8',
       });
 
@@ -104,9 +88,9 @@ describe('generate', function () {
         console.log('      Debian’s ignition is not on this machine: see .ci/packages.txt');
         this.skip();
       }
-      const root = join(folder, target);
+      const root = join(texts.folder, target);
       mkdirSync(join(root, 'etc'), { recursive: true });
-      const config = put('c.ign', made('ignition', target)[0]!.text);
+      const config = texts.put('c.ign', made('ignition', target)[0]!.text);
       const validated = spawnSync(VALIDATE, [config], { encoding: 'utf8' });
 
       await ignitionFiles(config, root);

@@ -1,34 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-
-import { tmpdir } from 'node:os';
-
-import { join } from 'node:path';
-
 import { type Generated, generate } from '../../cli/generate/index.ts';
-
 import { machineConfigLimit } from '../../cli/generate/machineConfig.ts';
-
 import { goProgram, goProgramAvailable } from '../lab/goPrograms.ts';
 import { parsed, plain } from '../support/generated.ts';
 import { forbiddenForMachines } from '../support/machineConfigRules.ts';
+import { textFiles } from '../support/textFiles.ts';
 import { made, madeRendered, openshift, source } from './requests.ts';
 
 describe('generate', function () {
   this.timeout(900_000);
-  let folder: string;
-
-  before(() => {
-    folder = mkdtempSync(join(tmpdir(), 'kata-sysext-generate-'));
-  });
-  after(() => rmSync(folder, { recursive: true, force: true }));
-
-  function put(name: string, text: string): string {
-    writeFileSync(join(folder, name), text);
-    return join(folder, name);
-  }
+  const texts = textFiles();
 
   for (const target of openshift) {
     it(`${target}: a MachineConfig holds nothing that the operator refuses, and is the one that Butane makes`, async function () {
@@ -42,7 +24,7 @@ describe('generate', function () {
       const own = parsed(made('machineconfig', target, { kernelArguments })[0]!.text);
       const butane = execFileSync(await goProgram('butane'), [
         '--strict',
-        put('b.bu', made('butane', target, { kernelArguments })[0]!.text),
+        texts.put('b.bu', made('butane', target, { kernelArguments })[0]!.text),
       ]);
 
       assert.deepEqual(forbiddenForMachines(own), []);

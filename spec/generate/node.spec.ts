@@ -1,51 +1,36 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-
-import { tmpdir } from 'node:os';
-
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-
 import { generate } from '../../cli/generate/index.ts';
-
 import { digestOf } from '../../cli/host/index.ts';
 import { complaints, plain } from '../support/generated.ts';
+import { textFiles } from '../support/textFiles.ts';
 import { made, madeBaked } from './requests.ts';
 
 describe('generate', function () {
   this.timeout(900_000);
-  let folder: string;
-
-  before(() => {
-    folder = mkdtempSync(join(tmpdir(), 'kata-sysext-generate-'));
-  });
-  after(() => rmSync(folder, { recursive: true, force: true }));
-
-  function put(name: string, text: string): string {
-    writeFileSync(join(folder, name), text);
-    return join(folder, name);
-  }
+  const texts = textFiles();
 
   it('the words of a request reach the node’s program as they were given', () => {
     const script = made('ignition', 'flatcar')[0]!.text;
     const hook = Buffer.from(/base64,([^"]+)/.exec(script)![1]!, 'base64').toString();
-    const work = join(folder, 'work');
-    const own = put(
+    const work = join(texts.folder, 'work');
+    const own = texts.put(
       'hook.sh',
       hook
         .replace(/^work=.*$/m, `work=${work}`)
-        .replace(/^stamp=.*$/m, `stamp=${folder}/stamps/one`)
-        .replace(/^mark=.*$/m, `mark=${folder}/stamps/mark`)
+        .replace(/^stamp=.*$/m, `stamp=${texts.folder}/stamps/one`)
+        .replace(/^mark=.*$/m, `mark=${texts.folder}/stamps/mark`)
         .replace(/^fetch [^(].*$/gm, ''),
     );
     mkdirSync(work);
-    writeFileSync(join(work, 'kata-sysext'), `#!/bin/sh\nprintf '%s\\n' "$@" > ${folder}/arguments\n`, { mode: 0o755 });
+    writeFileSync(join(work, 'kata-sysext'), `#!/bin/sh\nprintf '%s\\n' "$@" > ${texts.folder}/arguments\n`, { mode: 0o755 });
 
     const ran = spawnSync('sh', [own], { encoding: 'utf8' });
 
     assert.deepEqual([ran.status, ran.stderr], [0, 'Kata Containers is installed\n']);
-    assert.deepEqual(readFileSync(join(folder, 'arguments'), 'utf8').split('\n').slice(0, -1), [
+    assert.deepEqual(readFileSync(join(texts.folder, 'arguments'), 'utf8').split('\n').slice(0, -1), [
       'install',
       `${work}/kata-static.tar.zst`,
       `${work}/kata-go-static.tar.zst`,
@@ -60,17 +45,17 @@ describe('generate', function () {
       '--progress',
       'plain',
     ]);
-    assert.deepEqual([existsSync(work), existsSync(join(folder, 'stamps/one'))], [false, true]);
+    assert.deepEqual([existsSync(work), existsSync(join(texts.folder, 'stamps/one'))], [false, true]);
   });
 
   it('a try is promised within the boot exactly where systemd makes one, also for a program that was killed or cannot run', () => {
     const files = Object.fromEntries(made('containerfile', 'fcos').map(({ name, text }) => [name, text]));
     const unit = files['kata-sysext-first-boot.service']!;
     const prevented = /^RestartPreventExitStatus=(.*)$/m.exec(unit)![1]!.split(' ').map(Number);
-    const work = join(folder, 'ends');
+    const work = join(texts.folder, 'ends');
     mkdirSync(work);
     const hook = files['hook.sh']!.replace(/^work=.*$/m, `work=${work}`).replace(/^fetch [^(].*$/gm, '');
-    const script = put('ends.sh', hook.replace(/^(stamp|mark)=.*$/gm, `$1=${folder}/stamps/$1-ends`));
+    const script = texts.put('ends.sh', hook.replace(/^(stamp|mark)=.*$/gm, `$1=${texts.folder}/stamps/$1-ends`));
 
     const tries = ['exit 3', 'exit 75', 'exit 1', 'exit 5', 'exit 77', 'exit 126', 'kill -KILL $$'].map((end) => {
       writeFileSync(join(work, 'kata-sysext'), `#!/bin/sh\n${end}\n`, { mode: 0o755 });
@@ -86,16 +71,19 @@ describe('generate', function () {
 
   it('a file of the image that is not the one it was made with is told, and nothing runs', () => {
     const hook = made('containerfile', 'fcos').find(({ name }) => name === 'hook.sh')!.text;
-    const work = join(folder, 'image');
+    const work = join(texts.folder, 'image');
     mkdirSync(work);
-    const own = put('image-hook.sh', hook.replace(/^work=.*$/m, `work=${work}`).replace(/^stamp=.*$/m, `stamp=${folder}/stamps/two`));
-    writeFileSync(join(work, 'kata-sysext'), `#!/bin/sh\ntouch ${folder}/ran\n`, { mode: 0o755 });
+    const own = texts.put(
+      'image-hook.sh',
+      hook.replace(/^work=.*$/m, `work=${work}`).replace(/^stamp=.*$/m, `stamp=${texts.folder}/stamps/two`),
+    );
+    writeFileSync(join(work, 'kata-sysext'), `#!/bin/sh\ntouch ${texts.folder}/ran\n`, { mode: 0o755 });
 
     const ran = spawnSync('sh', [own], { encoding: 'utf8' });
 
     assert.equal(ran.status, 4);
     assert.match(ran.stderr, /kata-sysext is not the file that this image was made with: sha256 a{64} was expected/);
-    assert.deepEqual([existsSync(join(folder, 'ran')), existsSync(join(folder, 'stamps/two'))], [false, false]);
+    assert.deepEqual([existsSync(join(texts.folder, 'ran')), existsSync(join(texts.folder, 'stamps/two'))], [false, false]);
   });
 
   it('a Containerfile puts nothing where an image may carry nothing, and its unit is whole', () => {
@@ -112,11 +100,11 @@ describe('generate', function () {
     assert.equal(files['hook.sh']!.includes('https://'), false);
     const unit = 'kata-sysext-first-boot.service';
     assert.equal(files[unit]!.includes('network-online'), false);
-    assert.deepEqual(complaints(put(unit, files[unit]!)), []);
+    assert.deepEqual(complaints(texts.put(unit, files[unit]!)), []);
   });
 
   it('an image with Kata baked in: no program and no archive becomes a part of it, and what its builder runs installs with these very words', () => {
-    const work = join(folder, 'build');
+    const work = join(texts.folder, 'build');
     mkdirSync(work);
     const stub = '#!/bin/sh\nprintf "%s\\n" "$@" >"$(dirname "$0")/words"\n';
     writeFileSync(join(work, 'kata-sysext'), stub, { mode: 0o755 });

@@ -1,32 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-
-import { tmpdir } from 'node:os';
-
-import { join } from 'node:path';
-
 import { generate } from '../../cli/generate/index.ts';
-
 import { goProgram, goProgramAvailable } from '../lab/goPrograms.ts';
 import { complaints, parsed, plain } from '../support/generated.ts';
 import { forbiddenForMachines } from '../support/machineConfigRules.ts';
+import { textFiles } from '../support/textFiles.ts';
 import { against, madeRendered, merging, type Node, openshift } from './requests.ts';
 
 describe('generate', function () {
   this.timeout(900_000);
-  let folder: string;
-
-  before(() => {
-    folder = mkdtempSync(join(tmpdir(), 'kata-sysext-generate-'));
-  });
-  after(() => rmSync(folder, { recursive: true, force: true }));
-
-  function put(name: string, text: string): string {
-    writeFileSync(join(folder, name), text);
-    return join(folder, name);
-  }
+  const texts = textFiles();
 
   const rendered: [target: string, engine: string, node?: Node][] = [
     ...['fcos', 'flatcar', 'r4e', 'openshift-4.13', 'openshift-4.18'].map((target): [string, string] => [target, 'CRI-O']),
@@ -45,19 +28,19 @@ describe('generate', function () {
       }
       const text = madeRendered('ignition', target, node)[0]!.text;
 
-      const judged = spawnSync(await goProgram('ignition-validate'), [put('d.ign', text)], { encoding: 'utf8' });
+      const judged = spawnSync(await goProgram('ignition-validate'), [texts.put('d.ign', text)], { encoding: 'utf8' });
       const theirs = execFileSync(await goProgram('butane'), [
         '--strict',
         '--raw',
-        put('d.bu', madeRendered('butane', target, node)[0]!.text),
+        texts.put('d.bu', madeRendered('butane', target, node)[0]!.text),
       ]);
 
       assert.deepEqual([judged.status, judged.stdout + judged.stderr], [0, '']);
       assert.deepEqual(plain(JSON.parse(theirs.toString())), plain(JSON.parse(text)));
       const config = JSON.parse(text) as { systemd: { units: { name: string; contents: string }[] } };
       const [{ name, contents } = { name: '', contents: '' }] = config.systemd.units;
-      assert.deepEqual(complaints(put(name, contents)), []);
-      const script = put('d.sh', plain(JSON.parse(text)).files[0]!.text);
+      assert.deepEqual(complaints(texts.put(name, contents)), []);
+      const script = texts.put('d.sh', plain(JSON.parse(text)).files[0]!.text);
       assert.equal(spawnSync('sh', ['-n', script]).status, 0);
       if (target.startsWith('openshift'))
         assert.deepEqual(forbiddenForMachines(parsed(madeRendered('machineconfig', target, node)[0]!.text)), []);

@@ -21,7 +21,8 @@ export function hasIgnition(): boolean {
 export async function ignitionFiles(config: string, root: string): Promise<void> {
   // Without a policy to label by Ignition fails at its end. These lines are those of Fedora's for what we write.
   const selinux = join(root, 'etc/selinux/config');
-  if (!existsSync(selinux)) {
+  const lacking = !existsSync(selinux);
+  if (lacking) {
     const contexts = join(root, 'etc/selinux/targeted/contexts/files');
     await mkdir(contexts, { recursive: true });
     await writeFile(selinux, 'SELINUX=disabled\nSELINUXTYPE=targeted\n');
@@ -42,5 +43,7 @@ export async function ignitionFiles(config: string, root: string): Promise<void>
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
+    // A host would take it for its own.
+    if (lacking) await rm(join(root, 'etc/selinux'), { recursive: true });
   }
 }

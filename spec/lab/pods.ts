@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { BUSYBOX } from './containerd.ts';
 import type { Commands } from './enter.ts';
 import { JUDGE } from './judge.ts';
@@ -65,6 +66,13 @@ export async function removePod(host: Commands, pod: Pod): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   await host.run(['rm', '-f', configFile(`${pod.name}-pod.json`)]);
+}
+
+/** A pod through a handler comes up, its container does what it is told, and both go. */
+export async function podRuns(host: Commands, handler: string, name: string): Promise<void> {
+  const pod = await runPod(host, handler, name);
+  assert.equal(await podOutput(host, pod, 'echo runs'), 'runs\n');
+  await removePod(host, pod);
 }
 
 /** Waits until the CRI answers and calls its runtime ready. */
