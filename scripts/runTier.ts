@@ -14,7 +14,7 @@ const ci = process.env['CI'] === 'true';
 /** Runs the specs of a tier in this process. With CI=true a skipped test is a failure unless .ci/allowed-skips names it. */
 export async function runTier({ name, folders, inTurn }: Tier): Promise<Sum> {
   const sum = { passed: 0, failed: 0, skipped: 0 };
-  const mocha = new Mocha({ timeout: 120_000, forbidOnly: true, slow: 5000 });
+  const mocha = new Mocha({ timeout: 300_000, forbidOnly: true, slow: 5000 });
   const all = folders.flatMap(specs);
   const chosen = sample(inTurn?.files ?? [], inTurn?.count ?? 0, `tier ${name}`);
   const left = (inTurn?.files ?? []).filter((file) => !chosen.includes(file));
