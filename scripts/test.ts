@@ -3,12 +3,14 @@ import { accessSync, appendFileSync, constants, mkdtempSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { seed } from '../spec/support/sample.ts';
+import { failuresOf } from './failures.ts';
 import { mayBeLeftOut, runTier, type Sum } from './runTier.ts';
 import { lanes, type Tier, tiers } from './tiers.ts';
 
 /**
  * Runs the tiers and closes with `N passed, N failed, N skipped`. --tier X runs one; --all runs the long loops whole. Several tiers run in
- * lanes beside each other, a process each: live hosts mostly wait. What a tier says is shown whole when it ends, and can be followed in a file.
+ * lanes beside each other, a process each: live hosts mostly wait. What a tier says is shown whole when it ends, and can be followed in a file;
+ * what failed is said again at the end.
  */
 const argv = process.argv.slice(2);
 if (argv.includes('--all')) process.env['KATA_SYSEXT_ALL'] = '1';
@@ -42,11 +44,14 @@ async function all(): Promise<Sum> {
     });
   const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-tests-'));
   console.log(`to follow a tier: tail -f ${folder}/*.log`);
+  const failures: string[] = [];
   const lane = async (names: string[]) => {
     for (const name of names) {
       const said = await apart(name, children, join(folder, `${name}.log`));
       process.stdout.write(said);
-      const [, passed, failed, skipped] = /\n(\d+) passed, (\d+) failed, (\d+) skipped\n$/.exec(said) ?? [];
+      const ending = /\n(\d+) passed, (\d+) failed, (\d+) skipped\n$/.exec(said);
+      const [, passed, failed, skipped] = ending ?? [];
+      if (Number(failed ?? 1) > 0) failures.push(`# failed in tier ${name}\n\n${failuresOf(said, ending === null)}`);
       // A tier that ends without its sum has died.
       total.passed += Number(passed ?? 0);
       total.failed += Number(failed ?? 1);
@@ -55,6 +60,7 @@ async function all(): Promise<Sum> {
   };
   await Promise.all(lanes.map(lane));
   rmSync(folder, { recursive: true });
+  if (failures.length > 0) console.log(`\n${failures.join('\n\n')}\n\nrepeat with KATA_SYSEXT_SEED=${seed}`);
   return total;
 }
 
