@@ -148,8 +148,8 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
   });
 
   for (const [what, script, words] of [
-    ['hangs and prints nothing', 'trap "" TERM INT; while :; do sleep 1; done', /no kernel was seen within 6\.\d s/],
-    ['floods the console', 'yes "no kernel here"', /no kernel was seen within 6\.\d s/],
+    ['hangs and prints nothing', 'trap "" TERM INT; while :; do sleep 1; done', /no kernel was seen within \d+\.\d s/],
+    ['floods the console', 'yes "no kernel here"', /no kernel was seen within \d+\.\d s/],
     ['ends at once', 'echo boom >&2; exit 7', /status 7 .*boom/],
     ['hides escape sequences in the release', 'printf "Linux version \\033[31mred\\n"; sleep 60', /no kernel was seen|no first program/],
   ] as const) {
@@ -221,7 +221,7 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
           const pid = await new Promise<string>((resolve) =>
             child.stdout?.once('data', (chunk: Buffer) => resolve(chunk.toString().trim())),
           );
-          const deadline = Date.now() + 30_000;
+          const deadline = Date.now() + 300_000;
           while (!(await hypervisors(live)).some((line) => line.includes('accel=tcg')) && Date.now() < deadline) await pause(100);
           const running = await hypervisors(live);
 
