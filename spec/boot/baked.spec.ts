@@ -137,7 +137,7 @@ describe('boots of OS images with Kata baked in', function () {
     process.on('exit', () => rmSync(tree, { recursive: true, force: true }));
     copy(plain, tree, '.');
     const words = ['install', release.static, '--root', tree, '--backend', 'baked', '--engine', 'containerd', ...more];
-    await json(words, 0, { file: await singleFile(), timeoutMs: 240_000 });
+    await json(words, 0, { file: await singleFile(), timeoutMs: 900_000 });
     return tree;
   }
 

@@ -191,7 +191,7 @@ describe('the verb completion', () => {
     const shown = execFileSync('/usr/bin/script', ['-qec', '/bin/bash --noprofile --norc -i', '/dev/null'], {
       input: line,
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: 300_000,
       env: { NODE: process.execPath, PROGRAM: program(), PATH: '/usr/bin:/bin', TERM: 'dumb' },
     });
 

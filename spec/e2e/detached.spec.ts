@@ -102,7 +102,7 @@ describe('a change outlives whoever asked for it', function () {
   it('the message bus is restarted in between: whatever the change becomes, it is told and it is whole', async () => {
     const ran = await live.host.sh(
       `${kataSysext} install ${live.bundle(live.first)} --json & pid=$!; while ! grep -q kata-sysext /etc/containerd/config.toml; do sleep 0.05; done; systemctl restart dbus; wait $pid`,
-      { allowFailure: true, timeoutMs: 120_000 },
+      { allowFailure: true, timeoutMs: 600_000 },
     );
     await until(async () => !(await unitsActive(live)), 'the unit has ended');
 
@@ -119,7 +119,7 @@ describe('a change outlives whoever asked for it', function () {
     const before = await followed();
     const ran = await live.host.sh(
       `unshare --mount sh -c 'mount -t tmpfs none /srv && cp ${kataSysext} /srv/kata-sysext && exec /srv/kata-sysext install ${live.bundle(live.first)} --json'`,
-      { allowFailure: true, timeoutMs: 120_000 },
+      { allowFailure: true, timeoutMs: 600_000 },
     );
 
     const error = JSON.parse(ran.stdout) as { code: string; found: string; next: string };
@@ -133,7 +133,7 @@ describe('a change outlives whoever asked for it', function () {
   it('a bundle that only the caller’s own mounts show is refused with what PID 1 sees, and nothing is changed', async () => {
     const ran = await live.host.sh(
       `unshare --mount sh -c 'mount -t tmpfs none /srv && cp ${live.bundle(live.first)} /srv/kata.tar.zst && exec ${kataSysext} install /srv/kata.tar.zst --json'`,
-      { allowFailure: true, timeoutMs: 120_000 },
+      { allowFailure: true, timeoutMs: 600_000 },
     );
 
     const error = JSON.parse(ran.stdout) as { code: string; found: string; next: string };
@@ -146,7 +146,7 @@ describe('a change outlives whoever asked for it', function () {
   it('SIGINT asks the change to undo: status 130, every byte back', async () => {
     const ran = live.host.sh(
       `${kataSysext} install ${live.bundle(live.first)} --json & pid=$!; while ! grep -q kata-sysext /etc/containerd/config.toml; do sleep 0.05; done; kill -INT $pid; wait $pid`,
-      { allowFailure: true, timeoutMs: 120_000 },
+      { allowFailure: true, timeoutMs: 600_000 },
     );
 
     const { code, stdout } = await ran;

@@ -90,7 +90,7 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
       ['strace', '-f', '-qq', '-e', 'trace=openat,open', '-o', '/root/guest.trace', kataSysext].concat(
         'verify --boot-guest --tcg --handler qemu --json --progress none'.split(' '),
       ),
-      { timeoutMs: 120_000 },
+      { timeoutMs: 600_000 },
     );
 
     assert.equal((JSON.parse(traced.stdout) as { guests: Guest[] }).guests[0]!.ok, true, traced.stdout);

@@ -33,7 +33,7 @@ for (const binary of containerdBinaries().filter(() => process.getuid?.() === 0)
     it('tells handlers, what they lead to, and that it is ready', async () => {
       running = await startContainerd(binary.path, kata);
 
-      const state = await probeCri(live, running.socket, 10_000);
+      const state = await probeCri(live, running.socket, 100_000);
 
       assert.match(state.version ?? '', new RegExp(`^${binary.version}`));
       assert.deepEqual(
@@ -51,7 +51,7 @@ for (const binary of containerdBinaries().filter(() => process.getuid?.() === 0)
 
     it('passes on what the engine answers', async () => {
       running = await startContainerd(binary.path, kata);
-      const cri = await openCri(running.socket, 10_000);
+      const cri = await openCri(running.socket, 100_000);
 
       const error: unknown = await cri.sandboxStatus('nosuch').catch((reason: unknown) => reason);
       cri.close();
@@ -65,7 +65,7 @@ for (const binary of containerdBinaries().filter(() => process.getuid?.() === 0)
       it('is not fooled by a daemon that runs without its CRI', async () => {
         running = await startContainerd(binary.path, brokenCri);
 
-        const state = await probeCri(live, running.socket, 10_000);
+        const state = await probeCri(live, running.socket, 100_000);
 
         assert.equal(state.reachable, false);
         assert.match(state.why ?? '', /unknown service runtime\.v1\.RuntimeService/);

@@ -52,7 +52,7 @@ export async function badServer(host: LabHost, port: number, folder: string): Pr
 }
 
 async function said(child: ChildProcess, lines: string[], wanted: string): Promise<void> {
-  for (const deadline = Date.now() + 30_000; !lines.includes(wanted); await new Promise((resolve) => setTimeout(resolve, 20)))
+  for (const deadline = Date.now() + 300_000; !lines.includes(wanted); await new Promise((resolve) => setTimeout(resolve, 20)))
     if (Date.now() > deadline || child.exitCode !== null) throw new Error(`the server does not say “${wanted}”`);
   lines.splice(lines.indexOf(wanted), 1);
 }

@@ -18,11 +18,11 @@ export async function makeCgroup(name: string): Promise<string> {
 export async function killCgroup(folder: string): Promise<void> {
   if (!existsSync(folder)) return;
   await writeFile(join(folder, 'cgroup.kill'), '1').catch(() => undefined);
-  for (let tries = 0; tries < 100 && populated(folder); tries++) await new Promise((resolve) => setTimeout(resolve, 20));
+  for (let tries = 0; tries < 3000 && populated(folder); tries++) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 export async function removeCgroup(folder: string): Promise<void> {
-  for (let tries = 0; tries < 50 && existsSync(folder); tries++) {
+  for (let tries = 0; tries < 1000 && existsSync(folder); tries++) {
     try {
       removeTree(folder);
     } catch {

@@ -127,10 +127,10 @@ async function shutDown(host: LabHost, owner: Owner, crash: boolean): Promise<vo
   // a change that runs holds a shutdown back for a moment
   for (let tries = 0; !crash && tries < 10 && (await ask()).code === 1; tries++) await new Promise((resolve) => setTimeout(resolve, 1000));
   const stopped = () => !alive(nspawn) || (nameOf(host.leader) ?? 'systemd-shutdown').startsWith('systemd-shutdow');
-  for (const deadline = Date.now() + 150_000; !crash && !stopped(); await new Promise((resolve) => setTimeout(resolve, 50)))
+  for (const deadline = Date.now() + 600_000; !crash && !stopped(); await new Promise((resolve) => setTimeout(resolve, 50)))
     if (Date.now() > deadline) throw new Error(`${host.name} does not shut down`);
   if (alive(nspawn)) process.kill(nspawn.pid, 'SIGKILL');
-  for (let tries = 0; tries < 200 && alive(nspawn); tries++) await new Promise((resolve) => setTimeout(resolve, 50));
+  for (let tries = 0; tries < 3000 && alive(nspawn); tries++) await new Promise((resolve) => setTimeout(resolve, 50));
   await killCgroup(owner.cgroup);
   await removeCgroup(owner.cgroup);
 }
@@ -170,10 +170,10 @@ function baseFiles(name: string, options: HostOptions): Record<string, Content> 
 }
 
 async function waitForBoot(host: LabHost, folder: string): Promise<void> {
-  const deadline = Date.now() + 300_000;
+  const deadline = Date.now() + 900_000;
   let state = '';
   while (Date.now() < deadline) {
-    state = (await host.run(['systemctl', 'is-system-running', '--wait'], { allowFailure: true, timeoutMs: 300_000 })).stdout.trim();
+    state = (await host.run(['systemctl', 'is-system-running', '--wait'], { allowFailure: true, timeoutMs: 900_000 })).stdout.trim();
     if (state === 'running' || state === 'degraded') return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

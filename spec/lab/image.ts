@@ -40,7 +40,7 @@ export async function imageArchives(): Promise<string[]> {
 /** Waits for containerd's socket and loads the lab's images, so that pods run without a network. */
 export async function importImages(host: LabHost): Promise<void> {
   await host.sh(
-    'for n in $(seq 200); do ctr version >/dev/null 2>&1 && exit; sleep 0.05; done; echo containerd does not answer >&2; exit 1',
+    'for n in $(seq 3000); do ctr version >/dev/null 2>&1 && exit; sleep 0.05; done; echo containerd does not answer >&2; exit 1',
   );
   for (const file of await imageArchives()) {
     await run(['cp', file, join(host.root, 'image.tar')]);

@@ -56,7 +56,7 @@ export function startNspawn({ folder, root, cgroup, devices, background }: Start
 }
 
 export async function waitForLeader(nspawn: ChildProcess, folder: string): Promise<number> {
-  for (let tries = 0; tries < 500 && nspawn.exitCode === null && nspawn.signalCode === null; tries++) {
+  for (let tries = 0; tries < 15_000 && nspawn.exitCode === null && nspawn.signalCode === null; tries++) {
     const leader = leaderOf(nspawn.pid ?? 0);
     if (leader !== undefined) return leader;
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -55,7 +55,7 @@ export async function sweep(): Promise<void> {
 export async function endHost(folder: string, owner: Owner): Promise<void> {
   if (owner.nspawn !== undefined && alive(owner.nspawn)) {
     process.kill(owner.nspawn.pid, 'SIGKILL');
-    for (let tries = 0; tries < 100 && alive(owner.nspawn); tries++) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let tries = 0; tries < 3000 && alive(owner.nspawn); tries++) await new Promise((resolve) => setTimeout(resolve, 20));
   }
   await killCgroup(owner.cgroup);
   await removeStorage(folder);

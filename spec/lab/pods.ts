@@ -22,7 +22,7 @@ export async function runPod(host: Commands, handler: string, name: string): Pro
 /** Runs a shell script as a container of the pod to its end and gives what it wrote. */
 export async function podOutput(host: Commands, pod: Pod, script: string, name = 'once'): Promise<string> {
   const id = await startContainer(host, pod, script, name);
-  const deadline = Date.now() + 120_000;
+  const deadline = Date.now() + 600_000;
   for (;;) {
     const { status } = JSON.parse((await host.run([JUDGE, 'inspect', id])).stdout) as { status: { state: string } };
     if (status.state === 'CONTAINER_EXITED') break;
@@ -76,7 +76,7 @@ export async function podRuns(host: Commands, handler: string, name: string): Pr
 }
 
 /** Waits until the CRI answers and calls its runtime ready. */
-export async function waitForCri(host: Commands, socket = SOCKET, timeoutMs = 120_000): Promise<void> {
+export async function waitForCri(host: Commands, socket = SOCKET, timeoutMs = 600_000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const ran = await host.run([JUDGE, '--runtime-endpoint', `unix://${socket}`, 'info'], { allowFailure: true });

@@ -65,7 +65,7 @@ export async function bootGuest(host: LabHost, tree: string, guest: Guest = gues
     const since = Date.now();
     try {
       const ran = await host.run(['strace', '-f', '-qq', '-e', 'trace=open,openat', '-o', '/root/qemu.trace', ...qemu], {
-        timeoutMs: 60_000,
+        timeoutMs: 300_000,
       });
       const trace = await readFile(join(host.root, 'root/qemu.trace'), 'utf8');
       return { console: ran.stdout, seconds: (Date.now() - since) / 1000, ...judge(trace, tree) };

@@ -11,7 +11,7 @@ export interface RunOptions {
   env?: Record<string, string>;
   cwd?: string;
   input?: string;
-  /** default: two minutes */
+  /** default: ten minutes: machines are shared, and some are emulated */
   timeoutMs?: number;
   /** return a nonzero status instead of throwing */
   allowFailure?: boolean;
@@ -74,7 +74,7 @@ function collect(child: ChildProcess, argv: readonly string[], options: RunOptio
   return new Promise((resolve, reject) => {
     const out: Buffer[] = [];
     const err: Buffer[] = [];
-    const limit = options.timeoutMs ?? 120_000;
+    const limit = options.timeoutMs ?? 600_000;
     let late = false;
     const timer = setTimeout(() => {
       late = true;

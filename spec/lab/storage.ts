@@ -86,10 +86,10 @@ export async function bindInto(root: string, binds: Record<string, string>): Pro
 
 /** Unmounts all that is mounted below the folder, deepest first, and then deletes it; never deletes below a mount. */
 export async function removeStorage(folder: string): Promise<void> {
-  for (let round = 0; round < 20; round++) {
+  for (let round = 0; round < 100; round++) {
     const mounts = await mountsBelow(folder);
     if (mounts.length === 0) break;
-    for (const target of mounts.reverse()) await run(['umount', ...(round > 10 ? ['-l'] : []), target], { allowFailure: true });
+    for (const target of mounts.reverse()) await run(['umount', ...(round > 90 ? ['-l'] : []), target], { allowFailure: true });
     if ((await mountsBelow(folder)).length > 0) await new Promise((resolve) => setTimeout(resolve, 100));
   }
   if ((await mountsBelow(folder)).length > 0) throw new Error(`still mounted below ${folder}`);

@@ -47,7 +47,7 @@ for (const { suite, format, other, allow } of sample(rows, 1, 'image suites')) {
     const nested = ['--allow', 'sysext-nested-mounts'];
     /** An image of the second release, made here and not on the host. */
     const built = async () =>
-      (await json(['build', live.second.static, '-o', join(folder, 'kata.raw'), '--format', other], 0, { timeoutMs: 200_000 })) as {
+      (await json(['build', live.second.static, '-o', join(folder, 'kata.raw'), '--format', other], 0, { timeoutMs: 900_000 })) as {
         digest: string;
       };
 

@@ -44,7 +44,7 @@ describe('the single file on this machine', function () {
 
 for (const suite of ['bookworm', 'trixie', 'forky'] as Suite[]) {
   describe(`the single file on ${suite} without Node`, function () {
-    this.timeout(600_000);
+    this.timeout(1_800_000);
     let file: string;
     let root: string;
 
@@ -110,13 +110,13 @@ describe('the single file on a root of glibc, libstdc++, libgcc, cp, sync and fl
 });
 
 describe('the single file for arm64 in an emulator', function () {
-  this.timeout(600_000);
+  this.timeout(1_800_000);
   let inside: Program;
 
   before(async () => {
     const [{ arm64 }, root] = [await singleFiles(), await armRoot()];
     inside = (args, env = {}) =>
-      run(['qemu-aarch64-static', '-L', root, arm64, ...args.map((arg) => (arg === '/host' ? root : arg))], { env, timeoutMs: 240_000 });
+      run(['qemu-aarch64-static', '-L', root, arm64, ...args.map((arg) => (arg === '/host' ? root : arg))], { env, timeoutMs: 900_000 });
   });
 
   works(() => inside);

@@ -34,7 +34,7 @@ export async function runInside(
   options: { env?: Record<string, string>; allowFailure?: boolean } = {},
 ): Promise<Ran> {
   const argv = ['unshare', '--mount', '--pid', '--fork', '--kill-child', 'sh', '-c', enter, 'enter', root, program, ...command];
-  return await run(argv, { ...options, timeoutMs: 120_000 });
+  return await run(argv, { ...options, timeoutMs: 600_000 });
 }
 
 /** The files of a root with glibc, libstdc++, libgcc and three programs: no shell, no Node, no /etc. */

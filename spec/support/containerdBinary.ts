@@ -39,7 +39,7 @@ export async function startContainerd(binary: string, tables: string): Promise<R
   );
   const log = openSync(join(folder, 'log'), 'w');
   const child = spawn(binary, ['--config', config], { stdio: ['ignore', log, log] });
-  for (let tries = 0; !existsSync(socket) && child.exitCode === null && tries < 500; tries++) await sleep(20);
+  for (let tries = 0; !existsSync(socket) && child.exitCode === null && tries < 15_000; tries++) await sleep(20);
   return {
     socket,
     pid: child.pid!,

@@ -41,7 +41,7 @@ export async function startFakeSystemd(): Promise<FakeSystemd> {
   const startDaemon = async () => {
     daemon = spawn('/usr/bin/dbus-daemon', [`--config-file=${config}`, '--nofork'], { stdio: 'ignore' });
     // The socket's file is there a moment before anybody listens on it.
-    for (let tries = 0; !(await answers(socket)) && tries < 500; tries++) await sleep(10);
+    for (let tries = 0; !(await answers(socket)) && tries < 15_000; tries++) await sleep(10);
     bus = dbus.sessionBus({ busAddress: `unix:socket=${socket}` } as Parameters<typeof dbus.sessionBus>[0]);
     bus.on('error', () => undefined);
     await answerAsSystemd(bus, calls);

@@ -35,7 +35,7 @@ export async function liveVm(options: VmOptions = {}): Promise<LiveVm> {
   const host = await bootVm({ ...options, goods: { ...(await roundGoods()), ...options.goods } });
   await waitForCri(host, undefined, 600_000);
   const kata = (args: string[], env: Record<string, string> = {}) =>
-    host.run([kataSysext, ...args], { allowFailure: true, timeoutMs: 600_000, env });
+    host.run([kataSysext, ...args], { allowFailure: true, timeoutMs: 1_200_000, env });
   return {
     host,
     first,

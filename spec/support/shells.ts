@@ -32,7 +32,7 @@ export function complete(shell: Shell, lines: string[], cwd = '/', rows?: Verb[]
     const stdout = execFileSync('/bin/sh', ['-c', 'exec "$@" 2>"$0"', errors, places[shell], ...plainStart[shell], driver, ...lines], {
       cwd,
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: 300_000,
       // Nothing can be started by name: a completion that needs a program says so on standard error.
       env: { HOME: folder, TERM: 'dumb', ...(shell === 'zsh' ? { PATH: '/usr/bin:/bin' } : { PATH: '/nowhere' }) },
     });

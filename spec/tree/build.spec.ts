@@ -180,7 +180,7 @@ describe('build and inspect', function () {
 
   it('the default handler’s squashfs of a release with real programs has at most 45 % of its files’ bytes', async () => {
     const release = await sampleRelease();
-    await json(['build', release.static, '-o', at('sample.raw')], 0, { timeoutMs: 200_000 });
+    await json(['build', release.static, '-o', at('sample.raw')], 0, { timeoutMs: 900_000 });
 
     const { sizeBytes, contentBytes } = (await json(['inspect', at('sample.raw')])) as { sizeBytes: number; contentBytes: number };
 

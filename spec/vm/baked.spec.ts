@@ -35,7 +35,7 @@ describe('an OS image with Kata baked in', function () {
     ]);
     live = await liveVm({ goods: { images: images.folder } });
     stop = () => live.host.stop();
-    await live.host.sh('ostree pull-local /mnt/goods/images lab/kata-first lab/kata-second', { timeoutMs: 600_000 });
+    await live.host.sh('ostree pull-local /mnt/goods/images lab/kata-first lab/kata-second', { timeoutMs: 1_200_000 });
   });
   after(async () => {
     await stop();
@@ -131,7 +131,7 @@ describe('an OS image with Kata baked in', function () {
   }
 
   async function deploy(ref: string): Promise<void> {
-    await live.host.sh(`ostree admin deploy --os=debian ${ref}`, { timeoutMs: 600_000 });
+    await live.host.sh(`ostree admin deploy --os=debian ${ref}`, { timeoutMs: 1_200_000 });
   }
 
   async function boot(entry: number): Promise<void> {
@@ -141,8 +141,8 @@ describe('an OS image with Kata baked in', function () {
 
   async function blessed(): Promise<void> {
     await live.host.sh(
-      'for n in $(seq 240); do case $(systemctl show -P ActiveState kata-sysext-bless) in active|activating) sleep 0.5;; *) exit 0;; esac; done; exit 1',
-      { timeoutMs: 300_000 },
+      'for n in $(seq 1800); do case $(systemctl show -P ActiveState kata-sysext-bless) in active|activating) sleep 0.5;; *) exit 0;; esac; done; exit 1',
+      { timeoutMs: 900_000 },
     );
   }
 

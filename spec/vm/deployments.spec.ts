@@ -25,7 +25,7 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'deployments'))
       }
       live = await liveVm();
       await live.json(['install', live.bundle(live.first), '--backend', backend]);
-      await live.host.sh(`ostree admin deploy --os=debian ${REFS.engine}`, { timeoutMs: 600_000 });
+      await live.host.sh(`ostree admin deploy --os=debian ${REFS.engine}`, { timeoutMs: 1_200_000 });
     });
     stopAfter(() => live);
 

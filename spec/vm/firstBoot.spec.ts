@@ -42,11 +42,11 @@ for (const form of sample(['an archive', 'an image'], 1, 'first boot of a machin
       const { static: release } = await sampleRelease(FIRST);
       const image = join(out, 'kata-4.0.0.raw');
       mkdirSync(out);
-      if (form === 'an image') await json(['build', release, '-o', image], 0, { timeoutMs: 600_000 });
+      if (form === 'an image') await json(['build', release, '-o', image], 0, { timeoutMs: 1_200_000 });
       await json(
         ['generate', 'ignition', form === 'an image' ? image : release, '--target', 'fcos', ...engine, '--from', SERVER, '-o', out],
         0,
-        { timeoutMs: 600_000 },
+        { timeoutMs: 1_200_000 },
       );
       const disk = await firstBootDisk(join(out, 'kata-sysext.ign'), join(folder, 'disk.raw'), (root) => {
         // An emulated processor may need longer than the node's 90 s to verify and unpack.
@@ -59,7 +59,7 @@ for (const form of sample(['an archive', 'an image'], 1, 'first boot of a machin
       live = await liveVm({ disk, goods, serve: out, kernelArguments: 'systemd.firstboot=no' });
       await live.host.sh('timeout 900 systemctl is-system-running --wait || true', { timeoutMs: 1_000_000 });
       firstBoot = await bootTimes();
-      await live.host.sh(`for name in pause busybox; do ctr -n k8s.io images import ${GOODS}/$name.tar; done`, { timeoutMs: 300_000 });
+      await live.host.sh(`for name in pause busybox; do ctr -n k8s.io images import ${GOODS}/$name.tar; done`, { timeoutMs: 900_000 });
     });
     stopAfter(() => live);
     removeAfter(() => folder);

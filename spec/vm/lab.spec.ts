@@ -96,7 +96,7 @@ describe('deployments of a VM host', function () {
   before(async () => {
     const updated = await derivedState('updated', [REFS.second, 'marker'], async (host) => {
       await host.sh(`ostree admin deploy --os=debian ${REFS.second}; echo first > /etc/lab-deployment; echo both > /var/lab-deployment`, {
-        timeoutMs: 600_000,
+        timeoutMs: 1_200_000,
       });
     });
     vm = await bootVm({ from: updated });

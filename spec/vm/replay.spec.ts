@@ -94,7 +94,7 @@ async function judge(judged: Judged, { change }: Place, known: Known): Promise<s
 async function booted(vm: Vm, { change }: Place, known: Known): Promise<string[]> {
   await waitForCri(vm, undefined, 300_000);
   // the blessing is the last thing that the guard does
-  await vm.sh('for n in $(seq 120); do systemctl is-active -q kata-sysext-bless.service || break; sleep 0.5; done');
+  await vm.sh('for n in $(seq 1200); do systemctl is-active -q kata-sysext-bless.service || break; sleep 0.5; done');
   const pod = await runPod(vm, '', 'plain');
   const said = await podOutput(vm, pod, 'cat /proc/self/attr/current');
   await removePod(vm, pod);

@@ -43,7 +43,7 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
 
     it('leaves nothing that restorecon would label otherwise, and nothing is lost to one that labels all', async () => {
       const wrong = (await wouldRelabel(live)).filter((line) => !unlike.includes(line));
-      await live.host.sh('restorecon -RF /usr /etc /var /usr/local >/dev/null 2>&1 || true', { timeoutMs: 600_000 });
+      await live.host.sh('restorecon -RF /usr /etc /var /usr/local >/dev/null 2>&1 || true', { timeoutMs: 1_200_000 });
 
       const verified = await silent(live, () => live.json(['verify']));
 

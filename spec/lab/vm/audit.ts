@@ -52,7 +52,7 @@ const REFUSAL = /^type=(AVC|USER_AVC|SELINUX_ERR|USER_SELINUX_ERR)\b.*(\bdenied\
 
 // auditd writes what it has read; a marker of ours in the log says that all before it is there
 const SETTLE = `mark=lab-$$-$(date +%s%N); auditctl -m "$mark" >/dev/null
-n=0; until tail -c 65536 ${LOG} | grep -q "$mark"; do n=$((n+1)); [ $n -lt 200 ] || { echo "auditd writes nothing" >&2; exit 1; }; sleep 0.05; done`;
+n=0; until tail -c 65536 ${LOG} | grep -q "$mark"; do n=$((n+1)); [ $n -lt 6000 ] || { echo "auditd writes nothing" >&2; exit 1; }; sleep 0.05; done`;
 
 function denialOf(line: string, records: string[]): Denial {
   const all = records.join('\n');

@@ -75,5 +75,5 @@ async function put(file: string, text: string): Promise<void> {
 
 /** In a mount namespace of its own: whatever happens, no mount stays. */
 async function script(name: string, args: string[], env: Record<string, string> = {}): Promise<void> {
-  await run(['unshare', '--mount', '--propagation', 'private', 'bash', join(scripts, name), ...args], { timeoutMs: 600_000, env });
+  await run(['unshare', '--mount', '--propagation', 'private', 'bash', join(scripts, name), ...args], { timeoutMs: 1_200_000, env });
 }

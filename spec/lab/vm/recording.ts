@@ -52,7 +52,7 @@ export async function record(vm: Vm, folder: string): Promise<Recorder> {
       await qmp.execute('blockdev-del', { 'node-name': 'recording' });
       await qmp.execute('cont');
       const raw = join(folder, 'base.raw');
-      await run(['qemu-img', 'convert', '-f', 'qcow2', '-O', 'raw', base, raw], { timeoutMs: 300_000 });
+      await run(['qemu-img', 'convert', '-f', 'qcow2', '-O', 'raw', base, raw], { timeoutMs: 900_000 });
       await truncate(base, 0);
       return { base: raw, log: readWriteLog(file) };
     },

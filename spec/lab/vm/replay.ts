@@ -27,7 +27,7 @@ export async function replay(
   const scratch = await makeScratch(folder);
   const [front, image] = [join(scratch, 'front.raw'), join(scratch, 'cut.raw')];
   try {
-    await run(['cp', '--sparse=always', recording.base, front], { timeoutMs: 300_000 });
+    await run(['cp', '--sparse=always', recording.base, front], { timeoutMs: 900_000 });
     let done = 0;
     for (const cut of [...cuts].sort((a, b) => a.at - b.at)) {
       const durable = durableAt(recording.log, cut.at);
@@ -60,7 +60,7 @@ export async function insideDisk<T>(image: string, work: (root: string, sysroot:
 
 // a mount that does not go is never deleted through: rmdir takes only an empty folder
 async function unmount(mount: string): Promise<void> {
-  for (let tries = 0; tries < 50; tries++) {
+  for (let tries = 0; tries < 1000; tries++) {
     const ran = await run(['umount', '-R', mount], { allowFailure: true });
     if (ran.code === 0 || !/busy/.test(ran.stderr)) break;
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -70,7 +70,7 @@ async function unmount(mount: string): Promise<void> {
 
 /** Throws what e2fsck or xfs_repair finds wrong on a disk whose journal was replayed by a mount. */
 export async function checkDisk(image: string, fileSystem: 'ext4' | 'xfs' = 'ext4'): Promise<void> {
-  await run(fileSystem === 'ext4' ? ['e2fsck', '-fn', image] : ['xfs_repair', '-n', '-f', image], { timeoutMs: 300_000 });
+  await run(fileSystem === 'ext4' ? ['e2fsck', '-fn', image] : ['xfs_repair', '-n', '-f', image], { timeoutMs: 900_000 });
 }
 
 async function defaultDeployment(mount: string): Promise<string> {

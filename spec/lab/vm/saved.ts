@@ -31,7 +31,7 @@ export async function savedState(fileSystem: FileSystem = 'ext4'): Promise<Saved
   const goods = { 'pause.tar': pause ?? '', 'busybox.tar': busybox ?? '' };
   const vm = () => bootVm({ disk, goods, name: `saving-${digestOf([disk.file, String(process.pid)])}` });
   return await keep(`vm-state-${fileSystem}`, [disk.file, pause ?? '', LOAD, await machineText()], disk, vm, async (host) => {
-    await host.sh(LOAD, { timeoutMs: 300_000 });
+    await host.sh(LOAD, { timeoutMs: 900_000 });
   });
 }
 
@@ -89,6 +89,6 @@ async function machineText(): Promise<string> {
   return `${MACHINE_TEXT} ${(await run(['qemu-system-x86_64', '--version'])).stdout.split('\n')[0]}`;
 }
 
-const LOAD = `for n in $(seq 600); do ctr version >/dev/null 2>&1 && break; sleep 0.1; done
+const LOAD = `for n in $(seq 3000); do ctr version >/dev/null 2>&1 && break; sleep 0.1; done
 for name in pause busybox; do ctr -n k8s.io images import ${GOODS}/$name.tar; done
 systemctl is-system-running --wait || true`;

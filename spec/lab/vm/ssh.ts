@@ -49,7 +49,7 @@ export function spawnThere(way: Way, argv: string[], inside: InsideOptions = {})
 export async function putThere(way: Way, file: string, path: string): Promise<void> {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: for the shell
   const ssh = commandOf(way, ['sh', '-ec', 'mkdir -p "${1%/*}" && cat > "$1"', 'sh', path]);
-  await run(['sh', '-ec', 'file=$1; shift; exec "$@" < "$file"', 'sh', file, ...ssh], { timeoutMs: 300_000 });
+  await run(['sh', '-ec', 'file=$1; shift; exec "$@" < "$file"', 'sh', file, ...ssh], { timeoutMs: 900_000 });
 }
 
 /** For a person's terminal: a connection of its own. */

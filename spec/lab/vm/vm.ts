@@ -99,7 +99,7 @@ export function vmOf(parts: Parts): Vm & { restore(state: string, entry: BootEnt
   const off = async (verb: 'reboot' | 'poweroff') => {
     const { machine } = now();
     await shell(`systemctl ${verb}`, { allowFailure: true }).catch(() => undefined);
-    const late = setTimeout(() => machine.process.kill('SIGKILL'), 180_000);
+    const late = setTimeout(() => machine.process.kill('SIGKILL'), 600_000);
     await machine.exited;
     clearTimeout(late);
     if (machine.process.signalCode !== null) throw new Error(`${parts.name} did not ${verb}: ${tail(parts.folder)}`);
@@ -140,7 +140,7 @@ export function vmOf(parts: Parts): Vm & { restore(state: string, entry: BootEnt
     },
     flatten: async (file) => {
       if (running !== undefined) throw new Error(`${parts.name} runs: its disk is not still`);
-      await run(['qemu-img', 'convert', '-f', 'qcow2', '-O', 'raw', parts.disk, file], { timeoutMs: 300_000 });
+      await run(['qemu-img', 'convert', '-f', 'qcow2', '-O', 'raw', parts.disk, file], { timeoutMs: 900_000 });
     },
     machine: () => now().machine,
     stop: async () => {

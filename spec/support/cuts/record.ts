@@ -40,13 +40,13 @@ export async function recorded(backend: string): Promise<string> {
 
 async function play(vm: Vm, backend: string, folder: string): Promise<void> {
   const kata = (words: string) =>
-    vm.sh(`KATA_SYSEXT_FAILPOINT_LOG=${PIPE} ${GOODS}/kata-sysext ${words} --json --progress none`, { timeoutMs: 600_000 });
+    vm.sh(`KATA_SYSEXT_FAILPOINT_LOG=${PIPE} ${GOODS}/kata-sysext ${words} --json --progress none`, { timeoutMs: 1_200_000 });
   const work: Record<Change, () => Promise<unknown>> = {
     install: () => kata(`install ${GOODS}/first.tar.zst --backend ${backend}`),
     upgrade: () => kata(`install ${GOODS}/second.tar.zst`),
     rollback: () => kata('rollback'),
     uninstall: () => kata('uninstall'),
-    update: () => vm.sh(`ostree admin deploy --os=debian ${REFS.second}`, { timeoutMs: 600_000 }),
+    update: () => vm.sh(`ostree admin deploy --os=debian ${REFS.second}`, { timeoutMs: 1_200_000 }),
   };
   await vm.sh(TRACE);
   const recorder = await record(vm, folder);
@@ -57,7 +57,7 @@ async function play(vm: Vm, backend: string, folder: string): Promise<void> {
     await vm.sh('sync');
     await recorder.mark(`end ${change}`);
     // a cut in the uninstall boots what uninstalls
-    if (change === 'update') await vm.sh('ostree admin undeploy 0', { timeoutMs: 300_000 });
+    if (change === 'update') await vm.sh('ostree admin undeploy 0', { timeoutMs: 900_000 });
   }
   await recorder.stop();
 }

@@ -20,7 +20,7 @@ export interface Judged {
 /** The same judge in a host that was booted from such a disk; its goods have the program, for hosts to which it was not copied yet. */
 export async function insideBoot(vm: Vm): Promise<Judged> {
   await vm.sh('mkdir -p /run/judge; cat > /run/judge/judge.sh', { input: readFileSync(join(import.meta.dirname, 'judge.sh'), 'utf8') });
-  const sh = async (script: string) => (await vm.sh(script, { timeoutMs: 300_000 })).stdout;
+  const sh = async (script: string) => (await vm.sh(script, { timeoutMs: 900_000 })).stdout;
   return judgedBy(sh, async () => {
     await sh(`for own in /usr/local/libexec/kata-sysext/bin/*/kata-sysext ${GOODS}/kata-sysext; do
 if [ -x "$own" ]; then "$own" recover --progress none; break; fi; done`);
@@ -32,7 +32,7 @@ export async function insideCut<T>(image: string, work: (judged: Judged) => Prom
   const program = await singleFile();
   return await insideDisk(image, async (root) => {
     const view = ['unshare', '--mount', '--propagation', 'private', '--pid', '--fork', 'sh', join(import.meta.dirname, 'inside.sh')];
-    const sh = async (script: string) => (await run([...view, root, program, script], { timeoutMs: 300_000 })).stdout;
+    const sh = async (script: string) => (await run([...view, root, program, script], { timeoutMs: 900_000 })).stdout;
     // the copy that lies on the disk, and only where the cut came before it, the one that would have been copied
     const settle = `for own in /usr/local/libexec/kata-sysext/bin/*/kata-sysext /run/kata-sysext-program; do
 if [ -x "$own" ]; then for time in 1 2; do "$own" recover --boot settle; done; break; fi; done`;
