@@ -102,7 +102,7 @@ async function withoutProgram(live: Live): Promise<{ dump: number; pod: string; 
   const dump = await live.host.run(['containerd', '-c', '/etc/containerd/config.toml', 'config', 'dump'], { allowFailure: true });
   const pod = await runPod(live.host, '', 'plain');
   await removePod(live.host, pod);
-  return { dump: dump.code ?? -1, pod: 'ran', runc: (await handlersOf(live)).includes('runc') };
+  return { dump: dump.code, pod: 'ran', runc: (await handlersOf(live)).includes('runc') };
 }
 
 async function withProgram(live: Live, title: string): Promise<void> {

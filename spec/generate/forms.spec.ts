@@ -2,12 +2,11 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { generate } from '../../cli/generate/index.ts';
 import { goProgram, goProgramAvailable } from '../lab/goPrograms.ts';
 import { hasIgnition, ignitionFiles, VALIDATE } from '../lab/ignition.ts';
 import { complaints, labels, parsed, plain } from '../support/generated.ts';
 import { textFiles } from '../support/textFiles.ts';
-import { against, made, openshift, targets } from './requests.ts';
+import { made, targets } from './requests.ts';
 
 describe('generate', function () {
   this.timeout(900_000);

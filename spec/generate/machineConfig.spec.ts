@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { type Generated, generate } from '../../cli/generate/index.ts';
+import type { Generated } from '../../cli/generate/index.ts';
 import { machineConfigLimit } from '../../cli/generate/machineConfig.ts';
 import { goProgram, goProgramAvailable } from '../lab/goPrograms.ts';
 import { parsed, plain } from '../support/generated.ts';
 import { forbiddenForMachines } from '../support/machineConfigRules.ts';
 import { textFiles } from '../support/textFiles.ts';
-import { made, madeRendered, openshift, source } from './requests.ts';
+import { made, madeRendered, openshift } from './requests.ts';
 
 describe('generate', function () {
   this.timeout(900_000);

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { generate } from '../../cli/generate/index.ts';
 import { digestOf } from '../../cli/host/index.ts';
-import { complaints, plain } from '../support/generated.ts';
+import { complaints } from '../support/generated.ts';
 import { textFiles } from '../support/textFiles.ts';
 import { made, madeBaked } from './requests.ts';
 

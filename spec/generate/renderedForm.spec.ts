@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { generate } from '../../cli/generate/index.ts';
 import { goProgram, goProgramAvailable } from '../lab/goPrograms.ts';
 import { complaints, parsed, plain } from '../support/generated.ts';
 import { forbiddenForMachines } from '../support/machineConfigRules.ts';
 import { textFiles } from '../support/textFiles.ts';
-import { against, madeRendered, merging, type Node, openshift } from './requests.ts';
+import { against, madeRendered, merging, type Node } from './requests.ts';
 
 describe('generate', function () {
   this.timeout(900_000);
