@@ -38,8 +38,10 @@ async function all(): Promise<Sum> {
   console.log(`seed ${seed} (repeat with KATA_SYSEXT_SEED=${seed})`);
   const total: Sum = { passed: 0, failed: 0, skipped: 0 };
   const children = new Set<ChildProcess>();
+  let ended = false;
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.on(signal, () => {
+      ended = true;
       for (const child of children) child.kill(signal);
     });
   const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-tests-'));
@@ -47,6 +49,7 @@ async function all(): Promise<Sum> {
   const failures: string[] = [];
   const lane = async (names: string[]) => {
     for (const name of names) {
+      if (ended) return void (total.failed += 1);
       const said = await apart(name, children, join(folder, `${name}.log`));
       process.stdout.write(said);
       const ending = /\n(\d+) passed, (\d+) failed, (\d+) skipped\n$/.exec(said);
