@@ -139,6 +139,26 @@ describe('the boot guard', function () {
     );
   });
 
+  it('a boot into rescue mode is no try', async () => {
+    await live.kata(['uninstall', '--purge']);
+    await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
+    // In place of the shell on a console that nobody sits at.
+    const shell = '[Service]\\nExecStart=\\nExecStart=/bin/sleep infinity\\n';
+    const unit = '/etc/systemd/system/rescue.service.d';
+    await live.host.sh(`mkdir ${unit}; printf '${shell}' > ${unit}/lab.conf; systemctl set-default rescue.target`);
+
+    await live.host.reboot();
+    const mode = await live.host.sh('systemctl is-system-running || true; systemctl is-active containerd || true');
+    const settled = await live.host.sh(`systemctl show -P ExecMainStatus ${units[0]}; cat /var/lib/kata-sysext/generations/*/record.json`);
+    await live.host.sh(`rm -r ${unit} /etc/systemd/system/default.target`);
+
+    assert.deepEqual(mode.stdout.trim().split('\n'), ['maintenance', 'inactive']);
+    assert.match(settled.stdout, /^0\n/);
+    assert.doesNotMatch(settled.stdout, /"boots": [1-9]/);
+    await boot();
+    assert.deepEqual(await handlersOf(live), ['kata-qemu-runtime-rs', 'runc']);
+  });
+
   it('gives a generation up that is not blessed in three boots, and none is active where none was blessed', async () => {
     await live.json(['uninstall', '--purge']);
     await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);

@@ -174,7 +174,7 @@ async function waitForBoot(host: LabHost, folder: string): Promise<void> {
   let state = '';
   while (Date.now() < deadline) {
     state = (await host.run(['systemctl', 'is-system-running', '--wait'], { allowFailure: true, timeoutMs: 900_000 })).stdout.trim();
-    if (state === 'running' || state === 'degraded') return;
+    if (['running', 'degraded', 'maintenance'].includes(state)) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(

@@ -91,7 +91,7 @@ async function judge(judged: Judged, { change }: Place, known: Known): Promise<s
   return problems.length > 0 ? problems : sideOf(await judged.state(), change, known);
 }
 
-/** The same of a host that booted, by itself, SELinux enforcing; what it was recovered by is its own guard, where that was there yet. */
+/** The same of a host that booted, by itself, SELinux enforcing; what an open journal was settled by is its own guard, where that was there yet. */
 async function booted(vm: Vm, { change }: Place, known: Known): Promise<string[]> {
   await waitForCri(vm, undefined, 300_000);
   // the blessing is the last thing that the guard does
@@ -101,9 +101,12 @@ async function booted(vm: Vm, { change }: Place, known: Known): Promise<string[]
   await removePod(vm, pod);
   const judged = await insideBoot(vm);
   const guarded = (await vm.sh('[ ! -e /etc/systemd/system/kata-sysext-settle.service ] || echo yes')).stdout.trim() === 'yes';
+  const before = await judged.bootable(known.payloads);
   const open = await judged.open();
-  if (open !== '' && !guarded) await judged.recover();
+  // What the cut left of a payload that no journal names yet goes with the next command, as does all where no guard was yet.
+  await judged.recover();
   const problems = [
+    ...before.map((problem) => `before: ${problem}`),
     ...(await judged.bootable(known.payloads)),
     ...(guarded && open !== '' ? [`the guard left ${open}`] : []),
     ...(said.includes(':container_t:') ? [] : [`runc's pod runs as ${said}`]),
