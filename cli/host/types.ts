@@ -137,6 +137,8 @@ export interface Host extends HostView {
   setLabels(labels: Map<HostPath, string>): Promise<void>;
   /** Whether the loaded policy (offline: the tree's) has this type. */
   knowsType(type: string): Promise<boolean>;
+  /** Syncs what few files and folders are below `path`, and nothing else of its file system. */
+  syncTree(path: HostPath): Promise<void>;
   /** Syncs the whole file system that holds `path`. */
   syncFileSystem(path: HostPath): Promise<void>;
   /** Stops here when the environment names this point (specs only): see `failpoints.ts`. */

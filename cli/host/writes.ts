@@ -86,6 +86,7 @@ export function openHost(root: string, env: Readonly<Record<string, string | und
     labels: (folder) => readLabels(view, folder),
     setLabels: (labels) => setLabels(view, labels),
     knowsType: (type) => knowsType(view, type),
+    syncTree: async (path) => syncTree(await at(path)),
     syncFileSystem: async (path) => {
       await runProgram('sync', ['--file-system', await at(path)]);
     },
@@ -124,6 +125,15 @@ async function syncFile(path: string): Promise<void> {
 }
 
 const syncFolder = syncFile;
+
+async function syncTree(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) await syncTree(path);
+    if (entry.isFile()) await syncFile(path);
+  }
+  await syncFolder(folder);
+}
 
 /** Own walk instead of `rm -r`: it must never follow a link that somebody put into our folder. */
 async function removeTree(path: string): Promise<void> {

@@ -86,7 +86,8 @@ export async function packImage(host: Host, { extension, ...bare }: PayloadManif
   await writeTexts(host, whole, texts, bare);
   const image = { format, sizeBytes: filesystem.sizeBytes + trailer.length, digest: digestOfHash(hash.update(trailer)) };
   await tryImage(host, real, format);
-  await host.syncFileSystem(whole);
+  // Not the file system: what the image was made of lies there as well, and goes.
+  await host.syncTree(whole);
   return { manifest: { ...bare, schema: payloadSchema.image, extension: extension!, image }, tree: `${around}/${insideExtension}`, whole };
 }
 

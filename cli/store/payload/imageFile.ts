@@ -48,7 +48,7 @@ export async function copyImage(host: Host, { file, said, digest, root, emit }: 
     if (known) return { manifest: { ...stored, sources: manifest.sources }, tree, known, discard, seal: discard };
     await tryImage(host, copy, said.format);
     emit({ kind: 'phase', name: 'sync', detail: 'writing it to the disk' });
-    await host.syncFileSystem(whole);
+    await host.syncTree(whole);
     return { manifest, tree, known, discard, seal: () => seal(host, { manifest, tree, whole: async () => whole }, discard) };
   } catch (error) {
     await discard().catch(() => undefined);
