@@ -6,7 +6,7 @@ import type { ProgressMode } from '../report/reporter.ts';
 import type { Systemd } from '../systemd/types.ts';
 import { version } from '../version.ts';
 import { forTree } from './advice.ts';
-import { type Parsed, parse } from './parser.ts';
+import { type Parsed, parse } from './parsing/parser.ts';
 import type { Io, OptionValue, Reply } from './types.ts';
 
 /** The whole program: argv in, exit status out. Never throws for a known error. */

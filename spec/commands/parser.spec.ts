@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { parseFully } from '../../cli/commands/fullParser.ts';
-import { parse, parsePlainly } from '../../cli/commands/parser.ts';
+import { parseFully } from '../../cli/commands/parsing/fullParser.ts';
+import { parse, parsePlainly } from '../../cli/commands/parsing/parser.ts';
 import { optionsOf, verbs } from '../../cli/commands/table/index.ts';
 
 describe('the command line', () => {

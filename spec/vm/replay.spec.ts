@@ -111,7 +111,11 @@ async function booted(vm: Vm, { change }: Place, known: Known): Promise<string[]
     ...(guarded && open !== '' ? [`the guard left ${open}`] : []),
     ...(said.includes(':container_t:') ? [] : [`runc's pod runs as ${said}`]),
     ...summary(unexplained(await ofThisBoot(vm))),
-    ...(await vm.sh('for place in /etc /var/usrlocal /var/lib/kata-sysext; do [ ! -e $place ] || restorecon -Rnv $place 2>&1; done | grep -i kata || true')).stdout
+    ...(
+      await vm.sh(
+        'for place in /etc /var/usrlocal /var/lib/kata-sysext; do [ ! -e $place ] || restorecon -Rnv $place 2>&1; done | grep -i kata || true',
+      )
+    ).stdout
       .split('\n')
       .filter((line) => line !== ''),
   ];

@@ -3,9 +3,9 @@ import { engineNamed, engines } from '../../engines/index.ts';
 import { KataError } from '../../errors/index.ts';
 import { handlerRow } from '../../layout/index.ts';
 import { profileNamed } from '../../layout/settings/index.ts';
-import { engineOf, list } from '../options.ts';
+import { engineOf, list } from '../parsing/options.ts';
+import { wishesOf } from '../parsing/wishes.ts';
 import type { Call } from '../types.ts';
-import { wishesOf } from '../wishes.ts';
 
 /** Options of `install` that the node's own installation gets as they stand here. */
 const passed = ['handler', 'alias', 'backend', 'format', 'engine', 'set', 'profile'];

@@ -3,7 +3,7 @@ import { basename, resolve } from 'node:path';
 import { KataError } from '../../errors/index.ts';
 import type { Source } from '../../generate/index.ts';
 import { type Digest, digestOfFile } from '../../host/index.ts';
-import { list, text } from '../options.ts';
+import { list, text } from '../parsing/options.ts';
 import type { Call } from '../types.ts';
 import { needSingleFile } from './programFile.ts';
 

@@ -4,9 +4,9 @@ import { adoptRendered } from '../../changes/adopting/rendered.ts';
 import { aliasWishes } from '../../changes/choosing/aliases.ts';
 import { KataError } from '../../errors/index.ts';
 import { reply } from '../answer.ts';
-import { changeOptionsOf, digestsFor, list, text } from '../options.ts';
+import { changeOptionsOf, digestsFor, list, text } from '../parsing/options.ts';
+import { wishesOf } from '../parsing/wishes.ts';
 import type { Call, Reply } from '../types.ts';
-import { wishesOf } from '../wishes.ts';
 
 /** Options that say something of an installation: one that is there already has its own. */
 const ofLayered = ['handler', 'alias', 'digest', 'backend', 'format', 'set', 'profile', 'yes'];

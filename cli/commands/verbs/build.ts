@@ -4,7 +4,7 @@ import { KataError } from '../../errors/index.ts';
 import type { ImageFormat } from '../../images/index.ts';
 import type { Architecture } from '../../layout/index.ts';
 import { imageText } from '../imageText.ts';
-import { digestsFor, list, text } from '../options.ts';
+import { digestsFor, list, text } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {

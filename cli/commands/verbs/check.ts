@@ -3,7 +3,7 @@ import { command, words as quoted } from '../../changes/carrying/command.ts';
 import { check } from '../../inspect/check.ts';
 import type { Offers } from '../../inspect/offers.ts';
 import { findingLines } from '../../report/index.ts';
-import { engineOf, list, text } from '../options.ts';
+import { engineOf, list, text } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run({ context, options, words, io }: Call): Promise<Reply> {

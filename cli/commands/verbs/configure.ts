@@ -2,9 +2,9 @@ import { hasWishes } from '../../changes/choosing/settings.ts';
 import { configure } from '../../changes/configure.ts';
 import { type Configuration, configuration } from '../../inspect/configuration.ts';
 import { reply } from '../answer.ts';
-import { changeOptionsOf, list } from '../options.ts';
+import { changeOptionsOf, list } from '../parsing/options.ts';
+import { wishesOf } from '../parsing/wishes.ts';
 import type { Call, Reply } from '../types.ts';
-import { wishesOf } from '../wishes.ts';
 
 export async function run(call: Call): Promise<Reply> {
   const handlers = list(call.options['handler']);

@@ -1,6 +1,6 @@
 import { chosenText } from '../../inspect/chosen.ts';
 import { diff } from '../../inspect/diff.ts';
-import { generationNumber } from '../options.ts';
+import { generationNumber } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run({ context, words }: Call): Promise<Reply> {

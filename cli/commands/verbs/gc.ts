@@ -1,6 +1,6 @@
 import { gc } from '../../changes/gc.ts';
 import { reply } from '../answer.ts';
-import { changeOptionsOf } from '../options.ts';
+import { changeOptionsOf } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {

@@ -7,7 +7,7 @@ import { kernelArgumentsOf, passedOptions } from '../generating/passedOptions.ts
 import { generateRendered } from '../generating/rendered.ts';
 import { asMade, reply } from '../generating/reply.ts';
 import { sourcesOf } from '../generating/sources.ts';
-import { text } from '../options.ts';
+import { text } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {

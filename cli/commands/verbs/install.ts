@@ -3,9 +3,9 @@ import { aliasWishes } from '../../changes/choosing/aliases.ts';
 import { install } from '../../changes/install.ts';
 import { KataError } from '../../errors/index.ts';
 import { reply } from '../answer.ts';
-import { changeOptionsOf, digestsFor, list, text } from '../options.ts';
+import { changeOptionsOf, digestsFor, list, text } from '../parsing/options.ts';
+import { wishesOf } from '../parsing/wishes.ts';
 import type { Call, Reply } from '../types.ts';
-import { wishesOf } from '../wishes.ts';
 
 export async function run(call: Call): Promise<Reply> {
   const { words, options, io, context } = call;

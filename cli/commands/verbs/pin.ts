@@ -1,6 +1,6 @@
 import { pin } from '../../changes/pin.ts';
 import { reply } from '../answer.ts';
-import { changeOptionsOf, generationNumber } from '../options.ts';
+import { changeOptionsOf, generationNumber } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {

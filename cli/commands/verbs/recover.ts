@@ -2,7 +2,7 @@ import { type Guarded, guardBoot } from '../../changes/boot/index.ts';
 import { recover } from '../../changes/recover.ts';
 import type { Phase } from '../../guard/index.ts';
 import type { Recovered } from '../../transaction/index.ts';
-import { changeOptionsOf } from '../options.ts';
+import { changeOptionsOf } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { errnoOf, KataError } from '../../errors/index.ts';
 import { makeReport, type Report } from '../../inspect/report/index.ts';
 import { bytes } from '../../report/index.ts';
-import { text } from '../options.ts';
+import { text } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run({ context, options, io }: Call): Promise<Reply> {

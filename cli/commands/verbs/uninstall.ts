@@ -1,7 +1,7 @@
 import { uninstall } from '../../changes/uninstall.ts';
 import { KataError } from '../../errors/index.ts';
 import { reply } from '../answer.ts';
-import { changeOptionsOf, list } from '../options.ts';
+import { changeOptionsOf, list } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {

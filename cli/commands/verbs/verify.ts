@@ -2,7 +2,7 @@ import { codeRow, type Finding, KataError } from '../../errors/index.ts';
 import type { GuestBoot, GuestRequest } from '../../guest/index.ts';
 import { type Verification, verify } from '../../inspect/verify.ts';
 import { bytes, findingLines } from '../../report/index.ts';
-import { list } from '../options.ts';
+import { list } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
 
 const usualSeconds = 60;

@@ -1,8 +1,8 @@
-import type { Wishes } from '../changes/types.ts';
-import { KataError } from '../errors/index.ts';
-import { isPlainKey, readAssignment } from '../layout/settings/index.ts';
+import type { Wishes } from '../../changes/types.ts';
+import { KataError } from '../../errors/index.ts';
+import { isPlainKey, readAssignment } from '../../layout/settings/index.ts';
+import type { Call } from '../types.ts';
 import { list } from './options.ts';
-import type { Call } from './types.ts';
 
 /** What takes all profiles away. */
 const none = 'none';

@@ -1,7 +1,7 @@
-import type { ChangeOptions } from '../changes/types.ts';
-import { codes, KataError } from '../errors/index.ts';
-import type { Digest } from '../host/index.ts';
-import type { Call } from './types.ts';
+import type { ChangeOptions } from '../../changes/types.ts';
+import { codes, KataError } from '../../errors/index.ts';
+import type { Digest } from '../../host/index.ts';
+import type { Call } from '../types.ts';
 
 /** The options that every changing verb has. Throws `usage` for a code that nothing overrides. */
 export function changeOptionsOf({ options }: Call): ChangeOptions {

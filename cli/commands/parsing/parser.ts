@@ -1,5 +1,5 @@
-import { optionsOf, verbs } from './table/index.ts';
-import type { OptionValue, Verb } from './types.ts';
+import { optionsOf, verbs } from '../table/index.ts';
+import type { OptionValue, Verb } from '../types.ts';
 
 export type Parsed = { kind: 'verb'; verb: Verb; words: string[]; options: Record<string, OptionValue> } | { kind: 'text'; text: string };
 

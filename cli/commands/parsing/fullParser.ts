@@ -1,8 +1,8 @@
 import yargs, { type Argv } from 'yargs';
-import { KataError } from '../errors/index.ts';
+import { KataError } from '../../errors/index.ts';
+import { optionsOf, verbs } from '../table/index.ts';
+import type { OptionRow, OptionValue, Verb } from '../types.ts';
 import type { Parsed } from './parser.ts';
-import { optionsOf, verbs } from './table/index.ts';
-import type { OptionRow, OptionValue, Verb } from './types.ts';
 
 /** The parser for every command line: yargs, told by the verb table. Gives help as text. Throws KataError `usage`. */
 export async function parseFully(argv: string[]): Promise<Parsed> {
