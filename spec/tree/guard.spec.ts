@@ -20,7 +20,7 @@ const links = [
   `${units}/multi-user.target.wants/kata-sysext-bless.service`,
 ];
 
-/** What the boot guard does to files, on trees that do not run. Real boots: spec/boot/guard*.spec.ts. */
+/** What the boot guard does to files, on trees that do not run. Real boots: spec/boot/guard/. */
 describe('the boot guard of an offline tree', function () {
   this.timeout(loopMs);
   let file: string;

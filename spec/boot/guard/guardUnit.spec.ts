@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { SOCKET, waitForCri } from '../lab/pods.ts';
-import { stopAfter } from '../support/endings.ts';
-import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
-import { until } from '../support/unitWork.ts';
+import { SOCKET, waitForCri } from '../../lab/pods.ts';
+import { stopAfter } from '../../support/endings.ts';
+import { handlersOf, type Live, liveHost } from '../../support/liveHost.ts';
+import { until } from '../../support/unitWork.ts';
 
 const ours = 'kata-qemu-runtime-rs';
 const unit = 'kube-containerd.service';

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { SOCKET, waitForCri } from '../lab/pods.ts';
-import { stopAfter } from '../support/endings.ts';
-import { differences } from '../support/fingerprint.ts';
-import { etcOf, handlersOf, type Live, liveHost } from '../support/liveHost.ts';
-import { refuseOurs, takeOurs } from '../support/refusingEngine.ts';
-import { all } from '../support/sample.ts';
-import { until } from '../support/unitWork.ts';
+import { SOCKET, waitForCri } from '../../lab/pods.ts';
+import { stopAfter } from '../../support/endings.ts';
+import { differences } from '../../support/fingerprint.ts';
+import { etcOf, handlersOf, type Live, liveHost } from '../../support/liveHost.ts';
+import { refuseOurs, takeOurs } from '../../support/refusingEngine.ts';
+import { all } from '../../support/sample.ts';
+import { until } from '../../support/unitWork.ts';
 
 const ours = 'kata-qemu-runtime-rs';
 const settle = 'kata-sysext-settle.service';

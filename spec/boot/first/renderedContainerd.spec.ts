@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { appendFileSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { hasIgnition, ignitionFiles } from '../lab/ignition.ts';
-import { podRuns } from '../lab/pods.ts';
-import { run as runHere } from '../lab/run.ts';
-import { removeAfter, stopAfter } from '../support/endings.ts';
-import { handlersOf, type Live, liveHost, startsOf } from '../support/liveHost.ts';
-import { json } from '../support/program.ts';
+import { hasIgnition, ignitionFiles } from '../../lab/ignition.ts';
+import { podRuns } from '../../lab/pods.ts';
+import { run as runHere } from '../../lab/run.ts';
+import { removeAfter, stopAfter } from '../../support/endings.ts';
+import { handlersOf, type Live, liveHost, startsOf } from '../../support/liveHost.ts';
+import { json } from '../../support/program.ts';
 
 const unit = 'kata-sysext-first-boot.service';
 const handler = 'kata-qemu-runtime-rs';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { SOCKET, waitForCri } from '../lab/pods.ts';
-import { stopAfter } from '../support/endings.ts';
-import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
-import { refuseOurs, takeOurs } from '../support/refusingEngine.ts';
-import { until } from '../support/unitWork.ts';
+import { SOCKET, waitForCri } from '../../lab/pods.ts';
+import { stopAfter } from '../../support/endings.ts';
+import { handlersOf, type Live, liveHost } from '../../support/liveHost.ts';
+import { refuseOurs, takeOurs } from '../../support/refusingEngine.ts';
+import { until } from '../../support/unitWork.ts';
 
 const ours = 'kata-qemu-runtime-rs';
 const blessed = '/etc/systemd/system/kata-sysext-settle.service.d/50-blessed.conf';

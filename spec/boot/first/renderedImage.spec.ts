@@ -12,16 +12,16 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { labFolder } from '../lab/cache.ts';
-import { hasIgnition, ignitionFiles } from '../lab/ignition.ts';
-import { podRuns } from '../lab/pods.ts';
-import { debianRoot } from '../lab/roots.ts';
-import { run as runHere } from '../lab/run.ts';
-import { removeAfter, stopAfter } from '../support/endings.ts';
-import { differences } from '../support/fingerprint.ts';
-import { handlersOf, type Live, liveHost, startsOf } from '../support/liveHost.ts';
-import { json } from '../support/program.ts';
-import { merged, print, service, shimDigest, shimSeen } from '../support/sysextHost.ts';
+import { labFolder } from '../../lab/cache.ts';
+import { hasIgnition, ignitionFiles } from '../../lab/ignition.ts';
+import { podRuns } from '../../lab/pods.ts';
+import { debianRoot } from '../../lab/roots.ts';
+import { run as runHere } from '../../lab/run.ts';
+import { removeAfter, stopAfter } from '../../support/endings.ts';
+import { differences } from '../../support/fingerprint.ts';
+import { handlersOf, type Live, liveHost, startsOf } from '../../support/liveHost.ts';
+import { json } from '../../support/program.ts';
+import { merged, print, service, shimDigest, shimSeen } from '../../support/sysextHost.ts';
 
 const unit = 'kata-sysext-first-boot.service';
 const handler = 'kata-qemu-runtime-rs';
@@ -44,7 +44,7 @@ describe('the first boot, rendered with an image', function () {
     // As on ostree, where the payloads are then.
     await runHere(['cp', '-al', join(await debianRoot('trixie'), 'usr'), folder]);
     rmSync(join(folder, 'usr/local'), { recursive: true });
-    symlinkSync('../var/usrlocal', join(folder, 'usr/local'));
+    symlinkSync('../../var/usrlocal', join(folder, 'usr/local'));
     live = await liveHost({ suite: 'trixie', usr: join(folder, 'usr'), files: { '/var/usrlocal/libexec/theirs': 'theirs\n' } });
     writeFileSync(join(folder, 'config.toml'), readFileSync(join(live.host.root, 'etc/containerd/config.toml')));
     const image = join(folder, 'kata-4.0.0.raw');

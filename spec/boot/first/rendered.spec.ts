@@ -2,16 +2,16 @@ import assert from 'node:assert/strict';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BadServer, badServer } from '../lab/badServer.ts';
-import { crioAvailable } from '../lab/crio.ts';
-import { CURL, curlBinds } from '../lab/curl.ts';
-import { hasIgnition, ignitionFiles } from '../lab/ignition.ts';
-import { run as runHere } from '../lab/run.ts';
-import { crioHandlers, crioHost, crioUnit } from '../support/crioHost.ts';
-import { removeAfter, stopAfter } from '../support/endings.ts';
-import { type Live, runsOf, startsOf } from '../support/liveHost.ts';
-import { json } from '../support/program.ts';
-import { until } from '../support/unitWork.ts';
+import { type BadServer, badServer } from '../../lab/badServer.ts';
+import { crioAvailable } from '../../lab/crio.ts';
+import { CURL, curlBinds } from '../../lab/curl.ts';
+import { hasIgnition, ignitionFiles } from '../../lab/ignition.ts';
+import { run as runHere } from '../../lab/run.ts';
+import { crioHandlers, crioHost, crioUnit } from '../../support/crioHost.ts';
+import { removeAfter, stopAfter } from '../../support/endings.ts';
+import { type Live, runsOf, startsOf } from '../../support/liveHost.ts';
+import { json } from '../../support/program.ts';
+import { until } from '../../support/unitWork.ts';
 
 const unit = 'kata-sysext-first-boot.service';
 const port = 8098;
@@ -115,7 +115,7 @@ describe('the first boot, rendered', function () {
         const silent = `[Unit]\nBefore=${unit}\n[Service]\nExecStart=/bin/busybox nc -ll -p ${port} -e /bin/sleep 600\nExecStartPost=/bin/sh -c "${listens}"\n`;
         writeFileSync(join(units, 'silent.service'), silent);
         symlinkSync(`../${unit}`, join(units, 'multi-user.target.wants', unit));
-        symlinkSync('../silent.service', join(units, 'multi-user.target.wants/silent.service'));
+        symlinkSync('../../silent.service', join(units, 'multi-user.target.wants/silent.service'));
         writeFileSync(join(units, `${unit}.d`, 'bound.conf'), '[Service]\nTimeoutStartSec=6\nRestartSec=600\n');
       },
     });

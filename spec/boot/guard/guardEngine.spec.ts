@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { containerdConfig } from '../lab/containerd.ts';
-import { SOCKET, waitForCri } from '../lab/pods.ts';
-import { debianRoot, suiteAvailable } from '../lab/roots.ts';
-import { run } from '../lab/run.ts';
-import { stopAfter } from '../support/endings.ts';
-import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
+import { containerdConfig } from '../../lab/containerd.ts';
+import { SOCKET, waitForCri } from '../../lab/pods.ts';
+import { debianRoot, suiteAvailable } from '../../lab/roots.ts';
+import { run } from '../../lab/run.ts';
+import { stopAfter } from '../../support/endings.ts';
+import { handlersOf, type Live, liveHost } from '../../support/liveHost.ts';
 
 const ours = 'kata-qemu-runtime-rs';
 const programs = ['containerd', 'containerd-shim-runc-v2'];
