@@ -123,7 +123,7 @@ async function reach(path: string, ended: () => string | undefined): Promise<Qmp
     try {
       return await openQmp(path);
     } catch (error) {
-      if (tries === 600) throw error;
+      if (tries === 6000) throw error;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
