@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { closeSync, constants as flags, openSync, rmdirSync, rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
@@ -62,15 +62,19 @@ async function privateFolder(): Promise<string> {
 function look([program, ...args]: [string, ...string[]], folder: string, options: WatchOptions): Promise<Watched> {
   return new Promise((resolve, reject) => {
     const started = performance.now();
+    // Where nothing is to be read from it the folder is gone before the program begins: it can write nothing there, and no SIGKILL of
+    // ours leaves it behind.
+    const gone = Object.keys(options.files ?? {}).length === 0 ? openSync(folder, flags.O_RDONLY | flags.O_DIRECTORY) : undefined;
+    if (gone !== undefined) rmdirSync(folder);
     const child = spawn(program, args, {
-      cwd: folder,
+      cwd: gone === undefined ? folder : `/proc/self/fd/${gone}`,
       env: { ...cleanEnvironment, TMPDIR: folder },
       stdio: ['ignore', 'pipe', 'pipe'],
       // A group of its own: all that it starts can be killed with it, and ^C at the terminal reaches only us.
       detached: true,
     });
-    // Where nothing is to be read from it the folder goes at once: nothing can be written there, and no SIGKILL leaves it behind.
-    if (options.files === undefined || Object.keys(options.files).length === 0) rmSync(folder, { recursive: true, force: true });
+    // It is in there now: starting a program is over when it runs.
+    if (gone !== undefined) closeSync(gone);
     let reason: Watched['reason'] = 'ended';
     const end = (why: Watched['reason']): void => {
       if (reason === 'ended') reason = why;
