@@ -38,7 +38,10 @@ async function guards(): Promise<string[]> {
   for (const [name, ...words] of rows) {
     const [program, nothing] = [await findProgram(name), await findProgram('true')];
     if (program === undefined || nothing === undefined) continue;
-    const { code } = await runProgram(program, [...words, nothing], { timeoutMs: 2000, accept: Array.from({ length: 256 }, (_, i) => i) });
+    const { code } = await runProgram(program, [...words, nothing], {
+      timeoutMs: 20_000,
+      accept: Array.from({ length: 256 }, (_, i) => i),
+    });
     if (code === 0) working.push(program, ...words);
   }
   return working;
