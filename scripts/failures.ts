@@ -10,7 +10,7 @@ export function failuresOf(said: string, died: boolean): string {
   // Mocha closes with “N failing” and the failures under numbers; colours come before and after.
   // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal's colours begin with one
   const at = said.search(/^(\u001b\[\d+m)* *(\u001b\[\d+m)* *\d+ failing/m);
-  const failing = at < 0 ? '' : said.slice(at).replace(/\n+\d+ passed, \d+ failed, \d+ skipped\n$/, '');
+  const failing = at < 0 ? '' : said.slice(at).replace(/(\n+\w+: \d+ s)?\n+\d+ passed, \d+ failed, \d+ skipped\n$/, '');
   const all = [...leftOut, failing].join('\n').trim();
   return all.length <= limit ? all : `${all.slice(0, limit)}\n… (the whole is in the tier's own output above)`;
 }

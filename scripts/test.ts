@@ -63,8 +63,8 @@ async function all(): Promise<Sum> {
   };
   await Promise.all(lanes.map(lane));
   rmSync(folder, { recursive: true });
-  if (ended) throw new Error('the tests were ended by a signal');
   if (failures.length > 0) console.log(`\n${failures.join('\n\n')}\n\nrepeat with KATA_SYSEXT_SEED=${seed}`);
+  if (ended) throw new Error('the tests were ended by a signal');
   return total;
 }
 

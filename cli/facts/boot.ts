@@ -45,9 +45,10 @@ const targetWords = new Map([
 
 /** The target that a kernel's command line asks for; undefined: the default one. */
 export function wantedTarget(commandLine: string): string | undefined {
-  const named = commandLine
-    .trim()
-    .split(/\s+/)
+  // A quoted value is one word, whatever is in it.
+  const words = commandLine.match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g) ?? [];
+  const named = words
+    .map((word) => word.replaceAll(/["']/g, ''))
     .map((word) => /^systemd\.unit=(.+)$/.exec(word)?.[1] ?? targetWords.get(word));
   return named.filter((target) => target !== undefined).at(-1);
 }
@@ -55,7 +56,9 @@ export function wantedTarget(commandLine: string): string | undefined {
 /** Whether this boot was meant to end in a shell for repairs, where no engine is started. */
 export async function isForRepairs(host: HostView): Promise<boolean> {
   if (!host.booted) return false;
-  const asked = wantedTarget((await host.readText('/proc/cmdline')) ?? '');
+  // In a container the kernel's line is not this system's.
+  const contained = (await host.stat('/run/systemd/container')) !== undefined;
+  const asked = contained ? undefined : wantedTarget((await host.readText('/proc/cmdline')) ?? '');
   const target = asked ?? (await host.readlink('/etc/systemd/system/default.target'))?.split('/').at(-1);
   return ['rescue.target', 'emergency.target', 'runlevel1.target'].includes(target ?? '');
 }

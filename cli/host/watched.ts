@@ -1,11 +1,14 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { closeSync, constants as flags, openSync, rmdirSync, rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { errnoOf, KataError } from '../errors/index.ts';
 import { cleanEnvironment, findProgram, runProgram } from './programs.ts';
 import type { Watched, WatchOptions } from './types.ts';
+
+type Child = ChildProcessByStdio<null, Readable, Readable>;
 
 /** Where the private folder goes: nobody's TMPDIR decides it. /run is root's and gone after a reboot; /tmp is for who is not root. */
 const places = ['/run', '/tmp'];
@@ -62,22 +65,31 @@ async function privateFolder(): Promise<string> {
   });
 }
 
-function look([program, ...args]: [string, ...string[]], folder: string, options: WatchOptions): Promise<Watched> {
-  return new Promise((resolve, reject) => {
-    const started = performance.now();
-    // Where nothing is to be read from it the folder is gone before the program begins: it can write nothing there, and no SIGKILL of
-    // ours leaves it behind.
-    const gone = Object.keys(options.files ?? {}).length === 0 ? openSync(folder, flags.O_RDONLY | flags.O_DIRECTORY) : undefined;
-    if (gone !== undefined) rmdirSync(folder);
-    const child = spawn(program, args, {
-      cwd: gone === undefined ? folder : `/proc/self/fd/${gone}`,
+/**
+ * Where nothing is to be read from it (`bare`) the folder is gone before the program begins: it can write nothing there, and no SIGKILL of
+ * ours leaves it behind.
+ */
+function begin([program, ...args]: [string, ...string[]], folder: string, bare: boolean): Child {
+  const handle = bare ? openSync(folder, flags.O_RDONLY | flags.O_DIRECTORY) : undefined;
+  try {
+    if (handle !== undefined) rmdirSync(folder);
+    return spawn(program, args, {
+      cwd: handle === undefined ? folder : `/proc/self/fd/${handle}`,
       env: { ...cleanEnvironment, TMPDIR: folder },
       stdio: ['ignore', 'pipe', 'pipe'],
       // A group of its own: all that it starts can be killed with it, and ^C at the terminal reaches only us.
       detached: true,
     });
-    // It is in there now: starting a program is over when it runs.
-    if (gone !== undefined) closeSync(gone);
+  } finally {
+    // The child is in there by now.
+    if (handle !== undefined) closeSync(handle);
+  }
+}
+
+function look([program, ...args]: [string, ...string[]], folder: string, options: WatchOptions): Promise<Watched> {
+  return new Promise((resolve, reject) => {
+    const started = performance.now();
+    const child = begin([program, ...args], folder, Object.keys(options.files ?? {}).length === 0);
     let reason: Watched['reason'] = 'ended';
     const end = (why: Watched['reason']): void => {
       if (reason === 'ended') reason = why;

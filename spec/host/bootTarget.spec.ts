@@ -12,6 +12,8 @@ describe('the target that a kernel’s command line asks for', () => {
     ['rd.systemd.unit=rescue.target root=LABEL=single', undefined],
     ['1 3', 'multi-user.target'],
     ['-b', 'emergency.target'],
+    ['quiet dyndbg="file drivers/vfio/* line 1 +p" root=/dev/sda1', undefined],
+    ["note='single' 'rescue'", 'rescue.target'],
     ['', undefined],
     ['toString', undefined],
   ] as const)

@@ -76,7 +76,7 @@ describe('a program that is watched', function () {
   });
 
   it('does not keep us waiting for what left its group with its output', async () => {
-    const ran = await shell('setsid sleep 600 & echo $!; exit 0');
+    const ran = await shell('setsid sleep 600 & echo $!; until [ "$(cut -d" " -f6 /proc/$!/stat)" = $! ]; do sleep 0.05; done; exit 0');
     process.kill(Number(ran.out));
 
     assert.deepEqual([ran.reason, ran.status], ['ended', 0]);

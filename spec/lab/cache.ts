@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { run, start } from './run.ts';
@@ -53,6 +53,12 @@ export async function locked<T>(name: string, work: () => Promise<T>): Promise<T
   } finally {
     holder.stdin?.end();
   }
+}
+
+/** Writes a file that other processes of the lab read at any moment: they see the old text or the new one. */
+export async function writeWhole(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text);
+  await rename(`${path}.new`, path);
 }
 
 async function used(folder: string): Promise<boolean> {

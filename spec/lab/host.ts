@@ -32,6 +32,8 @@ export interface LabHost {
 export interface RebootOptions {
   /** kill every process at once, as a loss of power would; what was written stays, synced or not */
   crash?: boolean;
+  /** it shall end in rescue mode */
+  repairs?: boolean;
   /** called while nothing of the host runs: a test may change `root` from outside */
   between?: () => Promise<void> | void;
 }
@@ -103,12 +105,12 @@ function hostOf(facts: Pick<LabHost, 'name' | 'suite' | 'root' | 'leader'>, star
     run: (argv, options) => runInside(leader, argv, options),
     sh: (script, options) => runInside(leader, ['/bin/sh', '-ec', script], options),
     spawn: (argv, options) => entering(leader, argv, options),
-    reboot: async ({ crash = false, between } = {}) => {
+    reboot: async ({ crash = false, repairs = false, between } = {}) => {
       await shutDown(host, owner, crash);
       await between?.();
       await makeCgroup(facts.name);
       leader = await startUp(start, owner);
-      await waitForBoot(host, start.folder);
+      await waitForBoot(host, start.folder, repairs ? ['maintenance'] : ['running', 'degraded']);
     },
     stop: () => endHost(start.folder, owner),
   };
@@ -169,12 +171,12 @@ function baseFiles(name: string, options: HostOptions): Record<string, Content> 
   };
 }
 
-async function waitForBoot(host: LabHost, folder: string): Promise<void> {
+async function waitForBoot(host: LabHost, folder: string, wanted = ['running', 'degraded']): Promise<void> {
   const deadline = Date.now() + 900_000;
   let state = '';
   while (Date.now() < deadline) {
     state = (await host.run(['systemctl', 'is-system-running', '--wait'], { allowFailure: true, timeoutMs: 900_000 })).stdout.trim();
-    if (['running', 'degraded', 'maintenance'].includes(state)) return;
+    if (wanted.includes(state)) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(

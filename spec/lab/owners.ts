@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { locked } from './cache.ts';
+import { locked, writeWhole } from './cache.ts';
 import { killCgroup, removeCgroup } from './cgroup.ts';
 import { hostsFolder, removeStorage } from './storage.ts';
 
@@ -33,7 +33,7 @@ export function alive(process: Process): boolean {
 }
 
 export async function writeOwner(folder: string, owner: Owner): Promise<void> {
-  await writeFile(join(folder, 'owner.json'), JSON.stringify(owner));
+  await writeWhole(join(folder, 'owner.json'), JSON.stringify(owner));
 }
 
 export async function readOwner(name: string): Promise<Owner | undefined> {

@@ -57,6 +57,8 @@ export async function blessAfterBoot(context: Context): Promise<Guarded> {
 async function takeTryBack(host: Host, number: number): Promise<void> {
   const now = await activeGeneration(host);
   if (now?.manifest.number !== number || now.record.tries === undefined) return;
+  // Not every boot was counted.
+  if (now.record.tries.boot !== (await deploymentNow(host)).boot) return;
   const { schema: _schema, tries, ...rest } = now.record;
   await writeRecord(host, number, { ...rest, tries: { ...tries, boots: Math.max(0, tries.boots - 1) } });
 }

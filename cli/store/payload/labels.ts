@@ -29,7 +29,7 @@ export async function labelPayload(host: Host, manifest: PayloadManifest): Promi
   }
   for (const type of new Set(wrong.values())) await needType(host, type);
   if (wrong.size > 0) await host.setLabels(new Map([...wrong].map(([path, type]) => [path, `system_u:object_r:${type}:s0`])));
-  await host.syncFileSystem(folder);
+  await (manifest.image === undefined ? host.syncFileSystem(folder) : host.syncTree(folder));
 }
 
 /** The same for a copy of this program, where it lies at the moment. */

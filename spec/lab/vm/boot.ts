@@ -1,6 +1,6 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { labFolder, locked } from '../cache.ts';
+import { labFolder, locked, writeWhole } from '../cache.ts';
 import { alive, type Process, processOf } from '../owners.ts';
 import { run } from '../run.ts';
 import type { Disk } from './disk.ts';
@@ -74,7 +74,7 @@ interface Note {
 async function note(folder: string, background: boolean, machine?: Machine): Promise<void> {
   const qemu = machine?.process.pid === undefined ? undefined : processOf(machine.process.pid);
   const owner = background && qemu !== undefined ? qemu : processOf(process.pid);
-  await writeFile(join(folder, 'owner.json'), JSON.stringify({ owner, qemu, ...(machine === undefined ? {} : { port: machine.port }) }));
+  await writeWhole(join(folder, 'owner.json'), JSON.stringify({ owner, qemu, ...(machine === undefined ? {} : { port: machine.port }) }));
 }
 
 /** Who runs a VM host, and the port that leads in; undefined when there is none of that name. */

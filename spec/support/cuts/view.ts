@@ -23,7 +23,7 @@ export async function insideBoot(vm: Vm): Promise<Judged> {
   const sh = async (script: string) => (await vm.sh(script, { timeoutMs: 900_000 })).stdout;
   return judgedBy(sh, async () => {
     await sh(`for own in /usr/local/libexec/kata-sysext/bin/*/kata-sysext ${GOODS}/kata-sysext; do
-if [ -x "$own" ]; then "$own" recover --progress none; break; fi; done`);
+if [ -x "$own" ]; then "$own" recover --wait 60 --progress none; break; fi; done`);
   });
 }
 
