@@ -110,7 +110,7 @@ function hostOf(facts: Pick<LabHost, 'name' | 'suite' | 'root' | 'leader'>, star
       await between?.();
       await makeCgroup(facts.name);
       leader = await startUp(start, owner);
-      await waitForBoot(host, start.folder, repairs ? ['maintenance'] : ['running', 'degraded']);
+      await waitForBoot(host, start.folder, repairs ? ['maintenance'] : undefined);
     },
     stop: () => endHost(start.folder, owner),
   };
@@ -172,10 +172,10 @@ function baseFiles(name: string, options: HostOptions): Record<string, Content> 
 }
 
 async function waitForBoot(host: LabHost, folder: string, wanted = ['running', 'degraded']): Promise<void> {
-  const deadline = Date.now() + 900_000;
+  const deadline = Date.now() + 600_000;
   let state = '';
   while (Date.now() < deadline) {
-    state = (await host.run(['systemctl', 'is-system-running', '--wait'], { allowFailure: true, timeoutMs: 900_000 })).stdout.trim();
+    state = (await host.run(['systemctl', 'is-system-running', '--wait'], { allowFailure: true, timeoutMs: 600_000 })).stdout.trim();
     if (wanted.includes(state)) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

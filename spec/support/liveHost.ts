@@ -55,7 +55,7 @@ export async function liveHost(options: HostOptions, engine = { unit: containerd
   });
   await waitForCri(host, engine.socket);
   const kata = (args: string[], env: Record<string, string> = {}) =>
-    host.run([kataSysext, ...args], { allowFailure: true, timeoutMs: 900_000, env });
+    host.run([kataSysext, ...args], { allowFailure: true, timeoutMs: 600_000, env });
   return {
     host,
     first,

@@ -13,7 +13,7 @@ export async function unitsActive({ host }: Live): Promise<boolean> {
   return stdout.trim() !== '';
 }
 
-export async function until(is: () => Promise<boolean>, what: string, timeoutMs = 900_000): Promise<void> {
+export async function until(is: () => Promise<boolean>, what: string, timeoutMs = 600_000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await is())) {
     if (Date.now() > deadline) throw new Error(`waited ${timeoutMs / 1000} s until ${what}`);
@@ -24,8 +24,8 @@ export async function until(is: () => Promise<boolean>, what: string, timeoutMs 
 /** The pid of the program that stopped itself at a failpoint. */
 export async function stopped({ host }: Live): Promise<number> {
   const { stdout } = await host.sh(
-    `for n in $(seq 8000); do for f in /proc/[0-9]*/status; do if grep -qs '^State:.T' $f; then basename $(dirname $f); exit; fi; done; sleep 0.1; done; exit 1`,
-    { timeoutMs: 900_000 },
+    `for n in $(seq 5000); do for f in /proc/[0-9]*/status; do if grep -qs '^State:.T' $f; then basename $(dirname $f); exit; fi; done; sleep 0.1; done; exit 1`,
+    { timeoutMs: 600_000 },
   );
   return Number(stdout.trim());
 }

@@ -91,7 +91,7 @@ async function judge(judged: Judged, { change }: Place, known: Known): Promise<s
   return problems.length > 0 ? problems : sideOf(await judged.state(), change, known);
 }
 
-/** The same of a host that booted, by itself, SELinux enforcing; what an open journal was settled by is its own guard, where that was there yet. */
+/** The same of a host that booted by itself, SELinux enforcing. An open journal is its own guard's to settle, where that was there yet. */
 async function booted(vm: Vm, { change }: Place, known: Known): Promise<string[]> {
   await waitForCri(vm, undefined, 300_000);
   // the blessing is the last thing that the guard does
