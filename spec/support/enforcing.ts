@@ -12,7 +12,7 @@ export async function silent<T>(live: LiveVm, work: () => Promise<T>): Promise<T
 }
 
 /** The lab's stand-in for Kata's shim looks through /proc for its own runc shim; Kata's does not. */
-function isStandIn({ comm, class: kind, permissions, path }: Denial): boolean {
+export function isStandIn({ comm, class: kind, permissions, path }: Denial): boolean {
   return comm.startsWith('containerd-shim') && kind === 'dir' && permissions.join() === 'search' && /^\d+$/.test(path);
 }
 
@@ -27,7 +27,10 @@ export async function inPod(live: LiveVm, through: string, name: string): Promis
 }
 
 /** What restorecon would label otherwise, the engine's own store left out. */
-export async function wouldRelabel({ host }: LiveVm, places = '/etc /var /usr/local'): Promise<string[]> {
+export async function wouldRelabel(
+  { host }: LiveVm,
+  places = '/etc /var /usr/local /usr/libexec /usr/lib/extension-release.d',
+): Promise<string[]> {
   const { stdout } = await host.sh(`restorecon -Rnv ${places} 2>&1 || true`, { timeoutMs: 900_000 });
   return stdout.split('\n').filter((line) => line.startsWith('Would relabel') && !line.includes(' /var/lib/containerd/'));
 }

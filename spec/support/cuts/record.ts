@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { cached, digestOf } from '../../lab/cache.ts';
 import { FIRST, SECOND, type TinyOptions, tinyMembers, tinyRelease } from '../../lab/release/index.ts';
 import { run } from '../../lab/run.ts';
-import { bootVm, GOODS, REFS, record, savedState, type Vm } from '../../lab/vm/index.ts';
+import { bootVm, type FileSystem, GOODS, REFS, record, savedState, type Vm } from '../../lab/vm/index.ts';
 import { singleFile } from '../singleFile.ts';
 
 /** What is recorded, in this order. */
@@ -13,14 +13,15 @@ export const changes = ['install', 'upgrade', 'rollback', 'update', 'uninstall']
 export type Change = (typeof changes)[number];
 
 /**
- * The folder of one recording, `base.raw` and `writes.log`: all changes of one backend on one VM host, made once and kept by content. Marks
+ * The folder of one recording, `base.raw` and `writes.log`: all changes of one backend on one VM host with a disk of that file system, made once and kept by content. Marks
  * in the log say `begin CHANGE`, `end CHANGE` and, within, each failpoint that the program passed.
  */
-export async function recorded(backend: string): Promise<string> {
+export async function recorded(backend: string, fileSystem: FileSystem): Promise<string> {
+  const from = await savedState(fileSystem);
   const program = await singleFile();
   const digest = (await run(['sha256sum', program])).stdout.slice(0, 64);
   const members = [FIRST, SECOND].map((version) => JSON.stringify(tinyMembers(release(version))));
-  const inputs = [backend, digest, digestOf(members), (await savedState()).file, readFileSync(import.meta.filename, 'utf8')];
+  const inputs = [backend, digest, digestOf(members), from.file, readFileSync(import.meta.filename, 'utf8')];
   return await cached('vm-changes', inputs, async (into) => {
     const releases = join(into, 'releases');
     const goods = {
@@ -28,7 +29,7 @@ export async function recorded(backend: string): Promise<string> {
       'first.tar.zst': await tinyRelease(releases, release(FIRST)),
       'second.tar.zst': await tinyRelease(releases, release(SECOND)),
     };
-    const vm = await bootVm({ goods });
+    const vm = await bootVm({ from, goods });
     try {
       await play(vm, backend, into);
     } finally {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Cut, durableAt, type Recording, readWriteLog } from '../../lab/vm/index.ts';
+import { type Cut, durableAt, type FileSystem, type Recording, readWriteLog } from '../../lab/vm/index.ts';
 import { type Change, changes, recorded } from './record.ts';
 
 /** Phases of a change; 'deploy' is the OS update, which is ostree's alone. */
@@ -39,8 +39,8 @@ export interface Place {
   unflushed: boolean;
 }
 
-export async function scenarioOf(backend: string): Promise<Scenario> {
-  const folder = await recorded(backend);
+export async function scenarioOf(backend: string, fileSystem: FileSystem): Promise<Scenario> {
+  const folder = await recorded(backend, fileSystem);
   const log = readWriteLog(join(folder, 'writes.log'));
   const marks = log.entries.flatMap(({ mark }, at) => (mark === undefined ? [] : [{ at, mark }]));
   const at = (mark: string) => marks.find((each) => each.mark === mark)?.at ?? -1;
