@@ -4,6 +4,12 @@ import type { Source } from './types.ts';
 
 /** Between two tries of a node whose server is away. */
 export const pauseSeconds = 30;
+/** How long a try waits for the network. */
+const onlineSeconds = 60;
+/** Where nobody knows how large a file is. No release comes near. */
+const mostBytes = 8 * 2 ** 30;
+/** How many tries of this boot have failed. */
+export const triesFile = '/run/kata-sysext-first-boot-tries';
 /** Which installations have worked on this node, one empty file each. */
 const stamps = '/var/lib/kata-sysext-first-boot';
 
@@ -23,10 +29,11 @@ export function stampsOf(what: string[]): { stamp: string; mark: string } {
 
 /** The shell function that fetches and verifies. */
 export function fetchFunction(): string {
-  return fill('fetch.sh', { pause: String(pauseSeconds) });
+  return fill('fetch.sh', { pause: String(pauseSeconds), online: String(onlineSeconds), most: String(mostBytes) });
 }
 
 /** A line that calls it. */
-export function fetchLine({ name, digest, url }: Source): string {
-  return ['fetch', name, digest.slice('sha256:'.length), ...(url === undefined ? [] : [url])].map(shellWord).join(' ');
+export function fetchLine({ name, digest, url, sizeBytes }: Source): string {
+  const from = url === undefined ? [] : [url, ...(sizeBytes === undefined ? [] : [String(sizeBytes)])];
+  return ['fetch', name, digest.slice('sha256:'.length), ...from].map(shellWord).join(' ');
 }

@@ -1,4 +1,4 @@
-import { fetchFunction, fetchLine, firstBootScript, firstBootUnit, pauseSeconds, stampsOf } from './common.ts';
+import { fetchFunction, fetchLine, firstBootScript, firstBootUnit, pauseSeconds, stampsOf, triesFile } from './common.ts';
 import { fill, shellWord } from './fill.ts';
 import type { FirstBoot, HookRequest } from './types.ts';
 
@@ -18,6 +18,7 @@ export function hook(request: HookRequest, places: HookPlaces = { script: firstB
     script: places.script,
     work: places.work,
     ...stampsOf([program.digest, ...bundles.map(({ digest }) => digest), ...installArguments]),
+    count: triesFile,
     pause: String(pauseSeconds),
   };
   const remote = program.url !== undefined;
@@ -28,11 +29,10 @@ export function hook(request: HookRequest, places: HookPlaces = { script: firstB
     arguments: installWords(request).join(' '),
     clean: remote ? 'rm -rf "$work"' : '# The files stay: they are part of the image.',
   });
-  const network = remote ? 'Wants=network-online.target\nAfter=network-online.target\n' : '';
   return {
     title,
     files: [{ path: places.script, mode: 0o755, text, note: 'Fetches, verifies, installs.' }],
-    units: [{ name: firstBootUnit, text: fill('hook.service', { ...values, network }), note: 'Runs the script until it has worked once.' }],
+    units: [{ name: firstBootUnit, text: fill('hook.service', values), note: 'Runs the script until it has worked once.' }],
     kernelArguments: request.kernelArguments,
     renews: true,
   };

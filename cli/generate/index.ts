@@ -13,6 +13,7 @@ export { targetNamed, targetNames } from './targets.ts';
 export type {
   Against,
   BakedRequest,
+  Beside,
   Edit,
   FirstBootRequest,
   Generated,

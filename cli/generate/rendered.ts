@@ -1,12 +1,12 @@
 import { posix } from 'node:path';
 import { generationsFolder, pointer } from '../store/index.ts';
-import { fetchFunction, fetchLine, firstBootFolder, firstBootScript, firstBootUnit, pauseSeconds, stampsOf } from './common.ts';
+import { fetchFunction, fetchLine, firstBootFolder, firstBootScript, firstBootUnit, pauseSeconds, stampsOf, triesFile } from './common.ts';
 import { fill, shellWord } from './fill.ts';
-import type { Against, FirstBoot, Merging, RenderedRequest } from './types.ts';
+import type { Against, Beside, FirstBoot, Merging, RenderedRequest } from './types.ts';
 
 /** A unit that puts an archive in place in which everything is computed already, before the engine starts. Pure, as `hook`. */
 export function rendered(request: RenderedRequest): FirstBoot {
-  const { target, version, archive, places, engineUnit, against, merging } = request;
+  const { target, version, archive, places, engineUnit, against, beside, merging } = request;
   const title = `Made by kata-sysext ${version} generate for ${target.name}.`;
   const values = {
     title,
@@ -14,6 +14,7 @@ export function rendered(request: RenderedRequest): FirstBoot {
     script: firstBootScript,
     work: target.work,
     ...stampsOf([archive, ...(merging === undefined ? [] : [merging.image])].map(({ digest }) => digest)),
+    count: triesFile,
     pause: String(pauseSeconds),
     engine: engineUnit,
   };
@@ -21,9 +22,16 @@ export function rendered(request: RenderedRequest): FirstBoot {
     ...values,
     fetch: fetchFunction(),
     like: against === undefined ? '' : likeFunctions(engineUnit, against),
+    beside: beside === undefined ? '' : besideFunctions(engineUnit, beside),
     merge: merging === undefined ? '' : mergeFunctions(merging, places[0]!),
-    check: [...(against === undefined ? [] : ['like\n']), ...(merging === undefined ? [] : ['alone\n'])].join(''),
+    check: [
+      ...(against === undefined ? [] : ['like\n']),
+      ...(beside === undefined ? [] : ['beside\n']),
+      ...(merging === undefined ? [] : ['alone\n']),
+    ].join(''),
     fetches: [archive, ...(merging === undefined ? [] : [merging.image])].map(fetchLine).join('\n'),
+    room: roomLines(request),
+    placed: `${firstBootFolder}/placed`,
     archive: archive.name,
     pointer,
     generation: `${generationsFolder}/1/manifest.json`,
@@ -37,6 +45,13 @@ export function rendered(request: RenderedRequest): FirstBoot {
     kernelArguments: request.kernelArguments,
     renews: false,
   };
+}
+
+/** What is unpacked is copied then, and an image as well. A try that was broken off has left a part of the copy. */
+function roomLines({ unpackedBytes, merging }: RenderedRequest): string {
+  const once = unpackedBytes;
+  const twice = 2 * unpackedBytes + (merging?.image.sizeBytes ?? 0);
+  return `if [ -e "$stamp.begun" ]; then room ${once}; else room ${twice}; fi`;
 }
 
 /** The first of the places is the payload: where it has to be merged, that comes before anything leads there. */
@@ -58,6 +73,23 @@ function mergeFunctions({ payload, release, link, wants, service, least }: Mergi
   };
   const quoted = Object.fromEntries(Object.entries(words).map(([name, word]) => [name, shellWord(word)]));
   return fill('merge.sh', { ...quoted, payload, service, least: String(least) });
+}
+
+function besideFunctions(engine: string, { own, handlers, read }: Beside): string {
+  const notOurs = own.map((path) => ` | grep -vxF ${shellWord(path)}`).join('');
+  const checks = [
+    ...own.map((path) => `[ -e "$stamp.begun" ] || [ ! -e ${shellWord(path)} ] || taken ${shellWord(`${path} is there already`)}`),
+    ...handlers.flatMap((name) => [
+      `found=$(grep -RslE ${shellWord(keyPattern(name))} ${read.map(shellWord).join(' ')}${notOurs} | head -n 1) || true`,
+      `[ -z "$found" ] || taken "$found names "${shellWord(`the handler ${name} already`)}`,
+    ]),
+  ];
+  return fill('beside.sh', { engine, checks: checks.map((line) => `  ${line}`).join('\n') });
+}
+
+/** A line of TOML, no comment, with the name as a key: of a table, in a dotted or an inline one. */
+function keyPattern(name: string): string {
+  return `^([^#]*[[:space:]{,."'[])?${name.replace(/[.]/g, '[.]')}["']?[[:space:]]*[]=.]`;
 }
 
 /** containerd's own place for its configuration, where nothing on its command line names one. */

@@ -10,6 +10,8 @@ export interface Source {
   digest: Digest;
   /** Where the node fetches it; undefined where it is part of the image. */
   url?: string;
+  /** How large it is, where that is known: a node fetches no more, and nothing that its disk has no room for. */
+  sizeBytes?: number;
 }
 
 /** What every request says. Digests are known: from here on everything is pure. */
@@ -33,11 +35,15 @@ export interface HookRequest extends Request {
 export interface RenderedRequest extends Request {
   form: 'rendered';
   archive: Source;
+  /** Of what is in the archive, unpacked. */
+  unpackedBytes: number;
   /** Paths on the node, in the order in which they are put there: files, pointer, wiring. */
   places: string[];
   engineUnit: string;
   /** Where the engine's wiring goes into files of the node's own. */
   against?: Against;
+  /** Where it is a file beside those of the node. */
+  beside?: Beside;
   /** Where the files are an image that the node's systemd merges. */
   merging?: Merging;
 }
@@ -60,6 +66,16 @@ export interface Merging {
 interface Link {
   path: string;
   target: string;
+}
+
+/** What must be free on the node, or nothing of the archive is put there. */
+export interface Beside {
+  /** Files of the wiring: none may be there before. */
+  own: string[];
+  /** Names that no other file of the engine may have. */
+  handlers: string[];
+  /** What the engine reads: files, and folders of files. */
+  read: string[];
 }
 
 /** What the node's engine has to be configured like, or nothing of the archive is put there. */

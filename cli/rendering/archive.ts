@@ -9,6 +9,8 @@ export interface Archive {
   name: string;
   digest: Digest;
   sizeBytes: number;
+  /** Of what is in it. */
+  unpackedBytes: number;
 }
 
 /** Paths of a tree as a .tar.gz, named by its digest; the same tree gives the same bytes, whoever makes it and when. Throws what tar says. */
@@ -18,12 +20,13 @@ export async function makeArchive(root: string, paths: string[], folder: string)
   const env = { PATH: '/usr/bin:/usr/sbin:/bin:/sbin', LC_ALL: 'C' };
   const run = promisify(execFile);
   await run('tar', ['-C', root, ...same, '-cf', plain, '--', ...paths.map((path) => `.${path}`)], { env });
+  const unpackedBytes = (await stat(plain)).size;
   await run('gzip', ['-n', '-6', plain], { env });
   const digest = await digestOfFile(`${plain}.gz`);
   const name = `kata-sysext-${digest.slice('sha256:'.length, 'sha256:'.length + 16)}.tar.gz`;
   const file = join(folder, name);
   await rename(`${plain}.gz`, file);
-  return { file, name, digest, sizeBytes: (await stat(file)).size };
+  return { file, name, digest, sizeBytes: (await stat(file)).size, unpackedBytes };
 }
 
 /** What a node must not get: the lock, and folders that only a change has. */

@@ -11,6 +11,8 @@ export interface EngineTree {
   version?: string;
   /** The node's own file that the wiring goes into, and the bytes in it. */
   config?: { path: string; bytes: Buffer };
+  /** Where others name handlers, when ours is a file beside theirs. */
+  read?: string[];
   /** What else the engine reads, by patterns. */
   imports: { folder: string; name: string }[];
   /** Folders that a node has already. */
@@ -18,8 +20,8 @@ export interface EngineTree {
 }
 
 /** Engines that can be wired from afar. CRI-O reads a drop-in, whatever else stands in its files; containerd's own file is edited. */
-const rows: Record<string, { unit: string; config?: string; folders: string[] }> = {
-  crio: { unit: 'crio.service', folders: ['etc/crio/crio.conf.d'] },
+const rows: Record<string, { unit: string; config?: string; read?: string[]; folders: string[] }> = {
+  crio: { unit: 'crio.service', read: ['/etc/crio/crio.conf', '/etc/crio/crio.conf.d'], folders: ['etc/crio/crio.conf.d'] },
   containerd: { unit: 'containerd.service', config: '/etc/containerd/config.toml', folders: [] },
 };
 
@@ -44,7 +46,7 @@ export async function engineTree(wish: string | undefined, file: string | undefi
         `--engine-config with --engine ${name}`,
         'nothing of the kind: it reads a file of ours beside its own',
       );
-    return { ...tree, imports: [] };
+    return { ...tree, ...(row.read === undefined ? {} : { read: row.read }), imports: [] };
   }
   // What the edit has to be depends on what stands there.
   if (file === undefined)

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { install } from '../changes/install.ts';
 import type { Context, InstallRequest } from '../changes/types.ts';
-import type { Against, Merging, Source, Target } from '../generate/index.ts';
+import type { Against, Beside, Merging, Source, Target } from '../generate/index.ts';
 import { guardUnits, presetFile } from '../guard/index.ts';
 import { openHost } from '../host/index.ts';
-import { activeGeneration, etcFolder, payloadRoot, stateFolder } from '../store/index.ts';
+import { activeGeneration, etcFolder, namesOf, payloadRoot, stateFolder } from '../store/index.ts';
 import { type Archive, dropTransient, makeArchive } from './archive.ts';
 import { againstOf, partsFolder } from './edits.ts';
 import { engineTree, unfit } from './engine.ts';
@@ -21,6 +21,7 @@ export interface Rendered {
   places: string[];
   engineUnit: string;
   against?: Against;
+  beside?: Beside;
   merging?: Merging;
 }
 
@@ -62,7 +63,8 @@ export async function render<T>(context: Context, request: RenderRequest, work: 
     const { program, emit, signal } = context;
     try {
       await install({ host, program, ...(programFile === undefined ? {} : { programFile }), emit, signal }, request.install);
-      const marks = (await activeGeneration(host))?.record.wiring?.marks ?? [];
+      const active = await activeGeneration(host);
+      const marks = active?.record.wiring?.marks ?? [];
       const payloads = await host.realpath(payloadRoot(target.tree.ostree));
       await dropTransient(join(root, stateFolder));
       const wiring = marks.flatMap(({ kind, path }) => (kind === 'file' ? [path] : []));
@@ -72,7 +74,9 @@ export async function render<T>(context: Context, request: RenderRequest, work: 
       const merging = request.image === undefined ? undefined : await mergingOf(host, root, request.image);
       const parts = (against?.edits.length ?? 0) > 0 ? [partsFolder] : [];
       const archive = await makeArchive(root, [...places, ...parts], folder);
-      const more = { ...(against === undefined ? {} : { against }), ...(merging === undefined ? {} : { merging }) };
+      const handlers = active === undefined ? [] : namesOf(active.manifest);
+      const beside = engine.read === undefined ? {} : { beside: { own: wiring, handlers, read: engine.read } };
+      const more = { ...(against === undefined ? {} : { against }), ...beside, ...(merging === undefined ? {} : { merging }) };
       return await work({ archive, places, engineUnit: engine.unit, ...more });
     } finally {
       await host.close();

@@ -20,6 +20,7 @@ function example(kind: Shown, target: string): Record<string, string> {
     name,
     digest: `sha256:${digit.repeat(64)}` as const,
     url: `https://files.example.org/kata/${name}`,
+    sizeBytes: 123_456_789,
   });
   const common = { target: targetNamed(target), kernelArguments: [], version };
   if (kind === 'renderedbutane') {
@@ -30,8 +31,14 @@ function example(kind: Shown, target: string): Record<string, string> {
       '/etc/crio/crio.conf.d/50-kata-sysext.conf',
     ];
     const archive = source('kata-sysext-3333333333333333.tar.gz', '3');
+    const beside = { own: places.slice(3), handlers: ['kata-qemu-runtime-rs'], read: ['/etc/crio/crio.conf', '/etc/crio/crio.conf.d'] };
+    const node = { unpackedBytes: 345_678_901, beside };
     return byName(
-      generate('butane', { ...common, form: 'rendered', archive, places, engineUnit: 'crio.service' }, { role: 'kata', policy: true }),
+      generate(
+        'butane',
+        { ...common, form: 'rendered', archive, ...node, places, engineUnit: 'crio.service' },
+        { role: 'kata', policy: true },
+      ),
     );
   }
   if (kind === 'bakedcontainerfile') {

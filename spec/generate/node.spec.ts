@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestOf } from '../../cli/host/index.ts';
 import { complaints } from '../support/generated.ts';
@@ -21,14 +21,20 @@ describe('generate', function () {
         .replace(/^work=.*$/m, `work=${work}`)
         .replace(/^stamp=.*$/m, `stamp=${texts.folder}/stamps/one`)
         .replace(/^mark=.*$/m, `mark=${texts.folder}/stamps/mark`)
+        .replace(/^count=.*$/m, `count=${texts.folder}/tries`)
         .replace(/^fetch [^(].*$/gm, ''),
     );
     mkdirSync(work);
     writeFileSync(join(work, 'kata-sysext'), `#!/bin/sh\nprintf '%s\\n' "$@" > ${texts.folder}/arguments\n`, { mode: 0o755 });
 
+    // What an earlier configuration noted, and the script beside it.
+    mkdirSync(join(texts.folder, 'stamps'));
+    for (const name of ['0123456789abcdef', 'hook.sh']) texts.put(`stamps/${name}`, '');
+
     const ran = spawnSync('sh', [own], { encoding: 'utf8' });
 
     assert.deepEqual([ran.status, ran.stderr], [0, 'Kata Containers is installed\n']);
+    assert.deepEqual(readdirSync(join(texts.folder, 'stamps')).sort(), ['hook.sh', 'mark', 'one']);
     assert.deepEqual(readFileSync(join(texts.folder, 'arguments'), 'utf8').split('\n').slice(0, -1), [
       'install',
       `${work}/kata-static.tar.zst`,
@@ -54,7 +60,7 @@ describe('generate', function () {
     const work = join(texts.folder, 'ends');
     mkdirSync(work);
     const hook = files['hook.sh']!.replace(/^work=.*$/m, `work=${work}`).replace(/^fetch [^(].*$/gm, '');
-    const script = texts.put('ends.sh', hook.replace(/^(stamp|mark)=.*$/gm, `$1=${texts.folder}/stamps/$1-ends`));
+    const script = texts.put('ends.sh', hook.replace(/^(stamp|mark|count)=.*$/gm, `$1=${texts.folder}/stamps/$1-ends`));
 
     const tries = ['exit 3', 'exit 75', 'exit 1', 'exit 5', 'exit 77', 'exit 126', 'kill -KILL $$'].map((end) => {
       writeFileSync(join(work, 'kata-sysext'), `#!/bin/sh\n${end}\n`, { mode: 0o755 });

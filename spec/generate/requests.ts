@@ -1,4 +1,4 @@
-import { type Against, generate, type Merging, type OutputKind, targetNamed } from '../../cli/generate/index.ts';
+import { type Against, type Beside, generate, type Merging, type OutputKind, targetNamed } from '../../cli/generate/index.ts';
 
 import type { Digest } from '../../cli/host/index.ts';
 
@@ -18,6 +18,7 @@ export const source = (name: string, sign: string) => ({
   name,
   digest: `sha256:${sign.repeat(64)}` as const,
   url: `https://files.example.org/kata/${name}`,
+  sizeBytes: 1234,
 });
 
 /** The text of the first file that is made; awkward words go through every layer of quoting. */
@@ -45,6 +46,13 @@ export const against: Against = {
   edits: [{ path: '/etc/containerd/config.toml', digest: `sha256:${'f'.repeat(64)}`, at: 12, part: 'parts/0' }],
 };
 
+/** What a node of CRI-O must have free, with a name that the shell would take apart. */
+export const beside: Beside = {
+  own: ['/etc/crio/crio.conf.d/50-kata-sysext.conf'],
+  handlers: ['kata-qemu-runtime-rs', 'it.s'],
+  read: ['/etc/crio/crio.conf', '/etc/crio/crio.conf.d'],
+};
+
 export const merging: Merging = {
   image: source('kata-4.1.0.raw', 'e'),
   payload: `sha256:${'9'.repeat(64)}`,
@@ -62,8 +70,9 @@ export function madeRendered(kind: OutputKind, target: string, { against, mergin
     target: targetNamed(target),
     archive: source('kata-sysext-0123456789abcdef.tar.gz', 'd'),
     places: ['/var/usrlocal/libexec/kata-sysext', '/var/lib/kata-sysext', '/etc/kata-sysext', '/etc/crio/crio.conf.d/50-kata-sysext.conf'],
+    unpackedBytes: 5678,
     engineUnit: against === undefined ? 'crio.service' : 'containerd.service',
-    ...(against === undefined ? {} : { against }),
+    ...(against === undefined ? { beside } : { against }),
     ...(image === undefined ? {} : { merging: image }),
     kernelArguments: [],
     version: '0.1.0',

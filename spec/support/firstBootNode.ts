@@ -51,7 +51,12 @@ export function bootNode(
   program('containerd', `echo "containerd github.com/containerd/containerd ${version} 0000"`);
   if (broken !== undefined) program(broken, 'exit 1');
   for (const [name, text] of Object.entries(more)) program(name, text);
-  const ran = onNode(root, 'PATH="$2:/usr/sbin:/usr/bin" exec /bin/sh /etc/kata-sysext-first-boot/hook.sh', programs);
+  // Tries are counted there: not on this machine.
+  const ran = onNode(
+    root,
+    'mount -t tmpfs tmpfs /run; PATH="$2:/usr/sbin:/usr/bin" exec /bin/sh /etc/kata-sysext-first-boot/hook.sh',
+    programs,
+  );
   rmSync(programs, { recursive: true });
   return { status: ran.status, said: ran.stderr };
 }

@@ -39,7 +39,8 @@ describe('a rendered first boot', function () {
       },
       { engine: 'crio@1.34' },
     );
-  const stateOf = (state: string) => `case "$*" in *ActiveState*) echo ${state};; *) echo "$*" >>/var/asked;; esac`;
+  const stateOf = (state: string, kill = 'process') =>
+    `case "$*" in *ActiveState*) echo ${state};; *KillMode*) echo ${kill};; *) echo "$*" >>/var/asked;; esac`;
 
   it('is put there again on a node that got a new /etc on the old disk, or a new /var, and is left alone on any other', async () => {
     const node = crioNode();
@@ -150,4 +151,78 @@ describe('a rendered first boot', function () {
       node.remove();
     });
   }
+
+  it('an engine whose restart would end the pods in its own group is left to the operator', async () => {
+    const node = crioNode();
+    prepareNode(node.root, output);
+    put(node.root, 'var/group/cgroup.procs', '1\n2\n');
+    const group = 'control-group;; *ControlGroup*) echo /../../../var/group';
+
+    const booted = bootNode(node.root, { programs: { systemctl: `touch /var/asked; ${stateOf('active', group)}` } });
+
+    assert.equal(booted.status, 0, booted.said);
+    assert.match(booted.said, /a restart of crio\.service would end all processes of its group: it has Kata once you restart it/);
+    assert.equal(readFileSync(node.path('var/asked'), 'utf8'), '');
+    node.remove();
+  });
+
+  const dropIn = 'etc/crio/crio.conf.d/50-kata-sysext.conf';
+  for (const [title, path, text] of [
+    ['a file in our place', dropIn, '# theirs\n'],
+    ['our handler, as a table', 'etc/crio/crio.conf.d/40-kata', '  [crio.runtime.runtimes.kata-qemu-runtime-rs]\nruntime_path = "/x"\n'],
+    ['our handler, quoted', 'etc/crio/crio.conf', "[crio.runtime.runtimes.'kata-qemu-runtime-rs' ]\n"],
+    [
+      'our handler, in a table of all',
+      'etc/crio/crio.conf.d/99',
+      '[crio.runtime.runtimes]\nkata-qemu-runtime-rs = { runtime_path = "/x" }\n',
+    ],
+    ['our handler, by dots', 'etc/crio/crio.conf.d/99', 'crio.runtime.runtimes.kata-qemu-runtime-rs.runtime_path = "/x"\n'],
+  ] as const) {
+    it(`CRI-O has ${title} from somebody else: nothing is put there, and the journal says so`, async () => {
+      const node = crioNode();
+      prepareNode(node.root, output);
+      put(node.root, path, text);
+      const leftOut = [work, stamps];
+      const before = node.fingerprint(leftOut);
+
+      const booted = bootNode(node.root);
+
+      assert.equal(booted.status, 3, booted.said);
+      assert.match(
+        booted.said,
+        new RegExp(`/${path} (is there already|names the handler kata-qemu-runtime-rs already); nothing was changed`),
+      );
+      assert.deepEqual(node.fingerprint(leftOut), before);
+      node.remove();
+    });
+  }
+
+  it('names that only look like ours, and comments, are nobody’s handler of ours', async () => {
+    const node = crioNode();
+    prepareNode(node.root, output);
+    const theirs =
+      '# [crio.runtime.runtimes.kata-qemu-runtime-rs]\n[crio.runtime.runtimes.kata-qemu-runtime-rs-tdx]\nruntime_path = "/opt/kata-qemu-runtime-rs/x"\n';
+    put(node.root, 'etc/crio/crio.conf.d/40-kata', theirs);
+
+    const booted = bootNode(node.root);
+
+    assert.equal(booted.status, 0, booted.said);
+    node.remove();
+  });
+
+  it('a disk without room is told before anything is unpacked; one that runs full meanwhile gets its room back', async () => {
+    const node = crioNode();
+    prepareNode(node.root, output);
+    const df = 'echo Filesystem; echo "/dev/x 100 50 50 50% /var"';
+    const tar = 'mkdir -p "$4/var" && echo half >"$4/var/half"; exit 2';
+
+    const small = bootNode(node.root, { programs: { df } });
+    const untouched = existsSync(node.path(`${work}/new`));
+    const full = bootNode(node.root, { programs: { tar } });
+
+    assert.deepEqual([small.status, full.status, untouched, existsSync(node.path(`${work}/new`))], [69, 2, false, false]);
+    assert.match(small.said, /has 50 KiB free, and \d+ KiB are needed; the node runs without Kata; the next try is in 30 s/);
+    assert.equal(existsSync(node.path('etc/kata-sysext')), false);
+    node.remove();
+  });
 });

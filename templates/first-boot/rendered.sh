@@ -8,13 +8,20 @@ umask 022
 work={{work}}
 stamp={{stamp}}
 mark={{mark}}
+count={{count}}
 
 {{fetch}}
-{{like}}{{merge}}# place PATH: copies it from the archive, with the label of its place where SELinux is on. No file is written over: somebody may have it open
-# or mounted.
+{{like}}{{beside}}{{merge}}# place PATH: copies it from the archive, with the label of its place where SELinux is on. No file is written over: somebody may have it open
+# or mounted. A single one, such as a drop-in, is there whole or not at all.
 place() {
   mkdir -p "$(dirname "$1")"
-  cp -a --remove-destination "$work/new$1" "$(dirname "$1")/"
+  if [ -d "$work/new$1" ] && [ ! -L "$work/new$1" ]; then
+    cp -a --remove-destination "$work/new$1" "$(dirname "$1")/"
+  else
+    cp -a --remove-destination "$work/new$1" {{placed}}
+    sync {{placed}} 2>/dev/null || sync
+    mv -T {{placed}} "$1"
+  fi
   if command -v restorecon >/dev/null; then restorecon -RF "$1" || true; fi
 }
 
@@ -22,6 +29,23 @@ place() {
 engine_up() {
   case $(systemctl show --value --property=ActiveState {{engine}}) in active | activating | reloading) return 0 ;; esac
   return 1
+}
+
+# late: the engine came up without Kata, because the archive could not be had in time. Where a restart would end what runs in its own group,
+# such as pods, that is for somebody to decide.
+late() {
+  case $(systemctl show --value --property=KillMode {{engine}}) in
+    process | none) ;;
+    *)
+      group=$(systemctl show --value --property=ControlGroup {{engine}})
+      for processes in "/sys/fs/cgroup$group/cgroup.procs" "/sys/fs/cgroup/systemd$group/cgroup.procs"; do
+        [ -n "$group" ] && [ -e "$processes" ] && [ "$(wc -l <"$processes")" -gt 1 ] || continue
+        say "a restart of {{engine}} would end all processes of its group: it has Kata once you restart it, or at the next boot"
+        return 0
+      done
+      ;;
+  esac
+  systemctl --no-block restart {{engine}}
 }
 
 if [ -n "${NOTIFY_SOCKET:-}" ] && engine_up; then
@@ -37,6 +61,9 @@ if [ -L {{pointer}} ] && [ ! -e "$stamp.begun" ]; then
 fi
 {{check}}{{fetches}}
 rm -rf "$work/new"
+{{room}}
+# Unpacked files of a try that failed would take the place that the next one needs.
+trap 'rm -rf "$work/new"' EXIT
 mkdir "$work/new"
 tar -xzf "$work/{{archive}}" -C "$work/new"
 {{image}}{{check}}old={{generation}}
@@ -50,10 +77,7 @@ sync
 # First the files, then the pointer, the wiring last: the engine never names what is not there.
 {{places}}
 sync
-if engine_up; then
-  # It came up without Kata, because the archive could not be had in time.
-  systemctl --no-block restart {{engine}}
-fi
+if engine_up; then late; fi
 # From here on a loss of power finds an installation like any other.
 rm -f "$stamp.begun"
 rm -rf "$work"

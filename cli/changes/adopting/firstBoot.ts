@@ -22,7 +22,7 @@ export async function firstBootOf(host: HostView): Promise<FirstBoot | 'hook' | 
   const text = await host.readText(firstBootScript);
   if (text === undefined) return undefined;
   const [, stamp] = /^stamp=(\/\S+)$/m.exec(text) ?? [];
-  const [, name, hex, url] = /^fetch (\S+) ([0-9a-f]{64})(?: (\S+))?$/m.exec(text) ?? [];
+  const [, name, hex, url] = /^fetch (\S+) ([0-9a-f]{64})(?: (\S+?))?(?: \d+)?$/m.exec(text) ?? [];
   if (stamp === undefined || name === undefined || !/^place \//m.test(text)) return 'hook';
   const there = async (path: HostPath) => (await host.lstat(path)) !== undefined;
   const files = [firstBootScript, ...((await there(unitFile)) ? [unitFile] : [])];

@@ -40,9 +40,9 @@ export async function generateRendered(call: Call, kind: OutputKind, { pool, fol
     ...(engineConfig === undefined ? {} : { engineConfig: resolve(io.cwd, engineConfig) }),
     ...(programFile === undefined ? {} : { programFile }),
   };
-  return await render(call.context, rendering, async ({ archive: { name, digest, file, sizeBytes }, ...made }) => {
-    const archive = { name, digest, url: placeOf(text(options['from']), name) };
-    const files = generate(kind, { ...common, ...made, form: 'rendered', archive }, pool);
+  return await render(call.context, rendering, async ({ archive: { name, digest, file, sizeBytes, unpackedBytes }, ...made }) => {
+    const archive = { name, digest, url: placeOf(text(options['from']), name), sizeBytes };
+    const files = generate(kind, { ...common, ...made, form: 'rendered', archive, unpackedBytes }, pool);
     await writeNew(folder, files);
     await copyNew(folder, { name, file, digest });
     const fetched = image === undefined ? [archive] : [archive, image];

@@ -64,7 +64,7 @@ export async function sourceOf({ word, digest, from, inside, cwd }: Wish): Promi
     throw new KataError('bundle-digest', { subject: file, found: actual, needed: told, next: `sha256sum ${file}` });
   }
   if (inside) return { name, digest: actual };
-  return { name, digest: actual, url: placeOf(from, name) };
+  return { name, digest: actual, url: placeOf(from, name), sizeBytes: found.size };
 }
 
 function isAddress(word: string): boolean {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { type BadServer, badServer, type Mode } from '../../lab/badServer.ts';
 import { CURL, curlBinds } from '../../lab/curl.ts';
 import { hasIgnition, ignitionFiles } from '../../lab/ignition.ts';
+import { activeSince, lateNetwork } from '../../lab/lateNetwork.ts';
 import { podRuns } from '../../lab/pods.ts';
 import { run as runHere } from '../../lab/run.ts';
 import { removeAfter, stopAfter } from '../../support/endings.ts';
@@ -80,6 +81,15 @@ describe('the first boot with a hook', function () {
     assert.equal(existsSync(join(live.host.root, 'var/lib/kata-sysext')), false);
   });
 
+  it('a network that comes up late: the node is up before, and nothing waits', async () => {
+    const usualNetwork = await lateNetwork(live.host);
+
+    const [network, node] = [await activeSince(live.host, 'network-online.target'), await activeSince(live.host, 'multi-user.target')];
+
+    assert.ok(node > 0 && network > 40 && node < network - 20, `multi-user.target after ${node} s, the network after ${network} s`);
+    await usualNetwork();
+  });
+
   it('404, busy, other bytes: nothing of it is used', async () => {
     server = await badServer(live.host, port, folder);
 
@@ -137,6 +147,29 @@ describe('the first boot with a hook', function () {
     await live.host.reboot();
 
     assert.deepEqual(await handlersOf(live), ['runc']);
+  });
+
+  it('a wish that is taken back is taken back on the node too: the earlier one is installed again', async () => {
+    server = await badServer(live.host, port, folder);
+    const log = join(live.host.root, 'var/ran');
+    const one = await generated('one', 'echo one >>/var/ran');
+    const other = await generated('other', 'echo other >>/var/ran');
+
+    const ran: string[] = [];
+    for (const config of [one, other, one, one]) {
+      await write(config);
+      await live.host.sh(`systemctl daemon-reload; systemctl start ${unit}`);
+      await until(async () => /ActiveState=(inactive|failed)/.test(await shown('ActiveState')), 'it has ended');
+      ran.push((await shown('ConditionResult')).trim());
+    }
+
+    assert.deepEqual(
+      ran,
+      ['yes', 'yes', 'yes', 'no'].map((result) => `ConditionResult=${result}`),
+    );
+    assert.equal(readFileSync(log, 'utf8'), 'one\nother\none\n');
+    await server.stop();
+    server = undefined;
   });
 
   it('on OpenShift nothing happens before the node has moved to its own operating system', async () => {
