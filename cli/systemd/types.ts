@@ -6,6 +6,8 @@ export interface UnitState {
   unit: Unit;
   loadState: string;
   activeState: string;
+  /** A job of the unit is waiting or under way. */
+  queued: boolean;
   subState: string;
   result: string;
   mainPid: number;

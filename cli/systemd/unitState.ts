@@ -16,6 +16,7 @@ export function unitStateOf(unit: string, properties: Properties): UnitState {
     unit,
     loadState: text('LoadState'),
     activeState: text('ActiveState'),
+    queued: Number((value('Job') as unknown[] | undefined)?.[0] ?? 0) !== 0,
     subState: text('SubState'),
     result: text('Result'),
     mainPid: number('MainPID'),

@@ -150,6 +150,7 @@ async function answerAsSystemd(bus: MessageBus, calls: string[]): Promise<void> 
     LoadState = 'loaded';
     ActiveState = 'active';
     SubState = 'running';
+    Job: [number, string] = [17, '/org/freedesktop/systemd1/job/17'];
     FragmentPath = '/usr/lib/systemd/system/containerd.service';
     DropInPaths = ['/etc/systemd/system/containerd.service.d/10.conf'];
     NeedDaemonReload = true;
@@ -164,6 +165,7 @@ async function answerAsSystemd(bus: MessageBus, calls: string[]): Promise<void> 
       LoadState: { signature: 's' },
       ActiveState: { signature: 's' },
       SubState: { signature: 's' },
+      Job: { signature: '(uo)' },
       FragmentPath: { signature: 's' },
       DropInPaths: { signature: 'as' },
       NeedDaemonReload: { signature: 'b' },

@@ -46,6 +46,7 @@ describe('systemd over a private dbus-daemon, a stand-in for PID 1', () => {
       unit: 'containerd.service',
       loadState: 'loaded',
       activeState: 'active',
+      queued: true,
       subState: 'running',
       result: 'success',
       mainPid: 4711,

@@ -8,5 +8,8 @@ export async function unhealthy(host: HostView): Promise<{ ill: string; failed: 
   const unit = await (await host.systemd())?.unit(healthcheck);
   if (unit?.loadState !== 'loaded') return undefined;
   if (unit.activeState === 'failed') return { ill: `${healthcheck} has failed`, failed: true };
-  return unit.activeState === 'activating' ? { ill: `${healthcheck} has not ended`, failed: false } : undefined;
+  // Queued in a boot that goes on: what it waits for may take longer than the engine.
+  return unit.activeState === 'activating' || (unit.activeState === 'inactive' && unit.queued)
+    ? { ill: `${healthcheck} has not ended`, failed: false }
+    : undefined;
 }

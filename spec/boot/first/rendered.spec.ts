@@ -6,7 +6,6 @@ import { type BadServer, badServer } from '../../lab/badServer.ts';
 import { crioAvailable } from '../../lab/crio.ts';
 import { CURL, curlBinds } from '../../lab/curl.ts';
 import { hasIgnition, ignitionFiles } from '../../lab/ignition.ts';
-import { activeSince, lateNetwork } from '../../lab/lateNetwork.ts';
 import { run as runHere } from '../../lab/run.ts';
 import { crioHandlers, crioHost, crioUnit } from '../../support/crioHost.ts';
 import { removeAfter, stopAfter } from '../../support/endings.ts';
@@ -129,19 +128,6 @@ describe('the first boot, rendered', function () {
     assert.equal((await crioHandlers(live)).includes(handler), false);
     // Not before the bound: the unit really stands before the engine.
     assert.ok(waited >= 6, `CRI-O started ${waited} s after the unit`);
-  });
-
-  it('a network that comes up late: CRI-O waits for the unit’s bound and not for the network', async () => {
-    const units = join(live.host.root, 'etc/systemd/system');
-    rmSync(join(units, 'multi-user.target.wants/silent.service'), { force: true });
-    const usualNetwork = await lateNetwork(live.host);
-
-    const [network, engine] = [await activeSince(live.host, 'network-online.target'), await activeSince(live.host, crioUnit)];
-
-    assert.match(await journal(), /start operation timed out/);
-    assert.ok(engine > 0 && network > 40 && engine < network - 20, `CRI-O after ${engine} s, the network after ${network} s`);
-    assert.equal((await crioHandlers(live)).includes(handler), false);
-    await usualNetwork();
   });
 
   it('what takes longer than the bound comes with the next try, for which nobody waits', async () => {

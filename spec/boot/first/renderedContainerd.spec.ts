@@ -1,8 +1,19 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hasIgnition, ignitionFiles } from '../../lab/ignition.ts';
+import { activeSince, lateNetwork } from '../../lab/lateNetwork.ts';
 import { podRuns } from '../../lab/pods.ts';
 import { run as runHere } from '../../lab/run.ts';
 import { removeAfter, stopAfter } from '../../support/endings.ts';
@@ -11,6 +22,7 @@ import { json } from '../../support/program.ts';
 
 const unit = 'kata-sysext-first-boot.service';
 const handler = 'kata-qemu-runtime-rs';
+const work = 'var/lib/kata-sysext-first-boot/work';
 
 /** containerd's own file decides: judged by systemd, the journal, the CRI and pods. The archive is there already; servers are rendered.spec's. */
 describe('the first boot, rendered for containerd', function () {
@@ -36,6 +48,23 @@ describe('the first boot, rendered for containerd', function () {
   });
   stopAfter(() => live);
   removeAfter(() => folder);
+
+  it('a network that comes up late: containerd waits for the unit’s bound and not for the network, which runc needs no more than before', async () => {
+    await prepare();
+    rmSync(join(live.host.root, work), { recursive: true });
+    const bound = join(live.host.root, 'etc/systemd/system', `${unit}.d`);
+    mkdirSync(bound);
+    writeFileSync(join(bound, 'bound.conf'), '[Service]\nTimeoutStartSec=6\nRestartSec=600\n');
+    const usualNetwork = await lateNetwork(live.host);
+
+    const [network, engine] = [await activeSince(live.host, 'network-online.target'), await activeSince(live.host, 'containerd.service')];
+
+    assert.match((await live.host.run(['journalctl', '-b', '-o', 'cat', '-u', unit])).stdout, /start operation timed out/);
+    assert.ok(engine > 0 && network > 40 && engine < network - 20, `containerd after ${engine} s, the network after ${network} s`);
+    assert.deepEqual(await handlersOf(live), ['runc']);
+    rmSync(bound, { recursive: true });
+    await usualNetwork();
+  });
 
   it('a file that is another one by now: the node is up without Kata, nothing is changed, and the journal says why', async () => {
     await live.host.reboot({
@@ -94,9 +123,8 @@ describe('the first boot, rendered for containerd', function () {
     await ignitionFiles(join(folder, 'out/kata-sysext.ign'), root);
     // Presets are applied at a first boot, which this disk has behind it.
     await runHere(['systemctl', `--root=${root}`, 'preset', unit]);
-    const work = join(root, 'var/lib/kata-sysext-first-boot/work');
-    mkdirSync(work, { recursive: true });
+    mkdirSync(join(root, work), { recursive: true });
     const archive = readdirSync(join(folder, 'out')).find((name) => name.endsWith('.tar.gz'))!;
-    copyFileSync(join(folder, 'out', archive), join(work, archive));
+    copyFileSync(join(folder, 'out', archive), join(root, work, archive));
   }
 });

@@ -121,9 +121,9 @@ describe('the boot guard', function () {
   it('blesses nothing in a boot that greenboot calls unhealthy', async () => {
     await live.kata(['uninstall', '--purge']);
     await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
-    // A stand-in with the name and the place of greenboot's unit: no Debian has greenboot.
+    // A stand-in with the name and the place of greenboot's unit: no Debian has greenboot. What it waits for takes longer than the engine.
     await live.host.sh(
-      `printf '[Unit]\nBefore=boot-complete.target\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c "sleep 3; test -e /etc/healthy"\n' > /etc/systemd/system/greenboot-healthcheck.service; ln -s ../greenboot-healthcheck.service /etc/systemd/system/multi-user.target.wants/`,
+      `printf '[Unit]\nBefore=boot-complete.target\nAfter=late.service\nWants=late.service\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c "sleep 3; test -e /etc/healthy"\n' > /etc/systemd/system/greenboot-healthcheck.service; printf '[Service]\nType=oneshot\nExecStart=/bin/sleep 20\n' > /etc/systemd/system/late.service; ln -s ../greenboot-healthcheck.service /etc/systemd/system/multi-user.target.wants/`,
     );
     const seen: unknown[] = [];
 
@@ -135,7 +135,7 @@ describe('the boot guard', function () {
 
     assert.deepEqual(seen, [1, false, 1, true]);
     await live.host.sh(
-      'rm /etc/healthy /etc/systemd/system/greenboot-healthcheck.service /etc/systemd/system/multi-user.target.wants/greenboot-healthcheck.service; systemctl daemon-reload',
+      'rm /etc/healthy /etc/systemd/system/late.service /etc/systemd/system/greenboot-healthcheck.service /etc/systemd/system/multi-user.target.wants/greenboot-healthcheck.service; systemctl daemon-reload',
     );
   });
 
