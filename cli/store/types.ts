@@ -115,6 +115,8 @@ export interface GenerationRecord {
   pinned?: boolean;
   owner?: Owner;
   replaced?: Replaced;
+  /** Codes that somebody named with --allow when it was made or made active, or for the one before it: a boot asks nobody. */
+  allowed?: string[];
   /**
    * `wiring` and `edited` of each deployment that has an /etc of its own: what a boot of one makes of them is not what stands in the files
    * of another. Those above are what was written last, by whichever deployment. Read through `activeGeneration`.

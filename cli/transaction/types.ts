@@ -123,6 +123,7 @@ export interface Afterwards {
     pinned?: boolean;
     owner?: Owner;
     replaced?: Replaced;
+    allowed?: string[];
   }[];
   dropGenerations: number[];
   dropPayloads: Digest[];

@@ -73,6 +73,59 @@ describe('backend sysext in an offline tree', () => {
     );
   });
 
+  describe('an OS update brings systemd 252 and SELinux enforcing, with which every merge mislabels /usr', () => {
+    const allow = ['--allow', 'sysext-mislabels-usr'];
+    const update = () => {
+      rmSync(host.path('usr/lib/systemd/libsystemd-shared-257.so'));
+      put(host.root, 'usr/lib/systemd/libsystemd-shared-252.so', '');
+      put(host.root, 'etc/selinux/config', 'SELINUX=enforcing\nSELINUXTYPE=targeted\n');
+    };
+    const settle = async () => (await host.json(['recover', '--boot', 'settle']))['to'];
+    const reason = async () => ((await host.json(['history']))['entries'] as { reason?: string }[]).at(-1)?.reason ?? '';
+    let first: string;
+
+    beforeEach(async () => {
+      ({ first } = await releases());
+      host = treeHost('fcos', (root) => withSystemd(root, 257));
+    });
+
+    it('the boot gives the generation up, and nothing merges it again unless somebody says so', async () => {
+      await host.json(['install', first, '--backend', 'sysext']);
+      const before = await settle();
+      update();
+
+      const after = await settle();
+      const gone = there(host, 'etc/extensions/kata');
+      const said = await reason();
+      const refused = await host.json(['activate', '1'], 3);
+      await host.json(['activate', '1', ...allow]);
+
+      assert.deepEqual([before, after, gone, refused['code']], [1, undefined, false, 'sysext-mislabels-usr']);
+      assert.match(said, /tmpfs_t \[sysext-mislabels-usr\]/);
+      assert.equal(await settle(), 1);
+    });
+
+    it('one for which it was allowed stays, and so does what is made of it', async () => {
+      await host.json(['install', first, '--backend', 'sysext', ...allow]);
+      update();
+      const seen = [await settle()];
+      await host.json(['configure', '--set', 'default_memory=4096']);
+      seen.push(await settle());
+      await host.json(['rollback']);
+      seen.push(await settle());
+
+      assert.deepEqual(seen, [1, 2, 1]);
+    });
+
+    it('allowed for one that is staged, it counts once that is active', async () => {
+      await host.json(['install', first, '--backend', 'sysext', '--stage', ...allow]);
+      update();
+      await host.json(['activate']);
+
+      assert.equal(await settle(), 1);
+    });
+  });
+
   it('refuses a foreign extension of our name, and backend prefix leaves it alone', async () => {
     host = treeHost('microos', (root) => withSystemd(root, 259));
     const { first, second } = await releases();

@@ -54,7 +54,8 @@ async function adoptLocked(context: Context, options: ChangeOptions): Promise<An
   const carry = { id, verb: 'adopt', found, planned, from: brought, to, made: false, started, afterwards: nothingAfterwards };
   if (recorded && planned.steps.length === 0) return { kind: 'Change', change: receipt(context, carry, undefined) };
   if (to.program === context.program) await keepRunning(context, to.backend);
-  const records = switchRecords(brought, brought, planned, host.live, started).map((each) => ({ ...each, owner }));
+  const ends = { from, to: brought, allow: options.allow };
+  const records = switchRecords(ends, planned, host.live, started).map((each) => ({ ...each, owner }));
   const outcome = await carryOut(context, { ...carry, afterwards: { ...nothingAfterwards, records } });
   return { kind: 'Change', change: receipt(context, carry, outcome) };
 }

@@ -4,9 +4,7 @@ import { readFacts } from '../../facts/index.ts';
 import type { HostView } from '../../host/index.ts';
 import type { Format } from '../../images/types.ts';
 import { type Generation, isIntact, payloadOf, readGenerations } from '../../store/index.ts';
-
-/** Overridable ones that a boot takes seriously all the same: with them nothing can be merged, whoever allowed what. */
-const fatal = ['sysext-depth'];
+import { isHarmful } from '../refusing/harmful.ts';
 
 /** What stands aside by itself as long as that is so, and is there again afterwards; what only an installation needs. */
 const passing = ['overlay-foreign', 'backend-read-only'];
@@ -21,9 +19,8 @@ export async function unsuited(host: HostView, { manifest, record }: Generation)
     ...(await backendOf(manifest.backend).fits(host, await readFacts(host))),
     ...(await againstImage(host, manifest.format)),
   ];
-  const blocker = findings.find(
-    ({ code, level }) => level === 'blocker' && !passing.includes(code) && (!codeRow(code).overridable || fatal.includes(code)),
-  );
+  const counts = (code: string) => !codeRow(code).overridable || (isHarmful(code) && record.allowed?.includes(code) !== true);
+  const blocker = findings.find(({ code, level }) => level === 'blocker' && !passing.includes(code) && counts(code));
   return blocker === undefined ? undefined : `${blocker.found} [${blocker.code}]`;
 }
 

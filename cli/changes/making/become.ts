@@ -78,7 +78,7 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
   const replaced =
     layer === undefined || layer.led.marks.length === 0 ? {} : { replaced: await keepReplaced(host, number, layer, planned) };
   const fromNumber = from?.manifest.number;
-  const records = switchRecords(fromNumber, number, planned, host.live, started);
+  const records = switchRecords({ from, to: number, allow: options.allow }, planned, host.live, started);
   const carry = {
     id,
     verb,

@@ -6,6 +6,7 @@ import { carryOut, receipt, rehearse } from '../carrying/carryOut.ts';
 import { command } from '../carrying/command.ts';
 import { underLock } from '../carrying/session.ts';
 import { findEngine, refuse } from '../refusing/engine.ts';
+import { refuseHarmful } from '../refusing/harmful.ts';
 import { etcFindings } from '../refusing/refusals.ts';
 import type { Answer, ChangeOptions, Context } from '../types.ts';
 import { guardOf, keepGuarding } from './keepRunning.ts';
@@ -26,6 +27,7 @@ export function goTo(
     const from = await activeGeneration(host);
     const target = await choose(from);
     await refuseDamaged(context, target);
+    await refuseHarmful(host, from, target, options.allow);
     const to = target.manifest;
     const found = await findEngine(host, options.engine, from?.record.wiring?.engine);
     const id = await nextId(host, await openEntries(host));
@@ -35,7 +37,8 @@ export function goTo(
     const planned = await planSwitch(host, { verb, id, found, to, bytesWritten: 0, options, guard, ...before, ...theirs });
     if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
     const fromNumber = from?.manifest.number;
-    const afterwards = { ...nothingAfterwards, records: switchRecords(fromNumber, to.number, planned, host.live, started) };
+    const switched = { from, to: to.number, record: target.record, allow: options.allow };
+    const afterwards = { ...nothingAfterwards, records: switchRecords(switched, planned, host.live, started) };
     const number = fromNumber === undefined ? {} : { from: fromNumber };
     const carry = { id, verb, found, planned, to, made: false, started, afterwards, ...number };
     if (planned.steps.length === 0) return { kind: 'Change', change: receipt(context, carry, undefined) };

@@ -6,11 +6,11 @@ import { sameChoices } from '../choosing/choices.ts';
 import type { Answer } from '../types.ts';
 import type { Becoming, Change } from './become.ts';
 import { keepRunning } from './keepRunning.ts';
-import { nothingAfterwards } from './records.ts';
+import { allowedFor, nothingAfterwards } from './records.ts';
 
 /** The generation waits for `activate`. What the engine and the backend say about it is asked then. */
 export async function stage(
-  { context, options, id, started }: Change,
+  { context, options, id, started, from }: Change,
   wish: Becoming,
   { manifest, configurations }: { manifest: GenerationManifest; configurations: Map<string, string> },
   findings: Finding[],
@@ -36,7 +36,7 @@ export async function stage(
   await keepRunning(context, to.backend);
   await wish.seal?.();
   await makeGeneration(host, to, configurations);
-  const records = [{ number: to.number, state: 'staged' as const }];
+  const records = [{ number: to.number, state: 'staged' as const, ...allowedFor({ from, allow: options.allow }) }];
   const outcome = await carryOut(context, { ...carry, afterwards: { ...nothingAfterwards, records } });
   const change = receipt(context, carry, outcome);
   return {
