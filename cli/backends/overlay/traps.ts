@@ -172,8 +172,9 @@ async function writableUsr({ host, onUsr, facts }: Scene): Promise<Finding[]> {
   ];
 }
 
+/** At a boot too: an OS update may bring a root that is an overlay already. */
 async function depth({ host, facts, foreign }: Scene): Promise<Finding[]> {
-  if (!host.live || facts === undefined || process.getuid?.() !== 0 || foreign.length > 0) return [];
+  if (!host.booted || facts === undefined || process.getuid?.() !== 0 || foreign.length > 0) return [];
   const real = await host.realpath(rootOf(facts));
   if (real.startsWith('/usr/')) return [];
   const why = await tryOverlays(host, real);

@@ -22,12 +22,14 @@ try ${nextRefused} mount -t overlay -o "$layers" kata-sysext-trial /usr
  * extension that is merged later must find a level. Gives what speaks against it. Call it only where nobody else has extensions merged.
  */
 export async function tryOverlays(host: HostView, root: HostPath): Promise<string | undefined> {
+  if (!host.live && !(await host.has('unshare'))) return undefined;
   const { code, stderr } = await host.run(
     'unshare',
     ['--mount', '--propagation', 'private', '/bin/sh', '-c', script, 'sh', await nearest(host, root)],
     { timeoutMs: 20_000, accept: [...Array(128).keys()] },
   );
-  if (code === 0) return undefined;
+  // While the host boots, only what the kernel says of an overlay counts: a trial that cannot be made is no reason to give anything up.
+  if (code === 0 || (!host.live && ![oursRefused, nextRefused].includes(code))) return undefined;
   const said = stderr.trim().split('\n')[0] ?? '';
   const base = mountOf(
     (await mounts(host)).filter((mount) => !isOurMount(mount)),

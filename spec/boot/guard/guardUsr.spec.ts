@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { SOCKET, waitForCri } from '../../lab/pods.ts';
+import { run } from '../../lab/run.ts';
 import { stopAfter } from '../../support/endings.ts';
 import { handlersOf, type Live, liveHost } from '../../support/liveHost.ts';
+import { overlays } from '../../support/overlayHost.ts';
 import { refuseOurs, takeOurs } from '../../support/refusingEngine.ts';
 import { until } from '../../support/unitWork.ts';
 
@@ -57,8 +61,33 @@ describe('the boot guard gives up what is below /usr', function () {
     });
   }
 
-  async function boot(): Promise<void> {
-    await live.host.reboot();
+  it('backend overlay: an OS update to a root that is an overlay already leaves the last level to others, and the way back works', async () => {
+    const none = '/root/none';
+    await live.kata(['uninstall', '--purge']);
+    await live.json(['install', live.bundle(live.first), '--backend', 'overlay']);
+    const usr = join(live.host.root, 'usr');
+    const layers = `ro,lowerdir=${usr}:${join(live.host.root, none)}`;
+
+    await boot(async () => {
+      await mkdir(join(live.host.root, none), { recursive: true });
+      await run(['mount', '-t', 'overlay', '-o', layers, 'composefs', usr]);
+    });
+    const updated = [await active(), await handlersOf(live), overlays(live)];
+    const { entries } = (await live.json(['history'])) as { entries: { reason?: string }[] };
+    await boot(() => run(['umount', usr]));
+    await live.json(['activate', '1']);
+    await boot();
+
+    assert.deepEqual(updated, ['none', ['runc'], ['overlay composefs']]);
+    assert.match(
+      entries.at(-1)?.reason ?? '',
+      /\/usr lies on an overlay already \(composefs\): ours would take the last level.* \[overlay-depth\]$/,
+    );
+    assert.deepEqual([await active(), await handlersOf(live)], [1, [ours, 'runc']]);
+  });
+
+  async function boot(between: () => unknown = () => undefined): Promise<void> {
+    await live.host.reboot({ between: async () => void (await between()) });
     await until(
       async () => (await live.host.run(['systemctl', 'is-active', 'multi-user.target'], { allowFailure: true })).code === 0,
       'up',
