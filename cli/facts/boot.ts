@@ -35,6 +35,11 @@ export async function bootOf(host: HostView): Promise<string> {
   return host.booted ? ((await host.readText('/proc/sys/kernel/random/boot_id')) ?? '').trim() : 'offline';
 }
 
+/** As systemd notes it (https://systemd.io/CONTAINER_INTERFACE). */
+export async function isContainer(host: HostView): Promise<boolean> {
+  return (await host.stat('/run/systemd/container')) !== undefined;
+}
+
 /** Words of the kernel's command line that stand for a target (systemd(1), “Kernel Command Line”); of several the last one counts. */
 const targetWords = new Map([
   ...['emergency', '-b'].map((word) => [word, 'emergency.target'] as const),
@@ -57,8 +62,7 @@ export function wantedTarget(commandLine: string): string | undefined {
 export async function isForRepairs(host: HostView): Promise<boolean> {
   if (!host.booted) return false;
   // In a container the kernel's line is not this system's.
-  const contained = (await host.stat('/run/systemd/container')) !== undefined;
-  const asked = contained ? undefined : wantedTarget((await host.readText('/proc/cmdline')) ?? '');
+  const asked = (await isContainer(host)) ? undefined : wantedTarget((await host.readText('/proc/cmdline')) ?? '');
   const target = asked ?? (await host.readlink('/etc/systemd/system/default.target'))?.split('/').at(-1);
   return ['rescue.target', 'emergency.target', 'runlevel1.target'].includes(target ?? '');
 }

@@ -1,4 +1,5 @@
 import type { HostView } from '../host/index.ts';
+import { isContainer } from './boot.ts';
 import { type EtcState, type Fact, known, unknown } from './types.ts';
 
 export interface Mount {
@@ -30,17 +31,33 @@ export function mountOf(all: Mount[], path: string): Mount | undefined {
   );
 }
 
-/** Whether what we write to /etc stays: not on a read-only mount, and not on a mount of its own that is made anew at each boot. */
+/**
+ * Whether what we write to /etc stays: not on a read-only mount, and not on one that is made anew at each boot, be it its own or all of the root
+ * (systemd.volatile=, live systems). The root of a container is its engine's to keep.
+ */
 export async function etcState(host: HostView): Promise<Fact<EtcState>> {
   const etc = await host.stat('/etc');
   if (etc?.kind !== 'directory') return unknown('/etc is not a folder');
   const writable = await host.canWrite('/etc');
   if (!host.booted) return known({ writable, transient: false }, 'an offline tree');
-  const mount = mountOf(await mounts(host), '/etc');
+  const all = await mounts(host);
+  const mount = mountOf(all, '/etc');
   if (mount === undefined) return unknown('/proc/self/mountinfo does not name a mount for /etc');
-  const volatile = /(?:^|,)upperdir=\/run\//.test(mount.superOptions) || ['tmpfs', 'ramfs'].includes(mount.type);
-  const transient = mount.point === '/etc' && volatile;
+  const transient = isVolatile(all, mount) && (mount.point === '/etc' || !(await isContainer(host)));
   return known({ writable: writable && !mount.options.includes('ro'), transient }, '/proc/self/mountinfo');
+}
+
+/**
+ * In memory, or an overlay whose upper folder is. That may be a path of the initrd; what is below /run there is in memory as well. Those of
+ * composefs-rs have a name instead of a path (bootc, crates/initramfs).
+ */
+function isVolatile(all: Mount[], mount: Mount): boolean {
+  const inMemory = ({ type }: Mount) => ['tmpfs', 'ramfs', 'rootfs'].includes(type);
+  if (inMemory(mount)) return true;
+  const upper = /(?:^|,)upperdir=([^,]+)/.exec(mount.superOptions)?.[1];
+  if (mount.type !== 'overlay' || upper === undefined) return false;
+  const below = mountOf(all, upper);
+  return mount.source === 'transient' || upper.startsWith('/run/') || (below !== undefined && inMemory(below));
 }
 
 function parseLine(line: string): Mount {

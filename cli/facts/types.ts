@@ -15,7 +15,7 @@ export interface OperatingSystem {
 
 export interface EtcState {
   writable: boolean;
-  /** Lost at the next boot: an overlay or a tmpfs. */
+  /** Lost at the next boot: in memory, or an overlay in memory. */
   transient: boolean;
 }
 

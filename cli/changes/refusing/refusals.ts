@@ -51,7 +51,7 @@ function etcFinding(etc: HostFacts['etc']): Finding[] {
       subject: '/etc',
       found: `/etc ${what}`,
       needed: 'a persistent, writable /etc',
-      next: 'findmnt /etc',
+      next: 'findmnt -T /etc',
     },
   ];
 }
