@@ -1,4 +1,4 @@
-import type { HostView } from '../host/index.ts';
+import type { HostPath, HostView } from '../host/index.ts';
 import { type Fact, known } from './types.ts';
 
 /** True on hosts whose OS tree is an ostree deployment. */
@@ -11,14 +11,29 @@ export async function isOstree(host: HostView): Promise<Fact<boolean>> {
 }
 
 /**
- * The deployment that is booted: an ostree checksum, 'snapshot-N' of snapper, 'single' where the OS has one tree (or one /etc for all, as
- * Flatcar), 'offline' for a tree that is not running.
+ * The deployment that is booted: an ostree checksum, the digest of an image of composefs, 'snapshot-N' of snapper, 'single' where the OS has one
+ * tree (or one /etc for all, as Flatcar), 'offline' for a tree that is not running.
  */
 export async function deploymentOf(host: HostView): Promise<string> {
   if (!host.booted) return 'offline';
-  const argument = /(?:^|\s)ostree=(\S+)/.exec((await host.readText('/proc/cmdline')) ?? '')?.[1];
-  if (argument === undefined) return (await snapshotOf(host)) ?? 'single';
+  const line = (await host.readText('/proc/cmdline')) ?? '';
+  const argument = /(?:^|\s)ostree=(\S+)/.exec(line)?.[1];
+  if (argument === undefined) return (await composefsOf(host, line)) ?? (await snapshotOf(host)) ?? 'single';
   return (await host.readlink(argument))?.split('/').at(-1) ?? argument;
+}
+
+/** bootc's composefs hosts without ostree keep an /etc for each image here, below the digest of the kernel's argument; /var is shared. */
+export const composefsFolder: HostPath = '/sysroot/state/deploy';
+
+/**
+ * composefs=DIGEST, or before it one or more composefs.digest=VERSION-HASH-BLOCK:DIGEST, of which the first that is there was mounted; a “?” before
+ * the value makes verity optional (composefs-rs, “Booting from a composefs image”).
+ */
+async function composefsOf(host: HostView, line: string): Promise<string | undefined> {
+  const named = [...line.matchAll(/(?:^|\s)composefs(\.digest)?=\??(?:[^\s:]*:)?([0-9a-f]+)(?!\S)/g)];
+  const digests = [...named.filter(([, newer]) => newer !== undefined), ...named].map(([, , digest]) => digest!);
+  for (const digest of digests) if ((await host.stat(`${composefsFolder}/${digest}`)) !== undefined) return digest;
+  return digests[0];
 }
 
 /** The subvolume that the root is mounted from (proc(5), mountinfo: the fourth field). */

@@ -14,7 +14,7 @@ const system = [
   'while read -r id parent device root point rest; do [ "$point" != / ] || echo "$root"; done </proc/self/mountinfo',
   'read -r line </proc/cmdline; IFS=" ="; last=',
   'for word in $line; do [ "$last" != ostree ] || { readlink "$word"; stat -c %i /etc; }',
-  '[ "$last" != composefs ] || { echo "$word"; stat -c %i /etc; }; last=$word; done',
+  'case $last in composefs | composefs.digest) echo "$word"; stat -c %i /etc ;; esac; last=$word; done',
   ':',
 ].join('; ');
 

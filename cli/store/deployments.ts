@@ -1,9 +1,11 @@
+import { composefsFolder } from '../facts/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import { numberAt, pointer } from './paths.ts';
 
 /** How operating systems keep several versions beside each other, each with an /etc of its own. */
 const kinds: { list(host: HostView): Promise<{ deployment: string; etc: HostPath }[]> }[] = [
   { list: ostreeDeployments },
+  { list: composefsDeployments },
   { list: snapshots },
 ];
 
@@ -61,6 +63,10 @@ async function ostreeDeployments(host: HostView): Promise<{ deployment: string; 
     }
   }
   return found;
+}
+
+async function composefsDeployments(host: HostView): Promise<{ deployment: string; etc: HostPath }[]> {
+  return (await host.readdir(composefsFolder)).map((deployment) => ({ deployment, etc: `${composefsFolder}/${deployment}/etc` }));
 }
 
 /** Of transactional-update (MicroOS): snapper's numbered snapshots, /etc within each, or above it in an overlay of its own. */

@@ -49,7 +49,7 @@ async function checkLines({ host }: Asked): Promise<string[]> {
 
 /** What a kernel was told may hold passwords and addresses of disks: only these are shown. */
 const shown =
-  /^(?:ro|rw|selinux|enforcing|systemd\.(?:unified_cgroup_hierarchy|unit|volatile)|composefs|ostree|kvm[\w.-]*|mitigations|intel_iommu|amd_iommu|iommu|hugepages\w*|default_hugepagesz|cgroup\w*|nosmt|rootfstype)(?:=.*)?$/;
+  /^(?:ro|rw|selinux|enforcing|systemd\.(?:unified_cgroup_hierarchy|unit|volatile)|composefs(?:\.digest)?|ostree|kvm[\w.-]*|mitigations|intel_iommu|amd_iommu|iommu|hugepages\w*|default_hugepagesz|cgroup\w*|nosmt|rootfstype)(?:=.*)?$/;
 
 async function kernel({ host }: Asked): Promise<string[]> {
   if (!host.live) return ['a host tree that is not running has none'];

@@ -65,6 +65,12 @@ ln -s ../lab-cmdline.service /etc/systemd/system/sysinit.target.wants/`,
     ],
     ['another image of composefs', `echo '${line('b2')}' >/run/cmdline`, `echo '${line('a1')}' >/run/cmdline`, [true, true]],
     [
+      'another image of composefs, by the newer argument',
+      `echo '${line('a1 composefs.digest=v1-sha256-12:b2')}' >/run/cmdline`,
+      `echo '${line('a1')}' >/run/cmdline`,
+      [true, true],
+    ],
+    [
       'another version of the operating system',
       'mv /etc/os-release /root/; cp /usr/lib/os-release /etc/; echo BUILD_ID=2 >>/etc/os-release',
       'mv /root/os-release /etc/',
