@@ -71,12 +71,12 @@ function rounded(bytes: number): number {
   return Math.ceil(bytes / blockBytes) * blockBytes;
 }
 
-export function damaged(path: string, found: string): KataError {
+export function damaged(path: string, found: string, next = 'fetch it again, and name its digest with --digest'): KataError {
   return new KataError('image-damaged', {
     subject: path,
     found: `${path}: ${found}`,
     needed: 'the image as kata-sysext build made it',
-    next: 'fetch it again, and name its digest with --digest',
+    next,
   });
 }
 

@@ -30,6 +30,8 @@ export interface Paused {
   kill(): Promise<number>;
   /** Its exit status, 128 + N for a death by signal N. */
   ended: Promise<number>;
+  /** What it wrote to standard error so far. */
+  said(): string;
 }
 
 /** Verbs that only read take no --engine. */
@@ -72,10 +74,14 @@ function hostAt(root: string, engine: string, file?: string): TreeHost {
 
 async function pausedAt(args: string[], point: string): Promise<Paused> {
   const env = { ...process.env, KATA_SYSEXT_FAILPOINT: point };
-  const child = spawn(process.execPath, [program(), ...args], { env, stdio: 'ignore' });
+  const child = spawn(process.execPath, [program(), ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
   const pid = child.pid!;
   const ended = new Promise<number>((resolve) =>
-    child.on('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? 'SIGTERM'])),
+    child.on('close', (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? 'SIGTERM'])),
   );
   while (child.exitCode === null && child.signalCode === null && !/^State:\s+T/m.test(statusOf(pid)))
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -84,7 +90,7 @@ async function pausedAt(args: string[], point: string): Promise<Paused> {
     child.kill('SIGKILL');
     return ended;
   };
-  return { pid, go: () => void child.kill('SIGCONT'), kill, ended };
+  return { pid, go: () => void child.kill('SIGCONT'), kill, ended, said: () => stderr };
 }
 
 function statusOf(pid: number): string {

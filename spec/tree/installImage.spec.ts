@@ -131,7 +131,7 @@ describe('install of an image', function () {
       [[at('first.raw'), ...sysext, '--handler', 'clh'], 4, 'bundle-lacks-handler'],
       [[at('architecture.raw'), ...sysext], 3, 'host-architecture'],
       [[at('newer.raw'), ...sysext], 4, 'image-newer'],
-      ...['escapes', 'text', 'handler', 'unbound', 'stranger'].map((name): [string[], number, string] => [
+      ...['escapes', 'text', 'forgedText', 'handler', 'unbound', 'stranger'].map((name): [string[], number, string] => [
         [at(`${name}.raw`), ...sysext],
         4,
         'image-damaged',
@@ -142,6 +142,28 @@ describe('install of an image', function () {
       assert.equal((await host.json(['install', ...args], exit))['code'], code, args.join(' '));
       assert.deepEqual(differences(before, host.fingerprint([`${state}/history`])), [], args.join(' '));
     }
+  });
+
+  it('is what the copy says: a manifest that was put there for the first look only is refused, also with the right digest', async () => {
+    const bytes = readFileSync(at('first.raw'));
+    const file = at('swapped.raw');
+    // Harmless in itself: what is installed would have a name that the digest does not vouch for.
+    const other = forge(bytes, (manifest) => {
+      manifest['release'] = '9.9.9';
+    });
+    writeFileSync(file, other);
+    const before = host.fingerprint([`${state}/history`]);
+    const digest = `sha256:${sha256(bytes)}`;
+
+    const install = await host.paused(['install', file, ...sysext, '--digest', digest], 'store/image/copy=pause');
+    writeFileSync(file, bytes);
+    install.go();
+    const status = await install.ended;
+
+    assert.equal(status, 4);
+    assert.deepEqual(differences(before, host.fingerprint([`${state}/history`])), []);
+    assert.match(install.said(), /swapped\.raw: its manifest changed between the first look at it and the copy/);
+    await host.json(['install', file, ...sysext, '--digest', digest]);
   });
 
   it('is refused where systemd wants the very OS version in it', async () => {
@@ -189,6 +211,11 @@ const forged: Record<string, (manifest: Manifest) => void> = {
   },
   text: (manifest) => {
     manifest.texts['../../../../etc/x'] = 'text';
+  },
+  forgedText: (manifest) => {
+    const [[path, text]] = Object.entries(manifest.texts) as [[string, string]];
+    manifest.texts[path] = text.replace(/^path = .*$/m, 'path = "/usr/bin/true"');
+    assert.notEqual(manifest.texts[path], text);
   },
   handler: (manifest) => {
     manifest.handlers[0]!['name'] = '../x';

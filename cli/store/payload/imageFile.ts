@@ -1,9 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { chmod, constants, copyFile, type FileHandle, open, rm } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { errnoOf, KataError } from '../../errors/index.ts';
 import type { Digest, Host, HostPath } from '../../host/index.ts';
-import { damaged, digestsOf, type ImageManifest, requireSane, tryImage } from '../../images/index.ts';
+import { damaged, digestsOf, type ImageManifest, readTrailer, requireSane, tryImage } from '../../images/index.ts';
 import type { Emit } from '../../report/events.ts';
 import { ensureFolder, ensureStore } from '../folders.ts';
 import { readPayload } from '../generations/index.ts';
@@ -25,7 +26,7 @@ export interface ImageRequest {
   emit: Emit;
 }
 
-/** Copies an image that was made elsewhere into our staging folder and checks the copy. Throws `bundle-digest`, `image-damaged`, `image-kernel`. */
+/** Copies an image that was made elsewhere into our staging folder and checks the copy: nothing but the copy counts, its manifest included. Throws `bundle-digest`, `image-damaged`, `image-kernel`. */
 export async function copyImage(host: Host, { file, said, digest, root, emit }: ImageRequest): Promise<Staged> {
   requireSane(file, said, insideExtension);
   const staging = stagingFolder(root);
@@ -38,9 +39,11 @@ export async function copyImage(host: Host, { file, said, digest, root, emit }: 
     await host.mkdir(whole, 0o755);
     emit({ kind: 'phase', name: 'unpack', detail: `copying ${basename(file)}` });
     const copy = await host.locate(`${whole}/${imageName}`);
+    await host.failpoint('store/image/copy');
     const digests = await copied(file, copy, said.filesystem.sizeBytes);
     await chmod(copy, 0o644);
     const manifest = await checked(host, { file, said, digest, root, digests });
+    await requireSaid(copy, file, said);
     const stored = await readPayload(host, manifest.digest);
     const known = stored !== undefined && (await isIntact(host, stored, 'bytes'));
     await writeTexts(host, whole, said.texts, manifest);
@@ -88,6 +91,18 @@ async function* writing(bytes: AsyncIterable<Buffer>, onto: FileHandle): AsyncGe
     yield chunk;
   }
   await written;
+}
+
+/** Where FILE lies others may write: everything was planned with a manifest that was read before the copy, so the copy must have the same. */
+async function requireSaid(copy: string, file: string, said: ImageManifest): Promise<void> {
+  const own = await readTrailer(copy).catch((error: unknown) => (error instanceof KataError ? undefined : Promise.reject(error)));
+  if (isDeepStrictEqual(own, said)) return;
+  const found = 'its manifest changed between the first look at it and the copy';
+  throw damaged(
+    file,
+    found,
+    `look at who may write there: ls -la ${dirname(file)}; then repeat the command with the file in a folder of your own`,
+  );
 }
 
 async function checked(
