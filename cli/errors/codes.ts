@@ -164,7 +164,10 @@ export const codes: Record<string, CodeRow> = {
     'The program that makes images of this format is not there. An image that was made on another machine needs none.',
   ),
   'image-tool-old': row(3, 'The program that makes images is too old to be told labels, and the files themselves cannot be labelled here.'),
-  'image-damaged': row(4, 'The image is not as it was made: it was cut off or changed.'),
+  'image-damaged': row(
+    4,
+    'The image is not as it was made: it was cut off or changed, or its file system has other things in it than its manifest lists.',
+  ),
   'image-unknown': row(4, 'The file is no image that kata-sysext made, or its end was cut off.'),
   'image-newer': row(4, 'The image was made by a newer kata-sysext.'),
   'overlay-foreign': row(

@@ -8,6 +8,7 @@ export const programs: Record<string, string> = {
   cp: 'coreutils',
   sync: 'coreutils',
   nice: 'coreutils',
+  find: 'findutils',
   flock: 'util-linux',
   setpriv: 'util-linux',
   prlimit: 'util-linux',

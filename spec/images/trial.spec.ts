@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { KataError } from '../../cli/errors/index.ts';
@@ -23,12 +23,26 @@ describe('the trial mount of an image', () => {
   const host = openView('/', {});
   const mounts = () => readFileSync('/proc/self/mountinfo', 'utf8').includes(folder);
 
-  it('takes what the kernel mounts, and leaves no mount', async () => {
+  it('takes what the kernel mounts, tells what is in it, and leaves no mount', async () => {
     const image = join(folder, 'good.raw');
-    execFileSync('mksquashfs', [join(folder, 'tree'), image, '-quiet', '-no-progress']);
+    const tree = join(folder, 'tree');
+    mkdirSync(join(tree, 'a\nb'), { mode: 0o750 });
+    writeFileSync(join(tree, 'a\nb/ü'), 'four', { mode: 0o600 });
+    chmodSync(join(tree, 'a\nb/ü'), 0o4711);
+    symlinkSync('../file', join(tree, 'a\nb/link'));
+    execFileSync('mkfifo', [join(tree, 'pipe')]);
+    execFileSync('mksquashfs', [tree, image, '-quiet', '-no-progress']);
 
-    await tryImage(host, image, 'squashfs');
+    const seen = await tryImage(host, image, 'squashfs');
 
+    const rows = seen!.map(({ path, kind, mode, sizeBytes, target }) => [path, kind, mode, kind === 'file' ? sizeBytes : target]);
+    assert.deepEqual(rows.sort(), [
+      ['a\nb', 'directory', 0o750, ''],
+      ['a\nb/link', 'symlink', 0o777, '../file'],
+      ['a\nb/ü', 'file', 0o4711, 4],
+      ['file', 'file', 0o644, 4],
+      ['pipe', 'other', 0o644, ''],
+    ]);
     assert.equal(mounts(), false);
   });
 

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execIn, podOutput, removePod, runPod, startContainer } from '../lab/pods.ts';
 import type { Suite } from '../lab/roots.ts';
 import { removeAfter, stopAfter } from '../support/endings.ts';
 import { differences } from '../support/fingerprint.ts';
+import { put } from '../support/hostTrees.ts';
+import { repacked, sha256 } from '../support/images.ts';
 import { containerd, handlersOf, type Live, liveHost, runsOf } from '../support/liveHost.ts';
 import { json } from '../support/program.ts';
 import { sample } from '../support/sample.ts';
@@ -142,6 +145,39 @@ for (const { suite, format, other, allow } of sample(rows, 1, 'image suites')) {
         assert.equal((await live.host.run(['ls', '/etc/extensions'])).stdout.trim(), 'kata.raw', wish);
         assert.deepEqual(await shimSeen(live), [shimDigest(live.first), shimDigest(live.first)], wish);
         assert.deepEqual((await live.json(['verify']))['drift'], [], wish);
+      }
+      assert.deepEqual(await runsOf(live), runs);
+    });
+
+    const foreign: [title: string, edit: (tree: string) => void, found: RegExp][] = [
+      ['has a file more', (tree) => put(tree, 'usr/bin/sudo', '#!/bin/sh\n'), /usr\/bin is in it, and .* does not list that; and 1 more/],
+      ['lacks a file', (tree) => rmSync(join(tree, 'usr/libexec/kata/VERSION')), /VERSION stands in its manifest and is not in it$/],
+      [
+        'has a set-id bit',
+        (tree) => chmodSync(join(tree, 'usr/libexec/kata/VERSION'), 0o4755),
+        /VERSION has the mode 4755, and .* says 0644$/,
+      ],
+    ];
+    it('an image whose file system is not what its manifest lists is refused, and nothing of it stays', async () => {
+      const file = join(folder, 'honest.raw');
+      await json(['build', live.second.static, '-o', file], 0, { timeoutMs: 900_000 });
+      const honest = readFileSync(file);
+      const stored = async () =>
+        (await live.host.sh('cd /var/lib/kata-sysext; ls . payloads generations; readlink /etc/kata-sysext/current')).stdout;
+      const before = await stored();
+
+      for (const [title, edit, found] of foreign) {
+        const bytes = repacked(honest, edit);
+        writeFileSync(join(folder, 'forged.raw'), bytes);
+        const inspected = await json(['inspect', join(folder, 'forged.raw'), '-v']);
+        const args = ['install', '/mnt/image/forged.raw', '--digest', `sha256:${sha256(bytes)}`, ...allow, ...nested];
+        const refused = await live.json(args, 4);
+
+        // It repeats what the image says.
+        assert.doesNotMatch(JSON.stringify(inspected), /sudo/, title);
+        assert.equal(refused['code'], 'image-damaged', title);
+        assert.match(String(refused['found']), found, title);
+        assert.equal(await stored(), before, title);
       }
       assert.deepEqual(await runsOf(live), runs);
     });

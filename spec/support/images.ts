@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -70,6 +70,40 @@ export function unpacked<T>(format: string, image: string, work: (at: string) =>
     if (format === 'squashfs') execFileSync('unsquashfs', ['-quiet', '-no-progress', '-d', tree, image], { stdio: 'ignore' });
     else execFileSync('fsck.erofs', [`--extract=${tree}`, image], { stdio: 'ignore' });
     return work(tree);
+  } finally {
+    rmSync(at, { recursive: true });
+  }
+}
+
+/** The image's manifest, and where the file system ends and the manifest begins. */
+export function manifestIn<T extends object>(bytes: Buffer): { manifest: T; start: number } {
+  const [, start, length] = /kata-sysext-image 1 (\d+) (\d+) /.exec(bytes.subarray(-256).toString('latin1'))!;
+  return { manifest: JSON.parse(bytes.subarray(Number(start), Number(start) + Number(length)).toString()) as T, start: Number(start) };
+}
+
+/** A file system with this manifest behind it, and the end that tells its place, length and digest. */
+export function withManifest(filesystem: Buffer, manifest: object): Buffer {
+  const json = Buffer.from(JSON.stringify(manifest));
+  const end = Buffer.alloc(256);
+  end.write(`kata-sysext-image 1 ${filesystem.length} ${json.length} sha256:${sha256(json)}\n`);
+  return Buffer.concat([filesystem, json, end]);
+}
+
+/**
+ * An image whose file system was made anew after `edit` changed its tree. Its manifest is the honest one but for the length and digest of
+ * the file system, so that nothing but its contents is wrong.
+ */
+export function repacked(image: Buffer, edit: (tree: string) => void): Buffer {
+  const at = mkdtempSync(join(tmpdir(), 'kata-sysext-repacked-'));
+  try {
+    const [file, tree, made] = ['image', 'tree', 'made'].map((name) => join(at, name)) as [string, string, string];
+    writeFileSync(file, image);
+    execFileSync('unsquashfs', ['-quiet', '-no-progress', '-no-xattrs', '-d', tree, file], { stdio: 'ignore' });
+    edit(tree);
+    execFileSync('mksquashfs', [tree, made, '-quiet', '-no-progress', '-all-root', '-comp', 'zstd'], { stdio: 'ignore' });
+    const filesystem = readFileSync(made);
+    const { manifest } = manifestIn(image);
+    return withManifest(filesystem, { ...manifest, filesystem: { sizeBytes: filesystem.length, digest: `sha256:${sha256(filesystem)}` } });
   } finally {
     rmSync(at, { recursive: true });
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { tinyRelease } from '../lab/release/index.ts';
 import { differences } from '../support/fingerprint.ts';
 import { put } from '../support/hostTrees.ts';
-import { sha256 } from '../support/images.ts';
+import { manifestIn, sha256, withManifest } from '../support/images.ts';
 import { json } from '../support/program.ts';
 import { releases, scratch, type TreeHost, treeHost } from '../support/treeHost.ts';
 
@@ -131,11 +131,9 @@ describe('install of an image', function () {
       [[at('first.raw'), ...sysext, '--handler', 'clh'], 4, 'bundle-lacks-handler'],
       [[at('architecture.raw'), ...sysext], 3, 'host-architecture'],
       [[at('newer.raw'), ...sysext], 4, 'image-newer'],
-      ...['escapes', 'text', 'forgedText', 'handler', 'unbound', 'stranger'].map((name): [string[], number, string] => [
-        [at(`${name}.raw`), ...sysext],
-        4,
-        'image-damaged',
-      ]),
+      ...['escapes', 'text', 'forgedText', 'handler', 'unbound', 'stranger', 'swapped', 'setuid', 'device'].map(
+        (name): [string[], number, string] => [[at(`${name}.raw`), ...sysext], 4, 'image-damaged'],
+      ),
     ];
 
     for (const [args, exit, code] of rows) {
@@ -223,18 +221,24 @@ const forged: Record<string, (manifest: Manifest) => void> = {
   unbound: (manifest) => {
     manifest.contents.find(({ path }) => String(path).endsWith('VERSION'))!['digest'] = `sha256:${'1'.repeat(64)}`;
   },
+  // As many as before: one of the folders around the release is named otherwise.
+  swapped: (manifest) => {
+    manifest.contents.find(({ path }) => path === 'usr/lib')!['path'] = 'usr/bin';
+  },
+  setuid: (manifest) => {
+    manifest.contents.find(({ kind }) => kind === 'file')!['mode'] = 0o4755;
+  },
+  device: (manifest) => {
+    manifest.contents.find(({ kind }) => kind === 'file')!['kind'] = 'other';
+  },
   stranger: (manifest) => {
     manifest.contents.push({ path: 'usr/sudo', kind: 'file', mode: 0o755, context: '', sizeBytes: 1, digest: `sha256:${'1'.repeat(64)}` });
   },
 };
 
-/** The image with another manifest, whose place, length and digest its end tells. */
+/** The image with another manifest. */
 function forge(bytes: Buffer, edit: (manifest: Manifest) => void): Buffer {
-  const [, start, length] = /kata-sysext-image 1 (\d+) (\d+) /.exec(bytes.subarray(-256).toString('latin1'))!;
-  const manifest = JSON.parse(bytes.subarray(Number(start), Number(start) + Number(length)).toString()) as Manifest;
+  const { manifest, start } = manifestIn<Manifest>(bytes);
   edit(manifest);
-  const json = Buffer.from(JSON.stringify(manifest));
-  const end = Buffer.alloc(256);
-  end.write(`kata-sysext-image 1 ${start} ${json.length} sha256:${sha256(json)}\n`);
-  return Buffer.concat([bytes.subarray(0, Number(start)), json, end]);
+  return withManifest(bytes.subarray(0, start), manifest);
 }

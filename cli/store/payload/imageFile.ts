@@ -3,8 +3,8 @@ import { chmod, constants, copyFile, type FileHandle, open, rm } from 'node:fs/p
 import { basename, dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { errnoOf, KataError } from '../../errors/index.ts';
-import type { Digest, Host, HostPath } from '../../host/index.ts';
-import { damaged, digestsOf, type ImageManifest, readTrailer, requireSane, tryImage } from '../../images/index.ts';
+import { byBytes, type Digest, type Host, type HostPath } from '../../host/index.ts';
+import { damaged, digestsOf, type ImageManifest, readTrailer, requireSane, tryImage, unlike } from '../../images/index.ts';
 import type { Emit } from '../../report/events.ts';
 import { ensureFolder, ensureStore } from '../folders.ts';
 import { readPayload } from '../generations/index.ts';
@@ -46,10 +46,13 @@ export async function copyImage(host: Host, { file, said, digest, root, emit }: 
     await requireSaid(copy, file, said);
     const stored = await readPayload(host, manifest.digest);
     const known = stored !== undefined && (await isIntact(host, stored, 'bytes'));
+    // Also of what is here already: whoever named this file is told what is in it.
+    const mounted = await tryImage(host, copy, said.format, file);
+    const drift = mounted === undefined ? undefined : unlike(said.contents, mounted);
+    if (drift !== undefined) throw damaged(file, drift, 'do not use it; make one of the bundle: kata-sysext build BUNDLE -o FILE');
     await writeTexts(host, whole, said.texts, manifest);
     const tree = `${whole}/${insideExtension}`;
     if (known) return { manifest: { ...stored, sources: manifest.sources }, tree, known, discard, seal: discard };
-    await tryImage(host, copy, said.format);
     emit({ kind: 'phase', name: 'sync', detail: 'writing it to the disk' });
     await host.syncTree(whole);
     return { manifest, tree, known, discard, seal: () => seal(host, { manifest, tree, whole: async () => whole }, discard) };
@@ -116,8 +119,9 @@ async function checked(
     .filter((entry) => entry.path.startsWith(prefix))
     .map(({ context: _, ...entry }) => ({ ...entry, path: entry.path.slice(prefix.length) }));
   const bound = payloadDigest(entries, said.format) === said.payload && payloadOfRelease(said.extensionRelease) === said.payload;
-  const around = extensionEntries(said.extensionRelease, entries).length;
-  if (!bound || around !== said.contents.length) throw damaged(file, 'its manifest does not belong to its payload');
+  const around = extensionEntries(said.extensionRelease, entries).sort((a, b) => byBytes(a.path, b.path));
+  const listed = said.contents.map(({ context: _, ...entry }) => entry).sort((a, b) => byBytes(a.path, b.path));
+  if (!bound || !isDeepStrictEqual(around, listed)) throw damaged(file, 'its manifest does not belong to its payload');
   const sizeBytes = (await host.stat(`${stagingFolder(root)}/image/${imageName}`))!.sizeBytes;
   const { release, handlers, defaultHandler, available, savedBytes, format } = said;
   return {
