@@ -51,6 +51,48 @@ export function ownersAndTimes(folder: string): string[] {
   return [...new Set(text.trim().split('\n'))];
 }
 
+/** What dump.erofs tells of an entry. */
+export interface Dumped {
+  path: string;
+  kind: string;
+  mode: number;
+  owner: string;
+  sizeBytes: number;
+  /** What the labels take: no version prints them. */
+  xattrBytes: number;
+}
+
+const dumped =
+  /^(?:File|Path) : \/(?<path>[^\n]*)\nSize: (?<size>\d+) .*? (?<type>regular|directory|symlink)\b.*?Xattr size: (?<xattr>\d+)\nUid: (?<uid>\d+) +Gid: (?<gid>\d+) +Access: (?<mode>\d+)\//s;
+const dumpedKinds: Record<string, string> = { regular: 'file' };
+
+/** Entries of an erofs image by `dump.erofs --path`, in the order of the paths. It ends with 0 also for a path that is not there. */
+export function dumpedErofs(image: string, paths: string[]): Dumped[] {
+  return paths.map((path) => {
+    const text = execFileSync('dump.erofs', [`--path=/${path}`, image], { encoding: 'utf8', stdio: 'pipe' });
+    const found = dumped.exec(text)?.groups as Record<'path' | 'size' | 'type' | 'xattr' | 'uid' | 'gid' | 'mode', string> | undefined;
+    if (found === undefined) throw new Error(`dump.erofs of /${path} printed: ${text}`);
+    return {
+      path: found.path,
+      kind: dumpedKinds[found.type] ?? found.type,
+      mode: Number.parseInt(found.mode, 8),
+      owner: `${found.uid}:${found.gid}`,
+      sizeBytes: Number(found.size),
+      xattrBytes: Number(found.xattr),
+    };
+  });
+}
+
+/**
+ * Bytes of the xattrs of an entry whose only one is this label (struct erofs_xattr_ibody_header and erofs_xattr_entry of the kernel's
+ * erofs_fs.h): a head of 12, then one reference of 4 to a label that many have, or the entry itself: 4, the name behind `security.`, the
+ * label with its NUL, filled up to 4.
+ */
+export function labelBytes(context: string): { shared: number; own: number } {
+  const entry = 4 + 'selinux'.length + Buffer.byteLength(context) + 1;
+  return { shared: 12 + 4, own: 12 + Math.ceil(entry / 4) * 4 };
+}
+
 export function whileMounted<T>(format: string, image: string, work: (at: string) => T): T {
   const at = mkdtempSync(join(tmpdir(), 'kata-sysext-image-'));
   execFileSync('mount', ['-t', format, '-o', 'ro,loop', image, at]);
