@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,6 +12,19 @@ export interface Seen {
   mode: number;
   digest?: string;
   target?: string;
+}
+
+/** An entry of an image's manifest. */
+export type Content = Seen & { context: string; sizeBytes?: number };
+
+/** The manifest's entries without what `treeSeen` does not see. */
+export function seenOf(contents: Content[]): Seen[] {
+  return contents.map(({ context: _, sizeBytes: _bytes, ...entry }) => entry);
+}
+
+/** The manifest's labels as `labelsSeen` gives them. */
+export function labelsOf(contents: Content[]): Map<string, string> {
+  return new Map([['.', 'system_u:object_r:usr_t:s0'], ...contents.map(({ path, context }): [string, string] => [path, context])]);
 }
 
 const kinds: Record<string, string> = { f: 'file', d: 'directory', l: 'symlink' };
@@ -35,7 +49,7 @@ export function treeSeen(folder: string): Seen[] {
     .sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** The SELinux labels below a folder, '.' for itself, by getfattr. */
+/** The SELinux labels below a folder, '.' for itself, by getfattr. Throws where something has none. */
 export function labelsSeen(folder: string): Map<string, string> {
   const text = execFileSync('getfattr', ['-Rhn', 'security.selinux', '.'], {
     cwd: folder,
@@ -52,7 +66,7 @@ export function ownersAndTimes(folder: string): string[] {
 }
 
 /** What dump.erofs tells of an entry. */
-export interface Dumped {
+interface Dumped {
   path: string;
   kind: string;
   mode: number;
@@ -66,21 +80,43 @@ const dumped =
   /^(?:File|Path) : \/(?<path>[^\n]*)\nSize: (?<size>\d+) .*? (?<type>regular|directory|symlink)\b.*?Xattr size: (?<xattr>\d+)\nUid: (?<uid>\d+) +Gid: (?<gid>\d+) +Access: (?<mode>\d+)\//s;
 const dumpedKinds: Record<string, string> = { regular: 'file' };
 
-/** Entries of an erofs image by `dump.erofs --path`, in the order of the paths. It ends with 0 also for a path that is not there. */
-export function dumpedErofs(image: string, paths: string[]): Dumped[] {
-  return paths.map((path) => {
-    const text = execFileSync('dump.erofs', [`--path=/${path}`, image], { encoding: 'utf8', stdio: 'pipe' });
-    const found = dumped.exec(text)?.groups as Record<'path' | 'size' | 'type' | 'xattr' | 'uid' | 'gid' | 'mode', string> | undefined;
-    if (found === undefined) throw new Error(`dump.erofs of /${path} printed: ${text}`);
-    return {
-      path: found.path,
-      kind: dumpedKinds[found.type] ?? found.type,
-      mode: Number.parseInt(found.mode, 8),
-      owner: `${found.uid}:${found.gid}`,
-      sizeBytes: Number(found.size),
-      xattrBytes: Number(found.xattr),
-    };
-  });
+/** The command that dumps entries of an erofs image, for `dumpedEntries`. */
+export function dumpingErofs(image: string, paths: string[]): [string, ...string[]] {
+  return ['sh', '-ec', 'image=$1; shift; for path; do dump.erofs --path="/$path" "$image"; done', 'sh', image, ...paths];
+}
+
+/** What it printed. An entry that is not there is left out: dump.erofs ends with 0 all the same. */
+function dumpedEntries(text: string): Dumped[] {
+  return text
+    .split(/^(?=(?:File|Path) : )/m)
+    .filter((part) => part.trim() !== '')
+    .map((part) => {
+      const found = dumped.exec(part)?.groups as Record<'path' | 'size' | 'type' | 'xattr' | 'uid' | 'gid' | 'mode', string> | undefined;
+      if (found === undefined) throw new Error(`dump.erofs printed: ${part}`);
+      return {
+        path: found.path,
+        kind: dumpedKinds[found.type] ?? found.type,
+        mode: Number.parseInt(found.mode, 8),
+        owner: `${found.uid}:${found.gid}`,
+        sizeBytes: Number(found.size),
+        xattrBytes: Number(found.xattr),
+      };
+    });
+}
+
+/** Throws where an entry of the manifest is another one in the image, by what dump.erofs printed. */
+export function assertDumped(text: string, contents: Content[]): void {
+  const seen = dumpedEntries(text);
+  assert.deepEqual(
+    seen.map(({ path, kind, mode, owner }) => ({ path, kind, mode, owner })),
+    contents.map(({ path, kind, mode }) => ({ path, kind, mode, owner: '0:0' })),
+  );
+  for (const [index, { path, kind, context, target, sizeBytes = 0 }] of contents.entries()) {
+    const { sizeBytes: bytes, xattrBytes } = seen[index]!;
+    const { shared, own } = labelBytes(context);
+    if (kind !== 'directory') assert.equal(bytes, target === undefined ? sizeBytes : Buffer.byteLength(target), path);
+    assert.ok([shared, own].includes(xattrBytes), `${path}: ${xattrBytes} bytes of xattrs, not ${shared} or ${own}`);
+  }
 }
 
 /**
@@ -88,7 +124,7 @@ export function dumpedErofs(image: string, paths: string[]): Dumped[] {
  * erofs_fs.h): a head of 12, then one reference of 4 to a label that many have, or the entry itself: 4, the name behind `security.`, the
  * label with its NUL, filled up to 4.
  */
-export function labelBytes(context: string): { shared: number; own: number } {
+function labelBytes(context: string): { shared: number; own: number } {
   const entry = 4 + 'selinux'.length + Buffer.byteLength(context) + 1;
   return { shared: 12 + 4, own: 12 + Math.ceil(entry / 4) * 4 };
 }

@@ -17,11 +17,13 @@ import { basename, dirname, join } from 'node:path';
 import { digestOf } from '../../cli/host/index.ts';
 import { sampleRelease, tinyRelease } from '../lab/release/index.ts';
 import {
-  dumpedErofs,
-  labelBytes,
+  assertDumped,
+  type Content,
+  dumpingErofs,
+  labelsOf,
   labelsSeen,
   ownersAndTimes,
-  type Seen,
+  seenOf,
   sha256,
   treeSeen,
   unpacked,
@@ -31,7 +33,6 @@ import { json, program, run } from '../support/program.ts';
 import { scratch } from '../support/treeHost.ts';
 
 const formats = ['squashfs', 'erofs'] as const;
-type Content = Seen & { context: string; sizeBytes?: number };
 
 describe('build and inspect', function () {
   this.timeout(900_000);
@@ -62,13 +63,11 @@ describe('build and inspect', function () {
         labels: format === 'squashfs' ? labelsSeen(tree) : undefined,
         time: statSync(join(tree, 'usr/libexec/kata/VERSION')).mtimeMs,
       }));
-      const said = contents.map(({ context: _, sizeBytes: _bytes, ...entry }) => entry);
-      assert.deepEqual(mounted.tree, said);
-      assert.deepEqual(tools.tree, said);
+      assert.deepEqual(mounted.tree, seenOf(contents));
+      assert.deepEqual(tools.tree, seenOf(contents));
       assert.equal(tools.time, 1767225600_000);
-      const labels = [['.', 'system_u:object_r:usr_t:s0'], ...contents.map(({ path, context }) => [path, context])].sort();
-      assert.deepEqual([...mounted.labels].sort(), labels);
-      if (tools.labels !== undefined) assert.deepEqual([...tools.labels].sort(), labels);
+      assert.deepEqual(mounted.labels, labelsOf(contents));
+      if (tools.labels !== undefined) assert.deepEqual(tools.labels, labelsOf(contents));
       assert.deepEqual(mounted.owners, ['0:0 1767225600']);
       assert.equal(image['digest'], `sha256:${sha256(readFileSync(file))}`);
       assert.equal(image['sizeBytes'], statSync(file).size);
@@ -110,7 +109,7 @@ describe('build and inspect', function () {
       if (ran !== undefined) {
         // Kernels differ in whom they let set a label; mksquashfs before 4.6 needs that.
         console.log(`      as another user, with this mksquashfs: ${ran.split('\n')[0]}`);
-        assert.match(ran, /image-tool-old/);
+        assert.match(ran, /mksquashfs 4\.[0-5]\b.*image-tool-old/s);
         assert.equal(format, 'squashfs');
       } else assert.equal(sha256(readFileSync(plain)), digest);
       rmSync(away, { recursive: true });
@@ -122,20 +121,13 @@ describe('build and inspect', function () {
     await json(['build', bundle, '-o', file, '--format', 'erofs']);
     const { contents } = (await json(['inspect', file, '-v'])) as unknown as { contents: Content[] };
 
-    const seen = dumpedErofs(
+    const [command, ...args] = dumpingErofs(
       file,
       contents.map(({ path }) => path),
     );
+    const text = execFileSync(command, args, { encoding: 'utf8' });
 
-    for (const [index, { path, kind, mode, context, target, sizeBytes = 0 }] of contents.entries()) {
-      const { sizeBytes: bytes, xattrBytes, ...entry } = seen[index]!;
-      const { shared, own } = labelBytes(context);
-      assert.deepEqual(entry, { path, kind, mode, owner: '0:0' });
-      if (kind !== 'directory') assert.equal(bytes, target === undefined ? sizeBytes : Buffer.byteLength(target), path);
-      assert.ok([shared, own].includes(xattrBytes), `${path}: ${xattrBytes} bytes of xattrs, not ${shared} or ${own}`);
-    }
-    assert.deepEqual([...new Set(seen.map(({ kind }) => kind))].sort(), ['directory', 'file', 'symlink']);
-    assert.throws(() => dumpedErofs(file, ['usr/nothing']));
+    assertDumped(text, contents);
   });
 
   it('leaves nothing beside the image, and makes none over a file, into no folder, or from a bad bundle', async () => {
