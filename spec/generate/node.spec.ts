@@ -108,6 +108,20 @@ describe('generate', function () {
     assert.deepEqual(complaints(texts.put(unit, files[unit]!)), []);
   });
 
+  it('what judges the units tells a broken one, and that it could not look', () => {
+    const unit = 'kata-sysext-first-boot.service';
+    const whole = made('containerfile', 'fcos').find(({ name }) => name === unit)!.text;
+    const judged = (broken: string) => complaints(texts.put(unit, broken)).join('\n');
+
+    const [unknown, refused] = [judged(whole.replace('Restart=', 'Restarts=')), judged(whole.replace('Type=simple', 'Type=dbus'))];
+    const absent = judged(whole.replace('/bin/sh', '/bin/no-such-shell'));
+
+    assert.match(unknown, /^exit status 1\n.*Unknown key/);
+    assert.match(refused, /^exit status 1\n.*D-Bus service name/);
+    assert.match(absent, /^exit status 1\n.*is not executable/);
+    assert.throws(() => complaints(texts.put(unit, whole), ['no-such-systemd-analyze']), /ENOENT/);
+  });
+
   it('an image with Kata baked in: no program and no archive becomes a part of it, and what its builder runs installs with these very words', () => {
     const work = join(texts.folder, 'build');
     mkdirSync(work);

@@ -11,7 +11,7 @@ const libraries = ['libstdc++.so.6', 'libgcc_s.so.1', 'libm.so.6', 'libdl.so.2',
 
 /**
  * In a mount and PID namespace of its own: the root with a writable layer that is thrown away, the program at /kata-sysext, an empty folder
- * /host. $1 root, $2 program, $3 a folder that is /share inside, or nothing; then the command inside.
+ * /host. $1 root, $2 program or nothing, $3 a folder that is /share inside, or nothing; then the command inside.
  */
 const enter = `set -e
 mount -t tmpfs none /mnt
@@ -22,8 +22,10 @@ mkdir -p proc dev tmp host
 mount -t proc proc proc
 mount --bind /dev dev
 mount -t tmpfs none tmp
-: > kata-sysext
-mount --bind "$2" kata-sysext
+if [ -n "$2" ]; then
+  : >kata-sysext
+  mount --bind "$2" kata-sysext
+fi
 if [ -n "$3" ]; then
   mkdir share
   mount --bind "$3" share
@@ -31,14 +33,28 @@ fi
 shift 3
 exec chroot . "$@"`;
 
-/** Runs a command inside a root, where the program is /kata-sysext and `share` is /share. The folder of the root itself stays as it is. */
+/** Runs a command inside a root, where the program, if there is one, is /kata-sysext and `share` is /share. The folder of the root itself stays as it is. */
 export async function runInside(
   root: string,
-  program: string,
+  program: string | undefined,
   command: string[],
   { share = '', ...options }: { env?: Record<string, string>; allowFailure?: boolean; share?: string } = {},
 ): Promise<Ran> {
-  const argv = ['unshare', '--mount', '--pid', '--fork', '--kill-child', 'sh', '-c', enter, 'enter', root, program, share, ...command];
+  const argv = [
+    'unshare',
+    '--mount',
+    '--pid',
+    '--fork',
+    '--kill-child',
+    'sh',
+    '-c',
+    enter,
+    'enter',
+    root,
+    program ?? '',
+    share,
+    ...command,
+  ];
   return await run(argv, { ...options, timeoutMs: 600_000 });
 }
 
