@@ -1,39 +1,53 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import type { Generated } from '../../cli/generate/index.ts';
+import { type Generated, type OutputKind, targetNamed } from '../../cli/generate/index.ts';
 import { machineConfigLimit } from '../../cli/generate/machineConfig.ts';
 import { goProgram, goProgramAvailable } from '../lab/goPrograms.ts';
 import { parsed, plain } from '../support/generated.ts';
 import { forbiddenForMachines } from '../support/machineConfigRules.ts';
 import { textFiles } from '../support/textFiles.ts';
-import { made, madeRendered, openshift } from './requests.ts';
+import { against, kernelArguments, made, madeRendered, type Node, openshift, renderedTargets } from './requests.ts';
 
 describe('generate', function () {
   this.timeout(900_000);
   const texts = textFiles();
 
+  const forms = {
+    hook: made,
+    rendered: (kind: OutputKind, target: string, node: Node) => madeRendered(kind, target, { ...node, against }),
+  };
   for (const target of openshift) {
-    it(`${target}: a MachineConfig holds nothing that the operator refuses, and is the one that Butane makes`, async function () {
-      const program = await goProgramAvailable('butane');
-      if (!program.ok) {
-        console.log(`      ${program.why}`);
-        this.skip();
-      }
-      const kernelArguments = ['intel_iommu=on', 'hugepages=64'];
+    for (const form of ['hook', ...(renderedTargets.includes(target) ? ['rendered'] : [])] as (keyof typeof forms)[]) {
+      it(`${target}, ${form}: a MachineConfig holds nothing that the operator refuses, and is the one that Butane makes`, async function () {
+        const program = await goProgramAvailable('butane');
+        if (!program.ok) {
+          console.log(`      ${program.why}`);
+          this.skip();
+        }
 
-      const own = parsed(made('machineconfig', target, { kernelArguments })[0]!.text);
-      const butane = execFileSync(await goProgram('butane'), [
-        '--strict',
-        texts.put('b.bu', made('butane', target, { kernelArguments })[0]!.text),
-      ]);
+        const text = forms[form]('machineconfig', target, { kernelArguments })[0]!.text;
+        const butane = execFileSync(await goProgram('butane'), [
+          '--strict',
+          texts.put('b.bu', forms[form]('butane', target, { kernelArguments })[0]!.text),
+        ]);
 
-      assert.deepEqual(forbiddenForMachines(own), []);
-      const theirs = parsed(butane.toString());
-      assert.deepEqual({ ...own, spec: undefined }, { ...theirs, spec: undefined });
-      assert.deepEqual(own['spec'].kernelArguments, theirs['spec'].kernelArguments);
-      assert.deepEqual(plain(own['spec'].config), plain(theirs['spec'].config));
-    });
+        const [own, theirs] = [parsed(text), parsed(butane.toString())];
+        assert.deepEqual(forbiddenForMachines(own, minorOf(target)), []);
+        assert.deepEqual(forbiddenForMachines(theirs, minorOf(target)), []);
+        assert.deepEqual(own['spec'].kernelArguments, kernelArguments);
+        assert.deepEqual(
+          { ...own, spec: { ...own['spec'], config: plain(own['spec'].config) } },
+          { ...theirs, spec: { ...theirs['spec'], config: plain(theirs['spec'].config) } },
+        );
+        assert.ok(text.includes(`# ${Buffer.byteLength(JSON.stringify(own))} of 1572864 bytes`));
+      });
+    }
   }
+
+  it('no other minor version of OpenShift is offered', () => {
+    assert.deepEqual([openshift[0], openshift.at(-1), openshift.length], ['openshift-4.8', 'openshift-4.22', 15]);
+    for (const name of ['openshift-4.7', 'openshift-4.23']) assert.throws(() => targetNamed(name), { code: 'usage' });
+  });
 
   it('the policy that spares reboots restarts the unit of a hook, and nothing where it would change nothing', () => {
     const policyOf = (files: Generated[]) =>
@@ -47,22 +61,36 @@ describe('generate', function () {
   });
 
   it('the checker of the operator’s rules sees what is forbidden', () => {
-    const file = { path: '/etc/a', contents: { source: 'https://x/y' }, append: [{ source: 'data:,a' }], mode: 0o4755 };
+    const file = {
+      path: '/etc/a',
+      contents: { source: 'https://x/y', httpHeaders: [], compression: 'gzip' },
+      append: [{ source: 'data:,a' }],
+      mode: 0o4755,
+    };
     const config = {
+      ignition: { version: '3.6.0' },
       storage: { files: [file], links: [{ path: '/etc/b' }], directories: [{ path: '/etc/c' }] },
       kernelArguments: { shouldExist: ['a'] },
+      passwd: {},
     };
+    const large = { ignition: { version: '3.5.0' }, note: 'x'.repeat(1_572_864) };
 
-    const found = forbiddenForMachines({ spec: { config } });
+    const found = forbiddenForMachines({ spec: { config } }, 9);
 
     assert.deepEqual(found, [
+      'ignition.version',
       'storage.links',
       'storage.directories',
       'kernelArguments',
+      'passwd',
       '/etc/a: contents.source is no data URL',
       '/etc/a: append',
+      '/etc/a: httpHeaders',
+      '/etc/a: compression',
       '/etc/a: mode',
     ]);
+    assert.equal(forbiddenForMachines({ spec: { config } }, 10).includes('/etc/a: compression'), false);
+    assert.match(forbiddenForMachines({ spec: { config: large } }, 18).join(), /^15729\d\d bytes$/);
   });
 
   it('a MachineConfig that is too large is refused with both numbers', () => {
@@ -77,3 +105,7 @@ describe('generate', function () {
     );
   });
 });
+
+function minorOf(target: string): number {
+  return Number(target.slice('openshift-4.'.length));
+}

@@ -2,18 +2,13 @@ import { type Against, type Beside, generate, type Merging, type OutputKind, tar
 
 import type { Digest } from '../../cli/host/index.ts';
 
-export const targets = [
-  'fcos',
-  'flatcar',
-  'microos',
-  'r4e',
-  'openshift-4.8',
-  'openshift-4.13',
-  'openshift-4.14',
-  'openshift-4.18',
-  'openshift-4.22',
-];
-export const openshift = targets.filter((name) => name.startsWith('openshift'));
+/** Every minor version of OpenShift that is offered; a spec says that those before and after are not. */
+export const openshift = Array.from({ length: 22 - 8 + 1 }, (_, index) => `openshift-4.${8 + index}`);
+export const targets = ['fcos', 'flatcar', 'microos', 'r4e', ...openshift];
+/** Those for which everything can be computed elsewhere. */
+export const renderedTargets = targets.filter((name) => targetNamed(name).tree !== undefined);
+/** Arguments of the kernel, where the target's configuration takes any, with blanks and signs that YAML would take for its own. */
+export const kernelArguments = ['intel_iommu=on', 'hugepages=64', 'dyndbg="file drivers/usb/* +p"', 'a=b:#c'];
 export const source = (name: string, sign: string) => ({
   name,
   digest: `sha256:${sign.repeat(64)}` as const,
@@ -64,7 +59,12 @@ export const merging: Merging = {
 };
 
 /** The same for the form *rendered*. */
-export function madeRendered(kind: OutputKind, target: string, { against, merging: image }: Node = {}, policy = false) {
+export function madeRendered(
+  kind: OutputKind,
+  target: string,
+  { against, merging: image, kernelArguments = [] }: Node = {},
+  policy = false,
+) {
   const request = {
     form: 'rendered' as const,
     target: targetNamed(target),
@@ -74,14 +74,14 @@ export function madeRendered(kind: OutputKind, target: string, { against, mergin
     engineUnit: against === undefined ? 'crio.service' : 'containerd.service',
     ...(against === undefined ? { beside } : { against }),
     ...(image === undefined ? {} : { merging: image }),
-    kernelArguments: [],
+    kernelArguments,
     version: '0.1.0',
   };
   return generate(kind, request, { role: 'worker', policy });
 }
 
 /** What a node is besides its target. */
-export type Node = { against?: Against; merging?: Merging };
+export type Node = { against?: Against; merging?: Merging; kernelArguments?: string[] };
 
 export function madeBaked(program: Digest): string {
   const request = {

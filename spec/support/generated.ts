@@ -20,17 +20,18 @@ export function labels(paths: string[]): string[] {
   return [...said.matchAll(/object_r:(\w+):s0/g)].map((match) => match[1]!);
 }
 
-/** A configuration with every data URL, compressed or not, as the text that it stands for. */
+interface Config {
+  ignition: { version: string };
+  kernelArguments?: { shouldExist: string[] };
+  storage: { files: { path: string; mode: number; contents: { source: string; compression?: string } }[] };
+}
+
+/** A whole configuration with every data URL, compressed or not, as the text that it stands for. */
 export function plain(config: unknown) {
-  const text = JSON.stringify(config);
-  const { ignition, kernelArguments, storage, systemd } = JSON.parse(text) as {
-    ignition: { version: string };
-    kernelArguments?: unknown;
-    storage: { files: { path: string; mode: number; overwrite: boolean; contents: { source: string; compression?: string } }[] };
-    systemd: unknown;
-  };
-  const files = storage.files.map(({ contents, ...rest }) => ({ ...rest, text: textOf(contents) }));
-  return { version: ignition.version, kernelArguments, files, systemd };
+  const { storage, ...rest } = JSON.parse(JSON.stringify(config)) as Config;
+  const { files: written, ...others } = storage;
+  const files = written.map(({ contents, ...file }) => ({ ...file, text: textOf(contents) }));
+  return { ...rest, storage: others, files };
 }
 
 export function textOf({ source, compression }: { source: string; compression?: string }): string {
@@ -41,6 +42,6 @@ export function textOf({ source, compression }: { source: string; compression?: 
 
 // biome-ignore lint/suspicious/noExplicitAny: a document whose parts are compared as they are
 export function parsed(yaml: string): Record<string, any> {
-  const script = 'import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))';
+  const script = 'import json, sys, yaml; print(json.dumps(yaml.load(sys.stdin, yaml.CSafeLoader)))';
   return JSON.parse(execFileSync('python3', ['-c', script], { input: yaml, encoding: 'utf8' }));
 }
