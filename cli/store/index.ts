@@ -25,8 +25,10 @@ export {
   readGenerations,
   readPayload,
   takeNumber,
+  triesIn,
   wiredGeneration,
   wiringsWith,
+  withTries,
   writeRecord,
 } from './generations/index.ts';
 export { type HistoryEntry, nextId, readHistory, writeHistory } from './history.ts';

@@ -2,7 +2,7 @@ import { deploymentOf } from '../facts/index.ts';
 import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
 import { hasDeployment } from './deployments.ts';
 import { readFolders } from './folders.ts';
-import { activeNumber, readGenerations, readPayload } from './generations/index.ts';
+import { activeNumber, readGenerations, readPayload, triesOf } from './generations/index.ts';
 import { readJson } from './json.ts';
 import { dropEmpty, dropTemporaries, ofGeneration, ofPayload, removeOurs } from './ours.ts';
 import {
@@ -81,9 +81,11 @@ async function tidyImageRecords(host: Host): Promise<void> {
   for (const name of await host.readdir(imageRecords)) {
     const path = `${imageRecords}/${name}`;
     const record = manifestName.test(name) ? await readJson<GenerationRecord>(host, path) : undefined;
-    const speaksOf = [record?.blessed?.deployment, record?.tries?.deployment, ...Object.keys(record?.wirings ?? {})].filter(
-      (deployment) => deployment !== undefined,
-    );
+    const speaksOf = [
+      record?.blessed?.deployment,
+      ...triesOf(record ?? {}).map(({ deployment }) => deployment),
+      ...Object.keys(record?.wirings ?? {}),
+    ].filter((deployment) => deployment !== undefined);
     if (speaksOf.length === 0 || speaksOf.includes(now)) continue;
     const there = await Promise.all(speaksOf.map((deployment) => hasDeployment(host, deployment)));
     if (!there.includes(true)) await host.unlink(path);

@@ -124,8 +124,16 @@ export interface GenerationRecord {
   wirings?: Record<string, { wiring?: Wiring; edited?: Record<HostPath, Digest> }>;
   /** Proven after a boot, on this deployment. Stays when another generation takes over: a guard that gives one up goes back to it. */
   blessed?: { at: string; deployment: string };
-  /** Boots of a deployment in which it was active and not blessed yet, since it was activated at `since`; `boot` is the last one that counted. */
-  tries?: { deployment: string; since: string; boots: number; boot: string };
+  /** Of each deployment, whichever boots in between. Read through `triesIn`. */
+  tries?: Tries[];
+}
+
+/** Boots of a deployment in which it was active and not blessed yet, since it was activated at `since`; `boot` is the last one that counted. */
+export interface Tries {
+  deployment: string;
+  since: string;
+  boots: number;
+  boot: string;
 }
 
 export interface Generation {

@@ -3,12 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { backendOf } from '../../cli/backends/index.ts';
+import { settleLocked } from '../../cli/changes/boot/settle.ts';
 import { unsuited } from '../../cli/changes/boot/suits.ts';
 import { readFacts } from '../../cli/facts/index.ts';
-import { openView } from '../../cli/host/index.ts';
-import { activeGeneration } from '../../cli/store/index.ts';
+import { openHost, openView } from '../../cli/host/index.ts';
+import { activeGeneration, type Tries, withTries } from '../../cli/store/index.ts';
 import { version } from '../../cli/version.ts';
 import { differences } from '../support/fingerprint.ts';
+import { put } from '../support/hostTrees.ts';
 import { loopMs } from '../support/sample.ts';
 import { singleFile } from '../support/singleFile.ts';
 import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
@@ -95,6 +97,45 @@ describe('the boot guard of an offline tree', function () {
 
     assert.deepEqual(seen, [[1, 1, 1, undefined], undefined]);
     assert.deepEqual(again, [[1, 1, 1], 1]);
+  });
+
+  it('boots that an early version counted, which kept those of one deployment, go on to count', async () => {
+    await host.json(['install', first]);
+    const path = host.path('var/lib/kata-sysext/generations/1/record.json');
+    const record = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+    const tries = { deployment: 'offline', since: record['activated'], boots: 2, boot: 'offline' };
+    writeFileSync(path, JSON.stringify({ ...record, tries }));
+
+    assert.deepEqual(await boots(2), [1, undefined]);
+  });
+
+  it('two deployments that boot in turn: each has three boots of its own, and one that blesses it takes nothing from the other', async () => {
+    await host.json(['install', first]);
+    const record = host.path('var/lib/kata-sysext/generations/1/record.json');
+    const [a, b] = ['a'.repeat(64), 'b'.repeat(64)];
+    let count = 0;
+
+    const seen: unknown[] = [];
+    for (const image of [a, b, a, b, a, b]) seen.push(await bootOf(image));
+    const counted = JSON.parse(readFileSync(record, 'utf8')).tries.map((each: Tries) => [each.deployment, each.boots]);
+    writeFileSync(record, JSON.stringify(withTries(JSON.parse(readFileSync(record, 'utf8')), a)));
+    seen.push(await bootOf(a), await bootOf(b));
+
+    assert.deepEqual(counted, [
+      [a, 3],
+      [b, 3],
+    ]);
+    const well = 'generation 1 suits this system';
+    assert.deepEqual(seen, [well, well, well, well, well, well, well, 'generation 1 was not blessed in 3 boots']);
+
+    /** What the first phase says of the generation at a boot of this image of composefs. */
+    async function bootOf(image: string): Promise<unknown> {
+      const files = { 'proc/cmdline': `composefs=${image}`, 'proc/sys/kernel/random/boot_id': `boot-${++count}` };
+      for (const [path, text] of Object.entries(files)) put(host.root, path, text);
+      const booting = { ...openHost(host.root, {}), booted: true };
+      const context = { host: booting, program: version, emit: () => undefined, signal: new AbortController().signal };
+      return (await settleLocked(context, [], 'comes')).notes.at(-1);
+    }
   });
 
   it('boots are not counted where somebody masked what would bless', async () => {

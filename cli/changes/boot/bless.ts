@@ -11,7 +11,9 @@ import {
   type Generation,
   journalFolder,
   namesOf,
+  triesIn,
   wiringsWith,
+  withTries,
   writeRecord,
 } from '../../store/index.ts';
 import { bringUp, keptDownBy, restartDeadlineMs } from '../../transaction/index.ts';
@@ -56,11 +58,13 @@ export async function blessAfterBoot(context: Context): Promise<Guarded> {
 /** A boot in which nobody started the engine says nothing about the generation. */
 async function takeTryBack(host: Host, number: number): Promise<void> {
   const now = await activeGeneration(host);
-  if (now?.manifest.number !== number || now.record.tries === undefined) return;
+  if (now?.manifest.number !== number) return;
+  const { deployment, boot } = await deploymentNow(host);
+  const tries = triesIn(now.record, deployment);
   // Not every boot was counted.
-  if (now.record.tries.boot !== (await deploymentNow(host)).boot) return;
-  const { schema: _schema, tries, ...rest } = now.record;
-  await writeRecord(host, number, { ...rest, tries: { ...tries, boots: Math.max(0, tries.boots - 1) } });
+  if (tries?.boot !== boot) return;
+  const { schema: _schema, ...rest } = withTries(now.record, deployment, { ...tries, boots: Math.max(0, tries.boots - 1) });
+  await writeRecord(host, number, rest);
 }
 
 /** An update that runs as well is waited for: it must not make a boot that is well count as a try. */
@@ -178,7 +182,7 @@ async function bless(host: Host, number: number): Promise<void> {
   const now = await activeGeneration(host);
   if (now?.manifest.number !== number) return;
   const { deployment } = await deploymentNow(host);
-  const { schema: _schema, tries: _tries, ...rest } = now.record;
+  const { schema: _schema, ...rest } = withTries(now.record, deployment);
   await writeRecord(host, number, {
     ...rest,
     ...wiringsWith(rest, deployment),

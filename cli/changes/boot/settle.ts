@@ -2,7 +2,7 @@ import { KataError } from '../../errors/index.ts';
 import { deploymentNow, isForRepairs } from '../../facts/index.ts';
 import { bootFolder, bootMark, canBless, isBlessed } from '../../guard/index.ts';
 import type { Host, HostView } from '../../host/index.ts';
-import { activeGeneration, type Generation, pointer, writeRecord } from '../../store/index.ts';
+import { activeGeneration, type Generation, pointer, triesIn, withTries, writeRecord } from '../../store/index.ts';
 import type { Recovered } from '../../transaction/index.ts';
 import { underLock } from '../carrying/session.ts';
 import type { Context } from '../types.ts';
@@ -85,13 +85,12 @@ async function usedUp({ host, emit }: Context, { manifest: { number }, record }:
   if (!(await canBless(host)) || (await isForRepairs(host))) return undefined;
   const { deployment, boot } = await deploymentNow(host);
   const since = record.activated ?? '';
-  const counted = record.tries?.deployment === deployment && record.tries.since === since ? record.tries : undefined;
-  const before = counted ?? { boots: 0, boot: '' };
+  const before = triesIn(record, deployment) ?? { boots: 0, boot: '' };
   if (before.boot === boot && boot !== 'offline') return undefined;
   if (before.boots >= mostTries) return `generation ${number} was not blessed in ${before.boots} boots`;
-  const { schema: _schema, ...rest } = record;
+  const { schema: _schema, ...counted } = withTries(record, deployment, { deployment, since, boots: before.boots + 1, boot });
   // On a full disk a boot that is not counted is better than one that is not looked after.
-  await writeRecord(host, number, { ...rest, tries: { deployment, since, boots: before.boots + 1, boot } }).catch((error: unknown) =>
+  await writeRecord(host, number, counted).catch((error: unknown) =>
     emit({ kind: 'warning', text: `this boot is not counted as a try: ${String(error)}` }),
   );
   return undefined;

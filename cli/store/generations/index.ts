@@ -16,3 +16,4 @@ export {
   wiringsWith,
   writeRecord,
 } from './records.ts';
+export { triesIn, triesOf, withTries } from './tries.ts';
