@@ -12,19 +12,21 @@ const handlersPage = 'docs/handlers.md';
 const firstBootPages = ['docs/first-boot.md', 'docs/bootc.md'];
 
 /** Pages that are made from the program's own tables, whole or in part: path from the repository's root → text. */
-export function pages(): Record<string, string> {
+export async function pages(): Promise<Record<string, string>> {
+  const firstBoot: Record<string, string> = {};
+  for (const name of firstBootPages) firstBoot[name] = await withGenerated(onDisk(name) ?? '');
   return {
     'docs/commands.md': commandsPage(),
     'docs/errors.md': errorsPage(),
     'man/kata-sysext.8': manPage(),
-    ...Object.fromEntries(firstBootPages.map((name) => [name, withGenerated(onDisk(name) ?? '')])),
+    ...firstBoot,
     [handlersPage]: withHandlersTable(onDisk(handlersPage) ?? '', table),
   };
 }
 
-/** Paths of pages whose text on the disk is another one, or not there. */
-export function stalePages(): string[] {
-  return Object.entries(pages()).flatMap(([path, text]) => (onDisk(path) === text ? [] : [path]));
+/** Those of the pages whose text on the disk is another one, or not there: their paths. */
+export function stalePages(made: Record<string, string>): string[] {
+  return Object.entries(made).flatMap(([path, text]) => (onDisk(path) === text ? [] : [path]));
 }
 
 const note = (source: string) => `<!-- Made from ${source} by scripts/docs.ts: change that, then run npx tsx scripts/docs.ts -->`;
@@ -129,13 +131,14 @@ function fileOf(path: string): URL {
 }
 
 /** `tsx scripts/docs.ts` writes the pages; with --check it names the stale ones and ends with 1. */
-function main(check: boolean): number {
-  const stale = stalePages();
+async function main(check: boolean): Promise<number> {
+  const made = await pages();
+  const stale = stalePages(made);
   for (const path of stale) {
     if (check) console.error(`${path} is stale: npx tsx scripts/docs.ts`);
-    else writeFileSync(fileOf(path), pages()[path]!);
+    else writeFileSync(fileOf(path), made[path]!);
   }
   return check && stale.length > 0 ? 1 : 0;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) process.exitCode = main(process.argv.includes('--check'));
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) process.exitCode = await main(process.argv.includes('--check'));

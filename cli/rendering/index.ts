@@ -44,7 +44,11 @@ export interface RenderRequest {
  * Installs onto a throw-away tree like the target's and packs what appeared; `work` gets the archive before everything is removed.
  * Throws what `install` throws, and `usage` where a node's own files would decide.
  */
-export async function render<T>(context: Context, request: RenderRequest, work: (rendered: Rendered) => Promise<T>): Promise<T> {
+export async function render<T>(
+  context: Omit<Context, 'host'>,
+  request: RenderRequest,
+  work: (rendered: Rendered) => Promise<T>,
+): Promise<T> {
   const { target, programFile } = request;
   if (target.tree === undefined)
     throw unfit('--form', `--form rendered for ${target.name}`, 'fcos, flatcar, r4e or openshift-4.13 and later: elsewhere --form hook');

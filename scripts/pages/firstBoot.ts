@@ -1,21 +1,68 @@
-import { type Generated, generate, type OutputKind, targetNamed } from '../../cli/generate/index.ts';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { makeRelease } from '../../cli/demo/tree.ts';
+import { type Generated, generate, type OutputKind, type RenderedRequest, targetNamed } from '../../cli/generate/index.ts';
+import { render } from '../../cli/rendering/index.ts';
 import { version } from '../../cli/version.ts';
 
-const mark = /<!-- (?<kind>\w+) for (?<target>[\w.-]+): (?<file>[\w.-]+) -->\n(?:```\w*\n.*?\n```\n)?/gs;
+/** Where a page shows what `generate` makes: the kind of output and the target, the file, and whether its data URLs are cut. */
+export const shownFile =
+  /<!-- (?<kind>\w+) for (?<target>[\w.-]+): (?<file>[\w.-]+)(?<cut>, data URLs cut)? -->\n(?:```\w*\n(?<text>.*?)```\n)?/gs;
 
 /** A kind of output in the form *hook*, or those that a page shows in another one. */
 type Shown = OutputKind | 'renderedbutane' | 'bakedcontainerfile';
 
-/** docs/first-boot.md with what `generate` makes behind each of its marks, byte for byte. */
-export function withGenerated(page: string): string {
-  return page.replace(mark, (_all, kind: Shown, target: string, file: string) => {
-    const text = example(kind, target)[file];
+/** A page with what `generate` makes behind each of its marks, byte for byte. */
+export async function withGenerated(page: string): Promise<string> {
+  const marks = [...page.matchAll(shownFile)];
+  const rendered = marks.some(({ groups }) => groups!['kind'] === 'renderedbutane') ? await renderedFor('fcos') : undefined;
+  return page.replace(shownFile, (all, kind: Shown, target: string, file: string, cut: string | undefined) => {
+    const text = example(kind, target, rendered)[file];
     if (text === undefined) throw new Error(`generate ${kind} makes no ${file}`);
-    return `<!-- ${kind} for ${target}: ${file} -->\n\`\`\`${language(file)}\n${text}\`\`\`\n`;
+    const mark = all.slice(0, all.indexOf('\n'));
+    return `${mark}\n\`\`\`${language(file)}\n${cut === undefined ? text : withCutUrls(text)}\`\`\`\n`;
   });
 }
 
-function example(kind: Shown, target: string): Record<string, string> {
+/** Of each data URL only the first 40 signs of its data, and how many follow: nobody reads them, and a page that has them is no page any more. */
+export function withCutUrls(text: string): string {
+  return text.replace(/(data:[^",]*,[\w+/=]{40})([\w+/=]+)/g, (_all, head: string, rest: string) => `${head}…(${rest.length} more)`);
+}
+
+/** What is installed on a target's tree, and where: by an installation of the demo's release, as `generate` itself does it. */
+async function renderedFor(name: string): Promise<Pick<RenderedRequest, 'places' | 'engineUnit' | 'beside' | 'unpackedBytes'>> {
+  const folder = await mkdtemp(join(tmpdir(), 'kata-sysext-docs-'));
+  try {
+    await makeRelease(folder, '4.1.0');
+    const install = {
+      dryRun: false,
+      waitSeconds: 0,
+      allow: [],
+      engine: 'crio@1.34',
+      sources: [folder],
+      digests: [],
+      handlers: [],
+      backend: 'prefix',
+    };
+    const context = { program: version, emit: () => undefined, signal: new AbortController().signal };
+    return await render(context, { target: targetNamed(name), install, epoch: 0 }, async ({ places, engineUnit, beside }) => ({
+      places,
+      engineUnit,
+      ...(beside === undefined ? {} : { beside }),
+      // As of a release of today.
+      unpackedBytes: 345_678_901,
+    }));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+function example(
+  kind: Shown,
+  target: string,
+  rendered: Pick<RenderedRequest, 'places' | 'engineUnit' | 'beside' | 'unpackedBytes'> | undefined,
+): Record<string, string> {
   const source = (name: string, digit: string) => ({
     name,
     digest: `sha256:${digit.repeat(64)}` as const,
@@ -23,37 +70,15 @@ function example(kind: Shown, target: string): Record<string, string> {
     sizeBytes: 123_456_789,
   });
   const common = { target: targetNamed(target), kernelArguments: [], version };
+  const pool = { role: 'kata', policy: true };
+  const [program, bundle] = [source('kata-sysext-linux-x64', '1'), source('kata-static-4.1.0-amd64.tar.zst', '2')];
   if (kind === 'renderedbutane') {
-    const places = [
-      '/var/usrlocal/libexec/kata-sysext',
-      '/var/lib/kata-sysext',
-      '/etc/kata-sysext',
-      '/etc/crio/crio.conf.d/50-kata-sysext.conf',
-    ];
     const archive = source('kata-sysext-3333333333333333.tar.gz', '3');
-    const beside = { own: places.slice(3), handlers: ['kata-qemu-runtime-rs'], read: ['/etc/crio/crio.conf', '/etc/crio/crio.conf.d'] };
-    const node = { unpackedBytes: 345_678_901, beside };
-    return byName(
-      generate(
-        'butane',
-        { ...common, form: 'rendered', archive, ...node, places, engineUnit: 'crio.service' },
-        { role: 'kata', policy: true },
-      ),
-    );
+    return byName(generate('butane', { ...common, ...rendered!, form: 'rendered', archive }, pool));
   }
-  if (kind === 'bakedcontainerfile') {
-    const [program, bundle] = [source('kata-sysext-linux-x64', '1'), source('kata-static-4.1.0-amd64.tar.zst', '2')];
-    const request = { ...common, form: 'baked' as const, program, bundles: [bundle], installArguments: [] };
-    return byName(generate('containerfile', request, { role: 'kata', policy: true }));
-  }
-  const request = {
-    ...common,
-    form: 'hook' as const,
-    program: source('kata-sysext-linux-x64', '1'),
-    bundles: [source('kata-static-4.1.0-amd64.tar.zst', '2')],
-    installArguments: [],
-  };
-  return byName(generate(kind, request, { role: 'kata', policy: true }));
+  const request = { ...common, program, bundles: [bundle], installArguments: [] };
+  if (kind === 'bakedcontainerfile') return byName(generate('containerfile', { ...request, form: 'baked' }, pool));
+  return byName(generate(kind, { ...request, form: 'hook' }, pool));
 }
 
 function byName(files: Generated[]): Record<string, string> {
@@ -61,5 +86,6 @@ function byName(files: Generated[]): Record<string, string> {
 }
 
 function language(file: string): string {
-  return file === 'Containerfile' ? 'dockerfile' : 'yaml';
+  if (file === 'Containerfile') return 'dockerfile';
+  return file.endsWith('.ign') ? 'json' : 'yaml';
 }
