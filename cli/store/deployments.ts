@@ -1,4 +1,4 @@
-import { composefsFolder } from '../facts/index.ts';
+import { composefsFolder, deploymentOf } from '../facts/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import { numberAt, pointer } from './paths.ts';
 
@@ -42,10 +42,13 @@ export async function hasDeployment(host: HostView, name: string): Promise<boole
   return (await allDeployments(host)).some(({ deployment }) => deployment === name);
 }
 
+/** By name, and by the folder itself: an /etc that is an overlay is another folder than its upper one, and offline there is no name. */
 async function otherDeployments(host: HostView): Promise<{ deployment: string; etc: HostPath }[]> {
-  const own = await host.stat('/etc');
+  const [own, booted] = [await host.stat('/etc'), await deploymentOf(host)];
   const all = await Promise.all((await allDeployments(host)).map(async (each) => ({ ...each, stat: await host.stat(each.etc) })));
-  return all.filter(({ stat }) => stat !== undefined && (stat.inode !== own?.inode || stat.device !== own.device));
+  return all.filter(
+    ({ deployment, stat }) => stat !== undefined && deployment !== booted && (stat.inode !== own?.inode || stat.device !== own.device),
+  );
 }
 
 /** Every /etc beside this one, and this one again where it is listed. */

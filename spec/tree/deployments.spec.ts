@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openView } from '../../cli/host/index.ts';
+import { pointersElsewhere } from '../../cli/store/index.ts';
 import { differences } from '../support/fingerprint.ts';
+import { put, type TreeName } from '../support/hostTrees.ts';
 import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
 
 const other = 'ostree/deploy/fedora-coreos/deploy/abc.0/etc/kata-sysext';
@@ -19,15 +23,6 @@ describe('an ostree host whose other deployment uses a generation', () => {
   });
 
   afterEach(() => host.remove());
-
-  it('gc keeps it', async () => {
-    await host.json(['install', (await releases()).first, '--handler', 'qemu-runtime-rs', '--handler', 'dragonball']);
-    const done = await host.json(['gc', '--keep', '0']);
-
-    assert.deepEqual(done['removedGenerations'], []);
-    await host.json(['rollback', '--to', '1']);
-    assert.deepEqual((await host.json(['verify']))['drift'], []);
-  });
 
   it('uninstall --purge keeps its generation, payload and story, and takes ours away', async () => {
     const kept = host.fingerprint().filter((line) => line.includes('generations/1/'));
@@ -53,6 +48,66 @@ describe('an ostree host whose other deployment uses a generation', () => {
     assert.ok(!after.some((line) => line.startsWith('./etc/kata-sysext')), 'our pointer is gone');
     const again = await host.json(['uninstall', '--dry-run']);
     assert.equal(again['kind'], 'Plan');
+  });
+});
+
+const image = 'd'.repeat(128);
+
+/** Where operating systems keep the /etc of what is not booted, and the name that it has with us. */
+const places: { tree: TreeName; etc: string; deployment: string }[] = [
+  { tree: 'fcos', etc: 'ostree/deploy/fedora-coreos/deploy/abc.0/etc', deployment: 'abc.0' },
+  { tree: 'fcos', etc: `sysroot/state/deploy/${image}/etc`, deployment: image },
+  { tree: 'microos', etc: '.snapshots/7/snapshot/etc', deployment: 'snapshot-7' },
+  { tree: 'microos', etc: 'var/lib/overlay/7/etc', deployment: 'snapshot-7' },
+];
+
+/** snapper's, which are there whatever lies above their /etc. */
+function withSnapshots(root: string): void {
+  for (const number of [6, 7]) mkdirSync(join(root, `.snapshots/${number}/snapshot/etc`), { recursive: true });
+}
+
+describe('a generation that only another deployment or snapshot points at', () => {
+  let host: TreeHost;
+  afterEach(() => host.remove());
+
+  for (const { tree, etc, deployment } of places)
+    it(`${etc.replace(image, 'IMAGE')}: status names it, gc keeps it, and takes it once that is gone`, async () => {
+      const { first, second } = await releases();
+      host = treeHost(tree, withSnapshots);
+      await host.json(['install', first]);
+      mkdirSync(host.path(`${etc}/kata-sysext`), { recursive: true });
+      symlinkSync(readlinkSync(host.path('etc/kata-sysext/current')), host.path(`${etc}/kata-sysext/current`));
+      await host.json(['install', second]);
+      await host.json(['configure', '--set', 'default_memory=4096']);
+
+      const { deployments } = await host.json(['status']);
+      const text = (await host.run(['status'])).stdout;
+      const kept = await host.json(['gc', '--keep', '0']);
+      await host.json(['rollback', '--to', '1']);
+      const { drift } = await host.json(['verify']);
+      await host.json(['rollback', '--to', '3']);
+      await host.json(['rollback', '--to', '2']);
+      rmSync(host.path(etc), { recursive: true });
+      const gone = await host.json(['gc', '--keep', '0']);
+
+      assert.deepEqual(deployments, [{ deployment, generation: 1 }]);
+      assert.ok(text.includes(`generation 1 is active in deployment ${deployment}`), text);
+      assert.deepEqual([kept['removedGenerations'], drift, gone['removedGenerations']], [[], [], [1]]);
+    });
+
+  it('the snapshot that is booted is no other one, though its /etc is an overlay', async () => {
+    host = treeHost('microos', withSnapshots);
+    await host.json(['install', (await releases()).first]);
+    for (const number of [6, 7]) {
+      const etc = `var/lib/overlay/${number}/etc/kata-sysext`;
+      mkdirSync(host.path(etc), { recursive: true });
+      symlinkSync(readlinkSync(host.path('etc/kata-sysext/current')), host.path(`${etc}/current`));
+    }
+    put(host.root, 'proc/self/mountinfo', '22 1 0:33 /@/.snapshots/7/snapshot / ro - btrfs /dev/vda3 ro,subvol=/@/.snapshots/7/snapshot\n');
+
+    const seen = await pointersElsewhere({ ...openView(host.root, {}), booted: true });
+
+    assert.deepEqual(seen, [{ deployment: 'snapshot-6', generation: 1 }]);
   });
 });
 
