@@ -1,3 +1,4 @@
+import { metadata } from './owner.ts';
 import type { FirstBoot, Target } from './types.ts';
 import { type Yaml, yaml } from './yaml.ts';
 
@@ -16,9 +17,4 @@ export function butane(firstBoot: FirstBoot, target: Target, role: string): stri
     systemd: { units: units.map(({ name, text }) => ({ name, enabled: true, contents: text })) },
   };
   return yaml(document, [firstBoot.title, `butane --strict kata-sysext.bu > kata-sysext.${target.openshift ? 'yaml' : 'ign'}`]);
-}
-
-/** The name sorts after the cluster's own 00 to 98, and the label says for which pool. */
-export function metadata(role: string) {
-  return { name: `99-${role}-kata-sysext`, labels: { 'machineconfiguration.openshift.io/role': role } };
 }

@@ -1,6 +1,7 @@
 import { firstBootUnit } from './common.ts';
 import { fill, shellWord } from './fill.ts';
 import { hook } from './hook.ts';
+import { titleOf } from './owner.ts';
 import type { BakedRequest, Generated, HookRequest, Source } from './types.ts';
 
 const folder = '/usr/libexec/kata-sysext-first-boot';
@@ -15,7 +16,7 @@ const work = '/run/kata-sysext-build';
 export function containerfile(request: HookRequest): Generated[] {
   const inside = (source: Source) => ({ name: source.name, digest: source.digest });
   const own = { ...request, program: inside(request.program), bundles: request.bundles.map(inside) };
-  const { title, files, units } = hook(own, { script: `${folder}/hook.sh`, work: folder });
+  const { title, files, units } = hook(own, titleOf(own, undefined), { script: `${folder}/hook.sh`, work: folder });
   const text = fill('Containerfile', {
     title,
     folder,
@@ -32,11 +33,12 @@ export function containerfile(request: HookRequest): Generated[] {
 }
 
 /** A Containerfile that installs while the image is built: nothing is left to do on the node but to prove it. Pure. */
-export function bakedContainerfile({ program, bundles, installArguments, target, version }: BakedRequest): Generated[] {
+export function bakedContainerfile(request: BakedRequest): Generated[] {
+  const { program, bundles, installArguments } = request;
   const given = bundles.flatMap(({ digest }) => ['--digest', digest]);
   const sources = bundles.map(({ name }) => `${work}/${name}`);
   const text = fill('Baked.Containerfile', {
-    title: `Made by kata-sysext ${version} generate for ${target.name}.`,
+    title: titleOf(request, undefined),
     files: [program, ...bundles].map(({ name }) => `#   ${name}`).join('\n'),
     program: program.name,
     digest: program.digest.slice('sha256:'.length),

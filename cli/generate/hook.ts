@@ -9,9 +9,12 @@ export interface HookPlaces {
 }
 
 /** A unit that fetches program and release, verifies both and installs, and tries again by itself. Pure: the same request, the same bytes. */
-export function hook(request: HookRequest, places: HookPlaces = { script: firstBootScript, work: request.target.work }): FirstBoot {
+export function hook(
+  request: HookRequest,
+  title: string,
+  places: HookPlaces = { script: firstBootScript, work: request.target.work },
+): FirstBoot {
   const { program, bundles, installArguments } = request;
-  const title = `Made by kata-sysext ${request.version} generate for ${request.target.name}.`;
   const values = {
     title,
     unit: firstBootUnit,

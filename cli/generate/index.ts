@@ -3,12 +3,13 @@ import { bakedContainerfile, containerfile } from './containerfile.ts';
 import { hook } from './hook.ts';
 import { ignition } from './ignition.ts';
 import { machineConfigs, type PoolWish } from './machineConfig.ts';
+import { titleOf } from './owner.ts';
 import { rendered } from './rendered.ts';
 import type { FirstBoot, FirstBootRequest, Generated, OutputKind } from './types.ts';
 
-export { metadata } from './butane.ts';
 export { firstBootScript, firstBootUnit } from './common.ts';
 export type { PoolWish } from './machineConfig.ts';
+export { type Bringer, bringerIn, metadata } from './owner.ts';
 export { targetNamed, targetNames } from './targets.ts';
 export type {
   Against,
@@ -28,8 +29,10 @@ export type {
 
 const makers: Record<OutputKind, (request: FirstBootRequest, pool: PoolWish) => Generated[]> = {
   ignition: (request) => [{ name: 'kata-sysext.ign', text: ignition(firstBoot(request), request.target.ignition) }],
-  butane: (request, { role }) => [{ name: 'kata-sysext.bu', text: butane(firstBoot(request), request.target, role) }],
-  machineconfig: (request, pool) => machineConfigs(firstBoot(request), request.target, pool),
+  butane: (request, { role }) => [
+    { name: 'kata-sysext.bu', text: butane(firstBoot(request, request.target.openshift ? role : undefined), request.target, role) },
+  ],
+  machineconfig: (request, pool) => machineConfigs(firstBoot(request, pool.role), request.target, pool),
   containerfile: (request) => {
     if (request.form === 'rendered') throw new Error('an image has the program inside');
     return request.form === 'baked' ? bakedContainerfile(request) : containerfile(request);
@@ -43,7 +46,9 @@ export function generate(kind: OutputKind, request: FirstBootRequest, pool: Pool
   return makers[kind](request, pool);
 }
 
-function firstBoot(request: FirstBootRequest): FirstBoot {
+/** @param role of the MachineConfig that brings it, where one does */
+function firstBoot(request: FirstBootRequest, role?: string): FirstBoot {
   if (request.form === 'baked') throw new Error('only an image is baked');
-  return request.form === 'hook' ? hook(request) : rendered(request);
+  const title = titleOf(request, role);
+  return request.form === 'hook' ? hook(request, title) : rendered(request, title);
 }

@@ -1,6 +1,6 @@
 import { KataError } from '../errors/index.ts';
-import { metadata } from './butane.ts';
 import { ignitionConfig } from './ignition.ts';
+import { metadata } from './owner.ts';
 import type { FirstBoot, Generated, Target } from './types.ts';
 import { type Yaml, yaml } from './yaml.ts';
 

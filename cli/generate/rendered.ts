@@ -5,9 +5,8 @@ import { fill, shellWord } from './fill.ts';
 import type { Against, Beside, FirstBoot, Merging, RenderedRequest } from './types.ts';
 
 /** A unit that puts an archive in place in which everything is computed already, before the engine starts. Pure, as `hook`. */
-export function rendered(request: RenderedRequest): FirstBoot {
-  const { target, version, archive, places, engineUnit, against, beside, merging } = request;
-  const title = `Made by kata-sysext ${version} generate for ${target.name}.`;
+export function rendered(request: RenderedRequest, title: string): FirstBoot {
+  const { target, archive, places, engineUnit, against, beside, merging } = request;
   const values = {
     title,
     unit: firstBootUnit,

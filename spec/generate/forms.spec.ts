@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { goProgram, goProgramAvailable } from '../lab/goPrograms.ts';
 import { hasIgnition, hasPolicy, ignitionFiles, VALIDATE } from '../lab/ignition.ts';
-import { complaints, labels, parsed, plain } from '../support/generated.ts';
+import { complaints, labels, parsed, plain, plainUnnamed } from '../support/generated.ts';
 import { textFiles } from '../support/textFiles.ts';
 import { kernelArguments, made, targets } from './requests.ts';
 
@@ -54,7 +54,7 @@ describe('generate', function () {
 
       const ignition = plain(JSON.parse(made('ignition', target, kernelOf(target))[0]!.text));
       assert.deepEqual([judged.status, judged.stderr], [0, '']);
-      assert.deepEqual(plain(JSON.parse(judged.stdout)), ignition);
+      assert.deepEqual(plainUnnamed(JSON.parse(judged.stdout)), ignition);
       assert.deepEqual(ignition.kernelArguments, takesKernelArguments(target) ? { shouldExist: kernelArguments } : undefined);
     });
   }

@@ -24,6 +24,7 @@ interface Config {
   ignition: { version: string };
   kernelArguments?: { shouldExist: string[] };
   storage: { files: { path: string; mode: number; contents: { source: string; compression?: string } }[] };
+  systemd?: unknown;
 }
 
 /** A whole configuration with every data URL, compressed or not, as the text that it stands for. */
@@ -32,6 +33,14 @@ export function plain(config: unknown) {
   const { files: written, ...others } = storage;
   const files = written.map(({ contents, ...file }) => ({ ...file, text: textOf(contents) }));
   return { ...rest, storage: others, files };
+}
+
+/** The same without the name that a MachineConfig has of itself in what it brings: what Ignition alone brings has none. */
+export function plainUnnamed(config: unknown) {
+  const whole = plain(config);
+  const unnamed = (text: string) => text.replaceAll(/(generate for [\w.-]+): the MachineConfig \S+ of the pool [\w-]+\./g, '$1.');
+  const files = whole.files.map((file) => ({ ...file, text: unnamed(file.text) }));
+  return { ...whole, files, systemd: JSON.parse(unnamed(JSON.stringify(whole.systemd))) as unknown };
 }
 
 export function textOf({ source, compression }: { source: string; compression?: string }): string {

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { parsed } from './generated.ts';
 import { put, type TreeName } from './hostTrees.ts';
 import { run } from './program.ts';
 import { releases, scratch, type TreeHost, treeHost } from './treeHost.ts';
@@ -38,15 +39,19 @@ export function crioTree(tree: TreeName, engine: string, prepare: (root: string)
   return treeHost(tree, ready, { engine });
 }
 
-/** A node after its first boot in the form *rendered*: what Ignition wrote, and what the script did then. */
-export async function renderedTree(target: 'fcos' | 'openshift-4.19', more: string[] = [], form = 'rendered'): Promise<TreeHost> {
+/**
+ * A node after its first boot in the form *rendered*: what Ignition wrote, or a MachineConfig for OpenShift, and what the script did then.
+ * `pool` is the node's own, which takes the MachineConfigs of the workers as well.
+ */
+export async function renderedTree(target: 'fcos' | 'openshift-4.19', more: string[] = [], pool = 'worker'): Promise<TreeHost> {
   const { first } = await releases();
+  const kind = target === 'fcos' ? 'ignition' : 'machineconfig';
   const { tree, engine } = rows[target]!;
   const out = scratch('rendered');
-  const request = ['--target', target, '--form', form, '--engine', engine, '--from', 'https://files.example.org/kata', '-o', out];
-  const made = await run(['generate', 'ignition', first, ...request, ...more]);
+  const request = ['--target', target, '--form', 'rendered', '--engine', engine, '--from', 'https://files.example.org/kata', '-o', out];
+  const made = await run(['generate', kind, first, ...request, ...more]);
   if (made.status !== 0) throw new Error(made.stderr);
-  const config = JSON.parse(readFileSync(join(out, 'kata-sysext.ign'), 'utf8')) as Ignition;
+  const config = (kind === 'ignition' ? JSON.parse(text(out, 'kata-sysext.ign')) : machineConfigIn(out)) as Ignition;
   const archive = readdirSync(out).find((name) => name.endsWith('.tar.gz'))!;
   const host = crioTree(tree, engine, (root) => {
     for (const { path, mode, contents } of config.storage.files) put(root, path.slice(1), bytesOf(contents.source), mode);
@@ -55,10 +60,19 @@ export async function renderedTree(target: 'fcos' | 'openshift-4.19', more: stri
     symlinkSync(`/${firstBoot.unitFile}`, join(root, firstBoot.link));
     execFileSync('tar', ['-xzf', join(out, archive), '-C', root]);
     put(root, stampOf(root), '');
-    if (target !== 'fcos') put(root, currentConfig, machineConfig(config), 0o600);
+    if (target !== 'fcos') put(root, currentConfig, machineConfig(config, [], `rendered-${pool}-0123456789abcdef0123456789abcdef`), 0o600);
   });
   rmSync(out, { recursive: true });
   return host;
+}
+
+function text(folder: string, name: string): string {
+  return readFileSync(join(folder, name), 'utf8');
+}
+
+/** The configuration that a generated MachineConfig holds. */
+export function machineConfigIn(folder: string): Ignition {
+  return parsed(text(folder, 'kata-sysext.machineconfig.yaml'))['spec'].config as Ignition;
 }
 
 /** The mark that the script made, from the script itself. */
@@ -82,6 +96,6 @@ export function owning(paths: string[]): string {
   return machineConfig({ ignition: { version: '3.5.0' }, storage: { files } });
 }
 
-function bytesOf(source: string): Buffer {
+export function bytesOf(source: string): Buffer {
   return Buffer.from(source.slice(source.indexOf(',') + 1), 'base64');
 }

@@ -99,7 +99,7 @@ describe('adopt rendered', function () {
     assert.deepEqual([finding?.code, finding?.level], ['owned-by-machineconfig', 'info']);
     assert.match(
       finding!.next,
-      /kata-sysext generate machineconfig \S+ --target openshift-4\.19 --handler kata-qemu-runtime-rs --pool worker/,
+      /kata-sysext generate machineconfig \S+ --handler kata-qemu-runtime-rs .*--target openshift-4\.19 --pool worker --form hook /,
     );
     assert.match((await host.run(['status'])).stdout, /brought by the MachineConfig 99-worker-kata-sysext/);
   });

@@ -61,7 +61,10 @@ describe('a file that a MachineConfig owns', function () {
       );
       assert.match(String(refused['next']), new RegExp(`oc get machineconfigs .*"/${path}"`));
       const generates = !args().includes('uninstall') || args().includes('--handler');
-      assert.equal(/kata-sysext generate machineconfig \S+ --target openshift-4\.19 /.test(String(refused['next'])), generates);
+      assert.equal(
+        /kata-sysext generate machineconfig \S+ --handler .* --target openshift-4\.19 .*--form hook /.test(String(refused['next'])),
+        generates,
+      );
       assert.deepEqual(differences(before, host.fingerprint(story)), []);
     });
   }

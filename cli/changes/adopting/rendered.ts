@@ -14,7 +14,7 @@ import { guardOf, keepRunning } from '../making/keepRunning.ts';
 import { nothingAfterwards, switchRecords } from '../making/records.ts';
 import { planSwitch } from '../making/switch.ts';
 import { type Found, findEngine, refuse } from '../refusing/engine.ts';
-import { generateCommand, ownName } from '../refusing/owned.ts';
+import { bringerOf, generating, generatingText, type NodeBringer } from '../refusing/owned.ts';
 import { etcFindings } from '../refusing/refusals.ts';
 import type { Answer, ChangeOptions, Context } from '../types.ts';
 import { type FirstBoot, firstBootOf, outOfUse } from './firstBoot.ts';
@@ -39,7 +39,8 @@ async function adoptLocked(context: Context, options: ChangeOptions): Promise<An
   const firstBoot = await finished(host, from);
   if (from?.manifest.number !== brought) throw otherActive(host, from);
   const config = await machineConfigOf(host);
-  const owner = ownerOf(firstBoot, config);
+  const bringer = config === undefined ? undefined : await bringerOf(host, config);
+  const owner = ownerOf(firstBoot, config, bringer);
   const to = from.manifest;
   const id = await nextId(host, await openEntries(host));
   const found = await findEngine(host, options.engine, from.record.wiring?.engine);
@@ -60,12 +61,12 @@ async function adoptLocked(context: Context, options: ChangeOptions): Promise<An
   return { kind: 'Change', change: receipt(context, carry, outcome) };
 }
 
-/** Node for node Ignition writes both; where the operator looks after them as well, they are its own. */
-function ownerOf({ files, archive }: FirstBoot, config: MachineConfig | undefined): Owner {
+/** Node for node Ignition writes both; where the operator looks after them as well, they are its own. A guess is not recorded. */
+function ownerOf({ files, archive }: FirstBoot, config: MachineConfig | undefined, bringer: NodeBringer | undefined): Owner {
   const theirs = files.filter((path) => config?.paths.has(path));
   if (config === undefined || theirs.length === 0) return { kind: 'ignition', files, archive };
-  const name = ownName(config);
-  return { kind: 'machineconfig', ...(name === undefined ? {} : { name }), files: theirs, archive };
+  const known = bringer === undefined || bringer.guessed ? {} : { name: bringer.name };
+  return { kind: 'machineconfig', ...known, files: theirs, archive };
 }
 
 async function finished(host: HostView, from: Generation | undefined): Promise<FirstBoot> {
@@ -142,13 +143,13 @@ function unproven(host: HostView, subject: string, problems: string[]): KataErro
 }
 
 async function staysTheirs(host: HostView, owner: Owner, config: MachineConfig, { manifest }: Generation): Promise<Finding> {
-  const command = await generateCommand(host, config, manifest);
+  const next = await generating(host, config, manifest);
   return {
     code: 'owned-by-machineconfig',
     level: 'info',
     subject: owner.files[0]!,
     found: `${owner.files.join(' and ')} belong to ${ownerText(owner)} and stay as they are; what they ran is done, and is skipped at every boot`,
     needed: 'nothing here; new nodes get what that MachineConfig names',
-    next: `another release for new nodes: ${command}`,
+    next: next === undefined ? command(host, 'status') : `another release, on this node as on new ones: ${generatingText(next)}`,
   };
 }
