@@ -8,6 +8,7 @@ import { differences, fingerprint } from '../support/fingerprint.ts';
 import { layered } from '../support/layered.ts';
 import { dependent, type Live, runsOf } from '../support/liveHost.ts';
 import { layeredUsr, rpmOstreeState } from '../support/rpmOstree.ts';
+import { assertShown, type ShownRun, shownRuns } from '../support/shownRuns.ts';
 
 const own = 'kata-qemu-runtime-rs';
 const units = [crioUnit, dependent];
@@ -128,5 +129,20 @@ describe('adopt layered on a live host with CRI-O', function () {
     assert.equal(existsSync(join(live.host.root, dropIn)), false);
     assert.deepEqual(await log(), []);
     await asBefore();
+  });
+
+  it('prints what docs/instead-of-rpm-ostree.md shows', async () => {
+    const [plan, adopted, left] = shownRuns('docs/instead-of-rpm-ostree.md');
+    const printed = async ({ words }: ShownRun) => {
+      const { code, stdout, stderr } = await live.kata(words.map((word) => (word.endsWith('.tar.zst') ? live.bundle(live.first) : word)));
+      assert.equal(code, 0, stderr);
+      // Whether there are guests' sockets is a matter of this machine's kernel.
+      return stdout.replace(/^! .*\[handler-needs-vsock\]\n(?: {4}.*\n)*/m, '');
+    };
+
+    assertShown(plan!, await printed(plan!));
+    assertShown(adopted!, await printed(adopted!));
+    await live.host.sh(`mkdir -p ${rpmOstreeState}; touch ${rpmOstreeState}/staged`);
+    assertShown(left!, await printed(left!));
   });
 });
