@@ -161,24 +161,6 @@ describe('the boot guard on a bad day', function () {
     });
   }
 
-  it('an update that holds its lock at the boot: the blessing waits for its end', async () => {
-    await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
-    const holder = `[Unit]\nDefaultDependencies=no\n[Service]\nExecStart=/usr/bin/flock /var/lib/dpkg/lock-frontend sleep 30\n`;
-    await live.host.run(['tee', '/etc/systemd/system/update.service'], { input: holder });
-    await live.host.sh('ln -s ../update.service /etc/systemd/system/sysinit.target.wants/');
-
-    await boot();
-    const early = await blessed();
-    await until(blessed, 'the generation is blessed', 120_000);
-    await live.host.sh('rm /etc/systemd/system/update.service /etc/systemd/system/sysinit.target.wants/update.service');
-
-    assert.equal(early, false);
-    assert.notEqual(
-      (await live.host.run(['systemctl', 'is-failed', 'kata-sysext-bless.service'], { allowFailure: true })).stdout.trim(),
-      'failed',
-    );
-  });
-
   it('a change that died on the running host is not touched by what systemd starts there', async () => {
     await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
     await boot();
