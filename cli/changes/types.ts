@@ -22,6 +22,8 @@ export interface Context {
 export interface ChangeOptions {
   dryRun: boolean;
   waitSeconds: number;
+  /** Locks of other programs are waited for this long, and then passed by; undefined: they refuse the change at once. */
+  othersSeconds?: number;
   /** Codes of overridable blockers that the user takes upon himself. */
   allow: string[];
   /** 'containerd' or 'containerd@1.7'. */

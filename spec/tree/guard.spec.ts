@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { backendOf } from '../../cli/backends/index.ts';
@@ -145,6 +146,23 @@ describe('the boot guard of an offline tree', function () {
     symlinkSync('/dev/null', unit);
 
     assert.deepEqual([await boots(5), await active()], [[1, 1, 1, 1, 1], 1]);
+  });
+
+  it('a lock of an update is waited for, and one that is held all the time keeps no boot from taking our part out', async () => {
+    const lock = 'var/lib/dpkg/lock-frontend';
+    const config = host.path('etc/containerd/config.toml');
+    const untouched = readFileSync(config, 'utf8');
+    await host.json(['install', first]);
+    put(host.root, lock, '');
+    const holder = spawn('flock', [host.path(lock), 'sh', '-c', `echo held; sleep 5; touch ${host.path('done')}`]);
+    await once(holder.stdout, 'data');
+
+    const waited = [await boots(1), existsSync(host.path('done'))];
+    execFileSync('find', [host.path('var/usrlocal'), '-name', 'containerd-shim-kata-v2', '-delete']);
+    const { to } = await host.json(['recover', '--boot', 'settle'], 0, { wrapper: ['/usr/bin/flock', '--no-fork', host.path(lock)] });
+
+    assert.deepEqual([waited, to], [[[1], true], undefined]);
+    assert.equal(readFileSync(config, 'utf8'), untouched);
   });
 
   it('payloads on a file system that somebody made read-only go on to serve', async () => {

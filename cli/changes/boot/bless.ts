@@ -46,12 +46,12 @@ export async function blessAfterBoot(context: Context): Promise<Guarded> {
     if (seen.run !== undefined) {
       const proof = { text, run: seen.run };
       const moved = async () => (await health(host, from)).run !== proof.run;
-      const note = await onceFree(context, until, () => underLock(context, 'boot', bootOptions, () => bless(host, from, proof)), moved);
+      const note = await onceFree(context, until, () => bless(host, from, proof), moved);
       if (note !== undefined) return { ...both, to: number, notes: [note] };
       if (performance.now() <= until) continue;
       return { ...both, to: number, notes: ['not blessed: the engine was started anew again and again'] };
     }
-    if (seen.untried) await onceFree(context, until, () => underLock(context, 'boot', bootOptions, () => takeTryBack(host, number)));
+    if (seen.untried) await onceFree(context, until, () => takeTryBack(host, number));
     if (!seen.down) return { ...both, to: number, notes: [`not blessed: ${seen.ill}`] };
     return { ...both, ...(await withoutIt(context, from, seen.ill ?? 'it does not serve')) };
   }
@@ -70,8 +70,8 @@ async function takeTryBack(host: Host, number: number): Promise<void> {
 }
 
 /**
- * An update that runs as well is waited for: it must not make a boot that is well count as a try. undefined where something came between,
- * so that there is nothing to wait for any more.
+ * Work that can wait does so, for an update that runs as well: it must not make a boot that is well count as a try, whatever its end is.
+ * undefined where something came between, so that there is nothing to wait for any more.
  */
 async function onceFree<T>(
   context: Context,
@@ -80,11 +80,13 @@ async function onceFree<T>(
   came: () => Promise<boolean> = async () => false,
 ): Promise<T | undefined> {
   for (;;) {
+    const { othersSeconds: _none, ...patient } = bootOptions;
+    const last = performance.now() > until;
     try {
-      return await work();
+      return await underLock(context, 'boot', last ? { ...bootOptions, othersSeconds: 0 } : patient, work);
     } catch (error) {
       const busy = error instanceof KataError && ['host-busy', 'lock-held'].includes(error.code);
-      if (!busy || context.signal.aborted || performance.now() > until) throw error;
+      if (!busy || context.signal.aborted || last) throw error;
       await sleep(pauseMs);
       if (await came()) return undefined;
     }
@@ -95,9 +97,16 @@ async function onceFree<T>(
 async function withoutIt(context: Context, from: Generation, ill: string): Promise<{ to?: number; notes: string[] }> {
   const { host } = context;
   const name = from.record.wiring?.engine ?? 'the engine';
+  let options = bootOptions;
   // Somebody may have made another one active while the engine was waited for.
-  const asWas = async (active: number | undefined, work: () => Promise<number | undefined>) =>
-    underLock(context, 'boot', bootOptions, async () => ((await activeNumber(host)) === active ? { to: await work() } : undefined));
+  const asWas = async (active: number | undefined, work: () => Promise<number | undefined>) => {
+    const done = await underLock(context, 'boot', options, async () =>
+      (await activeNumber(host)) === active ? { to: await work() } : undefined,
+    );
+    // Whoever was waited for once is not waited for again while the engine is down.
+    options = { ...bootOptions, othersSeconds: 0 };
+    return done;
+  };
   const { number } = from.manifest;
   const given = await asWas(number, () => giveUp(context, from, `${name} does not come up: ${ill}`, 'asked'));
   if (given === undefined) return { notes: [ill, 'another generation is active by now; nothing is changed'] };

@@ -12,8 +12,11 @@ import type { ChangeOptions, Context } from '../types.ts';
 import { asWired, wiredEngine } from './engine.ts';
 import { lastBlessed } from './suits.ts';
 
-/** Nobody is there to ask or to allow anything. */
-export const bootOptions: ChangeOptions = { dryRun: false, waitSeconds: 30, allow: [] };
+/**
+ * Nobody is there to ask or to allow anything. An update that runs as well is waited for within the time that the units have (90 s), and
+ * then not any longer: an engine that cannot start is worse than an edit beside it.
+ */
+export const bootOptions: ChangeOptions = { dryRun: false, waitSeconds: 30, othersSeconds: 15, allow: [] };
 
 /** What becomes of the files below /usr: they come later in this boot, they stay until the next one, or PID 1 shows others when it is asked. */
 export type Usr = 'comes' | 'stays' | 'asked';

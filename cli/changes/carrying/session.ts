@@ -1,10 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
-import { hasKernelLock, inhibitShutdown, isLocked, takeLock } from '../../host/index.ts';
+import { type HostView, hasKernelLock, inhibitShutdown, isLocked, takeLock } from '../../host/index.ts';
 import { dropStory, isVacant, lockFile, noteFolder, placeBallast, stateFolder, sweep, tidy } from '../../store/index.ts';
 import { openEntries, openHere, type Recovered, recover } from '../../transaction/index.ts';
 import { refuseBaked } from '../refusing/ofImage.ts';
 import type { ChangeOptions, Context } from '../types.ts';
+
+const lookEveryMs = 500;
 
 /** Locks of programs that edit the same files (facts/kata.md §1.1), or that exchange the OS or its engine under us. */
 const foreignLocks: { path: string; owner: string }[] = [
@@ -30,7 +33,7 @@ export async function underLock<T>(
   const allowShutdown = host.live && verb !== 'boot' ? await inhibitShutdown(`${verb} is running`) : () => undefined;
   try {
     for (const folder of lock.made) if (folder !== stateFolder) await noteFolder(host, folder);
-    await refuseForeignLocks(context);
+    await heedForeignLocks(context, options);
     const settled = await settle(context, options);
     await refuseBaked(host, verb);
     return await work(settled);
@@ -66,16 +69,34 @@ function needRoot({ host }: Context, verb: string): void {
   });
 }
 
-async function refuseForeignLocks({ host }: Context): Promise<void> {
-  for (const { path, owner } of foreignLocks) {
-    if (!(await hasKernelLock(host, path)) && !(await isLocked(host, path))) continue;
-    throw new KataError('host-busy', {
-      subject: path,
-      found: `${owner} holds ${path}`,
-      needed: 'one installer at a time',
-      next: `wait until ${owner} has ended: fuser -v ${path}`,
-    });
+/**
+ * Throws `host-busy`, but where a boot waits for us, or an engine that is down: our own writes are whole files that are put in place if
+ * what they replace is as it was, and the most that an edit of somebody else in that moment can lose is itself.
+ */
+async function heedForeignLocks({ host, emit, signal }: Context, { othersSeconds }: ChangeOptions): Promise<void> {
+  const until = performance.now() + (othersSeconds ?? 0) * 1000;
+  for (;;) {
+    const held = await foreignLock(host);
+    if (held === undefined) return;
+    const { path, owner } = held;
+    if (othersSeconds === undefined)
+      throw new KataError('host-busy', {
+        subject: path,
+        found: `${owner} holds ${path}`,
+        needed: 'one installer at a time',
+        next: `wait until ${owner} has ended: fuser -v ${path}`,
+      });
+    if (performance.now() >= until || signal.aborted) {
+      emit({ kind: 'warning', text: `${owner} holds ${path}; it is not waited for any longer` });
+      return;
+    }
+    await sleep(lookEveryMs, undefined, { signal }).catch(() => undefined);
   }
+}
+
+async function foreignLock(host: HostView): Promise<{ path: string; owner: string } | undefined> {
+  for (const lock of foreignLocks) if ((await hasKernelLock(host, lock.path)) || (await isLocked(host, lock.path))) return lock;
+  return undefined;
 }
 
 /** Changing verbs recover first and say so. */

@@ -64,9 +64,8 @@ describe('the boot guard beside an update that holds its lock', function () {
   });
 
   it('one that it starts anew and that does not come up with our part is not blessed: it runs without', async () => {
-    const other = '#!/bin/sh\n! grep -q kata-sysext /etc/containerd/config.toml || exit 1\nexec /usr/bin/containerd "$@"\n';
-    await live.host.run(['tee', `${folder}/other`], { input: other });
-    await updating(`chmod 755 ${folder}/other; mv ${folder}/other ${engine}; systemctl restart --no-block containerd; sleep 2`);
+    await refusingEngine(`${folder}/other`);
+    await updating(`mv ${folder}/other ${engine}; systemctl restart --no-block containerd; sleep 2`);
 
     await boot();
     await watchedOnce();
@@ -76,6 +75,24 @@ describe('the boot guard beside an update that holds its lock', function () {
     assert.deepEqual(await handlersOf(live), ['runc']);
     assert.deepEqual([blessed(), (await live.json(['status']))['active']], [false, undefined]);
   });
+
+  it('an engine that does not come up with our part runs without it, though the update never ends', async () => {
+    await updating('true');
+    await refusingEngine(engine);
+
+    await boot();
+    const handlers = await handlersOf(live);
+    await hasEnded();
+
+    assert.deepEqual(handlers, ['runc']);
+    assert.deepEqual([blessed(), (await live.json(['status']))['active']], [false, undefined]);
+  });
+
+  /** One that serves only without our part, whatever it says of its files. */
+  async function refusingEngine(path: string): Promise<void> {
+    const text = '#!/bin/sh\n[ $# -gt 0 ] || ! grep -q kata-sysext /etc/containerd/config.toml || exit 1\nexec /usr/bin/containerd "$@"\n';
+    await live.host.sh(`cat > ${path}.new && chmod 755 ${path}.new && mv ${path}.new ${path}`, { input: text });
+  }
 
   /** What an update does at the next boot before it frees its lock, once `goOn` lets it. */
   async function updating(script: string): Promise<void> {
