@@ -48,11 +48,13 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
 
     it('leaves nothing that restorecon would label otherwise, and nothing is lost to one that labels all', async () => {
       const wrong = (await wouldRelabel(live)).filter((line) => !unlike.includes(line));
+      const shown = await shownLabels(live);
       await live.host.sh('restorecon -RF /usr /etc /var /usr/local >/dev/null 2>&1 || true', { timeoutMs: 1_200_000 });
 
       const verified = await silent(live, () => live.json(['verify']));
 
       assert.deepEqual(wrong, []);
+      assert.equal(await shownLabels(live), shown);
       assert.deepEqual(verified['drift'], []);
       assert.match(await inPod(live, handler, 'relabelled'), /:container_t:/);
     });
@@ -113,6 +115,11 @@ async function guardSeconds({ host }: LiveVm): Promise<string> {
     told.push(`${unit} ${from === 0 ? 'skipped' : `${((to - from) / 1e6).toFixed(1)} s`}`);
   }
   return told.join(', ');
+}
+
+/** What of ours is seen below /usr, with labels: those of the files' place in the store. */
+async function shownLabels({ host }: LiveVm): Promise<string> {
+  return (await host.sh("find /usr/libexec/kata /usr/lib/extension-release.d -printf '%p %Z\\n' 2>/dev/null | sort")).stdout;
 }
 
 /** The mode, the booleans and each file of the policy, by time. */
