@@ -6,6 +6,11 @@ import type { BakedRequest, Generated, HookRequest, Source } from './types.ts';
 
 const folder = '/usr/libexec/kata-sysext-first-boot';
 
+const [file, script, unit] = ['Containerfile', 'hook.sh', firstBootUnit];
+
+/** What is written beside program and bundles: none of those may be called so. */
+export const containerfileNames = [file, script, unit];
+
 /** Where program and release are seen while an image is built. */
 const work = '/run/kata-sysext-build';
 
@@ -16,19 +21,19 @@ const work = '/run/kata-sysext-build';
 export function containerfile(request: HookRequest): Generated[] {
   const inside = (source: Source) => ({ name: source.name, digest: source.digest });
   const own = { ...request, program: inside(request.program), bundles: request.bundles.map(inside) };
-  const { title, files, units } = hook(own, titleOf(own, undefined), { script: `${folder}/hook.sh`, work: folder });
+  const { title, files, units } = hook(own, titleOf(own, undefined), { script: `${folder}/${script}`, work: folder });
   const text = fill('Containerfile', {
     title,
     folder,
-    unit: firstBootUnit,
+    unit,
     program: request.program.name,
     files: [request.program, ...request.bundles].map(({ name }) => `#   ${name}`).join('\n'),
     bundles: request.bundles.map(({ name }) => `COPY ${JSON.stringify([name, `${folder}/`])}`).join('\n'),
   });
   return [
-    { name: 'Containerfile', text },
-    { name: 'hook.sh', text: files[0]!.text },
-    { name: firstBootUnit, text: units[0]!.text },
+    { name: file, text },
+    { name: script, text: files[0]!.text },
+    { name: unit, text: units[0]!.text },
   ];
 }
 
@@ -46,5 +51,5 @@ export function bakedContainerfile(request: BakedRequest): Generated[] {
     work,
     arguments: [...sources, '--root', '/', '--backend', 'baked', ...given, ...installArguments].map(shellWord).join(' '),
   });
-  return [{ name: 'Containerfile', text }];
+  return [{ name: file, text }];
 }

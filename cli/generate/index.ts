@@ -8,6 +8,7 @@ import { rendered } from './rendered.ts';
 import type { FirstBoot, FirstBootRequest, Generated, OutputKind } from './types.ts';
 
 export { firstBootScript, firstBootUnit } from './common.ts';
+export { containerfileNames } from './containerfile.ts';
 export type { PoolWish } from './machineConfig.ts';
 export { type Bringer, bringerIn, metadata } from './owner.ts';
 export { targetNamed, targetNames } from './targets.ts';

@@ -68,6 +68,9 @@ function pool(role: string): string {
     },
     [
       'Nodes of this pool take the MachineConfigs of the workers, and ours.',
+      `Only for a cluster that has no pool ${role} yet: oc create -f kata-sysext.pool.yaml. Of one that is there, such as infra often is, an apply`,
+      `would replace the selectors; leave this file out then, and look whether that pool takes the role ${role}:`,
+      `oc get machineconfigpool ${role} -o jsonpath='{.spec.machineConfigSelector}'`,
       `To put a node into it: oc label node NODE node-role.kubernetes.io/${role}=`,
     ],
   );

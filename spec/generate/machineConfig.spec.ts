@@ -60,6 +60,18 @@ describe('generate', function () {
     assert.deepEqual([hook, rendered], [['DaemonReload', 'Restart'], ['DaemonReload']]);
   });
 
+  it('a pool is written for one’s own alone, and says what an apply would do to one that is there', () => {
+    const poolOf = (role: string) => made('machineconfig', 'openshift-4.18', {}, role).find(({ name }) => name.endsWith('pool.yaml'))?.text;
+
+    assert.deepEqual([poolOf('worker'), poolOf('master')], [undefined, undefined]);
+    const infra = poolOf('infra')!;
+    assert.equal(parsed(infra)['metadata'].name, 'infra');
+    assert.match(
+      infra,
+      /^# Only for a cluster that has no pool infra yet: oc create -f .* an apply\n# would replace the selectors; leave this file out/m,
+    );
+  });
+
   it('the checker of the operator’s rules sees what is forbidden', () => {
     const file = {
       path: '/etc/a',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestOf } from '../../cli/host/index.ts';
 import { complaints } from '../support/generated.ts';
@@ -120,6 +120,25 @@ describe('generate', function () {
     assert.match(refused, /^exit status 1\n.*D-Bus service name/);
     assert.match(absent, /^exit status 1\n.*is not executable/);
     assert.throws(() => complaints(texts.put(unit, whole), ['no-such-systemd-analyze']), /ENOENT/);
+  });
+
+  it('a Containerfile builds also on an image that it has built', () => {
+    const text = made('containerfile', 'fcos').find(({ name }) => name === 'Containerfile')!.text;
+    const [, command] = /^RUN (.*)$/m.exec(text)!;
+    const units = join(texts.folder, 'units');
+    const script = command!.replaceAll('/usr/lib/systemd/system', units);
+
+    const ran = [1, 2].map(() => spawnSync('sh', ['-c', script], { encoding: 'utf8' }));
+
+    assert.deepEqual(
+      ran.map(({ status, stderr }) => [status, stderr]),
+      [
+        [0, ''],
+        [0, ''],
+      ],
+    );
+    const unit = 'kata-sysext-first-boot.service';
+    assert.equal(readlinkSync(join(units, 'multi-user.target.wants', unit)), `../${unit}`);
   });
 
   it('an image with Kata baked in: no program and no archive becomes a part of it, and what its builder runs installs with these very words', () => {

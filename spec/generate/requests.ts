@@ -17,7 +17,12 @@ export const source = (name: string, sign: string) => ({
 });
 
 /** The text of the first file that is made; awkward words go through every layer of quoting. */
-export function made(kind: OutputKind, target: string, more: { kernelArguments?: string[]; installArguments?: string[] } = {}) {
+export function made(
+  kind: OutputKind,
+  target: string,
+  more: { kernelArguments?: string[]; installArguments?: string[] } = {},
+  role = 'worker',
+) {
   const request = {
     form: 'hook' as const,
     target: targetNamed(target),
@@ -28,7 +33,7 @@ export function made(kind: OutputKind, target: string, more: { kernelArguments?:
     version: '0.1.0',
     ...more,
   };
-  return generate(kind, request, { role: 'worker', policy: true });
+  return generate(kind, request, { role, policy: true });
 }
 
 /** What containerd's node has to be like: every check that there is, with names that the shell would take apart. */

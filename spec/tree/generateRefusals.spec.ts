@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { codes } from '../../cli/errors/index.ts';
 import { digestOf } from '../../cli/host/index.ts';
+import { foreignElf } from '../support/elf.ts';
 import { json, run } from '../support/program.ts';
 import { releases } from '../support/treeHost.ts';
 
@@ -47,6 +48,25 @@ describe('generate: what cannot work', function () {
       assert.deepEqual(readdirSync(folder), []);
     });
   }
+
+  it('a file that is called like one that is written beside it is refused: it would be overwritten', async () => {
+    const { first } = await releases();
+    const [own, program] = [join(folder, 'own'), join(folder, 'p')];
+    mkdirSync(own);
+    writeFileSync(program, foreignElf, { mode: 0o755 });
+
+    for (const name of ['hook.sh', 'Containerfile', 'kata-sysext-first-boot.service']) {
+      const bundle = join(own, name);
+      copyFileSync(first, bundle);
+      const refused = await json(['generate', 'containerfile', bundle, '--target', 'fcos', '--program', program, '-o', own], 2);
+
+      assert.equal(refused['found'], `two files are called ${name}`);
+      assert.deepEqual(readdirSync(own), [name]);
+      rmSync(bundle);
+    }
+    rmSync(own, { recursive: true });
+    rmSync(program);
+  });
 
   it('what the kernel and the operator take is taken: quoted blanks, and in a MachineConfig the same argument twice', async () => {
     const twice = ['hugepagesz=1G', 'hugepages=4', 'hugepagesz=2M', 'hugepages=4'].flatMap((each) => ['--kernel-argument', each]);

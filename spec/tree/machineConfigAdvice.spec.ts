@@ -1,23 +1,16 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { digestOf } from '../../cli/host/index.ts';
 import { tinyRelease } from '../lab/release/index.ts';
+import { installationIn, wordsOf } from '../support/hookWords.ts';
 import { put } from '../support/hostTrees.ts';
 import { json } from '../support/program.ts';
-import { bytesOf, crioTree, currentConfig, firstBoot, machineConfigIn, owning, renderedTree } from '../support/renderedTree.ts';
+import { crioTree, currentConfig, firstBoot, machineConfigIn, owning, renderedTree } from '../support/renderedTree.ts';
 import { loopMs } from '../support/sample.ts';
 import { releases, scratch, type TreeHost } from '../support/treeHost.ts';
 
 const chosen = ['--alias', 'kata=qemu-runtime-rs', '--profile', 'debug', '--set', 'default_memory=4096', '--set', "kernel_params=it's a"];
-
-/** Words of a line as a shell takes them. */
-function wordsOf(line: string): string[] {
-  return execFileSync('sh', ['-c', `printf '%s\\0' ${line}`], { encoding: 'utf8' })
-    .split('\0')
-    .slice(0, -1);
-}
 
 /** Where a message names the command that makes the next MachineConfig. */
 function generateIn(text: string): string {
@@ -52,9 +45,7 @@ describe('the MachineConfig that a message names', function () {
         .slice(1)
         .flatMap((word) => real[word] ?? [word]),
     );
-    const [script] = machineConfigIn(out).storage.files.map(({ contents }) => bytesOf(contents.source).toString());
-    const [, line] = /^"\$work\/kata-sysext" (install .*) --progress plain \|\|/m.exec(script!)!;
-    const words = wordsOf(line!.replaceAll('"$work"', dirname(bundle)));
+    const words = installationIn(machineConfigIn(out), dirname(bundle));
     assert.ok(words.includes(digest));
     return words;
   }

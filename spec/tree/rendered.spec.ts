@@ -6,11 +6,9 @@ import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readli
 import { tmpdir } from 'node:os';
 
 import { join } from 'node:path';
-
+import { foreignElf } from '../support/elf.ts';
 import { bootNode, prepareNode } from '../support/firstBootNode.ts';
-
 import { put } from '../support/hostTrees.ts';
-
 import { json } from '../support/program.ts';
 
 import { renderFcos } from '../support/renderFcos.ts';
@@ -185,7 +183,7 @@ describe('the archive of a rendered first boot', function () {
     writeFileSync(bundle, 'any bytes');
     const [text, foreign] = [join(folder, 'text'), join(folder, 'foreign')];
     writeFileSync(text, '#!/bin/sh\necho 0.1.0\n', { mode: 0o755 });
-    writeFileSync(foreign, machineElf(process.arch === 'arm64' ? 62 : 183), { mode: 0o755 });
+    writeFileSync(foreign, foreignElf, { mode: 0o755 });
     const forms = [
       ['ignition', '--from', 'https://a.example'],
       ['containerfile', '--form', 'baked'],
@@ -237,11 +235,3 @@ describe('the archive of a rendered first boot', function () {
     assert.match(String(rendered['needed']), /--form hook or --form baked/);
   });
 });
-
-/** The head of a 64-bit ELF file for a machine (System V ABI, e_machine). */
-function machineElf(machine: number): Buffer {
-  const head = Buffer.alloc(64);
-  Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]).copy(head);
-  head.writeUInt16LE(machine, 18);
-  return head;
-}

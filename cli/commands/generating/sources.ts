@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { KataError } from '../../errors/index.ts';
-import type { Source } from '../../generate/index.ts';
+import { containerfileNames, type Source } from '../../generate/index.ts';
 import { type Digest, digestOfFile } from '../../host/index.ts';
 import { list, text } from '../parsing/options.ts';
 import type { Call } from '../types.ts';
@@ -24,7 +24,8 @@ export async function sourcesOf({ options, io }: Call, words: string[], inside: 
   const own = await one(program, text(options['program-digest']));
   const bundles: Source[] = [];
   for (const [index, word] of words.entries()) bundles.push(await one(word, digests[index]));
-  const names = ['kata-sysext', ...bundles.map(({ name }) => name), ...(inside ? [own.name].filter((name) => name !== 'kata-sysext') : [])];
+  const made = inside ? [...containerfileNames, ...[own.name].filter((name) => name !== 'kata-sysext')] : [];
+  const names = ['kata-sysext', ...made, ...bundles.map(({ name }) => name)];
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw usage(twice, `two files are called ${twice}`, 'another name for each');
   return { program: own, bundles };
@@ -67,7 +68,7 @@ export async function sourceOf({ word, digest, from, inside, cwd }: Wish): Promi
   return { name, digest: actual, url: placeOf(from, name), sizeBytes: found.size };
 }
 
-function isAddress(word: string): boolean {
+export function isAddress(word: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(word);
 }
 

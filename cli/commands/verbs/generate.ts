@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { KataError } from '../../errors/index.ts';
 import { generate, type OutputKind, outputKinds, targetNamed } from '../../generate/index.ts';
 import { version } from '../../version.ts';
+import { backendFor } from '../generating/imageSource.ts';
 import { writeNew } from '../generating/newFiles.ts';
 import { kernelArgumentsOf, passedOptions } from '../generating/passedOptions.ts';
 import { generateRendered } from '../generating/rendered.ts';
@@ -29,7 +30,9 @@ export async function run(call: Call): Promise<Reply> {
   else if (options['backend'] === 'baked')
     throw unfitBackend('baked', '--form hook', '--form baked: a node that runs has its image already');
   if (options['engine-config'] !== undefined) throw unfitEngineConfig(baked ? 'baked' : 'hook');
-  const installArguments = passedOptions(call, baked ? ['backend'] : []);
+  const backend = await backendFor(call, words.slice(1), baked);
+  const installing = backend === undefined ? call : { ...call, options: { ...options, backend } };
+  const installArguments = passedOptions(installing, baked ? ['backend'] : []);
   const { program, bundles } = await sourcesOf(call, words.slice(1), kind === 'containerfile');
   if (baked) refuseLines(installArguments);
   const files = generate(kind, { ...common, form: baked ? 'baked' : 'hook', program, bundles, installArguments }, pool);
