@@ -5,7 +5,6 @@ import { blessedFile, blessings, blessingText } from '../../guard/index.ts';
 import type { Host } from '../../host/index.ts';
 import {
   activeGeneration,
-  activeNumber,
   ensureFolder,
   type Generation,
   journalFolder,
@@ -14,14 +13,14 @@ import {
   withTries,
   writeRecord,
 } from '../../store/index.ts';
-import { bringUp, keptDownBy, restartDeadlineMs } from '../../transaction/index.ts';
 import { underLock } from '../carrying/session.ts';
 import type { Context } from '../types.ts';
 import { wiredEngine } from './engine.ts';
-import { bootOptions, giveUp, takeBack } from './giveUp.ts';
+import { bootOptions } from './giveUp.ts';
 import { health } from './health.ts';
 import type { Guarded } from './settle.ts';
-import { comesUp, watch } from './watch.ts';
+import { watch } from './watch.ts';
+import { withoutIt } from './without.ts';
 
 const pauseMs = 5_000;
 /** How long an update that runs is waited for; with two watches and what follows a bad one less than RuntimeMaxSec= of the unit. */
@@ -38,7 +37,7 @@ export async function blessAfterBoot(context: Context): Promise<Guarded> {
   const { number } = from.manifest;
   const both = { settled: [], from: number };
   const until = performance.now() + busyMs;
-  for (;;) {
+  for (let crossed = false; ; ) {
     // Before the watch: what comes later is not what was watched.
     const text = await blessingText(host, number);
     if ((await host.readText(blessedFile)) === text) return { ...both, to: number, notes: ['already blessed'] };
@@ -53,7 +52,9 @@ export async function blessAfterBoot(context: Context): Promise<Guarded> {
     }
     if (seen.untried) await onceFree(context, until, () => takeTryBack(host, number));
     if (!seen.down) return { ...both, to: number, notes: [`not blessed: ${seen.ill}`] };
-    return { ...both, ...(await withoutIt(context, from, seen.ill ?? 'it does not serve')) };
+    const { to, notes, comesUpWithUs } = await withoutIt(context, from, seen.ill ?? 'it does not serve', crossed);
+    if (comesUpWithUs !== true) return { ...both, ...(to === undefined ? {} : { to }), notes };
+    crossed = true;
   }
 }
 
@@ -91,31 +92,6 @@ async function onceFree<T>(
       if (await came()) return undefined;
     }
   }
-}
-
-/** Starts the engine without our part; where that does not help, our part was not at fault and comes back. */
-async function withoutIt(context: Context, from: Generation, ill: string): Promise<{ to?: number; notes: string[] }> {
-  const { host } = context;
-  const name = from.record.wiring?.engine ?? 'the engine';
-  let options = bootOptions;
-  // Somebody may have made another one active while the engine was waited for.
-  const asWas = async (active: number | undefined, work: () => Promise<number | undefined>) => {
-    const done = await underLock(context, 'boot', options, async () =>
-      (await activeNumber(host)) === active ? { to: await work() } : undefined,
-    );
-    // Whoever was waited for once is not waited for again while the engine is down.
-    options = { ...bootOptions, othersSeconds: 0 };
-    return done;
-  };
-  const { number } = from.manifest;
-  const given = await asWas(number, () => giveUp(context, from, `${name} does not come up: ${ill}`, 'asked'));
-  if (given === undefined) return { notes: [ill, 'another generation is active by now; nothing is changed'] };
-  await startAgain(host, from);
-  if (await comesUp(() => health(host, from))) return { ...(given.to === undefined ? {} : { to: given.to }), notes: [ill] };
-  const back = async () => takeBack(context, from, `${name} does not come up without it either`).then(() => number);
-  if ((await asWas(given.to, back)) === undefined) return { notes: [ill, 'another generation is active by now'] };
-  await startAgain(host, from);
-  return { to: from.manifest.number, notes: [ill, `${name} does not come up without our part either, so that it is back`] };
 }
 
 interface Proof {
@@ -161,11 +137,4 @@ async function isStale(host: Host, from: Generation): Promise<boolean> {
   const { engine, instance } = await wiredEngine(host, from);
   const pending = await engine.pending(host, instance).catch(() => undefined);
   return pending === undefined || pending.length > 0;
-}
-
-async function startAgain(host: Host, { record }: Generation): Promise<void> {
-  const [systemd, unit] = [await host.systemd(), record.wiring?.unit];
-  if (systemd === undefined || unit === undefined) return;
-  const dependents = await keptDownBy(host, unit);
-  await bringUp(host, { kind: 'restart', unit, dependents, deadlineMs: restartDeadlineMs(await systemd.unit(unit)) });
 }

@@ -2,6 +2,7 @@ import { backendOf } from '../../backends/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { type Generation, namesOf } from '../../store/index.ts';
+import type { UnitState } from '../../systemd/types.ts';
 import { wiredEngine } from './engine.ts';
 import { unhealthy } from './greenboot.ts';
 
@@ -19,10 +20,19 @@ export interface Health {
   down: boolean;
   /** Nobody has started it in this boot; one that hangs while it starts was started. */
   untried: boolean;
-  /** systemd gave up on it, or starts it again and again. */
+  /** It does not serve, and systemd gave up on it or starts it again and again; or the administrator's checks of the boot have failed. */
   failed: boolean;
   /** Which run of the engine answered. */
   run: string;
+}
+
+/** What PID 1 says of the engine's unit, beside an engine that answers or not. Whatever one had to wait for before, it serves now. */
+export function standing(unit: UnitState | undefined, serves: boolean): Pick<Health, 'serves' | 'down' | 'untried' | 'failed'> {
+  const restarts = unit?.restarts ?? 0;
+  const failed = !serves && (unit?.activeState === 'failed' || restarts >= mostRestarts);
+  const untried = unit?.activeState === 'inactive' && unit.activeEnterMs === 0 && restarts === 0;
+  // One that nobody has started is no fault of ours.
+  return { serves, failed, untried, down: !serves && (failed || unit?.activeState === 'active' || restarts > 0) };
 }
 
 export async function health(host: HostView, from: Generation): Promise<Health> {
@@ -30,25 +40,20 @@ export async function health(host: HostView, from: Generation): Promise<Health> 
   const wiring = from.record.wiring;
   const systemd = await host.systemd();
   const unit = wiring?.unit === undefined ? undefined : await systemd?.unit(wiring.unit);
-  const restarts = unit?.restarts ?? 0;
-  const failed = unit?.activeState === 'failed' || restarts >= mostRestarts;
-  const untried = unit?.activeState === 'inactive' && unit.activeEnterMs === 0 && restarts === 0;
-  // One that nobody has started is no fault of ours.
-  const down = failed || unit?.activeState === 'active' || restarts > 0;
-  const both = { untried, failed, run: `${unit?.invocationId} ${unit?.mainPid}` };
+  const run = `${unit?.invocationId} ${unit?.mainPid}`;
   try {
     const found = await wiredEngine(host, from);
     const state = await found.engine.probe(host, found.instance, probeMs);
-    if (!state.reachable) return { ...both, ill: state.why ?? 'the CRI does not answer', serves: false, down };
-    const serving = { ...both, serves: true, down: false };
+    if (!state.reachable) return { ...standing(unit, false), run, ill: state.why ?? 'the CRI does not answer' };
+    const serving = { ...standing(unit, true), run };
     const missing = namesOf(manifest).filter((name) => !state.handlers.includes(name));
     if (missing.length > 0) return { ...serving, ill: `the CRI does not list ${missing.join(', ')}` };
     const pids = [1, ...(unit === undefined || unit.mainPid === 0 ? [] : [unit.mainPid])];
     const checks = await unhealthy(host);
-    if (checks !== undefined) return { ...serving, ill: checks.ill, failed: failed || checks.failed };
+    if (checks !== undefined) return { ...serving, ...checks };
     const [problem] = await backendOf(manifest.backend).reaches(host, manifest, pids);
     return { ...serving, ...(problem === undefined ? {} : { ill: problem }) };
   } catch (error) {
-    return { ...both, ill: error instanceof KataError ? error.complaint.found : String(error), serves: false, down };
+    return { ...standing(unit, false), run, ill: error instanceof KataError ? error.complaint.found : String(error) };
   }
 }

@@ -17,31 +17,40 @@ export interface Seen {
   run?: string;
 }
 
-/** Looks once a second until the same run of the engine was well for 10 s, systemd gave up on it, or 300 s have passed. */
-export async function watch(look: () => Promise<Health>, signal: AbortSignal): Promise<Seen> {
-  const until = performance.now() + patienceMs;
+/** Milliseconds that only go forward. */
+export interface Clock {
+  now(): number;
+  pause(ms: number): Promise<unknown>;
+}
+
+const ownClock: Clock = { now: () => performance.now(), pause: (ms) => sleep(ms) };
+
+/**
+ * Looks once a second until the same run of the engine was well for 10 s, it has failed, or 300 s have passed. A signal says nothing about
+ * the engine: whoever ends us may be ending it as well.
+ */
+export async function watch(look: () => Promise<Health>, signal: AbortSignal, clock = ownClock): Promise<Seen> {
+  const until = clock.now() + patienceMs;
   let since: { at: number; run: string } | undefined;
   for (;;) {
     const now = await look();
-    const at = performance.now();
+    const at = clock.now();
     if (now.ill === undefined && since?.run !== now.run) since = { at, run: now.run };
     if (now.ill !== undefined) since = undefined;
     if (since !== undefined && at - since.at >= steadyMs) return { down: false, run: since.run };
-    if (now.failed || signal.aborted || at > until) {
-      if (now.ill !== undefined || at > until)
-        return { ill: now.ill ?? 'it did not go on for long enough', down: now.down, untried: now.untried && at > until };
-      return { ill: 'interrupted', down: false };
-    }
-    await sleep(pauseMs);
+    if (signal.aborted) return { ill: 'interrupted', down: false };
+    const late = at > until;
+    if (now.failed || late) return { ill: now.ill ?? 'it did not go on for long enough', down: now.down, untried: now.untried && late };
+    await clock.pause(pauseMs);
   }
 }
 
 /** Whether the engine answers within 60 s; systemd giving up on it ends the wait. */
-export async function comesUp(look: () => Promise<Health>): Promise<boolean> {
-  const until = performance.now() + patienceMs / 5;
+export async function comesUp(look: () => Promise<Pick<Health, 'serves' | 'failed'>>, clock = ownClock): Promise<boolean> {
+  const until = clock.now() + patienceMs / 5;
   for (;;) {
     const { serves, failed } = await look();
-    if (serves || failed || performance.now() > until) return serves;
-    await sleep(pauseMs);
+    if (serves || failed || clock.now() > until) return serves;
+    await clock.pause(pauseMs);
   }
 }
