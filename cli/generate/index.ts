@@ -1,15 +1,10 @@
-import { butane } from './butane.ts';
-import { bakedContainerfile, containerfile } from './containerfile.ts';
-import { hook } from './hook.ts';
-import { ignition } from './ignition.ts';
-import { machineConfigs, type PoolWish } from './machineConfig.ts';
+import { hook, rendered } from './forms/index.ts';
+import { bakedContainerfile, butane, containerfile, ignition, machineConfigs, type PoolWish } from './outputs/index.ts';
 import { titleOf } from './owner.ts';
-import { rendered } from './rendered.ts';
 import type { FirstBoot, FirstBootRequest, Generated, OutputKind } from './types.ts';
 
-export { firstBootScript, firstBootUnit } from './common.ts';
-export { containerfileNames } from './containerfile.ts';
-export type { PoolWish } from './machineConfig.ts';
+export { firstBootScript, firstBootUnit } from './forms/index.ts';
+export { containerfileNames, type PoolWish } from './outputs/index.ts';
 export { type Bringer, bringerIn, metadata } from './owner.ts';
 export { targetNamed, targetNames } from './targets.ts';
 export type {

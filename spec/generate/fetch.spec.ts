@@ -5,7 +5,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { fetchFunction, fetchLine } from '../../cli/generate/common.ts';
+import { fetchFunction, fetchLine } from '../../cli/generate/forms/common.ts';
 import { textFiles } from '../support/textFiles.ts';
 
 const bytes = Buffer.alloc(300_000, 'kata');
@@ -122,6 +122,15 @@ describe('what a node fetches', function () {
     assert.equal(ran.status, 0);
     assert.match(ran.systemctl, /^start --no-block network-online\.target\nis-active /);
     assert.equal(ran.sleeps.length, 60);
+  });
+
+  it('where systemd has no network to wait for, nothing is waited for', async () => {
+    answer = well;
+    stub('systemctl', 'exit 5');
+
+    const ran = await fetched();
+
+    assert.deepEqual([ran.status, ran.sleeps], [0, []]);
   });
 
   it('the first ten pauses are those of the unit, then they grow up to half an hour, and differ', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { type Generated, type OutputKind, targetNamed } from '../../cli/generate/index.ts';
-import { machineConfigLimit } from '../../cli/generate/machineConfig.ts';
+import { machineConfigLimit } from '../../cli/generate/outputs/machineConfig.ts';
 import { goProgram, goProgramAvailable } from '../lab/goPrograms.ts';
 import { parsed, plain } from '../support/generated.ts';
 import { forbiddenForMachines } from '../support/machineConfigRules.ts';

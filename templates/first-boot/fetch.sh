@@ -26,7 +26,7 @@ room() {
 
 # online: waits for the network, for so long and not longer. Ordered after it the unit would make every later boot wait as well.
 online() {
-  systemctl start --no-block network-online.target || true
+  systemctl start --no-block network-online.target || return 0
   waited=0
   until [ "$waited" -ge {{online}} ] || systemctl is-active --quiet network-online.target; do
     sleep 1

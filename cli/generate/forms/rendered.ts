@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
-import { generationsFolder, pointer } from '../store/index.ts';
+import { generationsFolder, pointer } from '../../store/index.ts';
+import type { Against, Beside, FirstBoot, Merging, RenderedRequest } from '../types.ts';
 import { fetchFunction, fetchLine, firstBootFolder, firstBootScript, firstBootUnit, pauseSeconds, stampsOf, triesFile } from './common.ts';
 import { fill, shellWord } from './fill.ts';
-import type { Against, Beside, FirstBoot, Merging, RenderedRequest } from './types.ts';
 
 /** A unit that puts an archive in place in which everything is computed already, before the engine starts. Pure, as `hook`. */
 export function rendered(request: RenderedRequest, title: string): FirstBoot {

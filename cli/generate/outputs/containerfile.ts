@@ -1,8 +1,6 @@
-import { firstBootUnit } from './common.ts';
-import { fill, shellWord } from './fill.ts';
-import { hook } from './hook.ts';
-import { titleOf } from './owner.ts';
-import type { BakedRequest, Generated, HookRequest, Source } from './types.ts';
+import { fill, firstBootUnit, hook, shellWord } from '../forms/index.ts';
+import { titleOf } from '../owner.ts';
+import type { BakedRequest, Generated, HookRequest, Source } from '../types.ts';
 
 const folder = '/usr/libexec/kata-sysext-first-boot';
 

@@ -1,6 +1,6 @@
-import { digestOf } from '../host/index.ts';
+import { digestOf } from '../../host/index.ts';
+import type { Source } from '../types.ts';
 import { fill, shellWord } from './fill.ts';
-import type { Source } from './types.ts';
 
 /** Between two tries of a node whose server is away. */
 export const pauseSeconds = 30;

@@ -1,4 +1,4 @@
-import { asset } from '../assets/index.ts';
+import { asset } from '../../assets/index.ts';
 
 /** Fills the `{{name}}` places of a template of ours. A name without a value is a fault of ours. */
 export function fill(template: string, values: Record<string, string>): string {

@@ -1,4 +1,4 @@
-import type { FirstBoot } from './types.ts';
+import type { FirstBoot } from '../types.ts';
 
 /** An Ignition configuration of the named version as an object. Contents are data URLs: no server decides whether the node boots. */
 export function ignitionConfig({ files, units, kernelArguments }: FirstBoot, version: string): Record<string, unknown> {

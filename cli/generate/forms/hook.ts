@@ -1,6 +1,6 @@
+import type { FirstBoot, HookRequest } from '../types.ts';
 import { fetchFunction, fetchLine, firstBootScript, firstBootUnit, pauseSeconds, stampsOf, triesFile } from './common.ts';
 import { fill, shellWord } from './fill.ts';
-import type { FirstBoot, HookRequest } from './types.ts';
 
 /** Where a hook finds its parts: below /etc for a configuration that is written to a node, below /usr in an image. */
 export interface HookPlaces {

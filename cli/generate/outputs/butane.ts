@@ -1,5 +1,5 @@
-import { metadata } from './owner.ts';
-import type { FirstBoot, Target } from './types.ts';
+import { metadata } from '../owner.ts';
+import type { FirstBoot, Target } from '../types.ts';
 import { type Yaml, yaml } from './yaml.ts';
 
 /** The same as a Butane configuration: what stands in it can be read, and joined with one's own. */

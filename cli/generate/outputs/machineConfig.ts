@@ -1,7 +1,7 @@
-import { KataError } from '../errors/index.ts';
+import { KataError } from '../../errors/index.ts';
+import { metadata } from '../owner.ts';
+import type { FirstBoot, Generated, Target } from '../types.ts';
 import { ignitionConfig } from './ignition.ts';
-import { metadata } from './owner.ts';
-import type { FirstBoot, Generated, Target } from './types.ts';
 import { type Yaml, yaml } from './yaml.ts';
 
 /** MaxMachineConfigSize of the machine-config-operator (OCPBUGS-62619): of all MachineConfigs of a pool as one. */

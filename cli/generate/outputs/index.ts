@@ -1,0 +1,4 @@
+export { butane } from './butane.ts';
+export { bakedContainerfile, containerfile, containerfileNames } from './containerfile.ts';
+export { ignition } from './ignition.ts';
+export { machineConfigs, type PoolWish } from './machineConfig.ts';
