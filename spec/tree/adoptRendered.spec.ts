@@ -61,7 +61,7 @@ describe('adopt rendered', function () {
   it('its record keeps which archive brought it, by digest', async () => {
     host = ignition.copy();
     const script = readFileSync(host.path(firstBoot.script), 'utf8');
-    const [, name, hex, url] = /^fetch (\S+) (\S+) (\S+)$/m.exec(script)!;
+    const [, name, hex, url] = /^fetch (\S+) (\S+) (\S+) \d+$/m.exec(script)!;
 
     await host.json(['adopt', 'rendered']);
 
