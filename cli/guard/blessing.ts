@@ -72,11 +72,12 @@ function watchedIn(text: string): HostPath[] {
   return text.split('\n').flatMap((line) => (line.startsWith(watched) ? [line.slice(watched.length)] : []));
 }
 
-/** What the engine that runs is made of and set up by. */
+/** What the engine that is wired is made of and set up by, whichever others run beside it; the same names whether it runs or not. */
 async function engineFiles(host: HostView): Promise<HostPath[]> {
-  const name = (await activeGeneration(host))?.record.wiring?.engine;
-  const [instance] = (await engineNamed(name ?? '')?.detect(host)) ?? [];
-  const files = [instance?.binary, instance?.configPath, instance?.configFolder];
+  const wiring = (await activeGeneration(host))?.record.wiring;
+  const instance = wiring === undefined ? undefined : await engineNamed(wiring.engine)?.wired(host, wiring);
+  const binary = instance?.binary === undefined ? undefined : await host.realpath(instance.binary);
+  const files = [binary, instance?.configPath, instance?.configFolder];
   return files.filter((file) => file !== undefined && !file.includes('\n')) as HostPath[];
 }
 
