@@ -10,6 +10,7 @@ export function engineNamed(name: string): Engine | undefined {
   return engines.find((engine) => engine.name === name);
 }
 
+export { isRefused } from './common/complaints.ts';
 export { restartRisks } from './restartRisks.ts';
 export type {
   EffectiveDiff,

@@ -1,4 +1,4 @@
-import type { EffectiveDiff, WiringPlan } from '../../engines/index.ts';
+import { type EffectiveDiff, isRefused } from '../../engines/index.ts';
 import { KataError } from '../../errors/index.ts';
 import { activeGeneration, type Generation, nextId, releaseBallast } from '../../store/index.ts';
 import { openEntries } from '../../transaction/index.ts';
@@ -15,7 +15,8 @@ import { type Guarded, isSettled, settleLocked } from './settle.ts';
 
 /**
  * The second phase, before the engine starts. Its own binary tells what it makes of its files without our part, and with it: as it stands,
- * or as an update of the engine or of its configuration asks for. Where more than our handlers differs, our part goes.
+ * or as an update of the engine or of its configuration asks for. Where it refuses them with our part alone, or more than our handlers
+ * differs, our part goes; an answer that cannot be had is none, and the engine's start will tell.
  */
 export function wireAtBoot(context: Context): Promise<Guarded> {
   return underLock(context, 'boot', bootOptions, async (settled) => {
@@ -56,35 +57,38 @@ async function look(context: Context, from: Generation, found: Found): Promise<L
   const { host } = context;
   const { engine, instance } = found;
   const id = await nextId(host, await openEntries(host));
-  const wiring = await engine.plan(host, instance, [], from.record.wiring);
-  const bare = await without(context, wiring, found);
-  if (typeof bare === 'string') return { notes: [`${engine.name} does not take its own configuration; it is left alone: ${bare}`] };
+  const bare = await without(context, from, found);
+  if (typeof bare === 'string') return { notes: [`${bare}; it is left alone`] };
   const planned = await replan(context, from, found, id);
   // An OS image may bring names that the wiring of the image before did not have.
   const handlers = typeof planned === 'string' ? (from.record.wiring?.handlers ?? []).map(({ name }) => name) : planned.touched;
   const changes = typeof planned !== 'string' && planned.wiring.changes.length > 0 ? planned.wiring : undefined;
-  const dump = changes
-    ? withScratch(context, found, (scratch) => engine.planned(host, instance, changes, scratch))
-    : engine.effective(host, instance);
-  const fault = await dump.then(
-    (value) => faultIn(engine.compare(bare, value, handlers), engine.name),
-    (error: unknown) => `${engine.name} does not take its configuration with our part in it: ${saying(error)}`,
-  );
   const notes = typeof planned === 'string' ? [`the wiring stays as it is: ${planned}`] : [];
-  if (fault !== undefined) return { notes, fault };
+  try {
+    const dump = changes
+      ? await withScratch(context, found, (scratch) => engine.planned(host, instance, changes, scratch))
+      : await engine.effective(host, instance);
+    const fault = faultIn(engine.compare(bare, dump, handlers), engine.name);
+    if (fault !== undefined) return { notes, fault };
+  } catch (error) {
+    if (isRefused(error)) return { notes, fault: `${engine.name} does not take its configuration with our part in it: ${saying(error)}` };
+    return { notes: [...notes, `whether ${engine.name} takes its configuration with our part in it cannot be told: ${saying(error)}`] };
+  }
   if (typeof planned === 'string' || planned.steps.length === 0) return { notes };
   await rewire(context, from, found, planned, id);
   return { notes: ['the wiring was made anew'] };
 }
 
-/** What the engine makes of its files without our part; in words why it takes them not even so. */
-async function without(context: Context, wiring: WiringPlan, found: Found): Promise<Record<string, unknown> | string> {
+/** What the engine makes of its files without our part; in words why that is not known. */
+async function without(context: Context, from: Generation, found: Found): Promise<Record<string, unknown> | string> {
   const { host } = context;
   const { engine, instance } = found;
   try {
+    const wiring = await engine.plan(host, instance, [], from.record.wiring);
     return await withScratch(context, found, (scratch) => engine.planned(host, instance, wiring, scratch));
   } catch (error) {
-    return saying(error);
+    const what = isRefused(error) ? `${engine.name} does not take its own configuration` : `what ${engine.name} takes cannot be told`;
+    return `${what}: ${saying(error)}`;
   }
 }
 

@@ -47,9 +47,28 @@ export async function refuseForeignFiles(host: HostView, paths: readonly HostPat
   }
 }
 
+/** Exit statuses of an engine's binary that judges files: taken, refused, and the panic of a Go program. Any other one is no judgement. */
+export const verdicts = [0, 1, 2];
+
+/** The engine's own binary was asked and refused a file or folder. `found` is what it said. */
+export function refused(binary: HostPath, subject: HostPath, args: readonly string[], found: string): KataError {
+  return new KataError('engine-config-invalid', {
+    subject,
+    found: `${binary} does not accept ${subject}: ${found}`,
+    needed: 'A configuration that the engine itself can load.',
+    next: `Repair it until this works: ${[binary, ...args.map((arg) => (arg === '' ? "''" : arg))].join(' ')}`,
+    details: { refusedBy: binary },
+  });
+}
+
+/** Whether an error is the engine's own word; one that could not be asked, was killed, or whose files we cannot read ourselves said nothing. */
+export function isRefused(error: unknown): boolean {
+  return error instanceof KataError && (error.complaint.details?.['refusedBy'] !== undefined || isRefused(error.cause));
+}
+
 /** The engine's own binary refused copies of the planned files. Other errors pass through. */
 export function rejected(instance: Instance, error: unknown): unknown {
-  if (!(error instanceof KataError)) return error;
+  if (!(error instanceof KataError) || !isRefused(error)) return error;
   return new KataError('engine-rejects', {
     subject: instance.configPath,
     found: `${instance.engine} does not accept the planned configuration: ${error.complaint.found}`,

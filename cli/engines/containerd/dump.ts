@@ -1,6 +1,5 @@
-import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
-import { binaryOf } from '../common/complaints.ts';
+import { binaryOf, refused, verdicts } from '../common/complaints.ts';
 import { differences } from '../common/differences.ts';
 import { readDump, type TomlTable, tomlKey } from '../toml/index.ts';
 import type { EffectiveDiff, Instance } from '../types.ts';
@@ -27,15 +26,8 @@ export async function effectiveConfig(host: HostView, instance: Instance): Promi
 }
 
 async function runDump(host: HostView, binary: HostPath, config: HostPath, args: string[]): Promise<Dump> {
-  const result = await host.run(binary, args, { timeoutMs: dumpTimeoutMs, accept: [0, 1] });
-  if (result.code !== 0) {
-    throw new KataError('engine-config-invalid', {
-      subject: config,
-      found: `${binary} does not accept ${config}: ${result.stderr.trim().split('\n').at(-1) ?? ''}`,
-      needed: 'A configuration that the engine itself can load.',
-      next: `Repair it until this works: ${[binary, ...args].join(' ')}`,
-    });
-  }
+  const result = await host.run(binary, args, { timeoutMs: dumpTimeoutMs, accept: verdicts });
+  if (result.code !== 0) throw refused(binary, config, args, result.stderr.trim().split('\n').at(-1) ?? '');
   return { value: readDump(result.stdout), stderr: result.stderr };
 }
 

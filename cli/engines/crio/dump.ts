@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
-import { binaryOf } from '../common/complaints.ts';
+import { binaryOf, refused, verdicts } from '../common/complaints.ts';
 import { differences } from '../common/differences.ts';
 import { isTable, readDump, type TomlTable, tableAt, tomlKey, valueAt } from '../toml/index.ts';
 import type { EffectiveDiff, Instance } from '../types.ts';
@@ -42,7 +42,7 @@ export async function dumpReal(host: HostView, instance: Instance): Promise<Toml
 export async function dumpOf(host: HostView, instance: Instance, main: HostPath | '', folder: HostPath): Promise<TomlTable> {
   const binary = binaryOf(instance);
   const args = ['--config', main, '--config-dir', folder, 'config'];
-  const result = await host.run(binary, ['--runtimes', `${shown}:/dev/null:/run`, ...args], { timeoutMs: dumpTimeoutMs, accept: [0, 1] });
+  const result = await host.run(binary, ['--runtimes', `${shown}:/dev/null:/run`, ...args], { timeoutMs: dumpTimeoutMs, accept: verdicts });
   if (result.code !== 0) throw refused(binary, main || folder, args, lastMessage(result.stderr));
   try {
     const value = readDump(result.stdout);
@@ -50,7 +50,13 @@ export async function dumpOf(host: HostView, instance: Instance, main: HostPath 
     return value;
   } catch (cause) {
     // Its template writes names and texts as they are: a quote in one of them makes the whole output no TOML.
-    throw refused(binary, main || folder, args, `its output cannot be read: ${(cause as Error).message.split('\n')[0]}`);
+    throw new KataError('engine-config-invalid', {
+      subject: main || folder,
+      found: `what ${binary} prints of ${main || folder} cannot be read: ${(cause as Error).message.split('\n')[0]}`,
+      needed: 'names and texts without quotes in them',
+      next: `look at it: ${binary} --config '${main}' --config-dir ${folder} config`,
+      cause,
+    });
   }
 }
 
@@ -88,13 +94,4 @@ function text(value: unknown): string {
 function lastMessage(stderr: string): string {
   const line = stderr.trim().split('\n').at(-1) ?? '';
   return /msg="(?<message>(?:[^"\\]|\\.)*)"/.exec(line)?.groups?.['message']?.replace(/\\(.)/g, '$1') ?? line;
-}
-
-function refused(binary: HostPath, subject: HostPath, args: string[], found: string): KataError {
-  return new KataError('engine-config-invalid', {
-    subject,
-    found: `${binary} does not accept ${subject}: ${found}`,
-    needed: 'A configuration that the engine itself can load.',
-    next: `Repair it until this works: ${[binary, ...args.map((arg) => (arg === '' ? "''" : arg))].join(' ')}`,
-  });
 }
