@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameS
 import { basename, dirname, join } from 'node:path';
 import { backendOf } from '../../cli/backends/index.ts';
 import { settleLocked } from '../../cli/changes/boot/settle.ts';
-import { unsuited } from '../../cli/changes/boot/suits.ts';
+import { standsAside, unsuited } from '../../cli/changes/boot/suits.ts';
 import { readFacts } from '../../cli/facts/index.ts';
 import { openHost, openView } from '../../cli/host/index.ts';
 import { activeGeneration, type Tries, withTries } from '../../cli/store/index.ts';
@@ -163,6 +163,23 @@ describe('the boot guard of an offline tree', function () {
 
     assert.deepEqual([waited, to], [[[1], true], undefined]);
     assert.equal(readFileSync(config, 'utf8'), untouched);
+  });
+
+  it('an overlay that stands aside for a mount below /usr stays, and no boot without it is a try', async () => {
+    for (const name of ['sh', 'grep', 'mount', 'umount', 'mountpoint']) put(host.root, `usr/bin/${name}`, '');
+    await host.json(['install', first, '--backend', 'overlay']);
+    const mounts = '22 1 8:1 / / rw - ext4 /dev/a rw\n23 22 8:2 / /usr/share/theirs rw - ext4 /dev/b rw\n';
+    for (const process of ['1', 'self']) put(host.root, `proc/${process}/mountinfo`, mounts);
+    const view = { ...openView(host.root, {}), booted: true };
+    const generation = await activeGeneration(view);
+
+    const nested = [await unsuited(view, generation!), (await standsAside(view, generation!))?.split(' is mounted')[0]];
+    mkdirSync(host.path('run/systemd/system'), { recursive: true });
+    symlinkSync('/dev/null', host.path('run/systemd/system/kata-sysext-overlay.service'));
+    const masked = await boots(5);
+
+    assert.deepEqual(nested, [undefined, '/usr/share/theirs']);
+    assert.deepEqual(masked, [1, 1, 1, 1, 1]);
   });
 
   it('payloads on a file system that somebody made read-only go on to serve', async () => {

@@ -8,7 +8,7 @@ import { underLock } from '../carrying/session.ts';
 import type { Context } from '../types.ts';
 import { takeBrought } from './brought.ts';
 import { bootOptions, giveUp, type Usr } from './giveUp.ts';
-import { unsuited } from './suits.ts';
+import { standsAside, unsuited } from './suits.ts';
 
 /** Boots that a generation gets to prove itself. */
 export const mostTries = 3;
@@ -39,10 +39,12 @@ export async function settleLocked(context: Context, settled: Recovered[], usr: 
   const from = await activeGeneration(host);
   if (from === undefined) return { settled, notes: [...news, await nothingActive(host)] };
   const { number } = from.manifest;
-  const reason = (await unsuited(host, from)) ?? (await usedUp(context, from, usr));
+  const without = await standsAside(host, from);
+  const reason = (await unsuited(host, from)) ?? (without === undefined ? await usedUp(context, from, usr) : undefined);
   const to = reason === undefined ? number : await giveUp(context, from, reason, usr);
   await mark(host, through);
-  if (reason === undefined) return { settled, from: number, to: number, notes: [...news, `generation ${number} suits this system`] };
+  const suits = without === undefined ? 'suits this system' : `stands aside in this boot, which is no try: ${without}`;
+  if (reason === undefined) return { settled, from: number, to: number, notes: [...news, `generation ${number} ${suits}`] };
   return { settled, from: number, ...(to === undefined ? {} : { to }), notes: [...news, reason] };
 }
 

@@ -6,8 +6,16 @@ import type { Format } from '../../images/types.ts';
 import { type Generation, isIntact, payloadOf, readGenerations } from '../../store/index.ts';
 import { isHarmful } from '../refusing/harmful.ts';
 
-/** What stands aside by itself as long as that is so, and is there again afterwards; what only an installation needs. */
-const passing = ['overlay-foreign', 'backend-read-only'];
+/** With these the files below /usr stay away by themselves as long as that is so, and are there again afterwards. */
+const aside = ['overlay-foreign', 'overlay-nested-mounts', 'overlay-unit-taken', 'sysext-service-masked'];
+/** The last one is what only an installation needs. */
+const passing = [...aside, 'backend-read-only'];
+
+/** Why nothing of a generation is below /usr in this boot, through no fault of its own: it has no way to prove itself. */
+export async function standsAside(host: HostView, { manifest }: Generation): Promise<string | undefined> {
+  const findings = await backendOf(manifest.backend).fits(host, await readFacts(host));
+  return findings.find(({ code }) => aside.includes(code))?.found;
+}
 
 /** Why a generation cannot work on the system that boots; undefined when nothing speaks against it. Reads no file's bytes. */
 export async function unsuited(host: HostView, { manifest, record }: Generation): Promise<string | undefined> {
