@@ -170,7 +170,9 @@ describe('the boot guard of an offline tree', function () {
     await host.json(['install', first, '--backend', 'overlay']);
     const mounts = '22 1 8:1 / / rw - ext4 /dev/a rw\n23 22 8:2 / /usr/share/theirs rw - ext4 /dev/b rw\n';
     for (const process of ['1', 'self']) put(host.root, `proc/${process}/mountinfo`, mounts);
-    const view = { ...openView(host.root, {}), booted: true };
+    const tree = openView(host.root, {});
+    // Without it no overlay is tried: the /usr of the tree is none of this machine's mounts.
+    const view = { ...tree, booted: true, has: async (name: string) => name !== 'unshare' && (await tree.has(name)) };
     const generation = await activeGeneration(view);
 
     const nested = [await unsuited(view, generation!), (await standsAside(view, generation!))?.split(' is mounted')[0]];
