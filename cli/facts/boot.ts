@@ -54,30 +54,3 @@ export async function bootOf(host: HostView): Promise<string> {
 export async function isContainer(host: HostView): Promise<boolean> {
   return (await host.stat('/run/systemd/container')) !== undefined;
 }
-
-/** Words of the kernel's command line that stand for a target (systemd(1), “Kernel Command Line”); of several the last one counts. */
-const targetWords = new Map([
-  ...['emergency', '-b'].map((word) => [word, 'emergency.target'] as const),
-  ...['rescue', 'single', '-s', 's', 'S', '1'].map((word) => [word, 'rescue.target'] as const),
-  ...['2', '3', '4'].map((word) => [word, 'multi-user.target'] as const),
-  ['5', 'graphical.target'],
-]);
-
-/** The target that a kernel's command line asks for; undefined: the default one. */
-export function wantedTarget(commandLine: string): string | undefined {
-  // A quoted value is one word, whatever is in it.
-  const words = commandLine.match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g) ?? [];
-  const named = words
-    .map((word) => word.replaceAll(/["']/g, ''))
-    .map((word) => /^systemd\.unit=(.+)$/.exec(word)?.[1] ?? targetWords.get(word));
-  return named.filter((target) => target !== undefined).at(-1);
-}
-
-/** Whether this boot was meant to end in a shell for repairs, where no engine is started. */
-export async function isForRepairs(host: HostView): Promise<boolean> {
-  if (!host.booted) return false;
-  // In a container the kernel's line is not this system's.
-  const asked = (await isContainer(host)) ? undefined : wantedTarget((await host.readText('/proc/cmdline')) ?? '');
-  const target = asked ?? (await host.readlink('/etc/systemd/system/default.target'))?.split('/').at(-1);
-  return ['rescue.target', 'emergency.target', 'runlevel1.target'].includes(target ?? '');
-}

@@ -7,7 +7,8 @@ import { selinuxState } from './selinux.ts';
 import type { HostFacts } from './types.ts';
 
 export { architectureOf, kvmState, ownArchitecture } from './architecture.ts';
-export { bootOf, composefsFolder, deploymentOf, isForRepairs } from './boot.ts';
+export { bootOf, composefsFolder, deploymentOf } from './boot.ts';
+export { bootPulls } from './bootTarget.ts';
 export { type Extension, findExtensions, isImage, type Merged, mergedExtensions, parseStatus } from './extensions.ts';
 export { reservedHugepages } from './hugepages.ts';
 export { iommuState } from './iommu.ts';

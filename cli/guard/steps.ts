@@ -1,5 +1,6 @@
 import { asset } from '../assets/index.ts';
 import { dropMade, makeMissing } from '../backends/index.ts';
+import { bootPulls } from '../facts/index.ts';
 import { digestOf, type HostPath, type HostView } from '../host/index.ts';
 import type { Unit } from '../systemd/types.ts';
 import type { FileStep, Step } from '../transaction/index.ts';
@@ -73,13 +74,14 @@ async function linkAt(host: HostView, path: HostPath): Promise<string> {
   return (await host.readlink(path)) ?? 'not a link';
 }
 
-/** Whether the third phase runs at a boot of this host, its own or that of its image: nobody has masked or disabled it. */
+/** Whether the third phase runs at a boot of this host, its own or that of its image: nobody has masked or disabled it, or boots past it. */
 export async function canBless(host: HostView): Promise<boolean> {
   const [own, image] = [guardUnits(host)[2]!, imageUnits()[2]!];
   const rules = (await host.lstat(own.path)) === undefined ? image : own;
   const wanted = [own.link, image.link].map((link) => host.lstat(link));
   const there = (await host.lstat(rules.path))?.kind === 'file' && (await Promise.all(wanted)).some((link) => link !== undefined);
-  return there && (await host.readlink(`/run/systemd/system/${own.unit}`)) !== '/dev/null';
+  const masked = (await host.readlink(`/run/systemd/system/${own.unit}`)) === '/dev/null';
+  return there && !masked && (await bootPulls(host, own.unit)) !== false;
 }
 
 /** The unit as it is installed. */

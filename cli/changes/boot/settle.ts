@@ -1,5 +1,5 @@
 import { KataError } from '../../errors/index.ts';
-import { deploymentNow, isForRepairs } from '../../facts/index.ts';
+import { deploymentNow } from '../../facts/index.ts';
 import { bootFolder, bootMark, canBless, isBlessed } from '../../guard/index.ts';
 import type { Host, HostView } from '../../host/index.ts';
 import { activeGeneration, type Generation, pointer, triesIn, withTries, writeRecord } from '../../store/index.ts';
@@ -84,7 +84,7 @@ async function nothingActive(host: HostView): Promise<string> {
 async function usedUp({ host, emit }: Context, { manifest: { number }, record }: Generation, usr: Usr): Promise<string | undefined> {
   // Extensions, which may bring the engine, are merged after the first phase.
   if (await isBlessed(host, number, usr !== 'comes')) return undefined;
-  if (!(await canBless(host)) || (await isForRepairs(host))) return undefined;
+  if (!(await canBless(host))) return undefined;
   const { deployment, boot } = await deploymentNow(host);
   const since = record.activated ?? '';
   const before = triesIn(record, deployment) ?? { boots: 0, boot: '' };

@@ -181,6 +181,22 @@ describe('the boot guard', function () {
     assert.deepEqual(await handlersOf(live), ['kata-qemu-runtime-rs', 'runc']);
   });
 
+  it('nor is one into a target of its own that brings the engine and not what blesses', async () => {
+    await live.kata(['uninstall', '--purge']);
+    await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
+    const kiosk = '[Unit]\nRequires=basic.target\nAfter=basic.target\nWants=containerd.service\nAllowIsolate=yes\n';
+    await live.host.sh('cat > /etc/systemd/system/kiosk.target; systemctl set-default kiosk.target', { input: kiosk });
+
+    await boot();
+    const seen = await ran();
+    const records = await live.host.sh('cat /var/lib/kata-sysext/generations/*/record.json');
+    await live.host.sh('rm /etc/systemd/system/kiosk.target /etc/systemd/system/default.target');
+
+    assert.deepEqual(seen, { [units[0]!]: 'yes', [units[1]!]: 'no', [units[2]!]: 'no' });
+    assert.doesNotMatch(records.stdout, /"boots": [1-9]/);
+    assert.deepEqual(await handlersOf(live), ['kata-qemu-runtime-rs', 'runc']);
+  });
+
   it('gives a generation up that is not blessed in three boots, and none is active where none was blessed', async () => {
     await live.json(['uninstall', '--purge']);
     await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
