@@ -99,7 +99,7 @@ async function judge(judged: Judged, { change }: Place, known: Known): Promise<s
 
 /** The same of a host that booted by itself, SELinux enforcing. An open journal is its own guard's to settle, where that was there yet. */
 async function booted(vm: Vm, { change }: Place, known: Known): Promise<string[]> {
-  await waitForCri(vm, undefined, 300_000);
+  await waitForCri(vm, undefined, 900_000);
   // the blessing is the last thing that the guard does
   await vm.sh(
     'systemctl is-system-running --wait > /dev/null; for n in $(seq 1200); do systemctl is-active -q kata-sysext-bless.service || break; sleep 0.5; done',
