@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { differences } from '../support/fingerprint.ts';
 import { put } from '../support/hostTrees.ts';
@@ -68,6 +69,25 @@ describe('a file that a MachineConfig owns', function () {
       assert.deepEqual(differences(before, host.fingerprint(story)), []);
     });
   }
+
+  it('is not given up by the boot guard: it says what stands in the way, and what to do if the engine does not start', async () => {
+    own(`/${dropIn}`);
+    execFileSync('find', [host.path('var/usrlocal'), '-name', 'containerd-shim-kata-v2', '-delete']);
+    const before = host.fingerprint(['var', 'run']);
+
+    const refused = await host.json(['recover', '--boot', 'settle'], 3);
+
+    assert.equal(refused['code'], 'owned-by-machineconfig');
+    assert.match(
+      String(refused['found']),
+      /^generation 2 is to be given up \(files of .* missing or changed\), and stays as it is: \/etc\/crio\//,
+    );
+    assert.match(
+      String(refused['next']),
+      /oc get machineconfigs .*; if crio.* does not start until then: mv \/etc\/crio\/\S+ \/root\/ && systemctl restart crio/,
+    );
+    assert.deepEqual(differences(before, host.fingerprint(['var', 'run'])), []);
+  });
 
   it('is not made by a first install either', async () => {
     host.remove();

@@ -24,13 +24,31 @@ export type Usr = 'comes' | 'stays' | 'asked';
 /**
  * The active generation is given up: the one that was blessed last takes its place, else none, and the engine starts as it did without
  * Kata. Its own files stay; `activate` tries it again. 'asked' is for the running host whose engine is down: it is started by the caller.
+ * Throws `owned-by-machineconfig` where a MachineConfig has a file that would have to be changed for it.
  */
 export async function giveUp(context: Context, from: Generation, reason: string, usr: Usr): Promise<number | undefined> {
   const { emit } = context;
-  emit({ kind: 'warning', text: `generation ${from.manifest.number} is given up: ${reason}` });
-  const now = await successor(context, from, reason, usr);
+  emit({ kind: 'warning', text: `generation ${from.manifest.number} is to be given up: ${reason}` });
+  const now = await successor(context, from, reason, usr).catch((error: unknown) => {
+    throw isOwned(error) ? cannotGo(from, reason, error) : error;
+  });
   emit({ kind: 'warning', text: now === undefined ? 'no generation is active now' : `generation ${now} is active` });
   return now;
+}
+
+/** Whether something cannot be given up because a MachineConfig has a file of it: that is not ours to change, whatever becomes of the engine. */
+export function isOwned(error: unknown): error is KataError {
+  return error instanceof KataError && error.code === 'owned-by-machineconfig';
+}
+
+/** For the log of a boot: nobody else will say what to do. A degraded node is online, and not updated (OpenShift, “configuration drift”). */
+function cannotGo({ manifest, record: { wiring } }: Generation, reason: string, { code, complaint }: KataError): KataError {
+  const engine = wiring?.unit ?? wiring?.engine ?? 'the engine';
+  return new KataError(code, {
+    ...complaint,
+    found: `generation ${manifest.number} is to be given up (${reason}), and stays as it is: ${complaint.found}`,
+    next: `${complaint.next}; if ${engine} does not start until then: mv ${complaint.subject} /root/ && systemctl restart ${engine}, after which the operator calls the node degraded as long as the MachineConfig has the file`,
+  });
 }
 
 /** The one that was blessed last; none where there is no such one, or where it cannot be made active. */

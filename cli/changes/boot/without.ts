@@ -4,7 +4,7 @@ import { activeNumber, type Generation } from '../../store/index.ts';
 import { bringUp, keptDownBy, restartDeadlineMs } from '../../transaction/index.ts';
 import { underLock } from '../carrying/session.ts';
 import type { Context } from '../types.ts';
-import { bootOptions, giveUp, takeBack } from './giveUp.ts';
+import { bootOptions, giveUp, isOwned, takeBack } from './giveUp.ts';
 import { health } from './health.ts';
 import { comesUp } from './watch.ts';
 
@@ -48,7 +48,11 @@ export async function withoutIt(context: Context, from: Generation, ill: string,
   });
   const another = { notes: [...notes, 'another generation is active by now; nothing is changed'] };
 
-  const bare = await out();
+  const bare = await out().catch((error: unknown) => {
+    if (isOwned(error) && !crossed) return error;
+    throw error;
+  });
+  if (bare instanceof KataError) return asItIs(context, from, bare);
   if (bare === undefined) return another;
   if (bare && crossed) return ended();
   const why = bare
@@ -64,6 +68,14 @@ export async function withoutIt(context: Context, from: Generation, ill: string,
     return { ...ended(note), comesUpWithUs: true };
   }
   return (await out()) === undefined ? another : ended();
+}
+
+/** Our part is not ours to take out: what is left is another start, for what has passed meanwhile. */
+async function asItIs({ host, emit }: Context, from: Generation, refusal: KataError): Promise<Tried> {
+  emit({ kind: 'warning', text: refusal.complaint.found });
+  await startAgain(host, from);
+  if (!(await comesUp(() => health(host, from)))) throw refusal;
+  return { to: from.manifest.number, notes: [refusal.complaint.found], comesUpWithUs: true };
 }
 
 /** What is refused before anything is written leaves the engine as it runs. */

@@ -139,6 +139,30 @@ describe('the boot guard', function () {
     await live.host.sh('rm -r /etc/systemd/system/containerd.service.d; systemctl daemon-reload');
   });
 
+  it('an engine that systemd gave up on is started once more where a MachineConfig keeps our part in', async () => {
+    await live.kata(['uninstall', '--purge']);
+    await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
+    const owned = {
+      metadata: { name: 'rendered-worker-0' },
+      spec: { config: { storage: { files: [{ path: '/etc/containerd/config.toml' }] } } },
+    };
+    const note = '/etc/machine-config-daemon/currentconfig';
+    await live.host.sh(`mkdir -p ${note.slice(0, note.lastIndexOf('/'))}; cat > ${note}`, { input: JSON.stringify(owned) });
+    await enginePasses('for n in 1 2 3 4 5; do mkdir /run/fault$$n && exit 1; done 2>/dev/null; true');
+    await live.host.sh('printf "[Unit]\nStartLimitIntervalSec=600\n" > /etc/systemd/system/containerd.service.d/limit.conf');
+
+    await boot();
+    await until(async () => existsSync(`${live.host.root}${blessed}`), 'the generation is blessed', 400_000);
+    const log = (await live.host.run(['journalctl', '-b', '-u', units[2]!, '-o', 'cat', '--no-pager'])).stdout;
+
+    assert.match(
+      log,
+      /generation 1 is to be given up .*, and stays as it is: \/etc\/containerd\/config\.toml is written by a MachineConfig/,
+    );
+    assert.deepEqual(await handlersOf(live), ['kata-qemu-runtime-rs', 'runc']);
+    await live.host.sh('rm -r /etc/machine-config-daemon /etc/systemd/system/containerd.service.d; systemctl daemon-reload');
+  });
+
   it('blesses nothing in a boot that greenboot calls unhealthy', async () => {
     await live.kata(['uninstall', '--purge']);
     await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
