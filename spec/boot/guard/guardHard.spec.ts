@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { SOCKET, waitForCri } from '../../lab/pods.ts';
+import { podRuns, SOCKET, waitForCri } from '../../lab/pods.ts';
 import { stopAfter } from '../../support/endings.ts';
 import { differences } from '../../support/fingerprint.ts';
 import { etcOf, handlersOf, type Live, liveHost } from '../../support/liveHost.ts';
@@ -10,6 +10,7 @@ import { until } from '../../support/unitWork.ts';
 
 const ours = 'kata-qemu-runtime-rs';
 const settle = 'kata-sysext-settle.service';
+const guard = 'kata-sysext-guard.service';
 
 /** What a boot may bring besides: a clock that jumps, /var that comes late or is full, a journal of a newer program, deaths in the recovery. */
 describe('the boot guard on a bad day', function () {
@@ -130,16 +131,58 @@ describe('the boot guard on a bad day', function () {
 
   it('the first phase fails: the second one looks, and what is below /usr by then is known as ours', async () => {
     await live.json(['install', live.bundle(live.first), '--backend', 'overlay']);
-    await live.host.sh(
-      `mkdir -p /etc/systemd/system/${settle}.d && printf '[Service]\\nExecStart=\\nExecStart=/bin/false\\n' > /etc/systemd/system/${settle}.d/99-lab.conf`,
-    );
+    await replaced(settle, 'ExecStart=/bin/false');
 
     await boot();
-    await live.host.sh(`rm /etc/systemd/system/${settle}.d/99-lab.conf; rmdir /etc/systemd/system/${settle}.d || true`);
     await until(blessed, 'the generation is blessed');
+    await asInstalled(settle);
 
     assert.equal((await live.json(['status']))['active'], 1);
     assert.deepEqual(await handlersOf(live), [ours, 'runc']);
+  });
+
+  it('the first phase hangs until systemd ends it: the engine starts, and the second phase looks', async () => {
+    await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
+    await replaced(settle, 'ExecStart=/bin/sleep infinity\\nTimeoutStartSec=5');
+
+    await boot();
+    const result = await resultOf(settle);
+    await podRuns(live.host, 'runc', 'hangs');
+    await until(blessed, 'the generation is blessed');
+    await asInstalled(settle);
+
+    assert.equal(result, 'timeout');
+    assert.deepEqual(await handlersOf(live), [ours, 'runc']);
+  });
+
+  it('the second phase hangs or fails: the engine starts', async () => {
+    const results: string[] = [];
+    await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
+    for (const command of ['/bin/sleep infinity', '/bin/false']) {
+      await replaced(guard, `ExecStart=${command}\\nTimeoutStartSec=5`);
+      await boot();
+      results.push(await resultOf(guard));
+      await podRuns(live.host, 'runc', 'second');
+      await live.host.sh('rm -f /etc/systemd/system/kata-sysext-*.service.d/50-blessed.conf');
+    }
+    await asInstalled(guard);
+
+    assert.deepEqual(results, ['timeout', 'exit-code']);
+    assert.deepEqual(await handlersOf(live), [ours, 'runc']);
+  });
+
+  it('all of /var/lib/kata-sysext is gone for good: the engine starts with our part in, and runs runc', async () => {
+    await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
+    await live.host.sh('mv /var/lib/kata-sysext /var/lost');
+
+    await boot();
+    await podRuns(live.host, 'runc', 'lost');
+    const ran = await started();
+    const failed = (await live.host.run(['systemctl', 'list-units', '--failed', '--plain', '--no-legend'])).stdout;
+    await live.host.sh('rm -rf /var/lib/kata-sysext; mv /var/lost /var/lib/kata-sysext');
+
+    assert.deepEqual(ran, ['no', 'no', 'no']);
+    assert.equal(failed, '');
   });
 
   // The guard waits five minutes for the engine.
@@ -200,13 +243,28 @@ mkdir -p /etc/systemd/system/multi-user.target.wants && ln -s ../late-var.servic
     );
   }
 
+  /** A phase whose program is another one at the next boots. */
+  async function replaced(unit: string, lines: string): Promise<void> {
+    await live.host.sh(
+      `mkdir -p /etc/systemd/system/${unit}.d && printf '[Service]\\nExecStart=\\n${lines}\\n' > /etc/systemd/system/${unit}.d/99-lab.conf`,
+    );
+  }
+
+  async function asInstalled(unit: string): Promise<void> {
+    await live.host.sh(`rm -r /etc/systemd/system/${unit}.d; systemctl daemon-reload`);
+  }
+
+  async function resultOf(unit: string): Promise<string> {
+    return (await live.host.run(['systemctl', 'show', unit, '-p', 'Result', '--value'])).stdout.trim();
+  }
+
   async function blessed(): Promise<boolean> {
     return existsSync(`${live.host.root}/etc/systemd/system/${settle}.d/50-blessed.conf`);
   }
 
   /** Whether the program of each of the three phases was started, in their order. */
   async function started(): Promise<string[]> {
-    const units = [settle, 'kata-sysext-guard.service', 'kata-sysext-bless.service'];
+    const units = [settle, guard, 'kata-sysext-bless.service'];
     const property = 'ExecMainStartTimestampMonotonic';
     const said = await Promise.all(units.map((unit) => live.host.run(['systemctl', 'show', unit, '-p', property, '--value'])));
     return said.map(({ stdout }) => (stdout.trim() === '0' ? 'no' : 'yes'));
