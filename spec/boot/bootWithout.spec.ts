@@ -1,20 +1,21 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { labFolder } from '../lab/cache.ts';
 import { removePod, runPod, SOCKET, waitForCri } from '../lab/pods.ts';
 import { FIRST, SECOND, tinyRelease } from '../lab/release/index.ts';
-import { differences } from '../support/fingerprint.ts';
+import { differences, fingerprint } from '../support/fingerprint.ts';
 import { etcOf, handlersOf, type Live, liveHost } from '../support/liveHost.ts';
 import { all, loopMs, sample } from '../support/sample.ts';
+import { story } from '../support/treeHost.ts';
 import { livePoints } from '../support/unitWork.ts';
 
 /**
  * At every instant the disk can boot with our program deleted, and runc pods run (promise 1). Each failpoint of a change is a death of the
  * whole host there; it boots without the program, and is judged by a pod and by the engine's own binary. Then the program comes back, and
- * after the next boot /etc is that before the change or that after it. All failpoints of each backend with `npm run test:all`, else a few of one; a release of
- * a few kilobytes, because what boots there is runc.
+ * after the next boot /etc and our own folder (payloads by their digests, manifests, records) are those before the change, or both those after
+ * it. All failpoints of each backend with `npm run test:all`, else a few of one; a release of a few kilobytes, because what boots there is runc.
  */
 describe('a death at a failpoint, then a boot with the program deleted', () => {
   for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'boot without')) {
@@ -28,6 +29,9 @@ describe('a death at a failpoint, then a boot with the program deleted', () => {
         const changes = [
           ['install', bundle(first), '--backend', backend],
           ['install', bundle(second)],
+          ['configure', '--set', 'default_memory=4096'],
+          ['rollback'],
+          ['activate', '3'],
           ['uninstall', '--purge'],
         ];
         const points: Point[] = [];
@@ -42,7 +46,7 @@ describe('a death at a failpoint, then a boot with the program deleted', () => {
 
         for (const point of sample(points, 4, `boot without ${backend}`)) {
           await live.host.reboot({ crash: true, between: () => restore(live, point.disk) });
-          const old = etc(live);
+          const old = printOf(live.host.root);
           await waitForCri(live.host, SOCKET);
           await live.kata(point.words, { KATA_SYSEXT_FAILPOINT: point.name.replace('@', '=kill@') });
           const title = `${point.words.join(' ')} at ${point.name}`;
@@ -109,25 +113,39 @@ async function withProgram(live: Live, title: string): Promise<void> {
   await live.host.reboot({ crash: true, between: () => move(live, kept, programs) });
   await waitForCri(live.host, SOCKET);
   const left = (await live.host.sh('ls /var/lib/kata-sysext/journal 2>/dev/null || true')).stdout.trim();
-  if (left === '') return;
-  // The change that brings the guard, or takes it off, may have died when nothing wanted its first unit.
-  const { stdout } = await live.host.sh(`systemctl list-dependencies --plain sysinit.target | grep kata-sysext-settle || true`);
-  assert.equal(stdout.trim(), '', `${title}: the guard left ${left}`);
+  if (left !== '') {
+    // The change that brings the guard, or takes it off, may have died when nothing wanted its first unit.
+    const { stdout } = await live.host.sh(`systemctl list-dependencies --plain sysinit.target | grep kata-sysext-settle || true`);
+    assert.equal(stdout.trim(), '', `${title}: the guard left ${left}`);
+  }
+  // What was unpacked before a change began has no journal, and goes with the next command.
   await live.json(['recover']);
 }
 
 async function atEither(live: Live, old: string[], disk: string, title: string): Promise<void> {
-  const now = etc(live);
+  const now = printOf(live.host.root);
   if (differences(old, now).length === 0) return;
-  const wanted = etcOf({ host: { root: disk } }).filter(counts);
+  const wanted = printOf(disk);
   assert.deepEqual(differences(wanted, now), [], `${title}: neither old (${differences(old, now).join(', ')}) nor new`);
 }
 
-function etc(live: Live): string[] {
-  return etcOf(live).filter(counts);
+const state = 'var/lib/kata-sysext';
+/** The blessing comes some seconds after a boot, whichever change it was. */
+const blessings = /kata-sysext-(settle|guard)\.service\.d/;
+/** Files in which the times of a run stand, or what a boot adds. */
+const timed = /\.\/var\/lib\/kata-sysext\/generations\/\d+\/(manifest|record)\.json$/;
+
+/** A disk by digests: /etc, and our folder without its story; of the two files of a generation what does not tell when they were written. */
+function printOf(root: string): string[] {
+  const etc = etcOf({ host: { root } }).filter((line) => !blessings.test(line));
+  const own = fingerprint(root, [state], story);
+  const generations = own.flatMap((line) => (line.startsWith('./') ? (timed.exec(line.split('|')[0]!)?.[0] ?? []) : []));
+  // With the lock and the story left out, whether the folder itself is there says nothing.
+  const lines = own.filter((line) => !timed.test(line) && !/^(# file: )?(\.\/)?var\/lib\/kata-sysext(\||\n|$)/.test(line));
+  return [...etc, ...lines, ...generations.map((path) => `${path} ${timeless(readFileSync(join(root, path), 'utf8'))}`)].sort();
 }
 
-/** The blessing comes some seconds after a boot, whichever change it was. */
-function counts(line: string): boolean {
-  return !line.includes('kata-sysext-settle.service.d');
+function timeless(text: string): string {
+  const { created: _c, activated: _a, blessed: _b, tries: _t, ...rest } = JSON.parse(text) as Record<string, unknown>;
+  return JSON.stringify({ ...rest, ...(rest['state'] === 'blessed' ? { state: 'active' } : {}) });
 }

@@ -12,6 +12,8 @@ export function fingerprint(root: string, folders: string[] = ['.'], leaveOut: s
         .toString()
         .trim() === '0',
   );
+  // Without a start find(1) takes all there is.
+  if (there.length === 0) return [];
   const starts = there.map((folder) => (folder === '.' ? '.' : `./${folder}`));
   const run = (command: string, args: string[]) => execFileSync(command, args, { cwd: root, maxBuffer: 1 << 28 }).toString();
   const shape = run('find', [...starts, '-xdev', ...prune, '-printf', '%p|%y|%m|%U:%G|%l\\n']).split('\n');
