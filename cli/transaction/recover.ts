@@ -80,7 +80,7 @@ async function abandon(host: Host, intent: Intent): Promise<Recovered> {
     evidence: [`interrupted before its commit in deployment ${intent.deployment}, which is gone; dropped by recover`],
   };
   await closeUndone(host, intent, outcome);
-  return { id: intent.id, verb: intent.verb, result: 'undone', outcome };
+  return { id: intent.id, verb: intent.verb, result: outcome.result === 'undone' ? 'undone' : 'not-restored', outcome };
 }
 
 /** Open changes that wait for nobody but us. Entries that cannot be read count. */

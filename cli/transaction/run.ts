@@ -6,9 +6,9 @@ import { cleanUp } from './afterwards.ts';
 import { begin, commit, dropBallast, endEntry, entryFolder, handOver, retractCommit, undoStore, writeStep } from './journal.ts';
 import { describe, kindOf } from './steps/index.ts';
 import { storyOf } from './story.ts';
-import type { Intent, Leftover, Outcome, Step } from './types.ts';
+import type { Intent, Outcome, Step } from './types.ts';
 import { undo } from './undo.ts';
-import { unfinishedElsewhere, unmark } from './unfinished.ts';
+import { mark, unfinishedElsewhere, unmark } from './unfinished.ts';
 
 export interface Gate {
   /** Runs before the engine is restarted: the engine's own binary on the real files. Throws when it is not as planned. */
@@ -107,14 +107,14 @@ async function putBack(host: Host, intent: Intent, gate: Gate, emit: Emit, error
 
 /** After an undo: what the change made goes away, history keeps the story, the journal entry goes unless a retry can help or another deployment needs it. */
 export async function closeUndone(host: Host, intent: Intent, outcome: Outcome): Promise<void> {
+  if (!canRetry(outcome)) await unmark(host, intent.id).catch((why: unknown) => stillMarked(intent, outcome, why));
   // On a full disk there is room for the story only after the rest is gone.
   const noted = await note(host, intent, outcome).then(
     () => true,
     () => false,
   );
   await host.failpoint('undo/noted');
-  if (outcome.leftovers.some((leftover: Leftover) => leftover.retry)) return;
-  await unmark(host, intent.id);
+  if (canRetry(outcome)) return;
   const next = await unfinishedElsewhere(host, intent);
   if (next !== undefined) return handOver(host, intent, next);
   if (intent.made && intent.to !== undefined) await dropGeneration(host, intent.to);
@@ -122,6 +122,17 @@ export async function closeUndone(host: Host, intent: Intent, outcome: Outcome):
   await endEntry(host, intent.id);
   await tidy(host);
   if (!noted) await note(host, intent, outcome).catch(() => undefined);
+}
+
+function canRetry({ leftovers }: Outcome): boolean {
+  return leftovers.some(({ retry }) => retry);
+}
+
+/** The mark is outside our own folder: with it the host is not as it was. */
+function stillMarked({ id }: Intent, outcome: Outcome, why: unknown): void {
+  outcome.result = 'not-restored';
+  const found = `all of change ${id} is undone, but its mark cannot be removed: ${String(why)}`;
+  outcome.leftovers.push({ path: mark, found, next: 'kata-sysext recover', retry: true });
 }
 
 async function note(host: Host, intent: Intent, outcome: Outcome): Promise<void> {

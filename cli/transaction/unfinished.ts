@@ -3,7 +3,7 @@ import { deploymentWith } from '../store/index.ts';
 import type { Intent } from './types.ts';
 
 /** There as long as a change of this /etc is open. An /etc that is made of it meanwhile (an OS update) is half-done too, and has it as well. */
-const mark: HostPath = '/etc/.kata-sysext-unfinished';
+export const mark: HostPath = '/etc/.kata-sysext-unfinished';
 
 function textOf({ id, verb, started }: Intent): string {
   return `${firstWords(id)} (${verb}, begun ${started}) is not finished here: kata-sysext recover\n`;

@@ -55,6 +55,22 @@ describe('system calls', function () {
     }
   }
 
+  // All is put back but the mark in /etc: exit 1 would say that the host is as it was.
+  it('rollback: each unlink on a file system that turns read-only', async () => {
+    const scenario = all.find((each) => each.name === 'rollback')!;
+    const host = scenario.base.copy();
+    const chosen = (await callsOf(host, scenario.args))
+      .filter(({ call }) => call === 'unlink')
+      .map((each) => ({ ...each, act: 'error=EROFS', onwards: true }));
+    host.remove();
+
+    const problems: string[] = [];
+    for (const injection of chosen) problems.push(...(await disturbed(scenario, injection, counts)));
+
+    assert.ok(chosen.length >= 4);
+    assert.deepEqual(problems, []);
+  });
+
   // The end of an install: its undo cannot write either, or it is committed and only cleaning up. Both went wrong once.
   it('install: the last renames on a file system that turns read-only, the last syncs failing', async () => {
     const scenario = all.find((each) => each.name === 'install')!;
