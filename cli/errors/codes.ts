@@ -55,6 +55,7 @@ export const codes: Record<string, CodeRow> = {
   'host-unknown': row(3, 'A fact that the change depends on is not known. Name it with --backend or --engine.'),
   'host-program-missing': row(3, 'A program that the change needs is not on the host.'),
   'host-etc-unsafe': row(3, '/etc is read-only or transient: wiring would be refused or lost at the next boot.'),
+  'host-var-unsafe': row(3, '/var is made anew at each boot: the engine would name files that are gone.'),
   'host-space': row(3, 'There is not enough room for the payload.'),
   'host-architecture': row(3, 'The bundle was made for another architecture.'),
   'host-no-kvm': row(3, '/dev/kvm is missing: pods of these handlers could not start. A warning: the installation itself works.'),

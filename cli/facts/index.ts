@@ -14,7 +14,7 @@ export { reservedHugepages } from './hugepages.ts';
 export { iommuState } from './iommu.ts';
 export { isRequested, type Layering, layeringOf } from './layers.ts';
 export { currentConfig, type MachineConfig, machineConfigOf, placeOf } from './machineConfig.ts';
-export { etcState, type Mount, mountOf, mounts } from './mounts.ts';
+export { etcState, type Mount, madeAnew, mountOf, mounts } from './mounts.ts';
 export { operatingSystem } from './os.ts';
 export { selinuxState } from './selinux.ts';
 export { systemdVersion } from './systemd.ts';

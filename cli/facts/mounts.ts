@@ -43,8 +43,16 @@ export async function etcState(host: HostView): Promise<Fact<EtcState>> {
   const all = await mounts(host);
   const mount = mountOf(all, '/etc');
   if (mount === undefined) return unknown('/proc/self/mountinfo does not name a mount for /etc');
-  const transient = isVolatile(all, mount) && (mount.point === '/etc' || !(await isContainer(host)));
+  const transient = isVolatile(all, mount) && (mount.point !== '/' || !(await isContainer(host)));
   return known({ writable: writable && !mount.options.includes('ro'), transient }, '/proc/self/mountinfo');
+}
+
+/** The mount point that makes `folder` anew at each boot (systemd.volatile=state, a tmpfs); undefined where what is written there stays. */
+export async function madeAnew(host: HostView, folder: string): Promise<string | undefined> {
+  const all = await mounts(host);
+  const mount = mountOf(all, folder);
+  if (mount === undefined || !isVolatile(all, mount)) return undefined;
+  return mount.point !== '/' || !(await isContainer(host)) ? mount.point : undefined;
 }
 
 /**

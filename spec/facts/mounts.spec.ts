@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { etcState } from '../../cli/facts/index.ts';
+import { etcState, madeAnew } from '../../cli/facts/index.ts';
 import { openView } from '../../cli/host/index.ts';
 
 const ext4 = '22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw';
@@ -12,8 +12,14 @@ const composefs =
   '22 1 0:30 / / ro,relatime shared:1 - overlay composefs ro,lowerdir+=/run/ostree/.private/cfsroot-lower,redirect_dir=on,metacopy=on';
 
 /** What the kernel's table says of hosts as they boot: the mounts of /, /etc and what an upper folder lies on. */
-const rows: { title: string; table: string[]; container?: boolean; transient: boolean }[] = [
+const rows: { title: string; table: string[]; container?: boolean; transient: boolean; anew?: string }[] = [
   { title: 'a host with one file system', table: [ext4, run], transient: false },
+  {
+    title: 'systemd.volatile=state',
+    table: [ext4, run, '30 22 0:50 / /var rw,nosuid - tmpfs tmpfs rw,mode=755'],
+    transient: false,
+    anew: '/var',
+  },
   {
     title: 'ostree without composefs',
     table: [
@@ -29,11 +35,12 @@ const rows: { title: string; table: string[]; container?: boolean; transient: bo
     transient: false,
   },
   {
-    title: 'composefs with a transient root, whose /etc stays',
+    title: 'composefs with a transient root, whose /etc and /var stay',
     table: [
       composefs.replace('ro,lowerdir+=', 'rw,upperdir=/run/ostree/.private/root-transient/upper,lowerdir+='),
       '24 22 8:1 /ostree/deploy/fcos/deploy/abc.0/etc /etc rw,relatime shared:3 - ext4 /dev/vda1 rw',
       run,
+      persistentVar,
     ],
     transient: false,
   },
@@ -97,6 +104,7 @@ const rows: { title: string; table: string[]; container?: boolean; transient: bo
       run,
     ],
     transient: true,
+    anew: '/',
   },
   {
     title: 'an overlay on a disk, kept over boots',
@@ -107,7 +115,7 @@ const rows: { title: string; table: string[]; container?: boolean; transient: bo
     ],
     transient: false,
   },
-  { title: 'a system that runs from its initramfs', table: ['1 1 0:2 / / rw - rootfs rootfs rw', run], transient: true },
+  { title: 'a system that runs from its initramfs', table: ['1 1 0:2 / / rw - rootfs rootfs rw', run], transient: true, anew: '/' },
   {
     title: 'a container on a tmpfs of its engine’s',
     table: ['22 1 0:31 / / rw - overlay overlay rw,lowerdir=/x,upperdir=/run/containers/upper,workdir=/run/containers/work', run],
@@ -122,7 +130,7 @@ const rows: { title: string; table: string[]; container?: boolean; transient: bo
   },
 ];
 
-describe('whether what is written to /etc stays', () => {
+describe('whether what is written to /etc and to our folder stays', () => {
   let root: string;
   const put = (path: string, text: string) => {
     mkdirSync(dirname(join(root, path)), { recursive: true });
@@ -135,7 +143,7 @@ describe('whether what is written to /etc stays', () => {
   });
   afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-  for (const { title, table, container = false, transient } of rows)
+  for (const { title, table, container = false, transient, anew } of rows)
     it(`${title}: ${transient ? 'no' : 'yes'}`, async () => {
       put('proc/self/mountinfo', `${table.join('\n')}\n`);
       if (container) put('run/systemd/container', 'systemd-nspawn\n');
@@ -143,5 +151,6 @@ describe('whether what is written to /etc stays', () => {
       const state = await etcState({ ...openView(root, {}), booted: true });
 
       assert.deepEqual(state, { known: true, value: { writable: true, transient }, source: '/proc/self/mountinfo' });
+      assert.equal(await madeAnew({ ...openView(root, {}), booted: true }, '/var/lib/kata-sysext'), anew);
     });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { hasIgnition } from '../lab/ignition.ts';
 import { imageArchives } from '../lab/image.ts';
 import { waitForCri } from '../lab/pods.ts';
@@ -14,17 +14,21 @@ import { handlersOf, startsOf } from '../support/liveHost.ts';
 import { type LiveVm, liveVm } from '../support/liveVm.ts';
 import { json } from '../support/program.ts';
 import { sample } from '../support/sample.ts';
+import { singleFile } from '../support/singleFile.ts';
+import { until } from '../support/unitWork.ts';
 
 const unit = 'kata-sysext-first-boot.service';
 const handler = 'kata-qemu-runtime-rs';
 const engineConfig = vmContainerdConfig(2);
 
 /**
- * A node whose first boot of all comes from our Ignition configuration, under SELinux enforcing. The program takes no part until the node is
- * judged. Ignition has run on the disk before the boot, see `firstBootDisk`; the archive comes over the network by the node's own curl.
+ * A node whose first boot of all comes from our Ignition configuration, under SELinux enforcing. Where it is rendered the program takes no part
+ * until the node is judged; a hook fetches it and has it install. Ignition has run on the disk before the boot, see `firstBootDisk`; the archive comes over the network by the node's own curl.
  */
-for (const form of sample(['an archive', 'an image'], 1, 'first boot of a machine'))
-  describe(`the first boot of a machine, rendered for containerd as ${form}, under SELinux enforcing`, function () {
+for (const form of sample(['an archive', 'an image', 'a hook'], 1, 'first boot of a machine'))
+  describe(`the first boot of a machine, ${form === 'a hook' ? form : `rendered for containerd as ${form}`}, under SELinux enforcing`, function () {
+    const hook = form === 'a hook';
+    const starts = hook ? 2 : 1;
     this.timeout(2_400_000);
     let live: LiveVm;
     let folder: string;
@@ -38,16 +42,21 @@ for (const form of sample(['an archive', 'an image'], 1, 'first boot of a machin
       folder = mkdtempSync(join(tmpdir(), 'kata-sysext-first-vm-'));
       const [config, out] = [join(folder, 'config.toml'), join(folder, 'out')];
       writeFileSync(config, engineConfig);
-      const engine = ['--form', 'rendered', '--engine', 'containerd@1.7.24', '--engine-config', config];
+      const rendered = ['--form', 'rendered', '--engine', 'containerd@1.7.24', '--engine-config', config];
       const { static: release } = await sampleRelease(FIRST);
       const image = join(out, 'kata-4.0.0.raw');
       mkdirSync(out);
       if (form === 'an image') await json(['build', release, '-o', image], 0, { timeoutMs: 1_200_000 });
+      const how = hook ? ['--program', await singleFile()] : rendered;
       await json(
-        ['generate', 'ignition', form === 'an image' ? image : release, '--target', 'fcos', ...engine, '--from', SERVER, '-o', out],
+        ['generate', 'ignition', form === 'an image' ? image : release, '--target', 'fcos', ...how, '--from', SERVER, '-o', out],
         0,
-        { timeoutMs: 1_200_000 },
+        {
+          timeoutMs: 1_200_000,
+        },
       );
+      // What people put on their server.
+      if (hook) for (const file of [release, await singleFile()]) copyFileSync(file, join(out, basename(file)));
       const disk = await firstBootDisk(join(out, 'kata-sysext.ign'), join(folder, 'disk.raw'), (root) => {
         // An emulated processor may need longer than the node's 90 s to verify and unpack.
         const dropIn = join(root, 'etc/systemd/system', `${unit}.d`);
@@ -58,6 +67,7 @@ for (const form of sample(['an archive', 'an image'], 1, 'first boot of a machin
       const goods = { 'pause.tar': pause, 'busybox.tar': busybox };
       live = await liveVm({ disk, goods, serve: out, kernelArguments: 'systemd.firstboot=no' });
       await live.host.sh('timeout 900 systemctl is-system-running --wait || true', { timeoutMs: 1_000_000 });
+      if (hook) await until(async () => (await shown('ActiveState')) === 'inactive', 'the hook has ended', 1_200_000);
       firstBoot = await bootTimes();
       await live.host.sh(`for name in pause busybox; do ctr -n k8s.io images import ${GOODS}/$name.tar; done`, { timeoutMs: 900_000 });
     });
@@ -69,10 +79,11 @@ for (const form of sample(['an archive', 'an image'], 1, 'first boot of a machin
       const { stdout: states } = await live.host.sh('getenforce; systemctl is-active multi-user.target');
       const { stdout: said } = await live.host.run(['journalctl', '-b', '-o', 'cat', '-u', unit]);
 
-      assert.match(said, /fetched, digest right\nKata Containers is in place\n/);
+      assert.match(said, hook ? /Kata Containers is installed\n/ : /fetched, digest right\nKata Containers is in place\n/);
       assert.equal(states, 'Enforcing\nactive\n');
       assert.deepEqual(await handlersOf(live), [handler, 'runc']);
-      assert.equal(await startsOf(live, 'containerd.service'), 1);
+      // A hook comes after the boot, which waits for nothing of it, and restarts the engine once.
+      assert.equal(await startsOf(live, 'containerd.service'), starts);
       assert.deepEqual(summary(denials), []);
       if (form === 'an image') assert.match((await live.host.run(['systemd-sysext', 'status'])).stdout, /^\/usr +kata /m);
     });
@@ -88,7 +99,7 @@ for (const form of sample(['an archive', 'an image'], 1, 'first boot of a machin
       await live.host.sh('timeout 900 systemctl is-system-running --wait || true', { timeoutMs: 1_000_000 });
       console.log(`      first boot: ${firstBoot}\n      next boot:  ${await bootTimes()}`);
 
-      assert.match((await live.host.run(['systemctl', 'show', unit, '-p', 'ConditionResult'])).stdout, /=no/);
+      assert.equal(await shown('ConditionResult'), 'no');
       assert.deepEqual(await handlersOf(live), [handler, 'runc']);
     });
 
@@ -125,6 +136,10 @@ for (const form of sample(['an archive', 'an image'], 1, 'first boot of a machin
       );
       assert.deepEqual(await wouldRelabel(live), []);
     });
+
+    async function shown(property: string): Promise<string> {
+      return (await live.host.run(['systemctl', 'show', '-P', property, unit])).stdout.trim();
+    }
 
     /** Seconds, for people: how long the unit held the engine up, and the whole boot. */
     async function bootTimes(): Promise<string> {

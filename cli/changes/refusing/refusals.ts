@@ -1,7 +1,8 @@
 import type { Backend } from '../../backends/index.ts';
 import type { Finding } from '../../errors/index.ts';
-import { etcState, type HostFacts } from '../../facts/index.ts';
+import { etcState, type HostFacts, madeAnew } from '../../facts/index.ts';
 import type { HostView } from '../../host/index.ts';
+import { stateFolder } from '../../store/index.ts';
 
 type Producer = (host: HostView, facts: HostFacts, backend: Backend) => Finding[] | Promise<Finding[]>;
 
@@ -11,6 +12,7 @@ const producers: Producer[] = [
   (_host, { architecture }) => unknownFact(architecture, 'the architecture', 'a program in the tree, or a running host'),
   (_host, { etc }) => unknownFact(etc, '/etc', 'a folder /etc'),
   (_host, { etc }) => etcFinding(etc),
+  (host) => stateFinding(host),
   (host, facts, backend) => backend.fits(host, facts),
   (_host, { kvm }) => kvmFinding(kvm),
 ];
@@ -52,6 +54,22 @@ function etcFinding(etc: HostFacts['etc']): Finding[] {
       found: `/etc ${what}`,
       needed: 'a persistent, writable /etc',
       next: 'findmnt -T /etc',
+    },
+  ];
+}
+
+/** The wiring stays, and what it names would be gone. */
+async function stateFinding(host: HostView): Promise<Finding[]> {
+  const anew = await madeAnew(host, stateFolder);
+  if (anew === undefined) return [];
+  return [
+    {
+      code: 'host-var-unsafe',
+      level: 'blocker',
+      subject: stateFolder,
+      found: `${anew} is made anew at each boot: after the next one the engine would name files that are gone`,
+      needed: `a ${stateFolder} that stays`,
+      next: `findmnt -T ${anew}; then boot with a /var on a disk (without systemd.volatile=)`,
     },
   ];
 }

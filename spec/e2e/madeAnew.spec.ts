@@ -3,23 +3,32 @@ import { stopAfter } from '../support/endings.ts';
 import { differences, fingerprint } from '../support/fingerprint.ts';
 import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
 
-/** Ways to an /etc that the next boot makes anew, on a running host. What is written there lies in `kept`. */
+/** Ways to an /etc, or a folder of ours, that the next boot makes anew, on a running host. What is written there lies in `kept`. */
 const rows = [
   {
-    title: 'a tmpfs',
+    title: 'an /etc in memory',
+    code: 'host-etc-unsafe',
     make: 'mkdir /run/memory; mount -t tmpfs -o mode=755 memory /run/memory; cp -a /etc/. /run/memory/; mount --bind /run/memory /etc',
     undo: 'umount -l /etc; umount /run/memory; rmdir /run/memory',
     kept: '/run/memory',
   },
   {
-    title: 'an overlay whose upper folder is in memory',
+    title: 'an /etc that is an overlay whose upper folder is in memory',
+    code: 'host-etc-unsafe',
     make: 'mkdir /run/upper /run/work; mount -t overlay -o lowerdir=/etc,upperdir=/run/upper,workdir=/run/work overlay /etc',
     undo: 'umount -l /etc; rm -r /run/upper /run/work',
     kept: '/run/upper',
   },
+  {
+    title: 'a folder of ours in memory, as with systemd.volatile=state',
+    code: 'host-var-unsafe',
+    make: 'mkdir /var/lib/kata-sysext; mount -t tmpfs -o mode=755 memory /var/lib/kata-sysext',
+    undo: 'umount -l /var/lib/kata-sysext; rmdir /var/lib/kata-sysext',
+    kept: '/var/lib/kata-sysext',
+  },
 ];
 
-describe('a host whose /etc is transient', function () {
+describe('a host whose /etc or /var is made anew at each boot', function () {
   this.timeout(900_000);
   let live: Live;
 
@@ -28,19 +37,19 @@ describe('a host whose /etc is transient', function () {
   });
   stopAfter(() => live);
 
-  for (const { title, make, undo, kept } of rows)
+  for (const { title, code, make, undo, kept } of rows)
     it(`${title}: refused, and nothing is written`, async () => {
       await live.host.sh(make);
       const before = await prints(kept);
 
       const refused = await live.json(['install', live.bundle(live.first)], 3);
-      const allowed = await live.kata(['install', live.bundle(live.first), '--allow', 'host-etc-unsafe']);
+      const allowed = await live.kata(['install', live.bundle(live.first), '--allow', code]);
       const checked = await live.json(['check'], 3);
 
       const after = await prints(kept);
       await live.host.sh(undo);
-      assert.equal(refused['code'], 'host-etc-unsafe');
-      assert.match(String(refused['found']), /lost at the next boot/);
+      assert.equal(refused['code'], code);
+      assert.match(String(refused['found']), /lost at the next boot|made anew at each boot/);
       assert.equal(allowed.code, 2, allowed.stderr);
       assert.equal(checked['ready'], false);
       assert.deepEqual(differences(before, after), []);
