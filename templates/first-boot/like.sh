@@ -20,7 +20,7 @@ like() {
 edit() {
   has "$1" "$2" && return 0
   cp -a "$1" {{edited}}
-  { head -c "$3" "$1" && cat "$work/new/$4" && tail -c "+$(($3 + 1))" "$1"; } >{{edited}}
+  { head -c "$3" "$1" && cat "$work/.new/$4" && tail -c "+$(($3 + 1))" "$1"; } >{{edited}}
   if ! has {{edited}} "$2"; then
     rm -f {{edited}}
     unlike "$1 has changed meanwhile"

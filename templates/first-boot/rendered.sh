@@ -15,10 +15,10 @@ count={{count}}
 # or mounted. A single one, such as a drop-in, is there whole or not at all.
 place() {
   mkdir -p "$(dirname "$1")"
-  if [ -d "$work/new$1" ] && [ ! -L "$work/new$1" ]; then
-    cp -a --remove-destination "$work/new$1" "$(dirname "$1")/"
+  if [ -d "$work/.new$1" ] && [ ! -L "$work/.new$1" ]; then
+    cp -a --remove-destination "$work/.new$1" "$(dirname "$1")/"
   else
-    cp -a --remove-destination "$work/new$1" {{placed}}
+    cp -a --remove-destination "$work/.new$1" {{placed}}
     sync {{placed}} 2>/dev/null || sync
     mv -T {{placed}} "$1"
   fi
@@ -60,14 +60,14 @@ if [ -L {{pointer}} ] && [ ! -e "$stamp.begun" ]; then
   exit 0
 fi
 {{check}}{{fetches}}
-rm -rf "$work/new"
+rm -rf "$work/.new"
 {{room}}
 # Unpacked files of a try that failed would take the place that the next one needs.
-trap 'rm -rf "$work/new"' EXIT
-mkdir "$work/new"
-tar -xzf "$work/{{archive}}" -C "$work/new"
+trap 'rm -rf "$work/.new"' EXIT
+mkdir "$work/.new"
+tar -xzf "$work/{{archive}}" -C "$work/.new"
 {{image}}{{check}}old={{generation}}
-if [ ! -e "$stamp.begun" ] && [ -e "$old" ] && ! cmp -s "$old" "$work/new$old"; then
+if [ ! -e "$stamp.begun" ] && [ -e "$old" ] && ! cmp -s "$old" "$work/.new$old"; then
   say "$old is of another installation, which another deployment may still use; nothing was changed, the node runs without Kata. kata-sysext install puts a release beside it; the next try is at the next boot"
   exit 3
 fi

@@ -34,7 +34,7 @@ export function rendered(request: RenderedRequest, title: string): FirstBoot {
     archive: archive.name,
     pointer,
     generation: `${generationsFolder}/1/manifest.json`,
-    image: merging === undefined ? '' : `ln "$work/${merging.image.name}" "$work/new"${shellWord(merging.link.target)}\n`,
+    image: merging === undefined ? '' : `ln "$work/${merging.image.name}" "$work/.new"${shellWord(merging.link.target)}\n`,
     places: [...placeLines(request), ...(against?.edits ?? []).map(editLine)].join('\n'),
   });
   return {
