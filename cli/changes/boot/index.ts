@@ -2,7 +2,7 @@ import type { Phase } from '../../guard/index.ts';
 import { hasReached, openHost } from '../../host/index.ts';
 import type { Unit } from '../../systemd/types.ts';
 import type { Context } from '../types.ts';
-import { blessAfterBoot } from './bless.ts';
+import { blessAfterBoot } from './blessing/bless.ts';
 import { type Guarded, settleAtBoot } from './settle.ts';
 import { wireAtBoot } from './wire.ts';
 

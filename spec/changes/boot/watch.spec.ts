@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { type Health, standing } from '../../../cli/changes/boot/health.ts';
-import { type Clock, comesUp, watch } from '../../../cli/changes/boot/watch.ts';
+import { type Health, standing } from '../../../cli/changes/boot/blessing/health.ts';
+import { type Clock, comesUp, watch } from '../../../cli/changes/boot/blessing/watch.ts';
 import type { UnitState } from '../../../cli/systemd/types.ts';
 
 const well: Health = { serves: true, down: false, untried: false, failed: false, run: 'a 1' };

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KataError } from '../../errors/index.ts';
-import { deploymentNow } from '../../facts/index.ts';
-import { blessedFile, blessings, blessingText } from '../../guard/index.ts';
-import type { Host } from '../../host/index.ts';
+import { KataError } from '../../../errors/index.ts';
+import { deploymentNow } from '../../../facts/index.ts';
+import { blessedFile, blessings, blessingText } from '../../../guard/index.ts';
+import type { Host } from '../../../host/index.ts';
 import {
   activeGeneration,
   ensureFolder,
@@ -12,13 +12,13 @@ import {
   wiringsWith,
   withTries,
   writeRecord,
-} from '../../store/index.ts';
-import { underLock } from '../carrying/session.ts';
-import type { Context } from '../types.ts';
-import { wiredEngine } from './engine.ts';
-import { bootOptions } from './giveUp.ts';
+} from '../../../store/index.ts';
+import { underLock } from '../../carrying/session.ts';
+import type { Context } from '../../types.ts';
+import { wiredEngine } from '../engine.ts';
+import { bootOptions } from '../giveUp.ts';
+import type { Guarded } from '../settle.ts';
 import { health } from './health.ts';
-import type { Guarded } from './settle.ts';
 import { watch } from './watch.ts';
 import { withoutIt } from './without.ts';
 

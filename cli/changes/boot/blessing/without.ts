@@ -1,10 +1,10 @@
-import { KataError } from '../../errors/index.ts';
-import type { Host } from '../../host/index.ts';
-import { activeNumber, type Generation } from '../../store/index.ts';
-import { bringUp, keptDownBy, restartDeadlineMs } from '../../transaction/index.ts';
-import { underLock } from '../carrying/session.ts';
-import type { Context } from '../types.ts';
-import { bootOptions, giveUp, isOwned, takeBack } from './giveUp.ts';
+import { KataError } from '../../../errors/index.ts';
+import type { Host } from '../../../host/index.ts';
+import { activeNumber, type Generation } from '../../../store/index.ts';
+import { bringUp, keptDownBy, restartDeadlineMs } from '../../../transaction/index.ts';
+import { underLock } from '../../carrying/session.ts';
+import type { Context } from '../../types.ts';
+import { bootOptions, giveUp, isOwned, takeBack } from '../giveUp.ts';
 import { health } from './health.ts';
 import { comesUp } from './watch.ts';
 

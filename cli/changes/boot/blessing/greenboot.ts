@@ -1,4 +1,4 @@
-import type { HostView } from '../../host/index.ts';
+import type { HostView } from '../../../host/index.ts';
 
 /** The unit of greenboot and of its successor in Rust: it runs the administrator's health checks of a boot. */
 const healthcheck = 'greenboot-healthcheck.service';

@@ -1,9 +1,9 @@
-import { backendOf } from '../../backends/index.ts';
-import { KataError } from '../../errors/index.ts';
-import type { HostView } from '../../host/index.ts';
-import { type Generation, namesOf } from '../../store/index.ts';
-import type { UnitState } from '../../systemd/types.ts';
-import { wiredEngine } from './engine.ts';
+import { backendOf } from '../../../backends/index.ts';
+import { KataError } from '../../../errors/index.ts';
+import type { HostView } from '../../../host/index.ts';
+import { type Generation, namesOf } from '../../../store/index.ts';
+import type { UnitState } from '../../../systemd/types.ts';
+import { wiredEngine } from '../engine.ts';
 import { unhealthy } from './greenboot.ts';
 
 /** Automatic restarts after which an engine is not waited for any longer. */
