@@ -5,12 +5,12 @@ import { dirname, join } from 'node:path';
 import { waitForCri } from '../lab/pods.ts';
 import type { SampleRelease } from '../lab/release/index.ts';
 import { debianRoot } from '../lab/roots.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
-import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
+import { differences, fingerprint } from '../support/judges/fingerprint.ts';
+import { handlersOf, type Live, liveHost } from '../support/live/liveHost.ts';
+import { until } from '../support/live/unitWork.ts';
 import { json } from '../support/program.ts';
 import { singleFile } from '../support/singleFile.ts';
-import { scratch } from '../support/treeHost.ts';
-import { until } from '../support/unitWork.ts';
+import { scratch } from '../support/trees/treeHost.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const blessed = 'etc/systemd/system/kata-sysext-settle.service.d/50-blessed.conf';

@@ -5,11 +5,11 @@ import { basename, dirname, join } from 'node:path';
 import { labFolder } from '../lab/cache.ts';
 import { removePod, runPod, SOCKET, waitForCri } from '../lab/pods.ts';
 import { FIRST, SECOND, tinyRelease } from '../lab/release/index.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
-import { etcOf, handlersOf, kataSysext, type Live, liveHost } from '../support/liveHost.ts';
+import { differences, fingerprint } from '../support/judges/fingerprint.ts';
+import { etcOf, handlersOf, kataSysext, type Live, liveHost } from '../support/live/liveHost.ts';
+import { livePoints, stopped } from '../support/live/unitWork.ts';
 import { all, loopMs, sample } from '../support/sample.ts';
-import { story } from '../support/treeHost.ts';
-import { livePoints, stopped } from '../support/unitWork.ts';
+import { story } from '../support/trees/treeHost.ts';
 
 /**
  * At every instant the disk can boot with our program deleted, and runc pods run (promise 1). Each failpoint of a change is a death of the

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { podOutput, removePod, runPod, waitForCri } from '../lab/pods.ts';
 import { stopAfter } from '../support/endings.ts';
-import { differences } from '../support/fingerprint.ts';
-import { handlersOf, kataSysext, type Live, liveHost, runsOf } from '../support/liveHost.ts';
-import { diskPrint, overlays, unit } from '../support/overlayHost.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { handlersOf, kataSysext, type Live, liveHost, runsOf } from '../support/live/liveHost.ts';
+import { diskPrint, overlays, unit } from '../support/live/overlayHost.ts';
+import { shimDigest, shimSeen, whereAvailable } from '../support/live/sysextHost.ts';
 import { loopMs, sample } from '../support/sample.ts';
-import { shimDigest, shimSeen, whereAvailable } from '../support/sysextHost.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const ours = ['overlay kata-sysext'];

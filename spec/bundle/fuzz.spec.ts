@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import fc from 'fast-check';
 import { targetOf } from '../../cli/bundle/memberRules.ts';
 import { KataError } from '../../cli/errors/index.ts';
-import { file, folder, makeTar, symlink, type TarMember } from '../support/tar.ts';
+import { file, folder, makeTar, symlink, type TarMember } from '../support/archives/tar.ts';
 import { type Bench, compress, makeBench, pathsBelow, unpack } from './unpack.ts';
 
 const whole = makeTar([

@@ -5,7 +5,7 @@ import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSyn
 import { join } from 'node:path';
 import { type Bundle, digestOfSource, readBundles } from '../../cli/bundle/index.ts';
 import type { Event } from '../../cli/report/events.ts';
-import { file, folder, makeTar, symlink, type TarMember } from '../support/tar.ts';
+import { file, folder, makeTar, symlink, type TarMember } from '../support/archives/tar.ts';
 import { type Bench, compress, makeBench, pathsBelow, unpack } from './unpack.ts';
 
 const k = (path: string): string => `./opt/kata/${path}`;

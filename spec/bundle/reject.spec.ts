@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from '
 import { join } from 'node:path';
 import { readBundles } from '../../cli/bundle/index.ts';
 import { KataError } from '../../cli/errors/index.ts';
-import { file, folder, makeTar, symlink, type TarMember } from '../support/tar.ts';
+import { file, folder, makeTar, symlink, type TarMember } from '../support/archives/tar.ts';
 import { type Bench, compress, makeBench, unpack } from './unpack.ts';
 
 const k = (path: string): string => `./opt/kata/${path}`;

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Bundle, type BundleRequest, readBundles } from '../../cli/bundle/index.ts';
-import { makeTar, type TarMember } from '../support/tar.ts';
+import { makeTar, type TarMember } from '../support/archives/tar.ts';
 
 /** A folder for one test: `into` is empty, `outside` holds a canary that nothing may touch. */
 export interface Bench {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { forTree } from '../../cli/commands/advice.ts';
 import { json } from '../support/program.ts';
-import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 describe('advice for an offline tree', () => {
   const rows: [given: string, wanted: string][] = [

@@ -9,9 +9,9 @@ import { engines } from '../../cli/engines/index.ts';
 import { codes } from '../../cli/errors/index.ts';
 import { handlerTable } from '../../cli/layout/index.ts';
 import { removeAfter } from '../support/endings.ts';
+import { complete, hasShell, parseScript } from '../support/judges/shells.ts';
 import { program, run } from '../support/program.ts';
-import { complete, hasShell, parseScript } from '../support/shells.ts';
-import { scratch } from '../support/treeHost.ts';
+import { scratch } from '../support/trees/treeHost.ts';
 
 const overridable = Object.entries(codes).flatMap(([code, row]) => (row.overridable ? [code] : []));
 

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { main } from '../../cli/commands/run.ts';
 import type { Io } from '../../cli/commands/types.ts';
 import { openView } from '../../cli/host/index.ts';
+import { checkJson } from '../support/judges/schemas.ts';
 import { program, run } from '../support/program.ts';
-import { checkJson } from '../support/schemas.ts';
-import { releases, scratch, story, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { releases, scratch, story, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 /** What a process of ours does when its surroundings go away, or when it has a fault itself. */
 describe('the process', () => {

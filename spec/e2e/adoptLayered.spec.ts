@@ -3,19 +3,19 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crioAvailable } from '../lab/crio.ts';
 import { suiteAvailable } from '../lab/roots.ts';
-import { crioHandlers, crioHost, crioUnit, dropIn, filesConfig, namesMade, runningConfig } from '../support/crioHost.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
-import { layered } from '../support/layered.ts';
-import { dependent, type Live, runsOf } from '../support/liveHost.ts';
-import { layeredUsr, rpmOstreeState } from '../support/rpmOstree.ts';
-import { assertShown, type ShownRun, shownRuns } from '../support/shownRuns.ts';
+import { differences, fingerprint } from '../support/judges/fingerprint.ts';
+import { assertShown, type ShownRun, shownRuns } from '../support/judges/shownRuns.ts';
+import { crioHandlers, crioHost, crioUnit, dropIn, filesConfig, namesMade, runningConfig } from '../support/live/crioHost.ts';
+import { dependent, type Live, runsOf } from '../support/live/liveHost.ts';
+import { layered } from '../support/trees/layered.ts';
+import { layeredUsr, rpmOstreeState } from '../support/trees/rpmOstree.ts';
 
 const own = 'kata-qemu-runtime-rs';
 const units = [crioUnit, dependent];
 
 type Runtimes = Record<string, { runtime_path?: string } | undefined>;
 
-/** A real CRI-O with the wiring of a layered package; rpm-ostree itself is a stand-in (spec/support/rpmOstree.ts). */
+/** A real CRI-O with the wiring of a layered package; rpm-ostree itself is a stand-in (spec/support/trees/rpmOstree.ts). */
 describe('adopt layered on a live host with CRI-O', function () {
   this.timeout(600_000);
   let live: Live;

@@ -4,7 +4,7 @@ import { JUDGE } from '../lab/judge.ts';
 import { execIn, podOutput, removePod, runPod, startContainer } from '../lab/pods.ts';
 import { suiteAvailable } from '../lab/roots.ts';
 import { stopAfter } from '../support/endings.ts';
-import { containerd, dependent, type Live, liveHost, runsOf, startsOf, whileProbed } from '../support/liveHost.ts';
+import { containerd, dependent, type Live, liveHost, runsOf, startsOf, whileProbed } from '../support/live/liveHost.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 

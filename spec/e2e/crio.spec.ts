@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CRIO_SOCKET, CRIO_VERSION } from '../lab/crio.ts';
 import { type Suite, suiteAvailable } from '../lab/roots.ts';
+import { stopAfter } from '../support/endings.ts';
+import { differences, fingerprint } from '../support/judges/fingerprint.ts';
 import {
   crioHandlers,
   crioHost,
@@ -14,10 +16,8 @@ import {
   namesMade,
   runningConfig,
   whereCrio,
-} from '../support/crioHost.ts';
-import { stopAfter } from '../support/endings.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
-import { dependent, type Live, runsOf, whileProbed } from '../support/liveHost.ts';
+} from '../support/live/crioHost.ts';
+import { dependent, type Live, runsOf, whileProbed } from '../support/live/liveHost.ts';
 import { sample } from '../support/sample.ts';
 
 const handler = 'kata-qemu-runtime-rs';

@@ -10,7 +10,7 @@ import type { Instance, WiringPlan } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { openView } from '../../cli/host/index.ts';
 import { CRIO_VERSION, crioAvailable, crioFolder } from '../lab/crio.ts';
-import { type EngineTree, engineTree, handler, realDataFor } from '../support/engineTree.ts';
+import { type EngineTree, engineTree, handler, realDataFor } from '../support/trees/engineTree.ts';
 
 const live = openView('/', {});
 const names = ['kata-qemu', 'kata-clh'];

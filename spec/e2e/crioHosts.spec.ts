@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { CRIO } from '../lab/crio.ts';
-import { crioHandlers, crioHost, crioUnit, dropIn, dropIns, whereCrio } from '../support/crioHost.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
-import { dependent, runsOf } from '../support/liveHost.ts';
+import { differences, fingerprint } from '../support/judges/fingerprint.ts';
+import { crioHandlers, crioHost, crioUnit, dropIn, dropIns, whereCrio } from '../support/live/crioHost.ts';
+import { dependent, runsOf } from '../support/live/liveHost.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const units = [crioUnit, dependent];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { waitForCri } from '../lab/pods.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
-import { containerd, dependent, handlersOf, liveHost, runsOf } from '../support/liveHost.ts';
+import { differences, fingerprint } from '../support/judges/fingerprint.ts';
+import { containerd, dependent, handlersOf, liveHost, runsOf } from '../support/live/liveHost.ts';
 
 describe('dependents of the engine', function () {
   this.timeout(900_000);

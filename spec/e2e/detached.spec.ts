@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { basename, dirname } from 'node:path';
 import { stopAfter } from '../support/endings.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
-import { handlersOf, kataSysext, type Live, liveHost } from '../support/liveHost.ts';
-import { heldAt, unitsActive, until } from '../support/unitWork.ts';
+import { differences, fingerprint } from '../support/judges/fingerprint.ts';
+import { handlersOf, kataSysext, type Live, liveHost } from '../support/live/liveHost.ts';
+import { heldAt, unitsActive, until } from '../support/live/unitWork.ts';
 
 /** Live work is done by a transient unit: who asked for it may die. The prober of the kill is the lab, from outside. */
 describe('a change outlives whoever asked for it', function () {

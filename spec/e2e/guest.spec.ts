@@ -4,9 +4,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { killGroup } from '../lab/run.ts';
 import { stopAfter } from '../support/endings.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
-import { bootGuests, type Guest, hypervisors, withFragment } from '../support/guestHost.ts';
-import { kataSysext, type Live, liveHost } from '../support/liveHost.ts';
+import { differences, fingerprint } from '../support/judges/fingerprint.ts';
+import { bootGuests, type Guest, hypervisors, withFragment } from '../support/live/guestHost.ts';
+import { kataSysext, type Live, liveHost } from '../support/live/liveHost.ts';
 
 const [rust, go, remote] = ['kata-qemu-runtime-rs', 'kata-qemu', 'kata-remote'];
 const folders = ['etc', 'usr', 'opt', 'var', 'boot', 'run'];

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { stopAfter } from '../support/endings.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
-import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
+import { differences, fingerprint } from '../support/judges/fingerprint.ts';
+import { handlersOf, type Live, liveHost } from '../support/live/liveHost.ts';
+import { heldAt, livePoints, unitsActive, until } from '../support/live/unitWork.ts';
 import { loopMs, sample } from '../support/sample.ts';
-import { heldAt, livePoints, unitsActive, until } from '../support/unitWork.ts';
 
 const ours = 'kata-qemu-runtime-rs';
 const purge = ['uninstall', '--purge'];

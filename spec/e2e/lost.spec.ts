@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { stopAfter } from '../support/endings.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
-import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
+import { differences, fingerprint } from '../support/judges/fingerprint.ts';
+import { handlersOf, type Live, liveHost } from '../support/live/liveHost.ts';
+import { heldAt } from '../support/live/unitWork.ts';
 import { sample } from '../support/sample.ts';
-import { heldAt } from '../support/unitWork.ts';
 
 const stopBus = 'systemctl stop dbus.socket dbus.service';
 const startBus = 'systemctl start dbus.socket';

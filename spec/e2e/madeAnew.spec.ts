@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { stopAfter } from '../support/endings.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
-import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
+import { differences, fingerprint } from '../support/judges/fingerprint.ts';
+import { handlersOf, type Live, liveHost } from '../support/live/liveHost.ts';
 
 /** Ways to an /etc, or a folder of ours, that the next boot makes anew, on a running host. What is written there lies in `kept`. */
 const rows = [

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suiteAvailable } from '../lab/roots.ts';
 import { stopAfter } from '../support/endings.ts';
-import { type Live, liveHost } from '../support/liveHost.ts';
+import { type Live, liveHost } from '../support/live/liveHost.ts';
 
 /** What a unit and a log of a live host tell, and what of it must not be told. */
 describe('report on a live trixie host', function () {

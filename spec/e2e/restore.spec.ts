@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { containerdConfig } from '../lab/containerd.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
-import { containerd, dependent, handlersOf, type Live, liveHost, runsOf } from '../support/liveHost.ts';
+import { differences, fingerprint } from '../support/judges/fingerprint.ts';
+import { containerd, dependent, handlersOf, type Live, liveHost, runsOf } from '../support/live/liveHost.ts';
 
 /**
  * A containerd that misbehaves as soon as its configuration names our handler: a wrapper in the unit, so that the binary itself (which is

@@ -6,7 +6,7 @@ import { marker, type SampleRelease } from '../lab/release/index.ts';
 import { type Suite, suiteAvailable } from '../lab/roots.ts';
 import { shimsOf } from '../lab/shims.ts';
 import { stopAfter } from '../support/endings.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
+import { differences, fingerprint } from '../support/judges/fingerprint.ts';
 import {
   containerd,
   dependent,
@@ -18,7 +18,7 @@ import {
   sha256,
   startsOf,
   whileProbed,
-} from '../support/liveHost.ts';
+} from '../support/live/liveHost.ts';
 import { sample } from '../support/sample.ts';
 
 const handler = 'kata-qemu-runtime-rs';

@@ -6,8 +6,8 @@ import { type SampleRelease, sampleRelease } from '../lab/release/index.ts';
 import { type Suite, suiteAvailable } from '../lab/roots.ts';
 import { shimsOf } from '../lab/shims.ts';
 import { endAfter } from '../support/endings.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
-import { containerd, handlersOf, type Live, liveHost, runsOf } from '../support/liveHost.ts';
+import { differences, fingerprint } from '../support/judges/fingerprint.ts';
+import { containerd, handlersOf, type Live, liveHost, runsOf } from '../support/live/liveHost.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const folders = ['etc', 'usr', 'opt', 'var', 'boot'];

@@ -6,8 +6,8 @@ import { valueAt } from '../../cli/engines/toml/index.ts';
 import type { Instance, WiringPlan } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { openView } from '../../cli/host/index.ts';
-import { type Binary, containerdBinaries } from '../support/containerdBinary.ts';
-import { type EngineTree, engineTree, handler, realDataFor } from '../support/engineTree.ts';
+import { type Binary, containerdBinaries } from '../support/live/containerdBinary.ts';
+import { type EngineTree, engineTree, handler, realDataFor } from '../support/trees/engineTree.ts';
 
 const binaries = containerdBinaries();
 const live = openView('/', {});

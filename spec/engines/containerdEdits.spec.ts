@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Wiring } from '../../cli/engines/types.ts';
-import { type EngineTree, refusalOf, treesOfSpec } from '../support/engineTree.ts';
+import { type EngineTree, refusalOf, treesOfSpec } from '../support/trees/engineTree.ts';
 import { main, newText, oldId, plan } from './containerdPlans.ts';
 
 describe('engines/containerd: plans', () => {

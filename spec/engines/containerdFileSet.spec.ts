@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { handlerTable } from '../../cli/engines/containerd/handlers.ts';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import { KataError } from '../../cli/errors/index.ts';
-import { handler, instanceOf, refusalOf, treesOfSpec } from '../support/engineTree.ts';
+import { handler, instanceOf, refusalOf, treesOfSpec } from '../support/trees/engineTree.ts';
 import { main, newText, oldId, plan } from './containerdPlans.ts';
 
 const kata = [handler('kata-qemu'), handler('kata-clh')];

@@ -1,7 +1,7 @@
 import { handlerTable } from '../../cli/engines/containerd/handlers.ts';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import type { FileChange, Wiring, WiringPlan } from '../../cli/engines/types.ts';
-import { type EngineTree, handler, instanceOf } from '../support/engineTree.ts';
+import { type EngineTree, handler, instanceOf } from '../support/trees/engineTree.ts';
 
 export const main = '/etc/containerd/config.toml';
 /** The CRI plugin's name up to 1.x and from 2.x on. */

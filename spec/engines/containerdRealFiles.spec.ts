@@ -5,7 +5,7 @@ import { pluginTable } from '../../cli/engines/containerd/handlers.ts';
 import { readings, sameSettings, union } from '../../cli/engines/toml/index.ts';
 import type { WiringPlan } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
-import { realDataFor, treesOfSpec } from '../support/engineTree.ts';
+import { realDataFor, treesOfSpec } from '../support/trees/engineTree.ts';
 import { main, newId, oldId, plan, runc, runtimes } from './containerdPlans.ts';
 
 /** file, version of the daemon, and what comes of it: how it is wired, or why not. */

@@ -7,7 +7,7 @@ import { openCri, probeCri } from '../../cli/engines/cri/index.ts';
 import { handlersInInfo } from '../../cli/engines/cri/info.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { openView } from '../../cli/host/index.ts';
-import { containerdBinaries, type RunningContainerd, startContainerd } from '../support/containerdBinary.ts';
+import { containerdBinaries, type RunningContainerd, startContainerd } from '../support/live/containerdBinary.ts';
 
 const live = openView('/', {});
 const kata = `

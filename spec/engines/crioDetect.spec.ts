@@ -8,7 +8,7 @@ import type { Instance } from '../../cli/engines/types.ts';
 import type { KataError } from '../../cli/errors/index.ts';
 import type { HostView } from '../../cli/host/types.ts';
 import type { Systemd, UnitState } from '../../cli/systemd/types.ts';
-import { type EngineTree, engineTree } from '../support/engineTree.ts';
+import { type EngineTree, engineTree } from '../support/trees/engineTree.ts';
 
 const unit = '/usr/lib/systemd/system/crio.service';
 

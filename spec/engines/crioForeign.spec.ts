@@ -3,7 +3,7 @@ import { link, rename, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crio } from '../../cli/engines/crio/index.ts';
 import type { WantedHandler } from '../../cli/engines/types.ts';
-import { handler, refusalOf, treesOfSpec } from '../support/engineTree.ts';
+import { handler, refusalOf, treesOfSpec } from '../support/trees/engineTree.ts';
 import { folder, instance, main, ours, packaged, plan, runtimesIn, whole } from './crioPlans.ts';
 
 /** What others have in CRI-O's files or wrote into ours, and what CRI-O would not take. */

@@ -6,7 +6,7 @@ import toml from '@iarna/toml';
 import fc from 'fast-check';
 import { compareDumps } from '../../cli/engines/crio/dump.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
-import { realDataFor, treesOfSpec } from '../support/engineTree.ts';
+import { realDataFor, treesOfSpec } from '../support/trees/engineTree.ts';
 import { folder, instance, main, ours, packaged, plan, runtimesIn, whole } from './crioPlans.ts';
 
 describe('engines/crio: plans', () => {

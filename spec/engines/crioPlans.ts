@@ -1,7 +1,7 @@
 import toml from '@iarna/toml';
 import { crio } from '../../cli/engines/crio/index.ts';
 import type { Instance, Wiring, WiringPlan } from '../../cli/engines/types.ts';
-import { type EngineTree, handler } from '../support/engineTree.ts';
+import { type EngineTree, handler } from '../support/trees/engineTree.ts';
 
 export const folder = '/etc/crio/crio.conf.d';
 export const ours = `${folder}/50-kata-sysext.conf`;

@@ -7,8 +7,8 @@ import { engineNamed, engines, restartRisks, type Wiring } from '../../cli/engin
 import { openView } from '../../cli/host/index.ts';
 import type { HostView } from '../../cli/host/types.ts';
 import type { Systemd, UnitState } from '../../cli/systemd/types.ts';
-import { containerdBinaries, startContainerd } from '../support/containerdBinary.ts';
-import { type EngineTree, engineTree } from '../support/engineTree.ts';
+import { containerdBinaries, startContainerd } from '../support/live/containerdBinary.ts';
+import { type EngineTree, engineTree } from '../support/trees/engineTree.ts';
 
 const unitPath = '/usr/lib/systemd/system/containerd.service';
 const flatcarUnit =

@@ -3,7 +3,7 @@ import { containerd } from '../../cli/engines/containerd/index.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
 import { blockOf, parseDocument } from '../../cli/engines/toml/index.ts';
 import type { Engine, Instance, Led } from '../../cli/engines/types.ts';
-import { engineTree, instanceOf } from '../support/engineTree.ts';
+import { engineTree, instanceOf } from '../support/trees/engineTree.ts';
 
 const shim = '/usr/bin/containerd-shim-kata-v2';
 const folder = '/etc/crio/crio.conf.d';

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { goProgram, goProgramAvailable } from '../lab/goPrograms.ts';
 import { hasIgnition, hasPolicy, ignitionFiles, VALIDATE } from '../lab/ignition.ts';
-import { complaints, labels, parsed, plain, plainUnnamed } from '../support/generated.ts';
+import { complaints, labels, parsed, plain, plainUnnamed } from '../support/judges/generated.ts';
 import { textFiles } from '../support/textFiles.ts';
 import { kernelArguments, made, targets } from './requests.ts';
 

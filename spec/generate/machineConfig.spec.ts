@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { type Generated, type OutputKind, targetNamed } from '../../cli/generate/index.ts';
 import { machineConfigLimit } from '../../cli/generate/outputs/machineConfig.ts';
 import { goProgram, goProgramAvailable } from '../lab/goPrograms.ts';
-import { parsed, plain } from '../support/generated.ts';
-import { forbiddenForMachines } from '../support/machineConfigRules.ts';
+import { parsed, plain } from '../support/judges/generated.ts';
+import { forbiddenForMachines } from '../support/judges/machineConfigRules.ts';
 import { textFiles } from '../support/textFiles.ts';
 import { against, kernelArguments, made, madeRendered, type Node, openshift, renderedTargets } from './requests.ts';
 

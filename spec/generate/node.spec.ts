@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestOf } from '../../cli/host/index.ts';
-import { complaints } from '../support/generated.ts';
+import { complaints } from '../support/judges/generated.ts';
 import { textFiles } from '../support/textFiles.ts';
 import { made, madeBaked } from './requests.ts';
 

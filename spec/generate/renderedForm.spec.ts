@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { goProgram, goProgramAvailable } from '../lab/goPrograms.ts';
-import { complaints, plain, plainUnnamed } from '../support/generated.ts';
+import { complaints, plain, plainUnnamed } from '../support/judges/generated.ts';
 import { textFiles } from '../support/textFiles.ts';
 import { against, madeRendered, merging, type Node, renderedTargets } from './requests.ts';
 

@@ -3,8 +3,8 @@ import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { bootPulls, wantedTarget } from '../../cli/facts/bootTarget.ts';
 import { openView } from '../../cli/host/index.ts';
-import { put } from '../support/hostTrees.ts';
-import { scratch } from '../support/treeHost.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { scratch } from '../support/trees/treeHost.ts';
 
 describe('the target that a kernel’s command line asks for', () => {
   for (const [line, target] of [

@@ -6,8 +6,8 @@ import { execIn, podOutput, removePod, runPod, startContainer } from '../lab/pod
 import { debianRoot, suiteAvailable } from '../lab/roots.ts';
 import { run } from '../lab/run.ts';
 import { removeAfter, stopAfter } from '../support/endings.ts';
-import { containerd, handlersOf, type Live, liveHost } from '../support/liveHost.ts';
-import { merged, service, shimDigest, shimSeen } from '../support/sysextHost.ts';
+import { containerd, handlersOf, type Live, liveHost } from '../support/live/liveHost.ts';
+import { merged, service, shimDigest, shimSeen } from '../support/live/sysextHost.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const allow = ['--allow', 'sysext-foreign-merged'];

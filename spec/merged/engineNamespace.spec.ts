@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { removePod, runPod } from '../lab/pods.ts';
 import { stopAfter } from '../support/endings.ts';
-import { containerd, type Live, liveHost, runsOf } from '../support/liveHost.ts';
-import { merged, shimDigest, shimSeen, whereAvailable } from '../support/sysextHost.ts';
+import { containerd, type Live, liveHost, runsOf } from '../support/live/liveHost.ts';
+import { merged, shimDigest, shimSeen, whereAvailable } from '../support/live/sysextHost.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 

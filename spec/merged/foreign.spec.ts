@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { waitForCri } from '../lab/pods.ts';
 import { stopAfter } from '../support/endings.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
-import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
+import { differences, fingerprint } from '../support/judges/fingerprint.ts';
+import { handlersOf, type Live, liveHost } from '../support/live/liveHost.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const leftOut = ['var/lib/containerd', 'var/log', 'var/lib/systemd', 'var/tmp', 'var/cache'];

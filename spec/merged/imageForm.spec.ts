@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { execIn, podOutput, removePod, runPod, startContainer } from '../lab/pods.ts';
 import type { Suite } from '../lab/roots.ts';
 import { removeAfter, stopAfter } from '../support/endings.ts';
-import { differences } from '../support/fingerprint.ts';
-import { put } from '../support/hostTrees.ts';
-import { repacked, sha256 } from '../support/images.ts';
-import { containerd, handlersOf, type Live, liveHost, runsOf } from '../support/liveHost.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { repacked, sha256 } from '../support/judges/images.ts';
+import { containerd, handlersOf, type Live, liveHost, runsOf } from '../support/live/liveHost.ts';
+import { merged, print, shimDigest, shimPath, shimSeen, whereAvailable } from '../support/live/sysextHost.ts';
 import { json } from '../support/program.ts';
 import { sample } from '../support/sample.ts';
-import { merged, print, shimDigest, shimPath, shimSeen, whereAvailable } from '../support/sysextHost.ts';
-import { scratch } from '../support/treeHost.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { scratch } from '../support/trees/treeHost.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 

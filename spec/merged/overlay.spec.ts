@@ -3,12 +3,12 @@ import { execIn, podOutput, removePod, runPod, startContainer, waitForCri } from
 import type { Suite } from '../lab/roots.ts';
 import { shimsOf } from '../lab/shims.ts';
 import { stopAfter } from '../support/endings.ts';
-import { differences } from '../support/fingerprint.ts';
-import { verifyUnit } from '../support/generated.ts';
-import { containerd, dependent, handlersOf, type Live, liveHost, runsOf } from '../support/liveHost.ts';
-import { beforeEngine, diskPrint, overlays, unit, usrSeen } from '../support/overlayHost.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { verifyUnit } from '../support/judges/generated.ts';
+import { containerd, dependent, handlersOf, type Live, liveHost, runsOf } from '../support/live/liveHost.ts';
+import { beforeEngine, diskPrint, overlays, unit, usrSeen } from '../support/live/overlayHost.ts';
+import { shimDigest, shimPath, shimSeen, whereAvailable } from '../support/live/sysextHost.ts';
 import { sample } from '../support/sample.ts';
-import { shimDigest, shimPath, shimSeen, whereAvailable } from '../support/sysextHost.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const ours = ['overlay kata-sysext'];

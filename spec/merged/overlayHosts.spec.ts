@@ -6,11 +6,11 @@ import { podOutput, removePod, runPod, waitForCri } from '../lab/pods.ts';
 import { debianRoot, type Suite } from '../lab/roots.ts';
 import { run } from '../lab/run.ts';
 import { endAfter, removeAfter, stopAfter } from '../support/endings.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
-import { handlersOf, type Live, liveHost } from '../support/liveHost.ts';
-import { diskPrint, overlays, unit, usrSeen } from '../support/overlayHost.ts';
+import { differences, fingerprint } from '../support/judges/fingerprint.ts';
+import { handlersOf, type Live, liveHost } from '../support/live/liveHost.ts';
+import { diskPrint, overlays, unit, usrSeen } from '../support/live/overlayHost.ts';
+import { merged, shimDigest, shimSeen, whereAvailable } from '../support/live/sysextHost.ts';
 import { sample } from '../support/sample.ts';
-import { merged, shimDigest, shimSeen, whereAvailable } from '../support/sysextHost.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const ours = ['overlay kata-sysext'];

@@ -3,10 +3,10 @@ import { execIn, podOutput, removePod, runPod, startContainer } from '../lab/pod
 import type { Suite } from '../lab/roots.ts';
 import { shimsOf } from '../lab/shims.ts';
 import { stopAfter } from '../support/endings.ts';
-import { differences } from '../support/fingerprint.ts';
-import { containerd, dependent, handlersOf, type Live, liveHost, runsOf } from '../support/liveHost.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { containerd, dependent, handlersOf, type Live, liveHost, runsOf } from '../support/live/liveHost.ts';
+import { merged, print, service, shimDigest, shimPath, shimSeen, whereAvailable } from '../support/live/sysextHost.ts';
 import { sample } from '../support/sample.ts';
-import { merged, print, service, shimDigest, shimPath, shimSeen, whereAvailable } from '../support/sysextHost.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 /** What the user has to take upon himself there: bookworm's systemd is 252, which only restarts, and whose exit statuses lie. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import type { Suite } from '../lab/roots.ts';
 import { stopAfter } from '../support/endings.ts';
-import { differences } from '../support/fingerprint.ts';
-import { type Live, liveHost } from '../support/liveHost.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { type Live, liveHost } from '../support/live/liveHost.ts';
+import { merged, print, service, shimDigest, shimSeen, whereAvailable } from '../support/live/sysextHost.ts';
 import { sample } from '../support/sample.ts';
-import { merged, print, service, shimDigest, shimSeen, whereAvailable } from '../support/sysextHost.ts';
 
 const release = (name: string) => ({ [`/var/lib/extensions/${name}/usr/lib/extension-release.d/extension-release.${name}`]: 'ID=_any\n' });
 const tool = (name: string) => ({

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { stopAfter } from '../support/endings.ts';
-import { differences } from '../support/fingerprint.ts';
-import { handlersOf, kataSysext, type Live, liveHost, runsOf } from '../support/liveHost.ts';
-import { merged, print, service, shimDigest, shimSeen, whereAvailable } from '../support/sysextHost.ts';
-import { stopped } from '../support/unitWork.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { handlersOf, kataSysext, type Live, liveHost, runsOf } from '../support/live/liveHost.ts';
+import { merged, print, service, shimDigest, shimSeen, whereAvailable } from '../support/live/sysextHost.ts';
+import { stopped } from '../support/live/unitWork.ts';
 
 const allow = ['--allow', 'sysext-systemd-old'];
 const release = 'usr/lib/extension-release.d/extension-release';

@@ -5,7 +5,7 @@ import { shownFile, withCutUrls } from '../../scripts/pages/firstBoot.ts';
 import { tinyRelease } from '../lab/release/index.ts';
 import { removeAfter } from '../support/endings.ts';
 import { program, repo, run } from '../support/program.ts';
-import { scratch } from '../support/treeHost.ts';
+import { scratch } from '../support/trees/treeHost.ts';
 
 const command = /^kata-sysext generate (?<kind>\w+) (?:.*\\\n)*.*$/gm;
 const kinds: Record<string, string> = { renderedbutane: 'butane', bakedcontainerfile: 'containerfile' };

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { endAfter } from '../support/endings.ts';
-import { put } from '../support/hostTrees.ts';
-import { layeredTree } from '../support/layeredTree.ts';
-import { assertShown, type ShownRun, shownRuns } from '../support/shownRuns.ts';
-import { releases, type TreeHost } from '../support/treeHost.ts';
+import { assertShown, type ShownRun, shownRuns } from '../support/judges/shownRuns.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { layeredTree } from '../support/trees/layeredTree.ts';
+import { releases, type TreeHost } from '../support/trees/treeHost.ts';
 
 /** spec/e2e/adoptLayered.spec.ts asks a live host, and then nothing is left out. */
 describe('the documents show of a layered package that is replaced', function () {

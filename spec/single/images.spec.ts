@@ -16,9 +16,9 @@ import {
   sha256,
   treeSeen,
   whileMounted,
-} from '../support/images.ts';
+} from '../support/judges/images.ts';
 import { singleFiles } from '../support/singleFile.ts';
-import { scratch } from '../support/treeHost.ts';
+import { scratch } from '../support/trees/treeHost.ts';
 import { runInside } from './roots.ts';
 
 interface Row {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { against, made, madeRendered, merging, type Node, targets } from '../generate/requests.ts';
 import { debianRoot, type Suite, suiteAvailable } from '../lab/roots.ts';
 import { removeAfter } from '../support/endings.ts';
-import { verifyUnit } from '../support/generated.ts';
-import { scratch } from '../support/treeHost.ts';
+import { verifyUnit } from '../support/judges/generated.ts';
+import { scratch } from '../support/trees/treeHost.ts';
 import { runInside } from './roots.ts';
 
 const name = 'kata-sysext-first-boot.service';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { checkJson } from './schemas.ts';
+import { checkJson } from './judges/schemas.ts';
 
 export const repo = fileURLToPath(new URL('../..', import.meta.url));
 

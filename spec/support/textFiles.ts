@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeAfter } from './endings.ts';
-import { scratch } from './treeHost.ts';
+import { scratch } from './trees/treeHost.ts';
 
 export interface TextFiles {
   /** From the first `before` on. */

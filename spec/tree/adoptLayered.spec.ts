@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { chmodSync, existsSync, lstatSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Both, bothReleases } from '../support/bothArchives.ts';
-import { judged } from '../support/crash.ts';
-import { differences } from '../support/fingerprint.ts';
-import { put } from '../support/hostTrees.ts';
-import { layered, origin } from '../support/layered.ts';
-import { folder, layeredTree, own, runtimesOf, serves } from '../support/layeredTree.ts';
+import { type Both, bothReleases } from '../support/archives/bothArchives.ts';
+import { judged } from '../support/faults/crash.ts';
+import { differences } from '../support/judges/fingerprint.ts';
 import { loopMs } from '../support/sample.ts';
-import { releases, story, type TreeHost } from '../support/treeHost.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { layered, origin } from '../support/trees/layered.ts';
+import { folder, layeredTree, own, runtimesOf, serves } from '../support/trees/layeredTree.ts';
+import { releases, story, type TreeHost } from '../support/trees/treeHost.ts';
 
 const ours = `${folder}/50-kata-sysext.conf`;
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { differences } from '../support/fingerprint.ts';
-import { put } from '../support/hostTrees.ts';
-import { layered, origin } from '../support/layered.ts';
-import { own } from '../support/layeredTree.ts';
+import { differences } from '../support/judges/fingerprint.ts';
 import { loopMs } from '../support/sample.ts';
-import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { layered, origin } from '../support/trees/layered.ts';
+import { own } from '../support/trees/layeredTree.ts';
+import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 describe('adopt layered with containerd', function () {
   this.timeout(loopMs);

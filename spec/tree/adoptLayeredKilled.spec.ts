@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { failAt, judged, killedAt, pointsOf } from '../support/crash.ts';
-import { layeredTree, serves } from '../support/layeredTree.ts';
+import { failAt, judged, killedAt, pointsOf } from '../support/faults/crash.ts';
 import { loopMs, sample } from '../support/sample.ts';
-import { releases, type TreeHost } from '../support/treeHost.ts';
+import { layeredTree, serves } from '../support/trees/layeredTree.ts';
+import { releases, type TreeHost } from '../support/trees/treeHost.ts';
 
 describe('adopt layered', function () {
   this.timeout(loopMs);

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { differences } from '../support/fingerprint.ts';
-import { put } from '../support/hostTrees.ts';
-import { layered, origin } from '../support/layered.ts';
-import { folder, layeredTree, own } from '../support/layeredTree.ts';
-import { currentConfig, machineConfig, owning } from '../support/renderedTree.ts';
+import { differences } from '../support/judges/fingerprint.ts';
 import { loopMs } from '../support/sample.ts';
-import { releases, type TreeHost } from '../support/treeHost.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { layered, origin } from '../support/trees/layered.ts';
+import { folder, layeredTree, own } from '../support/trees/layeredTree.ts';
+import { currentConfig, machineConfig, owning } from '../support/trees/renderedTree.ts';
+import { releases, type TreeHost } from '../support/trees/treeHost.ts';
 
 describe('adopt layered', function () {
   this.timeout(loopMs);

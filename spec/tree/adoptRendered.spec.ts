@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, existsSync, lstatSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { failAt, judged, killedAt, pointsOf } from '../support/crash.ts';
-import { differences } from '../support/fingerprint.ts';
-import { put } from '../support/hostTrees.ts';
-import { currentConfig, firstBoot, renderedTree, stampOf } from '../support/renderedTree.ts';
+import { failAt, judged, killedAt, pointsOf } from '../support/faults/crash.ts';
+import { differences } from '../support/judges/fingerprint.ts';
 import { loopMs, sample } from '../support/sample.ts';
-import { releases, story, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { currentConfig, firstBoot, renderedTree, stampOf } from '../support/trees/renderedTree.ts';
+import { releases, story, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 const dropIn = 'etc/crio/crio.conf.d/50-kata-sysext.conf';
 const record = 'var/lib/kata-sysext/generations/1/record.json';

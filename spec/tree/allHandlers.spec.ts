@@ -3,11 +3,11 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Architecture } from '../../cli/layout/index.ts';
-import { completeArchives, handlersOf } from '../support/completeArchives.ts';
+import { completeArchives, handlersOf } from '../support/archives/completeArchives.ts';
 import { endAfter, removeAfter } from '../support/endings.ts';
 import { repo } from '../support/program.ts';
 import { loopMs, sample } from '../support/sample.ts';
-import { scratch, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { scratch, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 /** ELF machine numbers with their byte order. */
 const machines: Record<Architecture, [number, 'little' | 'big']> = {
@@ -30,7 +30,9 @@ interface Judgement {
 }
 
 function judge(root: string): Judgement {
-  return JSON.parse(execFileSync('python3', [join(repo, 'spec/support/judgeConfigurations.py'), root], { encoding: 'utf8' })) as Judgement;
+  return JSON.parse(
+    execFileSync('python3', [join(repo, 'spec/support/judges/judgeConfigurations.py'), root], { encoding: 'utf8' }),
+  ) as Judgement;
 }
 
 function hostOf(arch: Architecture): TreeHost {

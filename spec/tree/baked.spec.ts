@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { byBytes } from '../../cli/host/index.ts';
 import { version } from '../../cli/version.ts';
-import { differences } from '../support/fingerprint.ts';
+import { differences } from '../support/judges/fingerprint.ts';
 import { run } from '../support/program.ts';
 import { loopMs } from '../support/sample.ts';
 import { singleFile } from '../support/singleFile.ts';
-import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 const baked = ['--backend', 'baked'];
 

@@ -28,9 +28,9 @@ import {
   treeSeen,
   unpacked,
   whileMounted,
-} from '../support/images.ts';
+} from '../support/judges/images.ts';
 import { json, program, run } from '../support/program.ts';
-import { scratch } from '../support/treeHost.ts';
+import { scratch } from '../support/trees/treeHost.ts';
 
 const formats = ['squashfs', 'erofs'] as const;
 

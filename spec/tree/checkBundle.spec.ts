@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { tinyRelease } from '../lab/release/index.ts';
-import { type Both, bothReleases, go, refused, rust } from '../support/bothArchives.ts';
-import { differences } from '../support/fingerprint.ts';
-import { scratch, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { type Both, bothReleases, go, refused, rust } from '../support/archives/bothArchives.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { scratch, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 describe('a bundle is asked which handlers fit', () => {
   let both: Both;

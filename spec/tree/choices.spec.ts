@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { releaseTomls, SECOND, tinyRelease } from '../lab/release/index.ts';
-import { active, handler } from '../support/configured.ts';
-import { differences } from '../support/fingerprint.ts';
-import { put } from '../support/hostTrees.ts';
+import { differences } from '../support/judges/fingerprint.ts';
 import { run } from '../support/program.ts';
-import { releases, scratch, story, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { active, handler } from '../support/trees/configured.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { releases, scratch, story, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 const configuration = 'share/defaults/kata-containers/runtime-rs/configuration-qemu-runtime-rs.toml';
 const released = releaseTomls().rust['configuration-qemu-runtime-rs.toml']!.toString();

@@ -3,10 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import toml from '@iarna/toml';
-import { active, handler } from '../support/configured.ts';
-import { differences } from '../support/fingerprint.ts';
-import { put } from '../support/hostTrees.ts';
-import { releases, story, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { active, handler } from '../support/trees/configured.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { releases, story, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 const crioFiles = {
   'etc/crio/crio.conf': '[crio.runtime]\ndefault_runtime = "crun"\n[crio.runtime.runtimes.crun]\nruntime_path = "/usr/bin/crun"\n',

@@ -3,11 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { appendFileSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import toml from '@iarna/toml';
-import { bootable, compare, failAt, judged, killedAt, pointsOf, type Scenario, scenarios } from '../support/crash.ts';
-import { differences } from '../support/fingerprint.ts';
-import { put } from '../support/hostTrees.ts';
+import { bootable, compare, failAt, judged, killedAt, pointsOf, type Scenario, scenarios } from '../support/faults/crash.ts';
+import { differences } from '../support/judges/fingerprint.ts';
 import { loopMs, sample } from '../support/sample.ts';
-import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 const names = [
   'install',

@@ -3,9 +3,9 @@ import { mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSy
 import { join } from 'node:path';
 import { openView } from '../../cli/host/index.ts';
 import { pointersElsewhere } from '../../cli/store/index.ts';
-import { differences } from '../support/fingerprint.ts';
-import { put, type TreeName } from '../support/hostTrees.ts';
-import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { put, type TreeName } from '../support/trees/hostTrees.ts';
+import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 const other = 'ostree/deploy/fedora-coreos/deploy/abc.0/etc/kata-sysext';
 

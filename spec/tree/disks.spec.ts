@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { bootable, judged } from '../support/crash.ts';
-import { differences } from '../support/fingerprint.ts';
+import { bootable, judged } from '../support/faults/crash.ts';
+import { differences } from '../support/judges/fingerprint.ts';
 import { loopMs, sample } from '../support/sample.ts';
-import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 const page = 4096;
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { differences } from '../support/fingerprint.ts';
-import { put, treeNames } from '../support/hostTrees.ts';
-import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { put, treeNames } from '../support/trees/hostTrees.ts';
+import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 const config = 'etc/containerd/config.toml';
 

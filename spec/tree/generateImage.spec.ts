@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { installationIn } from '../support/hookWords.ts';
-import { put } from '../support/hostTrees.ts';
+import { installationIn } from '../support/judges/hookWords.ts';
 import { json, run } from '../support/program.ts';
-import { releases, scratch, treeHost } from '../support/treeHost.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { releases, scratch, treeHost } from '../support/trees/treeHost.ts';
 
 const digest = `sha256:${'1'.repeat(64)}`;
 

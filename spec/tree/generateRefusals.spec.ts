@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { codes } from '../../cli/errors/index.ts';
 import { digestOf } from '../../cli/host/index.ts';
-import { foreignElf } from '../support/elf.ts';
+import { foreignElf } from '../support/archives/elf.ts';
 import { json, run } from '../support/program.ts';
-import { releases } from '../support/treeHost.ts';
+import { releases } from '../support/trees/treeHost.ts';
 
 const digest = `sha256:${'1'.repeat(64)}`;
 

@@ -10,11 +10,11 @@ import { readFacts } from '../../cli/facts/index.ts';
 import { openHost, openView } from '../../cli/host/index.ts';
 import { activeGeneration, type Tries, withTries } from '../../cli/store/index.ts';
 import { version } from '../../cli/version.ts';
-import { differences } from '../support/fingerprint.ts';
-import { put } from '../support/hostTrees.ts';
+import { differences } from '../support/judges/fingerprint.ts';
 import { loopMs } from '../support/sample.ts';
 import { singleFile } from '../support/singleFile.ts';
-import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 const units = 'etc/systemd/system';
 const links = [

@@ -15,11 +15,11 @@ import {
   oldPlugin,
   refused,
   rust,
-} from '../support/bothArchives.ts';
-import { differences } from '../support/fingerprint.ts';
-import { put } from '../support/hostTrees.ts';
+} from '../support/archives/bothArchives.ts';
+import { differences } from '../support/judges/fingerprint.ts';
 import { json } from '../support/program.ts';
-import { story, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { story, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 describe('handlers and aliases', () => {
   let both: Both;

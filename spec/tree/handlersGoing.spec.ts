@@ -2,11 +2,21 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SECOND, tinyRelease } from '../lab/release/index.ts';
-import { type Both, bothReleases, configurationOf, go, handlersNow, offered, printed, refused, rust } from '../support/bothArchives.ts';
-import { differences } from '../support/fingerprint.ts';
-import { put } from '../support/hostTrees.ts';
+import {
+  type Both,
+  bothReleases,
+  configurationOf,
+  go,
+  handlersNow,
+  offered,
+  printed,
+  refused,
+  rust,
+} from '../support/archives/bothArchives.ts';
+import { differences } from '../support/judges/fingerprint.ts';
 import { run } from '../support/program.ts';
-import { scratch, story, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { scratch, story, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 describe('handlers that go', () => {
   let both: Both;

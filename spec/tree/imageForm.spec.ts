@@ -4,10 +4,10 @@ import { lstatSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeF
 import { unsuited } from '../../cli/changes/boot/suits.ts';
 import { openView } from '../../cli/host/index.ts';
 import { activeGeneration } from '../../cli/store/index.ts';
-import { differences } from '../support/fingerprint.ts';
-import { put } from '../support/hostTrees.ts';
-import { labelsSeen, type Seen, sha256, treeSeen, whileMounted } from '../support/images.ts';
-import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { labelsSeen, type Seen, sha256, treeSeen, whileMounted } from '../support/judges/images.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 const formats = ['squashfs', 'erofs'] as const;
 const state = 'var/lib/kata-sysext';

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tinyRelease } from '../lab/release/index.ts';
-import { differences } from '../support/fingerprint.ts';
-import { put } from '../support/hostTrees.ts';
-import { manifestIn, sha256, withManifest } from '../support/images.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { manifestIn, sha256, withManifest } from '../support/judges/images.ts';
 import { json } from '../support/program.ts';
-import { releases, scratch, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { releases, scratch, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 const state = 'var/lib/kata-sysext';
 const sysext = ['--backend', 'sysext'];

@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { checkJson, kinds } from '../support/judges/schemas.ts';
 import { run } from '../support/program.ts';
-import { checkJson, kinds } from '../support/schemas.ts';
-import { releases, treeHost } from '../support/treeHost.ts';
+import { releases, treeHost } from '../support/trees/treeHost.ts';
 
 describe('--json', () => {
   it('gives one object of the kind that spec/schema describes, for every verb, and no kind is left out', async () => {

@@ -4,11 +4,11 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FIRST, SECOND, tinyRelease } from '../lab/release/index.ts';
-import { differences, fingerprint } from '../support/fingerprint.ts';
-import { makeTree, put } from '../support/hostTrees.ts';
-import { labelsSeen, unpacked, whileMounted } from '../support/images.ts';
+import { differences, fingerprint } from '../support/judges/fingerprint.ts';
+import { labelsSeen, unpacked, whileMounted } from '../support/judges/images.ts';
 import { json, repo } from '../support/program.ts';
 import { singleFile } from '../support/singleFile.ts';
+import { makeTree, put } from '../support/trees/hostTrees.ts';
 
 const policy = join(repo, '../shared/real-data/selinux');
 

@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openView, takeLock } from '../../cli/host/index.ts';
-import { failAt, judged, type Scenario, scenarios } from '../support/crash.ts';
-import { put } from '../support/hostTrees.ts';
+import { failAt, judged, type Scenario, scenarios } from '../support/faults/crash.ts';
 import { loopMs, sample } from '../support/sample.ts';
-import { releases, scratch, story, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { releases, scratch, story, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 describe('the lock', () => {
   let host: TreeHost;

@@ -3,12 +3,12 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { digestOf } from '../../cli/host/index.ts';
 import { tinyRelease } from '../lab/release/index.ts';
-import { installationIn, wordsOf } from '../support/hookWords.ts';
-import { put } from '../support/hostTrees.ts';
+import { installationIn, wordsOf } from '../support/judges/hookWords.ts';
 import { json } from '../support/program.ts';
-import { crioTree, currentConfig, firstBoot, machineConfigIn, owning, renderedTree } from '../support/renderedTree.ts';
 import { loopMs } from '../support/sample.ts';
-import { releases, scratch, type TreeHost } from '../support/treeHost.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { crioTree, currentConfig, firstBoot, machineConfigIn, owning, renderedTree } from '../support/trees/renderedTree.ts';
+import { releases, scratch, type TreeHost } from '../support/trees/treeHost.ts';
 
 const chosen = ['--alias', 'kata=qemu-runtime-rs', '--profile', 'debug', '--set', 'default_memory=4096', '--set', "kernel_params=it's a"];
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { differences } from '../support/fingerprint.ts';
-import { put } from '../support/hostTrees.ts';
-import { crioTree, currentConfig, owning } from '../support/renderedTree.ts';
+import { differences } from '../support/judges/fingerprint.ts';
 import { loopMs } from '../support/sample.ts';
-import { releases, story, type TreeHost } from '../support/treeHost.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { crioTree, currentConfig, owning } from '../support/trees/renderedTree.ts';
+import { releases, story, type TreeHost } from '../support/trees/treeHost.ts';
 
 const dropIn = 'etc/crio/crio.conf.d/50-kata-sysext.conf';
 

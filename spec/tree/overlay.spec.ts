@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { differences } from '../support/fingerprint.ts';
-import { put } from '../support/hostTrees.ts';
-import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 const unit = 'etc/systemd/system/kata-sysext-overlay.service';
 const wants = 'etc/systemd/system/sysinit.target.wants/kata-sysext-overlay.service';

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { differences } from '../support/fingerprint.ts';
-import { treeNames } from '../support/hostTrees.ts';
-import { releases, treeHost } from '../support/treeHost.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { treeNames } from '../support/trees/hostTrees.ts';
+import { releases, treeHost } from '../support/trees/treeHost.ts';
 
 /** Somebody removed what only we should touch: the way back must still be there. */
 describe('a host on which parts of ours are missing', () => {

@@ -5,13 +5,13 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSy
 import { dirname, join } from 'node:path';
 import { version } from '../../cli/version.ts';
 import { SECOND, tinyRelease } from '../lab/release/index.ts';
-import { bootable, failAt, judged, killedAt, pointsOf } from '../support/crash.ts';
-import { differences } from '../support/fingerprint.ts';
-import { put, type TreeName } from '../support/hostTrees.ts';
+import { bootable, failAt, judged, killedAt, pointsOf } from '../support/faults/crash.ts';
+import { differences } from '../support/judges/fingerprint.ts';
 import { json } from '../support/program.ts';
 import { loopMs, sample } from '../support/sample.ts';
 import { singleFile } from '../support/singleFile.ts';
-import { releases, scratch, story, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { put, type TreeName } from '../support/trees/hostTrees.ts';
+import { releases, scratch, story, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 /** Where the copy lies, by the kind of host: below /usr/local where labels count. */
 const places: [TreeName, string][] = [

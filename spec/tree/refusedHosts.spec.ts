@@ -13,12 +13,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { differences } from '../support/fingerprint.ts';
-import { put } from '../support/hostTrees.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { checkJson } from '../support/judges/schemas.ts';
 import { program, run } from '../support/program.ts';
-import { checkJson } from '../support/schemas.ts';
-import { releases, scratch, type TreeHost, treeHost } from '../support/treeHost.ts';
-import { untouched } from '../support/untouched.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { releases, scratch, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
+import { untouched } from '../support/trees/untouched.ts';
 
 const config = 'etc/containerd/config.toml';
 const state = 'var/lib/kata-sysext';

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Odd, tinyRelease } from '../lab/release/index.ts';
+import { checkJson } from '../support/judges/schemas.ts';
 import { run } from '../support/program.ts';
-import { checkJson } from '../support/schemas.ts';
-import { releases, scratch, story, type TreeHost, treeHost } from '../support/treeHost.ts';
-import { untouched } from '../support/untouched.ts';
+import { releases, scratch, story, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
+import { untouched } from '../support/trees/untouched.ts';
 
 /** Every way in which a release is not what it should be, and the code that says so. */
 const rejections: [odd: Odd, code: string][] = [

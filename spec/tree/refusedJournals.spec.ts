@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
-import { untouched } from '../support/untouched.ts';
+import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
+import { untouched } from '../support/trees/untouched.ts';
 
 const state = 'var/lib/kata-sysext';
 

@@ -6,16 +6,14 @@ import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readli
 import { tmpdir } from 'node:os';
 
 import { join } from 'node:path';
-import { foreignElf } from '../support/elf.ts';
-import { bootNode, prepareNode } from '../support/firstBootNode.ts';
-import { put } from '../support/hostTrees.ts';
+import { foreignElf } from '../support/archives/elf.ts';
+import { bootNode, prepareNode } from '../support/live/firstBootNode.ts';
 import { json } from '../support/program.ts';
-
-import { renderFcos } from '../support/renderFcos.ts';
-
 import { singleFile } from '../support/singleFile.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { renderFcos } from '../support/trees/renderFcos.ts';
 
-import { releases, story, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { releases, story, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 /** What `generate --form rendered` puts into its archive. */
 describe('the archive of a rendered first boot', function () {

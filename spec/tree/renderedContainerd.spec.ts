@@ -3,10 +3,10 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bootNode, prepareNode, type Said } from '../support/firstBootNode.ts';
-import { put } from '../support/hostTrees.ts';
+import { bootNode, prepareNode, type Said } from '../support/live/firstBootNode.ts';
 import { json } from '../support/program.ts';
-import { releases, story, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { releases, story, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 const config = 'etc/containerd/config.toml';
 const v2 = `# a node's own

@@ -7,13 +7,13 @@ import { join } from 'node:path';
 
 import { removeAfter } from '../support/endings.ts';
 
-import { bootNode, prepareNode, wouldRun } from '../support/firstBootNode.ts';
+import { bootNode, prepareNode, wouldRun } from '../support/live/firstBootNode.ts';
 
-import { put } from '../support/hostTrees.ts';
+import { put } from '../support/trees/hostTrees.ts';
 
-import { renderFcos } from '../support/renderFcos.ts';
+import { renderFcos } from '../support/trees/renderFcos.ts';
 
-import { releases, scratch, treeHost } from '../support/treeHost.ts';
+import { releases, scratch, treeHost } from '../support/trees/treeHost.ts';
 
 const stamps = 'var/lib/kata-sysext-first-boot';
 const work = 'var/usrlocal/libexec/kata-sysext-first-boot';

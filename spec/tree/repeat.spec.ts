@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto';
 import { cpSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tinyRelease } from '../lab/release/index.ts';
-import { treeNames } from '../support/hostTrees.ts';
-import { releases, scratch, story, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { treeNames } from '../support/trees/hostTrees.ts';
+import { releases, scratch, story, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 /** Inode, size, mode and both times of every path: any write shows. The lock file is written by each command that takes it. */
 function inodes(host: TreeHost): string[] {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { checkJson } from '../support/schemas.ts';
-import { releases, scratch, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { checkJson } from '../support/judges/schemas.ts';
+import { releases, scratch, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync } from 'node:fs';
 import { tinyRelease } from '../lab/release/index.ts';
-import { differences } from '../support/fingerprint.ts';
+import { differences } from '../support/judges/fingerprint.ts';
 import { json } from '../support/program.ts';
-import { scratch, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { scratch, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 interface Told {
   code: string;

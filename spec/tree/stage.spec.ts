@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
-import { differences } from '../support/fingerprint.ts';
-import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 const ours = ['var/lib/kata-sysext', 'var/usrlocal/libexec'];
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { bootable, compare, judged, type Scenario, scenarios } from '../support/crash.ts';
+import { bootable, compare, judged, type Scenario, scenarios } from '../support/faults/crash.ts';
+import { callsOf, faults, type Injection, kills, runInjected, titleOf } from '../support/faults/strace.ts';
 import { loopMs, sample } from '../support/sample.ts';
-import { callsOf, faults, type Injection, kills, runInjected, titleOf } from '../support/strace.ts';
 
 const names = [
   'install',

@@ -13,9 +13,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { digestOf } from '../../cli/host/index.ts';
-import { differences } from '../support/fingerprint.ts';
-import { put } from '../support/hostTrees.ts';
-import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 /** What a host must have for extensions, at this version of systemd. */
 function withSystemd(root: string, version: number): void {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { failAt } from '../support/crash.ts';
-import { differences } from '../support/fingerprint.ts';
+import { failAt } from '../support/faults/crash.ts';
+import { differences } from '../support/judges/fingerprint.ts';
 import { loopMs } from '../support/sample.ts';
 import { singleFile } from '../support/singleFile.ts';
-import { releases, story, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { releases, story, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 const journal = 'var/lib/kata-sysext/journal';
 const mark = 'etc/.kata-sysext-unfinished';

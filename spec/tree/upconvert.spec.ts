@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { differences } from '../support/fingerprint.ts';
-import { releases, type TreeHost, treeHost } from '../support/treeHost.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 const manifest = 'var/lib/kata-sysext/generations/1/manifest.json';
 

@@ -6,10 +6,10 @@ import { waitForCri } from '../lab/pods.ts';
 import { FIRST, type SampleRelease, SECOND, sampleRelease } from '../lab/release/index.ts';
 import { run } from '../lab/run.ts';
 import { type ImageRepo, imageRepo } from '../lab/vm/index.ts';
-import { inPod, silent, wouldRelabel } from '../support/enforcing.ts';
-import { handlersOf } from '../support/liveHost.ts';
-import { type LiveVm, liveVm } from '../support/liveVm.ts';
+import { handlersOf } from '../support/live/liveHost.ts';
 import { singleFile } from '../support/singleFile.ts';
+import { inPod, silent, wouldRelabel } from '../support/vm/enforcing.ts';
+import { type LiveVm, liveVm } from '../support/vm/liveVm.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const [newest, earlier] = [0, 1];

@@ -3,10 +3,10 @@ import { waitForCri } from '../lab/pods.ts';
 import { suiteAvailable } from '../lab/roots.ts';
 import { type AuditCursor, REFS, summary, unexplained } from '../lab/vm/index.ts';
 import { stopAfter } from '../support/endings.ts';
-import { isStandIn } from '../support/enforcing.ts';
-import { handlersOf } from '../support/liveHost.ts';
-import { type LiveVm, liveVm } from '../support/liveVm.ts';
+import { handlersOf } from '../support/live/liveHost.ts';
 import { sample } from '../support/sample.ts';
+import { isStandIn } from '../support/vm/enforcing.ts';
+import { type LiveVm, liveVm } from '../support/vm/liveVm.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const updated = 0;

@@ -9,13 +9,13 @@ import { FIRST, sampleRelease } from '../lab/release/index.ts';
 import { vmContainerdConfig } from '../lab/vm/engine.ts';
 import { type Denial, firstBootDisk, GOODS, SERVER, summary, unexplained } from '../lab/vm/index.ts';
 import { removeAfter, stopAfter } from '../support/endings.ts';
-import { inPod, silent, wouldRelabel } from '../support/enforcing.ts';
-import { handlersOf, startsOf } from '../support/liveHost.ts';
-import { type LiveVm, liveVm } from '../support/liveVm.ts';
+import { handlersOf, startsOf } from '../support/live/liveHost.ts';
+import { until } from '../support/live/unitWork.ts';
 import { json } from '../support/program.ts';
 import { sample } from '../support/sample.ts';
 import { singleFile } from '../support/singleFile.ts';
-import { until } from '../support/unitWork.ts';
+import { inPod, silent, wouldRelabel } from '../support/vm/enforcing.ts';
+import { type LiveVm, liveVm } from '../support/vm/liveVm.ts';
 
 const unit = 'kata-sysext-first-boot.service';
 const handler = 'kata-qemu-runtime-rs';

@@ -5,10 +5,10 @@ import { labFolder } from '../lab/cache.ts';
 import { judgeFolder } from '../lab/judge.ts';
 import { podOutput, removePod, runPod, waitForCri } from '../lab/pods.ts';
 import { bootVm, checkDisk, type Denial, type FileSystem, replay, savedState, summary, unexplained, type Vm } from '../lab/vm/index.ts';
-import { type Known, knownStates, sideOf } from '../support/cuts/known.ts';
-import { changes } from '../support/cuts/record.ts';
-import { type Place, phases, placesOf, type Scenario, scenarioOf } from '../support/cuts/scenario.ts';
-import { insideBoot, insideCut, type Judged } from '../support/cuts/view.ts';
+import { type Known, knownStates, sideOf } from '../support/faults/cuts/known.ts';
+import { changes } from '../support/faults/cuts/record.ts';
+import { type Place, phases, placesOf, type Scenario, scenarioOf } from '../support/faults/cuts/scenario.ts';
+import { insideBoot, insideCut, type Judged } from '../support/faults/cuts/view.ts';
 import { all, seed } from '../support/sample.ts';
 import { singleFile } from '../support/singleFile.ts';
 

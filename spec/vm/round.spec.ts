@@ -6,11 +6,11 @@ import { waitForCri } from '../lab/pods.ts';
 import { SECOND, sampleRelease } from '../lab/release/index.ts';
 import { type AuditCursor, GOODS, summary, unexplained } from '../lab/vm/index.ts';
 import { removeAfter, stopAfter } from '../support/endings.ts';
-import { inPod, isStandIn, silent, wouldRelabel } from '../support/enforcing.ts';
-import { handlersOf } from '../support/liveHost.ts';
-import { type LiveVm, liveVm } from '../support/liveVm.ts';
+import { handlersOf } from '../support/live/liveHost.ts';
 import { json } from '../support/program.ts';
 import { sample } from '../support/sample.ts';
+import { inPod, isStandIn, silent, wouldRelabel } from '../support/vm/enforcing.ts';
+import { type LiveVm, liveVm } from '../support/vm/liveVm.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 

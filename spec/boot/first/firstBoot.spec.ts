@@ -9,11 +9,11 @@ import { activeSince, lateNetwork } from '../../lab/lateNetwork.ts';
 import { podRuns } from '../../lab/pods.ts';
 import { run as runHere } from '../../lab/run.ts';
 import { removeAfter, stopAfter } from '../../support/endings.ts';
-import { sha256 } from '../../support/images.ts';
-import { handlersOf, type Live, liveHost, startsOf } from '../../support/liveHost.ts';
+import { sha256 } from '../../support/judges/images.ts';
+import { handlersOf, type Live, liveHost, startsOf } from '../../support/live/liveHost.ts';
+import { until } from '../../support/live/unitWork.ts';
 import { json } from '../../support/program.ts';
 import { singleFile } from '../../support/singleFile.ts';
-import { until } from '../../support/unitWork.ts';
 
 const unit = 'kata-sysext-first-boot.service';
 const port = 8099;

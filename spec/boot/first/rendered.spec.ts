@@ -7,11 +7,11 @@ import { crioAvailable } from '../../lab/crio.ts';
 import { CURL, curlBinds } from '../../lab/curl.ts';
 import { hasIgnition, ignitionFiles } from '../../lab/ignition.ts';
 import { run as runHere } from '../../lab/run.ts';
-import { crioHandlers, crioHost, crioUnit } from '../../support/crioHost.ts';
 import { removeAfter, stopAfter } from '../../support/endings.ts';
-import { type Live, runsOf, startsOf } from '../../support/liveHost.ts';
+import { crioHandlers, crioHost, crioUnit } from '../../support/live/crioHost.ts';
+import { type Live, runsOf, startsOf } from '../../support/live/liveHost.ts';
+import { until } from '../../support/live/unitWork.ts';
 import { json } from '../../support/program.ts';
-import { until } from '../../support/unitWork.ts';
 
 const unit = 'kata-sysext-first-boot.service';
 const port = 8098;

@@ -17,7 +17,7 @@ import { activeSince, lateNetwork } from '../../lab/lateNetwork.ts';
 import { podRuns } from '../../lab/pods.ts';
 import { run as runHere } from '../../lab/run.ts';
 import { removeAfter, stopAfter } from '../../support/endings.ts';
-import { handlersOf, type Live, liveHost, startsOf } from '../../support/liveHost.ts';
+import { handlersOf, type Live, liveHost, startsOf } from '../../support/live/liveHost.ts';
 import { json } from '../../support/program.ts';
 
 const unit = 'kata-sysext-first-boot.service';

@@ -18,10 +18,10 @@ import { podRuns } from '../../lab/pods.ts';
 import { debianRoot } from '../../lab/roots.ts';
 import { run as runHere } from '../../lab/run.ts';
 import { removeAfter, stopAfter } from '../../support/endings.ts';
-import { differences } from '../../support/fingerprint.ts';
-import { handlersOf, type Live, liveHost, startsOf } from '../../support/liveHost.ts';
+import { differences } from '../../support/judges/fingerprint.ts';
+import { handlersOf, type Live, liveHost, startsOf } from '../../support/live/liveHost.ts';
+import { merged, print, service, shimDigest, shimSeen } from '../../support/live/sysextHost.ts';
 import { json } from '../../support/program.ts';
-import { merged, print, service, shimDigest, shimSeen } from '../../support/sysextHost.ts';
 
 const unit = 'kata-sysext-first-boot.service';
 const handler = 'kata-qemu-runtime-rs';

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { SOCKET, waitForCri } from '../../lab/pods.ts';
 import { stopAfter } from '../../support/endings.ts';
-import { verifyUnit } from '../../support/generated.ts';
-import { type Live, liveHost } from '../../support/liveHost.ts';
-import { until } from '../../support/unitWork.ts';
+import { verifyUnit } from '../../support/judges/generated.ts';
+import { type Live, liveHost } from '../../support/live/liveHost.ts';
+import { until } from '../../support/live/unitWork.ts';
 
 const [settle, guard, bless] = ['kata-sysext-settle.service', 'kata-sysext-guard.service', 'kata-sysext-bless.service'];
 const blessed = `/etc/systemd/system/${settle}.d/50-blessed.conf`;

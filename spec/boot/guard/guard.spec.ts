@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { SOCKET, waitForCri } from '../../lab/pods.ts';
 import { stopAfter } from '../../support/endings.ts';
-import { differences } from '../../support/fingerprint.ts';
-import { dependent, etcOf, handlersOf, type Live, liveHost } from '../../support/liveHost.ts';
-import { until } from '../../support/unitWork.ts';
+import { differences } from '../../support/judges/fingerprint.ts';
+import { dependent, etcOf, handlersOf, type Live, liveHost } from '../../support/live/liveHost.ts';
+import { until } from '../../support/live/unitWork.ts';
 
 const blessed = '/etc/systemd/system/kata-sysext-settle.service.d/50-blessed.conf';
 const units = ['kata-sysext-settle.service', 'kata-sysext-guard.service', 'kata-sysext-bless.service'];

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { podRuns, SOCKET, waitForCri } from '../../lab/pods.ts';
 import { stopAfter } from '../../support/endings.ts';
-import { differences } from '../../support/fingerprint.ts';
-import { etcOf, handlersOf, type Live, liveHost } from '../../support/liveHost.ts';
-import { refuseOurs, takeOurs } from '../../support/refusingEngine.ts';
+import { differences } from '../../support/judges/fingerprint.ts';
+import { etcOf, handlersOf, type Live, liveHost } from '../../support/live/liveHost.ts';
+import { refuseOurs, takeOurs } from '../../support/live/refusingEngine.ts';
+import { until } from '../../support/live/unitWork.ts';
 import { all } from '../../support/sample.ts';
-import { until } from '../../support/unitWork.ts';
 
 const ours = 'kata-qemu-runtime-rs';
 const settle = 'kata-sysext-settle.service';

@@ -6,8 +6,8 @@ import { debianRoot, type Suite, suiteAvailable } from '../../lab/roots.ts';
 import { run } from '../../lab/run.ts';
 import { bindInto } from '../../lab/storage.ts';
 import { stopAfter } from '../../support/endings.ts';
-import { handlersOf, type Live, liveHost } from '../../support/liveHost.ts';
-import { until } from '../../support/unitWork.ts';
+import { handlersOf, type Live, liveHost } from '../../support/live/liveHost.ts';
+import { until } from '../../support/live/unitWork.ts';
 
 const ours = 'kata-qemu-runtime-rs';
 const blessed = '/etc/systemd/system/kata-sysext-settle.service.d/50-blessed.conf';

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { SOCKET, waitForCri } from '../../lab/pods.ts';
 import { stopAfter } from '../../support/endings.ts';
-import { handlersOf, type Live, liveHost } from '../../support/liveHost.ts';
-import { until } from '../../support/unitWork.ts';
+import { handlersOf, type Live, liveHost } from '../../support/live/liveHost.ts';
+import { until } from '../../support/live/unitWork.ts';
 
 const ours = 'kata-qemu-runtime-rs';
 const unit = 'kube-containerd.service';

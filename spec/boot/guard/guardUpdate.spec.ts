@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SOCKET, waitForCri } from '../../lab/pods.ts';
 import { stopAfter } from '../../support/endings.ts';
-import { handlersOf, type Live, liveHost } from '../../support/liveHost.ts';
-import { until } from '../../support/unitWork.ts';
+import { handlersOf, type Live, liveHost } from '../../support/live/liveHost.ts';
+import { until } from '../../support/live/unitWork.ts';
 
 const settle = 'kata-sysext-settle.service';
 const guard = 'kata-sysext-guard.service';

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { SOCKET, waitForCri } from '../../lab/pods.ts';
 import { run } from '../../lab/run.ts';
 import { stopAfter } from '../../support/endings.ts';
-import { handlersOf, type Live, liveHost } from '../../support/liveHost.ts';
-import { overlays } from '../../support/overlayHost.ts';
-import { refuseOurs, takeOurs } from '../../support/refusingEngine.ts';
-import { until } from '../../support/unitWork.ts';
+import { handlersOf, type Live, liveHost } from '../../support/live/liveHost.ts';
+import { overlays } from '../../support/live/overlayHost.ts';
+import { refuseOurs, takeOurs } from '../../support/live/refusingEngine.ts';
+import { until } from '../../support/live/unitWork.ts';
 
 const ours = 'kata-qemu-runtime-rs';
 const blessed = '/etc/systemd/system/kata-sysext-settle.service.d/50-blessed.conf';

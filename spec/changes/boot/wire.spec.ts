@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { wireAtBoot } from '../../../cli/changes/boot/wire.ts';
 import { type Host, openHost } from '../../../cli/host/index.ts';
 import { endAfter } from '../../support/endings.ts';
-import { put } from '../../support/hostTrees.ts';
-import { releases, type TreeHost, treeHost } from '../../support/treeHost.ts';
+import { put } from '../../support/trees/hostTrees.ts';
+import { releases, type TreeHost, treeHost } from '../../support/trees/treeHost.ts';
 
 const engine = '/opt/engine/containerd';
 /** What the engine does when it is asked about a file with text of ours in it, and about any other. */

@@ -5,8 +5,8 @@ import { needFindings } from '../../../cli/changes/refusing/needs.ts';
 import { codes } from '../../../cli/errors/index.ts';
 import { type HostView, openHost } from '../../../cli/host/index.ts';
 import { handlerTable, needsOf, needTable } from '../../../cli/layout/index.ts';
-import { put } from '../../support/hostTrees.ts';
-import { scratch } from '../../support/treeHost.ts';
+import { put } from '../../support/trees/hostTrees.ts';
+import { scratch } from '../../support/trees/treeHost.ts';
 
 /** What makes each need met: written from Kata's and the kernel's documents, not from our table. */
 const remedies: [code: string, handler: string, path: string, good: string | undefined, bad: string | undefined][] = [

@@ -4,7 +4,7 @@ import { shimFindings } from '../../../cli/changes/refusing/shimFindings.ts';
 import { engineNamed, type Sandbox } from '../../../cli/engines/index.ts';
 import { openView } from '../../../cli/host/index.ts';
 import type { GenerationManifest } from '../../../cli/store/index.ts';
-import { scratch } from '../../support/treeHost.ts';
+import { scratch } from '../../support/trees/treeHost.ts';
 
 const sandbox: Sandbox = { id: 'a1b2c3d4e5f6a7b8', handler: 'kata-qemu', podName: 'web', podNamespace: 'shop', ready: true };
 

@@ -1,6 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { scratch, type TreeHost } from './treeHost.ts';
+import { scratch, type TreeHost } from '../trees/treeHost.ts';
 
 /** What is done to the Nth call of a kind: strace's own injection, so the program has no say in it. */
 export interface Injection {

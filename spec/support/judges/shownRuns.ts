@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { repo } from './program.ts';
+import { repo } from '../program.ts';
 
 /** A run that a page shows: a block whose first line is `# kata-sysext …`. Below it a line `…` stands for any number of others. */
 export interface ShownRun {

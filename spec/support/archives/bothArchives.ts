@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import toml from '@iarna/toml';
-import { FIRST, SECOND, tinyRelease } from '../lab/release/index.ts';
-import { differences } from './fingerprint.ts';
-import { scratch, story, type TreeHost } from './treeHost.ts';
+import { FIRST, SECOND, tinyRelease } from '../../lab/release/index.ts';
+import { differences } from '../judges/fingerprint.ts';
+import { scratch, story, type TreeHost } from '../trees/treeHost.ts';
 
 export const rust = 'kata-qemu-runtime-rs';
 export const go = 'kata-qemu';

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { bytesOf } from './renderedTree.ts';
+import { bytesOf } from '../trees/renderedTree.ts';
 
 /** Words of a line as a shell takes them. */
 export function wordsOf(line: string): string[] {

@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { completionScript, type Shell } from '../../cli/commands/completion/index.ts';
-import type { Verb } from '../../cli/commands/types.ts';
+import { completionScript, type Shell } from '../../../cli/commands/completion/index.ts';
+import type { Verb } from '../../../cli/commands/types.ts';
 
 export interface Offered {
   /** What the shell offers for the last word of each line. Files and folders come as the shell itself lists them. */

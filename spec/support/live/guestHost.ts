@@ -1,5 +1,5 @@
+import { checkJson } from '../judges/schemas.ts';
 import type { Live } from './liveHost.ts';
-import { checkJson } from './schemas.ts';
 
 /** What `verify --boot-guest` says of one handler. */
 export interface Guest {

@@ -1,8 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { labFolder } from '../lab/cache.ts';
-import { debianRoot, type Suite } from '../lab/roots.ts';
-import { run } from '../lab/run.ts';
+import { labFolder } from '../../lab/cache.ts';
+import { debianRoot, type Suite } from '../../lab/roots.ts';
+import { run } from '../../lab/run.ts';
 import { layered } from './layered.ts';
 
 /**
@@ -12,7 +12,7 @@ import { layered } from './layered.ts';
 export const rpmOstreeState = '/run/rpm-ostree-stand-in';
 
 const script = `#!/bin/sh
-# A stand-in for rpm-ostree: see spec/support/rpmOstree.ts.
+# A stand-in for rpm-ostree: see spec/support/trees/rpmOstree.ts.
 state=${rpmOstreeState}
 mkdir -p $state
 [ "$1" = status ] || echo "$*" >>$state/log

@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FIRST, SECOND, tinyRelease } from '../lab/release/index.ts';
-import { fingerprint } from './fingerprint.ts';
+import { FIRST, SECOND, tinyRelease } from '../../lab/release/index.ts';
+import { fingerprint } from '../judges/fingerprint.ts';
+import { json, program, type Ran, type RunOptions, run } from '../program.ts';
 import { copyTree, makeTree, type TreeName } from './hostTrees.ts';
-import { json, program, type Ran, type RunOptions, run } from './program.ts';
 
 /** An offline host tree in a temporary folder, and the program run on it. */
 export interface TreeHost {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { podOutput, removePod, runPod } from '../lab/pods.ts';
-import { type Denial, summary, unexplained } from '../lab/vm/index.ts';
+import { podOutput, removePod, runPod } from '../../lab/pods.ts';
+import { type Denial, summary, unexplained } from '../../lab/vm/index.ts';
 import type { LiveVm } from './liveVm.ts';
 
 /** Runs a step and asserts that no denial came of it but those of any host. */

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Ajv, type ValidateFunction } from 'ajv';
 
-const folder = fileURLToPath(new URL('../schema/', import.meta.url));
+const folder = fileURLToPath(new URL('../../schema/', import.meta.url));
 let validators: Map<string, ValidateFunction> | undefined;
 
 /** The kinds that have a schema in spec/schema. */

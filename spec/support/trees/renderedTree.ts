@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { parsed } from './generated.ts';
+import { parsed } from '../judges/generated.ts';
+import { run } from '../program.ts';
 import { put, type TreeName } from './hostTrees.ts';
-import { run } from './program.ts';
 import { releases, scratch, type TreeHost, treeHost } from './treeHost.ts';
 
 export const firstBoot = {

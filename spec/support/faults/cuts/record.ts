@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cached, digestOf } from '../../lab/cache.ts';
-import { FIRST, SECOND, type TinyOptions, tinyMembers, tinyRelease } from '../../lab/release/index.ts';
-import { run } from '../../lab/run.ts';
-import { bootVm, type FileSystem, GOODS, REFS, record, savedState, type Vm } from '../../lab/vm/index.ts';
-import { singleFile } from '../singleFile.ts';
+import { cached, digestOf } from '../../../lab/cache.ts';
+import { FIRST, SECOND, type TinyOptions, tinyMembers, tinyRelease } from '../../../lab/release/index.ts';
+import { run } from '../../../lab/run.ts';
+import { bootVm, type FileSystem, GOODS, REFS, record, savedState, type Vm } from '../../../lab/vm/index.ts';
+import { singleFile } from '../../singleFile.ts';
 
 /** What is recorded, in this order. */
 export const changes = ['install', 'upgrade', 'rollback', 'update', 'uninstall'] as const;

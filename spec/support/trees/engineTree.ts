@@ -3,10 +3,10 @@ import { chmod, mkdir, mkdtemp, readFile, rm, rmdir, unlink, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Instance, WantedHandler, WiringPlan } from '../../cli/engines/types.ts';
-import { KataError } from '../../cli/errors/index.ts';
-import { openView } from '../../cli/host/index.ts';
-import type { HostView } from '../../cli/host/types.ts';
+import type { Instance, WantedHandler, WiringPlan } from '../../../cli/engines/types.ts';
+import { KataError } from '../../../cli/errors/index.ts';
+import { openView } from '../../../cli/host/index.ts';
+import type { HostView } from '../../../cli/host/types.ts';
 
 /** A host tree in a temporary folder, for planners: they get the reading half, the spec applies what they plan. */
 export interface EngineTree {
@@ -101,7 +101,7 @@ export async function refusalOf(promise: Promise<unknown>): Promise<string> {
 
 /** The folder of real configuration files beside the checkout; where it is missing, the spec is skipped and says so. */
 export function realDataFor(spec: Mocha.Context): string {
-  const folder = fileURLToPath(new URL('../../../shared/real-data', import.meta.url));
+  const folder = fileURLToPath(new URL('../../../../shared/real-data', import.meta.url));
   if (existsSync(folder)) return folder;
   console.log('      skipped: there is no ../shared/real-data beside this checkout');
   return spec.skip();

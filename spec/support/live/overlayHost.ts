@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { fingerprint } from './fingerprint.ts';
+import { fingerprint } from '../judges/fingerprint.ts';
 import { containerd, type Live } from './liveHost.ts';
 
 export const unit = 'kata-sysext-overlay.service';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { differences } from './fingerprint.ts';
+import { differences } from '../judges/fingerprint.ts';
 import type { TreeHost } from './treeHost.ts';
 
 /** A verb that has to be refused with this status and code, and not a byte of the tree is another; gives the error. */

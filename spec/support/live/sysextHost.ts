@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import type { SampleRelease } from '../lab/release/index.ts';
-import { type Suite, suiteAvailable } from '../lab/roots.ts';
-import { fingerprint } from './fingerprint.ts';
+import type { SampleRelease } from '../../lab/release/index.ts';
+import { type Suite, suiteAvailable } from '../../lab/roots.ts';
+import { fingerprint } from '../judges/fingerprint.ts';
 import { containerd, type Live, sha256 } from './liveHost.ts';
 
 const shimMember = './opt/kata/runtime-rs/bin/containerd-shim-kata-v2';

@@ -1,4 +1,4 @@
-import { run } from './program.ts';
+import { run } from '../program.ts';
 
 import { releases } from './treeHost.ts';
 

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { basename, dirname } from 'node:path';
-import type { Commands } from '../lab/enter.ts';
-import { bootHost, type HostOptions, type LabHost } from '../lab/host.ts';
-import { JUDGE, judgeBinds } from '../lab/judge.ts';
-import { SOCKET, waitForCri } from '../lab/pods.ts';
-import { FIRST, type SampleRelease, SECOND, sampleRelease } from '../lab/release/index.ts';
-import { type Ran, start } from '../lab/run.ts';
-import { fingerprint } from './fingerprint.ts';
-import { repo } from './program.ts';
-import { singleFile } from './singleFile.ts';
+import type { Commands } from '../../lab/enter.ts';
+import { bootHost, type HostOptions, type LabHost } from '../../lab/host.ts';
+import { JUDGE, judgeBinds } from '../../lab/judge.ts';
+import { SOCKET, waitForCri } from '../../lab/pods.ts';
+import { FIRST, type SampleRelease, SECOND, sampleRelease } from '../../lab/release/index.ts';
+import { type Ran, start } from '../../lab/run.ts';
+import { fingerprint } from '../judges/fingerprint.ts';
+import { repo } from '../program.ts';
+import { singleFile } from '../singleFile.ts';
 
 export const containerd = 'containerd.service';
 /** The program inside. */
@@ -117,7 +117,7 @@ export async function whileProbed(
 ): Promise<{ calls: number; failed: number; first: string }> {
   // From outside, with this machine's Node: a socket of a host has a path here as well, but its links would lead into this machine.
   const real = (await live.host.run(['realpath', socket])).stdout.trim();
-  const child = start([process.execPath, `${repo}spec/support/prober.mjs`, `/proc/${live.host.leader}/root${real}`]);
+  const child = start([process.execPath, `${repo}spec/support/live/prober.mjs`, `/proc/${live.host.leader}/root${real}`]);
   let out = '';
   child.stdout?.on('data', (chunk: Buffer) => {
     out += chunk.toString();

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type Cut, replay } from '../../lab/vm/index.ts';
+import { type Cut, replay } from '../../../lab/vm/index.ts';
 import { type Change, changes } from './record.ts';
 import type { Scenario } from './scenario.ts';
 import { insideCut } from './view.ts';

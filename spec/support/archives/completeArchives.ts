@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { type Architecture, handlerTable } from '../../cli/layout/index.ts';
-import { type Member, tarOf, writeArchive } from '../lab/release/index.ts';
-import { archiveName } from '../lab/release/sample.ts';
-import { completeRelease } from '../layout/release.ts';
+import { type Architecture, handlerTable } from '../../../cli/layout/index.ts';
+import { type Member, tarOf, writeArchive } from '../../lab/release/index.ts';
+import { archiveName } from '../../lab/release/sample.ts';
+import { completeRelease } from '../../layout/release.ts';
 
 /** Which archive of 4.1.0 a file is in (facts/kata.md §2.1); what both need is in both, with the same bytes. */
 const goOnly = /^(bin\/(containerd-shim-kata-v2|kata-runtime|firecracker|jailer)|share\/defaults\/kata-containers\/[^/]*)$/;

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { put } from './hostTrees.ts';
+import { put } from '../trees/hostTrees.ts';
 
 /** What the unit's script finds of a node besides its files. */
 export interface Said {

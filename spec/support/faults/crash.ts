@@ -2,11 +2,11 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { appendFileSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { SECOND, tinyRelease } from '../lab/release/index.ts';
-import { differences } from './fingerprint.ts';
-import { put } from './hostTrees.ts';
-import { layered, origin } from './layered.ts';
-import { releases, scratch, story, type TreeHost, treeHost } from './treeHost.ts';
+import { SECOND, tinyRelease } from '../../lab/release/index.ts';
+import { differences } from '../judges/fingerprint.ts';
+import { put } from '../trees/hostTrees.ts';
+import { layered, origin } from '../trees/layered.ts';
+import { releases, scratch, story, type TreeHost, treeHost } from '../trees/treeHost.ts';
 
 const state = 'var/lib/kata-sysext';
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../../lab/run.ts';
-import { GOODS, insideDisk, type Vm } from '../../lab/vm/index.ts';
-import { singleFile } from '../singleFile.ts';
+import { run } from '../../../lab/run.ts';
+import { GOODS, insideDisk, type Vm } from '../../../lab/vm/index.ts';
+import { singleFile } from '../../singleFile.ts';
 
 const JUDGE = 'sh /run/judge/judge.sh';
 

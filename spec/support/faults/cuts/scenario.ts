@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Cut, durableAt, type FileSystem, type Recording, readWriteLog } from '../../lab/vm/index.ts';
+import { type Cut, durableAt, type FileSystem, type Recording, readWriteLog } from '../../../lab/vm/index.ts';
 import { type Change, changes, recorded } from './record.ts';
 
 /** Phases of a change; 'deploy' is the OS update, which is ostree's alone. */

@@ -1,11 +1,11 @@
 import { watch } from 'node:fs';
 import { join } from 'node:path';
 import toml from '@iarna/toml';
-import { CRIO, CRIO_SOCKET, crioAvailable, crioBinds, crioFiles, crioFolder } from '../lab/crio.ts';
-import { JUDGE } from '../lab/judge.ts';
-import { debianRoot, type Suite, suiteAvailable } from '../lab/roots.ts';
-import { run } from '../lab/run.ts';
-import type { Content } from '../lab/storage.ts';
+import { CRIO, CRIO_SOCKET, crioAvailable, crioBinds, crioFiles, crioFolder } from '../../lab/crio.ts';
+import { JUDGE } from '../../lab/judge.ts';
+import { debianRoot, type Suite, suiteAvailable } from '../../lab/roots.ts';
+import { run } from '../../lab/run.ts';
+import type { Content } from '../../lab/storage.ts';
 import { type Live, liveHost } from './liveHost.ts';
 
 export const crioUnit = 'crio.service';

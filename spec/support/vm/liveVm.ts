@@ -1,11 +1,11 @@
 import { basename, dirname } from 'node:path';
-import { judgeFolder } from '../lab/judge.ts';
-import { waitForCri } from '../lab/pods.ts';
-import { FIRST, type SampleRelease, SECOND, sampleRelease } from '../lab/release/index.ts';
-import type { Ran } from '../lab/run.ts';
-import { bootVm, type Vm, type VmOptions } from '../lab/vm/index.ts';
-import { kataSysext } from './liveHost.ts';
-import { singleFile } from './singleFile.ts';
+import { judgeFolder } from '../../lab/judge.ts';
+import { waitForCri } from '../../lab/pods.ts';
+import { FIRST, type SampleRelease, SECOND, sampleRelease } from '../../lab/release/index.ts';
+import type { Ran } from '../../lab/run.ts';
+import { bootVm, type Vm, type VmOptions } from '../../lab/vm/index.ts';
+import { kataSysext } from '../live/liveHost.ts';
+import { singleFile } from '../singleFile.ts';
 
 export interface LiveVm {
   host: Vm;
