@@ -31,23 +31,22 @@ export function mountOf(all: Mount[], path: string): Mount | undefined {
   );
 }
 
-/**
- * Whether what we write to /etc stays: not on a read-only mount, and not on one that is made anew at each boot, be it its own or all of the root
- * (systemd.volatile=, live systems). The root of a container is its engine's to keep.
- */
+/** Whether what we write to /etc stays: not on a read-only mount, and not on one that is made anew at each boot. */
 export async function etcState(host: HostView): Promise<Fact<EtcState>> {
   const etc = await host.stat('/etc');
   if (etc?.kind !== 'directory') return unknown('/etc is not a folder');
   const writable = await host.canWrite('/etc');
   if (!host.booted) return known({ writable, transient: false }, 'an offline tree');
-  const all = await mounts(host);
-  const mount = mountOf(all, '/etc');
+  const mount = mountOf(await mounts(host), '/etc');
   if (mount === undefined) return unknown('/proc/self/mountinfo does not name a mount for /etc');
-  const transient = isVolatile(all, mount) && (mount.point !== '/' || !(await isContainer(host)));
+  const transient = (await madeAnew(host, '/etc')) !== undefined;
   return known({ writable: writable && !mount.options.includes('ro'), transient }, '/proc/self/mountinfo');
 }
 
-/** The mount point that makes `folder` anew at each boot (systemd.volatile=state, a tmpfs); undefined where what is written there stays. */
+/**
+ * The mount that is made anew at each boot with all that is written to `folder`, be it the folder's own or all of the root (systemd.volatile=,
+ * live systems): its point. Undefined where what is written stays. The root of a container is its engine's to keep.
+ */
 export async function madeAnew(host: HostView, folder: string): Promise<string | undefined> {
   const all = await mounts(host);
   const mount = mountOf(all, folder);

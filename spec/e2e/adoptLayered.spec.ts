@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { crioAvailable } from '../lab/crio.ts';
-import { suiteAvailable } from '../lab/roots.ts';
+
 import { differences, fingerprint } from '../support/judges/fingerprint.ts';
 import { assertShown, type ShownRun, shownRuns } from '../support/judges/shownRuns.ts';
-import { crioHandlers, crioHost, crioUnit, dropIn, filesConfig, namesMade, runningConfig } from '../support/live/crioHost.ts';
+import { crioHandlers, crioHost, crioUnit, dropIn, filesConfig, namesMade, needCrio, runningConfig } from '../support/live/crioHost.ts';
 import { dependent, type Live, runsOf } from '../support/live/liveHost.ts';
 import { layered } from '../support/trees/layered.ts';
 import { layeredUsr, rpmOstreeState } from '../support/trees/rpmOstree.ts';
@@ -24,12 +23,7 @@ describe('adopt layered on a live host with CRI-O', function () {
   let etc: string[];
 
   before(async function () {
-    this.timeout(1_800_000);
-    for (const available of [await suiteAvailable('trixie'), await crioAvailable()]) {
-      if (available.ok) continue;
-      console.log(`      ${available.why}`);
-      return this.skip();
-    }
+    await needCrio(this);
     usr = await layeredUsr('trixie');
     made = await crioHost({ [`/${layered.dropIn}`]: layered.text }, 'trixie', {}, usr.usr);
     live = made;

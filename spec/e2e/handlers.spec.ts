@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { CRIO_VERSION, crioAvailable } from '../lab/crio.ts';
+import { CRIO_VERSION } from '../lab/crio.ts';
 import { JUDGE } from '../lab/judge.ts';
 import { execIn, type Pod, removePod, runPod, startContainer } from '../lab/pods.ts';
 import { bootGuest } from '../lab/qemu.ts';
@@ -9,7 +9,7 @@ import { type Suite, suiteAvailable } from '../lab/roots.ts';
 import { shimsOf } from '../lab/shims.ts';
 import { stopAfter } from '../support/endings.ts';
 import { differences, fingerprint } from '../support/judges/fingerprint.ts';
-import { crioHandlers, crioHost, crioUnit, filesConfig } from '../support/live/crioHost.ts';
+import { crioHandlers, crioHost, crioUnit, filesConfig, needCrio } from '../support/live/crioHost.ts';
 import { containerd, dependent, handlersOf, type Live, liveHost, runsOf, sha256 } from '../support/live/liveHost.ts';
 import { sample } from '../support/sample.ts';
 
@@ -174,12 +174,7 @@ describe(`several handlers and an alias on a live host with CRI-O ${CRIO_VERSION
   let live: Live;
 
   before(async function () {
-    this.timeout(1_800_000);
-    for (const available of [await suiteAvailable('trixie'), await crioAvailable()]) {
-      if (available.ok) continue;
-      console.log(`      ${available.why}`);
-      return this.skip();
-    }
+    await needCrio(this);
     live = await crioHost();
   });
   stopAfter(() => live);

@@ -23,7 +23,8 @@ const engineConfig = vmContainerdConfig(2);
 
 /**
  * A node whose first boot of all comes from our Ignition configuration, under SELinux enforcing. Where it is rendered the program takes no part
- * until the node is judged; a hook fetches it and has it install. Ignition has run on the disk before the boot, see `firstBootDisk`; the archive comes over the network by the node's own curl.
+ * until the node is judged; a hook fetches it and has it install. Ignition has run on the disk before the boot, see `firstBootDisk`; what is
+ * fetched comes over the network by the node's own curl.
  */
 for (const form of sample(['an archive', 'an image', 'a hook'], 1, 'first boot of a machine'))
   describe(`the first boot of a machine, ${form === 'a hook' ? form : `rendered for containerd as ${form}`}, under SELinux enforcing`, function () {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { generator } from '../random.ts';
 import { run } from '../run.ts';
 import { removeStorage } from '../storage.ts';
 import type { Recording } from './recording.ts';
@@ -132,14 +133,4 @@ async function makeScratch(folder: string): Promise<string> {
   await run(['mkfs.xfs', '-q', '-m', 'reflink=1', file]);
   await run(['mount', '-o', 'loop', file, scratch]);
   return scratch;
-}
-
-function generator(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return (mixed ^ (mixed >>> 14)) >>> 0;
-  };
 }

@@ -54,13 +54,20 @@ export async function liveHost(options: HostOptions, engine = { unit: containerd
     },
   });
   await waitForCri(host, engine.socket);
-  const kata = (args: string[], env: Record<string, string> = {}) =>
-    host.run([kataSysext, ...args], { allowFailure: true, timeoutMs: 600_000, env });
   return {
     host,
     first,
     second,
     bundle: (release, which = 'static') => `/mnt/${release === first ? 'first' : 'second'}/${basename(release[which])}`,
+    ...programOn(host, 600_000),
+  };
+}
+
+/** The program on a host that has it at its place. */
+export function programOn(host: Pick<Commands, 'run'>, timeoutMs: number): Pick<Live, 'kata' | 'json'> {
+  const kata = (args: string[], env: Record<string, string> = {}) =>
+    host.run([kataSysext, ...args], { allowFailure: true, timeoutMs, env });
+  return {
     kata,
     json: async (args, wanted = 0) => {
       const ran = await kata([...args, '--json', '--progress', 'none']);

@@ -4,7 +4,7 @@ import { waitForCri } from '../../lab/pods.ts';
 import { FIRST, type SampleRelease, SECOND, sampleRelease } from '../../lab/release/index.ts';
 import type { Ran } from '../../lab/run.ts';
 import { bootVm, type Vm, type VmOptions } from '../../lab/vm/index.ts';
-import { kataSysext } from '../live/liveHost.ts';
+import { programOn } from '../live/liveHost.ts';
 import { singleFile } from '../singleFile.ts';
 
 export interface LiveVm {
@@ -34,19 +34,11 @@ export async function liveVm(options: VmOptions = {}): Promise<LiveVm> {
   const [first, second] = [await sampleRelease(FIRST), await sampleRelease(SECOND)];
   const host = await bootVm({ ...options, goods: { ...(await roundGoods()), ...options.goods } });
   await waitForCri(host, undefined, 600_000);
-  const kata = (args: string[], env: Record<string, string> = {}) =>
-    host.run([kataSysext, ...args], { allowFailure: true, timeoutMs: 1_200_000, env });
   return {
     host,
     first,
     second,
     bundle: (release) => `/mnt/${release === first ? 'first' : 'second'}/${basename(release.static)}`,
-    kata,
-    json: async (args, wanted = 0) => {
-      const ran = await kata([...args, '--json', '--progress', 'none']);
-      if (ran.code !== wanted)
-        throw new Error(`kata-sysext ${args.join(' ')} ended with ${ran.code}, not ${wanted}:\n${ran.stdout}\n${ran.stderr}`);
-      return JSON.parse(ran.stdout) as Record<string, unknown>;
-    },
+    ...programOn(host, 1_200_000),
   };
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { generator } from '../../../lab/random.ts';
 import { type Cut, durableAt, type FileSystem, type Recording, readWriteLog } from '../../../lab/vm/index.ts';
 import { type Change, changes, recorded } from './record.ts';
 
@@ -73,15 +74,4 @@ export function placesOf({ recording, stretches, phaseOf }: Scenario, count: num
     const lose: Cut['lose'] = from === open ? (next() % 4 === 0 ? 'all' : next()) : next() % 2 === 0 ? 'none' : 'all';
     return { cut: { at, lose }, change, phase, unflushed: lose !== 'none' && at - durableAt(recording.log, at) > 0 };
   });
-}
-
-/** mulberry32, as for all samples of specs. */
-function generator(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return (mixed ^ (mixed >>> 14)) >>> 0;
-  };
 }
