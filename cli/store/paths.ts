@@ -52,8 +52,17 @@ export function extensionFolder(root: HostPath, digest: Digest): HostPath {
   return `${root}/tree/${hexOf(digest)}`;
 }
 
-/** Where the release's own tree lies in an extension. */
-export const insideExtension = 'usr/libexec/kata';
+/**
+ * Where the release's own tree lies in an extension, and so where it is seen below /usr. Not /usr/libexec, which the policies label by a
+ * rule of its own: below /usr/share only the rules for any path of /usr hold, which are those of the store below /usr/local. So files in
+ * folders, which have one label for both places, have the stock label of both (overlays/labels.json).
+ */
+export const insideExtension = 'usr/share/kata';
+
+/** Where a payload's own tree lies in its extension: earlier versions had another place. */
+export function insideOf({ folder, extension }: { folder: HostPath; extension?: { folder: HostPath } | undefined }): string {
+  return extension === undefined ? insideExtension : folder.slice(extension.folder.length + 1);
+}
 
 /** The name of the extension: that of the link in /etc/extensions, and the end of the release file's name. */
 export const extensionName = 'kata';

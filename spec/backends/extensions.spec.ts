@@ -163,7 +163,7 @@ describe('extensions in the search folders', () => {
     const clean = await codes('disabled');
     put('var/lib/extensions/kata.raw');
     truncateSync(join(root, 'var/lib/extensions/kata.raw'), 10);
-    mkdirSync(join(root, 'usr/libexec/kata'), { recursive: true });
+    mkdirSync(join(root, 'usr/share/kata'), { recursive: true });
     mkdirSync(join(root, 'etc/systemd/system'), { recursive: true });
     symlinkSync('/dev/null', join(root, 'etc/systemd/system/systemd-sysext.service'));
 

@@ -101,7 +101,7 @@ describe('what speaks against an overlay', () => {
     put('usr/lib/systemd/system/systemd-sysext.service');
     put('usr/lib/systemd/libsystemd-shared-257.so');
     put('var/lib/extensions/theirs/usr/lib/extension-release.d/extension-release.theirs');
-    put('usr/libexec/kata/file');
+    put('usr/share/kata/file');
 
     const found = await codes(facts(false, 'enforcing'));
 

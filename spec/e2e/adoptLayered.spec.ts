@@ -103,7 +103,7 @@ describe('adopt layered on a live host with CRI-O', function () {
     assert.deepEqual(names, ['50-kata', '50-kata-sysext.conf']);
     assert.deepEqual(handlers, ['', 'kata', own, 'runc']);
     assert.equal(existsSync(join(live.host.root, layered.dropIn)), false);
-    assert.match(shimOf(await runningConfig(live)) ?? '', /^\/usr\/libexec\/kata\//);
+    assert.match(shimOf(await runningConfig(live)) ?? '', /^\/usr\/share\/kata\//);
     assert.equal(shimOf(await filesConfig(live)), shimOf(await runningConfig(live)));
     assert.deepEqual(await log(), ['uninstall kata-containers']);
     for (const unit of units) assert.notEqual(after[unit], before[unit]);

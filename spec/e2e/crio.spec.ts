@@ -37,8 +37,8 @@ const folders = ['etc', 'usr', 'opt', 'var', 'boot'];
 /** What `auto` takes: prefix where systemd is too old for sysext. */
 const base: Record<Suite, string> = {
   bookworm: '/etc/kata-sysext/current/payload',
-  trixie: '/usr/libexec/kata',
-  forky: '/usr/libexec/kata',
+  trixie: '/usr/share/kata',
+  forky: '/usr/share/kata',
 };
 
 /** Exactly what our file says: written by hand from CRI-O's crio.conf(5). */

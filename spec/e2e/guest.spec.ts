@@ -42,7 +42,7 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
       assert.equal(guest.reachedInit, true);
       assert.equal(guest.accelerator, 'tcg');
       assert.ok(Number.isInteger(guest.milliseconds) && guest.milliseconds! > 0, `${guest.milliseconds} ms`);
-      assert.match(guest.path!, /\/usr\/libexec\/kata\/bin\/qemu-system-x86_64$/);
+      assert.match(guest.path!, /\/usr\/share\/kata\/bin\/qemu-system-x86_64$/);
     }
     assert.deepEqual(
       byName.get(remote!)!.findings.map(({ code, level }) => [code, level]),
@@ -95,7 +95,7 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
 
     assert.equal((JSON.parse(traced.stdout) as { guests: Guest[] }).guests[0]!.ok, true, traced.stdout);
     const opens = readFileSync(`${live.host.root}/root/guest.trace`, 'utf8').split('\n');
-    const payload = opens.filter((line) => line.includes('/usr/libexec/kata/'));
+    const payload = opens.filter((line) => line.includes('/usr/share/kata/'));
     assert.ok(payload.some((line) => line.includes('kata-containers-initrd.img') || line.includes('.initrd')));
     assert.deepEqual(
       payload.filter((line) => /O_RDWR|O_WRONLY|O_CREAT/.test(line)),

@@ -89,7 +89,7 @@ for (const suite of sample<Suite>(['trixie', 'forky'], 1, 'handler suites')) {
         const stored = (await live.host.run(['realpath', '/etc/kata-sysext/current/payload'])).stdout.trim();
         const value = (key: string) => new RegExp(`^${key} = "(.+)"$`, 'm').exec(configuration)?.[1] ?? '';
         // Where it is merged, which `auto` does on a host that has nothing against it.
-        const tree = value('path').startsWith('/usr/libexec/kata/') ? '/usr/libexec/kata' : stored;
+        const tree = value('path').startsWith('/usr/share/kata/') ? '/usr/share/kata' : stored;
 
         const version = await live.host.run([value('path'), '--version']);
         const guest = await bootGuest(live.host, tree, { path: value('path'), kernel: value('kernel'), initrd: value('initrd') });
@@ -189,7 +189,7 @@ describe(`several handlers and an alias on a live host with CRI-O ${CRIO_VERSION
     assert.deepEqual([installed['restarted'], fewer['restarted']], [[crioUnit], [crioUnit]]);
     assert.deepEqual(listed, ['', 'kata', go, rust, 'runc']);
     assert.deepEqual(said.crio.runtime.runtimes['kata'], said.crio.runtime.runtimes[go]);
-    assert.equal(said.crio.runtime.runtimes['kata']!['runtime_path'], '/usr/libexec/kata/bin/containerd-shim-kata-v2');
+    assert.equal(said.crio.runtime.runtimes['kata']!['runtime_path'], '/usr/share/kata/bin/containerd-shim-kata-v2');
     assert.deepEqual(await crioHandlers(live), ['', rust, 'runc']);
     await live.json(['uninstall', '--purge']);
     assert.deepEqual(await crioHandlers(live), ['', 'runc']);

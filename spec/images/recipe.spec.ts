@@ -14,9 +14,9 @@ describe('how the programs that make images are called', () => {
     [
       { path: 'usr', kind: 'directory', mode: 0o755 },
       { path: 'usr/lib', kind: 'directory', mode: 0o755 },
-      { path: 'usr/libexec', kind: 'directory', mode: 0o755 },
-      { path: 'usr/libexec/kata/bin/qemu', kind: 'file', mode: 0o755 },
-      { path: 'usr/libexec/kata/link', kind: 'symlink', mode: 0o777, target: 'x' },
+      { path: 'usr/share', kind: 'directory', mode: 0o755 },
+      { path: 'usr/share/kata/bin/qemu', kind: 'file', mode: 0o755 },
+      { path: 'usr/share/kata/link', kind: 'symlink', mode: 0o777, target: 'x' },
     ],
     'fedora-targeted',
   );
@@ -27,9 +27,9 @@ describe('how the programs that make images are called', () => {
     assert.deepEqual(types, [
       'usr usr_t',
       'usr/lib lib_t',
-      'usr/libexec bin_t',
-      'usr/libexec/kata/bin/qemu bin_t',
-      'usr/libexec/kata/link bin_t',
+      'usr/share usr_t',
+      'usr/share/kata/bin/qemu bin_t',
+      'usr/share/kata/link usr_t',
     ]);
   });
 
@@ -46,7 +46,7 @@ describe('how the programs that make images are called', () => {
       assert.equal(recipe.labelTree, !listed);
       assert.equal(recipe.args.includes('-pf'), listed);
       const texts = Object.values(recipe.files).join('');
-      assert.equal(texts.includes('"usr/libexec/kata/link" x security.selinux=system_u:object_r:bin_t:s0\n'), listed);
+      assert.equal(texts.includes('"usr/share/kata/link" x security.selinux=system_u:object_r:usr_t:s0\n'), listed);
     });
   }
 

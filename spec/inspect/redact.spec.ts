@@ -175,7 +175,7 @@ describe('redaction of a report', () => {
       '   plugins / io.containerd.grpc.v1.cri / containerd / runtimes / kata-qemu / runtime_type = "io.containerd.kata.v2"',
       '✗ the restart of containerd.service ended as failed [gate-failed]',
       '    next:   journalctl -u containerd.service -n 50',
-      `payload sha256:${'ab'.repeat(32)} in /var/lib/kata-sysext/tree/${'ab'.repeat(32)}/usr/libexec/kata`,
+      `payload sha256:${'ab'.repeat(32)} in /var/lib/kata-sysext/tree/${'ab'.repeat(32)}/usr/share/kata`,
       'kata-static-4.1.0-amd64.tar.zst, containerd 1.7.24, kernel 6.1.0-18-amd64, 5.14.0-427.13.1.el9_4.x86_64',
       '   error: it needs --allow engine-pending-edits; kata-sysext explain engine-pending-edits',
       'pod_annotations = ["io.katacontainers.*"], address=/run/containerd/containerd.sock.ttrpc',

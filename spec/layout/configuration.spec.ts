@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { handlerTable, pathTable, renderConfiguration, requirements } from '../../cli/layout/index.ts';
 import { realConfiguration } from './release.ts';
 
-const to = '/usr/libexec/kata';
+const to = '/usr/share/kata';
 const move = { from: '/opt/kata', to, hypervisor: 'qemu' };
 const real = handlerTable.handlers.flatMap((row) => {
   const text = realConfiguration(row);

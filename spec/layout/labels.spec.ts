@@ -5,7 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { families, labelFor, stockLabel } from '../../cli/layout/index.ts';
 
 const contexts = fileURLToPath(new URL('../../../shared/real-data/selinux/file_contexts', import.meta.url));
-const payload = '/usr/local/libexec/kata-sysext/tree/0a1b';
+const extension = '/usr/local/libexec/kata-sysext/tree/0a1b';
+const inside = '/usr/share/kata';
+const payload = `${extension}${inside}`;
 const inTree = [
   '',
   '/bin',
@@ -23,19 +25,21 @@ const inTree = [
   '/share/kata-qemu/qemu/efi-virtio.rom',
   '/share/ovmf/OVMF.fd',
   '/share/defaults/kata-containers/configuration-qemu.toml',
+  '/share/kata-containers/plugin.so.1',
   '/VERSION',
 ];
+/** What a merge shows of the folders around. */
+const around = ['/usr', '/usr/lib', '/usr/lib/extension-release.d', '/usr/lib/extension-release.d/extension-release.kata', '/usr/share'];
 const paths = [
-  ...inTree.map((path) => `/usr/libexec/kata${path}`),
+  ...inTree.map((path) => `${inside}${path}`),
+  ...around,
+  ...around.map((path) => `${extension}${path}`),
   ...inTree.map((path) => `${payload}${path}`),
   ...inTree.map((path) => `/var/usrlocal${payload.slice('/usr/local'.length)}${path}`),
   ...[
-    '/usr',
-    '/usr/lib',
     '/usr/libexec',
     '/usr/bin',
     '/usr/bin/kata-sysext',
-    '/usr/lib/extension-release.d/extension-release.kata',
     '/usr/lib/kata-sysext/manifest.json',
     '/usr/lib/systemd/system/kata-sysext.service',
   ],
@@ -69,11 +73,17 @@ describe('SELinux types', () => {
   });
 
   for (const family of families) {
+    it(`of ${family} are the same where a payload lies and where a merge shows it`, () => {
+      for (const path of [...inTree.map((each) => `${inside}${each}`), ...around]) {
+        assert.equal(stockLabel(family, `${extension}${path}`), stockLabel(family, path), path);
+      }
+    });
+
     it(`of ${family} let a VMM run, read and follow what the payload has`, () => {
       // facts/immutable.md §13: what container_kvm_t may execute, map and follow; neither var_lib_t nor var_t are among them.
       const usable = ['bin_t', 'usr_t', 'lib_t', 'ld_so_t', 'etc_t'];
 
-      for (const place of ['/usr/libexec/kata', payload, '/var/lib/kata-sysext/tree/0a1b']) {
+      for (const place of [inside, payload, '/var/lib/kata-sysext/tree/0a1b']) {
         for (const fileClass of ['shim', 'hypervisor', 'program', 'library', 'data', 'image', 'link'] as const) {
           assert.ok(usable.includes(labelFor(family, `${place}/share/x`, fileClass)));
         }

@@ -31,7 +31,7 @@ describe('backend sysext under an engine with a mount namespace of its own', fun
     const failed = await live.json(['install', live.bundle(live.second)], 1);
 
     assert.equal(failed['code'], 'gate-failed');
-    assert.match(String(failed['found']), /process \d+ .*usr\/libexec\/kata/);
+    assert.match(String(failed['found']), /process \d+ .*usr\/share\/kata/);
     assert.match(String(failed['next']), /use --backend prefix, .*systemctl show containerd\.service -p PrivateMounts/);
     assert.deepEqual(await shimSeen(live), [shimDigest(live.first), shimDigest(live.first)]);
     assert.match(await merged(live), /"\/usr","extensions":\["kata"\].*active$/);

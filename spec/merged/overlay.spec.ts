@@ -186,7 +186,7 @@ for (const suite of sample<Suite>(['bookworm', 'trixie'], 1, 'overlay suites')) 
     });
 
     it('uninstalls while /usr is busy: every byte, mode, owner and xattr as before, nothing mounted, the unit gone', async () => {
-      const busy = live.host.spawn(['/bin/sh', '-c', 'cd /usr/libexec/kata && exec sleep 600']);
+      const busy = live.host.spawn(['/bin/sh', '-c', 'cd /usr/share/kata && exec sleep 600']);
       await new Promise((resolve) => setTimeout(resolve, 500));
       // Somebody removed the unit: it must still be possible to take the mount away.
       if (suite === 'trixie') await live.host.sh(`rm /etc/systemd/system/${unit}; systemctl daemon-reload`);

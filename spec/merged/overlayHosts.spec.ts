@@ -222,12 +222,12 @@ describe('backend overlay on a host with its own QEMU and libvirt, whose /usr/lo
     await symlink('../var/usrlocal', join(folder, 'usr/local'));
     for (const [path, type] of [
       ['', 'usr_t'],
-      ['/libexec', 'bin_t'],
+      ['/share', 'etc_t'],
       ['/lib', 'lib_t'],
       ['/lib/extension-release.d', 'lib_t'],
     ])
       await run(['setfattr', '-n', 'security.selinux', '-v', `system_u:object_r:${type}:s0`, `${folder}/usr${path}`]);
-    await run(['chmod', '0751', `${folder}/usr/libexec`]);
+    await run(['chmod', '0751', `${folder}/usr/share`]);
     live = await liveHost({ suite: 'trixie', usr: join(folder, 'usr'), files: { '/var/usrlocal/bin/their-tool': 'theirs\n' } });
     before = diskPrint(live);
     usr = usrSeen(live);
@@ -244,9 +244,9 @@ describe('backend overlay on a host with its own QEMU and libvirt, whose /usr/lo
     assert.deepEqual(differences(usr, usrSeen(live)), []);
     assert.deepEqual(await shimSeen(live), [shimDigest(live.first), shimDigest(live.first)]);
     const { stdout } = await live.host.sh(
-      'getfattr --only-values -n security.selinux /usr /usr/libexec; stat -c " %a %a" /usr /usr/libexec; touch /usr/local/bin/new; cat /usr/local/bin/their-tool; rm /usr/local/bin/new',
+      'getfattr --only-values -n security.selinux /usr /usr/share; stat -c " %a %a" /usr /usr/share; touch /usr/local/bin/new; cat /usr/local/bin/their-tool; rm /usr/local/bin/new',
     );
-    assert.match(stdout.replaceAll('\0', ' '), /usr_t:s0.*bin_t:s0[\s\S]*755[\s\S]*751[\s\S]*theirs/);
+    assert.match(stdout.replaceAll('\0', ' '), /usr_t:s0.*etc_t:s0[\s\S]*755[\s\S]*751[\s\S]*theirs/);
   });
 
   it('uninstalls to the byte', async () => {

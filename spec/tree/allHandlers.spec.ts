@@ -119,7 +119,7 @@ describe('the judge of configurations', () => {
     const bundles = await completeArchives(folder, 'x86_64');
     const host = hostOf('x86_64');
     await host.json(['install', ...bundles, '--handler', 'qemu']);
-    const payload = execFileSync('find', [host.root, '-path', '*/usr/libexec/kata', '-type', 'd'], { encoding: 'utf8' }).trim();
+    const payload = execFileSync('find', [host.root, '-path', '*/usr/share/kata', '-type', 'd'], { encoding: 'utf8' }).trim();
     const text = host.path('usr/local/libexec/kata-sysext/generations/1/config/kata-qemu/configuration.toml');
     rmSync(join(payload, 'share/kata-containers/vmlinux-6.18.35-202'));
     execFileSync('chmod', ['0644', join(payload, 'libexec/virtiofsd'), join(payload, 'bin/containerd-shim-kata-v2')]);

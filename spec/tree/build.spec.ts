@@ -61,7 +61,7 @@ describe('build and inspect', function () {
         tree: treeSeen(tree),
         // fsck.erofs of erofs-utils 1.5 unpacks no labels; spec/single/images.spec.ts asks newer ones.
         labels: format === 'squashfs' ? labelsSeen(tree) : undefined,
-        time: statSync(join(tree, 'usr/libexec/kata/VERSION')).mtimeMs,
+        time: statSync(join(tree, 'usr/share/kata/VERSION')).mtimeMs,
       }));
       assert.deepEqual(mounted.tree, seenOf(contents));
       assert.deepEqual(tools.tree, seenOf(contents));
@@ -75,7 +75,7 @@ describe('build and inspect', function () {
       assert.ok(contents.some(({ kind }) => kind === 'symlink'));
       assert.deepEqual(
         contents.map(({ path }) => path.split('/').slice(0, 3).join('/')).filter((path, index, all) => all.indexOf(path) === index),
-        ['usr', 'usr/lib', 'usr/lib/extension-release.d', 'usr/libexec', 'usr/libexec/kata'],
+        ['usr', 'usr/lib', 'usr/lib/extension-release.d', 'usr/share', 'usr/share/kata'],
       );
     });
 

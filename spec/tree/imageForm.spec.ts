@@ -47,7 +47,7 @@ describe('install --format in an offline tree', function () {
       assert.match(installed.join(), /^kata\.raw \/var\/lib\/kata-sysext\/tree\/[0-9a-f]{64}\/kata\.raw$/);
       assert.deepEqual(
         stored.map((path) => path.replace(/[0-9a-f]{64}/, 'HEX')),
-        ['tree/HEX/kata.raw', 'tree/HEX/usr/libexec/kata/share/defaults/kata-containers/runtime-rs/configuration-qemu-runtime-rs.toml'],
+        ['tree/HEX/kata.raw', 'tree/HEX/usr/share/kata/share/defaults/kata-containers/runtime-rs/configuration-qemu-runtime-rs.toml'],
       );
       assert.equal(configured['changed'], true);
       assert.notDeepEqual(upgraded, installed);
@@ -77,8 +77,8 @@ describe('install --format in an offline tree', function () {
       assert.deepEqual(manifest.image, { format, sizeBytes: lstatSync(image).size, digest: `sha256:${sha256(readFileSync(image))}` });
       assert.equal(mounted.labels.get('usr'), 'system_u:object_r:usr_t:s0');
       assert.equal(mounted.labels.get('usr/lib'), 'system_u:object_r:lib_t:s0');
-      assert.equal(mounted.labels.get('usr/libexec'), 'system_u:object_r:bin_t:s0');
-      assert.equal(mounted.labels.get('usr/libexec/kata/runtime-rs/bin/containerd-shim-kata-v2'), 'system_u:object_r:bin_t:s0');
+      assert.equal(mounted.labels.get('usr/share'), 'system_u:object_r:usr_t:s0');
+      assert.equal(mounted.labels.get('usr/share/kata/runtime-rs/bin/containerd-shim-kata-v2'), 'system_u:object_r:bin_t:s0');
       assert.equal([...mounted.labels.keys()].length, mounted.files.length + 1);
     });
   }

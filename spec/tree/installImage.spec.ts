@@ -205,7 +205,7 @@ const forged: Record<string, (manifest: Manifest) => void> = {
     manifest['schema'] = 2;
   },
   escapes: (manifest) => {
-    manifest.contents.push({ path: 'usr/libexec/kata/../../../etc/x', kind: 'file', mode: 0o644, context: '' });
+    manifest.contents.push({ path: 'usr/share/kata/../../../etc/x', kind: 'file', mode: 0o644, context: '' });
   },
   text: (manifest) => {
     manifest.texts['../../../../etc/x'] = 'text';

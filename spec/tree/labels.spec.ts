@@ -98,6 +98,25 @@ describe('labels of an offline Fedora tree', function () {
     });
   }
 
+  it('in folders, a relabel changes nothing where they lie nor where a merge shows them', async () => {
+    const before = fingerprint(root);
+    const v1 = await tinyRelease(folder, { version: FIRST });
+
+    await json(['install', v1, '--root', root, '--engine', engine, '--backend', 'sysext'], 0, { file });
+
+    const wrong = wouldChange();
+    const merged = mkdtempSync(join(folder, 'merged-'));
+    const [extension] = execFileSync('find', [join(root, 'var/usrlocal'), '-path', '*/tree/*', '-prune'], { encoding: 'utf8' }).split('\n');
+    execFileSync('cp', ['-a', join(extension!, 'usr'), merged]);
+    wrong.push(...wouldChange(merged, ['usr']));
+    execFileSync('setfattr', ['-n', 'security.selinux', '-v', 'system_u:object_r:bin_t:s0', join(merged, 'usr/share/kata/VERSION')]);
+    const control = wouldChange(merged, ['usr']);
+    await json(['uninstall', '--purge', '--root', root, '--engine', engine], 0, { file });
+    assert.deepEqual(wrong, []);
+    assert.equal(control.length, 1, 'the judge sees a wrong label');
+    assert.deepEqual(differences(before, fingerprint(root)), []);
+  });
+
   it('where the policy’s own labels would keep a VMM out, the table’s fallback types are set, if the policy has them', async () => {
     const strict = contexts();
     writeFileSync(strict, `${readFileSync(strict, 'utf8')}/usr/local/libexec/kata-sysext(/.*)?\tsystem_u:object_r:var_lib_t:s0\n`);
@@ -146,8 +165,8 @@ describe('labels of an offline Fedora tree', function () {
   }
 
   /** What `restorecon -Rnv` would print on the booted host. */
-  function wouldChange(): string[] {
-    const said = setfiles('-n', '-v', '-F', '-r', root, contexts(), join(root, 'usr'), join(root, 'etc'), join(root, 'var'));
+  function wouldChange(at = root, places = ['usr', 'etc', 'var']): string[] {
+    const said = setfiles('-n', '-v', '-F', '-r', at, contexts(), ...places.map((place) => join(at, place)));
     return said.split('\n').filter((line) => /relabel/i.test(line));
   }
 

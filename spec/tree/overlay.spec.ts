@@ -27,7 +27,7 @@ describe('backend overlay in an offline tree', () => {
       await host.json(['install', first, '--backend', 'overlay']);
       const layer = readlinkSync(host.path(link));
       const written = [readFileSync(host.path(unit), 'utf8'), statSync(host.path(unit)).mode & 0o7777, readlinkSync(host.path(wants))];
-      const shim = existsSync(host.path(`${layer.slice(1)}/libexec/kata/runtime-rs/bin/containerd-shim-kata-v2`));
+      const shim = existsSync(host.path(`${layer.slice(1)}/share/kata/runtime-rs/bin/containerd-shim-kata-v2`));
       const config = execFileSync('grep', ['-rh', 'runtime_path', host.path('etc/containerd')]).toString();
       await host.json(['install', second]);
       const upgraded = readlinkSync(host.path(link));
@@ -48,7 +48,7 @@ describe('backend overlay in an offline tree', () => {
         '../kata-sysext-overlay.service',
       ]);
       assert.ok(shim);
-      assert.match(config, /runtime_path = "\/usr\/libexec\/kata\/runtime-rs\/bin\/containerd-shim-kata-v2"/);
+      assert.match(config, /runtime_path = "\/usr\/share\/kata\/runtime-rs\/bin\/containerd-shim-kata-v2"/);
       assert.notEqual(upgraded, layer);
       assert.deepEqual(gone, [false, false, false]);
       assert.equal(back, upgraded);

@@ -12,6 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import { digestOf } from '../../cli/host/index.ts';
 import { differences } from '../support/judges/fingerprint.ts';
 import { put } from '../support/trees/hostTrees.ts';
@@ -51,7 +52,7 @@ describe('backend sysext in an offline tree', () => {
         name === 'fcos' ? /^\/var\/usrlocal\/libexec\/kata-sysext\/tree\/[0-9a-f]{64}$/ : /^\/var\/lib\/kata-sysext\/tree\/[0-9a-f]{64}$/,
       );
       assert.match(text, /^ID=_any\nARCHITECTURE=x86-64\nKATA_SYSEXT_PAYLOAD=sha256:[0-9a-f]{64}\n$/);
-      assert.match(config, /runtime_path = "\/usr\/libexec\/kata\/runtime-rs\/bin\/containerd-shim-kata-v2"/);
+      assert.match(config, /runtime_path = "\/usr\/share\/kata\/runtime-rs\/bin\/containerd-shim-kata-v2"/);
       assert.notEqual(moved[0], link);
       assert.equal(gone, false);
       assert.deepEqual(differences(before, host.fingerprint()), []);
@@ -202,35 +203,45 @@ describe('backend sysext in an offline tree', () => {
     assert.equal(there(host, 'var/lib/kata-sysext/staging'), false);
   });
 
-  it('a payload of an early version is used, and mended in the form it has; sysext refuses it', async () => {
-    host = treeHost('microos', (root) => withSystemd(root, 259));
-    const { first } = await releases();
-    await host.json(['install', first]);
-    const folder = asEarly(host);
-    await host.json(['verify']);
-    const shim = host.path(`${folder.slice(1)}/runtime-rs/bin/containerd-shim-kata-v2`);
-    writeFileSync(shim, 'damaged');
+  // The release's tree alone, and an extension that had it at another place.
+  for (const inside of ['', '/usr/libexec/kata']) {
+    it(`a payload of an early version (the release in ${inside || 'its folder'}) is used, and mended in the form it has; sysext refuses it`, async () => {
+      host = treeHost('microos', (root) => withSystemd(root, 259));
+      const before = host.fingerprint();
+      const { first } = await releases();
+      await host.json(['install', first]);
+      const folder = asEarly(host, inside);
+      await host.json(['verify']);
+      const shim = host.path(`${folder.slice(1)}/runtime-rs/bin/containerd-shim-kata-v2`);
+      writeFileSync(shim, 'damaged');
 
-    await host.json(['install', first]);
+      await host.json(['install', first]);
 
-    assert.deepEqual((await host.json(['verify']))['drift'], []);
-    assert.notEqual(readFileSync(shim, 'utf8'), 'damaged');
-    assert.equal(there(host, `${folder.slice(1)}/usr`), false);
-    assert.equal((await host.json(['install', first, '--backend', 'sysext'], 3))['code'], 'backend-unfit');
-  });
+      assert.deepEqual((await host.json(['verify']))['drift'], []);
+      assert.notEqual(readFileSync(shim, 'utf8'), 'damaged');
+      assert.equal(there(host, `${folder.slice(1)}/usr`), false);
+      assert.equal((await host.json(['install', first, '--backend', 'sysext'], 3))['code'], 'backend-unfit');
+      await host.json(['uninstall', '--purge']);
+      assert.deepEqual(differences(before, host.fingerprint()), []);
+    });
+  }
 });
 
-/** Turns the one payload into what versions before the extensions stored: the release's tree alone. */
-function asEarly(host: TreeHost): string {
+/** Turns the one payload into what early versions stored. */
+function asEarly(host: TreeHost, inside: string): string {
   const [hex] = readdirSync(host.path('var/lib/kata-sysext/tree'));
-  const folder = `/var/lib/kata-sysext/tree/${hex}`;
-  const real = host.path(folder.slice(1));
-  renameSync(`${real}/usr/libexec/kata`, `${real}.old`);
-  rmSync(real, { recursive: true });
-  renameSync(`${real}.old`, real);
+  const folder = `/var/lib/kata-sysext/tree/${hex}${inside}`;
+  const whole = host.path(`var/lib/kata-sysext/tree/${hex}`);
+  renameSync(`${whole}/usr/share/kata`, `${whole}.old`);
+  if (inside === '') rmSync(whole, { recursive: true });
+  else {
+    rmSync(`${whole}/usr/share`, { recursive: true });
+    mkdirSync(dirname(`${whole}${inside}`), { recursive: true });
+  }
+  renameSync(`${whole}.old`, `${whole}${inside}`);
   const manifest = host.path(`var/lib/kata-sysext/payloads/${hex}.json`);
-  const { extension: _, ...payload } = JSON.parse(readFileSync(manifest, 'utf8')) as Record<string, unknown>;
-  writeFileSync(manifest, JSON.stringify({ ...payload, folder }));
+  const { extension, ...payload } = JSON.parse(readFileSync(manifest, 'utf8')) as Record<string, unknown>;
+  writeFileSync(manifest, JSON.stringify({ ...payload, ...(inside === '' ? {} : { extension }), folder }));
   const generation = host.path('var/lib/kata-sysext/generations/1');
   // Its own folder stands in the rendered configuration too, whose digest the manifest has.
   const text = readFileSync(`${generation}/manifest.json`, 'utf8');

@@ -122,7 +122,7 @@ async function booted(vm: Vm, { change }: Place, known: Known): Promise<string[]
     ...summary(unexplained(await ofThisBoot(vm))),
     ...(
       await vm.sh(
-        'for place in /etc /var/usrlocal /var/lib/kata-sysext; do [ ! -e $place ] || restorecon -Rnv $place 2>&1; done | grep -i kata || true',
+        'for place in /etc /usr/share /usr/lib/extension-release.d /var/usrlocal /var/lib/kata-sysext; do [ ! -e $place ] || restorecon -Rnv $place 2>&1; done | grep -i kata || true',
       )
     ).stdout
       .split('\n')

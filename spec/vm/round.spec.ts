@@ -23,7 +23,7 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
     let policy: string;
     let files: string;
     let top: string;
-    let libexec: string;
+    let share: string;
     let since: AuditCursor;
     let folder: string | undefined;
     let image: string | undefined;
@@ -40,7 +40,7 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
       unlike = await wouldRelabel(live);
       policy = await policyOf(live);
       files = await filesOf(live);
-      [top, libexec] = [await labelOf(live, '/usr'), await labelOf(live, '/usr/libexec')];
+      [top, share] = [await labelOf(live, '/usr'), await labelOf(live, '/usr/share')];
       since = await live.host.cursor();
     });
     stopAfter(() => live);
@@ -78,7 +78,7 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
       const next = image === undefined ? live.bundle(live.second) : `${GOODS}/image/next.raw`;
       await silent(live, () => live.json(['install', next]));
       assert.match(await inPod(live, handler, 'second'), /:container_t:/);
-      if (image !== undefined) assert.equal(await labelOf(live, '/usr/libexec'), libexec);
+      assert.equal(await labelOf(live, '/usr/share'), share);
       await silent(live, () => live.json(['rollback']));
 
       assert.match(await inPod(live, handler, 'back'), /:container_t:/);
@@ -104,8 +104,7 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
       assert.deepEqual(await handlersOf(live), [handler, 'runc']);
       assert.match(await inPod(live, handler, 'booted'), /:container_t:/);
       assert.equal(await labelOf(live, '/usr'), top);
-      // A folder of ours is seen there with its label in the store: who may search /usr may search it.
-      assert.ok([top, libexec].includes(await labelOf(live, '/usr/libexec')));
+      assert.equal(await labelOf(live, '/usr/share'), share);
     });
 
     it('uninstalls: no handler, no file of ours, the policy untouched, still enforcing', async () => {
@@ -115,7 +114,7 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
       assert.match(await inPod(live, '', 'runc'), /:container_t:/);
       assert.equal(await policyOf(live), policy);
       assert.equal(await filesOf(live), files);
-      assert.deepEqual([await labelOf(live, '/usr'), await labelOf(live, '/usr/libexec')], [top, libexec]);
+      assert.deepEqual([await labelOf(live, '/usr'), await labelOf(live, '/usr/share')], [top, share]);
     });
 
     it('from before the installation until now nothing of ours was denied', async () => {
@@ -143,7 +142,7 @@ async function labelOf({ host }: LiveVm, path: string): Promise<string> {
 
 /** What of ours is seen below /usr, with labels: those of the files' place in the store. */
 async function shownLabels({ host }: LiveVm): Promise<string> {
-  return (await host.sh("find /usr/libexec/kata /usr/lib/extension-release.d -printf '%p %Z\\n' 2>/dev/null | sort")).stdout;
+  return (await host.sh("find /usr/share/kata /usr/lib/extension-release.d -printf '%p %Z\\n' 2>/dev/null | sort")).stdout;
 }
 
 /** The mode, the booleans and each file of the policy, by time. */

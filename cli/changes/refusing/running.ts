@@ -26,7 +26,8 @@ async function* runningPrograms(host: HostView): AsyncGenerator<{ pid: string; p
   for (const pid of (await host.readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     const program = await host.readlink(`/proc/${pid}/exe`).catch(() => undefined);
     // One that stepped aside for its repaired successor still counts as the payload that it is.
-    const [, tree, inside = ''] = /^(.*\/kata-sysext\/tree\/[0-9a-f]{64})(?:\.damaged)?(\/usr\/libexec\/kata)?\//.exec(program ?? '') ?? [];
+    const [, tree, inside = ''] =
+      /^(.*\/kata-sysext\/tree\/[0-9a-f]{64})(?:\.damaged)?(\/usr\/(?:share|libexec)\/kata)?\//.exec(program ?? '') ?? [];
     const at = tree === undefined ? undefined : `${tree}${inside}`;
     // /usr/local may be a link (→ /var/usrlocal): count under the name that the manifests use as well.
     const names =
@@ -34,6 +35,9 @@ async function* runningPrograms(host: HostView): AsyncGenerator<{ pid: string; p
     yield { pid, payloads: new Set(names) };
   }
 }
+
+/** Where a merge shows our programs, and where earlier versions did. */
+const belowUsr = /\/(?:share|libexec)\/kata\//;
 
 /**
  * Programs of a merged extension. After a refresh the path of one that still runs says nothing (facts/lab.md §14), and its file may be
@@ -43,7 +47,7 @@ function mergedPrograms(host: HostView): (pid: number, program: string) => Promi
   const known = new Map<string, Promise<string[]>>();
   let owners: Promise<Map<Digest, string[]>> | undefined;
   return async (pid, program) => {
-    if (!program.includes('/libexec/kata/')) return [];
+    if (!belowUsr.test(program)) return [];
     const file = await programFile(host, pid);
     if (file === undefined) return [];
     owners ??= programOwners(host);

@@ -10,7 +10,7 @@ import type { Emit } from '../../report/events.ts';
 import { ensureFolder, ensureStore } from '../folders.ts';
 import { readPayload } from '../generations/index.ts';
 import { readable, writeJson } from '../json.ts';
-import { damagedPayload, extensionFolder, payloadFolder, payloadManifest, stagingFolder } from '../paths.ts';
+import { damagedPayload, extensionFolder, insideOf, payloadFolder, payloadManifest, stagingFolder } from '../paths.ts';
 import { type PayloadManifest, schema } from '../types.ts';
 import { isIntact } from './drift.ts';
 import { releaseText, wholePayload, wrapExtension } from './extension.ts';
@@ -79,10 +79,10 @@ export async function stageImage(host: Host, request: ImageRequest): Promise<Sta
   return copyImage(host, request);
 }
 
-/** What the store has stays where it is. Damaged payloads of early versions get no extension around them: their generations name the folder. */
+/** What the store has stays where it is, damaged payloads of early versions too: their generations name the folder. */
 function placeOf(fresh: PayloadManifest, stored: PayloadManifest, known: boolean): PayloadManifest {
   const { root, folder, extension } = stored;
-  const early = extension === undefined && root === fresh.root;
+  const early = root === fresh.root && folder !== fresh.folder;
   if (!known && !early) return fresh;
   const { extension: _none, ...bare } = fresh;
   const form = { ...(extension === undefined ? {} : { extension }), ...(stored.image === undefined ? {} : { image: stored.image }) };
@@ -103,7 +103,7 @@ function placeFolder(host: Host, manifest: PayloadManifest, staging: HostPath): 
   const wrapped = `${staging}/extension`;
   const whole = async () => {
     if (manifest.extension === undefined) return tree;
-    await wrapExtension(host, tree, wrapped, manifest.extension.release);
+    await wrapExtension(host, tree, wrapped, manifest.extension.release, insideOf(manifest));
     return wrapped;
   };
   return { manifest, tree, whole };

@@ -277,7 +277,7 @@ describe('the boot guard', function () {
   }
 
   async function shimBelowUsr(): Promise<string> {
-    return (await live.host.sh('sha256sum $(find /usr/libexec/kata -name containerd-shim-kata-v2)')).stdout.slice(0, 64);
+    return (await live.host.sh('sha256sum $(find /usr/share/kata -name containerd-shim-kata-v2)')).stdout.slice(0, 64);
   }
 
   async function stateOf(number: number): Promise<string> {

@@ -61,7 +61,7 @@ describe('the boot guard when the OS brings another systemd', function () {
   async function look() {
     await removePod(live.host, await runPod(live.host, '', 'plain'));
     const version = (await live.host.run(['systemctl', '--version'])).stdout;
-    const files = '$(find /usr/libexec/kata -name containerd-shim-kata-v2)';
+    const files = '$(find /usr/share/kata -name containerd-shim-kata-v2)';
     return {
       systemd: /^systemd (\d+)/.exec(version)?.[1],
       handlers: await handlersOf(live),

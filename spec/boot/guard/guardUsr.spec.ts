@@ -106,7 +106,7 @@ describe('the boot guard gives up what is below /usr', function () {
   }
 
   async function shim(): Promise<{ path: string; digest: string }> {
-    const said = (await live.host.sh('sha256sum $(find /usr/libexec/kata -name containerd-shim-kata-v2)')).stdout.trim();
+    const said = (await live.host.sh('sha256sum $(find /usr/share/kata -name containerd-shim-kata-v2)')).stdout.trim();
     return { digest: said.slice(0, 64), path: said.slice(64).trim() };
   }
 });

@@ -20,8 +20,8 @@ export function diskPrint(live: Live): string[] {
 
 /** /usr as PID 1 sees it, through whatever is mounted there: files, modes, owners, labels. Without the names that are ours. */
 export function usrSeen({ host }: Live): string[] {
-  const ours = /\.\/usr\/(libexec\/kata|lib\/extension-release\.d)(\/|\||$)/m;
-  return fingerprint(`/proc/${host.leader}/root`, ['usr'], ['usr/libexec/kata', 'usr/lib/extension-release.d']).filter(
+  const ours = /\.\/usr\/(share\/kata|lib\/extension-release\.d)(\/|\||$)/m;
+  return fingerprint(`/proc/${host.leader}/root`, ['usr'], ['usr/share/kata', 'usr/lib/extension-release.d']).filter(
     (line) => !ours.test(line),
   );
 }

@@ -5,7 +5,7 @@ import { fingerprint } from '../judges/fingerprint.ts';
 import { containerd, type Live, sha256 } from './liveHost.ts';
 
 const shimMember = './opt/kata/runtime-rs/bin/containerd-shim-kata-v2';
-export const shimPath = '/usr/libexec/kata/runtime-rs/bin/containerd-shim-kata-v2';
+export const shimPath = '/usr/share/kata/runtime-rs/bin/containerd-shim-kata-v2';
 export const service = 'systemd-sysext.service';
 const folders = ['etc', 'usr', 'opt', 'var', 'boot'];
 /** What the engine and the lab write themselves. */

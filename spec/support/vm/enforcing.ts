@@ -27,7 +27,7 @@ export async function inPod(live: LiveVm, through: string, name: string): Promis
 }
 
 /** What restorecon would label otherwise, the engine's own store left out. */
-export async function wouldRelabel({ host }: LiveVm, places = '/etc /var /usr/local'): Promise<string[]> {
+export async function wouldRelabel({ host }: LiveVm, places = '/usr /etc /var /usr/local'): Promise<string[]> {
   const { stdout } = await host.sh(`restorecon -Rnv ${places} 2>&1 || true`, { timeoutMs: 900_000 });
   return stdout.split('\n').filter((line) => line.startsWith('Would relabel') && !line.includes(' /var/lib/containerd/'));
 }

@@ -16,7 +16,7 @@ active() {
 # what the engine names of ours: where an extension or an overlay shows it below /usr, the files behind it count
 there() {
   case $1 in
-    /usr/libexec/kata/*)
+    /usr/share/kata/*)
       for shown in /etc/extensions/kata /etc/kata-sysext/overlay/..; do [ -e "$1" ] || [ -e "$shown$1" ] && return 0; done
       [ -e "/etc/kata-sysext/overlay${1#/usr}" ] || [ -f "$(readlink -f /etc/extensions/kata.raw)" ] ;;
     *) [ -e "$1" ] ;;
