@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { relative } from 'node:path';
 import Mocha from 'mocha';
 import { sample } from '../spec/support/sample.ts';
 import type { Tier } from './tiers.ts';
@@ -16,6 +17,8 @@ export async function runTier({ name, folders, inTurn }: Tier): Promise<Sum> {
   const sum = { passed: 0, failed: 0, skipped: 0 };
   const mocha = new Mocha({ timeout: 300_000, forbidOnly: true, slow: 5000 });
   const all = folders.flatMap(specs);
+  const unknown = inTurn?.files.find((file) => !all.includes(file));
+  if (unknown !== undefined) throw new Error(`scripts/tiers.ts names ${unknown}, which is not there`);
   const chosen = sample(inTurn?.files ?? [], inTurn?.count ?? 0, `tier ${name}`);
   const left = (inTurn?.files ?? []).filter((file) => !chosen.includes(file));
   if (left.length > 0) console.log(`left to runs with another seed: ${left.join(', ')}`);
@@ -23,8 +26,16 @@ export async function runTier({ name, folders, inTurn }: Tier): Promise<Sum> {
   if (files.length === 0) throw new Error(`no spec matches ${folders.join(', ')}`);
   for (const file of files.sort()) mocha.addFile(file);
   await mocha.loadFilesAsync();
+  const seconds = new Map<string, number>();
   await new Promise<void>((resolve) => {
     const runner = mocha.run(() => resolve());
+    let from = Date.now();
+    runner.on('suite', ({ parent }) => {
+      if (parent?.root === true) from = Date.now();
+    });
+    runner.on('suite end', ({ parent, file }) => {
+      if (parent?.root === true && file !== undefined) seconds.set(file, (seconds.get(file) ?? 0) + (Date.now() - from) / 1000);
+    });
     runner.on('pass', () => {
       sum.passed += 1;
     });
@@ -40,7 +51,13 @@ export async function runTier({ name, folders, inTurn }: Tier): Promise<Sum> {
       }
     });
   });
+  console.log(`\nthe longest: ${longest(seconds)}`);
   return sum;
+}
+
+function longest(seconds: Map<string, number>): string {
+  const all = [...seconds].sort(([, a], [, b]) => b - a).slice(0, 12);
+  return all.map(([file, spent]) => `${relative('spec', file)} ${spent.toFixed(0)} s`).join(', ');
 }
 
 /** Outside of CI anything may; there only what is named, by the start of its title. */
