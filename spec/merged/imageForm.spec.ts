@@ -78,7 +78,7 @@ for (const { suite, format, other, allow } of sample(rows, 1, 'image suites')) {
       assert.equal(await loops(), 1);
       assert.deepEqual((await live.json(['verify']))['drift'], []);
       const { stdout } = await live.host.sh(`getfattr --only-values -n security.selinux /usr/share ${shimPath} 2>/dev/null | tr '\\0' ' '`);
-      assert.match(stdout, /^system_u:object_r:usr_t:s0 system_u:object_r:bin_t:s0 ?$/);
+      assert.match(stdout, /^system_u:object_r:usr_t:s0 ?system_u:object_r:bin_t:s0 ?$/);
     });
 
     it('configures, upgrades and rolls back under a running pod without a restart', async () => {
