@@ -1,7 +1,12 @@
 import type { Finding } from '../errors/index.ts';
-import { digestSeenBy, type HostView } from '../host/index.ts';
-import { type GenerationManifest, insideExtension } from '../store/index.ts';
+import { digestSeenBy, type HostPath, type HostView } from '../host/index.ts';
+import { type GenerationManifest, insideExtension, insideOf } from '../store/index.ts';
 import { mergedPayload } from '../transaction/index.ts';
+
+/** Where processes find the files of a payload that is seen below /usr; without one, of those that are stored now. */
+export function baseOf(payloadFolder?: HostPath): HostPath {
+  return `/${(payloadFolder === undefined ? undefined : insideOf(payloadFolder)) ?? insideExtension}`;
+}
 
 /**
  * What keeps processes from finding a generation's shims below /usr. In the mount namespace of each, by bytes: what a tool says that merges
@@ -11,7 +16,7 @@ export async function seenBelowUsr(host: HostView, to: GenerationManifest, pids:
   const shown = await mergedPayload(host);
   const problems =
     shown === to.payload ? [] : [`PID 1 has ${shown === 'absent' ? 'nothing of ours' : `the payload ${shown}`} ${how}, not ${to.payload}`];
-  const shims = new Map(to.handlers.map((handler) => [`/${insideExtension}/${handler.shim}`, handler.shimDigest]));
+  const shims = new Map(to.handlers.map((handler) => [`${baseOf(to.payloadFolder)}/${handler.shim}`, handler.shimDigest]));
   for (const pid of new Set(pids)) {
     for (const [path, digest] of shims) {
       const seen = await digestSeenBy(host, pid, path);
@@ -23,7 +28,7 @@ export async function seenBelowUsr(host: HostView, to: GenerationManifest, pids:
 
 /** Files of others at the place where ours appear. */
 export async function baseTaken({ host }: { host: HostView }): Promise<Finding[]> {
-  const base = `/${insideExtension}`;
+  const base = baseOf();
   if ((await host.lstat(base)) === undefined || (await mergedPayload(host)) !== 'absent') return [];
   return [
     {

@@ -18,8 +18,8 @@ export interface Backend {
   fits(host: HostView, facts: HostFacts): Promise<Finding[]>;
   /** Where payloads are kept. */
   root(facts: HostFacts): HostPath;
-  /** The path, stable over generations, below which the engine finds the active payload. */
-  base(): HostPath;
+  /** The path, stable over generations, below which the engine finds this payload when it is active; without one: those that are stored now. */
+  base(payloadFolder?: HostPath): HostPath;
   /** Where this generation's own files are: what its configuration.toml names. */
   home(payloadFolder: HostPath): HostPath;
   /** Towards a generation, or (none) off the host. `written`: the files of its payload are put in place by this change. */

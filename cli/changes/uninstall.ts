@@ -123,7 +123,7 @@ async function refuseRunning(host: HostView, go: Generation[]): Promise<void> {
         subject: running.map(([folder]) => folder).join(', '),
         found: `${running.reduce((sum, [, count]) => sum + count, 0)} processes run from the files that would go`,
         needed: 'none',
-        next: `end them first; they are: ls -l /proc/[0-9]*/exe | grep -E 'kata-sysext|share/kata/'`,
+        next: `end them first; they are: ls -l /proc/[0-9]*/exe | grep -E 'kata-sysext|(share|libexec)/kata/'`,
       });
     }
     await new Promise((resolve) => setTimeout(resolve, 100));

@@ -110,7 +110,10 @@ async function engineOf(
     findings.push(...(await restartFindings(host, found)));
     // Planned as a change would be, so that what an install refuses is said here.
     const fresh = (asked.length > 0 ? asked : [usual]).map((each) => offered(each.name, each, backend.base()));
-    const wanted = active === undefined ? fresh : withNew(offeredBy(active.manifest, backend.base()), asked.length > 0 ? fresh : []);
+    const wanted =
+      active === undefined
+        ? fresh
+        : withNew(offeredBy(active.manifest, backend.base(active.manifest.payloadFolder)), asked.length > 0 ? fresh : []);
     findings.push(...(await engine.plan(host, instance, wanted, active?.record.wiring)).findings);
     // The engine may have changed since the shims came.
     findings.push(...(await shimFindings(host, { found, from: active?.manifest, to: active?.manifest, sandboxes: [], restarts: false })));

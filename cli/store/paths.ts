@@ -36,7 +36,7 @@ export function payloadRoot(labelled: boolean): HostPath {
   return labelled ? '/usr/local/libexec/kata-sysext' : stateFolder;
 }
 
-/** The same in an OS image. Its stock labels are those of `payloadRoot(true)`, and no image has it as a link to /var. */
+/** The same in an OS image: bin_t by both policies, which a VMM may run and read; and no image has it as a link to /var. */
 export const imageRoot: HostPath = '/usr/libexec/kata-sysext';
 
 /**
@@ -59,9 +59,20 @@ export function extensionFolder(root: HostPath, digest: Digest): HostPath {
  */
 export const insideExtension = 'usr/share/kata';
 
-/** Where a payload's own tree lies in its extension: earlier versions had another place. */
-export function insideOf({ folder, extension }: { folder: HostPath; extension?: { folder: HostPath } | undefined }): string {
-  return extension === undefined ? insideExtension : folder.slice(extension.folder.length + 1);
+/** Where versions before 2026-11-28 had it. What they stored is used as it is; images that they built have to be built again. */
+export const insideBefore = 'usr/libexec/kata';
+
+const insides = [insideExtension, insideBefore];
+
+/** Where the tree of a stored payload lies in its extension; undefined for those of early versions, which have none around them. */
+export function insideOf(payloadFolder: HostPath): string | undefined {
+  return insides.find((inside) => payloadFolder.endsWith(`/${inside}`));
+}
+
+/** The folder of the extension around a payload's tree, if there is one. */
+export function extensionAround(payloadFolder: HostPath): HostPath | undefined {
+  const inside = insideOf(payloadFolder);
+  return inside === undefined ? undefined : payloadFolder.slice(0, -inside.length - 1);
 }
 
 /** The name of the extension: that of the link in /etc/extensions, and the end of the release file's name. */

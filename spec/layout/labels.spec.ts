@@ -26,6 +26,10 @@ const inTree = [
   '/share/ovmf/OVMF.fd',
   '/share/defaults/kata-containers/configuration-qemu.toml',
   '/share/kata-containers/plugin.so.1',
+  '/sbin/init',
+  '/lib/sbin/init',
+  '/lib64/libc.so.6',
+  '/bin/lib/x',
   '/VERSION',
 ];
 /** What a merge shows of the folders around. */

@@ -207,6 +207,9 @@ const forged: Record<string, (manifest: Manifest) => void> = {
   escapes: (manifest) => {
     manifest.contents.push({ path: 'usr/share/kata/../../../etc/x', kind: 'file', mode: 0o644, context: '' });
   },
+  earlier: (manifest) => {
+    manifest.contents.push({ path: 'usr/libexec/kata', kind: 'directory', mode: 0o755, context: '' });
+  },
   text: (manifest) => {
     manifest.texts['../../../../etc/x'] = 'text';
   },

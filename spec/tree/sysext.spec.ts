@@ -1,19 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import {
-  cpSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
-import { digestOf } from '../../cli/host/index.ts';
+import { cpSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { differences } from '../support/judges/fingerprint.ts';
 import { put } from '../support/trees/hostTrees.ts';
 import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
@@ -202,61 +189,7 @@ describe('backend sysext in an offline tree', () => {
     assert.deepEqual(readdirSync(host.path('var/lib/kata-sysext/tree')), [link.split('/').at(-1)]);
     assert.equal(there(host, 'var/lib/kata-sysext/staging'), false);
   });
-
-  // The release's tree alone, and an extension that had it at another place.
-  for (const inside of ['', '/usr/libexec/kata']) {
-    it(`a payload of an early version (the release in ${inside || 'its folder'}) is used, and mended in the form it has; sysext refuses it`, async () => {
-      host = treeHost('microos', (root) => withSystemd(root, 259));
-      const before = host.fingerprint();
-      const { first } = await releases();
-      await host.json(['install', first]);
-      const folder = asEarly(host, inside);
-      await host.json(['verify']);
-      const shim = host.path(`${folder.slice(1)}/runtime-rs/bin/containerd-shim-kata-v2`);
-      writeFileSync(shim, 'damaged');
-
-      await host.json(['install', first]);
-
-      assert.deepEqual((await host.json(['verify']))['drift'], []);
-      assert.notEqual(readFileSync(shim, 'utf8'), 'damaged');
-      assert.equal(there(host, `${folder.slice(1)}/usr`), false);
-      assert.equal((await host.json(['install', first, '--backend', 'sysext'], 3))['code'], 'backend-unfit');
-      await host.json(['uninstall', '--purge']);
-      assert.deepEqual(differences(before, host.fingerprint()), []);
-    });
-  }
 });
-
-/** Turns the one payload into what early versions stored. */
-function asEarly(host: TreeHost, inside: string): string {
-  const [hex] = readdirSync(host.path('var/lib/kata-sysext/tree'));
-  const folder = `/var/lib/kata-sysext/tree/${hex}${inside}`;
-  const whole = host.path(`var/lib/kata-sysext/tree/${hex}`);
-  renameSync(`${whole}/usr/share/kata`, `${whole}.old`);
-  if (inside === '') rmSync(whole, { recursive: true });
-  else {
-    rmSync(`${whole}/usr/share`, { recursive: true });
-    mkdirSync(dirname(`${whole}${inside}`), { recursive: true });
-  }
-  renameSync(`${whole}.old`, `${whole}${inside}`);
-  const manifest = host.path(`var/lib/kata-sysext/payloads/${hex}.json`);
-  const { extension, ...payload } = JSON.parse(readFileSync(manifest, 'utf8')) as Record<string, unknown>;
-  writeFileSync(manifest, JSON.stringify({ ...payload, ...(inside === '' ? {} : { extension }), folder }));
-  const generation = host.path('var/lib/kata-sysext/generations/1');
-  // Its own folder stands in the rendered configuration too, whose digest the manifest has.
-  const text = readFileSync(`${generation}/manifest.json`, 'utf8');
-  const drawn = JSON.parse(text) as { payloadFolder: string; handlers: { name: string; configurationDigest: string }[] };
-  for (const handler of drawn.handlers) {
-    const path = `${generation}/config/${handler.name}/configuration.toml`;
-    const toml = readFileSync(path, 'utf8').replaceAll(drawn.payloadFolder, folder);
-    writeFileSync(path, toml);
-    handler.configurationDigest = digestOf(toml);
-  }
-  writeFileSync(`${generation}/manifest.json`, JSON.stringify({ ...drawn, payloadFolder: folder }));
-  rmSync(`${generation}/payload`);
-  symlinkSync(folder, `${generation}/payload`);
-  return folder;
-}
 
 function backendsOf(status: Record<string, unknown>): string[] {
   return (status['generations'] as { backend: string }[]).map(({ backend }) => backend);

@@ -1,10 +1,10 @@
 import type { HostView } from '../../host/index.ts';
 import { activeGeneration, activeNumber, type GenerationManifest, pointer } from '../../store/index.ts';
 import type { MountStep } from '../../transaction/index.ts';
-import { seenBelowUsr } from '../belowUsr.ts';
+import { baseOf, seenBelowUsr } from '../belowUsr.ts';
 import { pointerSteps } from '../pointer.ts';
 import type { Backend } from '../types.ts';
-import { base, layerOf, link, service, unitFile, unitText, wantsLink, wantsTarget } from './paths.ts';
+import { layerOf, link, service, unitFile, unitText, wantsLink, wantsTarget } from './paths.ts';
 import { hideSteps, showSteps } from './steps.ts';
 import { hostTraps, leaveTraps, mountTraps, readScene, rootOf, spring } from './traps.ts';
 
@@ -16,8 +16,8 @@ export const overlay: Backend = {
   name: 'overlay',
   fits: async (host, facts) => spring(hostTraps, await readScene(host, facts)),
   root: rootOf,
-  base: () => base,
-  home: () => base,
+  base: baseOf,
+  home: baseOf,
   plan: async (host, to, written) =>
     to === undefined
       ? [...(await hideSteps(host)), ...(await pointerSteps(host, undefined))]

@@ -1,9 +1,8 @@
 import { asset } from '../../assets/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
-import { etcFolder, type GenerationManifest, insideExtension } from '../../store/index.ts';
+import { etcFolder, extensionAround, type GenerationManifest } from '../../store/index.ts';
 
-export const base: HostPath = `/${insideExtension}`;
 /** What the unit mounts: a link to the folder `usr` of a payload, in the deployment's own /etc, so that an OS rollback takes it along. */
 export const link: HostPath = `${etcFolder}/overlay`;
 export const service = 'kata-sysext-overlay.service';
@@ -24,12 +23,13 @@ export function isOurUnit(text: string): boolean {
 
 /** The layer that shows a payload. Its real path: the link must not lead through what the overlay covers. */
 export async function layerOf(host: HostView, to: GenerationManifest): Promise<HostPath> {
-  if (to.payloadFolder.endsWith(base)) return host.realpath(to.payloadFolder.slice(0, -insideExtension.length + 'usr'.length));
+  const extension = extensionAround(to.payloadFolder);
+  if (extension !== undefined) return host.realpath(`${extension}/usr`);
   throw new KataError('backend-unfit', {
     subject: to.payloadFolder,
     found: `the payload of generation ${to.number} was stored by an early version, without the folders that an overlay of /usr needs around it`,
     needed: 'a payload in the form of a system extension',
-    next: `kata-sysext uninstall; then install ${to.sources.map((source) => source.name).join(' ')} again`,
+    next: `install it anew: kata-sysext install ${to.sources.map((source) => source.name).join(' ')} --backend overlay`,
   });
 }
 

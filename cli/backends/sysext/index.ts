@@ -1,12 +1,12 @@
 import type { Finding } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { activeGeneration, activeNumber, type GenerationManifest, pointer } from '../../store/index.ts';
-import { seenBelowUsr } from '../belowUsr.ts';
+import { baseOf, seenBelowUsr } from '../belowUsr.ts';
 import { pointerSteps } from '../pointer.ts';
 import type { Backend } from '../types.ts';
 import { foreignTraps } from './foreignTraps.ts';
 import { hostTraps, rootOf, type Trap } from './hostTraps.ts';
-import { base, extensionOf, links } from './paths.ts';
+import { extensionOf, links } from './paths.ts';
 import { readScene, type Scene } from './scene.ts';
 import { hideSteps, showSteps } from './steps.ts';
 
@@ -18,8 +18,8 @@ export const sysext: Backend = {
   name: 'sysext',
   fits: async (host, facts) => spring([...hostTraps, ...foreignTraps], await readScene(host, facts)),
   root: rootOfFacts,
-  base: () => base,
-  home: () => base,
+  base: baseOf,
+  home: baseOf,
   plan: async (host, to, written) => {
     if (to !== undefined) return [...(await pointerSteps(host, to)), ...(await showSteps(host, to, written))];
     // Links are made by way of our folder in /etc, so that folder goes after them: an undo makes it first.

@@ -1,8 +1,7 @@
 import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
-import { extensionName, type GenerationManifest, imageName, insideExtension } from '../../store/index.ts';
+import { extensionAround, extensionName, type GenerationManifest, imageName } from '../../store/index.ts';
 
-export const base: HostPath = `/${insideExtension}`;
 export const extensionsFolder: HostPath = '/etc/extensions';
 /** What enables our extension: it lies in the deployment's own /etc, so that an OS rollback takes it along (facts/immutable.md §0.8). */
 export const link: HostPath = `${extensionsFolder}/${extensionName}`;
@@ -18,16 +17,17 @@ export const wantsTarget = `../../../../usr/lib/systemd/system/${service}`;
 
 /** The link that a generation needs, and the folder or image that systemd-sysext is to merge. */
 export async function extensionOf(host: HostView, to: GenerationManifest): Promise<{ path: HostPath; target: HostPath }> {
-  if (to.payloadFolder.endsWith(base)) {
+  const extension = extensionAround(to.payloadFolder);
+  if (extension !== undefined) {
     // Its real path: the link must not lead through what a merge changes.
-    const folder = await host.realpath(to.payloadFolder.slice(0, -base.length));
+    const folder = await host.realpath(extension);
     return to.format === 'directory' ? { path: link, target: folder } : { path: imageLink, target: `${folder}/${imageName}` };
   }
   throw new KataError('backend-unfit', {
     subject: to.payloadFolder,
     found: `the payload of generation ${to.number} was stored by an early version, without what systemd-sysext needs around it`,
     needed: 'a payload in the form of a system extension',
-    next: `kata-sysext uninstall; then install ${to.sources.map((source) => source.name).join(' ')} again`,
+    next: `install it anew: kata-sysext install ${to.sources.map((source) => source.name).join(' ')} --backend sysext`,
   });
 }
 

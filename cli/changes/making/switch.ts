@@ -67,7 +67,7 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const backend = backendOf(to?.backend ?? from?.manifest.backend ?? 'prefix');
   const moved = to !== undefined && from !== undefined && from.manifest.backend !== to.backend;
   const earlier = moved ? backendOf(from.manifest.backend) : undefined;
-  const wanted = to === undefined ? [] : offeredBy(to, backend.base());
+  const wanted = to === undefined ? [] : offeredBy(to, backend.base(to.payloadFolder));
   const wiring = await planWiring(host, request, wanted);
   const files = fileSteps(request.id, wiring);
   const restarts = files.length > 0 && found.instance.process !== undefined && !down ? await restartStep(host, found) : [];
@@ -104,8 +104,10 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const baseline = host.live && steps.length > 0 && provable && !down ? await takeBaseline(host, found.engine, found.instance) : undefined;
   const theirs = request.led?.handlers ?? [];
   const before = [...(from?.record.wiring?.handlers ?? []).map((handler) => handler.name), ...theirs];
-  // What an earlier backend takes away is the shim of every handler, whatever the new one brings.
-  const going = left.length > 0 ? before : [...new Set([...goingNames(before, from?.manifest, to), ...theirs])];
+  // What an earlier backend takes away is the shim of every handler, whatever the new one brings; so is what is seen elsewhere below /usr.
+  const base = from === undefined ? undefined : backendOf(from.manifest.backend).base(from.manifest.payloadFolder);
+  const elsewhere = base?.startsWith('/usr/') === true && to !== undefined && base !== backend.base(to.payloadFolder);
+  const going = left.length > 0 || elsewhere ? before : [...new Set([...goingNames(before, from?.manifest, to), ...theirs])];
   const names = wanted.map((handler) => handler.name);
   if (baseline !== undefined) refuseTaken(baseline.state.handlers, names, before, wiring);
   if (baseline !== undefined) refuseInUse(baseline.state, going);

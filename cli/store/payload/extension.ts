@@ -53,17 +53,11 @@ export function payloadOfRelease(text: string | undefined): Digest | undefined {
 }
 
 /** Makes an extension of a staged release tree, beside it; gives the folder, which can be put into the store by one rename. */
-export async function wrapExtension(
-  host: Host,
-  tree: HostPath,
-  into: HostPath,
-  release: string,
-  inside: string = insideExtension,
-): Promise<void> {
+export async function wrapExtension(host: Host, tree: HostPath, into: HostPath, release: string): Promise<void> {
   await host.mkdir(into, 0o755);
-  for (const folder of foldersAround(inside)) await host.mkdir(`${into}/${folder}`, 0o755);
+  for (const folder of foldersAround(insideExtension)) await host.mkdir(`${into}/${folder}`, 0o755);
   await host.writeFile(`${into}/${extensionRelease}`, release, { mode: 0o644 });
-  await host.rename(tree, `${into}/${inside}`);
+  await host.rename(tree, `${into}/${insideExtension}`);
 }
 
 function foldersAround(inside: string): string[] {
@@ -74,7 +68,7 @@ function foldersAround(inside: string): string[] {
 export function wholePayload(manifest: PayloadManifest): { folder: HostPath; entries: TreeEntry[] } {
   const { extension, folder, entries, image } = manifest;
   if (extension === undefined) return { folder, entries };
-  const all = image === undefined ? extensionEntries(extension.release, entries, insideOf(manifest)) : besideImage(manifest, image);
+  const all = image === undefined ? extensionEntries(extension.release, entries, insideOf(folder)) : besideImage(manifest, image);
   return { folder: extension.folder, entries: all.sort((a, b) => byBytes(a.path, b.path)) };
 }
 
@@ -90,7 +84,7 @@ function sizeOf(entries: TreeEntry[]): number {
 /** An image in the store, and the texts that lie beside it. Without an extension-release file the folder is no extension itself. */
 function besideImage(manifest: PayloadManifest, { sizeBytes, digest }: NonNullable<PayloadManifest['image']>): TreeEntry[] {
   const texts = textsOf(manifest);
-  const inside = insideOf(manifest);
+  const inside = insideOf(manifest.folder) ?? insideExtension;
   const stored = manifest.entries
     .filter(({ path }) => texts.includes(path))
     .map((entry) => ({ ...entry, path: `${inside}/${entry.path}` }));

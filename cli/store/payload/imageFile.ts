@@ -8,7 +8,7 @@ import { damaged, digestsOf, type ImageManifest, readTrailer, requireSane, tryIm
 import type { Emit } from '../../report/events.ts';
 import { ensureFolder, ensureStore } from '../folders.ts';
 import { readPayload } from '../generations/index.ts';
-import { extensionFolder, imageName, insideExtension, payloadFolder, stagingFolder } from '../paths.ts';
+import { extensionFolder, imageName, insideBefore, insideExtension, payloadFolder, stagingFolder } from '../paths.ts';
 import { type PayloadManifest, payloadSchema } from '../types.ts';
 import { isIntact } from './drift.ts';
 import { extensionEntries, payloadOfRelease } from './extension.ts';
@@ -28,6 +28,7 @@ export interface ImageRequest {
 
 /** Copies an image that was made elsewhere into our staging folder and checks the copy: nothing but the copy counts, its manifest included. Throws `bundle-digest`, `image-damaged`, `image-kernel`. */
 export async function copyImage(host: Host, { file, said, digest, root, emit }: ImageRequest): Promise<Staged> {
+  requireOurPlace(file, said);
   requireSane(file, said, insideExtension);
   const staging = stagingFolder(root);
   await ensureStore(host, root);
@@ -60,6 +61,12 @@ export async function copyImage(host: Host, { file, said, digest, root, emit }: 
     await discard().catch(() => undefined);
     throw outOfSpace(error, root);
   }
+}
+
+function requireOurPlace(file: string, { contents }: ImageManifest): void {
+  if (!contents.some(({ path }) => path === insideBefore)) return;
+  const found = `an earlier version of kata-sysext made it, with the release in /${insideBefore} instead of /${insideExtension}`;
+  throw damaged(file, found, 'make it again: kata-sysext build BUNDLE -o FILE');
 }
 
 /** Blocks are shared where the file system can; elsewhere the bytes are read once, and hashed while they are written. */

@@ -10,7 +10,7 @@ import type { Emit } from '../../report/events.ts';
 import { ensureFolder, ensureStore } from '../folders.ts';
 import { readPayload } from '../generations/index.ts';
 import { readable, writeJson } from '../json.ts';
-import { damagedPayload, extensionFolder, insideOf, payloadFolder, payloadManifest, stagingFolder } from '../paths.ts';
+import { damagedPayload, extensionFolder, payloadFolder, payloadManifest, stagingFolder } from '../paths.ts';
 import { type PayloadManifest, schema } from '../types.ts';
 import { isIntact } from './drift.ts';
 import { releaseText, wholePayload, wrapExtension } from './extension.ts';
@@ -60,7 +60,7 @@ export async function stagePayload(host: Host, request: PayloadRequest): Promise
     const fresh = await unpack(host, request, tree);
     const stored = await readPayload(host, fresh.digest);
     const known = stored !== undefined && (await isIntact(host, stored, 'bytes'));
-    const manifest = stored === undefined ? fresh : placeOf(fresh, stored, known);
+    const manifest = known ? placeOf(fresh, stored) : fresh;
     if (stored === undefined) await refuseStrangers(host, wholePayload(manifest).folder);
     if (known) return { manifest, tree, known, discard, seal: discard };
     const placed =
@@ -79,14 +79,9 @@ export async function stageImage(host: Host, request: ImageRequest): Promise<Sta
   return copyImage(host, request);
 }
 
-/** What the store has stays where it is, damaged payloads of early versions too: their generations name the folder. */
-function placeOf(fresh: PayloadManifest, stored: PayloadManifest, known: boolean): PayloadManifest {
-  const { root, folder, extension } = stored;
-  const early = root === fresh.root && folder !== fresh.folder;
-  if (!known && !early) return fresh;
-  const { extension: _none, ...bare } = fresh;
-  const form = { ...(extension === undefined ? {} : { extension }), ...(stored.image === undefined ? {} : { image: stored.image }) };
-  return { ...bare, root, folder, ...form };
+/** What the store has stays where it is. */
+function placeOf(fresh: PayloadManifest, { root, folder, extension, image }: PayloadManifest): PayloadManifest {
+  return { ...fresh, root, folder, ...(extension === undefined ? {} : { extension }), ...(image === undefined ? {} : { image }) };
 }
 
 /** What `seal` puts in place. */
@@ -103,7 +98,7 @@ function placeFolder(host: Host, manifest: PayloadManifest, staging: HostPath): 
   const wrapped = `${staging}/extension`;
   const whole = async () => {
     if (manifest.extension === undefined) return tree;
-    await wrapExtension(host, tree, wrapped, manifest.extension.release, insideOf(manifest));
+    await wrapExtension(host, tree, wrapped, manifest.extension.release);
     return wrapped;
   };
   return { manifest, tree, whole };
