@@ -70,7 +70,7 @@ export const tiers: Tier[] = [
     folders: ['spec/merged'],
     programs: hostPrograms,
     root: true,
-    inTurn: inTurn('spec/merged', 4, 'engineExtension engineNamespace imageForm overlayHosts sysextForeign sysextKilled sysextOld'),
+    inTurn: inTurn('spec/merged', 4, 'earlier engineExtension engineNamespace imageForm overlayHosts sysextForeign sysextKilled sysextOld'),
   },
   {
     name: 'boot',

@@ -14,7 +14,7 @@ interface Payload {
  * Turns a host that this version has installed on, once and in folders, into what an earlier one left, which had the release in
  * `/usr/libexec/kata` of the extension; or ('') alone, with no extension around it. Gives the payload's folder.
  */
-export function asEarlier(host: TreeHost, inside: '' | '/usr/libexec/kata'): string {
+export function asEarlier(host: Pick<TreeHost, 'path'>, inside: '' | '/usr/libexec/kata'): string {
   const store = 'var/lib/kata-sysext';
   const [file] = readdirSync(host.path(`${store}/payloads`));
   const payload = JSON.parse(readFileSync(host.path(`${store}/payloads/${file}`), 'utf8')) as Payload;
