@@ -49,7 +49,7 @@ describe('the boot guard gives up what is below /usr', function () {
 
     it(`backend ${backend}: none is active where the merge has happened, and the engine refuses what shows it`, async () => {
       await live.host.sh(`rm ${dropIn}; systemctl daemon-reload`);
-      await live.json(['activate', '2']);
+      await live.json(['activate', '2', '--wait', '300']);
       await refuseOurs(live);
 
       await boot();
