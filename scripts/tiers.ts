@@ -34,10 +34,7 @@ const unitFolders = [
 /** Of the longest specs of a tier the gate runs these by turns: `count` of them. */
 function inTurn(folder: string, count: number, names: string): Required<Tier>['inTurn'] {
   return {
-    files: names
-      .trim()
-      .split(/\s+/)
-      .map((name) => `${folder}/${name}.spec.ts`),
+    files: names.split(/\s+/).map((name) => `${folder}/${name}.spec.ts`),
     count,
   };
 }

@@ -62,7 +62,8 @@ export const insideExtension = 'usr/share/kata';
 /** Where versions before 2026-11-28 had it. What they stored is used as it is; images that they built have to be built again. */
 export const insideBefore = 'usr/libexec/kata';
 
-const insides = [insideExtension, insideBefore];
+/** All places in which a stored payload may have it. */
+export const insides = [insideExtension, insideBefore];
 
 /** Where the tree of a stored payload lies in its extension; undefined for those of early versions, which have none around them. */
 export function insideOf(payloadFolder: HostPath): string | undefined {

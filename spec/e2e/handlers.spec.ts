@@ -7,10 +7,11 @@ import { bootGuest } from '../lab/qemu.ts';
 import { marker, type SampleRelease } from '../lab/release/index.ts';
 import { type Suite, suiteAvailable } from '../lab/roots.ts';
 import { shimsOf } from '../lab/shims.ts';
+import { sha256 } from '../support/digests.ts';
 import { stopAfter } from '../support/endings.ts';
 import { differences, fingerprint } from '../support/judges/fingerprint.ts';
 import { crioHandlers, crioHost, crioUnit, filesConfig, needCrio } from '../support/live/crioHost.ts';
-import { containerd, dependent, handlersOf, type Live, liveHost, runsOf, sha256 } from '../support/live/liveHost.ts';
+import { containerd, dependent, handlersOf, type Live, liveHost, runsOf } from '../support/live/liveHost.ts';
 import { sample } from '../support/sample.ts';
 
 const rust = 'kata-qemu-runtime-rs';

@@ -5,6 +5,7 @@ import { bootGuest } from '../lab/qemu.ts';
 import { marker, type SampleRelease } from '../lab/release/index.ts';
 import { type Suite, suiteAvailable } from '../lab/roots.ts';
 import { shimsOf } from '../lab/shims.ts';
+import { sha256 } from '../support/digests.ts';
 import { stopAfter } from '../support/endings.ts';
 import { differences, fingerprint } from '../support/judges/fingerprint.ts';
 import {
@@ -15,7 +16,6 @@ import {
   type Live,
   liveHost,
   runsOf,
-  sha256,
   startsOf,
   whileProbed,
 } from '../support/live/liveHost.ts';

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { tinyRelease } from '../lab/release/index.ts';
 import { debianRoot, type Suite, suiteAvailable } from '../lab/roots.ts';
 import type { Ran } from '../lab/run.ts';
+import { sha256 } from '../support/digests.ts';
 import { removeAfter } from '../support/endings.ts';
 import {
   assertDumped,
@@ -13,7 +14,6 @@ import {
   labelsSeen,
   ownersAndTimes,
   seenOf,
-  sha256,
   treeSeen,
   whileMounted,
 } from '../support/judges/images.ts';

@@ -16,6 +16,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { digestOf } from '../../cli/host/index.ts';
 import { sampleRelease, tinyRelease } from '../lab/release/index.ts';
+import { sha256 } from '../support/digests.ts';
 import {
   assertDumped,
   type Content,
@@ -24,7 +25,6 @@ import {
   labelsSeen,
   ownersAndTimes,
   seenOf,
-  sha256,
   treeSeen,
   unpacked,
   whileMounted,

@@ -4,8 +4,9 @@ import { lstatSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeF
 import { unsuited } from '../../cli/changes/boot/suits.ts';
 import { openView } from '../../cli/host/index.ts';
 import { activeGeneration } from '../../cli/store/index.ts';
+import { sha256 } from '../support/digests.ts';
 import { differences } from '../support/judges/fingerprint.ts';
-import { labelsSeen, type Seen, sha256, treeSeen, whileMounted } from '../support/judges/images.ts';
+import { labelsSeen, type Seen, treeSeen, whileMounted } from '../support/judges/images.ts';
 import { put } from '../support/trees/hostTrees.ts';
 import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 

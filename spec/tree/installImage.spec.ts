@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tinyRelease } from '../lab/release/index.ts';
+import { sha256 } from '../support/digests.ts';
 import { differences } from '../support/judges/fingerprint.ts';
-import { manifestIn, sha256, withManifest } from '../support/judges/images.ts';
+import { manifestIn, withManifest } from '../support/judges/images.ts';
 import { json } from '../support/program.ts';
 import { put } from '../support/trees/hostTrees.ts';
 import { releases, scratch, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
@@ -136,6 +137,9 @@ describe('install of an image', function () {
       ),
     ];
 
+    const earlier = await host.json(['install', at('earlier.raw'), ...sysext], 4);
+    assert.match(String(earlier['found']), /made by an earlier version .*\/usr\/libexec\/kata$/);
+    assert.match(String(earlier['next']), /kata-sysext build BUNDLE -o FILE$/);
     for (const [args, exit, code] of rows) {
       assert.equal((await host.json(['install', ...args], exit))['code'], code, args.join(' '));
       assert.deepEqual(differences(before, host.fingerprint([`${state}/history`])), [], args.join(' '));

@@ -7,6 +7,7 @@ import { SECOND, sampleRelease } from '../lab/release/index.ts';
 import { type AuditCursor, GOODS, summary, unexplained } from '../lab/vm/index.ts';
 import { removeAfter, stopAfter } from '../support/endings.ts';
 import { handlersOf } from '../support/live/liveHost.ts';
+import { guardEnded } from '../support/live/unitWork.ts';
 import { json } from '../support/program.ts';
 import { sample } from '../support/sample.ts';
 import { inPod, isStandIn, silent, wouldRelabel } from '../support/vm/enforcing.ts';
@@ -91,12 +92,7 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
     it('is there after a boot, which blesses it', async () => {
       await live.host.reboot();
       await waitForCri(live.host, undefined, 120_000);
-      await live.host.sh(
-        'until [ "$(systemctl show -P ExecMainExitTimestampMonotonic kata-sysext-bless.service)" != 0 ]; do sleep 0.5; done',
-        {
-          timeoutMs: 600_000,
-        },
-      );
+      await guardEnded(live);
 
       console.log(`      the guard in that boot: ${await guardSeconds(live)}`);
       const { generations } = (await live.json(['status'])) as { generations: { number: number; state: string }[] };

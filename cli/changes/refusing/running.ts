@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { type Digest, type HostView, programDigest, programFile } from '../../host/index.ts';
-import { payloadOf, readGenerations } from '../../store/index.ts';
+import { insides, payloadOf, readGenerations } from '../../store/index.ts';
 
 /** Payload folders that programs are running from, with how many processes. */
 export async function runningPayloads(host: HostView): Promise<Map<string, number>> {
@@ -26,18 +26,15 @@ async function* runningPrograms(host: HostView): AsyncGenerator<{ pid: string; p
   for (const pid of (await host.readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     const program = await host.readlink(`/proc/${pid}/exe`).catch(() => undefined);
     // One that stepped aside for its repaired successor still counts as the payload that it is.
-    const [, tree, inside = ''] =
-      /^(.*\/kata-sysext\/tree\/[0-9a-f]{64})(?:\.damaged)?(\/usr\/(?:share|libexec)\/kata)?\//.exec(program ?? '') ?? [];
-    const at = tree === undefined ? undefined : `${tree}${inside}`;
+    const [, tree, below = ''] = /^(.*\/kata-sysext\/tree\/[0-9a-f]{64})(?:\.damaged)?\/(.*)$/.exec(program ?? '') ?? [];
+    const inside = insides.find((each) => below.startsWith(`${each}/`));
+    const at = inside === undefined ? tree : `${tree}/${inside}`;
     // /usr/local may be a link (→ /var/usrlocal): count under the name that the manifests use as well.
     const names =
       at === undefined ? await merged(Number(pid), program ?? '') : [at, posix.join('/usr/local', at.replace(/^\/var\/usrlocal/, ''))];
     yield { pid, payloads: new Set(names) };
   }
 }
-
-/** Where a merge shows our programs, and where earlier versions did. */
-const belowUsr = /\/(?:share|libexec)\/kata\//;
 
 /**
  * Programs of a merged extension. After a refresh the path of one that still runs says nothing (facts/lab.md §14), and its file may be
@@ -47,7 +44,7 @@ function mergedPrograms(host: HostView): (pid: number, program: string) => Promi
   const known = new Map<string, Promise<string[]>>();
   let owners: Promise<Map<Digest, string[]>> | undefined;
   return async (pid, program) => {
-    if (!belowUsr.test(program)) return [];
+    if (!insides.some((inside) => program.includes(`${inside.slice('usr'.length)}/`))) return [];
     const file = await programFile(host, pid);
     if (file === undefined) return [];
     owners ??= programOwners(host);

@@ -63,10 +63,15 @@ export async function copyImage(host: Host, { file, said, digest, root, emit }: 
   }
 }
 
+/** An image of an earlier version is whole, but nothing of it would be where a generation looks for it. */
 function requireOurPlace(file: string, { contents }: ImageManifest): void {
   if (!contents.some(({ path }) => path === insideBefore)) return;
-  const found = `an earlier version of kata-sysext made it, with the release in /${insideBefore} instead of /${insideExtension}`;
-  throw damaged(file, found, 'make it again: kata-sysext build BUNDLE -o FILE');
+  throw new KataError('image-damaged', {
+    subject: file,
+    found: `${file} was made by an earlier version of kata-sysext, with the release in /${insideBefore}`,
+    needed: `an image with the release in /${insideExtension}`,
+    next: 'make it again: kata-sysext build BUNDLE -o FILE',
+  });
 }
 
 /** Blocks are shared where the file system can; elsewhere the bytes are read once, and hashed while they are written. */

@@ -8,7 +8,7 @@ import { stopAfter } from '../../support/endings.ts';
 import { handlersOf, type Live, liveHost } from '../../support/live/liveHost.ts';
 import { overlays } from '../../support/live/overlayHost.ts';
 import { refuseOurs, takeOurs } from '../../support/live/refusingEngine.ts';
-import { until } from '../../support/live/unitWork.ts';
+import { guardEnded, until } from '../../support/live/unitWork.ts';
 
 const ours = 'kata-qemu-runtime-rs';
 const blessed = '/etc/systemd/system/kata-sysext-settle.service.d/50-blessed.conf';
@@ -39,7 +39,7 @@ describe('the boot guard gives up what is below /usr', function () {
 
       await boot();
       // It is tried without, and once more with it: until that is over the other one may be active again.
-      await until(async () => (await guardEnded()) !== '0', 'the guard has tried both');
+      await guardEnded(live);
       assert.equal(await active(), 1);
       await waitForCri(live.host, SOCKET);
 
@@ -105,10 +105,6 @@ describe('the boot guard gives up what is below /usr', function () {
 
   async function active(): Promise<unknown> {
     return (await live.json(['status']))['active'] ?? 'none';
-  }
-
-  async function guardEnded(): Promise<string> {
-    return (await live.host.sh('systemctl show -P ExecMainExitTimestampMonotonic kata-sysext-bless.service')).stdout.trim();
   }
 
   async function shim(): Promise<{ path: string; digest: string }> {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sha256 } from '../digests.ts';
 
 /** What an image has at a path, as `inspect -v --json` and the judges below say it. */
 export interface Seen {
@@ -185,8 +185,4 @@ export function repacked(image: Buffer, edit: (tree: string) => void): Buffer {
   } finally {
     rmSync(at, { recursive: true });
   }
-}
-
-export function sha256(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { basename, dirname } from 'node:path';
 import type { Commands } from '../../lab/enter.ts';
 import { bootHost, type HostOptions, type LabHost } from '../../lab/host.ts';
@@ -140,8 +139,4 @@ export async function whileProbed(
 /** /etc without systemd's own note of the time that /usr has: a merge gives /usr another one (systemd-update-done.service). */
 export function etcOf({ host }: { host: { root: string } }): string[] {
   return fingerprint(host.root, ['etc']).filter((line) => !line.includes('./etc/.updated'));
-}
-
-export function sha256(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import type { SampleRelease } from '../../lab/release/index.ts';
 import { type Suite, suiteAvailable } from '../../lab/roots.ts';
+import { sha256 } from '../digests.ts';
 import { fingerprint } from '../judges/fingerprint.ts';
-import { containerd, type Live, sha256 } from './liveHost.ts';
+import { containerd, type Live } from './liveHost.ts';
 
 const shimMember = './opt/kata/runtime-rs/bin/containerd-shim-kata-v2';
 export const shimPath = '/usr/share/kata/runtime-rs/bin/containerd-shim-kata-v2';

@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { sha256 } from '../judges/images.ts';
+import { sha256 } from '../digests.ts';
 import type { TreeHost } from './treeHost.ts';
 
 interface Payload {
@@ -21,7 +21,7 @@ export function asEarlier(host: Pick<TreeHost, 'path'>, inside: '' | '/usr/libex
   const now = payload.digest.slice('sha256:'.length);
   // Where the entries lay was no part of the name.
   const lines = payload.entries.map(({ path, kind, mode, digest, target }) => JSON.stringify([path, kind, mode, digest ?? target ?? '']));
-  const hex = sha256(Buffer.from(lines.map((line) => `${line}\n`).join('')));
+  const hex = sha256(lines.map((line) => `${line}\n`).join(''));
   const tree = host.path(`${store}/tree`);
   renameSync(join(tree, now), join(tree, 'now'));
   mkdirSync(dirname(join(tree, hex, inside)), { recursive: true });
@@ -51,7 +51,7 @@ export function asEarlier(host: Pick<TreeHost, 'path'>, inside: '' | '/usr/libex
         symlinkSync(changed, path);
       } else {
         writeFileSync(path, changed);
-        words.push([sha256(Buffer.from(text)), sha256(Buffer.from(changed))]);
+        words.push([sha256(text), sha256(changed)]);
       }
     }
   }
