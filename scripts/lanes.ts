@@ -6,11 +6,16 @@ import { failuresOf } from './failures.ts';
 import { addedToTemp, leftIn, namesInTemp, removeFolder, runFolder, tierFolder } from './tempFolders.ts';
 import type { Sum } from './tierRun.ts';
 
+/** Set for the process of a tier: runs of tests never start each other without end. */
+const marker = 'KATA_SYSEXT_TIER';
+const loader = import.meta.resolve('tsx');
 const tierProcess = fileURLToPath(new URL('./tierProcess.ts', import.meta.url));
 const ending = /\n(\d+) passed, (\d+) failed, (\d+) skipped\n$/;
 
 interface Run {
   folder: string;
+  /** The program of one tier: it gets the tier's name. */
+  program: string;
   children: Set<ChildProcess>;
   /** A single tier is shown while it runs. */
   isShown: boolean;
@@ -20,11 +25,12 @@ interface Run {
  * Runs tiers in lanes beside each other, a process each with a temporary folder of its own. What a tier says is shown whole when it ends, and
  * can be followed in a file; what failed is said again at the end. Files that are left in a temporary folder are failures.
  */
-export async function runLanes(lanes: string[][], seed: number): Promise<{ sum: Sum; leftOut: string[] }> {
+export async function runLanes(lanes: string[][], seed: number, program = tierProcess): Promise<{ sum: Sum; leftOut: string[] }> {
+  if (process.env[marker] !== undefined) throw new Error('a tier cannot run the tiers');
   const sum: Sum = { passed: 0, failed: 0, skipped: 0 };
   const [failures, leftOut]: [string[], string[]] = [[], []];
   const before = namesInTemp();
-  const run: Run = { folder: runFolder(), children: new Set(), isShown: lanes.flat().length === 1 };
+  const run: Run = { folder: runFolder(), program, children: new Set(), isShown: lanes.flat().length === 1 };
   const ended = endOnSignals(run);
   if (!run.isShown) console.log(`to follow a tier: tail -f ${run.folder}/*.log`);
   const fail = (heading: string, text: string, count: number) => {
@@ -66,9 +72,9 @@ function endOnSignals({ children }: Run): () => boolean {
 async function tierApart(name: string, run: Run): Promise<{ said: string; left: string[] }> {
   const started = Date.now();
   const temporary = tierFolder(run.folder, name);
-  const child = spawn(process.execPath, [...process.execArgv, tierProcess, name], {
+  const child = spawn(process.execPath, ['--import', loader, run.program, name], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, TMPDIR: temporary },
+    env: { ...process.env, TMPDIR: temporary, [marker]: name },
   });
   run.children.add(child);
   let said = '';

@@ -40,9 +40,9 @@ export function namesInTemp(folder = tmpdir()): string[] {
 }
 
 /** What came into the machine's temporary folder since `before` and stays there: a program may use it while this looks. */
-export async function addedToTemp(before: string[], folder = tmpdir()): Promise<string[]> {
+export async function addedToTemp(before: string[], folder = tmpdir(), timeoutMs = goneTimeoutMs): Promise<string[]> {
   const added = () => namesInTemp(folder).filter((name) => !before.includes(name));
-  for (const deadline = Date.now() + goneTimeoutMs; added().length > 0 && Date.now() < deadline; )
+  for (const deadline = Date.now() + timeoutMs; added().length > 0 && Date.now() < deadline; )
     await new Promise((resolve) => setTimeout(resolve, 200));
   return added();
 }

@@ -16,8 +16,8 @@ type Answer = (response: ServerResponse, from: number) => void;
 
 const well: Answer = (response, from) => response.writeHead(from > 0 ? 206 : 200, lengthFrom(from)).end(bytes.subarray(from));
 const half: Answer = (response, from) => {
-  response.writeHead(from > 0 ? 206 : 200, lengthFrom(from)).write(bytes.subarray(from, from + 100_000));
-  setTimeout(() => response.destroy(), 200);
+  response.writeHead(from > 0 ? 206 : 200, lengthFrom(from));
+  response.write(bytes.subarray(from, from + 100_000), () => response.destroy());
 };
 const endless: Answer = (response) => {
   response.writeHead(200);
