@@ -15,15 +15,13 @@ export interface Tier {
   turns?: Turns;
 }
 
-/** The longest files of a tier: one of them runs in one of `every` runs, all of them in each run of `npm run test:all`. */
-export interface Turns {
-  every: 2 | 4;
-  files: string[];
-}
+/** The longest files of a tier, in four groups of about the same time: run number N has group N modulo 4, `npm run test:all` has them all. */
+export type Turns = readonly [string[], string[], string[], string[]];
 
-/** Files are dealt to the runs in their order here, so neighbours run in different runs: keep them sorted by the time they take. */
-function inTurn(every: Turns['every'], folder: string, names: string): Turns {
-  return { every, files: names.split(/\s+/).map((name) => `${folder}/${name}.spec.ts`) };
+function inTurn(folder: string, ...groups: [string, string, string, string]): Turns {
+  const files = (names: string) => names.split(/\s+/).flatMap((name) => (name === '' ? [] : [`${folder}/${name}.spec.ts`]));
+  const [first, second, third, fourth] = groups;
+  return [files(first), files(second), files(third), files(fourth)];
 }
 
 const hostPrograms = ['/usr/bin/systemd-nspawn', '/usr/bin/mmdebstrap', '/usr/bin/zstd'];
@@ -45,7 +43,7 @@ export const tiers: Tier[] = [
     without: 'the proof that a fresh machine is enough',
     programs: ['/usr/bin/mmdebstrap', '/usr/bin/unshare', '/usr/bin/git'],
     root: true,
-    turns: inTurn(4, 'spec/fresh', 'bookworm trixieRoot'),
+    turns: inTurn('spec/fresh', '', 'trixieRoot', '', 'bookworm'),
   },
   {
     name: 'tree',
@@ -56,10 +54,11 @@ export const tiers: Tier[] = [
     programs: ['/usr/bin/strace', '/usr/bin/zstd', '/usr/bin/xz', '/usr/bin/getfattr', '/usr/bin/containerd'],
     root: true,
     turns: inTurn(
-      4,
       'spec/tree',
-      `adoptLayered adoptLayeredContainerd adoptLayeredKilled adoptRendered baked choices configure disks handlers handlersGoing program
-      refusedHosts refusedInputs rendered renderedContainerd renderedNode repeat shimProtocols`,
+      'adoptLayered choices handlers rendered',
+      'adoptLayeredContainerd configure handlersGoing renderedContainerd shimProtocols',
+      'adoptLayeredKilled baked disks refusedHosts renderedNode',
+      'adoptRendered program refusedInputs repeat',
     ),
   },
   {
@@ -70,7 +69,7 @@ export const tiers: Tier[] = [
     without: 'everything live',
     programs: hostPrograms,
     root: true,
-    turns: inTurn(4, 'spec/e2e', 'adoptLayered configure crioHosts dependents detached guest handlers lost restore skew'),
+    turns: inTurn('spec/e2e', 'crio dependents', 'guest lost configure', 'handlers crioHosts adoptLayered', 'detached restore skew'),
   },
   {
     name: 'merged',
@@ -80,7 +79,13 @@ export const tiers: Tier[] = [
     without: 'backends sysext and overlay live',
     programs: hostPrograms,
     root: true,
-    turns: inTurn(4, 'spec/merged', 'earlier engineExtension engineNamespace imageForm overlayHosts sysextForeign sysextKilled sysextOld'),
+    turns: inTurn(
+      'spec/merged',
+      'imageForm',
+      'earlier',
+      'sysextOld sysextForeign overlayHosts',
+      'engineExtension engineNamespace sysextKilled',
+    ),
   },
   {
     name: 'boot',
@@ -91,10 +96,11 @@ export const tiers: Tier[] = [
     programs: hostPrograms,
     root: true,
     turns: inTurn(
-      4,
       'spec/boot',
-      `baked first/firstBoot first/rendered first/renderedContainerd first/renderedImage guard/guardEngine guard/guardHard guard/guardSystemd
-      guard/guardUsr overlayKilled`,
+      'first/firstBoot guard/guardHard',
+      'first/rendered guard/guardEngine overlayKilled',
+      'first/renderedContainerd guard/guardSystemd baked',
+      'first/renderedImage guard/guardUsr',
     ),
   },
   {
@@ -123,7 +129,7 @@ export const tiers: Tier[] = [
     ],
     root: true,
     // Each boots an emulated machine again and again.
-    turns: inTurn(4, 'spec/vm', 'baked deployments firstBoot round'),
+    turns: inTurn('spec/vm', 'round', 'deployments', 'firstBoot', 'baked'),
   },
 ];
 
@@ -151,7 +157,7 @@ export function tierOf(file: string): string {
   return tiers.find(({ folder }) => folder !== undefined && file.startsWith(`${folder}/`))?.name ?? 'unit';
 }
 
-/** Those of a tier's files that a run with this turn leaves to other runs. Of any four turns in a row each file runs in one at least. */
+/** Those of a tier's files that a run leaves to runs with another turn; `turn` counts runs, or is a seed. */
 export function leftBy(turns: Turns | undefined, turn: number): string[] {
-  return (turns?.files ?? []).filter((_, index) => index % (turns?.every ?? 1) !== turn % (turns?.every ?? 1));
+  return (turns ?? []).filter((_, group) => group !== turn % 4).flat();
 }
