@@ -89,7 +89,7 @@ function errorsPage(): string {
   return page([
     '# Exit statuses and error codes',
     note('cli/errors/codes.ts'),
-    'An error names its code, what was found, what was needed and what to do next. `kata-sysext explain CODE` prints a row of this page. A code marked with *yes* may be taken upon yourself: `--allow CODE`.',
+    'An error names its code, what was found, what was needed and what to do next. `kata-sysext explain CODE` prints a row of this page. A code marked with *yes* can be overridden: `--allow CODE`.',
     table(['exit status', 'meaning'], allStatuses),
     ...statuses.flatMap(({ exit }) => [`## Exit status ${exit}`, table(['code', 'meaning', '--allow'], rowsOf(exit))]),
   ]);

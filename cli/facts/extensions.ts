@@ -1,4 +1,3 @@
-import { open } from 'node:fs/promises';
 import { KataError } from '../errors/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 
@@ -95,20 +94,14 @@ async function look(host: HostView, path: HostPath, entry: string, systemd: numb
     return { ...base, name: entry, kind, opt: (await host.readdir(`${path}/opt`)).length > 0 };
   }
   if (image === undefined || (await host.realpath(path)) === '/dev/null') return undefined;
-  return { ...base, name: image, kind: stat.kind === 'file' && isImage(await headOf(host, path)) ? 'image' : 'broken' };
+  return {
+    ...base,
+    name: image,
+    kind: stat.kind === 'file' && isImage((await host.readHead(path, headBytes)) ?? Buffer.alloc(0)) ? 'image' : 'broken',
+  };
 }
 
 const headBytes = 8192;
-
-async function headOf(host: HostView, path: HostPath): Promise<Buffer> {
-  const file = await open(await host.locate(await host.realpath(path)), 'r');
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(headBytes), 0, headBytes, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
-}
 
 /** What the kernel or a partition table shows at a fixed place. An image with none of these makes every refresh fail for all extensions. */
 const magics: { at: number; bytes: Buffer }[] = [

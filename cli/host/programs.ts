@@ -84,7 +84,7 @@ function collect(path: string, args: string[], options: RunOptions): Promise<Run
     const child = spawn(path, args, {
       env: { ...cleanEnvironment, ...options.env },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(options.descriptors ?? [])],
       // A group of its own: ^C at the terminal asks us to undo, and must not end the cp or sync that the undo needs.
       detached: true,
     });

@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { KataError } from '../errors/index.ts';
-import { digestOf } from '../host/index.ts';
+import { digestOf, openRegular } from '../host/index.ts';
 import { misshapen } from './shape.ts';
 import type { ImageManifest } from './types.ts';
 
@@ -29,7 +29,8 @@ export function trailerOf(manifest: ImageManifest): Buffer {
 
 /** The manifest of an image file (a real path); undefined when the file has none. Throws `image-damaged`, `image-newer`. */
 export async function readTrailer(path: string): Promise<ImageManifest | undefined> {
-  const file = await open(path, 'r');
+  const file = await openRegular(path, { follow: true });
+  if (file === undefined) return undefined;
   try {
     const { size } = await file.stat();
     if (size < footerBytes) return undefined;
@@ -62,7 +63,7 @@ function manifestIn(path: string, json: string): ImageManifest {
   return manifest as ImageManifest;
 }
 
-async function bytesAt(file: Awaited<ReturnType<typeof open>>, position: number, length: number): Promise<Buffer> {
+async function bytesAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);
   return buffer.subarray(0, bytesRead);
 }

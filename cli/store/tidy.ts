@@ -135,6 +135,8 @@ export async function sweep(host: Host): Promise<void> {
   await host.unlink(lockFile);
   await dropEmpty(host, stateFolder);
   for (const path of above.reverse()) await dropEmpty(host, path);
+  // Where a link led to no folder, the state was in one that was made for it.
+  for (const path of [...made].reverse()) if (!above.includes(path)) await dropEmpty(host, path);
 }
 
 /** Nothing is installed, and nothing is open. */

@@ -58,7 +58,7 @@ export function manPage(): string {
     ...section('FILES', pairs(files)),
     ...section('ENVIRONMENT', pairs(environment)),
     ...section('ERROR CODES', [
-      ...filled('An error names its code. The number is the exit status; a code with `--allow` may be taken upon yourself.'),
+      ...filled('An error names its code. The number is the exit status; a code with `--allow` can be overridden.'),
       ...Object.entries(codes).flatMap(([code, row]) => tagged(`${code} (${row.exit}${row.overridable ? ', --allow' : ''})`, row.explain)),
     ]),
     ...section('SEE ALSO', ['.BR systemd\\-sysext (8),', '.BR containerd (8),', '.BR crio (8),', '.BR journalctl (1)']),
