@@ -1,9 +1,8 @@
-import { createReadStream } from 'node:fs';
 import { chmod, constants, copyFile, type FileHandle, open, rm } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { errnoOf, KataError } from '../../errors/index.ts';
-import { byBytes, type Digest, type Host, type HostPath } from '../../host/index.ts';
+import { byBytes, type Digest, type HeldFolder, type Host, type HostPath, piecesOf } from '../../host/index.ts';
 import { damaged, digestsOf, type ImageManifest, readTrailer, requireSane, tryImage, unlike } from '../../images/index.ts';
 import type { Emit } from '../../report/events.ts';
 import { ensureFolder, ensureStore } from '../folders.ts';
@@ -35,11 +34,13 @@ export async function copyImage(host: Host, { file, said, digest, root, emit }: 
   await host.removeTree(staging);
   await ensureFolder(host, staging, 0o700);
   const discard = () => host.removeTree(staging);
+  let held: HeldFolder | undefined;
   try {
     const whole = `${staging}/image`;
     await host.mkdir(whole, 0o755);
     emit({ kind: 'phase', name: 'unpack', detail: `copying ${basename(file)}` });
-    const copy = await host.locate(`${whole}/${imageName}`);
+    held = await host.hold(whole);
+    const copy = `${held.path}/${imageName}`;
     await host.failpoint('store/image/copy');
     const digests = await copied(file, copy, said.filesystem.sizeBytes);
     await chmod(copy, 0o644);
@@ -48,7 +49,7 @@ export async function copyImage(host: Host, { file, said, digest, root, emit }: 
     const stored = await readPayload(host, manifest.digest);
     const known = stored !== undefined && (await isIntact(host, stored, 'bytes'));
     // Also of what is here already: whoever named this file is told what is in it.
-    const mounted = await tryImage(host, copy, said.format, file);
+    const mounted = await tryImage(host, await host.locate(`${whole}/${imageName}`), said.format, file);
     const drift = mounted === undefined ? undefined : unlike(said.contents, mounted);
     if (drift !== undefined) throw damaged(file, drift, 'do not use it; make one of the bundle: kata-sysext build BUNDLE -o FILE');
     await writeTexts(host, whole, said.texts, manifest);
@@ -60,6 +61,8 @@ export async function copyImage(host: Host, { file, said, digest, root, emit }: 
   } catch (error) {
     await discard().catch(() => undefined);
     throw outOfSpace(error, root);
+  } finally {
+    held?.close();
   }
 }
 
@@ -76,7 +79,7 @@ function requireOurPlace(file: string, { contents }: ImageManifest): void {
 
 /** Blocks are shared where the file system can; elsewhere the bytes are read once, and hashed while they are written. */
 async function copied(file: string, copy: string, startBytes: number): Promise<{ whole: Digest; start: Digest }> {
-  const bytesOf = (path: string): AsyncIterable<Buffer> => createReadStream(path, { highWaterMark: 1 << 20 });
+  const bytesOf = (path: string): AsyncIterable<Buffer> => piecesOf(path, { follow: true });
   try {
     await copyFile(file, copy, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
     return await digestsOf(bytesOf(copy), startBytes);

@@ -114,10 +114,19 @@ async function placeImage(host: Host, manifest: PayloadManifest, staging: HostPa
 }
 
 async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Promise<PayloadManifest> {
+  const held = await host.hold(tree);
+  try {
+    return await unpackInto(host, request, tree, held.path);
+  } finally {
+    held.close();
+  }
+}
+
+/** `into`: the folder by its descriptor, which whoever may rename folders above it cannot lead elsewhere. */
+async function unpackInto(host: Host, request: PayloadRequest, tree: HostPath, into: string): Promise<PayloadManifest> {
   const { architecture, emit, handlers, signal } = request;
   // Loaded when it is needed: `status` reads the store without them.
   const [{ readBundles }, { keepFor, layOut }] = await Promise.all([import('../../bundle/index.ts'), import('../../layout/index.ts')]);
-  const into = await host.locate(tree);
   await host.failpoint('store/unpack/before');
   emit({ kind: 'phase', name: 'unpack', detail: `unpacking ${request.sources.map((path) => posix.basename(path)).join(', ')}` });
   const bundle = await readBundles({
