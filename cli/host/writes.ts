@@ -2,6 +2,7 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { chmod, lstat, mkdir, open, readdir, rename, rmdir, symlink, unlink, utimes } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { ownProperties } from '../documents/index.ts';
 import { errnoOf } from '../errors/index.ts';
 import { failpoints } from './failpoints.ts';
 import { runProgram } from './programs.ts';
@@ -93,7 +94,8 @@ export function openHost(root: string, env: Readonly<Record<string, string | und
   };
 }
 
-async function writeTemporary(path: string, bytes: Buffer | string, meta: FileMeta): Promise<void> {
+async function writeTemporary(path: string, bytes: Buffer | string, given: FileMeta): Promise<void> {
+  const meta = ownProperties(given);
   await unlink(path).catch(ignoreAbsent);
   const file = await open(path, 'wx', 0o600);
   try {

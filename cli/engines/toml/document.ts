@@ -41,9 +41,15 @@ export function decodeToml(bytes: Uint8Array, path: string): string {
  */
 export function parseDocument(text: string, path: string): TomlDocument {
   const start = text.startsWith('\ufeff') ? 1 : 0;
-  requireBounded(text.slice(start), path);
-  const program = parsed(text.slice(start), path);
-  return { path, text, start, program, value: valueOf(program, path) };
+  const { program, value } = parseProgram(text.slice(start), path);
+  return { path, text, start, program, value };
+}
+
+/** The syntax tree of a text without a byte order mark, and what it says: see `parseDocument`. */
+export function parseProgram(text: string, path: string): Pick<TomlDocument, 'program' | 'value'> {
+  requireBounded(text, path);
+  const program = parsed(text, path);
+  return { program, value: valueOf(program, path) };
 }
 
 function parsed(text: string, path: string): AST.TOMLProgram {
