@@ -21,7 +21,6 @@ const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
  */
 const engineNames = ['runc', 'crun', 'untrusted'];
 
-
 /** The wishes of `--alias NAME=HANDLER` in their order; a later one for the same name is a mistake. Throws `usage`, `handler-unknown`. */
 export function aliasWishes(words: string[]): AliasWish[] {
   const wishes = words.map(aliasWish);

@@ -1,7 +1,7 @@
 import { type AST, parseTOML } from 'toml-eslint-parser';
 import { KataError } from '../../errors/index.ts';
 import { requireBounded } from './limits.ts';
-import { type TomlTable, valueOf } from './value.ts';
+import { type TomlTable, tableIn } from './value.ts';
 
 export type { TomlTable };
 
@@ -49,7 +49,7 @@ export function parseDocument(text: string, path: string): TomlDocument {
 export function parseProgram(text: string, path: string): Pick<TomlDocument, 'program' | 'value'> {
   requireBounded(text, path);
   const program = parsed(text, path);
-  return { program, value: valueOf(program, path) };
+  return { program, value: tableIn(program, path) };
 }
 
 function parsed(text: string, path: string): AST.TOMLProgram {

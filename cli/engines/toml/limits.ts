@@ -50,7 +50,8 @@ function step(scan: Scan, at: number): number {
   }
   if (char === ' ' || char === '\t') return at + 1;
   scan.tokens += 1;
-  if (scan.tokens > tomlLimits.tokens) throw tooMuch(scan.path, lineAt(scan, at), `has more than ${tomlLimits.tokens} keys, values and marks`);
+  if (scan.tokens > tomlLimits.tokens)
+    throw tooMuch(scan.path, lineAt(scan, at), `has more than ${tomlLimits.tokens} keys, values and marks`);
   const end = marks[char]?.(scan, at) ?? endOfToken(scan, at, char);
   scan.lineStart = false;
   if (end - at > tomlLimits.tokenChars) {

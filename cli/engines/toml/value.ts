@@ -11,7 +11,7 @@ const inherited: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Object
  * What a text says, tables without a prototype. Integers that a number cannot hold are bigints.
  * Throws engine-config-invalid, naming the line, for keys that JavaScript's objects inherit, however they are written.
  */
-export function valueOf(program: AST.TOMLProgram, path: string): TomlTable {
+export function tableIn(program: AST.TOMLProgram, path: string): TomlTable {
   const root = emptyTable();
   for (const node of program.body[0].body) {
     if (node.type === 'TOMLKeyValue') put(root, node, path);
