@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './harden.ts';
 import { constants } from 'node:os';
 import { main } from './commands/run.ts';
 

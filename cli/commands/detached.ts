@@ -2,6 +2,9 @@ import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { isSea } from 'node:sea';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { exactOptional, literal, looseObject, variant } from 'valibot';
+import { parseJson } from '../documents/index.ts';
+import { amount, misfitOf, type Shape, text } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
 import { findProgram } from '../host/index.ts';
 import type { Emit, Event } from '../report/index.ts';
@@ -118,9 +121,20 @@ function tell(line: string, { io, emit }: Follower): void {
   else emit(event);
 }
 
+/** What a line of our own unit may say; see `Event`. */
+const mostLineBytes = 1024 * 1024;
+const eventShape: Shape<Event> = variant('kind', [
+  looseObject({ kind: literal('phase'), name: text, detail: exactOptional(text) }),
+  looseObject({ kind: literal('bytes'), name: text, doneBytes: amount, totalBytes: exactOptional(amount) }),
+  looseObject({ kind: literal('done'), name: text, detail: exactOptional(text) }),
+  looseObject({ kind: literal('note'), text }),
+  looseObject({ kind: literal('warning'), text }),
+]);
+
 function parsed(line: string): Event | undefined {
   try {
-    return JSON.parse(line) as Event;
+    const event = parseJson(line, { maxBytes: mostLineBytes });
+    return misfitOf(eventShape, event) === undefined ? (event as Event) : undefined;
   } catch {
     return undefined;
   }

@@ -1,3 +1,6 @@
+import { lazy } from 'valibot';
+import { parseJson } from '../documents/index.ts';
+import { listOf, misfitOf, type Shape, tableOf, text } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 
@@ -26,21 +29,28 @@ export function parseStatus(text: string): Merged[] {
   const rows = asRows(text);
   return rows.map(({ hierarchy, extensions, since }) => ({
     hierarchy,
-    names: Array.isArray(extensions) ? extensions.map(String) : [],
+    names: Array.isArray(extensions) ? extensions : [],
     sinceMs: typeof since === 'number' ? since / 1000 : 0,
   }));
 }
 
 interface Row {
   hierarchy: string;
-  extensions: unknown;
-  since: unknown;
+  extensions: string | string[];
+  since?: unknown;
 }
+
+const rowsShape: Shape<Row[]> = listOf(
+  tableOf({
+    hierarchy: text,
+    extensions: lazy((value) => (Array.isArray(value) ? listOf(text) : text) as Shape<string | string[]>),
+  }),
+);
 
 function asRows(text: string): Row[] {
   try {
-    const value: unknown = JSON.parse(text);
-    if (Array.isArray(value) && value.every((row) => typeof row?.hierarchy === 'string' && 'extensions' in row)) return value as Row[];
+    const value = parseJson(text);
+    if (misfitOf(rowsShape, value) === undefined) return value as Row[];
   } catch {
     // Said below.
   }

@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process';
+import { type SpawnOptions, spawn } from 'node:child_process';
 import { access, constants } from 'node:fs/promises';
+import { ownProperties } from '../documents/index.ts';
 import { KataError } from '../errors/index.ts';
 import type { RunOptions, RunResult } from './types.ts';
 
@@ -55,7 +56,8 @@ export async function findProgram(name: string): Promise<string | undefined> {
 }
 
 /** Runs a program without a shell. Throws KataError `host-program-missing` or `failed` (command, exit code, last output). */
-export async function runProgram(name: string, args: string[], options: RunOptions = {}): Promise<RunResult> {
+export async function runProgram(name: string, args: string[], given: RunOptions = {}): Promise<RunResult> {
+  const options = ownProperties(given);
   const path = await findProgram(name);
   if (path === undefined) {
     throw new KataError('host-program-missing', {
@@ -81,13 +83,15 @@ export async function runProgram(name: string, args: string[], options: RunOptio
 
 function collect(path: string, args: string[], options: RunOptions): Promise<RunResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(path, args, {
-      env: { ...cleanEnvironment, ...options.env },
+    // Node copies an environment with what it inherits.
+    const spawned: SpawnOptions = ownProperties({
+      env: ownProperties({ ...cleanEnvironment, ...options.env }),
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(options.descriptors ?? [])],
       // A group of its own: ^C at the terminal asks us to undo, and must not end the cp or sync that the undo needs.
       detached: true,
     });
+    const child = spawn(path, args, spawned);
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     let late = false;

@@ -2,6 +2,7 @@ import { constants, createWriteStream } from 'node:fs';
 import { chmod, lstat, lutimes, mkdir, open, readdir, rename, rmdir, symlink, unlink } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { ownProperties } from '../documents/index.ts';
 import { errnoOf } from '../errors/index.ts';
 import { failpoints } from './failpoints.ts';
 import { type HeldFolder, holdFolder, openFolderAt, syncAt, withFolders } from './held.ts';
@@ -149,7 +150,8 @@ async function copyAttributes(model: string, its: HeldFolder, temporary: string,
   });
 }
 
-async function writeTemporary(path: string, bytes: Buffer | string, meta: FileMeta): Promise<void> {
+async function writeTemporary(path: string, bytes: Buffer | string, given: FileMeta): Promise<void> {
+  const meta = ownProperties(given);
   await unlink(path).catch(ignoreAbsent);
   const file = await open(path, 'wx', 0o600);
   try {

@@ -1,7 +1,9 @@
 import type { FileHandle } from 'node:fs/promises';
+import { parseJson } from '../documents/index.ts';
+import { misplaced } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
 import { digestOf, openRegular } from '../host/index.ts';
-import { misshapen } from './shape.ts';
+import { imageManifest } from './shape.ts';
 import type { ImageManifest } from './types.ts';
 
 /** The newest schema of an image's manifest that this program writes and reads. */
@@ -49,18 +51,22 @@ export async function readTrailer(path: string): Promise<ImageManifest | undefin
 
 /** Its digest says that it is whole, not who wrote it. */
 function manifestIn(path: string, json: string): ImageManifest {
-  let manifest: { schema?: unknown } | null;
-  try {
-    manifest = JSON.parse(json) as typeof manifest;
-  } catch {
-    throw damaged(path, 'its manifest is no JSON');
-  }
-  const schema = manifest?.schema;
+  const manifest = parsed(path, json);
+  const schema = typeof manifest === 'object' && manifest !== null && 'schema' in manifest ? manifest.schema : undefined;
   if (typeof schema !== 'number') throw damaged(path, 'its manifest names no schema');
   if (schema > imageSchema) throw newer(path, schema);
-  const wrong = misshapen(manifest!);
-  if (wrong !== undefined) throw damaged(path, `its manifest lacks ${JSON.stringify(wrong)}, or has something else there`);
+  const wrong = misplaced(imageManifest, manifest);
+  if (wrong !== undefined) throw damaged(path, `its manifest lacks ${JSON.stringify(wrong.at)}, or has something else there`);
   return manifest as ImageManifest;
+}
+
+/** Its texts are whole configurations, so that it may be larger than a state file. */
+function parsed(path: string, json: string): unknown {
+  try {
+    return parseJson(json, { maxBytes: mostBytes });
+  } catch (error) {
+    throw damaged(path, `its manifest cannot be read: ${(error as Error).message}`);
+  }
 }
 
 async function bytesAt(file: FileHandle, position: number, length: number): Promise<Buffer> {

@@ -32,7 +32,7 @@ export {
   writeRecord,
 } from './generations/index.ts';
 export { type HistoryEntry, nextId, readHistory, writeHistory } from './history.ts';
-export { readJson, wayBack, writeJson } from './json.ts';
+export { damaged, readJson, wayBack, writeJson } from './json.ts';
 export * from './paths.ts';
 export {
   type Depth,
