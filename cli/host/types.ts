@@ -24,6 +24,8 @@ export interface RunOptions {
   env?: Record<string, string>;
   cwd?: string;
   timeoutMs?: number;
+  /** Kills the program, with all that it started, when it is raised. */
+  signal?: AbortSignal;
   /** Exit codes that are no error (default: only 0). */
   accept?: number[];
 }

@@ -24,10 +24,11 @@ export interface ImageRequest {
   digest: Digest | undefined;
   root: HostPath;
   emit: Emit;
+  signal: AbortSignal;
 }
 
 /** Copies an image that was made elsewhere into our staging folder and checks the copy: nothing but the copy counts, its manifest included. Throws `bundle-digest`, `image-damaged`, `image-kernel`. */
-export async function copyImage(host: Host, { file, said, digest, root, emit }: ImageRequest): Promise<Staged> {
+export async function copyImage(host: Host, { file, said, digest, root, emit, signal }: ImageRequest): Promise<Staged> {
   requireOurPlace(file, said);
   requireSane(file, said, insideExtension);
   const staging = stagingFolder(root);
@@ -41,7 +42,7 @@ export async function copyImage(host: Host, { file, said, digest, root, emit }: 
     emit({ kind: 'phase', name: 'unpack', detail: `copying ${basename(file)}` });
     const copy = await host.locate(`${whole}/${imageName}`);
     await host.failpoint('store/image/copy');
-    const digests = await copied(file, copy, said.filesystem.sizeBytes);
+    const digests = await copied(file, copy, said.filesystem.sizeBytes, signal);
     await chmod(copy, 0o644);
     const manifest = await checked(host, { file, said, digest, root, digests });
     await requireSaid(copy, file, said);
@@ -75,8 +76,8 @@ function requireOurPlace(file: string, { contents }: ImageManifest): void {
 }
 
 /** Blocks are shared where the file system can; elsewhere the bytes are read once, and hashed while they are written. */
-async function copied(file: string, copy: string, startBytes: number): Promise<{ whole: Digest; start: Digest }> {
-  const bytesOf = (path: string): AsyncIterable<Buffer> => createReadStream(path, { highWaterMark: 1 << 20 });
+async function copied(file: string, copy: string, startBytes: number, signal: AbortSignal): Promise<{ whole: Digest; start: Digest }> {
+  const bytesOf = (path: string): AsyncIterable<Buffer> => createReadStream(path, { highWaterMark: 1 << 20, signal });
   try {
     await copyFile(file, copy, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
     return await digestsOf(bytesOf(copy), startBytes);
@@ -122,7 +123,13 @@ async function requireSaid(copy: string, file: string, said: ImageManifest): Pro
 
 async function checked(
   host: Host,
-  { file, said, digest, root, digests: { whole, start } }: Omit<ImageRequest, 'emit'> & { digests: { whole: Digest; start: Digest } },
+  {
+    file,
+    said,
+    digest,
+    root,
+    digests: { whole, start },
+  }: Omit<ImageRequest, 'emit' | 'signal'> & { digests: { whole: Digest; start: Digest } },
 ): Promise<PayloadManifest> {
   if (digest !== undefined && digest !== whole) throw wrongDigest(file, whole, digest);
   if (start !== said.filesystem.digest) throw damaged(file, `what is to be mounted has the digest ${start}, not ${said.filesystem.digest}`);
