@@ -35,8 +35,13 @@ export const codes: Record<string, CodeRow> = {
   'profile-unfit': row(2, 'The profile is not made for this handler, or its configuration lacks a key that the profile sets.'),
   // the bundle
   'bundle-missing': row(4, 'The bundle named on the command line is not there or cannot be read.'),
-  'bundle-format': row(4, 'The file is none of .tar, .tar.zst, .tar.xz, nor an unpacked folder.'),
+  'bundle-format': row(4, 'The file is none of .tar, .tar.zst, .tar.xz, .tar.gz, nor an unpacked folder.'),
   'bundle-damaged': row(4, 'The archive ends too early or its compression is broken. Fetch it again.'),
+  'bundle-too-large': row(
+    4,
+    'The bundle takes more than is given to it: memory to decompress it, members, or bytes. A release of Kata stays far below. See docs/install.md.',
+  ),
+  'bundle-mixed': row(4, 'The archives are of different releases. Name archives of one release.'),
   'bundle-member-escapes': row(4, 'A member has an absolute name, a .. in its name, or a link that leads out of the tree.'),
   'bundle-member-kind': row(4, 'A member is a device, a pipe, a socket, or has set-uid or set-gid bits.'),
   'bundle-member-duplicate': row(4, 'Two members, or two bundles with different bytes, claim the same path.'),

@@ -102,11 +102,15 @@ function collect(path: string, args: string[], options: RunOptions): Promise<Run
             late = true;
             killGroup(child.pid);
           }, options.timeoutMs);
+    const abort = (): void => killGroup(child.pid);
+    options.signal?.addEventListener('abort', abort);
+    if (options.signal?.aborted === true) abort();
     child.stdout?.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr?.on('data', (chunk: Buffer) => err.push(chunk));
     child.on('error', reject);
     child.on('close', (code, signal) => {
       clearTimeout(timer);
+      options.signal?.removeEventListener('abort', abort);
       const stderr = Buffer.concat(err).toString() + (late ? `\nended after ${options.timeoutMs} ms` : '');
       resolve({ code: code ?? (signal === null ? 1 : 128 + 9), stdout: Buffer.concat(out).toString(), stderr });
     });

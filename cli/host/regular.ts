@@ -22,6 +22,8 @@ export type FileKind = keyof typeof fileLimits;
 export interface OpenOptions {
   /** Follow the last component where it is a link: for paths that the user named, and for links of /proc. */
   follow?: boolean;
+  /** Ends the reading between two pieces, with Node's AbortError. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -98,12 +100,15 @@ export async function readHead(path: string, bytes: number, options: OpenOptions
   }
 }
 
-/** The bytes of a regular file, in pieces: for files of any size. The signal ends it between two pieces. Throws as `readRegular`. */
+/** The bytes of a regular file, in pieces: for files of any size. Throws as `readRegular`. */
 export async function* piecesOf(path: string, options: OpenOptions = {}): AsyncGenerator<Buffer, void> {
   const file = await openRegular(path, options);
   if (file === undefined) return;
   try {
-    for await (const piece of file.createReadStream({ highWaterMark: 1 << 20, autoClose: false })) yield piece as Buffer;
+    for await (const piece of file.createReadStream({ highWaterMark: 1 << 20, autoClose: false })) {
+      options.signal?.throwIfAborted();
+      yield piece as Buffer;
+    }
   } finally {
     await file.close();
   }

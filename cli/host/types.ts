@@ -28,6 +28,8 @@ export interface RunOptions {
   /** Descriptors that the program gets as its 3, 4, …: '/proc/self/fd/3/NAME' is a name in the first of these folders. */
   descriptors?: number[];
   timeoutMs?: number;
+  /** Kills the program, with all that it started, when it is raised. */
+  signal?: AbortSignal;
   /** Exit codes that are no error (default: only 0). */
   accept?: number[];
 }

@@ -3,6 +3,7 @@ import { errnoOf, type Finding, KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import { liveGate, offlineGate } from '../../gate/index.ts';
 import { bootScratch } from '../../guard/index.ts';
+import { undisturbed } from '../../host/index.ts';
 import {
   ensureFolder,
   type GenerationManifest,
@@ -84,6 +85,7 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome>
           restarts,
           editedByOthers: planned.wiring.findings.some((finding) => finding.code === 'foreign-edit'),
           emit,
+          signal,
           ...(to === undefined ? {} : { to }),
         })
       : offlineGate(host, planned === undefined ? undefined : to);
@@ -93,7 +95,8 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome>
   for (const step of intent.steps) if (step.kind === 'folder' && !wired.has(step.path)) await noteFolder(host, step.path);
   // The first change on a host that was booted from an image with a generation in it.
   if (!host.image && [to?.number, carry.from].includes(imageNumber)) await ensureFolder(host, historyFolder, 0o700);
-  const outcome = await runTransaction(host, intent, gate, emit, signal);
+  // It looks at the signal itself, between its steps: neither a step nor an undo may be cut off.
+  const outcome = await undisturbed(host, () => runTransaction(host, intent, gate, emit, signal));
   if (outcome.result === 'done') return outcome;
   throw failure(outcome, carry);
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Finding, KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
-import { type HostView, inhibitShutdown, isLockedByRoot, takeLock } from '../../host/index.ts';
+import { type HostView, inhibitShutdown, isLockedByRoot, stopIfAsked, takeLock, undisturbed } from '../../host/index.ts';
 import { dropStory, isVacant, lockFile, noteFolder, placeBallast, stateFolder, sweep, tidy } from '../../store/index.ts';
 import { openEntries, openHere, type Recovered, recover } from '../../transaction/index.ts';
 import { refuse } from '../refusing/engine.ts';
@@ -40,13 +40,17 @@ export async function underLock<T>(
   // Nobody who restarts a host right after its boot has to wait for the guard: the next boot settles what it was at.
   const allowShutdown = host.live && verb !== 'boot' ? await inhibitShutdown(`${verb} is running`) : () => undefined;
   try {
-    for (const folder of lock.made) if (folder !== stateFolder) await noteFolder(host, folder);
+    await undisturbed(host, async () => {
+      for (const folder of lock.made) if (folder !== stateFolder) await noteFolder(host, folder);
+    });
     await heedForeignLocks(context, verb, options);
-    const settled = await settle(context, options);
+    // What is settled is settled whole; so it is not begun any more. A boot waits for it.
+    if (verb !== 'boot') stopIfAsked(context.signal);
+    const settled = await undisturbed(host, () => settle(context, options));
     await refuseBaked(host, verb);
     return await work(settled);
   } finally {
-    await leaveNothing(context);
+    await undisturbed(host, () => leaveNothing(context));
     allowShutdown();
     await lock.release();
   }

@@ -66,7 +66,7 @@ export function architectureFindings({ architecture }: HostFacts, { file, said }
 
 /** Stages a copy of the image. Throws `host-architecture`, `bundle-lacks-handler` and the codes of `stageImage`. */
 export async function takeImage(
-  { host, emit }: Context,
+  { host, emit, signal }: Context,
   { file, said }: Given,
   { request, facts, root, wanted }: { request: InstallRequest; facts: HostFacts; root: string; wanted: string[] | undefined },
 ): Promise<Staged> {
@@ -83,7 +83,7 @@ export async function takeImage(
       details: { handlers: lacking },
     });
   }
-  return stageImage(host, { file, said, digest: request.digests[0], root, emit });
+  return stageImage(host, { file, said, digest: request.digests[0], root, emit, signal });
 }
 
 /** An image may have more handlers than are wanted; a generation has only these. */

@@ -23,10 +23,11 @@ export interface ImageRequest {
   digest: Digest | undefined;
   root: HostPath;
   emit: Emit;
+  signal: AbortSignal;
 }
 
 /** Copies an image that was made elsewhere into our staging folder and checks the copy: nothing but the copy counts, its manifest included. Throws `bundle-digest`, `image-damaged`, `image-kernel`. */
-export async function copyImage(host: Host, { file, said, digest, root, emit }: ImageRequest): Promise<Staged> {
+export async function copyImage(host: Host, { file, said, digest, root, emit, signal }: ImageRequest): Promise<Staged> {
   requireOurPlace(file, said);
   requireSane(file, said, insideExtension);
   const staging = stagingFolder(root);
@@ -42,7 +43,7 @@ export async function copyImage(host: Host, { file, said, digest, root, emit }: 
     held = await host.hold(whole);
     const copy = `${held.path}/${imageName}`;
     await host.failpoint('store/image/copy');
-    const digests = await copied(file, copy, said.filesystem.sizeBytes);
+    const digests = await copied(file, copy, said.filesystem.sizeBytes, signal);
     await chmod(copy, 0o644);
     const manifest = await checked(host, { file, said, digest, root, digests });
     await requireSaid(copy, file, said);
@@ -78,8 +79,8 @@ function requireOurPlace(file: string, { contents }: ImageManifest): void {
 }
 
 /** Blocks are shared where the file system can; elsewhere the bytes are read once, and hashed while they are written. */
-async function copied(file: string, copy: string, startBytes: number): Promise<{ whole: Digest; start: Digest }> {
-  const bytesOf = (path: string): AsyncIterable<Buffer> => piecesOf(path, { follow: true });
+async function copied(file: string, copy: string, startBytes: number, signal: AbortSignal): Promise<{ whole: Digest; start: Digest }> {
+  const bytesOf = (path: string): AsyncIterable<Buffer> => piecesOf(path, { follow: true, signal });
   try {
     await copyFile(file, copy, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
     return await digestsOf(bytesOf(copy), startBytes);
@@ -125,7 +126,13 @@ async function requireSaid(copy: string, file: string, said: ImageManifest): Pro
 
 async function checked(
   host: Host,
-  { file, said, digest, root, digests: { whole, start } }: Omit<ImageRequest, 'emit'> & { digests: { whole: Digest; start: Digest } },
+  {
+    file,
+    said,
+    digest,
+    root,
+    digests: { whole, start },
+  }: Omit<ImageRequest, 'emit' | 'signal'> & { digests: { whole: Digest; start: Digest } },
 ): Promise<PayloadManifest> {
   if (digest !== undefined && digest !== whole) throw wrongDigest(file, whole, digest);
   if (start !== said.filesystem.digest) throw damaged(file, `what is to be mounted has the digest ${start}, not ${said.filesystem.digest}`);

@@ -3,7 +3,7 @@ import { symlink } from 'node:fs/promises';
 import { posix } from 'node:path';
 import type { SourceRecord } from '../../bundle/index.ts';
 import { errnoOf, KataError } from '../../errors/index.ts';
-import { byBytes, type Digest, type Host, type HostPath } from '../../host/index.ts';
+import { byBytes, type Digest, type Host, type HostPath, undisturbed } from '../../host/index.ts';
 import type { Format } from '../../images/types.ts';
 import type { Architecture, Layout } from '../../layout/index.ts';
 import type { Emit } from '../../report/events.ts';
@@ -143,7 +143,7 @@ async function unpackInto(host: Host, request: PayloadRequest, tree: HostPath, i
     ...(handlers === undefined ? {} : { wanted: handlers }),
     arch: architecture,
     readText: async (path) => (await host.readFile(`${tree}/${path}`)).toString(),
-    contains: (path, needles) => stringsIn(posix.join(into, path), needles),
+    contains: (path, needles) => stringsIn(posix.join(into, path), needles, signal),
   });
   await arrange(host, layout, tree, into);
   // Of an image only the image is kept.
@@ -192,8 +192,12 @@ async function describe(
   };
 }
 
-/** Puts what is staged into the store. */
-export async function seal(host: Host, { manifest, ...placed }: Placed, discard: () => Promise<void>): Promise<void> {
+/** Puts what is staged into the store. A signal does not cut it off: there is a moment without the payload that pods run from. */
+export function seal(host: Host, placed: Placed, discard: () => Promise<void>): Promise<void> {
+  return undisturbed(host, () => putIntoStore(host, placed, discard));
+}
+
+async function putIntoStore(host: Host, { manifest, ...placed }: Placed, discard: () => Promise<void>): Promise<void> {
   await host.failpoint('store/seal/before');
   const { folder } = wholePayload(manifest);
   const whole = await placed.whole();
@@ -228,11 +232,11 @@ async function refuseStrangers(host: Host, folder: HostPath): Promise<void> {
 }
 
 /** Which of the needles occur in the file's bytes, read in a stream: hypervisors have tens of megabytes. */
-async function stringsIn(path: string, needles: string[]): Promise<string[]> {
+async function stringsIn(path: string, needles: string[], signal: AbortSignal): Promise<string[]> {
   const found = new Set<string>();
   const longest = Math.max(...needles.map((needle) => needle.length), 1);
   let tail = Buffer.alloc(0);
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, signal })) {
     const window = Buffer.concat([tail, chunk as Buffer]);
     for (const needle of needles) if (!found.has(needle) && window.includes(needle)) found.add(needle);
     tail = window.subarray(Math.max(0, window.length - longest));
