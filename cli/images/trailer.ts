@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { constants, open } from 'node:fs/promises';
 import { KataError } from '../errors/index.ts';
 import { digestOf } from '../host/index.ts';
 import { misshapen } from './shape.ts';
@@ -29,10 +29,12 @@ export function trailerOf(manifest: ImageManifest): Buffer {
 
 /** The manifest of an image file (a real path); undefined when the file has none. Throws `image-damaged`, `image-newer`. */
 export async function readTrailer(path: string): Promise<ImageManifest | undefined> {
-  const file = await open(path, 'r');
+  // A pipe must not make us wait for who writes to it.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    const { size } = await file.stat();
-    if (size < footerBytes) return undefined;
+    const stat = await file.stat();
+    const { size } = stat;
+    if (!stat.isFile() || size < footerBytes) return undefined;
     const end = await bytesAt(file, size - footerBytes, footerBytes);
     const [, start = '', length = '', digest] = footer.exec(end.toString('latin1')) ?? [];
     if (digest === undefined) return undefined;
