@@ -42,8 +42,7 @@ const ended = main(process.argv.slice(2), {
 ended.then(
   (status) => {
     process.exitCode = status;
-    // What a signal made us give up may still hang.
-    if (signals.seen()) process.exit(status);
+    signals.endSoon();
   },
   (error: unknown) => {
     process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);

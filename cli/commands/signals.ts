@@ -12,7 +12,8 @@ export type OnSignal = (number: number) => unknown;
 export interface Signals {
   /** Also of a signal that came before; gives a function that stops the calls, not the listening. */
   onSignal(callback: OnSignal): () => void;
-  seen(): boolean;
+  /** Everything is done but what a signal made us give up, and that may hang: then the process ends by that signal. */
+  endSoon(): void;
 }
 
 /**
@@ -56,6 +57,9 @@ export function listenToSignals(sameMs: number): Signals {
       if (first !== undefined) callback(constants.signals[first.name]);
       return () => callbacks.delete(callback);
     },
-    seen: () => first !== undefined,
+    endSoon: () => {
+      const by = first?.name;
+      if (by !== undefined) setTimeout(() => end(by), lastWordsMs).unref();
+    },
   };
 }

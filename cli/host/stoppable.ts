@@ -7,8 +7,8 @@ interface Stops {
   undisturbed: number;
 }
 
-/** Under a symbol: a copy of the port (`{ ...host, … }`) has it as well. */
-const stops: unique symbol = Symbol('stops');
+/** Under a symbol: a copy of the port (`{ ...host, … }`) has it as well. In the registry: specs load this file twice, as two modules. */
+const stops = Symbol.for('kata-sysext.stops');
 
 const reads = [
   'locate',
@@ -25,8 +25,10 @@ const reads = [
   'canWrite',
   'freeBytes',
   'has',
-  'watch',
-] as const satisfies (keyof HostView)[];
+  // They only wait for the disk.
+  'syncTree',
+  'syncFileSystem',
+] as const satisfies (keyof Host)[];
 
 /** Whatever makes something. What removes (`removeTree`, `unlink`, `rmdir`) always works: a clean-up needs it. */
 const writes = [
@@ -42,8 +44,8 @@ const writes = [
   'labels',
   'setLabels',
   'knowsType',
-  'syncTree',
-  'syncFileSystem',
+  // It looks at the signal itself, and has to end what it started.
+  'watch',
 ] as const satisfies (keyof Host)[];
 
 /**
@@ -83,7 +85,7 @@ export function stoppable(host: Host, signal: AbortSignal): Host {
 
 /** Work that a signal must not cut off: an undo, a clean-up, the steps of a change between two of its own looks at the signal. */
 export async function undisturbed<T>(host: HostView, work: () => Promise<T>): Promise<T> {
-  const state = (host as { [stops]?: Stops })[stops];
+  const state = (host as unknown as Record<symbol, Stops | undefined>)[stops];
   if (state === undefined) return work();
   state.undisturbed += 1;
   try {

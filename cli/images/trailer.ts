@@ -31,7 +31,8 @@ export function trailerOf(manifest: ImageManifest): Buffer {
 
 /** The manifest of an image file (a real path); undefined when the file has none. Throws `image-damaged`, `image-newer`. */
 export async function readTrailer(path: string): Promise<ImageManifest | undefined> {
-  const file = await openRegular(path, { follow: true });
+  // What is no file is no image, whatever else it is.
+  const file = await openRegular(path, { follow: true }).catch(unlessUnfit);
   if (file === undefined) return undefined;
   try {
     const { size } = await file.stat();
@@ -67,6 +68,10 @@ function parsed(path: string, json: string): unknown {
   } catch (error) {
     throw damaged(path, `its manifest cannot be read: ${(error as Error).message}`);
   }
+}
+
+function unlessUnfit(error: unknown): undefined {
+  if (!(error instanceof KataError) || error.code !== 'host-file-unfit') throw error;
 }
 
 async function bytesAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
