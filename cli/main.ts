@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { constants } from 'node:os';
 import { main } from './commands/run.ts';
+import { escaped } from './report/index.ts';
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -47,7 +48,7 @@ ended.then(
     process.exitCode = status;
   },
   (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    process.stderr.write(`${escaped(String(error instanceof Error ? error.stack : error))}\n`);
     process.exitCode = 1;
   },
 );

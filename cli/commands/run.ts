@@ -1,7 +1,7 @@
 import { isSea } from 'node:sea';
 import { errnoOf, type Finding, KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
-import { errorText, isAdvice, reporter } from '../report/index.ts';
+import { errorText, escapingStream, isAdvice, reporter } from '../report/index.ts';
 import type { ProgressMode } from '../report/reporter.ts';
 import type { Systemd } from '../systemd/types.ts';
 import { version } from '../version.ts';
@@ -10,7 +10,8 @@ import { type Parsed, parse } from './parsing/parser.ts';
 import type { Io, OptionValue, Reply } from './types.ts';
 
 /** The whole program: argv in, exit status out. Never throws for a known error. */
-export async function main(argv: string[], io: Io): Promise<number> {
+export async function main(argv: string[], streams: Io): Promise<number> {
+  const io: Io = { ...streams, stdout: escapingStream(streams.stdout), stderr: escapingStream(streams.stderr) };
   const json = argv.includes('--json');
   try {
     const parsed = await parse(argv, version);

@@ -1,8 +1,9 @@
 import type { Context } from '../changes/types.ts';
+import type { Control } from '../report/index.ts';
 
 export interface Io {
   stdout: NodeJS.WritableStream & { isTTY?: boolean };
-  stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+  stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number; control?: Control };
   env: Readonly<Record<string, string | undefined>>;
   cwd: string;
   /** Calls back with the signal's number; gives a function that stops listening. */
