@@ -121,7 +121,7 @@ async function refuseRunning(host: HostView, go: Generation[]): Promise<void> {
     if (performance.now() > until) {
       throw new KataError('handler-in-use', {
         subject: running.map(([folder]) => folder).join(', '),
-        found: `${running.reduce((sum, [, count]) => sum + count, 0)} processes run from the files that would go`,
+        found: `${new Set(running.flatMap(([, pids]) => [...pids])).size} processes run from the files that would go`,
         needed: 'none',
         next: `end them first; they are: ls -l /proc/[0-9]*/exe | grep -E 'kata-sysext|(share|libexec)/kata/'`,
       });

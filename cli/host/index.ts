@@ -1,6 +1,7 @@
 export { inhibitShutdown } from './inhibit.ts';
 export { hasKernelLock } from './kernelLocks.ts';
 export { isLocked, type Lock, takeLock } from './lock.ts';
+export { type LockHolder, lockHolder } from './lockHolder.ts';
 export { findProgram, programs } from './programs.ts';
 export { hasReached } from './reached.ts';
 export { byBytes, digestOf, digestOfFile, openView } from './reads.ts';

@@ -1,6 +1,6 @@
 export { entryFolder, openEntries, readableEntries, readIntent } from './journal.ts';
 export { isOurMount, mountsOnUsr, overlaidPayload, overlaySource } from './mount.ts';
-export { openHere, parkedGenerations, type Recovered, recover } from './recover.ts';
+export { openHere, parkedGenerations, plannedRecovery, type Recovered, recover } from './recover.ts';
 export { mergedPayload, mountsBelowUsr, othersIn, pendingNames } from './refresh.ts';
 export { type Gate, runTransaction } from './run.ts';
 export { describe } from './steps/index.ts';
@@ -18,3 +18,4 @@ export type {
   Step,
 } from './types.ts';
 export { bringUp, dependentsOf, keptDownBy, restartDeadlineMs } from './units.ts';
+export { markedChange } from './unfinished.ts';
