@@ -23,7 +23,7 @@ import { carryOut, receipt, rehearse } from './carrying/carryOut.ts';
 import { command } from './carrying/command.ts';
 import { restoring } from './carrying/restoring.ts';
 import { underLock } from './carrying/session.ts';
-import { dropPlan } from './gc.ts';
+import { dropPlan, whatGoes } from './dropping.ts';
 import { planSwitch } from './making/switch.ts';
 import { findEngine, refuse } from './refusing/engine.ts';
 import { belongsToImage } from './refusing/ofImage.ts';
@@ -60,7 +60,8 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   };
   const base = { id, verb: 'uninstall', made: false, started, afterwards };
   if (from === undefined) {
-    if (request.dryRun) return { kind: 'Plan', plan: dropPlan('uninstall', afterwards.dropGenerations) };
+    if (request.dryRun)
+      return { kind: 'Plan', plan: dropPlan('uninstall', afterwards.dropGenerations, await whatGoes(host, all, afterwards)) };
     const leftovers = go.length > 0 || (request.purge && (await host.readdir(historyFolder)).length > 0);
     const outcome = leftovers ? await carryOut(context, base) : undefined;
     return { kind: 'Change', change: await withStrangers(host, receipt(context, base, outcome)) };
@@ -70,7 +71,11 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   const planned = await planSwitch(host, { verb: 'uninstall', id, found, from, bytesWritten: 0, options: request, ...theirs });
   planned.plan.findings.push(...(await layerNotes(host, theirs.restoring)));
   await refuseRunning(host, go);
-  if (request.dryRun) return { kind: 'Plan', plan: planned.plan };
+  if (request.dryRun) {
+    const { steps, freedBytes } = await whatGoes(host, all, afterwards);
+    const removedGenerations = afterwards.dropGenerations;
+    return { kind: 'Plan', plan: { ...planned.plan, steps: [...planned.plan.steps, ...steps], removedGenerations, freedBytes } };
+  }
   await rehearse(context, found, planned);
   const carry = { ...base, found, planned, from: from.manifest.number };
   const outcome = await carryOut(context, carry);

@@ -2,6 +2,7 @@ import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { isSea } from 'node:sea';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { userText, userVariable, whoAsks } from '../changes/carrying/asked.ts';
 import { KataError } from '../errors/index.ts';
 import { findProgram } from '../host/index.ts';
 import type { Emit, Event } from '../report/index.ts';
@@ -31,6 +32,8 @@ export async function runDetached(systemd: Systemd, verb: string, argv: string[]
   const unit = `kata-sysext-${verb}-${process.pid}-${Date.now()}.service`;
   const files = { out: `${folder}/${unit}.out`, err: `${folder}/${unit}.err`, status: `${folder}/${unit}.status` };
   const kept = Object.entries(io.env).filter(([name]) => /^(KATA_SYSEXT_|NODE_EXTRA_CA_CERTS$|LANG$|TZ$|NO_COLOR$)/.test(name));
+  const user = await whoAsks(io.env);
+  const asking = user === undefined ? [] : [`${userVariable}=${userText(user)}`];
   let leave = false;
   let ended = false;
   const unlisten = io.onSignal((number) => {
@@ -42,7 +45,7 @@ export async function runDetached(systemd: Systemd, verb: string, argv: string[]
       unit,
       description: `kata-sysext ${verb}`,
       argv: [...(await doorstep()), process.execPath, ...process.execArgv, ...script(), ...argv],
-      environment: [...kept.map(([name, value]) => `${name}=${value ?? ''}`), `${unitVariable}=${unit}`, `INIT_CWD=${io.cwd}`],
+      environment: [...kept.map(([name, value]) => `${name}=${value ?? ''}`), `${unitVariable}=${unit}`, `INIT_CWD=${io.cwd}`, ...asking],
       folder: '/',
       stdout: files.out,
       stderr: files.err,

@@ -1,4 +1,5 @@
 import { isSea } from 'node:sea';
+import { askedBy } from '../changes/carrying/asked.ts';
 import { errnoOf, type Finding, KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 import { errorText, escapingStream, isAdvice, reporter } from '../report/index.ts';
@@ -52,7 +53,8 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
   });
   try {
     const { run } = await verb.load();
-    const context = { host, program: version, ...programFile(), emit: progress.emit, signal: stop.signal };
+    const asked = verb.changing ? { asked: await askedBy(verb.name, words, options['boot'], io.env) } : {};
+    const context = { host, program: version, ...programFile(), emit: progress.emit, signal: stop.signal, ...asked };
     const reply = await run({ words, options, io, context });
     progress.close();
     print(reply, options['json'] === true, io, host);

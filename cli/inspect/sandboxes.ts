@@ -13,7 +13,9 @@ const msPerTick = 10;
 export async function sandboxesByGeneration(host: HostView, all: Generation[]): Promise<Map<number, number>> {
   const counts = new Map<number, number>();
   if (!host.live) return counts;
-  const shims = await Promise.all((await runningShims(host)).map(async (shim) => ({ ...shim, startedMs: await startedMs(host, shim.pid) })));
+  const shims = await Promise.all(
+    (await runningShims(host)).map(async (shim) => ({ ...shim, startedMs: await startedMs(host, shim.pid) })),
+  );
   // What helps with a sandbox (start, delete) may be another program than what serves it, and comes or goes later.
   shims.sort((a, b) => a.startedMs - b.startedMs);
   const seen = new Set<string>();

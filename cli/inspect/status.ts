@@ -78,7 +78,9 @@ export async function status(host: HostView): Promise<Status> {
     installed: now !== undefined,
     ...(active === undefined ? {} : { active }),
     ...(previous === undefined ? {} : { previous }),
-    ...(wiring === undefined ? {} : { engine: { name: wiring.engine, configPath: wiring.configPath, method: wiring.method, files: filesOf(wiring) } }),
+    ...(wiring === undefined
+      ? {}
+      : { engine: { name: wiring.engine, configPath: wiring.configPath, method: wiring.method, files: filesOf(wiring) } }),
     generations: all.map(({ manifest, record }) => ({
       number: manifest.number,
       active: manifest.number === active,

@@ -15,7 +15,12 @@ export function tableLines(heads: string[], rows: Cell[][]): string[] {
     return Array.from({ length: height }, (_, index) => cells.map((cell) => cell[index] ?? ''));
   });
   const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => [...(line[column] ?? '')].length)));
-  return lines.map((line) => line.map((text, column) => text + ' '.repeat(widths[column]! - [...text].length)).join(gap).trimEnd());
+  return lines.map((line) =>
+    line
+      .map((text, column) => text + ' '.repeat(widths[column]! - [...text].length))
+      .join(gap)
+      .trimEnd(),
+  );
 }
 
 function linesOf(cell: Cell | undefined): string[] {

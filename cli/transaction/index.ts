@@ -17,5 +17,5 @@ export type {
   RestartStep,
   Step,
 } from './types.ts';
-export { bringUp, dependentsOf, keptDownBy, restartDeadlineMs } from './units.ts';
 export { markedChange } from './unfinished.ts';
+export { bringUp, dependentsOf, keptDownBy, restartDeadlineMs } from './units.ts';

@@ -58,8 +58,12 @@ export function manPage(): string {
     ...section('FILES', pairs(files)),
     ...section('ENVIRONMENT', pairs(environment)),
     ...section('ERROR CODES', [
-      ...filled('An error names its code. The number is the exit status (N is the signal that asked for it); a code with `--allow` may be taken upon yourself.'),
-      ...Object.entries(codes).flatMap(([code, row]) => tagged(`${code} (${exitText(row)}${row.overridable ? ', --allow' : ''})`, row.explain)),
+      ...filled(
+        'An error names its code. The number is the exit status (N is the signal that asked for it); a code with `--allow` may be taken upon yourself.',
+      ),
+      ...Object.entries(codes).flatMap(([code, row]) =>
+        tagged(`${code} (${exitText(row)}${row.overridable ? ', --allow' : ''})`, row.explain),
+      ),
     ]),
     ...section('SEE ALSO', ['.BR systemd\\-sysext (8),', '.BR containerd (8),', '.BR crio (8),', '.BR journalctl (1)']),
   ].join('\n')}\n`;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { parse, parsePlainly } from '../../cli/commands/parsing/parser.ts';
 import { helpWidth, parseFully } from '../../cli/commands/parsing/fullParser.ts';
+import { parse, parsePlainly } from '../../cli/commands/parsing/parser.ts';
 import { optionsOf, verbs } from '../../cli/commands/table/index.ts';
 import { otherWords } from '../../cli/commands/table/otherWords.ts';
 
@@ -78,7 +78,13 @@ describe('the command line', () => {
     const forms = (argvs: string[][]) => Promise.all(argvs.map(async (argv) => await parse(argv, '0.1')));
 
     const [top, ...tops] = await forms([['--help'], [], ['-h'], ['help'], ['--help', '--json']]);
-    const [one, ...ones] = await forms([['gc', '--help'], ['gc', '-h'], ['help', 'gc'], ['gc', '--keep', '1', '-h'], ['help', '-h', 'gc']]);
+    const [one, ...ones] = await forms([
+      ['gc', '--help'],
+      ['gc', '-h'],
+      ['help', 'gc'],
+      ['gc', '--keep', '1', '-h'],
+      ['help', '-h', 'gc'],
+    ]);
     const versions = await forms([['--version'], ['-V'], ['version'], ['status', '-V']]);
 
     for (const each of tops) assert.deepEqual(each, top);
@@ -119,7 +125,10 @@ describe('the command line', () => {
     for (const argv of [['frobnicate'], ['constructor'], ['__proto__'], ['status', '--colour'], ['gc', '-k'], ['x'.repeat(100_000)]]) {
       const refused = parse(argv, '0');
 
-      await assert.rejects(refused, (error: { code?: string; message: string }) => error.code === 'usage' && !error.message.includes('mean'));
+      await assert.rejects(
+        refused,
+        (error: { code?: string; message: string }) => error.code === 'usage' && !error.message.includes('mean'),
+      );
     }
   });
 

@@ -86,7 +86,10 @@ describe('whether a change runs', () => {
   for (const what of ['a pipe', 'a link'])
     it(`${what} at the place of the lock is not opened`, async () => {
       mkdirSync(join(root, 'var/lib/kata-sysext'), { recursive: true });
-      const made = spawn(what === 'a pipe' ? 'mkfifo' : 'ln', what === 'a pipe' ? [join(root, path)] : ['-s', '/dev/zero', join(root, path)]);
+      const made = spawn(
+        what === 'a pipe' ? 'mkfifo' : 'ln',
+        what === 'a pipe' ? [join(root, path)] : ['-s', '/dev/zero', join(root, path)],
+      );
       await once(made, 'close');
 
       const seen = await changeState(host);

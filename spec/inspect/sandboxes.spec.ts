@@ -59,7 +59,13 @@ describe('sandboxes that run', () => {
 
     const counts = await sandboxesByGeneration(host, [generation(1, one, 900), generation(2, two, 600), generation(3, `${two}x`, 300)]);
 
-    assert.deepEqual([...counts], [[1, 2], [2, 1]]);
+    assert.deepEqual(
+      [...counts],
+      [
+        [1, 2],
+        [2, 1],
+      ],
+    );
   });
 
   it('count once where generations share a payload: for the one that became active last before they started', async () => {
@@ -69,7 +75,13 @@ describe('sandboxes that run', () => {
 
     const counts = await sandboxesByGeneration(host, generations);
 
-    assert.deepEqual([...counts], [[1, 1], [2, 1]]);
+    assert.deepEqual(
+      [...counts],
+      [
+        [1, 1],
+        [2, 1],
+      ],
+    );
   });
 
   it('that are older than all records count for the first generation of their payload', async () => {
@@ -107,7 +119,13 @@ describe('sandboxes that run', () => {
 
     const counts = await sandboxesByGeneration(host, [generation(1, one, 900), generation(2, two, 600)]);
 
-    assert.deepEqual([...counts], [[1, 1], [2, 1]]);
+    assert.deepEqual(
+      [...counts],
+      [
+        [1, 1],
+        [2, 1],
+      ],
+    );
   });
 
   it('are none on a tree that does not run', async () => {

@@ -60,7 +60,10 @@ describe('the lock', () => {
       assert.match(text, new RegExp(`^! install \\(process ${holder.pid}, since .*\\) is running$`, 'm'));
       assert.equal(planned['code'], 'lock-held');
       assert.deepEqual([change, interrupted], [undefined, open]);
-      assert.deepEqual(plan.steps.map((step) => /^undo change 1 \(install, begun /.test(step.text)), open.map(() => true));
+      assert.deepEqual(
+        plan.steps.map((step) => /^undo change 1 \(install, begun /.test(step.text)),
+        open.map(() => true),
+      );
       assert.deepEqual([(settled['settled'] as unknown[]).length, nothing.steps], [open.length, []]);
     });
 

@@ -6,6 +6,7 @@ import { dropStory, isVacant, lockFile, noteFolder, placeBallast, stateFolder, s
 import { openEntries, openHere, type Recovered, recover } from '../../transaction/index.ts';
 import { refuseBaked } from '../refusing/ofImage.ts';
 import type { ChangeOptions, Context } from '../types.ts';
+import { tellSystemJournal } from './systemJournal.ts';
 
 const lookEveryMs = 500;
 
@@ -113,6 +114,7 @@ async function settle({ host, emit }: Context, options: ChangeOptions): Promise<
   }
   const settled = await recover(host, here);
   for (const { id, verb, result } of settled) {
+    await tellSystemJournal(host, { id, verb, result, reason: 'it was interrupted' });
     emit({ kind: 'warning', text: `the interrupted ${verb} (change ${id}) was ${result === 'finished' ? 'finished' : 'undone'} first` });
     if (result !== 'not-restored') continue;
     throw new KataError('not-restored', {

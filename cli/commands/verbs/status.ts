@@ -18,7 +18,11 @@ export async function run({ context, options }: Call): Promise<Reply> {
     return { kind: 'Status', body: seen, text: [`Kata is not installed by kata-sysext on this host.${next}`, ...changes] };
   }
   const details = options['verbose'] === true ? seen.generations.flatMap(detailLines) : [];
-  return { kind: 'Status', body: seen, text: [...generationTable(seen.generations, host.now()), ...details, ...hostLines(seen), ...changes] };
+  return {
+    kind: 'Status',
+    body: seen,
+    text: [...generationTable(seen.generations, host.now()), ...details, ...hostLines(seen), ...changes],
+  };
 }
 
 const heads = ['  GENERATION', 'STATE', 'RELEASE', 'HANDLERS', 'SETTINGS', 'AGE', 'SIZE', 'SANDBOXES', 'BACKEND', 'NOTES'];
