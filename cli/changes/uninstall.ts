@@ -97,7 +97,7 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   };
 }
 
-/** Units of the guard that ran at the boot count as active until they are stopped; systemd forgets them then. */
+/** Units of the guard that ran at the boot count as active until they are stopped. Their files went before, so that systemd forgets them then. */
 async function endGuard(host: HostView): Promise<void> {
   if (!host.live) return;
   const systemd = await host.systemd();

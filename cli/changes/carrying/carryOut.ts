@@ -19,6 +19,7 @@ import { type Afterwards, type Intent, type Outcome, runTransaction } from '../.
 import { askEngine, type Switch } from '../making/switch.ts';
 import type { Found } from '../refusing/engine.ts';
 import type { ChangeResult, Context } from '../types.ts';
+import { forgetUnits } from './forgottenUnits.ts';
 import { type Ended, tellSystemJournal } from './systemJournal.ts';
 
 export interface Carry {
@@ -97,6 +98,7 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome>
   // The first change on a host that was booted from an image with a generation in it.
   if (!host.image && [to?.number, carry.from].includes(imageNumber)) await ensureFolder(host, historyFolder, 0o700);
   const outcome = await runTransaction(host, intent, gate, emit, signal);
+  await forgetUnits(host, intent, outcome);
   await tellSystemJournal(host, endedWith(context, carry, outcome));
   if (outcome.result === 'done') return outcome;
   throw failure(outcome, carry);
