@@ -3,6 +3,7 @@ import './harden.ts';
 import { resultOutput } from './commands/resultOutput.ts';
 import { main } from './commands/run.ts';
 import { listenToSignals } from './commands/signals.ts';
+import { escaped } from './report/index.ts';
 
 const fromSources = process.argv[1]?.endsWith('/cli/main.ts') === true;
 // npm and tsx pass a signal on to us that the terminal has sent to all of us already.
@@ -45,7 +46,7 @@ ended.then(
     signals.endSoon();
   },
   (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    process.stderr.write(`${escaped(String(error instanceof Error ? error.stack : error))}\n`);
     process.exitCode = 1;
   },
 );

@@ -9,7 +9,7 @@ export function reply(answer: Answer): Reply {
 }
 
 function planText(plan: Plan): string[] {
-  const lines = [`plan: ${plan.verb}, from ${generation(plan.from)} to ${generation(plan.to)}, ${bytes(plan.bytesWritten)} of files`];
+  const lines = [`plan: ${plan.verb}${wayOf(plan)}`];
   if (plan.steps.length === 0) lines.push('  nothing to do');
   for (const [index, step] of plan.steps.entries()) {
     lines.push(`  ${index + 1}. ${step.text}`, ...(step.diff ?? []).map((line) => `       ${line}`));
@@ -23,6 +23,22 @@ function planText(plan: Plan): string[] {
   );
   for (const line of plan.gate) lines.push(`  then proven: ${line}`);
   return [...lines, ...findingLines(plan.findings)];
+}
+
+/** ', from generation 1 to generation 2, 345 MB of files': only what the change has. */
+function wayOf({ from, to, bytesWritten, removedGenerations, freedBytes }: Plan): string {
+  const removing = removedGenerations !== undefined;
+  const parts = [
+    from === undefined && to === undefined ? '' : `from ${generation(from)} to ${generation(to)}`,
+    removing && from === undefined ? `${count(removedGenerations.length, 'generation')} to remove` : '',
+    bytesWritten === 0 && (removing || to === undefined) ? '' : `${bytes(bytesWritten)} of files`,
+    freedBytes === undefined ? '' : `${bytes(freedBytes)} freed`,
+  ].filter((part) => part !== '');
+  return parts.map((part) => `, ${part}`).join('');
+}
+
+function count(many: number, noun: string): string {
+  return `${many === 0 ? 'no' : many} ${noun}${many === 1 ? '' : 's'}`;
 }
 
 function changeText(change: ChangeResult): string[] {

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { isSea } from 'node:sea';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { exactOptional, literal, looseObject, variant } from 'valibot';
+import { userText, userVariable, whoAsks } from '../changes/carrying/asked.ts';
 import { parseJson } from '../documents/index.ts';
 import { amount, misfitOf, type Shape, text } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
@@ -35,6 +36,8 @@ export async function runDetached(systemd: Systemd, verb: string, argv: string[]
   const unit = `kata-sysext-${verb}-${process.pid}-${Date.now()}.service`;
   const files = { out: `${folder}/${unit}.out`, err: `${folder}/${unit}.err`, status: `${folder}/${unit}.status` };
   const kept = Object.entries(io.env).filter(([name]) => /^(KATA_SYSEXT_|NODE_EXTRA_CA_CERTS$|LANG$|TZ$|NO_COLOR$)/.test(name));
+  const user = await whoAsks(io.env);
+  const asking = user === undefined ? [] : [`${userVariable}=${userText(user)}`];
   let leave = false;
   let ended = false;
   let passed = 0;
@@ -57,7 +60,7 @@ export async function runDetached(systemd: Systemd, verb: string, argv: string[]
       unit,
       description: `kata-sysext ${verb}`,
       argv: [...(await doorstep()), process.execPath, ...process.execArgv, ...script(), ...argv],
-      environment: [...kept.map(([name, value]) => `${name}=${value ?? ''}`), `${unitVariable}=${unit}`, `INIT_CWD=${io.cwd}`],
+      environment: [...kept.map(([name, value]) => `${name}=${value ?? ''}`), `${unitVariable}=${unit}`, `INIT_CWD=${io.cwd}`, ...asking],
       folder: '/',
       stdout: files.out,
       stderr: files.err,

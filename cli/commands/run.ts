@@ -1,8 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import { isSea } from 'node:sea';
+import { askedBy } from '../changes/carrying/asked.ts';
 import { errnoOf, type Finding, KataError } from '../errors/index.ts';
 import { type HostView, interrupted, stoppable, unlessStopped } from '../host/index.ts';
-import { errorText, isAdvice, reporter } from '../report/index.ts';
+import { errorText, escapingStream, isAdvice, reporter } from '../report/index.ts';
 import type { ProgressMode } from '../report/reporter.ts';
 import type { Systemd } from '../systemd/types.ts';
 import { version } from '../version.ts';
@@ -13,7 +14,8 @@ import { systemFault } from './systemFault.ts';
 import type { Io, OptionValue, Reply } from './types.ts';
 
 /** The whole program: argv in, exit status out. Never throws for a known error. */
-export async function main(argv: string[], io: Io): Promise<number> {
+export async function main(argv: string[], streams: Io): Promise<number> {
+  const io: Io = { ...streams, stdout: escapingStream(streams.stdout), stderr: escapingStream(streams.stderr) };
   const json = argv.includes('--json');
   try {
     const parsed = await parse(argv, version);
@@ -59,7 +61,8 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
     const { run } = await verb.load();
     // What the guard of a boot does, it does to its end: the next boot would only begin it again.
     const port = options['boot'] === undefined ? stoppable(host, stop.signal) : host;
-    const context = { host: port, program: version, ...programFile(), emit: progress.emit, signal: stop.signal };
+    const asked = verb.changing ? { asked: await askedBy(verb.name, words, options['boot'], io.env) } : {};
+    const context = { host: port, program: version, ...programFile(), emit: progress.emit, signal: stop.signal, ...asked };
     const running = run({ words, options, io, context });
     const reply = await (leavingNothing.includes(verb.name) ? unlessStopped(running, stop.signal) : running);
     progress.close();

@@ -1,10 +1,11 @@
 import type { Context } from '../changes/types.ts';
+import type { Control } from '../report/index.ts';
 
 export interface Io {
   stdout: { write(text: string): unknown; isTTY?: boolean };
   /** Settles when all of standard output is written; gives why it could not be, undefined also where its reader has gone away. */
   written?: () => Promise<Error | undefined>;
-  stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+  stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number; control?: Control };
   env: Readonly<Record<string, string | undefined>>;
   cwd: string;
   /** Calls back with the number of each signal; gives a function that stops the calls. The second ends the process when what the callback gives is settled. */

@@ -2,6 +2,8 @@
 export interface CodeRow {
   exit: 1 | 2 | 3 | 4 | 5 | 75 | 77;
   overridable: boolean;
+  /** A signal that asked for it decides the status: 128 + its number. `exit` is for the rare case without one. */
+  bySignal?: true;
   explain: string;
 }
 
@@ -289,7 +291,10 @@ export const codes: Record<string, CodeRow> = {
   'gate-failed': row(1, 'The result was not proven to work; the host was put back.'),
   'sysext-refresh-failed': row(1, 'The refresh of system extensions did not bring what it should; the host was put back.'),
   'overlay-mount-failed': row(1, 'Our overlay of /usr did not become what it should; the host was put back.'),
-  interrupted: row(1, 'The change was interrupted; the host is as it was.'),
+  interrupted: {
+    ...row(1, 'A signal, such as ^C, asked the change to end; the host is as it was. After the commit a signal changes nothing any more.'),
+    bySignal: true,
+  },
   'drift-found': row(1, 'verify found files, links or wiring that differ from the active generation.'),
   'guest-failed': row(
     1,
@@ -305,4 +310,9 @@ export const codes: Record<string, CodeRow> = {
 /** The row of a code. An unknown code is a fault of the program and counts as `internal`. */
 export function codeRow(code: string): CodeRow {
   return codes[code] ?? codes['internal']!;
+}
+
+/** The exit status of a code in words: '3', or '128 + N' where a signal decides. */
+export function exitText({ exit, bySignal }: CodeRow): string {
+  return bySignal === true ? '128 + N' : String(exit);
 }

@@ -16,6 +16,12 @@ export async function isLockedByRoot(host: HostView, path: HostPath): Promise<bo
   return holdersOf(file);
 }
 
+/** True when any process that can be seen holds a lock of any kind on the file: it is not opened for that, and any user may ask. */
+export async function hasKernelLock(host: HostView, path: HostPath): Promise<boolean> {
+  const file = await lstat(await host.locate(path)).catch(() => undefined);
+  return file !== undefined && isLockedAtAll(file);
+}
+
 interface Inode {
   dev: number;
   ino: number;

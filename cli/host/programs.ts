@@ -14,6 +14,8 @@ export const programs: Record<string, string> = {
   setpriv: 'util-linux',
   prlimit: 'util-linux',
   findmnt: 'util-linux',
+  // The package bsdutils on Debian, where it is always installed.
+  logger: 'util-linux',
   unshare: 'util-linux',
   mount: 'util-linux',
   zstd: 'zstd',

@@ -87,10 +87,15 @@ async function guarding(host: HostView): Promise<string[]> {
   return texts.flatMap((text) => /^ExecStart=\S+\/bin\/([^/\s]+)\/kata-sysext /m.exec(text ?? '')?.[1] ?? []);
 }
 
-/** Removes the copies that no generation was made by and that guard no boot, and what an interrupted copy left. Safe to repeat. */
-export async function tidyPrograms(host: Host, makers: Set<string>): Promise<void> {
+/** The copies that no generation was made by and that guard no boot. `makers`: versions that made the generations which stay. */
+export async function idlePrograms(host: HostView, makers: Set<string>): Promise<ProgramManifest[]> {
   const needed = new Set([...makers, ...(makers.size === 0 ? [] : await guarding(host))]);
-  for (const manifest of await programsIn(host, programsFolder)) if (!needed.has(manifest.version)) await dropProgram(host, manifest);
+  return (await programsIn(host, programsFolder)).filter(({ version: of }) => !needed.has(of));
+}
+
+/** Removes those copies, and what an interrupted copy left. Safe to repeat. */
+export async function tidyPrograms(host: Host, makers: Set<string>): Promise<void> {
+  for (const manifest of await idlePrograms(host, makers)) await dropProgram(host, manifest);
   await dropTemporaries(host, programsFolder);
   for (const root of (await readFolders(host)).roots) {
     for (const name of (await host.readdir(binFolder(root))).filter((each) => version.test(each))) {

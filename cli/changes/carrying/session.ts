@@ -8,6 +8,7 @@ import { refuse } from '../refusing/engine.ts';
 import { refuseBaked } from '../refusing/ofImage.ts';
 import { stateFindings } from '../refusing/stateFolders.ts';
 import type { ChangeOptions, Context } from '../types.ts';
+import { tellSystemJournal } from './systemJournal.ts';
 
 const lookEveryMs = 500;
 
@@ -140,6 +141,7 @@ async function settle({ host, emit }: Context, options: ChangeOptions): Promise<
   }
   const settled = await recover(host, here);
   for (const { id, verb, result } of settled) {
+    await tellSystemJournal(host, { id, verb, result, reason: 'it was interrupted' });
     emit({ kind: 'warning', text: `the interrupted ${verb} (change ${id}) was ${result === 'finished' ? 'finished' : 'undone'} first` });
     if (result !== 'not-restored') continue;
     throw new KataError('not-restored', {
