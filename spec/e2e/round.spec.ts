@@ -159,7 +159,8 @@ for (const suite of sample<Suite>(['bookworm', 'trixie', 'forky'], 2, 'round sui
       assert.equal(shims.filter((shim) => shim.sha256 === shimDigest(live.first)).length, 1);
       assert.deepEqual(await runsOf(live), atStart);
       assert.match(await execIn(live.host, container, ['echo', 'still here']), /still here/);
-      assert.equal((await live.json(['status']))['active'], 1);
+      const { active, generations } = (await live.json(['status'])) as { active: number; generations: { sandboxes: number }[] };
+      assert.deepEqual([active, generations.map(({ sandboxes }) => sandboxes)], [1, [1, 0]]);
       assert.equal((await live.json(['verify']))['generation'], 1);
     });
 
