@@ -14,6 +14,7 @@ const unitFolders = [
   'bundle',
   'changes',
   'commands',
+  'documents',
   'engines',
   'errors',
   'facts',

@@ -6,6 +6,7 @@ import {
   getDotPath,
   looseObject,
   type ObjectEntries,
+  pipe,
   record,
   safeParse,
   string,
@@ -21,7 +22,7 @@ export type Shape<T> = GenericSchema<unknown, T>;
 export function misfitOf(shape: Shape<unknown>, value: unknown): string | undefined {
   const place = misplaced(shape, value);
   if (place === undefined) return undefined;
-  return place.missing ? `${place.at} is missing` : `${place.at === '' ? 'the whole' : place.at} is not ${place.wanted}`;
+  return place.missing ? `${place.at} is missing` : `${place.at === '' ? 'the value' : place.at} is not ${place.wanted}`;
 }
 
 /** The same as data; `at` is '' for the whole. */
@@ -45,8 +46,11 @@ export function oneOf<const T extends string>(...names: T[]): Shape<T> {
   return valueLike<T>(`one of ${names.join(', ')}`, (value) => names.some((name) => name === value));
 }
 
+/** valibot takes a list for a table whose keys may all be missing. */
+const table = valueLike<object>('a table', (value) => typeof value === 'object' && value !== null && !Array.isArray(value));
+
 export function tableOf<const E extends ObjectEntries>(entries: E) {
-  return looseObject(entries, 'a table');
+  return pipe(table, looseObject(entries, 'a table'));
 }
 
 export function listOf<T>(item: Shape<T>) {
@@ -54,7 +58,7 @@ export function listOf<T>(item: Shape<T>) {
 }
 
 export function mapOf<T, K extends string = string>(values: Shape<T>, keys: Shape<K> = text as Shape<K>) {
-  return record(keys as GenericSchema<string, K>, values, 'a table');
+  return pipe(table, record(keys as GenericSchema<string, K>, values, 'a table'));
 }
 
 export const text: Shape<string> = string('a text');
