@@ -7,6 +7,7 @@ import { withGenerated } from './pages/firstBoot.ts';
 import { withHandlersTable } from './pages/handlersTable.ts';
 import { manPage } from './pages/man.ts';
 import { allStatuses, signalStatus, statuses } from './pages/statuses.ts';
+import { withTiersTable } from './pages/tiersTable.ts';
 
 const handlersPage = 'docs/handlers.md';
 const firstBootPages = ['docs/first-boot.md', 'docs/bootc.md'];
@@ -20,6 +21,7 @@ export async function pages(): Promise<Record<string, string>> {
     'docs/errors.md': errorsPage(),
     'man/kata-sysext.8': manPage(),
     ...firstBoot,
+    'README.md': withTiersTable(onDisk('README.md') ?? '', table),
     [handlersPage]: withHandlersTable(onDisk(handlersPage) ?? '', table),
   };
 }

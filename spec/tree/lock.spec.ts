@@ -73,7 +73,7 @@ describe('the lock', () => {
 
     const refused = await host.json(['install', second, '--wait', '1'], 75);
     const waited = Date.now() - started;
-    const waiting = host.json(['install', second, '--wait', '50']);
+    const waiting = host.json(['install', second, '--wait', '250']);
     setTimeout(holder.go, 700);
     const done = await waiting;
 
@@ -85,7 +85,7 @@ describe('the lock', () => {
   it('whoever waits while the holder purges the folder of the lock gets a new one', async () => {
     await host.json(['install', first]);
     const holder = await host.paused(['uninstall', '--purge'], 'afterwards/journal=pause');
-    const waiting = host.json(['install', second, '--wait', '50']);
+    const waiting = host.json(['install', second, '--wait', '250']);
     setTimeout(holder.go, 700);
 
     const done = await waiting;
@@ -95,7 +95,7 @@ describe('the lock', () => {
   });
 
   it('five at the same time: one after the other, each true to what it says', async () => {
-    const all = await Promise.all([first, second, first, second, first].map((bundle) => host.json(['install', bundle, '--wait', '50'])));
+    const all = await Promise.all([first, second, first, second, first].map((bundle) => host.json(['install', bundle, '--wait', '250'])));
 
     const numbers = all.filter((done) => done['changed'] === true).map((done) => Number(done['to']));
     const verified = await host.json(['verify']);

@@ -12,6 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { differences } from '../support/judges/fingerprint.ts';
 import { checkJson } from '../support/judges/schemas.ts';
@@ -172,7 +173,7 @@ describe('refusals', () => {
 
 /** A folder with a copy of the program that everybody may read: the checkout may lie where only root can. */
 function programCopy(): string {
-  const copy = mkdtempSync('/tmp/kata-sysext-program-');
+  const copy = mkdtempSync(join(tmpdir(), 'kata-sysext-program-'));
   cpSync(dirname(program()), join(copy, 'program'), { recursive: true });
   spawnSync('chmod', ['-R', 'a+rX', copy]);
   return copy;
