@@ -18,7 +18,7 @@ import { nothingAfterwards } from './making/records.ts';
 import { planSwitch } from './making/switch.ts';
 import { givenFindings, givenImage, limitedTo, takeImage } from './making/takeImage.ts';
 import { unpack } from './making/unpack.ts';
-import { findEngine, refuse } from './refusing/engine.ts';
+import { findEngineToWire, refuse } from './refusing/engine.ts';
 import { refuseSecond, refuseWaiting } from './refusing/ofImage.ts';
 import { hostFindings } from './refusing/refusals.ts';
 import type { Answer, Context, InstallRequest } from './types.ts';
@@ -41,7 +41,7 @@ export async function installLocked(context: Context, request: InstallRequest, v
   refuse(await hostFindings(host, facts, backend), request.allow);
   if (format !== 'directory') refuse(await imageFindings(host, format), request.allow);
   if (format !== 'directory') refuse(await (given === undefined ? makerFindings(host, format) : givenFindings(host, given)), request.allow);
-  const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
+  const found = await findEngineToWire(host, request.engine, from?.record.wiring?.engine);
   const id = await nextId(host, await openEntries(host));
   const change = {
     context,

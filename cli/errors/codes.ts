@@ -189,6 +189,10 @@ export const codes: Record<string, CodeRow> = {
   'overlay-usr-read-only': row(3, 'A warning: /usr can be written now, and is read-only as long as the overlay is mounted.'),
   'engine-missing': row(3, 'No supported container engine was found.'),
   'engine-unsupported': row(3, 'The engine, its version or the shape of its configuration is not one that this version can edit safely.'),
+  'engine-rendered': row(
+    3,
+    'Another program writes the configuration that the node’s containerd reads: k3s, RKE2, k0s and microk8s start a containerd of their own, and nodeadm (EKS) writes the file again at each boot. An edit would be read by nobody, or be lost at the next boot. The program edits none of these inputs yet; see docs/hosts.md.',
+  ),
   'engine-config-invalid': row(3, 'The engine’s own configuration does not load, before any change of ours.'),
   'engine-config-mixed': row(3, 'The loaded configuration files have different schema versions; which one wins depends on their order.'),
   'engine-foreign-handler': row(3, 'A handler of the wanted name is already defined by somebody else.'),

@@ -1,7 +1,7 @@
 import { type Backend, chooseBackend } from '../backends/index.ts';
 import { chooseFormat } from '../changes/choosing/format.ts';
 import { architectureFindings, givenFindings, givenImage } from '../changes/making/takeImage.ts';
-import { findEngine, restartFindings } from '../changes/refusing/engine.ts';
+import { findEngineToWire, restartFindings } from '../changes/refusing/engine.ts';
 import { needFindings } from '../changes/refusing/needs.ts';
 import { hostFindings } from '../changes/refusing/refusals.ts';
 import { shimFindings } from '../changes/refusing/shimFindings.ts';
@@ -105,7 +105,7 @@ async function engineOf(
   findings: Finding[],
 ): Promise<Check['engine']> {
   try {
-    const found = await findEngine(host, wish, active?.record.wiring?.engine);
+    const found = await findEngineToWire(host, wish, active?.record.wiring?.engine);
     const { engine, instance } = found;
     findings.push(...(await restartFindings(host, found)));
     // Planned as a change would be, so that what an install refuses is said here.

@@ -5,7 +5,7 @@ import { othersWiring } from '../adopting/taking.ts';
 import { carryOut, receipt, rehearse } from '../carrying/carryOut.ts';
 import { command } from '../carrying/command.ts';
 import { underLock } from '../carrying/session.ts';
-import { findEngine, refuse } from '../refusing/engine.ts';
+import { findEngineToWire, refuse } from '../refusing/engine.ts';
 import { refuseHarmful } from '../refusing/harmful.ts';
 import { etcFindings } from '../refusing/refusals.ts';
 import type { Answer, ChangeOptions, Context } from '../types.ts';
@@ -29,7 +29,7 @@ export function goTo(
     await refuseDamaged(context, target);
     await refuseHarmful(host, from, target, options.allow);
     const to = target.manifest;
-    const found = await findEngine(host, options.engine, from?.record.wiring?.engine);
+    const found = await findEngineToWire(host, options.engine, from?.record.wiring?.engine);
     const id = await nextId(host, await openEntries(host));
     const before = from === undefined ? {} : { from };
     const guard = await guardOf(context, to);
