@@ -55,7 +55,7 @@ function bytesOf(payload: PayloadManifest | undefined): number {
 /** The plan of a change that only removes generations. */
 export function dropPlan(verb: string, numbers: number[]): Plan {
   const steps = numbers.map((number) => ({ kind: 'drop-folder' as const, text: `remove generation ${number}` }));
-  return { verb, steps, restarts: [], dependents: [], gate: [], bytesWritten: 0, findings: [] };
+  return { verb, steps, restarts: [], dependents: [], gate: [], bytesWritten: 0, writes: [], findings: [] };
 }
 
 async function staying(host: HostView, all: Generation[], keep: number): Promise<Set<number>> {

@@ -9,7 +9,8 @@ export function reply(answer: Answer): Reply {
 }
 
 function planText(plan: Plan): string[] {
-  const lines = [`plan: ${plan.verb}, from ${generation(plan.from)} to ${generation(plan.to)}, ${bytes(plan.bytesWritten)} of files`];
+  const lines = [`plan: ${plan.verb}, from ${generation(plan.from)} to ${generation(plan.to)}, ${bytes(plan.bytesWritten)} written`];
+  if (plan.writes.length > 0) lines.push(`  writes: ${writesText(plan.writes)}`);
   if (plan.steps.length === 0) lines.push('  nothing to do');
   for (const [index, step] of plan.steps.entries()) {
     lines.push(`  ${index + 1}. ${step.text}`, ...(step.diff ?? []).map((line) => `       ${line}`));
@@ -23,6 +24,14 @@ function planText(plan: Plan): string[] {
   );
   for (const line of plan.gate) lines.push(`  then proven: ${line}`);
   return [...lines, ...findingLines(plan.findings)];
+}
+
+/** 'payload 67 MB, program 110 MB to /var; wiring and units 2.1 kB to /' */
+export function writesText(writes: Plan['writes']): string {
+  const places = [...new Set(writes.map(({ fileSystem }) => fileSystem))];
+  const ofPlace = (place: string) =>
+    writes.filter(({ fileSystem }) => fileSystem === place).map(({ what, bytes: count }) => `${what} ${bytes(count)}`);
+  return places.map((place) => `${ofPlace(place).join(', ')} to ${place}`).join('; ');
 }
 
 function changeText(change: ChangeResult): string[] {

@@ -56,7 +56,16 @@ export const codes: Record<string, CodeRow> = {
   'host-program-missing': row(3, 'A program that the change needs is not on the host.'),
   'host-etc-unsafe': row(3, '/etc is read-only or transient: wiring would be refused or lost at the next boot.'),
   'host-var-unsafe': row(3, '/var is made anew at each boot: the engine would name files that are gone.'),
-  'host-space': row(3, 'There is not enough room for the payload.'),
+  'host-read-only': row(3, 'The folder for the program’s state, or the one for payloads, lies on a file system that cannot be written.'),
+  'host-space': row(
+    3,
+    'A file system has less room than the change needs: payload, staging, the copy of the program, generation, journal and reserved room count, with what lies there already.',
+  ),
+  'host-space-kubelet': row(
+    3,
+    'After the change a file system would have less free than the host’s kubelet wants: it would evict pods or remove images. The message names the threshold and where it is set.',
+    true,
+  ),
   'host-architecture': row(3, 'The bundle was made for another architecture.'),
   'host-no-kvm': row(3, '/dev/kvm is missing: pods of these handlers could not start. A warning: the installation itself works.'),
   'host-kvm-fails': row(

@@ -20,10 +20,14 @@ export async function readSmall(host: HostView, path: HostPath, maxBytes: number
     try {
       const stats = await file.stat();
       if (!stats.isFile()) return { kind: 'unread', why: `${path} is no regular file` };
-      const buffer = Buffer.alloc(Math.min(stats.size, maxBytes) + 1);
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
-      if (stats.size > maxBytes || bytesRead > maxBytes) return { kind: 'unread', why: `${path} has more than ${maxBytes} bytes` };
-      return { kind: 'text', text: buffer.toString('utf8', 0, bytesRead) };
+      const tooLarge: SmallFile = { kind: 'unread', why: `${path} has more than ${maxBytes} bytes` };
+      if (stats.size > maxBytes) return tooLarge;
+      // Files of /proc say that they are empty: what is read decides.
+      const buffer = Buffer.alloc(maxBytes + 1);
+      let length = 0;
+      for (let more = -1; more !== 0 && length <= maxBytes; length += more)
+        more = (await file.read(buffer, length, buffer.length - length, null)).bytesRead;
+      return length > maxBytes ? tooLarge : { kind: 'text', text: buffer.toString('utf8', 0, length) };
     } finally {
       await file.close();
     }

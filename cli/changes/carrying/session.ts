@@ -5,6 +5,7 @@ import { type HostView, hasKernelLock, inhibitShutdown, isLocked, takeLock } fro
 import { dropStory, isVacant, lockFile, noteFolder, placeBallast, stateFolder, sweep, tidy } from '../../store/index.ts';
 import { openEntries, openHere, type Recovered, recover } from '../../transaction/index.ts';
 import { refuseBaked } from '../refusing/ofImage.ts';
+import { refuseReadOnly } from '../refusing/refusals.ts';
 import type { ChangeOptions, Context } from '../types.ts';
 
 const lookEveryMs = 500;
@@ -28,6 +29,7 @@ export async function underLock<T>(
 ): Promise<T> {
   const { host } = context;
   needRoot(context, verb);
+  await refuseReadOnly(host);
   const lock = await takeLock(host, lockFile, verb, options.waitSeconds, context.signal);
   // Nobody who restarts a host right after its boot has to wait for the guard: the next boot settles what it was at.
   const allowShutdown = host.live && verb !== 'boot' ? await inhibitShutdown(`${verb} is running`) : () => undefined;
