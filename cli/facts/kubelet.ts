@@ -93,12 +93,20 @@ async function readConfiguration(host: HostView, path: HostPath): Promise<Map<st
   const file = await readSmall(host, path, maxBytes);
   if (file.kind === 'absent') return new Map();
   if (file.kind === 'unread') return 'unread';
-  const { parseYaml } = await import('./yaml.ts');
-  const value = await parseYaml(file.text).catch(() => undefined);
+  const value = await valueIn(file.text);
   if (!(value instanceof Map)) return 'unread';
   const kind = value.get('kind');
   if (kind !== undefined && kind !== 'KubeletConfiguration') return new Map();
   return amountsIn(value) ?? 'unread';
+}
+
+async function valueIn(text: string): Promise<YamlValue> {
+  const { parseYaml } = await import('./yaml.ts');
+  try {
+    return parseYaml(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** undefined where a value is none that kubelet takes. */

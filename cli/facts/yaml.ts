@@ -1,3 +1,5 @@
+import { parseDocument } from 'yaml';
+
 /** What a document holds: tables are maps, so that no key of it is ever one of an object. */
 export type YamlValue = string | number | boolean | bigint | null | undefined | YamlValue[] | Map<unknown, YamlValue>;
 
@@ -11,12 +13,11 @@ const refusedKeys = ['__proto__', 'constructor', 'prototype'];
 
 /**
  * One YAML 1.2 (or JSON) document. Aliases are refused: a few lines of them can hold gigabytes. So are keys that are names of every object.
- * Throws an Error that says in words what is wrong.
+ * Throws an Error that says in words what is wrong. Import this file only where a document is read: the parser is large.
  */
-export async function parseYaml(text: string): Promise<YamlValue> {
+export function parseYaml(text: string): YamlValue {
   const count = text.match(marks)?.length ?? 0;
   if (count > maxMarks) throw new Error(`it has ${count} marks, more than ${maxMarks}`);
-  const { parseDocument } = await import('yaml');
   // Double keys are looked for by comparing each with each; the last one wins, as for kubelet.
   const options = { uniqueKeys: false, strict: true, schema: 'core', prettyErrors: false, logLevel: 'silent' } as const;
   const document = parseDocument(text, options);

@@ -18,7 +18,7 @@ interface Place {
 
 /**
  * Unpacks the bundles of a request below `root`, in our staging folder. How much an archive holds shows only while it is read: so free room
- * is looked at before, while files are written, and before an image is made of them. Throws `host-space`, and `host-space-kubelet` unless it
+ * is looked at before, while files are written, when all are, and before an image is made of them. Throws `host-space`, and `host-space-kubelet` unless it
  * is allowed; then the staging folder is gone.
  *
  * @param handlers the release's words; undefined: its default
@@ -45,7 +45,7 @@ export async function unpack(
       architecture: facts.architecture.value,
       root,
       format,
-      haveRoom: async (imageBytes) => void refuse(await room.findings([staging(root, imageBytes), ...rest]), request.allow),
+      haveRoom: async (moreBytes) => void refuse(await room.findings([staging(root, moreBytes), ...rest]), request.allow),
       emit: (event) => {
         emit(event);
         watch.look(event);

@@ -29,8 +29,11 @@ export interface PayloadRequest {
   format: Format;
   /** Of an image: the time of everything in it, in seconds. */
   epoch?: number;
-  /** Asked before an image is made of what was unpacked, with the most that it can have; it throws where there is no room for that. */
-  haveRoom?(imageBytes: number): Promise<void>;
+  /**
+   * Asked once all is unpacked, and again before an image is made of it, with the most that this can have. It throws where too little room
+   * is left then.
+   */
+  haveRoom?(moreBytes: number): Promise<void>;
   emit: Emit;
   signal: AbortSignal;
 }
@@ -144,6 +147,7 @@ async function unpack(
     signal,
   });
   await host.failpoint('store/unpack/after');
+  await request.haveRoom?.(0);
   const layout = await layOut({
     bundle,
     ...(handlers === undefined ? {} : { wanted: handlers }),
