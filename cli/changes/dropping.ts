@@ -40,5 +40,16 @@ function payloadRow(digest: Digest, payload: PayloadManifest | undefined): { tex
 
 /** The plan of a change that only removes generations. */
 export function dropPlan(verb: string, numbers: number[], { steps, freedBytes }: Dropped): Plan {
-  return { verb, steps, restarts: [], dependents: [], gate: [], bytesWritten: 0, removedGenerations: numbers, freedBytes, findings: [] };
+  return {
+    verb,
+    steps,
+    restarts: [],
+    dependents: [],
+    gate: [],
+    bytesWritten: 0,
+    writes: [],
+    removedGenerations: numbers,
+    freedBytes,
+    findings: [],
+  };
 }

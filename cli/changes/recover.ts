@@ -15,5 +15,5 @@ export async function planRecovery({ host }: Context): Promise<Plan> {
   const open = await openHere(host, await deploymentNow(host));
   const planned = await Promise.all(open.map((id) => plannedRecovery(host, id)));
   const steps = planned.map((text) => ({ kind: 'record' as const, text }));
-  return { verb: 'recover', steps, restarts: [], dependents: [], gate: [], bytesWritten: 0, findings: [] };
+  return { verb: 'recover', steps, restarts: [], dependents: [], gate: [], bytesWritten: 0, writes: [], findings: [] };
 }

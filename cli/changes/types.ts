@@ -85,11 +85,22 @@ export interface Plan {
   restarts: string[];
   dependents: string[];
   gate: string[];
+  /** The sum of `writes`. */
   bytesWritten: number;
+  writes: PlannedWrite[];
   /** gc and uninstall: what goes, and the bytes of files that this frees. */
   removedGenerations?: number[];
   freedBytes?: number;
   findings: Finding[];
+}
+
+/** Something that a change writes. */
+export interface PlannedWrite {
+  /** 'payload', 'program', … */
+  what: string;
+  bytes: number;
+  /** The folder that the file system is mounted at. */
+  fileSystem: HostPath;
 }
 
 export interface PlannedStep {

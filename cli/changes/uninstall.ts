@@ -68,7 +68,7 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   }
   const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
   const theirs = await othersWiring(host, found, from, undefined);
-  const planned = await planSwitch(host, { verb: 'uninstall', id, found, from, bytesWritten: 0, options: request, ...theirs });
+  const planned = await planSwitch(host, { verb: 'uninstall', id, found, from, options: request, ...theirs });
   planned.plan.findings.push(...(await layerNotes(host, theirs.restoring)));
   await refuseRunning(host, go);
   if (request.dryRun) {

@@ -63,9 +63,17 @@ export const codes: Record<string, CodeRow> = {
   'host-program-missing': row(3, 'A program that the change needs is not on the host.'),
   'host-etc-unsafe': row(3, '/etc is read-only or transient: wiring would be refused or lost at the next boot.'),
   'host-var-unsafe': row(3, '/var is made anew at each boot: the engine would name files that are gone.'),
-  'host-read-only': row(3, 'The folder in which a change keeps its journal lies on a read-only file system.'),
+  'host-read-only': row(3, 'The folder for the program’s state, or the one for payloads, lies on a file system that cannot be written.'),
   'host-file-unfit': row(3, 'A file of the host is a pipe, a device or a socket, or larger than any file of its kind: it is not read.'),
-  'host-space': row(3, 'There is not enough room for the payload.'),
+  'host-space': row(
+    3,
+    'A file system has less room than the change needs: payload, staging, the copy of the program, generation, journal and reserved room count, with what lies there already.',
+  ),
+  'host-space-kubelet': row(
+    3,
+    'After the change a file system would have less free than the host’s kubelet wants: it would evict pods or remove images. The message names the threshold and where it is set.',
+    true,
+  ),
   'host-architecture': row(3, 'The bundle was made for another architecture.'),
   'host-no-kvm': row(3, '/dev/kvm is missing: pods of these handlers could not start. A warning: the installation itself works.'),
   'host-kvm-fails': row(
@@ -203,6 +211,10 @@ export const codes: Record<string, CodeRow> = {
   'overlay-usr-read-only': row(3, 'A warning: /usr can be written now, and is read-only as long as the overlay is mounted.'),
   'engine-missing': row(3, 'No supported container engine was found.'),
   'engine-unsupported': row(3, 'The engine, its version or the shape of its configuration is not one that this version can edit safely.'),
+  'engine-rendered': row(
+    3,
+    'Another program writes the configuration that the node’s containerd reads: k3s, RKE2, k0s and microk8s start a containerd of their own, and nodeadm (EKS) writes the file again at each boot. An edit would be read by nobody, or be lost at the next boot. The program edits none of these inputs yet; see docs/hosts.md.',
+  ),
   'engine-config-invalid': row(3, 'The engine’s own configuration does not load, before any change of ours.'),
   'engine-config-mixed': row(3, 'The loaded configuration files have different schema versions; which one wins depends on their order.'),
   'engine-foreign-handler': row(3, 'A handler of the wanted name is already defined by somebody else.'),

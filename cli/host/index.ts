@@ -9,5 +9,18 @@ export { byBytes, digestOf, openView } from './reads.ts';
 export { digestOfFile, type FileKind, fileLimits, openRegular, piecesOf, readHead, readRegular } from './regular.ts';
 export { interrupted, stopIfAsked, stoppable, undisturbed, unlessStopped } from './stoppable.ts';
 export { digestSeenBy, programDigest, programFile, textSeenBy } from './throughProc.ts';
-export type { Digest, FileMeta, Host, HostAs, HostPath, HostView, RunOptions, RunResult, Stat, Watched, WatchOptions } from './types.ts';
+export type {
+  Digest,
+  FileMeta,
+  FileSystem,
+  Host,
+  HostAs,
+  HostPath,
+  HostView,
+  RunOptions,
+  RunResult,
+  Stat,
+  Watched,
+  WatchOptions,
+} from './types.ts';
 export { beside, openHost } from './writes.ts';

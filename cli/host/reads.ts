@@ -8,7 +8,7 @@ import type { Systemd } from '../systemd/types.ts';
 import { findProgram, runProgram } from './programs.ts';
 import { digestOfFile, readHead, readRegular } from './regular.ts';
 import { resolveInside } from './rooted.ts';
-import type { Digest, HostAs, HostView, Stat } from './types.ts';
+import type { Digest, FileSystem, HostAs, HostView, Stat } from './types.ts';
 import { watchProgram } from './watched.ts';
 
 const absent = ['ENOENT', 'ENOTDIR'];
@@ -52,6 +52,7 @@ export function openView(given: string, env: Readonly<Record<string, string | un
       const { bavail, bsize } = await statfs(at);
       return bavail * bsize;
     },
+    fileSystem: async (path) => fileSystemAt(root, await follow(path)),
     run: (program, args, options) => runProgram(program, args, options),
     watch: (path, args, options) => watchProgram(path, args, options),
     has: async (program) => (await findProgram(program)) !== undefined,
@@ -66,6 +67,29 @@ export function openView(given: string, env: Readonly<Record<string, string | un
 function moved(path: string, image: HostAs['image']): string {
   if (image === undefined || (path !== image.from && !path.startsWith(`${image.from}/`))) return path;
   return `${image.to}${path.slice(image.from.length)}`;
+}
+
+/** The subvolumes of a btrfs have device numbers of their own, and one pool of blocks. */
+const btrfsMagic = 0x9123683e;
+
+async function fileSystemAt(root: string, real: string): Promise<FileSystem> {
+  let at = real;
+  let there = await orAbsent(stat(at));
+  for (; there === undefined && at !== '/'; there = await orAbsent(stat(at))) at = posix.dirname(at);
+  const { type, bsize, blocks, bavail, files, ffree } = await statfs(at);
+  let point = at;
+  while (point !== root && point !== '/' && (await orAbsent(stat(posix.dirname(point))))?.dev === there?.dev) point = posix.dirname(point);
+  const around = point === root && root !== '/' ? await orAbsent(stat(posix.dirname(root))) : undefined;
+  return {
+    id: type === btrfsMagic ? `btrfs ${blocks}` : String(there?.dev),
+    point: `/${posix.relative(root, point)}`,
+    whole: around?.dev !== there?.dev,
+    sizeBytes: blocks * bsize,
+    freeBytes: bavail * bsize,
+    blockBytes: bsize,
+    inodes: files,
+    freeInodes: ffree,
+  };
 }
 
 /** By inode: `--root /proc/1/root`, or a link to /, is the live host, and what runs there must be asked. */

@@ -21,6 +21,22 @@ export interface Stat {
   modifiedMs: number;
 }
 
+export interface FileSystem {
+  /** Equal for all paths of one file system, whatever subvolume or mount they are seen through. */
+  id: string;
+  /** The folder from which on it is seen, as the host names it. */
+  point: HostPath;
+  /** False where a tree lies on a file system of the machine around it. */
+  whole: boolean;
+  sizeBytes: number;
+  /** For others than root: what kubelet counts. */
+  freeBytes: number;
+  blockBytes: number;
+  /** 0 where the file system does not count them. */
+  inodes: number;
+  freeInodes: number;
+}
+
 export interface RunOptions {
   input?: string | Buffer;
   env?: Record<string, string>;
@@ -105,6 +121,8 @@ export interface HostView {
   canWrite(path: HostPath): Promise<boolean>;
   /** Free bytes of the file system that holds the nearest existing parent of `path`. */
   freeBytes(path: HostPath): Promise<number>;
+  /** The file system that holds the nearest existing parent of `path`, as it is now. */
+  fileSystem(path: HostPath): Promise<FileSystem>;
 
   /** Runs a program of the table in `programs.ts` (or one by absolute path) on this machine; throws a KataError with its output when it fails. */
   run(program: string, args: string[], options?: RunOptions): Promise<RunResult>;

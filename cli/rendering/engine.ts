@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { writerOf } from '../engines/index.ts';
 import { parseDocument } from '../engines/toml/index.ts';
 import { KataError } from '../errors/index.ts';
 import { readRegular } from '../host/index.ts';
@@ -62,6 +63,7 @@ export async function engineTree(wish: string | undefined, file: string | undefi
       `a copy of the nodes’ own ${row.config}`,
     );
   });
+  refuseRendered(bytes.toString(), file);
   const imports = patternsOf(bytes, row.config);
   return {
     ...tree,
@@ -69,6 +71,19 @@ export async function engineTree(wish: string | undefined, file: string | undefi
     imports,
     folders: [...row.folders, ...imports.map(({ folder }) => folder.slice(1))],
   };
+}
+
+/** On such a node nothing reads the edited file, or the next boot writes it again. */
+function refuseRendered(text: string, file: string): void {
+  const renderer = writerOf(text);
+  if (renderer === undefined) return;
+  const { name, effect, needed } = renderer;
+  throw new KataError('engine-rendered', {
+    subject: '--engine-config',
+    found: `${file} was written by ${name}: ${effect}`,
+    needed,
+    next: 'kata-sysext explain engine-rendered',
+  });
 }
 
 /** What is imported by pattern. Literal imports are not there on the tree, and are refused by the installation itself. */

@@ -37,7 +37,7 @@ export async function begin(host: Host, intent: Intent): Promise<void> {
   const folder = entryFolder(intent.id);
   if ((await host.lstat(journalFolder)) === undefined) await host.mkdir(journalFolder, 0o700);
   await host.mkdir(folder, 0o700);
-  await host.writeFile(`${folder}/${ballast}`, Buffer.alloc(ballastBytes + textBytes(intent)), { mode: 0o600 });
+  await host.writeFile(`${folder}/${ballast}`, Buffer.alloc(reservedBytes(intent.steps)), { mode: 0o600 });
   await writeJson(host, `${folder}/intent.json`, intent);
   if (intent.steps.length > 0) await markUnfinished(host, intent);
 }
@@ -52,8 +52,9 @@ export async function handOver(host: Host, intent: Intent, deployment: string): 
 const ballast = 'ballast';
 const ballastBytes = 128 * 1024;
 
-function textBytes(intent: Intent): number {
-  return 4 * intent.steps.reduce((sum, step) => sum + ('text' in step ? (step.text ?? '').length : 0), 0);
+/** How much room a change with these steps keeps for its undo. */
+export function reservedBytes(steps: Intent['steps']): number {
+  return ballastBytes + 4 * steps.reduce((sum, step) => sum + ('text' in step ? (step.text ?? '').length : 0), 0);
 }
 
 /** Before an undo writes anything. */

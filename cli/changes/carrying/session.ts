@@ -6,6 +6,7 @@ import { dropStory, isVacant, lockFile, noteFolder, placeBallast, stateFolder, s
 import { openEntries, openHere, type Recovered, recover } from '../../transaction/index.ts';
 import { refuse } from '../refusing/engine.ts';
 import { refuseBaked } from '../refusing/ofImage.ts';
+import { refuseReadOnly } from '../refusing/refusals.ts';
 import { stateFindings } from '../refusing/stateFolders.ts';
 import type { ChangeOptions, Context } from '../types.ts';
 import { tellSystemJournal } from './systemJournal.ts';
@@ -36,6 +37,7 @@ export async function underLock<T>(
 ): Promise<T> {
   const { host } = context;
   needRoot(context, verb);
+  await refuseReadOnly(host);
   refuse(await stateFindings(host), options.allow);
   const lock = await takeLock(host, lockFile, verb, options.waitSeconds, context.signal);
   // Nobody who restarts a host right after its boot has to wait for the guard: the next boot settles what it was at.

@@ -55,10 +55,11 @@ export async function copyImage(host: Host, { file, said, digest, root, emit, si
     if (drift !== undefined) throw damaged(file, drift, 'do not use it; make one of the bundle: kata-sysext build BUNDLE -o FILE');
     await writeTexts(host, whole, said.texts, manifest);
     const tree = `${whole}/${insideExtension}`;
-    if (known) return { manifest: { ...stored, sources: manifest.sources }, tree, known, discard, seal: discard };
+    const passing = known ? { bytes: manifest.image!.sizeBytes, entries: 1 } : { bytes: 0, entries: 0 };
+    if (known) return { manifest: { ...stored, sources: manifest.sources }, tree, known, passing, discard, seal: discard };
     emit({ kind: 'phase', name: 'sync', detail: 'writing it to the disk' });
     await host.syncTree(whole);
-    return { manifest, tree, known, discard, seal: () => seal(host, { manifest, tree, whole: async () => whole }, discard) };
+    return { manifest, tree, known, passing, discard, seal: () => seal(host, { manifest, tree, whole: async () => whole }, discard) };
   } catch (error) {
     await discard().catch(() => undefined);
     throw outOfSpace(error, root);

@@ -29,6 +29,11 @@ export interface PayloadRequest {
   format: Format;
   /** Of an image: the time of everything in it, in seconds. */
   epoch?: number;
+  /**
+   * Asked once all is unpacked, and again before an image is made of it, with the most that this can have. It throws where too little room
+   * is left then.
+   */
+  haveRoom?(moreBytes: number): Promise<void>;
   emit: Emit;
   signal: AbortSignal;
 }
@@ -40,6 +45,8 @@ export interface Staged {
   tree: HostPath;
   /** True when the store has these bytes already. */
   known: boolean;
+  /** What the staging folder has or had that does not become part of the store. */
+  passing: { bytes: number; entries: number };
   /** Of an image that was made now: the folder that has it until then. */
   whole?: HostPath;
   /** Moves it into the store: only now can a generation name it. */
@@ -57,20 +64,27 @@ export async function stagePayload(host: Host, request: PayloadRequest): Promise
   await host.mkdir(tree, 0o755);
   const discard = () => host.removeTree(staging);
   try {
-    const fresh = await unpack(host, request, tree);
+    const { manifest: fresh, unpacked } = await unpack(host, request, tree);
     const stored = await readPayload(host, fresh.digest);
     const known = stored !== undefined && (await isIntact(host, stored, 'bytes'));
     const manifest = known ? placeOf(fresh, stored) : fresh;
     if (stored === undefined) await refuseStrangers(host, wholePayload(manifest).folder);
-    if (known) return { manifest, tree, known, discard, seal: discard };
+    if (known) return { manifest, tree, known, passing: unpacked, discard, seal: discard };
+    if (request.format !== 'directory') await request.haveRoom?.(unpacked.bytes);
+    const passing = request.format === 'directory' ? less(unpacked, manifest) : unpacked;
     const placed =
       request.format === 'directory' ? placeFolder(host, manifest, staging) : await placeImage(host, manifest, staging, request);
     const made = placed.manifest.image === undefined ? {} : { whole: await placed.whole() };
-    return { manifest: placed.manifest, tree: placed.tree, known, discard, ...made, seal: () => seal(host, placed, discard) };
+    return { manifest: placed.manifest, tree: placed.tree, known, passing, discard, ...made, seal: () => seal(host, placed, discard) };
   } catch (error) {
     await discard().catch(() => undefined);
     throw outOfSpace(error, request.root);
   }
+}
+
+/** Files that were unpacked and that no handler needs in the end. */
+function less(unpacked: Staged['passing'], { entries, sizeBytes }: PayloadManifest): Staged['passing'] {
+  return { bytes: Math.max(0, unpacked.bytes - sizeBytes), entries: Math.max(0, unpacked.entries - entries.length) };
 }
 
 /** As `stagePayload`, of an image that was made elsewhere. */
@@ -113,7 +127,12 @@ async function placeImage(host: Host, manifest: PayloadManifest, staging: HostPa
   return { ...packed, whole: async () => whole };
 }
 
-async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Promise<PayloadManifest> {
+interface Unpacked {
+  manifest: PayloadManifest;
+  unpacked: Staged['passing'];
+}
+
+async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Promise<Unpacked> {
   const held = await host.hold(tree);
   try {
     return await unpackInto(host, request, tree, held.path);
@@ -123,7 +142,7 @@ async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Prom
 }
 
 /** `into`: the folder by its descriptor, which whoever may rename folders above it cannot lead elsewhere. */
-async function unpackInto(host: Host, request: PayloadRequest, tree: HostPath, into: string): Promise<PayloadManifest> {
+async function unpackInto(host: Host, request: PayloadRequest, tree: HostPath, into: string): Promise<Unpacked> {
   const { architecture, emit, handlers, signal } = request;
   // Loaded when it is needed: `status` reads the store without them.
   const [{ readBundles }, { keepFor, layOut }] = await Promise.all([import('../../bundle/index.ts'), import('../../layout/index.ts')]);
@@ -138,6 +157,7 @@ async function unpackInto(host: Host, request: PayloadRequest, tree: HostPath, i
     signal,
   });
   await host.failpoint('store/unpack/after');
+  await request.haveRoom?.(0);
   const layout = await layOut({
     bundle,
     ...(handlers === undefined ? {} : { wanted: handlers }),
@@ -152,7 +172,8 @@ async function unpackInto(host: Host, request: PayloadRequest, tree: HostPath, i
     await host.syncFileSystem(tree);
   }
   await host.failpoint('store/synced');
-  return describe(host, layout, bundle.sources, request);
+  const bytes = bundle.entries.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0);
+  return { manifest: await describe(host, layout, bundle.sources, request), unpacked: { bytes, entries: bundle.entries.length } };
 }
 
 /** Drops what no handler needs and adds the links of the layout. */
