@@ -13,7 +13,7 @@ const chunkBytes = 1 << 16;
 /** The largest file that is read whole, by what it is read as. Everything that is larger is something else. */
 export const fileLimits = {
   'os-release': 64 * 1024,
-  toml: 1024 * 1024,
+  configuration: 1024 * 1024,
   state: 16 * 1024 * 1024,
 } as const;
 

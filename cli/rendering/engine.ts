@@ -56,7 +56,7 @@ export async function engineTree(wish: string | undefined, file: string | undefi
       `--form rendered with --engine ${name} and without --engine-config`,
       `a copy of the nodes’ own ${row.config}; where it is not known, --form hook`,
     );
-  const bytes = await readRegular(file, 'toml', { follow: true }).catch((error: unknown) => {
+  const bytes = await readRegular(file, 'configuration', { follow: true }).catch((error: unknown) => {
     throw unfit(
       '--engine-config',
       `${file} cannot be read (${error instanceof Error ? error.message : String(error)})`,
