@@ -22,7 +22,8 @@ describe('memory while a bundle is read', function () {
     ['keep', 'written'],
     ['skip', 'skipped'],
   ] as const) {
-    it(`stays below 150 MB for a member of 600 MB that is ${title}`, function () {
+    // What Node and its loader take differs by version: the bound is far from that, and far from the member.
+    it(`stays below half of a member of 600 MB that is ${title}`, function () {
       needs(this, 'zstd');
       const bench = makeBench();
       try {
@@ -36,7 +37,7 @@ describe('memory while a bundle is read', function () {
         assert.equal(status, 0, stderr);
         const seen = JSON.parse(stdout) as { peakKb: number; sizeBytes: number };
         assert.equal(seen.sizeBytes, sizeBytes);
-        assert.ok(seen.peakKb < 150 * 1024, `peak ${seen.peakKb} kB`);
+        assert.ok(seen.peakKb * 1024 < sizeBytes / 2, `peak ${seen.peakKb} kB`);
       } finally {
         bench.remove();
       }
