@@ -1,95 +1,123 @@
-/** What is real in a tier decides what it needs (design §7). */
+import { readdirSync } from 'node:fs';
+
+/** One row for each tier: what it runs, what that needs, and what README says of it. */
 export interface Tier {
   name: string;
-  folders: string[];
+  /** What README's table says: what is real in the tier, what it needs, what is left out where that is missing. */
+  real: string;
+  needs: string;
+  without: string;
+  /** The folder of its specs. The unit tier has none: every folder that no other tier names belongs to it. */
+  folder?: string;
   /** Programs of the packages in .ci/packages.txt without which the tier cannot run. */
   programs: string[];
   root: boolean;
-  /** Files of which the gate runs `count`, by the seed, and `npm run test:all` all. */
-  inTurn?: { files: string[]; count: number };
+  turns?: Turns;
 }
 
-const unitFolders = [
-  'backends',
-  'bundle',
-  'changes',
-  'commands',
-  'engines',
-  'errors',
-  'facts',
-  'generate',
-  'guest',
-  'host',
-  'images',
-  'inspect',
-  'layout',
-  'report',
-  'scripts',
-  'shims',
-  'store',
-  'systemd',
-  'transaction',
-];
+/** The longest files of a tier, in four groups of about the same time: run number N has group N modulo 4, `npm run test:all` has them all. */
+export type Turns = readonly [string[], string[], string[], string[]];
 
-/** Of the longest specs of a tier the gate runs these by turns: `count` of them. */
-function inTurn(folder: string, count: number, names: string): Required<Tier>['inTurn'] {
-  return {
-    files: names.split(/\s+/).map((name) => `${folder}/${name}.spec.ts`),
-    count,
-  };
+function inTurn(folder: string, ...groups: [string, string, string, string]): Turns {
+  const files = (names: string) => names.split(/\s+/).flatMap((name) => (name === '' ? [] : [`${folder}/${name}.spec.ts`]));
+  const [first, second, third, fourth] = groups;
+  return [files(first), files(second), files(third), files(fourth)];
 }
 
 const hostPrograms = ['/usr/bin/systemd-nspawn', '/usr/bin/mmdebstrap', '/usr/bin/zstd'];
 
 export const tiers: Tier[] = [
-  { name: 'unit', folders: unitFolders.map((folder) => `spec/${folder}`), programs: [], root: false },
+  {
+    name: 'unit',
+    real: 'parsers, planners, editors on whole files',
+    needs: 'Node',
+    without: 'nothing; single tests name the program that they lack',
+    programs: [],
+    root: false,
+  },
+  {
+    name: 'fresh',
+    folder: 'spec/fresh',
+    real: 'the two commands above, in a minimal Debian with git, Node and npm',
+    needs: 'the packages, root, a Debian mirror and an npm registry',
+    without: 'the proof that a fresh machine is enough',
+    programs: ['/usr/bin/mmdebstrap', '/usr/bin/unshare', '/usr/bin/git'],
+    root: true,
+    turns: inTurn('spec/fresh', '', 'trixieRoot', '', 'bookworm'),
+  },
   {
     name: 'tree',
-    folders: ['spec/tree'],
+    folder: 'spec/tree',
+    real: "whole changes on host trees, kills at every step, containerd's own binary",
+    needs: 'the packages, root',
+    without: 'crash, full-disk and fingerprint tests',
     programs: ['/usr/bin/strace', '/usr/bin/zstd', '/usr/bin/xz', '/usr/bin/getfattr', '/usr/bin/containerd'],
     root: true,
-    inTurn: inTurn(
+    turns: inTurn(
       'spec/tree',
-      9,
-      `adoptLayered adoptLayeredContainerd adoptLayeredKilled adoptRendered baked choices configure disks handlers handlersGoing program
-      refusedHosts refusedInputs rendered renderedContainerd renderedNode repeat shimProtocols`,
+      'adoptLayered choices handlers rendered',
+      'adoptLayeredContainerd configure handlersGoing renderedContainerd shimProtocols',
+      'adoptLayeredKilled baked disks refusedHosts renderedNode',
+      'adoptRendered program refusedInputs repeat',
     ),
   },
   {
     name: 'nspawn',
-    folders: ['spec/e2e'],
+    folder: 'spec/e2e',
+    real: 'hosts with systemd as process 1, containerd 1.7 and 2.x, CRI-O, pods, a QEMU that boots the installed kernel',
+    needs: 'the packages, root, a Debian mirror on the first run',
+    without: 'everything live',
     programs: hostPrograms,
     root: true,
-    inTurn: inTurn('spec/e2e', 5, 'adoptLayered configure crioHosts dependents detached guest handlers lost restore skew'),
+    turns: inTurn('spec/e2e', 'crio dependents', 'guest lost configure', 'handlers crioHosts adoptLayered', 'detached restore skew'),
   },
   {
     name: 'merged',
-    folders: ['spec/merged'],
+    folder: 'spec/merged',
+    real: 'such hosts whose `/usr` has Kata or extensions of others merged into it',
+    needs: 'the same',
+    without: 'backends sysext and overlay live',
     programs: hostPrograms,
     root: true,
-    inTurn: inTurn('spec/merged', 4, 'earlier engineExtension engineNamespace imageForm overlayHosts sysextForeign sysextKilled sysextOld'),
+    turns: inTurn(
+      'spec/merged',
+      'imageForm',
+      'earlier',
+      'sysextOld sysextForeign overlayHosts',
+      'engineExtension engineNamespace sysextKilled',
+    ),
   },
   {
     name: 'boot',
-    folders: ['spec/boot'],
+    folder: 'spec/boot',
+    real: 'boots of such hosts: losses of power, the boot guard, another engine after an update',
+    needs: 'the same',
+    without: 'boots',
     programs: hostPrograms,
     root: true,
-    inTurn: inTurn(
+    turns: inTurn(
       'spec/boot',
-      5,
-      `baked first/firstBoot first/rendered first/renderedContainerd first/renderedImage guard/guardEngine guard/guardHard guard/guardSystemd
-      guard/guardUsr overlayKilled`,
+      'first/firstBoot guard/guardHard',
+      'first/rendered guard/guardEngine overlayKilled',
+      'first/renderedContainerd guard/guardSystemd baked',
+      'first/renderedImage guard/guardUsr',
     ),
   },
   {
     name: 'single',
-    folders: ['spec/single'],
+    folder: 'spec/single',
+    real: 'the self-contained program on Debian 12, 13 and testing, on a bare root, arm64 in an emulator',
+    needs: 'the packages, root, a Debian mirror',
+    without: "the single file's own needs",
     programs: ['/usr/bin/readelf', '/usr/bin/qemu-aarch64-static', '/usr/bin/mmdebstrap', '/usr/bin/zstd'],
     root: true,
   },
   {
     name: 'vm',
-    folders: ['spec/vm'],
+    folder: 'spec/vm',
+    real: 'an ostree host with SELinux enforcing in QEMU: boots, deployments, a recorded disk cut at any point',
+    needs: 'the packages, root, a Debian mirror, 3 GB of memory',
+    without: 'all of that',
     programs: [
       '/usr/bin/qemu-system-x86_64',
       '/usr/bin/qemu-img',
@@ -101,13 +129,35 @@ export const tiers: Tier[] = [
     ],
     root: true,
     // Each boots an emulated machine again and again.
-    inTurn: inTurn('spec/vm', 1, 'baked deployments firstBoot round'),
+    turns: inTurn('spec/vm', 'round', 'deployments', 'firstBoot', 'baked'),
   },
 ];
 
-/** What runs beside what, in its order: hosts that mostly wait beside what computes. */
-const beside: string[][] = [['nspawn'], ['merged', 'boot'], ['unit', 'tree', 'single'], ['vm']];
-export const lanes: string[][] = beside.map((lane, index) =>
-  // A tier that is named nowhere comes last in the last lane.
-  index < beside.length - 1 ? lane : [...lane, ...tiers.map(({ name }) => name).filter((name) => !beside.flat().includes(name))],
-);
+/** What runs beside what, in its order: hosts that mostly wait beside what computes. A tier that is named nowhere comes last in the last lane. */
+const beside: string[][] = [['nspawn'], ['merged', 'boot'], ['fresh', 'unit', 'tree', 'single'], ['vm']];
+
+export function lanesOf(names: string[]): string[][] {
+  return beside
+    .map((lane, index) => [...lane, ...(index < beside.length - 1 ? [] : names.filter((name) => !beside.flat().includes(name)))])
+    .map((lane) => lane.filter((name) => names.includes(name)))
+    .filter((lane) => lane.length > 0);
+}
+
+/** Every spec file of a checkout, by its path from there. */
+export function specFiles(root = '.'): string[] {
+  const names = readdirSync(`${root}/spec`, { recursive: true }).map(String);
+  return names
+    .filter((name) => name.endsWith('.spec.ts'))
+    .map((name) => `spec/${name}`)
+    .sort();
+}
+
+/** The one tier of a spec file: that of its folder, else the unit tier. */
+export function tierOf(file: string): string {
+  return tiers.find(({ folder }) => folder !== undefined && file.startsWith(`${folder}/`))?.name ?? 'unit';
+}
+
+/** Those of a tier's files that a run leaves to runs with another turn; `turn` counts runs, or is a seed. */
+export function leftBy(turns: Turns | undefined, turn: number): string[] {
+  return (turns ?? []).filter((_, group) => group !== turn % 4).flat();
+}

@@ -59,7 +59,7 @@ export async function installLocked(context: Context, request: InstallRequest, v
   const wishes = request.wishes ?? noWishes;
   const sameForm = from?.manifest.backend === backend.name && from.manifest.format === format;
   const takes = (request.layer?.led.marks.length ?? 0) > 0;
-  if (from !== undefined && !takes && sameForm && (await sameFiles(host, from, request))) {
+  if (from !== undefined && !takes && sameForm && (await sameFiles(host, from, request, context.signal))) {
     const readText = async (path: string) => (await host.readFile(`${from.manifest.payloadFolder}/${path}`)).toString();
     const kept = chosen(context, request, from, namesIn(from.manifest));
     const choices = await withWishes(kept, { handlers: from.manifest.handlers, wishes, readText });

@@ -4,6 +4,7 @@ import type { Digest, Host, HostPath } from '../host/index.ts';
 import type { Assignment } from '../layout/settings/index.ts';
 import type { Emit } from '../report/events.ts';
 import type { LayerStep, Step } from '../transaction/index.ts';
+import type { Asked } from './carrying/asked.ts';
 import type { AliasWish } from './choosing/aliases.ts';
 import type { ConfigurationDiff } from './making/configurations.ts';
 
@@ -16,6 +17,8 @@ export interface Context {
   programFile?: string;
   emit: Emit;
   signal: AbortSignal;
+  /** Who asked, and by what: for the history. */
+  asked?: Asked;
 }
 
 /** Options of every changing verb. */
@@ -85,6 +88,9 @@ export interface Plan {
   /** The sum of `writes`. */
   bytesWritten: number;
   writes: PlannedWrite[];
+  /** gc and uninstall: what goes, and the bytes of files that this frees. */
+  removedGenerations?: number[];
+  freedBytes?: number;
   findings: Finding[];
 }
 

@@ -2,6 +2,8 @@
 export interface CodeRow {
   exit: 1 | 2 | 3 | 4 | 5 | 75 | 77;
   overridable: boolean;
+  /** A signal that asked for it decides the status: 128 + its number. `exit` is for the rare case without one. */
+  bySignal?: true;
   explain: string;
 }
 
@@ -35,8 +37,13 @@ export const codes: Record<string, CodeRow> = {
   'profile-unfit': row(2, 'The profile is not made for this handler, or its configuration lacks a key that the profile sets.'),
   // the bundle
   'bundle-missing': row(4, 'The bundle named on the command line is not there or cannot be read.'),
-  'bundle-format': row(4, 'The file is none of .tar, .tar.zst, .tar.xz, nor an unpacked folder.'),
+  'bundle-format': row(4, 'The file is none of .tar, .tar.zst, .tar.xz, .tar.gz, nor an unpacked folder.'),
   'bundle-damaged': row(4, 'The archive ends too early or its compression is broken. Fetch it again.'),
+  'bundle-too-large': row(
+    4,
+    'The bundle takes more than is given to it: memory to decompress it, members, or bytes. A release of Kata stays far below. See docs/install.md.',
+  ),
+  'bundle-mixed': row(4, 'The archives are of different releases. Name archives of one release.'),
   'bundle-member-escapes': row(4, 'A member has an absolute name, a .. in its name, or a link that leads out of the tree.'),
   'bundle-member-kind': row(4, 'A member is a device, a pipe, a socket, or has set-uid or set-gid bits.'),
   'bundle-member-duplicate': row(4, 'Two members, or two bundles with different bytes, claim the same path.'),
@@ -57,6 +64,7 @@ export const codes: Record<string, CodeRow> = {
   'host-etc-unsafe': row(3, '/etc is read-only or transient: wiring would be refused or lost at the next boot.'),
   'host-var-unsafe': row(3, '/var is made anew at each boot: the engine would name files that are gone.'),
   'host-read-only': row(3, 'The folder for the program’s state, or the one for payloads, lies on a file system that cannot be written.'),
+  'host-file-unfit': row(3, 'A file of the host is a pipe, a device or a socket, or larger than any file of its kind: it is not read.'),
   'host-space': row(
     3,
     'A file system has less room than the change needs: payload, staging, the copy of the program, generation, journal and reserved room count, with what lies there already.',
@@ -86,7 +94,12 @@ export const codes: Record<string, CodeRow> = {
     3,
     'The host runs systemd, but it answers neither on the message bus nor at its own socket: nothing could be restarted or put back.',
   ),
-  'host-busy': row(3, 'Another installer or an OS transaction holds its own lock.'),
+  'host-busy': row(3, 'A program of root, another installer or an OS transaction, holds its own lock. --wait SECONDS waits for it.', true),
+  'state-unsafe': row(
+    3,
+    'A folder in which kata-sysext keeps its state belongs to another user, or others may write to it: what lies in it cannot be trusted.',
+    true,
+  ),
   'backend-unfit': row(3, 'The backend cannot work on this host.'),
   'backend-read-only': row(3, 'The folder for payloads lies on a file system that cannot be written now.'),
   'baked-live': row(3, 'The backend baked makes a generation that is part of an OS image. A host that runs has its image already.'),
@@ -290,7 +303,10 @@ export const codes: Record<string, CodeRow> = {
   'gate-failed': row(1, 'The result was not proven to work; the host was put back.'),
   'sysext-refresh-failed': row(1, 'The refresh of system extensions did not bring what it should; the host was put back.'),
   'overlay-mount-failed': row(1, 'Our overlay of /usr did not become what it should; the host was put back.'),
-  interrupted: row(1, 'The change was interrupted; the host is as it was.'),
+  interrupted: {
+    ...row(1, 'A signal, such as ^C, asked the change to end; the host is as it was. After the commit a signal changes nothing any more.'),
+    bySignal: true,
+  },
   'drift-found': row(1, 'verify found files, links or wiring that differ from the active generation.'),
   'guest-failed': row(
     1,
@@ -306,4 +322,9 @@ export const codes: Record<string, CodeRow> = {
 /** The row of a code. An unknown code is a fault of the program and counts as `internal`. */
 export function codeRow(code: string): CodeRow {
   return codes[code] ?? codes['internal']!;
+}
+
+/** The exit status of a code in words: '3', or '128 + N' where a signal decides. */
+export function exitText({ exit, bySignal }: CodeRow): string {
+  return bySignal === true ? '128 + N' : String(exit);
 }

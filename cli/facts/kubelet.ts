@@ -42,7 +42,6 @@ const usualFiles: HostPath[] = [
   '/etc/kubernetes/kubelet/kubelet-config.json',
 ];
 const binaries: HostPath[] = ['/usr/bin/kubelet', '/usr/local/bin/kubelet', '/opt/bin/kubelet'];
-const maxBytes = 1 << 20;
 const maxDropIns = 100;
 
 /**
@@ -90,7 +89,7 @@ async function filesOf(host: HostView, command: KubeletCommand | undefined): Pro
 
 /** What one file says, by 'hard SIGNAL', 'soft SIGNAL' and the name of the garbage collection's key. */
 async function readConfiguration(host: HostView, path: HostPath): Promise<Map<string, Amount> | 'unread'> {
-  const file = await readSmall(host, path, maxBytes);
+  const file = await readSmall(host, path);
   if (file.kind === 'absent') return new Map();
   if (file.kind === 'unread') return 'unread';
   const value = await valueIn(file.text);

@@ -22,7 +22,6 @@ const unitFolders = [
   '/usr/lib/systemd/system',
   '/lib/systemd/system',
 ];
-const maxBytes = 256 * 1024;
 const maxDropIns = 100;
 
 /**
@@ -56,7 +55,7 @@ async function unitTexts(host: HostView): Promise<string[]> {
 
 /** The files of /proc say that they are empty. */
 async function textOf(host: HostView, path: HostPath): Promise<string | undefined> {
-  const read = await readSmall(host, path, maxBytes);
+  const read = await readSmall(host, path);
   return read.kind === 'text' ? read.text : undefined;
 }
 

@@ -1,4 +1,5 @@
 import { type Backend, chooseBackend } from '../backends/index.ts';
+import { holderText } from '../changes/carrying/running.ts';
 import { chooseFormat } from '../changes/choosing/format.ts';
 import type { Runner } from '../changes/making/keepRunning.ts';
 import { architectureFindings, givenFindings, givenImage } from '../changes/making/takeImage.ts';
@@ -12,11 +13,11 @@ import type { PlannedWrite } from '../changes/types.ts';
 import type { WantedHandler } from '../engines/types.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type HostFacts, readFacts } from '../facts/index.ts';
-import { type HostView, isLocked } from '../host/index.ts';
+import type { HostView } from '../host/index.ts';
 import { imageFindings, makerFindings } from '../images/index.ts';
 import { handlerRow, handlerTable, installedName } from '../layout/index.ts';
 import { activeGeneration, type Generation, lockFile, offered, offeredBy } from '../store/index.ts';
-import { readableEntries } from '../transaction/index.ts';
+import { changeState } from './changeState.ts';
 import { type Offers, type OffersRequest, offersInImage, offersOf } from './offers.ts';
 
 export interface Check {
@@ -151,32 +152,22 @@ function withNew(installed: WantedHandler[], more: WantedHandler[]): WantedHandl
   return [...installed, ...more.filter(({ name }) => !installed.some((each) => each.name === name))];
 }
 
-/** Changes that run now or were interrupted: the next one would wait, or settle them first. */
+/** A change that runs now, or those that were interrupted: the next one would wait, or settle them first. */
 async function changeFindings(host: HostView): Promise<Finding[]> {
-  const found: Finding[] = [];
-  if (await isLocked(host, lockFile)) {
-    found.push({
-      code: 'lock-held',
-      level: 'blocker',
-      subject: lockFile,
-      found: 'another change is running',
-      needed: 'one change at a time',
-      next: 'wait for it: --wait SECONDS',
-    });
-    return found;
+  const { change, interrupted } = await changeState(host);
+  if (change !== undefined) {
+    const found = `${holderText(change)} is running`;
+    const next = 'wait for it: --wait SECONDS';
+    return [{ code: 'lock-held', level: 'blocker', subject: lockFile, found, needed: 'one change at a time', next }];
   }
-  for (const id of await readableEntries(host)) {
-    const text = `change ${id} was interrupted; the next change settles it first`;
-    found.push({
-      code: 'journal-open',
-      level: 'warning',
-      subject: `change ${id}`,
-      found: text,
-      needed: 'a settled host',
-      next: 'kata-sysext recover',
-    });
-  }
-  return found;
+  return interrupted.map((id) => ({
+    code: 'journal-open',
+    level: 'warning',
+    subject: `change ${id}`,
+    found: `change ${id} was interrupted; the next change settles it first`,
+    needed: 'a settled host',
+    next: 'kata-sysext recover',
+  }));
 }
 
 function unhealthy(name: string, socket: string, why: string | undefined): Finding {

@@ -1,8 +1,8 @@
-import { readFile, stat } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { writerOf } from '../engines/index.ts';
 import { parseDocument } from '../engines/toml/index.ts';
 import { KataError } from '../errors/index.ts';
+import { readRegular } from '../host/index.ts';
 
 /** What a tree has to have for an engine to be wired on it as on the node. */
 export interface EngineTree {
@@ -56,14 +56,13 @@ export async function engineTree(wish: string | undefined, file: string | undefi
       `--form rendered with --engine ${name} and without --engine-config`,
       `a copy of the nodes’ own ${row.config}; where it is not known, --form hook`,
     );
-  const bytes = await readFile(file).catch((error: unknown) => {
+  const bytes = await readRegular(file, 'configuration', { follow: true }).catch((error: unknown) => {
     throw unfit(
       '--engine-config',
       `${file} cannot be read (${error instanceof Error ? error.message : String(error)})`,
       `a copy of the nodes’ own ${row.config}`,
     );
   });
-  if (!(await stat(file)).isFile()) throw unfit('--engine-config', `${file} is no file`, `a copy of the nodes’ own ${row.config}`);
   refuseRendered(bytes.toString(), file);
   const imports = patternsOf(bytes, row.config);
   return {

@@ -1,6 +1,7 @@
 import { errnoOf, KataError } from '../errors/index.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
-import { hasDeployment, journalFolder, readJson, schema, wayBack, writeJson } from '../store/index.ts';
+import { damaged, hasDeployment, journalFolder, readJson, schema, wayBack, writeJson } from '../store/index.ts';
+import { commitEntry, intent as intentShape, stepEntry } from './shapes.ts';
 import { refuseUnknown } from './steps/index.ts';
 import type { Intent, Undo, UndoStore } from './types.ts';
 import { markUnfinished, unmark } from './unfinished.ts';
@@ -64,8 +65,10 @@ export function dropBallast(host: Host, id: number): Promise<void> {
 /** Refuses what a newer program wrote: a schema, or a kind of step, that is not known here. */
 export async function readIntent(host: HostView, id: number): Promise<Intent | undefined> {
   const path = `${entryFolder(id)}/intent.json`;
-  const intent = await readJson<Intent>(host, path);
-  if (intent !== undefined) refuseUnknown(path, intent.steps);
+  const intent = await readJson(host, path, intentShape);
+  if (intent === undefined) return undefined;
+  if (intent.id !== id) throw damaged(path, `id is ${intent.id}, which is not its place`);
+  refuseUnknown(path, intent.steps);
   return intent;
 }
 
@@ -75,17 +78,20 @@ export async function writeStep(host: Host, id: number, index: number, undo: Und
 }
 
 export async function readStep(host: HostView, id: number, index: number): Promise<StepEntry | undefined> {
-  return readJson<StepEntry>(host, `${entryFolder(id)}/step-${index}.json`);
+  const path = `${entryFolder(id)}/step-${index}.json`;
+  const entry = await readJson(host, path, stepEntry);
+  if (entry !== undefined && entry.index !== index) throw damaged(path, `index is ${entry.index}, which is not its place`);
+  return entry;
 }
 
 /** The one record that commits: a synced rename. */
 export async function commit(host: Host, id: number, at: Date): Promise<void> {
-  await writeJson(host, `${entryFolder(id)}/commit.json`, { schema, at: at.toISOString() } as { schema: number });
+  await writeJson(host, commitFile(id), { schema, at: at.toISOString() } as { schema: number });
 }
 
 /** A commit whose rename happened but was not synced is taken back before anything is undone: recover believes the record. */
 export async function retractCommit(host: Host, id: number): Promise<void> {
-  if (await isCommitted(host, id)) await host.unlink(`${entryFolder(id)}/commit.json`);
+  if ((await host.lstat(commitFile(id))) !== undefined) await host.unlink(commitFile(id));
 }
 
 /**
@@ -124,8 +130,15 @@ function incomplete(id: number, name: string): KataError {
   });
 }
 
+function commitFile(id: number): HostPath {
+  return `${entryFolder(id)}/commit.json`;
+}
+
+/** Throws `state-damaged` for a commit record that nobody wrote so: whether the change happened is not guessed from it. */
 export async function isCommitted(host: HostView, id: number): Promise<boolean> {
-  return (await host.lstat(`${entryFolder(id)}/commit.json`)) !== undefined;
+  if ((await host.lstat(commitFile(id))) === undefined) return false;
+  if ((await readJson(host, commitFile(id), commitEntry)) === undefined) throw damaged(commitFile(id), 'it leads nowhere');
+  return true;
 }
 
 /** Undo copies of step `index`: private, with the attributes of the original. */

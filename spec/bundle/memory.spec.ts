@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { needs } from '../support/needs.ts';
 import { makeBench } from './unpack.ts';
 
 const child = `
@@ -21,7 +22,8 @@ describe('memory while a bundle is read', function () {
     ['keep', 'written'],
     ['skip', 'skipped'],
   ] as const) {
-    it(`stays below 150 MB for a member of 600 MB that is ${title}`, () => {
+    it(`stays below 150 MB for a member of 600 MB that is ${title}`, function () {
+      needs(this, 'zstd');
       const bench = makeBench();
       try {
         mkdirSync(join(bench.root, 'source/opt/kata/share'), { recursive: true });

@@ -7,6 +7,7 @@ import { main } from '../../cli/commands/run.ts';
 import type { Io } from '../../cli/commands/types.ts';
 import { openView } from '../../cli/host/index.ts';
 import { checkJson } from '../support/judges/schemas.ts';
+import { needs } from '../support/needs.ts';
 import { program, run } from '../support/program.ts';
 import { releases, scratch, story, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
@@ -59,7 +60,8 @@ describe('the process', () => {
     assert.equal((await host.json(['status']))['installed'], false);
   });
 
-  it('an error that nobody caught asks the change to undo itself: 1, and the tree as it was', async () => {
+  it('an error that nobody caught asks the change to undo itself: 1, and the tree as it was', async function () {
+    needs(this, 'getfattr');
     const before = host.fingerprint(story);
     const seen = await inProcess(['install', first, ...host.flags, '--progress', 'json'], /"name":"file"/);
 
@@ -114,15 +116,14 @@ describe('the process', () => {
 
   it('programs run in a group of their own, which ends whole when their time is up', async () => {
     const view = openView(host.root, {});
-    const started = Date.now();
 
-    const ids = await view.run('/bin/sh', ['-c', 'echo $$; ps -o pgid= -p $$']);
+    const ids = await view.run('/bin/sh', ['-c', 'echo $$; cut -d " " -f 5 /proc/$$/stat']);
     const late = await view.run('/bin/sh', ['-c', 'sleep 600 & wait'], { timeoutMs: 200, accept: [0, 137] });
 
+    // A child that lived on would hold its output open until the time limit of this test.
     const [pid, group] = ids.stdout.split('\n').map((line) => line.trim());
     assert.equal(pid, group);
     assert.equal(late.code, 137);
-    assert.ok(Date.now() - started < 300_000, 'the sleeping child is dead too: nothing holds its output open');
   });
 });
 

@@ -88,16 +88,13 @@ describe('engines/cri without an engine', () => {
     const server = createServer((peer) => peers.push(peer));
     const socket = join(folder, 's');
     await new Promise<void>((resolve) => server.listen(socket, resolve));
-    const started = Date.now();
 
     const state = await probeCri(live, socket, 300);
-    const tookMs = Date.now() - started;
     for (const peer of peers) peer.destroy();
     server.close();
     await rm(folder, { recursive: true });
 
     assert.equal(state.reachable, false);
-    assert.ok(tookMs < 100_000, `${tookMs} ms`);
   });
 
   it('reads no handlers from text that is none of the known shapes', () => {

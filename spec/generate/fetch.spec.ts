@@ -6,6 +6,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fetchFunction, fetchLine } from '../../cli/generate/forms/common.ts';
+import { needs } from '../support/needs.ts';
 import { textFiles } from '../support/textFiles.ts';
 
 const bytes = Buffer.alloc(300_000, 'kata');
@@ -15,8 +16,8 @@ type Answer = (response: ServerResponse, from: number) => void;
 
 const well: Answer = (response, from) => response.writeHead(from > 0 ? 206 : 200, lengthFrom(from)).end(bytes.subarray(from));
 const half: Answer = (response, from) => {
-  response.writeHead(from > 0 ? 206 : 200, lengthFrom(from)).write(bytes.subarray(from, from + 100_000));
-  setTimeout(() => response.destroy(), 200);
+  response.writeHead(from > 0 ? 206 : 200, lengthFrom(from));
+  response.write(bytes.subarray(from, from + 100_000), () => response.destroy());
 };
 const endless: Answer = (response) => {
   response.writeHead(200);
@@ -39,21 +40,23 @@ function lengthFrom(from: number) {
 describe('what a node fetches', function () {
   this.timeout(300_000);
   const texts = textFiles();
-  let server: Server;
+  let server: Server | undefined;
   let answer: Answer;
   let work: string;
   const asked: string[] = [];
 
-  before(async () => {
-    server = createServer((request, response) => {
+  before(async function () {
+    needs(this, 'curl');
+    const made = createServer((request, response) => {
       asked.push(request.headers.range ?? 'whole');
       answer(response, Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0));
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    server = made;
+    await new Promise<void>((resolve) => made.listen(0, '127.0.0.1', resolve));
   });
   after(() => {
-    server.closeAllConnections();
-    server.close();
+    server?.closeAllConnections();
+    server?.close();
   });
   beforeEach(() => {
     asked.length = 0;
@@ -69,11 +72,11 @@ describe('what a node fetches', function () {
       answer = next;
       assert.equal((await fetched()).status, 69);
     }
-    const { port } = server.address() as AddressInfo;
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    const { port } = server!.address() as AddressInfo;
+    server!.closeAllConnections();
+    await new Promise((resolve) => server!.close(resolve));
     const absent = await fetched(port);
-    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => server!.listen(port, '127.0.0.1', resolve));
     answer = well;
     asked.length = 0;
 
@@ -159,7 +162,7 @@ describe('what a node fetches', function () {
 
   /** One try, in a process of its own. */
   async function fetched(
-    port = (server.address() as AddressInfo).port,
+    port = (server!.address() as AddressInfo).port,
     change = (text: string) => text,
     size: { sizeBytes?: number } = { sizeBytes: bytes.length },
   ) {

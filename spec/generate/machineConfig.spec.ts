@@ -5,6 +5,7 @@ import { machineConfigLimit } from '../../cli/generate/outputs/machineConfig.ts'
 import { goProgram, goProgramAvailable } from '../lab/goPrograms.ts';
 import { parsed, plain } from '../support/judges/generated.ts';
 import { forbiddenForMachines } from '../support/judges/machineConfigRules.ts';
+import { needs } from '../support/needs.ts';
 import { textFiles } from '../support/textFiles.ts';
 import { against, kernelArguments, made, madeRendered, type Node, openshift, renderedTargets } from './requests.ts';
 
@@ -49,7 +50,8 @@ describe('generate', function () {
     for (const name of ['openshift-4.7', 'openshift-4.23']) assert.throws(() => targetNamed(name), { code: 'usage' });
   });
 
-  it('the policy that spares reboots restarts the unit of a hook, and nothing where it would change nothing', () => {
+  it('the policy that spares reboots restarts the unit of a hook, and nothing where it would change nothing', function () {
+    needs(this, 'python3-yaml');
     const policyOf = (files: Generated[]) =>
       parsed(files.find(({ name }) => name.endsWith('policy.yaml'))!.text)['spec'].nodeDisruptionPolicy;
     const actionsOf = (policy: { files: { actions: { type: string }[] }[] }) => policy.files[0]!.actions.map(({ type }) => type);
@@ -60,7 +62,8 @@ describe('generate', function () {
     assert.deepEqual([hook, rendered], [['DaemonReload', 'Restart'], ['DaemonReload']]);
   });
 
-  it('a pool is written for one’s own alone, and says what an apply would do to one that is there', () => {
+  it('a pool is written for one’s own alone, and says what an apply would do to one that is there', function () {
+    needs(this, 'python3-yaml');
     const poolOf = (role: string) => made('machineconfig', 'openshift-4.18', {}, role).find(({ name }) => name.endsWith('pool.yaml'))?.text;
 
     assert.deepEqual([poolOf('worker'), poolOf('master')], [undefined, undefined]);

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync,
 import { join } from 'node:path';
 import { digestOf } from '../../cli/host/index.ts';
 import { complaints } from '../support/judges/generated.ts';
+import { needs } from '../support/needs.ts';
 import { textFiles } from '../support/textFiles.ts';
 import { made, madeBaked } from './requests.ts';
 
@@ -91,7 +92,8 @@ describe('generate', function () {
     assert.deepEqual([existsSync(join(texts.folder, 'ran')), existsSync(join(texts.folder, 'stamps/two'))], [false, false]);
   });
 
-  it('a Containerfile puts nothing where an image may carry nothing, and its unit is whole', () => {
+  it('a Containerfile puts nothing where an image may carry nothing, and its unit is whole', function () {
+    needs(this, 'systemd-analyze');
     const files = Object.fromEntries(made('containerfile', 'fcos').map(({ name, text }) => [name, text]));
 
     const targetsOfCopies = [...files['Containerfile']!.matchAll(/^COPY .*?"?(\/[^\s"\]]+)"?\]?$/gm)].map((match) => match[1]!);
@@ -108,7 +110,8 @@ describe('generate', function () {
     assert.deepEqual(complaints(texts.put(unit, files[unit]!)), []);
   });
 
-  it('what judges the units tells a broken one, and that it could not look', () => {
+  it('what judges the units tells a broken one, and that it could not look', function () {
+    needs(this, 'systemd-analyze');
     const unit = 'kata-sysext-first-boot.service';
     const whole = made('containerfile', 'fcos').find(({ name }) => name === unit)!.text;
     const judged = (broken: string) => complaints(texts.put(unit, broken)).join('\n');

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { labelled, recipeFor } from '../../cli/images/index.ts';
 import type { Labelled } from '../../cli/images/types.ts';
+import { needs } from '../support/needs.ts';
 
 const payload = `sha256:${'0123456789abcdef'.repeat(4)}` as const;
 const base = { tree: '/t', image: '/i', epoch: 7, payload, at: (name: string) => `/at/${name}` };
@@ -59,10 +60,7 @@ describe('how the programs that make images are called', () => {
   });
 
   it('mkfs.erofs labels files whatever their names are', function () {
-    if (process.getuid?.() !== 0) {
-      console.log('      left out: mounting needs root');
-      return this.skip();
-    }
+    needs(this, 'root', 'mkfs.erofs', 'getfattr');
     const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-recipe-'));
     const names = ['plain', 'with space', 'a+b(c)[d]{e}^$|?*', 'back\\slash', 'umläut', '.hidden.so.1'];
     mkdirSync(join(folder, 'tree'));

@@ -6,13 +6,12 @@ import { join } from 'node:path';
 import type { KataError } from '../../cli/errors/index.ts';
 import { openView } from '../../cli/host/index.ts';
 import { tryImage } from '../../cli/images/index.ts';
+import { needs } from '../support/needs.ts';
 
 describe('the trial mount of an image', () => {
   let folder: string;
   before(function () {
-    if (process.getuid?.() === 0) return;
-    console.log('      left out: mounting needs root');
-    this.skip();
+    needs(this, 'root', 'mksquashfs');
   });
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'kata-sysext-trial-'));

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { execIn, podOutput, removePod, runPod, startContainer, waitForCri } from '../lab/pods.ts';
 import type { Suite } from '../lab/roots.ts';
 import { shimsOf } from '../lab/shims.ts';
@@ -186,8 +187,8 @@ for (const suite of sample<Suite>(['bookworm', 'trixie'], 1, 'overlay suites')) 
     });
 
     it('uninstalls while /usr is busy: every byte, mode, owner and xattr as before, nothing mounted, the unit gone', async () => {
-      const busy = live.host.spawn(['/bin/sh', '-c', 'cd /usr/share/kata && exec sleep 600']);
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      const busy = live.host.spawn(['/bin/sh', '-c', 'cd /usr/share/kata && echo busy && exec sleep 600']);
+      await once(busy.stdout!, 'data');
       // Somebody removed the unit: it must still be possible to take the mount away.
       if (suite === 'trixie') await live.host.sh(`rm /etc/systemd/system/${unit}; systemctl daemon-reload`);
 

@@ -130,13 +130,11 @@ describe('systemd over a private dbus-daemon, a stand-in for PID 1', () => {
       (error) => error instanceof KataError && error.code === 'failed',
     );
     const slow = assert.rejects(systemd.restart('slow.service', 600_000), (error) => error instanceof KataError && error.code === 'failed');
-    await sleep(100);
+    for (const call of ['RestartUnit silent.service', 'RestartUnit slow.service']) while (!fake.calls.includes(call)) await sleep(10);
 
-    const started = Date.now();
     await fake.killDaemon();
     await Promise.all([silent, slow]);
 
-    assert.ok(Date.now() - started < 200_000);
     await assert.rejects(systemd.version());
   });
 

@@ -93,7 +93,7 @@ export async function takeImage(
     });
   }
   await refuseFullFor(context, file, root, request, backend);
-  return stageImage(context.host, { file, said, digest: request.digests[0], root, emit: context.emit });
+  return stageImage(context.host, { file, said, digest: request.digests[0], root, emit: context.emit, signal: context.signal });
 }
 
 /** An image may have more handlers than are wanted; a generation has only these. */

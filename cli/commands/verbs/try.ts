@@ -9,13 +9,16 @@ import { uninstall } from '../../changes/uninstall.ts';
 import { listing } from '../../demo/listing.ts';
 import { makeHostTree, makeRelease } from '../../demo/tree.ts';
 import { KataError } from '../../errors/index.ts';
-import { openHost } from '../../host/index.ts';
-import { status } from '../../inspect/status.ts';
+import { openHost, stoppable } from '../../host/index.ts';
 import { verify } from '../../inspect/verify.ts';
 import { reply } from '../answer.ts';
 import type { Call, Reply } from '../types.ts';
 
 const versions = ['4.0.0', '4.1.0'] as const;
+/** The story and what npm prints before it fill one small terminal: 25 lines of 80 columns. */
+const maxColumns = 80;
+const maxSteps = 3;
+const indent = '    ';
 
 /** The whole round on a tree of its own: what a newcomer sees first. */
 export async function run(call: Call): Promise<Reply> {
@@ -23,11 +26,11 @@ export async function run(call: Call): Promise<Reply> {
   const keep = call.options['keep'] === true;
   try {
     const steps = await round(call, folder);
-    const last = keep ? `The tree stays: ${folder}/host` : 'The tree is removed again; --keep leaves it there.';
+    const last = keep ? `The tree stays: ${folder}/host` : 'The tree is removed now; --keep leaves it there.';
     return {
       kind: 'Trial',
       body: { steps: steps.map(({ title }) => title), same: true, ...(keep ? { folder } : {}) },
-      text: [...steps.flatMap(({ title, text }) => ['', title, ...text.map((line) => `    ${line}`)]), '', last],
+      text: [...steps.flatMap(({ title, text }) => [title, ...text.map((line) => shorten(`${indent}${line}`))]), last],
     };
   } finally {
     if (!keep) await fs.remove(folder);
@@ -44,7 +47,7 @@ async function round({ context, io }: Call, folder: string): Promise<Shown[]> {
   const release = (version: string) => join(folder, `kata-static-${version}`);
   await makeHostTree(root);
   for (const version of versions) await makeRelease(release(version), version);
-  const host = openHost(root, io.env);
+  const host = stoppable(openHost(root, io.env), context.signal);
   // Without a file of the program: a copy of it would say nothing to a newcomer.
   const { programFile: _none, ...rest } = context;
   const own: Context = { ...rest, host, emit: () => undefined };
@@ -54,17 +57,12 @@ async function round({ context, io }: Call, folder: string): Promise<Shown[]> {
   const shown: Shown[] = [
     { title: `A throw-away host in Fedora CoreOS’s layout: ${before.length} paths, containerd 1.7 configured`, text: [] },
   ];
-  const show = async (title: string, answer: Promise<Answer>) => shown.push({ title, text: reply(await answer).text });
+  const show = async (title: string, answer: Promise<Answer>) => shown.push({ title, text: shortOf(await answer) });
   await show('$ kata-sysext install kata-static-4.0.0 --dry-run', install(own, { ...request('4.0.0'), dryRun: true }));
   await show('$ kata-sysext install kata-static-4.0.0', install(own, request('4.0.0')));
   await show('$ kata-sysext install kata-static-4.1.0', install(own, request('4.1.0')));
   await show('$ kata-sysext install kata-static-4.1.0   # again', install(own, request('4.1.0')));
   await show('$ kata-sysext rollback', rollback(own, options));
-  const now = await status(host);
-  shown.push({
-    title: '$ kata-sysext status',
-    text: now.generations.map((each) => `${each.active ? '●' : '◦'} ${each.number}  Kata ${each.release}  ${each.handlers.join(', ')}`),
-  });
   const checked = await verify(host);
   shown.push({ title: '$ kata-sysext verify', text: [`${checked.filesChecked} files, ${checked.drift.length} differ`] });
   await show('$ kata-sysext uninstall --purge', uninstall(own, { ...options, purge: true }));
@@ -75,10 +73,33 @@ async function round({ context, io }: Call, folder: string): Promise<Shown[]> {
 function compare(before: string[], after: string[]): string {
   const lost = before.filter((line) => !after.includes(line));
   const extra = after.filter((line) => !before.includes(line));
-  if (lost.length + extra.length === 0) return `✓ the same, byte for byte: ${after.length} paths with their modes, owners and digests`;
+  if (lost.length + extra.length === 0) return `✓ the same, byte for byte: ${after.length} paths with modes, owners and digests`;
   throw new KataError('internal', {
     found: `the tree differs after uninstall: ${[...lost, ...extra].slice(0, 5).join('; ')}`,
     needed: 'the same tree',
     next: 'please report this',
   });
+}
+
+/** What a verb prints, without the lines of a diff and without what follows the first steps of a plan. */
+function shortOf(answer: Answer): string[] {
+  const { text } = reply(answer);
+  if (answer.kind !== 'Plan') return text;
+  const steps = answer.plan.steps.map(
+    ({ text: step, diff }, index) => `  ${index + 1}. ${step}${diff === undefined ? '' : ` (${sizeOf(diff)})`}`,
+  );
+  if (steps.length > maxSteps) steps.splice(maxSteps - 1, steps.length, `  … and ${steps.length - maxSteps + 1} more steps`);
+  return [text[0] ?? '', ...steps];
+}
+
+function sizeOf(diff: string[]): string {
+  const [added, removed] = ['+', '-'].map((sign) => diff.filter((line) => line.startsWith(sign)).length);
+  return `+${added} -${removed} lines`;
+}
+
+/** A line cut at the last space or separator that fits into the columns. */
+function shorten(line: string): string {
+  if (line.length <= maxColumns) return line;
+  const head = line.slice(0, maxColumns - 1);
+  return `${head.slice(0, Math.max(head.lastIndexOf(' '), indent.length)).replace(/ ·$/, '')} …`;
 }

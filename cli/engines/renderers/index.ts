@@ -18,7 +18,6 @@ export interface Sighting {
 
 const runs = ['active', 'activating', 'reloading'];
 const unitFolders = ['/etc/systemd/system', '/usr/local/lib/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'];
-const maxConfigBytes = 1 << 20;
 const maxFiles = 100;
 
 /**
@@ -119,7 +118,7 @@ async function usesOther(host: HostView, { renderer: { external, units } }: Sigh
     files.push(...names.slice(0, maxFiles).map((name) => `${folder}/${name}`));
   }
   for (const path of files) {
-    const read = await readSmall(host, path, maxConfigBytes);
+    const read = await readSmall(host, path);
     if (read.kind === 'text' && external.words.test(read.text)) return true;
   }
   return false;

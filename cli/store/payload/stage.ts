@@ -3,7 +3,7 @@ import { symlink } from 'node:fs/promises';
 import { posix } from 'node:path';
 import type { SourceRecord } from '../../bundle/index.ts';
 import { errnoOf, KataError } from '../../errors/index.ts';
-import { byBytes, type Digest, type Host, type HostPath } from '../../host/index.ts';
+import { byBytes, type Digest, type Host, type HostPath, undisturbed } from '../../host/index.ts';
 import type { Format } from '../../images/types.ts';
 import type { Architecture, Layout } from '../../layout/index.ts';
 import type { Emit } from '../../report/events.ts';
@@ -127,15 +127,25 @@ async function placeImage(host: Host, manifest: PayloadManifest, staging: HostPa
   return { ...packed, whole: async () => whole };
 }
 
-async function unpack(
-  host: Host,
-  request: PayloadRequest,
-  tree: HostPath,
-): Promise<{ manifest: PayloadManifest; unpacked: Staged['passing'] }> {
+interface Unpacked {
+  manifest: PayloadManifest;
+  unpacked: Staged['passing'];
+}
+
+async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Promise<Unpacked> {
+  const held = await host.hold(tree);
+  try {
+    return await unpackInto(host, request, tree, held.path);
+  } finally {
+    held.close();
+  }
+}
+
+/** `into`: the folder by its descriptor, which whoever may rename folders above it cannot lead elsewhere. */
+async function unpackInto(host: Host, request: PayloadRequest, tree: HostPath, into: string): Promise<Unpacked> {
   const { architecture, emit, handlers, signal } = request;
   // Loaded when it is needed: `status` reads the store without them.
   const [{ readBundles }, { keepFor, layOut }] = await Promise.all([import('../../bundle/index.ts'), import('../../layout/index.ts')]);
-  const into = await host.locate(tree);
   await host.failpoint('store/unpack/before');
   emit({ kind: 'phase', name: 'unpack', detail: `unpacking ${request.sources.map((path) => posix.basename(path)).join(', ')}` });
   const bundle = await readBundles({
@@ -153,7 +163,7 @@ async function unpack(
     ...(handlers === undefined ? {} : { wanted: handlers }),
     arch: architecture,
     readText: async (path) => (await host.readFile(`${tree}/${path}`)).toString(),
-    contains: (path, needles) => stringsIn(posix.join(into, path), needles),
+    contains: (path, needles) => stringsIn(posix.join(into, path), needles, signal),
   });
   await arrange(host, layout, tree, into);
   // Of an image only the image is kept.
@@ -203,8 +213,12 @@ async function describe(
   };
 }
 
-/** Puts what is staged into the store. */
-export async function seal(host: Host, { manifest, ...placed }: Placed, discard: () => Promise<void>): Promise<void> {
+/** Puts what is staged into the store. A signal does not cut it off: there is a moment without the payload that pods run from. */
+export function seal(host: Host, placed: Placed, discard: () => Promise<void>): Promise<void> {
+  return undisturbed(host, () => putIntoStore(host, placed, discard));
+}
+
+async function putIntoStore(host: Host, { manifest, ...placed }: Placed, discard: () => Promise<void>): Promise<void> {
   await host.failpoint('store/seal/before');
   const { folder } = wholePayload(manifest);
   const whole = await placed.whole();
@@ -239,11 +253,11 @@ async function refuseStrangers(host: Host, folder: HostPath): Promise<void> {
 }
 
 /** Which of the needles occur in the file's bytes, read in a stream: hypervisors have tens of megabytes. */
-async function stringsIn(path: string, needles: string[]): Promise<string[]> {
+async function stringsIn(path: string, needles: string[], signal: AbortSignal): Promise<string[]> {
   const found = new Set<string>();
   const longest = Math.max(...needles.map((needle) => needle.length), 1);
   let tail = Buffer.alloc(0);
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, signal })) {
     const window = Buffer.concat([tail, chunk as Buffer]);
     for (const needle of needles) if (!found.has(needle) && window.includes(needle)) found.add(needle);
     tail = window.subarray(Math.max(0, window.length - longest));

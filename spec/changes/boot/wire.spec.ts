@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { wireAtBoot } from '../../../cli/changes/boot/wire.ts';
 import { type Host, openHost } from '../../../cli/host/index.ts';
 import { endAfter } from '../../support/endings.ts';
+import { needs } from '../../support/needs.ts';
 import { put } from '../../support/trees/hostTrees.ts';
 import { releases, type TreeHost, treeHost } from '../../support/trees/treeHost.ts';
 
@@ -20,7 +21,8 @@ describe('the second phase, by what the engine says of its files', function () {
   let tree: TreeHost;
   let installed: string;
 
-  before(async () => {
+  before(async function () {
+    needs(this, 'root');
     const { first } = await releases();
     tree = treeHost('fcos', (root) => put(root, 'etc/systemd/system/containerd.service', `[Service]\nExecStart=${engine}\n`));
     await tree.json(['install', first]);

@@ -125,15 +125,19 @@ export async function whileProbed(
   const real = (await live.host.run(['realpath', socket])).stdout.trim();
   const child = start([process.execPath, `${repo}spec/support/live/prober.mjs`, `/proc/${live.host.leader}/root${real}`]);
   let out = '';
-  child.stdout?.on('data', (chunk: Buffer) => {
-    out += chunk.toString();
+  const ready = new Promise<void>((resolve, reject) => {
+    child.stdout?.on('data', (chunk: Buffer) => {
+      out += chunk.toString();
+      if (out.startsWith('ready\n')) resolve();
+    });
+    child.on('close', () => reject(new Error('the prober ended before its first answer')));
   });
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await ready;
   await work();
   const closed = new Promise((resolve) => child.on('close', resolve));
   child.stdin?.end();
   await closed;
-  return JSON.parse(out) as { calls: number; failed: number; first: string };
+  return JSON.parse(out.replace('ready\n', '')) as { calls: number; failed: number; first: string };
 }
 
 /** /etc without systemd's own note of the time that /usr has: a merge gives /usr another one (systemd-update-done.service). */

@@ -1,10 +1,12 @@
-// Asks a CRI socket for its version every 5 ms over raw HTTP/2 until its standard input ends, then prints what it saw.
+// Asks a CRI socket for its version every 5 ms over raw HTTP/2 until its standard input ends. Prints “ready” at the first answer, and what it saw at the end.
 import http2 from 'node:http2';
 import net from 'node:net';
 
 const socket = process.argv[2];
 const seen = { calls: 0, failed: 0, first: '' };
+const open = new Set();
 let session;
+let isReady = false;
 
 function connected() {
   if (session !== undefined && !session.closed && !session.destroyed) return session;
@@ -34,8 +36,12 @@ function ask() {
   call.on('trailers', read);
   call.on('data', () => undefined);
   call.on('error', () => undefined);
+  open.add(call);
   call.on('close', () => {
+    open.delete(call);
     if (status !== '0' && status !== 0) failed(`grpc status ${status}`);
+    if (!isReady) process.stdout.write('ready\n');
+    isReady = true;
   });
   call.end(Buffer.alloc(5));
 }
@@ -51,8 +57,11 @@ const timer = setInterval(() => {
 process.stdin.resume();
 process.stdin.on('end', () => {
   clearInterval(timer);
-  setTimeout(() => {
-    process.stdout.write(JSON.stringify(seen));
-    process.exit(0);
-  }, 300);
+  const deadline = Date.now() + 300_000;
+  const settled = setInterval(() => {
+    if (open.size > 0 && Date.now() < deadline) return;
+    clearInterval(settled);
+    if (open.size > 0) failed(`${open.size} calls without an answer`);
+    process.stdout.write(`${JSON.stringify(seen)}\n`, () => process.exit(0));
+  }, 20);
 });

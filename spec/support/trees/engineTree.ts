@@ -1,12 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, readFile, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Instance, WantedHandler, WiringPlan } from '../../../cli/engines/types.ts';
 import { KataError } from '../../../cli/errors/index.ts';
 import { openView } from '../../../cli/host/index.ts';
 import type { HostView } from '../../../cli/host/types.ts';
+import { scratch } from './treeHost.ts';
 
 /** A host tree in a temporary folder, for planners: they get the reading half, the spec applies what they plan. */
 export interface EngineTree {
@@ -23,7 +23,7 @@ export interface EngineTree {
 }
 
 export async function engineTree(files: Record<string, string | Buffer> = {}): Promise<EngineTree> {
-  const root = await mkdtemp(join(tmpdir(), 'kata-sysext-engine-'));
+  const root = scratch('engine');
   const tree: EngineTree = {
     root,
     host: openView(root, {}),

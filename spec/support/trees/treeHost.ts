@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FIRST, SECOND, tinyRelease } from '../../lab/release/index.ts';
@@ -101,9 +101,20 @@ function statusOf(pid: number): string {
   }
 }
 
-/** A folder in the temporary folder of this run; whoever makes it removes it. */
+const scratches = new Set<string>();
+
+/** A folder in the temporary folder of this run; whoever makes it removes it, and what a failed spec leaves goes when the process ends. */
 export function scratch(name: string): string {
-  return mkdtempSync(join(tmpdir(), `kata-sysext-${name}-`));
+  if (scratches.size === 0) process.on('exit', removeScratches);
+  const folder = mkdtempSync(join(tmpdir(), `kata-sysext-${name}-`));
+  scratches.add(folder);
+  return folder;
+}
+
+function removeScratches(): void {
+  const left = [...scratches].filter((folder) => existsSync(folder));
+  // No mount is followed: a spec that failed may have left one.
+  if (left.length > 0) spawnSync('rm', ['-rf', '--one-file-system', ...left]);
 }
 
 let made: Promise<{ first: string; second: string }> | undefined;

@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import '../cli/harden.ts';
+import { existsSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import Mocha from 'mocha';
-import { sample } from '../spec/support/sample.ts';
-import type { Tier } from './tiers.ts';
+import { all, seed } from '../spec/support/sample.ts';
+import { leftBy, specFiles, type Tier, tierOf } from './tiers.ts';
 
 export interface Sum {
   passed: number;
@@ -13,18 +14,15 @@ export interface Sum {
 const ci = process.env['CI'] === 'true';
 
 /** Runs the specs of a tier in this process. With CI=true a skipped test is a failure unless .ci/allowed-skips names it. */
-export async function runTier({ name, folders, inTurn }: Tier): Promise<Sum> {
+export async function runTier({ name, turns }: Tier): Promise<Sum> {
   const sum = { passed: 0, failed: 0, skipped: 0 };
   const mocha = new Mocha({ timeout: 300_000, forbidOnly: true, slow: 5000 });
-  const all = folders.flatMap(specs);
-  const unknown = inTurn?.files.find((file) => !all.includes(file));
-  if (unknown !== undefined) throw new Error(`scripts/tiers.ts names ${unknown}, which is not there`);
-  const chosen = sample(inTurn?.files ?? [], inTurn?.count ?? 0, `tier ${name}`);
-  const left = (inTurn?.files ?? []).filter((file) => !chosen.includes(file));
-  if (left.length > 0) console.log(`left to runs with another seed: ${left.join(', ')}`);
-  const files = all.filter((file) => !left.includes(file));
-  if (files.length === 0) throw new Error(`no spec matches ${folders.join(', ')}`);
-  for (const file of files.sort()) mocha.addFile(file);
+  const own = specFiles().filter((file) => tierOf(file) === name);
+  const left = all ? [] : leftBy(turns, seed);
+  if (left.length > 0) console.log(`left to runs with another turn: ${left.join(', ')}`);
+  const files = own.filter((file) => !left.includes(file));
+  if (files.length === 0) throw new Error(`no spec belongs to the tier ${name}`);
+  for (const file of files) mocha.addFile(file);
   await mocha.loadFilesAsync();
   const seconds = new Map<string, number>();
   await new Promise<void>((resolve) => {
@@ -69,10 +67,4 @@ function allowedSkips(): string[] {
   if (!existsSync('.ci/allowed-skips')) return [];
   const lines = readFileSync('.ci/allowed-skips', 'utf8').split('\n');
   return lines.filter((line) => line !== '' && !line.startsWith('#')).map((line) => line.split(' # ')[0]!.trim());
-}
-
-function specs(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  const names = readdirSync(folder, { recursive: true }).map(String);
-  return names.filter((name) => name.endsWith('.spec.ts')).map((name) => `${folder}/${name}`);
 }

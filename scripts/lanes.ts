@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { failuresOf } from './failures.ts';
+import { addedToTemp, leftIn, namesInTemp, removeFolder, runFolder, tierFolder } from './tempFolders.ts';
+import type { Sum } from './tierRun.ts';
+
+/** Set for the process of a tier: runs of tests never start each other without end. */
+const marker = 'KATA_SYSEXT_TIER';
+const loader = import.meta.resolve('tsx');
+const tierProcess = fileURLToPath(new URL('./tierProcess.ts', import.meta.url));
+const ending = /\n(\d+) passed, (\d+) failed, (\d+) skipped\n$/;
+
+interface Run {
+  folder: string;
+  /** The program of one tier: it gets the tier's name. */
+  program: string;
+  children: Set<ChildProcess>;
+  /** A single tier is shown while it runs. */
+  isShown: boolean;
+}
+
+/**
+ * Runs tiers in lanes beside each other, a process each with a temporary folder of its own. What a tier says is shown whole when it ends, and
+ * can be followed in a file; what failed is said again at the end. Files that are left in a temporary folder are failures.
+ */
+export async function runLanes(lanes: string[][], seed: number, program = tierProcess): Promise<{ sum: Sum; leftOut: string[] }> {
+  if (process.env[marker] !== undefined) throw new Error('a tier cannot run the tiers');
+  const sum: Sum = { passed: 0, failed: 0, skipped: 0 };
+  const [failures, leftOut]: [string[], string[]] = [[], []];
+  const before = namesInTemp();
+  const run: Run = { folder: runFolder(), program, children: new Set(), isShown: lanes.flat().length === 1 };
+  const ended = endOnSignals(run);
+  if (!run.isShown) console.log(`to follow a tier: tail -f ${run.folder}/*.log`);
+  const fail = (heading: string, text: string, count: number) => {
+    if (count > 0) failures.push(`# failed ${heading}\n\n${text}`);
+    sum.failed += count;
+  };
+  const lane = async (names: string[]) => {
+    for (const name of names) {
+      if (ended()) return;
+      const { said, left } = await tierApart(name, run);
+      const [, passed, failed, skipped] = ending.exec(said) ?? [];
+      // A tier that ends without its sum has died.
+      fail(`in tier ${name}`, failuresOf(said, failed === undefined), Number(failed ?? 1));
+      fail(`in tier ${name}`, `its specs left in their temporary folder: ${left.join(', ')}`, left.length === 0 ? 0 : 1);
+      sum.passed += Number(passed ?? 0);
+      sum.skipped += Number(skipped ?? 0);
+      if (/^left out, it needs /m.test(said)) leftOut.push(name);
+    }
+  };
+  await Promise.all(lanes.map(lane));
+  removeFolder(run.folder);
+  const added = ended() ? [] : await addedToTemp(before);
+  fail('in the temporary folder of the machine', `the specs left ${added.join(', ')}`, added.length === 0 ? 0 : 1);
+  if (failures.length > 0) console.log(`\n${failures.join('\n\n')}\n\nrepeat with KATA_SYSEXT_SEED=${seed}`);
+  if (ended()) throw new Error('the tests were ended by a signal');
+  return { sum, leftOut };
+}
+
+function endOnSignals({ children }: Run): () => boolean {
+  let isEnded = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => {
+      isEnded = true;
+      for (const child of children) child.kill(signal);
+    });
+  return () => isEnded;
+}
+
+async function tierApart(name: string, run: Run): Promise<{ said: string; left: string[] }> {
+  const started = Date.now();
+  const temporary = tierFolder(run.folder, name);
+  const child = spawn(process.execPath, ['--import', loader, run.program, name], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, TMPDIR: temporary, [marker]: name },
+  });
+  run.children.add(child);
+  let said = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+      appendFileSync(join(run.folder, `${name}.log`), chunk);
+      if (run.isShown) process.stdout.write(chunk);
+    });
+  await new Promise((resolve) => child.on('close', resolve));
+  run.children.delete(child);
+  const took = `${name}: ${Math.round((Date.now() - started) / 1000)} s`;
+  process.stdout.write(run.isShown ? `${took}\n` : said.replace(/\n(\d+ passed, .*\n)$/, `\n${took}\n$1`));
+  const left = leftIn(temporary);
+  removeFolder(temporary);
+  return { said, left };
+}

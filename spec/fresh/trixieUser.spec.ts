@@ -1,0 +1,3 @@
+import { twoCommands } from './twoCommands.ts';
+
+twoCommands('trixie', 'newcomer');

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { repo } from '../support/program.ts';
+import { textFiles } from '../support/textFiles.ts';
+
+/** What a tier says that passes, after it has done something in its temporary folder or in that of the machine. */
+const tier = (does: string) => `
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+const [own, machine] = [tmpdir(), process.env['MACHINE']];
+${does}
+console.log('\\n2 passed, 0 failed, 1 skipped');
+`;
+
+/** Runs lanes whose tiers are all this program. */
+const main = `
+import { runLanes } from './scripts/lanes.ts';
+const { sum, leftOut } = await runLanes([['one'], ['two']], 7, process.env['PROGRAM']);
+console.log(JSON.stringify({ sum, leftOut }));
+`;
+
+describe('a run of the tiers', function () {
+  this.timeout(300_000);
+  const texts = textFiles();
+
+  function ran(does: string) {
+    const machine = `${texts.folder}/machine`;
+    mkdirSync(machine, { recursive: true });
+    const { KATA_SYSEXT_TIER: _own, ...outer } = process.env;
+    const env = { ...outer, TMPDIR: machine, MACHINE: machine, PROGRAM: texts.put('tier.mjs', tier(does)), TSX_DISABLE_CACHE: '1' };
+    const { stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', main], {
+      encoding: 'utf8',
+      cwd: repo,
+      env,
+    });
+    assert.equal(stderr, '');
+    const last = stdout.trim().split('\n').at(-1)!;
+    return { ...(JSON.parse(last) as { sum: object; leftOut: string[] }), stdout, after: readdirSync(machine) };
+  }
+
+  it('adds up the tiers, and leaves nothing in the temporary folder', () => {
+    const { sum, after } = ran('');
+
+    assert.deepEqual(sum, { passed: 4, failed: 0, skipped: 2 });
+    assert.deepEqual(after, []);
+  });
+
+  it('counts as failed what specs leave in the temporary folder of their tier, names it, and removes it', () => {
+    const { sum, stdout, after } = ran("writeFileSync(own + '/left-here', '')");
+
+    assert.deepEqual(sum, { passed: 4, failed: 2, skipped: 2 });
+    assert.match(stdout, /# failed in tier one\n\nits specs left in their temporary folder: left-here/);
+    assert.deepEqual(after, []);
+  });
+
+  it('counts a tier that dies before its sum as failed, and names one that was left out', () => {
+    const died = ran("console.log('the last words'); process.exit(0)");
+    const left = ran("console.log('left out, it needs root')");
+
+    assert.deepEqual(died.sum, { passed: 0, failed: 2, skipped: 0 });
+    assert.match(died.stdout, /# failed in tier two\n\nthe last words/);
+    assert.deepEqual(left.leftOut.sort(), ['one', 'two']);
+  });
+});

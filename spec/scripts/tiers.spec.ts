@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { lanesOf, leftBy, specFiles, tierOf, tiers } from '../../scripts/tiers.ts';
+import { repo } from '../support/program.ts';
+
+const names = tiers.map(({ name }) => name);
+
+describe('the tiers', () => {
+  it('have every spec file once, and a file of a new folder is one of the unit tier', () => {
+    const files = specFiles(repo);
+
+    const owners = files.map((file) => tiers.filter(({ folder }) => folder !== undefined && file.startsWith(`${folder}/`)).length);
+    assert.ok(files.length > 150, `${files.length} files`);
+    assert.deepEqual([...new Set(owners)].sort(), [0, 1]);
+    assert.deepEqual(['spec/new/folder/some.spec.ts', 'spec/some.spec.ts', 'spec/treeOf/some.spec.ts'].map(tierOf), [
+      'unit',
+      'unit',
+      'unit',
+    ]);
+    assert.deepEqual(['spec/e2e/round.spec.ts', 'spec/boot/guard/guard.spec.ts'].map(tierOf), ['nspawn', 'boot']);
+    for (const name of names)
+      assert.ok(
+        files.some((file) => tierOf(file) === name),
+        `the tier ${name} has no spec`,
+      );
+  });
+
+  it('run each file in one of any four runs in a row, at least, and name no file that is not there', () => {
+    const files = specFiles(repo);
+
+    for (const { name, turns } of tiers) {
+      const own = files.filter((file) => tierOf(file) === name);
+      const listed = turns?.flat() ?? [];
+      assert.deepEqual(
+        listed.filter((file) => !own.includes(file)),
+        [],
+      );
+      assert.equal(new Set(listed).size, listed.length);
+      for (const first of [0, 1, 2, 3, 999_999_996, 999_999_999]) {
+        const run = [0, 1, 2, 3].flatMap((more) => own.filter((file) => !leftBy(turns, first + more).includes(file)));
+        assert.deepEqual([...new Set(run)].sort(), own);
+      }
+    }
+  });
+
+  it('are in one lane each, and one alone is one lane', () => {
+    const lanes = lanesOf(names);
+
+    assert.deepEqual(lanes.flat().sort(), [...names].sort());
+    assert.deepEqual(lanesOf(['vm']), [['vm']]);
+    assert.deepEqual(
+      lanesOf([...names, 'new'])
+        .flat()
+        .sort(),
+      [...names, 'new'].sort(),
+    );
+  });
+
+  it('need programs of packages that .ci/packages.txt names', () => {
+    const text = readFileSync(join(repo, '.ci/packages.txt'), 'utf8');
+
+    for (const name of ['mmdebstrap', 'systemd-container', 'zstd', 'strace', 'attr', 'containerd', 'util-linux', 'git'])
+      assert.match(text, new RegExp(`^${name}( |$)`, 'm'));
+  });
+});
