@@ -27,7 +27,7 @@ export interface Check {
   backend: string;
   /** Of the bundle that was named. */
   bundle?: Offers;
-  /** What an install of it writes at most. */
+  /** What an install of it writes: of the release exactly what is unpacked, of the rest an estimate. */
   writes?: PlannedWrite[];
   /** Blockers first. */
   findings: Finding[];

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { install } from '../../cli/changes/install.ts';
+import type { InstallRequest } from '../../cli/changes/types.ts';
+import { KataError } from '../../cli/errors/index.ts';
+import { openHost } from '../../cli/host/index.ts';
 import { FIRST, tinyRelease } from '../lab/release/index.ts';
 import { differences } from '../support/judges/fingerprint.ts';
 import { put } from '../support/trees/hostTrees.ts';
@@ -77,6 +81,52 @@ describe('room on the disk', function () {
     assert.equal(of('reserved room'), statSync(host.path('var/lib/kata-sysext/ballast')).size);
     assert.ok(of('journal') >= 128 * 1024 && of('generation') > 0 && of('wiring and units') > 0, JSON.stringify(writes));
     assert.ok(writes.every(({ fileSystem }) => fileSystem === '/'));
+  });
+
+  describe('the copy of the program', () => {
+    const request = { digests: [undefined], handlers: [], dryRun: false, waitSeconds: 0, allow: [], engine: 'containerd@2.2' };
+    /** As the single file does it: its copy is kept on the host. */
+    const change = (file: string, more: Partial<InstallRequest> = {}) =>
+      install(
+        { host: openHost(host.root, {}), program: '9.9.9', programFile: file, emit: () => undefined, signal: new AbortController().signal },
+        { ...request, sources: [first], ...more },
+      );
+
+    it('is in plan and receipt of the change that brings it, and in no later one', async () => {
+      const file = join(folder, 'program');
+      writeFileSync(file, Buffer.alloc(7 * mega));
+
+      const plan = await change(file, { dryRun: true });
+      const done = await change(file);
+      const later = await change(file, {
+        dryRun: true,
+        wishes: { set: [{ key: 'default_memory', text: '3000' }], unset: [], profiles: undefined },
+      });
+
+      assert.ok(plan.kind === 'Plan' && done.kind === 'Change' && later.kind === 'Plan');
+      const copies = ({ writes }: { writes: Row[] }) => writes.filter(({ what }) => what === 'program').map(({ bytes }) => bytes);
+      assert.deepEqual([copies(plan.plan), copies(later.plan)], [[7 * mega], []]);
+      assert.equal(done.change.bytesWritten, plan.plan.bytesWritten);
+      assert.equal(statSync(host.path('var/lib/kata-sysext/bin/9.9.9/kata-sysext')).size, 7 * mega);
+    });
+
+    it('has to fit as well, before anything is unpacked', async () => {
+      const file = join(folder, 'huge');
+      writeFileSync(file, '');
+      truncateSync(file, 100 * mega);
+      const path = onTmpfs(host, 'var', 64 * mega);
+      const before = host.fingerprint();
+
+      const refused = await change(file).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+
+      const after = host.fingerprint();
+      unmount(path);
+      assert.ok(refused instanceof KataError && refused.code === 'host-space' && refused.exitCode === 3, String(refused));
+      assert.deepEqual(differences(before, after), []);
+    });
   });
 
   it('a repeated install writes nothing, and a rollback no payload', async () => {

@@ -90,7 +90,7 @@ function tooLittle(host: HostView, need: Need, { of, free, why, code }: Floor & 
     subject: point,
     found: `the file system ${point} has ${count(now)} free, and the change needs ${count(wanted)} of it (${need.path})`,
     needed: `${count(wanted + free)} free now: ${count(free)} have to stay free, ${acts}`,
-    next: `free some: ${command(host, 'gc')}; df ${of === 'bytes' ? '-h' : '-i'} ${quoted([posix.join(host.root, point)])}`,
+    next: `free some: ${command(host, 'gc')}; df ${of === 'bytes' ? '-h' : '-i'} ${quoted([point === '/' ? host.root : posix.join(host.root, point)])}`,
   };
 }
 

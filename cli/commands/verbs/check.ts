@@ -27,7 +27,7 @@ export async function run({ context, options, words, io }: Call): Promise<Reply>
       : `engine:  ${seen.engine.name} ${seen.engine.version ?? 'of unknown version'}, ${seen.engine.configPath}`,
     `backend: ${seen.backend}`,
     ...(seen.bundle === undefined ? [] : bundleLines(seen.bundle)),
-    ...(seen.writes === undefined ? [] : [`writes:  at most ${writesText(seen.writes)}`]),
+    ...(seen.writes === undefined ? [] : [`writes:  about ${writesText(seen.writes)}`]),
     seen.ready
       ? `✓ ready. Next: ${command(context.host, `install ${words.length === 0 ? 'BUNDLE' : quoted(words)}`)}`
       : '✗ not ready: see above',
