@@ -189,8 +189,14 @@ export const codes: Record<string, CodeRow> = {
   'overlay-usr-read-only': row(3, 'A warning: /usr can be written now, and is read-only as long as the overlay is mounted.'),
   'engine-missing': row(3, 'No supported container engine was found.'),
   'engine-unsupported': row(3, 'The engine, its version or the shape of its configuration is not one that this version can edit safely.'),
-  'engine-config-invalid': row(3, 'The engine’s own configuration does not load, before any change of ours.'),
-  'engine-config-mixed': row(3, 'The loaded configuration files have different schema versions; which one wins depends on their order.'),
+  'engine-config-invalid': row(
+    3,
+    'The engine’s own configuration does not load, is larger than 1 MiB or 5,000 tables, or has keys such as __proto__ that no engine has.',
+  ),
+  'engine-config-mixed': row(
+    3,
+    'The configuration files have different schema versions, or a file of version 2 has tables of version 3; which one wins depends on their order.',
+  ),
   'engine-foreign-handler': row(3, 'A handler of the wanted name is already defined by somebody else.'),
   'engine-pending-edits': row(
     3,
@@ -268,7 +274,10 @@ export const codes: Record<string, CodeRow> = {
   'foreign-edit': row(3, 'Text of ours in a configuration file was changed or removed by somebody else; it is left as it is.'),
   'foreign-file': row(3, 'A file where ours should be was made by somebody else.'),
   'payload-damaged': row(3, 'Files of the payload that the change would activate are missing or differ. Install that release again.'),
-  'state-damaged': row(3, 'A file of kata-sysext’s own state cannot be read. Nothing is guessed from it.'),
+  'state-damaged': row(
+    3,
+    'A file of kata-sysext’s own state is no JSON, or has something else at a place than kata-sysext writes there. Nothing is guessed from it.',
+  ),
   'journal-newer': row(3, 'The journal or a manifest was written by a newer version of the program. Use that one.'),
   'journal-foreign': row(3, 'The journal belongs to another machine or another deployment.'),
   'journal-open': row(3, 'An interrupted change is not settled. Run recover first; changing verbs do it by themselves.'),
