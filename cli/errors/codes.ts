@@ -191,12 +191,9 @@ export const codes: Record<string, CodeRow> = {
   'engine-unsupported': row(3, 'The engine, its version or the shape of its configuration is not one that this version can edit safely.'),
   'engine-config-invalid': row(
     3,
-    'The engine’s own configuration does not load, is larger than 1 MiB or 5,000 tables, or has keys such as __proto__ that no engine has.',
+    'The engine’s own configuration does not load, is too large, or has keys that no engine has (__proto__).',
   ),
-  'engine-config-mixed': row(
-    3,
-    'The configuration files have different schema versions, or a file of version 2 has tables of version 3; which one wins depends on their order.',
-  ),
+  'engine-config-mixed': row(3, 'The configuration files have tables of different schema versions; which one wins depends on their order.'),
   'engine-foreign-handler': row(3, 'A handler of the wanted name is already defined by somebody else.'),
   'engine-pending-edits': row(
     3,
@@ -274,10 +271,7 @@ export const codes: Record<string, CodeRow> = {
   'foreign-edit': row(3, 'Text of ours in a configuration file was changed or removed by somebody else; it is left as it is.'),
   'foreign-file': row(3, 'A file where ours should be was made by somebody else.'),
   'payload-damaged': row(3, 'Files of the payload that the change would activate are missing or differ. Install that release again.'),
-  'state-damaged': row(
-    3,
-    'A file of kata-sysext’s own state is no JSON, or has something else at a place than kata-sysext writes there. Nothing is guessed from it.',
-  ),
+  'state-damaged': row(3, 'A file of kata-sysext’s own state is not as the program writes it. Nothing is guessed from it.'),
   'journal-newer': row(3, 'The journal or a manifest was written by a newer version of the program. Use that one.'),
   'journal-foreign': row(3, 'The journal belongs to another machine or another deployment.'),
   'journal-open': row(3, 'An interrupted change is not settled. Run recover first; changing verbs do it by themselves.'),
