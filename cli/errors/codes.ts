@@ -7,8 +7,8 @@ export interface CodeRow {
 
 const row = (exit: CodeRow['exit'], explain: string, overridable = false): CodeRow => ({ exit, overridable, explain });
 
-/** Every code that an error or a finding may carry. docs/errors.md is made from this table. */
-export const codes: Record<string, CodeRow> = {
+/** Every code that an error or a finding may carry. docs/errors.md is made from this table. `explain` asks it for any word: it inherits none. */
+export const codes: Record<string, CodeRow> = Object.assign(Object.create(null), {
   // usage
   usage: row(2, 'The command line is wrong: an unknown verb or option, or a value that does not fit.'),
   'unknown-code': row(2, 'explain was asked for a code that this version does not have.'),
@@ -291,7 +291,7 @@ export const codes: Record<string, CodeRow> = {
   'lock-held': row(75, 'Another change is running.'),
   'needs-root': row(77, 'Changing a live host needs root.'),
   internal: row(1, 'A fault of the program itself. Please report it with the output of --json.'),
-};
+});
 
 /** The row of a code. An unknown code is a fault of the program and counts as `internal`. */
 export function codeRow(code: string): CodeRow {

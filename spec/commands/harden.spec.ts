@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { program, repo } from '../support/program.ts';
+import { json, program, repo } from '../support/program.ts';
 
 /** Put before the program: at its end, says what Object.prototype is; at its start, what is loaded before it is hardened. */
 const watcher = `
@@ -56,6 +56,14 @@ describe('the program as it starts', function () {
         /^(#![^\n]*\n)?import \{ createRequire as ownRequire \} from "node:module"; \{Reflect\.deleteProperty\(Object\.prototype,"__proto__"\)/,
       );
   });
+
+  for (const word of ['constructor', 'toString', '__proto__', 'prototype']) {
+    it(`knows no error code ${word}`, async () => {
+      const error = await json(['explain', word], 2);
+
+      assert.equal(error['code'], 'unknown-code');
+    });
+  }
 
   it('its dependencies work with it: containerd’s and PID 1’s protocols, TOML, the command line, folders', () => {
     const script = `
