@@ -29,7 +29,7 @@ describe('reading a bundle', () => {
     file(k('empty'), ''),
   ];
 
-  for (const format of ['tar', 'zstd', 'xz'] as const) {
+  for (const format of ['tar', 'zstd', 'xz', 'gzip'] as const) {
     it(`unpacks ${format}, known by its bytes, whatever its name`, async () => {
       const plain = makeTar(members);
       const bytes = format === 'tar' ? plain : compress(format, plain);

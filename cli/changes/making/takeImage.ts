@@ -80,7 +80,7 @@ export async function takeImage(
       found: `${name} does not have ${lacking.join(', ')}; it has ${said.handlers.map((handler) => handler.name).join(', ')}`,
       needed: 'an image with all wanted handlers',
       next: `make another one: kata-sysext build BUNDLE... ${(wanted ?? []).map((release) => `--handler ${release}`).join(' ')} -o FILE`,
-      details: { handlers: lacking },
+      details: { handlers: lacking, available: said.handlers.map((handler) => handler.name) },
     });
   }
   return stageImage(host, { file, said, digest: request.digests[0], root, emit, signal });
