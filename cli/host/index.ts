@@ -4,7 +4,7 @@ export { isLocked, type Lock, takeLock } from './lock.ts';
 export { findProgram, programs } from './programs.ts';
 export { hasReached } from './reached.ts';
 export { byBytes, digestOf, digestOfFile, openView } from './reads.ts';
-export { interrupted, stopIfAsked, stoppable, undisturbed, unlessStopped } from './stoppable.ts';
+export { beyondStopping, interrupted, stopIfAsked, stoppable, undisturbed, unlessStopped } from './stoppable.ts';
 export { digestSeenBy, programDigest, programFile, textSeenBy } from './throughProc.ts';
 export type { Digest, FileMeta, Host, HostAs, HostPath, HostView, RunOptions, RunResult, Stat, Watched, WatchOptions } from './types.ts';
 export { beside, openHost } from './writes.ts';

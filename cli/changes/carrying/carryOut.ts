@@ -3,7 +3,7 @@ import { errnoOf, type Finding, KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import { liveGate, offlineGate } from '../../gate/index.ts';
 import { bootScratch } from '../../guard/index.ts';
-import { undisturbed } from '../../host/index.ts';
+import { beyondStopping, undisturbed } from '../../host/index.ts';
 import {
   ensureFolder,
   type GenerationManifest,
@@ -97,7 +97,10 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome>
   if (!host.image && [to?.number, carry.from].includes(imageNumber)) await ensureFolder(host, historyFolder, 0o700);
   // It looks at the signal itself, between its steps: neither a step nor an undo may be cut off.
   const outcome = await undisturbed(host, () => runTransaction(host, intent, gate, emit, signal));
-  if (outcome.result === 'done') return outcome;
+  if (outcome.result === 'done') {
+    beyondStopping(host);
+    return outcome;
+  }
   throw failure(outcome, carry);
 }
 
