@@ -1,12 +1,16 @@
 #!/usr/bin/env node
-import { constants } from 'node:os';
+import './harden.ts';
+import { resultOutput } from './commands/resultOutput.ts';
 import { main } from './commands/run.ts';
+import { listenToSignals } from './commands/signals.ts';
+import { escaped } from './report/index.ts';
 
-const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const fromSources = process.argv[1]?.endsWith('/cli/main.ts') === true;
+// npm and tsx pass a signal on to us that the terminal has sent to all of us already.
+const signals = listenToSignals(fromSources ? 300 : 0);
 
 // From a checkout npm changes the folder, and a unit of ours starts in /: INIT_CWD is where the user stood. Elsewhere it is anybody's.
-const fromSources = process.env['npm_lifecycle_event'] !== undefined && process.argv[1]?.endsWith('/cli/main.ts') === true;
-const moved = fromSources || process.env['KATA_SYSEXT_UNIT'] !== undefined;
+const moved = (fromSources && process.env['npm_lifecycle_event'] !== undefined) || process.env['KATA_SYSEXT_UNIT'] !== undefined;
 const cwd = (moved ? process.env['INIT_CWD'] : undefined) ?? process.cwd();
 
 // The reader of our output may go away (a closed pipe, a lost terminal): that must not end a change in the middle.
@@ -14,21 +18,15 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 
 const faults = ['uncaughtException', 'unhandledRejection'] as const;
 
+const output = resultOutput(process.stdout);
+
 const ended = main(process.argv.slice(2), {
-  stdout: process.stdout,
+  stdout: output,
   stderr: process.stderr,
+  written: output.written,
   env: process.env,
   cwd,
-  onSignal: (callback) => {
-    const listeners = signals.map((name) => {
-      const listener = () => callback(constants.signals[name]);
-      process.on(name, listener);
-      return () => process.off(name, listener);
-    });
-    return () => {
-      for (const stop of listeners) stop();
-    };
-  },
+  onSignal: signals.onSignal,
   onFault: (callback) => {
     const listener = (error: unknown) => {
       // For the case that whatever we wait for never comes.
@@ -45,9 +43,10 @@ const ended = main(process.argv.slice(2), {
 ended.then(
   (status) => {
     process.exitCode = status;
+    signals.endSoon();
   },
   (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    process.stderr.write(`${escaped(String(error instanceof Error ? error.stack : error))}\n`);
     process.exitCode = 1;
   },
 );

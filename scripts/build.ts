@@ -1,6 +1,6 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
-import { bundleOptions } from './bundle.ts';
+import { bundleOptions, hardening } from './bundle.ts';
 
 /** Another folder for specs, so that runs beside each other do not take the program from under their hosts. */
 const folder = process.argv[2] ?? 'dist';
@@ -19,6 +19,8 @@ await build({
   splitting: true,
   format: 'esm',
   // CommonJS packages inside an ES module bundle still call require for Node's own modules.
-  banner: { js: 'import { createRequire as ownRequire } from "node:module"; const require = ownRequire(import.meta.url);' },
+  banner: {
+    js: `import { createRequire as ownRequire } from "node:module"; ${hardening()} const require = ownRequire(import.meta.url);`,
+  },
 });
 chmodSync(out, 0o755);

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { BuildOptions } from 'esbuild';
+import { type BuildOptions, transformSync } from 'esbuild';
 
 /** Folders of tables, templates and units that the built program carries inside (cli/assets). */
 const assetFolders = ['overlays', 'templates', 'units'];
@@ -11,6 +11,15 @@ function assets(): Record<string, string> {
       .map((entry) => `${entry.parentPath}/${entry.name}`),
   );
   return Object.fromEntries(files.sort().map((file) => [file, readFileSync(file, 'utf8')]));
+}
+
+/**
+ * The text of cli/harden.ts, for the head of every file: the entry imports parts, and an imported part is evaluated before the first line of
+ * whoever imports it.
+ */
+export function hardening(): string {
+  const { code } = transformSync(readFileSync('cli/harden.ts', 'utf8'), { loader: 'ts', minify: true, target: 'node20' });
+  return `{${code.trim()}}`;
 }
 
 /** What every shape of the built program has in common. */
@@ -41,7 +50,7 @@ export function oneFileOptions(outfile: string): BuildOptions {
     format: 'cjs',
     // CommonJS has no import.meta; yargs reads its url while it loads.
     define: { ...common.define, 'import.meta.url': 'ownUrl' },
-    banner: { js: 'const ownUrl = require("node:url").pathToFileURL(__filename).href;' },
+    banner: { js: `${hardening()}const ownUrl = require("node:url").pathToFileURL(__filename).href;` },
     metafile: true,
   };
 }

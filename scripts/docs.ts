@@ -2,11 +2,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { changeOptions, commonOptions, verbs } from '../cli/commands/table/index.ts';
 import type { OptionRow, Verb } from '../cli/commands/types.ts';
-import { type CodeRow, codes } from '../cli/errors/index.ts';
+import { codes, exitText } from '../cli/errors/index.ts';
 import { withGenerated } from './pages/firstBoot.ts';
 import { withHandlersTable } from './pages/handlersTable.ts';
 import { manPage } from './pages/man.ts';
-import { allStatuses, statuses } from './pages/statuses.ts';
+import { allStatuses, signalStatus, statuses } from './pages/statuses.ts';
 import { withTiersTable } from './pages/tiersTable.ts';
 
 const handlersPage = 'docs/handlers.md';
@@ -44,7 +44,7 @@ function commandsPage(): string {
     ),
     '## Options of every verb',
     optionTable(commonOptions),
-    'Results go to standard output, progress and errors to standard error. `kata-sysext --version` prints the version, `--help` after a verb its options.',
+    'Results go to standard output, progress and errors to standard error. `kata-sysext help VERB`, or `--help` (`-h`) after a verb, prints its options; without a verb, or alone, `kata-sysext` lists the verbs. `kata-sysext version`, or `--version` (`-V`), prints the version.',
     '## Options of every verb that changes the host',
     optionTable(changeOptions),
     'There is never a question: what a change needs to know stands on the command line.',
@@ -91,15 +91,18 @@ function errorsPage(): string {
   return page([
     '# Exit statuses and error codes',
     note('cli/errors/codes.ts'),
-    'An error names its code, what was found, what was needed and what to do next. `kata-sysext explain CODE` prints a row of this page. A code marked with *yes* may be taken upon yourself: `--allow CODE`.',
+    'An error names its code, what was found, what was needed and what to do next. `kata-sysext explain CODE` prints a row of this page. A code marked with *yes* can be overridden: `--allow CODE`.',
     table(['exit status', 'meaning'], allStatuses),
-    ...statuses.flatMap(({ exit }) => [`## Exit status ${exit}`, table(['code', 'meaning', '--allow'], rowsOf(exit))]),
+    ...statuses.flatMap(({ exit }) => [`## Exit status ${exit}`, table(['code', 'meaning', '--allow'], rowsOf(String(exit)))]),
+    `## Exit status ${signalStatus}`,
+    `N is the number of the signal: 130 for ^C (SIGINT), 143 for SIGTERM. Without a signal, after a fault of the program itself, it is 1.`,
+    table(['code', 'meaning', '--allow'], rowsOf(signalStatus)),
   ]);
 }
 
-function rowsOf(exit: CodeRow['exit']): string[][] {
+function rowsOf(exit: string): string[][] {
   return Object.entries(codes)
-    .filter(([, row]) => row.exit === exit)
+    .filter(([, row]) => exitText(row) === exit)
     .map(([code, row]) => [`\`${code}\``, row.explain, row.overridable ? 'yes' : '']);
 }
 

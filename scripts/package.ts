@@ -1,8 +1,9 @@
-import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 import { completionFiles } from '../cli/commands/completion/index.ts';
 import { oneFileOptions } from './bundle.ts';
 import { bundledLicences } from './licences.ts';
+import { packaged } from './pages/packaged.ts';
 
 /**
  * Makes dist/npm, the folder that is published: the program as one file and nothing to install with it (an install of the
@@ -12,7 +13,7 @@ import { bundledLicences } from './licences.ts';
 const folder = process.argv[2] ?? 'dist/npm';
 const program = 'kata-sysext.cjs';
 /** Texts of the repository that go along. */
-const texts = ['LICENSE', 'README.md', 'CHANGELOG.md', 'man'];
+const texts = ['LICENSE', 'README.md', 'CHANGELOG.md', 'man', 'docs'];
 const manPage = 'man/kata-sysext.8';
 const own = JSON.parse(readFileSync('package.json', 'utf8')) as Record<string, unknown>;
 
@@ -23,6 +24,9 @@ if (metafile === undefined) throw new Error('esbuild gave no list of what it bun
 chmodSync(`${folder}/${program}`, 0o755);
 writeFileSync(`${folder}/THIRD-PARTY-LICENSES`, bundledLicences(metafile));
 for (const name of texts) cpSync(name, `${folder}/${name}`, { recursive: true });
+const files = new Set(readdirSync(folder, { recursive: true }).map(String));
+for (const name of [...files].filter((each) => each.endsWith('.md')))
+  writeFileSync(`${folder}/${name}`, packaged(name, readFileSync(name, 'utf8'), files));
 mkdirSync(`${folder}/completions`);
 for (const [name, text] of Object.entries(completionFiles())) writeFileSync(`${folder}/completions/${name}`, text);
 writeFileSync(`${folder}/package.json`, `${JSON.stringify(manifest(), undefined, 2)}\n`);
@@ -38,6 +42,6 @@ function manifest(): Record<string, unknown> {
     man: [`./${manPage}`],
     // A program, not a library: nothing to import.
     exports: { './package.json': './package.json' },
-    files: [program, 'THIRD-PARTY-LICENSES', 'CHANGELOG.md', manPage, 'completions'],
+    files: [program, 'THIRD-PARTY-LICENSES', 'CHANGELOG.md', manPage, 'docs', 'completions'],
   };
 }

@@ -3,7 +3,6 @@ import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { completionFiles } from '../cli/commands/completion/index.ts';
 import { digestOfFile } from '../cli/host/index.ts';
-import { version } from '../cli/version.ts';
 import { compress } from './single/compress.ts';
 import { makeSingle } from './single/make.ts';
 import { archs, nodeVersion } from './single/node.ts';
@@ -22,7 +21,7 @@ await rm(folder, { recursive: true, force: true });
 await mkdir(folder, { recursive: true });
 const made: string[] = [];
 for (const arch of archs) {
-  const file = `${folder}/kata-sysext-${version}-linux-${arch}`;
+  const file = `${folder}/kata-sysext-linux-${arch}`;
   const licences = await makeSingle(arch, file);
   made.push(file, await compress(file, level));
   await writeFile(`${folder}/THIRD-PARTY-LICENSES`, licences);

@@ -1,3 +1,4 @@
+import '../cli/harden.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import Mocha from 'mocha';

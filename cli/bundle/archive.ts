@@ -1,47 +1,33 @@
 import { KataError } from '../errors/index.ts';
 import { rejected } from './complaints.ts';
 import { decompressed } from './decompress.ts';
-import { formatOf } from './formats.ts';
+import { archiveNames, formatOf } from './formats.ts';
+import { countOf } from './limits.ts';
 import { checkMode, modeOf, placeOf, targetOf } from './memberRules.ts';
 import { type Receiver, receiveFile, receiveFolder, receiveHardLink, receiveLink } from './receive.ts';
 import { openSource, type SourceBytes, type Watch } from './sourceBytes.ts';
 import { type Member, readTar } from './tarReader.ts';
 import type { SourceRecord } from './types.ts';
 
-const maxMembers = 200_000;
-/** No release comes near; a bomb of zeros does. */
-const maxTotalBytes = 64 * 2 ** 30;
-const maxNamesChars = 16 * 2 ** 20;
-
 /** Reads one archive into the receiver. Throws the codes of the bundle and `host-program-missing`. */
 export async function readArchive(path: string, index: number, receiver: Receiver, watch: Watch): Promise<SourceRecord> {
   const bytes = await openSource(path, watch);
   try {
-    await readMembers(bytes, index, receiver);
+    await readMembers(bytes, index, receiver, watch.signal);
     return { name: bytes.name, digest: bytes.digest(), sizeBytes: bytes.sizeBytes };
   } finally {
     await bytes.close();
   }
 }
 
-async function readMembers(bytes: SourceBytes, index: number, receiver: Receiver): Promise<void> {
-  const chunks = tarBytes(bytes);
+async function readMembers(bytes: SourceBytes, index: number, receiver: Receiver, signal?: AbortSignal): Promise<void> {
+  const chunks = tarBytes(bytes, signal);
+  const count = countOf(bytes.name);
   try {
-    let members = 0;
-    let total = 0;
-    let names = 0;
-    for await (const member of readTar(chunks, bytes.name)) {
-      total += member.sizeBytes;
-      names += member.name.length + member.target.length;
-      if (++members > maxMembers || total > maxTotalBytes || names > maxNamesChars) {
-        throw rejected(
-          'bundle-layout',
-          bytes.name,
-          member.name,
-          'is one too many',
-          `at most ${maxMembers} members and ${maxTotalBytes} bytes`,
-        );
-      }
+    for await (const member of readTar(chunks, bytes.name, count)) {
+      count.add('members', 1);
+      count.add('bytes', member.sizeBytes);
+      count.add('nameBytes', Buffer.byteLength(member.name) + Buffer.byteLength(member.target));
       await receiveMember(receiver, member, index, bytes.name);
     }
   } finally {
@@ -65,14 +51,14 @@ async function receiveMember(receiver: Receiver, member: Member, source: number,
   else await receiveFile(receiver, { ...base, kind }, body);
 }
 
-function tarBytes(bytes: SourceBytes): AsyncGenerator<Buffer, void> {
+function tarBytes(bytes: SourceBytes, signal?: AbortSignal): AsyncGenerator<Buffer, void> {
   const format = formatOf(bytes.head);
   if (format === 'tar') return bytes.chunks(true);
-  if (format !== undefined) return decompressed(format, bytes.chunks(false), bytes.name);
+  if (format !== undefined) return decompressed(format, bytes.chunks(false), bytes.name, signal);
   throw new KataError('bundle-format', {
     subject: bytes.name,
-    found: bytes.sizeBytes === 0 ? `${bytes.name} is empty` : `${bytes.name} does not begin like a tar, zstd or xz file`,
-    needed: 'a .tar, .tar.zst or .tar.xz archive, or an unpacked folder',
+    found: bytes.sizeBytes === 0 ? `${bytes.name} is empty` : `${bytes.name} does not begin like a tar, zstd, xz or gzip file`,
+    needed: `an archive (${archiveNames}), or an unpacked folder`,
     next: 'fetch kata-static-VERSION-ARCH.tar.zst again; a proxy or login page may have been saved in its place',
   });
 }

@@ -2,7 +2,7 @@ import { KataError } from '../errors/index.ts';
 
 /** What a person may do about an archive that is not whole. */
 const fetchAgain = 'fetch the archive again and compare its sha256 with the one that the release page shows (--digest)';
-const useRelease = 'use a release archive of Kata Containers; if the bundle is your own, build it again without such members';
+const useRelease = 'use a release archive of Kata Containers; if the bundle is your own, make it again without this';
 
 /** `bundle-damaged`: the bytes are not what was published. */
 export function damaged(source: string, found: string, cause?: unknown): KataError {
@@ -13,6 +13,11 @@ export function damaged(source: string, found: string, cause?: unknown): KataErr
     next: fetchAgain,
     cause,
   });
+}
+
+/** `bundle-too-large`: it may be whole, but it takes more than is given to it. */
+export function tooLarge(source: string, found: string, needed: string): KataError {
+  return new KataError('bundle-too-large', { subject: source, found: `${source}: ${found}`, needed, next: useRelease });
 }
 
 /** A member that no release has: `code` is a row of the table (`bundle-member-…`, `bundle-layout`, `bundle-empty-asset`). */
@@ -31,13 +36,4 @@ export function rejected(code: string, source: string, member: string, found: st
 export function shown(name: string): string {
   const plain = name.replace(/\p{Cc}|\p{Cf}|[\u2028\u2029]/gu, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
   return plain.length > 200 ? `${plain.slice(0, 200)}…` : plain;
-}
-
-/** `interrupted`: the caller's signal was raised. */
-export function stopped(): KataError {
-  return new KataError('interrupted', {
-    found: 'the bundle was not read to its end because the command was interrupted',
-    needed: 'time to read it',
-    next: 'run the command again',
-  });
 }

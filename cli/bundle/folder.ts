@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto';
-import { constants, createReadStream } from 'node:fs';
-import { lstat, open, readdir, readlink } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, open, opendir, readlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { KataError } from '../errors/index.ts';
+import { stopIfAsked } from '../host/stoppable.ts';
 import type { Digest } from '../host/types.ts';
-import { rejected, stopped } from './complaints.ts';
+import { rejected } from './complaints.ts';
+import { type Count, countOf } from './limits.ts';
 import { checkMode, modeOf, placeOf, targetOf } from './memberRules.ts';
 import { digestOf, type Receiver, receiveFile, receiveFolder, receiveLink } from './receive.ts';
 import type { Watch } from './sourceBytes.ts';
 import type { SourceRecord } from './types.ts';
 
-const maxMembers = 200_000;
 const chunkBytes = 1 << 20;
 
 /** A member of an unpacked release, links not followed. */
@@ -30,7 +31,7 @@ export async function readFolder(path: string, index: number, receiver: Receiver
   const listing = createHash('sha256');
   let total = 0;
   for await (const found of walk(await releaseRoot(path), sourceName)) {
-    if (watch.signal?.aborted === true) throw stopped();
+    stopIfAsked(watch.signal);
     const member = { ...found, source: index, sourceName };
     if (member.kind === 'directory') receiveFolder(receiver, member);
     else if (member.kind === 'symlink') receiveLink(receiver, { ...member, target: found.target ?? '' });
@@ -50,19 +51,23 @@ export async function readFolder(path: string, index: number, receiver: Receiver
 }
 
 /** The digest that `readFolder` would record, without unpacking. */
-export async function digestOfFolder(path: string): Promise<Digest> {
+export async function digestOfFolder(path: string, watch: Watch = {}): Promise<Digest> {
   const sourceName = basename(path);
   const listing = createHash('sha256');
   for await (const found of walk(await releaseRoot(path), sourceName)) {
-    listing.update(line(found, found.kind === 'file' ? await digestOf(readWhole(found, sourceName, {})) : undefined));
+    stopIfAsked(watch.signal);
+    listing.update(line(found, found.kind === 'file' ? await digestOf(readWhole(found, sourceName, watch)) : undefined));
   }
   return `sha256:${listing.digest('hex')}`;
 }
 
 /** The bytes of all files, for the progress. */
-export async function sizeOfFolder(path: string): Promise<number> {
+export async function sizeOfFolder(path: string, watch: Watch = {}): Promise<number> {
   let total = 0;
-  for await (const found of walk(await releaseRoot(path), basename(path))) total += found.sizeBytes;
+  for await (const found of walk(await releaseRoot(path), basename(path))) {
+    stopIfAsked(watch.signal);
+    total += found.sizeBytes;
+  }
   return total;
 }
 
@@ -81,18 +86,30 @@ async function releaseRoot(path: string): Promise<string> {
 
 async function* walk(root: string, source: string): AsyncGenerator<Found, void> {
   const pending = [''];
-  let members = 0;
+  const count = countOf(source);
   while (pending.length > 0) {
     const folder = pending.pop()!;
-    const names = await readdir(join(root, folder), { encoding: 'buffer' });
-    for (const name of names.sort(Buffer.compare)) {
+    for (const name of await namesIn(join(root, folder), count)) {
       const path = folder === '' ? nameOf(name, source) : `${folder}/${nameOf(name, source)}`;
-      if (++members > maxMembers) throw rejected('bundle-layout', source, path, 'is one too many', `at most ${maxMembers} files`);
       const found = await look(root, path, source);
+      count.add('bytes', found.sizeBytes);
+      count.add('nameBytes', Buffer.byteLength(path) + Buffer.byteLength(found.target ?? ''));
       if (found.kind === 'directory') pending.push(path);
       yield found;
     }
   }
+}
+
+/** Names in byte order; they are counted while they are read, for a folder may have millions. */
+async function namesIn(folder: string, count: Count): Promise<Buffer[]> {
+  const names: Buffer[] = [];
+  // Node gives bytes for this encoding, and has no type that says so.
+  const entries = await opendir(folder, { encoding: 'buffer' as BufferEncoding });
+  for await (const entry of entries) {
+    count.add('members', 1);
+    names.push(entry.name as unknown as Buffer);
+  }
+  return names.sort(Buffer.compare);
 }
 
 async function look(root: string, path: string, source: string): Promise<Found> {
@@ -116,18 +133,31 @@ function nameOf(name: Buffer, source: string): string {
 }
 
 async function* readWhole(found: Found, source: string, watch: Watch): AsyncGenerator<Buffer, void> {
-  // Somebody may have put a link or a pipe in its place since it was looked at.
-  const file = await open(found.real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  const stream = createReadStream('', { fd: file, highWaterMark: chunkBytes });
-  let bytes = 0;
-  for await (const piece of stream as AsyncIterable<Buffer>) {
-    if (watch.signal?.aborted === true) throw stopped();
-    bytes += piece.length;
-    watch.onBytes?.(piece.length);
-    yield piece;
+  // Somebody may have put a link, a pipe or a device in its place since it was looked at.
+  const file = await open(found.real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(() => undefined);
+  if (file === undefined) throw changed(found, source);
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile() || stat.size !== found.sizeBytes) throw changed(found, source);
+    let bytes = 0;
+    for (;;) {
+      stopIfAsked(watch.signal);
+      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(chunkBytes), 0, chunkBytes, bytes);
+      if (bytesRead === 0) break;
+      bytes += bytesRead;
+      // Not at its end only: a file that grows as fast as it is read has none.
+      if (bytes > found.sizeBytes) throw changed(found, source);
+      watch.onBytes?.(bytesRead);
+      yield buffer.subarray(0, bytesRead);
+    }
+    if (bytes !== found.sizeBytes) throw changed(found, source);
+  } finally {
+    await file.close();
   }
-  if (bytes !== found.sizeBytes)
-    throw rejected('bundle-damaged', source, found.path, 'changed while it was read', 'a folder that nobody writes to');
+}
+
+function changed(found: Found, source: string): KataError {
+  return rejected('bundle-damaged', source, found.path, 'changed while it was read', 'a folder that nobody writes to');
 }
 
 async function* hashing(body: AsyncGenerator<Buffer, void>, hash: ReturnType<typeof createHash>): AsyncGenerator<Buffer, void> {

@@ -1,12 +1,15 @@
 import { stat } from 'node:fs/promises';
 import { KataError } from '../errors/index.ts';
+import { stopIfAsked } from '../host/stoppable.ts';
 import type { Digest } from '../host/types.ts';
 import type { Emit } from '../report/events.ts';
 import { readArchive } from './archive.ts';
 import { digestOfFolder, readFolder, sizeOfFolder } from './folder.ts';
+import { countOf } from './limits.ts';
 import { checkLinks, modeOf } from './memberRules.ts';
+import { orMixed, refuseMixed } from './mixed.ts';
 import type { Receiver } from './receive.ts';
-import { openSource } from './sourceBytes.ts';
+import { openSource, type Watch } from './sourceBytes.ts';
 import { emptyTree } from './tree.ts';
 import type { Bundle, BundleRequest, SourceRecord, TreeEntry } from './types.ts';
 import { writerInto } from './writer.ts';
@@ -27,11 +30,13 @@ export async function readBundles(request: BundleRequest): Promise<Bundle> {
   for (const [index, path] of request.sources.entries()) {
     const read = (await isFolder(path)) ? readFolder : readArchive;
     const wanted = request.digests?.[index];
-    const source = await read(path, index, receiver, { onBytes: onBytes.add, signal: request.signal }).catch((error: unknown) =>
-      orWrongDigest(error, path, wanted),
-    );
+    const watch = { signal: request.signal };
+    const source = await read(path, index, receiver, { onBytes: onBytes.add, ...watch })
+      .catch((error: unknown) => orWrongDigest(error, path, wanted, watch))
+      .catch((error: unknown) => orMixed(error, { path, index, receiver, sources, watch }));
     checkDigest(source, wanted);
     sources.push(source);
+    refuseMixed(sources.map(({ name }, at) => ({ name, version: receiver.versions.get(at) })));
   }
   onBytes.end();
   const names = sources.map((source) => source.name).join(', ');
@@ -42,9 +47,9 @@ export async function readBundles(request: BundleRequest): Promise<Bundle> {
 }
 
 /** The digest that `readBundles` would record for a source: of an archive's bytes, or of a folder's listing with its contents. */
-export async function digestOfSource(path: string): Promise<Digest> {
-  if (await isFolder(path)) return await digestOfFolder(path);
-  const bytes = await openSource(path);
+export async function digestOfSource(path: string, watch: Watch = {}): Promise<Digest> {
+  if (await isFolder(path)) return await digestOfFolder(path, watch);
+  const bytes = await openSource(path, watch);
   try {
     for await (const _ of bytes.chunks(false));
     return bytes.digest();
@@ -61,16 +66,18 @@ function receiverFor({ into, keep, tell = () => false }: BundleRequest): Receive
     tell,
     entries: new Map(),
     machines: new Map(),
-    texts: new Map(),
     services: new Map(),
-    version: undefined,
+    versions: new Map(),
+    texts: new Map(),
+    textCount: countOf('the bundle'),
     skippedFiles: 0,
     skippedBytes: 0,
   };
 }
 
 function bundleOf(receiver: Receiver, sources: SourceRecord[]): Bundle {
-  const { tree, writer, entries, machines, services, texts, version, skippedFiles, skippedBytes } = receiver;
+  const { tree, writer, entries, machines, services, texts, versions, skippedFiles, skippedBytes } = receiver;
+  const [version] = versions.values();
   const folders = [...writer.folders].map((path): TreeEntry => ({ path, kind: 'directory', mode: folderMode(receiver, path) }));
   return {
     sources,
@@ -89,10 +96,12 @@ function folderMode(receiver: Receiver, folder: string): number {
   return receiver.tree.places.get(folder)?.mode ?? modeOf('directory', 0o755);
 }
 
-async function progress({ sources, emit }: BundleRequest): Promise<{ add(bytes: number): void; end(): void }> {
+async function progress({ sources, emit, signal }: BundleRequest): Promise<{ add(bytes: number): void; end(): void }> {
   let totalBytes = 0;
   for (const source of sources)
-    totalBytes += (await isFolder(source)) ? await sizeOfFolder(source) : ((await stat(source).catch(() => undefined))?.size ?? 0);
+    totalBytes += (await isFolder(source))
+      ? await sizeOfFolder(source, { signal })
+      : ((await stat(source).catch(() => undefined))?.size ?? 0);
   let doneBytes = 0;
   let last = 0;
   const tell: Emit = emit;
@@ -120,9 +129,10 @@ function checkDigest(source: SourceRecord, wanted: Digest | undefined): void {
 }
 
 /** A file that is not the one that was asked for is told as such, whatever else is wrong with it. */
-async function orWrongDigest(error: unknown, path: string, wanted: Digest | undefined): Promise<never> {
+async function orWrongDigest(error: unknown, path: string, wanted: Digest | undefined, watch: Watch): Promise<never> {
   if (wanted !== undefined && error instanceof KataError && error.exitCode === 4 && error.code !== 'bundle-missing') {
-    const found = await digestOfSource(path).catch(() => undefined);
+    const found = await digestOfSource(path, watch).catch(() => undefined);
+    stopIfAsked(watch.signal);
     if (found !== undefined) checkDigest({ name: path.slice(path.lastIndexOf('/') + 1), digest: found, sizeBytes: 0 }, wanted);
   }
   throw error;

@@ -3,6 +3,7 @@ import type { Digest } from '../host/types.ts';
 import { taskServices } from '../shims/index.ts';
 import { rejected } from './complaints.ts';
 import { machineOf } from './elf.ts';
+import type { Count } from './limits.ts';
 import { checkAsset, modeOf, needsHead } from './memberRules.ts';
 import { type Claim, claim, duplicate, type Tree } from './tree.ts';
 import type { TreeEntry } from './types.ts';
@@ -18,14 +19,16 @@ export interface Receiver {
   entries: Map<string, TreeEntry>;
   machines: Map<string, string>;
   services: Map<string, number[]>;
-  version: string | undefined;
+  /** What each source says in its VERSION, by its index. */
+  versions: Map<number, string>;
+  textCount: Count;
   skippedFiles: number;
   skippedBytes: number;
 }
 
 const headBytes = 4096;
 const longestText = 1 << 20;
-const versionPath = 'VERSION';
+export const versionPath = 'VERSION';
 const programFolders = /^(?:bin|libexec|runtime-rs)\//;
 const shims = /(?:^|\/)containerd-shim-[^/]+$/;
 
@@ -44,12 +47,13 @@ export function receiveLink(receiver: Receiver, member: Claim & { target: string
 
 /** A file: written, compared or skipped. Reads `body` to its end, or not at all when its bytes do not matter. */
 export async function receiveFile(receiver: Receiver, member: Claim, body: AsyncIterable<Buffer>): Promise<void> {
-  const { path, sizeBytes, sourceName } = member;
+  const { path, sizeBytes, source, sourceName } = member;
   checkAsset(path, sizeBytes, undefined, sourceName);
   if (path === versionPath && sizeBytes > headBytes) throw rejected('bundle-layout', sourceName, path, 'is too long', 'a version');
   const state = claim(receiver.tree, member);
   const services = shims.test(path) ? taskServices() : undefined;
   const told: Buffer[] | undefined = receiver.tell(path) && sizeBytes <= longestText ? [] : undefined;
+  if (told !== undefined) receiver.textCount.add('textBytes', sizeBytes);
   const head = headOf(body, (piece) => {
     services?.add(piece);
     told?.push(piece);
@@ -64,7 +68,7 @@ export async function receiveFile(receiver: Receiver, member: Claim, body: Async
   }
   checkAsset(path, sizeBytes, head.bytes(), sourceName);
   if (told !== undefined) receiver.texts.set(path, Buffer.concat(told).toString());
-  if (path === versionPath) receiver.version = head.bytes().toString().trim();
+  if (path === versionPath) receiver.versions.set(source, head.bytes().toString().trim());
   const machine = programFolders.test(path) ? machineOf(head.bytes()) : undefined;
   if (machine !== undefined) receiver.machines.set(path, machine);
   if (services !== undefined && receiver.keep(path)) receiver.services.set(path, services.versions());

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { constants, type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { errnoOf, KataError } from '../errors/index.ts';
+import { stopIfAsked } from '../host/stoppable.ts';
 import type { Digest } from '../host/types.ts';
-import { stopped } from './complaints.ts';
+import { archiveNames } from './formats.ts';
 
 /** An archive that is read once, from its first byte to its last. */
 export interface SourceBytes {
@@ -64,7 +65,7 @@ async function* readChunks(file: FileHandle, fresh: boolean, watch: Watch, see: 
     ahead = read();
     for (;;) {
       const chunk = await ahead;
-      if (watch.signal?.aborted === true) throw stopped();
+      stopIfAsked(watch.signal);
       if (chunk.length === 0) return;
       ahead = read();
       // Whoever stops early never awaits it.
@@ -97,7 +98,7 @@ function notAFile(path: string, name: string): KataError {
   return new KataError('bundle-format', {
     subject: path,
     found: `${name} is neither a file nor a folder`,
-    needed: 'a .tar, .tar.zst or .tar.xz file, or an unpacked folder',
+    needed: `a file (${archiveNames}), or an unpacked folder`,
     next: 'save the archive to a file and name that',
   });
 }

@@ -1,5 +1,6 @@
 import { damaged, rejected } from './complaints.ts';
 import { type Cursor, cursorOf } from './cursor.ts';
+import { type Count, countOf } from './limits.ts';
 import { parsePax } from './pax.ts';
 import { blockBytes, type Header, isZero, parseHeader } from './tarHeader.ts';
 
@@ -18,7 +19,6 @@ export interface Member {
 const kinds: Record<string, Member['kind']> = { '0': 'file', '7': 'file', '1': 'hardlink', '2': 'symlink', '5': 'directory' };
 const devices: Record<string, string> = { '3': 'a character device', '4': 'a block device', '6': 'a pipe', S: 'a sparse file of GNU tar' };
 
-const maxHeaders = 600_000;
 const maxExtensionBytes = 1 << 20;
 /** What may follow the two zero blocks: a record is seldom longer than 10 KiB, and never as long as this. */
 const maxPaddingBytes = 16 << 20;
@@ -26,15 +26,18 @@ const maxPaddingBytes = 16 << 20;
 /**
  * The members of a tar archive (ustar, GNU long names, pax), in order, in one pass and without holding a member in memory.
  * Throws `bundle-damaged` for a wrong checksum, a malformed header, an end before the two zero blocks or bytes after them, and
- * `bundle-member-kind` for what is neither file, folder nor link.
+ * `bundle-member-kind` for what is neither file, folder nor link, `bundle-too-large` beyond a limit of `count`.
  */
-export async function* readTar(chunks: AsyncIterator<Buffer>, source: string): AsyncGenerator<Member, void> {
+export async function* readTar(
+  chunks: AsyncIterator<Buffer>,
+  source: string,
+  count: Count = countOf(source),
+): AsyncGenerator<Member, void> {
   const cursor = cursorOf(chunks);
   const globals: Extension = new Map();
   let own: Extension = new Map();
   let before = '';
-  for (let headers = 0; ; headers++) {
-    if (headers > maxHeaders) throw damaged(source, `it has more than ${maxHeaders} headers`);
+  for (;;) {
     const block = await cursor.exact(blockBytes);
     if (block === undefined) throw damaged(source, 'it ends before the end of the archive is marked');
     if (isZero(block)) {
@@ -47,6 +50,8 @@ export async function* readTar(chunks: AsyncIterator<Buffer>, source: string): A
     if (extensions.includes(header.type)) {
       if (before.includes(header.type)) throw damaged(source, 'two headers of one kind extend the same member');
       before += header.type;
+      // An empty one costs its block.
+      count.add('extensionBytes', blockBytes + header.sizeBytes);
       const found = await readExtension(cursor, header, source);
       for (const [key, value] of found) (header.type === 'g' ? globals : own).set(key, value);
       continue;

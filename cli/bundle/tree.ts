@@ -1,4 +1,5 @@
 import { rejected } from './complaints.ts';
+import { type Count, countOf } from './limits.ts';
 import type { Bundle } from './types.ts';
 
 type Kind = 'file' | 'directory' | 'symlink';
@@ -17,6 +18,8 @@ interface Place {
 export interface Tree {
   listing: Bundle['listing'];
   places: Map<string, Place>;
+  /** Of all sources together, with the folders that are only named by what is in them. */
+  count: Count;
 }
 
 export interface Claim {
@@ -32,7 +35,7 @@ export interface Claim {
 
 export function emptyTree(): Tree {
   const places = new Map<string, Place>();
-  return { listing: places, places };
+  return { listing: places, places, count: countOf('the bundle') };
 }
 
 /**
@@ -44,6 +47,8 @@ export function claim(tree: Tree, member: Claim): 'new' | 'same' {
   const { path, kind, mode, sizeBytes, target, source } = member;
   const before = tree.places.get(path);
   if (before === undefined) {
+    tree.count.add('members', 1);
+    tree.count.add('nameBytes', path.length + (target?.length ?? 0));
     tree.places.set(path, { kind, sizeBytes, source, mode, ...(target === undefined ? {} : { target }) });
     return 'new';
   }
@@ -80,6 +85,8 @@ function claimParents(tree: Tree, member: Claim): void {
       throw rejected('bundle-member-escapes', member.sourceName, member.path, found, 'members whose folders are folders');
     }
     if (before?.kind === 'file') throw duplicate({ ...member, path: parent }, before.source === member.source);
+    tree.count.add('members', 1);
+    tree.count.add('nameBytes', parent.length);
     tree.places.set(parent, { kind: 'directory', sizeBytes: 0, source: member.source });
   }
 }

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import fs from 'fs-extra';
 import { errnoOf, KataError } from '../errors/index.ts';
 import { ownArchitecture } from '../facts/index.ts';
-import { type Digest, openHost } from '../host/index.ts';
+import { type Digest, openHost, stopIfAsked, stoppable } from '../host/index.ts';
 import { describeImage, type Image, type ImageFormat, makerFindings, readTrailer } from '../images/index.ts';
 import { type Architecture, handlerRow } from '../layout/index.ts';
 import { imageName, stagePayload, stateFolder } from '../store/index.ts';
@@ -39,12 +39,13 @@ export async function build({ host, emit, signal }: Context, request: BuildReque
   await refuseTaken(file);
   const folder = await workFolder(file);
   try {
-    const bench = openHost(folder, host.env);
+    const bench = stoppable(openHost(folder, host.env), signal);
     await fs.ensureDir(join(folder, stateFolder));
     const staged = await stagePayload(bench, { sources, digests, handlers, architecture, root: stateFolder, format, epoch, emit, signal });
     const made = await bench.locate(`${staged.whole!}/${imageName}`);
     await chmod(made, 0o644);
     await refuseTaken(file);
+    stopIfAsked(signal);
     await rename(made, file);
     await syncFolder(dirname(file));
     const { sizeBytes, digest } = staged.manifest.image!;

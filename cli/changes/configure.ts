@@ -37,7 +37,6 @@ async function configureLocked(context: Context, request: ConfigureRequest): Pro
     choices,
     backend,
     home: backendOf(backend).home(origin.payloadFolder),
-    bytesWritten: 0,
     readText: wished.readText,
   };
   const drawn = await drawGeneration({ ...becoming, number: origin.number, program, created: started.toISOString() });
@@ -105,7 +104,7 @@ function sameTexts(drawn: GenerationManifest, now: GenerationManifest): boolean 
 function unchanged({ host }: Context, { dryRun }: ConfigureRequest, { manifest }: Generation, started: Date): Answer {
   const { number, release, handlers } = manifest;
   const both = { verb: 'configure', from: number, to: number, bytesWritten: 0, findings: [] };
-  if (dryRun) return { kind: 'Plan', plan: { ...both, steps: [], restarts: [], dependents: [], gate: [] } };
+  if (dryRun) return { kind: 'Plan', plan: { ...both, writes: [], steps: [], restarts: [], dependents: [], gate: [] } };
   const seconds = Math.round((host.now().getTime() - started.getTime()) / 100) / 10;
   const names = handlers.map((handler) => handler.name);
   return { kind: 'Change', change: { ...both, changed: false, release, handlers: names, savedBytes: 0, restarted: [], seconds } };

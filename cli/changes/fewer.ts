@@ -51,7 +51,6 @@ async function removeLocked(context: Context, request: FewerRequest): Promise<An
       choices: staying.choices,
       backend: manifest.backend,
       home: backendOf(manifest.backend).home(manifest.payloadFolder),
-      bytesWritten: 0,
       readText: async (path) => (await host.readFile(`${manifest.payloadFolder}/${path}`)).toString(),
     },
   );

@@ -1,20 +1,12 @@
 import type { HostView } from '../host/index.ts';
-import {
-  activeGeneration,
-  type Generation,
-  nextId,
-  type PayloadManifest,
-  pointedElsewhere,
-  readGenerations,
-  readPayload,
-  storedBytes,
-} from '../store/index.ts';
+import { activeGeneration, type Generation, nextId, pointedElsewhere, readGenerations } from '../store/index.ts';
 import { openEntries, parkedGenerations } from '../transaction/index.ts';
 import { carryOut, receipt } from './carrying/carryOut.ts';
 import { underLock } from './carrying/session.ts';
+import { dropPlan, whatGoes } from './dropping.ts';
 import { belongsToImage } from './refusing/ofImage.ts';
 import { runningPayloads } from './refusing/running.ts';
-import type { Answer, ChangeOptions, Context, Plan } from './types.ts';
+import type { Answer, ChangeOptions, Context } from './types.ts';
 
 export interface GcRequest extends ChangeOptions {
   /** How many of the newest generations stay besides those that must. */
@@ -33,29 +25,13 @@ export function gc(context: Context, request: GcRequest): Promise<Answer> {
     const payloads = [...new Set(go.map((generation) => generation.manifest.payload))].filter((digest) => !kept.has(digest));
     const id = await nextId(host, await openEntries(host));
     const numbers = go.map((generation) => generation.manifest.number);
-    const carry = {
-      id,
-      verb: 'gc',
-      made: false,
-      started,
-      afterwards: { records: [], dropGenerations: numbers, dropPayloads: payloads, purge: false },
-    };
-    if (request.dryRun) return { kind: 'Plan', plan: dropPlan('gc', numbers) };
-    const sizes = await Promise.all(payloads.map(async (digest) => bytesOf(await readPayload(host, digest))));
-    const freedBytes = sizes.reduce((sum, size) => sum + size, 0);
+    const afterwards = { records: [], dropGenerations: numbers, dropPayloads: payloads, purge: false };
+    const carry = { id, verb: 'gc', made: false, started, afterwards };
+    const goes = await whatGoes(host, all, afterwards);
+    if (request.dryRun) return { kind: 'Plan', plan: dropPlan('gc', numbers, goes) };
     const outcome = go.length === 0 ? undefined : await carryOut(context, carry);
-    return { kind: 'Change', change: { ...receipt(context, carry, outcome), removedGenerations: numbers, freedBytes } };
+    return { kind: 'Change', change: { ...receipt(context, carry, outcome), removedGenerations: numbers, freedBytes: goes.freedBytes } };
   });
-}
-
-function bytesOf(payload: PayloadManifest | undefined): number {
-  return payload === undefined ? 0 : storedBytes(payload);
-}
-
-/** The plan of a change that only removes generations. */
-export function dropPlan(verb: string, numbers: number[]): Plan {
-  const steps = numbers.map((number) => ({ kind: 'drop-folder' as const, text: `remove generation ${number}` }));
-  return { verb, steps, restarts: [], dependents: [], gate: [], bytesWritten: 0, findings: [] };
 }
 
 async function staying(host: HostView, all: Generation[], keep: number): Promise<Set<number>> {

@@ -2,7 +2,7 @@ import { chooseBackend } from '../backends/index.ts';
 import { readFacts } from '../facts/index.ts';
 import { imageFindings, makerFindings } from '../images/index.ts';
 import { installedName } from '../layout/index.ts';
-import { activeGeneration, type Choices, type Generation, nextId, originOf, storedBytes } from '../store/index.ts';
+import { activeGeneration, type Choices, type Generation, nextId, originOf } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt, rehearse } from './carrying/carryOut.ts';
 import { underLock } from './carrying/session.ts';
@@ -18,9 +18,11 @@ import { nothingAfterwards } from './making/records.ts';
 import { planSwitch } from './making/switch.ts';
 import { givenFindings, givenImage, limitedTo, takeImage } from './making/takeImage.ts';
 import { unpack } from './making/unpack.ts';
-import { findEngine, refuse } from './refusing/engine.ts';
+import { payloadWrites, programWrites } from './making/writes.ts';
+import { findEngineToWire, refuse } from './refusing/engine.ts';
 import { refuseSecond, refuseWaiting } from './refusing/ofImage.ts';
 import { hostFindings } from './refusing/refusals.ts';
+import { refuseFull } from './refusing/room.ts';
 import type { Answer, Context, InstallRequest } from './types.ts';
 
 /** Turns a release into a generation of this host and makes it the active one. A repeated install writes nothing. */
@@ -41,7 +43,7 @@ export async function installLocked(context: Context, request: InstallRequest, v
   refuse(await hostFindings(host, facts, backend), request.allow);
   if (format !== 'directory') refuse(await imageFindings(host, format), request.allow);
   if (format !== 'directory') refuse(await (given === undefined ? makerFindings(host, format) : givenFindings(host, given)), request.allow);
-  const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
+  const found = await findEngineToWire(host, request.engine, from?.record.wiring?.engine);
   const id = await nextId(host, await openEntries(host));
   const change = {
     context,
@@ -57,7 +59,7 @@ export async function installLocked(context: Context, request: InstallRequest, v
   const wishes = request.wishes ?? noWishes;
   const sameForm = from?.manifest.backend === backend.name && from.manifest.format === format;
   const takes = (request.layer?.led.marks.length ?? 0) > 0;
-  if (from !== undefined && !takes && sameForm && (await sameFiles(host, from, request))) {
+  if (from !== undefined && !takes && sameForm && (await sameFiles(host, from, request, context.signal))) {
     const readText = async (path: string) => (await host.readFile(`${from.manifest.payloadFolder}/${path}`)).toString();
     const kept = chosen(context, request, from, namesIn(from.manifest));
     const choices = await withWishes(kept, { handlers: from.manifest.handlers, wishes, readText });
@@ -70,8 +72,8 @@ export async function installLocked(context: Context, request: InstallRequest, v
   const root = backend.root(facts);
   const unpacking =
     given === undefined
-      ? unpack(context, request, facts, { root, format }, wanted)
-      : takeImage(context, given, { request, facts, root, wanted });
+      ? unpack(context, request, facts, { root, format, backend: backend.name }, wanted)
+      : takeImage(context, given, { request, facts, root, wanted, backend: backend.name });
   const staged = await unpacking.catch((error: unknown) => Promise.reject(withWaysOut(host, error, request, from)));
   try {
     const payload = limitedTo(staged.manifest, wanted);
@@ -86,7 +88,8 @@ export async function installLocked(context: Context, request: InstallRequest, v
       findings: [...(await choiceFindings(host, kept, choices, wished)), ...(request.layer?.findings ?? [])],
       backend: backend.name,
       home: backend.home(payload.folder),
-      bytesWritten: staged.known ? 0 : storedBytes(staged.manifest),
+      fresh: !staged.known,
+      writes: payloadWrites(staged),
       savedBytes: payload.savedBytes,
       readText,
       seal: staged.seal,
@@ -116,7 +119,7 @@ function namesIn({ handlers }: { handlers: { name: string }[] }): string[] {
 /** What shall be staged is active. Where the host drifted from it, that stays: staging touches neither the engine nor the pointer. */
 function activeAlready({ context, options, id, started }: Change, { manifest }: Generation): Answer {
   const both = { verb: 'stage', from: manifest.number };
-  const none = { steps: [], restarts: [], dependents: [], gate: [], bytesWritten: 0, findings: [] };
+  const none = { steps: [], restarts: [], dependents: [], gate: [], bytesWritten: 0, writes: [], findings: [] };
   if (options.dryRun) return { kind: 'Plan', plan: { ...both, to: manifest.number, ...none } };
   const carry = { ...both, id, to: manifest, made: false, started, afterwards: nothingAfterwards };
   return { kind: 'Change', change: receipt(context, carry, undefined) };
@@ -127,7 +130,9 @@ async function repeat({ context, verb, options, found, id, started, layer }: Cha
   const to = from.manifest;
   const guard = await guardOf(context, to);
   const last = layer?.step === undefined ? {} : { layer: layer.step };
-  const planned = await planSwitch(context.host, { verb, id, found, from, to, bytesWritten: 0, options, guard, ...last });
+  const writes = await programWrites(context, to.backend, to.program === context.program ? 'always' : guard);
+  const planned = await planSwitch(context.host, { verb, id, found, from, to, writes, options, guard, ...last });
+  planned.plan.findings.push(...(await refuseFull(context.host, planned.writes, writes.length > 0, options)));
   planned.plan.findings.push(...(layer?.findings ?? []), ...guardFindings(context, to, guard));
   const next = layer === undefined ? {} : { nextCommand: layer.nextCommand };
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };

@@ -23,7 +23,7 @@ export function pin(context: Context, request: PinRequest): Promise<Answer> {
     const same = (record.pinned === true) === pinned;
     if (request.dryRun) {
       const steps = same ? [] : [{ kind: 'record' as const, text }];
-      return { kind: 'Plan', plan: { verb, to: number, steps, restarts: [], dependents: [], gate: [], bytesWritten: 0, findings: [] } };
+      return { kind: 'Plan', plan: { verb, steps, restarts: [], dependents: [], gate: [], bytesWritten: 0, writes: [], findings: [] } };
     }
     const id = await nextId(host, await openEntries(host));
     const records = [{ number, state: record.state, pinned }];

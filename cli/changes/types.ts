@@ -4,6 +4,7 @@ import type { Digest, Host, HostPath } from '../host/index.ts';
 import type { Assignment } from '../layout/settings/index.ts';
 import type { Emit } from '../report/events.ts';
 import type { LayerStep, Step } from '../transaction/index.ts';
+import type { Asked } from './carrying/asked.ts';
 import type { AliasWish } from './choosing/aliases.ts';
 import type { ConfigurationDiff } from './making/configurations.ts';
 
@@ -16,6 +17,8 @@ export interface Context {
   programFile?: string;
   emit: Emit;
   signal: AbortSignal;
+  /** Who asked, and by what: for the history. */
+  asked?: Asked;
 }
 
 /** Options of every changing verb. */
@@ -82,8 +85,22 @@ export interface Plan {
   restarts: string[];
   dependents: string[];
   gate: string[];
+  /** The sum of `writes`. */
   bytesWritten: number;
+  writes: PlannedWrite[];
+  /** gc and uninstall: what goes, and the bytes of files that this frees. */
+  removedGenerations?: number[];
+  freedBytes?: number;
   findings: Finding[];
+}
+
+/** Something that a change writes. */
+export interface PlannedWrite {
+  /** 'payload', 'program', … */
+  what: string;
+  bytes: number;
+  /** The folder that the file system is mounted at. */
+  fileSystem: HostPath;
 }
 
 export interface PlannedStep {

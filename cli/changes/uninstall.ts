@@ -23,7 +23,7 @@ import { carryOut, receipt, rehearse } from './carrying/carryOut.ts';
 import { command } from './carrying/command.ts';
 import { restoring } from './carrying/restoring.ts';
 import { underLock } from './carrying/session.ts';
-import { dropPlan } from './gc.ts';
+import { dropPlan, whatGoes } from './dropping.ts';
 import { planSwitch } from './making/switch.ts';
 import { findEngine, refuse } from './refusing/engine.ts';
 import { belongsToImage } from './refusing/ofImage.ts';
@@ -60,17 +60,22 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   };
   const base = { id, verb: 'uninstall', made: false, started, afterwards };
   if (from === undefined) {
-    if (request.dryRun) return { kind: 'Plan', plan: dropPlan('uninstall', afterwards.dropGenerations) };
+    if (request.dryRun)
+      return { kind: 'Plan', plan: dropPlan('uninstall', afterwards.dropGenerations, await whatGoes(host, all, afterwards)) };
     const leftovers = go.length > 0 || (request.purge && (await host.readdir(historyFolder)).length > 0);
     const outcome = leftovers ? await carryOut(context, base) : undefined;
     return { kind: 'Change', change: await withStrangers(host, receipt(context, base, outcome)) };
   }
   const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
   const theirs = await othersWiring(host, found, from, undefined);
-  const planned = await planSwitch(host, { verb: 'uninstall', id, found, from, bytesWritten: 0, options: request, ...theirs });
+  const planned = await planSwitch(host, { verb: 'uninstall', id, found, from, options: request, ...theirs });
   planned.plan.findings.push(...(await layerNotes(host, theirs.restoring)));
   await refuseRunning(host, go);
-  if (request.dryRun) return { kind: 'Plan', plan: planned.plan };
+  if (request.dryRun) {
+    const { steps, freedBytes } = await whatGoes(host, all, afterwards);
+    const removedGenerations = afterwards.dropGenerations;
+    return { kind: 'Plan', plan: { ...planned.plan, steps: [...planned.plan.steps, ...steps], removedGenerations, freedBytes } };
+  }
   await rehearse(context, found, planned);
   const carry = { ...base, found, planned, from: from.manifest.number };
   const outcome = await carryOut(context, carry);
@@ -92,7 +97,7 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   };
 }
 
-/** Units of the guard that ran at the boot count as active until they are stopped; systemd forgets them then. */
+/** Units of the guard that ran at the boot count as active until they are stopped. Their files went before, so that systemd forgets them then. */
 async function endGuard(host: HostView): Promise<void> {
   if (!host.live) return;
   const systemd = await host.systemd();
@@ -121,7 +126,7 @@ async function refuseRunning(host: HostView, go: Generation[]): Promise<void> {
     if (performance.now() > until) {
       throw new KataError('handler-in-use', {
         subject: running.map(([folder]) => folder).join(', '),
-        found: `${running.reduce((sum, [, count]) => sum + count, 0)} processes run from the files that would go`,
+        found: `${new Set(running.flatMap(([, pids]) => [...pids])).size} processes run from the files that would go`,
         needed: 'none',
         next: `end them first; they are: ls -l /proc/[0-9]*/exe | grep -E 'kata-sysext|(share|libexec)/kata/'`,
       });

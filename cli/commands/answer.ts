@@ -9,7 +9,8 @@ export function reply(answer: Answer): Reply {
 }
 
 function planText(plan: Plan): string[] {
-  const lines = [`plan: ${plan.verb}, from ${generation(plan.from)} to ${generation(plan.to)}, ${bytes(plan.bytesWritten)} of files`];
+  const lines = [`plan: ${plan.verb}${wayOf(plan)}`];
+  if (plan.writes.length > 0) lines.push(`  writes: ${writesText(plan.writes)}`);
   if (plan.steps.length === 0) lines.push('  nothing to do');
   for (const [index, step] of plan.steps.entries()) {
     lines.push(`  ${index + 1}. ${step.text}`, ...(step.diff ?? []).map((line) => `       ${line}`));
@@ -23,6 +24,30 @@ function planText(plan: Plan): string[] {
   );
   for (const line of plan.gate) lines.push(`  then proven: ${line}`);
   return [...lines, ...findingLines(plan.findings)];
+}
+
+/** ', from generation 1 to generation 2, 345 MB written': only what the change has. */
+function wayOf({ from, to, bytesWritten, removedGenerations, freedBytes }: Plan): string {
+  const removing = removedGenerations !== undefined;
+  const parts = [
+    from === undefined && to === undefined ? '' : `from ${generation(from)} to ${generation(to)}`,
+    removing && from === undefined ? `${count(removedGenerations.length, 'generation')} to remove` : '',
+    bytesWritten === 0 && (removing || to === undefined) ? '' : `${bytes(bytesWritten)} written`,
+    freedBytes === undefined ? '' : `${bytes(freedBytes)} freed`,
+  ].filter((part) => part !== '');
+  return parts.map((part) => `, ${part}`).join('');
+}
+
+function count(many: number, noun: string): string {
+  return `${many === 0 ? 'no' : many} ${noun}${many === 1 ? '' : 's'}`;
+}
+
+/** 'payload 67 MB, program 110 MB to /var; wiring and units 2.1 kB to /' */
+export function writesText(writes: Plan['writes']): string {
+  const places = [...new Set(writes.map(({ fileSystem }) => fileSystem))];
+  const ofPlace = (place: string) =>
+    writes.filter(({ fileSystem }) => fileSystem === place).map(({ what, bytes: count }) => `${what} ${bytes(count)}`);
+  return places.map((place) => `${ofPlace(place).join(', ')} to ${place}`).join('; ');
 }
 
 function changeText(change: ChangeResult): string[] {

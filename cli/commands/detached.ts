@@ -1,7 +1,12 @@
 import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { isSea } from 'node:sea';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { exactOptional, literal, looseObject, variant } from 'valibot';
+import { userText, userVariable, whoAsks } from '../changes/carrying/asked.ts';
+import { parseJson } from '../documents/index.ts';
+import { amount, misfitOf, type Shape, text } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
 import { findProgram } from '../host/index.ts';
 import type { Emit, Event } from '../report/index.ts';
@@ -31,28 +36,43 @@ export async function runDetached(systemd: Systemd, verb: string, argv: string[]
   const unit = `kata-sysext-${verb}-${process.pid}-${Date.now()}.service`;
   const files = { out: `${folder}/${unit}.out`, err: `${folder}/${unit}.err`, status: `${folder}/${unit}.status` };
   const kept = Object.entries(io.env).filter(([name]) => /^(KATA_SYSEXT_|NODE_EXTRA_CA_CERTS$|LANG$|TZ$|NO_COLOR$)/.test(name));
+  const user = await whoAsks(io.env);
+  // Always set: what the caller's environment has in its place is nobody's word.
+  const asking = [`${userVariable}=${user === undefined ? '' : userText(user)}`];
   let leave = false;
   let ended = false;
+  let passed = 0;
+  let started: Promise<void> | undefined;
+  const pass = async (number: number): Promise<void> => {
+    passed = number;
+    // A unit that is not there yet hears nothing.
+    await started?.then(() => signalMain(systemd, unit, number)).catch(() => undefined);
+  };
   const unlisten = io.onSignal((number) => {
-    if (number === hangUp) leave = true;
-    else void systemd.signal(unit, number).catch(() => undefined);
+    if (number !== hangUp) return pass(number);
+    leave = true;
+    return undefined;
   });
   try {
-    await systemd.startTransient({
+    // Nothing was started, so nothing has to end.
+    if (leave) return 128 + hangUp;
+    if (passed !== 0) throw endedBySignal(unit, passed, 'before it began');
+    started = systemd.startTransient({
       unit,
       description: `kata-sysext ${verb}`,
       argv: [...(await doorstep()), process.execPath, ...process.execArgv, ...script(), ...argv],
-      environment: [...kept.map(([name, value]) => `${name}=${value ?? ''}`), `${unitVariable}=${unit}`, `INIT_CWD=${io.cwd}`],
+      environment: [...kept.map(([name, value]) => `${name}=${value ?? ''}`), `${unitVariable}=${unit}`, `INIT_CWD=${io.cwd}`, ...asking],
       folder: '/',
       stdout: files.out,
       stderr: files.err,
       // Without a dollar sign: a daemon-reload in mid-change makes systemd 252 read the line again, with the sign escaped once too often.
       after: ['/bin/sh', '-c', `printenv EXIT_STATUS > ${files.status}`],
     });
-    const status = await follow(systemd, unit, files, { io, emit, left: () => leave }).finally(() => {
+    await started;
+    const status = await follow(systemd, unit, files, { io, emit, left: () => leave, passed: () => passed }).finally(() => {
       ended = !leave;
     });
-    if (leave) return 128 + hangUp;
+    if (leave && passed === 0) return 128 + hangUp;
     if (status >= firstOfSystemd || ofDoorstep.includes(status)) throw notStarted(unit, status);
     io.stdout.write(await readFile(files.out, 'utf8').catch(() => ''));
     return status;
@@ -60,6 +80,13 @@ export async function runDetached(systemd: Systemd, verb: string, argv: string[]
     unlisten();
     if (ended) for (const file of Object.values(files)) await rm(file, { force: true });
   }
+}
+
+/** To the unit's process, as soon as it has one: before that a signal is lost. */
+async function signalMain(systemd: Systemd, unit: string, number: number): Promise<void> {
+  const until = performance.now() + goneMs;
+  while (performance.now() < until && (await systemd.unit(unit)).mainPid === 0 && !(await isGone(systemd, unit))) await sleep(pollMs);
+  await systemd.signal(unit, number);
 }
 
 /** What nice(1) ends with when it cannot run what it is given; we never do. */
@@ -85,6 +112,8 @@ interface Follower {
   io: Io;
   emit: Emit;
   left(): boolean;
+  /** The last signal that was passed on to the unit; 0: none. */
+  passed(): number;
 }
 
 async function follow(systemd: Systemd, unit: string, files: { err: string; status: string }, follower: Follower): Promise<number> {
@@ -93,7 +122,7 @@ async function follow(systemd: Systemd, unit: string, files: { err: string; stat
   for (;;) {
     const ended = await readFile(files.status, 'utf8').catch(() => '');
     for (const line of await lines.next(ended !== '')) tell(line, follower);
-    if (ended !== '') return exitStatus(ended.trim(), unit);
+    if (ended !== '') return exitStatus(ended.trim(), unit, follower.passed());
     if (follower.left()) return 0;
     goneSince = (await isGone(systemd, unit)) ? (goneSince ?? performance.now()) : undefined;
     if (goneSince !== undefined && performance.now() - goneSince > goneMs) throw vanished(unit);
@@ -118,9 +147,20 @@ function tell(line: string, { io, emit }: Follower): void {
   else emit(event);
 }
 
+/** What a line of our own unit may say; see `Event`. */
+const mostLineBytes = 1024 * 1024;
+const eventShape: Shape<Event> = variant('kind', [
+  looseObject({ kind: literal('phase'), name: text, detail: exactOptional(text) }),
+  looseObject({ kind: literal('bytes'), name: text, doneBytes: amount, totalBytes: exactOptional(amount) }),
+  looseObject({ kind: literal('done'), name: text, detail: exactOptional(text) }),
+  looseObject({ kind: literal('note'), text }),
+  looseObject({ kind: literal('warning'), text }),
+]);
+
 function parsed(line: string): Event | undefined {
   try {
-    return JSON.parse(line) as Event;
+    const event = parseJson(line, { maxBytes: mostLineBytes });
+    return misfitOf(eventShape, event) === undefined ? (event as Event) : undefined;
   } catch {
     return undefined;
   }
@@ -147,8 +187,10 @@ function tail(path: string): { next(last: boolean): Promise<string[]> } {
   };
 }
 
-function exitStatus(said: string, unit: string): number {
+function exitStatus(said: string, unit: string, passed: number): number {
   if (/^\d+$/.test(said)) return Number(said);
+  // It had not begun to listen, or it was the second one.
+  if (passed !== 0 && constants.signals[`SIG${said}` as NodeJS.Signals] === passed) throw endedBySignal(unit, passed, `by SIG${said}`);
   throw vanished(unit, `it was ended by signal ${said}`);
 }
 
@@ -179,6 +221,16 @@ function notStarted(unit: string, status: number): KataError {
     found: `systemd could not start ${process.execPath} in the change’s own unit: status ${status}${status === 203 ? ', EXEC' : ''}; nothing was changed`,
     needed: 'the program at a place that PID 1 sees, on a file system from which programs may run',
     next: `look whether it is there: ls -l /proc/1/root${process.execPath}; put it into a folder of the host itself, as /usr/local/bin, and run it there`,
+  });
+}
+
+function endedBySignal(unit: string, number: number, how: string): KataError {
+  return new KataError('interrupted', {
+    subject: unit,
+    found: `the unit of the change was ended ${how}; what it had begun, the next change takes back first`,
+    needed: 'time to finish',
+    next: 'kata-sysext recover',
+    details: { signal: number },
   });
 }
 

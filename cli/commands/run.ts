@@ -1,26 +1,32 @@
+import { setMaxListeners } from 'node:events';
 import { isSea } from 'node:sea';
+import { askedBy } from '../changes/carrying/asked.ts';
 import { errnoOf, type Finding, KataError } from '../errors/index.ts';
-import type { HostView } from '../host/index.ts';
-import { errorText, isAdvice, reporter } from '../report/index.ts';
+import { type HostView, interrupted, stoppable, unlessStopped } from '../host/index.ts';
+import { errorText, escapingStream, isAdvice, reporter } from '../report/index.ts';
 import type { ProgressMode } from '../report/reporter.ts';
 import type { Systemd } from '../systemd/types.ts';
 import { version } from '../version.ts';
 import { forTree } from './advice.ts';
+import { refuseAddresses } from './parsing/addresses.ts';
 import { type Parsed, parse } from './parsing/parser.ts';
+import { systemFault } from './systemFault.ts';
 import type { Io, OptionValue, Reply } from './types.ts';
 
 /** The whole program: argv in, exit status out. Never throws for a known error. */
-export async function main(argv: string[], io: Io): Promise<number> {
+export async function main(argv: string[], streams: Io): Promise<number> {
+  const io: Io = { ...streams, stdout: escapingStream(streams.stdout), stderr: escapingStream(streams.stderr) };
   const json = argv.includes('--json');
   try {
     const parsed = await parse(argv, version);
     if (parsed.kind === 'text') {
       io.stdout.write(`${parsed.text}\n`);
-      return 0;
+      return await whenWritten(0, io);
     }
+    refuseAddresses(parsed.verb, parsed.words);
     return await runVerb(parsed, argv, io);
   } catch (error) {
-    return complain(error, json, io);
+    return await whenWritten(complain(error, json, io), io);
   }
 }
 
@@ -37,9 +43,11 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
       : undefined;
   if (systemd !== undefined) return follow(systemd, { verb: verb.name, argv, words, json: options['json'] === true }, io, progress);
   const stop = new AbortController();
+  // Each read that is under way listens to it.
+  setMaxListeners(0, stop.signal);
   let signalled = 0;
   const unlisten = io.onSignal((number) => {
-    signalled = number;
+    if (signalled === 0) signalled = number;
     stop.abort();
   });
   // A fault of ours must not end a change in the middle: it is asked to undo itself.
@@ -51,19 +59,53 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
   });
   try {
     const { run } = await verb.load();
-    const context = { host, program: version, ...programFile(), emit: progress.emit, signal: stop.signal };
-    const reply = await run({ words, options, io, context });
+    // What the guard of a boot does, it does to its end: the next boot would only begin it again.
+    const port = options['boot'] === undefined ? stoppable(host, stop.signal) : host;
+    const asked = verb.changing ? { asked: await askedBy(verb.name, words, options['boot'], io.env) } : {};
+    const context = { host: port, program: version, ...programFile(), emit: progress.emit, signal: stop.signal, ...asked };
+    const running = run({ words, options, io, context });
+    const reply = await (leavingNothing.includes(verb.name) ? unlessStopped(running, stop.signal) : running);
     progress.close();
+    if (signalled !== 0 && !isDone(reply)) throw interrupted();
     print(reply, options['json'] === true, io, host);
-    return faults > 0 ? 1 : (reply.exitCode ?? 0);
+    return await whenWritten(faults > 0 ? 1 : (reply.exitCode ?? 0), io);
   } catch (error) {
     progress.close();
-    return complain(forHost(error, host), options['json'] === true, io, signalled);
+    return await whenWritten(
+      complain(forHost(signalled === 0 ? error : asInterrupted(error), host), options['json'] === true, io, signalled),
+      io,
+    );
   } finally {
     unlisten();
     unfault();
     await host.close();
   }
+}
+
+/** Verbs that read and make nothing, not even for a moment: on a signal they are left where they are. */
+const leavingNothing = ['status', 'history', 'diff', 'explain', 'completion', 'inspect'];
+
+/** Whether something was done that stays: then a signal that came meanwhile came too late. */
+function isDone({ kind, body, made }: Reply): boolean {
+  if (kind === 'Change') return 'changed' in body && body.changed === true;
+  if (kind === 'Recovery') return 'notes' in body || ('settled' in body && Array.isArray(body.settled) && body.settled.length > 0);
+  return made === true;
+}
+
+/** Whatever goes wrong once a signal was seen is that signal's doing; but what could not be put back has to be told. */
+function asInterrupted(error: unknown): unknown {
+  if (error instanceof KataError && (error.exitCode === 5 || error.code === 'interrupted')) return error;
+  return interrupted(error);
+}
+
+/** The status, once the result is written; 1 where it could not be and nothing else is wrong. */
+async function whenWritten(status: number, io: Io): Promise<number> {
+  const fault = await io.written?.();
+  if (fault === undefined) return status;
+  io.stderr.write(
+    `error: the result could not be written to standard output (${fault.message}); the command itself ended with ${status}\n`,
+  );
+  return status === 0 ? 1 : status;
 }
 
 /** The very bytes that run, also where their file was moved or replaced meanwhile. */
@@ -98,12 +140,17 @@ async function follow(
   progress: ReturnType<typeof reporter>,
 ): Promise<number> {
   const { refuseUnseen, runDetached } = await import('./detached.ts');
+  let signalled = 0;
+  const unlisten = io.onSignal((number) => {
+    if (signalled === 0) signalled = number;
+  });
   try {
     await refuseUnseen(words, io.cwd);
-    return await runDetached(systemd, verb, argv, io, progress.emit);
+    return await whenWritten(await runDetached(systemd, verb, argv, io, progress.emit), io);
   } catch (error) {
-    return complain(error, json, io);
+    return await whenWritten(complain(error, json, io, signalled), io);
   } finally {
+    unlisten();
     progress.close();
     systemd.close();
   }
@@ -136,11 +183,11 @@ function treeOf({ booted, root }: HostView): string {
   return booted ? '/' : root;
 }
 
-/** A change that a signal ended ends as that signal asks, unless something worse is to be told. */
+/** What a signal ended ends as that signal asks, unless something worse is to be told. */
 function complain(raw: unknown, json: boolean, io: Io, signalled = 0): number {
   const error = known(raw);
   const { code, complaint } = error;
-  const exitCode = signalled !== 0 && error.exitCode === 1 ? 128 + signalled : error.exitCode;
+  const exitCode = signalled !== 0 && code === 'interrupted' ? 128 + signalled : error.exitCode;
   if (json) {
     const { subject = '', found, needed, next, details = {} } = complaint;
     io.stdout.write(
@@ -153,27 +200,12 @@ function complain(raw: unknown, json: boolean, io: Io, signalled = 0): number {
 
 /** Errors of the operating system are known in kind; anything else is a fault of ours. */
 function known(raw: unknown): KataError {
-  if (raw instanceof KataError) return raw;
-  const errno = errnoOf(raw);
-  const found = raw instanceof Error ? raw.message : String(raw);
-  if ((errno === 'EACCES' || errno === 'EPERM') && process.getuid?.() !== 0) {
-    return new KataError('needs-root', {
-      found,
-      needed: 'root, who alone may read it',
-      next: 'run the command again with sudo',
-      cause: raw,
-    });
-  }
-  if (errno !== undefined && /^E[A-Z0-9]+$/.test(errno) && !errno.startsWith('ERR_')) {
-    return new KataError('failed', {
-      found,
-      needed: 'the operation to succeed',
-      next: 'look at the path in the message; then run the command again',
-      cause: raw,
-    });
-  }
+  return raw instanceof KataError ? raw : (systemFault(raw) ?? ownFault(raw));
+}
+
+function ownFault(raw: unknown): KataError {
   return new KataError('internal', {
-    found,
+    found: raw instanceof Error ? raw.message : String(raw),
     needed: 'no fault of the program',
     next: 'run it again with --json and report the output',
     cause: raw,

@@ -1,12 +1,15 @@
 import type { Context } from '../changes/types.ts';
+import type { Control } from '../report/index.ts';
 
 export interface Io {
-  stdout: NodeJS.WritableStream & { isTTY?: boolean };
-  stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+  stdout: { write(text: string): unknown; isTTY?: boolean };
+  /** Settles when all of standard output is written; gives why it could not be, undefined also where its reader has gone away. */
+  written?: () => Promise<Error | undefined>;
+  stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number; control?: Control };
   env: Readonly<Record<string, string | undefined>>;
   cwd: string;
-  /** Calls back with the signal's number; gives a function that stops listening. */
-  onSignal(callback: (number: number) => void): () => void;
+  /** Calls back with the number of each signal; gives a function that stops the calls. The second ends the process when what the callback gives is settled. */
+  onSignal(callback: (number: number) => unknown): () => void;
   /** Calls back with an error that nobody caught, instead of ending the process; gives a function that stops listening. */
   onFault(callback: (error: unknown) => void): () => void;
 }
@@ -40,6 +43,8 @@ export interface Reply {
   body: object;
   text: string[];
   exitCode?: number;
+  /** Files were written that stay: a signal that came meanwhile came too late. Of a change its own `changed` tells. */
+  made?: boolean;
 }
 
 export interface VerbModule {

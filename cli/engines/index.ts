@@ -11,6 +11,7 @@ export function engineNamed(name: string): Engine | undefined {
 }
 
 export { isRefused } from './common/complaints.ts';
+export { type Renderer, rendererOf, type Sighting, writerOf } from './renderers/index.ts';
 export { restartRisks } from './restartRisks.ts';
 export type {
   EffectiveDiff,

@@ -2,13 +2,15 @@
 export interface CodeRow {
   exit: 1 | 2 | 3 | 4 | 5 | 75 | 77;
   overridable: boolean;
+  /** A signal that asked for it decides the status: 128 + its number. `exit` is for the rare case without one. */
+  bySignal?: true;
   explain: string;
 }
 
 const row = (exit: CodeRow['exit'], explain: string, overridable = false): CodeRow => ({ exit, overridable, explain });
 
-/** Every code that an error or a finding may carry. docs/errors.md is made from this table. */
-export const codes: Record<string, CodeRow> = {
+/** Every code that an error or a finding may carry. docs/errors.md is made from this table. `explain` asks it for any word: it inherits none. */
+export const codes: Record<string, CodeRow> = Object.assign(Object.create(null), {
   // usage
   usage: row(2, 'The command line is wrong: an unknown verb or option, or a value that does not fit.'),
   'unknown-code': row(2, 'explain was asked for a code that this version does not have.'),
@@ -35,8 +37,13 @@ export const codes: Record<string, CodeRow> = {
   'profile-unfit': row(2, 'The profile is not made for this handler, or its configuration lacks a key that the profile sets.'),
   // the bundle
   'bundle-missing': row(4, 'The bundle named on the command line is not there or cannot be read.'),
-  'bundle-format': row(4, 'The file is none of .tar, .tar.zst, .tar.xz, nor an unpacked folder.'),
+  'bundle-format': row(4, 'The file is none of .tar, .tar.zst, .tar.xz, .tar.gz, nor an unpacked folder.'),
   'bundle-damaged': row(4, 'The archive ends too early or its compression is broken. Fetch it again.'),
+  'bundle-too-large': row(
+    4,
+    'The bundle takes more than is given to it: memory to decompress it, members, or bytes. A release of Kata stays far below. See docs/install.md.',
+  ),
+  'bundle-mixed': row(4, 'The archives are of different releases. Name archives of one release.'),
   'bundle-member-escapes': row(4, 'A member has an absolute name, a .. in its name, or a link that leads out of the tree.'),
   'bundle-member-kind': row(4, 'A member is a device, a pipe, a socket, or has set-uid or set-gid bits.'),
   'bundle-member-duplicate': row(4, 'Two members, or two bundles with different bytes, claim the same path.'),
@@ -56,7 +63,17 @@ export const codes: Record<string, CodeRow> = {
   'host-program-missing': row(3, 'A program that the change needs is not on the host.'),
   'host-etc-unsafe': row(3, '/etc is read-only or transient: wiring would be refused or lost at the next boot.'),
   'host-var-unsafe': row(3, '/var is made anew at each boot: the engine would name files that are gone.'),
-  'host-space': row(3, 'There is not enough room for the payload.'),
+  'host-read-only': row(3, 'The folder for the program’s state, or the one for payloads, lies on a file system that cannot be written.'),
+  'host-file-unfit': row(3, 'A file of the host is a pipe, a device or a socket, or larger than any file of its kind: it is not read.'),
+  'host-space': row(
+    3,
+    'A file system has less room than the change needs: payload, staging, the copy of the program, generation, journal and reserved room count, with what lies there already.',
+  ),
+  'host-space-kubelet': row(
+    3,
+    'After the change a file system would have less free than the host’s kubelet wants: it would evict pods or remove images. The message names the threshold and where it is set.',
+    true,
+  ),
   'host-architecture': row(3, 'The bundle was made for another architecture.'),
   'host-no-kvm': row(3, '/dev/kvm is missing: pods of these handlers could not start. A warning: the installation itself works.'),
   'host-kvm-fails': row(
@@ -77,7 +94,12 @@ export const codes: Record<string, CodeRow> = {
     3,
     'The host runs systemd, but it answers neither on the message bus nor at its own socket: nothing could be restarted or put back.',
   ),
-  'host-busy': row(3, 'Another installer or an OS transaction holds its own lock.'),
+  'host-busy': row(3, 'A program of root, another installer or an OS transaction, holds its own lock. --wait SECONDS waits for it.', true),
+  'state-unsafe': row(
+    3,
+    'A folder in which kata-sysext keeps its state belongs to another user, or others may write to it: what lies in it cannot be trusted.',
+    true,
+  ),
   'backend-unfit': row(3, 'The backend cannot work on this host.'),
   'backend-read-only': row(3, 'The folder for payloads lies on a file system that cannot be written now.'),
   'baked-live': row(3, 'The backend baked makes a generation that is part of an OS image. A host that runs has its image already.'),
@@ -189,8 +211,15 @@ export const codes: Record<string, CodeRow> = {
   'overlay-usr-read-only': row(3, 'A warning: /usr can be written now, and is read-only as long as the overlay is mounted.'),
   'engine-missing': row(3, 'No supported container engine was found.'),
   'engine-unsupported': row(3, 'The engine, its version or the shape of its configuration is not one that this version can edit safely.'),
-  'engine-config-invalid': row(3, 'The engine’s own configuration does not load, before any change of ours.'),
-  'engine-config-mixed': row(3, 'The loaded configuration files have different schema versions; which one wins depends on their order.'),
+  'engine-rendered': row(
+    3,
+    'Another program writes the configuration that the node’s containerd reads: k3s, RKE2, k0s and microk8s start a containerd of their own, and nodeadm (EKS) writes the file again at each boot. An edit would be read by nobody, or be lost at the next boot. The program edits none of these inputs yet; see docs/hosts.md.',
+  ),
+  'engine-config-invalid': row(
+    3,
+    'The engine’s own configuration does not load, is too large, or has keys that no engine has (__proto__).',
+  ),
+  'engine-config-mixed': row(3, 'The configuration files have tables of different schema versions; which one wins depends on their order.'),
   'engine-foreign-handler': row(3, 'A handler of the wanted name is already defined by somebody else.'),
   'engine-pending-edits': row(
     3,
@@ -268,7 +297,7 @@ export const codes: Record<string, CodeRow> = {
   'foreign-edit': row(3, 'Text of ours in a configuration file was changed or removed by somebody else; it is left as it is.'),
   'foreign-file': row(3, 'A file where ours should be was made by somebody else.'),
   'payload-damaged': row(3, 'Files of the payload that the change would activate are missing or differ. Install that release again.'),
-  'state-damaged': row(3, 'A file of kata-sysext’s own state cannot be read. Nothing is guessed from it.'),
+  'state-damaged': row(3, 'A file of kata-sysext’s own state is not as the program writes it. Nothing is guessed from it.'),
   'journal-newer': row(3, 'The journal or a manifest was written by a newer version of the program. Use that one.'),
   'journal-foreign': row(3, 'The journal belongs to another machine or another deployment.'),
   'journal-open': row(3, 'An interrupted change is not settled. Run recover first; changing verbs do it by themselves.'),
@@ -277,7 +306,10 @@ export const codes: Record<string, CodeRow> = {
   'gate-failed': row(1, 'The result was not proven to work; the host was put back.'),
   'sysext-refresh-failed': row(1, 'The refresh of system extensions did not bring what it should; the host was put back.'),
   'overlay-mount-failed': row(1, 'Our overlay of /usr did not become what it should; the host was put back.'),
-  interrupted: row(1, 'The change was interrupted; the host is as it was.'),
+  interrupted: {
+    ...row(1, 'A signal, such as ^C, asked the change to end; the host is as it was. After the commit a signal changes nothing any more.'),
+    bySignal: true,
+  },
   'drift-found': row(1, 'verify found files, links or wiring that differ from the active generation.'),
   'guest-failed': row(
     1,
@@ -288,9 +320,14 @@ export const codes: Record<string, CodeRow> = {
   'lock-held': row(75, 'Another change is running.'),
   'needs-root': row(77, 'Changing a live host needs root.'),
   internal: row(1, 'A fault of the program itself. Please report it with the output of --json.'),
-};
+});
 
 /** The row of a code. An unknown code is a fault of the program and counts as `internal`. */
 export function codeRow(code: string): CodeRow {
   return codes[code] ?? codes['internal']!;
+}
+
+/** The exit status of a code in words: '3', or '128 + N' where a signal decides. */
+export function exitText({ exit, bySignal }: CodeRow): string {
+  return bySignal === true ? '128 + N' : String(exit);
 }

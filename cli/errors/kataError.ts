@@ -27,7 +27,7 @@ export class KataError extends Error {
 
   /** The error that a blocking finding becomes; it names the flag that overrides it, where one does. */
   static of({ code, subject, found, needed, next }: Finding): KataError {
-    const way = codeRow(code).overridable && !next.includes('--allow') ? `${next}; or take it upon yourself: --allow ${code}` : next;
+    const way = codeRow(code).overridable && !next.includes('--allow') ? `${next}; or override the check: --allow ${code}` : next;
     return new KataError(code, { subject, found, needed, next: way });
   }
 

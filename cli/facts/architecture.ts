@@ -22,7 +22,7 @@ export async function architectureOf(host: HostView): Promise<Fact<Architecture>
   }
   for (const path of probes) {
     if ((await host.stat(path))?.kind !== 'file') continue;
-    const head = (await host.readFile(path)).subarray(0, 20);
+    const head = (await host.readHead(path, 20)) ?? Buffer.alloc(0);
     if (head.length < 20 || head.readUInt32BE(0) !== 0x7f454c46) continue;
     const name = machines[head[5] === 2 ? head.readUInt16BE(18) : head.readUInt16LE(18)];
     if (name !== undefined) return known(name, path);

@@ -1,4 +1,6 @@
-import { open } from 'node:fs/promises';
+import { lazy } from 'valibot';
+import { parseJson } from '../documents/index.ts';
+import { listOf, misfitOf, type Shape, tableOf, text } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 
@@ -27,21 +29,28 @@ export function parseStatus(text: string): Merged[] {
   const rows = asRows(text);
   return rows.map(({ hierarchy, extensions, since }) => ({
     hierarchy,
-    names: Array.isArray(extensions) ? extensions.map(String) : [],
+    names: Array.isArray(extensions) ? extensions : [],
     sinceMs: typeof since === 'number' ? since / 1000 : 0,
   }));
 }
 
 interface Row {
   hierarchy: string;
-  extensions: unknown;
-  since: unknown;
+  extensions: string | string[];
+  since?: unknown;
 }
+
+const rowsShape: Shape<Row[]> = listOf(
+  tableOf({
+    hierarchy: text,
+    extensions: lazy((value) => (Array.isArray(value) ? listOf(text) : text) as Shape<string | string[]>),
+  }),
+);
 
 function asRows(text: string): Row[] {
   try {
-    const value: unknown = JSON.parse(text);
-    if (Array.isArray(value) && value.every((row) => typeof row?.hierarchy === 'string' && 'extensions' in row)) return value as Row[];
+    const value = parseJson(text);
+    if (misfitOf(rowsShape, value) === undefined) return value as Row[];
   } catch {
     // Said below.
   }
@@ -95,20 +104,14 @@ async function look(host: HostView, path: HostPath, entry: string, systemd: numb
     return { ...base, name: entry, kind, opt: (await host.readdir(`${path}/opt`)).length > 0 };
   }
   if (image === undefined || (await host.realpath(path)) === '/dev/null') return undefined;
-  return { ...base, name: image, kind: stat.kind === 'file' && isImage(await headOf(host, path)) ? 'image' : 'broken' };
+  return {
+    ...base,
+    name: image,
+    kind: stat.kind === 'file' && isImage((await host.readHead(path, headBytes)) ?? Buffer.alloc(0)) ? 'image' : 'broken',
+  };
 }
 
 const headBytes = 8192;
-
-async function headOf(host: HostView, path: HostPath): Promise<Buffer> {
-  const file = await open(await host.locate(await host.realpath(path)), 'r');
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(headBytes), 0, headBytes, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
-}
 
 /** What the kernel or a partition table shows at a fixed place. An image with none of these makes every refresh fail for all extensions. */
 const magics: { at: number; bytes: Buffer }[] = [

@@ -1,3 +1,6 @@
+import { nullish } from 'valibot';
+import { parseJson } from '../documents/index.ts';
+import { flag, listOf, misfitOf, type Shape, tableOf, text } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 
@@ -12,10 +15,23 @@ export interface Layering {
 }
 
 interface Deployment {
-  booted?: boolean;
-  'requested-packages'?: string[];
-  'requested-local-packages'?: string[];
+  booted?: boolean | null;
+  'requested-packages'?: string[] | null;
+  'requested-local-packages'?: string[] | null;
 }
+
+interface Status {
+  deployments: Deployment[];
+  /** null where nothing runs. */
+  transaction?: unknown;
+}
+
+/** rpm-ostree writes null for what a deployment does not have. */
+const packages = nullish(listOf(text));
+
+const statusShape: Shape<unknown> = tableOf({
+  deployments: listOf(tableOf({ booted: nullish(flag), 'requested-packages': packages, 'requested-local-packages': packages })),
+});
 
 const statusTimeoutMs = 120_000;
 const originsFolder: HostPath = '/ostree/deploy';
@@ -52,14 +68,15 @@ function requestedIn(deployment: Deployment): string[] {
   return [...(deployment['requested-packages'] ?? []), ...(deployment['requested-local-packages'] ?? [])];
 }
 
-function parsed(text: string): { deployments: Deployment[]; transaction?: unknown } {
+function parsed(text: string): Status {
   try {
-    const value = JSON.parse(text) as { deployments?: Deployment[]; transaction?: unknown };
-    if (Array.isArray(value.deployments)) return { deployments: value.deployments, transaction: value.transaction };
+    const value = parseJson(text);
+    const misfit = misfitOf(statusShape, value);
+    if (misfit === undefined) return value as Status;
+    throw new Error(misfit);
   } catch (cause) {
-    throw odd('its output is no JSON', cause);
+    throw odd((cause as Error).message, cause);
   }
-  throw odd('it names no deployments');
 }
 
 function odd(found: string, cause?: unknown): KataError {

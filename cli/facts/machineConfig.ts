@@ -1,4 +1,7 @@
 import { posix } from 'node:path';
+import { nullish } from 'valibot';
+import { parseJson } from '../documents/index.ts';
+import { absolutePath, listOf, misfitOf, plainName, type Shape, tableOf, text } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 
@@ -19,16 +22,34 @@ export interface MachineConfig {
   extensions: string[];
 }
 
+/** null and absent are the same: the daemon writes both. */
+type Maybe<T> = T | null | undefined;
+
 interface Written {
-  metadata?: { name?: string };
-  spec?: {
-    extensions?: string[];
-    config?: {
-      storage?: { files?: { path?: string }[] };
-      systemd?: { units?: { name?: string; contents?: string; dropins?: { name?: string }[] }[] };
-    };
+  metadata?: Maybe<{ name?: Maybe<string> }>;
+  spec: {
+    extensions?: Maybe<string[]>;
+    config?: Maybe<{
+      storage?: Maybe<{ files?: Maybe<{ path: string }[]> }>;
+      systemd?: Maybe<{ units?: Maybe<{ name: string; contents?: Maybe<string>; dropins?: Maybe<{ name: string }[]> }[]> }>;
+    }>;
   };
 }
+
+const units = listOf(tableOf({ name: plainName, contents: nullish(text), dropins: nullish(listOf(tableOf({ name: plainName }))) }));
+
+const writtenShape: Shape<unknown> = tableOf({
+  metadata: nullish(tableOf({ name: nullish(text) })),
+  spec: tableOf({
+    extensions: nullish(listOf(text)),
+    config: nullish(
+      tableOf({
+        storage: nullish(tableOf({ files: nullish(listOf(tableOf({ path: absolutePath }))) })),
+        systemd: nullish(tableOf({ units: nullish(units) })),
+      }),
+    ),
+  }),
+});
 
 /** undefined where no such daemon looks after the host. Throws `host-unknown` for a note that cannot be read: nothing is guessed from it. */
 export async function machineConfigOf(host: HostView): Promise<MachineConfig | undefined> {
@@ -37,13 +58,13 @@ export async function machineConfigOf(host: HostView): Promise<MachineConfig | u
   const { metadata, spec } = parsed(text);
   const name = metadata?.name ?? 'without a name';
   const pool = /^rendered-(.+)-[0-9a-f]+$/.exec(name)?.[1];
-  const files = (spec?.config?.storage?.files ?? []).map(({ path }) => path);
-  const units = (spec?.config?.systemd?.units ?? []).flatMap(({ name: unit, contents, dropins = [] }) => [
-    ...(unit === undefined || contents === undefined ? [] : [`${unitsFolder}/${unit}`]),
-    ...dropins.map((dropin) => `${unitsFolder}/${unit}.d/${dropin.name}`),
+  const files = (spec.config?.storage?.files ?? []).map(({ path }) => path);
+  const ofUnits = (spec.config?.systemd?.units ?? []).flatMap(({ name: unit, contents, dropins }) => [
+    ...(typeof contents === 'string' ? [`${unitsFolder}/${unit}`] : []),
+    ...(dropins ?? []).map((dropin) => `${unitsFolder}/${unit}.d/${dropin.name}`),
   ]);
-  const paths = await Promise.all([...files, ...units].filter((path) => path !== undefined).map((path) => placeOf(host, path)));
-  return { name, ...(pool === undefined ? {} : { pool }), paths: new Set(paths), extensions: spec?.extensions ?? [] };
+  const paths = await Promise.all([...files, ...ofUnits].map((path) => placeOf(host, path)));
+  return { name, ...(pool === undefined ? {} : { pool }), paths: new Set(paths), extensions: spec.extensions ?? [] };
 }
 
 /** A path whose last part is not followed: what is compared is the name that somebody writes to. */
@@ -53,12 +74,13 @@ export async function placeOf(host: HostView, path: HostPath): Promise<HostPath>
 
 function parsed(text: string): Written {
   try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && 'spec' in value) return value as Written;
+    const value = parseJson(text);
+    const misfit = misfitOf(writtenShape, value);
+    if (misfit === undefined) return value as Written;
+    throw new Error(misfit);
   } catch (error) {
     throw unreadable(error);
   }
-  throw unreadable(undefined);
 }
 
 function unreadable(cause: unknown): KataError {

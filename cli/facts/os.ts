@@ -1,7 +1,7 @@
 import type { HostView } from '../host/index.ts';
 import { type Fact, known, type OperatingSystem, unknown } from './types.ts';
 
-/** How os-release tells the hosts apart (facts/immutable.md §3.1: RHCOS changed its ID in 4.19, so OPENSHIFT_VERSION decides). */
+/** How os-release tells the hosts apart (RHCOS changed its ID in 4.19, so OPENSHIFT_VERSION decides). */
 const kinds: { kind: OperatingSystem['kind']; is(fields: Map<string, string>): boolean }[] = [
   { kind: 'rhcos', is: (f) => f.get('ID') === 'rhcos' || (f.get('VARIANT_ID') === 'coreos' && f.has('OPENSHIFT_VERSION')) },
   { kind: 'fcos', is: (f) => f.get('ID') === 'fedora' && f.get('VARIANT_ID') === 'coreos' },
@@ -13,7 +13,7 @@ const files = ['/etc/os-release', '/usr/lib/os-release'];
 
 export async function operatingSystem(host: HostView): Promise<Fact<OperatingSystem>> {
   for (const file of files) {
-    const text = await host.readText(file);
+    const text = await host.readText(file, 'os-release');
     if (text === undefined) continue;
     const fields = parse(text);
     const id = fields.get('ID');

@@ -1,7 +1,7 @@
 import { backendOf } from '../backends/index.ts';
 import type { Engine, EngineState, Instance } from '../engines/types.ts';
 import { KataError } from '../errors/index.ts';
-import { type Digest, digestOf, type HostView } from '../host/index.ts';
+import { type Digest, digestOf, type HostView, stopIfAsked } from '../host/index.ts';
 import type { Emit } from '../report/events.ts';
 import { type GenerationHandler, type GenerationManifest, isIntact, namesOf, payloadOf, pointer } from '../store/index.ts';
 import type { Systemd, Unit } from '../systemd/types.ts';
@@ -23,6 +23,7 @@ export interface GateRequest {
   /** Somebody edited our text, and it stays: then a handler that should go may still be listed. */
   editedByOthers: boolean;
   emit: Emit;
+  signal: AbortSignal;
 }
 
 const criDeadlineMs = 60_000;
@@ -118,6 +119,7 @@ async function criReady(host: HostView, request: GateRequest): Promise<void> {
   const { engine, instance, baseline } = request;
   const started = performance.now();
   for (;;) {
+    stopIfAsked(request.signal);
     const state = await engine.probe(host, instance, probeMs);
     if (state.reachable && (state.runtimeReady || !baseline.state.runtimeReady)) return checkState(request, state);
     const waited = performance.now() - started;
@@ -168,6 +170,7 @@ async function staysUp(host: HostView, request: GateRequest): Promise<void> {
   const first = await runs(systemd, watched);
   const until = performance.now() + steadyMs;
   while (performance.now() < until) {
+    stopIfAsked(request.signal);
     await pause(pauseMs);
     const down = await unitDown(host, request);
     const now = await runs(systemd, watched);

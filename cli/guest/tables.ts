@@ -1,4 +1,5 @@
 import { asset } from '../assets/index.ts';
+import { parseJson } from '../documents/index.ts';
 import type { Accelerator } from './types.ts';
 
 /** How a machine of a hypervisor shows its console and takes its root; `machine` and `cpu` are words of its command line. */
@@ -44,7 +45,7 @@ interface HypervisorTable {
   hypervisors: HypervisorRow[];
 }
 
-export const hypervisorTable = JSON.parse(asset('overlays/hypervisors.json')) as HypervisorTable;
+export const hypervisorTable = parseJson(asset('overlays/hypervisors.json')) as HypervisorTable;
 
 /** The row of a table below [hypervisor]. */
 export function hypervisorRow(table: string): HypervisorRow | undefined {

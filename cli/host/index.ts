@@ -1,9 +1,26 @@
+export { type HeldFolder, holdFolder, withFolders } from './held.ts';
 export { inhibitShutdown } from './inhibit.ts';
-export { hasKernelLock } from './kernelLocks.ts';
+export { isLockedByRoot } from './kernelLocks.ts';
 export { isLocked, type Lock, takeLock } from './lock.ts';
+export { type LockHolder, lockHolder } from './lockHolder.ts';
 export { findProgram, programs } from './programs.ts';
 export { hasReached } from './reached.ts';
-export { byBytes, digestOf, digestOfFile, openView } from './reads.ts';
+export { byBytes, digestOf, openView } from './reads.ts';
+export { digestOfFile, type FileKind, fileLimits, openRegular, piecesOf, readHead, readRegular } from './regular.ts';
+export { beyondStopping, interrupted, stopIfAsked, stoppable, undisturbed, unlessStopped } from './stoppable.ts';
 export { digestSeenBy, programDigest, programFile, textSeenBy } from './throughProc.ts';
-export type { Digest, FileMeta, Host, HostAs, HostPath, HostView, RunOptions, RunResult, Stat, Watched, WatchOptions } from './types.ts';
+export type {
+  Digest,
+  FileMeta,
+  FileSystem,
+  Host,
+  HostAs,
+  HostPath,
+  HostView,
+  RunOptions,
+  RunResult,
+  Stat,
+  Watched,
+  WatchOptions,
+} from './types.ts';
 export { beside, openHost } from './writes.ts';

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
-import { constants } from 'node:fs';
-import { chmod, type FileHandle, lstat, mkdir, open } from 'node:fs/promises';
+import { closeSync, constants, existsSync, fchmodSync, mkdirSync, openSync } from 'node:fs';
+import { type FileHandle, lstat, open } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, KataError } from '../errors/index.ts';
+import { holdFolder, withFolders } from './held.ts';
 import { cleanEnvironment } from './programs.ts';
 import type { HostPath, HostView } from './types.ts';
 
@@ -15,7 +16,7 @@ export interface Lock {
 }
 
 const tryEveryMs = 200;
-const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
+const { O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
 /** flock's own status for “somebody else has it”, told from any failure of the program. */
 const conflict = 75;
 
@@ -25,19 +26,18 @@ const conflict = 75;
  * from us, so the lock lives exactly as long as this process (Node has no flock call, and no helper process can outlive us).
  */
 export async function takeLock(host: HostView, path: HostPath, verb: string, waitSeconds: number, signal?: AbortSignal): Promise<Lock> {
-  const real = await host.locate(path);
   const made: HostPath[] = [];
   const until = performance.now() + waitSeconds * 1000;
   for (;;) {
     // In the loop: whoever held it may have purged the folder meanwhile.
-    made.push(...(await makeFolders(host, posix.dirname(real))));
-    const file = await openRegular(real);
+    const place = await host.resolve(path);
+    const file = await openLockFile(host, place, made).catch((error: unknown) => Promise.reject(orReadOnly(error, host, place)));
     if (file === undefined) continue;
     const locked = await lockDescription(file).catch(async (error: unknown) => {
       await file.close();
       throw error;
     });
-    if (locked && !(await sameFile(file, real))) {
+    if (locked && !(await sameFile(file, posix.join(host.root, place)))) {
       await file.close();
       continue;
     }
@@ -66,18 +66,34 @@ export async function isLocked(host: HostView, path: HostPath): Promise<boolean>
   }
 }
 
-/** undefined when the folder went away meanwhile. Opens neither through a link nor a pipe that would make us wait. */
-async function openRegular(real: string): Promise<FileHandle | undefined> {
-  let file: FileHandle;
+/**
+ * undefined when the folder went away meanwhile. Opens neither through a link nor a pipe that would make us wait, and no file that has
+ * another name besides: what is written to it would be written there.
+ */
+async function openLockFile(host: HostView, place: HostPath, made: HostPath[]): Promise<FileHandle | undefined> {
+  made.push(...makeFolders(host.root, posix.dirname(place)));
+  const real = posix.join(host.root, place);
   try {
-    file = await open(real, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0o600);
+    const file = await withFolders(host.root, [posix.dirname(place)], ({ path }) =>
+      open(`${path}/${posix.basename(place)}`, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0o600),
+    );
+    const stat = await file.stat();
+    if (stat.isFile() && stat.nlink <= 1) return file;
+    await file.close();
+    throw stat.isFile() ? linked(real, stat.nlink) : noFile(real);
   } catch (error) {
     if (['ELOOP', 'EISDIR', 'ENXIO'].includes(errnoOf(error) ?? '')) throw noFile(real);
     return ignoreAbsent(error);
   }
-  if ((await file.stat()).isFile()) return file;
-  await file.close();
-  throw noFile(real);
+}
+
+function linked(real: string, names: number): KataError {
+  return new KataError('foreign-file', {
+    subject: real,
+    found: `${real} has ${names} names (hard links)`,
+    needed: 'a lock file with one name: what is written to it would be written to the others',
+    next: `look for the others and remove the lock file: find / -xdev -samefile ${real}; rm ${real}`,
+  });
 }
 
 function noFile(real: string): KataError {
@@ -127,15 +143,47 @@ async function sameFile(file: FileHandle, real: string): Promise<boolean> {
   return there !== undefined && there.ino === ours.ino && there.dev === ours.dev;
 }
 
-/** The missing folders down to `real`, with their modes whatever the umask is. */
-async function makeFolders(host: HostView, real: string): Promise<HostPath[]> {
-  const first = await mkdir(real, { recursive: true, mode: 0o755 });
+function orReadOnly(error: unknown, { root }: HostView, place: HostPath): unknown {
+  if (errnoOf(error) !== 'EROFS') return error;
+  const folder = posix.join(root, posix.dirname(place));
+  return new KataError('host-read-only', {
+    subject: folder,
+    found: `${folder} lies on a file system that is mounted read-only`,
+    needed: 'a folder that can be written: a change keeps its journal there',
+    next: `findmnt -T ${folder}; if the disk is sound: mount -o remount,rw the mount point that it names`,
+    cause: error,
+  });
+}
+
+/** Makes the missing folders down to `folder`, with their modes whatever the umask is; gives them, parents first. No link is followed. */
+function makeFolders(root: string, folder: HostPath): HostPath[] {
   const made: HostPath[] = [];
-  for (let at = real; first !== undefined && at.length >= first.length; at = posix.dirname(at)) {
-    await chmod(at, 0o755);
-    made.unshift(`/${posix.relative(host.root, at)}`);
+  const parts = folder.split('/').filter((part) => part !== '');
+  for (const [index, part] of parts.entries()) {
+    const parent = holdFolder(root, `/${parts.slice(0, index).join('/')}`);
+    try {
+      const path = `${parent.path}/${part}`;
+      if (!makeFolder(path)) continue;
+      const fd = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      fchmodSync(fd, 0o755);
+      closeSync(fd);
+      made.push(`/${parts.slice(0, index + 1).join('/')}`);
+    } finally {
+      parent.close();
+    }
   }
   return made;
+}
+
+function makeFolder(path: string): boolean {
+  try {
+    mkdirSync(path, 0o755);
+    return true;
+  } catch (error) {
+    // A folder that is there may lie on a read-only file system.
+    if (errnoOf(error) === 'EEXIST' || (errnoOf(error) === 'EROFS' && existsSync(path))) return false;
+    throw error;
+  }
 }
 
 function ignoreAbsent(error: unknown): undefined {

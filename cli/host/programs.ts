@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process';
+import { type SpawnOptions, spawn } from 'node:child_process';
 import { access, constants } from 'node:fs/promises';
+import { ownProperties } from '../documents/index.ts';
 import { KataError } from '../errors/index.ts';
 import type { RunOptions, RunResult } from './types.ts';
 
@@ -13,6 +14,8 @@ export const programs: Record<string, string> = {
   setpriv: 'util-linux',
   prlimit: 'util-linux',
   findmnt: 'util-linux',
+  // The package bsdutils on Debian, where it is always installed.
+  logger: 'util-linux',
   unshare: 'util-linux',
   mount: 'util-linux',
   zstd: 'zstd',
@@ -36,7 +39,7 @@ const folders = ['/usr/bin', '/usr/sbin', '/bin', '/sbin'];
 const tailChars = 2000;
 
 /** What every program of ours gets, and nothing of the caller's: no LD_PRELOAD, no locale that changes what it prints. */
-export const cleanEnvironment = { PATH: folders.join(':'), LC_ALL: 'C.UTF-8' };
+export const cleanEnvironment = ownProperties({ PATH: folders.join(':'), LC_ALL: 'C.UTF-8' });
 
 /** The absolute path of a program of the table on this machine, or undefined. */
 export async function findProgram(name: string): Promise<string | undefined> {
@@ -55,7 +58,8 @@ export async function findProgram(name: string): Promise<string | undefined> {
 }
 
 /** Runs a program without a shell. Throws KataError `host-program-missing` or `failed` (command, exit code, last output). */
-export async function runProgram(name: string, args: string[], options: RunOptions = {}): Promise<RunResult> {
+export async function runProgram(name: string, args: string[], given: RunOptions = {}): Promise<RunResult> {
+  const options = ownProperties(given);
   const path = await findProgram(name);
   if (path === undefined) {
     throw new KataError('host-program-missing', {
@@ -81,13 +85,15 @@ export async function runProgram(name: string, args: string[], options: RunOptio
 
 function collect(path: string, args: string[], options: RunOptions): Promise<RunResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(path, args, {
-      env: { ...cleanEnvironment, ...options.env },
+    // Node copies an environment with what it inherits.
+    const spawned: SpawnOptions = ownProperties({
+      env: ownProperties({ ...cleanEnvironment, ...options.env }),
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(options.descriptors ?? [])],
       // A group of its own: ^C at the terminal asks us to undo, and must not end the cp or sync that the undo needs.
       detached: true,
     });
+    const child = spawn(path, args, spawned);
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     let late = false;
@@ -98,11 +104,15 @@ function collect(path: string, args: string[], options: RunOptions): Promise<Run
             late = true;
             killGroup(child.pid);
           }, options.timeoutMs);
+    const abort = (): void => killGroup(child.pid);
+    options.signal?.addEventListener('abort', abort);
+    if (options.signal?.aborted === true) abort();
     child.stdout?.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr?.on('data', (chunk: Buffer) => err.push(chunk));
     child.on('error', reject);
     child.on('close', (code, signal) => {
       clearTimeout(timer);
+      options.signal?.removeEventListener('abort', abort);
       const stderr = Buffer.concat(err).toString() + (late ? `\nended after ${options.timeoutMs} ms` : '');
       resolve({ code: code ?? (signal === null ? 1 : 128 + 9), stdout: Buffer.concat(out).toString(), stderr });
     });

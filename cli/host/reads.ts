@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
-import { constants, createReadStream, type Stats, statSync } from 'node:fs';
-import { access, lstat, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises';
+import { constants, type Stats, statSync } from 'node:fs';
+import { access, lstat, readdir, readlink, stat, statfs } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { errnoOf } from '../errors/index.ts';
 import { connectSystemd } from '../systemd/index.ts';
 import type { Systemd } from '../systemd/types.ts';
 import { findProgram, runProgram } from './programs.ts';
+import { digestOfFile, readHead, readRegular } from './regular.ts';
 import { resolveInside } from './rooted.ts';
-import type { Digest, HostAs, HostView, Stat } from './types.ts';
+import type { Digest, FileSystem, HostAs, HostView, Stat } from './types.ts';
 import { watchProgram } from './watched.ts';
 
 const absent = ['ENOENT', 'ENOTDIR'];
@@ -30,14 +31,16 @@ export function openView(given: string, env: Readonly<Record<string, string | un
     env,
     now: () => new Date(),
     locate,
+    resolve: (path) => resolve(path, false),
     realpath: (path) => resolve(path, true),
     lstat: async (path) => shape(await orAbsent(lstat(await locate(path)))),
     stat: async (path) => shape(await orAbsent(stat(await follow(path)))),
-    readFile: async (path) => readFile(await follow(path)),
-    readText: async (path) => orAbsent(readFile(await follow(path), 'utf8')),
+    readFile: async (path, kind) => readRegular(await follow(path), kind),
+    readText: async (path, kind) => (await orAbsent(readRegular(await follow(path), kind)))?.toString(),
+    readHead: async (path, bytes) => orAbsent(readHead(await follow(path), bytes)),
     readlink: async (path) => orAbsent(readlink(await locate(path)), ['EINVAL']),
     readdir: async (path) => ((await orAbsent(readdir(await follow(path)))) ?? []).sort(byBytes),
-    digest: async (path) => orAbsent(digestOfFile(await follow(path))),
+    digest: async (path) => orAbsent(digestOfFile(await follow(path), {})),
     canWrite: async (path) =>
       access(await follow(path), constants.W_OK).then(
         () => true,
@@ -49,6 +52,7 @@ export function openView(given: string, env: Readonly<Record<string, string | un
       const { bavail, bsize } = await statfs(at);
       return bavail * bsize;
     },
+    fileSystem: async (path) => fileSystemAt(root, await follow(path)),
     run: (program, args, options) => runProgram(program, args, options),
     watch: (path, args, options) => watchProgram(path, args, options),
     has: async (program) => (await findProgram(program)) !== undefined,
@@ -65,18 +69,34 @@ function moved(path: string, image: HostAs['image']): string {
   return `${image.to}${path.slice(image.from.length)}`;
 }
 
+/** The subvolumes of a btrfs have device numbers of their own, and one pool of blocks. */
+const btrfsMagic = 0x9123683e;
+
+async function fileSystemAt(root: string, real: string): Promise<FileSystem> {
+  let at = real;
+  let there = await orAbsent(stat(at));
+  for (; there === undefined && at !== '/'; there = await orAbsent(stat(at))) at = posix.dirname(at);
+  const { type, bsize, blocks, bavail, files, ffree } = await statfs(at);
+  let point = at;
+  while (point !== root && point !== '/' && (await orAbsent(stat(posix.dirname(point))))?.dev === there?.dev) point = posix.dirname(point);
+  const around = point === root && root !== '/' ? await orAbsent(stat(posix.dirname(root))) : undefined;
+  return {
+    id: type === btrfsMagic ? `btrfs ${blocks}` : String(there?.dev),
+    point: `/${posix.relative(root, point)}`,
+    whole: around?.dev !== there?.dev,
+    sizeBytes: blocks * bsize,
+    freeBytes: bavail * bsize,
+    blockBytes: bsize,
+    inodes: files,
+    freeInodes: ffree,
+  };
+}
+
 /** By inode: `--root /proc/1/root`, or a link to /, is the live host, and what runs there must be asked. */
 function isOwnRoot(root: string): boolean {
   if (root === '/') return true;
   const [there, own] = [statSync(root, { throwIfNoEntry: false }), statSync('/')];
   return there !== undefined && there.ino === own.ino && there.dev === own.dev;
-}
-
-/** Digest of a real file on this machine, read in a stream. */
-export async function digestOfFile(path: string): Promise<Digest> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
-  return `sha256:${hash.digest('hex')}`;
 }
 
 /** Digest of bytes in memory. */

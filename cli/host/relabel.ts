@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { errnoOf } from '../errors/index.ts';
 import { findProgram, runProgram } from './programs.ts';
+import { steady } from './steady.ts';
 import type { HostPath, HostView } from './types.ts';
 
 /**
@@ -11,17 +12,17 @@ import type { HostPath, HostView } from './types.ts';
 export async function relabel(host: HostView, paths: HostPath[]): Promise<boolean> {
   // The labels of an image are made when it is deployed, by its own policy: layers of containers carry none.
   if (host.image) return false;
-  const there: string[] = [];
-  for (const path of paths) if ((await host.lstat(path)) !== undefined) there.push(await host.locate(path));
+  const there: HostPath[] = [];
+  for (const path of paths) if ((await host.lstat(path)) !== undefined) there.push(path);
   if (there.length === 0) return false;
   if (host.booted) {
     if ((await host.lstat('/sys/fs/selinux/enforce')) === undefined || (await findProgram('restorecon')) === undefined) return false;
-    await runProgram('restorecon', ['-RF', ...there]);
+    await steady(host, there, (...real) => runProgram('restorecon', ['-RF', ...real]));
     return true;
   }
   const contexts = await offlineContexts(host);
   if (contexts === undefined) return false;
-  await runProgram('setfiles', ['-F', '-r', host.root, contexts.real, ...there], { accept: [0, 1] });
+  await steady(host, there, (...real) => runProgram('setfiles', ['-F', '-r', host.root, contexts.real, ...real], { accept: [0, 1] }));
   return true;
 }
 
@@ -51,10 +52,12 @@ export async function readLabels(host: HostView, folder: HostPath): Promise<Map<
 
 /** One setfattr for all, in the format that getfattr dumps. */
 export async function setLabels(host: HostView, labels: Map<HostPath, string>): Promise<void> {
-  const blocks: string[] = [];
-  for (const [path, context] of labels) blocks.push(`# file: ${escapePath(await host.locate(path))}\n${attribute}="${context}"\n`);
-  // In this order: setfattr restores as soon as it reads that option.
-  await runProgram('setfattr', ['--no-dereference', '--restore=-'], { input: blocks.join('\n') });
+  const contexts = [...labels.values()];
+  await steady(host, [...labels.keys()], (...real) => {
+    const blocks = real.map((path, index) => `# file: ${escapePath(path)}\n${attribute}="${contexts[index]}"\n`);
+    // In this order: setfattr restores as soon as it reads that option.
+    return runProgram('setfattr', ['--no-dereference', '--restore=-'], { input: blocks.join('\n') });
+  });
 }
 
 /** The kernel answers for the loaded policy; of an offline tree the policy file itself is searched for the name. */

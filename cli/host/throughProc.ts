@@ -1,7 +1,7 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { errnoOf } from '../errors/index.ts';
-import { digestOfFile } from './reads.ts';
+import { digestOfFile, readRegular } from './regular.ts';
 import type { Digest, HostPath, HostView } from './types.ts';
 
 /**
@@ -12,7 +12,7 @@ const absent = ['ENOENT', 'ENOTDIR', 'ESRCH', 'EACCES', 'EPERM'];
 
 /** The text of a file in the mount namespace of a process (without root: in our own); undefined when it is not there. */
 export function textSeenBy(host: HostView, pid: number, path: HostPath): Promise<string | undefined> {
-  return orAbsent(host, () => readFile(seenAt(pid, path), 'utf8'));
+  return orAbsent(host, async () => (await readRegular(seenAt(pid, path), 'state', { follow: true })).toString());
 }
 
 export function digestSeenBy(host: HostView, pid: number, path: HostPath): Promise<Digest | undefined> {

@@ -1,4 +1,6 @@
 import type { Systemd } from '../systemd/types.ts';
+import type { HeldFolder } from './held.ts';
+import type { FileKind } from './regular.ts';
 
 /** An absolute path as the host sees it ('/etc/containerd/config.toml'), whatever the root directory is. */
 export type HostPath = string;
@@ -19,11 +21,31 @@ export interface Stat {
   modifiedMs: number;
 }
 
+export interface FileSystem {
+  /** Equal for all paths of one file system, whatever subvolume or mount they are seen through. */
+  id: string;
+  /** The folder from which on it is seen, as the host names it. */
+  point: HostPath;
+  /** False where a tree lies on a file system of the machine around it. */
+  whole: boolean;
+  sizeBytes: number;
+  /** For others than root: what kubelet counts. */
+  freeBytes: number;
+  blockBytes: number;
+  /** 0 where the file system does not count them. */
+  inodes: number;
+  freeInodes: number;
+}
+
 export interface RunOptions {
   input?: string | Buffer;
   env?: Record<string, string>;
   cwd?: string;
+  /** Descriptors that the program gets as its 3, 4, …: '/proc/self/fd/3/NAME' is a name in the first of these folders. */
+  descriptors?: number[];
   timeoutMs?: number;
+  /** Kills the program, with all that it started, when it is raised. */
+  signal?: AbortSignal;
   /** Exit codes that are no error (default: only 0). */
   accept?: number[];
 }
@@ -74,16 +96,23 @@ export interface HostView {
 
   /** The real path of `path` on this machine, its parents' links resolved inside the root, its own last component not followed. */
   locate(path: HostPath): Promise<string>;
+  /** The same as a host path: parents' links resolved, the last component not followed. */
+  resolve(path: HostPath): Promise<HostPath>;
   /** The host path after following all links inside the root; the path need not exist. */
   realpath(path: HostPath): Promise<HostPath>;
   /** undefined when nothing is there. Does not follow the last component. */
   lstat(path: HostPath): Promise<Stat | undefined>;
   /** undefined when nothing is there or a link dangles. */
   stat(path: HostPath): Promise<Stat | undefined>;
-  /** Throws ENOENT as Node does. Follows links inside the root. */
-  readFile(path: HostPath): Promise<Buffer>;
-  /** undefined when nothing is there. */
-  readText(path: HostPath): Promise<string | undefined>;
+  /**
+   * Throws ENOENT as Node does, and `host-file-unfit` for what is no regular file or larger than a file of this kind is (default: state).
+   * Follows links inside the root.
+   */
+  readFile(path: HostPath, kind?: FileKind): Promise<Buffer>;
+  /** The same; undefined when nothing is there. */
+  readText(path: HostPath, kind?: FileKind): Promise<string | undefined>;
+  /** The first bytes of a file, fewer where it has fewer; undefined when nothing is there. Throws `host-file-unfit`. */
+  readHead(path: HostPath, bytes: number): Promise<Buffer | undefined>;
   readlink(path: HostPath): Promise<string | undefined>;
   /** Names in byte order; empty when the folder is not there. */
   readdir(path: HostPath): Promise<string[]>;
@@ -92,6 +121,8 @@ export interface HostView {
   canWrite(path: HostPath): Promise<boolean>;
   /** Free bytes of the file system that holds the nearest existing parent of `path`. */
   freeBytes(path: HostPath): Promise<number>;
+  /** The file system that holds the nearest existing parent of `path`, as it is now. */
+  fileSystem(path: HostPath): Promise<FileSystem>;
 
   /** Runs a program of the table in `programs.ts` (or one by absolute path) on this machine; throws a KataError with its output when it fails. */
   run(program: string, args: string[], options?: RunOptions): Promise<RunResult>;
@@ -137,6 +168,13 @@ export interface Host extends HostView {
   setLabels(labels: Map<HostPath, string>): Promise<void>;
   /** Whether the loaded policy (offline: the tree's) has this type. */
   knowsType(type: string): Promise<boolean>;
+  /**
+   * A folder by its descriptor, for what writes many files below it: `path` leads there whatever becomes of its name. Throws `path-escapes`
+   * where a link came into its way. Close it.
+   */
+  hold(path: HostPath): Promise<HeldFolder>;
+  /** Runs work with programs that take paths: the folders of these paths are the same before and after. Throws `path-escapes`. */
+  steady<T>(paths: HostPath[], work: (...real: string[]) => Promise<T>): Promise<T>;
   /** Syncs what few files and folders are below `path`, and nothing else of its file system. */
   syncTree(path: HostPath): Promise<void>;
   /** Syncs the whole file system that holds `path`. */

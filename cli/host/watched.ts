@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { ownProperties } from '../documents/index.ts';
 import { errnoOf, KataError } from '../errors/index.ts';
 import { cleanEnvironment, findProgram, runProgram } from './programs.ts';
 import type { Watched, WatchOptions } from './types.ts';
@@ -21,7 +22,8 @@ const places = ['/run', '/tmp'];
  * (prlimit), because an abort of the hypervisor is an expected answer. Where these helpers are not there it runs without.
  * Throws KataError `failed` when the program cannot be started at all.
  */
-export async function watchProgram(path: string, args: string[], options: WatchOptions): Promise<Watched> {
+export async function watchProgram(path: string, args: string[], given: WatchOptions): Promise<Watched> {
+  const options = ownProperties(given);
   const folder = await privateFolder();
   try {
     for (const [name, text] of Object.entries(options.files ?? {})) await writeFile(join(folder, name), text, { mode: 0o600, flag: 'wx' });
@@ -75,7 +77,7 @@ function begin([program, ...args]: [string, ...string[]], folder: string, bare: 
     if (handle !== undefined) rmdirSync(folder);
     return spawn(program, args, {
       cwd: handle === undefined ? folder : `/proc/self/fd/${handle}`,
-      env: { ...cleanEnvironment, TMPDIR: folder },
+      env: ownProperties({ ...cleanEnvironment, TMPDIR: folder }),
       stdio: ['ignore', 'pipe', 'pipe'],
       // A group of its own: all that it starts can be killed with it, and ^C at the terminal reaches only us.
       detached: true,

@@ -1,99 +1,157 @@
-import { createReadStream, createWriteStream } from 'node:fs';
-import { chmod, lstat, mkdir, open, readdir, rename, rmdir, symlink, unlink, utimes } from 'node:fs/promises';
+import { constants, createWriteStream } from 'node:fs';
+import { chmod, lstat, lutimes, mkdir, open, readdir, rename, rmdir, symlink, unlink } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { ownProperties } from '../documents/index.ts';
 import { errnoOf } from '../errors/index.ts';
 import { failpoints } from './failpoints.ts';
+import { type HeldFolder, holdFolder, openFolderAt, syncAt, withFolders } from './held.ts';
 import { runProgram } from './programs.ts';
 import { openView } from './reads.ts';
+import { O_PATH, piecesOf } from './regular.ts';
 import { knowsType, readLabels, relabel, setLabels } from './relabel.ts';
-import type { FileMeta, Host, HostAs } from './types.ts';
+import { steady } from './steady.ts';
+import type { FileMeta, Host, HostAs, HostPath, HostView } from './types.ts';
 
 /** Where a new file or link stands until it is renamed into place. */
 export function beside(path: string): string {
   return `${posix.dirname(path)}/.${posix.basename(path)}.kata-sysext`;
 }
 
-/** The whole port. Every change is on the disk when its call returns: content first, then the folder that names it. */
+/**
+ * The whole port. Every change is on the disk when its call returns: content first, then the folder that names it. It is made through
+ * descriptors of the folders, into which no link leads: a folder that is swapped for a link meanwhile changes nothing outside the root.
+ */
 export function openHost(root: string, env: Readonly<Record<string, string | undefined>>, as: HostAs = {}): Host {
   const view = openView(root, env, as);
-  const at = view.locate;
+  return { ...view, ...fileWrites(view), ...labelWrites(view), failpoint: failpoints(env) };
+}
+
+type FileWrites = Pick<
+  Host,
+  | 'mkdir'
+  | 'writeFile'
+  | 'replaceFile'
+  | 'copyIn'
+  | 'symlink'
+  | 'rename'
+  | 'setModified'
+  | 'unlink'
+  | 'rmdir'
+  | 'removeTree'
+  | 'syncTree'
+  | 'syncFileSystem'
+  | 'hold'
+  | 'steady'
+>;
+
+function fileWrites(view: HostView): FileWrites {
+  const at = <T>(path: HostPath, work: (at: string, folder: HeldFolder) => Promise<T>) => inFolder(view, path, work);
   return {
-    ...view,
-    failpoint: failpoints(env),
-    mkdir: async (path, mode) => {
-      const real = await at(path);
-      await mkdir(real, { mode });
-      await chmod(real, mode); // mkdir's mode went through the umask
-      await syncFolder(posix.dirname(real));
+    mkdir: (path, mode) =>
+      at(path, async (real, folder) => {
+        await mkdir(real, { mode });
+        const made = await openFolderAt(real);
+        // mkdir's mode went through the umask
+        await made.chmod(mode).finally(() => made.close());
+        await folder.sync();
+      }),
+    writeFile: (path, bytes, meta, via = beside(path)) =>
+      at(via, (temporary) =>
+        at(path, async (real, folder) => {
+          await writeTemporary(temporary, bytes, meta);
+          await rename(temporary, real);
+          await folder.sync();
+        }),
+      ),
+    replaceFile: (path, bytes, via, like = path) =>
+      at(via, (temporary, from) =>
+        at(path, async (real, folder) => {
+          await writeTemporary(temporary, bytes, { mode: 0o600 });
+          await at(like, (model, its) => copyAttributes(model, its, temporary, from));
+          await syncAt(temporary);
+          await rename(temporary, real);
+          await folder.sync();
+        }),
+      ),
+    copyIn: (file, path, mode) =>
+      at(path, async (real, folder) => {
+        await unlink(real).catch(ignoreAbsent);
+        // Streamed: the program has a hundred megabytes.
+        await pipeline(piecesOf(file, { follow: true }), createWriteStream(real, { flags: 'wx', mode: 0o600 }));
+        const made = await open(real, 'r');
+        await made
+          .chmod(mode)
+          .then(() => made.sync())
+          .finally(() => made.close());
+        await folder.sync();
+      }),
+    symlink: (path, target) =>
+      at(path, async (real, folder) => {
+        const temporary = beside(real);
+        await unlink(temporary).catch(ignoreAbsent);
+        await symlink(target, temporary);
+        await rename(temporary, real);
+        await folder.sync();
+      }),
+    rename: (from, to) =>
+      at(from, (a, source) =>
+        at(to, async (b, target) => {
+          await rename(a, b);
+          await target.sync();
+          if (posix.dirname(from) !== posix.dirname(to)) await source.sync();
+        }),
+      ),
+    setModified: (path, modifiedMs) => at(path, (real) => lutimes(real, new Date(modifiedMs), new Date(modifiedMs))),
+    unlink: (path) => removed(view, path, unlink),
+    rmdir: (path) => removed(view, path, rmdir),
+    removeTree: (path) => removed(view, path, removeTree),
+    syncTree: (path) => at(path, syncTree),
+    syncFileSystem: async (path) => {
+      await runProgram('sync', ['--file-system', await view.locate(path)]);
     },
-    writeFile: async (path, bytes, meta, via) => {
-      const real = await at(path);
-      const temporary = via === undefined ? beside(real) : await at(via);
-      await writeTemporary(temporary, bytes, meta);
-      await putInPlace(temporary, real);
-    },
-    replaceFile: async (path, bytes, via, like = path) => {
-      const real = await at(path);
-      const temporary = await at(via);
-      await writeTemporary(temporary, bytes, { mode: 0o600 });
-      // Node cannot copy xattrs, ACLs and labels; cp can, in one process (coreutils ≥ 8.17).
-      await runProgram('cp', ['--attributes-only', '--preserve=mode,ownership,xattr', '--no-target-directory', await at(like), temporary]);
-      await syncFile(temporary);
-      await putInPlace(temporary, real);
-    },
-    copyIn: async (file, path, mode) => {
-      const real = await at(path);
-      await unlink(real).catch(ignoreAbsent);
-      // Streamed: the program has a hundred megabytes.
-      await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), createWriteStream(real, { flags: 'wx', mode: 0o600 }));
-      await chmod(real, mode);
-      await syncFile(real);
-      await syncFolder(posix.dirname(real));
-    },
-    symlink: async (path, target) => {
-      const real = await at(path);
-      const temporary = beside(real);
-      await unlink(temporary).catch(ignoreAbsent);
-      await symlink(target, temporary);
-      await putInPlace(temporary, real);
-    },
-    rename: async (from, to) => {
-      const [a, b] = [await at(from), await at(to)];
-      await putInPlace(a, b);
-      if (posix.dirname(a) !== posix.dirname(b)) await syncFolder(posix.dirname(a));
-    },
-    setModified: async (path, modifiedMs) => {
-      const when = new Date(modifiedMs);
-      await utimes(await at(path), when, when);
-    },
-    unlink: async (path) => {
-      const real = await at(path);
-      await unlink(real).catch((error: unknown) => unlessAbsent(real, error));
-      await syncFolder(posix.dirname(real)).catch(ignoreAbsent);
-    },
-    rmdir: async (path) => {
-      const real = await at(path);
-      await rmdir(real).catch((error: unknown) => unlessAbsent(real, error));
-      await syncFolder(posix.dirname(real)).catch(ignoreAbsent);
-    },
-    removeTree: async (path) => {
-      const real = await at(path);
-      await removeTree(real);
-      await syncFolder(posix.dirname(real)).catch(ignoreAbsent);
-    },
+    hold: async (path) => holdFolder(view.root, await view.realpath(path)),
+    steady: (paths, work) => steady(view, paths, work),
+  };
+}
+
+function labelWrites(view: HostView): Pick<Host, 'relabel' | 'labels' | 'setLabels' | 'knowsType'> {
+  return {
     relabel: (paths) => relabel(view, paths),
     labels: (folder) => readLabels(view, folder),
     setLabels: (labels) => setLabels(view, labels),
     knowsType: (type) => knowsType(view, type),
-    syncTree: async (path) => syncTree(await at(path)),
-    syncFileSystem: async (path) => {
-      await runProgram('sync', ['--file-system', await at(path)]);
-    },
   };
 }
 
-async function writeTemporary(path: string, bytes: Buffer | string, meta: FileMeta): Promise<void> {
+/** `at`: the path through the held folder that has it; its last component is not followed by whoever resolved it. */
+async function inFolder<T>(view: HostView, path: HostPath, work: (at: string, folder: HeldFolder) => Promise<T>): Promise<T> {
+  const place = await view.resolve(path);
+  return withFolders(view.root, [posix.dirname(place)], (folder) => work(`${folder.path}/${posix.basename(place)}`, folder));
+}
+
+/** What is not there is removed already; a read-only file system refuses even that. */
+async function removed(view: HostView, path: HostPath, remove: (at: string) => Promise<void>): Promise<void> {
+  try {
+    await inFolder(view, path, async (at, folder) => {
+      await remove(at).catch((error: unknown) => unlessAbsent(at, error));
+      await folder.sync().catch(ignoreAbsent);
+    });
+  } catch (error) {
+    ignoreAbsent(error);
+  }
+}
+
+/** Node cannot copy xattrs, ACLs and labels; cp can, in one process (coreutils ≥ 8.17). It gets the folders as descriptors of its own. */
+async function copyAttributes(model: string, its: HeldFolder, temporary: string, from: HeldFolder): Promise<void> {
+  const names = [model, temporary].map((path, index) => `/proc/self/fd/${3 + index}/${posix.basename(path)}`);
+  await runProgram('cp', ['--attributes-only', '--preserve=mode,ownership,xattr', '--no-target-directory', ...names], {
+    descriptors: [its.fd, from.fd],
+  });
+}
+
+async function writeTemporary(path: string, bytes: Buffer | string, given: FileMeta): Promise<void> {
+  const meta = ownProperties(given);
   await unlink(path).catch(ignoreAbsent);
   const file = await open(path, 'wx', 0o600);
   try {
@@ -110,43 +168,40 @@ async function writeTemporary(path: string, bytes: Buffer | string, meta: FileMe
   }
 }
 
-async function putInPlace(from: string, to: string): Promise<void> {
-  await rename(from, to);
-  await syncFolder(posix.dirname(to));
-}
-
-async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r');
+async function syncTree(path: string): Promise<void> {
+  const folder = await openFolderAt(path);
+  const inside = `/proc/self/fd/${folder.fd}`;
   try {
-    await file.sync();
+    for (const entry of await readdir(inside, { withFileTypes: true })) {
+      if (entry.isDirectory()) await syncTree(`${inside}/${entry.name}`);
+      if (entry.isFile()) await syncAt(`${inside}/${entry.name}`);
+    }
+    await folder.sync();
   } finally {
-    await file.close();
+    await folder.close();
   }
 }
 
-const syncFolder = syncFile;
-
-async function syncTree(folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const path = `${folder}/${entry.name}`;
-    if (entry.isDirectory()) await syncTree(path);
-    if (entry.isFile()) await syncFile(path);
-  }
-  await syncFolder(folder);
-}
-
-/** Own walk instead of `rm -r`: it must never follow a link that somebody put into our folder. */
+/** Own walk instead of `rm -r`: it must never follow a link that another program put into our folder. */
 async function removeTree(path: string): Promise<void> {
-  let stats: Awaited<ReturnType<typeof lstat>>;
-  try {
-    stats = await lstat(path);
-  } catch (error) {
-    return ignoreAbsent(error);
-  }
+  const stats = await lstat(path).catch(ignoreAbsent);
+  if (stats === undefined) return;
   if (!stats.isDirectory()) return unlink(path).catch(ignoreAbsent);
-  if ((stats.mode & 0o700) !== 0o700) await chmod(path, 0o700);
-  for (const name of await readdir(path)) await removeTree(`${path}/${name}`);
+  if ((stats.mode & 0o700) !== 0o700) await makeOpen(path);
+  const folder = await openFolderAt(path);
+  try {
+    const inside = `/proc/self/fd/${folder.fd}`;
+    for (const name of await readdir(inside)) await removeTree(`${inside}/${name}`);
+  } finally {
+    await folder.close();
+  }
   return rmdir(path).catch(ignoreAbsent);
+}
+
+/** A folder that not even its owner may read: by a descriptor that opens nothing, so that no link is followed. */
+async function makeOpen(path: string): Promise<void> {
+  const folder = await open(path, O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  await chmod(`/proc/self/fd/${folder.fd}`, 0o700).finally(() => folder.close());
 }
 
 /** A read-only file system refuses even the removal of what is not there. */
@@ -154,6 +209,6 @@ async function unlessAbsent(path: string, error: unknown): Promise<void> {
   if (errnoOf(error) !== 'EROFS' || (await lstat(path).catch(() => undefined)) !== undefined) ignoreAbsent(error);
 }
 
-function ignoreAbsent(error: unknown): void {
+function ignoreAbsent(error: unknown): undefined {
   if (errnoOf(error) !== 'ENOENT') throw error;
 }

@@ -1,9 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { errnoOf, KataError } from '../errors/index.ts';
-import type { Digest } from '../host/index.ts';
+import { type Digest, piecesOf } from '../host/index.ts';
 import { damaged, readTrailer } from './trailer.ts';
 import type { ImageManifest, Labelled } from './types.ts';
 
@@ -40,7 +39,7 @@ export interface Image {
 export async function readImage(path: string): Promise<{ manifest: ImageManifest; image: Image }> {
   const manifest = await manifestOf(path);
   const { sizeBytes, digest } = manifest.filesystem;
-  const { whole, start } = await digestsOf(createReadStream(path, { highWaterMark: 1 << 20 }), sizeBytes);
+  const { whole, start } = await digestsOf(piecesOf(path, { follow: true }), sizeBytes);
   if (start !== digest) throw damaged(path, `its first ${sizeBytes} bytes have the digest ${start}, not ${digest}`);
   return { manifest, image: describeImage(path, { sizeBytes: (await stat(path)).size, digest: whole }, manifest) };
 }

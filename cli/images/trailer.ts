@@ -1,7 +1,9 @@
-import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { parseJson } from '../documents/index.ts';
+import { misplaced } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
-import { digestOf } from '../host/index.ts';
-import { misshapen } from './shape.ts';
+import { digestOf, openRegular } from '../host/index.ts';
+import { imageManifest } from './shape.ts';
 import type { ImageManifest } from './types.ts';
 
 /** The newest schema of an image's manifest that this program writes and reads. */
@@ -29,7 +31,9 @@ export function trailerOf(manifest: ImageManifest): Buffer {
 
 /** The manifest of an image file (a real path); undefined when the file has none. Throws `image-damaged`, `image-newer`. */
 export async function readTrailer(path: string): Promise<ImageManifest | undefined> {
-  const file = await open(path, 'r');
+  // What is no file is no image, whatever else it is.
+  const file = await openRegular(path, { follow: true }).catch(unlessUnfit);
+  if (file === undefined) return undefined;
   try {
     const { size } = await file.stat();
     if (size < footerBytes) return undefined;
@@ -48,21 +52,29 @@ export async function readTrailer(path: string): Promise<ImageManifest | undefin
 
 /** Its digest says that it is whole, not who wrote it. */
 function manifestIn(path: string, json: string): ImageManifest {
-  let manifest: { schema?: unknown } | null;
-  try {
-    manifest = JSON.parse(json) as typeof manifest;
-  } catch {
-    throw damaged(path, 'its manifest is no JSON');
-  }
-  const schema = manifest?.schema;
+  const manifest = parsed(path, json);
+  const schema = typeof manifest === 'object' && manifest !== null && 'schema' in manifest ? manifest.schema : undefined;
   if (typeof schema !== 'number') throw damaged(path, 'its manifest names no schema');
   if (schema > imageSchema) throw newer(path, schema);
-  const wrong = misshapen(manifest!);
-  if (wrong !== undefined) throw damaged(path, `its manifest lacks ${JSON.stringify(wrong)}, or has something else there`);
+  const wrong = misplaced(imageManifest, manifest);
+  if (wrong !== undefined) throw damaged(path, `its manifest lacks ${JSON.stringify(wrong.at)}, or has something else there`);
   return manifest as ImageManifest;
 }
 
-async function bytesAt(file: Awaited<ReturnType<typeof open>>, position: number, length: number): Promise<Buffer> {
+/** Its texts are whole configurations, so that it may be larger than a state file. */
+function parsed(path: string, json: string): unknown {
+  try {
+    return parseJson(json, { maxBytes: mostBytes });
+  } catch (error) {
+    throw damaged(path, `its manifest cannot be read: ${(error as Error).message}`);
+  }
+}
+
+function unlessUnfit(error: unknown): undefined {
+  if (!(error instanceof KataError) || error.code !== 'host-file-unfit') throw error;
+}
+
+async function bytesAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);
   return buffer.subarray(0, bytesRead);
 }

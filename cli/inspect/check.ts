@@ -1,18 +1,23 @@
 import { type Backend, chooseBackend } from '../backends/index.ts';
+import { holderText } from '../changes/carrying/running.ts';
 import { chooseFormat } from '../changes/choosing/format.ts';
+import type { Runner } from '../changes/making/keepRunning.ts';
 import { architectureFindings, givenFindings, givenImage } from '../changes/making/takeImage.ts';
-import { findEngine, restartFindings } from '../changes/refusing/engine.ts';
+import { expectedOf, shownWrites } from '../changes/making/writes.ts';
+import { findEngineToWire, restartFindings } from '../changes/refusing/engine.ts';
 import { needFindings } from '../changes/refusing/needs.ts';
 import { hostFindings } from '../changes/refusing/refusals.ts';
+import { roomOf } from '../changes/refusing/room.ts';
 import { shimFindings } from '../changes/refusing/shimFindings.ts';
+import type { PlannedWrite } from '../changes/types.ts';
 import type { WantedHandler } from '../engines/types.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type HostFacts, readFacts } from '../facts/index.ts';
-import { type HostView, isLocked } from '../host/index.ts';
+import type { HostView } from '../host/index.ts';
 import { imageFindings, makerFindings } from '../images/index.ts';
 import { handlerRow, handlerTable, installedName } from '../layout/index.ts';
 import { activeGeneration, type Generation, lockFile, offered, offeredBy } from '../store/index.ts';
-import { readableEntries } from '../transaction/index.ts';
+import { changeState } from './changeState.ts';
 import { type Offers, type OffersRequest, offersInImage, offersOf } from './offers.ts';
 
 export interface Check {
@@ -22,6 +27,8 @@ export interface Check {
   backend: string;
   /** Of the bundle that was named. */
   bundle?: Offers;
+  /** What an install of it writes: of the release exactly what is unpacked, of the rest an estimate. */
+  writes?: PlannedWrite[];
   /** Blockers first. */
   findings: Finding[];
 }
@@ -39,6 +46,8 @@ export interface CheckRequest {
   /** What is asked about, by either name; default: the installed ones, or the usual one. */
   handlers: string[];
   bundle?: OffersRequest;
+  /** The running program, of which an installation keeps a copy. */
+  program?: Omit<Runner, 'host'>;
 }
 
 /** Whether this host can take an installation now, blockers first. Reads only. Throws `handler-unknown` and the codes of the bundle. */
@@ -57,6 +66,10 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
   const engine = await engineOf(host, backend, active, asked, wish.engine, findings);
   const bundle = given === undefined ? await bundleOffers(host, wish, facts, active) : await offersInImage(host, given, active);
   if (given !== undefined) findings.push(...architectureFindings(facts, given));
+  const unpacked = bundle === undefined ? {} : { unpacked: { bytes: bundle.unpackedBytes, entries: bundle.unpackedEntries } };
+  const place = { backend: backend.name, root: backend.root(facts), image: format !== 'directory' && given === undefined };
+  const writes = await expectedOf({ host, ...(wish.program ?? { program: '' }) }, { ...place, ...unpacked });
+  findings.push(...(await (await roomOf(host, { kubelet: true })).findings(writes)));
   for (const name of bundle?.lacks ?? []) findings.push(lacking(name, bundle!));
   findings.push(...(await needFindings(host, rows.length > 0 ? rows.map((row) => row.name) : releasesOf(active))));
   const sorted = findings.sort((a, b) => order[a.level] - order[b.level]);
@@ -66,7 +79,7 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
     backend: backend.name,
     findings: sorted,
     ...(engine === undefined ? {} : { engine }),
-    ...(bundle === undefined ? {} : { bundle }),
+    ...(bundle === undefined ? {} : { bundle, writes: (await shownWrites(host, writes)).writes }),
   };
 }
 
@@ -77,7 +90,9 @@ async function bundleOffers(
   active: Generation | undefined,
 ): Promise<Offers | undefined> {
   if (wish.bundle === undefined || !facts.architecture.known) return undefined;
-  return await offersOf(host, wish.bundle, facts.architecture.value, active);
+  const asked = wish.handlers.map((name) => handlerRow(name).name);
+  const wanted = asked.length > 0 ? { wanted: asked } : active === undefined ? {} : { wanted: releasesOf(active) };
+  return await offersOf(host, { ...wish.bundle, ...wanted }, facts.architecture.value, active);
 }
 
 function releasesOf(active: Generation | undefined): string[] {
@@ -105,7 +120,7 @@ async function engineOf(
   findings: Finding[],
 ): Promise<Check['engine']> {
   try {
-    const found = await findEngine(host, wish, active?.record.wiring?.engine);
+    const found = await findEngineToWire(host, wish, active?.record.wiring?.engine);
     const { engine, instance } = found;
     findings.push(...(await restartFindings(host, found)));
     // Planned as a change would be, so that what an install refuses is said here.
@@ -137,32 +152,22 @@ function withNew(installed: WantedHandler[], more: WantedHandler[]): WantedHandl
   return [...installed, ...more.filter(({ name }) => !installed.some((each) => each.name === name))];
 }
 
-/** Changes that run now or were interrupted: the next one would wait, or settle them first. */
+/** A change that runs now, or those that were interrupted: the next one would wait, or settle them first. */
 async function changeFindings(host: HostView): Promise<Finding[]> {
-  const found: Finding[] = [];
-  if (await isLocked(host, lockFile)) {
-    found.push({
-      code: 'lock-held',
-      level: 'blocker',
-      subject: lockFile,
-      found: 'another change is running',
-      needed: 'one change at a time',
-      next: 'wait for it: --wait SECONDS',
-    });
-    return found;
+  const { change, interrupted } = await changeState(host);
+  if (change !== undefined) {
+    const found = `${holderText(change)} is running`;
+    const next = 'wait for it: --wait SECONDS';
+    return [{ code: 'lock-held', level: 'blocker', subject: lockFile, found, needed: 'one change at a time', next }];
   }
-  for (const id of await readableEntries(host)) {
-    const text = `change ${id} was interrupted; the next change settles it first`;
-    found.push({
-      code: 'journal-open',
-      level: 'warning',
-      subject: `change ${id}`,
-      found: text,
-      needed: 'a settled host',
-      next: 'kata-sysext recover',
-    });
-  }
-  return found;
+  return interrupted.map((id) => ({
+    code: 'journal-open',
+    level: 'warning',
+    subject: `change ${id}`,
+    found: `change ${id} was interrupted; the next change settles it first`,
+    needed: 'a settled host',
+    next: 'kata-sysext recover',
+  }));
 }
 
 function unhealthy(name: string, socket: string, why: string | undefined): Finding {

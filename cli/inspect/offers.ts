@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Given } from '../changes/making/takeImage.ts';
 import type { Finding } from '../errors/index.ts';
@@ -24,11 +25,16 @@ export interface Offers {
   handlers: Offer[];
   /** Installed handlers that the bundle does not carry. */
   lacks: string[];
+  /** What an install of the handlers that are asked about unpacks. */
+  unpackedBytes: number;
+  unpackedEntries: number;
 }
 
 export interface OffersRequest {
   /** Real paths on this machine. */
   sources: string[];
+  /** The release's words of the handlers that an install would take; undefined: its default. */
+  wanted?: string[];
   emit: Emit;
   signal: AbortSignal;
 }
@@ -39,12 +45,12 @@ export interface OffersRequest {
  */
 export async function offersOf(
   host: HostView,
-  { sources, emit, signal }: OffersRequest,
+  { sources, wanted, emit, signal }: OffersRequest,
   architecture: Architecture,
   active: Generation | undefined,
 ): Promise<Offers> {
   const { readBundles } = await import('../bundle/index.ts');
-  const { defaultRow, has, handlerTable, incompleteness, installedName, resolve } = await import('../layout/index.ts');
+  const { defaultRow, has, handlerTable, incompleteness, installedName, keepFor, resolve } = await import('../layout/index.ts');
   const { needFindings } = await import('../changes/refusing/needs.ts');
   const bundle = await readBundles({
     sources,
@@ -71,7 +77,11 @@ export async function offersOf(
       findings: [...(lack === undefined ? [] : [lack]), ...(await needFindings(host, [row.name]))],
     });
   }
+  const keep = keepFor(wanted, architecture);
+  const kept = [...bundle.listing].filter(([path, { kind }]) => kind !== 'file' || keep(path));
   return {
+    unpackedBytes: kept.reduce((sum, [, { sizeBytes }]) => sum + sizeBytes, 0),
+    unpackedEntries: kept.length,
     release: bundle.version ?? 'unknown',
     sources: bundle.sources.map((source) => source.name),
     handlers,
@@ -96,6 +106,8 @@ export async function offersInImage(host: HostView, { file, said }: Given, activ
     };
   });
   return {
+    unpackedBytes: (await stat(file)).size,
+    unpackedEntries: 1,
     release: said.release,
     sources: [basename(file)],
     handlers: await Promise.all(handlers),

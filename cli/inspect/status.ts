@@ -1,5 +1,5 @@
-import { runningPayloads } from '../changes/refusing/running.ts';
-import type { HostView } from '../host/index.ts';
+import type { Wiring } from '../engines/types.ts';
+import type { Digest, HostPath, HostView } from '../host/index.ts';
 import type { Format } from '../images/types.ts';
 import {
   activeNumber,
@@ -7,13 +7,16 @@ import {
   type Generation,
   type Owner,
   type PointedElsewhere,
+  payloadOf,
   pointersElsewhere,
   programPath,
   readGenerations,
   readPrograms,
+  storedBytes,
 } from '../store/index.ts';
-import { readableEntries } from '../transaction/index.ts';
+import { type ChangeState, changeState } from './changeState.ts';
 import { type Chosen, chosenFor } from './chosen.ts';
+import { sandboxesByGeneration } from './sandboxes.ts';
 
 export interface GenerationLine {
   number: number;
@@ -33,38 +36,41 @@ export interface GenerationLine {
   pinned: boolean;
   /** Who brought its files, where that was not this program. */
   owner?: Pick<Owner, 'kind' | 'name' | 'files'>;
-  /** Processes that run from its payload. */
-  processes: number;
+  /** That run from it. */
+  sandboxes: number;
+  /** Bytes of its payload on the disk, which generations of the same payload share; not there where its manifest is lost. */
+  sizeBytes?: number;
+  payload: { digest: Digest; folder: HostPath };
+  sources: { name: string; digest: Digest }[];
 }
 
 export interface ConfiguredHandler extends Chosen {
   name: string;
 }
 
-export interface Status {
+export interface Status extends ChangeState {
   installed: boolean;
   active?: number;
   previous?: number;
-  engine?: { name: string; configPath: string; method: string };
+  /** `files`: those that have the wiring in them. */
+  engine?: { name: string; configPath: string; method: string; files: HostPath[] };
   generations: GenerationLine[];
   /** What other deployments of this host have active. */
   deployments: PointedElsewhere[];
   /** Copies of this program that are kept on the host, by version. */
-  programs: { version: string; path: string }[];
-  /** Changes that were interrupted: run recover. */
-  openChanges: number[];
+  programs: { version: string; path: string; sizeBytes: number }[];
 }
 
 /** What is installed, from our own files and /proc only: no bus, no engine. */
 export async function status(host: HostView): Promise<Status> {
-  const [all, active, running, openChanges, programs, deployments] = await Promise.all([
+  const [all, active, change, programs, deployments] = await Promise.all([
     readGenerations(host),
     activeNumber(host),
-    runningPayloads(host),
-    readableEntries(host),
+    changeState(host),
     readPrograms(host),
     pointersElsewhere(host),
   ]);
+  const [sandboxes, sizes] = await Promise.all([sandboxesByGeneration(host, all), payloadSizes(host, all)]);
   const now = all.find(({ manifest }) => manifest.number === active);
   const previous = now?.record.previous;
   const wiring = now?.record.wiring;
@@ -72,7 +78,9 @@ export async function status(host: HostView): Promise<Status> {
     installed: now !== undefined,
     ...(active === undefined ? {} : { active }),
     ...(previous === undefined ? {} : { previous }),
-    ...(wiring === undefined ? {} : { engine: { name: wiring.engine, configPath: wiring.configPath, method: wiring.method } }),
+    ...(wiring === undefined
+      ? {}
+      : { engine: { name: wiring.engine, configPath: wiring.configPath, method: wiring.method, files: filesOf(wiring) } }),
     generations: all.map(({ manifest, record }) => ({
       number: manifest.number,
       active: manifest.number === active,
@@ -87,12 +95,31 @@ export async function status(host: HostView): Promise<Status> {
       created: manifest.created,
       pinned: record.pinned === true,
       ...(record.owner === undefined ? {} : { owner: shown(record.owner) }),
-      processes: running.get(manifest.payloadFolder) ?? 0,
+      sandboxes: sandboxes.get(manifest.number) ?? 0,
+      ...sized(sizes.get(manifest.payload)),
+      payload: { digest: manifest.payload, folder: manifest.payloadFolder },
+      sources: manifest.sources.map(({ name, digest }) => ({ name, digest })),
     })),
     deployments,
-    programs: programs.map(({ root, version }) => ({ version, path: programPath(root, version) })),
-    openChanges,
+    programs: programs.map(({ root, version, sizeBytes }) => ({ version, path: programPath(root, version), sizeBytes })),
+    ...change,
   };
+}
+
+/** The files that have text of ours; the main file is named where a record says of none. */
+function filesOf({ marks, configPath }: Wiring): HostPath[] {
+  return marks.length === 0 ? [configPath] : [...new Set(marks.map(({ path }) => path))];
+}
+
+/** Each payload once: generations may share it. A damaged manifest is for `verify` to tell. */
+async function payloadSizes(host: HostView, all: Generation[]): Promise<Map<Digest, number>> {
+  const manifests = new Map(all.map(({ manifest }) => [manifest.payload, manifest]));
+  const payloads = await Promise.all([...manifests.values()].map((manifest) => payloadOf(host, manifest).catch(() => undefined)));
+  return new Map(payloads.flatMap((payload) => (payload === undefined ? [] : [[payload.digest, storedBytes(payload)]])));
+}
+
+function sized(sizeBytes: number | undefined): { sizeBytes?: number } {
+  return sizeBytes === undefined ? {} : { sizeBytes };
 }
 
 function shown({ kind, name, files }: Owner): NonNullable<GenerationLine['owner']> {

@@ -1,4 +1,5 @@
 import { asset } from '../assets/index.ts';
+import { parseJson } from '../documents/index.ts';
 
 /** What a file is for; decides its type where the stock contexts would give one that a VMM cannot use. */
 export type LabelClass = 'shim' | 'hypervisor' | 'program' | 'library' | 'data' | 'image' | 'link' | 'config' | 'store';
@@ -15,7 +16,7 @@ interface Family {
   classes: Record<LabelClass, string>;
 }
 
-const table = (JSON.parse(asset('overlays/labels.json')) as { families: Record<string, Family> }).families;
+const table = (parseJson(asset('overlays/labels.json')) as { families: Record<string, Family> }).families;
 
 /** The policy families that the table knows. */
 export const families: string[] = Object.keys(table);

@@ -1,4 +1,5 @@
 import { asset } from '../assets/index.ts';
+import { parseJson } from '../documents/index.ts';
 import { rowMatcher } from './glob.ts';
 import type { HandlerRow } from './tables.ts';
 
@@ -17,7 +18,7 @@ export interface NeedRow {
   next: string;
 }
 
-export const needTable = (JSON.parse(asset('overlays/needs.json')) as { needs: NeedRow[] }).needs;
+export const needTable = (parseJson(asset('overlays/needs.json')) as { needs: NeedRow[] }).needs;
 
 /** The rows that apply to a handler. */
 export function needsOf({ name, hypervisor }: Pick<HandlerRow, 'name' | 'hypervisor'>): NeedRow[] {

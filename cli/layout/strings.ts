@@ -1,5 +1,5 @@
 import type { AST } from 'toml-eslint-parser';
-import { parseTOML } from 'toml-eslint-parser';
+import { parseProgram } from '../engines/toml/index.ts';
 import { KataError } from '../errors/index.ts';
 
 /** A string value of a TOML text: the keys that lead to it (array indices left out), its value and where its literal stands. */
@@ -21,23 +21,21 @@ export interface TomlStrings {
 /** All string values of a TOML 1.0 text. Throws `bundle-configuration` naming the line. */
 export function stringsOf(text: string, name: string): TomlStrings {
   try {
-    return collect(text);
-  } catch (error) {
-    // A ParseError, or a RangeError for values nested so deep that the stack ends.
-    const line = error instanceof Error && 'lineNumber' in error ? `, line ${String(error.lineNumber)}` : '';
+    return collect(text, name);
+  } catch (cause) {
     throw new KataError('bundle-configuration', {
       subject: name,
-      found: `${name}${line}: ${error instanceof Error ? error.message : String(error)}`,
+      found: cause instanceof KataError ? cause.complaint.found : String(cause),
       needed: 'a configuration in TOML 1.0',
       next: 'fetch the bundle again, or mend the file if the bundle is your own',
-      cause: error,
+      cause,
     });
   }
 }
 
-function collect(text: string): TomlStrings {
+function collect(text: string, name: string): TomlStrings {
   const found: TomlStrings = { strings: [], tables: new Set() };
-  for (const node of parseTOML(text, { tomlVersion: '1.0' }).body[0].body) {
+  for (const node of parseProgram(text, name).program.body[0].body) {
     if (node.type === 'TOMLKeyValue') visitKeyValue(node, [], found);
     else {
       const keys = keysOf(node.key);

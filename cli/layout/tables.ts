@@ -1,4 +1,5 @@
 import { asset } from '../assets/index.ts';
+import { parseJson } from '../documents/index.ts';
 import { KataError } from '../errors/index.ts';
 import { nearest } from './nearest.ts';
 
@@ -48,10 +49,10 @@ interface HandlerTable {
   handlers: HandlerRow[];
 }
 
-export const handlerTable = JSON.parse(asset('overlays/handlers.json')) as HandlerTable;
-export const componentTable = JSON.parse(asset('overlays/components.json')) as Record<string, ComponentRow>;
-export const pathTable = JSON.parse(asset('overlays/paths.json')) as PathTable;
-export const qemuTable = JSON.parse(asset('overlays/qemu.json')) as QemuTable;
+export const handlerTable = parseJson(asset('overlays/handlers.json')) as HandlerTable;
+export const componentTable = parseJson(asset('overlays/components.json')) as Record<string, ComponentRow>;
+export const pathTable = parseJson(asset('overlays/paths.json')) as PathTable;
+export const qemuTable = parseJson(asset('overlays/qemu.json')) as QemuTable;
 
 const rows = new Map(handlerTable.handlers.map((row) => [row.name, row]));
 

@@ -1,7 +1,8 @@
-import { readFile, stat } from 'node:fs/promises';
 import { posix } from 'node:path';
+import { writerOf } from '../engines/index.ts';
 import { parseDocument } from '../engines/toml/index.ts';
 import { KataError } from '../errors/index.ts';
+import { readRegular } from '../host/index.ts';
 
 /** What a tree has to have for an engine to be wired on it as on the node. */
 export interface EngineTree {
@@ -55,14 +56,14 @@ export async function engineTree(wish: string | undefined, file: string | undefi
       `--form rendered with --engine ${name} and without --engine-config`,
       `a copy of the nodes’ own ${row.config}; where it is not known, --form hook`,
     );
-  const bytes = await readFile(file).catch((error: unknown) => {
+  const bytes = await readRegular(file, 'configuration', { follow: true }).catch((error: unknown) => {
     throw unfit(
       '--engine-config',
       `${file} cannot be read (${error instanceof Error ? error.message : String(error)})`,
       `a copy of the nodes’ own ${row.config}`,
     );
   });
-  if (!(await stat(file)).isFile()) throw unfit('--engine-config', `${file} is no file`, `a copy of the nodes’ own ${row.config}`);
+  refuseRendered(bytes.toString(), file);
   const imports = patternsOf(bytes, row.config);
   return {
     ...tree,
@@ -70,6 +71,19 @@ export async function engineTree(wish: string | undefined, file: string | undefi
     imports,
     folders: [...row.folders, ...imports.map(({ folder }) => folder.slice(1))],
   };
+}
+
+/** On such a node nothing reads the edited file, or the next boot writes it again. */
+function refuseRendered(text: string, file: string): void {
+  const renderer = writerOf(text);
+  if (renderer === undefined) return;
+  const { name, effect, needed } = renderer;
+  throw new KataError('engine-rendered', {
+    subject: '--engine-config',
+    found: `${file} was written by ${name}: ${effect}`,
+    needed,
+    next: 'kata-sysext explain engine-rendered',
+  });
 }
 
 /** What is imported by pattern. Literal imports are not there on the tree, and are refused by the installation itself. */

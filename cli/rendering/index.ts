@@ -5,7 +5,7 @@ import { install } from '../changes/install.ts';
 import type { Context, InstallRequest } from '../changes/types.ts';
 import type { Against, Beside, Merging, Source, Target } from '../generate/index.ts';
 import { guardUnits, presetFile } from '../guard/index.ts';
-import { openHost } from '../host/index.ts';
+import { openHost, stoppable } from '../host/index.ts';
 import { activeGeneration, etcFolder, namesOf, payloadRoot, stateFolder } from '../store/index.ts';
 import { type Archive, dropTransient, makeArchive } from './archive.ts';
 import { againstOf, partsFolder } from './edits.ts';
@@ -63,8 +63,8 @@ export async function render<T>(
     const units = guardUnits({ image: false });
     const folders = [...engine.folders, ...units.map(({ wants }) => wants.slice(1)), dirname(presetFile).slice(1)];
     await makeTargetTree(root, target.tree, { files, folders });
-    const host = { ...openHost(root, {}), now: () => new Date(request.epoch * 1000) };
     const { program, emit, signal } = context;
+    const host = stoppable({ ...openHost(root, {}), now: () => new Date(request.epoch * 1000) }, signal);
     try {
       await install({ host, program, ...(programFile === undefined ? {} : { programFile }), emit, signal }, request.install);
       const active = await activeGeneration(host);

@@ -1,3 +1,5 @@
+import type { Control } from './escape.ts';
+import { escaped } from './escape.ts';
 import type { Emit, Event } from './events.ts';
 import { bytes } from './words.ts';
 
@@ -5,8 +7,14 @@ export type ProgressMode = 'tty' | 'plain' | 'json' | 'none';
 
 interface Out {
   write(text: string): unknown;
+  /** Where `write` escapes: what goes past that. */
+  control?: Control;
   columns?: number;
 }
+
+const usualColumns = 80;
+/** Returns to the start of the line and clears it. */
+const again = '\r\u001b[K';
 
 /** Events in, one of three shapes out (on standard error). `close` ends a line that is still being rewritten. */
 export function reporter(mode: ProgressMode, out: Out, clock: () => number = Date.now): { emit: Emit; close(): void } {
@@ -49,9 +57,15 @@ function rewriting(out: Out, clock: () => number): { emit: Emit; close(): void }
         return;
       }
       open = true;
-      out.write(`\r\u001b[K${text.slice(0, (out.columns ?? 80) - 1)}`);
+      (out.control ?? out.write.bind(out))(again);
+      out.write(escaped(text).slice(0, room(out.columns)));
     },
   };
+}
+
+/** Signs that fit into a line; the last place is left free, where some terminals wrap. A serial line says 0: its width is not known. */
+function room(columns: number | undefined): number {
+  return Math.max(1, (columns === undefined || columns < 1 ? usualColumns : columns) - 1);
 }
 
 function rates(clock: () => number): (name: string, doneBytes: number) => number {

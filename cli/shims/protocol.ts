@@ -1,4 +1,5 @@
 import { asset } from '../assets/index.ts';
+import { parseJson } from '../documents/index.ts';
 
 interface Range {
   engine: string;
@@ -33,7 +34,7 @@ interface ProtocolTable {
   mixes: MixesRow[];
 }
 
-const table = JSON.parse(asset('overlays/shimProtocols.json')) as ProtocolTable;
+const table = parseJson(asset('overlays/shimProtocols.json')) as ProtocolTable;
 
 /**
  * The version of containerd's shim protocol that a shim speaks, by the task services that its executable has; where they do not tell, by

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import type { Host } from '../host/index.ts';
 import { ballastFile, stateFolder } from './paths.ts';
 
-const bytes = 512 * 1024;
+/** How much room an installation holds. */
+export const ballastBytes = 512 * 1024;
+const bytes = ballastBytes;
 /** With less than that left, others need the room more. */
 const plentyBytes = 16 * bytes;
 

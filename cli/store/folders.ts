@@ -1,6 +1,7 @@
 import type { Host, HostPath, HostView } from '../host/index.ts';
 import { readJson, writeJson } from './json.ts';
 import { foldersFile, generationsFolder, historyFolder, manifestsFolder, stateFolder } from './paths.ts';
+import { folders as foldersShape } from './shapes/index.ts';
 import { schema } from './types.ts';
 
 export interface Folders {
@@ -12,7 +13,7 @@ export interface Folders {
 }
 
 export async function readFolders(host: HostView): Promise<Folders> {
-  return (await readJson<Folders>(host, foldersFile)) ?? { schema, made: [], roots: [] };
+  return (await readJson(host, foldersFile, foldersShape)) ?? { schema, made: [], roots: [] };
 }
 
 /** Makes `path` and its missing parents; what is made is noted first, so that it can be taken away again. */

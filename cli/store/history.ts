@@ -1,6 +1,7 @@
 import type { Host, HostView } from '../host/index.ts';
 import { readJson, writeJson } from './json.ts';
 import { historyFolder } from './paths.ts';
+import { historyEntry } from './shapes/index.ts';
 
 /** One change as `history` tells it. */
 export interface HistoryEntry {
@@ -12,6 +13,10 @@ export interface HistoryEntry {
   to?: number;
   /** Why, where nobody asked for it. */
   reason?: string;
+  /** By what it was asked for: the verb and its words, or the boot guard; early versions did not note it. */
+  cause?: string;
+  /** Who asked; not there at a boot. */
+  user?: { uid: number; name?: string };
   result: 'done' | 'undone' | 'not-restored';
   /** Restarted units in order. */
   restarted: string[];
@@ -24,7 +29,7 @@ export interface HistoryEntry {
 
 export async function readHistory(host: HostView): Promise<HistoryEntry[]> {
   const names = (await host.readdir(historyFolder)).filter((name) => /^\d+\.json$/.test(name));
-  const entries = await Promise.all(names.map((name) => readJson<HistoryEntry>(host, `${historyFolder}/${name}`)));
+  const entries = await Promise.all(names.map((name) => readJson(host, `${historyFolder}/${name}`, historyEntry)));
   return entries.filter((entry) => entry !== undefined).sort((a, b) => a.id - b.id);
 }
 

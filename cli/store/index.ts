@@ -1,4 +1,4 @@
-export { placeBallast, releaseBallast } from './ballast.ts';
+export { ballastBytes, placeBallast, releaseBallast } from './ballast.ts';
 export { deploymentWith, hasDeployment, type PointedElsewhere, pointedElsewhere, pointersElsewhere } from './deployments.ts';
 export { ensureFolder, ensureStore, noteFolder, readFolders } from './folders.ts';
 export {
@@ -32,7 +32,7 @@ export {
   writeRecord,
 } from './generations/index.ts';
 export { type HistoryEntry, nextId, readHistory, writeHistory } from './history.ts';
-export { readJson, wayBack, writeJson } from './json.ts';
+export { damaged, readJson, wayBack, writeJson } from './json.ts';
 export * from './paths.ts';
 export {
   type Depth,
@@ -48,6 +48,6 @@ export {
   storedBytes,
   wholePayload,
 } from './payload/index.ts';
-export { keepProgram, type ProgramManifest, programDrift, type RunningProgram, readPrograms } from './program.ts';
+export { idlePrograms, keepProgram, type ProgramManifest, programDrift, type RunningProgram, readPrograms } from './program.ts';
 export { dropGeneration, dropHistory, dropPayload, dropStory, filesBelow, isVacant, strangers, sweep, tidy } from './tidy.ts';
 export * from './types.ts';

@@ -1,33 +1,56 @@
-import { KataError } from '../errors/index.ts';
+import { parseJson } from '../documents/index.ts';
+import { misfitOf, type Shape } from '../documents/shapes.ts';
+import { errnoOf, KataError } from '../errors/index.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
 import { journalFolder } from './paths.ts';
 import { schema } from './types.ts';
 
-/** Reads one of our JSON files; undefined when it is not there. Refuses a newer schema untouched, and says so when it is damaged. */
-export async function readJson<T extends { schema: number }>(host: HostView, path: HostPath, newest = schema): Promise<T | undefined> {
-  const text = await host.readText(path);
+/**
+ * Reads one of our JSON files; undefined when it is not there. Refuses a newer schema untouched (`journal-newer`), and what is no JSON or
+ * has another shape (`state-damaged`, naming the place): nothing later has to doubt a type.
+ */
+export async function readJson<T extends { schema: number }>(
+  host: HostView,
+  path: HostPath,
+  shape: Shape<T>,
+  newest = schema,
+): Promise<T | undefined> {
+  const text = await host.readText(path).catch((error: unknown) => {
+    throw errnoOf(error) === 'EISDIR' ? damaged(path, 'it is a folder', error) : error;
+  });
   if (text === undefined) return undefined;
-  let value: T;
-  try {
-    value = JSON.parse(text) as T;
-  } catch (cause) {
-    throw new KataError('state-damaged', {
-      subject: path,
-      found: `${path} is not readable as JSON`,
-      needed: 'the file as kata-sysext wrote it',
-      next: adviceFor(path),
-      cause,
-    });
-  }
-  if (value.schema > newest) {
+  const value = parsed(path, text);
+  const said = typeof value === 'object' && value !== null && 'schema' in value ? value.schema : undefined;
+  if (typeof said === 'number' && said > newest) {
     throw new KataError('journal-newer', {
       subject: path,
-      found: `${path} has schema ${value.schema}`,
+      found: `${path} has schema ${said}`,
       needed: `schema ${newest} or older`,
       next: 'use the newer kata-sysext that wrote it',
     });
   }
-  return value;
+  const misfit = misfitOf(shape, value);
+  if (misfit !== undefined) throw damaged(path, misfit);
+  return value as T;
+}
+
+function parsed(path: HostPath, text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch (cause) {
+    throw damaged(path, cause instanceof Error ? cause.message : String(cause), cause);
+  }
+}
+
+/** The error for a state file that does not say what its place wants. */
+export function damaged(path: HostPath, found: string, cause?: unknown): KataError {
+  return new KataError('state-damaged', {
+    subject: path,
+    found: `${path} is damaged: ${found}`,
+    needed: 'the file as kata-sysext wrote it',
+    next: adviceFor(path),
+    cause,
+  });
 }
 
 /** What to do about a damaged or lost file of a journal entry: the entry holds the only way back, so nothing of it may be moved away. */

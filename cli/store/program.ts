@@ -6,6 +6,7 @@ import { readable, readJson, writeJson } from './json.ts';
 import { dropEmpty, dropTemporaries } from './ours.ts';
 import { binFolder, imagePrograms, programManifest, programPath, programsFolder } from './paths.ts';
 import { entryDrift, labelProgram } from './payload/index.ts';
+import { programManifest as programShape } from './shapes/index.ts';
 import { schema } from './types.ts';
 
 /** `programs/<version>.json`: a copy of the program that we keep on the host. */
@@ -35,7 +36,7 @@ export async function readPrograms(host: HostView): Promise<ProgramManifest[]> {
 
 async function programsIn(host: HostView, folder: HostPath): Promise<ProgramManifest[]> {
   const names = (await host.readdir(folder)).filter((name) => name.endsWith('.json') && version.test(name.slice(0, -5)));
-  const read = await Promise.all(names.map((name) => readJson<ProgramManifest>(host, `${folder}/${name}`)));
+  const read = await Promise.all(names.map((name) => readJson(host, `${folder}/${name}`, programShape)));
   return read.filter((manifest) => manifest !== undefined);
 }
 
@@ -51,7 +52,7 @@ export function programDrift(host: HostView, { root, version: of, digest, sizeBy
  * ours. Throws `foreign-file`, `host-space`, `host-selinux-type`.
  */
 export async function keepProgram(host: Host, root: HostPath, running: RunningProgram): Promise<boolean> {
-  const known = await readJson<ProgramManifest>(host, programManifest(running.version));
+  const known = await readJson(host, programManifest(running.version), programShape);
   const digest = await digestOfFile(running.file);
   if (known?.root === root && known.digest === digest && (await programDrift(host, known)) === undefined) return false;
   // With SELinux switched on or off since, the root is another one.
@@ -86,10 +87,15 @@ async function guarding(host: HostView): Promise<string[]> {
   return texts.flatMap((text) => /^ExecStart=\S+\/bin\/([^/\s]+)\/kata-sysext /m.exec(text ?? '')?.[1] ?? []);
 }
 
-/** Removes the copies that no generation was made by and that guard no boot, and what an interrupted copy left. Safe to repeat. */
-export async function tidyPrograms(host: Host, makers: Set<string>): Promise<void> {
+/** The copies that no generation was made by and that guard no boot. `makers`: versions that made the generations which stay. */
+export async function idlePrograms(host: HostView, makers: Set<string>): Promise<ProgramManifest[]> {
   const needed = new Set([...makers, ...(makers.size === 0 ? [] : await guarding(host))]);
-  for (const manifest of await programsIn(host, programsFolder)) if (!needed.has(manifest.version)) await dropProgram(host, manifest);
+  return (await programsIn(host, programsFolder)).filter(({ version: of }) => !needed.has(of));
+}
+
+/** Removes those copies, and what an interrupted copy left. Safe to repeat. */
+export async function tidyPrograms(host: Host, makers: Set<string>): Promise<void> {
+  for (const manifest of await idlePrograms(host, makers)) await dropProgram(host, manifest);
   await dropTemporaries(host, programsFolder);
   for (const root of (await readFolders(host)).roots) {
     for (const name of (await host.readdir(binFolder(root))).filter((each) => version.test(each))) {

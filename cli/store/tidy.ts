@@ -29,7 +29,7 @@ import {
 } from './paths.ts';
 import { wholePayload } from './payload/index.ts';
 import { readPrograms, tidyPrograms } from './program.ts';
-import type { GenerationRecord } from './types.ts';
+import { generationRecord } from './shapes/index.ts';
 
 const manifestName = /^([0-9a-f]{64})\.json$/;
 const damagedName = /^([0-9a-f]{64})\.damaged$/;
@@ -62,7 +62,7 @@ export async function tidy(host: Host): Promise<void> {
   for (const folder of [stateFolder, generationsFolder, manifestsFolder, historyFolder, journalFolder]) await dropTemporaries(host, folder);
   const active = await activeNumber(host);
   for (const name of (await host.readdir(generationsFolder)).filter((each) => /^\d+$/.test(each) && Number(each) !== active)) {
-    const record = await readJson<{ schema: number; state: string }>(host, `${generationsFolder}/${name}/record.json`);
+    const record = await readJson(host, `${generationsFolder}/${name}/record.json`, generationRecord);
     if (record === undefined || record.state === 'preparing') await dropGeneration(host, Number(name));
   }
   const generations = (await readGenerations(host)).map((each) => each.manifest);
@@ -80,7 +80,7 @@ async function tidyImageRecords(host: Host): Promise<void> {
   const now = await deploymentOf(host);
   for (const name of await host.readdir(imageRecords)) {
     const path = `${imageRecords}/${name}`;
-    const record = manifestName.test(name) ? await readJson<GenerationRecord>(host, path) : undefined;
+    const record = manifestName.test(name) ? await readJson(host, path, generationRecord) : undefined;
     const speaksOf = [
       record?.blessed?.deployment,
       ...triesOf(record ?? {}).map(({ deployment }) => deployment),
@@ -135,6 +135,8 @@ export async function sweep(host: Host): Promise<void> {
   await host.unlink(lockFile);
   await dropEmpty(host, stateFolder);
   for (const path of above.reverse()) await dropEmpty(host, path);
+  // Where a link led to no folder, the state was in one that was made for it.
+  for (const path of [...made].reverse()) if (!above.includes(path)) await dropEmpty(host, path);
 }
 
 /** Nothing is installed, and nothing is open. */

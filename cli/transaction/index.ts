@@ -1,6 +1,6 @@
-export { entryFolder, openEntries, readableEntries, readIntent } from './journal.ts';
+export { entryFolder, openEntries, readableEntries, readIntent, reservedBytes } from './journal.ts';
 export { isOurMount, mountsOnUsr, overlaidPayload, overlaySource } from './mount.ts';
-export { openHere, parkedGenerations, type Recovered, recover } from './recover.ts';
+export { openHere, parkedGenerations, plannedRecovery, type Recovered, recover } from './recover.ts';
 export { mergedPayload, mountsBelowUsr, othersIn, pendingNames } from './refresh.ts';
 export { type Gate, runTransaction } from './run.ts';
 export { describe } from './steps/index.ts';
@@ -17,4 +17,5 @@ export type {
   RestartStep,
   Step,
 } from './types.ts';
+export { markedChange } from './unfinished.ts';
 export { bringUp, dependentsOf, keptDownBy, restartDeadlineMs } from './units.ts';

@@ -1,6 +1,7 @@
 import { errnoOf, KataError } from '../errors/index.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
-import { hasDeployment, journalFolder, readJson, schema, wayBack, writeJson } from '../store/index.ts';
+import { damaged, hasDeployment, journalFolder, readJson, schema, wayBack, writeJson } from '../store/index.ts';
+import { commitEntry, intent as intentShape, stepEntry } from './shapes.ts';
 import { refuseUnknown } from './steps/index.ts';
 import type { Intent, Undo, UndoStore } from './types.ts';
 import { markUnfinished, unmark } from './unfinished.ts';
@@ -36,7 +37,7 @@ export async function begin(host: Host, intent: Intent): Promise<void> {
   const folder = entryFolder(intent.id);
   if ((await host.lstat(journalFolder)) === undefined) await host.mkdir(journalFolder, 0o700);
   await host.mkdir(folder, 0o700);
-  await host.writeFile(`${folder}/${ballast}`, Buffer.alloc(ballastBytes + textBytes(intent)), { mode: 0o600 });
+  await host.writeFile(`${folder}/${ballast}`, Buffer.alloc(reservedBytes(intent.steps)), { mode: 0o600 });
   await writeJson(host, `${folder}/intent.json`, intent);
   if (intent.steps.length > 0) await markUnfinished(host, intent);
 }
@@ -51,8 +52,9 @@ export async function handOver(host: Host, intent: Intent, deployment: string): 
 const ballast = 'ballast';
 const ballastBytes = 128 * 1024;
 
-function textBytes(intent: Intent): number {
-  return 4 * intent.steps.reduce((sum, step) => sum + ('text' in step ? (step.text ?? '').length : 0), 0);
+/** How much room a change with these steps keeps for its undo. */
+export function reservedBytes(steps: Intent['steps']): number {
+  return ballastBytes + 4 * steps.reduce((sum, step) => sum + ('text' in step ? (step.text ?? '').length : 0), 0);
 }
 
 /** Before an undo writes anything. */
@@ -63,8 +65,10 @@ export function dropBallast(host: Host, id: number): Promise<void> {
 /** Refuses what a newer program wrote: a schema, or a kind of step, that is not known here. */
 export async function readIntent(host: HostView, id: number): Promise<Intent | undefined> {
   const path = `${entryFolder(id)}/intent.json`;
-  const intent = await readJson<Intent>(host, path);
-  if (intent !== undefined) refuseUnknown(path, intent.steps);
+  const intent = await readJson(host, path, intentShape);
+  if (intent === undefined) return undefined;
+  if (intent.id !== id) throw damaged(path, `id is ${intent.id}, which is not its place`);
+  refuseUnknown(path, intent.steps);
   return intent;
 }
 
@@ -74,17 +78,20 @@ export async function writeStep(host: Host, id: number, index: number, undo: Und
 }
 
 export async function readStep(host: HostView, id: number, index: number): Promise<StepEntry | undefined> {
-  return readJson<StepEntry>(host, `${entryFolder(id)}/step-${index}.json`);
+  const path = `${entryFolder(id)}/step-${index}.json`;
+  const entry = await readJson(host, path, stepEntry);
+  if (entry !== undefined && entry.index !== index) throw damaged(path, `index is ${entry.index}, which is not its place`);
+  return entry;
 }
 
 /** The one record that commits: a synced rename. */
 export async function commit(host: Host, id: number, at: Date): Promise<void> {
-  await writeJson(host, `${entryFolder(id)}/commit.json`, { schema, at: at.toISOString() } as { schema: number });
+  await writeJson(host, commitFile(id), { schema, at: at.toISOString() } as { schema: number });
 }
 
 /** A commit whose rename happened but was not synced is taken back before anything is undone: recover believes the record. */
 export async function retractCommit(host: Host, id: number): Promise<void> {
-  if (await isCommitted(host, id)) await host.unlink(`${entryFolder(id)}/commit.json`);
+  if ((await host.lstat(commitFile(id))) !== undefined) await host.unlink(commitFile(id));
 }
 
 /**
@@ -123,8 +130,15 @@ function incomplete(id: number, name: string): KataError {
   });
 }
 
+function commitFile(id: number): HostPath {
+  return `${entryFolder(id)}/commit.json`;
+}
+
+/** Throws `state-damaged` for a commit record that nobody wrote so: whether the change happened is not guessed from it. */
 export async function isCommitted(host: HostView, id: number): Promise<boolean> {
-  return (await host.lstat(`${entryFolder(id)}/commit.json`)) !== undefined;
+  if ((await host.lstat(commitFile(id))) === undefined) return false;
+  if ((await readJson(host, commitFile(id), commitEntry)) === undefined) throw damaged(commitFile(id), 'it leads nowhere');
+  return true;
 }
 
 /** Undo copies of step `index`: private, with the attributes of the original. */

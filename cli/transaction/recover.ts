@@ -94,6 +94,14 @@ export async function openHere(host: HostView, here: Place): Promise<number[]> {
   return found;
 }
 
+/** In words, what `recover` would do about an open change. */
+export async function plannedRecovery(host: HostView, id: number): Promise<string> {
+  const intent = await readIntent(host, id);
+  if (intent === undefined) return `remove the journal of change ${id}, which had done nothing`;
+  const change = `change ${id} (${intent.verb}, begun ${intent.started})`;
+  return (await isCommitted(host, id)) ? `finish the clean-up of ${change}` : `undo ${change}`;
+}
+
 /** Generations that open changes of other deployments speak of: they stay until those are settled. Call it once ours are settled. */
 export async function parkedGenerations(host: HostView): Promise<number[]> {
   const intents = await Promise.all((await openEntries(host)).map((id) => readIntent(host, id)));

@@ -10,7 +10,9 @@ export function storyOf({
   from,
   to,
   reason,
-}: Intent): Pick<HistoryEntry, 'schema' | 'id' | 'verb' | 'at' | 'from' | 'to' | 'reason'> {
+  cause,
+  user,
+}: Intent): Pick<HistoryEntry, 'schema' | 'id' | 'verb' | 'at' | 'from' | 'to' | 'reason' | 'cause' | 'user'> {
   return {
     schema,
     id,
@@ -19,5 +21,7 @@ export function storyOf({
     ...(from === undefined ? {} : { from }),
     ...(to === undefined ? {} : { to }),
     ...(reason === undefined ? {} : { reason }),
+    ...(cause === undefined ? {} : { cause }),
+    ...(user === undefined ? {} : { user }),
   };
 }

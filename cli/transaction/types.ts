@@ -144,6 +144,9 @@ export interface Intent {
   to?: number;
   /** Why, where nobody asked for it: what the boot guard saw. */
   reason?: string;
+  /** Who asked for it, and by what. */
+  cause?: string;
+  user?: { uid: number; name?: string };
   /** True when the generation `to` was made by this change and goes away with it. */
   made: boolean;
   steps: Step[];

@@ -21,6 +21,12 @@ export async function isUnfinishedHere(host: HostView, intent: Intent): Promise<
   return (await host.readText(mark)) === textOf(intent);
 }
 
+/** The change that this /etc is in the middle of, by the mark alone, which every user may read. */
+export async function markedChange(host: HostView): Promise<number | undefined> {
+  const [, id] = /^kata-sysext change (\d{1,9}) /.exec((await host.readText(mark)) ?? '') ?? [];
+  return id === undefined ? undefined : Number(id);
+}
+
 /** `id`: of the change that is settled here; without one no change is open. */
 export async function unmark(host: Host, id?: number): Promise<void> {
   // What a loss of power left of its making.

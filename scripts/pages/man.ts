@@ -1,6 +1,6 @@
 import { changeOptions, commonOptions, verbs } from '../../cli/commands/table/index.ts';
 import type { OptionRow, Verb } from '../../cli/commands/types.ts';
-import { codes } from '../../cli/errors/index.ts';
+import { codes, exitText } from '../../cli/errors/index.ts';
 import {
   fragmentsFolder,
   generationsFolder,
@@ -16,12 +16,12 @@ import { filled, quoted, roff, tagged } from './roff.ts';
 import { allStatuses } from './statuses.ts';
 
 /** When this text, as far as it is not made from tables, was last changed: pages have a date, and the same sources give the same bytes. */
-const written = '2026-11-24';
+const written = '2026-11-29';
 
 const description = [
   'kata-sysext installs Kata Containers on hosts whose operating system is read-only, and treats the host as a transaction. It makes an immutable payload of a release, a numbered generation of the payload, adds the smallest possible edit to the configuration of the container engine, and proves that the result works. Otherwise every byte is put back.',
   'A change that runs on a live host is done by a unit of its own: it goes on when the terminal or the ssh session ends, and ^C asks it to undo. There is never a question: what a change needs to know stands on the command line.',
-  'Results go to standard output, progress and errors to standard error. `--help` after a verb shows its options, `--version` prints the version.',
+  'Results go to standard output, progress and errors to standard error. `help VERB`, or `--help` (`-h`) after a verb, shows its options; `version`, or `--version` (`-V`), prints the version.',
 ];
 
 const files: [string, string][] = [
@@ -58,8 +58,12 @@ export function manPage(): string {
     ...section('FILES', pairs(files)),
     ...section('ENVIRONMENT', pairs(environment)),
     ...section('ERROR CODES', [
-      ...filled('An error names its code. The number is the exit status; a code with `--allow` may be taken upon yourself.'),
-      ...Object.entries(codes).flatMap(([code, row]) => tagged(`${code} (${row.exit}${row.overridable ? ', --allow' : ''})`, row.explain)),
+      ...filled(
+        'An error names its code. The number is the exit status (N is the signal that asked for it); a code with `--allow` can be overridden.',
+      ),
+      ...Object.entries(codes).flatMap(([code, row]) =>
+        tagged(`${code} (${exitText(row)}${row.overridable ? ', --allow' : ''})`, row.explain),
+      ),
     ]),
     ...section('SEE ALSO', ['.BR systemd\\-sysext (8),', '.BR containerd (8),', '.BR crio (8),', '.BR journalctl (1)']),
   ].join('\n')}\n`;

@@ -15,9 +15,12 @@ export const statuses: { exit: CodeRow['exit']; meaning: string }[] = [
   { exit: 77, meaning: 'Root is needed.' },
 ];
 
+/** As `exitText` says it. */
+export const signalStatus = '128 + N';
+
 /** Every status with its meaning, the first and the last ones included. */
 export const allStatuses: [string, string][] = [
   ['0', 'Done.'],
   ...statuses.map(({ exit, meaning }): [string, string] => [String(exit), meaning]),
-  ['128 + N', 'Ended by signal N, after putting the host back.'],
+  [signalStatus, 'Ended by signal N, after putting the host back.'],
 ];

@@ -43,9 +43,10 @@ for (const shell of shells) {
     });
 
     it('offers every verb, and every option of every verb', () => {
-      const names = verbs.map(({ name }) => name).sort();
+      const names = ['help', 'version', ...verbs.map(({ name }) => name)].sort();
 
       assert.deepEqual(at('kata-sysext '), names);
+      assert.deepEqual(at('kata-sysext help '), verbs.map(({ name }) => name).sort());
       assert.deepEqual(at('kata-sysext ro'), ['rollback']);
       for (const verb of verbs) {
         const rows = Object.entries(optionsOf(verb));
@@ -121,6 +122,7 @@ for (const shell of shells) {
 const fixed = [
   'kata-sysext ',
   'kata-sysext ro',
+  'kata-sysext help ',
   'kata-sysext status --progress pl',
   'kata-sysext explain ',
   'kata-sysext rollback --allow ',

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { parseFully } from '../../cli/commands/parsing/fullParser.ts';
+import { helpWidth, parseFully } from '../../cli/commands/parsing/fullParser.ts';
 import { parse, parsePlainly } from '../../cli/commands/parsing/parser.ts';
 import { optionsOf, verbs } from '../../cli/commands/table/index.ts';
+import { otherWords } from '../../cli/commands/table/otherWords.ts';
 
 describe('the command line', () => {
   it('short command lines mean the same with and without yargs', async () => {
@@ -18,7 +19,7 @@ describe('the command line', () => {
   });
 
   const wrong: [string, string[]][] = [
-    ['no verb', []],
+    ['options without a verb', ['--json']],
     ['an unknown verb', ['instal']],
     ['an unknown option', ['status', '--colour']],
     ['an option without its value', ['install', 'x', '--engine']],
@@ -72,4 +73,92 @@ describe('the command line', () => {
       assert.match((parsed as { text: string }).text, /Examples:/, verb.name);
     }
   });
+
+  it('help and version answer in every form that people type', async () => {
+    const forms = (argvs: string[][]) => Promise.all(argvs.map(async (argv) => await parse(argv, '0.1')));
+
+    const [top, ...tops] = await forms([['--help'], [], ['-h'], ['help'], ['--help', '--json']]);
+    const [one, ...ones] = await forms([
+      ['gc', '--help'],
+      ['gc', '-h'],
+      ['help', 'gc'],
+      ['gc', '--keep', '1', '-h'],
+      ['help', '-h', 'gc'],
+    ]);
+    const versions = await forms([['--version'], ['-V'], ['version'], ['status', '-V']]);
+
+    for (const each of tops) assert.deepEqual(each, top);
+    for (const each of ones) assert.deepEqual(each, one);
+    assert.match((top as { text: string }).text, /kata-sysext VERB(.|\n)*\n {2}kata-sysext uninstall (.|\n)*\n {2}kata-sysext version /);
+    assert.match((one as { text: string }).text, /^kata-sysext gc \[OPTIONS\]\n(.|\n)*--keep/);
+    for (const each of versions) assert.deepEqual(each, { kind: 'text', text: '0.1' });
+  });
+
+  it('a word of another program names the verb that does it here', async () => {
+    for (const word of ['upgrade', 'update', 'remove', 'list', 'delete', 'info', 'show', 'clean', 'prune', 'apply'])
+      assert.ok(otherWords.has(word), word);
+    for (const [word, verb] of otherWords) {
+      const refused = parse([word], '0');
+
+      assert.ok(verbs.some(({ name }) => name === verb) && !verbs.some(({ name }) => name === word), word);
+      await assert.rejects(refused, says(`there is no verb “${word}”; ${verb} does that`, `kata-sysext help ${verb}`));
+    }
+  });
+
+  const nearest: [string[], string][] = [
+    [['instal', 'x'], 'did you mean install?'],
+    [['statsu'], 'did you mean status?'],
+    [['help', 'verfy'], 'did you mean verify?'],
+    [['install', 'x', '--handlr', 'qemu'], 'did you mean --handler?'],
+    [['install', 'x', '--handlr=qemu'], 'did you mean --handler?'],
+    [['rollback', '--dryrun'], 'did you mean --dry-run?'],
+    [['uninstall', '--purg'], 'did you mean --purge?'],
+  ];
+  for (const [argv, hint] of nearest)
+    it(`a mistyped word has its nearest neighbour: ${argv.join(' ')}`, async () => {
+      const refused = parse(argv, '0');
+
+      await assert.rejects(refused, says(hint, 'kata-sysext help '));
+    });
+
+  it('what is nothing like a word of ours gets no neighbour', async () => {
+    for (const argv of [['frobnicate'], ['constructor'], ['__proto__'], ['status', '--colour'], ['gc', '-k'], ['x'.repeat(100_000)]]) {
+      const refused = parse(argv, '0');
+
+      await assert.rejects(
+        refused,
+        (error: { code?: string; message: string }) => error.code === 'usage' && !error.message.includes('mean'),
+      );
+    }
+  });
+
+  it('letters that stand together, values that look like options, and words behind -- are no mistyped options', async () => {
+    const together = await parse(['report', '-vo', 'file'], '0');
+    const value = await parse(['install', 'x', '--set', '--a=b'], '0').catch((error: Error) => error.message);
+    const words = await parse(['install', '--', '--handlr'], '0').catch((error: Error) => error.message);
+
+    assert.deepEqual((together as { options: Record<string, unknown> }).options['output'], 'file');
+    assert.doesNotMatch(String(value), /has no option/);
+    assert.doesNotMatch(String(words), /has no option/);
+  });
+
+  it('a terminal of any width gets help', async () => {
+    const widths = [undefined, 0, 1, 39, 40, 100, 500].map(helpWidth);
+    const columns = Object.getOwnPropertyDescriptor(process.stdout, 'columns');
+    const texts: string[] = [];
+    for (const value of [0, 1]) {
+      Object.defineProperty(process.stdout, 'columns', { value, configurable: true });
+      texts.push(((await parse(['install', '--help'], '0')) as { text: string }).text);
+    }
+    if (columns === undefined) Reflect.deleteProperty(process.stdout, 'columns');
+    else Object.defineProperty(process.stdout, 'columns', columns);
+
+    assert.deepEqual(widths, [110, 80, 40, 40, 40, 100, 110]);
+    for (const text of texts) assert.match(text, /--handler/);
+  });
 });
+
+function says(found: string, next: string) {
+  return (error: { code?: string; exitCode?: number; complaint?: { found: string; next: string } }) =>
+    error.code === 'usage' && error.exitCode === 2 && error.complaint!.found.includes(found) && error.complaint!.next.startsWith(next);
+}

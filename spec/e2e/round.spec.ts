@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { messageId } from '../../cli/changes/carrying/systemJournal.ts';
 import { execIn, type Pod, podOutput, removePod, runPod, startContainer } from '../lab/pods.ts';
 import { bootGuest } from '../lab/qemu.ts';
 import { marker, type SampleRelease } from '../lab/release/index.ts';
@@ -158,7 +159,8 @@ for (const suite of sample<Suite>(['bookworm', 'trixie', 'forky'], 2, 'round sui
       assert.equal(shims.filter((shim) => shim.sha256 === shimDigest(live.first)).length, 1);
       assert.deepEqual(await runsOf(live), atStart);
       assert.match(await execIn(live.host, container, ['echo', 'still here']), /still here/);
-      assert.equal((await live.json(['status']))['active'], 1);
+      const { active, generations } = (await live.json(['status'])) as { active: number; generations: { sandboxes: number }[] };
+      assert.deepEqual([active, generations.map(({ sandboxes }) => sandboxes)], [1, [1, 0]]);
       assert.equal((await live.json(['verify']))['generation'], 1);
     });
 
@@ -185,6 +187,28 @@ for (const suite of sample<Suite>(['bookworm', 'trixie', 'forky'], 2, 'round sui
       assert.equal(await startsOf(live, containerd), 3, 'at boot, at install, at uninstall');
       assert.equal(await startsOf(live, dependent), 3);
       assert.deepEqual(differences(before, fingerprint(live.host.root, folders, leftOut)), []);
+      const listed = await live.host.run(['systemctl', 'list-units', '--all', '--plain', '--no-legend', 'kata-sysext*']);
+      assert.deepEqual(listed.stdout, '');
+    });
+
+    it('each change left one entry with fields in the journal of systemd', async () => {
+      const { stdout } = await live.host.run(['journalctl', '-o', 'json', `MESSAGE_ID=${messageId}`]);
+
+      const entries = stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, string>);
+      const fields = ['VERB', 'FROM', 'TO', 'RELEASE', 'RESULT'].map((name) => `KATA_SYSEXT_${name}`);
+      assert.deepEqual(
+        entries.map((entry) => fields.map((name) => entry[name])),
+        [
+          ['install', undefined, '1', live.first.version, 'done'],
+          ['install', '1', '2', live.second.version, 'done'],
+          ['rollback', '2', '1', live.first.version, 'done'],
+          ['uninstall', '1', undefined, undefined, 'done'],
+        ],
+      );
+      assert.ok(entries.every((entry) => Number(entry['KATA_SYSEXT_SECONDS']) >= 0 && entry['SYSLOG_IDENTIFIER'] === 'kata-sysext'));
     });
   });
 }

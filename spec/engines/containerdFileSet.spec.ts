@@ -5,7 +5,7 @@ import { handlerTable } from '../../cli/engines/containerd/handlers.ts';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { handler, instanceOf, refusalOf, treesOfSpec } from '../support/trees/engineTree.ts';
-import { main, newText, oldId, plan } from './containerdPlans.ts';
+import { main, newId, newText, oldId, plan } from './containerdPlans.ts';
 
 const kata = [handler('kata-qemu'), handler('kata-clh')];
 
@@ -62,6 +62,92 @@ describe('engines/containerd: plans', () => {
         findings.map(({ level }) => level),
         ['info'],
       );
+    });
+
+    const images = 'io.containerd.cri.v1.images';
+    const oldTable = `[plugins."${oldId}".containerd.runtimes.runc]\nruntime_type = "io.containerd.runc.v2"\n`;
+    const importing = 'version = 2\nimports = ["/etc/containerd/conf.d/*.toml"]\n';
+    const newTables = [newId, images].flatMap((id) => [
+      `[plugins."${id}"]\n`,
+      `[plugins."${id}".x.y]\nz = 1\n`,
+      `[plugins]\n'${id}'.a = 1\n`,
+    ]);
+    /** Of what versions, and in which files, a table of the new plugin hides what the old one says. */
+    const mixed: [
+      what: string,
+      versions: (string | undefined)[],
+      wanted: 'refused' | 'taken',
+      files: (table: string) => Record<string, string>,
+    ][] = [
+      ['the main file has', ['2.0.0', '2.1.9', '2.3.1', undefined], 'refused', (table) => ({ [main]: `version = 2\n${oldTable}${table}` })],
+      [
+        'the main file, first,',
+        ['2.1.9'],
+        'refused',
+        (table) => ({ [main]: `version = 2\n${table}${table.startsWith('[plugins]') ? '' : oldTable}` }),
+      ],
+      [
+        'an import has',
+        ['2.1.9', '2.3.1', undefined],
+        'refused',
+        (table) => ({ [main]: importing + oldTable, '/etc/containerd/conf.d/a.toml': `version = 2\n${table}` }),
+      ],
+      [
+        'an import without a version has',
+        ['2.1.9', undefined],
+        'refused',
+        (table) => ({ [main]: importing + oldTable, '/etc/containerd/conf.d/a.toml': table }),
+      ],
+      [
+        'an import without a version has, which 2.3 moves by itself:',
+        ['2.3.1'],
+        'taken',
+        (table) => ({ [main]: importing + oldTable, '/etc/containerd/conf.d/a.toml': table }),
+      ],
+      ['the main file has, which 1.7 does not know:', ['1.7.24'], 'taken', (table) => ({ [main]: `version = 2\n${oldTable}${table}` })],
+      ['the main file of version 3 has', ['2.1.9', '2.3.1'], 'taken', (table) => ({ [main]: `version = 3\n${table}` })],
+    ];
+    for (const [what, versions, wanted, files] of mixed) {
+      it(`${what} a table of schema 3 below version 2: ${wanted}`, async () => {
+        const cases = versions.flatMap((version) => newTables.map((table) => ({ version, table })));
+
+        const answers = await Promise.all(
+          cases.map(async ({ version, table }) => {
+            const tree = await engineTree(files(table));
+            return plan(tree, version, ['kata-qemu']).then(
+              () => 'taken',
+              (error: KataError) => (error.code === 'engine-config-mixed' ? 'refused' : `${error.code}: ${error.message}`),
+            );
+          }),
+        );
+
+        assert.deepEqual(new Set(answers), new Set([wanted]));
+      });
+    }
+
+    it('says which file, which table, and what to do', async () => {
+      const tree = await engineTree({ [main]: importing + oldTable, '/etc/containerd/conf.d/a.toml': `[plugins."${images}"]\n` });
+
+      const error = await plan(tree, '2.1.9', ['kata-qemu']).then(
+        () => undefined,
+        (refusal: KataError) => refusal,
+      );
+
+      assert.equal(error?.complaint.subject, '/etc/containerd/conf.d/a.toml');
+      assert.match(
+        error?.complaint.found ?? '',
+        /a\.toml has the table plugins\."io\.containerd\.cri\.v1\.images" of schema 3, and \/etc\/containerd\/config\.toml has version = 2/,
+      );
+      assert.match(error?.complaint.next ?? '', /Move what .*a\.toml says/);
+    });
+
+    it('of a live host the daemon’s own dump decides', async () => {
+      const tree = await engineTree({ [main]: `version = 2\n${oldTable}[plugins."${images}"]\n` });
+      const live = { ...tree.host, booted: true };
+
+      const { changes } = await containerd.plan(live, instanceOf('2.1.9'), [handler('kata-qemu')]);
+
+      assert.notEqual(changes.length, 0);
     });
 
     const refused: [string, string, Record<string, string>, string][] = [

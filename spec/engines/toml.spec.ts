@@ -22,8 +22,8 @@ describe('engines/toml: strings and tables', () => {
   it('writes any text so that two parsers read the same text again', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary-ascii' }), (key, value) => {
-        // iarna reads the key __proto__ but does not list it.
-        fc.pre(key !== '__proto__');
+        // What objects inherit is refused.
+        fc.pre(!(key in {}) && !['__proto__', 'prototype'].includes(key));
         const text = `${tomlKey(key)} = ${tomlString(value)}\n`;
 
         const first = parseDocument(text, 'x').value;
@@ -40,7 +40,7 @@ describe('engines/toml: strings and tables', () => {
 
     const { value } = parseDocument(`shim = ${tomlString(evil)}\n`, 'x');
 
-    assert.deepEqual(value, { shim: evil });
+    assert.deepEqual({ ...value }, { shim: evil });
   });
 
   it('renders scalars before sub-tables and refuses other kinds', () => {

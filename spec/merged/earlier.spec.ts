@@ -36,14 +36,14 @@ for (const backend of ['sysext', 'overlay'] as const) {
       const container = await startContainer(live.host, pod, 'sleep 600', 'main');
 
       const { drift } = await live.json(['verify'], backend === 'overlay' ? 1 : 0);
-      const { generations } = (await live.json(['status'])) as { generations: { processes: number }[] };
+      const { generations } = (await live.json(['status'])) as { generations: { sandboxes: number }[] };
       const refused = await live.json(['install', live.bundle(live.second)], 3);
 
       assert.match(
         found(drift).join(),
         backend === 'overlay' ? /^[^,]*kata-sysext-overlay\.service is not the unit of this version$/ : /^$/,
       );
-      assert.ok(generations[0]!.processes > 0);
+      assert.equal(generations[0]!.sandboxes, 1);
       assert.equal(refused['code'], 'handler-in-use');
       assert.match(await execIn(live.host, container, ['echo', 'still here']), /still here/);
       await removePod(live.host, pod);

@@ -96,12 +96,12 @@ for (const suite of sample<Suite>(['bookworm', 'trixie', 'forky'], 1, 'sysext su
       assert.equal((await shimsOf(live.host)).filter((shim) => shim.sha256 === shimDigest(live.first)).length, 2);
       assert.deepEqual(await shimSeen(live), [shimDigest(live.first), shimDigest(live.first)]);
       assert.match(await execIn(live.host, container, ['echo', 'still here']), /still here/);
-      const { generations } = (await live.json(['status'])) as { generations: { number: number; processes: number }[] };
+      const { generations } = (await live.json(['status'])) as { generations: { number: number; sandboxes: number }[] };
       assert.deepEqual(
-        generations.map(({ number, processes }) => [number, processes > 0]),
+        generations.map(({ number, sandboxes }) => [number, sandboxes]),
         [
-          [1, true],
-          [2, true],
+          [1, 2],
+          [2, 1],
         ],
       );
       const refused = await live.json(['install', live.bundle(live.first), '--backend', 'prefix', ...allow], 3);

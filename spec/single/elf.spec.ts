@@ -4,7 +4,6 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { byBytes } from '../../cli/host/index.ts';
-import { version } from '../../cli/version.ts';
 import { withoutSymbols } from '../../scripts/single/elf.ts';
 import { type Arch, archs, nodeFolder } from '../../scripts/single/node.ts';
 import { run } from '../lab/run.ts';
@@ -81,7 +80,7 @@ describe('the single file', function () {
     const whole = [
       'THIRD-PARTY-LICENSES',
       '_kata-sysext',
-      ...archs.flatMap((arch) => [`kata-sysext-${version}-linux-${arch}`, `kata-sysext-${version}-linux-${arch}.zst`]),
+      ...archs.flatMap((arch) => [`kata-sysext-linux-${arch}`, `kata-sysext-linux-${arch}.zst`]),
       'kata-sysext.8',
       'kata-sysext.bash',
       'kata-sysext.fish',

@@ -152,7 +152,7 @@ function works(program: () => Program): void {
       generations: [],
       deployments: [],
       programs: [],
-      openChanges: [],
+      interrupted: [],
     });
   });
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { byBytes } from '../../cli/host/index.ts';
 import { version } from '../../cli/version.ts';
+import { linkedFiles } from '../../scripts/pages/packaged.ts';
 import { run } from '../lab/run.ts';
 import { repo } from '../support/program.ts';
 
@@ -16,6 +17,9 @@ const whole = [
   'completions/_kata-sysext',
   'completions/kata-sysext.bash',
   'completions/kata-sysext.fish',
+  ...readdirSync(join(repo, 'docs'))
+    .map((name) => `docs/${name}`)
+    .sort(byBytes),
   'kata-sysext.cjs',
   'man/kata-sysext.8',
   'package.json',
@@ -44,6 +48,19 @@ describe('the npm package', function () {
 
     assert.deepEqual(names.toSorted(byBytes), whole);
     assert.equal(packed.files.find((file) => file.path === 'kata-sysext.cjs')?.mode, 0o755);
+  });
+
+  it('has no link that leads to a file which it lacks', () => {
+    const pages = packed.files.map(({ path }) => path).filter((path) => path.endsWith('.md'));
+
+    const dead = pages.flatMap((path) => {
+      const page = readFileSync(join(folder, 'package', path), 'utf8');
+      return linkedFiles(path, page).filter((target) => !packed.files.some((file) => file.path === target));
+    });
+
+    assert.ok(pages.length > 10);
+    assert.deepEqual(dead, []);
+    assert.match(readFileSync(join(folder, 'package/README.md'), 'utf8'), /\]\(docs\/commands\.md\)/);
   });
 
   it('asks for nothing to be installed with it', () => {

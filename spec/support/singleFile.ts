@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { version } from '../../cli/version.ts';
 import { makeSingle } from '../../scripts/single/make.ts';
 import { type Arch, archs } from '../../scripts/single/node.ts';
 import { run } from '../lab/run.ts';
@@ -30,7 +29,7 @@ export function singleFolder(): Promise<string> {
 /** The files of `singleFolder` by architecture. */
 export async function singleFiles(): Promise<Record<Arch, string>> {
   const folder = await singleFolder();
-  return Object.fromEntries(archs.map((arch) => [arch, join(folder, `kata-sysext-${version}-linux-${arch}`)])) as Record<Arch, string>;
+  return Object.fromEntries(archs.map((arch) => [arch, join(folder, `kata-sysext-linux-${arch}`)])) as Record<Arch, string>;
 }
 
 function once(name: string, make: () => Promise<string>): Promise<string> {

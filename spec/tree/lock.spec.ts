@@ -34,8 +34,38 @@ describe('the lock', () => {
     await holder.kill();
     assert.deepEqual([refused['code'], refused['subject']], ['lock-held', String(holder.pid)]);
     assert.match(String(refused['found']), new RegExp(`install \\(process ${holder.pid}, since `));
-    assert.deepEqual([status['openChanges'], history['entries']], [[1], []]);
+    assert.deepEqual([status['interrupted'], history['entries']], [[], []]);
   });
+
+  for (const [moment, point] of [
+    ['while it unpacks', 'store/unpack/after=pause'],
+    ['while it changes the host', 'step/file/journalled=pause'],
+  ] as const)
+    it(`status tells a running change from an interrupted one: ${moment}`, async () => {
+      const holder = await host.paused(['install', first], point);
+
+      const running = await host.json(['status']);
+      const text = (await host.run(['status'])).stdout;
+      const planned = await host.json(['recover', '--dry-run'], 75);
+      await holder.kill();
+      const { change, interrupted } = await host.json(['status']);
+      const plan = (await host.json(['recover', '--dry-run'])) as { steps: { text: string }[] };
+      const settled = await host.json(['recover']);
+      const nothing = (await host.json(['recover', '--dry-run'])) as { steps: unknown[] };
+
+      const { since, ...rest } = running['change'] as Record<string, string>;
+      const open = moment === 'while it unpacks' ? [] : [1];
+      assert.deepEqual([rest, running['interrupted']], [{ state: 'running', verb: 'install', pid: holder.pid }, []]);
+      assert.ok(Math.abs(Date.parse(since!) - Date.now()) < 300_000);
+      assert.match(text, new RegExp(`^! install \\(process ${holder.pid}, since .*\\) is running$`, 'm'));
+      assert.equal(planned['code'], 'lock-held');
+      assert.deepEqual([change, interrupted], [undefined, open]);
+      assert.deepEqual(
+        plan.steps.map((step) => /^undo change 1 \(install, begun /.test(step.text)),
+        open.map(() => true),
+      );
+      assert.deepEqual([(settled['settled'] as unknown[]).length, nothing.steps], [open.length, []]);
+    });
 
   it('--wait gives up after its time, and goes on when the holder ends before', async () => {
     const holder = await host.paused(['install', first], 'step/file/journalled=pause');

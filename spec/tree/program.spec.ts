@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { version } from '../../cli/version.ts';
 import { SECOND, tinyRelease } from '../lab/release/index.ts';
@@ -50,9 +61,15 @@ describe('the program keeps a copy of itself on the host', function () {
       await host.json(['rollback']);
       const runs = execFileSync(host.path(path), ['status', '--root', host.root], { encoding: 'utf8' });
       const same = sha256(host.path(path)) === sha256(file);
+      const sizeBytes = statSync(host.path(path)).size;
+      const { steps } = (await host.json(['uninstall', '--dry-run'])) as { steps: { text: string }[] };
       const gone = await host.json(['uninstall', '--purge']);
 
-      assert.deepEqual(programs, [{ version, path: `/${path}` }]);
+      assert.deepEqual(programs, [{ version, path: `/${path}`, sizeBytes }]);
+      assert.ok(
+        steps.some(({ text }) => text.startsWith(`remove the copy of kata-sysext ${version}, /${path} (`)),
+        'the plan names it',
+      );
       assert.ok(stdout.includes(`program ${version}: /${path}`), stdout);
       assert.ok(once.includes(`./${real(path)}|f|755|0:0|`), 'an executable file of root');
       assert.equal(again['changed'], false);

@@ -123,7 +123,7 @@ describe('refusals', () => {
     rmSync(copy, { recursive: true });
     const status = JSON.parse(seen.stdout) as Record<string, unknown>;
     checkJson(status);
-    assert.deepEqual([seen.status, status['active'], status['openChanges']], [0, 1, []]);
+    assert.deepEqual([seen.status, status['active'], status['interrupted']], [0, 1, []]);
   });
 
   describe('links that lead out of the root', () => {

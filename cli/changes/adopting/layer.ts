@@ -3,7 +3,7 @@ import { isRequested, type Layering, layeringOf, machineConfigOf } from '../../f
 import type { HostPath, HostView } from '../../host/index.ts';
 import { activeGeneration, type Generation } from '../../store/index.ts';
 import { command } from '../carrying/command.ts';
-import { findEngine } from '../refusing/engine.ts';
+import { findEngineToWire } from '../refusing/engine.ts';
 import type { ChangeOptions, Layer } from '../types.ts';
 import type { Restoring } from './taking.ts';
 
@@ -31,7 +31,7 @@ export async function layerOf(host: HostView, options: ChangeOptions, yes: boole
   if (layering.busy || (yes && layering.next !== undefined && !going)) throw pending(layering);
   if ((await host.stat(shim)) === undefined) throw withoutShim();
   const from = await activeGeneration(host);
-  const { engine, instance } = await findEngine(host, options.engine, from?.record.wiring?.engine);
+  const { engine, instance } = await findEngineToWire(host, options.engine, from?.record.wiring?.engine);
   const led = await engine.led(host, instance, shim);
   refuseShared(from, led.marks);
   const stages = yes && !going;

@@ -47,7 +47,7 @@ async function adoptLocked(context: Context, options: ChangeOptions): Promise<An
   await prove(context, from, found);
   const further = owner.kind === 'ignition' ? await outOfUse(host) : [];
   const guard = await guardOf(context, to);
-  const planned = await planSwitch(host, { verb: 'adopt', id, found, from, to, bytesWritten: 0, options, guard, further });
+  const planned = await planSwitch(host, { verb: 'adopt', id, found, from, to, options, guard, further });
   if (config !== undefined && owner.kind === 'machineconfig') planned.plan.findings.push(await staysTheirs(host, owner, config, from));
   const recorded = JSON.stringify(from.record.owner) === JSON.stringify(owner);
   if (!recorded) planned.plan.steps.push({ kind: 'record', text: `note that generation ${brought} was brought by ${ownerText(owner)}` });

@@ -67,7 +67,7 @@ async function activate(context: Context, from: Generation): Promise<void> {
   const found = await wiredEngine(host, from);
   const id = await nextId(host, await openEntries(host));
   const guard = await guardOf(context, to);
-  const planned = await planSwitch(host, { verb: 'boot', id, found, from, to, bytesWritten: 0, options: bootOptions, guard });
+  const planned = await planSwitch(host, { verb: 'boot', id, found, from, to, options: bootOptions, guard });
   const { wiring } = planned.wiring;
   const next = { state: 'active' as const, activated: started.toISOString(), edited: planned.edited, ...(wiring && { wiring }) };
   const records = [{ number: to.number, ...next }];

@@ -97,7 +97,7 @@ async function replan(context: Context, from: Generation, found: Found, id: numb
   const to = from.manifest;
   try {
     const guard = await guardOf(context, to);
-    return await planSwitch(context.host, { verb: 'boot', id, found, from, to, bytesWritten: 0, options: bootOptions, guard });
+    return await planSwitch(context.host, { verb: 'boot', id, found, from, to, options: bootOptions, guard });
   } catch (error) {
     return saying(error);
   }

@@ -3,6 +3,7 @@ import { errnoOf, type Finding, KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import { liveGate, offlineGate } from '../../gate/index.ts';
 import { bootScratch } from '../../guard/index.ts';
+import { beyondStopping, type HostView, undisturbed } from '../../host/index.ts';
 import {
   ensureFolder,
   type GenerationManifest,
@@ -18,6 +19,8 @@ import { type Afterwards, type Intent, type Outcome, runTransaction } from '../.
 import { askEngine, type Switch } from '../making/switch.ts';
 import type { Found } from '../refusing/engine.ts';
 import type { ChangeResult, Context } from '../types.ts';
+import { forgetUnits } from './forgottenUnits.ts';
+import { type Ended, tellSystemJournal } from './systemJournal.ts';
 
 export interface Carry {
   id: number;
@@ -56,7 +59,7 @@ export async function withScratch<T>({ host }: Context, { instance }: Found, wor
 
 /** Runs the transaction of a planned change and turns its outcome into a result, or into the error that the user sees. */
 export async function carryOut(context: Context, carry: Carry): Promise<Outcome> {
-  const { host, emit, program, signal } = context;
+  const { host, emit, program, signal, asked } = context;
   const { planned, found, to } = carry;
   const here = await deploymentNow(host);
   const intent: Intent = {
@@ -70,6 +73,7 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome>
     ...(to === undefined ? {} : { to: to.number }),
     made: carry.made,
     ...(carry.reason === undefined ? {} : { reason: carry.reason }),
+    ...asked,
     steps: planned?.steps ?? [],
     afterwards: carry.afterwards,
   };
@@ -84,6 +88,7 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome>
           restarts,
           editedByOthers: planned.wiring.findings.some((finding) => finding.code === 'foreign-edit'),
           emit,
+          signal,
           ...(to === undefined ? {} : { to }),
         })
       : offlineGate(host, planned === undefined ? undefined : to);
@@ -93,8 +98,17 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome>
   for (const step of intent.steps) if (step.kind === 'folder' && !wired.has(step.path)) await noteFolder(host, step.path);
   // The first change on a host that was booted from an image with a generation in it.
   if (!host.image && [to?.number, carry.from].includes(imageNumber)) await ensureFolder(host, historyFolder, 0o700);
-  const outcome = await runTransaction(host, intent, gate, emit, signal);
-  if (outcome.result === 'done') return outcome;
+  // It looks at the signal itself, between its steps: neither a step nor an undo may be cut off.
+  const outcome = await undisturbed(host, async () => {
+    const ended = await runTransaction(host, intent, gate, emit, signal);
+    await forgetUnits(host, intent, ended);
+    await tellSystemJournal(host, endedWith(context, carry, ended));
+    return ended;
+  });
+  if (outcome.result === 'done') {
+    beyondStopping(host);
+    return outcome;
+  }
   throw failure(outcome, carry);
 }
 
@@ -109,9 +123,29 @@ export function receipt(context: Context, carry: Carry, outcome: Outcome | undef
     bytesWritten: carry.planned?.plan.bytesWritten ?? 0,
     savedBytes: 0,
     restarted: outcome?.restarted ?? [],
-    seconds: Math.max(0, Math.round((context.host.now().getTime() - carry.started.getTime()) / 100) / 10),
+    seconds: secondsSince(context.host, carry.started),
     findings: [...(carry.planned?.plan.findings ?? []), ...unfinished(outcome)],
   };
+}
+
+/** For systemd's journal. */
+function endedWith({ host }: Context, { id, verb, from, to, reason, started }: Carry, outcome: Outcome): Ended {
+  const { error } = outcome;
+  const known = error instanceof KataError ? `${error.complaint.found} [${error.code}]` : String(error);
+  const why = error === undefined ? reason : known;
+  return {
+    id,
+    verb,
+    result: outcome.result,
+    ...(from === undefined ? {} : { from }),
+    ...(to === undefined ? {} : { to: to.number, release: to.release }),
+    ...(why === undefined ? {} : { reason: why }),
+    seconds: secondsSince(host, started),
+  };
+}
+
+function secondsSince(host: HostView, started: Date): number {
+  return Math.max(0, Math.round((host.now().getTime() - started.getTime()) / 100) / 10);
 }
 
 function unfinished(outcome: Outcome | undefined): Finding[] {

@@ -1,16 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KataError } from '../../errors/index.ts';
+import { type Finding, KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
-import { type HostView, hasKernelLock, inhibitShutdown, isLocked, takeLock } from '../../host/index.ts';
+import { beyondStopping, type HostView, inhibitShutdown, isLockedByRoot, stopIfAsked, takeLock, undisturbed } from '../../host/index.ts';
 import { dropStory, isVacant, lockFile, noteFolder, placeBallast, stateFolder, sweep, tidy } from '../../store/index.ts';
 import { openEntries, openHere, type Recovered, recover } from '../../transaction/index.ts';
+import { refuse } from '../refusing/engine.ts';
 import { refuseBaked } from '../refusing/ofImage.ts';
+import { refuseReadOnly } from '../refusing/refusals.ts';
+import { stateFindings } from '../refusing/stateFolders.ts';
 import type { ChangeOptions, Context } from '../types.ts';
+import { tellSystemJournal } from './systemJournal.ts';
 
 const lookEveryMs = 500;
 
-/** Locks of programs that edit the same files (facts/kata.md §1.1), or that exchange the OS or its engine under us. */
-const foreignLocks: { path: string; owner: string }[] = [
+interface ForeignLock {
+  path: string;
+  owner: string;
+}
+
+/** Locks of programs that edit the same files, or that exchange the OS or its engine meanwhile. */
+const foreignLocks: ForeignLock[] = [
   { path: '/run/lock/kata-deploy.lock', owner: 'kata-deploy' },
   { path: '/ostree/lock', owner: 'an ostree or rpm-ostree transaction' },
   { path: '/run/tukit.lock', owner: 'transactional-update' },
@@ -28,17 +37,24 @@ export async function underLock<T>(
 ): Promise<T> {
   const { host } = context;
   needRoot(context, verb);
+  await refuseReadOnly(host);
+  refuse(await stateFindings(host), options.allow);
   const lock = await takeLock(host, lockFile, verb, options.waitSeconds, context.signal);
   // Nobody who restarts a host right after its boot has to wait for the guard: the next boot settles what it was at.
   const allowShutdown = host.live && verb !== 'boot' ? await inhibitShutdown(`${verb} is running`) : () => undefined;
   try {
-    for (const folder of lock.made) if (folder !== stateFolder) await noteFolder(host, folder);
-    await heedForeignLocks(context, options);
-    const settled = await settle(context, options);
+    await undisturbed(host, async () => {
+      for (const folder of lock.made) if (folder !== stateFolder) await noteFolder(host, folder);
+    });
+    await heedForeignLocks(context, verb, options);
+    // What is settled is settled whole; so it is not begun any more. A boot waits for it.
+    if (verb !== 'boot') stopIfAsked(context.signal);
+    const settled = await undisturbed(host, () => settle(context, options));
+    if (verb === 'recover' && settled.length > 0) beyondStopping(host);
     await refuseBaked(host, verb);
     return await work(settled);
   } finally {
-    await leaveNothing(context);
+    await undisturbed(host, () => leaveNothing(context));
     allowShutdown();
     await lock.release();
   }
@@ -70,32 +86,47 @@ function needRoot({ host }: Context, verb: string): void {
 }
 
 /**
- * Throws `host-busy`, but where a boot waits for us, or an engine that is down: our own writes are whole files that are put in place if
- * what they replace is as it was, and the most that an edit of somebody else in that moment can lose is itself.
+ * Waits for the locks of other programs: `--wait` seconds, then throws `host-busy`. Where a boot waits for the program, or an engine that is
+ * down (`othersSeconds`), and with `--allow host-busy`, the change goes on after that: it puts whole files in place, and only if what they
+ * replace is as it was. `recover` waits for nothing: it puts back what this program left half done.
  */
-async function heedForeignLocks({ host, emit, signal }: Context, { othersSeconds }: ChangeOptions): Promise<void> {
-  const until = performance.now() + (othersSeconds ?? 0) * 1000;
+async function heedForeignLocks({ host, emit, signal }: Context, verb: string, options: ChangeOptions): Promise<void> {
+  if (verb === 'recover') return;
+  const { othersSeconds, waitSeconds, allow } = options;
+  const until = performance.now() + (othersSeconds ?? waitSeconds) * 1000;
   for (;;) {
     const held = await foreignLock(host);
     if (held === undefined) return;
-    const { path, owner } = held;
-    if (othersSeconds === undefined)
-      throw new KataError('host-busy', {
-        subject: path,
-        found: `${owner} holds ${path}`,
-        needed: 'one installer at a time',
-        next: `wait until ${owner} has ended: fuser -v ${path}`,
-      });
-    if (performance.now() >= until || signal.aborted) {
-      emit({ kind: 'warning', text: `${owner} holds ${path}; it is not waited for any longer` });
-      return;
-    }
+    if (signal.aborted && othersSeconds === undefined) throw stoppedWaiting(held);
+    if (performance.now() >= until || signal.aborted) return goOn(held);
     await sleep(lookEveryMs, undefined, { signal }).catch(() => undefined);
+  }
+
+  function goOn({ path, owner }: ForeignLock): void {
+    const finding: Finding = {
+      code: 'host-busy',
+      level: 'blocker',
+      subject: path,
+      found: `${owner} holds ${path}`,
+      needed: 'one installer at a time',
+      next: `wait until ${owner} has ended (--wait SECONDS); fuser -v ${path} shows its process`,
+    };
+    if (othersSeconds === undefined) refuse([finding], allow);
+    emit({ kind: 'warning', text: `${owner} holds ${path}; the change does not wait any longer` });
   }
 }
 
-async function foreignLock(host: HostView): Promise<{ path: string; owner: string } | undefined> {
-  for (const lock of foreignLocks) if ((await hasKernelLock(host, lock.path)) || (await isLocked(host, lock.path))) return lock;
+function stoppedWaiting({ path, owner }: ForeignLock): KataError {
+  return new KataError('interrupted', {
+    subject: path,
+    found: `stopped while ${owner} held ${path}; nothing was done`,
+    needed: 'no signal',
+    next: 'run the command again',
+  });
+}
+
+async function foreignLock(host: HostView): Promise<ForeignLock | undefined> {
+  for (const lock of foreignLocks) if (await isLockedByRoot(host, lock.path)) return lock;
   return undefined;
 }
 
@@ -113,6 +144,7 @@ async function settle({ host, emit }: Context, options: ChangeOptions): Promise<
   }
   const settled = await recover(host, here);
   for (const { id, verb, result } of settled) {
+    await tellSystemJournal(host, { id, verb, result, reason: 'it was interrupted' });
     emit({ kind: 'warning', text: `the interrupted ${verb} (change ${id}) was ${result === 'finished' ? 'finished' : 'undone'} first` });
     if (result !== 'not-restored') continue;
     throw new KataError('not-restored', {

@@ -1,3 +1,4 @@
+import { refusedKeys } from '../../documents/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { handlerRow, handlerTable, installedName } from '../../layout/index.ts';
@@ -20,9 +21,6 @@ const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
  */
 const engineNames = ['runc', 'crun', 'untrusted'];
 
-/** A table of this name is one that @iarna/toml, which checks every edit, cannot read. */
-const unreadable = ['constructor'];
-
 /** The wishes of `--alias NAME=HANDLER` in their order; a later one for the same name is a mistake. Throws `usage`, `handler-unknown`. */
 export function aliasWishes(words: string[]): AliasWish[] {
   const wishes = words.map(aliasWish);
@@ -37,7 +35,7 @@ function aliasWish(word: string): AliasWish {
   if (!label.test(name)) {
     throw wrong(`the name ${JSON.stringify(name)}`, 'at most 63 lower-case letters, digits and inner hyphens, as in a RuntimeClass');
   }
-  if (unreadable.includes(name)) throw wrong(`the name ${name}, which cannot be checked`, 'another name, such as kata');
+  if (refusedKeys.has(name)) throw wrong(`the name ${name}, which no document may have as a key`, 'another name, such as kata');
   if (engineNames.includes(name)) throw wrong(`the name ${name}, which belongs to the engine`, 'a name of your own, such as kata');
   if (handlerTable.handlers.some((row) => row.name === name || installedName(row.name) === name)) {
     throw wrong(`the name ${name}, which is a handler’s own`, 'a name of your own, such as kata');

@@ -1,3 +1,4 @@
+import { byBytes } from '../../host/index.ts';
 import { type Choices, noChoices } from '../../store/index.ts';
 
 /** What was chosen before, for the handlers that stay. */
@@ -18,6 +19,8 @@ export function sameChoices(a: Choices, b: Choices): boolean {
 
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_, each: unknown) =>
-    typeof each === 'object' && each !== null && !Array.isArray(each) ? Object.fromEntries(Object.entries(each).sort()) : each,
+    typeof each === 'object' && each !== null && !Array.isArray(each)
+      ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => byBytes(a, b)))
+      : each,
   );
 }

@@ -28,7 +28,7 @@ export async function fragmentFindings(host: HostView, choices: Choices, handler
 async function readFragment(host: HostView, path: string): Promise<unknown> {
   if ((await host.stat(path))?.kind !== 'file') return undefined;
   try {
-    return parseDocument((await host.readText(path)) ?? '', path).value;
+    return parseDocument((await host.readText(path, 'configuration')) ?? '', path).value;
   } catch {
     return undefined;
   }

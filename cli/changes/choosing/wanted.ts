@@ -49,7 +49,7 @@ export function lastHandler(host: HostView, names: string[]): KataError {
 }
 
 /** Whether the active generation has these bundles and handlers. With all digests named it costs no reading, and only the shape of the installed files is looked at. */
-export async function sameFiles(host: HostView, from: Generation, request: InstallRequest): Promise<boolean> {
+export async function sameFiles(host: HostView, from: Generation, request: InstallRequest, signal: AbortSignal): Promise<boolean> {
   const installed = from.manifest.handlers.map((handler) => handler.release).sort();
   const wanted = [...(wantedHandlers(host, request, from) ?? [])].sort();
   if (wanted.join() !== installed.join()) return false;
@@ -58,7 +58,7 @@ export async function sameFiles(host: HostView, from: Generation, request: Insta
     // A digest that the user names is checked when the bytes are read; here it only says which release is meant.
     const path = request.sources[index]!;
     if ((await stat(path).catch(() => undefined)) === undefined) throw missing(path);
-    const digest: Digest = request.digests[index] ?? (await digestOfSource(path));
+    const digest: Digest = request.digests[index] ?? (await digestOfSource(path, { signal }));
     if (digest !== source.digest) return false;
   }
   const payload = await payloadOf(host, from.manifest);

@@ -6,12 +6,14 @@ import { command } from '../carrying/command.ts';
 import { type Found, refuse } from '../refusing/engine.ts';
 import { needFindings } from '../refusing/needs.ts';
 import { refuseSecond } from '../refusing/ofImage.ts';
+import { refuseFull } from '../refusing/room.ts';
 import type { Answer, ChangeOptions, Context, Layer } from '../types.ts';
 import { configurationDiffs } from './configurations.ts';
 import { guardFindings, guardOf, keepRunning } from './keepRunning.ts';
 import { nothingAfterwards, switchRecords } from './records.ts';
 import { stage } from './stage.ts';
 import { planSwitch } from './switch.ts';
+import { generationWrites, programWrites, type Write } from './writes.ts';
 
 /** What every change that makes a generation knows by now. */
 export interface Change {
@@ -35,8 +37,10 @@ export interface Becoming {
   backend: string;
   /** Where the payload's files are on the host once it is active. */
   home: string;
-  /** 0 when the store has the payload already. */
-  bytesWritten: number;
+  /** The store gets the payload by this change. */
+  fresh?: boolean;
+  /** What staging and sealing write. */
+  writes?: Write[];
   savedBytes?: number;
   /** What the choices need of the host. */
   findings?: Finding[];
@@ -50,19 +54,20 @@ export interface Becoming {
 export async function become(change: Change, wish: Becoming): Promise<Answer> {
   const { context, verb, options, found, id, started, from, layer } = change;
   const { host } = context;
-  const { origin, choices, backend, home, readText, bytesWritten } = wish;
+  const { origin, choices, backend, home, readText, fresh = false } = wish;
   await refuseSecond(host, from);
   const number = host.image ? imageNumber : (await lastNumber(host)) + 1;
   const { program } = context;
   const drawn = await drawGeneration({ origin, choices, home, backend, number, program, created: started.toISOString(), readText });
   const to = drawn.manifest;
   const noted = refuse(wish.findings ?? [], options.allow);
-  if (change.stage === true) return stage(change, wish, drawn, noted);
+  const writes = [...(wish.writes ?? []), ...(await programWrites(context, backend, 'always')), ...generationWrites(drawn)];
+  if (change.stage === true) return stage(change, { ...wish, writes }, drawn, noted);
   const guard = await guardOf(context, to);
   const ends = { to, ...(from === undefined ? {} : { from }) };
   const theirs = layer === undefined ? {} : { led: layer.led, ...(layer.step === undefined ? {} : { layer: layer.step }) };
-  const planned = await planSwitch(host, { verb, id, found, bytesWritten, options, guard, ...ends, ...theirs });
-  planned.plan.findings.unshift(...noted);
+  const planned = await planSwitch(host, { verb, id, found, fresh, writes, options, guard, ...ends, ...theirs });
+  planned.plan.findings.unshift(...noted, ...(await refuseFull(host, planned.writes, wish.writes !== undefined, options)));
   planned.plan.findings.push(...guardFindings(context, to, guard));
   const configurations = await configurationDiffs(host, from, drawn);
   if (configurations.length > 0) planned.plan.configurations = configurations;

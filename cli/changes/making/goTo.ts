@@ -5,13 +5,15 @@ import { othersWiring } from '../adopting/taking.ts';
 import { carryOut, receipt, rehearse } from '../carrying/carryOut.ts';
 import { command } from '../carrying/command.ts';
 import { underLock } from '../carrying/session.ts';
-import { findEngine, refuse } from '../refusing/engine.ts';
+import { findEngineToWire, refuse } from '../refusing/engine.ts';
 import { refuseHarmful } from '../refusing/harmful.ts';
 import { etcFindings } from '../refusing/refusals.ts';
+import { refuseFull } from '../refusing/room.ts';
 import type { Answer, ChangeOptions, Context } from '../types.ts';
 import { guardOf, keepGuarding } from './keepRunning.ts';
 import { nothingAfterwards, switchRecords } from './records.ts';
 import { planSwitch } from './switch.ts';
+import { programWrites } from './writes.ts';
 
 /** Makes a generation that is already there the active one, wiring included. `choose` says which, under the lock. */
 export function goTo(
@@ -29,12 +31,14 @@ export function goTo(
     await refuseDamaged(context, target);
     await refuseHarmful(host, from, target, options.allow);
     const to = target.manifest;
-    const found = await findEngine(host, options.engine, from?.record.wiring?.engine);
+    const found = await findEngineToWire(host, options.engine, from?.record.wiring?.engine);
     const id = await nextId(host, await openEntries(host));
     const before = from === undefined ? {} : { from };
     const guard = await guardOf(context, to);
     const theirs = await othersWiring(host, found, from, target);
-    const planned = await planSwitch(host, { verb, id, found, to, bytesWritten: 0, options, guard, ...before, ...theirs });
+    const writes = await programWrites(context, to.backend, guard);
+    const planned = await planSwitch(host, { verb, id, found, to, writes, options, guard, ...before, ...theirs });
+    await refuseFull(host, planned.writes, false, options);
     if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
     const fromNumber = from?.manifest.number;
     const switched = { from, to: to.number, record: target.record, allow: options.allow };

@@ -1,9 +1,12 @@
 import { backendOf } from '../../backends/index.ts';
 import type { Finding } from '../../errors/index.ts';
 import { ownArchitecture, readFacts } from '../../facts/index.ts';
-import { byBytes, type HostPath } from '../../host/index.ts';
+import { byBytes, type HostPath, type HostView } from '../../host/index.ts';
 import { type GenerationManifest, keepProgram, programPath, readPrograms } from '../../store/index.ts';
 import type { Context } from '../types.ts';
+
+/** The program that runs, and the host that it looks at. */
+export type Runner = Pick<Context, 'program' | 'programFile'> & { host: HostView };
 
 /** Keeps a copy of the program where it is one file, and the host's processor can run it. Gives whether it was written. */
 export async function keepRunning(context: Context, backend: string): Promise<boolean> {
@@ -70,7 +73,8 @@ function compareParts(a: string, b: string): number {
   return 0;
 }
 
-async function keepable({ host, programFile }: Context, backend: string): Promise<{ root: HostPath; file: string } | undefined> {
+/** What `keepRunning` would copy, and the payload root that it goes to; undefined where it copies nothing. */
+export async function keepable({ host, programFile }: Runner, backend: string): Promise<{ root: HostPath; file: string } | undefined> {
   if (programFile === undefined) return undefined;
   const facts = await readFacts(host);
   if (!facts.architecture.known || facts.architecture.value !== ownArchitecture()) return undefined;

@@ -3,10 +3,12 @@ import { type GenerationManifest, isWaiting, makeGeneration, readGenerations } f
 import { carryOut, receipt } from '../carrying/carryOut.ts';
 import { command } from '../carrying/command.ts';
 import { sameChoices } from '../choosing/choices.ts';
+import { refuseFull } from '../refusing/room.ts';
 import type { Answer } from '../types.ts';
 import type { Becoming, Change } from './become.ts';
 import { keepRunning } from './keepRunning.ts';
 import { allowedFor, nothingAfterwards } from './records.ts';
+import { shownWrites, switchWrites } from './writes.ts';
 
 /** The generation waits for `activate`. What the engine and the backend say about it is asked then. */
 export async function stage(
@@ -20,12 +22,14 @@ export async function stage(
   const to = waiting?.manifest ?? manifest;
   const nextCommand = command(host, `activate ${to.number}`);
   const text = `make generation ${to.number}, which waits for: ${nextCommand}`;
-  const bytesWritten = waiting === undefined ? wish.bytesWritten : 0;
+  const writes = waiting === undefined ? [...(wish.writes ?? []), ...(await switchWrites(host, [], true))] : [];
+  const room = await refuseFull(host, writes, true, options);
+  const written = await shownWrites(host, writes);
   if (options.dryRun) {
     const steps = waiting === undefined ? [{ kind: 'record' as const, text }] : [];
     return {
       kind: 'Plan',
-      plan: { verb: 'stage', to: to.number, steps, restarts: [], dependents: [], gate: [], bytesWritten, findings },
+      plan: { verb: 'stage', to: to.number, steps, restarts: [], dependents: [], gate: [], ...written, findings: [...findings, ...room] },
     };
   }
   const carry = { id, verb: 'stage', to, made: true, started, afterwards: nothingAfterwards };
@@ -41,7 +45,13 @@ export async function stage(
   const change = receipt(context, carry, outcome);
   return {
     kind: 'Change',
-    change: { ...change, bytesWritten, savedBytes: wish.savedBytes ?? 0, findings: [...findings, ...change.findings], nextCommand },
+    change: {
+      ...change,
+      bytesWritten: written.bytesWritten,
+      savedBytes: wish.savedBytes ?? 0,
+      findings: [...findings, ...room, ...change.findings],
+      nextCommand,
+    },
   };
 }
 

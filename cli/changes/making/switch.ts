@@ -24,10 +24,13 @@ import { refuseOwned } from '../refusing/owned.ts';
 import { shimFindings } from '../refusing/shimFindings.ts';
 import type { ChangeOptions, Plan } from '../types.ts';
 import { insideLines } from './lines.ts';
+import { shownWrites, switchWrites, type Write } from './writes.ts';
 
 export interface Switch {
   plan: Plan;
   steps: Step[];
+  /** What the plan shows as `writes`, with what a check of free room needs. */
+  writes: Write[];
   wiring: WiringPlan;
   backend: Backend;
   baseline?: Baseline;
@@ -45,7 +48,10 @@ export interface SwitchRequest {
   found: Found;
   from?: { manifest: GenerationManifest; record: GenerationRecord };
   to?: GenerationManifest;
-  bytesWritten: number;
+  /** The store gets the payload by this change. */
+  fresh?: boolean;
+  /** What is written besides the steps and their journal. */
+  writes?: Write[];
   options: ChangeOptions;
   /** The engine is down: whoever asks starts it afterwards, and there is nothing to compare with. */
   down?: boolean;
@@ -63,7 +69,7 @@ export interface SwitchRequest {
 
 /** From one generation (or none) to another (or none): the steps, what restarts, what depends on it. Reads only. */
 export async function planSwitch(host: HostView, request: SwitchRequest): Promise<Switch> {
-  const { found, from, to, options, bytesWritten, down = false } = request;
+  const { found, from, to, options, fresh = false, down = false } = request;
   const backend = backendOf(to?.backend ?? from?.manifest.backend ?? 'prefix');
   const moved = to !== undefined && from !== undefined && from.manifest.backend !== to.backend;
   const earlier = moved ? backendOf(from.manifest.backend) : undefined;
@@ -71,7 +77,7 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const wiring = await planWiring(host, request, wanted);
   const files = fileSteps(request.id, wiring);
   const restarts = files.length > 0 && found.instance.process !== undefined && !down ? await restartStep(host, found) : [];
-  const placed = await backend.plan(host, to, bytesWritten > 0);
+  const placed = await backend.plan(host, to, fresh);
   const left = (await earlier?.leave(host)) ?? [];
   const findings = refuse(
     [
@@ -116,9 +122,11 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const touched = [...new Set([...names, ...before])];
   const edited = editedAfter(wiring, files, from?.record.edited);
   const strange = await editedBySomebody(host, from?.record.edited, findings);
+  const writes = [...(request.writes ?? []), ...(steps.length === 0 ? [] : await switchWrites(host, steps, to !== undefined))];
   return {
-    plan: show(host, request, steps, wiring, [...findings, ...strange], files),
+    plan: await show(host, request, { steps, writes, wiring, findings: [...findings, ...strange], files }),
     steps,
+    writes,
     wiring,
     backend,
     edited,
@@ -237,8 +245,16 @@ async function restartStep(host: HostView, { instance }: Found): Promise<Restart
   ];
 }
 
-function show(host: HostView, request: SwitchRequest, steps: Step[], wiring: WiringPlan, findings: Finding[], files: FileStep[]): Plan {
-  const { verb, from, to, bytesWritten } = request;
+interface Shown {
+  steps: Step[];
+  writes: Write[];
+  wiring: WiringPlan;
+  findings: Finding[];
+  files: FileStep[];
+}
+
+async function show(host: HostView, request: SwitchRequest, { steps, writes, wiring, findings, files }: Shown): Promise<Plan> {
+  const { verb, from, to } = request;
   const restarts = steps.filter((step) => step.kind === 'restart');
   return {
     verb,
@@ -252,7 +268,7 @@ function show(host: HostView, request: SwitchRequest, steps: Step[], wiring: Wir
     restarts: restarts.map((step) => step.unit),
     dependents: restarts.flatMap((step) => step.dependents),
     gate: host.live ? gateText(restarts.length > 0, to) : offlineGateText(to),
-    bytesWritten,
+    ...(await shownWrites(host, writes)),
     findings,
   };
 }

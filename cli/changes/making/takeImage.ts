@@ -7,6 +7,7 @@ import { type ImageManifest, readTrailer } from '../../images/index.ts';
 import { installedName } from '../../layout/index.ts';
 import { type PayloadManifest, type Staged, stageImage } from '../../store/index.ts';
 import type { Context, InstallRequest } from '../types.ts';
+import { refuseFullFor } from './unpack.ts';
 
 /** An image that was made elsewhere, named in place of a bundle. */
 export interface Given {
@@ -64,11 +65,19 @@ export function architectureFindings({ architecture }: HostFacts, { file, said }
   ];
 }
 
+interface Taken {
+  request: InstallRequest;
+  facts: HostFacts;
+  root: string;
+  wanted: string[] | undefined;
+  backend: string;
+}
+
 /** Stages a copy of the image. Throws `host-architecture`, `bundle-lacks-handler` and the codes of `stageImage`. */
 export async function takeImage(
-  { host, emit }: Context,
+  context: Context,
   { file, said }: Given,
-  { request, facts, root, wanted }: { request: InstallRequest; facts: HostFacts; root: string; wanted: string[] | undefined },
+  { request, facts, root, wanted, backend }: Taken,
 ): Promise<Staged> {
   const name = basename(file);
   const [foreign] = architectureFindings(facts, { file, said });
@@ -80,10 +89,11 @@ export async function takeImage(
       found: `${name} does not have ${lacking.join(', ')}; it has ${said.handlers.map((handler) => handler.name).join(', ')}`,
       needed: 'an image with all wanted handlers',
       next: `make another one: kata-sysext build BUNDLE... ${(wanted ?? []).map((release) => `--handler ${release}`).join(' ')} -o FILE`,
-      details: { handlers: lacking },
+      details: { handlers: lacking, available: said.handlers.map((handler) => handler.name) },
     });
   }
-  return stageImage(host, { file, said, digest: request.digests[0], root, emit });
+  await refuseFullFor(context, file, root, request, backend);
+  return stageImage(context.host, { file, said, digest: request.digests[0], root, emit: context.emit, signal: context.signal });
 }
 
 /** An image may have more handlers than are wanted; a generation has only these. */

@@ -1,4 +1,4 @@
-import { type Engine, engineNamed, engines, type Instance, restartRisks } from '../../engines/index.ts';
+import { type Engine, engineNamed, engines, type Instance, rendererOf, restartRisks, type Sighting } from '../../engines/index.ts';
 import { codeRow, type Finding, KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 
@@ -25,6 +25,28 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
   if (candidates.length > 1) throw ambiguous(candidates, running.length > 0);
   if (candidates[0] !== undefined) return candidates[0];
   throw missing(host, wish, name);
+}
+
+/**
+ * As `findEngine`, for a change that brings wiring: throws `engine-rendered` where another program writes what the node's containerd reads,
+ * also if the engine was named, because naming it does not make anybody read the file.
+ */
+export async function findEngineToWire(host: HostView, wish: string | undefined, recorded?: string): Promise<Found> {
+  const found = await findEngine(host, wish, recorded).catch((error: unknown) => {
+    if (error instanceof KataError && unfound.includes(error.code)) return error;
+    throw error;
+  });
+  const rendered = await rendererOf(host, found instanceof KataError ? undefined : found.instance);
+  if (rendered !== undefined) throw renderedBy(rendered);
+  if (found instanceof KataError) throw found;
+  return found;
+}
+
+/** What `findEngine` says where it finds no engine, or several. */
+const unfound = ['engine-missing', 'host-unknown'];
+
+function renderedBy({ renderer: { name, effect, needed, next }, mark }: Sighting): KataError {
+  return new KataError('engine-rendered', { subject: name, found: `${effect} (${mark})`, needed, next, details: { renderer: name, mark } });
 }
 
 function missing(host: HostView, wish: string | undefined, name: string): KataError {

@@ -1,8 +1,10 @@
+import { posix } from 'node:path';
 import type { Backend } from '../../backends/index.ts';
-import type { Finding } from '../../errors/index.ts';
+import { type Finding, KataError } from '../../errors/index.ts';
 import { etcState, type HostFacts, madeAnew } from '../../facts/index.ts';
-import type { HostView } from '../../host/index.ts';
+import type { HostPath, HostView } from '../../host/index.ts';
 import { stateFolder } from '../../store/index.ts';
+import { words as quoted } from '../carrying/command.ts';
 
 type Producer = (host: HostView, facts: HostFacts, backend: Backend) => Finding[] | Promise<Finding[]>;
 
@@ -13,6 +15,7 @@ const producers: Producer[] = [
   (_host, { etc }) => unknownFact(etc, '/etc', 'a folder /etc'),
   (_host, { etc }) => etcFinding(etc),
   (host) => stateFinding(host),
+  async (host, facts, backend) => readOnlyFindings(host, [stateFolder, backend.root(facts)]),
   (host, facts, backend) => backend.fits(host, facts),
   (_host, { kvm }) => kvmFinding(kvm),
 ];
@@ -20,7 +23,35 @@ const producers: Producer[] = [
 export async function hostFindings(host: HostView, facts: HostFacts, backend: Backend): Promise<Finding[]> {
   const found: Finding[] = [];
   for (const produce of producers) found.push(...(await produce(host, facts, backend)));
+  // A backend says the same of its own folder, in its own words.
+  const said = found.some(({ code }) => code === 'backend-read-only');
+  return found.filter(({ code, found: text }) => !said || code !== 'host-read-only' || text.startsWith(`${stateFolder} `));
+}
+
+/** Folders of ours on file systems that cannot be written. */
+async function readOnlyFindings(host: HostView, folders: HostPath[]): Promise<Finding[]> {
+  const found: Finding[] = [];
+  for (const folder of new Set(folders)) {
+    let at = await host.realpath(folder);
+    while ((await host.stat(at)) === undefined && at !== '/') at = posix.dirname(at);
+    if (await host.canWrite(at)) continue;
+    const { point } = await host.fileSystem(at);
+    found.push({
+      code: 'host-read-only',
+      level: 'blocker',
+      subject: point,
+      found: `${folder} lies on the file system ${point}, which is read-only`,
+      needed: 'a file system that can be written',
+      next: `findmnt -T ${quoted([posix.join(host.root, at)])}; mount -o remount,rw ${quoted([posix.join(host.root, point)])}`,
+    });
+  }
   return found;
+}
+
+/** Before anything of ours is made or locked there. Throws `host-read-only`. */
+export async function refuseReadOnly(host: HostView): Promise<void> {
+  const [first] = await readOnlyFindings(host, [stateFolder]);
+  if (first !== undefined) throw KataError.of(first);
 }
 
 /** What every change needs, whatever else the host is: an /etc that can be written and stays. */

@@ -100,7 +100,10 @@ _kata_sysext() {
 
 _kata_sysext_flags() {
   case $1 in
-${surface.map(({ name, options }) => `    ${name}) echo ${options.flatMap(({ flags }) => flags).join(' ')} ;;`).join('\n')}
+${surface
+  .filter(({ options }) => options.length > 0)
+  .map(({ name, options }) => `    ${name}) echo ${options.flatMap(({ flags }) => flags).join(' ')} ;;`)
+  .join('\n')}
     '') echo ${topOptions.flatMap(({ flags }) => flags).join(' ')} ;;
   esac
 }

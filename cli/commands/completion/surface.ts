@@ -2,6 +2,7 @@ import { engines } from '../../engines/index.ts';
 import { codes } from '../../errors/index.ts';
 import { handlerTable, installedName } from '../../layout/index.ts';
 import { optionsOf, verbs } from '../table/index.ts';
+import { topWords } from '../table/otherWords.ts';
 import type { OptionRow, Takes, Verb } from '../types.ts';
 
 /** What a shell offers at one place: words that are known now, what lies on the disk then, or nothing. */
@@ -41,23 +42,33 @@ const placeholders: Record<string, Takes> = {
   HANDLER: 'installed-handler',
 };
 
-const help: SurfaceOption = { flags: ['--help'], describe: 'show the options of the verb', repeats: false };
+const help: SurfaceOption = { flags: ['--help', '-h'], describe: 'show the options of the verb', repeats: false };
 
 /** Options that stand without a verb. */
 export const topOptions: SurfaceOption[] = [
   { ...help, describe: 'show the verbs' },
-  { flags: ['--version'], describe: 'print the version', repeats: false },
+  { flags: ['--version', '-V'], describe: 'print the version', repeats: false },
 ];
 
 /** The verb table as the shells need it. */
 export function surface(rows: readonly Verb[] = verbs): SurfaceVerb[] {
-  return rows.map((verb) => ({
+  return [...rows.map(verbOf), ...topWords.map((row) => topVerb(row, rows))];
+}
+
+function verbOf(verb: Verb): SurfaceVerb {
+  return {
     name: verb.name,
     summary: verb.summary,
     options: [...Object.entries(optionsOf(verb)).map(([name, row]) => optionOf(verb, name, row)), help],
     words: wordsOf(verb),
     repeats: verb.words.includes('...'),
-  }));
+  };
+}
+
+/** A word that the parser answers by itself: no option of a verb belongs to it. */
+function topVerb({ name, words, summary }: (typeof topWords)[number], rows: readonly Verb[]): SurfaceVerb {
+  const offer: Offer = { kind: 'words', words: rows.map((verb) => verb.name) };
+  return { name, summary, options: [], words: words === '' ? [] : [{ name: 'VERB', offer }], repeats: false };
 }
 
 /** All handlers by the release's word and by the name that a RuntimeClass points at. */

@@ -53,7 +53,7 @@ _kata-sysext() {
   verbs=(
 ${surface.map(({ name, summary }) => `    ${quoted(`${name}:${summary}`)}`).join('\n')}
   )
-  _arguments -C ${topOptions.map(({ flags, describe }) => quoted(`(- *)${flags[0]}[${described(describe)}]`)).join(' ')} \\
+  _arguments -C ${topOptions.flatMap(({ flags, describe }) => flags.map((flag) => quoted(`(- *)${flag}[${described(describe)}]`))).join(' ')} \\
     ':verb:->verb' '*::word:->word' && ret=0
   case $state in
     verb) _describe -t verbs verb verbs && ret=0 ;;
@@ -82,6 +82,7 @@ function verbCase({ name, options, words, repeats }: SurfaceVerb): string {
     return `${more ? '*' : `${index + 1}`}:${described(word)}:${action(offer)}`;
   });
   const specs = [...options.flatMap(optionSpecs), ...places];
+  if (specs.length === 0) return `        ${name}) ;;`;
   return `        ${name})\n          _arguments -s ${specs.map((spec) => `\\\n            ${quoted(spec)}`).join(' ')} && ret=0\n          ;;`;
 }
 

@@ -1,9 +1,9 @@
 import { basename, resolve } from 'node:path';
 import { givenImage } from '../../changes/making/takeImage.ts';
 import { KataError } from '../../errors/index.ts';
+import { isAddress } from '../parsing/addresses.ts';
 import { text } from '../parsing/options.ts';
 import type { Call } from '../types.ts';
-import { isAddress } from './sources.ts';
 
 const imaging = 'sysext';
 

@@ -1,41 +1,74 @@
-import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, link, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { errnoOf, KataError } from '../../errors/index.ts';
-import { type Digest, digestOfFile } from '../../host/index.ts';
+import { type Digest, digestOf, digestOfFile, piecesOf } from '../../host/index.ts';
 
 /**
  * Writes files that were generated into a folder, which is made where it is missing. A file that is there with these very bytes stays;
- * one with others is never replaced, and then nothing is written. Throws `usage`.
+ * one with others, or anything else of that name, is never replaced, and then nothing is written. No link in the folder is followed. Throws `usage`.
  */
 export async function writeNew(folder: string, files: { name: string; text: string }[]): Promise<void> {
-  try {
+  await saying(folder, async () => {
     await mkdir(folder, { recursive: true });
-    for (const { name, text } of files) {
-      const there = await readFile(join(folder, name), 'utf8').catch(absent);
-      if (there !== undefined && there !== text) throw refused(join(folder, name), 'is there already, with other bytes');
-    }
-    for (const { name, text } of files) await writeFile(join(folder, name), text);
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === undefined || error instanceof KataError) throw error;
-    throw refused(folder, `cannot be written: ${errno}`, error);
+    const missing: typeof files = [];
+    for (const file of files) if (!(await isThere(join(folder, file.name), digestOf(file.text)))) missing.push(file);
+    for (const { name, text } of missing) await putNew(folder, name, (file) => file.writeFile(text));
+  });
+}
+
+/** The same for a large file. Throws `usage`. */
+export async function copyNew(folder: string, { name, file, digest }: { name: string; file: string; digest: Digest }): Promise<void> {
+  await saying(join(folder, name), async () => {
+    if (await isThere(join(folder, name), digest)) return;
+    await putNew(folder, name, (onto) => pipeline(piecesOf(file), onto.createWriteStream({ autoClose: false, flush: true })));
+  });
+}
+
+/** Whether the file is there with these bytes. Throws `usage` where something else has its name. */
+async function isThere(path: string, digest: Digest): Promise<boolean> {
+  const stat = await lstat(path).catch(absent);
+  if (stat === undefined) return false;
+  if (!stat.isFile()) throw refused(path, stat.isSymbolicLink() ? 'is a link' : 'is there already, and is no file');
+  if ((await digestOfFile(path, {})) === digest) return true;
+  throw refused(path, 'is there already, with other bytes');
+}
+
+/**
+ * A file gets its name once it is whole, and only if nothing has that name. Until then it has one that nobody can guess and that is new:
+ * others may write to the folder as well.
+ */
+async function putNew(folder: string, name: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+  const [whole, part] = [join(folder, name), join(folder, `.${name}.${randomBytes(12).toString('hex')}`)];
+  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+  const file = await open(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o666);
+  try {
+    await write(file);
+    await file.sync();
+    await link(part, whole).catch((error: unknown) => orRenamed(error, part, whole));
+  } finally {
+    await file.close();
+    await rm(part, { force: true });
   }
 }
 
-/** The same for a large file. It gets its name once it is whole: a copy that was broken off would be taken for it. Throws `usage`. */
-export async function copyNew(folder: string, { name, file, digest }: { name: string; file: string; digest: Digest }): Promise<void> {
-  const [whole, part] = [join(folder, name), join(folder, `.${name}.part`)];
+/** File systems without hard links (vfat) get the name by a rename, which replaces: what came meanwhile is looked for once more. */
+async function orRenamed(error: unknown, part: string, whole: string): Promise<void> {
+  if (errnoOf(error) === 'EEXIST') throw refused(whole, 'came there meanwhile');
+  if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK'].includes(errnoOf(error) ?? '')) throw error;
+  if ((await lstat(whole).catch(absent)) !== undefined) throw refused(whole, 'came there meanwhile');
+  await rename(part, whole);
+}
+
+async function saying(place: string, work: () => Promise<void>): Promise<void> {
   try {
-    const there = await digestOfFile(whole).catch(absent);
-    if (there === digest) return;
-    if (there !== undefined) throw refused(whole, 'is there already, with other bytes');
-    await copyFile(file, part);
-    await rename(part, whole);
+    await work();
   } catch (error) {
-    await rm(part, { force: true }).catch(() => undefined);
     const errno = errnoOf(error);
     if (errno === undefined || error instanceof KataError) throw error;
-    throw refused(whole, `cannot be written: ${errno}`, error);
+    throw refused(place, `cannot be written: ${errno}`, error);
   }
 }
 
@@ -48,7 +81,7 @@ function refused(subject: string, what: string, cause?: unknown): KataError {
   return new KataError('usage', {
     subject,
     found: `${subject} ${what}`,
-    needed: 'a folder that can be written, without other files of these names',
+    needed: 'a folder that can be written, without anything else of these names',
     next: 'choose another folder with -o',
     cause,
   });

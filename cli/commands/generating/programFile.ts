@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { machineOf } from '../../bundle/index.ts';
 import { KataError } from '../../errors/index.ts';
 import { ownArchitecture } from '../../facts/index.ts';
+import { readHead } from '../../host/index.ts';
 import { version } from '../../version.ts';
 
 /**
@@ -23,7 +24,7 @@ export async function needSingleFile(word: string, file: string, { run }: { run:
       next: 'npm run single, which makes it below dist/single',
     });
   }
-  const machine = machineOf(await headOf(file));
+  const machine = machineOf(await readHead(file, 20, { follow: true }));
   if (machine === undefined) throw other(`${word} is no program (no ELF file)`, run);
   if (machine !== ownArchitecture()) {
     if (run) throw other(`${word} is for ${machine}, and this machine is ${ownArchitecture()}`, run);
@@ -34,16 +35,6 @@ export async function needSingleFile(word: string, file: string, { run }: { run:
     ({ code }: { code?: unknown }) => (!run && (code === 'EACCES' || code === 'ENOENT') ? version : 'nothing that says its version'),
   );
   if (said !== version) throw other(`${word} is ${said === '' ? 'nothing that says its version' : said.slice(0, 80)}`, run);
-}
-
-async function headOf(file: string): Promise<Buffer> {
-  const opened = await open(file);
-  try {
-    const { buffer, bytesRead } = await opened.read(Buffer.alloc(20), 0, 20, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await opened.close();
-  }
 }
 
 function other(found: string, run: boolean): KataError {

@@ -4,6 +4,7 @@ import { givenImage } from '../../changes/making/takeImage.ts';
 import type { InstallRequest } from '../../changes/types.ts';
 import { KataError } from '../../errors/index.ts';
 import { generate, type OutputKind, type PoolWish, type Source, type Target } from '../../generate/index.ts';
+import { stopIfAsked } from '../../host/index.ts';
 import { render } from '../../rendering/index.ts';
 import { list, text } from '../parsing/options.ts';
 import { wishesOf } from '../parsing/wishes.ts';
@@ -43,6 +44,7 @@ export async function generateRendered(call: Call, kind: OutputKind, { pool, fol
   return await render(call.context, rendering, async ({ archive: { name, digest, file, sizeBytes, unpackedBytes }, ...made }) => {
     const archive = { name, digest, url: placeOf(text(options['from']), name), sizeBytes };
     const files = generate(kind, { ...common, ...made, form: 'rendered', archive, unpackedBytes }, pool);
+    stopIfAsked(call.context.signal);
     await writeNew(folder, files);
     await copyNew(folder, { name, file, digest });
     const fetched = image === undefined ? [archive] : [archive, image];
@@ -51,7 +53,7 @@ export async function generateRendered(call: Call, kind: OutputKind, { pool, fol
 }
 
 /** The image among the sources, which nodes fetch as it is; undefined where bundles are named. Throws `usage` where the backend is not for it. */
-async function imageOf({ options, io }: Call, words: string[]): Promise<Source | undefined> {
+async function imageOf({ options, io, context }: Call, words: string[]): Promise<Source | undefined> {
   const backend = text(options['backend']) ?? 'auto';
   const given = await givenImage({ sources: words.map((word) => resolve(io.cwd, word)) });
   if (given !== undefined && backend === 'prefix')
@@ -60,7 +62,7 @@ async function imageOf({ options, io }: Call, words: string[]): Promise<Source |
     throw unfit('--backend sysext with a bundle', 'an image of it: kata-sysext build BUNDLE... -o FILE.raw; then name FILE.raw here');
   if (given === undefined) return undefined;
   const [digest] = list(options['digest']);
-  return sourceOf({ word: words[0]!, digest, from: text(options['from']), inside: false, cwd: io.cwd });
+  return sourceOf({ word: words[0]!, digest, from: text(options['from']), inside: false, cwd: io.cwd, signal: context.signal });
 }
 
 /** What the form *rendered* installs here, onto a tree like the node's. */

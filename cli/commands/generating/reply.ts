@@ -18,6 +18,7 @@ export function asMade(file: Generated): Made {
 export function reply(kind: OutputKind, target: string, folder: string, files: Made[], sources: Source[]): Reply {
   return {
     kind: 'Files',
+    made: true,
     body: { output: kind, target, folder, files, sources },
     text: [
       ...files.map(({ name, sizeBytes }) => `✓ ${folder}/${name} · ${bytes(sizeBytes)}`),

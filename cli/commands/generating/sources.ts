@@ -2,7 +2,8 @@ import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { KataError } from '../../errors/index.ts';
 import { containerfileNames, type Source } from '../../generate/index.ts';
-import { type Digest, digestOfFile } from '../../host/index.ts';
+import { type Digest, digestOfFile, unlessStopped } from '../../host/index.ts';
+import { isAddress } from '../parsing/addresses.ts';
 import { list, text } from '../parsing/options.ts';
 import type { Call } from '../types.ts';
 import { needSingleFile } from './programFile.ts';
@@ -11,12 +12,16 @@ import { needSingleFile } from './programFile.ts';
  * The program and the bundles that nodes fetch. A file of this machine is read for its digest, and is fetched from below `--from` by its name;
  * for a URL the digest has to be told. `inside`: they become part of an image, nothing is fetched. Throws `usage` and `bundle-missing`.
  */
-export async function sourcesOf({ options, io }: Call, words: string[], inside: boolean): Promise<{ program: Source; bundles: Source[] }> {
+export async function sourcesOf(
+  { options, io, context }: Call,
+  words: string[],
+  inside: boolean,
+): Promise<{ program: Source; bundles: Source[] }> {
   const from = text(options['from']);
   const program = text(options['program']);
   if (program === undefined)
     throw usage('--program', 'generate does not say which program the nodes run', '--program FILE|URL: the single file');
-  const one = (word: string, digest: string | undefined) => sourceOf({ word, digest, from, inside, cwd: io.cwd });
+  const one = (word: string, digest: string | undefined) => sourceOf({ word, digest, from, inside, cwd: io.cwd, signal: context.signal });
   const digests = list(options['digest']);
   if (digests.length > words.length)
     throw usage('--digest', `${digests.length} digests for ${words.length} bundles`, 'at most one for each BUNDLE, in order');
@@ -38,10 +43,11 @@ export interface Wish {
   from: string | undefined;
   inside: boolean;
   cwd: string;
+  signal: AbortSignal;
 }
 
 /** As `sourcesOf`, of one file or URL. */
-export async function sourceOf({ word, digest, from, inside, cwd }: Wish): Promise<Source> {
+export async function sourceOf({ word, digest, from, inside, cwd, signal }: Wish): Promise<Source> {
   const told = digest === undefined ? undefined : digestTold(digest);
   const remote = isAddress(word);
   const name = nameOf(remote ? urlOf(word).pathname : word);
@@ -60,16 +66,12 @@ export async function sourceOf({ word, digest, from, inside, cwd }: Wish): Promi
       next: `ls -l ${file}`,
     });
   }
-  const actual = await digestOfFile(file);
+  const actual = await unlessStopped(digestOfFile(file), signal);
   if (told !== undefined && told !== actual) {
     throw new KataError('bundle-digest', { subject: file, found: actual, needed: told, next: `sha256sum ${file}` });
   }
   if (inside) return { name, digest: actual };
   return { name, digest: actual, url: placeOf(from, name), sizeBytes: found.size };
-}
-
-export function isAddress(word: string): boolean {
-  return /^[a-z][a-z0-9+.-]*:\/\//i.test(word);
 }
 
 /** The address of a file below `--from`. Throws `usage`. */

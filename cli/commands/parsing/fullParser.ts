@@ -1,51 +1,33 @@
 import yargs, { type Argv } from 'yargs';
 import { KataError } from '../../errors/index.ts';
 import { optionsOf, verbs } from '../table/index.ts';
+import { topWords } from '../table/otherWords.ts';
 import type { OptionRow, OptionValue, Verb } from '../types.ts';
+import { unknownOption, unknownVerb, usageOf } from './mistyped.ts';
 import type { Parsed } from './parser.ts';
 
-/** The parser for every command line: yargs, told by the verb table. Gives help as text. Throws KataError `usage`. */
+/** The parser for every command line: yargs, with the verb table. Throws KataError `usage`. */
 export async function parseFully(argv: string[]): Promise<Parsed> {
   let chosen: { verb: Verb; args: Record<string, unknown> } | undefined;
   // A known verb in front needs only its own row: `status` must start as fast as Node itself.
-  const first = verbs.filter((verb) => verb.name === argv[0]);
-  const rows = first.length === 1 ? first : verbs;
-  const parser = yargs()
-    .scriptName('kata-sysext')
-    .locale('en')
-    .version(false)
-    .help(false)
-    .usage('$0 VERB [OPTIONS]\n\nInstalls Kata Containers on read-only hosts, as a transaction.')
-    .strict()
-    .recommendCommands()
-    .demandCommand(1, 'name a verb')
-    .parserConfiguration({
-      'boolean-negation': false,
-      'duplicate-arguments-array': true,
-      'camel-case-expansion': false,
-      'parse-numbers': false,
-      'parse-positional-numbers': false,
-    })
+  const verb = verbs.find((row) => row.name === argv[0]);
+  if (verb === undefined && argv[0] !== undefined && !argv[0].startsWith('-')) throw unknownVerb(argv[0]);
+  const mistyped = verb === undefined ? undefined : unknownOption(argv.slice(1), verb);
+  if (mistyped !== undefined) throw mistyped;
+  const rows = verb === undefined ? verbs : [verb];
+  const parser = newParser()
     .exitProcess(false)
     // Unlike its types say, yargs gives no message where something was thrown.
     .fail((message: string | null | undefined, error: Error | undefined) => {
-      throw error instanceof KataError
-        ? error
-        : usage(
-            first[0] === undefined && argv[0] !== undefined
-              ? `there is no verb “${argv[0]}”. ${message ?? ''}`
-              : (message ?? error?.message ?? 'the command line is wrong'),
-            first[0],
-          );
+      throw error instanceof KataError ? error : usage(message ?? error?.message ?? 'the command line is wrong', verb);
     });
-  if (argv.includes('--help')) return { kind: 'text', text: await helpText(parser, argv[0]) };
-  for (const verb of rows) {
+  for (const row of rows) {
     parser.command(
-      verb.words === '' ? verb.name : `${verb.name} [words..]`,
-      verb.summary,
-      (own: Argv) => describeVerb(own, verb),
+      row.words === '' ? row.name : `${row.name} [words..]`,
+      row.summary,
+      (own: Argv) => describeVerb(own, row),
       (args: Record<string, unknown>) => {
-        chosen = { verb, args };
+        chosen = { verb: row, args };
       },
     );
   }
@@ -54,20 +36,54 @@ export async function parseFully(argv: string[]): Promise<Parsed> {
   return shape(chosen.verb, chosen.args);
 }
 
-async function helpText(parser: Argv, name: string | undefined): Promise<string> {
+/** Without verbs, and with nothing of its own: no help, no version, no exit. */
+function newParser(): Argv {
+  return yargs()
+    .scriptName('kata-sysext')
+    .locale('en')
+    .version(false)
+    .help(false)
+    .strict()
+    .demandCommand(1, 'name a verb')
+    .parserConfiguration({
+      'boolean-negation': false,
+      'duplicate-arguments-array': true,
+      'camel-case-expansion': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+    });
+}
+
+/** The verbs, or the options of one. Throws KataError `usage` for a verb that is none. */
+export async function helpFor(name: string | undefined): Promise<string> {
+  const parser = newParser();
   const verb = verbs.find((row) => row.name === name);
-  if (verb === undefined) for (const row of verbs) parser.command(row.name, row.summary);
-  else describeVerb(parser, verb);
-  const width = Math.min(110, process.stdout.columns ?? 110);
+  if (verb === undefined && name !== undefined) {
+    const top = topWords.find((row) => row.name === name);
+    if (top === undefined) throw unknownVerb(name);
+    return `kata-sysext ${top.name} ${top.words}`.trimEnd().concat(`\n\n${top.summary}`);
+  }
+  if (verb === undefined) {
+    parser.usage('$0 VERB [OPTIONS]\n\nInstalls Kata Containers on read-only hosts, as a transaction.');
+    for (const row of [...verbs, ...topWords]) parser.command(row.name, row.summary);
+  } else describeVerb(parser, verb);
   const words = await parser
-    .wrap(width)
-    .epilogue('Every verb takes --help, --root DIR, --json and --progress. Error codes: kata-sysext explain.')
+    .wrap(helpWidth(process.stdout.columns))
+    .epilogue('Every verb takes --help (-h), --root DIR, --json and --progress. Error codes: kata-sysext explain.')
     .getHelp();
   return words.replaceAll('kata-sysext kata-sysext', 'kata-sysext');
 }
 
+const [narrowest, widest] = [40, 110];
+
+/** Columns that help is wrapped to. A serial line says 0: its width is not known; in less than the narrowest nothing could be read. */
+export function helpWidth(columns: number | undefined): number {
+  if (columns === undefined) return widest;
+  return columns < 1 ? 80 : Math.min(widest, Math.max(narrowest, columns));
+}
+
 function describeVerb(own: Argv, verb: Verb): Argv {
-  own.usage(`$0 ${verb.name} ${verb.words} [OPTIONS]\n\n${verb.summary}`);
+  own.usage(`${usageOf(verb).replace('kata-sysext', '$0')}\n\n${verb.summary}`);
   for (const [name, row] of Object.entries(optionsOf(verb))) {
     own.option(name, {
       type: row.type === 'list' ? 'array' : row.type,
@@ -110,10 +126,9 @@ function checked(name: string, row: OptionRow, value: unknown, verb: Verb): Opti
 }
 
 function usage(found: string, verb?: Verb): KataError {
-  const line = verb === undefined ? 'kata-sysext VERB [OPTIONS]' : `kata-sysext ${verb.name} ${verb.words} [OPTIONS]`.replace('  ', ' ');
   return new KataError('usage', {
     found,
-    needed: line,
-    next: verb === undefined ? 'kata-sysext --help' : `kata-sysext ${verb.name} --help`,
+    needed: verb === undefined ? 'kata-sysext VERB [OPTIONS]' : usageOf(verb),
+    next: verb === undefined ? 'kata-sysext help' : `kata-sysext help ${verb.name}`,
   });
 }

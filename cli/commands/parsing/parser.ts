@@ -3,13 +3,25 @@ import type { OptionValue, Verb } from '../types.ts';
 
 export type Parsed = { kind: 'verb'; verb: Verb; words: string[]; options: Record<string, OptionValue> } | { kind: 'text'; text: string };
 
-/** Turns argv into a verb and its options, or into the help or version text that was asked for. Throws KataError `usage`. */
+/**
+ * Turns argv into a verb and its options, or into the help or version text that was asked for: `--help`, `-h`, `help [VERB]`, no word at all;
+ * `--version`, `-V`, `version`. Throws KataError `usage`.
+ */
 export async function parse(argv: string[], version: string): Promise<Parsed> {
-  if (argv.includes('--version')) return { kind: 'text', text: version };
+  const end = argv.indexOf('--');
+  const words = end < 0 ? argv : argv.slice(0, end);
+  const has = (...flags: string[]) => flags.some((flag) => words.includes(flag));
+  if (has('--version', '-V') || words[0] === 'version') return { kind: 'text', text: version };
   const plain = parsePlainly(argv);
   if (plain !== undefined) return plain;
-  const { parseFully } = await import('./fullParser.ts');
+  const { helpFor, parseFully } = await import('./fullParser.ts');
+  if (words.length === 0 || has('--help', '-h') || words[0] === 'help') return { kind: 'text', text: await helpFor(helped(words)) };
   return parseFully(argv);
+}
+
+/** The verb that help is asked for: the first word that is no option, behind `help` itself. */
+function helped(words: string[]): string | undefined {
+  return (words[0] === 'help' ? words.slice(1) : words.slice(0, 1)).find((word) => !word.startsWith('-'));
 }
 
 /**

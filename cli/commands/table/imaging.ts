@@ -7,10 +7,10 @@ export const imaging: Verb[] = [
     words: 'BUNDLE...',
     fewest: 1,
     most: 16,
-    summary: 'make an image of a release, on any machine and without root; install it with: install FILE',
+    summary: 'make an image of a release, on any machine and without root; install FILE --backend sysext installs it',
     changing: false,
     options: {
-      output: { type: 'string', alias: 'o', describe: 'the file to make; it must not be there yet', placeholder: 'FILE' },
+      output: { type: 'string', alias: 'o', describe: 'the file to make (always needed); it must not be there yet', placeholder: 'FILE' },
       handler: { type: 'list', describe: 'put in this handler (default: the default one of the release)', placeholder: 'N' },
       format: { type: 'string', describe: 'squashfs is smaller, erofs faster', choices: ['squashfs', 'erofs'], default: 'squashfs' },
       digest: { type: 'list', describe: 'refuse a bundle with another digest; once for each BUNDLE, in order', placeholder: 'sha256:HEX' },

@@ -18,7 +18,10 @@ export const keeping: Verb[] = [
         choices: phases,
       },
     },
-    examples: [{ command: 'kata-sysext recover', does: 'undo what had not committed, finish what had' }],
+    examples: [
+      { command: 'kata-sysext recover', does: 'undo what had not committed, finish what had' },
+      { command: 'kata-sysext recover --dry-run', does: 'say which changes those are' },
+    ],
     load: () => import('../verbs/recover.ts'),
   },
   {
@@ -31,12 +34,16 @@ export const keeping: Verb[] = [
     options: {
       keep: {
         type: 'number',
-        describe: 'keep the newest N besides the active, previous, pinned and running ones',
+        describe:
+          'keep the N newest generations; the active and the previous one, pinned ones, those that run, and those of other deployments stay in any case',
         placeholder: 'N',
         default: 2,
       },
     },
-    examples: [{ command: 'kata-sysext gc --keep 1', does: 'free what nothing needs' }],
+    examples: [
+      { command: 'kata-sysext gc --keep 0 --dry-run', does: 'show what nothing needs, and the bytes that its removal frees' },
+      { command: 'kata-sysext gc --keep 1', does: 'remove all of that but the newest generation' },
+    ],
     load: () => import('../verbs/gc.ts'),
   },
   {

@@ -35,10 +35,13 @@ export const telling: Verb[] = [
     words: '',
     fewest: 0,
     most: 0,
-    summary: 'show what is active, on one screen',
+    summary: 'show what is active and what runs, on one screen',
     changing: false,
-    options: { verbose: { type: 'boolean', alias: 'v', describe: 'also payloads and sources' } },
-    examples: [{ command: 'kata-sysext status', does: '● is active, ◦ is where rollback leads' }],
+    options: { verbose: { type: 'boolean', alias: 'v', describe: 'also settings, sources, payloads and when each was made' } },
+    examples: [
+      { command: 'kata-sysext status', does: 'a line for each generation: ● is active, ◦ is where rollback leads' },
+      { command: 'kata-sysext status -v', does: 'also what each was made of, and what is set for its handlers' },
+    ],
     load: () => import('../verbs/status.ts'),
   },
   {

@@ -24,6 +24,7 @@ export async function run(call: Call): Promise<Reply> {
   return {
     kind: 'Image',
     body: image,
+    made: true,
     text: imageText(image, `Next, on the host: kata-sysext install ${output} --backend sysext --digest ${image.digest}`),
   };
 }

@@ -3,6 +3,7 @@ import { command, words as quoted } from '../../changes/carrying/command.ts';
 import { check } from '../../inspect/check.ts';
 import type { Offers } from '../../inspect/offers.ts';
 import { findingLines } from '../../report/index.ts';
+import { writesText } from '../answer.ts';
 import { engineOf, list, text } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
 
@@ -11,6 +12,7 @@ export async function run({ context, options, words, io }: Call): Promise<Reply>
   const sources = words.map((word) => resolve(io.cwd, word));
   const seen = await check(context.host, {
     handlers: list(options['handler']),
+    program: { program: context.program, ...(context.programFile === undefined ? {} : { programFile: context.programFile }) },
     ...(backend === undefined ? {} : { backend }),
     ...(engine === undefined ? {} : { engine }),
     ...(format === undefined ? {} : { format }),
@@ -25,6 +27,7 @@ export async function run({ context, options, words, io }: Call): Promise<Reply>
       : `engine:  ${seen.engine.name} ${seen.engine.version ?? 'of unknown version'}, ${seen.engine.configPath}`,
     `backend: ${seen.backend}`,
     ...(seen.bundle === undefined ? [] : bundleLines(seen.bundle)),
+    ...(seen.writes === undefined ? [] : [`writes:  about ${writesText(seen.writes)}`]),
     seen.ready
       ? `✓ ready. Next: ${command(context.host, `install ${words.length === 0 ? 'BUNDLE' : quoted(words)}`)}`
       : '✗ not ready: see above',

@@ -1,11 +1,11 @@
-import { codes, KataError } from '../../errors/index.ts';
+import { codes, exitText, KataError } from '../../errors/index.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run({ words }: Call): Promise<Reply> {
   const [code] = words;
   if (code === undefined)
     return { kind: 'Codes', body: { codes }, text: Object.entries(codes).map(([name, row]) => `${name.padEnd(26)} ${row.explain}`) };
-  const row = codes[code];
+  const row = Object.hasOwn(codes, code) ? codes[code] : undefined;
   if (row === undefined)
     throw new KataError('unknown-code', {
       subject: code,
@@ -14,5 +14,5 @@ export async function run({ words }: Call): Promise<Reply> {
       next: 'kata-sysext explain',
     });
   const way = row.overridable ? `It can be overridden: --allow ${code}` : 'It cannot be overridden.';
-  return { kind: 'Codes', body: { codes: { [code]: row } }, text: [`${code} (exit status ${row.exit})`, row.explain, way] };
+  return { kind: 'Codes', body: { codes: { [code]: row } }, text: [`${code} (exit status ${exitText(row)})`, row.explain, way] };
 }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { KataError } from '../../errors/index.ts';
 import { generate, type OutputKind, outputKinds, targetNamed } from '../../generate/index.ts';
+import { stopIfAsked } from '../../host/index.ts';
 import { version } from '../../version.ts';
 import { backendFor } from '../generating/imageSource.ts';
 import { writeNew } from '../generating/newFiles.ts';
@@ -36,6 +37,7 @@ export async function run(call: Call): Promise<Reply> {
   const { program, bundles } = await sourcesOf(call, words.slice(1), kind === 'containerfile');
   if (baked) refuseLines(installArguments);
   const files = generate(kind, { ...common, form: baked ? 'baked' : 'hook', program, bundles, installArguments }, pool);
+  stopIfAsked(call.context.signal);
   await writeNew(folder, files);
   return reply(kind, target.name, folder, files.map(asMade), [program, ...bundles]);
 }

@@ -1,4 +1,5 @@
 import { KataError } from '../../errors/index.ts';
+import { age, tableLines } from '../../report/index.ts';
 import { type HistoryEntry, readHistory } from '../../store/index.ts';
 import type { Call, Reply } from '../types.ts';
 
@@ -6,7 +7,11 @@ export async function run({ context, words }: Call): Promise<Reply> {
   const entries = await readHistory(context.host);
   const [wish] = words;
   if (wish === undefined)
-    return { kind: 'History', body: { entries }, text: entries.length === 0 ? ['no changes yet'] : entries.map(line) };
+    return {
+      kind: 'History',
+      body: { entries },
+      text: entries.length === 0 ? ['no changes yet'] : historyTable(entries, context.host.now()),
+    };
   const entry = entries.find((each) => String(each.id) === wish);
   if (entry === undefined) {
     throw new KataError('usage', {
@@ -22,12 +27,26 @@ export async function run({ context, words }: Call): Promise<Reply> {
   return {
     kind: 'History',
     body: { entries: [entry] },
-    text: [line(entry), ...reason, ...error, ...leftovers, ...entry.evidence.map((each) => `  | ${each}`)],
+    text: [...historyTable([entry], context.host.now()), ...reason, ...error, ...leftovers, ...entry.evidence.map((each) => `  | ${each}`)],
   };
 }
 
-function line(entry: HistoryEntry): string {
-  const way = entry.from === undefined && entry.to === undefined ? '' : ` ${entry.from ?? '–'} → ${entry.to ?? '–'}`;
-  const restarted = entry.restarted.length === 0 ? '' : `, restarted ${entry.restarted.join(', ')}`;
-  return `${entry.id}  ${entry.at}  ${entry.verb}${way}  ${entry.result}, ${entry.seconds} s${restarted}`;
+const heads = ['CHANGE', 'TIME', 'AGE', 'VERB', 'GENERATION', 'RESULT', 'SECONDS', 'USER', 'CAUSE', 'RESTARTED'];
+
+function historyTable(entries: HistoryEntry[], now: Date): string[] {
+  return tableLines(
+    heads,
+    entries.map((entry) => [
+      String(entry.id),
+      entry.at.replace(/\.\d+Z$/, 'Z'),
+      age(entry.at, now),
+      entry.verb,
+      entry.from === undefined && entry.to === undefined ? '' : `${entry.from ?? '–'} → ${entry.to ?? '–'}`,
+      entry.result,
+      String(entry.seconds),
+      entry.user === undefined ? '' : (entry.user.name ?? String(entry.user.uid)),
+      entry.cause ?? '',
+      entry.restarted.join(', '),
+    ]),
+  );
 }

@@ -1,13 +1,15 @@
 import { type Guarded, guardBoot } from '../../changes/boot/index.ts';
-import { recover } from '../../changes/recover.ts';
+import { planRecovery, recover } from '../../changes/recover.ts';
 import type { Phase } from '../../guard/index.ts';
 import type { Recovered } from '../../transaction/index.ts';
+import { reply } from '../answer.ts';
 import { changeOptionsOf } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {
   const phase = call.options['boot'] as Phase | undefined;
   if (phase !== undefined) return guarded(await guardBoot(call.context, phase));
+  if (call.options['dry-run'] === true) return reply({ kind: 'Plan', plan: await planRecovery(call.context) });
   const settled = await recover(call.context, changeOptionsOf(call));
   const text = lines(settled);
   return { kind: 'Recovery', body: { settled: settled.map(row) }, text: text.length === 0 ? ['nothing to recover'] : text };

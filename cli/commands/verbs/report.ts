@@ -63,6 +63,7 @@ function reply({ text: whole, sections, redacted }: Report, file: string | undef
   const times = redacted.reduce((sum, each) => sum + each.times, 0);
   return {
     kind: 'Report',
+    made: file !== undefined,
     body: {
       ...(file === undefined ? { text: whole } : { file }),
       sizeBytes,

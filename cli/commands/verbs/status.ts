@@ -1,31 +1,83 @@
 import { command } from '../../changes/carrying/command.ts';
+import { holderText } from '../../changes/carrying/running.ts';
 import { chosenText } from '../../inspect/chosen.ts';
 import { ownerText } from '../../inspect/owner.ts';
-import { status } from '../../inspect/status.ts';
+import { type GenerationLine, type Status, status } from '../../inspect/status.ts';
+import { age, bytes, type Cell, tableLines } from '../../report/index.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run({ context, options }: Call): Promise<Reply> {
-  const seen = await status(context.host);
-  const open = seen.openChanges.map((id) => `! change ${id} was interrupted: ${command(context.host, 'recover')}`);
+  const { host } = context;
+  const seen = await status(host);
+  const changes = [
+    ...(seen.change === undefined ? [] : [`! ${holderText(seen.change)} is running`]),
+    ...seen.interrupted.map((id) => `! change ${id} was interrupted: ${command(host, 'recover')}`),
+  ];
   if (!seen.installed && seen.generations.length === 0) {
-    const next = open.length > 0 ? '' : ` Next: ${command(context.host, 'check')}`;
-    return { kind: 'Status', body: seen, text: [`Kata is not installed by kata-sysext on this host.${next}`, ...open] };
+    const next = changes.length > 0 ? '' : ` Next: ${command(host, 'check')}`;
+    return { kind: 'Status', body: seen, text: [`Kata is not installed by kata-sysext on this host.${next}`, ...changes] };
   }
-  const verbose = options['verbose'] === true;
-  const lines = seen.generations.flatMap((each) => {
-    const mark = each.active ? '●' : each.previous ? '◦' : ' ';
-    const processes = each.processes === 0 ? '' : `, ${each.processes} running`;
-    const form = each.format === 'directory' ? '' : `, ${each.format}`;
-    const pinned = each.pinned ? ', pinned' : '';
-    const owner = each.owner === undefined ? '' : `, brought by ${ownerText(each.owner)}`;
-    const staged = each.state === 'staged' && !each.active ? ', staged: activate switches to it' : '';
-    const more = verbose ? `, ${each.state}, made ${each.created}` : '';
-    const names = [...each.handlers, ...each.aliases.map(({ name, handler }) => `${name} → ${handler}`)];
-    const line = `${mark} ${each.number}  Kata ${each.release}  ${names.join(', ')}  (${each.backend}${form}${processes}${pinned}${owner}${staged}${more})`;
-    return [line, ...(verbose ? each.configured.map((handler) => `     ${handler.name}: ${chosenText(handler)}`) : [])];
-  });
-  if (seen.engine !== undefined) lines.push(`wired into ${seen.engine.name}: ${seen.engine.configPath} (${seen.engine.method})`);
-  for (const { deployment, generation } of seen.deployments) lines.push(`generation ${generation} is active in deployment ${deployment}`);
-  for (const { version, path } of seen.programs) lines.push(`program ${version}: ${path}`);
-  return { kind: 'Status', body: seen, text: [...lines, ...open] };
+  const details = options['verbose'] === true ? seen.generations.flatMap(detailLines) : [];
+  return {
+    kind: 'Status',
+    body: seen,
+    text: [...generationTable(seen.generations, host.now()), ...details, ...hostLines(seen), ...changes],
+  };
+}
+
+const heads = ['  GENERATION', 'STATE', 'RELEASE', 'HANDLERS', 'SETTINGS', 'AGE', 'SIZE', 'SANDBOXES', 'BACKEND', 'NOTES'];
+
+/** A row for each generation: ● is active, ◦ is where rollback leads. Handlers, and then aliases, have a line each. */
+export function generationTable(generations: GenerationLine[], now: Date): string[] {
+  return tableLines(
+    heads,
+    generations.map((each): Cell[] => [
+      `${each.active ? '●' : each.previous ? '◦' : ' '} ${each.number}`,
+      each.state,
+      each.release,
+      [...each.handlers, ...each.aliases.map(({ name, handler }) => `${name} → ${handler}`)],
+      each.handlers.map((name) => settingsOf(each, name)),
+      age(each.created, now),
+      each.sizeBytes === undefined ? '?' : bytes(each.sizeBytes),
+      String(each.sandboxes),
+      each.format === 'directory' ? each.backend : `${each.backend}, ${each.format}`,
+      notesOf(each).join(', '),
+    ]),
+  );
+}
+
+/** 'profile debug, 2 settings': -v shows which. */
+function settingsOf({ configured }: GenerationLine, handler: string): string {
+  const chosen = configured.find(({ name }) => name === handler);
+  if (chosen === undefined) return '';
+  const { profiles, settings } = chosen;
+  const count = settings.length === 0 ? [] : [`${settings.length} ${settings.length === 1 ? 'setting' : 'settings'}`];
+  return [...profiles.map((name) => `profile ${name}`), ...count].join(', ');
+}
+
+function notesOf({ active, state, pinned, owner }: GenerationLine): string[] {
+  return [
+    ...(pinned ? ['pinned'] : []),
+    ...(owner === undefined ? [] : [`brought by ${ownerText(owner)}`]),
+    ...(state === 'staged' && !active ? ['activate switches to it'] : []),
+  ];
+}
+
+function detailLines({ number, created, configured, payload, sources }: GenerationLine): string[] {
+  return [
+    `generation ${number}:`,
+    `  made:    ${created}`,
+    ...sources.map(({ name, digest }) => `  source:  ${name} ${digest}`),
+    `  payload: ${payload.digest}`,
+    `           in ${payload.folder}`,
+    ...configured.map((handler) => `  set:     ${handler.name}: ${chosenText(handler)}`),
+  ];
+}
+
+function hostLines({ engine, deployments, programs }: Status): string[] {
+  return [
+    ...(engine === undefined ? [] : [`wired into ${engine.name}: ${engine.files.join(', ')} (${engine.method})`]),
+    ...deployments.map(({ deployment, generation }) => `generation ${generation} is active in deployment ${deployment}`),
+    ...programs.map(({ version, path, sizeBytes }) => `program ${version}: ${path} (${bytes(sizeBytes)})`),
+  ];
 }

@@ -9,7 +9,7 @@ import { uninstall } from '../../changes/uninstall.ts';
 import { listing } from '../../demo/listing.ts';
 import { makeHostTree, makeRelease } from '../../demo/tree.ts';
 import { KataError } from '../../errors/index.ts';
-import { openHost } from '../../host/index.ts';
+import { openHost, stoppable } from '../../host/index.ts';
 import { verify } from '../../inspect/verify.ts';
 import { reply } from '../answer.ts';
 import type { Call, Reply } from '../types.ts';
@@ -47,7 +47,7 @@ async function round({ context, io }: Call, folder: string): Promise<Shown[]> {
   const release = (version: string) => join(folder, `kata-static-${version}`);
   await makeHostTree(root);
   for (const version of versions) await makeRelease(release(version), version);
-  const host = openHost(root, io.env);
+  const host = stoppable(openHost(root, io.env), context.signal);
   // Without a file of the program: a copy of it would say nothing to a newcomer.
   const { programFile: _none, ...rest } = context;
   const own: Context = { ...rest, host, emit: () => undefined };

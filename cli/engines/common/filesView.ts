@@ -22,7 +22,7 @@ export function filesView(host: HostView, overlay: Overlay = new Map()): FilesVi
       const thought = overlay.get(real);
       if (thought !== undefined) return thought === 'absent' ? undefined : { real, text: thought };
       try {
-        return { real, text: decodeToml(await host.readFile(real), path) };
+        return { real, text: decodeToml(await host.readFile(real, 'configuration'), path) };
       } catch (error) {
         if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
         throw error;

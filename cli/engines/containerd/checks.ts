@@ -1,11 +1,12 @@
 import { KataError } from '../../errors/index.ts';
+import type { HostView } from '../../host/types.ts';
 import { unsupported } from '../common/unsupported.ts';
 import { atLeast, parseVersion, type Version } from '../common/version.ts';
 import { valueAt } from '../toml/index.ts';
 import type { Instance } from '../types.ts';
 import { shimIsType } from './handlers.ts';
 import type { ConfigSet } from './loader.ts';
-import { highestSchema, newPlugin, oldPlugin } from './schema.ts';
+import { highestSchema, newPlugin, newPlugins, oldPlugin } from './schema.ts';
 
 /** True when the main file is missing or says nothing: then its schema is ours to choose. */
 export function saysNothing(set: ConfigSet): boolean {
@@ -14,7 +15,7 @@ export function saysNothing(set: ConfigSet): boolean {
 }
 
 /** Throws when the loaded files are none that this version can edit safely. */
-export function checkSet(set: ConfigSet, instance: Instance): void {
+export function checkSet(set: ConfigSet, instance: Instance, host: Pick<HostView, 'booted'>): void {
   const version = parseVersion(instance.version);
   if (version && !atLeast(version, 1, 6)) {
     throw unsupported(
@@ -26,9 +27,10 @@ export function checkSet(set: ConfigSet, instance: Instance): void {
   }
   checkLabels(set, instance, version);
   checkSchemas(set, instance);
+  if (!host.booted) checkPlugins(set, version);
   for (const file of set.files) {
     const { disabled_plugins: disabled } = file.doc.value;
-    const cri = Array.isArray(disabled) ? disabled.find((id) => ['cri', oldPlugin, newPlugin].includes(String(id))) : undefined;
+    const cri = Array.isArray(disabled) ? disabled.find((id) => ['cri', oldPlugin, newPlugin].includes(id as string)) : undefined;
     if (cri !== undefined) {
       throw unsupported(
         file.path,
@@ -59,6 +61,27 @@ function checkLabels(set: ConfigSet, instance: Instance, version: Version | unde
     'containerd 1.6.21 or newer (not 1.7.0): earlier ones find a shim outside of their PATH only without SELinux labels for virtual machines.',
     version?.patch === undefined ? 'Name the whole version: --engine containerd@1.6.36.' : 'Update containerd.',
   );
+}
+
+/**
+ * containerd 2.x moves the tables of schema 2 to the plugins of schema 3, and leaves out those that are there already. So one table of a new
+ * plugin hides all that the files say below the old one, our handler too. Of a live host the daemon's own dump shows that.
+ */
+function checkPlugins(set: ConfigSet, version: Version | undefined): void {
+  if (set.schema !== 2 || (version && !atLeast(version, 2, 0))) return;
+  // From 2.3 on a file without a version is moved by itself, before the files meet.
+  const alone = version !== undefined && atLeast(version, 2, 3);
+  for (const { path, doc, schema } of set.files) {
+    if (schema === undefined && alone) continue;
+    const id = newPlugins.find((each) => valueAt(doc.value, ['plugins', each]) !== undefined);
+    if (id === undefined) continue;
+    throw new KataError('engine-config-mixed', {
+      subject: path,
+      found: `${path} has the table plugins."${id}" of schema 3, and ${schema === undefined ? `${set.main} has` : 'it has'} version = 2.`,
+      needed: `The plugin "${oldPlugin}" alone in files of version 2: containerd 2.x takes the new table for all that the old one says, and drops the handler.`,
+      next: `Move what ${path} says in plugins."${id}" to plugins."${oldPlugin}", or convert the files: containerd config migrate.`,
+    });
+  }
 }
 
 function checkSchemas(set: ConfigSet, instance: Instance): void {

@@ -19,7 +19,7 @@ export async function keepAltered(
   recorded: Wiring,
 ): Promise<WiringPlan> {
   const set = await loadSet(filesView(host), instance.configPath, parseVersion(instance.version));
-  checkSet(set, instance);
+  checkSet(set, instance, host);
   const serves = wanted.every((handler) => definitionsOf(set, handler.name).some(({ value }) => leadsToOurs(value, handler)));
   const stale = recorded.handlers.find(
     ({ name }) => !wanted.some((handler) => handler.name === name) && definitionsOf(set, name).length > 0,

@@ -60,7 +60,7 @@ export async function checkResult(
   only: ((set: ConfigSet) => ConfigSet['files'][number]) | undefined,
 ): Promise<void> {
   const set = await loadSet(filesView(host, after), instance.configPath, parseVersion(instance.version));
-  checkSet(set, instance);
+  checkSet(set, instance, host);
   const names = (files: ConfigSet['files']) => files.flatMap((file) => Object.keys(runtimesOf(file.doc.value)));
   const visible = only && set.files.length > 0 ? [only(set)] : set.files;
   const lost = wanted.find((handler) => !names(visible).includes(handler.name));

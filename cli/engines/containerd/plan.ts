@@ -31,7 +31,7 @@ export async function planContainerd(host: HostView, instance: Instance, wanted:
   const base = withoutOurs(seen);
   const version = parseVersion(instance.version);
   const set = await loadSet(filesView(host, base), instance.configPath, version);
-  checkSet(set, instance);
+  checkSet(set, instance, host);
   const merging = mergingOf(version, set.schema);
   const { missing, present } = sortWanted(set, wanted, merging === 'unites', version);
   const whole = seen.length > 0 && seen.every((one) => one.state === 'intact') && recorded?.configPath === instance.configPath;

@@ -2,9 +2,12 @@ import { atLeast, type Version } from '../common/version.ts';
 import type { TomlTable } from '../toml/index.ts';
 import { tableAt } from '../toml/index.ts';
 
-/** The CRI plugin's id up to schema 2, and the one of its runtime half from schema 3 on (facts/cri.md §1.1). */
+/** The CRI plugin's id up to schema 2, and the one of its runtime half from schema 3 on. */
 export const oldPlugin = 'io.containerd.grpc.v1.cri';
 export const newPlugin = 'io.containerd.cri.v1.runtime';
+
+/** What schema 3 has of the old plugin under ids of its own. */
+export const newPlugins = [newPlugin, 'io.containerd.cri.v1.images'];
 
 /** The plugin that holds the runtime tables in a file of this schema. */
 export function pluginOf(schema: number): string {

@@ -1,3 +1,4 @@
+import { parseJson } from '../../documents/index.ts';
 import type { EngineState } from '../types.ts';
 
 /** containerd's key, and CRI-O's as 1.36.3 writes it: names of Go's fields, for it gives no others. */
@@ -27,7 +28,7 @@ function first(runtime: unknown, keys: string[][]): string | undefined {
 
 function parse(json: string | undefined): unknown {
   try {
-    return JSON.parse(json ?? '{}');
+    return parseJson(json ?? '{}');
   } catch {
     return {};
   }

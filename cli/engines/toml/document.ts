@@ -1,7 +1,9 @@
-import { type AST, getStaticTOMLValue, parseTOML } from 'toml-eslint-parser';
+import { type AST, parseTOML } from 'toml-eslint-parser';
 import { KataError } from '../../errors/index.ts';
+import { requireBounded } from './limits.ts';
+import { type TomlTable, tableIn } from './value.ts';
 
-export type TomlTable = Record<string, unknown>;
+export type { TomlTable };
 
 /** A TOML 1.0 text with the syntax tree that says where everything stands. Ranges of the tree count from `start`. */
 export interface TomlDocument {
@@ -11,6 +13,7 @@ export interface TomlDocument {
   /** 1 when the text begins with a byte order mark, else 0: add it to every range. */
   start: number;
   program: AST.TOMLProgram;
+  /** Tables have no prototype. */
   value: TomlTable;
 }
 
@@ -32,12 +35,26 @@ export function decodeToml(bytes: Uint8Array, path: string): string {
   }
 }
 
-/** Parses by the rules of TOML 1.0 (what containerd and CRI-O read; the 1.1 syntax is refused). Throws engine-config-invalid with the line. */
+/**
+ * Parses by the rules of TOML 1.0 (what containerd and CRI-O read; the 1.1 syntax is refused). Throws engine-config-invalid with the line,
+ * also for a text that is larger than `tomlLimits` or has a key that JavaScript's objects inherit.
+ */
 export function parseDocument(text: string, path: string): TomlDocument {
   const start = text.startsWith('\ufeff') ? 1 : 0;
+  const { program, value } = parseProgram(text.slice(start), path);
+  return { path, text, start, program, value };
+}
+
+/** The syntax tree of a text without a byte order mark, and what it says: see `parseDocument`. */
+export function parseProgram(text: string, path: string): Pick<TomlDocument, 'program' | 'value'> {
+  requireBounded(text, path);
+  const program = parsed(text, path);
+  return { program, value: tableIn(program, path) };
+}
+
+function parsed(text: string, path: string): AST.TOMLProgram {
   try {
-    const program = parseTOML(text.slice(start), { tomlVersion: '1.0' });
-    return { path, text, start, program, value: getStaticTOMLValue(program) as TomlTable };
+    return parseTOML(text, { tomlVersion: '1.0' });
   } catch (cause) {
     const line = cause instanceof Error && 'lineNumber' in cause ? `, line ${String(cause.lineNumber)}` : '';
     const reason = cause instanceof Error ? cause.message : String(cause);

@@ -1,5 +1,5 @@
 export { blockOf } from './blocks.ts';
-export { decodeToml, isTable, parseDocument, type TomlDocument, type TomlTable, tableAt, valueAt } from './document.ts';
+export { decodeToml, isTable, parseDocument, parseProgram, type TomlDocument, type TomlTable, tableAt, valueAt } from './document.ts';
 export {
   blockAfter,
   eolOf,

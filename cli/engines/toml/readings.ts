@@ -5,7 +5,8 @@ import { isTable, parseDocument, type TomlTable } from './document.ts';
 
 /**
  * The text as two parsers that share no code read it, both strict about TOML 1.0. iarna refuses CRLF after a comment and a byte order
- * mark (facts/npm.md §1.2), so it gets the text without them.
+ * mark, so it gets the text without them. It sees no text that the first has not read: its tables inherit from Object.prototype, and keys
+ * that are inherited lead it there.
  */
 export function readings(text: string, path: string): TomlTable[] {
   const first = parseDocument(text, path).value;
@@ -23,9 +24,9 @@ export function readings(text: string, path: string): TomlTable[] {
   }
 }
 
-/** Reads the output of a program (a dump of the effective configuration). */
+/** Reads the output of a program (a dump of the effective configuration). Throws engine-config-invalid. */
 export function readDump(text: string): TomlTable {
-  return plain(toml.parse(text.replace(/\r\n/g, '\n'))) as TomlTable;
+  return plain(parseDocument(text, 'the dump').value) as TomlTable;
 }
 
 /** Ordinary objects without prototypes, so that readings can be compared. */

@@ -1,5 +1,5 @@
-import { type AST, parseTOML } from 'toml-eslint-parser';
-import { tomlString } from '../../engines/toml/index.ts';
+import type { AST } from 'toml-eslint-parser';
+import { parseProgram, tomlString } from '../../engines/toml/index.ts';
 import type { Setting } from '../types.ts';
 
 type Scalar = 'string' | 'integer' | 'float' | 'boolean';
@@ -96,7 +96,7 @@ function unsafe(value: Setting): boolean {
 /** The one value of a text; undefined when there is anything else in it: a comment, another key. */
 function valueNode(text: string): AST.TOMLContentNode | undefined {
   try {
-    const program = parseTOML(`k = ${text}`, { tomlVersion: '1.0' });
+    const { program } = parseProgram(`k = ${text}`, '');
     const [only, ...more] = program.body[0].body;
     return only?.type === 'TOMLKeyValue' && more.length === 0 && program.comments.length === 0 ? only.value : undefined;
   } catch {

@@ -1,4 +1,5 @@
 import { asset } from '../../assets/index.ts';
+import { parseJson } from '../../documents/index.ts';
 import { valueAt } from '../../engines/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import { nearest } from '../nearest.ts';
@@ -30,7 +31,7 @@ export interface ProfileOwner extends Owner {
   family: 'go' | 'rust';
 }
 
-export const profiles = (JSON.parse(asset('overlays/profiles.json')) as { profiles: Profile[] }).profiles;
+export const profiles = (parseJson(asset('overlays/profiles.json')) as { profiles: Profile[] }).profiles;
 
 /** Throws `profile-unknown` naming the nearest. */
 export function profileNamed(name: string): Profile {

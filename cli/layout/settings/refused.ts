@@ -1,4 +1,5 @@
 import { asset } from '../../assets/index.ts';
+import { parseJson } from '../../documents/index.ts';
 import { KataError } from '../../errors/index.ts';
 import { pathTable } from '../tables.ts';
 
@@ -9,7 +10,7 @@ interface SettingTable {
   secret: string[];
 }
 
-const table = JSON.parse(asset('overlays/settings.json')) as SettingTable;
+const table = parseJson(asset('overlays/settings.json')) as SettingTable;
 const relocated = new Set(pathTable.relocated.map(({ key }) => key));
 const nested = new Set(pathTable.tables.map(({ table, key }) => `${table}.${key}`));
 

@@ -1,8 +1,11 @@
+import { exactOptional } from 'valibot';
+import { count, listOf, type Shape, tableOf } from '../../documents/shapes.ts';
 import type { Wiring } from '../../engines/types.ts';
 import { deploymentOf } from '../../facts/index.ts';
 import type { Digest, HostPath, HostView } from '../../host/index.ts';
 import { readJson } from '../json.ts';
 import { journalFolder } from '../paths.ts';
+import { edited, wiring } from '../shapes/index.ts';
 import type { Generation, GenerationRecord } from '../types.ts';
 import { activeNumber, findGeneration, readGenerations } from './records.ts';
 
@@ -52,14 +55,15 @@ async function recorded(host: HostView): Promise<{ generation: Generation; wired
   });
 }
 
-interface WrittenIntent {
-  schema: number;
-  afterwards: { records: ({ number: number } & Wired)[] };
-}
+/** What the wiring is looked for in; the rest of an intent is the journal's. */
+const writtenIntent: Shape<{ schema: number; afterwards: { records: ({ number: number } & Wired)[] } }> = tableOf({
+  schema: count,
+  afterwards: tableOf({ records: listOf(tableOf({ number: count, wiring: exactOptional(wiring), edited: exactOptional(edited) })) }),
+});
 
 async function unfinished(host: HostView): Promise<({ number: number } & Wired)[]> {
   const names = (await host.readdir(journalFolder)).filter((name) => /^\d+$/.test(name));
-  const intents = await Promise.all(names.map((name) => readJson<WrittenIntent>(host, `${journalFolder}/${name}/intent.json`)));
+  const intents = await Promise.all(names.map((name) => readJson(host, `${journalFolder}/${name}/intent.json`, writtenIntent)));
   return intents.flatMap((intent) => intent?.afterwards.records ?? []);
 }
 

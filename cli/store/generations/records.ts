@@ -1,6 +1,6 @@
 import { KataError } from '../../errors/index.ts';
 import type { Digest, Host, HostPath, HostView } from '../../host/index.ts';
-import { readable, readJson, writeJson } from '../json.ts';
+import { damaged, readable, readJson, writeJson } from '../json.ts';
 import {
   generationFolder,
   generationsFolder,
@@ -12,6 +12,7 @@ import {
   pointer,
   sequenceFile,
 } from '../paths.ts';
+import { generationManifest, generationRecord, payloadManifest as payloadShape, type WrittenManifest } from '../shapes/index.ts';
 import {
   type Generation,
   type GenerationManifest,
@@ -33,14 +34,17 @@ export async function readGenerations(host: HostView): Promise<Generation[]> {
 
 export async function findGeneration(host: HostView, number: number): Promise<Generation | undefined> {
   const folder = generationFolder(number);
-  const manifest = await readJson<WrittenManifest>(host, `${folder}/manifest.json`, generationSchema.image);
+  const manifest = await readManifest(host, `${folder}/manifest.json`, number);
   const said = number === imageNumber ? await readImageRecord(host) : undefined;
-  const record = said ?? (await readJson<GenerationRecord>(host, `${folder}/record.json`));
+  const record = said ?? (await readJson(host, `${folder}/record.json`, generationRecord));
   return manifest === undefined || record === undefined ? undefined : { manifest: upconverted(manifest), record };
 }
 
-/** A manifest as any version of this program wrote it. */
-type WrittenManifest = Omit<GenerationManifest, 'choices' | 'format'> & Partial<GenerationManifest>;
+async function readManifest(host: HostView, path: HostPath, number: number): Promise<WrittenManifest | undefined> {
+  const manifest = await readJson(host, path, generationManifest, generationSchema.image);
+  if (manifest !== undefined && manifest.number !== number) throw damaged(path, `number is ${manifest.number}, which is not its place`);
+  return manifest;
+}
 
 function upconverted(manifest: WrittenManifest): GenerationManifest {
   return { choices: noChoices(), format: 'directory', ...manifest };
@@ -77,12 +81,18 @@ export function payloadOf(
   { number, payload }: Pick<GenerationManifest, 'number' | 'payload'>,
 ): Promise<PayloadManifest | undefined> {
   if (number !== imageNumber || host.image) return readPayload(host, payload);
-  return readJson<PayloadManifest>(host, imageManifest(payload), payloadSchema.image);
+  return readPayloadAt(host, imageManifest(payload), payload);
 }
 
 /** Of our own store. */
 export async function readPayload(host: HostView, digest: Digest): Promise<PayloadManifest | undefined> {
-  return readJson<PayloadManifest>(host, payloadManifest(digest), payloadSchema.image);
+  return readPayloadAt(host, payloadManifest(digest), digest);
+}
+
+async function readPayloadAt(host: HostView, path: HostPath, digest: Digest): Promise<PayloadManifest | undefined> {
+  const manifest = await readJson(host, path, payloadShape, payloadSchema.image);
+  if (manifest !== undefined && manifest.digest !== digest) throw damaged(path, `digest is ${manifest.digest}, which is not its place`);
+  return manifest;
 }
 
 /** Reserves the next generation number: numbers are never used twice, not even after a failure. */
@@ -122,14 +132,14 @@ export async function earlierImageRecords(host: HostView): Promise<GenerationRec
   const paths = (await host.readdir(imageRecords))
     .map((name) => `${imageRecords}/${name}`)
     .filter((path) => path.endsWith('.json') && path !== own);
-  const all = await Promise.all(paths.map((path) => readJson<GenerationRecord>(host, path)));
+  const all = await Promise.all(paths.map((path) => readJson(host, path, generationRecord)));
   return all
     .filter((record) => record !== undefined)
     .sort((a, b) => (b.blessed?.at ?? b.activated ?? '').localeCompare(a.blessed?.at ?? a.activated ?? ''));
 }
 
 async function readImageRecord(host: HostView): Promise<GenerationRecord | undefined> {
-  return host.image ? undefined : readJson<GenerationRecord>(host, await imageRecord(host));
+  return host.image ? undefined : readJson(host, await imageRecord(host), generationRecord);
 }
 
 /** Made by `install --stage` and not activated yet. Installed offline it is 'staged' too, but has been switched to. */

@@ -41,7 +41,7 @@ export interface Packed {
 
 /** Makes an image of a staged release. The same tree, format and tools make the same bytes. Throws `host-program-missing`, `image-tool-old`, `image-kernel`. */
 export async function packImage(host: Host, { extension, ...bare }: PayloadManifest, request: PackRequest): Promise<Packed> {
-  const { staging, format, architecture, epoch } = request;
+  const { staging } = request;
   const release = extension!.release;
   const [around, whole] = [`${staging}/extension`, `${staging}/image`];
   await wrapExtension(host, `${staging}/tree`, around, release);
@@ -55,8 +55,38 @@ export async function packImage(host: Host, { extension, ...bare }: PayloadManif
   const path = `${whole}/${imageName}`;
   await host.failpoint('store/image/before');
   const tool = await runMaker(host, { ...request, around, path, contents, payload: bare.digest });
+  const held = await host.hold(whole);
+  try {
+    return await withManifest(host, { ...bare, extension: extension! }, request, {
+      whole,
+      around,
+      contents,
+      tool,
+      real: `${held.path}/${imageName}`,
+    });
+  } finally {
+    held.close();
+  }
+}
+
+interface Made {
+  whole: HostPath;
+  around: HostPath;
+  contents: ImageManifest['contents'];
+  /** The program's name and version. */
+  tool: string;
+  /** Of the image, through its folder's descriptor. */
+  real: string;
+}
+
+/** Puts the manifest behind the file system, and the texts beside the image. */
+async function withManifest(
+  host: Host,
+  { extension, ...bare }: PayloadManifest & Required<Pick<PayloadManifest, 'extension'>>,
+  { format, architecture, epoch }: PackRequest,
+  { whole, around, contents, tool, real }: Made,
+): Promise<Packed> {
   const texts = await textsIn(host, bare, `${around}/${insideExtension}`);
-  const real = await host.locate(path);
   const hash = await hashOf(real);
   const filesystem = { sizeBytes: (await stat(real)).size, digest: digestOfHash(hash) };
   const { release: name, sources, handlers, defaultHandler, available, savedBytes } = bare;
@@ -71,7 +101,7 @@ export async function packImage(host: Host, { extension, ...bare }: PayloadManif
     defaultHandler,
     available,
     savedBytes,
-    extensionRelease: release,
+    extensionRelease: extension.release,
     contents,
     texts,
     epoch,
@@ -85,10 +115,10 @@ export async function packImage(host: Host, { extension, ...bare }: PayloadManif
   await host.failpoint('store/image/made');
   await writeTexts(host, whole, texts, bare);
   const image = { format, sizeBytes: filesystem.sizeBytes + trailer.length, digest: digestOfHash(hash.update(trailer)) };
-  await tryImage(host, real, format);
+  await tryImage(host, await host.locate(`${whole}/${imageName}`), format);
   // Not the file system: what the image was made of lies there as well, and goes.
   await host.syncTree(whole);
-  return { manifest: { ...bare, schema: payloadSchema.image, extension: extension!, image }, tree: `${around}/${insideExtension}`, whole };
+  return { manifest: { ...bare, schema: payloadSchema.image, extension, image }, tree: `${around}/${insideExtension}`, whole };
 }
 
 /** The file is read once: what is put behind it goes into the same hash. */
@@ -128,7 +158,9 @@ async function runMaker(host: Host, { format, staging, around, path, contents, e
   });
   for (const [name, text] of Object.entries(recipe.files)) await host.writeFile(`${folder}/${name}`, text, { mode: 0o600 });
   await labelTree(host, recipe, around, contents, `${maker} ${version}`);
-  await host.run(maker, recipe.args).catch((error: unknown) => Promise.reject(outOfSpace(error, staging)));
+  await host
+    .steady([around, path, folder], () => host.run(maker, recipe.args))
+    .catch((error: unknown) => Promise.reject(outOfSpace(error, staging)));
   return `${maker} ${version}`;
 }
 

@@ -1,9 +1,8 @@
-import { createReadStream } from 'node:fs';
 import { chmod, constants, copyFile, type FileHandle, open, rm } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { errnoOf, KataError } from '../../errors/index.ts';
-import { byBytes, type Digest, type Host, type HostPath } from '../../host/index.ts';
+import { byBytes, type Digest, type HeldFolder, type Host, type HostPath, piecesOf } from '../../host/index.ts';
 import { damaged, digestsOf, type ImageManifest, readTrailer, requireSane, tryImage, unlike } from '../../images/index.ts';
 import type { Emit } from '../../report/events.ts';
 import { ensureFolder, ensureStore } from '../folders.ts';
@@ -24,10 +23,11 @@ export interface ImageRequest {
   digest: Digest | undefined;
   root: HostPath;
   emit: Emit;
+  signal: AbortSignal;
 }
 
 /** Copies an image that was made elsewhere into our staging folder and checks the copy: nothing but the copy counts, its manifest included. Throws `bundle-digest`, `image-damaged`, `image-kernel`. */
-export async function copyImage(host: Host, { file, said, digest, root, emit }: ImageRequest): Promise<Staged> {
+export async function copyImage(host: Host, { file, said, digest, root, emit, signal }: ImageRequest): Promise<Staged> {
   requireOurPlace(file, said);
   requireSane(file, said, insideExtension);
   const staging = stagingFolder(root);
@@ -35,31 +35,36 @@ export async function copyImage(host: Host, { file, said, digest, root, emit }: 
   await host.removeTree(staging);
   await ensureFolder(host, staging, 0o700);
   const discard = () => host.removeTree(staging);
+  let held: HeldFolder | undefined;
   try {
     const whole = `${staging}/image`;
     await host.mkdir(whole, 0o755);
     emit({ kind: 'phase', name: 'unpack', detail: `copying ${basename(file)}` });
-    const copy = await host.locate(`${whole}/${imageName}`);
+    held = await host.hold(whole);
+    const copy = `${held.path}/${imageName}`;
     await host.failpoint('store/image/copy');
-    const digests = await copied(file, copy, said.filesystem.sizeBytes);
+    const digests = await copied(file, copy, said.filesystem.sizeBytes, signal);
     await chmod(copy, 0o644);
     const manifest = await checked(host, { file, said, digest, root, digests });
     await requireSaid(copy, file, said);
     const stored = await readPayload(host, manifest.digest);
     const known = stored !== undefined && (await isIntact(host, stored, 'bytes'));
     // Also of what is here already: whoever named this file is told what is in it.
-    const mounted = await tryImage(host, copy, said.format, file);
+    const mounted = await tryImage(host, await host.locate(`${whole}/${imageName}`), said.format, file);
     const drift = mounted === undefined ? undefined : unlike(said.contents, mounted);
     if (drift !== undefined) throw damaged(file, drift, 'do not use it; make one of the bundle: kata-sysext build BUNDLE -o FILE');
     await writeTexts(host, whole, said.texts, manifest);
     const tree = `${whole}/${insideExtension}`;
-    if (known) return { manifest: { ...stored, sources: manifest.sources }, tree, known, discard, seal: discard };
+    const passing = known ? { bytes: manifest.image!.sizeBytes, entries: 1 } : { bytes: 0, entries: 0 };
+    if (known) return { manifest: { ...stored, sources: manifest.sources }, tree, known, passing, discard, seal: discard };
     emit({ kind: 'phase', name: 'sync', detail: 'writing it to the disk' });
     await host.syncTree(whole);
-    return { manifest, tree, known, discard, seal: () => seal(host, { manifest, tree, whole: async () => whole }, discard) };
+    return { manifest, tree, known, passing, discard, seal: () => seal(host, { manifest, tree, whole: async () => whole }, discard) };
   } catch (error) {
     await discard().catch(() => undefined);
     throw outOfSpace(error, root);
+  } finally {
+    held?.close();
   }
 }
 
@@ -75,8 +80,8 @@ function requireOurPlace(file: string, { contents }: ImageManifest): void {
 }
 
 /** Blocks are shared where the file system can; elsewhere the bytes are read once, and hashed while they are written. */
-async function copied(file: string, copy: string, startBytes: number): Promise<{ whole: Digest; start: Digest }> {
-  const bytesOf = (path: string): AsyncIterable<Buffer> => createReadStream(path, { highWaterMark: 1 << 20 });
+async function copied(file: string, copy: string, startBytes: number, signal: AbortSignal): Promise<{ whole: Digest; start: Digest }> {
+  const bytesOf = (path: string): AsyncIterable<Buffer> => piecesOf(path, { follow: true, signal });
   try {
     await copyFile(file, copy, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
     return await digestsOf(bytesOf(copy), startBytes);
@@ -122,7 +127,13 @@ async function requireSaid(copy: string, file: string, said: ImageManifest): Pro
 
 async function checked(
   host: Host,
-  { file, said, digest, root, digests: { whole, start } }: Omit<ImageRequest, 'emit'> & { digests: { whole: Digest; start: Digest } },
+  {
+    file,
+    said,
+    digest,
+    root,
+    digests: { whole, start },
+  }: Omit<ImageRequest, 'emit' | 'signal'> & { digests: { whole: Digest; start: Digest } },
 ): Promise<PayloadManifest> {
   if (digest !== undefined && digest !== whole) throw wrongDigest(file, whole, digest);
   if (start !== said.filesystem.digest) throw damaged(file, `what is to be mounted has the digest ${start}, not ${said.filesystem.digest}`);

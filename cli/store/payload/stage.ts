@@ -3,7 +3,7 @@ import { symlink } from 'node:fs/promises';
 import { posix } from 'node:path';
 import type { SourceRecord } from '../../bundle/index.ts';
 import { errnoOf, KataError } from '../../errors/index.ts';
-import { byBytes, type Digest, type Host, type HostPath } from '../../host/index.ts';
+import { byBytes, type Digest, type Host, type HostPath, undisturbed } from '../../host/index.ts';
 import type { Format } from '../../images/types.ts';
 import type { Architecture, Layout } from '../../layout/index.ts';
 import type { Emit } from '../../report/events.ts';
@@ -29,6 +29,11 @@ export interface PayloadRequest {
   format: Format;
   /** Of an image: the time of everything in it, in seconds. */
   epoch?: number;
+  /**
+   * Asked once all is unpacked, and again before an image is made of it, with the most that this can have. It throws where too little room
+   * is left then.
+   */
+  haveRoom?(moreBytes: number): Promise<void>;
   emit: Emit;
   signal: AbortSignal;
 }
@@ -40,6 +45,8 @@ export interface Staged {
   tree: HostPath;
   /** True when the store has these bytes already. */
   known: boolean;
+  /** What the staging folder has or had that does not become part of the store. */
+  passing: { bytes: number; entries: number };
   /** Of an image that was made now: the folder that has it until then. */
   whole?: HostPath;
   /** Moves it into the store: only now can a generation name it. */
@@ -57,20 +64,27 @@ export async function stagePayload(host: Host, request: PayloadRequest): Promise
   await host.mkdir(tree, 0o755);
   const discard = () => host.removeTree(staging);
   try {
-    const fresh = await unpack(host, request, tree);
+    const { manifest: fresh, unpacked } = await unpack(host, request, tree);
     const stored = await readPayload(host, fresh.digest);
     const known = stored !== undefined && (await isIntact(host, stored, 'bytes'));
     const manifest = known ? placeOf(fresh, stored) : fresh;
     if (stored === undefined) await refuseStrangers(host, wholePayload(manifest).folder);
-    if (known) return { manifest, tree, known, discard, seal: discard };
+    if (known) return { manifest, tree, known, passing: unpacked, discard, seal: discard };
+    if (request.format !== 'directory') await request.haveRoom?.(unpacked.bytes);
+    const passing = request.format === 'directory' ? less(unpacked, manifest) : unpacked;
     const placed =
       request.format === 'directory' ? placeFolder(host, manifest, staging) : await placeImage(host, manifest, staging, request);
     const made = placed.manifest.image === undefined ? {} : { whole: await placed.whole() };
-    return { manifest: placed.manifest, tree: placed.tree, known, discard, ...made, seal: () => seal(host, placed, discard) };
+    return { manifest: placed.manifest, tree: placed.tree, known, passing, discard, ...made, seal: () => seal(host, placed, discard) };
   } catch (error) {
     await discard().catch(() => undefined);
     throw outOfSpace(error, request.root);
   }
+}
+
+/** Files that were unpacked and that no handler needs in the end. */
+function less(unpacked: Staged['passing'], { entries, sizeBytes }: PayloadManifest): Staged['passing'] {
+  return { bytes: Math.max(0, unpacked.bytes - sizeBytes), entries: Math.max(0, unpacked.entries - entries.length) };
 }
 
 /** As `stagePayload`, of an image that was made elsewhere. */
@@ -113,11 +127,25 @@ async function placeImage(host: Host, manifest: PayloadManifest, staging: HostPa
   return { ...packed, whole: async () => whole };
 }
 
-async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Promise<PayloadManifest> {
+interface Unpacked {
+  manifest: PayloadManifest;
+  unpacked: Staged['passing'];
+}
+
+async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Promise<Unpacked> {
+  const held = await host.hold(tree);
+  try {
+    return await unpackInto(host, request, tree, held.path);
+  } finally {
+    held.close();
+  }
+}
+
+/** `into`: the folder by its descriptor, which whoever may rename folders above it cannot lead elsewhere. */
+async function unpackInto(host: Host, request: PayloadRequest, tree: HostPath, into: string): Promise<Unpacked> {
   const { architecture, emit, handlers, signal } = request;
   // Loaded when it is needed: `status` reads the store without them.
   const [{ readBundles }, { keepFor, layOut }] = await Promise.all([import('../../bundle/index.ts'), import('../../layout/index.ts')]);
-  const into = await host.locate(tree);
   await host.failpoint('store/unpack/before');
   emit({ kind: 'phase', name: 'unpack', detail: `unpacking ${request.sources.map((path) => posix.basename(path)).join(', ')}` });
   const bundle = await readBundles({
@@ -129,12 +157,13 @@ async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Prom
     signal,
   });
   await host.failpoint('store/unpack/after');
+  await request.haveRoom?.(0);
   const layout = await layOut({
     bundle,
     ...(handlers === undefined ? {} : { wanted: handlers }),
     arch: architecture,
     readText: async (path) => (await host.readFile(`${tree}/${path}`)).toString(),
-    contains: (path, needles) => stringsIn(posix.join(into, path), needles),
+    contains: (path, needles) => stringsIn(posix.join(into, path), needles, signal),
   });
   await arrange(host, layout, tree, into);
   // Of an image only the image is kept.
@@ -143,7 +172,8 @@ async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Prom
     await host.syncFileSystem(tree);
   }
   await host.failpoint('store/synced');
-  return describe(host, layout, bundle.sources, request);
+  const bytes = bundle.entries.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0);
+  return { manifest: await describe(host, layout, bundle.sources, request), unpacked: { bytes, entries: bundle.entries.length } };
 }
 
 /** Drops what no handler needs and adds the links of the layout. */
@@ -183,8 +213,12 @@ async function describe(
   };
 }
 
-/** Puts what is staged into the store. */
-export async function seal(host: Host, { manifest, ...placed }: Placed, discard: () => Promise<void>): Promise<void> {
+/** Puts what is staged into the store. A signal does not cut it off: there is a moment without the payload that pods run from. */
+export function seal(host: Host, placed: Placed, discard: () => Promise<void>): Promise<void> {
+  return undisturbed(host, () => putIntoStore(host, placed, discard));
+}
+
+async function putIntoStore(host: Host, { manifest, ...placed }: Placed, discard: () => Promise<void>): Promise<void> {
   await host.failpoint('store/seal/before');
   const { folder } = wholePayload(manifest);
   const whole = await placed.whole();
@@ -219,11 +253,11 @@ async function refuseStrangers(host: Host, folder: HostPath): Promise<void> {
 }
 
 /** Which of the needles occur in the file's bytes, read in a stream: hypervisors have tens of megabytes. */
-async function stringsIn(path: string, needles: string[]): Promise<string[]> {
+async function stringsIn(path: string, needles: string[], signal: AbortSignal): Promise<string[]> {
   const found = new Set<string>();
   const longest = Math.max(...needles.map((needle) => needle.length), 1);
   let tail = Buffer.alloc(0);
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, signal })) {
     const window = Buffer.concat([tail, chunk as Buffer]);
     for (const needle of needles) if (!found.has(needle) && window.includes(needle)) found.add(needle);
     tail = window.subarray(Math.max(0, window.length - longest));

@@ -1,6 +1,9 @@
 import type { DropFolderStep, FolderStep, StepKind } from '../types.ts';
 import { noteParent, restoreParent } from './parent.ts';
 
+/** For a journal that does not tell. */
+const usualMode = 0o755;
+
 export const folder: StepKind<FolderStep> = {
   prepare: async (host, step) => ({ existed: (await host.lstat(step.path)) !== undefined, ...(await noteParent(host, step.path)) }),
   apply: async (host, step) => {
@@ -28,7 +31,7 @@ export const dropFolder: StepKind<DropFolderStep> = {
   },
   revert: async (host, step, undo) => {
     if (undo['existed'] === true && (await host.lstat(step.path)) === undefined) {
-      await host.mkdir(step.path, Number(undo['mode']));
+      await host.mkdir(step.path, typeof undo['mode'] === 'number' ? undo['mode'] : usualMode);
       await host.relabel([step.path]);
     }
     await restoreParent(host, step.path, undo);

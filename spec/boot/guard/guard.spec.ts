@@ -98,6 +98,7 @@ describe('the boot guard', function () {
 
   it('an engine that comes up only without our part runs without it, and what requires it is started; one that comes up in no way keeps it', async () => {
     await live.json(['uninstall', '--purge']);
+    const listed = await live.host.run(['systemctl', 'list-units', '--all', '--plain', '--no-legend', 'kata-sysext*']);
     await live.json(['install', live.bundle(live.first), '--backend', 'prefix']);
     const seen: unknown[] = [];
 
@@ -113,6 +114,7 @@ describe('the boot guard', function () {
     await live.host.sh('systemctl reset-failed containerd; systemctl restart containerd');
     await waitForCri(live.host, SOCKET);
 
+    assert.equal(listed.stdout, '', 'PID 1 has forgotten the units that ran at the boot');
     assert.deepEqual(seen, ['none', ['runc'], 'active', 1]);
     assert.deepEqual(await handlersOf(live), ['kata-qemu-runtime-rs', 'runc']);
     await live.host.sh('rm -r /etc/systemd/system/containerd.service.d; systemctl daemon-reload');

@@ -1,0 +1,61 @@
+import { posix } from 'node:path';
+import { words as quoted } from '../../changes/carrying/command.ts';
+import { KataError } from '../../errors/index.ts';
+import type { Verb } from '../types.ts';
+
+/** Verbs whose words are files of this machine. For `generate` an address is what nodes fetch from. */
+const ofFiles = ['install', 'check', 'build', 'adopt', 'inspect'];
+
+export function isAddress(word: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(word);
+}
+
+/** Throws `usage` for a word that is an address: nothing is fetched, and as a path it would lose one of its slashes. */
+export function refuseAddresses({ name }: Pick<Verb, 'name'>, words: string[]): void {
+  if (!ofFiles.includes(name)) return;
+  const word = words.find(isAddress);
+  if (word === undefined) return;
+  const { fetch, file, shown } = fetching(word);
+  const verb = name === 'adopt' ? `adopt ${words[0]}` : name;
+  const digest = ['install', 'build', 'adopt'].includes(name) ? ' --digest sha256:HEX' : '';
+  throw new KataError('usage', {
+    subject: shown,
+    found: `${shown} is an address, and ${name} fetches nothing`,
+    needed:
+      digest === ''
+        ? 'a file of this machine'
+        : 'a file of this machine, and the digest that the release page shows for it: it proves that the file is the published one',
+    next: `${fetch}; then: kata-sysext ${verb} ${quoted([file])}${digest}`,
+  });
+}
+
+/** The command that fetches an address, and the name that the file has then. A password in it is not repeated. */
+function fetching(word: string): { fetch: string; file: string; shown: string } {
+  const url = URL.canParse(word) ? new URL(word) : undefined;
+  if (url === undefined || !['http:', 'https:', 'ftp:'].includes(url.protocol)) {
+    return { fetch: 'save it as a file', file: nameIn(url?.pathname ?? '') ?? 'FILE', shown: withoutSecret(url)?.href ?? word };
+  }
+  const user = url.username === '' ? [] : ['-u', decodeURIComponent(url.username)];
+  const shown = url.username === '' && url.password === '' ? word : withoutSecret(url)!.href;
+  const name = nameIn(url.pathname);
+  const file = name ?? 'kata-static.tar.zst';
+  return {
+    fetch: quoted(['curl', name === undefined ? '-fL' : '-fLO', ...user, ...(name === undefined ? ['-o', file] : []), shown]),
+    file,
+    shown,
+  };
+}
+
+function withoutSecret(url: URL | undefined): URL | undefined {
+  if (url === undefined) return undefined;
+  const bare = new URL(url);
+  bare.username = '';
+  bare.password = '';
+  return bare;
+}
+
+/** curl -O takes the last part of the path as it is. */
+function nameIn(path: string): string | undefined {
+  const name = posix.basename(path);
+  return name === '' || path.endsWith('/') || name.startsWith('-') ? undefined : name;
+}

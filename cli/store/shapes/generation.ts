@@ -1,0 +1,60 @@
+import { exactOptional, lazy } from 'valibot';
+import {
+  absolutePath,
+  count,
+  digest,
+  listOf,
+  mapOf,
+  moment,
+  oneOf,
+  plainName,
+  relativePath,
+  type Shape,
+  tableOf,
+  text,
+  valueLike,
+} from '../../documents/shapes.ts';
+import type { Format } from '../../images/types.ts';
+import type { Setting } from '../../layout/types.ts';
+import type { Choices, GenerationManifest } from '../types.ts';
+import { sources } from './payload.ts';
+
+const scalar = valueLike<Setting>('a text, a number, or true or false', (value) => ['string', 'number', 'boolean'].includes(typeof value));
+const setting: Shape<Setting> = lazy((value) => (Array.isArray(value) ? listOf(setting) : scalar));
+
+export const choices: Shape<Choices> = tableOf({
+  aliases: mapOf(plainName, plainName),
+  profiles: mapOf(listOf(text), plainName),
+  settings: mapOf(mapOf(setting), plainName),
+});
+
+/** A manifest as any version of this program wrote it. */
+export type WrittenManifest = Omit<GenerationManifest, 'choices' | 'format'> & Partial<Pick<GenerationManifest, 'choices' | 'format'>>;
+
+export const generationManifest: Shape<WrittenManifest> = tableOf({
+  schema: count,
+  number: count,
+  created: moment,
+  program: text,
+  release: text,
+  sources,
+  payload: digest,
+  payloadFolder: absolutePath,
+  folder: exactOptional(absolutePath),
+  backend: oneOf('prefix', 'sysext', 'overlay', 'baked'),
+  format: exactOptional(oneOf<Format>('directory', 'squashfs', 'erofs')),
+  handlers: listOf(
+    tableOf({
+      name: plainName,
+      release: text,
+      family: oneOf('go', 'rust'),
+      hypervisor: text,
+      shim: relativePath,
+      configuration: relativePath,
+      protocol: exactOptional(count),
+      shimDigest: digest,
+      configurationDigest: digest,
+    }),
+  ),
+  choices: exactOptional(choices),
+});

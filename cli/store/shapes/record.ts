@@ -1,0 +1,75 @@
+import { exactOptional, lazy } from 'valibot';
+import {
+  absolutePath,
+  count,
+  digest,
+  flag,
+  listOf,
+  mapOf,
+  moment,
+  oneOf,
+  permissions,
+  plainName,
+  type Shape,
+  tableOf,
+  text,
+  valueLike,
+} from '../../documents/shapes.ts';
+import type { Wiring } from '../../engines/types.ts';
+import type { Digest, HostPath } from '../../host/index.ts';
+import type { GenerationRecord, GenerationState, Owner, Replaced, Tries } from '../types.ts';
+
+export const wiring: Shape<Wiring> = tableOf({
+  engine: text,
+  configPath: absolutePath,
+  unit: exactOptional(plainName),
+  binary: exactOptional(absolutePath),
+  method: text,
+  handlers: listOf(tableOf({ name: text, shim: absolutePath, configuration: absolutePath })),
+  marks: listOf(tableOf({ path: absolutePath, kind: oneOf('file', 'range'), text })),
+  folders: listOf(absolutePath),
+  key: digest,
+});
+
+export const edited: Shape<Record<HostPath, Digest>> = mapOf(digest, absolutePath);
+
+export const generationState: Shape<GenerationState> = oneOf('preparing', 'staged', 'active', 'blessed', 'retired', 'failed');
+
+export const owner: Shape<Owner> = tableOf({
+  kind: oneOf('ignition', 'machineconfig'),
+  name: exactOptional(text),
+  files: listOf(absolutePath),
+  archive: exactOptional(tableOf({ name: text, digest, url: exactOptional(text) })),
+});
+
+const digestOrAbsent = valueLike<Digest | 'absent'>(
+  'a sha256 digest, or absent',
+  (value) => typeof value === 'string' && /^(absent|sha256:[0-9a-f]{64})$/.test(value),
+);
+
+export const replaced: Shape<Replaced> = tableOf({
+  package: text,
+  shim: absolutePath,
+  handlers: listOf(text),
+  files: listOf(tableOf({ path: absolutePath, digest, mode: exactOptional(permissions), after: digestOrAbsent })),
+});
+
+const tries: Shape<Tries> = tableOf({ deployment: text, since: text, boots: count, boot: text });
+const severalTries = listOf(tries);
+
+export const generationRecord: Shape<GenerationRecord> = tableOf({
+  schema: count,
+  state: generationState,
+  previous: exactOptional(count),
+  activated: exactOptional(moment),
+  wiring: exactOptional(wiring),
+  edited: exactOptional(edited),
+  pinned: exactOptional(flag),
+  owner: exactOptional(owner),
+  replaced: exactOptional(replaced),
+  allowed: exactOptional(listOf(text)),
+  wirings: exactOptional(mapOf(tableOf({ wiring: exactOptional(wiring), edited: exactOptional(edited) }))),
+  blessed: exactOptional(tableOf({ at: moment, deployment: text })),
+  // Early versions kept those of the last deployment only: see `triesOf`.
+  tries: exactOptional(lazy((value) => (Array.isArray(value) ? severalTries : (tries as unknown as Shape<Tries[]>)))),
+});

@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { lstatSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { install } from '../../cli/changes/install.ts';
+import type { InstallRequest } from '../../cli/changes/types.ts';
+import { KataError } from '../../cli/errors/index.ts';
+import { openHost } from '../../cli/host/index.ts';
+import { FIRST, tinyRelease } from '../lab/release/index.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { releases, scratch, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
+
+interface Row {
+  what: string;
+  bytes: number;
+  fileSystem: string;
+}
+
+const mega = 1_000_000;
+
+/** A tmpfs over a folder of the tree, with what was there; gives its path. */
+function onTmpfs(host: TreeHost, folder: string, sizeBytes: number, options = ''): string {
+  const path = host.path(folder);
+  const keep = `${host.root}.keep`;
+  execFileSync('cp', ['-a', path, keep]);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes},mode=755${options}`, 'kata-sysext-spec', path]);
+  execFileSync('cp', ['-a', `${keep}/.`, path]);
+  rmSync(keep, { recursive: true });
+  return path;
+}
+
+function unmount(path: string): void {
+  execFileSync('umount', ['--lazy', path]);
+}
+
+function freeOf(path: string): number {
+  const { bavail, bsize } = statfsSync(path);
+  return bavail * bsize;
+}
+
+/** Bytes of the files below a folder. */
+function bytesBelow(folder: string): number {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .map((entry) => lstatSync(join(entry.parentPath, entry.name)))
+    .reduce((sum, stats) => sum + (stats.isFile() ? stats.size : 0), 0);
+}
+
+describe('room on the disk', function () {
+  this.timeout(600_000);
+  let host: TreeHost;
+  let first: string;
+  let folder: string;
+  let large: string;
+
+  before(async () => {
+    ({ first } = await releases());
+    folder = scratch('room');
+    // 24 MB of the guest's image, which compress to nothing: what the archive's size does not tell.
+    large = await tinyRelease(folder, { version: FIRST, files: { 'share/kata-containers/kata-large.img': '0'.repeat(24 * mega) } });
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  beforeEach(() => {
+    host = treeHost('microos');
+  });
+  afterEach(() => host.remove());
+
+  it('plan and receipt count payload, generation, journal and reserved room, and the plan says where', async () => {
+    const plan = await host.json(['install', first, '--dry-run']);
+    const done = await host.json(['install', first]);
+
+    const writes = plan['writes'] as Row[];
+    const of = (what: string) => writes.filter((row) => row.what === what).reduce((sum, { bytes }) => sum + bytes, 0);
+    const tree = host.path('var/lib/kata-sysext/tree');
+    assert.equal(
+      plan['bytesWritten'],
+      writes.reduce((sum, { bytes }) => sum + bytes, 0),
+    );
+    assert.equal(done['bytesWritten'], plan['bytesWritten']);
+    assert.equal(of('payload'), bytesBelow(tree) + bytesBelow(host.path('var/lib/kata-sysext/payloads')));
+    assert.equal(of('reserved room'), statSync(host.path('var/lib/kata-sysext/ballast')).size);
+    assert.ok(of('journal') >= 128 * 1024 && of('generation') > 0 && of('wiring and units') > 0, JSON.stringify(writes));
+    assert.ok(writes.every(({ fileSystem }) => fileSystem === '/'));
+  });
+
+  describe('the copy of the program', () => {
+    const request = { digests: [undefined], handlers: [], dryRun: false, waitSeconds: 0, allow: [], engine: 'containerd@2.2' };
+    /** As the single file does it: its copy is kept on the host. */
+    const change = (file: string, more: Partial<InstallRequest> = {}) =>
+      install(
+        { host: openHost(host.root, {}), program: '9.9.9', programFile: file, emit: () => undefined, signal: new AbortController().signal },
+        { ...request, sources: [first], ...more },
+      );
+
+    it('is in plan and receipt of the change that brings it, and in no later one', async () => {
+      const file = join(folder, 'program');
+      writeFileSync(file, Buffer.alloc(7 * mega));
+
+      const plan = await change(file, { dryRun: true });
+      const done = await change(file);
+      const later = await change(file, {
+        dryRun: true,
+        wishes: { set: [{ key: 'default_memory', text: '3000' }], unset: [], profiles: undefined },
+      });
+
+      assert.ok(plan.kind === 'Plan' && done.kind === 'Change' && later.kind === 'Plan');
+      const copies = ({ writes }: { writes: Row[] }) => writes.filter(({ what }) => what === 'program').map(({ bytes }) => bytes);
+      assert.deepEqual([copies(plan.plan), copies(later.plan)], [[7 * mega], []]);
+      assert.equal(done.change.bytesWritten, plan.plan.bytesWritten);
+      assert.equal(statSync(host.path('var/lib/kata-sysext/bin/9.9.9/kata-sysext')).size, 7 * mega);
+    });
+
+    it('has to fit as well, before anything is unpacked', async () => {
+      const file = join(folder, 'huge');
+      writeFileSync(file, '');
+      truncateSync(file, 100 * mega);
+      const path = onTmpfs(host, 'var', 64 * mega);
+      const before = host.fingerprint();
+
+      const refused = await change(file).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+
+      const after = host.fingerprint();
+      unmount(path);
+      assert.ok(refused instanceof KataError && refused.code === 'host-space' && refused.exitCode === 3, String(refused));
+      assert.deepEqual(differences(before, after), []);
+    });
+  });
+
+  it('a repeated install writes nothing, and a rollback no payload', async () => {
+    await host.json(['install', first]);
+    await host.json(['install', first, '--set', 'default_memory=3000']);
+
+    const again = await host.json(['install', first, '--dry-run']);
+    const back = await host.json(['rollback', '--dry-run']);
+
+    const rows = (plan: Record<string, unknown>) => (plan['writes'] as Row[]).map(({ what }) => what);
+    assert.deepEqual([again['bytesWritten'], again['writes']], [0, []]);
+    assert.ok(!rows(back).includes('payload') && rows(back).includes('journal'), JSON.stringify(back));
+  });
+
+  it('what does not fit is refused while it is unpacked, with nothing left', async () => {
+    const path = onTmpfs(host, 'var', 24 * mega);
+    const before = host.fingerprint();
+
+    const refused = await host.json(['install', large], 3);
+    const checked = await host.json(['check', large], 3);
+
+    const after = host.fingerprint();
+    unmount(path);
+    assert.equal(refused['code'], 'host-space', JSON.stringify(refused));
+    assert.match(String(refused['next']), /kata-sysext gc.*; df -h .*\/var/);
+    assert.deepEqual(differences(before, after), []);
+    const blockers = (checked['findings'] as { code: string; level: string; subject: string }[]).filter(({ level }) => level === 'blocker');
+    assert.deepEqual(
+      blockers.map(({ code, subject }) => [code, subject]),
+      [['host-space', '/var']],
+    );
+    assert.ok(Number((checked['bundle'] as { unpackedBytes: number }).unpackedBytes) >= 24 * mega);
+  });
+
+  it('a kubelet’s threshold counts, for install and check, may be allowed, and does not keep a rollback back', async () => {
+    await host.json(['install', first]);
+    await host.json(['install', first, '--set', 'default_memory=3000']);
+    put(
+      host.root,
+      'var/lib/kubelet/config.yaml',
+      'kind: KubeletConfiguration\nevictionHard: {nodefs.available: 90%, imagefs.available: 1%}\n',
+    );
+    const path = onTmpfs(host, 'var', 256 * mega);
+    put(host.root, 'var/filler', Buffer.alloc(40 * mega));
+
+    const refused = await host.json(['install', large], 3);
+    const checked = await host.json(['check', large], 3);
+    const allowed = await host.json(['install', large, '--allow', 'host-space-kubelet', '--dry-run']);
+    const back = await host.json(['rollback']);
+
+    unmount(path);
+    assert.equal(refused['code'], 'host-space-kubelet', JSON.stringify(refused));
+    assert.match(String(refused['needed']), /nodefs\.available 90% \(\/var\/lib\/kubelet\/config\.yaml\)/);
+    assert.ok((checked['findings'] as { code: string }[]).some(({ code }) => code === 'host-space-kubelet'));
+    assert.ok(
+      (allowed['findings'] as { code: string; level: string }[]).some(
+        (each) => each.code === 'host-space-kubelet' && each.level === 'warning',
+      ),
+    );
+    assert.equal(back['changed'], true);
+  });
+
+  it('an install leaves the node above the garbage collection of images, or is not made', async () => {
+    mkdirSync(host.path('var/lib/containerd'), { recursive: true });
+    put(host.root, 'usr/bin/kubelet', '');
+    const results: [free: number, code: unknown][] = [];
+
+    // The payload takes some 26 MB of 200; 16 % have to stay free at kubelet's default of 85.
+    for (const filler of [100, 150, 160]) {
+      const each = host.copy();
+      const path = onTmpfs(each, 'var', 200 * mega);
+      put(each.root, 'var/filler', Buffer.alloc(filler * mega));
+      const { stdout } = await each.run(['install', large, '--json']);
+      results.push([freeOf(path) / (200 * mega), (JSON.parse(stdout) as { code?: string }).code]);
+      unmount(path);
+      each.remove();
+    }
+
+    for (const [free, code] of results) assert.ok(code === 'host-space-kubelet' || free >= 0.16, JSON.stringify(results));
+    assert.deepEqual(
+      results.map(([, code]) => code),
+      [undefined, 'host-space-kubelet', 'host-space-kubelet'],
+    );
+  });
+
+  it('a tree that shares the machine’s own file system has no kubelet to heed', async () => {
+    put(host.root, 'var/lib/kubelet/config.yaml', 'kind: KubeletConfiguration\nevictionHard: {nodefs.available: 99.99%}\n');
+
+    const done = await host.json(['install', first]);
+
+    assert.equal(done['changed'], true);
+  });
+
+  it('too few inodes are refused', async () => {
+    const path = onTmpfs(host, 'var', 64 * mega, ',nr_inodes=60');
+
+    const refused = await host.json(['install', first], 3);
+
+    unmount(path);
+    assert.equal(refused['code'], 'host-space', JSON.stringify(refused));
+    assert.match(String(refused['found']), /inodes/);
+    assert.match(String(refused['next']), /df -i /);
+  });
+
+  it('a read-only file system is refused with a code, also by check', async () => {
+    const path = host.path('var');
+    execFileSync('mount', ['--bind', path, path]);
+    execFileSync('mount', ['-o', 'remount,bind,ro', path]);
+
+    const refused = await host.json(['install', first], 3);
+    const removal = await host.json(['uninstall'], 3);
+    const checked = await host.json(['check'], 3);
+
+    unmount(path);
+    assert.deepEqual([refused['code'], removal['code']], ['host-read-only', 'host-read-only']);
+    assert.match(String(refused['next']), /findmnt -T /);
+    assert.ok((checked['findings'] as { code: string }[]).some(({ code }) => code === 'host-read-only'));
+  });
+
+  it('a payload folder on a read-only file system is refused with a code', async () => {
+    const ostree = treeHost('fcos');
+    const path = ostree.path('var/usrlocal');
+    execFileSync('mount', ['--bind', path, path]);
+    execFileSync('mount', ['-o', 'remount,bind,ro', path]);
+
+    const refused = await ostree.json(['install', first], 3);
+
+    unmount(path);
+    ostree.remove();
+    assert.equal(refused['code'], 'host-read-only');
+  });
+});
