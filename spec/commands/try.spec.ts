@@ -6,9 +6,9 @@ import { repo } from '../support/program.ts';
 
 const sample = /```sh\nnpm ci && npm start\n```\n\n.*\n\n```\n(?<shown>[^`]*)```\n/;
 
-/** How long a step took, and what of its line fits behind that, differ from run to run. */
+/** How long a step took, what of its line fits behind that, and how much was written to this file system differ from run to run. */
 function timeless(text: string): string {
-  return text.replace(/ · \d+(\.\d+)? (s|…).*$/gm, ' …');
+  return text.replace(/ · \d+(\.\d+)? (s|…).*$/gm, ' …').replace(/\b\d+(\.\d+)? k?B\b/g, 'SIZE');
 }
 
 describe('npm start', function () {

@@ -47,6 +47,17 @@ shift 5
 exec env -i "PATH=${PATH}" "HOME=/$home" "USER=$user" LANG=C.UTF-8 "$@" chroot --userspec="$user:" . bash -c "cd; [ ! -d kata-sysext ] || cd kata-sysext; $command"
 `;
 
+// $1 the root, $2 what to run, then the environment; npm 9 dies without /proc (“Exit handler never called!”)
+const INSTALL = `
+cd "$1"
+mount -t proc proc proc
+mount --rbind /dev dev
+command=$2
+shift 2
+exec env -i "$@" chroot . bash -c "$command"
+`;
+const unshared = ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--propagation', 'private'];
+
 /**
  * Runs a command of bash on a newcomer's machine: a minimal Debian root with git, Node and npm, and a copy of this checkout as its working folder.
  * What it writes is in memory and gone afterwards. It uses the network of this machine, and its npm registry.
@@ -72,7 +83,7 @@ async function installInto(root: string, command: string): Promise<void> {
     if (existsSync(join(settings.folder, 'certificates'))) await copyFile(join(settings.folder, 'certificates'), join(root, certificates));
     await copyFile(join(settings.folder, 'npmrc'), join(root, 'root/.npmrc'));
     const variables = Object.entries({ PATH, HOME: '/root', ...env }).map(([name, value]) => `${name}=${value}`);
-    await run(['env', '-i', ...variables, 'chroot', root, 'bash', '-c', command]);
+    await run([...unshared, 'sh', '-ec', INSTALL, 'sh', root, command, ...variables]);
     await rm(join(root, 'root/.npmrc'));
     await rm(join(root, 'root/.npm'), { recursive: true, force: true });
   } finally {
@@ -83,8 +94,10 @@ async function installInto(root: string, command: string): Promise<void> {
 async function inRoot(root: string, more: { user: string; command: string; checkout: string; timeoutMs: number }): Promise<Ran> {
   const { folder } = await settingsFolder();
   try {
-    const argv = ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--propagation', 'private', 'sh', '-ec', SCRIPT, 'sh'];
-    return await run([...argv, root, folder, more.user, more.checkout, more.command], { allowFailure: true, timeoutMs: more.timeoutMs });
+    return await run([...unshared, 'sh', '-ec', SCRIPT, 'sh', root, folder, more.user, more.checkout, more.command], {
+      allowFailure: true,
+      timeoutMs: more.timeoutMs,
+    });
   } finally {
     await rm(folder, { recursive: true });
   }
