@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 /** Prefixes of folders that runs of tests make in the temporary folder and remove themselves; another run may be going on. */
 const ownPrefixes = ['kata-sysext-tests-', 'kata-sysext-mocha-'];
@@ -37,6 +37,11 @@ export function removeFolder(folder: string): void {
 /** Names of this project in the machine's temporary folder, without those of runs of tests. */
 export function namesInTemp(folder = tmpdir()): string[] {
   return readdirSync(folder).filter((name) => name.startsWith('kata-sysext-') && !ownPrefixes.some((prefix) => name.startsWith(prefix)));
+}
+
+/** Whether another run of tests goes on: what is new in the temporary folder of the machine may be of that one. */
+export function hasOtherRun(own: string, folder = tmpdir()): boolean {
+  return readdirSync(folder).some((name) => name !== basename(own) && ownPrefixes.some((prefix) => name.startsWith(prefix)));
 }
 
 /** What came into the machine's temporary folder since `before` and stays there: a program may use it while this looks. */

@@ -107,8 +107,11 @@ async function* gunzipped(chunks: AsyncIterable<Buffer>, source: string): AsyncG
 /** What zlib leaves unread is no part of a gzip stream: several of them may follow each other, nothing else may. */
 async function feedGunzip(unzip: Gunzip, chunks: AsyncIterable<Buffer>, source: string): Promise<undefined> {
   let fed = 0;
+  // A write that is under way when zlib finds a fault is never answered.
+  const closed = new Promise<void>((resolve) => unzip.once('close', resolve));
   for await (const chunk of chunks) {
-    await write(unzip, chunk);
+    await Promise.race([write(unzip, chunk), closed]);
+    if (unzip.destroyed) return undefined;
     fed += chunk.length;
     if (unzip.bytesWritten !== fed) throw damaged(source, 'something follows the end of its gzip stream');
   }

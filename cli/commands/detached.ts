@@ -37,7 +37,8 @@ export async function runDetached(systemd: Systemd, verb: string, argv: string[]
   const files = { out: `${folder}/${unit}.out`, err: `${folder}/${unit}.err`, status: `${folder}/${unit}.status` };
   const kept = Object.entries(io.env).filter(([name]) => /^(KATA_SYSEXT_|NODE_EXTRA_CA_CERTS$|LANG$|TZ$|NO_COLOR$)/.test(name));
   const user = await whoAsks(io.env);
-  const asking = user === undefined ? [] : [`${userVariable}=${userText(user)}`];
+  // Always set: what the caller's environment has in its place is nobody's word.
+  const asking = [`${userVariable}=${user === undefined ? '' : userText(user)}`];
   let leave = false;
   let ended = false;
   let passed = 0;

@@ -9,8 +9,8 @@ export interface CodeRow {
 
 const row = (exit: CodeRow['exit'], explain: string, overridable = false): CodeRow => ({ exit, overridable, explain });
 
-/** Every code that an error or a finding may carry. docs/errors.md is made from this table. */
-export const codes: Record<string, CodeRow> = {
+/** Every code that an error or a finding may carry. docs/errors.md is made from this table. `explain` asks it for any word: it inherits none. */
+export const codes: Record<string, CodeRow> = Object.assign(Object.create(null), {
   // usage
   usage: row(2, 'The command line is wrong: an unknown verb or option, or a value that does not fit.'),
   'unknown-code': row(2, 'explain was asked for a code that this version does not have.'),
@@ -215,8 +215,11 @@ export const codes: Record<string, CodeRow> = {
     3,
     'Another program writes the configuration that the node’s containerd reads: k3s, RKE2, k0s and microk8s start a containerd of their own, and nodeadm (EKS) writes the file again at each boot. An edit would be read by nobody, or be lost at the next boot. The program edits none of these inputs yet; see docs/hosts.md.',
   ),
-  'engine-config-invalid': row(3, 'The engine’s own configuration does not load, before any change of ours.'),
-  'engine-config-mixed': row(3, 'The loaded configuration files have different schema versions; which one wins depends on their order.'),
+  'engine-config-invalid': row(
+    3,
+    'The engine’s own configuration does not load, is too large, or has keys that no engine has (__proto__).',
+  ),
+  'engine-config-mixed': row(3, 'The configuration files have tables of different schema versions; which one wins depends on their order.'),
   'engine-foreign-handler': row(3, 'A handler of the wanted name is already defined by somebody else.'),
   'engine-pending-edits': row(
     3,
@@ -294,7 +297,7 @@ export const codes: Record<string, CodeRow> = {
   'foreign-edit': row(3, 'Text of ours in a configuration file was changed or removed by somebody else; it is left as it is.'),
   'foreign-file': row(3, 'A file where ours should be was made by somebody else.'),
   'payload-damaged': row(3, 'Files of the payload that the change would activate are missing or differ. Install that release again.'),
-  'state-damaged': row(3, 'A file of kata-sysext’s own state cannot be read. Nothing is guessed from it.'),
+  'state-damaged': row(3, 'A file of kata-sysext’s own state is not as the program writes it. Nothing is guessed from it.'),
   'journal-newer': row(3, 'The journal or a manifest was written by a newer version of the program. Use that one.'),
   'journal-foreign': row(3, 'The journal belongs to another machine or another deployment.'),
   'journal-open': row(3, 'An interrupted change is not settled. Run recover first; changing verbs do it by themselves.'),
@@ -317,7 +320,7 @@ export const codes: Record<string, CodeRow> = {
   'lock-held': row(75, 'Another change is running.'),
   'needs-root': row(77, 'Changing a live host needs root.'),
   internal: row(1, 'A fault of the program itself. Please report it with the output of --json.'),
-};
+});
 
 /** The row of a code. An unknown code is a fault of the program and counts as `internal`. */
 export function codeRow(code: string): CodeRow {

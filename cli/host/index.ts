@@ -7,7 +7,7 @@ export { findProgram, programs } from './programs.ts';
 export { hasReached } from './reached.ts';
 export { byBytes, digestOf, openView } from './reads.ts';
 export { digestOfFile, type FileKind, fileLimits, openRegular, piecesOf, readHead, readRegular } from './regular.ts';
-export { interrupted, stopIfAsked, stoppable, undisturbed, unlessStopped } from './stoppable.ts';
+export { beyondStopping, interrupted, stopIfAsked, stoppable, undisturbed, unlessStopped } from './stoppable.ts';
 export { digestSeenBy, programDigest, programFile, textSeenBy } from './throughProc.ts';
 export type {
   Digest,

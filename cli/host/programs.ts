@@ -39,7 +39,7 @@ const folders = ['/usr/bin', '/usr/sbin', '/bin', '/sbin'];
 const tailChars = 2000;
 
 /** What every program of ours gets, and nothing of the caller's: no LD_PRELOAD, no locale that changes what it prints. */
-export const cleanEnvironment = { PATH: folders.join(':'), LC_ALL: 'C.UTF-8' };
+export const cleanEnvironment = ownProperties({ PATH: folders.join(':'), LC_ALL: 'C.UTF-8' });
 
 /** The absolute path of a program of the table on this machine, or undefined. */
 export async function findProgram(name: string): Promise<string | undefined> {

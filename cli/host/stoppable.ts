@@ -95,6 +95,12 @@ export async function undisturbed<T>(host: HostView, work: () => Promise<T>): Pr
   }
 }
 
+/** From now on nothing is cut off: it is done, and only has to be told. */
+export function beyondStopping(host: HostView): void {
+  const state = (host as unknown as Record<symbol, Stops | undefined>)[stops];
+  if (state !== undefined) state.undisturbed += 1;
+}
+
 /** Throws `interrupted` once the signal was raised. */
 export function stopIfAsked(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw interrupted();

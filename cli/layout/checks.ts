@@ -1,7 +1,7 @@
 import type { Bundle } from '../bundle/types.ts';
 import { KataError } from '../errors/index.ts';
 import { resolve } from './resolve.ts';
-import { type Architecture, type HandlerRow, handlerTable, installedName } from './tables.ts';
+import { type Architecture, type HandlerRow, handlerRow, handlerTable, installedName } from './tables.ts';
 
 /** Throws `bundle-lacks-handler` or `bundle-no-shim` for all handlers at once that the bundle lacks, naming the archive that carries them. */
 export function requireParts(bundle: Bundle, rows: HandlerRow[], arch: Architecture): void {
@@ -15,8 +15,14 @@ export function requireParts(bundle: Bundle, rows: HandlerRow[], arch: Architect
     found: joined('found'),
     needed: joined('needed'),
     next: joined('next'),
-    details: { ...first.complaint.details, handlers },
+    details: { ...first.complaint.details, handlers, available: whole(bundle, arch) },
   });
+}
+
+/** What the bundle has for this architecture, by installed name; the default first. */
+function whole(bundle: Bundle, arch: Architecture): string[] {
+  const rows = [...handlerTable.defaults.candidates.map(handlerRow), ...handlerTable.handlers];
+  return [...new Set(rows.filter((row) => lackOf(bundle, row, arch) === undefined).map(({ name }) => installedName(name)))];
 }
 
 function lackOf(bundle: Bundle, row: HandlerRow, arch: Architecture): KataError | undefined {

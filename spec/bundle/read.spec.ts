@@ -30,7 +30,7 @@ describe('reading a bundle', () => {
     file(k('empty'), ''),
   ];
 
-  for (const format of ['tar', 'zstd', 'xz'] as const) {
+  for (const format of ['tar', 'zstd', 'xz', 'gzip'] as const) {
     it(`unpacks ${format}, known by its bytes, whatever its name`, async function () {
       if (format !== 'tar') needs(this, format);
       const plain = makeTar(members);

@@ -134,7 +134,7 @@ describe('an archive is rejected', () => {
     await assert.rejects(outcome, withCode('bundle-damaged'));
   });
 
-  for (const program of ['zstd', 'xz'] as const) {
+  for (const program of ['zstd', 'xz', 'gzip'] as const) {
     it(`when ${program} cannot read it to its end`, async function () {
       needs(this, program);
       const bytes = compress(program, whole);
@@ -152,7 +152,7 @@ describe('an archive is rejected', () => {
   for (const [title, bytes] of [
     ['an empty file', ''],
     ['a login page', '<!doctype html><title>Sign in</title>'.repeat(50)],
-    ['a gzip', Buffer.from('1f8b0800000000000003', 'hex')],
+    ['a bzip2', Buffer.from('425a683931415926535900000000', 'hex')],
   ] as const) {
     it(`when it is ${title}`, async () => {
       const outcome = unpack(bench, Buffer.from(bytes));

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { type Bundle, type BundleRequest, readBundles } from '../../cli/bundle/index.ts';
 import { makeTar, type TarMember } from '../support/archives/tar.ts';
 
@@ -26,7 +27,8 @@ export async function unpack(bench: Bench, archive: Buffer | TarMember[], more: 
   return await readBundles({ sources: [path], into: bench.into, keep: () => true, emit: () => undefined, ...more });
 }
 
-export function compress(program: 'zstd' | 'xz', bytes: Buffer): Buffer {
+export function compress(program: 'zstd' | 'xz' | 'gzip', bytes: Buffer): Buffer {
+  if (program === 'gzip') return gzipSync(bytes, { level: 1 });
   return execFileSync(program, ['-c', '-q', '-1'], { input: bytes, maxBuffer: 1 << 30 });
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import type { Sum } from '../../scripts/tierRun.ts';
 import { repo } from '../support/program.ts';
 import { textFiles } from '../support/textFiles.ts';
 
@@ -16,7 +17,7 @@ console.log('\\n2 passed, 0 failed, 1 skipped');
 /** Runs lanes whose tiers are all this program. */
 const main = `
 import { runLanes } from './scripts/lanes.ts';
-const { sum, leftOut } = await runLanes([['one'], ['two']], 7, process.env['PROGRAM']);
+const { sum, leftOut } = await runLanes([['one'], ['two']], 7, process.env['PROGRAM'], 100);
 console.log(JSON.stringify({ sum, leftOut }));
 `;
 
@@ -36,7 +37,7 @@ describe('a run of the tiers', function () {
     });
     assert.equal(stderr, '');
     const last = stdout.trim().split('\n').at(-1)!;
-    return { ...(JSON.parse(last) as { sum: object; leftOut: string[] }), stdout, after: readdirSync(machine) };
+    return { ...(JSON.parse(last) as { sum: Sum; leftOut: string[] }), stdout, after: readdirSync(machine) };
   }
 
   it('adds up the tiers, and leaves nothing in the temporary folder', () => {
@@ -52,6 +53,20 @@ describe('a run of the tiers', function () {
     assert.deepEqual(sum, { passed: 4, failed: 2, skipped: 2 });
     assert.match(stdout, /# failed in tier one\n\nits specs left in their temporary folder: left-here/);
     assert.deepEqual(after, []);
+  });
+
+  it('counts as failed what specs leave in the temporary folder of the machine, but not beside another run of tests', () => {
+    const alone = ran("writeFileSync(machine + '/kata-sysext-mine', '')");
+    rmSync(`${texts.folder}/machine`, { recursive: true });
+    const beside = ran("writeFileSync(machine + '/kata-sysext-mine', ''); writeFileSync(machine + '/kata-sysext-mocha-other', '')");
+    rmSync(`${texts.folder}/machine`, { recursive: true });
+
+    assert.deepEqual(
+      [alone.sum, beside.sum].map(({ failed }) => failed),
+      [1, 0],
+    );
+    assert.match(alone.stdout, /# failed in the temporary folder of the machine\n\nthe specs left kata-sysext-mine\n/);
+    assert.match(beside.stdout, /the specs left kata-sysext-mine, or another run of tests did: not counted/);
   });
 
   it('counts a tier that dies before its sum as failed, and names one that was left out', () => {

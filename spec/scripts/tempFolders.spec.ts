@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { addedToTemp, leftIn, namesInTemp } from '../../scripts/tempFolders.ts';
+import { addedToTemp, hasOtherRun, leftIn, namesInTemp } from '../../scripts/tempFolders.ts';
 import { textFiles } from '../support/textFiles.ts';
 
 describe('what tests leave behind', () => {
@@ -16,6 +16,17 @@ describe('what tests leave behind', () => {
     const added = await addedToTemp(before, texts.folder, 50);
 
     assert.deepEqual([before, added], [['kata-sysext-before'], ['kata-sysext-new']]);
+  });
+
+  it('may be of another run of tests, which is told from the own one', () => {
+    for (const name of ['kata-sysext-tests-own', 'alone', 'alone/kata-sysext-tests-own']) make(name);
+
+    const others = [
+      hasOtherRun('/x/kata-sysext-tests-own', texts.folder),
+      hasOtherRun('/x/kata-sysext-tests-own', join(texts.folder, 'alone')),
+    ];
+
+    assert.deepEqual(others, [true, false]);
   });
 
   it('is not what goes while it is looked at', async () => {

@@ -182,7 +182,7 @@ function byHand(host: TreeHost): void {
 
 function stateFiles(host: TreeHost): string[] {
   const names = readdirSync(host.path(state), { recursive: true, encoding: 'utf8' });
-  return names.filter((name) => name.endsWith('.json') && kindOf(name) !== undefined).map((name) => `${state}/${name}`);
+  return names.filter((name) => name.endsWith('.json')).map((name) => `${state}/${name}`);
 }
 
 function kindOf(file: string): string {
@@ -244,17 +244,17 @@ async function faultsOf(host: TreeHost): Promise<string[]> {
 
 /** In this process: a verb takes a tenth of the time. Imported as the program imports its own parts, or there would be two of each. */
 async function answerOf(host: TreeHost, args: string[]): Promise<{ status: number; answer: Record<string, unknown>; said: string }> {
-  let [out, err] = ['', ''];
-  const stream = (take: (text: string) => void) => ({ write: (text: string) => (take(text), true) }) as unknown as NodeJS.WriteStream;
+  const [out, err]: [string[], string[]] = [[], []];
+  const stream = (to: string[]) => ({ write: (text: string) => to.push(text) }) as unknown as NodeJS.WriteStream;
   const engine = ['rollback', 'recover', 'gc', 'pin'].includes(args[0]!) ? host.flags.slice(2) : [];
   const { main } = await import('../../cli/commands/run.ts');
   const status = await main([...args, '--root', host.root, ...engine, '--json', '--progress', 'none'], {
-    stdout: stream((text) => (out += text)),
-    stderr: stream((text) => (err += text)),
+    stdout: stream(out),
+    stderr: stream(err),
     env: {},
     cwd: '/',
     onSignal: () => () => undefined,
     onFault: () => () => undefined,
   });
-  return { status, answer: out === '' ? {} : (JSON.parse(out) as Record<string, unknown>), said: err };
+  return { status, answer: out.length === 0 ? {} : (JSON.parse(out.join('')) as Record<string, unknown>), said: err.join('') };
 }

@@ -198,6 +198,29 @@ describe('handlers that go', () => {
       rmSync(folder, { recursive: true });
     });
 
+    it('offers no archive that does not lie beside the other, and no handler that the bundle lacks', async () => {
+      const folder = scratch('alone');
+      const bundle = await tinyRelease(folder, { version: SECOND });
+      const goOnly = treeHost('fcos');
+      await goOnly.json(['install', ...both.first, '--handler', 'qemu', '--alias', 'kata=qemu']);
+
+      const some = await refused(host, ['install', bundle], 4, 'bundle-lacks-handler');
+      const all = await refused(goOnly, ['install', bundle], 4, 'bundle-lacks-handler');
+
+      for (const [error, tree] of [
+        [some, host],
+        [all, goOnly],
+      ] as const) {
+        const commands = printed(error);
+        assert.equal(commands.length, 1, String(error['next']));
+        const ran = await run(commands[0]!);
+        assert.equal(ran.status, 0, ran.stderr);
+        assert.deepEqual((await handlersNow(tree)).handlers, [rust]);
+      }
+      goOnly.remove();
+      rmSync(folder, { recursive: true });
+    });
+
     it('a folder with a blank in its name makes commands that a shell takes', async () => {
       const folder = scratch('a b');
       const bundle = await tinyRelease(join(folder, "it's"), { version: SECOND });

@@ -89,19 +89,20 @@ describe('documents that would change the program', function () {
     appendFileSync(host.path(config), `\n[__proto__.env]\n${env}[__proto__.more]\n${owners}`);
     const { second } = await releases();
 
-    for (const args of [
-      ['install', second],
-      ['install', second, '--dry-run'],
-      ['activate', '1'],
-      ['uninstall'],
-      ['uninstall', '--dry-run'],
-    ])
-      await judged(args).then(({ status, answer, loaded, given }) => {
-        assert.deepEqual(
-          { status, code: answer['code'], loaded, given },
-          { status: 3, code: 'engine-config-invalid', loaded: false, given: false },
-        );
-      });
+    const changing: [args: string[], status: number][] = [
+      [['install', second], 3],
+      [['install', second, '--dry-run'], 3],
+      [['install', first, '--alias', 'kata=qemu-runtime-rs'], 3],
+      // Its own drop-in goes whatever the main file says.
+      [['uninstall', '--dry-run'], 0],
+    ];
+
+    for (const [args, status] of changing) {
+      const ran = await judged(args);
+
+      const code = status === 0 ? undefined : 'engine-config-invalid';
+      assert.deepEqual([ran.status, ran.answer['code'], ran.loaded, ran.given], [status, code, false, false], args.join(' '));
+    }
     const reading = [
       await judged(['check']),
       await judged(['status']),

@@ -1,4 +1,4 @@
-import { open, readFile } from 'node:fs/promises';
+import { readRegular } from '../../host/index.ts';
 import { words as quoted } from './command.ts';
 
 /** Who asked for a change, and by what: for the history. */
@@ -23,7 +23,6 @@ const userName = /^[\w.@$-]{1,64}$/;
 const number = /^\d{1,10}$/;
 /** What the kernel shows where nobody logged in: a boot, a timer. */
 const noLogin = 4294967295;
-const mostPasswdBytes = 1 << 20;
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -39,7 +38,7 @@ export async function whoAsks(env: Env): Promise<User | undefined> {
   const own = process.getuid?.();
   const behindSudo = own === 0 ? userOf(`${env['SUDO_UID'] ?? ''}:${env['SUDO_USER'] ?? ''}`) : undefined;
   if (behindSudo !== undefined) return behindSudo;
-  const login = (await readFile('/proc/self/loginuid', 'utf8').catch(() => '')).trim();
+  const login = (await textOf('/proc/self/loginuid')).trim();
   const uid = number.test(login) && Number(login) !== noLogin ? Number(login) : own;
   if (uid === undefined) return undefined;
   const name = await nameOf(uid);
@@ -58,17 +57,12 @@ export function userText({ uid, name }: User): string {
 }
 
 async function nameOf(uid: number): Promise<string | undefined> {
-  const file = await open('/etc/passwd', 'r').catch(() => undefined);
-  if (file === undefined) return undefined;
-  try {
-    if (!(await file.stat()).isFile()) return undefined;
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(mostPasswdBytes), 0, mostPasswdBytes, 0);
-    const rows = buffer.toString('utf8', 0, bytesRead).split('\n');
-    const name = rows.map((row) => row.split(':', 3)).find(([, , id]) => id === String(uid))?.[0];
-    return name !== undefined && userName.test(name) ? name : undefined;
-  } catch {
-    return undefined;
-  } finally {
-    await file.close();
-  }
+  const rows = (await textOf('/etc/passwd')).split('\n').map((row) => row.split(':', 3));
+  const name = rows.find(([, , id]) => id === String(uid))?.[0];
+  return name !== undefined && userName.test(name) ? name : undefined;
+}
+
+/** Of this machine; empty where it cannot be read. */
+async function textOf(path: string): Promise<string> {
+  return (await readRegular(path, 'configuration', { follow: true }).catch(() => '')).toString();
 }

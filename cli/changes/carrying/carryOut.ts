@@ -3,7 +3,7 @@ import { errnoOf, type Finding, KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import { liveGate, offlineGate } from '../../gate/index.ts';
 import { bootScratch } from '../../guard/index.ts';
-import { type HostView, undisturbed } from '../../host/index.ts';
+import { beyondStopping, type HostView, undisturbed } from '../../host/index.ts';
 import {
   ensureFolder,
   type GenerationManifest,
@@ -105,7 +105,10 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome>
     await tellSystemJournal(host, endedWith(context, carry, ended));
     return ended;
   });
-  if (outcome.result === 'done') return outcome;
+  if (outcome.result === 'done') {
+    beyondStopping(host);
+    return outcome;
+  }
   throw failure(outcome, carry);
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Finding, KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
-import { type HostView, inhibitShutdown, isLockedByRoot, stopIfAsked, takeLock, undisturbed } from '../../host/index.ts';
+import { beyondStopping, type HostView, inhibitShutdown, isLockedByRoot, stopIfAsked, takeLock, undisturbed } from '../../host/index.ts';
 import { dropStory, isVacant, lockFile, noteFolder, placeBallast, stateFolder, sweep, tidy } from '../../store/index.ts';
 import { openEntries, openHere, type Recovered, recover } from '../../transaction/index.ts';
 import { refuse } from '../refusing/engine.ts';
@@ -50,6 +50,7 @@ export async function underLock<T>(
     // What is settled is settled whole; so it is not begun any more. A boot waits for it.
     if (verb !== 'boot') stopIfAsked(context.signal);
     const settled = await undisturbed(host, () => settle(context, options));
+    if (verb === 'recover' && settled.length > 0) beyondStopping(host);
     await refuseBaked(host, verb);
     return await work(settled);
   } finally {

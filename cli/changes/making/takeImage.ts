@@ -89,7 +89,7 @@ export async function takeImage(
       found: `${name} does not have ${lacking.join(', ')}; it has ${said.handlers.map((handler) => handler.name).join(', ')}`,
       needed: 'an image with all wanted handlers',
       next: `make another one: kata-sysext build BUNDLE... ${(wanted ?? []).map((release) => `--handler ${release}`).join(' ')} -o FILE`,
-      details: { handlers: lacking },
+      details: { handlers: lacking, available: said.handlers.map((handler) => handler.name) },
     });
   }
   await refuseFullFor(context, file, root, request, backend);

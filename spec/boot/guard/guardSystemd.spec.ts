@@ -36,7 +36,7 @@ describe('the boot guard when the OS brings another systemd', function () {
       for (const suite of ['trixie', 'bookworm'] as const) {
         await live.host.reboot({ between: () => bring(suite) });
         await waitForCri(live.host, SOCKET);
-        await until(async () => existsSync(`${live.host.root}${blessed}`), 'the generation is blessed', 240_000);
+        await until(async () => existsSync(`${live.host.root}${blessed}`), 'the generation is blessed');
         seen.push(await look());
       }
       await live.json(['uninstall', '--purge']);

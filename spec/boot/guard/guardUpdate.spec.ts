@@ -41,7 +41,7 @@ describe('the boot guard beside an update that holds its lock', function () {
     await watchedOnce();
     const early = blessed();
     await goOn();
-    await until(async () => blessed(), 'the generation is blessed', 120_000);
+    await until(async () => blessed(), 'the generation is blessed', 600_000);
 
     assert.equal(early, false);
     assert.notEqual((await live.host.run(['systemctl', 'is-failed', bless], { allowFailure: true })).stdout.trim(), 'failed');
@@ -120,7 +120,7 @@ describe('the boot guard beside an update that holds its lock', function () {
   }
 
   async function hasEnded(): Promise<void> {
-    await until(async () => ['inactive', 'failed'].includes(await show(bless, 'ActiveState')), 'the third phase has ended', 300_000);
+    await until(async () => ['inactive', 'failed'].includes(await show(bless, 'ActiveState')), 'the third phase has ended', 600_000);
   }
 
   function blessed(): boolean {

@@ -17,7 +17,7 @@ const takes = 'cat "$2"';
 
 /** A tree that boots, as far as files go: its engine is a shell script that judges them. */
 describe('the second phase, by what the engine says of its files', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let tree: TreeHost;
   let installed: string;
 

@@ -35,6 +35,14 @@ describe('the words of --alias', () => {
     );
   });
 
+  it('refuse the names that no document may have as a key', () => {
+    for (const name of ['constructor', 'prototype', '__proto__']) {
+      const wish = () => aliasWishes([`${name}=qemu`]);
+
+      assert.throws(wish, (error) => error instanceof KataError && error.code === 'usage');
+    }
+  });
+
   it('take a handler by either name', () => {
     assert.deepEqual(aliasWishes(['a=qemu', 'b=kata-qemu', 'c=']), [
       { name: 'a', handler: 'kata-qemu' },

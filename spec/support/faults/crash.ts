@@ -89,6 +89,16 @@ export async function scenarios(names: readonly string[]): Promise<{ all: Scenar
       ],
       ['activate'],
     ],
+    ['pin', [['install', first]], ['pin', '1']],
+    [
+      'unpin',
+      [
+        ['install', first],
+        ['pin', '1'],
+      ],
+      ['unpin', '1'],
+    ],
+    ['image', [], ['install', first, '--backend', 'sysext', '--format', 'squashfs'], undefined, mergingIn],
     ['recover before the commit', [['install', first]], ['recover'], { args: ['install', second], at: 'commit/before=kill' }],
     [
       'recover after the commit',
@@ -109,6 +119,12 @@ export async function scenarios(names: readonly string[]): Promise<{ all: Scenar
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+/** What systemd-sysext is on a tree. */
+function mergingIn(root: string): void {
+  put(root, 'usr/lib/systemd/system/systemd-sysext.service', '[Service]\nExecStart=systemd-sysext refresh\n');
+  put(root, 'usr/lib/systemd/libsystemd-shared-259.so', '');
 }
 
 /** A layered kata-containers in containerd's own file. */
