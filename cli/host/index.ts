@@ -1,7 +1,7 @@
 export { type HeldFolder, holdFolder, withFolders } from './held.ts';
 export { inhibitShutdown } from './inhibit.ts';
 export { isLockedByRoot } from './kernelLocks.ts';
-export { isLocked, type Lock, takeLock } from './lock.ts';
+export { type Lock, takeLock } from './lock.ts';
 export { type LockHolder, lockHolder } from './lockHolder.ts';
 export { findProgram, programs } from './programs.ts';
 export { hasReached } from './reached.ts';

@@ -55,17 +55,6 @@ export async function takeLock(host: HostView, path: HostPath, verb: string, wai
   }
 }
 
-/** True when another process holds a flock on `path`; false when nobody does or the file is not there. */
-export async function isLocked(host: HostView, path: HostPath): Promise<boolean> {
-  const file = await open(await host.locate(path), O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(() => undefined);
-  if (file === undefined) return false;
-  try {
-    return !(await lockDescription(file, ['--shared']));
-  } finally {
-    await file.close();
-  }
-}
-
 /**
  * undefined when the folder went away meanwhile. Opens neither through a link nor a pipe that would make us wait, and no file that has
  * another name besides: what is written to it would be written there.
@@ -105,9 +94,9 @@ function noFile(real: string): KataError {
   });
 }
 
-function lockDescription(file: FileHandle, how: string[] = ['--exclusive']): Promise<boolean> {
+function lockDescription(file: FileHandle): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const child = spawn('/usr/bin/flock', ['--nonblock', '--conflict-exit-code', String(conflict), ...how, '3'], {
+    const child = spawn('/usr/bin/flock', ['--nonblock', '--conflict-exit-code', String(conflict), '--exclusive', '3'], {
       env: cleanEnvironment,
       stdio: ['ignore', 'ignore', 'ignore', file.fd],
       detached: true,

@@ -4,7 +4,6 @@ export { type Requirement, renderConfiguration, requirements } from './configura
 export { keepFor } from './keep.ts';
 export { fallbackLabel, families, familyOfPolicy, isUsable, type LabelClass, labelFor, stockLabel } from './labels.ts';
 export { defaultRow, type LayOutInput, layOut } from './layOut.ts';
-export { editDistance } from './nearest.ts';
 export { type NeedRow, needsOf, needTable } from './needs.ts';
 export { resolve } from './resolve.ts';
 export { type Architecture, type HandlerRow, handlerRow, handlerTable, installedName, pathTable, qemuTable } from './tables.ts';

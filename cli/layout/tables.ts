@@ -1,7 +1,7 @@
 import { asset } from '../assets/index.ts';
 import { parseJson } from '../documents/index.ts';
 import { KataError } from '../errors/index.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../errors/suggest.ts';
 
 export type Architecture = 'x86_64' | 'aarch64' | 's390x' | 'ppc64le';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import type { KataError } from '../../cli/errors/index.ts';
+import { editDistance } from '../../cli/errors/suggest.ts';
 import { handlerRow, handlerTable } from '../../cli/layout/index.ts';
-import { editDistance } from '../../cli/layout/nearest.ts';
 import { componentTable } from '../../cli/layout/tables.ts';
 
 const components = new URL('../../../shared/real-data/kata-config/shim-components.json', import.meta.url);

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import { generator } from '../lab/random.ts';
 import { compare, failAt, judged, type Scenario, scenarios } from '../support/faults/crash.ts';
 import { differences } from '../support/judges/fingerprint.ts';
 import { program } from '../support/program.ts';
 import { loopMs, sample, seed } from '../support/sample.ts';
-import type { TreeHost } from '../support/trees/treeHost.ts';
+import { releases, scratch, type TreeHost } from '../support/trees/treeHost.ts';
 
 const names = [
   'install',
@@ -68,6 +70,48 @@ describe('interrupts', function () {
     console.log(`      ${chosen.length} interrupts: ${ended.before} put back, ${ended.after} came too late`);
     assert.deepEqual(problems, []);
   });
+});
+
+/** What reads, or makes a file, ends at once and takes its own folders with it. */
+describe('interrupts of verbs that change no host', function () {
+  this.timeout(loopMs);
+  let folder: string;
+
+  beforeEach(() => {
+    folder = scratch('interrupted');
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  const rows: [verb: string, point: string, args: (bundle: string) => string[]][] = [
+    ['try', 'store/unpack/after', () => ['try']],
+    ['try', 'step/file/after', () => ['try']],
+    ['build', 'store/unpack/before', (bundle) => ['build', bundle, '-o', join(folder, 'kata.raw')]],
+    ['build', 'store/image/made', (bundle) => ['build', bundle, '-o', join(folder, 'kata.raw')]],
+  ];
+  for (const [index, [verb, point, args]] of rows.entries()) {
+    const signal = signals[index]!;
+    it(`${verb}, ${signal} at ${point}: 128 + signal, and nothing is left`, async function () {
+      if (verb === 'build' && !existsSync('/usr/bin/mksquashfs')) {
+        console.log('      there is no mksquashfs');
+        return this.skip();
+      }
+      const { first } = await releases();
+      const env = { ...process.env, TMPDIR: folder, KATA_SYSEXT_FAILPOINT: `${point}=pause` };
+      const child = spawn(process.execPath, [program(), ...args(first), '--json'], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+      let said = '';
+      child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+      const ended = new Promise((resolve) => child.on('close', (code) => resolve(code)));
+      const state = () => readFileSync(`/proc/${child.pid}/stat`, 'utf8');
+      while (child.exitCode === null && !/\) T /.test(state())) await new Promise((resolve) => setTimeout(resolve, 20));
+
+      child.kill(signal);
+      child.kill('SIGCONT');
+
+      assert.equal(await ended, 128 + constants.signals[signal]);
+      assert.equal((JSON.parse(said) as { code: string }).code, 'interrupted');
+      assert.deepEqual(readdirSync(folder), []);
+    });
+  }
 });
 
 function drawn(all: Scenario[]): Case[] {

@@ -1,5 +1,5 @@
 import { KataError } from '../../errors/index.ts';
-import { editDistance } from '../../layout/index.ts';
+import { editDistance } from '../../errors/suggest.ts';
 import { optionsOf, verbs } from '../table/index.ts';
 import { otherWords, topWords } from '../table/otherWords.ts';
 import type { Verb } from '../types.ts';

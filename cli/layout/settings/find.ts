@@ -1,5 +1,5 @@
 import { KataError } from '../../errors/index.ts';
-import { editDistance } from '../nearest.ts';
+import { editDistance } from '../../errors/suggest.ts';
 import type { KnownKey } from './keys.ts';
 
 /** Whose configuration is meant: what messages say, and which [hypervisor] table counts. */

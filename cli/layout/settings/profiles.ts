@@ -2,7 +2,7 @@ import { asset } from '../../assets/index.ts';
 import { parseJson } from '../../documents/index.ts';
 import { valueAt } from '../../engines/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
-import { nearest } from '../nearest.ts';
+import { nearest } from '../../errors/suggest.ts';
 import type { Setting } from '../types.ts';
 import { misfits } from './apply.ts';
 import type { Owner } from './find.ts';
