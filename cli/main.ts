@@ -16,6 +16,9 @@ const cwd = (moved ? process.env['INIT_CWD'] : undefined) ?? process.cwd();
 // The reader of our output may go away (a closed pipe, a lost terminal): that must not end a change in the middle.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
+// Work that waits for what never comes ends with the last timer: that must not look like success.
+process.exitCode = 1;
+
 const faults = ['uncaughtException', 'unhandledRejection'] as const;
 
 const output = resultOutput(process.stdout);
@@ -28,14 +31,9 @@ const ended = main(process.argv.slice(2), {
   cwd,
   onSignal: signals.onSignal,
   onFault: (callback) => {
-    const listener = (error: unknown) => {
-      // For the case that whatever we wait for never comes.
-      process.exitCode = 1;
-      callback(error);
-    };
-    for (const name of faults) process.on(name, listener);
+    for (const name of faults) process.on(name, callback);
     return () => {
-      for (const name of faults) process.off(name, listener);
+      for (const name of faults) process.off(name, callback);
     };
   },
 });

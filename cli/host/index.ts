@@ -3,7 +3,7 @@ export { inhibitShutdown } from './inhibit.ts';
 export { isLockedByRoot } from './kernelLocks.ts';
 export { type Lock, takeLock } from './lock.ts';
 export { type LockHolder, lockHolder } from './lockHolder.ts';
-export { findProgram, programs } from './programs.ts';
+export { cleanEnvironment, findProgram, programs } from './programs.ts';
 export { hasReached } from './reached.ts';
 export { byBytes, digestOf, openView } from './reads.ts';
 export { digestOfFile, type FileKind, fileLimits, openRegular, piecesOf, readHead, readRegular } from './regular.ts';

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { access } from 'node:fs/promises';
+import { cleanEnvironment } from './programs.ts';
 
 const program = '/usr/bin/systemd-inhibit';
 
@@ -14,6 +15,7 @@ export async function inhibitShutdown(why: string): Promise<() => void> {
   );
   if (!there) return () => undefined;
   const child = spawn(program, ['--what=shutdown', '--who=kata-sysext', `--why=${why}`, '--mode=block', '/bin/cat'], {
+    env: cleanEnvironment,
     stdio: ['pipe', 'ignore', 'ignore'],
     // Away from the terminal's ^C: while the change undoes itself the shutdown is still held back.
     detached: true,

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, link, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { errnoOf, KataError } from '../../errors/index.ts';
 import { type Digest, digestOf, digestOfFile, piecesOf } from '../../host/index.ts';
 
@@ -23,7 +22,9 @@ export async function writeNew(folder: string, files: { name: string; text: stri
 export async function copyNew(folder: string, { name, file, digest }: { name: string; file: string; digest: Digest }): Promise<void> {
   await saying(join(folder, name), async () => {
     if (await isThere(join(folder, name), digest)) return;
-    await putNew(folder, name, (onto) => pipeline(piecesOf(file), onto.createWriteStream({ autoClose: false, flush: true })));
+    await putNew(folder, name, async (onto) => {
+      for await (const piece of piecesOf(file)) await onto.writeFile(piece);
+    });
   });
 }
 

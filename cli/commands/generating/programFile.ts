@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { machineOf } from '../../bundle/index.ts';
 import { KataError } from '../../errors/index.ts';
 import { ownArchitecture } from '../../facts/index.ts';
-import { readHead } from '../../host/index.ts';
+import { cleanEnvironment, readHead } from '../../host/index.ts';
 import { version } from '../../version.ts';
 
 /**
@@ -30,7 +30,7 @@ export async function needSingleFile(word: string, file: string, { run }: { run:
     if (run) throw other(`${word} is for ${machine}, and this machine is ${ownArchitecture()}`, run);
     return;
   }
-  const said = await promisify(execFile)(file, ['--version'], { timeout: 30_000 }).then(
+  const said = await promisify(execFile)(file, ['--version'], { timeout: 30_000, env: cleanEnvironment }).then(
     ({ stdout }) => stdout.trim().split('\n')[0]!,
     ({ code }: { code?: unknown }) => (!run && (code === 'EACCES' || code === 'ENOENT') ? version : 'nothing that says its version'),
   );
