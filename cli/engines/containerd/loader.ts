@@ -3,7 +3,7 @@ import { errnoOf, KataError } from '../../errors/index.ts';
 import type { HostPath } from '../../host/types.ts';
 import type { FilesView } from '../common/filesView.ts';
 import { atLeast, type Version } from '../common/version.ts';
-import { parseDocument, type TomlDocument } from '../toml/index.ts';
+import { parseDocument, requireBoundedSet, type TomlDocument } from '../toml/index.ts';
 import { glob, isPattern } from './globs.ts';
 
 export interface LoadedFile {
@@ -46,15 +46,18 @@ export async function loadSet(view: FilesView, main: HostPath, version?: Version
       throw missingImport(next.path, next.from);
     }
     set.files.push(file);
+    requireBoundedSet(set.files, main);
     for (const written of file.imports) {
       const path = posix.resolve(posix.dirname(next.path), written);
       if (!isPattern(written)) {
         pending.push({ path, from: next.path });
+        requireBoundedSet(set.files, main, pending.length);
         continue;
       }
       const found = await glob(view, path);
       if (!written.startsWith('/')) await refuseAmbiguousPattern(view, written, found, next.path, version);
       set.patterns.push(path);
+      requireBoundedSet(set.files, main, found.length + pending.length);
       pending.push(...found.map((match) => ({ path: match, from: file.path })));
     }
   }

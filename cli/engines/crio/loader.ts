@@ -3,7 +3,7 @@ import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { filesView, type Overlay } from '../common/filesView.ts';
 import { unsupported } from '../common/unsupported.ts';
-import { parseDocument, type TomlDocument } from '../toml/index.ts';
+import { parseDocument, requireBoundedSet, type TomlDocument } from '../toml/index.ts';
 import type { Instance } from '../types.ts';
 import { usualFolder } from './daemon.ts';
 
@@ -56,6 +56,7 @@ export async function loadSet(host: HostView, instance: Instance, overlay: Overl
       const content = await view.read(path);
       if (content === undefined) throw invalid(path, `${path} is a link that leads nowhere`);
       set.files.push({ path, doc: parseDocument(content.text, path) });
+      requireBoundedSet(set.files, main);
     }
   }
 }

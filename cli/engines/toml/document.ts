@@ -15,6 +15,8 @@ export interface TomlDocument {
   program: AST.TOMLProgram;
   /** Tables have no prototype. */
   value: TomlTable;
+  /** How much of the parser's memory it takes: see `tomlLimits`. */
+  tokens: number;
 }
 
 /**
@@ -41,15 +43,14 @@ export function decodeToml(bytes: Uint8Array, path: string): string {
  */
 export function parseDocument(text: string, path: string): TomlDocument {
   const start = text.startsWith('\ufeff') ? 1 : 0;
-  const { program, value } = parseProgram(text.slice(start), path);
-  return { path, text, start, program, value };
+  return { path, text, start, ...parseProgram(text.slice(start), path) };
 }
 
 /** The syntax tree of a text without a byte order mark, and what it says: see `parseDocument`. */
-export function parseProgram(text: string, path: string): Pick<TomlDocument, 'program' | 'value'> {
-  requireBounded(text, path);
+export function parseProgram(text: string, path: string): Pick<TomlDocument, 'program' | 'value' | 'tokens'> {
+  const tokens = requireBounded(text, path);
   const program = parsed(text, path);
-  return { program, value: tableIn(program, path) };
+  return { program, value: tableIn(program, path), tokens };
 }
 
 function parsed(text: string, path: string): AST.TOMLProgram {

@@ -11,6 +11,7 @@ export {
   topLevelValue,
   withValue,
 } from './edit.ts';
+export { requireBoundedSet, tomlLimits } from './limits.ts';
 export { findMark, withoutMark } from './marks.ts';
 export { addsExactly, plain, readDump, readings, sameSettings, subtract, union } from './readings.ts';
 export { fillTemplate, renderTable, tomlHeader, tomlKey, tomlString } from './render.ts';

@@ -14,6 +14,9 @@ export const tomlLimits = {
   depth: 64,
   /** Characters of a key, a value or a comment. */
   tokenChars: 64 * 1024,
+  /** Files that an engine reads together, and the tokens in all of them: what was parsed stays in memory. */
+  files: 256,
+  allTokens: 200_000,
 };
 
 interface Scan {
@@ -30,14 +33,23 @@ interface Scan {
 
 /**
  * Throws engine-config-invalid for a text that would take the parser too much memory, time or stack. It is read here by the one rule that
- * all of TOML has in common: outside of strings and comments a quote begins a string and a # a comment.
+ * all of TOML has in common: outside of strings and comments a quote begins a string and a # a comment. Gives the number of tokens.
  */
-export function requireBounded(text: string, path: string): void {
+export function requireBounded(text: string, path: string): number {
   if (text.length > tomlLimits.bytes || Buffer.byteLength(text) > tomlLimits.bytes) {
     throw tooMuch(path, undefined, `is larger than ${tomlLimits.bytes} bytes`);
   }
   const scan: Scan = { text, path, tables: 0, tokens: 0, depth: 0, parts: 0, lineStart: true };
   for (let at = 0; at < text.length; ) at = step(scan, at);
+  return scan.tokens;
+}
+
+/** The same for the files that an engine reads together; `main`: the one that names the others. */
+export function requireBoundedSet(files: readonly { doc: { tokens: number } }[], main: string, more = 0): void {
+  if (files.length + more > tomlLimits.files) throw tooMuch(main, undefined, `brings in more than ${tomlLimits.files} files`);
+  const tokens = files.reduce((sum, { doc }) => sum + doc.tokens, 0);
+  if (tokens > tomlLimits.allTokens)
+    throw tooMuch(main, undefined, `and the files that it brings in have more than ${tomlLimits.allTokens} keys, values and marks`);
 }
 
 /** Counts what begins at this place and says where it ends. */
