@@ -99,6 +99,27 @@ describe('a change outlives whoever asked for it', function () {
     assert.deepEqual(differences(untouched, fingerprint(live.host.root, ['etc'])), []);
   });
 
+  it('a signal to the command is one to the unit: 128 + signal, interrupted, and every byte back', async () => {
+    const wired = 'grep -q kata-sysext /etc/containerd/config.toml';
+    for (const [signal, number, moment] of [
+      ['TERM', 15, 'true'],
+      ['INT', 2, wired],
+      ['QUIT', 3, wired],
+    ] as const) {
+      const ran = await live.host.sh(
+        `${kataSysext} install ${live.bundle(live.first)} --json & pid=$!; until ${moment}; do sleep 0.05; done; kill -${signal} $pid; wait $pid`,
+        { allowFailure: true, timeoutMs: 600_000 },
+      );
+      await until(async () => !(await unitsActive(live)), 'the unit has ended');
+
+      assert.equal(ran.code, 128 + number, `${signal}: ${ran.stdout}`);
+      // One that comes before the command listens ends it as the kernel does.
+      if (moment === wired) assert.deepEqual((JSON.parse(ran.stdout) as { code: string }).code, 'interrupted');
+      assert.deepEqual(differences(untouched, fingerprint(live.host.root, ['etc'])), []);
+      assert.deepEqual(await handlersOf(live), ['runc']);
+    }
+  });
+
   it('the message bus is restarted in between: whatever the change becomes, it is told and it is whole', async () => {
     const ran = await live.host.sh(
       `${kataSysext} install ${live.bundle(live.first)} --json & pid=$!; while ! grep -q kata-sysext /etc/containerd/config.toml; do sleep 0.05; done; systemctl restart dbus; wait $pid`,
