@@ -1,8 +1,8 @@
-import { closeSync, constants, lstatSync, openSync } from 'node:fs';
+import { closeSync, constants, existsSync, lstatSync, openSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { errnoOf, KataError } from '../errors/index.ts';
-import { O_PATH, readable } from './regular.ts';
+import { noProc, O_PATH, readable } from './regular.ts';
 import type { HostPath } from './types.ts';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
@@ -47,6 +47,7 @@ function openPart(fd: number, part: string, real: string): number {
     return openSync(at, O_PATH | O_DIRECTORY | O_NOFOLLOW);
   } catch (error) {
     if (errnoOf(error) === 'ENOTDIR' && lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink() === true) throw swapped(real);
+    if (errnoOf(error) === 'ENOENT' && !existsSync('/proc/self/fd')) throw noProc(real, error);
     throw readable(error, at, real);
   }
 }

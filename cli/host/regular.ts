@@ -52,14 +52,19 @@ async function reopen(named: FileHandle, path: string): Promise<FileHandle> {
   } catch (error) {
     // Else the missing /proc would look like a missing file.
     if (errnoOf(error) !== 'ENOENT') throw readable(error, `/proc/self/fd/${named.fd}`, path);
-    throw new KataError('failed', {
-      subject: '/proc',
-      found: `/proc/self/fd is not there, so ${path} cannot be opened safely`,
-      needed: 'a mounted /proc',
-      next: 'mount -t proc proc /proc',
-      cause: error,
-    });
+    throw noProc(path, error);
   }
+}
+
+/** Without /proc there is no way through a descriptor, neither to a file nor to a folder. */
+export function noProc(path: string, cause: unknown): KataError {
+  return new KataError('failed', {
+    subject: '/proc',
+    found: `/proc/self/fd is not there, so ${path} cannot be opened safely`,
+    needed: 'a mounted /proc',
+    next: 'mount -t proc proc /proc',
+    cause,
+  });
 }
 
 /** The bytes of a regular file of at most the kind's size. Throws ENOENT and EISDIR as Node does, and KataError `host-file-unfit`. */
