@@ -29,6 +29,7 @@ export function holdFolder(root: string, path: HostPath): HeldFolder {
   const real = posix.join(root, path);
   let fd = openSync(root, O_PATH | O_DIRECTORY);
   try {
+    if (!existsSync(`/proc/self/fd/${fd}`)) throw noProc(real);
     for (const part of path.split('/').filter((each) => each !== '')) {
       const next = openPart(fd, part, real);
       closeSync(fd);
@@ -47,7 +48,6 @@ function openPart(fd: number, part: string, real: string): number {
     return openSync(at, O_PATH | O_DIRECTORY | O_NOFOLLOW);
   } catch (error) {
     if (errnoOf(error) === 'ENOTDIR' && lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink() === true) throw swapped(real);
-    if (errnoOf(error) === 'ENOENT' && !existsSync('/proc/self/fd')) throw noProc(real, error);
     throw readable(error, at, real);
   }
 }

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, KataError } from '../errors/index.ts';
 import { holdFolder, withFolders } from './held.ts';
 import { cleanEnvironment } from './programs.ts';
+import { readable } from './regular.ts';
 import type { HostPath, HostView } from './types.ts';
 
 export interface Lock {
@@ -157,6 +158,8 @@ function makeFolders(root: string, folder: HostPath): HostPath[] {
       fchmodSync(fd, 0o755);
       closeSync(fd);
       made.push(`/${parts.slice(0, index + 1).join('/')}`);
+    } catch (error) {
+      throw readable(error, parent.path, parent.real);
     } finally {
       parent.close();
     }

@@ -57,7 +57,7 @@ async function reopen(named: FileHandle, path: string): Promise<FileHandle> {
 }
 
 /** Without /proc there is no way through a descriptor, neither to a file nor to a folder. */
-export function noProc(path: string, cause: unknown): KataError {
+export function noProc(path: string, cause?: unknown): KataError {
   return new KataError('failed', {
     subject: '/proc',
     found: `/proc/self/fd is not there, so ${path} cannot be opened safely`,
