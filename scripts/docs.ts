@@ -90,7 +90,7 @@ function meaning({ describe, choices, type }: OptionRow): string {
 function errorsPage(): string {
   return page([
     '# Exit statuses and error codes',
-    note('cli/errors/codes.ts'),
+    note('cli/errors/codes/'),
     'An error names its code, what was found, what was needed and what to do next. `kata-sysext explain CODE` prints a row of this page. A code marked with *yes* can be overridden: `--allow CODE`.',
     table(['exit status', 'meaning'], allStatuses),
     ...statuses.flatMap(({ exit }) => [`## Exit status ${exit}`, table(['code', 'meaning', '--allow'], rowsOf(String(exit)))]),

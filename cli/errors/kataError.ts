@@ -1,4 +1,4 @@
-import { codeRow } from './codes.ts';
+import { codeRow } from './codes/index.ts';
 import type { Finding } from './finding.ts';
 
 /** What a failure says: found, needed, next (design §2.7). `subject` is the path, unit or handler it is about. */

@@ -46,7 +46,7 @@ const environment: [string, string][] = [
 /** kata-sysext(8) in the macros of man(7), which every roff has. */
 export function manPage(): string {
   return `${[
-    '.\\" Made from cli/commands/table/ and cli/errors/codes.ts by scripts/docs.ts: change those, then run npx tsx scripts/docs.ts',
+    '.\\" Made from cli/commands/table/ and cli/errors/codes/ by scripts/docs.ts: change those, then run npx tsx scripts/docs.ts',
     `.TH KATA-SYSEXT 8 ${written} "kata-sysext ${version}" "System Administration"`,
     ...section('NAME', [`kata-sysext \\- ${roff('install Kata Containers on read-only hosts, as a transaction')}`]),
     ...section('SYNOPSIS', ['.B kata\\-sysext', '.I VERB', roff('[OPTIONS]')]),

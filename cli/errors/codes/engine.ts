@@ -1,0 +1,97 @@
+import { type CodeRow, row } from './row.ts';
+
+/** Codes of engines, shims, handlers and the state. */
+export const engineCodes: Record<string, CodeRow> = {
+  'engine-missing': row(3, 'No supported container engine was found.'),
+  'engine-unsupported': row(3, 'The engine, its version or the shape of its configuration is not one that this version can edit safely.'),
+  'engine-rendered': row(
+    3,
+    'Another program writes the configuration that the node’s containerd reads: k3s, RKE2, k0s and microk8s start a containerd of their own, and nodeadm (EKS) writes the file again at each boot. An edit would be read by nobody, or be lost at the next boot. The program edits none of these inputs yet; see docs/hosts.md.',
+  ),
+  'engine-config-invalid': row(
+    3,
+    'The engine’s own configuration does not load, is too large, or has keys that no engine has (__proto__).',
+  ),
+  'engine-config-mixed': row(3, 'The configuration files have tables of different schema versions; which one wins depends on their order.'),
+  'engine-foreign-handler': row(3, 'A handler of the wanted name is already defined by somebody else.'),
+  'engine-pending-edits': row(
+    3,
+    'The engine’s configuration or binary is newer than the running process: our restart would apply somebody else’s change.',
+    true,
+  ),
+  'engine-restart-kills': row(3, 'A restart of the engine would kill running containers.', true),
+  'engine-unhealthy': row(
+    3,
+    'The engine or one of its dependents is not healthy before the change; the gate could not tell what we broke.',
+  ),
+  'engine-rejects': row(
+    3,
+    'The engine’s own binary does not accept the planned configuration, or it would change more than the plan names.',
+  ),
+  'shim-protocol': row(
+    3,
+    'The engine does not speak the version of containerd’s shim protocol that the release’s shim speaks: no pod of it would start, and no further container in running pods.',
+  ),
+  'shim-protocol-unknown': row(3, 'Whether the engine and the release’s shim speak the same protocol cannot be told. A warning.'),
+  'shim-protocol-mixed': row(
+    3,
+    'Sandboxes of a shim with another protocol are running. This version of the engine loses containers that the new shim starts in them at its next restart.',
+    true,
+  ),
+  'engine-forgets-containers': row(
+    3,
+    'At a restart the engine forgets the containers in running sandboxes of such shims (containerd issue 10811): they count as ended, and the kubelet starts them anew. A warning, unless the change itself restarts the engine.',
+    true,
+  ),
+  'handler-unknown': row(3, 'No handler of this name is known.'),
+  'handler-in-use': row(3, 'Sandboxes of the handler are running. Stop the pods first.'),
+  'handler-needs-vsock': row(3, 'There is no /dev/vhost-vsock: guests of QEMU could not talk to their shim. A warning.'),
+  'handler-needs-snp': row(
+    3,
+    'The handler makes confidential guests with AMD SEV-SNP, which this host does not have switched on. A warning.',
+  ),
+  'handler-needs-tdx': row(
+    3,
+    'The handler makes confidential guests with Intel TDX, which this host does not have switched on. A warning.',
+  ),
+  'handler-needs-se': row(3, 'The handler makes guests with IBM Secure Execution, which this host does not have switched on. A warning.'),
+  'handler-needs-iommu': row(3, 'The handler hands GPUs to its guests by VFIO, and this host has no IOMMU groups. A warning.'),
+  'handler-needs-peer': row(3, 'The handler starts its guests through a cloud-api-adaptor, whose socket is not there. A warning.'),
+  'handler-needs-block-devices': row(
+    3,
+    'The handler needs a snapshotter that gives block devices, such as devmapper, which is for the engine’s administrator to set up. A warning.',
+  ),
+  'handler-needs-host-kernel': row(
+    3,
+    'The handler’s configuration names a guest kernel on the host itself, which is not there. A warning.',
+  ),
+  'handler-not-installed': row(3, 'The handler or alias that the command names is not installed here.'),
+  'handler-family': row(
+    3,
+    'A handler would change between the Go and the Rust shim. They read different settings, so it is never done silently: remove and add it in one command.',
+  ),
+  'last-handler': row(3, 'No handler would be left. To take Kata off the host there is uninstall, which also removes the generations.'),
+  'alias-would-dangle': row(3, 'An alias leads to a handler that would go. Give the alias another handler, or let it go as well.'),
+  'nothing-installed': row(3, 'There is no active generation on this host.'),
+  'nothing-staged': row(3, 'No generation waits to be activated. install --stage makes one.'),
+  'no-previous-generation': row(3, 'There is no earlier generation to go back to.'),
+  'nothing-to-adopt': row(3, 'What adopt was asked to take over is not on this host, or it is the program’s own already.'),
+  'adopt-unproven': row(
+    3,
+    'What is on the host is not what its records say, so it is not taken over: files, wiring, or what the engine makes of it.',
+  ),
+  'owned-by-machineconfig': row(
+    3,
+    'The change would touch a file that a MachineConfig of the cluster owns. The operator would mark the node as degraded; change the MachineConfig instead.',
+  ),
+  'layer-pending': row(3, 'Another deployment waits for the next boot, or rpm-ostree is at work. Boot into it, or drop it, first.'),
+  'layer-stays': row(3, 'A note: the layered package is still on the host, or goes at the next boot. Nothing of ours ever reboots.'),
+  'path-escapes': row(3, 'A link on the host leads out of the root.'),
+  'foreign-edit': row(3, 'Text of ours in a configuration file was changed or removed by somebody else; it is left as it is.'),
+  'foreign-file': row(3, 'A file where ours should be was made by somebody else.'),
+  'payload-damaged': row(3, 'Files of the payload that the change would activate are missing or differ. Install that release again.'),
+  'state-damaged': row(3, 'A file of kata-sysext’s own state is not as the program writes it. Nothing is guessed from it.'),
+  'journal-newer': row(3, 'The journal or a manifest was written by a newer version of the program. Use that one.'),
+  'journal-foreign': row(3, 'The journal belongs to another machine or another deployment.'),
+  'journal-open': row(3, 'An interrupted change is not settled. Run recover first; changing verbs do it by themselves.'),
+};

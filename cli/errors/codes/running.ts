@@ -1,0 +1,23 @@
+import { type CodeRow, row } from './row.ts';
+
+/** Codes of a change that runs. */
+export const runningCodes: Record<string, CodeRow> = {
+  failed: row(1, 'The change failed; the host is as it was.'),
+  'gate-failed': row(1, 'The result was not proven to work; the host was put back.'),
+  'sysext-refresh-failed': row(1, 'The refresh of system extensions did not bring what it should; the host was put back.'),
+  'overlay-mount-failed': row(1, 'Our overlay of /usr did not become what it should; the host was put back.'),
+  interrupted: {
+    ...row(1, 'A signal, such as ^C, asked the change to end; the host is as it was. After the commit a signal changes nothing any more.'),
+    bySignal: true,
+  },
+  'drift-found': row(1, 'verify found files, links or wiring that differ from the active generation.'),
+  'guest-failed': row(
+    1,
+    'verify --boot-guest started the installed hypervisor, and its guest did not come up, or its files or configuration are such that the shim would refuse them.',
+  ),
+  'not-restored': row(5, 'The change failed and something could not be put back. The message lists what and the commands.'),
+  'edited-meanwhile': row(5, 'A file of the change was edited by somebody else while it ran.'),
+  'lock-held': row(75, 'Another change is running.'),
+  'needs-root': row(77, 'Changing a live host needs root.'),
+  internal: row(1, 'A fault of the program itself. Please report it with the output of --json.'),
+};
