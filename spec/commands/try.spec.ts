@@ -6,9 +6,9 @@ import { repo } from '../support/program.ts';
 
 const sample = /```sh\nnpm ci && npm start\n```\n\n.*\n\n```\n(?<shown>[^`]*)```\n/;
 
-/** How long a step took, and what of its line fits behind that, differ from run to run. */
+/** How much was written, how long it took, and what of a line fits behind that, differ from run to run. */
 function timeless(text: string): string {
-  return text.replace(/ · \d+(\.\d+)? (s|…).*$/gm, ' …');
+  return text.replace(/ · \d+(\.\d+)? (s|…).*$/gm, ' …').replace(/\b\d+(\.\d+)? k?B\b.*$/gm, 'N B …');
 }
 
 describe('npm start', function () {
