@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { repo } from '../support/program.ts';
-import { type Corpus, makeCorpus } from '../support/judges/shownCorpus.ts';
+import { type Corpus, playedCorpus } from '../support/judges/shownCorpus.ts';
 import { builtLines, liveLines, liveTexts } from '../support/judges/shownLive.ts';
 import { isLine, masked } from '../support/judges/shownMask.ts';
 import { outputLines, type ShownLine, userPages } from '../support/judges/shownPages.ts';
+import { isKnownPath, knownPaths, shownPaths } from '../support/judges/shownPaths.ts';
+import { repo } from '../support/program.ts';
 
-describe('the documents show as output', function () {
+describe('the documents show', function () {
   this.timeout(600_000);
   let corpus: Corpus;
   let printed: Map<string, Set<string>>;
 
-  before(async () => {
-    corpus = await makeCorpus();
+  before(() => {
+    corpus = playedCorpus();
     printed = byVerb(corpus);
   });
-  after(() => rmSync(corpus.folder, { recursive: true }));
 
   /** Whether a run of that verb prints the line, or of any where the page shows none. */
   function isPrinted({ verb, text }: ShownLine): boolean {
@@ -24,7 +24,7 @@ describe('the documents show as output', function () {
     return [...lines, ...printed.get('')!].some((line) => isLine(text, line));
   }
 
-  it('only lines that a run of the command above them prints', () => {
+  it('as output only lines that a run of the command above them prints', () => {
     const shown = userPages().flatMap(outputLines);
 
     const wrong = shown.filter((line) => !isPrinted(line)).map(({ at, text }) => `${at}: ${text}`);
@@ -44,6 +44,15 @@ describe('the documents show as output', function () {
       liveLines.filter(({ spec }) => !existsSync(join(repo, spec))),
       [],
     );
+  });
+
+  it('paths and units that are there after one of the runs, or that a table of the program has', () => {
+    const known = knownPaths(corpus.paths, userPages());
+    const shown = userPages().flatMap((page) => shownPaths(page).map((path) => ({ page: page.path, path })));
+
+    const wrong = shown.filter(({ path }) => !isKnownPath(path, known)).map(({ page, path }) => `${page}: ${path}`);
+    assert.ok(shown.length > 100, `only ${shown.length} paths were found: the pattern is wrong`);
+    assert.deepEqual([...new Set(wrong)], []);
   });
 
   it('no line of a running node that no page shows any more', () => {

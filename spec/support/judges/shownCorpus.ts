@@ -21,12 +21,19 @@ export interface CorpusRun {
 export interface Corpus {
   runs: CorpusRun[];
   /** Paths that were seen in the trees between the runs, without the tree's own path. */
-  paths: Set<string>;
-  folder: string;
+  paths: string[];
+}
+
+/** The same, played in a process of its own. */
+export function playedCorpus(): Corpus {
+  const round = [...sources, join(import.meta.dirname, 'shownRound.ts')];
+  const played = spawnSync(process.execPath, round, { cwd: repo, encoding: 'utf8', maxBuffer: 2 ** 26 });
+  if (played.status !== 0) throw new Error(`the round failed:\n${played.stderr}`);
+  return JSON.parse(played.stdout) as Corpus;
 }
 
 /** Runs the program in this process with `cwd` as its folder. */
-export async function runHere(words: string[], cwd: string): Promise<CorpusRun> {
+async function runHere(words: string[], cwd: string): Promise<CorpusRun> {
   let text = '';
   const stream = { write: (part: string) => (text += part) };
   const silent = () => () => undefined;
@@ -37,6 +44,9 @@ export async function runHere(words: string[], cwd: string): Promise<CorpusRun> 
 
 /** A change of a host between two runs, or the words of a run and the exit status that they end with. */
 type Act = ((root: string) => void) | [words: string, status?: number];
+
+/** Node's own words that let it run TypeScript. */
+const sources = ['--import', 'tsx'];
 
 type StoryHost = Pick<TreeHost, 'root' | 'flags' | 'remove'>;
 
@@ -115,7 +125,8 @@ const stories: Story[] = [
       [`install ${old} ${oldGo} --alias kata=qemu`],
       ['status'],
       ['uninstall --handler qemu', 3],
-      ['uninstall --handler qemu --handler kata'], [`install ${next} --backend baked`, 3],
+      ['uninstall --handler qemu --handler kata'],
+      [`install ${next} --backend baked`, 3],
       [`install ${newer}`, 3],
       (root) => killed(root, ['uninstall', '--engine', 'containerd@1.7']),
       ['status'],
@@ -129,6 +140,9 @@ const stories: Story[] = [
       [`install ${next} --backend baked`],
     ],
   },
+  // containerd 2.x: a folder for drop-ins, and none.
+  { host: () => treeHost('microos'), acts: [[`install ${next}`], ['status'], ['uninstall --purge']] },
+  { host: () => treeHost('flatcar'), acts: [[`install ${next}`], ['status'], ['uninstall --purge']] },
   {
     host: demoHost,
     acts: [['check'], ['install kata-static-4.0.0'], ['status -v'], ['verify']],
@@ -175,8 +189,7 @@ async function demoHost(): Promise<StoryHost> {
 /** A change that dies in its first step. */
 function killed(root: string, words: string[]): void {
   const env = { ...process.env, KATA_SYSEXT_FAILPOINT: 'step/file/after=kill' };
-  const program = ['--import', 'tsx', join(repo, 'cli/main.ts')];
-  spawnSync(process.execPath, [...program, ...words, '--root', root], { cwd: repo, env, stdio: 'ignore' });
+  spawnSync(process.execPath, [...sources, join(repo, 'cli/main.ts'), ...words, '--root', root], { cwd: repo, env, stdio: 'ignore' });
 }
 
 const reading = ['status', 'history', 'diff', 'verify', 'explain', 'report'];
@@ -185,23 +198,27 @@ const reading = ['status', 'history', 'diff', 'verify', 'explain', 'report'];
 export async function makeCorpus(): Promise<Corpus> {
   const folder = scratch('shown');
   await makeReleases(folder);
-  const corpus: Corpus = { runs: [], paths: new Set(), folder };
-  for (const story of stories) await play(story, corpus);
+  const runs: CorpusRun[] = [];
+  const paths = new Set<string>();
+  for (const story of stories) await play(story, folder, { runs, paths });
   const tried = await runHere(['try', '--keep'], folder);
-  corpus.runs.push(tried);
+  runs.push(tried);
   const kept = /^The tree stays: (?<path>.*)\/host$/.exec(tried.lines.at(-1)!)!.groups!['path']!;
   rmSync(kept, { recursive: true });
-  return corpus;
+  return { runs, paths: [...paths] };
 }
 
-async function play({ host, acts }: Story, { runs, paths, folder }: Corpus): Promise<void> {
+async function play({ host, acts }: Story, folder: string, { runs, paths }: { runs: CorpusRun[]; paths: Set<string> }): Promise<void> {
   const { root, flags, remove } = await host();
   for (const act of acts) {
     if (typeof act === 'function') act(root);
     else {
       const [text, wanted = 0] = act;
       const words = text.split(' ');
-      const ran = await runHere([...words, ...(text.startsWith('explain') ? [] : reading.includes(words[0]!) ? ['--root', root] : flags)], folder);
+      const ran = await runHere(
+        [...words, ...(text.startsWith('explain') ? [] : reading.includes(words[0]!) ? ['--root', root] : flags)],
+        folder,
+      );
       if (ran.status !== wanted) throw new Error(`${text} ended with ${ran.status}, not ${wanted}:\n${ran.lines.join('\n')}`);
       runs.push(ran);
     }
@@ -229,7 +246,9 @@ async function makeReleases(folder: string): Promise<void> {
 /** Configurations of a release that has no key `default_memory`, not in a comment either. */
 function withoutMemory(): Tomls {
   const without = (files: Record<string, Buffer>) =>
-    Object.fromEntries(Object.entries(files).map(([file, bytes]) => [file, Buffer.from(bytes.toString().replace(/^.*default_memory.*$/gm, ''))]));
+    Object.fromEntries(
+      Object.entries(files).map(([file, bytes]) => [file, Buffer.from(bytes.toString().replace(/^.*default_memory.*$/gm, ''))]),
+    );
   const { go, rust } = releaseTomls();
   return { go: without(go), rust: without(rust) };
 }

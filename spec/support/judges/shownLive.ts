@@ -1,3 +1,4 @@
+import { gateText } from '../../../cli/changes/making/switch.ts';
 import { reply } from '../../../cli/commands/answer.ts';
 import { KataError } from '../../../cli/errors/index.ts';
 import { errorText } from '../../../cli/report/index.ts';
@@ -11,13 +12,17 @@ export interface LiveLine {
   spec: string;
 }
 
-const row = (line: string, source: string, parts: string | string[], spec: string): LiveLine => ({ line, source, parts: [parts].flat(), spec });
+const row = (line: string, source: string, parts: string | string[], spec: string): LiveLine => ({
+  line,
+  source,
+  parts: [parts].flat(),
+  spec,
+});
 const refusals = 'cli/changes/refusing/refusals.ts';
 const layer = 'cli/changes/adopting/layer.ts';
-const [round, guest, detached, adopted, foreign] = [
+const [round, guest, adopted, restored] = [
   'spec/e2e/round.spec.ts',
   'spec/e2e/guest.spec.ts',
-  'spec/e2e/detached.spec.ts',
   'spec/e2e/adoptLayered.spec.ts',
   'spec/e2e/restore.spec.ts',
 ];
@@ -34,16 +39,23 @@ export const liveLines: LiveLine[] = [
   row('    next:   modprobe kvm_intel || modprobe kvm_amd', refusals, 'modprobe kvm_intel || modprobe kvm_amd', guest),
   row('› waiting for containerd', 'cli/gate/gate.ts', 'waiting for ', round),
   row('› watching containerd for 8 s', 'cli/gate/gate.ts', 'watching ', round),
-  row('! install (process 4711, since 2026-11-24T00:04:26.000Z) is running', 'cli/commands/verbs/status.ts', ' is running', 'spec/inspect/changeState.spec.ts'),
-  row('program 0.1.0: /var/lib/kata-sysext/bin/0.1.0/kata-sysext (110 MB)', 'cli/commands/verbs/status.ts', 'program ', 'spec/tree/program.spec.ts'),
+  row(
+    '! install (process 4711, since 2026-11-24T00:04:26.000Z) is running',
+    'cli/commands/verbs/status.ts',
+    ' is running',
+    'spec/inspect/changeState.spec.ts',
+  ),
+  row(
+    'program 0.1.0: /var/lib/kata-sysext/bin/0.1.0/kata-sysext (110 MB)',
+    'cli/commands/verbs/status.ts',
+    'program ',
+    'spec/tree/program.spec.ts',
+  ),
   row(`! kata is served by the layered kata-containers ${again} [layer-stays]`, layer, [' is served by the layered ', again], adopted),
   row(`    needed: ${keep}`, layer, keep, adopted),
   row(`    next:   ${cleanUp}`, layer, cleanUp, adopted),
-  ...['the effective configuration differs only by our handlers', 'the CRI is ready and lists every earlier handler', 'engine and dependents stay active for 8 s'].map(
-    (text) => row(`  then proven: ${text}`, 'cli/changes/making/switch.ts', text, round),
-  ),
-  row('  | containerd.service: activating (auto-restart), result exit-code', 'cli/gate/evidence.ts', ', result ', foreign),
-  row('  | node-agent.service: inactive (dead), result success', 'cli/gate/evidence.ts', ', result ', foreign),
+  row('  | containerd.service: activating (auto-restart), result exit-code', 'cli/gate/evidence.ts', ', result ', restored),
+  row('  | node-agent.service: inactive (dead), result success', 'cli/gate/evidence.ts', ', result ', restored),
 ];
 
 const pending = {
@@ -66,7 +78,7 @@ export const liveTexts: [source: string, ...parts: string[]][] = [
 
 /** Lines of a running node that the program's own functions print of data. */
 export function builtLines(): string[] {
-  const nothing = { verb: 'install', steps: [], writes: [], bytesWritten: 0, findings: [], dependents: [], gate: [] };
+  const nothing = { verb: 'install', steps: [], writes: [], bytesWritten: 0, findings: [], dependents: [] };
   const change = { changed: true, handlers: [], bytesWritten: 0, savedBytes: 0, seconds: 1, findings: [] };
   const units = ['containerd.service', 'crio.service'];
   const errors = [
@@ -84,8 +96,11 @@ export function builtLines(): string[] {
     }),
   ];
   return [
-    ...units.flatMap((unit) => [`  4. ${stepText({ kind: 'restart', unit } as never)}`, `› ${stepText({ kind: 'restart', unit } as never)}`]),
-    ...units.flatMap((unit) => reply({ kind: 'Plan', plan: { ...nothing, restarts: [unit] } }).text),
+    ...units.flatMap((unit) => [
+      `  4. ${stepText({ kind: 'restart', unit } as never)}`,
+      `› ${stepText({ kind: 'restart', unit } as never)}`,
+    ]),
+    ...units.flatMap((unit) => reply({ kind: 'Plan', plan: { ...nothing, restarts: [unit], gate: gateText(true, {} as never) } }).text),
     ...units.flatMap((unit) => reply({ kind: 'Change', change: { ...change, verb: 'install', restarted: [unit] } }).text),
     ...errors.flatMap(errorText),
   ];

@@ -2,7 +2,7 @@
 const masks: [RegExp, string][] = [
   [/ --root \/[^\s;]+/g, ''],
   [/ --engine (?:containerd|crio)(?:@[\d.]+)?/g, ''],
-  [/\/tmp\/kata-sysext-\w+-\w+(?:\/host)?|\/root(?=\/)/g, 'TREE'],
+  [/\/[^\s;]*kata-sysext-\w+-\w{6}(?:\/host)?(?=[/\s;]|$)|\/root(?=\/)/g, 'TREE'],
   [/\S*kata-(?:go-)?static-\d[^\s;]*/g, 'BUNDLE'],
   [/(?:BUNDLE )+BUNDLE/g, 'BUNDLE'],
   [/\b\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)/g, 'TIME'],
