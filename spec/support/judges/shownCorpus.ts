@@ -72,7 +72,7 @@ const stories: Story[] = [
       [`check ${next} ${go}`],
       ['check --handler qemu-snp'],
       ['install missing.tar.zst', 4],
-      ['install https://example.org/kata.tar.zst', 2],
+      ['install https://files.example.org/kata-static-4.1.0-amd64.tar.zst', 2],
       [`install ${next} --handler qemu`, 4],
       [`install ${old} --dry-run`],
       [`install ${old}`],
