@@ -32,7 +32,7 @@ describe('the documents show', function () {
     assert.deepEqual(wrong, []);
   });
 
-  it('of a running node only what its sources still say, and what a spec sees there', () => {
+  it('of a running node only what its sources still say, each with a spec that runs such a node', () => {
     const texts = [...liveTexts, ...liveLines.map(({ source, parts }) => [source, ...parts] as const)];
 
     const stale = texts.flatMap(([source, ...parts]) => {

@@ -4,7 +4,7 @@ import { KataError } from '../../../cli/errors/index.ts';
 import { errorText } from '../../../cli/report/index.ts';
 import { describe as stepText } from '../../../cli/transaction/index.ts';
 
-/** A line that only a running node prints. `parts` are in the source that prints it, and the spec sees it there. */
+/** A line that only a running node prints. `parts` are in the source that prints it; in the spec such a node does what prints it. */
 export interface LiveLine {
   line: string;
   source: string;
