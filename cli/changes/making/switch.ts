@@ -278,7 +278,8 @@ function diffOf(wiring: WiringPlan, files: FileStep[], step: FileStep): string[]
   return change === undefined ? [] : insideLines(change);
 }
 
-function gateText(restarts: boolean, to: GenerationManifest | undefined): string[] {
+/** What a change proves before it commits: lines of its plan. */
+export function gateText(restarts: boolean, to: GenerationManifest | undefined): string[] {
   const lines = [
     'the effective configuration differs only by our handlers',
     'the CRI is ready and lists every earlier handler',

@@ -1,0 +1,107 @@
+import { gateText } from '../../../cli/changes/making/switch.ts';
+import { reply } from '../../../cli/commands/answer.ts';
+import { KataError } from '../../../cli/errors/index.ts';
+import { errorText } from '../../../cli/report/index.ts';
+import { describe as stepText } from '../../../cli/transaction/index.ts';
+
+/** A line that only a running node prints. `parts` are in the source that prints it; in the spec such a node does what prints it. */
+export interface LiveLine {
+  line: string;
+  source: string;
+  parts: string[];
+  spec: string;
+}
+
+const row = (line: string, source: string, parts: string | string[], spec: string): LiveLine => ({
+  line,
+  source,
+  parts: [parts].flat(),
+  spec,
+});
+const refusals = 'cli/changes/refusing/refusals.ts';
+const layer = 'cli/changes/adopting/layer.ts';
+const [round, guest, adopted, restored] = [
+  'spec/e2e/round.spec.ts',
+  'spec/e2e/guest.spec.ts',
+  'spec/e2e/adoptLayered.spec.ts',
+  'spec/e2e/restore.spec.ts',
+];
+const [kvm, again, keep, cleanUp] = [
+  'there is no /dev/kvm',
+  'again, and the next boot starts without it',
+  'to keep the layer, if it is wanted',
+  'rpm-ostree status; rpm-ostree cleanup --pending drops what waits for the next boot',
+];
+
+export const liveLines: LiveLine[] = [
+  row(`! ${kvm} [host-no-kvm]`, refusals, [kvm, 'host-no-kvm'], guest),
+  row('    needed: KVM, or pods of these handlers will not start', refusals, 'KVM, or pods of these handlers will not start', guest),
+  row('    next:   modprobe kvm_intel || modprobe kvm_amd', refusals, 'modprobe kvm_intel || modprobe kvm_amd', guest),
+  row('› waiting for containerd', 'cli/gate/gate.ts', 'waiting for ', round),
+  row('› watching containerd for 8 s', 'cli/gate/gate.ts', 'watching ', round),
+  row(
+    '! install (process 4711, since 2026-11-24T00:04:26.000Z) is running',
+    'cli/commands/verbs/status.ts',
+    ' is running',
+    'spec/inspect/changeState.spec.ts',
+  ),
+  row(
+    'program 0.1.0: /var/lib/kata-sysext/bin/0.1.0/kata-sysext (110 MB)',
+    'cli/commands/verbs/status.ts',
+    'program ',
+    'spec/tree/program.spec.ts',
+  ),
+  row(`! kata is served by the layered kata-containers ${again} [layer-stays]`, layer, [' is served by the layered ', again], adopted),
+  row(`    needed: ${keep}`, layer, keep, adopted),
+  row(`    next:   ${cleanUp}`, layer, cleanUp, adopted),
+  row('  | containerd.service: activating (auto-restart), result exit-code', 'cli/gate/evidence.ts', ', result ', restored),
+  row('  | node-agent.service: inactive (dead), result success', 'cli/gate/evidence.ts', ', result ', restored),
+];
+
+const pending = {
+  needed: 'A running engine that has loaded everything, so that a restart brings our change and no other.',
+  next: 'Restart it first: systemctl restart ',
+};
+const failed = {
+  parts: ['the restart of ', ' ended as '],
+  found: 'the restart of containerd.service ended as failed; the start of node-agent.service ended as dependency; the host is as it was',
+  needed: ' and its dependents active after the restart',
+};
+
+/** Texts of the errors below, by the source that has them. */
+export const liveTexts: [source: string, ...parts: string[]][] = [
+  ['cli/engines/common/pending.ts', pending.needed, pending.next, 'was changed', ', after '],
+  ['cli/transaction/units.ts', ...failed.parts, 'the start of '],
+  ['cli/changes/carrying/carryOut.ts', '; the host is as it was'],
+  ['cli/transaction/steps/restart.ts', failed.needed, 'journalctl -u '],
+];
+
+/** Lines of a running node that the program's own functions print of data. */
+export function builtLines(): string[] {
+  const nothing = { verb: 'install', steps: [], writes: [], bytesWritten: 0, findings: [], dependents: [] };
+  const change = { changed: true, handlers: [], bytesWritten: 0, savedBytes: 0, seconds: 1, findings: [] };
+  const units = ['containerd.service', 'crio.service'];
+  const errors = [
+    new KataError('engine-pending-edits', {
+      subject: '/etc/containerd/config.toml',
+      found: '/etc/containerd/config.toml was changed at 2026-11-24T00:02:01.230Z, after containerd started.',
+      needed: pending.needed,
+      next: `${pending.next}containerd.service; or accept the change with --allow engine-pending-edits.`,
+    }),
+    new KataError('gate-failed', {
+      subject: units[0]!,
+      found: failed.found,
+      needed: `${units[0]}${failed.needed}`,
+      next: `journalctl -u ${units[0]} -n 50`,
+    }),
+  ];
+  return [
+    ...units.flatMap((unit) => [
+      `  4. ${stepText({ kind: 'restart', unit } as never)}`,
+      `› ${stepText({ kind: 'restart', unit } as never)}`,
+    ]),
+    ...units.flatMap((unit) => reply({ kind: 'Plan', plan: { ...nothing, restarts: [unit], gate: gateText(true, {} as never) } }).text),
+    ...units.flatMap((unit) => reply({ kind: 'Change', change: { ...change, verb: 'install', restarted: [unit] } }).text),
+    ...errors.flatMap(errorText),
+  ];
+}
