@@ -6,15 +6,9 @@ import { repo } from '../support/program.ts';
 
 const sample = /```sh\nnpm ci && npm start\n```\n\n.*\n\n```\n(?<shown>[^`]*)```\n/;
 
-<<<<<<< HEAD
-/** How long a step took, what of its line fits behind that, and how much was written to this file system differ from run to run. */
-function timeless(text: string): string {
-  return text.replace(/ · \d+(\.\d+)? (s|…).*$/gm, ' …').replace(/\b\d+(\.\d+)? k?B\b/g, 'SIZE');
-=======
 /** How much was written, how long it took, and what of a line fits behind that, differ from run to run. */
 function timeless(text: string): string {
   return text.replace(/ · \d+(\.\d+)? (s|…).*$/gm, ' …').replace(/\b\d+(\.\d+)? k?B\b.*$/gm, 'N B …');
->>>>>>> shown
 }
 
 describe('npm start', function () {
