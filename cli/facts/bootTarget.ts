@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { HostPath, HostView } from '../host/index.ts';
+import { type HostPath, type HostView, readTexts } from '../host/index.ts';
 import { isContainer } from './boot.ts';
 
 /** Words of the kernel's command line that stand for a target (systemd(1), “Kernel Command Line”); of several the last one counts. */
@@ -73,11 +73,7 @@ async function pulledBy(host: HostView, among: HostPath[], target: string): Prom
   );
   const dropIns = await Promise.all(around.map(async (path) => (await host.readdir(`${path}.d`)).map((name) => `${path}.d/${name}`)));
   const files = [real, ...dropIns.flat().filter((path) => path.endsWith('.conf'))];
-  const texts = await Promise.all(files.map((path) => host.readText(path)));
-  const text = texts
-    .map((each) => each ?? '')
-    .join('\n')
-    .replaceAll('\\\n', ' ');
+  const text = (await readTexts(host, files)).join('\n').replaceAll('\\\n', ' ');
   const written = [...text.matchAll(/^[ \t]*(?:Wants|Requires|BindsTo|Upholds)[ \t]*=(.*)$/gm)].flatMap(([, said]) => said!.split(/\s+/));
   return [...linked.flat(), ...written].filter((name) => name !== '');
 }

@@ -1,6 +1,6 @@
 export { type HeldFolder, holdFolder, withFolders } from './held.ts';
 export { inhibitShutdown } from './inhibit.ts';
-export { isLockedByRoot } from './kernelLocks.ts';
+export { lockedByRoot } from './kernelLocks.ts';
 export { type Lock, takeLock } from './lock.ts';
 export { type LockHolder, lockHolder } from './lockHolder.ts';
 export { cleanEnvironment, findProgram, programs } from './programs.ts';
@@ -8,6 +8,7 @@ export { hasReached } from './reached.ts';
 export { byBytes, digestOf, openView } from './reads.ts';
 export { digestOfFile, type FileKind, fileLimits, openRegular, piecesOf, readHead, readRegular } from './regular.ts';
 export { beyondStopping, interrupted, stopIfAsked, stoppable, undisturbed, unlessStopped } from './stoppable.ts';
+export { readTexts } from './texts.ts';
 export { digestSeenBy, programDigest, programFile, textSeenBy } from './throughProc.ts';
 export type {
   Digest,

@@ -1,25 +1,49 @@
 import { lstat, readdir, readlink, stat } from 'node:fs/promises';
 import { posix } from 'node:path';
+import { KataError } from '../errors/index.ts';
 import { readRegular } from './regular.ts';
 import type { HostPath, HostView } from './types.ts';
+
+/** The same in /proc/PID/fdinfo/FD; a lease is no lock. */
+const heldHere = /^lock:[ \t]*\d+: (?:POSIX|FLOCK|OFDLCK) /m;
 
 /** A lock of any kind in /proc/locks: flock, POSIX or open file description (proc_locks(5)). A waiting one has '->' after its number. */
 const heldLock = /^\d+:\s+(?:POSIX|FLOCK|OFDLCK)\s.*\s([0-9a-f]+):([0-9a-f]+):(\d+)\s/;
 
 /**
- * True when a process of root holds a lock of any kind on a file of root. Any user may lock a file that he may only read, so that his locks
- * say nothing about the programs whose lock file it is. Processes in other PID namespaces beside ours are not seen.
+ * Those of the paths whose file, one of root, a process of root has locked, with a lock of any kind. Any user may lock a file that he may only
+ * read, so that his locks say nothing about the programs whose lock file it is; and since he may take as many as he likes, /proc/locks, which
+ * all of them make longer, is not asked. Processes in other PID namespaces beside ours are not seen.
  */
-export async function isLockedByRoot(host: HostView, path: HostPath): Promise<boolean> {
-  const file = await lstat(await host.locate(path)).catch(() => undefined);
-  if (file?.isFile() !== true || file.uid !== 0 || !(await isLockedAtAll(file))) return false;
-  return holdersOf(file);
+export async function lockedByRoot(host: HostView, paths: readonly HostPath[]): Promise<HostPath[]> {
+  const files: (Inode & { path: HostPath; name: string })[] = [];
+  for (const path of paths) {
+    const real = await host.locate(path);
+    const file = await lstat(real).catch(() => undefined);
+    if (file?.isFile() === true && file.uid === 0) files.push({ path, name: posix.basename(real), dev: file.dev, ino: file.ino });
+  }
+  const held = new Set<HostPath>();
+  if (files.length === 0) return [];
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    // Not by the owner of /proc/PID: a process that may not be dumped shows root there.
+    if (!(await isOfRoot(pid).catch(() => false))) continue;
+    for await (const file of locksOf(pid, files)) held.add(file.path);
+  }
+  return paths.filter((path) => held.has(path));
 }
 
-/** True when any process that can be seen holds a lock of any kind on the file: it is not opened for that, and any user may ask. */
+/**
+ * True when any process that can be seen holds a lock of any kind on the file: it is not opened for that, and any user may ask. Also true
+ * where the table of locks is longer than any that programs make: somebody hides something.
+ */
 export async function hasKernelLock(host: HostView, path: HostPath): Promise<boolean> {
   const file = await lstat(await host.locate(path)).catch(() => undefined);
-  return file !== undefined && isLockedAtAll(file);
+  if (file === undefined) return false;
+  try {
+    return isInTable((await readRegular('/proc/locks', 'configuration')).toString(), file);
+  } catch (error) {
+    return error instanceof KataError;
+  }
 }
 
 interface Inode {
@@ -27,8 +51,7 @@ interface Inode {
   ino: number;
 }
 
-async function isLockedAtAll(file: Inode): Promise<boolean> {
-  const table = (await readRegular('/proc/locks').catch(() => Buffer.alloc(0))).toString();
+function isInTable(table: string, file: Inode): boolean {
   return table.split('\n').some((line) => {
     const found = heldLock.exec(line);
     if (found === null || Number(found[3]) !== file.ino) return false;
@@ -43,33 +66,27 @@ function deviceOf(major: number, minor: number): number {
   return (major & 0xfff) * 256 + (minor & 0xff) + (minor & 0xfff00) * 4096;
 }
 
-/**
- * Whether one of root's processes has the file open with a lock on it. The table's own process number does not tell: that of an open file
- * description is -1, and whoever took a flock for its parent (flock(1) with a number) is gone.
- */
-async function holdersOf(file: Inode): Promise<boolean> {
-  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-    // Not by the owner of /proc/PID: a process that may not be dumped shows root there.
-    if (await isOfRoot(pid).catch(() => false)) if (await hasLock(pid, file).catch(() => false)) return true;
-  }
-  return false;
-}
-
 async function isOfRoot(pid: string): Promise<boolean> {
   const text = (await readRegular(`/proc/${pid}/status`)).toString();
   // The real one as well: a set-uid program that a user started has the descriptors that he gave it.
   return /^Uid:\s+0\s+0\s/m.test(text);
 }
 
-async function hasLock(pid: string, file: Inode): Promise<boolean> {
-  for (const fd of await readdir(`/proc/${pid}/fd`)) {
+/**
+ * Those of the files that the process has open with a lock on them. The table's own process number does not tell: that of an open file
+ * description is -1, and whoever took a flock for its parent (flock(1) with a number) is gone.
+ */
+async function* locksOf<T extends Inode & { name: string }>(pid: string, files: readonly T[]): AsyncGenerator<T, void> {
+  for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => [])) {
     const path = `/proc/${pid}/fd/${fd}`;
-    // Only what looks like a path is looked at: asking what a pipe or a socket is would cost a call each.
-    if (!(await readlink(path).catch(() => '')).startsWith('/')) continue;
+    // Only what has the name is looked at: asking what each pipe and socket is would cost a call each.
+    const name = posix.basename(await readlink(path).catch(() => ''));
+    const named = files.filter((file) => file.name === name);
+    if (named.length === 0) continue;
     const open = await stat(path).catch(() => undefined);
-    if (open === undefined || open.ino !== file.ino || open.dev !== file.dev) continue;
-    const info = (await readRegular(posix.join('/proc', pid, 'fdinfo', fd))).toString();
-    if (/^lock:\s/m.test(info)) return true;
+    const file = named.find(({ ino, dev }) => open !== undefined && open.ino === ino && open.dev === dev);
+    if (file === undefined) continue;
+    const info = await readRegular(posix.join('/proc', pid, 'fdinfo', fd)).catch(() => '');
+    if (heldHere.test(info.toString())) yield file;
   }
-  return false;
 }

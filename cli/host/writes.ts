@@ -8,7 +8,7 @@ import { failpoints } from './failpoints.ts';
 import { type HeldFolder, holdFolder, openFolderAt, syncAt, withFolders } from './held.ts';
 import { runProgram } from './programs.ts';
 import { openView } from './reads.ts';
-import { O_PATH, piecesOf } from './regular.ts';
+import { O_PATH, openRegular, piecesOf } from './regular.ts';
 import { knowsType, readLabels, relabel, setLabels } from './relabel.ts';
 import { steady } from './steady.ts';
 import type { FileMeta, Host, HostAs, HostPath, HostView } from './types.ts';
@@ -65,10 +65,10 @@ function fileWrites(view: HostView): FileWrites {
         }),
       ),
     replaceFile: (path, bytes, via, like = path) =>
-      at(via, (temporary, from) =>
+      at(via, (temporary) =>
         at(path, async (real, folder) => {
           await writeTemporary(temporary, bytes, { mode: 0o600 });
-          await at(like, (model, its) => copyAttributes(model, its, temporary, from));
+          await at(like, (model) => copyAttributes(model, temporary));
           await syncAt(temporary);
           await rename(temporary, real);
           await folder.sync();
@@ -79,7 +79,7 @@ function fileWrites(view: HostView): FileWrites {
         await unlink(real).catch(ignoreAbsent);
         // Streamed: the program has a hundred megabytes.
         await pipeline(piecesOf(file, { follow: true }), createWriteStream(real, { flags: 'wx', mode: 0o600 }));
-        const made = await open(real, 'r');
+        const made = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW);
         await made
           .chmod(mode)
           .then(() => made.sync())
@@ -142,12 +142,25 @@ async function removed(view: HostView, path: HostPath, remove: (at: string) => P
   }
 }
 
-/** Node cannot copy xattrs, ACLs and labels; cp can, in one process (coreutils ≥ 8.17). It gets the folders as descriptors of its own. */
-async function copyAttributes(model: string, its: HeldFolder, temporary: string, from: HeldFolder): Promise<void> {
-  const names = [model, temporary].map((path, index) => `/proc/self/fd/${3 + index}/${posix.basename(path)}`);
-  await runProgram('cp', ['--attributes-only', '--preserve=mode,ownership,xattr', '--no-target-directory', ...names], {
-    descriptors: [its.fd, from.fd],
-  });
+/**
+ * Node cannot copy xattrs, ACLs and labels; cp can, in one process (coreutils ≥ 8.17). It gets the two files as descriptors of its own, so
+ * that it follows nothing that came into their places meanwhile.
+ */
+async function copyAttributes(model: string, temporary: string): Promise<void> {
+  const from = await openRegular(model);
+  // Masked by a link to /dev/null, whose attributes nobody wants.
+  if (from === undefined) return;
+  try {
+    const to = await open(temporary, constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      const keep = ['--attributes-only', '--preserve=mode,ownership,xattr', '--no-target-directory'];
+      await runProgram('cp', [...keep, '/proc/self/fd/3', '/proc/self/fd/4'], { descriptors: [from.fd, to.fd] });
+    } finally {
+      await to.close();
+    }
+  } finally {
+    await from.close();
+  }
 }
 
 async function writeTemporary(path: string, bytes: Buffer | string, given: FileMeta): Promise<void> {

@@ -70,7 +70,7 @@ async function blacklisted(host: HostView, kernel: string): Promise<Finding[]> {
 /** As modprobe.d(5) says: a file of the same name in an earlier folder hides the later one. */
 async function blacklistOf(host: HostView, kernel: string): Promise<string | undefined> {
   const seen = new Set<string>();
-  const line = new RegExp(`^\\s*(blacklist\\s+${kernel}|install\\s+${kernel}\\s+\\S*/(false|true)\\b.*)\\s*$`, 'm');
+  const line = new RegExp(`^[ \\t]*(blacklist[ \\t]+${kernel}|install[ \\t]+${kernel}[ \\t]+\\S*/(false|true)\\b.*)[ \\t]*$`, 'm');
   for (const folder of modprobeFolders) {
     for (const name of (await host.readdir(folder)).filter((each) => each.endsWith('.conf') && !seen.has(each))) {
       seen.add(name);
@@ -98,7 +98,7 @@ async function policy(host: HostView): Promise<Finding[]> {
     files.push(...units.map((name) => `${folder}/system/systemd-sysext.service.d/${name}`));
   }
   for (const path of files) {
-    const found = /^\s*ImagePolicy=(\S+)|--image-policy[= ](\S+)/m.exec((await host.readText(path)) ?? '');
+    const found = /^[ \t]*ImagePolicy=(\S+)|--image-policy[= ](\S+)/m.exec((await host.readText(path)) ?? '');
     const wish = found?.[1] ?? found?.[2];
     if (wish === undefined || allowsPlain(wish)) continue;
     return blocker(

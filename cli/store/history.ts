@@ -1,5 +1,5 @@
 import type { Host, HostView } from '../host/index.ts';
-import { readJson, writeJson } from './json.ts';
+import { damaged, readJson, writeJson } from './json.ts';
 import { historyFolder } from './paths.ts';
 import { historyEntry } from './shapes/index.ts';
 
@@ -27,15 +27,27 @@ export interface HistoryEntry {
   leftovers: { path: string; found: string; next: string }[];
 }
 
+const entryName = /^\d{1,9}\.json$/;
+/** A failed change has a few log lines as its evidence. */
+const maxEntryBytes = 256 * 1024;
+
 export async function readHistory(host: HostView): Promise<HistoryEntry[]> {
-  const names = (await host.readdir(historyFolder)).filter((name) => /^\d+\.json$/.test(name));
-  const entries = await Promise.all(names.map((name) => readJson(host, `${historyFolder}/${name}`, historyEntry)));
-  return entries.filter((entry) => entry !== undefined).sort((a, b) => a.id - b.id);
+  const names = (await host.readdir(historyFolder)).filter((name) => entryName.test(name));
+  const entries: HistoryEntry[] = [];
+  // One after the other: each may be large, and there may be many.
+  for (const name of names) {
+    const path = `${historyFolder}/${name}`;
+    const sizeBytes = (await host.stat(path))?.sizeBytes ?? 0;
+    if (sizeBytes > maxEntryBytes) throw damaged(path, `it has ${sizeBytes} bytes, more than any entry`);
+    const entry = await readJson(host, path, historyEntry);
+    if (entry !== undefined) entries.push(entry);
+  }
+  return entries.sort((a, b) => a.id - b.id);
 }
 
 /** The id for the next change: never one that history or an open journal has. */
 export async function nextId(host: HostView, open: number[]): Promise<number> {
-  const used = (await host.readdir(historyFolder)).map((name) => Number.parseInt(name, 10)).filter(Number.isSafeInteger);
+  const used = (await host.readdir(historyFolder)).flatMap((name) => (entryName.test(name) ? [Number.parseInt(name, 10)] : []));
   return Math.max(0, ...used, ...open) + 1;
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Finding, KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
-import { beyondStopping, type HostView, inhibitShutdown, isLockedByRoot, stopIfAsked, takeLock, undisturbed } from '../../host/index.ts';
+import { beyondStopping, type HostView, inhibitShutdown, lockedByRoot, stopIfAsked, takeLock, undisturbed } from '../../host/index.ts';
 import { dropStory, isVacant, lockFile, noteFolder, placeBallast, stateFolder, sweep, tidy } from '../../store/index.ts';
 import { openEntries, openHere, type Recovered, recover } from '../../transaction/index.ts';
 import { refuse } from '../refusing/engine.ts';
@@ -126,8 +126,11 @@ function stoppedWaiting({ path, owner }: ForeignLock): KataError {
 }
 
 async function foreignLock(host: HostView): Promise<ForeignLock | undefined> {
-  for (const lock of foreignLocks) if (await isLockedByRoot(host, lock.path)) return lock;
-  return undefined;
+  const held = await lockedByRoot(
+    host,
+    foreignLocks.map(({ path }) => path),
+  );
+  return foreignLocks.find(({ path }) => held.includes(path));
 }
 
 /** Changing verbs recover first and say so. */

@@ -1,3 +1,4 @@
+import { readTexts } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
 
@@ -32,7 +33,7 @@ export async function unitTexts(host: HostView, unit: Unit): Promise<string[]> {
     const names = (await host.readdir(`${folder}/${unit}.d`)).filter((name) => name.endsWith('.conf'));
     paths.push(...names.map((name) => `${folder}/${unit}.d/${name}`));
   }
-  return (await Promise.all(paths.map((path) => host.readText(path)))).filter((text) => text !== undefined);
+  return readTexts(host, paths);
 }
 
 /** The last command that starts a unit, as it stands in its texts; an empty one takes back those before it. */

@@ -66,7 +66,7 @@ async function configOfUnit(host: HostView, unit: Unit): Promise<HostPath | unde
   const flag = [...start.matchAll(/\s(?:-c|--config)[\s=](?<path>\/\S+)/g)].at(-1)?.groups?.['path'];
   if (flag !== undefined || !/\s(?:-c|--config)[\s=]"?\$/.test(start)) return flag;
   const text = (await unitTexts(host, unit)).join('\n');
-  const set = [...text.matchAll(/^\s*Environment=["']?CONTAINERD_CONFIG=(?<path>\/[^\s"']+)/gm)];
+  const set = [...text.matchAll(/^[ \t]*Environment=["']?CONTAINERD_CONFIG=(?<path>\/[^\s"']+)/gm)];
   return set.at(-1)?.groups?.['path'];
 }
 

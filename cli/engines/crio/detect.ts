@@ -64,7 +64,7 @@ async function placesOfUnit(host: HostView, unit: Unit, wiring?: Wiring): Promis
   const flag = (names: string) => last(start, new RegExp(`\\s(?:${names})[\\s=](?<path>/\\S+)`, 'g'));
   // Our one drop-in lies in it.
   const folder = wiring?.marks.map(({ path }) => posix.dirname(path))[0];
-  const variable = (name: string) => last(text, new RegExp(`^\\s*Environment=.*\\b${name}=(?<path>/[^\\s"']+)`, 'gm'));
+  const variable = (name: string) => last(text, new RegExp(`^[ \\t]*Environment=.*\\b${name}=(?<path>/[^\\s"']+)`, 'gm'));
   return {
     configPath: flag('-c|--config') ?? variable('CONTAINER_CONFIG') ?? wiring?.configPath ?? usualConfig,
     configFolder: flag('-d|--config-dir') ?? variable('CONTAINER_CONFIG_DIR') ?? folder ?? usualFolder,

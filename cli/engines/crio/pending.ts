@@ -1,4 +1,5 @@
 import type { Finding } from '../../errors/index.ts';
+import { readTexts } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { changedSinceStart } from '../common/pending.ts';
 import type { Instance } from '../types.ts';
@@ -18,10 +19,7 @@ export async function pendingCrio(host: HostView, instance: Instance): Promise<F
 /** The unit takes options of the daemon from files (/etc/sysconfig/crio), whose changes systemd does not report. */
 async function environmentFiles(host: HostView, instance: Instance): Promise<HostPath[]> {
   const state = instance.unit === undefined ? undefined : await (await host.systemd())?.unit(instance.unit);
-  const texts = await Promise.all(
-    [state?.fragmentPath ?? '', ...(state?.dropInPaths ?? [])].filter(Boolean).map((path) => host.readText(path)),
-  );
-  return texts.flatMap((text) =>
-    [...(text ?? '').matchAll(/^\s*EnvironmentFile=-?(?<path>\/\S+)/gm)].map((match) => match.groups!['path']!),
-  );
+  const files = [state?.fragmentPath ?? '', ...(state?.dropInPaths ?? [])].filter(Boolean);
+  const texts = await readTexts(host, files);
+  return texts.flatMap((text) => [...text.matchAll(/^[ \t]*EnvironmentFile=-?(?<path>\/\S+)/gm)].map((match) => match.groups!['path']!));
 }

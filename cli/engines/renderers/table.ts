@@ -87,7 +87,7 @@ export const renderers: readonly Renderer[] = [
     does: 'overwrites',
     units: ['nodeadm-config.service', 'nodeadm-run.service'],
     files: ['/etc/eks/nodeadm.d', '/run/eks/nodeadm/config.json'],
-    written: /^\s*base_runtime_spec = ["']\/etc\/containerd\/base-runtime-spec\.json["']/m,
+    written: /^[ \t]*base_runtime_spec = ["']\/etc\/containerd\/base-runtime-spec\.json["']/m,
     effect: 'nodeadm (EKS) writes /etc/containerd/config.toml again at each boot, so that what is written there is lost',
     needed: 'a node on which nodeadm does not write that file: it takes handlers from spec.containerd.config in /etc/eks/nodeadm.d only',
     next: `${explain}; systemctl cat nodeadm-config nodeadm-run`,

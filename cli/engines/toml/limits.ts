@@ -14,9 +14,10 @@ export const tomlLimits = {
   depth: 64,
   /** Characters of a key, a value or a comment. */
   tokenChars: 64 * 1024,
-  /** Files that an engine reads together, and the tokens in all of them: what was parsed stays in memory. */
+  /** Files that an engine reads together, the tokens and the characters in all of them: what was parsed stays in memory. */
   files: 256,
   allTokens: 200_000,
+  allChars: 4 * 1024 * 1024,
 };
 
 interface Scan {
@@ -45,11 +46,13 @@ export function requireBounded(text: string, path: string): number {
 }
 
 /** The same for the files that an engine reads together; `main`: the one that names the others. */
-export function requireBoundedSet(files: readonly { doc: { tokens: number } }[], main: string, more = 0): void {
+export function requireBoundedSet(files: readonly { doc: { tokens: number; text: string } }[], main: string, more = 0): void {
   if (files.length + more > tomlLimits.files) throw tooMuch(main, undefined, `brings in more than ${tomlLimits.files} files`);
   const tokens = files.reduce((sum, { doc }) => sum + doc.tokens, 0);
   if (tokens > tomlLimits.allTokens)
     throw tooMuch(main, undefined, `and the files that it brings in have more than ${tomlLimits.allTokens} keys, values and marks`);
+  if (files.reduce((sum, { doc }) => sum + doc.text.length, 0) > tomlLimits.allChars)
+    throw tooMuch(main, undefined, `and the files that it brings in have more than ${tomlLimits.allChars} characters`);
 }
 
 /** Counts what begins at this place and says where it ends. */

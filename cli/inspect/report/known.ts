@@ -72,9 +72,9 @@ function environmentIn(text: string): string[] {
 function hostsIn(text: string): string[] {
   const urls = [...text.matchAll(/\b[a-z]+:\/\/(?:[^\s/"'@]*@)?([\p{L}\p{N}][\p{L}\p{N}._-]*)/giu)].map(([, name]) => name!);
   const tables = [...text.matchAll(/\b(?:mirrors|configs|registries)\.["']([^"'\n]+)["']/g)].map(([, name]) => name!.replace(/:\d+$/, ''));
-  const lists = [...text.matchAll(/^\s*(?:location|server|prefix|NO_PROXY|no_proxy)\s*=\s*["']?([\p{L}\p{N}][\p{L}\p{N}._-]*)/gmu)].map(
-    ([, name]) => name!,
-  );
+  const lists = [
+    ...text.matchAll(/^[ \t]*(?:location|server|prefix|NO_PROXY|no_proxy)[ \t]*=[ \t]*["']?([\p{L}\p{N}][\p{L}\p{N}._-]*)/gmu),
+  ].map(([, name]) => name!);
   return [...urls, ...tables, ...lists].filter((name) => /\p{L}/u.test(name) && !isPublic(name));
 }
 

@@ -104,9 +104,10 @@ export async function takeNumber(host: Host): Promise<number> {
 
 /** The highest number ever given on this host, 0 when none. */
 export async function lastNumber(host: HostView): Promise<number> {
-  const said = Number((await host.readText(sequenceFile)) ?? '0');
-  const seen = (await host.readdir(generationsFolder)).filter((name) => /^[1-9]\d*$/.test(name)).map(Number);
-  return Math.max(Number.isSafeInteger(said) ? said : 0, ...seen, 0);
+  const said = await host.readText(sequenceFile);
+  if (said !== undefined && !/^\d{1,9}\n?$/.test(said)) throw damaged(sequenceFile, 'it is no number of at most 9 digits');
+  const seen = (await host.readdir(generationsFolder)).filter((name) => /^[1-9]\d{0,8}$/.test(name)).map(Number);
+  return Math.max(Number(said ?? 0), ...seen, 0);
 }
 
 export async function writeRecord(host: Host, number: number, record: Omit<GenerationRecord, 'schema'>): Promise<void> {

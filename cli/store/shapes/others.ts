@@ -24,6 +24,8 @@ export const historyEntry: Shape<HistoryEntry> = tableOf({
   from: exactOptional(count),
   to: exactOptional(count),
   reason: exactOptional(text),
+  cause: exactOptional(text),
+  user: exactOptional(tableOf({ uid: count, name: exactOptional(text) })),
   result: oneOf('done', 'undone', 'not-restored'),
   restarted: listOf(text),
   seconds: amount,
