@@ -6,7 +6,7 @@ import { errnoOf } from '../errors/index.ts';
 import { connectSystemd } from '../systemd/index.ts';
 import type { Systemd } from '../systemd/types.ts';
 import { findProgram, runProgram } from './programs.ts';
-import { digestOfFile, readHead, readRegular } from './regular.ts';
+import { digestOfFile, readHead, readRegular, unfit } from './regular.ts';
 import { resolveInside } from './rooted.ts';
 import type { Digest, FileSystem, HostAs, HostView, Stat } from './types.ts';
 import { watchProgram } from './watched.ts';
@@ -36,11 +36,11 @@ export function openView(given: string, env: Readonly<Record<string, string | un
     lstat: async (path) => shape(await orAbsent(lstat(await locate(path)))),
     stat: async (path) => shape(await orAbsent(stat(await follow(path)))),
     readFile: async (path, kind) => readRegular(await follow(path), kind),
-    readText: async (path, kind) => (await orAbsent(readRegular(await follow(path), kind)))?.toString(),
-    readHead: async (path, bytes) => orAbsent(readHead(await follow(path), bytes)),
+    readText: async (path, kind) => (await orAbsent(asFile(await follow(path), (real) => readRegular(real, kind))))?.toString(),
+    readHead: async (path, bytes) => orAbsent(asFile(await follow(path), (real) => readHead(real, bytes))),
     readlink: async (path) => orAbsent(readlink(await locate(path)), ['EINVAL']),
     readdir: async (path) => ((await orAbsent(readdir(await follow(path)))) ?? []).sort(byBytes),
-    digest: async (path) => orAbsent(digestOfFile(await follow(path), {})),
+    digest: async (path) => orAbsent(asFile(await follow(path), (real) => digestOfFile(real, {}))),
     canWrite: async (path) =>
       access(await follow(path), constants.W_OK).then(
         () => true,
@@ -62,6 +62,15 @@ export function openView(given: string, env: Readonly<Record<string, string | un
     },
     close: async () => (await bus?.catch(() => undefined))?.close(),
   };
+}
+
+/** Reading a folder as a file fails as a pipe or a device does. */
+async function asFile<T>(real: string, read: (real: string) => Promise<T>): Promise<T> {
+  try {
+    return await read(real);
+  } catch (error) {
+    throw errnoOf(error) === 'EISDIR' ? unfit(real, 'a folder', 'a regular file') : error;
+  }
 }
 
 function moved(path: string, image: HostAs['image']): string {

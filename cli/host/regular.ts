@@ -149,7 +149,8 @@ function tooLarge(path: string, size: number, most: number): KataError {
   return unfit(path, `larger than expected: ${size} bytes or more`, `at most ${most} bytes`);
 }
 
-function unfit(path: string, what: string, needed: string): KataError {
+/** The error for what is there in the place of a file. */
+export function unfit(path: string, what: string, needed: string): KataError {
   return new KataError('host-file-unfit', {
     subject: path,
     found: `${path} is ${what}`,

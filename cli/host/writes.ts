@@ -8,7 +8,7 @@ import { failpoints } from './failpoints.ts';
 import { type HeldFolder, holdFolder, openFolderAt, syncAt, withFolders } from './held.ts';
 import { runProgram } from './programs.ts';
 import { openView } from './reads.ts';
-import { O_PATH, openRegular, piecesOf } from './regular.ts';
+import { O_PATH, openRegular, piecesOf, unfit } from './regular.ts';
 import { knowsType, readLabels, relabel, setLabels } from './relabel.ts';
 import { steady } from './steady.ts';
 import type { FileMeta, Host, HostAs, HostPath, HostView } from './types.ts';
@@ -59,7 +59,7 @@ function fileWrites(view: HostView): FileWrites {
     writeFile: (path, bytes, meta, via = beside(path)) =>
       at(via, (temporary) =>
         at(path, async (real, folder) => {
-          await writeTemporary(temporary, bytes, meta);
+          await writeTemporary(temporary, bytes, meta, posix.join(view.root, via));
           await rename(temporary, real);
           await folder.sync();
         }),
@@ -67,7 +67,7 @@ function fileWrites(view: HostView): FileWrites {
     replaceFile: (path, bytes, via, like = path) =>
       at(via, (temporary) =>
         at(path, async (real, folder) => {
-          await writeTemporary(temporary, bytes, { mode: 0o600 });
+          await writeTemporary(temporary, bytes, { mode: 0o600 }, posix.join(view.root, via));
           await at(like, (model) => copyAttributes(model, temporary));
           await syncAt(temporary);
           await rename(temporary, real);
@@ -89,7 +89,7 @@ function fileWrites(view: HostView): FileWrites {
     symlink: (path, target) =>
       at(path, async (real, folder) => {
         const temporary = beside(real);
-        await unlink(temporary).catch(ignoreAbsent);
+        await unlinkTemporary(temporary, posix.join(view.root, beside(path)));
         await symlink(target, temporary);
         await rename(temporary, real);
         await folder.sync();
@@ -163,9 +163,17 @@ async function copyAttributes(model: string, temporary: string): Promise<void> {
   }
 }
 
-async function writeTemporary(path: string, bytes: Buffer | string, given: FileMeta): Promise<void> {
+/** What an earlier run left there goes; a folder is nobody's leftover. */
+async function unlinkTemporary(path: string, named: HostPath): Promise<void> {
+  await unlink(path).catch((error: unknown) => {
+    if (errnoOf(error) === 'EISDIR') throw unfit(named, 'a folder, where a new file is made first', 'nothing there');
+    ignoreAbsent(error);
+  });
+}
+
+async function writeTemporary(path: string, bytes: Buffer | string, given: FileMeta, named: HostPath): Promise<void> {
   const meta = ownProperties(given);
-  await unlink(path).catch(ignoreAbsent);
+  await unlinkTemporary(path, named);
   const file = await open(path, 'wx', 0o600);
   try {
     await file.writeFile(bytes);

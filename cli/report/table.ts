@@ -24,7 +24,8 @@ export function tableLines(heads: string[], rows: Cell[][]): string[] {
 }
 
 function linesOf(cell: Cell | undefined): string[] {
-  return cell === undefined ? [''] : typeof cell === 'string' ? [cell] : cell;
+  // A name of the host may have lines; none of them may look like a row.
+  return [cell ?? ''].flat().map((text) => text.replaceAll(/[\n\r\v\f\u0085\u2028\u2029]/gu, '␤'));
 }
 
 const units: [name: string, seconds: number][] = [

@@ -9,14 +9,19 @@ export function bytes(count: number): string {
   return `${power === 0 ? value : value.toFixed(value < 10 ? 1 : 0)} ${units[power]}`;
 }
 
+/** A text of the host may have lines; none of them may look like one of ours. */
+function oneText(text: string): string {
+  return text.split(/\r\n|[\n\r\v\f\u0085\u2028\u2029]/u).join('\n      | ');
+}
+
 /** What people see of an error: found, needed, next. */
 export function errorText(error: KataError): string[] {
   const { found, needed, next, subject } = error.complaint;
-  const about = subject === undefined || subject === '' || found.includes(subject) ? '' : `${subject}: `;
+  const about = subject === undefined || subject === '' || found.includes(subject) ? '' : `${oneText(subject)}: `;
   return [
-    `error: ${about}${found}`,
-    `  needed: ${needed}`,
-    `  next:   ${next}`,
+    `error: ${about}${oneText(found)}`,
+    `  needed: ${oneText(needed)}`,
+    `  next:   ${oneText(next)}`,
     `  code:   ${error.code} (kata-sysext explain ${error.code})`,
   ];
 }
@@ -25,9 +30,9 @@ const marks = { blocker: '✗', warning: '!', info: '·' };
 
 export function findingLines(findings: Finding[]): string[] {
   return findings.flatMap((finding) => [
-    `${marks[finding.level]} ${finding.found} [${finding.code}]`,
-    `    needed: ${finding.needed}`,
-    `    next:   ${finding.next}`,
+    `${marks[finding.level]} ${oneText(finding.found)} [${finding.code}]`,
+    `    needed: ${oneText(finding.needed)}`,
+    `    next:   ${oneText(finding.next)}`,
   ]);
 }
 

@@ -1,6 +1,6 @@
 import { parseJson } from '../documents/index.ts';
 import { misfitOf, type Shape } from '../documents/shapes.ts';
-import { errnoOf, KataError } from '../errors/index.ts';
+import { KataError } from '../errors/index.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
 import { journalFolder } from './paths.ts';
 import { schema } from './types.ts';
@@ -15,9 +15,7 @@ export async function readJson<T extends { schema: number }>(
   shape: Shape<T>,
   newest = schema,
 ): Promise<T | undefined> {
-  const text = await host.readText(path).catch((error: unknown) => {
-    throw errnoOf(error) === 'EISDIR' ? damaged(path, 'it is a folder', error) : error;
-  });
+  const text = await host.readText(path);
   if (text === undefined) return undefined;
   const value = parsed(path, text);
   const said = typeof value === 'object' && value !== null && 'schema' in value ? value.schema : undefined;

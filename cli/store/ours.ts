@@ -51,7 +51,10 @@ export async function dropEmpty(host: Host, path: HostPath): Promise<void> {
 
 /** Removes the temporaries that a killed write left in a folder of ours. */
 export async function dropTemporaries(host: Host, folder: HostPath): Promise<void> {
-  for (const name of await host.readdir(folder)) if (temporaryName.test(name)) await host.unlink(`${folder}/${name}`);
+  for (const name of await host.readdir(folder)) {
+    // A folder of that name is none of ours.
+    if (temporaryName.test(name) && (await host.lstat(`${folder}/${name}`))?.kind !== 'directory') await host.unlink(`${folder}/${name}`);
+  }
 }
 
 function isTemporary(path: string): boolean {

@@ -147,7 +147,7 @@ export function folderOf(manifest: { number: number; folder?: HostPath }): HostP
 export function numberAt(target: string | undefined): number | undefined {
   const root = roots.find((each) => target?.startsWith(`${each}/generations/`));
   const name = root === undefined ? '' : (target ?? '').slice(`${root}/generations/`.length);
-  const given = root === imageRoot ? name === String(imageNumber) : /^[1-9]\d*$/.test(name);
+  const given = root === imageRoot ? name === String(imageNumber) : /^[1-9]\d{0,8}$/.test(name);
   return given ? Number(name) : undefined;
 }
 

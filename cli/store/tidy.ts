@@ -33,7 +33,7 @@ import { generationRecord } from './shapes/index.ts';
 
 const manifestName = /^([0-9a-f]{64})\.json$/;
 const damagedName = /^([0-9a-f]{64})\.damaged$/;
-const historyName = /^\d+\.json$/;
+const historyName = /^\d{1,9}\.json$/;
 
 export async function dropGeneration(host: Host, number: number): Promise<void> {
   // Last goes what says that there is something to remove.
@@ -61,7 +61,7 @@ export async function tidy(host: Host): Promise<void> {
   await host.removeTree(scratchFolder);
   for (const folder of [stateFolder, generationsFolder, manifestsFolder, historyFolder, journalFolder]) await dropTemporaries(host, folder);
   const active = await activeNumber(host);
-  for (const name of (await host.readdir(generationsFolder)).filter((each) => /^\d+$/.test(each) && Number(each) !== active)) {
+  for (const name of (await host.readdir(generationsFolder)).filter((each) => /^\d{1,9}$/.test(each) && Number(each) !== active)) {
     const record = await readJson(host, `${generationsFolder}/${name}/record.json`, generationRecord);
     if (record === undefined || record.state === 'preparing') await dropGeneration(host, Number(name));
   }

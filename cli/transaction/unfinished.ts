@@ -1,5 +1,6 @@
 import { beside, type Host, type HostPath, type HostView } from '../host/index.ts';
 import { deploymentWith } from '../store/index.ts';
+import { dropTemporary } from './temporaries.ts';
 import type { Intent } from './types.ts';
 
 /** There as long as a change of this /etc is open. An /etc that is made of it meanwhile (an OS update) is half-done too, and has it as well. */
@@ -30,7 +31,7 @@ export async function markedChange(host: HostView): Promise<number | undefined> 
 /** `id`: of the change that is settled here; without one no change is open. */
 export async function unmark(host: Host, id?: number): Promise<void> {
   // What a loss of power left of its making.
-  if ((await host.lstat(beside(mark))) !== undefined) await host.unlink(beside(mark));
+  await dropTemporary(host, beside(mark));
   const text = await host.readText(mark);
   if (text !== undefined && (id === undefined || text.startsWith(`${firstWords(id)} `))) await host.unlink(mark);
 }

@@ -187,9 +187,23 @@ describe('engines: small parts', () => {
       ['a\\*b', 'axb', false],
       ['[', '[', false],
       ['(a|b).toml', 'a.toml', false],
+      ['a*b*c', 'aXbYbZc', true],
+      ['a*b*c', 'aXbYbZ', false],
+      ['[]a]', ']', false],
+      ['[\\]a]', ']', true],
+      ['[a-]', 'a', false],
+      ['a[', 'b', false],
+      ['*', '', true],
+      ['\\', '\\', false],
     ] as const) {
       assert.equal(matchesName(pattern, name), wanted, `${pattern} ${name}`);
     }
+  });
+
+  it('a name that nearly matches many stars is answered at once', () => {
+    // As an expression with a way back for each star this takes longer than the universe is old.
+    assert.equal(matchesName(`${'*a'.repeat(60)}b`, 'a'.repeat(250)), false);
+    assert.equal(matchesName(`${'*a'.repeat(60)}*`, 'a'.repeat(250)), true);
   });
 
   it('tells which restarts kill containers', () => {

@@ -29,6 +29,14 @@ describe('files of the host', () => {
     await assert.rejects(view.digest('/etc/os-release'), isUnfit);
   });
 
+  it('a folder in the place of a file is refused', async () => {
+    mkdirSync(join(root, 'etc/os-release'));
+
+    await assert.rejects(view.readText('/etc/os-release'), isUnfit);
+    await assert.rejects(view.readHead('/etc/os-release', 20), isUnfit);
+    await assert.rejects(view.digest('/etc/os-release'), isUnfit);
+  });
+
   it('a device that the tree leads to is never opened', async () => {
     symlinkSync('/dev/zero', join(root, 'etc/config.toml'));
     const live = openView('/', {});

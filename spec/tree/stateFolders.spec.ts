@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { differences } from '../support/judges/fingerprint.ts';
 import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 import { untouched } from '../support/trees/untouched.ts';
@@ -44,6 +45,36 @@ describe('folders of the state', () => {
       assert.equal(rollback['code'], 'state-unsafe');
     });
   }
+
+  const believed: [string, (path: string) => void, RegExp][] = [
+    ['var/lib/kata-sysext/journal', (path) => chmodSync(path, 0o777), /777/],
+    ['var/lib/kata-sysext/generations/1/record.json', (path) => chmodSync(path, 0o666), /666/],
+    ['var/lib/kata-sysext/generations/1', (path) => chownSync(path, 1000, 1000), /id 1000/],
+    ['var/lib/kata-sysext/history/sequence', (path) => chownSync(path, 1000, 1000), /id 1000/],
+    ['usr/local/libexec/kata-sysext/tree', (path) => chmodSync(path, 0o777), /777/],
+    ['var/lib/kata-sysext/payloads', (path) => chmodSync(path, 0o770), /770/],
+  ];
+  for (const [path, spoil, found] of believed) {
+    it(`/${path} that another user could have filled is refused`, async () => {
+      await host.json(['install', first]);
+      mkdirSync(host.path('var/lib/kata-sysext/journal'), { recursive: true });
+      spoil(host.path(path));
+
+      const error = await untouched(host, ['install', second], 3, 'state-unsafe');
+
+      assert.match(String(error['found']), found);
+    });
+  }
+
+  it('a pipe where the journal should be is refused, and waits for nobody', async () => {
+    await host.json(['install', first]);
+    rmSync(host.path('var/lib/kata-sysext/journal'), { recursive: true, force: true });
+    execFileSync('mkfifo', [host.path('var/lib/kata-sysext/journal')]);
+
+    const error = await untouched(host, ['install', second], 3, 'state-unsafe');
+
+    assert.match(String(error['found']), /neither a file nor a folder/);
+  });
 
   it('a state folder that is a link to nothing leaves no folder behind after --purge', async () => {
     symlinkSync('/elsewhere/kata', host.path('var/lib/kata-sysext'));

@@ -26,7 +26,7 @@ import { noChoices } from './choices.ts';
 
 /** All whole generations of this host by number, that of its OS image included. */
 export async function readGenerations(host: HostView): Promise<Generation[]> {
-  const own = (await host.readdir(generationsFolder)).filter((name) => /^[1-9]\d*$/.test(name)).map(Number);
+  const own = (await host.readdir(generationsFolder)).filter((name) => /^[1-9]\d{0,8}$/.test(name)).map(Number);
   const numbers = [imageNumber, ...own];
   const found = await Promise.all(numbers.sort((a, b) => a - b).map((number) => findGeneration(host, number)));
   return found.filter((generation) => generation !== undefined);

@@ -1,4 +1,5 @@
 import { digestOf, type Host, type HostView } from '../../host/index.ts';
+import { dropTemporary } from '../temporaries.ts';
 import type { FileStep, StepKind, UndoStore } from '../types.ts';
 import { noteParent, restoreParent } from './parent.ts';
 
@@ -20,7 +21,7 @@ export const file: StepKind<FileStep> = {
     } else await host.replaceFile(step.path, step.text ?? '', step.temporary);
   },
   revert: async (host, step, undo, store) => {
-    await host.unlink(step.temporary);
+    await dropTemporary(host, step.temporary);
     const place = await look(host, step);
     if (place === 'other') return takeOursOut(host, step);
     if (place === 'after') await putBefore(host, step, store);

@@ -1,6 +1,7 @@
 import { KataError } from '../../errors/index.ts';
 import { beside, type HostView } from '../../host/index.ts';
 import { mountAt, overlaidPayload } from '../mount.ts';
+import { dropTemporary } from '../temporaries.ts';
 import type { MountStep, StepKind } from '../types.ts';
 
 /** The link and the mount that it leads to are one step, so that an undo mounts again what was there as soon as the link is back. */
@@ -16,7 +17,7 @@ export const mount: StepKind<MountStep> = {
   },
   apply: (host, step) => mountAt(host, step, step.after),
   revert: async (host, step) => {
-    await host.unlink(beside(step.path));
+    await dropTemporary(host, beside(step.path));
     const now = await linkAt(host, step.path);
     if (now !== step.before && now !== step.after) return;
     const same = now === step.before && (await overlaidPayload(host)) === step.shown;

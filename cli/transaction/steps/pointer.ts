@@ -1,4 +1,5 @@
 import { beside, type Host, type HostView } from '../../host/index.ts';
+import { dropTemporary } from '../temporaries.ts';
 import type { PointerStep, StepKind } from '../types.ts';
 
 export const pointer: StepKind<PointerStep> = {
@@ -6,7 +7,7 @@ export const pointer: StepKind<PointerStep> = {
   apply: (host, step) => point(host, step, step.after),
   revert: async (host, step) => {
     for (const path of step.temporary === undefined ? [beside(step.path)] : [step.temporary, beside(step.temporary)])
-      await host.unlink(path);
+      await dropTemporary(host, path);
     if ((await where(host, step.path)) === step.after) await point(host, step, step.before);
   },
   look: async (host, step) => {
