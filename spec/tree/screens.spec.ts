@@ -58,7 +58,7 @@ describe('status and history', () => {
     assert.match(rows[0]!, /^1 +2\S+Z +\d+ (s|min) +install +– → 1 +done +[\d.]+ +\S+ +install \S+\.tar\.zst$/);
     assert.deepEqual(
       entries.map(({ cause }) => cause),
-      [`install ${names[0]}`, 'configure', `install ${names[1]}`, 'pin 1'],
+      [`install ${names[0]}`, 'configure --profile debug', `install ${names[1]} --stage`, 'pin 1'],
     );
     assert.ok(entries.every(({ user }) => Number.isSafeInteger(user?.uid)));
   });

@@ -3,7 +3,7 @@ import { words as quoted } from './command.ts';
 
 /** Who asked for a change, and by what: for the history. */
 export interface Asked {
-  /** The verb and its words, or the boot guard. Options are left out: their values may be secrets. */
+  /** The verb, its words and what it was to do, or the boot guard. Other options are left out: their values may be secrets. */
   cause: string;
   user?: User;
 }
@@ -24,13 +24,25 @@ const number = /^\d{1,10}$/;
 /** What the kernel shows where nobody logged in: a boot, a timer. */
 const noLogin = 4294967295;
 
+/** Options that say what a change is about; their values are names and numbers of ours. */
+const telling = ['handler', 'add-handler', 'remove-handler', 'profile', 'unset', 'to', 'keep', 'purge', 'stage'];
+const plain = /^[\w.=-]{1,64}$/;
+
 type Env = Readonly<Record<string, string | undefined>>;
 
-export async function askedBy(verb: string, words: string[], boot: unknown, env: Env): Promise<Asked> {
+export async function askedBy(verb: string, words: string[], options: Readonly<Record<string, unknown>>, env: Env): Promise<Asked> {
+  const boot = options['boot'];
   if (boot !== undefined) return { cause: `boot guard (${String(boot)})` };
   const user = (env[unitVariable] === undefined ? undefined : userOf(env[userVariable] ?? '')) ?? (await whoAsks(env));
-  const cause = [verb, ...(words.length === 0 ? [] : [quoted(words)])].join(' ');
+  const cause = [verb, ...(words.length === 0 ? [] : [quoted(words)]), ...telling.flatMap((name) => shown(name, options[name]))].join(' ');
   return { cause: cause.length > mostCause ? `${cause.slice(0, mostCause - 1)}…` : cause, ...(user === undefined ? {} : { user }) };
+}
+
+function shown(name: string, value: unknown): string[] {
+  if (value === true) return [`--${name}`];
+  return [value]
+    .flat()
+    .flatMap((each) => (['string', 'number'].includes(typeof each) && plain.test(String(each)) ? [`--${name} ${each}`] : []));
 }
 
 /** The user behind sudo, else the one who logged in, else the one that this process runs as. */

@@ -6,17 +6,21 @@ describe('who asked for a change, and by what', () => {
     const env = { KATA_SYSEXT_UNIT: 'u.service', [userVariable]: '1000:anna' };
 
     const seen = [
-      await askedBy('install', ['a b.tar', '/x/c.tar'], undefined, env),
-      await askedBy('gc', [], undefined, env),
-      await askedBy('recover', [], 'settle', env),
+      await askedBy('install', ['a b.tar', '/x/c.tar'], {}, env),
+      await askedBy('gc', [], { keep: 2, json: true, set: ['proxy=http://u:p@h'], to: 'a b' }, env),
+      await askedBy('recover', [], { boot: 'settle' }, env),
     ];
 
     const user = { uid: 1000, name: 'anna' };
-    assert.deepEqual(seen, [{ cause: "install 'a b.tar' /x/c.tar", user }, { cause: 'gc', user }, { cause: 'boot guard (settle)' }]);
+    assert.deepEqual(seen, [
+      { cause: "install 'a b.tar' /x/c.tar", user },
+      { cause: 'gc --keep 2', user },
+      { cause: 'boot guard (settle)' },
+    ]);
   });
 
   it('is bounded', async () => {
-    const { cause } = await askedBy('install', ['x'.repeat(100_000)], undefined, {});
+    const { cause } = await askedBy('install', ['x'.repeat(100_000)], {}, {});
 
     assert.equal(cause.length, 200);
   });
@@ -25,9 +29,9 @@ describe('who asked for a change, and by what', () => {
     const own = await whoAsks({});
 
     for (const said of ['', 'root', '0x10:a', '-1:a', '99999999999:a', '\u001b[31m:a', '__proto__:a'])
-      assert.deepEqual((await askedBy('gc', [], undefined, { KATA_SYSEXT_UNIT: 'u', [userVariable]: said })).user, own, said);
-    assert.deepEqual((await askedBy('gc', [], undefined, { [userVariable]: '1000:anna' })).user, own);
-    const named = await askedBy('gc', [], undefined, { KATA_SYSEXT_UNIT: 'u', [userVariable]: '7:a\u202eb' });
+      assert.deepEqual((await askedBy('gc', [], {}, { KATA_SYSEXT_UNIT: 'u', [userVariable]: said })).user, own, said);
+    assert.deepEqual((await askedBy('gc', [], {}, { [userVariable]: '1000:anna' })).user, own);
+    const named = await askedBy('gc', [], {}, { KATA_SYSEXT_UNIT: 'u', [userVariable]: '7:a\u202eb' });
     assert.deepEqual(named.user, { uid: 7 });
   });
 
