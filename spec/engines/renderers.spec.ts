@@ -152,6 +152,12 @@ describe('engines/renderers: who else writes what containerd reads', () => {
       assert.equal((await rendererOf(tree.host, undefined))?.renderer.name, 'k3s');
     });
 
+    it('an empty folder that an uninstall left is nothing', async () => {
+      mkdirSync(join(tree.root, 'etc/rancher/k3s'), { recursive: true });
+
+      assert.equal(await rendererOf(tree.host, undefined), undefined);
+    });
+
     it('nodeadm says nothing of CRI-O', async () => {
       const crio = await engineTree({ '/usr/bin/crio': '', '/etc/crio/crio.conf.d/10-crio.conf': '' });
       await crio.write('/etc/systemd/system/nodeadm-config.service', '[Service]\n');

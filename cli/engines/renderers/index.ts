@@ -72,9 +72,14 @@ async function sightingOf(host: HostView, renderer: Renderer, { wanted, active }
     if (link !== undefined && (await isThere(host, unit))) return { renderer, how: 'enabled', mark: `${unit} is enabled (${link})` };
   }
   for (const unit of renderer.units) if (await isThere(host, unit)) return { renderer, how: 'present', mark: `${unit} is installed` };
-  for (const path of renderer.files)
-    if ((await host.lstat(path)) !== undefined) return { renderer, how: 'present', mark: `${path} is there` };
+  for (const path of renderer.files) if (await hasLeft(host, path)) return { renderer, how: 'present', mark: `${path} is there` };
   return undefined;
+}
+
+/** A file, or a folder with something in it. */
+async function hasLeft(host: HostView, path: HostPath): Promise<boolean> {
+  const stat = await host.stat(path);
+  return stat !== undefined && (stat.kind !== 'directory' || (await host.readdir(path)).length > 0);
 }
 
 function candidates({ units, otherUnits }: Renderer, names: Unit[]): Unit[] {
