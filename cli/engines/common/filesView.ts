@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { errnoOf } from '../../errors/index.ts';
+import { errnoOf, KataError } from '../../errors/index.ts';
 import { byBytes } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { decodeToml } from '../toml/index.ts';
@@ -25,6 +25,7 @@ export function filesView(host: HostView, overlay: Overlay = new Map()): FilesVi
         return { real, text: decodeToml(await host.readFile(real, 'configuration'), path) };
       } catch (error) {
         if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
+        if (errnoOf(error) === 'EISDIR') throw folderThere(path);
         throw error;
       }
     },
@@ -43,6 +44,15 @@ export function filesView(host: HostView, overlay: Overlay = new Map()): FilesVi
       return thought === undefined ? (await host.lstat(path)) !== undefined : thought !== 'absent';
     },
   };
+}
+
+function folderThere(path: HostPath): KataError {
+  return new KataError('engine-config-invalid', {
+    subject: path,
+    found: `${path} is a folder, but the engine would read it as a file.`,
+    needed: 'A configuration that the engine itself can load.',
+    next: `Rename ${path}.`,
+  });
 }
 
 async function namesIn(host: HostView, folder: HostPath): Promise<string[]> {

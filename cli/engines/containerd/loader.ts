@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { errnoOf, KataError } from '../../errors/index.ts';
+import { KataError } from '../../errors/index.ts';
 import type { HostPath } from '../../host/types.ts';
 import type { FilesView } from '../common/filesView.ts';
 import { atLeast, type Version } from '../common/version.ts';
@@ -66,10 +66,7 @@ export async function loadSet(view: FilesView, main: HostPath, version?: Version
 }
 
 async function loadFile(view: FilesView, path: HostPath): Promise<LoadedFile | undefined> {
-  const content = await view.read(path).catch((error: unknown) => {
-    if (errnoOf(error) === 'EISDIR') throw invalid(path, `${path} is a folder, but the engine would read it as a file.`, `Rename ${path}.`);
-    throw error;
-  });
+  const content = await view.read(path);
   if (!content) return undefined;
   const doc = parseDocument(content.text, path);
   return { path, real: content.real, doc, schema: schemaOf(doc), imports: importsOf(doc) };
