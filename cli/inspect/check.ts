@@ -17,7 +17,7 @@ import type { HostView } from '../host/index.ts';
 import { imageFindings, makerFindings } from '../images/index.ts';
 import { handlerRow, handlerTable, installedName } from '../layout/index.ts';
 import { activeGeneration, type Generation, lockFile, offered, offeredBy } from '../store/index.ts';
-import { changeState } from './changeState.ts';
+import { changeState, openFindings } from './changeState.ts';
 import { type Offers, type OffersRequest, offersInImage, offersOf } from './offers.ts';
 
 export interface Check {
@@ -154,20 +154,14 @@ function withNew(installed: WantedHandler[], more: WantedHandler[]): WantedHandl
 
 /** A change that runs now, or those that were interrupted: the next one would wait, or settle them first. */
 async function changeFindings(host: HostView): Promise<Finding[]> {
-  const { change, interrupted } = await changeState(host);
+  const state = await changeState(host);
+  const { change } = state;
   if (change !== undefined) {
     const found = `${holderText(change)} is running`;
     const next = 'wait for it: --wait SECONDS';
     return [{ code: 'lock-held', level: 'blocker', subject: lockFile, found, needed: 'one change at a time', next }];
   }
-  return interrupted.map((id) => ({
-    code: 'journal-open',
-    level: 'warning',
-    subject: `change ${id}`,
-    found: `change ${id} was interrupted; the next change settles it first`,
-    needed: 'a settled host',
-    next: 'kata-sysext recover',
-  }));
+  return openFindings(state);
 }
 
 function unhealthy(name: string, socket: string, why: string | undefined): Finding {

@@ -1,4 +1,5 @@
 import type { Wiring } from '../engines/types.ts';
+import type { Finding } from '../errors/index.ts';
 import type { Digest, HostPath, HostView } from '../host/index.ts';
 import type { Format } from '../images/types.ts';
 import {
@@ -14,7 +15,7 @@ import {
   readPrograms,
   storedBytes,
 } from '../store/index.ts';
-import { type ChangeState, changeState } from './changeState.ts';
+import { type ChangeState, changeState, openFindings } from './changeState.ts';
 import { type Chosen, chosenFor } from './chosen.ts';
 import { sandboxesByGeneration } from './sandboxes.ts';
 
@@ -59,6 +60,8 @@ export interface Status extends ChangeState {
   deployments: PointedElsewhere[];
   /** Copies of this program that are kept on the host, by version. */
   programs: { version: string; path: string; sizeBytes: number }[];
+  /** What is not as it should be, with what helps. */
+  findings: Finding[];
 }
 
 /** What is installed, from our own files and /proc only: no bus, no engine. */
@@ -103,6 +106,7 @@ export async function status(host: HostView): Promise<Status> {
     deployments,
     programs: programs.map(({ root, version, sizeBytes }) => ({ version, path: programPath(root, version), sizeBytes })),
     ...change,
+    findings: openFindings(change),
   };
 }
 

@@ -17,6 +17,7 @@ import {
   readPrograms,
   wholePayload,
 } from '../store/index.ts';
+import { changeState, openFindings } from './changeState.ts';
 
 export interface Verification {
   generation: number;
@@ -35,19 +36,14 @@ export interface GuestWish {
 }
 
 /**
- * Compares the host with the active generation: every file and link of the payload, the configurations, the pointer, the wiring. With
- * `guests`, then boots its guests, if nothing differs that they would be started from.
+ * Compares the host with the active generation: every file and link of the payload, the configurations, the pointer, the wiring; a change that
+ * was interrupted differs from it by what it did. With `guests`, then boots its guests, if nothing differs that they would be started from.
  */
 export async function verify(host: HostView, guests?: GuestWish): Promise<Verification> {
   if (guests !== undefined) needLive(host);
+  const open = await openDrift(host);
   const active = await activeGeneration(host);
-  if (active === undefined) {
-    throw new KataError('nothing-installed', {
-      found: 'there is no active generation',
-      needed: 'an installed generation',
-      next: 'kata-sysext install BUNDLE',
-    });
-  }
+  if (active === undefined) throw nothingInstalled(open);
   const { manifest } = active;
   const payload = await payloadOf(host, manifest);
   const drift: Finding[] = payload === undefined ? [gone(manifest.payloadFolder, 'its manifest is not there')] : [];
@@ -68,9 +64,22 @@ export async function verify(host: HostView, guests?: GuestWish): Promise<Verifi
     generation: manifest.number,
     filesChecked: entries.length,
     bytesChecked: entries.reduce((sum, entry) => sum + (entry.sizeBytes ?? 0), 0),
-    drift: host.image || manifest.number !== imageNumber ? drift : drift.map((finding) => ({ ...finding, next: anew })),
+    drift: [...open, ...(host.image || manifest.number !== imageNumber ? drift : drift.map((finding) => ({ ...finding, next: anew })))],
     ...booted,
   };
+}
+
+/** What was left half-done. One that runs is not. */
+async function openDrift(host: HostView): Promise<Finding[]> {
+  return openFindings(await changeState(host)).map((finding) => ({ ...finding, code: 'drift-found', level: 'blocker' }));
+}
+
+function nothingInstalled([first]: Finding[]): KataError {
+  return new KataError('nothing-installed', {
+    found: `there is no active generation${first === undefined ? '' : `, and ${first.found}`}`,
+    needed: 'an installed generation',
+    next: first?.next ?? 'kata-sysext install BUNDLE',
+  });
 }
 
 async function unexpected(host: HostView, folder: string, entries: TreeEntry[]): Promise<Finding[]> {
