@@ -1,7 +1,8 @@
 import { errnoOf, type Finding, KataError } from '../errors/index.ts';
 import { deploymentNow } from '../facts/index.ts';
 import { type HostView, type LockHolder, lockHolder } from '../host/index.ts';
-import { lockFile } from '../store/index.ts';
+import { bytes } from '../report/index.ts';
+import { lockFile, type Staging, stagingOf } from '../store/index.ts';
 import { isCommitted, markedChange, openEntries, openHere } from '../transaction/index.ts';
 
 /** Whether a change runs, and which were interrupted. */
@@ -12,32 +13,40 @@ export interface ChangeState {
   interrupted: number[];
   /** Those of them that have happened: only their clean-up is pending. Left out where there is none. */
   committed?: number[];
+  /** What an interrupted unpacking left, that `recover` removes. */
+  staging?: Staging;
 }
 
 /** Asks no bus and takes no lock. Also for users who may not look into the journal: the mark in /etc names one open change. */
 export async function changeState(host: HostView): Promise<ChangeState> {
   const holder = await lockHolder(host, lockFile);
   if (holder !== undefined) return { change: { state: 'running', ...holder }, interrupted: [] };
-  const open = await openChanges(host).catch(async (error: unknown) => {
+  const open: ChangeState = await openChanges(host).catch(async (error: unknown) => {
     if (errnoOf(error) !== 'EACCES') throw error;
     const marked = await markedChange(host);
-    return { interrupted: marked === undefined ? [] : [marked] };
+    return { interrupted: marked === undefined ? [] : [marked], ...stagingAs(await stagingOf(host)) };
   });
   // It may have begun, or ended, between the two questions.
-  const now = open.interrupted.length === 0 ? undefined : await lockHolder(host, lockFile);
+  const now = open.interrupted.length === 0 && open.staging === undefined ? undefined : await lockHolder(host, lockFile);
   return now === undefined ? open : { change: { state: 'running', ...now }, interrupted: [] };
 }
 
 async function openChanges(host: HostView): Promise<ChangeState> {
   const all = await openEntries(host);
-  if (all.length === 0) return { interrupted: [] };
+  const staging = stagingAs(await stagingOf(host));
+  if (all.length === 0) return { interrupted: [], ...staging };
   // Those of another deployment wait for it. Where an entry is damaged, none is left out: `recover` says what is wrong with it.
   const interrupted = await deploymentNow(host)
     .then((here) => openHere(host, here))
     .catch((error: unknown) => damagedAs(error, all));
   const told = await Promise.all(interrupted.map((id) => isCommitted(host, id).catch((error: unknown) => damagedAs(error, false))));
   const committed = interrupted.filter((_, index) => told[index]);
-  return { interrupted, ...(committed.length === 0 ? {} : { committed }) };
+  // As long as one waits for another deployment, nothing is removed.
+  return { interrupted, ...(committed.length === 0 ? {} : { committed }), ...(interrupted.length < all.length ? {} : staging) };
+}
+
+function stagingAs(staging: Staging | undefined): Pick<ChangeState, 'staging'> {
+  return staging === undefined ? {} : { staging };
 }
 
 function damagedAs<T>(error: unknown, value: T): T {
@@ -55,4 +64,21 @@ export function openFindings({ interrupted, committed = [] }: ChangeState): Find
     needed: 'a settled host; the next change settles it first',
     next: 'kata-sysext recover',
   }));
+}
+
+/** What the killed change had unpacked lies in no journal. */
+export function stagingFindings({ staging }: ChangeState): Finding[] {
+  if (staging === undefined) return [];
+  const { folders, sizeBytes } = staging;
+  const left = sizeBytes === undefined ? 'its files are left' : `${bytes(sizeBytes)} of it are left`;
+  return [
+    {
+      code: 'journal-open',
+      level: 'warning',
+      subject: folders.join(', '),
+      found: `an unpacking was interrupted; ${left} in ${folders.join(', ')}`,
+      needed: 'a settled host; the next change removes them first',
+      next: 'kata-sysext recover',
+    },
+  ];
 }

@@ -17,8 +17,9 @@ import type { HostView } from '../host/index.ts';
 import { imageFindings, makerFindings } from '../images/index.ts';
 import { handlerRow, handlerTable, installedName } from '../layout/index.ts';
 import { activeGeneration, type Generation, lockFile, offered, offeredBy } from '../store/index.ts';
-import { changeState, openFindings } from './changeState.ts';
+import { changeState, openFindings, stagingFindings } from './changeState.ts';
 import { type Offers, type OffersRequest, offersInImage, offersOf } from './offers.ts';
+import { lostFindings, seenWiring } from './wiring.ts';
 
 export interface Check {
   ready: boolean;
@@ -152,7 +153,7 @@ function withNew(installed: WantedHandler[], more: WantedHandler[]): WantedHandl
   return [...installed, ...more.filter(({ name }) => !installed.some((each) => each.name === name))];
 }
 
-/** A change that runs now, or those that were interrupted: the next one would wait, or settle them first. */
+/** A change that runs now, or those that were interrupted: the next one would wait, or settle them first. Else whether the wiring stands. */
 async function changeFindings(host: HostView): Promise<Finding[]> {
   const state = await changeState(host);
   const { change } = state;
@@ -161,7 +162,9 @@ async function changeFindings(host: HostView): Promise<Finding[]> {
     const next = 'wait for it: --wait SECONDS';
     return [{ code: 'lock-held', level: 'blocker', subject: lockFile, found, needed: 'one change at a time', next }];
   }
-  return openFindings(state);
+  if (state.interrupted.length > 0) return openFindings(state);
+  const { active, lost } = await seenWiring(host);
+  return [...stagingFindings(state), ...lostFindings(active, lost)];
 }
 
 function unhealthy(name: string, socket: string, why: string | undefined): Finding {

@@ -18,6 +18,7 @@ import {
   wholePayload,
 } from '../store/index.ts';
 import { changeState, openFindings } from './changeState.ts';
+import { anew, lostText, lostWiring } from './wiring.ts';
 
 export interface Verification {
   generation: number;
@@ -57,7 +58,7 @@ export async function verify(host: HostView, guests?: GuestWish): Promise<Verifi
   }
   drift.push(...(await unexpected(host, whole.folder, whole.entries)), ...(await configurationDrift(host, active)));
   const changed = drift.length > 0;
-  drift.push(...(await wiringDrift(host, active)), ...(await copyDrift(host, active)));
+  drift.push(...(await lostWiring(host, active)).map((path) => gone(path, lostText)), ...(await copyDrift(host, active)));
   for (const problem of (await backendOf(manifest.backend).observe(host)).problems) drift.push(gone(manifest.backend, problem));
   const booted = guests === undefined ? {} : { guests: await bootGuests(host, active, guests.request, { ...guests, changed }) };
   return {
@@ -110,16 +111,6 @@ async function configurationDrift(host: HostView, { manifest }: Generation): Pro
   return found;
 }
 
-async function wiringDrift(host: HostView, { record }: Generation): Promise<Finding[]> {
-  const found: Finding[] = [];
-  for (const mark of record.wiring?.marks ?? []) {
-    const text = await host.readText(mark.path);
-    const whole = mark.kind === 'file' ? text === mark.text : text?.includes(mark.text);
-    if (whole !== true) found.push(gone(mark.path, 'our wiring in it is gone or was changed'));
-  }
-  return found;
-}
-
 /** The copy of the program that made the generation, where one was kept. */
 async function copyDrift(host: HostView, { manifest }: Generation): Promise<Finding[]> {
   const found: Finding[] = [];
@@ -129,9 +120,6 @@ async function copyDrift(host: HostView, { manifest }: Generation): Promise<Find
   }
   return found;
 }
-
-/** What puts right the files of an OS image. */
-const anew = 'update the host to a good image: its files are not changed here';
 
 function gone(subject: string, found: string): Finding {
   return {

@@ -77,7 +77,9 @@ function detailLines({ number, created, configured, payload, sources }: Generati
 
 function hostLines({ engine, deployments, programs }: Status): string[] {
   return [
-    ...(engine === undefined ? [] : [`wired into ${engine.name}: ${engine.files.join(', ')} (${engine.method})`]),
+    ...(engine === undefined || engine.files.length === 0
+      ? []
+      : [`wired into ${engine.name}: ${engine.files.join(', ')} (${engine.method})`]),
     ...deployments.map(({ deployment, generation }) => `generation ${generation} is active in deployment ${deployment}`),
     ...programs.map(({ version, path, sizeBytes }) => `program ${version}: ${path} (${bytes(sizeBytes)})`),
   ];
