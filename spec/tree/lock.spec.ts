@@ -68,6 +68,20 @@ describe('the lock', () => {
       assert.deepEqual([(settled['settled'] as unknown[]).length, nothing.steps], [open.length, []]);
     });
 
+  it('status says of a change that is only planned that it is a dry run', async () => {
+    const holder = await host.paused(['install', first, '--dry-run'], 'store/unpack/after=pause');
+
+    const { change } = await host.json(['status']);
+    const text = (await host.run(['status'])).stdout;
+    const refused = await host.json(['install', first], 75);
+    await holder.kill();
+
+    const { since, ...rest } = change as Record<string, unknown>;
+    assert.deepEqual(rest, { state: 'running', verb: 'install', dryRun: true, pid: holder.pid });
+    assert.match(text, new RegExp(`^! install --dry-run \\(process ${holder.pid}, since ${String(since)}\\) is running$`, 'm'));
+    assert.match(String(refused['found']), /^install --dry-run \(process /);
+  });
+
   it('--wait gives up after its time, and goes on when the holder ends before', async () => {
     const holder = await host.paused(['install', first], 'step/file/journalled=pause');
     const started = Date.now();

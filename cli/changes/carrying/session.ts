@@ -1,7 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Finding, KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
-import { beyondStopping, type HostView, inhibitShutdown, lockedByRoot, stopIfAsked, takeLock, undisturbed } from '../../host/index.ts';
+import {
+  beyondStopping,
+  dryRunMark,
+  type HostView,
+  inhibitShutdown,
+  lockedByRoot,
+  stopIfAsked,
+  takeLock,
+  undisturbed,
+} from '../../host/index.ts';
 import {
   dropStory,
   isVacant,
@@ -50,9 +59,10 @@ export async function underLock<T>(
   needRoot(context, verb);
   await refuseReadOnly(host);
   refuse(await stateFindings(host), options.allow);
-  const lock = await takeLock(host, lockFile, verb, options.waitSeconds, context.signal);
+  const doing = options.dryRun ? `${verb} ${dryRunMark}` : verb;
+  const lock = await takeLock(host, lockFile, doing, options.waitSeconds, context.signal);
   // Nobody who restarts a host right after its boot has to wait for the guard: the next boot settles what it was at.
-  const allowShutdown = host.live && verb !== 'boot' ? await inhibitShutdown(`${verb} is running`) : () => undefined;
+  const allowShutdown = host.live && verb !== 'boot' ? await inhibitShutdown(`${doing} is running`) : () => undefined;
   try {
     await undisturbed(host, async () => {
       for (const folder of lock.made) if (folder !== stateFolder) await noteFolder(host, folder);
