@@ -1,7 +1,7 @@
 import { errnoOf } from '../errors/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import { readFolders } from './folders.ts';
-import { stagingFolder } from './paths.ts';
+import { payloadRoot, stagingFolder } from './paths.ts';
 
 /** Files that were unpacked and that no payload has. */
 export interface Staging {
@@ -12,13 +12,23 @@ export interface Staging {
 
 /** What is in the staging folders now: of the change that runs, else of one that was interrupted. Nothing where they have no file. */
 export async function stagingOf(host: HostView): Promise<Staging | undefined> {
-  const { roots } = await readFolders(host);
+  const roots = await usedRoots(host);
   const all = await Promise.all(roots.map(async (root) => ({ folder: stagingFolder(root), sizeBytes: await bytesOf(host, root) })));
   const left = all.filter(({ sizeBytes }) => sizeBytes !== 0);
   if (left.length === 0) return undefined;
   const folders = left.map(({ folder }) => folder);
   if (left.some(({ sizeBytes }) => sizeBytes === undefined)) return { folders };
   return { folders, sizeBytes: left.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0) };
+}
+
+/** Who may not read which roots were used looks into all that there are. */
+async function usedRoots(host: HostView): Promise<HostPath[]> {
+  try {
+    return (await readFolders(host)).roots;
+  } catch (error) {
+    if (errnoOf(error) !== 'EACCES') throw error;
+    return [payloadRoot(true), payloadRoot(false)];
+  }
 }
 
 async function bytesOf(host: HostView, root: HostPath): Promise<number | undefined> {
