@@ -1,6 +1,14 @@
 import type { Digest, HostView } from '../host/index.ts';
 import { bytes } from '../report/index.ts';
-import { type Generation, idlePrograms, type PayloadManifest, programPath, readPayload, storedBytes } from '../store/index.ts';
+import {
+  type Generation,
+  historyFolder,
+  idlePrograms,
+  type PayloadManifest,
+  programPath,
+  readPayload,
+  storedBytes,
+} from '../store/index.ts';
 import type { Afterwards } from '../transaction/index.ts';
 import type { Plan, PlannedStep } from './types.ts';
 
@@ -24,7 +32,7 @@ export async function whatGoes(host: HostView, all: Generation[], afterwards: Af
   const texts = [
     ...dropGenerations.map((number) => `remove generation ${number}`),
     ...rows.map(({ text, sizeBytes }) => `${text} (${bytes(sizeBytes)})`),
-    ...(purge ? ['remove the history'] : []),
+    ...(purge && (await host.readdir(historyFolder)).length > 0 ? ['remove the history'] : []),
   ];
   return {
     steps: texts.map((text) => ({ kind: 'drop-folder' as const, text })),

@@ -1,6 +1,15 @@
 import { backendOf } from '../backends/index.ts';
 import { KataError } from '../errors/index.ts';
-import { activeGeneration, type Choices, type Generation, isIntact, nextId, payloadOf } from '../store/index.ts';
+import {
+  activeGeneration,
+  type Choices,
+  type Generation,
+  type GenerationManifest,
+  isIntact,
+  namesOf,
+  nextId,
+  payloadOf,
+} from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { command } from './carrying/command.ts';
 import { underLock } from './carrying/session.ts';
@@ -10,7 +19,7 @@ import { lastHandler, refuseNotInstalled } from './choosing/wanted.ts';
 import { become } from './making/become.ts';
 import { findEngine, refuse } from './refusing/engine.ts';
 import { etcFindings } from './refusing/refusals.ts';
-import type { Answer, ChangeOptions, Context } from './types.ts';
+import type { Answer, ChangeOptions, ChangeResult, Context } from './types.ts';
 
 export interface FewerRequest extends ChangeOptions {
   /** Handlers by either name, and aliases. */
@@ -44,7 +53,7 @@ async function removeLocked(context: Context, request: FewerRequest): Promise<An
   if (payload === undefined || !(await isIntact(host, payload, 'shape'))) throw damaged(from);
   const found = await findEngine(host, request.engine, from.record.wiring?.engine);
   const id = await nextId(host, await openEntries(host));
-  return become(
+  const answer = await become(
     { context, verb: 'uninstall', options: request, found, id, started, from },
     {
       origin: { ...manifest, handlers: manifest.handlers.filter((handler) => staying.handlers.includes(handler.name)) },
@@ -54,6 +63,13 @@ async function removeLocked(context: Context, request: FewerRequest): Promise<An
       readText: async (path) => (await host.readFile(`${manifest.payloadFolder}/${path}`)).toString(),
     },
   );
+  return answer.kind === 'Plan'
+    ? answer
+    : { kind: 'Change', change: { ...answer.change, removedHandlers: goneFrom(manifest, answer.change) } };
+}
+
+function goneFrom(manifest: GenerationManifest, { handlers }: ChangeResult): string[] {
+  return namesOf(manifest).filter((name) => !handlers.includes(name));
 }
 
 function stayingOf({ host }: Context, words: string[], { manifest }: Generation): { handlers: string[]; choices: Choices } {

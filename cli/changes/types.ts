@@ -122,6 +122,8 @@ export interface ChangeResult {
   bytesWritten: number;
   savedBytes: number;
   restarted: string[];
+  /** uninstall of some handlers: the names that went; `handlers` are those that stay. */
+  removedHandlers?: string[];
   /** gc: what went. */
   removedGenerations?: number[];
   freedBytes?: number;

@@ -62,7 +62,7 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   if (from === undefined) {
     if (request.dryRun)
       return { kind: 'Plan', plan: dropPlan('uninstall', afterwards.dropGenerations, await whatGoes(host, all, afterwards)) };
-    const leftovers = go.length > 0 || (request.purge && (await host.readdir(historyFolder)).length > 0);
+    const leftovers = go.length > 0 || (afterwards.purge && (await host.readdir(historyFolder)).length > 0);
     const outcome = leftovers ? await carryOut(context, base) : undefined;
     return { kind: 'Change', change: await withStrangers(host, receipt(context, base, outcome)) };
   }

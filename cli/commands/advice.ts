@@ -1,4 +1,5 @@
 import { words } from '../changes/carrying/command.ts';
+import type { HostView } from '../host/index.ts';
 import { verbs } from './table/index.ts';
 
 /** Verbs that look at no host. */
@@ -10,4 +11,9 @@ const command = new RegExp(`kata-sysext (?:${named.join('|')})\\b(?! --help)(?![
 /** Advice as it must be followed for the tree at `root`: without --root its commands would act on the live host. */
 export function forTree(text: string, root: string): string {
   return root === '/' ? text : text.replace(command, (found) => `${found} --root ${words([root])}`);
+}
+
+/** The same for a host: only of an offline tree the commands name it. */
+export function forHost(text: string, { booted, root }: HostView): string {
+  return forTree(text, booted ? '/' : root);
 }

@@ -54,7 +54,8 @@ function changeText(change: ChangeResult): string[] {
   const notes = findingLines(change.findings);
   if (!change.changed) return [...notes, `${change.verb}: nothing to do${unchangedText(change)}`];
   const parts = [
-    change.handlers.length === 0 ? '' : change.handlers.join(', '),
+    change.removedHandlers === undefined ? '' : `removed ${change.removedHandlers.join(', ')}`,
+    handlersText(change),
     change.release === undefined ? '' : `Kata ${change.release}`,
     change.to === undefined ? '' : `generation ${change.to}`,
     change.bytesWritten === 0 ? '' : `${bytes(change.bytesWritten)} written`,
@@ -67,6 +68,11 @@ function changeText(change: ChangeResult): string[] {
   const rest = change.nextCommand === undefined ? '' : ` · next: ${change.nextCommand}`;
   const back = change.undoCommand === undefined ? '' : ` · undo: ${change.undoCommand}`;
   return [...notes, `✓ ${change.verb}: ${parts.join(' · ')}${rest}${back}`];
+}
+
+function handlersText({ handlers, removedHandlers }: ChangeResult): string {
+  if (handlers.length === 0) return '';
+  return removedHandlers === undefined ? handlers.join(', ') : `left ${handlers.join(', ')}`;
 }
 
 /** What a change was about need not be active: it may wait, or only be pinned. */

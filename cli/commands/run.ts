@@ -7,7 +7,7 @@ import { errorText, escapingStream, isAdvice, reporter } from '../report/index.t
 import type { ProgressMode } from '../report/reporter.ts';
 import type { Systemd } from '../systemd/types.ts';
 import { version } from '../version.ts';
-import { forTree } from './advice.ts';
+import { forHost } from './advice.ts';
 import { refuseAddresses } from './parsing/addresses.ts';
 import { type Parsed, parse } from './parsing/parser.ts';
 import { systemFault } from './systemFault.ts';
@@ -72,7 +72,7 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
   } catch (error) {
     progress.close();
     return await whenWritten(
-      complain(forHost(signalled === 0 ? error : asInterrupted(error), host), options['json'] === true, io, signalled),
+      complain(asTold(signalled === 0 ? error : asInterrupted(error), host), options['json'] === true, io, signalled),
       io,
     );
   } finally {
@@ -164,23 +164,22 @@ function progressMode(options: Record<string, OptionValue>, io: Io): ProgressMod
 }
 
 function print({ kind, body, text }: Reply, json: boolean, io: Io, host: HostView): void {
-  const lines = text.map((line) => (isAdvice(line) ? forTree(line, treeOf(host)) : line));
+  const lines = text.map((line) => (isAdvice(line) ? forHost(line, host) : line));
   if (json) io.stdout.write(`${JSON.stringify({ apiVersion: 'kata-sysext/v1', kind, ...body, ...advised(body, host) })}\n`);
   else if (lines.length > 0) io.stdout.write(`${lines.join('\n')}\n`);
 }
 
-function advised(body: object, host: HostView): { findings?: Finding[] } {
-  if (!('findings' in body) || !Array.isArray(body.findings)) return {};
-  return { findings: (body.findings as Finding[]).map((finding) => ({ ...finding, next: forTree(finding.next, treeOf(host)) })) };
+/** Lists of findings, by the name that they have in a result. */
+const advising = ['findings', 'drift'];
+
+function advised(body: object, host: HostView): Record<string, Finding[]> {
+  const lists = Object.entries(body).filter(([name, value]) => advising.includes(name) && Array.isArray(value)) as [string, Finding[]][];
+  return Object.fromEntries(lists.map(([name, all]) => [name, all.map((finding) => ({ ...finding, next: forHost(finding.next, host) }))]));
 }
 
-function forHost(error: unknown, host: HostView): unknown {
+function asTold(error: unknown, host: HostView): unknown {
   if (!(error instanceof KataError)) return error;
-  return new KataError(error.code, { ...error.complaint, next: forTree(error.complaint.next, treeOf(host)) });
-}
-
-function treeOf({ booted, root }: HostView): string {
-  return booted ? '/' : root;
+  return new KataError(error.code, { ...error.complaint, next: forHost(error.complaint.next, host) });
 }
 
 /** What a signal ended ends as that signal asks, unless something worse is to be told. */

@@ -2,7 +2,7 @@ export { type HeldFolder, holdFolder, withFolders } from './held.ts';
 export { inhibitShutdown } from './inhibit.ts';
 export { lockedByRoot } from './kernelLocks.ts';
 export { type Lock, takeLock } from './lock.ts';
-export { type LockHolder, lockHolder } from './lockHolder.ts';
+export { dryRunMark, type LockHolder, lockHolder } from './lockHolder.ts';
 export { cleanEnvironment, findProgram, programs } from './programs.ts';
 export { hasReached } from './reached.ts';
 export { byBytes, digestOf, openView } from './reads.ts';

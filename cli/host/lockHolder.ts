@@ -6,9 +6,14 @@ import type { HostPath, HostView } from './types.ts';
 /** Who holds the lock, as far as it can be told. Times are RFC 3339. */
 export interface LockHolder {
   verb?: string;
+  /** It only plans a change. Left out where it makes one. */
+  dryRun?: true;
   pid?: number;
   since?: string;
 }
+
+/** What stands behind the verb in the lock file as long as only a plan is made. */
+export const dryRunMark = '--dry-run';
 
 const mostBytes = 4096;
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
@@ -34,6 +39,8 @@ export async function lockHolder(host: HostView, path: HostPath): Promise<LockHo
   return unit ?? (locked ? said : undefined);
 }
 
+const said = new RegExp(`^\\{"pid":(\\d{1,10}),"verb":"([a-z]{1,20})( ${dryRunMark})?","since":"([\\dT:.Z+-]{20,30})"\\}`);
+
 /** What the holder wrote; undefined where it cannot be read. */
 async function textOf(real: string): Promise<string | undefined> {
   const file = await open(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(() => undefined);
@@ -49,8 +56,8 @@ async function textOf(real: string): Promise<string | undefined> {
 }
 
 function saidIn(text: string): LockHolder {
-  const [, pid, verb, since] = /^\{"pid":(\d{1,10}),"verb":"([a-z]{1,20})","since":"([\dT:.Z+-]{20,30})"\}/.exec(text) ?? [];
-  return pid === undefined ? {} : { verb: verb!, pid: Number(pid), since: since! };
+  const [, pid, verb, dry, since] = said.exec(text) ?? [];
+  return pid === undefined ? {} : { verb: verb!, ...(dry === undefined ? {} : { dryRun: true }), pid: Number(pid), since: since! };
 }
 
 /** Whether a process has the file open; undefined where that cannot be seen. */

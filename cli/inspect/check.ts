@@ -17,8 +17,9 @@ import type { HostView } from '../host/index.ts';
 import { imageFindings, makerFindings } from '../images/index.ts';
 import { handlerRow, handlerTable, installedName } from '../layout/index.ts';
 import { activeGeneration, type Generation, lockFile, offered, offeredBy } from '../store/index.ts';
-import { changeState } from './changeState.ts';
+import { changeState, openFindings, stagingFindings } from './changeState.ts';
 import { type Offers, type OffersRequest, offersInImage, offersOf } from './offers.ts';
+import { lostFindings, seenWiring } from './wiring.ts';
 
 export interface Check {
   ready: boolean;
@@ -152,22 +153,18 @@ function withNew(installed: WantedHandler[], more: WantedHandler[]): WantedHandl
   return [...installed, ...more.filter(({ name }) => !installed.some((each) => each.name === name))];
 }
 
-/** A change that runs now, or those that were interrupted: the next one would wait, or settle them first. */
+/** A change that runs now, or those that were interrupted: the next one would wait, or settle them first. Else whether the wiring stands. */
 async function changeFindings(host: HostView): Promise<Finding[]> {
-  const { change, interrupted } = await changeState(host);
+  const state = await changeState(host);
+  const { change } = state;
   if (change !== undefined) {
     const found = `${holderText(change)} is running`;
     const next = 'wait for it: --wait SECONDS';
     return [{ code: 'lock-held', level: 'blocker', subject: lockFile, found, needed: 'one change at a time', next }];
   }
-  return interrupted.map((id) => ({
-    code: 'journal-open',
-    level: 'warning',
-    subject: `change ${id}`,
-    found: `change ${id} was interrupted; the next change settles it first`,
-    needed: 'a settled host',
-    next: 'kata-sysext recover',
-  }));
+  if (state.interrupted.length > 0) return openFindings(state);
+  const { active, lost } = await seenWiring(host);
+  return [...stagingFindings(state), ...lostFindings(active, lost)];
 }
 
 function unhealthy(name: string, socket: string, why: string | undefined): Finding {

@@ -1,4 +1,5 @@
 import type { Wiring } from '../engines/types.ts';
+import type { Finding } from '../errors/index.ts';
 import type { Digest, HostPath, HostView } from '../host/index.ts';
 import type { Format } from '../images/types.ts';
 import {
@@ -14,9 +15,10 @@ import {
   readPrograms,
   storedBytes,
 } from '../store/index.ts';
-import { type ChangeState, changeState } from './changeState.ts';
+import { type ChangeState, changeState, openFindings, stagingFindings } from './changeState.ts';
 import { type Chosen, chosenFor } from './chosen.ts';
 import { sandboxesByGeneration } from './sandboxes.ts';
+import { lostFindings, seenWiring } from './wiring.ts';
 
 export interface GenerationLine {
   number: number;
@@ -52,35 +54,38 @@ export interface Status extends ChangeState {
   installed: boolean;
   active?: number;
   previous?: number;
-  /** `files`: those that have the wiring in them. */
-  engine?: { name: string; configPath: string; method: string; files: HostPath[] };
+  /** `files`: those that have the wiring in them; `lost`: those that somebody took it out of. */
+  engine?: { name: string; configPath: string; method: string; files: HostPath[]; lost?: HostPath[] };
   generations: GenerationLine[];
   /** What other deployments of this host have active. */
   deployments: PointedElsewhere[];
   /** Copies of this program that are kept on the host, by version. */
   programs: { version: string; path: string; sizeBytes: number }[];
+  /** What is not as it should be, with what helps. */
+  findings: Finding[];
 }
 
 /** What is installed, from our own files and /proc only: no bus, no engine. */
 export async function status(host: HostView): Promise<Status> {
-  const [all, active, change, programs, deployments] = await Promise.all([
+  const [all, active, change, programs, deployments, seen] = await Promise.all([
     readGenerations(host),
     activeNumber(host),
     changeState(host),
     readPrograms(host),
     pointersElsewhere(host),
+    seenWiring(host),
   ]);
   const [sandboxes, sizes] = await Promise.all([sandboxesByGeneration(host, all), payloadSizes(host, all)]);
   const now = all.find(({ manifest }) => manifest.number === active);
   const previous = now?.record.previous;
-  const wiring = now?.record.wiring;
+  const wiring = (seen.active ?? now)?.record.wiring;
+  // In the middle of a change its steps say where the wiring is.
+  const settled = change.change === undefined && change.interrupted.length === 0;
   return {
     installed: now !== undefined,
     ...(active === undefined ? {} : { active }),
     ...(previous === undefined ? {} : { previous }),
-    ...(wiring === undefined
-      ? {}
-      : { engine: { name: wiring.engine, configPath: wiring.configPath, method: wiring.method, files: filesOf(wiring) } }),
+    ...(wiring === undefined ? {} : { engine: engineOf(wiring, seen.lost) }),
     generations: all.map(({ manifest, record }) => ({
       number: manifest.number,
       active: manifest.number === active,
@@ -103,7 +108,14 @@ export async function status(host: HostView): Promise<Status> {
     deployments,
     programs: programs.map(({ root, version, sizeBytes }) => ({ version, path: programPath(root, version), sizeBytes })),
     ...change,
+    findings: [...openFindings(change), ...stagingFindings(change), ...(settled ? lostFindings(seen.active, seen.lost) : [])],
   };
+}
+
+function engineOf(wiring: Wiring, lost: HostPath[]): NonNullable<Status['engine']> {
+  const { engine, configPath, method } = wiring;
+  const files = filesOf(wiring).filter((path) => !lost.includes(path));
+  return { name: engine, configPath, method, files, ...(lost.length === 0 ? {} : { lost }) };
 }
 
 /** The files that have text of ours; the main file is named where a record says of none. */

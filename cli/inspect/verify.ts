@@ -17,6 +17,8 @@ import {
   readPrograms,
   wholePayload,
 } from '../store/index.ts';
+import { changeState, openFindings } from './changeState.ts';
+import { anew, lostText, lostWiring } from './wiring.ts';
 
 export interface Verification {
   generation: number;
@@ -35,19 +37,14 @@ export interface GuestWish {
 }
 
 /**
- * Compares the host with the active generation: every file and link of the payload, the configurations, the pointer, the wiring. With
- * `guests`, then boots its guests, if nothing differs that they would be started from.
+ * Compares the host with the active generation: every file and link of the payload, the configurations, the pointer, the wiring; a change that
+ * was interrupted differs from it by what it did. With `guests`, then boots its guests, if nothing differs that they would be started from.
  */
 export async function verify(host: HostView, guests?: GuestWish): Promise<Verification> {
   if (guests !== undefined) needLive(host);
+  const open = await openDrift(host);
   const active = await activeGeneration(host);
-  if (active === undefined) {
-    throw new KataError('nothing-installed', {
-      found: 'there is no active generation',
-      needed: 'an installed generation',
-      next: 'kata-sysext install BUNDLE',
-    });
-  }
+  if (active === undefined) throw nothingInstalled(open);
   const { manifest } = active;
   const payload = await payloadOf(host, manifest);
   const drift: Finding[] = payload === undefined ? [gone(manifest.payloadFolder, 'its manifest is not there')] : [];
@@ -61,16 +58,29 @@ export async function verify(host: HostView, guests?: GuestWish): Promise<Verifi
   }
   drift.push(...(await unexpected(host, whole.folder, whole.entries)), ...(await configurationDrift(host, active)));
   const changed = drift.length > 0;
-  drift.push(...(await wiringDrift(host, active)), ...(await copyDrift(host, active)));
+  drift.push(...(await lostWiring(host, active)).map((path) => gone(path, lostText)), ...(await copyDrift(host, active)));
   for (const problem of (await backendOf(manifest.backend).observe(host)).problems) drift.push(gone(manifest.backend, problem));
   const booted = guests === undefined ? {} : { guests: await bootGuests(host, active, guests.request, { ...guests, changed }) };
   return {
     generation: manifest.number,
     filesChecked: entries.length,
     bytesChecked: entries.reduce((sum, entry) => sum + (entry.sizeBytes ?? 0), 0),
-    drift: host.image || manifest.number !== imageNumber ? drift : drift.map((finding) => ({ ...finding, next: anew })),
+    drift: [...open, ...(host.image || manifest.number !== imageNumber ? drift : drift.map((finding) => ({ ...finding, next: anew })))],
     ...booted,
   };
+}
+
+/** What was left half-done. One that runs is not. */
+async function openDrift(host: HostView): Promise<Finding[]> {
+  return openFindings(await changeState(host)).map((finding) => ({ ...finding, code: 'drift-found', level: 'blocker' }));
+}
+
+function nothingInstalled([first]: Finding[]): KataError {
+  return new KataError('nothing-installed', {
+    found: `there is no active generation${first === undefined ? '' : `, and ${first.found}`}`,
+    needed: 'an installed generation',
+    next: first?.next ?? 'kata-sysext install BUNDLE',
+  });
 }
 
 async function unexpected(host: HostView, folder: string, entries: TreeEntry[]): Promise<Finding[]> {
@@ -101,16 +111,6 @@ async function configurationDrift(host: HostView, { manifest }: Generation): Pro
   return found;
 }
 
-async function wiringDrift(host: HostView, { record }: Generation): Promise<Finding[]> {
-  const found: Finding[] = [];
-  for (const mark of record.wiring?.marks ?? []) {
-    const text = await host.readText(mark.path);
-    const whole = mark.kind === 'file' ? text === mark.text : text?.includes(mark.text);
-    if (whole !== true) found.push(gone(mark.path, 'our wiring in it is gone or was changed'));
-  }
-  return found;
-}
-
 /** The copy of the program that made the generation, where one was kept. */
 async function copyDrift(host: HostView, { manifest }: Generation): Promise<Finding[]> {
   const found: Finding[] = [];
@@ -120,9 +120,6 @@ async function copyDrift(host: HostView, { manifest }: Generation): Promise<Find
   }
   return found;
 }
-
-/** What puts right the files of an OS image. */
-const anew = 'update the host to a good image: its files are not changed here';
 
 function gone(subject: string, found: string): Finding {
   return {

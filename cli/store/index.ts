@@ -49,5 +49,6 @@ export {
   wholePayload,
 } from './payload/index.ts';
 export { idlePrograms, keepProgram, type ProgramManifest, programDrift, type RunningProgram, readPrograms } from './program.ts';
+export { type Staging, stagingOf } from './staging.ts';
 export { dropGeneration, dropHistory, dropPayload, dropStory, filesBelow, isVacant, strangers, sweep, tidy } from './tidy.ts';
 export * from './types.ts';

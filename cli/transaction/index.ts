@@ -1,4 +1,4 @@
-export { entryFolder, openEntries, readableEntries, readIntent, reservedBytes } from './journal.ts';
+export { entryFolder, isCommitted, openEntries, readableEntries, readIntent, reservedBytes } from './journal.ts';
 export { isOurMount, mountsOnUsr, overlaidPayload, overlaySource } from './mount.ts';
 export { openHere, parkedGenerations, plannedRecovery, type Recovered, recover } from './recover.ts';
 export { mergedPayload, mountsBelowUsr, othersIn, pendingNames } from './refresh.ts';

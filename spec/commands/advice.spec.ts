@@ -48,7 +48,10 @@ describe('advice for an offline tree', () => {
       const refused = await host.run(['install', first, '--dry-run']);
 
       const recover = `kata-sysext recover --root ${host.root}`;
-      assert.equal(status.stdout, `Kata is not installed by kata-sysext on this host.\n! change 2 was interrupted: ${recover}\n`);
+      assert.equal(
+        status.stdout,
+        `Kata is not installed by kata-sysext on this host.\n! change 2 is committed, but its clean-up is pending: ${recover}\n`,
+      );
       assert.match(check.stdout, new RegExp(`^ {4}next: {3}${recover}$`, 'm'));
       assert.ok(check.stdout.endsWith(`Next: kata-sysext install ${first} --root ${host.root}\n`), check.stdout);
       assert.equal((answer['findings'] as { code: string; next: string }[]).find(({ code }) => code === 'journal-open')?.next, recover);

@@ -58,11 +58,28 @@ describe('plans of removals', () => {
     for (const number of [1, 2, 3]) assert.ok(texts.includes(`remove generation ${number}`), texts.join('\n'));
     assert.equal(texts.filter((text) => /^remove the payload of Kata \S+, sha256:[0-9a-f]{64} \([\d.]+ k?B\)$/.test(text)).length, 2);
     assert.equal(plan.freedBytes, stored());
-    assert.match(stdout, /^plan: uninstall, from generation 3 to nothing, [\d.]+ k?B freed\n/);
+    assert.match(stdout, /^plan: uninstall, from generation 3 to nothing, [\d.]+ k?B written, [\d.]+ k?B freed\n/);
     assert.deepEqual(
       purge.steps.map(({ text }) => text),
       [...texts, 'remove the history'],
     );
+  });
+
+  it('uninstall --purge: of a history that is not there the plan says nothing, as the run does', async () => {
+    const bare = treeHost('fcos');
+
+    const plan = (await bare.json(['uninstall', '--purge', '--dry-run'])) as unknown as Plan;
+    const { stdout } = await bare.run(['uninstall', '--purge', '--dry-run']);
+    const done = await bare.json(['uninstall', '--purge']);
+    await bare.json(['install', (await releases()).first]);
+    await bare.json(['uninstall']);
+    const left = (await bare.json(['uninstall', '--purge', '--dry-run'])) as unknown as Plan;
+    const purged = await bare.json(['uninstall', '--purge']);
+
+    bare.remove();
+    assert.deepEqual([plan.steps, done['changed']], [[], false]);
+    assert.match(stdout, /^plan: uninstall, no generations to remove, 0 B freed\n {2}nothing to do\n/);
+    assert.deepEqual([left.steps.map(({ text }) => text), purged['changed']], [['remove the history'], true]);
   });
 
   it('pin and recover say what they would do, and nothing of generations that they do not move', async () => {

@@ -74,6 +74,18 @@ describe('handlers that go', () => {
       own.remove();
     });
 
+    it('its receipt names what went, and what is left', async () => {
+      await host.json(['install', ...both.first, '--handler', 'qemu', '--handler', 'qemu-runtime-rs', '--alias', 'kata=qemu']);
+      const copy = host.copy();
+
+      const { stdout } = await copy.run(['uninstall', '--handler', 'kata', '--handler', 'qemu']);
+      const gone = await host.json(['uninstall', '--handler', 'kata', '--handler', 'qemu']);
+
+      copy.remove();
+      assert.match(stdout, new RegExp(`^✓ uninstall: removed kata, ${go} · left ${rust} · Kata `, 'm'));
+      assert.deepEqual([gone['removedHandlers'], gone['handlers']], [['kata', go], [rust]]);
+    });
+
     it('takes an alias alone as well', async () => {
       await host.json(['install', both.first[0], '--alias', 'kata=qemu-runtime-rs']);
 

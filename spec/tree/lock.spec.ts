@@ -55,17 +55,32 @@ describe('the lock', () => {
 
       const { since, ...rest } = running['change'] as Record<string, string>;
       const open = moment === 'while it unpacks' ? [] : [1];
+      const steps = open.length > 0 ? [/^undo change 1 \(install, begun /] : [/^remove what an interrupted unpacking left in /];
       assert.deepEqual([rest, running['interrupted']], [{ state: 'running', verb: 'install', pid: holder.pid }, []]);
       assert.ok(Math.abs(Date.parse(since!) - Date.now()) < 300_000);
       assert.match(text, new RegExp(`^! install \\(process ${holder.pid}, since .*\\) is running$`, 'm'));
       assert.equal(planned['code'], 'lock-held');
       assert.deepEqual([change, interrupted], [undefined, open]);
       assert.deepEqual(
-        plan.steps.map((step) => /^undo change 1 \(install, begun /.test(step.text)),
-        open.map(() => true),
+        plan.steps.map((step, index) => steps[index]?.test(step.text)),
+        steps.map(() => true),
       );
       assert.deepEqual([(settled['settled'] as unknown[]).length, nothing.steps], [open.length, []]);
     });
+
+  it('status says of a change that is only planned that it is a dry run', async () => {
+    const holder = await host.paused(['install', first, '--dry-run'], 'store/unpack/after=pause');
+
+    const { change } = await host.json(['status']);
+    const text = (await host.run(['status'])).stdout;
+    const refused = await host.json(['install', first], 75);
+    await holder.kill();
+
+    const { since, ...rest } = change as Record<string, unknown>;
+    assert.deepEqual(rest, { state: 'running', verb: 'install', dryRun: true, pid: holder.pid });
+    assert.match(text, new RegExp(`^! install --dry-run \\(process ${holder.pid}, since ${String(since)}\\) is running$`, 'm'));
+    assert.match(String(refused['found']), /^install --dry-run \(process /);
+  });
 
   it('--wait gives up after its time, and goes on when the holder ends before', async () => {
     const holder = await host.paused(['install', first], 'step/file/journalled=pause');

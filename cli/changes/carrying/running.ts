@@ -1,11 +1,11 @@
 import { KataError } from '../../errors/index.ts';
-import { type HostView, type LockHolder, lockHolder } from '../../host/index.ts';
+import { dryRunMark, type HostView, type LockHolder, lockHolder } from '../../host/index.ts';
 import { lockFile } from '../../store/index.ts';
 
-/** 'install (process 123, since 2026-11-29T15:00:00.000Z)' */
-export function holderText({ verb, pid, since }: LockHolder): string {
+/** 'install (process 123, since 2026-11-29T15:00:00.000Z)', 'install --dry-run (…)' */
+export function holderText({ verb, dryRun, pid, since }: LockHolder): string {
   const more = [...(pid === undefined ? [] : [`process ${pid}`]), ...(since === undefined ? [] : [`since ${since}`])];
-  return `${verb ?? 'a change'}${more.length === 0 ? '' : ` (${more.join(', ')})`}`;
+  return `${verb ?? 'a change'}${dryRun === true ? ` ${dryRunMark}` : ''}${more.length === 0 ? '' : ` (${more.join(', ')})`}`;
 }
 
 /** For what looks at changes that nobody works on any more. Throws `lock-held`. */

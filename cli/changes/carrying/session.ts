@@ -1,8 +1,28 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Finding, KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
-import { beyondStopping, type HostView, inhibitShutdown, lockedByRoot, stopIfAsked, takeLock, undisturbed } from '../../host/index.ts';
-import { dropStory, isVacant, lockFile, noteFolder, placeBallast, stateFolder, sweep, tidy } from '../../store/index.ts';
+import {
+  beyondStopping,
+  dryRunMark,
+  type HostView,
+  inhibitShutdown,
+  lockedByRoot,
+  stopIfAsked,
+  takeLock,
+  undisturbed,
+} from '../../host/index.ts';
+import {
+  dropStory,
+  isVacant,
+  lockFile,
+  noteFolder,
+  placeBallast,
+  type Staging,
+  stagingOf,
+  stateFolder,
+  sweep,
+  tidy,
+} from '../../store/index.ts';
 import { openEntries, openHere, type Recovered, recover } from '../../transaction/index.ts';
 import { refuse } from '../refusing/engine.ts';
 import { refuseBaked } from '../refusing/ofImage.ts';
@@ -28,20 +48,21 @@ const foreignLocks: ForeignLock[] = [
   { path: '/var/lib/rpm/.rpm.lock', owner: 'rpm' },
 ];
 
-/** Runs a changing verb: root, our lock, nobody else's; an interrupted change is settled first. Our folders go away if nothing is in them. */
+/** Runs a changing verb: root, our lock, nobody else's; an interrupted change is settled first, and `recover` hears what was unpacked then. Our folders go away if nothing is in them. */
 export async function underLock<T>(
   context: Context,
   verb: string,
   options: ChangeOptions,
-  work: (settled: Recovered[]) => Promise<T>,
+  work: (settled: Recovered[], staging: Staging | undefined) => Promise<T>,
 ): Promise<T> {
   const { host } = context;
   needRoot(context, verb);
   await refuseReadOnly(host);
   refuse(await stateFindings(host), options.allow);
-  const lock = await takeLock(host, lockFile, verb, options.waitSeconds, context.signal);
+  const doing = options.dryRun ? `${verb} ${dryRunMark}` : verb;
+  const lock = await takeLock(host, lockFile, doing, options.waitSeconds, context.signal);
   // Nobody who restarts a host right after its boot has to wait for the guard: the next boot settles what it was at.
-  const allowShutdown = host.live && verb !== 'boot' ? await inhibitShutdown(`${verb} is running`) : () => undefined;
+  const allowShutdown = host.live && verb !== 'boot' ? await inhibitShutdown(`${doing} is running`) : () => undefined;
   try {
     await undisturbed(host, async () => {
       for (const folder of lock.made) if (folder !== stateFolder) await noteFolder(host, folder);
@@ -49,10 +70,11 @@ export async function underLock<T>(
     await heedForeignLocks(context, verb, options);
     // What is settled is settled whole; so it is not begun any more. A boot waits for it.
     if (verb !== 'boot') stopIfAsked(context.signal);
+    const staging = verb === 'recover' ? await stagingOf(host) : undefined;
     const settled = await undisturbed(host, () => settle(context, options));
     if (verb === 'recover' && settled.length > 0) beyondStopping(host);
     await refuseBaked(host, verb);
-    return await work(settled);
+    return await work(settled, staging);
   } finally {
     await undisturbed(host, () => leaveNothing(context));
     allowShutdown();

@@ -4,6 +4,7 @@ import { chosenText } from '../../inspect/chosen.ts';
 import { ownerText } from '../../inspect/owner.ts';
 import { type GenerationLine, type Status, status } from '../../inspect/status.ts';
 import { age, bytes, type Cell, tableLines } from '../../report/index.ts';
+import { forHost } from '../advice.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run({ context, options }: Call): Promise<Reply> {
@@ -11,7 +12,7 @@ export async function run({ context, options }: Call): Promise<Reply> {
   const seen = await status(host);
   const changes = [
     ...(seen.change === undefined ? [] : [`! ${holderText(seen.change)} is running`]),
-    ...seen.interrupted.map((id) => `! change ${id} was interrupted: ${command(host, 'recover')}`),
+    ...seen.findings.map(({ found, next }) => `! ${found}: ${forHost(next, host)}`),
   ];
   if (!seen.installed && seen.generations.length === 0) {
     const next = changes.length > 0 ? '' : ` Next: ${command(host, 'check')}`;
@@ -76,7 +77,9 @@ function detailLines({ number, created, configured, payload, sources }: Generati
 
 function hostLines({ engine, deployments, programs }: Status): string[] {
   return [
-    ...(engine === undefined ? [] : [`wired into ${engine.name}: ${engine.files.join(', ')} (${engine.method})`]),
+    ...(engine === undefined || engine.files.length === 0
+      ? []
+      : [`wired into ${engine.name}: ${engine.files.join(', ')} (${engine.method})`]),
     ...deployments.map(({ deployment, generation }) => `generation ${generation} is active in deployment ${deployment}`),
     ...programs.map(({ version, path, sizeBytes }) => `program ${version}: ${path} (${bytes(sizeBytes)})`),
   ];

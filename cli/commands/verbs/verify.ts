@@ -1,7 +1,9 @@
 import { codeRow, type Finding, KataError } from '../../errors/index.ts';
 import type { GuestBoot, GuestRequest } from '../../guest/index.ts';
+import type { HostView } from '../../host/index.ts';
 import { type Verification, verify } from '../../inspect/verify.ts';
 import { bytes, findingLines } from '../../report/index.ts';
+import { forHost } from '../advice.ts';
 import { list } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
 
@@ -15,15 +17,15 @@ export async function run({ options, context }: Call): Promise<Reply> {
   return {
     kind: 'Verification',
     body: seen,
-    text: [...driftText(seen), ...(seen.guests ?? []).flatMap(guestText)],
+    text: [...driftText(seen, host), ...(seen.guests ?? []).flatMap(guestText)],
     exitCode: exitCodeOf(seen),
   };
 }
 
-function driftText({ generation, filesChecked, bytesChecked, drift }: Verification): string[] {
+function driftText({ generation, filesChecked, bytesChecked, drift }: Verification, host: HostView): string[] {
   const sum = `generation ${generation}: ${filesChecked} files, ${bytes(bytesChecked)}`;
   if (drift.length === 0) return [`✓ ${sum}, all as installed`];
-  return [...drift.map((finding) => `✗ ${finding.found}`), `${sum}: differing: ${drift.length}. Next: ${drift[0]?.next}`];
+  return [...drift.map((finding) => `✗ ${finding.found}`), `${sum}: differing: ${drift.length}. Next: ${forHost(drift[0]!.next, host)}`];
 }
 
 function guestText({ handler, ok, kernel, milliseconds, accelerator, path, findings }: GuestBoot): string[] {

@@ -51,7 +51,10 @@ export function findingsOf(seen: readonly SeenMark[]): Finding[] {
       subject: mark.path,
       found: state === 'gone' ? `${what} was removed by somebody else.` : `${what} was changed by somebody else; it stays as it is.`,
       needed: 'The exact text that was recorded, to change or remove it without guessing.',
-      next: state === 'gone' ? 'Nothing needs to be done.' : `Look at ${mark.path} and remove by hand what is no longer wanted.`,
+      next:
+        state === 'gone'
+          ? 'Nothing for the next change: it makes the text anew, or goes on without it.'
+          : `Look at ${mark.path} and remove by hand what is no longer wanted.`,
     };
   });
 }

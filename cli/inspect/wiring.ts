@@ -1,0 +1,48 @@
+import { words } from '../changes/carrying/command.ts';
+import { errnoOf, type Finding, KataError } from '../errors/index.ts';
+import type { HostPath, HostView } from '../host/index.ts';
+import { activeGeneration, type Generation, imageNumber } from '../store/index.ts';
+
+/** Files that do not have the text any more that the wiring of this generation put there. */
+export async function lostWiring(host: HostView, { record }: Generation): Promise<HostPath[]> {
+  const lost = new Set<HostPath>();
+  for (const { path, kind, text } of record.wiring?.marks ?? []) {
+    const now = await host.readText(path);
+    const stands = kind === 'file' ? now === text : now?.includes(text) === true;
+    if (!stands) lost.add(path);
+  }
+  return [...lost];
+}
+
+export const lostText = 'our wiring in it is gone or was changed';
+
+/** What puts right the files of an OS image. */
+export const anew = 'update the host to a good image: its files are not changed here';
+
+/** What makes the wiring stand again. */
+function wiringAgain({ manifest }: Pick<Generation, 'manifest'>): string {
+  return manifest.number === imageNumber ? anew : `kata-sysext install ${words(manifest.sources.map(({ name }) => name))}`;
+}
+
+/** Which wiring counts here, and where it is lost. Who may not read a file of the engine, or the journal, is told of no loss; what is damaged is for `verify` to tell. */
+export async function seenWiring(host: HostView): Promise<{ active?: Generation; lost: HostPath[] }> {
+  try {
+    const active = await activeGeneration(host);
+    return active === undefined ? { lost: [] } : { active, lost: await lostWiring(host, active) };
+  } catch (error) {
+    if (errnoOf(error) !== 'EACCES' && !(error instanceof KataError)) throw error;
+    return { lost: [] };
+  }
+}
+
+/** One for each file in which it is lost; a change makes it anew, so that it stands in the way of none. */
+export function lostFindings(active: Generation | undefined, lost: HostPath[]): Finding[] {
+  return lost.map((path) => ({
+    code: 'drift-found',
+    level: 'warning',
+    subject: path,
+    found: `${path}: ${lostText}`,
+    needed: 'the wiring as it was made',
+    next: active === undefined ? 'kata-sysext verify' : wiringAgain(active),
+  }));
+}
