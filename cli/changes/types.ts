@@ -88,7 +88,7 @@ export interface Plan {
   /** The sum of `writes`. */
   bytesWritten: number;
   writes: PlannedWrite[];
-  /** gc and uninstall: what goes, and the bytes of files that this frees. */
+  /** gc and uninstall: what goes, and the bytes that this frees (`whatGoes`). */
   removedGenerations?: number[];
   freedBytes?: number;
   findings: Finding[];
@@ -122,7 +122,7 @@ export interface ChangeResult {
   bytesWritten: number;
   savedBytes: number;
   restarted: string[];
-  /** gc: what went. */
+  /** gc and uninstall: what went, as their plans say it. */
   removedGenerations?: number[];
   freedBytes?: number;
   seconds: number;

@@ -59,7 +59,7 @@ function changeText(change: ChangeResult): string[] {
     change.to === undefined ? '' : `generation ${change.to}`,
     change.bytesWritten === 0 ? '' : `${bytes(change.bytesWritten)} written`,
     change.savedBytes === 0 ? '' : `${bytes(change.savedBytes)} left out`,
-    change.removedGenerations === undefined ? '' : `removed generation ${change.removedGenerations.join(', ')}`,
+    removedText(change.removedGenerations),
     change.freedBytes === undefined ? '' : `${bytes(change.freedBytes)} freed`,
     change.restarted.length === 0 ? 'nothing restarted' : `restarted ${change.restarted.join(', ')}`,
     `${change.seconds} s`,
@@ -67,6 +67,10 @@ function changeText(change: ChangeResult): string[] {
   const rest = change.nextCommand === undefined ? '' : ` · next: ${change.nextCommand}`;
   const back = change.undoCommand === undefined ? '' : ` · undo: ${change.undoCommand}`;
   return [...notes, `✓ ${change.verb}: ${parts.join(' · ')}${rest}${back}`];
+}
+
+function removedText(numbers: number[] = []): string {
+  return numbers.length === 0 ? '' : `removed generation${numbers.length === 1 ? '' : 's'} ${numbers.join(', ')}`;
 }
 
 /** What a change was about need not be active: it may wait, or only be pinned. */
