@@ -1,4 +1,4 @@
-export { ballastBytes, placeBallast, releaseBallast } from './ballast.ts';
+export { placeBallast, releaseBallast, reservedRoom } from './ballast.ts';
 export { deploymentWith, hasDeployment, type PointedElsewhere, pointedElsewhere, pointersElsewhere } from './deployments.ts';
 export { ensureFolder, ensureStore, noteFolder, readFolders } from './folders.ts';
 export {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { install } from '../../cli/changes/install.ts';
 import type { InstallRequest } from '../../cli/changes/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { openHost } from '../../cli/host/index.ts';
+import { reservedRoom } from '../../cli/store/index.ts';
 import { FIRST, tinyRelease } from '../lab/release/index.ts';
 import { differences } from '../support/judges/fingerprint.ts';
 import { put } from '../support/trees/hostTrees.ts';
@@ -127,6 +128,42 @@ describe('room on the disk', function () {
       assert.ok(refused instanceof KataError && refused.code === 'host-space' && refused.exitCode === 3, String(refused));
       assert.deepEqual(differences(before, after), []);
     });
+  });
+
+  it('room is reserved, planned and counted only where 8 MiB stay free', async () => {
+    const path = onTmpfs(host, 'var', 7 * mega);
+
+    const plan = await host.json(['install', first, '--dry-run']);
+    const done = await host.json(['install', first]);
+    const checked = await host.json(['check', first]);
+
+    const small = existsSync(host.path('var/lib/kata-sysext/ballast'));
+    unmount(path);
+    const reserved = [plan, checked].flatMap(({ writes }) => (writes as Row[]).filter(({ what }) => what === 'reserved room'));
+    assert.deepEqual([small, reserved], [false, []]);
+    assert.equal(done['bytesWritten'], plan['bytesWritten']);
+    assert.deepEqual(
+      [16 * mega, 8 << 20, (8 << 20) - 1].map((freeBytes) => reservedRoom({ there: false, freeBytes })),
+      [512 << 10, 512 << 10, 0],
+    );
+    assert.equal(reservedRoom({ there: true, freeBytes: 16 * mega }), 0);
+  });
+
+  it('room for the guard comes with a later change, and is in its plan', async () => {
+    const path = onTmpfs(host, 'var', 16 * mega);
+    put(host.root, 'var/filler', Buffer.alloc(9 * mega));
+    await host.json(['install', first]);
+    rmSync(host.path('var/filler'));
+
+    const plan = await host.json(['configure', '--set', 'default_memory=3000', '--dry-run']);
+    const before = existsSync(host.path('var/lib/kata-sysext/ballast'));
+    const done = await host.json(['configure', '--set', 'default_memory=3000']);
+    const after = existsSync(host.path('var/lib/kata-sysext/ballast'));
+
+    unmount(path);
+    const rows = (plan['writes'] as Row[]).filter(({ what }) => what === 'reserved room');
+    assert.deepEqual([before, rows.map(({ bytes }) => bytes), after], [false, [512 << 10], true]);
+    assert.equal(done['bytesWritten'], plan['bytesWritten']);
   });
 
   it('a repeated install writes nothing, and a rollback no payload', async () => {

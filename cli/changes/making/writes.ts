@@ -2,7 +2,6 @@ import { stat } from 'node:fs/promises';
 import { posix } from 'node:path';
 import type { HostPath, HostView } from '../../host/index.ts';
 import {
-  ballastBytes,
   ballastFile,
   type Drawn,
   folderOf,
@@ -12,6 +11,7 @@ import {
   type PayloadManifest,
   programPath,
   readPrograms,
+  reservedRoom,
   type Staged,
   stateFolder,
   wholePayload,
@@ -30,6 +30,8 @@ export interface Write {
   entries: number;
   /** It is there already, for example in the staging folder, so that free room shows it. */
   done?: boolean;
+  /** It goes again when the change ends, and not before. */
+  passes?: boolean;
 }
 
 /** As a plan has it: rows of one name on one file system are one. */
@@ -52,7 +54,7 @@ export function payloadWrites({ manifest, known, passing }: Staged): Write[] {
   const { folder, entries } = wholePayload(manifest);
   const path = posix.dirname(folder);
   const kept: Write = { what: 'payload', path, bytes: filesIn(entries), entries: entries.length, done: true };
-  const staged: Write = { what: 'staging', path, bytes: passing.bytes, entries: passing.entries, done: true };
+  const staged: Write = { what: 'staging', path, bytes: passing.bytes, entries: passing.entries, done: true, passes: known };
   const noted: Write = { what: 'payload', path: manifestsFolder, bytes: jsonBytes(manifest), entries: 1 };
   return known ? [staged] : [staged, kept, noted];
 }
@@ -85,7 +87,7 @@ export async function expectedOf(
 /** What a change writes besides payload and program, before it is planned: more than that is not known of any. */
 export function expectedWrites(root: HostPath): Write[] {
   return [
-    { what: 'journal', path: stateFolder, bytes: 1 << 20, entries: 40 },
+    { what: 'journal', path: stateFolder, bytes: 1 << 20, entries: 40, passes: true },
     { what: 'wiring and units', path: '/etc', bytes: 64 << 10, entries: 20 },
     { what: 'generation', path: root, bytes: 64 << 10, entries: 20 },
   ];
@@ -104,8 +106,12 @@ export async function programWrites(runner: Runner, backend: string, guard?: Hos
   return there ? [] : [{ what: 'program', path, bytes: size, entries: 4 }];
 }
 
-/** Journal, wiring and the rest of the steps, and the room that an installation holds for the boot guard. */
-export async function switchWrites(host: HostView, steps: Step[], stays: boolean): Promise<Write[]> {
+/**
+ * Journal, wiring and the rest of the steps, and the room that an installation holds for the boot guard.
+ *
+ * @param others what the change writes besides
+ */
+export async function switchWrites(host: HostView, steps: Step[], stays: boolean, others: Write[]): Promise<Write[]> {
   const files = await Promise.all(steps.map((step) => stepWrite(host, step)));
   const undo = files.reduce((sum, { undoBytes }) => sum + undoBytes, 0);
   const texts = steps.reduce((sum, step) => sum + Buffer.byteLength(JSON.stringify(step)), 0);
@@ -114,10 +120,22 @@ export async function switchWrites(host: HostView, steps: Step[], stays: boolean
     path: stateFolder,
     bytes: reservedBytes(steps) + 2 * texts + undo + recordBytes,
     entries: 6 + 2 * steps.length,
+    passes: true,
   };
-  const ballast = stays && !host.image && (await host.lstat(ballastFile)) === undefined ? ballastBytes : 0;
-  const reserve: Write = { what: 'reserved room', path: ballastFile, bytes: ballast, entries: 1 };
-  return [...files.map(({ write }) => write), journal, ...(ballast === 0 ? [] : [reserve])];
+  const own = [...files.map(({ write }) => write), journal];
+  return [...own, ...(stays ? await reserveWrites(host, [...others, ...own]) : [])];
+}
+
+/** The room that an installation reserves at the end of a change with these writes: `placeBallast` looks at what is free then. */
+export async function reserveWrites(host: HostView, writes: Write[]): Promise<Write[]> {
+  const { id, freeBytes, blockBytes } = await host.fileSystem(stateFolder);
+  let free = freeBytes;
+  for (const { path, bytes, entries, done = false, passes = false } of writes) {
+    if (done !== passes || (await host.fileSystem(path)).id !== id) continue;
+    free += (done ? 1 : -1) * (bytes + entries * blockBytes);
+  }
+  const bytes = reservedRoom({ there: host.image || (await host.lstat(ballastFile)) !== undefined, freeBytes: free });
+  return bytes === 0 ? [] : [{ what: 'reserved room', path: ballastFile, bytes, entries: 1 }];
 }
 
 async function stepWrite(host: HostView, step: Step): Promise<{ write: Write; undoBytes: number }> {
