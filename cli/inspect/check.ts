@@ -13,12 +13,12 @@ import type { PlannedWrite } from '../changes/types.ts';
 import type { WantedHandler } from '../engines/types.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type HostFacts, readFacts } from '../facts/index.ts';
-import type { HostView } from '../host/index.ts';
+import type { HostPath, HostView } from '../host/index.ts';
 import { imageFindings, makerFindings } from '../images/index.ts';
 import { handlerRow, handlerTable, installedName } from '../layout/index.ts';
 import { activeGeneration, type Generation, lockFile, offered, offeredBy } from '../store/index.ts';
 import { changeState } from './changeState.ts';
-import { type Offers, type OffersRequest, offersInImage, offersOf } from './offers.ts';
+import { type Offered, type Offers, type OffersRequest, offersInImage, offersOf } from './offers.ts';
 
 export interface Check {
   ready: boolean;
@@ -27,7 +27,7 @@ export interface Check {
   backend: string;
   /** Of the bundle that was named. */
   bundle?: Offers;
-  /** What an install of it writes: of the release exactly what is unpacked, of the rest an estimate. */
+  /** What an install of it writes at most: before it is unpacked, which files of the release stay is not known. */
   writes?: PlannedWrite[];
   /** Blockers first. */
   findings: Finding[];
@@ -45,7 +45,7 @@ export interface CheckRequest {
   engine?: string;
   /** What is asked about, by either name; default: the installed ones, or the usual one. */
   handlers: string[];
-  bundle?: OffersRequest;
+  bundle?: Omit<OffersRequest, 'root'>;
   /** The running program, of which an installation keeps a copy. */
   program?: Omit<Runner, 'host'>;
 }
@@ -64,10 +64,18 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
   const rows = wish.handlers.map(handlerRow);
   const asked = rows.map((row) => ({ name: installedName(row.name), shim: row.shim }));
   const engine = await engineOf(host, backend, active, asked, wish.engine, findings);
-  const bundle = given === undefined ? await bundleOffers(host, wish, facts, active) : await offersInImage(host, given, active);
+  const root = backend.root(facts);
+  const seen = given === undefined ? await bundleOffers(host, wish, { facts, root }, active) : await offersInImage(host, given, active);
+  const bundle = seen?.offers;
   if (given !== undefined) findings.push(...architectureFindings(facts, given));
   const unpacked = bundle === undefined ? {} : { unpacked: { bytes: bundle.unpackedBytes, entries: bundle.unpackedEntries } };
-  const place = { backend: backend.name, root: backend.root(facts), image: format !== 'directory' && given === undefined };
+  const place = {
+    backend: backend.name,
+    root,
+    image: format !== 'directory' && given === undefined,
+    draft: seen?.draft,
+    said: given?.said,
+  };
   const writes = await expectedOf({ host, ...(wish.program ?? { program: '' }) }, { ...place, ...unpacked });
   findings.push(...(await (await roomOf(host, { kubelet: true })).findings(writes)));
   for (const name of bundle?.lacks ?? []) findings.push(lacking(name, bundle!));
@@ -86,13 +94,13 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
 async function bundleOffers(
   host: HostView,
   wish: CheckRequest,
-  facts: HostFacts,
+  { facts, root }: { facts: HostFacts; root: HostPath },
   active: Generation | undefined,
-): Promise<Offers | undefined> {
+): Promise<Offered | undefined> {
   if (wish.bundle === undefined || !facts.architecture.known) return undefined;
   const asked = wish.handlers.map((name) => handlerRow(name).name);
   const wanted = asked.length > 0 ? { wanted: asked } : active === undefined ? {} : { wanted: releasesOf(active) };
-  return await offersOf(host, { ...wish.bundle, ...wanted }, facts.architecture.value, active);
+  return await offersOf(host, { ...wish.bundle, root, ...wanted }, facts.architecture.value, active);
 }
 
 function releasesOf(active: Generation | undefined): string[] {

@@ -8,6 +8,7 @@ import { KataError } from '../../cli/errors/index.ts';
 import { openHost } from '../../cli/host/index.ts';
 import { reservedRoom } from '../../cli/store/index.ts';
 import { FIRST, tinyRelease } from '../lab/release/index.ts';
+import { bothReleases } from '../support/archives/bothArchives.ts';
 import { differences } from '../support/judges/fingerprint.ts';
 import { put } from '../support/trees/hostTrees.ts';
 import { releases, scratch, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
@@ -128,6 +129,25 @@ describe('room on the disk', function () {
       assert.ok(refused instanceof KataError && refused.code === 'host-space' && refused.exitCode === 3, String(refused));
       assert.deepEqual(differences(before, after), []);
     });
+  });
+
+  it('check names the parts of the plan, none of them smaller, and the reserved room is the same', async () => {
+    const bundles = await bothReleases();
+
+    for (const args of [[first], [large], [...bundles.first, '--handler', 'qemu', '--handler', 'clh']]) {
+      const checked = await host.json(['check', ...args]);
+      const plan = await host.json(['install', ...args, '--dry-run']);
+
+      const [expected, planned] = [checked, plan].map(({ writes }) => writes as Row[]) as [Row[], Row[]];
+      const sum = (rows: Row[], names: string[]) =>
+        rows.filter(({ what }) => names.includes(what)).reduce((all, { bytes }) => all + bytes, 0);
+      // What is unpacked and dropped again is staging in the plan, and part of the payload before.
+      const pairs = [['payload', 'staging'], ['generation'], ['journal'], ['wiring and units']];
+      for (const names of pairs) assert.ok(sum(expected, names) >= sum(planned, names), `${names}: ${JSON.stringify([expected, planned])}`);
+      assert.ok(sum(expected, ['payload']) >= sum(planned, ['payload']), JSON.stringify([expected, planned]));
+      assert.deepEqual([sum(expected, ['reserved room']), sum(planned, ['reserved room'])], [512 << 10, 512 << 10]);
+    }
+    bundles.remove();
   });
 
   it('room is reserved, planned and counted only where 8 MiB stay free', async () => {

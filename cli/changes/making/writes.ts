@@ -51,12 +51,19 @@ export async function shownWrites(host: HostView, writes: Write[]): Promise<Pick
  * removed again.
  */
 export function payloadWrites({ manifest, known, passing }: Staged): Write[] {
-  const { folder, entries } = wholePayload(manifest);
-  const path = posix.dirname(folder);
-  const kept: Write = { what: 'payload', path, bytes: filesIn(entries), entries: entries.length, done: true };
+  const [kept, noted] = storeWrites(manifest);
+  const path = kept.path;
   const staged: Write = { what: 'staging', path, bytes: passing.bytes, entries: passing.entries, done: true, passes: known };
-  const noted: Write = { what: 'payload', path: manifestsFolder, bytes: jsonBytes(manifest), entries: 1 };
-  return known ? [staged] : [staged, kept, noted];
+  return known ? [staged] : [staged, { ...kept, done: true }, noted];
+}
+
+/** The files of a payload, and its manifest. */
+function storeWrites(manifest: PayloadManifest): [files: Write, manifest: Write] {
+  const { folder, entries } = wholePayload(manifest);
+  return [
+    { what: 'payload', path: posix.dirname(folder), bytes: filesIn(entries), entries: entries.length },
+    { what: 'payload', path: manifestsFolder, bytes: jsonBytes(manifest), entries: 1 },
+  ];
 }
 
 export function generationWrites({ manifest, configurations }: Drawn): Write[] {
@@ -72,16 +79,33 @@ export function generationWrites({ manifest, configurations }: Drawn): Write[] {
 /** A record names wiring, edited files and what was allowed: its size is known when it is written. */
 const recordBytes = 4096;
 
-/** What an installation writes at least, before its archives are unpacked. `unpacked`: what it would unpack, if that is known. */
-export async function expectedOf(
-  runner: Runner,
-  { backend, root, image, unpacked }: { backend: string; root: HostPath; image: boolean; unpacked?: { bytes: number; entries: number } },
-): Promise<Write[]> {
+/** What is known of a payload before it is stored. */
+export interface Expected {
+  backend: string;
+  root: HostPath;
+  /** An image is made of it here. */
+  image: boolean;
+  /** What would be unpacked or, of an image that was made elsewhere (`said`), copied. */
+  unpacked?: { bytes: number; entries: number };
+  /** The manifest of a payload that is as large as it can be. */
+  draft?: PayloadManifest | undefined;
+  said?: unknown;
+}
+
+/** What an installation writes at most, before its archives are unpacked; without `unpacked` only what every installation writes. */
+export async function expectedOf(runner: Runner, { backend, root, image, unpacked, draft, said }: Expected): Promise<Write[]> {
   const rest = [...(await programWrites(runner, backend, 'always')), ...expectedWrites(root)];
-  if (unpacked === undefined) return rest;
-  const staging: Write = { what: 'staging', path: root, ...unpacked };
+  const stored = unpacked === undefined ? [] : expectedPayload(root, unpacked, draft, said);
   // Of an image no more is known than that it is not larger than what it is made of.
-  return image ? [staging, { ...staging, what: 'payload', entries: 1 }, ...rest] : [{ ...staging, what: 'payload' }, ...rest];
+  const staged: Write[] = image && unpacked !== undefined ? [{ what: 'staging', path: root, ...unpacked }] : [];
+  const all = [...staged, ...stored, ...rest];
+  return [...all, ...(await reserveWrites(runner.host, all))];
+}
+
+function expectedPayload(root: HostPath, unpacked: { bytes: number; entries: number }, draft?: PayloadManifest, said?: unknown): Write[] {
+  if (draft !== undefined) return storeWrites(draft);
+  // The texts of an image are in what it says of itself; they are stored beside it, and named in its manifest here.
+  return [{ what: 'payload', path: root, bytes: unpacked.bytes + 2 * jsonBytes(said ?? {}), entries: unpacked.entries + 20 }];
 }
 
 /** What a change writes besides payload and program, before it is planned: more than that is not known of any. */
