@@ -80,7 +80,7 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
   findings.push(...(await (await roomOf(host, { kubelet: true })).findings(writes)));
   for (const name of bundle?.lacks ?? []) findings.push(lacking(name, bundle!));
   findings.push(...(await needFindings(host, rows.length > 0 ? rows.map((row) => row.name) : releasesOf(active))));
-  const sorted = findings.sort((a, b) => order[a.level] - order[b.level]);
+  const sorted = findings.map(asRefused).sort((a, b) => order[a.level] - order[b.level]);
   return {
     ready: !sorted.some((finding) => finding.level === 'blocker'),
     host: hostLine(facts),
@@ -89,6 +89,11 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
     ...(engine === undefined ? {} : { engine }),
     ...(bundle === undefined ? {} : { bundle, writes: (await shownWrites(host, writes)).writes }),
   };
+}
+
+/** In the words of the change that it stops, which name what overrides it. */
+function asRefused(finding: Finding): Finding {
+  return finding.level === 'blocker' ? KataError.of(finding).finding() : finding;
 }
 
 async function bundleOffers(

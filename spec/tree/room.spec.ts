@@ -208,7 +208,7 @@ describe('room on the disk', function () {
     const after = host.fingerprint();
     unmount(path);
     assert.equal(refused['code'], 'host-space', JSON.stringify(refused));
-    assert.match(String(refused['next']), /kata-sysext gc.*; df -h .*\/var/);
+    assert.match(String(refused['next']), /^free some: df -h \S*\/var/);
     assert.deepEqual(differences(before, after), []);
     const blockers = (checked['findings'] as { code: string; level: string; subject: string }[]).filter(({ level }) => level === 'blocker');
     assert.deepEqual(
@@ -233,8 +233,16 @@ describe('room on the disk', function () {
     const checked = await host.json(['check', large], 3);
     const allowed = await host.json(['install', large, '--allow', 'host-space-kubelet', '--dry-run']);
     const back = await host.json(['rollback']);
+    for (const memory of [3001, 3002]) await host.json(['configure', '--set', `default_memory=${memory}`]);
+    const withOld = await host.json(['install', large], 3);
+    const gone = (await host.json(['gc'])) as { freedBytes?: number };
 
     unmount(path);
+    assert.match(String(refused['next']), /^free some: df -h \S+\/var; or override the check: --allow host-space-kubelet$/);
+    const [told] = (checked['findings'] as { code: string; next: string }[]).filter(({ code }) => code === 'host-space-kubelet');
+    assert.equal(told?.next, refused['next']);
+    assert.match(String(withOld['next']), /^free some: kata-sysext gc .*\(frees [\d.]+ kB\); df -h /);
+    assert.ok((gone.freedBytes ?? 0) > 0);
     assert.equal(refused['code'], 'host-space-kubelet', JSON.stringify(refused));
     assert.match(String(refused['needed']), /nodefs\.available 90% \(\/var\/lib\/kubelet\/config\.yaml\)/);
     assert.ok((checked['findings'] as { code: string }[]).some(({ code }) => code === 'host-space-kubelet'));

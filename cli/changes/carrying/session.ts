@@ -4,6 +4,7 @@ import { deploymentNow } from '../../facts/index.ts';
 import { beyondStopping, type HostView, inhibitShutdown, lockedByRoot, stopIfAsked, takeLock, undisturbed } from '../../host/index.ts';
 import { dropStory, isVacant, lockFile, noteFolder, placeBallast, stateFolder, sweep, tidy } from '../../store/index.ts';
 import { openEntries, openHere, type Recovered, recover } from '../../transaction/index.ts';
+import { withRoomAdvice } from '../refusing/collectable.ts';
 import { refuse } from '../refusing/engine.ts';
 import { refuseBaked } from '../refusing/ofImage.ts';
 import { refuseReadOnly } from '../refusing/refusals.ts';
@@ -53,6 +54,8 @@ export async function underLock<T>(
     if (verb === 'recover' && settled.length > 0) beyondStopping(host);
     await refuseBaked(host, verb);
     return await work(settled);
+  } catch (error) {
+    throw await withRoomAdvice(host, error);
   } finally {
     await undisturbed(host, () => leaveNothing(context, options));
     allowShutdown();
