@@ -18,6 +18,7 @@ import { imageFindings, makerFindings } from '../images/index.ts';
 import { handlerRow, handlerTable, installedName } from '../layout/index.ts';
 import { activeGeneration, type Generation, lockFile, offered, offeredBy } from '../store/index.ts';
 import { changeState } from './changeState.ts';
+import { isInstalled } from './installed.ts';
 import { type Offered, type Offers, type OffersRequest, offersInImage, offersOf } from './offers.ts';
 
 export interface Check {
@@ -27,6 +28,8 @@ export interface Check {
   backend: string;
   /** Of the bundle that was named. */
   bundle?: Offers;
+  /** The active generation, where an install of the bundle would find that there is nothing to do. */
+  installed?: number;
   /** What an install of it writes at most: before it is unpacked, which files of the release stay is not known. */
   writes?: PlannedWrite[];
   /** Blockers first. */
@@ -69,6 +72,12 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
   const bundle = seen?.offers;
   if (given !== undefined) findings.push(...architectureFindings(facts, given));
   const unpacked = bundle === undefined ? {} : { unpacked: { bytes: bundle.unpackedBytes, entries: bundle.unpackedEntries } };
+  const runner = { host, ...(wish.program ?? { program: '' }) };
+  const form = { backend: backend.name, format };
+  const installed =
+    wish.bundle === undefined || active === undefined || bundle === undefined
+      ? false
+      : await isInstalled(runner, active, { ...wish, ...wish.bundle, ...form, draft: seen?.draft });
   const place = {
     backend: backend.name,
     root,
@@ -76,7 +85,7 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
     draft: seen?.draft,
     said: given?.said,
   };
-  const writes = await expectedOf({ host, ...(wish.program ?? { program: '' }) }, { ...place, ...unpacked });
+  const writes = installed ? [] : await expectedOf(runner, { ...place, ...unpacked });
   findings.push(...(await (await roomOf(host, { kubelet: true })).findings(writes)));
   for (const name of bundle?.lacks ?? []) findings.push(lacking(name, bundle!));
   findings.push(...(await needFindings(host, rows.length > 0 ? rows.map((row) => row.name) : releasesOf(active))));
@@ -87,6 +96,7 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
     backend: backend.name,
     findings: sorted,
     ...(engine === undefined ? {} : { engine }),
+    ...(installed ? { installed: active!.manifest.number } : {}),
     ...(bundle === undefined ? {} : { bundle, writes: (await shownWrites(host, writes)).writes }),
   };
 }
