@@ -117,7 +117,7 @@ async function orNoSpace<T>(into: string, work: () => Promise<T>): Promise<T> {
       subject: into,
       found: `the file system of ${into} is full`,
       needed: 'room for the files of the handlers',
-      next: 'free some space (gc removes old generations), then run the command again',
+      next: `free some: df -h ${into}`,
       cause: error,
     });
   }

@@ -88,7 +88,7 @@ export interface Plan {
   /** The sum of `writes`. */
   bytesWritten: number;
   writes: PlannedWrite[];
-  /** gc and uninstall: what goes, and the bytes of files that this frees. */
+  /** gc and uninstall: what goes, and the bytes that this frees (`whatGoes`). */
   removedGenerations?: number[];
   freedBytes?: number;
   findings: Finding[];
@@ -124,7 +124,7 @@ export interface ChangeResult {
   restarted: string[];
   /** uninstall of some handlers: the names that went; `handlers` are those that stay. */
   removedHandlers?: string[];
-  /** gc: what went. */
+  /** gc and uninstall: what went, as their plans say it. */
   removedGenerations?: number[];
   freedBytes?: number;
   seconds: number;

@@ -59,21 +59,22 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
     purge: request.purge && kept.length === 0,
   };
   const base = { id, verb: 'uninstall', made: false, started, afterwards };
+  const removedGenerations = afterwards.dropGenerations;
   if (from === undefined) {
-    if (request.dryRun)
-      return { kind: 'Plan', plan: dropPlan('uninstall', afterwards.dropGenerations, await whatGoes(host, all, afterwards)) };
+    const goes = await whatGoes(host, all, afterwards);
+    if (request.dryRun) return { kind: 'Plan', plan: dropPlan('uninstall', removedGenerations, goes) };
     const leftovers = go.length > 0 || (afterwards.purge && (await host.readdir(historyFolder)).length > 0);
     const outcome = leftovers ? await carryOut(context, base) : undefined;
-    return { kind: 'Change', change: await withStrangers(host, receipt(context, base, outcome)) };
+    const change = { ...receipt(context, base, outcome), removedGenerations, freedBytes: goes.freedBytes };
+    return { kind: 'Change', change: await withStrangers(host, change) };
   }
   const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
   const theirs = await othersWiring(host, found, from, undefined);
   const planned = await planSwitch(host, { verb: 'uninstall', id, found, from, options: request, ...theirs });
   planned.plan.findings.push(...(await layerNotes(host, theirs.restoring)));
   await refuseRunning(host, go);
+  const { steps, freedBytes } = await whatGoes(host, all, afterwards, planned.steps);
   if (request.dryRun) {
-    const { steps, freedBytes } = await whatGoes(host, all, afterwards);
-    const removedGenerations = afterwards.dropGenerations;
     return { kind: 'Plan', plan: { ...planned.plan, steps: [...planned.plan.steps, ...steps], removedGenerations, freedBytes } };
   }
   await rehearse(context, found, planned);
@@ -91,6 +92,8 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
       ...change,
       findings: [...change.findings, ...back.findings],
       handlers: namesOf(from.manifest),
+      removedGenerations,
+      freedBytes,
       // A name that leads to the layered package again is not free for an install.
       undoCommand: command(host, `${theirs.restoring === undefined ? 'install' : 'adopt layered'} ${back.line}`),
     },

@@ -60,7 +60,7 @@ function changeText(change: ChangeResult): string[] {
     change.to === undefined ? '' : `generation ${change.to}`,
     change.bytesWritten === 0 ? '' : `${bytes(change.bytesWritten)} written`,
     change.savedBytes === 0 ? '' : `${bytes(change.savedBytes)} left out`,
-    change.removedGenerations === undefined ? '' : `removed generation ${change.removedGenerations.join(', ')}`,
+    removedText(change.removedGenerations),
     change.freedBytes === undefined ? '' : `${bytes(change.freedBytes)} freed`,
     change.restarted.length === 0 ? 'nothing restarted' : `restarted ${change.restarted.join(', ')}`,
     `${change.seconds} s`,
@@ -73,6 +73,10 @@ function changeText(change: ChangeResult): string[] {
 function handlersText({ handlers, removedHandlers }: ChangeResult): string {
   if (handlers.length === 0) return '';
   return removedHandlers === undefined ? handlers.join(', ') : `left ${handlers.join(', ')}`;
+}
+
+function removedText(numbers: number[] = []): string {
+  return numbers.length === 0 ? '' : `removed generation${numbers.length === 1 ? '' : 's'} ${numbers.join(', ')}`;
 }
 
 /** What a change was about need not be active: it may wait, or only be pinned. */

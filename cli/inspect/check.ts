@@ -13,12 +13,13 @@ import type { PlannedWrite } from '../changes/types.ts';
 import type { WantedHandler } from '../engines/types.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type HostFacts, readFacts } from '../facts/index.ts';
-import type { HostView } from '../host/index.ts';
+import type { HostPath, HostView } from '../host/index.ts';
 import { imageFindings, makerFindings } from '../images/index.ts';
 import { handlerRow, handlerTable, installedName } from '../layout/index.ts';
 import { activeGeneration, type Generation, lockFile, offered, offeredBy } from '../store/index.ts';
 import { changeState, openFindings, stagingFindings } from './changeState.ts';
-import { type Offers, type OffersRequest, offersInImage, offersOf } from './offers.ts';
+import { isInstalled } from './installed.ts';
+import { type Offered, type Offers, type OffersRequest, offersInImage, offersOf } from './offers.ts';
 import { lostFindings, seenWiring } from './wiring.ts';
 
 export interface Check {
@@ -28,7 +29,9 @@ export interface Check {
   backend: string;
   /** Of the bundle that was named. */
   bundle?: Offers;
-  /** What an install of it writes: of the release exactly what is unpacked, of the rest an estimate. */
+  /** The active generation, where an install of the bundle would find that there is nothing to do. */
+  installed?: number;
+  /** What an install of it writes at most: before it is unpacked, which files of the release stay is not known. */
   writes?: PlannedWrite[];
   /** Blockers first. */
   findings: Finding[];
@@ -46,7 +49,7 @@ export interface CheckRequest {
   engine?: string;
   /** What is asked about, by either name; default: the installed ones, or the usual one. */
   handlers: string[];
-  bundle?: OffersRequest;
+  bundle?: Omit<OffersRequest, 'root'>;
   /** The running program, of which an installation keeps a copy. */
   program?: Omit<Runner, 'host'>;
 }
@@ -65,35 +68,55 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
   const rows = wish.handlers.map(handlerRow);
   const asked = rows.map((row) => ({ name: installedName(row.name), shim: row.shim }));
   const engine = await engineOf(host, backend, active, asked, wish.engine, findings);
-  const bundle = given === undefined ? await bundleOffers(host, wish, facts, active) : await offersInImage(host, given, active);
+  const root = backend.root(facts);
+  const seen = given === undefined ? await bundleOffers(host, wish, { facts, root }, active) : await offersInImage(host, given, active);
+  const bundle = seen?.offers;
   if (given !== undefined) findings.push(...architectureFindings(facts, given));
   const unpacked = bundle === undefined ? {} : { unpacked: { bytes: bundle.unpackedBytes, entries: bundle.unpackedEntries } };
-  const place = { backend: backend.name, root: backend.root(facts), image: format !== 'directory' && given === undefined };
-  const writes = await expectedOf({ host, ...(wish.program ?? { program: '' }) }, { ...place, ...unpacked });
+  const runner = { host, ...(wish.program ?? { program: '' }) };
+  const form = { backend: backend.name, format };
+  const installed =
+    wish.bundle === undefined || active === undefined || bundle === undefined
+      ? false
+      : await isInstalled(runner, active, { ...wish, ...wish.bundle, ...form, draft: seen?.draft });
+  const place = {
+    backend: backend.name,
+    root,
+    image: format !== 'directory' && given === undefined,
+    draft: seen?.draft,
+    said: given?.said,
+  };
+  const writes = installed ? [] : await expectedOf(runner, { ...place, ...unpacked });
   findings.push(...(await (await roomOf(host, { kubelet: true })).findings(writes)));
   for (const name of bundle?.lacks ?? []) findings.push(lacking(name, bundle!));
   findings.push(...(await needFindings(host, rows.length > 0 ? rows.map((row) => row.name) : releasesOf(active))));
-  const sorted = findings.sort((a, b) => order[a.level] - order[b.level]);
+  const sorted = findings.map(asRefused).sort((a, b) => order[a.level] - order[b.level]);
   return {
     ready: !sorted.some((finding) => finding.level === 'blocker'),
     host: hostLine(facts),
     backend: backend.name,
     findings: sorted,
     ...(engine === undefined ? {} : { engine }),
+    ...(installed ? { installed: active!.manifest.number } : {}),
     ...(bundle === undefined ? {} : { bundle, writes: (await shownWrites(host, writes)).writes }),
   };
+}
+
+/** In the words of the change that it stops, which name what overrides it. */
+function asRefused(finding: Finding): Finding {
+  return finding.level === 'blocker' ? KataError.of(finding).finding() : finding;
 }
 
 async function bundleOffers(
   host: HostView,
   wish: CheckRequest,
-  facts: HostFacts,
+  { facts, root }: { facts: HostFacts; root: HostPath },
   active: Generation | undefined,
-): Promise<Offers | undefined> {
+): Promise<Offered | undefined> {
   if (wish.bundle === undefined || !facts.architecture.known) return undefined;
   const asked = wish.handlers.map((name) => handlerRow(name).name);
   const wanted = asked.length > 0 ? { wanted: asked } : active === undefined ? {} : { wanted: releasesOf(active) };
-  return await offersOf(host, { ...wish.bundle, ...wanted }, facts.architecture.value, active);
+  return await offersOf(host, { ...wish.bundle, root, ...wanted }, facts.architecture.value, active);
 }
 
 function releasesOf(active: Generation | undefined): string[] {

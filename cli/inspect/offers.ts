@@ -2,10 +2,10 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Given } from '../changes/making/takeImage.ts';
 import type { Finding } from '../errors/index.ts';
-import type { HostView } from '../host/index.ts';
+import type { HostPath, HostView } from '../host/index.ts';
 import type { Architecture } from '../layout/index.ts';
 import type { Emit } from '../report/events.ts';
-import type { Generation } from '../store/index.ts';
+import type { Generation, PayloadManifest } from '../store/index.ts';
 
 /** A handler that a bundle carries. */
 export interface Offer {
@@ -25,9 +25,15 @@ export interface Offers {
   handlers: Offer[];
   /** Installed handlers that the bundle does not carry. */
   lacks: string[];
-  /** What an install of the handlers that are asked about unpacks. */
+  /** What an install of the handlers that are asked about unpacks; of an image: copies. */
   unpackedBytes: number;
   unpackedEntries: number;
+}
+
+/** What a bundle offers, and the payload that an install would store at most; an image tells that by its size. */
+export interface Offered {
+  offers: Offers;
+  draft?: PayloadManifest;
 }
 
 export interface OffersRequest {
@@ -35,6 +41,8 @@ export interface OffersRequest {
   sources: string[];
   /** The release's words of the handlers that an install would take; undefined: its default. */
   wanted?: string[];
+  /** Where it would be stored. */
+  root: HostPath;
   emit: Emit;
   signal: AbortSignal;
 }
@@ -45,12 +53,12 @@ export interface OffersRequest {
  */
 export async function offersOf(
   host: HostView,
-  { sources, wanted, emit, signal }: OffersRequest,
+  { sources, wanted, root, emit, signal }: OffersRequest,
   architecture: Architecture,
   active: Generation | undefined,
-): Promise<Offers> {
+): Promise<Offered> {
   const { readBundles } = await import('../bundle/index.ts');
-  const { defaultRow, has, handlerTable, incompleteness, installedName, keepFor, resolve } = await import('../layout/index.ts');
+  const { defaultRow, handlerRow, has, handlerTable, incompleteness, installedName, keepFor, resolve } = await import('../layout/index.ts');
   const { needFindings } = await import('../changes/refusing/needs.ts');
   const bundle = await readBundles({
     sources,
@@ -79,7 +87,9 @@ export async function offersOf(
   }
   const keep = keepFor(wanted, architecture);
   const kept = [...bundle.listing].filter(([path, { kind }]) => kind !== 'file' || keep(path));
-  return {
+  const { draftOf } = await import('./draft.ts');
+  const draft = await draftOf(host, bundle, { root, architecture, keep, rows: wanted?.map(handlerRow) ?? [usual] });
+  const offers = {
     unpackedBytes: kept.reduce((sum, [, { sizeBytes }]) => sum + sizeBytes, 0),
     unpackedEntries: kept.length,
     release: bundle.version ?? 'unknown',
@@ -87,10 +97,11 @@ export async function offersOf(
     handlers,
     lacks: installed.filter((name) => !handlers.some((offer) => offer.name === name)),
   };
+  return { offers, draft };
 }
 
 /** The same of an image: it has what it was built with, and nothing is the default but all of it. */
-export async function offersInImage(host: HostView, { file, said }: Given, active: Generation | undefined): Promise<Offers> {
+export async function offersInImage(host: HostView, { file, said }: Given, active: Generation | undefined): Promise<Offered> {
   const { handlerRow } = await import('../layout/index.ts');
   const { needFindings } = await import('../changes/refusing/needs.ts');
   const installed = active?.manifest.handlers.map((handler) => handler.name) ?? [];
@@ -105,7 +116,7 @@ export async function offersInImage(host: HostView, { file, said }: Given, activ
       findings: await needFindings(host, [release]),
     };
   });
-  return {
+  const offers = {
     unpackedBytes: (await stat(file)).size,
     unpackedEntries: 1,
     release: said.release,
@@ -113,4 +124,5 @@ export async function offersInImage(host: HostView, { file, said }: Given, activ
     handlers: await Promise.all(handlers),
     lacks: installed.filter((name) => !said.handlers.some((handler) => handler.name === name)),
   };
+  return { offers };
 }

@@ -3,17 +3,22 @@ import type { Host } from '../host/index.ts';
 import { ballastFile, stateFolder } from './paths.ts';
 
 /** How much room an installation holds. */
-export const ballastBytes = 512 * 1024;
-const bytes = ballastBytes;
+const bytes = 512 * 1024;
 /** With less than that left, others need the room more. */
 const plentyBytes = 16 * bytes;
+
+/** How many bytes an installation reserves where so much is free: none where it has them (`there`), and none where others need the room more. */
+export function reservedRoom({ there, freeBytes }: { there: boolean; freeBytes: number }): number {
+  return there || freeBytes < plentyBytes ? 0 : bytes;
+}
 
 /**
  * Room that an installation holds for the boot guard: on a full /var it could not begin the change by which it gives a generation up. Where
  * there is no room for it now, a later change tries again.
  */
 export async function placeBallast(host: Host): Promise<void> {
-  if ((await host.lstat(ballastFile)) !== undefined || (await host.freeBytes(stateFolder)) < plentyBytes) return;
+  const there = (await host.lstat(ballastFile)) !== undefined;
+  if (reservedRoom({ there, freeBytes: await host.freeBytes(stateFolder) }) === 0) return;
   await host.writeFile(ballastFile, content(), { mode: 0o600 }).catch(() => undefined);
 }
 

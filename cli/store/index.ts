@@ -1,4 +1,4 @@
-export { ballastBytes, placeBallast, releaseBallast } from './ballast.ts';
+export { placeBallast, releaseBallast, reservedRoom } from './ballast.ts';
 export { deploymentWith, hasDeployment, type PointedElsewhere, pointedElsewhere, pointersElsewhere } from './deployments.ts';
 export { ensureFolder, ensureStore, noteFolder, readFolders } from './folders.ts';
 export {
@@ -33,6 +33,7 @@ export {
 } from './generations/index.ts';
 export { type HistoryEntry, nextId, readHistory, writeHistory } from './history.ts';
 export { damaged, readJson, wayBack, writeJson } from './json.ts';
+export { ballastIn, bytesOf, generationBytes, historyBytes, leftovers, payloadBytes, programBytes } from './occupied.ts';
 export * from './paths.ts';
 export {
   type Depth,

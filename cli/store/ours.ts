@@ -30,6 +30,23 @@ export async function removeOurs(host: Host, folder: HostPath, ours: Ours): Prom
   await dropEmpty(host, folder);
 }
 
+/** What `removeOurs` removes, the folder included. */
+export async function oursBelow(host: HostView, folder: HostPath, ours: Ours): Promise<HostPath[]> {
+  if ((await host.lstat(folder))?.kind !== 'directory') return [];
+  const found = [folder];
+  const look = async (below: string): Promise<void> => {
+    for (const name of await host.readdir(`${folder}/${below}`)) {
+      const path = `${below}${name}`;
+      const kind = (await host.lstat(`${folder}/${path}`))?.kind;
+      if (kind === undefined || !ours(path, kind)) continue;
+      found.push(`${folder}/${path}`);
+      if (kind === 'directory') await look(`${path}/`);
+    }
+  };
+  await look('');
+  return found;
+}
+
 async function clear(host: Host, folder: HostPath, below: string, ours: Ours): Promise<void> {
   for (const name of await host.readdir(`${folder}/${below}`)) {
     const path = `${below}${name}`;

@@ -131,7 +131,7 @@ function outOfSpace(error: unknown, root: HostPath): unknown {
     subject: root,
     found: `the file system of ${root} ran full while the program was copied there`,
     needed: 'room for the program itself',
-    next: `free some: kata-sysext gc; df -h ${root}`,
+    next: `free some: df -h ${root}`,
     cause,
   });
 }

@@ -37,9 +37,14 @@ const historyName = /^\d{1,9}\.json$/;
 
 export async function dropGeneration(host: Host, number: number): Promise<void> {
   // Last goes what says that there is something to remove.
-  for (const root of (await readFolders(host)).roots)
-    if (root !== stateFolder) await removeOurs(host, `${root}/generations/${number}`, ofGeneration);
+  for (const folder of await generationFolders(host, number)) await removeOurs(host, folder, ofGeneration);
   await removeOurs(host, generationFolder(number), ofGeneration);
+}
+
+/** What a generation may have besides the folder of its manifest. */
+export async function generationFolders(host: HostView, number: number): Promise<HostPath[]> {
+  const { roots } = await readFolders(host);
+  return roots.filter((root) => root !== stateFolder).map((root) => `${root}/generations/${number}`);
 }
 
 /** The files go first: the manifest says which they are, so that an interrupted removal can be finished without touching others'. */
@@ -125,26 +130,33 @@ export async function dropStory(host: Host): Promise<void> {
 export async function sweep(host: Host): Promise<void> {
   if (!(await isVacant(host))) return;
   const { made, roots } = await readFolders(host);
-  for (const root of roots) for (const folder of [`${root}/tree`, `${root}/generations`, binFolder(root)]) await dropEmpty(host, folder);
-  for (const folder of [generationsFolder, manifestsFolder, programsFolder, journalFolder, historyFolder]) await dropEmpty(host, folder);
+  for (const folder of leftoverFolders(roots)) await dropEmpty(host, folder);
   // A folder above ours goes only after ours.
   const above = made.filter((path) => `${stateFolder}/`.startsWith(`${path}/`));
   for (const path of [...made].reverse()) if (!above.includes(path)) await dropEmpty(host, path);
-  await host.unlink(foldersFile);
-  await host.unlink(ballastFile);
-  await host.unlink(lockFile);
+  for (const path of leftoverFiles) await host.unlink(path);
   await dropEmpty(host, stateFolder);
   for (const path of above.reverse()) await dropEmpty(host, path);
   // Where a link led to no folder, the state was in one that was made for it.
   for (const path of [...made].reverse()) if (!above.includes(path)) await dropEmpty(host, path);
 }
 
-/** Nothing is installed, and nothing is open. */
-export async function isVacant(host: HostView): Promise<boolean> {
+/** Folders of ours that hold nothing any more where nothing is installed; the history's may. */
+export function leftoverFolders(roots: HostPath[]): HostPath[] {
+  const inRoots = roots.flatMap((root) => [`${root}/tree`, `${root}/generations`, binFolder(root)]);
+  return [...inRoots, generationsFolder, manifestsFolder, programsFolder, journalFolder, historyFolder];
+}
+
+/** Files of ours that nothing needs where nothing is installed; last the lock, which is still held. */
+export const leftoverFiles = [foldersFile, ballastFile, lockFile];
+
+/** Nothing is installed, and nothing is open. `without`: as it is once these generations are gone. */
+export async function isVacant(host: HostView, without: number[] = []): Promise<boolean> {
   const active = await activeNumber(host);
   // What another installation of a tree has active is none of its image's.
-  const ours = active !== undefined && (!host.image || active === imageNumber);
-  const generations = (await readGenerations(host)).filter(({ manifest }) => host.image || manifest.number !== imageNumber);
+  const ours = active !== undefined && !without.includes(active) && (!host.image || active === imageNumber);
+  const all = (await readGenerations(host)).map(({ manifest }) => manifest.number).filter((number) => !without.includes(number));
+  const generations = all.filter((number) => host.image || number !== imageNumber);
   if (ours || generations.length > 0) return false;
   return !(await host.readdir(journalFolder)).some((name) => /^\d+$/.test(name));
 }

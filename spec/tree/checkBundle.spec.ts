@@ -109,6 +109,27 @@ describe('a bundle is asked which handlers fit', () => {
       rmSync(folder, { recursive: true });
     });
 
+    it('says that the very bundle is installed already, as long as install has nothing to do', async () => {
+      const first = both.first[0]!;
+      const fresh = await host.json(['check', first]);
+      await host.json(['install', first]);
+
+      const again = await host.json(['check', first]);
+      const { stdout } = await host.run(['check', first]);
+      const said = await host.run(['install', first, '--dry-run']);
+      const other = await host.json(['check', both.second[0]!]);
+      const more = await host.json(['check', ...both.first, '--handler', 'qemu']);
+      rmSync(host.path('etc/kata-sysext/current'));
+      const drifted = await host.json(['check', first]);
+
+      const installed = [fresh, again, other, more, drifted].map((checked) => checked['installed']);
+      assert.deepEqual(installed, [undefined, 1, undefined, undefined, undefined]);
+      assert.deepEqual([again['ready'], again['writes']], [true, []]);
+      assert.match(stdout, /^✓ installed already: Kata \S+, generation 1; install has nothing to do$/m);
+      assert.doesNotMatch(stdout, /^writes:|Next:/m);
+      assert.match(said.stdout, /nothing to do/);
+    });
+
     it('--handler asks about handlers that are not installed, and about no others', async () => {
       const checked = await host.json(['check', '--handler', 'clh-azure', '--handler', 'fc']);
 

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { install } from '../../cli/changes/install.ts';
 import type { InstallRequest } from '../../cli/changes/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { openHost } from '../../cli/host/index.ts';
+import { reservedRoom } from '../../cli/store/index.ts';
 import { FIRST, tinyRelease } from '../lab/release/index.ts';
+import { bothReleases } from '../support/archives/bothArchives.ts';
 import { differences } from '../support/judges/fingerprint.ts';
 import { put } from '../support/trees/hostTrees.ts';
 import { releases, scratch, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
@@ -129,6 +131,61 @@ describe('room on the disk', function () {
     });
   });
 
+  it('check names the parts of the plan, none of them smaller, and the reserved room is the same', async () => {
+    const bundles = await bothReleases();
+
+    for (const args of [[first], [large], [...bundles.first, '--handler', 'qemu', '--handler', 'clh']]) {
+      const checked = await host.json(['check', ...args]);
+      const plan = await host.json(['install', ...args, '--dry-run']);
+
+      const [expected, planned] = [checked, plan].map(({ writes }) => writes as Row[]) as [Row[], Row[]];
+      const sum = (rows: Row[], names: string[]) =>
+        rows.filter(({ what }) => names.includes(what)).reduce((all, { bytes }) => all + bytes, 0);
+      // What is unpacked and dropped again is staging in the plan, and part of the payload before.
+      const pairs = [['payload', 'staging'], ['generation'], ['journal'], ['wiring and units']];
+      for (const names of pairs) assert.ok(sum(expected, names) >= sum(planned, names), `${names}: ${JSON.stringify([expected, planned])}`);
+      assert.ok(sum(expected, ['payload']) >= sum(planned, ['payload']), JSON.stringify([expected, planned]));
+      assert.deepEqual([sum(expected, ['reserved room']), sum(planned, ['reserved room'])], [512 << 10, 512 << 10]);
+    }
+    bundles.remove();
+  });
+
+  it('room is reserved, planned and counted only where 8 MiB stay free', async () => {
+    const path = onTmpfs(host, 'var', 7 * mega);
+
+    const plan = await host.json(['install', first, '--dry-run']);
+    const done = await host.json(['install', first]);
+    const checked = await host.json(['check', first]);
+
+    const small = existsSync(host.path('var/lib/kata-sysext/ballast'));
+    unmount(path);
+    const reserved = [plan, checked].flatMap(({ writes }) => (writes as Row[]).filter(({ what }) => what === 'reserved room'));
+    assert.deepEqual([small, reserved], [false, []]);
+    assert.equal(done['bytesWritten'], plan['bytesWritten']);
+    assert.deepEqual(
+      [16 * mega, 8 << 20, (8 << 20) - 1].map((freeBytes) => reservedRoom({ there: false, freeBytes })),
+      [512 << 10, 512 << 10, 0],
+    );
+    assert.equal(reservedRoom({ there: true, freeBytes: 16 * mega }), 0);
+  });
+
+  it('room for the guard comes with a later change, and is in its plan', async () => {
+    const path = onTmpfs(host, 'var', 16 * mega);
+    put(host.root, 'var/filler', Buffer.alloc(9 * mega));
+    await host.json(['install', first]);
+    rmSync(host.path('var/filler'));
+
+    const plan = await host.json(['configure', '--set', 'default_memory=3000', '--dry-run']);
+    const before = existsSync(host.path('var/lib/kata-sysext/ballast'));
+    const done = await host.json(['configure', '--set', 'default_memory=3000']);
+    const after = existsSync(host.path('var/lib/kata-sysext/ballast'));
+
+    unmount(path);
+    const rows = (plan['writes'] as Row[]).filter(({ what }) => what === 'reserved room');
+    assert.deepEqual([before, rows.map(({ bytes }) => bytes), after], [false, [512 << 10], true]);
+    assert.equal(done['bytesWritten'], plan['bytesWritten']);
+  });
+
   it('a repeated install writes nothing, and a rollback no payload', async () => {
     await host.json(['install', first]);
     await host.json(['install', first, '--set', 'default_memory=3000']);
@@ -151,7 +208,7 @@ describe('room on the disk', function () {
     const after = host.fingerprint();
     unmount(path);
     assert.equal(refused['code'], 'host-space', JSON.stringify(refused));
-    assert.match(String(refused['next']), /kata-sysext gc.*; df -h .*\/var/);
+    assert.match(String(refused['next']), /^free some: df -h \S*\/var/);
     assert.deepEqual(differences(before, after), []);
     const blockers = (checked['findings'] as { code: string; level: string; subject: string }[]).filter(({ level }) => level === 'blocker');
     assert.deepEqual(
@@ -176,8 +233,16 @@ describe('room on the disk', function () {
     const checked = await host.json(['check', large], 3);
     const allowed = await host.json(['install', large, '--allow', 'host-space-kubelet', '--dry-run']);
     const back = await host.json(['rollback']);
+    for (const memory of [3001, 3002]) await host.json(['configure', '--set', `default_memory=${memory}`]);
+    const withOld = await host.json(['install', large], 3);
+    const gone = (await host.json(['gc'])) as { freedBytes?: number };
 
     unmount(path);
+    assert.match(String(refused['next']), /^free some: df -h \S+\/var; or override the check: --allow host-space-kubelet$/);
+    const [told] = (checked['findings'] as { code: string; next: string }[]).filter(({ code }) => code === 'host-space-kubelet');
+    assert.equal(told?.next, refused['next']);
+    assert.match(String(withOld['next']), /^free some: kata-sysext gc .*\(frees [\d.]+ kB\); df -h /);
+    assert.ok((gone.freedBytes ?? 0) > 0);
     assert.equal(refused['code'], 'host-space-kubelet', JSON.stringify(refused));
     assert.match(String(refused['needed']), /nodefs\.available 90% \(\/var\/lib\/kubelet\/config\.yaml\)/);
     assert.ok((checked['findings'] as { code: string }[]).some(({ code }) => code === 'host-space-kubelet'));

@@ -24,6 +24,7 @@ import {
   tidy,
 } from '../../store/index.ts';
 import { openEntries, openHere, type Recovered, recover } from '../../transaction/index.ts';
+import { withRoomAdvice } from '../refusing/collectable.ts';
 import { refuse } from '../refusing/engine.ts';
 import { refuseBaked } from '../refusing/ofImage.ts';
 import { refuseReadOnly } from '../refusing/refusals.ts';
@@ -75,21 +76,23 @@ export async function underLock<T>(
     if (verb === 'recover' && settled.length > 0) beyondStopping(host);
     await refuseBaked(host, verb);
     return await work(settled, staging);
+  } catch (error) {
+    throw await withRoomAdvice(host, error);
   } finally {
-    await undisturbed(host, () => leaveNothing(context));
+    await undisturbed(host, () => leaveNothing(context, options));
     allowShutdown();
     await lock.release();
   }
 }
 
 /** What a refused or failed change left in our folders; with a change still open, that is the next one's business. */
-async function leaveNothing({ host, emit }: Context): Promise<void> {
+async function leaveNothing({ host, emit }: Context, { dryRun }: ChangeOptions): Promise<void> {
   try {
     if ((await openEntries(host)).length > 0) return;
     await tidy(host);
     if (host.image) await dropStory(host);
     await sweep(host);
-    if (!host.image && !(await isVacant(host))) await placeBallast(host);
+    if (!dryRun && !host.image && !(await isVacant(host))) await placeBallast(host);
     // An offline tree has no kernel that labels new files by their folder.
     if (!host.booted) await host.relabel([stateFolder]);
   } catch (error) {

@@ -18,7 +18,7 @@ export async function keepRunning(context: Context, backend: string): Promise<bo
  * The copy that guards the boots after this change: the newest on the host. None that is older than the program that runs: it might not
  * know all that the journal of this change speaks of. undefined where there is no such copy.
  */
-export async function guardOf(context: Context, { backend }: Pick<GenerationManifest, 'backend'>): Promise<HostPath | undefined> {
+export async function guardOf(context: Runner, { backend }: Pick<GenerationManifest, 'backend'>): Promise<HostPath | undefined> {
   const { host, program } = context;
   const own = await keepable(context, backend);
   const others = (await readPrograms(host)).filter(({ version }) => own === undefined || version !== program);

@@ -22,7 +22,8 @@ export async function stage(
   const to = waiting?.manifest ?? manifest;
   const nextCommand = command(host, `activate ${to.number}`);
   const text = `make generation ${to.number}, which waits for: ${nextCommand}`;
-  const writes = waiting === undefined ? [...(wish.writes ?? []), ...(await switchWrites(host, [], true))] : [];
+  const others = wish.writes ?? [];
+  const writes = waiting === undefined ? [...others, ...(await switchWrites(host, [], true, others))] : [];
   const room = await refuseFull(host, writes, true, options);
   const written = await shownWrites(host, writes);
   if (options.dryRun) {

@@ -122,7 +122,8 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const touched = [...new Set([...names, ...before])];
   const edited = editedAfter(wiring, files, from?.record.edited);
   const strange = await editedBySomebody(host, from?.record.edited, findings);
-  const writes = [...(request.writes ?? []), ...(steps.length === 0 ? [] : await switchWrites(host, steps, to !== undefined))];
+  const others = request.writes ?? [];
+  const writes = [...others, ...(steps.length === 0 ? [] : await switchWrites(host, steps, to !== undefined, others))];
   return {
     plan: await show(host, request, { steps, writes, wiring, findings: [...findings, ...strange], files }),
     steps,

@@ -2,7 +2,6 @@ import { stat } from 'node:fs/promises';
 import { posix } from 'node:path';
 import type { HostPath, HostView } from '../../host/index.ts';
 import {
-  ballastBytes,
   ballastFile,
   type Drawn,
   folderOf,
@@ -12,6 +11,7 @@ import {
   type PayloadManifest,
   programPath,
   readPrograms,
+  reservedRoom,
   type Staged,
   stateFolder,
   wholePayload,
@@ -30,6 +30,8 @@ export interface Write {
   entries: number;
   /** It is there already, for example in the staging folder, so that free room shows it. */
   done?: boolean;
+  /** It goes again when the change ends, and not before. */
+  passes?: boolean;
 }
 
 /** As a plan has it: rows of one name on one file system are one. */
@@ -49,12 +51,19 @@ export async function shownWrites(host: HostView, writes: Write[]): Promise<Pick
  * removed again.
  */
 export function payloadWrites({ manifest, known, passing }: Staged): Write[] {
+  const [kept, noted] = storeWrites(manifest);
+  const path = kept.path;
+  const staged: Write = { what: 'staging', path, bytes: passing.bytes, entries: passing.entries, done: true, passes: known };
+  return known ? [staged] : [staged, { ...kept, done: true }, noted];
+}
+
+/** The files of a payload, and its manifest. */
+function storeWrites(manifest: PayloadManifest): [files: Write, manifest: Write] {
   const { folder, entries } = wholePayload(manifest);
-  const path = posix.dirname(folder);
-  const kept: Write = { what: 'payload', path, bytes: filesIn(entries), entries: entries.length, done: true };
-  const staged: Write = { what: 'staging', path, bytes: passing.bytes, entries: passing.entries, done: true };
-  const noted: Write = { what: 'payload', path: manifestsFolder, bytes: jsonBytes(manifest), entries: 1 };
-  return known ? [staged] : [staged, kept, noted];
+  return [
+    { what: 'payload', path: posix.dirname(folder), bytes: filesIn(entries), entries: entries.length },
+    { what: 'payload', path: manifestsFolder, bytes: jsonBytes(manifest), entries: 1 },
+  ];
 }
 
 export function generationWrites({ manifest, configurations }: Drawn): Write[] {
@@ -70,22 +79,39 @@ export function generationWrites({ manifest, configurations }: Drawn): Write[] {
 /** A record names wiring, edited files and what was allowed: its size is known when it is written. */
 const recordBytes = 4096;
 
-/** What an installation writes at least, before its archives are unpacked. `unpacked`: what it would unpack, if that is known. */
-export async function expectedOf(
-  runner: Runner,
-  { backend, root, image, unpacked }: { backend: string; root: HostPath; image: boolean; unpacked?: { bytes: number; entries: number } },
-): Promise<Write[]> {
+/** What is known of a payload before it is stored. */
+export interface Expected {
+  backend: string;
+  root: HostPath;
+  /** An image is made of it here. */
+  image: boolean;
+  /** What would be unpacked or, of an image that was made elsewhere (`said`), copied. */
+  unpacked?: { bytes: number; entries: number };
+  /** The manifest of a payload that is as large as it can be. */
+  draft?: PayloadManifest | undefined;
+  said?: unknown;
+}
+
+/** What an installation writes at most, before its archives are unpacked; without `unpacked` only what every installation writes. */
+export async function expectedOf(runner: Runner, { backend, root, image, unpacked, draft, said }: Expected): Promise<Write[]> {
   const rest = [...(await programWrites(runner, backend, 'always')), ...expectedWrites(root)];
-  if (unpacked === undefined) return rest;
-  const staging: Write = { what: 'staging', path: root, ...unpacked };
+  const stored = unpacked === undefined ? [] : expectedPayload(root, unpacked, draft, said);
   // Of an image no more is known than that it is not larger than what it is made of.
-  return image ? [staging, { ...staging, what: 'payload', entries: 1 }, ...rest] : [{ ...staging, what: 'payload' }, ...rest];
+  const staged: Write[] = image && unpacked !== undefined ? [{ what: 'staging', path: root, ...unpacked }] : [];
+  const all = [...staged, ...stored, ...rest];
+  return [...all, ...(await reserveWrites(runner.host, all))];
+}
+
+function expectedPayload(root: HostPath, unpacked: { bytes: number; entries: number }, draft?: PayloadManifest, said?: unknown): Write[] {
+  if (draft !== undefined) return storeWrites(draft);
+  // The texts of an image are in what it says of itself; they are stored beside it, and named in its manifest here.
+  return [{ what: 'payload', path: root, bytes: unpacked.bytes + 2 * jsonBytes(said ?? {}), entries: unpacked.entries + 20 }];
 }
 
 /** What a change writes besides payload and program, before it is planned: more than that is not known of any. */
 export function expectedWrites(root: HostPath): Write[] {
   return [
-    { what: 'journal', path: stateFolder, bytes: 1 << 20, entries: 40 },
+    { what: 'journal', path: stateFolder, bytes: 1 << 20, entries: 40, passes: true },
     { what: 'wiring and units', path: '/etc', bytes: 64 << 10, entries: 20 },
     { what: 'generation', path: root, bytes: 64 << 10, entries: 20 },
   ];
@@ -104,8 +130,12 @@ export async function programWrites(runner: Runner, backend: string, guard?: Hos
   return there ? [] : [{ what: 'program', path, bytes: size, entries: 4 }];
 }
 
-/** Journal, wiring and the rest of the steps, and the room that an installation holds for the boot guard. */
-export async function switchWrites(host: HostView, steps: Step[], stays: boolean): Promise<Write[]> {
+/**
+ * Journal, wiring and the rest of the steps, and the room that an installation holds for the boot guard.
+ *
+ * @param others what the change writes besides
+ */
+export async function switchWrites(host: HostView, steps: Step[], stays: boolean, others: Write[]): Promise<Write[]> {
   const files = await Promise.all(steps.map((step) => stepWrite(host, step)));
   const undo = files.reduce((sum, { undoBytes }) => sum + undoBytes, 0);
   const texts = steps.reduce((sum, step) => sum + Buffer.byteLength(JSON.stringify(step)), 0);
@@ -114,10 +144,22 @@ export async function switchWrites(host: HostView, steps: Step[], stays: boolean
     path: stateFolder,
     bytes: reservedBytes(steps) + 2 * texts + undo + recordBytes,
     entries: 6 + 2 * steps.length,
+    passes: true,
   };
-  const ballast = stays && !host.image && (await host.lstat(ballastFile)) === undefined ? ballastBytes : 0;
-  const reserve: Write = { what: 'reserved room', path: ballastFile, bytes: ballast, entries: 1 };
-  return [...files.map(({ write }) => write), journal, ...(ballast === 0 ? [] : [reserve])];
+  const own = [...files.map(({ write }) => write), journal];
+  return [...own, ...(stays ? await reserveWrites(host, [...others, ...own]) : [])];
+}
+
+/** The room that an installation reserves at the end of a change with these writes: `placeBallast` looks at what is free then. */
+export async function reserveWrites(host: HostView, writes: Write[]): Promise<Write[]> {
+  const { id, freeBytes, blockBytes } = await host.fileSystem(stateFolder);
+  let free = freeBytes;
+  for (const { path, bytes, entries, done = false, passes = false } of writes) {
+    if (done !== passes || (await host.fileSystem(path)).id !== id) continue;
+    free += (done ? 1 : -1) * (bytes + entries * blockBytes);
+  }
+  const bytes = reservedRoom({ there: host.image || (await host.lstat(ballastFile)) !== undefined, freeBytes: free });
+  return bytes === 0 ? [] : [{ what: 'reserved room', path: ballastFile, bytes, entries: 1 }];
 }
 
 async function stepWrite(host: HostView, step: Step): Promise<{ write: Write; undoBytes: number }> {

@@ -3,9 +3,10 @@ import type { Finding } from '../../errors/index.ts';
 import { type Amount, type Kubelet, kubeletOf, type Threshold } from '../../facts/index.ts';
 import type { FileSystem, HostPath, HostView } from '../../host/index.ts';
 import { bytes as words } from '../../report/index.ts';
-import { command, words as quoted } from '../carrying/command.ts';
+import { words as quoted } from '../carrying/command.ts';
 import type { Write } from '../making/writes.ts';
 import type { ChangeOptions } from '../types.ts';
+import { roomAdvice } from './collectable.ts';
 import { refuse } from './engine.ts';
 
 /** What stays free for others where no kubelet says more. */
@@ -56,15 +57,16 @@ async function findings(host: HostView, writes: Write[], floors: Map<string, Flo
     need.inodes += more * write.entries;
     needs.set(fileSystem.id, need);
   }
-  return [...needs.values()].flatMap((need) => {
+  const short = [...needs.values()].flatMap((need) => {
     const all: (Floor & { code: string })[] = [
       { code: 'host-space', of: 'bytes', free: marginBytes, why: 'room for others' },
       { code: 'host-space', of: 'inodes', free: marginInodes, why: 'inodes for others' },
       ...(floors.get(need.fileSystem.id) ?? []).map((floor) => ({ code: 'host-space-kubelet', ...floor })),
     ];
-    const [short] = all.filter((floor) => !leaves(need, floor));
-    return short === undefined ? [] : [tooLittle(host, need, short)];
+    const [first] = all.filter((floor) => !leaves(need, floor));
+    return first === undefined ? [] : [{ need, floor: first }];
   });
+  return Promise.all(short.map(({ need, floor }) => tooLittle(host, need, floor)));
 }
 
 interface Need {
@@ -79,10 +81,11 @@ function leaves({ fileSystem, bytes, inodes }: Need, floor: Floor): boolean {
   return fileSystem.inodes === 0 || fileSystem.freeInodes - inodes >= floor.free;
 }
 
-function tooLittle(host: HostView, need: Need, { of, free, why, code }: Floor & { code: string }): Finding {
+async function tooLittle(host: HostView, need: Need, { of, free, why, code }: Floor & { code: string }): Promise<Finding> {
   const { point, freeBytes, freeInodes } = need.fileSystem;
   const [now, wanted, count] =
     of === 'bytes' ? [freeBytes, need.bytes, words] : [freeInodes, need.inodes, (each: number) => `${each} inodes`];
+  const look = `df ${of === 'bytes' ? '-h' : '-i'} ${quoted([point === '/' ? host.root : posix.join(host.root, point)])}`;
   const acts = code === 'host-space' ? 'for others' : `because kubelet acts below ${why}`;
   return {
     code,
@@ -90,7 +93,7 @@ function tooLittle(host: HostView, need: Need, { of, free, why, code }: Floor & 
     subject: point,
     found: `the file system ${point} has ${count(now)} free, and the change needs ${count(wanted)} of it (${need.path})`,
     needed: `${count(wanted + free)} free now: ${count(free)} have to stay free, ${acts}`,
-    next: `free some: ${command(host, 'gc')}; df ${of === 'bytes' ? '-h' : '-i'} ${quoted([point === '/' ? host.root : posix.join(host.root, point)])}`,
+    next: await roomAdvice(host, look),
   };
 }
 

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { command, words as quoted } from '../../changes/carrying/command.ts';
-import { check } from '../../inspect/check.ts';
+import type { HostView } from '../../host/index.ts';
+import { type Check, check } from '../../inspect/check.ts';
 import type { Offers } from '../../inspect/offers.ts';
 import { findingLines } from '../../report/index.ts';
 import { writesText } from '../answer.ts';
@@ -27,12 +28,15 @@ export async function run({ context, options, words, io }: Call): Promise<Reply>
       : `engine:  ${seen.engine.name} ${seen.engine.version ?? 'of unknown version'}, ${seen.engine.configPath}`,
     `backend: ${seen.backend}`,
     ...(seen.bundle === undefined ? [] : bundleLines(seen.bundle)),
-    ...(seen.writes === undefined ? [] : [`writes:  about ${writesText(seen.writes)}`]),
-    seen.ready
-      ? `✓ ready. Next: ${command(context.host, `install ${words.length === 0 ? 'BUNDLE' : quoted(words)}`)}`
-      : '✗ not ready: see above',
+    ...(seen.writes === undefined || seen.installed !== undefined ? [] : [`writes:  about ${writesText(seen.writes)}`]),
+    seen.ready ? `✓ ${readyText(context.host, seen, words)}` : '✗ not ready: see above',
   ];
   return { kind: 'Check', body: seen, text: lines, exitCode: seen.ready ? 0 : 3 };
+}
+
+function readyText(host: HostView, { installed, bundle }: Check, words: string[]): string {
+  if (installed !== undefined) return `installed already: Kata ${bundle?.release}, generation ${installed}; install has nothing to do`;
+  return `ready. Next: ${command(host, `install ${words.length === 0 ? 'BUNDLE' : quoted(words)}`)}`;
 }
 
 function bundleLines({ release, sources, handlers }: Offers): string[] {

@@ -1,8 +1,9 @@
 import { gc } from '../../changes/gc.ts';
+import { usualKeep } from '../../changes/refusing/collectable.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {
-  return reply(await gc(call.context, { ...changeOptionsOf(call), keep: Number(call.options['keep'] ?? 2) }));
+  return reply(await gc(call.context, { ...changeOptionsOf(call), keep: Number(call.options['keep'] ?? usualKeep) }));
 }

@@ -220,7 +220,7 @@ function outOfSpace(error: unknown, staging: HostPath): unknown {
     subject: staging,
     found: `the file system of ${staging} ran full while the image was made`,
     needed: 'room for the unpacked files of the wanted handlers and for the image, at the same time',
-    next: `free some: kata-sysext gc; df -h ${staging}`,
+    next: `free some: df -h ${staging}`,
     cause: error,
   });
 }

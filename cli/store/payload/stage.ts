@@ -273,7 +273,7 @@ export function outOfSpace(error: unknown, root: HostPath): unknown {
     subject: root,
     found: `the file system of ${root} ran full while unpacking`,
     needed: 'room for the unpacked files of the wanted handlers',
-    next: `free some: kata-sysext gc; df -h ${root}`,
+    next: `free some: df -h ${root}`,
     cause,
   });
 }

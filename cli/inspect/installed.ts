@@ -1,0 +1,41 @@
+import { sameFiles } from '../changes/choosing/wanted.ts';
+import { guardOf, type Runner } from '../changes/making/keepRunning.ts';
+import { planSwitch } from '../changes/making/switch.ts';
+import { findEngineToWire } from '../changes/refusing/engine.ts';
+import { KataError } from '../errors/index.ts';
+import { type Generation, isIntact, type PayloadManifest, payloadOf } from '../store/index.ts';
+
+/** What would be installed. */
+export interface Asked {
+  sources: string[];
+  /** By what the bundles were read with already; undefined: their bytes are read. */
+  draft?: PayloadManifest | undefined;
+  handlers: string[];
+  backend: string;
+  format: string;
+  engine?: string | undefined;
+  signal: AbortSignal;
+}
+
+/** Whether an install of just this would find that there is nothing to do: the active generation has it, and the host did not drift from it. */
+export async function isInstalled(runner: Runner, from: Generation, asked: Asked): Promise<boolean> {
+  const { host } = runner;
+  const { manifest } = from;
+  const { sources, draft, handlers, backend, format, engine, signal } = asked;
+  if (manifest.backend !== backend || manifest.format !== format) return false;
+  const options = { dryRun: true, waitSeconds: 0, allow: [], ...(engine === undefined ? {} : { engine }) };
+  const digests = sources.map((_, index) => draft?.sources[index]?.digest);
+  if (!(await sameFiles(host, from, { ...options, sources, digests, handlers }, signal))) return false;
+  const payload = await payloadOf(host, manifest);
+  if (payload === undefined || !(await isIntact(host, payload, 'bytes'))) return false;
+  try {
+    const found = await findEngineToWire(host, engine, from.record.wiring?.engine);
+    const guard = await guardOf(runner, manifest);
+    const { steps } = await planSwitch(host, { verb: 'install', id: 0, found, from, to: manifest, options, guard });
+    return steps.length === 0;
+  } catch (error) {
+    // What speaks against a change is among the findings.
+    if (error instanceof KataError) return false;
+    throw error;
+  }
+}
