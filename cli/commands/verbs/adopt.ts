@@ -36,6 +36,7 @@ async function layered(call: Call, words: string[]): Promise<Reply> {
     await adoptLayered(context, {
       ...changeOptionsOf(call),
       sources: words.map((word) => resolve(io.cwd, word)),
+      keepPaths: true,
       digests: digestsFor('adopt', words, options),
       handlers: list(options['handler']),
       aliases: aliasWishes(list(options['alias'])),
