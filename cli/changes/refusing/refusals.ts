@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { Backend } from '../../backends/index.ts';
 import { type Finding, KataError } from '../../errors/index.ts';
-import { etcState, type HostFacts, madeAnew } from '../../facts/index.ts';
+import { etcState, type HostFacts, machineMountOf, madeAnew, writableAgain } from '../../facts/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
 import { stateFolder } from '../../store/index.ts';
 import { words as quoted } from '../carrying/command.ts';
@@ -35,14 +35,17 @@ async function readOnlyFindings(host: HostView, folders: HostPath[]): Promise<Fi
     let at = await host.realpath(folder);
     while ((await host.stat(at)) === undefined && at !== '/') at = posix.dirname(at);
     if (await host.canWrite(at)) continue;
-    const { point } = await host.fileSystem(at);
+    const mount = await machineMountOf(host, at);
+    const real = posix.join(host.root, at);
+    const point = mount?.point ?? real;
+    const next = mount === undefined ? [] : [`mount -o ${writableAgain(mount)} ${quoted([point])}`];
     found.push({
       code: 'host-read-only',
       level: 'blocker',
       subject: point,
-      found: `${folder} lies on the file system ${point}, which is read-only`,
+      found: `${folder} lies on ${point}, which is mounted read-only`,
       needed: 'a file system that can be written',
-      next: `findmnt -T ${quoted([posix.join(host.root, at)])}; mount -o remount,rw ${quoted([posix.join(host.root, point)])}`,
+      next: [`findmnt -T ${quoted([real])}`, ...next].join('; '),
     });
   }
   return found;
