@@ -13,7 +13,7 @@ const producers: Producer[] = [
   (_host, { os }) => unknownFact(os, 'the operating system', 'an os-release file with an ID'),
   (_host, { architecture }) => unknownFact(architecture, 'the architecture', 'a program in the tree, or a running host'),
   (_host, { etc }) => unknownFact(etc, '/etc', 'a folder /etc'),
-  (_host, { etc }) => etcFinding(etc),
+  (host, { etc }) => etcFinding(host, etc),
   (host) => stateFinding(host),
   async (host, facts, backend) => readOnlyFindings(host, [stateFolder, backend.root(facts)]),
   (host, facts, backend) => backend.fits(host, facts),
@@ -60,7 +60,7 @@ export async function refuseReadOnly(host: HostView): Promise<void> {
 /** What every change needs, whatever else the host is: an /etc that can be written and stays. */
 export async function etcFindings(host: HostView): Promise<Finding[]> {
   const etc = await etcState(host);
-  return [...unknownFact(etc, '/etc', 'a folder /etc'), ...etcFinding(etc)];
+  return [...unknownFact(etc, '/etc', 'a folder /etc'), ...etcFinding(host, etc)];
 }
 
 function unknownFact(fact: { known: boolean; why?: string }, subject: string, needed: string): Finding[] {
@@ -77,7 +77,7 @@ function unknownFact(fact: { known: boolean; why?: string }, subject: string, ne
   ];
 }
 
-function etcFinding(etc: HostFacts['etc']): Finding[] {
+function etcFinding({ root }: HostView, etc: HostFacts['etc']): Finding[] {
   if (!etc.known || (etc.value.writable && !etc.value.transient)) return [];
   const what = etc.value.writable ? 'is transient: what is written there is lost at the next boot' : 'is mounted read-only';
   return [
@@ -87,7 +87,7 @@ function etcFinding(etc: HostFacts['etc']): Finding[] {
       subject: '/etc',
       found: `/etc ${what}`,
       needed: 'a persistent, writable /etc',
-      next: 'findmnt -T /etc',
+      next: `findmnt -T ${quoted([posix.join(root, 'etc')])}`,
     },
   ];
 }
