@@ -83,7 +83,7 @@ export async function installLocked(context: Context, request: InstallRequest, v
     const kept = chosen(context, request, from, namesIn(payload));
     const choices = await withWishes(kept, wished);
     return await become(change, {
-      origin: originOf(payload),
+      origin: originOf(payload, request.keepPaths === true && !host.image ? request.sources : undefined),
       choices,
       findings: [...(await choiceFindings(host, kept, choices, wished)), ...(request.layer?.findings ?? [])],
       backend: backend.name,

@@ -36,6 +36,8 @@ export interface ChangeOptions {
 export interface InstallRequest extends ChangeOptions {
   /** Real paths on this machine. */
   sources: string[];
+  /** The generation keeps these paths, for the command that brings it back. Not where it is made for another machine. */
+  keepPaths?: boolean;
   digests: (Digest | undefined)[];
   /** Exactly these; without any the installed set, changed by the next two. */
   handlers: string[];

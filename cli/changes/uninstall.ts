@@ -23,6 +23,7 @@ import { carryOut, receipt, rehearse } from './carrying/carryOut.ts';
 import { command } from './carrying/command.ts';
 import { restoring } from './carrying/restoring.ts';
 import { underLock } from './carrying/session.ts';
+import { sourcePlaces } from './carrying/sourcePlaces.ts';
 import { dropPlan, whatGoes } from './dropping.ts';
 import { planSwitch } from './making/switch.ts';
 import { findEngine, refuse } from './refusing/engine.ts';
@@ -82,9 +83,10 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   const outcome = await carryOut(context, carry);
   await endGuard(host);
   // Of an offline tree nothing runs that would tell the engine and its version.
+  const places = await sourcePlaces(from.manifest);
   const { engine, instance } = found;
   const version = host.live || instance.version === undefined ? '' : `@${instance.version}`;
-  const back = restoring(from.manifest, from.record.wiring === undefined ? undefined : `${engine.name}${version}`);
+  const back = restoring(from.manifest, from.record.wiring === undefined ? undefined : `${engine.name}${version}`, places);
   const change = await withStrangers(host, receipt(context, carry, outcome));
   return {
     kind: 'Change',

@@ -23,7 +23,7 @@ export async function main(argv: string[], streams: Io): Promise<number> {
       io.stdout.write(`${parsed.text}\n`);
       return await whenWritten(0, io);
     }
-    refuseAddresses(parsed.verb, parsed.words);
+    refuseAddresses(parsed.verb, parsed.words, argv);
     return await runVerb(parsed, argv, io);
   } catch (error) {
     return await whenWritten(complain(error, json, io), io);

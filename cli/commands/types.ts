@@ -63,6 +63,8 @@ export interface Verb {
   summary: string;
   changing: boolean;
   options: Record<string, OptionRow>;
+  /** The option that a word which has no place is most often meant for: `rollback 2` means `rollback --to 2`. */
+  stray?: { option: string; like: RegExp };
   examples: { command: string; does: string }[];
   /** Loaded only when the verb runs: `status` must start as fast as Node itself. */
   load(): Promise<VerbModule>;

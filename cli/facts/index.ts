@@ -15,7 +15,7 @@ export { iommuState } from './iommu.ts';
 export { type Amount, amountOf, type Kubelet, kubeletOf, type Signal, type Threshold } from './kubelet.ts';
 export { isRequested, type Layering, layeringOf } from './layers.ts';
 export { currentConfig, type MachineConfig, machineConfigOf, placeOf } from './machineConfig.ts';
-export { etcState, type Mount, madeAnew, mountOf, mounts } from './mounts.ts';
+export { etcState, type Mount, machineMountOf, madeAnew, mountOf, mounts, writableAgain } from './mounts.ts';
 export { operatingSystem } from './os.ts';
 export { selinuxState } from './selinux.ts';
 export { systemdVersion } from './systemd.ts';

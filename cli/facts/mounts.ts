@@ -1,3 +1,5 @@
+import { readFile, realpath } from 'node:fs/promises';
+import { posix } from 'node:path';
 import type { HostView } from '../host/index.ts';
 import { isContainer } from './boot.ts';
 import { type EtcState, type Fact, known, unknown } from './types.ts';
@@ -15,11 +17,30 @@ export interface Mount {
 
 /** The mounts of a process's namespace (default: our own) in order (proc(5), mountinfo); empty offline. */
 export async function mounts(host: HostView, pid: number | 'self' = 'self'): Promise<Mount[]> {
-  const text = host.booted ? ((await host.readText(`/proc/${pid}/mountinfo`)) ?? '') : '';
-  return text
+  return host.booted ? parsed((await host.readText(`/proc/${pid}/mountinfo`)) ?? '') : [];
+}
+
+function parsed(table: string): Mount[] {
+  return table
     .split('\n')
     .filter((line) => line !== '')
     .map(parseLine);
+}
+
+/**
+ * The mount that holds `path` as this machine names it, of an offline tree too: two mounts can have the same device, so that only their table
+ * tells them apart. undefined where there is no table.
+ */
+export async function machineMountOf(host: HostView, path: string): Promise<Mount | undefined> {
+  if (host.booted) return mountOf(await mounts(host), path);
+  const table = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
+  return mountOf(parsed(table), await realpath(posix.join(host.root, path)));
+}
+
+/** What `mount -o` needs to make it writable: a remount of all of the file system changes nothing where only this mount is read-only (mount(8)). */
+export function writableAgain({ options, superOptions }: Mount): string {
+  const onlyHere = options.includes('ro') && !superOptions.split(',').includes('ro');
+  return onlyHere ? 'remount,bind,rw' : 'remount,rw';
 }
 
 /** The mount that holds `path`: the longest mount point above it, the last one when several lie on top of each other. */

@@ -1,4 +1,4 @@
-import { KataError } from '../errors/index.ts';
+import { didYouMean, KataError } from '../errors/index.ts';
 import type { Target } from './types.ts';
 
 // Below /usr/local the stock SELinux labels let a program run, below /var/lib they do not. Flatcar has a read-only /usr/local, and no SELinux that enforces.
@@ -34,7 +34,10 @@ export function targetNamed(name: string): Target {
   if (found !== undefined) return found;
   throw new KataError('usage', {
     subject: '--target',
-    found: `--target ${name}`,
+    found: `--target ${name}${didYouMean(
+      name,
+      rows.map((each) => each.name),
+    )}`,
     needed: `one of ${targetNames.join(', ')} with N from ${openshift.first} to ${openshift.last}`,
     next: 'kata-sysext generate --help',
   });

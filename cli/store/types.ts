@@ -70,6 +70,8 @@ export interface GenerationManifest {
   program: string;
   release: string;
   sources: SourceRecord[];
+  /** Where each of them lay on the machine that installed it; absent in what is made for another machine, and in early versions. */
+  sourcePaths?: string[];
   payload: Digest;
   payloadFolder: HostPath;
   /** Where its configuration and its link to the payload lie, if not beside this file: see `folderOf`. */

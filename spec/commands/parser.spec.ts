@@ -3,6 +3,7 @@ import { helpWidth, parseFully } from '../../cli/commands/parsing/fullParser.ts'
 import { parse, parsePlainly } from '../../cli/commands/parsing/parser.ts';
 import { optionsOf, verbs } from '../../cli/commands/table/index.ts';
 import { otherWords } from '../../cli/commands/table/otherWords.ts';
+import { checkJson } from '../support/judges/schemas.ts';
 
 describe('the command line', () => {
   it('short command lines mean the same with and without yargs', async () => {
@@ -55,6 +56,55 @@ describe('the command line', () => {
     assert.deepEqual(options['handler'], ['qemu', 'clh']);
     assert.equal(options['engine'], 'containerd@1.7');
     assert.equal(options['dry-run'], true);
+  });
+
+  it('options in front of the verb mean the same as behind it', async () => {
+    const rows: [front: string[], behind: string[]][] = [
+      [
+        ['--json', 'status'],
+        ['status', '--json'],
+      ],
+      [
+        ['--root', '/mnt', '--json', 'check', 'x.tar'],
+        ['check', '--root', '/mnt', '--json', 'x.tar'],
+      ],
+      [
+        ['--root=/mnt', '--dry-run', 'rollback', '--to', '2'],
+        ['rollback', '--root=/mnt', '--dry-run', '--to', '2'],
+      ],
+      [
+        ['--keep', '3', 'gc'],
+        ['gc', '--keep', '3'],
+      ],
+      [
+        ['--keep', 'try'],
+        ['try', '--keep'],
+      ],
+      [
+        ['--progress', 'none', 'gc', '--help'],
+        ['gc', '--help'],
+      ],
+    ];
+    for (const [front, behind] of rows) {
+      const parsed = await parse(front, '0');
+
+      assert.deepEqual(parsed, await parse(behind, '0'), front.join(' '));
+    }
+  });
+
+  it('the version is one JSON object where that is asked', async () => {
+    for (const argv of [
+      ['version', '--json'],
+      ['--json', 'version'],
+      ['--version', '--json'],
+    ]) {
+      const parsed = await parse(argv, '0.1');
+
+      assert.equal(parsed.kind, 'text');
+      const value = JSON.parse((parsed as { text: string }).text) as Record<string, unknown>;
+      checkJson(value);
+      assert.deepEqual(value, { apiVersion: 'kata-sysext/v1', kind: 'Version', version: '0.1' });
+    }
   });
 
   it('takes words and values as they are typed, also where they look like numbers', async () => {
@@ -113,12 +163,21 @@ describe('the command line', () => {
     [['install', 'x', '--handlr=qemu'], 'did you mean --handler?'],
     [['rollback', '--dryrun'], 'did you mean --dry-run?'],
     [['uninstall', '--purg'], 'did you mean --purge?'],
+    [['--jsn', 'status'], 'no verb has an option --jsn; did you mean --json?'],
+    [['--rooot', '/mnt', 'status'], 'did you mean --root?'],
+    [['--helo'], 'did you mean --help?'],
+    [['rollback', '2'], 'rollback takes no words, not “2”; did you mean --to 2?'],
+    [['gc', '3', '--dry-run'], 'did you mean --keep 3?'],
+    [['uninstall', 'qemu'], 'did you mean --handler qemu?'],
+    [['configure', 'default_memory=1'], 'did you mean --set default_memory=1?'],
+    [['install', 'x', '--backend', 'sysxt'], '--backend sysxt; did you mean sysext?'],
+    [['status', '--progress', 'plian'], 'did you mean plain?'],
   ];
   for (const [argv, hint] of nearest)
     it(`a mistyped word has its nearest neighbour: ${argv.join(' ')}`, async () => {
       const refused = parse(argv, '0');
 
-      await assert.rejects(refused, says(hint, 'kata-sysext help '));
+      await assert.rejects(refused, says(hint, 'kata-sysext help'));
     });
 
   it('what is nothing like a word of ours gets no neighbour', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { etcState, madeAnew } from '../../cli/facts/index.ts';
+import { etcState, machineMountOf, madeAnew, writableAgain } from '../../cli/facts/index.ts';
 import { openView } from '../../cli/host/index.ts';
 
 const ext4 = '22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw';
@@ -152,5 +152,25 @@ describe('whether what is written to /etc and to our folder stays', () => {
 
       assert.deepEqual(state, { known: true, value: { writable: true, transient }, source: '/proc/self/mountinfo' });
       assert.equal(await madeAnew({ ...openView(root, {}), booted: true }, '/var/lib/kata-sysext'), anew);
+    });
+
+  const readOnly: [title: string, table: string[], point: string, options: string][] = [
+    ['a bind mount of the same device', [ext4, '30 22 8:1 /var /var ro,relatime - ext4 /dev/vda1 rw'], '/var', 'remount,bind,rw'],
+    [
+      'a disk that the kernel remounted',
+      [ext4, '30 22 8:2 / /var ro,relatime - ext4 /dev/vda2 ro,errors=remount-ro'],
+      '/var',
+      'remount,rw',
+    ],
+    ['the root', ['22 1 8:1 / / ro,relatime - ext4 /dev/vda1 ro', run], '/', 'remount,rw'],
+    ['a folder with another one’s name in front', [ext4, '30 22 8:2 / /var/li ro - ext4 /dev/vda2 rw'], '/', 'remount,rw'],
+  ];
+  for (const [title, table, point, options] of readOnly)
+    it(`what is remounted to write again: ${title}`, async () => {
+      put('proc/self/mountinfo', `${table.join('\n')}\n`);
+
+      const mount = await machineMountOf({ ...openView(root, {}), booted: true }, '/var/lib');
+
+      assert.deepEqual([mount?.point, writableAgain(mount!)], [point, options]);
     });
 });

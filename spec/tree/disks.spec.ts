@@ -143,6 +143,7 @@ describe('a real file system that is read-only', () => {
         if (folder === 'var/usrlocal' && verb === 'uninstall') assert.match(stdout, /"journal-open"/);
         else {
           if (folder === 'etc') assert.match(stdout, /"host-etc-unsafe"/);
+          if (folder === 'etc') assert.equal((JSON.parse(stdout) as { next: string }).next, `findmnt -T ${path}`);
           assert.equal(status, 3, stdout);
           assert.deepEqual(differences(old, now), []);
           assert.deepEqual(differences(old, judged(host)), []);

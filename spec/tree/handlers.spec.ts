@@ -140,8 +140,7 @@ describe('handlers and aliases', () => {
       const [notKept] = (gone['findings'] as Finding[]).filter(({ code }) => code === 'settings-not-kept');
 
       const undo = shellWords(String(gone['undoCommand']));
-      const archives = undo.map((word) => both.first.find((path) => basename(path) === word) ?? word);
-      await json(archives.slice(1));
+      await json(undo.slice(1));
       const shared = chosenIn(host);
       await json(shellWords(notKept!.next).slice(1));
 

@@ -72,6 +72,9 @@ describe('--json', () => {
     const trial = JSON.parse(tried.stdout) as Record<string, unknown>;
     checkJson(trial);
     seen.add(trial['kind']);
+    const version = JSON.parse((await run(['version', '--json'])).stdout) as Record<string, unknown>;
+    checkJson(version);
+    seen.add(version['kind']);
 
     assert.deepEqual([...seen].map(String).sort(), kinds().sort());
     rmSync(folder, { recursive: true });

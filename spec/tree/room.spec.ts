@@ -307,7 +307,9 @@ describe('room on the disk', function () {
 
     unmount(path);
     assert.deepEqual([refused['code'], removal['code']], ['host-read-only', 'host-read-only']);
-    assert.match(String(refused['next']), /findmnt -T /);
+    // The mount itself, which has the device of what it lies on, and words that make it writable again.
+    assert.equal(refused['next'], `findmnt -T ${path}/lib; mount -o remount,bind,rw ${path}`);
+    assert.equal(refused['found'], `/var/lib/kata-sysext lies on ${path}, which is mounted read-only`);
     assert.ok((checked['findings'] as { code: string }[]).some(({ code }) => code === 'host-read-only'));
   });
 

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import type { Finding } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { activeNumber, findGeneration, imageNumber, imageRoot, pointer } from '../../store/index.ts';
@@ -35,7 +36,7 @@ async function fits(host: HostView): Promise<Finding[]> {
   if (!host.image) return (host.booted && !host.live) || (await activeNumber(host)) === imageNumber ? [] : [running(host)];
   const found: Finding[] = [];
   if ((await host.lstat('/etc')) === undefined && (await host.lstat('/usr/etc')) !== undefined) found.push(committed());
-  if (!(await host.canWrite('/usr'))) found.push(readOnly());
+  if (!(await host.canWrite('/usr'))) found.push(readOnly(host));
   const target = await host.readlink(pointer);
   if (target !== undefined && (await activeNumber(host)) !== imageNumber) found.push(otherwise(target));
   return found;
@@ -66,8 +67,8 @@ function committed(): Finding {
   return unfit('/usr/etc', 'the tree has a /usr/etc and no /etc, as an ostree commit has', 'the tree of a container image', next);
 }
 
-function readOnly(): Finding {
-  return unfit('/usr', '/usr cannot be written to', 'the tree of an image that is being built', 'findmnt -T /usr');
+function readOnly({ root }: HostView): Finding {
+  return unfit('/usr', '/usr cannot be written to', 'the tree of an image that is being built', `findmnt -T ${posix.join(root, 'usr')}`);
 }
 
 function otherwise(target: string): Finding {

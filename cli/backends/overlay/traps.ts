@@ -1,5 +1,14 @@
 import type { Finding } from '../../errors/index.ts';
-import { findExtensions, type HostFacts, type Mount, mergedExtensions, mountOf, mounts, systemdVersion } from '../../facts/index.ts';
+import {
+  findExtensions,
+  type HostFacts,
+  type Mount,
+  mergedExtensions,
+  mountOf,
+  mounts,
+  systemdVersion,
+  writableAgain,
+} from '../../facts/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { extensionName, payloadRoot } from '../../store/index.ts';
 import { isOurMount, mountsBelowUsr, mountsOnUsr } from '../../transaction/index.ts';
@@ -141,7 +150,7 @@ async function readOnlyRoot({ host, facts }: Scene): Promise<Finding[]> {
   const real = facts === undefined ? '/' : await host.realpath(rootOf(facts));
   const mount = mountOf(await mounts(host), real);
   if (facts === undefined || mount?.options.includes('ro') !== true) return [];
-  const next = `mount -o remount,rw ${mount.point}`;
+  const next = `mount -o ${writableAgain(mount)} ${mount.point}`;
   return blocker(
     'backend-read-only',
     real,

@@ -1,5 +1,5 @@
 import type { Finding } from '../../errors/index.ts';
-import { type HostFacts, mountOf, mounts } from '../../facts/index.ts';
+import { type HostFacts, mountOf, mounts, writableAgain } from '../../facts/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { activeNumber, findGeneration, payloadRoot, pointer } from '../../store/index.ts';
 import { pointerSteps } from '../pointer.ts';
@@ -32,13 +32,14 @@ async function fits(host: HostView, facts: HostFacts): Promise<Finding[]> {
   const root = prefix.root(facts);
   const real = await host.realpath(root);
   const mount = mountOf(await mounts(host), real);
-  const bad = (['noexec', 'ro'] as const).filter((option) => mount?.options.includes(option));
+  if (mount === undefined) return [];
+  const bad = (['noexec', 'ro'] as const).filter((option) => mount.options.includes(option));
   return bad.map((option) => ({
     code: option === 'ro' ? 'backend-read-only' : 'backend-unfit',
     level: 'blocker',
     subject: real,
-    found: `${real} lies on ${mount?.point}, which is mounted ${option}`,
+    found: `${real} lies on ${mount.point}, which is mounted ${option}`,
     needed: option === 'ro' ? 'a file system that can be written' : 'a file system from which programs may run',
-    next: `mount -o remount,${option === 'ro' ? 'rw' : 'exec'} ${mount?.point}`,
+    next: `mount -o ${option === 'ro' ? writableAgain(mount) : 'remount,exec'} ${mount.point}`,
   }));
 }

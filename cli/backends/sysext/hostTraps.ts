@@ -1,5 +1,5 @@
 import type { Finding } from '../../errors/index.ts';
-import { mountOf, mounts } from '../../facts/index.ts';
+import { mountOf, mounts, writableAgain } from '../../facts/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { extensionName, payloadRoot } from '../../store/index.ts';
 import { mergedPayload } from '../../transaction/index.ts';
@@ -111,7 +111,7 @@ async function readOnlyRoot({ host, facts }: Scene): Promise<Finding[]> {
     real,
     `${real} lies on ${mount.point}, which is mounted ro`,
     'a file system that can be written',
-    `mount -o remount,rw ${mount.point}`,
+    `mount -o ${writableAgain(mount)} ${mount.point}`,
   );
 }
 

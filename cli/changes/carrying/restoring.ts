@@ -7,18 +7,19 @@ import { words } from './command.ts';
 type Made = Pick<GenerationManifest, 'sources' | 'handlers' | 'choices' | 'backend' | 'format'>;
 
 /**
- * The words after `install` that bring an installation back: its sources by name, and everything that was chosen. Settings and profiles
+ * The words after `install` that bring an installation back: its sources, and everything that was chosen. Settings and profiles
  * count for all handlers of an install, so that those which some handlers have are not among them: a finding names the command for each.
  *
  * @param engine 'containerd@1.7'; undefined where none was recorded
+ * @param places the sources as they are typed, if not by their names alone
  */
-export function restoring(manifest: Made, engine: string | undefined): { line: string; findings: Finding[] } {
+export function restoring(manifest: Made, engine: string | undefined, places?: string[]): { line: string; findings: Finding[] } {
   const { sources, handlers, choices, backend, format } = manifest;
   const profiles = handlers.map(({ name }) => choices.profiles[name] ?? []);
   const sameProfiles = profiles.every((each) => each.join() === profiles[0]?.join());
   const shared = sharedSettings(manifest);
   const line = [
-    ...sources.map(({ name }) => name),
+    ...(places ?? sources.map(({ name }) => name)),
     ...handlers.flatMap(({ name }) => ['--handler', name]),
     ...Object.entries(choices.aliases).flatMap(([name, handler]) => ['--alias', `${name}=${handler}`]),
     '--backend',

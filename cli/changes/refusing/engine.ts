@@ -1,5 +1,5 @@
 import { type Engine, engineNamed, engines, type Instance, rendererOf, restartRisks, type Sighting } from '../../engines/index.ts';
-import { codeRow, type Finding, KataError } from '../../errors/index.ts';
+import { codeRow, didYouMean, type Finding, KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 
 export interface Found {
@@ -115,7 +115,10 @@ function named(name: string): Engine[] {
   if (engine !== undefined) return [engine];
   throw new KataError('usage', {
     subject: '--engine',
-    found: `--engine ${name}`,
+    found: `--engine ${name}${didYouMean(
+      name,
+      engines.map((each) => each.name),
+    )}`,
     needed: `one of ${engines.map((each) => each.name).join(', ')}`,
     next: 'kata-sysext install --help',
   });

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { Backend } from '../../backends/index.ts';
 import { type Finding, KataError } from '../../errors/index.ts';
-import { etcState, type HostFacts, madeAnew } from '../../facts/index.ts';
+import { etcState, type HostFacts, machineMountOf, madeAnew, writableAgain } from '../../facts/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
 import { stateFolder } from '../../store/index.ts';
 import { words as quoted } from '../carrying/command.ts';
@@ -13,7 +13,7 @@ const producers: Producer[] = [
   (_host, { os }) => unknownFact(os, 'the operating system', 'an os-release file with an ID'),
   (_host, { architecture }) => unknownFact(architecture, 'the architecture', 'a program in the tree, or a running host'),
   (_host, { etc }) => unknownFact(etc, '/etc', 'a folder /etc'),
-  (_host, { etc }) => etcFinding(etc),
+  (host, { etc }) => etcFinding(host, etc),
   (host) => stateFinding(host),
   async (host, facts, backend) => readOnlyFindings(host, [stateFolder, backend.root(facts)]),
   (host, facts, backend) => backend.fits(host, facts),
@@ -35,14 +35,17 @@ async function readOnlyFindings(host: HostView, folders: HostPath[]): Promise<Fi
     let at = await host.realpath(folder);
     while ((await host.stat(at)) === undefined && at !== '/') at = posix.dirname(at);
     if (await host.canWrite(at)) continue;
-    const { point } = await host.fileSystem(at);
+    const mount = await machineMountOf(host, at);
+    const real = posix.join(host.root, at);
+    const point = mount?.point ?? real;
+    const next = mount === undefined ? [] : [`mount -o ${writableAgain(mount)} ${quoted([point])}`];
     found.push({
       code: 'host-read-only',
       level: 'blocker',
       subject: point,
-      found: `${folder} lies on the file system ${point}, which is read-only`,
+      found: `${folder} lies on ${point}, which is mounted read-only`,
       needed: 'a file system that can be written',
-      next: `findmnt -T ${quoted([posix.join(host.root, at)])}; mount -o remount,rw ${quoted([posix.join(host.root, point)])}`,
+      next: [`findmnt -T ${quoted([real])}`, ...next].join('; '),
     });
   }
   return found;
@@ -57,7 +60,7 @@ export async function refuseReadOnly(host: HostView): Promise<void> {
 /** What every change needs, whatever else the host is: an /etc that can be written and stays. */
 export async function etcFindings(host: HostView): Promise<Finding[]> {
   const etc = await etcState(host);
-  return [...unknownFact(etc, '/etc', 'a folder /etc'), ...etcFinding(etc)];
+  return [...unknownFact(etc, '/etc', 'a folder /etc'), ...etcFinding(host, etc)];
 }
 
 function unknownFact(fact: { known: boolean; why?: string }, subject: string, needed: string): Finding[] {
@@ -74,7 +77,7 @@ function unknownFact(fact: { known: boolean; why?: string }, subject: string, ne
   ];
 }
 
-function etcFinding(etc: HostFacts['etc']): Finding[] {
+function etcFinding({ root }: HostView, etc: HostFacts['etc']): Finding[] {
   if (!etc.known || (etc.value.writable && !etc.value.transient)) return [];
   const what = etc.value.writable ? 'is transient: what is written there is lost at the next boot' : 'is mounted read-only';
   return [
@@ -84,7 +87,7 @@ function etcFinding(etc: HostFacts['etc']): Finding[] {
       subject: '/etc',
       found: `/etc ${what}`,
       needed: 'a persistent, writable /etc',
-      next: 'findmnt -T /etc',
+      next: `findmnt -T ${quoted([posix.join(root, 'etc')])}`,
     },
   ];
 }

@@ -10,23 +10,38 @@ export function isAddress(word: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(word);
 }
 
-/** Throws `usage` for a word that is an address: nothing is fetched, and as a path it would lose one of its slashes. */
-export function refuseAddresses({ name }: Pick<Verb, 'name'>, words: string[]): void {
+/**
+ * Throws `usage` for a word that is an address: nothing is fetched, and as a path it would lose one of its slashes.
+ * `argv` is the whole command line: what is to be typed next keeps each option of it.
+ */
+export function refuseAddresses({ name }: Pick<Verb, 'name'>, words: string[], argv: string[]): void {
   if (!ofFiles.includes(name)) return;
-  const word = words.find(isAddress);
-  if (word === undefined) return;
-  const { fetch, file, shown } = fetching(word);
-  const verb = name === 'adopt' ? `adopt ${words[0]}` : name;
-  const digest = ['install', 'build', 'adopt'].includes(name) ? ' --digest sha256:HEX' : '';
+  const addresses = new Map(words.filter(isAddress).map((word) => [word, fetching(word)]));
+  const [first] = addresses.values();
+  if (first === undefined) return;
+  const digests = proving.includes(name) && !hasDigest(argv) ? words.filter(isFile(name)).map(() => '--digest sha256:HEX') : [];
+  const line = argv.map((word) => addresses.get(word)?.file ?? word);
+  const fetches = [...addresses.values()].map(({ fetch }) => fetch);
   throw new KataError('usage', {
-    subject: shown,
-    found: `${shown} is an address, and ${name} fetches nothing`,
-    needed:
-      digest === ''
-        ? 'a file of this machine'
-        : 'a file of this machine, and the digest that the release page shows for it: it proves that the file is the published one',
-    next: `${fetch}; then: kata-sysext ${verb} ${quoted([file])}${digest}`,
+    subject: first.shown,
+    found: `${first.shown} is an address, and ${name} fetches nothing`,
+    needed: proving.includes(name)
+      ? 'a file of this machine, and the digest that the release page shows for it: it proves that the file is the published one'
+      : 'a file of this machine',
+    next: `${fetches.join('; then: ')}; then: kata-sysext ${[quoted(line), ...digests].join(' ')}`,
   });
+}
+
+/** Verbs that take a digest for each of their files. */
+const proving = ['install', 'build', 'adopt'];
+
+/** The first word of `adopt` is what is adopted. */
+function isFile(verb: string): (word: string, index: number) => boolean {
+  return (_, index) => verb !== 'adopt' || index > 0;
+}
+
+function hasDigest(argv: string[]): boolean {
+  return argv.some((word) => word === '--digest' || word.startsWith('--digest='));
 }
 
 /** The command that fetches an address, and the name that the file has then. A password in it is not repeated. */

@@ -1,5 +1,5 @@
 import yargs, { type Argv } from 'yargs';
-import { KataError } from '../../errors/index.ts';
+import { didYouMean, KataError } from '../../errors/index.ts';
 import { optionsOf, verbs } from '../table/index.ts';
 import { topWords } from '../table/otherWords.ts';
 import type { OptionRow, OptionValue, Verb } from '../types.ts';
@@ -23,9 +23,9 @@ export async function parseFully(argv: string[]): Promise<Parsed> {
     });
   for (const row of rows) {
     parser.command(
-      row.words === '' ? row.name : `${row.name} [words..]`,
+      `${row.name} [words..]`,
       row.summary,
-      (own: Argv) => describeVerb(own, row),
+      (own: Argv) => describeVerb(own, row, { help: false }),
       (args: Record<string, unknown>) => {
         chosen = { verb: row, args };
       },
@@ -66,7 +66,7 @@ export async function helpFor(name: string | undefined): Promise<string> {
   if (verb === undefined) {
     parser.usage('$0 VERB [OPTIONS]\n\nInstalls Kata Containers on read-only hosts, as a transaction.');
     for (const row of [...verbs, ...topWords]) parser.command(row.name, row.summary);
-  } else describeVerb(parser, verb);
+  } else describeVerb(parser, verb, { help: true });
   const words = await parser
     .wrap(helpWidth(process.stdout.columns))
     .epilogue('Every verb takes --help (-h), --root DIR, --json and --progress. Error codes: kata-sysext explain.')
@@ -82,14 +82,15 @@ export function helpWidth(columns: number | undefined): number {
   return columns < 1 ? 80 : Math.min(widest, Math.max(narrowest, columns));
 }
 
-function describeVerb(own: Argv, verb: Verb): Argv {
+/** A value that is no choice gets words of ours (`checked`), not those of yargs. */
+function describeVerb(own: Argv, verb: Verb, { help }: { help: boolean }): Argv {
   own.usage(`${usageOf(verb).replace('kata-sysext', '$0')}\n\n${verb.summary}`);
   for (const [name, row] of Object.entries(optionsOf(verb))) {
     own.option(name, {
       type: row.type === 'list' ? 'array' : row.type,
       describe: row.placeholder === undefined ? row.describe : `${row.describe} (${row.placeholder})`,
       ...(row.alias === undefined ? {} : { alias: row.alias }),
-      ...(row.choices === undefined ? {} : { choices: row.choices }),
+      ...(row.choices === undefined || !help ? {} : { choices: row.choices }),
       ...(row.default === undefined ? {} : { default: row.default }),
       ...(row.type === 'boolean' ? {} : { requiresArg: true }),
       ...(row.type === 'list' ? { nargs: 1 } : {}),
@@ -105,7 +106,10 @@ function shape(verb: Verb, args: Record<string, unknown>): Parsed {
   if (words.includes('')) throw usage(`${verb.name} with an empty word`, verb);
   if (words.length < verb.fewest) throw usage(`${verb.name} needs ${verb.words}`, verb);
   if (words.length > verb.most)
-    throw usage(`${verb.name} takes ${verb.words === '' ? 'no words' : verb.words}, not “${words.join(' ')}”`, verb);
+    throw usage(
+      `${verb.name} takes ${verb.words === '' ? 'no words' : verb.words}, not “${words.join(' ')}”${strayHint(verb, words)}`,
+      verb,
+    );
   const options: Record<string, OptionValue> = {};
   for (const [name, row] of Object.entries(optionsOf(verb))) {
     const value = args[name];
@@ -115,6 +119,12 @@ function shape(verb: Verb, args: Record<string, unknown>): Parsed {
   return { kind: 'verb', verb, words, options };
 }
 
+/** One word too many is most often the value of an option. */
+function strayHint({ stray }: Verb, words: string[]): string {
+  const [word = '', ...more] = words;
+  return stray !== undefined && more.length === 0 && stray.like.test(word) ? `; did you mean --${stray.option} ${word}?` : '';
+}
+
 function checked(name: string, row: OptionRow, value: unknown, verb: Verb): OptionValue {
   // A variable of a script that is not set: --root "$TREE" must not become the folder where the caller stands.
   if ((Array.isArray(value) ? value : [value]).includes('')) throw usage(`--${name} with an empty value`, verb);
@@ -122,6 +132,13 @@ function checked(name: string, row: OptionRow, value: unknown, verb: Verb): Opti
   if (Array.isArray(value)) throw usage(`--${name} is given more than once`, verb);
   if (row.type === 'number' && (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0))
     throw usage(`--${name} takes a whole number`, verb);
+  if (row.choices !== undefined && !row.choices.includes(String(value)))
+    throw new KataError('usage', {
+      subject: `--${name}`,
+      found: `--${name} ${String(value)}${didYouMean(String(value), row.choices)}`,
+      needed: `one of ${row.choices.join(', ')}`,
+      next: `kata-sysext help ${verb.name}`,
+    });
   return value as OptionValue;
 }
 

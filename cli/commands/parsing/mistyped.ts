@@ -1,5 +1,5 @@
 import { KataError } from '../../errors/index.ts';
-import { editDistance } from '../../errors/suggest.ts';
+import { didYouMean, nearName } from '../../errors/suggest.ts';
 import { optionsOf, verbs } from '../table/index.ts';
 import { otherWords, topWords } from '../table/otherWords.ts';
 import type { Verb } from '../types.ts';
@@ -27,15 +27,29 @@ export function unknownOption(argv: string[], verb: Verb): KataError | undefined
   const names = ['help', 'version', ...rows.flatMap(([name, { alias }]) => [name, ...(alias === undefined ? [] : [alias])])];
   const wrong = optionWords(argv, verb).find((word) => !names.includes(nameOf(word)) && !isCluster(word, names));
   if (wrong === undefined) return undefined;
-  const long = names.filter((name) => name.length > 1);
-  const near = wrong.startsWith('--') ? nearName(nameOf(wrong), long) : undefined;
   const flag = wrong.split('=', 1)[0]!;
   return new KataError('usage', {
     subject: flag,
-    found: `${verb.name} has no option ${flag}${near === undefined ? '' : `; did you mean --${near}?`}`,
+    found: `${verb.name} has no option ${flag}${meantOption(wrong, names)}`,
     needed: usageOf(verb),
     next: `kata-sysext help ${verb.name}`,
   });
+}
+
+/** The error for an option in front of the verb that no verb has. */
+export function unknownInFront(word: string, names: string[]): KataError {
+  const flag = word.split('=', 1)[0]!;
+  return new KataError('usage', {
+    subject: flag,
+    found: `no verb has an option ${flag}${meantOption(word, names)}`,
+    needed: 'kata-sysext VERB [OPTIONS]',
+    next: 'kata-sysext help',
+  });
+}
+
+function meantOption(word: string, names: string[]): string {
+  const long = names.filter((name) => name.length > 1);
+  return word.startsWith('--') ? didYouMean(nameOf(word), long, '--') : '';
 }
 
 export function usageOf(verb: Verb): string {
@@ -61,15 +75,6 @@ function isCluster(word: string, names: string[]): boolean {
   return !word.startsWith('--') && names.includes(word.charAt(1));
 }
 
-function nameOf(word: string): string {
+export function nameOf(word: string): string {
   return word.replace(/^--?/, '').split('=', 1)[0]!;
-}
-
-/** The nearest of the names, if a typing error could make the word of it. */
-function nearName(word: string, names: readonly string[]): string | undefined {
-  // What is longer is no typing error, and would only cost time.
-  if (word.length > 40) return undefined;
-  const most = Math.max(1, Math.floor(word.length / 3));
-  const ranked = names.map((name) => ({ name, distance: editDistance(word, name) })).sort((a, b) => a.distance - b.distance);
-  return ranked.find(({ distance, name }) => distance <= most || (word.length > 3 && name.startsWith(word)))?.name;
 }

@@ -1,5 +1,5 @@
 import type { ChangeOptions } from '../../changes/types.ts';
-import { codes, KataError } from '../../errors/index.ts';
+import { codes, didYouMean, KataError } from '../../errors/index.ts';
 import type { Digest } from '../../host/index.ts';
 import type { Call } from '../types.ts';
 
@@ -20,7 +20,7 @@ function allowed(wishes: string[]): string[] {
   if (wrong === undefined) return wishes;
   throw new KataError('usage', {
     subject: '--allow',
-    found: `--allow ${wrong}: ${codes[wrong] === undefined ? 'there is no such code' : 'this code cannot be overridden'}`,
+    found: `--allow ${wrong}: ${codes[wrong] === undefined ? `there is no such code${didYouMean(wrong, overridable)}` : 'this code cannot be overridden'}`,
     needed: `one of ${overridable.join(', ')}`,
     next: 'kata-sysext explain',
   });

@@ -1,17 +1,20 @@
 import { optionsOf, verbs } from '../table/index.ts';
 import type { OptionValue, Verb } from '../types.ts';
+import { verbFirst } from './verbFirst.ts';
 
 export type Parsed = { kind: 'verb'; verb: Verb; words: string[]; options: Record<string, OptionValue> } | { kind: 'text'; text: string };
 
 /**
- * Turns argv into a verb and its options, or into the help or version text that was asked for: `--help`, `-h`, `help [VERB]`, no word at all;
+ * Turns argv into a verb and its options, which may stand in front of it, or into the help or version text that was asked for: `--help`, `-h`, `help [VERB]`, no word at all;
  * `--version`, `-V`, `version`. Throws KataError `usage`.
  */
-export async function parse(argv: string[], version: string): Promise<Parsed> {
+export async function parse(given: string[], version: string): Promise<Parsed> {
+  const argv = given[0]?.startsWith('-') === true ? verbFirst(given) : given;
   const end = argv.indexOf('--');
   const words = end < 0 ? argv : argv.slice(0, end);
   const has = (...flags: string[]) => flags.some((flag) => words.includes(flag));
-  if (has('--version', '-V') || words[0] === 'version') return { kind: 'text', text: version };
+  if (has('--version', '-V') || words[0] === 'version')
+    return { kind: 'text', text: has('--json') ? JSON.stringify({ apiVersion: 'kata-sysext/v1', kind: 'Version', version }) : version };
   const plain = parsePlainly(argv);
   if (plain !== undefined) return plain;
   const { helpFor, parseFully } = await import('./fullParser.ts');

@@ -31,6 +31,7 @@ export const keeping: Verb[] = [
     most: 0,
     summary: 'remove old generations and their files',
     changing: true,
+    stray: { option: 'keep', like: /^\d+$/ },
     options: {
       keep: {
         type: 'number',

@@ -60,6 +60,7 @@ export const making: Verb[] = [
     most: 0,
     summary: 'show or change settings and profiles of the installed handlers; no restart',
     changing: true,
+    stray: { option: 'set', like: /^[a-z][\w.]*=/ },
     options: {
       handler: { type: 'list', describe: 'only this handler (default: all that are installed)', placeholder: 'N' },
       set,
@@ -95,6 +96,7 @@ export const making: Verb[] = [
     most: 0,
     summary: 'go back to the generation that was active before; twice returns',
     changing: true,
+    stray: { option: 'to', like: /^\d+$/ },
     options: { to: { type: 'number', describe: 'go to generation N instead', placeholder: 'N' } },
     examples: [{ command: 'kata-sysext rollback --to 2', does: 'activate generation 2, its wiring included' }],
     load: () => import('../verbs/rollback.ts'),
@@ -106,6 +108,7 @@ export const making: Verb[] = [
     most: 0,
     summary: 'take Kata off the host, byte for byte, or only some handlers',
     changing: true,
+    stray: { option: 'handler', like: /^[a-z][\w-]*$/ },
     options: {
       handler: { type: 'list', describe: 'take only this handler or alias away; the others stay', placeholder: 'N' },
       purge: { type: 'boolean', describe: 'also remove the history' },

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { adoptLayered } from '../../changes/adopting/layered.ts';
 import { adoptRendered } from '../../changes/adopting/rendered.ts';
 import { aliasWishes } from '../../changes/choosing/aliases.ts';
-import { KataError } from '../../errors/index.ts';
+import { didYouMean, KataError } from '../../errors/index.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, digestsFor, list, text } from '../parsing/options.ts';
 import { wishesOf } from '../parsing/wishes.ts';
@@ -16,7 +16,8 @@ const modes: Record<string, (call: Call, words: string[]) => Promise<Reply>> = {
 export async function run(call: Call): Promise<Reply> {
   const [word = '', ...words] = call.words;
   const mode = Object.hasOwn(modes, word) ? modes[word] : undefined;
-  if (mode === undefined) throw usage(word, `adopt knows no “${word}”`, `one of ${Object.keys(modes).join(', ')}`);
+  if (mode === undefined)
+    throw usage(word, `adopt knows no “${word}”${didYouMean(word, Object.keys(modes))}`, `one of ${Object.keys(modes).join(', ')}`);
   return mode(call, words);
 }
 
@@ -36,6 +37,7 @@ async function layered(call: Call, words: string[]): Promise<Reply> {
     await adoptLayered(context, {
       ...changeOptionsOf(call),
       sources: words.map((word) => resolve(io.cwd, word)),
+      keepPaths: true,
       digests: digestsFor('adopt', words, options),
       handlers: list(options['handler']),
       aliases: aliasWishes(list(options['alias'])),

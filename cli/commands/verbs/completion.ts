@@ -1,4 +1,4 @@
-import { KataError } from '../../errors/index.ts';
+import { didYouMean, KataError } from '../../errors/index.ts';
 import { completionScript, shells } from '../completion/index.ts';
 import type { Call, Reply } from '../types.ts';
 
@@ -7,7 +7,7 @@ export async function run({ words }: Call): Promise<Reply> {
   if (shell === undefined) {
     throw new KataError('usage', {
       subject: words[0] ?? '',
-      found: `there is no completion for “${words[0]}”`,
+      found: `there is no completion for “${words[0]}”${didYouMean(words[0] ?? '', shells)}`,
       needed: `one of ${shells.join(', ')}`,
       next: 'kata-sysext completion --help',
     });

@@ -1,4 +1,4 @@
-import { codes, exitText, KataError } from '../../errors/index.ts';
+import { codes, didYouMean, exitText, KataError } from '../../errors/index.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run({ words }: Call): Promise<Reply> {
@@ -9,7 +9,7 @@ export async function run({ words }: Call): Promise<Reply> {
   if (row === undefined)
     throw new KataError('unknown-code', {
       subject: code,
-      found: `there is no code “${code}”`,
+      found: `there is no code “${code}”${didYouMean(code, Object.keys(codes))}`,
       needed: 'a code as an error names it',
       next: 'kata-sysext explain',
     });

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { KataError } from '../../errors/index.ts';
+import { didYouMean, KataError } from '../../errors/index.ts';
 import { generate, type OutputKind, outputKinds, targetNamed } from '../../generate/index.ts';
 import { stopIfAsked } from '../../host/index.ts';
 import { version } from '../../version.ts';
@@ -89,7 +89,7 @@ function outputKind(word: string): OutputKind {
   if (kind !== undefined) return kind;
   throw new KataError('usage', {
     subject: word,
-    found: `generate does not make “${word}”`,
+    found: `generate does not make “${word}”${didYouMean(word, outputKinds)}`,
     needed: `one of ${outputKinds.join(', ')}`,
     next: 'kata-sysext generate --help',
   });

@@ -24,6 +24,7 @@ export async function run(call: Call): Promise<Reply> {
     await install(context, {
       ...changeOptionsOf(call),
       sources: words.map((word) => resolve(io.cwd, word)),
+      keepPaths: true,
       digests,
       handlers,
       addHandlers,

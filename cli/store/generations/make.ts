@@ -9,15 +9,17 @@ import { takeNumber, writeRecord } from './records.ts';
 const releasePrefix = '/opt/kata';
 
 /** What a generation is made of: a payload that was just laid out, or what another generation has. */
-export interface Origin extends Pick<GenerationManifest, 'release' | 'sources' | 'payload' | 'payloadFolder' | 'format'> {
+export interface Origin extends Pick<GenerationManifest, 'release' | 'sources' | 'sourcePaths' | 'payload' | 'payloadFolder' | 'format'> {
   handlers: Omit<GenerationHandler, 'configurationDigest'>[];
 }
 
-export function originOf(payload: PayloadManifest): Origin {
+/** `sourcePaths`: see the generation's manifest. */
+export function originOf(payload: PayloadManifest, sourcePaths?: string[]): Origin {
   const digests = new Map(payload.entries.map((entry) => [entry.path, entry.digest]));
   return {
     release: payload.release,
     sources: payload.sources,
+    ...(sourcePaths === undefined ? {} : { sourcePaths }),
     payload: payload.digest,
     payloadFolder: payload.folder,
     format: payload.image?.format ?? 'directory',
@@ -62,7 +64,7 @@ export async function drawGeneration(request: GenerationRequest): Promise<Drawn>
     import('../../layout/settings/index.ts'),
   ]);
   const { origin, choices, backend, number, program, created } = request;
-  const { release, sources, payload, payloadFolder, format } = origin;
+  const { release, sources, sourcePaths, payload, payloadFolder, format } = origin;
   const configurations = new Map<string, string>();
   const plain = new Map<string, string>();
   const handlers: GenerationHandler[] = [];
@@ -83,6 +85,7 @@ export async function drawGeneration(request: GenerationRequest): Promise<Drawn>
     program,
     release,
     sources,
+    ...(sourcePaths === undefined ? {} : { sourcePaths }),
     payload,
     payloadFolder,
     ...(folder === generationFolder(number) ? {} : { folder }),

@@ -38,6 +38,7 @@ export const generationManifest: Shape<WrittenManifest> = tableOf({
   program: text,
   release: text,
   sources,
+  sourcePaths: exactOptional(listOf(absolutePath)),
   payload: digest,
   payloadFolder: absolutePath,
   folder: exactOptional(absolutePath),
