@@ -29,7 +29,7 @@ const chunkBytes = 1 << 20;
 /** Throws `bundle-missing` when it cannot be read, `bundle-format` when it is no file. */
 export async function openSource(path: string, watch: Watch = {}): Promise<SourceBytes> {
   const name = basename(path);
-  const file = await openFile(path, name);
+  const file = await openFile(path);
   try {
     const stat = await file.stat();
     if (!stat.isFile()) throw notAFile(path, name);
@@ -79,16 +79,16 @@ async function* readChunks(file: FileHandle, fresh: boolean, watch: Watch, see: 
   }
 }
 
-async function openFile(path: string, name: string): Promise<FileHandle> {
+async function openFile(path: string): Promise<FileHandle> {
   try {
     // Not to wait for a writer when somebody names a pipe.
     return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     throw new KataError('bundle-missing', {
       subject: path,
-      found: `${name} cannot be opened (${errnoOf(error) ?? String(error)})`,
+      found: `${path} cannot be opened (${errnoOf(error) ?? String(error)})`,
       needed: 'an archive or a folder that can be read',
-      next: `look at ls -l ${path}`,
+      next: `ls -l ${path}`,
       cause: error,
     });
   }

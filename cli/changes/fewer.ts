@@ -11,7 +11,7 @@ import {
   payloadOf,
 } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
-import { command } from './carrying/command.ts';
+import { command, words as quoted } from './carrying/command.ts';
 import { underLock } from './carrying/session.ts';
 import { wouldDangle } from './choosing/aliases.ts';
 import { keptChoices } from './choosing/choices.ts';
@@ -86,7 +86,9 @@ function stayingOf({ host }: Context, words: string[], { manifest }: Generation)
   if (dangling.length > 0) {
     const all = [...going, ...dangling.map(([name]) => name)];
     const next = `let it go as well: ${command(host, `uninstall ${all.map((name) => `--handler ${name}`).join(' ')}`)}`;
-    throw wouldDangle(dangling, `${next}; or give it another handler first: install BUNDLE... --alias ${dangling[0]![0]}=${handlers[0]}`);
+    const aliases = dangling.flatMap(([name]) => ['--alias', `${name}=${handlers[0]}`]);
+    const other = command(host, `install ${quoted([...(manifest.sourcePaths ?? ['BUNDLE...']), ...aliases])}`);
+    throw wouldDangle(dangling, `${next}; or give it another handler first: ${other}`);
   }
   return { handlers, choices: { ...keptChoices(manifest.choices, handlers), aliases: Object.fromEntries(left) } };
 }

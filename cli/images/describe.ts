@@ -67,9 +67,9 @@ async function manifestOf(path: string): Promise<ImageManifest> {
     if (cause instanceof KataError || errnoOf(cause) === undefined) throw cause;
     throw new KataError('bundle-missing', {
       subject: path,
-      found: `${basename(path)} cannot be read (${errnoOf(cause)})`,
+      found: `${path} cannot be read (${errnoOf(cause)})`,
       needed: 'an image that kata-sysext build made',
-      next: `look at ls -l ${path}`,
+      next: `ls -l ${path}`,
       cause,
     });
   }

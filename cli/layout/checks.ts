@@ -22,7 +22,13 @@ export function requireParts(bundle: Bundle, rows: HandlerRow[], arch: Architect
 /** What the bundle has for this architecture, by installed name; the default first. */
 function whole(bundle: Bundle, arch: Architecture): string[] {
   const rows = [...handlerTable.defaults.candidates.map(handlerRow), ...handlerTable.handlers];
-  return [...new Set(rows.filter((row) => lackOf(bundle, row, arch) === undefined).map(({ name }) => installedName(name)))];
+  return [
+    ...new Set(
+      rows
+        .filter((row) => row.architectures.includes(arch) && has(bundle, row.configuration) && has(bundle, row.shim))
+        .map(({ name }) => installedName(name)),
+    ),
+  ];
 }
 
 function lackOf(bundle: Bundle, row: HandlerRow, arch: Architecture): KataError | undefined {
@@ -36,7 +42,9 @@ function lackOf(bundle: Bundle, row: HandlerRow, arch: Architecture): KataError 
       next: 'name another handler with --handler',
     });
   }
-  if (!has(bundle, row.configuration)) {
+  const part = [row.configuration, row.shim].find((path) => !has(bundle, path));
+  if (part !== undefined && isNamed(bundle, row, archive)) return notInRelease(bundle, row, arch, part);
+  if (part === row.configuration) {
     return new KataError('bundle-lacks-handler', {
       subject,
       found: `${row.configuration} is in none of ${namesOf(bundle)}`,
@@ -45,13 +53,31 @@ function lackOf(bundle: Bundle, row: HandlerRow, arch: Architecture): KataError 
       details: { archive },
     });
   }
-  if (has(bundle, row.shim)) return undefined;
+  if (part === undefined) return undefined;
   return new KataError('bundle-no-shim', {
     subject,
     found: `the shim ${row.shim} of ${subject} is in none of ${namesOf(bundle)}`,
     needed: `the ${row.family === 'go' ? 'Go' : 'Rust'} shim, which ${archive} carries`,
     next: `name ${archive}-${bundle.version ?? 'VERSION'} as well: several archives are merged`,
     details: { archive },
+  });
+}
+
+/** Whether the archive that carries handlers of this family is among the sources: by a name, or by the shim that all of them share. */
+function isNamed(bundle: Bundle, row: HandlerRow, archive: string): boolean {
+  const others = Object.values(handlerTable.archives).filter((name) => name.startsWith(`${archive}-`));
+  const isIt = (name: string) => name.startsWith(`${archive}-`) && !others.some((other) => name.startsWith(`${other}-`));
+  return has(bundle, row.shim) || bundle.sources.some(({ name }) => isIt(name));
+}
+
+function notInRelease(bundle: Bundle, row: HandlerRow, arch: Architecture, part: string): KataError {
+  const subject = installedName(row.name);
+  const there = whole(bundle, arch);
+  return new KataError(part === row.shim ? 'bundle-no-shim' : 'bundle-lacks-handler', {
+    subject,
+    found: `Kata ${bundle.version ?? 'VERSION'} does not have ${subject}: ${part} is in none of ${namesOf(bundle)}`,
+    needed: there.length === 0 ? 'a release with this handler' : `a handler that this release has: ${there.join(', ')}`,
+    next: 'name one of these handlers, or take a release that has it',
   });
 }
 

@@ -183,28 +183,6 @@ describe('laying out a release', () => {
     await assert.rejects(lay(release), { code: 'bundle-incomplete' });
   });
 
-  for (const [wanted, without, code, archive] of [
-    ['qemu', 'share/defaults/kata-containers/configuration-qemu.toml', 'bundle-lacks-handler', 'kata-go-static'],
-    [
-      'qemu-runtime-rs',
-      'share/defaults/kata-containers/runtime-rs/configuration-qemu-runtime-rs.toml',
-      'bundle-lacks-handler',
-      'kata-static',
-    ],
-    ['clh', 'bin/containerd-shim-kata-v2', 'bundle-no-shim', 'kata-go-static'],
-    ['dragonball', 'runtime-rs/bin/containerd-shim-kata-v2', 'bundle-no-shim', 'kata-static'],
-  ] as const) {
-    it(`names ${archive} when ${without} is missing`, async () => {
-      const release = completeRelease();
-      release.files.delete(without);
-
-      await assert.rejects(
-        lay(release, [wanted]),
-        (error: KataError) => error.code === code && error.complaint.next.includes(`${archive}-4.1.0`),
-      );
-    });
-  }
-
   it('refuses a handler that Kata does not have for the machine', async () => {
     await assert.rejects(lay(completeRelease('aarch64'), ['qemu-tdx']), { code: 'bundle-lacks-handler' });
   });

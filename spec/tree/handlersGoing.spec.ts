@@ -125,6 +125,8 @@ describe('handlers that go', () => {
       const error = await refused(host, ['uninstall', '--handler', 'qemu'], 3, 'alias-would-dangle');
 
       const [command] = printed(error);
+      const other = `kata-sysext install ${both.first.join(' ')} --alias kata=${rust} --root ${host.root}`;
+      assert.ok(String(error['next']).endsWith(`; or give it another handler first: ${other}`), String(error['next']));
       const ran = await run(command!);
       assert.equal(ran.status, 0, ran.stderr);
       assert.deepEqual(await handlersNow(host), { handlers: [rust], aliases: [] });

@@ -81,8 +81,17 @@ describe('refusals', () => {
 
     it('rollback, verify and diff with nothing installed', async () => {
       await untouched(host, ['rollback'], 3, 'no-previous-generation');
+      assert.equal((await host.json(['rollback'], 3))['next'], `kata-sysext install --root ${host.root} BUNDLE`);
       await untouched(host, ['verify'], 3, 'nothing-installed');
       await untouched(host, ['diff'], 3, 'nothing-installed');
+    });
+
+    it('rollback with one generation: what leads back to none, and not to others that are not there', async () => {
+      await host.json(['install', first]);
+
+      const refused = await host.json(['rollback'], 3);
+
+      assert.equal(refused['next'], `to go back to a host without Kata: kata-sysext uninstall --root ${host.root}`);
     });
 
     it('uninstall with nothing installed is done already', async () => {

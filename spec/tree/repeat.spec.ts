@@ -56,6 +56,7 @@ describe('a repeated install', () => {
     const refused = await host.json(['install', join(folder, 'missing.tar.zst'), '--digest', digestOf(first)], 4);
 
     assert.equal(refused['code'], 'bundle-missing');
+    assert.equal(refused['next'], `ls -l ${String(refused['subject'])}`);
   });
 
   it('that wires anew offline is staged, as nothing has proven it', async () => {

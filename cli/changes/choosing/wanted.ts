@@ -1,5 +1,4 @@
 import { stat } from 'node:fs/promises';
-import { posix } from 'node:path';
 import { digestOfSource } from '../../bundle/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { Digest, HostView } from '../../host/index.ts';
@@ -72,7 +71,7 @@ function missing(path: string): KataError {
     subject: path,
     found: `${path} is not there or cannot be read`,
     needed: 'the bundle',
-    next: `look for it: ls -l ${posix.dirname(path)}`,
+    next: `ls -l ${path}`,
   });
 }
 
