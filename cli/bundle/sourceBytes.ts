@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { constants, type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { errnoOf, KataError } from '../errors/index.ts';
+import { openRegular } from '../host/regular.ts';
 import { stopIfAsked } from '../host/stoppable.ts';
 import type { Digest } from '../host/types.ts';
 import { archiveNames } from './formats.ts';
@@ -29,10 +30,9 @@ const chunkBytes = 1 << 20;
 /** Throws `bundle-missing` when it cannot be read, `bundle-format` when it is no file. */
 export async function openSource(path: string, watch: Watch = {}): Promise<SourceBytes> {
   const name = basename(path);
-  const file = await openFile(path);
+  const file = await openFile(path, name);
   try {
     const stat = await file.stat();
-    if (!stat.isFile()) throw notAFile(path, name);
     const head = Buffer.alloc(512);
     const { bytesRead } = await file.read(head, 0, head.length, 0);
     const hash = createHash('sha256');
@@ -79,19 +79,25 @@ async function* readChunks(file: FileHandle, fresh: boolean, watch: Watch, see: 
   }
 }
 
-async function openFile(path: string): Promise<FileHandle> {
+/** What is no regular file is not opened: opening a device can act, and opening a pipe waits. */
+async function openFile(path: string, name: string): Promise<FileHandle> {
+  let file: FileHandle | undefined;
   try {
-    // Not to wait for a writer when somebody names a pipe.
-    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    file = await openRegular(path, { follow: true });
   } catch (error) {
+    const code = errnoOf(error) ?? (error instanceof KataError ? error.code : String(error));
+    if (['host-file-unfit', 'EISDIR'].includes(code)) throw notAFile(path, name);
+    if (error instanceof KataError) throw error;
     throw new KataError('bundle-missing', {
       subject: path,
-      found: `${path} cannot be opened (${errnoOf(error) ?? String(error)})`,
+      found: `${path} cannot be opened (${code})`,
       needed: 'an archive or a folder that can be read',
       next: `ls -l ${path}`,
       cause: error,
     });
   }
+  if (file === undefined) throw notAFile(path, name);
+  return file;
 }
 
 function notAFile(path: string, name: string): KataError {

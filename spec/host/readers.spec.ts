@@ -7,7 +7,6 @@ import { repo } from '../support/program.ts';
 const readers: Record<string, string> = {
   'cli/assets/index.ts': 'files of the program itself',
   'cli/bundle/folder.ts': 'opens without waiting, looks whether it is a file of the size that was seen, and stops behind it',
-  'cli/bundle/sourceBytes.ts': 'opens without waiting and looks whether it is a file',
   'cli/changes/build.ts': 'syncs the folder that it made',
   'cli/commands/detached.ts': 'what its own unit writes below /run/kata-sysext, a folder of root alone',
   'cli/commands/generating/newFiles.ts': 'makes files that were not there',
