@@ -1,6 +1,6 @@
-import { readFile, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { posix } from 'node:path';
-import type { HostView } from '../host/index.ts';
+import { type HostView, readRegular } from '../host/index.ts';
 import { isContainer } from './boot.ts';
 import { type EtcState, type Fact, known, unknown } from './types.ts';
 
@@ -33,7 +33,7 @@ function parsed(table: string): Mount[] {
  */
 export async function machineMountOf(host: HostView, path: string): Promise<Mount | undefined> {
   if (host.booted) return mountOf(await mounts(host), path);
-  const table = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
+  const table = (await readRegular('/proc/self/mountinfo', 'state', { follow: true }).catch(() => '')).toString();
   return mountOf(parsed(table), await realpath(posix.join(host.root, path)));
 }
 
