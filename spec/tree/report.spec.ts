@@ -50,7 +50,7 @@ const files: Record<string, string> = {
   'etc/containerd/certs.d/harborhost/hosts.toml': `server = "https://${names.bareRegistry}"\n[host."https://${names.mirror}".header]\n  authorization = ["Basic ${secrets.header}"]\n`,
   'etc/containerd/certs.d/harborhost/client.key': `-----BEGIN PRIVATE KEY-----\n${secrets.keyLine}\n${secrets.keyEnd}\n-----END PRIVATE KEY-----\n`,
   'etc/systemd/system/containerd.service.d/proxy.conf': `[Service]\nEnvironment="HTTPS_PROXY=http://joe:${secrets.proxyPassword}@${names.proxy}:3128" "PLAIN_NAME=${secrets.unitToken}"\nEnvironment=HTTP_PROXY=http://joe:${secrets.encodedPassword}@proxyhost:3128\n`,
-  'etc/rancher/k3s/config.yaml': `server: https://${names.domain}:6443\ntoken: ${secrets.k3sToken}\n`,
+  'etc/rancher/k3s/config.yaml': `server: https://${names.domain}:6443\ncontainer-runtime-endpoint: unix:///run/containerd/containerd.sock\ntoken: ${secrets.k3sToken}\n`,
   'root/.docker/config.json': JSON.stringify({ auths: { [names.registry]: { auth: secrets.dockerAuth } } }),
   'etc/NetworkManager/system-connections/wifi.nmconnection': `[wifi-security]\npsk-secret=${secrets.wifi}\n`,
 };
@@ -181,7 +181,7 @@ describe('report', () => {
       missing.map(({ name }) => name),
       ['history'],
     );
-    assert.match(missing[0]!.missing!, /000001\.json is not readable as JSON \[state-damaged\]/);
+    assert.match(missing[0]!.missing!, /000001\.json is damaged: it is no JSON[^\n]* \[state-damaged\]/);
     assert.ok(!String(seen['text']).includes('abcd-efgh-1'));
   });
 });
