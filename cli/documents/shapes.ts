@@ -75,6 +75,8 @@ export const instant = valueLike<number>('a time', (value) => typeof value === '
 export const moment = valueLike<string>('a time', (value) => typeof value === 'string' && !Number.isNaN(Date.parse(value)));
 export const digest = textLike<`sha256:${string}`>('a sha256 digest', /^sha256:[0-9a-f]{64}$/);
 export const absolutePath = valueLike<string>('an absolute path', (value) => isPath(value) && value.startsWith('/'));
+/** As another program may write it: `..` in it is resolved inside the root, as all paths are. */
+export const writtenPath = valueLike<string>('an absolute path', (value) => typeof value === 'string' && /^\/[^\0]*$/.test(value));
 export const relativePath = valueLike<string>('a relative path', (value) => isPath(value) && value !== '' && !value.startsWith('/'));
 /** One part of a path. */
 export const plainName = textLike('a name', /^(?!\.{1,2}$)[^/\0]{1,255}$/);

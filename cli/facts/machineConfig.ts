@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { nullish } from 'valibot';
 import { parseJson } from '../documents/index.ts';
-import { absolutePath, listOf, misfitOf, plainName, type Shape, tableOf, text } from '../documents/shapes.ts';
+import { listOf, misfitOf, plainName, type Shape, tableOf, text, writtenPath } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 
@@ -44,7 +44,7 @@ const writtenShape: Shape<unknown> = tableOf({
     extensions: nullish(listOf(text)),
     config: nullish(
       tableOf({
-        storage: nullish(tableOf({ files: nullish(listOf(tableOf({ path: absolutePath }))) })),
+        storage: nullish(tableOf({ files: nullish(listOf(tableOf({ path: writtenPath }))) })),
         systemd: nullish(tableOf({ units: nullish(units) })),
       }),
     ),

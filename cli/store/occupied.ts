@@ -7,6 +7,7 @@ import {
   binFolder,
   generationFolder,
   historyFolder,
+  lockFile,
   payloadManifest,
   programManifest,
   programPath,
@@ -52,10 +53,16 @@ export function ballastIn(host: HostView): Promise<number> {
   return bytesOf(host, [ballastFile]);
 }
 
-/** Notes, and folders that are empty once nothing is installed. `story`: the history stays, and so do the folders around it. */
+/**
+ * Notes, and folders that are empty once nothing is installed, without the lock: its text, who holds it, is another one for a dry run.
+ * `story`: the history stays, and so do the folders around it.
+ */
 export async function leftovers(host: HostView, { story }: { story: boolean }): Promise<HostPath[]> {
   const { made, roots } = await readFolders(host);
   const around = (path: HostPath) => `${historyFolder}/`.startsWith(`${path}/`);
   const folders = [...leftoverFolders(roots), ...made, stateFolder];
-  return [...leftoverFiles.filter((path) => path !== ballastFile), ...folders.filter((path) => !story || !around(path))];
+  return [
+    ...leftoverFiles.filter((path) => path !== ballastFile && path !== lockFile),
+    ...folders.filter((path) => !story || !around(path)),
+  ];
 }

@@ -1,6 +1,5 @@
 import { exactOptional, lazy } from 'valibot';
 import {
-  absolutePath,
   amount,
   count,
   digest,
@@ -16,13 +15,14 @@ import {
   text,
   textLike,
   valueLike,
+  writtenPath,
 } from '../documents/shapes.ts';
 import type { Digest } from '../host/index.ts';
 import { edited, generationState, owner, replaced, wiring } from '../store/shapes/index.ts';
 import type { Afterwards, Intent, Step, Undo } from './types.ts';
 
 const kind = text;
-const path = absolutePath;
+const path = writtenPath;
 const unit = plainName;
 const deadlineMs = amount;
 const state = valueLike<Digest | 'absent'>(
@@ -53,7 +53,7 @@ const kinds = {
     systemd: count,
     before: state,
     after: state,
-    others: mapOf(listOf(text), absolutePath),
+    others: mapOf(listOf(text), writtenPath),
     pending: listOf(text),
     mounts: listOf(path),
     wasActive: flag,

@@ -106,8 +106,9 @@ describe('labels of an offline Fedora tree', function () {
 
     const wrong = wouldChange();
     const merged = mkdtempSync(join(folder, 'merged-'));
-    const [extension] = execFileSync('find', [join(root, 'var/usrlocal'), '-path', '*/tree/*', '-prune'], { encoding: 'utf8' }).split('\n');
-    execFileSync('cp', ['-a', join(extension!, 'usr'), merged]);
+    const store = join(root, 'var/usrlocal');
+    const [extension] = execFileSync('find', ['.', '-path', '*/tree/*', '-prune'], { encoding: 'utf8', cwd: store }).split('\n');
+    execFileSync('cp', ['-a', join(store, extension!, 'usr'), merged]);
     wrong.push(...wouldChange(merged, ['usr']));
     execFileSync('setfattr', ['-n', 'security.selinux', '-v', 'system_u:object_r:bin_t:s0', join(merged, 'usr/share/kata/VERSION')]);
     const control = wouldChange(merged, ['usr']);

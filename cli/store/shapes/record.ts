@@ -1,6 +1,5 @@
 import { exactOptional, lazy } from 'valibot';
 import {
-  absolutePath,
   count,
   digest,
   flag,
@@ -14,6 +13,7 @@ import {
   tableOf,
   text,
   valueLike,
+  writtenPath,
 } from '../../documents/shapes.ts';
 import type { Wiring } from '../../engines/types.ts';
 import type { Digest, HostPath } from '../../host/index.ts';
@@ -21,24 +21,24 @@ import type { GenerationRecord, GenerationState, Owner, Replaced, Tries } from '
 
 export const wiring: Shape<Wiring> = tableOf({
   engine: text,
-  configPath: absolutePath,
+  configPath: writtenPath,
   unit: exactOptional(plainName),
-  binary: exactOptional(absolutePath),
+  binary: exactOptional(writtenPath),
   method: text,
-  handlers: listOf(tableOf({ name: text, shim: absolutePath, configuration: absolutePath })),
-  marks: listOf(tableOf({ path: absolutePath, kind: oneOf('file', 'range'), text })),
-  folders: listOf(absolutePath),
+  handlers: listOf(tableOf({ name: text, shim: writtenPath, configuration: writtenPath })),
+  marks: listOf(tableOf({ path: writtenPath, kind: oneOf('file', 'range'), text })),
+  folders: listOf(writtenPath),
   key: digest,
 });
 
-export const edited: Shape<Record<HostPath, Digest>> = mapOf(digest, absolutePath);
+export const edited: Shape<Record<HostPath, Digest>> = mapOf(digest, writtenPath);
 
 export const generationState: Shape<GenerationState> = oneOf('preparing', 'staged', 'active', 'blessed', 'retired', 'failed');
 
 export const owner: Shape<Owner> = tableOf({
   kind: oneOf('ignition', 'machineconfig'),
   name: exactOptional(text),
-  files: listOf(absolutePath),
+  files: listOf(writtenPath),
   archive: exactOptional(tableOf({ name: text, digest, url: exactOptional(text) })),
 });
 
@@ -49,9 +49,9 @@ const digestOrAbsent = valueLike<Digest | 'absent'>(
 
 export const replaced: Shape<Replaced> = tableOf({
   package: text,
-  shim: absolutePath,
+  shim: writtenPath,
   handlers: listOf(text),
-  files: listOf(tableOf({ path: absolutePath, digest, mode: exactOptional(permissions), after: digestOrAbsent })),
+  files: listOf(tableOf({ path: writtenPath, digest, mode: exactOptional(permissions), after: digestOrAbsent })),
 });
 
 const tries: Shape<Tries> = tableOf({ deployment: text, since: text, boots: count, boot: text });
