@@ -118,19 +118,20 @@ describe('a result that cannot be written', () => {
 describe('an address in the place of a bundle', () => {
   const url = 'https://example.org/kata/kata-static-4.1.0-amd64.tar.zst';
   const file = 'kata-static-4.1.0-amd64.tar.zst';
+  const given = '--root /nonexistent --json';
 
   for (const [args, next] of [
-    [['install', url], `curl -fLO ${url}; then: kata-sysext install ${file} --digest sha256:HEX`],
-    [['build', url, '-o', 'x.raw'], `curl -fLO ${url}; then: kata-sysext build ${file} --digest sha256:HEX`],
-    [['adopt', 'layered', url], `curl -fLO ${url}; then: kata-sysext adopt layered ${file} --digest sha256:HEX`],
-    [['check', url], `curl -fLO ${url}; then: kata-sysext check ${file}`],
+    [['install', url], `curl -fLO ${url}; then: kata-sysext install ${file} ${given} --digest sha256:HEX`],
+    [['build', url, '-o', 'x.raw'], `curl -fLO ${url}; then: kata-sysext build ${file} -o x.raw ${given} --digest sha256:HEX`],
+    [['adopt', 'layered', url], `curl -fLO ${url}; then: kata-sysext adopt layered ${file} ${given} --digest sha256:HEX`],
+    [['check', url], `curl -fLO ${url}; then: kata-sysext check ${file} ${given}`],
     [
       ['install', 'https://example.org/'],
-      'curl -fL -o kata-static.tar.zst https://example.org/; then: kata-sysext install kata-static.tar.zst --digest sha256:HEX',
+      `curl -fL -o kata-static.tar.zst https://example.org/; then: kata-sysext install kata-static.tar.zst ${given} --digest sha256:HEX`,
     ],
     [
       ['install', 'https://me:secret@example.org/k.tar.gz?a=b'],
-      "curl -fLO -u me 'https://example.org/k.tar.gz?a=b'; then: kata-sysext install k.tar.gz --digest sha256:HEX",
+      `curl -fLO -u me 'https://example.org/k.tar.gz?a=b'; then: kata-sysext install k.tar.gz ${given} --digest sha256:HEX`,
     ],
   ] as const) {
     it(`is refused, with the commands that fetch and use it: ${args.join(' ')}`, async () => {

@@ -175,7 +175,8 @@ function failedChange(root: string): void {
   const story = 'var/lib/kata-sysext/history';
   const made = JSON.parse(readFileSync(join(root, `${story}/000001.json`), 'utf8')) as object;
   const evidence = ['2026-11-24T00:04:27+00:00 node1 containerd[1472]: a line of its log'];
-  const entry = { ...made, id: 9, to: 1, result: 'undone', restarted: ['containerd.service'], error, evidence };
+  const cause = 'install kata-static-4.1.0-amd64.tar.zst';
+  const entry = { ...made, id: 9, to: 1, cause, result: 'undone', restarted: ['containerd.service'], error, evidence };
   put(root, `${story}/000009.json`, JSON.stringify(entry), 0o600);
 }
 
