@@ -153,6 +153,7 @@ function works(program: () => Program): void {
       deployments: [],
       programs: [],
       interrupted: [],
+      findings: [],
     });
   });
 

@@ -161,8 +161,10 @@ describe('the lock', () => {
     execFileSync('mkfifo', [host.path('var/lib/kata-sysext/lock')]);
 
     const refused = await host.json(['install', first], 3);
+    const allowed = await host.json(['install', first, '--allow', 'state-unsafe'], 3);
 
-    assert.equal(refused['code'], 'foreign-file');
+    assert.deepEqual([refused['code'], allowed['code']], ['state-unsafe', 'foreign-file']);
+    assert.match(String(refused['next']), /if nobody needs it: rm /);
   });
 
   it('a signal ends the wait at once', async () => {

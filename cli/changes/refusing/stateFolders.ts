@@ -51,7 +51,7 @@ async function walk(host: HostView, path: HostPath, below: number, kind: Stat['k
 function check(host: HostView, path: HostPath, stat: Stat, kind: Stat['kind'] | undefined, found: Finding[]): void {
   const trusted = [0, process.getuid?.() ?? 0];
   if ((kind !== undefined && stat.kind !== kind) || !['directory', 'file', 'symlink'].includes(stat.kind)) {
-    found.push(unsafe(host, path, stat.kind === 'file' ? 'is no folder, but a file' : 'is neither a file nor a folder', stat));
+    found.push(unsafe(host, path, stat.kind === 'file' ? 'is no folder, but a file' : 'is neither a file nor a folder', stat, false));
   } else if (!trusted.includes(stat.uid)) {
     found.push(unsafe(host, path, `belongs to the user with the id ${stat.uid}`, stat));
   } else if ((stat.mode & 0o022) !== 0) {
@@ -59,15 +59,15 @@ function check(host: HostView, path: HostPath, stat: Stat, kind: Stat['kind'] | 
   }
 }
 
-function unsafe(host: HostView, path: HostPath, what: string, { kind, mode }: Stat): Finding {
+function unsafe(host: HostView, path: HostPath, what: string, { kind, mode }: Stat, ours = true): Finding {
   const real = host.booted ? path : `${host.root}${path}`;
-  const mend = `chown root:root ${real} && chmod ${kind === 'directory' ? '755' : (mode & 0o755).toString(8)} ${real}`;
+  const owned = `if it is from kata-sysext: chown root:root ${real} && chmod ${kind === 'directory' ? '755' : (mode & 0o755).toString(8)} ${real}`;
   return {
     code: 'state-unsafe',
     level: 'blocker',
     subject: path,
     found: `${path} ${what}`,
     needed: 'files and folders of root that only root may write to',
-    next: `look at it: ls -lan ${real}; if it is from kata-sysext: ${mend}`,
+    next: `look at it: ls -lan ${real}; ${ours ? owned : `if nobody needs it: rm ${real}`}`,
   };
 }
