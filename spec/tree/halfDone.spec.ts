@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { differences } from '../support/judges/fingerprint.ts';
 import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 interface Finding {
@@ -16,9 +17,10 @@ interface Finding {
 describe('a half-done host', () => {
   let host: TreeHost;
   let first: string;
+  let second: string;
 
   before(async () => {
-    ({ first } = await releases());
+    ({ first, second } = await releases());
   });
   beforeEach(() => {
     host = treeHost('fcos');
@@ -155,6 +157,26 @@ describe('a half-done host', () => {
     assert.match(receipt, /^✓ removed what an interrupted unpacking left in \S+: [\d.]+ k?B freed\n$/);
     assert.deepEqual(recovered['removed'], { folders: [folder], sizeBytes: bytes });
     assert.deepEqual([after['staging'], after['findings']], [undefined, []]);
+  });
+
+  it('a dry run of a verb that unpacks nothing leaves it there, and the host as it was', async () => {
+    await killed(['install', first], 'store/unpack/after');
+    const alone = host.fingerprint(['var/lib/kata-sysext/lock']);
+    const other = treeHost('fcos');
+    await other.json(['install', first]);
+    const holder = await other.paused(['install', second], 'store/unpack/after=pause');
+    await holder.kill();
+    const beside = other.fingerprint(['var/lib/kata-sysext/lock']);
+
+    await host.json(['gc', '--dry-run']);
+    for (const verb of [['gc', '--keep', '0'], ['uninstall'], ['configure', '--set', 'default_memory=4096']]) {
+      const planned = await other.run([...verb, '--dry-run']);
+      assert.equal(planned.status, 0, planned.stderr);
+    }
+
+    assert.deepEqual(differences(alone, host.fingerprint(['var/lib/kata-sysext/lock'])), []);
+    assert.deepEqual(differences(beside, other.fingerprint(['var/lib/kata-sysext/lock'])), []);
+    other.remove();
   });
 
   /** Bytes of files in the staging folder, by a judge of its own. */

@@ -49,6 +49,9 @@ const foreignLocks: ForeignLock[] = [
   { path: '/var/lib/rpm/.rpm.lock', owner: 'rpm' },
 ];
 
+/** Verbs whose dry run needs room in our folders: to know what is in an archive, it is unpacked. What an interrupted change left there goes then; other dry runs leave it. */
+const unpacking = ['install', 'adopt'];
+
 /** Runs a changing verb: root, our lock, nobody else's; an interrupted change is settled first, and `recover` hears what was unpacked then. Our folders go away if nothing is in them. */
 export async function underLock<T>(
   context: Context,
@@ -57,6 +60,7 @@ export async function underLock<T>(
   work: (settled: Recovered[], staging: Staging | undefined) => Promise<T>,
 ): Promise<T> {
   const { host } = context;
+  const touchesNothing = options.dryRun && !unpacking.includes(verb);
   needRoot(context, verb);
   await refuseReadOnly(host);
   refuse(await stateFindings(host), options.allow);
@@ -72,14 +76,14 @@ export async function underLock<T>(
     // What is settled is settled whole; so it is not begun any more. A boot waits for it.
     if (verb !== 'boot') stopIfAsked(context.signal);
     const staging = verb === 'recover' ? await stagingOf(host) : undefined;
-    const settled = await undisturbed(host, () => settle(context, options));
+    const settled = await undisturbed(host, () => settle(context, options, touchesNothing));
     if (verb === 'recover' && settled.length > 0) beyondStopping(host);
     await refuseBaked(host, verb);
     return await work(settled, staging);
   } catch (error) {
     throw await withRoomAdvice(host, error);
   } finally {
-    await undisturbed(host, () => leaveNothing(context, options));
+    if (!touchesNothing || lock.made.includes(stateFolder)) await undisturbed(host, () => leaveNothing(context, options));
     allowShutdown();
     await lock.release();
   }
@@ -158,8 +162,8 @@ async function foreignLock(host: HostView): Promise<ForeignLock | undefined> {
   return foreignLocks.find(({ path }) => held.includes(path));
 }
 
-/** Changing verbs recover first and say so. */
-async function settle({ host, emit }: Context, options: ChangeOptions): Promise<Recovered[]> {
+/** Changing verbs recover first and say so. What `touchesNothing` does not even remove rubbish. */
+async function settle({ host, emit }: Context, options: ChangeOptions, touchesNothing: boolean): Promise<Recovered[]> {
   const here = await deploymentNow(host);
   const open = options.dryRun ? await openHere(host, here) : [];
   if (open.length > 0) {
@@ -170,6 +174,7 @@ async function settle({ host, emit }: Context, options: ChangeOptions): Promise<
       next: 'kata-sysext recover',
     });
   }
+  if (touchesNothing) return [];
   const settled = await recover(host, here);
   for (const { id, verb, result } of settled) {
     await tellSystemJournal(host, { id, verb, result, reason: 'it was interrupted' });
