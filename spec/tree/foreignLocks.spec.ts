@@ -93,6 +93,32 @@ describe('locks of other programs', () => {
     assert.match(stderr, /kata-deploy holds \/run\/lock\/kata-deploy\.lock/);
   });
 
+  it('a user who takes more locks than the table has room for hides no change that runs, and makes none of one that does not', async () => {
+    put(host.root, 'flood', '');
+    const free = await flooded();
+    const nothing = await host.json(['status']);
+    const holder = await host.paused(['install', first], 'store/unpack/after=pause');
+
+    const running = await host.json(['status']);
+    await holder.kill();
+    const interrupted = await host.json(['status']);
+    await letGo(free);
+
+    const states = [nothing, running, interrupted].map((status) => (status['change'] as { state: string } | undefined)?.state);
+    assert.deepEqual(states, [undefined, 'running', undefined]);
+  });
+
+  /** Locks on every other byte, which the kernel cannot join: each is a line of /proc/locks. */
+  async function flooded(): Promise<Holder> {
+    const locks =
+      'open(F, "<&=9") or die; for (0 .. 29999) { fcntl(F, 6, pack("ssx4qqix4", 0, 0, 2 * $_, 1, 0)) or die } $| = 1; print "held"; <STDIN>';
+    const script = `exec 9<"$1"; exec setpriv --reuid=${user} --regid=${user} --clear-groups perl -e "$0"`;
+    const child = spawn('sh', ['-c', script, locks, host.path('flood')], { stdio: ['pipe', 'pipe', 'inherit'] });
+    holders.push(child);
+    await once(child.stdout, 'data');
+    return child;
+  }
+
   it('recover waits for none: what is half done is put back first', async () => {
     const interrupted = await host.paused(['install', first], 'step/file/journalled=pause');
     await interrupted.kill();
