@@ -1,7 +1,7 @@
 export { type HeldFolder, holdFolder, withFolders } from './held.ts';
 export { inhibitShutdown } from './inhibit.ts';
 export { lockedByRoot } from './kernelLocks.ts';
-export { type Lock, takeLock } from './lock.ts';
+export { type Lock, type LockWait, takeLock } from './lock.ts';
 export { dryRunMark, type LockHolder, lockHolder } from './lockHolder.ts';
 export { cleanEnvironment, findProgram, programs } from './programs.ts';
 export { hasReached } from './reached.ts';

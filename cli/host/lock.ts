@@ -16,19 +16,28 @@ export interface Lock {
   release(): Promise<void>;
 }
 
+/** How long a held lock is waited for. */
+export interface LockWait {
+  seconds: number;
+  signal?: AbortSignal;
+  /** Hears once who holds it, before the wait begins. */
+  tell?: (holder: string) => void;
+}
+
 const tryEveryMs = 200;
 const { O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
 /** flock's own status for “somebody else has it”, told from any failure of the program. */
 const conflict = 75;
 
 /**
- * Takes the one lock of this host, or throws `lock-held` after `waitSeconds`, `interrupted` as soon as `signal` asks, `foreign-file` where
+ * Takes the one lock of this host, or throws `lock-held` after `seconds`, `interrupted` as soon as `signal` asks, `foreign-file` where
  * no regular file of ours is (a link in a tree would lead to another file, which we would write to). flock(1) locks the open file description that it inherits
  * from us, so the lock lives exactly as long as this process (Node has no flock call, and no helper process can outlive us).
  */
-export async function takeLock(host: HostView, path: HostPath, verb: string, waitSeconds: number, signal?: AbortSignal): Promise<Lock> {
+export async function takeLock(host: HostView, path: HostPath, verb: string, { seconds, signal, tell }: LockWait): Promise<Lock> {
   const made: HostPath[] = [];
-  const until = performance.now() + waitSeconds * 1000;
+  const until = performance.now() + seconds * 1000;
+  let told = false;
   for (;;) {
     // In the loop: whoever held it may have purged the folder meanwhile.
     const place = await host.resolve(path);
@@ -51,6 +60,8 @@ export async function takeLock(host: HostView, path: HostPath, verb: string, wai
     const said = await textOf(file);
     await file.close();
     if (performance.now() >= until) throw held(said);
+    if (!told) tell?.(holderOf(said).who);
+    told = true;
     await sleep(tryEveryMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
     if (signal?.aborted === true) throw stopped(said);
   }

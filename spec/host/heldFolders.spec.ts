@@ -97,7 +97,7 @@ describe('writes go through folders that are held', () => {
     writeFileSync(other, 'precious');
     linkSync(other, join(root, 'var/lib/state/lock'));
 
-    const taking = takeLock(openView(root, {}), '/var/lib/state/lock', 'install', 0);
+    const taking = takeLock(openView(root, {}), '/var/lib/state/lock', 'install', { seconds: 0 });
 
     await assert.rejects(taking, (error: Code) => error.code === 'foreign-file');
     assert.equal(readFileSync(other, 'utf8'), 'precious');
@@ -115,7 +115,10 @@ describe('writes go through folders that are held', () => {
 
     const ends = new Map<string, number>();
     for (let turn = 0; turn < 400; turn++) {
-      const work = turn % 4 === 0 ? takeLock(host, '/var/lib/state/lock', 'install', 0).then((lock) => lock.release()) : write(host, turn);
+      const work =
+        turn % 4 === 0
+          ? takeLock(host, '/var/lib/state/lock', 'install', { seconds: 0 }).then((lock) => lock.release())
+          : write(host, turn);
       const end = await work.then(
         () => 'done',
         (error: Code) => error.code ?? 'none',

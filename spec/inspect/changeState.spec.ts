@@ -25,7 +25,7 @@ describe('whether a change runs', () => {
   afterEach(() => rmSync(root, { recursive: true, force: true }));
 
   it('is told with verb, process and time as long as the lock is held', async () => {
-    const lock = await takeLock(host, path, 'install', 0);
+    const lock = await takeLock(host, path, 'install', { seconds: 0 });
 
     const running = await changeState(host);
     await lock.release();
@@ -42,7 +42,7 @@ describe('whether a change runs', () => {
     for (let round = 0; round < 20; round++) {
       const asking = [lockHolder(host, path), lockHolder(host, path), lockHolder(host, path)];
 
-      const lock = await takeLock(host, path, 'gc', 0).catch(() => undefined);
+      const lock = await takeLock(host, path, 'gc', { seconds: 0 }).catch(() => undefined);
 
       await Promise.all(asking);
       if (lock === undefined) refused += 1;

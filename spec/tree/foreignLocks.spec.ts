@@ -76,10 +76,10 @@ describe('locks of other programs', () => {
 
   it('--wait goes on as soon as it is free', async () => {
     const holder = await hold(host.path(lock));
-    const waiting = host.json(['install', first, '--wait', '600']);
-    setTimeout(() => void letGo(holder), 1500);
+    const waiting = await host.saying(['install', first, '--wait', '600'], `kata-deploy holds /${lock}; waiting for up to 600 s`);
 
-    const done = await waiting;
+    await letGo(holder);
+    const done = await waiting.done;
 
     assert.equal(done['changed'], true);
   });
@@ -111,7 +111,7 @@ describe('locks of other programs', () => {
   /** Locks on every other byte, which the kernel cannot join: each is a line of /proc/locks. */
   async function flooded(): Promise<Holder> {
     const locks =
-      'open(F, "<&=9") or die; for (0 .. 29999) { fcntl(F, 6, pack("ssx4qqix4", 0, 0, 2 * $_, 1, 0)) or die } $| = 1; print "held"; <STDIN>';
+      'open(F, "<&=9") or die; for (0 .. 23999) { fcntl(F, 6, pack("ssx4qqix4", 0, 0, 2 * $_, 1, 0)) or die } $| = 1; print "held"; <STDIN>';
     const script = `exec 9<"$1"; exec setpriv --reuid=${user} --regid=${user} --clear-groups perl -e "$0"`;
     const child = spawn('sh', ['-c', script, locks, host.path('flood')], { stdio: ['pipe', 'pipe', 'inherit'] });
     holders.push(child);

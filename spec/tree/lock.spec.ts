@@ -88,9 +88,9 @@ describe('the lock', () => {
 
     const refused = await host.json(['install', second, '--wait', '1'], 75);
     const waited = Date.now() - started;
-    const waiting = host.json(['install', second, '--wait', '250']);
-    setTimeout(holder.go, 700);
-    const done = await waiting;
+    const waiting = await host.saying(['install', second, '--wait', '250'], `(process ${holder.pid}, since `);
+    holder.go();
+    const done = await waiting.done;
 
     assert.equal(refused['code'], 'lock-held');
     assert.ok(waited >= 1000);
@@ -100,10 +100,10 @@ describe('the lock', () => {
   it('whoever waits while the holder purges the folder of the lock gets a new one', async () => {
     await host.json(['install', first]);
     const holder = await host.paused(['uninstall', '--purge'], 'afterwards/journal=pause');
-    const waiting = host.json(['install', second, '--wait', '250']);
-    setTimeout(holder.go, 700);
+    const waiting = await host.saying(['install', second, '--wait', '250'], 'holds the lock; waiting for up to 250 s');
 
-    const done = await waiting;
+    holder.go();
+    const done = await waiting.done;
 
     assert.deepEqual([await holder.ended, done['to']], [0, 1]);
     assert.equal((await host.json(['status']))['active'], 1);
@@ -169,12 +169,12 @@ describe('the lock', () => {
 
   it('a signal ends the wait at once', async () => {
     const view = openView(host.root, {});
-    const lock = await takeLock(view, '/run/a.lock', 'one', 0);
+    const lock = await takeLock(view, '/run/a.lock', 'one', { seconds: 0 });
     const stop = new AbortController();
     const started = Date.now();
     setTimeout(() => stop.abort(), 100);
 
-    const waiting = takeLock(view, '/run/a.lock', 'two', 600, stop.signal);
+    const waiting = takeLock(view, '/run/a.lock', 'two', { seconds: 600, signal: stop.signal });
 
     await assert.rejects(waiting, (error: { code?: string }) => error.code === 'interrupted');
     assert.ok(Date.now() - started < 300_000);

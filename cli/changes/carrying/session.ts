@@ -65,7 +65,11 @@ export async function underLock<T>(
   await refuseReadOnly(host);
   refuse(await stateFindings(host), options.allow);
   const doing = options.dryRun ? `${verb} ${dryRunMark}` : verb;
-  const lock = await takeLock(host, lockFile, doing, options.waitSeconds, context.signal);
+  const lock = await takeLock(host, lockFile, doing, {
+    seconds: options.waitSeconds,
+    signal: context.signal,
+    tell: (holder) => context.emit({ kind: 'note', text: `${holder} holds the lock; waiting for up to ${options.waitSeconds} s` }),
+  });
   // Nobody who restarts a host right after its boot has to wait for the guard: the next boot settles what it was at.
   const allowShutdown = host.live && verb !== 'boot' ? await inhibitShutdown(`${doing} is running`) : () => undefined;
   try {
@@ -122,12 +126,16 @@ function needRoot({ host }: Context, verb: string): void {
 async function heedForeignLocks({ host, emit, signal }: Context, verb: string, options: ChangeOptions): Promise<void> {
   if (verb === 'recover') return;
   const { othersSeconds, waitSeconds, allow } = options;
-  const until = performance.now() + (othersSeconds ?? waitSeconds) * 1000;
+  const seconds = othersSeconds ?? waitSeconds;
+  const until = performance.now() + seconds * 1000;
+  let told: string | undefined;
   for (;;) {
     const held = await foreignLock(host);
     if (held === undefined) return;
     if (signal.aborted && othersSeconds === undefined) throw stoppedWaiting(held);
     if (performance.now() >= until || signal.aborted) return goOn(held);
+    if (held.path !== told) emit({ kind: 'note', text: `${held.owner} holds ${held.path}; waiting for up to ${seconds} s` });
+    told = held.path;
     await sleep(lookEveryMs, undefined, { signal }).catch(() => undefined);
   }
 

@@ -211,7 +211,8 @@ describe('the boot guard on a bad day', function () {
     await live.kata(['uninstall'], { KATA_SYSEXT_FAILPOINT: 'step/restart/after=kill' });
     const torn = changed();
 
-    await live.host.sh('systemctl daemon-reload; systemd-run --wait true; systemctl start multi-user.target; sleep 5');
+    const settled = 'until [ -z "$(systemctl list-jobs --no-legend)" ]; do sleep 0.2; done';
+    await live.host.sh(`systemctl daemon-reload; systemd-run --wait true; systemctl start multi-user.target; ${settled}`);
     const after = changed();
     const ran = await started();
     await live.json(['recover']);

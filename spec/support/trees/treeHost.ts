@@ -19,6 +19,8 @@ export interface TreeHost {
   fingerprint(leaveOut?: string[]): string[];
   /** Starts a verb that stops itself (SIGSTOP) at a failpoint; gives it as soon as it stands still. */
   paused(args: string[], point: string): Promise<Paused>;
+  /** Starts a verb with --json and gives it as soon as it has said `text`; `done` is its answer. */
+  saying(args: string[], text: string): Promise<{ done: Promise<Record<string, unknown>> }>;
   /** A second tree with the same content: what it costs to begin again. */
   copy(): TreeHost;
   remove(): void;
@@ -62,6 +64,7 @@ function hostAt(root: string, engine: string, file?: string): TreeHost {
     json: (args, wanted, options) => json(all(args), wanted, { ...which, ...options }),
     run: (args, options) => run(all(args), { ...which, ...options }),
     paused: (args, point) => pausedAt(all(args), point),
+    saying: (args, text) => saying([...all(args), '--json', '--progress', 'plain'], text),
     fingerprint: (leaveOut) => fingerprint(root, ['.'], leaveOut),
     copy: () => {
       const other = scratch('copy');
@@ -91,6 +94,25 @@ async function pausedAt(args: string[], point: string): Promise<Paused> {
     return ended;
   };
   return { pid, go: () => void child.kill('SIGCONT'), kill, ended, said: () => stderr };
+}
+
+async function saying(args: string[], text: string): Promise<{ done: Promise<Record<string, unknown>> }> {
+  const child = spawn(process.execPath, [program(), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  const done = new Promise<Record<string, unknown>>((resolve, reject) =>
+    child.on('close', (code) => (code === 0 ? resolve(JSON.parse(stdout)) : reject(new Error(`${args.join(' ')}: ${code}\n${stderr}`)))),
+  );
+  await new Promise<void>((resolve, reject) => {
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+      if (stderr.includes(text)) resolve();
+    });
+    done.then(() => reject(new Error(`${args.join(' ')} ended without “${text}”:\n${stderr}`)), reject);
+  });
+  return { done };
 }
 
 function statusOf(pid: number): string {
