@@ -1,7 +1,16 @@
 import { backendOf } from '../backends/index.ts';
 import { KataError } from '../errors/index.ts';
 import { digestOf, type HostView } from '../host/index.ts';
-import { activeGeneration, drawGeneration, type Generation, type GenerationManifest, isIntact, nextId, payloadOf } from '../store/index.ts';
+import {
+  activeGeneration,
+  drawGeneration,
+  type Generation,
+  type GenerationManifest,
+  installAgain,
+  isIntact,
+  nextId,
+  payloadOf,
+} from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { underLock } from './carrying/session.ts';
 import { sameChoices } from './choosing/choices.ts';
@@ -92,7 +101,7 @@ function damaged(manifest: GenerationManifest, path: string): KataError {
     subject: path,
     found: `${path} is missing or was changed`,
     needed: 'the files of the release as they were installed',
-    next: `install that release again: kata-sysext install ${manifest.sources.map((source) => source.name).join(' ')}`,
+    next: `install that release again: ${installAgain(manifest)}`,
   });
 }
 

@@ -1,17 +1,18 @@
 import { backendOf } from '../backends/index.ts';
 import { KataError } from '../errors/index.ts';
+import { command, words as quoted } from '../report/index.ts';
 import {
   activeGeneration,
   type Choices,
   type Generation,
   type GenerationManifest,
+  installAgain,
   isIntact,
   namesOf,
   nextId,
   payloadOf,
 } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
-import { command, words as quoted } from './carrying/command.ts';
 import { underLock } from './carrying/session.ts';
 import { wouldDangle } from './choosing/aliases.ts';
 import { keptChoices } from './choosing/choices.ts';
@@ -98,6 +99,6 @@ function damaged({ manifest }: Generation): KataError {
     subject: `generation ${manifest.number}`,
     found: `its payload ${manifest.payloadFolder} is not there, or files of it are missing or changed`,
     needed: 'the files of the handlers that stay',
-    next: `install that release again: kata-sysext install ${manifest.sources.map((source) => source.name).join(' ')}`,
+    next: `install that release again: ${installAgain(manifest)}`,
   });
 }

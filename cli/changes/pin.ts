@@ -1,7 +1,7 @@
+import { command } from '../report/index.ts';
 import { nextId, readGeneration } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { carryOut, receipt } from './carrying/carryOut.ts';
-import { command } from './carrying/command.ts';
 import { underLock } from './carrying/session.ts';
 import { nothingAfterwards } from './making/records.ts';
 import type { Answer, ChangeOptions, Context } from './types.ts';

@@ -2,6 +2,7 @@ import { backendOf } from '../backends/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { guardUnits } from '../guard/index.ts';
 import type { HostView } from '../host/index.ts';
+import { command } from '../report/index.ts';
 import {
   activeGeneration,
   etcFolder,
@@ -13,6 +14,7 @@ import {
   nextId,
   pointedElsewhere,
   readGenerations,
+  sourcePlaces,
   strangers,
   wiredGeneration,
 } from '../store/index.ts';
@@ -20,10 +22,8 @@ import { openEntries, parkedGenerations } from '../transaction/index.ts';
 import { layerNotes } from './adopting/layer.ts';
 import { othersWiring } from './adopting/taking.ts';
 import { carryOut, receipt, rehearse } from './carrying/carryOut.ts';
-import { command } from './carrying/command.ts';
 import { restoring } from './carrying/restoring.ts';
 import { underLock } from './carrying/session.ts';
-import { sourcePlaces } from './carrying/sourcePlaces.ts';
 import { dropPlan, whatGoes } from './dropping.ts';
 import { planSwitch } from './making/switch.ts';
 import { findEngine, refuse } from './refusing/engine.ts';
@@ -83,7 +83,7 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   const outcome = await carryOut(context, carry);
   await endGuard(host);
   // Of an offline tree nothing runs that would tell the engine and its version.
-  const places = await sourcePlaces(from.manifest);
+  const places = sourcePlaces(from.manifest);
   const { engine, instance } = found;
   const version = host.live || instance.version === undefined ? '' : `@${instance.version}`;
   const back = restoring(from.manifest, from.record.wiring === undefined ? undefined : `${engine.name}${version}`, places);

@@ -1,5 +1,5 @@
-import { words } from '../changes/carrying/command.ts';
 import type { HostView } from '../host/index.ts';
+import { words } from '../report/index.ts';
 import { verbs } from './table/index.ts';
 
 /** Verbs that look at no host. */

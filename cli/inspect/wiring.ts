@@ -1,7 +1,6 @@
-import { words } from '../changes/carrying/command.ts';
 import { errnoOf, type Finding, KataError } from '../errors/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
-import { activeGeneration, type Generation, imageNumber } from '../store/index.ts';
+import { activeGeneration, type Generation, imageNumber, installAgain } from '../store/index.ts';
 
 /** Files that do not have the text any more that the wiring of this generation put there. */
 export async function lostWiring(host: HostView, { record }: Generation): Promise<HostPath[]> {
@@ -21,7 +20,7 @@ export const anew = 'update the host to a good image: its files are not changed 
 
 /** What makes the wiring stand again. */
 function wiringAgain({ manifest }: Pick<Generation, 'manifest'>): string {
-  return manifest.number === imageNumber ? anew : `kata-sysext install ${words(manifest.sources.map(({ name }) => name))}`;
+  return manifest.number === imageNumber ? anew : installAgain(manifest);
 }
 
 /** Which wiring counts here, and where it is lost. Who may not read a file of the engine, or the journal, is told of no loss; what is damaged is for `verify` to tell. */

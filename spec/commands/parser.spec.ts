@@ -191,6 +191,12 @@ describe('the command line', () => {
     }
   });
 
+  it('what is behind -- is words, whatever it looks like', async () => {
+    const parsed = await parse(['install', '--dry-run', '--', '-odd.tar.zst', '--wait'], '0');
+
+    assert.deepEqual((parsed as { words: string[] }).words, ['-odd.tar.zst', '--wait']);
+  });
+
   it('letters that stand together, values that look like options, and words behind -- are no mistyped options', async () => {
     const together = await parse(['report', '-vo', 'file'], '0');
     const value = await parse(['install', 'x', '--set', '--a=b'], '0').catch((error: Error) => error.message);

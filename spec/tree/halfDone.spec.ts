@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
 import { differences } from '../support/judges/fingerprint.ts';
 import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
@@ -100,7 +99,7 @@ describe('a half-done host', () => {
 
     const path = '/etc/containerd/config.toml';
     const found = `${path}: our wiring in it is gone or was changed`;
-    const next = `kata-sysext install --root ${host.root} ${basename(first)}`;
+    const next = `kata-sysext install --root ${host.root} ${first}`;
     const engine = before['engine'] as Record<string, unknown>;
     const told = (findings: unknown) => (findings as Finding[]).filter(({ code }) => code === 'drift-found');
     assert.deepEqual([engine['files'], before['findings']], [[path], []]);

@@ -1,7 +1,7 @@
 import { asset } from '../../assets/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
-import { etcFolder, extensionAround, type GenerationManifest } from '../../store/index.ts';
+import { etcFolder, extensionAround, type GenerationManifest, installAgain } from '../../store/index.ts';
 
 /** What the unit mounts: a link to the folder `usr` of a payload, in the deployment's own /etc, so that an OS rollback takes it along. */
 export const link: HostPath = `${etcFolder}/overlay`;
@@ -29,7 +29,7 @@ export async function layerOf(host: HostView, to: GenerationManifest): Promise<H
     subject: to.payloadFolder,
     found: `the payload of generation ${to.number} was stored by an early version, without the folders that an overlay of /usr needs around it`,
     needed: 'a payload in the form of a system extension',
-    next: `install it anew: kata-sysext install ${to.sources.map((source) => source.name).join(' ')} --backend overlay`,
+    next: `install it again: ${installAgain(to, ' --backend overlay')}`,
   });
 }
 

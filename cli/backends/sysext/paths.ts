@@ -1,6 +1,6 @@
 import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
-import { extensionAround, extensionName, type GenerationManifest, imageName } from '../../store/index.ts';
+import { extensionAround, extensionName, type GenerationManifest, imageName, installAgain } from '../../store/index.ts';
 
 export const extensionsFolder: HostPath = '/etc/extensions';
 /** What enables our extension: it lies in the deployment's own /etc, so that an OS rollback takes it along (facts/immutable.md §0.8). */
@@ -27,7 +27,7 @@ export async function extensionOf(host: HostView, to: GenerationManifest): Promi
     subject: to.payloadFolder,
     found: `the payload of generation ${to.number} was stored by an early version, without what systemd-sysext needs around it`,
     needed: 'a payload in the form of a system extension',
-    next: `install it anew: kata-sysext install ${to.sources.map((source) => source.name).join(' ')} --backend sysext`,
+    next: `install it again: ${installAgain(to, ' --backend sysext')}`,
   });
 }
 

@@ -1,8 +1,8 @@
 import { type Finding, KataError } from '../../errors/index.ts';
 import { isRequested, type Layering, layeringOf, machineConfigOf } from '../../facts/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
+import { command } from '../../report/index.ts';
 import { activeGeneration, type Generation } from '../../store/index.ts';
-import { command } from '../carrying/command.ts';
 import { findEngineToWire } from '../refusing/engine.ts';
 import type { ChangeOptions, Layer } from '../types.ts';
 import type { Restoring } from './taking.ts';

@@ -1,5 +1,5 @@
 import { readRegular } from '../../host/index.ts';
-import { words as quoted } from './command.ts';
+import { words as quoted } from '../../report/index.ts';
 
 /** Who asked for a change, and by what: for the history. */
 export interface Asked {

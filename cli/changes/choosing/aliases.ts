@@ -2,8 +2,8 @@ import { refusedKeys } from '../../documents/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { handlerRow, handlerTable, installedName } from '../../layout/index.ts';
+import { command } from '../../report/index.ts';
 import type { Generation } from '../../store/index.ts';
-import { command } from '../carrying/command.ts';
 
 /** `--alias kata=qemu`; without a handler the name goes: `--alias kata=`. */
 export interface AliasWish {

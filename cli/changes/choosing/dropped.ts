@@ -3,8 +3,8 @@ import { basename, dirname, join } from 'node:path';
 import { KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { handlerRow, handlerTable, installedName } from '../../layout/index.ts';
+import { command, words } from '../../report/index.ts';
 import type { Generation } from '../../store/index.ts';
-import { command, words } from '../carrying/command.ts';
 import type { InstallRequest } from '../types.ts';
 
 const codes = ['bundle-lacks-handler', 'bundle-no-shim'];

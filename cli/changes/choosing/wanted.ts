@@ -3,8 +3,8 @@ import { digestOfSource } from '../../bundle/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { Digest, HostView } from '../../host/index.ts';
 import { handlerRow, installedName } from '../../layout/index.ts';
+import { command, words } from '../../report/index.ts';
 import { type Generation, isIntact, type PayloadManifest, payloadOf } from '../../store/index.ts';
-import { command, words } from '../carrying/command.ts';
 import type { InstallRequest } from '../types.ts';
 
 /**

@@ -1,8 +1,8 @@
 import type { Finding } from '../../errors/index.ts';
+import { command } from '../../report/index.ts';
 import { type Choices, drawGeneration, type Generation, imageNumber, lastNumber, makeGeneration, type Origin } from '../../store/index.ts';
 import { keepReplaced } from '../adopting/taking.ts';
 import { carryOut, receipt, rehearse } from '../carrying/carryOut.ts';
-import { command } from '../carrying/command.ts';
 import { type Found, refuse } from '../refusing/engine.ts';
 import { needFindings } from '../refusing/needs.ts';
 import { refuseSecond } from '../refusing/ofImage.ts';

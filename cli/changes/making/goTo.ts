@@ -1,9 +1,9 @@
 import { KataError } from '../../errors/index.ts';
-import { activeGeneration, type Generation, isIntact, nextId, payloadOf } from '../../store/index.ts';
+import { command } from '../../report/index.ts';
+import { activeGeneration, type Generation, installAgain, isIntact, nextId, payloadOf } from '../../store/index.ts';
 import { openEntries } from '../../transaction/index.ts';
 import { othersWiring } from '../adopting/taking.ts';
 import { carryOut, receipt, rehearse } from '../carrying/carryOut.ts';
-import { command } from '../carrying/command.ts';
 import { underLock } from '../carrying/session.ts';
 import { findEngineToWire, refuse } from '../refusing/engine.ts';
 import { refuseHarmful } from '../refusing/harmful.ts';
@@ -61,6 +61,6 @@ async function refuseDamaged({ host }: Context, { manifest }: Generation): Promi
     subject: `generation ${manifest.number}`,
     found: `its payload ${manifest.payloadFolder} is not there, or files of it are missing or changed`,
     needed: 'the files of the generation',
-    next: `install that release again: kata-sysext install ${manifest.sources.map((source) => source.name).join(' ')}`,
+    next: `install that release again: ${installAgain(manifest)}`,
   });
 }

@@ -1,7 +1,7 @@
 import type { Finding } from '../../errors/index.ts';
+import { command } from '../../report/index.ts';
 import { type GenerationManifest, isWaiting, makeGeneration, readGenerations } from '../../store/index.ts';
 import { carryOut, receipt } from '../carrying/carryOut.ts';
-import { command } from '../carrying/command.ts';
 import { sameChoices } from '../choosing/choices.ts';
 import { refuseFull } from '../refusing/room.ts';
 import type { Answer } from '../types.ts';

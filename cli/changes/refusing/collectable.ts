@@ -1,9 +1,8 @@
 import { KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
-import { bytes } from '../../report/index.ts';
+import { bytes, command } from '../../report/index.ts';
 import { activeGeneration, type Generation, pointedElsewhere, readGenerations } from '../../store/index.ts';
 import { type Afterwards, parkedGenerations } from '../../transaction/index.ts';
-import { command } from '../carrying/command.ts';
 import { type Dropped, whatGoes } from '../dropping.ts';
 import { belongsToImage } from './ofImage.ts';
 import { runningPayloads } from './running.ts';

@@ -1,7 +1,7 @@
 import { KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
+import { command } from '../../report/index.ts';
 import { activeNumber, type Generation, type GenerationManifest, imageNumber } from '../../store/index.ts';
-import { command } from '../carrying/command.ts';
 
 /** What may be done where the active generation is that of the OS image: the guard's own, and what changes no generation. */
 const harmless = ['boot', 'recover', 'gc'];

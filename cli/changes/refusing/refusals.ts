@@ -3,8 +3,8 @@ import type { Backend } from '../../backends/index.ts';
 import { type Finding, KataError } from '../../errors/index.ts';
 import { etcState, type HostFacts, machineMountOf, madeAnew, writableAgain } from '../../facts/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
+import { words as quoted } from '../../report/index.ts';
 import { stateFolder } from '../../store/index.ts';
-import { words as quoted } from '../carrying/command.ts';
 
 type Producer = (host: HostView, facts: HostFacts, backend: Backend) => Finding[] | Promise<Finding[]>;
 

@@ -31,9 +31,11 @@ export async function parseFully(argv: string[]): Promise<Parsed> {
       },
     );
   }
-  await parser.parseAsync(argv);
+  // What is behind “--” is words, whatever it looks like.
+  const end = argv.indexOf('--');
+  await parser.parseAsync(end < 0 ? argv : argv.slice(0, end));
   if (chosen === undefined) throw usage('no verb is named');
-  return shape(chosen.verb, chosen.args);
+  return shape(chosen.verb, chosen.args, end < 0 ? [] : argv.slice(end + 1));
 }
 
 /** Without verbs, and with nothing of its own: no help, no version, no exit. */
@@ -100,9 +102,9 @@ function describeVerb(own: Argv, verb: Verb, { help }: { help: boolean }): Argv 
   return own;
 }
 
-function shape(verb: Verb, args: Record<string, unknown>): Parsed {
+function shape(verb: Verb, args: Record<string, unknown>, behind: string[]): Parsed {
   const given = args['words'];
-  const words = Array.isArray(given) ? given.map(String) : [];
+  const words = [...(Array.isArray(given) ? given.map(String) : []), ...behind];
   if (words.includes('')) throw usage(`${verb.name} with an empty word`, verb);
   if (words.length < verb.fewest) throw usage(`${verb.name} needs ${verb.words}`, verb);
   if (words.length > verb.most)

@@ -1,9 +1,8 @@
 import { resolve } from 'node:path';
-import { command, words as quoted } from '../../changes/carrying/command.ts';
 import type { HostView } from '../../host/index.ts';
 import { type Check, check } from '../../inspect/check.ts';
 import type { Offers } from '../../inspect/offers.ts';
-import { findingLines } from '../../report/index.ts';
+import { command, findingLines, words as quoted } from '../../report/index.ts';
 import { writesText } from '../answer.ts';
 import { engineOf, list, text } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';

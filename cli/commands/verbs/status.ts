@@ -1,9 +1,8 @@
-import { command } from '../../changes/carrying/command.ts';
 import { holderText } from '../../changes/carrying/running.ts';
 import { chosenText } from '../../inspect/chosen.ts';
 import { ownerText } from '../../inspect/owner.ts';
 import { type GenerationLine, type Status, status } from '../../inspect/status.ts';
-import { age, bytes, type Cell, tableLines } from '../../report/index.ts';
+import { age, bytes, type Cell, command, tableLines } from '../../report/index.ts';
 import { forHost } from '../advice.ts';
 import type { Call, Reply } from '../types.ts';
 

@@ -16,4 +16,5 @@ export {
   wiringsWith,
   writeRecord,
 } from './records.ts';
+export { installAgain, sourcePlaces } from './sources.ts';
 export { triesIn, triesOf, withTries } from './tries.ts';

@@ -1,4 +1,4 @@
-import type { HostView } from '../../host/index.ts';
+import type { HostView } from '../host/index.ts';
 
 /** A command of ours as it must be typed for this host: of an offline tree it names the tree. */
 export function command(host: HostView, line: string): string {
