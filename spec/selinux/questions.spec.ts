@@ -5,6 +5,7 @@ import { denialFinding } from '../../cli/selinux/findings.ts';
 import { setsLabels } from '../../cli/selinux/index.ts';
 import { ask } from '../../cli/selinux/questions.ts';
 import type { AskedHandler, Domains, PolicyFile } from '../../cli/selinux/types.ts';
+import { missingForGo, missingOnDebian } from '../support/policies/debian13.ts';
 import { type RecordedPolicy, recordedPolicy } from '../support/policies/index.ts';
 
 const home = '/usr/local/libexec/kata-sysext/tree/d/usr/share/kata';
@@ -42,18 +43,7 @@ describe('what a policy has against pods', () => {
   it('Debian’s policy as it is: each rule that is missing is named', async () => {
     const found = await missing('debian', domains('dockerd_t', 'container_t'));
 
-    assert.deepEqual(found, [
-      'blocker allow container_t bin_t:file entrypoint;',
-      'blocker allow container_t dockerd_t:unix_stream_socket { accept connectto read write };',
-      'blocker allow container_t kvm_device_t:chr_file { open read write ioctl };',
-      'blocker allow container_t tun_tap_device_t:chr_file { read write ioctl };',
-      'blocker allow container_t usr_t:file map;',
-      'blocker allow container_t vhost_device_t:chr_file { read write ioctl };',
-      'blocker allow dockerd_t kvm_device_t:chr_file { open read write ioctl };',
-      'blocker allow dockerd_t self:tun_socket create;',
-      'blocker allow dockerd_t self:vsock_socket { create connect read write };',
-      'blocker allow dockerd_t vhost_device_t:chr_file { open read write ioctl };',
-    ]);
+    assert.deepEqual(found, [...missingOnDebian, missingForGo].sort().map((rule) => `blocker ${rule}`));
   });
 
   it('Debian’s policy with the module of examples/selinux/: nothing, under containerd and CRI-O', async () => {
