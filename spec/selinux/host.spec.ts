@@ -66,7 +66,10 @@ describe('SELinux’ policy on a host', () => {
   });
 
   it('with the module, and lxc_contexts naming container_kvm_t: nothing', async () => {
-    put('/etc/selinux/default/contexts/lxc_contexts', 'process = "a:b:container_t:s0"\nkvm_process = "system_u:system_r:container_kvm_t:s0"\n');
+    put(
+      '/etc/selinux/default/contexts/lxc_contexts',
+      'process = "a:b:container_t:s0"\nkvm_process = "system_u:system_r:container_kvm_t:s0"\n',
+    );
 
     const all = await findings(async () => recordedPolicy('debian-with-module'));
 

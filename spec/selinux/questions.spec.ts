@@ -43,7 +43,10 @@ describe('what a policy has against pods', () => {
   it('Debian’s policy as it is: each rule that is missing is named', async () => {
     const found = await missing('debian', domains('dockerd_t', 'container_t'));
 
-    assert.deepEqual(found, [...missingOnDebian, missingForGo].sort().map((rule) => `blocker ${rule}`));
+    assert.deepEqual(
+      found,
+      [...missingOnDebian, missingForGo].sort().map((rule) => `blocker ${rule}`),
+    );
   });
 
   it('Debian’s policy with the module of examples/selinux/: nothing, under containerd and CRI-O', async () => {

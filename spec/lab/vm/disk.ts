@@ -38,7 +38,16 @@ export async function vmDisk(fileSystem: FileSystem = 'ext4'): Promise<Disk> {
   const newer = await debianRoot('forky').catch(() => root);
   const schema = newer === root ? 2 : 3;
   const texts = SCRIPTS.map((name) => readFileSync(join(scripts, name), 'utf8'));
-  const inputs = [root, newer, fileSystem, ...texts, readFileSync(policyModule, 'utf8'), ...ENGINE, ...Object.values(etc()), vmContainerdConfig(schema)];
+  const inputs = [
+    root,
+    newer,
+    fileSystem,
+    ...texts,
+    readFileSync(policyModule, 'utf8'),
+    ...ENGINE,
+    ...Object.values(etc()),
+    vmContainerdConfig(schema),
+  ];
   const folder = await cached(`vm-disk-${fileSystem}`, inputs, (into) => build(into, root, { newer, schema, fileSystem }));
   return { folder, file: join(folder, 'disk.raw'), key: join(folder, 'key') };
 }

@@ -18,5 +18,8 @@ dd if=$(ls /etc/selinux/default/policy/policy.*) of=/sys/fs/selinux/load bs=64M 
 
 /** The rules that a `check` or `verify` names, in byte order. */
 export function missingRules(findings: unknown): string[] {
-  return (findings as { code: string; needed: string }[]).filter(({ code }) => code === 'host-selinux-denies').map(({ needed }) => needed).sort();
+  return (findings as { code: string; needed: string }[])
+    .filter(({ code }) => code === 'host-selinux-denies')
+    .map(({ needed }) => needed)
+    .sort();
 }
