@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Finding } from '../../cli/errors/index.ts';
 import { waitForCri } from '../lab/pods.ts';
 import { SECOND, sampleRelease } from '../lab/release/index.ts';
 import { type AuditCursor, GOODS, summary, unexplained } from '../lab/vm/index.ts';
@@ -89,6 +90,20 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
       const stock = await underStockPolicy(live, () => live.json(['verify'], 3));
 
       assert.deepEqual(missingRules(stock['drift']), missingOnDebian);
+    });
+
+    it('verify names a program with the label of /var/lib, for the domain that may not start it, and restorecon is what it says', async () => {
+      const program = (await live.host.sh('find /var/usrlocal/libexec/kata-sysext/tree -type f -name virtiofsd')).stdout.trim();
+      await live.host.sh(`chcon -t var_lib_t ${program}`);
+
+      const seen = await live.kata(['verify', '--json']);
+      const denied = (JSON.parse(seen.stdout) as { drift: Finding[] }).drift.filter(({ code }) => code === 'host-selinux-denies');
+      await live.host.sh(denied[0]!.next.split(';')[0]!);
+      const after = await live.json(['verify']);
+
+      assert.deepEqual(denied.map(({ subject }) => subject).sort(), ['container_kvm_t var_lib_t:file', 'dockerd_t var_lib_t:file']);
+      assert.deepEqual(new Set(denied.map(({ needed }) => needed)), new Set([`the stock label for ${program}`]));
+      assert.deepEqual(after['drift'], []);
     });
 
     it('upgrades and rolls back', async () => {
