@@ -40,6 +40,7 @@ export {
   entryDrift,
   isIntact,
   labelLike,
+  needType,
   type PayloadRequest,
   payloadOfRelease,
   releaseText,

@@ -61,7 +61,7 @@ function classOf(mode: number): LabelClass {
   return (mode & 0o111) === 0 ? 'data' : 'program';
 }
 
-async function needType(host: Host, type: string): Promise<void> {
+export async function needType(host: Host, type: string): Promise<void> {
   if (await host.knowsType(type)) return;
   throw new KataError('host-selinux-type', {
     subject: type,
