@@ -24,7 +24,7 @@ import { findEngineToWire, refuse } from './refusing/engine.ts';
 import { refuseSecond, refuseWaiting } from './refusing/ofImage.ts';
 import { hostFindings } from './refusing/refusals.ts';
 import { refuseFull } from './refusing/room.ts';
-import { canMend, mendedFindings, mendLabels } from './repair.ts';
+import { canMend, filesText, mendedFindings, mendLabels } from './repair.ts';
 import type { Answer, Context, InstallRequest } from './types.ts';
 
 /** Turns a release into a generation of this host and makes it the active one. A repeated install writes nothing. */
@@ -141,7 +141,7 @@ async function repeat({ context, verb, options, found, id, started, layer }: Cha
   planned.plan.findings.push(...(layer?.findings ?? []), ...guardFindings(context, to, guard));
   const next = layer === undefined ? {} : { nextCommand: layer.nextCommand };
   const wrong = labels.wrong.filter(canMend);
-  if (wrong.length > 0) planned.plan.steps.unshift({ kind: 'record', text: `put the SELinux labels of ${wrong.length} files back` });
+  if (wrong.length > 0) planned.plan.steps.unshift({ kind: 'record', text: `put the SELinux labels of ${filesText(wrong.length)} back` });
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
   const mended = await mendLabels(context.host, labels);
   planned.plan.findings.unshift(...mendedFindings(mended));

@@ -48,9 +48,13 @@ export function mendedFindings(paths: HostPath[]): Finding[] {
       code: 'label-differs',
       level: 'info',
       subject: paths[0]!,
-      found: `put the SELinux labels of ${paths.length} files back: ${paths.slice(0, 3).join(', ')}${more}`,
+      found: `put the SELinux label${paths.length === 1 ? '' : 's'} of ${filesText(paths.length)} back: ${paths.slice(0, 3).join(', ')}${more}`,
       needed: 'the labels that the files need',
       next: 'find out what changed them: ausearch -m avc; semanage fcontext -l -C',
     },
   ];
+}
+
+export function filesText(count: number): string {
+  return count === 1 ? '1 file' : `${count} files`;
 }

@@ -13,7 +13,7 @@ export async function labelsInPlace(host: HostView, to: GenerationManifest): Pro
   const more = bad.length > maxNamed ? `; and ${bad.length - maxNamed} more` : '';
   throw new KataError('gate-failed', {
     subject: bad[0]!.subject,
-    found: `${bad.length} files have SELinux labels with which no pod would start: ${bad
+    found: `SELinux labels with which no pod would start (${bad.length}): ${bad
       .slice(0, maxNamed)
       .map(({ found }) => found)
       .join('; ')}${more}`,

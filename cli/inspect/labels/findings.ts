@@ -5,7 +5,7 @@ import type { WrongLabel } from './judge.ts';
 /** A label that keeps a file from being used is a blocker; one that gives the same access is a warning, and so is one of another program's file. */
 export function labelFinding(wrong: WrongLabel, { format, number }: Pick<GenerationManifest, 'format' | 'number'>): Finding {
   const { place, found, needed, stock, sameAccess } = wrong;
-  const rule = stock !== undefined && stock !== needed ? `; the host's own rule, ${stock}, keeps a virtual machine out` : '';
+  const rule = stock !== undefined && stock !== needed ? `; the host’s own rule, ${stock}, keeps a virtual machine out` : '';
   const same = sameAccess ? '; access is the same until the next relabel' : '';
   return {
     code: 'label-differs',

@@ -5,12 +5,14 @@ import type { FileLabel, HostPath } from '../../host/index.ts';
 /** Who has to use a file, and how: what a type must allow. */
 export type LabelUse = 'executable' | 'library' | 'data' | 'link' | 'folder' | 'wiring' | 'unit' | 'state';
 
+export type Fallback = 'program' | 'data' | 'link';
+
 /** A path of kata-sysext on the host whose label matters. */
 export interface LabelledPlace {
   path: HostPath;
   use: LabelUse;
   /** Of a file that a virtual machine, a shim or systemd uses: the class of overlays/labels.json that decides where the stock type keeps it out. */
-  fallback?: 'program' | 'data';
+  fallback?: Fallback;
   /** Its whole label is kata-sysext's doing. Elsewhere user and role are those of whoever made the file, as restorecon accepts them. */
   exact?: true;
   /** A file of another program with kata-sysext's text in it: its label is its owner's. */
@@ -30,14 +32,18 @@ export interface WrongLabel {
   sameAccess: boolean;
 }
 
-/** What the policy's family says of types: `isUsable` and `fallbackLabel` of cli/layout. */
+/** What the policy's family says: `fallbackLabel` of cli/layout. */
 export interface LabelRules {
   family: string;
-  isUsable(type: string): boolean;
-  fallbackType(fileClass: 'program' | 'data'): string;
+  fallbackType(fileClass: Fallback): string;
 }
 
-const access = (parseJson(asset('overlays/labelAccess.json')) as { families: Record<string, Record<LabelUse, string[]>> }).families;
+interface AccessTable {
+  keepsOut: string[];
+  families: Record<string, Record<LabelUse, string[]>>;
+}
+
+const table = parseJson(asset('overlays/labelAccess.json')) as AccessTable;
 
 /**
  * Compares the label of a file with the one that it needs: the host's own stock label, an administrator's rules included, unless that keeps
@@ -49,24 +55,25 @@ export function wrongLabel(place: LabelledPlace, { found, stock }: FileLabel, ru
   const [is, should] = [partsOf(found), partsOf(needed)];
   const sameRange = is.range === should.range;
   if (is.type === should.type && sameRange && place.exact === undefined) return undefined;
-  const alike = is.type === should.type || sameTypes(rules.family, place.use, is.type, should.type);
   return {
     place,
     needed,
     ...(found === undefined ? {} : { found }),
     ...(stock === undefined ? {} : { stock }),
-    sameAccess: sameRange && alike,
+    sameAccess: sameRange && (is.type === should.type || serves(rules.family, place.use, is.type)),
   };
 }
 
-function neededLabel({ fallback }: LabelledPlace, stock: string | undefined, rules: LabelRules): string | undefined {
-  if (fallback === undefined || (stock !== undefined && rules.isUsable(partsOf(stock).type))) return stock;
-  return `system_u:object_r:${rules.fallbackType(fallback)}:s0`;
+function neededLabel({ use, fallback }: LabelledPlace, stock: string | undefined, rules: LabelRules): string | undefined {
+  if (fallback === undefined) return stock;
+  const type = partsOf(stock).type;
+  const keepsOut = stock === undefined || (table.keepsOut.includes(type) && !serves(rules.family, use, type));
+  return keepsOut ? `system_u:object_r:${rules.fallbackType(fallback)}:s0` : stock;
 }
 
-function sameTypes(family: string, use: LabelUse, ...types: string[]): boolean {
-  const alike = Object.hasOwn(access, family) ? access[family]![use] : [];
-  return types.every((type) => alike.includes(type));
+/** Whether files of this type are known to serve this use. */
+function serves(family: string, use: LabelUse, type: string): boolean {
+  return Object.hasOwn(table.families, family) && table.families[family]![use].includes(type);
 }
 
 /** USER:ROLE:TYPE:RANGE; a range may have colons itself, and policies without MLS have none. */

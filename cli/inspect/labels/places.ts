@@ -28,6 +28,8 @@ import type { LabelledPlace, LabelUse } from './judge.ts';
 
 const folder = (path: HostPath): LabelledPlace => ({ path, use: 'folder' });
 const link = (path: HostPath): LabelledPlace => ({ path, use: 'link' });
+/** One that shims and virtual machines follow. */
+const usedLink = (path: HostPath): LabelledPlace => ({ path, use: 'link', fallback: 'link' });
 const unit = (path: HostPath): LabelledPlace => ({ path, use: 'unit' });
 const state = (path: HostPath): LabelledPlace => ({ path, use: 'state' });
 const exact = (place: LabelledPlace): LabelledPlace => ({ ...place, exact: true });
@@ -40,8 +42,8 @@ export function generationPlaces(manifest: GenerationManifest, payload: PayloadM
     ...payloadPlaces(payload).map(exact),
     ...shownPlaces(manifest, payload),
     ...[own, `${own}/config`, ...configurations].map((path) => exact(folder(path))),
-    ...configurations.map((path) => exact({ path: `${path}/configuration.toml`, use: 'data' })),
-    ...linksOf(manifest).map(([path]) => exact(link(path))),
+    ...configurations.map((path) => exact({ path: `${path}/configuration.toml`, use: 'data', fallback: 'data' as const })),
+    ...linksOf(manifest).map(([path]) => exact(usedLink(path))),
     ...[`${payload.root}/tree`, `${payload.root}/generations`, etcFolder].map(folder),
     link(pointer),
   ];
@@ -63,7 +65,7 @@ function shownPlaces(manifest: GenerationManifest, payload: PayloadManifest): La
 /** `release`: the folder below which files get a fallback where their stock type keeps a virtual machine out, as an install gives it. */
 function placeOf(path: HostPath, entry: TreeEntry, release: HostPath): LabelledPlace {
   if (entry.kind === 'directory') return folder(path);
-  if (entry.kind === 'symlink') return link(path);
+  if (entry.kind === 'symlink') return usedLink(path);
   const runs = (entry.mode & 0o111) !== 0;
   const place = { path, use: useOf(path, runs) };
   return path.startsWith(`${release}/`) ? { ...place, fallback: runs ? 'program' : 'data' } : place;

@@ -59,7 +59,7 @@ async function compare(host: HostView, all: LabelledPlace[]): Promise<LabelSurve
 }
 
 async function rulesOf(host: HostView): Promise<LabelRules> {
-  const [{ fallbackLabel, familyOfPolicy, isUsable }, state] = await Promise.all([import('../../layout/index.ts'), selinuxState(host)]);
+  const [{ fallbackLabel, familyOfPolicy }, state] = await Promise.all([import('../../layout/index.ts'), selinuxState(host)]);
   const family = familyOfPolicy(state.known ? (state.value.policy ?? '') : '');
-  return { family, isUsable: (type) => isUsable(family, type), fallbackType: (fileClass) => fallbackLabel(family, fileClass) };
+  return { family, fallbackType: (fileClass) => fallbackLabel(family, fileClass) };
 }
