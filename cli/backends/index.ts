@@ -7,6 +7,7 @@ import { prefix } from './prefix/index.ts';
 import { sysext } from './sysext/index.ts';
 import type { Backend } from './types.ts';
 
+export { backendPaths } from './ownPaths.ts';
 export { dropMade, makeMissing } from './pointer.ts';
 export { type Merge, mergeOf } from './sysext/merge.ts';
 export type { Backend, Seen } from './types.ts';

@@ -1,6 +1,7 @@
 import { chooseBackend } from '../backends/index.ts';
 import { readFacts } from '../facts/index.ts';
 import { imageFindings, makerFindings } from '../images/index.ts';
+import { surveyLabels } from '../inspect/labels/index.ts';
 import { installedName } from '../layout/index.ts';
 import { activeGeneration, type Choices, type Generation, nextId, originOf } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
@@ -23,6 +24,7 @@ import { findEngineToWire, refuse } from './refusing/engine.ts';
 import { refuseSecond, refuseWaiting } from './refusing/ofImage.ts';
 import { hostFindings } from './refusing/refusals.ts';
 import { refuseFull } from './refusing/room.ts';
+import { canMend, filesText, mendedFindings, mendLabels } from './repair.ts';
 import type { Answer, Context, InstallRequest } from './types.ts';
 
 /** Turns a release into a generation of this host and makes it the active one. A repeated install writes nothing. */
@@ -131,16 +133,24 @@ async function repeat({ context, verb, options, found, id, started, layer }: Cha
   const guard = await guardOf(context, to);
   const last = layer?.step === undefined ? {} : { layer: layer.step };
   const writes = await programWrites(context, to.backend, to.program === context.program ? 'always' : guard);
-  const planned = await planSwitch(context.host, { verb, id, found, from, to, writes, options, guard, ...last });
+  const labels = await surveyLabels(context.host, from);
+  // What is merged keeps the labels that it was merged with: it is merged again.
+  const fresh = to.format === 'directory' && labels.wrong.some(({ place }) => place.shown);
+  const planned = await planSwitch(context.host, { verb, id, found, from, to, fresh, writes, options, guard, ...last });
   planned.plan.findings.push(...(await refuseFull(context.host, planned.writes, writes.length > 0, options)));
   planned.plan.findings.push(...(layer?.findings ?? []), ...guardFindings(context, to, guard));
   const next = layer === undefined ? {} : { nextCommand: layer.nextCommand };
+  const wrong = labels.wrong.filter(canMend);
+  if (wrong.length > 0) planned.plan.steps.unshift({ kind: 'record', text: `put the SELinux labels of ${filesText(wrong.length)} back` });
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
+  const mended = await mendLabels(context.host, labels);
+  planned.plan.findings.unshift(...mendedFindings(mended));
   const carry = { id, verb, found, planned, from: to.number, to, made: false, started, afterwards: nothingAfterwards };
   // A copy that somebody damaged or removed comes back; one that nothing names would only be tidied away.
   const kept = to.program === context.program && (await keepRunning(context, to.backend));
   await keepGuarding(context, to, guard);
-  if (planned.steps.length === 0) return { kind: 'Change', change: { ...receipt(context, carry, undefined), changed: kept, ...next } };
+  if (planned.steps.length === 0)
+    return { kind: 'Change', change: { ...receipt(context, carry, undefined), changed: kept || mended.length > 0, ...next } };
   await rehearse(context, found, planned);
   const records = [
     {

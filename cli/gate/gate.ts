@@ -9,6 +9,7 @@ import type { Systemd, Unit } from '../systemd/types.ts';
 import type { Gate } from '../transaction/index.ts';
 import type { Baseline } from './baseline.ts';
 import { logTail } from './evidence.ts';
+import { labelsInPlace } from './labels.ts';
 
 export interface GateRequest {
   engine: Engine;
@@ -44,6 +45,7 @@ export function liveGate(host: HostView, request: GateRequest): Gate {
     afterSteps: async () => {
       if (request.to !== undefined) await filesInPlace(host, request.to);
       if (request.to !== undefined) await filesReached(host, request, request.to);
+      if (request.to !== undefined) await labelsInPlace(host, request.to);
       if (request.to !== undefined && !request.policyDenies) await policyAllows(host, request, request.to);
       if (!request.restarts) return checkState(request, await request.engine.probe(host, request.instance, probeMs));
       request.emit({ kind: 'phase', name: 'gate', detail: `waiting for ${request.engine.name}` });
@@ -61,6 +63,8 @@ export function offlineGate(host: HostView, to: GenerationManifest | undefined):
     beforeRestart: async () => undefined,
     afterSteps: async () => {
       if (to !== undefined) await filesInPlace(host, to);
+      // A boot that goes back to this generation has nothing better to go to.
+      if (to !== undefined && !host.booted) await labelsInPlace(host, to);
     },
     evidence: async () => [],
   };

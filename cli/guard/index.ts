@@ -1,3 +1,14 @@
 export { blessingText, isBlessed } from './blessing.ts';
-export { blessedFile, blessings, bootFolder, bootMark, bootScratch, guardUnits, type Phase, phases, presetFile } from './paths.ts';
+export {
+  blessedFile,
+  blessings,
+  bootFolder,
+  bootMark,
+  bootScratch,
+  guardUnits,
+  imageUnits,
+  type Phase,
+  phases,
+  presetFile,
+} from './paths.ts';
 export { canBless, type GuardWish, guardSteps, unblessSteps, unitText } from './steps.ts';

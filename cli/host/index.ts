@@ -12,6 +12,7 @@ export { readTexts } from './texts.ts';
 export { digestSeenBy, programDigest, programFile, textSeenBy } from './throughProc.ts';
 export type {
   Digest,
+  FileLabel,
   FileMeta,
   FileSystem,
   Host,

@@ -29,6 +29,7 @@ export const programs: Record<string, string> = {
   'rpm-ostree': 'rpm-ostree',
   mksquashfs: 'squashfs-tools',
   'mkfs.erofs': 'erofs-utils',
+  matchpathcon: 'selinux-utils',
   restorecon: 'policycoreutils',
   setfiles: 'policycoreutils',
 };

@@ -5,6 +5,7 @@ import { posix } from 'node:path';
 import { errnoOf } from '../errors/index.ts';
 import { connectSystemd } from '../systemd/index.ts';
 import type { Systemd } from '../systemd/types.ts';
+import { labelsOf } from './labelsOf.ts';
 import { findProgram, runProgram } from './programs.ts';
 import { digestOfFile, readHead, readRegular, unfit } from './regular.ts';
 import { resolveInside } from './rooted.ts';
@@ -23,7 +24,7 @@ export function openView(given: string, env: Readonly<Record<string, string | un
   const locate = async (path: string) => posix.join(root, await resolve(path, false));
   const follow = async (path: string) => posix.join(root, await resolve(path, true));
   let bus: Promise<Systemd | undefined> | undefined;
-  return {
+  const view: HostView = {
     root,
     live,
     booted,
@@ -41,6 +42,7 @@ export function openView(given: string, env: Readonly<Record<string, string | un
     readlink: async (path) => orAbsent(readlink(await locate(path)), ['EINVAL']),
     readdir: async (path) => ((await orAbsent(readdir(await follow(path)))) ?? []).sort(byBytes),
     digest: async (path) => orAbsent(asFile(await follow(path), (real) => digestOfFile(real, {}))),
+    labelsOf: (paths) => labelsOf(view, paths),
     canWrite: async (path) =>
       access(await follow(path), constants.W_OK).then(
         () => true,
@@ -62,6 +64,7 @@ export function openView(given: string, env: Readonly<Record<string, string | un
     },
     close: async () => (await bus?.catch(() => undefined))?.close(),
   };
+  return view;
 }
 
 /** Reading a folder as a file fails as a pipe or a device does. */

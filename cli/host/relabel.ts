@@ -27,7 +27,7 @@ export async function relabel(host: HostView, paths: HostPath[]): Promise<boolea
 }
 
 /** The file contexts that an offline tree will boot with. */
-async function offlineContexts(host: HostView): Promise<{ real: string; policies: HostPath } | undefined> {
+export async function offlineContexts(host: HostView): Promise<{ real: string; policies: HostPath } | undefined> {
   const policy = /^SELINUXTYPE=(\S+)/m.exec((await host.readText('/etc/selinux/config')) ?? '')?.[1];
   if (policy === undefined || !/^[\w.-]+$/.test(policy)) return undefined;
   const contexts = `/etc/selinux/${policy}/contexts/files/file_contexts`;
@@ -83,6 +83,6 @@ function escapePath(path: string): string {
   return path.replace(/[\\\n\r]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);
 }
 
-function unescapePath(text: string): string {
+export function unescapePath(text: string): string {
   return text.replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

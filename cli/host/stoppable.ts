@@ -22,6 +22,7 @@ const reads = [
   'readlink',
   'readdir',
   'digest',
+  'labelsOf',
   'canWrite',
   'freeBytes',
   'has',

@@ -37,6 +37,13 @@ export interface FileSystem {
   freeInodes: number;
 }
 
+export interface FileLabel {
+  /** undefined where the file has none. */
+  found?: string;
+  /** undefined where the policy has no rule for the path. */
+  stock?: string;
+}
+
 export interface RunOptions {
   input?: string | Buffer;
   env?: Record<string, string>;
@@ -117,6 +124,11 @@ export interface HostView {
   /** Names in byte order; empty when the folder is not there. */
   readdir(path: HostPath): Promise<string[]>;
   digest(path: HostPath): Promise<Digest | undefined>;
+  /**
+   * The SELinux labels of exactly these paths, links not followed: as they are, and as the host's own file contexts have them. undefined
+   * without a policy. Throws `host-program-missing`.
+   */
+  labelsOf(paths: HostPath[]): Promise<Map<HostPath, FileLabel> | undefined>;
   /** False when the file system of `path` is read-only; whose the file is does not matter here. */
   canWrite(path: HostPath): Promise<boolean>;
   /** Free bytes of the file system that holds the nearest existing parent of `path`. */

@@ -2,8 +2,10 @@ import { sameFiles } from '../changes/choosing/wanted.ts';
 import { guardOf, type Runner } from '../changes/making/keepRunning.ts';
 import { planSwitch } from '../changes/making/switch.ts';
 import { findEngineToWire } from '../changes/refusing/engine.ts';
+import { canMend } from '../changes/repair.ts';
 import { KataError } from '../errors/index.ts';
 import { type Generation, isIntact, type PayloadManifest, payloadOf } from '../store/index.ts';
+import { surveyLabels } from './labels/index.ts';
 
 /** What would be installed. */
 export interface Asked {
@@ -28,6 +30,7 @@ export async function isInstalled(runner: Runner, from: Generation, asked: Asked
   if (!(await sameFiles(host, from, { ...options, sources, digests, handlers }, signal))) return false;
   const payload = await payloadOf(host, manifest);
   if (payload === undefined || !(await isIntact(host, payload, 'bytes'))) return false;
+  if ((await surveyLabels(host, from)).wrong.some(canMend)) return false;
   try {
     const found = await findEngineToWire(host, engine, from.record.wiring?.engine);
     const guard = await guardOf(runner, manifest);

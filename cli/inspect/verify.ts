@@ -19,12 +19,15 @@ import {
   wholePayload,
 } from '../store/index.ts';
 import { changeState, openFindings } from './changeState.ts';
+import { labelFinding, surveyLabels } from './labels/index.ts';
 import { anew, lostText, lostWiring } from './wiring.ts';
 
 export interface Verification {
   generation: number;
   filesChecked: number;
   bytesChecked: number;
+  /** SELinux labels that were compared; absent on a host without SELinux. */
+  labelsChecked?: number;
   drift: Finding[];
   /** Only when asked for. */
   guests?: GuestBoot[];
@@ -38,8 +41,8 @@ export interface GuestWish {
 }
 
 /**
- * Compares the host with the active generation: every file and link of the payload, the configurations, the pointer, the wiring; a change that
- * was interrupted differs from it by what it did. With `guests`, then boots its guests, if nothing differs that they would be started from.
+ * Compares the host with the active generation: every file and link of the payload, the configurations, the pointer, the wiring, and on hosts
+ * with SELinux the labels; a change that was interrupted differs from it by what it did. With `guests`, then boots its guests, if nothing differs that they would be started from.
  */
 export async function verify(host: HostView, guests?: GuestWish): Promise<Verification> {
   if (guests !== undefined) needLive(host);
@@ -62,11 +65,14 @@ export async function verify(host: HostView, guests?: GuestWish): Promise<Verifi
   drift.push(...(await lostWiring(host, active)).map((path) => gone(path, lostText)), ...(await copyDrift(host, active)));
   const policy = (await activePolicyFindings(host, active)).filter(({ level }) => level === 'blocker');
   for (const problem of (await backendOf(manifest.backend).observe(host)).problems) drift.push(gone(manifest.backend, problem));
+  const labels = await surveyLabels(host, active);
+  drift.push(...labels.wrong.map((wrong) => labelFinding(wrong, manifest)), ...(labels.unasked === undefined ? [] : [labels.unasked]));
   const booted = guests === undefined ? {} : { guests: await bootGuests(host, active, guests.request, { ...guests, changed }) };
   return {
     generation: manifest.number,
     filesChecked: entries.length,
     bytesChecked: entries.reduce((sum, entry) => sum + (entry.sizeBytes ?? 0), 0),
+    ...(labels.checked === 0 ? {} : { labelsChecked: labels.checked }),
     drift: [
       ...open,
       ...(host.image || manifest.number !== imageNumber ? drift : drift.map((finding) => ({ ...finding, next: anew }))),

@@ -42,6 +42,7 @@ export {
   entryDrift,
   isIntact,
   labelLike,
+  needType,
   type PayloadRequest,
   payloadOfRelease,
   releaseText,

@@ -102,7 +102,7 @@ async function prove(context: Context, from: Generation, found: Found): Promise<
   const { host } = context;
   const { manifest, record } = from;
   const { engine, instance } = found;
-  const drift = (await verify(host)).drift.map((finding) => finding.found);
+  const drift = (await verify(host)).drift.filter(({ level }) => level === 'blocker').map((finding) => finding.found);
   if (drift.length > 0) throw unproven(host, manifest.payloadFolder, drift);
   const wanted = offeredBy(manifest, backendOf(manifest.backend).base(manifest.payloadFolder));
   const { changes } = await engine.plan(host, instance, wanted, record.wiring);

@@ -18,6 +18,7 @@ import {
 import { type Afterwards, type Intent, type Outcome, runTransaction } from '../../transaction/index.ts';
 import { askEngine, type Switch } from '../making/switch.ts';
 import type { Found } from '../refusing/engine.ts';
+import { mendGeneration } from '../repair.ts';
 import type { ChangeResult, Context } from '../types.ts';
 import { forgetUnits } from './forgottenUnits.ts';
 import { type Ended, tellSystemJournal } from './systemJournal.ts';
@@ -61,6 +62,8 @@ export async function withScratch<T>({ host }: Context, { instance }: Found, wor
 export async function carryOut(context: Context, carry: Carry): Promise<Outcome> {
   const { host, emit, program, signal, asked } = context;
   const { planned, found, to } = carry;
+  // A boot changes what it must and nothing besides.
+  if (to !== undefined && (host.live || !host.booted)) await mendGeneration(host, to);
   const here = await deploymentNow(host);
   const intent: Intent = {
     schema,

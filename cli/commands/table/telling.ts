@@ -75,6 +75,7 @@ export const telling: Verb[] = [
     summary: 'compare the host with the active generation, byte by byte, and boot its guests if asked to',
     changing: false,
     options: {
+      repair: { type: 'boolean', describe: 'first put back the SELinux labels that differ; changes nothing else' },
       'boot-guest': { type: 'boolean', describe: 'also boot the installed guest with the installed hypervisor, without network' },
       handler: { type: 'list', describe: 'boot the guest of this handler only', placeholder: 'N' },
       tcg: { type: 'boolean', describe: 'emulate the guest where KVM runs none' },
@@ -82,6 +83,7 @@ export const telling: Verb[] = [
     },
     examples: [
       { command: 'kata-sysext verify', does: 'exit status 1 and a list if anything drifted' },
+      { command: 'kata-sysext verify --repair', does: 'put SELinux labels back, then compare' },
       {
         command: 'kata-sysext verify --boot-guest',
         does: 'boot the guest of every handler with KVM: its kernel, and the milliseconds until it was seen',

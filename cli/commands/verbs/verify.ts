@@ -1,3 +1,4 @@
+import { repair } from '../../changes/repair.ts';
 import { codeRow, type Finding, KataError } from '../../errors/index.ts';
 import type { GuestBoot, GuestRequest } from '../../guest/index.ts';
 import type { HostView } from '../../host/index.ts';
@@ -13,19 +14,30 @@ const mostSeconds = 3600;
 export async function run({ options, context }: Call): Promise<Reply> {
   const { host, emit, signal } = context;
   const request = guestRequest(options);
+  const repaired = options['repair'] === true ? await repair(context, { dryRun: false, waitSeconds: 0, allow: [] }) : undefined;
   const seen = await verify(host, request === undefined ? undefined : { request, emit, signal });
   return {
     kind: 'Verification',
-    body: seen,
-    text: [...driftText(seen, host), ...(seen.guests ?? []).flatMap(guestText)],
+    body: repaired === undefined ? seen : { ...seen, repaired },
+    text: [...repairedText(repaired), ...driftText(seen, host), ...(seen.guests ?? []).flatMap(guestText)],
     exitCode: exitCodeOf(seen),
+    made: (repaired ?? []).length > 0,
   };
 }
 
-function driftText({ generation, filesChecked, bytesChecked, drift }: Verification, host: HostView): string[] {
-  const sum = `generation ${generation}: ${filesChecked} files, ${bytes(bytesChecked)}`;
+function repairedText(repaired: string[] | undefined): string[] {
+  if (repaired === undefined) return [];
+  if (repaired.length === 0) return ['no SELinux label to put back'];
+  return [...repaired.map((path) => `✓ ${path}: SELinux label put back`), `SELinux labels put back: ${repaired.length}`];
+}
+
+function driftText({ generation, filesChecked, bytesChecked, labelsChecked, drift }: Verification, host: HostView): string[] {
+  const labels = labelsChecked === undefined ? '' : `, ${labelsChecked} labels`;
+  const sum = `generation ${generation}: ${filesChecked} files, ${bytes(bytesChecked)}${labels}`;
   if (drift.length === 0) return [`✓ ${sum}, all as installed`];
-  return [...drift.map((finding) => `✗ ${finding.found}`), `${sum}: differing: ${drift.length}. Next: ${forHost(drift[0]!.next, host)}`];
+  const lines = drift.map(({ level, found }) => `${level === 'blocker' ? '✗' : '!'} ${found}`);
+  const first = drift.find(({ level }) => level === 'blocker') ?? drift[0]!;
+  return [...lines, `${sum}: differing: ${drift.length}. Next: ${forHost(first.next, host)}`];
 }
 
 function guestText({ handler, ok, kernel, milliseconds, accelerator, path, findings }: GuestBoot): string[] {

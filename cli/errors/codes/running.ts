@@ -11,6 +11,10 @@ export const runningCodes: Record<string, CodeRow> = {
     bySignal: true,
   },
   'drift-found': row(1, 'verify found files, links or wiring that differ from the active generation.'),
+  'label-differs': row(
+    1,
+    'A file of kata-sysext has another SELinux label than the one that it needs: the host’s own stock label or, where that keeps virtual machines out, the one that an install writes. A warning where the access is the same, and where the file is another program’s. verify --repair and a repeated install put labels back.',
+  ),
   'guest-failed': row(
     1,
     'verify --boot-guest started the installed hypervisor, and its guest did not come up, or its files or configuration are such that the shim would refuse them.',

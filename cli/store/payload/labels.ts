@@ -64,7 +64,7 @@ function classOf({ path, mode }: TreeEntry): LabelClass {
   return (mode & 0o111) !== 0 && posix.basename(posix.dirname(path)) === 'bin' ? 'program' : 'data';
 }
 
-async function needType(host: Host, type: string): Promise<void> {
+export async function needType(host: Host, type: string): Promise<void> {
   if (await host.knowsType(type)) return;
   throw new KataError('host-selinux-type', {
     subject: type,

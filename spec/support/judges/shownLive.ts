@@ -33,7 +33,16 @@ const [kvm, again, keep, cleanUp] = [
   'rpm-ostree status; rpm-ostree cleanup --pending drops what waits for the next boot',
 ];
 
+const [verified, labelled] = ['cli/commands/verbs/verify.ts', 'spec/tree/labelsVerified.spec.ts'];
+const qemu = '/usr/local/libexec/kata-sysext/tree/ea40f8a8.../usr/share/kata/bin/qemu-system-x86_64';
+const differs = 'system_u:object_r:var_lib_t:s0, not system_u:object_r:bin_t:s0';
+
 export const liveLines: LiveLine[] = [
+  row(`✗ ${qemu}: the SELinux label ${differs}`, 'cli/inspect/labels/findings.ts', ['the SELinux label ', ', not '], labelled),
+  row('generation 1: 106 files, 67 MB, 137 labels: differing: 1. Next: kata-sysext verify --repair', verified, ' labels', labelled),
+  row(`✓ ${qemu}: SELinux label put back`, verified, ': SELinux label put back', labelled),
+  row('SELinux labels put back: 1', verified, 'SELinux labels put back: ', labelled),
+  row('✓ generation 1: 106 files, 67 MB, 137 labels, all as installed', verified, ', all as installed', labelled),
   row(`! ${kvm} [host-no-kvm]`, refusals, [kvm, 'host-no-kvm'], guest),
   row('    needed: KVM, or pods of these handlers will not start', refusals, 'KVM, or pods of these handlers will not start', guest),
   row('    next:   modprobe kvm_intel || modprobe kvm_amd', refusals, 'modprobe kvm_intel || modprobe kvm_amd', guest),

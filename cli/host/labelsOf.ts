@@ -1,0 +1,72 @@
+import { posix } from 'node:path';
+import { offlineContexts, unescapePath } from './relabel.ts';
+import type { FileLabel, HostPath, HostView, Stat } from './types.ts';
+
+/** What matchpathcon calls the kinds of files: rules of a policy can be for one kind only. */
+const kinds: Partial<Record<Stat['kind'], string>> = { file: 'file', directory: 'dir', symlink: 'lnk_file' };
+
+/** Paths of one call: far below what the kernel takes as arguments (2 MB, and 128 kB each). */
+const maxPaths = 1000;
+
+/** `HostView.labelsOf`: a process for a thousand paths that reads their labels, and one for each kind of file that asks the file contexts. */
+export async function labelsOf(view: HostView, paths: HostPath[]): Promise<Map<HostPath, FileLabel> | undefined> {
+  // Layers of an image carry no labels: whoever deploys it makes them.
+  if (view.image) return undefined;
+  const contexts = view.booted ? undefined : await offlineContexts(view);
+  const asked = view.booted ? (await view.lstat('/sys/fs/selinux/enforce')) !== undefined : contexts !== undefined;
+  if (!asked) return undefined;
+  const there: Place[] = [];
+  for (const path of new Set(paths)) {
+    const kind = (await view.lstat(path))?.kind;
+    if (kind !== undefined) there.push({ path, kind, resolved: await view.resolve(path) });
+  }
+  const found = await labelsFound(
+    view,
+    there.map(({ resolved }) => posix.join(view.root, resolved)),
+  );
+  const stock = await labelsWanted(view, there, contexts?.real);
+  return new Map(
+    there.map(({ path, resolved }) => {
+      const [label, wanted] = [found.get(posix.join(view.root, resolved)), stock.get(resolved)];
+      return [path, { ...(label === undefined ? {} : { found: label }), ...(wanted === undefined ? {} : { stock: wanted }) }];
+    }),
+  );
+}
+
+interface Place {
+  path: HostPath;
+  kind: Stat['kind'];
+  /** Parents' links followed, as restorecon does before it asks the rules. */
+  resolved: HostPath;
+}
+
+/** By real path. */
+async function labelsFound(view: HostView, real: string[]): Promise<Map<string, string>> {
+  const labels = new Map<string, string>();
+  for (const some of pieces(real)) {
+    const args = ['--no-dereference', '--absolute-names', '-n', 'security.selinux', ...some];
+    const { stdout } = await view.run('getfattr', args, { accept: [0, 1] });
+    for (const [, path, label] of stdout.matchAll(/^# file: (.*)\n[^=\n]*="([^"\\]*)(?:\\000)?"/gm))
+      labels.set(unescapePath(path!), label!);
+  }
+  return labels;
+}
+
+/** By path of the host. The program answers from files, so it serves a tree whose policy the kernel does not know. */
+async function labelsWanted(view: HostView, places: Place[], contexts: string | undefined): Promise<Map<HostPath, string>> {
+  const labels = new Map<HostPath, string>();
+  for (const [kind, name] of Object.entries(kinds)) {
+    const paths = places.filter((place) => place.kind === kind).map(({ resolved }) => resolved);
+    for (const some of pieces(paths)) {
+      // Without -N a translation daemon would give ranges other names.
+      const args = ['-N', '-m', name, ...(contexts === undefined ? [] : ['-f', contexts]), ...some];
+      const { stdout } = await view.run('matchpathcon', args, { accept: [0, 1] });
+      for (const [, path, label] of stdout.matchAll(/^(.*)\t(\w+:\w+:\w+(?::\S+)?)$/gm)) labels.set(path!, label!);
+    }
+  }
+  return labels;
+}
+
+function pieces<T>(all: T[]): T[][] {
+  return Array.from({ length: Math.ceil(all.length / maxPaths) }, (_, index) => all.slice(index * maxPaths, (index + 1) * maxPaths));
+}
