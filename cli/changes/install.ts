@@ -131,7 +131,8 @@ async function repeat({ context, verb, options, found, id, started, layer }: Cha
   const guard = await guardOf(context, to);
   const last = layer?.step === undefined ? {} : { layer: layer.step };
   const writes = await programWrites(context, to.backend, to.program === context.program ? 'always' : guard);
-  const planned = await planSwitch(context.host, { verb, id, found, from, to, writes, options, guard, ...last });
+  const { loadModules = true } = options;
+  const planned = await planSwitch(context.host, { verb, id, found, from, to, writes, options, guard, loadModules, ...last });
   planned.plan.findings.push(...(await refuseFull(context.host, planned.writes, writes.length > 0, options)));
   planned.plan.findings.push(...(layer?.findings ?? []), ...guardFindings(context, to, guard));
   const next = layer === undefined ? {} : { nextCommand: layer.nextCommand };
@@ -148,6 +149,7 @@ async function repeat({ context, verb, options, found, id, started, layer }: Cha
       state: context.host.live ? ('active' as const) : ('staged' as const),
       ...(planned.wiring.wiring === undefined ? {} : { wiring: planned.wiring.wiring }),
       edited: planned.edited,
+      ...(loadModules === (from.record.loadModules ?? true) ? {} : { loadModules }),
     },
   ];
   const outcome = await carryOut(context, { ...carry, afterwards: { ...nothingAfterwards, records } });
