@@ -266,7 +266,7 @@ describe('the kernel modules of handlers', () => {
       [...new Set(handlerTable.handlers.map(({ hypervisor }) => hypervisor))].filter((name) => !known.has(name)),
       ['remote'],
     );
-    assert.ok(codes['handler-needs-module'] !== undefined);
+    assert.ok(Object.hasOwn(codes, 'handler-needs-module'));
     for (const { name, processor } of moduleTable)
       assert.ok(/^[a-z_]+$/.test(name) && (processor === undefined || new RegExp(processor, 'm')));
   });

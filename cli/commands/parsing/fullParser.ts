@@ -33,7 +33,7 @@ export async function parseFully(argv: string[]): Promise<Parsed> {
   }
   await parser.parseAsync(argv);
   if (chosen === undefined) throw usage('no verb is named');
-  return shape(chosen.verb, chosen.args);
+  return shape(chosen.verb, chosen.args, argv);
 }
 
 /** Without verbs, and with nothing of its own: no help, no version, no exit. */
@@ -100,9 +100,9 @@ function describeVerb(own: Argv, verb: Verb, { help }: { help: boolean }): Argv 
   return own;
 }
 
-function shape(verb: Verb, args: Record<string, unknown>): Parsed {
+function shape(verb: Verb, args: Record<string, unknown>, argv: string[]): Parsed {
   const given = args['words'];
-  const words = Array.isArray(given) ? given.map(String) : [];
+  const words = [...(Array.isArray(given) ? given.map(String) : []), ...dashes(verb, argv)];
   if (words.includes('')) throw usage(`${verb.name} with an empty word`, verb);
   if (words.length < verb.fewest) throw usage(`${verb.name} needs ${verb.words}`, verb);
   if (words.length > verb.most)
@@ -117,6 +117,11 @@ function shape(verb: Verb, args: Record<string, unknown>): Parsed {
     options[name] = checked(name, row, value, verb);
   }
   return { kind: 'verb', verb, words, options };
+}
+
+/** Standard input by its usual name, which yargs drops where a command has a list of words. */
+function dashes(verb: Verb, argv: string[]): string[] {
+  return verb.words.includes('|-]') ? argv.filter((word) => word === '-') : [];
 }
 
 /** One word too many is most often the value of an option. */
