@@ -10,7 +10,8 @@ const shownChars = 200;
 export interface KnownFailure {
   id: string;
   cause: string;
-  next: string;
+  /** Commands, in the order in which they help. */
+  next: string[];
   source: string;
   /** How many lines say it, and the first of them, around the words by which it was known. */
   lines: number;
@@ -61,12 +62,12 @@ function around({ any }: FailureRow, line: string): string {
 /** The names that containerd's and CRI-O's tables, RuntimeClasses and our command line take (RFC 1123 labels, at most 63 characters). */
 const namePattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?=["'\s]|$)/;
 
-function nextOf({ next, name, nextNamed }: FailureRow, line: string): string {
+function nextOf({ next, name, nextNamed }: FailureRow, line: string): string[] {
   if (name === undefined || nextNamed === undefined) return next;
   for (const text of name.after) {
     const at = line.indexOf(text);
     const found = at < 0 ? undefined : namePattern.exec(line.slice(at + text.length, at + text.length + 64))?.[0];
-    if (found !== undefined) return nextNamed.replaceAll('{name}', found);
+    if (found !== undefined) return nextNamed.map((command) => command.replaceAll('{name}', found));
   }
   return next;
 }

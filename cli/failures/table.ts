@@ -7,12 +7,12 @@ export interface FailureRow {
   /** A line fits where all words of one of these lists are in it, in lower case. */
   any: string[][];
   cause: string;
-  /** Commands, with words around them. */
-  next: string;
+  /** Commands, each with a comment of the shell where it needs one. */
+  next: string[];
   /** Where the name that the line speaks of is: behind one of these texts. */
   name?: { after: string[] };
   /** Instead of `next` where the line has a name that can be one: `{name}` is in it. */
-  nextNamed?: string;
+  nextNamed?: string[];
   source: string;
 }
 

@@ -24,7 +24,10 @@ describe('explain on standard input', function () {
 
     assert.deepEqual([piped.status, piped.stdout], [dashed.status, dashed.stdout]);
     assert.equal(piped.status, 0);
-    assert.match(piped.stdout, /^! engine-no-handler\n {4}line: .*\n {4}cause: .*\n {4}next: .*--add-handler kata-clh;/);
+    assert.match(
+      piped.stdout,
+      /^! engine-no-handler\n {4}line: .*\n {4}cause: .*\n {4}next: {3}kata-sysext status .*\n {12}kata-sysext install BUNDLE --add-handler kata-clh /,
+    );
   });
 
   it('gives one JSON object of the kind Explanation', () => {

@@ -24,8 +24,7 @@ export const helping: Verb[] = [
     options: {},
     examples: [
       { command: 'kata-sysext explain engine-pending-edits', does: 'what the code means and whether --allow overrides it' },
-      { command: 'kubectl describe pod NAME | kata-sysext explain', does: 'what its events mean, and what to do' },
-      { command: 'journalctl -t kata -n 200 | kata-sysext explain -', does: 'the same of log lines' },
+      { command: 'kata-sysext explain -', does: 'what failed and what to do: kubectl describe pod NAME | kata-sysext explain' },
     ],
     load: () => import('../verbs/explain.ts'),
   },

@@ -40,7 +40,7 @@ async function explainInput(io: Call['io'], asked: boolean): Promise<Reply | und
     `! ${id}${count === 1 ? '' : ` (${count} lines)`}`,
     `    line:   ${first}`,
     `    cause:  ${cause}`,
-    `    next:   ${next}`,
+    ...next.map((command, index) => `    ${index === 0 ? 'next:  ' : '       '} ${command}`),
   ]);
   return { kind: 'Explanation', body: { failures, lines, cut }, text: cut ? [...text, `Only the first ${lines} lines were read.`] : text };
 }
