@@ -3,6 +3,7 @@ import './harden.ts';
 import { resultOutput } from './commands/resultOutput.ts';
 import { main } from './commands/run.ts';
 import { listenToSignals } from './commands/signals.ts';
+import { standardInput } from './commands/standardInput.ts';
 import { escaped } from './report/index.ts';
 
 const fromSources = process.argv[1]?.endsWith('/cli/main.ts') === true;
@@ -26,6 +27,7 @@ const output = resultOutput(process.stdout);
 const ended = main(process.argv.slice(2), {
   stdout: output,
   stderr: process.stderr,
+  input: standardInput(),
   written: output.written,
   env: process.env,
   cwd,

@@ -136,7 +136,8 @@ async function repeat({ context, verb, options, found, id, started, layer }: Cha
   const labels = await surveyLabels(context.host, from);
   // What is merged keeps the labels that it was merged with: it is merged again.
   const fresh = to.format === 'directory' && labels.wrong.some(({ place }) => place.shown);
-  const planned = await planSwitch(context.host, { verb, id, found, from, to, fresh, writes, options, guard, ...last });
+  const { loadModules = true } = options;
+  const planned = await planSwitch(context.host, { verb, id, found, from, to, fresh, writes, options, guard, loadModules, ...last });
   planned.plan.findings.push(...(await refuseFull(context.host, planned.writes, writes.length > 0, options)));
   planned.plan.findings.push(...(layer?.findings ?? []), ...guardFindings(context, to, guard));
   const next = layer === undefined ? {} : { nextCommand: layer.nextCommand };
@@ -158,6 +159,7 @@ async function repeat({ context, verb, options, found, id, started, layer }: Cha
       state: context.host.live ? ('active' as const) : ('staged' as const),
       ...(planned.wiring.wiring === undefined ? {} : { wiring: planned.wiring.wiring }),
       edited: planned.edited,
+      ...(loadModules === (from.record.loadModules ?? true) ? {} : { loadModules }),
     },
   ];
   const outcome = await carryOut(context, { ...carry, afterwards: { ...nothingAfterwards, records } });

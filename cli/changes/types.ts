@@ -31,6 +31,8 @@ export interface ChangeOptions {
   allow: string[];
   /** 'containerd' or 'containerd@1.7'. */
   engine?: string;
+  /** Load the kernel modules of the handlers, and keep them; undefined: as the active generation has it. */
+  loadModules?: boolean;
 }
 
 export interface InstallRequest extends ChangeOptions {

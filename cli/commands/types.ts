@@ -1,10 +1,13 @@
 import type { Context } from '../changes/types.ts';
 import type { Control } from '../report/index.ts';
+import type { Input } from './standardInput.ts';
 
 export interface Io {
   stdout: { write(text: string): unknown; isTTY?: boolean };
   /** Settles when all of standard output is written; gives why it could not be, undefined also where its reader has gone away. */
   written?: () => Promise<Error | undefined>;
+  /** Absent where a caller has none. */
+  input?: Input;
   stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number; control?: Control };
   env: Readonly<Record<string, string | undefined>>;
   cwd: string;

@@ -20,7 +20,7 @@ export async function makeHostTree(root: string): Promise<void> {
     ['etc/containerd/config.toml', asset('templates/try/containerd.toml'), 0o640],
   ];
   for (const [path, content, mode] of files) await put(join(root, path), content, mode);
-  for (const folder of ['var/usrlocal', 'var/lib', 'var/opt']) await fs.ensureDir(join(root, folder));
+  for (const folder of ['var/usrlocal', 'var/lib', 'var/opt', 'etc/modules-load.d']) await fs.ensureDir(join(root, folder));
   await fs.symlink('../var/usrlocal', join(root, 'usr/local'));
   await fs.symlink('var/opt', join(root, 'opt'));
   await fs.symlink('../usr/lib/os-release', join(root, 'etc/os-release'));

@@ -12,6 +12,7 @@ export { bootPulls } from './bootTarget.ts';
 export { type Extension, findExtensions, isImage, type Merged, mergedExtensions, parseStatus } from './extensions.ts';
 export { reservedHugepages } from './hugepages.ts';
 export { iommuState } from './iommu.ts';
+export { isModuleThere, type ModuleState, moduleState } from './kernelModules.ts';
 export { type Amount, amountOf, type Kubelet, kubeletOf, type Signal, type Threshold } from './kubelet.ts';
 export { isRequested, type Layering, layeringOf } from './layers.ts';
 export { currentConfig, type MachineConfig, machineConfigOf, placeOf } from './machineConfig.ts';

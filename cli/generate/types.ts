@@ -39,6 +39,8 @@ export interface RenderedRequest extends Request {
   unpackedBytes: number;
   /** Paths on the node, in the order in which they are put there: files, pointer, wiring. */
   places: string[];
+  /** What keeps the kernel modules loaded, of which a file of the node's own of that name stays. */
+  modules?: string;
   engineUnit: string;
   /** Where the engine's wiring goes into files of the node's own. */
   against?: Against;

@@ -27,6 +27,7 @@ export const programs: Record<string, string> = {
   journalctl: 'systemd',
   'systemd-sysext': 'systemd',
   'rpm-ostree': 'rpm-ostree',
+  modprobe: 'kmod',
   mksquashfs: 'squashfs-tools',
   'mkfs.erofs': 'erofs-utils',
   matchpathcon: 'selinux-utils',

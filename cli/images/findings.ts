@@ -1,9 +1,9 @@
 import type { Finding } from '../errors/index.ts';
+import { keptOutBy, moduleLists, namesModule } from '../facts/kernelModules.ts';
 import { type HostView, programs } from '../host/index.ts';
 import { formatRow } from './formats.ts';
 import type { ImageFormat } from './types.ts';
 
-const modprobeFolders = ['/etc/modprobe.d', '/run/modprobe.d', '/usr/local/lib/modprobe.d', '/usr/lib/modprobe.d', '/lib/modprobe.d'];
 const otherFormat = 'install with another --format; directory always works';
 
 /** What speaks against images of this format on this host, each with a code of its own; nothing is mounted for it. */
@@ -27,24 +27,11 @@ function blocker(code: string, subject: string, found: string, needed: string, n
 
 /** Whether the kernel has it: built in, loaded, as a module; undefined when the tree does not tell. */
 async function kernelHas(host: HostView, kernel: string): Promise<'built in' | 'loaded' | 'as a module' | 'no' | undefined> {
-  const lists = await Promise.all((await moduleFolders(host)).map(async (folder) => listsOf(host, folder)));
-  const named = (text: string) => new RegExp(`/${kernel}\\.ko(\\.\\w+)?(:|$)`, 'm').test(text);
-  const known = lists.filter((list) => list !== undefined);
-  if (known.length > 0 && known.every(({ builtin }) => named(builtin))) return 'built in';
+  const known = await moduleLists(host, host.live);
+  if (known.length > 0 && known.every(({ builtin }) => namesModule(builtin, kernel))) return 'built in';
   if (host.live && new RegExp(`\\b${kernel}$`, 'm').test((await host.readText('/proc/filesystems')) ?? '')) return 'loaded';
   if (known.length === 0) return undefined;
-  return known.some(({ modules, builtin }) => named(modules) || named(builtin)) ? 'as a module' : 'no';
-}
-
-async function moduleFolders(host: HostView): Promise<string[]> {
-  const running = host.live ? (await host.readText('/proc/sys/kernel/osrelease'))?.trim() : undefined;
-  const names = running === undefined ? await host.readdir('/usr/lib/modules') : [running];
-  return names.map((name) => `/usr/lib/modules/${name}`);
-}
-
-async function listsOf(host: HostView, folder: string): Promise<{ modules: string; builtin: string } | undefined> {
-  const [modules, builtin] = [await host.readText(`${folder}/modules.dep`), await host.readText(`${folder}/modules.builtin`)];
-  return modules === undefined && builtin === undefined ? undefined : { modules: modules ?? '', builtin: builtin ?? '' };
+  return known.some(({ modules, builtin }) => namesModule(modules, kernel) || namesModule(builtin, kernel)) ? 'as a module' : 'no';
 }
 
 async function lacking(host: HostView, kernel: string): Promise<Finding[]> {
@@ -61,24 +48,10 @@ async function lacking(host: HostView, kernel: string): Promise<Finding[]> {
 /** A module that is loaded now by hand would not be there at the next boot, and an image that cannot be mounted takes every extension away. */
 async function blacklisted(host: HostView, kernel: string): Promise<Finding[]> {
   if ((await kernelHas(host, kernel)) === 'built in') return [];
-  const path = await blacklistOf(host, kernel);
+  const path = await keptOutBy(host, kernel, host.live);
   if (path === undefined) return [];
   const found = `${path} keeps the kernel from loading ${kernel} by itself: at the next boot no extension at all would be merged`;
   return blocker('image-blacklisted', kernel, found, `${kernel} free to be loaded`, `take it out of ${path}, or ${otherFormat}`);
-}
-
-/** As modprobe.d(5) says: a file of the same name in an earlier folder hides the later one. */
-async function blacklistOf(host: HostView, kernel: string): Promise<string | undefined> {
-  const seen = new Set<string>();
-  const line = new RegExp(`^[ \\t]*(blacklist[ \\t]+${kernel}|install[ \\t]+${kernel}[ \\t]+\\S*/(false|true)\\b.*)[ \\t]*$`, 'm');
-  for (const folder of modprobeFolders) {
-    for (const name of (await host.readdir(folder)).filter((each) => each.endsWith('.conf') && !seen.has(each))) {
-      seen.add(name);
-      if (line.test((await host.readText(`${folder}/${name}`).catch(() => undefined)) ?? '')) return `${folder}/${name}`;
-    }
-  }
-  const words = host.live ? ((await host.readText('/proc/cmdline')) ?? '') : '';
-  return new RegExp(`\\b(modprobe\\.|module_)blacklist=(\\S*,)?${kernel}(,|\\s|$)`).test(words) ? 'the kernel’s command line' : undefined;
 }
 
 async function noLoop(host: HostView): Promise<Finding[]> {

@@ -6,6 +6,7 @@ import type { Context, InstallRequest } from '../changes/types.ts';
 import type { Against, Beside, Merging, Source, Target } from '../generate/index.ts';
 import { guardUnits, presetFile } from '../guard/index.ts';
 import { openHost, stoppable } from '../host/index.ts';
+import { modulesFile } from '../kernelModules/index.ts';
 import { activeGeneration, etcFolder, namesOf, payloadRoot, stateFolder } from '../store/index.ts';
 import { type Archive, dropTransient, makeArchive } from './archive.ts';
 import { againstOf, partsFolder } from './edits.ts';
@@ -19,6 +20,7 @@ export interface Rendered {
   archive: Archive;
   /** As `RenderedRequest` wants them. */
   places: string[];
+  modules?: string;
   engineUnit: string;
   against?: Against;
   beside?: Beside;
@@ -61,7 +63,13 @@ export async function render<T>(
     const files = engine.config === undefined ? {} : { [engine.config.path]: engine.config.bytes };
     // A node has folders for units: an uninstall leaves them there.
     const units = guardUnits({ image: false });
-    const folders = [...engine.folders, ...units.map(({ wants }) => wants.slice(1)), dirname(presetFile).slice(1)];
+    const keeping = modulesFile({ image: false });
+    const folders = [
+      ...engine.folders,
+      ...units.map(({ wants }) => wants.slice(1)),
+      dirname(presetFile).slice(1),
+      dirname(keeping).slice(1),
+    ];
     await makeTargetTree(root, target.tree, { files, folders });
     const { program, emit, signal } = context;
     const host = stoppable({ ...openHost(root, {}), now: () => new Date(request.epoch * 1000) }, signal);
@@ -77,10 +85,16 @@ export async function render<T>(
       const against = await againstOf(root, engine, marks);
       const merging = request.image === undefined ? undefined : await mergingOf(host, root, request.image);
       const parts = (against?.edits.length ?? 0) > 0 ? [partsFolder] : [];
-      const archive = await makeArchive(root, [...places, ...parts], folder);
+      const modules = (await host.lstat(keeping)) === undefined ? [] : [keeping];
+      const archive = await makeArchive(root, [...places, ...parts, ...modules], folder);
       const handlers = active === undefined ? [] : namesOf(active.manifest);
       const beside = engine.read === undefined ? {} : { beside: { own: wiring, handlers, read: engine.read } };
-      const more = { ...(against === undefined ? {} : { against }), ...beside, ...(merging === undefined ? {} : { merging }) };
+      const more = {
+        ...(against === undefined ? {} : { against }),
+        ...beside,
+        ...(modules[0] === undefined ? {} : { modules: modules[0] }),
+        ...(merging === undefined ? {} : { merging }),
+      };
       return await work({ archive, places, engineUnit: engine.unit, ...more });
     } finally {
       await host.close();

@@ -117,6 +117,8 @@ export interface GenerationRecord {
   pinned?: boolean;
   owner?: Owner;
   replaced?: Replaced;
+  /** False: the user has seen to the kernel modules. */
+  loadModules?: boolean;
   /** Codes that somebody named with --allow when it was made or made active, or for the one before it: a boot asks nobody. */
   allowed?: string[];
   /**

@@ -10,6 +10,7 @@ export type {
   Intent,
   LayerStep,
   Leftover,
+  ModulesStep,
   MountStep,
   Outcome,
   PointerStep,

@@ -1,4 +1,4 @@
-import { KataError } from '../errors/index.ts';
+import { type Finding, KataError } from '../errors/index.ts';
 import type { Host } from '../host/index.ts';
 import type { Emit } from '../report/events.ts';
 import { dropGeneration, tidy, writeHistory } from '../store/index.ts';
@@ -25,6 +25,7 @@ export interface Gate {
  */
 export async function runTransaction(host: Host, intent: Intent, gate: Gate, emit: Emit, signal: AbortSignal): Promise<Outcome> {
   const restarted: string[] = [];
+  const findings: Finding[] = [];
   try {
     await host.failpoint('journal/begin/before');
     await begin(host, intent);
@@ -33,7 +34,7 @@ export async function runTransaction(host: Host, intent: Intent, gate: Gate, emi
       stopIfAsked(signal);
       if (step.kind === 'restart') await gate.beforeRestart();
       emit({ kind: 'phase', name: step.kind, detail: describe(step) });
-      await takeStep(host, intent, index, step);
+      await takeStep(host, intent, index, step, (finding) => findings.push(finding));
       if (step.kind === 'restart') restarted.push(step.unit);
     }
     stopIfAsked(signal);
@@ -44,7 +45,7 @@ export async function runTransaction(host: Host, intent: Intent, gate: Gate, emi
   } catch (error) {
     return putBack(host, intent, gate, emit, error, restarted);
   }
-  const outcome: Outcome = { result: 'done', restarted, leftovers: [], evidence: [] };
+  const outcome: Outcome = { result: 'done', restarted, leftovers: [], evidence: [], findings };
   try {
     await host.failpoint('commit/after');
     await note(host, intent, outcome);
@@ -58,7 +59,7 @@ export async function runTransaction(host: Host, intent: Intent, gate: Gate, emi
   }
 }
 
-async function takeStep(host: Host, intent: Intent, index: number, step: Step): Promise<void> {
+async function takeStep(host: Host, intent: Intent, index: number, step: Step, report: (finding: Finding) => void): Promise<void> {
   const kind = kindOf(step);
   const store = undoStore(host, intent.id, index);
   await host.failpoint(`step/${step.kind}/before`);
@@ -73,7 +74,7 @@ async function takeStep(host: Host, intent: Intent, index: number, step: Step): 
   }
   await writeStep(host, intent.id, index, found);
   await host.failpoint(`step/${step.kind}/journalled`);
-  await kind.apply(host, step, found, store);
+  await kind.apply(host, step, found, store, report);
   await host.failpoint(`step/${step.kind}/after`);
 }
 

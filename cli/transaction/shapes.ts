@@ -29,6 +29,7 @@ const state = valueLike<Digest | 'absent'>(
   'a sha256 digest, or absent',
   (value) => typeof value === 'string' && /^(absent|sha256:[0-9a-f]{64})$/.test(value),
 );
+const moduleName = textLike('the name of a kernel module', /^[a-z0-9_]+$/);
 const place = textLike('an absolute path, or absent', /^(absent$|\/)/);
 
 const kinds = {
@@ -62,6 +63,7 @@ const kinds = {
   }),
   mount: tableOf({ kind, unit, path, before: place, after: place, shown: state, anew: flag, deadlineMs }),
   layer: tableOf({ kind, package: text, deadlineMs }),
+  modules: tableOf({ kind, names: listOf(moduleName), deadlineMs }),
 };
 
 /** What a step has to have depends on its kind. One that is not known here has none to check: `refuseUnknown` names it. */
@@ -82,6 +84,7 @@ const records = listOf(
     pinned: exactOptional(flag),
     owner: exactOptional(owner),
     replaced: exactOptional(replaced),
+    loadModules: exactOptional(flag),
     allowed: exactOptional(listOf(text)),
   }),
 );

@@ -1,4 +1,5 @@
 import type { Wiring } from '../engines/types.ts';
+import type { Finding } from '../errors/index.ts';
 import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
 import type { GenerationState, Owner, Replaced } from '../store/types.ts';
 import type { Unit } from '../systemd/types.ts';
@@ -89,7 +90,15 @@ export interface LayerStep {
   deadlineMs: number;
 }
 
-export type Step = FolderStep | DropFolderStep | FileStep | PointerStep | RestartStep | RefreshStep | MountStep | LayerStep;
+/** Kernel modules to load. A loaded one stays until the next boot: this is never undone. */
+export interface ModulesStep {
+  kind: 'modules';
+  names: string[];
+  /** For each of them. */
+  deadlineMs: number;
+}
+
+export type Step = FolderStep | DropFolderStep | FileStep | PointerStep | RestartStep | RefreshStep | MountStep | LayerStep | ModulesStep;
 
 /** Where a step stands on the host. */
 export type Place = 'before' | 'after' | 'other';
@@ -105,7 +114,8 @@ export interface UndoStore {
 
 export interface StepKind<S extends Step> {
   prepare(host: Host, step: S, store: UndoStore): Promise<Undo>;
-  apply(host: Host, step: S, undo: Undo, store: UndoStore): Promise<void>;
+  /** `report` takes what did not succeed and fails nothing. */
+  apply(host: Host, step: S, undo: Undo, store: UndoStore, report: (finding: Finding) => void): Promise<void>;
   /** Acts only where `look` says 'after' (or, for a file with insertions of ours, takes them out of a file edited meanwhile). */
   revert(host: Host, step: S, undo: Undo, store: UndoStore): Promise<void>;
   look(host: HostView, step: S, undo: Undo): Promise<Place>;
@@ -123,6 +133,7 @@ export interface Afterwards {
     pinned?: boolean;
     owner?: Owner;
     replaced?: Replaced;
+    loadModules?: boolean;
     allowed?: string[];
   }[];
   dropGenerations: number[];
@@ -169,6 +180,8 @@ export interface Outcome {
   restarted: Unit[];
   leftovers: Leftover[];
   evidence: string[];
+  /** What a step could not do, where that is no failure. */
+  findings?: Finding[];
   /** Committed, but the clean-up failed: why. The next change finishes it. */
   unfinished?: string;
 }

@@ -31,7 +31,7 @@ export function withCutUrls(text: string): string {
 }
 
 /** What is installed on a target's tree, and where: by an installation of the demo's release, as `generate` itself does it. */
-async function renderedFor(name: string): Promise<Pick<RenderedRequest, 'places' | 'engineUnit' | 'beside' | 'unpackedBytes'>> {
+async function renderedFor(name: string): Promise<Pick<RenderedRequest, 'places' | 'modules' | 'engineUnit' | 'beside' | 'unpackedBytes'>> {
   const folder = await mkdtemp(join(tmpdir(), 'kata-sysext-docs-'));
   try {
     await makeRelease(folder, '4.1.0');
@@ -46,8 +46,9 @@ async function renderedFor(name: string): Promise<Pick<RenderedRequest, 'places'
       backend: 'prefix',
     };
     const context = { program: version, emit: () => undefined, signal: new AbortController().signal };
-    return await render(context, { target: targetNamed(name), install, epoch: 0 }, async ({ places, engineUnit, beside }) => ({
+    return await render(context, { target: targetNamed(name), install, epoch: 0 }, async ({ places, modules, engineUnit, beside }) => ({
       places,
+      ...(modules === undefined ? {} : { modules }),
       engineUnit,
       ...(beside === undefined ? {} : { beside }),
       // As of a release of today.
@@ -61,7 +62,7 @@ async function renderedFor(name: string): Promise<Pick<RenderedRequest, 'places'
 function example(
   kind: Shown,
   target: string,
-  rendered: Pick<RenderedRequest, 'places' | 'engineUnit' | 'beside' | 'unpackedBytes'> | undefined,
+  rendered: Pick<RenderedRequest, 'places' | 'modules' | 'engineUnit' | 'beside' | 'unpackedBytes'> | undefined,
 ): Record<string, string> {
   const source = (name: string, digit: string) => ({
     name,

@@ -1,3 +1,4 @@
+import { moduleTable } from '../../cli/kernelModules/index.ts';
 import { type HandlerRow, handlerTable, needsOf } from '../../cli/layout/index.ts';
 
 const begins = 'the table begins -->\n';
@@ -23,7 +24,10 @@ function rows(): string[][] {
 }
 
 function needs(row: HandlerRow): string {
-  return needsOf(row)
-    .map(({ code, needed }) => `${needed} (\`${code}\`)`)
-    .join('; ');
+  const modules = moduleTable.filter(
+    ({ hypervisors, processor }) => processor === undefined && hypervisors?.includes(row.hypervisor) === true,
+  );
+  const loaded =
+    modules.length === 0 ? [] : [`the kernel modules ${modules.map(({ name }) => name).join(', ')} (\`handler-needs-module\`)`];
+  return [...loaded, ...needsOf(row).map(({ code, needed }) => `${needed} (\`${code}\`)`)].join('; ');
 }

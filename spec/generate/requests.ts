@@ -76,6 +76,7 @@ export function madeRendered(
     archive: source('kata-sysext-0123456789abcdef.tar.gz', 'd'),
     places: ['/var/usrlocal/libexec/kata-sysext', '/var/lib/kata-sysext', '/etc/kata-sysext', '/etc/crio/crio.conf.d/50-kata-sysext.conf'],
     unpackedBytes: 5678,
+    modules: '/etc/modules-load.d/kata-sysext.conf',
     engineUnit: against === undefined ? 'crio.service' : 'containerd.service',
     ...(against === undefined ? { beside } : { against }),
     ...(image === undefined ? {} : { merging: image }),

@@ -162,7 +162,10 @@ describe('the examples of --help and of the man page', function () {
 
   it('run where they need nothing: explain and completion end with 0, inspect without its file by bundle-missing', async () => {
     program();
-    const examples = verbs.filter(({ name }) => ['explain', 'completion', 'inspect'].includes(name)).flatMap((verb) => verb.examples);
+    const examples = verbs
+      .filter(({ name }) => ['explain', 'completion', 'inspect'].includes(name))
+      .flatMap((verb) => verb.examples)
+      .filter(({ command }) => !command.endsWith(' -'));
 
     const runs = await Promise.all(examples.map(async ({ command }) => ({ command, ran: await run(wordsOf(command)) })));
 

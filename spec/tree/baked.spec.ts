@@ -35,7 +35,7 @@ describe('backend baked on the tree of an image', function () {
 
       assert.deepEqual([change['to'], again['changed'], status['active']], [0, false, 0]);
       assert.deepEqual(verified['drift'], []);
-      const places = ['./usr/lib/kata-sysext', './usr/libexec', './etc/kata-sysext', './etc/containerd'];
+      const places = ['./usr/lib/kata-sysext', './usr/lib/modules-load.d', './usr/libexec', './etc/kata-sysext', './etc/containerd'];
       assert.deepEqual(
         made.filter((path) => !places.some((place) => path === place || path.startsWith(`${place}/`))),
         [],

@@ -68,6 +68,12 @@ describe('--json', () => {
       seen.add((await host.json(args))['kind']);
     }
     seen.add((await host.json(['verify'], 3))['kind']);
+    const explained = await run(['explain', '-', '--json'], {
+      wrapper: ['sh', '-c', `echo 'no runtime for "kata" is configured' | "$@"`, 'sh'],
+    });
+    const explanation = JSON.parse(explained.stdout) as Record<string, unknown>;
+    checkJson(explanation);
+    seen.add(explanation['kind']);
     const tried = await run(['try', '--json']);
     const trial = JSON.parse(tried.stdout) as Record<string, unknown>;
     checkJson(trial);

@@ -46,7 +46,7 @@ describe('the archive of a rendered first boot', function () {
     const { first } = await releases();
     const crio = (root: string) => {
       rmSync(join(root, 'etc/containerd'), { recursive: true });
-      mkdirSync(join(root, 'etc/crio/crio.conf.d'), { recursive: true });
+      for (const own of ['etc/crio/crio.conf.d', 'etc/modules-load.d']) mkdirSync(join(root, own), { recursive: true });
     };
     const [installed, unpacked] = [treeHost('fcos', crio, { engine: 'crio@1.34' }), treeHost('fcos', crio, { engine: 'crio@1.34' })];
     await installed.json(['install', first, '--backend', 'prefix']);
@@ -73,6 +73,7 @@ describe('the archive of a rendered first boot', function () {
       rmSync(join(root, 'etc/containerd'), { recursive: true });
       mkdirSync(join(root, 'etc/crio/crio.conf.d'), { recursive: true });
       mkdirSync(join(root, 'etc/systemd/system/sysinit.target.wants'), { recursive: true });
+      mkdirSync(join(root, 'etc/modules-load.d'));
       put(root, 'usr/lib/systemd/libsystemd-shared-257.so', '');
       put(root, 'usr/lib/systemd/system/systemd-sysext.service', '');
     };
@@ -114,6 +115,7 @@ describe('the archive of a rendered first boot', function () {
       rmSync(join(root, 'etc/containerd'), { recursive: true });
       for (const folder of [
         'crio/crio.conf.d',
+        'modules-load.d',
         'systemd/system/sysinit.target.wants',
         'systemd/system/multi-user.target.wants',
         'systemd/system-preset',
@@ -134,6 +136,7 @@ describe('the archive of a rendered first boot', function () {
     const leftOut = [...times, ...ofIgnition, 'var/lib/kata-sysext/folders.json'];
     assert.deepEqual([rendered.status, booted.status], [0, 0], rendered.stderr + booted.said);
     assert.deepEqual(unpacked.fingerprint(leftOut), installed.fingerprint(leftOut));
+    assert.deepEqual(booted.modprobes, ['-b vhost_vsock', '-b vhost_net', '-b tun']);
     assert.ok(unpacked.fingerprint().some((line) => line.includes('multi-user.target.wants/kata-sysext-bless.service|l')));
     assert.deepEqual((await unpacked.json(['verify']))['drift'], []);
     await unpacked.json(['uninstall', '--purge']);

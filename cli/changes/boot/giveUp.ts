@@ -108,7 +108,16 @@ async function switchTo(context: Context, { from, to, left, reason }: BootSwitch
   const guard = to === undefined ? undefined : await guardOf(context, to.manifest);
   const theirs = await othersWiring(host, found, from, to);
   const down = { down: true, ...theirs };
-  const planned = await planSwitch(host, { verb: 'boot', id, found, options: bootOptions, guard, ...ends, ...down });
+  const planned = await planSwitch(host, {
+    verb: 'boot',
+    id,
+    found,
+    options: bootOptions,
+    guard,
+    loadModules: to?.record.loadModules,
+    ...ends,
+    ...down,
+  });
   const { wiring } = planned.wiring;
   const next = { state: 'active' as const, activated: started.toISOString(), edited: planned.edited, ...(wiring && { wiring }) };
   const records = [

@@ -97,7 +97,16 @@ async function replan(context: Context, from: Generation, found: Found, id: numb
   const to = from.manifest;
   try {
     const guard = await guardOf(context, to);
-    return await planSwitch(context.host, { verb: 'boot', id, found, from, to, options: bootOptions, guard });
+    return await planSwitch(context.host, {
+      verb: 'boot',
+      id,
+      found,
+      from,
+      to,
+      options: bootOptions,
+      guard,
+      loadModules: from.record.loadModules,
+    });
   } catch (error) {
     return saying(error);
   }

@@ -129,7 +129,7 @@ export function receipt(context: Context, carry: Carry, outcome: Outcome | undef
     savedBytes: 0,
     restarted: outcome?.restarted ?? [],
     seconds: secondsSince(context.host, carry.started),
-    findings: [...(carry.planned?.plan.findings ?? []), ...unfinished(outcome)],
+    findings: [...(carry.planned?.plan.findings ?? []), ...(outcome?.findings ?? []), ...unfinished(outcome)],
   };
 }
 

@@ -62,11 +62,12 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
   const to = drawn.manifest;
   const noted = refuse(wish.findings ?? [], options.allow);
   const writes = [...(wish.writes ?? []), ...(await programWrites(context, backend, 'always')), ...generationWrites(drawn)];
+  const loadModules = options.loadModules ?? from?.record.loadModules;
   if (change.stage === true) return stage(change, { ...wish, writes }, drawn, noted);
   const guard = await guardOf(context, to);
   const ends = { to, ...(from === undefined ? {} : { from }) };
   const theirs = layer === undefined ? {} : { led: layer.led, ...(layer.step === undefined ? {} : { layer: layer.step }) };
-  const planned = await planSwitch(host, { verb, id, found, fresh, writes, options, guard, ...ends, ...theirs });
+  const planned = await planSwitch(host, { verb, id, found, fresh, writes, options, guard, loadModules, ...ends, ...theirs });
   planned.plan.findings.unshift(...noted, ...(await refuseFull(host, planned.writes, wish.writes !== undefined, options)));
   planned.plan.findings.push(...guardFindings(context, to, guard));
   const configurations = await configurationDiffs(host, from, drawn);
@@ -83,7 +84,12 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
   const replaced =
     layer === undefined || layer.led.marks.length === 0 ? {} : { replaced: await keepReplaced(host, number, layer, planned) };
   const fromNumber = from?.manifest.number;
-  const records = switchRecords({ from, to: number, allow: options.allow }, planned, host.live, started);
+  const records = switchRecords(
+    { from, to: number, allow: options.allow, ...(loadModules === false ? { loadModules } : {}) },
+    planned,
+    host.live,
+    started,
+  );
   const carry = {
     id,
     verb,

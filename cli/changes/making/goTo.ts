@@ -1,4 +1,5 @@
 import { KataError } from '../../errors/index.ts';
+import { moduleFindings } from '../../kernelModules/index.ts';
 import { command } from '../../report/index.ts';
 import { activeGeneration, type Generation, installAgain, isIntact, nextId, payloadOf } from '../../store/index.ts';
 import { openEntries } from '../../transaction/index.ts';
@@ -37,7 +38,25 @@ export function goTo(
     const guard = await guardOf(context, to);
     const theirs = await othersWiring(host, found, from, target);
     const writes = await programWrites(context, to.backend, guard);
-    const planned = await planSwitch(host, { verb, id, found, to, writes, options, guard, ...before, ...theirs });
+    const planned = await planSwitch(host, {
+      verb,
+      id,
+      found,
+      to,
+      writes,
+      options,
+      guard,
+      loadModules: target.record.loadModules,
+      ...before,
+      ...theirs,
+    });
+    const known = new Set(from?.manifest.handlers.map(({ name }) => name));
+    planned.plan.findings.push(
+      ...(await moduleFindings(
+        host,
+        to.handlers.filter(({ name }) => !known.has(name)),
+      )),
+    );
     await refuseFull(host, planned.writes, false, options);
     if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
     const fromNumber = from?.manifest.number;

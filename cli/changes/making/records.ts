@@ -12,6 +12,8 @@ export interface Ends {
   /** Of a generation that was there before. */
   record?: GenerationRecord;
   allow: string[];
+  /** Where it is to be recorded. */
+  loadModules?: boolean | undefined;
 }
 
 /** The records after a switch. Offline nothing has been proven: the generation stays 'staged' until a boot proves it. */
@@ -24,13 +26,14 @@ export function switchRecords(ends: Ends, { edited, wiring: { wiring } }: Switch
     ...(from === undefined || from === ends.to ? {} : { previous: from }),
     ...(wiring === undefined ? {} : { wiring }),
     edited,
+    ...(ends.loadModules === undefined ? {} : { loadModules: ends.loadModules }),
     ...allowedFor(ends),
   };
   return from === undefined || from === ends.to ? [next] : [{ number: from, state: 'retired' as const }, next];
 }
 
 /** What was allowed for this installation goes on to count: neither a boot nor a change of settings asks again. */
-export function allowedFor({ from, record, allow }: Omit<Ends, 'to'>): Pick<GenerationRecord, 'allowed'> {
+export function allowedFor({ from, record, allow }: Omit<Ends, 'to' | 'loadModules'>): Pick<GenerationRecord, 'allowed'> {
   const said = allow.filter((code) => codeRow(code).overridable);
   const allowed = [...new Set([...(from?.record.allowed ?? []), ...(record?.allowed ?? []), ...said])].sort();
   return allowed.length === 0 ? {} : { allowed };

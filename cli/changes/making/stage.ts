@@ -41,7 +41,15 @@ export async function stage(
   await keepRunning(context, to.backend);
   await wish.seal?.();
   await makeGeneration(host, to, configurations);
-  const records = [{ number: to.number, state: 'staged' as const, ...allowedFor({ from, allow: options.allow }) }];
+  const loads = options.loadModules ?? from?.record.loadModules;
+  const records = [
+    {
+      number: to.number,
+      state: 'staged' as const,
+      ...(loads === false ? { loadModules: false } : {}),
+      ...allowedFor({ from, allow: options.allow }),
+    },
+  ];
   const outcome = await carryOut(context, { ...carry, afterwards: { ...nothingAfterwards, records } });
   const change = receipt(context, carry, outcome);
   return {

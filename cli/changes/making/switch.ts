@@ -5,6 +5,7 @@ import { type Finding, KataError } from '../../errors/index.ts';
 import { type Baseline, takeBaseline } from '../../gate/index.ts';
 import { type GuardWish, guardSteps, unblessSteps } from '../../guard/index.ts';
 import { type Digest, digestOf, type HostPath, type HostView } from '../../host/index.ts';
+import { type ModulePlan, planModules } from '../../kernelModules/index.ts';
 import { etcFolder, type GenerationManifest, type GenerationRecord, offeredBy } from '../../store/index.ts';
 import {
   dependentsOf,
@@ -25,6 +26,7 @@ import { switchPolicyFindings } from '../refusing/policy.ts';
 import { shimFindings } from '../refusing/shimFindings.ts';
 import type { ChangeOptions, Plan } from '../types.ts';
 import { insideLines } from './lines.ts';
+import { ordered } from './stepOrder.ts';
 import { shownWrites, switchWrites, type Write } from './writes.ts';
 
 export interface Switch {
@@ -64,6 +66,8 @@ export interface SwitchRequest {
   restoring?: Restoring;
   /** Last, once all else is done. */
   layer?: LayerStep;
+  /** False: the user sees to the kernel modules. */
+  loadModules?: boolean | undefined;
   /** Besides the backend's and the wiring's. */
   further?: Step[];
 }
@@ -101,10 +105,10 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const moving = earlier?.base() === backend.base() ? [...left, ...placed, ...wire] : [...placed, ...wire, ...left];
   const core = to === undefined ? [...open, ...wire, ...placed, ...close] : moving;
   const guard = await guardSteps(host, guardWish(host, request));
+  const modules = await modulePlan(host, request);
   const unbless = core.length + guard.length > 0 ? await unblessSteps(host) : [];
-  // The guard is the first to come and the last to go: what is interrupted in between is settled by the next boot.
   const last: Step[] = [...(request.further ?? []), ...(request.layer === undefined ? [] : [request.layer])];
-  const steps = to === undefined ? [...unbless, ...core, ...guard] : withoutNeeded(onceMade([...unbless, ...guard, ...core, ...last]));
+  const steps = ordered({ coming: to !== undefined, unbless, guard, core, ...modules, last });
   await refuseOwned(host, steps, to);
   // Without Kata nothing is left that an engine which does not run would have to prove.
   const provable = to !== undefined || found.instance.process !== undefined;
@@ -127,7 +131,7 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const others = request.writes ?? [];
   const writes = [...others, ...(steps.length === 0 ? [] : await switchWrites(host, steps, to !== undefined, others))];
   return {
-    plan: await show(host, request, { steps, writes, wiring, findings: [...findings, ...strange], files }),
+    plan: await show(host, request, { steps, writes, wiring, findings: [...findings, ...strange, ...modules.findings], files, modules }),
     steps,
     writes,
     wiring,
@@ -155,22 +159,11 @@ function guardWish(host: HostView, { to, guard, found }: SwitchRequest): GuardWi
   return { program: guard, engine: found.instance.unit };
 }
 
-/** Several parts may need the same folder. */
-function onceMade(steps: Step[]): Step[] {
-  const made = new Set<HostPath>();
-  return steps.filter((step) => {
-    if (step.kind !== 'folder') return true;
-    const first = !made.has(step.path);
-    made.add(step.path);
-    return first;
-  });
-}
-
-/** What one backend leaves another one may need: no folder goes that a later step puts something into. */
-function withoutNeeded(steps: Step[]): Step[] {
-  const fills = (step: Step, folder: HostPath) =>
-    (step.kind === 'file' || step.kind === 'pointer') && step.after !== 'absent' && step.path.startsWith(`${folder}/`);
-  return steps.filter((step, index) => step.kind !== 'drop-folder' || !steps.slice(index + 1).some((later) => fills(later, step.path)));
+/** At a boot nothing is chosen again: what keeps the modules is as the last change of a running host left it. */
+async function modulePlan(host: HostView, { from, to, loadModules = true }: SwitchRequest): Promise<ModulePlan> {
+  const wanted = to === undefined || !loadModules || belongsToImage(host, to) ? undefined : to;
+  const boots = host.booted && !host.live && from !== undefined;
+  return planModules(host, wanted, !boots);
 }
 
 /** Whether a step, or its undo, puts a temporary file or link into our own folder. */
@@ -254,9 +247,10 @@ interface Shown {
   wiring: WiringPlan;
   findings: Finding[];
   files: FileStep[];
+  modules: ModulePlan;
 }
 
-async function show(host: HostView, request: SwitchRequest, { steps, writes, wiring, findings, files }: Shown): Promise<Plan> {
+async function show(host: HostView, request: SwitchRequest, { steps, writes, wiring, findings, files, modules }: Shown): Promise<Plan> {
   const { verb, from, to } = request;
   const restarts = steps.filter((step) => step.kind === 'restart');
   return {
@@ -266,7 +260,7 @@ async function show(host: HostView, request: SwitchRequest, { steps, writes, wir
     steps: steps.map((step) => ({
       kind: step.kind,
       text: describe(step),
-      ...(step.kind === 'file' ? { diff: diffOf(wiring, files, step) } : {}),
+      ...(step.kind === 'file' ? { diff: modules.diff.get(step) ?? diffOf(wiring, files, step) } : {}),
     })),
     restarts: restarts.map((step) => step.unit),
     dependents: restarts.flatMap((step) => step.dependents),

@@ -1,14 +1,16 @@
 import type { Finding } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
+import { moduleFindings } from '../../kernelModules/index.ts';
 import { handlerRow, installedName, type NeedRow, needsOf } from '../../layout/index.ts';
 
 /**
- * What this host lacks for these handlers (the release's words), as warnings: nodes are often prepared before the hardware is switched on.
+ * What this host lacks for these handlers (the release's words), kernel modules among it, as warnings: nodes are often prepared before the hardware is switched on.
  * In an offline tree only files are looked for.
  */
 export async function needFindings(host: HostView, releases: string[]): Promise<Finding[]> {
   const found = new Map<NeedRow, string[]>();
-  for (const row of releases.map(handlerRow)) {
+  const rows = releases.map(handlerRow);
+  for (const row of rows) {
     for (const need of needsOf(row)) found.set(need, [...(found.get(need) ?? []), installedName(row.name)]);
   }
   const lacking: Finding[] = [];
@@ -17,7 +19,13 @@ export async function needFindings(host: HostView, releases: string[]): Promise<
     const { code, needed, next } = need;
     lacking.push({ code, level: 'warning', subject: names.join(', '), found: `${names.join(', ')}: ${need.found}`, needed, next });
   }
-  return lacking;
+  return [
+    ...(await moduleFindings(
+      host,
+      rows.map(({ name, hypervisor }) => ({ name: installedName(name), hypervisor })),
+    )),
+    ...lacking,
+  ];
 }
 
 async function isMet(host: HostView, { look }: NeedRow): Promise<boolean> {

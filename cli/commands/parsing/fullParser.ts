@@ -33,9 +33,10 @@ export async function parseFully(argv: string[]): Promise<Parsed> {
   }
   // What is behind “--” is words, whatever it looks like.
   const end = argv.indexOf('--');
-  await parser.parseAsync(end < 0 ? argv : argv.slice(0, end));
+  const [words, behind] = end < 0 ? [argv, []] : [argv.slice(0, end), argv.slice(end + 1)];
+  await parser.parseAsync(words);
   if (chosen === undefined) throw usage('no verb is named');
-  return shape(chosen.verb, chosen.args, end < 0 ? [] : argv.slice(end + 1));
+  return shape(chosen.verb, chosen.args, [...dashes(chosen.verb, words), ...behind]);
 }
 
 /** Without verbs, and with nothing of its own: no help, no version, no exit. */
@@ -119,6 +120,11 @@ function shape(verb: Verb, args: Record<string, unknown>, behind: string[]): Par
     options[name] = checked(name, row, value, verb);
   }
   return { kind: 'verb', verb, words, options };
+}
+
+/** Standard input by its usual name, which yargs drops where a command has a list of words. */
+function dashes(verb: Verb, argv: string[]): string[] {
+  return verb.words.includes('|-]') ? argv.filter((word) => word === '-') : [];
 }
 
 /** One word too many is most often the value of an option. */

@@ -15,13 +15,17 @@ export const helping: Verb[] = [
   },
   {
     name: 'explain',
-    words: '[CODE]',
+    words: '[CODE|-]',
+    takes: ['code'],
     fewest: 0,
     most: 1,
-    summary: 'explain an error code',
+    summary: 'explain an error code, or why a pod failed: events or log lines on standard input',
     changing: false,
     options: {},
-    examples: [{ command: 'kata-sysext explain engine-pending-edits', does: 'what the code means and whether --allow overrides it' }],
+    examples: [
+      { command: 'kata-sysext explain engine-pending-edits', does: 'what the code means and whether --allow overrides it' },
+      { command: 'kata-sysext explain -', does: 'what failed and what to do: kubectl describe pod NAME | kata-sysext explain' },
+    ],
     load: () => import('../verbs/explain.ts'),
   },
   {

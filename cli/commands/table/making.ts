@@ -27,6 +27,10 @@ export const making: Verb[] = [
       backend,
       format,
       stage: { type: 'boolean', describe: 'make the generation ready and leave what is active as it is; then: activate' },
+      'no-load-modules': {
+        type: 'boolean',
+        describe: 'neither load the kernel modules of the handlers nor keep them in modules-load.d',
+      },
       set,
       profile,
     },

@@ -1,10 +1,15 @@
 import { codes, didYouMean, exitText, KataError } from '../../errors/index.ts';
 import type { Call, Reply } from '../types.ts';
 
-export async function run({ words }: Call): Promise<Reply> {
+export async function run({ words, io }: Call): Promise<Reply> {
   const [code] = words;
-  if (code === undefined)
-    return { kind: 'Codes', body: { codes }, text: Object.entries(codes).map(([name, row]) => `${name.padEnd(26)} ${row.explain}`) };
+  if (code !== undefined && code !== '-') return explainCode(code);
+  const said = code === '-' || io.input?.given() === true ? await explainInput(io, code === '-') : undefined;
+  if (said !== undefined) return said;
+  return { kind: 'Codes', body: { codes }, text: Object.entries(codes).map(([name, row]) => `${name.padEnd(26)} ${row.explain}`) };
+}
+
+function explainCode(code: string): Reply {
   const row = Object.hasOwn(codes, code) ? codes[code] : undefined;
   if (row === undefined)
     throw new KataError('unknown-code', {
@@ -15,4 +20,27 @@ export async function run({ words }: Call): Promise<Reply> {
     });
   const way = row.overridable ? `It can be overridden: --allow ${code}` : 'It cannot be overridden.';
   return { kind: 'Codes', body: { codes: { [code]: row } }, text: [`${code} (exit status ${exitText(row)})`, row.explain, way] };
+}
+
+/** What events and log lines on standard input mean; undefined: it is empty, and nobody asked for it. Throws `failure-unknown`. */
+async function explainInput(io: Call['io'], asked: boolean): Promise<Reply | undefined> {
+  const { explainText, maxInputBytes } = await import('../../failures/index.ts');
+  const bytes = (await io.input?.read(maxInputBytes)) ?? Buffer.alloc(0);
+  if (bytes.length === 0 && !asked) return undefined;
+  const { failures, lines, cut } = explainText(bytes.toString());
+  const rest = cut ? ', the first of a longer input' : '';
+  if (failures.length === 0)
+    throw new KataError('failure-unknown', {
+      subject: 'standard input',
+      found: `none of its ${lines} lines${rest} is a failure that this version knows`,
+      needed: 'events of a pod, or lines of the log of the engine or the shim',
+      next: 'kubectl describe pod NAME | kata-sysext explain; journalctl -t kata -n 200 | kata-sysext explain; all that a person needs who looks into it: kata-sysext report -o FILE',
+    });
+  const text = failures.flatMap(({ id, first, lines: count, cause, next }) => [
+    `! ${id}${count === 1 ? '' : ` (${count} lines)`}`,
+    `    line:   ${first}`,
+    `    cause:  ${cause}`,
+    ...next.map((command, index) => `    ${index === 0 ? 'next:  ' : '       '} ${command}`),
+  ]);
+  return { kind: 'Explanation', body: { failures, lines, cut }, text: cut ? [...text, `Only the first ${lines} lines were read.`] : text };
 }

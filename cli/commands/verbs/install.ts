@@ -31,6 +31,7 @@ export async function run(call: Call): Promise<Reply> {
       removeHandlers,
       aliases: aliasWishes(list(options['alias'])),
       stage: options['stage'] === true,
+      loadModules: options['no-load-modules'] !== true,
       wishes: wishesOf(call),
       ...(backend === undefined ? {} : { backend }),
       ...(format === undefined ? {} : { format }),

@@ -81,13 +81,12 @@ function compare(before: string[], after: string[]): string {
   });
 }
 
-/** What a verb prints, without the lines of a diff and without what follows the first steps of a plan. */
+/** What a verb prints, without the lines of a diff, and of a plan the first steps, folders left out. */
 function shortOf(answer: Answer): string[] {
   const { text } = reply(answer);
   if (answer.kind !== 'Plan') return text;
-  const steps = answer.plan.steps.map(
-    ({ text: step, diff }, index) => `  ${index + 1}. ${step}${diff === undefined ? '' : ` (${sizeOf(diff)})`}`,
-  );
+  const shown = answer.plan.steps.filter(({ kind }) => kind !== 'folder');
+  const steps = shown.map(({ text: step, diff }, index) => `  ${index + 1}. ${step}${diff === undefined ? '' : ` (${sizeOf(diff)})`}`);
   if (steps.length > maxSteps) steps.splice(maxSteps - 1, steps.length, `  … and ${steps.length - maxSteps + 1} more steps`);
   return [text[0] ?? '', ...steps];
 }

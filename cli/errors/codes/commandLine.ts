@@ -4,6 +4,7 @@ import { type CodeRow, row } from './row.ts';
 export const commandLineCodes: Record<string, CodeRow> = {
   usage: row(2, 'The command line is wrong: an unknown verb or option, or a value that does not fit.'),
   'unknown-code': row(2, 'explain was asked for a code that this version does not have.'),
+  'failure-unknown': row(1, 'explain read its standard input and found no failure in it that this version knows.'),
   'unknown-generation': row(2, 'The generation number does not exist on this host.'),
   'generated-too-large': row(2, 'What was asked for does not fit into a MachineConfig.'),
   'setting-unknown': row(2, 'The handler’s configuration has no key of this name. The message names the nearest.'),

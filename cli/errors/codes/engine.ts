@@ -45,7 +45,10 @@ export const engineCodes: Record<string, CodeRow> = {
   ),
   'handler-unknown': row(3, 'No handler of this name is known.'),
   'handler-in-use': row(3, 'Sandboxes of the handler are running. Stop the pods first.'),
-  'handler-needs-vsock': row(3, 'There is no /dev/vhost-vsock: guests of QEMU could not talk to their shim. A warning.'),
+  'handler-needs-module': row(
+    3,
+    'A kernel module that pods of the handler need is not loaded and cannot be: the kernel has none, or modprobe.d denies it, or modprobe failed. A warning: the installation itself works.',
+  ),
   'handler-needs-snp': row(
     3,
     'The handler makes confidential guests with AMD SEV-SNP, which this host does not have switched on. A warning.',

@@ -35,7 +35,7 @@ export function rendered(request: RenderedRequest, title: string): FirstBoot {
     pointer,
     generation: `${generationsFolder}/1/manifest.json`,
     image: merging === undefined ? '' : `ln "$work/${merging.image.name}" "$work/.new"${shellWord(merging.link.target)}\n`,
-    places: [...placeLines(request), ...(against?.edits ?? []).map(editLine)].join('\n'),
+    places: [...placeLines(request), ...moduleLines(request), ...(against?.edits ?? []).map(editLine)].join('\n'),
   });
   return {
     title,
@@ -57,6 +57,16 @@ function roomLines({ unpackedBytes, merging }: RenderedRequest): string {
 function placeLines({ places, merging }: RenderedRequest): string[] {
   const lines = places.map((path) => `place ${shellWord(path)}`);
   return merging === undefined ? lines : ['show', ...lines.slice(1)];
+}
+
+/** systemd has been there in this boot already. A module that cannot be loaded is for whoever reads the journal: the rest is as it shall be. */
+function moduleLines({ modules }: RenderedRequest): string[] {
+  if (modules === undefined) return [];
+  const path = shellWord(modules);
+  return [
+    `if [ -e ${path} ] || [ -L ${path} ]; then say "${modules} is there already and stays as it is"; else place ${path}; fi`,
+    `sed '/^#/d' "$work/.new"${path} | while read -r module; do modprobe -b "$module" || say "the kernel module $module cannot be loaded"; done`,
+  ];
 }
 
 function mergeFunctions({ payload, release, link, wants, service, least }: Merging, root: string): string {

@@ -67,6 +67,7 @@ export const generationRecord: Shape<GenerationRecord> = tableOf({
   pinned: exactOptional(flag),
   owner: exactOptional(owner),
   replaced: exactOptional(replaced),
+  loadModules: exactOptional(flag),
   allowed: exactOptional(listOf(text)),
   wirings: exactOptional(mapOf(tableOf({ wiring: exactOptional(wiring), edited: exactOptional(edited) }))),
   blessed: exactOptional(tableOf({ at: moment, deployment: text })),

@@ -4,12 +4,13 @@ import type { Step, StepKind } from '../types.ts';
 import { file } from './file.ts';
 import { dropFolder, folder } from './folder.ts';
 import { layer } from './layer.ts';
+import { modules } from './modules.ts';
 import { mount } from './mount.ts';
 import { pointer } from './pointer.ts';
 import { refresh } from './refresh.ts';
 import { restart } from './restart.ts';
 
-const kinds = { folder, 'drop-folder': dropFolder, file, pointer, refresh, restart, mount, layer };
+const kinds = { folder, 'drop-folder': dropFolder, file, pointer, refresh, restart, mount, layer, modules };
 
 /** The kind of a step. */
 export function kindOf(step: Step): StepKind<Step> {
@@ -31,6 +32,7 @@ export function refuseUnknown(path: HostPath, steps: Step[]): void {
 /** What a step is about: a path, a unit, a package. */
 export function subjectOf(step: Step): string {
   if (step.kind === 'layer') return step.package;
+  if (step.kind === 'modules') return step.names.join(', ');
   return 'path' in step ? step.path : step.unit;
 }
 
@@ -53,6 +55,8 @@ export function describe(step: Step): string {
         : `point ${step.path} at ${step.after}, and let systemd mount that over /usr, read-only (${step.unit})${step.shown === 'absent' ? '' : ': Kata’s files are away for some milliseconds'}`;
     case 'layer':
       return `let rpm-ostree stage a deployment without the layered package ${step.package}, for the next boot`;
+    case 'modules':
+      return `load ${step.names.length === 1 ? 'the kernel module' : 'the kernel modules'} ${step.names.join(', ')} (loaded until the next boot, whatever becomes of this change)`;
     case 'restart':
       return `restart ${step.unit}`;
   }

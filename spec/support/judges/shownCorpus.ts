@@ -33,17 +33,18 @@ export function playedCorpus(): Corpus {
 }
 
 /** Runs the program in this process with `cwd` as its folder. */
-async function runHere(words: string[], cwd: string): Promise<CorpusRun> {
+async function runHere(words: string[], cwd: string, given = ''): Promise<CorpusRun> {
   let text = '';
   const stream = { write: (part: string) => (text += part) };
   const silent = () => () => undefined;
-  const io = { stdout: stream, stderr: stream, env: {}, cwd, onSignal: silent, onFault: silent } as unknown as Io;
+  const input = { given: () => given !== '', read: async () => Buffer.from(given) };
+  const io = { stdout: stream, stderr: stream, env: {}, input, cwd, onSignal: silent, onFault: silent } as unknown as Io;
   const status = await main(words, io);
   return { words, status, lines: text.split('\n').slice(0, -1) };
 }
 
-/** A change of a host between two runs, or the words of a run and the exit status that they end with. */
-type Act = ((root: string) => void) | [words: string, status?: number];
+/** A change of a host between two runs, or the words of a run, the exit status that they end with, and its standard input. */
+type Act = ((root: string) => void) | [words: string, status?: number, input?: string];
 
 /** Node's own words that let it run TypeScript. */
 const sources = ['--import', 'tsx'];
@@ -61,6 +62,9 @@ const [bare, oldGo] = [name('4.2.0'), name('4.0.0', 'go-static')];
 const dropIn = 'etc/kata-containers/kata-qemu-runtime-rs.d';
 const debian = 'ID=debian\nVERSION_ID="13"\nPRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n';
 const fragment = (root: string) => put(root, `${dropIn}/50-own.toml`, '[hypervisor.qemu]\ndefault_memory = 512\n');
+
+const event =
+  'Warning  FailedCreatePodSandBox  22s  kubelet  Failed to create pod sandbox: rpc error: code = Unknown desc = failed to get sandbox runtime: no runtime for "kata-clh" is configured\n';
 
 /** Rounds on trees that together print what the pages show of a host that does not run. */
 const stories: Story[] = [
@@ -109,6 +113,8 @@ const stories: Story[] = [
       ['recover'],
       ['report -o report.md'],
       ['explain bundle-missing'],
+      ['explain -', 0, event],
+      ['explain -', 1, 'Normal  Started  kubelet  Started container web\n'],
       ['uninstall --dry-run'],
       (root) => put(root, 'var/lib/kata-sysext/notes.txt', 'mine\n'),
       (root) => put(root, `${dropIn}/10-mine.toml`, '[runtime]\n'),
@@ -214,11 +220,12 @@ async function play({ host, acts }: Story, folder: string, { runs, paths }: { ru
   for (const act of acts) {
     if (typeof act === 'function') act(root);
     else {
-      const [text, wanted = 0] = act;
+      const [text, wanted = 0, given] = act;
       const words = text.split(' ');
       const ran = await runHere(
         [...words, ...(text.startsWith('explain') ? [] : reading.includes(words[0]!) ? ['--root', root] : flags)],
         folder,
+        given,
       );
       if (ran.status !== wanted) throw new Error(`${text} ended with ${ran.status}, not ${wanted}:\n${ran.lines.join('\n')}`);
       runs.push(ran);

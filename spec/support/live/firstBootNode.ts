@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { put } from '../trees/hostTrees.ts';
@@ -49,6 +49,8 @@ export function bootNode(
     `case "$*" in *ExecStart*) cat "$(dirname "$0")/ExecStart";; *Environment*) cat "$(dirname "$0")/Environment";; *) exit 3;; esac`,
   );
   program('containerd', `echo "containerd github.com/containerd/containerd ${version} 0000"`);
+  // A stand-in: this machine's kernel gets no modules by a spec.
+  program('modprobe', 'echo "$*" >>"$(dirname "$0")/modprobes"');
   if (broken !== undefined) program(broken, 'exit 1');
   for (const [name, text] of Object.entries(more)) program(name, text);
   // Tries are counted there: not on this machine.
@@ -57,8 +59,10 @@ export function bootNode(
     'mount -t tmpfs tmpfs /run; PATH="$2:/usr/sbin:/usr/bin" exec /bin/sh /etc/kata-sysext-first-boot/hook.sh',
     programs,
   );
+  const asked = join(programs, 'modprobes');
+  const modprobes = existsSync(asked) ? readFileSync(asked, 'utf8').trim().split('\n') : [];
   rmSync(programs, { recursive: true });
-  return { status: ran.status, said: ran.stderr };
+  return { status: ran.status, said: ran.stderr, modprobes };
 }
 
 /** What systemd itself says of the conditions of the unit on the tree: whether a boot would run it. */

@@ -1,0 +1,116 @@
+import { dropMade, makeMissing } from '../backends/index.ts';
+import type { Finding } from '../errors/index.ts';
+import { digestOf, type HostPath, type HostView } from '../host/index.ts';
+import type { FileStep, ModulesStep, Step } from '../transaction/index.ts';
+import { type SeenModule, seenModules } from './findings.ts';
+import type { Use } from './table.ts';
+
+const fileName = 'kata-sysext.conf';
+const hostFolder: HostPath = '/etc/modules-load.d';
+/** Of an OS image: the next image brings its own, whatever the merge of /etc keeps; a file in /etc of the same name hides it. */
+const imageFolder: HostPath = '/usr/lib/modules-load.d';
+const head = '# kata-sysext: kernel modules of its handlers, loaded at each boot; an uninstall removes this file\n';
+
+/** How long modprobe gets for one module. */
+const modprobeMs = 30_000;
+
+export interface ModulePlan {
+  /** Loads them, before anything needs them. */
+  load: Step[];
+  /** The file that keeps them, or its removal. */
+  keep: Step[];
+  /** Of its file, for the plan: the lines that go and come. */
+  diff: Map<Step, string[]>;
+  findings: Finding[];
+}
+
+/** Where a change of a host, or of the tree of an image, keeps the names of its modules. */
+export function modulesFile({ image }: Pick<HostView, 'image'>): HostPath {
+  return `${image ? imageFolder : hostFolder}/${fileName}`;
+}
+
+/**
+ * The steps for the modules that are wanted: the file that systemd-modules-load.service reads, and on a live host one step that loads what is
+ * not there. `undefined`: the file goes. A loaded module is in use by whoever found it, so that it stays until the next boot.
+ *
+ * @param place false: a file that is not there is not made, and none is changed (a boot asks nobody)
+ */
+export async function planModules(host: HostView, use: Use | undefined, place = true): Promise<ModulePlan> {
+  const path = modulesFile(host);
+  const theirs = await foreign(host, path);
+  if (use === undefined) return { ...nothing(), keep: theirs === undefined ? await removal(host, path) : [] };
+  if (!place) return nothing();
+  const seen = await seenModules(host, use);
+  const kept = seen.filter(isKept).map(({ row }) => row.name);
+  const load = loadStep(host, seen);
+  if (theirs !== undefined) return { ...nothing(), load, findings: kept.length > 0 ? [theirFile(path, theirs, kept)] : [] };
+  if (kept.length === 0) return { ...nothing(), load, keep: await removal(host, path) };
+  const file = await fileStep(host, path, `${head}${kept.join('\n')}\n`);
+  const diff = new Map<Step, string[]>();
+  for (const step of file) diff.set(step, await shownLines(host, step));
+  const folders = file.length > 0 ? await makeMissing(host, folderOf(path)) : [];
+  return { load, keep: [...folders, ...file], diff, findings: [] };
+}
+
+function nothing(): ModulePlan {
+  return { load: [], keep: [], diff: new Map(), findings: [] };
+}
+
+/** systemd-modules-load.service fails for a module that no kernel has, and a host with a failed unit counts as degraded. */
+function isKept({ state: { atBoot, keptOut } }: SeenModule): boolean {
+  return keptOut === undefined && (atBoot === 'as a module' || atBoot === 'unknown');
+}
+
+function loadStep(host: HostView, seen: SeenModule[]): ModulesStep[] {
+  if (!host.live) return [];
+  const names = seen.filter(({ state: { now, keptOut } }) => now === 'loadable' && keptOut === undefined).map(({ row }) => row.name);
+  return names.length === 0 ? [] : [{ kind: 'modules', names, deadlineMs: modprobeMs }];
+}
+
+async function removal(host: HostView, path: HostPath): Promise<Step[]> {
+  const steps = await fileStep(host, path, 'absent');
+  return steps.length === 0 ? [] : [...steps, ...(await dropMade(host, folderOf(path)))];
+}
+
+/** In words what is in the place of the file and did not come from here; undefined: nothing is. */
+async function foreign(host: HostView, path: HostPath): Promise<string | undefined> {
+  const folder = await host.stat(folderOf(path));
+  if (folder !== undefined && folder.kind !== 'directory') return `${folderOf(path)} is no folder`;
+  const there = await host.lstat(path);
+  if (there === undefined) return undefined;
+  const text = there.kind === 'file' ? await host.readText(path, 'configuration').catch(() => undefined) : undefined;
+  return text?.startsWith('# kata-sysext:') === true ? undefined : `${path} is no file of kata-sysext`;
+}
+
+function theirFile(path: HostPath, found: string, names: string[]): Finding {
+  return {
+    code: 'foreign-file',
+    level: 'warning',
+    subject: path,
+    found: `${found}; it stays, and does not keep ${names.join(', ')} loaded over a boot`,
+    needed: `${path} free, or these names in a file of modules-load.d`,
+    next: `mv ${path} ${path}.old; then run the command again`,
+  };
+}
+
+async function fileStep(host: HostView, path: HostPath, text: string | 'absent'): Promise<FileStep[]> {
+  const before = (await host.lstat(path)) === undefined ? 'absent' : ((await host.digest(path)) ?? 'absent');
+  const after = text === 'absent' ? 'absent' : digestOf(text);
+  if (before === after) return [];
+  // systemd reads only names that end with .conf there.
+  const temporary = `${folderOf(path)}/.new-kata-sysext.tmp`;
+  return [{ kind: 'file', path, before, after, ...(text === 'absent' ? {} : { text }), foreign: false, ours: [], temporary }];
+}
+
+async function shownLines(host: HostView, { path, text = '' }: FileStep): Promise<string[]> {
+  const names = (whole: string) => whole.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  const [before, after] = [names((await host.readText(path)) ?? ''), names(text)];
+  return [
+    ...before.filter((name) => !after.includes(name)).map((name) => `-${name}`),
+    ...after.filter((name) => !before.includes(name)).map((name) => `+${name}`),
+  ];
+}
+
+function folderOf(path: HostPath): HostPath {
+  return path.slice(0, path.lastIndexOf('/'));
+}

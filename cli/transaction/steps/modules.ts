@@ -1,0 +1,35 @@
+import { type Finding, KataError } from '../../errors/index.ts';
+import { isModuleThere } from '../../facts/index.ts';
+import type { Host } from '../../host/index.ts';
+import type { ModulesStep, StepKind } from '../types.ts';
+
+/**
+ * A module that is loaded stays until the next boot: others may use it by then, so that an undo takes none out. One that cannot be loaded is
+ * reported and fails nothing: the installation is right, and works as soon as the module is there.
+ */
+export const modules: StepKind<ModulesStep> = {
+  prepare: async () => ({}),
+  apply: async (host, step, _undo, _store, report) => {
+    for (const name of step.names)
+      if (!(await isModuleThere(host, name))) for (const finding of await load(host, name, step)) report(finding);
+  },
+  revert: async () => undefined,
+  look: async () => 'before',
+};
+
+async function load(host: Host, name: string, { deadlineMs }: ModulesStep): Promise<Finding[]> {
+  try {
+    // What an administrator has denied stays denied.
+    await host.run('modprobe', ['--use-blacklist', name], { timeoutMs: deadlineMs });
+  } catch (error) {
+    return [notLoaded(name, error instanceof KataError ? error.complaint.found : String(error))];
+  }
+  return (await isModuleThere(host, name))
+    ? []
+    : [notLoaded(name, `modprobe ${name} ended without an error, and the kernel has no such module`)];
+}
+
+function notLoaded(name: string, found: string): Finding {
+  const next = `modprobe -v ${name}; the kernel's own words: dmesg | tail -n 20`;
+  return { code: 'handler-needs-module', level: 'warning', subject: name, found, needed: `the kernel module ${name}`, next };
+}
