@@ -5,6 +5,7 @@ import { build, type Metafile } from 'esbuild';
 import { run } from '../../spec/lab/run.ts';
 import { oneFileOptions } from '../bundle.ts';
 import { bundledLicences } from '../licences.ts';
+import { cacheHeaders, withCachesFor } from './builtinCaches.ts';
 import { withoutSymbols } from './elf.ts';
 import { type Arch, nodeFolder, nodeVersion } from './node.ts';
 
@@ -14,6 +15,13 @@ const postject = fileURLToPath(import.meta.resolve('postject/dist/cli.js'));
 
 /** The marker that a build of Node has inside until a program is put into it (nodejs/node, src/node_sea.cc). */
 const fuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
+
+/**
+ * V8 asks for executable memory before the first line of the program, and dies where a policy denies it (SELinux' execmem, systemd's
+ * MemoryDenyWriteExecute=). Without its compilers it asks for none. WebAssembly goes with them; the second flag says so beforehand, or V8
+ * prints a warning at each start.
+ */
+export const execArgv: readonly string[] = ['--jitless', '--no-expose-wasm'];
 
 /**
  * Writes the program for an architecture as one executable file: the project's own build of Node without symbols, with the bundle as its resource.
@@ -27,7 +35,8 @@ export async function makeSingle(arch: Arch, out: string): Promise<string> {
     const file = join(work, 'file');
     const metafile = await makeBlob(arch, work);
     const node = await nodeFolder(arch);
-    await writeFile(file, withoutSymbols(await readFile(join(node, 'node'))));
+    const headers = await cacheHeaders(await ownNode(), execArgv);
+    await writeFile(file, withCachesFor(withoutSymbols(await readFile(join(node, 'node'))), headers));
     await run([process.execPath, postject, file, 'NODE_SEA_BLOB', join(work, 'blob'), '--sentinel-fuse', fuse]);
     await chmod(file, 0o755);
     await rename(file, out);
@@ -49,11 +58,19 @@ async function makeBlob(arch: Arch, work: string): Promise<Metafile> {
     useCodeCache: arch === process.arch,
     // What root runs is not to be changed by a NODE_OPTIONS in its environment.
     execArgvExtension: 'none',
+    execArgv,
   };
   await writeFile(join(work, 'sea.json'), JSON.stringify(config));
-  const node = join(await nodeFolder(process.arch as Arch), 'node');
-  // A seed makes the code cache the same each time. (--hash-seed would too, but it is one of the flags that a cache is bound to.)
-  await run([node, '--random-seed=1', '--experimental-sea-config', 'sea.json'], { cwd: work, env: { NODE_OPTIONS: '' } });
+  // A seed makes the code cache the same each time. (--hash-seed would too, but it is one of the flags that a cache is bound to, as those of the program are.)
+  await run([await ownNode(), ...execArgv, '--random-seed=1', '--experimental-sea-config', 'sea.json'], {
+    cwd: work,
+    env: { NODE_OPTIONS: '' },
+  });
   if (metafile === undefined) throw new Error('esbuild gave no list of what it bundled');
   return metafile;
+}
+
+/** The pinned Node that runs on this machine. */
+async function ownNode(): Promise<string> {
+  return join(await nodeFolder(process.arch as Arch), 'node');
 }

@@ -34,7 +34,7 @@ const otherOptions: Record<string, string[]> = {
   'rpm-ostree': ['pending'],
   'butane and kubectl': ['strict', 'server-side'],
   'cp, sha256sum': ['check', 'status', 'ignore-missing', 'remove-destination'],
-  'node and mocha': ['help', 'version'],
+  'node and mocha': ['help', 'version', 'jitless', 'no-expose-wasm'],
   curl: [
     ...['fail', 'globoff', 'silent', 'show-error', 'location', 'proto', 'connect-timeout', 'speed-limit', 'speed-time', 'continue-at'],
     ...['write-out'],
