@@ -14,6 +14,8 @@ export type {
   Digest,
   FileMeta,
   FileSystem,
+  HelperAnswer,
+  HelperOptions,
   Host,
   HostAs,
   HostPath,

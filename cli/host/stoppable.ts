@@ -25,6 +25,8 @@ const reads = [
   'canWrite',
   'freeBytes',
   'has',
+  // It ends by its deadline, and leaves nothing.
+  'helper',
   // They only wait for the disk.
   'syncTree',
   'syncFileSystem',

@@ -26,14 +26,14 @@ export const execArgv: readonly string[] = ['--jitless', '--no-expose-wasm'];
 /**
  * Writes the program for an architecture as one executable file: the project's own build of Node without symbols, with the bundle as its resource.
  * The same sources and the same `nodeVersion` give the same bytes. Takes some seconds.
- * Gives the licences of what is inside.
+ * Gives the licences of what is inside. Throws where the compiler of the KVM probe is missing, unless it goes `without` the probe.
  */
-export async function makeSingle(arch: Arch, out: string): Promise<string> {
+export async function makeSingle(arch: Arch, out: string, { without = false } = {}): Promise<string> {
   await mkdir(dirname(out), { recursive: true });
   const work = await mkdtemp(join(resolve(dirname(out)), '.making-'));
   try {
     const file = join(work, 'file');
-    const metafile = await makeBlob(arch, work);
+    const metafile = await makeBlob(arch, work, without ? [] : [arch]);
     const node = await nodeFolder(arch);
     const headers = await cacheHeaders(await ownNode(), execArgv);
     await writeFile(file, withCachesFor(withoutSymbols(await readFile(join(node, 'node'))), headers));
@@ -46,8 +46,8 @@ export async function makeSingle(arch: Arch, out: string): Promise<string> {
   }
 }
 
-async function makeBlob(arch: Arch, work: string): Promise<Metafile> {
-  const { metafile } = await build(oneFileOptions(join(work, 'kata-sysext.cjs')));
+async function makeBlob(arch: Arch, work: string, probes: Arch[]): Promise<Metafile> {
+  const { metafile } = await build(oneFileOptions(join(work, 'kata-sysext.cjs'), probes));
   // The name of main stands in the result: relative, so that no folder of this machine does.
   const config = {
     main: 'kata-sysext.cjs',

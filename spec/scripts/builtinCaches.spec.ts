@@ -40,7 +40,7 @@ describe('the bundled program', function () {
   const harmless = ['@protobufjs/fetch/index.js', 'long/umd/index.js', 'protobufjs/src/root.js'];
 
   it('needs no WebAssembly, which --jitless takes away: neither itself nor through Node’s fetch', async () => {
-    const { metafile } = await build({ ...oneFileOptions('unused.cjs'), write: false });
+    const { metafile } = await build({ ...oneFileOptions('unused.cjs', []), write: false });
     const files = Object.keys(metafile?.inputs ?? {}).filter((name) => !name.startsWith('<define:'));
     const needing = (text: string) => /\bWebAssembly\b|(?<![.\w$])fetch\(|globalThis\.fetch|\bundici\b/.test(text);
 
