@@ -27,7 +27,7 @@ const otherWords: Record<string, string[]> = {
 
 /** Options of other programs that the pages name. */
 const otherOptions: Record<string, string[]> = {
-  'npm scripts': ['setup', 'tier', 'level', 'out', 'suite', 'vm'],
+  'npm scripts': ['setup', 'tier', 'level', 'out', 'suite', 'vm', 'without-probe'],
   buildah: ['build-arg', 'chmod', 'mount', 'isolation'],
   'containerd, CRI-O, kubelet, k3s, k0s': ['config', 'config-dir', 'root-dir', 'runtimes', 'container-runtime-endpoint', 'cri-socket'],
   systemd: ['image-policy', 'no-block', 'quiet', 'value', 'property'],
