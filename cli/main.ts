@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --jitless --no-expose-wasm
 import './harden.ts';
 import { resultOutput } from './commands/resultOutput.ts';
 import { main } from './commands/run.ts';

@@ -1,6 +1,7 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
 import { bundleOptions, hardening } from './bundle.ts';
+import { compilable } from './helpers.ts';
 
 /** Another folder for specs, so that runs beside each other do not take the program from under their hosts. */
 const folder = process.argv[2] ?? 'dist';
@@ -9,8 +10,13 @@ const out = `${folder}/kata-sysext.mjs`;
 // Only what this script makes: dist/single and dist/npm have scripts of their own.
 for (const path of [out, `${folder}/parts`]) rmSync(path, { recursive: true, force: true });
 
+// This build is for a checkout, which needs no compiler; what is published has both (scripts/package.ts, scripts/single.ts).
+const probes = compilable();
+if (probes.length < 2)
+  console.log(`the KVM probe is in it for ${probes.join() || 'no architecture'}: a C compiler is missing on this machine`);
+
 await build({
-  ...bundleOptions(),
+  ...bundleOptions(probes),
   outdir: folder,
   entryNames: 'kata-sysext',
   chunkNames: 'parts/[name]-[hash]',

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { type BuildOptions, transformSync } from 'esbuild';
+import { type Arch, kvmProbe } from './helpers.ts';
 
 /** Folders of tables, templates and units that the built program carries inside (cli/assets). */
 const assetFolders = ['overlays', 'templates', 'units'];
@@ -22,8 +23,9 @@ export function hardening(): string {
   return `{${code.trim()}}`;
 }
 
-/** What every shape of the built program has in common. */
-export function bundleOptions(): BuildOptions {
+/** What every shape of the built program has in common, with the KVM probes of these architectures inside. Throws where one has no compiler. */
+export function bundleOptions(probes: readonly Arch[]): BuildOptions {
+  const compiled = Object.fromEntries(probes.map((arch) => [arch, kvmProbe(arch).toString('base64')]));
   return {
     entryPoints: ['cli/main.ts'],
     bundle: true,
@@ -32,7 +34,7 @@ export function bundleOptions(): BuildOptions {
     minify: true,
     keepNames: true,
     legalComments: 'none',
-    define: { KATA_SYSEXT_ASSETS: JSON.stringify(assets()) },
+    define: { KATA_SYSEXT_ASSETS: JSON.stringify(assets()), KATA_SYSEXT_KVM_PROBES: JSON.stringify(compiled) },
     // yargs counts columns with Intl.Segmenter, whose tables alone cost 15 to 20 ms of every start; our texts need no such count.
     alias: { 'string-width': './scripts/stringWidth.ts' },
     // dbus-next asks for these only for session buses over X11 and for passing file descriptors; neither is used.
@@ -42,8 +44,8 @@ export function bundleOptions(): BuildOptions {
 }
 
 /** The program as one CommonJS file: what the npm package and the single file carry, since a single executable of Node 22 takes nothing else. */
-export function oneFileOptions(outfile: string): BuildOptions {
-  const common = bundleOptions();
+export function oneFileOptions(outfile: string, probes: readonly Arch[]): BuildOptions {
+  const common = bundleOptions(probes);
   return {
     ...common,
     outfile,

@@ -1,4 +1,5 @@
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { completionFiles } from '../cli/commands/completion/index.ts';
 import { oneFileOptions } from './bundle.ts';
@@ -9,8 +10,10 @@ import { packaged } from './pages/packaged.ts';
  * Makes dist/npm, the folder that is published: the program as one file and nothing to install with it (an install of the
  * repository's own dependencies would ignore its overrides, which count in a root project only).
  * Then: npm pack ./dist/npm. An argument names another folder, emptied first.
+ * --without-probe: where a C compiler is missing; `check` then cannot ask KVM.
  */
-const folder = process.argv[2] ?? 'dist/npm';
+const { values, positionals } = parseArgs({ options: { 'without-probe': { type: 'boolean' } }, allowPositionals: true });
+const folder = positionals[0] ?? 'dist/npm';
 const program = 'kata-sysext.cjs';
 /** Texts of the repository that go along. */
 const texts = ['LICENSE', 'README.md', 'CHANGELOG.md', 'man', 'docs'];
@@ -19,7 +22,7 @@ const own = JSON.parse(readFileSync('package.json', 'utf8')) as Record<string, u
 
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
-const { metafile } = await build(oneFileOptions(`${folder}/${program}`));
+const { metafile } = await build(oneFileOptions(`${folder}/${program}`, values['without-probe'] === true ? [] : ['x64', 'arm64']));
 if (metafile === undefined) throw new Error('esbuild gave no list of what it bundled');
 chmodSync(`${folder}/${program}`, 0o755);
 writeFileSync(`${folder}/THIRD-PARTY-LICENSES`, bundledLicences(metafile));

@@ -109,7 +109,13 @@ export const tiers: Tier[] = [
     real: 'the self-contained program on Debian 12, 13 and testing, on a bare root, arm64 in an emulator',
     needs: 'the packages, root, a Debian mirror',
     without: "the single file's own needs",
-    programs: ['/usr/bin/readelf', '/usr/bin/qemu-aarch64-static', '/usr/bin/mmdebstrap', '/usr/bin/zstd'],
+    programs: [
+      '/usr/bin/readelf',
+      '/usr/bin/qemu-aarch64-static',
+      '/usr/bin/mmdebstrap',
+      '/usr/bin/zstd',
+      '/usr/bin/aarch64-linux-gnu-gcc',
+    ],
     root: true,
   },
   {

@@ -3,10 +3,23 @@ import { readFileSync } from 'node:fs';
 /** Put in place by the build (`scripts/build.ts`): repo-relative names to texts. Absent when run from the sources. */
 declare const KATA_SYSEXT_ASSETS: Record<string, string> | undefined;
 
+/** Put in place by the build: helpers/kvm/probe.c compiled, in base64, by Node's name of the architecture. */
+declare const KATA_SYSEXT_KVM_PROBES: Record<string, string> | undefined;
+
 /** The text of a table, template or unit by its repo-relative name, e.g. 'overlays/handlers.json'. The built program carries them inside. */
 export function asset(name: string): string {
   if (typeof KATA_SYSEXT_ASSETS === 'undefined') return readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
   const text = KATA_SYSEXT_ASSETS[name];
   if (text === undefined) throw new Error(`the program was built without ${name}`);
   return text;
+}
+
+/**
+ * The program that asks KVM to run a guest, for this process's architecture. undefined from the sources, where nothing is compiled, and in a
+ * build by a machine that lacks the compiler.
+ */
+export function kvmProbe(): Buffer | undefined {
+  if (typeof KATA_SYSEXT_KVM_PROBES === 'undefined') return undefined;
+  const text = KATA_SYSEXT_KVM_PROBES[process.arch];
+  return text === undefined ? undefined : Buffer.from(text, 'base64');
 }

@@ -60,7 +60,7 @@ export async function runDetached(systemd: Systemd, verb: string, argv: string[]
     started = systemd.startTransient({
       unit,
       description: `kata-sysext ${verb}`,
-      argv: [...(await doorstep()), process.execPath, ...process.execArgv, ...script(), ...argv],
+      argv: [...(await doorstep()), process.execPath, ...script(), ...argv],
       environment: [...kept.map(([name, value]) => `${name}=${value ?? ''}`), `${unitVariable}=${unit}`, `INIT_CWD=${io.cwd}`, ...asking],
       folder: '/',
       stdout: files.out,
@@ -102,10 +102,14 @@ async function doorstep(): Promise<string[]> {
   return nice === undefined ? [] : [nice, '-n', '0'];
 }
 
-/** A single-file program has no script of its own: what stands in its place is whatever name the program was called by. */
+/**
+ * What Node gets before the words of the command. A single-file program has its flags inside, and would take them for words here; it has no
+ * script either: its name is in that place.
+ */
 function script(): string[] {
+  if (isSea()) return [];
   const [, first] = process.argv;
-  return isSea() || first === undefined ? [] : [first];
+  return [...process.execArgv, ...(first === undefined ? [] : [first])];
 }
 
 interface Follower {

@@ -14,6 +14,7 @@ export { reservedHugepages } from './hugepages.ts';
 export { iommuState } from './iommu.ts';
 export { isModuleThere, type ModuleState, moduleState } from './kernelModules.ts';
 export { type Amount, amountOf, type Kubelet, kubeletOf, type Signal, type Threshold } from './kubelet.ts';
+export { type KvmGuest, type KvmStep, kvmGuest, kvmSteps } from './kvmGuest.ts';
 export { isRequested, type Layering, layeringOf } from './layers.ts';
 export { currentConfig, type MachineConfig, machineConfigOf, placeOf } from './machineConfig.ts';
 export { etcState, type Mount, machineMountOf, madeAnew, mountOf, mounts, writableAgain } from './mounts.ts';

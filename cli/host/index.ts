@@ -15,6 +15,8 @@ export type {
   FileLabel,
   FileMeta,
   FileSystem,
+  HelperAnswer,
+  HelperOptions,
   Host,
   HostAs,
   HostPath,

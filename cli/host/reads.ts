@@ -5,6 +5,7 @@ import { posix } from 'node:path';
 import { errnoOf } from '../errors/index.ts';
 import { connectSystemd } from '../systemd/index.ts';
 import type { Systemd } from '../systemd/types.ts';
+import { runHelper } from './helper.ts';
 import { labelsOf } from './labelsOf.ts';
 import { findProgram, runProgram } from './programs.ts';
 import { digestOfFile, readHead, readRegular, unfit } from './regular.ts';
@@ -57,6 +58,7 @@ export function openView(given: string, env: Readonly<Record<string, string | un
     fileSystem: async (path) => fileSystemAt(root, await follow(path)),
     run: (program, args, options) => runProgram(program, args, options),
     watch: (path, args, options) => watchProgram(path, args, options),
+    helper: (program, options) => runHelper(program, options),
     has: async (program) => (await findProgram(program)) !== undefined,
     systemd: () => {
       bus ??= live ? connectSystemd(env) : Promise.resolve(undefined);

@@ -26,6 +26,8 @@ const reads = [
   'canWrite',
   'freeBytes',
   'has',
+  // It ends by its deadline, and leaves nothing.
+  'helper',
   // They only wait for the disk.
   'syncTree',
   'syncFileSystem',

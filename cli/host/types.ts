@@ -80,6 +80,14 @@ export interface Watched {
   milliseconds: number;
 }
 
+export interface HelperOptions {
+  args?: string[];
+  deadlineMs: number;
+}
+
+/** What became of a helper: its first line and its status (128 + N for a death by signal N), or why there is none. */
+export type HelperAnswer = { kind: 'ended'; status: number; line: string } | { kind: 'late' } | { kind: 'unstarted'; why: string };
+
 /** How a root is looked at. */
 export interface HostAs {
   /** The host boots, and what is changed now the engine will find when it starts; nothing is asked of PID 1, whose answer might wait for us. */
@@ -140,6 +148,8 @@ export interface HostView {
   run(program: string, args: string[], options?: RunOptions): Promise<RunResult>;
   /** Runs a program by absolute path and looks on, in a private folder that goes with it; nothing of it outlives the call: see `watched.ts`. */
   watch(path: string, args: string[], options: WatchOptions): Promise<Watched>;
+  /** Runs a small program that this one carries inside, where the machine lets programs run, until it ends or is late: see `helper.ts`. */
+  helper(program: Buffer, options: HelperOptions): Promise<HelperAnswer>;
   /** True when the program of the table is on this machine. */
   has(program: string): Promise<boolean>;
   /** systemd of the live host; undefined offline or where no bus answers. */

@@ -20,6 +20,7 @@ import { askedHandlers, type PolicyRequest, policyFindings, somePayload } from '
 import { activeGeneration, type Generation, lockFile, offered, offeredBy } from '../store/index.ts';
 import { changeState, openFindings, stagingFindings } from './changeState.ts';
 import { isInstalled } from './installed.ts';
+import { kvmGuestFindings } from './kvm.ts';
 import { type Offered, type Offers, type OffersRequest, offersInImage, offersOf } from './offers.ts';
 import { lostFindings, seenWiring } from './wiring.ts';
 
@@ -62,7 +63,7 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
   const backend = await chooseBackend(host, facts, wish.backend, active?.manifest.backend);
   const given = wish.bundle === undefined ? undefined : await givenImage({ ...wish, sources: wish.bundle.sources });
   const format = chooseFormat(wish, backend.name, active?.manifest, given);
-  const findings = await hostFindings(host, facts, backend);
+  const findings = [...(await hostFindings(host, facts, backend)), ...(await kvmGuestFindings(host, facts.kvm))];
   if (format !== 'directory') findings.push(...(await imageFindings(host, format)));
   if (format !== 'directory') findings.push(...(await (given === undefined ? makerFindings(host, format) : givenFindings(host, given))));
   findings.push(...(await changeFindings(host)));

@@ -27,14 +27,14 @@ const otherWords: Record<string, string[]> = {
 
 /** Options of other programs that the pages name. */
 const otherOptions: Record<string, string[]> = {
-  'npm scripts': ['setup', 'tier', 'level', 'out', 'suite', 'vm'],
+  'npm scripts': ['setup', 'tier', 'level', 'out', 'suite', 'vm', 'without-probe'],
   buildah: ['build-arg', 'chmod', 'mount', 'isolation'],
   'containerd, CRI-O, kubelet, k3s, k0s': ['config', 'config-dir', 'root-dir', 'runtimes', 'container-runtime-endpoint', 'cri-socket'],
   systemd: ['image-policy', 'no-block', 'quiet', 'value', 'property'],
   'rpm-ostree': ['pending'],
   'butane and kubectl': ['strict', 'server-side'],
   'cp, sha256sum': ['check', 'status', 'ignore-missing', 'remove-destination'],
-  'node and mocha': ['help', 'version'],
+  'node and mocha': ['help', 'version', 'jitless', 'no-expose-wasm'],
   curl: [
     ...['fail', 'globoff', 'silent', 'show-error', 'location', 'proto', 'connect-timeout', 'speed-limit', 'speed-time', 'continue-at'],
     ...['write-out'],

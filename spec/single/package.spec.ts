@@ -6,6 +6,8 @@ import { byBytes } from '../../cli/host/index.ts';
 import { version } from '../../cli/version.ts';
 import { linkedFiles } from '../../scripts/pages/packaged.ts';
 import { run } from '../lab/run.ts';
+import { denyExecmem } from '../support/execmem.ts';
+import { needs } from '../support/needs.ts';
 import { repo } from '../support/program.ts';
 
 /** Exactly what a user gets. */
@@ -87,5 +89,14 @@ describe('the npm package', function () {
     assert.deepEqual(told, { code: 0, stdout: `${version}\n`, stderr: '' });
     assert.match(page.stdout, /^NAME\n\s+kata-sysext - /m);
     assert.equal((JSON.parse(tried.stdout) as Record<string, unknown>)['same'], true);
+  });
+
+  it('runs where a policy denies executable memory, by its own name', async function () {
+    needs(this, 'python3');
+    const program = join(folder, 'prefix/bin/kata-sysext');
+
+    const told = await run([...denyExecmem, program, '--version'], { cwd: '/' });
+
+    assert.deepEqual(told, { code: 0, stdout: `${version}\n`, stderr: '' });
   });
 });

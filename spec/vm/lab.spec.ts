@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { kvmProbe } from '../../scripts/helpers.ts';
 import { labFolder } from '../lab/cache.ts';
 import { judgeFolder } from '../lab/judge.ts';
 import { podOutput, removePod, runPod, waitForCri } from '../lab/pods.ts';
@@ -44,6 +45,21 @@ describe('the VM lab, without the product', function () {
       stdout,
       /^Enforcing\n.*Read-only file system\nvar\/opt\n\.\.\/var\/usrlocal\nvar\/roothome\n\* debian [0-9a-f]+\.0\n +Version: 13\n0\n$/s,
     );
+  });
+
+  it('has a KVM that runs the guest of the probe while its module is loaded', async () => {
+    const script =
+      'base64 -d >/var/tmp/probe; chmod 700 /var/tmp/probe; modprobe kvm_amd; /var/tmp/probe; modprobe -r kvm_amd; /var/tmp/probe || echo $?';
+
+    const { stdout } = await vm.run(['sh', '-c', script], { input: kvmProbe('x64').toString('base64') });
+
+    assert.equal(stdout, 'ok\nopen errno 2\n1\n');
+  });
+
+  it('denies executable memory, as Debian’s policy does by itself', async () => {
+    const { stdout } = await vm.sh('getsebool allow_execmem');
+
+    assert.equal(stdout, 'allow_execmem --> off\n');
   });
 
   it('passes exit codes, input and words with quotes through', async () => {

@@ -19,6 +19,14 @@ export const hostCodes: Record<string, CodeRow> = {
   ),
   'host-architecture': row(3, 'The bundle was made for another architecture.'),
   'host-no-kvm': row(3, '/dev/kvm is missing: pods of these handlers could not start. A warning: the installation itself works.'),
+  'host-kvm-no-guest': row(
+    3,
+    '/dev/kvm is there, but KVM runs no guest: check made a virtual machine of one page and had it run a few instructions, and a step of that failed; the message names the step and its error. A warning: the installation itself works.',
+  ),
+  'host-kvm-unasked': row(
+    3,
+    '/dev/kvm is there, and check could not ask KVM to run a guest: the program runs from its sources, this user may not open the device, or no folder of the host lets a program run. Nothing is known to be wrong.',
+  ),
   'host-kvm-fails': row(
     3,
     '/dev/kvm is there, but the hypervisor runs no guest with it: seen by starting one. No pod of the handler would start. With --tcg, verify --boot-guest emulates the guest instead and only warns.',

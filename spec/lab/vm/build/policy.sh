@@ -1,4 +1,4 @@
-# SELinux enforcing, with nothing hidden: dontaudit rules off. Debian's policy keeps V8 from its JIT (execmem), Fedora's does not.
+# SELinux enforcing, with nothing hidden: dontaudit rules off. No boolean is changed: Debian's policy denies executable memory (execmem).
 # With the module that Kata needs under it; the policy without that is kept beside, for specs that load it (spec/support/vm/policies.ts).
 # usage: policy.sh TREE MODULE
 set -euo pipefail
@@ -7,7 +7,6 @@ sed -i 's/^SELINUX=.*/SELINUX=enforcing/' "$T/etc/selinux/config"
 # Fedora's place for the modules: ostree refreshes each deployment's own policy
 mv "$T"/var/lib/selinux/default/* "$T/etc/selinux/default/"
 echo 'store-root=/etc/selinux' >> "$T/etc/selinux/semanage.conf"
-echo 'allow_execmem=1' >> "$T/etc/selinux/default/active/booleans.local"
 mount -t proc proc "$T/proc"
 chroot "$T" semodule -N -DB
 mkdir -p "$T/usr/share/lab"
