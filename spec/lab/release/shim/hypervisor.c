@@ -19,7 +19,7 @@
 
 enum { MEMORY_MB = 256, MAX_WORDS = 96, AGENT_PORT = 1024 };
 
-/* Opened here and inherited by the hypervisor, as Kata does. Under qtest a host may lack it. */
+/* Opened here and inherited by the hypervisor, as Kata does. Under tcg a host may lack it. */
 static int device(const char *path) {
   int fd = open(path, O_RDWR);
   if (fd < 0 && (errno != ENOENT || !strcmp(accelerator(), "kvm"))) fail("stand-in shim: open %s: %s", path, strerror(errno));

@@ -1,5 +1,5 @@
 /*
- * Part of the lab's stand-in shim (see standin.c), in use where the engine's environment has LAB_SHIM_VMM=kvm or =qtest: what Kata's shim
+ * Part of the lab's stand-in shim (see standin.c), in use where the engine's environment has LAB_SHIM_VMM=kvm or =tcg: what Kata's shim
  * does to the host. Folders and mounts below /run, and the installed virtiofsd and hypervisor of the installed configuration, both under
  * the label that the engine gave the sandbox.
  */
@@ -116,12 +116,11 @@ static int start_virtiofsd(const char *id, const struct configuration *configura
   return said;
 }
 
-static const char *words(int said) {
-  static char bytes[2048];
-  fcntl(said, F_SETFL, O_NONBLOCK);
-  ssize_t size = read(said, bytes, sizeof bytes - 1);
-  bytes[size > 0 ? size : 0] = 0;
-  return bytes;
+static char *words(int said) {
+  char bytes[2048];
+  struct pollfd one = {.fd = said, .events = POLLIN};
+  ssize_t size = poll(&one, 1, 2000) == 1 ? read(said, bytes, sizeof bytes - 1) : 0;
+  return text("%.*s", (int)(size > 0 ? size : 0), bytes);
 }
 
 /* Whether the other end has no writer any more: the program has ended. */
@@ -160,13 +159,13 @@ void vmm_start(const char *id) {
   folders(in_vm(id, ""));
   append(in_sbs(id, "persist.json"), "{}\n");
   folders(writable(id));
-  bind_at(writable(id), writable(id), 0, MS_SHARED);
   bind_at(writable(id), readable(id), MS_RDONLY, MS_SLAVE);
   bind_at("rootfs", text("%s/%s/rootfs", writable(id), id), 0, MS_PRIVATE);
   int daemon = start_virtiofsd(id, &configuration), machine = start_hypervisor(id, &configuration);
   for (int tries = 0; !qmp(id, "query-status"); tries++) {
-    if (ended(daemon)) fail("stand-in shim: virtiofsd ended: %s", words(daemon));
-    if (ended(machine) || tries == QMP_TRIES) fail("stand-in shim: the hypervisor ended: %s%s", words(machine), words(daemon));
+    /* each ends when the other does: the one that says why is the one to ask */
+    if (ended(daemon) || ended(machine) || tries == QMP_TRIES)
+      fail("stand-in shim: no virtual machine: hypervisor: %s virtiofsd: %s", words(machine), words(daemon));
     usleep(TRY_US);
   }
   close(daemon);
@@ -203,7 +202,6 @@ void vmm_stop(const char *id) {
   char *rootfs = text("%s/%s/rootfs", writable(id), id);
   umount2(rootfs, MNT_DETACH);
   umount2(readable(id), MNT_DETACH);
-  umount2(writable(id), MNT_DETACH);
   rmdir(rootfs);
   remove_folder(text("%s/%s", writable(id), id), (const char *[]){NULL});
   remove_folder(share(id, ""), (const char *[]){"mounts", "shared", "rw", "ro", NULL});
