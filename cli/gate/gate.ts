@@ -3,6 +3,7 @@ import type { Engine, EngineState, Instance } from '../engines/types.ts';
 import { KataError } from '../errors/index.ts';
 import { type Digest, digestOf, type HostView, stopIfAsked } from '../host/index.ts';
 import type { Emit } from '../report/events.ts';
+import { installedPolicyFindings } from '../selinux/index.ts';
 import { type GenerationHandler, type GenerationManifest, isIntact, namesOf, payloadOf, pointer } from '../store/index.ts';
 import type { Systemd, Unit } from '../systemd/types.ts';
 import type { Gate } from '../transaction/index.ts';
@@ -22,6 +23,8 @@ export interface GateRequest {
   restarts: boolean;
   /** Somebody edited our text, and it stays: then a handler that should go may still be listed. */
   editedByOthers: boolean;
+  /** The plan had to be allowed what SELinux’ policy denies: then the gate does not ask again. */
+  policyDenies: boolean;
   emit: Emit;
   signal: AbortSignal;
 }
@@ -41,6 +44,7 @@ export function liveGate(host: HostView, request: GateRequest): Gate {
     afterSteps: async () => {
       if (request.to !== undefined) await filesInPlace(host, request.to);
       if (request.to !== undefined) await filesReached(host, request, request.to);
+      if (request.to !== undefined && !request.policyDenies) await policyAllows(host, request, request.to);
       if (!request.restarts) return checkState(request, await request.engine.probe(host, request.instance, probeMs));
       request.emit({ kind: 'phase', name: 'gate', detail: `waiting for ${request.engine.name}` });
       await criReady(host, request);
@@ -103,15 +107,39 @@ async function shimInImage(host: HostView, to: GenerationManifest, { shimDigest 
 
 /** By PID 1, which merges, and by the engine, which may have mounts of its own. */
 async function filesReached(host: HostView, { instance }: GateRequest, to: GenerationManifest): Promise<void> {
-  const systemd = await host.systemd();
-  const pid = instance.unit === undefined ? instance.process?.pid : (await systemd?.unit(instance.unit))?.mainPid;
-  const problems = await backendOf(to.backend).reaches(host, to, [1, ...(pid === undefined || pid === 0 ? [] : [pid])]);
+  const pid = await enginePid(host, instance);
+  const problems = await backendOf(to.backend).reaches(host, to, [1, ...(pid === undefined ? [] : [pid])]);
   if (problems.length === 0) return;
   throw new KataError('gate-failed', {
     subject: instance.unit ?? instance.engine,
     found: problems.join('; '),
     needed: `the files of generation ${to.number} seen by PID 1 and by ${instance.engine}`,
     next: `use --backend prefix, or let the engine see PID 1’s mounts: systemctl show ${instance.unit ?? instance.engine} -p PrivateMounts -p MountFlags -p RootDirectory`,
+  });
+}
+
+/** The engine's process as it is now: the change may have restarted it. */
+async function enginePid(host: HostView, { unit, process }: Instance): Promise<number | undefined> {
+  const pid = unit === undefined ? process?.pid : (await (await host.systemd())?.unit(unit))?.mainPid;
+  return pid === 0 ? undefined : pid;
+}
+
+/** By the labels that the files have now. */
+async function policyAllows(host: HostView, { engine, instance, baseline }: GateRequest, to: GenerationManifest): Promise<void> {
+  const pid = await enginePid(host, instance);
+  const { process: _, ...rest } = instance;
+  const now = pid === undefined ? rest : { ...rest, process: { pid, startedMs: 0, binaryReplaced: false } };
+  const findings = await installedPolicyFindings(host, to, { found: { engine, instance: now }, dump: baseline.dump });
+  const [first, ...more] = findings.filter(({ level }) => level === 'blocker');
+  if (first === undefined) return;
+  throw new KataError('gate-failed', {
+    subject: first.subject,
+    found: [first, ...more]
+      .map(({ found }) => found)
+      .slice(0, 5)
+      .join('; '),
+    needed: 'a policy and labels with which pods start',
+    next: first.next,
   });
 }
 

@@ -16,6 +16,7 @@ import { type HostFacts, readFacts } from '../facts/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import { imageFindings, makerFindings } from '../images/index.ts';
 import { handlerRow, handlerTable, installedName } from '../layout/index.ts';
+import { askedHandlers, type PolicyRequest, policyFindings, somePayload } from '../selinux/index.ts';
 import { activeGeneration, type Generation, lockFile, offered, offeredBy } from '../store/index.ts';
 import { changeState, openFindings, stagingFindings } from './changeState.ts';
 import { isInstalled } from './installed.ts';
@@ -67,8 +68,10 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
   findings.push(...(await changeFindings(host)));
   const rows = wish.handlers.map(handlerRow);
   const asked = rows.map((row) => ({ name: installedName(row.name), shim: row.shim }));
-  const engine = await engineOf(host, backend, active, asked, wish.engine, findings);
   const root = backend.root(facts);
+  const releases = rows.length > 0 ? rows.map((row) => row.name) : releasesOf(active);
+  const policy = { handlers: askedHandlers(releases), home: backend.home(somePayload(root)) };
+  const engine = await engineOf(host, backend, active, { asked, policy, wish: wish.engine }, findings);
   const seen = given === undefined ? await bundleOffers(host, wish, { facts, root }, active) : await offersInImage(host, given, active);
   const bundle = seen?.offers;
   if (given !== undefined) findings.push(...architectureFindings(facts, given));
@@ -89,7 +92,7 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
   const writes = installed ? [] : await expectedOf(runner, { ...place, ...unpacked });
   findings.push(...(await (await roomOf(host, { kubelet: true })).findings(writes)));
   for (const name of bundle?.lacks ?? []) findings.push(lacking(name, bundle!));
-  findings.push(...(await needFindings(host, rows.length > 0 ? rows.map((row) => row.name) : releasesOf(active))));
+  findings.push(...(await needFindings(host, releases)));
   const sorted = findings.map(asRefused).sort((a, b) => order[a.level] - order[b.level]);
   return {
     ready: !sorted.some((finding) => finding.level === 'blocker'),
@@ -139,8 +142,11 @@ async function engineOf(
   host: HostView,
   backend: Backend,
   active: Generation | undefined,
-  asked: { name: string; shim: string }[],
-  wish: string | undefined,
+  {
+    asked,
+    policy,
+    wish,
+  }: { asked: { name: string; shim: string }[]; policy: Omit<PolicyRequest, 'found'> & { home: HostPath }; wish: string | undefined },
   findings: Finding[],
 ): Promise<Check['engine']> {
   try {
@@ -156,6 +162,7 @@ async function engineOf(
     findings.push(...(await engine.plan(host, instance, wanted, active?.record.wiring)).findings);
     // The engine may have changed since the shims came.
     findings.push(...(await shimFindings(host, { found, from: active?.manifest, to: active?.manifest, sandboxes: [], restarts: false })));
+    findings.push(...(await policyFindings(host, { ...policy, found })));
     const state = host.live ? await engine.probe(host, instance, 10_000) : undefined;
     if (state !== undefined && !state.reachable) findings.push(unhealthy(engine.name, instance.socket, state.why));
     return {

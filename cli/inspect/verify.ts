@@ -4,6 +4,7 @@ import { type Finding, KataError } from '../errors/index.ts';
 import { bootGuests, type GuestBoot, type GuestRequest, needLive } from '../guest/index.ts';
 import { digestOf, type HostView } from '../host/index.ts';
 import type { Emit } from '../report/index.ts';
+import { activePolicyFindings } from '../selinux/index.ts';
 import {
   activeGeneration,
   entryDrift,
@@ -59,6 +60,7 @@ export async function verify(host: HostView, guests?: GuestWish): Promise<Verifi
   drift.push(...(await unexpected(host, whole.folder, whole.entries)), ...(await configurationDrift(host, active)));
   const changed = drift.length > 0;
   drift.push(...(await lostWiring(host, active)).map((path) => gone(path, lostText)), ...(await copyDrift(host, active)));
+  drift.push(...(await activePolicyFindings(host, active)).filter(({ level }) => level === 'blocker'));
   for (const problem of (await backendOf(manifest.backend).observe(host)).problems) drift.push(gone(manifest.backend, problem));
   const booted = guests === undefined ? {} : { guests: await bootGuests(host, active, guests.request, { ...guests, changed }) };
   return {

@@ -19,6 +19,7 @@ const readers: Record<string, string> = {
   'cli/host/watched.ts': 'a folder that it made',
   'cli/host/writes.ts': 'files that it made',
   'cli/rendering/edits.ts': 'a tree in a temporary folder that it made',
+  'cli/selinux/kernelPolicy.ts': 'transactions of selinuxfs, by the magic number of its file system: written and read on one descriptor',
   'cli/store/payload/image.ts': 'an image in the staging folder that it made',
   'cli/store/payload/imageFile.ts': 'makes a file that was not there',
   'cli/store/payload/stage.ts': 'files in the staging folder that it made',

@@ -56,7 +56,7 @@ describe('an OS image with Kata baked in', function () {
 
     assert.deepEqual(before, ['runc']);
     assert.deepEqual(await handlersOf(live), [handler, 'runc']);
-    assert.match(await inPod(live, handler, 'first'), /:container_t:/);
+    assert.match(await inPod(live, handler, 'first'), /:container_kvm_t:/);
     assert.deepEqual(await standing(), [0, 'blessed', live.first.version, []]);
     const ours = '/usr/libexec/kata-sysext /usr/lib/kata-sysext /var/lib/kata-sysext /etc/kata-sysext /etc/containerd /etc/systemd/system';
     assert.deepEqual(await wouldRelabel(live, ours), []);
@@ -116,9 +116,9 @@ describe('an OS image with Kata baked in', function () {
     await silent(live, () => boot(earlier));
 
     assert.deepEqual(updated, [0, 'blessed', live.second.version, []]);
-    assert.match(pod, /:container_t:/);
+    assert.match(pod, /:container_kvm_t:/);
     assert.deepEqual(await standing(), [0, 'blessed', live.first.version, []]);
-    assert.match(await inPod(live, handler, 'back'), /:container_t:/);
+    assert.match(await inPod(live, handler, 'back'), /:container_kvm_t:/);
   });
 
   async function context(name: string, release: SampleRelease): Promise<string> {

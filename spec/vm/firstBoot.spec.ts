@@ -90,7 +90,7 @@ for (const form of sample(['an archive', 'an image', 'a hook'], 1, 'first boot o
     });
 
     it('a container runs through the handler, confined, and restorecon would label nothing of it otherwise', async () => {
-      assert.match(await inPod(live, handler, 'first'), /:container_t:/);
+      assert.match(await inPod(live, handler, 'first'), /:container_kvm_t:/);
       assert.deepEqual(await relabelled(), []);
     });
 
@@ -111,12 +111,12 @@ for (const form of sample(['an archive', 'an image', 'a hook'], 1, 'first boot o
       const more = form === 'an image' ? ['--format', 'directory'] : [];
       await silent(live, () => live.json(['install', live.bundle(live.second), ...more]));
       const upgraded = (await live.json(['status']))['active'];
-      assert.match(await inPod(live, handler, 'second'), /:container_t:/);
+      assert.match(await inPod(live, handler, 'second'), /:container_kvm_t:/);
 
       await silent(live, () => live.json(['rollback']));
 
       assert.deepEqual([status['active'], verified['drift'], upgraded, (await live.json(['status']))['active']], [1, [], 2, 1]);
-      assert.match(await inPod(live, handler, 'back'), /:container_t:/);
+      assert.match(await inPod(live, handler, 'back'), /:container_kvm_t:/);
       assert.equal(await startsOf(live, 'containerd.service'), 1);
       assert.deepEqual(await relabelled(), []);
     });

@@ -8,10 +8,12 @@ import { type AuditCursor, GOODS, summary, unexplained } from '../lab/vm/index.t
 import { removeAfter, stopAfter } from '../support/endings.ts';
 import { handlersOf } from '../support/live/liveHost.ts';
 import { guardEnded } from '../support/live/unitWork.ts';
+import { missingOnDebian } from '../support/policies/debian13.ts';
 import { json } from '../support/program.ts';
 import { sample } from '../support/sample.ts';
 import { inPod, isStandIn, silent, wouldRelabel } from '../support/vm/enforcing.ts';
 import { type LiveVm, liveVm } from '../support/vm/liveVm.ts';
+import { missingRules, underStockPolicy } from '../support/vm/policies.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 
@@ -47,6 +49,14 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
     stopAfter(() => live);
     removeAfter(() => folder);
 
+    it('under Debian’s policy as it is, check names each rule that is missing; with the module of examples/selinux/ none', async () => {
+      const [stock, own] = [await underStockPolicy(live, () => live.json(['check'], 3)), await live.json(['check'])];
+
+      assert.deepEqual(missingRules(stock['findings']), missingOnDebian);
+      assert.equal(stock['ready'], false);
+      assert.deepEqual(missingRules(own['findings']), []);
+    });
+
     it('is ready, and installs, though the clock jumps meanwhile: a pod runs through the handler, confined', async () => {
       const checked = await silent(live, () => live.json(['check']));
       await live.host.sh("(sleep 5; date -s '+400 days'; sleep 7; date -s '-400 days') > /run/jumped 2>&1 < /dev/null &");
@@ -59,7 +69,7 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
         3,
       );
       assert.deepEqual(await handlersOf(live), [handler, 'runc']);
-      assert.match(await inPod(live, handler, 'first'), /:container_t:/);
+      assert.match(await inPod(live, handler, 'first'), /:container_kvm_t:/);
     });
 
     it('leaves nothing that restorecon would label otherwise, and nothing is lost to one that labels all', async () => {
@@ -72,17 +82,23 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
       assert.deepEqual(wrong, []);
       assert.equal(await shownLabels(live), shown);
       assert.deepEqual(verified['drift'], []);
-      assert.match(await inPod(live, handler, 'relabelled'), /:container_t:/);
+      assert.match(await inPod(live, handler, 'relabelled'), /:container_kvm_t:/);
+    });
+
+    it('verify asks by the labels that the files have: nothing is missing, and under Debian’s policy as it is the same as before', async () => {
+      const stock = await underStockPolicy(live, () => live.json(['verify'], 3));
+
+      assert.deepEqual(missingRules(stock['drift']), missingOnDebian);
     });
 
     it('upgrades and rolls back', async () => {
       const next = image === undefined ? live.bundle(live.second) : `${GOODS}/image/next.raw`;
       await silent(live, () => live.json(['install', next]));
-      assert.match(await inPod(live, handler, 'second'), /:container_t:/);
+      assert.match(await inPod(live, handler, 'second'), /:container_kvm_t:/);
       assert.equal(await labelOf(live, '/usr/share'), share);
       await silent(live, () => live.json(['rollback']));
 
-      assert.match(await inPod(live, handler, 'back'), /:container_t:/);
+      assert.match(await inPod(live, handler, 'back'), /:container_kvm_t:/);
       assert.deepEqual(
         (await wouldRelabel(live)).filter((line) => !unlike.includes(line)),
         [],
@@ -98,7 +114,7 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
       const { generations } = (await live.json(['status'])) as { generations: { number: number; state: string }[] };
       assert.equal(generations.find(({ number }) => number === 1)?.state, 'blessed');
       assert.deepEqual(await handlersOf(live), [handler, 'runc']);
-      assert.match(await inPod(live, handler, 'booted'), /:container_t:/);
+      assert.match(await inPod(live, handler, 'booted'), /:container_kvm_t:/);
       assert.equal(await labelOf(live, '/usr'), top);
       assert.equal(await labelOf(live, '/usr/share'), share);
     });

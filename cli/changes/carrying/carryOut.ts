@@ -86,6 +86,8 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome>
           touched: planned.touched,
           restored: planned.restored,
           restarts,
+          // Allowed, or permissive: what the plan said is no surprise to the gate.
+          policyDenies: planned.plan.findings.some((finding) => finding.code === 'host-selinux-denies'),
           editedByOthers: planned.wiring.findings.some((finding) => finding.code === 'foreign-edit'),
           emit,
           signal,

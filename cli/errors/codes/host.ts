@@ -33,6 +33,15 @@ export const hostCodes: Record<string, CodeRow> = {
   'guest-image-selinux': row(3, 'The profile needs a guest image that was built with SELinux, which Kata’s own are not.', true),
   'qemu-dax': row(3, 'The profile needs a QEMU with a DAX window, which upstream QEMU does not have.', true),
   'host-selinux-type': row(3, 'A label that the files need does not exist in the loaded policy.'),
+  'host-selinux-denies': row(
+    3,
+    'The host’s SELinux policy denies what a pod needs: asked of the kernel for the domains of the engine, its shim and the virtual machine. The message has the rule that is missing. A warning where SELinux, or the domain, is permissive. See docs/hosts.md.',
+    true,
+  ),
+  'host-selinux-unasked': row(
+    3,
+    'The kernel’s SELinux policy was not asked whether a pod may start, or did not answer. A warning: nothing is known against it.',
+  ),
   'host-no-systemd': row(
     3,
     'The host runs systemd, but it answers neither on the message bus nor at its own socket: nothing could be restarted or put back.',

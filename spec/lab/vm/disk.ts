@@ -28,6 +28,8 @@ export const VERSIONS: Record<keyof typeof REFS, string> = { first: '13', second
 
 const SCRIPTS = ['policy.sh', 'tree.sh', 'initramfs.sh', 'init', 'disk.sh'];
 const scripts = join(import.meta.dirname, 'build');
+/** What Debian's policy lacks for Kata. */
+const policyModule = join(import.meta.dirname, '../../../examples/selinux/kata-reference.cil');
 const ENGINE = ['containerd', 'containerd-shim-runc-v2', 'ctr'];
 
 /** A real ostree deployment on a disk of its own, made once by content: about a minute. */
@@ -36,7 +38,16 @@ export async function vmDisk(fileSystem: FileSystem = 'ext4'): Promise<Disk> {
   const newer = await debianRoot('forky').catch(() => root);
   const schema = newer === root ? 2 : 3;
   const texts = SCRIPTS.map((name) => readFileSync(join(scripts, name), 'utf8'));
-  const inputs = [root, newer, fileSystem, ...texts, ...ENGINE, ...Object.values(etc()), vmContainerdConfig(schema)];
+  const inputs = [
+    root,
+    newer,
+    fileSystem,
+    ...texts,
+    readFileSync(policyModule, 'utf8'),
+    ...ENGINE,
+    ...Object.values(etc()),
+    vmContainerdConfig(schema),
+  ];
   const folder = await cached(`vm-disk-${fileSystem}`, inputs, (into) => build(into, root, { newer, schema, fileSystem }));
   return { folder, file: join(folder, 'disk.raw'), key: join(folder, 'key') };
 }
@@ -60,7 +71,7 @@ async function build(into: string, root: string, { newer, schema, fileSystem }: 
   for (const name of ENGINE) await cp(join(newer, 'usr/bin', name), join(engine, name));
   await run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'lab', '-f', join(into, 'key')]);
   await run(['cp', '-a', root, tree]);
-  await script('policy.sh', [tree]);
+  await script('policy.sh', [tree, policyModule]);
   await script('tree.sh', [tree, join(into, 'key.pub')], { LAB_FILES: files });
   await script('initramfs.sh', [tree, work]);
   await script('disk.sh', [root, tree, work, into, fileSystem, engine, join(work, 'engine.toml')]);

@@ -1,0 +1,67 @@
+import { type TomlTable, valueAt } from '../engines/toml/index.ts';
+import type { Engine, Instance } from '../engines/types.ts';
+import { KataError } from '../errors/index.ts';
+import type { HostView } from '../host/index.ts';
+import { contextOfProcess, labelsOf, vmContext } from './contexts.ts';
+import type { Domains, Policy } from './types.ts';
+
+export interface PolicyEngine {
+  engine: Pick<Engine, 'name' | 'effective'>;
+  instance: Instance;
+}
+
+/** Where each engine says whether it sets labels, and what holds where it says nothing (facts: containerd 1.x to 2.x, CRI-O from 1.18). */
+const switches: Record<string, { keys: string[][]; byDefault: boolean }> = {
+  containerd: {
+    keys: [
+      ['plugins', 'io.containerd.cri.v1.runtime', 'enable_selinux'],
+      ['plugins', 'io.containerd.grpc.v1.cri', 'enable_selinux'],
+    ],
+    byDefault: false,
+  },
+  // Its dump leaves out what equals the default, which is the state of the host.
+  crio: { keys: [['crio', 'runtime', 'selinux']], byDefault: true },
+};
+
+/** Whether an engine with this effective configuration gives pods labels. */
+export function setsLabels(engine: string, dump: TomlTable): boolean {
+  const row = Object.hasOwn(switches, engine) ? switches[engine]! : { keys: [], byDefault: true };
+  const said = row.keys.map((keys) => valueAt(dump, keys)).filter((value) => typeof value === 'boolean');
+  return said.length === 0 ? row.byDefault : said.includes(true);
+}
+
+/**
+ * The domains of a pod: of the engine that runs, or that would be started by systemd; of the shim, by its label; of the virtual machine, by
+ * lxc_contexts. Throws `host-selinux-unasked` where the engine's cannot be told, and what the engine's binary says of its configuration.
+ */
+export async function domainsOf(
+  host: HostView,
+  policy: Policy,
+  { engine, instance }: PolicyEngine,
+  { shim, type, dump }: { shim: string; type: string; dump?: TomlTable | undefined },
+): Promise<Domains> {
+  const context = await engineContext(host, policy, instance);
+  if (context === undefined) throw unknownEngine(engine.name);
+  const shimContext = await policy.create(context, shim, 'process');
+  const labels = setsLabels(engine.name, dump ?? (await engine.effective(host, instance)));
+  const vm = labels ? await vmContext(host, type) : undefined;
+  return { engine: context, shim: shimContext, vm: vm ?? shimContext, labelled: vm !== undefined };
+}
+
+async function engineContext(host: HostView, policy: Policy, { process, binary }: Instance): Promise<string | undefined> {
+  const running = process === undefined ? undefined : await contextOfProcess(host, process.pid);
+  if (running !== undefined || binary === undefined) return running;
+  const init = await contextOfProcess(host, 1);
+  const path = await host.realpath(binary);
+  const label = (await labelsOf(host, [path])).get(path);
+  return init === undefined || label === undefined ? undefined : await policy.create(init, label, 'process');
+}
+
+function unknownEngine(name: string): KataError {
+  return new KataError('host-selinux-unasked', {
+    subject: name,
+    found: `the SELinux domain of ${name} is not known: it does not run, and its binary has no label`,
+    needed: 'an engine that runs, to ask the policy what its domain may do',
+    next: `systemctl start ${name}; kata-sysext check`,
+  });
+}
