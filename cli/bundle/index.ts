@@ -14,7 +14,7 @@ import { emptyTree } from './tree.ts';
 import type { Bundle, BundleRequest, SourceRecord, TreeEntry } from './types.ts';
 import { writerInto } from './writer.ts';
 
-export { machineOf } from './elf.ts';
+export { kindOf, machineOf, type ReadAt } from './elf.ts';
 export type { Bundle, BundleRequest, SourceRecord, TreeEntry } from './types.ts';
 
 const emitEveryMs = 100;

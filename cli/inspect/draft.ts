@@ -1,6 +1,6 @@
 import type { Bundle, TreeEntry } from '../bundle/types.ts';
 import type { HostPath, HostView } from '../host/index.ts';
-import { type Architecture, type HandlerRow, handlerTable, installedName, qemuTable } from '../layout/index.ts';
+import { type Architecture, type HandlerRow, handlerTable, installedName, qemuTable, shippedBundle } from '../layout/index.ts';
 import { extensionFolder, type PayloadManifest, payloadFolder, releaseText, schema } from '../store/index.ts';
 
 /** As long as each that a payload gets. */
@@ -57,13 +57,15 @@ function drafted(
   return kind === 'symlink' ? { path, kind, mode: 0o777, target } : { path, kind, mode: 0o755, sizeBytes, digest };
 }
 
-/** The layout may add a link, with the folders above it, for each place in which a QEMU looks for its data. */
+/** The layout may add a link, with the folders above it, for each place in which a QEMU looks for its data, and one that leads there. */
 function addedLinks(rows: HandlerRow[]): TreeEntry[] {
   if (!rows.some(({ hypervisor }) => hypervisor === 'qemu')) return [];
-  return Object.entries(qemuTable.compiled).flatMap(([place, target]): TreeEntry[] => {
+  const beside: TreeEntry = { path: shippedBundle, kind: 'symlink', mode: 0o777, target: `../${qemuTable.bundle}` };
+  const links = Object.entries(qemuTable.compiled).flatMap(([place, target]): TreeEntry[] => {
     const path = `${qemuTable.bundle}${place}`;
     const parents = path.split('/').map((_, index, words) => words.slice(0, index + 1).join('/'));
     const folders = parents.slice(0, -1).map((folder): TreeEntry => ({ path: folder, kind: 'directory', mode: 0o755 }));
     return [...folders, { path, kind: 'symlink', mode: 0o777, target: '../'.repeat(parents.length) + target }];
   });
+  return [beside, ...links];
 }

@@ -1,6 +1,7 @@
 import { KataError } from '../errors/index.ts';
 import { belowPrefix, type Requirement, requirements } from './configuration.ts';
 import { rowMatcher } from './glob.ts';
+import { clashOf, foldersOf, placeOf, shippedBundle } from './places.ts';
 import { gather, type Listing, resolve } from './resolve.ts';
 import { type HandlerRow, installedName, pathTable, qemuTable } from './tables.ts';
 
@@ -9,6 +10,8 @@ export interface Closure {
   files: Set<string>;
   /** The hypervisor's binary after links, if it is a file of the release. */
   hypervisor: string | undefined;
+  /** Files that the configuration names to be started, after links. */
+  programs: Set<string>;
 }
 
 /** A path that the configuration names and the release lacks. */
@@ -34,20 +37,26 @@ export function closureOf(listing: Listing, row: HandlerRow, text: string): Clos
   const files = new Set<string>();
   gather(listing, row.shim, files);
   gather(listing, row.configuration, files);
+  const programs = programsOf(listing, row, text);
   let hypervisor: string | undefined;
   for (const { key, kind, path } of named(row, text)) {
     // What annotations may name comes along when it is one file; a pattern or a folder brings nothing.
     if (kind === 'file' || isFile(listing, path)) gather(listing, path, files);
     if (key === 'path') hypervisor = resolve(listing, path).end;
   }
-  return { files, hypervisor };
+  return { files, hypervisor, programs };
+}
+
+function programsOf(listing: Listing, row: HandlerRow, text: string): Set<string> {
+  const started = named(row, text).filter(({ program, path }) => program && isFile(listing, path));
+  return new Set([row.shim, ...started.map(({ path }) => path)].flatMap((path) => resolve(listing, path).end ?? []));
 }
 
 /** QEMU's data folders and libraries, and the links that let a relocated QEMU find what it was built to look for. */
 export interface QemuParts {
   /** Folders and files of the release. */
   paths: string[];
-  /** Links that we add: path → relative target. */
+  /** Links that are added: path in the payload → a folder of the release. */
   links: Map<string, string>;
 }
 
@@ -59,17 +68,21 @@ export interface QemuParts {
  */
 export function qemuParts(listing: Listing, binary: string, compiled: string[]): QemuParts {
   const flavour = qemuTable.flavours.find((one) => rowMatcher([one.binary], one.except)(binary));
-  const paths = [...(flavour?.folders ?? []), ...qemuTable.libraries, qemuTable.bundle];
+  const paths = [...(flavour?.folders ?? []), ...qemuTable.libraries, shippedBundle];
   const links = new Map<string, string>();
   for (const directory of compiled) {
     const target = qemuTable.compiled[directory];
     if (target === undefined || resolve(listing, target).end === undefined) continue;
     paths.push(target);
-    const link = `${qemuTable.bundle}${directory}`;
     // What the release itself ships there is right for its own QEMU.
-    if (!listing.has(link)) links.set(link, `${'../'.repeat(link.split('/').length - 1)}${target}`);
+    if (!isShipped(listing, `${shippedBundle}${directory}`)) links.set(`${qemuTable.bundle}${directory}`, target);
   }
   return { paths: paths.filter((path) => resolve(listing, path).end !== undefined), links };
+}
+
+/** A path that the release has, or that lies below a file or a link of it. */
+function isShipped(listing: Listing, path: string): boolean {
+  return listing.has(path) || foldersOf(path).some((folder) => (listing.get(folder)?.kind ?? 'directory') !== 'directory');
 }
 
 function named(row: HandlerRow, text: string): (Requirement & { path: string })[] {
@@ -79,11 +92,13 @@ function named(row: HandlerRow, text: string): (Requirement & { path: string })[
   });
 }
 
-/** Why an install of this handler would be refused for what its configuration names; undefined when all of it is there. */
+/** Why an install of this handler would be refused for what its configuration names, as far as that shows before files are read. */
 export function incompleteness(listing: Listing, row: HandlerRow, text: string): KataError | undefined {
   try {
     const lacks = missingFrom(listing, row, text);
-    return lacks.length === 0 ? undefined : incomplete(row, lacks);
+    if (lacks.length > 0) return incomplete(row, lacks);
+    const clashes = [...programsOf(listing, row, text)].map((path) => clashOf(listing, path, placeOf(path, 'program')));
+    return clashes.find((clash) => clash !== undefined);
   } catch (error) {
     if (error instanceof KataError && error.code === 'bundle-configuration') return error;
     throw error;

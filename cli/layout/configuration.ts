@@ -1,4 +1,5 @@
 import { KataError } from '../errors/index.ts';
+import { globMatcher } from './glob.ts';
 import { type StringValue, stringsOf } from './strings.ts';
 import { pathTable } from './tables.ts';
 
@@ -8,13 +9,15 @@ export interface Requirement {
   value: string;
   /** A 'file' has to exist; a 'glob' only limits what annotations may name. */
   kind: 'file' | 'glob';
+  /** True for a file that is started. */
+  program: boolean;
 }
 
 /** All non-empty paths that the configuration names in relocatable keys, as written, in order. Without `hypervisor`: of every hypervisor table. */
 export function requirements(text: string, hypervisor?: string, name = 'configuration.toml'): Requirement[] {
   return relocatable(text, hypervisor, name)
     .filter(({ string }) => string.value !== '')
-    .map(({ string, key, kind }) => ({ key, value: string.value, kind }));
+    .map(({ string, key, kind, program }) => ({ key, value: string.value, kind, program }));
 }
 
 /**
@@ -38,6 +41,40 @@ export function renderConfiguration(
 }
 
 /**
+ * The text with the names that its files have in the payload; everything stays below the release's own prefix, and all other bytes stay.
+ *
+ * @param move.nameOf the new path of a path of the release, both relative
+ * @param move.files every file of the payload: path in the release → path in the payload; patterns follow what they fit
+ * Throws `bundle-configuration`.
+ */
+export function renameInConfiguration(
+  text: string,
+  move: { nameOf(path: string): string; files: ReadonlyMap<string, string> },
+  name = 'configuration.toml',
+): string {
+  const parts: string[] = [];
+  let done = 0;
+  for (const { string, kind } of relocatable(text, undefined, name)) {
+    const path = belowPrefix(string.value, pathTable.prefix, name);
+    if (path === undefined || path === '') continue;
+    const now = kind === 'file' || move.files.has(path) ? move.nameOf(path) : patternNow(path, move.files);
+    if (now === path) continue;
+    parts.push(text.slice(done, string.start), `"${escaped(`${pathTable.prefix}/${now}`)}"`);
+    done = string.end;
+  }
+  return parts.join('') + text.slice(done);
+}
+
+/** A pattern follows files that it fits to the one folder where they lie now; else it stays: it only limits what annotations may name. */
+function patternNow(pattern: string, files: ReadonlyMap<string, string>): string {
+  const fits = globMatcher(pattern);
+  const moved = [...files].filter(([from, to]) => fits(from) && !fits(to)).map(([, to]) => to);
+  const folders = new Set(moved.map((to) => to.slice(0, to.lastIndexOf('/') + 1)));
+  const [folder] = folders;
+  return folders.size === 1 ? `${folder}${pattern.slice(pattern.lastIndexOf('/') + 1)}` : pattern;
+}
+
+/**
  * What `value` names below `prefix`: '' for the prefix itself, undefined for a path elsewhere.
  * Throws `bundle-configuration` for a path that begins with the prefix but climbs with '..': what it means depends on links of the host.
  */
@@ -58,14 +95,14 @@ export function belowPrefix(value: string, prefix: string, name: string): string
   return segments.join('/');
 }
 
-interface Relocatable {
+interface Relocatable extends Omit<Requirement, 'value'> {
   string: StringValue;
-  key: string;
-  kind: 'file' | 'glob';
 }
 
-const direct = new Map(pathTable.relocated.map(({ key, kind }) => [key, kind]));
-const nested = new Map(pathTable.tables.map(({ table, key, kind }) => [`${table}\0${key}`, { key: `${table}.${key}`, kind }]));
+const direct = new Map(pathTable.relocated.map(({ key, kind, program = false }) => [key, { key, kind, program }]));
+const nested = new Map(
+  pathTable.tables.map(({ table, key, kind }) => [`${table}\0${key}`, { key: `${table}.${key}`, kind, program: false }]),
+);
 
 function relocatable(text: string, hypervisor: string | undefined, name: string): Relocatable[] {
   const { strings, tables } = stringsOf(text, name);
@@ -81,7 +118,7 @@ function relocatable(text: string, hypervisor: string | undefined, name: string)
     const [root, table, ...rest] = string.keys;
     if (root !== 'hypervisor' || table === undefined || (hypervisor !== undefined && table !== hypervisor)) return [];
     const plain = rest.length === 1 ? direct.get(rest[0]!) : undefined;
-    if (plain !== undefined) return [{ string, key: rest[0]!, kind: plain }];
+    if (plain !== undefined) return [{ string, ...plain }];
     const deep = rest.length === 2 ? nested.get(rest.join('\0')) : undefined;
     return deep === undefined ? [] : [{ string, ...deep }];
   });

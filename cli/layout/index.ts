@@ -5,6 +5,7 @@ export { keepFor } from './keep.ts';
 export { fallbackLabel, families, familyOfPolicy, isUsable, type LabelClass, labelFor, stockLabel } from './labels.ts';
 export { defaultRow, type LayOutInput, layOut } from './layOut.ts';
 export { type NeedRow, needsOf, needTable } from './needs.ts';
+export { type FileClass, placeOf, shippedBundle } from './places.ts';
 export { resolve } from './resolve.ts';
 export { type Architecture, type HandlerRow, handlerRow, handlerTable, installedName, pathTable, qemuTable } from './tables.ts';
 export type { LaidHandler, Layout } from './types.ts';

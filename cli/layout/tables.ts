@@ -30,7 +30,8 @@ export interface ComponentRow {
 
 export interface PathTable {
   prefix: string;
-  relocated: { key: string; kind: 'file' | 'glob' }[];
+  /** `program`: the file is started. */
+  relocated: { key: string; kind: 'file' | 'glob'; program?: boolean }[];
   tables: { table: string; key: string; kind: 'file' | 'glob' }[];
   never: string[];
 }
@@ -38,7 +39,9 @@ export interface PathTable {
 export interface QemuTable {
   flavours: { name: string; binary: string; except?: string[]; folders: string[] }[];
   libraries: string[];
+  /** The folder of the payload whose paths are those that QEMU was built to look in, and the name of the link to it beside a QEMU. */
   bundle: string;
+  beside: string;
   /** A directory that QEMU was built to look in → where the release has its content. */
   compiled: Record<string, string>;
 }

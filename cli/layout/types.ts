@@ -26,9 +26,13 @@ export interface Layout {
   handlers: LaidHandler[];
   /** All handlers that the bundle could serve whole. */
   available: string[];
-  /** Sorted by path; symlinks that we add (QEMU's data folder) included. */
+  /** Sorted by path, where they lie in the payload; links that are added (QEMU's data folder) included. */
   entries: TreeEntry[];
-  /** Entries of the unpacked tree that nobody needs: removed before the payload is sealed. */
+  /** Files that lie elsewhere than in the release. */
+  moves: { from: string; to: string }[];
+  /** Configurations that name such files: path → text. */
+  texts: Map<string, string>;
+  /** Entries of the unpacked tree that do not stay as they are, deepest first: removed before the payload is sealed. */
   dropped: string[];
   /** Bytes of the release that were left out. */
   savedBytes: number;

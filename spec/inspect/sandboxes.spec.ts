@@ -48,8 +48,8 @@ describe('sandboxes that run', () => {
   function pod(id: string, folder: string, secondsAgo = 10) {
     runs([`${folder}/${shim}`, '-namespace', 'k8s.io', '-id', id], { exe: `${folder}/${shim}`, secondsAgo });
     runs([`${folder}/bin/qemu-system-x86_64`, '-name', `sandbox-${id}`], { exe: `${folder}/bin/qemu-system-x86_64`, secondsAgo });
-    runs([`${folder}/libexec/virtiofsd`, '--fd=3'], { exe: `${folder}/libexec/virtiofsd`, secondsAgo });
-    runs([`${folder}/libexec/virtiofsd`, '--fd=3'], { exe: `${folder}/libexec/virtiofsd`, secondsAgo });
+    runs([`${folder}/bin/virtiofsd`, '--fd=3'], { exe: `${folder}/bin/virtiofsd`, secondsAgo });
+    runs([`${folder}/bin/virtiofsd`, '--fd=3'], { exe: `${folder}/bin/virtiofsd`, secondsAgo });
   }
 
   it('are counted, not their processes, and only for the payload that they run from', async () => {

@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict';
 import type { KataError } from '../../cli/errors/index.ts';
 import { keepFor, type Layout, layOut } from '../../cli/layout/index.ts';
-import { bundleOf, completeRelease, type FakeRelease, readerOf } from './release.ts';
+import { bundleOf, completeRelease, type FakeRelease, kindOf, readerOf } from './release.ts';
 
 function lay(release: FakeRelease, wanted: string, archives: readonly string[]): Promise<Layout> {
   const made = bundleOf(release, keepFor([wanted], release.arch));
   const sources = archives.map((archive) => ({ ...made.sources[0]!, name: `${archive}-4.1.0-amd64.tar.zst` }));
-  return layOut({ bundle: { ...made, sources }, wanted: [wanted], arch: release.arch, readText: readerOf(release), contains: () => [] });
+  return layOut({
+    bundle: { ...made, sources },
+    wanted: [wanted],
+    arch: release.arch,
+    readText: readerOf(release),
+    contains: () => [],
+    kindOf,
+  });
 }
 
 describe('a handler that the bundle lacks', () => {

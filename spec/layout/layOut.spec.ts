@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { KataError } from '../../cli/errors/index.ts';
 import { type Architecture, handlerTable, keepFor, type Layout, layOut, requirements } from '../../cli/layout/index.ts';
-import { bundleOf, completeRelease, type FakeRelease, namedFiles, readerOf } from './release.ts';
+import { bundleOf, completeRelease, type FakeRelease, kindOf, namedFiles, readerOf } from './release.ts';
 
 const kata = 'share/kata-containers';
 
@@ -9,7 +9,7 @@ const kata = 'share/kata-containers';
 function lay(release: FakeRelease, wanted?: string[], compiled: string[] = []): Promise<Layout> {
   const bundle = bundleOf(release, keepFor(wanted, release.arch));
   const contains = (_: string, needles: string[]): string[] => needles.filter((needle) => compiled.includes(needle));
-  return layOut({ bundle, wanted, arch: release.arch, readText: readerOf(release), contains });
+  return layOut({ bundle, wanted, arch: release.arch, readText: readerOf(release), contains, kindOf });
 }
 
 describe('laying out a release', () => {
@@ -22,7 +22,7 @@ describe('laying out a release', () => {
         const layout = await lay(release, [row.name]);
 
         const [handler] = layout.handlers;
-        const text = readerOf(release)(row.configuration);
+        const text = layout.texts.get(row.configuration) ?? readerOf(release)(row.configuration);
         const present = new Set(layout.entries.map((entry) => entry.path));
         for (const { value, kind } of requirements(text, row.hypervisor)) {
           if (kind === 'file' && value.startsWith('/opt/kata/')) assert.ok(present.has(value.slice('/opt/kata/'.length)), value);
@@ -47,9 +47,9 @@ describe('laying out a release', () => {
       [
         'VERSION',
         'bin/qemu-system-x86_64',
+        'bin/virtiofsd',
         'lib/kata-qemu-modules/accel-tcg.so',
         'lib/kata-qemu/libz.so.1',
-        'libexec/virtiofsd',
         'runtime-rs/bin/containerd-shim-kata-v2',
         'share/defaults/kata-containers/runtime-rs/configuration-qemu-runtime-rs.toml',
         'share/defaults/kata-containers/runtime-rs/configuration.toml',
@@ -70,17 +70,20 @@ describe('laying out a release', () => {
     const layout = await lay(release, ['qemu', 'clh']);
 
     const kept = layout.entries.reduce((sum, entry) => sum + (entry.sizeBytes ?? 0), 0);
-    assert.equal(kept + layout.savedBytes, total);
+    const renamed = [...layout.texts].reduce((sum, [path, text]) => sum + text.length - readerOf(release)(path).length, 0);
+    assert.equal(kept - renamed + layout.savedBytes, total);
   });
 
   it('drops what was unpacked in vain, deepest first', async () => {
     const release = completeRelease();
 
-    const { dropped, entries } = await lay(release, ['qemu-runtime-rs']);
+    const { dropped, entries, moves } = await lay(release, ['qemu-runtime-rs']);
 
     const unpacked = bundleOf(release, keepFor(['qemu-runtime-rs'], 'x86_64')).entries.map((entry) => entry.path);
-    assert.deepEqual([...dropped, ...entries.map((entry) => entry.path)].sort(byName), unpacked.sort(byName));
-    assert.ok(dropped.includes('libexec/nydusd') && dropped.includes(`${kata}/kata-ubuntu-resolute.initrd`));
+    const from = new Map(moves.map((move) => [move.to, move.from]));
+    const stayed = entries.map(({ path }) => from.get(path) ?? path);
+    assert.deepEqual([...dropped, ...stayed].sort(byName), unpacked.sort(byName));
+    assert.ok(dropped.includes('libexec') && dropped.includes('libexec/nydusd') && dropped.includes(`${kata}/kata-ubuntu-resolute.initrd`));
     for (const [at, path] of dropped.entries()) assert.ok(!dropped.slice(at + 1).some((later) => later.startsWith(`${path}/`)));
   });
 
@@ -119,17 +122,18 @@ describe('laying out a release', () => {
 
     const layout = await lay(completeRelease(), ['qemu'], compiled);
 
-    const links = layout.entries.filter((entry) => entry.path.startsWith('bin/qemu-bundle/') && entry.kind === 'symlink');
+    const links = layout.entries.filter((entry) => entry.path.includes('qemu-bundle') && entry.kind === 'symlink');
     assert.deepEqual(
       links.map(({ path, target }) => [path, linkEnd(path, target!)]),
       [
-        ['bin/qemu-bundle/opt/kata/share/kata-qemu/qemu', 'share/kata-qemu/qemu'],
-        ['bin/qemu-bundle/usr/lib/x86_64-linux-gnu/qemu', 'lib/kata-qemu-modules'],
-        ['bin/qemu-bundle/usr/share/seabios', 'share/kata-qemu/qemu'],
+        ['bin/qemu-bundle', 'share/qemu-bundle'],
+        ['share/qemu-bundle/opt/kata/share/kata-qemu/qemu', 'share/kata-qemu/qemu'],
+        ['share/qemu-bundle/usr/lib/x86_64-linux-gnu/qemu', 'lib/kata-qemu-modules'],
+        ['share/qemu-bundle/usr/share/seabios', 'share/kata-qemu/qemu'],
       ],
     );
     const folders = layout.entries.filter((entry) => entry.kind === 'directory').map((entry) => entry.path);
-    assert.ok(folders.includes('bin/qemu-bundle') && folders.includes('bin/qemu-bundle/opt/kata/share/kata-qemu'));
+    assert.ok(folders.includes('share/qemu-bundle') && folders.includes('share/qemu-bundle/opt/kata/share/kata-qemu'));
     for (const { path } of links) assert.ok(layout.handlers[0]?.files.includes(path));
   });
 
@@ -138,7 +142,7 @@ describe('laying out a release', () => {
 
     const layout = await lay(completeRelease(), ['qemu', 'qemu-nvidia-gpu-snp'], compiled);
 
-    const links = layout.entries.filter((entry) => entry.path.startsWith('bin/qemu-bundle/') && entry.kind === 'symlink');
+    const links = layout.entries.filter((entry) => entry.path.startsWith('share/qemu-bundle/') && entry.kind === 'symlink');
     assert.equal(links.length, 2);
     assert.ok(layout.entries.some((entry) => entry.path === 'share/kata-qemu-snp-experimental/qemu/bios-256k.bin'));
   });
@@ -191,7 +195,7 @@ describe('laying out a release', () => {
     const release = completeRelease();
     const bundle = { ...bundleOf(release), machines: new Map([['runtime-rs/bin/containerd-shim-kata-v2', 'aarch64']]) };
 
-    const outcome = layOut({ bundle, arch: 'x86_64', readText: readerOf(release), contains: () => [] });
+    const outcome = layOut({ bundle, arch: 'x86_64', readText: readerOf(release), contains: () => [], kindOf });
 
     await assert.rejects(outcome, { code: 'host-architecture' });
   });
@@ -215,7 +219,7 @@ describe('laying out a release', () => {
     const release = completeRelease();
     const bundle = { ...bundleOf(release), version: '4.1.0\u001b[2J' };
 
-    const outcome = layOut({ bundle, arch: 'x86_64', readText: readerOf(release), contains: () => [] });
+    const outcome = layOut({ bundle, arch: 'x86_64', readText: readerOf(release), contains: () => [], kindOf });
 
     await assert.rejects(outcome, { code: 'bundle-layout' });
   });

@@ -137,12 +137,20 @@ export function bundleOf({ files }: FakeRelease, keep: (path: string) => boolean
     for (const folder of parents(path)) entries.set(folder, { path: folder, kind: 'directory', mode: 0o755 });
     entries.set(
       path,
-      target === undefined ? { path, kind: 'file', mode: 0o644, sizeBytes } : { path, kind: 'symlink', mode: 0o777, target },
+      target === undefined
+        ? { path, kind: 'file', mode: kindOf(path) === undefined ? 0o644 : 0o755, sizeBytes }
+        : { path, kind: 'symlink', mode: 0o777, target },
     );
   }
   const sources = [{ name: 'kata-static-4.1.0-amd64.tar.zst', digest: `sha256:${'0'.repeat(64)}` as const, sizeBytes: 1 }];
   const sorted = [...entries.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
   return { sources, entries: sorted, listing, version: '4.1.0', skippedFiles, skippedBytes };
+}
+
+/** What the file of a release is by its bytes; those of a fake one are not there. */
+export function kindOf(path: string): 'program' | 'library' | undefined {
+  if (/\.so(?:\.|$)/.test(path)) return 'library';
+  return /(?:^|\/)(?:bin|libexec)\/[^/]+$/.test(path) ? 'program' : undefined;
 }
 
 export function readerOf({ files }: FakeRelease): (path: string) => string {

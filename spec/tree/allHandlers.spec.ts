@@ -122,7 +122,7 @@ describe('the judge of configurations', () => {
     const payload = execFileSync('find', [host.root, '-path', '*/usr/share/kata', '-type', 'd'], { encoding: 'utf8' }).trim();
     const text = host.path('usr/local/libexec/kata-sysext/generations/1/config/kata-qemu/configuration.toml');
     rmSync(join(payload, 'share/kata-containers/vmlinux-6.18.35-202'));
-    execFileSync('chmod', ['0644', join(payload, 'libexec/virtiofsd'), join(payload, 'bin/containerd-shim-kata-v2')]);
+    execFileSync('chmod', ['0644', join(payload, 'bin/virtiofsd'), join(payload, 'bin/containerd-shim-kata-v2')]);
     writeFileSync(text, `${readFileSync(text, 'utf8')}\n[mine]\nkey = ["/opt/kata/x"]\n`);
 
     const { problems, handlers } = judge(host.root);

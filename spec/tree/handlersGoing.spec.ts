@@ -137,7 +137,7 @@ describe('handlers that go', () => {
       const { payloadFolder } = JSON.parse(readFileSync(host.path('var/lib/kata-sysext/generations/1/manifest.json'), 'utf8')) as {
         payloadFolder: string;
       };
-      rmSync(host.path(join(payloadFolder, 'libexec/virtiofsd')));
+      rmSync(host.path(join(payloadFolder, 'bin/virtiofsd')));
 
       await refused(host, ['uninstall', '--handler', 'qemu'], 3, 'payload-damaged');
     });

@@ -13,6 +13,10 @@ export const bundleCodes: Record<string, CodeRow> = {
   'bundle-member-escapes': row(4, 'A member has an absolute name, a .. in its name, or a link that leads out of the tree.'),
   'bundle-member-kind': row(4, 'A member is a device, a pipe, a socket, or has set-uid or set-gid bits.'),
   'bundle-member-duplicate': row(4, 'Two members, or two bundles with different bytes, claim the same path.'),
+  'bundle-name-taken': row(
+    4,
+    'Two files of the release would get one name in the payload, where programs lie in folders bin and shared libraries in folders lib, because SELinux policies label by the names of folders. Rename one of them if the bundle is your own.',
+  ),
   'bundle-digest': row(4, 'The bytes do not have the digest that was asked for with --digest.'),
   'bundle-layout': row(4, 'The tree is not a Kata release: no opt/kata, no configuration, or an unknown layout.'),
   'bundle-empty-asset': row(4, 'A kernel, image, initrd or program of the bundle has no bytes.'),

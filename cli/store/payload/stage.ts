@@ -1,5 +1,3 @@
-import { createReadStream } from 'node:fs';
-import { symlink } from 'node:fs/promises';
 import { posix } from 'node:path';
 import type { SourceRecord } from '../../bundle/index.ts';
 import { errnoOf, KataError } from '../../errors/index.ts';
@@ -145,7 +143,11 @@ async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Prom
 async function unpackInto(host: Host, request: PayloadRequest, tree: HostPath, into: string): Promise<Unpacked> {
   const { architecture, emit, handlers, signal } = request;
   // Loaded when it is needed: `status` reads the store without them.
-  const [{ readBundles }, { keepFor, layOut }] = await Promise.all([import('../../bundle/index.ts'), import('../../layout/index.ts')]);
+  const [{ readBundles }, { keepFor, layOut }, { arrangeTree, kindOfFile, stringsIn }] = await Promise.all([
+    import('../../bundle/index.ts'),
+    import('../../layout/index.ts'),
+    import('./unpacked.ts'),
+  ]);
   await host.failpoint('store/unpack/before');
   emit({ kind: 'phase', name: 'unpack', detail: `unpacking ${request.sources.map((path) => posix.basename(path)).join(', ')}` });
   const bundle = await readBundles({
@@ -164,8 +166,9 @@ async function unpackInto(host: Host, request: PayloadRequest, tree: HostPath, i
     arch: architecture,
     readText: async (path) => (await host.readFile(`${tree}/${path}`)).toString(),
     contains: (path, needles) => stringsIn(posix.join(into, path), needles, signal),
+    kindOf: (path) => kindOfFile(posix.join(into, path)),
   });
-  await arrange(host, layout, tree, into);
+  await arrangeTree(host, layout, tree, into);
   // Of an image only the image is kept.
   if (request.format === 'directory') {
     emit({ kind: 'phase', name: 'sync', detail: 'writing it to the disk' });
@@ -174,18 +177,6 @@ async function unpackInto(host: Host, request: PayloadRequest, tree: HostPath, i
   await host.failpoint('store/synced');
   const bytes = bundle.entries.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0);
   return { manifest: await describe(host, layout, bundle.sources, request), unpacked: { bytes, entries: bundle.entries.length } };
-}
-
-/** Drops what no handler needs and adds the links of the layout. */
-async function arrange(host: Host, layout: Layout, tree: HostPath, into: string): Promise<void> {
-  for (const path of layout.dropped) await host.removeTree(`${tree}/${path}`);
-  for (const entry of layout.entries) {
-    const path = `${tree}/${entry.path}`;
-    if ((await host.lstat(path)) !== undefined) continue;
-    if (entry.kind === 'directory') await host.mkdir(path, entry.mode);
-    // Made directly: the whole tree is synced at once afterwards.
-    if (entry.kind === 'symlink') await symlink(entry.target ?? '', posix.join(into, entry.path));
-  }
 }
 
 async function describe(
@@ -250,19 +241,6 @@ async function refuseStrangers(host: Host, folder: HostPath): Promise<void> {
     needed: 'a free place for the payload',
     next: `look at them and move them away: ls -lR ${folder}`,
   });
-}
-
-/** Which of the needles occur in the file's bytes, read in a stream: hypervisors have tens of megabytes. */
-async function stringsIn(path: string, needles: string[], signal: AbortSignal): Promise<string[]> {
-  const found = new Set<string>();
-  const longest = Math.max(...needles.map((needle) => needle.length), 1);
-  let tail = Buffer.alloc(0);
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, signal })) {
-    const window = Buffer.concat([tail, chunk as Buffer]);
-    for (const needle of needles) if (!found.has(needle) && window.includes(needle)) found.add(needle);
-    tail = window.subarray(Math.max(0, window.length - longest));
-  }
-  return needles.filter((needle) => found.has(needle));
 }
 
 /** An error of a full disk as the user shall read it; any other one as it is. */
