@@ -13,10 +13,13 @@ import { json } from '../support/program.ts';
 import { sample } from '../support/sample.ts';
 import { inPod, isExpected, silent, wouldRelabel } from '../support/vm/enforcing.ts';
 import { type LiveVm, liveVm } from '../support/vm/liveVm.ts';
-import { confinedPod, machineGoods, refusedPod, rulesOf, withMachines } from '../support/vm/machines.ts';
+import { confinedPod, emptyRun, machineGoods, refusedPod, rulesOf, withMachines } from '../support/vm/machines.ts';
 import { missingRules, underStockPolicy } from '../support/vm/policies.ts';
 
 const handler = 'kata-qemu-runtime-rs';
+/** What two of the pods are refused for: one of the rules that check names under Debian's policy as it is, and the label of /var. */
+const missingRule = missingOnDebian[0] ?? '';
+const wrongLabel = 'allow dockerd_t var_lib_t:file execute;';
 
 // All three with `npm run test:all`.
 for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
@@ -89,18 +92,15 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
 
     it('under Debian’s policy as it is verify names the rules that are missing, and a pod fails for want of one of them', async () => {
       const { stock, refused } = await underStockPolicy(live, async () => {
-        // It has read which domain virtual machines have.
-        await live.host.sh('systemctl restart containerd');
-        await waitForCri(live.host);
+        // The engine has read which domain virtual machines have.
+        await emptyRun(live);
         return { stock: await live.json(['verify'], 3), refused: await refusedPod(live, handler, 'refused') };
       });
-      await live.host.sh('systemctl restart containerd');
-      await waitForCri(live.host);
+      await emptyRun(live);
 
       assert.deepEqual(missingRules(stock['drift']), missingOnDebian);
       assert.match(refused.answer, /fork\/exec \S+\/virtiofsd: Permission denied/);
-      assert.deepEqual(rulesOf(refused.denials), ['allow container_t bin_t:file entrypoint;']);
-      assert.ok(missingOnDebian.includes(rulesOf(refused.denials)[0] ?? ''));
+      assert.deepEqual(rulesOf(refused.denials), [missingRule]);
     });
 
     // Of a merged view the kernel keeps the labels that it has seen.
@@ -114,7 +114,7 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
 
         await live.host.sh('restorecon -RF /usr/local/libexec/kata-sysext/tree');
         assert.match(refused.answer, /fork\/exec \S+\/virtiofsd: Permission denied/);
-        assert.deepEqual(rulesOf(refused.denials), ['allow dockerd_t var_lib_t:file execute;']);
+        assert.deepEqual(rulesOf(refused.denials), [wrongLabel]);
         await confinedPod(live, handler, 'mended');
       });
 
@@ -157,7 +157,12 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
     });
 
     it('from before the installation until now nothing of ours was denied', async () => {
-      assert.deepEqual(summary(unexplained(await live.host.denials(since)).filter((denial) => !isExpected(denial))), []);
+      const denials = unexplained(await live.host.denials(since)).filter((denial) => !isExpected(denial));
+
+      assert.deepEqual(
+        summary(denials.filter((denial) => !rulesOf([denial]).some((rule) => [missingRule, wrongLabel].includes(rule)))),
+        [],
+      );
     });
   });
 }

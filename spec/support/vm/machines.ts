@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { podOutput, removePod, runPod } from '../../lab/pods.ts';
+import { podOutput, removePod, runPod, waitForCri } from '../../lab/pods.ts';
 import { debianParts } from '../../lab/release/parts.ts';
 import { type Denial, GOODS, unexplained } from '../../lab/vm/index.ts';
 import { until } from '../live/unitWork.ts';
@@ -17,7 +17,7 @@ export async function machineGoods(): Promise<Record<string, string>> {
  * Kata's own QEMU is static. The sample's is not, and a program that changes its domain gets no libraries by a path relative to itself: the
  * host has them besides.
  */
-export async function withMachines({ host }: LiveVm): Promise<void> {
+export async function withMachines({ host }: Pick<LiveVm, 'host'>): Promise<void> {
   await host.sh(
     `printf '%s\\n' kvm_amd vhost_vsock vhost_net tun > /etc/modules-load.d/lab.conf
 for name in $(cat /etc/modules-load.d/lab.conf); do modprobe $name; done
@@ -31,6 +31,7 @@ systemctl daemon-reload
 systemctl restart containerd`,
     { timeoutMs: 600_000 },
   );
+  await waitForCri(host);
 }
 
 /**
@@ -52,6 +53,12 @@ export async function confinedPod(live: LiveVm, handler: string, name: string): 
   assert.equal(new Set(processes.map(([, context]) => context)).size, 1, JSON.stringify(processes));
   assert.match(processes[0]?.[1] ?? '', /^system_u:system_r:container_kvm_t:s0:c\d+,c\d+$/);
   assert.match(inside, /:container_t:/);
+}
+
+/** As after a boot: what a policy labels by its own rules lies below /run no more. */
+export async function emptyRun({ host }: LiveVm): Promise<void> {
+  await host.sh('rm -rf /run/vc /run/kata-containers; systemctl restart containerd');
+  await waitForCri(host);
 }
 
 /** Starts a pod that the host does not allow; gives what the engine answers and what the kernel denied. Nothing of it is left. */
