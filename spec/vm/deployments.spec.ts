@@ -5,7 +5,7 @@ import { type AuditCursor, type Denial, isOurs, REFS, summary, unexplained } fro
 import { stopAfter } from '../support/endings.ts';
 import { handlersOf } from '../support/live/liveHost.ts';
 import { sample } from '../support/sample.ts';
-import { isStandIn } from '../support/vm/enforcing.ts';
+import { isExpected } from '../support/vm/enforcing.ts';
 import { type LiveVm, liveVm } from '../support/vm/liveVm.ts';
 
 const handler = 'kata-qemu-runtime-rs';
@@ -85,7 +85,7 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'deployments'))
     });
 
     it('in all of this nothing of ours was denied', async () => {
-      const left = unexplained(await live.host.denials(since)).filter((denial) => !isStandIn(denial) && !isUpdates(denial));
+      const left = unexplained(await live.host.denials(since)).filter((denial) => !isExpected(denial) && !isUpdates(denial));
       assert.deepEqual(summary(left), []);
     });
 

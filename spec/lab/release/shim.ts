@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { run } from '../run.ts';
 
 const FOLDER = join(import.meta.dirname, 'shim');
-const SOURCES = ['standin.h', 'standin.c', 'proxy.c'];
+const SOURCES = ['standin.h', 'standin.c', 'proxy.c', 'vmm.c', 'hypervisor.c', 'configuration.c'];
 
 export function shimSources(): string {
   return SOURCES.map((name) => readFileSync(join(FOLDER, name), 'utf8')).join('');
@@ -20,7 +20,7 @@ export async function compileShim(version: string, flavour: 'Golang' | 'Rust', c
   try {
     const defines = [`-DVERSION="${version}"`, `-DFLAVOUR="${flavour}"`, ...(carried === undefined ? [] : ['-DCARRIES'])];
     const flags = ['-std=gnu11', '-O2', '-s', '-static', '-Wall', '-Wextra', '-Werror', '-Wl,--build-id=none', '-pthread'];
-    await run(['gcc', ...flags, ...defines, '-o', join(folder, 'shim'), 'standin.c', 'proxy.c'], { cwd: FOLDER });
+    await run(['gcc', ...flags, ...defines, '-o', join(folder, 'shim'), ...SOURCES.filter((name) => name.endsWith('.c'))], { cwd: FOLDER });
     const standIn = await readFile(join(folder, 'shim'));
     return carried === undefined ? standIn : carrying(standIn, carried);
   } finally {

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,16 +14,7 @@
 
 enum { HEADER = 10, REQUEST = 1, MAX_FRAME = 4 << 20, OPTIONS = 10, SERVICE = 1, METHOD = 2, PAYLOAD = 3 };
 
-void fail(const char *format, ...) {
-  va_list rest;
-  va_start(rest, format);
-  vfprintf(stderr, format, rest);
-  va_end(rest);
-  fputc('\n', stderr);
-  exit(1);
-}
-
-static int dial(const char *path) {
+int dial(const char *path) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (strlen(path) >= sizeof address.sun_path) fail("socket path too long: %s", path);
   strcpy(address.sun_path, path);
@@ -57,12 +47,6 @@ static int write_all(int fd, const uint8_t *from, size_t count) {
   return 1;
 }
 
-/* One protobuf field at `at`: its number, where its body starts and where the next one does; 0 at nonsense. */
-struct field {
-  uint64_t number, wire;
-  size_t body, next;
-};
-
 static int varint(const uint8_t *bytes, size_t size, size_t *at, uint64_t *value) {
   *value = 0;
   for (int shift = 0; *at < size && shift < 64; shift += 7) {
@@ -73,7 +57,7 @@ static int varint(const uint8_t *bytes, size_t size, size_t *at, uint64_t *value
   return 0;
 }
 
-static int field_at(const uint8_t *bytes, size_t size, size_t at, struct field *field) {
+int field_at(const uint8_t *bytes, size_t size, size_t at, struct field *field) {
   uint64_t key, length;
   if (!varint(bytes, size, &at, &key)) return 0;
   field->number = key >> 3;
@@ -193,6 +177,7 @@ static void *watch(void *argument) {
   usleep(200000);
   unlink(paths[0]);
   unlink(paths[1]);
+  if (getenv("LAB_SHIM_SANDBOX")) vmm_stop(getenv("LAB_SHIM_SANDBOX"));
   exit(0);
 }
 

@@ -1,10 +1,11 @@
 /*
- * THE LAB'S STAND-IN FOR KATA'S SHIM. It starts no virtual machine.
+ * THE LAB'S STAND-IN FOR KATA'S SHIM. No process of a pod runs in a virtual machine of it.
  *
  * Debian has no Kata shim, and containerd's runc shim refuses the options that Kata's wiring hands over (ConfigPath, as
  * runtimeoptions.v1.Options). This program takes the place of containerd-shim-kata-v2 in the sample release: it starts the host's
  * own containerd-shim-runc-v2, stays as the process that containerd talks to, forwards every ttrpc frame, and takes the field
  * `options` out of Task.Create. Handlers, paths, restarts, upgrades and rollbacks are real with it; isolation is runc's.
+ * With LAB_SHIM_VMM in the engine's environment it does to the host what Kata's does besides: see vmm.c.
  */
 #define _GNU_SOURCE
 #include "standin.h"
@@ -21,13 +22,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#ifndef VERSION
-#define VERSION "0.0.0-lab"
-#endif
-#ifndef FLAVOUR
-#define FLAVOUR "Golang"
-#endif
 
 /*
  * A release may bring a runc shim of its own behind this program's bytes: then follow its length (8 bytes, little-endian) and a mark.
@@ -68,6 +62,13 @@ static const char *runc_shim(void) {
   fail("stand-in shim: no containerd-shim-runc-v2 on this host");
 }
 
+/* What follows the word in the arguments; '' without it. */
+static const char *word_after(char **argv, const char *word) {
+  for (int n = 1; argv[n] && argv[n + 1]; n++)
+    if (!strcmp(argv[n], word)) return argv[n + 1];
+  return "";
+}
+
 /* Runs the runc shim's own `start` and gives what it printed: an address, or (containerd 2) JSON that holds one. */
 static void start_runc_shim(char **argv, char *answer, size_t size) {
   int out[2];
@@ -104,6 +105,7 @@ static void start_proxy(char **argv, const char *real, const char *own) {
   setenv("LAB_SHIM_LISTENER", number, 1);
   setenv("LAB_SHIM_REAL", real, 1);
   setenv("LAB_SHIM_OWN", own, 1);
+  if (accelerator()) setenv("LAB_SHIM_SANDBOX", word_after(argv, "-id"), 1);
   int null = open("/dev/null", O_RDWR);
   for (int n = 0; n < 3; n++) dup2(null, n);
   int last = 0;
@@ -122,6 +124,7 @@ static void write_address(const char *own) {
 
 static void start(char **argv) {
   char answer[4096], real[PATH_MAX], own[PATH_MAX + 8];
+  if (accelerator()) vmm_start(word_after(argv, "-id"));
   start_runc_shim(argv, answer, sizeof answer);
   char *at = strstr(answer, "unix://");
   if (!at) fail("stand-in shim: no address in: %s", answer);
@@ -164,9 +167,7 @@ static int stays_for(const char *process, const char *id) {
 
 /* containerd asks for `delete` when it lost its shim: of a stand-in that was killed, the runc shim still lives. */
 static void delete(char **argv) {
-  const char *id = "";
-  for (int n = 1; argv[n] && argv[n + 1]; n++)
-    if (!strcmp(argv[n], "-id")) id = argv[n + 1];
+  const char *id = word_after(argv, "-id");
   pid_t child = fork();
   if (child == 0) {
     execv(runc_shim(), argv);
@@ -177,6 +178,7 @@ static void delete(char **argv) {
   DIR *processes = opendir("/proc");
   for (struct dirent *entry; processes && (entry = readdir(processes));)
     if (atoi(entry->d_name) > 0 && stays_for(entry->d_name, id)) kill(atoi(entry->d_name), SIGKILL);
+  if (accelerator()) vmm_stop(id);
   exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
