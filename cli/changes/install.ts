@@ -4,7 +4,8 @@ import { imageFindings, makerFindings } from '../images/index.ts';
 import { installedName } from '../layout/index.ts';
 import { activeGeneration, type Choices, type Generation, nextId, originOf } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
-import { carryOut, receipt, rehearse } from './carrying/carryOut.ts';
+import { carryOut, receipt, rehearse, unchanged } from './carrying/carryOut.ts';
+import { refuseUnprovable } from './carrying/proving.ts';
 import { underLock } from './carrying/session.ts';
 import { aliasesAfter, withAdopted } from './choosing/aliases.ts';
 import { keptChoices, sameChoices } from './choosing/choices.ts';
@@ -136,11 +137,13 @@ async function repeat({ context, verb, options, found, id, started, layer }: Cha
   planned.plan.findings.push(...(layer?.findings ?? []), ...guardFindings(context, to, guard));
   const next = layer === undefined ? {} : { nextCommand: layer.nextCommand };
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
-  const carry = { id, verb, found, planned, from: to.number, to, made: false, started, afterwards: nothingAfterwards };
+  const prove = options.prove === undefined ? {} : { prove: options.prove };
+  const carry = { id, verb, found, planned, from: to.number, to, made: false, started, afterwards: nothingAfterwards, ...prove };
   // A copy that somebody damaged or removed comes back; one that nothing names would only be tidied away.
   const kept = to.program === context.program && (await keepRunning(context, to.backend));
   await keepGuarding(context, to, guard);
-  if (planned.steps.length === 0) return { kind: 'Change', change: { ...receipt(context, carry, undefined), changed: kept, ...next } };
+  if (planned.steps.length === 0) return { kind: 'Change', change: { ...(await unchanged(context, carry)), changed: kept, ...next } };
+  await refuseUnprovable(context, found, options);
   await rehearse(context, found, planned);
   const records = [
     {

@@ -1,5 +1,6 @@
 import { backendOf } from '../backends/index.ts';
 import type { TreeEntry } from '../bundle/index.ts';
+import { findEngine } from '../changes/refusing/engine.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { bootGuests, type GuestBoot, type GuestRequest, needLive } from '../guest/index.ts';
 import { digestOf, type Host, type HostView } from '../host/index.ts';
@@ -18,7 +19,6 @@ import {
   readPrograms,
   wholePayload,
 } from '../store/index.ts';
-import { findEngine } from '../changes/refusing/engine.ts';
 import { changeState, openFindings } from './changeState.ts';
 import { anew, lostText, lostWiring } from './wiring.ts';
 

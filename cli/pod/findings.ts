@@ -1,5 +1,5 @@
-import { type Finding, KataError } from '../errors/index.ts';
 import type { Instance } from '../engines/index.ts';
+import { type Finding, KataError } from '../errors/index.ts';
 import { causeOf } from './causes.ts';
 
 const maxAnswerChars = 800;
@@ -74,7 +74,12 @@ export function noImage(instance: Instance, image: string | undefined): Finding 
   const base = { code: 'pod-image-missing', level: 'blocker', subject: image ?? instance.engine } as const;
   if (image === undefined) {
     const found = `${instance.engine} names no image for sandboxes`;
-    return { ...base, found, needed: 'the name of the image, in the engine’s configuration', next: `crictl --runtime-endpoint unix://${instance.socket} info` };
+    return {
+      ...base,
+      found,
+      needed: 'the name of the image, in the engine’s configuration',
+      next: `crictl --runtime-endpoint unix://${instance.socket} info`,
+    };
   }
   const pull =
     instance.engine === 'containerd'

@@ -32,7 +32,13 @@ export async function provePods(
     ready = await readinessOf(host, engine, instance);
   } catch (error) {
     if (session.signal.aborted) throw error;
-    return { pods: handlers.map(({ name }) => ({ handler: name, ok: false, findings: [podFailed(name, instance, error, 'no pod was asked for')] })) };
+    return {
+      pods: handlers.map(({ name }) => ({
+        handler: name,
+        ok: false,
+        findings: [podFailed(name, instance, error, 'no pod was asked for')],
+      })),
+    };
   }
   const { networkMissing, image, imageMissing } = ready;
   if (networkMissing !== undefined) return guestsInstead(session, generation, networkMissing);

@@ -45,7 +45,8 @@ export async function provePod(session: PodSession, subject: Subject): Promise<P
   const cri = await criAt(host, instance.socket, removeDeadlineMs);
   try {
     const fault = await begin(host, note);
-    if (fault !== undefined) return { handler: name, ok: false, findings: [podFailed(name, instance, fault, 'its pod could not be noted in /run')] };
+    if (fault !== undefined)
+      return { handler: name, ok: false, findings: [podFailed(name, instance, fault, 'its pod could not be noted in /run')] };
     return await undisturbed(host, () => runPod(session, subject, { cri, note, timeoutMs }));
   } finally {
     cri.close();
@@ -141,7 +142,10 @@ async function lookInside(session: PodSession, subject: Subject, inside: Inside)
   const { host, instance } = session;
   const { cri, id } = inside;
   const name = subject.handler.name;
-  const info = await cri.sandboxStatus(id).then((told) => told.info, () => ({}));
+  const info = await cri.sandboxStatus(id).then(
+    (told) => told.info,
+    () => ({}),
+  );
   const vm = await findHypervisor(host, subject, { id, info });
   const about = { ...(vm ?? {}) };
   try {

@@ -73,7 +73,9 @@ export async function removeLeftPods(host: Host): Promise<{ removed: number; fai
     try {
       outcome.removed += await removeLeft(host, note);
     } catch (error) {
-      outcome.failures.push(`the pod of ${note.handler} that run ${note.run} left: ${error instanceof Error ? error.message : String(error)}`);
+      outcome.failures.push(
+        `the pod of ${note.handler} that run ${note.run} left: ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
   }
   return outcome;

@@ -3,6 +3,7 @@ import { type Choices, drawGeneration, type Generation, imageNumber, lastNumber,
 import { keepReplaced } from '../adopting/taking.ts';
 import { carryOut, receipt, rehearse } from '../carrying/carryOut.ts';
 import { command } from '../carrying/command.ts';
+import { refuseUnprovable } from '../carrying/proving.ts';
 import { type Found, refuse } from '../refusing/engine.ts';
 import { needFindings } from '../refusing/needs.ts';
 import { refuseSecond } from '../refusing/ofImage.ts';
@@ -76,6 +77,7 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
   const coming = to.handlers.filter((handler) => !known.has(handler.name)).map((handler) => handler.release);
   planned.plan.findings.push(...(await needFindings(host, coming)));
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
+  await refuseUnprovable(context, found, options);
   await rehearse(context, found, planned);
   await keepRunning(context, to.backend);
   await wish.seal?.();
@@ -92,6 +94,7 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
     to,
     made: true,
     started,
+    ...(options.prove === undefined ? {} : { prove: options.prove }),
     ...(fromNumber === undefined ? {} : { from: fromNumber }),
     afterwards: { ...nothingAfterwards, records: records.map((each) => (each.number === number ? { ...each, ...replaced } : each)) },
   };
