@@ -4,6 +4,7 @@ import { KataError } from '../errors/index.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
 import { isLeft, type PodNote, readNotes, removeNote } from './notes.ts';
 import { runOf } from './sandbox.ts';
+import { startWatcher } from './watcher.ts';
 
 /** For each call that removes. */
 export const removeDeadlineMs = 20_000;
@@ -92,8 +93,9 @@ async function removeLeft(host: Host, note: PodNote): Promise<number> {
   const cri = await criAt(host, note.socket, sweepDeadlineMs);
   try {
     const removed = await removeRuns(cri, (run) => run === note.run);
-    // A start that the engine is still at is not listed yet: until then the note stays, and its watcher.
+    // A start that the engine is still at is not listed yet: until its time is over the note stays, and a watcher.
     if (removed > 0 || host.now().getTime() > note.untilMs) await removeNote(host, note.run);
+    else await startWatcher(host, note);
     return removed;
   } finally {
     cri.close();
