@@ -11,7 +11,12 @@ function answerOf(error: unknown): string {
   return `${call === undefined ? text : `${call}: ${answer}`}`.slice(0, maxAnswerChars);
 }
 
-export function podFailed(handler: string, { engine }: Instance, error: unknown, what = 'its sandbox did not start'): Finding {
+export function podFailed(
+  handler: string,
+  { engine }: Pick<Instance, 'engine'>,
+  error: unknown,
+  what = 'its sandbox did not start',
+): Finding {
   const answer = answerOf(error);
   const { cause, next } = causeOf(answer);
   return {

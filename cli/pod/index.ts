@@ -10,7 +10,8 @@ export { readinessOf } from './ready.ts';
 export { removeLeftPods } from './removing.ts';
 export { isRun } from './sandbox.ts';
 export type { PodProof, PodRequest, PodSession } from './types.ts';
-export { watchPod, watchVariable } from './watcher.ts';
+export { watchPod } from './watcher.ts';
+export { watchVariable } from './watcherUnit.ts';
 
 /**
  * Has the engine start a pod of each handler, one after the other, and removes it. Without a network for pods the guests are booted instead.

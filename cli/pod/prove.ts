@@ -10,7 +10,7 @@ import { type PodNote, removeNote, startOf, writeNote } from './notes.ts';
 import { criAt, grpcStatusOf, removeDeadlineMs, removeRuns } from './removing.ts';
 import { containerConfig, sandboxConfig } from './sandbox.ts';
 import type { PodProof, PodSession } from './types.ts';
-import { startWatcher } from './watcher.ts';
+import { startWatcher } from './watcherUnit.ts';
 
 /** How long a signal waits for a start that the engine is at: what is ended in the middle of it comes up later, unseen. */
 const graceMs = 10_000;

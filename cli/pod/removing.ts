@@ -4,7 +4,7 @@ import { KataError } from '../errors/index.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
 import { isLeft, type PodNote, readNotes, removeNote } from './notes.ts';
 import { runOf } from './sandbox.ts';
-import { startWatcher } from './watcher.ts';
+import { startWatcher } from './watcherUnit.ts';
 
 /** For each call that removes. */
 export const removeDeadlineMs = 20_000;

@@ -1,10 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Host, ownCommand } from '../host/index.ts';
+import type { Host } from '../host/index.ts';
 import { isLeft, type PodNote, readNote, removeNote } from './notes.ts';
 import { criAt, removeDeadlineMs, removeRuns } from './removing.ts';
-
-/** Set in the unit of a watcher: the run that it watches. */
-export const watchVariable = 'KATA_SYSEXT_POD_WATCH';
 
 const lookMs = 200;
 /** An engine whose caller has died gives a start up, and cleans after itself for up to ten seconds: no sandbox is listed meanwhile. */
@@ -12,27 +9,7 @@ const quietMs = 12_000;
 /** How long after its time a pod is still tried to be removed. */
 const patienceMs = 300_000;
 
-/**
- * A unit of its own, which removes the pod if this process dies before it has. Where systemd starts none, the note is left for the next
- * command.
- */
-export async function startWatcher(host: Host, { run, handler }: PodNote): Promise<void> {
-  const systemd = await host.systemd();
-  await systemd
-    ?.startTransient({
-      unit: `kata-sysext-pod-${run}.service`,
-      description: `kata-sysext: removes the pod of ${handler} if the command that started it dies`,
-      argv: await ownCommand(['verify', '--pod']),
-      environment: [`${watchVariable}=${run}`],
-      folder: '/',
-      stdout: '/dev/null',
-      stderr: '/dev/null',
-      after: [],
-    })
-    .catch(() => undefined);
-}
-
-/** The work of that unit. Ends when the note is gone, because then the pod is; at the latest some minutes after the pod's time. */
+/** The work of a watcher's unit. Ends when the note is gone, because then the pod is; at the latest some minutes after the pod's time. */
 export async function watchPod(host: Host, run: string, signal: AbortSignal): Promise<void> {
   let quietSince: number | undefined;
   for (;;) {
