@@ -5,7 +5,8 @@ import { surveyLabels } from '../inspect/labels/index.ts';
 import { installedName } from '../layout/index.ts';
 import { activeGeneration, type Choices, type Generation, nextId, originOf } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
-import { carryOut, receipt, rehearse } from './carrying/carryOut.ts';
+import { carryOut, receipt, rehearse, unchanged } from './carrying/carryOut.ts';
+import { refuseUnprovable } from './carrying/proving.ts';
 import { underLock } from './carrying/session.ts';
 import { aliasesAfter, withAdopted } from './choosing/aliases.ts';
 import { keptChoices, sameChoices } from './choosing/choices.ts';
@@ -146,12 +147,14 @@ async function repeat({ context, verb, options, found, id, started, layer }: Cha
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
   const mended = await mendLabels(context.host, labels);
   planned.plan.findings.unshift(...mendedFindings(mended));
-  const carry = { id, verb, found, planned, from: to.number, to, made: false, started, afterwards: nothingAfterwards };
+  const prove = options.prove === undefined ? {} : { prove: options.prove };
+  const carry = { id, verb, found, planned, from: to.number, to, made: false, started, afterwards: nothingAfterwards, ...prove };
   // A copy that somebody damaged or removed comes back; one that nothing names would only be tidied away.
   const kept = to.program === context.program && (await keepRunning(context, to.backend));
   await keepGuarding(context, to, guard);
   if (planned.steps.length === 0)
-    return { kind: 'Change', change: { ...receipt(context, carry, undefined), changed: kept || mended.length > 0, ...next } };
+    return { kind: 'Change', change: { ...(await unchanged(context, carry)), changed: kept || mended.length > 0, ...next } };
+  await refuseUnprovable(context, found, options);
   await rehearse(context, found, planned);
   const records = [
     {

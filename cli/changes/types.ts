@@ -2,6 +2,7 @@ import type { Led } from '../engines/index.ts';
 import type { Finding } from '../errors/index.ts';
 import type { Digest, Host, HostPath } from '../host/index.ts';
 import type { Assignment } from '../layout/settings/index.ts';
+import type { PodProof } from '../pod/index.ts';
 import type { Emit } from '../report/events.ts';
 import type { LayerStep, Step } from '../transaction/index.ts';
 import type { Asked } from './carrying/asked.ts';
@@ -33,6 +34,8 @@ export interface ChangeOptions {
   engine?: string;
   /** Load the kernel modules of the handlers, and keep them; undefined: as the active generation has it. */
   loadModules?: boolean;
+  /** A pod of each handler has to start before the change commits. */
+  prove?: 'pod';
 }
 
 export interface InstallRequest extends ChangeOptions {
@@ -132,6 +135,8 @@ export interface ChangeResult {
   removedGenerations?: number[];
   freedBytes?: number;
   seconds: number;
+  /** With `--prove pod`: how the pods ran. */
+  pods?: PodProof[];
   /** The command that completes it: what is staged is not active yet. */
   nextCommand?: string;
   /** The command that takes this change back. */

@@ -1,5 +1,6 @@
 import type { Answer, ChangeResult, Plan } from '../changes/types.ts';
 import { bytes, findingLines } from '../report/index.ts';
+import { podText } from './podText.ts';
 import type { Reply } from './types.ts';
 
 /** A plan or a receipt for people and for programs. */
@@ -52,6 +53,7 @@ export function writesText(writes: Plan['writes']): string {
 
 function changeText(change: ChangeResult): string[] {
   const notes = findingLines(change.findings);
+  notes.push(...(change.pods ?? []).flatMap(podText));
   if (!change.changed) return [...notes, `${change.verb}: nothing to do${unchangedText(change)}`];
   const parts = [
     change.removedHandlers === undefined ? '' : `removed ${change.removedHandlers.join(', ')}`,

@@ -1,14 +1,13 @@
 import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { resolve } from 'node:path';
-import { isSea } from 'node:sea';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { exactOptional, literal, looseObject, variant } from 'valibot';
 import { userText, userVariable, whoAsks } from '../changes/carrying/asked.ts';
 import { parseJson } from '../documents/index.ts';
 import { amount, misfitOf, type Shape, text } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
-import { findProgram } from '../host/index.ts';
+import { ownCommand } from '../host/index.ts';
 import type { Emit, Event } from '../report/index.ts';
 import type { Systemd } from '../systemd/types.ts';
 import type { Io } from './types.ts';
@@ -60,7 +59,7 @@ export async function runDetached(systemd: Systemd, verb: string, argv: string[]
     started = systemd.startTransient({
       unit,
       description: `kata-sysext ${verb}`,
-      argv: [...(await doorstep()), process.execPath, ...script(), ...argv],
+      argv: await ownCommand(argv),
       environment: [...kept.map(([name, value]) => `${name}=${value ?? ''}`), `${unitVariable}=${unit}`, `INIT_CWD=${io.cwd}`, ...asking],
       folder: '/',
       stdout: files.out,
@@ -91,26 +90,6 @@ async function signalMain(systemd: Systemd, unit: string, number: number): Promi
 
 /** What nice(1) ends with when it cannot run what it is given; we never do. */
 const ofDoorstep = [126, 127];
-
-/**
- * What PID 1 starts in our place, and what becomes us. Under SELinux the label of the file that PID 1 starts decides the domain: from a
- * system program it is that of any service, which may do our work in both policy families; from a file in somebody's home PID 1 would
- * start nothing (Fedora), or keep us in its own domain, which may not even reload a unit (Debian).
- */
-async function doorstep(): Promise<string[]> {
-  const nice = await findProgram('nice');
-  return nice === undefined ? [] : [nice, '-n', '0'];
-}
-
-/**
- * What Node gets before the words of the command. A single-file program has its flags inside, and would take them for words here; it has no
- * script either: its name is in that place.
- */
-function script(): string[] {
-  if (isSea()) return [];
-  const [, first] = process.argv;
-  return [...process.execArgv, ...(first === undefined ? [] : [first])];
-}
 
 interface Follower {
   io: Io;

@@ -6,6 +6,7 @@ import { drifted } from './findings.ts';
 import { bootGuest, type Session } from './guest.ts';
 import type { GuestBoot, GuestRequest } from './types.ts';
 
+export { effectiveConfiguration } from './effective.ts';
 export type { GuestBoot, GuestRequest } from './types.ts';
 
 /**
@@ -22,7 +23,7 @@ export async function bootGuests(
   { changed, emit, signal }: { changed: boolean; emit: Emit; signal: AbortSignal },
 ): Promise<GuestBoot[]> {
   const { manifest } = generation;
-  const chosen = wanted(manifest.handlers, request.handlers);
+  const chosen = chosenHandlers(manifest.handlers, request.handlers);
   const session: Session = { host, generation: manifest.number, request, emit, signal, broken: new Map() };
   const guests: GuestBoot[] = [];
   for (const handler of chosen) guests.push(changed ? left(handler) : await bootGuest(session, handler));
@@ -44,7 +45,8 @@ function softened(guests: GuestBoot[], named: boolean): GuestBoot[] {
   }));
 }
 
-function wanted(installed: GenerationHandler[], names: string[]): GenerationHandler[] {
+/** The handlers of these names, as installed or as the release calls them; without names all. Throws `handler-unknown`. */
+export function chosenHandlers(installed: GenerationHandler[], names: string[]): GenerationHandler[] {
   if (names.length === 0) return installed;
   const chosen = names.map((name) => {
     const found = installed.find((handler) => handler.name === name || handler.release === name);
@@ -60,11 +62,11 @@ function wanted(installed: GenerationHandler[], names: string[]): GenerationHand
 }
 
 /** Throws `usage` for a tree that is not running: its guests are booted by its own kernel, or by nobody. */
-export function needLive({ live, root }: HostView): void {
+export function needLive({ live, root }: HostView, option: string): void {
   if (live) return;
   throw new KataError('usage', {
-    subject: '--boot-guest',
-    found: `--boot-guest with --root ${root}: a guest is booted on the host that has it installed`,
+    subject: option,
+    found: `${option} with --root ${root}: a guest is booted on the host that has it installed`,
     needed: 'the running host: its hypervisor, its KVM, its paths',
     next: 'run it on the host itself, after its first boot and without --root',
   });

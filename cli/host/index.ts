@@ -3,6 +3,7 @@ export { inhibitShutdown } from './inhibit.ts';
 export { lockedByRoot } from './kernelLocks.ts';
 export { type Lock, type LockWait, takeLock } from './lock.ts';
 export { dryRunMark, type LockHolder, lockHolder } from './lockHolder.ts';
+export { ownCommand } from './ownCommand.ts';
 export { cleanEnvironment, findProgram, programs } from './programs.ts';
 export { hasReached } from './reached.ts';
 export { byBytes, digestOf, openView } from './reads.ts';

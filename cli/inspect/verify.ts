@@ -1,8 +1,10 @@
 import { backendOf } from '../backends/index.ts';
 import type { TreeEntry } from '../bundle/index.ts';
+import { findEngine } from '../changes/refusing/engine.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { bootGuests, type GuestBoot, type GuestRequest, needLive } from '../guest/index.ts';
-import { digestOf, type HostView } from '../host/index.ts';
+import { digestOf, type Host, type HostView } from '../host/index.ts';
+import { type PodProof, type PodRequest, provePods } from '../pod/index.ts';
 import type { Emit } from '../report/index.ts';
 import { activePolicyFindings } from '../selinux/index.ts';
 import {
@@ -31,21 +33,25 @@ export interface Verification {
   drift: Finding[];
   /** Only when asked for. */
   guests?: GuestBoot[];
+  pods?: PodProof[];
 }
 
-/** `verify --boot-guest`. */
-export interface GuestWish {
-  request: GuestRequest;
+/** What `verify` starts besides: `--boot-guest`, `--pod`. */
+export interface Trials {
+  guests?: GuestRequest;
+  pods?: { request: PodRequest; host: Host };
   emit: Emit;
   signal: AbortSignal;
 }
 
 /**
  * Compares the host with the active generation: every file and link of the payload, the configurations, the pointer, the wiring, and on hosts
- * with SELinux the labels; a change that was interrupted differs from it by what it did. With `guests`, then boots its guests, if nothing differs that they would be started from.
+ * with SELinux the labels; a change that was interrupted differs from it by what it did. With `trials`, then boots its guests or starts pods,
+ * if nothing differs that they would be started from.
  */
-export async function verify(host: HostView, guests?: GuestWish): Promise<Verification> {
-  if (guests !== undefined) needLive(host);
+export async function verify(host: HostView, trials?: Trials): Promise<Verification> {
+  if (trials?.guests !== undefined) needLive(host, '--boot-guest');
+  if (trials?.pods !== undefined) needLive(host, '--pod');
   const open = await openDrift(host);
   const active = await activeGeneration(host);
   if (active === undefined) throw nothingInstalled(open);
@@ -67,7 +73,7 @@ export async function verify(host: HostView, guests?: GuestWish): Promise<Verifi
   for (const problem of (await backendOf(manifest.backend).observe(host)).problems) drift.push(gone(manifest.backend, problem));
   const labels = await surveyLabels(host, active);
   drift.push(...labels.wrong.map((wrong) => labelFinding(wrong, manifest)), ...(labels.unasked === undefined ? [] : [labels.unasked]));
-  const booted = guests === undefined ? {} : { guests: await bootGuests(host, active, guests.request, { ...guests, changed }) };
+  const tried = trials === undefined ? {} : await tryOut(host, active, trials, changed);
   return {
     generation: manifest.number,
     filesChecked: entries.length,
@@ -78,8 +84,20 @@ export async function verify(host: HostView, guests?: GuestWish): Promise<Verifi
       ...(host.image || manifest.number !== imageNumber ? drift : drift.map((finding) => ({ ...finding, next: anew }))),
       ...policy,
     ],
-    ...booted,
+    ...tried,
   };
+}
+
+async function tryOut(
+  host: HostView,
+  active: Generation,
+  { guests, pods, emit, signal }: Trials,
+  changed: boolean,
+): Promise<Pick<Verification, 'guests' | 'pods'>> {
+  if (guests !== undefined) return { guests: await bootGuests(host, active, guests, { emit, signal, changed }) };
+  if (pods === undefined) return {};
+  const found = await findEngine(host, undefined, active.record.wiring?.engine);
+  return provePods({ ...found, ...pods, emit, signal }, active, changed);
 }
 
 /** What was left half-done. One that runs is not. */

@@ -16,7 +16,7 @@ export async function startTransient(wire: Wire, service: TransientService): Pro
     property('CollectMode', 's', 'inactive-or-failed'),
     // systemd puts variables of the unit into words of a command line, also of one that came over the bus (systemd.service(5)).
     property('ExecStart', 'a(sasb)', command(service.argv.map((word) => word.replaceAll('$', '$$$$')))),
-    property('ExecStopPost', 'a(sasb)', command(service.after)),
+    ...(service.after.length === 0 ? [] : [property('ExecStopPost', 'a(sasb)', command(service.after))]),
     property('Environment', 'as', service.environment),
     property('WorkingDirectory', 's', service.folder),
     property('StandardOutputFile', 's', service.stdout),

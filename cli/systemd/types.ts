@@ -44,7 +44,7 @@ export interface TransientService {
   folder: string;
   stdout: string;
   stderr: string;
-  /** Run when the program has ended, with EXIT_STATUS in its environment. */
+  /** Run when the program has ended, with EXIT_STATUS in its environment; empty: nothing. */
   after: string[];
 }
 

@@ -4,6 +4,7 @@ import { deploymentNow } from '../../facts/index.ts';
 import { liveGate, offlineGate } from '../../gate/index.ts';
 import { bootScratch } from '../../guard/index.ts';
 import { beyondStopping, type HostView, undisturbed } from '../../host/index.ts';
+import type { PodProof } from '../../pod/index.ts';
 import {
   ensureFolder,
   type GenerationManifest,
@@ -21,6 +22,7 @@ import type { Found } from '../refusing/engine.ts';
 import { mendGeneration } from '../repair.ts';
 import type { ChangeResult, Context } from '../types.ts';
 import { forgetUnits } from './forgottenUnits.ts';
+import { proveUnchanged, provingGate } from './proving.ts';
 import { type Ended, tellSystemJournal } from './systemJournal.ts';
 
 export interface Carry {
@@ -34,6 +36,8 @@ export interface Carry {
   reason?: string;
   afterwards: Afterwards;
   started: Date;
+  /** `--prove` */
+  prove?: 'pod';
 }
 
 /** The engine's binary judges copies of the planned files before anything outside our own folders is written. */
@@ -59,7 +63,7 @@ export async function withScratch<T>({ host }: Context, { instance }: Found, wor
 }
 
 /** Runs the transaction of a planned change and turns its outcome into a result, or into the error that the user sees. */
-export async function carryOut(context: Context, carry: Carry): Promise<Outcome> {
+export async function carryOut(context: Context, carry: Carry): Promise<Outcome & { pods?: PodProof[] }> {
   const { host, emit, program, signal, asked } = context;
   const { planned, found, to } = carry;
   // A boot changes what it must and nothing besides.
@@ -81,7 +85,8 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome>
     afterwards: carry.afterwards,
   };
   const restarts = intent.steps.some((step) => step.kind === 'restart');
-  const gate =
+  const proven: { pods?: PodProof[] } = {};
+  const usualGate =
     found !== undefined && planned?.baseline !== undefined
       ? liveGate(host, {
           ...found,
@@ -97,6 +102,11 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome>
           ...(to === undefined ? {} : { to }),
         })
       : offlineGate(host, planned === undefined ? undefined : to);
+  const note = (pods: PodProof[]) => {
+    proven.pods = pods;
+  };
+  const proves = carry.prove !== undefined && host.live && found !== undefined && to !== undefined;
+  const gate = proves ? provingGate(context, usualGate, found, to, note) : usualGate;
   // Noted before it is made: a folder that was there before us is not ours to remove.
   // Those of the wiring are noted in its own record.
   const wired = new Set((planned?.wiring.makeFolders ?? []).map(({ path }) => path));
@@ -112,13 +122,13 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome>
   });
   if (outcome.result === 'done') {
     beyondStopping(host);
-    return outcome;
+    return { ...outcome, ...proven };
   }
   throw failure(outcome, carry);
 }
 
 /** A receipt without the parts that only some verbs have. */
-export function receipt(context: Context, carry: Carry, outcome: Outcome | undefined): ChangeResult {
+export function receipt(context: Context, carry: Carry, outcome: (Outcome & { pods?: PodProof[] }) | undefined): ChangeResult {
   return {
     verb: carry.verb,
     changed: outcome !== undefined,
@@ -129,8 +139,17 @@ export function receipt(context: Context, carry: Carry, outcome: Outcome | undef
     savedBytes: 0,
     restarted: outcome?.restarted ?? [],
     seconds: secondsSince(context.host, carry.started),
+    ...(outcome?.pods === undefined ? {} : { pods: outcome.pods }),
     findings: [...(carry.planned?.plan.findings ?? []), ...(outcome?.findings ?? []), ...unfinished(outcome)],
   };
+}
+
+/** The receipt of a change that has nothing to do; a pod is proven all the same. */
+export async function unchanged(context: Context, carry: Carry): Promise<ChangeResult> {
+  const { prove, found, to } = carry;
+  const none = receipt(context, carry, undefined);
+  if (prove === undefined || !context.host.live || found === undefined || to === undefined) return none;
+  return { ...none, pods: await proveUnchanged(context, found, to) };
 }
 
 /** For systemd's journal. */

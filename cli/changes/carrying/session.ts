@@ -11,6 +11,7 @@ import {
   takeLock,
   undisturbed,
 } from '../../host/index.ts';
+import { removeLeftPods } from '../../pod/index.ts';
 import {
   dropStory,
   isVacant,
@@ -80,6 +81,8 @@ export async function underLock<T>(
     // What is settled is settled whole; so it is not begun any more. A boot waits for it.
     if (verb !== 'boot') stopIfAsked(context.signal);
     const staging = verb === 'recover' ? await stagingOf(host) : undefined;
+    // Before an undo takes away the shim by which the engine cleans up after them.
+    if (verb !== 'boot' && !options.dryRun) await removeLeft(context);
     const settled = await undisturbed(host, () => settle(context, options, touchesNothing));
     if (verb === 'recover' && settled.length > 0) beyondStopping(host);
     await refuseBaked(host, verb);
@@ -91,6 +94,13 @@ export async function underLock<T>(
     allowShutdown();
     await lock.release();
   }
+}
+
+/** Pods that a killed `--pod` or `--prove pod` left. */
+async function removeLeft({ host, emit }: Context): Promise<void> {
+  const { removed, failures } = await undisturbed(host, () => removeLeftPods(host));
+  if (removed > 0) emit({ kind: 'warning', text: `removed ${removed === 1 ? 'a pod' : `${removed} pods`} that a killed proof had left` });
+  for (const text of failures) emit({ kind: 'warning', text });
 }
 
 /** What a refused or failed change left in our folders; with a change still open, that is the next one's business. */

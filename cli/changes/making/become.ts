@@ -3,6 +3,7 @@ import { command } from '../../report/index.ts';
 import { type Choices, drawGeneration, type Generation, imageNumber, lastNumber, makeGeneration, type Origin } from '../../store/index.ts';
 import { keepReplaced } from '../adopting/taking.ts';
 import { carryOut, receipt, rehearse } from '../carrying/carryOut.ts';
+import { refuseUnprovable } from '../carrying/proving.ts';
 import { type Found, refuse } from '../refusing/engine.ts';
 import { needFindings } from '../refusing/needs.ts';
 import { refuseSecond } from '../refusing/ofImage.ts';
@@ -77,6 +78,7 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
   const coming = to.handlers.filter((handler) => !known.has(handler.name)).map((handler) => handler.release);
   planned.plan.findings.push(...(await needFindings(host, coming)));
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
+  await refuseUnprovable(context, found, options);
   await rehearse(context, found, planned);
   await keepRunning(context, to.backend);
   await wish.seal?.();
@@ -98,6 +100,7 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
     to,
     made: true,
     started,
+    ...(options.prove === undefined ? {} : { prove: options.prove }),
     ...(fromNumber === undefined ? {} : { from: fromNumber }),
     afterwards: { ...nothingAfterwards, records: records.map((each) => (each.number === number ? { ...each, ...replaced } : each)) },
   };

@@ -264,7 +264,7 @@ async function show(host: HostView, request: SwitchRequest, { steps, writes, wir
     })),
     restarts: restarts.map((step) => step.unit),
     dependents: restarts.flatMap((step) => step.dependents),
-    gate: host.live ? gateText(restarts.length > 0, to) : offlineGateText(to),
+    gate: [...(host.live ? gateText(restarts.length > 0, to) : offlineGateText(to)), ...proofText(request)],
     ...(await shownWrites(host, writes)),
     findings,
   };
@@ -284,6 +284,10 @@ export function gateText(restarts: boolean, to: GenerationManifest | undefined):
   ];
   if (restarts) lines.push('engine and dependents stay active for 8 s');
   return lines;
+}
+
+function proofText({ options, to }: SwitchRequest): string[] {
+  return options.prove === undefined || to === undefined ? [] : ['a pod of every handler starts, and is removed again'];
 }
 
 /** Nothing runs in an offline tree, so only its files are proven. */

@@ -4,14 +4,28 @@ import type { Digest } from '../../host/index.ts';
 import type { Call } from '../types.ts';
 
 /** The options that every changing verb has. Throws `usage` for a code that nothing overrides. */
-export function changeOptionsOf({ options }: Call): ChangeOptions {
+export function changeOptionsOf({ options, context }: Call): ChangeOptions {
+  refuseNoProof(options, context.host.live);
   const engine = engineOf(options['engine']);
   return {
     dryRun: options['dry-run'] === true,
     waitSeconds: Number(options['wait'] ?? 0),
     allow: allowed(list(options['allow'])),
     ...(engine === undefined ? {} : { engine }),
+    ...(options['prove'] === 'pod' ? { prove: 'pod' as const } : {}),
   };
+}
+
+/** Throws `usage` where nothing will run that could be proven. */
+function refuseNoProof(options: Call['options'], live: boolean): void {
+  if (options['prove'] === undefined || (live && options['stage'] !== true)) return;
+  const what = live ? '--stage, which leaves the engine as it is' : '--root: no engine runs there';
+  throw new KataError('usage', {
+    subject: '--prove',
+    found: `--prove together with ${what}`,
+    needed: 'a change of the running host',
+    next: live ? 'kata-sysext activate --prove pod, after the installation' : 'kata-sysext verify --pod, on the host that runs the tree',
+  });
 }
 
 function allowed(wishes: string[]): string[] {

@@ -1,5 +1,5 @@
 import type { Verb } from '../types.ts';
-import { backend, format, profile, set } from './options.ts';
+import { backend, format, profile, prove, set } from './options.ts';
 
 /** Verbs that make a generation, or make another one active. */
 export const making: Verb[] = [
@@ -31,11 +31,16 @@ export const making: Verb[] = [
         type: 'boolean',
         describe: 'neither load the kernel modules of the handlers nor keep them in modules-load.d',
       },
+      prove,
       set,
       profile,
     },
     examples: [
       { command: 'kata-sysext install kata-static-4.1.0-amd64.tar.zst', does: 'install the default handler of the release' },
+      {
+        command: 'kata-sysext install kata-static.tar.zst --prove pod',
+        does: 'also start a pod of every handler, and put the host back if one fails',
+      },
       {
         command: 'kata-sysext install kata-static.tar.zst kata-go-static.tar.zst --handler qemu',
         does: 'merge both archives of 4.1.0 and install the Go shim’s qemu',
@@ -86,7 +91,7 @@ export const making: Verb[] = [
     most: 1,
     summary: 'make a staged generation the active one (default: the newest staged)',
     changing: true,
-    options: {},
+    options: { prove },
     examples: [
       { command: 'kata-sysext activate', does: 'switch to what install --stage made ready' },
       { command: 'kata-sysext activate 3 --dry-run', does: 'show what a switch to generation 3 would do' },
@@ -101,7 +106,7 @@ export const making: Verb[] = [
     summary: 'go back to the generation that was active before; twice returns',
     changing: true,
     stray: { option: 'to', like: /^\d+$/ },
-    options: { to: { type: 'number', describe: 'go to generation N instead', placeholder: 'N' } },
+    options: { to: { type: 'number', describe: 'go to generation N instead', placeholder: 'N' }, prove },
     examples: [{ command: 'kata-sysext rollback --to 2', does: 'activate generation 2, its wiring included' }],
     load: () => import('../verbs/rollback.ts'),
   },

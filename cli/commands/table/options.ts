@@ -26,6 +26,13 @@ export const changeOptions: Record<string, OptionRow> = {
 };
 
 /** Options of more than one verb. */
+export const prove: OptionRow = {
+  type: 'string',
+  describe: 'before the change commits, start a pod of every handler and remove it; where one fails, undo the change',
+  choices: ['pod'],
+  placeholder: 'pod',
+};
+
 export const backend: OptionRow = {
   type: 'string',
   describe: 'how the files appear on the host',

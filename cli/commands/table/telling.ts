@@ -72,18 +72,23 @@ export const telling: Verb[] = [
     words: '',
     fewest: 0,
     most: 0,
-    summary: 'compare the host with the active generation, byte by byte, and boot its guests if asked to',
+    summary: 'compare the host with the active generation, byte by byte; start a pod or boot its guests if asked to',
     changing: false,
     options: {
       repair: { type: 'boolean', describe: 'first put back the SELinux labels that differ; changes nothing else' },
       'boot-guest': { type: 'boolean', describe: 'also boot the installed guest with the installed hypervisor, without network' },
-      handler: { type: 'list', describe: 'boot the guest of this handler only', placeholder: 'N' },
-      tcg: { type: 'boolean', describe: 'emulate the guest where KVM runs none' },
-      timeout: { type: 'number', describe: 'give each guest SECONDS to come up (default: 60)', placeholder: 'SECONDS' },
+      pod: {
+        type: 'boolean',
+        describe: 'also have the engine start a pod of each handler from the sandbox image that the node has, and remove it',
+      },
+      handler: { type: 'list', describe: 'start a pod, or boot the guest, of this handler only', placeholder: 'N' },
+      tcg: { type: 'boolean', describe: 'with --boot-guest: emulate the guest where KVM runs none' },
+      timeout: { type: 'number', describe: 'give each pod or guest SECONDS to come up (default: 60)', placeholder: 'SECONDS' },
     },
     examples: [
       { command: 'kata-sysext verify', does: 'exit status 1 and a list if anything drifted' },
       { command: 'kata-sysext verify --repair', does: 'put SELinux labels back, then compare' },
+      { command: 'kata-sysext verify --pod', does: 'see that a pod of every handler starts; exit status 1 where one does not' },
       {
         command: 'kata-sysext verify --boot-guest',
         does: 'boot the guest of every handler with KVM: its kernel, and the milliseconds until it was seen',

@@ -1,25 +1,36 @@
 import { repair } from '../../changes/repair.ts';
 import { codeRow, type Finding, KataError } from '../../errors/index.ts';
 import type { GuestBoot, GuestRequest } from '../../guest/index.ts';
-import type { HostView } from '../../host/index.ts';
-import { type Verification, verify } from '../../inspect/verify.ts';
+import type { Host, HostView } from '../../host/index.ts';
+import { type Trials, type Verification, verify } from '../../inspect/verify.ts';
+import { isRun, type PodRequest, removeLeftPods, watchPod, watchVariable } from '../../pod/index.ts';
 import { bytes, findingLines } from '../../report/index.ts';
 import { forHost } from '../advice.ts';
 import { list } from '../parsing/options.ts';
+import { podText } from '../podText.ts';
 import type { Call, Reply } from '../types.ts';
 
 const usualSeconds = 60;
 const mostSeconds = 3600;
 
-export async function run({ options, context }: Call): Promise<Reply> {
+export async function run({ options, context, io }: Call): Promise<Reply> {
   const { host, emit, signal } = context;
-  const request = guestRequest(options);
+  const watched = io.env[watchVariable];
+  if (watched !== undefined && options['pod'] === true) return watch(host, watched, signal);
+  const wish = trialsOf(options);
+  const left = wish?.pods === undefined ? undefined : await removeLeftPods(host);
+  for (const text of left?.failures ?? []) emit({ kind: 'warning', text });
   const repaired = options['repair'] === true ? await repair(context, { dryRun: false, waitSeconds: 0, allow: [] }) : undefined;
-  const seen = await verify(host, request === undefined ? undefined : { request, emit, signal });
+  const seen = await verify(host, wish === undefined ? undefined : { ...asTrials(wish, host), emit, signal });
   return {
     kind: 'Verification',
     body: repaired === undefined ? seen : { ...seen, repaired },
-    text: [...repairedText(repaired), ...driftText(seen, host), ...(seen.guests ?? []).flatMap(guestText)],
+    text: [
+      ...repairedText(repaired),
+      ...driftText(seen, host),
+      ...(seen.pods ?? []).flatMap(podText),
+      ...(seen.guests ?? []).flatMap(guestText),
+    ],
     exitCode: exitCodeOf(seen),
     made: (repaired ?? []).length > 0,
   };
@@ -29,6 +40,21 @@ function repairedText(repaired: string[] | undefined): string[] {
   if (repaired === undefined) return [];
   if (repaired.length === 0) return ['no SELinux label to put back'];
   return [...repaired.map((path) => `✓ ${path}: SELinux label put back`), `SELinux labels put back: ${repaired.length}`];
+}
+
+/** In the unit that looks after a pod: see `pod/watcher.ts`. */
+async function watch(host: Host, run: string, signal: AbortSignal): Promise<Reply> {
+  if (isRun(run)) await watchPod(host, run, signal);
+  return { kind: 'Verification', body: {}, text: [], made: true };
+}
+
+interface Wish {
+  guests?: GuestRequest;
+  pods?: PodRequest;
+}
+
+function asTrials({ guests, pods }: Wish, host: Host): Pick<Trials, 'guests' | 'pods'> {
+  return { ...(guests === undefined ? {} : { guests }), ...(pods === undefined ? {} : { pods: { request: pods, host } }) };
 }
 
 function driftText({ generation, filesChecked, bytesChecked, labelsChecked, drift }: Verification, host: HostView): string[] {
@@ -47,25 +73,32 @@ function guestText({ handler, ok, kernel, milliseconds, accelerator, path, findi
 }
 
 /** What is wrong with the installation (1) comes before what this host does not allow (3). */
-function exitCodeOf({ drift, guests = [] }: Verification): number {
-  const findings: Finding[] = [...drift, ...guests.flatMap((guest) => guest.findings)];
+function exitCodeOf({ drift, guests = [], pods = [] }: Verification): number {
+  const findings: Finding[] = [...drift, ...[...guests, ...pods].flatMap((trial) => trial.findings)];
   const statuses = findings.filter(({ level }) => level === 'blocker').map(({ code }) => codeRow(code).exit);
   return statuses.length === 0 ? 0 : Math.min(...statuses);
 }
 
-function guestRequest(options: Call['options']): GuestRequest | undefined {
+function trialsOf(options: Call['options']): Wish | undefined {
   const handlers = list(options['handler']);
-  const seconds = options['timeout'] === undefined ? usualSeconds : Number(options['timeout']);
-  if (options['boot-guest'] === true) {
-    if (Number.isInteger(seconds) && seconds >= 1 && seconds <= mostSeconds) {
-      return { handlers, tcg: options['tcg'] === true, timeoutSeconds: seconds };
-    }
-    throw usage('--timeout', `--timeout ${String(options['timeout'])}`, `whole seconds, 1 to ${mostSeconds}`);
+  const [guests, pods] = [options['boot-guest'] === true, options['pod'] === true];
+  if (guests && pods) throw usage('--pod', '--pod together with --boot-guest', 'one of both: a pod boots its guest anyway');
+  if (pods && options['tcg'] === true) throw usage('--tcg', '--tcg with --pod', '--boot-guest: a pod runs as its configuration says');
+  if (guests || pods) {
+    const timeoutSeconds = seconds(options['timeout']);
+    return guests ? { guests: { handlers, tcg: options['tcg'] === true, timeoutSeconds } } : { pods: { handlers, timeoutSeconds } };
   }
   const given = (value: unknown): boolean => value === true || typeof value === 'number' || list(value).length > 0;
   const stray = ['handler', 'tcg', 'timeout'].find((name) => given(options[name]));
   if (stray === undefined) return undefined;
-  throw usage(`--${stray}`, `--${stray} without --boot-guest`, '--boot-guest, which it belongs to');
+  const needed = stray === 'tcg' ? '--boot-guest, which it belongs to' : '--pod or --boot-guest, which it belongs to';
+  throw usage(`--${stray}`, `--${stray} without ${stray === 'tcg' ? '--boot-guest' : '--pod or --boot-guest'}`, needed);
+}
+
+function seconds(value: unknown): number {
+  const wish = value === undefined ? usualSeconds : Number(value);
+  if (Number.isInteger(wish) && wish >= 1 && wish <= mostSeconds) return wish;
+  throw usage('--timeout', `--timeout ${String(value)}`, `whole seconds, 1 to ${mostSeconds}`);
 }
 
 function usage(subject: string, found: string, needed: string): KataError {

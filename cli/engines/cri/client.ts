@@ -9,8 +9,8 @@ export interface Cri {
   status(verbose: boolean): Promise<StatusAnswer>;
   listSandboxes(): Promise<PodSandbox[]>;
   sandboxStatus(id: string): Promise<{ status: PodSandbox | null; info: Record<string, string> }>;
-  /** Specs and `try` only, as all below. */
-  runSandbox(config: SandboxConfig, handler: string): Promise<string>;
+  /** With a deadline of its own where one is given: it waits for a shim and a virtual machine. */
+  runSandbox(config: SandboxConfig, handler: string, ownDeadlineMs?: number): Promise<string>;
   stopSandbox(id: string): Promise<void>;
   removeSandbox(id: string): Promise<void>;
   createContainer(sandbox: string, config: ContainerConfig, sandboxConfig: SandboxConfig): Promise<string>;
@@ -19,6 +19,10 @@ export interface Cri {
   removeContainer(id: string): Promise<void>;
   listContainers(): Promise<Container[]>;
   containerStatus(id: string): Promise<{ status: ContainerStatus | null; info: Record<string, string> }>;
+  /** Runs a program in a container to its end. */
+  execSync(id: string, cmd: string[], timeoutSeconds: number): Promise<{ stdout: Buffer; stderr: Buffer; exit_code: number }>;
+  /** Whether the node has this image; nothing is pulled. */
+  hasImage(image: string): Promise<boolean>;
   close(): void;
 }
 
@@ -32,20 +36,24 @@ export async function openCri(socketPath: string, deadlineMs: number): Promise<C
   const { root } = protobuf.parse(asset('templates/cri.proto'), { keepCase: true });
   const options = { keepCase: true, longs: String, enums: String, defaults: true, arrays: true, objects: true };
   const definition = loader.fromJSON(root.toJSON(), options);
-  const described = grpc.loadPackageDefinition(definition) as unknown as {
-    runtime: { v1: { RuntimeService: new (address: string, credentials: unknown, options: object) => Client } };
-  };
+  type Service = new (address: string, credentials: unknown, options: object) => Client;
+  const { RuntimeService, ImageService } = (
+    grpc.loadPackageDefinition(definition) as unknown as { runtime: { v1: { RuntimeService: Service; ImageService: Service } } }
+  ).runtime.v1;
   // A node of 500 pods answers with more than gRPC's usual 4 MB; and no proxy setting of the environment may divert a local socket.
-  const client = new described.runtime.v1.RuntimeService(`unix:${socketPath}`, grpc.credentials.createInsecure(), {
+  const channel = {
     'grpc.max_receive_message_length': 64 << 20,
     'grpc.enable_http_proxy': 0,
     'grpc.default_authority': 'localhost',
-  });
+  };
+  const open = (service: Service) => new service(`unix:${socketPath}`, grpc.credentials.createInsecure(), channel);
+  const runtime = open(RuntimeService);
+  let images: Client | undefined;
 
-  function call<T>(name: string, request: object): Promise<T> {
+  function call<T>(name: string, request: object, client = runtime, ms = deadlineMs): Promise<T> {
     return new Promise((resolve, reject) => {
       const method = (client as unknown as Record<string, Method>)[name]!;
-      method.call(client, request, { deadline: new Date(Date.now() + deadlineMs) }, (error, value) => {
+      method.call(client, request, { deadline: new Date(Date.now() + ms) }, (error, value) => {
         if (error) reject(failure(name, socketPath, error));
         else resolve(value as T);
       });
@@ -57,8 +65,8 @@ export async function openCri(socketPath: string, deadlineMs: number): Promise<C
     status: (verbose) => call('Status', { verbose }),
     listSandboxes: async () => (await call<{ items: PodSandbox[] }>('ListPodSandbox', {})).items,
     sandboxStatus: (id) => call('PodSandboxStatus', { pod_sandbox_id: id, verbose: true }),
-    runSandbox: async (config, handler) =>
-      (await call<{ pod_sandbox_id: string }>('RunPodSandbox', { config, runtime_handler: handler })).pod_sandbox_id,
+    runSandbox: async (config, handler, ms) =>
+      (await call<{ pod_sandbox_id: string }>('RunPodSandbox', { config, runtime_handler: handler }, runtime, ms)).pod_sandbox_id,
     stopSandbox: (id) => call('StopPodSandbox', { pod_sandbox_id: id }),
     removeSandbox: (id) => call('RemovePodSandbox', { pod_sandbox_id: id }),
     createContainer: async (sandbox, config, sandboxConfig) =>
@@ -69,7 +77,15 @@ export async function openCri(socketPath: string, deadlineMs: number): Promise<C
     removeContainer: (id) => call('RemoveContainer', { container_id: id }),
     listContainers: async () => (await call<{ containers: Container[] }>('ListContainers', {})).containers,
     containerStatus: (id) => call('ContainerStatus', { container_id: id, verbose: true }),
-    close: () => client.close(),
+    execSync: (id, cmd, timeout) => call('ExecSync', { container_id: id, cmd, timeout }),
+    hasImage: async (image) => {
+      images ??= open(ImageService);
+      return (await call<{ image: { id: string } | null }>('ImageStatus', { image: { image } }, images)).image !== null;
+    },
+    close: () => {
+      runtime.close();
+      images?.close();
+    },
   };
 }
 

@@ -26,7 +26,7 @@ function first(runtime: unknown, keys: string[][]): string | undefined {
   return keys.map((key) => text(at(runtime, key))).find((found) => found !== undefined);
 }
 
-function parse(json: string | undefined): unknown {
+export function parse(json: string | undefined): unknown {
   try {
     return parseJson(json ?? '{}');
   } catch {
@@ -34,7 +34,7 @@ function parse(json: string | undefined): unknown {
   }
 }
 
-function at(value: unknown, path: readonly string[]): unknown {
+export function at(value: unknown, path: readonly string[]): unknown {
   let here = value;
   for (const key of path) {
     if (typeof here !== 'object' || here === null || !Object.hasOwn(here, key)) return undefined;
@@ -47,6 +47,6 @@ function entries(value: unknown): [string, unknown][] {
   return typeof value === 'object' && value !== null ? Object.entries(value) : [];
 }
 
-function text(value: unknown): string | undefined {
+export function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }

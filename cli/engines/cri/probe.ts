@@ -11,9 +11,8 @@ const longestSocketPath = 107;
 
 /** What the CRI at this socket says of itself; never throws for an engine that does not answer. */
 export async function probeCri(host: HostView, socket: HostPath, timeoutMs: number): Promise<EngineState> {
-  const path = await host.locate(await host.realpath(socket));
-  if (!(await host.stat(socket))) return unreachable(`There is no socket ${socket}.`);
-  if (Buffer.byteLength(path) > longestSocketPath) return unreachable(`The path of the socket ${path} is too long.`);
+  const { path, why } = await realSocket(host, socket);
+  if (path === undefined) return unreachable(why);
   const cri = await openCri(path, timeoutMs);
   try {
     const version = await cri.version();
@@ -34,6 +33,13 @@ export async function probeCri(host: HostView, socket: HostPath, timeoutMs: numb
   } finally {
     cri.close();
   }
+}
+
+/** The path of a socket on this machine, or why it cannot be called. */
+export async function realSocket(host: HostView, socket: HostPath): Promise<{ path: string; why?: never } | { path?: never; why: string }> {
+  const path = await host.locate(await host.realpath(socket));
+  if (!(await host.stat(socket))) return { why: `There is no socket ${socket}.` };
+  return Buffer.byteLength(path) > longestSocketPath ? { why: `The path of the socket ${path} is too long.` } : { path };
 }
 
 function unreachable(why: string): EngineState {

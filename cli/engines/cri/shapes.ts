@@ -24,6 +24,7 @@ export interface PodSandbox {
   metadata: SandboxMetadata | null;
   state: 'SANDBOX_READY' | 'SANDBOX_NOTREADY';
   created_at: string;
+  labels: Record<string, string>;
   runtime_handler: string;
 }
 

@@ -89,6 +89,14 @@ export const engineCodes: Record<string, CodeRow> = {
   ),
   'layer-pending': row(3, 'Another deployment waits for the next boot, or rpm-ostree is at work. Boot into it, or drop it, first.'),
   'layer-stays': row(3, 'A note: the layered package is still on the host, or goes at the next boot. Nothing of ours ever reboots.'),
+  'pod-image-missing': row(
+    3,
+    'The node does not have the image that its engine makes sandboxes from, or the engine names none: verify --pod and --prove pod pull nothing.',
+  ),
+  'pod-no-network': row(
+    3,
+    'The engine has no CNI configuration, so that it starts no pod. A warning: verify --pod and --prove pod boot the installed guest instead.',
+  ),
   'path-escapes': row(3, 'A link on the host leads out of the root.'),
   'foreign-edit': row(3, 'Text of ours in a configuration file was changed or removed by somebody else; it is left as it is.'),
   'foreign-file': row(3, 'A file where ours should be was made by somebody else.'),

@@ -19,6 +19,12 @@ export const runningCodes: Record<string, CodeRow> = {
     1,
     'verify --boot-guest started the installed hypervisor, and its guest did not come up, or its files or configuration are such that the shim would refuse them.',
   ),
+  'pod-failed': row(1, 'The engine was asked for a pod of the handler, and it did not run. The message has what the engine answered.'),
+  'pod-left': row(1, 'A pod that verify --pod or --prove pod started could not be removed. The next change tries it again.'),
+  'pod-on-host-kernel': row(
+    1,
+    'The pod ran, but its kernel is that of the host and no hypervisor was seen: it may not have been in a virtual machine. A warning.',
+  ),
   'not-restored': row(5, 'The change failed and something could not be put back. The message lists what and the commands.'),
   'edited-meanwhile': row(5, 'A file of the change was edited by somebody else while it ran.'),
   'lock-held': row(75, 'Another change is running.'),

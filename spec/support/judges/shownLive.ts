@@ -1,6 +1,8 @@
 import { gateText } from '../../../cli/changes/making/switch.ts';
 import { reply } from '../../../cli/commands/answer.ts';
+import { podText } from '../../../cli/commands/podText.ts';
 import { KataError } from '../../../cli/errors/index.ts';
+import { podFailed } from '../../../cli/pod/findings.ts';
 import { errorText } from '../../../cli/report/index.ts';
 import { describe as stepText } from '../../../cli/transaction/index.ts';
 
@@ -105,6 +107,7 @@ export function builtLines(): string[] {
     }),
   ];
   return [
+    ...podLines(),
     ...units.flatMap((unit) => [
       `  4. ${stepText({ kind: 'restart', unit } as never)}`,
       `› ${stepText({ kind: 'restart', unit } as never)}`,
@@ -112,5 +115,15 @@ export function builtLines(): string[] {
     ...units.flatMap((unit) => reply({ kind: 'Plan', plan: { ...nothing, restarts: [unit], gate: gateText(true, {} as never) } }).text),
     ...units.flatMap((unit) => reply({ kind: 'Change', change: { ...change, verb: 'install', restarted: [unit] } }).text),
     ...errors.flatMap(errorText),
+  ];
+}
+
+function podLines(): string[] {
+  const hypervisor = { name: 'qemu-system-x86_64', pid: 4711, cgroup: '/kubepods', inPodCgroup: true, memoryBytes: 182_000_000 };
+  const answer = 'failed to create shim task: open /dev/vhost-vsock: no such file or directory.';
+  const failure = podFailed('kata-qemu', { engine: 'containerd' }, new Error(`answered RunPodSandbox with: ${answer}`));
+  return [
+    ...podText({ handler: 'kata-qemu', ok: true, milliseconds: 1200, container: 'ran', kernel: '6.12.47', hypervisor, findings: [] }),
+    ...podText({ handler: 'kata-qemu', ok: false, findings: [failure] }),
   ];
 }

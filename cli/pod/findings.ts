@@ -1,0 +1,104 @@
+import type { Instance } from '../engines/index.ts';
+import { type Finding, KataError } from '../errors/index.ts';
+import { causeOf } from './causes.ts';
+
+const maxAnswerChars = 800;
+
+/** Without what our own client says before it. */
+function answerOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const [, call, answer] = /answered (\w+) with: (.*)$/s.exec(text) ?? [];
+  return `${call === undefined ? text : `${call}: ${answer}`}`.slice(0, maxAnswerChars);
+}
+
+export function podFailed(
+  handler: string,
+  { engine }: Pick<Instance, 'engine'>,
+  error: unknown,
+  what = 'its sandbox did not start',
+): Finding {
+  const answer = answerOf(error);
+  const { cause, next } = causeOf(answer);
+  return {
+    code: 'pod-failed',
+    level: 'blocker',
+    subject: handler,
+    found: `${handler}: ${what}: ${cause === undefined ? '' : `${cause}; `}${engine} answered ${answer}`,
+    needed: 'a pod that starts',
+    next,
+  };
+}
+
+/** Nothing that differs from what was installed is proven by a pod. */
+export function podOfDrift(handler: string): Finding {
+  return {
+    code: 'pod-failed',
+    level: 'blocker',
+    subject: handler,
+    found: `${handler}: no pod was started, because files of the generation differ from what was installed`,
+    needed: 'the installed files, unchanged',
+    next: 'kata-sysext verify',
+  };
+}
+
+export function podLeft(subject: string, found: string): Finding {
+  return {
+    code: 'pod-left',
+    level: 'blocker',
+    subject,
+    found: `${found}`,
+    needed: 'no pod of kata-sysext after its proof',
+    next: 'kata-sysext recover',
+  };
+}
+
+export function onHostKernel(handler: string, kernel: string): Finding {
+  return {
+    code: 'pod-on-host-kernel',
+    level: 'warning',
+    subject: handler,
+    found: `${handler}: the pod’s kernel is ${kernel}, that of this host, and no hypervisor was seen`,
+    needed: 'a kernel of the guest, in a virtual machine',
+    next: 'kata-sysext verify --boot-guest',
+  };
+}
+
+export function noNetwork(handler: string, { engine }: Instance, why: string): Finding {
+  return {
+    code: 'pod-no-network',
+    level: 'warning',
+    subject: handler,
+    found: `${handler}: no pod was started, because ${engine} has no network for pods${why === '' ? '' : ` (${why})`}; the guest was booted instead`,
+    needed: 'a CNI configuration in /etc/cni/net.d',
+    next: 'install the cluster’s CNI plugin, then kata-sysext verify --pod',
+  };
+}
+
+/** The image that the node lacks, or undefined where the engine names none. */
+export function noImage(instance: Instance, image: string | undefined): Finding {
+  const base = { code: 'pod-image-missing', level: 'blocker', subject: image ?? instance.engine } as const;
+  if (image === undefined) {
+    const found = `${instance.engine} names no image for sandboxes`;
+    return {
+      ...base,
+      found,
+      needed: 'the name of the image, in the engine’s configuration',
+      next: `crictl --runtime-endpoint unix://${instance.socket} info`,
+    };
+  }
+  const pull =
+    instance.engine === 'containerd'
+      ? `ctr --address ${instance.socket} --namespace k8s.io images pull ${image}`
+      : `crictl --runtime-endpoint unix://${instance.socket} pull ${image}`;
+  return {
+    ...base,
+    found: `the node does not have the image ${image}, from which ${instance.engine} makes sandboxes`,
+    needed: 'that image: a proof pulls nothing',
+    next: `${pull}; then run the command again`,
+  };
+}
+
+/** As an error, for a command that ends with it. */
+export function thrown({ code, subject, found, needed, next }: Finding): KataError {
+  return new KataError(code, { subject, found, needed, next });
+}

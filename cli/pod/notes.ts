@@ -1,0 +1,77 @@
+import { exactOptional, strictObject } from 'valibot';
+import { parseJson } from '../documents/index.ts';
+import { absolutePath, amount, misfitOf, type Shape, text } from '../documents/shapes.ts';
+import type { Host, HostPath, HostView } from '../host/index.ts';
+import { isRun } from './sandbox.ts';
+
+/** Below /run, which is root's: what a pod was started for, as long as it may be there. */
+const base = '/run/kata-sysext';
+const folder = `${base}/pods`;
+const maxNotes = 1000;
+const maxNoteBytes = 4096;
+
+/** Written before a pod is asked for, so that whoever comes later can remove it. */
+export interface PodNote {
+  run: string;
+  handler: string;
+  socket: HostPath;
+  /** Number and start of the process that works on it. */
+  owner: { pid: number; started: string };
+  /** ms since the epoch: after it the pod is given up, whatever becomes of the owner. */
+  untilMs: number;
+}
+
+const shape: Shape<Omit<PodNote, 'run'>> = strictObject({
+  handler: text,
+  socket: absolutePath,
+  owner: strictObject({ pid: amount, started: text }),
+  untilMs: amount,
+  run: exactOptional(text),
+});
+
+export async function writeNote(host: Host, { run, ...note }: PodNote): Promise<void> {
+  for (const path of [base, folder]) if ((await host.lstat(path)) === undefined) await host.mkdir(path, 0o700);
+  await host.writeFile(noteFile(run), JSON.stringify(note), { mode: 0o600 });
+}
+
+/** undefined where there is none, or none that can be read. */
+export async function readNote(host: HostView, run: string): Promise<PodNote | undefined> {
+  const json = await host.readText(noteFile(run)).catch(() => undefined);
+  if (json === undefined) return undefined;
+  try {
+    const note = parseJson(json, { maxBytes: maxNoteBytes });
+    return misfitOf(shape, note) === undefined ? { ...(note as Omit<PodNote, 'run'>), run } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export async function readNotes(host: HostView): Promise<PodNote[]> {
+  const names = (await host.readdir(folder).catch(() => [])).slice(0, maxNotes);
+  const runs = names.flatMap((name) => (name.endsWith('.json') && isRun(name.slice(0, -5)) ? [name.slice(0, -5)] : []));
+  const notes = await Promise.all(runs.map((run) => readNote(host, run)));
+  return notes.filter((note) => note !== undefined);
+}
+
+export async function removeNote(host: Host, run: string): Promise<void> {
+  await host.unlink(noteFile(run)).catch(() => undefined);
+  // Another pod may have its note there.
+  await host.rmdir(folder).catch(() => undefined);
+}
+
+/** Start of a process, in the kernel's ticks: with the number it names one process for good. undefined where there is none. */
+export async function startOf(host: HostView, pid: number): Promise<string | undefined> {
+  const stat = await host.readText(`/proc/${pid}/stat`).catch(() => undefined);
+  // The name of the program, in brackets, may hold anything.
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
+  return fields[0] === undefined || fields[0] === 'Z' ? undefined : fields[19];
+}
+
+/** Whether a pod has been left: its owner has ended, or is too late. */
+export async function isLeft(host: HostView, { owner, untilMs }: PodNote): Promise<boolean> {
+  return host.now().getTime() > untilMs || (await startOf(host, owner.pid)) !== owner.started;
+}
+
+function noteFile(run: string): HostPath {
+  return `${folder}/${run}.json`;
+}
