@@ -21,7 +21,7 @@ const readers: Record<string, string> = {
   'cli/rendering/edits.ts': 'a tree in a temporary folder that it made',
   'cli/store/payload/image.ts': 'an image in the staging folder that it made',
   'cli/store/payload/imageFile.ts': 'makes a file that was not there',
-  'cli/store/payload/stage.ts': 'files in the staging folder that it made',
+  'cli/store/payload/unpacked.ts': 'files in the staging folder that it made',
 };
 
 const opens = /\b(?:readFile|readFileSync|open|openSync|createReadStream|appendFile)\b/;
