@@ -81,7 +81,8 @@ interface Segment {
 async function segmentsOf(head: Buffer, { wide, half, word, address }: Words, readAt: ReadAt): Promise<Segment[]> {
   const offset = address(head, wide ? 32 : 28);
   const [size, count] = [half(head, wide ? 54 : 42), half(head, wide ? 56 : 44)];
-  if (size < (wide ? 56 : 32)) return [];
+  // The kernel starts no file with other sizes either.
+  if (size !== (wide ? 56 : 32)) return [];
   const table = await readFrom(readAt, offset, size * Math.min(count, maxSegments));
   return Array.from({ length: Math.floor(table.length / size) }, (_, index) => {
     const at = index * size;

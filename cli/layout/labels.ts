@@ -7,7 +7,9 @@ export type LabelClass = 'shim' | 'hypervisor' | 'program' | 'library' | 'data' 
 interface Family {
   /** Values of SELINUXTYPE that mean this family; the first family serves any other policy. */
   policies: string[];
-  /** Types that a VMM may execute, map and read (facts/immutable.md §13). */
+  /** Types that mark a file as a program: what is started has one of them. */
+  programs: string[];
+  /** Types that a VMM may execute, map and read. */
   usable: string[];
   /** As in the policy's own file_contexts.subs_dist. */
   aliases: Record<string, string>;
@@ -46,9 +48,10 @@ export function familyOfPolicy(policy: string): string {
   return families.find((name) => table[name]!.policies.includes(policy)) ?? families[0]!;
 }
 
-/** Whether a VMM can use a file of this type. */
-export function isUsable(family: string, type: string): boolean {
-  return familyOf(family).usable.includes(type);
+/** Whether a file of this class can be used with this type: a program started, anything else read by a VMM. */
+export function isUsable(family: string, type: string, fileClass: LabelClass): boolean {
+  const { programs, usable } = familyOf(family);
+  return (fileClass === 'program' ? programs : usable).includes(type);
 }
 
 /** The type for a file that the stock contexts would make unusable. */

@@ -91,7 +91,7 @@ interface Needs {
   files: Set<string>;
   /** Those that the configuration names to be started. */
   programs: Set<string>;
-  /** Those that no configuration names. */
+  /** Those in folders of a QEMU, which it finds by their names. */
   foundByName: Set<string>;
   /** QEMU's executable, and the links by which it finds its data. */
   qemu?: { binary: string; links: Map<string, string> };
@@ -107,8 +107,9 @@ async function needsOf(input: LayOutInput, row: HandlerRow): Promise<Needs> {
   if (hypervisor !== undefined && row.hypervisor === 'qemu') {
     requireUnpacked(bundle, row, [hypervisor]);
     const parts = qemuParts(listing, hypervisor, await input.contains(hypervisor, Object.keys(qemuTable.compiled)));
-    for (const path of parts.paths) gather(listing, path, foundByName);
-    for (const path of foundByName) files.add(path);
+    const folders = new Set<string>();
+    for (const path of parts.paths) gather(listing, path, files, folders);
+    for (const path of files) if (foldersOf(path).some((folder) => folders.has(folder))) foundByName.add(path);
     qemu = { binary: hypervisor, links: parts.links };
   }
   requireUnpacked(bundle, row, [...files]);

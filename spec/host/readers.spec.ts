@@ -22,7 +22,7 @@ const readers: Record<string, string> = {
   'cli/selinux/kernelPolicy.ts': 'transactions of selinuxfs, by the magic number of its file system: written and read on one descriptor',
   'cli/store/payload/image.ts': 'an image in the staging folder that it made',
   'cli/store/payload/imageFile.ts': 'makes a file that was not there',
-  'cli/store/payload/stage.ts': 'files in the staging folder that it made',
+  'cli/store/payload/unpacked.ts': 'files in the staging folder that it made',
 };
 
 const opens = /\b(?:readFile|readFileSync|open|openSync|createReadStream|appendFile)\b/;

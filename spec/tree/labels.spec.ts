@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FIRST, SECOND, tinyRelease } from '../lab/release/index.ts';
 import { differences, fingerprint } from '../support/judges/fingerprint.ts';
 import { labelsSeen, unpacked, whileMounted } from '../support/judges/images.ts';
+import { bothPolicies, type Policy } from '../support/judges/policies.ts';
 import { json, repo } from '../support/program.ts';
 import { singleFile } from '../support/singleFile.ts';
 import { makeTree, put } from '../support/trees/hostTrees.ts';
@@ -22,12 +23,10 @@ describe('labels of an offline Fedora tree', function () {
   let root: string;
   let engine: string;
   let file: string;
+  let policies: Policy[];
 
   before(async function () {
-    if (!existsSync(policy)) {
-      console.log('      left out: ../shared/real-data/selinux is not there');
-      return this.skip();
-    }
+    policies = await bothPolicies(this);
     file = await singleFile();
     folder = mkdtempSync(join(tmpdir(), 'kata-sysext-labels-'));
     root = join(folder, 'host');
@@ -39,7 +38,6 @@ describe('labels of an offline Fedora tree', function () {
     mkdirSync(files, { recursive: true });
     for (const name of ['file_contexts', 'file_contexts.subs_dist']) copyFileSync(join(policy, name), join(files, name));
     setfiles('-F', '-r', root, contexts(), root);
-    return undefined;
   });
   after(() => folder !== undefined && rmSync(folder, { recursive: true, force: true }));
 
@@ -76,7 +74,7 @@ describe('labels of an offline Fedora tree', function () {
   });
 
   for (const format of ['squashfs', 'erofs']) {
-    it(`${format}: what is in an image is labelled as the policy labels it below /usr, and a relabel changes nothing around it`, async () => {
+    it(`${format}: what is in an image is labelled as both families label it below /usr, and a relabel changes nothing around it`, async () => {
       const before = fingerprint(root);
       const v1 = await tinyRelease(folder, { version: FIRST });
 
@@ -85,15 +83,17 @@ describe('labels of an offline Fedora tree', function () {
       const wrong = wouldChange();
       const [image] = execFileSync('find', [join(root, 'var/usrlocal'), '-name', 'kata.raw'], { encoding: 'utf8' }).split('\n');
       const inside = whileMounted(format, image!, (at) => labelsSeen(at));
-      const policys = unpacked(format, image!, (tree) => {
-        setfiles('-F', '-r', tree, contexts(), tree);
-        return labelsSeen(tree);
-      });
+      const policys = policies.map(({ contexts: of }) =>
+        unpacked(format, image!, (tree) => {
+          setfiles('-F', '-r', tree, of, tree);
+          return labelsSeen(tree);
+        }),
+      );
       await json(['uninstall', '--purge', '--root', root, '--engine', engine], 0, { file });
       const below = (labels: Map<string, string>) => [...labels].filter(([path]) => path !== '.').sort();
       assert.deepEqual(wrong, []);
       assert.ok(inside.size > 10);
-      assert.deepEqual(below(inside), below(policys));
+      for (const each of policys) assert.deepEqual(below(inside), below(each));
       assert.deepEqual(differences(before, fingerprint(root)), []);
     });
   }

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import type { TreeEntry } from '../../bundle/index.ts';
 import { KataError } from '../../errors/index.ts';
 import { selinuxState } from '../../facts/index.ts';
 import type { Host, HostPath } from '../../host/index.ts';
@@ -25,7 +26,8 @@ export async function labelPayload(host: Host, manifest: PayloadManifest): Promi
   for (const entry of stored) {
     const path = `${manifest.folder}/${entry.path}`;
     const type = labels.get(path)?.split(':')[2] ?? 'unlabeled_t';
-    if (entry.kind === 'file' && !isUsable(family, type)) wrong.set(path, fallbackLabel(family, classOf(entry.mode)));
+    const fileClass = classOf(entry);
+    if (entry.kind === 'file' && !isUsable(family, type, fileClass)) wrong.set(path, fallbackLabel(family, fileClass));
   }
   for (const type of new Set(wrong.values())) await needType(host, type);
   if (wrong.size > 0) await host.setLabels(new Map([...wrong].map(([path, type]) => [path, `system_u:object_r:${type}:s0`])));
@@ -38,7 +40,7 @@ export async function labelProgram(host: Host, path: HostPath): Promise<void> {
   const { fallbackLabel, familyOfPolicy, isUsable } = await import('../../layout/index.ts');
   const state = await selinuxState(host);
   const family = familyOfPolicy(state.known ? (state.value.policy ?? '') : '');
-  if (isUsable(family, (await host.labels(path)).get(path)?.split(':')[2] ?? 'unlabeled_t')) return;
+  if (isUsable(family, (await host.labels(path)).get(path)?.split(':')[2] ?? 'unlabeled_t', 'program')) return;
   const type = fallbackLabel(family, 'program');
   await needType(host, type);
   await host.setLabels(new Map([[path, `system_u:object_r:${type}:s0`]]));
@@ -57,8 +59,9 @@ export async function labelLike(host: Host, paths: HostPath[], like: HostPath): 
   if (context !== undefined) await host.setLabels(new Map(paths.map((path) => [path, context])));
 }
 
-function classOf(mode: number): LabelClass {
-  return (mode & 0o111) === 0 ? 'data' : 'program';
+/** The layout puts programs into folders `bin`; a library may have execute bits too. */
+function classOf({ path, mode }: TreeEntry): LabelClass {
+  return (mode & 0o111) !== 0 && posix.basename(posix.dirname(path)) === 'bin' ? 'program' : 'data';
 }
 
 async function needType(host: Host, type: string): Promise<void> {
