@@ -60,14 +60,18 @@ export async function verify(host: HostView, guests?: GuestWish): Promise<Verifi
   drift.push(...(await unexpected(host, whole.folder, whole.entries)), ...(await configurationDrift(host, active)));
   const changed = drift.length > 0;
   drift.push(...(await lostWiring(host, active)).map((path) => gone(path, lostText)), ...(await copyDrift(host, active)));
-  drift.push(...(await activePolicyFindings(host, active)).filter(({ level }) => level === 'blocker'));
+  const policy = (await activePolicyFindings(host, active)).filter(({ level }) => level === 'blocker');
   for (const problem of (await backendOf(manifest.backend).observe(host)).problems) drift.push(gone(manifest.backend, problem));
   const booted = guests === undefined ? {} : { guests: await bootGuests(host, active, guests.request, { ...guests, changed }) };
   return {
     generation: manifest.number,
     filesChecked: entries.length,
     bytesChecked: entries.reduce((sum, entry) => sum + (entry.sizeBytes ?? 0), 0),
-    drift: [...open, ...(host.image || manifest.number !== imageNumber ? drift : drift.map((finding) => ({ ...finding, next: anew })))],
+    drift: [
+      ...open,
+      ...(host.image || manifest.number !== imageNumber ? drift : drift.map((finding) => ({ ...finding, next: anew }))),
+      ...policy,
+    ],
     ...booted,
   };
 }

@@ -30,7 +30,9 @@ export function denialFinding(denial: Denial, { enforcing, isReference }: Policy
 }
 
 function remedy({ paths, mislabelled }: Denial, isReference: boolean): string {
-  if (mislabelled) return `restorecon -F ${paths.slice(0, maxNamed).join(' ')}; kata-sysext verify`;
+  if (mislabelled && paths.every((path) => path.startsWith('/dev/'))) return `restorecon -F ${paths.join(' ')}; kata-sysext check`;
+  // What is shown below /usr cannot be relabelled there: the program knows where the file lies.
+  if (mislabelled) return 'kata-sysext verify --repair';
   return isReference
     ? 'load the module of examples/selinux/ as its README.md says (kata-sysext loads none), then: kata-sysext check'
     : 'allow it in a module of the host’s own policy (docs/hosts.md says which rules), then: kata-sysext check';

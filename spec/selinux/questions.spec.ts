@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { vmContextIn } from '../../cli/selinux/contexts.ts';
 import { filesToWrite } from '../../cli/selinux/files.ts';
 import { denialFinding } from '../../cli/selinux/findings.ts';
@@ -7,10 +9,17 @@ import { ask } from '../../cli/selinux/questions.ts';
 import type { AskedHandler, Domains, PolicyFile } from '../../cli/selinux/types.ts';
 import { missingForGo, missingOnDebian } from '../support/policies/debian13.ts';
 import { type RecordedPolicy, recordedPolicy } from '../support/policies/index.ts';
+import { repo } from '../support/program.ts';
 
 const home = '/usr/local/libexec/kata-sysext/tree/d/usr/share/kata';
 const go: AskedHandler = { name: 'kata-qemu', family: 'go', hypervisor: 'qemu' };
 const rust: AskedHandler = { name: 'kata-qemu-runtime-rs', family: 'rust', hypervisor: 'qemu' };
+
+const everything = new Set(
+  'open read write ioctl getattr map execute execute_no_trans entrypoint search setexec transition use accept connectto create connect'.split(
+    ' ',
+  ),
+);
 
 function context(type: string, range = 's0'): string {
   return `system_u:system_r:${type}:${range}`;
@@ -47,6 +56,14 @@ describe('what a policy has against pods', () => {
       found,
       [...missingOnDebian, missingForGo].sort().map((rule) => `blocker ${rule}`),
     );
+  });
+
+  it('docs/hosts.md has these rules', () => {
+    const shown = readFileSync(join(repo, 'docs/hosts.md'), 'utf8')
+      .split('\n')
+      .filter((line) => line.startsWith('allow '));
+
+    assert.deepEqual(shown, [...missingOnDebian, missingForGo].sort());
   });
 
   it('Debian’s policy with the module of examples/selinux/: nothing, under containerd and CRI-O', async () => {
@@ -151,6 +168,27 @@ describe('what a policy has against pods', () => {
     const found = await missing('debian', domains('dockerd_t', 'container_t'), { handlers });
 
     assert.deepEqual(found, []);
+  });
+
+  it('a shim that changes its domain needs a transition and an entry point, one that does not may be executed in place', async () => {
+    const silent = {
+      ...recordedPolicy('fedora'),
+      access: async () => ({ allowed: new Set<string>(), known: everything, permissive: false }),
+    };
+    const asked = { handlers: [go], files: filesToWrite(home, 'targeted'), devices: new Map() };
+    const of = domains('container_runtime_t', 'container_kvm_t');
+
+    const same = await ask(silent, { ...asked, domains: of });
+    const other = await ask(silent, { ...asked, domains: { ...of, shim: context('shim_t') } });
+
+    const rules = (denials: typeof same) =>
+      denials.map(({ source, target, className, permissions }) => [source, target, className, permissions.join(' ')].join(' '));
+    const bin = 'system_u:object_r:bin_t:s0 file';
+    assert.ok(rules(same).some((rule) => rule.startsWith(`${of.engine} ${bin}`) && rule.includes('execute_no_trans')));
+    assert.ok(!rules(same).some((rule) => rule.startsWith(`${of.engine} ${of.engine} process`) && rule.includes('transition')));
+    assert.ok(rules(other).includes(`${of.engine} ${context('shim_t')} process transition`));
+    assert.ok(rules(other).some((rule) => rule.startsWith(`${context('shim_t')} ${bin}`) && rule.includes('entrypoint')));
+    assert.ok(!rules(other).some((rule) => rule.includes('execute_no_trans')));
   });
 
   it('a class that the policy does not know counts where the kernel denies what it does not know', async () => {
