@@ -120,7 +120,7 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
         assert.deepEqual(after['drift'], []);
       });
 
-      it('fails with programs that have the label of /var, and runs again after restorecon', async () => {
+      it('a pod fails with programs that have the label of /var/lib, and runs again after restorecon', async () => {
         await live.host.sh(
           'chcon -t var_lib_t /usr/local/libexec/kata-sysext/tree/*/usr/share/kata/bin/virtiofsd /usr/local/libexec/kata-sysext/tree/*/usr/share/kata/bin/qemu-system-x86_64',
         );
