@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { release as kernelName } from 'node:os';
 import { join } from 'node:path';
 import { stopAfter } from '../support/endings.ts';
+import { checkJson } from '../support/judges/schemas.ts';
 import { handlersOf, type Live, liveHost } from '../support/live/liveHost.ts';
 
 const file = 'etc/modules-load.d/kata-sysext.conf';
@@ -45,6 +46,8 @@ describe('kernel modules on a live host', function () {
   const modprobes = async () => (await live.host.sh(`grep -- --use-blacklist ${log}`)).stdout.trim().split('\n');
 
   it('are loaded by an install, one that cannot be loaded is a warning, and the next installs and an uninstall leave them loaded', async () => {
+    const plan = await live.json(['install', live.bundle(live.first), '--backend', 'prefix', '--dry-run']);
+    checkJson(plan);
     const change = (await live.json(['install', live.bundle(live.first), '--backend', 'prefix'])) as {
       findings: { code: string; found: string }[];
     };
@@ -53,6 +56,7 @@ describe('kernel modules on a live host', function () {
     const names = await handlersOf(live);
     await live.json(['uninstall', '--purge']);
 
+    assert.match(JSON.stringify(plan), /"kind":"modules","text":"load the kernel modules vhost_vsock, vhost_net, tun \(/);
     const told = change.findings.filter(({ code }) => code === 'handler-needs-module');
     assert.deepEqual(asked, ['--use-blacklist vhost_vsock', '--use-blacklist vhost_net', '--use-blacklist tun']);
     assert.match(kept, /\nvhost_vsock\nvhost_net\ntun\n$/);
