@@ -69,7 +69,13 @@ export const tiers: Tier[] = [
     without: 'everything live',
     programs: hostPrograms,
     root: true,
-    turns: inTurn('spec/e2e', 'crio dependents vmm', 'guest lost configure', 'handlers crioHosts adoptLayered', 'detached restore skew'),
+    turns: inTurn(
+      'spec/e2e',
+      'crio dependents vmm',
+      'guest lost configure',
+      'handlers crioHosts adoptLayered',
+      'detached restore skew podEngines',
+    ),
   },
   {
     name: 'merged',

@@ -32,7 +32,7 @@ export function sandboxConfig(handler: string, run: string): SandboxConfig {
 
 /** The image's own program, as a sandbox of runc has it. */
 export function containerConfig(image: string): ContainerConfig {
-  return { metadata: { name: 'proof', attempt: 0 }, image: { image } };
+  return { metadata: { name: 'proof', attempt: 0 }, image: { image, user_specified_image: image } };
 }
 
 /** The run that a sandbox was started by; undefined where it is no pod of this program. Labels alone do not tell: a pod's author chooses his. */

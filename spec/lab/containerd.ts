@@ -74,3 +74,13 @@ done
 [ -z "$create" ] || perl -0777 -pi -e 's/"resources":(\\{(?:[^{}"]|"(?:[^"\\\\]|\\\\.)*"|(?1))*\\}),//' "$bundle/config.json" || exit 1
 exec /usr/bin/runc "$@"
 `;
+
+/** The same for CRI-O, which also asks for a lower score of the OOM killer than the lab's kernel gives. */
+export function crioRunc(): Record<string, Content> {
+  const text = RUNC.replace('\'s/"resources":(', `'s/,\\s*"oomScoreAdj":\\s*-?\\d+//; s/"resources":\\s*(`);
+  return {
+    '/etc/systemd/system/crio.service.d/10-lab.conf':
+      '[Service]\nEnvironment=PATH=/etc/lab/bin:/mnt/crio:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin\n',
+    '/etc/lab/bin/runc': { text, mode: 0o755 },
+  };
+}

@@ -28,7 +28,7 @@ export function containerdWithNetwork(suite: Suite): string {
 /** The same as a drop-in of CRI-O, with the lab's image for sandboxes. */
 export function crioNetwork(pause: string): Record<string, Content> {
   return {
-    '/etc/crio/crio.conf.d/20-lab-network.conf': `[crio.network]\nplugin_dirs = ["${plugins}"]\n\n[crio.image]\npause_image = "${pause}"\n`,
+    '/etc/crio/crio.conf.d/20-lab-network.conf': `[crio.network]\nplugin_dirs = ["${plugins}"]\n\n[crio.image]\npause_image = "${pause}"\npause_command = ""\n`,
   };
 }
 

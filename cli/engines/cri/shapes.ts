@@ -39,7 +39,7 @@ export interface SandboxConfig {
 
 export interface ContainerConfig {
   metadata: { name: string; attempt?: number };
-  image: { image: string };
+  image: { image: string; user_specified_image?: string };
   command?: string[];
   args?: string[];
   log_path?: string;

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { cp, mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { crioRunc, PAUSE } from '../lab/containerd.ts';
+import { CRIO_SOCKET } from '../lab/crio.ts';
+import { imageArchives } from '../lab/image.ts';
+import { crioNetwork, networkFiles } from '../lab/network.ts';
+import { waitForCri } from '../lab/pods.ts';
+import { suiteAvailable } from '../lab/roots.ts';
+import { run } from '../lab/run.ts';
+import { stopAfter } from '../support/endings.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { crioHost, needCrio } from '../support/live/crioHost.ts';
+import { etcOf, handlersOf, type Live } from '../support/live/liveHost.ts';
+import { podHost, provePods, traces } from '../support/live/podHost.ts';
+import { until } from '../support/live/unitWork.ts';
+import { loopMs } from '../support/sample.ts';
+
+const handler = 'kata-qemu-runtime-rs';
+
+describe('a pod as proof, on containerd 2', function () {
+  this.timeout(loopMs);
+  let live: Live;
+
+  before(async function () {
+    const forky = await suiteAvailable('forky');
+    if (!forky.ok) {
+      console.log(`      ${forky.why}`);
+      this.skip();
+    }
+    live = await podHost('forky');
+  });
+  stopAfter(() => live);
+
+  it('a killed install --prove pod leaves neither its pod nor its generation', async () => {
+    const before = etcOf(live);
+    await live.kata(['install', live.bundle(live.first), '--prove', 'pod'], { KATA_SYSEXT_FAILPOINT: 'pod/running=kill' });
+
+    await live.json(['recover']);
+
+    assert.deepEqual(differences(before, etcOf(live)), []);
+    assert.deepEqual(await handlersOf(live), ['runc']);
+    await gone(live);
+  });
+
+  it('install --prove pod and verify --pod see a pod run, and leave nothing', async () => {
+    await live.json(['install', live.bundle(live.first), '--prove', 'pod']);
+
+    const pods = await provePods(live, 0);
+
+    assert.deepEqual(
+      pods.map(({ handler: name, ok, container, image }) => [name, ok, container, image]),
+      [[handler, true, 'ran', PAUSE]],
+    );
+    await gone(live);
+  });
+});
+
+describe('a pod as proof, on CRI-O', function () {
+  this.timeout(loopMs);
+  let live: Live;
+
+  before(async function () {
+    await needCrio(this);
+    live = await crioHost({ ...networkFiles(), ...crioNetwork(PAUSE), ...crioRunc() });
+    await live.json(['install', live.bundle(live.first)]);
+  });
+  stopAfter(() => live);
+
+  it('a node without the image is told the command that brings it', async () => {
+    const [pod] = await provePods(live, 3);
+
+    assert.match(pod!.findings[0]!.next, /^crictl --runtime-endpoint unix:\/\/\S*crio\.sock pull localhost\/pause:lab/);
+    await gone(live, CRIO_SOCKET);
+  });
+
+  it('verify --pod has the engine run a sandbox and a container of the handler, and leaves nothing', async () => {
+    await importPause(live);
+
+    const [pod] = await provePods(live, 0);
+
+    assert.deepEqual([pod!.handler, pod!.ok, pod!.container, pod!.image], [handler, true, 'ran', PAUSE]);
+    await gone(live, CRIO_SOCKET);
+  });
+});
+
+/** Into CRI-O's store, by buildah of this machine: the pause image of the lab. */
+async function importPause({ host }: Live): Promise<void> {
+  const store = join(host.root, 'var/lib/containers/storage');
+  const [archive] = await imageArchives();
+  await host.run(['systemctl', 'stop', 'crio']);
+  const own = join(host.root, 'root/run');
+  await mkdir(own, { recursive: true });
+  await cp(archive!, join(own, 'pause.tar'));
+  const places = ['--root', store, '--runroot', join(own, 'runroot'), '--storage-driver', 'overlay'];
+  await run(['buildah', ...places, 'pull', `docker-archive:${join(own, 'pause.tar')}`]);
+  await rm(own, { recursive: true, force: true });
+  await host.run(['systemctl', 'start', 'crio']);
+  await waitForCri(host, CRIO_SOCKET);
+}
+
+/** Watchers of killed commands need some seconds to be sure. */
+async function gone(live: Live, socket?: string): Promise<void> {
+  let last: string[] = [];
+  const none = async () => {
+    await live.json(['recover']);
+    last = await traces(live, socket);
+    return last.length === 0;
+  };
+  await until(none, 'nothing of a pod is left', 120_000).catch(() => assert.deepEqual(last, []));
+}
