@@ -277,11 +277,8 @@ function diffOf(wiring: WiringPlan, files: FileStep[], step: FileStep): string[]
 
 /** What a change proves before it commits: lines of its plan. */
 export function gateText(restarts: boolean, to: GenerationManifest | undefined): string[] {
-  const lines = [
-    'the effective configuration differs only by our handlers',
-    'the CRI is ready and lists every earlier handler',
-    ...offlineGateText(to),
-  ];
+  const engine = ['the effective configuration differs only by our handlers', 'the CRI is ready and lists every earlier handler'];
+  const lines = [...engine, ...offlineGateText(to)];
   if (restarts) lines.push('engine and dependents stay active for 8 s');
   return lines;
 }
