@@ -45,9 +45,9 @@ export function explainText(text: string, rows: FailureRow[] = failureTable()): 
   return { failures: [...found.values()], lines: lines.length, cut: text.length > maxInputBytes || all.length > maxLines };
 }
 
-/** Logs quote what is quoted already, some of them twice. */
+/** Logs quote what is quoted already, some of them twice. A run of backslashes is tried only from its first one: else its square would count. */
 function plain(line: string): string {
-  return line.replace(/\\+"/g, '"').replace(/\r$/, '');
+  return line.replace(/(?<!\\)\\+"/g, '"').replace(/\r$/, '');
 }
 
 /** What stands around the first word by which the line was known. */
