@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { KataError } from '../../cli/errors/index.ts';
-import { families, type Layout, layOut, placeOf, stockLabel } from '../../cli/layout/index.ts';
 import { renameInConfiguration } from '../../cli/layout/configuration.ts';
 import { foreignGlobMatcher } from '../../cli/layout/glob.ts';
+import { families, type Layout, layOut, placeOf, stockLabel } from '../../cli/layout/index.ts';
 import { bundleOf, completeRelease, type FakeRelease, kindOf, readerOf } from './release.ts';
 
 const configuration = 'share/defaults/kata-containers/configuration-qemu.toml';
