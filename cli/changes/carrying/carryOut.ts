@@ -67,7 +67,8 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome 
   const { host, emit, program, signal, asked } = context;
   const { planned, found, to } = carry;
   // A boot changes what it must and nothing besides.
-  if (to !== undefined && (host.live || !host.booted)) await mendGeneration(host, to);
+  const unasked = to !== undefined && (host.live || !host.booted) ? await mendGeneration(host, to) : [];
+  planned?.plan.findings.push(...unasked);
   const here = await deploymentNow(host);
   const intent: Intent = {
     schema,
@@ -101,7 +102,7 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome 
           signal,
           ...(to === undefined ? {} : { to }),
         })
-      : offlineGate(host, planned === undefined ? undefined : to);
+      : offlineGate(host, planned === undefined ? undefined : to, emit);
   const note = (pods: PodProof[]) => {
     proven.pods = pods;
   };
