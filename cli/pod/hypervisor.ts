@@ -18,14 +18,14 @@ export async function findHypervisor(
   { generation, handler }: { generation: number; handler: GenerationHandler },
   { id, info }: { id: string; info: Record<string, string> },
 ): Promise<{ hypervisor: Hypervisor; kernelFile?: HostPath } | undefined> {
-  const names = await programNames(host, generation, handler);
+  const { names, rootless } = await programOf(host, generation, handler);
   if (names.length === 0) return undefined;
   for (const pid of (await host.readdir('/proc')).filter((name) => /^\d+$/.test(name)).slice(0, maxProcesses)) {
-    const words = (await host.readText(`/proc/${pid}/cmdline`).catch(() => undefined))?.split('\0') ?? [];
-    if (!words.some((word) => word.includes(id.slice(0, maxIdChars)))) continue;
     const program = (await host.readlink(`/proc/${pid}/exe`).catch(() => undefined)) ?? '';
     const name = posix.basename(program.replace(/ \(deleted\)$/, ''));
-    if (!names.includes(name)) continue;
+    if (!names.includes(name) || !(rootless || (await isRoots(host, pid)))) continue;
+    const words = (await host.readText(`/proc/${pid}/cmdline`).catch(() => undefined))?.split('\0') ?? [];
+    if (!words.some((word) => word.includes(id.slice(0, maxIdChars)))) continue;
     const kernelFile = kernelIn(words);
     const hypervisor = { name, pid: Number(pid), ...(await cgroupOf(host, pid, info)) };
     return { hypervisor, ...(kernelFile === undefined ? {} : { kernelFile }) };
@@ -33,12 +33,27 @@ export async function findHypervisor(
   return undefined;
 }
 
-async function programNames(host: HostView, generation: number, handler: GenerationHandler): Promise<string[]> {
-  const configuration = await effectiveConfiguration(host, generation, handler).catch(() => undefined);
-  const path = configuration?.values['path'];
-  if (typeof path !== 'string' || !path.startsWith('/')) return [];
+interface Program {
+  names: string[];
+  /** Kata gives it a user of its own. */
+  rootless: boolean;
+}
+
+async function programOf(host: HostView, generation: number, handler: GenerationHandler): Promise<Program> {
+  const { values } = (await effectiveConfiguration(host, generation, handler).catch(() => undefined)) ?? { values: {} };
+  const { path, rootless } = values as { path?: unknown; rootless?: unknown };
+  if (typeof path !== 'string' || !path.startsWith('/')) return { names: [], rootless: false };
   const real = await host.realpath(path).catch(() => path);
-  return [posix.basename(path), posix.basename(real)];
+  return { names: [posix.basename(path), posix.basename(real)], rootless: rootless === true };
+}
+
+/**
+ * Another user may start the same program with any words, and put its words where reading them never ends (a page of a FUSE file). The owner
+ * of /proc/PID does not tell: a process can make root that.
+ */
+async function isRoots(host: HostView, pid: string): Promise<boolean> {
+  const status = (await host.readText(`/proc/${pid}/status`).catch(() => undefined)) ?? '';
+  return /^Uid:\s+0\s/m.test(status);
 }
 
 function kernelIn(words: string[]): HostPath | undefined {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { podText } from '../../cli/commands/podText.ts';
@@ -8,7 +8,7 @@ import { networkReady, sandboxImageOf } from '../../cli/engines/cri/index.ts';
 import { openHost, openView } from '../../cli/host/index.ts';
 import { causeOf } from '../../cli/pod/causes.ts';
 import { noImage, podFailed } from '../../cli/pod/findings.ts';
-import { podCgroup } from '../../cli/pod/hypervisor.ts';
+import { findHypervisor, podCgroup } from '../../cli/pod/hypervisor.ts';
 import { isLeft, startOf, writeNote } from '../../cli/pod/notes.ts';
 import { removeLeftPods } from '../../cli/pod/removing.ts';
 import { runOf, sandboxConfig } from '../../cli/pod/sandbox.ts';
@@ -147,6 +147,45 @@ describe('a pod as proof', () => {
       assert.match(told.next, /^[a-z-]+ /);
     });
   }
+
+  it('the hypervisor is one that root runs, and the words of no other user’s process are read', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'kata-sysext-hypervisor-'));
+    const put = (path: string, text: string) => {
+      mkdirSync(join(root, path, '..'), { recursive: true });
+      writeFileSync(join(root, path), text);
+    };
+    const configure = (more: string) =>
+      put(
+        'var/lib/kata-sysext/generations/1/config/kata-qemu/configuration.toml',
+        `[hypervisor.qemu]\npath = "/opt/kata/bin/qemu-system-x86_64"\n${more}`,
+      );
+    for (const [pid, uid] of [
+      ['10', '1000'],
+      ['20', '0'],
+    ] as const) {
+      put(`proc/${pid}/cmdline`, `qemu\0-name\0sandbox-${run}\0`);
+      put(`proc/${pid}/status`, `Name:\tqemu\nUid:\t${uid}\t${uid}\t${uid}\t${uid}\n`);
+      symlinkSync('/opt/kata/bin/qemu-system-x86_64', join(root, `proc/${pid}/exe`));
+    }
+    const view = openView(root, {});
+    const read: string[] = [];
+    const host = { ...view, readText: (path: string) => (read.push(path), view.readText(path)) };
+    const find = () =>
+      findHypervisor(
+        host,
+        { generation: 1, handler: { name: 'kata-qemu', family: 'go', hypervisor: 'qemu' } as never },
+        { id: run, info: {} },
+      );
+
+    configure('');
+    const roots = await find();
+    const looked = read.includes('/proc/10/cmdline');
+    configure('rootless = true\n');
+    const any = await find();
+
+    assert.deepEqual([roots?.hypervisor.pid, looked, any?.hypervisor.pid], [20, false, 10]);
+    rmSync(root, { recursive: true });
+  });
 
   it('an answer of the engine is cut where it is long, and its client’s own words are left out', () => {
     const error = new Error(`The CRI at /x answered RunPodSandbox with: ${'y'.repeat(5000)}`);
