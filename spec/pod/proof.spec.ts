@@ -169,7 +169,11 @@ describe('a pod as proof', () => {
     }
     const view = openView(root, {});
     const read: string[] = [];
-    const host = { ...view, readText: (path: string) => (read.push(path), view.readText(path)) };
+    const noting = (path: string) => {
+      read.push(path);
+      return view.readText(path);
+    };
+    const host = { ...view, readText: noting };
     const find = () =>
       findHypervisor(
         host,
