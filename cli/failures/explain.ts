@@ -32,10 +32,10 @@ export function explainText(text: string, rows: FailureRow[] = failureTable()): 
   if (all.at(-1) === '') all.pop();
   const lines = all.slice(0, maxLines);
   const found = new Map<string, KnownFailure>();
+  const ofLogs = rows.filter(({ answerOnly }) => answerOnly !== true);
   for (const raw of lines) {
     const line = plain(raw.slice(0, maxLineChars));
-    const low = line.toLowerCase();
-    const row = rows.find(({ any }) => any.some((words) => words.every((word) => low.includes(word))));
+    const row = rowOf(ofLogs, line);
     if (row === undefined) continue;
     const known = found.get(row.id);
     if (known !== undefined) known.lines += 1;
@@ -45,12 +45,24 @@ export function explainText(text: string, rows: FailureRow[] = failureTable()): 
   return { failures: [...found.values()], lines: lines.length, cut: text.length > maxInputBytes || all.length > maxLines };
 }
 
+/** What an engine's answer means, to a pod that did not start. Its lines count as one: the cause of a chain of errors is in its last lines. */
+export function explainAnswer(answer: string): Pick<KnownFailure, 'id' | 'cause' | 'next'> | undefined {
+  const line = plain(answer.slice(0, maxLineChars).replace(/\s+/g, ' '));
+  const row = rowOf(failureTable(), line);
+  return row === undefined ? undefined : { id: row.id, cause: row.cause, next: nextOf(row, line) };
+}
+
+function rowOf(rows: FailureRow[], line: string): FailureRow | undefined {
+  const low = line.toLowerCase();
+  return rows.find(({ any }) => any.some((words) => words.every((word) => low.includes(word))));
+}
+
 /** Logs quote what is quoted already, some of them twice. */
 function plain(line: string): string {
   return line.replace(/\\+"/g, '"').replace(/\r$/, '');
 }
 
-/** What stands around the first word by which the line was known. */
+/** The text around the first word by which the line was known. */
 function around({ any }: FailureRow, line: string): string {
   const low = line.toLowerCase();
   const words = any.find((each) => each.every((word) => low.includes(word))) ?? [];

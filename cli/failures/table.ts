@@ -14,6 +14,8 @@ export interface FailureRow {
   /** Instead of `next` where the line has a name that can be one: `{name}` is in it. */
   nextNamed?: string[];
   source: string;
+  /** Only for what an engine answered to a pod that did not start: in a log the words are too common. */
+  answerOnly?: true;
 }
 
 /** Read when it is asked for: `explain CODE` needs none of it. */
