@@ -1,6 +1,6 @@
 import { KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
-import { labelFinding, surveyGeneration } from '../inspect/labels/index.ts';
+import { labelFinding, surveyGeneration } from '../labels/index.ts';
 import type { GenerationManifest } from '../store/index.ts';
 
 const maxNamed = 3;
