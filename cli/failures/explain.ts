@@ -26,7 +26,7 @@ export interface Explanation {
   cut: boolean;
 }
 
-/** Which known failures a text speaks of. Time is linear in the text, whatever is in it; nothing of it is used but names that can be names. */
+/** The known failures in a text. Time is linear in the text; of its words only names with the form of a handler's come into a command. */
 export function explainText(text: string, rows: FailureRow[] = failureTable()): Explanation {
   const all = text.slice(0, maxInputBytes).split('\n', maxLines + 1);
   if (all.at(-1) === '') all.pop();
@@ -71,7 +71,7 @@ function around({ any }: FailureRow, line: string): string {
   return `${from > 0 ? '…' : ''}${part}${from + shownChars < line.length ? '…' : ''}`;
 }
 
-/** The names that containerd's and CRI-O's tables, RuntimeClasses and our command line take (RFC 1123 labels, at most 63 characters). */
+/** The names that containerd's and CRI-O's tables, RuntimeClasses and the command line of kata-sysext take (RFC 1123 labels, at most 63 characters). */
 const namePattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?=["'\s]|$)/;
 
 function nextOf({ next, name, nextNamed }: FailureRow, line: string): string[] {

@@ -7,7 +7,7 @@ const maxAnswerChars = 800;
 /** Where no row of the known failures fits. */
 const engineLog = 'journalctl --since -5min -u containerd -u crio';
 
-/** Without what our own client says before it. */
+/** The engine's answer without the words of kata-sysext's own CRI client. */
 function answerOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const [, call, answer] = /answered (\w+) with: (.*)$/s.exec(text) ?? [];

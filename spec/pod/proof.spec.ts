@@ -143,7 +143,7 @@ describe('a pod as proof', () => {
     const line = podText({ handler: 'kata-clh', ok: true, milliseconds: 840, container: 'removed', findings: [] });
 
     assert.deepEqual(line, [
-      '✓ kata-clh: a pod ran, ready after 0.8 s; its kernel was not told; no hypervisor was seen; another program removed the pod before its container ran',
+      '✓ kata-clh: a pod ran, ready after 0.8 s; its kernel is not known; no hypervisor was seen; another program removed the pod before its container ran',
     ]);
   });
 

@@ -66,7 +66,7 @@ export async function withScratch<T>({ host }: Context, { instance }: Found, wor
 export async function carryOut(context: Context, carry: Carry): Promise<Outcome & { pods?: PodProof[] }> {
   const { host, emit, signal } = context;
   const { planned, found, to } = carry;
-  // A boot changes what it must and nothing besides.
+  // A boot changes only what it must.
   if (to !== undefined && (host.live || !host.booted)) await mendGeneration(host, to);
   const intent = intentOf(context, carry, await deploymentNow(host));
   const restarts = intent.steps.some((step) => step.kind === 'restart');
