@@ -40,6 +40,7 @@ export async function kindOf(readAt: ReadAt, name: string): Promise<'program' | 
   if (head.length >= 2 && head.toString('latin1', 0, 2) === '#!') return 'program';
   if (head.length < 52 || head.readUInt32BE(0) !== magic) return undefined;
   const words = wordsOf(head);
+  if (words.wide && head.length < 64) return undefined;
   const type = words.half(head, 16);
   if (type === typeProgram) return 'program';
   if (type !== typeDynamic) return undefined;

@@ -1,6 +1,7 @@
+import { posix } from 'node:path';
 import type { Finding } from '../errors/index.ts';
 import { type Host, type HostPath, undisturbed } from '../host/index.ts';
-import { canMend, type LabelSurvey, surveyGeneration, surveyLabels } from '../labels/index.ts';
+import { canMend, type LabelSurvey, surveyGeneration, surveyLabels, type WrongLabel } from '../labels/index.ts';
 import { activeGeneration, type GenerationManifest, needType } from '../store/index.ts';
 import { underLock } from './carrying/session.ts';
 import type { ChangeOptions, Context } from './types.ts';
@@ -16,12 +17,14 @@ export function repair(context: Context, options: ChangeOptions): Promise<HostPa
 
 /**
  * Gives files their needed labels, and the paths of those files. Another program's files keep theirs, and so does what a merge shows: that is
- * labelled where it is stored. Needs no journal: what an interrupted call has left, the next one does. Throws `host-selinux-type`.
+ * labelled where it is stored. What a read-only file system has, as an OS image, stays a finding of `verify`. Needs no journal: what an interrupted call has left, the next one does. Throws `host-selinux-type`.
  */
-export async function mendLabels(host: Host, { wrong }: LabelSurvey): Promise<HostPath[]> {
-  const labels = new Map(wrong.filter(canMend).map(({ place, needed }) => [place.path, needed]));
+export async function mendLabels(host: Host, survey: LabelSurvey): Promise<HostPath[]> {
+  const wrong: WrongLabel[] = [];
+  for (const each of survey.wrong) if (canMend(each) && (await host.canWrite(posix.dirname(each.place.path)))) wrong.push(each);
+  const labels = new Map(wrong.map(({ place, needed }) => [place.path, needed]));
   if (labels.size === 0) return [];
-  const written = wrong.filter((each) => canMend(each) && each.needed !== each.stock).map(({ needed }) => needed.split(':')[2]!);
+  const written = wrong.filter(({ needed, stock }) => needed !== stock).map(({ needed }) => needed.split(':')[2]!);
   for (const type of new Set(written)) await needType(host, type);
   await host.failpoint('labels/mend/before');
   // In one go: a signal in the middle would leave a mix.
@@ -30,9 +33,11 @@ export async function mendLabels(host: Host, { wrong }: LabelSurvey): Promise<Ho
   return [...labels.keys()];
 }
 
-/** Before a generation becomes active: what its pods start from has lain in the store, maybe for long. */
-export async function mendGeneration(host: Host, to: GenerationManifest): Promise<HostPath[]> {
-  return mendLabels(host, await surveyGeneration(host, to));
+/** Before a generation becomes active: what its pods start from has lain in the store, maybe for long. Gives why labels could not be compared. */
+export async function mendGeneration(host: Host, to: GenerationManifest): Promise<Finding[]> {
+  const survey = await surveyGeneration(host, to);
+  await mendLabels(host, survey);
+  return survey.unasked === undefined ? [] : [survey.unasked];
 }
 
 /** What a receipt says of labels that were put back. */

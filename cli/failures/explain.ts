@@ -57,9 +57,9 @@ function rowOf(rows: FailureRow[], line: string): FailureRow | undefined {
   return rows.find(({ any }) => any.some((words) => words.every((word) => low.includes(word))));
 }
 
-/** Logs quote what is quoted already, some of them twice. */
+/** Logs quote what is quoted already, some of them twice. A run of backslashes is tried only from its first one: else its square would count. */
 function plain(line: string): string {
-  return line.replace(/\\+"/g, '"').replace(/\r$/, '');
+  return line.replace(/(?<!\\)\\+"/g, '"').replace(/\r$/, '');
 }
 
 /** The text around the first word by which the line was known. */

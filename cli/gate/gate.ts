@@ -45,7 +45,7 @@ export function liveGate(host: HostView, request: GateRequest): Gate {
     afterSteps: async () => {
       if (request.to !== undefined) await filesInPlace(host, request.to);
       if (request.to !== undefined) await filesReached(host, request, request.to);
-      if (request.to !== undefined) await labelsInPlace(host, request.to);
+      if (request.to !== undefined) await labelsInPlace(host, request.to, request.emit);
       if (request.to !== undefined && !request.policyDenies) await policyAllows(host, request, request.to);
       if (!request.restarts) return checkState(request, await request.engine.probe(host, request.instance, probeMs));
       request.emit({ kind: 'phase', name: 'gate', detail: `waiting for ${request.engine.name}` });
@@ -58,13 +58,13 @@ export function liveGate(host: HostView, request: GateRequest): Gate {
 }
 
 /** The gate of an offline tree: nothing runs there, so only the files can be asked. */
-export function offlineGate(host: HostView, to: GenerationManifest | undefined): Gate {
+export function offlineGate(host: HostView, to: GenerationManifest | undefined, emit: Emit): Gate {
   return {
     beforeRestart: async () => undefined,
     afterSteps: async () => {
       if (to !== undefined) await filesInPlace(host, to);
       // A boot that goes back to this generation has nothing better to go to.
-      if (to !== undefined && !host.booted) await labelsInPlace(host, to);
+      if (to !== undefined && !host.booted) await labelsInPlace(host, to, emit);
     },
     evidence: async () => [],
   };

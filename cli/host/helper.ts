@@ -1,5 +1,5 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -15,7 +15,7 @@ type Child = ChildProcessByStdio<null, Readable, null>;
  * Where a program may lie for the moment of its start, first what a reboot clears. Each may be mounted noexec: Debian's /run is, hardened
  * hosts have it elsewhere. TMPDIR is not asked.
  */
-const places = ['/run', '/dev/shm', '/tmp', '/var/tmp'];
+const usualPlaces = ['/run', '/dev/shm', '/tmp', '/var/tmp'];
 /** The place is not there, not writable, or programs may not run in it. */
 const unfit = ['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'ENOSPC', 'EDQUOT'];
 /** Node starts programs from several threads: a child that has not begun yet may have the file open for writing for a moment. */
@@ -29,9 +29,17 @@ const maxLineChars = 200;
  * Runs a program from its bytes: in a folder that only this user may enter, which is gone as soon as the program runs. It gets no
  * input and none of the caller's environment. A script could not be read any more when its interpreter looks for it. Never throws for what the machine refuses.
  */
-export async function runHelper(program: Buffer, { args = [], deadlineMs }: HelperOptions): Promise<HelperAnswer> {
+export async function runHelper(
+  program: Buffer,
+  { args = [], deadlineMs }: HelperOptions,
+  places: readonly string[] = usualPlaces,
+): Promise<HelperAnswer> {
   const refused: string[] = [];
   for (const place of places) {
+    if (await isOpenToOthers(place)) {
+      refused.push(`${place}: other users may exchange what is in it`);
+      continue;
+    }
     const started = await startIn(place, program, args, deadlineMs).catch((error: unknown) => {
       if (!unfit.includes(errnoOf(error) ?? '')) throw error;
       refused.push(`${place}: ${errnoOf(error)}`);
@@ -40,6 +48,14 @@ export async function runHelper(program: Buffer, { args = [], deadlineMs }: Help
     if (started !== undefined) return await started.answer;
   }
   return { kind: 'unstarted', why: refused.join(', ') };
+}
+
+/** Without the sticky bit whoever may write to a folder may put a program of his own into the place of ours. */
+async function isOpenToOthers(place: string): Promise<boolean> {
+  const stat = await lstat(place).catch(() => undefined);
+  if (stat === undefined) return false;
+  const own = stat.uid === 0 || stat.uid === process.getuid?.();
+  return !stat.isDirectory() || !own || ((stat.mode & 0o022) !== 0 && (stat.mode & 0o1000) === 0);
 }
 
 interface Started {

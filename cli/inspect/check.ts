@@ -93,6 +93,12 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
   const writes = installed ? [] : await expectedOf(runner, { ...place, ...unpacked });
   findings.push(...(await (await roomOf(host, { kubelet: true })).findings(writes)));
   for (const name of bundle?.lacks ?? []) findings.push(lacking(name, bundle!));
+  findings.push(
+    ...offeredBlockers(
+      bundle,
+      asked.map(({ name }) => name),
+    ),
+  );
   findings.push(...(await needFindings(host, releases)));
   const sorted = findings.map(asRefused).sort((a, b) => order[a.level] - order[b.level]);
   return {
@@ -121,6 +127,15 @@ async function bundleOffers(
   const asked = wish.handlers.map((name) => handlerRow(name).name);
   const wanted = asked.length > 0 ? { wanted: asked } : active === undefined ? {} : { wanted: releasesOf(active) };
   return await offersOf(host, { ...wish.bundle, root, ...wanted }, facts.architecture.value, active);
+}
+
+/** What keeps an install from one of the handlers that it would take: those that are named, else the installed ones, else the default. */
+function offeredBlockers(bundle: Offers | undefined, named: string[]): Finding[] {
+  const { handlers = [] } = bundle ?? {};
+  const installed = handlers.some((offer) => offer.installed);
+  const isTaken = ({ name, ...offer }: Offers['handlers'][number]): boolean =>
+    named.length > 0 ? named.includes(name) : installed ? offer.installed : offer.byDefault;
+  return handlers.filter(isTaken).flatMap(({ findings }) => findings.filter(({ level }) => level === 'blocker'));
 }
 
 function releasesOf(active: Generation | undefined): string[] {

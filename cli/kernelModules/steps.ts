@@ -3,7 +3,7 @@ import type { Finding } from '../errors/index.ts';
 import { digestOf, type HostPath, type HostView } from '../host/index.ts';
 import type { FileStep, ModulesStep, Step } from '../transaction/index.ts';
 import { type SeenModule, seenModules } from './findings.ts';
-import type { Use } from './table.ts';
+import { moduleTable, type Use } from './table.ts';
 
 const fileName = 'kata-sysext.conf';
 const hostFolder: HostPath = '/etc/modules-load.d';
@@ -38,12 +38,16 @@ export function modulesFile({ image }: Pick<HostView, 'image'>): HostPath {
 export async function planModules(host: HostView, use: Use | undefined, place = true): Promise<ModulePlan> {
   const path = modulesFile(host);
   const theirs = await foreign(host, path);
-  if (use === undefined) return { ...nothing(), keep: theirs === undefined ? await removal(host, path) : [] };
+  if (use === undefined) {
+    if (theirs === undefined) return { ...nothing(), keep: await removal(host, path) };
+    return { ...nothing(), findings: theirs.edited ? [editedFile(path, theirs)] : [] };
+  }
   if (!place) return nothing();
   const seen = await seenModules(host, use);
   const kept = seen.filter(isKept).map(({ row }) => row.name);
   const load = loadStep(host, seen);
-  if (theirs !== undefined) return { ...nothing(), load, findings: kept.length > 0 ? [theirFile(path, theirs, kept)] : [] };
+  const lost = kept.filter((name) => theirs?.lines.includes(name) === false);
+  if (theirs !== undefined) return { ...nothing(), load, findings: lost.length > 0 ? [theirFile(path, theirs, lost)] : [] };
   if (kept.length === 0) return { ...nothing(), load, keep: await removal(host, path) };
   const file = await fileStep(host, path, `${head}${kept.join('\n')}\n`);
   const diff = new Map<Step, string[]>();
@@ -72,24 +76,45 @@ async function removal(host: HostView, path: HostPath): Promise<Step[]> {
   return steps.length === 0 ? [] : [...steps, ...(await dropMade(host, folderOf(path)))];
 }
 
-/** In words what is in the place of the file and did not come from here; undefined: nothing is. */
-async function foreign(host: HostView, path: HostPath): Promise<string | undefined> {
-  const folder = await host.stat(folderOf(path));
-  if (folder !== undefined && folder.kind !== 'directory') return `${folderOf(path)} is no folder`;
-  const there = await host.lstat(path);
-  if (there === undefined) return undefined;
-  const text = there.kind === 'file' ? await host.readText(path, 'configuration').catch(() => undefined) : undefined;
-  return text?.startsWith('# kata-sysext:') === true ? undefined : `${path} is no file of kata-sysext`;
+interface Theirs {
+  /** In words what is in the place of the file. */
+  found: string;
+  next: string;
+  lines: string[];
+  /** Once of kata-sysext. */
+  edited: boolean;
 }
 
-function theirFile(path: HostPath, found: string, names: string[]): Finding {
+/** What is in the place of the file and cannot be replaced: it did not come from here, another one's lines are in it, or nothing can be written. */
+async function foreign(host: HostView, path: HostPath): Promise<Theirs | undefined> {
+  const folder = folderOf(path);
+  const [kind, there] = [(await host.stat(folder))?.kind, await host.lstat(path)];
+  const text = there?.kind === 'file' ? ((await host.readText(path, 'configuration').catch(() => undefined)) ?? '') : '';
+  const lines = text.split('\n').map((line) => line.trim());
+  const ours = text.startsWith('# kata-sysext:');
+  const theirs = { lines, edited: ours, next: `mv ${path} ${path}.old; then run the command again` };
+  if (kind !== undefined && kind !== 'directory') return { ...theirs, found: `${folder} is no folder`, next: `ls -ld ${folder}` };
+  if (kind !== undefined && !(await host.canWrite(folder)))
+    return { ...theirs, found: `${folder} is read-only`, next: `findmnt -T ${folder}` };
+  if (there === undefined) return undefined;
+  if (!ours) return { ...theirs, found: `${path} is no file of kata-sysext` };
+  const isOwn = (line: string) => line === '' || moduleTable.some(({ name }) => name === line);
+  return lines.slice(1).every(isOwn) ? undefined : { ...theirs, found: `${path} was edited` };
+}
+
+function editedFile(path: HostPath, { found }: Theirs): Finding {
+  const needed = 'the file as kata-sysext wrote it, to remove it';
+  return { code: 'foreign-file', level: 'warning', subject: path, found: `${found}; it stays`, needed, next: `cat ${path}; rm ${path}` };
+}
+
+function theirFile(path: HostPath, { found, next }: Theirs, names: string[]): Finding {
   return {
     code: 'foreign-file',
     level: 'warning',
     subject: path,
     found: `${found}; it stays, and does not keep ${names.join(', ')} loaded over a boot`,
     needed: `${path} free, or these names in a file of modules-load.d`,
-    next: `mv ${path} ${path}.old; then run the command again`,
+    next,
   };
 }
 

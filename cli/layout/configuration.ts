@@ -1,7 +1,10 @@
 import { KataError } from '../errors/index.ts';
-import { globMatcher } from './glob.ts';
+import { foreignGlobMatcher } from './glob.ts';
 import { type StringValue, stringsOf } from './strings.ts';
 import { pathTable } from './tables.ts';
+
+/** Kata's configurations have three of them; from some number on they would only cost time. */
+const maxPatterns = 64;
 
 /** A path that a configuration names in a key that moves with the release. */
 export interface Requirement {
@@ -52,12 +55,16 @@ export function renameInConfiguration(
   move: { nameOf(path: string): string; files: ReadonlyMap<string, string> },
   name = 'configuration.toml',
 ): string {
+  const moved = [...move.files].filter(([from, to]) => from !== to);
   const parts: string[] = [];
   let done = 0;
+  let patterns = 0;
   for (const { string, kind } of relocatable(text, undefined, name)) {
     const path = belowPrefix(string.value, pathTable.prefix, name);
     if (path === undefined || path === '') continue;
-    const now = kind === 'file' || move.files.has(path) ? move.nameOf(path) : patternNow(path, move.files);
+    const isFile = kind === 'file' || move.files.has(path);
+    if (!isFile) patterns += 1;
+    const now = isFile ? move.nameOf(path) : patterns > maxPatterns ? path : patternNow(path, moved);
     if (now === path) continue;
     parts.push(text.slice(done, string.start), `"${escaped(`${pathTable.prefix}/${now}`)}"`);
     done = string.end;
@@ -66,10 +73,11 @@ export function renameInConfiguration(
 }
 
 /** A pattern follows files that it fits to the one folder where they lie now; else it stays: it only limits what annotations may name. */
-function patternNow(pattern: string, files: ReadonlyMap<string, string>): string {
-  const fits = globMatcher(pattern);
-  const moved = [...files].filter(([from, to]) => fits(from) && !fits(to)).map(([, to]) => to);
-  const folders = new Set(moved.map((to) => to.slice(0, to.lastIndexOf('/') + 1)));
+function patternNow(pattern: string, moved: [from: string, to: string][]): string {
+  const fits = foreignGlobMatcher(pattern);
+  if (fits === undefined) return pattern;
+  const places = moved.filter(([from, to]) => fits(from) && !fits(to)).map(([, to]) => to);
+  const folders = new Set(places.map((to) => to.slice(0, to.lastIndexOf('/') + 1)));
   const [folder] = folders;
   return folders.size === 1 ? `${folder}${pattern.slice(pattern.lastIndexOf('/') + 1)}` : pattern;
 }

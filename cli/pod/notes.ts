@@ -1,6 +1,7 @@
 import { exactOptional, strictObject } from 'valibot';
 import { parseJson } from '../documents/index.ts';
 import { absolutePath, amount, misfitOf, type Shape, text } from '../documents/shapes.ts';
+import { errnoOf } from '../errors/index.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
 import { isRun } from './sandbox.ts';
 
@@ -9,6 +10,9 @@ const base = '/run/kata-sysext';
 const folder = `${base}/pods`;
 const maxNotes = 1000;
 const maxNoteBytes = 4096;
+const maxTries = 5;
+/** A note is written within milliseconds. */
+const halfWrittenMs = 60_000;
 
 /** Written before a pod is asked for, so that whoever comes later can remove it. */
 export interface PodNote {
@@ -29,7 +33,18 @@ const shape: Shape<Omit<PodNote, 'run'>> = strictObject({
   run: exactOptional(text),
 });
 
-export async function writeNote(host: Host, { run, ...note }: PodNote): Promise<void> {
+export async function writeNote(host: Host, note: PodNote): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await putNote(host, note);
+    } catch (error) {
+      // Another proof makes the folder at the same time, or its end takes the empty folder away.
+      if (tries === maxTries || !['ENOENT', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
+    }
+  }
+}
+
+async function putNote(host: Host, { run, ...note }: PodNote): Promise<void> {
   for (const path of [base, folder]) if ((await host.lstat(path)) === undefined) await host.mkdir(path, 0o700);
   await host.writeFile(noteFile(run), JSON.stringify(note), { mode: 0o600 });
 }
@@ -51,6 +66,17 @@ export async function readNotes(host: HostView): Promise<PodNote[]> {
   const runs = names.flatMap((name) => (name.endsWith('.json') && isRun(name.slice(0, -5)) ? [name.slice(0, -5)] : []));
   const notes = await Promise.all(runs.map((run) => readNote(host, run)));
   return notes.filter((note) => note !== undefined);
+}
+
+/** What a killed command left of a note that it was at: a temporary file. Without a note there was no pod. */
+export async function removeHalfNotes(host: Host): Promise<void> {
+  const names = (await host.readdir(folder).catch(() => [])).slice(0, maxNotes);
+  for (const name of names.filter((each) => !each.endsWith('.json'))) {
+    const stat = await host.lstat(`${folder}/${name}`);
+    const isOld = stat?.kind === 'file' && host.now().getTime() - stat.modifiedMs > halfWrittenMs;
+    if (isOld) await host.unlink(`${folder}/${name}`).catch(() => undefined);
+  }
+  if (names.length > 0) await host.rmdir(folder).catch(() => undefined);
 }
 
 export async function removeNote(host: Host, run: string): Promise<void> {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Cri, openCri, realSocket } from '../engines/cri/index.ts';
 import { KataError } from '../errors/index.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
-import { isLeft, type PodNote, readNotes, removeNote } from './notes.ts';
+import { isLeft, type PodNote, readNotes, removeHalfNotes, removeNote } from './notes.ts';
 import { runOf } from './sandbox.ts';
 import { startWatcher } from './watcherUnit.ts';
 
@@ -70,6 +70,7 @@ export async function criAt(host: HostView, socket: HostPath, deadlineMs: number
  */
 export async function removeLeftPods(host: Host): Promise<{ removed: number; failures: string[] }> {
   const outcome = { removed: 0, failures: [] as string[] };
+  if (host.live) await removeHalfNotes(host);
   for (const note of await leftNotes(host)) {
     try {
       outcome.removed += await removeLeft(host, note);

@@ -132,6 +132,14 @@ describe('what an executable file is by its bytes', () => {
     assert.deepEqual(await Promise.all(kinds), ['program', 'program', ...Array(5).fill(undefined)]);
   });
 
+  it('the beginning of an ELF file, cut off anywhere, is told without a fault', async () => {
+    const whole = elf({ type: 3, wide: true, tags: [[flags, 0x08000000]] });
+
+    const kinds = await Promise.all(Array.from({ length: 65 }, (_, length) => kindOf(reading(whole.subarray(0, length)), 'x')));
+
+    assert.deepEqual(kinds.slice(0, 64), Array(64).fill(undefined));
+  });
+
   it('reads only a bounded part of a file that claims to be all segments, and never throws', async () => {
     const whole = elf({ type: 3, tags: [[flags, 0x08000000]] });
     let asked = 0;

@@ -203,6 +203,16 @@ describe('known failures of pods', () => {
     assert.deepEqual([huge.cut, huge.failures], [true, []]);
   });
 
+  it('comes to an end soon whatever a line has: a run of backslashes is no quotation', function () {
+    this.timeout(5_000);
+    const hostile = `${'\\'.repeat(8_000)}x\n`.repeat(130);
+    const quoted = String.raw`no runtime for \\\"kata-clh\\\" is configured`;
+
+    const { failures, lines } = explainText(`${quoted}\n${hostile}`);
+
+    assert.deepEqual([failures.map(({ first }) => first), lines], [['no runtime for "kata-clh" is configured'], 131]);
+  });
+
   it('names commands that work: those of this program parse, and the others are programs of nodes and clusters', async () => {
     const programs = [
       'kubectl',

@@ -164,6 +164,20 @@ describe('the kernel modules of handlers', () => {
     );
   });
 
+  it('fail no change where their folder is read-only, and say so', async () => {
+    const readOnly = { ...live, canWrite: async (path: string) => path !== '/etc/modules-load.d' };
+
+    const coming = await planModules(readOnly, qemu);
+    put(root, 'etc/modules-load.d/kata-sysext.conf', '# kata-sysext: made by an earlier install\nvhost_vsock\n');
+    const going = await planModules(readOnly, undefined);
+
+    assert.deepEqual([coming.keep, going.keep, coming.load.length], [[], [], 1]);
+    assert.deepEqual(
+      [...coming.findings, ...going.findings].map(({ found }) => found.split(';')[0]),
+      ['/etc/modules-load.d is read-only', '/etc/modules-load.d is read-only'],
+    );
+  });
+
   it('lose their file where nothing is wanted any more', async () => {
     const [made] = (await planModules(live, qemu)).keep;
     put(root, 'etc/modules-load.d/kata-sysext.conf', (made?.kind === 'file' && made.text) || '');

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import type { KataError } from '../../cli/errors/index.ts';
+import { renameInConfiguration } from '../../cli/layout/configuration.ts';
+import { foreignGlobMatcher } from '../../cli/layout/glob.ts';
 import { families, type Layout, layOut, placeOf, stockLabel } from '../../cli/layout/index.ts';
 import { bundleOf, completeRelease, type FakeRelease, kindOf, readerOf } from './release.ts';
 
@@ -32,6 +34,38 @@ function has({ entries }: Layout, path: string): string | undefined {
   const entry = entries.find((each) => each.path === path);
   return entry?.kind === 'symlink' ? `→ ${entry.target}` : entry?.kind;
 }
+
+describe('a pattern of a release', () => {
+  for (const [glob, path, fits] of [
+    ['libexec/virtiofsd', 'libexec/virtiofsd', true],
+    ['libexec/*', 'libexec/virtiofsd', true],
+    ['libexec/*', 'libexec/a/virtiofsd', false],
+    ['**/virtiofsd', 'libexec/a/virtiofsd', true],
+    ['*', '', true],
+    ['lib?xec/virtiofs?', 'libexec/virtiofsd', true],
+    ['libexec?virtiofsd', 'libexec/virtiofsd', false],
+    ['lib(exec|)/[v].*', 'libexec/virtiofsd', false],
+    ['*fs*d', 'virtiofs-and-fsd', true],
+    ['*fs', 'virtiofsd', false],
+  ] as const) {
+    it(`${glob} ${fits ? 'fits' : 'does not fit'} ${JSON.stringify(path)}`, () => {
+      const fitting = foreignGlobMatcher(glob);
+
+      assert.equal(fitting?.(path), fits);
+    });
+  }
+
+  it('takes no time whatever it is, and one with many wildcards stays as it is', async function () {
+    this.timeout(60_000);
+    const name = `libexec/${'a'.repeat(200)}`;
+    const [slow, many] = ['a*'.repeat(7), 'a*'.repeat(30)].map((stars) => `/opt/kata/libexec/${stars}b`);
+    const text = `[hypervisor.qemu]\nvirtio_fs_daemon = "/opt/kata/${name}"\nvalid_virtio_fs_daemon_paths = ["${slow}", "${many}"]\n`;
+
+    const renamed = renameInConfiguration(text, { nameOf: (path) => path, files: new Map([[name, name.replace('libexec', 'bin')]]) });
+
+    assert.equal(renamed, text);
+  });
+});
 
 describe('the place of a file in a payload', () => {
   for (const [path, fileClass, wanted] of [

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { podText } from '../../cli/commands/podText.ts';
 import type { PodSandbox } from '../../cli/engines/cri/index.ts';
 import { networkReady, sandboxImageOf } from '../../cli/engines/cri/index.ts';
-import { openView } from '../../cli/host/index.ts';
+import { openHost, openView } from '../../cli/host/index.ts';
 import { noImage, podFailed } from '../../cli/pod/findings.ts';
 import { podCgroup } from '../../cli/pod/hypervisor.ts';
-import { isLeft, startOf } from '../../cli/pod/notes.ts';
+import { isLeft, startOf, writeNote } from '../../cli/pod/notes.ts';
+import { removeLeftPods } from '../../cli/pod/removing.ts';
 import { runOf, sandboxConfig } from '../../cli/pod/sandbox.ts';
 import { json } from '../support/program.ts';
 
@@ -70,6 +74,46 @@ describe('a pod as proof', () => {
     ];
 
     assert.deepEqual(left, [false, true, true, true]);
+  });
+
+  it('a note is written although another proof makes, or takes away, the folder at that moment', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'kata-sysext-notes-'));
+    const host = { ...openHost(root, {}), live: true };
+    mkdirSync(join(root, 'run'));
+    let gone = 0;
+    const busy = {
+      ...host,
+      writeFile: async (...args: Parameters<typeof host.writeFile>) => {
+        gone += 1;
+        if (gone <= 2) await host.rmdir('/run/kata-sysext/pods');
+        return host.writeFile(...args);
+      },
+    };
+
+    await writeNote(busy, { run, handler: 'x', socket: '/run/x.sock', owner: { pid: 1, started: '1' }, untilMs: 1 });
+
+    assert.deepEqual([gone, readdirSync(join(root, 'run/kata-sysext/pods'))], [3, [`${run}.json`]]);
+    rmSync(root, { recursive: true });
+  });
+
+  it('half a note, which a killed proof left, goes with the next command; one that is being written does not', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'kata-sysext-notes-'));
+    const folder = join(root, 'run/kata-sysext/pods');
+    mkdirSync(folder, { recursive: true });
+    const [old, fresh] = [`.${run}.json.kata-sysext`, `.${run.replace('0', '1')}.json.kata-sysext`];
+    for (const name of [old, fresh]) writeFileSync(join(folder, name), '{');
+    utimesSync(join(folder, old), 0, 0);
+    const host = { ...openHost(root, {}), live: true };
+
+    await removeLeftPods(host);
+    const busy = readdirSync(folder);
+    rmSync(join(folder, fresh));
+    writeFileSync(join(folder, old), '{');
+    utimesSync(join(folder, old), 0, 0);
+    await removeLeftPods(host);
+
+    assert.deepEqual([busy, readdirSync(join(root, 'run/kata-sysext'))], [[fresh], []]);
+    rmSync(root, { recursive: true });
   });
 
   it('the cgroup of a pod is the folder, or the slice, that the engine gave the shim', () => {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { refuseDenied } from '../../cli/changes/refusing/policy.ts';
 import type { Instance } from '../../cli/engines/types.ts';
-import { KataError } from '../../cli/errors/index.ts';
+import { type Finding, KataError } from '../../cli/errors/index.ts';
 import { type HostView, openView } from '../../cli/host/index.ts';
 import { askedHandlers, policyFindings } from '../../cli/selinux/index.ts';
 import { kernelPolicy, parseAccess } from '../../cli/selinux/kernelPolicy.ts';
@@ -74,6 +75,27 @@ describe('SELinux’ policy on a host', () => {
     const all = await findings(async () => recordedPolicy('debian-with-module'));
 
     assert.deepEqual(all, []);
+  });
+
+  it('what was allowed for the active generation is allowed for every later change of it', async () => {
+    const denied: Finding = { code: 'host-selinux-denies', level: 'blocker', subject: 'x', found: 'x', needed: 'x', next: 'x' };
+    const ends = (from: string[], allow: string[]) =>
+      ({
+        found: { instance },
+        from: { record: { allowed: from } },
+        to: { payloadFolder: '/x', handlers: [] },
+        options: { allow },
+      }) as never;
+    const asked = (from: string[], allow: string[]) =>
+      refuseDenied(host(), ends(from, allow), { home: () => '/x' } as never, { dump } as never, async () => [denied]);
+
+    const kept = await Promise.all([asked([denied.code], []), asked([], [denied.code])]);
+
+    assert.deepEqual(
+      kept.flat().map(({ code }) => code),
+      [denied.code, denied.code],
+    );
+    await assert.rejects(asked([], []), (error) => error instanceof KataError && error.code === denied.code);
   });
 
   it('permissive: the same as warnings', async () => {

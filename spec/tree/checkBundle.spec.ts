@@ -64,6 +64,7 @@ describe('a bundle is asked which handlers fit', () => {
       rmSync(hypervisor);
 
       const checked = await host.json(['check', folder]);
+      const named = await host.json(['check', folder, '--handler', 'clh'], 3);
       const refusal = await host.json(['install', folder, '--handler', 'clh'], 4);
 
       const told = offers(checked).map(({ name, findings }) => [name, findings.map(({ code }) => code)] as const);
@@ -72,6 +73,28 @@ describe('a bundle is asked which handlers fit', () => {
         ['kata-clh'],
       );
       assert.equal(refusal['code'], 'bundle-incomplete');
+      assert.deepEqual([checked['ready'], named['ready']], [true, false]);
+      const blockers = (named['findings'] as { code: string; level: string }[]).filter(({ level }) => level === 'blocker');
+      assert.deepEqual(
+        blockers.map(({ code }) => code),
+        ['bundle-incomplete'],
+      );
+      rmSync(folder, { recursive: true });
+    });
+
+    it('is not ready where an install would refuse the default handler', async () => {
+      const folder = scratch('lacking-default');
+      execFileSync('tar', ['-C', folder, '-xf', both.first[0]]);
+      for (const path of execFileSync('find', [folder, '-name', 'vmlinu*'], { encoding: 'utf8' }).trim().split('\n')) rmSync(path);
+
+      const checked = await host.json(['check', folder], 3);
+      const refusal = await host.json(['install', folder], 4);
+
+      const found = checked['findings'] as { code: string; level: string }[];
+      assert.deepEqual(
+        [checked['ready'], found[0]?.code, found[0]?.level, refusal['code']],
+        [false, 'bundle-incomplete', 'blocker', 'bundle-incomplete'],
+      );
       rmSync(folder, { recursive: true });
     });
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { differences } from '../support/judges/fingerprint.ts';
 import { put } from '../support/trees/hostTrees.ts';
 import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
@@ -75,6 +75,25 @@ describe('kernel modules on a host tree', () => {
     assert.equal(told?.level, 'warning');
     assert.match(told?.found ?? '', /modules-load\.d\/kata-sysext\.conf is no file of kata-sysext; it stays/);
     assert.equal(readFileSync(host.path(file), 'utf8'), 'vhost_vsock\n');
+  });
+
+  it('leave a file that another program edited as it is, through an upgrade and an uninstall, and say so', async () => {
+    await host.json(['install', first]);
+    const edited = `${readFileSync(host.path(file), 'utf8')}br_netfilter\n`;
+    writeFileSync(host.path(file), edited);
+
+    const upgrade = (await host.json(['install', second])) as { findings: { code: string }[] };
+    const plan = (await host.json(['uninstall', '--purge', '--dry-run'])) as { findings: { code: string; found: string }[] };
+    await host.json(['uninstall', '--purge']);
+
+    assert.equal(readFileSync(host.path(file), 'utf8'), edited);
+    // Its names are in the file: nothing is lost.
+    assert.deepEqual(
+      upgrade.findings.filter(({ code }) => code === 'foreign-file'),
+      [],
+    );
+    const told = plan.findings.find(({ code }) => code === 'foreign-file');
+    assert.match(told?.found ?? '', /modules-load\.d\/kata-sysext\.conf was edited; it stays$/);
   });
 
   it('that the kernel of the tree has not are a warning of check and of the install, which goes on', async () => {

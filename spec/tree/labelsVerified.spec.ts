@@ -204,6 +204,58 @@ describe('SELinux labels that differ', function () {
     assert.ok(!tree.wouldChange().includes(image!));
   });
 
+  it('a host without the program that knows the rules is told that labels were not compared', async function () {
+    const { second } = await releases();
+    const tree = await installed(this, 'fedora');
+    const path = execFileSync('sh', ['-c', 'command -v matchpathcon'], { encoding: 'utf8' }).trim();
+    const wrapper = ['unshare', '-m', 'sh', '-c', `mount --bind /dev/null $(readlink -f ${path}) && exec "$0" "$@"`];
+
+    const change = await tree.json(['install', second], 0, { wrapper });
+
+    const told = (change['findings'] as Finding[]).filter(({ code }) => code === 'host-program-missing');
+    assert.deepEqual(
+      told.map(({ level, found }) => [level, found]),
+      [['warning', 'SELinux labels were not compared: the program matchpathcon is not on this host']],
+    );
+  });
+
+  it('a permissive host takes labels with which only an enforcing one would start no pod, and says so', async function () {
+    const { second } = await releases();
+    const tree = await installed(this, 'debian');
+    writeFileSync(tree.path('etc/selinux/config'), 'SELINUX=permissive\nSELINUXTYPE=default\n');
+    const before = new Set(ours(tree, 'qemu-system-x86_64'));
+    const paused = await tree.paused(['install', second], 'step/pointer/after=pause');
+    for (const path of ours(tree, 'qemu-system-x86_64')) if (!before.has(path)) tree.relabel(path, 'var_lib_t');
+
+    paused.go();
+
+    assert.equal(await paused.ended, 0);
+    assert.match(
+      paused.said(),
+      /SELinux is permissive; where it enforces, no pod would start with these labels \(1\): .*qemu-system-x86_64/,
+    );
+    assert.deepEqual(levels(await tree.json(['verify'], 1)), ['blocker']);
+  });
+
+  it('what a read-only file system has, as an OS image, cannot be labelled: it stays a finding, and fails nothing else', async function () {
+    const tree = await installed(this, 'fedora');
+    const [qemu, toml] = [ours(tree, 'qemu-system-x86_64')[0]!, ours(tree, 'configuration.toml')[0]!];
+    for (const path of [qemu, toml]) tree.relabel(path, 'tmp_t');
+    const folder = tree.path(qemu.slice(0, qemu.lastIndexOf('/')));
+    const script = `mount --bind ${folder} ${folder} && mount -o remount,bind,ro ${folder} && exec "$0" "$@"`;
+
+    const seen = await tree.json(['verify', '--repair'], 1, { wrapper: ['unshare', '-m', 'sh', '-c', script] });
+
+    assert.deepEqual(
+      (seen['repaired'] as string[]).map((path) => real(tree, path)),
+      [toml],
+    );
+    assert.deepEqual(
+      (seen['drift'] as Finding[]).map(({ subject }) => real(tree, subject)),
+      [qemu],
+    );
+  });
+
   it('a repair that was killed is finished by the next one', async function () {
     const tree = await installed(this, 'debian');
     for (const path of ours(tree, 'qemu-system-x86_64')) tree.relabel(path, 'var_lib_t');

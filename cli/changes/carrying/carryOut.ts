@@ -67,7 +67,8 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome 
   const { host, emit, signal } = context;
   const { planned, found, to } = carry;
   // A boot changes only what it must.
-  if (to !== undefined && (host.live || !host.booted)) await mendGeneration(host, to);
+  const unasked = to !== undefined && (host.live || !host.booted) ? await mendGeneration(host, to) : [];
+  planned?.plan.findings.push(...unasked);
   const intent = intentOf(context, carry, await deploymentNow(host));
   const restarts = intent.steps.some((step) => step.kind === 'restart');
   const proven: { pods?: PodProof[] } = {};
@@ -86,7 +87,7 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome 
           signal,
           ...(to === undefined ? {} : { to }),
         })
-      : offlineGate(host, planned === undefined ? undefined : to);
+      : offlineGate(host, planned === undefined ? undefined : to, emit);
   const note = (pods: PodProof[]) => {
     proven.pods = pods;
   };

@@ -17,7 +17,7 @@ export interface Parts {
 
 /** The guard is the first to come and the last to go: what is interrupted in between is settled by the next boot. */
 export function ordered({ coming, unbless, guard, core, load, keep, last }: Parts): Step[] {
-  if (!coming) return [...unbless, ...core, ...guard, ...keep];
+  if (!coming) return [...unbless, ...core, ...keep, ...guard];
   return withoutNeeded(onceMade([...unbless, ...guard, ...load, ...core, ...keep, ...last]));
 }
 

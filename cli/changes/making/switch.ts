@@ -22,7 +22,7 @@ import { goingNames, refuseTaken } from '../refusing/going.ts';
 import { refuseInUse } from '../refusing/inUse.ts';
 import { belongsToImage } from '../refusing/ofImage.ts';
 import { refuseOwned } from '../refusing/owned.ts';
-import { switchPolicyFindings } from '../refusing/policy.ts';
+import { refuseDenied } from '../refusing/policy.ts';
 import { shimFindings } from '../refusing/shimFindings.ts';
 import type { ChangeOptions, Plan } from '../types.ts';
 import { insideLines } from './lines.ts';
@@ -124,7 +124,7 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   if (baseline !== undefined) refuseInUse(baseline.state, going);
   const shims = { found, from: from?.manifest, to, sandboxes: baseline?.state.sandboxes ?? [], restarts: restarts.length > 0 };
   findings.push(...refuse(await shimFindings(host, shims), options.allow));
-  findings.push(...refuse(await switchPolicyFindings(host, request, backend, baseline), options.allow));
+  findings.push(...(await refuseDenied(host, request, backend, baseline)));
   const touched = [...new Set([...names, ...before])];
   const edited = editedAfter(wiring, files, from?.record.edited);
   const strange = await editedBySomebody(host, from?.record.edited, findings);

@@ -3,17 +3,30 @@ import type { Finding } from '../../errors/index.ts';
 import type { Baseline } from '../../gate/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { policyFindings } from '../../selinux/index.ts';
-import type { GenerationManifest } from '../../store/index.ts';
-import type { Found } from './engine.ts';
+import type { Generation, GenerationManifest } from '../../store/index.ts';
+import type { ChangeOptions } from '../types.ts';
+import { type Found, refuse } from './engine.ts';
 
-/** What SELinux has against the pods of a generation; nothing where none comes, or where nothing runs that could start them. */
-export async function switchPolicyFindings(
+interface Switching {
+  found: Found;
+  from?: Generation | undefined;
+  to?: GenerationManifest | undefined;
+  options: Pick<ChangeOptions, 'allow'>;
+}
+
+/**
+ * What SELinux has against the pods of a generation; nothing where none comes, or where nothing runs that could start them. Throws
+ * `host-selinux-denies`, unless it is allowed now or was for the active generation.
+ */
+export async function refuseDenied(
   host: HostView,
-  { found, to }: { found: Found; to?: GenerationManifest | undefined },
+  { found, from, to, options }: Switching,
   backend: Backend,
   baseline: Baseline | undefined,
+  ask: typeof policyFindings = policyFindings,
 ): Promise<Finding[]> {
   if (to === undefined || baseline === undefined) return [];
   const home = backend.home(to.payloadFolder);
-  return await policyFindings(host, { found, handlers: to.handlers, home, dump: baseline.dump });
+  const denied = await ask(host, { found, handlers: to.handlers, home, dump: baseline.dump });
+  return refuse(denied, [...options.allow, ...(from?.record.allowed ?? [])]);
 }
