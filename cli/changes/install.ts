@@ -1,7 +1,7 @@
 import { chooseBackend } from '../backends/index.ts';
 import { readFacts } from '../facts/index.ts';
 import { imageFindings, makerFindings } from '../images/index.ts';
-import { surveyLabels } from '../inspect/labels/index.ts';
+import { canMend, surveyLabels } from '../labels/index.ts';
 import { installedName } from '../layout/index.ts';
 import { activeGeneration, type Choices, type Generation, nextId, originOf } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
@@ -25,7 +25,7 @@ import { findEngineToWire, refuse } from './refusing/engine.ts';
 import { refuseSecond, refuseWaiting } from './refusing/ofImage.ts';
 import { hostFindings } from './refusing/refusals.ts';
 import { refuseFull } from './refusing/room.ts';
-import { canMend, filesText, mendedFindings, mendLabels } from './repair.ts';
+import { filesText, mendedFindings, mendLabels } from './repair.ts';
 import type { Answer, Context, InstallRequest } from './types.ts';
 
 /** Turns a release into a generation of this host and makes it the active one. A repeated install writes nothing. */

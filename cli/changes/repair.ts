@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { Finding } from '../errors/index.ts';
 import { type Host, type HostPath, undisturbed } from '../host/index.ts';
-import { type LabelSurvey, surveyGeneration, surveyLabels, type WrongLabel } from '../inspect/labels/index.ts';
+import { canMend, type LabelSurvey, surveyGeneration, surveyLabels, type WrongLabel } from '../labels/index.ts';
 import { activeGeneration, type GenerationManifest, needType } from '../store/index.ts';
 import { underLock } from './carrying/session.ts';
 import type { ChangeOptions, Context } from './types.ts';
@@ -31,10 +31,6 @@ export async function mendLabels(host: Host, survey: LabelSurvey): Promise<HostP
   await undisturbed(host, () => host.setLabels(labels));
   await host.failpoint('labels/mend/after');
   return [...labels.keys()];
-}
-
-export function canMend({ place }: WrongLabel): boolean {
-  return place.foreign === undefined && place.shown === undefined;
 }
 
 /** Before a generation becomes active: what its pods start from has lain in the store, maybe for long. Gives why labels could not be compared. */

@@ -12,7 +12,7 @@ export function podText(proof: PodProof): string[] {
 
 function kernelText({ kernel, kernelFile }: PodProof): string {
   if (kernel !== undefined) return `Linux ${kernel}`;
-  return kernelFile === undefined ? 'its kernel was not told' : `the kernel of ${kernelFile}`;
+  return kernelFile === undefined ? 'its kernel is not known' : `the kernel of ${kernelFile}`;
 }
 
 function hypervisorText({ hypervisor }: PodProof): string {

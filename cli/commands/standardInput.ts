@@ -1,8 +1,8 @@
 import { fstatSync } from 'node:fs';
 
-/** What stands in front of the program in a pipe, or a file that the shell opened. */
+/** The output of another program, or a file that the shell opened. */
 export interface Input {
-  /** False for a terminal, /dev/null and an input that is closed: there nobody means to hand anything over. */
+  /** False for a terminal, /dev/null and a closed input: they bring no text to explain. */
   given(): boolean;
   /** The first bytes, at most one more than `maxBytes`, so that the caller sees that there were more. Waits for the end of shorter ones. */
   read(maxBytes: number): Promise<Buffer>;

@@ -26,16 +26,16 @@ export interface Explanation {
   cut: boolean;
 }
 
-/** Which known failures a text speaks of. Time is linear in the text, whatever is in it; nothing of it is used but names that can be names. */
+/** The known failures in a text. Time is linear in the text; of its words only names with the form of a handler's come into a command. */
 export function explainText(text: string, rows: FailureRow[] = failureTable()): Explanation {
   const all = text.slice(0, maxInputBytes).split('\n', maxLines + 1);
   if (all.at(-1) === '') all.pop();
   const lines = all.slice(0, maxLines);
   const found = new Map<string, KnownFailure>();
+  const ofLogs = rows.filter(({ answerOnly }) => answerOnly !== true);
   for (const raw of lines) {
     const line = plain(raw.slice(0, maxLineChars));
-    const low = line.toLowerCase();
-    const row = rows.find(({ any }) => any.some((words) => words.every((word) => low.includes(word))));
+    const row = rowOf(ofLogs, line);
     if (row === undefined) continue;
     const known = found.get(row.id);
     if (known !== undefined) known.lines += 1;
@@ -45,12 +45,24 @@ export function explainText(text: string, rows: FailureRow[] = failureTable()): 
   return { failures: [...found.values()], lines: lines.length, cut: text.length > maxInputBytes || all.length > maxLines };
 }
 
+/** What an engine's answer means, to a pod that did not start. Its lines count as one: the cause of a chain of errors is in its last lines. */
+export function explainAnswer(answer: string): Pick<KnownFailure, 'id' | 'cause' | 'next'> | undefined {
+  const line = plain(answer.slice(0, maxLineChars).replace(/\s+/g, ' '));
+  const row = rowOf(failureTable(), line);
+  return row === undefined ? undefined : { id: row.id, cause: row.cause, next: nextOf(row, line) };
+}
+
+function rowOf(rows: FailureRow[], line: string): FailureRow | undefined {
+  const low = line.toLowerCase();
+  return rows.find(({ any }) => any.some((words) => words.every((word) => low.includes(word))));
+}
+
 /** Logs quote what is quoted already, some of them twice. A run of backslashes is tried only from its first one: else its square would count. */
 function plain(line: string): string {
   return line.replace(/(?<!\\)\\+"/g, '"').replace(/\r$/, '');
 }
 
-/** What stands around the first word by which the line was known. */
+/** The text around the first word by which the line was known. */
 function around({ any }: FailureRow, line: string): string {
   const low = line.toLowerCase();
   const words = any.find((each) => each.every((word) => low.includes(word))) ?? [];
@@ -59,7 +71,7 @@ function around({ any }: FailureRow, line: string): string {
   return `${from > 0 ? '…' : ''}${part}${from + shownChars < line.length ? '…' : ''}`;
 }
 
-/** The names that containerd's and CRI-O's tables, RuntimeClasses and our command line take (RFC 1123 labels, at most 63 characters). */
+/** The names that containerd's and CRI-O's tables, RuntimeClasses and the command line of kata-sysext take (RFC 1123 labels, at most 63 characters). */
 const namePattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?=["'\s]|$)/;
 
 function nextOf({ next, name, nextNamed }: FailureRow, line: string): string[] {

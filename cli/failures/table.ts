@@ -9,11 +9,13 @@ export interface FailureRow {
   cause: string;
   /** Commands, each with a comment of the shell where it needs one. */
   next: string[];
-  /** Where the name that the line speaks of is: behind one of these texts. */
+  /** The handler's name in the line is behind one of these texts. */
   name?: { after: string[] };
   /** Instead of `next` where the line has a name that can be one: `{name}` is in it. */
   nextNamed?: string[];
   source: string;
+  /** Only for what an engine answered to a pod that did not start: in a log the words are too common. */
+  answerOnly?: true;
 }
 
 /** Read when it is asked for: `explain CODE` needs none of it. */

@@ -13,10 +13,10 @@ type Child = ChildProcessByStdio<null, Readable, null>;
 
 /**
  * Where a program may lie for the moment of its start, first what a reboot clears. Each may be mounted noexec: Debian's /run is, hardened
- * hosts have it elsewhere. Nobody's TMPDIR decides it.
+ * hosts have it elsewhere. TMPDIR is not asked.
  */
 const usualPlaces = ['/run', '/dev/shm', '/tmp', '/var/tmp'];
-/** No such place for us, or none where programs may run. */
+/** The place is not there, not writable, or programs may not run in it. */
 const unfit = ['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'ENOSPC', 'EDQUOT'];
 /** Node starts programs from several threads: a child that has not begun yet may have the file open for writing for a moment. */
 const busyTries = 20;
@@ -80,7 +80,7 @@ async function startIn(place: string, program: Buffer, args: string[], deadlineM
   }
 }
 
-/** Listens from the first moment on: what it prints before somebody listens would be lost. */
+/** Listens from the start: what the helper prints before would be lost. */
 function start(path: string, args: string[], deadlineMs: number): Promise<Started> {
   return new Promise((resolve, reject) => {
     const child = spawn(path, args, {

@@ -1,3 +1,4 @@
+export { contextsOf, isContext } from './contexts.ts';
 export { type HeldFolder, holdFolder, withFolders } from './held.ts';
 export { inhibitShutdown } from './inhibit.ts';
 export { lockedByRoot } from './kernelLocks.ts';

@@ -1,12 +1,9 @@
-import { posix } from 'node:path';
-import { offlineContexts, unescapePath } from './relabel.ts';
+import { contextsOf, isContext, pieces } from './contexts.ts';
+import { offlineContexts } from './relabel.ts';
 import type { FileLabel, HostPath, HostView, Stat } from './types.ts';
 
 /** What matchpathcon calls the kinds of files: rules of a policy can be for one kind only. */
 const kinds: Partial<Record<Stat['kind'], string>> = { file: 'file', directory: 'dir', symlink: 'lnk_file' };
-
-/** Paths of one call: far below what the kernel takes as arguments (2 MB, and 128 kB each). */
-const maxPaths = 1000;
 
 /** `HostView.labelsOf`: a process for a thousand paths that reads their labels, and one for each kind of file that asks the file contexts. */
 export async function labelsOf(view: HostView, paths: HostPath[]): Promise<Map<HostPath, FileLabel> | undefined> {
@@ -20,14 +17,14 @@ export async function labelsOf(view: HostView, paths: HostPath[]): Promise<Map<H
     const kind = (await view.lstat(path))?.kind;
     if (kind !== undefined) there.push({ path, kind, resolved: await view.resolve(path) });
   }
-  const found = await labelsFound(
+  const found = await contextsOf(
     view,
-    there.map(({ resolved }) => posix.join(view.root, resolved)),
+    there.map(({ path }) => path),
   );
   const stock = await labelsWanted(view, there, contexts?.real);
   return new Map(
     there.map(({ path, resolved }) => {
-      const [label, wanted] = [found.get(posix.join(view.root, resolved)), stock.get(resolved)];
+      const [label, wanted] = [found.get(path), stock.get(resolved)];
       return [path, { ...(label === undefined ? {} : { found: label }), ...(wanted === undefined ? {} : { stock: wanted }) }];
     }),
   );
@@ -40,18 +37,6 @@ interface Place {
   resolved: HostPath;
 }
 
-/** By real path. */
-async function labelsFound(view: HostView, real: string[]): Promise<Map<string, string>> {
-  const labels = new Map<string, string>();
-  for (const some of pieces(real)) {
-    const args = ['--no-dereference', '--absolute-names', '-n', 'security.selinux', ...some];
-    const { stdout } = await view.run('getfattr', args, { accept: [0, 1] });
-    for (const [, path, label] of stdout.matchAll(/^# file: (.*)\n[^=\n]*="([^"\\]*)(?:\\000)?"/gm))
-      labels.set(unescapePath(path!), label!);
-  }
-  return labels;
-}
-
 /** By path of the host. The program answers from files, so it serves a tree whose policy the kernel does not know. */
 async function labelsWanted(view: HostView, places: Place[], contexts: string | undefined): Promise<Map<HostPath, string>> {
   const labels = new Map<HostPath, string>();
@@ -61,12 +46,8 @@ async function labelsWanted(view: HostView, places: Place[], contexts: string | 
       // Without -N a translation daemon would give ranges other names.
       const args = ['-N', '-m', name, ...(contexts === undefined ? [] : ['-f', contexts]), ...some];
       const { stdout } = await view.run('matchpathcon', args, { accept: [0, 1] });
-      for (const [, path, label] of stdout.matchAll(/^(.*)\t(\w+:\w+:\w+(?::\S+)?)$/gm)) labels.set(path!, label!);
+      for (const [, path, label] of stdout.matchAll(/^(.*)\t(\S+)$/gm)) if (isContext(label!)) labels.set(path!, label!);
     }
   }
   return labels;
-}
-
-function pieces<T>(all: T[]): T[][] {
-  return Array.from({ length: Math.ceil(all.length / maxPaths) }, (_, index) => all.slice(index * maxPaths, (index + 1) * maxPaths));
 }

@@ -1,15 +1,15 @@
 import { isSea } from 'node:sea';
 import { findProgram } from './programs.ts';
 
-/** The command line by which PID 1 starts this very program with other words. */
+/** The command line with which PID 1 starts this program with other words. */
 export async function ownCommand(words: string[]): Promise<string[]> {
   return [...(await doorstep()), process.execPath, ...script(), ...words];
 }
 
 /**
- * What PID 1 starts in our place, and what becomes us. Under SELinux the label of the file that PID 1 starts decides the domain: from a
- * system program it is that of any service, which may do our work in both policy families; from a file in somebody's home PID 1 would
- * start nothing (Fedora), or keep us in its own domain, which may not even reload a unit (Debian).
+ * A system program that PID 1 starts, and that executes this program. Under SELinux the label of the file that PID 1 starts decides the
+ * domain: a system program gets that of any service, which may do the work in both policy families. A file in a user's home is not started
+ * (Fedora), or stays in PID 1's own domain, which may not even reload a unit (Debian).
  */
 async function doorstep(): Promise<string[]> {
   const nice = await findProgram('nice');

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { errnoOf } from '../errors/index.ts';
+import { contextArgs, contextsIn } from './contexts.ts';
 import { findProgram, runProgram } from './programs.ts';
 import { steady } from './steady.ts';
 import type { HostPath, HostView } from './types.ts';
@@ -36,25 +37,18 @@ export async function offlineContexts(host: HostView): Promise<{ real: string; p
   return { real: posix.join(host.root, await host.realpath(contexts)), policies: `/etc/selinux/${policy}/policy` };
 }
 
-const attribute = 'security.selinux';
-
-/** Node has no call for xattrs: one getfattr for the whole folder. */
+/** Of a folder and all below it, by one getfattr. */
 export async function readLabels(host: HostView, folder: HostPath): Promise<Map<HostPath, string>> {
   const real = await host.locate(folder);
-  const { stdout } = await runProgram(
-    'getfattr',
-    ['--recursive', '--physical', '--no-dereference', '--absolute-names', '-n', attribute, real],
-    { accept: [0, 1] },
-  );
-  const blocks = [...stdout.matchAll(/^# file: (.*)\n[^=\n]*="([^"\\]*)(?:\\000)?"/gm)];
-  return new Map(blocks.map(([, path, context]) => [posix.join(folder, posix.relative(real, unescapePath(path!))), context!]));
+  const { stdout } = await runProgram('getfattr', contextArgs('--recursive', '--physical', real), { accept: [0, 1] });
+  return new Map([...contextsIn(stdout)].map(([path, context]) => [posix.join(folder, posix.relative(real, path)), context]));
 }
 
 /** One setfattr for all, in the format that getfattr dumps. */
 export async function setLabels(host: HostView, labels: Map<HostPath, string>): Promise<void> {
   const contexts = [...labels.values()];
   await steady(host, [...labels.keys()], (...real) => {
-    const blocks = real.map((path, index) => `# file: ${escapePath(path)}\n${attribute}="${contexts[index]}"\n`);
+    const blocks = real.map((path, index) => `# file: ${escapePath(path)}\nsecurity.selinux="${contexts[index]}"\n`);
     // In this order: setfattr restores as soon as it reads that option.
     return runProgram('setfattr', ['--no-dereference', '--restore=-'], { input: blocks.join('\n') });
   });
@@ -81,8 +75,4 @@ export async function knowsType(host: HostView, type: string): Promise<boolean> 
 
 function escapePath(path: string): string {
   return path.replace(/[\\\n\r]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);
-}
-
-export function unescapePath(text: string): string {
-  return text.replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

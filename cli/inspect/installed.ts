@@ -2,10 +2,9 @@ import { sameFiles } from '../changes/choosing/wanted.ts';
 import { guardOf, type Runner } from '../changes/making/keepRunning.ts';
 import { planSwitch } from '../changes/making/switch.ts';
 import { findEngineToWire } from '../changes/refusing/engine.ts';
-import { canMend } from '../changes/repair.ts';
 import { KataError } from '../errors/index.ts';
+import { canMend, surveyLabels } from '../labels/index.ts';
 import { type Generation, isIntact, type PayloadManifest, payloadOf } from '../store/index.ts';
-import { surveyLabels } from './labels/index.ts';
 
 /** What would be installed. */
 export interface Asked {

@@ -4,6 +4,7 @@ import { findEngine } from '../changes/refusing/engine.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { bootGuests, type GuestBoot, type GuestRequest, needLive } from '../guest/index.ts';
 import { digestOf, type Host, type HostView } from '../host/index.ts';
+import { labelFinding, surveyLabels } from '../labels/index.ts';
 import { type PodProof, type PodRequest, provePods } from '../pod/index.ts';
 import type { Emit } from '../report/index.ts';
 import { activePolicyFindings } from '../selinux/index.ts';
@@ -21,7 +22,6 @@ import {
   wholePayload,
 } from '../store/index.ts';
 import { changeState, openFindings } from './changeState.ts';
-import { labelFinding, surveyLabels } from './labels/index.ts';
 import { anew, lostText, lostWiring } from './wiring.ts';
 
 export interface Verification {

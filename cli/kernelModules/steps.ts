@@ -33,7 +33,7 @@ export function modulesFile({ image }: Pick<HostView, 'image'>): HostPath {
  * The steps for the modules that are wanted: the file that systemd-modules-load.service reads, and on a live host one step that loads what is
  * not there. `undefined`: the file goes. A loaded module is in use by whoever found it, so that it stays until the next boot.
  *
- * @param place false: a file that is not there is not made, and none is changed (a boot asks nobody)
+ * @param place false: a file that is not there is not made, and none is changed (at a boot)
  */
 export async function planModules(host: HostView, use: Use | undefined, place = true): Promise<ModulePlan> {
   const path = modulesFile(host);

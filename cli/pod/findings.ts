@@ -1,10 +1,13 @@
 import type { Instance } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
-import { causeOf } from './causes.ts';
+import { explainAnswer } from '../failures/index.ts';
 
 const maxAnswerChars = 800;
 
-/** Without what our own client says before it. */
+/** Where no row of the known failures fits. */
+const engineLog = 'journalctl --since -5min -u containerd -u crio';
+
+/** The engine's answer without the words of kata-sysext's own CRI client. */
 function answerOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const [, call, answer] = /answered (\w+) with: (.*)$/s.exec(text) ?? [];
@@ -18,15 +21,21 @@ export function podFailed(
   what = 'its sandbox did not start',
 ): Finding {
   const answer = answerOf(error);
-  const { cause, next } = causeOf(answer);
+  const known = explainAnswer(answer);
   return {
     code: 'pod-failed',
     level: 'blocker',
     subject: handler,
-    found: `${handler}: ${what}: ${cause === undefined ? '' : `${cause}; `}${engine} answered ${answer}`,
+    found: `${handler}: ${what}: ${known === undefined ? '' : `${known.cause} `}${engine} answered ${answer}`,
     needed: 'a pod that starts',
-    next,
+    next: known === undefined ? engineLog : firstOf(known.next),
   };
+}
+
+/** A finding has one command, without a comment. Whoever starts a pod as proof has compared the files before. */
+function firstOf(commands: string[]): string {
+  const plain = commands.map((command) => command.replace(/ {2}#.*$/, ''));
+  return plain.find((command) => command !== 'kata-sysext verify') ?? plain[0]!;
 }
 
 /** Nothing that differs from what was installed is proven by a pod. */

@@ -21,7 +21,7 @@ export interface PodNote {
   socket: HostPath;
   /** Number and start of the process that works on it. */
   owner: { pid: number; started: string };
-  /** ms since the epoch: after it the pod is given up, whatever becomes of the owner. */
+  /** ms since the epoch: after it the pod counts as left, even if its owner lives. */
   untilMs: number;
 }
 

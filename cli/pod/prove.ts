@@ -21,7 +21,7 @@ const execSeconds = 10;
 const kubeletMs = 3_000;
 const pauseMs = 200;
 
-/** gRPC: CANCELLED, UNKNOWN is the engine's own, DEADLINE_EXCEEDED, UNAVAILABLE. After these nobody knows what the engine is still at. */
+/** gRPC: CANCELLED, UNKNOWN is the engine's own, DEADLINE_EXCEEDED, UNAVAILABLE. After these the engine may still be at work. */
 const undecided = [1, 4, 14];
 
 interface Subject {

@@ -31,7 +31,7 @@ export interface PodProof {
   image?: string;
   /** 'removed': another program took the pod away meanwhile, as the kubelet does with pods that it does not know. */
   container?: 'ran' | 'failed' | 'removed';
-  /** Release of the guest's kernel, as a program in the container was told. */
+  /** Release of the guest's kernel, by `uname -r` in the container. */
   kernel?: string;
   /** File of that kernel, by the hypervisor's command line. */
   kernelFile?: HostPath;

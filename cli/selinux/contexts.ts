@@ -1,11 +1,4 @@
-import type { HostPath, HostView } from '../host/index.ts';
-
-/** 'system_u:system_r:container_t:s0-s0:c0.c1023': three words, and the range where the policy has ranges. No blank: questions are words. */
-const form = /^[\w.-]{1,128}:[\w.-]{1,128}:[\w.-]{1,128}(:[\w.,:-]{1,512})?$/;
-
-export function isContext(text: string): boolean {
-  return form.test(text);
-}
+import { type HostView, isContext } from '../host/index.ts';
 
 /** The type of a context, which is the domain of a process. */
 export function typeOf(context: string): string {
@@ -38,25 +31,4 @@ export function vmContextIn(text: string): string | undefined {
   if (context === undefined) return undefined;
   const [user, role, type, level] = context.split(':');
   return level === undefined ? context : `${user}:${role}:${type}:${level}:c1,c2`;
-}
-
-const maxPaths = 200;
-
-/** The labels of these files, links and devices themselves; a file that is gone, or has none, is not in the answer. */
-export async function labelsOf(host: HostView, paths: HostPath[]): Promise<Map<HostPath, string>> {
-  const found = new Map<HostPath, string>();
-  for (let from = 0; from < paths.length; from += maxPaths) {
-    const real = new Map<string, HostPath[]>();
-    for (const path of paths.slice(from, from + maxPaths)) {
-      const located = await host.locate(path);
-      real.set(located, [...(real.get(located) ?? []), path]);
-    }
-    const args = ['--no-dereference', '--absolute-names', '-n', 'security.selinux', '--', ...real.keys()];
-    const { stdout } = await host.run('getfattr', args, { accept: [0, 1] });
-    for (const [, path, context] of stdout.matchAll(/^# file: (.*)\n[^=\n]*="([^"\\]*)(?:\\000)?"/gm)) {
-      const names = real.get(path!.replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))) ?? [];
-      for (const name of names) if (isContext(context!)) found.set(name, context!);
-    }
-  }
-  return found;
 }

@@ -1,8 +1,8 @@
 import { type TomlTable, valueAt } from '../engines/toml/index.ts';
 import type { Engine, Instance } from '../engines/types.ts';
 import { KataError } from '../errors/index.ts';
-import type { HostView } from '../host/index.ts';
-import { contextOfProcess, labelsOf, vmContext } from './contexts.ts';
+import { contextsOf, type HostView } from '../host/index.ts';
+import { contextOfProcess, vmContext } from './contexts.ts';
 import type { Domains, Policy } from './types.ts';
 
 export interface PolicyEngine {
@@ -53,7 +53,7 @@ async function engineContext(host: HostView, policy: Policy, { process, binary }
   if (running !== undefined || binary === undefined) return running;
   const init = await contextOfProcess(host, 1);
   const path = await host.realpath(binary);
-  const label = (await labelsOf(host, [path])).get(path);
+  const label = (await contextsOf(host, [path])).get(path);
   return init === undefined || label === undefined ? undefined : await policy.create(init, label, 'process');
 }
 

@@ -1,8 +1,7 @@
 import { posix } from 'node:path';
-import type { HostPath, HostView } from '../host/index.ts';
+import { contextsOf, type HostPath, type HostView } from '../host/index.ts';
 import { familyOfPolicy, type LabelClass, labelFor, stockLabel } from '../layout/index.ts';
 import type { GenerationManifest, PayloadManifest } from '../store/index.ts';
-import { labelsOf } from './contexts.ts';
 import type { FileRole, PolicyFile } from './types.ts';
 
 /** One file of each kind that a release has, in folders that every release has. */
@@ -59,7 +58,7 @@ export async function installedFiles(
 }
 
 async function withLabels(host: HostView, roles: Map<HostPath, FileRole>, family: string): Promise<PolicyFile[]> {
-  const labels = await labelsOf(host, [...roles.keys()]);
+  const labels = await contextsOf(host, [...roles.keys()]);
   const files: PolicyFile[] = [];
   for (const [path, role] of roles) {
     const context = labels.get(path);

@@ -3,10 +3,9 @@ import { engineNamed } from '../engines/index.ts';
 import type { TomlTable } from '../engines/toml/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { selinuxState } from '../facts/index.ts';
-import type { HostPath, HostView } from '../host/index.ts';
+import { contextsOf, type HostPath, type HostView } from '../host/index.ts';
 import { handlerRow, installedName } from '../layout/index.ts';
 import { type Generation, type GenerationManifest, payloadFolder, payloadOf } from '../store/index.ts';
-import { labelsOf } from './contexts.ts';
 import { domainsOf, type PolicyEngine } from './domains.ts';
 import { filesToWrite, installedFiles } from './files.ts';
 import { denialFinding } from './findings.ts';
@@ -85,7 +84,7 @@ async function asked(
     if (policy === undefined) return [];
     const type = state.value.policy ?? '';
     const files = await filesOf(type);
-    const nodes = await labelsOf(host, await present(host));
+    const nodes = await contextsOf(host, await present(host));
     const denials: Denial[] = [];
     for (const shim of new Set(files.filter(({ role }) => role === 'shim file').map(({ context }) => context))) {
       const domains = await domainsOf(host, policy, found, { shim, type, dump });

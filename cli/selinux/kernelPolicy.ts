@@ -1,8 +1,7 @@
 import { constants } from 'node:fs';
 import { open, statfs } from 'node:fs/promises';
 import { errnoOf, KataError } from '../errors/index.ts';
-import type { HostView } from '../host/index.ts';
-import { isContext } from './contexts.ts';
+import { type HostView, isContext } from '../host/index.ts';
 import type { Access, Policy } from './types.ts';
 
 const folder = '/sys/fs/selinux';

@@ -139,7 +139,7 @@ describe('a pod as proof, on containerd 1.7', function () {
     const [pod] = await provePods(live, 1);
 
     await live.host.sh('cp -a /root/wired.toml /etc/containerd/config.toml; rm /root/wired.toml; systemctl restart containerd');
-    assert.match(pod!.findings[0]!.found, /the running engine has no such handler/);
+    assert.match(pod!.findings[0]!.found, /has no handler of the name/);
     await gone();
   });
 

@@ -104,6 +104,10 @@ const said: [id: string, line: string][] = [
     'cni',
     'kubelet[1]: E0101 "Container runtime network not ready" networkReady="NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized"',
   ],
+  [
+    'cni-failed',
+    event('failed to setup network for sandbox "5d1954fc": plugin type="bridge" failed (add): failed to set bridge addr: already in use'),
+  ],
   ['snapshotter', event('failed to create containerd container: snapshotter nydus was not found')],
   ['guest-pull', task('failed to mount "image_guest_pull" to "/run/kata-containers/1/rootfs"')],
   ['nydusd', task(`fork/exec /opt/kata/bin/nydusd: no such file or directory`)],
@@ -136,10 +140,11 @@ describe('known failures of pods', () => {
   it('has a real line for every row, about 30 rows and more, and each row says where it is from', () => {
     const rows = failureTable();
 
-    const without = rows.filter(({ id: name }) => !said.some(([known]) => known === name)).map(({ id: name }) => name);
+    const ofLogs = rows.filter(({ answerOnly }) => answerOnly !== true);
+    const without = ofLogs.filter(({ id: name }) => !said.some(([known]) => known === name)).map(({ id: name }) => name);
 
     assert.deepEqual(without, []);
-    assert.ok(rows.length >= 30);
+    assert.ok(ofLogs.length >= 30);
     assert.equal(new Set(rows.map((row) => row.id)).size, rows.length);
     for (const row of rows) {
       assert.ok(row.source !== '', row.id);
@@ -177,6 +182,7 @@ describe('known failures of pods', () => {
   it('says nothing of lines that are none, of ordinary ones, or of healthy pods', () => {
     const quiet = [
       '',
+      'systemd[1]: start operation timed out; stat /x: not found; mkdir /y: permission denied',
       'Normal  Pulled  kubelet  Container image "nginx" already present',
       'kata[1]: level=info msg="VM started"',
       'kata[1]: Annotation io.kubernetes.cri.sandbox-id not enabled',

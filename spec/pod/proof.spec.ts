@@ -6,7 +6,6 @@ import { podText } from '../../cli/commands/podText.ts';
 import type { PodSandbox } from '../../cli/engines/cri/index.ts';
 import { networkReady, sandboxImageOf } from '../../cli/engines/cri/index.ts';
 import { openHost, openView } from '../../cli/host/index.ts';
-import { causeOf } from '../../cli/pod/causes.ts';
 import { noImage, podFailed } from '../../cli/pod/findings.ts';
 import { findHypervisor, podCgroup } from '../../cli/pod/hypervisor.ts';
 import { isLeft, startOf, writeNote } from '../../cli/pod/notes.ts';
@@ -125,26 +124,35 @@ describe('a pod as proof', () => {
     assert.deepEqual(found, ['/kubepods/pod1', 'kubepods-pod1.slice', undefined, undefined, undefined]);
   });
 
-  const answers: [answer: string, cause: RegExp | undefined][] = [
-    ['no runtime for "kata-qemu" is configured', /no such handler/],
-    ['failed to find runtime handler kata-qemu from runtime list', /no such handler/],
-    ['mkdir /run/vc: no space left on device', /full/],
-    ['open /dev/vhost-vsock: permission denied', /vhost-vsock/],
-    ['Could not access KVM kernel module: /dev/kvm: Permission denied', /\/dev\/kvm/],
-    ['failed to launch virtiofsd: fork/exec /x/virtiofsd: permission denied', /virtiofsd/],
-    ['failed to setup network for sandbox "x": plugin type="bridge" failed (add)', /CNI/],
-    ['context deadline exceeded', /in time/],
-    ['fork/exec /x/containerd-shim-kata-v2: permission denied', /denied/],
-    ['exec: "/x/containerd-shim-kata-v2": stat: no such file or directory', /not there/],
-    ['something new', undefined],
+  // What the engine answers, the row of overlays/failures.json, and the command that is named.
+  const answers: [answer: string, cause: RegExp, next: string][] = [
+    ['no runtime for "kata-qemu" is configured', /has no handler of the name/, 'kata-sysext status'],
+    ['failed to find runtime handler kata-qemu from runtime list', /has no handler of the name/, 'kata-sysext status'],
+    ['mkdir /run/vc: no space left on device', /is full/, 'df -h /run /dev/shm /var'],
+    ['open /dev/vhost-vsock: no such file or directory', /vhost_vsock is not loaded/, 'modprobe vhost_vsock'],
+    ['open /dev/vhost-vsock: permission denied', /may not open \/dev\/vhost-vsock/, 'ls -lZ /dev/vhost-vsock'],
+    ['vhost-vsock: guest cid 3 is in use', /cannot use \/dev\/vhost-vsock/, 'ls -lZ /dev/vhost-vsock'],
+    ['Could not access KVM kernel module: /dev/kvm: Permission denied', /may not open \/dev\/kvm/, 'ls -lZ /dev/kvm'],
+    [
+      'failed to launch virtiofsd: fork/exec /x/virtiofsd: permission denied',
+      /may not execute virtiofsd/,
+      "journalctl -b | grep 'avc:.*denied' | tail -n 20",
+    ],
+    ['virtiofsd: exit status 1', /virtiofsd.* did not start/, 'journalctl -b | grep -i virtiofsd | tail -n 20'],
+    ['failed to setup network for sandbox "x": plugin type="bridge" failed (add)', /CNI/, 'ls -l /etc/cni/net.d /opt/cni/bin'],
+    ['context deadline exceeded', /in time/, 'journalctl -t kata -n 100'],
+    ['create_sandbox\n\nCaused by:\n    0: connection\n    1: timed out', /in time/, 'kata-sysext verify --boot-guest'],
+    ['mkdir /run/vc: operation not permitted', /denies/, "journalctl -b | grep 'avc:.*denied' | tail -n 20"],
+    ['exec: "/x/containerd-shim-kata-v2": stat: no such file or directory', /not there/, 'kata-sysext install BUNDLE'],
+    ['stat /x: no such file or directory', /not there/, 'ls -R /etc/kata-containers'],
   ];
-  for (const [answer, cause] of answers) {
-    it(`explains: ${answer}`, () => {
-      const told = causeOf(answer);
+  for (const [answer, cause, next] of answers) {
+    it(`explains: ${answer.split('\n')[0]}: ${next}`, () => {
+      const finding = podFailed('kata-qemu', { engine: 'containerd' }, new Error(answer));
 
-      if (cause === undefined) assert.equal(told.cause, undefined);
-      else assert.match(told.cause!, cause);
-      assert.match(told.next, /^[a-z-]+ /);
+      assert.match(finding.found, cause);
+      assert.ok(finding.found.endsWith(`containerd answered ${answer}`));
+      assert.equal(finding.next, next);
     });
   }
 
@@ -191,6 +199,13 @@ describe('a pod as proof', () => {
     rmSync(root, { recursive: true });
   });
 
+  it('of an answer that is not known it gives the answer, and where the engine’s log is', () => {
+    const finding = podFailed('kata-qemu', { engine: 'containerd' }, new Error('something new'));
+
+    assert.equal(finding.found, 'kata-qemu: its sandbox did not start: containerd answered something new');
+    assert.match(finding.next, /^journalctl /);
+  });
+
   it('an answer of the engine is cut where it is long, and its client’s own words are left out', () => {
     const error = new Error(`The CRI at /x answered RunPodSandbox with: ${'y'.repeat(5000)}`);
 
@@ -215,7 +230,7 @@ describe('a pod as proof', () => {
     const line = podText({ handler: 'kata-clh', ok: true, milliseconds: 840, container: 'removed', findings: [] });
 
     assert.deepEqual(line, [
-      '✓ kata-clh: a pod ran, ready after 0.8 s; its kernel was not told; no hypervisor was seen; another program removed the pod before its container ran',
+      '✓ kata-clh: a pod ran, ready after 0.8 s; its kernel is not known; no hypervisor was seen; another program removed the pod before its container ran',
     ]);
   });
 

@@ -64,27 +64,12 @@ export async function withScratch<T>({ host }: Context, { instance }: Found, wor
 
 /** Runs the transaction of a planned change and turns its outcome into a result, or into the error that the user sees. */
 export async function carryOut(context: Context, carry: Carry): Promise<Outcome & { pods?: PodProof[] }> {
-  const { host, emit, program, signal, asked } = context;
+  const { host, emit, signal } = context;
   const { planned, found, to } = carry;
-  // A boot changes what it must and nothing besides.
+  // A boot changes only what it must.
   const unasked = to !== undefined && (host.live || !host.booted) ? await mendGeneration(host, to) : [];
   planned?.plan.findings.push(...unasked);
-  const here = await deploymentNow(host);
-  const intent: Intent = {
-    schema,
-    id: carry.id,
-    verb: carry.verb,
-    program,
-    started: carry.started.toISOString(),
-    ...here,
-    ...(carry.from === undefined ? {} : { from: carry.from }),
-    ...(to === undefined ? {} : { to: to.number }),
-    made: carry.made,
-    ...(carry.reason === undefined ? {} : { reason: carry.reason }),
-    ...asked,
-    steps: planned?.steps ?? [],
-    afterwards: carry.afterwards,
-  };
+  const intent = intentOf(context, carry, await deploymentNow(host));
   const restarts = intent.steps.some((step) => step.kind === 'restart');
   const proven: { pods?: PodProof[] } = {};
   const usualGate =
@@ -126,6 +111,24 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome 
     return { ...outcome, ...proven };
   }
   throw failure(outcome, carry);
+}
+
+function intentOf({ program, asked }: Context, carry: Carry, here: Awaited<ReturnType<typeof deploymentNow>>): Intent {
+  return {
+    schema,
+    id: carry.id,
+    verb: carry.verb,
+    program,
+    started: carry.started.toISOString(),
+    ...here,
+    ...(carry.from === undefined ? {} : { from: carry.from }),
+    ...(carry.to === undefined ? {} : { to: carry.to.number }),
+    made: carry.made,
+    ...(carry.reason === undefined ? {} : { reason: carry.reason }),
+    ...asked,
+    steps: carry.planned?.steps ?? [],
+    afterwards: carry.afterwards,
+  };
 }
 
 /** A receipt without the parts that only some verbs have. */

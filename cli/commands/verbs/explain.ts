@@ -22,7 +22,7 @@ function explainCode(code: string): Reply {
   return { kind: 'Codes', body: { codes: { [code]: row } }, text: [`${code} (exit status ${exitText(row)})`, row.explain, way] };
 }
 
-/** What events and log lines on standard input mean; undefined: it is empty, and nobody asked for it. Throws `failure-unknown`. */
+/** What events and log lines on standard input mean; undefined: it is empty, and `-` was not given. Throws `failure-unknown`. */
 async function explainInput(io: Call['io'], asked: boolean): Promise<Reply | undefined> {
   const { explainText, maxInputBytes } = await import('../../failures/index.ts');
   const bytes = (await io.input?.read(maxInputBytes)) ?? Buffer.alloc(0);

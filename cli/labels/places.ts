@@ -1,7 +1,7 @@
-import { backendOf, backendPaths } from '../../backends/index.ts';
-import type { TreeEntry } from '../../bundle/types.ts';
-import { blessings, guardUnits, imageUnits, presetFile } from '../../guard/index.ts';
-import type { HostPath, HostView } from '../../host/index.ts';
+import { backendOf, backendPaths } from '../backends/index.ts';
+import type { TreeEntry } from '../bundle/types.ts';
+import { blessings, guardUnits, imageUnits, presetFile } from '../guard/index.ts';
+import type { HostPath, HostView } from '../host/index.ts';
 import {
   binFolder,
   etcFolder,
@@ -23,7 +23,7 @@ import {
   readPrograms,
   stateFolder,
   wholePayload,
-} from '../../store/index.ts';
+} from '../store/index.ts';
 import type { LabelledPlace, LabelUse } from './judge.ts';
 
 const folder = (path: HostPath): LabelledPlace => ({ path, use: 'folder' });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type LabelledPlace, type LabelUse, labelFinding, wrongLabel } from '../../cli/inspect/labels/index.ts';
+import { type LabelledPlace, type LabelUse, labelFinding, wrongLabel } from '../../cli/labels/index.ts';
 import { families } from '../../cli/layout/index.ts';
 
 const context = (type: string, range = 's0') => `system_u:object_r:${type}:${range}`;

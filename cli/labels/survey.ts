@@ -1,8 +1,8 @@
-import type { Finding } from '../../errors/index.ts';
-import { KataError } from '../../errors/index.ts';
-import { selinuxState } from '../../facts/index.ts';
-import type { HostView } from '../../host/index.ts';
-import { type Generation, type GenerationManifest, payloadOf } from '../../store/index.ts';
+import type { Finding } from '../errors/index.ts';
+import { KataError } from '../errors/index.ts';
+import { selinuxState } from '../facts/index.ts';
+import type { HostView } from '../host/index.ts';
+import { type Generation, type GenerationManifest, payloadOf } from '../store/index.ts';
 import { type LabelledPlace, type LabelRules, type WrongLabel, wrongLabel } from './judge.ts';
 import { generationPlaces, hostPlaces } from './places.ts';
 
@@ -59,7 +59,7 @@ async function compare(host: HostView, all: LabelledPlace[]): Promise<LabelSurve
 }
 
 async function rulesOf(host: HostView): Promise<LabelRules> {
-  const [{ fallbackLabel, familyOfPolicy }, state] = await Promise.all([import('../../layout/index.ts'), selinuxState(host)]);
+  const [{ fallbackLabel, familyOfPolicy }, state] = await Promise.all([import('../layout/index.ts'), selinuxState(host)]);
   const family = familyOfPolicy(state.known ? (state.value.policy ?? '') : '');
   return { family, fallbackType: (fileClass) => fallbackLabel(family, fileClass) };
 }

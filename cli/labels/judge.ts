@@ -1,6 +1,6 @@
-import { asset } from '../../assets/index.ts';
-import { parseJson } from '../../documents/index.ts';
-import type { FileLabel, HostPath } from '../../host/index.ts';
+import { asset } from '../assets/index.ts';
+import { parseJson } from '../documents/index.ts';
+import type { FileLabel, HostPath } from '../host/index.ts';
 
 /** Who has to use a file, and how: what a type must allow. */
 export type LabelUse = 'executable' | 'library' | 'data' | 'link' | 'folder' | 'wiring' | 'unit' | 'state';
@@ -62,6 +62,11 @@ export function wrongLabel(place: LabelledPlace, { found, stock }: FileLabel, ru
     ...(stock === undefined ? {} : { stock }),
     sameAccess: sameRange && (is.type === should.type || serves(rules.family, place.use, is.type)),
   };
+}
+
+/** Another program's file keeps its label, and what a merge shows is labelled where it is stored. */
+export function canMend({ place }: WrongLabel): boolean {
+  return place.foreign === undefined && place.shown === undefined;
 }
 
 function neededLabel({ use, fallback }: LabelledPlace, stock: string | undefined, rules: LabelRules): string | undefined {

@@ -1,3 +1,3 @@
 export { labelFinding } from './findings.ts';
-export { type LabelledPlace, type LabelUse, type WrongLabel, wrongLabel } from './judge.ts';
+export { canMend, type LabelledPlace, type LabelUse, type WrongLabel, wrongLabel } from './judge.ts';
 export { type LabelSurvey, surveyGeneration, surveyLabels } from './survey.ts';

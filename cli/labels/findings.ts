@@ -1,5 +1,5 @@
-import type { Finding } from '../../errors/index.ts';
-import type { GenerationManifest } from '../../store/index.ts';
+import type { Finding } from '../errors/index.ts';
+import type { GenerationManifest } from '../store/index.ts';
 import type { WrongLabel } from './judge.ts';
 
 /** A label that keeps a file from being used is a blocker; one that gives the same access is a warning, and so is one of another program's file. */
