@@ -234,6 +234,20 @@ describe('a pod as proof', () => {
     ]);
   });
 
+  const at = { name: 'qemu-system-x86_64', pid: 4711, cgroup: '/x/kata_1' };
+  for (const [hypervisor, where] of [
+    [{ ...at, inPodCgroup: true, memoryBytes: 182_000_000 }, ' in the pod’s cgroup, which counts 182 MB'],
+    [{ ...at, inPodCgroup: true }, ' in the pod’s cgroup'],
+    [{ ...at, inPodCgroup: false, memoryBytes: 182_000_000 }, ' outside the pod’s cgroup, in /x/kata_1'],
+    [at, ''],
+  ] as const) {
+    it(`says where the hypervisor is:${where || ' nothing without the word of the engine'}`, () => {
+      const [line] = podText({ handler: 'kata-qemu', ok: true, milliseconds: 840, kernelFile: '/k/vmlinuz', hypervisor, findings: [] });
+
+      assert.equal(line, `✓ kata-qemu: a pod ran, ready after 0.8 s; the kernel of /k/vmlinuz; hypervisor qemu-system-x86_64 (process 4711)${where}`);
+    });
+  }
+
   for (const [words, found] of [
     [['verify', '--pod', '--boot-guest'], /--pod together with --boot-guest/],
     [['verify', '--pod', '--tcg'], /--tcg with --pod/],

@@ -3,6 +3,7 @@ import { JUDGE } from '../../lab/judge.ts';
 import { containerdWithNetwork, NETWORKS, networkFiles } from '../../lab/network.ts';
 import { SOCKET } from '../../lab/pods.ts';
 import type { Suite } from '../../lab/roots.ts';
+import type { Content } from '../../lab/storage.ts';
 import { checkJson } from '../judges/schemas.ts';
 import { kataSysext, type Live, liveHost } from './liveHost.ts';
 import { stopped } from './unitWork.ts';
@@ -17,12 +18,14 @@ export interface Pod {
   image?: string;
   container?: string;
   kernel?: string;
+  kernelFile?: string;
+  hypervisor?: { name: string; pid: number; cgroup?: string; inPodCgroup?: boolean; memoryBytes?: number };
   findings: { code: string; level: string; found: string; next: string }[];
 }
 
 /** A booted host whose containerd gives pods a network. */
-export function podHost(suite: Suite): Promise<Live> {
-  return liveHost({ suite, containerdConfig: containerdWithNetwork(suite), files: networkFiles() });
+export function podHost(suite: Suite, files: Record<string, Content> = {}): Promise<Live> {
+  return liveHost({ suite, containerdConfig: containerdWithNetwork(suite), files: { ...networkFiles(), ...files } });
 }
 
 /** Starts pods; throws when the verb does not end with `wanted`. */

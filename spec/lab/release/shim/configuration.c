@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "standin.h"
 #include <errno.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,7 +60,7 @@ static int is_key(const char *line, const char *key) {
   return !strncmp(line, key, length) && strspn(line + length, " =") > 0;
 }
 
-/* The first hypervisor's table of the configuration. */
+/* The first hypervisor's table of a file. */
 static void hypervisor(const char *path, struct configuration *into) {
   struct {
     const char *key;
@@ -75,15 +76,28 @@ static void hypervisor(const char *path, struct configuration *into) {
   free(all);
 }
 
+/* The administrator's files win, as in both shims: those of config.d beside the configuration, in the order of their names. */
+static void drop_ins(const char *path, struct configuration *into) {
+  glob_t found;
+  char *pattern = text("%.*s/config.d/*.toml", (int)(strrchr(path, '/') - path), path);
+  if (glob(pattern, 0, NULL, &found) == 0) {
+    for (size_t n = 0; n < found.gl_pathc; n++) hypervisor(found.gl_pathv[n], into);
+    globfree(&found);
+  }
+  free(pattern);
+}
+
 void read_configuration(struct configuration *into) {
   char path[PATH_MAX];
   memset(into, 0, sizeof *into);
-  char *spec = whole("config.json"), *label = strstr(spec, "\"selinuxLabel\":");
+  char *spec = whole("config.json"), *label = strstr(spec, "\"selinuxLabel\":"), *cgroup = strstr(spec, "\"cgroupsPath\":");
   into->sandbox = strstr(spec, "\"io.kubernetes.cri.container-type\":\"sandbox\"") != NULL;
   if (label) quoted(label + strlen("\"selinuxLabel\":"), into->label, sizeof into->label);
+  if (cgroup) quoted(cgroup + strlen("\"cgroupsPath\":"), into->cgroup, sizeof into->cgroup);
   free(spec);
   if (!into->sandbox) return;
   config_path(path, sizeof path);
   hypervisor(path, into);
+  drop_ins(path, into);
   if (!*into->path || !*into->kernel || !*into->virtiofsd) fail("stand-in shim: %s names no hypervisor, kernel or virtiofsd", path);
 }

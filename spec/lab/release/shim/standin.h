@@ -35,7 +35,7 @@ int field_at(const uint8_t *bytes, size_t size, size_t at, struct field *field);
 
 /* configuration.c: what the installed configuration.toml and the sandbox's own config.json say; '' where they say nothing. */
 struct configuration {
-  char path[4096], kernel[4096], initrd[4096], image[4096], virtiofsd[4096], label[512];
+  char path[4096], kernel[4096], initrd[4096], image[4096], virtiofsd[4096], label[512], cgroup[512];
   /* whether this is a pod's sandbox, not a container of one */
   int sandbox;
 };

@@ -24,6 +24,9 @@ enum { QMP_TRIES = 3000, GONE_TRIES = 200, TRY_US = 100000 };
 /* The sandbox whose machine this process is making: what `fail` has to take away. */
 static const char *making;
 
+/* The cgroup of what is launched for it; NULL where the engine asks for none. */
+static const char *cgroup;
+
 const char *accelerator(void) {
   const char *named = getenv("LAB_SHIM_VMM");
   return named && *named ? named : NULL;
@@ -80,6 +83,50 @@ static void append(const char *path, const char *line) {
   if (!file || fputs(line, file) < 0 || fclose(file)) fail("stand-in shim: %s: %s", path, strerror(errno));
 }
 
+/* A folder of cgroups whose groups count memory, where the tree has that controller. */
+static void counting(const char *folder) {
+  char *control = text("%s/cgroup.subtree_control", folder);
+  mkdir(folder, 0755);
+  int fd = open(control, O_WRONLY | O_CLOEXEC);
+  /* a tree without it has none to give */
+  ssize_t given = fd < 0 ? 0 : write(fd, "+memory", 7);
+  if (fd >= 0) close(fd);
+  (void)given;
+  free(control);
+}
+
+/*
+ * The machine's cgroup, beside that of the pod's containers, which are runc's here: Kata's shim has all in one, with sandbox_cgroup_only.
+ * Only in the unified tree, and where the engine names a path (systemd's form is SLICE:PREFIX:NAME).
+ */
+static void make_cgroup(const char *id, const char *path) {
+  static const char tree[] = "/sys/fs/cgroup";
+  if (*path != '/' || access("/sys/fs/cgroup/cgroup.controllers", F_OK)) return;
+  for (const char *at = path; at; at = strchr(at + 1, '/')) {
+    char *folder = text("%s%.*s", tree, (int)(at - path), path);
+    counting(folder);
+    free(folder);
+  }
+  cgroup = text("%s%.*s/kata_%s", tree, (int)(strrchr(path, '/') - path), path, id);
+  if (mkdir(cgroup, 0755) && errno != EEXIST) fail("stand-in shim: mkdir %s: %s", cgroup, strerror(errno));
+  append(in_sbs(id, "cgroup"), cgroup);
+}
+
+/* This process, and what it starts, goes there; 0 where it may not. */
+static int enter_cgroup(void) {
+  char *processes = text("%s/cgroup.procs", cgroup ? cgroup : "");
+  int fd = cgroup ? open(processes, O_WRONLY | O_CLOEXEC) : -1;
+  return !cgroup || (fd >= 0 && write(fd, "0", 1) == 1);
+}
+
+static void remove_cgroup(const char *id) {
+  char path[4096] = "";
+  FILE *file = fopen(in_sbs(id, "cgroup"), "re");
+  if (!file) return;
+  if (fgets(path, sizeof path, file)) rmdir(path);
+  fclose(file);
+}
+
 int launch(const char *id, const char *label, char **argv) {
   int error[2], said[2], number;
   if (pipe2(error, O_CLOEXEC) || pipe2(said, O_CLOEXEC)) fail("stand-in shim: pipe: %s", strerror(errno));
@@ -91,7 +138,7 @@ int launch(const char *id, const char *label, char **argv) {
     dup2(null, 1);
     dup2(said[1], 2);
     int label_fd = *label ? open("/proc/thread-self/attr/exec", O_WRONLY | O_CLOEXEC) : -1;
-    if (!*label || (label_fd >= 0 && write(label_fd, label, strlen(label)) == (ssize_t)strlen(label))) execv(argv[0], argv);
+    if (enter_cgroup() && (!*label || (label_fd >= 0 && write(label_fd, label, strlen(label)) == (ssize_t)strlen(label)))) execv(argv[0], argv);
     number = errno;
     _exit(write(error[1], &number, sizeof number) < 0 ? 126 : 127);
   }
@@ -129,25 +176,25 @@ static int ended(int said) {
   return poll(&one, 1, 0) == 1 && one.revents & POLLHUP;
 }
 
-/* One command of the machine protocol; 0 where there is none who answers. */
+/* One command of the machine protocol; 0 where nobody answers it: the greeting comes before the machine is made. */
 static int qmp(const char *id, const char *command) {
   char bytes[8192];
   int fd = dial(in_vm(id, "qmp.sock"));
   if (fd < 0) return 0;
   char *all = text("{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"%s\"}\n", command);
-  int answered = 0;
+  int asked = 0, wanted = 3;
   struct pollfd one = {.fd = fd, .events = POLLIN};
   /* the greeting, and two answers */
-  for (int wanted = 3; wanted > 0 && poll(&one, 1, QMP_TRIES * 10) == 1;) {
+  while (wanted > 0 && poll(&one, 1, QMP_TRIES * 10) == 1) {
     ssize_t got = read(fd, bytes, sizeof bytes);
     if (got <= 0) break;
-    if (!answered && write(fd, all, strlen(all)) < 0) break;
-    answered = 1;
+    if (!asked && write(fd, all, strlen(all)) < 0) break;
+    asked = 1;
     for (ssize_t n = 0; n < got; n++) wanted -= bytes[n] == '\n';
   }
   close(fd);
   free(all);
-  return answered;
+  return wanted <= 0;
 }
 
 void vmm_start(const char *id) {
@@ -158,6 +205,7 @@ void vmm_start(const char *id) {
   folders(in_sbs(id, ""));
   folders(in_vm(id, ""));
   append(in_sbs(id, "persist.json"), "{}\n");
+  make_cgroup(id, configuration.cgroup);
   folders(writable(id));
   bind_at(writable(id), readable(id), MS_RDONLY, MS_SLAVE);
   bind_at("rootfs", text("%s/%s/rootfs", writable(id), id), 0, MS_PRIVATE);
@@ -199,6 +247,7 @@ void vmm_stop(const char *id) {
   if (access(in_sbs(id, ""), F_OK)) return;
   qmp(id, "quit");
   end_processes(id);
+  remove_cgroup(id);
   char *rootfs = text("%s/%s/rootfs", writable(id), id);
   umount2(rootfs, MNT_DETACH);
   umount2(readable(id), MNT_DETACH);
@@ -206,5 +255,5 @@ void vmm_stop(const char *id) {
   remove_folder(text("%s/%s", writable(id), id), (const char *[]){NULL});
   remove_folder(share(id, ""), (const char *[]){"mounts", "shared", "rw", "ro", NULL});
   remove_folder(in_vm(id, ""), (const char *[]){"vhost-fs.sock", "qmp.sock", "console.sock", "pid", NULL});
-  remove_folder(in_sbs(id, ""), (const char *[]){"persist.json", "pids", NULL});
+  remove_folder(in_sbs(id, ""), (const char *[]){"persist.json", "pids", "cgroup", NULL});
 }
