@@ -52,7 +52,7 @@ export async function confinedPod(live: LiveVm, handler: string, name: string): 
   assert.deepEqual([...new Set(programs)].sort(), ['qemu-system-x86_64', 'virtiofsd']);
   assert.equal(new Set(processes.map(([, context]) => context)).size, 1, JSON.stringify(processes));
   assert.match(processes[0]?.[1] ?? '', /^system_u:system_r:container_kvm_t:s0:c\d+,c\d+$/);
-  assert.match(inside, /:container_t:/);
+  assert.match(inside, /:container_kvm_t:/);
 }
 
 /** As after a boot: what a policy labels by its own rules lies below /run no more. */
