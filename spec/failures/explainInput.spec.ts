@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { checkJson } from '../support/judges/schemas.ts';
 import { repo } from '../support/program.ts';
 
@@ -53,6 +53,18 @@ describe('explain on standard input', function () {
     assert.equal(status, 1);
     assert.match(stderr, /failure-unknown/);
     assert.match(stderr, /kata-sysext report -o FILE/);
+  });
+
+  it('says that it waits where an open pipe brings nothing', async () => {
+    const child = spawn(process.execPath, ['--import', 'tsx', 'cli/main.ts', 'explain', '--progress', 'plain'], { cwd: repo });
+    let told = '';
+
+    for await (const piece of child.stderr) {
+      told += String(piece);
+      if (told.includes('standard input')) child.stdin.end(line);
+    }
+
+    assert.match(told, /reading lines of events or logs from standard input/);
   });
 
   it('lists the codes where nothing is handed over, and asks for lines where - is said', () => {

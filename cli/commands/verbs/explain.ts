@@ -1,10 +1,19 @@
 import { codes, didYouMean, exitText, KataError } from '../../errors/index.ts';
 import type { Call, Reply } from '../types.ts';
 
-export async function run({ words, io }: Call): Promise<Reply> {
+/** Lines of a pipe come at once; at the end of an ssh session or in a script's open pipe nobody may mean to send any. */
+const silentMs = 3_000;
+
+export async function run({ words, io, context }: Call): Promise<Reply> {
   const [code] = words;
   if (code !== undefined && code !== '-') return explainCode(code);
-  const said = code === '-' || io.input?.given() === true ? await explainInput(io, code === '-') : undefined;
+  const note = {
+    kind: 'note',
+    text: 'reading lines of events or logs from standard input, until its end (for the list of codes: explain </dev/null)',
+  } as const;
+  const waiting = setTimeout(() => context.emit(note), silentMs);
+  const read = async () => (code === '-' || io.input?.given() === true ? await explainInput(io, code === '-') : undefined);
+  const said = await read().finally(() => clearTimeout(waiting));
   if (said !== undefined) return said;
   return { kind: 'Codes', body: { codes }, text: Object.entries(codes).map(([name, row]) => `${name.padEnd(26)} ${row.explain}`) };
 }
