@@ -142,7 +142,10 @@ describe('a pod as proof', () => {
     it(`says where the hypervisor is:${where || ' nothing without the word of the engine'}`, () => {
       const [line] = podText({ handler: 'kata-qemu', ok: true, milliseconds: 840, kernelFile: '/k/vmlinuz', hypervisor, findings: [] });
 
-      assert.equal(line, `✓ kata-qemu: a pod ran, ready after 0.8 s; the kernel of /k/vmlinuz; hypervisor qemu-system-x86_64 (process 4711)${where}`);
+      assert.equal(
+        line,
+        `✓ kata-qemu: a pod ran, ready after 0.8 s; the kernel of /k/vmlinuz; hypervisor qemu-system-x86_64 (process 4711)${where}`,
+      );
     });
   }
 
