@@ -3,6 +3,7 @@ import type { Generation } from '../store/index.ts';
 import { noNetwork, podFailed, podOfDrift } from './findings.ts';
 import { provePod } from './prove.ts';
 import { type Readiness, readinessOf } from './ready.ts';
+import { removeForgotten } from './removing.ts';
 import type { PodProof, PodSession } from './types.ts';
 
 export { thrown } from './findings.ts';
@@ -44,6 +45,7 @@ export async function provePods(
   const { networkMissing, image, imageMissing } = ready;
   if (networkMissing !== undefined) return guestsInstead(session, generation, networkMissing);
   if (image === undefined) return { pods: handlers.map(({ name }) => ({ handler: name, ok: false, findings: [imageMissing!] })) };
+  await removeForgotten(host, instance.socket);
   const pods: PodProof[] = [];
   for (const handler of handlers) pods.push(await provePod(session, { generation: manifest.number, handler, image }));
   return { pods };

@@ -83,6 +83,24 @@ export async function removeLeftPods(host: Host): Promise<{ removed: number; fai
   return outcome;
 }
 
+/**
+ * Removes this program's pods that no note names: what the engine keeps on the disk outlives a loss of power, and /run does not. A pod that is
+ * being proven has its note before the engine has it. What cannot be removed now is left to the kubelet, and to the next proof.
+ */
+export async function removeForgotten(host: Host, socket: HostPath): Promise<void> {
+  const cri = await criAt(host, socket, sweepDeadlineMs);
+  try {
+    const there = (await cri.listSandboxes()).flatMap((sandbox) => runOf(sandbox) ?? []);
+    const noted = there.length === 0 ? [] : (await readNotes(host)).map(({ run }) => run);
+    const forgotten = there.filter((run) => !noted.includes(run));
+    if (forgotten.length > 0) await removeRuns(cri, (run) => forgotten.includes(run));
+  } catch {
+    // A proof does not depend on it.
+  } finally {
+    cri.close();
+  }
+}
+
 async function leftNotes(host: HostView): Promise<PodNote[]> {
   if (!host.live) return [];
   const left: PodNote[] = [];

@@ -12,7 +12,7 @@ import { stopAfter } from '../support/endings.ts';
 import { differences } from '../support/judges/fingerprint.ts';
 import { crioHost, needCrio } from '../support/live/crioHost.ts';
 import { etcOf, handlersOf, type Live } from '../support/live/liveHost.ts';
-import { podHost, provePods, traces } from '../support/live/podHost.ts';
+import { podHeldAt, podHost, provePods, traces } from '../support/live/podHost.ts';
 import { until } from '../support/live/unitWork.ts';
 import { loopMs } from '../support/sample.ts';
 
@@ -52,6 +52,19 @@ describe('a pod as proof, on containerd 2', function () {
       pods.map(({ handler: name, ok, container, image }) => [name, ok, container, image]),
       [[handler, true, 'ran', PAUSE]],
     );
+    await gone(live);
+  });
+
+  it('verify --pod removes a pod of an earlier proof of which /run knows nothing, as after a loss of power', async () => {
+    const held = await podHeldAt(live, 'pod/started');
+    await live.host.sh(`systemctl kill --signal=KILL 'kata-sysext-pod-*'; rm -r /run/kata-sysext/pods; kill -KILL ${held.pid}`);
+    held.go();
+    await held.ended;
+    const left = (await traces(live)).filter((line) => line.startsWith('sandbox '));
+
+    await provePods(live, 0);
+
+    assert.equal(left.length, 1);
     await gone(live);
   });
 });
