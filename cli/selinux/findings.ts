@@ -16,12 +16,12 @@ export function denialFinding(denial: Denial, { enforcing, isReference }: Policy
   const [source, target] = [typeOf(denial.source), typeOf(denial.target)];
   const list = permissions.length === 1 ? permissions[0]! : `{ ${permissions.join(' ')} }`;
   const of = paths.length === 0 ? '' : ` (${named(paths)})`;
-  const lax = enforcing ? (permissive ? `; ${source} is permissive, so it happens all the same` : '') : '; SELinux is permissive now';
+  const lax = enforcing ? (permissive ? `; ${source} is permissive: the kernel allows it and logs a denial` : '') : '; SELinux is permissive now';
   return {
     code: 'host-selinux-denies',
     level: enforcing && !permissive ? 'blocker' : 'warning',
     subject: `${source} ${target}:${className}`,
-    found: `SELinux’ policy does not let ${source} ${list} on ${target}:${className}${of}, and ${why}${lax}`,
+    found: `SELinux’ policy denies ${source} ${list} on ${target}:${className}${of}; a pod needs it, because ${why}${lax}`,
     needed: mislabelled
       ? `the stock label for ${named(paths)}`
       : `allow ${source} ${source === target ? 'self' : target}:${className} ${list};`,

@@ -59,7 +59,7 @@ describe('SELinux’ policy on a host', () => {
         level: 'blocker',
         subject: 'dockerd_t vhost_device_t:chr_file',
         found:
-          'SELinux’ policy does not let dockerd_t { open read write ioctl } on vhost_device_t:chr_file (/dev/vhost-vsock, /dev/vhost-net), and the shim opens it for the hypervisor',
+          'SELinux’ policy denies dockerd_t { open read write ioctl } on vhost_device_t:chr_file (/dev/vhost-vsock, /dev/vhost-net); a pod needs it, because the shim opens it for the hypervisor',
         needed: 'allow dockerd_t vhost_device_t:chr_file { open read write ioctl };',
         next: 'load the module of examples/selinux/ as its README.md says (kata-sysext loads none), then: kata-sysext check',
       },
