@@ -16,7 +16,11 @@ export function denialFinding(denial: Denial, { enforcing, isReference }: Policy
   const [source, target] = [typeOf(denial.source), typeOf(denial.target)];
   const list = permissions.length === 1 ? permissions[0]! : `{ ${permissions.join(' ')} }`;
   const of = paths.length === 0 ? '' : ` (${named(paths)})`;
-  const lax = enforcing ? (permissive ? `; ${source} is permissive: the kernel allows it and logs a denial` : '') : '; SELinux is permissive now';
+  const lax = enforcing
+    ? permissive
+      ? `; ${source} is permissive: the kernel allows it and logs a denial`
+      : ''
+    : '; SELinux is permissive now';
   return {
     code: 'host-selinux-denies',
     level: enforcing && !permissive ? 'blocker' : 'warning',
