@@ -19,6 +19,7 @@ export { isRequested, type Layering, layeringOf } from './layers.ts';
 export { currentConfig, type MachineConfig, machineConfigOf, placeOf } from './machineConfig.ts';
 export { etcState, type Mount, machineMountOf, madeAnew, mountOf, mounts, writableAgain } from './mounts.ts';
 export { operatingSystem } from './os.ts';
+export { isRoots } from './processes.ts';
 export { selinuxState } from './selinux.ts';
 export { systemdVersion } from './systemd.ts';
 export type { Fact, HostFacts, OperatingSystem, SelinuxState } from './types.ts';

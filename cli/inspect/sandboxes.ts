@@ -1,4 +1,5 @@
 import { type RunningShim, runningShims } from '../changes/refusing/running.ts';
+import { isRoots } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
 import { type Generation, insides } from '../store/index.ts';
 
@@ -57,9 +58,4 @@ async function startedMs(host: HostView, pid: string): Promise<number> {
   const upMs = Number.parseFloat(uptime ?? '') * 1000;
   const ms = host.now().getTime() - upMs + ticks * msPerTick;
   return Number.isFinite(ms) ? ms : Number.POSITIVE_INFINITY;
-}
-
-async function isRoots(host: HostView, pid: string): Promise<boolean> {
-  const text = await host.readText(`/proc/${pid}/status`).catch(() => undefined);
-  return /^Uid:\t0\t/m.test(text ?? '');
 }

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { parseJson } from '../documents/index.ts';
+import { isRoots } from '../facts/index.ts';
 import { effectiveConfiguration } from '../guest/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import type { GenerationHandler } from '../store/index.ts';
@@ -45,15 +46,6 @@ async function programOf(host: HostView, generation: number, handler: Generation
   if (typeof path !== 'string' || !path.startsWith('/')) return { names: [], rootless: false };
   const real = await host.realpath(path).catch(() => path);
   return { names: [posix.basename(path), posix.basename(real)], rootless: rootless === true };
-}
-
-/**
- * Another user may start the same program with any words, and put its words where reading them never ends (a page of a FUSE file). The owner
- * of /proc/PID does not tell: a process can make root that.
- */
-async function isRoots(host: HostView, pid: string): Promise<boolean> {
-  const status = (await host.readText(`/proc/${pid}/status`).catch(() => undefined)) ?? '';
-  return /^Uid:\s+0\s/m.test(status);
 }
 
 function kernelIn(words: string[]): HostPath | undefined {

@@ -68,6 +68,25 @@ describe('sandboxes that run', () => {
     );
   });
 
+  it('are root’s: the words of no other user’s process are read', async () => {
+    pod('a', one);
+    runs([`${one}/${shim}`, '-namespace', 'k8s.io', '-id', 'b'], { exe: `${one}/${shim}`, uid: 1000 });
+    const read: string[] = [];
+    const readText = (path: string) => {
+      read.push(path);
+      return host.readText(path);
+    };
+    const noting = { ...host, readText };
+
+    const counts = await sandboxesByGeneration(noting, [generation(1, one, 900)]);
+
+    assert.deepEqual([...counts], [[1, 1]]);
+    assert.deepEqual(
+      read.filter((path) => path.endsWith('/cmdline')),
+      [100, 101, 102, 103].map((pid) => `/proc/${pid}/cmdline`),
+    );
+  });
+
   it('count once where generations share a payload: for the one that became active last before they started', async () => {
     pod('old', one, 700);
     pod('new', one, 10);

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { isRoots } from '../../facts/index.ts';
 import { type Digest, type HostView, programDigest, programFile } from '../../host/index.ts';
 import { insides, payloadOf, readGenerations } from '../../store/index.ts';
 
@@ -35,6 +36,7 @@ export async function runningShims(host: HostView): Promise<RunningShim[]> {
   const found: RunningShim[] = [];
   const calls = new Map<string, string[]>();
   const isShim = async (pid: string) => {
+    if (!(await isRoots(host, pid))) return false;
     const words = (await host.readText(`/proc/${pid}/cmdline`).catch(() => undefined))?.split('\0') ?? [];
     calls.set(pid, words);
     return words.includes('-id');
