@@ -6,7 +6,7 @@ import type { GuestConfiguration } from './types.ts';
 
 /**
  * The configuration of an installed handler as its shim reads it: configuration.toml of the generation, then each file of config.d in the
- * order of names; tables are merged, lists and scalars replaced . Throws KataError `guest-failed` where the shim
+ * order of names; tables are merged, lists and scalars replaced. Throws KataError `guest-failed` where the shim
  * would refuse it as well.
  */
 export async function effectiveConfiguration(host: HostView, generation: number, handler: GenerationHandler): Promise<GuestConfiguration> {
@@ -22,7 +22,7 @@ export async function effectiveConfiguration(host: HostView, generation: number,
   return { handler: handler.name, family: handler.family, table: handler.hypervisor, values };
 }
 
-/** The Rust runtime refuses links and folders among the fragments ; the Go runtime follows links. */
+/** The Rust runtime refuses links and folders among the fragments; the Go runtime follows links. */
 async function fragments(host: HostView, folder: HostPath, family: 'go' | 'rust'): Promise<HostPath[]> {
   const found: HostPath[] = [];
   for (const name of await host.readdir(folder)) {
