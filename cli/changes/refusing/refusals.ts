@@ -4,7 +4,7 @@ import { type Finding, KataError } from '../../errors/index.ts';
 import { etcState, type HostFacts, machineMountOf, madeAnew, writableAgain } from '../../facts/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
 import { words as quoted } from '../../report/index.ts';
-import { stateFolder } from '../../store/index.ts';
+import { imageRoot, stateFolder } from '../../store/index.ts';
 
 type Producer = (host: HostView, facts: HostFacts, backend: Backend) => Finding[] | Promise<Finding[]>;
 
@@ -15,7 +15,7 @@ const producers: Producer[] = [
   (_host, { etc }) => unknownFact(etc, '/etc', 'a folder /etc'),
   (host, { etc }) => etcFinding(host, etc),
   (host) => stateFinding(host),
-  async (host, facts, backend) => readOnlyFindings(host, [stateFolder, backend.root(facts)]),
+  async (host, facts, backend) => readOnlyFindings(host, [stateFolder, ...writtenRoot(host, backend.root(facts))]),
   (host, facts, backend) => backend.fits(host, facts),
   (_host, { kvm }) => kvmFinding(kvm),
 ];
@@ -26,6 +26,11 @@ export async function hostFindings(host: HostView, facts: HostFacts, backend: Ba
   // A backend says the same of its own folder, in its own words.
   const said = found.some(({ code }) => code === 'backend-read-only');
   return found.filter(({ code, found: text }) => !said || code !== 'host-read-only' || text.startsWith(`${stateFolder} `));
+}
+
+/** What an OS image brought is not written on the host that it was booted on. */
+function writtenRoot(host: HostView, root: HostPath): HostPath[] {
+  return root === imageRoot && !host.image ? [] : [root];
 }
 
 /** Folders of ours on file systems that cannot be written. */
