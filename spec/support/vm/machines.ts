@@ -25,8 +25,8 @@ mkdir -p /etc/systemd/system/containerd.service.d
 printf '[Service]\\nEnvironment=LAB_SHIM_VMM=kvm\\n' > /etc/systemd/system/containerd.service.d/lab.conf
 known=$(ldconfig -p)
 for file in ${GOODS}/libraries/*; do case $known in *"\${file##*/} "*) ;; *) cp "$file" /usr/local/lib/;; esac; done
-restorecon -R /usr/local/lib/ /etc/modules-load.d /etc/systemd/system
 ldconfig
+restorecon -RF /usr/local/lib/ /etc/modules-load.d /etc/systemd/system /etc/ld.so.cache /var/cache/ldconfig
 systemctl daemon-reload
 systemctl restart containerd`,
     { timeoutMs: 600_000 },
