@@ -185,7 +185,7 @@ describe('a pod as proof, on containerd 1.7', function () {
     const [pod] = await provePods(live, 1);
 
     await live.host.sh('rm /run/full; mount -o remount,size=25% /run');
-    assert.match(pod!.findings[0]!.found, /a file system that the engine or the shim writes to is full/);
+    assert.match(pod!.findings[0]!.found, /file system of the node is full/);
     await gone();
   });
 
