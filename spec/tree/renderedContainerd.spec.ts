@@ -64,7 +64,9 @@ describe('a rendered first boot of containerd', function () {
   for (const [index, [name, text, engine, said, files]] of nodes.entries()) {
     it(`${name}: the node is as after an installation there, and as before it after an uninstall`, async () => {
       const { first } = await releases();
-      const folders = (root: string) => execFileSync('mkdir', ['-p', join(root, 'etc/containerd/conf.d')]);
+      // systemd brings the second one to every node.
+      const folders = (root: string) =>
+        execFileSync('mkdir', ['-p', join(root, 'etc/containerd/conf.d'), join(root, 'etc/modules-load.d')]);
       const [installed, booted] = [node(text, engine, folders), node(text, engine, folders)];
       const before = booted.fingerprint();
       await installed.json(['install', first, '--backend', 'prefix']);
