@@ -19,11 +19,14 @@ export function digestSeenBy(host: HostView, pid: number, path: HostPath): Promi
   return orAbsent(host, () => digestOfFile(seenAt(pid, path)));
 }
 
-/** Which file a process runs, whatever became of its path: equal texts are the same file. */
+/**
+ * Which file of root a process runs, whatever became of its path: equal texts are the same file. Any user may run a file of his own, as large
+ * as he likes and under any name: of such a one nothing is told, so that nobody reads it.
+ */
 export function programFile(host: HostView, pid: number): Promise<string | undefined> {
   return orAbsent(host, async () => {
-    const { dev, ino, size, mtimeMs } = await stat(`/proc/${pid}/exe`);
-    return [dev, ino, size, mtimeMs].join(':');
+    const { dev, ino, size, mtimeMs, uid } = await stat(`/proc/${pid}/exe`);
+    return uid === 0 ? [dev, ino, size, mtimeMs].join(':') : undefined;
   });
 }
 
@@ -35,7 +38,7 @@ function seenAt(pid: number, path: HostPath): string {
   return process.getuid?.() === 0 ? posix.join(`/proc/${pid}/root`, path) : path;
 }
 
-async function orAbsent<T>(host: HostView, work: () => Promise<T>): Promise<T | undefined> {
+async function orAbsent<T>(host: HostView, work: () => Promise<T | undefined>): Promise<T | undefined> {
   if (!host.booted) return undefined;
   try {
     return await work();
