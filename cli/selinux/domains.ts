@@ -10,7 +10,7 @@ export interface PolicyEngine {
   instance: Instance;
 }
 
-/** Where each engine says whether it sets labels, and what holds where it says nothing (facts: containerd 1.x to 2.x, CRI-O from 1.18). */
+/** Where each engine says whether it sets labels, and what holds where it says nothing: containerd 1.x to 2.x, CRI-O from 1.18. */
 const switches: Record<string, { keys: string[][]; byDefault: boolean }> = {
   containerd: {
     keys: [
