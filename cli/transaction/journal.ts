@@ -37,7 +37,7 @@ export async function begin(host: Host, intent: Intent): Promise<void> {
   const folder = entryFolder(intent.id);
   if ((await host.lstat(journalFolder)) === undefined) await host.mkdir(journalFolder, 0o700);
   await host.mkdir(folder, 0o700);
-  await host.writeFile(`${folder}/${ballast}`, Buffer.alloc(reservedBytes(intent.steps)), { mode: 0o600 });
+  await host.writeFile(`${folder}/${reserved}`, Buffer.alloc(reservedBytes(intent.steps)), { mode: 0o600 });
   await writeJson(host, `${folder}/intent.json`, intent);
   if (intent.steps.length > 0) await setChangeMarker(host, intent);
 }
@@ -49,7 +49,7 @@ export async function handOver(host: Host, intent: Intent, deployment: string): 
 }
 
 /** Room that a change keeps for its own undo: on a disk that ran full meanwhile, files could not be put back without it. */
-const ballast = 'ballast';
+const reserved = 'reserved-space';
 const fillBytes = 128 * 1024;
 
 /** How much room a change with these steps keeps for its undo. */
@@ -59,7 +59,7 @@ export function reservedBytes(steps: Intent['steps']): number {
 
 /** Before an undo writes anything. */
 export function dropReservedSpace(host: Host, id: number): Promise<void> {
-  return host.unlink(`${entryFolder(id)}/${ballast}`);
+  return host.unlink(`${entryFolder(id)}/${reserved}`);
 }
 
 /** Refuses what a newer program wrote: a schema, or a kind of step, that is not known here. */
