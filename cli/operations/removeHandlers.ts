@@ -60,7 +60,7 @@ async function removeLocked(context: Context, request: FewerRequest): Promise<An
       origin: { ...manifest, handlers: manifest.handlers.filter((handler) => staying.handlers.includes(handler.name)) },
       choices: staying.choices,
       backend: manifest.backend,
-      home: backendOf(manifest.backend).home(manifest.payloadFolder),
+      home: backendOf(manifest.backend).payloadDir(manifest.payloadFolder),
       readText: async (path) => (await host.readFile(`${manifest.payloadFolder}/${path}`)).toString(),
     },
   );
