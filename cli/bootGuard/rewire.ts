@@ -66,8 +66,8 @@ async function look(context: Context, from: Generation, found: Found): Promise<L
   const notes = typeof planned === 'string' ? [`the wiring stays as it is: ${planned}`] : [];
   try {
     const dump = changes
-      ? await withScratch(context, found, (scratch) => engine.planned(host, instance, changes, scratch))
-      : await engine.effective(host, instance);
+      ? await withScratch(context, found, (scratch) => engine.renderPlanned(host, instance, changes, scratch))
+      : await engine.dumpEffective(host, instance);
     const fault = faultIn(engine.compare(bare, dump, handlers), engine.name);
     if (fault !== undefined) return { notes, fault };
   } catch (error) {
@@ -85,7 +85,7 @@ async function without(context: Context, from: Generation, found: Found): Promis
   const { engine, instance } = found;
   try {
     const wiring = await engine.plan(host, instance, [], from.record.wiring);
-    return await withScratch(context, found, (scratch) => engine.planned(host, instance, wiring, scratch));
+    return await withScratch(context, found, (scratch) => engine.renderPlanned(host, instance, wiring, scratch));
   } catch (error) {
     const what = isRefused(error) ? `${engine.name} does not take its own configuration` : `what ${engine.name} takes cannot be told`;
     return `${what}: ${saying(error)}`;

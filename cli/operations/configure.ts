@@ -45,7 +45,7 @@ async function configureLocked(context: Context, request: ConfigureRequest): Pro
     origin,
     choices,
     backend,
-    home: backendOf(backend).home(origin.payloadFolder),
+    home: backendOf(backend).payloadDir(origin.payloadFolder),
     readText: wished.readText,
   };
   const drawn = await drawGeneration({ ...becoming, number: origin.number, program, created: started.toISOString() });

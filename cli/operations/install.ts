@@ -61,7 +61,7 @@ export async function installLocked(context: Context, request: InstallRequest, v
   };
   const wishes = request.wishes ?? noSettings;
   const sameForm = from?.manifest.backend === backend.name && from.manifest.format === format;
-  const takes = (request.layer?.led.marks.length ?? 0) > 0;
+  const takes = (request.layer?.foreignWiring.marks.length ?? 0) > 0;
   if (from !== undefined && !takes && sameForm && (await sameFiles(host, from, request, context.signal))) {
     const readText = async (path: string) => (await host.readFile(`${from.manifest.payloadFolder}/${path}`)).toString();
     const kept = chosen(context, request, from, namesIn(from.manifest));
@@ -90,7 +90,7 @@ export async function installLocked(context: Context, request: InstallRequest, v
       choices,
       findings: [...(await choiceFindings(host, kept, choices, wished)), ...(request.layer?.findings ?? [])],
       backend: backend.name,
-      home: backend.home(payload.folder),
+      home: backend.payloadDir(payload.folder),
       fresh: !staged.known,
       writes: payloadWrites(staged),
       savedBytes: payload.savedBytes,

@@ -60,7 +60,7 @@ async function removeLocked(context: Context, request: RemoveHandlersRequest): P
       origin: { ...manifest, handlers: manifest.handlers.filter((handler) => staying.handlers.includes(handler.name)) },
       choices: staying.choices,
       backend: manifest.backend,
-      home: backendOf(manifest.backend).home(manifest.payloadFolder),
+      home: backendOf(manifest.backend).payloadDir(manifest.payloadFolder),
       readText: async (path) => (await host.readFile(`${manifest.payloadFolder}/${path}`)).toString(),
     },
   );

@@ -115,7 +115,8 @@ async function endGuard(host: HostView): Promise<void> {
 async function stillWired(host: HostView, all: Generation[]): Promise<Generation | undefined> {
   const wired = await wiredGeneration(host);
   if (wired !== undefined) return wired;
-  for (const generation of [...all].reverse()) if ((await backendOf(generation.manifest.backend).leave(host)).length > 0) return generation;
+  for (const generation of [...all].reverse())
+    if ((await backendOf(generation.manifest.backend).detach(host)).length > 0) return generation;
   return undefined;
 }
 

@@ -67,7 +67,8 @@ export async function activateNew(change: Change, wish: NewGeneration): Promise<
   if (change.stage === true) return stage(change, { ...wish, writes }, drawn, noted);
   const guard = await guardOf(context, to);
   const ends = { to, ...(from === undefined ? {} : { from }) };
-  const theirs = layer === undefined ? {} : { led: layer.led, ...(layer.step === undefined ? {} : { layer: layer.step }) };
+  const theirs =
+    layer === undefined ? {} : { foreignWiring: layer.foreignWiring, ...(layer.step === undefined ? {} : { layer: layer.step }) };
   const planned = await planSwitch(host, { verb, id, found, fresh, writes, options, guard, loadModules, ...ends, ...theirs });
   planned.plan.findings.unshift(...noted, ...(await refuseFull(host, planned.writes, wish.writes !== undefined, options)));
   planned.plan.findings.push(...guardFindings(context, to, guard));
@@ -84,7 +85,7 @@ export async function activateNew(change: Change, wish: NewGeneration): Promise<
   await wish.seal?.();
   await makeGeneration(host, to, drawn.configurations);
   const replaced =
-    layer === undefined || layer.led.marks.length === 0 ? {} : { replaced: await keepReplaced(host, number, layer, planned) };
+    layer === undefined || layer.foreignWiring.marks.length === 0 ? {} : { replaced: await keepReplaced(host, number, layer, planned) };
   const fromNumber = from?.manifest.number;
   const records = switchRecords(
     { from, to: number, allow: options.allow, ...(loadModules === false ? { loadModules } : {}) },

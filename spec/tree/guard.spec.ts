@@ -191,7 +191,7 @@ describe('the boot guard of an offline tree', function () {
 
     // As the tree looks while it boots.
     const view = { ...openView(host.root, {}), booted: true };
-    const findings = await backendOf('prefix').fits(view, await readFacts(view));
+    const findings = await backendOf('prefix').preflight(view, await readFacts(view));
     const generation = await activeGeneration(view);
 
     assert.deepEqual(

@@ -51,7 +51,7 @@ export async function health(host: HostView, from: Generation): Promise<Health> 
     const pids = [1, ...(unit === undefined || unit.mainPid === 0 ? [] : [unit.mainPid])];
     const checks = await unhealthy(host);
     if (checks !== undefined) return { ...serving, ...checks };
-    const [problem] = await backendOf(manifest.backend).reaches(host, manifest, pids);
+    const [problem] = await backendOf(manifest.backend).verifyVisible(host, manifest, pids);
     return { ...serving, ...(problem === undefined ? {} : { ill: problem }) };
   } catch (error) {
     return { ...standing(unit, false), run, ill: error instanceof KataError ? error.complaint.found : String(error) };

@@ -106,7 +106,7 @@ async function prove(context: Context, from: Generation, found: Found): Promise<
   const drifted = (await verify(host)).drift.filter(({ level, code }) => level === 'blocker' && code !== 'host-selinux-denies');
   const drift = drifted.map((finding) => finding.found);
   if (drift.length > 0) throw unproven(host, manifest.payloadFolder, drift);
-  const wanted = offeredBy(manifest, backendOf(manifest.backend).base(manifest.payloadFolder));
+  const wanted = offeredBy(manifest, backendOf(manifest.backend).mountPoint(manifest.payloadFolder));
   const { changes } = await engine.plan(host, instance, wanted, record.wiring);
   if (changes.length > 0)
     throw unproven(
@@ -117,8 +117,8 @@ async function prove(context: Context, from: Generation, found: Found): Promise<
   if (!host.live) return;
   const names = wanted.map(({ name }) => name);
   const removal = await engine.plan(host, instance, [], record.wiring);
-  const bare = await withScratch(context, found, (scratch) => engine.planned(host, instance, removal, scratch));
-  const now = await engine.effective(host, instance);
+  const bare = await withScratch(context, found, (scratch) => engine.renderPlanned(host, instance, removal, scratch));
+  const now = await engine.dumpEffective(host, instance);
   const { others, warnings } = engine.compare(bare, now, names);
   const unnamed = names.filter((name) => engine.compare(bare, now, [name]).ours.length === 0);
   const state = await engine.probe(host, instance, probeMs);
