@@ -51,7 +51,7 @@ describe('an overlay on a /usr that can be written', () => {
   const found = async (table: string[]) => {
     const host = hostWith(table);
     const scene: Scene = { host, foreign: [], onUsr: await mountsOnUsr(host), facts };
-    const writable = hostTraps.find(({ name }) => name === 'writableUsr')!;
+    const writable = hostChecks.find(({ name }) => name === 'writableUsr')!;
     return (await writable(scene)).map(({ code, level }) => `${level} ${code}`);
   };
 
