@@ -6,7 +6,7 @@ export const engineCodes: Record<string, CodeRow> = {
   'engine-unsupported': row(3, 'The engine, its version or the shape of its configuration is not one that this version can edit safely.'),
   'engine-rendered': row(
     3,
-    'Another program writes the configuration that the node’s containerd reads: k3s, RKE2, k0s and microk8s start a containerd of their own, and nodeadm (EKS) writes the file again at each boot. An edit would be read by nobody, or be lost at the next boot. The program edits none of these inputs yet; see docs/hosts.md.',
+    'Another program writes the configuration that the node’s containerd reads: k3s, RKE2, k0s and microk8s start a containerd of their own, and nodeadm (EKS) writes the file again at each boot. An edit would be read by nobody, or be lost at the next boot. The program edits none of these inputs yet; see docs/reference/hosts.md.',
   ),
   'engine-config-invalid': row(
     3,

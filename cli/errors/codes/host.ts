@@ -43,7 +43,7 @@ export const hostCodes: Record<string, CodeRow> = {
   'host-selinux-type': row(3, 'A label that the files need does not exist in the loaded policy.'),
   'host-selinux-denies': row(
     3,
-    'The host’s SELinux policy denies what a pod needs: asked of the kernel for the domains of the engine, its shim and the virtual machine. The message has the rule that is missing. A warning where SELinux, or the domain, is permissive. See docs/hosts.md.',
+    'The host’s SELinux policy denies what a pod needs: asked of the kernel for the domains of the engine, its shim and the virtual machine. The message has the rule that is missing. A warning where SELinux, or the domain, is permissive. See docs/reference/hosts.md.',
     true,
   ),
   'host-selinux-unasked': row(
@@ -69,7 +69,7 @@ export const hostCodes: Record<string, CodeRow> = {
   ),
   'baked-owned': row(
     3,
-    'What is active came with the OS image and belongs to it: a new image changes it, or takes it away. See docs/bootc.md.',
+    'What is active came with the OS image and belongs to it: a new image changes it, or takes it away. See docs/guides/os-images.md.',
   ),
   'baked-taken': row(3, 'The tree of the image has a generation already, and an image carries one. Take that off the tree first.'),
   'sysext-missing': row(3, 'The host has no systemd-sysext, or its systemd cannot be told: systemd 248 and later have it.'),
