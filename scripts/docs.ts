@@ -47,7 +47,7 @@ function commandsPage(): string {
     'Results go to standard output, progress and errors to standard error. `kata-sysext help VERB`, or `--help` (`-h`) after a verb, prints its options; without a verb, or alone, `kata-sysext` lists the verbs. `kata-sysext version`, or `--version` (`-V`), prints the version.',
     '## Options of every verb that changes the host',
     optionTable(changeOptions),
-    'There is never a question: what a change needs to know stands on the command line.',
+    'The program never asks a question: the command line has all that a change needs to know.',
     ...verbs.flatMap(verbSection),
   ]);
 }
