@@ -14,7 +14,10 @@ export interface Baseline {
 
 const probeMs = 10_000;
 
-/** Asks the running engine. Throws `engine-unhealthy` when it does not work even before the change: the gate could not tell what we broke. */
+/**
+ * Asks the running engine. Throws `engine-unhealthy` when it does not work even before the change: the gate could not tell what the change
+ * broke.
+ */
 export async function takeBaseline(host: HostView, engine: Engine, instance: Instance): Promise<Baseline> {
   const state = await engine.probe(host, instance, probeMs);
   if (!state.reachable) {

@@ -45,7 +45,7 @@ export async function openRegular(path: string, { follow = false }: OpenOptions 
   }
 }
 
-/** The very file that was looked at, whatever its name leads to by now. */
+/** The very file that was looked at, whatever its name points at by now. */
 async function reopen(named: FileHandle, path: string): Promise<FileHandle> {
   try {
     return await open(`/proc/self/fd/${named.fd}`, O_RDONLY | O_NONBLOCK);
@@ -149,7 +149,7 @@ function tooLarge(path: string, size: number, most: number): KataError {
   return unfit(path, `larger than expected: ${size} bytes or more`, `at most ${most} bytes`);
 }
 
-/** The error for what is there in the place of a file. */
+/** The error for a path that is no regular file. */
 export function unfit(path: string, what: string, needed: string): KataError {
   return new KataError('host-file-unfit', {
     subject: path,
