@@ -2,7 +2,7 @@ import type { Host, HostPath, HostView, Stat } from '../host/index.ts';
 import { wholePayload } from './payload/index.ts';
 import type { PayloadManifest } from './types.ts';
 
-/** Says of a path relative to a folder of ours whether the program made it. */
+/** Says of a path relative to one of kata-sysext's folders whether the program made it. */
 export type Ours = (path: string, kind: Stat['kind']) => boolean;
 
 /** Names that the host port uses while it puts a file in place. */
@@ -23,7 +23,7 @@ export function ofPayload(manifest: PayloadManifest): Ours {
   return (path, kind) => kinds.get(path) === kind;
 }
 
-/** Removes what is ours in `folder`, and the folder if nothing else is in it. Other people's files stay where they are. */
+/** Removes what kata-sysext made in `folder`, and the folder if nothing else is in it. Other people's files stay where they are. */
 export async function removeOurs(host: Host, folder: HostPath, ours: Ours): Promise<void> {
   if ((await host.lstat(folder))?.kind !== 'directory') return;
   await clear(host, folder, '', ours);
@@ -66,10 +66,10 @@ export async function dropEmpty(host: Host, path: HostPath): Promise<void> {
   if ((await deviceAbove(host, path)) === (await host.lstat(path))?.device) await host.rmdir(path);
 }
 
-/** Removes the temporaries that a killed write left in a folder of ours. */
+/** Removes the temporary files that a killed write left in one of kata-sysext's folders. */
 export async function dropTemporaries(host: Host, folder: HostPath): Promise<void> {
   for (const name of await host.readdir(folder)) {
-    // A folder of that name is none of ours.
+    // A folder of that name is not kata-sysext's.
     if (temporaryName.test(name) && (await host.lstat(`${folder}/${name}`))?.kind !== 'directory') await host.unlink(`${folder}/${name}`);
   }
 }

@@ -48,14 +48,17 @@ async function removal(host: HostView): Promise<Step[]> {
     if (before === target || before === path) steps.push({ kind: 'pointer', path: link, before, after: 'absent', temporary });
     if (!(await isTheirs(host, path))) steps.push(...(await fileStep(host, path, 'absent', temporary)));
   }
-  // Folders that we made may serve another part of ours by now.
+  // Another part of kata-sysext may use the folders by now.
   if (steps.length === 0) return [];
   const folders = new Set([...blessings.map(({ folder }) => folder), presetFolder, ...guardUnits(host).map(({ wants }) => wants)]);
   for (const folder of folders) steps.push(...(await dropMade(host, folder)));
   return steps;
 }
 
-/** A link of the administrator's (to /dev/null: the unit is masked), or a file of that name which does not begin as ours do, stays. */
+/**
+ * A link of the administrator's (to /dev/null: the unit is masked), or a file of that name which does not begin as kata-sysext's files do,
+ * stays.
+ */
 async function isTheirs(host: HostView, path: HostPath): Promise<boolean> {
   const kind = (await host.lstat(path))?.kind;
   if (kind === undefined) return false;
@@ -74,7 +77,10 @@ async function linkAt(host: HostView, path: HostPath): Promise<string> {
   return (await host.readlink(path)) ?? 'not a link';
 }
 
-/** Whether the third phase runs at a boot of this host, its own or that of its image: nobody has masked or disabled it, or boots past it. */
+/**
+ * Whether the third phase runs at a boot of this host, its own or that of its image: it is neither masked nor disabled, and the boot's
+ * target starts it.
+ */
 export async function canBless(host: HostView): Promise<boolean> {
   const [own, image] = [guardUnits(host)[2]!, imageUnits()[2]!];
   const rules = (await host.lstat(own.path)) === undefined ? image : own;

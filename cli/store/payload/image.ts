@@ -24,7 +24,7 @@ import { extensionEntries, textsOf, wrapExtension } from './extension.ts';
 export interface PackRequest {
   format: ImageFormat;
   architecture: Architecture;
-  /** Our folder; `tree` in it has the release's tree. */
+  /** kata-sysext's folder; `tree` in it has the release's tree. */
   staging: HostPath;
   /** Seconds; the time of everything in the image. */
   epoch: number;
