@@ -50,7 +50,7 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
     if (signalled === 0) signalled = number;
     stop.abort();
   });
-  // A fault of ours must not end a change in the middle: it is asked to undo itself.
+  // A fault of the program must not end a change in the middle: it is asked to undo itself.
   let faults = 0;
   const unfault = io.onFault((error) => {
     faults += 1;
@@ -92,7 +92,7 @@ function isDone({ kind, body, made }: Reply): boolean {
   return made === true;
 }
 
-/** Whatever goes wrong once a signal was seen is that signal's doing; but what could not be put back has to be told. */
+/** Whatever goes wrong once a signal was seen is that signal's doing; but what could not be put back has to be reported. */
 function asInterrupted(error: unknown): unknown {
   if (error instanceof KataError && (error.exitCode === 5 || error.code === 'interrupted')) return error;
   return interrupted(error);
@@ -182,7 +182,7 @@ function asTold(error: unknown, host: HostView): unknown {
   return new KataError(error.code, { ...error.complaint, next: forHost(error.complaint.next, host) });
 }
 
-/** What a signal ended ends as that signal asks, unless something worse is to be told. */
+/** What a signal ended ends as that signal asks, unless something worse is to be reported. */
 function complain(raw: unknown, json: boolean, io: Io, signalled = 0): number {
   const error = known(raw);
   const { code, complaint } = error;
@@ -197,7 +197,7 @@ function complain(raw: unknown, json: boolean, io: Io, signalled = 0): number {
   return exitCode;
 }
 
-/** Errors of the operating system are known in kind; anything else is a fault of ours. */
+/** Errors of the operating system are known in kind; anything else is a fault of the program. */
 function known(raw: unknown): KataError {
   return raw instanceof KataError ? raw : (systemFault(raw) ?? ownFault(raw));
 }

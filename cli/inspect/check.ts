@@ -39,7 +39,7 @@ export interface Check {
   findings: Finding[];
 }
 
-/** What `install` takes where nothing is installed and nobody names a handler (facts/kata.md §2). */
+/** What `install` takes where nothing is installed and no handler is named. */
 const usual = { name: 'kata-qemu-runtime-rs', release: 'qemu-runtime-rs', shim: 'runtime-rs/bin/containerd-shim-kata-v2' };
 
 const order = { blocker: 0, warning: 1, info: 2 };
@@ -199,7 +199,10 @@ function withNew(installed: WantedHandler[], more: WantedHandler[]): WantedHandl
   return [...installed, ...more.filter(({ name }) => !installed.some((each) => each.name === name))];
 }
 
-/** A change that runs now, or those that were interrupted: the next one would wait, or settle them first. Else whether the wiring stands. */
+/**
+ * A change that runs now, or those that were interrupted: the next one would wait, or recover them first. Else whether the wiring is
+ * present.
+ */
 async function changeFindings(host: HostView): Promise<Finding[]> {
   const state = await changeState(host);
   const { change } = state;

@@ -12,7 +12,7 @@ export interface EngineTree {
   version?: string;
   /** The node's own file that the wiring goes into, and the bytes in it. */
   config?: { path: string; bytes: Buffer };
-  /** Where others name handlers, when ours is a file beside theirs. */
+  /** Where other programs name handlers, when the wiring is a file next to their files. */
   read?: string[];
   /** What else the engine reads, by patterns. */
   imports: { folder: string; name: string }[];
@@ -20,7 +20,7 @@ export interface EngineTree {
   folders: string[];
 }
 
-/** Engines that can be wired from afar. CRI-O reads a drop-in, whatever else stands in its files; containerd's own file is edited. */
+/** Engines that can be wired from afar. CRI-O reads a drop-in, whatever else its files have; containerd's own file is edited. */
 const rows: Record<string, { unit: string; config?: string; read?: string[]; folders: string[] }> = {
   crio: { unit: 'crio.service', read: ['/etc/crio/crio.conf', '/etc/crio/crio.conf.d'], folders: ['etc/crio/crio.conf.d'] },
   containerd: { unit: 'containerd.service', config: '/etc/containerd/config.toml', folders: [] },
@@ -42,14 +42,10 @@ export async function engineTree(wish: string | undefined, file: string | undefi
   const tree = { name, unit: row.unit, folders: row.folders, ...(version === undefined || version === '' ? {} : { version }) };
   if (row.config === undefined) {
     if (file !== undefined)
-      throw unfit(
-        '--engine-config',
-        `--engine-config with --engine ${name}`,
-        'nothing of the kind: it reads a file of ours beside its own',
-      );
+      throw unfit('--engine-config', `--engine-config with --engine ${name}`, 'nothing of the kind: it reads a drop-in of kata-sysext');
     return { ...tree, ...(row.read === undefined ? {} : { read: row.read }), imports: [] };
   }
-  // What the edit has to be depends on what stands there.
+  // The edit depends on the text of the file.
   if (file === undefined)
     throw unfit(
       '--engine-config',

@@ -7,11 +7,11 @@ import { engineOf, list } from '../parsing/options.ts';
 import { settingsRequestOf } from '../parsing/wishes.ts';
 import type { Call } from '../types.ts';
 
-/** Options of `install` that the node's own installation gets as they stand here. */
+/** Options of `install` that the node's own installation gets as they are here. */
 const passed = ['handler', 'alias', 'backend', 'format', 'engine', 'set', 'profile'];
 
 /**
- * The arguments of the node's own `install`. What no release and no node could make right is refused here, where somebody reads it: on the
+ * The arguments of the node's own `install`. What no release and no node could make right is refused here, where the user reads it: on the
  * node it would be a failure at every boot. Throws `usage`, `handler-unknown`, `profile-unknown`.
  */
 export function passedOptions(call: Call, leftOut: string[]): string[] {

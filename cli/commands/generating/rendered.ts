@@ -28,7 +28,7 @@ export interface Common {
 export async function generateRendered(call: Call, kind: OutputKind, { pool, folder, ...common }: Common): Promise<Reply> {
   const { options, io, words } = call;
   refuseFormRendered(call, kind);
-  // A wrong address is told before minutes of work.
+  // A wrong address is refused before minutes of work.
   placeOf(text(options['from']), 'archive');
   const engineConfig = text(options['engine-config']);
   const programFile = await guardProgram(call);

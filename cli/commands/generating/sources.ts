@@ -9,8 +9,9 @@ import type { Call } from '../types.ts';
 import { needSingleFile } from './programFile.ts';
 
 /**
- * The program and the bundles that nodes fetch. A file of this machine is read for its digest, and is fetched from below `--from` by its name;
- * for a URL the digest has to be told. `inside`: they become part of an image, nothing is fetched. Throws `usage` and `bundle-missing`.
+ * The program and the bundles that nodes fetch. A file of this machine is read for its digest, and is fetched from below `--from` by its
+ * name; for a URL the digest has to be named. `inside`: they become part of an image, nothing is fetched. Throws `usage` and
+ * `bundle-missing`.
  */
 export async function sourcesOf(
   { options, io, context }: Call,
@@ -104,7 +105,7 @@ function withSecret({ host }: URL): KataError {
   return usage(
     host,
     `an address with a user name or a password in it, on ${host}`,
-    'an address without: it stands in a script and in the journal, which others on the node can read',
+    'an address without: it is in a script and in the journal, which other users of the node can read',
   );
 }
 

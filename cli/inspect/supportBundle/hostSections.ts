@@ -47,7 +47,7 @@ async function checkLines({ host }: Asked): Promise<string[]> {
   return [seen.ready ? 'ready' : 'not ready', `backend: ${seen.backend}`, engine, ...findingLines(seen.findings)];
 }
 
-/** What a kernel was told may hold passwords and addresses of disks: only these are shown. */
+/** A kernel's command line may hold passwords and addresses of disks: only these parameters are shown. */
 const shown =
   /^(?:ro|rw|selinux|enforcing|systemd\.(?:unified_cgroup_hierarchy|unit|volatile)|composefs(?:\.digest)?|ostree|kvm[\w.-]*|mitigations|intel_iommu|amd_iommu|iommu|hugepages\w*|default_hugepagesz|cgroup\w*|nosmt|rootfstype)(?:=.*)?$/;
 

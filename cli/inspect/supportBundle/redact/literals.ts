@@ -1,7 +1,7 @@
 /** A value that is known to be on this host and must not be shown. */
 export interface Literal {
   value: string;
-  /** Found only where no letter, digit or hyphen stands beside it: for values that could be a part of other words. */
+  /** Found only where no letter, digit or hyphen is next to it: for values that could be a part of other words. */
   whole: boolean;
   /** Upper and lower case are the same. */
   anyCase: boolean;
