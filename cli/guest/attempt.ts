@@ -13,13 +13,13 @@ export interface Attempt extends Shown {
   reason: Watched['reason'] | 'silent';
   status: number;
   milliseconds: number;
-  /** Last words of the hypervisor itself, one line. */
+  /** The last line that the hypervisor itself printed. */
   message: string;
 }
 
 /**
  * Starts the hypervisor and looks on until the guest's kernel has named itself and its first program runs, or it panics, or the time is
- * over. With KVM a guest that shows nothing for 5 s is given up: that /dev/kvm opens says nothing (a PVM host has one on which no ordinary
+ * over. With KVM a guest that shows nothing for 5 s is ended: a /dev/kvm that opens proves nothing (a PVM host has one on which no ordinary
  * guest gets anywhere, facts/lab.md §1).
  */
 export async function attempt(

@@ -4,7 +4,7 @@ export interface FormatRow {
   name: ImageFormat;
   /** The program of `host/programs.ts` that makes it. */
   maker: string;
-  /** Arguments with which that program tells its version. */
+  /** Arguments with which that program prints its version. */
   tells: string[];
   /** The kernel's own name, and that of its module. */
   kernel: string;

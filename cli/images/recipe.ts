@@ -21,7 +21,7 @@ export interface Recipe {
   args: string[];
   /** Texts that it reads, by name. */
   files: Record<string, string>;
-  /** The program cannot be told labels: they must be set on the tree's own files before it runs. */
+  /** The program takes no labels: they must be set on the tree's own files before it runs. */
   labelTree: boolean;
 }
 
@@ -88,7 +88,7 @@ function escapeByte(byte: number): string {
   return byte <= 0x20 || byte >= 0x7f ? '.' : `\\${String.fromCharCode(byte)}`;
 }
 
-/** A UUID of version 8 (RFC 9562): of our own making, from the digest. */
+/** A UUID of version 8 (RFC 9562): made from the digest. */
 function uuidOf(payload: Digest): string {
   const hex = payload.slice('sha256:'.length);
   return [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join('-');

@@ -148,7 +148,7 @@ async function classesOf({ bundle, kindOf }: LayOutInput, keep: Set<string>, pro
   return classes;
 }
 
-/** The links by which each QEMU finds its data, and the one beside it that leads to them. */
+/** The links by which each QEMU finds its data, and the one next to it that points at them. */
 function addedLinks({ listing }: Bundle, needs: Needs[]): Map<string, string> {
   const added = new Map<string, string>();
   const isLinked = listing.get(shippedBundle)?.kind === 'symlink';
