@@ -62,7 +62,7 @@ async function brought(context: Context): Promise<string[]> {
 const through = 'settled\n';
 
 /** Whether the first phase of this boot came to its end. */
-export async function isSettled(host: HostView): Promise<boolean> {
+export async function isRecovered(host: HostView): Promise<boolean> {
   return (await host.readText(bootMark)) === through;
 }
 

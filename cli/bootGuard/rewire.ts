@@ -10,7 +10,7 @@ import { underLock } from '../runner/session.ts';
 import { activeGeneration, type Generation, nextId, releaseReservedSpace } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { readsOther, wiredEngine } from './engine.ts';
-import { type Guarded, isSettled, recoverLocked } from './recoverAtBoot.ts';
+import { type Guarded, isRecovered, recoverLocked } from './recoverAtBoot.ts';
 import { bootOptions, rollBackAtBoot } from './rollBackAtBoot.ts';
 
 /**
@@ -22,7 +22,7 @@ export function rewireAtBoot(context: Context): Promise<Guarded> {
   return underLock(context, 'boot', bootOptions, async (settled) => {
     const { host } = context;
     // Without /var the first phase could not run.
-    const early = (await isSettled(host)) ? { settled, notes: [] } : await recoverLocked(context, settled, 'stays');
+    const early = (await isRecovered(host)) ? { settled, notes: [] } : await recoverLocked(context, settled, 'stays');
     const from = await activeGeneration(host);
     if (from === undefined) return early;
     const found = await readingEngine(context, from);

@@ -13,8 +13,8 @@ export async function hostFor(root: string, env: Host['env'], verb: string, opti
   const host = openHost(root, env);
   // As sd_booted(3) finds out.
   if ((await host.lstat('/run/systemd/system')) !== undefined) return host;
-  const wished = making.includes(verb) && options['backend'] === 'baked';
-  if (!wished && (await host.lstat(imageState)) === undefined) return host;
+  const isRequested = making.includes(verb) && options['backend'] === 'baked';
+  if (!isRequested && (await host.lstat(imageState)) === undefined) return host;
   await host.close();
   const image = openHost(root, env, { image: { from: stateFolder, to: imageState } });
   const epoch = env['SOURCE_DATE_EPOCH'] ?? '';

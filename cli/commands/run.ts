@@ -72,7 +72,7 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
   } catch (error) {
     progress.close();
     return await whenWritten(
-      complain(asTold(signalled === 0 ? error : asInterrupted(error), host), options['json'] === true, io, signalled),
+      complain(asKnownError(signalled === 0 ? error : asInterrupted(error), host), options['json'] === true, io, signalled),
       io,
     );
   } finally {
@@ -158,8 +158,8 @@ async function follow(
 
 function progressMode(options: Record<string, OptionValue>, io: Io): ProgressMode {
   if (io.env['KATA_SYSEXT_UNIT'] !== undefined) return 'json';
-  const wish = String(options['progress'] ?? 'auto');
-  if (wish !== 'auto') return wish as ProgressMode;
+  const mode = String(options['progress'] ?? 'auto');
+  if (mode !== 'auto') return mode as ProgressMode;
   return io.stderr.isTTY === true ? 'tty' : 'plain';
 }
 
@@ -177,7 +177,7 @@ function advised(body: object, host: HostView): Record<string, Finding[]> {
   return Object.fromEntries(lists.map(([name, all]) => [name, all.map((finding) => ({ ...finding, next: forHost(finding.next, host) }))]));
 }
 
-function asTold(error: unknown, host: HostView): unknown {
+function asKnownError(error: unknown, host: HostView): unknown {
   if (!(error instanceof KataError)) return error;
   return new KataError(error.code, { ...error.complaint, next: forHost(error.complaint.next, host) });
 }

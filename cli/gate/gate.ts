@@ -41,7 +41,7 @@ const pauseMs = 250;
 /** The gate of a live change (promise 5). */
 export function liveGate(host: HostView, request: GateRequest): Gate {
   return {
-    beforeRestart: () => sameButOurs(host, request).catch(asGateFailure),
+    beforeRestart: () => onlyOwnHandlersDiffer(host, request).catch(asGateFailure),
     afterSteps: async () => {
       if (request.to !== undefined) await filesInPlace(host, request.to);
       if (request.to !== undefined) await filesReached(host, request, request.to);
@@ -76,7 +76,7 @@ function asGateFailure(error: unknown): never {
   throw new KataError('gate-failed', { ...error.complaint, cause: error });
 }
 
-async function sameButOurs(host: HostView, { engine, instance, baseline, touched }: GateRequest): Promise<void> {
+async function onlyOwnHandlersDiffer(host: HostView, { engine, instance, baseline, touched }: GateRequest): Promise<void> {
   const { others, warnings } = engine.compare(baseline.dump, await engine.dumpEffective(host, instance), touched);
   if (others.length === 0 && warnings.length === 0) return;
   throw new KataError('gate-failed', {

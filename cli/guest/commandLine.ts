@@ -99,8 +99,8 @@ function parameters(values: GuestConfiguration['values'], files: GuestFiles, mac
 
 /** Go: disable_image_nvdimm, and never with Cloud Hypervisor (clh.go); Rust: vm_rootfs_driver. Only where the machine has such a device. */
 function rootDevice({ family, values }: GuestConfiguration, machine: MachineRow): 'block' | 'pmem' {
-  const wish = family === 'rust' ? values['vm_rootfs_driver'] === 'virtio-pmem' : values['disable_image_nvdimm'] !== true;
-  return wish && machine.images.includes('pmem') ? 'pmem' : 'block';
+  const wanted = family === 'rust' ? values['vm_rootfs_driver'] === 'virtio-pmem' : values['disable_image_nvdimm'] !== true;
+  return wanted && machine.images.includes('pmem') ? 'pmem' : 'block';
 }
 
 function machineOf(handler: string, row: HypervisorRow, values: GuestConfiguration['values'], architecture: string): MachineRow {

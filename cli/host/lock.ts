@@ -38,7 +38,7 @@ const conflict = 75;
 export async function takeLock(host: HostView, path: HostPath, verb: string, { seconds, signal, tell }: LockWait): Promise<Lock> {
   const made: HostPath[] = [];
   const until = performance.now() + seconds * 1000;
-  let told = false;
+  let hasReported = false;
   for (;;) {
     // In the loop: whoever held it may have purged the folder meanwhile.
     const place = await host.resolve(path);
@@ -61,8 +61,8 @@ export async function takeLock(host: HostView, path: HostPath, verb: string, { s
     const said = await textOf(file);
     await file.close();
     if (performance.now() >= until) throw held(said);
-    if (!told) tell?.(holderOf(said).who);
-    told = true;
+    if (!hasReported) tell?.(holderOf(said).who);
+    hasReported = true;
     await sleep(tryEveryMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
     if (signal?.aborted === true) throw stopped(said);
   }

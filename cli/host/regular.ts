@@ -130,11 +130,11 @@ export async function digestOfFile(path: string, options: OpenOptions = { follow
 export function readable(error: unknown, from: string, to: string): unknown {
   if (!(error instanceof Error) || error instanceof KataError) return error;
   // Descriptor 1 is no beginning of descriptor 12.
-  const told = (text: string) => text.split(new RegExp(`${from}(?!\\d)`)).join(to);
-  error.message = told(error.message);
+  const renamed = (text: string) => text.split(new RegExp(`${from}(?!\\d)`)).join(to);
+  error.message = renamed(error.message);
   for (const name of ['path', 'dest'] as const) {
     const value: unknown = Object.hasOwn(error, name) ? Reflect.get(error, name) : undefined;
-    if (typeof value === 'string') Reflect.set(error, name, told(value));
+    if (typeof value === 'string') Reflect.set(error, name, renamed(value));
   }
   return error;
 }

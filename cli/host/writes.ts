@@ -14,7 +14,7 @@ import { steady } from './steady.ts';
 import type { FileMeta, Host, HostAs, HostPath, HostView } from './types.ts';
 
 /** The name of a new file or link until it is renamed into place. */
-export function beside(path: string): string {
+export function tempPathFor(path: string): string {
   return `${posix.dirname(path)}/.${posix.basename(path)}.kata-sysext`;
 }
 
@@ -56,7 +56,7 @@ function fileWrites(view: HostView): FileWrites {
         await made.chmod(mode).finally(() => made.close());
         await folder.sync();
       }),
-    writeFile: (path, bytes, meta, via = beside(path)) =>
+    writeFile: (path, bytes, meta, via = tempPathFor(path)) =>
       at(via, (temporary) =>
         at(path, async (real, folder) => {
           await writeTemporary(temporary, bytes, meta, posix.join(view.root, via));
@@ -88,8 +88,8 @@ function fileWrites(view: HostView): FileWrites {
       }),
     symlink: (path, target) =>
       at(path, async (real, folder) => {
-        const temporary = beside(real);
-        await unlinkTemporary(temporary, posix.join(view.root, beside(path)));
+        const temporary = tempPathFor(real);
+        await unlinkTemporary(temporary, posix.join(view.root, tempPathFor(path)));
         await symlink(target, temporary);
         await rename(temporary, real);
         await folder.sync();

@@ -74,12 +74,12 @@ async function policy(host: HostView): Promise<Finding[]> {
   }
   for (const path of files) {
     const found = /^[ \t]*ImagePolicy=(\S+)|--image-policy[= ](\S+)/m.exec((await host.readText(path)) ?? '');
-    const wish = found?.[1] ?? found?.[2];
-    if (wish === undefined || allowsPlain(wish)) continue;
+    const imagePolicy = found?.[1] ?? found?.[2];
+    if (imagePolicy === undefined || allowsPlain(imagePolicy)) continue;
     return blocker(
       'image-policy',
       path,
-      `${path} has the image policy ${wish}, which refuses images without a signature`,
+      `${path} has the image policy ${imagePolicy}, which refuses images without a signature`,
       'a policy that takes unprotected images for root or usr',
       `change it, or ${otherFormat}`,
     );
@@ -88,8 +88,9 @@ async function policy(host: HostView): Promise<Finding[]> {
 }
 
 /** systemd.image-policy(7): what an image without a partition table is, is its root. */
-function allowsPlain(wish: string): boolean {
-  if (wish === '*') return true;
-  const rule = wish.split(':').find((each) => each.startsWith('root=')) ?? wish.split(':').find((each) => each.startsWith('='));
+function allowsPlain(imagePolicy: string): boolean {
+  if (imagePolicy === '*') return true;
+  const rule =
+    imagePolicy.split(':').find((each) => each.startsWith('root=')) ?? imagePolicy.split(':').find((each) => each.startsWith('='));
   return rule !== undefined && /[=+](unprotected|open)\b/.test(rule);
 }

@@ -5,14 +5,14 @@ export interface FormatRow {
   /** The program of `host/programs.ts` that makes it. */
   maker: string;
   /** Arguments with which that program prints its version. */
-  tells: string[];
+  versionArguments: string[];
   /** The kernel's own name, and that of its module. */
   kernel: string;
 }
 
 const rows: FormatRow[] = [
-  { name: 'squashfs', maker: 'mksquashfs', tells: ['-version'], kernel: 'squashfs' },
-  { name: 'erofs', maker: 'mkfs.erofs', tells: ['-V'], kernel: 'erofs' },
+  { name: 'squashfs', maker: 'mksquashfs', versionArguments: ['-version'], kernel: 'squashfs' },
+  { name: 'erofs', maker: 'mkfs.erofs', versionArguments: ['-V'], kernel: 'erofs' },
 ];
 
 /** Names for --format. */

@@ -3,7 +3,7 @@ import { rootContext } from './contents.ts';
 import type { ImageFormat, Labelled } from './types.ts';
 
 /** What is to be made of which tree. Paths are real ones of this machine. */
-export interface Wish {
+export interface RecipeRequest {
   tree: string;
   image: string;
   contents: Labelled[];
@@ -31,13 +31,13 @@ const squashfsCompression = ['-comp', 'zstd', '-Xcompression-level', '6'];
 /** From this version on mksquashfs takes xattrs from a list, and leaves out those of the tree (facts/lab.md §7). */
 const listedSince = [4, 6];
 
-const recipes: Record<ImageFormat, (wish: Wish) => Recipe> = { squashfs, erofs };
+const recipes: Record<ImageFormat, (request: RecipeRequest) => Recipe> = { squashfs, erofs };
 
-export function recipeFor(format: ImageFormat, wish: Wish): Recipe {
-  return recipes[format](wish);
+export function recipeFor(format: ImageFormat, request: RecipeRequest): Recipe {
+  return recipes[format](request);
 }
 
-function squashfs({ tree, image, contents, epoch, version, at }: Wish): Recipe {
+function squashfs({ tree, image, contents, epoch, version, at }: RecipeRequest): Recipe {
   const times = ['-all-time', String(epoch), '-mkfs-time', String(epoch)];
   const args = [tree, image, '-noappend', '-no-progress', '-quiet', '-all-root', ...squashfsCompression, ...times];
   if (isOlder(version, listedSince)) return { args, files: {}, labelTree: true };
@@ -50,7 +50,7 @@ function squashfs({ tree, image, contents, epoch, version, at }: Wish): Recipe {
 }
 
 /** lz4 for random reads; without bigger clusters and newer algorithms, so that kernel 5.4 and erofs-utils 1.5 can do it. */
-function erofs({ tree, image, contents, epoch, payload, at }: Wish): Recipe {
+function erofs({ tree, image, contents, epoch, payload, at }: RecipeRequest): Recipe {
   const args = [
     '-zlz4',
     '-T',

@@ -39,8 +39,10 @@ async function openChanges(host: HostView): Promise<ChangeState> {
   const interrupted = await deploymentNow(host)
     .then((here) => openHere(host, here))
     .catch((error: unknown) => damagedAs(error, all));
-  const told = await Promise.all(interrupted.map((id) => isCommitted(host, id).catch((error: unknown) => damagedAs(error, false))));
-  const committed = interrupted.filter((_, index) => told[index]);
+  const committedFlags = await Promise.all(
+    interrupted.map((id) => isCommitted(host, id).catch((error: unknown) => damagedAs(error, false))),
+  );
+  const committed = interrupted.filter((_, index) => committedFlags[index]);
   // As long as one waits for another deployment, nothing is removed.
   return { interrupted, ...(committed.length === 0 ? {} : { committed }), ...(interrupted.length < all.length ? {} : staging) };
 }

@@ -142,8 +142,8 @@ async function classesOf({ bundle, kindOf }: LayOutInput, keep: Set<string>, pro
   for (const { path, kind, mode } of bundle.entries) {
     if (kind !== 'file' || !keep.has(path)) continue;
     const isExecutable = (mode & 0o111) !== 0;
-    const told = isExecutable && programs.has(path) ? 'program' : await kindOf(path);
-    if (told === 'library' || (told === 'program' && isExecutable)) classes.set(path, told);
+    const byBytes = isExecutable && programs.has(path) ? 'program' : await kindOf(path);
+    if (byBytes === 'library' || (byBytes === 'program' && isExecutable)) classes.set(path, byBytes);
   }
   return classes;
 }

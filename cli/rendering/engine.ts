@@ -27,11 +27,11 @@ const rows: Record<string, { unit: string; config?: string; read?: string[]; fol
 };
 
 /**
- * `wish`: as `--engine` says it; `file`: the node's own configuration, on this machine. Throws `usage` for what would be a guess, and
+ * `named`: as `--engine` says it; `file`: the node's own configuration, on this machine. Throws `usage` for what would be a guess, and
  * `engine-config-invalid` for a file that the engine could not read.
  */
-export async function engineTree(wish: string | undefined, file: string | undefined): Promise<EngineTree> {
-  const [name = '', version] = (wish ?? '').split('@');
+export async function engineTree(named: string | undefined, file: string | undefined): Promise<EngineTree> {
+  const [name = '', version] = (named ?? '').split('@');
   const row = rows[name];
   if (row === undefined)
     throw unfit(

@@ -4,7 +4,7 @@ import { hasDeployment } from './deployments.ts';
 import { readFolders } from './folders.ts';
 import { activeNumber, readGenerations, readPayload, triesOf } from './generations/index.ts';
 import { readJson } from './json.ts';
-import { dropEmpty, dropTemporaries, ofGeneration, ofPayload, removeOurs } from './ours.ts';
+import { dropEmpty, dropTemporaries, ofGeneration, ofPayload, removeOwnFiles } from './ownFiles.ts';
 import {
   binFolder,
   folderOf,
@@ -37,8 +37,8 @@ const historyName = /^\d{1,9}\.json$/;
 
 export async function dropGeneration(host: Host, number: number): Promise<void> {
   // The last removal is that of the file which says that there is something to remove.
-  for (const folder of await generationFolders(host, number)) await removeOurs(host, folder, ofGeneration);
-  await removeOurs(host, generationFolder(number), ofGeneration);
+  for (const folder of await generationFolders(host, number)) await removeOwnFiles(host, folder, ofGeneration);
+  await removeOwnFiles(host, generationFolder(number), ofGeneration);
 }
 
 /** What a generation may have outside the folder of its manifest. */
@@ -51,7 +51,7 @@ export async function generationFolders(host: HostView, number: number): Promise
 export async function dropPayload(host: Host, digest: Digest): Promise<void> {
   const manifest = await readPayload(host, digest);
   if (manifest === undefined) return;
-  await removeOurs(host, wholePayload(manifest).folder, ofPayload(manifest));
+  await removeOwnFiles(host, wholePayload(manifest).folder, ofPayload(manifest));
   await host.unlink(payloadManifest(digest));
 }
 
@@ -61,7 +61,7 @@ export async function dropPayload(host: Host, digest: Digest): Promise<void> {
 export async function gcStaging(host: Host): Promise<void> {
   const { roots } = await readFolders(host);
   for (const root of roots) {
-    await settleDamaged(host, `${root}/tree`);
+    await restoreDamaged(host, `${root}/tree`);
     await host.removeTree(stagingFolder(root));
   }
   for (const name of await host.readdir(journalFolder)) if (/^\d+\.ended$/.test(name)) await host.removeTree(`${journalFolder}/${name}`);
@@ -102,7 +102,7 @@ async function gcImageRecords(host: Host): Promise<void> {
 }
 
 /** A damaged payload that was moved for a new one goes when that is there; else it comes back: better damaged than none. */
-async function settleDamaged(host: Host, folder: HostPath): Promise<void> {
+async function restoreDamaged(host: Host, folder: HostPath): Promise<void> {
   for (const name of await host.readdir(folder)) {
     const [, hex] = damagedName.exec(name) ?? [];
     if (hex === undefined) continue;

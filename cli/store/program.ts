@@ -3,7 +3,7 @@ import { type Digest, digestOfFile, type Host, type HostPath, type HostView } fr
 import { allDeployments } from './deployments.ts';
 import { ensureFolder, readFolders } from './folders.ts';
 import { readable, readJson, writeJson } from './json.ts';
-import { dropEmpty, dropTemporaries } from './ours.ts';
+import { dropEmpty, dropTemporaries } from './ownFiles.ts';
 import { binFolder, imagePrograms, programManifest, programPath, programsFolder } from './paths.ts';
 import { entryDrift, labelProgram } from './payload/index.ts';
 import { programManifest as programShape } from './shapes/index.ts';
@@ -58,7 +58,7 @@ export async function keepProgram(host: Host, root: HostPath, running: RunningPr
   // With SELinux switched on or off since, the root is another one.
   if (known !== undefined && known.root !== root) await dropProgram(host, known);
   const path = programPath(root, running.version);
-  if (known?.root !== root && (await host.lstat(path)) !== undefined) return leaveStranger(host, path, digest);
+  if (known?.root !== root && (await host.lstat(path)) !== undefined) return refuseForeignProgram(host, path, digest);
   const [folder, temporary] = [binFolder(root, running.version), `${binFolder(root, running.version)}/.program.kata-sysext`];
   await host.failpoint('program/copy/before');
   try {
@@ -114,7 +114,7 @@ async function dropProgram(host: Host, { root, version: of }: ProgramManifest): 
 }
 
 /** A file with the same bytes serves as well, and stays when a copy of kata-sysext's would go. */
-async function leaveStranger(host: HostView, path: HostPath, digest: Digest): Promise<false> {
+async function refuseForeignProgram(host: HostView, path: HostPath, digest: Digest): Promise<false> {
   if ((await host.digest(path)) === digest) return false;
   throw new KataError('foreign-file', {
     subject: path,

@@ -14,8 +14,8 @@ export interface GuardRequest {
 }
 
 /** The units of the boot guard as they are wanted (none: they go). Nothing is asked of PID 1: it reads them at the next boot. */
-export async function guardSteps(host: HostView, wish: GuardRequest | undefined): Promise<Step[]> {
-  return wish === undefined ? removal(host) : placing(host, wish);
+export async function guardSteps(host: HostView, request: GuardRequest | undefined): Promise<Step[]> {
+  return request === undefined ? removal(host) : placing(host, request);
 }
 
 /** Whatever becomes active must prove itself at the next boot. */
@@ -28,11 +28,11 @@ export async function unblessSteps(host: HostView): Promise<Step[]> {
   return steps;
 }
 
-async function placing(host: HostView, wish: GuardRequest): Promise<Step[]> {
+async function placing(host: HostView, request: GuardRequest): Promise<Step[]> {
   const steps: Step[] = [];
   for (const { unit, path, wants, link, target, temporary } of guardUnits(host)) {
     if (await isTheirs(host, path)) continue;
-    steps.push(...(await makeMissing(host, wants)), ...(await fileStep(host, path, unitText(unit, wish), temporary)));
+    steps.push(...(await makeMissing(host, wants)), ...(await fileStep(host, path, unitText(unit, request), temporary)));
     const before = await linkAt(host, link);
     if (before !== target) steps.push({ kind: 'pointer', path: link, before, after: target, temporary });
   }

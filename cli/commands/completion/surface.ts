@@ -92,8 +92,8 @@ function optionValue(verb: Verb, name: string, row: OptionRow): Offer {
   if (row.choices !== undefined) return { kind: 'words', words: [...row.choices] };
   const { placeholder = '' } = row;
   // N is no generation where it counts something, as in gc --keep N.
-  const told = placeholder === 'N' ? undefined : placeholders[placeholder];
-  return offerOf(row.takes ?? byName(verb, name) ?? (told === 'code' ? 'overridable-code' : told));
+  const placeholderKind = placeholder === 'N' ? undefined : placeholders[placeholder];
+  return offerOf(row.takes ?? byName(verb, name) ?? (placeholderKind === 'code' ? 'overridable-code' : placeholderKind));
 }
 
 /** Options that mean the same with every verb. A verb that takes a bundle may name any handler of it, the others what is installed. */

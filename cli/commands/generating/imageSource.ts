@@ -20,7 +20,7 @@ export async function backendFor({ options, io }: Call, words: string[], baked: 
   const bundle = 'the bundle that the image was made of';
   if (given === undefined) {
     const called = words.find((word) => isAddress(word) && /\.raw$/i.test(word));
-    if (called !== undefined && (backend ?? 'auto') === 'auto' && !baked) throw untold(called);
+    if (called !== undefined && (backend ?? 'auto') === 'auto' && !baked) throw imageUnknown(called);
     return backend;
   }
   const name = basename(given.file);
@@ -33,7 +33,7 @@ export async function backendFor({ options, io }: Call, words: string[], baked: 
 
 const help = 'kata-sysext generate --help';
 
-function untold(word: string): KataError {
+function imageUnknown(word: string): KataError {
   return refused(
     word,
     `${word} is called like an image, and whether it is one is not known here`,

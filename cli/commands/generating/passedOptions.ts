@@ -4,7 +4,7 @@ import { handlerRow } from '../../layout/index.ts';
 import { profileNamed } from '../../layout/settings/index.ts';
 import { aliasRequests } from '../../planning/choices/aliases.ts';
 import { engineOf, list } from '../parsing/options.ts';
-import { settingsRequestOf } from '../parsing/wishes.ts';
+import { settingsRequestOf } from '../parsing/settingsRequest.ts';
 import type { Call } from '../types.ts';
 
 /** Options of `install` that the node's own installation gets as they are here. */
@@ -28,11 +28,11 @@ export function passedOptions(call: Call, leftOut: string[]): string[] {
     });
 }
 
-function refuseEngine(wish: string | undefined): void {
-  if (wish === undefined || engineNamed(wish.split('@')[0]!) !== undefined) return;
+function refuseEngine(name: string | undefined): void {
+  if (name === undefined || engineNamed(name.split('@')[0]!) !== undefined) return;
   throw new KataError('usage', {
     subject: '--engine',
-    found: `--engine ${wish}`,
+    found: `--engine ${name}`,
     needed: `one of ${engines.map(({ name }) => name).join(', ')}`,
     next: 'kata-sysext generate --help',
   });

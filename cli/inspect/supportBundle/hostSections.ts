@@ -31,10 +31,10 @@ async function program({ host, program: version }: Asked): Promise<string[]> {
 
 async function facts({ host }: Asked): Promise<string[]> {
   const all = { ...(await readFacts(host)), systemd: await systemdVersion(host) };
-  return Object.entries(all).map(([name, fact]) => `${name}: ${typeof fact === 'string' ? fact : told(fact)}`);
+  return Object.entries(all).map(([name, fact]) => `${name}: ${typeof fact === 'string' ? fact : valueText(fact)}`);
 }
 
-function told(fact: Fact<unknown>): string {
+function valueText(fact: Fact<unknown>): string {
   return fact.known ? `${JSON.stringify(fact.value)} (from ${fact.source})` : `unknown: ${fact.why}`;
 }
 

@@ -88,7 +88,7 @@ function addExamples(doc: TomlDocument, headers: Header[], found: Map<string, Kn
     // Below a table that is commented out as a whole, examples are that table's.
     if (headerLine.test(value)) foreign = true;
     const table = headers[header]?.table;
-    if (foreign || table === undefined || !standsAlone(doc, at) || inner.some(([from, to]) => from < at && at < to)) continue;
+    if (foreign || table === undefined || !isOwnLine(doc, at) || inner.some(([from, to]) => from < at && at < to)) continue;
     const example = exampleOf(value.trimEnd());
     if (example === undefined) continue;
     const path = [...table, example.key].join('.');
@@ -112,7 +112,7 @@ function valueRanges(doc: TomlDocument): AST.Range[] {
   return pairs.filter(({ loc }) => loc.start.line !== loc.end.line).map(({ range }) => range);
 }
 
-function standsAlone(doc: TomlDocument, at: number): boolean {
+function isOwnLine(doc: TomlDocument, at: number): boolean {
   const before = doc.text.slice(doc.start, doc.start + at);
   return before.slice(before.lastIndexOf('\n') + 1).trim() === '';
 }

@@ -68,7 +68,7 @@ function foldersAround(inside: string): string[] {
 export function wholePayload(manifest: PayloadManifest): { folder: HostPath; entries: TreeEntry[] } {
   const { extension, folder, entries, image } = manifest;
   if (extension === undefined) return { folder, entries };
-  const all = image === undefined ? extensionEntries(extension.release, entries, insideOf(folder)) : besideImage(manifest, image);
+  const all = image === undefined ? extensionEntries(extension.release, entries, insideOf(folder)) : entriesWithImage(manifest, image);
   return { folder: extension.folder, entries: all.sort((a, b) => byBytes(a.path, b.path)) };
 }
 
@@ -82,7 +82,7 @@ function sizeOf(entries: TreeEntry[]): number {
 }
 
 /** An image in the store, and the texts that lie beside it. Without an extension-release file the folder is no extension itself. */
-function besideImage(manifest: PayloadManifest, { sizeBytes, digest }: NonNullable<PayloadManifest['image']>): TreeEntry[] {
+function entriesWithImage(manifest: PayloadManifest, { sizeBytes, digest }: NonNullable<PayloadManifest['image']>): TreeEntry[] {
   const texts = textsOf(manifest);
   const inside = insideOf(manifest.folder) ?? insideExtension;
   const stored = manifest.entries

@@ -66,7 +66,7 @@ export async function stagePayload(host: Host, request: PayloadRequest): Promise
     const stored = await readPayload(host, fresh.digest);
     const known = stored !== undefined && (await isIntact(host, stored, 'bytes'));
     const manifest = known ? placeOf(fresh, stored) : fresh;
-    if (stored === undefined) await refuseStrangers(host, wholePayload(manifest).folder);
+    if (stored === undefined) await refuseForeignFiles(host, wholePayload(manifest).folder);
     if (known) return { manifest, tree, known, passing: unpacked, discard, seal: discard };
     if (request.format !== 'directory') await request.haveRoom?.(unpacked.bytes);
     const passing = request.format === 'directory' ? less(unpacked, manifest) : unpacked;
@@ -232,7 +232,7 @@ async function putIntoStore(host: Host, { manifest, ...placed }: Placed, discard
 }
 
 /** What an earlier uninstall left at this place belongs to another program or user. */
-async function refuseStrangers(host: Host, folder: HostPath): Promise<void> {
+async function refuseForeignFiles(host: Host, folder: HostPath): Promise<void> {
   const [first] = await host.readdir(folder);
   if (first === undefined) return;
   throw new KataError('foreign-file', {
