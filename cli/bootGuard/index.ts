@@ -1,5 +1,5 @@
 import { hasReached, openHost } from '../host/index.ts';
-import type { Context } from '../operations/types.ts';
+import type { Context } from '../runner/types.ts';
 import type { Unit } from '../systemd/types.ts';
 import { blessAfterBoot } from './healthCheck/bless.ts';
 import { type Guarded, settleAtBoot } from './settle.ts';

@@ -4,11 +4,9 @@ import { errnoOf, type Finding, KataError } from '../errors/index.ts';
 import { deploymentNow } from '../facts/index.ts';
 import { liveGate, offlineGate } from '../gate/index.ts';
 import { beyondStopping, type HostView, undisturbed } from '../host/index.ts';
-import { mendGeneration } from '../operations/repair.ts';
-import type { ChangeResult, Context } from '../operations/types.ts';
 import { askEngine, type Switch } from '../planning/switch.ts';
+import type { Found } from '../planning/types.ts';
 import type { PodProof } from '../pod/index.ts';
-import type { Found } from '../preflight/engine.ts';
 import {
   ensureFolder,
   type GenerationManifest,
@@ -22,8 +20,10 @@ import {
 } from '../store/index.ts';
 import { type Afterwards, type Intent, type Outcome, runTransaction } from '../transaction/index.ts';
 import { forgetUnits } from './forgottenUnits.ts';
+import { mendGeneration } from './mendLabels.ts';
 import { proveUnchanged, provingGate } from './proving.ts';
 import { type Ended, tellSystemJournal } from './systemJournal.ts';
+import type { ChangeResult, Context } from './types.ts';
 
 export interface Carry {
   id: number;
