@@ -1,7 +1,7 @@
 import type { Host } from '../host/index.ts';
 import { guardOf } from '../planning/programCopy.ts';
 import { nothingAfterwards } from '../planning/records.ts';
-import { planSwitch } from '../planning/switch.ts';
+import { checkedSwitch } from '../preflight/switch.ts';
 import { carryOut } from '../runner/carryOut.ts';
 import type { Context } from '../runner/types.ts';
 import {
@@ -67,7 +67,7 @@ async function activate(context: Context, from: Generation): Promise<void> {
   const found = await wiredEngine(host, from);
   const id = await nextId(host, await openEntries(host));
   const guard = await guardOf(context, to);
-  const planned = await planSwitch(host, { verb: 'boot', id, found, from, to, options: bootOptions, guard });
+  const planned = await checkedSwitch(host, { verb: 'boot', id, found, from, to, options: bootOptions, guard });
   const { wiring } = planned.wiring;
   const next = { state: 'active' as const, activated: started.toISOString(), edited: planned.edited, ...(wiring && { wiring }) };
   const records = [{ number: to.number, ...next }];

@@ -4,9 +4,9 @@ import type { ChangeOptions } from '../planning/choices/types.ts';
 import { guardOf } from '../planning/programCopy.ts';
 import { nothingAfterwards } from '../planning/records.ts';
 import { othersWiring } from '../planning/replaceWiring.ts';
-import { planSwitch } from '../planning/switch.ts';
 import type { Found } from '../planning/types.ts';
 import { findEngine } from '../preflight/engine.ts';
+import { checkedSwitch } from '../preflight/switch.ts';
 import { carryOut } from '../runner/carryOut.ts';
 import type { Context } from '../runner/types.ts';
 import { activeGeneration, type Generation, type GenerationState, nextId, releaseBallast } from '../store/index.ts';
@@ -110,7 +110,7 @@ async function switchTo(context: Context, { from, to, left, reason }: BootSwitch
   const guard = to === undefined ? undefined : await guardOf(context, to.manifest);
   const theirs = await othersWiring(host, found, from, to);
   const down = { down: true, ...theirs };
-  const planned = await planSwitch(host, {
+  const planned = await checkedSwitch(host, {
     verb: 'boot',
     id,
     found,

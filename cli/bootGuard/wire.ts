@@ -2,8 +2,8 @@ import { type EffectiveDiff, isRefused } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
 import { guardOf } from '../planning/programCopy.ts';
 import { nothingAfterwards } from '../planning/records.ts';
-import { planSwitch, type Switch } from '../planning/switch.ts';
 import type { Found } from '../planning/types.ts';
+import { checkedSwitch, type Switch } from '../preflight/switch.ts';
 import { carryOut, withScratch } from '../runner/carryOut.ts';
 import { underLock } from '../runner/session.ts';
 import type { Context } from '../runner/types.ts';
@@ -97,7 +97,7 @@ async function replan(context: Context, from: Generation, found: Found, id: numb
   const to = from.manifest;
   try {
     const guard = await guardOf(context, to);
-    return await planSwitch(context.host, {
+    return await checkedSwitch(context.host, {
       verb: 'boot',
       id,
       found,

@@ -13,12 +13,12 @@ import type { InstallRequest } from '../planning/choices/types.ts';
 import { refuseFamilyChange, replacedHandlers, sameFiles, wantedHandlers } from '../planning/choices/wanted.ts';
 import { guardFindings, guardOf } from '../planning/programCopy.ts';
 import { nothingAfterwards } from '../planning/records.ts';
-import { planSwitch } from '../planning/switch.ts';
 import { payloadWrites, programWrites } from '../planning/writes.ts';
 import { findEngineToWire, refuse } from '../preflight/engine.ts';
 import { refuseSecond, refuseWaiting } from '../preflight/imageRules.ts';
 import { hostFindings } from '../preflight/refusals.ts';
 import { refuseFull } from '../preflight/room.ts';
+import { checkedSwitch } from '../preflight/switch.ts';
 import { carryOut, receipt, rehearse, unchanged } from '../runner/carryOut.ts';
 import { filesText, mendedFindings, mendLabels } from '../runner/mendLabels.ts';
 import { keepGuarding, keepRunning } from '../runner/programCopy.ts';
@@ -141,7 +141,7 @@ async function repeat({ context, verb, options, found, id, started, layer }: Cha
   // What is merged keeps the labels that it was merged with: it is merged again.
   const fresh = to.format === 'directory' && labels.wrong.some(({ place }) => place.shown);
   const { loadModules = true } = options;
-  const planned = await planSwitch(context.host, { verb, id, found, from, to, fresh, writes, options, guard, loadModules, ...last });
+  const planned = await checkedSwitch(context.host, { verb, id, found, from, to, fresh, writes, options, guard, loadModules, ...last });
   planned.plan.findings.push(...(await refuseFull(context.host, planned.writes, writes.length > 0, options)));
   planned.plan.findings.push(...(layer?.findings ?? []), ...guardFindings(context, to, guard));
   const next = layer === undefined ? {} : { nextCommand: layer.nextCommand };

@@ -5,12 +5,12 @@ import type { ChangeOptions } from '../planning/choices/types.ts';
 import { guardOf } from '../planning/programCopy.ts';
 import { nothingAfterwards, switchRecords } from '../planning/records.ts';
 import { othersWiring } from '../planning/replaceWiring.ts';
-import { planSwitch } from '../planning/switch.ts';
 import { programWrites } from '../planning/writes.ts';
 import { findEngineToWire, refuse } from '../preflight/engine.ts';
 import { refuseHarmful } from '../preflight/harmful.ts';
 import { etcFindings } from '../preflight/refusals.ts';
 import { refuseFull } from '../preflight/room.ts';
+import { checkedSwitch } from '../preflight/switch.ts';
 import { carryOut, receipt, rehearse, unchanged } from '../runner/carryOut.ts';
 import { keepGuarding } from '../runner/programCopy.ts';
 import { refuseUnprovable } from '../runner/proving.ts';
@@ -41,7 +41,7 @@ export function goTo(
     const guard = await guardOf(context, to);
     const theirs = await othersWiring(host, found, from, target);
     const writes = await programWrites(context, to.backend, guard);
-    const planned = await planSwitch(host, {
+    const planned = await checkedSwitch(host, {
       verb,
       id,
       found,

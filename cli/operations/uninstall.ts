@@ -5,13 +5,13 @@ import type { HostView } from '../host/index.ts';
 import { command } from '../output/index.ts';
 import { restoring } from '../planning/choices/restoring.ts';
 import type { ChangeOptions } from '../planning/choices/types.ts';
+import { belongsToImage } from '../planning/placement.ts';
 import { dropPlan, whatGoes } from '../planning/removal.ts';
 import { othersWiring } from '../planning/replaceWiring.ts';
-import { planSwitch } from '../planning/switch.ts';
 import { findEngine, refuse } from '../preflight/engine.ts';
-import { belongsToImage } from '../preflight/imageRules.ts';
 import { etcFindings } from '../preflight/refusals.ts';
 import { runningPayloads } from '../preflight/running.ts';
+import { checkedSwitch } from '../preflight/switch.ts';
 import { carryOut, receipt, rehearse } from '../runner/carryOut.ts';
 import { underLock } from '../runner/session.ts';
 import type { Answer, ChangeResult, Context } from '../runner/types.ts';
@@ -72,7 +72,7 @@ async function uninstallLocked(context: Context, request: UninstallRequest): Pro
   }
   const found = await findEngine(host, request.engine, from?.record.wiring?.engine);
   const theirs = await othersWiring(host, found, from, undefined);
-  const planned = await planSwitch(host, { verb: 'uninstall', id, found, from, options: request, ...theirs });
+  const planned = await checkedSwitch(host, { verb: 'uninstall', id, found, from, options: request, ...theirs });
   planned.plan.findings.push(...(await layerNotes(host, theirs.restoring)));
   await refuseRunning(host, go);
   const { steps, freedBytes } = await whatGoes(host, all, afterwards, planned.steps);

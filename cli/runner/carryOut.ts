@@ -4,9 +4,9 @@ import { errnoOf, type Finding, KataError } from '../errors/index.ts';
 import { deploymentNow } from '../facts/index.ts';
 import { liveGate, offlineGate } from '../gate/index.ts';
 import { beyondStopping, type HostView, undisturbed } from '../host/index.ts';
-import { askEngine, type Switch } from '../planning/switch.ts';
 import type { Found } from '../planning/types.ts';
 import type { PodProof } from '../pod/index.ts';
+import { askEngine, type Switch } from '../preflight/switch.ts';
 import {
   ensureFolder,
   type GenerationManifest,
