@@ -1,3 +1,4 @@
+<<<<<<< 865bc32db0319fe23e080ef9acc3d22f5ff5af7b:cli/operations/adopt/replaceWiring.ts
 import type { FileChange, ForeignWiring, Instance, Wiring, WiringPlan } from '../../engines/index.ts';
 import { digestOf, type Host, type HostView } from '../../host/index.ts';
 import type { Switch } from '../../planning/switch.ts';
@@ -5,6 +6,12 @@ import type { Found } from '../../preflight/engine.ts';
 import { etcFolder, type Generation, namesOf, type Replaced, readGenerations, replacedFolder } from '../../store/index.ts';
 import type { FileStep } from '../../transaction/index.ts';
 import type { Layer } from '../types.ts';
+=======
+import type { FileChange, Instance, Led, Wiring, WiringPlan } from '../engines/index.ts';
+import { digestOf, type HostView } from '../host/index.ts';
+import { etcFolder, type Generation, namesOf, type Replaced, readGenerations, replacedFolder } from '../store/index.ts';
+import type { Found } from './types.ts';
+>>>>>>> 7287ed3db523f92653fea88d503807f5be44d24a:cli/planning/replaceWiring.ts
 
 /** Wiring of somebody else as if it were recorded as ours: so it goes, and nothing that is not it. Ours comes first: by its marks a place is kept. */
 export function recordedWith(recorded: Wiring | undefined, foreignWiring: ForeignWiring, { engine, configPath }: Instance): Wiring {
@@ -77,6 +84,7 @@ async function restoringOf(host: HostView, from: Generation, to: Generation | un
   return { changes, handlers: replaced.handlers };
 }
 
+<<<<<<< 865bc32db0319fe23e080ef9acc3d22f5ff5af7b:cli/operations/adopt/replaceWiring.ts
 /** Keeps copies of the files that a generation is about to take the place of, and says which they are. */
 export async function keepReplaced(
   host: Host,
@@ -98,6 +106,8 @@ export async function keepReplaced(
   return { package: name, shim, handlers: foreignWiring.handlers, files };
 }
 
+=======
+>>>>>>> 7287ed3db523f92653fea88d503807f5be44d24a:cli/planning/replaceWiring.ts
 /** The removal of our wiring with theirs in its place. */
 export function puttingBack(plan: WiringPlan, { changes }: Restoring): WiringPlan {
   const back = changes.map((change) => {
