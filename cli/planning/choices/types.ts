@@ -1,4 +1,4 @@
-import type { Led } from '../../engines/index.ts';
+import type { ForeignWiring } from '../../engines/index.ts';
 import type { Finding } from '../../errors/index.ts';
 import type { Digest, HostPath } from '../../host/index.ts';
 import type { Assignment } from '../../layout/settings/index.ts';
@@ -46,7 +46,7 @@ export interface Layer {
   name: string;
   shim: HostPath;
   /** What of the engine's files is its. */
-  led: Led;
+  foreignWiring: ForeignWiring;
   /** Names that RuntimeClasses point at. */
   handlers: string[];
   /** Stages the removal of the package; undefined: it stays for now. */
