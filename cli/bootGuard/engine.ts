@@ -2,7 +2,8 @@ import { posix } from 'node:path';
 import { engineNamed } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
-import { type Found, findEngine } from '../preflight/engine.ts';
+import type { Found } from '../planning/types.ts';
+import { findEngine } from '../preflight/engine.ts';
 import type { Generation } from '../store/index.ts';
 
 /** Engines that read a drop-in only where their main file names it. */

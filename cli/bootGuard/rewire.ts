@@ -1,12 +1,12 @@
 import { type EffectiveDiff, isRefused } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
-import type { Context } from '../operations/types.ts';
 import { guardOf } from '../planning/programCopy.ts';
 import { nothingAfterwards } from '../planning/records.ts';
 import { planSwitch, type Switch } from '../planning/switch.ts';
-import type { Found } from '../preflight/engine.ts';
+import type { Found } from '../planning/types.ts';
 import { carryOut, withScratch } from '../runner/carryOut.ts';
 import { underLock } from '../runner/session.ts';
+import type { Context } from '../runner/types.ts';
 import { activeGeneration, type Generation, nextId, releaseReservedSpace } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { readsOther, wiredEngine } from './engine.ts';

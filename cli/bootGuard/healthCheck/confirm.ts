@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import type { Host } from '../../host/index.ts';
-import type { Context } from '../../operations/types.ts';
 import { underLock } from '../../runner/session.ts';
+import type { Context } from '../../runner/types.ts';
 import {
   activeGeneration,
   ensureFolder,

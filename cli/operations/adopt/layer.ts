@@ -2,10 +2,10 @@ import { type Finding, KataError } from '../../errors/index.ts';
 import { isRequested, type Layering, layeringOf, machineConfigOf } from '../../facts/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
 import { command } from '../../output/index.ts';
+import type { ChangeOptions, Layer } from '../../planning/choices/types.ts';
+import type { Restoring } from '../../planning/replaceWiring.ts';
 import { findEngineToWire } from '../../preflight/engine.ts';
 import { activeGeneration, type Generation } from '../../store/index.ts';
-import type { ChangeOptions, Layer } from '../types.ts';
-import type { Restoring } from './replaceWiring.ts';
 
 /** The package of Fedora and RHEL, and where its shim is. */
 const name = 'kata-containers';

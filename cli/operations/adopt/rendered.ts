@@ -6,17 +6,20 @@ import type { HostView } from '../../host/index.ts';
 import { ownerText } from '../../inspect/owner.ts';
 import { verify } from '../../inspect/verify.ts';
 import { command } from '../../output/index.ts';
-import { guardOf, installProgramCopy } from '../../planning/programCopy.ts';
+import type { ChangeOptions } from '../../planning/choices/types.ts';
+import { guardOf } from '../../planning/programCopy.ts';
 import { nothingAfterwards, switchRecords } from '../../planning/records.ts';
 import { planSwitch } from '../../planning/switch.ts';
-import { type Found, findEngine, refuse } from '../../preflight/engine.ts';
+import type { Found } from '../../planning/types.ts';
+import { findEngine, refuse } from '../../preflight/engine.ts';
 import { bringerOf, generating, generatingText, type NodeBringer } from '../../preflight/owned.ts';
 import { etcFindings } from '../../preflight/refusals.ts';
 import { carryOut, receipt, withScratch } from '../../runner/carryOut.ts';
+import { installProgramCopy } from '../../runner/programCopy.ts';
 import { underLock } from '../../runner/session.ts';
+import type { Answer, Context } from '../../runner/types.ts';
 import { activeGeneration, type Generation, nextId, type Owner, offeredBy } from '../../store/index.ts';
 import { openEntries } from '../../transaction/index.ts';
-import type { Answer, ChangeOptions, Context } from '../types.ts';
 import { type FirstBoot, firstBootOf, outOfUse } from './firstBoot.ts';
 
 /** What an archive brings is generation 1 of a host that had none. */

@@ -1,20 +1,23 @@
 import type { Finding } from '../errors/index.ts';
-import { keepReplaced } from '../operations/adopt/replaceWiring.ts';
-import type { Answer, ChangeOptions, Context, Layer } from '../operations/types.ts';
 import { command } from '../output/index.ts';
-import { type Found, refuse } from '../preflight/engine.ts';
+import type { ChangeOptions, Layer } from '../planning/choices/types.ts';
+import { configurationDiffs } from '../planning/configurations.ts';
+import { guardFindings, guardOf } from '../planning/programCopy.ts';
+import { nothingAfterwards, switchRecords } from '../planning/records.ts';
+import { planSwitch } from '../planning/switch.ts';
+import type { Found } from '../planning/types.ts';
+import { generationWrites, programWrites, type Write } from '../planning/writes.ts';
+import { refuse } from '../preflight/engine.ts';
 import { refuseSecond } from '../preflight/imageRules.ts';
 import { needFindings } from '../preflight/needs.ts';
 import { refuseFull } from '../preflight/room.ts';
 import { carryOut, receipt, rehearse } from '../runner/carryOut.ts';
+import { keepReplaced } from '../runner/keepReplaced.ts';
+import { installProgramCopy } from '../runner/programCopy.ts';
 import { refuseUnprovable } from '../runner/proving.ts';
+import type { Answer, Context } from '../runner/types.ts';
 import { type Choices, drawGeneration, type Generation, imageNumber, lastNumber, makeGeneration, type Origin } from '../store/index.ts';
-import { configurationDiffs } from './configurations.ts';
-import { guardFindings, guardOf, installProgramCopy } from './programCopy.ts';
-import { nothingAfterwards, switchRecords } from './records.ts';
 import { stage } from './stage.ts';
-import { planSwitch } from './switch.ts';
-import { generationWrites, programWrites, type Write } from './writes.ts';
 
 /** What every change that makes a generation knows by now. */
 export interface Change {

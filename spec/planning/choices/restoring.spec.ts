@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { readSetting, settingText } from '../../cli/layout/settings/kinds.ts';
-import { restoring } from '../../cli/runner/restoring.ts';
-import type { Choices, GenerationHandler, Setting } from '../../cli/store/index.ts';
+import { readSetting, settingText } from '../../../cli/layout/settings/kinds.ts';
+import { restoring } from '../../../cli/planning/choices/restoring.ts';
+import type { Choices, GenerationHandler, Setting } from '../../../cli/store/index.ts';
 
 const handlers = [
   { name: 'kata-qemu', hypervisor: 'qemu' },

@@ -1,14 +1,14 @@
 import type { Finding } from '../errors/index.ts';
-import type { Answer } from '../operations/types.ts';
 import { command } from '../output/index.ts';
+import { sameChoices } from '../planning/choices/choices.ts';
+import { allowedFor, nothingAfterwards } from '../planning/records.ts';
+import { shownWrites, switchWrites } from '../planning/writes.ts';
 import { refuseFull } from '../preflight/room.ts';
 import { carryOut, receipt } from '../runner/carryOut.ts';
+import { installProgramCopy } from '../runner/programCopy.ts';
+import type { Answer } from '../runner/types.ts';
 import { type GenerationManifest, isWaiting, makeGeneration, readGenerations } from '../store/index.ts';
 import type { Change, NewGeneration } from './activateNew.ts';
-import { sameChoices } from './choices/choices.ts';
-import { installProgramCopy } from './programCopy.ts';
-import { allowedFor, nothingAfterwards } from './records.ts';
-import { shownWrites, switchWrites } from './writes.ts';
 
 /** The generation waits for `activate`. What the engine and the backend say about it is asked then. */
 export async function stage(

@@ -1,10 +1,7 @@
-import type { FileChange, ForeignWiring, Instance, Wiring, WiringPlan } from '../../engines/index.ts';
-import { digestOf, type Host, type HostView } from '../../host/index.ts';
-import type { Switch } from '../../planning/switch.ts';
-import type { Found } from '../../preflight/engine.ts';
-import { etcFolder, type Generation, namesOf, type Replaced, readGenerations, replacedFolder } from '../../store/index.ts';
-import type { FileStep } from '../../transaction/index.ts';
-import type { Layer } from '../types.ts';
+import type { FileChange, ForeignWiring, Instance, Wiring, WiringPlan } from '../engines/index.ts';
+import { digestOf, type HostView } from '../host/index.ts';
+import { etcFolder, type Generation, namesOf, type Replaced, readGenerations, replacedFolder } from '../store/index.ts';
+import type { Found } from './types.ts';
 
 /** Wiring of somebody else as if it were recorded as ours: so it goes, and nothing that is not it. Ours comes first: by its marks a place is kept. */
 export function recordedWith(recorded: Wiring | undefined, foreignWiring: ForeignWiring, { engine, configPath }: Instance): Wiring {
@@ -75,27 +72,6 @@ async function restoringOf(host: HostView, from: Generation, to: Generation | un
     changes.push({ path, before: now, after: { text }, ...(mode === undefined ? {} : { mode }), foreign: true, ours: [], tmpDir: '' });
   }
   return { changes, handlers: replaced.handlers };
-}
-
-/** Keeps copies of the files that a generation is about to take the place of, and says which they are. */
-export async function keepReplaced(
-  host: Host,
-  number: number,
-  { foreignWiring, shim, name }: Layer,
-  { steps }: Pick<Switch, 'steps'>,
-): Promise<Replaced> {
-  const folder = replacedFolder(number);
-  await host.mkdir(folder, 0o700);
-  const files: Replaced['files'] = [];
-  for (const path of new Set(foreignWiring.marks.map((mark) => mark.path))) {
-    const bytes = await host.readFile(path);
-    await host.writeFile(`${folder}/${files.length}`, bytes, { mode: 0o600 });
-    const step = steps.find((each): each is FileStep => each.kind === 'file' && each.path === path);
-    const mode = (await host.stat(path))?.mode;
-    files.push({ path, digest: digestOf(bytes), ...(mode === undefined ? {} : { mode }), after: step?.after ?? digestOf(bytes) });
-  }
-  await host.failpoint('store/replaced');
-  return { package: name, shim, handlers: foreignWiring.handlers, files };
 }
 
 /** The removal of our wiring with theirs in its place. */

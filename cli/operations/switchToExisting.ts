@@ -1,21 +1,23 @@
 import { KataError } from '../errors/index.ts';
 import { moduleFindings } from '../kernelModules/index.ts';
-import { othersWiring } from '../operations/adopt/replaceWiring.ts';
-import type { Answer, ChangeOptions, Context } from '../operations/types.ts';
 import { command } from '../output/index.ts';
+import type { ChangeOptions } from '../planning/choices/types.ts';
+import { guardOf } from '../planning/programCopy.ts';
+import { nothingAfterwards, switchRecords } from '../planning/records.ts';
+import { othersWiring } from '../planning/replaceWiring.ts';
+import { planSwitch } from '../planning/switch.ts';
+import { programWrites } from '../planning/writes.ts';
 import { findEngineToWire, refuse } from '../preflight/engine.ts';
 import { refuseHarmful } from '../preflight/harmful.ts';
 import { etcFindings } from '../preflight/refusals.ts';
 import { refuseFull } from '../preflight/room.ts';
 import { carryOut, receipt, rehearse, unchanged } from '../runner/carryOut.ts';
+import { installGuardCopy } from '../runner/programCopy.ts';
 import { refuseUnprovable } from '../runner/proving.ts';
 import { underLock } from '../runner/session.ts';
+import type { Answer, Context } from '../runner/types.ts';
 import { activeGeneration, type Generation, installAgain, isIntact, nextId, payloadOf } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
-import { guardOf, installGuardCopy } from './programCopy.ts';
-import { nothingAfterwards, switchRecords } from './records.ts';
-import { planSwitch } from './switch.ts';
-import { programWrites } from './writes.ts';
 
 /** Makes a generation that is already there the active one, wiring included. `choose` says which, under the lock. */
 export function switchToExisting(

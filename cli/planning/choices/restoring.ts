@@ -1,7 +1,7 @@
-import type { Finding } from '../errors/index.ts';
-import { settingText } from '../layout/settings/index.ts';
-import { words } from '../output/index.ts';
-import type { GenerationHandler, GenerationManifest, Setting } from '../store/index.ts';
+import type { Finding } from '../../errors/index.ts';
+import { settingText } from '../../layout/settings/index.ts';
+import { words } from '../../output/index.ts';
+import type { GenerationHandler, GenerationManifest, Setting } from '../../store/index.ts';
 
 /** What an installation was made with. */
 type Made = Pick<GenerationManifest, 'sources' | 'handlers' | 'choices' | 'backend' | 'format'>;

@@ -3,12 +3,13 @@ import { KataError } from '../errors/index.ts';
 import type { HostFacts } from '../facts/index.ts';
 import type { HostPath } from '../host/index.ts';
 import type { Format } from '../images/index.ts';
-import type { Context, InstallRequest } from '../operations/types.ts';
 import type { Event } from '../output/events.ts';
+import type { InstallRequest } from '../planning/choices/types.ts';
+import { expectedWrites, programWrites, type Write } from '../planning/writes.ts';
 import { refuse } from '../preflight/engine.ts';
 import { type Room, roomOf } from '../preflight/room.ts';
 import { type Staged, stagePayload, stagingFolder } from '../store/index.ts';
-import { expectedWrites, programWrites, type Write } from './writes.ts';
+import type { Context } from './types.ts';
 
 interface Place {
   root: HostPath;
