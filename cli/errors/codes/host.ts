@@ -43,7 +43,7 @@ export const hostCodes: Record<string, CodeRow> = {
   'host-selinux-type': row(3, 'A label that the files need does not exist in the loaded policy.'),
   'host-selinux-denies': row(
     3,
-    'The host’s SELinux policy denies what a pod needs: asked of the kernel for the domains of the engine, its shim and the virtual machine. The message has the rule that is missing. A warning where SELinux, or the domain, is permissive. See docs/reference/hosts.md.',
+    'The host’s SELinux policy denies what a pod needs: asked of the kernel for the domains of the engine, its shim and the virtual machine. The message has the rule that is missing. A warning where SELinux, or the domain, is permissive. See docs/reference/selinux.md.',
     true,
   ),
   'host-selinux-unasked': row(
