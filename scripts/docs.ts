@@ -4,9 +4,9 @@ import { changeOptions, commonOptions, verbs } from '../cli/commands/table/index
 import type { OptionRow, Verb } from '../cli/commands/types.ts';
 import { codes, exitText } from '../cli/errors/index.ts';
 import { withGenerated } from './pages/firstBoot.ts';
+import { handlersPage } from './pages/handlersPage.ts';
 import { filesPage } from './pages/hostFiles.ts';
 import { jsonPage } from './pages/jsonPage.ts';
-import { handlersPage } from './pages/handlersPage.ts';
 import { manPage } from './pages/man.ts';
 import { allStatuses, signalStatus, statuses } from './pages/statuses.ts';
 import { withTiersTable } from './pages/tiersTable.ts';

@@ -1,5 +1,6 @@
 import { link as overlayLink, unitFile as overlayUnit } from '../../cli/backends/overlay/paths.ts';
 import { imageLink, link, wantsLink } from '../../cli/backends/sysext/paths.ts';
+import { folder as podNotes } from '../../cli/pod/notes.ts';
 import {
   ballastFile,
   foldersFile,
@@ -66,10 +67,22 @@ export const hostFiles: HostFiles[] = [
         man: true,
       },
       { path: `${generationsFolder}/N/manifest.json`, what: 'What the generation is. It never changes.' },
-      { path: `${generationsFolder}/N/record.json`, what: 'Its state, the generation before it, its wiring, its owner, and which checks were overridden.' },
-      { path: `${generationsFolder}/N/replaced/`, what: 'Files of other programs as they were before a change replaced them. Only root can read it.' },
-      { path: `${generationsFolder}/N/payload`, what: `A link to the payload. On hosts with ostree or SELinux it is in \`${labelled}/generations/N/\`.` },
-      { path: `${generationsFolder}/N/config/HANDLER/configuration.toml`, what: 'What the shim reads. It is beside the link to the payload.' },
+      {
+        path: `${generationsFolder}/N/record.json`,
+        what: 'Its state, the generation before it, its wiring, its owner, and which checks were overridden.',
+      },
+      {
+        path: `${generationsFolder}/N/replaced/`,
+        what: 'Files of other programs as they were before a change replaced them. Only root can read it.',
+      },
+      {
+        path: `${generationsFolder}/N/payload`,
+        what: `A link to the payload. On hosts with ostree or SELinux it is in \`${labelled}/generations/N/\`.`,
+      },
+      {
+        path: `${generationsFolder}/N/config/HANDLER/configuration.toml`,
+        what: 'What the shim reads. It is beside the link to the payload.',
+      },
       {
         path: `${plain}/tree/`,
         what: `Payloads, each named by its digest. On ostree hosts and with SELinux: ${labelled}/tree/.`,
@@ -92,13 +105,19 @@ export const hostFiles: HostFiles[] = [
       { path: lockFile, what: 'Held while a change runs; the kernel frees it.', man: true },
       { path: foldersFile, what: 'Folders that kata-sysext made outside its own. It removes them when they are empty.' },
       { path: ballastFile, what: 'Reserved room, which the boot guard frees where `/var` is full.' },
-      { path: '/run/kata-sysext/pods/RUN.json', what: 'A pod that was started as proof. The unit `kata-sysext-pod-RUN.service` removes the pod if its maker is killed.' },
+      {
+        path: `${podNotes}/RUN.json`,
+        what: 'A pod that was started as proof. The unit `kata-sysext-pod-RUN.service` removes the pod if its maker is killed.',
+      },
     ],
   },
   {
     title: 'The boot guard',
     files: [
-      { path: '/etc/systemd/system/kata-sysext-settle.service', what: 'Undoes or finishes an interrupted change, before extensions are merged.' },
+      {
+        path: '/etc/systemd/system/kata-sysext-settle.service',
+        what: 'Undoes or finishes an interrupted change, before extensions are merged.',
+      },
       { path: '/etc/systemd/system/kata-sysext-guard.service', what: 'Checks the wiring, before the engine starts.' },
       { path: '/etc/systemd/system/kata-sysext-bless.service', what: 'Confirms the generation, when the engine runs.' },
     ],
@@ -106,7 +125,10 @@ export const hostFiles: HostFiles[] = [
   {
     title: 'The container engine',
     files: [
-      { path: '/etc/containerd/config.toml', what: 'containerd 1.x: a marked block in this file. containerd 2.x without a drop-in folder: one line in it.' },
+      {
+        path: '/etc/containerd/config.toml',
+        what: 'containerd 1.x: a marked block in this file. containerd 2.x without a drop-in folder: one line in it.',
+      },
       { path: '/etc/containerd/conf.d/kata-sysext.toml', what: 'containerd 2.x, where the main file imports this folder.' },
       { path: '/etc/containerd/kata-sysext.toml', what: 'containerd 2.x, where the main file imports no folder.' },
       { path: '/etc/crio/crio.conf.d/50-kata-sysext.conf', what: 'CRI-O.' },
@@ -122,7 +144,10 @@ export const hostFiles: HostFiles[] = [
       { path: overlayUnit, what: 'Backend overlay: the unit that mounts it at boot.' },
       { path: `${imageRoot}/`, what: 'Backend baked: payload, generation 0 and program, in the OS image.' },
       { path: `${imageState}/`, what: 'Backend baked: manifests and record, in the OS image.' },
-      { path: `${imageRecords}/HEX.json`, what: 'Backend baked: the record of the booted image’s generation, by the digest of its manifest.' },
+      {
+        path: `${imageRecords}/HEX.json`,
+        what: 'Backend baked: the record of the booted image’s generation, by the digest of its manifest.',
+      },
     ],
   },
   {
