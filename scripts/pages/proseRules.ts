@@ -39,7 +39,7 @@ export const forbiddenWords: ForbiddenWord[] = [
 
 /** Pages whose prose is checked, as paths from the repository's root. */
 export function prosePages(): string[] {
-  return ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'man/kata-sysext.8', 'examples/selinux/README.md', ...docPages()];
+  return ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'man/kata-sysext.8', 'examples/README.md', 'examples/selinux/README.md', ...docPages()];
 }
 
 /** Pages and folders (with / at the end) that break a rule still, each with the reason. Lint fails where one of the pages is clean. */
