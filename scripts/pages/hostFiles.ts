@@ -2,7 +2,7 @@ import { link as overlayLink, unitFile as overlayUnit } from '../../cli/backends
 import { imageLink, link, wantsLink } from '../../cli/backends/sysext/paths.ts';
 import { folder as podNotes } from '../../cli/pod/notes.ts';
 import {
-  ballastFile,
+  reservedSpaceFile,
   foldersFile,
   fragmentsFolder,
   generationsFolder,
@@ -104,7 +104,7 @@ export const hostFiles: HostFiles[] = [
       { path: `${journalFolder}/`, what: 'Changes that are not finished. Only `recover` may remove what is here.', man: true },
       { path: lockFile, what: 'Held while a change runs; the kernel frees it.', man: true },
       { path: foldersFile, what: 'Folders that kata-sysext made outside its own. It removes them when they are empty.' },
-      { path: ballastFile, what: 'Reserved room, which the boot guard frees where `/var` is full.' },
+      { path: reservedSpaceFile, what: 'Reserved room, which the boot guard frees where `/var` is full.' },
       {
         path: `${podNotes}/RUN.json`,
         what: 'A pod that was started as proof. The unit `kata-sysext-pod-RUN.service` removes the pod if its maker is killed.',
@@ -115,11 +115,11 @@ export const hostFiles: HostFiles[] = [
     title: 'The boot guard',
     files: [
       {
-        path: '/etc/systemd/system/kata-sysext-settle.service',
+        path: '/etc/systemd/system/kata-sysext-recover.service',
         what: 'Undoes or finishes an interrupted change, before extensions are merged.',
       },
-      { path: '/etc/systemd/system/kata-sysext-guard.service', what: 'Checks the wiring, before the engine starts.' },
-      { path: '/etc/systemd/system/kata-sysext-bless.service', what: 'Confirms the generation, when the engine runs.' },
+      { path: '/etc/systemd/system/kata-sysext-rewire.service', what: 'Checks the wiring, before the engine starts.' },
+      { path: '/etc/systemd/system/kata-sysext-confirm.service', what: 'Confirms the generation, when the engine runs.' },
     ],
   },
   {
