@@ -2,7 +2,6 @@ import { link as overlayLink, unitFile as overlayUnit } from '../../cli/backends
 import { imageLink, link, wantsLink } from '../../cli/backends/sysext/paths.ts';
 import { folder as podNotes } from '../../cli/pod/notes.ts';
 import {
-  reservedSpaceFile,
   foldersFile,
   fragmentsFolder,
   generationsFolder,
@@ -16,6 +15,7 @@ import {
   payloadRoot,
   pointer,
   programsFolder,
+  reservedSpaceFile,
   sequenceFile,
 } from '../../cli/store/paths.ts';
 import { mark } from '../../cli/transaction/changeMarker.ts';

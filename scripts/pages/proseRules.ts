@@ -31,6 +31,7 @@ export const forbiddenWords: ForbiddenWord[] = [
   { pattern: 'led|leads? to', use: '“points at”, “means”' },
   { pattern: 'settles?|settled|settling', use: '“recovers”, “undoes or finishes”' },
   { pattern: 'springs?', use: '“fails”, “applies”' },
+  { pattern: 'bless(?:es|ing|ings)?', use: '“confirm”; *blessed* is the name of the state' },
   { pattern: 'no matter of', use: 'who does it' },
   { pattern: 'heeds?', use: '“respects”, “waits for”' },
   { pattern: 'besides', use: '“also”' },
@@ -39,7 +40,15 @@ export const forbiddenWords: ForbiddenWord[] = [
 
 /** Pages whose prose is checked, as paths from the repository's root. */
 export function prosePages(): string[] {
-  return ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'man/kata-sysext.8', 'examples/README.md', 'examples/selinux/README.md', ...docPages()];
+  return [
+    'README.md',
+    'ARCHITECTURE.md',
+    'CONTRIBUTING.md',
+    'man/kata-sysext.8',
+    'examples/README.md',
+    'examples/selinux/README.md',
+    ...docPages(),
+  ];
 }
 
 /** Pages and folders (with / at the end) that break a rule still, each with the reason. Lint fails where one of the pages is clean. */

@@ -165,8 +165,8 @@ describe('the links of the documents', () => {
 /** The places of a page's headings, as GitHub names them. */
 function headingsOf(page: string): string[] {
   return [...page.replace(/^```.*?^```$/gms, '').matchAll(/^#+ (?<text>.*)$/gm)].map(({ groups }) =>
-    groups!['text']!
-      .toLowerCase()
+    groups!
+      ['text']!.toLowerCase()
       .replace(/[^\p{L}\p{N}\s_-]/gu, '')
       .replaceAll(' ', '-'),
   );

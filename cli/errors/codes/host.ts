@@ -65,7 +65,7 @@ export const hostCodes: Record<string, CodeRow> = {
   'baked-live': row(3, 'The backend baked makes a generation that is part of an OS image. A host that runs has its image already.'),
   'baked-no-guard': row(
     3,
-    'The image gets no copy of the program and no boot guard, so that no boot proves and blesses what it carries. A warning: only the single file brings them.',
+    'The image gets no copy of the program and no boot guard, so that no boot proves and confirms what it carries. A warning: only the single file brings them.',
   ),
   'baked-owned': row(
     3,
