@@ -16,6 +16,7 @@ import {
   activeGeneration,
   etcFolder,
   filesBelow,
+  foreignFiles,
   fragmentsFolder,
   type Generation,
   historyFolder,
@@ -24,7 +25,6 @@ import {
   pointedElsewhere,
   readGenerations,
   sourcePlaces,
-  strangers,
   wiredGeneration,
 } from '../store/index.ts';
 import { openEntries, parkedGenerations } from '../transaction/index.ts';
@@ -149,7 +149,7 @@ async function withStrangers(host: HostView, change: ChangeResult): Promise<Chan
       const found = `${path} is ${what}; it stays`;
       return { code: 'foreign-file', level, subject: path, found, needed: 'nothing', next: `remove it if nobody needs it: rm ${path}` };
     };
-  const inOurs = (await strangers(host, [etcFolder])).map(row('warning', 'no file of kata-sysext'));
+  const inOurs = (await foreignFiles(host, [etcFolder])).map(row('warning', 'no file of kata-sysext'));
   const fragments = (await filesBelow(host, fragmentsFolder)).map(row('info', 'a setting of the administrator'));
   return { ...change, findings: [...change.findings, ...inOurs, ...fragments] };
 }

@@ -10,7 +10,7 @@ import { carryOut, receipt, rehearse } from '../runner/carryOut.ts';
 import { refuseUnprovable } from '../runner/proving.ts';
 import { type Choices, drawGeneration, type Generation, imageNumber, lastNumber, makeGeneration, type Origin } from '../store/index.ts';
 import { configurationDiffs } from './configurations.ts';
-import { guardFindings, guardOf, keepRunning } from './programCopy.ts';
+import { guardFindings, guardOf, installProgramCopy } from './programCopy.ts';
 import { nothingAfterwards, switchRecords } from './records.ts';
 import { stage } from './stage.ts';
 import { planSwitch } from './switch.ts';
@@ -32,7 +32,7 @@ export interface Change {
 }
 
 /** The generation to make. */
-export interface Becoming {
+export interface NewGeneration {
   origin: Origin;
   choices: Choices;
   backend: string;
@@ -52,7 +52,7 @@ export interface Becoming {
 }
 
 /** Makes a generation and makes it the active one. */
-export async function become(change: Change, wish: Becoming): Promise<Answer> {
+export async function activateNew(change: Change, wish: NewGeneration): Promise<Answer> {
   const { context, verb, options, found, id, started, from, layer } = change;
   const { host } = context;
   const { origin, choices, backend, home, readText, fresh = false } = wish;
@@ -81,7 +81,7 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
   await refuseUnprovable(context, found, options);
   await rehearse(context, found, planned);
-  await keepRunning(context, to.backend);
+  await installProgramCopy(context, to.backend);
   await wish.seal?.();
   await makeGeneration(host, to, drawn.configurations);
   const replaced =

@@ -1,6 +1,6 @@
 import { dirname, posix } from 'node:path';
 import { type Backend, backendOf } from '../backends/index.ts';
-import { type GuardWish, guardSteps, unblessSteps } from '../bootGuard/units/index.ts';
+import { type GuardRequest, guardSteps, unblessSteps } from '../bootGuard/units/index.ts';
 import type { ForeignWiring, WantedHandler, WiringPlan } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type Baseline, takeBaseline } from '../gate/index.ts';
@@ -13,7 +13,7 @@ import { belongsToImage } from '../preflight/imageRules.ts';
 import { refuseInUse } from '../preflight/inUse.ts';
 import { refuseOwned } from '../preflight/owned.ts';
 import { refuseDenied } from '../preflight/policy.ts';
-import { goingNames, refuseTaken } from '../preflight/removedHandlers.ts';
+import { refuseTaken, removedHandlerNames } from '../preflight/removedHandlers.ts';
 import { shimFindings } from '../preflight/shimFindings.ts';
 import { etcFolder, type GenerationManifest, type GenerationRecord, offeredBy } from '../store/index.ts';
 import {
@@ -104,7 +104,7 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   // Two backends that show the same paths cannot both be there.
   const moving = earlier?.mountPoint() === backend.mountPoint() ? [...left, ...placed, ...wire] : [...placed, ...wire, ...left];
   const core = to === undefined ? [...open, ...wire, ...placed, ...close] : moving;
-  const guard = await guardSteps(host, guardWish(host, request));
+  const guard = await guardSteps(host, guardRequest(host, request));
   const modules = await modulePlan(host, request);
   const unbless = core.length + guard.length > 0 ? await unblessSteps(host) : [];
   const last: Step[] = [...(request.further ?? []), ...(request.layer === undefined ? [] : [request.layer])];
@@ -118,7 +118,7 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   // What an earlier backend takes away is the shim of every handler, whatever the new one brings; so is what is seen elsewhere below /usr.
   const base = from === undefined ? undefined : backendOf(from.manifest.backend).mountPoint(from.manifest.payloadFolder);
   const elsewhere = base?.startsWith('/usr/') === true && to !== undefined && base !== backend.mountPoint(to.payloadFolder);
-  const going = left.length > 0 || elsewhere ? before : [...new Set([...goingNames(before, from?.manifest, to), ...theirs])];
+  const going = left.length > 0 || elsewhere ? before : [...new Set([...removedHandlerNames(before, from?.manifest, to), ...theirs])];
   const names = wanted.map((handler) => handler.name);
   if (baseline !== undefined) refuseTaken(baseline.state.handlers, names, before, wiring);
   if (baseline !== undefined) refuseInUse(baseline.state, going);
@@ -127,7 +127,7 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   findings.push(...(await refuseDenied(host, request, backend, baseline)));
   const touched = [...new Set([...names, ...before])];
   const edited = editedAfter(wiring, files, from?.record.edited);
-  const strange = await editedBySomebody(host, from?.record.edited, findings);
+  const strange = await foreignEdits(host, from?.record.edited, findings);
   const others = request.writes ?? [];
   const writes = [...others, ...(steps.length === 0 ? [] : await switchWrites(host, steps, to !== undefined, others))];
   return {
@@ -159,7 +159,7 @@ async function planWiring(host: HostView, request: SwitchRequest, wanted: Wanted
 }
 
 /** An image has its own guard, which is no part of a change on the host. */
-function guardWish(host: HostView, { to, guard, found }: SwitchRequest): GuardWish | undefined {
+function guardRequest(host: HostView, { to, guard, found }: SwitchRequest): GuardRequest | undefined {
   if (to === undefined || guard === undefined || belongsToImage(host, to)) return undefined;
   return { program: guard, engine: found.instance.unit };
 }
@@ -204,7 +204,7 @@ function editedAfter(wiring: WiringPlan, files: FileStep[], earlier: Record<stri
 }
 
 /** What others did to the files that we edited stays, and is told. */
-async function editedBySomebody(host: HostView, edited: Record<string, Digest> = {}, known: Finding[]): Promise<Finding[]> {
+async function foreignEdits(host: HostView, edited: Record<string, Digest> = {}, known: Finding[]): Promise<Finding[]> {
   const found: Finding[] = [];
   for (const [path, digest] of Object.entries(edited)) {
     if (known.some((finding) => finding.subject === path) || (await host.digest(path)) === digest) continue;

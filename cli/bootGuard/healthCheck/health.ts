@@ -8,7 +8,7 @@ import { wiredEngine } from '../engine.ts';
 import { unhealthy } from './greenboot.ts';
 
 /** Automatic restarts after which an engine is not waited for any longer. */
-const mostRestarts = 5;
+const maxRestarts = 5;
 
 /** One look at the engine of a generation. */
 export interface Health {
@@ -29,7 +29,7 @@ export interface Health {
 /** What PID 1 says of the engine's unit, beside an engine that answers or not. Whatever one had to wait for before, it serves now. */
 export function standing(unit: UnitState | undefined, serves: boolean): Pick<Health, 'serves' | 'down' | 'untried' | 'failed'> {
   const restarts = unit?.restarts ?? 0;
-  const failed = !serves && (unit?.activeState === 'failed' || restarts >= mostRestarts);
+  const failed = !serves && (unit?.activeState === 'failed' || restarts >= maxRestarts);
   const untried = unit?.activeState === 'inactive' && unit.activeEnterMs === 0 && restarts === 0;
   // One that nobody has started is no fault of ours.
   return { serves, failed, untried, down: !serves && (failed || unit?.activeState === 'active' || restarts > 0) };

@@ -7,7 +7,7 @@ import type { HostView } from '../../host/index.ts';
 import { ownerText } from '../../inspect/owner.ts';
 import { verify } from '../../inspect/verify.ts';
 import { command } from '../../output/index.ts';
-import { guardOf, keepRunning } from '../../planning/programCopy.ts';
+import { guardOf, installProgramCopy } from '../../planning/programCopy.ts';
 import { nothingAfterwards, switchRecords } from '../../planning/records.ts';
 import { planSwitch } from '../../planning/switch.ts';
 import { type Found, findEngine, refuse } from '../../preflight/engine.ts';
@@ -55,7 +55,7 @@ async function adoptLocked(context: Context, options: ChangeOptions): Promise<An
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
   const carry = { id, verb: 'adopt', found, planned, from: brought, to, made: false, started, afterwards: nothingAfterwards };
   if (recorded && planned.steps.length === 0) return { kind: 'Change', change: receipt(context, carry, undefined) };
-  if (to.program === context.program) await keepRunning(context, to.backend);
+  if (to.program === context.program) await installProgramCopy(context, to.backend);
   const ends = { from, to: brought, allow: options.allow };
   const records = switchRecords(ends, planned, host.live, started).map((each) => ({ ...each, owner }));
   const outcome = await carryOut(context, { ...carry, afterwards: { ...nothingAfterwards, records } });
