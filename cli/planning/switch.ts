@@ -186,13 +186,15 @@ export async function askEngine(
   scratch: (name: string, text: string) => Promise<string>,
 ): Promise<void> {
   if (!host.booted || planned.wiring.changes.length === 0) return;
-  const { others, warnings } = await found.engine.validate(host, found.instance, planned.wiring, scratch);
+  const { dump } = found.engine;
+  if (dump === undefined) return;
+  const { others, warnings } = await dump.validate(host, found.instance, planned.wiring, scratch);
   if (others.length === 0 && warnings.length === 0) return;
   throw new KataError('engine-rejects', {
     subject: found.instance.configPath,
     found: `the change would alter more than our handlers: ${[...others, ...warnings].slice(0, 5).join('; ')}`,
     needed: `only ${planned.touched.join(', ')} to differ in the effective configuration`,
-    next: `look at: ${found.engine.showCommand(found.instance)}`,
+    next: `look at: ${dump.showCommand(found.instance)}`,
     details: { keys: others, warnings },
   });
 }

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { valueAt } from '../../documents/toml/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit, UnitState } from '../../systemd/types.ts';
 import { type Daemon, detectDaemon, findRecordedDaemon } from '../common/detect.ts';
@@ -6,7 +7,6 @@ import { filesView } from '../common/filesView.ts';
 import { flagOf, pathOf, readDaemon } from '../common/process.ts';
 import { startOfUnit, unitTexts } from '../common/unitFiles.ts';
 import { versionOf } from '../common/version.ts';
-import { valueAt } from '../toml/index.ts';
 import type { Instance, Wiring } from '../types.ts';
 import { loadSet } from './loader.ts';
 

@@ -1,7 +1,7 @@
+import { readDump, type TomlTable, tomlKey } from '../../documents/toml/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { binaryOf, refused, verdicts } from '../common/complaints.ts';
 import { differences } from '../common/differences.ts';
-import { readDump, type TomlTable, tomlKey } from '../toml/index.ts';
 import type { EffectiveDiff, Instance } from '../types.ts';
 import { newPlugin, oldPlugin, runtimesPath } from './schema.ts';
 

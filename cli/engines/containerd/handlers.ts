@@ -1,6 +1,6 @@
 import { asset } from '../../assets/index.ts';
+import { fillTemplate, isTable, sameSettings, type TomlTable, tomlKey, tomlString, valueAt } from '../../documents/toml/index.ts';
 import type { Version } from '../common/version.ts';
-import { fillTemplate, isTable, sameSettings, type TomlTable, tomlKey, tomlString, valueAt } from '../toml/index.ts';
 import type { WantedHandler } from '../types.ts';
 import type { ConfigSet, LoadedFile } from './loader.ts';
 import { newPlugin, oldPlugin, runtimesPath } from './schema.ts';
@@ -53,7 +53,7 @@ export function pluginTable(plugin: string, runtimes: TomlTable): TomlTable {
 
 /** The lines of the handler's tables, from the template. */
 export function handlerLines(handler: WantedHandler, plugin: string, version?: Version): string[] {
-  const text = fillTemplate(asset('templates/containerd-handler.toml'), {
+  const text = fillTemplate(asset('cli/engines/containerd/handler.toml'), {
     plugin: tomlString(plugin),
     handler: tomlKey(handler.name),
     runtimeType: tomlString(typeFor(handler, version)),

@@ -1,6 +1,6 @@
+import { isTable, parseDocument, renderTable, type TomlTable } from '../../documents/toml/index.ts';
 import type { HostView } from '../../host/types.ts';
 import { unsupported } from '../common/unsupported.ts';
-import { isTable, parseDocument, renderTable, type TomlTable } from '../toml/index.ts';
 import type { Instance } from '../types.ts';
 import { effectiveConfig } from './dump.ts';
 import type { ConfigSet, LoadedFile } from './loader.ts';

@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
+import { parseDocument, requireBoundedSet, type TomlDocument } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostPath } from '../../host/types.ts';
 import type { FilesView } from '../common/filesView.ts';
 import { atLeast, type Version } from '../common/version.ts';
-import { parseDocument, requireBoundedSet, type TomlDocument } from '../toml/index.ts';
 import { glob, isPattern } from './globs.ts';
 
 export interface LoadedFile {

@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
+import { valueAt } from '../../documents/toml/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { isReadOnlyPlace } from '../common/editable.ts';
 import type { SeenMark } from '../common/seen.ts';
 import { unsupported } from '../common/unsupported.ts';
-import { valueAt } from '../toml/index.ts';
 import type { Instance } from '../types.ts';
 import { saysNothing } from './checks.ts';
 import { matchesName, patternFolder } from './globs.ts';

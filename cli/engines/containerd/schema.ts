@@ -1,6 +1,6 @@
+import type { TomlTable } from '../../documents/toml/index.ts';
+import { tableAt } from '../../documents/toml/index.ts';
 import { atLeast, type Version } from '../common/version.ts';
-import type { TomlTable } from '../toml/index.ts';
-import { tableAt } from '../toml/index.ts';
 
 /** The CRI plugin's id up to schema 2, and the one of its runtime half from schema 3 on. */
 export const oldPlugin = 'io.containerd.grpc.v1.cri';

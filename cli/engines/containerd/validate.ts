@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
+import { parseDocument, type TomlTable, tomlString, topLevelValue, valueAt, withValue } from '../../documents/toml/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { binaryOf, rejected } from '../common/complaints.ts';
 import { filesView } from '../common/filesView.ts';
 import { parseVersion } from '../common/version.ts';
-import { parseDocument, type TomlTable, tomlString, topLevelValue, valueAt, withValue } from '../toml/index.ts';
 import type { EffectiveDiff, Instance, Scratch, WiringPlan } from '../types.ts';
 import { compareDumps, type Dump, dumpOf, effectiveConfig } from './dump.ts';
 import { isHandler } from './handlers.ts';

@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
+import { isTable, readDump, type TomlTable, tableAt, tomlKey, valueAt } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { binaryOf, refused, verdicts } from '../common/complaints.ts';
 import { differences } from '../common/differences.ts';
-import { isTable, readDump, type TomlTable, tableAt, tomlKey, valueAt } from '../toml/index.ts';
 import type { EffectiveDiff, Instance } from '../types.ts';
 import { noConfig } from './daemon.ts';
 import { runtimesPath, shimName } from './handlers.ts';

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { asset } from '../../assets/index.ts';
+import { fillTemplate, isTable, sameSettings, type TomlTable, tomlKey, tomlString, valueAt } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
-import { fillTemplate, isTable, sameSettings, type TomlTable, tomlKey, tomlString, valueAt } from '../toml/index.ts';
 import type { WantedHandler } from '../types.ts';
 import type { ConfigSet, LoadedFile } from './loader.ts';
 
@@ -36,7 +36,7 @@ export function handlerTable({ shim, configuration }: WantedHandler): TomlTable 
 
 /** The lines of the handler's table, from the template. */
 export function handlerLines(handler: WantedHandler): string[] {
-  const text = fillTemplate(asset('templates/crio-handler.toml'), {
+  const text = fillTemplate(asset('cli/engines/crio/handler.toml'), {
     handler: tomlKey(handler.name),
     shim: tomlString(handler.shim),
     configuration: tomlString(handler.configuration),

@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
+import { parseDocument, requireBoundedSet, type TomlDocument } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { filesView, type Overlay } from '../common/filesView.ts';
 import { unsupported } from '../common/unsupported.ts';
-import { parseDocument, requireBoundedSet, type TomlDocument } from '../toml/index.ts';
 import type { Instance } from '../types.ts';
 import { usualFolder } from './daemon.ts';
 

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { addsExactly } from '../../documents/toml/index.ts';
 import type { Finding } from '../../errors/index.ts';
 import { digestOf } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
@@ -11,7 +12,6 @@ import { unsupported } from '../common/unsupported.ts';
 import { atLeast, parseVersion } from '../common/version.ts';
 import { checkWanted } from '../common/wanted.ts';
 import { wiringKey } from '../common/wiringKey.ts';
-import { addsExactly } from '../toml/index.ts';
 import type { FileChange, Instance, WantedHandler, Wiring, WiringPlan } from '../types.ts';
 import { keepAltered, sortWanted } from './foreign.ts';
 import { checkShims, crioTable, definitionsOf, handlerLines, handlerTable, isSame, runtimesOf } from './handlers.ts';

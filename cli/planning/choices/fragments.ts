@@ -1,4 +1,4 @@
-import { isTable, parseDocument, valueAt } from '../../engines/toml/index.ts';
+import { isTable, parseDocument, valueAt } from '../../documents/toml/index.ts';
 import type { Finding } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { wantedSettings } from '../../layout/settings/index.ts';

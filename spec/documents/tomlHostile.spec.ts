@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { parseDocument, parseProgram, readDump, readings } from '../../cli/engines/toml/index.ts';
+import { parseDocument, parseProgram, readDump, readings } from '../../cli/documents/toml/index.ts';
 import { KataError } from '../../cli/errors/index.ts';
 
 /** All that an object has without anybody's doing, and `prototype`, which functions have. */
@@ -38,7 +38,7 @@ const places: [string, (key: string) => string][] = [
   ['a text that is invalid later', (key) => `[${key}.env]\nLD_PRELOAD = "/x.so"\n[[[\n`],
 ];
 
-describe('engines/toml: keys that lead out of a table', () => {
+describe('documents/toml: keys that lead out of a table', () => {
   for (const key of keys) {
     for (const [spelling, spell] of spellings) {
       it(`refuses ${key}, ${spelling}, wherever it is, by every reader`, () => {
@@ -121,7 +121,7 @@ const large: [what: string, text: () => string, wanted: RegExp][] = [
   ['a text over lines without an end', () => `a = """${many('""x', 1000)}`, /line 1, has a string without an end/],
 ];
 
-describe('engines/toml: texts that are too much for a parser', () => {
+describe('documents/toml: texts that are too much for a parser', () => {
   for (const [what, text, wanted] of large) {
     it(`refuses ${what} before it is parsed`, () => {
       const document = text();

@@ -1,6 +1,6 @@
 import type { AST } from 'toml-eslint-parser';
-import { refusedKeys } from '../../documents/index.ts';
 import { KataError } from '../../errors/index.ts';
+import { refusedKeys } from '../index.ts';
 
 export type TomlTable = Record<string, unknown>;
 

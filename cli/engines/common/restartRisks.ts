@@ -1,11 +1,11 @@
-import type { Finding } from '../errors/index.ts';
-import type { UnitState } from '../systemd/types.ts';
+import type { Finding } from '../../errors/index.ts';
+import type { UnitState } from '../../systemd/types.ts';
 
 /** `process` kills the daemon and nothing else; the others also kill the shims in its control group, and with them every pod. */
 const harmless = ['process', 'none'];
 
 /** What a restart of this unit would destroy. */
-export function restartRisks(state: UnitState): Finding[] {
+export function restartRisksOfUnit(state: UnitState): Finding[] {
   if (harmless.includes(state.killMode) || state.loadState === 'not-found') return [];
   return [
     {

@@ -1,12 +1,16 @@
 import { posix } from 'node:path';
-import { readSmall } from '../../facts/smallFile.ts';
-import type { HostPath, HostView } from '../../host/types.ts';
-import type { Unit } from '../../systemd/types.ts';
-import { startOfUnit, unitFile } from '../common/unitFiles.ts';
-import type { Instance } from '../types.ts';
-import { type Renderer, renderers } from './table.ts';
+import { readSmall } from '../facts/smallFile.ts';
+import type { HostPath, HostView } from '../host/types.ts';
+import type { Unit } from '../systemd/types.ts';
+import { startOfUnit, unitFile } from './common/unitFiles.ts';
+import { enginePlugins } from './registry.ts';
+import type { Instance, Refusal, RefusedEngine, Rendering } from './types.ts';
 
-export { type Renderer, renderers } from './table.ts';
+/** A program that writes the configuration of the engine that serves the node's pods, and that kata-sysext refuses. */
+export interface Renderer extends RefusedEngine {
+  renders: Rendering;
+  refusal: Refusal;
+}
 
 /** A renderer on a host, and what shows it: it runs now, a boot will start it, or only its files are there. */
 export interface Sighting {
@@ -21,7 +25,7 @@ const unitFolders = ['/etc/systemd/system', '/usr/local/lib/systemd/system', '/u
 const maxFiles = 100;
 
 /**
- * The renderer that decides what the node's containerd reads, in place of the file that `instance` names; undefined where nothing does.
+ * The renderer that decides what the node's engine reads, in place of the file that `instance` names; undefined where nothing does.
  *
  * Proof is what runs or what a boot starts. Files alone may be left over: they count in an offline tree only, where no ordinary engine is.
  * On a live host a unit that is enabled and stopped does not count beside an engine that runs, because that one serves. nodeadm runs for a
@@ -32,17 +36,22 @@ export async function rendererOf(host: HostView, instance: Instance | undefined)
   return seen.find((sighting) => isProof(host, sighting, instance));
 }
 
-/** The renderer that wrote this text of a containerd configuration. */
+/** The renderer that wrote this text of an engine's configuration. */
 export function writerOf(text: string): Renderer | undefined {
-  return renderers.find(({ written }) => written.test(text));
+  return renderers().find(({ renders }) => renders.written.test(text));
+}
+
+function renderers(): Renderer[] {
+  return enginePlugins().filter((row): row is Renderer => row.kind === 'refused' && row.renders !== undefined && row.refusal !== undefined);
 }
 
 function isProof(host: HostView, { renderer, how }: Sighting, instance: Instance | undefined): boolean {
-  if (renderer.does === 'overwrites' && instance !== undefined && instance.engine !== 'containerd') return false;
+  const { overwrites } = renderer.renders;
+  if (overwrites !== undefined && instance !== undefined && instance.engine !== overwrites) return false;
   const ordinary = instance !== undefined && (host.live ? instance.process !== undefined : instance.binary !== undefined);
   if (how === 'active') return true;
   if (how === 'present') return !host.live && !ordinary;
-  return !(host.live && renderer.does === 'starts' && ordinary);
+  return !(host.live && overwrites === undefined && ordinary);
 }
 
 /** What is on the host, one a renderer, in the order of the table. */
@@ -50,7 +59,7 @@ async function sightings(host: HostView): Promise<Sighting[]> {
   const wanted = await wantedUnits(host);
   const active = (await (await host.systemd())?.activeUnits()) ?? [];
   const found: Sighting[] = [];
-  for (const renderer of renderers) {
+  for (const renderer of renderers()) {
     const sighting = await sightingOf(host, renderer, { wanted, active });
     if (sighting !== undefined && !(await usesOther(host, sighting))) found.push(sighting);
   }
@@ -71,8 +80,9 @@ async function sightingOf(host: HostView, renderer: Renderer, { wanted, active }
     const link = wanted.get(unit);
     if (link !== undefined && (await isThere(host, unit))) return { renderer, how: 'enabled', mark: `${unit} is enabled (${link})` };
   }
-  for (const unit of renderer.units) if (await isThere(host, unit)) return { renderer, how: 'present', mark: `${unit} is installed` };
-  for (const path of renderer.files) if (await hasLeft(host, path)) return { renderer, how: 'present', mark: `${path} is there` };
+  for (const unit of renderer.renders.units)
+    if (await isThere(host, unit)) return { renderer, how: 'present', mark: `${unit} is installed` };
+  for (const path of renderer.renders.files) if (await hasLeft(host, path)) return { renderer, how: 'present', mark: `${path} is there` };
   return undefined;
 }
 
@@ -82,12 +92,12 @@ async function hasLeft(host: HostView, path: HostPath): Promise<boolean> {
   return stat !== undefined && (stat.kind !== 'directory' || (await host.readdir(path)).length > 0);
 }
 
-function candidates({ units, otherUnits }: Renderer, names: Unit[]): Unit[] {
+function candidates({ renders: { units, otherUnits } }: Renderer, names: Unit[]): Unit[] {
   return [...new Set([...units, ...names.filter((name) => otherUnits?.test(name) === true)])];
 }
 
 /** A oneshot like nodeadm's has ended long ago on a live host. A unit of a further name has to run the renderer's own program. */
-async function isRunning(host: HostView, { units, program }: Renderer, unit: Unit): Promise<boolean> {
+async function isRunning(host: HostView, { renders: { units, program } }: Renderer, unit: Unit): Promise<boolean> {
   const state = await (await host.systemd())?.unit(unit);
   if (state === undefined || !runs.includes(state.activeState)) return false;
   if (units.includes(unit)) return true;
@@ -114,7 +124,8 @@ async function wantedUnits(host: HostView): Promise<Map<Unit, HostPath>> {
 }
 
 /** Told to use an engine of the host, it starts none and writes no configuration. */
-async function usesOther(host: HostView, { renderer: { external, units } }: Sighting): Promise<boolean> {
+async function usesOther(host: HostView, { renderer: { renders } }: Sighting): Promise<boolean> {
+  const { external, units } = renders;
   if (external === undefined) return false;
   for (const unit of units) if (external.words.test((await startOfUnit(host, unit)) ?? '')) return true;
   const files = [...external.files];

@@ -3,8 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openCri, probeCri } from '../../cli/engines/cri/index.ts';
-import { handlersInInfo } from '../../cli/engines/cri/info.ts';
+import { openCri } from '../../cli/cri/index.ts';
+import { probeCri } from '../../cli/engines/common/probeCri.ts';
+import { cri as containerdCri } from '../../cli/engines/containerd/cri.ts';
+import { cri as crioCri } from '../../cli/engines/crio/cri.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { openView } from '../../cli/host/index.ts';
 import { containerdBinaries, type RunningContainerd, startContainerd } from '../support/live/containerdBinary.ts';
@@ -23,7 +25,7 @@ ConfigPath = "/x/configuration.toml"
 const brokenCri = kata.replace(/\[plugins[^\n]*runtimes\.runc\]\nruntime_type[^\n]*\n/, '');
 
 for (const binary of containerdBinaries().filter(() => process.getuid?.() === 0)) {
-  describe(`engines/cri with containerd ${binary.version}`, () => {
+  describe(`cri with containerd ${binary.version}`, () => {
     let running: RunningContainerd | undefined;
     afterEach(async () => {
       await running?.stop();
@@ -33,7 +35,7 @@ for (const binary of containerdBinaries().filter(() => process.getuid?.() === 0)
     it('tells handlers, what they lead to, and that it is ready', async () => {
       running = await startContainerd(binary.path, kata);
 
-      const state = await probeCri(live, running.socket, 100_000);
+      const state = await probeCri(live, running.socket, containerdCri.handlersIn, 100_000);
 
       assert.match(state.version ?? '', new RegExp(`^${binary.version}`));
       assert.deepEqual(
@@ -65,7 +67,7 @@ for (const binary of containerdBinaries().filter(() => process.getuid?.() === 0)
       it('is not fooled by a daemon that runs without its CRI', async () => {
         running = await startContainerd(binary.path, brokenCri);
 
-        const state = await probeCri(live, running.socket, 100_000);
+        const state = await probeCri(live, running.socket, containerdCri.handlersIn, 100_000);
 
         assert.equal(state.reachable, false);
         assert.match(state.why ?? '', /unknown service runtime\.v1\.RuntimeService/);
@@ -74,9 +76,9 @@ for (const binary of containerdBinaries().filter(() => process.getuid?.() === 0)
   });
 }
 
-describe('engines/cri without an engine', () => {
+describe('cri without an engine', () => {
   it('is unreachable without a socket, or with a path that no socket can have', async () => {
-    const none = await probeCri(live, '/nonexistent/c.sock', 1000);
+    const none = await probeCri(live, '/nonexistent/c.sock', containerdCri.handlersIn, 1000);
 
     assert.equal(none.reachable, false);
     assert.match(none.why ?? '', /no socket/);
@@ -89,7 +91,7 @@ describe('engines/cri without an engine', () => {
     const socket = join(folder, 's');
     await new Promise<void>((resolve) => server.listen(socket, resolve));
 
-    const state = await probeCri(live, socket, 300);
+    const state = await probeCri(live, socket, containerdCri.handlersIn, 300);
     for (const peer of peers) peer.destroy();
     server.close();
     await rm(folder, { recursive: true });
@@ -99,9 +101,9 @@ describe('engines/cri without an engine', () => {
 
   it('reads no handlers from text that is none of the known shapes', () => {
     for (const config of ['', '[]', '{', 'null', '{"containerd":{"runtimes":7}}', '{"containerd":null}'])
-      assert.deepEqual(handlersInInfo({ config }), {});
-    assert.deepEqual(handlersInInfo({}), {});
-    assert.deepEqual(handlersInInfo({ config: '{"crio":{"Runtimes":{"kata":{"runtime_path":"/s","runtime_config_path":"/c"}}}}' }), {
+      assert.deepEqual([containerdCri.handlersIn({ config }), crioCri.handlersIn({ config })], [{}, {}]);
+    assert.deepEqual([containerdCri.handlersIn({}), crioCri.handlersIn({})], [{}, {}]);
+    assert.deepEqual(crioCri.handlersIn({ config: '{"crio":{"Runtimes":{"kata":{"runtime_path":"/s","runtime_config_path":"/c"}}}}' }), {
       kata: { shim: '/s', configuration: '/c' },
     });
   });

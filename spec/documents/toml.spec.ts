@@ -15,10 +15,10 @@ import {
   tomlString,
   topLevelValue,
   withoutMark,
-} from '../../cli/engines/toml/index.ts';
+} from '../../cli/documents/toml/index.ts';
 import { KataError } from '../../cli/errors/index.ts';
 
-describe('engines/toml: strings and tables', () => {
+describe('documents/toml: strings and tables', () => {
   it('writes any text so that two parsers read the same text again', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary-ascii' }), (key, value) => {
@@ -69,7 +69,7 @@ const elementCases: [string, string, string][] = [
   ['quoted key, byte order mark, CRLF', '\ufeff"imports" = ["a"]\r\n', '\ufeff"imports" = ["a", "N"]\r\n'],
 ];
 
-describe('engines/toml: insertions', () => {
+describe('documents/toml: insertions', () => {
   for (const [name, before, wanted] of elementCases) {
     it(`adds an element to a list: ${name}`, () => {
       const doc = parseDocument(before, 'x');
@@ -122,7 +122,7 @@ const documents = fc
     return (bom ? '\ufeff' : '') + lines.join(eol) + (final ? eol : '');
   });
 
-describe('engines/toml: marks', () => {
+describe('documents/toml: marks', () => {
   it('takes a block out again with every other byte kept', () => {
     fc.assert(
       fc.property(documents, (before) => {

@@ -1,6 +1,6 @@
 import type { Client, ServiceError } from '@grpc/grpc-js';
-import { asset } from '../../assets/index.ts';
-import { KataError } from '../../errors/index.ts';
+import { asset } from '../assets/index.ts';
+import { KataError } from '../errors/index.ts';
 import type { Container, ContainerConfig, ContainerStatus, PodSandbox, SandboxConfig, StatusAnswer, VersionAnswer } from './shapes.ts';
 
 /** The node's CRI. Every call has the client's deadline; errors are KataErrors `failed` that carry the gRPC status in details. */
@@ -102,7 +102,7 @@ function failure(call: string, socket: string, error: ServiceError): KataError {
     subject: socket,
     found: `The CRI at ${socket} answered ${call} with: ${error.details || error.message}.`,
     needed: 'A container engine that serves the CRI.',
-    next: `Look at the engine's log: journalctl -u UNIT, where UNIT owns ${socket} (containerd, crio).`,
+    next: `Look at the engine's log: journalctl -u UNIT, where UNIT owns ${socket}.`,
     details: { call, grpcStatus: error.code },
     cause: error,
   });
