@@ -12,7 +12,7 @@ export interface AliasWish {
   handler?: string;
 }
 
-/** Kubernetes' rule for the handler of a RuntimeClass: a DNS label, not a subdomain (facts/cri.md §5). */
+/** Kubernetes' rule for the handler of a RuntimeClass: a DNS label, not a subdomain (docs/facts/kubernetes.md#names-of-handlers). */
 const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 /**

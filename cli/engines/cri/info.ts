@@ -7,7 +7,7 @@ const configurationKeys = [['options', 'ConfigPath'], ['RuntimeConfigPath'], ['r
 
 /**
  * Handlers of the verbose Status: containerd (1.7 and 2.x) has `config.containerd.runtimes`, each with runtimePath and options; CRI-O has
- * `config.crio.Runtimes` (facts/cri.md §6). Text that is no JSON of that shape gives no handlers.
+ * `config.crio.Runtimes` (docs/facts/kubernetes.md#handlers-in-the-verbose-status). Text that is no JSON of that shape gives no handlers.
  */
 export function handlersInInfo(info: Record<string, string>): EngineState['effective'] {
   const config = parse(info['config']);

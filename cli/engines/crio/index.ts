@@ -9,7 +9,10 @@ import { pendingCrio } from './pending.ts';
 import { planCrio } from './plan.ts';
 import { crioRisks } from './risks.ts';
 
-/** CRI-O. It is restarted, never reloaded: after a SIGHUP it lists new handlers but cannot run them (cri-o issue 10202, facts/cri.md §2.3). */
+/**
+ * CRI-O. It is restarted, never reloaded: after a SIGHUP it lists new handlers but cannot run them (cri-o issue 10202,
+ * docs/facts/crio.md#reload).
+ */
 export const crio: Engine = {
   name: 'crio',
   detect: detectCrio,
