@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { hostTraps, readScene, type Scene, spring } from '../../cli/backends/overlay/checks.ts';
 import { isOurUnit, unitText } from '../../cli/backends/overlay/paths.ts';
-import { hostTraps, readScene, type Scene, spring } from '../../cli/backends/overlay/traps.ts';
 import { type HostView, openView } from '../../cli/host/index.ts';
 import { mountsOnUsr, overlaidPayload, overlaySource } from '../../cli/transaction/index.ts';
 
