@@ -1,5 +1,17 @@
 import assert from 'node:assert/strict';
-import { anchorOf, citedElsewhere, decisions, missingCitations, missingLinks, sources } from '../support/judges/citations.ts';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  anchorOf,
+  citedElsewhere,
+  decisions,
+  missingCitations,
+  missingLinks,
+  missingPaths,
+  sources,
+  tabledFolders,
+} from '../support/judges/citations.ts';
+import { repo } from '../support/program.ts';
 
 const own = ['spec/scripts/citations.spec.ts', 'spec/support/judges/citations.ts'];
 const parts = ['Context', 'Decision', 'Alternatives', 'Consequences'];
@@ -53,6 +65,26 @@ describe('citations', () => {
 
     assert.ok(pages.length > 20, `only ${pages.length} pages were read`);
     assert.deepEqual(wrong, []);
+  });
+});
+
+describe('pages for contributors', () => {
+  const names = ['ARCHITECTURE.md', 'CONTRIBUTING.md'];
+  const pages = sources().filter(({ path }) => names.includes(path) || path.startsWith('docs/adr/'));
+
+  it('name only files and folders that are there', () => {
+    const wrong = pages.flatMap(missingPaths);
+
+    assert.ok(pages.length > 40, `only ${pages.length} pages were read`);
+    assert.deepEqual(wrong, []);
+  });
+
+  it('say of each folder of cli/ what it holds and may write', () => {
+    const folders = readdirSync(join(repo, 'cli'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+
+    const rows = tabledFolders();
+
+    assert.deepEqual(rows, folders.map(({ name }) => name).sort());
   });
 });
 

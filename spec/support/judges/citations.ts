@@ -27,7 +27,8 @@ export function sources(): Source[] {
 }
 
 /** Texts that no reader of this repository has: notes named by their sections, and numbered promises. */
-const elsewhere = /(?<!docs\/|\]\(\.\.\/)\bfacts\/[a-z]+\.md|§|\bdesign (?:section )?\d|\bpromises? \d|shared\/(?:facts|design|language|style)\b/g;
+const elsewhere =
+  /(?<!docs\/|\]\(\.\.\/)\bfacts\/[a-z]+\.md|§|\bdesign (?:section )?\d|\bpromises? \d|shared\/(?:facts|design|language|style)\b/g;
 
 /** 'cli/a.ts: §' for each citation of a text that is not in the repository. */
 export function citedElsewhere({ path, text }: Source): string[] {
@@ -63,6 +64,22 @@ export function missingLinks({ path, text }: Source): string[] {
       return !(target.endsWith('.md') ? hasHeading(target, heading) : existsSync(join(repo, target)));
     })
     .map(([link]) => `${path}: ${link}`);
+}
+
+/** Paths of the repository in the code spans of a page, without those that have a placeholder in capitals. */
+const path = /`(?<path>(?:cli|spec|scripts|overlays|templates|units|helpers|bench|docs|schema)\/[a-z][\w./-]*)`/g;
+
+/** Such paths that are not there. A star is a pattern and not looked for. */
+export function missingPaths({ path: page, text }: Source): string[] {
+  const named = [...text.matchAll(path)].map(({ groups }) => groups!['path']!);
+  return named.filter((each) => !existsSync(join(repo, each))).map((each) => `${page}: ${each}`);
+}
+
+/** The folders of cli/ that the table of ARCHITECTURE.md has a row for: 'planning'. */
+export function tabledFolders(): string[] {
+  const rows = readFileSync(join(repo, 'ARCHITECTURE.md'), 'utf8').match(/^\| `[a-zA-Z]+\/`.*$/gm) ?? [];
+  const firsts = rows.flatMap((row) => [...row.split(' | ')[0]!.matchAll(/`(?<name>[a-zA-Z]+)\/`/g)]);
+  return firsts.map(({ groups }) => groups!['name']!).sort();
 }
 
 function hasHeading(page: string, heading: string | undefined): boolean {
