@@ -46,6 +46,28 @@ describe('mounts on /usr', () => {
   });
 });
 
+describe('an overlay on a /usr that can be written', () => {
+  const facts = {} as NonNullable<Scene['facts']>;
+  const found = async (table: string[]) => {
+    const host = hostWith(table);
+    const scene: Scene = { host, foreign: [], onUsr: await mountsOnUsr(host), facts };
+    const writable = hostTraps.find(({ name }) => name === 'writableUsr')!;
+    return (await writable(scene)).map(({ code, level }) => `${level} ${code}`);
+  };
+
+  it('is a warning, whether /usr is a mount or a part of the root, and none where /usr is read-only', async () => {
+    const [root, mount, immutable, underOurs] = [
+      await found([]),
+      await found([base.replaceAll('ro', 'rw')]),
+      await found([base]),
+      await found([base, mine]),
+    ];
+
+    assert.deepEqual([root, mount], [['warning overlay-usr-read-only'], ['warning overlay-usr-read-only']]);
+    assert.deepEqual([immutable, underOurs], [[], []]);
+  });
+});
+
 describe('the unit of the overlay', () => {
   const text = unitText();
 
