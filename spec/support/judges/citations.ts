@@ -37,8 +37,9 @@ export function citedElsewhere({ path, text }: Source): string[] {
 
 /** A comment of TypeScript or C, or of a unit or a script. The start of a string's `//` is told by the sign before it. */
 const comment = /\/\*[\s\S]*?\*\/|(?<![:'"`\w/])\/\/.*$|^\s*#.*$/gm;
+/** A page in quotes is an example of a value, and not looked for. */
 const citation =
-  /(?<![\w./-])(?<page>docs\/[\w./-]+\.md|ARCHITECTURE\.md|CONTRIBUTING\.md|README\.md)(?:#(?<heading>[\w-]+))?|\bADR (?<number>\d{4})\b/g;
+  /(?<![\w./'-])(?<page>docs\/[\w./-]+\.md|ARCHITECTURE\.md|CONTRIBUTING\.md|README\.md)(?:#(?<heading>[\w-]+))?|\bADR (?<number>\d{4})\b/g;
 
 /** What the comments of a file cite that is not there: a page, a heading of it, the number of a decision. */
 export function missingCitations({ path, text }: Source): string[] {
