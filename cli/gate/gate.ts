@@ -37,7 +37,7 @@ const missingPluginMs = 8_000;
 const steadyMs = 8_000;
 const pauseMs = 250;
 
-/** The gate of a live change (promise 5). */
+/** The gate of a live change: engine and handlers are proven before the commit. */
 export function liveGate(host: HostView, request: GateRequest): Gate {
   return {
     beforeRestart: () => sameButOurs(host, request).catch(asGateFailure),
