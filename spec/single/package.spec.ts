@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { byBytes } from '../../cli/host/index.ts';
 import { version } from '../../cli/version.ts';
 import { docPages } from '../../scripts/pages/list.ts';
@@ -21,6 +21,10 @@ const whole = [
   'completions/kata-sysext.bash',
   'completions/kata-sysext.fish',
   ...docPages().sort(byBytes),
+  ...readdirSync(join(repo, 'examples'), { recursive: true, encoding: 'utf8', withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(repo, join(entry.parentPath, entry.name)))
+    .sort(byBytes),
   'kata-sysext.cjs',
   'man/kata-sysext.8',
   'package.json',
