@@ -9,7 +9,7 @@ import { pages, stalePages } from '../../scripts/docs.ts';
 
 const overstruck = new RegExp(`.${String.fromCharCode(8)}`, 'g');
 const repo = join(import.meta.dirname, '../..');
-const written = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md'];
+const written = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md', 'RELEASE.md'];
 const texts = [...written, ...readdirSync(join(repo, 'docs')).map((name) => `docs/${name}`)]
   .filter((path) => path.endsWith('.md'))
   .map((path) => ({ path, text: readFileSync(join(repo, path), 'utf8') }));
