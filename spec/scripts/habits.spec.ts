@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
@@ -43,5 +45,32 @@ describe('the files that help contributors', () => {
       for (const verb of named.filter((word) => word !== 'version')) assert.ok(known.includes(verb), verb);
     }
     assert.match(textOf(`${folder}/bug.yml`), /kata-sysext report -o report\.md/);
+  });
+});
+
+describe('npm run', () => {
+  it('spec runs the file that it is given, and of it what -g asks for', () => {
+    const npm = ['run', '--silent', 'spec', '--', 'spec/scripts/schemas.spec.ts', '-g', 'named after', '--reporter', 'json'];
+
+    const ran = spawnSync('npm', npm, { cwd: repo, encoding: 'utf8' });
+
+    const { stats } = JSON.parse(ran.stdout) as { stats: { tests: number; passes: number } };
+    assert.deepEqual([ran.status, stats.tests, stats.passes], [0, 1, 1]);
+  });
+
+  it('dev runs the verb from the sources and waits for a change of them', async () => {
+    const npm = spawn('npm', ['run', '--silent', 'dev', '--', 'version'], {
+      cwd: repo,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+
+    const [printed] = (await once(npm.stdout, 'data')) as [Buffer];
+    const waited = npm.exitCode === null;
+    process.kill(-npm.pid!, 'SIGTERM');
+    await once(npm, 'close');
+
+    assert.equal(String(printed), `${version}\n`);
+    assert.ok(waited);
   });
 });
