@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeHostTree } from '../cli/demo/tree.ts';
+import { makeHostTree } from '../cli/commands/try/tree.ts';
 import { recipeFor } from '../cli/images/index.ts';
 import { type Measured, measure, ratio } from './measure.ts';
 import { bigRelease, emptyFolder } from './release.ts';

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeHostTree, makeRelease } from '../cli/demo/tree.ts';
+import { makeHostTree, makeRelease } from '../cli/commands/try/tree.ts';
 import { digestOfFile } from '../cli/host/index.ts';
 import { program } from '../spec/support/program.ts';
 import { imageFigures } from './images.ts';

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeRelease } from '../cli/demo/tree.ts';
+import { makeRelease } from '../cli/commands/try/tree.ts';
 
 /** Real programs and libraries of this machine: what compresses like a release does. */
 const sources = ['/usr/lib/x86_64-linux-gnu', '/usr/bin', '/usr/lib/aarch64-linux-gnu'];

@@ -4,7 +4,7 @@ import { resultOutput } from './commands/resultOutput.ts';
 import { main } from './commands/run.ts';
 import { listenToSignals } from './commands/signals.ts';
 import { standardInput } from './commands/standardInput.ts';
-import { escaped } from './report/index.ts';
+import { escaped } from './output/index.ts';
 
 const fromSources = process.argv[1]?.endsWith('/cli/main.ts') === true;
 // npm and tsx pass a signal on to us that the terminal has sent to all of us already.

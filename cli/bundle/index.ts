@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { KataError } from '../errors/index.ts';
 import { stopIfAsked } from '../host/stoppable.ts';
 import type { Digest } from '../host/types.ts';
-import type { Emit } from '../report/events.ts';
+import type { Emit } from '../output/events.ts';
 import { readArchive } from './archive.ts';
 import { digestOfFolder, readFolder, sizeOfFolder } from './folder.ts';
 import { countOf } from './limits.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Digest } from '../host/types.ts';
-import { taskServices } from '../shims/index.ts';
+import { taskServices } from '../shimProtocol/index.ts';
 import { rejected } from './complaints.ts';
 import { machineOf } from './elf.ts';
 import type { Count } from './limits.ts';

@@ -1,5 +1,5 @@
 import type { Digest } from '../host/types.ts';
-import type { Emit } from '../report/events.ts';
+import type { Emit } from '../output/events.ts';
 
 /** One entry of a release tree. Paths are relative to the release's `opt/kata`, without a leading './'. */
 export interface TreeEntry {

@@ -1,5 +1,5 @@
 import type { HostView } from '../host/index.ts';
-import { words } from '../report/index.ts';
+import { words } from '../output/index.ts';
 import { verbs } from './table/index.ts';
 
 /** Verbs that look at no host. */

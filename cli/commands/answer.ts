@@ -1,5 +1,5 @@
-import type { Answer, ChangeResult, Plan } from '../changes/types.ts';
-import { bytes, findingLines } from '../report/index.ts';
+import type { Answer, ChangeResult, Plan } from '../operations/types.ts';
+import { bytes, findingLines } from '../output/index.ts';
 import { podText } from './podText.ts';
 import type { Reply } from './types.ts';
 

@@ -3,12 +3,12 @@ import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { exactOptional, literal, looseObject, variant } from 'valibot';
-import { userText, userVariable, whoAsks } from '../changes/carrying/asked.ts';
 import { parseJson } from '../documents/index.ts';
 import { amount, misfitOf, type Shape, text } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
 import { ownCommand } from '../host/index.ts';
-import type { Emit, Event } from '../report/index.ts';
+import type { Emit, Event } from '../output/index.ts';
+import { userText, userVariable, whoAsks } from '../runner/asked.ts';
 import type { Systemd } from '../systemd/types.ts';
 import type { Io } from './types.ts';
 

@@ -1,5 +1,5 @@
 import type { Image } from '../images/index.ts';
-import { bytes } from '../report/index.ts';
+import { bytes } from '../output/index.ts';
 
 /** An image for people. */
 export function imageText(image: Image, last?: string): string[] {

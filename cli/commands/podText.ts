@@ -1,5 +1,5 @@
+import { bytes, findingLines } from '../output/index.ts';
 import type { PodProof } from '../pod/index.ts';
-import { bytes, findingLines } from '../report/index.ts';
 
 /** '✓ kata-qemu: a pod ran, ready after 1.2 s; Linux 6.12.47; hypervisor qemu-system-x86_64 (process 4711)', then what was found. */
 export function podText(proof: PodProof): string[] {

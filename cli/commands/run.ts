@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import { isSea } from 'node:sea';
-import { askedBy } from '../changes/carrying/asked.ts';
 import { errnoOf, type Finding, KataError } from '../errors/index.ts';
 import { type HostView, interrupted, stoppable, unlessStopped } from '../host/index.ts';
-import { errorText, escapingStream, isAdvice, reporter } from '../report/index.ts';
-import type { ProgressMode } from '../report/reporter.ts';
+import { errorText, escapingStream, isAdvice, reporter } from '../output/index.ts';
+import type { ProgressMode } from '../output/reporter.ts';
+import { askedBy } from '../runner/asked.ts';
 import type { Systemd } from '../systemd/types.ts';
 import { version } from '../version.ts';
 import { forHost } from './advice.ts';

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { errnoOf, KataError } from '../errors/index.ts';
-import { words } from '../report/index.ts';
+import { words } from '../output/index.ts';
 
 /** What each error of the operating system lacks, and the command that shows it. `path` is what it happened to, if it says so. */
 const rows: Record<string, { needed: string; next(path: string | undefined): string }> = {

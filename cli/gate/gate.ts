@@ -2,7 +2,7 @@ import { backendOf } from '../backends/index.ts';
 import type { Engine, EngineState, Instance } from '../engines/types.ts';
 import { KataError } from '../errors/index.ts';
 import { type Digest, digestOf, type HostView, stopIfAsked } from '../host/index.ts';
-import type { Emit } from '../report/events.ts';
+import type { Emit } from '../output/events.ts';
 import { installedPolicyFindings } from '../selinux/index.ts';
 import { type GenerationHandler, type GenerationManifest, isIntact, namesOf, payloadOf, pointer } from '../store/index.ts';
 import type { Systemd, Unit } from '../systemd/types.ts';

@@ -2,7 +2,7 @@ import { KataError } from '../errors/index.ts';
 import { selinuxState } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
 import { labelFinding, surveyGeneration } from '../labels/index.ts';
-import type { Emit } from '../report/events.ts';
+import type { Emit } from '../output/events.ts';
 import type { GenerationManifest } from '../store/index.ts';
 
 const maxNamed = 3;

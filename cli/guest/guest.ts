@@ -1,7 +1,7 @@
 import { type Finding, KataError } from '../errors/index.ts';
 import { architectureOf, kvmState } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
-import type { Emit } from '../report/events.ts';
+import type { Emit } from '../output/events.ts';
 import type { GenerationHandler } from '../store/index.ts';
 import { type Attempt, attempt, cameUp } from './attempt.ts';
 import { drivableRow, type GuestFiles, guestCommand, guestFiles } from './commandLine.ts';

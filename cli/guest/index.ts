@@ -1,6 +1,6 @@
 import { KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
-import type { Emit } from '../report/events.ts';
+import type { Emit } from '../output/events.ts';
 import type { Generation, GenerationHandler } from '../store/index.ts';
 import { drifted } from './findings.ts';
 import { bootGuest, type Session } from './guest.ts';

@@ -5,13 +5,13 @@ export { lockedByRoot } from './kernelLocks.ts';
 export { type Lock, type LockWait, takeLock } from './lock.ts';
 export { dryRunMark, type LockHolder, lockHolder } from './lockHolder.ts';
 export { ownCommand } from './ownCommand.ts';
+export { digestSeenBy, programDigest, programFile, textSeenBy } from './procRoot.ts';
 export { cleanEnvironment, findProgram, programs } from './programs.ts';
-export { hasReached } from './reached.ts';
 export { byBytes, digestOf, openView } from './reads.ts';
 export { digestOfFile, type FileKind, fileLimits, openRegular, piecesOf, readHead, readRegular } from './regular.ts';
 export { beyondStopping, interrupted, stopIfAsked, stoppable, undisturbed, unlessStopped } from './stoppable.ts';
+export { hasReached } from './targetActive.ts';
 export { readTexts } from './texts.ts';
-export { digestSeenBy, programDigest, programFile, textSeenBy } from './throughProc.ts';
 export type {
   Digest,
   FileLabel,

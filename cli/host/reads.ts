@@ -10,8 +10,8 @@ import { labelsOf } from './labelsOf.ts';
 import { findProgram, runProgram } from './programs.ts';
 import { digestOfFile, readHead, readRegular, unfit } from './regular.ts';
 import { resolveInside } from './rooted.ts';
+import { watchProgram } from './runWatched.ts';
 import type { Digest, FileSystem, HostAs, HostView, Stat } from './types.ts';
-import { watchProgram } from './watched.ts';
 
 const absent = ['ENOENT', 'ENOTDIR'];
 

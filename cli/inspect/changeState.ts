@@ -1,7 +1,7 @@
 import { errnoOf, type Finding, KataError } from '../errors/index.ts';
 import { deploymentNow } from '../facts/index.ts';
 import { type HostView, type LockHolder, lockHolder } from '../host/index.ts';
-import { bytes } from '../report/index.ts';
+import { bytes } from '../output/index.ts';
 import { lockFile, type Staging, stagingOf } from '../store/index.ts';
 import { isCommitted, markedChange, openEntries, openHere } from '../transaction/index.ts';
 

@@ -1,6 +1,6 @@
-import { activeOne, handlersOf } from '../changes/configure.ts';
 import type { HostView } from '../host/index.ts';
 import { profiles, unfit } from '../layout/settings/index.ts';
+import { activeOne, handlersOf } from '../operations/configure.ts';
 import { type Chosen, chosenFor } from './chosen.ts';
 
 export interface HandlerConfiguration extends Chosen {

@@ -1,9 +1,9 @@
-import { sameFiles } from '../changes/choosing/wanted.ts';
-import { guardOf, type Runner } from '../changes/making/keepRunning.ts';
-import { planSwitch } from '../changes/making/switch.ts';
-import { findEngineToWire } from '../changes/refusing/engine.ts';
 import { KataError } from '../errors/index.ts';
 import { canMend, surveyLabels } from '../labels/index.ts';
+import { sameFiles } from '../planning/choices/wanted.ts';
+import { guardOf, type Runner } from '../planning/programCopy.ts';
+import { planSwitch } from '../planning/switch.ts';
+import { findEngineToWire } from '../preflight/engine.ts';
 import { type Generation, isIntact, type PayloadManifest, payloadOf } from '../store/index.ts';
 
 /** What would be installed. */

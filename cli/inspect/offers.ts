@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { Given } from '../changes/making/takeImage.ts';
 import type { Finding } from '../errors/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import type { Architecture } from '../layout/index.ts';
-import type { Emit } from '../report/events.ts';
+import type { Emit } from '../output/events.ts';
+import type { Given } from '../planning/takeImage.ts';
 import type { Generation, PayloadManifest } from '../store/index.ts';
 
 /** A handler that a bundle carries. */
@@ -59,7 +59,7 @@ export async function offersOf(
 ): Promise<Offered> {
   const { readBundles } = await import('../bundle/index.ts');
   const { defaultRow, handlerRow, has, handlerTable, incompleteness, installedName, keepFor, resolve } = await import('../layout/index.ts');
-  const { needFindings } = await import('../changes/refusing/needs.ts');
+  const { needFindings } = await import('../preflight/needs.ts');
   const bundle = await readBundles({
     sources,
     into: '/nonexistent',
@@ -103,7 +103,7 @@ export async function offersOf(
 /** The same of an image: it has what it was built with, and nothing is the default but all of it. */
 export async function offersInImage(host: HostView, { file, said }: Given, active: Generation | undefined): Promise<Offered> {
   const { handlerRow } = await import('../layout/index.ts');
-  const { needFindings } = await import('../changes/refusing/needs.ts');
+  const { needFindings } = await import('../preflight/needs.ts');
   const installed = active?.manifest.handlers.map((handler) => handler.name) ?? [];
   const handlers = said.handlers.map(async ({ name, release }): Promise<Offer> => {
     const { family, hypervisor } = handlerRow(release);

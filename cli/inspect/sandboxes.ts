@@ -1,6 +1,6 @@
-import { type RunningShim, runningShims } from '../changes/refusing/running.ts';
 import { isRoots } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
+import { type RunningShim, runningShims } from '../preflight/running.ts';
 import { type Generation, insides } from '../store/index.ts';
 
 /** Of Linux on every architecture: times in /proc/PID/stat are in hundredths of a second. */

@@ -1,12 +1,12 @@
 import { backendOf } from '../backends/index.ts';
 import type { TreeEntry } from '../bundle/index.ts';
-import { findEngine } from '../changes/refusing/engine.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { bootGuests, type GuestBoot, type GuestRequest, needLive } from '../guest/index.ts';
 import { digestOf, type Host, type HostView } from '../host/index.ts';
 import { labelFinding, surveyLabels } from '../labels/index.ts';
+import type { Emit } from '../output/index.ts';
 import { type PodProof, type PodRequest, provePods } from '../pod/index.ts';
-import type { Emit } from '../report/index.ts';
+import { findEngine } from '../preflight/engine.ts';
 import { activePolicyFindings } from '../selinux/index.ts';
 import {
   activeGeneration,

@@ -1,6 +1,6 @@
 import { backendOf, backendPaths } from '../backends/index.ts';
+import { blessings, guardUnits, imageUnits, presetFile } from '../bootGuard/units/index.ts';
 import type { TreeEntry } from '../bundle/types.ts';
-import { blessings, guardUnits, imageUnits, presetFile } from '../guard/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import {
   binFolder,

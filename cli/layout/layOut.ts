@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { Bundle, TreeEntry } from '../bundle/types.ts';
 import { KataError } from '../errors/index.ts';
 import { digestOf } from '../host/index.ts';
-import { protocolOf } from '../shims/index.ts';
+import { protocolOf } from '../shimProtocol/index.ts';
 import { type Arrangement, arrange } from './arrange.ts';
 import { has, releaseOf, requireMachine, requireParts, requireUnpacked, unpackedOf } from './checks.ts';
 import { closureOf, incompleteness, qemuParts } from './closure.ts';

@@ -1,7 +1,7 @@
 import type { Engine, Instance } from '../engines/index.ts';
 import type { Finding } from '../errors/index.ts';
 import type { Host, HostPath } from '../host/index.ts';
-import type { Emit } from '../report/events.ts';
+import type { Emit } from '../output/events.ts';
 
 /** What `verify --pod` and `--prove pod` were asked for. */
 export interface PodRequest {

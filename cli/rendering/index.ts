@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { install } from '../changes/install.ts';
-import type { Context, InstallRequest } from '../changes/types.ts';
+import { guardUnits, presetFile } from '../bootGuard/units/index.ts';
 import type { Against, Beside, Merging, Source, Target } from '../generate/index.ts';
-import { guardUnits, presetFile } from '../guard/index.ts';
 import { openHost, stoppable } from '../host/index.ts';
 import { modulesFile } from '../kernelModules/index.ts';
+import { install } from '../operations/install.ts';
+import type { Context, InstallRequest } from '../operations/types.ts';
 import { activeGeneration, etcFolder, namesOf, payloadRoot, stateFolder } from '../store/index.ts';
 import { type Archive, dropTransient, makeArchive } from './archive.ts';
 import { againstOf, partsFolder } from './edits.ts';

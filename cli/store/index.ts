@@ -1,6 +1,6 @@
-export { placeBallast, releaseBallast, reservedRoom } from './ballast.ts';
 export { deploymentWith, hasDeployment, type PointedElsewhere, pointedElsewhere, pointersElsewhere } from './deployments.ts';
 export { ensureFolder, ensureStore, noteFolder, readFolders } from './folders.ts';
+export { dropGeneration, dropHistory, dropPayload, dropStory, filesBelow, isVacant, strangers, sweep, tidy } from './gcStaging.ts';
 export {
   activeGeneration,
   activeNumber,
@@ -53,6 +53,6 @@ export {
   wholePayload,
 } from './payload/index.ts';
 export { idlePrograms, keepProgram, type ProgramManifest, programDrift, type RunningProgram, readPrograms } from './program.ts';
+export { placeBallast, releaseBallast, reservedRoom } from './reservedSpace.ts';
 export { type Staging, stagingOf } from './staging.ts';
-export { dropGeneration, dropHistory, dropPayload, dropStory, filesBelow, isVacant, strangers, sweep, tidy } from './tidy.ts';
 export * from './types.ts';

@@ -1,5 +1,6 @@
 import type { Digest, HostPath, HostView } from '../host/index.ts';
 import { readFolders } from './folders.ts';
+import { generationFolders, leftoverFiles, leftoverFolders } from './gcStaging.ts';
 import { readPayload } from './generations/index.ts';
 import { ofGeneration, ofPayload, oursBelow } from './ours.ts';
 import {
@@ -16,7 +17,6 @@ import {
 } from './paths.ts';
 import { wholePayload } from './payload/index.ts';
 import type { ProgramManifest } from './program.ts';
-import { generationFolders, leftoverFiles, leftoverFolders } from './tidy.ts';
 
 /**
  * The bytes of paths as “du -sb” counts them: the `st_size` of files, links and folders themselves, each path once. A path that is not there

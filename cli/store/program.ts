@@ -80,7 +80,7 @@ export async function keepProgram(host: Host, root: HostPath, running: RunningPr
   return true;
 }
 
-/** Versions that the boot guard runs, in this /etc and in those of other deployments. Its first unit is named as in `cli/guard/`. */
+/** Versions that the boot guard runs, in this /etc and in those of other deployments. Its first unit is named as in `cli/bootGuard/units/`. */
 async function guarding(host: HostView): Promise<string[]> {
   const folders = ['/etc', ...(await allDeployments(host)).map(({ etc }) => etc)];
   const texts = await Promise.all(folders.map((etc) => host.readText(`${etc}/systemd/system/kata-sysext-settle.service`)));

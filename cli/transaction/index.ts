@@ -1,3 +1,4 @@
+export { markedChange } from './changeMarker.ts';
 export { entryFolder, isCommitted, openEntries, readableEntries, readIntent, reservedBytes } from './journal.ts';
 export { isOurMount, mountsOnUsr, overlaidPayload, overlaySource } from './mount.ts';
 export { openHere, parkedGenerations, plannedRecovery, type Recovered, recover } from './recover.ts';
@@ -18,5 +19,4 @@ export type {
   RestartStep,
   Step,
 } from './types.ts';
-export { markedChange } from './unfinished.ts';
 export { bringUp, dependentsOf, keptDownBy, restartDeadlineMs } from './units.ts';

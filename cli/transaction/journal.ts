@@ -1,10 +1,10 @@
 import { errnoOf, KataError } from '../errors/index.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
 import { damaged, hasDeployment, journalFolder, readJson, schema, wayBack, writeJson } from '../store/index.ts';
+import { markUnfinished, unmark } from './changeMarker.ts';
 import { commitEntry, intent as intentShape, stepEntry } from './shapes.ts';
 import { refuseUnknown } from './steps/index.ts';
 import type { Intent, Undo, UndoStore } from './types.ts';
-import { markUnfinished, unmark } from './unfinished.ts';
 
 export interface StepEntry {
   schema: number;

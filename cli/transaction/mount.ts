@@ -2,7 +2,7 @@ import { KataError } from '../errors/index.ts';
 import { type Mount, mounts } from '../facts/index.ts';
 import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
 import type { Systemd } from '../systemd/types.ts';
-import { lastWords } from './lastWords.ts';
+import { lastWords } from './logTail.ts';
 import { mergedPayload } from './refresh.ts';
 import type { MountStep } from './types.ts';
 

@@ -1,6 +1,8 @@
 import type { Host, HostView } from '../host/index.ts';
 import { tidy, writeHistory } from '../store/index.ts';
 import { cleanUp } from './afterwards.ts';
+import { isUnfinishedHere, unmark } from './changeMarker.ts';
+import { storyOf } from './history.ts';
 import {
   dropBallast,
   endEntry,
@@ -13,10 +15,8 @@ import {
   strangersEntry,
 } from './journal.ts';
 import { closeUndone } from './run.ts';
-import { storyOf } from './story.ts';
 import type { Intent, Outcome } from './types.ts';
 import { undo } from './undo.ts';
-import { isUnfinishedHere, unmark } from './unfinished.ts';
 
 export interface Recovered {
   id: number;

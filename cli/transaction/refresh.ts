@@ -3,7 +3,7 @@ import { findExtensions, type Merged, mergedExtensions, mounts } from '../facts/
 import { type Digest, type Host, type HostView, textSeenBy } from '../host/index.ts';
 import { extensionName, extensionRelease, payloadOfRelease } from '../store/index.ts';
 import type { Systemd } from '../systemd/types.ts';
-import { lastWords } from './lastWords.ts';
+import { lastWords } from './logTail.ts';
 import type { RefreshStep } from './types.ts';
 
 /** From this version on the service has a reload that puts all extensions in place in one go; before, only stop and start. */

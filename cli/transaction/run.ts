@@ -1,14 +1,14 @@
 import { type Finding, KataError } from '../errors/index.ts';
 import type { Host } from '../host/index.ts';
-import type { Emit } from '../report/events.ts';
+import type { Emit } from '../output/events.ts';
 import { dropGeneration, tidy, writeHistory } from '../store/index.ts';
 import { cleanUp } from './afterwards.ts';
+import { mark, unfinishedElsewhere, unmark } from './changeMarker.ts';
+import { storyOf } from './history.ts';
 import { begin, commit, dropBallast, endEntry, entryFolder, handOver, retractCommit, undoStore, writeStep } from './journal.ts';
 import { describe, kindOf } from './steps/index.ts';
-import { storyOf } from './story.ts';
 import type { Intent, Outcome, Step } from './types.ts';
 import { undo } from './undo.ts';
-import { mark, unfinishedElsewhere, unmark } from './unfinished.ts';
 
 export interface Gate {
   /** Runs before the engine is restarted: the engine's own binary on the real files. Throws when it is not as planned. */

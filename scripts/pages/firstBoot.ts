@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeRelease } from '../../cli/demo/tree.ts';
+import { makeRelease } from '../../cli/commands/try/tree.ts';
 import { type Generated, generate, type OutputKind, type RenderedRequest, targetNamed } from '../../cli/generate/index.ts';
 import { render } from '../../cli/rendering/index.ts';
 import { version } from '../../cli/version.ts';

@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
-import { foreignTraps } from '../../cli/backends/sysext/foreignTraps.ts';
-import { hostTraps } from '../../cli/backends/sysext/hostTraps.ts';
+import { foreignTraps } from '../../cli/backends/sysext/foreignChecks.ts';
+import { hostTraps } from '../../cli/backends/sysext/hostChecks.ts';
 import { readScene, type Scene } from '../../cli/backends/sysext/scene.ts';
 import { codeRow } from '../../cli/errors/index.ts';
 import { type Extension, findExtensions, isImage, parseStatus } from '../../cli/facts/index.ts';

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Bundle, digestOfSource, readBundles } from '../../cli/bundle/index.ts';
-import type { Event } from '../../cli/report/events.ts';
+import type { Event } from '../../cli/output/events.ts';
 import { file, folder, makeTar, symlink, type TarMember } from '../support/archives/tar.ts';
 import { needs } from '../support/needs.ts';
 import { type Bench, compress, makeBench, pathsBelow, unpack } from './unpack.ts';

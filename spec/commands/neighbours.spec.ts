@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { tmpdir } from 'node:os';
-import { findEngine } from '../../cli/changes/refusing/engine.ts';
 import type { KataError } from '../../cli/errors/index.ts';
 import { editDistance } from '../../cli/errors/suggest.ts';
 import { openHost } from '../../cli/host/index.ts';
+import { findEngine } from '../../cli/preflight/engine.ts';
 import { run } from '../support/program.ts';
 
 describe('a mistyped word of a known list', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { messageId } from '../../cli/changes/carrying/systemJournal.ts';
+import { messageId } from '../../cli/runner/systemJournal.ts';
 import { execIn, type Pod, podOutput, removePod, runPod, startContainer } from '../lab/pods.ts';
 import { bootGuest } from '../lab/qemu.ts';
 import { marker, type SampleRelease } from '../lab/release/index.ts';

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { mkdir, symlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findEngine } from '../../cli/changes/refusing/engine.ts';
 import { handlersInInfo } from '../../cli/engines/cri/info.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
 import type { Instance } from '../../cli/engines/types.ts';
 import type { KataError } from '../../cli/errors/index.ts';
 import type { HostView } from '../../cli/host/types.ts';
+import { findEngine } from '../../cli/preflight/engine.ts';
 import type { Systemd, UnitState } from '../../cli/systemd/types.ts';
 import { type EngineTree, engineTree } from '../support/trees/engineTree.ts';
 

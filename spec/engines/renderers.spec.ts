@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { findEngine, findEngineToWire } from '../../cli/changes/refusing/engine.ts';
 import { rendererOf, writerOf } from '../../cli/engines/index.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import type { HostView } from '../../cli/host/types.ts';
+import { findEngine, findEngineToWire } from '../../cli/preflight/engine.ts';
 import type { Systemd, UnitState } from '../../cli/systemd/types.ts';
 import { type EngineTree, engineTree } from '../support/trees/engineTree.ts';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openHost } from '../../cli/host/index.ts';
 import { runProgram } from '../../cli/host/programs.ts';
-import { watchProgram } from '../../cli/host/watched.ts';
+import { watchProgram } from '../../cli/host/runWatched.ts';
 
 /** An object with these own properties, and the others by inheritance. */
 function inheriting<T extends object>(own: T, inherited: object): T {

@@ -7,7 +7,7 @@ import { repo } from '../support/program.ts';
 const readers: Record<string, string> = {
   'cli/assets/index.ts': 'files of the program itself',
   'cli/bundle/folder.ts': 'opens without waiting, looks whether it is a file of the size that was seen, and stops behind it',
-  'cli/changes/build.ts': 'syncs the folder that it made',
+  'cli/operations/build.ts': 'syncs the folder that it made',
   'cli/commands/detached.ts': 'what its own unit writes below /run/kata-sysext, a folder of root alone',
   'cli/commands/generating/newFiles.ts': 'makes files that were not there',
   'cli/commands/verbs/report.ts': 'makes a file that was not there',
@@ -16,7 +16,7 @@ const readers: Record<string, string> = {
   'cli/host/lock.ts': 'the lock file: no link, no pipe, one name',
   'cli/host/lockHolder.ts': 'the lock file: looks whether it is a file, opens without waiting and reads 4 kB',
   'cli/host/regular.ts': 'the reader itself',
-  'cli/host/watched.ts': 'a folder that it made',
+  'cli/host/runWatched.ts': 'a folder that it made',
   'cli/host/writes.ts': 'files that it made',
   'cli/rendering/edits.ts': 'a tree in a temporary folder that it made',
   'cli/selinux/kernelPolicy.ts': 'transactions of selinuxfs, by the magic number of its file system: written and read on one descriptor',

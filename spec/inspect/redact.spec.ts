@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { type Known, redactor, secretsIn } from '../../cli/inspect/report/redact/index.ts';
+import { type Known, redactor, secretsIn } from '../../cli/inspect/supportBundle/redact/index.ts';
 import { seed } from '../support/sample.ts';
 
 const nothing: Known = { secrets: [], hosts: [], users: [], ids: [] };

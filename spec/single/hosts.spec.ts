@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeHostTree } from '../../cli/demo/tree.ts';
+import { makeHostTree } from '../../cli/commands/try/tree.ts';
 import { version } from '../../cli/version.ts';
 import { debianRoot, type Suite, suiteAvailable } from '../lab/roots.ts';
 import { type Ran, run } from '../lab/run.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KataError } from '../../cli/errors/index.ts';
 import { openHost } from '../../cli/host/index.ts';
-import { errorText } from '../../cli/report/index.ts';
+import { errorText } from '../../cli/output/index.ts';
 import { nextId, readHistory } from '../../cli/store/history.ts';
 import { lastNumber } from '../../cli/store/index.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { lstatSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
-import { unsuited } from '../../cli/changes/boot/suits.ts';
+import { unsuited } from '../../cli/bootGuard/suits.ts';
 import { openView } from '../../cli/host/index.ts';
 import { activeGeneration } from '../../cli/store/index.ts';
 import { sha256 } from '../support/digests.ts';

@@ -4,9 +4,9 @@ import type { MountStep } from '../../transaction/index.ts';
 import { baseOf, seenBelowUsr } from '../belowUsr.ts';
 import { pointerSteps } from '../pointer.ts';
 import type { Backend } from '../types.ts';
+import { hostTraps, leaveTraps, mountTraps, readScene, rootOf, spring } from './checks.ts';
 import { layerOf, link, service, unitFile, unitText, wantsLink, wantsTarget } from './paths.ts';
 import { hideSteps, showSteps } from './steps.ts';
-import { hostTraps, leaveTraps, mountTraps, readScene, rootOf, spring } from './traps.ts';
 
 /**
  * The payload is one more layer of /usr: a unit that needs no program of ours mounts an overlay at every boot, before the engine starts. The

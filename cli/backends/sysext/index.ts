@@ -4,8 +4,8 @@ import { activeGeneration, activeNumber, type GenerationManifest, pointer } from
 import { baseOf, seenBelowUsr } from '../belowUsr.ts';
 import { pointerSteps } from '../pointer.ts';
 import type { Backend } from '../types.ts';
-import { foreignTraps } from './foreignTraps.ts';
-import { hostTraps, rootOf, type Trap } from './hostTraps.ts';
+import { foreignTraps } from './foreignChecks.ts';
+import { hostTraps, rootOf, type Trap } from './hostChecks.ts';
 import { extensionOf, links } from './paths.ts';
 import { readScene, type Scene } from './scene.ts';
 import { hideSteps, showSteps } from './steps.ts';

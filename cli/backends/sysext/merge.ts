@@ -1,6 +1,6 @@
 import type { Digest, HostPath, HostView } from '../../host/index.ts';
 import { extensionRelease, type GenerationManifest } from '../../store/index.ts';
-import { harmlessVersion } from './hostTraps.ts';
+import { harmlessVersion } from './hostChecks.ts';
 import { extensionOf, service, wantsLink, wantsTarget } from './paths.ts';
 
 /** What makes the extension of a generation appear on a host, for those who do it without this program. */

@@ -1,8 +1,8 @@
-import { aliasWishes } from '../../changes/choosing/aliases.ts';
 import { engineNamed, engines } from '../../engines/index.ts';
 import { KataError } from '../../errors/index.ts';
 import { handlerRow } from '../../layout/index.ts';
 import { profileNamed } from '../../layout/settings/index.ts';
+import { aliasWishes } from '../../planning/choices/aliases.ts';
 import { engineOf, list } from '../parsing/options.ts';
 import { wishesOf } from '../parsing/wishes.ts';
 import type { Call } from '../types.ts';

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
-import { aliasWishes } from '../../changes/choosing/aliases.ts';
-import { givenImage } from '../../changes/making/takeImage.ts';
-import type { InstallRequest } from '../../changes/types.ts';
 import { KataError } from '../../errors/index.ts';
 import { generate, type OutputKind, type PoolWish, type Source, type Target } from '../../generate/index.ts';
 import { stopIfAsked } from '../../host/index.ts';
+import type { InstallRequest } from '../../operations/types.ts';
+import { aliasWishes } from '../../planning/choices/aliases.ts';
+import { givenImage } from '../../planning/takeImage.ts';
 import { render } from '../../rendering/index.ts';
 import { list, text } from '../parsing/options.ts';
 import { wishesOf } from '../parsing/wishes.ts';

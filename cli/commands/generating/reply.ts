@@ -1,6 +1,6 @@
 import type { Generated, OutputKind, Source } from '../../generate/index.ts';
 import { type Digest, digestOf } from '../../host/index.ts';
-import { bytes } from '../../report/index.ts';
+import { bytes } from '../../output/index.ts';
 import type { Reply } from '../types.ts';
 
 /** A file that was written. */

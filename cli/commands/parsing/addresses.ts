@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { KataError } from '../../errors/index.ts';
-import { words as quoted } from '../../report/index.ts';
+import { words as quoted } from '../../output/index.ts';
 import type { Verb } from '../types.ts';
 
 /** Verbs whose words are files of this machine. For `generate` an address is what nodes fetch from. */

@@ -1,6 +1,6 @@
-import type { Wishes } from '../../changes/types.ts';
 import { KataError } from '../../errors/index.ts';
 import { isPlainKey, readAssignment } from '../../layout/settings/index.ts';
+import type { Wishes } from '../../operations/types.ts';
 import type { Call } from '../types.ts';
 import { list } from './options.ts';
 

@@ -1,4 +1,4 @@
-import { phases } from '../../guard/paths.ts';
+import { phases } from '../../bootGuard/units/paths.ts';
 import type { Verb } from '../types.ts';
 
 /** Verbs that look after what is there. */

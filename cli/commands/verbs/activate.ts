@@ -1,4 +1,4 @@
-import { activate } from '../../changes/activate.ts';
+import { activate } from '../../operations/activate.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, generationNumber } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
-import { adoptLayered } from '../../changes/adopting/layered.ts';
-import { adoptRendered } from '../../changes/adopting/rendered.ts';
-import { aliasWishes } from '../../changes/choosing/aliases.ts';
 import { didYouMean, KataError } from '../../errors/index.ts';
+import { adoptLayered } from '../../operations/adopt/layered.ts';
+import { adoptRendered } from '../../operations/adopt/rendered.ts';
+import { aliasWishes } from '../../planning/choices/aliases.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, digestsFor, list, text } from '../parsing/options.ts';
 import { wishesOf } from '../parsing/wishes.ts';

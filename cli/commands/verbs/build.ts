@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
-import { build } from '../../changes/build.ts';
 import { KataError } from '../../errors/index.ts';
 import type { ImageFormat } from '../../images/index.ts';
 import type { Architecture } from '../../layout/index.ts';
+import { build } from '../../operations/build.ts';
 import { imageText } from '../imageText.ts';
 import { digestsFor, list, text } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';

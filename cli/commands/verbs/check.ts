@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { HostView } from '../../host/index.ts';
 import { type Check, check } from '../../inspect/check.ts';
 import type { Offers } from '../../inspect/offers.ts';
-import { command, findingLines, words as quoted } from '../../report/index.ts';
+import { command, findingLines, words as quoted } from '../../output/index.ts';
 import { writesText } from '../answer.ts';
 import { engineOf, list, text } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';

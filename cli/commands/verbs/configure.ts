@@ -1,6 +1,6 @@
-import { hasWishes } from '../../changes/choosing/settings.ts';
-import { configure } from '../../changes/configure.ts';
 import { type Configuration, configuration } from '../../inspect/configuration.ts';
+import { configure } from '../../operations/configure.ts';
+import { hasWishes } from '../../planning/choices/settings.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, list } from '../parsing/options.ts';
 import { wishesOf } from '../parsing/wishes.ts';

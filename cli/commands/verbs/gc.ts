@@ -1,5 +1,5 @@
-import { gc } from '../../changes/gc.ts';
-import { usualKeep } from '../../changes/refusing/collectable.ts';
+import { gc } from '../../operations/gc.ts';
+import { usualKeep } from '../../preflight/collectable.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';

@@ -1,5 +1,5 @@
 import { KataError } from '../../errors/index.ts';
-import { age, tableLines } from '../../report/index.ts';
+import { age, tableLines } from '../../output/index.ts';
 import { type HistoryEntry, readHistory } from '../../store/index.ts';
 import type { Call, Reply } from '../types.ts';
 

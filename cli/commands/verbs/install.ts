@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
-import { aliasWishes } from '../../changes/choosing/aliases.ts';
-import { install } from '../../changes/install.ts';
 import { KataError } from '../../errors/index.ts';
+import { install } from '../../operations/install.ts';
+import { aliasWishes } from '../../planning/choices/aliases.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, digestsFor, list, text } from '../parsing/options.ts';
 import { wishesOf } from '../parsing/wishes.ts';

@@ -1,7 +1,7 @@
-import { type Guarded, guardBoot } from '../../changes/boot/index.ts';
-import { planRecovery, type Recovery, recover } from '../../changes/recover.ts';
-import type { Phase } from '../../guard/index.ts';
-import { bytes } from '../../report/index.ts';
+import { type Guarded, guardBoot } from '../../bootGuard/index.ts';
+import type { Phase } from '../../bootGuard/units/index.ts';
+import { planRecovery, type Recovery, recover } from '../../operations/recover.ts';
+import { bytes } from '../../output/index.ts';
 import type { Recovered } from '../../transaction/index.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf } from '../parsing/options.ts';

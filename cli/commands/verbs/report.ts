@@ -1,8 +1,8 @@
 import { open, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { errnoOf, KataError } from '../../errors/index.ts';
-import { makeReport, type Report } from '../../inspect/report/index.ts';
-import { bytes } from '../../report/index.ts';
+import { makeReport, type Report } from '../../inspect/supportBundle/index.ts';
+import { bytes } from '../../output/index.ts';
 import { text } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
 

@@ -1,4 +1,4 @@
-import { rollback } from '../../changes/rollback.ts';
+import { rollback } from '../../operations/rollback.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';

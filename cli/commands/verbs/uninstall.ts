@@ -1,5 +1,5 @@
-import { uninstall } from '../../changes/uninstall.ts';
 import { KataError } from '../../errors/index.ts';
+import { uninstall } from '../../operations/uninstall.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, list } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
@@ -16,6 +16,6 @@ export async function run(call: Call): Promise<Reply> {
       next: 'kata-sysext uninstall --help',
     });
   }
-  const { removeHandlers } = await import('../../changes/fewer.ts');
+  const { removeHandlers } = await import('../../operations/removeHandlers.ts');
   return reply(await removeHandlers(call.context, { ...changeOptionsOf(call), names }));
 }

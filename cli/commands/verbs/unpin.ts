@@ -1,4 +1,4 @@
-import { pin } from '../../changes/pin.ts';
+import { pin } from '../../operations/pin.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, generationNumber } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';

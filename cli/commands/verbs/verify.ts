@@ -1,10 +1,10 @@
-import { repair } from '../../changes/repair.ts';
 import { codeRow, type Finding, KataError } from '../../errors/index.ts';
 import type { GuestBoot, GuestRequest } from '../../guest/index.ts';
 import type { Host, HostView } from '../../host/index.ts';
 import { type Trials, type Verification, verify } from '../../inspect/verify.ts';
+import { repair } from '../../operations/repair.ts';
+import { bytes, findingLines } from '../../output/index.ts';
 import { isRun, type PodRequest, removeLeftPods, watchPod, watchVariable } from '../../pod/index.ts';
-import { bytes, findingLines } from '../../report/index.ts';
 import { forHost } from '../advice.ts';
 import { list } from '../parsing/options.ts';
 import { podText } from '../podText.ts';

@@ -5,8 +5,8 @@ import { checkEditable, temporaryFolder } from '../common/editable.ts';
 import { filesView, type Overlay } from '../common/filesView.ts';
 import type { SeenMark } from '../common/seen.ts';
 import type { FileChange } from '../types.ts';
+import type { Piece } from './edits.ts';
 import { matchesName, patternFolder } from './globs.ts';
-import type { Piece } from './pieces.ts';
 
 /**
  * One change for every file that will differ. Drop-ins come before the import that names them, and go after it. Throws

@@ -1,11 +1,11 @@
 import { probeCri } from '../cri/index.ts';
 import type { Engine } from '../types.ts';
-import { acceptsContainerd, plannedDump } from './accepts.ts';
 import { detectContainerd, wiredContainerd } from './detect.ts';
 import { compareDumps, effectiveConfig } from './dump.ts';
-import { ledContainerd } from './led.ts';
-import { pendingContainerd } from './pending.ts';
+import { ledContainerd } from './foreignWiring.ts';
+import { pendingContainerd } from './pendingRestarts.ts';
 import { planContainerd } from './plan.ts';
+import { acceptsContainerd, plannedDump } from './validate.ts';
 
 export const containerd: Engine = {
   name: 'containerd',

@@ -9,16 +9,16 @@ import { checkWanted } from '../common/wanted.ts';
 import { wiringKey } from '../common/wiringKey.ts';
 import { parseDocument, type TomlTable, union, valueAt } from '../toml/index.ts';
 import type { Instance, WantedHandler, Wiring, WiringPlan } from '../types.ts';
-import { carriedLines, carriedRuntimes } from './carried.ts';
 import { checkSet, saysNothing } from './checks.ts';
+import { piecesOf } from './edits.ts';
 import { changesBetween } from './fileChanges.ts';
 import { keepAltered, sortWanted } from './foreign.ts';
 import { handlerLines, handlerTable, pluginTable, shimIsType } from './handlers.ts';
-import { checkPieces, checkResult } from './judge.ts';
+import { carriedLines, carriedRuntimes } from './inheritedRuntimes.ts';
 import { type ConfigSet, loadSet } from './loader.ts';
-import { piecesOf } from './pieces.ts';
 import { choosePlacement, type Placement, rangeTarget } from './placement.ts';
 import { highestSchema, type Merging, mergingOf, pluginOf } from './schema.ts';
+import { checkPieces, checkResult } from './verifyEdits.ts';
 
 /** See `Engine.plan`. Everything starts from what the files are now. */
 export async function planContainerd(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan> {

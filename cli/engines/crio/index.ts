@@ -1,13 +1,13 @@
 import { probeCri } from '../cri/index.ts';
 import type { Engine } from '../types.ts';
-import { acceptsCrio, plannedDump } from './accepts.ts';
 import { detectCrio, wiredCrio } from './detect.ts';
 import { compareDumps, effectiveConfig } from './dump.ts';
-import { ledCrio } from './led.ts';
+import { ledCrio } from './foreignWiring.ts';
 import { folderOf } from './loader.ts';
-import { pendingCrio } from './pending.ts';
+import { pendingCrio } from './pendingRestarts.ts';
 import { planCrio } from './plan.ts';
-import { crioRisks } from './risks.ts';
+import { crioRisks } from './restartRisks.ts';
+import { acceptsCrio, plannedDump } from './validate.ts';
 
 /** CRI-O. It is restarted, never reloaded: after a SIGHUP it lists new handlers but cannot run them (cri-o issue 10202, facts/cri.md §2.3). */
 export const crio: Engine = {

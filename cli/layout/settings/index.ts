@@ -12,4 +12,4 @@ export {
   rowsFor,
   unfit,
 } from './profiles.ts';
-export { type Assignment, findSetting, isPlainKey, readAssignment, resolveSettings } from './wish.ts';
+export { type Assignment, findSetting, isPlainKey, readAssignment, resolveSettings } from './request.ts';

@@ -20,7 +20,7 @@ export interface ProfileRow {
   hypervisors: string[];
   /** The release's own value of this key must be one of these: a profile may make no sense for some handlers of a hypervisor. */
   requires?: { key: string; values: string[] };
-  /** What the host must have: names of cli/changes/choosing/profileNeeds.ts. */
+  /** What the host must have: names of cli/planning/choices/profileNeeds.ts. */
   needs?: string[];
   /** `{hypervisor}` stands for the handler's. */
   settings: Record<string, Setting>;

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { words } from '../../report/index.ts';
+import { words } from '../../output/index.ts';
 import type { GenerationManifest } from '../types.ts';
 
 type Sources = Pick<GenerationManifest, 'sources' | 'sourcePaths'>;

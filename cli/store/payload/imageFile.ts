@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { errnoOf, KataError } from '../../errors/index.ts';
 import { byBytes, type Digest, type HeldFolder, type Host, type HostPath, piecesOf } from '../../host/index.ts';
 import { damaged, digestsOf, type ImageManifest, readTrailer, requireSane, tryImage, unlike } from '../../images/index.ts';
-import type { Emit } from '../../report/events.ts';
+import type { Emit } from '../../output/events.ts';
 import { ensureFolder, ensureStore } from '../folders.ts';
 import { readPayload } from '../generations/index.ts';
 import { extensionFolder, imageName, insideBefore, insideExtension, payloadFolder, stagingFolder } from '../paths.ts';

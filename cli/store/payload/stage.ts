@@ -4,7 +4,7 @@ import { errnoOf, KataError } from '../../errors/index.ts';
 import { byBytes, type Digest, type Host, type HostPath, undisturbed } from '../../host/index.ts';
 import type { Format } from '../../images/types.ts';
 import type { Architecture, Layout } from '../../layout/index.ts';
-import type { Emit } from '../../report/events.ts';
+import type { Emit } from '../../output/events.ts';
 import { ensureFolder, ensureStore } from '../folders.ts';
 import { readPayload } from '../generations/index.ts';
 import { readable, writeJson } from '../json.ts';

@@ -1,9 +1,9 @@
-import { gateText } from '../../../cli/changes/making/switch.ts';
 import { reply } from '../../../cli/commands/answer.ts';
 import { podText } from '../../../cli/commands/podText.ts';
 import { KataError } from '../../../cli/errors/index.ts';
+import { errorText } from '../../../cli/output/index.ts';
+import { gateText } from '../../../cli/planning/switch.ts';
 import { podFailed } from '../../../cli/pod/findings.ts';
-import { errorText } from '../../../cli/report/index.ts';
 import { describe as stepText } from '../../../cli/transaction/index.ts';
 
 /** A line that only a running node prints. `parts` are in the source that prints it; in the spec such a node does what prints it. */
@@ -20,8 +20,8 @@ const row = (line: string, source: string, parts: string | string[], spec: strin
   parts: [parts].flat(),
   spec,
 });
-const refusals = 'cli/changes/refusing/refusals.ts';
-const layer = 'cli/changes/adopting/layer.ts';
+const refusals = 'cli/preflight/refusals.ts';
+const layer = 'cli/operations/adopt/layer.ts';
 const [round, guest, adopted, restored] = [
   'spec/e2e/round.spec.ts',
   'spec/e2e/guest.spec.ts',
@@ -81,9 +81,9 @@ const failed = {
 
 /** Texts of the errors below, by the source that has them. */
 export const liveTexts: [source: string, ...parts: string[]][] = [
-  ['cli/engines/common/pending.ts', pending.needed, pending.next, 'was changed', ', after '],
+  ['cli/engines/common/pendingRestarts.ts', pending.needed, pending.next, 'was changed', ', after '],
   ['cli/transaction/units.ts', ...failed.parts, 'the start of '],
-  ['cli/changes/carrying/carryOut.ts', '; the host is as it was'],
+  ['cli/runner/carryOut.ts', '; the host is as it was'],
   ['cli/transaction/steps/restart.ts', failed.needed, 'journalctl -u '],
 ];
 

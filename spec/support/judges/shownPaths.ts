@@ -1,11 +1,11 @@
 import { posix } from 'node:path';
 import * as overlay from '../../../cli/backends/overlay/paths.ts';
 import * as sysext from '../../../cli/backends/sysext/paths.ts';
+import * as guard from '../../../cli/bootGuard/units/paths.ts';
 import * as firstBoot from '../../../cli/generate/forms/common.ts';
 import { targetNamed } from '../../../cli/generate/index.ts';
-import * as guard from '../../../cli/guard/paths.ts';
 import * as store from '../../../cli/store/paths.ts';
-import { mark } from '../../../cli/transaction/unfinished.ts';
+import { mark } from '../../../cli/transaction/changeMarker.ts';
 import { codeOf, type Page } from './shownPages.ts';
 
 const roots = [

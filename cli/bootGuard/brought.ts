@@ -1,0 +1,76 @@
+import type { Host } from '../host/index.ts';
+import type { Context } from '../operations/types.ts';
+import { guardOf } from '../planning/programCopy.ts';
+import { nothingAfterwards } from '../planning/records.ts';
+import { planSwitch } from '../planning/switch.ts';
+import { carryOut } from '../runner/carryOut.ts';
+import {
+  activeNumber,
+  earlierImageRecords,
+  findGeneration,
+  type Generation,
+  imageNumber,
+  isKnownImage,
+  nextId,
+  pointer,
+  releaseBallast,
+  writeRecord,
+} from '../store/index.ts';
+import { openEntries } from '../transaction/index.ts';
+import { wiredEngine } from './engine.ts';
+import { bootOptions } from './giveUp.ts';
+
+/**
+ * An OS image that boots here for the first time brings a generation. Where it is active, files of the engine that somebody edited may
+ * have kept the wiring of the image before, since an update of the OS leaves such files alone: then that is what the record has to say. Where
+ * nothing is active, because the one before was given up, it gets its own chance. Another installation stays. Gives what was done, in words.
+ */
+export async function takeBrought(context: Context): Promise<string | undefined> {
+  const { host } = context;
+  const brought = host.booted ? await findGeneration(host, imageNumber) : undefined;
+  if (brought === undefined || (await isKnownImage(host))) return undefined;
+  if ((await activeNumber(host)) === imageNumber) return inherit(host, brought);
+  if ((await host.lstat(pointer)) !== undefined) return undefined;
+  await activate(context, (await inheriting(host, brought)) ?? brought);
+  return 'the OS image brought a generation that this host has not had before';
+}
+
+async function inherit(host: Host, brought: Generation): Promise<string | undefined> {
+  const heir = await inheriting(host, brought);
+  if (heir === undefined) return undefined;
+  const { schema: _schema, ...record } = heir.record;
+  await writeRecord(host, imageNumber, record);
+  return 'files of the engine still have the wiring of the image before';
+}
+
+/** The generation with the wiring that stands in the files, if that is the one of an earlier image and not its own. */
+async function inheriting(host: Host, { manifest, record }: Generation): Promise<Generation | undefined> {
+  if (await stands(host, record)) return undefined;
+  for (const { wiring, edited } of await earlierImageRecords(host)) {
+    if (wiring === undefined || !(await stands(host, { wiring }))) continue;
+    return { manifest, record: { ...record, wiring, ...(edited === undefined ? {} : { edited }) } };
+  }
+  return undefined;
+}
+
+async function stands(host: Host, { wiring }: Pick<Generation['record'], 'wiring'>): Promise<boolean> {
+  for (const mark of wiring?.marks ?? []) if ((await host.readText(mark.path))?.includes(mark.text) !== true) return false;
+  return true;
+}
+
+/** Planned from itself: what the merge of /etc has left of it stays, the rest comes. */
+async function activate(context: Context, from: Generation): Promise<void> {
+  const { host } = context;
+  const started = host.now();
+  const to = from.manifest;
+  await releaseBallast(host);
+  const found = await wiredEngine(host, from);
+  const id = await nextId(host, await openEntries(host));
+  const guard = await guardOf(context, to);
+  const planned = await planSwitch(host, { verb: 'boot', id, found, from, to, options: bootOptions, guard });
+  const { wiring } = planned.wiring;
+  const next = { state: 'active' as const, activated: started.toISOString(), edited: planned.edited, ...(wiring && { wiring }) };
+  const records = [{ number: to.number, ...next }];
+  const afterwards = { ...nothingAfterwards, records };
+  await carryOut(context, { id, verb: 'boot', found, planned, to, made: false, reason: 'the OS image brought it', started, afterwards });
+}

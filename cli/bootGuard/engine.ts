@@ -1,0 +1,55 @@
+import { posix } from 'node:path';
+import { engineNamed } from '../engines/index.ts';
+import { KataError } from '../errors/index.ts';
+import type { HostView } from '../host/index.ts';
+import { type Found, findEngine } from '../preflight/engine.ts';
+import type { Generation } from '../store/index.ts';
+
+/** Engines that read a drop-in only where their main file names it. */
+const mainFirst = ['containerd'];
+
+/**
+ * The engine that a generation is wired for, by what was recorded when it was: nothing else is looked for, as an edit of another file is an
+ * edit of what was never ours. `configPath` is what it reads now. Throws `engine-missing` where its unit or its binary is gone.
+ */
+export async function wiredEngine(host: HostView, { manifest, record: { wiring } }: Generation): Promise<Found> {
+  if (wiring === undefined) return findEngine(host, undefined);
+  const engine = engineNamed(wiring.engine);
+  const instance = await engine?.wired(host, wiring);
+  if (engine !== undefined && instance !== undefined) return { engine, instance };
+  throw new KataError('engine-missing', {
+    subject: wiring.unit ?? wiring.engine,
+    found: `${wiring.unit ?? wiring.engine}, which generation ${manifest.number} is wired for, or its program is not on this system`,
+    needed: 'the engine that was there when it was wired',
+    next: 'uninstall and install again, if another engine has taken its place: kata-sysext uninstall',
+  });
+}
+
+/** The same engine with the files that were wired, whatever it reads now: those are ours to edit. A folder of drop-ins is that of ours. */
+export function asWired({ engine, instance }: Found, { record: { wiring } }: Generation): Found {
+  if (wiring === undefined) return { engine, instance };
+  const [mark] = wiring.marks;
+  const folder = instance.configFolder === undefined || mark === undefined ? {} : { configFolder: posix.dirname(mark.path) };
+  return { engine, instance: { ...instance, configPath: wiring.configPath, ...folder } };
+}
+
+/** In a sentence, why the engine does not read the files that a generation is wired in; undefined when it does. */
+export async function readsOther(host: HostView, found: Found, generation: Generation): Promise<string | undefined> {
+  const { engine, instance } = found;
+  const { manifest, record } = generation;
+  const { wiring } = record;
+  if (wiring === undefined) return `how generation ${manifest.number} is wired is not known`;
+  const { configPath, marks } = wiring;
+  const own = asWired(found, generation).instance;
+  const folders = [instance, own].map(({ configFolder }) => configFolder);
+  const [folder, wired] = await Promise.all(folders.map(async (path) => path && (await host.realpath(path))));
+  if (instance.configPath !== configPath || folder !== wired) {
+    const [now, then] = [instance, own].map((each) => [each.configPath, ...(each.configFolder === undefined ? [] : [each.configFolder])]);
+    return `${engine.name} reads ${now?.join(' and ')} now; generation ${manifest.number} is wired for ${then?.join(' and ')}`;
+  }
+  const whole = marks.some(({ kind, path }) => kind === 'file' && path === configPath);
+  const main = mainFirst.includes(engine.name) && marks.length > 0 && !whole ? [configPath] : [];
+  for (const path of [...main, ...marks.flatMap((mark) => (mark.kind === 'range' ? [mark.path] : []))])
+    if ((await host.stat(path)) === undefined) return `${path}, which generation ${manifest.number} is wired in, is gone`;
+  return undefined;
+}

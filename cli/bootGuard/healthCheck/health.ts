@@ -1,0 +1,59 @@
+import { backendOf } from '../../backends/index.ts';
+import { KataError } from '../../errors/index.ts';
+import type { HostView } from '../../host/index.ts';
+import { type Generation, namesOf } from '../../store/index.ts';
+import type { UnitState } from '../../systemd/types.ts';
+import { wiredEngine } from '../engine.ts';
+import { unhealthy } from './greenboot.ts';
+
+/** Automatic restarts after which an engine is not waited for any longer. */
+const mostRestarts = 5;
+const probeMs = 5_000;
+
+/** One look at the engine of a generation. */
+export interface Health {
+  /** What is wrong; undefined when everything is well. */
+  ill?: string;
+  /** Its CRI answers, whatever it says. */
+  serves: boolean;
+  /** It was started, and does not serve. */
+  down: boolean;
+  /** Nobody has started it in this boot; one that hangs while it starts was started. */
+  untried: boolean;
+  /** It does not serve, and systemd gave up on it or starts it again and again; or the administrator's checks of the boot have failed. */
+  failed: boolean;
+  /** Which run of the engine answered. */
+  run: string;
+}
+
+/** What PID 1 says of the engine's unit, beside an engine that answers or not. Whatever one had to wait for before, it serves now. */
+export function standing(unit: UnitState | undefined, serves: boolean): Pick<Health, 'serves' | 'down' | 'untried' | 'failed'> {
+  const restarts = unit?.restarts ?? 0;
+  const failed = !serves && (unit?.activeState === 'failed' || restarts >= mostRestarts);
+  const untried = unit?.activeState === 'inactive' && unit.activeEnterMs === 0 && restarts === 0;
+  // One that nobody has started is no fault of ours.
+  return { serves, failed, untried, down: !serves && (failed || unit?.activeState === 'active' || restarts > 0) };
+}
+
+export async function health(host: HostView, from: Generation): Promise<Health> {
+  const { manifest } = from;
+  const wiring = from.record.wiring;
+  const systemd = await host.systemd();
+  const unit = wiring?.unit === undefined ? undefined : await systemd?.unit(wiring.unit);
+  const run = `${unit?.invocationId} ${unit?.mainPid}`;
+  try {
+    const found = await wiredEngine(host, from);
+    const state = await found.engine.probe(host, found.instance, probeMs);
+    if (!state.reachable) return { ...standing(unit, false), run, ill: state.why ?? 'the CRI does not answer' };
+    const serving = { ...standing(unit, true), run };
+    const missing = namesOf(manifest).filter((name) => !state.handlers.includes(name));
+    if (missing.length > 0) return { ...serving, ill: `the CRI does not list ${missing.join(', ')}` };
+    const pids = [1, ...(unit === undefined || unit.mainPid === 0 ? [] : [unit.mainPid])];
+    const checks = await unhealthy(host);
+    if (checks !== undefined) return { ...serving, ...checks };
+    const [problem] = await backendOf(manifest.backend).reaches(host, manifest, pids);
+    return { ...serving, ...(problem === undefined ? {} : { ill: problem }) };
+  } catch (error) {
+    return { ...standing(unit, false), run, ill: error instanceof KataError ? error.complaint.found : String(error) };
+  }
+}

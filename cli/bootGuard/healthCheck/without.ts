@@ -1,0 +1,92 @@
+import { KataError } from '../../errors/index.ts';
+import type { Host } from '../../host/index.ts';
+import type { Context } from '../../operations/types.ts';
+import { underLock } from '../../runner/session.ts';
+import { activeNumber, type Generation } from '../../store/index.ts';
+import { bringUp, keptDownBy, restartDeadlineMs } from '../../transaction/index.ts';
+import { bootOptions, giveUp, isOwned, takeBack } from '../giveUp.ts';
+import { health } from './health.ts';
+import { comesUp } from './watch.ts';
+
+interface Tried {
+  /** The generation that is active now. */
+  to?: number;
+  notes: string[];
+  /** It was down for another reason, which has passed: our part is back, and has to be watched. */
+  comesUpWithUs?: boolean;
+}
+
+/**
+ * Starts the engine without our part. Where that does not help, our part was not at fault and comes back. Where it does, it may have been
+ * for what passed meanwhile: our part comes back for one more start, unless `crossed` says that this was done before, and goes for good
+ * only if the engine is down again.
+ */
+export async function withoutIt(context: Context, from: Generation, ill: string, crossed: boolean): Promise<Tried> {
+  const { host } = context;
+  const { number } = from.manifest;
+  const name = from.record.wiring?.engine ?? 'the engine';
+  const notes = [ill];
+  let options = bootOptions;
+  let active: number | undefined = number;
+  // Undefined where somebody has made another one active meanwhile: then it is his business. Else whether the engine comes up.
+  const tryWith = async (work: () => Promise<number | undefined>): Promise<boolean | undefined> => {
+    const done = await underLock(context, 'boot', options, async () =>
+      (await activeNumber(host)) === active ? { to: await work() } : undefined,
+    );
+    // Whoever was waited for once is not waited for again while the engine is down.
+    options = { ...bootOptions, othersSeconds: 0 };
+    if (done === undefined) return undefined;
+    active = done.to;
+    await startAgain(host, from);
+    return comesUp(() => health(host, from));
+  };
+  const out = () => tryWith(() => giveUp(context, from, `${name} does not come up: ${ill}`, 'asked'));
+  const back = (why: string) => tryWith(() => takeBack(context, from, why).then(() => number));
+  const ended = (note?: string): Tried => ({
+    ...(active === undefined ? {} : { to: active }),
+    notes: note === undefined ? notes : [...notes, note],
+  });
+  const another = { notes: [...notes, 'another generation is active by now; nothing is changed'] };
+
+  const bare = await out().catch((error: unknown) => {
+    if (isOwned(error) && !crossed) return error;
+    throw error;
+  });
+  if (bare instanceof KataError) return asItIs(context, from, bare);
+  if (bare === undefined) return another;
+  if (bare && crossed) return ended();
+  const why = bare
+    ? `${name} comes up without it; whether that is the reason shows another start with it`
+    : `${name} does not come up without it either`;
+  const withUs = await back(why).catch(unlessHalfDone);
+  if (withUs === undefined) return another;
+  if (withUs instanceof KataError) return ended(`it cannot be tried once more: ${withUs.complaint.found}`);
+  if (!bare) return ended(`${name} does not come up without our part either, so that it is back`);
+  if (withUs) {
+    const note = `${name} comes up with our part as well by now, so that generation ${number} is active again`;
+    context.emit({ kind: 'warning', text: note });
+    return { ...ended(note), comesUpWithUs: true };
+  }
+  return (await out()) === undefined ? another : ended();
+}
+
+/** Our part is not ours to take out: what is left is another start, for what has passed meanwhile. */
+async function asItIs({ host, emit }: Context, from: Generation, refusal: KataError): Promise<Tried> {
+  emit({ kind: 'warning', text: refusal.complaint.found });
+  await startAgain(host, from);
+  if (!(await comesUp(() => health(host, from)))) throw refusal;
+  return { to: from.manifest.number, notes: [refusal.complaint.found], comesUpWithUs: true };
+}
+
+/** What is refused before anything is written leaves the engine as it runs. */
+function unlessHalfDone(error: unknown): KataError {
+  if (error instanceof KataError && error.exitCode !== 5) return error;
+  throw error;
+}
+
+async function startAgain(host: Host, { record }: Generation): Promise<void> {
+  const [systemd, unit] = [await host.systemd(), record.wiring?.unit];
+  if (systemd === undefined || unit === undefined) return;
+  const dependents = await keptDownBy(host, unit);
+  await bringUp(host, { kind: 'restart', unit, dependents, deadlineMs: restartDeadlineMs(await systemd.unit(unit)) });
+}

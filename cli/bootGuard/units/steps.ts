@@ -1,0 +1,94 @@
+import { asset } from '../../assets/index.ts';
+import { dropMade, makeMissing } from '../../backends/index.ts';
+import { bootPulls } from '../../facts/index.ts';
+import { digestOf, type HostPath, type HostView } from '../../host/index.ts';
+import type { Unit } from '../../systemd/types.ts';
+import type { FileStep, Step } from '../../transaction/index.ts';
+import { blessedFile, blessings, guardUnits, imageUnits, presetFile, presetFolder, presetTemporary, presetText } from './paths.ts';
+
+export interface GuardWish {
+  /** The program that the units run. */
+  program: HostPath;
+  /** The engine's unit. */
+  engine?: Unit | undefined;
+}
+
+/** The units of the boot guard as they are wanted (none: they go). Nothing is asked of PID 1: it reads them at the next boot. */
+export async function guardSteps(host: HostView, wish: GuardWish | undefined): Promise<Step[]> {
+  return wish === undefined ? removal(host) : placing(host, wish);
+}
+
+/** Whatever becomes active must prove itself at the next boot. */
+export async function unblessSteps(host: HostView): Promise<Step[]> {
+  const steps: Step[] = [];
+  for (const { file, temporary } of blessings) {
+    // A blessing is written outside of a transaction: what a loss of power left of it goes as well.
+    steps.push(...(await fileStep(host, temporary, 'absent', `${temporary}.old`)), ...(await fileStep(host, file, 'absent', temporary)));
+  }
+  return steps;
+}
+
+async function placing(host: HostView, wish: GuardWish): Promise<Step[]> {
+  const steps: Step[] = [];
+  for (const { unit, path, wants, link, target, temporary } of guardUnits(host)) {
+    if (await isTheirs(host, path)) continue;
+    steps.push(...(await makeMissing(host, wants)), ...(await fileStep(host, path, unitText(unit, wish), temporary)));
+    const before = await linkAt(host, link);
+    if (before !== target) steps.push({ kind: 'pointer', path: link, before, after: target, temporary });
+  }
+  if (host.booted || host.image || (await isTheirs(host, presetFile))) return steps;
+  return [...steps, ...(await makeMissing(host, presetFolder)), ...(await fileStep(host, presetFile, presetText, presetTemporary))];
+}
+
+async function removal(host: HostView): Promise<Step[]> {
+  const steps: Step[] = (await isTheirs(host, presetFile)) ? [] : await fileStep(host, presetFile, 'absent', presetTemporary);
+  for (const { path, link, target, temporary } of guardUnits(host).reverse()) {
+    const before = await linkAt(host, link);
+    // systemctl, and presets, make absolute ones.
+    if (before === target || before === path) steps.push({ kind: 'pointer', path: link, before, after: 'absent', temporary });
+    if (!(await isTheirs(host, path))) steps.push(...(await fileStep(host, path, 'absent', temporary)));
+  }
+  // Folders that we made may serve another part of ours by now.
+  if (steps.length === 0) return [];
+  const folders = new Set([...blessings.map(({ folder }) => folder), presetFolder, ...guardUnits(host).map(({ wants }) => wants)]);
+  for (const folder of folders) steps.push(...(await dropMade(host, folder)));
+  return steps;
+}
+
+/** A link of the administrator's (to /dev/null: the unit is masked), or a file of that name which does not begin as ours do, stays. */
+async function isTheirs(host: HostView, path: HostPath): Promise<boolean> {
+  const kind = (await host.lstat(path))?.kind;
+  if (kind === undefined) return false;
+  return kind !== 'file' || !/^#.*kata-sysext/.test((await host.readText(path)) ?? '');
+}
+
+async function fileStep(host: HostView, path: HostPath, text: string | 'absent', temporary: HostPath): Promise<FileStep[]> {
+  const before = (await host.digest(path)) ?? 'absent';
+  const after = text === 'absent' ? 'absent' : digestOf(text);
+  if (before === after) return [];
+  return [{ kind: 'file', path, before, after, ...(text === 'absent' ? {} : { text }), foreign: false, ours: [], temporary }];
+}
+
+async function linkAt(host: HostView, path: HostPath): Promise<string> {
+  if ((await host.lstat(path)) === undefined) return 'absent';
+  return (await host.readlink(path)) ?? 'not a link';
+}
+
+/** Whether the third phase runs at a boot of this host, its own or that of its image: nobody has masked or disabled it, or boots past it. */
+export async function canBless(host: HostView): Promise<boolean> {
+  const [own, image] = [guardUnits(host)[2]!, imageUnits()[2]!];
+  const rules = (await host.lstat(own.path)) === undefined ? image : own;
+  const wanted = [own.link, image.link].map((link) => host.lstat(link));
+  const there = (await host.lstat(rules.path))?.kind === 'file' && (await Promise.all(wanted)).some((link) => link !== undefined);
+  const masked = (await host.readlink(`/run/systemd/system/${own.unit}`)) === '/dev/null';
+  return there && !masked && (await bootPulls(host, own.unit)) !== false;
+}
+
+/** The unit as it is installed. */
+export function unitText(unit: Unit, { program, engine = '' }: GuardWish): string {
+  const values: Record<string, string> = { program, engine, blessed: blessedFile };
+  return asset(`units/${unit}`).replace(/\{\{(\w+)\}\} ?/g, (found, name: string) => {
+    const value = values[name] ?? '';
+    return value === '' ? '' : `${value}${found.endsWith(' ') ? ' ' : ''}`;
+  });
+}

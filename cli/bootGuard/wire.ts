@@ -1,0 +1,140 @@
+import { type EffectiveDiff, isRefused } from '../engines/index.ts';
+import { KataError } from '../errors/index.ts';
+import type { Context } from '../operations/types.ts';
+import { guardOf } from '../planning/programCopy.ts';
+import { nothingAfterwards } from '../planning/records.ts';
+import { planSwitch, type Switch } from '../planning/switch.ts';
+import type { Found } from '../preflight/engine.ts';
+import { carryOut, withScratch } from '../runner/carryOut.ts';
+import { underLock } from '../runner/session.ts';
+import { activeGeneration, type Generation, nextId, releaseBallast } from '../store/index.ts';
+import { openEntries } from '../transaction/index.ts';
+import { readsOther, wiredEngine } from './engine.ts';
+import { bootOptions, giveUp } from './giveUp.ts';
+import { type Guarded, isSettled, settleLocked } from './settle.ts';
+
+/**
+ * The second phase, before the engine starts. Its own binary tells what it makes of its files without our part, and with it: as it stands,
+ * or as an update of the engine or of its configuration asks for. Where it refuses them with our part alone, or more than our handlers
+ * differs, our part goes; an answer that cannot be had is none, and the engine's start will tell.
+ */
+export function wireAtBoot(context: Context): Promise<Guarded> {
+  return underLock(context, 'boot', bootOptions, async (settled) => {
+    const { host } = context;
+    // Without /var the first phase could not run.
+    const early = (await isSettled(host)) ? { settled, notes: [] } : await settleLocked(context, settled, 'stays');
+    const from = await activeGeneration(host);
+    if (from === undefined) return early;
+    const found = await readingEngine(context, from);
+    if (typeof found === 'string') return { ...early, notes: [...early.notes, `${found}; nothing is changed`] };
+    const { notes, fault } = await look(context, from, found);
+    const { number } = from.manifest;
+    const all = [...early.notes, ...notes];
+    if (fault === undefined) return { settled: early.settled, from: number, to: number, notes: all };
+    const to = await giveUp(context, from, fault, 'stays');
+    return { settled: early.settled, from: number, ...(to === undefined ? {} : { to }), notes: [...all, fault] };
+  });
+}
+
+/** In words where it is gone, or reads other files: then our text harms nobody, and other files are not ours to edit. */
+async function readingEngine({ host }: Context, from: Generation): Promise<Found | string> {
+  try {
+    const found = await wiredEngine(host, from);
+    return (await readsOther(host, found, from)) ?? found;
+  } catch (error) {
+    if (error instanceof KataError && error.code === 'engine-missing') return error.complaint.found;
+    throw error;
+  }
+}
+
+interface Looked {
+  notes: string[];
+  /** Why our part cannot stay. */
+  fault?: string;
+}
+
+async function look(context: Context, from: Generation, found: Found): Promise<Looked> {
+  const { host } = context;
+  const { engine, instance } = found;
+  const id = await nextId(host, await openEntries(host));
+  const bare = await without(context, from, found);
+  if (typeof bare === 'string') return { notes: [`${bare}; it is left alone`] };
+  const planned = await replan(context, from, found, id);
+  // An OS image may bring names that the wiring of the image before did not have.
+  const handlers = typeof planned === 'string' ? (from.record.wiring?.handlers ?? []).map(({ name }) => name) : planned.touched;
+  const changes = typeof planned !== 'string' && planned.wiring.changes.length > 0 ? planned.wiring : undefined;
+  const notes = typeof planned === 'string' ? [`the wiring stays as it is: ${planned}`] : [];
+  try {
+    const dump = changes
+      ? await withScratch(context, found, (scratch) => engine.planned(host, instance, changes, scratch))
+      : await engine.effective(host, instance);
+    const fault = faultIn(engine.compare(bare, dump, handlers), engine.name);
+    if (fault !== undefined) return { notes, fault };
+  } catch (error) {
+    if (isRefused(error)) return { notes, fault: `${engine.name} does not take its configuration with our part in it: ${saying(error)}` };
+    return { notes: [...notes, `whether ${engine.name} takes its configuration with our part in it cannot be told: ${saying(error)}`] };
+  }
+  if (typeof planned === 'string' || planned.steps.length === 0) return { notes };
+  await rewire(context, from, found, planned, id);
+  return { notes: ['the wiring was made anew'] };
+}
+
+/** What the engine makes of its files without our part; in words why that is not known. */
+async function without(context: Context, from: Generation, found: Found): Promise<Record<string, unknown> | string> {
+  const { host } = context;
+  const { engine, instance } = found;
+  try {
+    const wiring = await engine.plan(host, instance, [], from.record.wiring);
+    return await withScratch(context, found, (scratch) => engine.planned(host, instance, wiring, scratch));
+  } catch (error) {
+    const what = isRefused(error) ? `${engine.name} does not take its own configuration` : `what ${engine.name} takes cannot be told`;
+    return `${what}: ${saying(error)}`;
+  }
+}
+
+/** The same generation, wired as this engine needs it now; in words why it cannot be. */
+async function replan(context: Context, from: Generation, found: Found, id: number): Promise<Switch | string> {
+  const to = from.manifest;
+  try {
+    const guard = await guardOf(context, to);
+    return await planSwitch(context.host, {
+      verb: 'boot',
+      id,
+      found,
+      from,
+      to,
+      options: bootOptions,
+      guard,
+      loadModules: from.record.loadModules,
+    });
+  } catch (error) {
+    return saying(error);
+  }
+}
+
+async function rewire(context: Context, from: Generation, found: Found, planned: Switch, id: number): Promise<void> {
+  await releaseBallast(context.host);
+  const to = from.manifest;
+  const { wiring } = planned.wiring;
+  const records = [{ number: to.number, state: 'active' as const, edited: planned.edited, ...(wiring && { wiring }) }];
+  await carryOut(context, {
+    id,
+    verb: 'boot',
+    found,
+    planned,
+    from: to.number,
+    to,
+    made: false,
+    reason: `${found.engine.name} ${found.instance.version ?? ''} asks for another wiring than the one that was there`,
+    started: context.host.now(),
+    afterwards: { ...nothingAfterwards, records },
+  });
+}
+
+function faultIn({ others }: EffectiveDiff, engine: string): string | undefined {
+  return others.length === 0 ? undefined : `our part changes more of ${engine} than our handlers: ${others.slice(0, 5).join('; ')}`;
+}
+
+function saying(error: unknown): string {
+  return error instanceof KataError ? error.complaint.found : String(error);
+}

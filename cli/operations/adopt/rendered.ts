@@ -1,0 +1,157 @@
+import { backendOf } from '../../backends/index.ts';
+import { type Finding, KataError } from '../../errors/index.ts';
+import { type MachineConfig, machineConfigOf } from '../../facts/index.ts';
+import { firstBootScript, firstBootUnit } from '../../generate/index.ts';
+import type { HostView } from '../../host/index.ts';
+import { ownerText } from '../../inspect/owner.ts';
+import { verify } from '../../inspect/verify.ts';
+import { command } from '../../output/index.ts';
+import { guardOf, keepRunning } from '../../planning/programCopy.ts';
+import { nothingAfterwards, switchRecords } from '../../planning/records.ts';
+import { planSwitch } from '../../planning/switch.ts';
+import { type Found, findEngine, refuse } from '../../preflight/engine.ts';
+import { bringerOf, generating, generatingText, type NodeBringer } from '../../preflight/owned.ts';
+import { etcFindings } from '../../preflight/refusals.ts';
+import { carryOut, receipt, withScratch } from '../../runner/carryOut.ts';
+import { underLock } from '../../runner/session.ts';
+import { activeGeneration, type Generation, nextId, type Owner, offeredBy } from '../../store/index.ts';
+import { openEntries } from '../../transaction/index.ts';
+import type { Answer, ChangeOptions, Context } from '../types.ts';
+import { type FirstBoot, firstBootOf, outOfUse } from './firstBoot.ts';
+
+/** What an archive brings is generation 1 of a host that had none. */
+const brought = 1;
+
+/**
+ * What Ignition or a MachineConfig brought becomes an installation like any other: it is proven to be what its records say, its owner is
+ * recorded, and what ran at the first boot is taken out of use where that is not the operator's. No byte of Kata changes.
+ * Throws `nothing-to-adopt` and `adopt-unproven`.
+ */
+export function adoptRendered(context: Context, options: ChangeOptions): Promise<Answer> {
+  return underLock(context, 'adopt', options, () => adoptLocked(context, options));
+}
+
+async function adoptLocked(context: Context, options: ChangeOptions): Promise<Answer> {
+  const { host } = context;
+  const started = host.now();
+  refuse(await etcFindings(host), options.allow);
+  const from = await activeGeneration(host);
+  const firstBoot = await finished(host, from);
+  if (from?.manifest.number !== brought) throw otherActive(host, from);
+  const config = await machineConfigOf(host);
+  const bringer = config === undefined ? undefined : await bringerOf(host, config);
+  const owner = ownerOf(firstBoot, config, bringer);
+  const to = from.manifest;
+  const id = await nextId(host, await openEntries(host));
+  const found = await findEngine(host, options.engine, from.record.wiring?.engine);
+  await prove(context, from, found);
+  const further = owner.kind === 'ignition' ? await outOfUse(host) : [];
+  const guard = await guardOf(context, to);
+  const planned = await planSwitch(host, { verb: 'adopt', id, found, from, to, options, guard, further });
+  if (config !== undefined && owner.kind === 'machineconfig') planned.plan.findings.push(await staysTheirs(host, owner, config, from));
+  const recorded = JSON.stringify(from.record.owner) === JSON.stringify(owner);
+  if (!recorded) planned.plan.steps.push({ kind: 'record', text: `note that generation ${brought} was brought by ${ownerText(owner)}` });
+  if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
+  const carry = { id, verb: 'adopt', found, planned, from: brought, to, made: false, started, afterwards: nothingAfterwards };
+  if (recorded && planned.steps.length === 0) return { kind: 'Change', change: receipt(context, carry, undefined) };
+  if (to.program === context.program) await keepRunning(context, to.backend);
+  const ends = { from, to: brought, allow: options.allow };
+  const records = switchRecords(ends, planned, host.live, started).map((each) => ({ ...each, owner }));
+  const outcome = await carryOut(context, { ...carry, afterwards: { ...nothingAfterwards, records } });
+  return { kind: 'Change', change: receipt(context, carry, outcome) };
+}
+
+/** Node for node Ignition writes both; where the operator looks after them as well, they are its own. A guess is not recorded. */
+function ownerOf({ files, archive }: FirstBoot, config: MachineConfig | undefined, bringer: NodeBringer | undefined): Owner {
+  const theirs = files.filter((path) => config?.paths.has(path));
+  if (config === undefined || theirs.length === 0) return { kind: 'ignition', files, archive };
+  const known = bringer === undefined || bringer.guessed ? {} : { name: bringer.name };
+  return { kind: 'machineconfig', ...known, files: theirs, archive };
+}
+
+async function finished(host: HostView, from: Generation | undefined): Promise<FirstBoot> {
+  const firstBoot = await firstBootOf(host);
+  if (firstBoot === undefined || firstBoot === 'hook') {
+    const found = firstBoot === undefined ? `there is no ${firstBootScript}` : 'the program itself installed here, at the first boot';
+    throw nothing(
+      `${found}; ${from === undefined ? 'nothing is installed' : 'what is installed has no other owner'}`,
+      command(host, 'status'),
+    );
+  }
+  if (firstBoot.worked === 'yes') return firstBoot;
+  throw new KataError('adopt-unproven', {
+    subject: firstBootUnit,
+    found: firstBoot.worked === 'begun' ? `${firstBootUnit} was interrupted while it copied` : `${firstBootUnit} has not worked yet`,
+    needed: 'a first boot that is finished',
+    next: `journalctl -u ${firstBootUnit}; systemctl start ${firstBootUnit}`,
+  });
+}
+
+function otherActive(host: HostView, from: Generation | undefined): KataError {
+  if (from === undefined) return nothing('no generation is active', command(host, 'status'));
+  const { number } = from.manifest;
+  return nothing(`generation ${number} is active, which the program made itself`, command(host, `rollback --to ${brought}`));
+}
+
+function nothing(found: string, next: string): KataError {
+  return new KataError('nothing-to-adopt', { subject: 'rendered', found, needed: 'what generate --form rendered brings to a node', next });
+}
+
+/** Files by their digests, wiring by its text; on a host that runs also by what the engine makes of it, and what its CRI lists. */
+async function prove(context: Context, from: Generation, found: Found): Promise<void> {
+  const { host } = context;
+  const { manifest, record } = from;
+  const { engine, instance } = found;
+  // What the policy denies is no drift: the change itself asks, and may be allowed to go on.
+  const drifted = (await verify(host)).drift.filter(({ level, code }) => level === 'blocker' && code !== 'host-selinux-denies');
+  const drift = drifted.map((finding) => finding.found);
+  if (drift.length > 0) throw unproven(host, manifest.payloadFolder, drift);
+  const wanted = offeredBy(manifest, backendOf(manifest.backend).base(manifest.payloadFolder));
+  const { changes } = await engine.plan(host, instance, wanted, record.wiring);
+  if (changes.length > 0)
+    throw unproven(
+      host,
+      instance.configPath,
+      changes.map(({ path }) => `${path} is not the wiring that is needed`),
+    );
+  if (!host.live) return;
+  const names = wanted.map(({ name }) => name);
+  const removal = await engine.plan(host, instance, [], record.wiring);
+  const bare = await withScratch(context, found, (scratch) => engine.planned(host, instance, removal, scratch));
+  const now = await engine.effective(host, instance);
+  const { others, warnings } = engine.compare(bare, now, names);
+  const unnamed = names.filter((name) => engine.compare(bare, now, [name]).ours.length === 0);
+  const state = await engine.probe(host, instance, probeMs);
+  const unlisted = names.filter((name) => !state.handlers.includes(name));
+  const problems = [
+    ...others.map((key) => `our part changes ${key}`),
+    ...warnings,
+    ...unnamed.map((name) => `the effective configuration does not name ${name}`),
+    ...unlisted.map((name) => `the CRI does not list ${name}${state.why === undefined ? '' : `: ${state.why}`}`),
+  ];
+  if (problems.length > 0) throw unproven(host, instance.unit ?? engine.name, problems);
+}
+
+const probeMs = 10_000;
+
+function unproven(host: HostView, subject: string, problems: string[]): KataError {
+  return new KataError('adopt-unproven', {
+    subject,
+    found: problems.slice(0, 5).join('; '),
+    needed: 'a host that is what the records of generation 1 say',
+    next: `${command(host, 'verify')} lists all; ${command(host, 'install BUNDLE...')} mends it`,
+    details: { problems },
+  });
+}
+
+async function staysTheirs(host: HostView, owner: Owner, config: MachineConfig, { manifest }: Generation): Promise<Finding> {
+  const next = await generating(host, config, manifest);
+  return {
+    code: 'owned-by-machineconfig',
+    level: 'info',
+    subject: owner.files[0]!,
+    found: `${owner.files.join(' and ')} belong to ${ownerText(owner)} and stay as they are; what they ran is done, and is skipped at every boot`,
+    needed: 'nothing here; new nodes get what that MachineConfig names',
+    next: next === undefined ? command(host, 'status') : `another release, on this node as on new ones: ${generatingText(next)}`,
+  };
+}

@@ -1,0 +1,34 @@
+import { deploymentNow } from '../facts/index.ts';
+import { refuseRunning } from '../runner/running.ts';
+import { underLock } from '../runner/session.ts';
+import { type Staging, stagingOf } from '../store/index.ts';
+import { openEntries, openHere, plannedRecovery, type Recovered } from '../transaction/index.ts';
+import type { ChangeOptions, Context, Plan } from './types.ts';
+
+export interface Recovery {
+  settled: Recovered[];
+  /** What an interrupted unpacking had left. */
+  removed?: Staging;
+}
+
+/** Settles interrupted changes, as every changing verb does first; with none there it does nothing. */
+export function recover(context: Context, options: ChangeOptions): Promise<Recovery> {
+  return underLock(context, 'recover', options, async (settled, staging) => {
+    const gone = staging !== undefined && (await stagingOf(context.host)) === undefined;
+    return { settled, ...(gone ? { removed: staging } : {}) };
+  });
+}
+
+/** What it would do: a step for each interrupted change. Reads only. Throws `lock-held` while a change runs: that one is not interrupted. */
+export async function planRecovery({ host }: Context): Promise<Plan> {
+  await refuseRunning(host);
+  const open = await openHere(host, await deploymentNow(host));
+  // What is unpacked may belong to a change that waits for another deployment.
+  const waiting = (await openEntries(host)).length > open.length;
+  const staging = waiting ? undefined : await stagingOf(host);
+  const planned = await Promise.all(open.map((id) => plannedRecovery(host, id)));
+  const texts = [...planned, ...(staging?.folders ?? []).map((folder) => `remove what an interrupted unpacking left in ${folder}`)];
+  const steps = texts.map((text) => ({ kind: 'record' as const, text }));
+  const freed = staging?.sizeBytes === undefined ? {} : { freedBytes: staging.sizeBytes };
+  return { verb: 'recover', steps, restarts: [], dependents: [], gate: [], bytesWritten: 0, writes: [], ...freed, findings: [] };
+}

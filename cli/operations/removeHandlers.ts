@@ -1,0 +1,104 @@
+import { backendOf } from '../backends/index.ts';
+import { KataError } from '../errors/index.ts';
+import { command, words as quoted } from '../output/index.ts';
+import { become } from '../planning/activateNew.ts';
+import { wouldDangle } from '../planning/choices/aliases.ts';
+import { keptChoices } from '../planning/choices/choices.ts';
+import { lastHandler, refuseNotInstalled } from '../planning/choices/wanted.ts';
+import { findEngine, refuse } from '../preflight/engine.ts';
+import { etcFindings } from '../preflight/refusals.ts';
+import { underLock } from '../runner/session.ts';
+import {
+  activeGeneration,
+  type Choices,
+  type Generation,
+  type GenerationManifest,
+  installAgain,
+  isIntact,
+  namesOf,
+  nextId,
+  payloadOf,
+} from '../store/index.ts';
+import { openEntries } from '../transaction/index.ts';
+import type { Answer, ChangeOptions, ChangeResult, Context } from './types.ts';
+
+export interface FewerRequest extends ChangeOptions {
+  /** Handlers by either name, and aliases. */
+  names: string[];
+}
+
+/**
+ * Takes some handlers and aliases away: a generation of the same payload with fewer names. No byte of a release is written, and rollback
+ * brings them back. Throws `nothing-installed`, `handler-not-installed`, `alias-would-dangle`, `last-handler`.
+ */
+export function removeHandlers(context: Context, request: FewerRequest): Promise<Answer> {
+  return underLock(context, 'uninstall', request, () => removeLocked(context, request));
+}
+
+async function removeLocked(context: Context, request: FewerRequest): Promise<Answer> {
+  const { host } = context;
+  const started = host.now();
+  refuse(await etcFindings(host), request.allow);
+  const from = await activeGeneration(host);
+  if (from === undefined) {
+    throw new KataError('nothing-installed', {
+      subject: request.names.join(', '),
+      found: 'there is no active generation',
+      needed: 'an installed handler',
+      next: command(host, 'status'),
+    });
+  }
+  const { manifest } = from;
+  const staying = stayingOf(context, request.names, from);
+  const payload = await payloadOf(host, manifest);
+  if (payload === undefined || !(await isIntact(host, payload, 'shape'))) throw damaged(from);
+  const found = await findEngine(host, request.engine, from.record.wiring?.engine);
+  const id = await nextId(host, await openEntries(host));
+  const answer = await become(
+    { context, verb: 'uninstall', options: request, found, id, started, from },
+    {
+      origin: { ...manifest, handlers: manifest.handlers.filter((handler) => staying.handlers.includes(handler.name)) },
+      choices: staying.choices,
+      backend: manifest.backend,
+      home: backendOf(manifest.backend).home(manifest.payloadFolder),
+      readText: async (path) => (await host.readFile(`${manifest.payloadFolder}/${path}`)).toString(),
+    },
+  );
+  return answer.kind === 'Plan'
+    ? answer
+    : { kind: 'Change', change: { ...answer.change, removedHandlers: goneFrom(manifest, answer.change) } };
+}
+
+function goneFrom(manifest: GenerationManifest, { handlers }: ChangeResult): string[] {
+  return namesOf(manifest).filter((name) => !handlers.includes(name));
+}
+
+function stayingOf({ host }: Context, words: string[], { manifest }: Generation): { handlers: string[]; choices: Choices } {
+  const { aliases } = manifest.choices;
+  const installed = manifest.handlers.map((handler) => handler.name);
+  const there = [...installed, ...Object.keys(aliases)];
+  // By either name: 'qemu' is kata-qemu, unless an alias is called so.
+  const going = [...new Set(words.map((word) => (there.includes(word) || !there.includes(`kata-${word}`) ? word : `kata-${word}`)))];
+  refuseNotInstalled(going, there);
+  const handlers = installed.filter((name) => !going.includes(name));
+  if (handlers.length === 0) throw lastHandler(host, installed);
+  const left = Object.entries(aliases).filter(([name]) => !going.includes(name));
+  const dangling = left.filter(([, handler]) => !handlers.includes(handler));
+  if (dangling.length > 0) {
+    const all = [...going, ...dangling.map(([name]) => name)];
+    const next = `let it go as well: ${command(host, `uninstall ${all.map((name) => `--handler ${name}`).join(' ')}`)}`;
+    const aliases = dangling.flatMap(([name]) => ['--alias', `${name}=${handlers[0]}`]);
+    const other = command(host, `install ${quoted([...(manifest.sourcePaths ?? ['BUNDLE...']), ...aliases])}`);
+    throw wouldDangle(dangling, `${next}; or give it another handler first: ${other}`);
+  }
+  return { handlers, choices: { ...keptChoices(manifest.choices, handlers), aliases: Object.fromEntries(left) } };
+}
+
+function damaged({ manifest }: Generation): KataError {
+  return new KataError('payload-damaged', {
+    subject: `generation ${manifest.number}`,
+    found: `its payload ${manifest.payloadFolder} is not there, or files of it are missing or changed`,
+    needed: 'the files of the handlers that stay',
+    next: `install that release again: ${installAgain(manifest)}`,
+  });
+}

@@ -1,0 +1,124 @@
+import { refusedKeys } from '../../documents/index.ts';
+import { KataError } from '../../errors/index.ts';
+import type { HostView } from '../../host/index.ts';
+import { handlerRow, handlerTable, installedName } from '../../layout/index.ts';
+import { command } from '../../output/index.ts';
+import type { Generation } from '../../store/index.ts';
+
+/** `--alias kata=qemu`; without a handler the name goes: `--alias kata=`. */
+export interface AliasWish {
+  name: string;
+  /** As it is installed: 'kata-qemu'. */
+  handler?: string;
+}
+
+/** Kubernetes' rule for the handler of a RuntimeClass: a DNS label, not a subdomain (facts/cri.md §5). */
+const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+/**
+ * Names that mean something to an engine without standing in its files: runc is containerd's built-in handler, crun and runc are CRI-O's,
+ * and containerd 1.x runs pods of an annotation through `untrusted`.
+ */
+const engineNames = ['runc', 'crun', 'untrusted'];
+
+/** The wishes of `--alias NAME=HANDLER` in their order; a later one for the same name is a mistake. Throws `usage`, `handler-unknown`. */
+export function aliasWishes(words: string[]): AliasWish[] {
+  const wishes = words.map(aliasWish);
+  const twice = wishes.find(({ name }, at) => wishes.findIndex((other) => other.name === name) !== at);
+  if (twice !== undefined) throw wrong(`--alias ${twice.name}=… is given twice`, 'each name once');
+  return wishes;
+}
+
+function aliasWish(word: string): AliasWish {
+  const [, name, target] = /^([^=]*)=(.*)$/s.exec(word) ?? [];
+  if (name === undefined || target === undefined) throw wrong(`--alias ${word}`, 'NAME=HANDLER, or NAME= to let the name go');
+  if (!label.test(name)) {
+    throw wrong(`the name ${JSON.stringify(name)}`, 'at most 63 lower-case letters, digits and inner hyphens, as in a RuntimeClass');
+  }
+  if (refusedKeys.has(name)) throw wrong(`the name ${name}, which no document may have as a key`, 'another name, such as kata');
+  if (engineNames.includes(name)) throw wrong(`the name ${name}, which belongs to the engine`, 'a name of your own, such as kata');
+  if (handlerTable.handlers.some((row) => row.name === name || installedName(row.name) === name)) {
+    throw wrong(`the name ${name}, which is a handler’s own`, 'a name of your own, such as kata');
+  }
+  return target === '' ? { name } : { name, handler: installedName(handlerRow(target).name) };
+}
+
+function wrong(found: string, needed: string): KataError {
+  return new KataError('usage', { subject: '--alias', found, needed, next: 'kata-sysext install BUNDLE --alias kata=qemu' });
+}
+
+/**
+ * The aliases after a change to these handlers. A name whose handler goes is not dropped in silence: RuntimeClasses point at it.
+ * Throws `handler-not-installed` and `alias-would-dangle`.
+ */
+export function aliasesAfter(
+  host: HostView,
+  from: Generation | undefined,
+  wishes: AliasWish[],
+  handlers: string[],
+): Record<string, string> {
+  const aliases = { ...from?.manifest.choices.aliases };
+  for (const { name, handler } of wishes) {
+    if (handler === undefined) {
+      if (!Object.hasOwn(aliases, name)) throw noAlias(name, Object.keys(aliases));
+      delete aliases[name];
+      continue;
+    }
+    if (!handlers.includes(handler)) throw notThere(host, name, handler, handlers);
+    aliases[name] = handler;
+  }
+  const shadowed = Object.keys(aliases).find((name) => handlers.includes(name));
+  if (shadowed !== undefined)
+    throw wrong(`the alias ${shadowed}, which is a handler of this change by its own name`, `--alias ${shadowed}=`);
+  const dangling = Object.entries(aliases).filter(([, handler]) => !handlers.includes(handler));
+  if (dangling.length > 0) {
+    const words = (to: string) => dangling.map(([name]) => `--alias ${name}=${to}`).join(' ');
+    throw wouldDangle(dangling, `add ${words(handlers[0]!)} to keep the name, or ${words('')} to let it go`);
+  }
+  return aliases;
+}
+
+/** Names that RuntimeClasses may point at are neither dropped nor led elsewhere in silence. */
+export function wouldDangle(dangling: [name: string, handler: string][], next: string): KataError {
+  return new KataError('alias-would-dangle', {
+    subject: dangling.map(([name]) => name).join(', '),
+    found: dangling.map(([name, handler]) => `${name} leads to ${handler}, which would go`).join('; '),
+    needed: 'to know what becomes of the name: RuntimeClasses may point at it',
+    next,
+  });
+}
+
+/** Names that are taken over and that no wish speaks of lead to the first handler, or are a handler's own. Throws `handler-not-installed`. */
+export function withAdopted(host: HostView, wishes: AliasWish[], adopted: string[], handlers: string[]): AliasWish[] {
+  const left = adopted.filter((name) => !handlers.includes(name) && !wishes.some((wish) => wish.name === name));
+  const own = left.find((name) => handlerTable.handlers.some((row) => row.name === name || installedName(row.name) === name));
+  if (own !== undefined) throw notAmong(host, own, handlers);
+  return [...wishes, ...left.map((name) => ({ name, handler: handlers[0]! }))];
+}
+
+function notAmong(host: HostView, name: string, handlers: string[]): KataError {
+  return new KataError('handler-not-installed', {
+    subject: name,
+    found: `RuntimeClasses may point at ${name}, and the handlers would be ${handlers.join(', ')}`,
+    needed: `${name} among them: the name is a handler’s own, and no alias`,
+    next: command(host, `adopt layered BUNDLE... ${[...handlers, name].map((each) => `--handler ${each}`).join(' ')}`),
+  });
+}
+
+function noAlias(name: string, known: string[]): KataError {
+  return new KataError('handler-not-installed', {
+    subject: name,
+    found: `there is no alias ${name}`,
+    needed: known.length === 0 ? 'an alias; none is installed' : `one of ${known.sort().join(', ')}`,
+    next: 'kata-sysext status',
+  });
+}
+
+function notThere(host: HostView, name: string, handler: string, handlers: string[]): KataError {
+  return new KataError('handler-not-installed', {
+    subject: name,
+    found: `the alias ${name} shall lead to ${handler}, which is not among the handlers (${handlers.join(', ')})`,
+    needed: `${handler} installed as well`,
+    next: command(host, `install BUNDLE... --add-handler ${handler} --alias ${name}=${handler}`),
+  });
+}

@@ -1,0 +1,40 @@
+import { codeRow } from '../errors/index.ts';
+import type { Generation, GenerationRecord } from '../store/index.ts';
+import type { Afterwards } from '../transaction/index.ts';
+import type { Switch } from './switch.ts';
+
+export const nothingAfterwards: Afterwards = { records: [], dropGenerations: [], dropPayloads: [], purge: false };
+
+/** What is known of the two ends of a switch, and what was allowed on the way. */
+export interface Ends {
+  from?: Generation | undefined;
+  to: number;
+  /** Of a generation that was there before. */
+  record?: GenerationRecord;
+  allow: string[];
+  /** Where it is to be recorded. */
+  loadModules?: boolean | undefined;
+}
+
+/** The records after a switch. Offline nothing has been proven: the generation stays 'staged' until a boot proves it. */
+export function switchRecords(ends: Ends, { edited, wiring: { wiring } }: Switch, live: boolean, at: Date): Afterwards['records'] {
+  const from = ends.from?.manifest.number;
+  const next = {
+    number: ends.to,
+    state: live ? ('active' as const) : ('staged' as const),
+    activated: at.toISOString(),
+    ...(from === undefined || from === ends.to ? {} : { previous: from }),
+    ...(wiring === undefined ? {} : { wiring }),
+    edited,
+    ...(ends.loadModules === undefined ? {} : { loadModules: ends.loadModules }),
+    ...allowedFor(ends),
+  };
+  return from === undefined || from === ends.to ? [next] : [{ number: from, state: 'retired' as const }, next];
+}
+
+/** What was allowed for this installation goes on to count: neither a boot nor a change of settings asks again. */
+export function allowedFor({ from, record, allow }: Omit<Ends, 'to' | 'loadModules'>): Pick<GenerationRecord, 'allowed'> {
+  const said = allow.filter((code) => codeRow(code).overridable);
+  const allowed = [...new Set([...(from?.record.allowed ?? []), ...(record?.allowed ?? []), ...said])].sort();
+  return allowed.length === 0 ? {} : { allowed };
+}

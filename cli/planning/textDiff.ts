@@ -1,0 +1,83 @@
+import type { FileChange } from '../engines/index.ts';
+
+/** The diff of one file, made of our own texts only: other people's lines may hold secrets and are never shown. */
+export function insideLines(change: FileChange): string[] {
+  if (change.after === 'absent') return change.ours.flatMap((text) => signed('-', text, 1));
+  const { text } = change.after;
+  return change.ours.flatMap((ours) => {
+    const at = text.indexOf(ours);
+    return at < 0 ? signed('-', ours, 0) : signed('+', ours, text.slice(0, at).split('\n').length);
+  });
+}
+
+function signed(sign: string, text: string, line: number): string[] {
+  const lines = text
+    .replace(/^\r?\n/, '')
+    .replace(/\r?\n$/, '')
+    .split(/\r?\n/);
+  const head = line === 0 ? [] : [`@@ line ${line} @@`];
+  return [...head, ...lines.map((each) => `${sign}${each}`)];
+}
+
+/** How many lines of a diff are looked for: what differs in more is another file. */
+const mostDifferences = 400;
+
+/** The lines that go and come between two texts of ours, with the number in the new one and the table that they stand in. */
+export function lineDiff(before: string, after: string): string[] {
+  const [a, b] = [before.split(/\r?\n/), after.split(/\r?\n/)];
+  const script = shortest(a, b);
+  if (script === undefined) return [`more than ${mostDifferences} lines differ`];
+  const lines: string[] = [];
+  let last = -2;
+  for (const { sign, x, y } of script) {
+    if (y !== last && y !== last + 1) lines.push(`@@ line ${y + 1}${tableOf(b, y)} @@`);
+    lines.push(`${sign}${sign === '-' ? a[x] : b[y]}`);
+    last = y;
+  }
+  return lines;
+}
+
+/** Kata's files have the same key in several tables. */
+function tableOf(lines: string[], index: number): string {
+  const header = lines.slice(0, index + 1).findLast((line) => /^\[.+\]\s*$/.test(line));
+  return header === undefined ? '' : ` ${header.trim()}`;
+}
+
+interface Difference {
+  sign: '+' | '-';
+  /** Line of the old text, line of the new one. */
+  x: number;
+  y: number;
+}
+
+/** Myers' O(ND) algorithm: the fewest lines that go and come. */
+function shortest(a: string[], b: string[]): Difference[] | undefined {
+  const reached = new Map<number, number>([[1, 0]]);
+  const trace: Map<number, number>[] = [];
+  for (let cost = 0; cost <= mostDifferences; cost++) {
+    trace.push(new Map(reached));
+    for (let k = -cost; k <= cost; k += 2) {
+      const down = k === -cost || (k !== cost && (reached.get(k - 1) ?? -1) < (reached.get(k + 1) ?? -1));
+      let x = down ? reached.get(k + 1)! : reached.get(k - 1)! + 1;
+      while (x < a.length && x - k < b.length && a[x] === b[x - k]) x += 1;
+      reached.set(k, x);
+      if (x >= a.length && x - k >= b.length) return walkBack(trace, a.length, b.length);
+    }
+  }
+  return undefined;
+}
+
+function walkBack(trace: Map<number, number>[], endX: number, endY: number): Difference[] {
+  const found: Difference[] = [];
+  let [x, y] = [endX, endY];
+  for (let cost = trace.length - 1; cost > 0; cost--) {
+    const reached = trace[cost]!;
+    const k = x - y;
+    const down = k === -cost || (k !== cost && (reached.get(k - 1) ?? -1) < (reached.get(k + 1) ?? -1));
+    const before = down ? k + 1 : k - 1;
+    x = reached.get(before)!;
+    y = x - before;
+    found.push({ sign: down ? '+' : '-', x, y });
+  }
+  return found.reverse();
+}

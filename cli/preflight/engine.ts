@@ -1,0 +1,125 @@
+import { type Engine, engineNamed, engines, type Instance, rendererOf, restartRisks, type Sighting } from '../engines/index.ts';
+import { codeRow, didYouMean, type Finding, KataError } from '../errors/index.ts';
+import type { HostView } from '../host/index.ts';
+
+export interface Found {
+  engine: Engine;
+  instance: Instance;
+}
+
+/**
+ * The engine to wire: the one named by `--engine NAME[@VERSION]`, else the one that the active generation is wired to (`recorded`), else
+ * the one that runs; one that is only installed comes last. Two that run are not guessed between.
+ */
+export async function findEngine(host: HostView, wish: string | undefined, recorded?: string): Promise<Found> {
+  await needSystemd(host);
+  const [name = '', version] = (wish ?? recorded ?? '').split('@');
+  if (recorded !== undefined && name !== recorded && engineNamed(name) !== undefined) throw otherEngine(recorded, name);
+  const found: Found[] = [];
+  for (const engine of name === '' ? engines : named(name)) {
+    const [instance] = await engine.detect(host, version);
+    if (instance !== undefined) found.push({ engine, instance });
+  }
+  const running = found.filter(({ instance }) => instance.process !== undefined);
+  const candidates = running.length > 0 ? running : found;
+  if (candidates.length > 1) throw ambiguous(candidates, running.length > 0);
+  if (candidates[0] !== undefined) return candidates[0];
+  throw missing(host, wish, name);
+}
+
+/**
+ * As `findEngine`, for a change that brings wiring: throws `engine-rendered` where another program writes what the node's containerd reads,
+ * also if the engine was named, because naming it does not make anybody read the file.
+ */
+export async function findEngineToWire(host: HostView, wish: string | undefined, recorded?: string): Promise<Found> {
+  const found = await findEngine(host, wish, recorded).catch((error: unknown) => {
+    if (error instanceof KataError && unfound.includes(error.code)) return error;
+    throw error;
+  });
+  const rendered = await rendererOf(host, found instanceof KataError ? undefined : found.instance);
+  if (rendered !== undefined) throw renderedBy(rendered);
+  if (found instanceof KataError) throw found;
+  return found;
+}
+
+/** What `findEngine` says where it finds no engine, or several. */
+const unfound = ['engine-missing', 'host-unknown'];
+
+function renderedBy({ renderer: { name, effect, needed, next }, mark }: Sighting): KataError {
+  return new KataError('engine-rendered', { subject: name, found: `${effect} (${mark})`, needed, next, details: { renderer: name, mark } });
+}
+
+function missing(host: HostView, wish: string | undefined, name: string): KataError {
+  const names = name === '' ? engines.map((engine) => engine.name) : [name];
+  const [first, ...others] = names;
+  const line = (of: (each: string) => string) => `${of(first!)}${others.map((each) => ` (or ${of(each)})`).join('')}`;
+  return new KataError('engine-missing', {
+    subject: wish ?? host.root,
+    found: host.live ? `no running ${names.join(' or ')}` : `no ${names.join(' or ')} in the tree`,
+    needed: 'an engine that this version supports',
+    next: host.live ? `start it: systemctl start ${line((each) => each)}` : `name it: ${line((each) => `--engine ${each}@VERSION`)}`,
+  });
+}
+
+/** Without a way to PID 1 an engine's unit is not seen, and the files would be edited for an engine that never hears of it. */
+async function needSystemd(host: HostView): Promise<void> {
+  // As sd_booted(3) tells.
+  if (!host.live || (await host.lstat('/run/systemd/system')) === undefined || (await host.systemd()) !== undefined) return;
+  throw new KataError('host-no-systemd', {
+    subject: 'systemd',
+    found: 'systemd runs this host, but answers neither at /run/dbus/system_bus_socket nor at /run/systemd/private',
+    needed: 'a way to ask it for restarts',
+    next: 'ls -l /run/dbus/system_bus_socket /run/systemd/private; “kill -TERM 1” makes systemd open its own socket again',
+  });
+}
+
+/** Our text in the configuration of the first one would be left behind, or changed without its restart. */
+function otherEngine(recorded: string, wish: string): KataError {
+  return new KataError('engine-unsupported', {
+    subject: '--engine',
+    found: `--engine ${wish}, but what is installed here is wired to ${recorded}`,
+    needed: 'one engine for an installation',
+    next: `kata-sysext uninstall, then install with --engine ${wish}`,
+  });
+}
+
+function ambiguous(found: Found[], running: boolean): KataError {
+  const names = found.map(({ engine }) => engine.name);
+  return new KataError('host-unknown', {
+    subject: '--engine',
+    found: `${names.join(' and ')} are both ${running ? 'running' : 'here'}`,
+    needed: 'to know which of them serves the kubelet',
+    next: `name it: ${names.map((name) => `--engine ${name}`).join(' or ')}`,
+  });
+}
+
+/** What speaks against a restart of this engine now. */
+export async function restartFindings(host: HostView, { engine, instance }: Found): Promise<Finding[]> {
+  const systemd = await host.systemd();
+  if (systemd === undefined || instance.unit === undefined) return [];
+  const unit = await systemd.unit(instance.unit);
+  return [...(await engine.pending(host, instance)), ...((await engine.risks?.(host, instance, unit)) ?? restartRisks(unit))];
+}
+
+/** Throws the first blocker that was not allowed; gives the others back as what they now are: warnings. */
+export function refuse(findings: Finding[], allow: string[]): Finding[] {
+  return findings.map((finding) => {
+    if (finding.level !== 'blocker') return finding;
+    if (allow.includes(finding.code) && codeRow(finding.code).overridable) return { ...finding, level: 'warning' };
+    throw KataError.of(finding);
+  });
+}
+
+function named(name: string): Engine[] {
+  const engine = engineNamed(name);
+  if (engine !== undefined) return [engine];
+  throw new KataError('usage', {
+    subject: '--engine',
+    found: `--engine ${name}${didYouMean(
+      name,
+      engines.map((each) => each.name),
+    )}`,
+    needed: `one of ${engines.map((each) => each.name).join(', ')}`,
+    next: 'kata-sysext install --help',
+  });
+}

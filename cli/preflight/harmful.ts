@@ -1,0 +1,30 @@
+import { backendOf } from '../backends/index.ts';
+import { readFacts } from '../facts/index.ts';
+import type { HostView } from '../host/index.ts';
+import type { Generation } from '../store/index.ts';
+import { refuse } from './engine.ts';
+
+/**
+ * Overridable ones that harm all of the host as long as the generation is active, so that they count at every boot and whenever something goes
+ * over to its backend, unless somebody allowed them for the installation. The others are about the moment of a change.
+ */
+const harmful = ['sysext-mislabels-usr'];
+
+export function isHarmful(code: string): boolean {
+  return harmful.includes(code);
+}
+
+/** The system may be another one than when the generation was made. */
+export async function refuseHarmful(
+  host: HostView,
+  from: Generation | undefined,
+  { manifest, record }: Generation,
+  allow: string[],
+): Promise<void> {
+  if (from?.manifest.backend === manifest.backend) return;
+  const findings = await backendOf(manifest.backend).fits(host, await readFacts(host));
+  refuse(
+    findings.filter(({ code }) => isHarmful(code)),
+    [...allow, ...(record.allowed ?? [])],
+  );
+}

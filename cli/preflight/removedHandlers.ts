@@ -1,0 +1,33 @@
+import type { WiringPlan } from '../engines/index.ts';
+import { KataError } from '../errors/index.ts';
+import type { GenerationManifest } from '../store/index.ts';
+
+/**
+ * Names of ours, aliases too, that after the change are gone or lead to another shim or another handler: the engine would clean up their
+ * sandboxes with the wrong program.
+ */
+export function goingNames(before: string[], from: GenerationManifest | undefined, to: GenerationManifest | undefined): string[] {
+  return before.filter((name) => servedBy(to, name) === undefined || servedBy(to, name) !== servedBy(from, name));
+}
+
+function servedBy(manifest: GenerationManifest | undefined, name: string): string | undefined {
+  const handler = manifest?.handlers.find((each) => each.name === (manifest.choices.aliases[name] ?? name));
+  return handler === undefined ? undefined : `${handler.family} ${handler.name}`;
+}
+
+/**
+ * An engine knows names that stand in none of its files: built into it, or given on its command line. A name that its CRI lists and that is
+ * not ours is somebody else's. Throws engine-foreign-handler.
+ */
+export function refuseTaken(listed: string[], wanted: string[], ours: string[], wiring: WiringPlan): void {
+  // What stands in the files exactly as we need it is used as it is; the planner said so.
+  const shared = new Set(wiring.findings.map((finding) => finding.subject));
+  const taken = wanted.find((name) => listed.includes(name) && !ours.includes(name) && !shared.has(name));
+  if (taken === undefined) return;
+  throw new KataError('engine-foreign-handler', {
+    subject: taken,
+    found: `the engine lists a handler ${taken} already, and kata-sysext has not made it`,
+    needed: 'a name that nobody else defines',
+    next: 'choose another name with --alias, or take that handler out of the engine and restart it',
+  });
+}

@@ -1,0 +1,209 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Finding, KataError } from '../errors/index.ts';
+import { deploymentNow } from '../facts/index.ts';
+import {
+  beyondStopping,
+  dryRunMark,
+  type HostView,
+  inhibitShutdown,
+  lockedByRoot,
+  stopIfAsked,
+  takeLock,
+  undisturbed,
+} from '../host/index.ts';
+import type { ChangeOptions, Context } from '../operations/types.ts';
+import { removeLeftPods } from '../pod/index.ts';
+import { withRoomAdvice } from '../preflight/collectable.ts';
+import { refuse } from '../preflight/engine.ts';
+import { refuseBaked } from '../preflight/imageRules.ts';
+import { refuseReadOnly } from '../preflight/refusals.ts';
+import { stateFindings } from '../preflight/stateFolders.ts';
+import {
+  dropStory,
+  isVacant,
+  lockFile,
+  noteFolder,
+  placeBallast,
+  type Staging,
+  stagingOf,
+  stateFolder,
+  sweep,
+  tidy,
+} from '../store/index.ts';
+import { openEntries, openHere, type Recovered, recover } from '../transaction/index.ts';
+import { tellSystemJournal } from './systemJournal.ts';
+
+const lookEveryMs = 500;
+
+interface ForeignLock {
+  path: string;
+  owner: string;
+}
+
+/** Locks of programs that edit the same files, or that exchange the OS or its engine meanwhile. */
+const foreignLocks: ForeignLock[] = [
+  { path: '/run/lock/kata-deploy.lock', owner: 'kata-deploy' },
+  { path: '/ostree/lock', owner: 'an ostree or rpm-ostree transaction' },
+  { path: '/run/tukit.lock', owner: 'transactional-update' },
+  { path: '/var/lib/dpkg/lock-frontend', owner: 'dpkg or apt' },
+  { path: '/usr/lib/sysimage/rpm/.rpm.lock', owner: 'rpm' },
+  { path: '/var/lib/rpm/.rpm.lock', owner: 'rpm' },
+];
+
+/** Verbs whose dry run needs room in our folders: to know what is in an archive, it is unpacked. What an interrupted change left there goes then; other dry runs leave it. */
+const unpacking = ['install', 'adopt'];
+
+/** Runs a changing verb: root, our lock, nobody else's; an interrupted change is settled first, and `recover` hears what was unpacked then. Our folders go away if nothing is in them. */
+export async function underLock<T>(
+  context: Context,
+  verb: string,
+  options: ChangeOptions,
+  work: (settled: Recovered[], staging: Staging | undefined) => Promise<T>,
+): Promise<T> {
+  const { host } = context;
+  const touchesNothing = options.dryRun && !unpacking.includes(verb);
+  needRoot(context, verb);
+  await refuseReadOnly(host);
+  refuse(await stateFindings(host), options.allow);
+  const doing = options.dryRun ? `${verb} ${dryRunMark}` : verb;
+  const lock = await takeLock(host, lockFile, doing, {
+    seconds: options.waitSeconds,
+    signal: context.signal,
+    tell: (holder) => context.emit({ kind: 'note', text: `${holder} holds the lock; waiting for up to ${options.waitSeconds} s` }),
+  });
+  // Nobody who restarts a host right after its boot has to wait for the guard: the next boot settles what it was at.
+  const allowShutdown = host.live && verb !== 'boot' ? await inhibitShutdown(`${doing} is running`) : () => undefined;
+  try {
+    await undisturbed(host, async () => {
+      for (const folder of lock.made) if (folder !== stateFolder) await noteFolder(host, folder);
+    });
+    await heedForeignLocks(context, verb, options);
+    // What is settled is settled whole; so it is not begun any more. A boot waits for it.
+    if (verb !== 'boot') stopIfAsked(context.signal);
+    const staging = verb === 'recover' ? await stagingOf(host) : undefined;
+    // Before an undo takes away the shim by which the engine cleans up after them.
+    if (verb !== 'boot' && !options.dryRun) await removeLeft(context);
+    const settled = await undisturbed(host, () => settle(context, options, touchesNothing));
+    if (verb === 'recover' && settled.length > 0) beyondStopping(host);
+    await refuseBaked(host, verb);
+    return await work(settled, staging);
+  } catch (error) {
+    throw await withRoomAdvice(host, error);
+  } finally {
+    if (!touchesNothing || lock.made.includes(stateFolder)) await undisturbed(host, () => leaveNothing(context, options));
+    allowShutdown();
+    await lock.release();
+  }
+}
+
+/** Pods that a killed `--pod` or `--prove pod` left. */
+async function removeLeft({ host, emit }: Context): Promise<void> {
+  const { removed, failures } = await undisturbed(host, () => removeLeftPods(host));
+  if (removed > 0) emit({ kind: 'warning', text: `removed ${removed === 1 ? 'a pod' : `${removed} pods`} that a killed proof had left` });
+  for (const text of failures) emit({ kind: 'warning', text });
+}
+
+/** What a refused or failed change left in our folders; with a change still open, that is the next one's business. */
+async function leaveNothing({ host, emit }: Context, { dryRun }: ChangeOptions): Promise<void> {
+  try {
+    if ((await openEntries(host)).length > 0) return;
+    await tidy(host);
+    if (host.image) await dropStory(host);
+    await sweep(host);
+    if (!dryRun && !host.image && !(await isVacant(host))) await placeBallast(host);
+    // An offline tree has no kernel that labels new files by their folder.
+    if (!host.booted) await host.relabel([stateFolder]);
+  } catch (error) {
+    emit({ kind: 'warning', text: `something stays in our folders: ${String(error)}` });
+  }
+}
+
+function needRoot({ host }: Context, verb: string): void {
+  if (!host.booted || process.getuid?.() === 0) return;
+  throw new KataError('needs-root', {
+    subject: verb,
+    found: `user id ${process.getuid?.()}`,
+    needed: 'root, because the change is on the live host',
+    next: `sudo kata-sysext ${verb} …`,
+  });
+}
+
+/**
+ * Waits for the locks of other programs: `--wait` seconds, then throws `host-busy`. Where a boot waits for the program, or an engine that is
+ * down (`othersSeconds`), and with `--allow host-busy`, the change goes on after that: it puts whole files in place, and only if what they
+ * replace is as it was. `recover` waits for nothing: it puts back what this program left half done.
+ */
+async function heedForeignLocks({ host, emit, signal }: Context, verb: string, options: ChangeOptions): Promise<void> {
+  if (verb === 'recover') return;
+  const { othersSeconds, waitSeconds, allow } = options;
+  const seconds = othersSeconds ?? waitSeconds;
+  const until = performance.now() + seconds * 1000;
+  let told: string | undefined;
+  for (;;) {
+    const held = await foreignLock(host);
+    if (held === undefined) return;
+    if (signal.aborted && othersSeconds === undefined) throw stoppedWaiting(held);
+    if (performance.now() >= until || signal.aborted) return goOn(held);
+    if (held.path !== told) emit({ kind: 'note', text: `${held.owner} holds ${held.path}; waiting for up to ${seconds} s` });
+    told = held.path;
+    await sleep(lookEveryMs, undefined, { signal }).catch(() => undefined);
+  }
+
+  function goOn({ path, owner }: ForeignLock): void {
+    const finding: Finding = {
+      code: 'host-busy',
+      level: 'blocker',
+      subject: path,
+      found: `${owner} holds ${path}`,
+      needed: 'one installer at a time',
+      next: `wait until ${owner} has ended (--wait SECONDS); fuser -v ${path} shows its process`,
+    };
+    if (othersSeconds === undefined) refuse([finding], allow);
+    emit({ kind: 'warning', text: `${owner} holds ${path}; the change does not wait any longer` });
+  }
+}
+
+function stoppedWaiting({ path, owner }: ForeignLock): KataError {
+  return new KataError('interrupted', {
+    subject: path,
+    found: `stopped while ${owner} held ${path}; nothing was done`,
+    needed: 'no signal',
+    next: 'run the command again',
+  });
+}
+
+async function foreignLock(host: HostView): Promise<ForeignLock | undefined> {
+  const held = await lockedByRoot(
+    host,
+    foreignLocks.map(({ path }) => path),
+  );
+  return foreignLocks.find(({ path }) => held.includes(path));
+}
+
+/** Changing verbs recover first and say so. What `touchesNothing` does not even remove rubbish. */
+async function settle({ host, emit }: Context, options: ChangeOptions, touchesNothing: boolean): Promise<Recovered[]> {
+  const here = await deploymentNow(host);
+  const open = options.dryRun ? await openHere(host, here) : [];
+  if (open.length > 0) {
+    throw new KataError('journal-open', {
+      subject: `change ${open[0]}`,
+      found: 'an interrupted change is not settled yet',
+      needed: 'a settled host to plan on',
+      next: 'kata-sysext recover',
+    });
+  }
+  if (touchesNothing) return [];
+  const settled = await recover(host, here);
+  for (const { id, verb, result } of settled) {
+    await tellSystemJournal(host, { id, verb, result, reason: 'it was interrupted' });
+    emit({ kind: 'warning', text: `the interrupted ${verb} (change ${id}) was ${result === 'finished' ? 'finished' : 'undone'} first` });
+    if (result !== 'not-restored') continue;
+    throw new KataError('not-restored', {
+      subject: `change ${id}`,
+      found: `the interrupted ${verb} could not be undone whole`,
+      needed: 'a settled host',
+      next: `kata-sysext history ${id}`,
+    });
+  }
+  return settled;
+}
