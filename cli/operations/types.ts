@@ -19,7 +19,7 @@ export interface Context {
   emit: Emit;
   signal: AbortSignal;
   /** Who asked, and by what: for the history. */
-  asked?: Asked;
+  asked: Asked;
 }
 
 /** Options of every changing verb. */

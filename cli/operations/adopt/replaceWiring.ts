@@ -72,7 +72,7 @@ async function restoringOf(host: HostView, from: Generation, to: Generation | un
     const now = (await host.digest(path)) ?? 'absent';
     const asWeLeft = now === left || from.record.edited?.[path] === now;
     if (text === undefined || digestOf(text) !== digest || !asWeLeft) return undefined;
-    changes.push({ path, before: now, after: { text }, ...(mode === undefined ? {} : { mode }), foreign: true, ours: [], tmpDir: '' });
+    changes.push({ path, before: now, after: { text }, mode, foreign: true, ours: [], tmpDir: '' });
   }
   return { changes, handlers: replaced.handlers };
 }
@@ -91,8 +91,8 @@ export async function keepReplaced(
     const bytes = await host.readFile(path);
     await host.writeFile(`${folder}/${files.length}`, bytes, { mode: 0o600 });
     const step = steps.find((each): each is FileStep => each.kind === 'file' && each.path === path);
-    const mode = (await host.stat(path))?.mode;
-    files.push({ path, digest: digestOf(bytes), ...(mode === undefined ? {} : { mode }), after: step?.after ?? digestOf(bytes) });
+    const { mode } = (await host.stat(path))!;
+    files.push({ path, digest: digestOf(bytes), mode, after: step?.after ?? digestOf(bytes) });
   }
   await host.failpoint('store/replaced');
   return { package: name, shim, handlers: led.handlers, files };
