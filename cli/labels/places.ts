@@ -55,7 +55,7 @@ function payloadPlaces(payload: PayloadManifest): LabelledPlace[] {
 
 /** In an image too: what it has is seen only there. */
 function shownPlaces(manifest: GenerationManifest, payload: PayloadManifest): LabelledPlace[] {
-  const home = backendOf(manifest.backend).home(payload.folder);
+  const home = backendOf(manifest.backend).payloadDir(payload.folder);
   if (home === payload.folder || manifest.number === imageNumber) return [];
   return payload.entries.map((entry) => ({ ...placeOf(`${home}/${entry.path}`, entry, home), shown: true as const }));
 }
