@@ -72,10 +72,10 @@ export async function render<T>(
       dirname(keeping).slice(1),
     ];
     await makeTargetTree(root, target.tree, { files, folders });
-    const { program, emit, signal } = context;
+    const { program, emit, signal, asked } = context;
     const host = stoppable({ ...openHost(root, {}), now: () => new Date(request.epoch * 1000) }, signal);
     try {
-      await install({ host, program, ...(programFile === undefined ? {} : { programFile }), emit, signal }, request.install);
+      await install({ host, program, ...(programFile === undefined ? {} : { programFile }), emit, signal, asked }, request.install);
       const active = await activeGeneration(host);
       const marks = active?.record.wiring?.marks ?? [];
       const payloads = await host.realpath(payloadRoot(target.tree.ostree));

@@ -15,7 +15,7 @@ export interface Context {
   emit: Emit;
   signal: AbortSignal;
   /** Who asked, and by what: for the history. */
-  asked?: Asked;
+  asked: Asked;
 }
 
 export interface ChangeResult {

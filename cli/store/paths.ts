@@ -60,21 +60,9 @@ export function extensionFolder(root: HostPath, digest: Digest): HostPath {
  */
 export const insideExtension = 'usr/share/kata';
 
-/** Where versions before 2026-11-28 had it. What they stored is used as it is; images that they built have to be built again. */
-export const insideBefore = 'usr/libexec/kata';
-
-/** All places in which a stored payload may have it. */
-export const insides = [insideExtension, insideBefore];
-
-/** Where the tree of a stored payload lies in its extension; undefined for those of early versions, which have none around them. */
-export function insideOf(payloadFolder: HostPath): string | undefined {
-  return insides.find((inside) => payloadFolder.endsWith(`/${inside}`));
-}
-
-/** The folder of the extension around a payload's tree, if there is one. */
-export function extensionAround(payloadFolder: HostPath): HostPath | undefined {
-  const inside = insideOf(payloadFolder);
-  return inside === undefined ? undefined : payloadFolder.slice(0, -inside.length - 1);
+/** The folder of the extension around a payload's tree. */
+export function extensionAround(payloadFolder: HostPath): HostPath {
+  return payloadFolder.slice(0, -insideExtension.length - 1);
 }
 
 /** The name of the extension: that of the link in /etc/extensions, and the end of the release file's name. */
