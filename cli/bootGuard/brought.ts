@@ -13,12 +13,12 @@ import {
   isKnownImage,
   nextId,
   pointer,
-  releaseBallast,
+  releaseReservedSpace,
   writeRecord,
 } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { wiredEngine } from './engine.ts';
-import { bootOptions } from './giveUp.ts';
+import { bootOptions } from './rollBackAtBoot.ts';
 
 /**
  * An OS image that boots here for the first time brings a generation. Where it is active, files of the engine that somebody edited may
@@ -63,7 +63,7 @@ async function activate(context: Context, from: Generation): Promise<void> {
   const { host } = context;
   const started = host.now();
   const to = from.manifest;
-  await releaseBallast(host);
+  await releaseReservedSpace(host);
   const found = await wiredEngine(host, from);
   const id = await nextId(host, await openEntries(host));
   const guard = await guardOf(context, to);

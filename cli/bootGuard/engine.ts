@@ -15,7 +15,7 @@ const mainFirst = ['containerd'];
 export async function wiredEngine(host: HostView, { manifest, record: { wiring } }: Generation): Promise<Found> {
   if (wiring === undefined) return findEngine(host, undefined);
   const engine = engineNamed(wiring.engine);
-  const instance = await engine?.wired(host, wiring);
+  const instance = await engine?.findRecorded(host, wiring);
   if (engine !== undefined && instance !== undefined) return { engine, instance };
   throw new KataError('engine-missing', {
     subject: wiring.unit ?? wiring.engine,

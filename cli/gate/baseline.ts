@@ -29,7 +29,7 @@ export async function takeBaseline(host: HostView, engine: Engine, instance: Ins
   const unit = instance.unit === undefined ? undefined : await systemd?.unit(instance.unit);
   return {
     state,
-    dump: await engine.effective(host, instance),
+    dump: await engine.dumpEffective(host, instance),
     ...(unit === undefined ? {} : { unit }),
     dependents: instance.unit === undefined ? [] : await dependentsOf(host, instance.unit),
   };

@@ -77,7 +77,7 @@ function asGateFailure(error: unknown): never {
 }
 
 async function sameButOurs(host: HostView, { engine, instance, baseline, touched }: GateRequest): Promise<void> {
-  const { others, warnings } = engine.compare(baseline.dump, await engine.effective(host, instance), touched);
+  const { others, warnings } = engine.compare(baseline.dump, await engine.dumpEffective(host, instance), touched);
   if (others.length === 0 && warnings.length === 0) return;
   throw new KataError('gate-failed', {
     subject: instance.configPath,
@@ -112,7 +112,7 @@ async function shimInImage(host: HostView, to: GenerationManifest, { shimDigest 
 /** By PID 1, which merges, and by the engine, which may have mounts of its own. */
 async function filesReached(host: HostView, { instance }: GateRequest, to: GenerationManifest): Promise<void> {
   const pid = await enginePid(host, instance);
-  const problems = await backendOf(to.backend).reaches(host, to, [1, ...(pid === undefined ? [] : [pid])]);
+  const problems = await backendOf(to.backend).verifyVisible(host, to, [1, ...(pid === undefined ? [] : [pid])]);
   if (problems.length === 0) return;
   throw new KataError('gate-failed', {
     subject: instance.unit ?? instance.engine,

@@ -71,7 +71,7 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
   const asked = rows.map((row) => ({ name: installedName(row.name), shim: row.shim }));
   const root = backend.root(facts);
   const releases = rows.length > 0 ? rows.map((row) => row.name) : releasesOf(active);
-  const policy = { handlers: askedHandlers(releases), home: backend.home(somePayload(root)) };
+  const policy = { handlers: askedHandlers(releases), home: backend.payloadDir(somePayload(root)) };
   const engine = await engineOf(host, backend, active, { asked, policy, wish: wish.engine }, findings);
   const seen = given === undefined ? await bundleOffers(host, wish, { facts, root }, active) : await offersInImage(host, given, active);
   const bundle = seen?.offers;
@@ -170,11 +170,11 @@ async function engineOf(
     const { engine, instance } = found;
     findings.push(...(await restartFindings(host, found)));
     // Planned as a change would be, so that what an install refuses is said here.
-    const fresh = (asked.length > 0 ? asked : [usual]).map((each) => offered(each.name, each, backend.base()));
+    const fresh = (asked.length > 0 ? asked : [usual]).map((each) => offered(each.name, each, backend.mountPoint()));
     const wanted =
       active === undefined
         ? fresh
-        : withNew(offeredBy(active.manifest, backend.base(active.manifest.payloadFolder)), asked.length > 0 ? fresh : []);
+        : withNew(offeredBy(active.manifest, backend.mountPoint(active.manifest.payloadFolder)), asked.length > 0 ? fresh : []);
     findings.push(...(await engine.plan(host, instance, wanted, active?.record.wiring)).findings);
     // The engine may have changed since the shims came.
     findings.push(...(await shimFindings(host, { found, from: active?.manifest, to: active?.manifest, sandboxes: [], restarts: false })));

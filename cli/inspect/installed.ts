@@ -1,5 +1,5 @@
 import { KataError } from '../errors/index.ts';
-import { canMend, surveyLabels } from '../labels/index.ts';
+import { canRepair, surveyLabels } from '../labels/index.ts';
 import { sameFiles } from '../planning/choices/wanted.ts';
 import { guardOf, type Runner } from '../planning/programCopy.ts';
 import { planSwitch } from '../planning/switch.ts';
@@ -29,7 +29,7 @@ export async function isInstalled(runner: Runner, from: Generation, asked: Asked
   if (!(await sameFiles(host, from, { ...options, sources, digests, handlers }, signal))) return false;
   const payload = await payloadOf(host, manifest);
   if (payload === undefined || !(await isIntact(host, payload, 'bytes'))) return false;
-  if ((await surveyLabels(host, from)).wrong.some(canMend)) return false;
+  if ((await surveyLabels(host, from)).wrong.some(canRepair)) return false;
   try {
     const found = await findEngineToWire(host, engine, from.record.wiring?.engine);
     const guard = await guardOf(runner, manifest);

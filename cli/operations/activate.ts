@@ -1,5 +1,5 @@
 import { KataError } from '../errors/index.ts';
-import { goTo } from '../planning/switchToExisting.ts';
+import { switchToExisting } from '../planning/switchToExisting.ts';
 import { activeNumber, isWaiting, readGeneration, readGenerations } from '../store/index.ts';
 import type { Answer, ChangeOptions, Context } from './types.ts';
 
@@ -11,7 +11,7 @@ export interface ActivateRequest extends ChangeOptions {
 /** Makes a staged generation, or any other one, the active one. */
 export function activate(context: Context, request: ActivateRequest): Promise<Answer> {
   const { host } = context;
-  return goTo(context, 'activate', request, async () => {
+  return switchToExisting(context, 'activate', request, async () => {
     if (request.number !== undefined) return readGeneration(host, request.number);
     const waiting = (await readGenerations(host)).filter(isWaiting).at(-1);
     if (waiting !== undefined) return waiting;

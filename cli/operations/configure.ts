@@ -1,9 +1,9 @@
 import { backendOf } from '../backends/index.ts';
 import { KataError } from '../errors/index.ts';
 import { digestOf, type HostView } from '../host/index.ts';
-import { become } from '../planning/activateNew.ts';
+import { activateNew } from '../planning/activateNew.ts';
 import { sameChoices } from '../planning/choices/choices.ts';
-import { type Configurable, choiceFindings, withWishes } from '../planning/choices/settings.ts';
+import { type Configurable, choiceFindings, withSettings } from '../planning/choices/settings.ts';
 import { findEngine, refuse } from '../preflight/engine.ts';
 import { etcFindings } from '../preflight/refusals.ts';
 import { underLock } from '../runner/session.ts';
@@ -18,12 +18,12 @@ import {
   payloadOf,
 } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
-import type { Answer, ChangeOptions, Context, Wishes } from './types.ts';
+import type { Answer, ChangeOptions, Context, SettingsRequest } from './types.ts';
 
 export interface ConfigureRequest extends ChangeOptions {
   /** Names of installed handlers; none: all of them. */
   handlers: string[];
-  wishes: Wishes;
+  wishes: SettingsRequest;
 }
 
 /** The same files with other settings: a generation without a payload of its own. Nothing restarts, running sandboxes keep what they read. */
@@ -38,21 +38,21 @@ async function configureLocked(context: Context, request: ConfigureRequest): Pro
   const from = await activeOne(host);
   const origin = from.manifest;
   const wished = { handlers: handlersOf(origin, request.handlers), wishes: request.wishes, readText: await payloadReader(host, from) };
-  const choices = await withWishes(origin.choices, wished);
+  const choices = await withSettings(origin.choices, wished);
   const findings = await choiceFindings(host, origin.choices, choices, wished);
   const { backend } = origin;
   const becoming = {
     origin,
     choices,
     backend,
-    home: backendOf(backend).home(origin.payloadFolder),
+    home: backendOf(backend).payloadDir(origin.payloadFolder),
     readText: wished.readText,
   };
   const drawn = await drawGeneration({ ...becoming, number: origin.number, program, created: started.toISOString() });
   if (sameChoices(choices, origin.choices) && sameTexts(drawn.manifest, origin)) return unchanged(context, request, from, started);
   const found = await findEngine(host, request.engine, from.record.wiring?.engine);
   const id = await nextId(host, await openEntries(host));
-  return become({ context, verb: 'configure', options: request, found, id, started, from }, { ...becoming, findings });
+  return activateNew({ context, verb: 'configure', options: request, found, id, started, from }, { ...becoming, findings });
 }
 
 /** Throws `nothing-installed`. */

@@ -1,16 +1,16 @@
 import { chooseBackend } from '../backends/index.ts';
 import { readFacts } from '../facts/index.ts';
 import { imageFindings, makerFindings } from '../images/index.ts';
-import { canMend, surveyLabels } from '../labels/index.ts';
+import { canRepair, surveyLabels } from '../labels/index.ts';
 import { installedName } from '../layout/index.ts';
-import { become, type Change } from '../planning/activateNew.ts';
+import { activateNew, type Change } from '../planning/activateNew.ts';
 import { aliasesAfter, withAdopted } from '../planning/choices/aliases.ts';
 import { keptChoices, sameChoices } from '../planning/choices/choices.ts';
 import { chooseFormat } from '../planning/choices/format.ts';
-import { withWaysOut } from '../planning/choices/missingHandlers.ts';
-import { choiceFindings, noWishes, withWishes } from '../planning/choices/settings.ts';
+import { explainMissingHandlers } from '../planning/choices/missingHandlers.ts';
+import { choiceFindings, noSettings, withSettings } from '../planning/choices/settings.ts';
 import { refuseFamilyChange, replacedHandlers, sameFiles, wantedHandlers } from '../planning/choices/wanted.ts';
-import { guardFindings, guardOf, keepGuarding, keepRunning } from '../planning/programCopy.ts';
+import { guardFindings, guardOf, installGuardCopy, installProgramCopy } from '../planning/programCopy.ts';
 import { nothingAfterwards } from '../planning/records.ts';
 import { planSwitch } from '../planning/switch.ts';
 import { givenFindings, givenImage, limitedTo, takeImage } from '../planning/takeImage.ts';
@@ -25,7 +25,7 @@ import { refuseUnprovable } from '../runner/proving.ts';
 import { underLock } from '../runner/session.ts';
 import { activeGeneration, type Choices, type Generation, nextId, originOf } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
-import { filesText, mendedFindings, mendLabels } from './repair.ts';
+import { filesText, repairedFindings, repairLabels } from './repair.ts';
 import type { Answer, Context, InstallRequest } from './types.ts';
 
 /** Turns a release into a generation of this host and makes it the active one. A repeated install writes nothing. */
@@ -59,13 +59,13 @@ export async function installLocked(context: Context, request: InstallRequest, v
     ...(from === undefined ? {} : { from }),
     ...(request.layer === undefined ? {} : { layer: request.layer }),
   };
-  const wishes = request.wishes ?? noWishes;
+  const wishes = request.wishes ?? noSettings;
   const sameForm = from?.manifest.backend === backend.name && from.manifest.format === format;
-  const takes = (request.layer?.led.marks.length ?? 0) > 0;
+  const takes = (request.layer?.foreignWiring.marks.length ?? 0) > 0;
   if (from !== undefined && !takes && sameForm && (await sameFiles(host, from, request, context.signal))) {
     const readText = async (path: string) => (await host.readFile(`${from.manifest.payloadFolder}/${path}`)).toString();
     const kept = chosen(context, request, from, namesIn(from.manifest));
-    const choices = await withWishes(kept, { handlers: from.manifest.handlers, wishes, readText });
+    const choices = await withSettings(kept, { handlers: from.manifest.handlers, wishes, readText });
     if (sameChoices(choices, from.manifest.choices)) return change.stage ? activeAlready(change, from) : repeat(change, from);
   }
   await refuseSecond(host, from);
@@ -77,20 +77,20 @@ export async function installLocked(context: Context, request: InstallRequest, v
     given === undefined
       ? unpack(context, request, facts, { root, format, backend: backend.name }, wanted)
       : takeImage(context, given, { request, facts, root, wanted, backend: backend.name });
-  const staged = await unpacking.catch((error: unknown) => Promise.reject(withWaysOut(host, error, request, from)));
+  const staged = await unpacking.catch((error: unknown) => Promise.reject(explainMissingHandlers(host, error, request, from)));
   try {
     const payload = limitedTo(staged.manifest, wanted);
     refuseFamilyChange(host, from, payload, request);
     const readText = async (path: string) => (await host.readFile(`${staged.tree}/${path}`)).toString();
     const wished = { handlers: payload.handlers, wishes, readText };
     const kept = chosen(context, request, from, namesIn(payload));
-    const choices = await withWishes(kept, wished);
-    return await become(change, {
+    const choices = await withSettings(kept, wished);
+    return await activateNew(change, {
       origin: originOf(payload, request.keepPaths === true && !host.image ? request.sources : undefined),
       choices,
       findings: [...(await choiceFindings(host, kept, choices, wished)), ...(request.layer?.findings ?? [])],
       backend: backend.name,
-      home: backend.home(payload.folder),
+      home: backend.payloadDir(payload.folder),
       fresh: !staged.known,
       writes: payloadWrites(staged),
       savedBytes: payload.savedBytes,
@@ -142,16 +142,16 @@ async function repeat({ context, verb, options, found, id, started, layer }: Cha
   planned.plan.findings.push(...(await refuseFull(context.host, planned.writes, writes.length > 0, options)));
   planned.plan.findings.push(...(layer?.findings ?? []), ...guardFindings(context, to, guard));
   const next = layer === undefined ? {} : { nextCommand: layer.nextCommand };
-  const wrong = labels.wrong.filter(canMend);
+  const wrong = labels.wrong.filter(canRepair);
   if (wrong.length > 0) planned.plan.steps.unshift({ kind: 'record', text: `put the SELinux labels of ${filesText(wrong.length)} back` });
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
-  const mended = await mendLabels(context.host, labels);
-  planned.plan.findings.unshift(...mendedFindings(mended));
+  const mended = await repairLabels(context.host, labels);
+  planned.plan.findings.unshift(...repairedFindings(mended));
   const prove = options.prove === undefined ? {} : { prove: options.prove };
   const carry = { id, verb, found, planned, from: to.number, to, made: false, started, afterwards: nothingAfterwards, ...prove };
   // A copy that somebody damaged or removed comes back; one that nothing names would only be tidied away.
-  const kept = to.program === context.program && (await keepRunning(context, to.backend));
-  await keepGuarding(context, to, guard);
+  const kept = to.program === context.program && (await installProgramCopy(context, to.backend));
+  await installGuardCopy(context, to, guard);
   if (planned.steps.length === 0)
     return { kind: 'Change', change: { ...(await unchanged(context, carry)), changed: kept || mended.length > 0, ...next } };
   await refuseUnprovable(context, found, options);

@@ -1,7 +1,7 @@
 import { backendOf } from '../backends/index.ts';
 import { KataError } from '../errors/index.ts';
 import { command, words as quoted } from '../output/index.ts';
-import { become } from '../planning/activateNew.ts';
+import { activateNew } from '../planning/activateNew.ts';
 import { wouldDangle } from '../planning/choices/aliases.ts';
 import { keptChoices } from '../planning/choices/choices.ts';
 import { lastHandler, refuseNotInstalled } from '../planning/choices/wanted.ts';
@@ -22,7 +22,7 @@ import {
 import { openEntries } from '../transaction/index.ts';
 import type { Answer, ChangeOptions, ChangeResult, Context } from './types.ts';
 
-export interface FewerRequest extends ChangeOptions {
+export interface RemoveHandlersRequest extends ChangeOptions {
   /** Handlers by either name, and aliases. */
   names: string[];
 }
@@ -31,11 +31,11 @@ export interface FewerRequest extends ChangeOptions {
  * Takes some handlers and aliases away: a generation of the same payload with fewer names. No byte of a release is written, and rollback
  * brings them back. Throws `nothing-installed`, `handler-not-installed`, `alias-would-dangle`, `last-handler`.
  */
-export function removeHandlers(context: Context, request: FewerRequest): Promise<Answer> {
+export function removeHandlers(context: Context, request: RemoveHandlersRequest): Promise<Answer> {
   return underLock(context, 'uninstall', request, () => removeLocked(context, request));
 }
 
-async function removeLocked(context: Context, request: FewerRequest): Promise<Answer> {
+async function removeLocked(context: Context, request: RemoveHandlersRequest): Promise<Answer> {
   const { host } = context;
   const started = host.now();
   refuse(await etcFindings(host), request.allow);
@@ -54,13 +54,13 @@ async function removeLocked(context: Context, request: FewerRequest): Promise<An
   if (payload === undefined || !(await isIntact(host, payload, 'shape'))) throw damaged(from);
   const found = await findEngine(host, request.engine, from.record.wiring?.engine);
   const id = await nextId(host, await openEntries(host));
-  const answer = await become(
+  const answer = await activateNew(
     { context, verb: 'uninstall', options: request, found, id, started, from },
     {
       origin: { ...manifest, handlers: manifest.handlers.filter((handler) => staying.handlers.includes(handler.name)) },
       choices: staying.choices,
       backend: manifest.backend,
-      home: backendOf(manifest.backend).home(manifest.payloadFolder),
+      home: backendOf(manifest.backend).payloadDir(manifest.payloadFolder),
       readText: async (path) => (await host.readFile(`${manifest.payloadFolder}/${path}`)).toString(),
     },
   );

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { Finding } from '../errors/index.ts';
 import { type Host, type HostPath, undisturbed } from '../host/index.ts';
-import { canMend, type LabelSurvey, surveyGeneration, surveyLabels, type WrongLabel } from '../labels/index.ts';
+import { canRepair, type LabelSurvey, surveyGeneration, surveyLabels, type WrongLabel } from '../labels/index.ts';
 import { underLock } from '../runner/session.ts';
 import { activeGeneration, type GenerationManifest, needType } from '../store/index.ts';
 import type { ChangeOptions, Context } from './types.ts';
@@ -11,7 +11,7 @@ export function repair(context: Context, options: ChangeOptions): Promise<HostPa
   return underLock(context, 'verify', options, async () => {
     const { host } = context;
     const active = await activeGeneration(host);
-    return active === undefined ? [] : mendLabels(host, await surveyLabels(host, active));
+    return active === undefined ? [] : repairLabels(host, await surveyLabels(host, active));
   });
 }
 
@@ -19,9 +19,9 @@ export function repair(context: Context, options: ChangeOptions): Promise<HostPa
  * Gives files their needed labels, and the paths of those files. Another program's files keep theirs, and so does what a merge shows: that is
  * labelled where it is stored. What a read-only file system has, as an OS image, stays a finding of `verify`. Needs no journal: what an interrupted call has left, the next one does. Throws `host-selinux-type`.
  */
-export async function mendLabels(host: Host, survey: LabelSurvey): Promise<HostPath[]> {
+export async function repairLabels(host: Host, survey: LabelSurvey): Promise<HostPath[]> {
   const wrong: WrongLabel[] = [];
-  for (const each of survey.wrong) if (canMend(each) && (await host.canWrite(posix.dirname(each.place.path)))) wrong.push(each);
+  for (const each of survey.wrong) if (canRepair(each) && (await host.canWrite(posix.dirname(each.place.path)))) wrong.push(each);
   const labels = new Map(wrong.map(({ place, needed }) => [place.path, needed]));
   if (labels.size === 0) return [];
   const written = wrong.filter(({ needed, stock }) => needed !== stock).map(({ needed }) => needed.split(':')[2]!);
@@ -34,14 +34,14 @@ export async function mendLabels(host: Host, survey: LabelSurvey): Promise<HostP
 }
 
 /** Before a generation becomes active: what its pods start from has lain in the store, maybe for long. Gives why labels could not be compared. */
-export async function mendGeneration(host: Host, to: GenerationManifest): Promise<Finding[]> {
+export async function repairGeneration(host: Host, to: GenerationManifest): Promise<Finding[]> {
   const survey = await surveyGeneration(host, to);
-  await mendLabels(host, survey);
+  await repairLabels(host, survey);
   return survey.unasked === undefined ? [] : [survey.unasked];
 }
 
 /** What a receipt says of labels that were put back. */
-export function mendedFindings(paths: HostPath[]): Finding[] {
+export function repairedFindings(paths: HostPath[]): Finding[] {
   if (paths.length === 0) return [];
   const more = paths.length > 3 ? ` and ${paths.length - 3} more` : '';
   return [

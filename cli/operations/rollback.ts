@@ -1,5 +1,5 @@
 import { KataError } from '../errors/index.ts';
-import { goTo } from '../planning/switchToExisting.ts';
+import { switchToExisting } from '../planning/switchToExisting.ts';
 import { findGeneration, type Generation, readGeneration, readGenerations } from '../store/index.ts';
 import type { Answer, ChangeOptions, Context } from './types.ts';
 
@@ -10,7 +10,7 @@ export interface RollbackRequest extends ChangeOptions {
 
 /** Back to an earlier generation, wiring included. Twice returns. */
 export function rollback(context: Context, request: RollbackRequest): Promise<Answer> {
-  return goTo(context, 'rollback', request, (from) =>
+  return switchToExisting(context, 'rollback', request, (from) =>
     request.to === undefined ? before(context, from) : readGeneration(context.host, request.to),
   );
 }

@@ -1,9 +1,9 @@
-import type { Led } from '../engines/index.ts';
+import type { ForeignWiring } from '../engines/index.ts';
 import type { Finding } from '../errors/index.ts';
 import type { Digest, Host, HostPath } from '../host/index.ts';
 import type { Assignment } from '../layout/settings/index.ts';
 import type { Emit } from '../output/events.ts';
-import type { AliasWish } from '../planning/choices/aliases.ts';
+import type { AliasRequest } from '../planning/choices/aliases.ts';
 import type { ConfigurationDiff } from '../planning/configurations.ts';
 import type { PodProof } from '../pod/index.ts';
 import type { Asked } from '../runner/asked.ts';
@@ -48,13 +48,13 @@ export interface InstallRequest extends ChangeOptions {
   handlers: string[];
   addHandlers?: string[];
   removeHandlers?: string[];
-  aliases?: AliasWish[];
+  aliases?: AliasRequest[];
   backend?: string;
   /** In which form the payload is kept; undefined: as before. */
   format?: string;
   /** Make the generation and leave what is active as it is. */
   stage?: boolean;
-  wishes?: Wishes;
+  wishes?: SettingsRequest;
   layer?: Layer;
 }
 
@@ -63,7 +63,7 @@ export interface Layer {
   name: string;
   shim: HostPath;
   /** What of the engine's files is its. */
-  led: Led;
+  foreignWiring: ForeignWiring;
   /** Names that RuntimeClasses point at. */
   handlers: string[];
   /** Stages the removal of the package; undefined: it stays for now. */
@@ -73,7 +73,7 @@ export interface Layer {
 }
 
 /** What the command line says about configuration. */
-export interface Wishes {
+export interface SettingsRequest {
   set: Assignment[];
   /** Names of keys. */
   unset: string[];

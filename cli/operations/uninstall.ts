@@ -16,6 +16,7 @@ import {
   activeGeneration,
   etcFolder,
   filesBelow,
+  foreignFiles,
   fragmentsFolder,
   type Generation,
   historyFolder,
@@ -24,7 +25,6 @@ import {
   pointedElsewhere,
   readGenerations,
   sourcePlaces,
-  strangers,
   wiredGeneration,
 } from '../store/index.ts';
 import { openEntries, parkedGenerations } from '../transaction/index.ts';
@@ -115,7 +115,8 @@ async function endGuard(host: HostView): Promise<void> {
 async function stillWired(host: HostView, all: Generation[]): Promise<Generation | undefined> {
   const wired = await wiredGeneration(host);
   if (wired !== undefined) return wired;
-  for (const generation of [...all].reverse()) if ((await backendOf(generation.manifest.backend).leave(host)).length > 0) return generation;
+  for (const generation of [...all].reverse())
+    if ((await backendOf(generation.manifest.backend).detach(host)).length > 0) return generation;
   return undefined;
 }
 
@@ -148,7 +149,7 @@ async function withStrangers(host: HostView, change: ChangeResult): Promise<Chan
       const found = `${path} is ${what}; it stays`;
       return { code: 'foreign-file', level, subject: path, found, needed: 'nothing', next: `remove it if nobody needs it: rm ${path}` };
     };
-  const inOurs = (await strangers(host, [etcFolder])).map(row('warning', 'no file of kata-sysext'));
+  const inOurs = (await foreignFiles(host, [etcFolder])).map(row('warning', 'no file of kata-sysext'));
   const fragments = (await filesBelow(host, fragmentsFolder)).map(row('info', 'a setting of the administrator'));
   return { ...change, findings: [...change.findings, ...inOurs, ...fragments] };
 }

@@ -10,7 +10,7 @@ import { carryOut, receipt, rehearse } from '../runner/carryOut.ts';
 import { refuseUnprovable } from '../runner/proving.ts';
 import { type Choices, drawGeneration, type Generation, imageNumber, lastNumber, makeGeneration, type Origin } from '../store/index.ts';
 import { configurationDiffs } from './configurations.ts';
-import { guardFindings, guardOf, keepRunning } from './programCopy.ts';
+import { guardFindings, guardOf, installProgramCopy } from './programCopy.ts';
 import { nothingAfterwards, switchRecords } from './records.ts';
 import { stage } from './stage.ts';
 import { planSwitch } from './switch.ts';
@@ -32,7 +32,7 @@ export interface Change {
 }
 
 /** The generation to make. */
-export interface Becoming {
+export interface NewGeneration {
   origin: Origin;
   choices: Choices;
   backend: string;
@@ -52,7 +52,7 @@ export interface Becoming {
 }
 
 /** Makes a generation and makes it the active one. */
-export async function become(change: Change, wish: Becoming): Promise<Answer> {
+export async function activateNew(change: Change, wish: NewGeneration): Promise<Answer> {
   const { context, verb, options, found, id, started, from, layer } = change;
   const { host } = context;
   const { origin, choices, backend, home, readText, fresh = false } = wish;
@@ -67,7 +67,8 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
   if (change.stage === true) return stage(change, { ...wish, writes }, drawn, noted);
   const guard = await guardOf(context, to);
   const ends = { to, ...(from === undefined ? {} : { from }) };
-  const theirs = layer === undefined ? {} : { led: layer.led, ...(layer.step === undefined ? {} : { layer: layer.step }) };
+  const theirs =
+    layer === undefined ? {} : { foreignWiring: layer.foreignWiring, ...(layer.step === undefined ? {} : { layer: layer.step }) };
   const planned = await planSwitch(host, { verb, id, found, fresh, writes, options, guard, loadModules, ...ends, ...theirs });
   planned.plan.findings.unshift(...noted, ...(await refuseFull(host, planned.writes, wish.writes !== undefined, options)));
   planned.plan.findings.push(...guardFindings(context, to, guard));
@@ -80,11 +81,11 @@ export async function become(change: Change, wish: Becoming): Promise<Answer> {
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
   await refuseUnprovable(context, found, options);
   await rehearse(context, found, planned);
-  await keepRunning(context, to.backend);
+  await installProgramCopy(context, to.backend);
   await wish.seal?.();
   await makeGeneration(host, to, drawn.configurations);
   const replaced =
-    layer === undefined || layer.led.marks.length === 0 ? {} : { replaced: await keepReplaced(host, number, layer, planned) };
+    layer === undefined || layer.foreignWiring.marks.length === 0 ? {} : { replaced: await keepReplaced(host, number, layer, planned) };
   const fromNumber = from?.manifest.number;
   const records = switchRecords(
     { from, to: number, allow: options.allow, ...(loadModules === false ? { loadModules } : {}) },

@@ -9,7 +9,7 @@ import { type GenerationManifest, keepProgram, programPath, readPrograms } from 
 export type Runner = Pick<Context, 'program' | 'programFile'> & { host: HostView };
 
 /** Keeps a copy of the program where it is one file, and the host's processor can run it. Gives whether it was written. */
-export async function keepRunning(context: Context, backend: string): Promise<boolean> {
+export async function installProgramCopy(context: Context, backend: string): Promise<boolean> {
   const kept = await keepable(context, backend);
   return kept === undefined ? false : keepProgram(context.host, kept.root, { version: context.program, file: kept.file });
 }
@@ -47,10 +47,14 @@ export function guardFindings(
 }
 
 /** For a change that makes no generation: keeps the running program where the guard will be that, and no copy of it is there. */
-export async function keepGuarding(context: Context, { backend }: Pick<GenerationManifest, 'backend'>, guard?: HostPath): Promise<void> {
+export async function installGuardCopy(
+  context: Context,
+  { backend }: Pick<GenerationManifest, 'backend'>,
+  guard?: HostPath,
+): Promise<void> {
   const own = await keepable(context, backend);
   if (own === undefined || guard !== programPath(own.root, context.program)) return;
-  if ((await readPrograms(context.host)).every(({ version }) => version !== context.program)) await keepRunning(context, backend);
+  if ((await readPrograms(context.host)).every(({ version }) => version !== context.program)) await installProgramCopy(context, backend);
 }
 
 /** As semver.org has it, but for the order of two pre-releases of one version, which is that of their numbers and bytes. */
@@ -73,7 +77,7 @@ function compareParts(a: string, b: string): number {
   return 0;
 }
 
-/** What `keepRunning` would copy, and the payload root that it goes to; undefined where it copies nothing. */
+/** What `installProgramCopy` would copy, and the payload root that it goes to; undefined where it copies nothing. */
 export async function keepable({ host, programFile }: Runner, backend: string): Promise<{ root: HostPath; file: string } | undefined> {
   if (programFile === undefined) return undefined;
   const facts = await readFacts(host);

@@ -4,16 +4,16 @@ import { command } from '../output/index.ts';
 import { refuseFull } from '../preflight/room.ts';
 import { carryOut, receipt } from '../runner/carryOut.ts';
 import { type GenerationManifest, isWaiting, makeGeneration, readGenerations } from '../store/index.ts';
-import type { Becoming, Change } from './activateNew.ts';
+import type { Change, NewGeneration } from './activateNew.ts';
 import { sameChoices } from './choices/choices.ts';
-import { keepRunning } from './programCopy.ts';
+import { installProgramCopy } from './programCopy.ts';
 import { allowedFor, nothingAfterwards } from './records.ts';
 import { shownWrites, switchWrites } from './writes.ts';
 
 /** The generation waits for `activate`. What the engine and the backend say about it is asked then. */
 export async function stage(
   { context, options, id, started, from }: Change,
-  wish: Becoming,
+  wish: NewGeneration,
   { manifest, configurations }: { manifest: GenerationManifest; configurations: Map<string, string> },
   findings: Finding[],
 ): Promise<Answer> {
@@ -38,7 +38,7 @@ export async function stage(
     const change = receipt(context, carry, undefined);
     return { kind: 'Change', change: { ...change, findings, nextCommand } };
   }
-  await keepRunning(context, to.backend);
+  await installProgramCopy(context, to.backend);
   await wish.seal?.();
   await makeGeneration(host, to, configurations);
   const loads = options.loadModules ?? from?.record.loadModules;

@@ -1,7 +1,7 @@
 import { dirname, posix } from 'node:path';
 import { type Backend, backendOf } from '../backends/index.ts';
-import { type GuardWish, guardSteps, unblessSteps } from '../bootGuard/units/index.ts';
-import type { Led, WantedHandler, WiringPlan } from '../engines/index.ts';
+import { type GuardRequest, guardSteps, unblessSteps } from '../bootGuard/units/index.ts';
+import type { ForeignWiring, WantedHandler, WiringPlan } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type Baseline, takeBaseline } from '../gate/index.ts';
 import { type Digest, digestOf, type HostPath, type HostView } from '../host/index.ts';
@@ -13,7 +13,7 @@ import { belongsToImage } from '../preflight/imageRules.ts';
 import { refuseInUse } from '../preflight/inUse.ts';
 import { refuseOwned } from '../preflight/owned.ts';
 import { refuseDenied } from '../preflight/policy.ts';
-import { goingNames, refuseTaken } from '../preflight/removedHandlers.ts';
+import { refuseTaken, removedHandlerNames } from '../preflight/removedHandlers.ts';
 import { shimFindings } from '../preflight/shimFindings.ts';
 import { etcFolder, type GenerationManifest, type GenerationRecord, offeredBy } from '../store/index.ts';
 import {
@@ -61,7 +61,7 @@ export interface SwitchRequest {
   /** The program that guards the next boots; without one the units of the guard go. */
   guard?: HostPath | undefined;
   /** Wiring of others that ours takes the place of. */
-  led?: Led;
+  foreignWiring?: ForeignWiring;
   /** Wiring of others that comes back in the place of ours. */
   restoring?: Restoring;
   /** Last, once all else is done. */
@@ -78,12 +78,12 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const backend = backendOf(to?.backend ?? from?.manifest.backend ?? 'prefix');
   const moved = to !== undefined && from !== undefined && from.manifest.backend !== to.backend;
   const earlier = moved ? backendOf(from.manifest.backend) : undefined;
-  const wanted = to === undefined ? [] : offeredBy(to, backend.base(to.payloadFolder));
+  const wanted = to === undefined ? [] : offeredBy(to, backend.mountPoint(to.payloadFolder));
   const wiring = await planWiring(host, request, wanted);
   const files = fileSteps(request.id, wiring);
   const restarts = files.length > 0 && found.instance.process !== undefined && !down ? await restartStep(host, found) : [];
   const placed = await backend.plan(host, to, fresh);
-  const left = (await earlier?.leave(host)) ?? [];
+  const left = (await earlier?.detach(host)) ?? [];
   const findings = refuse(
     [
       ...wiring.findings,
@@ -102,9 +102,9 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const wire: Step[] = [...folders, ...files, ...dropped, ...restarts];
   // Wiring last on the way in and first on the way out: the engine never names files that are not there.
   // Two backends that show the same paths cannot both be there.
-  const moving = earlier?.base() === backend.base() ? [...left, ...placed, ...wire] : [...placed, ...wire, ...left];
+  const moving = earlier?.mountPoint() === backend.mountPoint() ? [...left, ...placed, ...wire] : [...placed, ...wire, ...left];
   const core = to === undefined ? [...open, ...wire, ...placed, ...close] : moving;
-  const guard = await guardSteps(host, guardWish(host, request));
+  const guard = await guardSteps(host, guardRequest(host, request));
   const modules = await modulePlan(host, request);
   const unbless = core.length + guard.length > 0 ? await unblessSteps(host) : [];
   const last: Step[] = [...(request.further ?? []), ...(request.layer === undefined ? [] : [request.layer])];
@@ -113,12 +113,12 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   // Without Kata nothing is left that an engine which does not run would have to prove.
   const provable = to !== undefined || found.instance.process !== undefined;
   const baseline = host.live && steps.length > 0 && provable && !down ? await takeBaseline(host, found.engine, found.instance) : undefined;
-  const theirs = request.led?.handlers ?? [];
+  const theirs = request.foreignWiring?.handlers ?? [];
   const before = [...(from?.record.wiring?.handlers ?? []).map((handler) => handler.name), ...theirs];
   // What an earlier backend takes away is the shim of every handler, whatever the new one brings; so is what is seen elsewhere below /usr.
-  const base = from === undefined ? undefined : backendOf(from.manifest.backend).base(from.manifest.payloadFolder);
-  const elsewhere = base?.startsWith('/usr/') === true && to !== undefined && base !== backend.base(to.payloadFolder);
-  const going = left.length > 0 || elsewhere ? before : [...new Set([...goingNames(before, from?.manifest, to), ...theirs])];
+  const base = from === undefined ? undefined : backendOf(from.manifest.backend).mountPoint(from.manifest.payloadFolder);
+  const elsewhere = base?.startsWith('/usr/') === true && to !== undefined && base !== backend.mountPoint(to.payloadFolder);
+  const going = left.length > 0 || elsewhere ? before : [...new Set([...removedHandlerNames(before, from?.manifest, to), ...theirs])];
   const names = wanted.map((handler) => handler.name);
   if (baseline !== undefined) refuseTaken(baseline.state.handlers, names, before, wiring);
   if (baseline !== undefined) refuseInUse(baseline.state, going);
@@ -127,7 +127,7 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   findings.push(...(await refuseDenied(host, request, backend, baseline)));
   const touched = [...new Set([...names, ...before])];
   const edited = editedAfter(wiring, files, from?.record.edited);
-  const strange = await editedBySomebody(host, from?.record.edited, findings);
+  const strange = await foreignEdits(host, from?.record.edited, findings);
   const others = request.writes ?? [];
   const writes = [...others, ...(steps.length === 0 ? [] : await switchWrites(host, steps, to !== undefined, others))];
   return {
@@ -145,16 +145,21 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
 
 /** Reads what the files are now: wiring of others counts as ours where it goes, and comes where ours goes. */
 async function planWiring(host: HostView, request: SwitchRequest, wanted: WantedHandler[]): Promise<WiringPlan> {
-  const { led, restoring, from, found } = request;
+  const { foreignWiring, restoring, from, found } = request;
   const recorded = from?.record.wiring;
   const { engine, instance } = found;
-  const plan = await engine.plan(host, instance, wanted, led === undefined ? recorded : recordedWith(recorded, led, instance));
-  if (led !== undefined) return takenOver(plan, led);
+  const plan = await engine.plan(
+    host,
+    instance,
+    wanted,
+    foreignWiring === undefined ? recorded : recordedWith(recorded, foreignWiring, instance),
+  );
+  if (foreignWiring !== undefined) return takenOver(plan, foreignWiring);
   return restoring === undefined ? plan : puttingBack(plan, restoring);
 }
 
 /** An image has its own guard, which is no part of a change on the host. */
-function guardWish(host: HostView, { to, guard, found }: SwitchRequest): GuardWish | undefined {
+function guardRequest(host: HostView, { to, guard, found }: SwitchRequest): GuardRequest | undefined {
   if (to === undefined || guard === undefined || belongsToImage(host, to)) return undefined;
   return { program: guard, engine: found.instance.unit };
 }
@@ -179,7 +184,7 @@ export async function askEngine(
   scratch: (name: string, text: string) => Promise<string>,
 ): Promise<void> {
   if (!host.booted || planned.wiring.changes.length === 0) return;
-  const { others, warnings } = await found.engine.accepts(host, found.instance, planned.wiring, scratch);
+  const { others, warnings } = await found.engine.validate(host, found.instance, planned.wiring, scratch);
   if (others.length === 0 && warnings.length === 0) return;
   throw new KataError('engine-rejects', {
     subject: found.instance.configPath,
@@ -197,7 +202,7 @@ function editedAfter(wiring: WiringPlan, files: FileStep[], earlier: Record<stri
 }
 
 /** What others did to the files that we edited stays, and is told. */
-async function editedBySomebody(host: HostView, edited: Record<string, Digest> = {}, known: Finding[]): Promise<Finding[]> {
+async function foreignEdits(host: HostView, edited: Record<string, Digest> = {}, known: Finding[]): Promise<Finding[]> {
   const found: Finding[] = [];
   for (const [path, digest] of Object.entries(edited)) {
     if (known.some((finding) => finding.subject === path) || (await host.digest(path)) === digest) continue;

@@ -12,13 +12,13 @@ import { refuseUnprovable } from '../runner/proving.ts';
 import { underLock } from '../runner/session.ts';
 import { activeGeneration, type Generation, installAgain, isIntact, nextId, payloadOf } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
-import { guardOf, keepGuarding } from './programCopy.ts';
+import { guardOf, installGuardCopy } from './programCopy.ts';
 import { nothingAfterwards, switchRecords } from './records.ts';
 import { planSwitch } from './switch.ts';
 import { programWrites } from './writes.ts';
 
 /** Makes a generation that is already there the active one, wiring included. `choose` says which, under the lock. */
-export function goTo(
+export function switchToExisting(
   context: Context,
   verb: string,
   options: ChangeOptions,
@@ -69,7 +69,7 @@ export function goTo(
     if (planned.steps.length === 0) return { kind: 'Change', change: await unchanged(context, carry) };
     await refuseUnprovable(context, found, options);
     await rehearse(context, found, planned);
-    await keepGuarding(context, to, guard);
+    await installGuardCopy(context, to, guard);
     const outcome = await carryOut(context, carry);
     const undoCommand = command(host, from === undefined ? 'uninstall' : 'rollback');
     return { kind: 'Change', change: { ...receipt(context, carry, outcome), undoCommand } };

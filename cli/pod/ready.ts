@@ -24,7 +24,7 @@ export async function readinessOf(host: HostView, engine: Engine, instance: Inst
     const status = await cri.status(true);
     const network = networkReady(status);
     if (!network.ready) return { networkMissing: network.why };
-    const dump = await engine.effective(host, instance).catch(() => ({}));
+    const dump = await engine.dumpEffective(host, instance).catch(() => ({}));
     return await imageReadiness(cri, instance, sandboxImageOf(status.info, dump));
   } finally {
     cri.close();

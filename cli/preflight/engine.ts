@@ -98,7 +98,10 @@ export async function restartFindings(host: HostView, { engine, instance }: Foun
   const systemd = await host.systemd();
   if (systemd === undefined || instance.unit === undefined) return [];
   const unit = await systemd.unit(instance.unit);
-  return [...(await engine.pending(host, instance)), ...((await engine.risks?.(host, instance, unit)) ?? restartRisks(unit))];
+  return [
+    ...(await engine.pendingRestarts(host, instance)),
+    ...((await engine.restartRisks?.(host, instance, unit)) ?? restartRisks(unit)),
+  ];
 }
 
 /** Throws the first blocker that was not allowed; gives the others back as what they now are: warnings. */

@@ -4,7 +4,7 @@ import { errnoOf, type Finding, KataError } from '../errors/index.ts';
 import { deploymentNow } from '../facts/index.ts';
 import { liveGate, offlineGate } from '../gate/index.ts';
 import { beyondStopping, type HostView, undisturbed } from '../host/index.ts';
-import { mendGeneration } from '../operations/repair.ts';
+import { repairGeneration } from '../operations/repair.ts';
 import type { ChangeResult, Context } from '../operations/types.ts';
 import { askEngine, type Switch } from '../planning/switch.ts';
 import type { PodProof } from '../pod/index.ts';
@@ -23,7 +23,7 @@ import {
 import { type Afterwards, type Intent, type Outcome, runTransaction } from '../transaction/index.ts';
 import { forgetUnits } from './forgottenUnits.ts';
 import { proveUnchanged, provingGate } from './proving.ts';
-import { type Ended, tellSystemJournal } from './systemJournal.ts';
+import { type Ended, writeSystemJournal } from './systemJournal.ts';
 
 export interface Carry {
   id: number;
@@ -67,7 +67,7 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome 
   const { host, emit, signal } = context;
   const { planned, found, to } = carry;
   // A boot changes only what it must.
-  const unasked = to !== undefined && (host.live || !host.booted) ? await mendGeneration(host, to) : [];
+  const unasked = to !== undefined && (host.live || !host.booted) ? await repairGeneration(host, to) : [];
   planned?.plan.findings.push(...unasked);
   const intent = intentOf(context, carry, await deploymentNow(host));
   const restarts = intent.steps.some((step) => step.kind === 'restart');
@@ -103,7 +103,7 @@ export async function carryOut(context: Context, carry: Carry): Promise<Outcome 
   const outcome = await undisturbed(host, async () => {
     const ended = await runTransaction(host, intent, gate, emit, signal);
     await forgetUnits(host, intent, ended);
-    await tellSystemJournal(host, endedWith(context, carry, ended));
+    await writeSystemJournal(host, endedWith(context, carry, ended));
     return ended;
   });
   if (outcome.result === 'done') {

@@ -6,7 +6,7 @@ import { contextOfProcess, vmContext } from './contexts.ts';
 import type { Domains, Policy } from './types.ts';
 
 export interface PolicyEngine {
-  engine: Pick<Engine, 'name' | 'effective'>;
+  engine: Pick<Engine, 'name' | 'dumpEffective'>;
   instance: Instance;
 }
 
@@ -43,7 +43,7 @@ export async function domainsOf(
   const context = await engineContext(host, policy, instance);
   if (context === undefined) throw unknownEngine(engine.name);
   const shimContext = await policy.create(context, shim, 'process');
-  const labels = setsLabels(engine.name, dump ?? (await engine.effective(host, instance)));
+  const labels = setsLabels(engine.name, dump ?? (await engine.dumpEffective(host, instance)));
   const vm = labels ? await vmContext(host, type) : undefined;
   return { engine: context, shim: shimContext, vm: vm ?? shimContext, labelled: vm !== undefined };
 }

@@ -11,7 +11,7 @@ export const historyFolder: HostPath = `${stateFolder}/history`;
 /** Copies that the engine's own binary is asked about before anything is changed. */
 export const scratchFolder: HostPath = `${stateFolder}/scratch`;
 /** Room for the boot guard. */
-export const ballastFile: HostPath = `${stateFolder}/ballast`;
+export const reservedSpaceFile: HostPath = `${stateFolder}/reserved-space`;
 export const lockFile: HostPath = `${stateFolder}/lock`;
 /** The highest generation number ever given: part of the story, so that it outlives an uninstall. */
 export const sequenceFile: HostPath = `${historyFolder}/sequence`;

@@ -2,7 +2,7 @@ import { KataError } from '../errors/index.ts';
 import { type Mount, mounts } from '../facts/index.ts';
 import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
 import type { Systemd } from '../systemd/types.ts';
-import { lastWords } from './logTail.ts';
+import { logTail } from './logTail.ts';
 import { mergedPayload } from './refresh.ts';
 import type { MountStep } from './types.ts';
 
@@ -49,7 +49,7 @@ export async function mountAt(host: Host, step: MountStep, target: HostPath | 'a
   if (now !== wanted) problems.push(now === 'absent' ? 'nothing of ours is on top of /usr' : `${now} is mounted, not ${wanted}`);
   const count = (await mountsOnUsr(host)).filter(isOurMount).length;
   if (count > (wanted === 'absent' ? 0 : 1)) problems.push(`our overlay is mounted ${count === 1 ? 'still' : `${count} times`}`);
-  if (problems.length > 0) throw failed(step, [...problems, ...(await lastWords(host, step.unit, /^u?mount: |overlay|condition/i))]);
+  if (problems.length > 0) throw failed(step, [...problems, ...(await logTail(host, step.unit, /^u?mount: |overlay|condition/i))]);
   if (target === 'absent') await turn(host, step, target);
 }
 

@@ -160,7 +160,7 @@ async function withProgram(live: Live, title: string): Promise<void> {
   const left = (await live.host.sh('ls /var/lib/kata-sysext/journal 2>/dev/null || true')).stdout.trim();
   if (left !== '') {
     // The change that brings the guard, or takes it off, may have died when nothing wanted its first unit.
-    const { stdout } = await live.host.sh(`systemctl list-dependencies --plain sysinit.target | grep kata-sysext-settle || true`);
+    const { stdout } = await live.host.sh(`systemctl list-dependencies --plain sysinit.target | grep kata-sysext-recover || true`);
     assert.equal(stdout.trim(), '', `${title}: the guard left ${left}`);
   }
   // What was unpacked before a change began has no journal, and goes with the next command.

@@ -44,7 +44,7 @@ describe('SELinux’ policy on a host', () => {
   }
 
   async function findings(open: typeof kernelPolicy = async () => recordedPolicy('debian')) {
-    const found = { engine: { name: 'containerd', effective: async () => dump }, instance };
+    const found = { engine: { name: 'containerd', dumpEffective: async () => dump }, instance };
     return await policyFindings(host(), { found, handlers: askedHandlers(['qemu']), home }, open);
   }
 
@@ -87,7 +87,7 @@ describe('SELinux’ policy on a host', () => {
         options: { allow },
       }) as never;
     const asked = (from: string[], allow: string[]) =>
-      refuseDenied(host(), ends(from, allow), { home: () => '/x' } as never, { dump } as never, async () => [denied]);
+      refuseDenied(host(), ends(from, allow), { payloadDir: () => '/x' } as never, { dump } as never, async () => [denied]);
 
     const kept = await Promise.all([asked([denied.code], []), asked([], [denied.code])]);
 
@@ -115,7 +115,7 @@ describe('SELinux’ policy on a host', () => {
     rmSync(join(root, 'sys/fs/selinux/enforce'));
     const disabled = await findings(never);
     put('/sys/fs/selinux/enforce', '1');
-    const found = { engine: { name: 'containerd', effective: never }, instance };
+    const found = { engine: { name: 'containerd', dumpEffective: never }, instance };
     const offline = await policyFindings(openView(root, {}), { found, handlers: askedHandlers(['qemu']), home }, never);
 
     assert.deepEqual([disabled, offline, await findings(async () => undefined)], [[], [], []]);

@@ -7,7 +7,7 @@ import { wiredEngine } from '../engine.ts';
 import { unhealthy } from './greenboot.ts';
 
 /** Automatic restarts after which an engine is not waited for any longer. */
-const mostRestarts = 5;
+const maxRestarts = 5;
 const probeMs = 5_000;
 
 /** One look at the engine of a generation. */
@@ -29,7 +29,7 @@ export interface Health {
 /** What PID 1 says of the engine's unit, beside an engine that answers or not. Whatever one had to wait for before, it serves now. */
 export function standing(unit: UnitState | undefined, serves: boolean): Pick<Health, 'serves' | 'down' | 'untried' | 'failed'> {
   const restarts = unit?.restarts ?? 0;
-  const failed = !serves && (unit?.activeState === 'failed' || restarts >= mostRestarts);
+  const failed = !serves && (unit?.activeState === 'failed' || restarts >= maxRestarts);
   const untried = unit?.activeState === 'inactive' && unit.activeEnterMs === 0 && restarts === 0;
   // One that nobody has started is no fault of ours.
   return { serves, failed, untried, down: !serves && (failed || unit?.activeState === 'active' || restarts > 0) };
@@ -51,7 +51,7 @@ export async function health(host: HostView, from: Generation): Promise<Health> 
     const pids = [1, ...(unit === undefined || unit.mainPid === 0 ? [] : [unit.mainPid])];
     const checks = await unhealthy(host);
     if (checks !== undefined) return { ...serving, ...checks };
-    const [problem] = await backendOf(manifest.backend).reaches(host, manifest, pids);
+    const [problem] = await backendOf(manifest.backend).verifyVisible(host, manifest, pids);
     return { ...serving, ...(problem === undefined ? {} : { ill: problem }) };
   } catch (error) {
     return { ...standing(unit, false), run, ill: error instanceof KataError ? error.complaint.found : String(error) };

@@ -1,15 +1,15 @@
 import { type Configuration, configuration } from '../../inspect/configuration.ts';
 import { configure } from '../../operations/configure.ts';
-import { hasWishes } from '../../planning/choices/settings.ts';
+import { hasSettings } from '../../planning/choices/settings.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, list } from '../parsing/options.ts';
-import { wishesOf } from '../parsing/wishes.ts';
+import { settingsRequestOf } from '../parsing/wishes.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {
   const handlers = list(call.options['handler']);
-  const wishes = wishesOf(call);
-  if (hasWishes(wishes)) return reply(await configure(call.context, { ...changeOptionsOf(call), handlers, wishes }));
+  const wishes = settingsRequestOf(call);
+  if (hasSettings(wishes)) return reply(await configure(call.context, { ...changeOptionsOf(call), handlers, wishes }));
   const seen = await configuration(call.context.host, handlers);
   return { kind: 'Configuration', body: seen, text: lines(seen) };
 }

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit, UnitState } from '../../systemd/types.ts';
-import { type Daemon, detectDaemon, detectWired } from '../common/detect.ts';
+import { type Daemon, detectDaemon, findRecordedDaemon } from '../common/detect.ts';
 import { filesView } from '../common/filesView.ts';
 import { flagOf, pathOf, readDaemon } from '../common/process.ts';
 import { startOfUnit, unitTexts } from '../common/unitFiles.ts';
@@ -33,9 +33,9 @@ export function detectContainerd(host: HostView, hint?: string): Promise<Instanc
   return detectDaemon(host, hint, daemon);
 }
 
-/** See `Engine.wired`. */
-export function wiredContainerd(host: HostView, wiring: Wiring): Promise<Instance | undefined> {
-  return detectWired(host, wiring, daemon);
+/** See `Engine.findRecorded`. */
+export function findRecordedContainerd(host: HostView, wiring: Wiring): Promise<Instance | undefined> {
+  return findRecordedDaemon(host, wiring, daemon);
 }
 
 async function instanceOf(host: HostView, unit: Unit, state: UnitState): Promise<Instance | undefined> {

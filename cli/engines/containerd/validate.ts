@@ -10,8 +10,8 @@ import { isHandler } from './handlers.ts';
 import { type ConfigSet, type LoadedFile, loadSet } from './loader.ts';
 import { runtimesOf } from './schema.ts';
 
-/** See `Engine.accepts`: the binary judges copies of all files as they would be, beside what it says of the real ones. */
-export async function acceptsContainerd(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<EffectiveDiff> {
+/** See `Engine.validate`: the binary judges copies of all files as they would be, beside what it says of the real ones. */
+export async function validateContainerd(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<EffectiveDiff> {
   const before = await effectiveConfig(host, instance);
   const after = await plannedDump(host, instance, plan, scratch);
   const handlers = [...(plan.wiring?.handlers ?? []).map((handler) => handler.name), ...formerHandlers(plan)];
@@ -21,7 +21,7 @@ export async function acceptsContainerd(host: HostView, instance: Instance, plan
   return diff;
 }
 
-/** See `Engine.planned`, with what the binary said besides. */
+/** See `Engine.renderPlanned`, with what the binary said besides. */
 export async function plannedDump(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<Dump> {
   const overlay = new Map(plan.changes.map((change) => [change.path, change.after === 'absent' ? ('absent' as const) : change.after.text]));
   const set = await loadSet(filesView(host, overlay), instance.configPath, parseVersion(instance.version));

@@ -9,7 +9,7 @@ import type { Instance } from '../types.ts';
  * a scope of its own (1.36.3, cgmgr.MoveConmonToCgroup). A shim of type vm is not moved by CRI-O; where it lives is Kata's choice. So what is
  * really in the unit's group decides.
  */
-export async function crioRisks(host: HostView, instance: Instance, state: UnitState): Promise<Finding[]> {
+export async function restartRisksOfCrio(host: HostView, instance: Instance, state: UnitState): Promise<Finding[]> {
   const [risk] = restartRisks(state);
   if (risk === undefined) return [];
   const group = instance.process && (await groupOf(host, instance.process.pid));

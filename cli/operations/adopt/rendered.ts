@@ -6,7 +6,7 @@ import type { HostView } from '../../host/index.ts';
 import { ownerText } from '../../inspect/owner.ts';
 import { verify } from '../../inspect/verify.ts';
 import { command } from '../../output/index.ts';
-import { guardOf, keepRunning } from '../../planning/programCopy.ts';
+import { guardOf, installProgramCopy } from '../../planning/programCopy.ts';
 import { nothingAfterwards, switchRecords } from '../../planning/records.ts';
 import { planSwitch } from '../../planning/switch.ts';
 import { type Found, findEngine, refuse } from '../../preflight/engine.ts';
@@ -54,7 +54,7 @@ async function adoptLocked(context: Context, options: ChangeOptions): Promise<An
   if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
   const carry = { id, verb: 'adopt', found, planned, from: brought, to, made: false, started, afterwards: nothingAfterwards };
   if (recorded && planned.steps.length === 0) return { kind: 'Change', change: receipt(context, carry, undefined) };
-  if (to.program === context.program) await keepRunning(context, to.backend);
+  if (to.program === context.program) await installProgramCopy(context, to.backend);
   const ends = { from, to: brought, allow: options.allow };
   const records = switchRecords(ends, planned, host.live, started).map((each) => ({ ...each, owner }));
   const outcome = await carryOut(context, { ...carry, afterwards: { ...nothingAfterwards, records } });
@@ -106,7 +106,7 @@ async function prove(context: Context, from: Generation, found: Found): Promise<
   const drifted = (await verify(host)).drift.filter(({ level, code }) => level === 'blocker' && code !== 'host-selinux-denies');
   const drift = drifted.map((finding) => finding.found);
   if (drift.length > 0) throw unproven(host, manifest.payloadFolder, drift);
-  const wanted = offeredBy(manifest, backendOf(manifest.backend).base(manifest.payloadFolder));
+  const wanted = offeredBy(manifest, backendOf(manifest.backend).mountPoint(manifest.payloadFolder));
   const { changes } = await engine.plan(host, instance, wanted, record.wiring);
   if (changes.length > 0)
     throw unproven(
@@ -117,8 +117,8 @@ async function prove(context: Context, from: Generation, found: Found): Promise<
   if (!host.live) return;
   const names = wanted.map(({ name }) => name);
   const removal = await engine.plan(host, instance, [], record.wiring);
-  const bare = await withScratch(context, found, (scratch) => engine.planned(host, instance, removal, scratch));
-  const now = await engine.effective(host, instance);
+  const bare = await withScratch(context, found, (scratch) => engine.renderPlanned(host, instance, removal, scratch));
+  const now = await engine.dumpEffective(host, instance);
   const { others, warnings } = engine.compare(bare, now, names);
   const unnamed = names.filter((name) => engine.compare(bare, now, [name]).ours.length === 0);
   const state = await engine.probe(host, instance, probeMs);

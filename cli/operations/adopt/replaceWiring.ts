@@ -1,4 +1,4 @@
-import type { FileChange, Instance, Led, Wiring, WiringPlan } from '../../engines/index.ts';
+import type { FileChange, ForeignWiring, Instance, Wiring, WiringPlan } from '../../engines/index.ts';
 import { digestOf, type Host, type HostView } from '../../host/index.ts';
 import type { Switch } from '../../planning/switch.ts';
 import type { Found } from '../../preflight/engine.ts';
@@ -7,15 +7,15 @@ import type { FileStep } from '../../transaction/index.ts';
 import type { Layer } from '../types.ts';
 
 /** Wiring of somebody else as if it were recorded as ours: so it goes, and nothing that is not it. Ours comes first: by its marks a place is kept. */
-export function recordedWith(recorded: Wiring | undefined, led: Led, { engine, configPath }: Instance): Wiring {
+export function recordedWith(recorded: Wiring | undefined, foreignWiring: ForeignWiring, { engine, configPath }: Instance): Wiring {
   const none = { engine, configPath, method: 'of others', handlers: [], marks: [], folders: [], key: digestOf('') };
   const { handlers, marks, ...own } = recorded ?? none;
-  const theirs = led.handlers.map((name) => ({ name, shim: '', configuration: '' }));
-  return { ...own, handlers: [...handlers, ...theirs], marks: [...marks, ...led.marks] };
+  const theirs = foreignWiring.handlers.map((name) => ({ name, shim: '', configuration: '' }));
+  return { ...own, handlers: [...handlers, ...theirs], marks: [...marks, ...foreignWiring.marks] };
 }
 
 /** What comes is there before anything goes, so that a name is always defined; and others' text is neither shown nor taken for ours. */
-export function takenOver(plan: WiringPlan, { marks }: Led): WiringPlan {
+export function takenOver(plan: WiringPlan, { marks }: ForeignWiring): WiringPlan {
   const texts = new Set(marks.map(({ text }) => text));
   const paths = new Set(marks.map(({ path }) => path));
   const changes = plan.changes.map((change) => ({
@@ -43,11 +43,11 @@ export async function othersWiring(
   { engine, instance }: Found,
   from: Generation | undefined,
   to: Generation | undefined,
-): Promise<{ led?: Led; restoring?: Restoring }> {
+): Promise<{ foreignWiring?: ForeignWiring; restoring?: Restoring }> {
   const replaced = to?.record.replaced;
   if (replaced !== undefined && to !== undefined && (await sameFiles(host, replaced))) {
-    const led = await engine.led(host, instance, replaced.shim);
-    if (led.handlers.every((name) => replaced.handlers.includes(name))) return { led };
+    const foreignWiring = await engine.findForeignWiring(host, instance, replaced.shim);
+    if (foreignWiring.handlers.every((name) => replaced.handlers.includes(name))) return { foreignWiring };
   }
   const restoring = from === undefined ? undefined : await restoringOf(host, from, to);
   return restoring === undefined ? {} : { restoring };
@@ -81,13 +81,13 @@ async function restoringOf(host: HostView, from: Generation, to: Generation | un
 export async function keepReplaced(
   host: Host,
   number: number,
-  { led, shim, name }: Layer,
+  { foreignWiring, shim, name }: Layer,
   { steps }: Pick<Switch, 'steps'>,
 ): Promise<Replaced> {
   const folder = replacedFolder(number);
   await host.mkdir(folder, 0o700);
   const files: Replaced['files'] = [];
-  for (const path of new Set(led.marks.map((mark) => mark.path))) {
+  for (const path of new Set(foreignWiring.marks.map((mark) => mark.path))) {
     const bytes = await host.readFile(path);
     await host.writeFile(`${folder}/${files.length}`, bytes, { mode: 0o600 });
     const step = steps.find((each): each is FileStep => each.kind === 'file' && each.path === path);
@@ -95,7 +95,7 @@ export async function keepReplaced(
     files.push({ path, digest: digestOf(bytes), ...(mode === undefined ? {} : { mode }), after: step?.after ?? digestOf(bytes) });
   }
   await host.failpoint('store/replaced');
-  return { package: name, shim, handlers: led.handlers, files };
+  return { package: name, shim, handlers: foreignWiring.handlers, files };
 }
 
 /** The removal of our wiring with theirs in its place. */

@@ -7,22 +7,22 @@ import { planSwitch, type Switch } from '../planning/switch.ts';
 import type { Found } from '../preflight/engine.ts';
 import { carryOut, withScratch } from '../runner/carryOut.ts';
 import { underLock } from '../runner/session.ts';
-import { activeGeneration, type Generation, nextId, releaseBallast } from '../store/index.ts';
+import { activeGeneration, type Generation, nextId, releaseReservedSpace } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { readsOther, wiredEngine } from './engine.ts';
-import { bootOptions, giveUp } from './giveUp.ts';
-import { type Guarded, isSettled, settleLocked } from './settle.ts';
+import { type Guarded, isSettled, recoverLocked } from './recoverAtBoot.ts';
+import { bootOptions, rollBackAtBoot } from './rollBackAtBoot.ts';
 
 /**
  * The second phase, before the engine starts. Its own binary tells what it makes of its files without our part, and with it: as it stands,
  * or as an update of the engine or of its configuration asks for. Where it refuses them with our part alone, or more than our handlers
  * differs, our part goes; an answer that cannot be had is none, and the engine's start will tell.
  */
-export function wireAtBoot(context: Context): Promise<Guarded> {
+export function rewireAtBoot(context: Context): Promise<Guarded> {
   return underLock(context, 'boot', bootOptions, async (settled) => {
     const { host } = context;
     // Without /var the first phase could not run.
-    const early = (await isSettled(host)) ? { settled, notes: [] } : await settleLocked(context, settled, 'stays');
+    const early = (await isSettled(host)) ? { settled, notes: [] } : await recoverLocked(context, settled, 'stays');
     const from = await activeGeneration(host);
     if (from === undefined) return early;
     const found = await readingEngine(context, from);
@@ -31,7 +31,7 @@ export function wireAtBoot(context: Context): Promise<Guarded> {
     const { number } = from.manifest;
     const all = [...early.notes, ...notes];
     if (fault === undefined) return { settled: early.settled, from: number, to: number, notes: all };
-    const to = await giveUp(context, from, fault, 'stays');
+    const to = await rollBackAtBoot(context, from, fault, 'stays');
     return { settled: early.settled, from: number, ...(to === undefined ? {} : { to }), notes: [...all, fault] };
   });
 }
@@ -66,8 +66,8 @@ async function look(context: Context, from: Generation, found: Found): Promise<L
   const notes = typeof planned === 'string' ? [`the wiring stays as it is: ${planned}`] : [];
   try {
     const dump = changes
-      ? await withScratch(context, found, (scratch) => engine.planned(host, instance, changes, scratch))
-      : await engine.effective(host, instance);
+      ? await withScratch(context, found, (scratch) => engine.renderPlanned(host, instance, changes, scratch))
+      : await engine.dumpEffective(host, instance);
     const fault = faultIn(engine.compare(bare, dump, handlers), engine.name);
     if (fault !== undefined) return { notes, fault };
   } catch (error) {
@@ -85,7 +85,7 @@ async function without(context: Context, from: Generation, found: Found): Promis
   const { engine, instance } = found;
   try {
     const wiring = await engine.plan(host, instance, [], from.record.wiring);
-    return await withScratch(context, found, (scratch) => engine.planned(host, instance, wiring, scratch));
+    return await withScratch(context, found, (scratch) => engine.renderPlanned(host, instance, wiring, scratch));
   } catch (error) {
     const what = isRefused(error) ? `${engine.name} does not take its own configuration` : `what ${engine.name} takes cannot be told`;
     return `${what}: ${saying(error)}`;
@@ -113,7 +113,7 @@ async function replan(context: Context, from: Generation, found: Found, id: numb
 }
 
 async function rewire(context: Context, from: Generation, found: Found, planned: Switch, id: number): Promise<void> {
-  await releaseBallast(context.host);
+  await releaseReservedSpace(context.host);
   const to = from.manifest;
   const { wiring } = planned.wiring;
   const records = [{ number: to.number, state: 'active' as const, edited: planned.edited, ...(wiring && { wiring }) }];

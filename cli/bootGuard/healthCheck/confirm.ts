@@ -15,8 +15,8 @@ import {
   writeRecord,
 } from '../../store/index.ts';
 import { wiredEngine } from '../engine.ts';
-import { bootOptions } from '../giveUp.ts';
-import type { Guarded } from '../settle.ts';
+import type { Guarded } from '../recoverAtBoot.ts';
+import { bootOptions } from '../rollBackAtBoot.ts';
 import { blessedFile, blessings, blessingText } from '../units/index.ts';
 import { health } from './health.ts';
 import { watch } from './watch.ts';
@@ -30,7 +30,7 @@ const busyMs = 3_600_000;
  * The third phase, on the running host: once the engine lists our handlers and goes on to do so with the same process, the generation is
  * blessed on this system. An engine that does not come up gets its configuration back without our part.
  */
-export async function blessAfterBoot(context: Context): Promise<Guarded> {
+export async function confirmAfterBoot(context: Context): Promise<Guarded> {
   const { host } = context;
   const from = await activeGeneration(host);
   if (from === undefined) return { settled: [], notes: ['no generation is active'] };
@@ -135,6 +135,6 @@ async function bless(host: Host, from: Generation, { text, run }: Proof): Promis
 /** Whether the engine would start with other files than those that it runs with. What cannot be told is left to the next boot. */
 async function isStale(host: Host, from: Generation): Promise<boolean> {
   const { engine, instance } = await wiredEngine(host, from);
-  const pending = await engine.pending(host, instance).catch(() => undefined);
+  const pending = await engine.pendingRestarts(host, instance).catch(() => undefined);
   return pending === undefined || pending.length > 0;
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { wireAtBoot } from '../../cli/bootGuard/wire.ts';
+import { rewireAtBoot } from '../../cli/bootGuard/rewire.ts';
 import { type Host, openHost } from '../../cli/host/index.ts';
 import { endAfter } from '../support/endings.ts';
 import { needs } from '../support/needs.ts';
@@ -54,7 +54,7 @@ describe('the second phase, by what the engine says of its files', function () {
       const host = tree.copy();
       put(host.root, `var${engine}`, script(ours, others), 0o755);
 
-      const { to, notes } = await wireAtBoot(contextOf(host));
+      const { to, notes } = await rewireAtBoot(contextOf(host));
       const after = readFileSync(host.path('etc/containerd/config.toml'), 'utf8');
       host.remove();
 
@@ -68,14 +68,14 @@ describe('the second phase, by what the engine says of its files', function () {
     put(host.root, `var${engine}`, script(takes, takes), 0o755);
     writeFileSync(host.path('etc/containerd/config.toml'), `${installed}[more]\na = { b = 1,\n}\n`);
 
-    const { to, notes } = await wireAtBoot(contextOf(host));
+    const { to, notes } = await rewireAtBoot(contextOf(host));
     host.remove();
 
     assert.equal(to, 1);
     assert.match(notes.slice(1).join('\n'), /^what containerd takes cannot be told: .*TOML 1\.0.*left alone$/);
   });
 
-  function contextOf({ root }: TreeHost): Parameters<typeof wireAtBoot>[0] {
+  function contextOf({ root }: TreeHost): Parameters<typeof rewireAtBoot>[0] {
     const own = openHost(root, {});
     // The engine of the tree, and the files that it is asked about, by their paths on this machine.
     const run: Host['run'] = async (program, args, options) =>

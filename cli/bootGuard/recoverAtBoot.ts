@@ -6,12 +6,12 @@ import { underLock } from '../runner/session.ts';
 import { activeGeneration, type Generation, pointer, triesIn, withTries, writeRecord } from '../store/index.ts';
 import type { Recovered } from '../transaction/index.ts';
 import { takeBrought } from './brought.ts';
-import { bootOptions, giveUp, type Usr } from './giveUp.ts';
+import { bootOptions, rollBackAtBoot, type Usr } from './rollBackAtBoot.ts';
 import { standsAside, unsuited } from './suits.ts';
 import { bootFolder, bootMark, canBless, isBlessed } from './units/index.ts';
 
 /** Boots that a generation gets to prove itself. */
-export const mostTries = 3;
+export const maxTries = 3;
 
 /** What a phase of the guard did. */
 export interface Guarded {
@@ -27,13 +27,13 @@ export interface Guarded {
  * The first phase: an interrupted change is settled, then the active generation must suit the system that boots, and must not have used
  * up its tries. Needs no bus, and starts nothing.
  */
-export async function settleAtBoot(context: Context): Promise<Guarded> {
+export async function recoverAtBoot(context: Context): Promise<Guarded> {
   // Before anything can fail: the later phases must run, whatever becomes of this one.
   await mark(context.host, '');
-  return underLock(context, 'boot', bootOptions, (settled) => settleLocked(context, settled, 'comes'));
+  return underLock(context, 'boot', bootOptions, (settled) => recoverLocked(context, settled, 'comes'));
 }
 
-export async function settleLocked(context: Context, settled: Recovered[], usr: Usr): Promise<Guarded> {
+export async function recoverLocked(context: Context, settled: Recovered[], usr: Usr): Promise<Guarded> {
   const { host } = context;
   const news = await brought(context);
   const from = await activeGeneration(host);
@@ -41,7 +41,7 @@ export async function settleLocked(context: Context, settled: Recovered[], usr: 
   const { number } = from.manifest;
   const without = await standsAside(host, from);
   const reason = (await unsuited(host, from)) ?? (without === undefined ? await usedUp(context, from, usr) : undefined);
-  const to = reason === undefined ? number : await giveUp(context, from, reason, usr);
+  const to = reason === undefined ? number : await rollBackAtBoot(context, from, reason, usr);
   await mark(host, through);
   const suits = without === undefined ? 'suits this system' : `stands aside in this boot, which is no try: ${without}`;
   if (reason === undefined) return { settled, from: number, to: number, notes: [...news, `generation ${number} ${suits}`] };
@@ -89,7 +89,7 @@ async function usedUp({ host, emit }: Context, { manifest: { number }, record }:
   const since = record.activated ?? '';
   const before = triesIn(record, deployment) ?? { boots: 0, boot: '' };
   if (before.boot === boot && boot !== 'offline') return undefined;
-  if (before.boots >= mostTries) return `generation ${number} was not blessed in ${before.boots} boots`;
+  if (before.boots >= maxTries) return `generation ${number} was not blessed in ${before.boots} boots`;
   const { schema: _schema, ...counted } = withTries(record, deployment, { deployment, since, boots: before.boots + 1, boot });
   // On a full disk a boot that is not counted is better than one that is not looked after.
   await writeRecord(host, number, counted).catch((error: unknown) =>

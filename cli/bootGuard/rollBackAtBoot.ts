@@ -7,7 +7,7 @@ import { nothingAfterwards } from '../planning/records.ts';
 import { planSwitch } from '../planning/switch.ts';
 import { type Found, findEngine } from '../preflight/engine.ts';
 import { carryOut } from '../runner/carryOut.ts';
-import { activeGeneration, type Generation, type GenerationState, nextId, releaseBallast } from '../store/index.ts';
+import { activeGeneration, type Generation, type GenerationState, nextId, releaseReservedSpace } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { asWired, wiredEngine } from './engine.ts';
 import { lastBlessed } from './suits.ts';
@@ -26,7 +26,7 @@ export type Usr = 'comes' | 'stays' | 'asked';
  * Kata. Its own files stay; `activate` tries it again. 'asked' is for the running host whose engine is down: it is started by the caller.
  * Throws `owned-by-machineconfig` where a MachineConfig has a file that would have to be changed for it.
  */
-export async function giveUp(context: Context, from: Generation, reason: string, usr: Usr): Promise<number | undefined> {
+export async function rollBackAtBoot(context: Context, from: Generation, reason: string, usr: Usr): Promise<number | undefined> {
   const { emit } = context;
   emit({ kind: 'warning', text: `generation ${from.manifest.number} is to be given up: ${reason}` });
   const now = await successor(context, from, reason, usr).catch((error: unknown) => {
@@ -100,7 +100,7 @@ interface BootSwitch {
 
 async function switchTo(context: Context, { from, to, left, reason }: BootSwitch): Promise<void> {
   const { host } = context;
-  await releaseBallast(host);
+  await releaseReservedSpace(host);
   const started = host.now();
   const found = await engineOf(host, from ?? to);
   const id = await nextId(host, await openEntries(host));
