@@ -29,12 +29,15 @@ describe('operations on an offline tree', function () {
   let go: string;
   let bare: InProcessTree;
   let installed: InProcessTree;
+  const kept: InProcessTree[] = [];
   const copies: InProcessTree[] = [];
 
   before(async () => {
     ({ first, second, go } = await plainReleases());
     bare = inProcessTree('fcos');
+    kept.push(bare);
     installed = bare.copy();
+    kept.push(installed);
     await installed.json(['install', first]);
     await installed.json(['install', second]);
   });
@@ -42,8 +45,7 @@ describe('operations on an offline tree', function () {
     for (const copy of copies.splice(0)) copy.remove();
   });
   after(() => {
-    bare?.remove();
-    installed?.remove();
+    for (const tree of kept) tree.remove();
   });
 
   function copyOf(tree: InProcessTree): InProcessTree {

@@ -13,7 +13,7 @@ export function listing(root: string, leaveOut: string[] = [], { times = false }
     .filter((path) => !isOut(path))
     .map((path) => {
       const stat = lstatSync(join(root, path));
-      const time = times && !stat.isDirectory() ? ` ${stat.mtimeMs}` : '';
+      const time = times && stat.isFile() ? ` ${stat.mtimeMs}` : '';
       return `${path} ${stat.mode.toString(8)} ${stat.uid}:${stat.gid} ${contentOf(join(root, path))}${time}`;
     })
     .sort();
