@@ -173,10 +173,10 @@ describe('the gate of a change', () => {
   });
 
   describe('before the restart', () => {
-    const before = (asked: Asked) => outcome(liveGate(hostWith(), request(asked)).beforeRestart());
+    const result = (asked: Asked) => outcome(liveGate(hostWith(), request(asked)).beforeRestart());
 
     it('passes where the effective configuration differs by our handlers alone', async () => {
-      assert.equal(await before({}), 'proven');
+      assert.equal(await result({}), 'proven');
     });
 
     it('fails where another key would change, and names it', async () => {
@@ -185,14 +185,14 @@ describe('the gate of a change', () => {
         () => ({ others: ['plugins.cri.sandbox_image'] }),
       );
 
-      assert.match(await before({ engine }), /^gate-failed: .*more than our handlers: plugins\.cri\.sandbox_image/);
+      assert.match(await result({ engine }), /^gate-failed: .*more than our handlers: plugins\.cri\.sandbox_image/);
     });
 
     it("calls a refusal of the engine's binary a failure of the gate, for the change has begun", async () => {
       const refusal = new KataError('engine-rejects', { found: 'line 3: no table', needed: 'TOML', next: 'look' });
       const engine = { ...engineSaying(() => well), dumpEffective: () => Promise.reject(refusal) };
 
-      assert.equal(await before({ engine }), 'gate-failed: line 3: no table');
+      assert.equal(await result({ engine }), 'gate-failed: line 3: no table');
     });
 
     it('passes on what is no statement about the engine', async () => {

@@ -14,7 +14,10 @@ export interface GenerationTree {
   host: Host;
   path(inside: string): string;
   /** Adds a payload with one program of this text, and a generation of it with one handler; the first is the active one. */
-  add(number: number, more?: { shim?: string; record?: Partial<GenerationRecord>; manifest?: Partial<GenerationManifest> }): GenerationManifest;
+  add(
+    number: number,
+    more?: { shim?: string; record?: Partial<GenerationRecord>; manifest?: Partial<GenerationManifest> },
+  ): GenerationManifest;
   activate(number: number): void;
 }
 
