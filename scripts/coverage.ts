@@ -118,3 +118,20 @@ export function byFolder(files: FileCoverage[]): [folder: string, sum: Covered][
 export function percentOf({ lines, covered }: Covered): number {
   return lines === 0 ? 100 : Math.floor((covered / lines) * 1000) / 10;
 }
+
+/** What a run says: the figure, that of each folder, and with KATA_SYSEXT_UNCOVERED=FOLDER each line of its files that did not run. */
+export function coverageText(files: FileCoverage[], folder: string, minPercent: number): { text: string; isEnough: boolean } {
+  const sum = sumOf(files);
+  const isEnough = percentOf(sum) >= minPercent;
+  const figure = `${percentOf(sum)} % of the ${sum.lines} lines of ${folder}/ that have code ran in the specs' own process`;
+  const folders = byFolder(files).map(([name, own]) => `${name} ${percentOf(own)} %`);
+  const wanted = process.env['KATA_SYSEXT_UNCOVERED'];
+  const shown = wanted === undefined ? [] : files.filter(({ path }) => `${folder}/${path}`.startsWith(wanted)).flatMap(uncoveredText);
+  const text = [`${isEnough ? '' : '! '}${figure}; at least ${minPercent} % are needed`, `of its folders: ${folders.join(', ')}`, ...shown];
+  return { text: text.join('\n'), isEnough };
+}
+
+function uncoveredText({ path, lines, covered }: FileCoverage): string[] {
+  const left = [...lines].filter((line) => !covered.has(line)).sort((a, b) => a - b);
+  return left.length === 0 ? [] : [`${path}: ${left.join(' ')}`];
+}
