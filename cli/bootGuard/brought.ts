@@ -1,9 +1,10 @@
 import type { Host } from '../host/index.ts';
 import { guardOf } from '../planning/programCopy.ts';
-import { nothingAfterwards } from '../planning/records.ts';
+import { activeRecord, nothingAfterwards } from '../planning/records.ts';
+import type { Found } from '../planning/types.ts';
 import { checkedSwitch } from '../preflight/switch.ts';
-import { carryOut } from '../runner/carryOut.ts';
-import type { Context } from '../runner/types.ts';
+import { runLocked } from '../runner/run.ts';
+import type { Context, OperationPlan, View } from '../runner/types.ts';
 import {
   activeNumber,
   earlierImageRecords,
@@ -11,12 +12,10 @@ import {
   type Generation,
   imageNumber,
   isKnownImage,
-  nextId,
   pointer,
   releaseBallast,
   writeRecord,
 } from '../store/index.ts';
-import { openEntries } from '../transaction/index.ts';
 import { wiredEngine } from './engine.ts';
 import { bootOptions } from './giveUp.ts';
 
@@ -60,17 +59,16 @@ async function stands(host: Host, { wiring }: Pick<Generation['record'], 'wiring
 
 /** Planned from itself: what the merge of /etc has left of it stays, the rest comes. */
 async function activate(context: Context, from: Generation): Promise<void> {
-  const { host } = context;
-  const started = host.now();
+  await releaseBallast(context.host);
+  const found = await wiredEngine(context.host, from);
+  await runLocked(context, (view) => planTaking(view, from, found), bootOptions);
+}
+
+async function planTaking(view: View, from: Generation, found: Found): Promise<OperationPlan> {
+  const { host, id, started } = view;
   const to = from.manifest;
-  await releaseBallast(host);
-  const found = await wiredEngine(host, from);
-  const id = await nextId(host, await openEntries(host));
-  const guard = await guardOf(context, to);
+  const guard = await guardOf(view, to);
   const planned = await checkedSwitch(host, { verb: 'boot', id, found, from, to, options: bootOptions, guard });
-  const { wiring } = planned.wiring;
-  const next = { state: 'active' as const, activated: started.toISOString(), edited: planned.edited, ...(wiring && { wiring }) };
-  const records = [{ number: to.number, ...next }];
-  const afterwards = { ...nothingAfterwards, records };
-  await carryOut(context, { id, verb: 'boot', found, planned, to, made: false, reason: 'the OS image brought it', started, afterwards });
+  const afterwards = { ...nothingAfterwards, records: [activeRecord(to.number, planned, started)] };
+  return { verb: 'boot', plan: planned.plan, idle: false, to, found, planned, reason: 'the OS image brought it', afterwards };
 }

@@ -1,14 +1,14 @@
 import { type EffectiveDiff, isRefused } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
 import { guardOf } from '../planning/programCopy.ts';
-import { nothingAfterwards } from '../planning/records.ts';
+import { activeRecord, nothingAfterwards } from '../planning/records.ts';
 import type { Found } from '../planning/types.ts';
 import { checkedSwitch, type Switch } from '../preflight/switch.ts';
-import { carryOut, withScratch } from '../runner/carryOut.ts';
+import { execute } from '../runner/execute.ts';
+import { viewOf } from '../runner/run.ts';
 import { underLock } from '../runner/session.ts';
-import type { Context } from '../runner/types.ts';
-import { activeGeneration, type Generation, nextId, releaseBallast } from '../store/index.ts';
-import { openEntries } from '../transaction/index.ts';
+import type { Context, View } from '../runner/types.ts';
+import { activeGeneration, type Generation, releaseBallast } from '../store/index.ts';
 import { readsOther, wiredEngine } from './engine.ts';
 import { bootOptions, giveUp } from './giveUp.ts';
 import { type Guarded, isSettled, settleLocked } from './settle.ts';
@@ -54,19 +54,19 @@ interface Looked {
 }
 
 async function look(context: Context, from: Generation, found: Found): Promise<Looked> {
-  const { host } = context;
   const { engine, instance } = found;
-  const id = await nextId(host, await openEntries(host));
-  const bare = await without(context, from, found);
+  const view = await viewOf(context);
+  const { host } = view;
+  const bare = await without(view, from, found);
   if (typeof bare === 'string') return { notes: [`${bare}; it is left alone`] };
-  const planned = await replan(context, from, found, id);
+  const planned = await replan(view, from, found);
   // An OS image may bring names that the wiring of the image before did not have.
   const handlers = typeof planned === 'string' ? (from.record.wiring?.handlers ?? []).map(({ name }) => name) : planned.touched;
   const changes = typeof planned !== 'string' && planned.wiring.changes.length > 0 ? planned.wiring : undefined;
   const notes = typeof planned === 'string' ? [`the wiring stays as it is: ${planned}`] : [];
   try {
     const dump = changes
-      ? await withScratch(context, found, (scratch) => engine.planned(host, instance, changes, scratch))
+      ? await view.withScratch(found, (scratch) => engine.planned(host, instance, changes, scratch))
       : await engine.effective(host, instance);
     const fault = faultIn(engine.compare(bare, dump, handlers), engine.name);
     if (fault !== undefined) return { notes, fault };
@@ -75,17 +75,17 @@ async function look(context: Context, from: Generation, found: Found): Promise<L
     return { notes: [...notes, `whether ${engine.name} takes its configuration with our part in it cannot be told: ${saying(error)}`] };
   }
   if (typeof planned === 'string' || planned.steps.length === 0) return { notes };
-  await rewire(context, from, found, planned, id);
+  await rewire(context, view, from, found, planned);
   return { notes: ['the wiring was made anew'] };
 }
 
 /** What the engine makes of its files without our part; in words why that is not known. */
-async function without(context: Context, from: Generation, found: Found): Promise<Record<string, unknown> | string> {
-  const { host } = context;
+async function without(view: View, from: Generation, found: Found): Promise<Record<string, unknown> | string> {
+  const { host } = view;
   const { engine, instance } = found;
   try {
     const wiring = await engine.plan(host, instance, [], from.record.wiring);
-    return await withScratch(context, found, (scratch) => engine.planned(host, instance, wiring, scratch));
+    return await view.withScratch(found, (scratch) => engine.planned(host, instance, wiring, scratch));
   } catch (error) {
     const what = isRefused(error) ? `${engine.name} does not take its own configuration` : `what ${engine.name} takes cannot be told`;
     return `${what}: ${saying(error)}`;
@@ -93,41 +93,30 @@ async function without(context: Context, from: Generation, found: Found): Promis
 }
 
 /** The same generation, wired as this engine needs it now; in words why it cannot be. */
-async function replan(context: Context, from: Generation, found: Found, id: number): Promise<Switch | string> {
+async function replan(view: View, from: Generation, found: Found): Promise<Switch | string> {
   const to = from.manifest;
   try {
-    const guard = await guardOf(context, to);
-    return await checkedSwitch(context.host, {
-      verb: 'boot',
-      id,
-      found,
-      from,
-      to,
-      options: bootOptions,
-      guard,
-      loadModules: from.record.loadModules,
-    });
+    const more = { options: bootOptions, guard: await guardOf(view, to), loadModules: from.record.loadModules };
+    return await checkedSwitch(view.host, { verb: 'boot', id: view.id, found, from, to, ...more });
   } catch (error) {
     return saying(error);
   }
 }
 
-async function rewire(context: Context, from: Generation, found: Found, planned: Switch, id: number): Promise<void> {
+async function rewire(context: Context, view: View, from: Generation, found: Found, planned: Switch): Promise<void> {
   await releaseBallast(context.host);
   const to = from.manifest;
-  const { wiring } = planned.wiring;
-  const records = [{ number: to.number, state: 'active' as const, edited: planned.edited, ...(wiring && { wiring }) }];
-  await carryOut(context, {
-    id,
+  const { activated: _before, ...record } = activeRecord(to.number, planned, view.started);
+  await execute(context, view, {
     verb: 'boot',
-    found,
-    planned,
+    plan: planned.plan,
+    idle: false,
     from: to.number,
     to,
-    made: false,
+    found,
+    planned,
     reason: `${found.engine.name} ${found.instance.version ?? ''} asks for another wiring than the one that was there`,
-    started: context.host.now(),
-    afterwards: { ...nothingAfterwards, records },
+    afterwards: { ...nothingAfterwards, records: [record] },
   });
 }
 

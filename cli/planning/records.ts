@@ -16,6 +16,11 @@ export interface Ends {
   loadModules?: boolean | undefined;
 }
 
+/** The record of what a boot made active: it has not proven itself yet, and nothing that was chosen changes. */
+export function activeRecord(number: number, { edited, wiring: { wiring } }: PlannedSwitch, at: Date): Afterwards['records'][number] {
+  return { number, state: 'active', activated: at.toISOString(), edited, ...(wiring === undefined ? {} : { wiring }) };
+}
+
 /** The records after a switch. Offline nothing has been proven: the generation stays 'staged' until a boot proves it. */
 export function switchRecords(ends: Ends, { edited, wiring: { wiring } }: PlannedSwitch, live: boolean, at: Date): Afterwards['records'] {
   const from = ends.from?.manifest.number;

@@ -6,6 +6,11 @@ import { insideLines } from './textDiff.ts';
 import type { Plan, SwitchRequest } from './types.ts';
 import { shownWrites, type Write } from './writes.ts';
 
+/** The plan of a change that touches nothing outside our own folders. */
+export function emptyPlan(verb: string): Plan {
+  return { verb, steps: [], restarts: [], dependents: [], gate: [], bytesWritten: 0, writes: [], findings: [] };
+}
+
 /** A planned switch as plain data for people and programs. */
 export async function shownPlan(
   host: HostView,

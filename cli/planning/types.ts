@@ -56,8 +56,8 @@ export interface SwitchRequest {
   verb: string;
   id: number;
   found: Found;
-  from?: { manifest: GenerationManifest; record: GenerationRecord };
-  to?: GenerationManifest;
+  from?: { manifest: GenerationManifest; record: GenerationRecord } | undefined;
+  to?: GenerationManifest | undefined;
   /** The store gets the payload by this change. */
   fresh?: boolean;
   /** What is written besides the steps and their journal. */
@@ -68,11 +68,11 @@ export interface SwitchRequest {
   /** The program that guards the next boots; without one the units of the guard go. */
   guard?: HostPath | undefined;
   /** Wiring of others that ours takes the place of. */
-  led?: Led;
+  led?: Led | undefined;
   /** Wiring of others that comes back in the place of ours. */
-  restoring?: Restoring;
+  restoring?: Restoring | undefined;
   /** Last, once all else is done. */
-  layer?: LayerStep;
+  layer?: LayerStep | undefined;
   /** False: the user sees to the kernel modules. */
   loadModules?: boolean | undefined;
   /** Besides the backend's and the wiring's. */
