@@ -104,7 +104,7 @@ function operationOf(
     afterwards: { ...nothingAfterwards, records },
     says: {
       savedBytes,
-      ...(layer === undefined ? {} : { nextCommand: layer.nextCommand }),
+      nextCommand: layer?.nextCommand,
       undoCommand: command(host, from === undefined ? 'uninstall' : 'rollback'),
     },
   };

@@ -22,6 +22,6 @@ export async function planPin({ host }: View, { number, pinned }: PinRequest): P
     idle,
     to,
     afterwards: { ...nothingAfterwards, records: [{ number, state: record.state, pinned }] },
-    ...(idle ? {} : { says: { undoCommand: command(host, `${pinned ? 'unpin' : 'pin'} ${number}`) } }),
+    says: idle ? {} : { undoCommand: command(host, `${pinned ? 'unpin' : 'pin'} ${number}`) },
   };
 }

@@ -7,9 +7,10 @@ import { keptChoices } from '../planning/choices/choices.ts';
 import type { ChangeOptions } from '../planning/choices/types.ts';
 import { lastHandler, refuseNotInstalled } from '../planning/choices/wanted.ts';
 import { findEngine, refuse } from '../preflight/engine.ts';
+import { refuseDamaged } from '../preflight/payload.ts';
 import { etcFindings } from '../preflight/refusals.ts';
 import type { OperationPlan, View } from '../runner/types.ts';
-import { activeGeneration, type Choices, type Generation, installAgain, isIntact, namesOf, payloadOf } from '../store/index.ts';
+import { activeGeneration, type Choices, type Generation, namesOf } from '../store/index.ts';
 import { planNew } from './activateNew.ts';
 
 export interface FewerRequest extends ChangeOptions {
@@ -35,8 +36,7 @@ export async function planRemoveHandlers(view: View, request: FewerRequest): Pro
   }
   const { manifest } = from;
   const staying = stayingOf(host, request.names, from);
-  const payload = await payloadOf(host, manifest);
-  if (payload === undefined || !(await isIntact(host, payload, 'shape'))) throw damaged(from);
+  await refuseDamaged(host, manifest, 'the files of the handlers that stay');
   const found = await findEngine(host, request.engine, from.record.wiring?.engine);
   const operation = await planNew(
     view,
@@ -73,13 +73,4 @@ function stayingOf(host: HostView, words: string[], { manifest }: Generation): {
     throw wouldDangle(dangling, `${next}; or give it another handler first: ${other}`);
   }
   return { handlers, choices: { ...keptChoices(manifest.choices, handlers), aliases: Object.fromEntries(left) } };
-}
-
-function damaged({ manifest }: Generation): KataError {
-  return new KataError('payload-damaged', {
-    subject: `generation ${manifest.number}`,
-    found: `its payload ${manifest.payloadFolder} is not there, or files of it are missing or changed`,
-    needed: 'the files of the handlers that stay',
-    next: `install that release again: ${installAgain(manifest)}`,
-  });
 }

@@ -48,7 +48,7 @@ export async function planRepeat(view: View, { verb, options, found, layer }: Ch
     // A copy that somebody damaged or removed comes back; one that nothing names would only be tidied away.
     program: { own, guard },
     afterwards: { ...nothingAfterwards, records: [recordOf(from, planned, host.live, loadModules)] },
-    ...(layer === undefined ? {} : { says: { nextCommand: layer.nextCommand } }),
+    says: layer && { nextCommand: layer.nextCommand },
   };
 }
 

@@ -1,5 +1,3 @@
-import { KataError } from '../errors/index.ts';
-import type { HostView } from '../host/index.ts';
 import { moduleFindings } from '../kernelModules/index.ts';
 import { command } from '../output/index.ts';
 import type { ChangeOptions } from '../planning/choices/types.ts';
@@ -9,11 +7,12 @@ import { othersWiring } from '../planning/replaceWiring.ts';
 import { programWrites } from '../planning/writes.ts';
 import { findEngineToWire, refuse } from '../preflight/engine.ts';
 import { refuseHarmful } from '../preflight/harmful.ts';
+import { refuseDamaged } from '../preflight/payload.ts';
 import { etcFindings } from '../preflight/refusals.ts';
 import { refuseFull } from '../preflight/room.ts';
 import { checkedSwitch } from '../preflight/switch.ts';
 import type { OperationPlan, View } from '../runner/types.ts';
-import { activeGeneration, type Generation, installAgain, isIntact, payloadOf } from '../store/index.ts';
+import { activeGeneration, type Generation } from '../store/index.ts';
 
 /** Makes a generation that is already there the active one, wiring included. `choose` says which. */
 export async function planSwitchTo(
@@ -26,7 +25,7 @@ export async function planSwitchTo(
   refuse(await etcFindings(host), options.allow);
   const from = await activeGeneration(host);
   const target = await choose(from);
-  await refuseDamaged(host, target);
+  await refuseDamaged(host, target.manifest, 'the files of the generation');
   await refuseHarmful(host, from, target, options.allow);
   const { manifest: to, record } = target;
   const found = await findEngineToWire(host, options.engine, from?.record.wiring?.engine);
@@ -53,15 +52,4 @@ export async function planSwitchTo(
     },
     says: { undoCommand: command(host, from === undefined ? 'uninstall' : 'rollback') },
   };
-}
-
-async function refuseDamaged(host: HostView, { manifest }: Generation): Promise<void> {
-  const payload = await payloadOf(host, manifest);
-  if (payload !== undefined && (await isIntact(host, payload, 'shape'))) return;
-  throw new KataError('payload-damaged', {
-    subject: `generation ${manifest.number}`,
-    found: `its payload ${manifest.payloadFolder} is not there, or files of it are missing or changed`,
-    needed: 'the files of the generation',
-    next: `install that release again: ${installAgain(manifest)}`,
-  });
 }

@@ -22,8 +22,8 @@ export async function shownPlan(
   const restarts = steps.filter((step) => step.kind === 'restart');
   return {
     verb,
-    ...(from === undefined ? {} : { from: from.manifest.number }),
-    ...(to === undefined ? {} : { to: to.number }),
+    from: from?.manifest.number,
+    to: to?.number,
     steps: steps.map((step) => ({
       kind: step.kind,
       text: describe(step),

@@ -17,8 +17,8 @@ export interface Found {
 /** What a change would do: plain JSON, without anybody's file contents. */
 export interface Plan {
   verb: string;
-  from?: number;
-  to?: number;
+  from?: number | undefined;
+  to?: number | undefined;
   steps: PlannedStep[];
   /** What profiles and settings change in our own configuration of a handler: against the active generation's if it has the same files, else against the release's. */
   configurations?: ConfigurationDiff[];

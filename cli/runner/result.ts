@@ -17,14 +17,15 @@ export function receipt(
   return {
     verb,
     changed: outcome !== undefined,
-    ...(from === undefined ? {} : { from }),
-    ...(to === undefined ? {} : { to: to.number, release: to.release }),
+    from,
+    to: to?.number,
+    release: to?.release,
     handlers: to === undefined ? [] : namesOf(to),
     bytesWritten: plan.bytesWritten,
     savedBytes: 0,
     restarted: outcome?.restarted ?? [],
     seconds: secondsSince(host, started),
-    ...(pods === undefined ? {} : { pods }),
+    pods,
     findings: [...plan.findings, ...(outcome?.findings ?? []), ...unfinished(outcome)],
   };
 }
@@ -38,9 +39,10 @@ export function endedWith(host: HostView, id: number, started: Date, { verb, fro
     id,
     verb,
     result: outcome.result,
-    ...(from === undefined ? {} : { from }),
-    ...(to === undefined ? {} : { to: to.number, release: to.release }),
-    ...(why === undefined ? {} : { reason: why }),
+    from,
+    to: to?.number,
+    release: to?.release,
+    reason: why,
     seconds: secondsSince(host, started),
   };
 }

@@ -16,25 +16,21 @@ import type { Afterwards } from '../transaction/index.ts';
 import type { Asked } from './asked.ts';
 
 /** What the runner gets besides a request. It alone has the writing half of the port. */
-export interface Context {
+export interface Context extends OwnProgram {
   host: Host;
-  /** Version of this program. */
-  program: string;
-  /** Real path of the program where it is one file that needs nothing else: then a copy of it is kept on the host. */
-  programFile?: string;
   emit: Emit;
   signal: AbortSignal;
   /** Who asked, and by what: for the history. */
-  asked?: Asked;
+  asked?: Asked | undefined;
 }
 
 export interface ChangeResult {
   verb: string;
   /** False when the host was already as wanted. */
   changed: boolean;
-  from?: number;
-  to?: number;
-  release?: string;
+  from?: number | undefined;
+  to?: number | undefined;
+  release?: string | undefined;
   handlers: string[];
   bytesWritten: number;
   savedBytes: number;
@@ -46,9 +42,9 @@ export interface ChangeResult {
   freedBytes?: number;
   seconds: number;
   /** With `--prove pod`: how the pods ran. */
-  pods?: PodProof[];
+  pods?: PodProof[] | undefined;
   /** The command that completes it: what is staged is not active yet. */
-  nextCommand?: string;
+  nextCommand?: string | undefined;
   /** The command that takes this change back. */
   undoCommand?: string;
   findings: Finding[];
@@ -104,9 +100,9 @@ export interface OperationPlan {
   rehearsed?: boolean;
   prove?: 'pod' | undefined;
   /** Labels to put back. */
-  labels?: LabelSurvey;
+  labels?: LabelSurvey | undefined;
   /** Which copy of the program is kept: that of the running one, or the one that the guard runs if it is not there. */
-  program?: { own: boolean; guard?: HostPath | undefined };
+  program?: { own: boolean; guard?: HostPath | undefined } | undefined;
   /** The generation to write, with the payload that was staged. */
   generation?: Drawn;
   /** Its files are copied first. */
@@ -115,7 +111,7 @@ export interface OperationPlan {
   reason?: string;
   afterwards: Afterwards;
   /** What the result says besides. */
-  says?: Partial<ChangeResult>;
+  says?: Partial<ChangeResult> | undefined;
   /** Nothing of kata-sysext stays: the result names what others left in our folders, and these. */
   leaves?: Finding[];
 }

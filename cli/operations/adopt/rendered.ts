@@ -58,7 +58,7 @@ export async function planAdoptRendered(view: View, options: ChangeOptions): Pro
     to,
     found,
     planned,
-    ...(idle ? {} : { program: { own: to.program === view.program } }),
+    program: idle ? undefined : { own: to.program === view.program },
     afterwards: { ...nothingAfterwards, records },
   };
 }
