@@ -1,3 +1,4 @@
+<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
 import { dirname, posix } from 'node:path';
 import { type Backend, backendOf } from '../backends/index.ts';
 import { type GuardRequest, guardSteps, unblessSteps } from '../bootGuard/units/index.ts';
@@ -26,27 +27,29 @@ import {
 } from '../transaction/index.ts';
 import type { ChangeOptions } from './choices/types.ts';
 import { puttingBack, type Restoring, recordedWith, takenOver } from './replaceWiring.ts';
+=======
+import type { HostView } from '../host/index.ts';
+import type { ModulePlan } from '../kernelModules/index.ts';
+import { offeredBy } from '../store/index.ts';
+import type { Step } from '../transaction/index.ts';
+import { backendFor, type Placement, placementOrder, planGuard, planKernelModules, planPlacement } from './placement.ts';
+>>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
 import { ordered } from './stepOrder.ts';
-import { insideLines } from './textDiff.ts';
-import type { Found, Plan } from './types.ts';
-import { shownWrites, switchWrites, type Write } from './writes.ts';
+import type { SwitchRequest } from './types.ts';
+import { type PlannedWiring, planWiring, wiringSteps } from './wiring.ts';
 
-export interface Switch {
-  plan: Plan;
+/** A switch as its planners made it: nothing of it has been refused, and no running engine was asked. */
+export interface PlannedSwitch extends PlannedWiring, Placement {
   steps: Step[];
-  /** What the plan shows as `writes`, with what a check of free room needs. */
-  writes: Write[];
-  wiring: WiringPlan;
-  backend: Backend;
-  baseline?: Baseline;
-  /** Others' files with our text in them, as this change leaves them. */
-  edited: Record<string, Digest>;
-  /** Handlers of ours before and after. */
-  touched: string[];
-  /** Of these, the ones that lead to the shim of others afterwards. */
+  modules: ModulePlan;
+  /** Handlers, aliases too, before and after. */
+  before: string[];
+  after: string[];
+  /** Of all these, the ones that lead to the shim of others afterwards. */
   restored: string[];
 }
 
+<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
 export interface SwitchRequest {
   verb: string;
   id: number;
@@ -132,18 +135,31 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const strange = await foreignEdits(host, from?.record.edited, findings);
   const others = request.writes ?? [];
   const writes = [...others, ...(steps.length === 0 ? [] : await switchWrites(host, steps, to !== undefined, others))];
+=======
+/** From one generation (or none) to another (or none): the steps in their order. Reads only. */
+export async function planSwitch(host: HostView, request: SwitchRequest): Promise<PlannedSwitch> {
+  const { from, to } = request;
+  const coming = to !== undefined;
+  const backend = backendFor(request);
+  const wanted = coming ? offeredBy(to, backend.base(to.payloadFolder)) : [];
+  const wiring = await planWiring(host, request, wanted);
+  const placement = await planPlacement(host, request, backend);
+  const core = await placementOrder(host, coming, placement, wiringSteps(wiring));
+  const guard = await planGuard(host, request, core);
+  const modules = await planKernelModules(host, request);
+  const last: Step[] = [...(request.further ?? []), ...(request.layer === undefined ? [] : [request.layer])];
+>>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
   return {
-    plan: await show(host, request, { steps, writes, wiring, findings: [...findings, ...strange, ...modules.findings], files, modules }),
-    steps,
-    writes,
-    wiring,
-    backend,
-    edited,
-    touched,
+    ...wiring,
+    ...placement,
+    steps: ordered({ coming, core, ...guard, ...modules, last }),
+    modules,
+    before: [...(from?.record.wiring?.handlers ?? []).map(({ name }) => name), ...(request.led?.handlers ?? [])],
+    after: wanted.map(({ name }) => name),
     restored: request.restoring?.handlers ?? [],
-    ...(baseline === undefined ? {} : { baseline }),
   };
 }
+<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
 
 /** Reads what the files are now: wiring of others counts as ours where it goes, and comes where ours goes. */
 async function planWiring(host: HostView, request: SwitchRequest, wanted: WantedHandler[]): Promise<WiringPlan> {
@@ -283,3 +299,5 @@ function diffOf(wiring: WiringPlan, files: FileStep[], step: FileStep): string[]
   const change = wiring.changes[files.indexOf(step)];
   return change === undefined ? [] : insideLines(change);
 }
+=======
+>>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
