@@ -55,16 +55,11 @@ interface Looked {
 
 async function look(context: Context, from: Generation, found: Found): Promise<Looked> {
   const { engine, instance } = found;
-<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
   const { dump: own } = engine;
-  if (own === undefined) return { notes: [`what ${engine.name} takes cannot be told; it is left alone`] };
-  const id = await nextId(host, await openEntries(host));
-  const bare = await without(context, from, found, own);
-=======
+  if (own === undefined) return { notes: [`what ${engine.name} takes is not known; it is left alone`] };
   const view = await viewOf(context);
   const { host } = view;
-  const bare = await without(view, from, found);
->>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
+  const bare = await without(view, from, found, own);
   if (typeof bare === 'string') return { notes: [`${bare}; it is left alone`] };
   const planned = await replan(view, from, found);
   // An OS image may bring names that the wiring of the image before did not have.
@@ -73,15 +68,9 @@ async function look(context: Context, from: Generation, found: Found): Promise<L
   const notes = typeof planned === 'string' ? [`the wiring stays as it is: ${planned}`] : [];
   try {
     const dump = changes
-<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
-      ? await withScratch(context, found, (scratch) => own.renderPlanned(host, instance, changes, scratch))
+      ? await view.withScratch(found, (scratch) => own.renderPlanned(host, instance, changes, scratch))
       : await own.dumpEffective(host, instance);
     const fault = faultIn(own.compare(bare, dump, handlers), engine.name);
-=======
-      ? await view.withScratch(found, (scratch) => engine.planned(host, instance, changes, scratch))
-      : await engine.effective(host, instance);
-    const fault = faultIn(engine.compare(bare, dump, handlers), engine.name);
->>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
     if (fault !== undefined) return { notes, fault };
   } catch (error) {
     if (isRefused(error))
@@ -91,31 +80,17 @@ async function look(context: Context, from: Generation, found: Found): Promise<L
     };
   }
   if (typeof planned === 'string' || planned.steps.length === 0) return { notes };
-<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
-  await rewire(context, from, found, planned, id);
+  await rewire(context, view, from, found, planned);
   return { notes: ['the wiring was written again'] };
 }
 
 /** What the engine makes of its files without the wiring; in words why that is not known. */
-async function without(context: Context, from: Generation, found: Found, own: EngineDump): Promise<Record<string, unknown> | string> {
-  const { host } = context;
-  const { engine, instance } = found;
-  try {
-    const wiring = await engine.plan(host, instance, [], from.record.wiring);
-    return await withScratch(context, found, (scratch) => own.renderPlanned(host, instance, wiring, scratch));
-=======
-  await rewire(context, view, from, found, planned);
-  return { notes: ['the wiring was made anew'] };
-}
-
-/** What the engine makes of its files without our part; in words why that is not known. */
-async function without(view: View, from: Generation, found: Found): Promise<Record<string, unknown> | string> {
+async function without(view: View, from: Generation, found: Found, own: EngineDump): Promise<Record<string, unknown> | string> {
   const { host } = view;
   const { engine, instance } = found;
   try {
     const wiring = await engine.plan(host, instance, [], from.record.wiring);
-    return await view.withScratch(found, (scratch) => engine.planned(host, instance, wiring, scratch));
->>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
+    return await view.withScratch(found, (scratch) => own.renderPlanned(host, instance, wiring, scratch));
   } catch (error) {
     const what = isRefused(error) ? `${engine.name} does not take its own configuration` : `what ${engine.name} takes is not known`;
     return `${what}: ${saying(error)}`;
@@ -143,17 +118,10 @@ async function rewire(context: Context, view: View, from: Generation, found: Fou
     idle: false,
     from: to.number,
     to,
-<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
-    made: false,
-    reason: `${found.engine.name} ${found.instance.version ?? ''} needs another wiring than the one that was there`,
-    started: context.host.now(),
-    afterwards: { ...nothingAfterwards, records },
-=======
     found,
     planned,
-    reason: `${found.engine.name} ${found.instance.version ?? ''} asks for another wiring than the one that was there`,
+    reason: `${found.engine.name} ${found.instance.version ?? ''} needs another wiring than the one that was there`,
     afterwards: { ...nothingAfterwards, records: [record] },
->>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
   });
 }
 

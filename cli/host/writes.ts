@@ -32,19 +32,7 @@ type InFolder = <T>(path: HostPath, work: (at: string, folder: HeldFolder) => Pr
 function fileWrites(view: HostView): Pick<Host, 'writeFile' | 'replaceFile' | 'copyIn'> {
   const at: InFolder = (path, work) => inFolder(view, path, work);
   return {
-<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
-    mkdir: (path, mode) =>
-      at(path, async (real, folder) => {
-        await mkdir(real, { mode });
-        const made = await openFolderAt(real);
-        // mkdir's mode went through the umask
-        await made.chmod(mode).finally(() => made.close());
-        await folder.sync();
-      }),
     writeFile: (path, bytes, meta, via = tempPathFor(path)) =>
-=======
-    writeFile: (path, bytes, meta, via = beside(path)) =>
->>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
       at(via, (temporary) =>
         at(path, async (real, folder) => {
           await writeTemporary(temporary, bytes, meta, posix.join(view.root, via));

@@ -60,22 +60,11 @@ export async function planNew(view: View, change: Change, wish: NewGeneration): 
   const to = drawn.manifest;
   const guard = await guardOf(view, to);
   const loadModules = options.loadModules ?? from?.record.loadModules;
-<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
-  if (change.stage === true) return stage(change, { ...wish, writes }, drawn, noted);
-  const guard = await guardOf(context, to);
-  const ends = { to, ...(from === undefined ? {} : { from }) };
-  const theirs =
-    layer === undefined ? {} : { foreignWiring: layer.foreignWiring, ...(layer.step === undefined ? {} : { layer: layer.step }) };
-  const planned = await planSwitch(host, { verb, id, found, fresh, writes, options, guard, loadModules, ...ends, ...theirs });
-  planned.plan.findings.unshift(...noted, ...(await refuseFull(host, planned.writes, wish.writes !== undefined, options)));
-  planned.plan.findings.push(...guardFindings(context, to, guard));
-=======
-  const more = { fresh: wish.fresh ?? false, writes, guard, loadModules, led: layer?.led, layer: layer?.step };
+  const more = { fresh: wish.fresh ?? false, writes, guard, loadModules, foreignWiring: layer?.foreignWiring, layer: layer?.step };
   const planned = await checkedSwitch(host, { verb, id: view.id, found, from, to, options, ...more });
   const { plan } = planned;
   plan.findings.unshift(...noted, ...(await refuseFull(host, planned.writes, wish.writes !== undefined, options)));
   plan.findings.push(...guardFindings(view, to, guard));
->>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
   const configurations = await configurationDiffs(host, from, drawn);
   if (configurations.length > 0) plan.configurations = configurations;
   plan.findings.push(...(await comingFindings(host, from, drawn)));
@@ -85,27 +74,6 @@ export async function planNew(view: View, change: Change, wish: NewGeneration): 
 /** Only of those that come: what the host lacks for the others was told when they came. */
 function comingFindings(host: HostView, from: Generation | undefined, { manifest }: Drawn): Promise<Finding[]> {
   const known = new Set(from?.manifest.handlers.map((handler) => handler.name));
-<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
-  const coming = to.handlers.filter((handler) => !known.has(handler.name)).map((handler) => handler.release);
-  planned.plan.findings.push(...(await needFindings(host, coming)));
-  if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
-  await refuseUnprovable(context, found, options);
-  await rehearse(context, found, planned);
-  await installProgramCopy(context, to.backend);
-  await wish.seal?.();
-  await makeGeneration(host, to, drawn.configurations);
-  const replaced =
-    layer === undefined || layer.foreignWiring.marks.length === 0 ? {} : { replaced: await keepReplaced(host, number, layer, planned) };
-  const fromNumber = from?.manifest.number;
-  const records = switchRecords(
-    { from, to: number, allow: options.allow, ...(loadModules === false ? { loadModules } : {}) },
-    planned,
-    host.live,
-    started,
-  );
-  const carry = {
-    id,
-=======
   const coming = manifest.handlers.filter((handler) => !known.has(handler.name)).map((handler) => handler.release);
   return needFindings(host, coming);
 }
@@ -121,7 +89,6 @@ function operationOf(
   const loads = (options.loadModules ?? from?.record.loadModules) === false ? { loadModules: false } : {};
   const records = switchRecords({ from, to: to.number, allow: options.allow, ...loads }, planned, host.live, started);
   return {
->>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
     verb,
     plan: planned.plan,
     idle: false,

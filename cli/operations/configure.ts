@@ -30,21 +30,9 @@ export async function planConfigure(view: View, request: ConfigureRequest): Prom
   const choices = await withSettings(origin.choices, wished);
   const findings = await choiceFindings(host, origin.choices, choices, wished);
   const { backend } = origin;
-<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
-  const becoming = {
-    origin,
-    choices,
-    backend,
-    home: backendOf(backend).payloadDir(origin.payloadFolder),
-    readText: wished.readText,
-  };
-  const drawn = await drawGeneration({ ...becoming, number: origin.number, program, created: started.toISOString() });
-  if (sameChoices(choices, origin.choices) && sameTexts(drawn.manifest, origin)) return unchanged(context, request, from, started);
-=======
-  const wish = { origin, choices, backend, home: backendOf(backend).home(origin.payloadFolder), readText };
+  const wish = { origin, choices, backend, home: backendOf(backend).payloadDir(origin.payloadFolder), readText };
   const drawn = await drawGeneration({ ...wish, number: origin.number, program, created: started.toISOString() });
   if (sameChoices(choices, origin.choices) && sameTexts(drawn.manifest, origin)) return unchanged(origin);
->>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
   const found = await findEngine(host, request.engine, from.record.wiring?.engine);
   return planNew(view, { verb: 'configure', options: request, found, from }, { ...wish, findings });
 }

@@ -58,65 +58,6 @@ async function wantedBy(host: HostView, request: InstallRequest): Promise<Wanted
   const given = await givenImage(request);
   const format = chooseFormat(request, backend.name, from?.manifest, given);
   refuse(await hostFindings(host, facts, backend), request.allow);
-<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
-  if (format !== 'directory') refuse(await imageFindings(host, format), request.allow);
-  if (format !== 'directory') refuse(await (given === undefined ? makerFindings(host, format) : givenFindings(host, given)), request.allow);
-  const found = await findEngineToWire(host, request.engine, from?.record.wiring?.engine);
-  const id = await nextId(host, await openEntries(host));
-  const change = {
-    context,
-    verb,
-    options: request,
-    found,
-    id,
-    started,
-    stage: request.stage === true,
-    ...(from === undefined ? {} : { from }),
-    ...(request.layer === undefined ? {} : { layer: request.layer }),
-  };
-  const wishes = request.wishes ?? noSettings;
-  const sameForm = from?.manifest.backend === backend.name && from.manifest.format === format;
-  const takes = (request.layer?.foreignWiring.marks.length ?? 0) > 0;
-  if (from !== undefined && !takes && sameForm && (await sameFiles(host, from, request, context.signal))) {
-    const readText = async (path: string) => (await host.readFile(`${from.manifest.payloadFolder}/${path}`)).toString();
-    const kept = chosen(context, request, from, namesIn(from.manifest));
-    const choices = await withSettings(kept, { handlers: from.manifest.handlers, wishes, readText });
-    if (sameChoices(choices, from.manifest.choices)) return change.stage ? activeAlready(change, from) : repeat(change, from);
-  }
-  await refuseSecond(host, from);
-  const wanted = wantedHandlers(host, request, from);
-  // What can be refused before hundreds of megabytes are unpacked is refused now.
-  if (wanted !== undefined) chosen(context, request, from, wanted.map(installedName));
-  const root = backend.root(facts);
-  const unpacking =
-    given === undefined
-      ? unpack(context, request, facts, { root, format, backend: backend.name }, wanted)
-      : takeImage(context, given, { request, facts, root, wanted, backend: backend.name });
-  const staged = await unpacking.catch((error: unknown) => Promise.reject(explainMissingHandlers(host, error, request, from)));
-  try {
-    const payload = limitedTo(staged.manifest, wanted);
-    refuseFamilyChange(host, from, payload, request);
-    const readText = async (path: string) => (await host.readFile(`${staged.tree}/${path}`)).toString();
-    const wished = { handlers: payload.handlers, wishes, readText };
-    const kept = chosen(context, request, from, namesIn(payload));
-    const choices = await withSettings(kept, wished);
-    return await activateNew(change, {
-      origin: originOf(payload, request.keepPaths === true && !host.image ? request.sources : undefined),
-      choices,
-      findings: [...(await choiceFindings(host, kept, choices, wished)), ...(request.layer?.findings ?? [])],
-      backend: backend.name,
-      home: backend.payloadDir(payload.folder),
-      fresh: !staged.known,
-      writes: payloadWrites(staged),
-      savedBytes: payload.savedBytes,
-      readText,
-      seal: staged.seal,
-    });
-  } finally {
-    // The change is decided by now: what stays of the staging folder is rubbish, and tidy removes it.
-    await staged.discard().catch(() => undefined);
-  }
-=======
   if (format !== 'directory') {
     refuse(await imageFindings(host, format), request.allow);
     refuse(await (given === undefined ? makerFindings(host, format) : givenFindings(host, given)), request.allow);
@@ -127,7 +68,7 @@ async function wantedBy(host: HostView, request: InstallRequest): Promise<Wanted
 /** Whether the active generation has just these files and choices. */
 async function isActive({ host, signal }: View, request: InstallRequest, from: Generation, { backend, format }: Wanted): Promise<boolean> {
   const { manifest } = from;
-  const takes = (request.layer?.led.marks.length ?? 0) > 0;
+  const takes = (request.layer?.foreignWiring.marks.length ?? 0) > 0;
   if (takes || manifest.backend !== backend.name || manifest.format !== format || !(await sameFiles(host, from, request, signal)))
     return false;
   const readText = async (path: string) => (await host.readFile(`${manifest.payloadFolder}/${path}`)).toString();
@@ -164,13 +105,12 @@ async function newGeneration(
     choices,
     findings: [...(await choiceFindings(host, kept, choices, wished)), ...(request.layer?.findings ?? [])],
     backend: backend.name,
-    home: backend.home(payload.folder),
+    home: backend.payloadDir(payload.folder),
     fresh: !staged.known,
     writes: payloadWrites(staged),
     savedBytes: payload.savedBytes,
     readText,
   };
->>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
 }
 
 /** What was chosen before, for the handlers that stay, and what this command says of it. */

@@ -2,11 +2,7 @@ import { posix } from 'node:path';
 import { KataError } from '../errors/index.ts';
 import { isRoots } from '../facts/index.ts';
 import { type Digest, type HostView, programDigest, programFile } from '../host/index.ts';
-<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
-import { insideExtension, payloadOf, readGenerations } from '../store/index.ts';
-=======
-import { type Generation, insides, payloadOf, readGenerations } from '../store/index.ts';
->>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
+import { type Generation, insideExtension, payloadOf, readGenerations } from '../store/index.ts';
 
 /** Payload folders that programs are running from, with the numbers of these processes. One of several payloads alike counts for each. */
 export async function runningPayloads(host: HostView): Promise<Map<string, Set<string>>> {

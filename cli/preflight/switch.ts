@@ -75,8 +75,8 @@ async function engineFindings(
 
 /** What an earlier backend takes away is the shim of every handler, whatever the new one brings; so is what is seen elsewhere below /usr. */
 function goingIn({ from, to, led }: SwitchRequest, { backend, left, before }: PlannedSwitch): string[] {
-  const base = from === undefined ? undefined : backendOf(from.manifest.backend).base(from.manifest.payloadFolder);
-  const elsewhere = base?.startsWith('/usr/') === true && to !== undefined && base !== backend.base(to.payloadFolder);
+  const base = from === undefined ? undefined : backendOf(from.manifest.backend).mountPoint(from.manifest.payloadFolder);
+  const elsewhere = base?.startsWith('/usr/') === true && to !== undefined && base !== backend.mountPoint(to.payloadFolder);
   if (left.length > 0 || elsewhere) return before;
   return [...new Set([...removedHandlerNames(before, from?.manifest, to), ...(led?.handlers ?? [])])];
 }
@@ -100,13 +100,15 @@ export async function askEngine(
   scratch: (name: string, text: string) => Promise<string>,
 ): Promise<void> {
   if (!host.booted || planned.wiring.changes.length === 0) return;
-  const { others, warnings } = await found.engine.accepts(host, found.instance, planned.wiring, scratch);
+  const { dump } = found.engine;
+  if (dump === undefined) return;
+  const { others, warnings } = await dump.validate(host, found.instance, planned.wiring, scratch);
   if (others.length === 0 && warnings.length === 0) return;
   throw new KataError('engine-rejects', {
     subject: found.instance.configPath,
     found: `the change would alter more than our handlers: ${[...others, ...warnings].slice(0, 5).join('; ')}`,
     needed: `only ${planned.touched.join(', ')} to differ in the effective configuration`,
-    next: `look at: ${found.engine.showCommand(found.instance)}`,
+    next: `look at: ${dump.showCommand(found.instance)}`,
     details: { keys: others, warnings },
   });
 }

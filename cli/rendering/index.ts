@@ -76,12 +76,8 @@ export async function render<T>(
     const { program, emit, signal, asked } = context;
     const host = stoppable({ ...openHost(root, {}), now: () => new Date(request.epoch * 1000) }, signal);
     try {
-<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
-      await install({ host, program, ...(programFile === undefined ? {} : { programFile }), emit, signal, asked }, request.install);
-=======
-      const own = { host, program, ...(programFile === undefined ? {} : { programFile }), emit, signal };
+      const own = { host, program, ...(programFile === undefined ? {} : { programFile }), emit, signal, asked };
       await runOperation(own, 'install', planInstall, request.install);
->>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
       const active = await activeGeneration(host);
       const marks = active?.record.wiring?.marks ?? [];
       const payloads = await host.realpath(payloadRoot(target.tree.ostree));

@@ -67,7 +67,7 @@ async function makeNew(host: Host, { generation, layer, planned, afterwards }: O
   await staged?.seal();
   const { manifest, configurations } = generation;
   await makeGeneration(host, manifest, configurations);
-  if (layer === undefined || planned === undefined || layer.led.marks.length === 0) return;
+  if (layer === undefined || planned === undefined || layer.foreignWiring.marks.length === 0) return;
   const replaced = await keepReplaced(host, manifest.number, layer, planned);
   for (const record of afterwards.records) if (record.number === manifest.number) record.replaced = replaced;
 }

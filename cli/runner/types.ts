@@ -21,11 +21,7 @@ export interface Context extends OwnProgram {
   emit: Emit;
   signal: AbortSignal;
   /** Who asked, and by what: for the history. */
-<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
   asked: Asked;
-=======
-  asked?: Asked | undefined;
->>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
 }
 
 export interface ChangeResult {

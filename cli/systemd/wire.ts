@@ -68,27 +68,8 @@ export async function openWire(socket: string, deadlineMs: number = callDeadline
     if (message.type === dbus.MessageType.METHOD_RETURN) call?.settle(message.body);
     if (message.type === dbus.MessageType.ERROR) call?.settle(answerError(message));
   });
-<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
-
-  await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => end(`no handshake within ${deadlineMs} ms`), deadlineMs);
-    pending.set('connect', { settle: (answer) => finish(answer instanceof KataError ? answer : undefined) });
-    connection.once('connect', () => {
-      guardParser(connection.stream, (error) => end(`the answer cannot be read: ${String(error)}`));
-      finish();
-    });
-    function finish(error?: KataError) {
-      clearTimeout(timer);
-      pending.delete('connect');
-      if (error) reject(error);
-      else resolve();
-    }
-  });
-  // A connection without a waiting call must not keep the process alive.
-=======
   await handshake(connection, pending, deadlineMs, end);
-  // A connection that nobody waits on must not keep the process alive.
->>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
+  // A connection without a waiting call must not keep the process alive.
   connection.stream.unref();
 
   return {

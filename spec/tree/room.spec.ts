@@ -90,8 +90,7 @@ describe('room on the disk', function () {
     const request = { digests: [undefined], handlers: [], dryRun: false, waitSeconds: 0, allow: [], engine: 'containerd@2.2' };
     /** As the single file does it: its copy is kept on the host. */
     const change = (file: string, more: Partial<InstallRequest> = {}) =>
-<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
-      install(
+      runOperation(
         {
           host: openHost(host.root, {}),
           program: '9.9.9',
@@ -100,12 +99,8 @@ describe('room on the disk', function () {
           signal: new AbortController().signal,
           asked: { cause: 'install' },
         },
-=======
-      runOperation(
-        { host: openHost(host.root, {}), program: '9.9.9', programFile: file, emit: () => undefined, signal: new AbortController().signal },
         'install',
         planInstall,
->>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
         { ...request, sources: [first], ...more },
       );
 

@@ -9,14 +9,9 @@ import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {
   const handlers = list(call.options['handler']);
-<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
-  const request = settingsRequestOf(call);
-  if (hasSettings(request)) return reply(await configure(call.context, { ...changeOptionsOf(call), handlers, wishes: request }));
-=======
   const wishes = settingsRequestOf(call);
   if (hasSettings(wishes))
     return reply(await runOperation(call.context, 'configure', planConfigure, { ...changeOptionsOf(call), handlers, wishes }));
->>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
   const seen = await configuration(call.context.host, handlers);
   return { kind: 'Configuration', body: seen, text: lines(seen) };
 }

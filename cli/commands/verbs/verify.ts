@@ -21,11 +21,7 @@ export async function run({ options, context, io }: Call): Promise<Reply> {
   const left = request?.pods === undefined ? undefined : await removeLeftPods(host);
   for (const text of left?.failures ?? []) emit({ kind: 'warning', text });
   const repaired = options['repair'] === true ? await repair(context, { dryRun: false, waitSeconds: 0, allow: [] }) : undefined;
-<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
-  const seen = await verify(host, request === undefined ? undefined : { ...asTrials(request, host), emit, signal });
-=======
-  const seen = await verify(host, wish === undefined ? undefined : asTrials(wish, context));
->>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
+  const seen = await verify(host, request === undefined ? undefined : asTrials(request, context));
   return {
     kind: 'Verification',
     body: repaired === undefined ? seen : { ...seen, repaired },
@@ -57,14 +53,9 @@ interface TrialRequest {
   pods?: PodRequest;
 }
 
-<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
-function asTrials({ guests, pods }: TrialRequest, host: Host): Pick<Trials, 'guests' | 'pods'> {
-  return { ...(guests === undefined ? {} : { guests }), ...(pods === undefined ? {} : { pods: { request: pods, host } }) };
-=======
-function asTrials({ guests, pods: request }: Wish, { host, emit, signal }: Call['context']): Trials {
+function asTrials({ guests, pods: request }: TrialRequest, { host, emit, signal }: Call['context']): Trials {
   const pods: Trials['pods'] = (found, active, changed) => provePods({ ...found, request: request!, host, emit, signal }, active, changed);
   return { emit, signal, ...(guests === undefined ? {} : { guests }), ...(request === undefined ? {} : { pods }) };
->>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
 }
 
 function driftText({ generation, filesChecked, bytesChecked, labelsChecked, drift }: Verification, host: HostView): string[] {

@@ -119,22 +119,13 @@ async function prove({ host, withScratch }: View, from: Generation, found: Found
   if (!host.live) return;
   const names = wanted.map(({ name }) => name);
   const removal = await engine.plan(host, instance, [], record.wiring);
-<<<<<<< 9f16d9aacd658182168e8701fe7d537b4c144232
   const { dump, daemon } = engine;
-  const bare = await withScratch(context, found, async (scratch) => dump?.renderPlanned(host, instance, removal, scratch));
+  const bare = await withScratch(found, async (scratch) => dump?.renderPlanned(host, instance, removal, scratch));
   const now = (await dump?.dumpEffective(host, instance)) ?? {};
   const { others, warnings } = dump?.compare(bare ?? {}, now, names) ?? { others: [], warnings: [] };
   const unnamed = names.filter((name) => dump?.compare(bare ?? {}, now, [name]).ours.length === 0);
   const state = await daemon?.probe(host, instance, probeTimeouts.onceMs);
   const unlisted = names.filter((name) => state?.handlers.includes(name) === false);
-=======
-  const bare = await withScratch(found, (scratch) => engine.planned(host, instance, removal, scratch));
-  const now = await engine.effective(host, instance);
-  const { others, warnings } = engine.compare(bare, now, names);
-  const unnamed = names.filter((name) => engine.compare(bare, now, [name]).ours.length === 0);
-  const state = await engine.probe(host, instance, probeMs);
-  const unlisted = names.filter((name) => !state.handlers.includes(name));
->>>>>>> e71f1db2e8f87476cdbdd604ed432feca1d200f5
   const problems = [
     ...others.map((key) => `our part changes ${key}`),
     ...warnings,
