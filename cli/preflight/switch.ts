@@ -74,11 +74,11 @@ async function engineFindings(
 }
 
 /** What an earlier backend takes away is the shim of every handler, whatever the new one brings; so is what is seen elsewhere below /usr. */
-function goingIn({ from, to, led }: SwitchRequest, { backend, left, before }: PlannedSwitch): string[] {
+function goingIn({ from, to, foreignWiring }: SwitchRequest, { backend, left, before }: PlannedSwitch): string[] {
   const base = from === undefined ? undefined : backendOf(from.manifest.backend).mountPoint(from.manifest.payloadFolder);
   const elsewhere = base?.startsWith('/usr/') === true && to !== undefined && base !== backend.mountPoint(to.payloadFolder);
   if (left.length > 0 || elsewhere) return before;
-  return [...new Set([...removedHandlerNames(before, from?.manifest, to), ...(led?.handlers ?? [])])];
+  return [...new Set([...removedHandlerNames(before, from?.manifest, to), ...(foreignWiring?.handlers ?? [])])];
 }
 
 /** What others did to the files that we edited stays, and is told. */
