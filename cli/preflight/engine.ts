@@ -1,11 +1,7 @@
-import { type Engine, engineNamed, engines, type Instance, rendererOf, type Sighting } from '../engines/index.ts';
+import { type Engine, engineNamed, engines, rendererOf, type Sighting } from '../engines/index.ts';
 import { codeRow, didYouMean, type Finding, KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
-
-export interface Found {
-  engine: Engine;
-  instance: Instance;
-}
+import type { Found } from '../planning/types.ts';
 
 /**
  * The engine to wire: the one named by `--engine NAME[@VERSION]`, else the one that the active generation is wired to (`recorded`), else

@@ -1,9 +1,9 @@
 import type { Sandbox } from '../engines/index.ts';
 import type { Finding } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
+import type { Found } from '../planning/types.ts';
 import { firstThatSpeaks, forgets, mixing, newestSpoken } from '../shimProtocol/index.ts';
 import { type GenerationManifest, readGenerations } from '../store/index.ts';
-import type { Found } from './engine.ts';
 import { shimPayloads } from './running.ts';
 
 export interface ShimSwitch {

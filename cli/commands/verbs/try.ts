@@ -7,15 +7,16 @@ import { openHost, stoppable } from '../../host/index.ts';
 import { verify } from '../../inspect/verify.ts';
 import { install } from '../../operations/install.ts';
 import { rollback } from '../../operations/rollback.ts';
-import type { Answer, ChangeOptions, Context } from '../../operations/types.ts';
 import { uninstall } from '../../operations/uninstall.ts';
+import type { ChangeOptions } from '../../planning/choices/types.ts';
+import type { Answer, Context } from '../../runner/types.ts';
 import { reply } from '../answer.ts';
 import { listing } from '../try/listing.ts';
 import { makeHostTree, makeRelease, shownEngine } from '../try/tree.ts';
 import type { Call, Reply } from '../types.ts';
 
 const versions = ['4.0.0', '4.1.0'] as const;
-/** The story and what npm prints before it fill one small terminal: 25 lines of 80 columns. */
+/** The text and what npm prints before it fill one small terminal: 25 lines of 80 columns. */
 const maxColumns = 80;
 const maxSteps = 3;
 const indent = '    ';

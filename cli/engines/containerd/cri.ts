@@ -2,7 +2,7 @@ import { infoOf, runtimesIn, textIn } from '../../cri/index.ts';
 import type { EngineCri } from '../types.ts';
 import { oldPlugin } from './schema.ts';
 
-/** What is containerd's own in the CRI: 1.7 and 2.x show their runtimes; 1.x alone names the image of sandboxes there (facts/cri.md §6). */
+/** What is containerd's own in the CRI: 1.7 and 2.x show their runtimes; 1.x alone names the image of sandboxes there (docs/facts/kubernetes.md#handlers-in-the-verbose-status). */
 export const cri: EngineCri = {
   handlersIn: (info) =>
     runtimesIn(infoOf(info), [['containerd', 'runtimes']], {

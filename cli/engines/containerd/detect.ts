@@ -41,7 +41,8 @@ export function findRecordedContainerd(host: HostView, wiring: Wiring): Promise<
 async function instanceOf(host: HostView, unit: Unit, state: UnitState): Promise<Instance | undefined> {
   const main = await readDaemon(host, state.mainPid);
   if (!main || posix.basename(main.binary) !== 'containerd') return undefined;
-  // The unit's CONTAINERD_CONFIG and the like are expanded by systemd: the command line says what is read (facts/cri.md §1.9).
+  // The unit's CONTAINERD_CONFIG and the like are expanded by systemd: the command line says what is read
+  // (docs/facts/containerd.md#which-file-a-daemon-reads).
   const config = flagOf(main.args, ['c', 'config']);
   const address = flagOf(main.args, ['a', 'address']);
   const configPath = config === undefined ? usualConfig : pathOf(main, config);

@@ -9,7 +9,8 @@ const annotations = ['io.katacontainers.*'];
 
 /**
  * `io.containerd.<handler>.v2`. It must contain 'io.containerd.kata': by this text alone containerd knows a runtime of virtual machines
- * and gives its processes the SELinux type for them (facts/cri.md §1.7); runtime_path is not looked at.
+ * and gives its processes the SELinux type for them (docs/facts/containerd.md#selinux-type-of-virtual-machines); runtime_path is not
+ * looked at.
  */
 export function runtimeType(name: string): string {
   return `io.containerd.${name.startsWith('kata') ? name : `kata-${name}`}.v2`;

@@ -30,8 +30,8 @@ export interface ConfigSet {
 }
 
 /**
- * Loads the files by containerd's rules (facts/cri.md §1.3): breadth-first from the main file, a path already loaded is skipped, a `*`
- * makes a pattern that may match nothing, a literal path must exist. Throws engine-config-invalid, engine-unsupported.
+ * Loads the files by containerd's rules (docs/facts/containerd.md#imports): breadth-first from the main file, a path already loaded is
+ * skipped, a `*` makes a pattern that may match nothing, a literal path must exist. Throws engine-config-invalid, engine-unsupported.
  */
 export async function loadSet(view: FilesView, main: HostPath, version?: Version): Promise<ConfigSet> {
   const set: ConfigSet = { main, files: [], patterns: [], schema: undefined };

@@ -24,7 +24,7 @@ export function runtimesOf(value: TomlTable): TomlTable {
   return { ...tableAt(value, runtimesPath(oldPlugin)), ...tableAt(value, runtimesPath(newPlugin)) };
 }
 
-/** The highest schema that a daemon accepts (facts/cri.md §1.1). */
+/** The highest schema that a daemon accepts (docs/facts/containerd.md#configuration-schemas). */
 export function highestSchema(version: Version): number {
   if (!atLeast(version, 2, 0)) return 2;
   return atLeast(version, 2, 3) ? 4 : 3;

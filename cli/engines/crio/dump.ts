@@ -22,7 +22,7 @@ const ignored = 'ignored by CRI-O';
 
 /**
  * The effective configuration from the real files: what `crio config` prints, and what it does not check itself: a handler whose files are
- * not there is dropped by the daemon at its start, with a warning in the log only (facts/cri.md §2.2).
+ * not there is dropped by the daemon at its start, with a warning in the log only (docs/facts/crio.md#checks-of-a-handler).
  */
 export async function effectiveConfig(host: HostView, instance: Instance): Promise<TomlTable> {
   const value = await dumpReal(host, instance);

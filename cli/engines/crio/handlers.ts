@@ -8,7 +8,7 @@ import type { ConfigSet, LoadedFile } from './loader.ts';
 /** Where handlers are in the files and in the dump. */
 export const runtimesPath = ['crio', 'runtime', 'runtimes'];
 
-/** CRI-O drops a handler of type vm whose shim is named otherwise: no dot, no underscore (facts/cri.md §2.2). */
+/** CRI-O drops a handler of type vm whose shim is named otherwise: no dot, no underscore (docs/facts/crio.md#checks-of-a-handler). */
 export const shimName = /^containerd-shim-[a-zA-Z0-9\-+]+$/;
 
 /** Throws handler-unknown for a shim that CRI-O would not take. */

@@ -12,7 +12,10 @@ import { planCrio } from './plan.ts';
 import { restartRisksOfCrio } from './restartRisks.ts';
 import { plannedDump, validateCrio } from './validate.ts';
 
-/** CRI-O. It is restarted, never reloaded: after a SIGHUP it lists new handlers but cannot run them (cri-o issue 10202, facts/cri.md §2.3). */
+/**
+ * CRI-O. It is restarted, never reloaded: after a SIGHUP it lists new handlers but cannot run them (cri-o issue 10202,
+ * docs/facts/crio.md#reload).
+ */
 export const crio: Engine = {
   ...facts,
   kind: 'engine',

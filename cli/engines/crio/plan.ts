@@ -83,7 +83,9 @@ function textOf(handlers: readonly WantedHandler[]): string {
   return [firstLine, ...handlers.flatMap((handler) => ['', ...handlerLines(handler)])].map((line) => `${line}\n`).join('');
 }
 
-/** runtime_config_path came with 1.22; before it, Kata would read whatever configuration it finds (facts/cri.md §2.2). */
+/**
+ * runtime_config_path came with 1.22; before it, Kata would read whatever configuration it finds (docs/facts/crio.md#checks-of-a-handler).
+ */
 function checkVersion(instance: Instance): void {
   const version = parseVersion(instance.version);
   if (!version || atLeast(version, 1, 22)) return;

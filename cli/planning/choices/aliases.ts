@@ -13,7 +13,7 @@ export interface AliasRequest {
   handler?: string;
 }
 
-/** Kubernetes' rule for the handler of a RuntimeClass: a DNS label, not a subdomain (facts/cri.md §5). */
+/** Kubernetes' rule for the handler of a RuntimeClass: a DNS label, not a subdomain (docs/facts/kubernetes.md#names-of-handlers). */
 const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 /** The wishes of `--alias NAME=HANDLER` in their order; a later one for the same name is a mistake. Throws `usage`, `handler-unknown`. */
