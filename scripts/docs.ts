@@ -8,8 +8,11 @@ import { handlersPage } from './pages/handlersPage.ts';
 import { filesPage } from './pages/hostFiles.ts';
 import { jsonPage } from './pages/jsonPage.ts';
 import { manPage } from './pages/man.ts';
+import { withRenderersTable } from './pages/renderersTable.ts';
 import { allStatuses, signalStatus, statuses } from './pages/statuses.ts';
 import { withTiersTable } from './pages/tiersTable.ts';
+
+const hostsPage = 'docs/reference/hosts.md';
 
 /** Pages that show what `generate` writes. */
 export const firstBootPages = ['first-boot', 'first-boot-rendered', 'openshift', 'os-images'].map((name) => `docs/guides/${name}.md`);
@@ -25,6 +28,7 @@ export async function pages(): Promise<Record<string, string>> {
     'docs/reference/commands.md': commandsPage(),
     'docs/reference/errors.md': errorsPage(),
     'docs/reference/handlers.md': page(handlersPage(note('overlays/handlers.json, overlays/modules.json and overlays/needs.json'), table)),
+    [hostsPage]: withRenderersTable(onDisk(hostsPage) ?? '', table),
     'docs/reference/files.md': page(filesPage(note('scripts/pages/hostFiles.ts'), table)),
     'docs/reference/json.md': page(jsonPage(note('the JSON schemas'), table)),
     'man/kata-sysext.8': manPage(),
@@ -52,6 +56,7 @@ function commandsPage(): string {
     '## Options of every verb',
     optionTable(commonOptions),
     'Results go to standard output, progress and errors to standard error. `kata-sysext help VERB`, or `--help` (`-h`) after a verb, prints its options; without a verb, or alone, `kata-sysext` lists the verbs. `kata-sysext version`, or `--version` (`-V`), prints the version.',
+    'With `--json` the result is one object on standard output. `schema/` of this repository and of the npm package has a JSON schema for each kind: `schema/change.json` describes `"kind": "Change"`.',
     '## Options of every verb that changes the host',
     optionTable(changeOptions),
     'The program never asks a question: the command line has all that a change needs to know.',

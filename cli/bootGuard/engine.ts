@@ -6,9 +6,6 @@ import type { Found } from '../planning/types.ts';
 import { findEngine } from '../preflight/engine.ts';
 import type { Generation } from '../store/index.ts';
 
-/** Engines that read a drop-in only where their main file names it. */
-const mainFirst = ['containerd'];
-
 /**
  * The engine that a generation is wired for, by what was recorded when it was: no other engine is looked for, because the boot guard may
  * edit only files that were wired. `configPath` is what it reads now. Throws `engine-missing` where its unit or its binary is gone.
@@ -52,7 +49,7 @@ export async function readsOther(host: HostView, found: Found, generation: Gener
     return `${engine.name} reads ${now?.join(' and ')} now; generation ${manifest.number} is wired for ${then?.join(' and ')}`;
   }
   const whole = marks.some(({ kind, path }) => kind === 'file' && path === configPath);
-  const main = mainFirst.includes(engine.name) && marks.length > 0 && !whole ? [configPath] : [];
+  const main = engine.dropInsNeedMain && marks.length > 0 && !whole ? [configPath] : [];
   for (const path of [...main, ...marks.flatMap((mark) => (mark.kind === 'range' ? [mark.path] : []))])
     if ((await host.stat(path)) === undefined) return `${path}, which generation ${manifest.number} is wired in, is gone`;
   return undefined;

@@ -1,5 +1,5 @@
 import { type Backend, chooseBackend } from '../backends/index.ts';
-import type { WantedHandler } from '../engines/types.ts';
+import { probeTimeouts, type WantedHandler } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type HostFacts, readFacts } from '../facts/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
@@ -39,7 +39,7 @@ export interface Check {
   findings: Finding[];
 }
 
-/** What `install` takes where nothing is installed and no handler is named. */
+/** What `install` takes where nothing is installed and no handler is named (docs/facts/kata.md#archives). */
 const usual = { name: 'kata-qemu-runtime-rs', release: 'qemu-runtime-rs', shim: 'runtime-rs/bin/containerd-shim-kata-v2' };
 
 const order = { blocker: 0, warning: 1, info: 2 };
@@ -179,8 +179,8 @@ async function engineOf(
     // The engine may have changed since the shims came.
     findings.push(...(await shimFindings(host, { found, from: active?.manifest, to: active?.manifest, sandboxes: [], restarts: false })));
     findings.push(...(await policyFindings(host, { ...policy, found })));
-    const state = host.live ? await engine.probe(host, instance, 10_000) : undefined;
-    if (state !== undefined && !state.reachable) findings.push(unhealthy(engine.name, instance.socket, state.why));
+    const state = host.live ? await engine.daemon?.probe(host, instance, probeTimeouts.onceMs) : undefined;
+    if (state !== undefined && !state.reachable) findings.push(unhealthy(engine.name, instance.socket ?? engine.name, state.why));
     return {
       name: engine.name,
       version: instance.version,

@@ -33,7 +33,9 @@ function refuseEngine(name: string | undefined): void {
   throw new KataError('usage', {
     subject: '--engine',
     found: `--engine ${name}`,
-    needed: `one of ${engines.map(({ name }) => name).join(', ')}`,
+    needed: `one of ${engines()
+      .map(({ name }) => name)
+      .join(', ')}`,
     next: 'kata-sysext generate --help',
   });
 }

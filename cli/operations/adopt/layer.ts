@@ -12,7 +12,7 @@ const name = 'kata-containers';
 const shim: HostPath = '/usr/bin/containerd-shim-kata-v2';
 /** What its RuntimeClass points at where nothing in the engine's files says another name. */
 const usualHandler = 'kata';
-/** How MachineConfigs call it: RHCOS's extension, and that of Fedora CoreOS (facts/kata.md §6.2). */
+/** How MachineConfigs call it: RHCOS's extension, and that of Fedora CoreOS (docs/facts/kata.md#packages). */
 const extensions = ['sandboxed-containers', name];
 const removal = `rpm-ostree uninstall ${name}`;
 /** A new deployment of a large image on a slow disk takes minutes. */
