@@ -61,8 +61,8 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
     const { run } = await verb.load();
     // What the guard of a boot does, it does to its end: the next boot would only begin it again.
     const port = options['boot'] === undefined ? stoppable(host, stop.signal) : host;
-    const asked = verb.changing ? { asked: await askedBy(verb.name, words, options, io.env) } : {};
-    const context = { host: port, program: version, ...programFile(), emit: progress.emit, signal: stop.signal, ...asked };
+    const asked = verb.changing ? await askedBy(verb.name, words, options, io.env) : { cause: verb.name };
+    const context = { host: port, program: version, ...programFile(), emit: progress.emit, signal: stop.signal, asked };
     const running = run({ words, options, io, context });
     const reply = await (leavingNothing.includes(verb.name) ? unlessStopped(running, stop.signal) : running);
     progress.close();

@@ -6,7 +6,8 @@ import type { Against, Beside, Merging, Source, Target } from '../generate/index
 import { openHost, stoppable } from '../host/index.ts';
 import { modulesFile } from '../kernelModules/index.ts';
 import { install } from '../operations/install.ts';
-import type { Context, InstallRequest } from '../operations/types.ts';
+import type { InstallRequest } from '../planning/choices/types.ts';
+import type { Context } from '../runner/types.ts';
 import { activeGeneration, etcFolder, namesOf, payloadRoot, stateFolder } from '../store/index.ts';
 import { type Archive, dropTransient, makeArchive } from './archive.ts';
 import { againstOf, partsFolder } from './edits.ts';
@@ -71,10 +72,10 @@ export async function render<T>(
       dirname(keeping).slice(1),
     ];
     await makeTargetTree(root, target.tree, { files, folders });
-    const { program, emit, signal } = context;
+    const { program, emit, signal, asked } = context;
     const host = stoppable({ ...openHost(root, {}), now: () => new Date(request.epoch * 1000) }, signal);
     try {
-      await install({ host, program, ...(programFile === undefined ? {} : { programFile }), emit, signal }, request.install);
+      await install({ host, program, ...(programFile === undefined ? {} : { programFile }), emit, signal, asked }, request.install);
       const active = await activeGeneration(host);
       const marks = active?.record.wiring?.marks ?? [];
       const payloads = await host.realpath(payloadRoot(target.tree.ostree));

@@ -2,7 +2,7 @@ import { deploymentOf } from '../facts/index.ts';
 import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
 import { hasDeployment } from './deployments.ts';
 import { readFolders } from './folders.ts';
-import { activeNumber, readGenerations, readPayload, triesOf } from './generations/index.ts';
+import { activeNumber, readGenerations, readPayload } from './generations/index.ts';
 import { readJson } from './json.ts';
 import { dropEmpty, dropTemporaries, ofGeneration, ofPayload, removeOurs } from './ours.ts';
 import {
@@ -88,7 +88,7 @@ async function gcImageRecords(host: Host): Promise<void> {
     const record = manifestName.test(name) ? await readJson(host, path, generationRecord) : undefined;
     const speaksOf = [
       record?.blessed?.deployment,
-      ...triesOf(record ?? {}).map(({ deployment }) => deployment),
+      ...(record?.tries ?? []).map(({ deployment }) => deployment),
       ...Object.keys(record?.wirings ?? {}),
     ].filter((deployment) => deployment !== undefined);
     if (speaksOf.length === 0 || speaksOf.includes(now)) continue;

@@ -13,8 +13,8 @@ export interface HistoryEntry {
   to?: number;
   /** Why, where nobody asked for it. */
   reason?: string;
-  /** By what it was asked for: the verb and its words, or the boot guard; early versions did not note it. */
-  cause?: string;
+  /** By what it was asked for: the verb and its words, or the boot guard. */
+  cause: string;
   /** Who asked; not there at a boot. */
   user?: { uid: number; name?: string };
   result: 'done' | 'undone' | 'not-restored';

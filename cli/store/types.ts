@@ -6,14 +6,11 @@ import type { LaidHandler, Setting } from '../layout/types.ts';
 
 export type { Setting };
 
-/** The newest schema that this program writes and the only one beyond which it refuses to read. */
+/**
+ * The one schema of every document in the state folder: manifests of payloads, generations and programs, records, history, folders, journal.
+ * The program writes and reads this one only. spec/fixtures/state-v1 has a document of each.
+ */
 export const schema = 1;
-
-/** That of a generation's manifest. 1: without `choices`. 3: of an image; every other one is written as 2, which earlier versions read. */
-export const generationSchema = { folder: 2, image: 3 };
-
-/** That of a payload's manifest: 2 is an image, every other one is written as 1. */
-export const payloadSchema = { folder: 1, image: 2 };
 
 /** `payloads/<hex>.json`: what a payload is, immutable. */
 export interface PayloadManifest {
@@ -22,8 +19,8 @@ export interface PayloadManifest {
   root: HostPath;
   /** Where the release's tree is. */
   folder: HostPath;
-  /** The folder around it that systemd-sysext can merge, and its extension-release text. Early versions made none. */
-  extension?: { folder: HostPath; release: string };
+  /** The folder around it that systemd-sysext can merge, and its extension-release text. */
+  extension: { folder: HostPath; release: string };
   /** The payload is one file in that folder. Of the release's tree only the configurations lie beside it, as generations are made of them. */
   image?: { format: ImageFormat; sizeBytes: number; digest: Digest };
   release: string;
@@ -45,7 +42,7 @@ export interface GenerationHandler {
   /** Paths relative to the payload. */
   shim: string;
   configuration: string;
-  /** See `LaidHandler`; absent also in generations of early versions. */
+  /** See `LaidHandler`. */
   protocol?: number;
   /** Digests of what the engine will use. */
   shimDigest: Digest;
@@ -70,7 +67,7 @@ export interface GenerationManifest {
   program: string;
   release: string;
   sources: SourceRecord[];
-  /** Where each of them lay on the machine that installed it; absent in what is made for another machine, and in early versions. */
+  /** Where each of them lay on the machine that installed it; absent in what is made for another machine. */
   sourcePaths?: string[];
   payload: Digest;
   payloadFolder: HostPath;
@@ -100,8 +97,8 @@ export interface Replaced {
   package: string;
   shim: HostPath;
   handlers: string[];
-  /** By digest and mode as they were (early versions kept no mode), and as the change left them. */
-  files: { path: HostPath; digest: Digest; mode?: number; after: Digest | 'absent' }[];
+  /** By digest and mode as they were, and as the change left them. */
+  files: { path: HostPath; digest: Digest; mode: number; after: Digest | 'absent' }[];
 }
 
 /** `generations/<n>/record.json`: what changes about a generation. */

@@ -44,7 +44,7 @@ async function renderedFor(name: string): Promise<Pick<RenderedRequest, 'places'
       handlers: [],
       backend: 'prefix',
     };
-    const context = { program: version, emit: () => undefined, signal: new AbortController().signal };
+    const context = { program: version, emit: () => undefined, signal: new AbortController().signal, asked: { cause: 'generate' } };
     return await render(context, { target: targetNamed(name), install, epoch: 0 }, async ({ places, modules, engineUnit, beside }) => ({
       places,
       ...(modules === undefined ? {} : { modules }),

@@ -35,7 +35,11 @@ export const forbiddenWords: ForbiddenWord[] = [
   { pattern: 'no matter of', use: 'who does it' },
   { pattern: 'heeds?', use: '“respects”, “waits for”' },
   { pattern: 'besides', use: '“also”' },
-  { pattern: '^Seen|seen in the lab|the lab’s|in the lab|(?:a|the) lab|lab hosts?', use: 'no figures of a lab', except: withFigures },
+  {
+    pattern: '^Seen|seen in the lab|the lab’s|in the lab|(?:a|the) lab|lab hosts?',
+    use: 'no figures of a lab',
+    except: [...withFigures, 'CONTRIBUTING.md'],
+  },
 ];
 
 /** Pages whose prose is checked, as paths from the repository's root. */
@@ -52,9 +56,4 @@ export function prosePages(): string[] {
 }
 
 /** Pages and folders (with / at the end) that break a rule still, each with the reason. Lint fails where one of the pages is clean. */
-export const notYetClean: { path: string; reason: string }[] = [
-  { path: 'ARCHITECTURE.md', reason: 'not rewritten yet' },
-  { path: 'CONTRIBUTING.md', reason: 'not rewritten yet' },
-  { path: 'docs/adr/', reason: 'not rewritten yet' },
-  { path: 'docs/facts/', reason: 'not rewritten yet' },
-];
+export const notYetClean: { path: string; reason: string }[] = [];

@@ -1,6 +1,6 @@
 import type { CodeRow } from '../../cli/errors/index.ts';
 
-/** What each exit status promises (design §6). */
+/** What each exit status promises. */
 export const statuses: { exit: CodeRow['exit']; meaning: string }[] = [
   {
     exit: 1,

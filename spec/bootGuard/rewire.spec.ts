@@ -82,6 +82,12 @@ describe('the second phase, by what the engine says of its files', function () {
       program === engine || program === `/var${engine}`
         ? own.run(await own.locate(program), await Promise.all(args.map((arg) => (arg.startsWith('/') ? own.locate(arg) : arg))), options)
         : own.run(program, args, options);
-    return { host: { ...own, booted: true, run }, program: '0', emit: () => undefined, signal: new AbortController().signal };
+    return {
+      host: { ...own, booted: true, run },
+      program: '0',
+      emit: () => undefined,
+      signal: new AbortController().signal,
+      asked: { cause: 'boot guard' },
+    };
   }
 });

@@ -28,6 +28,9 @@ const whole = [
   'kata-sysext.cjs',
   'man/kata-sysext.8',
   'package.json',
+  ...readdirSync(join(repo, 'schema'))
+    .map((name) => `schema/${name}`)
+    .sort(byBytes),
 ];
 
 interface Packed {
@@ -48,7 +51,7 @@ describe('the npm package', function () {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('has exactly the program, its texts, and man pages and completions', () => {
+  it('has exactly the program, its texts, schemas, man page and completions', () => {
     const names = packed.files.map((file) => file.path);
 
     assert.deepEqual(names.toSorted(byBytes), whole);

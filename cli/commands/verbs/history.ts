@@ -45,7 +45,7 @@ function historyTable(entries: HistoryEntry[], now: Date): string[] {
       entry.result,
       String(entry.seconds),
       entry.user === undefined ? '' : (entry.user.name ?? String(entry.user.uid)),
-      entry.cause ?? '',
+      entry.cause,
       entry.restarted.join(', '),
     ]),
   );

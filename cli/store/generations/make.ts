@@ -2,10 +2,10 @@ import { digestOf, type Host, type HostPath } from '../../host/index.ts';
 import { ensureFolder } from '../folders.ts';
 import { readable, writeJson } from '../json.ts';
 import { folderOf, fragmentsFolder, generationFolder, generationsFolder, imageNumber, readableFolder } from '../paths.ts';
-import { type Choices, type GenerationHandler, type GenerationManifest, generationSchema, type PayloadManifest } from '../types.ts';
+import { type Choices, type GenerationHandler, type GenerationManifest, type PayloadManifest, schema } from '../types.ts';
 import { takeNumber, writeRecord } from './records.ts';
 
-/** Kata's archives are made for this prefix; its configuration names it in every path (facts/kata.md §2). */
+/** Kata's archives are made for this prefix; its configuration names it in every path (docs/facts/kata.md#archives). */
 const releasePrefix = '/opt/kata';
 
 /** What a generation is made of: a payload that was just laid out, or what another generation has. */
@@ -79,7 +79,7 @@ export async function drawGeneration(request: GenerationRequest): Promise<Drawn>
   }
   const folder = readableFolder(payloadFolder, number);
   const manifest: GenerationManifest = {
-    schema: format === 'directory' ? generationSchema.folder : generationSchema.image,
+    schema,
     number,
     created,
     program,

@@ -7,8 +7,8 @@ import { damaged, digestsOf, type ImageManifest, readTrailer, requireSane, tryIm
 import type { Emit } from '../../output/events.ts';
 import { ensureFolder, ensureStore } from '../folders.ts';
 import { readPayload } from '../generations/index.ts';
-import { extensionFolder, imageName, insideBefore, insideExtension, payloadFolder, stagingFolder } from '../paths.ts';
-import { type PayloadManifest, payloadSchema } from '../types.ts';
+import { extensionFolder, imageName, insideExtension, payloadFolder, stagingFolder } from '../paths.ts';
+import { type PayloadManifest, schema } from '../types.ts';
 import { isIntact } from './drift.ts';
 import { extensionEntries, payloadOfRelease } from './extension.ts';
 import { payloadDigest } from './identity.ts';
@@ -28,7 +28,6 @@ export interface ImageRequest {
 
 /** Copies an image that was made elsewhere into our staging folder and checks the copy: nothing but the copy counts, its manifest included. Throws `bundle-digest`, `image-damaged`, `image-kernel`. */
 export async function copyImage(host: Host, { file, said, digest, root, emit, signal }: ImageRequest): Promise<Staged> {
-  requireOurPlace(file, said);
   requireSane(file, said, insideExtension);
   const staging = stagingFolder(root);
   await ensureStore(host, root);
@@ -66,17 +65,6 @@ export async function copyImage(host: Host, { file, said, digest, root, emit, si
   } finally {
     held?.close();
   }
-}
-
-/** An image of an earlier version is whole, but nothing of it would be where a generation looks for it. */
-function requireOurPlace(file: string, { contents }: ImageManifest): void {
-  if (!contents.some(({ path }) => path === insideBefore)) return;
-  throw new KataError('image-damaged', {
-    subject: file,
-    found: `${file} was made by an earlier version of kata-sysext, with the release in /${insideBefore}`,
-    needed: `an image with the release in /${insideExtension}`,
-    next: 'make it again: kata-sysext build BUNDLE -o FILE',
-  });
 }
 
 /** Blocks are shared where the file system can; elsewhere the bytes are read once, and hashed while they are written. */
@@ -148,7 +136,7 @@ async function checked(
   const sizeBytes = (await host.stat(`${stagingFolder(root)}/image/${imageName}`))!.sizeBytes;
   const { release, handlers, defaultHandler, available, savedBytes, format } = said;
   return {
-    schema: payloadSchema.image,
+    schema,
     digest: said.payload,
     root,
     folder: payloadFolder(root, said.payload),

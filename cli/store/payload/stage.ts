@@ -93,7 +93,7 @@ export async function stageImage(host: Host, request: ImageRequest): Promise<Sta
 
 /** What the store has stays where it is. */
 function placeOf(fresh: PayloadManifest, { root, folder, extension, image }: PayloadManifest): PayloadManifest {
-  return { ...fresh, root, folder, ...(extension === undefined ? {} : { extension }), ...(image === undefined ? {} : { image }) };
+  return { ...fresh, root, folder, extension, ...(image === undefined ? {} : { image }) };
 }
 
 /** What `seal` puts in place. */
@@ -109,7 +109,6 @@ function placeFolder(host: Host, manifest: PayloadManifest, staging: HostPath): 
   const tree = `${staging}/tree`;
   const wrapped = `${staging}/extension`;
   const whole = async () => {
-    if (manifest.extension === undefined) return tree;
     await wrapExtension(host, tree, wrapped, manifest.extension.release);
     return wrapped;
   };
