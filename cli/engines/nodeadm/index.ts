@@ -24,7 +24,7 @@ export const nodeadm: RefusedEngine = {
     docs: {
       does: 'writes `/etc/containerd/config.toml` again at each boot',
       recognised: '`nodeadm-config.service` or `nodeadm-run.service` is enabled',
-      works: 'nothing; CRI-O is no matter of nodeadm',
+      works: 'nothing; nodeadm does not write CRI-O’s files',
     },
   },
 };
