@@ -30,7 +30,7 @@ export async function pages(): Promise<Record<string, string>> {
     'docs/reference/handlers.md': page(handlersPage(note('overlays/handlers.json, overlays/modules.json and overlays/needs.json'), table)),
     [hostsPage]: withRenderersTable(onDisk(hostsPage) ?? '', table),
     'docs/reference/files.md': page(filesPage(note('scripts/pages/hostFiles.ts'), table)),
-    'docs/reference/json.md': page(jsonPage(note('the JSON schemas'), table)),
+    'docs/reference/json.md': page(jsonPage(note('schema/'), table)),
     'man/kata-sysext.8': manPage(),
     ...firstBoot,
     'README.md': withTiersTable(onDisk('README.md') ?? '', table),
