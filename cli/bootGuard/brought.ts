@@ -1,9 +1,9 @@
 import type { Host } from '../host/index.ts';
-import type { Context } from '../operations/types.ts';
 import { guardOf } from '../planning/programCopy.ts';
 import { nothingAfterwards } from '../planning/records.ts';
 import { planSwitch } from '../planning/switch.ts';
 import { carryOut } from '../runner/carryOut.ts';
+import type { Context } from '../runner/types.ts';
 import {
   activeNumber,
   earlierImageRecords,

@@ -1,5 +1,5 @@
 import { isTargetActive, openHost } from '../host/index.ts';
-import type { Context } from '../operations/types.ts';
+import type { Context } from '../runner/types.ts';
 import type { Unit } from '../systemd/types.ts';
 import { confirmAfterBoot } from './healthCheck/confirm.ts';
 import { type Guarded, recoverAtBoot } from './recoverAtBoot.ts';

@@ -1,8 +1,8 @@
 import { KataError } from '../errors/index.ts';
 import { deploymentNow } from '../facts/index.ts';
 import type { Host, HostView } from '../host/index.ts';
-import type { Context } from '../operations/types.ts';
 import { underLock } from '../runner/session.ts';
+import type { Context } from '../runner/types.ts';
 import { activeGeneration, type Generation, pointer, triesIn, withTries, writeRecord } from '../store/index.ts';
 import type { Recovered } from '../transaction/index.ts';
 import { takeBrought } from './brought.ts';

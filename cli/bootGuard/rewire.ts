@@ -1,12 +1,12 @@
-import { type EffectiveDiff, isRefused } from '../engines/index.ts';
+import { type EffectiveDiff, type EngineDump, isRefused } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
-import type { Context } from '../operations/types.ts';
 import { guardOf } from '../planning/programCopy.ts';
 import { nothingAfterwards } from '../planning/records.ts';
 import { planSwitch, type Switch } from '../planning/switch.ts';
-import type { Found } from '../preflight/engine.ts';
+import type { Found } from '../planning/types.ts';
 import { carryOut, withScratch } from '../runner/carryOut.ts';
 import { underLock } from '../runner/session.ts';
+import type { Context } from '../runner/types.ts';
 import { activeGeneration, type Generation, nextId, releaseReservedSpace } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { readsOther, wiredEngine } from './engine.ts';
@@ -56,8 +56,10 @@ interface Looked {
 async function look(context: Context, from: Generation, found: Found): Promise<Looked> {
   const { host } = context;
   const { engine, instance } = found;
+  const { dump: own } = engine;
+  if (own === undefined) return { notes: [`what ${engine.name} takes cannot be told; it is left alone`] };
   const id = await nextId(host, await openEntries(host));
-  const bare = await without(context, from, found);
+  const bare = await without(context, from, found, own);
   if (typeof bare === 'string') return { notes: [`${bare}; it is left alone`] };
   const planned = await replan(context, from, found, id);
   // An OS image may bring names that the wiring of the image before did not have.
@@ -66,9 +68,9 @@ async function look(context: Context, from: Generation, found: Found): Promise<L
   const notes = typeof planned === 'string' ? [`the wiring stays as it is: ${planned}`] : [];
   try {
     const dump = changes
-      ? await withScratch(context, found, (scratch) => engine.renderPlanned(host, instance, changes, scratch))
-      : await engine.dumpEffective(host, instance);
-    const fault = faultIn(engine.compare(bare, dump, handlers), engine.name);
+      ? await withScratch(context, found, (scratch) => own.renderPlanned(host, instance, changes, scratch))
+      : await own.dumpEffective(host, instance);
+    const fault = faultIn(own.compare(bare, dump, handlers), engine.name);
     if (fault !== undefined) return { notes, fault };
   } catch (error) {
     if (isRefused(error)) return { notes, fault: `${engine.name} does not take its configuration with our part in it: ${saying(error)}` };
@@ -80,12 +82,12 @@ async function look(context: Context, from: Generation, found: Found): Promise<L
 }
 
 /** What the engine makes of its files without our part; in words why that is not known. */
-async function without(context: Context, from: Generation, found: Found): Promise<Record<string, unknown> | string> {
+async function without(context: Context, from: Generation, found: Found, own: EngineDump): Promise<Record<string, unknown> | string> {
   const { host } = context;
   const { engine, instance } = found;
   try {
     const wiring = await engine.plan(host, instance, [], from.record.wiring);
-    return await withScratch(context, found, (scratch) => engine.renderPlanned(host, instance, wiring, scratch));
+    return await withScratch(context, found, (scratch) => own.renderPlanned(host, instance, wiring, scratch));
   } catch (error) {
     const what = isRefused(error) ? `${engine.name} does not take its own configuration` : `what ${engine.name} takes cannot be told`;
     return `${what}: ${saying(error)}`;

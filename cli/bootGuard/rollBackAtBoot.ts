@@ -1,12 +1,14 @@
 import { KataError } from '../errors/index.ts';
 import { type HostView, openHost } from '../host/index.ts';
-import { othersWiring } from '../operations/adopt/replaceWiring.ts';
-import type { ChangeOptions, Context } from '../operations/types.ts';
+import type { ChangeOptions } from '../planning/choices/types.ts';
 import { guardOf } from '../planning/programCopy.ts';
 import { nothingAfterwards } from '../planning/records.ts';
+import { othersWiring } from '../planning/replaceWiring.ts';
 import { planSwitch } from '../planning/switch.ts';
-import { type Found, findEngine } from '../preflight/engine.ts';
+import type { Found } from '../planning/types.ts';
+import { findEngine } from '../preflight/engine.ts';
 import { carryOut } from '../runner/carryOut.ts';
+import type { Context } from '../runner/types.ts';
 import { activeGeneration, type Generation, type GenerationState, nextId, releaseReservedSpace } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { asWired, wiredEngine } from './engine.ts';

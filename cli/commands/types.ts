@@ -1,5 +1,5 @@
-import type { Context } from '../operations/types.ts';
 import type { Control } from '../output/index.ts';
+import type { Context } from '../runner/types.ts';
 import type { Input } from './standardInput.ts';
 
 export interface Io {

@@ -1,21 +1,21 @@
 import { type Backend, chooseBackend } from '../backends/index.ts';
-import type { WantedHandler } from '../engines/types.ts';
+import { probeTimeouts, type WantedHandler } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type HostFacts, readFacts } from '../facts/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import { imageFindings, makerFindings } from '../images/index.ts';
 import { handlerRow, handlerTable, installedName } from '../layout/index.ts';
-import type { PlannedWrite } from '../operations/types.ts';
 import { chooseFormat } from '../planning/choices/format.ts';
-import type { Runner } from '../planning/programCopy.ts';
-import { architectureFindings, givenFindings, givenImage } from '../planning/takeImage.ts';
+import { architectureFindings, givenFindings, givenImage } from '../planning/choices/givenImage.ts';
+import type { OwnProgram } from '../planning/programCopy.ts';
+import type { PlannedWrite } from '../planning/types.ts';
 import { expectedOf, shownWrites } from '../planning/writes.ts';
 import { findEngineToWire, restartFindings } from '../preflight/engine.ts';
+import { holderText } from '../preflight/lockHeld.ts';
 import { needFindings } from '../preflight/needs.ts';
 import { hostFindings } from '../preflight/refusals.ts';
 import { roomOf } from '../preflight/room.ts';
 import { shimFindings } from '../preflight/shimFindings.ts';
-import { holderText } from '../runner/running.ts';
 import { askedHandlers, type PolicyRequest, policyFindings, somePayload } from '../selinux/index.ts';
 import { activeGeneration, type Generation, lockFile, offered, offeredBy } from '../store/index.ts';
 import { changeState, openFindings, stagingFindings } from './changeState.ts';
@@ -39,7 +39,7 @@ export interface Check {
   findings: Finding[];
 }
 
-/** What `install` takes where nothing is installed and nobody names a handler (facts/kata.md §2). */
+/** What `install` takes where nothing is installed and nobody names a handler (docs/facts/kata.md#archives). */
 const usual = { name: 'kata-qemu-runtime-rs', release: 'qemu-runtime-rs', shim: 'runtime-rs/bin/containerd-shim-kata-v2' };
 
 const order = { blocker: 0, warning: 1, info: 2 };
@@ -53,7 +53,7 @@ export interface CheckRequest {
   handlers: string[];
   bundle?: Omit<OffersRequest, 'root'>;
   /** The running program, of which an installation keeps a copy. */
-  program?: Omit<Runner, 'host'>;
+  program?: Omit<OwnProgram, 'host'>;
 }
 
 /** Whether this host can take an installation now, blockers first. Reads only. Throws `handler-unknown` and the codes of the bundle. */
@@ -77,12 +77,12 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
   const bundle = seen?.offers;
   if (given !== undefined) findings.push(...architectureFindings(facts, given));
   const unpacked = bundle === undefined ? {} : { unpacked: { bytes: bundle.unpackedBytes, entries: bundle.unpackedEntries } };
-  const runner = { host, ...(wish.program ?? { program: '' }) };
+  const running = { host, ...(wish.program ?? { program: '' }) };
   const form = { backend: backend.name, format };
   const installed =
     wish.bundle === undefined || active === undefined || bundle === undefined
       ? false
-      : await isInstalled(runner, active, { ...wish, ...wish.bundle, ...form, draft: seen?.draft });
+      : await isInstalled(running, active, { ...wish, ...wish.bundle, ...form, draft: seen?.draft });
   const place = {
     backend: backend.name,
     root,
@@ -90,7 +90,7 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
     draft: seen?.draft,
     said: given?.said,
   };
-  const writes = installed ? [] : await expectedOf(runner, { ...place, ...unpacked });
+  const writes = installed ? [] : await expectedOf(running, { ...place, ...unpacked });
   findings.push(...(await (await roomOf(host, { kubelet: true })).findings(writes)));
   for (const name of bundle?.lacks ?? []) findings.push(lacking(name, bundle!));
   findings.push(
@@ -179,8 +179,8 @@ async function engineOf(
     // The engine may have changed since the shims came.
     findings.push(...(await shimFindings(host, { found, from: active?.manifest, to: active?.manifest, sandboxes: [], restarts: false })));
     findings.push(...(await policyFindings(host, { ...policy, found })));
-    const state = host.live ? await engine.probe(host, instance, 10_000) : undefined;
-    if (state !== undefined && !state.reachable) findings.push(unhealthy(engine.name, instance.socket, state.why));
+    const state = host.live ? await engine.daemon?.probe(host, instance, probeTimeouts.onceMs) : undefined;
+    if (state !== undefined && !state.reachable) findings.push(unhealthy(engine.name, instance.socket ?? engine.name, state.why));
     return {
       name: engine.name,
       version: instance.version,

@@ -1,6 +1,6 @@
 import type { HostView } from '../host/index.ts';
 import { profiles, unfit } from '../layout/settings/index.ts';
-import { activeOne, handlersOf } from '../operations/configure.ts';
+import { activeOne, handlersOf } from '../planning/choices/installed.ts';
 import { type Chosen, chosenFor } from './chosen.ts';
 
 export interface HandlerConfiguration extends Chosen {

@@ -1,7 +1,8 @@
 import { KataError } from '../errors/index.ts';
-import { switchToExisting } from '../planning/switchToExisting.ts';
+import type { ChangeOptions } from '../planning/choices/types.ts';
+import type { Answer, Context } from '../runner/types.ts';
 import { activeNumber, isWaiting, readGeneration, readGenerations } from '../store/index.ts';
-import type { Answer, ChangeOptions, Context } from './types.ts';
+import { switchToExisting } from './switchToExisting.ts';
 
 export interface ActivateRequest extends ChangeOptions {
   /** Default: the newest generation that `install --stage` made and nobody activated yet. */

@@ -1,24 +1,17 @@
 import { backendOf } from '../backends/index.ts';
 import { KataError } from '../errors/index.ts';
 import { digestOf, type HostView } from '../host/index.ts';
-import { activateNew } from '../planning/activateNew.ts';
 import { sameChoices } from '../planning/choices/choices.ts';
-import { type Configurable, choiceFindings, withSettings } from '../planning/choices/settings.ts';
+import { activeOne, handlersOf } from '../planning/choices/installed.ts';
+import { choiceFindings, withSettings } from '../planning/choices/settings.ts';
+import type { ChangeOptions, SettingsRequest } from '../planning/choices/types.ts';
 import { findEngine, refuse } from '../preflight/engine.ts';
 import { etcFindings } from '../preflight/refusals.ts';
 import { underLock } from '../runner/session.ts';
-import {
-  activeGeneration,
-  drawGeneration,
-  type Generation,
-  type GenerationManifest,
-  installAgain,
-  isIntact,
-  nextId,
-  payloadOf,
-} from '../store/index.ts';
+import type { Answer, Context } from '../runner/types.ts';
+import { drawGeneration, type Generation, type GenerationManifest, installAgain, isIntact, nextId, payloadOf } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
-import type { Answer, ChangeOptions, Context, SettingsRequest } from './types.ts';
+import { activateNew } from './activateNew.ts';
 
 export interface ConfigureRequest extends ChangeOptions {
   /** Names of installed handlers; none: all of them. */
@@ -53,34 +46,6 @@ async function configureLocked(context: Context, request: ConfigureRequest): Pro
   const found = await findEngine(host, request.engine, from.record.wiring?.engine);
   const id = await nextId(host, await openEntries(host));
   return activateNew({ context, verb: 'configure', options: request, found, id, started, from }, { ...becoming, findings });
-}
-
-/** Throws `nothing-installed`. */
-export async function activeOne(host: HostView): Promise<Generation> {
-  const active = await activeGeneration(host);
-  if (active !== undefined) return active;
-  throw new KataError('nothing-installed', {
-    found: 'there is no active generation',
-    needed: 'an installed generation',
-    next: 'kata-sysext install BUNDLE',
-  });
-}
-
-/** The handlers of a generation by their installed or short names. Throws `handler-unknown` naming the installed ones. */
-export function handlersOf({ handlers }: GenerationManifest, names: string[]): GenerationManifest['handlers'] {
-  if (names.length === 0) return handlers;
-  const wrong = names.find((name) => !handlers.some((handler) => isCalled(handler, name)));
-  if (wrong === undefined) return handlers.filter((handler) => names.some((name) => isCalled(handler, name)));
-  throw new KataError('handler-unknown', {
-    subject: wrong,
-    found: `no handler ${wrong} is installed`,
-    needed: `one of ${handlers.map((handler) => handler.name).join(', ')}`,
-    next: 'kata-sysext status',
-  });
-}
-
-function isCalled({ name }: Configurable, word: string): boolean {
-  return name === word || name === `kata-${word}`;
 }
 
 /** Reads files of the payload as they were installed. What is read decides what is written, so that a damaged file is refused. */

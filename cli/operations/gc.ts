@@ -1,10 +1,11 @@
+import type { ChangeOptions } from '../planning/choices/types.ts';
 import { dropPlan } from '../planning/removal.ts';
 import { collectable } from '../preflight/collectable.ts';
 import { carryOut, receipt } from '../runner/carryOut.ts';
 import { underLock } from '../runner/session.ts';
+import type { Answer, Context } from '../runner/types.ts';
 import { nextId } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
-import type { Answer, ChangeOptions, Context } from './types.ts';
 
 export interface GcRequest extends ChangeOptions {
   /** How many of the newest generations stay besides those that must. */

@@ -1,10 +1,11 @@
 import { command } from '../output/index.ts';
+import type { ChangeOptions } from '../planning/choices/types.ts';
 import { nothingAfterwards } from '../planning/records.ts';
 import { carryOut, receipt } from '../runner/carryOut.ts';
 import { underLock } from '../runner/session.ts';
+import type { Answer, Context } from '../runner/types.ts';
 import { nextId, readGeneration } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
-import type { Answer, ChangeOptions, Context } from './types.ts';
 
 export interface PinRequest extends ChangeOptions {
   number: number;

@@ -1,9 +1,11 @@
 import { deploymentNow } from '../facts/index.ts';
-import { refuseRunning } from '../runner/running.ts';
+import type { ChangeOptions } from '../planning/choices/types.ts';
+import type { Plan } from '../planning/types.ts';
+import { refuseRunning } from '../preflight/lockHeld.ts';
 import { underLock } from '../runner/session.ts';
+import type { Context } from '../runner/types.ts';
 import { type Staging, stagingOf } from '../store/index.ts';
 import { openEntries, openHere, plannedRecovery, type Recovered } from '../transaction/index.ts';
-import type { ChangeOptions, Context, Plan } from './types.ts';
 
 export interface Recovery {
   settled: Recovered[];

@@ -1,13 +1,14 @@
 import { backendOf } from '../backends/index.ts';
 import { KataError } from '../errors/index.ts';
 import { command, words as quoted } from '../output/index.ts';
-import { activateNew } from '../planning/activateNew.ts';
 import { wouldDangle } from '../planning/choices/aliases.ts';
 import { keptChoices } from '../planning/choices/choices.ts';
+import type { ChangeOptions } from '../planning/choices/types.ts';
 import { lastHandler, refuseNotInstalled } from '../planning/choices/wanted.ts';
 import { findEngine, refuse } from '../preflight/engine.ts';
 import { etcFindings } from '../preflight/refusals.ts';
 import { underLock } from '../runner/session.ts';
+import type { Answer, ChangeResult, Context } from '../runner/types.ts';
 import {
   activeGeneration,
   type Choices,
@@ -20,7 +21,7 @@ import {
   payloadOf,
 } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
-import type { Answer, ChangeOptions, ChangeResult, Context } from './types.ts';
+import { activateNew } from './activateNew.ts';
 
 export interface RemoveHandlersRequest extends ChangeOptions {
   /** Handlers by either name, and aliases. */

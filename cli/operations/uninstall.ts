@@ -3,15 +3,18 @@ import { guardUnits } from '../bootGuard/units/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 import { command } from '../output/index.ts';
+import { restoring } from '../planning/choices/restoring.ts';
+import type { ChangeOptions } from '../planning/choices/types.ts';
 import { dropPlan, whatGoes } from '../planning/removal.ts';
+import { othersWiring } from '../planning/replaceWiring.ts';
 import { planSwitch } from '../planning/switch.ts';
 import { findEngine, refuse } from '../preflight/engine.ts';
 import { belongsToImage } from '../preflight/imageRules.ts';
 import { etcFindings } from '../preflight/refusals.ts';
 import { runningPayloads } from '../preflight/running.ts';
 import { carryOut, receipt, rehearse } from '../runner/carryOut.ts';
-import { restoring } from '../runner/restoring.ts';
 import { underLock } from '../runner/session.ts';
+import type { Answer, ChangeResult, Context } from '../runner/types.ts';
 import {
   activeGeneration,
   etcFolder,
@@ -29,8 +32,6 @@ import {
 } from '../store/index.ts';
 import { openEntries, parkedGenerations } from '../transaction/index.ts';
 import { layerNotes } from './adopt/layer.ts';
-import { othersWiring } from './adopt/replaceWiring.ts';
-import type { Answer, ChangeOptions, ChangeResult, Context } from './types.ts';
 
 export interface UninstallRequest extends ChangeOptions {
   /** Also the history. */

@@ -1,5 +1,4 @@
 import type { Digest, HostPath, HostView } from '../host/index.ts';
-import type { Plan, PlannedStep } from '../operations/types.ts';
 import { bytes } from '../output/index.ts';
 import {
   bytesOf,
@@ -18,6 +17,7 @@ import {
   reservedSpaceIn,
 } from '../store/index.ts';
 import type { Afterwards, Step } from '../transaction/index.ts';
+import type { Plan, PlannedStep } from './types.ts';
 
 /** What a change that removes generations takes off the disk. */
 export interface Dropped {

@@ -6,9 +6,8 @@ import { type Finding, KataError } from '../errors/index.ts';
 import { type Baseline, takeBaseline } from '../gate/index.ts';
 import { type Digest, digestOf, type HostPath, type HostView } from '../host/index.ts';
 import { type ModulePlan, planModules } from '../kernelModules/index.ts';
-import { puttingBack, type Restoring, recordedWith, takenOver } from '../operations/adopt/replaceWiring.ts';
-import type { ChangeOptions, Plan } from '../operations/types.ts';
-import { type Found, refuse, restartFindings } from '../preflight/engine.ts';
+import { gateText } from '../output/gateText.ts';
+import { refuse, restartFindings } from '../preflight/engine.ts';
 import { belongsToImage } from '../preflight/imageRules.ts';
 import { refuseInUse } from '../preflight/inUse.ts';
 import { refuseOwned } from '../preflight/owned.ts';
@@ -25,8 +24,11 @@ import {
   restartDeadlineMs,
   type Step,
 } from '../transaction/index.ts';
+import type { ChangeOptions } from './choices/types.ts';
+import { puttingBack, type Restoring, recordedWith, takenOver } from './replaceWiring.ts';
 import { ordered } from './stepOrder.ts';
 import { insideLines } from './textDiff.ts';
+import type { Found, Plan } from './types.ts';
 import { shownWrites, switchWrites, type Write } from './writes.ts';
 
 export interface Switch {
@@ -184,13 +186,15 @@ export async function askEngine(
   scratch: (name: string, text: string) => Promise<string>,
 ): Promise<void> {
   if (!host.booted || planned.wiring.changes.length === 0) return;
-  const { others, warnings } = await found.engine.validate(host, found.instance, planned.wiring, scratch);
+  const { dump } = found.engine;
+  if (dump === undefined) return;
+  const { others, warnings } = await dump.validate(host, found.instance, planned.wiring, scratch);
   if (others.length === 0 && warnings.length === 0) return;
   throw new KataError('engine-rejects', {
     subject: found.instance.configPath,
     found: `the change would alter more than our handlers: ${[...others, ...warnings].slice(0, 5).join('; ')}`,
     needed: `only ${planned.touched.join(', ')} to differ in the effective configuration`,
-    next: `look at: ${found.engine.showCommand(found.instance)}`,
+    next: `look at: ${dump.showCommand(found.instance)}`,
     details: { keys: others, warnings },
   });
 }
@@ -269,7 +273,7 @@ async function show(host: HostView, request: SwitchRequest, { steps, writes, wir
     })),
     restarts: restarts.map((step) => step.unit),
     dependents: restarts.flatMap((step) => step.dependents),
-    gate: [...(host.live ? gateText(restarts.length > 0, to) : offlineGateText(to)), ...proofText(request)],
+    gate: gateText({ live: host.live, restarts: restarts.length > 0, coming: to !== undefined, pods: request.options.prove !== undefined }),
     ...(await shownWrites(host, writes)),
     findings,
   };
@@ -278,21 +282,4 @@ async function show(host: HostView, request: SwitchRequest, { steps, writes, wir
 function diffOf(wiring: WiringPlan, files: FileStep[], step: FileStep): string[] {
   const change = wiring.changes[files.indexOf(step)];
   return change === undefined ? [] : insideLines(change);
-}
-
-/** What a change proves before it commits: lines of its plan. */
-export function gateText(restarts: boolean, to: GenerationManifest | undefined): string[] {
-  const engine = ['the effective configuration differs only by our handlers', 'the CRI is ready and lists every earlier handler'];
-  const lines = [...engine, ...offlineGateText(to)];
-  if (restarts) lines.push('engine and dependents stay active for 8 s');
-  return lines;
-}
-
-function proofText({ options, to }: SwitchRequest): string[] {
-  return options.prove === undefined || to === undefined ? [] : ['a pod of every handler starts, and is removed again'];
-}
-
-/** Nothing runs in an offline tree, so only its files are proven. */
-function offlineGateText(to: GenerationManifest | undefined): string[] {
-  return to === undefined ? [] : ['the installed shim and configuration have their digests'];
 }

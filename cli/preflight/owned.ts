@@ -2,7 +2,7 @@ import { KataError } from '../errors/index.ts';
 import { type MachineConfig, machineConfigOf, operatingSystem, placeOf } from '../facts/index.ts';
 import { type Bringer, bringerIn, firstBootScript, firstBootUnit } from '../generate/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
-import { restoring } from '../runner/restoring.ts';
+import { restoring } from '../planning/choices/restoring.ts';
 import type { GenerationManifest } from '../store/index.ts';
 import type { Step } from '../transaction/index.ts';
 

@@ -6,7 +6,8 @@ import type { Against, Beside, Merging, Source, Target } from '../generate/index
 import { openHost, stoppable } from '../host/index.ts';
 import { modulesFile } from '../kernelModules/index.ts';
 import { install } from '../operations/install.ts';
-import type { Context, InstallRequest } from '../operations/types.ts';
+import type { InstallRequest } from '../planning/choices/types.ts';
+import type { Context } from '../runner/types.ts';
 import { activeGeneration, etcFolder, namesOf, payloadRoot, stateFolder } from '../store/index.ts';
 import { type Archive, dropTransient, makeArchive } from './archive.ts';
 import { againstOf, partsFolder } from './edits.ts';

@@ -4,11 +4,9 @@ import { errnoOf, type Finding, KataError } from '../errors/index.ts';
 import { deploymentNow } from '../facts/index.ts';
 import { liveGate, offlineGate } from '../gate/index.ts';
 import { beyondStopping, type HostView, undisturbed } from '../host/index.ts';
-import { repairGeneration } from '../operations/repair.ts';
-import type { ChangeResult, Context } from '../operations/types.ts';
 import { askEngine, type Switch } from '../planning/switch.ts';
+import type { Found } from '../planning/types.ts';
 import type { PodProof } from '../pod/index.ts';
-import type { Found } from '../preflight/engine.ts';
 import {
   ensureFolder,
   type GenerationManifest,
@@ -23,7 +21,9 @@ import {
 import { type Afterwards, type Intent, type Outcome, runTransaction } from '../transaction/index.ts';
 import { forgetUnits } from './forgottenUnits.ts';
 import { proveUnchanged, provingGate } from './proving.ts';
+import { repairGeneration } from './repairLabels.ts';
 import { type Ended, writeSystemJournal } from './systemJournal.ts';
+import type { ChangeResult, Context } from './types.ts';
 
 export interface Carry {
   id: number;

@@ -1,11 +1,12 @@
 import { KataError } from '../errors/index.ts';
 import { undisturbed } from '../host/index.ts';
-import type { ChangeOptions, Context } from '../operations/types.ts';
+import type { ChangeOptions } from '../planning/choices/types.ts';
+import type { Found } from '../planning/types.ts';
 import { type PodProof, provePods, readinessOf, thrown } from '../pod/index.ts';
-import type { Found } from '../preflight/engine.ts';
 import type { GenerationManifest } from '../store/index.ts';
 import { findGeneration } from '../store/index.ts';
 import type { Gate } from '../transaction/index.ts';
+import type { Context } from './types.ts';
 
 const timeoutSeconds = 60;
 

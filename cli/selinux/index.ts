@@ -1,6 +1,6 @@
 import { backendOf } from '../backends/index.ts';
+import type { TomlTable } from '../documents/toml/index.ts';
 import { engineNamed } from '../engines/index.ts';
-import type { TomlTable } from '../engines/toml/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { selinuxState } from '../facts/index.ts';
 import { contextsOf, type HostPath, type HostView } from '../host/index.ts';

@@ -36,7 +36,7 @@ interface Pending {
 
 /**
  * Connects to a socket. dbus-next's own MessageBus is not used: its calls never end when the connection drops, and its Hello, which PID 1's
- * private socket does not know, ends the process by an unhandled rejection (facts/npm.md §1.3).
+ * private socket does not know, ends the process by an unhandled rejection (docs/facts/systemd.md#the-private-socket).
  */
 export async function openWire(socket: string, deadlineMs: number = callDeadlineMs): Promise<Wire> {
   const { default: dbus } = await import('dbus-next');

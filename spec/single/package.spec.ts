@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { byBytes } from '../../cli/host/index.ts';
 import { version } from '../../cli/version.ts';
+import { docPages } from '../../scripts/pages/list.ts';
 import { linkedFiles } from '../../scripts/pages/packaged.ts';
 import { run } from '../lab/run.ts';
 import { denyExecmem } from '../support/execmem.ts';
@@ -19,8 +20,10 @@ const whole = [
   'completions/_kata-sysext',
   'completions/kata-sysext.bash',
   'completions/kata-sysext.fish',
-  ...readdirSync(join(repo, 'docs'))
-    .map((name) => `docs/${name}`)
+  ...docPages().sort(byBytes),
+  ...readdirSync(join(repo, 'examples'), { recursive: true, encoding: 'utf8', withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(repo, join(entry.parentPath, entry.name)))
     .sort(byBytes),
   'kata-sysext.cjs',
   'man/kata-sysext.8',

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { KataError } from '../../cli/errors/index.ts';
 import { openHost } from '../../cli/host/index.ts';
 import { install } from '../../cli/operations/install.ts';
-import type { InstallRequest } from '../../cli/operations/types.ts';
+import type { InstallRequest } from '../../cli/planning/choices/types.ts';
 import { reservedRoom } from '../../cli/store/index.ts';
 import { FIRST, tinyRelease } from '../lab/release/index.ts';
 import { bothReleases } from '../support/archives/bothArchives.ts';

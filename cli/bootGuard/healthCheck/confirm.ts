@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import type { Host } from '../../host/index.ts';
-import type { Context } from '../../operations/types.ts';
 import { underLock } from '../../runner/session.ts';
+import type { Context } from '../../runner/types.ts';
 import {
   activeGeneration,
   ensureFolder,
@@ -135,6 +135,7 @@ async function bless(host: Host, from: Generation, { text, run }: Proof): Promis
 /** Whether the engine would start with other files than those that it runs with. What cannot be told is left to the next boot. */
 async function isStale(host: Host, from: Generation): Promise<boolean> {
   const { engine, instance } = await wiredEngine(host, from);
-  const pending = await engine.pendingRestarts(host, instance).catch(() => undefined);
+  if (engine.daemon === undefined) return false;
+  const pending = await engine.daemon.pendingRestarts(host, instance).catch(() => undefined);
   return pending === undefined || pending.length > 0;
 }

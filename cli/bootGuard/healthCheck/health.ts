@@ -1,4 +1,5 @@
 import { backendOf } from '../../backends/index.ts';
+import { probeTimeouts } from '../../engines/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { type Generation, namesOf } from '../../store/index.ts';
@@ -8,7 +9,6 @@ import { unhealthy } from './greenboot.ts';
 
 /** Automatic restarts after which an engine is not waited for any longer. */
 const maxRestarts = 5;
-const probeMs = 5_000;
 
 /** One look at the engine of a generation. */
 export interface Health {
@@ -43,10 +43,10 @@ export async function health(host: HostView, from: Generation): Promise<Health> 
   const run = `${unit?.invocationId} ${unit?.mainPid}`;
   try {
     const found = await wiredEngine(host, from);
-    const state = await found.engine.probe(host, found.instance, probeMs);
-    if (!state.reachable) return { ...standing(unit, false), run, ill: state.why ?? 'the CRI does not answer' };
+    const state = await found.engine.daemon?.probe(host, found.instance, probeTimeouts.repeatedMs);
+    if (state?.reachable === false) return { ...standing(unit, false), run, ill: state.why ?? 'the CRI does not answer' };
     const serving = { ...standing(unit, true), run };
-    const missing = namesOf(manifest).filter((name) => !state.handlers.includes(name));
+    const missing = state === undefined ? [] : namesOf(manifest).filter((name) => !state.handlers.includes(name));
     if (missing.length > 0) return { ...serving, ill: `the CRI does not list ${missing.join(', ')}` };
     const pids = [1, ...(unit === undefined || unit.mainPid === 0 ? [] : [unit.mainPid])];
     const checks = await unhealthy(host);

@@ -1,7 +1,7 @@
 import { KataError } from '../../errors/index.ts';
 import type { Host } from '../../host/index.ts';
-import type { Context } from '../../operations/types.ts';
 import { underLock } from '../../runner/session.ts';
+import type { Context } from '../../runner/types.ts';
 import { activeNumber, type Generation } from '../../store/index.ts';
 import { bringUp, keptDownBy, restartDeadlineMs } from '../../transaction/index.ts';
 import { bootOptions, isOwned, rollBackAtBoot, takeBack } from '../rollBackAtBoot.ts';

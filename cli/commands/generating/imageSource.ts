@@ -1,6 +1,6 @@
 import { basename, resolve } from 'node:path';
 import { KataError } from '../../errors/index.ts';
-import { givenImage } from '../../planning/takeImage.ts';
+import { givenImage } from '../../planning/choices/givenImage.ts';
 import { isAddress } from '../parsing/addresses.ts';
 import { text } from '../parsing/options.ts';
 import type { Call } from '../types.ts';

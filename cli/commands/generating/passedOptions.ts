@@ -33,7 +33,9 @@ function refuseEngine(wish: string | undefined): void {
   throw new KataError('usage', {
     subject: '--engine',
     found: `--engine ${wish}`,
-    needed: `one of ${engines.map(({ name }) => name).join(', ')}`,
+    needed: `one of ${engines()
+      .map(({ name }) => name)
+      .join(', ')}`,
     next: 'kata-sysext generate --help',
   });
 }

@@ -1,6 +1,6 @@
 import { codes, didYouMean, KataError } from '../../errors/index.ts';
 import type { Digest } from '../../host/index.ts';
-import type { ChangeOptions } from '../../operations/types.ts';
+import type { ChangeOptions } from '../../planning/choices/types.ts';
 import type { Call } from '../types.ts';
 
 /** The options that every changing verb has. Throws `usage` for a code that nothing overrides. */

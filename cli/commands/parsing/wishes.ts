@@ -1,6 +1,6 @@
 import { KataError } from '../../errors/index.ts';
 import { isPlainKey, readAssignment } from '../../layout/settings/index.ts';
-import type { SettingsRequest } from '../../operations/types.ts';
+import type { SettingsRequest } from '../../planning/choices/types.ts';
 import type { Call } from '../types.ts';
 import { list } from './options.ts';
 

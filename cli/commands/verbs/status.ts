@@ -2,7 +2,7 @@ import { chosenText } from '../../inspect/chosen.ts';
 import { ownerText } from '../../inspect/owner.ts';
 import { type GenerationLine, type Status, status } from '../../inspect/status.ts';
 import { age, bytes, type Cell, command, tableLines } from '../../output/index.ts';
-import { holderText } from '../../runner/running.ts';
+import { holderText } from '../../preflight/lockHeld.ts';
 import { forHost } from '../advice.ts';
 import type { Call, Reply } from '../types.ts';
 

@@ -1,5 +1,5 @@
 import type { AST } from 'toml-eslint-parser';
-import { parseProgram, tomlString } from '../../engines/toml/index.ts';
+import { parseProgram, tomlString } from '../../documents/toml/index.ts';
 import type { Setting } from '../types.ts';
 
 type Scalar = 'string' | 'integer' | 'float' | 'boolean';

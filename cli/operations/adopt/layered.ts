@@ -1,6 +1,7 @@
+import type { InstallRequest } from '../../planning/choices/types.ts';
 import { underLock } from '../../runner/session.ts';
+import type { Answer, Context } from '../../runner/types.ts';
 import { installLocked } from '../install.ts';
-import type { Answer, Context, InstallRequest } from '../types.ts';
 import { layerOf } from './layer.ts';
 
 export interface LayeredRequest extends InstallRequest {

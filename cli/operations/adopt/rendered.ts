@@ -1,4 +1,5 @@
 import { backendOf } from '../../backends/index.ts';
+import { probeTimeouts } from '../../engines/index.ts';
 import { type Finding, KataError } from '../../errors/index.ts';
 import { type MachineConfig, machineConfigOf } from '../../facts/index.ts';
 import { type Bringer, firstBootScript, firstBootUnit } from '../../generate/index.ts';
@@ -6,17 +7,20 @@ import type { HostView } from '../../host/index.ts';
 import { ownerText } from '../../inspect/owner.ts';
 import { verify } from '../../inspect/verify.ts';
 import { command } from '../../output/index.ts';
-import { guardOf, installProgramCopy } from '../../planning/programCopy.ts';
+import type { ChangeOptions } from '../../planning/choices/types.ts';
+import { guardOf } from '../../planning/programCopy.ts';
 import { nothingAfterwards, switchRecords } from '../../planning/records.ts';
 import { planSwitch } from '../../planning/switch.ts';
-import { type Found, findEngine, refuse } from '../../preflight/engine.ts';
+import type { Found } from '../../planning/types.ts';
+import { findEngine, refuse } from '../../preflight/engine.ts';
 import { bringerOf, generating, generatingText } from '../../preflight/owned.ts';
 import { etcFindings } from '../../preflight/refusals.ts';
 import { carryOut, receipt, withScratch } from '../../runner/carryOut.ts';
+import { installProgramCopy } from '../../runner/programCopy.ts';
 import { underLock } from '../../runner/session.ts';
+import type { Answer, Context } from '../../runner/types.ts';
 import { activeGeneration, type Generation, nextId, type Owner, offeredBy } from '../../store/index.ts';
 import { openEntries } from '../../transaction/index.ts';
-import type { Answer, ChangeOptions, Context } from '../types.ts';
 import { type FirstBoot, firstBootOf, outOfUse } from './firstBoot.ts';
 
 /** What an archive brings is generation 1 of a host that had none. */
@@ -117,22 +121,21 @@ async function prove(context: Context, from: Generation, found: Found): Promise<
   if (!host.live) return;
   const names = wanted.map(({ name }) => name);
   const removal = await engine.plan(host, instance, [], record.wiring);
-  const bare = await withScratch(context, found, (scratch) => engine.renderPlanned(host, instance, removal, scratch));
-  const now = await engine.dumpEffective(host, instance);
-  const { others, warnings } = engine.compare(bare, now, names);
-  const unnamed = names.filter((name) => engine.compare(bare, now, [name]).ours.length === 0);
-  const state = await engine.probe(host, instance, probeMs);
-  const unlisted = names.filter((name) => !state.handlers.includes(name));
+  const { dump, daemon } = engine;
+  const bare = await withScratch(context, found, async (scratch) => dump?.renderPlanned(host, instance, removal, scratch));
+  const now = (await dump?.dumpEffective(host, instance)) ?? {};
+  const { others, warnings } = dump?.compare(bare ?? {}, now, names) ?? { others: [], warnings: [] };
+  const unnamed = names.filter((name) => dump?.compare(bare ?? {}, now, [name]).ours.length === 0);
+  const state = await daemon?.probe(host, instance, probeTimeouts.onceMs);
+  const unlisted = names.filter((name) => state?.handlers.includes(name) === false);
   const problems = [
     ...others.map((key) => `our part changes ${key}`),
     ...warnings,
     ...unnamed.map((name) => `the effective configuration does not name ${name}`),
-    ...unlisted.map((name) => `the CRI does not list ${name}${state.why === undefined ? '' : `: ${state.why}`}`),
+    ...unlisted.map((name) => `the CRI does not list ${name}${state?.why === undefined ? '' : `: ${state.why}`}`),
   ];
   if (problems.length > 0) throw unproven(host, instance.unit ?? engine.name, problems);
 }
-
-const probeMs = 10_000;
 
 function unproven(host: HostView, subject: string, problems: string[]): KataError {
   return new KataError('adopt-unproven', {
