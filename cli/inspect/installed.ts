@@ -36,7 +36,7 @@ export async function isInstalled(running: OwnProgram, from: Generation, asked: 
     const { steps } = await planSwitch(host, { verb: 'install', id: 0, found, from, to: manifest, options, guard });
     return steps.length === 0;
   } catch (error) {
-    // What speaks against a change is among the findings.
+    // What prevents a change is among the findings.
     if (error instanceof KataError) return false;
     throw error;
   }

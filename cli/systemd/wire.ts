@@ -84,7 +84,7 @@ export async function openWire(socket: string, deadlineMs: number = callDeadline
       else resolve();
     }
   });
-  // A connection that nobody waits on must not keep the process alive.
+  // A connection without a waiting call must not keep the process alive.
   connection.stream.unref();
 
   return {

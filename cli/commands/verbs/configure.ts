@@ -3,13 +3,13 @@ import { configure } from '../../operations/configure.ts';
 import { hasSettings } from '../../planning/choices/settings.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, list } from '../parsing/options.ts';
-import { settingsRequestOf } from '../parsing/wishes.ts';
+import { settingsRequestOf } from '../parsing/settingsRequest.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {
   const handlers = list(call.options['handler']);
-  const wishes = settingsRequestOf(call);
-  if (hasSettings(wishes)) return reply(await configure(call.context, { ...changeOptionsOf(call), handlers, wishes }));
+  const request = settingsRequestOf(call);
+  if (hasSettings(request)) return reply(await configure(call.context, { ...changeOptionsOf(call), handlers, wishes: request }));
   const seen = await configuration(call.context.host, handlers);
   return { kind: 'Configuration', body: seen, text: lines(seen) };
 }

@@ -17,11 +17,11 @@ export async function run({ options, context, io }: Call): Promise<Reply> {
   const { host, emit, signal } = context;
   const watched = io.env[watchVariable];
   if (watched !== undefined && options['pod'] === true) return watch(host, watched, signal);
-  const wish = trialsOf(options);
-  const left = wish?.pods === undefined ? undefined : await removeLeftPods(host);
+  const request = trialsOf(options);
+  const left = request?.pods === undefined ? undefined : await removeLeftPods(host);
   for (const text of left?.failures ?? []) emit({ kind: 'warning', text });
   const repaired = options['repair'] === true ? await repair(context, { dryRun: false, waitSeconds: 0, allow: [] }) : undefined;
-  const seen = await verify(host, wish === undefined ? undefined : { ...asTrials(wish, host), emit, signal });
+  const seen = await verify(host, request === undefined ? undefined : { ...asTrials(request, host), emit, signal });
   return {
     kind: 'Verification',
     body: repaired === undefined ? seen : { ...seen, repaired },
@@ -48,12 +48,12 @@ async function watch(host: Host, run: string, signal: AbortSignal): Promise<Repl
   return { kind: 'Verification', body: {}, text: [], made: true };
 }
 
-interface Wish {
+interface TrialRequest {
   guests?: GuestRequest;
   pods?: PodRequest;
 }
 
-function asTrials({ guests, pods }: Wish, host: Host): Pick<Trials, 'guests' | 'pods'> {
+function asTrials({ guests, pods }: TrialRequest, host: Host): Pick<Trials, 'guests' | 'pods'> {
   return { ...(guests === undefined ? {} : { guests }), ...(pods === undefined ? {} : { pods: { request: pods, host } }) };
 }
 
@@ -79,7 +79,7 @@ function exitCodeOf({ drift, guests = [], pods = [] }: Verification): number {
   return statuses.length === 0 ? 0 : Math.min(...statuses);
 }
 
-function trialsOf(options: Call['options']): Wish | undefined {
+function trialsOf(options: Call['options']): TrialRequest | undefined {
   const handlers = list(options['handler']);
   const [guests, pods] = [options['boot-guest'] === true, options['pod'] === true];
   if (guests && pods) throw usage('--pod', '--pod together with --boot-guest', 'one of both: a pod boots its guest anyway');
@@ -96,8 +96,8 @@ function trialsOf(options: Call['options']): Wish | undefined {
 }
 
 function seconds(value: unknown): number {
-  const wish = value === undefined ? usualSeconds : Number(value);
-  if (Number.isInteger(wish) && wish >= 1 && wish <= maxSeconds) return wish;
+  const seconds = value === undefined ? usualSeconds : Number(value);
+  if (Number.isInteger(seconds) && seconds >= 1 && seconds <= maxSeconds) return seconds;
   throw usage('--timeout', `--timeout ${String(value)}`, `whole seconds, 1 to ${maxSeconds}`);
 }
 
