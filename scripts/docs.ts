@@ -8,8 +8,11 @@ import { handlersPage } from './pages/handlersPage.ts';
 import { filesPage } from './pages/hostFiles.ts';
 import { jsonPage } from './pages/jsonPage.ts';
 import { manPage } from './pages/man.ts';
+import { withRenderersTable } from './pages/renderersTable.ts';
 import { allStatuses, signalStatus, statuses } from './pages/statuses.ts';
 import { withTiersTable } from './pages/tiersTable.ts';
+
+const hostsPage = 'docs/reference/hosts.md';
 
 /** Pages that show what `generate` writes. */
 export const firstBootPages = ['first-boot', 'first-boot-rendered', 'openshift', 'os-images'].map((name) => `docs/guides/${name}.md`);
@@ -25,8 +28,9 @@ export async function pages(): Promise<Record<string, string>> {
     'docs/reference/commands.md': commandsPage(),
     'docs/reference/errors.md': errorsPage(),
     'docs/reference/handlers.md': page(handlersPage(note('overlays/handlers.json, overlays/modules.json and overlays/needs.json'), table)),
+    [hostsPage]: withRenderersTable(onDisk(hostsPage) ?? '', table),
     'docs/reference/files.md': page(filesPage(note('scripts/pages/hostFiles.ts'), table)),
-    'docs/reference/json.md': page(jsonPage(note('the JSON schemas'), table)),
+    'docs/reference/json.md': page(jsonPage(note('schema/'), table)),
     'man/kata-sysext.8': manPage(),
     ...firstBoot,
     'README.md': withTiersTable(onDisk('README.md') ?? '', table),

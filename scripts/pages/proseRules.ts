@@ -48,6 +48,8 @@ export function prosePages(): string[] {
     'README.md',
     'ARCHITECTURE.md',
     'CONTRIBUTING.md',
+    'RELEASE.md',
+    'SECURITY.md',
     'man/kata-sysext.8',
     'examples/README.md',
     'examples/selinux/README.md',
