@@ -15,7 +15,7 @@ export function tomlKey(key: string): string {
 }
 
 /** `[a."b.c".d]` */
-export function tomlHeader(path: readonly string[]): string {
+function tomlHeader(path: readonly string[]): string {
   return `[${path.map(tomlKey).join('.')}]`;
 }
 
