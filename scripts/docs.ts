@@ -9,16 +9,16 @@ import { manPage } from './pages/man.ts';
 import { allStatuses, signalStatus, statuses } from './pages/statuses.ts';
 import { withTiersTable } from './pages/tiersTable.ts';
 
-const handlersPage = 'docs/handlers.md';
-const firstBootPages = ['docs/first-boot.md', 'docs/bootc.md'];
+const handlersPage = 'docs/guides/handlers.md';
+const firstBootPages = ['docs/guides/first-boot.md', 'docs/guides/os-images.md'];
 
 /** Pages that are made from the program's own tables, whole or in part: path from the repository's root → text. */
 export async function pages(): Promise<Record<string, string>> {
   const firstBoot: Record<string, string> = {};
   for (const name of firstBootPages) firstBoot[name] = await withGenerated(onDisk(name) ?? '');
   return {
-    'docs/commands.md': commandsPage(),
-    'docs/errors.md': errorsPage(),
+    'docs/reference/commands.md': commandsPage(),
+    'docs/reference/errors.md': errorsPage(),
     'man/kata-sysext.8': manPage(),
     ...firstBoot,
     'README.md': withTiersTable(onDisk('README.md') ?? '', table),
@@ -47,7 +47,7 @@ function commandsPage(): string {
     'Results go to standard output, progress and errors to standard error. `kata-sysext help VERB`, or `--help` (`-h`) after a verb, prints its options; without a verb, or alone, `kata-sysext` lists the verbs. `kata-sysext version`, or `--version` (`-V`), prints the version.',
     '## Options of every verb that changes the host',
     optionTable(changeOptions),
-    'There is never a question: what a change needs to know stands on the command line.',
+    'The program never asks a question: the command line has all that a change needs to know.',
     ...verbs.flatMap(verbSection),
   ]);
 }

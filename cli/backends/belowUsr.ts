@@ -4,7 +4,7 @@ import { type GenerationManifest, insideExtension, insideOf } from '../store/ind
 import { mergedPayload } from '../transaction/index.ts';
 
 /** Where processes find the files of a payload that is seen below /usr; without one, of those that are stored now. */
-export function baseOf(payloadFolder?: HostPath): HostPath {
+export function mountPointOf(payloadFolder?: HostPath): HostPath {
   return `/${(payloadFolder === undefined ? undefined : insideOf(payloadFolder)) ?? insideExtension}`;
 }
 
@@ -16,7 +16,7 @@ export async function seenBelowUsr(host: HostView, to: GenerationManifest, pids:
   const shown = await mergedPayload(host);
   const problems =
     shown === to.payload ? [] : [`PID 1 has ${shown === 'absent' ? 'nothing of ours' : `the payload ${shown}`} ${how}, not ${to.payload}`];
-  const shims = new Map(to.handlers.map((handler) => [`${baseOf(to.payloadFolder)}/${handler.shim}`, handler.shimDigest]));
+  const shims = new Map(to.handlers.map((handler) => [`${mountPointOf(to.payloadFolder)}/${handler.shim}`, handler.shimDigest]));
   for (const pid of new Set(pids)) {
     for (const [path, digest] of shims) {
       const seen = await digestSeenBy(host, pid, path);
@@ -28,7 +28,7 @@ export async function seenBelowUsr(host: HostView, to: GenerationManifest, pids:
 
 /** Files of others at the place where ours appear. */
 export async function baseTaken({ host }: { host: HostView }): Promise<Finding[]> {
-  const base = baseOf();
+  const base = mountPointOf();
   if ((await host.lstat(base)) === undefined || (await mergedPayload(host)) !== 'absent') return [];
   return [
     {

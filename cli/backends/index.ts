@@ -39,7 +39,7 @@ export async function chooseBackend(host: HostView, facts: HostFacts, wish = 'au
   if (host.image && name !== baked.name) throw onImage(name);
   if (name !== 'auto') return backendOf(name);
   for (const backend of host.live ? automatic.slice(0, -1) : []) {
-    const findings = await backend.fits(host, facts);
+    const findings = await backend.preflight(host, facts);
     if (findings.every(({ level }) => level === 'info')) return backend;
   }
   return automatic.at(-1)!;

@@ -6,7 +6,7 @@ import type { Step } from '../transaction/index.ts';
 
 /** What a backend shows on the host right now. */
 export interface Seen {
-  /** The generation whose files are really reachable at the base; undefined when none is. */
+  /** The generation whose files are really reachable at the mount point; undefined when none is. */
   generation?: number;
   problems: string[];
 }
@@ -15,20 +15,20 @@ export interface Seen {
 export interface Backend {
   name: string;
   /** Blockers and warnings of this host. None at all: the backend is harmless here. */
-  fits(host: HostView, facts: HostFacts): Promise<Finding[]>;
+  preflight(host: HostView, facts: HostFacts): Promise<Finding[]>;
   /** Where payloads are kept. */
   root(facts: HostFacts): HostPath;
   /** The path, stable over generations, below which the engine finds this payload when it is active; without one: those that are stored now. */
-  base(payloadFolder?: HostPath): HostPath;
+  mountPoint(payloadFolder?: HostPath): HostPath;
   /** Where this generation's own files are: what its configuration.toml names. */
-  home(payloadFolder: HostPath): HostPath;
+  payloadDir(payloadFolder: HostPath): HostPath;
   /** Towards a generation, or (none) off the host. `written`: the files of its payload are put in place by this change. */
   plan(host: HostView, to: GenerationManifest | undefined, written: boolean): Promise<Step[]>;
   /** Takes away what this backend alone has shown, after another one took over and the engine names our files no more. */
-  leave(host: HostView): Promise<Step[]>;
+  detach(host: HostView): Promise<Step[]>;
   /** What speaks against these steps now, whoever is harmed. */
   risks(host: HostView, steps: Step[]): Promise<Finding[]>;
-  observe(host: HostView): Promise<Seen>;
-  /** What keeps these processes from finding the files of a generation at the base; empty when nothing does. */
-  reaches(host: HostView, to: GenerationManifest, pids: number[]): Promise<string[]>;
+  status(host: HostView): Promise<Seen>;
+  /** What keeps these processes from finding the files of a generation at the mount point; empty when nothing does. */
+  verifyVisible(host: HostView, to: GenerationManifest, pids: number[]): Promise<string[]>;
 }

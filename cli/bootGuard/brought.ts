@@ -13,11 +13,11 @@ import {
   imageNumber,
   isKnownImage,
   pointer,
-  releaseBallast,
+  releaseReservedSpace,
   writeRecord,
 } from '../store/index.ts';
 import { wiredEngine } from './engine.ts';
-import { bootOptions } from './giveUp.ts';
+import { bootOptions } from './rollBackAtBoot.ts';
 
 /**
  * An OS image that boots here for the first time brings a generation. Where it is active, files of the engine that somebody edited may
@@ -59,7 +59,7 @@ async function stands(host: Host, { wiring }: Pick<Generation['record'], 'wiring
 
 /** Planned from itself: what the merge of /etc has left of it stays, the rest comes. */
 async function activate(context: Context, from: Generation): Promise<void> {
-  await releaseBallast(context.host);
+  await releaseReservedSpace(context.host);
   const found = await wiredEngine(context.host, from);
   await runLocked(context, (view) => planTaking(view, from, found), bootOptions);
 }

@@ -6,9 +6,6 @@ import type { Found } from '../planning/types.ts';
 import { findEngine } from '../preflight/engine.ts';
 import type { Generation } from '../store/index.ts';
 
-/** Engines that read a drop-in only where their main file names it. */
-const mainFirst = ['containerd'];
-
 /**
  * The engine that a generation is wired for, by what was recorded when it was: nothing else is looked for, as an edit of another file is an
  * edit of what was never ours. `configPath` is what it reads now. Throws `engine-missing` where its unit or its binary is gone.
@@ -16,7 +13,7 @@ const mainFirst = ['containerd'];
 export async function wiredEngine(host: HostView, { manifest, record: { wiring } }: Generation): Promise<Found> {
   if (wiring === undefined) return findEngine(host, undefined);
   const engine = engineNamed(wiring.engine);
-  const instance = await engine?.wired(host, wiring);
+  const instance = await engine?.findRecorded(host, wiring);
   if (engine !== undefined && instance !== undefined) return { engine, instance };
   throw new KataError('engine-missing', {
     subject: wiring.unit ?? wiring.engine,
@@ -49,7 +46,7 @@ export async function readsOther(host: HostView, found: Found, generation: Gener
     return `${engine.name} reads ${now?.join(' and ')} now; generation ${manifest.number} is wired for ${then?.join(' and ')}`;
   }
   const whole = marks.some(({ kind, path }) => kind === 'file' && path === configPath);
-  const main = mainFirst.includes(engine.name) && marks.length > 0 && !whole ? [configPath] : [];
+  const main = engine.dropInsNeedMain && marks.length > 0 && !whole ? [configPath] : [];
   for (const path of [...main, ...marks.flatMap((mark) => (mark.kind === 'range' ? [mark.path] : []))])
     if ((await host.stat(path)) === undefined) return `${path}, which generation ${manifest.number} is wired in, is gone`;
   return undefined;

@@ -13,7 +13,7 @@ const passing = [...aside, 'backend-read-only'];
 
 /** Why nothing of a generation is below /usr in this boot, through no fault of its own: it has no way to prove itself. */
 export async function standsAside(host: HostView, { manifest }: Generation): Promise<string | undefined> {
-  const findings = await backendOf(manifest.backend).fits(host, await readFacts(host));
+  const findings = await backendOf(manifest.backend).preflight(host, await readFacts(host));
   return findings.find(({ code }) => aside.includes(code))?.found;
 }
 
@@ -24,7 +24,7 @@ export async function unsuited(host: HostView, { manifest, record }: Generation)
   if (payload === undefined) return `the payload of generation ${manifest.number} is not known here`;
   if (!(await isIntact(host, payload, 'shape'))) return `files of ${manifest.payloadFolder} are missing or changed`;
   const findings = [
-    ...(await backendOf(manifest.backend).fits(host, await readFacts(host))),
+    ...(await backendOf(manifest.backend).preflight(host, await readFacts(host))),
     ...(await againstImage(host, manifest.format)),
   ];
   const counts = (code: string) => !codeRow(code).overridable || (isHarmful(code) && record.allowed?.includes(code) !== true);
@@ -71,5 +71,5 @@ function before(all: Generation[], given: Generation): number[] {
 
 async function isShown(host: HostView, { manifest }: Generation): Promise<boolean> {
   const backend = backendOf(manifest.backend);
-  return !backend.base().startsWith('/usr/') || (await backend.reaches(host, manifest, [1])).length === 0;
+  return !backend.mountPoint().startsWith('/usr/') || (await backend.verifyVisible(host, manifest, [1])).length === 0;
 }

@@ -131,7 +131,7 @@ function tell(line: string, { io, emit }: Follower): void {
 }
 
 /** What a line of our own unit may say; see `Event`. */
-const mostLineBytes = 1024 * 1024;
+const maxLineBytes = 1024 * 1024;
 const eventShape: Shape<Event> = variant('kind', [
   looseObject({ kind: literal('phase'), name: text, detail: exactOptional(text) }),
   looseObject({ kind: literal('bytes'), name: text, doneBytes: amount, totalBytes: exactOptional(amount) }),
@@ -142,7 +142,7 @@ const eventShape: Shape<Event> = variant('kind', [
 
 function parsed(line: string): Event | undefined {
   try {
-    const event = parseJson(line, { maxBytes: mostLineBytes });
+    const event = parseJson(line, { maxBytes: maxLineBytes });
     return misfitOf(eventShape, event) === undefined ? (event as Event) : undefined;
   } catch {
     return undefined;

@@ -4,7 +4,7 @@ const names = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 type Name = (typeof names)[number];
 
 /** How long the second signal waits for what it is passed on to. */
-const lastWordsMs = 2000;
+const outputFlushMs = 2000;
 
 /** Called with the number of each signal; of the second, the process waits for what it gives, at most 2 s, and then ends. */
 export type OnSignal = (number: number) => unknown;
@@ -36,7 +36,7 @@ export function listenToSignals(sameMs: number): Signals {
       }
       if (name === first.name && performance.now() - first.at < sameMs) return;
       const now = (): void => end(name);
-      const last = setTimeout(now, ending ? 0 : lastWordsMs);
+      const last = setTimeout(now, ending ? 0 : outputFlushMs);
       if (ending) return;
       ending = true;
       void Promise.allSettled([...callbacks].map((callback) => callback(constants.signals[name]))).then(() => {
@@ -59,7 +59,7 @@ export function listenToSignals(sameMs: number): Signals {
     },
     endSoon: () => {
       const by = first?.name;
-      if (by !== undefined) setTimeout(() => end(by), lastWordsMs).unref();
+      if (by !== undefined) setTimeout(() => end(by), outputFlushMs).unref();
     },
   };
 }

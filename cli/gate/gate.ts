@@ -1,5 +1,5 @@
 import { backendOf } from '../backends/index.ts';
-import type { Engine, EngineState, Instance } from '../engines/types.ts';
+import { type Engine, type EngineState, type Instance, probeTimeouts } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
 import { type Digest, digestOf, type HostView, stopIfAsked } from '../host/index.ts';
 import type { Emit } from '../output/events.ts';
@@ -33,12 +33,11 @@ export interface GateRequest {
 const criDeadlineMs = 60_000;
 /** containerd whose CRI plugin failed to load says so at once and for good; some seconds are left for a slow start. */
 const missingPluginMs = 8_000;
-const probeMs = 5_000;
 /** A daemon that dies of its new configuration often does so after some seconds. */
 const steadyMs = 8_000;
 const pauseMs = 250;
 
-/** The gate of a live change (promise 5). */
+/** The gate of a live change: engine and handlers are proven before the commit. */
 export function liveGate(host: HostView, request: GateRequest): Gate {
   return {
     beforeRestart: () => sameButOurs(host, request).catch(asGateFailure),
@@ -47,7 +46,9 @@ export function liveGate(host: HostView, request: GateRequest): Gate {
       if (request.to !== undefined) await filesReached(host, request, request.to);
       if (request.to !== undefined) await labelsInPlace(host, request.to, request.emit);
       if (request.to !== undefined && !request.policyDenies) await policyAllows(host, request, request.to);
-      if (!request.restarts) return checkState(request, await request.engine.probe(host, request.instance, probeMs));
+      // Without a daemon there is nobody to ask: the files are all that the next pod reads.
+      if (request.engine.daemon === undefined) return;
+      if (!request.restarts) return checkNow(host, request);
       request.emit({ kind: 'phase', name: 'gate', detail: `waiting for ${request.engine.name}` });
       await criReady(host, request);
       request.emit({ kind: 'phase', name: 'gate', detail: `watching ${request.engine.name} for ${steadyMs / 1000} s` });
@@ -77,13 +78,14 @@ function asGateFailure(error: unknown): never {
 }
 
 async function sameButOurs(host: HostView, { engine, instance, baseline, touched }: GateRequest): Promise<void> {
-  const { others, warnings } = engine.compare(baseline.dump, await engine.effective(host, instance), touched);
+  if (engine.dump === undefined) return;
+  const { others, warnings } = engine.dump.compare(baseline.dump, await engine.dump.dumpEffective(host, instance), touched);
   if (others.length === 0 && warnings.length === 0) return;
   throw new KataError('gate-failed', {
     subject: instance.configPath,
     found: `${engine.name} would change more than our handlers: ${[...others, ...warnings].slice(0, 5).join('; ')}`,
     needed: `only ${touched.join(', ')} to differ`,
-    next: `compare with: ${engine.showCommand(instance)}`,
+    next: `compare with: ${engine.dump.showCommand(instance)}`,
     details: { keys: others },
   });
 }
@@ -112,7 +114,7 @@ async function shimInImage(host: HostView, to: GenerationManifest, { shimDigest 
 /** By PID 1, which merges, and by the engine, which may have mounts of its own. */
 async function filesReached(host: HostView, { instance }: GateRequest, to: GenerationManifest): Promise<void> {
   const pid = await enginePid(host, instance);
-  const problems = await backendOf(to.backend).reaches(host, to, [1, ...(pid === undefined ? [] : [pid])]);
+  const problems = await backendOf(to.backend).verifyVisible(host, to, [1, ...(pid === undefined ? [] : [pid])]);
   if (problems.length === 0) return;
   throw new KataError('gate-failed', {
     subject: instance.unit ?? instance.engine,
@@ -152,7 +154,8 @@ async function criReady(host: HostView, request: GateRequest): Promise<void> {
   const started = performance.now();
   for (;;) {
     stopIfAsked(request.signal);
-    const state = await engine.probe(host, instance, probeMs);
+    const state = await engine.daemon?.probe(host, instance, probeTimeouts.repeatedMs);
+    if (state === undefined) return;
     if (state.reachable && (state.runtimeReady || !baseline.state.runtimeReady)) return checkState(request, state);
     const waited = performance.now() - started;
     const pluginMissing = /unknown service|unimplemented/i.test(state.why ?? '') && waited > missingPluginMs;
@@ -167,6 +170,11 @@ async function criReady(host: HostView, request: GateRequest): Promise<void> {
     }
     await pause(pauseMs);
   }
+}
+
+async function checkNow(host: HostView, request: GateRequest): Promise<void> {
+  const state = await request.engine.daemon?.probe(host, request.instance, probeTimeouts.repeatedMs);
+  if (state !== undefined) checkState(request, state);
 }
 
 function checkState({ engine, baseline, to, touched, restored, instance, editedByOthers }: GateRequest, now: EngineState): void {
@@ -218,7 +226,7 @@ async function staysUp(host: HostView, request: GateRequest): Promise<void> {
   const down = await unitDown(host, request, ['active', 'reloading']);
   if (down !== undefined)
     throw new KataError('gate-failed', { subject: unit, found: down, needed: 'all units up', next: `journalctl -u ${unit} -n 50` });
-  checkState(request, await request.engine.probe(host, request.instance, probeMs));
+  await checkNow(host, request);
 }
 
 /** Which run of each unit is alive. */

@@ -1,10 +1,10 @@
 import { hook, rendered } from './forms/index.ts';
-import { bakedContainerfile, butane, containerfile, ignition, machineConfigs, type PoolWish } from './outputs/index.ts';
+import { bakedContainerfile, butane, containerfile, ignition, machineConfigs, type PoolRequest } from './outputs/index.ts';
 import { titleOf } from './owner.ts';
 import type { FirstBoot, FirstBootRequest, Generated, OutputKind } from './types.ts';
 
 export { firstBootScript, firstBootUnit } from './forms/index.ts';
-export { containerfileNames, type PoolWish } from './outputs/index.ts';
+export { containerfileNames, type PoolRequest } from './outputs/index.ts';
 export { type Bringer, bringerIn, metadata } from './owner.ts';
 export { targetNamed, targetNames } from './targets.ts';
 export type {
@@ -23,7 +23,7 @@ export type {
   TargetTree,
 } from './types.ts';
 
-const makers: Record<OutputKind, (request: FirstBootRequest, pool: PoolWish) => Generated[]> = {
+const makers: Record<OutputKind, (request: FirstBootRequest, pool: PoolRequest) => Generated[]> = {
   ignition: (request) => [{ name: 'kata-sysext.ign', text: ignition(firstBoot(request), request.target.ignition) }],
   butane: (request, { role }) => [
     { name: 'kata-sysext.bu', text: butane(firstBoot(request, request.target.openshift ? role : undefined), request.target, role) },
@@ -38,7 +38,7 @@ const makers: Record<OutputKind, (request: FirstBootRequest, pool: PoolWish) => 
 export const outputKinds = Object.keys(makers) as OutputKind[];
 
 /** The files of a first boot. Pure, and the same bytes for the same request. Throws `generated-too-large`. */
-export function generate(kind: OutputKind, request: FirstBootRequest, pool: PoolWish): Generated[] {
+export function generate(kind: OutputKind, request: FirstBootRequest, pool: PoolRequest): Generated[] {
   return makers[kind](request, pool);
 }
 

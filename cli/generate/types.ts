@@ -77,12 +77,16 @@ export interface Beside {
   /** Names that no other file of the engine may have. */
   handlers: string[];
   /** What the engine reads: files, and folders of files. */
-  read: string[];
+  read: readonly string[];
 }
 
 /** What the node's engine has to be configured like, or nothing of the archive is put there. */
 export interface Against {
-  /** The main file that the engine has to read, and what has to stand in it. */
+  /** The engine as a sentence names it. */
+  title: string;
+  /** The variable of its unit that may name the main file. */
+  variable: string;
+  /** The main file that the engine has to read, and what has to stand in it; it reads this one where its command line names none. */
   config: string;
   digest: Digest;
   /** Patterns of further files that it reads: none may be there. */

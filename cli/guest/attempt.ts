@@ -20,7 +20,7 @@ export interface Attempt extends Shown {
 /**
  * Starts the hypervisor and looks on until the guest's kernel has named itself and its first program runs, or it panics, or the time is
  * over. With KVM a guest that shows nothing for 5 s is given up: that /dev/kvm opens says nothing (a PVM host has one on which no ordinary
- * guest gets anywhere, facts/lab.md §1).
+ * guest gets anywhere, docs/facts/hosts.md#kvm-that-runs-no-guest).
  */
 export async function attempt(
   host: HostView,

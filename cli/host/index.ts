@@ -10,7 +10,7 @@ export { cleanEnvironment, findProgram, programs } from './programs.ts';
 export { byBytes, digestOf, openView } from './reads.ts';
 export { digestOfFile, type FileKind, fileLimits, openRegular, piecesOf, readHead, readRegular } from './regular.ts';
 export { beyondStopping, interrupted, stopIfAsked, stoppable, undisturbed, unlessStopped } from './stoppable.ts';
-export { hasReached } from './targetActive.ts';
+export { isTargetActive } from './targetActive.ts';
 export { readTexts } from './texts.ts';
 export type {
   Digest,

@@ -15,7 +15,7 @@ export interface LockHolder {
 /** What stands behind the verb in the lock file as long as only a plan is made. */
 export const dryRunMark = '--dry-run';
 
-const mostBytes = 4096;
+const maxBytes = 4096;
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 
 /**
@@ -46,7 +46,7 @@ async function textOf(real: string): Promise<string | undefined> {
   const file = await open(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(() => undefined);
   if (file === undefined) return undefined;
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(mostBytes), 0, mostBytes, 0);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(maxBytes), 0, maxBytes, 0);
     return buffer.toString('utf8', 0, bytesRead);
   } catch {
     return undefined;

@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import { errnoOf, KataError } from '../errors/index.ts';
 import type { HostPath } from './types.ts';
 
-const mostLinks = 40;
+const maxLinks = 40;
 
 /**
  * Resolves `path` inside `root` the way a process chrooted there would: absolute link targets start at the root again, '..' stops at it.
@@ -28,10 +28,10 @@ export async function resolveInside(root: string, path: HostPath, followLast: bo
       continue;
     }
     links += 1;
-    if (links > mostLinks) {
+    if (links > maxLinks) {
       throw new KataError('path-escapes', {
         subject: path,
-        found: `more than ${mostLinks} symbolic links on the way to ${path}`,
+        found: `more than ${maxLinks} symbolic links on the way to ${path}`,
         needed: 'a path without a loop of links',
         next: `look at the links with: namei -l ${path}`,
       });

@@ -7,7 +7,7 @@ const patienceMs = 10_000;
  * Whether this unit is active on the running machine. For programs that a boot waits for: only PID 1's own socket is asked, and one that does
  * not answer within 10 s counts as no.
  */
-export async function hasReached(unit: Unit): Promise<boolean> {
+export async function isTargetActive(unit: Unit): Promise<boolean> {
   const done = new AbortController();
   const late = sleep(patienceMs, false, { signal: done.signal }).catch(() => false);
   try {

@@ -61,7 +61,10 @@ async function noLoop(host: HostView): Promise<Finding[]> {
 
 const configurationFolders = ['/etc/systemd', '/run/systemd', '/usr/local/lib/systemd', '/usr/lib/systemd'];
 
-/** From systemd 259 on a policy can be configured that takes signed images only (facts/immutable.md §1.2); ours are not signed yet. */
+/**
+ * From systemd 259 on a policy can be configured that takes signed images only (docs/facts/systemd.md#system-extensions-by-version); ours
+ * are not signed yet.
+ */
 async function policy(host: HostView): Promise<Finding[]> {
   const files: string[] = [];
   for (const folder of configurationFolders) {

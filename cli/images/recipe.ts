@@ -28,7 +28,10 @@ export interface Recipe {
 /** Level 6 of zstd: 3 is a third faster and makes an image 4 % larger; 15, the default, takes ten times as long for 2 % less. */
 const squashfsCompression = ['-comp', 'zstd', '-Xcompression-level', '6'];
 
-/** From this version on mksquashfs takes xattrs from a list, and leaves out those of the tree (facts/lab.md §7). */
+/**
+ * From this version on mksquashfs takes xattrs from a list, and leaves out those of the tree (squashfs-tools 4.6, `x` lines of pseudo
+ * files).
+ */
 const listedSince = [4, 6];
 
 const recipes: Record<ImageFormat, (wish: Wish) => Recipe> = { squashfs, erofs };

@@ -13,7 +13,7 @@ export const imageSchema = 1;
 const blockBytes = 4096;
 const footerBytes = 256;
 const footer = /^kata-sysext-image 1 (\d{1,15}) (\d{1,9}) (sha256:[0-9a-f]{64})\n\0*$/;
-const mostBytes = 64 << 20;
+const maxBytes = 64 << 20;
 
 /**
  * What is put behind a file system of `sizeBytes` to make it tell what it is: its manifest as JSON, and in the last bytes of the file where
@@ -40,7 +40,7 @@ export async function readTrailer(path: string): Promise<ImageManifest | undefin
     const end = await bytesAt(file, size - footerBytes, footerBytes);
     const [, start = '', length = '', digest] = footer.exec(end.toString('latin1')) ?? [];
     if (digest === undefined) return undefined;
-    if (Number(length) > mostBytes || Number(start) + Number(length) + footerBytes > size)
+    if (Number(length) > maxBytes || Number(start) + Number(length) + footerBytes > size)
       throw damaged(path, 'its manifest lies outside of it');
     const json = await bytesAt(file, Number(start), Number(length));
     if (digestOf(json) !== digest) throw damaged(path, 'its manifest has another digest than the file says');
@@ -64,7 +64,7 @@ function manifestIn(path: string, json: string): ImageManifest {
 /** Its texts are whole configurations, so that it may be larger than a state file. */
 function parsed(path: string, json: string): unknown {
   try {
-    return parseJson(json, { maxBytes: mostBytes });
+    return parseJson(json, { maxBytes: maxBytes });
   } catch (error) {
     throw damaged(path, `its manifest cannot be read: ${(error as Error).message}`);
   }

@@ -1,5 +1,5 @@
 import { type Backend, chooseBackend } from '../backends/index.ts';
-import type { WantedHandler } from '../engines/types.ts';
+import { probeTimeouts, type WantedHandler } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type HostFacts, readFacts } from '../facts/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
@@ -39,7 +39,7 @@ export interface Check {
   findings: Finding[];
 }
 
-/** What `install` takes where nothing is installed and nobody names a handler (facts/kata.md §2). */
+/** What `install` takes where nothing is installed and nobody names a handler (docs/facts/kata.md#archives). */
 const usual = { name: 'kata-qemu-runtime-rs', release: 'qemu-runtime-rs', shim: 'runtime-rs/bin/containerd-shim-kata-v2' };
 
 const order = { blocker: 0, warning: 1, info: 2 };
@@ -71,7 +71,7 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
   const asked = rows.map((row) => ({ name: installedName(row.name), shim: row.shim }));
   const root = backend.root(facts);
   const releases = rows.length > 0 ? rows.map((row) => row.name) : releasesOf(active);
-  const policy = { handlers: askedHandlers(releases), home: backend.home(somePayload(root)) };
+  const policy = { handlers: askedHandlers(releases), home: backend.payloadDir(somePayload(root)) };
   const engine = await engineOf(host, backend, active, { asked, policy, wish: wish.engine }, findings);
   const seen = given === undefined ? await bundleOffers(host, wish, { facts, root }, active) : await offersInImage(host, given, active);
   const bundle = seen?.offers;
@@ -170,17 +170,17 @@ async function engineOf(
     const { engine, instance } = found;
     findings.push(...(await restartFindings(host, found)));
     // Planned as a change would be, so that what an install refuses is said here.
-    const fresh = (asked.length > 0 ? asked : [usual]).map((each) => offered(each.name, each, backend.base()));
+    const fresh = (asked.length > 0 ? asked : [usual]).map((each) => offered(each.name, each, backend.mountPoint()));
     const wanted =
       active === undefined
         ? fresh
-        : withNew(offeredBy(active.manifest, backend.base(active.manifest.payloadFolder)), asked.length > 0 ? fresh : []);
+        : withNew(offeredBy(active.manifest, backend.mountPoint(active.manifest.payloadFolder)), asked.length > 0 ? fresh : []);
     findings.push(...(await engine.plan(host, instance, wanted, active?.record.wiring)).findings);
     // The engine may have changed since the shims came.
     findings.push(...(await shimFindings(host, { found, from: active?.manifest, to: active?.manifest, sandboxes: [], restarts: false })));
     findings.push(...(await policyFindings(host, { ...policy, found })));
-    const state = host.live ? await engine.probe(host, instance, 10_000) : undefined;
-    if (state !== undefined && !state.reachable) findings.push(unhealthy(engine.name, instance.socket, state.why));
+    const state = host.live ? await engine.daemon?.probe(host, instance, probeTimeouts.onceMs) : undefined;
+    if (state !== undefined && !state.reachable) findings.push(unhealthy(engine.name, instance.socket ?? engine.name, state.why));
     return {
       name: engine.name,
       version: instance.version,

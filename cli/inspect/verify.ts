@@ -72,7 +72,7 @@ export async function verify(host: HostView, trials?: Trials): Promise<Verificat
   const changed = drift.length > 0;
   drift.push(...(await lostWiring(host, active)).map((path) => gone(path, lostText)), ...(await copyDrift(host, active)));
   const policy = (await activePolicyFindings(host, active)).filter(({ level }) => level === 'blocker');
-  for (const problem of (await backendOf(manifest.backend).observe(host)).problems) drift.push(gone(manifest.backend, problem));
+  for (const problem of (await backendOf(manifest.backend).status(host)).problems) drift.push(gone(manifest.backend, problem));
   const labels = await surveyLabels(host, active);
   drift.push(...labels.wrong.map((wrong) => labelFinding(wrong, manifest)), ...(labels.unasked === undefined ? [] : [labels.unasked]));
   const tried = trials === undefined ? {} : await tryOut(host, active, trials, changed);

@@ -1,3 +1,3 @@
 export { labelFinding } from './findings.ts';
-export { canMend, type LabelledPlace, type LabelUse, type WrongLabel, wrongLabel } from './judge.ts';
+export { canRepair, type LabelledPlace, type LabelUse, type WrongLabel, wrongLabel } from './judge.ts';
 export { type LabelSurvey, surveyGeneration, surveyLabels } from './survey.ts';

@@ -65,7 +65,7 @@ export function wrongLabel(place: LabelledPlace, { found, stock }: FileLabel, ru
 }
 
 /** Another program's file keeps its label, and what a merge shows is labelled where it is stored. */
-export function canMend({ place }: WrongLabel): boolean {
+export function canRepair({ place }: WrongLabel): boolean {
   return place.foreign === undefined && place.shown === undefined;
 }
 

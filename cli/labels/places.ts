@@ -56,7 +56,7 @@ function payloadPlaces(payload: PayloadManifest): LabelledPlace[] {
 
 /** In an image too: what it has is seen only there. */
 function shownPlaces(manifest: GenerationManifest, payload: PayloadManifest): LabelledPlace[] {
-  const home = backendOf(manifest.backend).home(payload.folder);
+  const home = backendOf(manifest.backend).payloadDir(payload.folder);
   // Without a folder around it, or where both are one, nothing is shown elsewhere.
   if (home === payload.folder || extensionAround(payload.folder) === undefined || manifest.number === imageNumber) return [];
   return payload.entries.map((entry) => ({ ...placeOf(`${home}/${entry.path}`, entry, home), shown: true as const }));

@@ -70,7 +70,7 @@ export function defaultRow(bundle: Bundle, arch: Architecture): HandlerRow {
   const { links, candidates } = handlerTable.defaults;
   const fitting = candidates.map(handlerRow).filter((row) => row.architectures.includes(arch) && has(bundle, row.configuration));
   for (const link of links) {
-    // In a release that has only the Rust shim the Go link dangles (facts/kata.md §2.2).
+    // In a release that has only the Rust shim the Go link dangles (docs/facts/kata.md#archives).
     const { end } = resolve(bundle.listing, link);
     const row = fitting.find((one) => one.configuration === end);
     if (row !== undefined) return row;

@@ -1,5 +1,5 @@
 import type { AST } from 'toml-eslint-parser';
-import { parseProgram } from '../engines/toml/index.ts';
+import { parseProgram } from '../documents/toml/index.ts';
 import { KataError } from '../errors/index.ts';
 
 /** A string value of a TOML text: the keys that lead to it (array indices left out), its value and where its literal stands. */

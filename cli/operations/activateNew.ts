@@ -60,7 +60,7 @@ export async function planNew(view: View, change: Change, wish: NewGeneration): 
   const to = drawn.manifest;
   const guard = await guardOf(view, to);
   const loadModules = options.loadModules ?? from?.record.loadModules;
-  const more = { fresh: wish.fresh ?? false, writes, guard, loadModules, led: layer?.led, layer: layer?.step };
+  const more = { fresh: wish.fresh ?? false, writes, guard, loadModules, foreignWiring: layer?.foreignWiring, layer: layer?.step };
   const planned = await checkedSwitch(host, { verb, id: view.id, found, from, to, options, ...more });
   const { plan } = planned;
   plan.findings.unshift(...noted, ...(await refuseFull(host, planned.writes, wish.writes !== undefined, options)));

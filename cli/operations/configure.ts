@@ -3,8 +3,8 @@ import { KataError } from '../errors/index.ts';
 import { digestOf, type HostView } from '../host/index.ts';
 import { sameChoices } from '../planning/choices/choices.ts';
 import { activeOne, handlersOf } from '../planning/choices/installed.ts';
-import { choiceFindings, withWishes } from '../planning/choices/settings.ts';
-import type { ChangeOptions, Wishes } from '../planning/choices/types.ts';
+import { choiceFindings, withSettings } from '../planning/choices/settings.ts';
+import type { ChangeOptions, SettingsRequest } from '../planning/choices/types.ts';
 import { nothingAfterwards } from '../planning/records.ts';
 import { emptyPlan } from '../planning/shownPlan.ts';
 import { findEngine, refuse } from '../preflight/engine.ts';
@@ -16,7 +16,7 @@ import { planNew } from './activateNew.ts';
 export interface ConfigureRequest extends ChangeOptions {
   /** Names of installed handlers; none: all of them. */
   handlers: string[];
-  wishes: Wishes;
+  wishes: SettingsRequest;
 }
 
 /** The same files with other settings: a generation without a payload of its own. Nothing restarts, running sandboxes keep what they read. */
@@ -27,10 +27,10 @@ export async function planConfigure(view: View, request: ConfigureRequest): Prom
   const origin = from.manifest;
   const readText = await payloadReader(host, from);
   const wished = { handlers: handlersOf(origin, request.handlers), wishes: request.wishes, readText };
-  const choices = await withWishes(origin.choices, wished);
+  const choices = await withSettings(origin.choices, wished);
   const findings = await choiceFindings(host, origin.choices, choices, wished);
   const { backend } = origin;
-  const wish = { origin, choices, backend, home: backendOf(backend).home(origin.payloadFolder), readText };
+  const wish = { origin, choices, backend, home: backendOf(backend).payloadDir(origin.payloadFolder), readText };
   const drawn = await drawGeneration({ ...wish, number: origin.number, program, created: started.toISOString() });
   if (sameChoices(choices, origin.choices) && sameTexts(drawn.manifest, origin)) return unchanged(origin);
   const found = await findEngine(host, request.engine, from.record.wiring?.engine);

@@ -7,8 +7,8 @@ import { aliasesAfter, withAdopted } from '../planning/choices/aliases.ts';
 import { keptChoices, sameChoices } from '../planning/choices/choices.ts';
 import { chooseFormat } from '../planning/choices/format.ts';
 import { type Given, givenFindings, givenImage, limitedTo } from '../planning/choices/givenImage.ts';
-import { withWaysOut } from '../planning/choices/missingHandlers.ts';
-import { choiceFindings, noWishes, withWishes } from '../planning/choices/settings.ts';
+import { explainMissingHandlers } from '../planning/choices/missingHandlers.ts';
+import { choiceFindings, noSettings, withSettings } from '../planning/choices/settings.ts';
 import type { InstallRequest } from '../planning/choices/types.ts';
 import { refuseFamilyChange, replacedHandlers, sameFiles, wantedHandlers } from '../planning/choices/wanted.ts';
 import { payloadWrites } from '../planning/writes.ts';
@@ -44,7 +44,7 @@ export async function planInstall(view: View, request: InstallRequest, verb = 'i
   // What can be refused before hundreds of megabytes are unpacked is refused now.
   if (handlers !== undefined) chosen(host, request, from, handlers.map(installedName));
   const staged = await stagedFor(view, request, wanted, handlers).catch((error: unknown) => {
-    throw withWaysOut(host, error, request, from);
+    throw explainMissingHandlers(host, error, request, from);
   });
   return planNew(view, change, await newGeneration(host, request, wanted, handlers, staged));
 }
@@ -68,12 +68,12 @@ async function wantedBy(host: HostView, request: InstallRequest): Promise<Wanted
 /** Whether the active generation has just these files and choices. */
 async function isActive({ host, signal }: View, request: InstallRequest, from: Generation, { backend, format }: Wanted): Promise<boolean> {
   const { manifest } = from;
-  const takes = (request.layer?.led.marks.length ?? 0) > 0;
+  const takes = (request.layer?.foreignWiring.marks.length ?? 0) > 0;
   if (takes || manifest.backend !== backend.name || manifest.format !== format || !(await sameFiles(host, from, request, signal)))
     return false;
   const readText = async (path: string) => (await host.readFile(`${manifest.payloadFolder}/${path}`)).toString();
   const kept = chosen(host, request, from, namesIn(manifest));
-  const choices = await withWishes(kept, { handlers: manifest.handlers, wishes: request.wishes ?? noWishes, readText });
+  const choices = await withSettings(kept, { handlers: manifest.handlers, wishes: request.wishes ?? noSettings, readText });
   return sameChoices(choices, manifest.choices);
 }
 
@@ -97,15 +97,15 @@ async function newGeneration(
   const payload = limitedTo(staged.manifest, wanted);
   refuseFamilyChange(host, from, payload, request);
   const readText = async (path: string) => (await host.readFile(`${staged.tree}/${path}`)).toString();
-  const wished = { handlers: payload.handlers, wishes: request.wishes ?? noWishes, readText };
+  const wished = { handlers: payload.handlers, wishes: request.wishes ?? noSettings, readText };
   const kept = chosen(host, request, from, namesIn(payload));
-  const choices = await withWishes(kept, wished);
+  const choices = await withSettings(kept, wished);
   return {
     origin: originOf(payload, request.keepPaths === true && !host.image ? request.sources : undefined),
     choices,
     findings: [...(await choiceFindings(host, kept, choices, wished)), ...(request.layer?.findings ?? [])],
     backend: backend.name,
-    home: backend.home(payload.folder),
+    home: backend.payloadDir(payload.folder),
     fresh: !staged.known,
     writes: payloadWrites(staged),
     savedBytes: payload.savedBytes,

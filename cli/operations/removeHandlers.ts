@@ -13,7 +13,7 @@ import type { OperationPlan, View } from '../runner/types.ts';
 import { activeGeneration, type Choices, type Generation, namesOf } from '../store/index.ts';
 import { planNew } from './activateNew.ts';
 
-export interface FewerRequest extends ChangeOptions {
+export interface RemoveHandlersRequest extends ChangeOptions {
   /** Handlers by either name, and aliases. */
   names: string[];
 }
@@ -22,7 +22,7 @@ export interface FewerRequest extends ChangeOptions {
  * Takes some handlers and aliases away: a generation of the same payload with fewer names. No byte of a release is written, and rollback
  * brings them back. Throws `nothing-installed`, `handler-not-installed`, `alias-would-dangle`, `last-handler`.
  */
-export async function planRemoveHandlers(view: View, request: FewerRequest): Promise<OperationPlan> {
+export async function planRemoveHandlers(view: View, request: RemoveHandlersRequest): Promise<OperationPlan> {
   const { host } = view;
   refuse(await etcFindings(host), request.allow);
   const from = await activeGeneration(host);
@@ -45,7 +45,7 @@ export async function planRemoveHandlers(view: View, request: FewerRequest): Pro
       origin: { ...manifest, handlers: manifest.handlers.filter((handler) => staying.handlers.includes(handler.name)) },
       choices: staying.choices,
       backend: manifest.backend,
-      home: backendOf(manifest.backend).home(manifest.payloadFolder),
+      home: backendOf(manifest.backend).payloadDir(manifest.payloadFolder),
       readText: async (path) => (await host.readFile(`${manifest.payloadFolder}/${path}`)).toString(),
     },
   );

@@ -1,7 +1,7 @@
 import type { HostPath } from '../host/index.ts';
 import { surveyLabels } from '../labels/index.ts';
 import type { ChangeOptions } from '../planning/choices/types.ts';
-import { mendLabels } from '../runner/mendLabels.ts';
+import { repairLabels } from '../runner/repairLabels.ts';
 import { underLock } from '../runner/session.ts';
 import type { Context } from '../runner/types.ts';
 import { activeGeneration } from '../store/index.ts';
@@ -11,6 +11,6 @@ export function repair(context: Context, options: ChangeOptions): Promise<HostPa
   return underLock(context, 'verify', options, async () => {
     const { host } = context;
     const active = await activeGeneration(host);
-    return active === undefined ? [] : mendLabels(host, await surveyLabels(host, active));
+    return active === undefined ? [] : repairLabels(host, await surveyLabels(host, active));
   });
 }

@@ -1,11 +1,11 @@
-import { canMend, surveyLabels } from '../labels/index.ts';
+import { canRepair, surveyLabels } from '../labels/index.ts';
 import { guardFindings, guardOf } from '../planning/programCopy.ts';
 import { nothingAfterwards } from '../planning/records.ts';
 import { emptyPlan } from '../planning/shownPlan.ts';
 import { programWrites } from '../planning/writes.ts';
 import { refuseFull } from '../preflight/room.ts';
 import { checkedSwitch, type Switch } from '../preflight/switch.ts';
-import { filesText } from '../runner/mendLabels.ts';
+import { filesText } from '../runner/repairLabels.ts';
 import type { OperationPlan, View } from '../runner/types.ts';
 import type { Generation } from '../store/index.ts';
 import type { Afterwards } from '../transaction/index.ts';
@@ -32,7 +32,7 @@ export async function planRepeat(view: View, { verb, options, found, layer }: Ch
   const { plan } = planned;
   plan.findings.push(...(await refuseFull(host, planned.writes, writes.length > 0, options)));
   plan.findings.push(...(layer?.findings ?? []), ...guardFindings(view, to, guard));
-  const wrong = labels.wrong.filter(canMend);
+  const wrong = labels.wrong.filter(canRepair);
   if (wrong.length > 0) plan.steps.unshift({ kind: 'record', text: `put the SELinux labels of ${filesText(wrong.length)} back` });
   return {
     verb,

@@ -115,6 +115,7 @@ function wayBack(host: HostView, { manifest, record }: Generation, { engine, ins
 async function stillWired(host: HostView, all: Generation[]): Promise<Generation | undefined> {
   const wired = await wiredGeneration(host);
   if (wired !== undefined) return wired;
-  for (const generation of [...all].reverse()) if ((await backendOf(generation.manifest.backend).leave(host)).length > 0) return generation;
+  for (const generation of [...all].reverse())
+    if ((await backendOf(generation.manifest.backend).detach(host)).length > 0) return generation;
   return undefined;
 }

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { type Backend, backendOf } from '../backends/index.ts';
-import { type GuardWish, guardSteps, unblessSteps } from '../bootGuard/units/index.ts';
+import { type GuardRequest, guardSteps, unblessSteps } from '../bootGuard/units/index.ts';
 import type { HostView } from '../host/index.ts';
 import { type ModulePlan, planModules } from '../kernelModules/index.ts';
 import { etcFolder, type GenerationManifest, imageNumber } from '../store/index.ts';
@@ -29,7 +29,7 @@ export async function planPlacement(host: HostView, { from, to, fresh = false }:
   const moved = to !== undefined && from !== undefined && from.manifest.backend !== to.backend;
   const earlier = moved ? backendOf(from.manifest.backend) : undefined;
   const placed = await backend.plan(host, to, fresh);
-  return { backend, placed, earlier, left: (await earlier?.leave(host)) ?? [] };
+  return { backend, placed, earlier, left: (await earlier?.detach(host)) ?? [] };
 }
 
 /**
@@ -42,7 +42,7 @@ export async function placementOrder(
   { backend, placed, earlier, left }: Placement,
   wire: Step[],
 ): Promise<Step[]> {
-  if (coming) return earlier?.base() === backend.base() ? [...left, ...placed, ...wire] : [...placed, ...wire, ...left];
+  if (coming) return earlier?.mountPoint() === backend.mountPoint() ? [...left, ...placed, ...wire] : [...placed, ...wire, ...left];
   // Our own folder may have been removed by somebody; temporary files still need it for a moment.
   const lost = [...wire, ...placed].some(needsFolder) && (await host.lstat(etcFolder)) === undefined;
   if (!lost) return [...wire, ...placed];
@@ -60,7 +60,7 @@ export async function planGuard(
   { to, guard, found }: SwitchRequest,
   others: Step[],
 ): Promise<{ guard: Step[]; unbless: Step[] }> {
-  const wish: GuardWish | undefined =
+  const wish: GuardRequest | undefined =
     to === undefined || guard === undefined || belongsToImage(host, to) ? undefined : { program: guard, engine: found.instance.unit };
   const steps = await guardSteps(host, wish);
   return { guard: steps, unbless: others.length + steps.length > 0 ? await unblessSteps(host) : [] };

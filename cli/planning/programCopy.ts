@@ -65,7 +65,7 @@ function compareParts(a: string, b: string): number {
   return 0;
 }
 
-/** What `keepRunning` would copy, and the payload root that it goes to; undefined where it copies nothing. */
+/** What `installProgramCopy` would copy, and the payload root that it goes to; undefined where it copies nothing. */
 export async function keepable({ host, programFile }: OwnProgram, backend: string): Promise<{ root: HostPath; file: string } | undefined> {
   if (programFile === undefined) return undefined;
   const facts = await readFacts(host);

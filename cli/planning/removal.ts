@@ -1,8 +1,6 @@
 import type { Digest, HostPath, HostView } from '../host/index.ts';
 import { bytes } from '../output/index.ts';
 import {
-  ballastFile,
-  ballastIn,
   bytesOf,
   type Generation,
   generationBytes,
@@ -15,6 +13,8 @@ import {
   programBytes,
   programPath,
   readPayload,
+  reservedSpaceFile,
+  reservedSpaceIn,
 } from '../store/index.ts';
 import type { Afterwards, Step } from '../transaction/index.ts';
 import { emptyPlan } from './shownPlan.ts';
@@ -79,7 +79,7 @@ async function payloadRow(host: HostView, digest: Digest): Promise<Row> {
 async function lastRows(host: HostView, purge: boolean, outside: HostPath[]): Promise<Row[]> {
   const rest = (await leftovers(host, { story: !purge })).filter((path) => !outside.includes(path));
   const rows = [
-    { text: `remove the reserved room, ${ballastFile}`, sizeBytes: await ballastIn(host) },
+    { text: `remove the reserved room, ${reservedSpaceFile}`, sizeBytes: await reservedSpaceIn(host) },
     { text: 'remove notes and empty folders of kata-sysext', sizeBytes: await bytesOf(host, rest) },
   ];
   return rows.filter(({ sizeBytes }) => sizeBytes > 0);

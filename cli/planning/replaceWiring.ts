@@ -1,18 +1,18 @@
-import type { FileChange, Instance, Led, Wiring, WiringPlan } from '../engines/index.ts';
+import type { FileChange, ForeignWiring, Instance, Wiring, WiringPlan } from '../engines/index.ts';
 import { digestOf, type HostView } from '../host/index.ts';
 import { etcFolder, type Generation, namesOf, type Replaced, readGenerations, replacedFolder } from '../store/index.ts';
 import type { Found } from './types.ts';
 
 /** Wiring of somebody else as if it were recorded as ours: so it goes, and nothing that is not it. Ours comes first: by its marks a place is kept. */
-export function recordedWith(recorded: Wiring | undefined, led: Led, { engine, configPath }: Instance): Wiring {
+export function recordedWith(recorded: Wiring | undefined, foreignWiring: ForeignWiring, { engine, configPath }: Instance): Wiring {
   const none = { engine, configPath, method: 'of others', handlers: [], marks: [], folders: [], key: digestOf('') };
   const { handlers, marks, ...own } = recorded ?? none;
-  const theirs = led.handlers.map((name) => ({ name, shim: '', configuration: '' }));
-  return { ...own, handlers: [...handlers, ...theirs], marks: [...marks, ...led.marks] };
+  const theirs = foreignWiring.handlers.map((name) => ({ name, shim: '', configuration: '' }));
+  return { ...own, handlers: [...handlers, ...theirs], marks: [...marks, ...foreignWiring.marks] };
 }
 
 /** What comes is there before anything goes, so that a name is always defined; and others' text is neither shown nor taken for ours. */
-export function takenOver(plan: WiringPlan, { marks }: Led): WiringPlan {
+export function takenOver(plan: WiringPlan, { marks }: ForeignWiring): WiringPlan {
   const texts = new Set(marks.map(({ text }) => text));
   const paths = new Set(marks.map(({ path }) => path));
   const changes = plan.changes.map((change) => ({
@@ -40,11 +40,11 @@ export async function othersWiring(
   { engine, instance }: Found,
   from: Generation | undefined,
   to: Generation | undefined,
-): Promise<{ led?: Led; restoring?: Restoring }> {
+): Promise<{ foreignWiring?: ForeignWiring; restoring?: Restoring }> {
   const replaced = to?.record.replaced;
   if (replaced !== undefined && to !== undefined && (await sameFiles(host, replaced))) {
-    const led = await engine.led(host, instance, replaced.shim);
-    if (led.handlers.every((name) => replaced.handlers.includes(name))) return { led };
+    const foreignWiring = await engine.findForeignWiring(host, instance, replaced.shim);
+    if (foreignWiring.handlers.every((name) => replaced.handlers.includes(name))) return { foreignWiring };
   }
   const restoring = from === undefined ? undefined : await restoringOf(host, from, to);
   return restoring === undefined ? {} : { restoring };

@@ -23,7 +23,7 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const { from, to } = request;
   const coming = to !== undefined;
   const backend = backendFor(request);
-  const wanted = coming ? offeredBy(to, backend.base(to.payloadFolder)) : [];
+  const wanted = coming ? offeredBy(to, backend.mountPoint(to.payloadFolder)) : [];
   const wiring = await planWiring(host, request, wanted);
   const placement = await planPlacement(host, request, backend);
   const core = await placementOrder(host, coming, placement, wiringSteps(wiring));
@@ -35,7 +35,7 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
     ...placement,
     steps: ordered({ coming, core, ...guard, ...modules, last }),
     modules,
-    before: [...(from?.record.wiring?.handlers ?? []).map(({ name }) => name), ...(request.led?.handlers ?? [])],
+    before: [...(from?.record.wiring?.handlers ?? []).map(({ name }) => name), ...(request.foreignWiring?.handlers ?? [])],
     after: wanted.map(({ name }) => name),
     restored: request.restoring?.handlers ?? [],
   };

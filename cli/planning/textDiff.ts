@@ -20,13 +20,13 @@ function signed(sign: string, text: string, line: number): string[] {
 }
 
 /** How many lines of a diff are looked for: what differs in more is another file. */
-const mostDifferences = 400;
+const maxDifferences = 400;
 
 /** The lines that go and come between two texts of ours, with the number in the new one and the table that they stand in. */
 export function lineDiff(before: string, after: string): string[] {
   const [a, b] = [before.split(/\r?\n/), after.split(/\r?\n/)];
   const script = shortest(a, b);
-  if (script === undefined) return [`more than ${mostDifferences} lines differ`];
+  if (script === undefined) return [`more than ${maxDifferences} lines differ`];
   const lines: string[] = [];
   let last = -2;
   for (const { sign, x, y } of script) {
@@ -54,7 +54,7 @@ interface Difference {
 function shortest(a: string[], b: string[]): Difference[] | undefined {
   const reached = new Map<number, number>([[1, 0]]);
   const trace: Map<number, number>[] = [];
-  for (let cost = 0; cost <= mostDifferences; cost++) {
+  for (let cost = 0; cost <= maxDifferences; cost++) {
     trace.push(new Map(reached));
     for (let k = -cost; k <= cost; k += 2) {
       const down = k === -cost || (k !== cost && (reached.get(k - 1) ?? -1) < (reached.get(k + 1) ?? -1));

@@ -1,4 +1,4 @@
-import type { Engine, Instance, Led } from '../engines/index.ts';
+import type { Engine, ForeignWiring, Instance } from '../engines/index.ts';
 import type { Finding } from '../errors/index.ts';
 import type { HostPath } from '../host/index.ts';
 import type { GenerationManifest, GenerationRecord } from '../store/index.ts';
@@ -68,7 +68,7 @@ export interface SwitchRequest {
   /** The program that guards the next boots; without one the units of the guard go. */
   guard?: HostPath | undefined;
   /** Wiring of others that ours takes the place of. */
-  led?: Led | undefined;
+  foreignWiring?: ForeignWiring | undefined;
   /** Wiring of others that comes back in the place of ours. */
   restoring?: Restoring | undefined;
   /** Last, once all else is done. */

@@ -17,12 +17,17 @@ export interface PlannedWiring {
 
 /** Reads what the files are now: wiring of others counts as ours where it goes, and comes where ours goes. */
 export async function planWiring(host: HostView, request: SwitchRequest, wanted: WantedHandler[]): Promise<PlannedWiring> {
-  const { led, restoring, from, found, down = false } = request;
+  const { foreignWiring, restoring, from, found, down = false } = request;
   const recorded = from?.record.wiring;
   const { engine, instance } = found;
-  const own = await engine.plan(host, instance, wanted, led === undefined ? recorded : recordedWith(recorded, led, instance));
+  const own = await engine.plan(
+    host,
+    instance,
+    wanted,
+    foreignWiring === undefined ? recorded : recordedWith(recorded, foreignWiring, instance),
+  );
   const around = restoring === undefined ? own : puttingBack(own, restoring);
-  const wiring = led === undefined ? around : takenOver(own, led);
+  const wiring = foreignWiring === undefined ? around : takenOver(own, foreignWiring);
   const files = fileSteps(request.id, wiring);
   const restarts = files.length > 0 && instance.process !== undefined && !down ? [await restartStep(host, found)] : [];
   return { wiring, files, restarts, edited: editedAfter(wiring, files, from?.record.edited) };

@@ -2,7 +2,6 @@ import { stat } from 'node:fs/promises';
 import { posix } from 'node:path';
 import type { HostPath, HostView } from '../host/index.ts';
 import {
-  ballastFile,
   type Drawn,
   folderOf,
   generationFolder,
@@ -12,6 +11,7 @@ import {
   programPath,
   readPrograms,
   reservedRoom,
+  reservedSpaceFile,
   type Staged,
   stateFolder,
   wholePayload,
@@ -150,7 +150,7 @@ export async function switchWrites(host: HostView, steps: Step[], stays: boolean
   return [...own, ...(stays ? await reserveWrites(host, [...others, ...own]) : [])];
 }
 
-/** The room that an installation reserves at the end of a change with these writes: `placeBallast` looks at what is free then. */
+/** The room that an installation reserves at the end of a change with these writes: `reserveSpace` looks at what is free then. */
 export async function reserveWrites(host: HostView, writes: Write[]): Promise<Write[]> {
   const { id, freeBytes, blockBytes } = await host.fileSystem(stateFolder);
   let free = freeBytes;
@@ -158,8 +158,8 @@ export async function reserveWrites(host: HostView, writes: Write[]): Promise<Wr
     if (done !== passes || (await host.fileSystem(path)).id !== id) continue;
     free += (done ? 1 : -1) * (bytes + entries * blockBytes);
   }
-  const bytes = reservedRoom({ there: host.image || (await host.lstat(ballastFile)) !== undefined, freeBytes: free });
-  return bytes === 0 ? [] : [{ what: 'reserved room', path: ballastFile, bytes, entries: 1 }];
+  const bytes = reservedRoom({ there: host.image || (await host.lstat(reservedSpaceFile)) !== undefined, freeBytes: free });
+  return bytes === 0 ? [] : [{ what: 'reserved room', path: reservedSpaceFile, bytes, entries: 1 }];
 }
 
 async function stepWrite(host: HostView, step: Step): Promise<{ write: Write; undoBytes: number }> {

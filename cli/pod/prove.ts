@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cri, SandboxConfig } from '../engines/cri/index.ts';
+import type { Cri, SandboxConfig } from '../cri/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type Host, interrupted, undisturbed } from '../host/index.ts';
 import type { GenerationHandler } from '../store/index.ts';
@@ -40,7 +40,13 @@ export async function provePod(session: PodSession, subject: Subject): Promise<P
   const run = randomBytes(8).toString('hex');
   const timeoutMs = request.timeoutSeconds * 1000;
   const owner = { pid: process.pid, started: (await startOf(host, process.pid)) ?? '' };
-  const note: PodNote = { run, handler: name, socket: instance.socket, owner, untilMs: host.now().getTime() + timeoutMs + afterwardsMs };
+  const note: PodNote = {
+    run,
+    handler: name,
+    socket: instance.socket ?? '',
+    owner,
+    untilMs: host.now().getTime() + timeoutMs + afterwardsMs,
+  };
   emit({ kind: 'phase', name: 'pod', detail: `starting a pod of ${name}` });
   const cri = await criAt(host, instance.socket, removeDeadlineMs);
   try {

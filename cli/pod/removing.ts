@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Cri, openCri, realSocket } from '../engines/cri/index.ts';
+import { type Cri, openCri, realSocket } from '../cri/index.ts';
+import { unitNames } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
 import { isLeft, type PodNote, readNotes, removeHalfNotes, removeNote } from './notes.ts';
@@ -53,14 +54,14 @@ export function grpcStatusOf(error: unknown): number | undefined {
 }
 
 /** A client for a socket of this host, with this deadline for each call. Throws `engine-unhealthy` where there is no socket. */
-export async function criAt(host: HostView, socket: HostPath, deadlineMs: number): Promise<Cri> {
+export async function criAt(host: HostView, socket: HostPath | undefined, deadlineMs: number): Promise<Cri> {
   const { path, why } = await realSocket(host, socket);
   if (path !== undefined) return openCri(path, deadlineMs);
   throw new KataError('engine-unhealthy', {
-    subject: socket,
+    subject: socket ?? 'CRI',
     found: why,
     needed: 'the socket of a running engine',
-    next: 'systemctl status containerd crio',
+    next: `systemctl status ${unitNames().join(' ')}`,
   });
 }
 
@@ -87,7 +88,7 @@ export async function removeLeftPods(host: Host): Promise<{ removed: number; fai
  * Removes this program's pods that no note names: what the engine keeps on the disk outlives a loss of power, and /run does not. A pod that is
  * being proven has its note before the engine has it. What cannot be removed now is left to the kubelet, and to the next proof.
  */
-export async function removeForgotten(host: Host, socket: HostPath): Promise<void> {
+export async function removeForgotten(host: Host, socket: HostPath | undefined): Promise<void> {
   const cri = await criAt(host, socket, sweepDeadlineMs);
   try {
     const there = (await cri.listSandboxes()).flatMap((sandbox) => runOf(sandbox) ?? []);

@@ -1,4 +1,4 @@
-import type { ContainerConfig, PodSandbox, SandboxConfig } from '../engines/cri/index.ts';
+import type { ContainerConfig, PodSandbox, SandboxConfig } from '../cri/index.ts';
 
 /** The namespace of all pods that this program starts. */
 export const podNamespace = 'kata-sysext';

@@ -22,7 +22,7 @@ export async function refuseHarmful(
   allow: string[],
 ): Promise<void> {
   if (from?.manifest.backend === manifest.backend) return;
-  const findings = await backendOf(manifest.backend).fits(host, await readFacts(host));
+  const findings = await backendOf(manifest.backend).preflight(host, await readFacts(host));
   refuse(
     findings.filter(({ code }) => isHarmful(code)),
     [...allow, ...(record.allowed ?? [])],

@@ -27,7 +27,7 @@ export async function refuseDenied(
   ask: typeof policyFindings = policyFindings,
 ): Promise<Finding[]> {
   if (to === undefined || baseline === undefined) return [];
-  const home = backend.home(to.payloadFolder);
+  const home = backend.payloadDir(to.payloadFolder);
   const denied = await ask(host, { found, handlers: to.handlers, home, dump: baseline.dump });
   return refuse(denied, [...options.allow, ...(from?.record.allowed ?? [])]);
 }

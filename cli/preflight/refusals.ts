@@ -16,7 +16,7 @@ const producers: Producer[] = [
   (host, { etc }) => etcFinding(host, etc),
   (host) => stateFinding(host),
   async (host, facts, backend) => readOnlyFindings(host, [stateFolder, ...writtenRoot(host, backend.root(facts))]),
-  (host, facts, backend) => backend.fits(host, facts),
+  (host, facts, backend) => backend.preflight(host, facts),
   (_host, { kvm }) => kvmFinding(kvm),
 ];
 

@@ -6,7 +6,7 @@ import type { GenerationManifest } from '../store/index.ts';
  * Names of ours, aliases too, that after the change are gone or lead to another shim or another handler: the engine would clean up their
  * sandboxes with the wrong program.
  */
-export function goingNames(before: string[], from: GenerationManifest | undefined, to: GenerationManifest | undefined): string[] {
+export function removedHandlerNames(before: string[], from: GenerationManifest | undefined, to: GenerationManifest | undefined): string[] {
   return before.filter((name) => servedBy(to, name) === undefined || servedBy(to, name) !== servedBy(from, name));
 }
 

@@ -71,8 +71,8 @@ async function* runningPrograms(
 }
 
 /**
- * Programs of a merged extension. After a refresh the path of one that still runs says nothing (facts/lab.md §14), and its file may be
- * gone: only its bytes tell which payload it is of. Each file is read once, however many processes run it.
+ * Programs of a merged extension. After a refresh the path of one that still runs says nothing (docs/facts/systemd.md#refresh), and its
+ * file may be gone: only its bytes tell which payload it is of. Each file is read once, however many processes run it.
  */
 function mergedPrograms(host: HostView): (pid: number, program: string) => Promise<string[]> {
   const known = new Map<string, Promise<string[]>>();

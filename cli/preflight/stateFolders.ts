@@ -18,7 +18,7 @@ const levels = new Map([
 /** Copies of others' files, which keep the owners and modes that these had. */
 const copies = /^(?:undo-.*|replaced)$/;
 /** More says nothing new. */
-const mostFindings = 5;
+const maxFindings = 5;
 
 /**
  * Files and folders that kata-sysext believes: its state, its pointer, its payloads. One that another user owns, or may write to, could have
@@ -36,11 +36,11 @@ export async function stateFindings(host: HostView): Promise<Finding[]> {
       await walk(host, `${top}/${name}`, below ?? 0, below === undefined ? undefined : 'directory', found);
     }
   }
-  return found.slice(0, mostFindings);
+  return found.slice(0, maxFindings);
 }
 
 async function walk(host: HostView, path: HostPath, below: number, kind: Stat['kind'] | undefined, found: Finding[]): Promise<void> {
-  const stat = found.length < mostFindings ? await host.lstat(path) : undefined;
+  const stat = found.length < maxFindings ? await host.lstat(path) : undefined;
   // A link's own mode says nothing; only who owns the folder could make it.
   if (stat === undefined || (stat.kind === 'symlink' && kind === undefined)) return;
   check(host, path, stat, kind, found);

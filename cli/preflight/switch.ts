@@ -10,7 +10,7 @@ import { refuse, restartFindings } from './engine.ts';
 import { refuseInUse } from './inUse.ts';
 import { refuseOwned } from './owned.ts';
 import { refuseDenied } from './policy.ts';
-import { goingNames, refuseTaken } from './removedHandlers.ts';
+import { refuseTaken, removedHandlerNames } from './removedHandlers.ts';
 import { shimFindings } from './shimFindings.ts';
 
 /** A planned switch that nothing speaks against, and what the engine did before it. */
@@ -31,7 +31,7 @@ export async function checkedSwitch(host: HostView, request: SwitchRequest): Pro
   await refuseOwned(host, steps, request.to);
   const baseline = await baselineOf(host, request, steps.length > 0);
   findings.push(...(await engineFindings(host, request, planned, baseline)));
-  const edited = await editedBySomebody(host, request.from?.record.edited, findings);
+  const edited = await foreignEdits(host, request.from?.record.edited, findings);
   const others = request.writes ?? [];
   const writes = [...others, ...(steps.length === 0 ? [] : await switchWrites(host, steps, request.to !== undefined, others))];
   const plan = { ...(await shownPlan(host, request, planned, writes)), findings: [...findings, ...edited, ...modules.findings] };
@@ -74,15 +74,15 @@ async function engineFindings(
 }
 
 /** What an earlier backend takes away is the shim of every handler, whatever the new one brings; so is what is seen elsewhere below /usr. */
-function goingIn({ from, to, led }: SwitchRequest, { backend, left, before }: PlannedSwitch): string[] {
-  const base = from === undefined ? undefined : backendOf(from.manifest.backend).base(from.manifest.payloadFolder);
-  const elsewhere = base?.startsWith('/usr/') === true && to !== undefined && base !== backend.base(to.payloadFolder);
+function goingIn({ from, to, foreignWiring }: SwitchRequest, { backend, left, before }: PlannedSwitch): string[] {
+  const base = from === undefined ? undefined : backendOf(from.manifest.backend).mountPoint(from.manifest.payloadFolder);
+  const elsewhere = base?.startsWith('/usr/') === true && to !== undefined && base !== backend.mountPoint(to.payloadFolder);
   if (left.length > 0 || elsewhere) return before;
-  return [...new Set([...goingNames(before, from?.manifest, to), ...(led?.handlers ?? [])])];
+  return [...new Set([...removedHandlerNames(before, from?.manifest, to), ...(foreignWiring?.handlers ?? [])])];
 }
 
 /** What others did to the files that we edited stays, and is told. */
-async function editedBySomebody(host: HostView, edited: Record<string, Digest> = {}, known: Finding[]): Promise<Finding[]> {
+async function foreignEdits(host: HostView, edited: Record<string, Digest> = {}, known: Finding[]): Promise<Finding[]> {
   const found: Finding[] = [];
   for (const [path, digest] of Object.entries(edited)) {
     if (known.some((finding) => finding.subject === path) || (await host.digest(path)) === digest) continue;
@@ -100,13 +100,15 @@ export async function askEngine(
   scratch: (name: string, text: string) => Promise<string>,
 ): Promise<void> {
   if (!host.booted || planned.wiring.changes.length === 0) return;
-  const { others, warnings } = await found.engine.accepts(host, found.instance, planned.wiring, scratch);
+  const { dump } = found.engine;
+  if (dump === undefined) return;
+  const { others, warnings } = await dump.validate(host, found.instance, planned.wiring, scratch);
   if (others.length === 0 && warnings.length === 0) return;
   throw new KataError('engine-rejects', {
     subject: found.instance.configPath,
     found: `the change would alter more than our handlers: ${[...others, ...warnings].slice(0, 5).join('; ')}`,
     needed: `only ${planned.touched.join(', ')} to differ in the effective configuration`,
-    next: `look at: ${found.engine.showCommand(found.instance)}`,
+    next: `look at: ${dump.showCommand(found.instance)}`,
     details: { keys: others, warnings },
   });
 }

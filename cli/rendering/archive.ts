@@ -32,6 +32,6 @@ export async function makeArchive(root: string, paths: string[], folder: string)
 /** What a node must not get: the lock, and folders that only a change has. */
 export async function dropTransient(state: string): Promise<void> {
   for (const name of await readdir(state)) {
-    if (['ballast', 'lock', 'journal', 'scratch', 'staging'].includes(name)) await rm(join(state, name), { recursive: true });
+    if (['reserved-space', 'lock', 'journal', 'scratch', 'staging'].includes(name)) await rm(join(state, name), { recursive: true });
   }
 }

@@ -11,7 +11,7 @@ export const partsFolder = '/parts';
 /** What the node's engine has to be configured like, after an installation on `root`; writes our texts to {@link partsFolder} there. */
 export async function againstOf(
   root: string,
-  { config, imports, version }: EngineTree,
+  { title, config, imports, version }: EngineTree,
   marks: readonly Mark[],
 ): Promise<Against | undefined> {
   if (config === undefined) return undefined;
@@ -31,5 +31,14 @@ export async function againstOf(
   const own = marks.flatMap(({ kind, path }) => (kind === 'file' ? [path] : []));
   // 2.x unites files by other rules than 1.x, and a shim is named otherwise in 1.6.
   const begin = /^v?(?<all>(?:[2-9]|1\.\d+|1)(?=\.|$))/.exec(version ?? '')?.groups?.['all'];
-  return { config: config.path, digest: digestOf(config.bytes), imports, own, ...(begin === undefined ? {} : { version: begin }), edits };
+  return {
+    title,
+    variable: config.variable,
+    config: config.path,
+    digest: digestOf(config.bytes),
+    imports,
+    own,
+    ...(begin === undefined ? {} : { version: begin }),
+    edits,
+  };
 }

@@ -18,7 +18,7 @@ export interface User {
 export const userVariable = 'KATA_SYSEXT_USER';
 const unitVariable = 'KATA_SYSEXT_UNIT';
 
-const mostCause = 200;
+const maxCause = 200;
 const userName = /^[\w.@$-]{1,64}$/;
 const number = /^\d{1,10}$/;
 /** What the kernel shows where nobody logged in: a boot, a timer. */
@@ -35,7 +35,7 @@ export async function askedBy(verb: string, words: string[], options: Readonly<R
   if (boot !== undefined) return { cause: `boot guard (${String(boot)})` };
   const user = (env[unitVariable] === undefined ? undefined : userOf(env[userVariable] ?? '')) ?? (await whoAsks(env));
   const cause = [verb, ...(words.length === 0 ? [] : [quoted(words)]), ...telling.flatMap((name) => shown(name, options[name]))].join(' ');
-  return { cause: cause.length > mostCause ? `${cause.slice(0, mostCause - 1)}…` : cause, ...(user === undefined ? {} : { user }) };
+  return { cause: cause.length > maxCause ? `${cause.slice(0, maxCause - 1)}…` : cause, ...(user === undefined ? {} : { user }) };
 }
 
 function shown(name: string, value: unknown): string[] {

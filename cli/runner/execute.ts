@@ -9,11 +9,11 @@ import { type Gate, type Intent, type Outcome, runTransaction } from '../transac
 import { forgetUnits } from './forgottenUnits.ts';
 import { keepReplaced } from './keepReplaced.ts';
 import { endGuard, foreignFindings } from './leaving.ts';
-import { mendedFindings, mendGeneration, mendLabels } from './mendLabels.ts';
-import { keepGuarding, keepRunning } from './programCopy.ts';
+import { installGuardCopy, installProgramCopy } from './programCopy.ts';
 import { proveUnchanged, provingGate, refuseUnprovable } from './proving.ts';
+import { repairedFindings, repairGeneration, repairLabels } from './repairLabels.ts';
 import { endedWith, failure, receipt } from './result.ts';
-import { tellSystemJournal } from './systemJournal.ts';
+import { writeSystemJournal } from './systemJournal.ts';
 import type { ChangeResult, Context, OperationPlan, View } from './types.ts';
 
 /** Carries a plan out: what lies in our own folders first, then the transaction. Throws what the user sees where it did not commit. */
@@ -25,8 +25,8 @@ export async function execute(
 ): Promise<ChangeResult> {
   const { host } = context;
   const { found, planned, plan, labels } = operation;
-  const mended = labels === undefined ? [] : await mendLabels(host, labels);
-  plan.findings.unshift(...mendedFindings(mended));
+  const mended = labels === undefined ? [] : await repairLabels(host, labels);
+  plan.findings.unshift(...repairedFindings(mended));
   if (operation.idle) {
     const kept = await keepProgram(context, operation);
     const result = receipt(host, view.started, operation, undefined, await podsOf(context, operation));
@@ -56,8 +56,8 @@ async function ended(host: Host, { says, leaves }: OperationPlan, result: Change
 /** Gives whether the copy of the running program was written. */
 async function keepProgram(context: Context, { to, program }: OperationPlan): Promise<boolean> {
   if (to === undefined || program === undefined) return false;
-  const kept = program.own && (await keepRunning(context, to.backend));
-  await keepGuarding(context, to, program.guard);
+  const kept = program.own && (await installProgramCopy(context, to.backend));
+  await installGuardCopy(context, to, program.guard);
   return kept;
 }
 
@@ -67,7 +67,7 @@ async function makeNew(host: Host, { generation, layer, planned, afterwards }: O
   await staged?.seal();
   const { manifest, configurations } = generation;
   await makeGeneration(host, manifest, configurations);
-  if (layer === undefined || planned === undefined || layer.led.marks.length === 0) return;
+  if (layer === undefined || planned === undefined || layer.foreignWiring.marks.length === 0) return;
   const replaced = await keepReplaced(host, manifest.number, layer, planned);
   for (const record of afterwards.records) if (record.number === manifest.number) record.replaced = replaced;
 }
@@ -81,7 +81,7 @@ async function change(
   const { host, emit, signal } = context;
   const { planned, to } = operation;
   // A boot changes only what it must.
-  const unasked: Finding[] = to !== undefined && (host.live || !host.booted) ? await mendGeneration(host, to) : [];
+  const unasked: Finding[] = to !== undefined && (host.live || !host.booted) ? await repairGeneration(host, to) : [];
   if (planned !== undefined) operation.plan.findings.push(...unasked);
   const intent = await intentOf(context, id, started, operation);
   const proven: { pods?: PodProof[] } = {};
@@ -96,7 +96,7 @@ async function change(
   const outcome = await undisturbed(host, async () => {
     const result = await runTransaction(host, intent, gate, emit, signal);
     await forgetUnits(host, intent, result);
-    await tellSystemJournal(host, endedWith(host, id, started, operation, result));
+    await writeSystemJournal(host, endedWith(host, id, started, operation, result));
     return result;
   });
   if (outcome.result !== 'done') throw failure(outcome, id, operation.verb);

@@ -8,13 +8,13 @@ import type { FileStep } from '../transaction/index.ts';
 export async function keepReplaced(
   host: Host,
   number: number,
-  { led, shim, name }: Layer,
+  { foreignWiring, shim, name }: Layer,
   { steps }: Pick<Switch, 'steps'>,
 ): Promise<Replaced> {
   const folder = replacedFolder(number);
   await host.mkdir(folder, 0o700);
   const files: Replaced['files'] = [];
-  for (const path of new Set(led.marks.map((mark) => mark.path))) {
+  for (const path of new Set(foreignWiring.marks.map((mark) => mark.path))) {
     const bytes = await host.readFile(path);
     await host.writeFile(`${folder}/${files.length}`, bytes, { mode: 0o600 });
     const step = steps.find((each): each is FileStep => each.kind === 'file' && each.path === path);
@@ -22,5 +22,5 @@ export async function keepReplaced(
     files.push({ path, digest: digestOf(bytes), ...(mode === undefined ? {} : { mode }), after: step?.after ?? digestOf(bytes) });
   }
   await host.failpoint('store/replaced');
-  return { package: name, shim, handlers: led.handlers, files };
+  return { package: name, shim, handlers: foreignWiring.handlers, files };
 }

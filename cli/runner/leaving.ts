@@ -1,7 +1,7 @@
 import { guardUnits } from '../bootGuard/units/index.ts';
 import type { Finding } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
-import { etcFolder, filesBelow, fragmentsFolder, strangers } from '../store/index.ts';
+import { etcFolder, filesBelow, foreignFiles, fragmentsFolder } from '../store/index.ts';
 
 /** Units of the guard that ran at the boot count as active until they are stopped. Their files went before, so that systemd forgets them then. */
 export async function endGuard(host: HostView): Promise<void> {
@@ -20,7 +20,7 @@ export async function foreignFindings(host: HostView): Promise<Finding[]> {
       const found = `${path} is ${what}; it stays`;
       return { code: 'foreign-file', level, subject: path, found, needed: 'nothing', next: `remove it if nobody needs it: rm ${path}` };
     };
-  const inOurs = (await strangers(host, [etcFolder])).map(row('warning', 'no file of kata-sysext'));
+  const inOurs = (await foreignFiles(host, [etcFolder])).map(row('warning', 'no file of kata-sysext'));
   const fragments = (await filesBelow(host, fragmentsFolder)).map(row('info', 'a setting of the administrator'));
   return [...inOurs, ...fragments];
 }

@@ -19,19 +19,19 @@ import { refuseBaked } from '../preflight/imageRules.ts';
 import { refuseReadOnly } from '../preflight/refusals.ts';
 import { stateFindings } from '../preflight/stateFolders.ts';
 import {
-  dropStory,
+  dropImageHistory,
+  gcStaging,
   isVacant,
   lockFile,
   noteFolder,
-  placeBallast,
+  removeEmptyDirs,
+  reserveSpace,
   type Staging,
   stagingOf,
   stateFolder,
-  sweep,
-  tidy,
 } from '../store/index.ts';
 import { openEntries, openHere, type Recovered, recover } from '../transaction/index.ts';
-import { tellSystemJournal } from './systemJournal.ts';
+import { writeSystemJournal } from './systemJournal.ts';
 import type { Context } from './types.ts';
 
 const lookEveryMs = 500;
@@ -78,7 +78,7 @@ export async function underLock<T>(
     await undisturbed(host, async () => {
       for (const folder of lock.made) if (folder !== stateFolder) await noteFolder(host, folder);
     });
-    await heedForeignLocks(context, verb, options);
+    await waitForForeignLocks(context, verb, options);
     // What is settled is settled whole; so it is not begun any more. A boot waits for it.
     if (verb !== 'boot') stopIfAsked(context.signal);
     const staging = verb === 'recover' ? await stagingOf(host) : undefined;
@@ -108,10 +108,10 @@ async function removeLeft({ host, emit }: Context): Promise<void> {
 async function leaveNothing({ host, emit }: Context, { dryRun }: ChangeOptions): Promise<void> {
   try {
     if ((await openEntries(host)).length > 0) return;
-    await tidy(host);
-    if (host.image) await dropStory(host);
-    await sweep(host);
-    if (!dryRun && !host.image && !(await isVacant(host))) await placeBallast(host);
+    await gcStaging(host);
+    if (host.image) await dropImageHistory(host);
+    await removeEmptyDirs(host);
+    if (!dryRun && !host.image && !(await isVacant(host))) await reserveSpace(host);
     // An offline tree has no kernel that labels new files by their folder.
     if (!host.booted) await host.relabel([stateFolder]);
   } catch (error) {
@@ -134,7 +134,7 @@ function needRoot({ host }: Context, verb: string): void {
  * down (`othersSeconds`), and with `--allow host-busy`, the change goes on after that: it puts whole files in place, and only if what they
  * replace is as it was. `recover` waits for nothing: it puts back what this program left half done.
  */
-async function heedForeignLocks({ host, emit, signal }: Context, verb: string, options: ChangeOptions): Promise<void> {
+async function waitForForeignLocks({ host, emit, signal }: Context, verb: string, options: ChangeOptions): Promise<void> {
   if (verb === 'recover') return;
   const { othersSeconds, waitSeconds, allow } = options;
   const seconds = othersSeconds ?? waitSeconds;
@@ -196,7 +196,7 @@ async function settle({ host, emit }: Context, options: ChangeOptions, touchesNo
   if (touchesNothing) return [];
   const settled = await recover(host, here);
   for (const { id, verb, result } of settled) {
-    await tellSystemJournal(host, { id, verb, result, reason: 'it was interrupted' });
+    await writeSystemJournal(host, { id, verb, result, reason: 'it was interrupted' });
     emit({ kind: 'warning', text: `the interrupted ${verb} (change ${id}) was ${result === 'finished' ? 'finished' : 'undone'} first` });
     if (result !== 'not-restored') continue;
     throw new KataError('not-restored', {

@@ -19,7 +19,7 @@ export interface Ended {
 }
 
 const logMs = 5000;
-const mostChars = 1000;
+const maxChars = 1000;
 /** Levels of syslog(3): notice, and error where something is not as it was. */
 const priority = { done: 5, finished: 5, undone: 4, 'not-restored': 3 };
 
@@ -27,7 +27,7 @@ const priority = { done: 5, finished: 5, undone: 4, 'not-restored': 3 };
  * Writes one entry with fields of its own to systemd's journal. Nothing of an offline tree or of an image that is built belongs there. A
  * failure is no failure of the change.
  */
-export async function tellSystemJournal(host: HostView, ended: Ended): Promise<void> {
+export async function writeSystemJournal(host: HostView, ended: Ended): Promise<void> {
   if (!host.booted || host.image) return;
   await host.run('logger', ['--journald'], { input: entryText(ended), timeoutMs: logMs }).catch(() => undefined);
 }
@@ -60,5 +60,5 @@ function message({ verb, id, result, from, to, release, reason }: Ended): string
 /** A line break would begin another field. */
 function oneLine(text: string): string {
   const line = escaped(text.replaceAll(/\s+/g, ' '));
-  return line.length > mostChars ? `${line.slice(0, mostChars - 1)}…` : line;
+  return line.length > maxChars ? `${line.slice(0, maxChars - 1)}…` : line;
 }

@@ -1,6 +1,6 @@
 import { backendOf } from '../backends/index.ts';
+import type { TomlTable } from '../documents/toml/index.ts';
 import { engineNamed } from '../engines/index.ts';
-import type { TomlTable } from '../engines/toml/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { selinuxState } from '../facts/index.ts';
 import { contextsOf, type HostPath, type HostView } from '../host/index.ts';
@@ -55,7 +55,7 @@ export async function installedPolicyFindings(
   const backend = backendOf(to.backend);
   return await asked(host, open, { ...request, handlers: to.handlers }, async (type) => {
     const payload = await payloadOf(host, to);
-    const places = { base: backend.base(to.payloadFolder), home: backend.home(to.payloadFolder) };
+    const places = { base: backend.mountPoint(to.payloadFolder), home: backend.payloadDir(to.payloadFolder) };
     return payload === undefined ? [] : await installedFiles(host, to, payload, places, type);
   });
 }
@@ -64,7 +64,7 @@ export async function installedPolicyFindings(
 export async function activePolicyFindings(host: HostView, { manifest, record }: Generation): Promise<Finding[]> {
   const { wiring } = record;
   const engine = wiring === undefined || !host.live ? undefined : engineNamed(wiring.engine);
-  const instance = await engine?.wired(host, wiring!);
+  const instance = await engine?.findRecorded(host, wiring!);
   return engine === undefined || instance === undefined
     ? []
     : await installedPolicyFindings(host, manifest, { found: { engine, instance } });

@@ -6,7 +6,6 @@ import { activeNumber, readGenerations, readPayload, triesOf } from './generatio
 import { readJson } from './json.ts';
 import { dropEmpty, dropTemporaries, ofGeneration, ofPayload, removeOurs } from './ours.ts';
 import {
-  ballastFile,
   binFolder,
   folderOf,
   foldersFile,
@@ -22,13 +21,14 @@ import {
   programManifest,
   programPath,
   programsFolder,
+  reservedSpaceFile,
   scratchFolder,
   sequenceFile,
   stagingFolder,
   stateFolder,
 } from './paths.ts';
 import { wholePayload } from './payload/index.ts';
-import { readPrograms, tidyPrograms } from './program.ts';
+import { gcPrograms, readPrograms } from './program.ts';
 import { generationRecord } from './shapes/index.ts';
 
 const manifestName = /^([0-9a-f]{64})\.json$/;
@@ -56,7 +56,7 @@ export async function dropPayload(host: Host, digest: Digest): Promise<void> {
 }
 
 /** Removes what interrupted work left in our own folders: staging, half-made generations, payloads and programs that nothing names. */
-export async function tidy(host: Host): Promise<void> {
+export async function gcStaging(host: Host): Promise<void> {
   const { roots } = await readFolders(host);
   for (const root of roots) {
     await settleDamaged(host, `${root}/tree`);
@@ -76,12 +76,12 @@ export async function tidy(host: Host): Promise<void> {
     const digest: Digest = `sha256:${manifestName.exec(name)?.[1]}`;
     if (manifestName.test(name) && !wanted.has(digest)) await dropPayload(host, digest);
   }
-  await tidyImageRecords(host);
-  await tidyPrograms(host, new Set(generations.map(({ program }) => program)));
+  await gcImageRecords(host);
+  await gcPrograms(host, new Set(generations.map(({ program }) => program)));
 }
 
 /** Records of what images brought go with the deployments that they speak of, if it is not the one that is booted. */
-async function tidyImageRecords(host: Host): Promise<void> {
+async function gcImageRecords(host: Host): Promise<void> {
   const now = await deploymentOf(host);
   for (const name of await host.readdir(imageRecords)) {
     const path = `${imageRecords}/${name}`;
@@ -117,7 +117,7 @@ export async function dropHistory(host: Host): Promise<void> {
 }
 
 /** An image carries no story: no journal, no history, no lock, all of which are about the machine that built it. */
-export async function dropStory(host: Host): Promise<void> {
+export async function dropImageHistory(host: Host): Promise<void> {
   await dropHistory(host);
   for (const folder of [journalFolder, historyFolder]) await dropEmpty(host, folder);
   await host.unlink(lockFile);
@@ -127,7 +127,7 @@ export async function dropStory(host: Host): Promise<void> {
  * Where no generation is left, our empty folders go, those that we made outside of ours, and last the lock file, which is still held.
  * The history stays if there is any. Safe to repeat and to interrupt; does nothing on a host where Kata is installed.
  */
-export async function sweep(host: Host): Promise<void> {
+export async function removeEmptyDirs(host: Host): Promise<void> {
   if (!(await isVacant(host))) return;
   const { made, roots } = await readFolders(host);
   for (const folder of leftoverFolders(roots)) await dropEmpty(host, folder);
@@ -148,7 +148,7 @@ export function leftoverFolders(roots: HostPath[]): HostPath[] {
 }
 
 /** Files of ours that nothing needs where nothing is installed; last the lock, which is still held. */
-export const leftoverFiles = [foldersFile, ballastFile, lockFile];
+export const leftoverFiles = [foldersFile, reservedSpaceFile, lockFile];
 
 /** Nothing is installed, and nothing is open. `without`: as it is once these generations are gone. */
 export async function isVacant(host: HostView, without: number[] = []): Promise<boolean> {
@@ -162,12 +162,12 @@ export async function isVacant(host: HostView, without: number[] = []): Promise<
 }
 
 /** Files of others in our folders and in `more`, once nothing is installed any more, or only what another deployment points at. */
-export async function strangers(host: HostView, more: HostPath[]): Promise<HostPath[]> {
+export async function foreignFiles(host: HostView, more: HostPath[]): Promise<HostPath[]> {
   const { roots } = await readFolders(host);
   const all = await Promise.all([...new Set([stateFolder, ...roots, ...more])].map((folder) => filesBelow(host, folder)));
   const ours = await known(host);
   return [...new Set(all.flat())].filter(
-    (path) => !isStory(path) && !path.startsWith(`${imageRecords}/`) && !ours.some((own) => path === own || path.startsWith(`${own}/`)),
+    (path) => !isHistory(path) && !path.startsWith(`${imageRecords}/`) && !ours.some((own) => path === own || path.startsWith(`${own}/`)),
   );
 }
 
@@ -186,8 +186,8 @@ async function known(host: HostView): Promise<HostPath[]> {
   ];
 }
 
-function isStory(path: HostPath): boolean {
-  if ([foldersFile, ballastFile, lockFile, sequenceFile].includes(path) || path.startsWith(`${journalFolder}/`)) return true;
+function isHistory(path: HostPath): boolean {
+  if ([foldersFile, reservedSpaceFile, lockFile, sequenceFile].includes(path) || path.startsWith(`${journalFolder}/`)) return true;
   return path.startsWith(`${historyFolder}/`) && historyName.test(path.slice(historyFolder.length + 1));
 }
 

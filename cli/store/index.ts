@@ -1,6 +1,16 @@
 export { deploymentWith, hasDeployment, type PointedElsewhere, pointedElsewhere, pointersElsewhere } from './deployments.ts';
 export { ensureFolder, ensureStore, noteFolder, readFolders } from './folders.ts';
-export { dropGeneration, dropHistory, dropPayload, dropStory, filesBelow, isVacant, strangers, sweep, tidy } from './gcStaging.ts';
+export {
+  dropGeneration,
+  dropHistory,
+  dropImageHistory,
+  dropPayload,
+  filesBelow,
+  foreignFiles,
+  gcStaging,
+  isVacant,
+  removeEmptyDirs,
+} from './gcStaging.ts';
 export {
   activeGeneration,
   activeNumber,
@@ -35,7 +45,7 @@ export {
 } from './generations/index.ts';
 export { type HistoryEntry, nextId, readHistory, writeHistory } from './history.ts';
 export { damaged, readJson, wayBack, writeJson } from './json.ts';
-export { ballastIn, bytesOf, generationBytes, historyBytes, leftovers, payloadBytes, programBytes } from './occupied.ts';
+export { bytesOf, generationBytes, historyBytes, leftovers, payloadBytes, programBytes, reservedSpaceIn } from './occupied.ts';
 export * from './paths.ts';
 export {
   type Depth,
@@ -53,6 +63,6 @@ export {
   wholePayload,
 } from './payload/index.ts';
 export { idlePrograms, keepProgram, type ProgramManifest, programDrift, type RunningProgram, readPrograms } from './program.ts';
-export { placeBallast, releaseBallast, reservedRoom } from './reservedSpace.ts';
+export { releaseReservedSpace, reservedRoom, reserveSpace } from './reservedSpace.ts';
 export { type Staging, stagingOf } from './staging.ts';
 export * from './types.ts';

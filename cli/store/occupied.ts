@@ -4,7 +4,6 @@ import { generationFolders, leftoverFiles, leftoverFolders } from './gcStaging.t
 import { readPayload } from './generations/index.ts';
 import { ofGeneration, ofPayload, oursBelow } from './ours.ts';
 import {
-  ballastFile,
   binFolder,
   generationFolder,
   historyFolder,
@@ -12,6 +11,7 @@ import {
   payloadManifest,
   programManifest,
   programPath,
+  reservedSpaceFile,
   sequenceFile,
   stateFolder,
 } from './paths.ts';
@@ -49,8 +49,8 @@ export async function historyBytes(host: HostView): Promise<number> {
   return bytesOf(host, [sequenceFile, ...(await host.readdir(historyFolder)).map((name) => `${historyFolder}/${name}`)]);
 }
 
-export function ballastIn(host: HostView): Promise<number> {
-  return bytesOf(host, [ballastFile]);
+export function reservedSpaceIn(host: HostView): Promise<number> {
+  return bytesOf(host, [reservedSpaceFile]);
 }
 
 /**
@@ -62,7 +62,7 @@ export async function leftovers(host: HostView, { story }: { story: boolean }): 
   const around = (path: HostPath) => `${historyFolder}/`.startsWith(`${path}/`);
   const folders = [...leftoverFolders(roots), ...made, stateFolder];
   return [
-    ...leftoverFiles.filter((path) => path !== ballastFile && path !== lockFile),
+    ...leftoverFiles.filter((path) => path !== reservedSpaceFile && path !== lockFile),
     ...folders.filter((path) => !story || !around(path)),
   ];
 }

@@ -1,6 +1,6 @@
 import type { Digest, HostPath } from '../host/index.ts';
 
-/** Where things are on a host (design §5). */
+/** Where things are on a host; ARCHITECTURE.md#on-a-host has the table. */
 export const stateFolder: HostPath = '/var/lib/kata-sysext';
 export const generationsFolder: HostPath = `${stateFolder}/generations`;
 export const manifestsFolder: HostPath = `${stateFolder}/payloads`;
@@ -11,7 +11,7 @@ export const historyFolder: HostPath = `${stateFolder}/history`;
 /** Copies that the engine's own binary is asked about before anything is changed. */
 export const scratchFolder: HostPath = `${stateFolder}/scratch`;
 /** Room for the boot guard. */
-export const ballastFile: HostPath = `${stateFolder}/ballast`;
+export const reservedSpaceFile: HostPath = `${stateFolder}/reserved-space`;
 export const lockFile: HostPath = `${stateFolder}/lock`;
 /** The highest generation number ever given: part of the story, so that it outlives an uninstall. */
 export const sequenceFile: HostPath = `${historyFolder}/sequence`;
@@ -30,7 +30,8 @@ export const fragmentsFolder: HostPath = '/etc/kata-containers';
 /**
  * The folder that holds payloads and their staging. On ostree hosts, and wherever a policy is loaded, it lies below /usr/local (on ostree
  * → /var/usrlocal): its stock labels (bin_t, lib_t, usr_t) are ones that a VMM may read and execute, and a relabel changes nothing there.
- * Below /var everything would be var_lib_t, which a VMM may not even read (facts/immutable.md §13). Elsewhere it is our own folder in /var.
+ * Below /var everything would be var_lib_t, which a VMM may not even read (docs/facts/selinux.md#what-a-virtual-machine-may-read).
+ * Elsewhere it is our own folder in /var.
  */
 export function payloadRoot(labelled: boolean): HostPath {
   return labelled ? '/usr/local/libexec/kata-sysext' : stateFolder;
@@ -80,7 +81,10 @@ export function extensionAround(payloadFolder: HostPath): HostPath | undefined {
 export const extensionName = 'kata';
 export const extensionRelease = `usr/lib/extension-release.d/extension-release.${extensionName}`;
 
-/** The name of a payload's image in its folder: some versions of systemd tell the extension's name by its target's (facts/lab.md §14). */
+/**
+ * The name of a payload's image in its folder: some versions of systemd tell the extension's name by its target's
+ * (docs/facts/systemd.md#names-and-architectures).
+ */
 export const imageName = `${extensionName}.raw`;
 
 export function payloadFolder(root: HostPath, digest: Digest): HostPath {

@@ -83,7 +83,7 @@ export async function keepProgram(host: Host, root: HostPath, running: RunningPr
 /** Versions that the boot guard runs, in this /etc and in those of other deployments. Its first unit is named as in `cli/bootGuard/units/`. */
 async function guarding(host: HostView): Promise<string[]> {
   const folders = ['/etc', ...(await allDeployments(host)).map(({ etc }) => etc)];
-  const texts = await Promise.all(folders.map((etc) => host.readText(`${etc}/systemd/system/kata-sysext-settle.service`)));
+  const texts = await Promise.all(folders.map((etc) => host.readText(`${etc}/systemd/system/kata-sysext-recover.service`)));
   return texts.flatMap((text) => /^ExecStart=\S+\/bin\/([^/\s]+)\/kata-sysext /m.exec(text ?? '')?.[1] ?? []);
 }
 
@@ -94,7 +94,7 @@ export async function idlePrograms(host: HostView, makers: Set<string>): Promise
 }
 
 /** Removes those copies, and what an interrupted copy left. Safe to repeat. */
-export async function tidyPrograms(host: Host, makers: Set<string>): Promise<void> {
+export async function gcPrograms(host: Host, makers: Set<string>): Promise<void> {
   for (const manifest of await idlePrograms(host, makers)) await dropProgram(host, manifest);
   await dropTemporaries(host, programsFolder);
   for (const root of (await readFolders(host)).roots) {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Host } from '../host/index.ts';
-import { ballastFile, stateFolder } from './paths.ts';
+import { reservedSpaceFile, stateFolder } from './paths.ts';
 
 /** How much room an installation holds. */
 const bytes = 512 * 1024;
@@ -16,15 +16,15 @@ export function reservedRoom({ there, freeBytes }: { there: boolean; freeBytes: 
  * Room that an installation holds for the boot guard: on a full /var it could not begin the change by which it gives a generation up. Where
  * there is no room for it now, a later change tries again.
  */
-export async function placeBallast(host: Host): Promise<void> {
-  const there = (await host.lstat(ballastFile)) !== undefined;
+export async function reserveSpace(host: Host): Promise<void> {
+  const there = (await host.lstat(reservedSpaceFile)) !== undefined;
   if (reservedRoom({ there, freeBytes: await host.freeBytes(stateFolder) }) === 0) return;
-  await host.writeFile(ballastFile, content(), { mode: 0o600 }).catch(() => undefined);
+  await host.writeFile(reservedSpaceFile, content(), { mode: 0o600 }).catch(() => undefined);
 }
 
 /** Where /var is as good as full. */
-export async function releaseBallast(host: Host): Promise<void> {
-  if ((await host.freeBytes(stateFolder)) < bytes) await host.unlink(ballastFile);
+export async function releaseReservedSpace(host: Host): Promise<void> {
+  if ((await host.freeBytes(stateFolder)) < bytes) await host.unlink(reservedSpaceFile);
 }
 
 /** The same on every host, and nothing that a file system could compress. */

@@ -14,11 +14,11 @@ function firstWords(id: number): string {
   return `kata-sysext change ${id}`;
 }
 
-export function markUnfinished(host: Host, intent: Intent): Promise<void> {
+export function setChangeMarker(host: Host, intent: Intent): Promise<void> {
   return host.writeFile(mark, textOf(intent), { mode: 0o644 });
 }
 
-export async function isUnfinishedHere(host: HostView, intent: Intent): Promise<boolean> {
+export async function hasChangeMarker(host: HostView, intent: Intent): Promise<boolean> {
   return (await host.readText(mark)) === textOf(intent);
 }
 
@@ -37,6 +37,6 @@ export async function unmark(host: Host, id?: number): Promise<void> {
 }
 
 /** Another deployment whose /etc stands in the middle of this change. */
-export function unfinishedElsewhere(host: HostView, intent: Intent): Promise<string | undefined> {
+export function changeMarkerElsewhere(host: HostView, intent: Intent): Promise<string | undefined> {
   return deploymentWith(host, mark, textOf(intent));
 }

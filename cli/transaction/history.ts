@@ -2,7 +2,7 @@ import type { HistoryEntry } from '../store/index.ts';
 import type { Intent } from './types.ts';
 
 /** The part of a change's history entry that its intent alone tells. */
-export function storyOf({
+export function historyOf({
   schema,
   id,
   verb,

@@ -1,7 +1,7 @@
 import { errnoOf, KataError } from '../errors/index.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
 import { damaged, hasDeployment, journalFolder, readJson, schema, wayBack, writeJson } from '../store/index.ts';
-import { markUnfinished, unmark } from './changeMarker.ts';
+import { setChangeMarker, unmark } from './changeMarker.ts';
 import { commitEntry, intent as intentShape, stepEntry } from './shapes.ts';
 import { refuseUnknown } from './steps/index.ts';
 import type { Intent, Undo, UndoStore } from './types.ts';
@@ -37,9 +37,9 @@ export async function begin(host: Host, intent: Intent): Promise<void> {
   const folder = entryFolder(intent.id);
   if ((await host.lstat(journalFolder)) === undefined) await host.mkdir(journalFolder, 0o700);
   await host.mkdir(folder, 0o700);
-  await host.writeFile(`${folder}/${ballast}`, Buffer.alloc(reservedBytes(intent.steps)), { mode: 0o600 });
+  await host.writeFile(`${folder}/${reserved}`, Buffer.alloc(reservedBytes(intent.steps)), { mode: 0o600 });
   await writeJson(host, `${folder}/intent.json`, intent);
-  if (intent.steps.length > 0) await markUnfinished(host, intent);
+  if (intent.steps.length > 0) await setChangeMarker(host, intent);
 }
 
 /** The entry waits for another deployment, which is in the middle of the same change. */
@@ -49,17 +49,17 @@ export async function handOver(host: Host, intent: Intent, deployment: string): 
 }
 
 /** Room that a change keeps for its own undo: on a disk that ran full meanwhile, files could not be put back without it. */
-const ballast = 'ballast';
-const ballastBytes = 128 * 1024;
+const reserved = 'reserved-space';
+const fillBytes = 128 * 1024;
 
 /** How much room a change with these steps keeps for its undo. */
 export function reservedBytes(steps: Intent['steps']): number {
-  return ballastBytes + 4 * steps.reduce((sum, step) => sum + ('text' in step ? (step.text ?? '').length : 0), 0);
+  return fillBytes + 4 * steps.reduce((sum, step) => sum + ('text' in step ? (step.text ?? '').length : 0), 0);
 }
 
 /** Before an undo writes anything. */
-export function dropBallast(host: Host, id: number): Promise<void> {
-  return host.unlink(`${entryFolder(id)}/${ballast}`);
+export function dropReservedSpace(host: Host, id: number): Promise<void> {
+  return host.unlink(`${entryFolder(id)}/${reserved}`);
 }
 
 /** Refuses what a newer program wrote: a schema, or a kind of step, that is not known here. */
@@ -174,7 +174,7 @@ export async function ownerOf(host: HostView, intent: Intent, here: Place): Prom
   return (await hasDeployment(host, here.deployment)) ? 'orphan' : 'stranger';
 }
 
-export function strangersEntry(intent: Intent, here: Place): KataError {
+export function foreignEntry(intent: Intent, here: Place): KataError {
   return new KataError('journal-foreign', {
     subject: entryFolder(intent.id),
     found: `an unfinished ${intent.verb} of machine ${intent.machine}, deployment ${intent.deployment}`,

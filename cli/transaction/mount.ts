@@ -2,7 +2,7 @@ import { KataError } from '../errors/index.ts';
 import { type Mount, mounts } from '../facts/index.ts';
 import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
 import type { Systemd } from '../systemd/types.ts';
-import { lastWords } from './logTail.ts';
+import { logTail } from './logTail.ts';
 import { mergedPayload } from './refresh.ts';
 import type { MountStep } from './types.ts';
 
@@ -35,7 +35,8 @@ export async function overlaidPayload(host: HostView): Promise<Digest | 'absent'
 
 /**
  * Turns the link and lets PID 1 mount what it points at, after its unit took the earlier mount away; then judges by what is there. The mount
- * is never ours to make: the context of whoever mounts sticks to it (facts/immutable.md §1.8). Throws `overlay-mount-failed`.
+ * is never ours to make: the context of whoever mounts sticks to it (docs/facts/selinux.md#the-context-of-the-mounter). Throws
+ * `overlay-mount-failed`.
  */
 export async function mountAt(host: Host, step: MountStep, target: HostPath | 'absent'): Promise<void> {
   // The boot guard comes before our unit.
@@ -49,7 +50,7 @@ export async function mountAt(host: Host, step: MountStep, target: HostPath | 'a
   if (now !== wanted) problems.push(now === 'absent' ? 'nothing of ours is on top of /usr' : `${now} is mounted, not ${wanted}`);
   const count = (await mountsOnUsr(host)).filter(isOurMount).length;
   if (count > (wanted === 'absent' ? 0 : 1)) problems.push(`our overlay is mounted ${count === 1 ? 'still' : `${count} times`}`);
-  if (problems.length > 0) throw failed(step, [...problems, ...(await lastWords(host, step.unit, /^u?mount: |overlay|condition/i))]);
+  if (problems.length > 0) throw failed(step, [...problems, ...(await logTail(host, step.unit, /^u?mount: |overlay|condition/i))]);
   if (target === 'absent') await turn(host, step, target);
 }
 

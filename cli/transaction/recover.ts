@@ -1,18 +1,18 @@
 import type { Host, HostView } from '../host/index.ts';
-import { tidy, writeHistory } from '../store/index.ts';
+import { gcStaging, writeHistory } from '../store/index.ts';
 import { cleanUp } from './afterwards.ts';
-import { isUnfinishedHere, unmark } from './changeMarker.ts';
-import { storyOf } from './history.ts';
+import { hasChangeMarker, unmark } from './changeMarker.ts';
+import { historyOf } from './history.ts';
 import {
-  dropBallast,
+  dropReservedSpace,
   endEntry,
+  foreignEntry,
   isCommitted,
   openEntries,
   ownerOf,
   type Place,
   readIntent,
   refuseIncomplete,
-  strangersEntry,
 } from './journal.ts';
 import { closeUndone } from './run.ts';
 import type { Intent, Outcome } from './types.ts';
@@ -41,8 +41,8 @@ export async function recover(host: Host, here: Place): Promise<Recovered[]> {
       continue;
     }
     const owner = await ownerOf(host, intent, here);
-    if (owner === 'stranger') throw strangersEntry(intent, here);
-    const travelled = await isUnfinishedHere(host, intent);
+    if (owner === 'stranger') throw foreignEntry(intent, here);
+    const travelled = await hasChangeMarker(host, intent);
     if (owner === 'parked' && !travelled) continue;
     await host.failpoint('recover/entry');
     if (await isCommitted(host, id)) settled.push(await finish(host, intent));
@@ -51,7 +51,7 @@ export async function recover(host: Host, here: Place): Promise<Recovered[]> {
   // A generation of a change that is still open must not look like rubbish.
   if ((await openEntries(host)).length === 0) {
     await unmark(host);
-    await tidy(host);
+    await gcStaging(host);
   }
   return settled;
 }
@@ -59,7 +59,7 @@ export async function recover(host: Host, here: Place): Promise<Recovered[]> {
 async function finish(host: Host, intent: Intent): Promise<Recovered> {
   if (!intent.afterwards.purge) {
     await writeHistory(host, {
-      ...storyOf(intent),
+      ...historyOf(intent),
       result: 'done',
       restarted: intent.steps.flatMap((step) => (step.kind === 'restart' ? [step.unit] : [])),
       seconds: 0,
@@ -89,7 +89,7 @@ export async function openHere(host: HostView, here: Place): Promise<number[]> {
   for (const id of await openEntries(host)) {
     const intent = await readIntent(host, id);
     const parked = intent !== undefined && (await ownerOf(host, intent, here)) === 'parked';
-    if (!parked || (await isUnfinishedHere(host, intent))) found.push(id);
+    if (!parked || (await hasChangeMarker(host, intent))) found.push(id);
   }
   return found;
 }
@@ -110,7 +110,7 @@ export async function parkedGenerations(host: HostView): Promise<number[]> {
 
 async function takeBack(host: Host, intent: Intent): Promise<Recovered> {
   await refuseIncomplete(host, intent.id, intent);
-  await dropBallast(host, intent.id).catch(() => undefined);
+  await dropReservedSpace(host, intent.id).catch(() => undefined);
   const undone = await undo(host, intent);
   const outcome: Outcome = {
     result: undone.leftovers.length === 0 ? 'undone' : 'not-restored',

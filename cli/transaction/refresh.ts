@@ -3,7 +3,7 @@ import { findExtensions, type Merged, mergedExtensions, mounts } from '../facts/
 import { type Digest, type Host, type HostView, textSeenBy } from '../host/index.ts';
 import { extensionName, extensionRelease, payloadOfRelease } from '../store/index.ts';
 import type { Systemd } from '../systemd/types.ts';
-import { lastWords } from './logTail.ts';
+import { logTail } from './logTail.ts';
 import type { RefreshStep } from './types.ts';
 
 /** From this version on the service has a reload that puts all extensions in place in one go; before, only stop and start. */
@@ -51,7 +51,8 @@ export async function refuseNews(host: HostView, step: RefreshStep): Promise<voi
 }
 
 /**
- * Lets PID 1 merge anew, and judges by what is there afterwards, since before systemd 256 a failed merge ends with 0 (facts/immutable.md §0).
+ * Lets PID 1 merge anew, and judges by what is there afterwards, since before systemd 256 a failed merge ends with 0
+ * (docs/facts/systemd.md#refresh).
  * `stop` ends the service when nothing is left for it: it was not running before us. Throws `sysext-refresh-failed`.
  */
 export async function refresh(host: Host, step: RefreshStep, wanted: Digest | 'absent', stop: boolean): Promise<void> {
@@ -60,7 +61,7 @@ export async function refresh(host: Host, step: RefreshStep, wanted: Digest | 'a
   const job = await ask(systemd, step);
   const problems = job === 'done' ? [] : [`its job ended as ${job}`];
   problems.push(...(await oursWrong(host, wanted)), ...(await othersWrong(host, step)));
-  if (problems.length > 0) throw failed(step, [...problems, ...(await lastWords(host, step.unit, /fail|error|invalid|cannot/i))]);
+  if (problems.length > 0) throw failed(step, [...problems, ...(await logTail(host, step.unit, /fail|error|invalid|cannot/i))]);
   if (stop) await stopIdle(host, systemd, step);
 }
 

@@ -1,11 +1,11 @@
 import { type Finding, KataError } from '../errors/index.ts';
 import type { Host } from '../host/index.ts';
 import type { Emit } from '../output/events.ts';
-import { dropGeneration, tidy, writeHistory } from '../store/index.ts';
+import { dropGeneration, gcStaging, writeHistory } from '../store/index.ts';
 import { cleanUp } from './afterwards.ts';
-import { mark, unfinishedElsewhere, unmark } from './changeMarker.ts';
-import { storyOf } from './history.ts';
-import { begin, commit, dropBallast, endEntry, entryFolder, handOver, retractCommit, undoStore, writeStep } from './journal.ts';
+import { changeMarkerElsewhere, mark, unmark } from './changeMarker.ts';
+import { historyOf } from './history.ts';
+import { begin, commit, dropReservedSpace, endEntry, entryFolder, handOver, retractCommit, undoStore, writeStep } from './journal.ts';
 import { describe, kindOf } from './steps/index.ts';
 import type { Intent, Outcome, Step } from './types.ts';
 import { undo } from './undo.ts';
@@ -93,7 +93,7 @@ async function putBack(host: Host, intent: Intent, gate: Gate, emit: Emit, error
     };
   }
   const evidence = await gate.evidence().catch((why: unknown) => [`no evidence: ${String(why)}`]);
-  await dropBallast(host, intent.id).catch(() => undefined);
+  await dropReservedSpace(host, intent.id).catch(() => undefined);
   const undone = await undo(host, intent);
   const outcome: Outcome = {
     result: undone.leftovers.length === 0 ? 'undone' : 'not-restored',
@@ -116,12 +116,12 @@ export async function closeUndone(host: Host, intent: Intent, outcome: Outcome):
   );
   await host.failpoint('undo/noted');
   if (canRetry(outcome)) return;
-  const next = await unfinishedElsewhere(host, intent);
+  const next = await changeMarkerElsewhere(host, intent);
   if (next !== undefined) return handOver(host, intent, next);
   if (intent.made && intent.to !== undefined) await dropGeneration(host, intent.to);
   await host.failpoint('undo/dropped');
   await endEntry(host, intent.id);
-  await tidy(host);
+  await gcStaging(host);
   if (!noted) await note(host, intent, outcome).catch(() => undefined);
 }
 
@@ -140,7 +140,7 @@ async function note(host: Host, intent: Intent, outcome: Outcome): Promise<void>
   if (intent.afterwards.purge && outcome.result === 'done') return;
   const error = outcome.error instanceof KataError ? outcome.error : undefined;
   await writeHistory(host, {
-    ...storyOf(intent),
+    ...historyOf(intent),
     result: outcome.result,
     restarted: outcome.restarted,
     seconds: Math.max(0, Math.round((host.now().getTime() - Date.parse(intent.started)) / 100) / 10),

@@ -4,10 +4,10 @@ import { type HandlerRow, handlerTable, needsOf } from '../../cli/layout/index.t
 const begins = 'the table begins -->\n';
 const ends = '\n<!-- the table ends -->';
 
-/** docs/handlers.md with a fresh table between its two marks. */
+/** docs/guides/handlers.md with a fresh table between its two marks. */
 export function withHandlersTable(page: string, table: (heads: string[], rows: string[][]) => string): string {
   const [from, to] = [page.indexOf(begins), page.indexOf(ends)];
-  if (from < 0 || to < from) throw new Error('docs/handlers.md has lost the marks of its table');
+  if (from < 0 || to < from) throw new Error('docs/guides/handlers.md has lost the marks of its table');
   const fresh = table(['handler', 'hypervisor', 'shim', 'archive', 'architectures', 'needs of the host, besides KVM'], rows());
   return `${page.slice(0, from + begins.length)}\n${fresh}\n${page.slice(to)}`;
 }

@@ -20,12 +20,12 @@ const written = '2026-11-29';
 
 const description = [
   'kata-sysext installs Kata Containers on hosts whose operating system is read-only, and treats the host as a transaction. It makes an immutable payload of a release, a numbered generation of the payload, adds the smallest possible edit to the configuration of the container engine, and proves that the result works. Otherwise every byte is put back.',
-  'A change that runs on a live host is done by a unit of its own: it goes on when the terminal or the ssh session ends, and ^C asks it to undo. There is never a question: what a change needs to know stands on the command line.',
+  'A change that runs on a live host is done by a unit of its own: it goes on when the terminal or the ssh session ends, and ^C asks it to undo. The program never asks a question: the command line has all that a change needs to know.',
   'Results go to standard output, progress and errors to standard error. `help VERB`, or `--help` (`-h`) after a verb, shows its options; `version`, or `--version` (`-V`), prints the version.',
 ];
 
 const files: [string, string][] = [
-  [pointer, 'Leads to the active generation: the one truth of what is active.'],
+  [pointer, 'Points at the active generation. Nothing else decides what is active.'],
   [`${generationsFolder}/N/`, 'Generation N: its manifest, its record, and the configuration of each handler.'],
   [`${payloadRoot(false)}/tree/`, `Payloads, each named by its digest. On ostree hosts and with SELinux: ${payloadRoot(true)}/tree/.`],
   [`${manifestsFolder}/`, 'Every file of a payload with its mode and digest.'],

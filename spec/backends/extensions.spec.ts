@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
-import { foreignTraps } from '../../cli/backends/sysext/foreignChecks.ts';
-import { hostTraps } from '../../cli/backends/sysext/hostChecks.ts';
+import { foreignChecks } from '../../cli/backends/sysext/foreignChecks.ts';
+import { hostChecks } from '../../cli/backends/sysext/hostChecks.ts';
 import { readScene, type Scene } from '../../cli/backends/sysext/scene.ts';
 import { codeRow } from '../../cli/errors/index.ts';
 import { type Extension, findExtensions, isImage, parseStatus } from '../../cli/facts/index.ts';
@@ -99,7 +99,7 @@ describe('extensions in the search folders', () => {
     assert.deepEqual([Buffer.alloc(0), Buffer.alloc(8192), Buffer.from('squash')].map(isImage), [false, false, false]);
   });
 
-  it('each trap of others has its own code, and none springs on a clean host', async () => {
+  it('each check of others has its own code, and none finds anything on a clean host', async () => {
     const scene = (change: Partial<Scene>): Scene => ({
       host,
       systemd: { known: true, value: 257, source: 'spec' },
@@ -136,7 +136,7 @@ describe('extensions in the search folders', () => {
     ];
 
     for (const [change, wanted] of rows) {
-      const codes = (await Promise.all(foreignTraps.map((trap) => trap(scene(change))))).flat().map(({ code }) => code);
+      const codes = (await Promise.all(foreignChecks.map((check) => check(scene(change))))).flat().map(({ code }) => code);
       assert.deepEqual(codes, wanted);
     }
     assert.deepEqual(
@@ -145,14 +145,14 @@ describe('extensions in the search folders', () => {
     );
   });
 
-  it('each trap of the host has its own code', async () => {
+  it('each check of the host has its own code', async () => {
     const codes = async (selinux: 'enforcing' | 'disabled') => {
       const facts = {
         ostree: { known: true, value: false, source: '' },
         selinux: { known: true, value: { mode: selinux }, source: '' },
       } as Scene['facts'];
       const scene = await readScene(host, facts!);
-      return (await Promise.all(hostTraps.map((trap) => trap(scene)))).flat().map(({ code }) => code);
+      return (await Promise.all(hostChecks.map((check) => check(scene)))).flat().map(({ code }) => code);
     };
     const bare = await codes('disabled');
     put('usr/lib/systemd/system/systemd-sysext.service');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { hostTraps, readScene, type Scene, spring } from '../../cli/backends/overlay/checks.ts';
+import { hostChecks, readScene, runChecks, type Scene } from '../../cli/backends/overlay/checks.ts';
 import { isOurUnit, unitText } from '../../cli/backends/overlay/paths.ts';
 import { type HostView, openView } from '../../cli/host/index.ts';
 import { mountsOnUsr, overlaidPayload, overlaySource } from '../../cli/transaction/index.ts';
@@ -46,6 +46,28 @@ describe('mounts on /usr', () => {
   });
 });
 
+describe('an overlay on a /usr that can be written', () => {
+  const facts = {} as NonNullable<Scene['facts']>;
+  const found = async (table: string[]) => {
+    const host = hostWith(table);
+    const scene: Scene = { host, foreign: [], onUsr: await mountsOnUsr(host), facts };
+    const writable = hostChecks.find(({ name }) => name === 'writableUsr')!;
+    return (await writable(scene)).map(({ code, level }) => `${level} ${code}`);
+  };
+
+  it('is a warning, whether /usr is a mount or a part of the root, and none where /usr is read-only', async () => {
+    const [root, mount, immutable, underOurs] = [
+      await found([]),
+      await found([base.replaceAll('ro', 'rw')]),
+      await found([base]),
+      await found([base, mine]),
+    ];
+
+    assert.deepEqual([root, mount], [['warning overlay-usr-read-only'], ['warning overlay-usr-read-only']]);
+    assert.deepEqual([immutable, underOurs], [[], []]);
+  });
+});
+
 describe('the unit of the overlay', () => {
   const text = unitText();
 
@@ -82,7 +104,8 @@ describe('what speaks against an overlay', () => {
       ostree: { known: true, value: ostree, source: '' },
       selinux: { known: true, value: { mode: selinux }, source: '' },
     }) as Scene['facts'];
-  const codes = async (wish = facts(false, 'disabled')) => (await spring(hostTraps, await readScene(host, wish))).map(({ code }) => code);
+  const codes = async (wish = facts(false, 'disabled')) =>
+    (await runChecks(hostChecks, await readScene(host, wish))).map(({ code }) => code);
 
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'kata-sysext-overlay-'));

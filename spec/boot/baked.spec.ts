@@ -13,15 +13,15 @@ import { singleFile } from '../support/singleFile.ts';
 import { scratch } from '../support/trees/treeHost.ts';
 
 const handler = 'kata-qemu-runtime-rs';
-const blessed = 'etc/systemd/system/kata-sysext-settle.service.d/50-blessed.conf';
+const blessed = 'etc/systemd/system/kata-sysext-recover.service.d/50-blessed.conf';
 /** What an image has of ours below /usr. */
 const parts = [
   'usr/lib/kata-sysext',
   'usr/libexec/kata-sysext',
-  ...['settle', 'guard', 'bless'].map((name) => `usr/lib/systemd/system/kata-sysext-${name}.service`),
-  'usr/lib/systemd/system/sysinit.target.wants/kata-sysext-settle.service',
-  'usr/lib/systemd/system/multi-user.target.wants/kata-sysext-guard.service',
-  'usr/lib/systemd/system/multi-user.target.wants/kata-sysext-bless.service',
+  ...['recover', 'rewire', 'confirm'].map((name) => `usr/lib/systemd/system/kata-sysext-${name}.service`),
+  'usr/lib/systemd/system/sysinit.target.wants/kata-sysext-recover.service',
+  'usr/lib/systemd/system/multi-user.target.wants/kata-sysext-rewire.service',
+  'usr/lib/systemd/system/multi-user.target.wants/kata-sysext-confirm.service',
 ];
 /** What a merge of /etc takes from the new image where nobody edited it. */
 const merged = ['etc/kata-sysext', 'etc/containerd'];
@@ -64,7 +64,7 @@ describe('boots of OS images with Kata baked in', function () {
 
     assert.deepEqual(first, [0, 'blessed', live.first.version, [handler, 'runc']]);
     assert.deepEqual(await standing(), first);
-    assert.equal((await live.host.run(['systemctl', 'show', '-P', 'ConditionResult', 'kata-sysext-settle'])).stdout.trim(), 'no');
+    assert.equal((await live.host.run(['systemctl', 'show', '-P', 'ConditionResult', 'kata-sysext-recover'])).stdout.trim(), 'no');
   });
 
   it('one whose files are damaged is given up, and stays so at the next boots', async () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readings, sameSettings, union } from '../../cli/documents/toml/index.ts';
 import { pluginTable } from '../../cli/engines/containerd/handlers.ts';
-import { readings, sameSettings, union } from '../../cli/engines/toml/index.ts';
 import type { WiringPlan } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { realDataFor, treesOfSpec } from '../support/trees/engineTree.ts';

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { flagOf, readDaemon } from '../../cli/engines/common/process.ts';
+import { restartRisksOfUnit } from '../../cli/engines/common/restartRisks.ts';
 import { matchesName } from '../../cli/engines/containerd/globs.ts';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
-import { engineNamed, engines, restartRisks, type Wiring } from '../../cli/engines/index.ts';
+import { engineNamed, engines, type Wiring } from '../../cli/engines/index.ts';
 import { openView } from '../../cli/host/index.ts';
 import type { HostView } from '../../cli/host/types.ts';
 import type { Systemd, UnitState } from '../../cli/systemd/types.ts';
@@ -99,9 +100,9 @@ describe('engines: the daemon that a wiring was made for', () => {
   it('is what the text of its unit starts; where another unit is the usual one, too', async () => {
     await tree.write(kube, start);
 
-    const found = await containerd.wired(tree.host, recorded);
+    const found = await containerd.findRecorded(tree.host, recorded);
     await tree.write(`${kube}.d/10.conf`, '[Service]\nExecStart=\nExecStart=-/usr/bin/containerd -c /etc/b.toml\n');
-    const moved = await containerd.wired(tree.host, recorded);
+    const moved = await containerd.findRecorded(tree.host, recorded);
 
     assert.deepEqual([found?.unit, found?.binary, found?.configPath], ['kube-containerd.service', '/opt/bin/containerd', named]);
     assert.deepEqual([moved?.binary, moved?.configPath], ['/usr/bin/containerd', '/etc/b.toml']);
@@ -110,7 +111,7 @@ describe('engines: the daemon that a wiring was made for', () => {
   it('started by a script, it is what ran when the wiring was made, with the file of then', async () => {
     await tree.write(kube, '[Service]\nExecStart=/opt/bin/start-it $FLAGS\n');
 
-    const found = await containerd.wired(tree.host, { ...recorded, binary: '/opt/bin/containerd' });
+    const found = await containerd.findRecorded(tree.host, { ...recorded, binary: '/opt/bin/containerd' });
 
     assert.deepEqual([found?.binary, found?.configPath], ['/opt/bin/containerd', named]);
   });
@@ -120,7 +121,7 @@ describe('engines: the daemon that a wiring was made for', () => {
     await tree.write('/usr/lib/systemd/system/crio.service', '[Service]\nExecStart=/usr/bin/crio $OPTIONS\n');
     const mark = { path: '/etc/kube/crio.d/50-kata-sysext.conf', kind: 'file' as const, text: '' };
 
-    const found = await crio.wired(tree.host, {
+    const found = await crio.findRecorded(tree.host, {
       ...recorded,
       engine: 'crio',
       unit: 'crio.service',
@@ -132,14 +133,14 @@ describe('engines: the daemon that a wiring was made for', () => {
   });
 
   it('is none where its unit is gone, whatever else is there', async () => {
-    assert.equal(await containerd.wired(tree.host, recorded), undefined);
-    assert.equal(await crio.wired(tree.host, { ...recorded, engine: 'crio', unit: 'crio.service' }), undefined);
+    assert.equal(await containerd.findRecorded(tree.host, recorded), undefined);
+    assert.equal(await crio.findRecorded(tree.host, { ...recorded, engine: 'crio', unit: 'crio.service' }), undefined);
   });
 
   it('of a host that boots, none where its binary is gone: no other one is asked', async () => {
     await tree.write(kube, '[Service]\nExecStart=/usr/local/bin/containerd\n');
 
-    assert.equal(await containerd.wired({ ...tree.host, booted: true }, recorded), undefined);
+    assert.equal(await containerd.findRecorded({ ...tree.host, booted: true }, recorded), undefined);
   });
 });
 
@@ -209,16 +210,16 @@ describe('engines: small parts', () => {
   it('tells which restarts kill containers', () => {
     const state = (killMode: string) => ({ unit: 'x.service', loadState: 'loaded', killMode }) as UnitState;
 
-    for (const mode of ['process', 'none']) assert.deepEqual(restartRisks(state(mode)), []);
+    for (const mode of ['process', 'none']) assert.deepEqual(restartRisksOfUnit(state(mode)), []);
     for (const mode of ['control-group', 'mixed', ''])
       assert.deepEqual(
-        restartRisks(state(mode)).map((finding) => finding.code),
+        restartRisksOfUnit(state(mode)).map((finding) => finding.code),
         ['engine-restart-kills'],
       );
   });
 
   it('finds engines by name', () => {
-    assert.equal(engineNamed('containerd'), engines[0]);
+    assert.equal(engineNamed('containerd'), engines()[0]);
     assert.equal(engineNamed('nothing'), undefined);
   });
 });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
+import { blockOf, parseDocument } from '../../cli/documents/toml/index.ts';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
-import { blockOf, parseDocument } from '../../cli/engines/toml/index.ts';
-import type { Engine, Instance, Led } from '../../cli/engines/types.ts';
+import type { Engine, ForeignWiring, Instance } from '../../cli/engines/types.ts';
 import { engineTree, instanceOf } from '../support/trees/engineTree.ts';
 
 const shim = '/usr/bin/containerd-shim-kata-v2';
@@ -17,7 +17,7 @@ interface Row {
   engine: Engine;
   instance: Instance;
   files: Record<string, string>;
-  led: Led | 'engine-unsupported';
+  expected: ForeignWiring | 'engine-unsupported';
 }
 
 const both = `${table('b')}${table('a')}`;
@@ -27,7 +27,7 @@ const rows: Row[] = [
     engine: crio,
     instance: crioInstance,
     files: { [`${folder}/50-kata`]: both, [`${folder}/60`]: table('other', '/opt/kata/bin/containerd-shim-kata-v2') },
-    led: { marks: [{ path: `${folder}/50-kata`, kind: 'file', text: both }], handlers: ['a', 'b'] },
+    expected: { marks: [{ path: `${folder}/50-kata`, kind: 'file', text: both }], handlers: ['a', 'b'] },
   },
   {
     title: 'CRI-O: of a file with other settings only the block, with the comment between its tables',
@@ -36,28 +36,31 @@ const rows: Row[] = [
     files: {
       '/etc/crio/crio.conf': `[crio.image]\npause_image = "p"\n# k\n${table('a')}# between\n${table('b')}\n[crio.runtime]\nlog_level = "info"\n`,
     },
-    led: { marks: [{ path: '/etc/crio/crio.conf', kind: 'range', text: `${table('a')}# between\n${table('b')}` }], handlers: ['a', 'b'] },
+    expected: {
+      marks: [{ path: '/etc/crio/crio.conf', kind: 'range', text: `${table('a')}# between\n${table('b')}` }],
+      handlers: ['a', 'b'],
+    },
   },
   {
     title: 'CRI-O: tables with another one between them cannot be told apart',
     engine: crio,
     instance: crioInstance,
     files: { [`${folder}/x`]: `${table('a')}${table('runc', '/usr/bin/runc')}${table('b')}` },
-    led: 'engine-unsupported',
+    expected: 'engine-unsupported',
   },
   {
     title: 'CRI-O: nor one that is not written by its header',
     engine: crio,
     instance: crioInstance,
     files: { [`${folder}/x`]: `[crio.runtime]\nlog_level = "info"\nruntimes.a = {runtime_path = "${shim}"}\n` },
-    led: 'engine-unsupported',
+    expected: 'engine-unsupported',
   },
   {
     title: 'CRI-O: nothing leads there',
     engine: crio,
     instance: crioInstance,
     files: { [`${folder}/x`]: table('runc', '/usr/bin/runc') },
-    led: { marks: [], handlers: [] },
+    expected: { marks: [], handlers: [] },
   },
   {
     title: 'containerd: the shim by its type, with the tables below; a path wins over the type',
@@ -66,7 +69,7 @@ const rows: Row[] = [
     files: {
       [config]: `version = 2\n[${plugin}.kata]\nruntime_type = "io.containerd.kata.v2"\n[${plugin}.kata.options]\nConfigPath = "/etc/x"\n[${plugin}.mine]\nruntime_type = "io.containerd.kata.v2"\nruntime_path = "/opt/mine"\n[${plugin}.runc]\nruntime_type = "io.containerd.runc.v2"\n`,
     },
-    led: {
+    expected: {
       marks: [
         {
           path: config,
@@ -80,13 +83,13 @@ const rows: Row[] = [
 ];
 
 describe('wiring of others that leads to a shim', () => {
-  for (const { title, engine, instance, files, led } of rows) {
+  for (const { title, engine, instance, files, expected } of rows) {
     it(title, async () => {
       const tree = await engineTree(files);
 
-      const found = await engine.led(tree.host, instance, shim).catch((error: { code: string }) => error.code);
+      const found = await engine.findForeignWiring(tree.host, instance, shim).catch((error: { code: string }) => error.code);
 
-      assert.deepEqual(found, led);
+      assert.deepEqual(found, expected);
       await tree.remove();
     });
   }

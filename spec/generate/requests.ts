@@ -38,6 +38,8 @@ export function made(
 
 /** What containerd's node has to be like: every check that there is, with names that the shell would take apart. */
 export const against: Against = {
+  title: 'containerd',
+  variable: 'CONTAINERD_CONFIG',
   config: '/etc/containerd/config.toml',
   digest: `sha256:${'e'.repeat(64)}`,
   imports: [{ folder: "/etc/containerd/it's $HOME", name: '*.toml' }],

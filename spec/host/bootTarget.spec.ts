@@ -28,7 +28,7 @@ describe('the target that a kernel’s command line asks for', () => {
 describe('whether a boot pulls a unit in, by its files', () => {
   const vendor = 'usr/lib/systemd/system';
   const etc = 'etc/systemd/system';
-  const unit = 'kata-sysext-bless.service';
+  const unit = 'kata-sysext-confirm.service';
   let root: string;
 
   beforeEach(() => {

@@ -7,7 +7,7 @@ import { CNI, containerdConfig, runcWithoutControllers } from './containerd.ts';
 import { entering, type InsideOptions, runInside } from './enter.ts';
 import { importImages } from './image.ts';
 import { type Start, startNspawn, waitForLeader } from './nspawn.ts';
-import { alive, endHost, type Owner, processOf, sweep, writeOwner } from './owners.ts';
+import { alive, endHost, type Owner, processOf, removeEmptyDirs, writeOwner } from './owners.ts';
 import { debianRoot, type Suite } from './roots.ts';
 import type { Ran } from './run.ts';
 import { bindInto, type Content, hostsFolder, makeStorage, writeFiles } from './storage.ts';
@@ -63,7 +63,7 @@ let count = 0;
 export async function bootHost(options: HostOptions): Promise<LabHost> {
   const debian = await debianRoot(options.suite);
   await mkdir(hostsFolder(), { recursive: true });
-  await sweep();
+  await removeEmptyDirs();
   const name = options.name ?? `${options.suite}-${process.pid}-${++count}`;
   const cgroup = await makeCgroup(name);
   const folder = join(hostsFolder(), name);

@@ -7,7 +7,7 @@ import { inside } from './enter.ts';
 import { bootHost } from './host.ts';
 import { judgeAvailable, judgeBinds } from './judge.ts';
 import { leaderOf } from './nspawn.ts';
-import { alive, endHost, readOwner, sweep } from './owners.ts';
+import { alive, endHost, readOwner, removeEmptyDirs } from './owners.ts';
 import { FIRST, sampleRelease } from './release/index.ts';
 import { SUITES, type Suite, suiteAvailable } from './roots.ts';
 import { hostsFolder } from './storage.ts';
@@ -73,7 +73,7 @@ async function enter(suite: Suite, command: string[]): Promise<number> {
 async function end(suite: Suite): Promise<number> {
   const owner = await readOwner(nameOf(suite));
   if (owner !== undefined) await endHost(join(hostsFolder(), nameOf(suite)), owner);
-  if (existsSync(hostsFolder())) await sweep();
+  if (existsSync(hostsFolder())) await removeEmptyDirs();
   return 0;
 }
 

@@ -42,7 +42,7 @@ export async function readOwner(name: string): Promise<Owner | undefined> {
 }
 
 /** Takes away what hosts of dead owners left: their processes, mounts, groups and folders. */
-export async function sweep(): Promise<void> {
+export async function removeEmptyDirs(): Promise<void> {
   await locked('hosts', async () => {
     for (const entry of readdirSync(hostsFolder(), { withFileTypes: true })) {
       if (!entry.isDirectory()) continue;

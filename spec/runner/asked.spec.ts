@@ -8,14 +8,14 @@ describe('who asked for a change, and by what', () => {
     const seen = [
       await askedBy('install', ['a b.tar', '/x/c.tar'], {}, env),
       await askedBy('gc', [], { keep: 2, json: true, set: ['proxy=http://u:p@h'], to: 'a b' }, env),
-      await askedBy('recover', [], { boot: 'settle' }, env),
+      await askedBy('recover', [], { boot: 'recover' }, env),
     ];
 
     const user = { uid: 1000, name: 'anna' };
     assert.deepEqual(seen, [
       { cause: "install 'a b.tar' /x/c.tar", user },
       { cause: 'gc --keep 2', user },
-      { cause: 'boot guard (settle)' },
+      { cause: 'boot guard (recover)' },
     ]);
   });
 

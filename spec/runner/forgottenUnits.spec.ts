@@ -4,7 +4,7 @@ import { forgetUnits } from '../../cli/runner/forgottenUnits.ts';
 import type { Intent, Outcome } from '../../cli/transaction/index.ts';
 
 const digest = `sha256:${'0'.repeat(64)}`;
-const unit = '/etc/systemd/system/kata-sysext-settle.service';
+const unit = '/etc/systemd/system/kata-sysext-recover.service';
 
 describe('PID 1 reads its units again', () => {
   const cases: [what: string, path: string, before: string, after: string, result: Outcome['result'], live: boolean, wanted: number][] = [

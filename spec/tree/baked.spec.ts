@@ -75,19 +75,19 @@ describe('backend baked on the tree of an image', function () {
     const before = host.fingerprint();
 
     await host.json(['install', first, ...baked]);
-    const unit = readFileSync(host.path('usr/lib/systemd/system/kata-sysext-settle.service'), 'utf8');
+    const unit = readFileSync(host.path('usr/lib/systemd/system/kata-sysext-recover.service'), 'utf8');
     const program = `/usr/libexec/kata-sysext/bin/${version}/kata-sysext`;
     const copy = existsSync(host.path(program));
     const links = [
-      'sysinit.target.wants/kata-sysext-settle',
-      'multi-user.target.wants/kata-sysext-guard',
-      'multi-user.target.wants/kata-sysext-bless',
+      'sysinit.target.wants/kata-sysext-recover',
+      'multi-user.target.wants/kata-sysext-rewire',
+      'multi-user.target.wants/kata-sysext-confirm',
     ];
     const targets = links.map((link) => readlinkSync(host.path(`usr/lib/systemd/system/${link}.service`)));
     const made = pathsIn(differencesOf(before, host.fingerprint()));
     await host.json(['uninstall']);
 
-    assert.ok(unit.includes(`ExecStart=${program} recover --boot settle`), unit);
+    assert.ok(unit.includes(`ExecStart=${program} recover --boot recover`), unit);
     assert.equal(copy, true);
     assert.deepEqual(
       targets,
@@ -123,7 +123,7 @@ describe('backend baked on the tree of an image', function () {
     await host.json(['install', first, ...baked]);
     const masked = host.copy();
     mkdirSync(masked.path('etc/systemd/system'), { recursive: true });
-    symlinkSync('/dev/null', masked.path('etc/systemd/system/kata-sysext-bless.service'));
+    symlinkSync('/dev/null', masked.path('etc/systemd/system/kata-sysext-confirm.service'));
 
     const seen = [await boots(host), await boots(masked)];
 
@@ -252,7 +252,7 @@ describe('backend baked on the tree of an image', function () {
   /** What is active after each of four boots. */
   async function boots({ json }: TreeHost): Promise<unknown[]> {
     const seen = [];
-    for (let boot = 0; boot < 4; boot++) seen.push((await json(['recover', '--boot', 'settle']))['to']);
+    for (let boot = 0; boot < 4; boot++) seen.push((await json(['recover', '--boot', 'recover']))['to']);
     return seen;
   }
 });

@@ -153,7 +153,7 @@ describe('an ostree host whose generation was wired last by another deployment',
   it('a generation that is given up leaves nothing in them', async () => {
     rmSync(host.path('var/usrlocal/libexec/kata-sysext/tree'), { recursive: true });
 
-    const guarded = await host.json(['recover', '--boot', 'settle']);
+    const guarded = await host.json(['recover', '--boot', 'recover']);
 
     assert.equal(guarded['to'], undefined);
     assert.deepEqual(differences(untouched, engineFiles(host)), []);

@@ -86,7 +86,7 @@ describe('plans of removals', () => {
     assert.deepEqual([done.removedGenerations, done.freedBytes], [plan.removedGenerations, plan.freedBytes]);
     assert.equal(those(/^remove generation [123] \([\d.]+ k?B\)$/), 3, texts.join('\n'));
     assert.equal(those(/^remove the payload of Kata \S+, sha256:[0-9a-f]{64} \([\d.]+ k?B\)$/), 2);
-    assert.equal(those(/^remove the reserved room, \/var\/lib\/kata-sysext\/ballast \(524 kB\)$/), 1);
+    assert.equal(those(/^remove the reserved room, \/var\/lib\/kata-sysext\/reserved-space \(524 kB\)$/), 1);
     assert.ok(near(plan.freedBytes, fell), `${plan.freedBytes} said, ${fell} fell`);
     assert.ok(near(purge.plan.freedBytes, purge.fell), `${purge.plan.freedBytes} said, ${purge.fell} fell`);
     assert.equal(purge.done.freedBytes, purge.plan.freedBytes);

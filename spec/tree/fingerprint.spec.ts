@@ -16,7 +16,7 @@ function mark(root: string): void {
 }
 
 /** Paths in and beside our folders that somebody else may write to. */
-function strangers(host: TreeHost): string[] {
+function foreignFiles(host: TreeHost): string[] {
   const [payload] = execFileSync('find', ['.', '-type', 'd', '-path', '*/tree/*', '-prune'], { cwd: host.root, encoding: 'utf8' }).split(
     '\n',
   );
@@ -82,7 +82,7 @@ describe('fingerprint', () => {
       const host = treeHost(name, mark);
       const twin = host.copy();
       await host.json(['install', first]);
-      const foreign = strangers(host);
+      const foreign = foreignFiles(host);
 
       for (const each of [host, twin]) changeByOthers(each.root, foreign);
       await host.json(['install', second]);

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { backendOf } from '../../cli/backends/index.ts';
-import { settleLocked } from '../../cli/bootGuard/settle.ts';
+import { recoverLocked } from '../../cli/bootGuard/recoverAtBoot.ts';
 import { standsAside, unsuited } from '../../cli/bootGuard/suits.ts';
 import { readFacts } from '../../cli/facts/index.ts';
 import { openHost, openView } from '../../cli/host/index.ts';
@@ -18,9 +18,9 @@ import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts'
 
 const units = 'etc/systemd/system';
 const links = [
-  `${units}/sysinit.target.wants/kata-sysext-settle.service`,
-  `${units}/multi-user.target.wants/kata-sysext-guard.service`,
-  `${units}/multi-user.target.wants/kata-sysext-bless.service`,
+  `${units}/sysinit.target.wants/kata-sysext-recover.service`,
+  `${units}/multi-user.target.wants/kata-sysext-rewire.service`,
+  `${units}/multi-user.target.wants/kata-sysext-confirm.service`,
 ];
 
 /** What the boot guard does to files, on trees that do not run. Real boots: spec/boot/guard/. */
@@ -65,7 +65,7 @@ describe('the boot guard of an offline tree', function () {
   it('a unit that the administrator masked, and a file of his under a name of ours, stay as they are', async () => {
     mkdirSync(host.path('etc/systemd/system-preset'), { recursive: true });
     mkdirSync(host.path(units), { recursive: true });
-    symlinkSync('/dev/null', host.path(`${units}/kata-sysext-bless.service`));
+    symlinkSync('/dev/null', host.path(`${units}/kata-sysext-confirm.service`));
     writeFileSync(host.path('etc/systemd/system-preset/50-kata-sysext.preset'), 'disable kata-sysext-*.service\n');
     const before = host.fingerprint();
 
@@ -82,7 +82,7 @@ describe('the boot guard of an offline tree', function () {
   it('what a loss of power left of a blessing goes with the next change', async () => {
     const before = host.fingerprint();
     await host.json(['install', first]);
-    writeFileSync(host.path(`${units}/.new-blessed-kata-sysext-settle.service.tmp`), '# kata-sysext: gener');
+    writeFileSync(host.path(`${units}/.new-blessed-kata-sysext-recover.service.tmp`), '# kata-sysext: gener');
 
     await host.json(['uninstall', '--purge']);
 
@@ -135,13 +135,13 @@ describe('the boot guard of an offline tree', function () {
       for (const [path, text] of Object.entries(files)) put(host.root, path, text);
       const booting = { ...openHost(host.root, {}), booted: true };
       const context = { host: booting, program: version, emit: () => undefined, signal: new AbortController().signal };
-      return (await settleLocked(context, [], 'comes')).notes.at(-1);
+      return (await recoverLocked(context, [], 'comes')).notes.at(-1);
     }
   });
 
   it('boots are not counted where somebody masked what would bless', async () => {
     await host.json(['install', first]);
-    const unit = join(host.root, 'etc/systemd/system/kata-sysext-bless.service');
+    const unit = join(host.root, 'etc/systemd/system/kata-sysext-confirm.service');
     rmSync(unit);
     symlinkSync('/dev/null', unit);
 
@@ -159,7 +159,7 @@ describe('the boot guard of an offline tree', function () {
 
     const waited = [await boots(1), existsSync(host.path('done'))];
     execFileSync('find', [host.path('var/usrlocal'), '-name', 'containerd-shim-kata-v2', '-delete']);
-    const { to } = await host.json(['recover', '--boot', 'settle'], 0, { wrapper: ['/usr/bin/flock', '--no-fork', host.path(lock)] });
+    const { to } = await host.json(['recover', '--boot', 'recover'], 0, { wrapper: ['/usr/bin/flock', '--no-fork', host.path(lock)] });
 
     assert.deepEqual([waited, to], [[[1], true], undefined]);
     assert.equal(readFileSync(config, 'utf8'), untouched);
@@ -191,7 +191,7 @@ describe('the boot guard of an offline tree', function () {
 
     // As the tree looks while it boots.
     const view = { ...openView(host.root, {}), booted: true };
-    const findings = await backendOf('prefix').fits(view, await readFacts(view));
+    const findings = await backendOf('prefix').preflight(view, await readFacts(view));
     const generation = await activeGeneration(view);
 
     assert.deepEqual(
@@ -244,7 +244,7 @@ describe('the boot guard of an offline tree', function () {
 
     const seen = await boots(4);
     const after = [readFileSync(usual, 'utf8'), readFileSync(own, 'utf8').includes('kata-sysext')];
-    const guard = readFileSync(host.path(`${units}/kata-sysext-guard.service`), 'utf8');
+    const guard = readFileSync(host.path(`${units}/kata-sysext-rewire.service`), 'utf8');
     rmSync(host.path(`${units}/kube-containerd.service`));
     const etc = host.fingerprint(['var']);
     const gone = await boots(4);
@@ -268,7 +268,7 @@ describe('the boot guard of an offline tree', function () {
   /** What is active after each of some boots. */
   async function boots(count: number): Promise<unknown[]> {
     const seen: unknown[] = [];
-    for (let boot = 0; boot < count; boot++) seen.push((await host.json(['recover', '--boot', 'settle']))['to']);
+    for (let boot = 0; boot < count; boot++) seen.push((await host.json(['recover', '--boot', 'recover']))['to']);
     return seen;
   }
 

@@ -30,7 +30,7 @@ const everyKind = [
   'payload',
   'current',
   'kata-sysext',
-  'kata-sysext-settle.service',
+  'kata-sysext-recover.service',
   'manifest.json',
 ];
 

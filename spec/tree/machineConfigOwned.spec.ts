@@ -75,7 +75,7 @@ describe('a file that a MachineConfig owns', function () {
     execFileSync('find', [host.path('var/usrlocal'), '-name', 'containerd-shim-kata-v2', '-delete']);
     const before = host.fingerprint(['var', 'run']);
 
-    const refused = await host.json(['recover', '--boot', 'settle'], 3);
+    const refused = await host.json(['recover', '--boot', 'recover'], 3);
 
     assert.equal(refused['code'], 'owned-by-machineconfig');
     assert.match(

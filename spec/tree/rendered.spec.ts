@@ -137,7 +137,7 @@ describe('the archive of a rendered first boot', function () {
     assert.deepEqual([rendered.status, booted.status], [0, 0], rendered.stderr + booted.said);
     assert.deepEqual(unpacked.fingerprint(leftOut), installed.fingerprint(leftOut));
     assert.deepEqual(booted.modprobes, ['-b vhost_vsock', '-b vhost_net', '-b tun']);
-    assert.ok(unpacked.fingerprint().some((line) => line.includes('multi-user.target.wants/kata-sysext-bless.service|l')));
+    assert.ok(unpacked.fingerprint().some((line) => line.includes('multi-user.target.wants/kata-sysext-confirm.service|l')));
     assert.deepEqual((await unpacked.json(['verify']))['drift'], []);
     await unpacked.json(['uninstall', '--purge']);
     assert.deepEqual(unpacked.fingerprint(ofIgnition), before);

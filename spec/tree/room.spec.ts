@@ -81,7 +81,7 @@ describe('room on the disk', function () {
     );
     assert.equal(done['bytesWritten'], plan['bytesWritten']);
     assert.equal(of('payload'), bytesBelow(tree) + bytesBelow(host.path('var/lib/kata-sysext/payloads')));
-    assert.equal(of('reserved room'), statSync(host.path('var/lib/kata-sysext/ballast')).size);
+    assert.equal(of('reserved room'), statSync(host.path('var/lib/kata-sysext/reserved-space')).size);
     assert.ok(of('journal') >= 128 * 1024 && of('generation') > 0 && of('wiring and units') > 0, JSON.stringify(writes));
     assert.ok(writes.every(({ fileSystem }) => fileSystem === '/'));
   });
@@ -160,7 +160,7 @@ describe('room on the disk', function () {
     const done = await host.json(['install', first]);
     const checked = await host.json(['check', first]);
 
-    const small = existsSync(host.path('var/lib/kata-sysext/ballast'));
+    const small = existsSync(host.path('var/lib/kata-sysext/reserved-space'));
     unmount(path);
     const reserved = [plan, checked].flatMap(({ writes }) => (writes as Row[]).filter(({ what }) => what === 'reserved room'));
     assert.deepEqual([small, reserved], [false, []]);
@@ -179,9 +179,9 @@ describe('room on the disk', function () {
     rmSync(host.path('var/filler'));
 
     const plan = await host.json(['configure', '--set', 'default_memory=3000', '--dry-run']);
-    const before = existsSync(host.path('var/lib/kata-sysext/ballast'));
+    const before = existsSync(host.path('var/lib/kata-sysext/reserved-space'));
     const done = await host.json(['configure', '--set', 'default_memory=3000']);
-    const after = existsSync(host.path('var/lib/kata-sysext/ballast'));
+    const after = existsSync(host.path('var/lib/kata-sysext/reserved-space'));
 
     unmount(path);
     const rows = (plan['writes'] as Row[]).filter(({ what }) => what === 'reserved room');

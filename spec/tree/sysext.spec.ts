@@ -68,7 +68,7 @@ describe('backend sysext in an offline tree', () => {
       put(host.root, 'usr/lib/systemd/libsystemd-shared-252.so', '');
       put(host.root, 'etc/selinux/config', 'SELINUX=enforcing\nSELINUXTYPE=targeted\n');
     };
-    const settle = async () => (await host.json(['recover', '--boot', 'settle']))['to'];
+    const settle = async () => (await host.json(['recover', '--boot', 'recover']))['to'];
     const reason = async () => ((await host.json(['history']))['entries'] as { reason?: string }[]).at(-1)?.reason ?? '';
     let first: string;
 

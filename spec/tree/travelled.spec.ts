@@ -29,7 +29,7 @@ describe('a half-done change that travelled into another deployment', function (
       await die(point);
       await update('a.0');
 
-      await host.json(['recover', '--boot', 'settle']);
+      await host.json(['recover', '--boot', 'recover']);
       const inOther = [outside(), ownerOfEntry()];
       boot('a.0', 'b.0');
       await host.json(['recover']);
@@ -49,7 +49,7 @@ describe('a half-done change that travelled into another deployment', function (
     await host.json(['recover']);
     const inFirst = [outside(), ownerOfEntry()];
     boot('b.0', 'a.0');
-    await host.json(['recover', '--boot', 'settle']);
+    await host.json(['recover', '--boot', 'recover']);
 
     assert.deepEqual(differences(untouched, inFirst[0] as string[]), []);
     assert.equal(inFirst[1], 'b.0');
@@ -72,7 +72,7 @@ describe('a half-done change that travelled into another deployment', function (
     await update('a.0');
     for (const path of [mark, `${etcOf('a.0')}/${mark.slice('etc/'.length)}`]) rmSync(host.path(path), { force: true });
 
-    const guarded = await host.json(['recover', '--boot', 'settle']);
+    const guarded = await host.json(['recover', '--boot', 'recover']);
 
     assert.equal(guarded['to'], undefined);
     assert.match(String(guarded['notes']), /never finished/);

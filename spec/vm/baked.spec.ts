@@ -69,10 +69,10 @@ describe('an OS image with Kata baked in', function () {
 
     const changed = stdout.split('\n').filter((line) => /kata|containerd/.test(line) && !line.includes('containerd.service.d'));
     assert.deepEqual(changed.map((line) => line.trim().split(/\s+/)).sort(), [
-      ['A', 'systemd/system/kata-sysext-guard.service.d'],
-      ['A', 'systemd/system/kata-sysext-guard.service.d/50-blessed.conf'],
-      ['A', 'systemd/system/kata-sysext-settle.service.d'],
-      ['A', 'systemd/system/kata-sysext-settle.service.d/50-blessed.conf'],
+      ['A', 'systemd/system/kata-sysext-rewire.service.d'],
+      ['A', 'systemd/system/kata-sysext-rewire.service.d/50-blessed.conf'],
+      ['A', 'systemd/system/kata-sysext-recover.service.d'],
+      ['A', 'systemd/system/kata-sysext-recover.service.d/50-blessed.conf'],
     ]);
   });
 
@@ -101,7 +101,7 @@ describe('an OS image with Kata baked in', function () {
   it('the next boot starts no guard', async () => {
     await silent(live, () => boot(newest));
 
-    const { stdout } = await live.host.sh('systemctl show -P ConditionResult kata-sysext-settle kata-sysext-guard kata-sysext-bless');
+    const { stdout } = await live.host.sh('systemctl show -P ConditionResult kata-sysext-recover kata-sysext-rewire kata-sysext-confirm');
     assert.deepEqual(stdout.trim().split(/\s+/), ['no', 'no', 'no']);
     assert.deepEqual(await handlersOf(live), [handler, 'runc']);
   });
@@ -142,7 +142,7 @@ describe('an OS image with Kata baked in', function () {
 
   async function blessed(): Promise<void> {
     await live.host.sh(
-      'for n in $(seq 1800); do case $(systemctl show -P ActiveState kata-sysext-bless) in active|activating) sleep 0.5;; *) exit 0;; esac; done; exit 1',
+      'for n in $(seq 1800); do case $(systemctl show -P ActiveState kata-sysext-confirm) in active|activating) sleep 0.5;; *) exit 0;; esac; done; exit 1',
       { timeoutMs: 900_000 },
     );
   }

@@ -102,16 +102,16 @@ async function booted(vm: Vm, { change }: Place, known: Known): Promise<string[]
   await waitForCri(vm, undefined, 900_000);
   // the blessing is the last thing that the guard does
   await vm.sh(
-    'systemctl is-system-running --wait > /dev/null || true; for n in $(seq 1200); do systemctl is-active -q kata-sysext-bless.service || break; sleep 0.5; done',
+    'systemctl is-system-running --wait > /dev/null || true; for n in $(seq 1200); do systemctl is-active -q kata-sysext-confirm.service || break; sleep 0.5; done',
   );
   const pod = await runPod(vm, '', 'plain');
   const said = await podOutput(vm, pod, 'cat /proc/self/attr/current');
   await removePod(vm, pod);
   const judged = await insideBoot(vm);
-  const guarded = (await vm.sh('[ ! -e /etc/systemd/system/kata-sysext-settle.service ] || echo yes')).stdout.trim() === 'yes';
+  const guarded = (await vm.sh('[ ! -e /etc/systemd/system/kata-sysext-recover.service ] || echo yes')).stdout.trim() === 'yes';
   const before = await judged.bootable(known.payloads);
   const open = await judged.open();
-  const settled = (await vm.sh('systemctl show -P ExecMainStartTimestampMonotonic kata-sysext-settle')).stdout.trim() !== '0';
+  const settled = (await vm.sh('systemctl show -P ExecMainStartTimestampMonotonic kata-sysext-recover')).stdout.trim() !== '0';
   // Where no guard was yet all goes with the next command. Where systemd skipped it, nothing was open: then only what no journal names.
   if (!guarded || !settled) await judged.recover();
   const problems = [

@@ -187,7 +187,7 @@ for (const backend of all ? ['prefix', 'sysext', 'overlay'] : ['prefix']) {
 /** For people: how long each unit of the guard ran, by systemd's own clock. */
 async function guardSeconds({ host }: LiveVm): Promise<string> {
   const told: string[] = [];
-  for (const unit of ['settle', 'guard', 'bless']) {
+  for (const unit of ['recover', 'rewire', 'confirm']) {
     const { stdout } = await host.sh(
       `systemctl show -P ExecMainStartTimestampMonotonic -P ExecMainExitTimestampMonotonic kata-sysext-${unit}.service`,
     );

@@ -11,15 +11,15 @@ import type { Backend } from '../types.ts';
  */
 export const baked: Backend = {
   name: 'baked',
-  fits,
+  preflight,
   root: () => imageRoot,
-  base: () => `${pointer}/payload`,
+  mountPoint: () => `${pointer}/payload`,
   // As with prefix: a pod that starts meanwhile must not mix two releases.
-  home: (payloadFolder) => payloadFolder,
+  payloadDir: (payloadFolder) => payloadFolder,
   plan: (host, to) => pointerSteps(host, to),
-  leave: async () => [],
+  detach: async () => [],
   risks: async () => [],
-  observe: async (host) => {
+  status: async (host) => {
     const number = await activeNumber(host);
     if (number === undefined) return { problems: [] };
     if (number !== imageNumber || (await findGeneration(host, number)) === undefined)
@@ -28,10 +28,10 @@ export const baked: Backend = {
     return { generation: number, problems: there ? [] : [`${pointer}/payload leads nowhere`] };
   },
   // Plain files below /usr: every process has them.
-  reaches: async () => [],
+  verifyVisible: async () => [],
 };
 
-async function fits(host: HostView): Promise<Finding[]> {
+async function preflight(host: HostView): Promise<Finding[]> {
   // While it starts, and where it is active, nobody wants to make one.
   if (!host.image) return (host.booted && !host.live) || (await activeNumber(host)) === imageNumber ? [] : [running(host)];
   const found: Finding[] = [];

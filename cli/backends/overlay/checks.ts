@@ -16,7 +16,7 @@ import { baseTaken } from '../belowUsr.ts';
 import { isOurUnit, service, unitFile, unitFolder } from './paths.ts';
 import { tryOverlays } from './trial.ts';
 
-/** What the traps look at. */
+/** What the checks look at. */
 export interface Scene {
   host: HostView;
   /** Extensions of others, merged or ready to be. */
@@ -26,12 +26,12 @@ export interface Scene {
   facts?: HostFacts;
 }
 
-export type Trap = (scene: Scene) => Finding[] | Promise<Finding[]>;
+export type Check = (scene: Scene) => Finding[] | Promise<Finding[]>;
 
 const usePrefix = 'use backend prefix: --backend prefix';
 
-/** What speaks against an overlay of /usr on this host. Each trap is a row with a code of its own. */
-export const hostTraps: Trap[] = [
+/** What speaks against an overlay of /usr on this host. Each check is a row with a code of its own. */
+export const hostChecks: Check[] = [
   programsMissing,
   unitTaken,
   foreignExtensions,
@@ -45,16 +45,16 @@ export const hostTraps: Trap[] = [
 ];
 
 /** What may have come since: at a change that mounts, and at one that takes ours away, with which all that lies below it would go. */
-export const mountTraps: Trap[] = [foreignExtensions, covered, nested];
-export const leaveTraps: Trap[] = [covered, nested];
+export const mountChecks: Check[] = [foreignExtensions, covered, nested];
+export const detachChecks: Check[] = [covered, nested];
 
 export async function readScene(host: HostView, facts?: HostFacts): Promise<Scene> {
   return { host, foreign: await foreignNames(host), onUsr: await mountsOnUsr(host), ...(facts === undefined ? {} : { facts }) };
 }
 
-export async function spring(traps: Trap[], scene: Scene): Promise<Finding[]> {
+export async function runChecks(checks: Check[], scene: Scene): Promise<Finding[]> {
   const found: Finding[] = [];
-  for (const trap of traps) found.push(...(await trap(scene)));
+  for (const check of checks) found.push(...(await check(scene)));
   return found;
 }
 

@@ -1,10 +1,10 @@
 import type { HostView } from '../../host/index.ts';
 import { activeGeneration, activeNumber, type GenerationManifest, pointer } from '../../store/index.ts';
 import type { MountStep } from '../../transaction/index.ts';
-import { baseOf, seenBelowUsr } from '../belowUsr.ts';
+import { mountPointOf, seenBelowUsr } from '../belowUsr.ts';
 import { pointerSteps } from '../pointer.ts';
 import type { Backend } from '../types.ts';
-import { hostTraps, leaveTraps, mountTraps, readScene, rootOf, spring } from './checks.ts';
+import { detachChecks, hostChecks, mountChecks, readScene, rootOf, runChecks } from './checks.ts';
 import { layerOf, link, service, unitFile, unitText, wantsLink, wantsTarget } from './paths.ts';
 import { hideSteps, showSteps } from './steps.ts';
 
@@ -14,21 +14,21 @@ import { hideSteps, showSteps } from './steps.ts';
  */
 export const overlay: Backend = {
   name: 'overlay',
-  fits: async (host, facts) => spring(hostTraps, await readScene(host, facts)),
+  preflight: async (host, facts) => runChecks(hostChecks, await readScene(host, facts)),
   root: rootOf,
-  base: baseOf,
-  home: baseOf,
+  mountPoint: mountPointOf,
+  payloadDir: mountPointOf,
   plan: async (host, to, written) =>
     to === undefined
       ? [...(await hideSteps(host)), ...(await pointerSteps(host, undefined))]
       : [...(await pointerSteps(host, to)), ...(await showSteps(host, to, written))],
-  leave: hideSteps,
+  detach: hideSteps,
   risks: async (host, steps) => {
     const step = steps.find(({ kind }) => kind === 'mount') as MountStep | undefined;
     if (step === undefined) return [];
-    return spring(step.after === 'absent' ? leaveTraps : mountTraps, await readScene(host));
+    return runChecks(step.after === 'absent' ? detachChecks : mountChecks, await readScene(host));
   },
-  observe: async (host) => {
+  status: async (host) => {
     const number = await activeNumber(host);
     if (number === undefined) return { problems: [] };
     const generation = await activeGeneration(host);
@@ -37,12 +37,12 @@ export const overlay: Backend = {
     const problems = (await host.readlink(link)) === target ? [] : [`${link} does not point at ${target}`];
     if ((await host.readText(unitFile)) !== unitText()) problems.push(`${unitFile} is not the unit of this version`);
     if ((await host.readlink(wantsLink)) !== wantsTarget) problems.push(`nothing starts ${service} at boot`);
-    if (host.live) problems.push(...(await reaches(host, generation.manifest, [1])));
+    if (host.live) problems.push(...(await verifyVisible(host, generation.manifest, [1])));
     return { ...(problems.length === 0 ? { generation: number } : {}), problems };
   },
-  reaches,
+  verifyVisible,
 };
 
-async function reaches(host: HostView, to: GenerationManifest, pids: number[]): Promise<string[]> {
+async function verifyVisible(host: HostView, to: GenerationManifest, pids: number[]): Promise<string[]> {
   return seenBelowUsr(host, to, pids, 'mounted');
 }

@@ -1,4 +1,5 @@
 import { asset } from '../../assets/index.ts';
+import { engineUnits } from '../../engines/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
 import { etcFolder, extensionAround, type GenerationManifest, installAgain } from '../../store/index.ts';
@@ -13,7 +14,7 @@ export const wantsLink: HostPath = `${wantsFolder}/${service}`;
 export const wantsTarget = `../${service}`;
 
 export function unitText(): string {
-  return asset(`units/${service}`);
+  return asset(`units/${service}`).replace('{{engines}}', engineUnits());
 }
 
 /** A unit of ours, of this version or another: its first line says so. */

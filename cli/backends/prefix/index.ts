@@ -8,15 +8,15 @@ import type { Backend } from '../types.ts';
 /** Files stay where the store put them; one symlink in /etc says which generation is active. Atomic, no mount, no gap. */
 export const prefix: Backend = {
   name: 'prefix',
-  fits,
+  preflight,
   root: ({ ostree, selinux }) => payloadRoot((ostree.known && ostree.value) || (selinux.known && selinux.value.mode !== 'disabled')),
-  base: () => `${pointer}/payload`,
+  mountPoint: () => `${pointer}/payload`,
   // The generation's own folder, not the pointer: a pod that starts during a switch must not mix two releases.
-  home: (payloadFolder) => payloadFolder,
+  payloadDir: (payloadFolder) => payloadFolder,
   plan: (host, to) => pointerSteps(host, to),
-  leave: async () => [],
+  detach: async () => [],
   risks: async () => [],
-  observe: async (host) => {
+  status: async (host) => {
     const number = await activeNumber(host);
     if (number === undefined) return { problems: [] };
     const generation = await findGeneration(host, number);
@@ -25,10 +25,10 @@ export const prefix: Backend = {
     return { generation: number, problems: there ? [] : [`${pointer}/payload leads nowhere`] };
   },
   // Plain files below /var or /usr/local: every process has them.
-  reaches: async () => [],
+  verifyVisible: async () => [],
 };
 
-async function fits(host: HostView, facts: HostFacts): Promise<Finding[]> {
+async function preflight(host: HostView, facts: HostFacts): Promise<Finding[]> {
   const root = prefix.root(facts);
   const real = await host.realpath(root);
   const mount = mountOf(await mounts(host), real);

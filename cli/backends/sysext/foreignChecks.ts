@@ -1,12 +1,12 @@
 import type { Finding } from '../../errors/index.ts';
 import type { Extension } from '../../facts/index.ts';
-import { blocker, type Trap } from './hostChecks.ts';
+import { blocker, type Check } from './hostChecks.ts';
 import type { Scene } from './scene.ts';
 
 const ask = 'systemd-sysext list; systemd-sysext status';
 
 /** What a refresh would do to others. It takes all that lies in the search folders, not only ours. */
-export const foreignTraps: Trap[] = [restart, merged, opt, dormant, removed, broken, masked, nested];
+export const foreignChecks: Check[] = [restart, merged, opt, dormant, removed, broken, masked, nested];
 
 function mergedNames(scene: Scene): string[] {
   return [...new Set(scene.merged.flatMap(({ names }) => names))];

@@ -7,15 +7,17 @@ import { baseTaken } from '../belowUsr.ts';
 import { extensionsFolder, isOurs, links, service } from './paths.ts';
 import type { Scene } from './scene.ts';
 
-export type Trap = (scene: Scene) => Finding[] | Promise<Finding[]>;
+export type Check = (scene: Scene) => Finding[] | Promise<Finding[]>;
 
-/** The first version that has systemd-sysext, and the first whose refresh is harmless (facts/immutable.md §1.2). */
+/**
+ * The first version that has systemd-sysext, and the first whose refresh is harmless (docs/facts/systemd.md#system-extensions-by-version).
+ */
 const firstVersion = 248;
 export const harmlessVersion = 257;
 const usePrefix = 'use backend prefix: --backend prefix';
 
-/** What the host itself has against extensions. Each trap is a row with a code of its own. */
-export const hostTraps: Trap[] = [missing, serviceMasked, old, mislabels, nameTaken, baseTaken, insideUsr, readOnlyRoot, depth];
+/** What the host itself has against extensions. Each check is a row with a code of its own. */
+export const hostChecks: Check[] = [missing, serviceMasked, old, mislabels, nameTaken, baseTaken, insideUsr, readOnlyRoot, depth];
 
 export function blocker(code: string, subject: string, found: string, needed: string, next: string): Finding[] {
   return [{ code, level: 'blocker', subject, found, needed, next }];
@@ -47,7 +49,7 @@ async function serviceMasked({ host, unit }: Scene): Promise<Finding[]> {
 
 function old({ systemd }: Scene): Finding[] {
   if (!systemd.known || systemd.value >= harmlessVersion) return [];
-  const traps = [
+  const checks = [
     'a merge hides what is mounted below /usr',
     ...(systemd.value < 256 ? ['a failed merge looks like a good one'] : []),
     ...(systemd.value < 254 ? ['each change unmerges everything and merges again'] : []),
@@ -55,7 +57,7 @@ function old({ systemd }: Scene): Finding[] {
   return blocker(
     'sysext-systemd-old',
     'systemd',
-    `systemd ${systemd.value}: ${traps.join('; ')}`,
+    `systemd ${systemd.value}: ${checks.join('; ')}`,
     `systemd ${harmlessVersion} or later`,
     usePrefix,
   );

@@ -1,37 +1,38 @@
 import type { Finding } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { activeGeneration, activeNumber, type GenerationManifest, pointer } from '../../store/index.ts';
-import { baseOf, seenBelowUsr } from '../belowUsr.ts';
+import { mountPointOf, seenBelowUsr } from '../belowUsr.ts';
 import { pointerSteps } from '../pointer.ts';
 import type { Backend } from '../types.ts';
-import { foreignTraps } from './foreignChecks.ts';
-import { hostTraps, rootOf, type Trap } from './hostChecks.ts';
+import { foreignChecks } from './foreignChecks.ts';
+import { type Check, hostChecks, rootOf } from './hostChecks.ts';
 import { extensionOf, links } from './paths.ts';
 import { readScene, type Scene } from './scene.ts';
 import { hideSteps, showSteps } from './steps.ts';
 
 /**
  * The payload is a system extension: a link in /etc/extensions enables it, and PID 1 merges it into /usr. Only PID 1 does, through its own
- * service: the context of whoever mounts sticks to the mount (facts/immutable.md §1.6). A folder or an image: see `extensionOf`.
+ * service: the context of whoever mounts sticks to the mount (docs/facts/selinux.md#the-context-of-the-mounter). A folder or an image:
+ * see `extensionOf`.
  */
 export const sysext: Backend = {
   name: 'sysext',
-  fits: async (host, facts) => spring([...hostTraps, ...foreignTraps], await readScene(host, facts)),
+  preflight: async (host, facts) => runChecks([...hostChecks, ...foreignChecks], await readScene(host, facts)),
   root: rootOfFacts,
-  base: baseOf,
-  home: baseOf,
+  mountPoint: mountPointOf,
+  payloadDir: mountPointOf,
   plan: async (host, to, written) => {
     if (to !== undefined) return [...(await pointerSteps(host, to)), ...(await showSteps(host, to, written))];
     // Links are made by way of our folder in /etc, so that folder goes after them: an undo makes it first.
     const { links, merge } = await hideSteps(host);
     return [...links, ...(await pointerSteps(host, undefined)), ...merge];
   },
-  leave: async (host) => {
+  detach: async (host) => {
     const { links, merge } = await hideSteps(host);
     return [...links, ...merge];
   },
-  risks: async (host, steps) => (steps.some((step) => step.kind === 'refresh') ? spring(foreignTraps, await readScene(host)) : []),
-  observe: async (host) => {
+  risks: async (host, steps) => (steps.some((step) => step.kind === 'refresh') ? runChecks(foreignChecks, await readScene(host)) : []),
+  status: async (host) => {
     const number = await activeNumber(host);
     if (number === undefined) return { problems: [] };
     const generation = await activeGeneration(host);
@@ -42,22 +43,22 @@ export const sysext: Backend = {
     for (const other of links) {
       if (other !== path && (await host.lstat(other)) !== undefined) problems.push(`${other} is there as well as ${path}`);
     }
-    if (host.live) problems.push(...(await reaches(host, generation.manifest, [1])));
+    if (host.live) problems.push(...(await verifyVisible(host, generation.manifest, [1])));
     return { ...(problems.length === 0 ? { generation: number } : {}), problems };
   },
-  reaches,
+  verifyVisible,
 };
 
 function rootOfFacts(facts: Scene['facts']): string {
   return rootOf(facts);
 }
 
-async function spring(traps: Trap[], scene: Scene): Promise<Finding[]> {
+async function runChecks(checks: Check[], scene: Scene): Promise<Finding[]> {
   const found: Finding[] = [];
-  for (const trap of traps) found.push(...(await trap(scene)));
+  for (const check of checks) found.push(...(await check(scene)));
   return found;
 }
 
-async function reaches(host: HostView, to: GenerationManifest, pids: number[]): Promise<string[]> {
+async function verifyVisible(host: HostView, to: GenerationManifest, pids: number[]): Promise<string[]> {
   return seenBelowUsr(host, to, pids, 'merged');
 }

@@ -3,7 +3,10 @@ import type { HostPath, HostView } from '../../host/index.ts';
 import { extensionAround, extensionName, type GenerationManifest, imageName, installAgain } from '../../store/index.ts';
 
 export const extensionsFolder: HostPath = '/etc/extensions';
-/** What enables our extension: it lies in the deployment's own /etc, so that an OS rollback takes it along (facts/immutable.md §0.8). */
+/**
+ * What enables our extension: it lies in the deployment's own /etc, so that an OS rollback takes it along
+ * (docs/facts/hosts.md#what-an-os-rollback-takes-back).
+ */
 export const link: HostPath = `${extensionsFolder}/${extensionName}`;
 /** The same for an image: systemd tells a folder and an image apart by the name. */
 export const imageLink: HostPath = `${extensionsFolder}/${imageName}`;

@@ -13,7 +13,7 @@ import type { UnitState } from '../../systemd/types.ts';
 import { mountsBelowUsr } from '../../transaction/index.ts';
 import { service } from './paths.ts';
 
-/** What the traps look at, read once. */
+/** What the checks look at, read once. */
 export interface Scene {
   host: HostView;
   systemd: Fact<number>;

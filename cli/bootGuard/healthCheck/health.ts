@@ -1,4 +1,5 @@
 import { backendOf } from '../../backends/index.ts';
+import { probeTimeouts } from '../../engines/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { type Generation, namesOf } from '../../store/index.ts';
@@ -7,8 +8,7 @@ import { wiredEngine } from '../engine.ts';
 import { unhealthy } from './greenboot.ts';
 
 /** Automatic restarts after which an engine is not waited for any longer. */
-const mostRestarts = 5;
-const probeMs = 5_000;
+const maxRestarts = 5;
 
 /** One look at the engine of a generation. */
 export interface Health {
@@ -29,7 +29,7 @@ export interface Health {
 /** What PID 1 says of the engine's unit, beside an engine that answers or not. Whatever one had to wait for before, it serves now. */
 export function standing(unit: UnitState | undefined, serves: boolean): Pick<Health, 'serves' | 'down' | 'untried' | 'failed'> {
   const restarts = unit?.restarts ?? 0;
-  const failed = !serves && (unit?.activeState === 'failed' || restarts >= mostRestarts);
+  const failed = !serves && (unit?.activeState === 'failed' || restarts >= maxRestarts);
   const untried = unit?.activeState === 'inactive' && unit.activeEnterMs === 0 && restarts === 0;
   // One that nobody has started is no fault of ours.
   return { serves, failed, untried, down: !serves && (failed || unit?.activeState === 'active' || restarts > 0) };
@@ -43,15 +43,15 @@ export async function health(host: HostView, from: Generation): Promise<Health> 
   const run = `${unit?.invocationId} ${unit?.mainPid}`;
   try {
     const found = await wiredEngine(host, from);
-    const state = await found.engine.probe(host, found.instance, probeMs);
-    if (!state.reachable) return { ...standing(unit, false), run, ill: state.why ?? 'the CRI does not answer' };
+    const state = await found.engine.daemon?.probe(host, found.instance, probeTimeouts.repeatedMs);
+    if (state?.reachable === false) return { ...standing(unit, false), run, ill: state.why ?? 'the CRI does not answer' };
     const serving = { ...standing(unit, true), run };
-    const missing = namesOf(manifest).filter((name) => !state.handlers.includes(name));
+    const missing = state === undefined ? [] : namesOf(manifest).filter((name) => !state.handlers.includes(name));
     if (missing.length > 0) return { ...serving, ill: `the CRI does not list ${missing.join(', ')}` };
     const pids = [1, ...(unit === undefined || unit.mainPid === 0 ? [] : [unit.mainPid])];
     const checks = await unhealthy(host);
     if (checks !== undefined) return { ...serving, ...checks };
-    const [problem] = await backendOf(manifest.backend).reaches(host, manifest, pids);
+    const [problem] = await backendOf(manifest.backend).verifyVisible(host, manifest, pids);
     return { ...serving, ...(problem === undefined ? {} : { ill: problem }) };
   } catch (error) {
     return { ...standing(unit, false), run, ill: error instanceof KataError ? error.complaint.found : String(error) };

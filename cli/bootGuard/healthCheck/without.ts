@@ -4,7 +4,7 @@ import { underLock } from '../../runner/session.ts';
 import type { Context } from '../../runner/types.ts';
 import { activeNumber, type Generation } from '../../store/index.ts';
 import { bringUp, keptDownBy, restartDeadlineMs } from '../../transaction/index.ts';
-import { bootOptions, giveUp, isOwned, takeBack } from '../giveUp.ts';
+import { bootOptions, isOwned, rollBackAtBoot, takeBack } from '../rollBackAtBoot.ts';
 import { health } from './health.ts';
 import { comesUp } from './watch.ts';
 
@@ -40,7 +40,7 @@ export async function withoutIt(context: Context, from: Generation, ill: string,
     await startAgain(host, from);
     return comesUp(() => health(host, from));
   };
-  const out = () => tryWith(() => giveUp(context, from, `${name} does not come up: ${ill}`, 'asked'));
+  const out = () => tryWith(() => rollBackAtBoot(context, from, `${name} does not come up: ${ill}`, 'asked'));
   const back = (why: string) => tryWith(() => takeBack(context, from, why).then(() => number));
   const ended = (note?: string): Tried => ({
     ...(active === undefined ? {} : { to: active }),

@@ -75,7 +75,7 @@ function watchedIn(text: string): HostPath[] {
 /** What the engine that is wired is made of and set up by, whichever others run beside it; the same names whether it runs or not. */
 async function engineFiles(host: HostView): Promise<HostPath[]> {
   const wiring = (await activeGeneration(host))?.record.wiring;
-  const instance = wiring === undefined ? undefined : await engineNamed(wiring.engine)?.wired(host, wiring);
+  const instance = wiring === undefined ? undefined : await engineNamed(wiring.engine)?.findRecorded(host, wiring);
   const binary = instance?.binary === undefined ? undefined : await host.realpath(instance.binary);
   const files = [binary, instance?.configPath, instance?.configFolder];
   return files.filter((file) => file !== undefined && !file.includes('\n')) as HostPath[];

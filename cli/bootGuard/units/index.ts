@@ -11,4 +11,4 @@ export {
   phases,
   presetFile,
 } from './paths.ts';
-export { canBless, type GuardWish, guardSteps, unblessSteps, unitText } from './steps.ts';
+export { canBless, type GuardRequest, guardSteps, unblessSteps, unitText } from './steps.ts';

@@ -5,13 +5,13 @@ const unitsFolder: HostPath = '/etc/systemd/system';
 const imageUnitsFolder: HostPath = '/usr/lib/systemd/system';
 
 /** The phases of a boot, in their order. */
-export const phases = ['settle', 'wire', 'bless'] as const;
+export const phases = ['recover', 'rewire', 'confirm'] as const;
 export type Phase = (typeof phases)[number];
 
 const rows = [
-  { unit: 'kata-sysext-settle.service', wantedBy: 'sysinit.target' },
-  { unit: 'kata-sysext-guard.service', wantedBy: 'multi-user.target' },
-  { unit: 'kata-sysext-bless.service', wantedBy: 'multi-user.target' },
+  { unit: 'kata-sysext-recover.service', wantedBy: 'sysinit.target' },
+  { unit: 'kata-sysext-rewire.service', wantedBy: 'multi-user.target' },
+  { unit: 'kata-sysext-confirm.service', wantedBy: 'multi-user.target' },
 ];
 
 /** The unit of the first phase. */

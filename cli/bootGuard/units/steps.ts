@@ -1,12 +1,13 @@
 import { asset } from '../../assets/index.ts';
 import { dropMade, makeMissing } from '../../backends/index.ts';
+import { allUnits, engineUnits } from '../../engines/index.ts';
 import { bootPulls } from '../../facts/index.ts';
 import { digestOf, type HostPath, type HostView } from '../../host/index.ts';
 import type { Unit } from '../../systemd/types.ts';
 import type { FileStep, Step } from '../../transaction/index.ts';
 import { blessedFile, blessings, guardUnits, imageUnits, presetFile, presetFolder, presetTemporary, presetText } from './paths.ts';
 
-export interface GuardWish {
+export interface GuardRequest {
   /** The program that the units run. */
   program: HostPath;
   /** The engine's unit. */
@@ -14,7 +15,7 @@ export interface GuardWish {
 }
 
 /** The units of the boot guard as they are wanted (none: they go). Nothing is asked of PID 1: it reads them at the next boot. */
-export async function guardSteps(host: HostView, wish: GuardWish | undefined): Promise<Step[]> {
+export async function guardSteps(host: HostView, wish: GuardRequest | undefined): Promise<Step[]> {
   return wish === undefined ? removal(host) : placing(host, wish);
 }
 
@@ -28,7 +29,7 @@ export async function unblessSteps(host: HostView): Promise<Step[]> {
   return steps;
 }
 
-async function placing(host: HostView, wish: GuardWish): Promise<Step[]> {
+async function placing(host: HostView, wish: GuardRequest): Promise<Step[]> {
   const steps: Step[] = [];
   for (const { unit, path, wants, link, target, temporary } of guardUnits(host)) {
     if (await isTheirs(host, path)) continue;
@@ -85,8 +86,8 @@ export async function canBless(host: HostView): Promise<boolean> {
 }
 
 /** The unit as it is installed. */
-export function unitText(unit: Unit, { program, engine = '' }: GuardWish): string {
-  const values: Record<string, string> = { program, engine, blessed: blessedFile };
+export function unitText(unit: Unit, { program, engine = '' }: GuardRequest): string {
+  const values: Record<string, string> = { program, engine, engines: engineUnits(), allEngines: allUnits(), blessed: blessedFile };
   return asset(`units/${unit}`).replace(/\{\{(\w+)\}\} ?/g, (found, name: string) => {
     const value = values[name] ?? '';
     return value === '' ? '' : `${value}${found.endsWith(' ') ? ' ' : ''}`;

@@ -118,6 +118,6 @@ function offerOf(takes: Takes | undefined): Offer {
   const known = Object.entries(codes);
   if (takes === 'code') return { kind: 'words', words: known.map(([code]) => code) };
   if (takes === 'overridable-code') return { kind: 'words', words: known.flatMap(([code, row]) => (row.overridable ? [code] : [])) };
-  if (takes === 'engine') return { kind: 'words', words: engines.map(({ name }) => name) };
+  if (takes === 'engine') return { kind: 'words', words: engines().map(({ name }) => name) };
   return { kind: takes };
 }

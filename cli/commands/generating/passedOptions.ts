@@ -2,9 +2,9 @@ import { engineNamed, engines } from '../../engines/index.ts';
 import { KataError } from '../../errors/index.ts';
 import { handlerRow } from '../../layout/index.ts';
 import { profileNamed } from '../../layout/settings/index.ts';
-import { aliasWishes } from '../../planning/choices/aliases.ts';
+import { aliasRequests } from '../../planning/choices/aliases.ts';
 import { engineOf, list } from '../parsing/options.ts';
-import { wishesOf } from '../parsing/wishes.ts';
+import { settingsRequestOf } from '../parsing/wishes.ts';
 import type { Call } from '../types.ts';
 
 /** Options of `install` that the node's own installation gets as they stand here. */
@@ -17,8 +17,8 @@ const passed = ['handler', 'alias', 'backend', 'format', 'engine', 'set', 'profi
 export function passedOptions(call: Call, leftOut: string[]): string[] {
   const { options } = call;
   for (const name of list(options['handler'])) handlerRow(name);
-  aliasWishes(list(options['alias']));
-  for (const name of wishesOf(call).profiles ?? []) profileNamed(name);
+  aliasRequests(list(options['alias']));
+  for (const name of settingsRequestOf(call).profiles ?? []) profileNamed(name);
   refuseEngine(engineOf(options['engine']));
   return passed
     .filter((name) => !leftOut.includes(name))
@@ -33,7 +33,9 @@ function refuseEngine(wish: string | undefined): void {
   throw new KataError('usage', {
     subject: '--engine',
     found: `--engine ${wish}`,
-    needed: `one of ${engines.map(({ name }) => name).join(', ')}`,
+    needed: `one of ${engines()
+      .map(({ name }) => name)
+      .join(', ')}`,
     next: 'kata-sysext generate --help',
   });
 }

@@ -1,13 +1,13 @@
 import { resolve } from 'node:path';
 import { KataError } from '../../errors/index.ts';
-import { generate, type OutputKind, type PoolWish, type Source, type Target } from '../../generate/index.ts';
+import { generate, type OutputKind, type PoolRequest, type Source, type Target } from '../../generate/index.ts';
 import { stopIfAsked } from '../../host/index.ts';
-import { aliasWishes } from '../../planning/choices/aliases.ts';
+import { aliasRequests } from '../../planning/choices/aliases.ts';
 import { givenImage } from '../../planning/choices/givenImage.ts';
 import type { InstallRequest } from '../../planning/choices/types.ts';
 import { render } from '../../rendering/index.ts';
 import { list, text } from '../parsing/options.ts';
-import { wishesOf } from '../parsing/wishes.ts';
+import { settingsRequestOf } from '../parsing/wishes.ts';
 import type { Call, Reply } from '../types.ts';
 import { copyNew, writeNew } from './newFiles.ts';
 import { needSingleFile } from './programFile.ts';
@@ -19,7 +19,7 @@ export interface Common {
   target: Target;
   kernelArguments: string[];
   version: string;
-  pool: PoolWish;
+  pool: PoolRequest;
   /** Where to write to. */
   folder: string;
 }
@@ -77,9 +77,9 @@ function installRequest(call: Call, words: string[], backend: string): InstallRe
     sources: words.map((word) => resolve(io.cwd, word)),
     digests: list(options['digest']).map(digestTold),
     handlers: list(options['handler']),
-    aliases: aliasWishes(list(options['alias'])),
+    aliases: aliasRequests(list(options['alias'])),
     backend,
-    wishes: wishesOf(call),
+    wishes: settingsRequestOf(call),
   };
 }
 

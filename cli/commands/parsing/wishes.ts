@@ -1,6 +1,6 @@
 import { KataError } from '../../errors/index.ts';
 import { isPlainKey, readAssignment } from '../../layout/settings/index.ts';
-import type { Wishes } from '../../planning/choices/types.ts';
+import type { SettingsRequest } from '../../planning/choices/types.ts';
 import type { Call } from '../types.ts';
 import { list } from './options.ts';
 
@@ -8,7 +8,7 @@ import { list } from './options.ts';
 const none = 'none';
 
 /** What `--set`, `--unset` and `--profile` say. Throws `usage` where they contradict each other or name no key. */
-export function wishesOf({ options }: Call): Wishes {
+export function settingsRequestOf({ options }: Call): SettingsRequest {
   const set = list(options['set']).map(readAssignment);
   const unset = list(options['unset']);
   const given = list(options['profile']);

@@ -8,7 +8,7 @@ export const keeping: Verb[] = [
     words: '',
     fewest: 0,
     most: 0,
-    summary: 'settle an interrupted change (every changing verb does it first)',
+    summary: 'undo or finish an interrupted change (every changing verb does it first)',
     changing: true,
     options: {
       boot: {

@@ -2,11 +2,11 @@ import { resolve } from 'node:path';
 import { didYouMean, KataError } from '../../errors/index.ts';
 import { planAdoptLayered } from '../../operations/adopt/layered.ts';
 import { planAdoptRendered } from '../../operations/adopt/rendered.ts';
-import { aliasWishes } from '../../planning/choices/aliases.ts';
+import { aliasRequests } from '../../planning/choices/aliases.ts';
 import { runOperation } from '../../runner/run.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, digestsFor, list, text } from '../parsing/options.ts';
-import { wishesOf } from '../parsing/wishes.ts';
+import { settingsRequestOf } from '../parsing/wishes.ts';
 import type { Call, Reply } from '../types.ts';
 
 /** Options that say something of an installation: one that is there already has its own. */
@@ -41,8 +41,8 @@ async function layered(call: Call, words: string[]): Promise<Reply> {
       keepPaths: true,
       digests: digestsFor('adopt', words, options),
       handlers: list(options['handler']),
-      aliases: aliasWishes(list(options['alias'])),
-      wishes: wishesOf(call),
+      aliases: aliasRequests(list(options['alias'])),
+      wishes: settingsRequestOf(call),
       yes: options['yes'] === true,
       ...(backend === undefined ? {} : { backend }),
       ...(format === undefined ? {} : { format }),

@@ -95,7 +95,7 @@ function outputKind(word: string): OutputKind {
   });
 }
 
-/** Wishes that this kind of output, or this operating system, has no place for. */
+/** Settings that this kind of output, or this operating system, has no place for. */
 function refuseUnfit({ options }: Call, kind: OutputKind, kernelArguments: string[], target: ReturnType<typeof targetNamed>): void {
   const refused = (subject: string, found: string, needed: string) =>
     new KataError('usage', { subject, found, needed, next: 'kata-sysext generate --help' });

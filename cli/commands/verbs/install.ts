@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import { KataError } from '../../errors/index.ts';
 import { planInstall } from '../../operations/install.ts';
-import { aliasWishes } from '../../planning/choices/aliases.ts';
+import { aliasRequests } from '../../planning/choices/aliases.ts';
 import { runOperation } from '../../runner/run.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, digestsFor, list, text } from '../parsing/options.ts';
-import { wishesOf } from '../parsing/wishes.ts';
+import { settingsRequestOf } from '../parsing/wishes.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {
@@ -30,10 +30,10 @@ export async function run(call: Call): Promise<Reply> {
       handlers,
       addHandlers,
       removeHandlers,
-      aliases: aliasWishes(list(options['alias'])),
+      aliases: aliasRequests(list(options['alias'])),
       stage: options['stage'] === true,
       loadModules: options['no-load-modules'] !== true,
-      wishes: wishesOf(call),
+      wishes: settingsRequestOf(call),
       ...(backend === undefined ? {} : { backend }),
       ...(format === undefined ? {} : { format }),
     }),

@@ -13,7 +13,7 @@ import { runOperation } from '../../runner/run.ts';
 import type { Answer, Context } from '../../runner/types.ts';
 import { reply } from '../answer.ts';
 import { listing } from '../try/listing.ts';
-import { makeHostTree, makeRelease } from '../try/tree.ts';
+import { makeHostTree, makeRelease, shownEngine } from '../try/tree.ts';
 import type { Call, Reply } from '../types.ts';
 
 const versions = ['4.0.0', '4.1.0'] as const;
@@ -53,11 +53,15 @@ async function round({ context, io }: Call, folder: string): Promise<Shown[]> {
   // Without a file of the program: a copy of it would say nothing to a newcomer.
   const { programFile: _none, ...rest } = context;
   const own: Context = { ...rest, host, emit: () => undefined };
-  const options: ChangeOptions = { dryRun: false, waitSeconds: 0, allow: [], engine: 'containerd@1.7' };
+  const engine = shownEngine();
+  const options: ChangeOptions = { dryRun: false, waitSeconds: 0, allow: [], engine: `${engine.name}@${engine.version}` };
   const request = (version: string) => ({ ...options, sources: [release(version)], digests: [], handlers: [] });
   const before = await listing(host);
   const shown: Shown[] = [
-    { title: `A throw-away host in Fedora CoreOS’s layout: ${before.length} paths, containerd 1.7 configured`, text: [] },
+    {
+      title: `A throw-away host in Fedora CoreOS’s layout: ${before.length} paths, ${engine.title} ${engine.version} configured`,
+      text: [],
+    },
   ];
   const show = async (title: string, answer: Promise<Answer>) => shown.push({ title, text: shortOf(await answer) });
   await show(

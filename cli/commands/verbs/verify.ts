@@ -11,7 +11,7 @@ import { podText } from '../podText.ts';
 import type { Call, Reply } from '../types.ts';
 
 const usualSeconds = 60;
-const mostSeconds = 3600;
+const maxSeconds = 3600;
 
 export async function run({ options, context, io }: Call): Promise<Reply> {
   const { host, emit, signal } = context;
@@ -98,8 +98,8 @@ function trialsOf(options: Call['options']): Wish | undefined {
 
 function seconds(value: unknown): number {
   const wish = value === undefined ? usualSeconds : Number(value);
-  if (Number.isInteger(wish) && wish >= 1 && wish <= mostSeconds) return wish;
-  throw usage('--timeout', `--timeout ${String(value)}`, `whole seconds, 1 to ${mostSeconds}`);
+  if (Number.isInteger(wish) && wish >= 1 && wish <= maxSeconds) return wish;
+  throw usage('--timeout', `--timeout ${String(value)}`, `whole seconds, 1 to ${maxSeconds}`);
 }
 
 function usage(subject: string, found: string, needed: string): KataError {

@@ -59,8 +59,8 @@ async function detectStopped(
   ];
 }
 
-/** See `Engine.wired`. A wiring that was made in a tree without the engine names no unit: it was made for the usual one. */
-export async function detectWired(host: HostView, wiring: Wiring, daemon: Daemon): Promise<Instance | undefined> {
+/** See `Engine.findRecorded`. A wiring that was made in a tree without the engine names no unit: it was made for the usual one. */
+export async function findRecordedDaemon(host: HostView, wiring: Wiring, daemon: Daemon): Promise<Instance | undefined> {
   const unit = wiring.unit ?? daemon.usualUnit;
   const state = await (await host.systemd())?.unit(unit);
   const running = state !== undefined && state.mainPid > 0 ? await daemon.running(host, unit, state) : undefined;

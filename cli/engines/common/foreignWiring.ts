@@ -1,11 +1,11 @@
+import { blockOf, readings, sameSettings, subtract, type TomlDocument, type TomlTable, withoutMark } from '../../documents/toml/index.ts';
 import { byBytes } from '../../host/index.ts';
 import type { HostView } from '../../host/types.ts';
-import { blockOf, readings, sameSettings, subtract, type TomlDocument, type TomlTable, withoutMark } from '../toml/index.ts';
-import type { Led, Mark } from '../types.ts';
+import type { ForeignWiring, Mark } from '../types.ts';
 import { unsupported } from './unsupported.ts';
 
 /** Handlers in one file that lead to the shim that is looked for. */
-export interface LedFile {
+export interface ForeignTables {
   path: string;
   doc: TomlDocument;
   /** Key paths of their tables, the name last. */
@@ -14,8 +14,8 @@ export interface LedFile {
   idle: TomlTable;
 }
 
-/** See `Engine.led`. A file that says nothing else goes whole; from any other one goes the block of their tables. */
-export async function ledBy(host: HostView, files: readonly LedFile[]): Promise<Led> {
+/** See `Engine.findForeignWiring`. A file that says nothing else goes whole; from any other one goes the block of their tables. */
+export async function foreignWiringIn(host: HostView, files: readonly ForeignTables[]): Promise<ForeignWiring> {
   const marks: Mark[] = [];
   const handlers = new Set<string>();
   for (const file of files.filter(({ tables }) => tables.length > 0)) {
@@ -25,7 +25,7 @@ export async function ledBy(host: HostView, files: readonly LedFile[]): Promise<
   return { marks, handlers: [...handlers].sort(byBytes) };
 }
 
-function markOf({ path, doc, tables, idle }: LedFile, real: string): Mark {
+function markOf({ path, doc, tables, idle }: ForeignTables, real: string): Mark {
   const named = tables.map((table) => table.reduceRight<unknown>((inner, key) => ({ [key]: inner }), 'gone') as TomlTable);
   const rest = readings(doc.text, path).map((value) => named.reduce((left, table) => subtract(left, table, false), value));
   if (rest.every((value) => sameSettings(subtract(value, idle, false), {}))) return { path: real, kind: 'file', text: doc.text };

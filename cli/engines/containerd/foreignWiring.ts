@@ -1,15 +1,15 @@
 import { posix } from 'node:path';
+import { tableAt, valueAt } from '../../documents/toml/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { filesView } from '../common/filesView.ts';
-import { ledBy } from '../common/foreignWiring.ts';
+import { foreignWiringIn } from '../common/foreignWiring.ts';
 import { parseVersion } from '../common/version.ts';
-import { tableAt, valueAt } from '../toml/index.ts';
-import type { Instance, Led } from '../types.ts';
+import type { ForeignWiring, Instance } from '../types.ts';
 import { loadSet } from './loader.ts';
 import { newPlugin, oldPlugin, runtimesPath } from './schema.ts';
 
-/** See `Engine.led`. */
-export async function ledContainerd(host: HostView, instance: Instance, shim: HostPath): Promise<Led> {
+/** See `Engine.findForeignWiring`. */
+export async function findForeignContainerd(host: HostView, instance: Instance, shim: HostPath): Promise<ForeignWiring> {
   const { files } = await loadSet(filesView(host), instance.configPath, parseVersion(instance.version));
   const found = files.map(({ real, doc }) => {
     const tables = [oldPlugin, newPlugin].flatMap((plugin) => {
@@ -18,7 +18,7 @@ export async function ledContainerd(host: HostView, instance: Instance, shim: Ho
     });
     return { path: real, doc, tables, idle: { version: 0 } };
   });
-  return ledBy(host, found);
+  return foreignWiringIn(host, found);
 }
 
 /** Without a path the shim is looked for by the type's name: io.containerd.kata.v2 is containerd-shim-kata-v2, in PATH. */

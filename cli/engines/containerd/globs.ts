@@ -3,7 +3,7 @@ import { KataError } from '../../errors/index.ts';
 import type { HostPath } from '../../host/types.ts';
 import type { FilesView } from '../common/filesView.ts';
 
-/** containerd looks for a literal `*` and nothing else to tell a pattern from a path (facts/cri.md §1.3). */
+/** containerd looks for a literal `*` and nothing else to tell a pattern from a path (docs/facts/containerd.md#imports). */
 export function isPattern(path: string): boolean {
   return path.includes('*');
 }
@@ -98,7 +98,7 @@ function classAt(letters: readonly string[], from: number): { takes: (letter: st
 }
 
 /** More than any host has files that an engine reads together. */
-const mostCandidates = 4096;
+const maxCandidates = 4096;
 
 /** Go's filepath.Glob: existing paths in the order of their names, folder by folder. */
 export async function glob(view: FilesView, pattern: string): Promise<HostPath[]> {
@@ -106,11 +106,11 @@ export async function glob(view: FilesView, pattern: string): Promise<HostPath[]
   for (const part of pattern.split('/').filter((text) => text !== '')) {
     const next: HostPath[] = [];
     for (const folder of found) {
-      if (next.length > mostCandidates) throw tooMany(pattern);
+      if (next.length > maxCandidates) throw tooMany(pattern);
       if (!meta.test(part)) next.push(posix.join(folder, part));
       else next.push(...(await view.list(folder)).filter((name) => matchesName(part, name)).map((name) => posix.join(folder, name)));
     }
-    if (next.length > mostCandidates) throw tooMany(pattern);
+    if (next.length > maxCandidates) throw tooMany(pattern);
     found = next;
   }
   const there = await Promise.all(found.map((path) => view.exists(path)));
@@ -120,7 +120,7 @@ export async function glob(view: FilesView, pattern: string): Promise<HostPath[]
 function tooMany(pattern: string): KataError {
   return new KataError('engine-config-invalid', {
     subject: pattern,
-    found: `${pattern} stands for more than ${mostCandidates} files and folders.`,
+    found: `${pattern} stands for more than ${maxCandidates} files and folders.`,
     needed: 'A pattern for a few files.',
     next: `Repair the imports that name ${pattern}.`,
   });

@@ -8,8 +8,8 @@ import type { Instance } from '../types.ts';
 import { patternFolder } from './globs.ts';
 import { loadSet } from './loader.ts';
 
-/** See `Engine.pending`: every file by name whose change a restart would bring into effect. */
-export async function pendingContainerd(host: HostView, instance: Instance): Promise<Finding[]> {
+/** See `Engine.pendingRestarts`: every file by name whose change a restart would bring into effect. */
+export async function pendingRestartsOfContainerd(host: HostView, instance: Instance): Promise<Finding[]> {
   if (!instance.process) return [];
   return changedSinceStart(host, instance, await watchedPaths(host, instance));
 }

@@ -1,27 +1,28 @@
 import { posix } from 'node:path';
+import { parseDocument, type TomlTable, tomlString, topLevelValue, valueAt, withValue } from '../../documents/toml/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { binaryOf, rejected } from '../common/complaints.ts';
 import { filesView } from '../common/filesView.ts';
 import { parseVersion } from '../common/version.ts';
-import { parseDocument, type TomlTable, tomlString, topLevelValue, valueAt, withValue } from '../toml/index.ts';
 import type { EffectiveDiff, Instance, Scratch, WiringPlan } from '../types.ts';
 import { compareDumps, type Dump, dumpOf, effectiveConfig } from './dump.ts';
 import { isHandler } from './handlers.ts';
 import { type ConfigSet, type LoadedFile, loadSet } from './loader.ts';
 import { runtimesOf } from './schema.ts';
 
-/** See `Engine.accepts`: the binary judges copies of all files as they would be, beside what it says of the real ones. */
-export async function acceptsContainerd(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<EffectiveDiff> {
+/** See `Engine.validate`: the binary judges copies of all files as they would be, beside what it says of the real ones. */
+export async function validateContainerd(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<EffectiveDiff> {
   const before = await effectiveConfig(host, instance);
   const after = await plannedDump(host, instance, plan, scratch);
   const handlers = [...(plan.wiring?.handlers ?? []).map((handler) => handler.name), ...formerHandlers(plan)];
   const diff = compareDumps(before, after.value, handlers);
-  // 2.x only warns of keys that it does not know (facts/cri.md §1.5): where the warning is of our tables, our text is wrong.
+  // 2.x only warns of keys that it does not know (docs/facts/containerd.md#what-config-dump-shows): where the warning is of our tables,
+  // our text is wrong.
   diff.warnings = after.stderr.split('\n').filter((line) => handlers.some((name) => line.includes(name)));
   return diff;
 }
 
-/** See `Engine.planned`, with what the binary said besides. */
+/** See `Engine.renderPlanned`, with what the binary said besides. */
 export async function plannedDump(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<Dump> {
   const overlay = new Map(plan.changes.map((change) => [change.path, change.after === 'absent' ? ('absent' as const) : change.after.text]));
   const set = await loadSet(filesView(host, overlay), instance.configPath, parseVersion(instance.version));

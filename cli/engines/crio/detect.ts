@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit, UnitState } from '../../systemd/types.ts';
-import { type Daemon, detectDaemon, detectWired } from '../common/detect.ts';
+import { type Daemon, detectDaemon, findRecordedDaemon } from '../common/detect.ts';
 import { startOfUnit, unitTexts } from '../common/unitFiles.ts';
 import { versionOf } from '../common/version.ts';
 import type { Instance, Wiring } from '../types.ts';
@@ -34,9 +34,9 @@ export function detectCrio(host: HostView, hint?: string): Promise<Instance[]> {
   return detectDaemon(host, hint, crio);
 }
 
-/** See `Engine.wired`. */
-export function wiredCrio(host: HostView, wiring: Wiring): Promise<Instance | undefined> {
-  return detectWired(host, wiring, crio);
+/** See `Engine.findRecorded`. */
+export function findRecordedCrio(host: HostView, wiring: Wiring): Promise<Instance | undefined> {
+  return findRecordedDaemon(host, wiring, crio);
 }
 
 async function instanceOf(host: HostView, unit: Unit, state: UnitState): Promise<Instance | undefined> {

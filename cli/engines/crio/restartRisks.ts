@@ -1,7 +1,7 @@
 import type { Finding } from '../../errors/index.ts';
 import type { HostView } from '../../host/types.ts';
 import type { UnitState } from '../../systemd/types.ts';
-import { restartRisks } from '../restartRisks.ts';
+import { restartRisksOfUnit } from '../common/restartRisks.ts';
 import type { Instance } from '../types.ts';
 
 /**
@@ -9,8 +9,8 @@ import type { Instance } from '../types.ts';
  * a scope of its own (1.36.3, cgmgr.MoveConmonToCgroup). A shim of type vm is not moved by CRI-O; where it lives is Kata's choice. So what is
  * really in the unit's group decides.
  */
-export async function crioRisks(host: HostView, instance: Instance, state: UnitState): Promise<Finding[]> {
-  const [risk] = restartRisks(state);
+export async function restartRisksOfCrio(host: HostView, instance: Instance, state: UnitState): Promise<Finding[]> {
+  const [risk] = restartRisksOfUnit(state);
   if (risk === undefined) return [];
   const group = instance.process && (await groupOf(host, instance.process.pid));
   if (group === undefined) return [risk];

@@ -1,13 +1,13 @@
 import { posix } from 'node:path';
+import { parseDocument, type TomlTable, tableAt, valueAt } from '../../documents/toml/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { rejected } from '../common/complaints.ts';
-import { parseDocument, type TomlTable, tableAt, valueAt } from '../toml/index.ts';
 import type { EffectiveDiff, Instance, Scratch, WiringPlan } from '../types.ts';
 import { compareDumps, dumpOf, dumpReal } from './dump.ts';
 import { handlerTable, runtimesOf, runtimesPath } from './handlers.ts';
 import { loadSet } from './loader.ts';
 
-export async function acceptsCrio(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<EffectiveDiff> {
+export async function validateCrio(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<EffectiveDiff> {
   const before = await dumpReal(host, instance);
   const after = await plannedDump(host, instance, plan, scratch);
   const wanted = plan.wiring?.handlers ?? [];
@@ -18,7 +18,7 @@ export async function acceptsCrio(host: HostView, instance: Instance, plan: Wiri
 }
 
 /**
- * See `Engine.planned`. The copies lie in one folder, named by their order, and are loaded as drop-ins: to CRI-O the main file is nothing
+ * See `Engine.renderPlanned`. The copies lie in one folder, named by their order, and are loaded as drop-ins: to CRI-O the main file is nothing
  * but the first of them.
  */
 export async function plannedDump(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<TomlTable> {

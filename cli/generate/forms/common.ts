@@ -7,7 +7,7 @@ export const pauseSeconds = 30;
 /** How long a try waits for the network. */
 const onlineSeconds = 60;
 /** Where nobody knows how large a file is. No release comes near. */
-const mostBytes = 8 * 2 ** 30;
+const maxBytes = 8 * 2 ** 30;
 /** How many tries of this boot have failed. */
 export const triesFile = '/run/kata-sysext-first-boot-tries';
 /** Which installations have worked on this node, one empty file each. */
@@ -29,7 +29,7 @@ export function stampsOf(what: string[]): { stamp: string; mark: string } {
 
 /** The shell function that fetches and verifies. */
 export function fetchFunction(): string {
-  return fill('fetch.sh', { pause: String(pauseSeconds), online: String(onlineSeconds), most: String(mostBytes) });
+  return fill('fetch.sh', { pause: String(pauseSeconds), online: String(onlineSeconds), most: String(maxBytes) });
 }
 
 /** A line that calls it. */

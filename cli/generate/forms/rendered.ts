@@ -101,13 +101,11 @@ function keyPattern(name: string): string {
   return `^([^#]*[[:space:]{,."'[])?${name.replace(/[.]/g, '[.]')}["']?[[:space:]]*[]=.]`;
 }
 
-/** containerd's own place for its configuration, where nothing on its command line names one. */
-const usual = '/etc/containerd/config.toml';
-
 function likeFunctions(engine: string, against: Against): string {
   return fill('like.sh', {
     engine,
-    usual,
+    usual: against.config,
+    variable: against.variable,
     config: shellWord(against.config),
     edited: `${firstBootFolder}/edited`,
     checks: checksOf(against)
@@ -117,7 +115,7 @@ function likeFunctions(engine: string, against: Against): string {
 }
 
 /** What was begun may be there already; before, the node's files are as they were when all was computed. */
-function checksOf({ config, digest, imports, own, version, edits }: Against): string[] {
+function checksOf({ title, config, digest, imports, own, version, edits }: Against): string[] {
   const after = edits.find(({ path }) => path === config)?.digest;
   const begun = '[ -e "$stamp.begun" ]';
   const same = [
@@ -137,7 +135,7 @@ function checksOf({ config, digest, imports, own, version, edits }: Against): st
       ? []
       : [
           "version=$(\"$(printf '%s\\n' \"$started\" | sed -nE 's/.*path=([^ ;]+).*/\\1/p')\" --version | cut -d ' ' -f 3)",
-          `case $version in ${version}.* | v${version}.*) ;; *) unlike "containerd here is \${version:-of an unknown version}, not ${version}.x" ;; esac`,
+          `case $version in ${version}.* | v${version}.*) ;; *) unlike "${title} here is \${version:-of an unknown version}, not ${version}.x" ;; esac`,
         ]),
   ];
 }

@@ -7,7 +7,7 @@ import { type Yaml, yaml } from './yaml.ts';
 /** MaxMachineConfigSize of the machine-config-operator (OCPBUGS-62619): of all MachineConfigs of a pool as one. */
 export const machineConfigLimit = 1_572_864;
 
-export interface PoolWish {
+export interface PoolRequest {
   role: string;
   /** Also make the policy that lets a change of these files restart our unit instead of rebooting the node. */
   policy: boolean;
@@ -17,7 +17,7 @@ const ownPools = ['worker', 'master'];
 const machineConfiguration = 'machineconfiguration.openshift.io/v1';
 
 /** A MachineConfig, and where they are asked for a pool and a NodeDisruptionPolicy. Throws `generated-too-large`. */
-export function machineConfigs(firstBoot: FirstBoot, target: Target, { role, policy }: PoolWish): Generated[] {
+export function machineConfigs(firstBoot: FirstBoot, target: Target, { role, policy }: PoolRequest): Generated[] {
   return [
     { name: 'kata-sysext.machineconfig.yaml', text: machineConfig(firstBoot, target, role) },
     ...(ownPools.includes(role) ? [] : [{ name: 'kata-sysext.pool.yaml', text: pool(role) }]),

@@ -1,5 +1,6 @@
 import { arch, release } from 'node:os';
 import { posix } from 'node:path';
+import { enginePlugins } from '../../engines/index.ts';
 import { type Fact, findExtensions, mergedExtensions, mounts, readFacts, systemdVersion } from '../../facts/index.ts';
 import { findingLines } from '../../output/index.ts';
 import { stateFolder } from '../../store/index.ts';
@@ -64,8 +65,9 @@ async function kernel({ host }: Asked): Promise<string[]> {
 }
 
 async function mountLines({ host }: Asked): Promise<string[]> {
+  const noisy = ['/var/lib/kubelet', ...enginePlugins().flatMap(({ storage }) => storage)];
   const wanted = (point: string) =>
-    /^\/(?:usr|etc|opt|var|boot|sysroot)?(?:$|\/)/.test(point) && !/^\/var\/lib\/(?:kubelet|containers|containerd|docker)\//.test(point);
+    /^\/(?:usr|etc|opt|var|boot|sysroot)?(?:$|\/)/.test(point) && !noisy.some((folder) => point.startsWith(`${folder}/`));
   return (await mounts(host))
     .filter(({ point }) => wanted(point))
     .map(

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { eolOf, isTable, readings, type TomlTable } from '../../engines/toml/index.ts';
+import { eolOf, isTable, readings, type TomlTable } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { Setting } from '../types.ts';
 import { type KnownKey, knownKeys, readConfiguration } from './keys.ts';

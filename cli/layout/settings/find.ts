@@ -31,7 +31,7 @@ export function findKey(name: string, known: ReadonlyMap<string, KnownKey>, owne
 }
 
 function unknownKey(name: string, paths: string[], owner: Owner): KataError {
-  const close = nearestPaths(name, paths);
+  const close = suggestPaths(name, paths);
   return new KataError('setting-unknown', {
     subject: name,
     found: `the configuration of ${owner.name} has no key ${shortened(name)}`,
@@ -42,7 +42,7 @@ function unknownKey(name: string, paths: string[], owner: Owner): KataError {
 }
 
 /** The (at most three) paths whose last part, or whole, is most like the name. */
-function nearestPaths(name: string, paths: string[]): string[] {
+function suggestPaths(name: string, paths: string[]): string[] {
   const short = name.slice(0, 128);
   const likeness = (path: string) => editDistance(short, name.includes('.') ? path : path.slice(path.lastIndexOf('.') + 1));
   const ranked = paths.map((path) => ({ path, distance: likeness(path) }));

@@ -1,5 +1,5 @@
 import type { AST } from 'toml-eslint-parser';
-import { parseDocument, type TomlDocument } from '../../engines/toml/index.ts';
+import { parseDocument, type TomlDocument } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import { type Kind, kindOfNode } from './kinds.ts';
 

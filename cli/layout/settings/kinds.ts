@@ -1,5 +1,5 @@
 import type { AST } from 'toml-eslint-parser';
-import { parseProgram, tomlString } from '../../engines/toml/index.ts';
+import { parseProgram, tomlString } from '../../documents/toml/index.ts';
 import type { Setting } from '../types.ts';
 
 type Scalar = 'string' | 'integer' | 'float' | 'boolean';
@@ -11,7 +11,7 @@ export interface Kind {
 }
 
 /** Longer than any kernel command line (x86: 2048 bytes), and short enough to be shown and kept. */
-const mostCharacters = 8192;
+const maxCharacters = 8192;
 
 const scalarWords: Record<Scalar, string> = {
   string: 'text',
@@ -45,7 +45,7 @@ function isScalar(kind: string): kind is Scalar {
  * quotes; everything else is TOML. What it gives is safe to render: one value, no control characters, no number that JSON would change.
  */
 export function readSetting(text: string, kind: Kind): { value: Setting } | { wrong: string } {
-  if (text.length > mostCharacters) return { wrong: `${text.length} characters, and more than ${mostCharacters} are not kept` };
+  if (text.length > maxCharacters) return { wrong: `${text.length} characters, and more than ${maxCharacters} are not kept` };
   if (unsafe(text)) return { wrong: `${shown(text)}, which has control characters` };
   const bare = kind.of === 'string' && !kind.list && !/^\s*["']/.test(text);
   const node = bare ? undefined : valueNode(text);

@@ -1,6 +1,6 @@
 import { asset } from '../../assets/index.ts';
 import { parseJson } from '../../documents/index.ts';
-import { valueAt } from '../../engines/toml/index.ts';
+import { valueAt } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import { nearest } from '../../errors/suggest.ts';
 import type { Setting } from '../types.ts';

@@ -12,7 +12,7 @@ const name = 'kata-containers';
 const shim: HostPath = '/usr/bin/containerd-shim-kata-v2';
 /** What its RuntimeClass points at where nothing in the engine's files says another name. */
 const usualHandler = 'kata';
-/** How MachineConfigs call it: RHCOS's extension, and that of Fedora CoreOS (facts/kata.md §6.2). */
+/** How MachineConfigs call it: RHCOS's extension, and that of Fedora CoreOS (docs/facts/kata.md#packages). */
 const extensions = ['sandboxed-containers', name];
 const removal = `rpm-ostree uninstall ${name}`;
 /** A new deployment of a large image on a slow disk takes minutes. */
@@ -32,14 +32,14 @@ export async function layerOf(host: HostView, options: ChangeOptions, yes: boole
   if ((await host.stat(shim)) === undefined) throw withoutShim();
   const from = await activeGeneration(host);
   const { engine, instance } = await findEngineToWire(host, options.engine, from?.record.wiring?.engine);
-  const led = await engine.led(host, instance, shim);
-  refuseShared(from, led.marks);
+  const foreignWiring = await engine.findForeignWiring(host, instance, shim);
+  refuseShared(from, foreignWiring.marks);
   const stages = yes && !going;
   return {
     name,
     shim,
-    led,
-    handlers: led.handlers.length === 0 ? [usualHandler] : led.handlers,
+    foreignWiring,
+    handlers: foreignWiring.handlers.length === 0 ? [usualHandler] : foreignWiring.handlers,
     ...(stages ? { step: { kind: 'layer', package: name, deadlineMs } } : {}),
     findings: [note(stages || going)],
     nextCommand: stages || going ? 'systemctl reboot' : removal,

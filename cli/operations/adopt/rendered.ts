@@ -1,4 +1,5 @@
 import { backendOf } from '../../backends/index.ts';
+import { probeTimeouts } from '../../engines/index.ts';
 import { type Finding, KataError } from '../../errors/index.ts';
 import { type MachineConfig, machineConfigOf } from '../../facts/index.ts';
 import { firstBootScript, firstBootUnit } from '../../generate/index.ts';
@@ -107,7 +108,7 @@ async function prove({ host, withScratch }: View, from: Generation, found: Found
   const drifted = (await verify(host)).drift.filter(({ level, code }) => level === 'blocker' && code !== 'host-selinux-denies');
   const drift = drifted.map((finding) => finding.found);
   if (drift.length > 0) throw unproven(host, manifest.payloadFolder, drift);
-  const wanted = offeredBy(manifest, backendOf(manifest.backend).base(manifest.payloadFolder));
+  const wanted = offeredBy(manifest, backendOf(manifest.backend).mountPoint(manifest.payloadFolder));
   const { changes } = await engine.plan(host, instance, wanted, record.wiring);
   if (changes.length > 0)
     throw unproven(
@@ -118,22 +119,21 @@ async function prove({ host, withScratch }: View, from: Generation, found: Found
   if (!host.live) return;
   const names = wanted.map(({ name }) => name);
   const removal = await engine.plan(host, instance, [], record.wiring);
-  const bare = await withScratch(found, (scratch) => engine.planned(host, instance, removal, scratch));
-  const now = await engine.effective(host, instance);
-  const { others, warnings } = engine.compare(bare, now, names);
-  const unnamed = names.filter((name) => engine.compare(bare, now, [name]).ours.length === 0);
-  const state = await engine.probe(host, instance, probeMs);
-  const unlisted = names.filter((name) => !state.handlers.includes(name));
+  const { dump, daemon } = engine;
+  const bare = await withScratch(found, async (scratch) => dump?.renderPlanned(host, instance, removal, scratch));
+  const now = (await dump?.dumpEffective(host, instance)) ?? {};
+  const { others, warnings } = dump?.compare(bare ?? {}, now, names) ?? { others: [], warnings: [] };
+  const unnamed = names.filter((name) => dump?.compare(bare ?? {}, now, [name]).ours.length === 0);
+  const state = await daemon?.probe(host, instance, probeTimeouts.onceMs);
+  const unlisted = names.filter((name) => state?.handlers.includes(name) === false);
   const problems = [
     ...others.map((key) => `our part changes ${key}`),
     ...warnings,
     ...unnamed.map((name) => `the effective configuration does not name ${name}`),
-    ...unlisted.map((name) => `the CRI does not list ${name}${state.why === undefined ? '' : `: ${state.why}`}`),
+    ...unlisted.map((name) => `the CRI does not list ${name}${state?.why === undefined ? '' : `: ${state.why}`}`),
   ];
   if (problems.length > 0) throw unproven(host, instance.unit ?? engine.name, problems);
 }
-
-const probeMs = 10_000;
 
 function unproven(host: HostView, subject: string, problems: string[]): KataError {
   return new KataError('adopt-unproven', {

@@ -1,4 +1,5 @@
 import { refusedKeys } from '../../documents/index.ts';
+import { engines } from '../../engines/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { handlerRow, handlerTable, installedName } from '../../layout/index.ts';
@@ -6,37 +7,32 @@ import { command } from '../../output/index.ts';
 import type { Generation } from '../../store/index.ts';
 
 /** `--alias kata=qemu`; without a handler the name goes: `--alias kata=`. */
-export interface AliasWish {
+export interface AliasRequest {
   name: string;
   /** As it is installed: 'kata-qemu'. */
   handler?: string;
 }
 
-/** Kubernetes' rule for the handler of a RuntimeClass: a DNS label, not a subdomain (facts/cri.md §5). */
+/** Kubernetes' rule for the handler of a RuntimeClass: a DNS label, not a subdomain (docs/facts/kubernetes.md#names-of-handlers). */
 const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
-/**
- * Names that mean something to an engine without standing in its files: runc is containerd's built-in handler, crun and runc are CRI-O's,
- * and containerd 1.x runs pods of an annotation through `untrusted`.
- */
-const engineNames = ['runc', 'crun', 'untrusted'];
-
 /** The wishes of `--alias NAME=HANDLER` in their order; a later one for the same name is a mistake. Throws `usage`, `handler-unknown`. */
-export function aliasWishes(words: string[]): AliasWish[] {
-  const wishes = words.map(aliasWish);
+export function aliasRequests(words: string[]): AliasRequest[] {
+  const wishes = words.map(aliasRequest);
   const twice = wishes.find(({ name }, at) => wishes.findIndex((other) => other.name === name) !== at);
   if (twice !== undefined) throw wrong(`--alias ${twice.name}=… is given twice`, 'each name once');
   return wishes;
 }
 
-function aliasWish(word: string): AliasWish {
+function aliasRequest(word: string): AliasRequest {
   const [, name, target] = /^([^=]*)=(.*)$/s.exec(word) ?? [];
   if (name === undefined || target === undefined) throw wrong(`--alias ${word}`, 'NAME=HANDLER, or NAME= to let the name go');
   if (!label.test(name)) {
     throw wrong(`the name ${JSON.stringify(name)}`, 'at most 63 lower-case letters, digits and inner hyphens, as in a RuntimeClass');
   }
   if (refusedKeys.has(name)) throw wrong(`the name ${name}, which no document may have as a key`, 'another name, such as kata');
-  if (engineNames.includes(name)) throw wrong(`the name ${name}, which belongs to the engine`, 'a name of your own, such as kata');
+  if (engines().some(({ reservedHandlers }) => reservedHandlers.includes(name)))
+    throw wrong(`the name ${name}, which belongs to the engine`, 'a name of your own, such as kata');
   if (handlerTable.handlers.some((row) => row.name === name || installedName(row.name) === name)) {
     throw wrong(`the name ${name}, which is a handler’s own`, 'a name of your own, such as kata');
   }
@@ -54,7 +50,7 @@ function wrong(found: string, needed: string): KataError {
 export function aliasesAfter(
   host: HostView,
   from: Generation | undefined,
-  wishes: AliasWish[],
+  wishes: AliasRequest[],
   handlers: string[],
 ): Record<string, string> {
   const aliases = { ...from?.manifest.choices.aliases };
@@ -89,7 +85,7 @@ export function wouldDangle(dangling: [name: string, handler: string][], next: s
 }
 
 /** Names that are taken over and that no wish speaks of lead to the first handler, or are a handler's own. Throws `handler-not-installed`. */
-export function withAdopted(host: HostView, wishes: AliasWish[], adopted: string[], handlers: string[]): AliasWish[] {
+export function withAdopted(host: HostView, wishes: AliasRequest[], adopted: string[], handlers: string[]): AliasRequest[] {
   const left = adopted.filter((name) => !handlers.includes(name) && !wishes.some((wish) => wish.name === name));
   const own = left.find((name) => handlerTable.handlers.some((row) => row.name === name || installedName(row.name) === name));
   if (own !== undefined) throw notAmong(host, own, handlers);

@@ -13,7 +13,7 @@ const codes = ['bundle-lacks-handler', 'bundle-no-shim'];
  * A bundle that lacks handlers which are installed: the error names the archive that carries them, and the commands that lead on. Only
  * commands that work are offered: an archive that lies beside the others, handlers that the bundle has.
  */
-export function withWaysOut(host: HostView, error: unknown, request: InstallRequest, from: Generation | undefined): unknown {
+export function explainMissingHandlers(host: HostView, error: unknown, request: InstallRequest, from: Generation | undefined): unknown {
   if (!(error instanceof KataError) || !codes.includes(error.code)) return error;
   const lacking = (error.complaint.details?.['handlers'] ?? []) as string[];
   const installed = from?.manifest.handlers.map((handler) => handler.name) ?? [];

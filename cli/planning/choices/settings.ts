@@ -4,7 +4,7 @@ import { findSetting, type Profile, profileNamed, requireFit, resolveSettings, r
 import type { Choices, GenerationHandler, Setting } from '../../store/index.ts';
 import { fragmentFindings } from './fragments.ts';
 import { profileNeed } from './profileNeeds.ts';
-import type { Wishes } from './types.ts';
+import type { SettingsRequest } from './types.ts';
 
 /** A handler that wishes may be about. */
 export type Configurable = Pick<GenerationHandler, 'name' | 'family' | 'hypervisor' | 'configuration'>;
@@ -12,15 +12,15 @@ export type Configurable = Pick<GenerationHandler, 'name' | 'family' | 'hypervis
 /** What is wished for, and for which handlers. */
 export interface Wished {
   handlers: Configurable[];
-  wishes: Wishes;
+  wishes: SettingsRequest;
   /** Text of a file of the payload, where it is now. */
   readText(path: string): Promise<string>;
 }
 
-export const noWishes: Wishes = { set: [], unset: [], profiles: undefined };
+export const noSettings: SettingsRequest = { set: [], unset: [], profiles: undefined };
 
 /** Whether the command line says anything about configuration. */
-export function hasWishes({ set, unset, profiles }: Wishes): boolean {
+export function hasSettings({ set, unset, profiles }: SettingsRequest): boolean {
   return set.length > 0 || unset.length > 0 || profiles !== undefined;
 }
 
@@ -28,8 +28,8 @@ export function hasWishes({ set, unset, profiles }: Wishes): boolean {
  * The choices with what is wished for on top, checked against the handlers' own configuration.
  * Throws the codes of `resolveSettings`, `setting-not-set`, `profile-unknown`, `profile-unfit`.
  */
-export async function withWishes(earlier: Choices, { handlers, wishes, readText }: Wished): Promise<Choices> {
-  if (!hasWishes(wishes)) return earlier;
+export async function withSettings(earlier: Choices, { handlers, wishes, readText }: Wished): Promise<Choices> {
+  if (!hasSettings(wishes)) return earlier;
   const chosen = wishes.profiles?.map(profileNamed);
   let settings = { ...earlier.settings };
   const profiles = { ...earlier.profiles };
@@ -49,7 +49,7 @@ export async function withWishes(earlier: Choices, { handlers, wishes, readText 
  * and the administrator's fragments that win over what was wished for.
  */
 export async function choiceFindings(host: HostView, earlier: Choices, now: Choices, { handlers, wishes }: Wished): Promise<Finding[]> {
-  if (!hasWishes(wishes)) return [];
+  if (!hasSettings(wishes)) return [];
   const needs = new Map<string, string>();
   for (const handler of handlers) {
     const fresh = (now.profiles[handler.name] ?? []).filter((name) => !earlier.profiles[handler.name]?.includes(name));

@@ -1,9 +1,9 @@
-import type { Led } from '../../engines/index.ts';
+import type { ForeignWiring } from '../../engines/index.ts';
 import type { Finding } from '../../errors/index.ts';
 import type { Digest, HostPath } from '../../host/index.ts';
 import type { Assignment } from '../../layout/settings/index.ts';
 import type { LayerStep } from '../../transaction/index.ts';
-import type { AliasWish } from './aliases.ts';
+import type { AliasRequest } from './aliases.ts';
 
 /** Options of every changing verb. */
 export interface ChangeOptions {
@@ -31,13 +31,13 @@ export interface InstallRequest extends ChangeOptions {
   handlers: string[];
   addHandlers?: string[];
   removeHandlers?: string[];
-  aliases?: AliasWish[];
+  aliases?: AliasRequest[];
   backend?: string;
   /** In which form the payload is kept; undefined: as before. */
   format?: string;
   /** Make the generation and leave what is active as it is. */
   stage?: boolean;
-  wishes?: Wishes;
+  wishes?: SettingsRequest;
   layer?: Layer;
 }
 
@@ -46,7 +46,7 @@ export interface Layer {
   name: string;
   shim: HostPath;
   /** What of the engine's files is its. */
-  led: Led;
+  foreignWiring: ForeignWiring;
   /** Names that RuntimeClasses point at. */
   handlers: string[];
   /** Stages the removal of the package; undefined: it stays for now. */
@@ -56,7 +56,7 @@ export interface Layer {
 }
 
 /** What the command line says about configuration. */
-export interface Wishes {
+export interface SettingsRequest {
   set: Assignment[];
   /** Names of keys. */
   unset: string[];

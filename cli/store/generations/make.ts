@@ -5,7 +5,7 @@ import { folderOf, fragmentsFolder, generationFolder, generationsFolder, imageNu
 import { type Choices, type GenerationHandler, type GenerationManifest, generationSchema, type PayloadManifest } from '../types.ts';
 import { takeNumber, writeRecord } from './records.ts';
 
-/** Kata's archives are made for this prefix; its configuration names it in every path (facts/kata.md §2). */
+/** Kata's archives are made for this prefix; its configuration names it in every path (docs/facts/kata.md#archives). */
 const releasePrefix = '/opt/kata';
 
 /** What a generation is made of: a payload that was just laid out, or what another generation has. */

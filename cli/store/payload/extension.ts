@@ -7,7 +7,7 @@ import type { Architecture } from '../../layout/index.ts';
 import { extensionRelease, imageName, insideExtension, insideOf } from '../paths.ts';
 import type { PayloadManifest } from '../types.ts';
 
-/** systemd's own names (facts/immutable.md §1.3). */
+/** systemd's own names (docs/facts/systemd.md#names-and-architectures). */
 const architectures: Record<Architecture, string> = { x86_64: 'x86-64', aarch64: 'arm64', ppc64le: 'ppc64-le', s390x: 's390x' };
 
 /** systemd knows ID=_any and ARCHITECTURE= from 252 on; before, an extension must name the very OS version that it is for. */

@@ -99,7 +99,7 @@ describe('the first boot, rendered', function () {
     );
     assert.deepEqual(await runsOf(live, [crioUnit]), runs);
     assert.equal((await live.host.run(['systemctl', 'is-enabled', unit], { allowFailure: true })).stdout.trim(), 'disabled');
-    assert.equal(existsSync(join(live.host.root, 'etc/systemd/system/kata-sysext-guard.service')), true);
+    assert.equal(existsSync(join(live.host.root, 'etc/systemd/system/kata-sysext-rewire.service')), true);
     assert.equal((await crioHandlers(live)).includes(handler), true);
     await live.json(['verify']);
   });

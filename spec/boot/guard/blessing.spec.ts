@@ -6,7 +6,7 @@ import { verifyUnit } from '../../support/judges/generated.ts';
 import { type Live, liveHost } from '../../support/live/liveHost.ts';
 import { until } from '../../support/live/unitWork.ts';
 
-const [settle, guard, bless] = ['kata-sysext-settle.service', 'kata-sysext-guard.service', 'kata-sysext-bless.service'];
+const [settle, guard, bless] = ['kata-sysext-recover.service', 'kata-sysext-rewire.service', 'kata-sysext-confirm.service'];
 const blessed = `/etc/systemd/system/${settle}.d/50-blessed.conf`;
 /** /usr of a lab host cannot be written to. */
 const engine = '/opt/engine/containerd';

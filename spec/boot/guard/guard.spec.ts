@@ -6,8 +6,8 @@ import { differences } from '../../support/judges/fingerprint.ts';
 import { dependent, etcOf, handlersOf, type Live, liveHost } from '../../support/live/liveHost.ts';
 import { until } from '../../support/live/unitWork.ts';
 
-const blessed = '/etc/systemd/system/kata-sysext-settle.service.d/50-blessed.conf';
-const units = ['kata-sysext-settle.service', 'kata-sysext-guard.service', 'kata-sysext-bless.service'];
+const blessed = '/etc/systemd/system/kata-sysext-recover.service.d/50-blessed.conf';
+const units = ['kata-sysext-recover.service', 'kata-sysext-rewire.service', 'kata-sysext-confirm.service'];
 
 /** The guard of a boot, on a real PID 1. What a boot left is judged by the CRI, by files and by what systemd says of the units. */
 describe('the boot guard', function () {

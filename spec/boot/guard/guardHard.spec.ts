@@ -9,8 +9,8 @@ import { until } from '../../support/live/unitWork.ts';
 import { all } from '../../support/sample.ts';
 
 const ours = 'kata-qemu-runtime-rs';
-const settle = 'kata-sysext-settle.service';
-const guard = 'kata-sysext-guard.service';
+const settle = 'kata-sysext-recover.service';
+const guard = 'kata-sysext-rewire.service';
 
 /** What a boot may bring besides: a clock that jumps, /var that comes late or is full, a journal of a newer program, deaths in the recovery. */
 describe('the boot guard on a bad day', function () {
@@ -234,7 +234,7 @@ describe('the boot guard on a bad day', function () {
       `mv /var/lib/kata-sysext /var/lib/late && cat > /etc/systemd/system/late-var.service <<'X'
 [Unit]
 After=sysinit.target
-Before=kata-sysext-guard.service
+Before=kata-sysext-rewire.service
 [Service]
 Type=oneshot
 ExecStart=/bin/mv /var/lib/late /var/lib/kata-sysext
@@ -265,7 +265,7 @@ mkdir -p /etc/systemd/system/multi-user.target.wants && ln -s ../late-var.servic
 
   /** Whether the program of each of the three phases was started, in their order. */
   async function started(): Promise<string[]> {
-    const units = [settle, guard, 'kata-sysext-bless.service'];
+    const units = [settle, guard, 'kata-sysext-confirm.service'];
     const property = 'ExecMainStartTimestampMonotonic';
     const said = await Promise.all(units.map((unit) => live.host.run(['systemctl', 'show', unit, '-p', property, '--value'])));
     return said.map(({ stdout }) => (stdout.trim() === '0' ? 'no' : 'yes'));

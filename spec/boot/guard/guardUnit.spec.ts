@@ -65,7 +65,7 @@ describe('the boot guard of an engine in a unit of another name', function () {
     const before = configurations();
 
     await boot();
-    const log = (await live.host.run(['journalctl', '-b', '-u', 'kata-sysext-guard.service', '--no-pager', '-o', 'cat'])).stdout;
+    const log = (await live.host.run(['journalctl', '-b', '-u', 'kata-sysext-rewire.service', '--no-pager', '-o', 'cat'])).stdout;
 
     assert.deepEqual(configurations(), before);
     assert.match(log, /kube-containerd\.service.*is not on this system; nothing is changed/);
@@ -77,12 +77,12 @@ describe('the boot guard of an engine in a unit of another name', function () {
   }
 
   async function said(): Promise<string> {
-    return (await live.host.run(['cat', '/etc/systemd/system/kata-sysext-guard.service'])).stdout;
+    return (await live.host.run(['cat', '/etc/systemd/system/kata-sysext-rewire.service'])).stdout;
   }
 
   /** Whether PID 1, asked to start the second phase once more, starts its program. */
   async function looks(): Promise<boolean> {
-    const guard = 'kata-sysext-guard.service';
+    const guard = 'kata-sysext-rewire.service';
     await live.host.sh(`systemctl daemon-reload; rm -f /run/kata-sysext/boot; systemctl stop ${guard}; systemctl start ${guard}`);
     const { stdout } = await live.host.run(['systemctl', 'show', guard, '-p', 'ActiveState', '--value']);
     return stdout.trim() === 'active';
@@ -90,7 +90,7 @@ describe('the boot guard of an engine in a unit of another name', function () {
 
   async function blessed(): Promise<boolean> {
     return (
-      (await live.host.run(['test', '-e', '/etc/systemd/system/kata-sysext-settle.service.d/50-blessed.conf'], { allowFailure: true }))
+      (await live.host.run(['test', '-e', '/etc/systemd/system/kata-sysext-recover.service.d/50-blessed.conf'], { allowFailure: true }))
         .code === 0
     );
   }

@@ -5,9 +5,9 @@ import { stopAfter } from '../../support/endings.ts';
 import { handlersOf, type Live, liveHost } from '../../support/live/liveHost.ts';
 import { until } from '../../support/live/unitWork.ts';
 
-const settle = 'kata-sysext-settle.service';
-const guard = 'kata-sysext-guard.service';
-const bless = 'kata-sysext-bless.service';
+const settle = 'kata-sysext-recover.service';
+const guard = 'kata-sysext-rewire.service';
+const bless = 'kata-sysext-confirm.service';
 /** /usr of a lab host cannot be written to. */
 const folder = '/opt/engine';
 const engine = `${folder}/containerd`;
@@ -110,7 +110,7 @@ describe('the boot guard beside an update that holds its lock', function () {
 
   /** The third phase has watched an engine that serves, and wants to bless it now. */
   async function watchedOnce(): Promise<void> {
-    const waits = 'journalctl -b -o cat -u kata-sysext-bless | grep -q "lock-frontend; waiting"';
+    const waits = 'journalctl -b -o cat -u kata-sysext-confirm | grep -q "lock-frontend; waiting"';
     await until(async () => (await live.host.sh(`${waits} && echo yes || true`)).stdout.trim() === 'yes', 'the third phase waits');
   }
 

@@ -11,7 +11,7 @@ import { refuseOurs, takeOurs } from '../../support/live/refusingEngine.ts';
 import { guardEnded, until } from '../../support/live/unitWork.ts';
 
 const ours = 'kata-qemu-runtime-rs';
-const blessed = '/etc/systemd/system/kata-sysext-settle.service.d/50-blessed.conf';
+const blessed = '/etc/systemd/system/kata-sysext-recover.service.d/50-blessed.conf';
 const dropIn = '/etc/systemd/system/containerd.service.d/lab.conf';
 /** What the boot guard gives up once files of the generation are merged or mounted below /usr. Judged by the bytes there, and by the CRI. */
 describe('the boot guard gives up what is below /usr', function () {

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import type { WiringPlan } from '../../../cli/engines/index.ts';
 import { KataError } from '../../../cli/errors/index.ts';
 import { handlerTable } from '../../../cli/layout/index.ts';
-import { aliasWishes } from '../../../cli/planning/choices/aliases.ts';
-import { goingNames, refuseTaken } from '../../../cli/preflight/removedHandlers.ts';
+import { aliasRequests } from '../../../cli/planning/choices/aliases.ts';
+import { refuseTaken, removedHandlerNames } from '../../../cli/preflight/removedHandlers.ts';
 import type { GenerationManifest } from '../../../cli/store/index.ts';
 
 function manifest(handlers: Record<string, 'go' | 'rust'>, aliases: Record<string, string>): GenerationManifest {
@@ -23,7 +23,7 @@ describe('the words of --alias', () => {
     fc.assert(
       fc.property(name, fc.constantFrom('qemu', 'kata-clh', '', 'nobody'), (word, target) => {
         try {
-          for (const wish of aliasWishes([`${word}=${target}`])) {
+          for (const wish of aliasRequests([`${word}=${target}`])) {
             assert.ok(wish.name.length > 0 && wish.name.length < 64 && [...wish.name].every((char) => allowed.has(char)));
             assert.ok(!wish.name.startsWith('-') && !wish.name.endsWith('-') && !taken.has(wish.name));
             assert.ok(wish.handler === undefined || wish.handler.startsWith('kata-'));
@@ -37,14 +37,14 @@ describe('the words of --alias', () => {
 
   it('refuse the names that no document may have as a key', () => {
     for (const name of ['constructor', 'prototype', '__proto__']) {
-      const wish = () => aliasWishes([`${name}=qemu`]);
+      const wish = () => aliasRequests([`${name}=qemu`]);
 
       assert.throws(wish, (error) => error instanceof KataError && error.code === 'usage');
     }
   });
 
   it('take a handler by either name', () => {
-    assert.deepEqual(aliasWishes(['a=qemu', 'b=kata-qemu', 'c=']), [
+    assert.deepEqual(aliasRequests(['a=qemu', 'b=kata-qemu', 'c=']), [
       { name: 'a', handler: 'kata-qemu' },
       { name: 'b', handler: 'kata-qemu' },
       { name: 'c' },
@@ -70,7 +70,7 @@ describe('names that go, whose sandboxes a change has to leave alone', () => {
   ];
   for (const [title, to, going] of rows) {
     it(title, () => {
-      assert.deepEqual(goingNames(before, from, to), going);
+      assert.deepEqual(removedHandlerNames(before, from, to), going);
     });
   }
 });

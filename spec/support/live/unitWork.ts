@@ -3,7 +3,7 @@ import { kataSysext, type Live } from './liveHost.ts';
 
 /** Waits until the last phase of the guard of this boot has ended. */
 export async function guardEnded({ host }: { host: Commands }): Promise<void> {
-  const asked = 'systemctl show -P ExecMainExitTimestampMonotonic kata-sysext-bless.service';
+  const asked = 'systemctl show -P ExecMainExitTimestampMonotonic kata-sysext-confirm.service';
   await host.sh(`until [ "$(${asked})" != 0 ]; do sleep 0.5; done`, { timeoutMs: 600_000 });
 }
 

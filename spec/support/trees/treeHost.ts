@@ -40,7 +40,7 @@ export interface Paused {
 const reading = new Set(['status', 'history', 'diff', 'verify', 'explain', 'completion', 'report', 'build', 'inspect']);
 
 /** What a settled change may leave besides the old or the new generation: the story, and the lock file and the guard's room while Kata is installed. */
-export const story = ['var/lib/kata-sysext/history', 'var/lib/kata-sysext/lock', 'var/lib/kata-sysext/ballast'];
+export const story = ['var/lib/kata-sysext/history', 'var/lib/kata-sysext/lock', 'var/lib/kata-sysext/reserved-space'];
 
 /** `engine`: another one than the tree comes with, for which `prepare` puts the files there; `file`: the single file, to run instead of the build. */
 export function treeHost(

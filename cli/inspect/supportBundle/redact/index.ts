@@ -1,7 +1,7 @@
 import { type Literal, replaceLiterals } from './literals.ts';
 import { cleaned, type Kind, placeholders, type Redaction } from './placeholders.ts';
 import { rules, wholes } from './rules.ts';
-import { shapesOf } from './secretKeys.ts';
+import { isEngineWord, shapesOf } from './secretKeys.ts';
 
 export { type Kind, kinds, type Redaction } from './placeholders.ts';
 export { secretsIn } from './secretKeys.ts';
@@ -26,9 +26,7 @@ const wholeBelow = 8;
 
 /** Names that everybody's host has: not worth hiding, and too frequent to replace. */
 const everybody = new Set(
-  'localhost localhost.localdomain localdomain ip6-localhost ip6-loopback root core admin kata containerd crio docker systemd linux kubelet none'.split(
-    ' ',
-  ),
+  'localhost localhost.localdomain localdomain ip6-localhost ip6-loopback root core admin kata systemd linux kubelet none'.split(' '),
 );
 
 /**
@@ -56,7 +54,9 @@ interface KnownLiteral extends Literal {
 
 function literalsOf({ secrets, hosts, users, ids }: Known): KnownLiteral[] {
   const names = (values: string[]) =>
-    values.map((value) => value.trim()).filter((value) => value.length >= 2 && !everybody.has(value.toLowerCase()));
+    values
+      .map((value) => value.trim())
+      .filter((value) => value.length >= 2 && !everybody.has(value.toLowerCase()) && !isEngineWord(value.toLowerCase()));
   return [
     ...secrets.flatMap((of) =>
       shapesOf(of).map(

@@ -1,3 +1,4 @@
+import { enginePlugins } from '../../../engines/index.ts';
 /** Keys whose value is a secret, or says who somebody is, in TOML, JSON, YAML, INI, environments and log lines. */
 export const secretKey =
   '[\\w.-]*(?:passw(?:or)?d|passphrase|passwd|\\bpwd|secret|token|credential|authorization|(?<![a-z])auth(?![a-z]*or)|auth[_-]|api[_-]?key|access[_-]?key|private[_-]?key|signing[_-]?key|encryption[_-]?key|cookie|webhook|user[_-]?name|login)[\\w.-]*';
@@ -47,16 +48,23 @@ export function secretsIn(text: string): string[] {
   }
   for (const [block] of text.matchAll(pem)) found.push(...block.split(/\s+|\\n/).filter((line) => /^[\w+/=]{8,}$/.test(line)));
   for (const [, value = ''] of text.matchAll(/authorization["'\s]*[=:]\s*\[?\s*["']?(?:basic|bearer)?\s*([^\s"'\]]+)/gi)) found.push(value);
-  return [...new Set(found.flatMap(withBase64Inside))].filter((value) => value.length >= 4 && !common.has(value.toLowerCase()));
+  return [...new Set(found.flatMap(withBase64Inside))].filter(
+    (value) => value.length >= 4 && !common.has(value.toLowerCase()) && !isEngineWord(value.toLowerCase()),
+  );
 }
 
 /** Words that stand in every report: a password that is one of them would take the whole text with it, and is no secret. */
 const common = new Set(
   (
-    'true false none null root admin user containerd crio cri-o kata runc docker system systemd info debug warn error linux host hosts http https ' +
+    'true false none null root admin user kata runc system systemd info debug warn error linux host hosts http https ' +
     'auto prefix sysext active'
   ).split(' '),
 );
+
+/** A name of an engine, which everybody's host has. */
+export function isEngineWord(word: string): boolean {
+  return enginePlugins().some(({ report }) => report.words.includes(word));
+}
 
 /** 'dXNlcjpwYXNz' also is user:pass, and both parts. */
 function withBase64Inside(value: string): string[] {

@@ -35,7 +35,7 @@ export async function insideCut<T>(image: string, work: (judged: Judged) => Prom
     const sh = async (script: string) => (await run([...view, root, program, script], { timeoutMs: 900_000 })).stdout;
     // the copy that lies on the disk, and only where the cut came before it, the one that would have been copied
     const settle = `for own in /usr/local/libexec/kata-sysext/bin/*/kata-sysext /run/kata-sysext-program; do
-if [ -x "$own" ]; then for time in 1 2; do "$own" recover --boot settle; done; break; fi; done`;
+if [ -x "$own" ]; then for time in 1 2; do "$own" recover --boot recover; done; break; fi; done`;
     return await work(
       judgedBy(sh, async () => {
         await sh(settle);

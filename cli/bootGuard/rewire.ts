@@ -1,0 +1,131 @@
+import { type EffectiveDiff, type EngineDump, isRefused } from '../engines/index.ts';
+import { KataError } from '../errors/index.ts';
+import { guardOf } from '../planning/programCopy.ts';
+import { activeRecord, nothingAfterwards } from '../planning/records.ts';
+import type { Found } from '../planning/types.ts';
+import { checkedSwitch, type Switch } from '../preflight/switch.ts';
+import { execute } from '../runner/execute.ts';
+import { viewOf } from '../runner/run.ts';
+import { underLock } from '../runner/session.ts';
+import type { Context, View } from '../runner/types.ts';
+import { activeGeneration, type Generation, releaseReservedSpace } from '../store/index.ts';
+import { readsOther, wiredEngine } from './engine.ts';
+import { type Guarded, isSettled, recoverLocked } from './recoverAtBoot.ts';
+import { bootOptions, rollBackAtBoot } from './rollBackAtBoot.ts';
+
+/**
+ * The second phase, before the engine starts. Its own binary tells what it makes of its files without our part, and with it: as it stands,
+ * or as an update of the engine or of its configuration asks for. Where it refuses them with our part alone, or more than our handlers
+ * differs, our part goes; an answer that cannot be had is none, and the engine's start will tell.
+ */
+export function rewireAtBoot(context: Context): Promise<Guarded> {
+  return underLock(context, 'boot', bootOptions, async (settled) => {
+    const { host } = context;
+    // Without /var the first phase could not run.
+    const early = (await isSettled(host)) ? { settled, notes: [] } : await recoverLocked(context, settled, 'stays');
+    const from = await activeGeneration(host);
+    if (from === undefined) return early;
+    const found = await readingEngine(context, from);
+    if (typeof found === 'string') return { ...early, notes: [...early.notes, `${found}; nothing is changed`] };
+    const { notes, fault } = await look(context, from, found);
+    const { number } = from.manifest;
+    const all = [...early.notes, ...notes];
+    if (fault === undefined) return { settled: early.settled, from: number, to: number, notes: all };
+    const to = await rollBackAtBoot(context, from, fault, 'stays');
+    return { settled: early.settled, from: number, ...(to === undefined ? {} : { to }), notes: [...all, fault] };
+  });
+}
+
+/** In words where it is gone, or reads other files: then our text harms nobody, and other files are not ours to edit. */
+async function readingEngine({ host }: Context, from: Generation): Promise<Found | string> {
+  try {
+    const found = await wiredEngine(host, from);
+    return (await readsOther(host, found, from)) ?? found;
+  } catch (error) {
+    if (error instanceof KataError && error.code === 'engine-missing') return error.complaint.found;
+    throw error;
+  }
+}
+
+interface Looked {
+  notes: string[];
+  /** Why our part cannot stay. */
+  fault?: string;
+}
+
+async function look(context: Context, from: Generation, found: Found): Promise<Looked> {
+  const { engine, instance } = found;
+  const { dump: own } = engine;
+  if (own === undefined) return { notes: [`what ${engine.name} takes cannot be told; it is left alone`] };
+  const view = await viewOf(context);
+  const { host } = view;
+  const bare = await without(view, from, found, own);
+  if (typeof bare === 'string') return { notes: [`${bare}; it is left alone`] };
+  const planned = await replan(view, from, found);
+  // An OS image may bring names that the wiring of the image before did not have.
+  const handlers = typeof planned === 'string' ? (from.record.wiring?.handlers ?? []).map(({ name }) => name) : planned.touched;
+  const changes = typeof planned !== 'string' && planned.wiring.changes.length > 0 ? planned.wiring : undefined;
+  const notes = typeof planned === 'string' ? [`the wiring stays as it is: ${planned}`] : [];
+  try {
+    const dump = changes
+      ? await view.withScratch(found, (scratch) => own.renderPlanned(host, instance, changes, scratch))
+      : await own.dumpEffective(host, instance);
+    const fault = faultIn(own.compare(bare, dump, handlers), engine.name);
+    if (fault !== undefined) return { notes, fault };
+  } catch (error) {
+    if (isRefused(error)) return { notes, fault: `${engine.name} does not take its configuration with our part in it: ${saying(error)}` };
+    return { notes: [...notes, `whether ${engine.name} takes its configuration with our part in it cannot be told: ${saying(error)}`] };
+  }
+  if (typeof planned === 'string' || planned.steps.length === 0) return { notes };
+  await rewire(context, view, from, found, planned);
+  return { notes: ['the wiring was made anew'] };
+}
+
+/** What the engine makes of its files without our part; in words why that is not known. */
+async function without(view: View, from: Generation, found: Found, own: EngineDump): Promise<Record<string, unknown> | string> {
+  const { host } = view;
+  const { engine, instance } = found;
+  try {
+    const wiring = await engine.plan(host, instance, [], from.record.wiring);
+    return await view.withScratch(found, (scratch) => own.renderPlanned(host, instance, wiring, scratch));
+  } catch (error) {
+    const what = isRefused(error) ? `${engine.name} does not take its own configuration` : `what ${engine.name} takes cannot be told`;
+    return `${what}: ${saying(error)}`;
+  }
+}
+
+/** The same generation, wired as this engine needs it now; in words why it cannot be. */
+async function replan(view: View, from: Generation, found: Found): Promise<Switch | string> {
+  const to = from.manifest;
+  try {
+    const more = { options: bootOptions, guard: await guardOf(view, to), loadModules: from.record.loadModules };
+    return await checkedSwitch(view.host, { verb: 'boot', id: view.id, found, from, to, ...more });
+  } catch (error) {
+    return saying(error);
+  }
+}
+
+async function rewire(context: Context, view: View, from: Generation, found: Found, planned: Switch): Promise<void> {
+  await releaseReservedSpace(context.host);
+  const to = from.manifest;
+  const { activated: _before, ...record } = activeRecord(to.number, planned, view.started);
+  await execute(context, view, {
+    verb: 'boot',
+    plan: planned.plan,
+    idle: false,
+    from: to.number,
+    to,
+    found,
+    planned,
+    reason: `${found.engine.name} ${found.instance.version ?? ''} asks for another wiring than the one that was there`,
+    afterwards: { ...nothingAfterwards, records: [record] },
+  });
+}
+
+function faultIn({ others }: EffectiveDiff, engine: string): string | undefined {
+  return others.length === 0 ? undefined : `our part changes more of ${engine} than our handlers: ${others.slice(0, 5).join('; ')}`;
+}
+
+function saying(error: unknown): string {
+  return error instanceof KataError ? error.complaint.found : String(error);
+}

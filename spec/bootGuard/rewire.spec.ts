@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { rewireAtBoot } from '../../cli/bootGuard/rewire.ts';
+import { type Host, openHost } from '../../cli/host/index.ts';
+import { endAfter } from '../support/endings.ts';
+import { needs } from '../support/needs.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
+
+const engine = '/opt/engine/containerd';
+/** What the engine does when it is asked about a file with text of ours in it, and about any other. */
+const script = (ours: string, others: string) => `#!/bin/sh
+[ "$1" != --version ] || { echo containerd lab 1.7.24; exit; }
+if grep -q kata-sysext "$2"; then ${ours}; else ${others}; fi
+`;
+const takes = 'cat "$2"';
+
+/** A tree that boots, as far as files go: its engine is a shell script that judges them. */
+describe('the second phase, by what the engine says of its files', function () {
+  this.timeout(600_000);
+  let tree: TreeHost;
+  let installed: string;
+
+  before(async function () {
+    needs(this, 'root');
+    const { first } = await releases();
+    tree = treeHost('fcos', (root) => put(root, 'etc/systemd/system/containerd.service', `[Service]\nExecStart=${engine}\n`));
+    await tree.json(['install', first]);
+    installed = readFileSync(tree.path('etc/containerd/config.toml'), 'utf8');
+  });
+  endAfter(
+    () => tree,
+    (made) => made.remove(),
+  );
+
+  const rows: [what: string, ours: string, others: string, active: number | undefined, said: RegExp][] = [
+    ['takes them', takes, takes, 1, /^$/],
+    [
+      'refuses them with our part',
+      'echo no such key >&2; exit 1',
+      takes,
+      undefined,
+      /^containerd does not take .* with our part.*no such key$/,
+    ],
+    ['panics of our part', 'echo panic >&2; exit 2', takes, undefined, /^containerd does not take .* with our part.*panic$/],
+    ['makes more of our part than our handlers', `${takes}; echo [more]; echo a=1`, takes, undefined, /changes more of containerd/],
+    ['is killed over them with our part', 'kill -9 $$', takes, 1, /^whether containerd takes .* cannot be told/],
+    ['says what cannot be read with our part', 'echo [', takes, 1, /^whether containerd takes .* cannot be told/],
+    ['refuses them in any way', 'exit 1', 'exit 1', 1, /^containerd does not take its own configuration.*left alone$/],
+    ['is killed over them in any way', 'kill -9 $$', 'kill -9 $$', 1, /^what containerd takes cannot be told.*left alone$/],
+  ];
+  for (const [what, ours, others, active, said] of rows)
+    it(`one that ${what}: ${active === undefined ? 'our part goes' : 'it stays'}`, async () => {
+      const host = tree.copy();
+      put(host.root, `var${engine}`, script(ours, others), 0o755);
+
+      const { to, notes } = await rewireAtBoot(contextOf(host));
+      const after = readFileSync(host.path('etc/containerd/config.toml'), 'utf8');
+      host.remove();
+
+      assert.equal(to, active, notes.join('\n'));
+      assert.equal(after === installed, active !== undefined);
+      assert.match(notes.slice(1).join('\n'), said);
+    });
+
+  it('files that the engine may take, and that cannot be read here, are left alone, and not told as its refusal', async () => {
+    const host = tree.copy();
+    put(host.root, `var${engine}`, script(takes, takes), 0o755);
+    writeFileSync(host.path('etc/containerd/config.toml'), `${installed}[more]\na = { b = 1,\n}\n`);
+
+    const { to, notes } = await rewireAtBoot(contextOf(host));
+    host.remove();
+
+    assert.equal(to, 1);
+    assert.match(notes.slice(1).join('\n'), /^what containerd takes cannot be told: .*TOML 1\.0.*left alone$/);
+  });
+
+  function contextOf({ root }: TreeHost): Parameters<typeof rewireAtBoot>[0] {
+    const own = openHost(root, {});
+    // The engine of the tree, and the files that it is asked about, by their paths on this machine.
+    const run: Host['run'] = async (program, args, options) =>
+      program === engine || program === `/var${engine}`
+        ? own.run(await own.locate(program), await Promise.all(args.map((arg) => (arg.startsWith('/') ? own.locate(arg) : arg))), options)
+        : own.run(program, args, options);
+    return { host: { ...own, booted: true, run }, program: '0', emit: () => undefined, signal: new AbortController().signal };
+  }
+});
