@@ -59,7 +59,7 @@ export interface Wiring {
   engine: string;
   configPath: HostPath;
   unit?: Unit;
-  /** Early versions did not note it. */
+  /** Absent where it was not known: on an offline tree. */
   binary?: HostPath;
   method: string;
   handlers: WantedHandler[];

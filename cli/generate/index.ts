@@ -5,7 +5,7 @@ import type { FirstBoot, FirstBootRequest, Generated, OutputKind } from './types
 
 export { firstBootScript, firstBootUnit } from './forms/index.ts';
 export { containerfileNames, type PoolRequest } from './outputs/index.ts';
-export { type Bringer, bringerIn, metadata } from './owner.ts';
+export { type Bringer, bringerIn } from './owner.ts';
 export { targetNamed, targetNames } from './targets.ts';
 export type {
   Against,

@@ -13,8 +13,8 @@ import { knowsType, readLabels, relabel, setLabels } from './relabel.ts';
 import { steady } from './steady.ts';
 import type { FileMeta, Host, HostAs, HostPath, HostView } from './types.ts';
 
-/** Where a new file or link stands until it is renamed into place. */
-export function beside(path: string): string {
+/** The name of a new file or link until it is renamed into place. */
+export function tempPathFor(path: string): string {
   return `${posix.dirname(path)}/.${posix.basename(path)}.kata-sysext`;
 }
 
@@ -32,7 +32,7 @@ type InFolder = <T>(path: HostPath, work: (at: string, folder: HeldFolder) => Pr
 function fileWrites(view: HostView): Pick<Host, 'writeFile' | 'replaceFile' | 'copyIn'> {
   const at: InFolder = (path, work) => inFolder(view, path, work);
   return {
-    writeFile: (path, bytes, meta, via = beside(path)) =>
+    writeFile: (path, bytes, meta, via = tempPathFor(path)) =>
       at(via, (temporary) =>
         at(path, async (real, folder) => {
           await writeTemporary(temporary, bytes, meta, posix.join(view.root, via));
@@ -78,8 +78,8 @@ function treeWrites(view: HostView): Omit<Host, keyof HostView | 'writeFile' | '
       }),
     symlink: (path, target) =>
       at(path, async (real, folder) => {
-        const temporary = beside(real);
-        await unlinkTemporary(temporary, posix.join(view.root, beside(path)));
+        const temporary = tempPathFor(real);
+        await unlinkTemporary(temporary, posix.join(view.root, tempPathFor(path)));
         await symlink(target, temporary);
         await rename(temporary, real);
         await folder.sync();
@@ -140,7 +140,7 @@ async function removed(view: HostView, path: HostPath, remove: (at: string) => P
  */
 async function copyAttributes(model: string, temporary: string): Promise<void> {
   const from = await openRegular(model);
-  // Masked by a link to /dev/null, whose attributes nobody wants.
+  // Masked by a link to /dev/null, whose attributes must not be copied.
   if (from === undefined) return;
   try {
     const to = await open(temporary, constants.O_RDONLY | constants.O_NOFOLLOW);
@@ -155,7 +155,7 @@ async function copyAttributes(model: string, temporary: string): Promise<void> {
   }
 }
 
-/** What an earlier run left there goes; a folder is nobody's leftover. */
+/** A file that an earlier run left there goes; a folder cannot be such a leftover. */
 async function unlinkTemporary(path: string, named: HostPath): Promise<void> {
   await unlink(path).catch((error: unknown) => {
     if (errnoOf(error) === 'EISDIR') throw unfit(named, 'a folder, where a new file is made first', 'nothing there');
@@ -195,7 +195,7 @@ async function syncTree(path: string): Promise<void> {
   }
 }
 
-/** Own walk instead of `rm -r`: it must never follow a link that another program put into our folder. */
+/** Own walk instead of `rm -r`: it must never follow a link that another program put into the folder. */
 async function removeTree(path: string): Promise<void> {
   const stats = await lstat(path).catch(ignoreAbsent);
   if (stats === undefined) return;

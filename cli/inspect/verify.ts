@@ -23,7 +23,7 @@ import {
   wholePayload,
 } from '../store/index.ts';
 import { changeState, openFindings } from './changeState.ts';
-import { anew, lostText, lostWiring } from './wiring.ts';
+import { lostText, lostWiring, updateImage } from './wiring.ts';
 
 export interface Verification {
   generation: number;
@@ -37,7 +37,7 @@ export interface Verification {
   pods?: PodProof[];
 }
 
-/** What `verify` starts besides: `--boot-guest`, `--pod`. */
+/** What `verify` starts as well: `--boot-guest`, `--pod`. */
 export interface Trials {
   guests?: GuestRequest;
   /** Starts the pods; what proves writes notes of its own. */
@@ -62,7 +62,7 @@ export async function verify(host: HostView, trials?: Trials): Promise<Verificat
   const drift: Finding[] = payload === undefined ? [gone(manifest.payloadFolder, 'its manifest is not there')] : [];
   // What lies around the release's tree counts as well: systemd-sysext would merge all of it into /usr.
   const whole = payload === undefined ? { folder: manifest.payloadFolder, entries: [] } : wholePayload(payload);
-  // The digest of an image stands for all that is in it.
+  // The digest of an image covers all that is in it.
   const entries = payload?.image === undefined ? (payload?.entries ?? []) : whole.entries;
   for (const entry of whole.entries) {
     const why = await entryDrift(host, `${whole.folder}/${entry.path}`, entry);
@@ -83,7 +83,7 @@ export async function verify(host: HostView, trials?: Trials): Promise<Verificat
     ...(labels.checked === 0 ? {} : { labelsChecked: labels.checked }),
     drift: [
       ...open,
-      ...(host.image || manifest.number !== imageNumber ? drift : drift.map((finding) => ({ ...finding, next: anew }))),
+      ...(host.image || manifest.number !== imageNumber ? drift : drift.map((finding) => ({ ...finding, next: updateImage }))),
       ...policy,
     ],
     ...tried,
@@ -137,7 +137,7 @@ async function configurationDrift(host: HostView, { manifest }: Generation): Pro
     else if (digestOf(text) !== handler.configurationDigest) found.push(gone(path, 'its bytes differ'));
   }
   for (const [path, target] of linksOf(manifest)) {
-    if ((await host.readlink(path)) !== target) found.push(gone(path, `it does not lead to ${target}`));
+    if ((await host.readlink(path)) !== target) found.push(gone(path, `it does not point at ${target}`));
   }
   return found;
 }

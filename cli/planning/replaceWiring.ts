@@ -69,7 +69,7 @@ async function restoringOf(host: HostView, from: Generation, to: Generation | un
     const now = (await host.digest(path)) ?? 'absent';
     const asWeLeft = now === left || from.record.edited?.[path] === now;
     if (text === undefined || digestOf(text) !== digest || !asWeLeft) return undefined;
-    changes.push({ path, before: now, after: { text }, ...(mode === undefined ? {} : { mode }), foreign: true, ours: [], tmpDir: '' });
+    changes.push({ path, before: now, after: { text }, mode, foreign: true, ours: [], tmpDir: '' });
   }
   return { changes, handlers: replaced.handlers };
 }

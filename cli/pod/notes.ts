@@ -7,7 +7,7 @@ import { isRun } from './sandbox.ts';
 
 /** Below /run, which is root's: what a pod was started for, as long as it may be there. */
 const base = '/run/kata-sysext';
-const folder = `${base}/pods`;
+export const folder: HostPath = `${base}/pods`;
 const maxNotes = 1000;
 const maxNoteBytes = 4096;
 const maxTries = 5;

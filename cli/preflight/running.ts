@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { KataError } from '../errors/index.ts';
 import { isRoots } from '../facts/index.ts';
 import { type Digest, type HostView, programDigest, programFile } from '../host/index.ts';
-import { type Generation, insides, payloadOf, readGenerations } from '../store/index.ts';
+import { type Generation, insideExtension, payloadOf, readGenerations } from '../store/index.ts';
 
 /** Payload folders that programs are running from, with the numbers of these processes. One of several payloads alike counts for each. */
 export async function runningPayloads(host: HostView): Promise<Map<string, Set<string>>> {
@@ -61,8 +61,7 @@ async function* runningPrograms(
     const program = await host.readlink(`/proc/${pid}/exe`).catch(() => undefined);
     // One that stepped aside for its repaired successor still counts as the payload that it is.
     const [, tree, below = ''] = /^(.*\/kata-sysext\/tree\/[0-9a-f]{64})(?:\.damaged)?\/(.*)$/.exec(program ?? '') ?? [];
-    const inside = insides.find((each) => below.startsWith(`${each}/`));
-    const at = inside === undefined ? tree : `${tree}/${inside}`;
+    const at = below.startsWith(`${insideExtension}/`) ? `${tree}/${insideExtension}` : tree;
     // /usr/local may be a link (→ /var/usrlocal): count under the name that the manifests use as well.
     const names =
       at === undefined ? await merged(Number(pid), program ?? '') : [at, posix.join('/usr/local', at.replace(/^\/var\/usrlocal/, ''))];
@@ -78,7 +77,7 @@ function mergedPrograms(host: HostView): (pid: number, program: string) => Promi
   const known = new Map<string, Promise<string[]>>();
   let owners: Promise<Map<Digest, string[]>> | undefined;
   return async (pid, program) => {
-    if (!insides.some((inside) => program.includes(`${inside.slice('usr'.length)}/`))) return [];
+    if (!program.includes(`${insideExtension.slice('usr'.length)}/`)) return [];
     const file = await programFile(host, pid);
     if (file === undefined) return [];
     owners ??= programOwners(host);

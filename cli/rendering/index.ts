@@ -73,10 +73,10 @@ export async function render<T>(
       dirname(keeping).slice(1),
     ];
     await makeTargetTree(root, target.tree, { files, folders });
-    const { program, emit, signal } = context;
+    const { program, emit, signal, asked } = context;
     const host = stoppable({ ...openHost(root, {}), now: () => new Date(request.epoch * 1000) }, signal);
     try {
-      const own = { host, program, programFile, emit, signal };
+      const own = { host, program, programFile, emit, signal, asked };
       await runOperation(own, 'install', planInstall, request.install);
       const active = await activeGeneration(host);
       const marks = active?.record.wiring?.marks ?? [];

@@ -18,8 +18,8 @@ export async function keepReplaced(
     const bytes = await host.readFile(path);
     await host.writeFile(`${folder}/${files.length}`, bytes, { mode: 0o600 });
     const step = steps.find((each): each is FileStep => each.kind === 'file' && each.path === path);
-    const mode = (await host.stat(path))?.mode;
-    files.push({ path, digest: digestOf(bytes), ...(mode === undefined ? {} : { mode }), after: step?.after ?? digestOf(bytes) });
+    const { mode } = (await host.stat(path))!;
+    files.push({ path, digest: digestOf(bytes), mode, after: step?.after ?? digestOf(bytes) });
   }
   await host.failpoint('store/replaced');
   return { package: name, shim, handlers: foreignWiring.handlers, files };

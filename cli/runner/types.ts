@@ -21,7 +21,7 @@ export interface Context extends OwnProgram {
   emit: Emit;
   signal: AbortSignal;
   /** Who asked, and by what: for the history. */
-  asked?: Asked | undefined;
+  asked: Asked;
 }
 
 export interface ChangeResult {

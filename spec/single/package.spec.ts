@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { byBytes } from '../../cli/host/index.ts';
 import { version } from '../../cli/version.ts';
 import { docPages } from '../../scripts/pages/list.ts';
@@ -21,9 +21,16 @@ const whole = [
   'completions/kata-sysext.bash',
   'completions/kata-sysext.fish',
   ...docPages().sort(byBytes),
+  ...readdirSync(join(repo, 'examples'), { recursive: true, encoding: 'utf8', withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(repo, join(entry.parentPath, entry.name)))
+    .sort(byBytes),
   'kata-sysext.cjs',
   'man/kata-sysext.8',
   'package.json',
+  ...readdirSync(join(repo, 'schema'))
+    .map((name) => `schema/${name}`)
+    .sort(byBytes),
 ];
 
 interface Packed {
@@ -44,7 +51,7 @@ describe('the npm package', function () {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('has exactly the program, its texts, and man pages and completions', () => {
+  it('has exactly the program, its texts, schemas, man page and completions', () => {
     const names = packed.files.map((file) => file.path);
 
     assert.deepEqual(names.toSorted(byBytes), whole);

@@ -91,7 +91,14 @@ describe('room on the disk', function () {
     /** As the single file does it: its copy is kept on the host. */
     const change = (file: string, more: Partial<InstallRequest> = {}) =>
       runOperation(
-        { host: openHost(host.root, {}), program: '9.9.9', programFile: file, emit: () => undefined, signal: new AbortController().signal },
+        {
+          host: openHost(host.root, {}),
+          program: '9.9.9',
+          programFile: file,
+          emit: () => undefined,
+          signal: new AbortController().signal,
+          asked: { cause: 'install' },
+        },
         'install',
         planInstall,
         { ...request, sources: [first], ...more },

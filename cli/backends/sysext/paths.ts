@@ -1,6 +1,5 @@
-import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
-import { extensionAround, extensionName, type GenerationManifest, imageName, installAgain } from '../../store/index.ts';
+import { extensionAround, extensionName, type GenerationManifest, imageName } from '../../store/index.ts';
 
 export const extensionsFolder: HostPath = '/etc/extensions';
 /**
@@ -20,18 +19,9 @@ export const wantsTarget = `../../../../usr/lib/systemd/system/${service}`;
 
 /** The link that a generation needs, and the folder or image that systemd-sysext is to merge. */
 export async function extensionOf(host: HostView, to: GenerationManifest): Promise<{ path: HostPath; target: HostPath }> {
-  const extension = extensionAround(to.payloadFolder);
-  if (extension !== undefined) {
-    // Its real path: the link must not lead through what a merge changes.
-    const folder = await host.realpath(extension);
-    return to.format === 'directory' ? { path: link, target: folder } : { path: imageLink, target: `${folder}/${imageName}` };
-  }
-  throw new KataError('backend-unfit', {
-    subject: to.payloadFolder,
-    found: `the payload of generation ${to.number} was stored by an early version, without what systemd-sysext needs around it`,
-    needed: 'a payload in the form of a system extension',
-    next: `install it again: ${installAgain(to, ' --backend sysext')}`,
-  });
+  // Its real path: the link must not lead through what a merge changes.
+  const folder = await host.realpath(extensionAround(to.payloadFolder));
+  return to.format === 'directory' ? { path: link, target: folder } : { path: imageLink, target: `${folder}/${imageName}` };
 }
 
 export function isOurs(target: string | undefined): boolean {

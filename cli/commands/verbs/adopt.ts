@@ -6,7 +6,7 @@ import { aliasRequests } from '../../planning/choices/aliases.ts';
 import { runOperation } from '../../runner/run.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, digestsFor, list, text } from '../parsing/options.ts';
-import { settingsRequestOf } from '../parsing/wishes.ts';
+import { settingsRequestOf } from '../parsing/settingsRequest.ts';
 import type { Call, Reply } from '../types.ts';
 
 /** Options that say something of an installation: one that is there already has its own. */

@@ -17,7 +17,7 @@ import { makeHostTree, makeRelease, shownEngine } from '../try/tree.ts';
 import type { Call, Reply } from '../types.ts';
 
 const versions = ['4.0.0', '4.1.0'] as const;
-/** The story and what npm prints before it fill one small terminal: 25 lines of 80 columns. */
+/** The text and what npm prints before it fill one small terminal: 25 lines of 80 columns. */
 const maxColumns = 80;
 const maxSteps = 3;
 const indent = '    ';

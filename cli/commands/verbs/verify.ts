@@ -17,11 +17,11 @@ export async function run({ options, context, io }: Call): Promise<Reply> {
   const { host, emit, signal } = context;
   const watched = io.env[watchVariable];
   if (watched !== undefined && options['pod'] === true) return watch(host, watched, signal);
-  const wish = trialsOf(options);
-  const left = wish?.pods === undefined ? undefined : await removeLeftPods(host);
+  const request = trialsOf(options);
+  const left = request?.pods === undefined ? undefined : await removeLeftPods(host);
   for (const text of left?.failures ?? []) emit({ kind: 'warning', text });
   const repaired = options['repair'] === true ? await repair(context, { dryRun: false, waitSeconds: 0, allow: [] }) : undefined;
-  const seen = await verify(host, wish === undefined ? undefined : asTrials(wish, context));
+  const seen = await verify(host, request === undefined ? undefined : asTrials(request, context));
   return {
     kind: 'Verification',
     body: repaired === undefined ? seen : { ...seen, repaired },
@@ -48,12 +48,12 @@ async function watch(host: Host, run: string, signal: AbortSignal): Promise<Repl
   return { kind: 'Verification', body: {}, text: [], made: true };
 }
 
-interface Wish {
+interface TrialRequest {
   guests?: GuestRequest;
   pods?: PodRequest;
 }
 
-function asTrials({ guests, pods: request }: Wish, { host, emit, signal }: Call['context']): Trials {
+function asTrials({ guests, pods: request }: TrialRequest, { host, emit, signal }: Call['context']): Trials {
   const pods: Trials['pods'] = (found, active, changed) => provePods({ ...found, request: request!, host, emit, signal }, active, changed);
   return { emit, signal, ...(guests === undefined ? {} : { guests }), ...(request === undefined ? {} : { pods }) };
 }
@@ -80,7 +80,7 @@ function exitCodeOf({ drift, guests = [], pods = [] }: Verification): number {
   return statuses.length === 0 ? 0 : Math.min(...statuses);
 }
 
-function trialsOf(options: Call['options']): Wish | undefined {
+function trialsOf(options: Call['options']): TrialRequest | undefined {
   const handlers = list(options['handler']);
   const [guests, pods] = [options['boot-guest'] === true, options['pod'] === true];
   if (guests && pods) throw usage('--pod', '--pod together with --boot-guest', 'one of both: a pod boots its guest anyway');
@@ -97,8 +97,8 @@ function trialsOf(options: Call['options']): Wish | undefined {
 }
 
 function seconds(value: unknown): number {
-  const wish = value === undefined ? usualSeconds : Number(value);
-  if (Number.isInteger(wish) && wish >= 1 && wish <= maxSeconds) return wish;
+  const seconds = value === undefined ? usualSeconds : Number(value);
+  if (Number.isInteger(seconds) && seconds >= 1 && seconds <= maxSeconds) return seconds;
   throw usage('--timeout', `--timeout ${String(value)}`, `whole seconds, 1 to ${maxSeconds}`);
 }
 

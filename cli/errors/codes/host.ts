@@ -43,7 +43,7 @@ export const hostCodes: Record<string, CodeRow> = {
   'host-selinux-type': row(3, 'A label that the files need does not exist in the loaded policy.'),
   'host-selinux-denies': row(
     3,
-    'The host’s SELinux policy denies what a pod needs: asked of the kernel for the domains of the engine, its shim and the virtual machine. The message has the rule that is missing. A warning where SELinux, or the domain, is permissive. See docs/reference/hosts.md.',
+    'The host’s SELinux policy denies what a pod needs: asked of the kernel for the domains of the engine, its shim and the virtual machine. The message has the rule that is missing. A warning where SELinux, or the domain, is permissive. See docs/reference/selinux.md.',
     true,
   ),
   'host-selinux-unasked': row(
@@ -65,7 +65,7 @@ export const hostCodes: Record<string, CodeRow> = {
   'baked-live': row(3, 'The backend baked makes a generation that is part of an OS image. A host that runs has its image already.'),
   'baked-no-guard': row(
     3,
-    'The image gets no copy of the program and no boot guard, so that no boot proves and blesses what it carries. A warning: only the single file brings them.',
+    'The image gets no copy of the program and no boot guard, so that no boot proves and confirms what it carries. A warning: only the single file brings them.',
   ),
   'baked-owned': row(
     3,

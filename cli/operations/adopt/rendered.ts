@@ -2,7 +2,7 @@ import { backendOf } from '../../backends/index.ts';
 import { probeTimeouts } from '../../engines/index.ts';
 import { type Finding, KataError } from '../../errors/index.ts';
 import { type MachineConfig, machineConfigOf } from '../../facts/index.ts';
-import { firstBootScript, firstBootUnit } from '../../generate/index.ts';
+import { type Bringer, firstBootScript, firstBootUnit } from '../../generate/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { ownerText } from '../../inspect/owner.ts';
 import { verify } from '../../inspect/verify.ts';
@@ -12,7 +12,7 @@ import { guardOf } from '../../planning/programCopy.ts';
 import { nothingAfterwards, switchRecords } from '../../planning/records.ts';
 import type { Found } from '../../planning/types.ts';
 import { findEngine, refuse } from '../../preflight/engine.ts';
-import { bringerOf, generating, generatingText, type NodeBringer } from '../../preflight/owned.ts';
+import { bringerOf, generating, generatingText } from '../../preflight/owned.ts';
 import { etcFindings } from '../../preflight/refusals.ts';
 import { checkedSwitch } from '../../preflight/switch.ts';
 import type { OperationPlan, View } from '../../runner/types.ts';
@@ -64,11 +64,11 @@ export async function planAdoptRendered(view: View, options: ChangeOptions): Pro
   };
 }
 
-/** Node for node Ignition writes both; where the operator looks after them as well, they are its own. A guess is not recorded. */
-function ownerOf({ files, archive }: FirstBoot, config: MachineConfig | undefined, bringer: NodeBringer | undefined): Owner {
+/** Node for node Ignition writes both; where the operator looks after them as well, they are its own. */
+function ownerOf({ files, archive }: FirstBoot, config: MachineConfig | undefined, bringer: Bringer | undefined): Owner {
   const theirs = files.filter((path) => config?.paths.has(path));
   if (config === undefined || theirs.length === 0) return { kind: 'ignition', files, archive };
-  const known = bringer === undefined || bringer.guessed ? {} : { name: bringer.name };
+  const known = bringer === undefined ? {} : { name: bringer.name };
   return { kind: 'machineconfig', ...known, files: theirs, archive };
 }
 
