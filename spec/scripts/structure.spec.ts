@@ -15,6 +15,23 @@ const parts = [
   'transaction',
   'store',
   'gate',
+  'assets',
+  'backends',
+  'commands',
+  'cri',
+  'documents',
+  'errors',
+  'failures',
+  'generate',
+  'guest',
+  'host',
+  'images',
+  'kernelModules',
+  'labels',
+  'pod',
+  'rendering',
+  'selinux',
+  'systemd',
 ];
 
 /** Who gets the half of the port that writes, with the reason. All others get `HostView`. */
