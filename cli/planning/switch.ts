@@ -1,5 +1,5 @@
 import { dirname, posix } from 'node:path';
-import { type Backend, backendOf } from '../backends/index.ts';
+import { type Backend, backendOf, plainBackend } from '../backends/index.ts';
 import { type GuardRequest, guardSteps, unblessSteps } from '../bootGuard/units/index.ts';
 import type { ForeignWiring, WantedHandler, WiringPlan } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
@@ -77,7 +77,7 @@ export interface SwitchRequest {
 /** From one generation (or none) to another (or none): the steps, what restarts, what depends on it. Reads only. */
 export async function planSwitch(host: HostView, request: SwitchRequest): Promise<Switch> {
   const { found, from, to, options, fresh = false, down = false } = request;
-  const backend = backendOf(to?.backend ?? from?.manifest.backend ?? 'prefix');
+  const backend = backendOf(to?.backend ?? from?.manifest.backend ?? plainBackend);
   const moved = to !== undefined && from !== undefined && from.manifest.backend !== to.backend;
   const earlier = moved ? backendOf(from.manifest.backend) : undefined;
   const wanted = to === undefined ? [] : offeredBy(to, backend.mountPoint(to.payloadFolder));

@@ -41,11 +41,7 @@ export async function engineTree(named: string | undefined, file: string | undef
   const tree = { name, title: engine.title, unit: offline.unit, ...(known === undefined ? {} : { version: known }) };
   if (offline.kind === 'drop-in') {
     if (file !== undefined)
-      throw unfit(
-        '--engine-config',
-        `--engine-config with --engine ${name}`,
-        'nothing of the kind: it reads a drop-in of kata-sysext',
-      );
+      throw unfit('--engine-config', `--engine-config with --engine ${name}`, 'nothing of the kind: it reads a drop-in of kata-sysext');
     return { ...tree, read: offline.read, imports: [], folders: offline.folders };
   }
   // The edit depends on the text of the file.
