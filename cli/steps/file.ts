@@ -1,6 +1,6 @@
 import { exactOptional } from 'valibot';
 import { flag, listOf, permissions, tableOf, text } from '../documents/shapes.ts';
-import { digestOf, type Host, type HostView } from '../host/index.ts';
+import type { Host, HostView } from '../host/index.ts';
 import { noteParent, restoreParent } from './parent.ts';
 import { kind, path, state } from './shapes.ts';
 import { dropTemporary } from './temporaries.ts';
