@@ -11,7 +11,7 @@ import { unsuited, whyAbsent } from './suits.ts';
 import { bootFolder, bootMark, canBless, isBlessed } from './units/index.ts';
 
 /** Boots that a generation gets to prove itself. */
-export const maxTries = 3;
+const maxTries = 3;
 
 /** What a phase of the guard did. */
 export interface Guarded {

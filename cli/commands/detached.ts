@@ -13,7 +13,7 @@ import type { Systemd } from '../systemd/types.ts';
 import type { Io } from './types.ts';
 
 /** Set in the unit: then the work is done here, and progress is written as NDJSON for the one who follows. */
-export const unitVariable = 'KATA_SYSEXT_UNIT';
+const unitVariable = 'KATA_SYSEXT_UNIT';
 
 const folder = '/run/kata-sysext';
 const pollMs = 40;

@@ -9,7 +9,7 @@ export interface ForbiddenWord {
 }
 
 /** Pages of figures that were measured in the lab. */
-export const withFigures = ['docs/benchmarks.md', 'docs/testing.md'];
+const withFigures = ['docs/benchmarks.md', 'docs/testing.md'];
 
 /** The dictionary: one word for one thing, and words that Linux hosts, engines and Kubernetes use themselves. */
 export const forbiddenWords: ForbiddenWord[] = [
@@ -53,6 +53,8 @@ export function prosePages(): string[] {
     'README.md',
     'ARCHITECTURE.md',
     'CONTRIBUTING.md',
+    'RELEASE.md',
+    'SECURITY.md',
     'man/kata-sysext.8',
     'examples/README.md',
     'examples/selinux/README.md',

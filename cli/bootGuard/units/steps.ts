@@ -93,7 +93,7 @@ export async function canBless(host: HostView): Promise<boolean> {
 }
 
 /** The unit as it is installed. */
-export function unitText(unit: Unit, { program, engine = '' }: GuardRequest): string {
+function unitText(unit: Unit, { program, engine = '' }: GuardRequest): string {
   const values: Record<string, string> = { program, engine, engines: engineUnits(), allEngines: allUnits(), blessed: blessedFile };
   return asset(`units/${unit}`).replace(/\{\{(\w+)\}\} ?/g, (found, name: string) => {
     const value = values[name] ?? '';

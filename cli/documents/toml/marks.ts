@@ -10,8 +10,8 @@ export function findMark(text: string, mark: string): number | undefined {
 }
 
 /**
- * The text without the marked range, every other byte kept. undefined when the range is not there exactly once, or when taking it out would
- * change what the rest says (another program wrote keys below the last table of the range: they belong to that table).
+ * The text without the range of kata-sysext, every other byte kept. undefined when the range is not there exactly once, or when taking it out would
+ * change what the rest says (keys that an editor wrote below the last table of the range belong to it).
  */
 export function withoutMark(text: string, mark: string, path: string): string | undefined {
   const at = findMark(text, mark);
@@ -25,7 +25,7 @@ export function withoutMark(text: string, mark: string, path: string): string | 
   return candidates.find((candidate) => says(candidate, wanted, path));
 }
 
-/** The marked range brought the newline that the last line lacked; lines of another program below it must not be joined to that line. */
+/** The range brought the newline that the last line lacked; what others wrote below it must not be glued to that line. */
 function needsNewline(before: string, mark: string, after: string): boolean {
   return /^\r?\n/.test(mark) && before !== '' && !before.endsWith('\n') && after !== '' && !/^\r?\n/.test(after);
 }

@@ -3,7 +3,7 @@ import { cleaned, type Kind, placeholders, type Redaction } from './placeholders
 import { rules, wholes } from './rules.ts';
 import { isEngineWord, shapesOf } from './secretKeys.ts';
 
-export { type Kind, kinds, type Redaction } from './placeholders.ts';
+export { kinds, type Redaction } from './placeholders.ts';
 export { secretsIn } from './secretKeys.ts';
 
 /** What is known of a host and must not be shown: found everywhere, in whatever shape. */
