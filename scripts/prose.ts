@@ -58,6 +58,7 @@ export function allProblems(): string[] {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const problems = allProblems();
   for (const problem of problems) console.error(problem);
-  console.log(`Checked the prose of the pages, without ${notYetClean.map(({ path }) => path).join(', ')}: ${problems.length} problems.`);
+  const left = notYetClean.map(({ path }) => `, without ${path}`).join('');
+  console.log(`Checked the prose of ${prosePages().length} pages${left}: ${problems.length} problems.`);
   process.exitCode = problems.length === 0 ? 0 : 1;
 }

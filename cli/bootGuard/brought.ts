@@ -1,9 +1,10 @@
 import type { Host } from '../host/index.ts';
 import { guardOf } from '../planning/programCopy.ts';
-import { nothingAfterwards } from '../planning/records.ts';
-import { planSwitch } from '../planning/switch.ts';
-import { carryOut } from '../runner/carryOut.ts';
-import type { Context } from '../runner/types.ts';
+import { activeRecord, nothingAfterwards } from '../planning/records.ts';
+import type { Found } from '../planning/types.ts';
+import { checkedSwitch } from '../preflight/switch.ts';
+import { runLocked } from '../runner/run.ts';
+import type { Context, OperationPlan, View } from '../runner/types.ts';
 import {
   activeNumber,
   earlierImageRecords,
@@ -11,12 +12,10 @@ import {
   type Generation,
   imageNumber,
   isKnownImage,
-  nextId,
   pointer,
   releaseReservedSpace,
   writeRecord,
 } from '../store/index.ts';
-import { openEntries } from '../transaction/index.ts';
 import { wiredEngine } from './engine.ts';
 import { bootOptions } from './rollBackAtBoot.ts';
 
@@ -61,17 +60,16 @@ async function isPresent(host: Host, { wiring }: Pick<Generation['record'], 'wir
 
 /** Planned from itself: what the merge of /etc has left of it stays, the rest is written. */
 async function activate(context: Context, from: Generation): Promise<void> {
-  const { host } = context;
-  const started = host.now();
+  await releaseReservedSpace(context.host);
+  const found = await wiredEngine(context.host, from);
+  await runLocked(context, (view) => planTaking(view, from, found), bootOptions);
+}
+
+async function planTaking(view: View, from: Generation, found: Found): Promise<OperationPlan> {
+  const { host, id, started } = view;
   const to = from.manifest;
-  await releaseReservedSpace(host);
-  const found = await wiredEngine(host, from);
-  const id = await nextId(host, await openEntries(host));
-  const guard = await guardOf(context, to);
-  const planned = await planSwitch(host, { verb: 'boot', id, found, from, to, options: bootOptions, guard });
-  const { wiring } = planned.wiring;
-  const next = { state: 'active' as const, activated: started.toISOString(), edited: planned.edited, ...(wiring && { wiring }) };
-  const records = [{ number: to.number, ...next }];
-  const afterwards = { ...nothingAfterwards, records };
-  await carryOut(context, { id, verb: 'boot', found, planned, to, made: false, reason: 'the OS image brought it', started, afterwards });
+  const guard = await guardOf(view, to);
+  const planned = await checkedSwitch(host, { verb: 'boot', id, found, from, to, options: bootOptions, guard });
+  const afterwards = { ...nothingAfterwards, records: [activeRecord(to.number, planned, started)] };
+  return { verb: 'boot', plan: planned.plan, idle: false, to, found, planned, reason: 'the OS image brought it', afterwards };
 }

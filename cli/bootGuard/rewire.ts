@@ -1,14 +1,14 @@
 import { type EffectiveDiff, type EngineDump, isRefused } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
 import { guardOf } from '../planning/programCopy.ts';
-import { nothingAfterwards } from '../planning/records.ts';
-import { planSwitch, type Switch } from '../planning/switch.ts';
+import { activeRecord, nothingAfterwards } from '../planning/records.ts';
 import type { Found } from '../planning/types.ts';
-import { carryOut, withScratch } from '../runner/carryOut.ts';
+import { checkedSwitch, type Switch } from '../preflight/switch.ts';
+import { execute } from '../runner/execute.ts';
+import { viewOf } from '../runner/run.ts';
 import { underLock } from '../runner/session.ts';
-import type { Context } from '../runner/types.ts';
-import { activeGeneration, type Generation, nextId, releaseReservedSpace } from '../store/index.ts';
-import { openEntries } from '../transaction/index.ts';
+import type { Context, View } from '../runner/types.ts';
+import { activeGeneration, type Generation, releaseReservedSpace } from '../store/index.ts';
 import { readsOther, wiredEngine } from './engine.ts';
 import { type Guarded, isRecovered, recoverLocked } from './recoverAtBoot.ts';
 import { bootOptions, rollBackAtBoot } from './rollBackAtBoot.ts';
@@ -54,21 +54,21 @@ interface Looked {
 }
 
 async function look(context: Context, from: Generation, found: Found): Promise<Looked> {
-  const { host } = context;
   const { engine, instance } = found;
   const { dump: own } = engine;
-  if (own === undefined) return { notes: [`what ${engine.name} takes cannot be told; it is left alone`] };
-  const id = await nextId(host, await openEntries(host));
-  const bare = await without(context, from, found, own);
+  if (own === undefined) return { notes: [`what ${engine.name} takes is not known; it is left alone`] };
+  const view = await viewOf(context);
+  const { host } = view;
+  const bare = await without(view, from, found, own);
   if (typeof bare === 'string') return { notes: [`${bare}; it is left alone`] };
-  const planned = await replan(context, from, found, id);
+  const planned = await replan(view, from, found);
   // An OS image may bring names that the wiring of the image before did not have.
   const handlers = typeof planned === 'string' ? (from.record.wiring?.handlers ?? []).map(({ name }) => name) : planned.touched;
   const changes = typeof planned !== 'string' && planned.wiring.changes.length > 0 ? planned.wiring : undefined;
   const notes = typeof planned === 'string' ? [`the wiring stays as it is: ${planned}`] : [];
   try {
     const dump = changes
-      ? await withScratch(context, found, (scratch) => own.renderPlanned(host, instance, changes, scratch))
+      ? await view.withScratch(found, (scratch) => own.renderPlanned(host, instance, changes, scratch))
       : await own.dumpEffective(host, instance);
     const fault = faultIn(own.compare(bare, dump, handlers), engine.name);
     if (fault !== undefined) return { notes, fault };
@@ -80,17 +80,17 @@ async function look(context: Context, from: Generation, found: Found): Promise<L
     };
   }
   if (typeof planned === 'string' || planned.steps.length === 0) return { notes };
-  await rewire(context, from, found, planned, id);
+  await rewire(context, view, from, found, planned);
   return { notes: ['the wiring was written again'] };
 }
 
 /** What the engine makes of its files without the wiring; in words why that is not known. */
-async function without(context: Context, from: Generation, found: Found, own: EngineDump): Promise<Record<string, unknown> | string> {
-  const { host } = context;
+async function without(view: View, from: Generation, found: Found, own: EngineDump): Promise<Record<string, unknown> | string> {
+  const { host } = view;
   const { engine, instance } = found;
   try {
     const wiring = await engine.plan(host, instance, [], from.record.wiring);
-    return await withScratch(context, found, (scratch) => own.renderPlanned(host, instance, wiring, scratch));
+    return await view.withScratch(found, (scratch) => own.renderPlanned(host, instance, wiring, scratch));
   } catch (error) {
     const what = isRefused(error) ? `${engine.name} does not take its own configuration` : `what ${engine.name} takes is not known`;
     return `${what}: ${saying(error)}`;
@@ -98,41 +98,30 @@ async function without(context: Context, from: Generation, found: Found, own: En
 }
 
 /** The same generation, wired as this engine needs it now; in words why it cannot be. */
-async function replan(context: Context, from: Generation, found: Found, id: number): Promise<Switch | string> {
+async function replan(view: View, from: Generation, found: Found): Promise<Switch | string> {
   const to = from.manifest;
   try {
-    const guard = await guardOf(context, to);
-    return await planSwitch(context.host, {
-      verb: 'boot',
-      id,
-      found,
-      from,
-      to,
-      options: bootOptions,
-      guard,
-      loadModules: from.record.loadModules,
-    });
+    const more = { options: bootOptions, guard: await guardOf(view, to), loadModules: from.record.loadModules };
+    return await checkedSwitch(view.host, { verb: 'boot', id: view.id, found, from, to, ...more });
   } catch (error) {
     return saying(error);
   }
 }
 
-async function rewire(context: Context, from: Generation, found: Found, planned: Switch, id: number): Promise<void> {
+async function rewire(context: Context, view: View, from: Generation, found: Found, planned: Switch): Promise<void> {
   await releaseReservedSpace(context.host);
   const to = from.manifest;
-  const { wiring } = planned.wiring;
-  const records = [{ number: to.number, state: 'active' as const, edited: planned.edited, ...(wiring && { wiring }) }];
-  await carryOut(context, {
-    id,
+  const { activated: _before, ...record } = activeRecord(to.number, planned, view.started);
+  await execute(context, view, {
     verb: 'boot',
-    found,
-    planned,
+    plan: planned.plan,
+    idle: false,
     from: to.number,
     to,
-    made: false,
+    found,
+    planned,
     reason: `${found.engine.name} ${found.instance.version ?? ''} needs another wiring than the one that was there`,
-    started: context.host.now(),
-    afterwards: { ...nothingAfterwards, records },
+    afterwards: { ...nothingAfterwards, records: [record] },
   });
 }
 

@@ -2,15 +2,14 @@ import { KataError } from '../errors/index.ts';
 import { type HostView, openHost } from '../host/index.ts';
 import type { ChangeOptions } from '../planning/choices/types.ts';
 import { guardOf } from '../planning/programCopy.ts';
-import { nothingAfterwards } from '../planning/records.ts';
+import { activeRecord, nothingAfterwards } from '../planning/records.ts';
 import { othersWiring } from '../planning/replaceWiring.ts';
-import { planSwitch } from '../planning/switch.ts';
 import type { Found } from '../planning/types.ts';
 import { findEngine } from '../preflight/engine.ts';
-import { carryOut } from '../runner/carryOut.ts';
-import type { Context } from '../runner/types.ts';
-import { activeGeneration, type Generation, type GenerationState, nextId, releaseReservedSpace } from '../store/index.ts';
-import { openEntries } from '../transaction/index.ts';
+import { checkedSwitch } from '../preflight/switch.ts';
+import { runLocked } from '../runner/run.ts';
+import type { Context, OperationPlan, View } from '../runner/types.ts';
+import { activeGeneration, type Generation, type GenerationState, releaseReservedSpace } from '../store/index.ts';
 import { asWired, wiredEngine } from './engine.ts';
 import { lastBlessed } from './suits.ts';
 
@@ -105,41 +104,30 @@ interface BootSwitch {
 }
 
 async function switchTo(context: Context, { from, to, left, reason }: BootSwitch): Promise<void> {
-  const { host } = context;
-  await releaseReservedSpace(host);
-  const started = host.now();
-  const found = await engineOf(host, from ?? to);
-  const id = await nextId(host, await openEntries(host));
-  const ends = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to: to.manifest }) };
-  const guard = to === undefined ? undefined : await guardOf(context, to.manifest);
+  await releaseReservedSpace(context.host);
+  const found = await engineOf(context.host, from ?? to);
+  await runLocked(context, (view) => planBootSwitch(view, found, { from, to, left, reason }), bootOptions);
+}
+
+async function planBootSwitch(view: View, found: Found, { from, to, left, reason }: BootSwitch): Promise<OperationPlan> {
+  const { host, id, started } = view;
+  const guard = to === undefined ? undefined : await guardOf(view, to.manifest);
   const theirs = await othersWiring(host, found, from, to);
-  const down = { down: true, ...theirs };
-  const planned = await planSwitch(host, {
-    verb: 'boot',
-    id,
-    found,
-    options: bootOptions,
-    guard,
-    loadModules: to?.record.loadModules,
-    ...ends,
-    ...down,
-  });
-  const { wiring } = planned.wiring;
-  const next = { state: 'active' as const, activated: started.toISOString(), edited: planned.edited, ...(wiring && { wiring }) };
+  const ends = { from, to: to?.manifest, loadModules: to?.record.loadModules };
+  const planned = await checkedSwitch(host, { verb: 'boot', id, found, options: bootOptions, guard, ...ends, down: true, ...theirs });
   const records = [
     ...(from === undefined ? [] : [{ number: from.manifest.number, state: left }]),
-    ...(to === undefined ? [] : [{ number: to.manifest.number, ...next }]),
+    ...(to === undefined ? [] : [activeRecord(to.manifest.number, planned, started)]),
   ];
-  await carryOut(context, {
-    id,
+  return {
     verb: 'boot',
+    plan: planned.plan,
+    idle: false,
+    from: from?.manifest.number,
+    to: to?.manifest,
     found,
     planned,
-    ...(from === undefined ? {} : { from: from.manifest.number }),
-    ...(to === undefined ? {} : { to: to.manifest }),
-    made: false,
     reason,
-    started,
     afterwards: { ...nothingAfterwards, records },
-  });
+  };
 }

@@ -71,7 +71,7 @@ export interface Refusal {
   /** What works on such a node, and the first command of it. */
   needed: string;
   next: string;
-  /** The row of docs/hosts.md. */
+  /** The row of docs/reference/hosts.md. */
   docs: { does: string; recognised: string; works: string };
 }
 

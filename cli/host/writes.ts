@@ -24,38 +24,14 @@ export function tempPathFor(path: string): string {
  */
 export function openHost(root: string, env: Readonly<Record<string, string | undefined>>, as: HostAs = {}): Host {
   const view = openView(root, env, as);
-  return { ...view, ...fileWrites(view), ...labelWrites(view), failpoint: failpoints(env) };
+  return { ...view, ...fileWrites(view), ...treeWrites(view), ...labelWrites(view), failpoint: failpoints(env) };
 }
 
-type FileWrites = Pick<
-  Host,
-  | 'mkdir'
-  | 'writeFile'
-  | 'replaceFile'
-  | 'copyIn'
-  | 'symlink'
-  | 'rename'
-  | 'setModified'
-  | 'unlink'
-  | 'rmdir'
-  | 'removeTree'
-  | 'syncTree'
-  | 'syncFileSystem'
-  | 'hold'
-  | 'steady'
->;
+type InFolder = <T>(path: HostPath, work: (at: string, folder: HeldFolder) => Promise<T>) => Promise<T>;
 
-function fileWrites(view: HostView): FileWrites {
-  const at = <T>(path: HostPath, work: (at: string, folder: HeldFolder) => Promise<T>) => inFolder(view, path, work);
+function fileWrites(view: HostView): Pick<Host, 'writeFile' | 'replaceFile' | 'copyIn'> {
+  const at: InFolder = (path, work) => inFolder(view, path, work);
   return {
-    mkdir: (path, mode) =>
-      at(path, async (real, folder) => {
-        await mkdir(real, { mode });
-        const made = await openFolderAt(real);
-        // mkdir's mode went through the umask
-        await made.chmod(mode).finally(() => made.close());
-        await folder.sync();
-      }),
     writeFile: (path, bytes, meta, via = tempPathFor(path)) =>
       at(via, (temporary) =>
         at(path, async (real, folder) => {
@@ -84,6 +60,20 @@ function fileWrites(view: HostView): FileWrites {
           .chmod(mode)
           .then(() => made.sync())
           .finally(() => made.close());
+        await folder.sync();
+      }),
+  };
+}
+
+function treeWrites(view: HostView): Omit<Host, keyof HostView | 'writeFile' | 'replaceFile' | 'copyIn' | LabelWrite | 'failpoint'> {
+  const at: InFolder = (path, work) => inFolder(view, path, work);
+  return {
+    mkdir: (path, mode) =>
+      at(path, async (real, folder) => {
+        await mkdir(real, { mode });
+        const made = await openFolderAt(real);
+        // mkdir's mode went through the umask
+        await made.chmod(mode).finally(() => made.close());
         await folder.sync();
       }),
     symlink: (path, target) =>
@@ -115,7 +105,9 @@ function fileWrites(view: HostView): FileWrites {
   };
 }
 
-function labelWrites(view: HostView): Pick<Host, 'relabel' | 'labels' | 'setLabels' | 'knowsType'> {
+type LabelWrite = 'relabel' | 'labels' | 'setLabels' | 'knowsType';
+
+function labelWrites(view: HostView): Pick<Host, LabelWrite> {
   return {
     relabel: (paths) => relabel(view, paths),
     labels: (folder) => readLabels(view, folder),
@@ -124,7 +116,7 @@ function labelWrites(view: HostView): Pick<Host, 'relabel' | 'labels' | 'setLabe
   };
 }
 
-/** `at`: the path through the held folder that has it; its last component is not followed by whoever resolved it. */
+/** `at`: the path through the held folder that has it; its last component is not followed. */
 async function inFolder<T>(view: HostView, path: HostPath, work: (at: string, folder: HeldFolder) => Promise<T>): Promise<T> {
   const place = await view.resolve(path);
   return withFolders(view.root, [posix.dirname(place)], (folder) => work(`${folder.path}/${posix.basename(place)}`, folder));

@@ -2,10 +2,11 @@ import { backendOf } from '../backends/index.ts';
 import type { TreeEntry } from '../bundle/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { bootGuests, type GuestBoot, type GuestRequest, needLive } from '../guest/index.ts';
-import { digestOf, type Host, type HostView } from '../host/index.ts';
+import { digestOf, type HostView } from '../host/index.ts';
 import { labelFinding, surveyLabels } from '../labels/index.ts';
 import type { Emit } from '../output/index.ts';
-import { type PodProof, type PodRequest, provePods } from '../pod/index.ts';
+import type { Found } from '../planning/types.ts';
+import type { PodProof } from '../pod/index.ts';
 import { findEngine } from '../preflight/engine.ts';
 import { activePolicyFindings } from '../selinux/index.ts';
 import {
@@ -39,7 +40,8 @@ export interface Verification {
 /** What `verify` starts as well: `--boot-guest`, `--pod`. */
 export interface Trials {
   guests?: GuestRequest;
-  pods?: { request: PodRequest; host: Host };
+  /** Starts the pods; what proves writes notes of its own. */
+  pods?(found: Found, active: Generation, changed: boolean): Promise<Pick<Verification, 'guests' | 'pods'>>;
   emit: Emit;
   signal: AbortSignal;
 }
@@ -96,8 +98,7 @@ async function tryOut(
 ): Promise<Pick<Verification, 'guests' | 'pods'>> {
   if (guests !== undefined) return { guests: await bootGuests(host, active, guests, { emit, signal, changed }) };
   if (pods === undefined) return {};
-  const found = await findEngine(host, undefined, active.record.wiring?.engine);
-  return provePods({ ...found, ...pods, emit, signal }, active, changed);
+  return pods(await findEngine(host, undefined, active.record.wiring?.engine), active, changed);
 }
 
 /** What was left half-done. One that runs is not. */

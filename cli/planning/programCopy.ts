@@ -46,7 +46,7 @@ export function guardFindings(
 }
 
 /** As semver.org has it, but for the order of two pre-releases of one version, which is that of their numbers and bytes. */
-export function compareVersions(a: string, b: string): number {
+function compareVersions(a: string, b: string): number {
   const [[coreA, preA], [coreB, preB]] = [a, b].map((version) => version.split('+')[0]!.split(/-(.*)/s)) as [string[], string[]];
   const core = compareParts(coreA!, coreB!);
   if (core !== 0 || preA === preB) return core;

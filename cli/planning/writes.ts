@@ -50,7 +50,7 @@ export async function shownWrites(host: HostView, writes: Write[]): Promise<Pick
  * What staging wrote and what sealing writes. Files that an image is made of, and a release that the store has already, are written and
  * removed again.
  */
-export function payloadWrites({ manifest, known, passing }: Staged): Write[] {
+export function payloadWrites({ manifest, known, passing }: Pick<Staged, 'manifest' | 'known' | 'passing'>): Write[] {
   const [kept, noted] = storeWrites(manifest);
   const path = kept.path;
   const staged: Write = { what: 'staging', path, bytes: passing.bytes, entries: passing.entries, done: true, passes: known };
@@ -151,7 +151,7 @@ export async function switchWrites(host: HostView, steps: Step[], stays: boolean
 }
 
 /** The room that an installation reserves at the end of a change with these writes: `reserveSpace` looks at what is free then. */
-export async function reserveWrites(host: HostView, writes: Write[]): Promise<Write[]> {
+async function reserveWrites(host: HostView, writes: Write[]): Promise<Write[]> {
   const { id, freeBytes, blockBytes } = await host.fileSystem(stateFolder);
   let free = freeBytes;
   for (const { path, bytes, entries, done = false, passes = false } of writes) {

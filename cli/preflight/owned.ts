@@ -44,7 +44,7 @@ async function owned(host: HostView, path: HostPath, config: MachineConfig, to: 
 }
 
 /** A node has only the sum of its MachineConfigs: the cluster tells which of them has the file. */
-export function sourceCommand(path: HostPath): string {
+function sourceCommand(path: HostPath): string {
   return `oc get machineconfigs -o json | jq -r '.items[] | select(any(.spec.config.storage.files[]?; .path == "${path}")) | .metadata.name'`;
 }
 

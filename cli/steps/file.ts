@@ -1,6 +1,6 @@
 import { exactOptional } from 'valibot';
 import { flag, listOf, permissions, tableOf, text } from '../documents/shapes.ts';
-import { digestOf, type Host, type HostView } from '../host/index.ts';
+import type { Host, HostView } from '../host/index.ts';
 import { noteParent, restoreParent } from './parent.ts';
 import { kind, path, state } from './shapes.ts';
 import { dropTemporary } from './temporaries.ts';
@@ -72,8 +72,4 @@ async function takeOursOut(host: Host, step: FileStep): Promise<void> {
   // What cannot go without changing what the rest says stays; `undo.ts` reports it.
   const rest = step.ours.reduce((text, ours) => withoutMark(text, ours, step.path) ?? text, now);
   if (rest !== now && step.foreign) await host.replaceFile(step.path, rest, step.temporary);
-}
-
-export function textDigest(text: string | 'absent'): FileStep['after'] {
-  return text === 'absent' ? 'absent' : digestOf(text);
 }

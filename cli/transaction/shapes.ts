@@ -1,23 +1,6 @@
 import { exactOptional, lazy } from 'valibot';
 import type { Step } from '../backends/stepKinds.ts';
-import {
-  amount,
-  count,
-  digest,
-  flag,
-  instant,
-  listOf,
-  mapOf,
-  moment,
-  permissions,
-  plainName,
-  type Shape,
-  tableOf,
-  text,
-  textLike,
-  valueLike,
-  writtenPath,
-} from '../documents/shapes.ts';
+import { count, digest, flag, instant, listOf, moment, permissions, plainName, type Shape, tableOf, text } from '../documents/shapes.ts';
 import { kind } from '../steps/shapes.ts';
 import type { Undo } from '../steps/types.ts';
 import { edited, generationState, owner, replaced, wiring } from '../store/shapes/index.ts';

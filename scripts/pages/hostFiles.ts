@@ -37,7 +37,7 @@ interface HostFiles {
 const [plain, labelled] = [payloadRoot(false), payloadRoot(true)];
 
 /** Where things are on a host: reference/files.md and the section FILES of the man page are made from this. */
-export const hostFiles: HostFiles[] = [
+const hostFiles: HostFiles[] = [
   {
     title: 'What is active',
     files: [
@@ -100,7 +100,7 @@ export const hostFiles: HostFiles[] = [
     title: 'Changes',
     files: [
       { path: `${historyFolder}/`, what: 'What each change did, and what was seen when it failed.', man: true },
-      { path: sequenceFile, what: 'The highest number that a generation ever had. It outlives an uninstall.' },
+      { path: sequenceFile, what: 'The highest number that a generation ever had. An uninstall keeps it, `--purge` removes it.' },
       { path: `${journalFolder}/`, what: 'Changes that are not finished. Only `recover` may remove what is here.', man: true },
       { path: lockFile, what: 'Held while a change runs; the kernel frees it.', man: true },
       { path: foldersFile, what: 'Folders that kata-sysext made outside its own. It removes them when they are empty.' },
@@ -113,6 +113,7 @@ export const hostFiles: HostFiles[] = [
   },
   {
     title: 'The boot guard',
+    intro: 'Only the [single file](../guides/single-file.md) brings these. In an OS image they are below `/usr/lib/systemd/system/`.',
     files: [
       {
         path: '/etc/systemd/system/kata-sysext-recover.service',
@@ -120,6 +121,10 @@ export const hostFiles: HostFiles[] = [
       },
       { path: '/etc/systemd/system/kata-sysext-rewire.service', what: 'Checks the wiring, before the engine starts.' },
       { path: '/etc/systemd/system/kata-sysext-confirm.service', what: 'Confirms the generation, when the engine runs.' },
+      {
+        path: '/etc/systemd/system-preset/50-kata-sysext.preset',
+        what: 'After an installation on an offline tree: keeps a first boot from disabling the units.',
+      },
     ],
   },
   {
@@ -169,7 +174,7 @@ export function filesPage(note: string, table: (heads: string[], rows: string[][
   return [
     '# Files on a host',
     note,
-    'This page lists every file that kata-sysext makes or edits. N is the number of a generation or a change, HEX a digest, HANDLER a handler’s name.',
+    'This page lists the files that kata-sysext makes or edits on a host. N is the number of a generation or a change, HEX a digest, HANDLER a handler’s name.',
     'Do not edit these files. Your own settings go to `/etc/kata-containers/`, see [settings](../guides/settings.md).',
     ...hostFiles.flatMap(({ title, intro, files }) => [
       `## ${title}`,

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 interface Schema {
@@ -44,8 +44,9 @@ export function jsonPage(note: string, table: (heads: string[], rows: string[][]
   return [
     '# JSON',
     note,
-    'With `--json` a command prints one object on standard output. Every object has `apiVersion`, which is `kata-sysext/v1`, and `kind`. Exit statuses are the same as without `--json`.',
+    'With `--json` a command prints one object on standard output. Every object has `apiVersion`, which is `kata-sysext/v1`, and `kind`. Exit statuses are the same as without `--json`. The JSON schemas are in the folder `schema/` of the repository and of the npm package.',
     '```sh\nkata-sysext status --json\n```',
+    'The repository and the npm package have a JSON schema of each kind in `schema/`: `schema/change.json` describes `Change`.',
     table(
       ['kind', 'printed by'],
       schemas.map(({ title }) => [`[\`${title}\`](#${title.toLowerCase()})`, commandsOf(title)]),
@@ -62,7 +63,7 @@ function commandsOf(title: string): string {
 }
 
 function schemasByTitle(): { title: string; schema: Schema }[] {
-  const folder = existsSync(join(repo, 'schema')) ? join(repo, 'schema') : join(repo, 'spec/schema');
+  const folder = join(repo, 'schema');
   return readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
     .sort()

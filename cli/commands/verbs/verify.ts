@@ -4,7 +4,7 @@ import type { Host, HostView } from '../../host/index.ts';
 import { type Trials, type Verification, verify } from '../../inspect/verify.ts';
 import { repair } from '../../operations/repair.ts';
 import { bytes, findingLines } from '../../output/index.ts';
-import { isRun, type PodRequest, removeLeftPods, watchPod, watchVariable } from '../../pod/index.ts';
+import { isRun, type PodRequest, provePods, removeLeftPods, watchPod, watchVariable } from '../../pod/index.ts';
 import { forHost } from '../advice.ts';
 import { list } from '../parsing/options.ts';
 import { podText } from '../podText.ts';
@@ -21,7 +21,7 @@ export async function run({ options, context, io }: Call): Promise<Reply> {
   const left = request?.pods === undefined ? undefined : await removeLeftPods(host);
   for (const text of left?.failures ?? []) emit({ kind: 'warning', text });
   const repaired = options['repair'] === true ? await repair(context, { dryRun: false, waitSeconds: 0, allow: [] }) : undefined;
-  const seen = await verify(host, request === undefined ? undefined : { ...asTrials(request, host), emit, signal });
+  const seen = await verify(host, request === undefined ? undefined : asTrials(request, context));
   return {
     kind: 'Verification',
     body: repaired === undefined ? seen : { ...seen, repaired },
@@ -53,8 +53,9 @@ interface TrialRequest {
   pods?: PodRequest;
 }
 
-function asTrials({ guests, pods }: TrialRequest, host: Host): Pick<Trials, 'guests' | 'pods'> {
-  return { ...(guests === undefined ? {} : { guests }), ...(pods === undefined ? {} : { pods: { request: pods, host } }) };
+function asTrials({ guests, pods: request }: TrialRequest, { host, emit, signal }: Call['context']): Trials {
+  const pods: Trials['pods'] = (found, active, changed) => provePods({ ...found, request: request!, host, emit, signal }, active, changed);
+  return { emit, signal, ...(guests === undefined ? {} : { guests }), ...(request === undefined ? {} : { pods }) };
 }
 
 function driftText({ generation, filesChecked, bytesChecked, labelsChecked, drift }: Verification, host: HostView): string[] {
