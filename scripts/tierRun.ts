@@ -1,6 +1,6 @@
 import '../cli/harden.ts';
 import { existsSync, readFileSync } from 'node:fs';
-import { relative } from 'node:path';
+import { relative, resolve } from 'node:path';
 import Mocha from 'mocha';
 import { all, seed } from '../spec/support/sample.ts';
 import { leftBy, specFiles, type Tier, tierOf } from './tiers.ts';
@@ -14,7 +14,7 @@ export interface Sum {
 const ci = process.env['CI'] === 'true';
 
 /** Runs the specs of a tier in this process. With CI=true a skipped test is a failure unless .ci/allowed-skips names it. */
-export async function runTier({ name, turns }: Tier): Promise<Sum> {
+export async function runTier({ name, turns, covers }: Tier): Promise<Sum> {
   const sum = { passed: 0, failed: 0, skipped: 0 };
   const mocha = new Mocha({ timeout: 300_000, forbidOnly: true, slow: 5000 });
   const own = specFiles().filter((file) => tierOf(file) === name);
@@ -23,6 +23,7 @@ export async function runTier({ name, turns }: Tier): Promise<Sum> {
   const files = own.filter((file) => !left.includes(file));
   if (files.length === 0) throw new Error(`no spec belongs to the tier ${name}`);
   for (const file of files) mocha.addFile(file);
+  const coverage = covers === undefined ? undefined : await startCoverage(covers);
   await mocha.loadFilesAsync();
   const seconds = new Map<string, number>();
   await new Promise<void>((resolve) => {
@@ -50,7 +51,19 @@ export async function runTier({ name, turns }: Tier): Promise<Sum> {
     });
   });
   console.log(`\nseconds of each spec: ${times(seconds)}`);
+  if ((await coverage?.()) === 'too little') sum.failed += 1;
   return sum;
+}
+
+/** Loaded only where it is asked for: most tiers measure nothing. */
+async function startCoverage({ folder, minPercent }: NonNullable<Tier['covers']>): Promise<() => Promise<'enough' | 'too little'>> {
+  const { coverageText, measureCoverage } = await import('./coverage.ts');
+  const end = measureCoverage(resolve(folder));
+  return async () => {
+    const { text, isEnough } = coverageText(await end(), folder, minPercent);
+    console.log(`\n${text}`);
+    return isEnough ? 'enough' : 'too little';
+  };
 }
 
 /** The longest first, those below a second as one sum. */

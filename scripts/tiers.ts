@@ -13,6 +13,8 @@ export interface Tier {
   programs: string[];
   root: boolean;
   turns?: Turns;
+  /** Of the lines of this folder that have code, the specs run at least so many in their own process. */
+  covers?: { folder: string; minPercent: number };
 }
 
 /** The longest files of a tier, in four groups of about the same time: run number N has group N modulo 4, `npm run test:all` has them all. */
@@ -34,6 +36,7 @@ export const tiers: Tier[] = [
     without: 'nothing; single tests name the program that they lack',
     programs: [],
     root: false,
+    covers: { folder: 'cli', minPercent: 80 },
   },
   {
     name: 'fresh',

@@ -7,8 +7,8 @@ import { findEngine } from '../preflight/engine.ts';
 import type { Generation } from '../store/index.ts';
 
 /**
- * The engine that a generation is wired for, by what was recorded when it was: nothing else is looked for, as an edit of another file is an
- * edit of what was never ours. `configPath` is what it reads now. Throws `engine-missing` where its unit or its binary is gone.
+ * The engine that a generation is wired for, by what was recorded when it was: no other engine is looked for, because the boot guard may
+ * edit only files that were wired. `configPath` is what it reads now. Throws `engine-missing` where its unit or its binary is gone.
  */
 export async function wiredEngine(host: HostView, { manifest, record: { wiring } }: Generation): Promise<Found> {
   if (wiring === undefined) return findEngine(host, undefined);
@@ -19,11 +19,14 @@ export async function wiredEngine(host: HostView, { manifest, record: { wiring }
     subject: wiring.unit ?? wiring.engine,
     found: `${wiring.unit ?? wiring.engine}, which generation ${manifest.number} is wired for, or its program is not on this system`,
     needed: 'the engine that was there when it was wired',
-    next: 'uninstall and install again, if another engine has taken its place: kata-sysext uninstall',
+    next: 'uninstall and install again, if another engine has replaced it: kata-sysext uninstall',
   });
 }
 
-/** The same engine with the files that were wired, whatever it reads now: those are ours to edit. A folder of drop-ins is that of ours. */
+/**
+ * The same engine with the files that were wired, whatever it reads now: only those may be edited. The folder of drop-ins is the one that
+ * has kata-sysext's.
+ */
 export function asWired({ engine, instance }: Found, { record: { wiring } }: Generation): Found {
   if (wiring === undefined) return { engine, instance };
   const [mark] = wiring.marks;

@@ -7,7 +7,7 @@ import { activeGeneration, type Generation, pointer, triesIn, withTries, writeRe
 import type { Recovered } from '../transaction/index.ts';
 import { takeBrought } from './brought.ts';
 import { bootOptions, rollBackAtBoot, type Usr } from './rollBackAtBoot.ts';
-import { standsAside, unsuited } from './suits.ts';
+import { unsuited, whyAbsent } from './suits.ts';
 import { bootFolder, bootMark, canBless, isBlessed } from './units/index.ts';
 
 /** Boots that a generation gets to prove itself. */
@@ -24,7 +24,7 @@ export interface Guarded {
 }
 
 /**
- * The first phase: an interrupted change is settled, then the active generation must suit the system that boots, and must not have used
+ * The first phase: an interrupted change is recovered, then the active generation must suit the system that boots, and must not have used
  * up its tries. Needs no bus, and starts nothing.
  */
 export async function recoverAtBoot(context: Context): Promise<Guarded> {
@@ -39,11 +39,11 @@ export async function recoverLocked(context: Context, settled: Recovered[], usr:
   const from = await activeGeneration(host);
   if (from === undefined) return { settled, notes: [...news, await nothingActive(host)] };
   const { number } = from.manifest;
-  const without = await standsAside(host, from);
+  const without = await whyAbsent(host, from);
   const reason = (await unsuited(host, from)) ?? (without === undefined ? await usedUp(context, from, usr) : undefined);
   const to = reason === undefined ? number : await rollBackAtBoot(context, from, reason, usr);
   await mark(host, through);
-  const suits = without === undefined ? 'suits this system' : `stands aside in this boot, which is no try: ${without}`;
+  const suits = without === undefined ? 'suits this system' : `is not used in this boot, which does not count as a try: ${without}`;
   if (reason === undefined) return { settled, from: number, to: number, notes: [...news, `generation ${number} ${suits}`] };
   return { settled, from: number, ...(to === undefined ? {} : { to }), notes: [...news, reason] };
 }
@@ -62,7 +62,7 @@ async function brought(context: Context): Promise<string[]> {
 const through = 'settled\n';
 
 /** Whether the first phase of this boot came to its end. */
-export async function isSettled(host: HostView): Promise<boolean> {
+export async function isRecovered(host: HostView): Promise<boolean> {
   return (await host.readText(bootMark)) === through;
 }
 
@@ -74,7 +74,7 @@ async function mark(host: Host, text: string): Promise<void> {
 
 async function nothingActive(host: HostView): Promise<string> {
   const target = await host.readlink(pointer);
-  return target === undefined ? 'no generation is active' : `${pointer} leads to ${target}, where no generation is; nothing is changed`;
+  return target === undefined ? 'no generation is active' : `${pointer} points at ${target}, where no generation is; nothing is changed`;
 }
 
 /**

@@ -12,7 +12,11 @@ import type { Engine, EnginePlugin } from './types.ts';
 /** An engine or renderer is a folder and a row, in the order in which hosts are searched for them. */
 const rows: readonly EnginePlugin[] = [containerd, crio, docker, k3s, rke2, k0s, microk8s, nodeadm];
 
-const registry = new AsyncLocalStorage<readonly EnginePlugin[]>();
+/** Rows that a caller brings, for as long as its work runs. Under a symbol of the process: specs load this file twice, as two modules. */
+const key = Symbol.for('kata-sysext.engines');
+const shared = globalThis as { [key]?: AsyncLocalStorage<readonly EnginePlugin[]> };
+shared[key] ??= new AsyncLocalStorage();
+const registry = shared[key];
 
 /** Everything that is known, whether it is wired or refused. */
 export function enginePlugins(): readonly EnginePlugin[] {

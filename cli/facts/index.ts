@@ -17,7 +17,7 @@ export { type Amount, amountOf, type Kubelet, kubeletOf, type Signal, type Thres
 export { type KvmGuest, type KvmStep, kvmGuest, kvmSteps } from './kvmGuest.ts';
 export { isRequested, type Layering, layeringOf } from './layers.ts';
 export { currentConfig, type MachineConfig, machineConfigOf, placeOf } from './machineConfig.ts';
-export { etcState, type Mount, machineMountOf, madeAnew, mountOf, mounts, writableAgain } from './mounts.ts';
+export { etcState, type Mount, machineMountOf, mountOf, mounts, volatileMount, writableAgain } from './mounts.ts';
 export { operatingSystem } from './os.ts';
 export { isRoots } from './processes.ts';
 export { selinuxState } from './selinux.ts';

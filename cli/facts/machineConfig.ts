@@ -67,7 +67,7 @@ export async function machineConfigOf(host: HostView): Promise<MachineConfig | u
   return { name, ...(pool === undefined ? {} : { pool }), paths: new Set(paths), extensions: spec.extensions ?? [] };
 }
 
-/** A path whose last part is not followed: what is compared is the name that somebody writes to. */
+/** A path whose last part is not followed: the comparison needs the name that a program writes to. */
 export async function placeOf(host: HostView, path: HostPath): Promise<HostPath> {
   return posix.join(await host.realpath(posix.dirname(path)), posix.basename(path));
 }

@@ -15,7 +15,10 @@ export interface Baseline {
 /** Of an engine without a daemon: nothing is running that a change could break. */
 const nothingRuns: EngineState = { reachable: true, runtimeReady: true, handlers: [], sandboxes: [], effective: {} };
 
-/** Asks the running engine. Throws `engine-unhealthy` when it does not work even before the change: the gate could not tell what we broke. */
+/**
+ * Asks the running engine. Throws `engine-unhealthy` when it does not work even before the change: the gate could not tell what the change
+ * broke.
+ */
 export async function takeBaseline(host: HostView, engine: Engine, instance: Instance): Promise<Baseline> {
   const state = (await engine.daemon?.probe(host, instance, probeTimeouts.onceMs)) ?? nothingRuns;
   if (!state.reachable) {

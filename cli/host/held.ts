@@ -79,7 +79,7 @@ export async function withFolders<T>(
     for (const path of paths) held.push(holdFolder(root, path));
     return await work(...(held as [HeldFolder, ...HeldFolder[]]));
   } catch (error) {
-    throw held.reduce((told: unknown, { path, real }) => readable(told, path, real), error);
+    throw held.reduce((shown: unknown, { path, real }) => readable(shown, path, real), error);
   } finally {
     for (const folder of held) folder.close();
   }

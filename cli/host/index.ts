@@ -29,4 +29,4 @@ export type {
   Watched,
   WatchOptions,
 } from './types.ts';
-export { beside, openHost } from './writes.ts';
+export { openHost, tempPathFor } from './writes.ts';

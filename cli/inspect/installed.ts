@@ -2,8 +2,8 @@ import { KataError } from '../errors/index.ts';
 import { canRepair, surveyLabels } from '../labels/index.ts';
 import { sameFiles } from '../planning/choices/wanted.ts';
 import { guardOf, type OwnProgram } from '../planning/programCopy.ts';
-import { planSwitch } from '../planning/switch.ts';
 import { findEngineToWire } from '../preflight/engine.ts';
+import { checkedSwitch } from '../preflight/switch.ts';
 import { type Generation, isIntact, type PayloadManifest, payloadOf } from '../store/index.ts';
 
 /** What would be installed. */
@@ -33,10 +33,10 @@ export async function isInstalled(running: OwnProgram, from: Generation, asked: 
   try {
     const found = await findEngineToWire(host, engine, from.record.wiring?.engine);
     const guard = await guardOf(running, manifest);
-    const { steps } = await planSwitch(host, { verb: 'install', id: 0, found, from, to: manifest, options, guard });
+    const { steps } = await checkedSwitch(host, { verb: 'install', id: 0, found, from, to: manifest, options, guard });
     return steps.length === 0;
   } catch (error) {
-    // What speaks against a change is among the findings.
+    // What prevents a change is among the findings.
     if (error instanceof KataError) return false;
     throw error;
   }

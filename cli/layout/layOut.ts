@@ -142,13 +142,13 @@ async function classesOf({ bundle, kindOf }: LayOutInput, keep: Set<string>, pro
   for (const { path, kind, mode } of bundle.entries) {
     if (kind !== 'file' || !keep.has(path)) continue;
     const isExecutable = (mode & 0o111) !== 0;
-    const told = isExecutable && programs.has(path) ? 'program' : await kindOf(path);
-    if (told === 'library' || (told === 'program' && isExecutable)) classes.set(path, told);
+    const byBytes = isExecutable && programs.has(path) ? 'program' : await kindOf(path);
+    if (byBytes === 'library' || (byBytes === 'program' && isExecutable)) classes.set(path, byBytes);
   }
   return classes;
 }
 
-/** The links by which each QEMU finds its data, and the one beside it that leads to them. */
+/** The links by which each QEMU finds its data, and the one next to it that points at them. */
 function addedLinks({ listing }: Bundle, needs: Needs[]): Map<string, string> {
   const added = new Map<string, string>();
   const isLinked = listing.get(shippedBundle)?.kind === 'symlink';

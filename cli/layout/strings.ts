@@ -2,7 +2,7 @@ import type { AST } from 'toml-eslint-parser';
 import { parseProgram } from '../documents/toml/index.ts';
 import { KataError } from '../errors/index.ts';
 
-/** A string value of a TOML text: the keys that lead to it (array indices left out), its value and where its literal stands. */
+/** A string value of a TOML text: the keys on the way to it (array indices left out), its value and where its literal is. */
 export interface StringValue {
   keys: string[];
   value: string;

@@ -1,37 +1,31 @@
 import type { Finding } from '../errors/index.ts';
+import type { HostView } from '../host/index.ts';
 import { command } from '../output/index.ts';
 import type { ChangeOptions, Layer } from '../planning/choices/types.ts';
 import { configurationDiffs } from '../planning/configurations.ts';
 import { guardFindings, guardOf } from '../planning/programCopy.ts';
 import { nothingAfterwards, switchRecords } from '../planning/records.ts';
-import { planSwitch } from '../planning/switch.ts';
 import type { Found } from '../planning/types.ts';
 import { generationWrites, programWrites, type Write } from '../planning/writes.ts';
 import { refuse } from '../preflight/engine.ts';
 import { refuseSecond } from '../preflight/imageRules.ts';
 import { needFindings } from '../preflight/needs.ts';
 import { refuseFull } from '../preflight/room.ts';
-import { carryOut, receipt, rehearse } from '../runner/carryOut.ts';
-import { keepReplaced } from '../runner/keepReplaced.ts';
-import { installProgramCopy } from '../runner/programCopy.ts';
-import { refuseUnprovable } from '../runner/proving.ts';
-import type { Answer, Context } from '../runner/types.ts';
-import { type Choices, drawGeneration, type Generation, imageNumber, lastNumber, makeGeneration, type Origin } from '../store/index.ts';
-import { stage } from './stage.ts';
+import { checkedSwitch, type Switch } from '../preflight/switch.ts';
+import type { OperationPlan, View } from '../runner/types.ts';
+import { type Choices, type Drawn, drawGeneration, type Generation, imageNumber, lastNumber, type Origin } from '../store/index.ts';
+import { planStage } from './stage.ts';
 
 /** What every change that makes a generation knows by now. */
 export interface Change {
-  context: Context;
   verb: string;
   options: ChangeOptions;
   found: Found;
-  id: number;
-  started: Date;
-  from?: Generation;
+  from?: Generation | undefined;
   /** Make it, and leave what is active as it is. */
   stage?: boolean;
   /** Whose place it takes. */
-  layer?: Layer;
+  layer?: Layer | undefined;
 }
 
 /** The generation to make. */
@@ -50,66 +44,68 @@ export interface NewGeneration {
   findings?: Finding[];
   /** Text of a file of the payload, where it is now. */
   readText(path: string): Promise<string>;
-  /** Puts the payload into the store. */
-  seal?(): Promise<void>;
 }
 
 /** Makes a generation and makes it the active one. */
-export async function activateNew(change: Change, wish: NewGeneration): Promise<Answer> {
-  const { context, verb, options, found, id, started, from, layer } = change;
-  const { host } = context;
-  const { origin, choices, backend, home, readText, fresh = false } = wish;
+export async function planNew(view: View, change: Change, wish: NewGeneration): Promise<OperationPlan> {
+  const { host, program } = view;
+  const { options, from } = change;
   await refuseSecond(host, from);
   const number = host.image ? imageNumber : (await lastNumber(host)) + 1;
-  const { program } = context;
-  const drawn = await drawGeneration({ origin, choices, home, backend, number, program, created: started.toISOString(), readText });
-  const to = drawn.manifest;
+  const drawn = await drawGeneration({ ...wish, number, program, created: view.started.toISOString() });
   const noted = refuse(wish.findings ?? [], options.allow);
-  const writes = [...(wish.writes ?? []), ...(await programWrites(context, backend, 'always')), ...generationWrites(drawn)];
+  const writes = [...(wish.writes ?? []), ...(await programWrites(view, wish.backend, 'always')), ...generationWrites(drawn)];
+  if (change.stage === true) return planStage(view, change, { ...wish, writes }, drawn, noted);
+  const { verb, found, layer } = change;
+  const to = drawn.manifest;
+  const guard = await guardOf(view, to);
   const loadModules = options.loadModules ?? from?.record.loadModules;
-  if (change.stage === true) return stage(change, { ...wish, writes }, drawn, noted);
-  const guard = await guardOf(context, to);
-  const ends = { to, ...(from === undefined ? {} : { from }) };
-  const theirs =
-    layer === undefined ? {} : { foreignWiring: layer.foreignWiring, ...(layer.step === undefined ? {} : { layer: layer.step }) };
-  const planned = await planSwitch(host, { verb, id, found, fresh, writes, options, guard, loadModules, ...ends, ...theirs });
-  planned.plan.findings.unshift(...noted, ...(await refuseFull(host, planned.writes, wish.writes !== undefined, options)));
-  planned.plan.findings.push(...guardFindings(context, to, guard));
+  const more = { fresh: wish.fresh ?? false, writes, guard, loadModules, foreignWiring: layer?.foreignWiring, layer: layer?.step };
+  const planned = await checkedSwitch(host, { verb, id: view.id, found, from, to, options, ...more });
+  const { plan } = planned;
+  plan.findings.unshift(...noted, ...(await refuseFull(host, planned.writes, wish.writes !== undefined, options)));
+  plan.findings.push(...guardFindings(view, to, guard));
   const configurations = await configurationDiffs(host, from, drawn);
-  if (configurations.length > 0) planned.plan.configurations = configurations;
-  // Only of those that come: what the host lacks for the others was told when they came.
+  if (configurations.length > 0) plan.configurations = configurations;
+  plan.findings.push(...(await comingFindings(host, from, drawn)));
+  return operationOf(view, change, wish, drawn, planned);
+}
+
+/** Only of those that come: what the host lacks for the others was told when they came. */
+function comingFindings(host: HostView, from: Generation | undefined, { manifest }: Drawn): Promise<Finding[]> {
   const known = new Set(from?.manifest.handlers.map((handler) => handler.name));
-  const coming = to.handlers.filter((handler) => !known.has(handler.name)).map((handler) => handler.release);
-  planned.plan.findings.push(...(await needFindings(host, coming)));
-  if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
-  await refuseUnprovable(context, found, options);
-  await rehearse(context, found, planned);
-  await installProgramCopy(context, to.backend);
-  await wish.seal?.();
-  await makeGeneration(host, to, drawn.configurations);
-  const replaced =
-    layer === undefined || layer.foreignWiring.marks.length === 0 ? {} : { replaced: await keepReplaced(host, number, layer, planned) };
-  const fromNumber = from?.manifest.number;
-  const records = switchRecords(
-    { from, to: number, allow: options.allow, ...(loadModules === false ? { loadModules } : {}) },
-    planned,
-    host.live,
-    started,
-  );
-  const carry = {
-    id,
+  const coming = manifest.handlers.filter((handler) => !known.has(handler.name)).map((handler) => handler.release);
+  return needFindings(host, coming);
+}
+
+function operationOf(
+  { host, started }: View,
+  { verb, options, found, from, layer }: Change,
+  { savedBytes = 0 }: NewGeneration,
+  drawn: Drawn,
+  planned: Switch,
+): OperationPlan {
+  const to = drawn.manifest;
+  const loads = (options.loadModules ?? from?.record.loadModules) === false ? { loadModules: false } : {};
+  const records = switchRecords({ from, to: to.number, allow: options.allow, ...loads }, planned, host.live, started);
+  return {
     verb,
+    plan: planned.plan,
+    idle: false,
+    from: from?.manifest.number,
+    to,
     found,
     planned,
-    to,
-    made: true,
-    started,
-    ...(options.prove === undefined ? {} : { prove: options.prove }),
-    ...(fromNumber === undefined ? {} : { from: fromNumber }),
-    afterwards: { ...nothingAfterwards, records: records.map((each) => (each.number === number ? { ...each, ...replaced } : each)) },
+    rehearsed: true,
+    prove: options.prove,
+    program: { own: true },
+    generation: drawn,
+    layer,
+    afterwards: { ...nothingAfterwards, records },
+    says: {
+      savedBytes,
+      nextCommand: layer?.nextCommand,
+      undoCommand: command(host, from === undefined ? 'uninstall' : 'rollback'),
+    },
   };
-  const outcome = await carryOut(context, carry);
-  const undoCommand = command(host, fromNumber === undefined ? 'uninstall' : 'rollback');
-  const next = layer === undefined ? {} : { nextCommand: layer.nextCommand };
-  return { kind: 'Change', change: { ...receipt(context, carry, outcome), savedBytes: wish.savedBytes ?? 0, ...next, undoCommand } };
 }

@@ -17,6 +17,7 @@ import {
   reservedSpaceIn,
 } from '../store/index.ts';
 import type { Afterwards, Step } from '../transaction/index.ts';
+import { emptyPlan } from './shownPlan.ts';
 import type { Plan, PlannedStep } from './types.ts';
 
 /** What a change that removes generations takes off the disk. */
@@ -97,16 +98,5 @@ function grownBy(steps: Step[]): number {
 
 /** The plan of a change that only removes generations. */
 export function dropPlan(verb: string, numbers: number[], { steps, freedBytes }: Dropped): Plan {
-  return {
-    verb,
-    steps,
-    restarts: [],
-    dependents: [],
-    gate: [],
-    bytesWritten: 0,
-    writes: [],
-    removedGenerations: numbers,
-    freedBytes,
-    findings: [],
-  };
+  return { ...emptyPlan(verb), steps, removedGenerations: numbers, freedBytes };
 }

@@ -50,7 +50,7 @@ export async function shownWrites(host: HostView, writes: Write[]): Promise<Pick
  * What staging wrote and what sealing writes. Files that an image is made of, and a release that the store has already, are written and
  * removed again.
  */
-export function payloadWrites({ manifest, known, passing }: Staged): Write[] {
+export function payloadWrites({ manifest, known, passing }: Pick<Staged, 'manifest' | 'known' | 'passing'>): Write[] {
   const [kept, noted] = storeWrites(manifest);
   const path = kept.path;
   const staged: Write = { what: 'staging', path, bytes: passing.bytes, entries: passing.entries, done: true, passes: known };

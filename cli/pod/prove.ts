@@ -90,7 +90,7 @@ async function runPod(session: PodSession, subject: Subject, running: Running): 
   let proof: PodProof = { handler: name, ok: false, image: subject.image, findings: [] };
   try {
     if (!signal.aborted) {
-      const id = await orGivenUp(cri.runSandbox(config, name, timeoutMs), signal);
+      const id = await orInterrupted(cri.runSandbox(config, name, timeoutMs), signal);
       const milliseconds = Math.round(performance.now() - started);
       await host.failpoint('pod/started');
       const seen = signal.aborted ? { findings: [] } : await lookInside(session, subject, { cri, config, id });
@@ -118,7 +118,7 @@ async function endPod(host: Host, { cri, note }: Running, decided: boolean): Pro
 }
 
 /** What the engine answers; after a signal it has some seconds left for that. */
-async function orGivenUp(start: Promise<string>, signal: AbortSignal): Promise<string> {
+async function orInterrupted(start: Promise<string>, signal: AbortSignal): Promise<string> {
   const over = new AbortController();
   const given = (async () => {
     await new Promise<void>((resolve) => {
@@ -149,7 +149,7 @@ async function lookInside(session: PodSession, subject: Subject, inside: Inside)
   const { cri, id } = inside;
   const name = subject.handler.name;
   const info = await cri.sandboxStatus(id).then(
-    (told) => told.info,
+    (version) => version.info,
     () => ({}),
   );
   const vm = await findHypervisor(host, subject, { id, info });

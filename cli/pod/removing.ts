@@ -11,16 +11,16 @@ import { startWatcher } from './watcherUnit.ts';
 export const removeDeadlineMs = 20_000;
 const maxTries = 10;
 const pauseMs = 300;
-const sweepDeadlineMs = 10_000;
+const removalDeadlineMs = 10_000;
 
 /** gRPC's status NOT_FOUND. */
 const notFound = 5;
 
 /** Stops and removes the sandboxes of these runs, again and again for a while: an engine needs a moment after a failed start. Throws the last refusal. */
-export async function removeRuns(cri: Cri, isOurs: (run: string) => boolean): Promise<number> {
+export async function removeRuns(cri: Cri, isOwn: (run: string) => boolean): Promise<number> {
   const removed = new Set<string>();
   for (let tries = 1; ; tries++) {
-    const there = (await cri.listSandboxes()).filter((sandbox) => isOurs(runOf(sandbox) ?? ''));
+    const there = (await cri.listSandboxes()).filter((sandbox) => isOwn(runOf(sandbox) ?? ''));
     if (there.length === 0) return removed.size;
     for (const { id } of there) {
       const failure = await removeOne(cri, id);
@@ -89,7 +89,7 @@ export async function removeLeftPods(host: Host): Promise<{ removed: number; fai
  * being proven has its note before the engine has it. What cannot be removed now is left to the kubelet, and to the next proof.
  */
 export async function removeForgotten(host: Host, socket: HostPath | undefined): Promise<void> {
-  const cri = await criAt(host, socket, sweepDeadlineMs);
+  const cri = await criAt(host, socket, removalDeadlineMs);
   try {
     const there = (await cri.listSandboxes()).flatMap((sandbox) => runOf(sandbox) ?? []);
     const noted = there.length === 0 ? [] : (await readNotes(host)).map(({ run }) => run);
@@ -110,7 +110,7 @@ async function leftNotes(host: HostView): Promise<PodNote[]> {
 }
 
 async function removeLeft(host: Host, note: PodNote): Promise<number> {
-  const cri = await criAt(host, note.socket, sweepDeadlineMs);
+  const cri = await criAt(host, note.socket, removalDeadlineMs);
   try {
     const removed = await removeRuns(cri, (run) => run === note.run);
     // A start that the engine is still at is not listed yet: until its time is over the note stays, and a watcher.

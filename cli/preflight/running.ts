@@ -1,7 +1,8 @@
 import { posix } from 'node:path';
+import { KataError } from '../errors/index.ts';
 import { isRoots } from '../facts/index.ts';
 import { type Digest, type HostView, programDigest, programFile } from '../host/index.ts';
-import { insideExtension, payloadOf, readGenerations } from '../store/index.ts';
+import { type Generation, insideExtension, payloadOf, readGenerations } from '../store/index.ts';
 
 /** Payload folders that programs are running from, with the numbers of these processes. One of several payloads alike counts for each. */
 export async function runningPayloads(host: HostView): Promise<Map<string, Set<string>>> {
@@ -97,4 +98,25 @@ async function programOwners(host: HostView): Promise<Map<Digest, string[]>> {
     }
   }
   return owners;
+}
+
+const lingerMs = 3000;
+
+/** Shims that the engine's CRI does not list (started by ctr or nerdctl) need their files as well. One that is just ending gets a moment. */
+export async function refuseRunning(host: HostView, go: Generation[]): Promise<void> {
+  const folders = new Set(go.map((generation) => generation.manifest.payloadFolder));
+  const until = performance.now() + lingerMs;
+  for (;;) {
+    const running = [...(await runningPayloads(host))].filter(([folder]) => folders.has(folder));
+    if (running.length === 0) return;
+    if (performance.now() > until) {
+      throw new KataError('handler-in-use', {
+        subject: running.map(([folder]) => folder).join(', '),
+        found: `${new Set(running.flatMap(([, pids]) => [...pids])).size} processes run from the files that would go`,
+        needed: 'none',
+        next: `end them first; they are: ls -l /proc/[0-9]*/exe | grep -E 'kata-sysext|(share|libexec)/kata/'`,
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }

@@ -13,7 +13,7 @@ export interface EngineTree {
   version?: string;
   /** The node's own file that the wiring goes into, the variable of its unit that may name another one, and the bytes in it. */
   config?: { path: string; variable: string; bytes: Buffer };
-  /** Where others name handlers, when ours is a file beside theirs. */
+  /** Where other programs name handlers, when the wiring is a file next to their files. */
   read?: readonly string[];
   /** What else the engine reads, by patterns. */
   imports: { folder: string; name: string }[];
@@ -22,11 +22,11 @@ export interface EngineTree {
 }
 
 /**
- * `wish`: as `--engine` says it; `file`: the node's own configuration, on this machine. Throws `usage` for what would be a guess, and
+ * `named`: as `--engine` says it; `file`: the node's own configuration, on this machine. Throws `usage` for what would be a guess, and
  * `engine-config-invalid` for a file that the engine could not read.
  */
-export async function engineTree(wish: string | undefined, file: string | undefined): Promise<EngineTree> {
-  const [name = '', version] = (wish ?? '').split('@');
+export async function engineTree(named: string | undefined, file: string | undefined): Promise<EngineTree> {
+  const [name = '', version] = (named ?? '').split('@');
   const engine = engineNamed(name);
   const offline = engine?.offline;
   if (engine === undefined || offline === undefined)
@@ -41,14 +41,10 @@ export async function engineTree(wish: string | undefined, file: string | undefi
   const tree = { name, title: engine.title, unit: offline.unit, ...(known === undefined ? {} : { version: known }) };
   if (offline.kind === 'drop-in') {
     if (file !== undefined)
-      throw unfit(
-        '--engine-config',
-        `--engine-config with --engine ${name}`,
-        'nothing of the kind: it reads a file of ours beside its own',
-      );
+      throw unfit('--engine-config', `--engine-config with --engine ${name}`, 'nothing of the kind: it reads a drop-in of kata-sysext');
     return { ...tree, read: offline.read, imports: [], folders: offline.folders };
   }
-  // What the edit has to be depends on what stands there.
+  // The edit depends on the text of the file.
   if (file === undefined)
     throw unfit(
       '--engine-config',

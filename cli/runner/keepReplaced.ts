@@ -1,6 +1,6 @@
 import { digestOf, type Host } from '../host/index.ts';
 import type { Layer } from '../planning/choices/types.ts';
-import type { Switch } from '../planning/switch.ts';
+import type { Switch } from '../preflight/switch.ts';
 import { type Replaced, replacedFolder } from '../store/index.ts';
 import type { FileStep } from '../transaction/index.ts';
 

@@ -36,7 +36,7 @@ export function somePayload(root: HostPath): HostPath {
   return payloadFolder(root, `sha256:${'0'.repeat(64)}`);
 }
 
-/** What the kernel's policy has against pods of these handlers, before anything is installed: by the labels that an install writes. */
+/** What the kernel's policy denies to pods of these handlers, before anything is installed: by the labels that an install writes. */
 export async function policyFindings(
   host: HostView,
   request: PolicyRequest & { home: HostPath },

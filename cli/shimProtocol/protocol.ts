@@ -11,14 +11,14 @@ interface ProtocolTable {
 const table = parseJson(asset('overlays/shimProtocols.json')) as ProtocolTable;
 
 /**
- * The version of containerd's shim protocol that a shim speaks, by the task services that its executable has; where they do not tell, by
- * its family. undefined when neither does, or when it has several.
+ * The version of containerd's shim protocol that a shim speaks, by the task services that its executable has; where they do not show it, by
+ * its family. undefined when neither shows it, or when it has several.
  */
 export function protocolOf(services: number[], family: 'go' | 'rust'): number | undefined {
   return services.length === 0 ? table.families[family]?.protocol : services.length === 1 ? services[0] : undefined;
 }
 
-/** The newest version that an engine speaks; undefined when that depends on a version of the engine that nobody knows. */
+/** The newest version that an engine speaks; undefined when that depends on a version of the engine that is not known. */
 export function newestSpoken(engine: string, version: string | undefined): number | undefined {
   const rows = rowsOf(engine).speaks.filter((row) => covers(row, version) !== false);
   return rows.length === 1 ? rows[0]!.protocol : undefined;
@@ -34,7 +34,7 @@ export function forgets(engine: string, version: string | undefined, protocol: n
   return rowsOf(engine).forgets.some((row) => covers(row, version) === true && row.protocols.includes(protocol));
 }
 
-/** The row that speaks against a shim of version `next` while sandboxes of version `running` are there. */
+/** The row that forbids a shim of version `next` while sandboxes of version `running` are there. */
 export function mixing(engine: string, version: string | undefined, running: number, next: number): MixesRow | undefined {
   return rowsOf(engine).mixes.find((row) => covers(row, version) === true && row.running === running && row.next === next);
 }

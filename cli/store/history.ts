@@ -11,7 +11,7 @@ export interface HistoryEntry {
   at: string;
   from?: number;
   to?: number;
-  /** Why, where nobody asked for it. */
+  /** Why, where no command asked for it. */
   reason?: string;
   /** By what it was asked for: the verb and its words, or the boot guard. */
   cause: string;

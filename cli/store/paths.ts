@@ -13,9 +13,9 @@ export const scratchFolder: HostPath = `${stateFolder}/scratch`;
 /** Room for the boot guard. */
 export const reservedSpaceFile: HostPath = `${stateFolder}/reserved-space`;
 export const lockFile: HostPath = `${stateFolder}/lock`;
-/** The highest generation number ever given: part of the story, so that it outlives an uninstall. */
+/** The highest generation number ever given: part of the history, so that it outlives an uninstall. */
 export const sequenceFile: HostPath = `${historyFolder}/sequence`;
-/** Which folders outside of ours we made. */
+/** Which folders kata-sysext made outside its own. */
 export const foldersFile: HostPath = `${stateFolder}/folders.json`;
 /** Where an OS image has what other hosts keep in `stateFolder`: /var is no part of an image. */
 export const imageState: HostPath = '/usr/lib/kata-sysext';
@@ -31,7 +31,7 @@ export const fragmentsFolder: HostPath = '/etc/kata-containers';
  * The folder that holds payloads and their staging. On ostree hosts, and wherever a policy is loaded, it lies below /usr/local (on ostree
  * → /var/usrlocal): its stock labels (bin_t, lib_t, usr_t) are ones that a VMM may read and execute, and a relabel changes nothing there.
  * Below /var everything would be var_lib_t, which a VMM may not even read (docs/facts/selinux.md#what-a-virtual-machine-may-read).
- * Elsewhere it is our own folder in /var.
+ * Elsewhere it is a folder of its own in /var.
  */
 export function payloadRoot(labelled: boolean): HostPath {
   return labelled ? '/usr/local/libexec/kata-sysext' : stateFolder;
@@ -79,7 +79,7 @@ export function payloadFolder(root: HostPath, digest: Digest): HostPath {
   return `${extensionFolder(root, digest)}/${insideExtension}`;
 }
 
-/** Where a damaged payload waits until its successor is in place; `tidy` settles it. */
+/** Where a damaged payload waits until its successor is in place; `tidy` finishes or undoes that. */
 export function damagedPayload(folder: HostPath): HostPath {
   return `${folder}.damaged`;
 }
@@ -116,7 +116,7 @@ export function generationFolder(number: number): HostPath {
   return `${generationsFolder}/${number}`;
 }
 
-/** Files of others, as they were before a generation took the place of what stands in them: readable by root only. */
+/** Other programs' files, as they were before a generation replaced the wiring in them: readable by root only. */
 export function replacedFolder(number: number): HostPath {
   return `${generationFolder(number)}/replaced`;
 }
@@ -135,7 +135,7 @@ export function folderOf(manifest: { number: number; folder?: HostPath }): HostP
   return manifest.folder ?? generationFolder(manifest.number);
 }
 
-/** The number of the generation that a pointer leads to; undefined for a link that is not ours. */
+/** The number of the generation that a pointer names; undefined for a link that is not kata-sysext's. */
 export function numberAt(target: string | undefined): number | undefined {
   const root = roots.find((each) => target?.startsWith(`${each}/generations/`));
   const name = root === undefined ? '' : (target ?? '').slice(`${root}/generations/`.length);

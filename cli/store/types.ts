@@ -51,7 +51,7 @@ export interface GenerationHandler {
 
 /** What the administrator chose on top of the release; upgrades keep it. Handlers by their installed name ('kata-qemu'). */
 export interface Choices {
-  /** Further names that the engine offers: name → handler. */
+  /** Aliases that the engine offers: name → handler. */
   aliases: Record<string, string>;
   /** Handler → names of profiles, in the order of their effect. */
   profiles: Record<string, string[]>;
@@ -86,13 +86,13 @@ export interface Owner {
   kind: 'ignition' | 'machineconfig';
   /** Of the MachineConfig, where it is known. */
   name?: string;
-  /** What ran at the first boot: these files stay theirs. */
+  /** The script that ran at the first boot: these files stay with what brought them. */
   files: HostPath[];
   /** What it brought. */
   archive?: { name: string; digest: Digest; url?: string };
 }
 
-/** Wiring of a layered package that a generation took the place of. Copies of the files as they were lie in its folder, by number. */
+/** Wiring of a layered package that a generation replaced. Copies of the files as they were lie in its folder, by number. */
 export interface Replaced {
   package: string;
   shim: HostPath;
@@ -109,21 +109,24 @@ export interface GenerationRecord {
   previous?: number;
   activated?: string;
   wiring?: Wiring;
-  /** Other people's files with text of ours in them, by digest as we left them: what differs later was edited by somebody else. */
+  /** Other programs' files with text of kata-sysext in them, by digest as it left them: what differs later was edited since. */
   edited?: Record<HostPath, Digest>;
   pinned?: boolean;
   owner?: Owner;
   replaced?: Replaced;
-  /** False: the user has seen to the kernel modules. */
+  /** False: the user loads the kernel modules. */
   loadModules?: boolean;
-  /** Codes that somebody named with --allow when it was made or made active, or for the one before it: a boot asks nobody. */
+  /**
+   * Codes that the administrator named with --allow when it was made or made active, or for the one before it: at a boot no one can be
+   * asked.
+   */
   allowed?: string[];
   /**
-   * `wiring` and `edited` of each deployment that has an /etc of its own: what a boot of one makes of them is not what stands in the files
-   * of another. Those above are what was written last, by whichever deployment. Read through `activeGeneration`.
+   * `wiring` and `edited` of each deployment that has an /etc of its own: what a boot of one makes of them is not what the files of another
+   * have. Those above are what was written last, by whichever deployment. Read through `activeGeneration`.
    */
   wirings?: Record<string, { wiring?: Wiring; edited?: Record<HostPath, Digest> }>;
-  /** Proven after a boot, on this deployment. Stays when another generation takes over: a guard that gives one up goes back to it. */
+  /** Proven after a boot, on this deployment. Stays when another generation takes over: a guard that rolls one back returns to it. */
   blessed?: { at: string; deployment: string };
   /** Of each deployment, whichever boots in between. Read through `triesIn`. */
   tries?: Tries[];

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Message } from 'dbus-next';
+import type createConnectionType from 'dbus-next/lib/connection.js';
 import { KataError } from '../errors/index.ts';
 
 /** libdbus and sd-bus wait 25 s for an answer as well. */
@@ -29,6 +30,8 @@ export interface Wire {
   listen(signal: (signal: Signal) => void, lost: (why: KataError) => void): () => void;
   close(): void;
 }
+
+type Connection = ReturnType<typeof createConnectionType>;
 
 interface Pending {
   settle(answer: unknown[] | KataError): void;
@@ -60,31 +63,13 @@ export async function openWire(socket: string, deadlineMs: number = callDeadline
   connection.on('end', () => end('the other side closed the connection'));
   connection.stream.on('close', () => end('the connection was closed'));
   connection.on('message', (message: Message) => {
-    if (message.type === dbus.MessageType.SIGNAL) {
-      const { path = '', interface: face = '', member = '', body } = message;
-      for (const listener of [...listeners]) listener.signal({ path, interface: face, member, body });
-      return;
-    }
+    if (message.type === dbus.MessageType.SIGNAL) for (const listener of [...listeners]) listener.signal(signalOf(message));
     const call = pending.get(String(message.replySerial));
     if (message.type === dbus.MessageType.METHOD_RETURN) call?.settle(message.body);
     if (message.type === dbus.MessageType.ERROR) call?.settle(answerError(message));
   });
-
-  await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => end(`no handshake within ${deadlineMs} ms`), deadlineMs);
-    pending.set('connect', { settle: (answer) => finish(answer instanceof KataError ? answer : undefined) });
-    connection.once('connect', () => {
-      guardParser(connection.stream, (error) => end(`the answer cannot be read: ${String(error)}`));
-      finish();
-    });
-    function finish(error?: KataError) {
-      clearTimeout(timer);
-      pending.delete('connect');
-      if (error) reject(error);
-      else resolve();
-    }
-  });
-  // A connection that nobody waits on must not keep the process alive.
+  await handshake(connection, pending, deadlineMs, end);
+  // A connection without a waiting call must not keep the process alive.
   connection.stream.unref();
 
   return {
@@ -125,6 +110,28 @@ export async function openWire(socket: string, deadlineMs: number = callDeadline
       end('it was closed here');
     },
   };
+}
+
+function signalOf({ path = '', interface: face = '', member = '', body }: Message): Signal {
+  return { path, interface: face, member, body };
+}
+
+/** Waits until the other side has taken the connection. */
+function handshake(connection: Connection, pending: Map<string, Pending>, deadlineMs: number, end: (why: string) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => end(`no handshake within ${deadlineMs} ms`), deadlineMs);
+    pending.set('connect', { settle: (answer) => finish(answer instanceof KataError ? answer : undefined) });
+    connection.once('connect', () => {
+      guardParser(connection.stream, (error) => end(`the answer cannot be read: ${String(error)}`));
+      finish();
+    });
+    function finish(error?: KataError) {
+      clearTimeout(timer);
+      pending.delete('connect');
+      if (error) reject(error);
+      else resolve();
+    }
+  });
 }
 
 /**

@@ -18,7 +18,7 @@ export const forbiddenWords: ForbiddenWord[] = [
   { pattern: 'of ours|ours|our', use: '“kata-sysext’s”, or the name of the thing' },
   { pattern: 'theirs', use: 'the name of the thing' },
   { pattern: 'is told|are told|was told|were told', use: '“is reported”, “is warned about”, or who reads what' },
-  { pattern: 'stands?|stood', use: '“is present”, “is”, “means”' },
+  { pattern: 'stands?(?!-)|stood', use: '“is present”, “is”, “means”' },
   { pattern: 'speaks? against', use: '“prevents”' },
   { pattern: 'has (?:nothing|what|something) against', use: '“refuses”, “prevents”' },
   { pattern: '(?:takes?|took|in) the place of', use: '“replaces”, “instead of”' },

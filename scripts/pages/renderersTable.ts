@@ -1,4 +1,4 @@
-import { enginePlugins } from '../../cli/engines/registry.ts';
+import { enginePlugins } from '../../cli/engines/index.ts';
 import { between } from './between.ts';
 
 /** docs/reference/hosts.md with a fresh table of the programs that write an engine's configuration themselves. */

@@ -10,7 +10,7 @@ interface Block {
 }
 
 /** Code, in whatever length, is one word of its sentence. */
-const codeWord = '\uE000';
+export const codeWord = '\uE000';
 
 /** All sentences of a Markdown page. Fenced blocks, comments and addresses are left out. */
 export function markdownSentences(page: string): Sentence[] {
@@ -63,7 +63,7 @@ export function wordCount(sentence: string): number {
   return sentence.split(/\s+/).filter((word) => /[\p{L}\p{N}\uE000]/u.test(word)).length;
 }
 
-function sentencesIn(line: number, text: string): Sentence[] {
+export function sentencesIn(line: number, text: string): Sentence[] {
   return text
     .split(/(?<=[.!?][)”"*]*)\s+(?=[\p{Lu}\p{N}(“"*\uE000])/u)
     .map((each) => ({ line, text: each.replace(/\s+/g, ' ').trim() }))

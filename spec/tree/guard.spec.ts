@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameS
 import { basename, dirname, join } from 'node:path';
 import { backendOf } from '../../cli/backends/index.ts';
 import { recoverLocked } from '../../cli/bootGuard/recoverAtBoot.ts';
-import { standsAside, unsuited } from '../../cli/bootGuard/suits.ts';
+import { unsuited, whyAbsent } from '../../cli/bootGuard/suits.ts';
 import { readFacts } from '../../cli/facts/index.ts';
 import { openHost, openView } from '../../cli/host/index.ts';
 import { activeGeneration, type Tries, withTries } from '../../cli/store/index.ts';
@@ -171,7 +171,7 @@ describe('the boot guard of an offline tree', function () {
     const view = { ...tree, booted: true, has: async (name: string) => name !== 'unshare' && (await tree.has(name)) };
     const generation = await activeGeneration(view);
 
-    const nested = [await unsuited(view, generation!), (await standsAside(view, generation!))?.split(' is mounted')[0]];
+    const nested = [await unsuited(view, generation!), (await whyAbsent(view, generation!))?.split(' is mounted')[0]];
     mkdirSync(host.path('run/systemd/system'), { recursive: true });
     symlinkSync('/dev/null', host.path('run/systemd/system/kata-sysext-overlay.service'));
     const masked = await boots(5);

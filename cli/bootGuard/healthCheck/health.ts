@@ -18,9 +18,12 @@ export interface Health {
   serves: boolean;
   /** It was started, and does not serve. */
   down: boolean;
-  /** Nobody has started it in this boot; one that hangs while it starts was started. */
+  /** It was not started in this boot; one that hangs while it starts was started. */
   untried: boolean;
-  /** It does not serve, and systemd gave up on it or starts it again and again; or the administrator's checks of the boot have failed. */
+  /**
+   * It does not serve, and systemd has stopped restarting it or starts it again and again; or the administrator's checks of the boot have
+   * failed.
+   */
   failed: boolean;
   /** Which run of the engine answered. */
   run: string;
@@ -31,7 +34,7 @@ export function standing(unit: UnitState | undefined, serves: boolean): Pick<Hea
   const restarts = unit?.restarts ?? 0;
   const failed = !serves && (unit?.activeState === 'failed' || restarts >= maxRestarts);
   const untried = unit?.activeState === 'inactive' && unit.activeEnterMs === 0 && restarts === 0;
-  // One that nobody has started is no fault of ours.
+  // An engine that was not started is no fault of the wiring.
   return { serves, failed, untried, down: !serves && (failed || unit?.activeState === 'active' || restarts > 0) };
 }
 

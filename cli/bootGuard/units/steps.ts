@@ -15,8 +15,8 @@ export interface GuardRequest {
 }
 
 /** The units of the boot guard as they are wanted (none: they go). Nothing is asked of PID 1: it reads them at the next boot. */
-export async function guardSteps(host: HostView, wish: GuardRequest | undefined): Promise<Step[]> {
-  return wish === undefined ? removal(host) : placing(host, wish);
+export async function guardSteps(host: HostView, request: GuardRequest | undefined): Promise<Step[]> {
+  return request === undefined ? removal(host) : placing(host, request);
 }
 
 /** Whatever becomes active must prove itself at the next boot. */
@@ -29,11 +29,11 @@ export async function unblessSteps(host: HostView): Promise<Step[]> {
   return steps;
 }
 
-async function placing(host: HostView, wish: GuardRequest): Promise<Step[]> {
+async function placing(host: HostView, request: GuardRequest): Promise<Step[]> {
   const steps: Step[] = [];
   for (const { unit, path, wants, link, target, temporary } of guardUnits(host)) {
     if (await isTheirs(host, path)) continue;
-    steps.push(...(await makeMissing(host, wants)), ...(await fileStep(host, path, unitText(unit, wish), temporary)));
+    steps.push(...(await makeMissing(host, wants)), ...(await fileStep(host, path, unitText(unit, request), temporary)));
     const before = await linkAt(host, link);
     if (before !== target) steps.push({ kind: 'pointer', path: link, before, after: target, temporary });
   }
@@ -49,14 +49,17 @@ async function removal(host: HostView): Promise<Step[]> {
     if (before === target || before === path) steps.push({ kind: 'pointer', path: link, before, after: 'absent', temporary });
     if (!(await isTheirs(host, path))) steps.push(...(await fileStep(host, path, 'absent', temporary)));
   }
-  // Folders that we made may serve another part of ours by now.
+  // Another part of kata-sysext may use the folders by now.
   if (steps.length === 0) return [];
   const folders = new Set([...blessings.map(({ folder }) => folder), presetFolder, ...guardUnits(host).map(({ wants }) => wants)]);
   for (const folder of folders) steps.push(...(await dropMade(host, folder)));
   return steps;
 }
 
-/** A link of the administrator's (to /dev/null: the unit is masked), or a file of that name which does not begin as ours do, stays. */
+/**
+ * A link of the administrator's (to /dev/null: the unit is masked), or a file of that name which does not begin as kata-sysext's files do,
+ * stays.
+ */
 async function isTheirs(host: HostView, path: HostPath): Promise<boolean> {
   const kind = (await host.lstat(path))?.kind;
   if (kind === undefined) return false;
@@ -75,7 +78,10 @@ async function linkAt(host: HostView, path: HostPath): Promise<string> {
   return (await host.readlink(path)) ?? 'not a link';
 }
 
-/** Whether the third phase runs at a boot of this host, its own or that of its image: nobody has masked or disabled it, or boots past it. */
+/**
+ * Whether the third phase runs at a boot of this host, its own or that of its image: it is neither masked nor disabled, and the boot's
+ * target starts it.
+ */
 export async function canBless(host: HostView): Promise<boolean> {
   const [own, image] = [guardUnits(host)[2]!, imageUnits()[2]!];
   const rules = (await host.lstat(own.path)) === undefined ? image : own;

@@ -9,8 +9,9 @@ import type { Call } from '../types.ts';
 import { needSingleFile } from './programFile.ts';
 
 /**
- * The program and the bundles that nodes fetch. A file of this machine is read for its digest, and is fetched from below `--from` by its name;
- * for a URL the digest has to be told. `inside`: they become part of an image, nothing is fetched. Throws `usage` and `bundle-missing`.
+ * The program and the bundles that nodes fetch. A file of this machine is read for its digest, and is fetched from below `--from` by its
+ * name; for a URL the digest has to be named. `inside`: they become part of an image, nothing is fetched. Throws `usage` and
+ * `bundle-missing`.
  */
 export async function sourcesOf(
   { options, io, context }: Call,
@@ -37,7 +38,7 @@ export async function sourcesOf(
 }
 
 /** A word of the command line. */
-export interface Wish {
+export interface SourceRequest {
   word: string;
   digest: string | undefined;
   from: string | undefined;
@@ -47,14 +48,14 @@ export interface Wish {
 }
 
 /** As `sourcesOf`, of one file or URL. */
-export async function sourceOf({ word, digest, from, inside, cwd, signal }: Wish): Promise<Source> {
-  const told = digest === undefined ? undefined : digestTold(digest);
+export async function sourceOf({ word, digest, from, inside, cwd, signal }: SourceRequest): Promise<Source> {
+  const expected = digest === undefined ? undefined : checkedDigest(digest);
   const remote = isAddress(word);
   const name = nameOf(remote ? urlOf(word).pathname : word);
   if (remote) {
     if (inside) throw usage(word, `${word} is no file of this machine`, 'a file that the image can have');
-    if (told === undefined) throw usage(word, `the digest of ${word} is not known`, 'its --digest (or --program-digest) sha256:HEX');
-    return { name, digest: told, url: urlOf(word).href };
+    if (expected === undefined) throw usage(word, `the digest of ${word} is not known`, 'its --digest (or --program-digest) sha256:HEX');
+    return { name, digest: expected, url: urlOf(word).href };
   }
   const file = resolve(cwd, word);
   const found = await stat(file).catch(() => undefined);
@@ -67,8 +68,8 @@ export async function sourceOf({ word, digest, from, inside, cwd, signal }: Wish
     });
   }
   const actual = await unlessStopped(digestOfFile(file), signal);
-  if (told !== undefined && told !== actual) {
-    throw new KataError('bundle-digest', { subject: file, found: actual, needed: told, next: `sha256sum ${file}` });
+  if (expected !== undefined && expected !== actual) {
+    throw new KataError('bundle-digest', { subject: file, found: actual, needed: expected, next: `sha256sum ${file}` });
   }
   if (inside) return { name, digest: actual };
   return { name, digest: actual, url: placeOf(from, name), sizeBytes: found.size };
@@ -104,12 +105,12 @@ function withSecret({ host }: URL): KataError {
   return usage(
     host,
     `an address with a user name or a password in it, on ${host}`,
-    'an address without: it stands in a script and in the journal, which others on the node can read',
+    'an address without: it is in a script and in the journal, which other users of the node can read',
   );
 }
 
 /** Throws `usage` for what is no digest. */
-export function digestTold(value: string): Digest {
+export function checkedDigest(value: string): Digest {
   const hex = /^(?:sha256:)?([0-9a-fA-F]{64})$/.exec(value)?.[1];
   if (hex !== undefined) return `sha256:${hex.toLowerCase()}`;
   throw usage('--digest', `the digest ${value}`, 'sha256: and 64 hexadecimal digits');

@@ -35,7 +35,7 @@ export async function makeHostTree(root: string): Promise<void> {
   await fs.symlink('../usr/lib/os-release', join(root, 'etc/os-release'));
 }
 
-/** A release of some kilobytes in the layout of kata-static, as an unpacked folder. Its programs are stand-ins that only have bytes. */
+/** A release of some kilobytes in the layout of kata-static, as an unpacked folder. Its programs are placeholders that only have bytes. */
 export async function makeRelease(folder: string, version: string): Promise<void> {
   const kata = join(folder, 'opt/kata');
   const defaults = 'share/defaults/kata-containers/runtime-rs';

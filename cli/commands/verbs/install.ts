@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
 import { KataError } from '../../errors/index.ts';
-import { install } from '../../operations/install.ts';
+import { planInstall } from '../../operations/install.ts';
 import { aliasRequests } from '../../planning/choices/aliases.ts';
+import { runOperation } from '../../runner/run.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, digestsFor, list, text } from '../parsing/options.ts';
-import { settingsRequestOf } from '../parsing/wishes.ts';
+import { settingsRequestOf } from '../parsing/settingsRequest.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {
@@ -21,7 +22,7 @@ export async function run(call: Call): Promise<Reply> {
     });
   }
   return reply(
-    await install(context, {
+    await runOperation(context, 'install', planInstall, {
       ...changeOptionsOf(call),
       sources: words.map((word) => resolve(io.cwd, word)),
       keepPaths: true,

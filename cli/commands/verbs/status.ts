@@ -27,7 +27,7 @@ export async function run({ context, options }: Call): Promise<Reply> {
 
 const heads = ['  GENERATION', 'STATE', 'RELEASE', 'HANDLERS', 'SETTINGS', 'AGE', 'SIZE', 'SANDBOXES', 'BACKEND', 'NOTES'];
 
-/** A row for each generation: ● is active, ◦ is where rollback leads. Handlers, and then aliases, have a line each. */
+/** A row for each generation: ● is active, ◦ is the one that rollback would make active. Handlers, and then aliases, have a line each. */
 export function generationTable(generations: GenerationLine[], now: Date): string[] {
   return tableLines(
     heads,

@@ -22,7 +22,7 @@ export const nodeadm: RefusedEngine = {
     needed: 'a node on which nodeadm does not write that file: it takes handlers from spec.containerd.config in /etc/eks/nodeadm.d only',
     next: `${explainRendered}; systemctl cat nodeadm-config nodeadm-run`,
     docs: {
-      does: 'writes `/etc/containerd/config.toml` again at each boot',
+      does: 'of EKS (AL2023): writes `/etc/containerd/config.toml` again at each boot',
       recognised: '`nodeadm-config.service` or `nodeadm-run.service` is enabled',
       works: 'nothing; nodeadm does not write CRI-O’s files',
     },

@@ -21,7 +21,7 @@ export function rendered(request: RenderedRequest, title: string): FirstBoot {
     ...values,
     fetch: fetchFunction(),
     like: against === undefined ? '' : likeFunctions(engineUnit, against),
-    beside: beside === undefined ? '' : besideFunctions(engineUnit, beside),
+    beside: beside === undefined ? '' : otherWiringFunctions(engineUnit, beside),
     merge: merging === undefined ? '' : mergeFunctions(merging, places[0]!),
     check: [
       ...(against === undefined ? [] : ['like\n']),
@@ -84,12 +84,12 @@ function mergeFunctions({ payload, release, link, wants, service, least }: Mergi
   return fill('merge.sh', { ...quoted, payload, service, least: String(least) });
 }
 
-function besideFunctions(engine: string, { own, handlers, read }: Beside): string {
-  const notOurs = own.map((path) => ` | grep -vxF ${shellWord(path)}`).join('');
+function otherWiringFunctions(engine: string, { own, handlers, read }: Beside): string {
+  const withoutOwn = own.map((path) => ` | grep -vxF ${shellWord(path)}`).join('');
   const checks = [
     ...own.map((path) => `[ -e "$stamp.begun" ] || [ ! -e ${shellWord(path)} ] || taken ${shellWord(`${path} is there already`)}`),
     ...handlers.flatMap((name) => [
-      `found=$(grep -RslE ${shellWord(keyPattern(name))} ${read.map(shellWord).join(' ')}${notOurs} | head -n 1) || true`,
+      `found=$(grep -RslE ${shellWord(keyPattern(name))} ${read.map(shellWord).join(' ')}${withoutOwn} | head -n 1) || true`,
       `[ -z "$found" ] || taken "$found names "${shellWord(`the handler ${name} already`)}`,
     ]),
   ];
@@ -122,13 +122,13 @@ function checksOf({ title, config, digest, imports, own, version, edits }: Again
     `has ${shellWord(config)} ${hex(digest)}`,
     ...(after === undefined ? [] : [`{ ${begun} && has ${shellWord(config)} ${hex(after)}; }`]),
   ];
-  const notOurs = own.map((path) => ` ! -path ${shellWord(path)}`).join('');
+  const withoutOwn = own.map((path) => ` ! -path ${shellWord(path)}`).join('');
   return [
     `[ ! -L ${shellWord(config)} ] || unlike ${shellWord(`${config} is a link`)}`,
     `${same.join(' || ')} || unlike ${shellWord(`${config} is not the file that this was made for, which has sha256 ${hex(digest)}`)}`,
     ...own.map((path) => `${begun} || [ ! -e ${shellWord(path)} ] || unlike ${shellWord(`${path} is there already`)}`),
     ...imports.flatMap(({ folder, name }) => [
-      `found=$(find ${shellWord(folder)} -mindepth 1 -maxdepth 1 -name ${shellWord(name)}${notOurs} 2>/dev/null) || true`,
+      `found=$(find ${shellWord(folder)} -mindepth 1 -maxdepth 1 -name ${shellWord(name)}${withoutOwn} 2>/dev/null) || true`,
       '[ -z "$found" ] || unlike "it also reads $found, which was not known"',
     ]),
     ...(version === undefined

@@ -32,10 +32,10 @@ async function program({ host, program: version }: Asked): Promise<string[]> {
 
 async function facts({ host }: Asked): Promise<string[]> {
   const all = { ...(await readFacts(host)), systemd: await systemdVersion(host) };
-  return Object.entries(all).map(([name, fact]) => `${name}: ${typeof fact === 'string' ? fact : told(fact)}`);
+  return Object.entries(all).map(([name, fact]) => `${name}: ${typeof fact === 'string' ? fact : valueText(fact)}`);
 }
 
-function told(fact: Fact<unknown>): string {
+function valueText(fact: Fact<unknown>): string {
   return fact.known ? `${JSON.stringify(fact.value)} (from ${fact.source})` : `unknown: ${fact.why}`;
 }
 
@@ -48,7 +48,7 @@ async function checkLines({ host }: Asked): Promise<string[]> {
   return [seen.ready ? 'ready' : 'not ready', `backend: ${seen.backend}`, engine, ...findingLines(seen.findings)];
 }
 
-/** What a kernel was told may hold passwords and addresses of disks: only these are shown. */
+/** A kernel's command line may hold passwords and addresses of disks: only these parameters are shown. */
 const shown =
   /^(?:ro|rw|selinux|enforcing|systemd\.(?:unified_cgroup_hierarchy|unit|volatile)|composefs(?:\.digest)?|ostree|kvm[\w.-]*|mitigations|intel_iommu|amd_iommu|iommu|hugepages\w*|default_hugepagesz|cgroup\w*|nosmt|rootfstype)(?:=.*)?$/;
 

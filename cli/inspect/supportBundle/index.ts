@@ -48,7 +48,7 @@ async function sectionOf(row: SectionRow, asked: Asked, words: Redactor): Promis
   }
 }
 
-/** undefined when it is late; then nobody waits for it any more. */
+/** undefined when it is late; then it is not waited for any more. */
 async function within<T>(work: Promise<T>, limitMs: number): Promise<T | undefined> {
   const timer = new AbortController();
   const late = sleep(limitMs, undefined, { signal: timer.signal }).catch(() => undefined);

@@ -36,7 +36,7 @@ async function configurationTexts(host: HostView): Promise<string[]> {
   const texts: string[] = [];
   const look = async (path: HostPath, depth: number): Promise<void> => {
     if (texts.length >= most.files) return;
-    // A pipe or a device would never end; a link out of the way is somebody else's file.
+    // A pipe or a device would never end; a link may point at a file of another program.
     const stat = await host.lstat(path).catch(() => undefined);
     const real = stat?.kind === 'symlink' ? await host.stat(path).catch(() => undefined) : stat;
     if (real?.kind === 'file' && real.sizeBytes <= most.bytes) {

@@ -69,7 +69,7 @@ function bothReadings(text: string, name: string): TomlTable[] {
       subject: name,
       found: cause instanceof Error ? cause.message : String(cause),
       needed: 'a configuration that every reader of TOML 1.0 reads the same way',
-      next: 'use a release of Kata Containers, or mend the file if the bundle is your own',
+      next: 'use a release of Kata Containers, or repair the file if the bundle is your own',
       cause,
     });
   }

@@ -26,7 +26,7 @@ export function kindWords({ of, list }: Kind): string {
   return of === 'string' ? 'a list of texts, such as ["a", "b"]' : `a list, each element ${scalarWords[of]}`;
 }
 
-/** The kind of a value as it stands in a file; an empty list counts as one of texts, which all of Kata's are. */
+/** The kind of a value in a file; an empty list counts as one of texts, which all of Kata's are. */
 export function kindOfNode(node: AST.TOMLContentNode): Kind | undefined {
   if (node.type === 'TOMLInlineTable') return undefined;
   if (node.type === 'TOMLValue') return isScalar(node.kind) ? { of: node.kind, list: false } : undefined;

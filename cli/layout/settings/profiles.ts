@@ -22,7 +22,7 @@ export interface ProfileRow {
   requires?: { key: string; values: string[] };
   /** What the host must have: names of cli/planning/choices/profileNeeds.ts. */
   needs?: string[];
-  /** `{hypervisor}` stands for the handler's. */
+  /** `{hypervisor}` is replaced by the handler's. */
   settings: Record<string, Setting>;
 }
 

@@ -71,7 +71,7 @@ export function payloadOf(
   return readPayloadAt(host, imageManifest(payload), payload);
 }
 
-/** Of our own store. */
+/** Of this host's own store. */
 export async function readPayload(host: HostView, digest: Digest): Promise<PayloadManifest | undefined> {
   return readPayloadAt(host, payloadManifest(digest), digest);
 }
@@ -109,7 +109,7 @@ async function imageRecord(host: HostView): Promise<HostPath> {
   return `${imageRecords}/${(digest ?? 'sha256:none').slice('sha256:'.length)}.json`;
 }
 
-/** Whether the generation of the image that is booted was active on this host before, or given up. */
+/** Whether the generation of the image that is booted was active on this host before, or rolled back. */
 export async function isKnownImage(host: HostView): Promise<boolean> {
   return (await host.lstat(await imageRecord(host))) !== undefined;
 }

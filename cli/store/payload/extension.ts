@@ -67,7 +67,7 @@ function foldersAround(): string[] {
 /** The folder that a payload occupies, and every entry in it. */
 export function wholePayload(manifest: PayloadManifest): { folder: HostPath; entries: TreeEntry[] } {
   const { extension, entries, image } = manifest;
-  const all = image === undefined ? extensionEntries(extension.release, entries) : besideImage(manifest, image);
+  const all = image === undefined ? extensionEntries(extension.release, entries) : entriesWithImage(manifest, image);
   return { folder: extension.folder, entries: all.sort((a, b) => byBytes(a.path, b.path)) };
 }
 
@@ -81,7 +81,7 @@ function sizeOf(entries: TreeEntry[]): number {
 }
 
 /** An image in the store, and the texts that lie beside it. Without an extension-release file the folder is no extension itself. */
-function besideImage(manifest: PayloadManifest, { sizeBytes, digest }: NonNullable<PayloadManifest['image']>): TreeEntry[] {
+function entriesWithImage(manifest: PayloadManifest, { sizeBytes, digest }: NonNullable<PayloadManifest['image']>): TreeEntry[] {
   const texts = textsOf(manifest);
   const stored = manifest.entries
     .filter(({ path }) => texts.includes(path))

@@ -24,7 +24,7 @@ import { extensionEntries, textsOf, wrapExtension } from './extension.ts';
 export interface PackRequest {
   format: ImageFormat;
   architecture: Architecture;
-  /** Our folder; `tree` in it has the release's tree. */
+  /** kata-sysext's folder; `tree` in it has the release's tree. */
   staging: HostPath;
   /** Seconds; the time of everything in the image. */
   epoch: number;
@@ -141,9 +141,9 @@ interface Making extends PackRequest {
 
 /** Gives the program's name and version. */
 async function runMaker(host: Host, { format, staging, around, path, contents, epoch, payload }: Making): Promise<string> {
-  const { maker, tells } = formatRow(format);
-  const told = await host.run(maker, tells, { accept: [0, 1] });
-  const version = /\b(\d+)\.(\d+)(?:\.\d+)?/.exec(`${told.stdout}\n${told.stderr}`)?.[0] ?? '0';
+  const { maker, versionArguments } = formatRow(format);
+  const printed = await host.run(maker, versionArguments, { accept: [0, 1] });
+  const version = /\b(\d+)\.(\d+)(?:\.\d+)?/.exec(`${printed.stdout}\n${printed.stderr}`)?.[0] ?? '0';
   const folder = `${staging}/recipe`;
   await host.mkdir(folder, 0o700);
   const real = await host.locate(folder);

@@ -26,7 +26,10 @@ export interface ImageRequest {
   signal: AbortSignal;
 }
 
-/** Copies an image that was made elsewhere into our staging folder and checks the copy: nothing but the copy counts, its manifest included. Throws `bundle-digest`, `image-damaged`, `image-kernel`. */
+/**
+ * Copies an image that was made elsewhere into the staging folder and checks the copy: nothing but the copy counts, its manifest included.
+ * Throws `bundle-digest`, `image-damaged`, `image-kernel`.
+ */
 export async function copyImage(host: Host, { file, said, digest, root, emit, signal }: ImageRequest): Promise<Staged> {
   requireSane(file, said, insideExtension);
   const staging = stagingFolder(root);
@@ -48,7 +51,7 @@ export async function copyImage(host: Host, { file, said, digest, root, emit, si
     await requireSaid(copy, file, said);
     const stored = await readPayload(host, manifest.digest);
     const known = stored !== undefined && (await isIntact(host, stored, 'bytes'));
-    // Also of what is here already: whoever named this file is told what is in it.
+    // Also for an image that the store has already: the user who named this file is warned about its content.
     const mounted = await tryImage(host, await host.locate(`${whole}/${imageName}`), said.format, file);
     const drift = mounted === undefined ? undefined : unlike(said.contents, mounted);
     if (drift !== undefined) throw damaged(file, drift, 'do not use it; make one of the bundle: kata-sysext build BUNDLE -o FILE');
@@ -94,7 +97,7 @@ async function* writing(bytes: AsyncIterable<Buffer>, onto: FileHandle): AsyncGe
   for await (const chunk of bytes) {
     await written;
     written = onto.writeFile(chunk);
-    // waited for above or below; until then a failure is nobody's
+    // waited for above or below; until then no caller gets a failure
     written.catch(() => undefined);
     yield chunk;
   }

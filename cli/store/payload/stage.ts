@@ -52,7 +52,7 @@ export interface Staged {
   discard(): Promise<void>;
 }
 
-/** Unpacks, checks and lays out a release in a staging folder of ours. After a crash that folder is rubbish, and tidy removes it. */
+/** Unpacks, checks and lays out a release in a staging folder. After a crash that folder is rubbish, and the clean-up removes it. */
 export async function stagePayload(host: Host, request: PayloadRequest): Promise<Staged> {
   const staging = stagingFolder(request.root);
   await ensureStore(host, request.root);
@@ -66,7 +66,7 @@ export async function stagePayload(host: Host, request: PayloadRequest): Promise
     const stored = await readPayload(host, fresh.digest);
     const known = stored !== undefined && (await isIntact(host, stored, 'bytes'));
     const manifest = known ? placeOf(fresh, stored) : fresh;
-    if (stored === undefined) await refuseStrangers(host, wholePayload(manifest).folder);
+    if (stored === undefined) await refuseForeignFiles(host, wholePayload(manifest).folder);
     if (known) return { manifest, tree, known, passing: unpacked, discard, seal: discard };
     if (request.format !== 'directory') await request.haveRoom?.(unpacked.bytes);
     const passing = request.format === 'directory' ? less(unpacked, manifest) : unpacked;
@@ -212,10 +212,10 @@ async function putIntoStore(host: Host, { manifest, ...placed }: Placed, discard
   await host.failpoint('store/seal/before');
   const { folder } = wholePayload(manifest);
   const whole = await placed.whole();
-  // The manifest first: a tree without one is never ours.
+  // The manifest first: a tree without one never counts as kata-sysext's.
   await writeJson(host, payloadManifest(manifest.digest), manifest, readable);
   await host.failpoint('store/seal/between');
-  // A damaged payload of the same digest steps aside and stays until the new one is in its place: pods run from it.
+  // A damaged payload of the same digest is moved and stays until the new one is in its place: pods run from it.
   const aside = damagedPayload(folder);
   if ((await host.lstat(folder)) !== undefined) {
     await host.removeTree(aside);
@@ -230,13 +230,13 @@ async function putIntoStore(host: Host, { manifest, ...placed }: Placed, discard
   await discard();
 }
 
-/** What an earlier uninstall left at this place belongs to somebody else. */
-async function refuseStrangers(host: Host, folder: HostPath): Promise<void> {
+/** What an earlier uninstall left at this place belongs to another program or user. */
+async function refuseForeignFiles(host: Host, folder: HostPath): Promise<void> {
   const [first] = await host.readdir(folder);
   if (first === undefined) return;
   throw new KataError('foreign-file', {
     subject: folder,
-    found: `${folder} has files of somebody else (${first})`,
+    found: `${folder} has files of another program or user (${first})`,
     needed: 'a free place for the payload',
     next: `look at them and move them away: ls -lR ${folder}`,
   });

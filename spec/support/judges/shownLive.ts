@@ -83,7 +83,7 @@ const failed = {
 export const liveTexts: [source: string, ...parts: string[]][] = [
   ['cli/engines/common/pendingRestarts.ts', pending.needed, pending.next, 'was changed', ', after '],
   ['cli/transaction/units.ts', ...failed.parts, 'the start of '],
-  ['cli/runner/carryOut.ts', '; the host is as it was'],
+  ['cli/runner/result.ts', '; the host is as it was'],
   ['cli/transaction/steps/restart.ts', failed.needed, 'journalctl -u '],
 ];
 

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeHostTree, makeRelease } from '../../../cli/commands/try/tree.ts';
 import { openHost } from '../../../cli/host/index.ts';
-import { install } from '../../../cli/operations/install.ts';
+import { planInstall } from '../../../cli/operations/install.ts';
+import { runOperation } from '../../../cli/runner/run.ts';
 
 const stateFolder = 'var/lib/kata-sysext';
 
@@ -29,12 +30,14 @@ export async function writtenDocuments(): Promise<Documents> {
     const now = () => new Date('2026-11-29T12:00:00Z');
     const context = { program: '0.1.0', programFile: program, emit: () => undefined, signal: new AbortController().signal };
     const options = { dryRun: false, waitSeconds: 0, allow: [], engine: 'containerd@1.7' };
-    await install(
+    await runOperation(
       {
         ...context,
         host: { ...own, failpoint, now },
         asked: { cause: 'install kata-static-4.0.0', user: { uid: 1000, name: 'anna' } },
       },
+      'install',
+      planInstall,
       {
         ...options,
         sources: [release],

@@ -1,4 +1,4 @@
-/** Ends of names that are files, units or parts of our own words, not domains. */
+/** Ends of names that are files, units or parts of kata-sysext's own words, not domains. */
 const notDomains = new Set(
   (
     'service socket target mount automount slice scope timer path device swap toml json yaml yml conf config cfg ini md txt log sock ttrpc so ko pid lock ' +

@@ -6,7 +6,7 @@ import { isEngineWord, shapesOf } from './secretKeys.ts';
 export { type Kind, kinds, type Redaction } from './placeholders.ts';
 export { secretsIn } from './secretKeys.ts';
 
-/** What is known of a host and must not be told: found wherever it stands, in whatever shape. */
+/** What is known of a host and must not be shown: found everywhere, in whatever shape. */
 export interface Known {
   secrets: string[];
   hosts: string[];

@@ -16,7 +16,7 @@ export function settingsRequestOf({ options }: Call): SettingsRequest {
   if (wrong !== undefined) throw usage('--unset', '--unset with a key that is none', 'a key in plain words joined by dots');
   const keys = [...set.map(({ key }) => key), ...unset];
   const twice = keys.find((key, index) => keys.indexOf(key) !== index);
-  if (twice !== undefined) throw usage('--set', `${twice} is named twice`, 'one wish for each key');
+  if (twice !== undefined) throw usage('--set', `${twice} is named twice`, 'one setting for each key');
   if (given.includes(none) && given.some((name) => name !== none))
     throw usage('--profile', '--profile none together with another profile', 'either none or the profiles');
   const profiles = options['profile'] === undefined ? undefined : [...new Set(given)].filter((name) => name !== none);

@@ -2,14 +2,14 @@ import type { Host, HostPath, HostView, Stat } from '../host/index.ts';
 import { wholePayload } from './payload/index.ts';
 import type { PayloadManifest } from './types.ts';
 
-/** Says of a path relative to a folder of ours whether the program made it. */
-export type Ours = (path: string, kind: Stat['kind']) => boolean;
+/** Says of a path relative to one of kata-sysext's folders whether the program made it. */
+export type IsOwn = (path: string, kind: Stat['kind']) => boolean;
 
 /** Names that the host port uses while it puts a file in place. */
 export const temporaryName = /^\.[^/]+\.kata-sysext$/;
 
 /** What `makeGeneration` writes. */
-export const ofGeneration: Ours = (path, kind) => {
+export const ofGeneration: IsOwn = (path, kind) => {
   const folder = /^(config(\/[^/]+)?|replaced)$/.test(path);
   if (kind === 'directory') return folder;
   return (
@@ -18,27 +18,27 @@ export const ofGeneration: Ours = (path, kind) => {
 };
 
 /** All that a payload occupies. */
-export function ofPayload(manifest: PayloadManifest): Ours {
+export function ofPayload(manifest: PayloadManifest): IsOwn {
   const kinds = new Map(wholePayload(manifest).entries.map((entry) => [entry.path, entry.kind]));
   return (path, kind) => kinds.get(path) === kind;
 }
 
-/** Removes what is ours in `folder`, and the folder if nothing else is in it. Other people's files stay where they are. */
-export async function removeOurs(host: Host, folder: HostPath, ours: Ours): Promise<void> {
+/** Removes what kata-sysext made in `folder`, and the folder if nothing else is in it. Other people's files stay where they are. */
+export async function removeOwnFiles(host: Host, folder: HostPath, isOwn: IsOwn): Promise<void> {
   if ((await host.lstat(folder))?.kind !== 'directory') return;
-  await clear(host, folder, '', ours);
+  await clear(host, folder, '', isOwn);
   await dropEmpty(host, folder);
 }
 
-/** What `removeOurs` removes, the folder included. */
-export async function oursBelow(host: HostView, folder: HostPath, ours: Ours): Promise<HostPath[]> {
+/** What `removeOwnFiles` removes, the folder included. */
+export async function ownPathsBelow(host: HostView, folder: HostPath, isOwn: IsOwn): Promise<HostPath[]> {
   if ((await host.lstat(folder))?.kind !== 'directory') return [];
   const found = [folder];
   const look = async (below: string): Promise<void> => {
     for (const name of await host.readdir(`${folder}/${below}`)) {
       const path = `${below}${name}`;
       const kind = (await host.lstat(`${folder}/${path}`))?.kind;
-      if (kind === undefined || !ours(path, kind)) continue;
+      if (kind === undefined || !isOwn(path, kind)) continue;
       found.push(`${folder}/${path}`);
       if (kind === 'directory') await look(`${path}/`);
     }
@@ -47,14 +47,14 @@ export async function oursBelow(host: HostView, folder: HostPath, ours: Ours): P
   return found;
 }
 
-async function clear(host: Host, folder: HostPath, below: string, ours: Ours): Promise<void> {
+async function clear(host: Host, folder: HostPath, below: string, isOwn: IsOwn): Promise<void> {
   for (const name of await host.readdir(`${folder}/${below}`)) {
     const path = `${below}${name}`;
     const kind = (await host.lstat(`${folder}/${path}`))?.kind;
-    if (kind === undefined || !ours(path, kind)) continue;
+    if (kind === undefined || !isOwn(path, kind)) continue;
     if (kind !== 'directory') await host.unlink(`${folder}/${path}`);
     else {
-      await clear(host, folder, `${path}/`, ours);
+      await clear(host, folder, `${path}/`, isOwn);
       await dropEmpty(host, `${folder}/${path}`);
     }
   }
@@ -66,10 +66,10 @@ export async function dropEmpty(host: Host, path: HostPath): Promise<void> {
   if ((await deviceAbove(host, path)) === (await host.lstat(path))?.device) await host.rmdir(path);
 }
 
-/** Removes the temporaries that a killed write left in a folder of ours. */
+/** Removes the temporary files that a killed write left in one of kata-sysext's folders. */
 export async function dropTemporaries(host: Host, folder: HostPath): Promise<void> {
   for (const name of await host.readdir(folder)) {
-    // A folder of that name is none of ours.
+    // A folder of that name is not kata-sysext's.
     if (temporaryName.test(name) && (await host.lstat(`${folder}/${name}`))?.kind !== 'directory') await host.unlink(`${folder}/${name}`);
   }
 }

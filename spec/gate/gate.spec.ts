@@ -1,0 +1,249 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import type { Engine, EngineState, Instance } from '../../cli/engines/types.ts';
+import { KataError } from '../../cli/errors/index.ts';
+import { type GateRequest, liveGate, offlineGate } from '../../cli/gate/gate.ts';
+import type { Host } from '../../cli/host/index.ts';
+import type { GenerationManifest } from '../../cli/store/index.ts';
+import type { Systemd } from '../../cli/systemd/types.ts';
+import { scriptedSystemd } from '../support/scriptedSystemd.ts';
+import { type GenerationTree, generationTree } from '../support/trees/generationTree.ts';
+
+const unit = 'containerd.service';
+const instance: Instance = { engine: 'containerd', configPath: '/etc/containerd/config.toml', socket: '/run/x.sock', unit };
+const well: EngineState = {
+  reachable: true,
+  runtimeReady: true,
+  handlers: ['', 'runc', 'kata-qemu'],
+  sandboxes: [{ id: 'a'.repeat(64), handler: 'runc', podName: 'web', podNamespace: 'default', ready: true }],
+  effective: {},
+};
+
+/** What an engine says when it is asked, given as an argument: only the calls of a gate are there. */
+function engineSaying(probe: () => EngineState, dump: () => Record<string, unknown> = () => ({})): Engine {
+  return {
+    name: 'containerd',
+    probe: async () => probe(),
+    dumpEffective: async () => dump(),
+    compare: (before: { others?: string[] }, after: { others?: string[] }) => ({
+      ours: [],
+      others: (after.others ?? []).filter((key) => before.others?.includes(key) !== true),
+      warnings: [],
+    }),
+    showCommand: () => 'containerd config dump',
+  } as unknown as Engine;
+}
+
+function withHandler(name: string): () => EngineState {
+  return () => ({ ...well, handlers: [...well.handlers, name] });
+}
+
+type Asked = Partial<Omit<GateRequest, 'to'>> & { now?: () => EngineState; isGone?: boolean };
+
+/** 'proven', or the code and what was found. */
+async function outcome(work: Promise<void>): Promise<string> {
+  return await work.then(
+    () => 'proven',
+    (error: unknown) => {
+      const { code, complaint } = error as KataError;
+      return `${code}: ${complaint.found}`;
+    },
+  );
+}
+
+describe('the gate of a change', () => {
+  let tree: GenerationTree;
+  let to: GenerationManifest;
+  beforeEach(() => {
+    tree = generationTree();
+    to = tree.add(1);
+    tree.activate(1);
+  });
+  afterEach(() => rmSync(tree.root, { recursive: true, force: true }));
+
+  function hostWith(systemd?: Systemd): Host {
+    return { ...tree.host, live: true, systemd: async () => systemd, has: async () => false };
+  }
+
+  function request({ now = () => well, isGone = false, ...rest }: Asked): GateRequest {
+    return {
+      engine: engineSaying(now),
+      instance,
+      baseline: { state: { ...well, handlers: ['', 'runc'] }, dump: {}, dependents: ['kubelet.service'] },
+      ...(isGone ? {} : { to }),
+      touched: ['kata-qemu'],
+      restored: [],
+      restarts: false,
+      editedByOthers: false,
+      policyDenies: false,
+      emit: () => undefined,
+      signal: new AbortController().signal,
+      ...rest,
+    };
+  }
+
+  async function said(asked: Asked = {}, systemd?: Systemd): Promise<string> {
+    return await outcome(liveGate(hostWith(systemd), request(asked)).afterSteps());
+  }
+
+  describe('of what the engine lists', () => {
+    const sandbox = well.sandboxes[0]!;
+    const rows: [what: string, asked: Asked, said: RegExp][] = [
+      ['every handler, the earlier ones too', {}, /^proven$/],
+      ['no answer', { now: () => ({ ...well, reachable: false, why: 'refused' }) }, /does not answer: refused/],
+      ['our handler missing', { now: () => ({ ...well, handlers: ['', 'runc'] }) }, /does not list kata-qemu/],
+      ['an earlier handler gone', { now: () => ({ ...well, handlers: ['', 'kata-qemu'] }) }, /the handler runc is gone/],
+      ['the default handler gone', { now: () => ({ ...well, handlers: ['runc', 'kata-qemu'] }) }, /handler \(default\) is gone/],
+      ['a removed handler still there', { touched: ['kata-qemu', 'kata-old'], now: withHandler('kata-old') }, /still lists kata-old/],
+      [
+        'one that another program kept in the file',
+        { touched: ['kata-qemu', 'kata-old'], editedByOthers: true, now: withHandler('kata-old') },
+        /^proven$/,
+      ],
+      ['a sandbox not ready any more', { now: () => ({ ...well, sandboxes: [{ ...sandbox, ready: false }] }) }, /\(web\) lost its shim/],
+      ['a sandbox that was removed meanwhile', { now: () => ({ ...well, sandboxes: [] }) }, /^proven$/],
+      ['ours gone with Kata', { isGone: true, now: () => ({ ...well, handlers: ['', 'runc'] }) }, /^proven$/],
+      ['ours still there without Kata', { isGone: true }, /still lists kata-qemu/],
+      ['a handler that others serve again', { isGone: true, restored: ['kata-qemu'] }, /^proven$/],
+    ];
+    for (const [what, asked, wanted] of rows)
+      it(`${what}: ${wanted.source}`, async () => {
+        assert.match(await said(asked), wanted);
+      });
+  });
+
+  describe('of the files that the engine was given', () => {
+    for (const [what, path] of [
+      ['shim', '/etc/kata-sysext/current/payload/bin/shim'],
+      ['configuration', '/etc/kata-sysext/current/config/kata-qemu/configuration.toml'],
+    ] as const)
+      it(`a ${what} with other bytes fails, live and offline`, async () => {
+        writeFileSync(await tree.host.locate(await tree.host.realpath(path)), 'other bytes\n');
+
+        const [live, offline] = [await said(), await outcome(offlineGate(tree.host, to, () => undefined).afterSteps())];
+
+        assert.match(live, /^gate-failed: .*does not lead to the files of generation 1/);
+        assert.equal(offline, live);
+      });
+
+    it('offline there is nothing else to ask, and nothing at all once Kata is gone', async () => {
+      const gate = offlineGate(tree.host, to, () => undefined);
+
+      await gate.beforeRestart();
+
+      assert.equal(await outcome(gate.afterSteps()), 'proven');
+      assert.deepEqual(await gate.evidence(), []);
+      assert.equal(await outcome(offlineGate(tree.host, undefined, () => undefined).afterSteps()), 'proven');
+    });
+  });
+
+  describe('of SELinux labels', () => {
+    const label = (type: string) => `system_u:object_r:${type}:s0`;
+    const typeAt = (path: string) => (path.includes('/bin') ? 'bin_t' : 'usr_t');
+    const wrongAt = (path: string) => (path.endsWith('/shim') ? 'var_lib_t' : typeAt(path));
+
+    async function labelled(mode: string, found: (path: string) => string): Promise<{ said: string; warnings: string[] }> {
+      mkdirSync(tree.path('etc/selinux'));
+      writeFileSync(tree.path('etc/selinux/config'), `SELINUX=${mode}\nSELINUXTYPE=targeted\n`);
+      const warnings: string[] = [];
+      const labelsOf: Host['labelsOf'] = async (paths) =>
+        new Map(paths.map((path) => [path, { found: label(found(path)), stock: label(typeAt(path)) }]));
+      const gate = offlineGate({ ...tree.host, labelsOf }, to, (event) => 'text' in event && warnings.push(event.text));
+      return { said: await outcome(gate.afterSteps()), warnings };
+    }
+
+    it('the stock ones are right', async () => {
+      const seen = await labelled('enforcing', typeAt);
+
+      assert.deepEqual(seen, { said: 'proven', warnings: [] });
+    });
+
+    it('one that keeps pods from starting fails where SELinux enforces, and names the file', async () => {
+      const seen = await labelled('enforcing', wrongAt);
+
+      assert.match(seen.said, /^gate-failed: SELinux labels with which no pod would start \(1\): .*\/shim: .*var_lib_t/);
+    });
+
+    it('where SELinux only logs it is a warning', async () => {
+      const { said: result, warnings } = await labelled('permissive', wrongAt);
+
+      assert.equal(result, 'proven');
+      assert.match(warnings.join('\n'), /permissive; where it enforces, no pod would start/);
+    });
+  });
+
+  describe('before the restart', () => {
+    const result = (asked: Asked) => outcome(liveGate(hostWith(), request(asked)).beforeRestart());
+
+    it('passes where the effective configuration differs by our handlers alone', async () => {
+      assert.equal(await result({}), 'proven');
+    });
+
+    it('fails where another key would change, and names it', async () => {
+      const engine = engineSaying(
+        () => well,
+        () => ({ others: ['plugins.cri.sandbox_image'] }),
+      );
+
+      assert.match(await result({ engine }), /^gate-failed: .*more than our handlers: plugins\.cri\.sandbox_image/);
+    });
+
+    it("calls a refusal of the engine's binary a failure of the gate, for the change has begun", async () => {
+      const refusal = new KataError('engine-rejects', { found: 'line 3: no table', needed: 'TOML', next: 'look' });
+      const engine = { ...engineSaying(() => well), dumpEffective: () => Promise.reject(refusal) };
+
+      assert.equal(await result({ engine }), 'gate-failed: line 3: no table');
+    });
+
+    it('passes on what is no statement about the engine', async () => {
+      const engine = { ...engineSaying(() => well), dumpEffective: () => Promise.reject(new TypeError('a fault')) };
+
+      await assert.rejects(liveGate(hostWith(), request({ engine })).beforeRestart(), TypeError);
+    });
+  });
+
+  describe('after a restart', () => {
+    const running = scriptedSystemd(() => ({})).systemd;
+
+    for (const name of [unit, 'kubelet.service'])
+      it(`fails at once where ${name} is down`, async () => {
+        const { systemd } = scriptedSystemd((each) => (each === name ? { activeState: 'failed', result: 'exit-code' } : {}));
+
+        const found = await said({ restarts: true, now: () => ({ ...well, runtimeReady: false }) }, systemd);
+
+        assert.equal(found, `gate-failed: ${name} is failed (exit-code)`);
+      });
+
+    it('fails where a unit died and came back while it is watched', async () => {
+      let asked = 0;
+      const { systemd } = scriptedSystemd((name) => (name === unit ? { invocationId: asked++ > 2 ? 'second' : 'first' } : {}));
+
+      assert.match(await said({ restarts: true }, systemd), /containerd\.service died and was started again within 8 s/);
+    });
+
+    it('ends at a signal', async () => {
+      const stop = new AbortController();
+      const now = () => {
+        stop.abort();
+        return { ...well, reachable: false };
+      };
+
+      assert.match(await said({ restarts: true, now, signal: stop.signal }, running), /^interrupted/);
+    });
+
+    // Both take the eight seconds that an engine is watched: beside each other.
+    it('takes an engine that stays up for proven, and gives one up whose CRI plugin is not there', async () => {
+      const missing = () => ({ ...well, reachable: false, why: 'unknown service runtime.v1.RuntimeService' });
+      let answers = 0;
+      const late = () => ({ ...well, runtimeReady: answers++ > 1 });
+
+      const [steady, withoutPlugin] = await Promise.all([
+        said({ restarts: true, now: late }, running),
+        said({ restarts: true, now: missing }, running),
+      ]);
+
+      assert.equal(steady, 'proven');
+      assert.match(withoutPlugin, /^gate-failed: the CRI of containerd is not ready after \d+ s: unknown service/);
+    });
+  });
+});

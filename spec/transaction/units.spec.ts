@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { bootOf } from '../../cli/facts/index.ts';
+import type { Host } from '../../cli/host/index.ts';
+import type { Systemd, UnitState } from '../../cli/systemd/types.ts';
+import { begin, writeStep } from '../../cli/transaction/journal.ts';
+import { kindOf } from '../../cli/transaction/steps/index.ts';
+import type { RestartStep } from '../../cli/transaction/types.ts';
+import { undo } from '../../cli/transaction/undo.ts';
+import { bringUp, dependentsOf, keptDownBy, restartDeadlineMs } from '../../cli/transaction/units.ts';
+import { scriptedSystemd, unitState } from '../support/scriptedSystemd.ts';
+import { type ChangeTree, changeTree, fileStep, intentOf } from '../support/trees/changeTree.ts';
+
+const engine = 'containerd.service';
+const step: RestartStep = { kind: 'restart', unit: engine, dependents: ['kubelet.service', 'buildkit.service'], deadlineMs: 1000 };
+
+/** A host whose PID 1 is this one, or none. */
+function hostWith(systemd: Systemd | undefined, host: Partial<Host> = {}): Host {
+  return { ...host, systemd: async () => systemd } as Host;
+}
+
+describe('units that depend on the engine', () => {
+  const units: Record<string, Partial<UnitState>> = {
+    [engine]: {
+      requiredBy: ['kubelet.service'],
+      boundBy: ['bound.service'],
+      consistsOf: ['part.service'],
+      propagatesStopTo: ['stopped.mount'],
+    },
+    'kubelet.service': { requiredBy: ['above.service', engine] },
+    'bound.service': {},
+    'part.service': {},
+    'above.service': { requisiteOf: ['kubelet.service'] },
+    'stopped.mount': {},
+  };
+
+  it('are the active ones of each kind of dependency, through others too, in order of their names and without an end', async () => {
+    const { systemd } = scriptedSystemd((unit) => units[unit], { active: Object.keys(units) });
+
+    const found = await dependentsOf(hostWith(systemd), engine);
+
+    assert.deepEqual(found, ['above.service', 'bound.service', 'kubelet.service', 'part.service', 'stopped.mount']);
+  });
+
+  it('leave out what is not active, and what only an inactive one leads to', async () => {
+    const { systemd } = scriptedSystemd((unit) => units[unit], { active: [engine, 'above.service', 'part.service'] });
+
+    const found = await dependentsOf(hostWith(systemd), engine);
+
+    assert.deepEqual(found, ['part.service']);
+  });
+
+  it('are none where PID 1 does not answer', async () => {
+    assert.deepEqual(await dependentsOf(hostWith(undefined), engine), []);
+    assert.deepEqual(await keptDownBy(hostWith(undefined), engine), []);
+  });
+
+  it('are kept down by its failure where something that is active wants them', async () => {
+    const down: Record<string, Partial<UnitState>> = {
+      [engine]: { requiredBy: ['kubelet.service', 'manual.service', 'running.service'] },
+      'kubelet.service': { activeState: 'inactive', wantedBy: ['multi-user.target'], requiredBy: ['above.service'] },
+      'above.service': { activeState: 'inactive', wantedBy: ['multi-user.target'] },
+      'manual.service': { activeState: 'inactive' },
+      'running.service': { wantedBy: ['multi-user.target'] },
+    };
+    const { systemd } = scriptedSystemd((unit) => down[unit], { active: ['multi-user.target', 'running.service'] });
+
+    const found = await keptDownBy(hostWith(systemd), engine);
+
+    assert.deepEqual(found, ['above.service', 'kubelet.service']);
+  });
+});
+
+describe('the deadline of a restart', () => {
+  it("is the unit's two timeouts and a margin; no timeout and an endless one count ten minutes", () => {
+    const deadline = (timeoutStopMs: number, timeoutStartMs: number) =>
+      restartDeadlineMs(unitState(engine, { timeoutStopMs, timeoutStartMs }));
+
+    assert.equal(deadline(5000, 7000), 22_000);
+    assert.equal(deadline(0, 7000), 617_000);
+    assert.equal(deadline(Number.POSITIVE_INFINITY, 0), 1_210_000);
+  });
+});
+
+describe('bringing the engine up', () => {
+  it('resets its start limit first, restarts it, and starts only the dependents that are not active', async () => {
+    const { systemd, calls } = scriptedSystemd((unit) => (unit === 'buildkit.service' ? { activeState: 'failed' } : {}));
+
+    const { problems } = await bringUp(hostWith(systemd), step);
+
+    assert.deepEqual(problems, []);
+    assert.deepEqual(calls, [`reset-failed ${engine}`, `restart ${engine}`, 'reset-failed buildkit.service', 'start buildkit.service']);
+  });
+
+  it('names each unit that does not come up, and goes on with the next', async () => {
+    const { systemd } = scriptedSystemd(() => ({ activeState: 'inactive' }), {
+      job: (_, unit) => (unit === 'buildkit.service' ? 'done' : 'failed'),
+    });
+    const throwing: Systemd = {
+      ...systemd,
+      start: (unit, ms) => (unit === 'kubelet.service' ? Promise.reject(new Error('no such unit')) : systemd.start(unit, ms)),
+    };
+
+    const { problems } = await bringUp(hostWith(throwing), step);
+
+    assert.equal(problems.length, 2);
+    assert.match(problems[0]!, /restart of containerd\.service ended as failed/);
+    assert.match(problems[1]!, /start of kubelet\.service failed: Error: no such unit/);
+  });
+
+  it('throws where PID 1 does not answer: another try can help', async () => {
+    await assert.rejects(bringUp(hostWith(undefined), step), (error: { code?: string }) => error.code === 'failed');
+  });
+
+  it('fails the step of a restart with `gate-failed`', async () => {
+    const { systemd } = scriptedSystemd(() => ({}), { job: () => 'timeout' });
+
+    const applied = kindOf(step).apply(hostWith(systemd), step, {}, { save: async () => undefined, path: () => '' }, () => undefined);
+
+    await assert.rejects(
+      applied,
+      (error: { code?: string; message?: string }) => error.code === 'gate-failed' && /timeout/.test(error.message!),
+    );
+  });
+});
+
+describe('an undo on a host that runs', () => {
+  let tree: ChangeTree;
+  beforeEach(() => {
+    tree = changeTree();
+  });
+  afterEach(() => rmSync(tree.root, { recursive: true, force: true }));
+  const file = fileStep('/etc/own', undefined, 'x');
+
+  async function undone(systemd: Systemd | undefined, begun: number[]) {
+    const host = { ...tree.host, live: true, systemd: async () => systemd };
+    const intent = intentOf([file, step], { boot: await bootOf(host) });
+    await begin(host, intent);
+    for (const index of begun) await writeStep(host, 1, index, index === 1 ? { begun: true } : {});
+    return undo(host, intent);
+  }
+
+  it('brings the engine up once more where its restart was begun', async () => {
+    const { systemd, calls } = scriptedSystemd(() => ({}));
+
+    const { restarted, leftovers } = await undone(systemd, [0, 1]);
+
+    assert.deepEqual([restarted, leftovers], [[engine], []]);
+    assert.ok(calls.includes(`restart ${engine}`));
+  });
+
+  it('leaves the engine alone where no restart was begun and it runs since before the change', async () => {
+    const { systemd, calls } = scriptedSystemd(() => ({ activeEnterMs: 1 }));
+
+    const { restarted } = await undone(systemd, [0]);
+
+    assert.deepEqual([restarted, calls], [[], []]);
+  });
+
+  it('brings the engine up where another program restarted it after the wiring was written', async () => {
+    const { systemd, calls } = scriptedSystemd(() => ({ activeEnterMs: Date.parse('2026-01-01T00:00:05Z') }));
+
+    const { restarted } = await undone(systemd, [0]);
+
+    assert.deepEqual(restarted, [engine]);
+    assert.ok(calls.includes(`restart ${engine}`));
+  });
+
+  const rows: [what: string, systemd: Systemd | undefined, retry: boolean][] = [
+    ['reports an engine that does not come up', scriptedSystemd(() => ({}), { job: () => 'failed' }).systemd, false],
+    ['keeps the journal for another try where PID 1 does not answer', undefined, true],
+  ];
+  for (const [what, systemd, retry] of rows)
+    it(what, async () => {
+      const { leftovers } = await undone(systemd, [0, 1]);
+
+      assert.deepEqual(
+        leftovers.map((leftover) => ({ path: leftover.path, retry: leftover.retry })),
+        [{ path: engine, retry }],
+      );
+    });
+});
