@@ -78,7 +78,7 @@ async function nothingActive(host: HostView): Promise<string> {
 }
 
 /**
- * Counts this boot, once, unless the generation was blessed on this very system or nothing would bless it in this boot. Gives why its
+ * Counts this boot, once, unless the generation was blessed on this very system or no unit would confirm it in this boot. Gives why its
  * tries are used up.
  */
 async function usedUp({ host, emit }: Context, { manifest: { number }, record }: Generation, usr: Usr): Promise<string | undefined> {

@@ -95,7 +95,7 @@ async function onceFree<T>(
 }
 
 interface Proof {
-  /** The blessing as it had to be before the engine was watched. */
+  /** The confirmation as it had to be before the engine was watched. */
   text: string;
   /** The run of the engine that was watched. */
   run: string;
