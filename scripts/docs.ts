@@ -32,7 +32,6 @@ export async function pages(): Promise<Record<string, string>> {
     'man/kata-sysext.8': manPage(),
     ...firstBoot,
     'README.md': withTiersTable(onDisk('README.md') ?? '', table),
-    [hostsPage]: withRenderersTable(onDisk(hostsPage) ?? '', table),
   };
 }
 
@@ -55,7 +54,6 @@ function commandsPage(): string {
     '## Options of every verb',
     optionTable(commonOptions),
     'Results go to standard output, progress and errors to standard error. `kata-sysext help VERB`, or `--help` (`-h`) after a verb, prints its options; without a verb, or alone, `kata-sysext` lists the verbs. `kata-sysext version`, or `--version` (`-V`), prints the version.',
-    'With `--json` the result is one object on standard output. `schema/` of this repository and of the npm package has a JSON schema for each kind: `schema/change.json` describes `"kind": "Change"`.',
     '## Options of every verb that changes the host',
     optionTable(changeOptions),
     'The program never asks a question: the command line has all that a change needs to know.',

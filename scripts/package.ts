@@ -40,6 +40,7 @@ function manifest(): Record<string, unknown> {
   const fields = taken.filter((name) => own[name] !== undefined).map((name) => [name, own[name]]);
   return {
     ...Object.fromEntries(fields),
+    type: 'commonjs',
     os: ['linux'],
     bin: { 'kata-sysext': program },
     man: [`./${manPage}`],

@@ -11,7 +11,7 @@ import { unsuited, whyAbsent } from './suits.ts';
 import { bootFolder, bootMark, canBless, isBlessed } from './units/index.ts';
 
 /** Boots that a generation gets to prove itself. */
-export const maxTries = 3;
+const maxTries = 3;
 
 /** What a phase of the guard did. */
 export interface Guarded {
@@ -78,8 +78,8 @@ async function nothingActive(host: HostView): Promise<string> {
 }
 
 /**
- * Counts this boot, once, unless the generation was blessed on this very system or no unit would confirm it in this boot. Gives why its
- * tries are used up.
+ * Counts this boot, once, unless the generation was blessed on this very system or the confirm phase does not run in this boot. Gives why
+ * its tries are used up.
  */
 async function usedUp({ host, emit }: Context, { manifest: { number }, record }: Generation, usr: Usr): Promise<string | undefined> {
   // Extensions, which may bring the engine, are merged after the first phase.

@@ -6,7 +6,7 @@ import { KataError } from '../errors/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 
 /** Where the machine-config-daemon notes what it has written to the node: the rendered MachineConfig of its pool. */
-export const currentConfig: HostPath = '/etc/machine-config-daemon/currentconfig';
+const currentConfig: HostPath = '/etc/machine-config-daemon/currentconfig';
 
 const unitsFolder = '/etc/systemd/system';
 

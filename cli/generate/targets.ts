@@ -26,7 +26,7 @@ const openshiftIgnition: [from: number, ignition: string][] = [
 const retriedOneshots = 13;
 
 /** All names of targets, as the help shows them. */
-export const targetNames = [...rows.map(({ name }) => name), 'openshift-4.N'];
+const targetNames = [...rows.map(({ name }) => name), 'openshift-4.N'];
 
 /** The row of a target. Throws `usage` for one that is not known. */
 export function targetNamed(name: string): Target {

@@ -18,8 +18,6 @@ const rows: FormatRow[] = [
 /** Names for --format. */
 export const formatNames: Format[] = ['directory', ...rows.map(({ name }) => name)];
 
-export const imageFormatNames: ImageFormat[] = rows.map(({ name }) => name);
-
 export function formatRow(format: ImageFormat): FormatRow {
   return rows.find(({ name }) => name === format)!;
 }

@@ -70,7 +70,7 @@ function erofs({ tree, image, contents, epoch, payload, at }: RecipeRequest): Re
   return { args, files: { contexts: `${lines.join('\n')}\n` }, labelTree: false };
 }
 
-export function isOlder(version: number[], than: number[]): boolean {
+function isOlder(version: number[], than: number[]): boolean {
   const [a, b] = [version, than].map(([major = 0, minor = 0]) => major * 1000 + minor) as [number, number];
   return a < b;
 }

@@ -21,7 +21,7 @@ export interface Missing {
 }
 
 /** The paths of the release that a configuration cannot do without and that are not there. Throws `bundle-configuration`. */
-export function missingFrom(listing: Listing, row: HandlerRow, text: string): Missing[] {
+function missingFrom(listing: Listing, row: HandlerRow, text: string): Missing[] {
   return named(row, text).filter(({ kind, path }) => kind === 'file' && !isFile(listing, path));
 }
 

@@ -151,7 +151,7 @@ export async function switchWrites(host: HostView, steps: Step[], stays: boolean
 }
 
 /** The room that an installation reserves at the end of a change with these writes: `reserveSpace` looks at what is free then. */
-export async function reserveWrites(host: HostView, writes: Write[]): Promise<Write[]> {
+async function reserveWrites(host: HostView, writes: Write[]): Promise<Write[]> {
   const { id, freeBytes, blockBytes } = await host.fileSystem(stateFolder);
   let free = freeBytes;
   for (const { path, bytes, entries, done = false, passes = false } of writes) {

@@ -14,7 +14,7 @@ import { ask, devices } from './questions.ts';
 import type { AskedHandler, Denial, PolicyFile } from './types.ts';
 
 export { setsLabels } from './domains.ts';
-export type { Access, AskedHandler, Domains, Policy, PolicyFile } from './types.ts';
+export type { AskedHandler, Policy } from './types.ts';
 
 /** Types that only the reference policy has, and only Fedora's. */
 const referenceType = 'container_engine_exec_t';

@@ -6,7 +6,7 @@ import type { PayloadManifest } from './types.ts';
 export type IsOwn = (path: string, kind: Stat['kind']) => boolean;
 
 /** Names that the host port uses while it puts a file in place. */
-export const temporaryName = /^\.[^/]+\.kata-sysext$/;
+const temporaryName = /^\.[^/]+\.kata-sysext$/;
 
 /** What `makeGeneration` writes. */
 export const ofGeneration: IsOwn = (path, kind) => {

@@ -37,7 +37,7 @@ interface HostFiles {
 const [plain, labelled] = [payloadRoot(false), payloadRoot(true)];
 
 /** Where things are on a host: reference/files.md and the section FILES of the man page are made from this. */
-export const hostFiles: HostFiles[] = [
+const hostFiles: HostFiles[] = [
   {
     title: 'What is active',
     files: [

@@ -46,6 +46,7 @@ export function jsonPage(note: string, table: (heads: string[], rows: string[][]
     note,
     'With `--json` a command prints one object on standard output. Every object has `apiVersion`, which is `kata-sysext/v1`, and `kind`. Exit statuses are the same as without `--json`. The JSON schemas are in the folder `schema/` of the repository and of the npm package.',
     '```sh\nkata-sysext status --json\n```',
+    'The repository and the npm package have a JSON schema of each kind in `schema/`: `schema/change.json` describes `Change`.',
     table(
       ['kind', 'printed by'],
       schemas.map(({ title }) => [`[\`${title}\`](#${title.toLowerCase()})`, commandsOf(title)]),

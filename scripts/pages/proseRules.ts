@@ -9,7 +9,7 @@ export interface ForbiddenWord {
 }
 
 /** Pages of figures that were measured in the lab. */
-export const withFigures = ['docs/benchmarks.md', 'docs/testing.md'];
+const withFigures = ['docs/benchmarks.md', 'docs/testing.md'];
 
 /** The dictionary: one word for one thing, and words that Linux hosts, engines and Kubernetes use themselves. */
 export const forbiddenWords: ForbiddenWord[] = [
@@ -35,6 +35,11 @@ export const forbiddenWords: ForbiddenWord[] = [
   { pattern: 'no matter of', use: 'who does it' },
   { pattern: 'heeds?', use: '“respects”, “waits for”' },
   { pattern: 'besides', use: '“also”' },
+  { pattern: 'mend(?:s|ed|ing)?', use: '“repair”' },
+  { pattern: 'stor(?:y|ies)', use: '“history”' },
+  { pattern: 'strangers?', use: '“foreign”' },
+  { pattern: 'tid(?:y|ies|ied)', use: '“clean-up”' },
+  { pattern: 'wish(?:es|ed)?', use: '“request”, “settings”' },
   {
     pattern: '^Seen|seen in the lab|the lab’s|in the lab|(?:a|the) lab|lab hosts?',
     use: 'no figures of a lab',

@@ -81,6 +81,14 @@ describe('the npm package', function () {
     assert.equal(manifest['version'], version);
   });
 
+  it('is one that publint has nothing to say of', async () => {
+    const publint = [process.execPath, join(repo, 'node_modules/publint/src/cli.js'), 'run', join(folder, 'package'), '--strict'];
+
+    const told = await run(publint, { cwd: folder });
+
+    assert.match(told.stdout, /All good!/);
+  });
+
   it('installs without a network, and the installed program goes through a whole round', async () => {
     const prefix = join(folder, 'prefix');
     await run([...npm, 'install', '--global', '--prefix', prefix, join(folder, packed.filename)], { cwd: folder });

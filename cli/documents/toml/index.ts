@@ -3,7 +3,6 @@ export { decodeToml, isTable, parseDocument, parseProgram, type TomlDocument, ty
 export {
   blockAfter,
   eolOf,
-  type Insertion,
   insert,
   insertAtEnd,
   insertElement,
@@ -14,4 +13,4 @@ export {
 export { requireBoundedSet, tomlLimits } from './limits.ts';
 export { findMark, withoutMark } from './marks.ts';
 export { addsExactly, plain, readDump, readings, sameSettings, subtract, union } from './readings.ts';
-export { fillTemplate, renderTable, tomlHeader, tomlKey, tomlString } from './render.ts';
+export { fillTemplate, renderTable, tomlKey, tomlString } from './render.ts';

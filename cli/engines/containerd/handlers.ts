@@ -12,7 +12,7 @@ const annotations = ['io.katacontainers.*'];
  * and gives its processes the SELinux type for them (docs/facts/containerd.md#selinux-type-of-virtual-machines); runtime_path is not
  * looked at.
  */
-export function runtimeType(name: string): string {
+function runtimeType(name: string): string {
   return `io.containerd.${name.startsWith('kata') ? name : `kata-${name}`}.v2`;
 }
 

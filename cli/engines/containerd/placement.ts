@@ -10,7 +10,7 @@ import { matchesName, patternFolder } from './globs.ts';
 import type { ConfigSet, LoadedFile } from './loader.ts';
 import { type Merging, oldPlugin } from './schema.ts';
 
-export const dropInName = 'kata-sysext.toml';
+const dropInName = 'kata-sysext.toml';
 
 /** Where our tables go. */
 export type Placement =

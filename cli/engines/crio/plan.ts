@@ -17,7 +17,7 @@ import { keepAltered, sortWanted } from './foreign.ts';
 import { checkShims, crioTable, definitionsOf, handlerLines, handlerTable, isSame, runtimesOf } from './handlers.ts';
 import { type ConfigSet, folderOf, loadSet } from './loader.ts';
 
-export const dropInName = '50-kata-sysext.conf';
+const dropInName = '50-kata-sysext.conf';
 const firstLine = '# Written by kata-sysext and recorded by its exact text; "kata-sysext uninstall" removes it.';
 
 /** See `Engine.plan`: one file of ours in CRI-O's folder, or none. */

@@ -8,7 +8,7 @@ import { type Redactor, redactor } from './redact/index.ts';
 import { stateSections } from './stateSections.ts';
 import type { Asked, Report, Section, SectionRow } from './types.ts';
 
-export type { Asked, Report, Section } from './types.ts';
+export type { Asked, Report } from './types.ts';
 
 const sectionRows: readonly SectionRow[] = [...hostSections, ...stateSections, ...engineSections];
 

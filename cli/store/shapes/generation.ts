@@ -22,7 +22,7 @@ import { sources, treeFolder } from './payload.ts';
 const scalar = valueLike<Setting>('a text, a number, or true or false', (value) => ['string', 'number', 'boolean'].includes(typeof value));
 const setting: Shape<Setting> = lazy((value) => (Array.isArray(value) ? listOf(setting) : scalar));
 
-export const choices: Shape<Choices> = tableOf({
+const choices: Shape<Choices> = tableOf({
   aliases: mapOf(plainName, plainName),
   profiles: mapOf(listOf(text), plainName),
   settings: mapOf(mapOf(setting), plainName),

@@ -29,14 +29,14 @@ const directory = tableOf({ path, kind, mode });
 const byKind: Record<TreeEntry['kind'], Shape<TreeEntry>> = { file, symlink, directory };
 
 /** What an entry has to have depends on its kind. */
-export const treeEntry: Shape<TreeEntry> = lazy((entry) => {
+const treeEntry: Shape<TreeEntry> = lazy((entry) => {
   const name = typeof entry === 'object' && entry !== null && 'kind' in entry ? entry.kind : undefined;
   return typeof name === 'string' && Object.hasOwn(byKind, name) ? byKind[name as TreeEntry['kind']] : directory;
 });
 
 export const sources: Shape<SourceRecord[]> = listOf(tableOf({ name: text, digest, sizeBytes: count }));
 
-export const handlers: Shape<LaidHandler[]> = listOf(
+const handlers: Shape<LaidHandler[]> = listOf(
   tableOf({
     name: plainName,
     release: text,

@@ -48,7 +48,7 @@ const masks: [RegExp, string][] = [
   [/\/\d\d-\w+\.toml$/g, '/NN-NAME.toml'],
 ];
 
-export function maskedPath(shown: string): string {
+function maskedPath(shown: string): string {
   return masks.reduce((text, [pattern, sign]) => text.replace(pattern, sign), shown);
 }
 

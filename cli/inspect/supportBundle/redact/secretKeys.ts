@@ -1,6 +1,7 @@
 import { enginePlugins } from '../../../engines/index.ts';
+
 /** Keys whose value is a secret, or the name of a user, in TOML, JSON, YAML, INI, environments and log lines. */
-export const secretKey =
+const secretKey =
   '[\\w.-]*(?:passw(?:or)?d|passphrase|passwd|\\bpwd|secret|token|credential|authorization|(?<![a-z])auth(?![a-z]*or)|auth[_-]|api[_-]?key|access[_-]?key|private[_-]?key|signing[_-]?key|encryption[_-]?key|cookie|webhook|user[_-]?name|login)[\\w.-]*';
 
 const pair = new RegExp(
