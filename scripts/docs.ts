@@ -13,7 +13,6 @@ import { allStatuses, signalStatus, statuses } from './pages/statuses.ts';
 import { withTiersTable } from './pages/tiersTable.ts';
 
 const hostsPage = 'docs/reference/hosts.md';
-
 /** Pages that show what `generate` writes. */
 export const firstBootPages = ['first-boot', 'first-boot-rendered', 'openshift', 'os-images'].map((name) => `docs/guides/${name}.md`);
 
@@ -28,7 +27,6 @@ export async function pages(): Promise<Record<string, string>> {
     'docs/reference/commands.md': commandsPage(),
     'docs/reference/errors.md': errorsPage(),
     'docs/reference/handlers.md': page(handlersPage(note('overlays/handlers.json, overlays/modules.json and overlays/needs.json'), table)),
-    [hostsPage]: withRenderersTable(onDisk(hostsPage) ?? '', table),
     'docs/reference/files.md': page(filesPage(note('scripts/pages/hostFiles.ts'), table)),
     'docs/reference/json.md': page(jsonPage(note('schema/'), table)),
     'man/kata-sysext.8': manPage(),
