@@ -10,7 +10,7 @@ export interface OwnProgram {
   /** Version of this program. */
   program: string;
   /** Real path of the program where it is one file that needs nothing else: then a copy of it is kept on the host. */
-  programFile?: string;
+  programFile?: string | undefined;
 }
 
 /**

@@ -63,7 +63,7 @@ async function putBefore(host: Host, step: FileStep, store: UndoStore): Promise<
   await host.replaceFile(step.path, await host.readFile(saved), step.temporary, like);
 }
 
-/** Somebody edited the file meanwhile: their edit stays, only what we put in goes. A text that we removed is not put back. */
+/** Another program or user edited the file meanwhile: that edit stays, only the inserted text goes. A text that was removed is not put back. */
 async function takeOursOut(host: Host, step: FileStep): Promise<void> {
   const now = await host.readText(step.path);
   if (now === undefined) return;
