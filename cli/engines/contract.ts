@@ -52,7 +52,7 @@ export interface Rendering {
   program?: RegExp;
   /** What its installation leaves: no proof that it runs. */
   files: readonly HostPath[];
-  /** Where it is told to use another CRI: in the command of its unit, or in these files and the YAML files of these folders. */
+  /** Words that make it use another CRI: in the command of its unit, or in these files and the YAML files of these folders. */
   external?: { words: RegExp; files: readonly HostPath[]; folders: readonly HostPath[] };
   /** In the text of a configuration that it wrote. */
   written: RegExp;
@@ -80,7 +80,7 @@ export interface Engine extends EngineFacts {
   kind: 'engine';
   /** Names of handlers that mean something to it without being in its files. */
   reservedHandlers: readonly string[];
-  /** It reads drop-ins only where its main file names them: without that file the wiring is read by nobody. */
+  /** It reads drop-ins only where its main file names them: without that file it does not read the wiring. */
   dropInsNeedMain: boolean;
   shimProtocol: ShimProtocol;
   /** How its wiring is computed for a node that is not there (`generate --form rendered`); undefined: it cannot be. */
@@ -97,12 +97,12 @@ export interface Engine extends EngineFacts {
    */
   findRecorded(host: HostView, wiring: Wiring): Promise<Instance | undefined>;
   /**
-   * From what the files are now to exactly the wanted handlers (none: our wiring goes away). `recorded` is the wiring of the active
+   * From what the files are now to exactly the wanted handlers (none: the wiring of kata-sysext goes away). `recorded` is the wiring of the active
    * generation. Throws KataErrors engine-* when it cannot be done safely. Touches nothing.
    */
   plan(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan>;
   /**
-   * What in the files leads handlers to this shim, for a change that replaces it: as marks, so that it goes as our own text does.
+   * What in the files leads handlers to this shim, for a change that replaces it: as marks, so that it goes as a recorded text does.
    * Throws `engine-unsupported` where it cannot be taken out by its exact text.
    */
   findForeignWiring(host: HostView, instance: Instance, shim: HostPath): Promise<ForeignWiring>;
@@ -117,14 +117,14 @@ export interface Engine extends EngineFacts {
 export interface EngineDump {
   /**
    * Asks the engine's own binary, on copies of its files, what the plan would change. `scratch` writes a file of this base name into a
-   * folder of ours (mode 0600: copies may hold secrets) and gives its path. Live only.
+   * folder of kata-sysext (mode 0600: copies may hold secrets) and gives its path. Live only.
    */
   validate(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<EffectiveDiff>;
   /** The effective configuration of the planned files, by the engine's binary on copies. Throws `engine-rejects`. */
   renderPlanned(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<Record<string, unknown>>;
   /** The effective configuration as the engine's binary dumps it now from the real files: for before/after comparison. */
   dumpEffective(host: HostView, instance: Instance): Promise<Record<string, unknown>>;
-  /** Compares two dumps; key paths of the named handlers count as ours. */
+  /** Compares two dumps; key paths of the named handlers are `ours`. */
   compare(before: Record<string, unknown>, after: Record<string, unknown>, handlers: string[]): EffectiveDiff;
   /** The command that shows a person the effective configuration. */
   showCommand(instance: Instance): string;

@@ -96,7 +96,7 @@ function candidates({ renders: { units, otherUnits } }: Renderer, names: Unit[])
   return [...new Set([...units, ...names.filter((name) => otherUnits?.test(name) === true)])];
 }
 
-/** A oneshot like nodeadm's has ended long ago on a live host. A unit of a further name has to run the renderer's own program. */
+/** A oneshot like nodeadm's has ended long ago on a live host. A unit of another name has to run the renderer's own program. */
 async function isRunning(host: HostView, { renders: { units, program } }: Renderer, unit: Unit): Promise<boolean> {
   const state = await (await host.systemd())?.unit(unit);
   if (state === undefined || !runs.includes(state.activeState)) return false;

@@ -7,13 +7,13 @@ export type * from './contract.ts';
 /** A running or installed engine as found on the host. */
 export interface Instance {
   engine: string;
-  /** '1.7.24'; undefined offline when nobody said. */
+  /** '1.7.24'; undefined offline where the command line has none. */
   version?: string;
   /** The binary of the running process, or of the offline tree. */
   binary?: HostPath;
   /** The main configuration file that this instance reads (it need not exist). */
   configPath: HostPath;
-  /** The folder of drop-ins that this instance reads, whole and recursively (it need not exist), where the engine is told one. */
+  /** The folder of drop-ins that this instance reads, whole and recursively (it need not exist), where an engine has one. */
   configFolder?: HostPath;
   /** Of the daemon. */
   socket?: HostPath;
@@ -38,18 +38,18 @@ export interface FileChange {
   after: { text: string } | 'absent';
   /** Of a file that is made; 0644 where nothing is said. */
   mode?: number;
-  /** True when somebody else's bytes are in the file: then owner, mode and xattrs are kept from it. */
+  /** True when the file has bytes of others: then its owner, mode and xattrs are kept. */
   foreign: boolean;
-  /** Exact texts that are ours in the after-state (insertions) and in the before-state (removals), to take out if somebody edits meanwhile. */
+  /** Exact texts of kata-sysext in the after-state (insertions) and in the before-state (removals), to take out where the file was edited meanwhile. */
   ours: string[];
-  /** A folder on the same file system that nobody globs, for the temporary file. */
+  /** A folder on the same file system that no program globs, for the temporary file. */
   tmpDir: HostPath;
 }
 
-/** What we put where: enough to find and remove it again, byte-exactly, whoever else edited the file since. */
+/** Which text is where: enough to find and remove it again, byte-exactly, whoever else edited the file since. */
 export interface Mark {
   path: HostPath;
-  /** 'file': the whole file is ours. 'range': `text` stands in somebody else's file. */
+  /** 'file': the whole file is kata-sysext's. 'range': `text` is a part of a file of others. */
   kind: 'file' | 'range';
   text: string;
 }
@@ -64,20 +64,20 @@ export interface Wiring {
   method: string;
   handlers: WantedHandler[];
   marks: Mark[];
-  /** Folders that we made for it, parents first; removed when empty. */
+  /** Folders that were made for it, parents first; removed when empty. */
   folders: HostPath[];
   key: Digest;
 }
 
 export interface WiringPlan {
-  /** undefined when nothing of ours remains. */
+  /** undefined when no wiring of kata-sysext remains. */
   wiring?: Wiring;
   changes: FileChange[];
   /** Folders to make, parents first, with modes. */
   makeFolders: { path: HostPath; mode: number }[];
-  /** Folders of ours to remove when empty, children first. */
+  /** Folders of the recorded wiring to remove when empty, children first. */
   dropFolders: HostPath[];
-  /** What stays and why (foreign edits inside our range, ...). */
+  /** What stays and why (foreign edits inside a range of kata-sysext, ...). */
   findings: Finding[];
 }
 
@@ -90,7 +90,7 @@ export interface ForeignWiring {
 
 /** Dotted key paths of the effective configuration that differ; values are never shown. */
 export interface EffectiveDiff {
-  /** Differences that belong to our handlers. */
+  /** Differences that belong to the named handlers. */
   ours: string[];
   /** Everything else: must be empty. */
   others: string[];

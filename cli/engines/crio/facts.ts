@@ -20,5 +20,5 @@ export const facts: EngineFacts = {
   renders: undefined,
 };
 
-/** Where others name handlers, when ours is a file beside theirs. */
+/** Where other programs name handlers, beside the drop-in of kata-sysext. */
 export const readByDaemon = [usualConfig, usualFolder];
