@@ -33,7 +33,6 @@ export async function pages(): Promise<Record<string, string>> {
     'man/kata-sysext.8': manPage(),
     ...firstBoot,
     'README.md': withTiersTable(onDisk('README.md') ?? '', table),
-    [hostsPage]: withRenderersTable(onDisk(hostsPage) ?? '', table),
   };
 }
 
