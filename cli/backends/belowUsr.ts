@@ -1,7 +1,18 @@
 import type { Finding } from '../errors/index.ts';
-import { digestSeenBy, type HostPath, type HostView } from '../host/index.ts';
-import { type GenerationManifest, insideExtension } from '../store/index.ts';
-import { mergedPayload } from '../transaction/index.ts';
+import { mounts } from '../facts/index.ts';
+import { type Digest, digestSeenBy, type HostPath, type HostView, textSeenBy } from '../host/index.ts';
+import { extensionRelease, type GenerationManifest, insideExtension, payloadOfRelease } from '../store/index.ts';
+
+/** Which payload PID 1 has below /usr. */
+export async function mergedPayload(host: HostView): Promise<Digest | 'absent'> {
+  return payloadOfRelease(await textSeenBy(host, 1, `/${extensionRelease}`)) ?? 'absent';
+}
+
+/** Mount points below /usr that are not systemd-sysext's own. */
+export async function mountsBelowUsr(host: HostView): Promise<string[]> {
+  const points = (await mounts(host, 1)).map(({ point }) => point).filter((point) => point.startsWith('/usr/'));
+  return [...new Set(points)].sort();
+}
 
 /** Where processes find the files of a payload that is seen below /usr. */
 export function mountPointOf(): HostPath {

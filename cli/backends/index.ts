@@ -4,13 +4,15 @@ import type { HostView } from '../host/index.ts';
 import { baked } from './baked/index.ts';
 import { overlay } from './overlay/index.ts';
 import { prefix } from './prefix/index.ts';
+import { backendNames } from './registry.ts';
 import { sysext } from './sysext/index.ts';
 import type { Backend } from './types.ts';
 
 export { backendPaths } from './ownPaths.ts';
 export { dropMade, makeMissing } from './pointer.ts';
-export { mergeOf } from './sysext/merge.ts';
-export type { Backend } from './types.ts';
+export { backendNames, backendUnits, imageBackend, imagingBackend, isOfImage, plainBackend } from './registry.ts';
+export { type Merge, mergeOf } from './sysext/merge.ts';
+export type { Backend, Seen } from './types.ts';
 
 /** A backend is a row. */
 const backends: Backend[] = [prefix, sysext, overlay, baked];
@@ -54,5 +56,3 @@ function onImage(name: string): KataError {
     next: 'kata-sysext uninstall',
   });
 }
-
-const backendNames = ['auto', ...backends.map((backend) => backend.name)];

@@ -1,7 +1,7 @@
 import { KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 import { activeNumber, etcFolder, folderOf, type GenerationManifest, pointer, readFolders } from '../store/index.ts';
-import type { Step } from '../transaction/index.ts';
+import type { Step } from './stepKinds.ts';
 
 /** The one truth of what is active, the same for every backend. */
 export async function pointerSteps(host: HostView, to: GenerationManifest | undefined): Promise<Step[]> {

@@ -2,7 +2,8 @@ import type { Finding } from '../errors/index.ts';
 import type { HostFacts } from '../facts/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import type { GenerationManifest } from '../store/index.ts';
-import type { Step } from '../transaction/index.ts';
+import type { BackendFacts } from './registry.ts';
+import type { Step } from './stepKinds.ts';
 
 /** What a backend shows on the host right now. */
 export interface Seen {
@@ -12,8 +13,7 @@ export interface Seen {
 }
 
 /** How a payload appears on the host. Nothing acts by itself: what is not a step can't be journalled, shown or killed. */
-export interface Backend {
-  name: string;
+export interface Backend extends BackendFacts {
   /** Blockers and warnings of this host. None at all: the backend is harmless here. */
   preflight(host: HostView, facts: HostFacts): Promise<Finding[]>;
   /** Where payloads are kept. */

@@ -78,8 +78,8 @@ async function nothingActive(host: HostView): Promise<string> {
 }
 
 /**
- * Counts this boot, once, unless the generation was blessed on this very system or nothing would bless it in this boot. Gives why its
- * tries are used up.
+ * Counts this boot, once, unless the generation was blessed on this very system or the confirm phase does not run in this boot. Gives why
+ * its tries are used up.
  */
 async function usedUp({ host, emit }: Context, { manifest: { number }, record }: Generation, usr: Usr): Promise<string | undefined> {
   // Extensions, which may bring the engine, are merged after the first phase.

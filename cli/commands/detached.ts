@@ -210,7 +210,7 @@ function notStarted(unit: string, status: number): KataError {
 function endedBySignal(unit: string, number: number, how: string): KataError {
   return new KataError('interrupted', {
     subject: unit,
-    found: `the unit of the change was ended ${how}; what it had begun, the next change takes back first`,
+    found: `the unit of the change was ended ${how}; the next change first undoes what it had begun`,
     needed: 'time to finish',
     next: 'kata-sysext recover',
     details: { signal: number },

@@ -1,3 +1,4 @@
+import { isOfImage } from '../backends/registry.ts';
 import { type Host, openHost } from '../host/index.ts';
 import { imageState, stateFolder } from '../store/index.ts';
 import type { OptionValue } from './types.ts';
@@ -13,7 +14,7 @@ export async function hostFor(root: string, env: Host['env'], verb: string, opti
   const host = openHost(root, env);
   // As sd_booted(3) finds out.
   if ((await host.lstat('/run/systemd/system')) !== undefined) return host;
-  const isRequested = making.includes(verb) && options['backend'] === 'baked';
+  const isRequested = making.includes(verb) && isOfImage(String(options['backend']));
   if (!isRequested && (await host.lstat(imageState)) === undefined) return host;
   await host.close();
   const image = openHost(root, env, { image: { from: stateFolder, to: imageState } });

@@ -205,8 +205,8 @@ function known(raw: unknown): KataError {
 function ownFault(raw: unknown): KataError {
   return new KataError('internal', {
     found: raw instanceof Error ? raw.message : String(raw),
-    needed: 'no fault of the program',
-    next: 'run it again with --json and report the output',
+    needed: 'kata-sysext without this bug',
+    next: 'this is a bug in kata-sysext; please report it with the output of: kata-sysext report -o report.md',
     cause: raw,
   });
 }

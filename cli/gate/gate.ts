@@ -46,7 +46,7 @@ export function liveGate(host: HostView, request: GateRequest): Gate {
       if (request.to !== undefined) await filesReached(host, request, request.to);
       if (request.to !== undefined) await labelsInPlace(host, request.to, request.emit);
       if (request.to !== undefined && !request.policyDenies) await policyAllows(host, request, request.to);
-      // Without a daemon there is nobody to ask: the files are all that the next pod reads.
+      // Without a daemon nothing can be asked: the files are all that the next pod reads.
       if (request.engine.daemon === undefined) return;
       if (!request.restarts) return checkNow(host, request);
       request.emit({ kind: 'phase', name: 'gate', detail: `waiting for ${request.engine.name}` });

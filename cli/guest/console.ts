@@ -60,7 +60,7 @@ export function watchConsole(): Console {
   };
 }
 
-/** Text that may be shown on anybody's terminal: printable ASCII, without what was an escape sequence. */
+/** Text that may be shown on any terminal: printable ASCII, without what was an escape sequence. */
 export function printable(text: string): string {
   return text
     .replace(/\p{Cc}\[[0-9;?]*[A-Za-z]/gu, '')

@@ -75,7 +75,7 @@ async function isOfRoot(pid: string): Promise<boolean> {
 
 /**
  * Those of the files that the process has open with a lock on them. The process number in the table is no help: that of an open file
- * description is -1, and whoever took a flock for its parent (flock(1) with a number) is gone.
+ * description is -1, and a flock(1) that took the lock for its parent has ended.
  */
 async function* locksOf<T extends Inode & { name: string }>(pid: string, files: readonly T[]): AsyncGenerator<T, void> {
   for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => [])) {

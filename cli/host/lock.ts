@@ -40,7 +40,7 @@ export async function takeLock(host: HostView, path: HostPath, verb: string, { s
   const until = performance.now() + seconds * 1000;
   let hasReported = false;
   for (;;) {
-    // In the loop: whoever held it may have purged the folder meanwhile.
+    // In the loop: the last holder may have purged the folder meanwhile.
     const place = await host.resolve(path);
     const file = await openLockFile(host, place, made).catch((error: unknown) => Promise.reject(orReadOnly(error, host, place)));
     if (file === undefined) continue;
@@ -92,9 +92,9 @@ async function openLockFile(host: HostView, place: HostPath, made: HostPath[]): 
 function linked(real: string, names: number): KataError {
   return new KataError('foreign-file', {
     subject: real,
-    found: `${real} has ${names} names (hard links)`,
-    needed: 'a lock file with one name: what is written to it would be written to the others',
-    next: `look for the others and remove the lock file: find / -xdev -samefile ${real}; rm ${real}`,
+    found: `${real} has ${names} hard links`,
+    needed: 'a lock file with one hard link: text written to it would change the other files',
+    next: `look at the other files and remove the lock file: find / -xdev -samefile ${real}; rm ${real}`,
   });
 }
 

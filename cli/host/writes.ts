@@ -116,7 +116,7 @@ function labelWrites(view: HostView): Pick<Host, LabelWrite> {
   };
 }
 
-/** `at`: the path through the held folder that has it; its last component is not followed by whoever resolved it. */
+/** `at`: the path through the held folder that has it; its last component is not followed. */
 async function inFolder<T>(view: HostView, path: HostPath, work: (at: string, folder: HeldFolder) => Promise<T>): Promise<T> {
   const place = await view.resolve(path);
   return withFolders(view.root, [posix.dirname(place)], (folder) => work(`${folder.path}/${posix.basename(place)}`, folder));

@@ -5,7 +5,7 @@ import { type Chosen, chosenFor } from './chosen.ts';
 
 export interface HandlerConfiguration extends Chosen {
   name: string;
-  /** Where its configuration is for whoever reads it. */
+  /** Where an administrator reads its configuration. */
   path: string;
 }
 

@@ -24,7 +24,7 @@ export async function isInstalled(running: OwnProgram, from: Generation, asked: 
   const { manifest } = from;
   const { sources, draft, handlers, backend, format, engine, signal } = asked;
   if (manifest.backend !== backend || manifest.format !== format) return false;
-  const options = { dryRun: true, waitSeconds: 0, allow: [], ...(engine === undefined ? {} : { engine }) };
+  const options = { dryRun: true, waitSeconds: 0, allow: [], engine };
   const digests = sources.map((_, index) => draft?.sources[index]?.digest);
   if (!(await sameFiles(host, from, { ...options, sources, digests, handlers }, signal))) return false;
   const payload = await payloadOf(host, manifest);

@@ -30,8 +30,8 @@ export function modulesFile({ image }: Pick<HostView, 'image'>): HostPath {
 }
 
 /**
- * The steps for the modules that are wanted: the file that systemd-modules-load.service reads, and on a live host one step that loads what is
- * not there. `undefined`: the file goes. A loaded module is in use by whoever found it, so that it stays until the next boot.
+ * The steps for the modules that are wanted: the file that systemd-modules-load.service reads, and on a live host one step that loads what
+ * is not there. `undefined`: the file goes. Other programs may use a loaded module, so it stays until the next boot.
  *
  * @param place false: a file that is not there is not made, and none is changed (at a boot)
  */

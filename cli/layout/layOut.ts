@@ -225,7 +225,7 @@ function dropsOf(bundle: Bundle, keep: Set<string>, entries: TreeEntry[]): { dro
     return kind === 'file' ? !keep.has(path) : now?.kind !== kind || now.target !== target;
   });
   return {
-    // Deepest first: whoever removes them in this order meets only empty folders.
+    // Deepest first: in this order each folder is empty when it is removed.
     dropped: gone.map((entry) => entry.path).sort((a, b) => byName(b, a)),
     droppedBytes: gone.reduce((sum, entry) => sum + (entry.sizeBytes ?? 0), 0),
   };

@@ -27,7 +27,7 @@ export function stringsOf(text: string, name: string): TomlStrings {
       subject: name,
       found: cause instanceof KataError ? cause.complaint.found : String(cause),
       needed: 'a configuration in TOML 1.0',
-      next: 'fetch the bundle again, or mend the file if the bundle is your own',
+      next: 'fetch the bundle again, or repair the file if the bundle is your own',
       cause,
     });
   }

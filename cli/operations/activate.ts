@@ -6,7 +6,7 @@ import { planSwitchTo } from './switchToExisting.ts';
 
 export interface ActivateRequest extends ChangeOptions {
   /** Default: the newest generation that `install --stage` made and nobody activated yet. */
-  number?: number;
+  number?: number | undefined;
 }
 
 /** Makes a staged generation, or any other one, the active one. */

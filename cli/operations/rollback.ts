@@ -7,7 +7,7 @@ import { planSwitchTo } from './switchToExisting.ts';
 
 export interface RollbackRequest extends ChangeOptions {
   /** The generation to go to; default: the one that was active before this one. */
-  to?: number;
+  to?: number | undefined;
 }
 
 /** Back to an earlier generation, wiring included. Twice returns. */

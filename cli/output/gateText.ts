@@ -12,7 +12,7 @@ export interface Proving {
 /** What a change proves before it commits: lines of its plan. */
 export function gateText({ live, restarts, coming, pods }: Proving): string[] {
   const rows: [boolean, string][] = [
-    [live, 'the effective configuration differs only by our handlers'],
+    [live, 'the effective configuration differs only by kata-sysext’s handlers'],
     [live, 'the CRI is ready and lists every earlier handler'],
     [coming, 'the installed shim and configuration have their digests'],
     [live && restarts, 'engine and dependents stay active for 8 s'],

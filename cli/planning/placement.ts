@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { type Backend, backendOf } from '../backends/index.ts';
+import { type Backend, backendOf, plainBackend } from '../backends/index.ts';
 import { type GuardRequest, guardSteps, unblessSteps } from '../bootGuard/units/index.ts';
 import type { HostView } from '../host/index.ts';
 import { type ModulePlan, planModules } from '../kernelModules/index.ts';
@@ -22,7 +22,7 @@ export function belongsToImage(host: HostView, { number }: Pick<GenerationManife
 }
 
 export function backendFor({ from, to }: Pick<SwitchRequest, 'from' | 'to'>): Backend {
-  return backendOf(to?.backend ?? from?.manifest.backend ?? 'prefix');
+  return backendOf(to?.backend ?? from?.manifest.backend ?? plainBackend);
 }
 
 export async function planPlacement(host: HostView, { from, to, fresh = false }: SwitchRequest, backend: Backend): Promise<Placement> {

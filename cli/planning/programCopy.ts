@@ -1,4 +1,4 @@
-import { backendOf } from '../backends/index.ts';
+import { backendOf, isOfImage } from '../backends/index.ts';
 import type { Finding } from '../errors/index.ts';
 import { ownArchitecture, readFacts } from '../facts/index.ts';
 import { byBytes, type HostPath, type HostView } from '../host/index.ts';
@@ -10,7 +10,7 @@ export interface OwnProgram {
   /** Version of this program. */
   program: string;
   /** Real path of the program where it is one file that needs nothing else: then a copy of it is kept on the host. */
-  programFile?: string;
+  programFile?: string | undefined;
 }
 
 /**
@@ -32,7 +32,7 @@ export function guardFindings(
   { backend }: Pick<GenerationManifest, 'backend'>,
   guard?: HostPath,
 ): Finding[] {
-  if (backend !== 'baked' || guard !== undefined) return [];
+  if (!isOfImage(backend) || guard !== undefined) return [];
   return [
     {
       code: 'baked-no-guard',

@@ -34,7 +34,7 @@ export function podFailed(
   };
 }
 
-/** A finding has one command, without a comment. Whoever starts a pod as proof has compared the files before. */
+/** A finding has one command, without a comment. The files were compared before a pod is started as proof. */
 function firstOf(commands: string[]): string {
   const plain = commands.map((command) => command.replace(/ {2}#.*$/, ''));
   return plain.find((command) => command !== 'kata-sysext verify') ?? plain[0]!;

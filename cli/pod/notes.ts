@@ -14,7 +14,7 @@ const maxTries = 5;
 /** A note is written within milliseconds. */
 const halfWrittenMs = 60_000;
 
-/** Written before a pod is asked for, so that whoever comes later can remove it. */
+/** Written before a pod is asked for, so that a later command can remove it. */
 export interface PodNote {
   run: string;
   handler: string;

@@ -1,3 +1,4 @@
+import { isOfImage } from '../backends/registry.ts';
 import { KataError } from '../errors/index.ts';
 import { type MachineConfig, machineConfigOf, operatingSystem, placeOf } from '../facts/index.ts';
 import { type Bringer, bringerIn, firstBootScript, firstBootUnit } from '../generate/index.ts';
@@ -9,9 +10,9 @@ import type { Step } from '../transaction/index.ts';
 /** What a change wants to become, for the command that makes the MachineConfig of it. */
 export type Wanted = Pick<GenerationManifest, 'handlers' | 'choices' | 'sources' | 'backend' | 'format'>;
 
-/** Steps that write to a path by its name. */
+/** Steps that write to a path by its name; a folder is nobody's. */
 function pathOf(step: Step): HostPath[] {
-  return step.kind === 'file' || step.kind === 'pointer' || step.kind === 'mount' ? [step.path] : [];
+  return 'path' in step && step.kind !== 'folder' && step.kind !== 'drop-folder' ? [step.path] : [];
 }
 
 /** Files of a MachineConfig are never changed here. Throws `owned-by-machineconfig`. */
@@ -64,7 +65,7 @@ interface Generating {
  * image has the installation: nothing that a node runs could bring that.
  */
 export async function generating(host: HostView, config: MachineConfig, to: Wanted): Promise<Generating | undefined> {
-  if (to.backend === 'baked') return undefined;
+  if (isOfImage(to.backend)) return undefined;
   const os = await operatingSystem(host);
   const minor = os.known ? os.value.openshift : undefined;
   const role = (await bringerOf(host, config))?.role ?? config.pool;

@@ -7,10 +7,9 @@ import { type PlannedSwitch, planSwitch } from '../planning/switch.ts';
 import type { Found, Plan, SwitchRequest } from '../planning/types.ts';
 import { switchWrites, type Write } from '../planning/writes.ts';
 import { refuse, restartFindings } from './engine.ts';
-import { refuseInUse } from './inUse.ts';
 import { refuseOwned } from './owned.ts';
 import { refuseDenied } from './policy.ts';
-import { refuseTaken, removedHandlerNames } from './removedHandlers.ts';
+import { refuseInUse, refuseTaken, removedHandlerNames } from './removedHandlers.ts';
 import { shimFindings } from './shimFindings.ts';
 
 /** A planned switch that nothing speaks against, and what the engine did before it. */

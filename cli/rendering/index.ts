@@ -76,7 +76,7 @@ export async function render<T>(
     const { program, emit, signal, asked } = context;
     const host = stoppable({ ...openHost(root, {}), now: () => new Date(request.epoch * 1000) }, signal);
     try {
-      const own = { host, program, ...(programFile === undefined ? {} : { programFile }), emit, signal, asked };
+      const own = { host, program, programFile, emit, signal, asked };
       await runOperation(own, 'install', planInstall, request.install);
       const active = await activeGeneration(host);
       const marks = active?.record.wiring?.marks ?? [];

@@ -33,7 +33,7 @@ export async function viewOf(context: Context, staging: PayloadStaging = staging
   return {
     host,
     program,
-    ...(programFile === undefined ? {} : { programFile }),
+    programFile,
     emit,
     signal,
     started: host.now(),

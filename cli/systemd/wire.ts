@@ -76,29 +76,11 @@ export async function openWire(socket: string, deadlineMs: number = callDeadline
     get open() {
       return ended === undefined;
     },
-    call(call, callMs = callDeadlineMs) {
-      return new Promise((resolve, reject) => {
-        if (ended) {
-          reject(ended);
-          return;
-        }
-        const key = String(++serial);
-        const timer = setTimeout(() => settle(failure(call.member, `no answer within ${callMs} ms`)), callMs);
-        const settle = (answer: unknown[] | KataError) => {
-          clearTimeout(timer);
-          pending.delete(key);
-          if (pending.size === 0) connection.stream.unref();
-          if (answer instanceof KataError) reject(answer);
-          else resolve(answer);
-        };
-        pending.set(key, { settle });
-        connection.stream.ref();
-        try {
-          connection.message(new dbus.Message({ ...call, serial } as unknown as ConstructorParameters<typeof Message>[0]));
-        } catch (error) {
-          settle(failure(call.member, error instanceof Error ? error.message : String(error)));
-        }
-      });
+    async call(call, callMs = callDeadlineMs) {
+      if (ended) throw ended;
+      serial += 1;
+      const message = { ...call, serial } as unknown as ConstructorParameters<typeof Message>[0];
+      return answerTo(connection, pending, { key: String(serial), member: call.member, callMs }, () => new dbus.Message(message));
     },
     listen(signal, lost) {
       const listener = { signal, lost };
@@ -130,6 +112,32 @@ function handshake(connection: Connection, pending: Map<string, Pending>, deadli
       pending.delete('connect');
       if (error) reject(error);
       else resolve();
+    }
+  });
+}
+
+/** Sends a message and waits for its answer; only then the connection keeps the process alive. */
+function answerTo(
+  connection: Connection,
+  pending: Map<string, Pending>,
+  { key, member, callMs }: { key: string; member: string; callMs: number },
+  message: () => Message,
+): Promise<unknown[]> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => settle(failure(member, `no answer within ${callMs} ms`)), callMs);
+    const settle = (answer: unknown[] | KataError) => {
+      clearTimeout(timer);
+      pending.delete(key);
+      if (pending.size === 0) connection.stream.unref();
+      if (answer instanceof KataError) reject(answer);
+      else resolve(answer);
+    };
+    pending.set(key, { settle });
+    connection.stream.ref();
+    try {
+      connection.message(message());
+    } catch (error) {
+      settle(failure(member, error instanceof Error ? error.message : String(error)));
     }
   });
 }

@@ -1,6 +1,6 @@
 import { type Host, type HostPath, type HostView, tempPathFor } from '../host/index.ts';
+import { dropTemporary } from '../steps/temporaries.ts';
 import { deploymentWith } from '../store/index.ts';
-import { dropTemporary } from './temporaries.ts';
 import type { Intent } from './types.ts';
 
 /** There as long as a change of this /etc is open. An /etc that is made of it meanwhile (an OS update) is half-done too, and has it as well. */

@@ -1,20 +1,9 @@
+export type { Step } from '../backends/stepKinds.ts';
+export type { FileStep, LayerStep, Leftover, ModulesStep, PointerStep, RestartStep } from '../steps/types.ts';
+export { bringUp, dependentsOf, keptDownBy, restartDeadlineMs } from '../steps/units.ts';
 export { markedChange } from './changeMarker.ts';
 export { entryFolder, isCommitted, openEntries, readableEntries, readIntent, reservedBytes } from './journal.ts';
-export { isOurMount, mountsOnUsr, overlaidPayload, overlaySource } from './mount.ts';
 export { openHere, parkedGenerations, plannedRecovery, type Recovered, recover } from './recover.ts';
-export { mergedPayload, mountsBelowUsr, othersIn, pendingNames } from './refresh.ts';
 export { type Gate, runTransaction } from './run.ts';
-export { describe } from './steps/index.ts';
-export type {
-  Afterwards,
-  FileStep,
-  Intent,
-  LayerStep,
-  ModulesStep,
-  MountStep,
-  Outcome,
-  PointerStep,
-  RestartStep,
-  Step,
-} from './types.ts';
-export { bringUp, dependentsOf, keptDownBy, restartDeadlineMs } from './units.ts';
+export { describe } from './stepKinds.ts';
+export type { Afterwards, Intent, Outcome } from './types.ts';

@@ -1,10 +1,11 @@
 import { errnoOf, KataError } from '../errors/index.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
+import type { Undo, UndoStore } from '../steps/types.ts';
 import { damaged, hasDeployment, journalFolder, readJson, schema, wayBack, writeJson } from '../store/index.ts';
 import { setChangeMarker, unmark } from './changeMarker.ts';
 import { commitEntry, intent as intentShape, stepEntry } from './shapes.ts';
-import { refuseUnknown } from './steps/index.ts';
-import type { Intent, Undo, UndoStore } from './types.ts';
+import { refuseUnknown } from './stepKinds.ts';
+import type { Intent } from './types.ts';
 
 export interface StepEntry {
   schema: number;

@@ -1,3 +1,4 @@
+import type { Step } from '../backends/stepKinds.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import type { Host } from '../host/index.ts';
 import type { Emit } from '../output/events.ts';
@@ -6,8 +7,8 @@ import { cleanUp } from './afterwards.ts';
 import { changeMarkerElsewhere, mark, unmark } from './changeMarker.ts';
 import { historyOf } from './history.ts';
 import { begin, commit, dropReservedSpace, endEntry, entryFolder, handOver, retractCommit, undoStore, writeStep } from './journal.ts';
-import { describe, kindOf } from './steps/index.ts';
-import type { Intent, Outcome, Step } from './types.ts';
+import { describe, kindOf } from './stepKinds.ts';
+import type { Intent, Outcome } from './types.ts';
 import { undo } from './undo.ts';
 
 export interface Gate {

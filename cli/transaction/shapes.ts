@@ -1,76 +1,17 @@
 import { exactOptional, lazy } from 'valibot';
-import {
-  amount,
-  count,
-  digest,
-  flag,
-  instant,
-  listOf,
-  mapOf,
-  moment,
-  permissions,
-  plainName,
-  type Shape,
-  tableOf,
-  text,
-  textLike,
-  valueLike,
-  writtenPath,
-} from '../documents/shapes.ts';
-import type { Digest } from '../host/index.ts';
+import type { Step } from '../backends/stepKinds.ts';
+import { count, digest, flag, instant, listOf, moment, permissions, plainName, type Shape, tableOf, text } from '../documents/shapes.ts';
+import { kind } from '../steps/shapes.ts';
+import type { Undo } from '../steps/types.ts';
 import { edited, generationState, owner, replaced, wiring } from '../store/shapes/index.ts';
-import type { Afterwards, Intent, Step, Undo } from './types.ts';
-
-const kind = text;
-const path = writtenPath;
-const unit = plainName;
-const deadlineMs = amount;
-const state = valueLike<Digest | 'absent'>(
-  'a sha256 digest, or absent',
-  (value) => typeof value === 'string' && /^(absent|sha256:[0-9a-f]{64})$/.test(value),
-);
-const moduleName = textLike('the name of a kernel module', /^[a-z0-9_]+$/);
-const place = textLike('an absolute path, or absent', /^(absent$|\/)/);
-
-const kinds = {
-  folder: tableOf({ kind, path, mode: permissions }),
-  'drop-folder': tableOf({ kind, path }),
-  file: tableOf({
-    kind,
-    path,
-    before: state,
-    after: state,
-    text: exactOptional(text),
-    mode: exactOptional(permissions),
-    foreign: flag,
-    ours: listOf(text),
-    temporary: path,
-  }),
-  pointer: tableOf({ kind, path, before: text, after: text, temporary: exactOptional(path) }),
-  restart: tableOf({ kind, unit, dependents: listOf(unit), deadlineMs }),
-  refresh: tableOf({
-    kind,
-    unit,
-    systemd: count,
-    before: state,
-    after: state,
-    others: mapOf(listOf(text), writtenPath),
-    pending: listOf(text),
-    mounts: listOf(path),
-    wasActive: flag,
-    stop: flag,
-    deadlineMs,
-  }),
-  mount: tableOf({ kind, unit, path, before: place, after: place, shown: state, anew: flag, deadlineMs }),
-  layer: tableOf({ kind, package: text, deadlineMs }),
-  modules: tableOf({ kind, names: listOf(moduleName), deadlineMs }),
-};
+import { shapeOf } from './stepKinds.ts';
+import type { Afterwards, Intent } from './types.ts';
 
 /** What a step has to have depends on its kind. One that is not known here has none to check: `refuseUnknown` names it. */
 const step = lazy((value) => {
   const name = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined;
-  const known: Shape<unknown> = tableOf({ kind });
-  return typeof name === 'string' && Object.hasOwn(kinds, name) ? kinds[name as Step['kind']] : known;
+  const unknown: Shape<unknown> = tableOf({ kind });
+  return shapeOf(name) ?? unknown;
 }) as Shape<Step>;
 
 const records = listOf(

@@ -1,14 +1,15 @@
+import type { Step } from '../backends/stepKinds.ts';
 import { bootOf } from '../facts/index.ts';
 import type { Host, HostView } from '../host/index.ts';
+import type { Leftover, Place, RestartStep, Undo } from '../steps/types.ts';
+import { bringUp } from '../steps/units.ts';
 import type { Unit } from '../systemd/types.ts';
 import { readStep, undoStore } from './journal.ts';
-import { refreshBack } from './refresh.ts';
-import { describe, kindOf, subjectOf } from './steps/index.ts';
-import type { Intent, Leftover, Place, RefreshStep, RestartStep, Step, Undo } from './types.ts';
-import { bringUp } from './units.ts';
+import { describe, kindOf, subjectOf } from './stepKinds.ts';
+import type { Intent } from './types.ts';
 
 /**
- * Puts back every step that was begun, last first; then PID 1 merges anew if a refresh was begun, and the engine is brought up again if a
+ * Puts back every step that was begun, last first; then what waits for that is finished (a refresh of extensions), and the engine is brought up again if a
  * restart was. Safe to repeat and to interrupt.
  * `restarted` says which units were restarted; `leftovers` what could not be put back.
  */
@@ -16,18 +17,18 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
   const leftovers: Leftover[] = [];
   const planned = intent.steps.find((step) => step.kind === 'restart');
   let engine: RestartStep | undefined;
-  let merged: RefreshStep | undefined;
+  /** Not put back by itself: it is finished when the steps before it are back. */
+  let waiting: Step | undefined;
   let wired = false;
   for (const [index, step] of [...intent.steps.entries()].reverse()) {
     const entry = await readStep(host, intent.id, index);
     if (entry === undefined) continue;
     if (step.kind === 'restart') engine = step;
-    if (step.kind === 'refresh') merged = step;
+    if (kindOf(step).finishUndo !== undefined) waiting = step;
     if (step.kind === 'file') wired = true;
-    // Extensions that this change merged go before our overlay, which the merge took the place of, comes back.
-    if (step.kind === 'mount' && merged !== undefined && host.live) {
-      leftovers.push(...(await mergeBack(host, merged)));
-      merged = undefined;
+    if (kindOf(step).waitsForOthers === true && waiting !== undefined && host.live) {
+      leftovers.push(...(await finish(host, waiting)));
+      waiting = undefined;
     }
     await host.failpoint(`undo/${step.kind}/before`);
     const place = await putBack(host, intent, index, step, entry.undo).catch((error: unknown) => {
@@ -51,7 +52,7 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
     // An earlier step must not go from under one that stands: the engine would name files that are not there.
     if (leftovers.some((leftover) => leftover.retry)) break;
   }
-  if (merged !== undefined && host.live) leftovers.push(...(await mergeBack(host, merged)));
+  if (waiting !== undefined && host.live) leftovers.push(...(await finish(host, waiting)));
   // Somebody else restarted the engine (or the host) meanwhile: it may run with files of ours that are gone now.
   if (engine === undefined && wired && planned !== undefined && (await startedSince(host, intent, planned.unit))) engine = planned;
   if (engine === undefined || !host.live) return { restarted: [], leftovers };
@@ -64,22 +65,8 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
   return { restarted: [engine.unit], leftovers };
 }
 
-/** Files first, engine last: it must find what its configuration names. */
-async function mergeBack(host: Host, step: RefreshStep): Promise<Leftover[]> {
-  await host.failpoint('undo/merged/before');
-  try {
-    const lost = await refreshBack(host, step);
-    return lost.map((found) => ({ path: step.unit, found, next: `journalctl -u ${step.unit} -n 50; systemd-sysext status`, retry: false }));
-  } catch (error) {
-    return [
-      {
-        path: step.unit,
-        found: `could not undo “${describe(step)}”: ${String(error)}`,
-        next: `journalctl -u ${step.unit} -n 50; kata-sysext recover`,
-        retry: true,
-      },
-    ];
-  }
+async function finish(host: Host, step: Step): Promise<Leftover[]> {
+  return (await kindOf(step).finishUndo?.(host, step)) ?? [];
 }
 
 async function putBack(host: Host, intent: Intent, index: number, step: Step, found: Undo): Promise<Place> {

@@ -35,6 +35,11 @@ export const forbiddenWords: ForbiddenWord[] = [
   { pattern: 'no matter of', use: 'who does it' },
   { pattern: 'heeds?', use: '“respects”, “waits for”' },
   { pattern: 'besides', use: '“also”' },
+  { pattern: 'mend(?:s|ed|ing)?', use: '“repair”' },
+  { pattern: 'stor(?:y|ies)', use: '“history”' },
+  { pattern: 'strangers?', use: '“foreign”' },
+  { pattern: 'tid(?:y|ies|ied)', use: '“clean-up”' },
+  { pattern: 'wish(?:es|ed)?', use: '“request”, “settings”' },
   {
     pattern: '^Seen|seen in the lab|the lab’s|in the lab|(?:a|the) lab|lab hosts?',
     use: 'no figures of a lab',

@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { hostChecks, readScene, runChecks, type Scene } from '../../cli/backends/overlay/checks.ts';
+import { mountsOnUsr, overlaidPayload, overlaySource } from '../../cli/backends/overlay/mount.ts';
 import { isOurUnit, unitText } from '../../cli/backends/overlay/paths.ts';
 import { type HostView, openView } from '../../cli/host/index.ts';
-import { mountsOnUsr, overlaidPayload, overlaySource } from '../../cli/transaction/index.ts';
 
 const hex = 'a'.repeat(64);
 const base = '24 1 8:2 / /usr ro,relatime shared:1 - ext4 /dev/sda2 ro';

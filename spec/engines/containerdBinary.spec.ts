@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { valueAt } from '../../cli/documents/toml/index.ts';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import type { Instance, WiringPlan } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { openView } from '../../cli/host/index.ts';
+import { engineFiles } from '../support/engineFiles.ts';
 import { type Binary, containerdBinaries } from '../support/live/containerdBinary.ts';
-import { type EngineTree, engineTree, handler, realDataFor } from '../support/trees/engineTree.ts';
+import { type EngineTree, engineTree, handler } from '../support/trees/engineTree.ts';
 
 const binaries = containerdBinaries();
 const live = openView('/', {});
@@ -70,13 +71,12 @@ describe('engines/containerd: judged by the real binary', () => {
   });
 
   for (const binary of binaries) {
-    it(`${binary.version}: real files, installed, changed and removed, differ in our handlers only`, async function () {
+    it(`${binary.version}: whole files, installed, changed and removed, differ in our handlers only`, async function () {
       this.timeout(900_000);
-      const data = realDataFor(this);
       let judged = 0;
-      for (const file of readdirSync(join(data, 'cri/containerd'))) {
+      for (const { name: file, bytes } of engineFiles('containerd')) {
         const { tree, instance, scratch, apply } = await prepared(binary, {});
-        await tree.write('/etc/containerd/config.toml', ofTree(readFileSync(join(data, 'cri/containerd', file), 'utf8'), tree.root));
+        await tree.write('/etc/containerd/config.toml', ofTree(bytes.toString(), tree.root));
         try {
           const install = await containerd.plan(live, instance, wanted).catch((error: unknown) => {
             if (error instanceof KataError && error.code.startsWith('engine-')) return undefined;

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import toml from '@iarna/toml';
 import fc from 'fast-check';
 import { compareDumps } from '../../cli/engines/crio/dump.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
-import { realDataFor, treesOfSpec } from '../support/trees/engineTree.ts';
+import { engineFiles } from '../support/engineFiles.ts';
+import { treesOfSpec } from '../support/trees/engineTree.ts';
 import { folder, instance, main, ours, packaged, plan, runtimesIn, whole } from './crioPlans.ts';
 
 describe('engines/crio: plans', () => {
@@ -131,12 +132,11 @@ describe('engines/crio: plans', () => {
     );
   });
 
-  it('installs beside every real file, and leaves each as it was', async function () {
-    const data = realDataFor(this);
-    const names = readdirSync(join(data, 'cri/crio'));
-    for (const name of names) {
+  it('installs beside every file of others, and leaves each as it was', async () => {
+    const files = engineFiles('crio');
+    for (const { name, bytes } of files) {
       for (const place of [main, `${folder}/${name}`]) {
-        const tree = await engineTree({ [place]: readFileSync(join(data, 'cri/crio', name)) });
+        const tree = await engineTree({ [place]: bytes });
         const before = tree.everything();
 
         const install = await plan(tree, ['kata-qemu', 'kata-clh']);
@@ -148,7 +148,7 @@ describe('engines/crio: plans', () => {
         assert.deepEqual(tree.everything(), before, `${name} as ${place}`);
       }
     }
-    assert.ok(names.length >= 7);
+    assert.ok(files.length >= 7);
   });
 
   it('tells our differences from others’, and a handler that would be dropped', () => {

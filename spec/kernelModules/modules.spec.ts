@@ -5,8 +5,8 @@ import { codes, KataError } from '../../cli/errors/index.ts';
 import { type Host, openHost } from '../../cli/host/index.ts';
 import { moduleFindings, modulesFile, moduleTable, planModules } from '../../cli/kernelModules/index.ts';
 import { handlerTable } from '../../cli/layout/index.ts';
-import { kindOf } from '../../cli/transaction/steps/index.ts';
-import type { ModulesStep, UndoStore } from '../../cli/transaction/types.ts';
+import type { ModulesStep, UndoStore } from '../../cli/steps/types.ts';
+import { kindOf } from '../../cli/transaction/stepKinds.ts';
 import { put } from '../support/trees/hostTrees.ts';
 import { scratch } from '../support/trees/treeHost.ts';
 

@@ -1,69 +1,57 @@
 import assert from 'node:assert/strict';
 import toml from '@iarna/toml';
 import fc from 'fast-check';
-import { handlerTable, pathTable, renderConfiguration, requirements } from '../../cli/layout/index.ts';
-import { realConfiguration } from './release.ts';
+import { pathTable, renderConfiguration, requirements } from '../../cli/layout/index.ts';
+import { configurationSets } from './release.ts';
 
 const to = '/usr/share/kata';
 const move = { from: '/opt/kata', to, hypervisor: 'qemu' };
-const real = handlerTable.handlers.flatMap((row) => {
-  const text = realConfiguration(row);
-  return text === undefined || row.name === 'firecracker' ? [] : [{ row, text }];
-});
+for (const { from, files: real } of configurationSets())
+  describe(`relocating configurations, ${from}`, () => {
+    it('has all six of them', () => {
+      assert.equal(real.length, 6);
+    });
 
-describe("relocating Kata's own configurations", () => {
-  before(function () {
-    if (real.length === 0) {
-      console.log('      left out: ../shared/real-data/kata-config is not there');
-      this.skip();
-    }
-  });
+    for (const { row, text } of real) {
+      for (const [ends, source] of [
+        ['LF', text],
+        ['CRLF', text.replaceAll('\n', '\r\n')],
+        ['no newline at the end', text.trimEnd()],
+      ] as const) {
+        it(`moves every path of ${row.name} and no other byte (${ends})`, () => {
+          const result = renderConfiguration(source, { ...move, hypervisor: row.hypervisor });
 
-  it('has all six of them', () => {
-    assert.equal(real.length, 6);
-  });
+          // In these files every uncommented /opt/kata is such a path (docs/facts/kata.md#paths-in-configurations), which makes the line-wise answer right.
+          const expected = source.split('\n').map((line) => (line.trimStart().startsWith('#') ? line : line.replaceAll('/opt/kata', to)));
+          assert.equal(result, expected.join('\n'));
+        });
+      }
 
-  for (const { row, text } of real) {
-    for (const [ends, source] of [
-      ['LF', text],
-      ['CRLF', text.replaceAll('\n', '\r\n')],
-      ['no newline at the end', text.trimEnd()],
-    ] as const) {
-      it(`moves every path of ${row.name} and no other byte (${ends})`, () => {
-        const result = renderConfiguration(source, { ...move, hypervisor: row.hypervisor });
+      it(`comes back when ${row.name} is moved there and back, and moving nothing changes nothing`, () => {
+        const there = renderConfiguration(text, { ...move, hypervisor: row.hypervisor });
+        const back = renderConfiguration(there, { from: to, to: '/opt/kata', hypervisor: row.hypervisor });
 
-        // In these files every uncommented /opt/kata is such a path (docs/facts/kata.md#paths-in-configurations), which makes the
-        // line-wise answer right.
-        const expected = source.split('\n').map((line) => (line.trimStart().startsWith('#') ? line : line.replaceAll('/opt/kata', to)));
-        assert.equal(result, expected.join('\n'));
+        assert.equal(back, text);
+        assert.equal(renderConfiguration(text, { ...move, from: '/nowhere', hypervisor: row.hypervisor }), text);
       });
     }
 
-    it(`comes back when ${row.name} is moved there and back, and moving nothing changes nothing`, () => {
-      const there = renderConfiguration(text, { ...move, hypervisor: row.hypervisor });
-      const back = renderConfiguration(there, { from: to, to: '/opt/kata', hypervisor: row.hypervisor });
+    it('names what the default handler needs', () => {
+      const qemu = real.find(({ row }) => row.name === 'qemu-runtime-rs')!;
 
-      assert.equal(back, text);
-      assert.equal(renderConfiguration(text, { ...move, from: '/nowhere', hypervisor: row.hypervisor }), text);
+      assert.deepEqual(
+        requirements(qemu.text, 'qemu').map(({ key, value, kind }) => `${kind} ${key} ${value}`),
+        [
+          'file path /opt/kata/bin/qemu-system-x86_64',
+          'file kernel /opt/kata/share/kata-containers/vmlinux.container',
+          'file image /opt/kata/share/kata-containers/kata-containers.img',
+          'glob valid_hypervisor_paths /opt/kata/bin/qemu-system-x86_64',
+          'file virtio_fs_daemon /opt/kata/libexec/virtiofsd',
+          'glob valid_virtio_fs_daemon_paths /opt/kata/libexec/virtiofsd',
+        ],
+      );
     });
-  }
-
-  it('names what the default handler needs', () => {
-    const qemu = real.find(({ row }) => row.name === 'qemu-runtime-rs')!;
-
-    assert.deepEqual(
-      requirements(qemu.text, 'qemu').map(({ key, value, kind }) => `${kind} ${key} ${value}`),
-      [
-        'file path /opt/kata/bin/qemu-system-x86_64',
-        'file kernel /opt/kata/share/kata-containers/vmlinux.container',
-        'file image /opt/kata/share/kata-containers/kata-containers.img',
-        'glob valid_hypervisor_paths /opt/kata/bin/qemu-system-x86_64',
-        'file virtio_fs_daemon /opt/kata/libexec/virtiofsd',
-        'glob valid_virtio_fs_daemon_paths /opt/kata/libexec/virtiofsd',
-      ],
-    );
   });
-});
 
 const table = [
   { title: 'a literal string', from: `path = '/opt/kata/bin/q'`, to: `path = '${to}/bin/q'` },

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { families, labelFor, stockLabel } from '../../cli/layout/index.ts';
+import { needs } from '../support/needs.ts';
+import { fedoraPolicies } from '../support/policies/fedoraContexts.ts';
 
-const contexts = fileURLToPath(new URL('../../../shared/real-data/selinux/file_contexts', import.meta.url));
 const extension = '/usr/local/libexec/kata-sysext/tree/0a1b';
 const inside = '/usr/share/kata';
 const payload = `${extension}${inside}`;
@@ -62,23 +62,17 @@ const paths = [
 ];
 
 describe('SELinux types', () => {
-  it("are those of Fedora's own file contexts wherever the table calls them stock", function () {
-    if (!existsSync(contexts)) {
-      console.log('      left out: ../shared/real-data/selinux is not there');
-      this.skip();
-    }
-    if (spawnSync('selabel_lookup', ['-h']).error) {
-      console.log('      left out: selabel_lookup is not there (package selinux-utils)');
-      this.skip();
-    }
-    for (const path of paths) {
-      const { stdout } = spawnSync('selabel_lookup', ['-b', 'file', '-f', contexts, '-k', path, '-t', 'file'], { encoding: 'utf8' });
+  for (const { name, folder } of fedoraPolicies())
+    it(`are those of the file contexts of ${name} wherever the table calls them stock`, function () {
+      needs(this, 'selabel_lookup');
+      const contexts = join(folder, 'file_contexts');
 
-      const type = /:object_r:(\w+):/.exec(stdout)?.[1];
-
-      assert.equal(stockLabel('fedora-targeted', path), type, path);
-    }
-  });
+      for (const path of paths) {
+        const { stdout } = spawnSync('selabel_lookup', ['-b', 'file', '-f', contexts, '-k', path, '-t', 'file'], { encoding: 'utf8' });
+        const type = /:object_r:(\w+):/.exec(stdout)?.[1];
+        assert.equal(stockLabel('fedora-targeted', path), type, path);
+      }
+    });
 
   for (const family of families) {
     it(`of ${family} are the same where a payload lies and where a merge shows it`, () => {

@@ -4,10 +4,41 @@ import { type Architecture, type HandlerRow, handlerTable } from '../../cli/layo
 
 const realFolder = new URL('../../../shared/real-data/kata-config/', import.meta.url);
 
+/** The small ones of this project: the same keys, and in comments the same traps. */
+const ownFolder = new URL('../lab/release/toml/', import.meta.url);
+
 /** Kata's own file for a handler, where there is a copy of it. */
-export function realConfiguration(row: HandlerRow): string | undefined {
-  const file = new URL(`${row.family === 'rust' ? 'rust' : 'go'}/${row.configuration.split('/').at(-1)}`, realFolder);
+function realConfiguration(row: HandlerRow): string | undefined {
+  return configurationIn(realFolder, row);
+}
+
+function configurationIn(folder: URL, row: HandlerRow): string | undefined {
+  const file = new URL(`${row.family === 'rust' ? 'rust' : 'go'}/${row.configuration.split('/').at(-1)}`, folder);
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+}
+
+export interface ConfigurationSet {
+  /** How titles call it. */
+  from: string;
+  files: { row: HandlerRow; text: string }[];
+}
+
+/** Configurations of all hypervisors: those of this project, and where shared/ lies beside the checkout Kata's own too. */
+export function configurationSets(): ConfigurationSet[] {
+  const rows = handlerTable.handlers.filter(({ name }) => name !== 'firecracker');
+  const sets = [
+    { from: 'the small files', folder: ownFolder },
+    { from: "Kata's own files", folder: realFolder },
+  ].map(({ from, folder }) => ({
+    from,
+    files: rows.flatMap((row) => {
+      const text = configurationIn(folder, row);
+      return text === undefined ? [] : [{ row, text }];
+    }),
+  }));
+  const there = sets.filter(({ files }) => files.length > 0);
+  if (there.length < sets.length) console.log("      Kata's own configurations are not beside this checkout: the small files alone");
+  return there;
 }
 
 const images: Record<string, string> = {

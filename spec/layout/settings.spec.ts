@@ -2,17 +2,12 @@ import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import toml from '@iarna/toml';
 import fc from 'fast-check';
-import { handlerTable } from '../../cli/layout/index.ts';
 import { applySettings, misfits } from '../../cli/layout/settings/index.ts';
 import { knownKeys, readConfiguration } from '../../cli/layout/settings/keys.ts';
 import type { Kind } from '../../cli/layout/settings/kinds.ts';
 import type { Setting } from '../../cli/layout/types.ts';
-import { realConfiguration } from './release.ts';
+import { configurationSets } from './release.ts';
 
-const real = handlerTable.handlers.flatMap((row) => {
-  const text = realConfiguration(row);
-  return text === undefined || row.name === 'firecracker' ? [] : [{ row, text }];
-});
 const name = 'configuration.toml';
 
 type Table = { [key: string]: unknown };
@@ -44,53 +39,47 @@ function valuesFor({ of, list }: Kind): Setting[] {
   return list ? [[one, two], [], [two]] : [one, two];
 }
 
-describe("settings in Kata's own configurations", () => {
-  before(function () {
-    if (real.length === 0) {
-      console.log('      left out: ../shared/real-data/kata-config is not there');
-      this.skip();
-    }
-  });
+for (const { from, files: real } of configurationSets())
+  describe(`settings in configurations, ${from}`, () => {
+    for (const { row, text } of real) {
+      for (const [ends, source] of [
+        ['LF', text],
+        ['CRLF', text.replaceAll('\n', '\r\n')],
+        ['a byte order mark, no newline at the end', `\ufeff${text.trimEnd()}`],
+      ] as const) {
+        it(`every key of ${row.name} can be set, and only its own line differs (${ends})`, () => {
+          const before = judge(source);
+          const lines = source.split('\n');
+          const known = [...knownKeys(readConfiguration(source, name)).values()];
+          const problems: string[] = [];
 
-  for (const { row, text } of real) {
-    for (const [ends, source] of [
-      ['LF', text],
-      ['CRLF', text.replaceAll('\n', '\r\n')],
-      ['a byte order mark, no newline at the end', `\ufeff${text.trimEnd()}`],
-    ] as const) {
-      it(`every key of ${row.name} can be set, and only its own line differs (${ends})`, () => {
-        const before = judge(source);
-        const lines = source.split('\n');
-        const known = [...knownKeys(readConfiguration(source, name)).values()];
-        const problems: string[] = [];
-
-        for (const { path, kind, place } of known) {
-          if (kind === undefined) problems.push(`${path} has no kind`);
-          else {
-            for (const value of valuesFor(kind).slice(0, ends === 'LF' ? 3 : 1)) {
-              const result = applySettings(source, new Map([[path, value]]), name);
-              if (!isDeepStrictEqual(judge(result), put(before, path, value))) problems.push(`${path}: another value differs`);
-              if (differing(lines, result.split('\n'), place.kind === 'example') > 1) problems.push(`${path}: another line differs`);
+          for (const { path, kind, place } of known) {
+            if (kind === undefined) problems.push(`${path} has no kind`);
+            else {
+              for (const value of valuesFor(kind).slice(0, ends === 'LF' ? 3 : 1)) {
+                const result = applySettings(source, new Map([[path, value]]), name);
+                if (!isDeepStrictEqual(judge(result), put(before, path, value))) problems.push(`${path}: another value differs`);
+                if (differing(lines, result.split('\n'), place.kind === 'example') > 1) problems.push(`${path}: another line differs`);
+              }
             }
           }
-        }
 
-        assert.deepEqual(problems, []);
-        assert.ok(known.length > 30);
-      });
+          assert.deepEqual(problems, []);
+          assert.ok(known.length > 30);
+        });
+      }
     }
-  }
 
-  it('shows what stands only as a comment, with the kind of its example', () => {
-    const remote = real.find(({ row }) => row.name === 'remote')!.text;
-    const known = knownKeys(readConfiguration(remote, name));
+    it('shows what stands only as a comment, with the kind of its example', () => {
+      const remote = real.find(({ row }) => row.name === 'remote')!.text;
+      const known = knownKeys(readConfiguration(remote, name));
 
-    const result = applySettings(remote, new Map<string, Setting>([['hypervisor.remote.default_vcpus', 3]]), name);
+      const result = applySettings(remote, new Map<string, Setting>([['hypervisor.remote.default_vcpus', 3]]), name);
 
-    assert.deepEqual(known.get('hypervisor.remote.default_vcpus')?.kind, { of: 'integer', list: false });
-    assert.equal(result, remote.replace('# default_vcpus = 1\n', '# default_vcpus = 1\ndefault_vcpus = 3\n'));
+      assert.deepEqual(known.get('hypervisor.remote.default_vcpus')?.kind, { of: 'integer', list: false });
+      assert.equal(result, remote.replace('# default_vcpus = 1\n', '# default_vcpus = 1\ndefault_vcpus = 3\n'));
+    });
   });
-});
 
 /** How many lines differ, where at most one line was added. */
 function differing(before: string[], after: string[], added: boolean): number {

@@ -13,9 +13,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import type { Step } from '../../cli/backends/stepKinds.ts';
+import type { FileStep } from '../../cli/steps/types.ts';
 import { begin, undoStore } from '../../cli/transaction/journal.ts';
-import { describe as inWords, kindOf, refuseUnknown, subjectOf } from '../../cli/transaction/steps/index.ts';
-import type { FileStep, Step } from '../../cli/transaction/types.ts';
+import { describe as inWords, kindOf, refuseUnknown, subjectOf } from '../../cli/transaction/stepKinds.ts';
 import { listing } from '../support/judges/listing.ts';
 import { type ChangeTree, changeTree, fileStep, intentOf, state } from '../support/trees/changeTree.ts';
 

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { bootOf } from '../../cli/facts/index.ts';
 import type { Host } from '../../cli/host/index.ts';
+import type { RestartStep } from '../../cli/steps/types.ts';
+import { bringUp, dependentsOf, keptDownBy, restartDeadlineMs } from '../../cli/steps/units.ts';
 import type { Systemd, UnitState } from '../../cli/systemd/types.ts';
 import { begin, writeStep } from '../../cli/transaction/journal.ts';
-import { kindOf } from '../../cli/transaction/steps/index.ts';
-import type { RestartStep } from '../../cli/transaction/types.ts';
+import { kindOf } from '../../cli/transaction/stepKinds.ts';
 import { undo } from '../../cli/transaction/undo.ts';
-import { bringUp, dependentsOf, keptDownBy, restartDeadlineMs } from '../../cli/transaction/units.ts';
 import { scriptedSystemd, unitState } from '../support/scriptedSystemd.ts';
 import { type ChangeTree, changeTree, fileStep, intentOf } from '../support/trees/changeTree.ts';
 

@@ -7,11 +7,12 @@ import { FIRST, SECOND, tinyRelease } from '../lab/release/index.ts';
 import { differences, fingerprint } from '../support/judges/fingerprint.ts';
 import { labelsSeen, unpacked, whileMounted } from '../support/judges/images.ts';
 import { bothPolicies, type Policy } from '../support/judges/policies.ts';
-import { json, repo } from '../support/program.ts';
+import { fedoraContexts } from '../support/policies/fedoraContexts.ts';
+import { json } from '../support/program.ts';
 import { singleFile } from '../support/singleFile.ts';
 import { makeTree, put } from '../support/trees/hostTrees.ts';
 
-const policy = join(repo, '../shared/real-data/selinux');
+const policy = fedoraContexts();
 
 /**
  * The judge is setfiles with the file contexts of Fedora's targeted policy and container-selinux. The labels are only xattrs here (this

@@ -4,13 +4,14 @@ import type { HostView } from '../../host/index.ts';
 import { activeNumber, findGeneration, imageNumber, imageRoot, pointer } from '../../store/index.ts';
 import { pointerSteps } from '../pointer.ts';
 import type { Backend } from '../types.ts';
+import { facts } from './facts.ts';
 
 /**
  * The files are part of an OS image, below /usr, and so are manifest and record; only the pointer, the wiring and the units are in /etc. Made
  * on the tree of the image while it is built, proven by the first boot. What replaces it, and brings it back, is the OS.
  */
 export const baked: Backend = {
-  name: 'baked',
+  ...facts,
   preflight,
   root: () => imageRoot,
   mountPoint: () => `${pointer}/payload`,

@@ -11,8 +11,8 @@ import {
 } from '../../facts/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { extensionName, payloadRoot } from '../../store/index.ts';
-import { isOurMount, mountsBelowUsr, mountsOnUsr } from '../../transaction/index.ts';
-import { baseTaken } from '../belowUsr.ts';
+import { baseTaken, mountsBelowUsr } from '../belowUsr.ts';
+import { isOurMount, mountsOnUsr } from './mount.ts';
 import { isOurUnit, service, unitFile, unitFolder } from './paths.ts';
 import { tryOverlays } from './trial.ts';
 

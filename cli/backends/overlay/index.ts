@@ -1,10 +1,11 @@
 import type { HostView } from '../../host/index.ts';
 import { activeGeneration, activeNumber, type GenerationManifest, pointer } from '../../store/index.ts';
-import type { MountStep } from '../../transaction/index.ts';
 import { mountPointOf, seenBelowUsr } from '../belowUsr.ts';
 import { pointerSteps } from '../pointer.ts';
 import type { Backend } from '../types.ts';
 import { detachChecks, hostChecks, mountChecks, readScene, rootOf, runChecks } from './checks.ts';
+import { facts } from './facts.ts';
+import type { MountStep } from './mount.ts';
 import { layerOf, link, service, unitFile, unitText, wantsLink, wantsTarget } from './paths.ts';
 import { hideSteps, showSteps } from './steps.ts';
 
@@ -13,7 +14,7 @@ import { hideSteps, showSteps } from './steps.ts';
  * host's own /usr is the upper layer, so that no file, label or mode of it changes, and only our names come in besides.
  */
 export const overlay: Backend = {
-  name: 'overlay',
+  ...facts,
   preflight: async (host, facts) => runChecks(hostChecks, await readScene(host, facts)),
   root: rootOf,
   mountPoint: mountPointOf,

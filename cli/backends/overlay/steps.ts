@@ -1,8 +1,10 @@
 import { KataError } from '../../errors/index.ts';
 import { digestOf, type HostPath, type HostView } from '../../host/index.ts';
+import { restartDeadlineMs } from '../../steps/units.ts';
 import { etcFolder, type GenerationManifest } from '../../store/index.ts';
-import { overlaidPayload, restartDeadlineMs, type Step } from '../../transaction/index.ts';
 import { dropMade, makeMissing } from '../pointer.ts';
+import type { Step } from '../stepKinds.ts';
+import { overlaidPayload } from './mount.ts';
 import {
   isOurLayer,
   isOurUnit,

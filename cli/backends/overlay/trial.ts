@@ -1,6 +1,6 @@
 import { mountOf, mounts } from '../../facts/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
-import { isOurMount, overlaySource } from '../../transaction/index.ts';
+import { isOurMount, overlaySource } from './mount.ts';
 
 const [oursRefused, nextRefused] = [10, 11];
 

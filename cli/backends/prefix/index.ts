@@ -4,10 +4,11 @@ import type { HostView } from '../../host/index.ts';
 import { activeNumber, findGeneration, payloadRoot, pointer } from '../../store/index.ts';
 import { pointerSteps } from '../pointer.ts';
 import type { Backend } from '../types.ts';
+import { facts } from './facts.ts';
 
 /** Files stay where the store put them; one symlink in /etc says which generation is active. Atomic, no mount, no gap. */
 export const prefix: Backend = {
-  name: 'prefix',
+  ...facts,
   preflight,
   root: ({ ostree, selinux }) => payloadRoot((ostree.known && ostree.value) || (selinux.known && selinux.value.mode !== 'disabled')),
   mountPoint: () => `${pointer}/payload`,

@@ -2,8 +2,7 @@ import type { Finding } from '../../errors/index.ts';
 import { mountOf, mounts, writableAgain } from '../../facts/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { extensionName, payloadRoot } from '../../store/index.ts';
-import { mergedPayload } from '../../transaction/index.ts';
-import { baseTaken } from '../belowUsr.ts';
+import { baseTaken, mergedPayload } from '../belowUsr.ts';
 import { extensionsFolder, isOurs, links, service } from './paths.ts';
 import type { Scene } from './scene.ts';
 

@@ -4,6 +4,7 @@ import { activeGeneration, activeNumber, type GenerationManifest, pointer } from
 import { mountPointOf, seenBelowUsr } from '../belowUsr.ts';
 import { pointerSteps } from '../pointer.ts';
 import type { Backend } from '../types.ts';
+import { facts } from './facts.ts';
 import { foreignChecks } from './foreignChecks.ts';
 import { type Check, hostChecks, rootOf } from './hostChecks.ts';
 import { extensionOf, links } from './paths.ts';
@@ -16,7 +17,7 @@ import { hideSteps, showSteps } from './steps.ts';
  * see `extensionOf`.
  */
 export const sysext: Backend = {
-  name: 'sysext',
+  ...facts,
   preflight: async (host, facts) => runChecks([...hostChecks, ...foreignChecks], await readScene(host, facts)),
   root: rootOfFacts,
   mountPoint: mountPointOf,

@@ -10,7 +10,7 @@ import {
 import type { HostView } from '../../host/index.ts';
 import { extensionName } from '../../store/index.ts';
 import type { UnitState } from '../../systemd/types.ts';
-import { mountsBelowUsr } from '../../transaction/index.ts';
+import { mountsBelowUsr } from '../belowUsr.ts';
 import { service } from './paths.ts';
 
 /** What the checks look at, read once. */

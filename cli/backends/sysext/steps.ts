@@ -1,10 +1,13 @@
 import { KataError } from '../../errors/index.ts';
 import { type Extension, findExtensions, mergedExtensions, systemdVersion } from '../../facts/index.ts';
 import type { Digest, HostPath, HostView } from '../../host/index.ts';
+import { restartDeadlineMs } from '../../steps/units.ts';
 import { etcFolder, extensionName, type GenerationManifest } from '../../store/index.ts';
-import { mergedPayload, mountsBelowUsr, othersIn, pendingNames, restartDeadlineMs, type Step } from '../../transaction/index.ts';
+import { mergedPayload, mountsBelowUsr } from '../belowUsr.ts';
 import { dropMade, makeMissing } from '../pointer.ts';
+import type { Step } from '../stepKinds.ts';
 import { extensionOf, extensionsFolder, isEnabled, isOurs, links, service, wantsFolder, wantsLink, wantsTarget } from './paths.ts';
+import { othersIn, pendingNames } from './refresh.ts';
 
 /** Enables the extension of a generation and has it merged. */
 export async function showSteps(host: HostView, to: GenerationManifest, written: boolean): Promise<Step[]> {

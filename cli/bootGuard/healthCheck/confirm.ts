@@ -95,7 +95,7 @@ async function onceFree<T>(
 }
 
 interface Proof {
-  /** The blessing as it had to be before the engine was watched. */
+  /** The drop-in's text, made before the engine was watched. */
   text: string;
   /** The run of the engine that was watched. */
   run: string;
@@ -121,7 +121,7 @@ async function bless(host: Host, from: Generation, { text, run }: Proof): Promis
     blessed: { at: host.now().toISOString(), deployment },
   });
   if ((await blessingText(host, number)) !== text || (await isStale(host, from)))
-    return `generation ${number} is blessed; files of the engine or of the system are other ones than it runs with, so that the next boot looks again`;
+    return `generation ${number} is blessed; files of the engine or of the system changed since the engine started, so the next boot checks again`;
   // The drop-ins look into it, and a host that was booted from an image with Kata in it has had no change yet.
   await ensureFolder(host, journalFolder, 0o700);
   for (const { folder, file, temporary } of [...blessings].reverse()) {

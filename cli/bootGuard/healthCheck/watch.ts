@@ -27,7 +27,7 @@ const ownClock: Clock = { now: () => performance.now(), pause: (ms) => sleep(ms)
 
 /**
  * Looks once a second until the same run of the engine was well for 10 s, it has failed, or 300 s have passed. A signal says nothing about
- * the engine: whoever ends this process may be ending the engine as well.
+ * the engine: the sender may be ending the engine as well.
  */
 export async function watch(look: () => Promise<Health>, signal: AbortSignal, clock = ownClock): Promise<Seen> {
   const until = clock.now() + patienceMs;

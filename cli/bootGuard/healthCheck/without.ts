@@ -56,11 +56,11 @@ export async function withoutIt(context: Context, from: Generation, ill: string,
   if (bare === undefined) return another;
   if (bare && crossed) return ended();
   const why = bare
-    ? `${name} comes up without it; whether that is the reason shows another start with it`
+    ? `${name} comes up without it; another start with it will show whether it is the cause`
     : `${name} does not come up without it either`;
   const withUs = await back(why).catch(unlessHalfDone);
   if (withUs === undefined) return another;
-  if (withUs instanceof KataError) return ended(`it cannot be tried once more: ${withUs.complaint.found}`);
+  if (withUs instanceof KataError) return ended(`another start with it is not possible: ${withUs.complaint.found}`);
   if (!bare) return ended(`${name} does not come up without the wiring either, so the wiring is back`);
   if (withUs) {
     const note = `${name} comes up with the wiring as well by now, so that generation ${number} is active again`;

@@ -23,7 +23,8 @@ export async function guardSteps(host: HostView, request: GuardRequest | undefin
 export async function unblessSteps(host: HostView): Promise<Step[]> {
   const steps: Step[] = [];
   for (const { file, temporary } of blessings) {
-    // A blessing is written outside of a transaction: what a loss of power left of it goes as well.
+    // The drop-ins of a confirmed generation are written outside of a transaction: their temporary files, which a loss of power leaves, go
+    // as well.
     steps.push(...(await fileStep(host, temporary, 'absent', `${temporary}.old`)), ...(await fileStep(host, file, 'absent', temporary)));
   }
   return steps;

@@ -1,11 +1,10 @@
 import { basename, resolve } from 'node:path';
+import { imagingBackend as imaging } from '../../backends/registry.ts';
 import { KataError } from '../../errors/index.ts';
 import { givenImage } from '../../planning/choices/givenImage.ts';
 import { isAddress } from '../parsing/addresses.ts';
 import { text } from '../parsing/options.ts';
 import type { Call } from '../types.ts';
-
-const imaging = 'sysext';
 
 /**
  * The backend that the nodes' own installation gets: where an image is named, the one that has images, as the form *rendered* does it. Left

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { imagingBackend, plainBackend } from '../../backends/registry.ts';
 import { KataError } from '../../errors/index.ts';
 import { generate, type OutputKind, type PoolRequest, type Source, type Target } from '../../generate/index.ts';
 import { stopIfAsked } from '../../host/index.ts';
@@ -35,7 +36,7 @@ export async function generateRendered(call: Call, kind: OutputKind, { pool, fol
   const image = await imageOf(call, words.slice(1));
   const rendering = {
     target: common.target,
-    install: installRequest(call, words.slice(1), image === undefined ? 'prefix' : 'sysext'),
+    install: installRequest(call, words.slice(1), image === undefined ? plainBackend : imagingBackend),
     ...(image === undefined ? {} : { image }),
     epoch: epochOf(io.env),
     ...(engineConfig === undefined ? {} : { engineConfig: resolve(io.cwd, engineConfig) }),
@@ -56,9 +57,9 @@ export async function generateRendered(call: Call, kind: OutputKind, { pool, fol
 async function imageOf({ options, io, context }: Call, words: string[]): Promise<Source | undefined> {
   const backend = text(options['backend']) ?? 'auto';
   const given = await givenImage({ sources: words.map((word) => resolve(io.cwd, word)) });
-  if (given !== undefined && backend === 'prefix')
+  if (given !== undefined && backend === plainBackend)
     throw unfit('--backend prefix with an image', 'no --backend, or the bundle that the image was made of');
-  if (given === undefined && backend === 'sysext')
+  if (given === undefined && backend === imagingBackend)
     throw unfit('--backend sysext with a bundle', 'an image of it: kata-sysext build BUNDLE... -o FILE.raw; then name FILE.raw here');
   if (given === undefined) return undefined;
   const [digest] = list(options['digest']);
@@ -88,7 +89,7 @@ function refuseFormRendered({ options }: Call, kind: OutputKind): void {
     throw unfit('--form rendered with containerfile', '--form hook or --form baked: an image has program and release inside');
   const useless = ['program-digest', 'format'].find((name) => options[name] !== undefined);
   if (useless !== undefined) throw unfit(`--${useless} with --form rendered`, 'nothing of the kind: what nodes fetch is made here');
-  if (!['prefix', 'sysext', 'auto', undefined].includes(text(options['backend'])))
+  if (![plainBackend, imagingBackend, 'auto', undefined].includes(text(options['backend'])))
     throw unfit(`--backend ${text(options['backend'])}`, '--backend prefix, or an image for --backend sysext');
 }
 

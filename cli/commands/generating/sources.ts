@@ -20,8 +20,7 @@ export async function sourcesOf(
 ): Promise<{ program: Source; bundles: Source[] }> {
   const from = text(options['from']);
   const program = text(options['program']);
-  if (program === undefined)
-    throw usage('--program', 'generate does not say which program the nodes run', '--program FILE|URL: the single file');
+  if (program === undefined) throw usage('--program', 'no program is named for the nodes', '--program FILE|URL: the single file');
   const one = (word: string, digest: string | undefined) => sourceOf({ word, digest, from, inside, cwd: io.cwd, signal: context.signal });
   const digests = list(options['digest']);
   if (digests.length > words.length)
@@ -78,7 +77,11 @@ export async function sourceOf({ word, digest, from, inside, cwd, signal }: Sour
 /** The address of a file below `--from`. Throws `usage`. */
 export function placeOf(from: string | undefined, name: string): string {
   if (from === undefined)
-    throw usage('--from', `generate does not say where nodes fetch ${name}`, '--from ADDRESS: the folder on your server that will have it');
+    throw usage(
+      '--from',
+      `no address is named from which nodes fetch ${name}`,
+      '--from ADDRESS: the folder on your server that will have it',
+    );
   return new URL(encodeURIComponent(name), `${urlOf(from).href.replace(/\/*$/, '')}/`).href;
 }
 
@@ -100,7 +103,7 @@ function urlOf(word: string): URL {
   );
 }
 
-/** What is fetched is known by its digest; but everybody on the node could read the script, its journal and its MachineConfig. */
+/** What is fetched is known by its digest; but every user of the node could read the script, its journal and its MachineConfig. */
 function withSecret({ host }: URL): KataError {
   return usage(
     host,

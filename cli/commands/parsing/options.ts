@@ -6,13 +6,12 @@ import type { Call } from '../types.ts';
 /** The options that every changing verb has. Throws `usage` for a code that nothing overrides. */
 export function changeOptionsOf({ options, context }: Call): ChangeOptions {
   refuseNoProof(options, context.host.live);
-  const engine = engineOf(options['engine']);
   return {
     dryRun: options['dry-run'] === true,
     waitSeconds: Number(options['wait'] ?? 0),
     allow: allowed(list(options['allow'])),
-    ...(engine === undefined ? {} : { engine }),
-    ...(options['prove'] === 'pod' ? { prove: 'pod' as const } : {}),
+    engine: engineOf(options['engine']),
+    prove: options['prove'] === 'pod' ? 'pod' : undefined,
   };
 }
 

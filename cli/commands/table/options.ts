@@ -1,3 +1,4 @@
+import { backendNames } from '../../backends/registry.ts';
 import type { OptionRow } from '../types.ts';
 
 /** Options of every verb. */
@@ -36,7 +37,7 @@ export const prove: OptionRow = {
 export const backend: OptionRow = {
   type: 'string',
   describe: 'how the files appear on the host',
-  choices: ['auto', 'prefix', 'sysext', 'overlay', 'baked'],
+  choices: [...backendNames],
   placeholder: 'B',
 };
 

@@ -9,7 +9,7 @@ export async function run(call: Call): Promise<Reply> {
   return reply(
     await runOperation(call.context, 'activate', planActivate, {
       ...changeOptionsOf(call),
-      ...(word === undefined ? {} : { number: generationNumber(word, 'activate') }),
+      number: word === undefined ? undefined : generationNumber(word, 'activate'),
     }),
   );
 }

@@ -33,7 +33,6 @@ async function layered(call: Call, words: string[]): Promise<Reply> {
   const { options, io, context } = call;
   if (words.length === 0)
     throw usage('layered', 'adopt layered without a bundle', 'the release that takes the place: adopt layered BUNDLE...');
-  const [backend, format] = [text(options['backend']), text(options['format'])];
   return reply(
     await runOperation(context, 'adopt', planAdoptLayered, {
       ...changeOptionsOf(call),
@@ -44,8 +43,8 @@ async function layered(call: Call, words: string[]): Promise<Reply> {
       aliases: aliasRequests(list(options['alias'])),
       wishes: settingsRequestOf(call),
       yes: options['yes'] === true,
-      ...(backend === undefined ? {} : { backend }),
-      ...(format === undefined ? {} : { format }),
+      backend: text(options['backend']),
+      format: text(options['format']),
     }),
   );
 }

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { imageBackend } from '../../backends/registry.ts';
 import { didYouMean, KataError } from '../../errors/index.ts';
 import { generate, type OutputKind, outputKinds, targetNamed } from '../../generate/index.ts';
 import { stopIfAsked } from '../../host/index.ts';
@@ -28,8 +29,8 @@ export async function run(call: Call): Promise<Reply> {
   if (options['form'] === 'rendered') return generateRendered(call, kind, { ...common, pool, folder });
   const baked = options['form'] === 'baked';
   if (baked) refuseFormBaked(call, kind);
-  else if (options['backend'] === 'baked')
-    throw unfitBackend('baked', '--form hook', '--form baked: a node that runs has its image already');
+  else if (options['backend'] === imageBackend)
+    throw unfitBackend(imageBackend, '--form hook', '--form baked: a node that runs has its image already');
   if (options['engine-config'] !== undefined) throw unfitEngineConfig(baked ? 'baked' : 'hook');
   const backend = await backendFor(call, words.slice(1), baked);
   const installing = backend === undefined ? call : { ...call, options: { ...options, backend } };
@@ -57,7 +58,7 @@ function refuseFormBaked({ options }: Call, kind: OutputKind): void {
     throw new KataError('usage', { subject: '--form', found: `--form baked with ${kind}`, needed, next: 'kata-sysext generate --help' });
   }
   const backend = text(options['backend']);
-  if (!['baked', undefined].includes(backend)) throw unfitBackend(backend!, '--form baked', '--backend baked, or none');
+  if (![imageBackend, undefined].includes(backend)) throw unfitBackend(backend!, '--form baked', '--backend baked, or none');
   if (options['format'] !== undefined && options['format'] !== 'directory') {
     const [found, needed] = [
       `--format ${text(options['format'])} with --form baked`,

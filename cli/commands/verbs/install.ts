@@ -10,7 +10,6 @@ import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {
   const { words, options, io, context } = call;
-  const [backend, format] = [text(options['backend']), text(options['format'])];
   const digests = digestsFor('install', words, options);
   const [handlers, addHandlers, removeHandlers] = [list(options['handler']), list(options['add-handler']), list(options['remove-handler'])];
   if (handlers.length > 0 && addHandlers.length + removeHandlers.length > 0) {
@@ -34,8 +33,8 @@ export async function run(call: Call): Promise<Reply> {
       stage: options['stage'] === true,
       loadModules: options['no-load-modules'] !== true,
       wishes: settingsRequestOf(call),
-      ...(backend === undefined ? {} : { backend }),
-      ...(format === undefined ? {} : { format }),
+      backend: text(options['backend']),
+      format: text(options['format']),
     }),
   );
 }

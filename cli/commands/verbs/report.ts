@@ -51,7 +51,7 @@ function refused(subject: string, found: string, next: string, cause: unknown): 
 function usage(): KataError {
   return new KataError('usage', {
     subject: '--output',
-    found: 'report does not say where to write',
+    found: 'no output file is named',
     needed: '-o FILE, or -o - for standard output',
     next: 'kata-sysext report -o report.md',
   });

@@ -7,6 +7,6 @@ import type { Call, Reply } from '../types.ts';
 export async function run(call: Call): Promise<Reply> {
   const to = call.options['to'];
   return reply(
-    await runOperation(call.context, 'rollback', planRollback, { ...changeOptionsOf(call), ...(typeof to === 'number' ? { to } : {}) }),
+    await runOperation(call.context, 'rollback', planRollback, { ...changeOptionsOf(call), to: typeof to === 'number' ? to : undefined }),
   );
 }

@@ -3,7 +3,7 @@ import type { TomlDocument } from './document.ts';
 
 /**
  * The lines that define these tables and those below them, comments between them included: from the first header to the last value.
- * undefined where other tables stand between them, or where they are written in another way than by headers.
+ * undefined where other tables are between them, or where they are written in another way than by headers.
  */
 export function blockOf(doc: TomlDocument, tables: readonly (readonly string[])[]): string | undefined {
   const nodes = doc.program.body[0].body;

@@ -5,7 +5,7 @@ import { type TomlTable, tableIn } from './value.ts';
 
 export type { TomlTable };
 
-/** A TOML 1.0 text with the syntax tree that says where everything stands. Ranges of the tree count from `start`. */
+/** A TOML 1.0 text with the syntax tree that says where everything is. Ranges of the tree count from `start`. */
 export interface TomlDocument {
   path: string;
   /** Exactly the file's text, byte order mark included. */

@@ -18,7 +18,7 @@ export function insert(text: string, { at, text: added }: Insertion): string {
   return text.slice(0, at) + added + text.slice(at);
 }
 
-/** A block of lines as it stands after `before`: on its own lines, an empty line ahead of it unless nothing is ahead. */
+/** A block of lines as it is after `before`: on its own lines, an empty line ahead of it unless nothing is ahead. */
 export function blockAfter(before: string, lines: readonly string[], eol: string): string {
   const alone = before === '' || before === '\ufeff';
   const lead = alone || before.endsWith('\n') ? '' : eol;
@@ -63,7 +63,7 @@ export function insertElement(doc: TomlDocument, array: AST.TOMLArray, element: 
   return { at: doc.start + array.range[0] + 1, text: element };
 }
 
-/** The text with the value of a node written anew: for copies that only the engine's own check reads, never for the file itself. */
+/** The text with the value of a node replaced: for copies that only the engine's own check reads, never for the file itself. */
 export function withValue(doc: TomlDocument, node: AST.TOMLContentNode, value: string): string {
   return doc.text.slice(0, doc.start + node.range[0]) + value + doc.text.slice(doc.start + node.range[1]);
 }

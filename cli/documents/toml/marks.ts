@@ -2,7 +2,7 @@ import { parseDocument, type TomlTable } from './document.ts';
 import { eolOf } from './edit.ts';
 import { plain, readings, sameSettings, subtract } from './readings.ts';
 
-/** Where `mark` stands in `text`; undefined unless it stands there exactly once, so that nothing needs to be guessed. */
+/** Where `mark` is in `text`; undefined unless it is there exactly once, so that nothing needs to be guessed. */
 export function findMark(text: string, mark: string): number | undefined {
   if (mark === '') return undefined;
   const at = text.indexOf(mark);
@@ -10,8 +10,8 @@ export function findMark(text: string, mark: string): number | undefined {
 }
 
 /**
- * The text without our range, every other byte kept. undefined when the range is not there exactly once, or when taking it out would
- * change what the rest says (somebody wrote keys below our last table: they stand in it).
+ * The text without the range of kata-sysext, every other byte kept. undefined when the range is not there exactly once, or when taking it out would
+ * change what the rest says (keys that an editor wrote below the last table of the range belong to it).
  */
 export function withoutMark(text: string, mark: string, path: string): string | undefined {
   const at = findMark(text, mark);
@@ -25,7 +25,7 @@ export function withoutMark(text: string, mark: string, path: string): string | 
   return candidates.find((candidate) => says(candidate, wanted, path));
 }
 
-/** Our range brought the newline that the last line lacked; what others wrote below it must not be glued to that line. */
+/** The range brought the newline that the last line lacked; what others wrote below it must not be glued to that line. */
 function needsNewline(before: string, mark: string, after: string): boolean {
   return /^\r?\n/.test(mark) && before !== '' && !before.endsWith('\n') && after !== '' && !/^\r?\n/.test(after);
 }

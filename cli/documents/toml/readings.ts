@@ -78,7 +78,7 @@ export function sameSettings(a: TomlTable, b: TomlTable): boolean {
   return isDeepStrictEqual(withoutEmpty(plain(a)), withoutEmpty(plain(b)));
 }
 
-/** True when, by both parsers, `after` says exactly what `before` says and `added` besides. */
+/** True when, by both parsers, `after` says exactly what `before` says and `added`. */
 export function addsExactly(before: string, after: string, added: TomlTable, path: string): boolean {
   const was = readings(before, path);
   return readings(after, path).every((is, index) => sameSettings(is, union(was[index]!, plain(added) as TomlTable)));

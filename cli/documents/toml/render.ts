@@ -3,7 +3,7 @@ import { isTable, type TomlTable } from './document.ts';
 
 const escapes: Record<string, string> = { '"': '\\"', '\\': '\\\\', '\b': '\\b', '\t': '\\t', '\n': '\\n', '\f': '\\f', '\r': '\\r' };
 
-/** A TOML basic string: the one way by which any text of ours gets into a configuration file. */
+/** A TOML basic string: the one way by which kata-sysext writes any text into a configuration file. */
 export function tomlString(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: TOML wants exactly these escaped
   return `"${text.replace(/["\\\u0000-\u001f\u007f]/g, (c) => escapes[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)}"`;
@@ -46,7 +46,7 @@ function renderValue(value: unknown, path: readonly string[]): string {
   });
 }
 
-/** Fills `{{name}}` places of a template. Every value must already be TOML. A name without a value is a fault of ours. */
+/** Fills `{{name}}` places of a template. Every value must already be TOML. A name without a value is a bug of kata-sysext. */
 export function fillTemplate(template: string, values: Record<string, string>): string {
   return template.replace(/\{\{(\w+)\}\}/g, (_, name: string) => {
     const value = values[name];

@@ -59,7 +59,7 @@ function placeLines({ places, merging }: RenderedRequest): string[] {
   return merging === undefined ? lines : ['show', ...lines.slice(1)];
 }
 
-/** systemd has been there in this boot already. A module that cannot be loaded is for whoever reads the journal: the rest is as it shall be. */
+/** systemd has been there in this boot already. A module that cannot be loaded is noted in the journal; the node has all the rest. */
 function moduleLines({ modules }: RenderedRequest): string[] {
   if (modules === undefined) return [];
   const path = shellWord(modules);

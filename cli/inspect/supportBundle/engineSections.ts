@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { backendUnits } from '../../backends/registry.ts';
 import { isTable, parseDocument, type TomlTable } from '../../documents/toml/index.ts';
 import { enginePlugins } from '../../engines/index.ts';
 import { harmless } from '../../gate/index.ts';
@@ -90,7 +91,7 @@ function isPlain(value: unknown): boolean {
   );
 }
 
-const others: Unit[] = ['kubelet.service', 'systemd-sysext.service'];
+const others: Unit[] = ['kubelet.service', ...backendUnits()];
 
 async function engineUnit(host: HostView): Promise<Unit | undefined> {
   return (await findEngine(host, undefined, (await activeGeneration(host))?.record.wiring?.engine).catch(() => undefined))?.instance.unit;

@@ -2,7 +2,7 @@ import { enginePlugins } from '../../engines/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
 import { type Known, secretsIn } from './redact/index.ts';
 
-/** Where others keep credentials, besides engines: read only to know what must not be shown, and never shown itself. */
+/** Where other programs than engines keep credentials: read only to know what must not be shown, and never shown itself. */
 const configurations: HostPath[] = [
   '/etc/kubernetes',
   '/etc/kata-containers',

@@ -5,7 +5,7 @@ import type { Asked, Section } from './types.ts';
 export function page({ program, verbose }: Asked, sections: Section[], redacted: Redaction[]): string {
   return `${[
     '# kata-sysext report',
-    `Made by kata-sysext ${program}${verbose ? ' --verbose' : ''}. Please read it before you send it to anybody.`,
+    `Made by kata-sysext ${program}${verbose ? ' --verbose' : ''}. Please read it before you send it.`,
     'What is inside, each in a section below:',
     sections.map(({ title, missing }) => `- ${title}${missing === undefined ? '' : ' (not all of it)'}`).join('\n'),
     'What is not inside: contents of the engine’s configuration except names of tables and a few keys, environments of units, keys, certificates, pods.',

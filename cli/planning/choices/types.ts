@@ -10,35 +10,35 @@ export interface ChangeOptions {
   dryRun: boolean;
   waitSeconds: number;
   /** Locks of other programs are waited for this long, and then passed by; undefined: they refuse the change at once. */
-  othersSeconds?: number;
+  othersSeconds?: number | undefined;
   /** Codes of overridable blockers that the user takes upon himself. */
   allow: string[];
   /** 'containerd' or 'containerd@1.7'. */
-  engine?: string;
+  engine?: string | undefined;
   /** Load the kernel modules of the handlers, and keep them; undefined: as the active generation has it. */
-  loadModules?: boolean;
+  loadModules?: boolean | undefined;
   /** A pod of each handler has to start before the change commits. */
-  prove?: 'pod';
+  prove?: 'pod' | undefined;
 }
 
 export interface InstallRequest extends ChangeOptions {
   /** Real paths on this machine. */
   sources: string[];
   /** The generation keeps these paths, for the command that brings it back. Not where it is made for another machine. */
-  keepPaths?: boolean;
+  keepPaths?: boolean | undefined;
   digests: (Digest | undefined)[];
   /** Exactly these; without any the installed set, changed by the next two. */
   handlers: string[];
-  addHandlers?: string[];
-  removeHandlers?: string[];
-  aliases?: AliasRequest[];
-  backend?: string;
+  addHandlers?: string[] | undefined;
+  removeHandlers?: string[] | undefined;
+  aliases?: AliasRequest[] | undefined;
+  backend?: string | undefined;
   /** In which form the payload is kept; undefined: as before. */
-  format?: string;
+  format?: string | undefined;
   /** Make the generation and leave what is active as it is. */
-  stage?: boolean;
-  wishes?: SettingsRequest;
-  layer?: Layer;
+  stage?: boolean | undefined;
+  wishes?: SettingsRequest | undefined;
+  layer?: Layer | undefined;
 }
 
 /** A layered package whose place an installation takes. */
@@ -50,7 +50,7 @@ export interface Layer {
   /** Names that RuntimeClasses point at. */
   handlers: string[];
   /** Stages the removal of the package; undefined: it stays for now. */
-  step?: LayerStep;
+  step?: LayerStep | undefined;
   findings: Finding[];
   nextCommand: string;
 }

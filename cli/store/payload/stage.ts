@@ -138,7 +138,7 @@ async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Prom
   }
 }
 
-/** `into`: the folder by its descriptor, which whoever may rename folders above it cannot lead elsewhere. */
+/** `into`: the folder by its descriptor, which stays the same where another program renames a folder above it. */
 async function unpackInto(host: Host, request: PayloadRequest, tree: HostPath, into: string): Promise<Unpacked> {
   const { architecture, emit, handlers, signal } = request;
   // Loaded when it is needed: `status` reads the store without them.

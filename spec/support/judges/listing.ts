@@ -8,8 +8,7 @@ import { join } from 'node:path';
  */
 export function listing(root: string, leaveOut: string[] = [], { times = false } = {}): string[] {
   const isOut = (path: string) => leaveOut.some((out) => path === out || path.startsWith(`${out}/`));
-  const names = readdirSync(root, { recursive: true }).map(String);
-  return names
+  return pathsBelow(root)
     .filter((path) => !isOut(path))
     .map((path) => {
       const stat = lstatSync(join(root, path));
@@ -17,6 +16,14 @@ export function listing(root: string, leaveOut: string[] = [], { times = false }
       return `${path} ${stat.mode.toString(8)} ${stat.uid}:${stat.gid} ${contentOf(join(root, path))}${time}`;
     })
     .sort();
+}
+
+/** Links are not followed; readdir's own recursion would. */
+function pathsBelow(root: string, below = ''): string[] {
+  return readdirSync(join(root, below), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(below, entry.name);
+    return entry.isDirectory() ? [path, ...pathsBelow(root, path)] : [path];
+  });
 }
 
 function contentOf(path: string): string {

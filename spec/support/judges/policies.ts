@@ -1,11 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cached } from '../../lab/cache.ts';
 import { run } from '../../lab/run.ts';
 import { needs } from '../needs.ts';
-import { repo } from '../program.ts';
+import { fedoraContexts } from '../policies/fedoraContexts.ts';
 
 /** File contexts of a policy as its own tools installed them, path aliases beside them. */
 export interface Policy {
@@ -14,18 +13,13 @@ export interface Policy {
   contexts: string;
 }
 
-const fedora = join(repo, '../shared/real-data/selinux/file_contexts');
 const debian = 'selinux-policy-default';
 
 /** Fedora's and Debian's; the spec is left out where one of them cannot be had. */
 export async function bothPolicies(spec: Mocha.Context): Promise<Policy[]> {
   needs(spec, 'matchpathcon', 'setfiles', 'semodule', 'apt-get', 'dpkg-deb');
-  if (!existsSync(fedora)) {
-    console.log('      left out: ../shared/real-data/selinux is not there');
-    spec.skip();
-  }
   return [
-    { family: 'fedora-targeted', contexts: fedora },
+    { family: 'fedora-targeted', contexts: join(fedoraContexts(), 'file_contexts') },
     { family: 'debian-refpolicy', contexts: await debianContexts() },
   ];
 }

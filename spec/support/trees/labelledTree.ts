@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { vmRoot } from '../../lab/vm/root.ts';
-import { repo } from '../program.ts';
+import { fedoraContexts } from '../policies/fedoraContexts.ts';
 import { put, type TreeName } from './hostTrees.ts';
 import { type TreeHost, treeHost } from './treeHost.ts';
 
@@ -20,15 +20,15 @@ export interface LabelledTree extends TreeHost {
 interface Policy {
   tree: TreeName;
   name: string;
-  /** Where its file contexts are on this machine; undefined where they are not. */
-  files(): Promise<string | undefined>;
+  /** Where its file contexts are on this machine. */
+  files(): Promise<string>;
 }
 
 const policies: Record<'fedora' | 'debian', Policy> = {
   fedora: {
     tree: 'fcos',
     name: 'targeted',
-    files: async () => [join(repo, '../shared/real-data/selinux')].find((folder) => existsSync(folder)),
+    files: async () => fedoraContexts(),
   },
   debian: { tree: 'microos', name: 'default', files: async () => join(await vmRoot(), 'etc/selinux/default/contexts/files') },
 };
@@ -36,13 +36,9 @@ const policies: Record<'fedora' | 'debian', Policy> = {
 export type PolicyFamily = keyof typeof policies;
 
 /** A host tree that has the file contexts of a policy and is labelled by them: labels are only xattrs here, this kernel enforces nothing. */
-export async function labelledTree(family: PolicyFamily, file?: string): Promise<LabelledTree | undefined> {
+export async function labelledTree(family: PolicyFamily, file?: string): Promise<LabelledTree> {
   const policy = policies[family];
   const files = await policy.files();
-  if (files === undefined) {
-    console.log(`      left out: the file contexts of ${family} are not on this machine`);
-    return undefined;
-  }
   const inside = `etc/selinux/${policy.name}/contexts/files`;
   const prepare = (root: string) => {
     put(root, 'etc/selinux/config', `SELINUX=enforcing\nSELINUXTYPE=${policy.name}\n`);

@@ -7,7 +7,7 @@ const notDomains = new Set(
   ).split(' '),
 );
 
-/** Names that are the same for everybody: they say nothing about a host, and much about a fault. */
+/** Names that are the same on every host: they say nothing about a host, and much about a fault. */
 const publicDomains = [
   'containerd.io',
   'docker.io',

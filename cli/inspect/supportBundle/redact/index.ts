@@ -24,8 +24,8 @@ export interface Redactor {
 /** Shorter ones could be a part of any word. */
 const wholeBelow = 8;
 
-/** Names that everybody's host has: not worth hiding, and too frequent to replace. */
-const everybody = new Set(
+/** Names that every host has: not worth hiding, and too frequent to replace. */
+const commonNames = new Set(
   'localhost localhost.localdomain localdomain ip6-localhost ip6-loopback root core admin kata systemd linux kubelet none'.split(' '),
 );
 
@@ -56,7 +56,7 @@ function literalsOf({ secrets, hosts, users, ids }: Known): KnownLiteral[] {
   const names = (values: string[]) =>
     values
       .map((value) => value.trim())
-      .filter((value) => value.length >= 2 && !everybody.has(value.toLowerCase()) && !isEngineWord(value.toLowerCase()));
+      .filter((value) => value.length >= 2 && !commonNames.has(value.toLowerCase()) && !isEngineWord(value.toLowerCase()));
   return [
     ...secrets.flatMap((of) =>
       shapesOf(of).map(

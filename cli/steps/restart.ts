@@ -1,9 +1,14 @@
-import { KataError } from '../../errors/index.ts';
-import type { RestartStep, StepKind } from '../types.ts';
-import { bringUp } from '../units.ts';
+import { listOf, tableOf } from '../documents/shapes.ts';
+import { KataError } from '../errors/index.ts';
+import { deadlineMs, kind, unit } from './shapes.ts';
+import type { RestartStep, StepKind } from './types.ts';
+import { bringUp } from './units.ts';
 
 /** A restart cannot be taken back by itself: after the files are back, `undo.ts` brings the engine up once more. */
 export const restart: StepKind<RestartStep> = {
+  shape: tableOf({ kind, unit, dependents: listOf(unit), deadlineMs }),
+  subject: (step) => step.unit,
+  describe: (step) => `restart ${step.unit}`,
   prepare: async () => ({ begun: true }),
   apply: async (host, step) => {
     const { problems } = await bringUp(host, step);

@@ -1,10 +1,24 @@
-import { KataError } from '../errors/index.ts';
-import { type Mount, mounts } from '../facts/index.ts';
-import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
-import type { Systemd } from '../systemd/types.ts';
-import { logTail } from './logTail.ts';
-import { mergedPayload } from './refresh.ts';
-import type { MountStep } from './types.ts';
+import { KataError } from '../../errors/index.ts';
+import { type Mount, mounts } from '../../facts/index.ts';
+import type { Digest, Host, HostPath, HostView } from '../../host/index.ts';
+import { logTail } from '../../steps/logTail.ts';
+import type { Systemd, Unit } from '../../systemd/types.ts';
+import { mergedPayload } from '../belowUsr.ts';
+
+/** PID 1 mounts our overlay of /usr, by the unit that does so at every boot: what the link at `path` points at, or nothing. */
+export interface MountStep {
+  kind: 'mount';
+  unit: Unit;
+  path: HostPath;
+  /** Where the link points: the folder `usr` of a payload. */
+  before: HostPath | 'absent';
+  after: HostPath | 'absent';
+  /** Which payload was mounted when the plan was made. */
+  shown: Digest | 'absent';
+  /** The files of the payload are put in place by this change: an earlier mount shows those that stepped aside. */
+  anew: boolean;
+  deadlineMs: number;
+}
 
 /** By this source, and as an overlay, our mount is known: units/kata-sysext-overlay.service names it. */
 export const overlaySource = 'kata-sysext';

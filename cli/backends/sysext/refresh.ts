@@ -1,18 +1,34 @@
-import { KataError } from '../errors/index.ts';
-import { findExtensions, type Merged, mergedExtensions, mounts } from '../facts/index.ts';
-import { type Digest, type Host, type HostView, textSeenBy } from '../host/index.ts';
-import { extensionName, extensionRelease, payloadOfRelease } from '../store/index.ts';
-import type { Systemd } from '../systemd/types.ts';
-import { logTail } from './logTail.ts';
-import type { RefreshStep } from './types.ts';
+import { KataError } from '../../errors/index.ts';
+import { findExtensions, type Merged, mergedExtensions } from '../../facts/index.ts';
+import type { Digest, Host, HostPath, HostView } from '../../host/index.ts';
+import { logTail } from '../../steps/logTail.ts';
+import { extensionName } from '../../store/index.ts';
+import type { Systemd, Unit } from '../../systemd/types.ts';
+import { mergedPayload, mountsBelowUsr } from '../belowUsr.ts';
+
+/** PID 1 merges the system extensions anew. Undone by another refresh, after the link that enables ours is back. */
+export interface RefreshStep {
+  kind: 'refresh';
+  unit: Unit;
+  /** Major version of the host's systemd: what its service can do. */
+  systemd: number;
+  /** Which payload is merged below /usr. */
+  before: Digest | 'absent';
+  after: Digest | 'absent';
+  /** What others have merged, by hierarchy: must stay. */
+  others: Record<HostPath, string[]>;
+  /** Others' extensions that lie ready and that the user allowed to be merged with ours. */
+  pending: string[];
+  /** Mount points below /usr: must stay. */
+  mounts: HostPath[];
+  wasActive: boolean;
+  /** Ends the service where nothing is left to merge and nobody else enabled it. */
+  stop: boolean;
+  deadlineMs: number;
+}
 
 /** From this version on the service has a reload that puts all extensions in place in one go; before, only stop and start. */
 const reloadSince = 254;
-
-/** Which payload PID 1 has below /usr. */
-export async function mergedPayload(host: HostView): Promise<Digest | 'absent'> {
-  return payloadOfRelease(await textSeenBy(host, 1, `/${extensionRelease}`)) ?? 'absent';
-}
 
 /** What others have merged, by hierarchy. */
 export function othersIn(merged: Merged[]): Record<string, string[]> {
@@ -25,12 +41,6 @@ export async function pendingNames(host: HostView, systemd: number, merged: Merg
   const now = new Set(merged.flatMap(({ names }) => names));
   const found = await findExtensions(host, systemd);
   return found.filter(({ kind, name }) => kind !== 'masked' && name !== extensionName && !now.has(name)).map(({ name }) => name);
-}
-
-/** Mount points below /usr that are not systemd-sysext's own. */
-export async function mountsBelowUsr(host: HostView): Promise<string[]> {
-  const points = (await mounts(host, 1)).map(({ point }) => point).filter((point) => point.startsWith('/usr/'));
-  return [...new Set(points)].sort();
 }
 
 /** What others have must still be what the plan saw: a refresh takes all there is. */

@@ -1,10 +1,15 @@
-import type { DropFolderStep, FolderStep, StepKind } from '../types.ts';
+import { permissions, tableOf } from '../documents/shapes.ts';
 import { noteParent, restoreParent } from './parent.ts';
+import { kind, path } from './shapes.ts';
+import type { DropFolderStep, FolderStep, StepKind } from './types.ts';
 
 /** For a journal that does not tell. */
 const usualMode = 0o755;
 
 export const folder: StepKind<FolderStep> = {
+  shape: tableOf({ kind, path, mode: permissions }),
+  subject: (step) => step.path,
+  describe: (step) => `make the folder ${step.path}`,
   prepare: async (host, step) => ({ existed: (await host.lstat(step.path)) !== undefined, ...(await noteParent(host, step.path)) }),
   apply: async (host, step) => {
     if ((await host.lstat(step.path)) === undefined) await host.mkdir(step.path, step.mode);
@@ -21,6 +26,9 @@ export const folder: StepKind<FolderStep> = {
 };
 
 export const dropFolder: StepKind<DropFolderStep> = {
+  shape: tableOf({ kind, path }),
+  subject: (step) => step.path,
+  describe: (step) => `remove the folder ${step.path} if it is empty`,
   prepare: async (host, step) => {
     const stat = await host.lstat(step.path);
     if (stat === undefined) return { existed: false };

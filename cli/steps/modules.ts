@@ -1,13 +1,22 @@
-import { type Finding, KataError } from '../../errors/index.ts';
-import { isModuleThere } from '../../facts/index.ts';
-import type { Host } from '../../host/index.ts';
-import type { ModulesStep, StepKind } from '../types.ts';
+import { listOf, tableOf, textLike } from '../documents/shapes.ts';
+import { deadlineMs, kind } from './shapes.ts';
+
+const moduleName = textLike('the name of a kernel module', /^[a-z0-9_]+$/);
+
+import { type Finding, KataError } from '../errors/index.ts';
+import { isModuleThere } from '../facts/index.ts';
+import type { Host } from '../host/index.ts';
+import type { ModulesStep, StepKind } from './types.ts';
 
 /**
  * A module that is loaded stays until the next boot: others may use it by then, so that an undo takes none out. One that cannot be loaded is
  * reported and fails nothing: the installation is right, and works as soon as the module is there.
  */
 export const modules: StepKind<ModulesStep> = {
+  shape: tableOf({ kind, names: listOf(moduleName), deadlineMs }),
+  subject: (step) => step.names.join(', '),
+  describe: (step) =>
+    `load ${step.names.length === 1 ? 'the kernel module' : 'the kernel modules'} ${step.names.join(', ')} (loaded until the next boot, whatever becomes of this change)`,
   prepare: async () => ({}),
   apply: async (host, step, _undo, _store, report) => {
     for (const name of step.names)

@@ -1,8 +1,14 @@
-import { type Host, type HostView, tempPathFor } from '../../host/index.ts';
-import { dropTemporary } from '../temporaries.ts';
-import type { PointerStep, StepKind } from '../types.ts';
+import { exactOptional } from 'valibot';
+import { tableOf, text } from '../documents/shapes.ts';
+import { type Host, type HostView, tempPathFor } from '../host/index.ts';
+import { kind, path } from './shapes.ts';
+import { dropTemporary } from './temporaries.ts';
+import type { PointerStep, StepKind } from './types.ts';
 
 export const pointer: StepKind<PointerStep> = {
+  shape: tableOf({ kind, path, before: text, after: text, temporary: exactOptional(path) }),
+  subject: (step) => step.path,
+  describe: (step) => (step.after === 'absent' ? `remove ${step.path}` : `point ${step.path} at ${step.after}`),
   prepare: async () => ({}),
   apply: (host, step) => point(host, step, step.after),
   revert: async (host, step) => {

@@ -1,11 +1,27 @@
-import type { Host, HostView } from '../../host/index.ts';
-import { dropTemporary } from '../temporaries.ts';
-import type { FileStep, StepKind, UndoStore } from '../types.ts';
+import { exactOptional } from 'valibot';
+import { flag, listOf, permissions, tableOf, text } from '../documents/shapes.ts';
+import type { Host, HostView } from '../host/index.ts';
 import { noteParent, restoreParent } from './parent.ts';
+import { kind, path, state } from './shapes.ts';
+import { dropTemporary } from './temporaries.ts';
+import type { FileStep, StepKind, UndoStore } from './types.ts';
 
 const usualMode = 0o644;
 
 export const file: StepKind<FileStep> = {
+  shape: tableOf({
+    kind,
+    path,
+    before: state,
+    after: state,
+    text: exactOptional(text),
+    mode: exactOptional(permissions),
+    foreign: flag,
+    ours: listOf(text),
+    temporary: path,
+  }),
+  subject: (step) => step.path,
+  describe: (step) => `${step.after === 'absent' ? 'remove' : step.before === 'absent' ? 'create' : 'edit'} ${step.path}`,
   prepare: async (host, step, store) => {
     const parent = await noteParent(host, step.path);
     if (step.before === 'absent') return parent;
@@ -52,7 +68,7 @@ async function takeOursOut(host: Host, step: FileStep): Promise<void> {
   const now = await host.readText(step.path);
   if (now === undefined) return;
   // Loaded here: `status` reads the journal too and must not pay for a TOML parser.
-  const { withoutMark } = await import('../../documents/toml/index.ts');
+  const { withoutMark } = await import('../documents/toml/index.ts');
   // What cannot go without changing what the rest says stays; `undo.ts` reports it.
   const rest = step.ours.reduce((text, ours) => withoutMark(text, ours, step.path) ?? text, now);
   if (rest !== now && step.foreign) await host.replaceFile(step.path, rest, step.temporary);

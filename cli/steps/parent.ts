@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
-import type { Host, HostPath } from '../../host/index.ts';
-import type { Undo } from '../types.ts';
+import type { Host, HostPath } from '../host/index.ts';
+import type { Undo } from './types.ts';
 
 /** The folder of `path` as it is before a step: names and time. The time says to the engines' planners that “a file came or went”. */
 export async function noteParent(host: Host, path: HostPath): Promise<Undo> {

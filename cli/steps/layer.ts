@@ -1,7 +1,9 @@
-import { KataError } from '../../errors/index.ts';
-import { isRequested, layeringOf } from '../../facts/index.ts';
-import type { Host, HostView } from '../../host/index.ts';
-import type { LayerStep, StepKind } from '../types.ts';
+import { tableOf, text } from '../documents/shapes.ts';
+import { KataError } from '../errors/index.ts';
+import { isRequested, layeringOf } from '../facts/index.ts';
+import type { Host, HostView } from '../host/index.ts';
+import { deadlineMs, kind } from './shapes.ts';
+import type { LayerStep, StepKind } from './types.ts';
 
 const pauseMs = 1000;
 
@@ -10,6 +12,9 @@ const pauseMs = 1000;
  * in /run: a boot after a loss of power has nothing of it, and one after an ordinary shutdown is another deployment, with its own journal.
  */
 export const layer: StepKind<LayerStep> = {
+  shape: tableOf({ kind, package: text, deadlineMs }),
+  subject: (step) => step.package,
+  describe: (step) => `let rpm-ostree stage a deployment without the layered package ${step.package}, for the next boot`,
   prepare: async (host, step) => {
     const now = await layeringOf(host);
     if (now !== undefined && isRequested(now.requested, step.package) && now.next === undefined && !now.busy) return { begun: true };

@@ -1,11 +1,24 @@
+import { flag, tableOf, textLike } from '../../documents/shapes.ts';
 import { KataError } from '../../errors/index.ts';
 import { type HostView, tempPathFor } from '../../host/index.ts';
-import { mountAt, overlaidPayload } from '../mount.ts';
-import { dropTemporary } from '../temporaries.ts';
-import type { MountStep, StepKind } from '../types.ts';
+import { deadlineMs, kind, path, state, unit } from '../../steps/shapes.ts';
+import type { StepKind } from '../../steps/types.ts';
+import { type MountStep, mountAt, overlaidPayload } from './mount.ts';
+
+const place = textLike('an absolute path, or absent', /^(absent$|\/)/);
+
+import { dropTemporary } from '../../steps/temporaries.ts';
 
 /** The link and the mount that it leads to are one step, so that an undo mounts again what was there as soon as the link is back. */
 export const mount: StepKind<MountStep> = {
+  shape: tableOf({ kind, unit, path, before: place, after: place, shown: state, anew: flag, deadlineMs }),
+  subject: (step) => step.path,
+  describe: (step) =>
+    step.after === 'absent'
+      ? `let systemd take our overlay off /usr (${step.unit}), and remove ${step.path}`
+      : `point ${step.path} at ${step.after}, and let systemd mount that over /usr, read-only (${step.unit})${step.shown === 'absent' ? '' : ': Kata’s files are away for some milliseconds'}`,
+  // Extensions that this change merged go before our overlay, which the merge took the place of, comes back.
+  waitsForOthers: true,
   prepare: async (host, step) => {
     if ((await linkAt(host, step.path)) === step.before && (await overlaidPayload(host)) === step.shown) return {};
     throw new KataError('edited-meanwhile', {

@@ -1,0 +1,35 @@
+import type { Unit } from '../systemd/types.ts';
+import { facts as baked } from './baked/facts.ts';
+import { facts as overlay } from './overlay/facts.ts';
+import { facts as prefix } from './prefix/facts.ts';
+import { facts as sysext } from './sysext/facts.ts';
+
+/** What is known of a backend without a host: data alone, for the command line, which must not load what backends ask of a host. */
+export interface BackendFacts {
+  /** As `--backend` takes it and as it is recorded; also the name of its folder. */
+  name: string;
+  /** Its generation is a part of an OS image: no program changes it on the node. */
+  ofImage: boolean;
+  /** Its payloads may be one image each. */
+  takesImages: boolean;
+  /** Units that show the files. */
+  units: readonly Unit[];
+}
+
+const rows: readonly BackendFacts[] = [prefix, sysext, overlay, baked];
+
+/** What `--backend` takes. */
+export const backendNames: readonly string[] = ['auto', ...rows.map(({ name }) => name)];
+
+/** The one that works on every host. */
+export const plainBackend = prefix.name;
+export const imagingBackend = sysext.name;
+export const imageBackend = baked.name;
+
+export function isOfImage(name: string): boolean {
+  return rows.some((row) => row.ofImage && row.name === name);
+}
+
+export function backendUnits(): Unit[] {
+  return rows.flatMap(({ units }) => units);
+}

@@ -1,0 +1,110 @@
+import type { Shape } from '../documents/shapes.ts';
+import type { Finding } from '../errors/index.ts';
+import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
+import type { Unit } from '../systemd/types.ts';
+
+export interface FolderStep {
+  kind: 'folder';
+  path: HostPath;
+  mode: number;
+}
+
+/** Removes a folder of ours when it is empty; a folder with somebody else's files stays. */
+export interface DropFolderStep {
+  kind: 'drop-folder';
+  path: HostPath;
+}
+
+export interface FileStep {
+  kind: 'file';
+  path: HostPath;
+  before: Digest | 'absent';
+  after: Digest | 'absent';
+  /** The new content; lies in the journal, never in JSON (other people's configuration may hold secrets). */
+  text?: string;
+  /** Of a file that is made; 0644 where nothing is said. */
+  mode?: number;
+  foreign: boolean;
+  ours: string[];
+  temporary: HostPath;
+}
+
+export interface PointerStep {
+  kind: 'pointer';
+  path: HostPath;
+  before: string | 'absent';
+  after: string | 'absent';
+  /** Where the link is made before it is renamed into place: for folders where systemd reads whatever is there. */
+  temporary?: HostPath;
+}
+
+export interface RestartStep {
+  kind: 'restart';
+  unit: Unit;
+  /** Active units that require, bind to or are part of the engine; brought back after the restart and after an undo. */
+  dependents: Unit[];
+  deadlineMs: number;
+}
+
+/** rpm-ostree stages a deployment without the package. It counts from the next boot, which is nobody's but the administrator's. */
+export interface LayerStep {
+  kind: 'layer';
+  package: string;
+  deadlineMs: number;
+}
+
+/** Kernel modules to load. A loaded one stays until the next boot: this is never undone. */
+export interface ModulesStep {
+  kind: 'modules';
+  names: string[];
+  /** For each of them. */
+  deadlineMs: number;
+}
+
+export type CoreStep = FolderStep | DropFolderStep | FileStep | PointerStep | RestartStep | LayerStep | ModulesStep;
+
+/** Where a step stands on the host. */
+export type Place = 'before' | 'after' | 'other';
+
+/** What `prepare` found and `revert` needs, written to the journal before the step is applied. */
+export type Undo = Record<string, unknown>;
+
+/** What a step does with the journal's own files: undo copies live there, 0600. */
+export interface UndoStore {
+  save(name: string, from: HostPath): Promise<void>;
+  path(name: string): HostPath;
+}
+
+/** What every kind of step has: of a journal, a plan and a message. */
+export interface AnyStep {
+  kind: string;
+}
+
+export interface StepKind<S extends AnyStep> {
+  /** What the journal has to have of such a step. */
+  shape: Shape<unknown>;
+  /** What it is about: a path, a unit, a package. */
+  subject(step: S): string;
+  /** One line for people: what the step does. */
+  describe(step: S): string;
+  prepare(host: Host, step: S, store: UndoStore): Promise<Undo>;
+  /** `report` takes what did not succeed and fails nothing. */
+  apply(host: Host, step: S, undo: Undo, store: UndoStore, report: (finding: Finding) => void): Promise<void>;
+  /** Acts only where `look` says 'after' (or, for a file with insertions of ours, takes them out of a file edited meanwhile). */
+  revert(host: Host, step: S, undo: Undo, store: UndoStore): Promise<void>;
+  look(host: HostView, step: S, undo: Undo): Promise<Place>;
+  /**
+   * Where `revert` alone is not enough: called once on a live host when the steps before this one are back. Gives what could not be put back.
+   */
+  finishUndo?(host: Host, step: S): Promise<Leftover[]>;
+  /** Before it is put back, an undo that waits (`finishUndo`) is finished. */
+  waitsForOthers?: boolean;
+}
+
+export interface Leftover {
+  path: string;
+  found: string;
+  next: string;
+  /** True when a later recover may succeed where this one failed: then the journal stays. */
+  retry: boolean;
+}
