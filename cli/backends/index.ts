@@ -10,9 +10,9 @@ import type { Backend } from './types.ts';
 
 export { backendPaths } from './ownPaths.ts';
 export { dropMade, makeMissing } from './pointer.ts';
-export { backendNames, backendUnits, imageBackend, imagingBackend, isOfImage, plainBackend } from './registry.ts';
-export { type Merge, mergeOf } from './sysext/merge.ts';
-export type { Backend, Seen } from './types.ts';
+export { backendNames, isOfImage, plainBackend } from './registry.ts';
+export { mergeOf } from './sysext/merge.ts';
+export type { Backend } from './types.ts';
 
 /** A backend is a row. */
 const backends: Backend[] = [prefix, sysext, overlay, baked];
