@@ -13,7 +13,6 @@ import { allStatuses, signalStatus, statuses } from './pages/statuses.ts';
 import { withTiersTable } from './pages/tiersTable.ts';
 
 const hostsPage = 'docs/reference/hosts.md';
-
 /** Pages that show what `generate` writes. */
 export const firstBootPages = ['first-boot', 'first-boot-rendered', 'openshift', 'os-images'].map((name) => `docs/guides/${name}.md`);
 

@@ -11,7 +11,16 @@ import { linkedFiles } from '../../scripts/pages/packaged.ts';
 
 const overstruck = new RegExp(`.${String.fromCharCode(8)}`, 'g');
 const repo = join(import.meta.dirname, '../..');
-const written = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md', 'RELEASE.md'];
+const written = [
+  'README.md',
+  'ARCHITECTURE.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'SECURITY.md',
+  'RELEASE.md',
+  'examples/README.md',
+  'examples/selinux/README.md',
+];
 const texts = [...written, ...docPages()].map((path) => ({ path, text: readFileSync(join(repo, path), 'utf8') }));
 
 /** Code of a page: fenced blocks and spans. In a sentence the program's name is no command. */

@@ -68,7 +68,7 @@ describe('the npm package', function () {
 
     assert.ok(pages.length > 10);
     assert.deepEqual(dead, []);
-    assert.match(readFileSync(join(folder, 'package/README.md'), 'utf8'), /\]\(docs\/commands\.md\)/);
+    assert.match(readFileSync(join(folder, 'package/README.md'), 'utf8'), /\]\(docs\/reference\/commands\.md\)/);
   });
 
   it('asks for nothing to be installed with it', () => {
