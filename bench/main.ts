@@ -9,7 +9,7 @@ import { type Measured, measure, ratio, seconds } from './measure.ts';
 import { bigRelease, emptyFolder } from './release.ts';
 
 /**
- * The figures of the design, as ratios against a floor measured in the same run, in turn. Machines are shared: read medians, and no
+ * Each figure is a ratio against a floor that is measured in the same run, in turn. Machines are shared: read medians, and no
  * test asserts them. Offline trees on the disk of TMPDIR; live runs have an engine's answers on top.
  */
 const rounds = Number(process.argv[2] ?? 5);

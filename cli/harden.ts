@@ -1,5 +1,5 @@
 /**
- * Object.prototype as no document may change it: nothing can be added to it, and no key leads to it. Loaded before every other module, and
+ * Object.prototype as no document may change it: nothing can be added to it, and no key reaches it. Loaded before every other module, and
  * by the build put in front of each file that it makes, because a bundler evaluates shared parts first. Safe to repeat.
  *
  * Object.prototype is not frozen: protobufjs and long assign `toString` to objects that inherit it, which a frozen one refuses. Its methods

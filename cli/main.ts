@@ -7,14 +7,15 @@ import { standardInput } from './commands/standardInput.ts';
 import { escaped } from './output/index.ts';
 
 const fromSources = process.argv[1]?.endsWith('/cli/main.ts') === true;
-// npm and tsx pass a signal on to us that the terminal has sent to all of us already.
+// npm and tsx pass a signal on to this process that the terminal has sent to all processes already.
 const signals = listenToSignals(fromSources ? 300 : 0);
 
-// From a checkout npm changes the folder, and a unit of ours starts in /: INIT_CWD is where the user stood. Elsewhere it is anybody's.
+// From a checkout npm changes the folder, and a unit of kata-sysext starts in /: INIT_CWD is the user's folder. Elsewhere any program may
+// have set it.
 const moved = (fromSources && process.env['npm_lifecycle_event'] !== undefined) || process.env['KATA_SYSEXT_UNIT'] !== undefined;
 const cwd = (moved ? process.env['INIT_CWD'] : undefined) ?? process.cwd();
 
-// The reader of our output may go away (a closed pipe, a lost terminal): that must not end a change in the middle.
+// The reader of the output may go away (a closed pipe, a lost terminal): that must not end a change in the middle.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 // Work that waits for what never comes ends with the last timer: that must not look like success.

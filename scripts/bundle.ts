@@ -2,13 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { type BuildOptions, transformSync } from 'esbuild';
 import { type Arch, kvmProbe } from './helpers.ts';
 
-/** Folders of tables, templates and units that the built program carries inside (cli/assets). */
-const assetFolders = ['overlays', 'templates', 'units'];
+/** Folders of tables, templates and units that the built program carries inside (cli/assets); an engine's own lie in its folder. */
+const assetFolders = ['overlays', 'templates', 'units', 'cli/engines'];
 
 function assets(): Record<string, string> {
   const files = assetFolders.flatMap((folder) =>
     readdirSync(folder, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && !entry.name.endsWith('.md'))
+      .filter((entry) => entry.isFile() && !/\.(?:md|ts)$/.test(entry.name))
       .map((entry) => `${entry.parentPath}/${entry.name}`),
   );
   return Object.fromEntries(files.sort().map((file) => [file, readFileSync(file, 'utf8')]));

@@ -1,28 +1,39 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { changeOptions, commonOptions, verbs } from '../cli/commands/table/index.ts';
 import type { OptionRow, Verb } from '../cli/commands/types.ts';
 import { codes, exitText } from '../cli/errors/index.ts';
 import { withGenerated } from './pages/firstBoot.ts';
-import { withHandlersTable } from './pages/handlersTable.ts';
+import { handlersPage } from './pages/handlersPage.ts';
+import { filesPage } from './pages/hostFiles.ts';
+import { jsonPage } from './pages/jsonPage.ts';
 import { manPage } from './pages/man.ts';
+import { withRenderersTable } from './pages/renderersTable.ts';
 import { allStatuses, signalStatus, statuses } from './pages/statuses.ts';
 import { withTiersTable } from './pages/tiersTable.ts';
 
-const handlersPage = 'docs/handlers.md';
-const firstBootPages = ['docs/first-boot.md', 'docs/bootc.md'];
+const hostsPage = 'docs/reference/hosts.md';
+
+/** Pages that show what `generate` writes. */
+export const firstBootPages = ['first-boot', 'first-boot-rendered', 'openshift', 'os-images'].map((name) => `docs/guides/${name}.md`);
 
 /** Pages that are made from the program's own tables, whole or in part: path from the repository's root → text. */
 export async function pages(): Promise<Record<string, string>> {
   const firstBoot: Record<string, string> = {};
-  for (const name of firstBootPages) firstBoot[name] = await withGenerated(onDisk(name) ?? '');
+  for (const name of firstBootPages) {
+    const { page, examples } = await withGenerated(onDisk(name) ?? '');
+    Object.assign(firstBoot, { [name]: page }, examples);
+  }
   return {
-    'docs/commands.md': commandsPage(),
-    'docs/errors.md': errorsPage(),
+    'docs/reference/commands.md': commandsPage(),
+    'docs/reference/errors.md': errorsPage(),
+    'docs/reference/handlers.md': page(handlersPage(note('overlays/handlers.json, overlays/modules.json and overlays/needs.json'), table)),
+    [hostsPage]: withRenderersTable(onDisk(hostsPage) ?? '', table),
+    'docs/reference/files.md': page(filesPage(note('scripts/pages/hostFiles.ts'), table)),
+    'docs/reference/json.md': page(jsonPage(note('schema/'), table)),
     'man/kata-sysext.8': manPage(),
     ...firstBoot,
     'README.md': withTiersTable(onDisk('README.md') ?? '', table),
-    [handlersPage]: withHandlersTable(onDisk(handlersPage) ?? '', table),
   };
 }
 
@@ -47,7 +58,7 @@ function commandsPage(): string {
     'Results go to standard output, progress and errors to standard error. `kata-sysext help VERB`, or `--help` (`-h`) after a verb, prints its options; without a verb, or alone, `kata-sysext` lists the verbs. `kata-sysext version`, or `--version` (`-V`), prints the version.',
     '## Options of every verb that changes the host',
     optionTable(changeOptions),
-    'There is never a question: what a change needs to know stands on the command line.',
+    'The program never asks a question: the command line has all that a change needs to know.',
     ...verbs.flatMap(verbSection),
   ]);
 }
@@ -141,7 +152,10 @@ async function main(check: boolean): Promise<number> {
   const stale = stalePages(made);
   for (const path of stale) {
     if (check) console.error(`${path} is stale: npx tsx scripts/docs.ts`);
-    else writeFileSync(fileOf(path), made[path]!);
+    else {
+      mkdirSync(new URL('.', fileOf(path)), { recursive: true });
+      writeFileSync(fileOf(path), made[path]!);
+    }
   }
   return check && stale.length > 0 ? 1 : 0;
 }

@@ -16,7 +16,7 @@ const { values, positionals } = parseArgs({ options: { 'without-probe': { type: 
 const folder = positionals[0] ?? 'dist/npm';
 const program = 'kata-sysext.cjs';
 /** Texts of the repository that go along. */
-const texts = ['LICENSE', 'README.md', 'CHANGELOG.md', 'man', 'docs'];
+const texts = ['LICENSE', 'README.md', 'CHANGELOG.md', 'man', 'docs', 'examples', 'schema'];
 const manPage = 'man/kata-sysext.8';
 const own = JSON.parse(readFileSync('package.json', 'utf8')) as Record<string, unknown>;
 
@@ -40,11 +40,12 @@ function manifest(): Record<string, unknown> {
   const fields = taken.filter((name) => own[name] !== undefined).map((name) => [name, own[name]]);
   return {
     ...Object.fromEntries(fields),
+    type: 'commonjs',
     os: ['linux'],
     bin: { 'kata-sysext': program },
     man: [`./${manPage}`],
     // A program, not a library: nothing to import.
     exports: { './package.json': './package.json' },
-    files: [program, 'THIRD-PARTY-LICENSES', 'CHANGELOG.md', manPage, 'docs', 'completions'],
+    files: [program, 'THIRD-PARTY-LICENSES', 'CHANGELOG.md', manPage, 'docs', 'examples', 'schema', 'completions'],
   };
 }

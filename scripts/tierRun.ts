@@ -50,7 +50,7 @@ export async function runTier({ name, turns, covers }: Tier): Promise<Sum> {
       }
     });
   });
-  console.log(`\nthe longest: ${longest(seconds)}`);
+  console.log(`\nseconds of each spec: ${times(seconds)}`);
   if ((await coverage?.()) === 'too little') sum.failed += 1;
   return sum;
 }
@@ -66,9 +66,13 @@ async function startCoverage({ folder, minPercent }: NonNullable<Tier['covers']>
   };
 }
 
-function longest(seconds: Map<string, number>): string {
-  const all = [...seconds].sort(([, a], [, b]) => b - a).slice(0, 12);
-  return all.map(([file, spent]) => `${relative('spec', file)} ${spent.toFixed(0)} s`).join(', ');
+/** The longest first, those below a second as one sum. */
+function times(seconds: Map<string, number>): string {
+  const sorted = [...seconds].sort(([, a], [, b]) => b - a);
+  const long = sorted.filter(([, spent]) => spent >= 1);
+  const rest = sorted.slice(long.length).reduce((sum, [, spent]) => sum + spent, 0);
+  const shown = long.map(([file, spent]) => `${relative('spec', file)} ${spent.toFixed(0)}`);
+  return [...shown, `${sorted.length - long.length} shorter ones ${rest.toFixed(0)}`].join(', ');
 }
 
 /** Outside of CI anything may; there only what is named, by the start of its title. */

@@ -1,11 +1,11 @@
 import type { Finding } from '../errors/index.ts';
 import { digestSeenBy, type HostPath, type HostView } from '../host/index.ts';
-import { type GenerationManifest, insideExtension, insideOf } from '../store/index.ts';
+import { type GenerationManifest, insideExtension } from '../store/index.ts';
 import { mergedPayload } from '../transaction/index.ts';
 
-/** Where processes find the files of a payload that is seen below /usr; without one, of those that are stored now. */
-export function mountPointOf(payloadFolder?: HostPath): HostPath {
-  return `/${(payloadFolder === undefined ? undefined : insideOf(payloadFolder)) ?? insideExtension}`;
+/** Where processes find the files of a payload that is seen below /usr. */
+export function mountPointOf(): HostPath {
+  return `/${insideExtension}`;
 }
 
 /**
@@ -16,7 +16,7 @@ export async function seenBelowUsr(host: HostView, to: GenerationManifest, pids:
   const shown = await mergedPayload(host);
   const problems =
     shown === to.payload ? [] : [`PID 1 has ${shown === 'absent' ? 'nothing of ours' : `the payload ${shown}`} ${how}, not ${to.payload}`];
-  const shims = new Map(to.handlers.map((handler) => [`${mountPointOf(to.payloadFolder)}/${handler.shim}`, handler.shimDigest]));
+  const shims = new Map(to.handlers.map((handler) => [`${mountPointOf()}/${handler.shim}`, handler.shimDigest]));
   for (const pid of new Set(pids)) {
     for (const [path, digest] of shims) {
       const seen = await digestSeenBy(host, pid, path);

@@ -9,8 +9,8 @@ import type { Backend } from './types.ts';
 
 export { backendPaths } from './ownPaths.ts';
 export { dropMade, makeMissing } from './pointer.ts';
-export { type Merge, mergeOf } from './sysext/merge.ts';
-export type { Backend, Seen } from './types.ts';
+export { mergeOf } from './sysext/merge.ts';
+export type { Backend } from './types.ts';
 
 /** A backend is a row. */
 const backends: Backend[] = [prefix, sysext, overlay, baked];
@@ -55,4 +55,4 @@ function onImage(name: string): KataError {
   });
 }
 
-export const backendNames = ['auto', ...backends.map((backend) => backend.name)];
+const backendNames = ['auto', ...backends.map((backend) => backend.name)];

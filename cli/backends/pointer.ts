@@ -3,7 +3,7 @@ import type { HostView } from '../host/index.ts';
 import { activeNumber, etcFolder, folderOf, type GenerationManifest, pointer, readFolders } from '../store/index.ts';
 import type { Step } from '../transaction/index.ts';
 
-/** The one truth of what is active, the same for every backend (design §5). */
+/** The one truth of what is active, the same for every backend. */
 export async function pointerSteps(host: HostView, to: GenerationManifest | undefined): Promise<Step[]> {
   const before = (await host.readlink(pointer)) ?? 'absent';
   await refuseForeignPointer(host);

@@ -1,9 +1,10 @@
 import type { Host } from '../host/index.ts';
-import type { Context } from '../operations/types.ts';
 import { guardOf } from '../planning/programCopy.ts';
-import { nothingAfterwards } from '../planning/records.ts';
-import { planSwitch } from '../planning/switch.ts';
-import { carryOut } from '../runner/carryOut.ts';
+import { activeRecord, nothingAfterwards } from '../planning/records.ts';
+import type { Found } from '../planning/types.ts';
+import { checkedSwitch } from '../preflight/switch.ts';
+import { runLocked } from '../runner/run.ts';
+import type { Context, OperationPlan, View } from '../runner/types.ts';
 import {
   activeNumber,
   earlierImageRecords,
@@ -11,19 +12,18 @@ import {
   type Generation,
   imageNumber,
   isKnownImage,
-  nextId,
   pointer,
   releaseReservedSpace,
   writeRecord,
 } from '../store/index.ts';
-import { openEntries } from '../transaction/index.ts';
 import { wiredEngine } from './engine.ts';
 import { bootOptions } from './rollBackAtBoot.ts';
 
 /**
- * An OS image that boots here for the first time brings a generation. Where it is active, files of the engine that somebody edited may
- * have kept the wiring of the image before, since an update of the OS leaves such files alone: then that is what the record has to say. Where
- * nothing is active, because the one before was given up, it gets its own chance. Another installation stays. Gives what was done, in words.
+ * An OS image that boots here for the first time brings a generation. Where it is active, an edited file of the engine may still have the
+ * wiring of the earlier image, since an update of the OS leaves edited files alone: then the record says so. Where nothing is active,
+ * because the one before was rolled back, it gets its own tries. An installation of the administrator's stays. Gives what was done, in
+ * words.
  */
 export async function takeBrought(context: Context): Promise<string | undefined> {
   const { host } = context;
@@ -40,37 +40,36 @@ async function inherit(host: Host, brought: Generation): Promise<string | undefi
   if (heir === undefined) return undefined;
   const { schema: _schema, ...record } = heir.record;
   await writeRecord(host, imageNumber, record);
-  return 'files of the engine still have the wiring of the image before';
+  return 'files of the engine still have the wiring of the earlier image';
 }
 
-/** The generation with the wiring that stands in the files, if that is the one of an earlier image and not its own. */
+/** The generation with the wiring that the files have, if that is the one of an earlier image and not its own. */
 async function inheriting(host: Host, { manifest, record }: Generation): Promise<Generation | undefined> {
-  if (await stands(host, record)) return undefined;
+  if (await isPresent(host, record)) return undefined;
   for (const { wiring, edited } of await earlierImageRecords(host)) {
-    if (wiring === undefined || !(await stands(host, { wiring }))) continue;
+    if (wiring === undefined || !(await isPresent(host, { wiring }))) continue;
     return { manifest, record: { ...record, wiring, ...(edited === undefined ? {} : { edited }) } };
   }
   return undefined;
 }
 
-async function stands(host: Host, { wiring }: Pick<Generation['record'], 'wiring'>): Promise<boolean> {
+async function isPresent(host: Host, { wiring }: Pick<Generation['record'], 'wiring'>): Promise<boolean> {
   for (const mark of wiring?.marks ?? []) if ((await host.readText(mark.path))?.includes(mark.text) !== true) return false;
   return true;
 }
 
-/** Planned from itself: what the merge of /etc has left of it stays, the rest comes. */
+/** Planned from itself: what the merge of /etc has left of it stays, the rest is written. */
 async function activate(context: Context, from: Generation): Promise<void> {
-  const { host } = context;
-  const started = host.now();
+  await releaseReservedSpace(context.host);
+  const found = await wiredEngine(context.host, from);
+  await runLocked(context, (view) => planTaking(view, from, found), bootOptions);
+}
+
+async function planTaking(view: View, from: Generation, found: Found): Promise<OperationPlan> {
+  const { host, id, started } = view;
   const to = from.manifest;
-  await releaseReservedSpace(host);
-  const found = await wiredEngine(host, from);
-  const id = await nextId(host, await openEntries(host));
-  const guard = await guardOf(context, to);
-  const planned = await planSwitch(host, { verb: 'boot', id, found, from, to, options: bootOptions, guard });
-  const { wiring } = planned.wiring;
-  const next = { state: 'active' as const, activated: started.toISOString(), edited: planned.edited, ...(wiring && { wiring }) };
-  const records = [{ number: to.number, ...next }];
-  const afterwards = { ...nothingAfterwards, records };
-  await carryOut(context, { id, verb: 'boot', found, planned, to, made: false, reason: 'the OS image brought it', started, afterwards });
+  const guard = await guardOf(view, to);
+  const planned = await checkedSwitch(host, { verb: 'boot', id, found, from, to, options: bootOptions, guard });
+  const afterwards = { ...nothingAfterwards, records: [activeRecord(to.number, planned, started)] };
+  return { verb: 'boot', plan: planned.plan, idle: false, to, found, planned, reason: 'the OS image brought it', afterwards };
 }

@@ -2,15 +2,13 @@ import { posix } from 'node:path';
 import { engineNamed } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
-import { type Found, findEngine } from '../preflight/engine.ts';
+import type { Found } from '../planning/types.ts';
+import { findEngine } from '../preflight/engine.ts';
 import type { Generation } from '../store/index.ts';
 
-/** Engines that read a drop-in only where their main file names it. */
-const mainFirst = ['containerd'];
-
 /**
- * The engine that a generation is wired for, by what was recorded when it was: nothing else is looked for, as an edit of another file is an
- * edit of what was never ours. `configPath` is what it reads now. Throws `engine-missing` where its unit or its binary is gone.
+ * The engine that a generation is wired for, by what was recorded when it was: no other engine is looked for, because the boot guard may
+ * edit only files that were wired. `configPath` is what it reads now. Throws `engine-missing` where its unit or its binary is gone.
  */
 export async function wiredEngine(host: HostView, { manifest, record: { wiring } }: Generation): Promise<Found> {
   if (wiring === undefined) return findEngine(host, undefined);
@@ -21,11 +19,14 @@ export async function wiredEngine(host: HostView, { manifest, record: { wiring }
     subject: wiring.unit ?? wiring.engine,
     found: `${wiring.unit ?? wiring.engine}, which generation ${manifest.number} is wired for, or its program is not on this system`,
     needed: 'the engine that was there when it was wired',
-    next: 'uninstall and install again, if another engine has taken its place: kata-sysext uninstall',
+    next: 'uninstall and install again, if another engine has replaced it: kata-sysext uninstall',
   });
 }
 
-/** The same engine with the files that were wired, whatever it reads now: those are ours to edit. A folder of drop-ins is that of ours. */
+/**
+ * The same engine with the files that were wired, whatever it reads now: only those may be edited. The folder of drop-ins is the one that
+ * has kata-sysext's.
+ */
 export function asWired({ engine, instance }: Found, { record: { wiring } }: Generation): Found {
   if (wiring === undefined) return { engine, instance };
   const [mark] = wiring.marks;
@@ -48,7 +49,7 @@ export async function readsOther(host: HostView, found: Found, generation: Gener
     return `${engine.name} reads ${now?.join(' and ')} now; generation ${manifest.number} is wired for ${then?.join(' and ')}`;
   }
   const whole = marks.some(({ kind, path }) => kind === 'file' && path === configPath);
-  const main = mainFirst.includes(engine.name) && marks.length > 0 && !whole ? [configPath] : [];
+  const main = engine.dropInsNeedMain && marks.length > 0 && !whole ? [configPath] : [];
   for (const path of [...main, ...marks.flatMap((mark) => (mark.kind === 'range' ? [mark.path] : []))])
     if ((await host.stat(path)) === undefined) return `${path}, which generation ${manifest.number} is wired in, is gone`;
   return undefined;

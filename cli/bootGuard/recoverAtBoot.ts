@@ -1,17 +1,17 @@
 import { KataError } from '../errors/index.ts';
 import { deploymentNow } from '../facts/index.ts';
 import type { Host, HostView } from '../host/index.ts';
-import type { Context } from '../operations/types.ts';
 import { underLock } from '../runner/session.ts';
+import type { Context } from '../runner/types.ts';
 import { activeGeneration, type Generation, pointer, triesIn, withTries, writeRecord } from '../store/index.ts';
 import type { Recovered } from '../transaction/index.ts';
 import { takeBrought } from './brought.ts';
 import { bootOptions, rollBackAtBoot, type Usr } from './rollBackAtBoot.ts';
-import { standsAside, unsuited } from './suits.ts';
+import { unsuited, whyAbsent } from './suits.ts';
 import { bootFolder, bootMark, canBless, isBlessed } from './units/index.ts';
 
 /** Boots that a generation gets to prove itself. */
-export const maxTries = 3;
+const maxTries = 3;
 
 /** What a phase of the guard did. */
 export interface Guarded {
@@ -24,7 +24,7 @@ export interface Guarded {
 }
 
 /**
- * The first phase: an interrupted change is settled, then the active generation must suit the system that boots, and must not have used
+ * The first phase: an interrupted change is recovered, then the active generation must suit the system that boots, and must not have used
  * up its tries. Needs no bus, and starts nothing.
  */
 export async function recoverAtBoot(context: Context): Promise<Guarded> {
@@ -39,11 +39,11 @@ export async function recoverLocked(context: Context, settled: Recovered[], usr:
   const from = await activeGeneration(host);
   if (from === undefined) return { settled, notes: [...news, await nothingActive(host)] };
   const { number } = from.manifest;
-  const without = await standsAside(host, from);
+  const without = await whyAbsent(host, from);
   const reason = (await unsuited(host, from)) ?? (without === undefined ? await usedUp(context, from, usr) : undefined);
   const to = reason === undefined ? number : await rollBackAtBoot(context, from, reason, usr);
   await mark(host, through);
-  const suits = without === undefined ? 'suits this system' : `stands aside in this boot, which is no try: ${without}`;
+  const suits = without === undefined ? 'suits this system' : `is not used in this boot, which does not count as a try: ${without}`;
   if (reason === undefined) return { settled, from: number, to: number, notes: [...news, `generation ${number} ${suits}`] };
   return { settled, from: number, ...(to === undefined ? {} : { to }), notes: [...news, reason] };
 }
@@ -62,7 +62,7 @@ async function brought(context: Context): Promise<string[]> {
 const through = 'settled\n';
 
 /** Whether the first phase of this boot came to its end. */
-export async function isSettled(host: HostView): Promise<boolean> {
+export async function isRecovered(host: HostView): Promise<boolean> {
   return (await host.readText(bootMark)) === through;
 }
 
@@ -74,12 +74,12 @@ async function mark(host: Host, text: string): Promise<void> {
 
 async function nothingActive(host: HostView): Promise<string> {
   const target = await host.readlink(pointer);
-  return target === undefined ? 'no generation is active' : `${pointer} leads to ${target}, where no generation is; nothing is changed`;
+  return target === undefined ? 'no generation is active' : `${pointer} points at ${target}, where no generation is; nothing is changed`;
 }
 
 /**
- * Counts this boot, once, unless the generation was blessed on this very system or nothing would bless it in this boot. Gives why its
- * tries are used up.
+ * Counts this boot, once, unless the generation was blessed on this very system or the confirm phase does not run in this boot. Gives why
+ * its tries are used up.
  */
 async function usedUp({ host, emit }: Context, { manifest: { number }, record }: Generation, usr: Usr): Promise<string | undefined> {
   // Extensions, which may bring the engine, are merged after the first phase.

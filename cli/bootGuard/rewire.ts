@@ -1,28 +1,28 @@
-import { type EffectiveDiff, isRefused } from '../engines/index.ts';
+import { type EffectiveDiff, type EngineDump, isRefused } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
-import type { Context } from '../operations/types.ts';
 import { guardOf } from '../planning/programCopy.ts';
-import { nothingAfterwards } from '../planning/records.ts';
-import { planSwitch, type Switch } from '../planning/switch.ts';
-import type { Found } from '../preflight/engine.ts';
-import { carryOut, withScratch } from '../runner/carryOut.ts';
+import { activeRecord, nothingAfterwards } from '../planning/records.ts';
+import type { Found } from '../planning/types.ts';
+import { checkedSwitch, type Switch } from '../preflight/switch.ts';
+import { execute } from '../runner/execute.ts';
+import { viewOf } from '../runner/run.ts';
 import { underLock } from '../runner/session.ts';
-import { activeGeneration, type Generation, nextId, releaseReservedSpace } from '../store/index.ts';
-import { openEntries } from '../transaction/index.ts';
+import type { Context, View } from '../runner/types.ts';
+import { activeGeneration, type Generation, releaseReservedSpace } from '../store/index.ts';
 import { readsOther, wiredEngine } from './engine.ts';
-import { type Guarded, isSettled, recoverLocked } from './recoverAtBoot.ts';
+import { type Guarded, isRecovered, recoverLocked } from './recoverAtBoot.ts';
 import { bootOptions, rollBackAtBoot } from './rollBackAtBoot.ts';
 
 /**
- * The second phase, before the engine starts. Its own binary tells what it makes of its files without our part, and with it: as it stands,
- * or as an update of the engine or of its configuration asks for. Where it refuses them with our part alone, or more than our handlers
- * differs, our part goes; an answer that cannot be had is none, and the engine's start will tell.
+ * The second phase, before the engine starts. Its own binary says what it makes of its files without the wiring, and with it: as the wiring
+ * is, or as an update of the engine or of its configuration needs it. Where the wiring makes it refuse them, or changes more than
+ * kata-sysext's handlers, the wiring goes; where the binary cannot be asked, the engine's start shows it.
  */
 export function rewireAtBoot(context: Context): Promise<Guarded> {
   return underLock(context, 'boot', bootOptions, async (settled) => {
     const { host } = context;
     // Without /var the first phase could not run.
-    const early = (await isSettled(host)) ? { settled, notes: [] } : await recoverLocked(context, settled, 'stays');
+    const early = (await isRecovered(host)) ? { settled, notes: [] } : await recoverLocked(context, settled, 'stays');
     const from = await activeGeneration(host);
     if (from === undefined) return early;
     const found = await readingEngine(context, from);
@@ -36,7 +36,7 @@ export function rewireAtBoot(context: Context): Promise<Guarded> {
   });
 }
 
-/** In words where it is gone, or reads other files: then our text harms nobody, and other files are not ours to edit. */
+/** In words where it is gone, or reads other files: then the wiring has no effect, and other files must not be edited. */
 async function readingEngine({ host }: Context, from: Generation): Promise<Found | string> {
   try {
     const found = await wiredEngine(host, from);
@@ -49,90 +49,86 @@ async function readingEngine({ host }: Context, from: Generation): Promise<Found
 
 interface Looked {
   notes: string[];
-  /** Why our part cannot stay. */
+  /** Why the wiring cannot stay. */
   fault?: string;
 }
 
 async function look(context: Context, from: Generation, found: Found): Promise<Looked> {
-  const { host } = context;
   const { engine, instance } = found;
-  const id = await nextId(host, await openEntries(host));
-  const bare = await without(context, from, found);
+  const { dump: own } = engine;
+  if (own === undefined) return { notes: [`what ${engine.name} takes is not known; it is left alone`] };
+  const view = await viewOf(context);
+  const { host } = view;
+  const bare = await without(view, from, found, own);
   if (typeof bare === 'string') return { notes: [`${bare}; it is left alone`] };
-  const planned = await replan(context, from, found, id);
+  const planned = await replan(view, from, found);
   // An OS image may bring names that the wiring of the image before did not have.
   const handlers = typeof planned === 'string' ? (from.record.wiring?.handlers ?? []).map(({ name }) => name) : planned.touched;
   const changes = typeof planned !== 'string' && planned.wiring.changes.length > 0 ? planned.wiring : undefined;
   const notes = typeof planned === 'string' ? [`the wiring stays as it is: ${planned}`] : [];
   try {
     const dump = changes
-      ? await withScratch(context, found, (scratch) => engine.renderPlanned(host, instance, changes, scratch))
-      : await engine.dumpEffective(host, instance);
-    const fault = faultIn(engine.compare(bare, dump, handlers), engine.name);
+      ? await view.withScratch(found, (scratch) => own.renderPlanned(host, instance, changes, scratch))
+      : await own.dumpEffective(host, instance);
+    const fault = faultIn(own.compare(bare, dump, handlers), engine.name);
     if (fault !== undefined) return { notes, fault };
   } catch (error) {
-    if (isRefused(error)) return { notes, fault: `${engine.name} does not take its configuration with our part in it: ${saying(error)}` };
-    return { notes: [...notes, `whether ${engine.name} takes its configuration with our part in it cannot be told: ${saying(error)}`] };
+    if (isRefused(error))
+      return { notes, fault: `${engine.name} does not take its configuration with kata-sysext’s wiring in it: ${saying(error)}` };
+    return {
+      notes: [...notes, `whether ${engine.name} takes its configuration with kata-sysext’s wiring in it is not known: ${saying(error)}`],
+    };
   }
   if (typeof planned === 'string' || planned.steps.length === 0) return { notes };
-  await rewire(context, from, found, planned, id);
-  return { notes: ['the wiring was made anew'] };
+  await rewire(context, view, from, found, planned);
+  return { notes: ['the wiring was written again'] };
 }
 
-/** What the engine makes of its files without our part; in words why that is not known. */
-async function without(context: Context, from: Generation, found: Found): Promise<Record<string, unknown> | string> {
-  const { host } = context;
+/** What the engine makes of its files without the wiring; in words why that is not known. */
+async function without(view: View, from: Generation, found: Found, own: EngineDump): Promise<Record<string, unknown> | string> {
+  const { host } = view;
   const { engine, instance } = found;
   try {
     const wiring = await engine.plan(host, instance, [], from.record.wiring);
-    return await withScratch(context, found, (scratch) => engine.renderPlanned(host, instance, wiring, scratch));
+    return await view.withScratch(found, (scratch) => own.renderPlanned(host, instance, wiring, scratch));
   } catch (error) {
-    const what = isRefused(error) ? `${engine.name} does not take its own configuration` : `what ${engine.name} takes cannot be told`;
+    const what = isRefused(error) ? `${engine.name} does not take its own configuration` : `what ${engine.name} takes is not known`;
     return `${what}: ${saying(error)}`;
   }
 }
 
 /** The same generation, wired as this engine needs it now; in words why it cannot be. */
-async function replan(context: Context, from: Generation, found: Found, id: number): Promise<Switch | string> {
+async function replan(view: View, from: Generation, found: Found): Promise<Switch | string> {
   const to = from.manifest;
   try {
-    const guard = await guardOf(context, to);
-    return await planSwitch(context.host, {
-      verb: 'boot',
-      id,
-      found,
-      from,
-      to,
-      options: bootOptions,
-      guard,
-      loadModules: from.record.loadModules,
-    });
+    const more = { options: bootOptions, guard: await guardOf(view, to), loadModules: from.record.loadModules };
+    return await checkedSwitch(view.host, { verb: 'boot', id: view.id, found, from, to, ...more });
   } catch (error) {
     return saying(error);
   }
 }
 
-async function rewire(context: Context, from: Generation, found: Found, planned: Switch, id: number): Promise<void> {
+async function rewire(context: Context, view: View, from: Generation, found: Found, planned: Switch): Promise<void> {
   await releaseReservedSpace(context.host);
   const to = from.manifest;
-  const { wiring } = planned.wiring;
-  const records = [{ number: to.number, state: 'active' as const, edited: planned.edited, ...(wiring && { wiring }) }];
-  await carryOut(context, {
-    id,
+  const { activated: _before, ...record } = activeRecord(to.number, planned, view.started);
+  await execute(context, view, {
     verb: 'boot',
-    found,
-    planned,
+    plan: planned.plan,
+    idle: false,
     from: to.number,
     to,
-    made: false,
-    reason: `${found.engine.name} ${found.instance.version ?? ''} asks for another wiring than the one that was there`,
-    started: context.host.now(),
-    afterwards: { ...nothingAfterwards, records },
+    found,
+    planned,
+    reason: `${found.engine.name} ${found.instance.version ?? ''} needs another wiring than the one that was there`,
+    afterwards: { ...nothingAfterwards, records: [record] },
   });
 }
 
 function faultIn({ others }: EffectiveDiff, engine: string): string | undefined {
-  return others.length === 0 ? undefined : `our part changes more of ${engine} than our handlers: ${others.slice(0, 5).join('; ')}`;
+  return others.length === 0
+    ? undefined
+    : `kata-sysext’s wiring changes more of ${engine} than its handlers: ${others.slice(0, 5).join('; ')}`;
 }
 
 function saying(error: unknown): string {

@@ -1,20 +1,21 @@
 import { KataError } from '../errors/index.ts';
 import { type HostView, openHost } from '../host/index.ts';
-import { othersWiring } from '../operations/adopt/replaceWiring.ts';
-import type { ChangeOptions, Context } from '../operations/types.ts';
+import type { ChangeOptions } from '../planning/choices/types.ts';
 import { guardOf } from '../planning/programCopy.ts';
-import { nothingAfterwards } from '../planning/records.ts';
-import { planSwitch } from '../planning/switch.ts';
-import { type Found, findEngine } from '../preflight/engine.ts';
-import { carryOut } from '../runner/carryOut.ts';
-import { activeGeneration, type Generation, type GenerationState, nextId, releaseReservedSpace } from '../store/index.ts';
-import { openEntries } from '../transaction/index.ts';
+import { activeRecord, nothingAfterwards } from '../planning/records.ts';
+import { othersWiring } from '../planning/replaceWiring.ts';
+import type { Found } from '../planning/types.ts';
+import { findEngine } from '../preflight/engine.ts';
+import { checkedSwitch } from '../preflight/switch.ts';
+import { runLocked } from '../runner/run.ts';
+import type { Context, OperationPlan, View } from '../runner/types.ts';
+import { activeGeneration, type Generation, type GenerationState, releaseReservedSpace } from '../store/index.ts';
 import { asWired, wiredEngine } from './engine.ts';
 import { lastBlessed } from './suits.ts';
 
 /**
- * Nobody is there to ask or to allow anything. An update that runs as well is waited for within the time that the units have (90 s), and
- * then not any longer: an engine that cannot start is worse than an edit beside it.
+ * No administrator is there to ask or to allow anything. An update that runs as well is waited for within the time that the units have (90
+ * s), and then not any longer: an engine that cannot start is worse than an edit during the update.
  */
 export const bootOptions: ChangeOptions = { dryRun: false, waitSeconds: 30, othersSeconds: 15, allow: [] };
 
@@ -22,13 +23,13 @@ export const bootOptions: ChangeOptions = { dryRun: false, waitSeconds: 30, othe
 export type Usr = 'comes' | 'stays' | 'asked';
 
 /**
- * The active generation is given up: the one that was blessed last takes its place, else none, and the engine starts as it did without
+ * The active generation is rolled back: the one that was blessed last becomes active, else none, and the engine starts as it did without
  * Kata. Its own files stay; `activate` tries it again. 'asked' is for the running host whose engine is down: it is started by the caller.
  * Throws `owned-by-machineconfig` where a MachineConfig has a file that would have to be changed for it.
  */
 export async function rollBackAtBoot(context: Context, from: Generation, reason: string, usr: Usr): Promise<number | undefined> {
   const { emit } = context;
-  emit({ kind: 'warning', text: `generation ${from.manifest.number} is to be given up: ${reason}` });
+  emit({ kind: 'warning', text: `generation ${from.manifest.number} is being rolled back: ${reason}` });
   const now = await successor(context, from, reason, usr).catch((error: unknown) => {
     throw isOwned(error) ? cannotGo(from, reason, error) : error;
   });
@@ -36,17 +37,22 @@ export async function rollBackAtBoot(context: Context, from: Generation, reason:
   return now;
 }
 
-/** Whether something cannot be given up because a MachineConfig has a file of it: that is not ours to change, whatever becomes of the engine. */
+/**
+ * Whether a rollback is impossible because a MachineConfig has a file of the generation: the boot guard does not change such a file,
+ * whatever becomes of the engine.
+ */
 export function isOwned(error: unknown): error is KataError {
   return error instanceof KataError && error.code === 'owned-by-machineconfig';
 }
 
-/** For the log of a boot: nobody else will say what to do. A degraded node is online, and not updated (OpenShift, “configuration drift”). */
+/**
+ * For the log of a boot, where no command prints what to do. A degraded node is online, and not updated (OpenShift, “configuration drift”).
+ */
 function cannotGo({ manifest, record: { wiring } }: Generation, reason: string, { code, complaint }: KataError): KataError {
   const engine = wiring?.unit ?? wiring?.engine ?? 'the engine';
   return new KataError(code, {
     ...complaint,
-    found: `generation ${manifest.number} is to be given up (${reason}), and stays as it is: ${complaint.found}`,
+    found: `generation ${manifest.number} should be rolled back (${reason}), and stays as it is: ${complaint.found}`,
     next: `${complaint.next}; if ${engine} does not start until then: mv ${complaint.subject} /root/ && systemctl restart ${engine}, after which the operator calls the node degraded as long as the MachineConfig has the file`,
   });
 }
@@ -55,7 +61,7 @@ function cannotGo({ manifest, record: { wiring } }: Generation, reason: string, 
 async function successor(context: Context, from: Generation, reason: string, usr: Usr): Promise<number | undefined> {
   const { host, emit } = context;
   const to = await lastBlessed(host, from, usr === 'stays').catch(() => undefined);
-  // By files alone at last: what is below /usr harms nobody once the engine does not name it.
+  // By files alone at last: what is below /usr has no effect once the engine does not name it.
   const byFiles = { ...context, host: openHost(host.root, host.env, { starting: true }) };
   const ways = [
     ...(to === undefined ? [] : [{ context, to }]),
@@ -68,18 +74,17 @@ async function successor(context: Context, from: Generation, reason: string, usr
       return way.to?.manifest.number;
     } catch (error) {
       if (!(error instanceof KataError) || error.exitCode === 5) throw error;
-      // An update took the engine away: our text harms nobody, and is what a return of the engine will find.
+      // An update removed the engine: the wiring has no effect, and is there when the engine comes back.
       if (error.code === 'engine-missing') return from.manifest.number;
       if (index === ways.length - 1) throw error;
-      const what =
-        way.to === undefined ? 'what is below /usr cannot be taken away' : `generation ${way.to.manifest.number} cannot take its place`;
+      const what = way.to === undefined ? 'what is below /usr cannot be removed' : `generation ${way.to.manifest.number} cannot replace it`;
       emit({ kind: 'warning', text: `${what}: ${error.complaint.found}` });
     }
   }
   return undefined;
 }
 
-/** It was not its fault: what was given up is active again. */
+/** It was not its fault: what was rolled back is active again. */
 export async function takeBack(context: Context, to: Generation, reason: string): Promise<void> {
   const from = await activeGeneration(context.host);
   await switchTo(context, { from, to, left: 'retired', reason });
@@ -99,41 +104,30 @@ interface BootSwitch {
 }
 
 async function switchTo(context: Context, { from, to, left, reason }: BootSwitch): Promise<void> {
-  const { host } = context;
-  await releaseReservedSpace(host);
-  const started = host.now();
-  const found = await engineOf(host, from ?? to);
-  const id = await nextId(host, await openEntries(host));
-  const ends = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to: to.manifest }) };
-  const guard = to === undefined ? undefined : await guardOf(context, to.manifest);
+  await releaseReservedSpace(context.host);
+  const found = await engineOf(context.host, from ?? to);
+  await runLocked(context, (view) => planBootSwitch(view, found, { from, to, left, reason }), bootOptions);
+}
+
+async function planBootSwitch(view: View, found: Found, { from, to, left, reason }: BootSwitch): Promise<OperationPlan> {
+  const { host, id, started } = view;
+  const guard = to === undefined ? undefined : await guardOf(view, to.manifest);
   const theirs = await othersWiring(host, found, from, to);
-  const down = { down: true, ...theirs };
-  const planned = await planSwitch(host, {
-    verb: 'boot',
-    id,
-    found,
-    options: bootOptions,
-    guard,
-    loadModules: to?.record.loadModules,
-    ...ends,
-    ...down,
-  });
-  const { wiring } = planned.wiring;
-  const next = { state: 'active' as const, activated: started.toISOString(), edited: planned.edited, ...(wiring && { wiring }) };
+  const ends = { from, to: to?.manifest, loadModules: to?.record.loadModules };
+  const planned = await checkedSwitch(host, { verb: 'boot', id, found, options: bootOptions, guard, ...ends, down: true, ...theirs });
   const records = [
     ...(from === undefined ? [] : [{ number: from.manifest.number, state: left }]),
-    ...(to === undefined ? [] : [{ number: to.manifest.number, ...next }]),
+    ...(to === undefined ? [] : [activeRecord(to.manifest.number, planned, started)]),
   ];
-  await carryOut(context, {
-    id,
+  return {
     verb: 'boot',
+    plan: planned.plan,
+    idle: false,
+    from: from?.manifest.number,
+    to: to?.manifest,
     found,
     planned,
-    ...(from === undefined ? {} : { from: from.manifest.number }),
-    ...(to === undefined ? {} : { to: to.manifest }),
-    made: false,
     reason,
-    started,
     afterwards: { ...nothingAfterwards, records },
-  });
+  };
 }

@@ -6,18 +6,18 @@ import type { Format } from '../images/types.ts';
 import { isHarmful } from '../preflight/harmful.ts';
 import { type Generation, isIntact, payloadOf, readGenerations } from '../store/index.ts';
 
-/** With these the files below /usr stay away by themselves as long as that is so, and are there again afterwards. */
+/** With these the files below /usr are absent as long as the reason holds, and are there again afterwards. */
 const aside = ['overlay-foreign', 'overlay-nested-mounts', 'overlay-unit-taken', 'sysext-service-masked'];
 /** The last one is what only an installation needs. */
 const passing = [...aside, 'backend-read-only'];
 
 /** Why nothing of a generation is below /usr in this boot, through no fault of its own: it has no way to prove itself. */
-export async function standsAside(host: HostView, { manifest }: Generation): Promise<string | undefined> {
+export async function whyAbsent(host: HostView, { manifest }: Generation): Promise<string | undefined> {
   const findings = await backendOf(manifest.backend).preflight(host, await readFacts(host));
   return findings.find(({ code }) => aside.includes(code))?.found;
 }
 
-/** Why a generation cannot work on the system that boots; undefined when nothing speaks against it. Reads no file's bytes. */
+/** Why a generation cannot work on the system that boots; undefined when it can. Reads no file's bytes. */
 export async function unsuited(host: HostView, { manifest, record }: Generation): Promise<string | undefined> {
   if (record.state === 'preparing') return `generation ${manifest.number} was never finished: the change that made it was interrupted`;
   const payload = await payloadOf(host, manifest);
@@ -32,7 +32,7 @@ export async function unsuited(host: HostView, { manifest, record }: Generation)
   return blocker === undefined ? undefined : `${blocker.found} [${blocker.code}]`;
 }
 
-/** What a new kernel or a new policy has against the image. Loop devices may come later in the boot. */
+/** Why a new kernel or a new policy refuses the image. Loop devices may come later in the boot. */
 async function againstImage(host: HostView, format: Format): Promise<Finding[]> {
   if (format === 'directory') return [];
   const { imageFindings } = await import('../images/index.ts');

@@ -33,7 +33,7 @@ export function rejected(code: string, source: string, member: string, found: st
 }
 
 /** A member's name for a message: control characters escaped, not longer than a line. */
-export function shown(name: string): string {
+function shown(name: string): string {
   const plain = name.replace(/\p{Cc}|\p{Cf}|[\u2028\u2029]/gu, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
   return plain.length > 200 ? `${plain.slice(0, 200)}…` : plain;
 }

@@ -46,7 +46,7 @@ export async function* decompressed(
 async function* throughProgram(format: ByProgram, chunks: AsyncIterable<Buffer>, source: string): AsyncGenerator<Buffer, void> {
   const { program, args } = decompressors[format];
   const [command, ...words] = [...(await bounds(format)), await pathOf(program, source), ...args] as [string, ...string[]];
-  // A group of its own: ^C at the terminal must reach us, and not look like an archive that ends early.
+  // A group of its own: ^^C at the terminal must reach this process, and not look like an archive that ends early.
   const child = spawn(command, words, { stdio: ['pipe', 'pipe', 'pipe'], env: cleanEnvironment, detached: true });
   const ended = endOf(child);
   const feeding = feed(child.stdin!, chunks).catch((error: unknown) => {
@@ -67,7 +67,7 @@ async function* throughProgram(format: ByProgram, chunks: AsyncIterable<Buffer>,
   }
 }
 
-/** The address space of the program is bounded besides, where the host can: zstd hands frames of other formats to their libraries. */
+/** Where the host can, the address space of the program is bounded too: zstd hands frames of other formats to their libraries. */
 async function bounds(format: ByProgram): Promise<string[]> {
   const { addressSpace } = decompressors[format];
   const prlimit = addressSpace === undefined ? undefined : await findProgram('prlimit');

@@ -133,7 +133,7 @@ function nameOf(name: Buffer, source: string): string {
 }
 
 async function* readWhole(found: Found, source: string, watch: Watch): AsyncGenerator<Buffer, void> {
-  // Somebody may have put a link, a pipe or a device in its place since it was looked at.
+  // Another program may have replaced it by a link, a pipe or a device since it was looked at.
   const file = await open(found.real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(() => undefined);
   if (file === undefined) throw changed(found, source);
   try {
@@ -157,7 +157,7 @@ async function* readWhole(found: Found, source: string, watch: Watch): AsyncGene
 }
 
 function changed(found: Found, source: string): KataError {
-  return rejected('bundle-damaged', source, found.path, 'changed while it was read', 'a folder that nobody writes to');
+  return rejected('bundle-damaged', source, found.path, 'changed while it was read', 'a folder that no program writes to');
 }
 
 async function* hashing(body: AsyncGenerator<Buffer, void>, hash: ReturnType<typeof createHash>): AsyncGenerator<Buffer, void> {

@@ -128,7 +128,7 @@ function checkDigest(source: SourceRecord, wanted: Digest | undefined): void {
   });
 }
 
-/** A file that is not the one that was asked for is told as such, whatever else is wrong with it. */
+/** A file that is not the one that was asked for is reported as such, whatever else is wrong with it. */
 async function orWrongDigest(error: unknown, path: string, wanted: Digest | undefined, watch: Watch): Promise<never> {
   if (wanted !== undefined && error instanceof KataError && error.exitCode === 4 && error.code !== 'bundle-missing') {
     const found = await digestOfSource(path, watch).catch(() => undefined);

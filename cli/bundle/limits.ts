@@ -1,6 +1,9 @@
 import { tooLarge } from './complaints.ts';
 
-/** What a bundle may have at most. A release of Kata comes to none of it; each bounds the memory or the time of whoever reads a hostile one. */
+/**
+ * What a bundle may have at most. A release of Kata reaches none of these limits; each bounds the memory or the time that a hostile one
+ * costs.
+ */
 export const limits = {
   /** Files, folders and links. */
   members: 100_000,

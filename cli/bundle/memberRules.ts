@@ -80,7 +80,7 @@ function leadsOut(listing: Bundle['listing'], path: string): boolean {
   return false;
 }
 
-/** Permission bits as they are written: the owner reads (and enters) everything, nobody else writes. */
+/** Permission bits as they are written: the owner reads (and enters) everything, and only the owner writes. */
 export function modeOf(kind: 'file' | 'directory', mode: number): number {
   return ((mode & 0o777) | (kind === 'file' ? 0o400 : 0o700)) & ~0o022;
 }

@@ -52,11 +52,11 @@ export async function receiveFile(receiver: Receiver, member: Claim, body: Async
   if (path === versionPath && sizeBytes > headBytes) throw rejected('bundle-layout', sourceName, path, 'is too long', 'a version');
   const state = claim(receiver.tree, member);
   const services = shims.test(path) ? taskServices() : undefined;
-  const told: Buffer[] | undefined = receiver.tell(path) && sizeBytes <= longestText ? [] : undefined;
-  if (told !== undefined) receiver.textCount.add('textBytes', sizeBytes);
+  const kept: Buffer[] | undefined = receiver.tell(path) && sizeBytes <= longestText ? [] : undefined;
+  if (kept !== undefined) receiver.textCount.add('textBytes', sizeBytes);
   const head = headOf(body, (piece) => {
     services?.add(piece);
-    told?.push(piece);
+    kept?.push(piece);
   });
   if (receiver.keep(path)) await receiveKept(receiver, member, head.body, state);
   else {
@@ -64,10 +64,10 @@ export async function receiveFile(receiver: Receiver, member: Claim, body: Async
       receiver.skippedFiles++;
       receiver.skippedBytes += sizeBytes;
     }
-    if (path === versionPath || told !== undefined || needsHead(path, sizeBytes)) for await (const _ of head.body);
+    if (path === versionPath || kept !== undefined || needsHead(path, sizeBytes)) for await (const _ of head.body);
   }
   checkAsset(path, sizeBytes, head.bytes(), sourceName);
-  if (told !== undefined) receiver.texts.set(path, Buffer.concat(told).toString());
+  if (kept !== undefined) receiver.texts.set(path, Buffer.concat(kept).toString());
   if (path === versionPath) receiver.versions.set(source, head.bytes().toString().trim());
   const machine = programFolders.test(path) ? machineOf(head.bytes()) : undefined;
   if (machine !== undefined) receiver.machines.set(path, machine);

@@ -68,7 +68,7 @@ async function* readChunks(file: FileHandle, fresh: boolean, watch: Watch, see: 
       stopIfAsked(watch.signal);
       if (chunk.length === 0) return;
       ahead = read();
-      // Whoever stops early never awaits it.
+      // A reader that stops early never awaits it.
       ahead.catch(() => undefined);
       see(chunk);
       watch.onBytes?.(chunk.length);

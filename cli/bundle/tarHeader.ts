@@ -1,4 +1,4 @@
-/** One header block of a tar archive, as it stands there. Names are bytes: only the reader knows whether another header overrides them. */
+/** One header block of a tar archive, unchecked. Names are bytes: only the reader knows whether another header overrides them. */
 export interface Header {
   name: Buffer;
   linkName: Buffer;

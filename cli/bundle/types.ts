@@ -25,11 +25,11 @@ export interface SourceRecord {
 export interface BundleRequest {
   /** Real paths on this machine: archives or unpacked folders, merged in order. */
   sources: string[];
-  /** Real path of an existing empty folder of ours; the tree is made there. Removing it is the caller's duty. */
+  /** Real path of an existing empty folder; the tree is made there. Removing it is the caller's duty. */
   into: string;
   /** Which files are written; others are only checked and counted. Directories are made as needed. */
   keep(path: string): boolean;
-  /** Files whose text is told besides, written or not; what is too long for a configuration is not. */
+  /** Files whose text is returned too, written or not; a file that is too long for a configuration is left out. */
   tell?(path: string): boolean;
   /** Wanted digests by position; undefined entries are not checked. */
   digests?: (Digest | undefined)[];

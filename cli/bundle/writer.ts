@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { errnoOf, KataError } from '../errors/index.ts';
 import type { Digest } from '../host/types.ts';
 
-/** Writes a tree below a folder of ours. It trusts its paths: `memberRules` and `tree` have judged them. */
+/** Writes a tree below a folder. It trusts its paths: `memberRules` and `tree` have judged them. */
 export interface Writer {
   file(path: string, mode: number, body: AsyncIterable<Buffer>): Promise<Digest>;
   /** A copy with its own inode: labels and modes of the two must not depend on each other. */

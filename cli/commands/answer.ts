@@ -1,5 +1,6 @@
-import type { Answer, ChangeResult, Plan } from '../operations/types.ts';
 import { bytes, findingLines } from '../output/index.ts';
+import type { Plan } from '../planning/types.ts';
+import type { Answer, ChangeResult } from '../runner/types.ts';
 import { podText } from './podText.ts';
 import type { Reply } from './types.ts';
 

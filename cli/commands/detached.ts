@@ -13,17 +13,17 @@ import type { Systemd } from '../systemd/types.ts';
 import type { Io } from './types.ts';
 
 /** Set in the unit: then the work is done here, and progress is written as NDJSON for the one who follows. */
-export const unitVariable = 'KATA_SYSEXT_UNIT';
+const unitVariable = 'KATA_SYSEXT_UNIT';
 
 const folder = '/run/kata-sysext';
 const pollMs = 40;
-/** How long a unit may be gone before its exit status is given up. */
+/** How long a unit may be gone before its exit status counts as lost. */
 const goneMs = 3000;
 /** systemd may be busy, or the bus lost: what the unit writes is followed all the same. */
 const askMs = 1000;
-/** Statuses of a unit whose program never ran (systemd.exec(5)): ours end below, 128 + a signal at most. */
+/** Statuses of a unit whose program never ran (systemd.exec(5)): kata-sysext's are lower, 128 + a signal at most. */
 const firstOfSystemd = 200;
-/** A hang-up is no wish to undo: the terminal is gone, the change goes on. */
+/** A hang-up does not ask for an undo: the terminal is gone, the change goes on. */
 const hangUp = 1;
 
 /**
@@ -36,7 +36,7 @@ export async function runDetached(systemd: Systemd, verb: string, argv: string[]
   const files = { out: `${folder}/${unit}.out`, err: `${folder}/${unit}.err`, status: `${folder}/${unit}.status` };
   const kept = Object.entries(io.env).filter(([name]) => /^(KATA_SYSEXT_|NODE_EXTRA_CA_CERTS$|LANG$|TZ$|NO_COLOR$)/.test(name));
   const user = await whoAsks(io.env);
-  // Always set: what the caller's environment has in its place is nobody's word.
+  // Always set: a value in the caller's environment must not count.
   const asking = [`${userVariable}=${user === undefined ? '' : userText(user)}`];
   let leave = false;
   let ended = false;
@@ -88,7 +88,7 @@ async function signalMain(systemd: Systemd, unit: string, number: number): Promi
   await systemd.signal(unit, number);
 }
 
-/** What nice(1) ends with when it cannot run what it is given; we never do. */
+/** The status of nice(1) when it cannot run its program; kata-sysext never has it. */
 const ofDoorstep = [126, 127];
 
 interface Follower {
@@ -130,7 +130,7 @@ function tell(line: string, { io, emit }: Follower): void {
   else emit(event);
 }
 
-/** What a line of our own unit may say; see `Event`. */
+/** What a line of the change's unit may say; see `Event`. */
 const maxLineBytes = 1024 * 1024;
 const eventShape: Shape<Event> = variant('kind', [
   looseObject({ kind: literal('phase'), name: text, detail: exactOptional(text) }),
@@ -210,7 +210,7 @@ function notStarted(unit: string, status: number): KataError {
 function endedBySignal(unit: string, number: number, how: string): KataError {
   return new KataError('interrupted', {
     subject: unit,
-    found: `the unit of the change was ended ${how}; what it had begun, the next change takes back first`,
+    found: `the unit of the change was ended ${how}; the next change first undoes what it had begun`,
     needed: 'time to finish',
     next: 'kata-sysext recover',
     details: { signal: number },

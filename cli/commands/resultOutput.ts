@@ -5,7 +5,7 @@ import { errnoOf } from '../errors/index.ts';
 export interface ResultOutput {
   isTTY?: boolean;
   write(text: string): unknown;
-  /** Settles when all of it is written; gives why it could not be, undefined where it was or its reader has gone away. */
+  /** Resolves when all of it is written; gives why it could not be, undefined where it was or its reader has gone away. */
   written(): Promise<Error | undefined>;
 }
 
@@ -44,7 +44,7 @@ async function writeAll(fd: number, bytes: Buffer): Promise<void> {
     const taken = await new Promise<number>((resolve, reject) =>
       write(fd, piece, (error, count) => {
         if (error === null) resolve(count);
-        // A pipe that somebody else made non-blocking.
+        // A pipe that another program made non-blocking.
         else if (errnoOf(error) === 'EAGAIN') resolve(-1);
         else reject(error);
       }),

@@ -50,7 +50,7 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
     if (signalled === 0) signalled = number;
     stop.abort();
   });
-  // A fault of ours must not end a change in the middle: it is asked to undo itself.
+  // A fault of the program must not end a change in the middle: it is asked to undo itself.
   let faults = 0;
   const unfault = io.onFault((error) => {
     faults += 1;
@@ -61,8 +61,8 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
     const { run } = await verb.load();
     // What the guard of a boot does, it does to its end: the next boot would only begin it again.
     const port = options['boot'] === undefined ? stoppable(host, stop.signal) : host;
-    const asked = verb.changing ? { asked: await askedBy(verb.name, words, options, io.env) } : {};
-    const context = { host: port, program: version, ...programFile(), emit: progress.emit, signal: stop.signal, ...asked };
+    const asked = verb.changing ? await askedBy(verb.name, words, options, io.env) : { cause: verb.name };
+    const context = { host: port, program: version, ...programFile(), emit: progress.emit, signal: stop.signal, asked };
     const running = run({ words, options, io, context });
     const reply = await (leavingNothing.includes(verb.name) ? unlessStopped(running, stop.signal) : running);
     progress.close();
@@ -72,7 +72,7 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
   } catch (error) {
     progress.close();
     return await whenWritten(
-      complain(asTold(signalled === 0 ? error : asInterrupted(error), host), options['json'] === true, io, signalled),
+      complain(asKnownError(signalled === 0 ? error : asInterrupted(error), host), options['json'] === true, io, signalled),
       io,
     );
   } finally {
@@ -92,7 +92,7 @@ function isDone({ kind, body, made }: Reply): boolean {
   return made === true;
 }
 
-/** Whatever goes wrong once a signal was seen is that signal's doing; but what could not be put back has to be told. */
+/** Whatever goes wrong once a signal was seen is that signal's doing; but what could not be put back has to be reported. */
 function asInterrupted(error: unknown): unknown {
   if (error instanceof KataError && (error.exitCode === 5 || error.code === 'interrupted')) return error;
   return interrupted(error);
@@ -158,8 +158,8 @@ async function follow(
 
 function progressMode(options: Record<string, OptionValue>, io: Io): ProgressMode {
   if (io.env['KATA_SYSEXT_UNIT'] !== undefined) return 'json';
-  const wish = String(options['progress'] ?? 'auto');
-  if (wish !== 'auto') return wish as ProgressMode;
+  const mode = String(options['progress'] ?? 'auto');
+  if (mode !== 'auto') return mode as ProgressMode;
   return io.stderr.isTTY === true ? 'tty' : 'plain';
 }
 
@@ -177,12 +177,12 @@ function advised(body: object, host: HostView): Record<string, Finding[]> {
   return Object.fromEntries(lists.map(([name, all]) => [name, all.map((finding) => ({ ...finding, next: forHost(finding.next, host) }))]));
 }
 
-function asTold(error: unknown, host: HostView): unknown {
+function asKnownError(error: unknown, host: HostView): unknown {
   if (!(error instanceof KataError)) return error;
   return new KataError(error.code, { ...error.complaint, next: forHost(error.complaint.next, host) });
 }
 
-/** What a signal ended ends as that signal asks, unless something worse is to be told. */
+/** What a signal ended ends as that signal asks, unless something worse is to be reported. */
 function complain(raw: unknown, json: boolean, io: Io, signalled = 0): number {
   const error = known(raw);
   const { code, complaint } = error;
@@ -197,7 +197,7 @@ function complain(raw: unknown, json: boolean, io: Io, signalled = 0): number {
   return exitCode;
 }
 
-/** Errors of the operating system are known in kind; anything else is a fault of ours. */
+/** Errors of the operating system are known in kind; anything else is a fault of the program. */
 function known(raw: unknown): KataError {
   return raw instanceof KataError ? raw : (systemFault(raw) ?? ownFault(raw));
 }
@@ -205,8 +205,8 @@ function known(raw: unknown): KataError {
 function ownFault(raw: unknown): KataError {
   return new KataError('internal', {
     found: raw instanceof Error ? raw.message : String(raw),
-    needed: 'no fault of the program',
-    next: 'run it again with --json and report the output',
+    needed: 'kata-sysext without this bug',
+    next: 'this is a bug in kata-sysext; please report it with the output of: kata-sysext report -o report.md',
     cause: raw,
   });
 }

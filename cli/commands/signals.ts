@@ -12,13 +12,13 @@ export type OnSignal = (number: number) => unknown;
 export interface Signals {
   /** Also of a signal that came before; gives a function that stops the calls, not the listening. */
   onSignal(callback: OnSignal): () => void;
-  /** Everything is done but what a signal made us give up, and that may hang: then the process ends by that signal. */
+  /** Everything is done but what a signal cut off, and that may hang: then the process ends by that signal. */
   endSoon(): void;
 }
 
 /**
  * From now on the first signal only asks the program to end, to the very end of the process: what was committed is answered as usual. The
- * second ends it, whatever hangs: by the signal's own default, so that the status tells which it was.
+ * second ends it, whatever hangs: by the signal's own default, so that the status says which it was.
  *
  * @param sameMs the same signal again within this time counts as one; 0: every one counts
  */

@@ -27,7 +27,7 @@ async function read(maxBytes: number): Promise<Buffer> {
   for await (const piece of process.stdin as AsyncIterable<Buffer>) {
     pieces.push(piece);
     length += piece.length;
-    // Leaving the loop closes the input: whoever writes to it ends as with head(1).
+    // Leaving the loop closes the input: its writer ends as with head(1).
     if (length > maxBytes) break;
   }
   return Buffer.concat(pieces).subarray(0, maxBytes + 1);

@@ -1,25 +1,28 @@
-import type { Context } from '../operations/types.ts';
 import type { Control } from '../output/index.ts';
+import type { Context } from '../runner/types.ts';
 import type { Input } from './standardInput.ts';
 
 export interface Io {
   stdout: { write(text: string): unknown; isTTY?: boolean };
-  /** Settles when all of standard output is written; gives why it could not be, undefined also where its reader has gone away. */
+  /** Resolves when all of standard output is written; gives why it could not be, undefined also where its reader has gone away. */
   written?: () => Promise<Error | undefined>;
   /** Absent where a caller has none. */
   input?: Input;
   stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number; control?: Control };
   env: Readonly<Record<string, string | undefined>>;
   cwd: string;
-  /** Calls back with the number of each signal; gives a function that stops the calls. The second ends the process when what the callback gives is settled. */
+  /**
+   * Calls back with the number of each signal; gives a function that stops the calls. The second ends the process when the promise of the
+   * callback has resolved or failed.
+   */
   onSignal(callback: (number: number) => unknown): () => void;
-  /** Calls back with an error that nobody caught, instead of ending the process; gives a function that stops listening. */
+  /** Calls back with an error that no code caught, instead of ending the process; gives a function that stops listening. */
   onFault(callback: (error: unknown) => void): () => void;
 }
 
 export type OptionValue = string | number | boolean | string[] | undefined;
 
-/** What stands at a place of the command line, for completion; where a row says nothing, its placeholder does (`completion/surface.ts`). */
+/** What may be at a place of the command line, for completion; where a row says nothing, its placeholder does (`completion/surface.ts`). */
 export type Takes = 'file' | 'folder' | 'generation' | 'change' | 'handler' | 'installed-handler' | 'code' | 'overridable-code' | 'engine';
 
 export interface OptionRow {

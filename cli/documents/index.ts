@@ -1,3 +1,3 @@
-export { type JsonLimits, parseJson } from './json.ts';
+export { parseJson } from './json.ts';
 export { refusedKeys } from './keys.ts';
 export { ownProperties } from './own.ts';

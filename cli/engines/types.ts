@@ -1,6 +1,8 @@
 import type { Finding } from '../errors/index.ts';
-import type { Digest, HostPath, HostView } from '../host/types.ts';
-import type { Unit, UnitState } from '../systemd/types.ts';
+import type { Digest, HostPath } from '../host/types.ts';
+import type { Unit } from '../systemd/types.ts';
+
+export type * from './contract.ts';
 
 /** A running or installed engine as found on the host. */
 export interface Instance {
@@ -11,9 +13,10 @@ export interface Instance {
   binary?: HostPath;
   /** The main configuration file that this instance reads (it need not exist). */
   configPath: HostPath;
-  /** CRI-O: the folder of drop-ins that this instance reads, whole and recursively (it need not exist). */
+  /** The folder of drop-ins that this instance reads, whole and recursively (it need not exist), where the engine is told one. */
   configFolder?: HostPath;
-  socket: HostPath;
+  /** Of the daemon. */
+  socket?: HostPath;
   unit?: Unit;
   /** Live only. */
   process?: { pid: number; startedMs: number; binaryReplaced: boolean };
@@ -56,7 +59,7 @@ export interface Wiring {
   engine: string;
   configPath: HostPath;
   unit?: Unit;
-  /** Early versions did not note it. */
+  /** Absent where it was not known: on an offline tree. */
   binary?: HostPath;
   method: string;
   handlers: WantedHandler[];
@@ -112,46 +115,4 @@ export interface EngineState {
   sandboxes: Sandbox[];
   /** Handler to the shim and configuration that the daemon will really use. */
   effective: Record<string, { shim?: string; configuration?: string }>;
-}
-
-/** Writes a throw-away copy; the planners themselves cannot write. */
-export type Scratch = (name: string, text: string) => Promise<HostPath>;
-
-export interface Engine {
-  name: string;
-  /** Live: from the running process. Offline: from the tree's files and `hint` ('1.7', '2.1.9'). */
-  detect(host: HostView, hint?: string): Promise<Instance[]>;
-  /**
-   * The one that a wiring was made for: the process of its unit, else what that unit's own text starts. `configPath` is what it reads now.
-   * undefined where the unit or its binary is gone: no other one is looked for.
-   */
-  findRecorded(host: HostView, wiring: Wiring): Promise<Instance | undefined>;
-  /**
-   * From what the files are now to exactly the wanted handlers (none: our wiring goes away). `recorded` is the wiring of the active
-   * generation. Throws KataErrors engine-* when it cannot be done safely. Touches nothing.
-   */
-  plan(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan>;
-  /**
-   * What in the files leads handlers to this shim, for a change that takes its place: as marks, so that it goes as our own text does.
-   * Throws `engine-unsupported` where it cannot be taken out by its exact text.
-   */
-  findForeignWiring(host: HostView, instance: Instance, shim: HostPath): Promise<ForeignWiring>;
-  /**
-   * Asks the engine's own binary, on copies of its files, what the plan would change. `scratch` writes a file of this base name into a
-   * folder of ours (mode 0600: copies may hold secrets) and tells its path. Live only.
-   */
-  validate(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<EffectiveDiff>;
-  /** The effective configuration of the planned files, by the engine's binary on copies. Throws `engine-rejects`. */
-  renderPlanned(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<Record<string, unknown>>;
-  /** The effective configuration as the engine's binary dumps it now from the real files: for before/after comparison. */
-  dumpEffective(host: HostView, instance: Instance): Promise<Record<string, unknown>>;
-  /** Compares two dumps; key paths of the named handlers count as ours. */
-  compare(before: Record<string, unknown>, after: Record<string, unknown>, handlers: string[]): EffectiveDiff;
-  probe(host: HostView, instance: Instance, timeoutMs: number): Promise<EngineState>;
-  /** Others' changes that a restart would apply: configuration or binary newer than the running process. */
-  pendingRestarts(host: HostView, instance: Instance): Promise<Finding[]>;
-  /** What a restart would destroy, where the engine knows more than its unit's KillMode says (default: `restartRisks`). */
-  restartRisks?(host: HostView, instance: Instance, state: UnitState): Promise<Finding[]>;
-  /** The command that shows a person the effective configuration. */
-  showCommand(instance: Instance): string;
 }

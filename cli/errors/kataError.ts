@@ -1,7 +1,7 @@
 import { codeRow } from './codes/index.ts';
 import type { Finding } from './finding.ts';
 
-/** What a failure says: found, needed, next (design §2.7). `subject` is the path, unit or handler it is about. */
+/** What a failure says: found, needed, next. `subject` is the path, unit or handler it is about. */
 export interface Complaint {
   subject?: string;
   found: string;

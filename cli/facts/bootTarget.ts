@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { type HostPath, type HostView, readTexts } from '../host/index.ts';
 import { isContainer } from './boot.ts';
 
-/** Words of the kernel's command line that stand for a target (systemd(1), “Kernel Command Line”); of several the last one counts. */
+/** Words of the kernel's command line that mean a target (systemd(1), “Kernel Command Line”); the last one counts. */
 const targetWords = new Map([
   ...['emergency', '-b'].map((word) => [word, 'emergency.target'] as const),
   ...['rescue', 'single', '-s', 's', 'S', '1'].map((word) => [word, 'rescue.target'] as const),

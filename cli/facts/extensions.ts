@@ -7,7 +7,7 @@ import type { HostPath, HostView } from '../host/index.ts';
 /** What systemd-sysext has merged into one hierarchy. */
 export interface Merged {
   hierarchy: HostPath;
-  /** Names in the order that systemd tells. */
+  /** Names in systemd's order. */
   names: string[];
   /** Milliseconds since the epoch; 0 when nothing is merged. */
   sinceMs: number;
@@ -74,7 +74,7 @@ const olderFolders = ['/usr/local/lib/extensions', '/usr/lib/extensions'];
 
 /**
  * The extensions that a refresh would look at. The first folder wins a name, so that a folder with nothing in it masks the name in later
- * ones. A link to /dev/null masks nothing (tried on 257 and 262, whatever the manual says): it is passed over like every other file.
+ * ones. A link to /dev/null masks nothing (tried on 257 and 262, whatever the manual says): systemd ignores it, as any other file.
  */
 export async function findExtensions(host: HostView, systemd: number): Promise<Extension[]> {
   const found = new Map<string, Extension>();
@@ -89,7 +89,7 @@ export async function findExtensions(host: HostView, systemd: number): Promise<E
 
 async function look(host: HostView, path: HostPath, entry: string, systemd: number): Promise<Extension | undefined> {
   const stat = await host.stat(path);
-  // A link that leads nowhere is passed over by systemd, and so is every file that is no image.
+  // systemd ignores a dangling link, and every file that is no image.
   if (stat === undefined) return undefined;
   const base = { path, modifiedMs: stat.modifiedMs, opt: false };
   const image = /^(.+?)(?:\.sysext)?\.raw$/.exec(entry)?.[1];
@@ -99,7 +99,7 @@ async function look(host: HostView, path: HostPath, entry: string, systemd: numb
     if (picked !== undefined) return { ...base, name: picked, kind: 'image' };
     const inside = await host.readdir(path);
     const released = (await host.stat(`${path}/usr/lib/extension-release.d/extension-release.${entry}`)) !== undefined;
-    // Without the file of its name a folder is passed over; before 254 that was an error for all.
+    // systemd ignores a folder without the file of its name; before 254 that was an error for all extensions.
     const kind = released ? 'directory' : inside.length > 0 && systemd < 254 ? 'broken' : 'masked';
     return { ...base, name: entry, kind, opt: (await host.readdir(`${path}/opt`)).length > 0 };
   }

@@ -14,15 +14,15 @@ export { reservedHugepages } from './hugepages.ts';
 export { iommuState } from './iommu.ts';
 export { isModuleThere, type ModuleState, moduleState } from './kernelModules.ts';
 export { type Amount, amountOf, type Kubelet, kubeletOf, type Signal, type Threshold } from './kubelet.ts';
-export { type KvmGuest, type KvmStep, kvmGuest, kvmSteps } from './kvmGuest.ts';
+export { type KvmGuest, kvmGuest, kvmSteps } from './kvmGuest.ts';
 export { isRequested, type Layering, layeringOf } from './layers.ts';
-export { currentConfig, type MachineConfig, machineConfigOf, placeOf } from './machineConfig.ts';
-export { etcState, type Mount, machineMountOf, madeAnew, mountOf, mounts, writableAgain } from './mounts.ts';
+export { type MachineConfig, machineConfigOf, placeOf } from './machineConfig.ts';
+export { etcState, type Mount, machineMountOf, mountOf, mounts, volatileMount, writableAgain } from './mounts.ts';
 export { operatingSystem } from './os.ts';
 export { isRoots } from './processes.ts';
 export { selinuxState } from './selinux.ts';
 export { systemdVersion } from './systemd.ts';
-export type { Fact, HostFacts, OperatingSystem, SelinuxState } from './types.ts';
+export type { Fact, HostFacts } from './types.ts';
 
 /** What the host is, read only. */
 export async function readFacts(host: HostView): Promise<HostFacts> {

@@ -13,7 +13,7 @@ export type KvmGuest =
   /** `late`: the guest's instructions never came to their end. `errno` by name, where the step has one; `said` in words. */
   | { asked: true; runs: false; step: KvmStep | 'late'; errno?: string; said: string };
 
-/** Why KVM gave up a guest that did not do what it was to do (include/uapi/linux/kvm.h); the commonest. */
+/** Why KVM stopped a guest before its end (include/uapi/linux/kvm.h); the commonest. */
 const exitReasons: Record<number, string> = {
   0: 'KVM_EXIT_UNKNOWN',
   5: 'KVM_EXIT_HLT',

@@ -4,7 +4,7 @@ import { flag, listOf, misfitOf, type Shape, tableOf, text } from '../documents/
 import { KataError } from '../errors/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 
-/** Packages that were put onto the image of an ostree host. */
+/** Packages that rpm-ostree has layered onto the image of an ostree host. */
 export interface Layering {
   /** Packages that were asked for, by name; those of a file by name, version and architecture. */
   requested: string[];
@@ -105,7 +105,7 @@ async function fromOrigins(host: HostView): Promise<string[] | undefined> {
   return notes === 0 ? undefined : [...new Set(found)];
 }
 
-/** One from a file stands behind its digest. */
+/** A package from a file follows its digest. */
 function namesIn(list: string): string[] {
   return list.split(';').flatMap((each) => (each === '' ? [] : [each.replace(/^[0-9a-f]{64}:/, '')]));
 }

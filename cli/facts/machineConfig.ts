@@ -6,7 +6,7 @@ import { KataError } from '../errors/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 
 /** Where the machine-config-daemon notes what it has written to the node: the rendered MachineConfig of its pool. */
-export const currentConfig: HostPath = '/etc/machine-config-daemon/currentconfig';
+const currentConfig: HostPath = '/etc/machine-config-daemon/currentconfig';
 
 const unitsFolder = '/etc/systemd/system';
 
@@ -67,7 +67,7 @@ export async function machineConfigOf(host: HostView): Promise<MachineConfig | u
   return { name, ...(pool === undefined ? {} : { pool }), paths: new Set(paths), extensions: spec.extensions ?? [] };
 }
 
-/** A path whose last part is not followed: what is compared is the name that somebody writes to. */
+/** A path whose last part is not followed: the comparison needs the name that a program writes to. */
 export async function placeOf(host: HostView, path: HostPath): Promise<HostPath> {
   return posix.join(await host.realpath(posix.dirname(path)), posix.basename(path));
 }

@@ -15,7 +15,7 @@ export interface Mount {
   superOptions: string;
 }
 
-/** The mounts of a process's namespace (default: our own) in order (proc(5), mountinfo); empty offline. */
+/** The mounts of a process's namespace (default: the one of this process) in order (proc(5), mountinfo); empty offline. */
 export async function mounts(host: HostView, pid: number | 'self' = 'self'): Promise<Mount[]> {
   return host.booted ? parsed((await host.readText(`/proc/${pid}/mountinfo`)) ?? '') : [];
 }
@@ -52,7 +52,7 @@ export function mountOf(all: Mount[], path: string): Mount | undefined {
   );
 }
 
-/** Whether what we write to /etc stays: not on a read-only mount, and not on one that is made anew at each boot. */
+/** Whether a file written to /etc survives a boot: not on a read-only mount, and not on one that each boot makes new. */
 export async function etcState(host: HostView): Promise<Fact<EtcState>> {
   const etc = await host.stat('/etc');
   if (etc?.kind !== 'directory') return unknown('/etc is not a folder');
@@ -60,15 +60,15 @@ export async function etcState(host: HostView): Promise<Fact<EtcState>> {
   if (!host.booted) return known({ writable, transient: false }, 'an offline tree');
   const mount = mountOf(await mounts(host), '/etc');
   if (mount === undefined) return unknown('/proc/self/mountinfo does not name a mount for /etc');
-  const transient = (await madeAnew(host, '/etc')) !== undefined;
+  const transient = (await volatileMount(host, '/etc')) !== undefined;
   return known({ writable: writable && !mount.options.includes('ro'), transient }, '/proc/self/mountinfo');
 }
 
 /**
- * The mount that is made anew at each boot with all that is written to `folder`, be it the folder's own or all of the root (systemd.volatile=,
+ * The mount that each boot makes new, with all that is written to `folder`, be it the folder's own or all of the root (systemd.volatile=,
  * live systems): its point. Undefined where what is written stays. The root of a container is its engine's to keep.
  */
-export async function madeAnew(host: HostView, folder: string): Promise<string | undefined> {
+export async function volatileMount(host: HostView, folder: string): Promise<string | undefined> {
   const all = await mounts(host);
   const mount = mountOf(all, folder);
   if (mount === undefined || !isVolatile(all, mount)) return undefined;

@@ -1,2 +1,2 @@
-export { type Explanation, explainAnswer, explainText, type KnownFailure, maxInputBytes } from './explain.ts';
+export { explainAnswer, explainText, maxInputBytes } from './explain.ts';
 export { failureTable } from './table.ts';

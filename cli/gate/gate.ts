@@ -1,5 +1,5 @@
 import { backendOf } from '../backends/index.ts';
-import type { Engine, EngineState, Instance } from '../engines/types.ts';
+import { type Engine, type EngineState, type Instance, probeTimeouts } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
 import { type Digest, digestOf, type HostView, stopIfAsked } from '../host/index.ts';
 import type { Emit } from '../output/events.ts';
@@ -17,12 +17,12 @@ export interface GateRequest {
   baseline: Baseline;
   /** The generation that must work afterwards; undefined when Kata goes away. */
   to?: GenerationManifest;
-  /** Handlers of ours before and after: differences of these are expected. */
+  /** kata-sysext's handlers before and after: only these may differ. */
   touched: string[];
-  /** Of these, the ones that others serve afterwards. */
+  /** Of these, the handlers that another program serves afterwards. */
   restored: string[];
   restarts: boolean;
-  /** Somebody edited our text, and it stays: then a handler that should go may still be listed. */
+  /** An edit by another program keeps kata-sysext's text in a file: then a handler that should go may still be listed. */
   editedByOthers: boolean;
   /** The plan had to be allowed what SELinux’ policy denies: then the gate does not ask again. */
   policyDenies: boolean;
@@ -33,21 +33,22 @@ export interface GateRequest {
 const criDeadlineMs = 60_000;
 /** containerd whose CRI plugin failed to load says so at once and for good; some seconds are left for a slow start. */
 const missingPluginMs = 8_000;
-const probeMs = 5_000;
 /** A daemon that dies of its new configuration often does so after some seconds. */
 const steadyMs = 8_000;
 const pauseMs = 250;
 
-/** The gate of a live change (promise 5). */
+/** The gate of a live change: engine and handlers are proven before the commit. */
 export function liveGate(host: HostView, request: GateRequest): Gate {
   return {
-    beforeRestart: () => sameButOurs(host, request).catch(asGateFailure),
+    beforeRestart: () => onlyOwnHandlersDiffer(host, request).catch(asGateFailure),
     afterSteps: async () => {
       if (request.to !== undefined) await filesInPlace(host, request.to);
       if (request.to !== undefined) await filesReached(host, request, request.to);
       if (request.to !== undefined) await labelsInPlace(host, request.to, request.emit);
       if (request.to !== undefined && !request.policyDenies) await policyAllows(host, request, request.to);
-      if (!request.restarts) return checkState(request, await request.engine.probe(host, request.instance, probeMs));
+      // Without a daemon nothing can be asked: the files are all that the next pod reads.
+      if (request.engine.daemon === undefined) return;
+      if (!request.restarts) return checkNow(host, request);
       request.emit({ kind: 'phase', name: 'gate', detail: `waiting for ${request.engine.name}` });
       await criReady(host, request);
       request.emit({ kind: 'phase', name: 'gate', detail: `watching ${request.engine.name} for ${steadyMs / 1000} s` });
@@ -63,7 +64,7 @@ export function offlineGate(host: HostView, to: GenerationManifest | undefined, 
     beforeRestart: async () => undefined,
     afterSteps: async () => {
       if (to !== undefined) await filesInPlace(host, to);
-      // A boot that goes back to this generation has nothing better to go to.
+      // A boot that goes back to this generation has no other one left.
       if (to !== undefined && !host.booted) await labelsInPlace(host, to, emit);
     },
     evidence: async () => [],
@@ -76,19 +77,20 @@ function asGateFailure(error: unknown): never {
   throw new KataError('gate-failed', { ...error.complaint, cause: error });
 }
 
-async function sameButOurs(host: HostView, { engine, instance, baseline, touched }: GateRequest): Promise<void> {
-  const { others, warnings } = engine.compare(baseline.dump, await engine.dumpEffective(host, instance), touched);
+async function onlyOwnHandlersDiffer(host: HostView, { engine, instance, baseline, touched }: GateRequest): Promise<void> {
+  if (engine.dump === undefined) return;
+  const { others, warnings } = engine.dump.compare(baseline.dump, await engine.dump.dumpEffective(host, instance), touched);
   if (others.length === 0 && warnings.length === 0) return;
   throw new KataError('gate-failed', {
     subject: instance.configPath,
-    found: `${engine.name} would change more than our handlers: ${[...others, ...warnings].slice(0, 5).join('; ')}`,
+    found: `${engine.name} would change more than kata-sysext’s handlers: ${[...others, ...warnings].slice(0, 5).join('; ')}`,
     needed: `only ${touched.join(', ')} to differ`,
-    next: `compare with: ${engine.showCommand(instance)}`,
+    next: `compare with: ${engine.dump.showCommand(instance)}`,
     details: { keys: others },
   });
 }
 
-/** Through the very paths that the engine was told. */
+/** Through the very paths that the engine's configuration names. */
 async function filesInPlace(host: HostView, to: GenerationManifest): Promise<void> {
   for (const handler of to.handlers) {
     const shim = to.format === 'directory' ? await host.digest(`${pointer}/payload/${handler.shim}`) : await shimInImage(host, to, handler);
@@ -96,14 +98,17 @@ async function filesInPlace(host: HostView, to: GenerationManifest): Promise<voi
     if (shim === handler.shimDigest && text !== undefined && digestOf(text) === handler.configurationDigest) continue;
     throw new KataError('gate-failed', {
       subject: handler.name,
-      found: `${pointer} does not lead to the files of generation ${to.number}`,
+      found: `${pointer} does not point at the files of generation ${to.number}`,
       needed: `the shim ${handler.shimDigest} and the configuration ${handler.configurationDigest}`,
       next: 'kata-sysext verify',
     });
   }
 }
 
-/** An image need not be mounted here: live, `filesReached` reads the shim where it is merged; in an offline tree the digest of the image stands for it. */
+/**
+ * An image need not be mounted here: live, `filesReached` reads the shim where it is merged; in an offline tree the digest of the image is
+ * compared instead.
+ */
 async function shimInImage(host: HostView, to: GenerationManifest, { shimDigest }: GenerationHandler): Promise<Digest | undefined> {
   const payload = await payloadOf(host, to);
   return payload !== undefined && (await isIntact(host, payload, host.live ? 'shape' : 'bytes')) ? shimDigest : undefined;
@@ -152,7 +157,8 @@ async function criReady(host: HostView, request: GateRequest): Promise<void> {
   const started = performance.now();
   for (;;) {
     stopIfAsked(request.signal);
-    const state = await engine.probe(host, instance, probeMs);
+    const state = await engine.daemon?.probe(host, instance, probeTimeouts.repeatedMs);
+    if (state === undefined) return;
     if (state.reachable && (state.runtimeReady || !baseline.state.runtimeReady)) return checkState(request, state);
     const waited = performance.now() - started;
     const pluginMissing = /unknown service|unimplemented/i.test(state.why ?? '') && waited > missingPluginMs;
@@ -169,6 +175,11 @@ async function criReady(host: HostView, request: GateRequest): Promise<void> {
   }
 }
 
+async function checkNow(host: HostView, request: GateRequest): Promise<void> {
+  const state = await request.engine.daemon?.probe(host, request.instance, probeTimeouts.repeatedMs);
+  if (state !== undefined) checkState(request, state);
+}
+
 function checkState({ engine, baseline, to, touched, restored, instance, editedByOthers }: GateRequest, now: EngineState): void {
   const problems: string[] = [];
   if (!now.reachable) problems.push(`the CRI does not answer: ${now.why ?? 'no reason given'}`);
@@ -181,7 +192,7 @@ function checkState({ engine, baseline, to, touched, restored, instance, editedB
   for (const name of gone) if (now.handlers.includes(name)) problems.push(`the CRI still lists ${name}`);
   const alive = new Map(now.sandboxes.map((sandbox) => [sandbox.id, sandbox]));
   for (const before of baseline.state.sandboxes) {
-    // A sandbox that is gone was removed by somebody; one that is listed but no longer ready has lost its shim.
+    // A sandbox that is gone was removed by its user; one that is listed but no longer ready has lost its shim.
     if (before.ready && alive.get(before.id)?.ready === false)
       problems.push(`sandbox ${before.id.slice(0, 12)} (${before.podName}) lost its shim`);
   }
@@ -189,7 +200,7 @@ function checkState({ engine, baseline, to, touched, restored, instance, editedB
   throw new KataError('gate-failed', {
     subject: instance.unit ?? engine.name,
     found: problems.join('; '),
-    needed: 'our handlers and all earlier ones listed, no sandbox lost',
+    needed: 'kata-sysext’s handlers and all earlier ones listed, no sandbox lost',
     next: `kata-sysext history N (its number: kata-sysext history); journalctl -u ${instance.unit ?? engine.name} -n 50`,
   });
 }
@@ -218,7 +229,7 @@ async function staysUp(host: HostView, request: GateRequest): Promise<void> {
   const down = await unitDown(host, request, ['active', 'reloading']);
   if (down !== undefined)
     throw new KataError('gate-failed', { subject: unit, found: down, needed: 'all units up', next: `journalctl -u ${unit} -n 50` });
-  checkState(request, await request.engine.probe(host, request.instance, probeMs));
+  await checkNow(host, request);
 }
 
 /** Which run of each unit is alive. */

@@ -5,16 +5,14 @@ import type { FirstBoot, FirstBootRequest, Generated, OutputKind } from './types
 
 export { firstBootScript, firstBootUnit } from './forms/index.ts';
 export { containerfileNames, type PoolRequest } from './outputs/index.ts';
-export { type Bringer, bringerIn, metadata } from './owner.ts';
-export { targetNamed, targetNames } from './targets.ts';
+export { type Bringer, bringerIn } from './owner.ts';
+export { targetNamed } from './targets.ts';
 export type {
   Against,
-  BakedRequest,
   Beside,
   Edit,
   FirstBootRequest,
   Generated,
-  HookRequest,
   Merging,
   OutputKind,
   RenderedRequest,

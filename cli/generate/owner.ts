@@ -19,7 +19,7 @@ export function titleOf({ version, target }: FirstBootRequest, role: string | un
   return role === undefined ? `${made}.` : `${made}: the MachineConfig ${metadata(role).name} of the pool ${role}.`;
 }
 
-/** What the title of a script says; undefined where an earlier version made it, or where no MachineConfig brings it. */
+/** What the title of a script says; undefined where no MachineConfig brings it. */
 export function bringerIn(script: string): Bringer | undefined {
   const [, name, role] =
     /^# Made by kata-sysext \S+ generate for \S+: the MachineConfig (\S+) of the pool ([a-z0-9-]+)\.$/m.exec(script) ?? [];

@@ -14,7 +14,7 @@ const rows: Target[] = [
   { ...row('r4e', '3.3.0', 'r4e', '1.0.0'), kernelArguments: false, tree: { osRelease: 'ID=rhel\nVARIANT_ID=edge\n', ostree: true } },
 ];
 
-/** Minor versions of OpenShift with a Butane variant, and the specification that Butane makes of each (Butane 0.29, docs/specs.md). */
+/** Minor versions of OpenShift with a Butane variant, and the specification that Butane makes of each (coreos/butane/docs/specs.md, 0.29). */
 const openshift = { first: 8, last: 22 };
 const openshiftIgnition: [from: number, ignition: string][] = [
   [19, '3.5.0'],
@@ -26,7 +26,7 @@ const openshiftIgnition: [from: number, ignition: string][] = [
 const retriedOneshots = 13;
 
 /** All names of targets, as the help shows them. */
-export const targetNames = [...rows.map(({ name }) => name), 'openshift-4.N'];
+const targetNames = [...rows.map(({ name }) => name), 'openshift-4.N'];
 
 /** The row of a target. Throws `usage` for one that is not known. */
 export function targetNamed(name: string): Target {

@@ -1,6 +1,6 @@
 import type { Digest } from '../host/index.ts';
 
-/** What a node runs before anybody logs in. */
+/** What a node runs before any user logs in. */
 export type OutputKind = 'ignition' | 'butane' | 'machineconfig' | 'containerfile';
 
 /** A file that a node needs at its first boot. */
@@ -77,31 +77,35 @@ export interface Beside {
   /** Names that no other file of the engine may have. */
   handlers: string[];
   /** What the engine reads: files, and folders of files. */
-  read: string[];
+  read: readonly string[];
 }
 
 /** What the node's engine has to be configured like, or nothing of the archive is put there. */
 export interface Against {
-  /** The main file that the engine has to read, and what has to stand in it. */
+  /** The engine as a sentence names it. */
+  title: string;
+  /** The variable of its unit that may name the main file. */
+  variable: string;
+  /** The main file that the engine has to read, and what it has to contain; it reads this one where its command line names none. */
   config: string;
   digest: Digest;
   /** Patterns of further files that it reads: none may be there. */
   imports: { folder: string; name: string }[];
-  /** Files of the wiring that are ours alone: none may be there before. */
+  /** Files that only the wiring has: none may be there before. */
   own: string[];
   /** How the engine's version begins (`2`, `1.7`), where the wiring is not right for every one. */
   version?: string;
   edits: Edit[];
 }
 
-/** A text of ours in a file of the node's own. */
+/** A text of kata-sysext in a file of the node's own. */
 export interface Edit {
   path: string;
-  /** Of the file with our text in it. */
+  /** Of the file with that text in it. */
   digest: Digest;
-  /** Bytes before our text. */
+  /** Bytes before that text. */
   at: number;
-  /** The name of our text in the archive. */
+  /** The name of that text in the archive. */
   part: string;
 }
 

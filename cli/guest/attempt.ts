@@ -5,7 +5,7 @@ import type { Accelerator, GuestCommand } from './types.ts';
 /** A virtual machine must have printed something by then, or KVM does not run guests here. On KVM a kernel takes well under a second. */
 const aliveMs = 5000;
 /** After "Run /init as init process": a program that cannot run makes the kernel panic within this time. */
-const settleMs = 1500;
+const quietMs = 1500;
 const longestMessage = 2000;
 
 /** What became of one start of a hypervisor. */
@@ -13,14 +13,14 @@ export interface Attempt extends Shown {
   reason: Watched['reason'] | 'silent';
   status: number;
   milliseconds: number;
-  /** Last words of the hypervisor itself, one line. */
+  /** The last line that the hypervisor itself printed. */
   message: string;
 }
 
 /**
  * Starts the hypervisor and looks on until the guest's kernel has named itself and its first program runs, or it panics, or the time is
- * over. With KVM a guest that shows nothing for 5 s is given up: that /dev/kvm opens says nothing (a PVM host has one on which no ordinary
- * guest gets anywhere, facts/lab.md §1).
+ * over. With KVM a guest that shows nothing for 5 s is ended: a /dev/kvm that opens proves nothing (a PVM host has one on which no ordinary
+ * guest gets anywhere, docs/facts/hosts.md#kvm-that-runs-no-guest).
  */
 export async function attempt(
   host: HostView,
@@ -42,7 +42,7 @@ export async function attempt(
       // QEMU goes on after this one with its processors stopped.
       if (from === 'err' && /KVM internal error|KVM: entry failed/.test(message)) return true;
       if (accelerator === 'kvm' && !shown.alive && now > aliveMs) silent = true;
-      return silent || shown.panic !== undefined || (shown.init && (shown.user || now - (shown.initAt ?? now) > settleMs));
+      return silent || shown.panic !== undefined || (shown.init && (shown.user || now - (shown.initAt ?? now) > quietMs));
     },
   });
   const line = message
@@ -66,7 +66,7 @@ export function cameUp(seen: Attempt): boolean {
 }
 
 /** In words: what was seen last, for a message. */
-export function story(seen: Attempt): string {
+export function attemptText(seen: Attempt): string {
   const said = seen.message === '' ? '' : `; it said: ${seen.message}`;
   const after = `${(seen.milliseconds / 1000).toFixed(1)} s`;
   if (seen.panic !== undefined) return `its kernel ${seen.kernel ?? ''} ended with: ${seen.panic}`;

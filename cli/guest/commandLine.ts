@@ -37,13 +37,14 @@ export function guestFiles({ handler, table, values }: GuestConfiguration): Gues
 }
 
 /**
- * The command line that starts a handler's guest as near to its shim as can be without an agent: the same program, kernel, image or
- * initrd, machine, firmware and kernel parameters. Not as the shim: 512 MiB and one processor, the kernel's console on the serial
- * port, no network, no vsock, no shared folder, no dm-verity, images without DAX; every file is opened read-only.
+ * The command line that starts a handler's guest as near to its shim as can be without an agent: the same program, kernel, image or initrd,
+ * machine, firmware and kernel parameters. Not as the shim: 512 MiB and one processor, the kernel's console on the serial port, no network,
+ * no vsock, no shared folder, no dm-verity, images without DAX; every file is opened read-only.
  *
  * @param host.architecture as uname says: decides the machine where the configuration names none
- * @param host.imageBytes size of the image, which QEMU must be told for a pmem device
- * Throws `guest-not-drivable` when the hypervisor cannot use the accelerator or is not for this machine.
+ *
+ * @param host.imageBytes size of the image, which QEMU needs for a pmem device Throws `guest-not-drivable` when the hypervisor cannot use
+ * the accelerator or is not for this machine.
  */
 export function guestCommand(
   configuration: GuestConfiguration,
@@ -82,7 +83,10 @@ export function guestCommand(
   return { program: files.path, args: fillGroups(row.arguments ?? [], filled), files: file };
 }
 
-/** Ours come last, because the kernel takes the last word: `quiet` or another console of the configuration must not hide the boot. */
+/**
+ * kata-sysext's parameters come last, because the kernel uses the last one: `quiet` or another console of the configuration must not hide
+ * the boot.
+ */
 function parameters(values: GuestConfiguration['values'], files: GuestFiles, machine: MachineRow, root: 'block' | 'pmem'): string {
   const kind = text(values, 'rootfs_type') ?? 'ext4';
   const { roots, rootFlags, image, watched } = hypervisorTable;
@@ -95,14 +99,14 @@ function parameters(values: GuestConfiguration['values'], files: GuestFiles, mac
 
 /** Go: disable_image_nvdimm, and never with Cloud Hypervisor (clh.go); Rust: vm_rootfs_driver. Only where the machine has such a device. */
 function rootDevice({ family, values }: GuestConfiguration, machine: MachineRow): 'block' | 'pmem' {
-  const wish = family === 'rust' ? values['vm_rootfs_driver'] === 'virtio-pmem' : values['disable_image_nvdimm'] !== true;
-  return wish && machine.images.includes('pmem') ? 'pmem' : 'block';
+  const wanted = family === 'rust' ? values['vm_rootfs_driver'] === 'virtio-pmem' : values['disable_image_nvdimm'] !== true;
+  return wanted && machine.images.includes('pmem') ? 'pmem' : 'block';
 }
 
 function machineOf(handler: string, row: HypervisorRow, values: GuestConfiguration['values'], architecture: string): MachineRow {
   const machines = row.machines ?? {};
   const named = row.machine === undefined ? undefined : text(values, row.machine);
-  // Where no machine is named the shim takes the architecture's usual one, which stands first.
+  // Where no machine is named the shim takes the architecture's usual one, which is the first here.
   const found = named === undefined ? Object.values(machines).find((machine) => machine.architecture === architecture) : machines[named];
   if (found?.architecture === architecture) return found;
   throw notDrivable(handler, `this version knows no machine ${named ?? 'of its hypervisor'} on ${architecture}`);

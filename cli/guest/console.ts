@@ -11,7 +11,7 @@ export interface Shown {
   initAt?: number;
   /** A line that the first program itself wrote. */
   user: boolean;
-  /** The kernel's own words when it gives up. */
+  /** The kernel's own words when it panics. */
   panic?: string;
   /** The last lines, for a message. */
   tail: string[];
@@ -28,7 +28,7 @@ const tailLines = 8;
 
 /**
  * Reads a Linux guest's serial console as it comes. The words are the kernel's own (init/main.c, kernel/panic.c); the release is limited to
- * the characters that a release may have, because a guest may print anything, escape sequences for our terminal included.
+ * the characters that a release may have, because a guest may print anything, escape sequences for the user's terminal included.
  */
 export function watchConsole(): Console {
   const shown: Shown = { alive: false, init: false, user: false, tail: [] };
@@ -60,7 +60,7 @@ export function watchConsole(): Console {
   };
 }
 
-/** Text that may be shown on anybody's terminal: printable ASCII, without what was an escape sequence. */
+/** Text that may be shown on any terminal: printable ASCII, without what was an escape sequence. */
 export function printable(text: string): string {
   return text
     .replace(/\p{Cc}\[[0-9;?]*[A-Za-z]/gu, '')

@@ -1,4 +1,4 @@
-import { isTable, parseDocument, plain, type TomlTable } from '../engines/toml/index.ts';
+import { isTable, parseDocument, plain, type TomlTable } from '../documents/toml/index.ts';
 import { KataError } from '../errors/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import { findGeneration, folderOf, type GenerationHandler, generationFolder } from '../store/index.ts';

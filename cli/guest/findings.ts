@@ -1,10 +1,10 @@
 import type { Finding } from '../errors/index.ts';
-import { type Attempt, story } from './attempt.ts';
+import { type Attempt, attemptText } from './attempt.ts';
 import type { HypervisorRow } from './tables.ts';
 
 /** KVM is there by name only. A warning where the guest was emulated instead. */
 export function kvmFails(handler: string, row: HypervisorRow, seen: Attempt, tcg: boolean): Finding {
-  const found = `${handler}: ${row.name} runs no guest with KVM on this host: ${seen.reason === 'silent' ? 'the guest printed nothing for 5 s' : story(seen)}`;
+  const found = `${handler}: ${row.name} runs no guest with KVM on this host: ${seen.reason === 'silent' ? 'the guest printed nothing for 5 s' : attemptText(seen)}`;
   return {
     code: 'host-kvm-fails',
     level: tcg ? 'warning' : 'blocker',
@@ -37,7 +37,7 @@ export function guestFailed(handler: string, row: HypervisorRow, seen: Attempt, 
     code: 'guest-failed',
     level: 'blocker',
     subject: handler,
-    found: `${handler}: its guest did not come up: ${story(seen)}${untried}`,
+    found: `${handler}: its guest did not come up: ${attemptText(seen)}${untried}`,
     needed: 'a guest whose kernel starts and reaches the first program of its initrd or image',
     next: `kata-sysext rollback, or install a release whose guest boots${late}`,
   };

@@ -41,7 +41,7 @@ export async function bootGuest(session: Session, handler: GenerationHandler): P
 
 type Outcome = Partial<GuestBoot> & { findings: Finding[] };
 
-/** KVM first, because that is what pods use. Only a broken or missing KVM leads to emulation, and only on request. */
+/** KVM first, because that is what pods use. Only a broken or missing KVM allows emulation, and only on request. */
 async function start(session: Session, configuration: GuestConfiguration, files: GuestFiles): Promise<Outcome> {
   const { host, request } = session;
   const { handler, table } = configuration;
@@ -110,7 +110,7 @@ function outcome(
   };
 }
 
-/** Only regular files: a fragment that names a device of the host must not make us hand it to a guest. */
+/** Only regular files: a fragment that names a device of the host must not be handed to a guest. */
 async function missingFiles(host: HostView, handler: string, files: GuestFiles): Promise<Finding[]> {
   const { pflashes, ...single } = files;
   const all = [...Object.entries(single), ...pflashes.map((path) => ['pflash', path] as const)];

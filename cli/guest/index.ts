@@ -34,7 +34,7 @@ function left({ name, hypervisor }: GenerationHandler): GuestBoot {
   return { handler: name, hypervisor, reachedInit: false, ok: false, findings: [drifted(name)] };
 }
 
-/** A handler that nobody asked for by name and that nothing but a pod can start does not fail the others. */
+/** A handler that was not named and that nothing but a pod can start does not fail the others. */
 function softened(guests: GuestBoot[], named: boolean): GuestBoot[] {
   if (named || !guests.some(({ ok }) => ok)) return guests;
   return guests.map((guest) => ({
@@ -61,7 +61,7 @@ export function chosenHandlers(installed: GenerationHandler[], names: string[]):
   return [...new Set(chosen)];
 }
 
-/** Throws `usage` for a tree that is not running: its guests are booted by its own kernel, or by nobody. */
+/** Throws `usage` for a tree that is not running: only its own kernel can boot its guests. */
 export function needLive({ live, root }: HostView, option: string): void {
   if (live) return;
   throw new KataError('usage', {

@@ -13,7 +13,10 @@ export interface MachineRow {
   disk?: string;
   /** What the shim itself puts before the parameters of the configuration. */
   parameters: string[];
-  /** A microvm has nothing but the PIT to measure its clock by, and on a busy host an emulated one is too late for the kernel: it is told. */
+  /**
+   * A microvm has nothing but the PIT to measure its clock by, and on a busy host an emulated one is too late for the kernel: a parameter
+   * gives it the frequency.
+   */
   accelerators: Partial<Record<Accelerator, { machine?: string; cpu?: string; parameters?: string[] }>>;
 }
 
@@ -37,7 +40,7 @@ export interface HypervisorRow {
 }
 
 interface HypervisorTable {
-  /** Put last, so that nothing of the configuration hides the boot from us. */
+  /** Put last, so that nothing of the configuration hides the boot. */
   watched: string[];
   roots: Record<'block' | 'pmem', string>;
   rootFlags: Record<string, string>;

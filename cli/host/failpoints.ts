@@ -6,18 +6,18 @@ import { KataError } from '../errors/index.ts';
  * (default the first) of each name; KATA_SYSEXT_FAILPOINT_LOG=FILE appends each name passed. Without these variables a failpoint does nothing.
  */
 export function failpoints(env: Readonly<Record<string, string | undefined>>): (name: string) => Promise<void> {
-  const wishes = (env['KATA_SYSEXT_FAILPOINT'] ?? '').split(',').flatMap(wishOf);
+  const actions = (env['KATA_SYSEXT_FAILPOINT'] ?? '').split(',').flatMap(actionOf);
   const log = env['KATA_SYSEXT_FAILPOINT_LOG'];
-  if (wishes.length === 0 && log === undefined) return async () => undefined;
+  if (actions.length === 0 && log === undefined) return async () => undefined;
   const passed = new Map<string, number>();
   return async (name) => {
     if (log !== undefined) await appendFile(log, `${name}\n`);
     const nth = (passed.get(name) ?? 0) + 1;
     passed.set(name, nth);
-    const wish = wishes.find((each) => each.name === name && each.nth === nth);
-    if (wish?.act === 'kill') process.kill(process.pid, 'SIGKILL');
-    if (wish?.act === 'pause') process.kill(process.pid, 'SIGSTOP');
-    if (wish?.act === 'error') {
+    const action = actions.find((each) => each.name === name && each.nth === nth);
+    if (action?.act === 'kill') process.kill(process.pid, 'SIGKILL');
+    if (action?.act === 'pause') process.kill(process.pid, 'SIGSTOP');
+    if (action?.act === 'error') {
       throw new KataError('failed', {
         subject: name,
         found: `the failpoint ${name} was asked to fail`,
@@ -28,7 +28,7 @@ export function failpoints(env: Readonly<Record<string, string | undefined>>): (
   };
 }
 
-function wishOf(text: string): { name: string; act: string; nth: number }[] {
+function actionOf(text: string): { name: string; act: string; nth: number }[] {
   const [, name, act, nth] = /^([\w:./-]+)=(error|kill|pause)(?:@(\d+))?$/.exec(text) ?? [];
   return name === undefined || act === undefined ? [] : [{ name, act, nth: Number(nth ?? 1) }];
 }

@@ -8,8 +8,8 @@ import type { HostPath } from './types.ts';
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 
 /**
- * A folder by its descriptor. Node has no openat(2); a path through /proc/self/fd is the same: whoever moves the folder away, or puts a
- * link in its place, changes nothing about where it leads.
+ * A folder by its descriptor. Node has no openat(2); a path through /proc/self/fd is the same: it stays the same folder also where another
+ * program moves it away or replaces it by a link.
  */
 export interface HeldFolder {
   fd: number;
@@ -79,7 +79,7 @@ export async function withFolders<T>(
     for (const path of paths) held.push(holdFolder(root, path));
     return await work(...(held as [HeldFolder, ...HeldFolder[]]));
   } catch (error) {
-    throw held.reduce((told: unknown, { path, real }) => readable(told, path, real), error);
+    throw held.reduce((shown: unknown, { path, real }) => readable(shown, path, real), error);
   } finally {
     for (const folder of held) folder.close();
   }
@@ -91,6 +91,6 @@ export function swapped(real: string): KataError {
     subject: real,
     found: `a folder on the way to ${real} was replaced by a link, or by another folder, while the program worked in it`,
     needed: 'folders that only root changes',
-    next: `look who may write there: namei -l ${real}`,
+    next: `see which users may write there: namei -l ${real}`,
   });
 }

@@ -50,7 +50,7 @@ export async function runHelper(
   return { kind: 'unstarted', why: refused.join(', ') };
 }
 
-/** Without the sticky bit whoever may write to a folder may put a program of his own into the place of ours. */
+/** Without the sticky bit every user with write permission on a folder may replace the program in it. */
 async function isOpenToOthers(place: string): Promise<boolean> {
   const stat = await lstat(place).catch(() => undefined);
   if (stat === undefined) return false;
@@ -87,7 +87,7 @@ function start(path: string, args: string[], deadlineMs: number): Promise<Starte
       cwd: '/',
       env: ownProperties({ ...cleanEnvironment }),
       stdio: ['ignore', 'pipe', 'ignore'],
-      // ^C at the terminal reaches only us.
+      // ^^C at the terminal reaches only this process.
       detached: true,
     });
     const answer = answerOf(child, deadlineMs);

@@ -11,9 +11,9 @@ const heldHere = /^lock:[ \t]*\d+: (?:POSIX|FLOCK|OFDLCK) /m;
 const heldLock = /^\d+:\s+(?:POSIX|FLOCK|OFDLCK)\s.*\s([0-9a-f]+):([0-9a-f]+):(\d+)\s/;
 
 /**
- * Those of the paths whose file, one of root, a process of root has locked, with a lock of any kind. Any user may lock a file that he may only
- * read, so that his locks say nothing about the programs whose lock file it is; and since he may take as many as he likes, /proc/locks, which
- * all of them make longer, is not asked. Processes in other PID namespaces beside ours are not seen.
+ * Those of the paths whose file, one of root, a process of root has locked, with a lock of any kind. Any user may lock a file that he may
+ * only read, so that his locks say nothing about the programs whose lock file it is; and since he may take as many as he likes,
+ * /proc/locks, which all of them make longer, is not asked. Processes in other PID namespaces are not seen.
  */
 export async function lockedByRoot(host: HostView, paths: readonly HostPath[]): Promise<HostPath[]> {
   const files: (Inode & { path: HostPath; name: string })[] = [];
@@ -74,8 +74,8 @@ async function isOfRoot(pid: string): Promise<boolean> {
 }
 
 /**
- * Those of the files that the process has open with a lock on them. The table's own process number does not tell: that of an open file
- * description is -1, and whoever took a flock for its parent (flock(1) with a number) is gone.
+ * Those of the files that the process has open with a lock on them. The process number in the table is no help: that of an open file
+ * description is -1, and a flock(1) that took the lock for its parent has ended.
  */
 async function* locksOf<T extends Inode & { name: string }>(pid: string, files: readonly T[]): AsyncGenerator<T, void> {
   for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => [])) {

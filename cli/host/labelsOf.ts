@@ -7,7 +7,7 @@ const kinds: Partial<Record<Stat['kind'], string>> = { file: 'file', directory: 
 
 /** `HostView.labelsOf`: a process for a thousand paths that reads their labels, and one for each kind of file that asks the file contexts. */
 export async function labelsOf(view: HostView, paths: HostPath[]): Promise<Map<HostPath, FileLabel> | undefined> {
-  // Layers of an image carry no labels: whoever deploys it makes them.
+  // Layers of an image carry no labels: the deployment of the image makes them.
   if (view.image) return undefined;
   const contexts = view.booted ? undefined : await offlineContexts(view);
   const asked = view.booted ? (await view.lstat('/sys/fs/selinux/enforce')) !== undefined : contexts !== undefined;

@@ -26,20 +26,21 @@ export interface LockWait {
 
 const tryEveryMs = 200;
 const { O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
-/** flock's own status for “somebody else has it”, told from any failure of the program. */
+/** flock's own status for “another process has it”; any other status is a failure of the program. */
 const conflict = 75;
 
 /**
- * Takes the one lock of this host, or throws `lock-held` after `seconds`, `interrupted` as soon as `signal` asks, `foreign-file` where
- * no regular file of ours is (a link in a tree would lead to another file, which we would write to). flock(1) locks the open file description that it inherits
- * from us, so the lock lives exactly as long as this process (Node has no flock call, and no helper process can outlive us).
+ * Takes the one lock of this host, or throws `lock-held` after `seconds`, `interrupted` as soon as `signal` asks, `foreign-file` where the
+ * path is not the program's own regular file (through a link in a tree the text would be written to another file). flock(1) locks the open
+ * file description that it inherits, so the lock lives exactly as long as this process (Node has no flock call, and a helper process would
+ * outlive this one or not).
  */
 export async function takeLock(host: HostView, path: HostPath, verb: string, { seconds, signal, tell }: LockWait): Promise<Lock> {
   const made: HostPath[] = [];
   const until = performance.now() + seconds * 1000;
-  let told = false;
+  let hasReported = false;
   for (;;) {
-    // In the loop: whoever held it may have purged the folder meanwhile.
+    // In the loop: the last holder may have purged the folder meanwhile.
     const place = await host.resolve(path);
     const file = await openLockFile(host, place, made).catch((error: unknown) => Promise.reject(orReadOnly(error, host, place)));
     if (file === undefined) continue;
@@ -53,23 +54,23 @@ export async function takeLock(host: HostView, path: HostPath, verb: string, { s
     }
     if (locked) {
       await file.truncate(0);
-      // Who holds it is for messages: a full disk keeps nobody from holding it.
+      // The text of the holder is only for messages: on a full disk the lock is held without it.
       await file.write(`${JSON.stringify({ pid: process.pid, verb, since: host.now().toISOString() })}\n`).catch(unlessFull);
       return { made, release: () => file.close() };
     }
     const said = await textOf(file);
     await file.close();
     if (performance.now() >= until) throw held(said);
-    if (!told) tell?.(holderOf(said).who);
-    told = true;
+    if (!hasReported) tell?.(holderOf(said).who);
+    hasReported = true;
     await sleep(tryEveryMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
     if (signal?.aborted === true) throw stopped(said);
   }
 }
 
 /**
- * undefined when the folder went away meanwhile. Opens neither through a link nor a pipe that would make us wait, and no file that has
- * another name besides: what is written to it would be written there.
+ * undefined when the folder went away meanwhile. Opens neither a link nor a pipe, which would wait for a writer, and no file with a second
+ * hard link: the text would be written to that one too.
  */
 async function openLockFile(host: HostView, place: HostPath, made: HostPath[]): Promise<FileHandle | undefined> {
   made.push(...makeFolders(host.root, posix.dirname(place)));
@@ -91,9 +92,9 @@ async function openLockFile(host: HostView, place: HostPath, made: HostPath[]): 
 function linked(real: string, names: number): KataError {
   return new KataError('foreign-file', {
     subject: real,
-    found: `${real} has ${names} names (hard links)`,
-    needed: 'a lock file with one name: what is written to it would be written to the others',
-    next: `look for the others and remove the lock file: find / -xdev -samefile ${real}; rm ${real}`,
+    found: `${real} has ${names} hard links`,
+    needed: 'a lock file with one hard link: text written to it would change the other files',
+    next: `look at the other files and remove the lock file: find / -xdev -samefile ${real}; rm ${real}`,
   });
 }
 
@@ -101,7 +102,7 @@ function noFile(real: string): KataError {
   return new KataError('foreign-file', {
     subject: real,
     found: `${real} is no regular file`,
-    needed: 'a free place for our lock file',
+    needed: 'a free place for kata-sysext’s lock file',
     next: `look at it and move it away: ls -l ${real}`,
   });
 }
@@ -138,7 +139,7 @@ function lockDescription(file: FileHandle): Promise<boolean> {
   });
 }
 
-/** The last holder may have removed the file (purge) between our open and our lock: then we hold a lock nobody else will see. */
+/** The last holder may have removed the file (purge) between open and lock: then no other process sees this lock. */
 async function sameFile(file: FileHandle, real: string): Promise<boolean> {
   const [ours, there] = [await file.stat(), await lstat(real).catch(() => undefined)];
   return there !== undefined && there.ino === ours.ino && there.dev === ours.dev;

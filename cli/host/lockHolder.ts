@@ -3,7 +3,7 @@ import { lstat, open, readdir, readFile, stat } from 'node:fs/promises';
 import { hasKernelLock } from './kernelLocks.ts';
 import type { HostPath, HostView } from './types.ts';
 
-/** Who holds the lock, as far as it can be told. Times are RFC 3339. */
+/** Who holds the lock, as far as this user can see it. Times are RFC 3339. */
 export interface LockHolder {
   verb?: string;
   /** It only plans a change. Left out where it makes one. */
@@ -12,15 +12,15 @@ export interface LockHolder {
   since?: string;
 }
 
-/** What stands behind the verb in the lock file as long as only a plan is made. */
+/** The mark behind the verb in the lock file as long as only a plan is made. */
 export const dryRunMark = '--dry-run';
 
 const maxBytes = 4096;
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 
 /**
- * Who holds the lock at `path` now; undefined when nobody does. Takes no lock, not even for a moment, and starts no program: a change that
- * begins meanwhile must not fail because somebody asked. The process that the file names counts as long as it has the file open, so that a
+ * Who holds the lock at `path` now; undefined when it is free. Takes no lock, not even for a moment, and starts no program: a change that
+ * begins meanwhile must not fail because of a question. The process that the file names counts as long as it has the file open, so that a
  * number which another process got since does not; /proc/locks tells the rest, also to users who may read neither.
  */
 export async function lockHolder(host: HostView, path: HostPath): Promise<LockHolder | undefined> {
@@ -72,7 +72,7 @@ async function hasOpen(pid: number, file: { ino: number; dev: number }): Promise
 /** Unit of a change on the live host, as `runDetached` names it, in a line of /proc/PID/cgroup. */
 const unitOfChange = /:\/system\.slice\/kata-sysext-([a-z]{1,20})-\d{1,10}-(\d{13})\.service$/m;
 
-/** For users who cannot read the lock file: a change on the live host runs in a unit of its own, whose name tells the verb and the time. */
+/** For users who cannot read the lock file: a change on the live host runs in a unit of its own, whose name has the verb and the time. */
 async function ofUnit(): Promise<LockHolder | undefined> {
   for (const pid of (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name))) {
     const groups = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '');

@@ -10,7 +10,7 @@ import type { Digest, HostPath, HostView } from './types.ts';
  */
 const absent = ['ENOENT', 'ENOTDIR', 'ESRCH', 'EACCES', 'EPERM'];
 
-/** The text of a file in the mount namespace of a process (without root: in our own); undefined when it is not there. */
+/** The text of a file in the mount namespace of a process (without root: in that of this process); undefined when it is not there. */
 export function textSeenBy(host: HostView, pid: number, path: HostPath): Promise<string | undefined> {
   return orAbsent(host, async () => (await readRegular(seenAt(pid, path), 'state', { follow: true })).toString());
 }
@@ -20,8 +20,8 @@ export function digestSeenBy(host: HostView, pid: number, path: HostPath): Promi
 }
 
 /**
- * Which file of root a process runs, whatever became of its path: equal texts are the same file. Any user may run a file of his own, as large
- * as he likes and under any name: of such a one nothing is told, so that nobody reads it.
+ * Which file of root a process runs, whatever became of its path: equal texts are the same file. Any user may run a file of his own, as
+ * large as he likes and under any name: such a file gives undefined, so that no caller reads it.
  */
 export function programFile(host: HostView, pid: number): Promise<string | undefined> {
   return orAbsent(host, async () => {

@@ -35,12 +35,12 @@ export const programs: Record<string, string> = {
   setfiles: 'policycoreutils',
 };
 
-/** Searched in this order and nowhere else, so that nobody's PATH decides what root runs. */
+/** Searched in this order and nowhere else, so that no caller's PATH decides what root runs. */
 const folders = ['/usr/bin', '/usr/sbin', '/bin', '/sbin'];
 
 const tailChars = 2000;
 
-/** What every program of ours gets, and nothing of the caller's: no LD_PRELOAD, no locale that changes what it prints. */
+/** The environment of every program that is run, and nothing of the caller's: no LD_PRELOAD, no locale that changes what it prints. */
 export const cleanEnvironment = ownProperties({ PATH: folders.join(':'), LC_ALL: 'C.UTF-8' });
 
 /** The absolute path of a program of the table on this machine, or undefined. */
@@ -92,7 +92,7 @@ function collect(path: string, args: string[], options: RunOptions): Promise<Run
       env: ownProperties({ ...cleanEnvironment, ...options.env }),
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(options.descriptors ?? [])],
-      // A group of its own: ^C at the terminal asks us to undo, and must not end the cp or sync that the undo needs.
+      // A group of its own: ^^C at the terminal asks this process to undo, and must not end the cp or sync that the undo needs.
       detached: true,
     });
     const child = spawn(path, args, spawned);

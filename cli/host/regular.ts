@@ -45,7 +45,7 @@ export async function openRegular(path: string, { follow = false }: OpenOptions 
   }
 }
 
-/** The very file that was looked at, whatever its name leads to by now. */
+/** The very file that was looked at, whatever its name points at by now. */
 async function reopen(named: FileHandle, path: string): Promise<FileHandle> {
   try {
     return await open(`/proc/self/fd/${named.fd}`, O_RDONLY | O_NONBLOCK);
@@ -130,11 +130,11 @@ export async function digestOfFile(path: string, options: OpenOptions = { follow
 export function readable(error: unknown, from: string, to: string): unknown {
   if (!(error instanceof Error) || error instanceof KataError) return error;
   // Descriptor 1 is no beginning of descriptor 12.
-  const told = (text: string) => text.split(new RegExp(`${from}(?!\\d)`)).join(to);
-  error.message = told(error.message);
+  const renamed = (text: string) => text.split(new RegExp(`${from}(?!\\d)`)).join(to);
+  error.message = renamed(error.message);
   for (const name of ['path', 'dest'] as const) {
     const value: unknown = Object.hasOwn(error, name) ? Reflect.get(error, name) : undefined;
-    if (typeof value === 'string') Reflect.set(error, name, told(value));
+    if (typeof value === 'string') Reflect.set(error, name, renamed(value));
   }
   return error;
 }
@@ -149,7 +149,7 @@ function tooLarge(path: string, size: number, most: number): KataError {
   return unfit(path, `larger than expected: ${size} bytes or more`, `at most ${most} bytes`);
 }
 
-/** The error for what is there in the place of a file. */
+/** The error for a path that is no regular file. */
 export function unfit(path: string, what: string, needed: string): KataError {
   return new KataError('host-file-unfit', {
     subject: path,

@@ -7,8 +7,8 @@ import { steady } from './steady.ts';
 import type { HostPath, HostView } from './types.ts';
 
 /**
- * Gives paths of ours, and all below them, the labels that the host's own policy has for them, so that a later relabel changes nothing.
- * Live: only where SELinux is on. Offline: where the tree carries a policy. Nothing happens elsewhere.
+ * Gives kata-sysext's paths, and all below them, the labels that the host's own policy has for them, so that a later relabel changes
+ * nothing. Live: only where SELinux is on. Offline: where the tree carries a policy. Nothing happens elsewhere.
  */
 export async function relabel(host: HostView, paths: HostPath[]): Promise<boolean> {
   // The labels of an image are made when it is deployed, by its own policy: layers of containers carry none.

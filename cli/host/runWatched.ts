@@ -11,15 +11,15 @@ import type { Watched, WatchOptions } from './types.ts';
 
 type Child = ChildProcessByStdio<null, Readable, Readable>;
 
-/** Where the private folder goes: nobody's TMPDIR decides it. /run is root's and gone after a reboot; /tmp is for who is not root. */
+/** Where the private folder goes, whatever TMPDIR says. /run is root's and empty after a reboot; other users get /tmp. */
 const places = ['/run', '/tmp'];
 
 /**
  * Runs a program by its absolute path until it ends, has shown enough, its time is over, or `signal` aborts; then it and all that it
- * started are killed. It stands in a private folder with nothing but `files`, which goes with it; it reads no input and gets no terminal.
+ * started are killed. It runs in a private folder with nothing but `files`, which goes with it; it reads no input and gets no terminal.
  *
- * It cannot outlive us: a SIGKILL of ours is passed on by the kernel (setpriv --pdeathsig, util-linux), and a crash of it writes no core
- * (prlimit), because an abort of the hypervisor is an expected answer. Where these helpers are not there it runs without.
+ * It cannot outlive this process: the kernel passes a SIGKILL of this process on (setpriv --pdeathsig, util-linux), and a crash of it
+ * writes no core (prlimit), because an abort of the hypervisor is an expected answer. Where these helpers are not there it runs without.
  * Throws KataError `failed` when the program cannot be started at all.
  */
 export async function watchProgram(path: string, args: string[], given: WatchOptions): Promise<Watched> {
@@ -69,7 +69,7 @@ async function privateFolder(): Promise<string> {
 
 /**
  * Where nothing is to be read from it (`bare`) the folder is gone before the program begins: it can write nothing there, and no SIGKILL of
- * ours leaves it behind.
+ * this process leaves it behind.
  */
 function begin([program, ...args]: [string, ...string[]], folder: string, bare: boolean): Child {
   const handle = bare ? openSync(folder, flags.O_RDONLY | flags.O_DIRECTORY) : undefined;
@@ -79,7 +79,7 @@ function begin([program, ...args]: [string, ...string[]], folder: string, bare: 
       cwd: handle === undefined ? folder : `/proc/self/fd/${handle}`,
       env: ownProperties({ ...cleanEnvironment, TMPDIR: folder }),
       stdio: ['ignore', 'pipe', 'pipe'],
-      // A group of its own: all that it starts can be killed with it, and ^C at the terminal reaches only us.
+      // A group of its own: all that it starts can be killed with it, and ^^C at the terminal reaches only this process.
       detached: true,
     });
   } finally {
@@ -98,7 +98,7 @@ function look([program, ...args]: [string, ...string[]], folder: string, options
       killGroup(child.pid);
     };
     const abort = (): void => end('aborted');
-    // For an end of ours that no finally sees.
+    // For an end of this process that no finally sees.
     const atExit = (): void => {
       killGroup(child.pid);
       rmSync(folder, { recursive: true, force: true });

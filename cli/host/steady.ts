@@ -5,7 +5,7 @@ import type { HostPath, HostView } from './types.ts';
 
 /**
  * For programs that take a path and follow what they find there (setfiles, mkfs): the folders of these paths are held while the work runs,
- * and lead to the same folder by their names before and after. Throws `path-escapes`.
+ * and their names mean the same folders before and after. Throws `path-escapes`.
  */
 export async function steady<T>(view: HostView, paths: HostPath[], work: (...real: string[]) => Promise<T>): Promise<T> {
   const places = await Promise.all(paths.map((path) => view.resolve(path)));
@@ -22,7 +22,7 @@ export async function steady<T>(view: HostView, paths: HostPath[], work: (...rea
   }
 }
 
-/** The folder that the name leads to now, by dev and inode; undefined where a link is on the way, or nothing there. */
+/** The folder that has the name now, by dev and inode; undefined where a link is on the way, or nothing there. */
 function reached(root: string, folder: HostPath): string | undefined {
   try {
     const now = holdFolder(root, folder);

@@ -52,8 +52,8 @@ const writes = [
 ] as const satisfies (keyof Host)[];
 
 /**
- * The port of a command that a signal ends: from then on every call throws `interrupted`. A read that hangs is given up at once, a program
- * that runs is killed; a write is never cut off. Work within `undisturbed` notices nothing of it.
+ * The port of a command that a signal ends: from then on every call throws `interrupted`. A read that hangs is left at once, a program that
+ * runs is killed; a write is never cut off. Work within `undisturbed` notices nothing of it.
  */
 export function stoppable(host: Host, signal: AbortSignal): Host {
   const state: Stops = { signal, undisturbed: 0 };
@@ -98,7 +98,7 @@ export async function undisturbed<T>(host: HostView, work: () => Promise<T>): Pr
   }
 }
 
-/** From now on nothing is cut off: it is done, and only has to be told. */
+/** From now on nothing is cut off: the work is done, and only its result has to be printed. */
 export function beyondStopping(host: HostView): void {
   const state = (host as unknown as Record<symbol, Stops | undefined>)[stops];
   if (state !== undefined) state.undisturbed += 1;
@@ -131,7 +131,7 @@ export async function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): P
     return await Promise.race([work, raised]);
   } finally {
     signal.removeEventListener('abort', listener);
-    // What comes later is nobody's.
+    // No caller waits for what comes later.
     work.catch(() => undefined);
     raised.catch(() => undefined);
   }

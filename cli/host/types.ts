@@ -73,7 +73,7 @@ export interface WatchOptions {
 }
 
 export interface Watched {
-  /** It ended by itself, or why we ended it. */
+  /** It ended by itself, or why kata-sysext ended it. */
   reason: 'ended' | 'enough' | 'late' | 'aborted';
   /** 128 + N for a death by signal N. */
   status: number;
@@ -90,7 +90,10 @@ export type HelperAnswer = { kind: 'ended'; status: number; line: string } | { k
 
 /** How a root is looked at. */
 export interface HostAs {
-  /** The host boots, and what is changed now the engine will find when it starts; nothing is asked of PID 1, whose answer might wait for us. */
+  /**
+   * The host boots, and what is changed now the engine will find when it starts; PID 1 is asked nothing, because its answer might wait for
+   * this boot phase.
+   */
   starting?: boolean;
   /** The tree of an OS image, also where it is the root of a container that builds it: paths below `from` are below `to` there. */
   image?: { from: HostPath; to: HostPath };
@@ -104,7 +107,7 @@ export interface HostView {
   readonly live: boolean;
   /** True when the root is '/', also while it starts: its kernel, its mounts and its programs are those that will run. */
   readonly booted: boolean;
-  /** True when the root is the tree of an OS image: our state is a part of it, and nothing of ours is in its /var. */
+  /** True when the root is the tree of an OS image: kata-sysext's state is a part of it, and its /var has nothing of kata-sysext. */
   readonly image: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   now(): Date;
@@ -180,7 +183,7 @@ export interface Host extends HostView {
   setModified(path: HostPath, modifiedMs: number): Promise<void>;
   unlink(path: HostPath): Promise<void>;
   rmdir(path: HostPath): Promise<void>;
-  /** Removes a whole tree of ours, without following links. Nothing happens when it is not there. */
+  /** Removes a whole tree, without following links. Nothing happens when it is not there. */
   removeTree(path: HostPath): Promise<void>;
   /** Gives these paths, and all below them, the labels of the host's own policy; nothing happens (false) without SELinux. */
   relabel(paths: HostPath[]): Promise<boolean>;

@@ -13,8 +13,8 @@ import { knowsType, readLabels, relabel, setLabels } from './relabel.ts';
 import { steady } from './steady.ts';
 import type { FileMeta, Host, HostAs, HostPath, HostView } from './types.ts';
 
-/** Where a new file or link stands until it is renamed into place. */
-export function beside(path: string): string {
+/** The name of a new file or link until it is renamed into place. */
+export function tempPathFor(path: string): string {
   return `${posix.dirname(path)}/.${posix.basename(path)}.kata-sysext`;
 }
 
@@ -24,39 +24,15 @@ export function beside(path: string): string {
  */
 export function openHost(root: string, env: Readonly<Record<string, string | undefined>>, as: HostAs = {}): Host {
   const view = openView(root, env, as);
-  return { ...view, ...fileWrites(view), ...labelWrites(view), failpoint: failpoints(env) };
+  return { ...view, ...fileWrites(view), ...treeWrites(view), ...labelWrites(view), failpoint: failpoints(env) };
 }
 
-type FileWrites = Pick<
-  Host,
-  | 'mkdir'
-  | 'writeFile'
-  | 'replaceFile'
-  | 'copyIn'
-  | 'symlink'
-  | 'rename'
-  | 'setModified'
-  | 'unlink'
-  | 'rmdir'
-  | 'removeTree'
-  | 'syncTree'
-  | 'syncFileSystem'
-  | 'hold'
-  | 'steady'
->;
+type InFolder = <T>(path: HostPath, work: (at: string, folder: HeldFolder) => Promise<T>) => Promise<T>;
 
-function fileWrites(view: HostView): FileWrites {
-  const at = <T>(path: HostPath, work: (at: string, folder: HeldFolder) => Promise<T>) => inFolder(view, path, work);
+function fileWrites(view: HostView): Pick<Host, 'writeFile' | 'replaceFile' | 'copyIn'> {
+  const at: InFolder = (path, work) => inFolder(view, path, work);
   return {
-    mkdir: (path, mode) =>
-      at(path, async (real, folder) => {
-        await mkdir(real, { mode });
-        const made = await openFolderAt(real);
-        // mkdir's mode went through the umask
-        await made.chmod(mode).finally(() => made.close());
-        await folder.sync();
-      }),
-    writeFile: (path, bytes, meta, via = beside(path)) =>
+    writeFile: (path, bytes, meta, via = tempPathFor(path)) =>
       at(via, (temporary) =>
         at(path, async (real, folder) => {
           await writeTemporary(temporary, bytes, meta, posix.join(view.root, via));
@@ -86,10 +62,24 @@ function fileWrites(view: HostView): FileWrites {
           .finally(() => made.close());
         await folder.sync();
       }),
+  };
+}
+
+function treeWrites(view: HostView): Omit<Host, keyof HostView | 'writeFile' | 'replaceFile' | 'copyIn' | LabelWrite | 'failpoint'> {
+  const at: InFolder = (path, work) => inFolder(view, path, work);
+  return {
+    mkdir: (path, mode) =>
+      at(path, async (real, folder) => {
+        await mkdir(real, { mode });
+        const made = await openFolderAt(real);
+        // mkdir's mode went through the umask
+        await made.chmod(mode).finally(() => made.close());
+        await folder.sync();
+      }),
     symlink: (path, target) =>
       at(path, async (real, folder) => {
-        const temporary = beside(real);
-        await unlinkTemporary(temporary, posix.join(view.root, beside(path)));
+        const temporary = tempPathFor(real);
+        await unlinkTemporary(temporary, posix.join(view.root, tempPathFor(path)));
         await symlink(target, temporary);
         await rename(temporary, real);
         await folder.sync();
@@ -115,7 +105,9 @@ function fileWrites(view: HostView): FileWrites {
   };
 }
 
-function labelWrites(view: HostView): Pick<Host, 'relabel' | 'labels' | 'setLabels' | 'knowsType'> {
+type LabelWrite = 'relabel' | 'labels' | 'setLabels' | 'knowsType';
+
+function labelWrites(view: HostView): Pick<Host, LabelWrite> {
   return {
     relabel: (paths) => relabel(view, paths),
     labels: (folder) => readLabels(view, folder),
@@ -124,7 +116,7 @@ function labelWrites(view: HostView): Pick<Host, 'relabel' | 'labels' | 'setLabe
   };
 }
 
-/** `at`: the path through the held folder that has it; its last component is not followed by whoever resolved it. */
+/** `at`: the path through the held folder that has it; its last component is not followed. */
 async function inFolder<T>(view: HostView, path: HostPath, work: (at: string, folder: HeldFolder) => Promise<T>): Promise<T> {
   const place = await view.resolve(path);
   return withFolders(view.root, [posix.dirname(place)], (folder) => work(`${folder.path}/${posix.basename(place)}`, folder));
@@ -148,7 +140,7 @@ async function removed(view: HostView, path: HostPath, remove: (at: string) => P
  */
 async function copyAttributes(model: string, temporary: string): Promise<void> {
   const from = await openRegular(model);
-  // Masked by a link to /dev/null, whose attributes nobody wants.
+  // Masked by a link to /dev/null, whose attributes must not be copied.
   if (from === undefined) return;
   try {
     const to = await open(temporary, constants.O_RDONLY | constants.O_NOFOLLOW);
@@ -163,7 +155,7 @@ async function copyAttributes(model: string, temporary: string): Promise<void> {
   }
 }
 
-/** What an earlier run left there goes; a folder is nobody's leftover. */
+/** A file that an earlier run left there goes; a folder cannot be such a leftover. */
 async function unlinkTemporary(path: string, named: HostPath): Promise<void> {
   await unlink(path).catch((error: unknown) => {
     if (errnoOf(error) === 'EISDIR') throw unfit(named, 'a folder, where a new file is made first', 'nothing there');
@@ -203,7 +195,7 @@ async function syncTree(path: string): Promise<void> {
   }
 }
 
-/** Own walk instead of `rm -r`: it must never follow a link that another program put into our folder. */
+/** Own walk instead of `rm -r`: it must never follow a link that another program put into the folder. */
 async function removeTree(path: string): Promise<void> {
   const stats = await lstat(path).catch(ignoreAbsent);
   if (stats === undefined) return;

@@ -6,7 +6,7 @@ import { type Digest, piecesOf } from '../host/index.ts';
 import { damaged, readTrailer } from './trailer.ts';
 import type { ImageManifest, Labelled } from './types.ts';
 
-/** What `inspect` tells of an image: the JSON kind Image. */
+/** What `inspect` prints about an image: the JSON kind Image. */
 export interface Image {
   file: string;
   sizeBytes: number;

@@ -6,7 +6,7 @@ import type { ImageFormat } from './types.ts';
 
 const otherFormat = 'install with another --format; directory always works';
 
-/** What speaks against images of this format on this host, each with a code of its own; nothing is mounted for it. */
+/** What prevents images of this format on this host, each with a code of its own; nothing is mounted for it. */
 export async function imageFindings(host: HostView, format: ImageFormat): Promise<Finding[]> {
   const { kernel } = formatRow(format);
   return [...(await blacklisted(host, kernel)), ...(await lacking(host, kernel)), ...(await noLoop(host)), ...(await policy(host))];
@@ -25,7 +25,7 @@ function blocker(code: string, subject: string, found: string, needed: string, n
   return [{ code, level: 'blocker', subject, found, needed, next }];
 }
 
-/** Whether the kernel has it: built in, loaded, as a module; undefined when the tree does not tell. */
+/** Whether the kernel has it: built in, loaded, as a module; undefined when the tree does not show it. */
 async function kernelHas(host: HostView, kernel: string): Promise<'built in' | 'loaded' | 'as a module' | 'no' | undefined> {
   const known = await moduleLists(host, host.live);
   if (known.length > 0 && known.every(({ builtin }) => namesModule(builtin, kernel))) return 'built in';
@@ -61,7 +61,10 @@ async function noLoop(host: HostView): Promise<Finding[]> {
 
 const configurationFolders = ['/etc/systemd', '/run/systemd', '/usr/local/lib/systemd', '/usr/lib/systemd'];
 
-/** From systemd 259 on a policy can be configured that takes signed images only (facts/immutable.md §1.2); ours are not signed yet. */
+/**
+ * From systemd 259 on a policy can be configured that takes signed images only (docs/facts/systemd.md#system-extensions-by-version); kata-sysext's
+ * are not signed yet.
+ */
 async function policy(host: HostView): Promise<Finding[]> {
   const files: string[] = [];
   for (const folder of configurationFolders) {
@@ -72,12 +75,12 @@ async function policy(host: HostView): Promise<Finding[]> {
   }
   for (const path of files) {
     const found = /^[ \t]*ImagePolicy=(\S+)|--image-policy[= ](\S+)/m.exec((await host.readText(path)) ?? '');
-    const wish = found?.[1] ?? found?.[2];
-    if (wish === undefined || allowsPlain(wish)) continue;
+    const imagePolicy = found?.[1] ?? found?.[2];
+    if (imagePolicy === undefined || allowsPlain(imagePolicy)) continue;
     return blocker(
       'image-policy',
       path,
-      `${path} has the image policy ${wish}, which refuses images without a signature`,
+      `${path} has the image policy ${imagePolicy}, which refuses images without a signature`,
       'a policy that takes unprotected images for root or usr',
       `change it, or ${otherFormat}`,
     );
@@ -86,8 +89,9 @@ async function policy(host: HostView): Promise<Finding[]> {
 }
 
 /** systemd.image-policy(7): what an image without a partition table is, is its root. */
-function allowsPlain(wish: string): boolean {
-  if (wish === '*') return true;
-  const rule = wish.split(':').find((each) => each.startsWith('root=')) ?? wish.split(':').find((each) => each.startsWith('='));
+function allowsPlain(imagePolicy: string): boolean {
+  if (imagePolicy === '*') return true;
+  const rule =
+    imagePolicy.split(':').find((each) => each.startsWith('root=')) ?? imagePolicy.split(':').find((each) => each.startsWith('='));
   return rule !== undefined && /[=+](unprotected|open)\b/.test(rule);
 }

@@ -38,7 +38,7 @@ export function unlike(entries: TreeEntry[], there: Listed[]): string | undefine
 }
 
 function differing(entry: TreeEntry, there: Listed | undefined): string | undefined {
-  if (there === undefined) return 'stands in its manifest and is not in it';
+  if (there === undefined) return 'is listed in its manifest and is not in it';
   if (there.kind !== entry.kind) return `is of another kind (${there.kind}) than its manifest says (${entry.kind})`;
   if (entry.kind === 'symlink')
     return there.target === entry.target ? undefined : `does not point at ${entry.target}, as its manifest says`;

@@ -3,7 +3,7 @@ import { rootContext } from './contents.ts';
 import type { ImageFormat, Labelled } from './types.ts';
 
 /** What is to be made of which tree. Paths are real ones of this machine. */
-export interface Wish {
+export interface RecipeRequest {
   tree: string;
   image: string;
   contents: Labelled[];
@@ -21,23 +21,26 @@ export interface Recipe {
   args: string[];
   /** Texts that it reads, by name. */
   files: Record<string, string>;
-  /** The program cannot be told labels: they must be set on the tree's own files before it runs. */
+  /** The program takes no labels: they must be set on the tree's own files before it runs. */
   labelTree: boolean;
 }
 
 /** Level 6 of zstd: 3 is a third faster and makes an image 4 % larger; 15, the default, takes ten times as long for 2 % less. */
 const squashfsCompression = ['-comp', 'zstd', '-Xcompression-level', '6'];
 
-/** From this version on mksquashfs takes xattrs from a list, and leaves out those of the tree (facts/lab.md §7). */
+/**
+ * From this version on mksquashfs takes xattrs from a list, and leaves out those of the tree (squashfs-tools 4.6, `x` lines of pseudo
+ * files).
+ */
 const listedSince = [4, 6];
 
-const recipes: Record<ImageFormat, (wish: Wish) => Recipe> = { squashfs, erofs };
+const recipes: Record<ImageFormat, (request: RecipeRequest) => Recipe> = { squashfs, erofs };
 
-export function recipeFor(format: ImageFormat, wish: Wish): Recipe {
-  return recipes[format](wish);
+export function recipeFor(format: ImageFormat, request: RecipeRequest): Recipe {
+  return recipes[format](request);
 }
 
-function squashfs({ tree, image, contents, epoch, version, at }: Wish): Recipe {
+function squashfs({ tree, image, contents, epoch, version, at }: RecipeRequest): Recipe {
   const times = ['-all-time', String(epoch), '-mkfs-time', String(epoch)];
   const args = [tree, image, '-noappend', '-no-progress', '-quiet', '-all-root', ...squashfsCompression, ...times];
   if (isOlder(version, listedSince)) return { args, files: {}, labelTree: true };
@@ -50,7 +53,7 @@ function squashfs({ tree, image, contents, epoch, version, at }: Wish): Recipe {
 }
 
 /** lz4 for random reads; without bigger clusters and newer algorithms, so that kernel 5.4 and erofs-utils 1.5 can do it. */
-function erofs({ tree, image, contents, epoch, payload, at }: Wish): Recipe {
+function erofs({ tree, image, contents, epoch, payload, at }: RecipeRequest): Recipe {
   const args = [
     '-zlz4',
     '-T',
@@ -67,7 +70,7 @@ function erofs({ tree, image, contents, epoch, payload, at }: Wish): Recipe {
   return { args, files: { contexts: `${lines.join('\n')}\n` }, labelTree: false };
 }
 
-export function isOlder(version: number[], than: number[]): boolean {
+function isOlder(version: number[], than: number[]): boolean {
   const [a, b] = [version, than].map(([major = 0, minor = 0]) => major * 1000 + minor) as [number, number];
   return a < b;
 }
@@ -88,7 +91,7 @@ function escapeByte(byte: number): string {
   return byte <= 0x20 || byte >= 0x7f ? '.' : `\\${String.fromCharCode(byte)}`;
 }
 
-/** A UUID of version 8 (RFC 9562): of our own making, from the digest. */
+/** A UUID of version 8 (RFC 9562): made from the digest. */
 function uuidOf(payload: Digest): string {
   const hex = payload.slice('sha256:'.length);
   return [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join('-');

@@ -6,9 +6,9 @@ import type { ImageManifest } from './types.ts';
 const plainPath = /^(?!\.{1,2}(\/|$))[^/\0]+(\/(?!\.{1,2}(\/|$))[^/\0]+)*$/;
 
 /**
- * Refuses a manifest whose names would lead out of our folders, whose files no archive may have, whose handlers are none, or whose texts
- * are not the files of the image that they stand for: what it says is written to the host. `inside` is where the release's tree is in the
- * image. Throws `image-damaged`.
+ * Refuses a manifest whose names would lead out of kata-sysext's folders, whose files no archive may have, whose handlers are none, or
+ * whose texts are not the files of the image that they are copies of: what it says is written to the host. `inside` is where the release's
+ * tree is in the image. Throws `image-damaged`.
  */
 export function requireSane(path: string, manifest: ImageManifest, inside: string): void {
   const files = new Set(manifest.contents.map((entry) => entry.path));

@@ -2,7 +2,7 @@ import { exactOptional } from 'valibot';
 import { count, digest, listOf, mapOf, oneOf, type Shape, tableOf, text } from '../documents/shapes.ts';
 import type { ImageFormat, ImageManifest } from './types.ts';
 
-/** The manifest that an image carries, whoever wrote it; `requireSane` asks what its names and paths may be. */
+/** The manifest that an image carries, possibly a hostile one; `requireSane` asks what its names and paths may be. */
 export const imageManifest: Shape<ImageManifest> = tableOf({
   schema: count,
   format: oneOf<ImageFormat>('squashfs', 'erofs'),

@@ -7,9 +7,9 @@ import { isCommitted, markedChange, openEntries, openHere } from '../transaction
 
 /** Whether a change runs, and which were interrupted. */
 export interface ChangeState {
-  /** The one that runs now, from its first moment on, also while it unpacks. What cannot be told is left out. */
+  /** The one that runs now, from its first moment on, also while it unpacks. What is not known is left out. */
   change?: { state: 'running' } & LockHolder;
-  /** Changes that nobody works on any more: `recover` settles them. Empty while one runs, because that is what it does first. */
+  /** Changes whose process has ended: `recover` finishes or undoes them. Empty while one runs, because that is what it does first. */
   interrupted: number[];
   /** Those of them that have happened: only their clean-up is pending. Left out where there is none. */
   committed?: number[];
@@ -39,8 +39,10 @@ async function openChanges(host: HostView): Promise<ChangeState> {
   const interrupted = await deploymentNow(host)
     .then((here) => openHere(host, here))
     .catch((error: unknown) => damagedAs(error, all));
-  const told = await Promise.all(interrupted.map((id) => isCommitted(host, id).catch((error: unknown) => damagedAs(error, false))));
-  const committed = interrupted.filter((_, index) => told[index]);
+  const committedFlags = await Promise.all(
+    interrupted.map((id) => isCommitted(host, id).catch((error: unknown) => damagedAs(error, false))),
+  );
+  const committed = interrupted.filter((_, index) => committedFlags[index]);
   // As long as one waits for another deployment, nothing is removed.
   return { interrupted, ...(committed.length === 0 ? {} : { committed }), ...(interrupted.length < all.length ? {} : staging) };
 }
@@ -54,14 +56,14 @@ function damagedAs<T>(error: unknown, value: T): T {
   return value;
 }
 
-/** One for each interrupted change, with what settles it. */
+/** One for each interrupted change, with the command that finishes or undoes it. */
 export function openFindings({ interrupted, committed = [] }: ChangeState): Finding[] {
   return interrupted.map((id) => ({
     code: 'journal-open',
     level: 'warning',
     subject: `change ${id}`,
     found: committed.includes(id) ? `change ${id} is committed, but its clean-up is pending` : `change ${id} was interrupted`,
-    needed: 'a settled host; the next change settles it first',
+    needed: 'no interrupted change; the next change finishes or undoes it first',
     next: 'kata-sysext recover',
   }));
 }
@@ -77,7 +79,7 @@ export function stagingFindings({ staging }: ChangeState): Finding[] {
       level: 'warning',
       subject: folders.join(', '),
       found: `an unpacking was interrupted; ${left} in ${folders.join(', ')}`,
-      needed: 'a settled host; the next change removes them first',
+      needed: 'no interrupted change; the next change removes them first',
       next: 'kata-sysext recover',
     },
   ];

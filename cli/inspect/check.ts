@@ -1,21 +1,21 @@
 import { type Backend, chooseBackend } from '../backends/index.ts';
-import type { WantedHandler } from '../engines/types.ts';
+import { probeTimeouts, type WantedHandler } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type HostFacts, readFacts } from '../facts/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import { imageFindings, makerFindings } from '../images/index.ts';
 import { handlerRow, handlerTable, installedName } from '../layout/index.ts';
-import type { PlannedWrite } from '../operations/types.ts';
 import { chooseFormat } from '../planning/choices/format.ts';
-import type { Runner } from '../planning/programCopy.ts';
-import { architectureFindings, givenFindings, givenImage } from '../planning/takeImage.ts';
+import { architectureFindings, givenFindings, givenImage } from '../planning/choices/givenImage.ts';
+import type { OwnProgram } from '../planning/programCopy.ts';
+import type { PlannedWrite } from '../planning/types.ts';
 import { expectedOf, shownWrites } from '../planning/writes.ts';
 import { findEngineToWire, restartFindings } from '../preflight/engine.ts';
+import { holderText } from '../preflight/lockHeld.ts';
 import { needFindings } from '../preflight/needs.ts';
 import { hostFindings } from '../preflight/refusals.ts';
 import { roomOf } from '../preflight/room.ts';
 import { shimFindings } from '../preflight/shimFindings.ts';
-import { holderText } from '../runner/running.ts';
 import { askedHandlers, type PolicyRequest, policyFindings, somePayload } from '../selinux/index.ts';
 import { activeGeneration, type Generation, lockFile, offered, offeredBy } from '../store/index.ts';
 import { changeState, openFindings, stagingFindings } from './changeState.ts';
@@ -39,7 +39,7 @@ export interface Check {
   findings: Finding[];
 }
 
-/** What `install` takes where nothing is installed and nobody names a handler (facts/kata.md §2). */
+/** What `install` takes where nothing is installed and no handler is named (docs/facts/kata.md#archives). */
 const usual = { name: 'kata-qemu-runtime-rs', release: 'qemu-runtime-rs', shim: 'runtime-rs/bin/containerd-shim-kata-v2' };
 
 const order = { blocker: 0, warning: 1, info: 2 };
@@ -53,36 +53,36 @@ export interface CheckRequest {
   handlers: string[];
   bundle?: Omit<OffersRequest, 'root'>;
   /** The running program, of which an installation keeps a copy. */
-  program?: Omit<Runner, 'host'>;
+  program?: Omit<OwnProgram, 'host'>;
 }
 
 /** Whether this host can take an installation now, blockers first. Reads only. Throws `handler-unknown` and the codes of the bundle. */
-export async function check(host: HostView, wish: CheckRequest): Promise<Check> {
+export async function check(host: HostView, request: CheckRequest): Promise<Check> {
   const facts = await readFacts(host);
   const active = await activeGeneration(host);
-  const backend = await chooseBackend(host, facts, wish.backend, active?.manifest.backend);
-  const given = wish.bundle === undefined ? undefined : await givenImage({ ...wish, sources: wish.bundle.sources });
-  const format = chooseFormat(wish, backend.name, active?.manifest, given);
+  const backend = await chooseBackend(host, facts, request.backend, active?.manifest.backend);
+  const given = request.bundle === undefined ? undefined : await givenImage({ ...request, sources: request.bundle.sources });
+  const format = chooseFormat(request, backend.name, active?.manifest, given);
   const findings = [...(await hostFindings(host, facts, backend)), ...(await kvmGuestFindings(host, facts.kvm))];
   if (format !== 'directory') findings.push(...(await imageFindings(host, format)));
   if (format !== 'directory') findings.push(...(await (given === undefined ? makerFindings(host, format) : givenFindings(host, given))));
   findings.push(...(await changeFindings(host)));
-  const rows = wish.handlers.map(handlerRow);
+  const rows = request.handlers.map(handlerRow);
   const asked = rows.map((row) => ({ name: installedName(row.name), shim: row.shim }));
   const root = backend.root(facts);
   const releases = rows.length > 0 ? rows.map((row) => row.name) : releasesOf(active);
   const policy = { handlers: askedHandlers(releases), home: backend.payloadDir(somePayload(root)) };
-  const engine = await engineOf(host, backend, active, { asked, policy, wish: wish.engine }, findings);
-  const seen = given === undefined ? await bundleOffers(host, wish, { facts, root }, active) : await offersInImage(host, given, active);
+  const engine = await engineOf(host, backend, active, { asked, policy, name: request.engine }, findings);
+  const seen = given === undefined ? await bundleOffers(host, request, { facts, root }, active) : await offersInImage(host, given, active);
   const bundle = seen?.offers;
   if (given !== undefined) findings.push(...architectureFindings(facts, given));
   const unpacked = bundle === undefined ? {} : { unpacked: { bytes: bundle.unpackedBytes, entries: bundle.unpackedEntries } };
-  const runner = { host, ...(wish.program ?? { program: '' }) };
+  const running = { host, ...(request.program ?? { program: '' }) };
   const form = { backend: backend.name, format };
   const installed =
-    wish.bundle === undefined || active === undefined || bundle === undefined
+    request.bundle === undefined || active === undefined || bundle === undefined
       ? false
-      : await isInstalled(runner, active, { ...wish, ...wish.bundle, ...form, draft: seen?.draft });
+      : await isInstalled(running, active, { ...request, ...request.bundle, ...form, draft: seen?.draft });
   const place = {
     backend: backend.name,
     root,
@@ -90,7 +90,7 @@ export async function check(host: HostView, wish: CheckRequest): Promise<Check> 
     draft: seen?.draft,
     said: given?.said,
   };
-  const writes = installed ? [] : await expectedOf(runner, { ...place, ...unpacked });
+  const writes = installed ? [] : await expectedOf(running, { ...place, ...unpacked });
   findings.push(...(await (await roomOf(host, { kubelet: true })).findings(writes)));
   for (const name of bundle?.lacks ?? []) findings.push(lacking(name, bundle!));
   findings.push(
@@ -119,14 +119,14 @@ function asRefused(finding: Finding): Finding {
 
 async function bundleOffers(
   host: HostView,
-  wish: CheckRequest,
+  request: CheckRequest,
   { facts, root }: { facts: HostFacts; root: HostPath },
   active: Generation | undefined,
 ): Promise<Offered | undefined> {
-  if (wish.bundle === undefined || !facts.architecture.known) return undefined;
-  const asked = wish.handlers.map((name) => handlerRow(name).name);
+  if (request.bundle === undefined || !facts.architecture.known) return undefined;
+  const asked = request.handlers.map((name) => handlerRow(name).name);
   const wanted = asked.length > 0 ? { wanted: asked } : active === undefined ? {} : { wanted: releasesOf(active) };
-  return await offersOf(host, { ...wish.bundle, root, ...wanted }, facts.architecture.value, active);
+  return await offersOf(host, { ...request.bundle, root, ...wanted }, facts.architecture.value, active);
 }
 
 /** What keeps an install from one of the handlers that it would take: those that are named, else the installed ones, else the default. */
@@ -161,12 +161,12 @@ async function engineOf(
   {
     asked,
     policy,
-    wish,
-  }: { asked: { name: string; shim: string }[]; policy: Omit<PolicyRequest, 'found'> & { home: HostPath }; wish: string | undefined },
+    name,
+  }: { asked: { name: string; shim: string }[]; policy: Omit<PolicyRequest, 'found'> & { home: HostPath }; name: string | undefined },
   findings: Finding[],
 ): Promise<Check['engine']> {
   try {
-    const found = await findEngineToWire(host, wish, active?.record.wiring?.engine);
+    const found = await findEngineToWire(host, name, active?.record.wiring?.engine);
     const { engine, instance } = found;
     findings.push(...(await restartFindings(host, found)));
     // Planned as a change would be, so that what an install refuses is said here.
@@ -179,8 +179,8 @@ async function engineOf(
     // The engine may have changed since the shims came.
     findings.push(...(await shimFindings(host, { found, from: active?.manifest, to: active?.manifest, sandboxes: [], restarts: false })));
     findings.push(...(await policyFindings(host, { ...policy, found })));
-    const state = host.live ? await engine.probe(host, instance, 10_000) : undefined;
-    if (state !== undefined && !state.reachable) findings.push(unhealthy(engine.name, instance.socket, state.why));
+    const state = host.live ? await engine.daemon?.probe(host, instance, probeTimeouts.onceMs) : undefined;
+    if (state !== undefined && !state.reachable) findings.push(unhealthy(engine.name, instance.socket ?? engine.name, state.why));
     return {
       name: engine.name,
       version: instance.version,
@@ -199,7 +199,10 @@ function withNew(installed: WantedHandler[], more: WantedHandler[]): WantedHandl
   return [...installed, ...more.filter(({ name }) => !installed.some((each) => each.name === name))];
 }
 
-/** A change that runs now, or those that were interrupted: the next one would wait, or settle them first. Else whether the wiring stands. */
+/**
+ * A change that runs now, or those that were interrupted: the next one would wait, or recover them first. Else whether the wiring is
+ * present.
+ */
 async function changeFindings(host: HostView): Promise<Finding[]> {
   const state = await changeState(host);
   const { change } = state;

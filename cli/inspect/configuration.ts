@@ -1,11 +1,11 @@
 import type { HostView } from '../host/index.ts';
 import { profiles, unfit } from '../layout/settings/index.ts';
-import { activeOne, handlersOf } from '../operations/configure.ts';
+import { activeOne, handlersOf } from '../planning/choices/installed.ts';
 import { type Chosen, chosenFor } from './chosen.ts';
 
 export interface HandlerConfiguration extends Chosen {
   name: string;
-  /** Where its configuration is for whoever reads it. */
+  /** Where an administrator reads its configuration. */
   path: string;
 }
 

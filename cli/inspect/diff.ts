@@ -1,6 +1,7 @@
 import { KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
-import { activeGeneration, aliasesOf, type Generation, payloadOf, readGeneration } from '../store/index.ts';
+import { activeOne } from '../planning/choices/installed.ts';
+import { aliasesOf, type Generation, payloadOf, readGeneration } from '../store/index.ts';
 import { type Chosen, chosenFor, chosenText } from './chosen.ts';
 
 type Alias = ReturnType<typeof aliasesOf>[number];
@@ -55,13 +56,7 @@ function configuredIn(a: Generation, b: Generation): Diff['configured'] {
 async function pair(host: HostView, numbers: number[]): Promise<[Generation, Generation]> {
   const [first, second] = numbers;
   if (first !== undefined && second !== undefined) return [await readGeneration(host, first), await readGeneration(host, second)];
-  const active = await activeGeneration(host);
-  if (active === undefined)
-    throw new KataError('nothing-installed', {
-      found: 'there is no active generation',
-      needed: 'an installed generation',
-      next: 'kata-sysext install BUNDLE',
-    });
+  const active = await activeOne(host);
   const other = first ?? active.record.previous;
   if (other === undefined)
     throw new KataError('no-previous-generation', {

@@ -1,9 +1,9 @@
 import { KataError } from '../errors/index.ts';
 import { canRepair, surveyLabels } from '../labels/index.ts';
 import { sameFiles } from '../planning/choices/wanted.ts';
-import { guardOf, type Runner } from '../planning/programCopy.ts';
-import { planSwitch } from '../planning/switch.ts';
+import { guardOf, type OwnProgram } from '../planning/programCopy.ts';
 import { findEngineToWire } from '../preflight/engine.ts';
+import { checkedSwitch } from '../preflight/switch.ts';
 import { type Generation, isIntact, type PayloadManifest, payloadOf } from '../store/index.ts';
 
 /** What would be installed. */
@@ -19,12 +19,12 @@ export interface Asked {
 }
 
 /** Whether an install of just this would find that there is nothing to do: the active generation has it, and the host did not drift from it. */
-export async function isInstalled(runner: Runner, from: Generation, asked: Asked): Promise<boolean> {
-  const { host } = runner;
+export async function isInstalled(running: OwnProgram, from: Generation, asked: Asked): Promise<boolean> {
+  const { host } = running;
   const { manifest } = from;
   const { sources, draft, handlers, backend, format, engine, signal } = asked;
   if (manifest.backend !== backend || manifest.format !== format) return false;
-  const options = { dryRun: true, waitSeconds: 0, allow: [], ...(engine === undefined ? {} : { engine }) };
+  const options = { dryRun: true, waitSeconds: 0, allow: [], engine };
   const digests = sources.map((_, index) => draft?.sources[index]?.digest);
   if (!(await sameFiles(host, from, { ...options, sources, digests, handlers }, signal))) return false;
   const payload = await payloadOf(host, manifest);
@@ -32,11 +32,11 @@ export async function isInstalled(runner: Runner, from: Generation, asked: Asked
   if ((await surveyLabels(host, from)).wrong.some(canRepair)) return false;
   try {
     const found = await findEngineToWire(host, engine, from.record.wiring?.engine);
-    const guard = await guardOf(runner, manifest);
-    const { steps } = await planSwitch(host, { verb: 'install', id: 0, found, from, to: manifest, options, guard });
+    const guard = await guardOf(running, manifest);
+    const { steps } = await checkedSwitch(host, { verb: 'install', id: 0, found, from, to: manifest, options, guard });
     return steps.length === 0;
   } catch (error) {
-    // What speaks against a change is among the findings.
+    // What prevents a change is among the findings.
     if (error instanceof KataError) return false;
     throw error;
   }

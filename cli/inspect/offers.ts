@@ -4,7 +4,7 @@ import type { Finding } from '../errors/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import type { Architecture } from '../layout/index.ts';
 import type { Emit } from '../output/events.ts';
-import type { Given } from '../planning/takeImage.ts';
+import type { Given } from '../planning/choices/givenImage.ts';
 import type { Generation, PayloadManifest } from '../store/index.ts';
 
 /** A handler that a bundle carries. */

@@ -1,7 +1,7 @@
 import { isRoots } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
 import { type RunningShim, runningShims } from '../preflight/running.ts';
-import { type Generation, insides } from '../store/index.ts';
+import { type Generation, insideExtension } from '../store/index.ts';
 
 /** Of Linux on every architecture: times in /proc/PID/stat are in hundredths of a second. */
 const msPerTick = 10;
@@ -36,7 +36,7 @@ async function candidates(host: HostView, shim: RunningShim, all: Generation[]):
   // Who may not ask for the program has only its own word, and takes it from root's processes alone.
   if (!(await isRoots(host, shim.pid))) return [];
   const stored = all.filter(({ manifest }) => shim.calledBy.startsWith(`${manifest.payloadFolder}/`));
-  if (stored.length > 0 || !insides.some((inside) => shim.calledBy.startsWith(`/${inside}/`))) return stored;
+  if (stored.length > 0 || !shim.calledBy.startsWith(`/${insideExtension}/`)) return stored;
   return all.filter(({ manifest }) => manifest.handlers.some((handler) => shim.calledBy.endsWith(`/${handler.shim}`)));
 }
 

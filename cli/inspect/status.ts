@@ -30,7 +30,7 @@ export interface GenerationLine {
   /** 'directory', or of what kind the image is. */
   format: Format;
   handlers: string[];
-  /** Further names that lead to them. */
+  /** Aliases of them. */
   aliases: { name: string; handler: string }[];
   /** Handlers for which something was chosen. */
   configured: ConfiguredHandler[];
@@ -54,7 +54,7 @@ export interface Status extends ChangeState {
   installed: boolean;
   active?: number;
   previous?: number;
-  /** `files`: those that have the wiring in them; `lost`: those that somebody took it out of. */
+  /** `files`: those that have the wiring in them; `lost`: those that lost it by an edit. */
   engine?: { name: string; configPath: string; method: string; files: HostPath[]; lost?: HostPath[] };
   generations: GenerationLine[];
   /** What other deployments of this host have active. */
@@ -65,7 +65,7 @@ export interface Status extends ChangeState {
   findings: Finding[];
 }
 
-/** What is installed, from our own files and /proc only: no bus, no engine. */
+/** What is installed, from kata-sysext's own files and /proc only: no bus, no engine. */
 export async function status(host: HostView): Promise<Status> {
   const [all, active, change, programs, deployments, seen] = await Promise.all([
     readGenerations(host),
@@ -118,7 +118,7 @@ function engineOf(wiring: Wiring, lost: HostPath[]): NonNullable<Status['engine'
   return { name: engine, configPath, method, files, ...(lost.length === 0 ? {} : { lost }) };
 }
 
-/** The files that have text of ours; the main file is named where a record says of none. */
+/** The files that have text of kata-sysext; the main file is named where a record says of none. */
 function filesOf({ marks, configPath }: Wiring): HostPath[] {
   return marks.length === 0 ? [configPath] : [...new Set(marks.map(({ path }) => path))];
 }

@@ -2,10 +2,11 @@ import { backendOf } from '../backends/index.ts';
 import type { TreeEntry } from '../bundle/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { bootGuests, type GuestBoot, type GuestRequest, needLive } from '../guest/index.ts';
-import { digestOf, type Host, type HostView } from '../host/index.ts';
+import { digestOf, type HostView } from '../host/index.ts';
 import { labelFinding, surveyLabels } from '../labels/index.ts';
 import type { Emit } from '../output/index.ts';
-import { type PodProof, type PodRequest, provePods } from '../pod/index.ts';
+import type { Found } from '../planning/types.ts';
+import type { PodProof } from '../pod/index.ts';
 import { findEngine } from '../preflight/engine.ts';
 import { activePolicyFindings } from '../selinux/index.ts';
 import {
@@ -22,7 +23,7 @@ import {
   wholePayload,
 } from '../store/index.ts';
 import { changeState, openFindings } from './changeState.ts';
-import { anew, lostText, lostWiring } from './wiring.ts';
+import { lostText, lostWiring, updateImage } from './wiring.ts';
 
 export interface Verification {
   generation: number;
@@ -36,10 +37,11 @@ export interface Verification {
   pods?: PodProof[];
 }
 
-/** What `verify` starts besides: `--boot-guest`, `--pod`. */
+/** What `verify` starts as well: `--boot-guest`, `--pod`. */
 export interface Trials {
   guests?: GuestRequest;
-  pods?: { request: PodRequest; host: Host };
+  /** Starts the pods; what proves writes notes of its own. */
+  pods?(found: Found, active: Generation, changed: boolean): Promise<Pick<Verification, 'guests' | 'pods'>>;
   emit: Emit;
   signal: AbortSignal;
 }
@@ -60,7 +62,7 @@ export async function verify(host: HostView, trials?: Trials): Promise<Verificat
   const drift: Finding[] = payload === undefined ? [gone(manifest.payloadFolder, 'its manifest is not there')] : [];
   // What lies around the release's tree counts as well: systemd-sysext would merge all of it into /usr.
   const whole = payload === undefined ? { folder: manifest.payloadFolder, entries: [] } : wholePayload(payload);
-  // The digest of an image stands for all that is in it.
+  // The digest of an image covers all that is in it.
   const entries = payload?.image === undefined ? (payload?.entries ?? []) : whole.entries;
   for (const entry of whole.entries) {
     const why = await entryDrift(host, `${whole.folder}/${entry.path}`, entry);
@@ -81,7 +83,7 @@ export async function verify(host: HostView, trials?: Trials): Promise<Verificat
     ...(labels.checked === 0 ? {} : { labelsChecked: labels.checked }),
     drift: [
       ...open,
-      ...(host.image || manifest.number !== imageNumber ? drift : drift.map((finding) => ({ ...finding, next: anew }))),
+      ...(host.image || manifest.number !== imageNumber ? drift : drift.map((finding) => ({ ...finding, next: updateImage }))),
       ...policy,
     ],
     ...tried,
@@ -96,8 +98,7 @@ async function tryOut(
 ): Promise<Pick<Verification, 'guests' | 'pods'>> {
   if (guests !== undefined) return { guests: await bootGuests(host, active, guests, { emit, signal, changed }) };
   if (pods === undefined) return {};
-  const found = await findEngine(host, undefined, active.record.wiring?.engine);
-  return provePods({ ...found, ...pods, emit, signal }, active, changed);
+  return pods(await findEngine(host, undefined, active.record.wiring?.engine), active, changed);
 }
 
 /** What was left half-done. One that runs is not. */
@@ -136,7 +137,7 @@ async function configurationDrift(host: HostView, { manifest }: Generation): Pro
     else if (digestOf(text) !== handler.configurationDigest) found.push(gone(path, 'its bytes differ'));
   }
   for (const [path, target] of linksOf(manifest)) {
-    if ((await host.readlink(path)) !== target) found.push(gone(path, `it does not lead to ${target}`));
+    if ((await host.readlink(path)) !== target) found.push(gone(path, `it does not point at ${target}`));
   }
   return found;
 }

@@ -7,23 +7,26 @@ export async function lostWiring(host: HostView, { record }: Generation): Promis
   const lost = new Set<HostPath>();
   for (const { path, kind, text } of record.wiring?.marks ?? []) {
     const now = await host.readText(path);
-    const stands = kind === 'file' ? now === text : now?.includes(text) === true;
-    if (!stands) lost.add(path);
+    const isPresent = kind === 'file' ? now === text : now?.includes(text) === true;
+    if (!isPresent) lost.add(path);
   }
   return [...lost];
 }
 
-export const lostText = 'our wiring in it is gone or was changed';
+export const lostText = 'kata-sysext’s wiring in it is gone or was changed';
 
-/** What puts right the files of an OS image. */
-export const anew = 'update the host to a good image: its files are not changed here';
+/** What repairs the files of an OS image. */
+export const updateImage = 'update the host to a good image: its files are not changed here';
 
-/** What makes the wiring stand again. */
+/** The command that writes the wiring again. */
 function wiringAgain({ manifest }: Pick<Generation, 'manifest'>): string {
-  return manifest.number === imageNumber ? anew : installAgain(manifest);
+  return manifest.number === imageNumber ? updateImage : installAgain(manifest);
 }
 
-/** Which wiring counts here, and where it is lost. Who may not read a file of the engine, or the journal, is told of no loss; what is damaged is for `verify` to tell. */
+/**
+ * Which wiring counts here, and where it is lost. Who may not read a file of the engine, or the journal, gets no loss reported; what is
+ * damaged is for `verify` to report.
+ */
 export async function seenWiring(host: HostView): Promise<{ active?: Generation; lost: HostPath[] }> {
   try {
     const active = await activeGeneration(host);
@@ -34,7 +37,7 @@ export async function seenWiring(host: HostView): Promise<{ active?: Generation;
   }
 }
 
-/** One for each file in which it is lost; a change makes it anew, so that it stands in the way of none. */
+/** One for each file in which it is lost; a change writes it again, so that it prevents none. */
 export function lostFindings(active: Generation | undefined, lost: HostPath[]): Finding[] {
   return lost.map((path) => ({
     code: 'drift-found',

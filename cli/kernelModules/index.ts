@@ -1,3 +1,3 @@
 export { moduleFindings } from './findings.ts';
 export { type ModulePlan, modulesFile, planModules } from './steps.ts';
-export { moduleTable, type NeededModule, neededModules } from './table.ts';
+export { moduleTable } from './table.ts';

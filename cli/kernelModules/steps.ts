@@ -30,8 +30,8 @@ export function modulesFile({ image }: Pick<HostView, 'image'>): HostPath {
 }
 
 /**
- * The steps for the modules that are wanted: the file that systemd-modules-load.service reads, and on a live host one step that loads what is
- * not there. `undefined`: the file goes. A loaded module is in use by whoever found it, so that it stays until the next boot.
+ * The steps for the modules that are wanted: the file that systemd-modules-load.service reads, and on a live host one step that loads what
+ * is not there. `undefined`: the file goes. Other programs may use a loaded module, so it stays until the next boot.
  *
  * @param place false: a file that is not there is not made, and none is changed (at a boot)
  */
@@ -77,7 +77,7 @@ async function removal(host: HostView, path: HostPath): Promise<Step[]> {
 }
 
 interface Theirs {
-  /** In words what is in the place of the file. */
+  /** In words what is at the path of the file. */
   found: string;
   next: string;
   lines: string[];
@@ -85,7 +85,10 @@ interface Theirs {
   edited: boolean;
 }
 
-/** What is in the place of the file and cannot be replaced: it did not come from here, another one's lines are in it, or nothing can be written. */
+/**
+ * What is at the path of the file and cannot be replaced: another program's file, a file with lines of another program, or a read-only file
+ * system.
+ */
 async function foreign(host: HostView, path: HostPath): Promise<Theirs | undefined> {
   const folder = folderOf(path);
   const [kind, there] = [(await host.stat(folder))?.kind, await host.lstat(path)];

@@ -13,7 +13,7 @@ export interface LabelledPlace {
   use: LabelUse;
   /** Of a file that a virtual machine, a shim or systemd uses: the class of overlays/labels.json that decides where the stock type keeps it out. */
   fallback?: Fallback;
-  /** Its whole label is kata-sysext's doing. Elsewhere user and role are those of whoever made the file, as restorecon accepts them. */
+  /** kata-sysext writes its whole label. Elsewhere user and role are those of the file's creator, as restorecon accepts them. */
   exact?: true;
   /** A file of another program with kata-sysext's text in it: its label is its owner's. */
   foreign?: true;
@@ -28,7 +28,7 @@ export interface WrongLabel {
   found?: string;
   needed: string;
   stock?: string;
-  /** The type is another one, but whoever uses the file may do the same with it. */
+  /** The type is another one, but gives the same access to the file. */
   sameAccess: boolean;
 }
 
@@ -46,8 +46,8 @@ interface AccessTable {
 const table = parseJson(asset('overlays/labelAccess.json')) as AccessTable;
 
 /**
- * Compares the label of a file with the one that it needs: the host's own stock label, an administrator's rules included, unless that keeps
- * out whoever uses the file; then the one that an install writes. undefined where it has that label, and where nothing has to hold.
+ * Compares the label of a file with the one that it needs: the host's own stock label, an administrator's rules included, unless that label
+ * denies the use of the file; then the one that an install writes. undefined where it has that label, and where nothing has to hold.
  */
 export function wrongLabel(place: LabelledPlace, { found, stock }: FileLabel, rules: LabelRules): WrongLabel | undefined {
   const needed = neededLabel(place, stock, rules);

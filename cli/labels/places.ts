@@ -5,7 +5,6 @@ import type { HostPath, HostView } from '../host/index.ts';
 import {
   binFolder,
   etcFolder,
-  extensionAround,
   folderOf,
   type Generation,
   type GenerationManifest,
@@ -57,8 +56,7 @@ function payloadPlaces(payload: PayloadManifest): LabelledPlace[] {
 /** In an image too: what it has is seen only there. */
 function shownPlaces(manifest: GenerationManifest, payload: PayloadManifest): LabelledPlace[] {
   const home = backendOf(manifest.backend).payloadDir(payload.folder);
-  // Without a folder around it, or where both are one, nothing is shown elsewhere.
-  if (home === payload.folder || extensionAround(payload.folder) === undefined || manifest.number === imageNumber) return [];
+  if (home === payload.folder || manifest.number === imageNumber) return [];
   return payload.entries.map((entry) => ({ ...placeOf(`${home}/${entry.path}`, entry, home), shown: true as const }));
 }
 

@@ -20,7 +20,7 @@ export interface Arrangement {
   files: Map<string, string>;
   /** Links: path in the payload → target. */
   links: Map<string, string>;
-  /** What a path of the release is called in the payload; the path itself where it still leads to the same. */
+  /** What a path of the release is called in the payload; the path itself where it still means the same file. */
   nameOf(path: string): string;
 }
 
@@ -71,7 +71,7 @@ interface Places {
   folders: Set<string>;
 }
 
-/** The target of a link of the release in the payload; undefined where it has no place or nothing to lead to any more. */
+/** The target of a link of the release in the payload; undefined where it has no place or no target any more. */
 function targetNow({ listing, files, folders }: Places, path: string): string | undefined {
   const [here, target] = [outOfBin(path), listing.get(path)?.target ?? ''];
   const { end } = resolve(listing, path);

@@ -128,7 +128,7 @@ export function unpackedOf(bundle: Bundle): Set<string> {
   return known;
 }
 
-/** True when the path leads to a file of the release. */
+/** True when the path, links followed, is a file of the release. */
 export function has(bundle: Bundle, path: string): boolean {
   const { end } = resolve(bundle.listing, path);
   return end !== undefined && bundle.listing.get(end)?.kind === 'file';

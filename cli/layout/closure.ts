@@ -21,7 +21,7 @@ export interface Missing {
 }
 
 /** The paths of the release that a configuration cannot do without and that are not there. Throws `bundle-configuration`. */
-export function missingFrom(listing: Listing, row: HandlerRow, text: string): Missing[] {
+function missingFrom(listing: Listing, row: HandlerRow, text: string): Missing[] {
   return named(row, text).filter(({ kind, path }) => kind === 'file' && !isFile(listing, path));
 }
 
@@ -64,7 +64,7 @@ export interface QemuParts {
  * @param compiled which of the table's compiled-in directories occur in the binary
  *
  * Kata builds QEMU with --disable-relocatable, but it looks in `<folder of the binary>/qemu-bundle/<compiled-in path>` first
- * (facts/kata.md §2.4), which needs no wrapper script and works on a read-only tree.
+ * (docs/facts/kata.md#qemus-data-folder), which needs no wrapper script and works on a read-only tree.
  */
 export function qemuParts(listing: Listing, binary: string, compiled: string[]): QemuParts {
   const flavour = qemuTable.flavours.find((one) => rowMatcher([one.binary], one.except)(binary));

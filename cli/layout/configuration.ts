@@ -97,7 +97,7 @@ export function belowPrefix(value: string, prefix: string, name: string): string
       subject: name,
       found: `${name} names the path ${JSON.stringify(value)}, which leads out of the release`,
       needed: `paths below ${prefix} without ..`,
-      next: 'do not use this bundle, or mend the file if the bundle is your own',
+      next: 'do not use this bundle, or repair the file if the bundle is your own',
     });
   }
   return segments.join('/');
@@ -136,7 +136,7 @@ function relocate(literal: string, string: StringValue, { from, to }: { from: st
   const fence = string.multiline ? 3 : 1;
   const inner = literal.slice(fence);
   const fits = string.style === 'basic' || !/['\p{Cc}]/u.test(to);
-  // Only the prefix is touched where it stands as it is; an escaped or folded spelling of it is written anew.
+  // Only the prefix is touched where it is spelled plainly; an escaped or folded spelling of it is written again.
   if (fits && inner.startsWith(from)) {
     return literal.slice(0, fence) + (string.style === 'basic' ? escaped(to) : to) + inner.slice(from.length);
   }

@@ -1,5 +1,5 @@
 /** A matcher for one glob: `**` crosses folders, `*` and `?` do not. Everything else is literal. */
-export function globMatcher(glob: string): (path: string) => boolean {
+function globMatcher(glob: string): (path: string) => boolean {
   const source = glob.replace(/\*\*|\*|\?|[\\^$.|+()[\]{}]/g, (token) => wildcards[token] ?? `\\${token}`);
   const pattern = new RegExp(`^${source}$`);
   return (path) => pattern.test(path);

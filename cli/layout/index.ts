@@ -1,11 +1,11 @@
 export { has } from './checks.ts';
-export { type Closure, incompleteness, missingFrom } from './closure.ts';
-export { type Requirement, renderConfiguration, requirements } from './configuration.ts';
+export { incompleteness } from './closure.ts';
+export { renderConfiguration, requirements } from './configuration.ts';
 export { fallbackLabel, families, familyOfPolicy, isUsable, type LabelClass, labelFor, stockLabel } from './labels.ts';
-export { defaultRow, type LayOutInput, layOut } from './layOut.ts';
+export { defaultRow, layOut } from './layOut.ts';
 export { type NeedRow, needsOf, needTable } from './needs.ts';
 export { keepFor } from './payloadFilter.ts';
-export { type FileClass, placeOf, shippedBundle } from './places.ts';
+export { placeOf, shippedBundle } from './places.ts';
 export { resolve } from './resolve.ts';
 export { type Architecture, type HandlerRow, handlerRow, handlerTable, installedName, pathTable, qemuTable } from './tables.ts';
-export type { LaidHandler, Layout } from './types.ts';
+export type { Layout } from './types.ts';

@@ -38,7 +38,7 @@ export function stockLabel(family: string, hostPath: string): string | undefined
   return rows.get(family)!.find((row) => row.fits.test(path))?.type;
 }
 
-/** The SELinux type for a file of ours: the stock one where there is one, else one that every family has and that a VMM may use. */
+/** The SELinux type for a file of kata-sysext: the stock one where there is one, else one that every family has and that a VMM may use. */
 export function labelFor(family: string, hostPath: string, fileClass: LabelClass): string {
   return stockLabel(family, hostPath) ?? familyOf(family).classes[fileClass];
 }

@@ -70,7 +70,7 @@ export function defaultRow(bundle: Bundle, arch: Architecture): HandlerRow {
   const { links, candidates } = handlerTable.defaults;
   const fitting = candidates.map(handlerRow).filter((row) => row.architectures.includes(arch) && has(bundle, row.configuration));
   for (const link of links) {
-    // In a release that has only the Rust shim the Go link dangles (facts/kata.md §2.2).
+    // In a release that has only the Rust shim the Go link dangles (docs/facts/kata.md#archives).
     const { end } = resolve(bundle.listing, link);
     const row = fitting.find((one) => one.configuration === end);
     if (row !== undefined) return row;
@@ -142,13 +142,13 @@ async function classesOf({ bundle, kindOf }: LayOutInput, keep: Set<string>, pro
   for (const { path, kind, mode } of bundle.entries) {
     if (kind !== 'file' || !keep.has(path)) continue;
     const isExecutable = (mode & 0o111) !== 0;
-    const told = isExecutable && programs.has(path) ? 'program' : await kindOf(path);
-    if (told === 'library' || (told === 'program' && isExecutable)) classes.set(path, told);
+    const byBytes = isExecutable && programs.has(path) ? 'program' : await kindOf(path);
+    if (byBytes === 'library' || (byBytes === 'program' && isExecutable)) classes.set(path, byBytes);
   }
   return classes;
 }
 
-/** The links by which each QEMU finds its data, and the one beside it that leads to them. */
+/** The links by which each QEMU finds its data, and the one next to it that points at them. */
 function addedLinks({ listing }: Bundle, needs: Needs[]): Map<string, string> {
   const added = new Map<string, string>();
   const isLinked = listing.get(shippedBundle)?.kind === 'symlink';
@@ -225,7 +225,7 @@ function dropsOf(bundle: Bundle, keep: Set<string>, entries: TreeEntry[]): { dro
     return kind === 'file' ? !keep.has(path) : now?.kind !== kind || now.target !== target;
   });
   return {
-    // Deepest first: whoever removes them in this order meets only empty folders.
+    // Deepest first: in this order each folder is empty when it is removed.
     dropped: gone.map((entry) => entry.path).sort((a, b) => byName(b, a)),
     droppedBytes: gone.reduce((sum, entry) => sum + (entry.sizeBytes ?? 0), 0),
   };

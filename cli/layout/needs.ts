@@ -3,7 +3,7 @@ import { parseJson } from '../documents/index.ts';
 import { rowMatcher } from './glob.ts';
 import type { HandlerRow } from './tables.ts';
 
-/** What a handler needs of the host besides KVM: a row of overlays/needs.json. */
+/** What a handler needs of the host, KVM aside: a row of overlays/needs.json. */
 export interface NeedRow {
   code: string;
   /** Globs over the release's names, or hypervisors: either makes the row apply. */

@@ -33,7 +33,7 @@ export function placeOf(path: string, fileClass: FileClass): string {
   return [...(above.some((folder) => other.includes(folder)) ? [] : above), wanted, name].join('/');
 }
 
-/** A folder of QEMU's data in `bin` would have folders `lib` in it; a link in its place leads to where it lies. */
+/** A folder of QEMU's data in `bin` would have folders `lib` in it; a link at its old path points at its new one. */
 export function outOfBin(path: string): string {
   return path.startsWith(`${shippedBundle}/`) ? `${qemuTable.bundle}${path.slice(shippedBundle.length)}` : path;
 }

@@ -1,8 +1,8 @@
 import type { AST } from 'toml-eslint-parser';
-import { parseProgram } from '../engines/toml/index.ts';
+import { parseProgram } from '../documents/toml/index.ts';
 import { KataError } from '../errors/index.ts';
 
-/** A string value of a TOML text: the keys that lead to it (array indices left out), its value and where its literal stands. */
+/** A string value of a TOML text: the keys on the way to it (array indices left out), its value and where its literal is. */
 export interface StringValue {
   keys: string[];
   value: string;
@@ -27,7 +27,7 @@ export function stringsOf(text: string, name: string): TomlStrings {
       subject: name,
       found: cause instanceof KataError ? cause.complaint.found : String(cause),
       needed: 'a configuration in TOML 1.0',
-      next: 'fetch the bundle again, or mend the file if the bundle is your own',
+      next: 'fetch the bundle again, or repair the file if the bundle is your own',
       cause,
     });
   }

@@ -18,7 +18,7 @@ export interface LaidHandler {
   files: string[];
 }
 
-/** A payload: what is kept of a release, plus the links that we add, and which handlers it can serve. Pure data. */
+/** A payload: what is kept of a release, plus the links that are added, and which handlers it can serve. Pure data. */
 export interface Layout {
   version: string;
   defaultHandler: string;

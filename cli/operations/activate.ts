@@ -1,17 +1,18 @@
 import { KataError } from '../errors/index.ts';
-import { switchToExisting } from '../planning/switchToExisting.ts';
+import type { ChangeOptions } from '../planning/choices/types.ts';
+import type { OperationPlan, View } from '../runner/types.ts';
 import { activeNumber, isWaiting, readGeneration, readGenerations } from '../store/index.ts';
-import type { Answer, ChangeOptions, Context } from './types.ts';
+import { planSwitchTo } from './switchToExisting.ts';
 
 export interface ActivateRequest extends ChangeOptions {
   /** Default: the newest generation that `install --stage` made and nobody activated yet. */
-  number?: number;
+  number?: number | undefined;
 }
 
 /** Makes a staged generation, or any other one, the active one. */
-export function activate(context: Context, request: ActivateRequest): Promise<Answer> {
-  const { host } = context;
-  return switchToExisting(context, 'activate', request, async () => {
+export function planActivate(view: View, request: ActivateRequest): Promise<OperationPlan> {
+  const { host } = view;
+  return planSwitchTo(view, 'activate', request, async () => {
     if (request.number !== undefined) return readGeneration(host, request.number);
     const waiting = (await readGenerations(host)).filter(isWaiting).at(-1);
     if (waiting !== undefined) return waiting;

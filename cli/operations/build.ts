@@ -7,8 +7,8 @@ import { type Digest, openHost, stopIfAsked, stoppable } from '../host/index.ts'
 import { describeImage, type Image, type ImageFormat, makerFindings, readTrailer } from '../images/index.ts';
 import { type Architecture, handlerRow } from '../layout/index.ts';
 import { refuse } from '../preflight/engine.ts';
+import type { Context } from '../runner/types.ts';
 import { imageName, stagePayload, stateFolder } from '../store/index.ts';
-import type { Context } from './types.ts';
 
 export interface BuildRequest {
   /** Real paths on this machine. */

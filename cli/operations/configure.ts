@@ -1,24 +1,17 @@
 import { backendOf } from '../backends/index.ts';
 import { KataError } from '../errors/index.ts';
 import { digestOf, type HostView } from '../host/index.ts';
-import { activateNew } from '../planning/activateNew.ts';
 import { sameChoices } from '../planning/choices/choices.ts';
-import { type Configurable, choiceFindings, withSettings } from '../planning/choices/settings.ts';
+import { activeOne, handlersOf } from '../planning/choices/installed.ts';
+import { choiceFindings, withSettings } from '../planning/choices/settings.ts';
+import type { ChangeOptions, SettingsRequest } from '../planning/choices/types.ts';
+import { nothingAfterwards } from '../planning/records.ts';
+import { emptyPlan } from '../planning/shownPlan.ts';
 import { findEngine, refuse } from '../preflight/engine.ts';
 import { etcFindings } from '../preflight/refusals.ts';
-import { underLock } from '../runner/session.ts';
-import {
-  activeGeneration,
-  drawGeneration,
-  type Generation,
-  type GenerationManifest,
-  installAgain,
-  isIntact,
-  nextId,
-  payloadOf,
-} from '../store/index.ts';
-import { openEntries } from '../transaction/index.ts';
-import type { Answer, ChangeOptions, Context, SettingsRequest } from './types.ts';
+import type { OperationPlan, View } from '../runner/types.ts';
+import { drawGeneration, type Generation, type GenerationManifest, installAgain, isIntact, payloadOf } from '../store/index.ts';
+import { planNew } from './activateNew.ts';
 
 export interface ConfigureRequest extends ChangeOptions {
   /** Names of installed handlers; none: all of them. */
@@ -27,60 +20,21 @@ export interface ConfigureRequest extends ChangeOptions {
 }
 
 /** The same files with other settings: a generation without a payload of its own. Nothing restarts, running sandboxes keep what they read. */
-export function configure(context: Context, request: ConfigureRequest): Promise<Answer> {
-  return underLock(context, 'configure', request, () => configureLocked(context, request));
-}
-
-async function configureLocked(context: Context, request: ConfigureRequest): Promise<Answer> {
-  const { host, program } = context;
-  const started = host.now();
+export async function planConfigure(view: View, request: ConfigureRequest): Promise<OperationPlan> {
+  const { host, program, started } = view;
   refuse(await etcFindings(host), request.allow);
   const from = await activeOne(host);
   const origin = from.manifest;
-  const wished = { handlers: handlersOf(origin, request.handlers), wishes: request.wishes, readText: await payloadReader(host, from) };
+  const readText = await payloadReader(host, from);
+  const wished = { handlers: handlersOf(origin, request.handlers), wishes: request.wishes, readText };
   const choices = await withSettings(origin.choices, wished);
   const findings = await choiceFindings(host, origin.choices, choices, wished);
   const { backend } = origin;
-  const becoming = {
-    origin,
-    choices,
-    backend,
-    home: backendOf(backend).payloadDir(origin.payloadFolder),
-    readText: wished.readText,
-  };
-  const drawn = await drawGeneration({ ...becoming, number: origin.number, program, created: started.toISOString() });
-  if (sameChoices(choices, origin.choices) && sameTexts(drawn.manifest, origin)) return unchanged(context, request, from, started);
+  const wish = { origin, choices, backend, home: backendOf(backend).payloadDir(origin.payloadFolder), readText };
+  const drawn = await drawGeneration({ ...wish, number: origin.number, program, created: started.toISOString() });
+  if (sameChoices(choices, origin.choices) && sameTexts(drawn.manifest, origin)) return unchanged(origin);
   const found = await findEngine(host, request.engine, from.record.wiring?.engine);
-  const id = await nextId(host, await openEntries(host));
-  return activateNew({ context, verb: 'configure', options: request, found, id, started, from }, { ...becoming, findings });
-}
-
-/** Throws `nothing-installed`. */
-export async function activeOne(host: HostView): Promise<Generation> {
-  const active = await activeGeneration(host);
-  if (active !== undefined) return active;
-  throw new KataError('nothing-installed', {
-    found: 'there is no active generation',
-    needed: 'an installed generation',
-    next: 'kata-sysext install BUNDLE',
-  });
-}
-
-/** The handlers of a generation by their installed or short names. Throws `handler-unknown` naming the installed ones. */
-export function handlersOf({ handlers }: GenerationManifest, names: string[]): GenerationManifest['handlers'] {
-  if (names.length === 0) return handlers;
-  const wrong = names.find((name) => !handlers.some((handler) => isCalled(handler, name)));
-  if (wrong === undefined) return handlers.filter((handler) => names.some((name) => isCalled(handler, name)));
-  throw new KataError('handler-unknown', {
-    subject: wrong,
-    found: `no handler ${wrong} is installed`,
-    needed: `one of ${handlers.map((handler) => handler.name).join(', ')}`,
-    next: 'kata-sysext status',
-  });
-}
-
-function isCalled({ name }: Configurable, word: string): boolean {
-  return name === word || name === `kata-${word}`;
+  return planNew(view, { verb: 'configure', options: request, found, from }, { ...wish, findings });
 }
 
 /** Reads files of the payload as they were installed. What is read decides what is written, so that a damaged file is refused. */
@@ -110,11 +64,8 @@ function sameTexts(drawn: GenerationManifest, now: GenerationManifest): boolean 
   return digests(drawn) === digests(now);
 }
 
-function unchanged({ host }: Context, { dryRun }: ConfigureRequest, { manifest }: Generation, started: Date): Answer {
-  const { number, release, handlers } = manifest;
-  const both = { verb: 'configure', from: number, to: number, bytesWritten: 0, findings: [] };
-  if (dryRun) return { kind: 'Plan', plan: { ...both, writes: [], steps: [], restarts: [], dependents: [], gate: [] } };
-  const seconds = Math.round((host.now().getTime() - started.getTime()) / 100) / 10;
-  const names = handlers.map((handler) => handler.name);
-  return { kind: 'Change', change: { ...both, changed: false, release, handlers: names, savedBytes: 0, restarted: [], seconds } };
+function unchanged(to: GenerationManifest): OperationPlan {
+  const { number } = to;
+  const plan = { ...emptyPlan('configure'), from: number, to: number };
+  return { verb: 'configure', plan, idle: true, from: number, to, afterwards: nothingAfterwards };
 }

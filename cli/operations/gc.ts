@@ -1,10 +1,7 @@
+import type { ChangeOptions } from '../planning/choices/types.ts';
 import { dropPlan } from '../planning/removal.ts';
 import { collectable } from '../preflight/collectable.ts';
-import { carryOut, receipt } from '../runner/carryOut.ts';
-import { underLock } from '../runner/session.ts';
-import { nextId } from '../store/index.ts';
-import { openEntries } from '../transaction/index.ts';
-import type { Answer, ChangeOptions, Context } from './types.ts';
+import type { OperationPlan, View } from '../runner/types.ts';
 
 export interface GcRequest extends ChangeOptions {
   /** How many of the newest generations stay besides those that must. */
@@ -12,15 +9,8 @@ export interface GcRequest extends ChangeOptions {
 }
 
 /** Removes old generations and the payloads that nothing names any more. The active one, the one before it, pinned and running ones stay. */
-export function gc(context: Context, request: GcRequest): Promise<Answer> {
-  return underLock(context, 'gc', request, async () => {
-    const { host } = context;
-    const started = host.now();
-    const { numbers, afterwards, goes } = await collectable(host, request.keep);
-    const id = await nextId(host, await openEntries(host));
-    const carry = { id, verb: 'gc', made: false, started, afterwards };
-    if (request.dryRun) return { kind: 'Plan', plan: dropPlan('gc', numbers, goes) };
-    const outcome = numbers.length === 0 ? undefined : await carryOut(context, carry);
-    return { kind: 'Change', change: { ...receipt(context, carry, outcome), removedGenerations: numbers, freedBytes: goes.freedBytes } };
-  });
+export async function planGc({ host }: View, { keep }: GcRequest): Promise<OperationPlan> {
+  const { numbers, afterwards, goes } = await collectable(host, keep);
+  const says = { removedGenerations: numbers, freedBytes: goes.freedBytes };
+  return { verb: 'gc', plan: dropPlan('gc', numbers, goes), idle: numbers.length === 0, afterwards, says };
 }

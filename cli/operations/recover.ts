@@ -1,9 +1,12 @@
 import { deploymentNow } from '../facts/index.ts';
-import { refuseRunning } from '../runner/running.ts';
+import type { ChangeOptions } from '../planning/choices/types.ts';
+import { emptyPlan } from '../planning/shownPlan.ts';
+import type { Plan } from '../planning/types.ts';
+import { refuseRunning } from '../preflight/lockHeld.ts';
 import { underLock } from '../runner/session.ts';
+import type { Context } from '../runner/types.ts';
 import { type Staging, stagingOf } from '../store/index.ts';
 import { openEntries, openHere, plannedRecovery, type Recovered } from '../transaction/index.ts';
-import type { ChangeOptions, Context, Plan } from './types.ts';
 
 export interface Recovery {
   settled: Recovered[];
@@ -30,5 +33,5 @@ export async function planRecovery({ host }: Context): Promise<Plan> {
   const texts = [...planned, ...(staging?.folders ?? []).map((folder) => `remove what an interrupted unpacking left in ${folder}`)];
   const steps = texts.map((text) => ({ kind: 'record' as const, text }));
   const freed = staging?.sizeBytes === undefined ? {} : { freedBytes: staging.sizeBytes };
-  return { verb: 'recover', steps, restarts: [], dependents: [], gate: [], bytesWritten: 0, writes: [], ...freed, findings: [] };
+  return { ...emptyPlan('recover'), steps, ...freed };
 }

@@ -1,26 +1,17 @@
 import { backendOf } from '../backends/index.ts';
 import { KataError } from '../errors/index.ts';
+import type { HostView } from '../host/index.ts';
 import { command, words as quoted } from '../output/index.ts';
-import { activateNew } from '../planning/activateNew.ts';
 import { wouldDangle } from '../planning/choices/aliases.ts';
 import { keptChoices } from '../planning/choices/choices.ts';
+import type { ChangeOptions } from '../planning/choices/types.ts';
 import { lastHandler, refuseNotInstalled } from '../planning/choices/wanted.ts';
 import { findEngine, refuse } from '../preflight/engine.ts';
+import { refuseDamaged } from '../preflight/payload.ts';
 import { etcFindings } from '../preflight/refusals.ts';
-import { underLock } from '../runner/session.ts';
-import {
-  activeGeneration,
-  type Choices,
-  type Generation,
-  type GenerationManifest,
-  installAgain,
-  isIntact,
-  namesOf,
-  nextId,
-  payloadOf,
-} from '../store/index.ts';
-import { openEntries } from '../transaction/index.ts';
-import type { Answer, ChangeOptions, ChangeResult, Context } from './types.ts';
+import type { OperationPlan, View } from '../runner/types.ts';
+import { activeGeneration, type Choices, type Generation, namesOf } from '../store/index.ts';
+import { planNew } from './activateNew.ts';
 
 export interface RemoveHandlersRequest extends ChangeOptions {
   /** Handlers by either name, and aliases. */
@@ -31,13 +22,8 @@ export interface RemoveHandlersRequest extends ChangeOptions {
  * Takes some handlers and aliases away: a generation of the same payload with fewer names. No byte of a release is written, and rollback
  * brings them back. Throws `nothing-installed`, `handler-not-installed`, `alias-would-dangle`, `last-handler`.
  */
-export function removeHandlers(context: Context, request: RemoveHandlersRequest): Promise<Answer> {
-  return underLock(context, 'uninstall', request, () => removeLocked(context, request));
-}
-
-async function removeLocked(context: Context, request: RemoveHandlersRequest): Promise<Answer> {
-  const { host } = context;
-  const started = host.now();
+export async function planRemoveHandlers(view: View, request: RemoveHandlersRequest): Promise<OperationPlan> {
+  const { host } = view;
   refuse(await etcFindings(host), request.allow);
   const from = await activeGeneration(host);
   if (from === undefined) {
@@ -49,13 +35,12 @@ async function removeLocked(context: Context, request: RemoveHandlersRequest): P
     });
   }
   const { manifest } = from;
-  const staying = stayingOf(context, request.names, from);
-  const payload = await payloadOf(host, manifest);
-  if (payload === undefined || !(await isIntact(host, payload, 'shape'))) throw damaged(from);
+  const staying = stayingOf(host, request.names, from);
+  await refuseDamaged(host, manifest, 'the files of the handlers that stay');
   const found = await findEngine(host, request.engine, from.record.wiring?.engine);
-  const id = await nextId(host, await openEntries(host));
-  const answer = await activateNew(
-    { context, verb: 'uninstall', options: request, found, id, started, from },
+  const operation = await planNew(
+    view,
+    { verb: 'uninstall', options: request, found, from },
     {
       origin: { ...manifest, handlers: manifest.handlers.filter((handler) => staying.handlers.includes(handler.name)) },
       choices: staying.choices,
@@ -64,16 +49,12 @@ async function removeLocked(context: Context, request: RemoveHandlersRequest): P
       readText: async (path) => (await host.readFile(`${manifest.payloadFolder}/${path}`)).toString(),
     },
   );
-  return answer.kind === 'Plan'
-    ? answer
-    : { kind: 'Change', change: { ...answer.change, removedHandlers: goneFrom(manifest, answer.change) } };
+  const left = operation.to === undefined ? [] : namesOf(operation.to);
+  const removedHandlers = namesOf(manifest).filter((name) => !left.includes(name));
+  return { ...operation, says: { ...operation.says, removedHandlers } };
 }
 
-function goneFrom(manifest: GenerationManifest, { handlers }: ChangeResult): string[] {
-  return namesOf(manifest).filter((name) => !handlers.includes(name));
-}
-
-function stayingOf({ host }: Context, words: string[], { manifest }: Generation): { handlers: string[]; choices: Choices } {
+function stayingOf(host: HostView, words: string[], { manifest }: Generation): { handlers: string[]; choices: Choices } {
   const { aliases } = manifest.choices;
   const installed = manifest.handlers.map((handler) => handler.name);
   const there = [...installed, ...Object.keys(aliases)];
@@ -92,13 +73,4 @@ function stayingOf({ host }: Context, words: string[], { manifest }: Generation)
     throw wouldDangle(dangling, `${next}; or give it another handler first: ${other}`);
   }
   return { handlers, choices: { ...keptChoices(manifest.choices, handlers), aliases: Object.fromEntries(left) } };
-}
-
-function damaged({ manifest }: Generation): KataError {
-  return new KataError('payload-damaged', {
-    subject: `generation ${manifest.number}`,
-    found: `its payload ${manifest.payloadFolder} is not there, or files of it are missing or changed`,
-    needed: 'the files of the handlers that stay',
-    next: `install that release again: ${installAgain(manifest)}`,
-  });
 }

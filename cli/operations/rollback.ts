@@ -1,21 +1,23 @@
 import { KataError } from '../errors/index.ts';
-import { switchToExisting } from '../planning/switchToExisting.ts';
+import type { HostView } from '../host/index.ts';
+import type { ChangeOptions } from '../planning/choices/types.ts';
+import type { OperationPlan, View } from '../runner/types.ts';
 import { findGeneration, type Generation, readGeneration, readGenerations } from '../store/index.ts';
-import type { Answer, ChangeOptions, Context } from './types.ts';
+import { planSwitchTo } from './switchToExisting.ts';
 
 export interface RollbackRequest extends ChangeOptions {
   /** The generation to go to; default: the one that was active before this one. */
-  to?: number;
+  to?: number | undefined;
 }
 
 /** Back to an earlier generation, wiring included. Twice returns. */
-export function rollback(context: Context, request: RollbackRequest): Promise<Answer> {
-  return switchToExisting(context, 'rollback', request, (from) =>
-    request.to === undefined ? before(context, from) : readGeneration(context.host, request.to),
+export function planRollback(view: View, request: RollbackRequest): Promise<OperationPlan> {
+  return planSwitchTo(view, 'rollback', request, (from) =>
+    request.to === undefined ? before(view.host, from) : readGeneration(view.host, request.to),
   );
 }
 
-async function before({ host }: Context, from: Generation | undefined): Promise<Generation> {
+async function before(host: HostView, from: Generation | undefined): Promise<Generation> {
   const number = from?.record.previous;
   const previous = number === undefined ? undefined : await findGeneration(host, number);
   if (previous !== undefined && previous.record.state !== 'failed') return previous;

@@ -1,6 +1,6 @@
 import type { HostView } from '../host/index.ts';
 
-/** A command of ours as it must be typed for this host: of an offline tree it names the tree. */
+/** A kata-sysext command as it must be typed for this host: of an offline tree it names the tree. */
 export function command(host: HostView, line: string): string {
   return `kata-sysext ${line}${host.booted ? '' : ` --root ${words([host.root])}`}`;
 }

@@ -18,7 +18,7 @@ interface Writes {
   write(text: string, ...rest: never[]): unknown;
 }
 
-/** Writes a sequence of our own that a terminal shall act on. */
+/** Writes a control sequence that a terminal shall act on. */
 export type Control = (sequence: string) => unknown;
 
 /**

@@ -1,4 +1,4 @@
-/** What parts tell while they work. Parts never print: they emit, and `report/` turns events into tty, plain or NDJSON. */
+/** What parts report while they work. Parts never print: they emit, and `report/` turns events into tty, plain or NDJSON. */
 export type Event =
   | { kind: 'phase'; name: string; detail?: string }
   | { kind: 'bytes'; name: string; doneBytes: number; totalBytes?: number }

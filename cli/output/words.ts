@@ -9,7 +9,7 @@ export function bytes(count: number): string {
   return `${power === 0 ? value : value.toFixed(value < 10 ? 1 : 0)} ${units[power]}`;
 }
 
-/** A text of the host may have lines; none of them may look like one of ours. */
+/** A text of the host may have lines; none of them may look like a line of kata-sysext. */
 function oneText(text: string): string {
   return text.split(/\r\n|[\n\r\v\f\u0085\u2028\u2029]/u).join('\n      | ');
 }

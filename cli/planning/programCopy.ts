@@ -2,23 +2,22 @@ import { backendOf } from '../backends/index.ts';
 import type { Finding } from '../errors/index.ts';
 import { ownArchitecture, readFacts } from '../facts/index.ts';
 import { byBytes, type HostPath, type HostView } from '../host/index.ts';
-import type { Context } from '../operations/types.ts';
-import { type GenerationManifest, keepProgram, programPath, readPrograms } from '../store/index.ts';
+import { type GenerationManifest, programPath, readPrograms } from '../store/index.ts';
 
 /** The program that runs, and the host that it looks at. */
-export type Runner = Pick<Context, 'program' | 'programFile'> & { host: HostView };
-
-/** Keeps a copy of the program where it is one file, and the host's processor can run it. Gives whether it was written. */
-export async function installProgramCopy(context: Context, backend: string): Promise<boolean> {
-  const kept = await keepable(context, backend);
-  return kept === undefined ? false : keepProgram(context.host, kept.root, { version: context.program, file: kept.file });
+export interface OwnProgram {
+  host: HostView;
+  /** Version of this program. */
+  program: string;
+  /** Real path of the program where it is one file that needs nothing else: then a copy of it is kept on the host. */
+  programFile?: string | undefined;
 }
 
 /**
  * The copy that guards the boots after this change: the newest on the host. None that is older than the program that runs: it might not
  * know all that the journal of this change speaks of. undefined where there is no such copy.
  */
-export async function guardOf(context: Runner, { backend }: Pick<GenerationManifest, 'backend'>): Promise<HostPath | undefined> {
+export async function guardOf(context: OwnProgram, { backend }: Pick<GenerationManifest, 'backend'>): Promise<HostPath | undefined> {
   const { host, program } = context;
   const own = await keepable(context, backend);
   const others = (await readPrograms(host)).filter(({ version }) => own === undefined || version !== program);
@@ -29,7 +28,7 @@ export async function guardOf(context: Runner, { backend }: Pick<GenerationManif
 
 /** That an OS image gets no guard: nothing brings it later. */
 export function guardFindings(
-  { program, programFile }: Context,
+  { program, programFile }: Omit<OwnProgram, 'host'>,
   { backend }: Pick<GenerationManifest, 'backend'>,
   guard?: HostPath,
 ): Finding[] {
@@ -46,19 +45,8 @@ export function guardFindings(
   ];
 }
 
-/** For a change that makes no generation: keeps the running program where the guard will be that, and no copy of it is there. */
-export async function installGuardCopy(
-  context: Context,
-  { backend }: Pick<GenerationManifest, 'backend'>,
-  guard?: HostPath,
-): Promise<void> {
-  const own = await keepable(context, backend);
-  if (own === undefined || guard !== programPath(own.root, context.program)) return;
-  if ((await readPrograms(context.host)).every(({ version }) => version !== context.program)) await installProgramCopy(context, backend);
-}
-
 /** As semver.org has it, but for the order of two pre-releases of one version, which is that of their numbers and bytes. */
-export function compareVersions(a: string, b: string): number {
+function compareVersions(a: string, b: string): number {
   const [[coreA, preA], [coreB, preB]] = [a, b].map((version) => version.split('+')[0]!.split(/-(.*)/s)) as [string[], string[]];
   const core = compareParts(coreA!, coreB!);
   if (core !== 0 || preA === preB) return core;
@@ -78,7 +66,7 @@ function compareParts(a: string, b: string): number {
 }
 
 /** What `installProgramCopy` would copy, and the payload root that it goes to; undefined where it copies nothing. */
-export async function keepable({ host, programFile }: Runner, backend: string): Promise<{ root: HostPath; file: string } | undefined> {
+export async function keepable({ host, programFile }: OwnProgram, backend: string): Promise<{ root: HostPath; file: string } | undefined> {
   if (programFile === undefined) return undefined;
   const facts = await readFacts(host);
   if (!facts.architecture.known || facts.architecture.value !== ownArchitecture()) return undefined;

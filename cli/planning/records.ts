@@ -1,7 +1,7 @@
 import { codeRow } from '../errors/index.ts';
 import type { Generation, GenerationRecord } from '../store/index.ts';
 import type { Afterwards } from '../transaction/index.ts';
-import type { Switch } from './switch.ts';
+import type { PlannedSwitch } from './switch.ts';
 
 export const nothingAfterwards: Afterwards = { records: [], dropGenerations: [], dropPayloads: [], purge: false };
 
@@ -16,8 +16,13 @@ export interface Ends {
   loadModules?: boolean | undefined;
 }
 
+/** The record of what a boot made active: it has not proven itself yet, and nothing that was chosen changes. */
+export function activeRecord(number: number, { edited, wiring: { wiring } }: PlannedSwitch, at: Date): Afterwards['records'][number] {
+  return { number, state: 'active', activated: at.toISOString(), edited, ...(wiring === undefined ? {} : { wiring }) };
+}
+
 /** The records after a switch. Offline nothing has been proven: the generation stays 'staged' until a boot proves it. */
-export function switchRecords(ends: Ends, { edited, wiring: { wiring } }: Switch, live: boolean, at: Date): Afterwards['records'] {
+export function switchRecords(ends: Ends, { edited, wiring: { wiring } }: PlannedSwitch, live: boolean, at: Date): Afterwards['records'] {
   const from = ends.from?.manifest.number;
   const next = {
     number: ends.to,

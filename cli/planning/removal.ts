@@ -1,5 +1,4 @@
 import type { Digest, HostPath, HostView } from '../host/index.ts';
-import type { Plan, PlannedStep } from '../operations/types.ts';
 import { bytes } from '../output/index.ts';
 import {
   bytesOf,
@@ -18,6 +17,8 @@ import {
   reservedSpaceIn,
 } from '../store/index.ts';
 import type { Afterwards, Step } from '../transaction/index.ts';
+import { emptyPlan } from './shownPlan.ts';
+import type { Plan, PlannedStep } from './types.ts';
 
 /** What a change that removes generations takes off the disk. */
 export interface Dropped {
@@ -97,16 +98,5 @@ function grownBy(steps: Step[]): number {
 
 /** The plan of a change that only removes generations. */
 export function dropPlan(verb: string, numbers: number[], { steps, freedBytes }: Dropped): Plan {
-  return {
-    verb,
-    steps,
-    restarts: [],
-    dependents: [],
-    gate: [],
-    bytesWritten: 0,
-    writes: [],
-    removedGenerations: numbers,
-    freedBytes,
-    findings: [],
-  };
+  return { ...emptyPlan(verb), steps, removedGenerations: numbers, freedBytes };
 }

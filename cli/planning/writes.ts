@@ -1,7 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { posix } from 'node:path';
 import type { HostPath, HostView } from '../host/index.ts';
-import type { Plan, PlannedWrite } from '../operations/types.ts';
 import {
   type Drawn,
   folderOf,
@@ -18,7 +17,8 @@ import {
   wholePayload,
 } from '../store/index.ts';
 import { reservedBytes, type Step } from '../transaction/index.ts';
-import { keepable, type Runner } from './programCopy.ts';
+import { keepable, type OwnProgram } from './programCopy.ts';
+import type { Plan, PlannedWrite } from './types.ts';
 
 /** Something that a change writes to the disk. */
 export interface Write {
@@ -50,7 +50,7 @@ export async function shownWrites(host: HostView, writes: Write[]): Promise<Pick
  * What staging wrote and what sealing writes. Files that an image is made of, and a release that the store has already, are written and
  * removed again.
  */
-export function payloadWrites({ manifest, known, passing }: Staged): Write[] {
+export function payloadWrites({ manifest, known, passing }: Pick<Staged, 'manifest' | 'known' | 'passing'>): Write[] {
   const [kept, noted] = storeWrites(manifest);
   const path = kept.path;
   const staged: Write = { what: 'staging', path, bytes: passing.bytes, entries: passing.entries, done: true, passes: known };
@@ -93,13 +93,13 @@ export interface Expected {
 }
 
 /** What an installation writes at most, before its archives are unpacked; without `unpacked` only what every installation writes. */
-export async function expectedOf(runner: Runner, { backend, root, image, unpacked, draft, said }: Expected): Promise<Write[]> {
-  const rest = [...(await programWrites(runner, backend, 'always')), ...expectedWrites(root)];
+export async function expectedOf(running: OwnProgram, { backend, root, image, unpacked, draft, said }: Expected): Promise<Write[]> {
+  const rest = [...(await programWrites(running, backend, 'always')), ...expectedWrites(root)];
   const stored = unpacked === undefined ? [] : expectedPayload(root, unpacked, draft, said);
   // Of an image no more is known than that it is not larger than what it is made of.
   const staged: Write[] = image && unpacked !== undefined ? [{ what: 'staging', path: root, ...unpacked }] : [];
   const all = [...staged, ...stored, ...rest];
-  return [...all, ...(await reserveWrites(runner.host, all))];
+  return [...all, ...(await reserveWrites(running.host, all))];
 }
 
 function expectedPayload(root: HostPath, unpacked: { bytes: number; entries: number }, draft?: PayloadManifest, said?: unknown): Write[] {
@@ -118,10 +118,10 @@ export function expectedWrites(root: HostPath): Write[] {
 }
 
 /** The copy of the program, unless it is there. `always`: a change that makes a generation; else only where it guards the boots and none is there. */
-export async function programWrites(runner: Runner, backend: string, guard?: HostPath | 'always'): Promise<Write[]> {
-  const own = await keepable(runner, backend);
+export async function programWrites(running: OwnProgram, backend: string, guard?: HostPath | 'always'): Promise<Write[]> {
+  const own = await keepable(running, backend);
   if (own === undefined || guard === undefined) return [];
-  const { host, program } = runner;
+  const { host, program } = running;
   const [known] = (await readPrograms(host)).filter(({ version }) => version === program);
   if (guard !== 'always' && (known !== undefined || guard !== programPath(own.root, program))) return [];
   const { size } = await stat(own.file);
@@ -151,7 +151,7 @@ export async function switchWrites(host: HostView, steps: Step[], stays: boolean
 }
 
 /** The room that an installation reserves at the end of a change with these writes: `reserveSpace` looks at what is free then. */
-export async function reserveWrites(host: HostView, writes: Write[]): Promise<Write[]> {
+async function reserveWrites(host: HostView, writes: Write[]): Promise<Write[]> {
   const { id, freeBytes, blockBytes } = await host.fileSystem(stateFolder);
   let free = freeBytes;
   for (const { path, bytes, entries, done = false, passes = false } of writes) {

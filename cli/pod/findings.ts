@@ -1,11 +1,13 @@
-import type { Instance } from '../engines/index.ts';
+import { type EngineCri, type Instance, unitNames } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { explainAnswer } from '../failures/index.ts';
 
 const maxAnswerChars = 800;
 
 /** Where no row of the known failures fits. */
-const engineLog = 'journalctl --since -5min -u containerd -u crio';
+function engineLog(): string {
+  return ['journalctl --since -5min', ...unitNames().map((name) => `-u ${name}`)].join(' ');
+}
 
 /** The engine's answer without the words of kata-sysext's own CRI client. */
 function answerOf(error: unknown): string {
@@ -28,11 +30,11 @@ export function podFailed(
     subject: handler,
     found: `${handler}: ${what}: ${known === undefined ? '' : `${known.cause} `}${engine} answered ${answer}`,
     needed: 'a pod that starts',
-    next: known === undefined ? engineLog : firstOf(known.next),
+    next: known === undefined ? engineLog() : firstOf(known.next),
   };
 }
 
-/** A finding has one command, without a comment. Whoever starts a pod as proof has compared the files before. */
+/** A finding has one command, without a comment. The files were compared before a pod is started as proof. */
 function firstOf(commands: string[]): string {
   const plain = commands.map((command) => command.replace(/ {2}#.*$/, ''));
   return plain.find((command) => command !== 'kata-sysext verify') ?? plain[0]!;
@@ -84,7 +86,7 @@ export function noNetwork(handler: string, { engine }: Instance, why: string): F
 }
 
 /** The image that the node lacks, or undefined where the engine names none. */
-export function noImage(instance: Instance, image: string | undefined): Finding {
+export function noImage(instance: Instance, cri: EngineCri, image: string | undefined): Finding {
   const base = { code: 'pod-image-missing', level: 'blocker', subject: image ?? instance.engine } as const;
   if (image === undefined) {
     const found = `${instance.engine} names no image for sandboxes`;
@@ -95,15 +97,11 @@ export function noImage(instance: Instance, image: string | undefined): Finding 
       next: `crictl --runtime-endpoint unix://${instance.socket} info`,
     };
   }
-  const pull =
-    instance.engine === 'containerd'
-      ? `ctr --address ${instance.socket} --namespace k8s.io images pull ${image}`
-      : `crictl --runtime-endpoint unix://${instance.socket} pull ${image}`;
   return {
     ...base,
     found: `the node does not have the image ${image}, from which ${instance.engine} makes sandboxes`,
     needed: 'that image: a proof pulls nothing',
-    next: `${pull}; then run the command again`,
+    next: `${cri.pullCommand(instance.socket ?? '', image)}; then run the command again`,
   };
 }
 

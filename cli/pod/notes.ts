@@ -7,14 +7,14 @@ import { isRun } from './sandbox.ts';
 
 /** Below /run, which is root's: what a pod was started for, as long as it may be there. */
 const base = '/run/kata-sysext';
-const folder = `${base}/pods`;
+export const folder: HostPath = `${base}/pods`;
 const maxNotes = 1000;
 const maxNoteBytes = 4096;
 const maxTries = 5;
 /** A note is written within milliseconds. */
 const halfWrittenMs = 60_000;
 
-/** Written before a pod is asked for, so that whoever comes later can remove it. */
+/** Written before a pod is asked for, so that a later command can remove it. */
 export interface PodNote {
   run: string;
   handler: string;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cri, SandboxConfig } from '../engines/cri/index.ts';
+import type { Cri, SandboxConfig } from '../cri/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type Host, interrupted, undisturbed } from '../host/index.ts';
 import type { GenerationHandler } from '../store/index.ts';
@@ -40,7 +40,13 @@ export async function provePod(session: PodSession, subject: Subject): Promise<P
   const run = randomBytes(8).toString('hex');
   const timeoutMs = request.timeoutSeconds * 1000;
   const owner = { pid: process.pid, started: (await startOf(host, process.pid)) ?? '' };
-  const note: PodNote = { run, handler: name, socket: instance.socket, owner, untilMs: host.now().getTime() + timeoutMs + afterwardsMs };
+  const note: PodNote = {
+    run,
+    handler: name,
+    socket: instance.socket ?? '',
+    owner,
+    untilMs: host.now().getTime() + timeoutMs + afterwardsMs,
+  };
   emit({ kind: 'phase', name: 'pod', detail: `starting a pod of ${name}` });
   const cri = await criAt(host, instance.socket, removeDeadlineMs);
   try {
@@ -84,7 +90,7 @@ async function runPod(session: PodSession, subject: Subject, running: Running): 
   let proof: PodProof = { handler: name, ok: false, image: subject.image, findings: [] };
   try {
     if (!signal.aborted) {
-      const id = await orGivenUp(cri.runSandbox(config, name, timeoutMs), signal);
+      const id = await orInterrupted(cri.runSandbox(config, name, timeoutMs), signal);
       const milliseconds = Math.round(performance.now() - started);
       await host.failpoint('pod/started');
       const seen = signal.aborted ? { findings: [] } : await lookInside(session, subject, { cri, config, id });
@@ -112,7 +118,7 @@ async function endPod(host: Host, { cri, note }: Running, decided: boolean): Pro
 }
 
 /** What the engine answers; after a signal it has some seconds left for that. */
-async function orGivenUp(start: Promise<string>, signal: AbortSignal): Promise<string> {
+async function orInterrupted(start: Promise<string>, signal: AbortSignal): Promise<string> {
   const over = new AbortController();
   const given = (async () => {
     await new Promise<void>((resolve) => {
@@ -143,7 +149,7 @@ async function lookInside(session: PodSession, subject: Subject, inside: Inside)
   const { cri, id } = inside;
   const name = subject.handler.name;
   const info = await cri.sandboxStatus(id).then(
-    (told) => told.info,
+    (version) => version.info,
     () => ({}),
   );
   const vm = await findHypervisor(host, subject, { id, info });

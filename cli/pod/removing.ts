@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Cri, openCri, realSocket } from '../engines/cri/index.ts';
+import { type Cri, openCri, realSocket } from '../cri/index.ts';
+import { unitNames } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
 import { isLeft, type PodNote, readNotes, removeHalfNotes, removeNote } from './notes.ts';
@@ -10,16 +11,16 @@ import { startWatcher } from './watcherUnit.ts';
 export const removeDeadlineMs = 20_000;
 const maxTries = 10;
 const pauseMs = 300;
-const sweepDeadlineMs = 10_000;
+const removalDeadlineMs = 10_000;
 
 /** gRPC's status NOT_FOUND. */
 const notFound = 5;
 
 /** Stops and removes the sandboxes of these runs, again and again for a while: an engine needs a moment after a failed start. Throws the last refusal. */
-export async function removeRuns(cri: Cri, isOurs: (run: string) => boolean): Promise<number> {
+export async function removeRuns(cri: Cri, isOwn: (run: string) => boolean): Promise<number> {
   const removed = new Set<string>();
   for (let tries = 1; ; tries++) {
-    const there = (await cri.listSandboxes()).filter((sandbox) => isOurs(runOf(sandbox) ?? ''));
+    const there = (await cri.listSandboxes()).filter((sandbox) => isOwn(runOf(sandbox) ?? ''));
     if (there.length === 0) return removed.size;
     for (const { id } of there) {
       const failure = await removeOne(cri, id);
@@ -53,14 +54,14 @@ export function grpcStatusOf(error: unknown): number | undefined {
 }
 
 /** A client for a socket of this host, with this deadline for each call. Throws `engine-unhealthy` where there is no socket. */
-export async function criAt(host: HostView, socket: HostPath, deadlineMs: number): Promise<Cri> {
+export async function criAt(host: HostView, socket: HostPath | undefined, deadlineMs: number): Promise<Cri> {
   const { path, why } = await realSocket(host, socket);
   if (path !== undefined) return openCri(path, deadlineMs);
   throw new KataError('engine-unhealthy', {
-    subject: socket,
+    subject: socket ?? 'CRI',
     found: why,
     needed: 'the socket of a running engine',
-    next: 'systemctl status containerd crio',
+    next: `systemctl status ${unitNames().join(' ')}`,
   });
 }
 
@@ -87,8 +88,8 @@ export async function removeLeftPods(host: Host): Promise<{ removed: number; fai
  * Removes this program's pods that no note names: what the engine keeps on the disk outlives a loss of power, and /run does not. A pod that is
  * being proven has its note before the engine has it. What cannot be removed now is left to the kubelet, and to the next proof.
  */
-export async function removeForgotten(host: Host, socket: HostPath): Promise<void> {
-  const cri = await criAt(host, socket, sweepDeadlineMs);
+export async function removeForgotten(host: Host, socket: HostPath | undefined): Promise<void> {
+  const cri = await criAt(host, socket, removalDeadlineMs);
   try {
     const there = (await cri.listSandboxes()).flatMap((sandbox) => runOf(sandbox) ?? []);
     const noted = there.length === 0 ? [] : (await readNotes(host)).map(({ run }) => run);
@@ -109,7 +110,7 @@ async function leftNotes(host: HostView): Promise<PodNote[]> {
 }
 
 async function removeLeft(host: Host, note: PodNote): Promise<number> {
-  const cri = await criAt(host, note.socket, sweepDeadlineMs);
+  const cri = await criAt(host, note.socket, removalDeadlineMs);
   try {
     const removed = await removeRuns(cri, (run) => run === note.run);
     // A start that the engine is still at is not listed yet: until its time is over the note stays, and a watcher.

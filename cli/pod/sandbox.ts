@@ -1,7 +1,7 @@
-import type { ContainerConfig, PodSandbox, SandboxConfig } from '../engines/cri/index.ts';
+import type { ContainerConfig, PodSandbox, SandboxConfig } from '../cri/index.ts';
 
 /** The namespace of all pods that this program starts. */
-export const podNamespace = 'kata-sysext';
+const podNamespace = 'kata-sysext';
 
 const runLabel = 'kata-sysext.run';
 const runPattern = /^[0-9a-f]{16}$/;

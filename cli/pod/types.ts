@@ -24,7 +24,7 @@ export interface PodSession {
 /** How a pod of one handler ran. */
 export interface PodProof {
   handler: string;
-  /** The engine made the sandbox, and nothing spoke against it afterwards. */
+  /** The engine made the sandbox, and no check failed afterwards. */
   ok: boolean;
   /** From the call until the sandbox was ready. */
   milliseconds?: number;

@@ -4,7 +4,7 @@ import { isLeft, type PodNote, readNote, removeNote } from './notes.ts';
 import { criAt, removeDeadlineMs, removeRuns } from './removing.ts';
 
 const lookMs = 200;
-/** An engine whose caller has died gives a start up, and cleans after itself for up to ten seconds: no sandbox is listed meanwhile. */
+/** An engine whose caller has died stops a start, and cleans after itself for up to ten seconds: no sandbox is listed meanwhile. */
 const quietMs = 12_000;
 /** How long after its time a pod is still tried to be removed. */
 const patienceMs = 300_000;

@@ -1,10 +1,10 @@
 import { KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 import { bytes, command } from '../output/index.ts';
+import { belongsToImage } from '../planning/placement.ts';
 import { type Dropped, whatGoes } from '../planning/removal.ts';
 import { activeGeneration, type Generation, pointedElsewhere, readGenerations } from '../store/index.ts';
 import { type Afterwards, parkedGenerations } from '../transaction/index.ts';
-import { belongsToImage } from './imageRules.ts';
 import { runningPayloads } from './running.ts';
 
 /** How many of the newest generations gc keeps where nobody says it. */

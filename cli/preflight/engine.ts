@@ -1,11 +1,7 @@
-import { type Engine, engineNamed, engines, type Instance, rendererOf, restartRisks, type Sighting } from '../engines/index.ts';
+import { type Engine, engineNamed, engines, rendererOf, type Sighting } from '../engines/index.ts';
 import { codeRow, didYouMean, type Finding, KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
-
-export interface Found {
-  engine: Engine;
-  instance: Instance;
-}
+import type { Found } from '../planning/types.ts';
 
 /**
  * The engine to wire: the one named by `--engine NAME[@VERSION]`, else the one that the active generation is wired to (`recorded`), else
@@ -16,7 +12,7 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
   const [name = '', version] = (wish ?? recorded ?? '').split('@');
   if (recorded !== undefined && name !== recorded && engineNamed(name) !== undefined) throw otherEngine(recorded, name);
   const found: Found[] = [];
-  for (const engine of name === '' ? engines : named(name)) {
+  for (const engine of name === '' ? engines() : named(name)) {
     const [instance] = await engine.detect(host, version);
     if (instance !== undefined) found.push({ engine, instance });
   }
@@ -45,12 +41,19 @@ export async function findEngineToWire(host: HostView, wish: string | undefined,
 /** What `findEngine` says where it finds no engine, or several. */
 const unfound = ['engine-missing', 'host-unknown'];
 
-function renderedBy({ renderer: { name, effect, needed, next }, mark }: Sighting): KataError {
-  return new KataError('engine-rendered', { subject: name, found: `${effect} (${mark})`, needed, next, details: { renderer: name, mark } });
+function renderedBy({ renderer: { title, refusal }, mark }: Sighting): KataError {
+  const { found, needed, next } = refusal;
+  return new KataError('engine-rendered', {
+    subject: title,
+    found: `${found} (${mark})`,
+    needed,
+    next,
+    details: { renderer: title, mark },
+  });
 }
 
 function missing(host: HostView, wish: string | undefined, name: string): KataError {
-  const names = name === '' ? engines.map((engine) => engine.name) : [name];
+  const names = name === '' ? engines().map((engine) => engine.name) : [name];
   const [first, ...others] = names;
   const line = (of: (each: string) => string) => `${of(first!)}${others.map((each) => ` (or ${of(each)})`).join('')}`;
   return new KataError('engine-missing', {
@@ -96,12 +99,9 @@ function ambiguous(found: Found[], running: boolean): KataError {
 /** What speaks against a restart of this engine now. */
 export async function restartFindings(host: HostView, { engine, instance }: Found): Promise<Finding[]> {
   const systemd = await host.systemd();
-  if (systemd === undefined || instance.unit === undefined) return [];
+  if (systemd === undefined || instance.unit === undefined || engine.daemon === undefined) return [];
   const unit = await systemd.unit(instance.unit);
-  return [
-    ...(await engine.pendingRestarts(host, instance)),
-    ...((await engine.restartRisks?.(host, instance, unit)) ?? restartRisks(unit)),
-  ];
+  return [...(await engine.daemon.pendingRestarts(host, instance)), ...(await engine.daemon.restartRisks(host, instance, unit))];
 }
 
 /** Throws the first blocker that was not allowed; gives the others back as what they now are: warnings. */
@@ -120,9 +120,11 @@ function named(name: string): Engine[] {
     subject: '--engine',
     found: `--engine ${name}${didYouMean(
       name,
-      engines.map((each) => each.name),
+      engines().map((each) => each.name),
     )}`,
-    needed: `one of ${engines.map((each) => each.name).join(', ')}`,
+    needed: `one of ${engines()
+      .map((each) => each.name)
+      .join(', ')}`,
     next: 'kata-sysext install --help',
   });
 }

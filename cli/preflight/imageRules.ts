@@ -1,7 +1,7 @@
 import { KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 import { command } from '../output/index.ts';
-import { activeNumber, type Generation, type GenerationManifest, imageNumber } from '../store/index.ts';
+import { activeNumber, type Generation, imageNumber } from '../store/index.ts';
 
 /** What may be done where the active generation is that of the OS image: the guard's own, and what changes no generation. */
 const harmless = ['boot', 'recover', 'gc'];
@@ -37,9 +37,4 @@ export function refuseWaiting(host: HostView, stage: boolean): void {
     needed: 'no --stage: the first boot of the image proves the generation',
     next: 'kata-sysext install --help',
   });
-}
-
-/** Whether a generation goes and comes with the OS image alone. */
-export function belongsToImage(host: HostView, { number }: Pick<GenerationManifest, 'number'>): boolean {
-  return number === imageNumber && !host.image;
 }

@@ -1,8 +1,8 @@
 import { KataError } from '../errors/index.ts';
 import { type MachineConfig, machineConfigOf, operatingSystem, placeOf } from '../facts/index.ts';
-import { type Bringer, bringerIn, firstBootScript, firstBootUnit, metadata } from '../generate/index.ts';
+import { type Bringer, bringerIn, firstBootScript, firstBootUnit } from '../generate/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
-import { restoring } from '../runner/restoring.ts';
+import { restoring } from '../planning/choices/restoring.ts';
 import type { GenerationManifest } from '../store/index.ts';
 import type { Step } from '../transaction/index.ts';
 
@@ -43,25 +43,14 @@ async function owned(host: HostView, path: HostPath, config: MachineConfig, to: 
 }
 
 /** A node has only the sum of its MachineConfigs: the cluster tells which of them has the file. */
-export function sourceCommand(path: HostPath): string {
+function sourceCommand(path: HostPath): string {
   return `oc get machineconfigs -o json | jq -r '.items[] | select(any(.spec.config.storage.files[]?; .path == "${path}")) | .metadata.name'`;
 }
 
-/** A MachineConfig that `generate` made. */
-export interface NodeBringer extends Bringer {
-  /** Nothing on the node says it: the node is in a pool that takes MachineConfigs of the workers as well as its own. */
-  guessed: boolean;
-}
-
-/** Pools that take MachineConfigs for themselves alone. */
-const plainPools = ['worker', 'master'];
-
-/** The MachineConfig that brought what runs at the first boot: by its own word, or of nodes of before by the pool of the node. undefined where none has it. */
-export async function bringerOf(host: HostView, { paths, pool }: MachineConfig): Promise<NodeBringer | undefined> {
+/** The MachineConfig that brought what runs at the first boot, by its own word; undefined where none has it. */
+export async function bringerOf(host: HostView, { paths }: MachineConfig): Promise<Bringer | undefined> {
   if (![firstBootScript, `/etc/systemd/system/${firstBootUnit}`].some((path) => paths.has(path))) return undefined;
-  const said = bringerIn((await host.readText(firstBootScript)) ?? '');
-  if (said !== undefined) return { ...said, guessed: false };
-  return pool === undefined ? undefined : { name: metadata(pool).name, role: pool, guessed: !plainPools.includes(pool) };
+  return bringerIn((await host.readText(firstBootScript)) ?? '');
 }
 
 /** What makes the next MachineConfig, and what is to be known besides. */
@@ -78,8 +67,7 @@ export async function generating(host: HostView, config: MachineConfig, to: Want
   if (to.backend === 'baked') return undefined;
   const os = await operatingSystem(host);
   const minor = os.known ? os.value.openshift : undefined;
-  const bringer = await bringerOf(host, config);
-  const role = bringer?.role ?? config.pool;
+  const role = (await bringerOf(host, config))?.role ?? config.pool;
   const { line, findings } = restoring(to, undefined);
   const command = [
     `kata-sysext generate machineconfig ${line} --target openshift-${minor ?? '4.N'}`,
@@ -87,11 +75,7 @@ export async function generating(host: HostView, config: MachineConfig, to: Want
     '--form hook --program kata-sysext-linux-x64 --from ADDRESS -o DIR',
   ].join(' ');
   const notes = findings.map(({ next }) => `what only some handlers have is not in it; on new nodes then also: ${next}`);
-  return { command, notes: bringer?.guessed === true ? [guess(bringer), ...notes] : notes };
-}
-
-function guess({ name, role }: NodeBringer): string {
-  return `that the MachineConfig is ${name} is a guess by the pool of the node: ${role} may have it from the workers; this tells: ${sourceCommand(firstBootScript)}`;
+  return { command, notes };
 }
 
 /** Both, as a message has them. */

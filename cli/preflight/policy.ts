@@ -2,10 +2,11 @@ import type { Backend } from '../backends/index.ts';
 import type { Finding } from '../errors/index.ts';
 import type { Baseline } from '../gate/index.ts';
 import type { HostView } from '../host/index.ts';
-import type { ChangeOptions } from '../operations/types.ts';
+import type { ChangeOptions } from '../planning/choices/types.ts';
+import type { Found } from '../planning/types.ts';
 import { policyFindings } from '../selinux/index.ts';
 import type { Generation, GenerationManifest } from '../store/index.ts';
-import { type Found, refuse } from './engine.ts';
+import { refuse } from './engine.ts';
 
 interface Switching {
   found: Found;

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { Backend } from '../backends/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
-import { etcState, type HostFacts, machineMountOf, madeAnew, writableAgain } from '../facts/index.ts';
+import { etcState, type HostFacts, machineMountOf, volatileMount, writableAgain } from '../facts/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import { words as quoted } from '../output/index.ts';
 import { imageRoot, stateFolder } from '../store/index.ts';
@@ -99,7 +99,7 @@ function etcFinding({ root }: HostView, etc: HostFacts['etc']): Finding[] {
 
 /** The wiring stays, and what it names would be gone. */
 async function stateFinding(host: HostView): Promise<Finding[]> {
-  const anew = await madeAnew(host, stateFolder);
+  const anew = await volatileMount(host, stateFolder);
   if (anew === undefined) return [];
   return [
     {

@@ -1,4 +1,4 @@
-import type { WiringPlan } from '../engines/index.ts';
+import type { EngineState, WiringPlan } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
 import type { GenerationManifest } from '../store/index.ts';
 
@@ -29,5 +29,19 @@ export function refuseTaken(listed: string[], wanted: string[], ours: string[], 
     found: `the engine lists a handler ${taken} already, and kata-sysext has not made it`,
     needed: 'a name that nobody else defines',
     next: 'choose another name with --alias, or take that handler out of the engine and restart it',
+  });
+}
+
+/** The engine needs the shim's binary to clean a sandbox up, so a handler must not go while one of its sandboxes is there. */
+export function refuseInUse({ sandboxes }: EngineState, handlers: string[]): void {
+  const running = sandboxes.filter((sandbox) => handlers.includes(sandbox.handler));
+  if (running.length === 0) return;
+  const list = running.map((sandbox) => `${sandbox.podNamespace}/${sandbox.podName} (${sandbox.id.slice(0, 12)}, ${sandbox.handler})`);
+  throw new KataError('handler-in-use', {
+    subject: handlers.join(', '),
+    found: `${running.length} ${running.length === 1 ? 'sandbox' : 'sandboxes'} of our handlers: ${list.join('; ')}`,
+    needed: 'none',
+    next: 'delete these pods (kubectl delete pod …, or crictl stopp and rmp), then run the command again',
+    details: { sandboxes: running },
   });
 }

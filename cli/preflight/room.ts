@@ -1,9 +1,10 @@
 import { posix } from 'node:path';
+import { engines } from '../engines/index.ts';
 import type { Finding } from '../errors/index.ts';
 import { type Amount, type Kubelet, kubeletOf, type Threshold } from '../facts/index.ts';
 import type { FileSystem, HostPath, HostView } from '../host/index.ts';
-import type { ChangeOptions } from '../operations/types.ts';
 import { words as quoted, bytes as words } from '../output/index.ts';
+import type { ChangeOptions } from '../planning/choices/types.ts';
 import type { Write } from '../planning/writes.ts';
 import { roomAdvice } from './collectable.ts';
 import { refuse } from './engine.ts';
@@ -11,9 +12,6 @@ import { refuse } from './engine.ts';
 /** What stays free for others where no kubelet says more. */
 const marginBytes = 4 << 20;
 const marginInodes = 32;
-
-/** Images are where the engines keep them by default. */
-const imageFolders: HostPath[] = ['/var/lib/containerd', '/var/lib/containers'];
 
 /** What a file system must keep free, and who acts where it does not. */
 interface Floor {
@@ -100,6 +98,8 @@ async function kubeletFloors(host: HostView): Promise<Map<string, Floor[]>> {
   const floors = new Map<string, Floor[]>();
   const kubelet = await kubeletOf(host);
   if (kubelet === undefined) return floors;
+  // Images are where the engines keep them by default.
+  const imageFolders = engines().flatMap(({ storage }) => storage.slice(0, 1));
   const images = [];
   for (const path of imageFolders) if ((await host.stat(path)) !== undefined) images.push(path);
   const roles: [path: HostPath, of: (kubelet: Kubelet, fileSystem: FileSystem) => Floor[]][] = [

@@ -1,7 +1,8 @@
 import { posix } from 'node:path';
+import { KataError } from '../errors/index.ts';
 import { isRoots } from '../facts/index.ts';
 import { type Digest, type HostView, programDigest, programFile } from '../host/index.ts';
-import { insides, payloadOf, readGenerations } from '../store/index.ts';
+import { type Generation, insideExtension, payloadOf, readGenerations } from '../store/index.ts';
 
 /** Payload folders that programs are running from, with the numbers of these processes. One of several payloads alike counts for each. */
 export async function runningPayloads(host: HostView): Promise<Map<string, Set<string>>> {
@@ -60,8 +61,7 @@ async function* runningPrograms(
     const program = await host.readlink(`/proc/${pid}/exe`).catch(() => undefined);
     // One that stepped aside for its repaired successor still counts as the payload that it is.
     const [, tree, below = ''] = /^(.*\/kata-sysext\/tree\/[0-9a-f]{64})(?:\.damaged)?\/(.*)$/.exec(program ?? '') ?? [];
-    const inside = insides.find((each) => below.startsWith(`${each}/`));
-    const at = inside === undefined ? tree : `${tree}/${inside}`;
+    const at = below.startsWith(`${insideExtension}/`) ? `${tree}/${insideExtension}` : tree;
     // /usr/local may be a link (→ /var/usrlocal): count under the name that the manifests use as well.
     const names =
       at === undefined ? await merged(Number(pid), program ?? '') : [at, posix.join('/usr/local', at.replace(/^\/var\/usrlocal/, ''))];
@@ -70,14 +70,14 @@ async function* runningPrograms(
 }
 
 /**
- * Programs of a merged extension. After a refresh the path of one that still runs says nothing (facts/lab.md §14), and its file may be
- * gone: only its bytes tell which payload it is of. Each file is read once, however many processes run it.
+ * Programs of a merged extension. After a refresh the path of one that still runs says nothing (docs/facts/systemd.md#refresh), and its
+ * file may be gone: only its bytes tell which payload it is of. Each file is read once, however many processes run it.
  */
 function mergedPrograms(host: HostView): (pid: number, program: string) => Promise<string[]> {
   const known = new Map<string, Promise<string[]>>();
   let owners: Promise<Map<Digest, string[]>> | undefined;
   return async (pid, program) => {
-    if (!insides.some((inside) => program.includes(`${inside.slice('usr'.length)}/`))) return [];
+    if (!program.includes(`${insideExtension.slice('usr'.length)}/`)) return [];
     const file = await programFile(host, pid);
     if (file === undefined) return [];
     owners ??= programOwners(host);
@@ -98,4 +98,25 @@ async function programOwners(host: HostView): Promise<Map<Digest, string[]>> {
     }
   }
   return owners;
+}
+
+const lingerMs = 3000;
+
+/** Shims that the engine's CRI does not list (started by ctr or nerdctl) need their files as well. One that is just ending gets a moment. */
+export async function refuseRunning(host: HostView, go: Generation[]): Promise<void> {
+  const folders = new Set(go.map((generation) => generation.manifest.payloadFolder));
+  const until = performance.now() + lingerMs;
+  for (;;) {
+    const running = [...(await runningPayloads(host))].filter(([folder]) => folders.has(folder));
+    if (running.length === 0) return;
+    if (performance.now() > until) {
+      throw new KataError('handler-in-use', {
+        subject: running.map(([folder]) => folder).join(', '),
+        found: `${new Set(running.flatMap(([, pids]) => [...pids])).size} processes run from the files that would go`,
+        needed: 'none',
+        next: `end them first; they are: ls -l /proc/[0-9]*/exe | grep -E 'kata-sysext|(share|libexec)/kata/'`,
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }

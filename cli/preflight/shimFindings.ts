@@ -1,9 +1,9 @@
 import type { Sandbox } from '../engines/index.ts';
 import type { Finding } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
+import type { Found } from '../planning/types.ts';
 import { firstThatSpeaks, forgets, mixing, newestSpoken } from '../shimProtocol/index.ts';
 import { type GenerationManifest, readGenerations } from '../store/index.ts';
-import type { Found } from './engine.ts';
 import { shimPayloads } from './running.ts';
 
 export interface ShimSwitch {
@@ -20,7 +20,7 @@ type Handlers = GenerationManifest['handlers'];
 
 /**
  * What speaks against a generation's shims under this engine, and against a change while sandboxes of other shims run. What is not in
- * overlays/shimProtocols.json works: the engine asks the new shim for an address, and that one answers with the sandbox's own.
+ * their tables (`Engine.shimProtocol`) works: the engine asks the new shim for an address, and that one answers with the sandbox's own.
  */
 export async function shimFindings(host: HostView, change: ShimSwitch): Promise<Finding[]> {
   const { found, to, sandboxes, restarts } = change;

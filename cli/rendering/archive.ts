@@ -13,7 +13,10 @@ export interface Archive {
   unpackedBytes: number;
 }
 
-/** Paths of a tree as a .tar.gz, named by its digest; the same tree gives the same bytes, whoever makes it and when. Throws what tar says. */
+/**
+ * Paths of a tree as a .tar.gz, named by its digest; the same tree gives the same bytes, at any time and on any machine. Throws what tar
+ * says.
+ */
 export async function makeArchive(root: string, paths: string[], folder: string): Promise<Archive> {
   const plain = join(folder, 'archive.tar');
   const same = ['--format=gnu', '--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner'];

@@ -5,13 +5,19 @@ import type { Against, Edit } from '../generate/index.ts';
 import { digestOf } from '../host/index.ts';
 import type { EngineTree } from './engine.ts';
 
-/** In the archive: our texts that go into files of the node's own. What else stands there may be secret, and never leaves the node. */
+/**
+ * In the archive: kata-sysext's texts that go into files of the node's own. The rest of such a file may be secret, and never leaves the
+ * node.
+ */
 export const partsFolder = '/parts';
 
-/** What the node's engine has to be configured like, after an installation on `root`; writes our texts to {@link partsFolder} there. */
+/**
+ * What the node's engine has to be configured like, after an installation on `root`; writes kata-sysext's texts to {@link partsFolder}
+ * there.
+ */
 export async function againstOf(
   root: string,
-  { config, imports, version }: EngineTree,
+  { title, config, imports, version }: EngineTree,
   marks: readonly Mark[],
 ): Promise<Against | undefined> {
   if (config === undefined) return undefined;
@@ -22,7 +28,7 @@ export async function againstOf(
     const at = after.indexOf(ours);
     // The node joins the same three pieces: nothing else may differ.
     if (path !== config.path || at < 0 || !Buffer.concat([before.subarray(0, at), ours, before.subarray(at)]).equals(after))
-      throw new Error(`${path} is not the node’s own file with one text of ours in it`);
+      throw new Error(`${path} is not the node’s own file with one text of kata-sysext in it`);
     const part = `${partsFolder}/${index}`;
     await mkdir(dirname(join(root, part)), { recursive: true });
     await writeFile(join(root, part), ours);
@@ -31,5 +37,14 @@ export async function againstOf(
   const own = marks.flatMap(({ kind, path }) => (kind === 'file' ? [path] : []));
   // 2.x unites files by other rules than 1.x, and a shim is named otherwise in 1.6.
   const begin = /^v?(?<all>(?:[2-9]|1\.\d+|1)(?=\.|$))/.exec(version ?? '')?.groups?.['all'];
-  return { config: config.path, digest: digestOf(config.bytes), imports, own, ...(begin === undefined ? {} : { version: begin }), edits };
+  return {
+    title,
+    variable: config.variable,
+    config: config.path,
+    digest: digestOf(config.bytes),
+    imports,
+    own,
+    ...(begin === undefined ? {} : { version: begin }),
+    edits,
+  };
 }

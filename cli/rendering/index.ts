@@ -5,8 +5,10 @@ import { guardUnits, presetFile } from '../bootGuard/units/index.ts';
 import type { Against, Beside, Merging, Source, Target } from '../generate/index.ts';
 import { openHost, stoppable } from '../host/index.ts';
 import { modulesFile } from '../kernelModules/index.ts';
-import { install } from '../operations/install.ts';
-import type { Context, InstallRequest } from '../operations/types.ts';
+import { planInstall } from '../operations/install.ts';
+import type { InstallRequest } from '../planning/choices/types.ts';
+import { runOperation } from '../runner/run.ts';
+import type { Context } from '../runner/types.ts';
 import { activeGeneration, etcFolder, namesOf, payloadRoot, stateFolder } from '../store/index.ts';
 import { type Archive, dropTransient, makeArchive } from './archive.ts';
 import { againstOf, partsFolder } from './edits.ts';
@@ -71,10 +73,11 @@ export async function render<T>(
       dirname(keeping).slice(1),
     ];
     await makeTargetTree(root, target.tree, { files, folders });
-    const { program, emit, signal } = context;
+    const { program, emit, signal, asked } = context;
     const host = stoppable({ ...openHost(root, {}), now: () => new Date(request.epoch * 1000) }, signal);
     try {
-      await install({ host, program, ...(programFile === undefined ? {} : { programFile }), emit, signal }, request.install);
+      const own = { host, program, programFile, emit, signal, asked };
+      await runOperation(own, 'install', planInstall, request.install);
       const active = await activeGeneration(host);
       const marks = active?.record.wiring?.marks ?? [];
       const payloads = await host.realpath(payloadRoot(target.tree.ostree));

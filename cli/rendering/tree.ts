@@ -8,7 +8,7 @@ const machines: Record<string, number> = { x86_64: 62, aarch64: 183 };
 
 /**
  * A host tree like that of a target before Kata: what an offline installation looks at, and nothing else. `files` are those of the node's
- * own that it looks at, by their paths; `folders` are there already, so that nobody takes them off again.
+ * own that it looks at, by their paths; `folders` are there already, so that an uninstall keeps them.
  */
 export async function makeTargetTree(
   root: string,

@@ -1,11 +1,11 @@
 import { KataError } from '../errors/index.ts';
 import { undisturbed } from '../host/index.ts';
-import type { ChangeOptions, Context } from '../operations/types.ts';
+import type { Found } from '../planning/types.ts';
 import { type PodProof, provePods, readinessOf, thrown } from '../pod/index.ts';
-import type { Found } from '../preflight/engine.ts';
 import type { GenerationManifest } from '../store/index.ts';
 import { findGeneration } from '../store/index.ts';
 import type { Gate } from '../transaction/index.ts';
+import type { Context, OperationPlan } from './types.ts';
 
 const timeoutSeconds = 60;
 
@@ -13,7 +13,11 @@ const timeoutSeconds = 60;
  * For `--prove pod`, before anything is changed: a node that lacks the sandbox image could not prove whatever was installed. Throws
  * `pod-image-missing`.
  */
-export async function refuseUnprovable({ host }: Context, { engine, instance }: Found, { prove }: ChangeOptions): Promise<void> {
+export async function refuseUnprovable(
+  { host }: Context,
+  { engine, instance }: Found,
+  { prove }: Pick<OperationPlan, 'prove'>,
+): Promise<void> {
   if (prove === undefined || !host.live) return;
   const { imageMissing } = await readinessOf(host, engine, instance);
   if (imageMissing !== undefined) throw thrown(imageMissing);

@@ -11,7 +11,7 @@ import {
   takeLock,
   undisturbed,
 } from '../host/index.ts';
-import type { ChangeOptions, Context } from '../operations/types.ts';
+import type { ChangeOptions } from '../planning/choices/types.ts';
 import { removeLeftPods } from '../pod/index.ts';
 import { withRoomAdvice } from '../preflight/collectable.ts';
 import { refuse } from '../preflight/engine.ts';
@@ -32,6 +32,7 @@ import {
 } from '../store/index.ts';
 import { openEntries, openHere, type Recovered, recover } from '../transaction/index.ts';
 import { writeSystemJournal } from './systemJournal.ts';
+import type { Context } from './types.ts';
 
 const lookEveryMs = 500;
 

@@ -9,12 +9,12 @@ export interface Ended {
   verb: string;
   id: number;
   result: 'done' | 'undone' | 'not-restored' | 'finished';
-  from?: number;
-  to?: number;
+  from?: number | undefined;
+  to?: number | undefined;
   /** Of the generation that became active. */
-  release?: string;
+  release?: string | undefined;
   /** Why it failed, or why nobody had to ask for it. */
-  reason?: string;
+  reason?: string | undefined;
   seconds?: number;
 }
 

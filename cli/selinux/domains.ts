@@ -1,4 +1,4 @@
-import { type TomlTable, valueAt } from '../engines/toml/index.ts';
+import { type TomlTable, valueAt } from '../documents/toml/index.ts';
 import type { Engine, Instance } from '../engines/types.ts';
 import { KataError } from '../errors/index.ts';
 import { contextsOf, type HostView } from '../host/index.ts';
@@ -6,28 +6,14 @@ import { contextOfProcess, vmContext } from './contexts.ts';
 import type { Domains, Policy } from './types.ts';
 
 export interface PolicyEngine {
-  engine: Pick<Engine, 'name' | 'dumpEffective'>;
+  engine: Pick<Engine, 'name' | 'selinux' | 'dump'>;
   instance: Instance;
 }
 
-/** Where each engine says whether it sets labels, and what holds where it says nothing: containerd 1.x to 2.x, CRI-O from 1.18. */
-const switches: Record<string, { keys: string[][]; byDefault: boolean }> = {
-  containerd: {
-    keys: [
-      ['plugins', 'io.containerd.cri.v1.runtime', 'enable_selinux'],
-      ['plugins', 'io.containerd.grpc.v1.cri', 'enable_selinux'],
-    ],
-    byDefault: false,
-  },
-  // Its dump leaves out what equals the default, which is the state of the host.
-  crio: { keys: [['crio', 'runtime', 'selinux']], byDefault: true },
-};
-
 /** Whether an engine with this effective configuration gives pods labels. */
-export function setsLabels(engine: string, dump: TomlTable): boolean {
-  const row = Object.hasOwn(switches, engine) ? switches[engine]! : { keys: [], byDefault: true };
-  const said = row.keys.map((keys) => valueAt(dump, keys)).filter((value) => typeof value === 'boolean');
-  return said.length === 0 ? row.byDefault : said.includes(true);
+export function setsLabels({ selinux }: Pick<Engine, 'selinux'>, dump: TomlTable): boolean {
+  const said = selinux.keys.map((keys) => valueAt(dump, keys)).filter((value) => typeof value === 'boolean');
+  return said.length === 0 ? selinux.byDefault : said.includes(true);
 }
 
 /**
@@ -43,7 +29,7 @@ export async function domainsOf(
   const context = await engineContext(host, policy, instance);
   if (context === undefined) throw unknownEngine(engine.name);
   const shimContext = await policy.create(context, shim, 'process');
-  const labels = setsLabels(engine.name, dump ?? (await engine.dumpEffective(host, instance)));
+  const labels = setsLabels(engine, dump ?? (await engine.dump?.dumpEffective(host, instance)) ?? {});
   const vm = labels ? await vmContext(host, type) : undefined;
   return { engine: context, shim: shimContext, vm: vm ?? shimContext, labelled: vm !== undefined };
 }

@@ -31,7 +31,7 @@ export interface Places {
   home: HostPath;
 }
 
-/** What the handlers of a generation need, with the labels that it has: files, and the folders and links that lead to them. */
+/** What the handlers of a generation need, with the labels that it has: files, and the folders and links on the way to them. */
 export async function installedFiles(
   host: HostView,
   manifest: GenerationManifest,

@@ -39,7 +39,7 @@ function remedy({ paths, mislabelled }: Denial, isReference: boolean): string {
   if (mislabelled) return 'kata-sysext verify --repair';
   return isReference
     ? 'load the module of examples/selinux/ as its README.md says (kata-sysext loads none), then: kata-sysext check'
-    : 'allow it in a module of the host’s own policy (docs/hosts.md says which rules), then: kata-sysext check';
+    : 'allow it in a module of the host’s own policy (docs/reference/selinux.md says which rules), then: kata-sysext check';
 }
 
 function named(paths: string[]): string {

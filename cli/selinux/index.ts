@@ -1,6 +1,6 @@
 import { backendOf } from '../backends/index.ts';
+import type { TomlTable } from '../documents/toml/index.ts';
 import { engineNamed } from '../engines/index.ts';
-import type { TomlTable } from '../engines/toml/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { selinuxState } from '../facts/index.ts';
 import { contextsOf, type HostPath, type HostView } from '../host/index.ts';
@@ -14,7 +14,7 @@ import { ask, devices } from './questions.ts';
 import type { AskedHandler, Denial, PolicyFile } from './types.ts';
 
 export { setsLabels } from './domains.ts';
-export type { Access, AskedHandler, Domains, Policy, PolicyFile } from './types.ts';
+export type { AskedHandler, Policy } from './types.ts';
 
 /** Types that only the reference policy has, and only Fedora's. */
 const referenceType = 'container_engine_exec_t';
@@ -36,7 +36,7 @@ export function somePayload(root: HostPath): HostPath {
   return payloadFolder(root, `sha256:${'0'.repeat(64)}`);
 }
 
-/** What the kernel's policy has against pods of these handlers, before anything is installed: by the labels that an install writes. */
+/** What the kernel's policy denies to pods of these handlers, before anything is installed: by the labels that an install writes. */
 export async function policyFindings(
   host: HostView,
   request: PolicyRequest & { home: HostPath },

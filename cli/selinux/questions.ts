@@ -32,7 +32,7 @@ const inShim = 'dragonball';
 
 export const devices = Object.keys(table.devices) as `/dev/${string}`[];
 
-export function stockDeviceType(device: string): string {
+function stockDeviceType(device: string): string {
   return Object.hasOwn(table.devices, device) ? table.devices[device as `/dev/${string}`]! : 'device_t';
 }
 

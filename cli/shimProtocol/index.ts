@@ -1,2 +1,2 @@
 export { firstThatSpeaks, forgets, mixing, newestSpoken, protocolOf } from './protocol.ts';
-export { type ServiceReader, taskServices } from './services.ts';
+export { taskServices } from './services.ts';

@@ -1,72 +1,51 @@
 import { asset } from '../assets/index.ts';
 import { parseJson } from '../documents/index.ts';
+import { engineNamed, type ShimProtocol } from '../engines/index.ts';
 
-interface Range {
-  engine: string;
-  /** Inclusive. */
-  from?: string;
-  /** Exclusive. */
-  below?: string;
-}
-
-export interface SpeaksRow extends Range {
-  /** The newest version of the protocol. */
-  protocol: number;
-}
-
-/** At a restart the engine forgets the containers in running sandboxes of such shims. */
-export interface ForgetsRow extends Range {
-  protocols: number[];
-}
-
-/** A container that a shim of version `next` starts in a sandbox of version `running` is lost at the engine's next restart. */
-export interface MixesRow extends Range {
-  running: number;
-  next: number;
-  /** The version of the engine that no longer does. */
-  fixed: string;
-}
+type MixesRow = ShimProtocol['mixes'][number];
 
 interface ProtocolTable {
   families: Partial<Record<'go' | 'rust', { protocol: number }>>;
-  speaks: SpeaksRow[];
-  forgets: ForgetsRow[];
-  mixes: MixesRow[];
 }
 
 const table = parseJson(asset('overlays/shimProtocols.json')) as ProtocolTable;
 
 /**
- * The version of containerd's shim protocol that a shim speaks, by the task services that its executable has; where they do not tell, by
- * its family. undefined when neither does, or when it has several.
+ * The version of containerd's shim protocol that a shim speaks, by the task services that its executable has; where they do not show it, by
+ * its family. undefined when neither shows it, or when it has several.
  */
 export function protocolOf(services: number[], family: 'go' | 'rust'): number | undefined {
   return services.length === 0 ? table.families[family]?.protocol : services.length === 1 ? services[0] : undefined;
 }
 
-/** The newest version that an engine speaks; undefined when that depends on a version of the engine that nobody knows. */
+/** The newest version that an engine speaks; undefined when that depends on a version of the engine that is not known. */
 export function newestSpoken(engine: string, version: string | undefined): number | undefined {
-  const rows = table.speaks.filter((row) => row.engine === engine && covers(row, version) !== false);
+  const rows = rowsOf(engine).speaks.filter((row) => covers(row, version) !== false);
   return rows.length === 1 ? rows[0]!.protocol : undefined;
 }
 
 /** The first version of the engine that speaks a protocol; undefined when none does. */
 export function firstThatSpeaks(engine: string, protocol: number): string | undefined {
-  return table.speaks.find((row) => row.engine === engine && row.protocol >= protocol)?.from;
+  return rowsOf(engine).speaks.find((row) => row.protocol >= protocol)?.from;
 }
 
 /** Whether a restart of the engine forgets the containers in sandboxes of such a shim. Of an unknown version it is not said. */
 export function forgets(engine: string, version: string | undefined, protocol: number): boolean {
-  return table.forgets.some((row) => row.engine === engine && covers(row, version) === true && row.protocols.includes(protocol));
+  return rowsOf(engine).forgets.some((row) => covers(row, version) === true && row.protocols.includes(protocol));
 }
 
-/** The row that speaks against a shim of version `next` while sandboxes of version `running` are there. */
+/** The row that forbids a shim of version `next` while sandboxes of version `running` are there. */
 export function mixing(engine: string, version: string | undefined, running: number, next: number): MixesRow | undefined {
-  return table.mixes.find((row) => row.engine === engine && covers(row, version) === true && row.running === running && row.next === next);
+  return rowsOf(engine).mixes.find((row) => covers(row, version) === true && row.running === running && row.next === next);
+}
+
+/** Of an engine that is not known nothing is said. */
+function rowsOf(engine: string): ShimProtocol {
+  return engineNamed(engine)?.shimProtocol ?? { speaks: [], forgets: [], mixes: [] };
 }
 
 /** undefined: that depends on the version, which is not known, or not to its last number. */
-function covers({ from, below }: Range, version: string | undefined): boolean | undefined {
+function covers({ from, below }: { from?: string; below?: string }, version: string | undefined): boolean | undefined {
   if (from === undefined && below === undefined) return true;
   const ends = [0, Number.POSITIVE_INFINITY].map((patch) => numbersOf(version, patch));
   const [first, last] = ends.map((end) => end && isFrom(end, from) && !(below !== undefined && isFrom(end, below)));

@@ -51,7 +51,7 @@ async function otherDeployments(host: HostView): Promise<{ deployment: string; e
   );
 }
 
-/** Every /etc beside this one, and this one again where it is listed. */
+/** Every /etc next to this one, and this one again where it is listed. */
 export async function allDeployments(host: HostView): Promise<{ deployment: string; etc: HostPath }[]> {
   return (await Promise.all(kinds.map(({ list }) => list(host)))).flat();
 }

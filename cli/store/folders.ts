@@ -6,7 +6,7 @@ import { schema } from './types.ts';
 
 export interface Folders {
   schema: number;
-  /** Folders that did not exist before us, parents first: removed when empty once nothing is installed. */
+  /** Folders that kata-sysext made, parents first: removed when empty once nothing is installed. */
   made: HostPath[];
   /** Payload roots ever used on this host. */
   roots: HostPath[];
@@ -16,7 +16,7 @@ export async function readFolders(host: HostView): Promise<Folders> {
   return (await readJson(host, foldersFile, foldersShape)) ?? { schema, made: [], roots: [] };
 }
 
-/** Makes `path` and its missing parents; what is made is noted first, so that it can be taken away again. */
+/** Makes `path` and its missing parents; what is made is noted first, so that it can be removed again. */
 export async function ensureFolder(host: Host, path: HostPath, mode = 0o755): Promise<void> {
   if ((await host.stat(path)) !== undefined) return;
   const parent = path.slice(0, path.lastIndexOf('/')) || '/';
@@ -35,7 +35,7 @@ export async function ensureStore(host: Host, root: HostPath): Promise<void> {
   await ensureFolder(host, `${root}/tree`);
 }
 
-/** Remembers a folder that a change is about to make: one that was there before us is not ours to remove. */
+/** Remembers a folder that a change is about to make: one that was there before stays at an uninstall. */
 export function noteFolder(host: Host, path: HostPath): Promise<void> {
   return note(host, (folders) => folders.made, path);
 }

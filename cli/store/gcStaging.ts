@@ -2,9 +2,9 @@ import { deploymentOf } from '../facts/index.ts';
 import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
 import { hasDeployment } from './deployments.ts';
 import { readFolders } from './folders.ts';
-import { activeNumber, readGenerations, readPayload, triesOf } from './generations/index.ts';
+import { activeNumber, readGenerations, readPayload } from './generations/index.ts';
 import { readJson } from './json.ts';
-import { dropEmpty, dropTemporaries, ofGeneration, ofPayload, removeOurs } from './ours.ts';
+import { dropEmpty, dropTemporaries, ofGeneration, ofPayload, removeOwnFiles } from './ownFiles.ts';
 import {
   binFolder,
   folderOf,
@@ -36,30 +36,32 @@ const damagedName = /^([0-9a-f]{64})\.damaged$/;
 const historyName = /^\d{1,9}\.json$/;
 
 export async function dropGeneration(host: Host, number: number): Promise<void> {
-  // Last goes what says that there is something to remove.
-  for (const folder of await generationFolders(host, number)) await removeOurs(host, folder, ofGeneration);
-  await removeOurs(host, generationFolder(number), ofGeneration);
+  // The last removal is that of the file which says that there is something to remove.
+  for (const folder of await generationFolders(host, number)) await removeOwnFiles(host, folder, ofGeneration);
+  await removeOwnFiles(host, generationFolder(number), ofGeneration);
 }
 
-/** What a generation may have besides the folder of its manifest. */
+/** What a generation may have outside the folder of its manifest. */
 export async function generationFolders(host: HostView, number: number): Promise<HostPath[]> {
   const { roots } = await readFolders(host);
   return roots.filter((root) => root !== stateFolder).map((root) => `${root}/generations/${number}`);
 }
 
-/** The files go first: the manifest says which they are, so that an interrupted removal can be finished without touching others'. */
+/** The files go first: the manifest says which they are, so that an interrupted removal can be finished without touching other files. */
 export async function dropPayload(host: Host, digest: Digest): Promise<void> {
   const manifest = await readPayload(host, digest);
   if (manifest === undefined) return;
-  await removeOurs(host, wholePayload(manifest).folder, ofPayload(manifest));
+  await removeOwnFiles(host, wholePayload(manifest).folder, ofPayload(manifest));
   await host.unlink(payloadManifest(digest));
 }
 
-/** Removes what interrupted work left in our own folders: staging, half-made generations, payloads and programs that nothing names. */
+/**
+ * Removes what interrupted work left in kata-sysext's folders: staging, half-made generations, payloads and programs that nothing names.
+ */
 export async function gcStaging(host: Host): Promise<void> {
   const { roots } = await readFolders(host);
   for (const root of roots) {
-    await settleDamaged(host, `${root}/tree`);
+    await restoreDamaged(host, `${root}/tree`);
     await host.removeTree(stagingFolder(root));
   }
   for (const name of await host.readdir(journalFolder)) if (/^\d+\.ended$/.test(name)) await host.removeTree(`${journalFolder}/${name}`);
@@ -88,7 +90,7 @@ async function gcImageRecords(host: Host): Promise<void> {
     const record = manifestName.test(name) ? await readJson(host, path, generationRecord) : undefined;
     const speaksOf = [
       record?.blessed?.deployment,
-      ...triesOf(record ?? {}).map(({ deployment }) => deployment),
+      ...(record?.tries ?? []).map(({ deployment }) => deployment),
       ...Object.keys(record?.wirings ?? {}),
     ].filter((deployment) => deployment !== undefined);
     if (speaksOf.length === 0 || speaksOf.includes(now)) continue;
@@ -99,8 +101,8 @@ async function gcImageRecords(host: Host): Promise<void> {
   await dropEmpty(host, imageRecords);
 }
 
-/** A damaged payload that stepped aside for a new one goes when that is there; else it comes back: better damaged than none. */
-async function settleDamaged(host: Host, folder: HostPath): Promise<void> {
+/** A damaged payload that was moved for a new one goes when that is there; else it comes back: better damaged than none. */
+async function restoreDamaged(host: Host, folder: HostPath): Promise<void> {
   for (const name of await host.readdir(folder)) {
     const [, hex] = damagedName.exec(name) ?? [];
     if (hex === undefined) continue;
@@ -109,14 +111,14 @@ async function settleDamaged(host: Host, folder: HostPath): Promise<void> {
   }
 }
 
-/** Removes the story: `uninstall --purge`. The number that was given last goes with it. */
+/** Removes the history: `uninstall --purge`. The number that was given last goes with it. */
 export async function dropHistory(host: Host): Promise<void> {
   for (const name of await host.readdir(historyFolder)) if (historyName.test(name)) await host.unlink(`${historyFolder}/${name}`);
   await host.unlink(sequenceFile);
   await dropTemporaries(host, historyFolder);
 }
 
-/** An image carries no story: no journal, no history, no lock, all of which are about the machine that built it. */
+/** An image has no journal, no history and no lock: all of them are about the machine that built it. */
 export async function dropImageHistory(host: Host): Promise<void> {
   await dropHistory(host);
   for (const folder of [journalFolder, historyFolder]) await dropEmpty(host, folder);
@@ -124,36 +126,36 @@ export async function dropImageHistory(host: Host): Promise<void> {
 }
 
 /**
- * Where no generation is left, our empty folders go, those that we made outside of ours, and last the lock file, which is still held.
- * The history stays if there is any. Safe to repeat and to interrupt; does nothing on a host where Kata is installed.
+ * Where no generation is left, kata-sysext's empty folders go, then those that it made elsewhere, and last the lock file, which is still
+ * held. The history stays if there is any. Safe to repeat and to interrupt; does nothing on a host where Kata is installed.
  */
 export async function removeEmptyDirs(host: Host): Promise<void> {
   if (!(await isVacant(host))) return;
   const { made, roots } = await readFolders(host);
   for (const folder of leftoverFolders(roots)) await dropEmpty(host, folder);
-  // A folder above ours goes only after ours.
+  // A parent folder goes only after its child.
   const above = made.filter((path) => `${stateFolder}/`.startsWith(`${path}/`));
   for (const path of [...made].reverse()) if (!above.includes(path)) await dropEmpty(host, path);
   for (const path of leftoverFiles) await host.unlink(path);
   await dropEmpty(host, stateFolder);
   for (const path of above.reverse()) await dropEmpty(host, path);
-  // Where a link led to no folder, the state was in one that was made for it.
+  // Where a link pointed at no folder, the state was in one that was made for it.
   for (const path of [...made].reverse()) if (!above.includes(path)) await dropEmpty(host, path);
 }
 
-/** Folders of ours that hold nothing any more where nothing is installed; the history's may. */
+/** kata-sysext's folders that are empty where nothing is installed; the history's may have files. */
 export function leftoverFolders(roots: HostPath[]): HostPath[] {
   const inRoots = roots.flatMap((root) => [`${root}/tree`, `${root}/generations`, binFolder(root)]);
   return [...inRoots, generationsFolder, manifestsFolder, programsFolder, journalFolder, historyFolder];
 }
 
-/** Files of ours that nothing needs where nothing is installed; last the lock, which is still held. */
+/** kata-sysext's files that nothing needs where nothing is installed; last the lock, which is still held. */
 export const leftoverFiles = [foldersFile, reservedSpaceFile, lockFile];
 
 /** Nothing is installed, and nothing is open. `without`: as it is once these generations are gone. */
 export async function isVacant(host: HostView, without: number[] = []): Promise<boolean> {
   const active = await activeNumber(host);
-  // What another installation of a tree has active is none of its image's.
+  // What another installation of a tree has active does not belong to its image.
   const ours = active !== undefined && !without.includes(active) && (!host.image || active === imageNumber);
   const all = (await readGenerations(host)).map(({ manifest }) => manifest.number).filter((number) => !without.includes(number));
   const generations = all.filter((number) => host.image || number !== imageNumber);
@@ -161,7 +163,10 @@ export async function isVacant(host: HostView, without: number[] = []): Promise<
   return !(await host.readdir(journalFolder)).some((name) => /^\d+$/.test(name));
 }
 
-/** Files of others in our folders and in `more`, once nothing is installed any more, or only what another deployment points at. */
+/**
+ * Other programs' files in kata-sysext's folders and in `more`, once nothing is installed any more, or only what another deployment points
+ * at.
+ */
 export async function foreignFiles(host: HostView, more: HostPath[]): Promise<HostPath[]> {
   const { roots } = await readFolders(host);
   const all = await Promise.all([...new Set([stateFolder, ...roots, ...more])].map((folder) => filesBelow(host, folder)));
@@ -171,7 +176,7 @@ export async function foreignFiles(host: HostView, more: HostPath[]): Promise<Ho
   );
 }
 
-/** Files and folders that a manifest of ours tells of: they stay in use, or tidy takes them at the end of the change. */
+/** Files and folders that a manifest of kata-sysext names: they stay in use, or the clean-up removes them at the end of the change. */
 async function known(host: HostView): Promise<HostPath[]> {
   const digests = (await host.readdir(manifestsFolder)).flatMap((name): Digest[] => {
     const [, hex] = manifestName.exec(name) ?? [];

@@ -11,10 +11,10 @@ export interface HistoryEntry {
   at: string;
   from?: number;
   to?: number;
-  /** Why, where nobody asked for it. */
+  /** Why, where no command asked for it. */
   reason?: string;
-  /** By what it was asked for: the verb and its words, or the boot guard; early versions did not note it. */
-  cause?: string;
+  /** By what it was asked for: the verb and its words, or the boot guard. */
+  cause: string;
   /** Who asked; not there at a boot. */
   user?: { uid: number; name?: string };
   result: 'done' | 'undone' | 'not-restored';

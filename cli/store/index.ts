@@ -48,7 +48,6 @@ export { damaged, readJson, wayBack, writeJson } from './json.ts';
 export { bytesOf, generationBytes, historyBytes, leftovers, payloadBytes, programBytes, reservedSpaceIn } from './occupied.ts';
 export * from './paths.ts';
 export {
-  type Depth,
   entryDrift,
   isIntact,
   labelLike,
@@ -62,7 +61,7 @@ export {
   storedBytes,
   wholePayload,
 } from './payload/index.ts';
-export { idlePrograms, keepProgram, type ProgramManifest, programDrift, type RunningProgram, readPrograms } from './program.ts';
+export { idlePrograms, keepProgram, programDrift, readPrograms } from './program.ts';
 export { releaseReservedSpace, reservedRoom, reserveSpace } from './reservedSpace.ts';
 export { type Staging, stagingOf } from './staging.ts';
 export * from './types.ts';

@@ -6,27 +6,24 @@ import { journalFolder } from './paths.ts';
 import { schema } from './types.ts';
 
 /**
- * Reads one of our JSON files; undefined when it is not there. Refuses a newer schema untouched (`journal-newer`), and what is no JSON or
- * has another shape (`state-damaged`, naming the place): nothing later has to doubt a type.
+ * Reads one of kata-sysext's JSON files; undefined when it is not there. Refuses a newer schema untouched (`journal-newer`), and what has another
+ * schema, is no JSON or has another shape (`state-damaged`, naming the place): nothing later has to doubt a type.
  */
-export async function readJson<T extends { schema: number }>(
-  host: HostView,
-  path: HostPath,
-  shape: Shape<T>,
-  newest = schema,
-): Promise<T | undefined> {
+export async function readJson<T extends { schema: number }>(host: HostView, path: HostPath, shape: Shape<T>): Promise<T | undefined> {
   const text = await host.readText(path);
   if (text === undefined) return undefined;
   const value = parsed(path, text);
   const said = typeof value === 'object' && value !== null && 'schema' in value ? value.schema : undefined;
-  if (typeof said === 'number' && said > newest) {
+  if (typeof said === 'number' && said > schema) {
     throw new KataError('journal-newer', {
       subject: path,
       found: `${path} has schema ${said}`,
-      needed: `schema ${newest} or older`,
+      needed: `schema ${schema}, the only one that this program reads`,
       next: 'use the newer kata-sysext that wrote it',
     });
   }
+  if (typeof said === 'number' && said !== schema)
+    throw damaged(path, `it has schema ${said}, and no version wrote another one than ${schema}`);
   const misfit = misfitOf(shape, value);
   if (misfit !== undefined) throw damaged(path, misfit);
   return value as T;
@@ -59,13 +56,13 @@ export function wayBack(folder: HostPath, name: string): string {
 function adviceFor(path: HostPath): string {
   const [folder, name] = [path.slice(0, path.lastIndexOf('/')), path.slice(path.lastIndexOf('/') + 1)];
   if (path.startsWith(`${journalFolder}/`)) return wayBack(folder, name);
-  return `look at it; if it cannot be mended, move it away (mv ${path} /root/) and run: kata-sysext recover`;
+  return `look at it; if it cannot be repaired, move it away (mv ${path} /root/) and run: kata-sysext recover`;
 }
 
 /** What every user may read: `status` needs no root. Nothing in these files is secret. */
 export const readable = 0o644;
 
-/** Writes one of our JSON files durably; others than root cannot read it unless `mode` says so. */
+/** Writes one of kata-sysext's JSON files durably; others than root cannot read it unless `mode` says so. */
 export async function writeJson(host: Host, path: HostPath, value: { schema: number }, mode = 0o600): Promise<void> {
   await host.writeFile(path, `${JSON.stringify(value, null, 1)}\n`, { mode });
 }

@@ -2,7 +2,7 @@ import type { Digest, HostPath, HostView } from '../host/index.ts';
 import { readFolders } from './folders.ts';
 import { generationFolders, leftoverFiles, leftoverFolders } from './gcStaging.ts';
 import { readPayload } from './generations/index.ts';
-import { ofGeneration, ofPayload, oursBelow } from './ours.ts';
+import { ofGeneration, ofPayload, ownPathsBelow } from './ownFiles.ts';
 import {
   binFolder,
   generationFolder,
@@ -30,14 +30,14 @@ export async function bytesOf(host: HostView, paths: HostPath[]): Promise<number
 /** All that `dropGeneration` takes. */
 export async function generationBytes(host: HostView, number: number): Promise<number> {
   const folders = [...(await generationFolders(host, number)), generationFolder(number)];
-  return bytesOf(host, (await Promise.all(folders.map((folder) => oursBelow(host, folder, ofGeneration)))).flat());
+  return bytesOf(host, (await Promise.all(folders.map((folder) => ownPathsBelow(host, folder, ofGeneration)))).flat());
 }
 
 /** All that `dropPayload` takes: the files, and the manifest that names them. */
 export async function payloadBytes(host: HostView, digest: Digest): Promise<number> {
   const manifest = await readPayload(host, digest);
   if (manifest === undefined) return 0;
-  return bytesOf(host, [...(await oursBelow(host, wholePayload(manifest).folder, ofPayload(manifest))), payloadManifest(digest)]);
+  return bytesOf(host, [...(await ownPathsBelow(host, wholePayload(manifest).folder, ofPayload(manifest))), payloadManifest(digest)]);
 }
 
 /** A copy of the program, its folder and its manifest. */

@@ -1,6 +1,6 @@
 import type { Digest, HostPath } from '../host/index.ts';
 
-/** Where things are on a host (design §5). */
+/** Where things are on a host; ARCHITECTURE.md#on-a-host has the table. */
 export const stateFolder: HostPath = '/var/lib/kata-sysext';
 export const generationsFolder: HostPath = `${stateFolder}/generations`;
 export const manifestsFolder: HostPath = `${stateFolder}/payloads`;
@@ -13,9 +13,9 @@ export const scratchFolder: HostPath = `${stateFolder}/scratch`;
 /** Room for the boot guard. */
 export const reservedSpaceFile: HostPath = `${stateFolder}/reserved-space`;
 export const lockFile: HostPath = `${stateFolder}/lock`;
-/** The highest generation number ever given: part of the story, so that it outlives an uninstall. */
+/** The highest generation number ever given: part of the history, so that it outlives an uninstall. */
 export const sequenceFile: HostPath = `${historyFolder}/sequence`;
-/** Which folders outside of ours we made. */
+/** Which folders kata-sysext made outside its own. */
 export const foldersFile: HostPath = `${stateFolder}/folders.json`;
 /** Where an OS image has what other hosts keep in `stateFolder`: /var is no part of an image. */
 export const imageState: HostPath = '/usr/lib/kata-sysext';
@@ -30,7 +30,8 @@ export const fragmentsFolder: HostPath = '/etc/kata-containers';
 /**
  * The folder that holds payloads and their staging. On ostree hosts, and wherever a policy is loaded, it lies below /usr/local (on ostree
  * → /var/usrlocal): its stock labels (bin_t, lib_t, usr_t) are ones that a VMM may read and execute, and a relabel changes nothing there.
- * Below /var everything would be var_lib_t, which a VMM may not even read (facts/immutable.md §13). Elsewhere it is our own folder in /var.
+ * Below /var everything would be var_lib_t, which a VMM may not even read (docs/facts/selinux.md#what-a-virtual-machine-may-read).
+ * Elsewhere it is a folder of its own in /var.
  */
 export function payloadRoot(labelled: boolean): HostPath {
   return labelled ? '/usr/local/libexec/kata-sysext' : stateFolder;
@@ -59,35 +60,26 @@ export function extensionFolder(root: HostPath, digest: Digest): HostPath {
  */
 export const insideExtension = 'usr/share/kata';
 
-/** Where versions before 2026-11-28 had it. What they stored is used as it is; images that they built have to be built again. */
-export const insideBefore = 'usr/libexec/kata';
-
-/** All places in which a stored payload may have it. */
-export const insides = [insideExtension, insideBefore];
-
-/** Where the tree of a stored payload lies in its extension; undefined for those of early versions, which have none around them. */
-export function insideOf(payloadFolder: HostPath): string | undefined {
-  return insides.find((inside) => payloadFolder.endsWith(`/${inside}`));
-}
-
-/** The folder of the extension around a payload's tree, if there is one. */
-export function extensionAround(payloadFolder: HostPath): HostPath | undefined {
-  const inside = insideOf(payloadFolder);
-  return inside === undefined ? undefined : payloadFolder.slice(0, -inside.length - 1);
+/** The folder of the extension around a payload's tree. */
+export function extensionAround(payloadFolder: HostPath): HostPath {
+  return payloadFolder.slice(0, -insideExtension.length - 1);
 }
 
 /** The name of the extension: that of the link in /etc/extensions, and the end of the release file's name. */
 export const extensionName = 'kata';
 export const extensionRelease = `usr/lib/extension-release.d/extension-release.${extensionName}`;
 
-/** The name of a payload's image in its folder: some versions of systemd tell the extension's name by its target's (facts/lab.md §14). */
+/**
+ * The name of a payload's image in its folder: some versions of systemd tell the extension's name by its target's
+ * (docs/facts/systemd.md#names-and-architectures).
+ */
 export const imageName = `${extensionName}.raw`;
 
 export function payloadFolder(root: HostPath, digest: Digest): HostPath {
   return `${extensionFolder(root, digest)}/${insideExtension}`;
 }
 
-/** Where a damaged payload waits until its successor is in place; `tidy` settles it. */
+/** Where a damaged payload waits until its successor is in place; `tidy` finishes or undoes that. */
 export function damagedPayload(folder: HostPath): HostPath {
   return `${folder}.damaged`;
 }
@@ -124,7 +116,7 @@ export function generationFolder(number: number): HostPath {
   return `${generationsFolder}/${number}`;
 }
 
-/** Files of others, as they were before a generation took the place of what stands in them: readable by root only. */
+/** Other programs' files, as they were before a generation replaced the wiring in them: readable by root only. */
 export function replacedFolder(number: number): HostPath {
   return `${generationFolder(number)}/replaced`;
 }
@@ -143,7 +135,7 @@ export function folderOf(manifest: { number: number; folder?: HostPath }): HostP
   return manifest.folder ?? generationFolder(manifest.number);
 }
 
-/** The number of the generation that a pointer leads to; undefined for a link that is not ours. */
+/** The number of the generation that a pointer names; undefined for a link that is not kata-sysext's. */
 export function numberAt(target: string | undefined): number | undefined {
   const root = roots.find((each) => target?.startsWith(`${each}/generations/`));
   const name = root === undefined ? '' : (target ?? '').slice(`${root}/generations/`.length);

@@ -3,13 +3,13 @@ import { type Digest, digestOfFile, type Host, type HostPath, type HostView } fr
 import { allDeployments } from './deployments.ts';
 import { ensureFolder, readFolders } from './folders.ts';
 import { readable, readJson, writeJson } from './json.ts';
-import { dropEmpty, dropTemporaries } from './ours.ts';
+import { dropEmpty, dropTemporaries } from './ownFiles.ts';
 import { binFolder, imagePrograms, programManifest, programPath, programsFolder } from './paths.ts';
 import { entryDrift, labelProgram } from './payload/index.ts';
 import { programManifest as programShape } from './shapes/index.ts';
 import { schema } from './types.ts';
 
-/** `programs/<version>.json`: a copy of the program that we keep on the host. */
+/** `programs/<version>.json`: a copy of the program that is kept on the host. */
 export interface ProgramManifest {
   schema: number;
   version: string;
@@ -48,8 +48,8 @@ export function programDrift(host: HostView, { root, version: of, digest, sizeBy
 
 /**
  * Copies the program that runs to its place below `root`, unless it is there as it should be: what runs at boot must not depend on where a
- * user once put a file. Gives whether anything was written. The manifest comes before the file has its name: a file without one is never
- * ours. Throws `foreign-file`, `host-space`, `host-selinux-type`.
+ * user once put a file. Gives whether anything was written. The manifest comes before the file has its name: a file without one never
+ * counts as kata-sysext's. Throws `foreign-file`, `host-space`, `host-selinux-type`.
  */
 export async function keepProgram(host: Host, root: HostPath, running: RunningProgram): Promise<boolean> {
   const known = await readJson(host, programManifest(running.version), programShape);
@@ -58,7 +58,7 @@ export async function keepProgram(host: Host, root: HostPath, running: RunningPr
   // With SELinux switched on or off since, the root is another one.
   if (known !== undefined && known.root !== root) await dropProgram(host, known);
   const path = programPath(root, running.version);
-  if (known?.root !== root && (await host.lstat(path)) !== undefined) return leaveStranger(host, path, digest);
+  if (known?.root !== root && (await host.lstat(path)) !== undefined) return refuseForeignProgram(host, path, digest);
   const [folder, temporary] = [binFolder(root, running.version), `${binFolder(root, running.version)}/.program.kata-sysext`];
   await host.failpoint('program/copy/before');
   try {
@@ -105,7 +105,7 @@ export async function gcPrograms(host: Host, makers: Set<string>): Promise<void>
   }
 }
 
-/** The file first: the manifest says that it is ours, so that an interrupted removal can be finished. */
+/** The file first: the manifest says that kata-sysext made it, so that an interrupted removal can be finished. */
 async function dropProgram(host: Host, { root, version: of }: ProgramManifest): Promise<void> {
   await host.unlink(programPath(root, of));
   await host.failpoint('program/drop/between');
@@ -113,12 +113,12 @@ async function dropProgram(host: Host, { root, version: of }: ProgramManifest): 
   await host.unlink(programManifest(of));
 }
 
-/** The same bytes are as good as ours, and stay when ours would go. */
-async function leaveStranger(host: HostView, path: HostPath, digest: Digest): Promise<false> {
+/** A file with the same bytes serves as well, and stays when a copy of kata-sysext's would go. */
+async function refuseForeignProgram(host: HostView, path: HostPath, digest: Digest): Promise<false> {
   if ((await host.digest(path)) === digest) return false;
   throw new KataError('foreign-file', {
     subject: path,
-    found: `${path} is there, and not from us`,
+    found: `${path} is there, and kata-sysext did not put it there`,
     needed: 'a free place for the program',
     next: `look at it and move it away: ls -l ${path}`,
   });

@@ -4,16 +4,19 @@ import { reservedSpaceFile, stateFolder } from './paths.ts';
 
 /** How much room an installation holds. */
 const bytes = 512 * 1024;
-/** With less than that left, others need the room more. */
+/** With less than that left, other programs need the room more. */
 const plentyBytes = 16 * bytes;
 
-/** How many bytes an installation reserves where so much is free: none where it has them (`there`), and none where others need the room more. */
+/**
+ * How many bytes an installation reserves where so much is free: none where it has them (`there`), and none where other programs need the
+ * room more.
+ */
 export function reservedRoom({ there, freeBytes }: { there: boolean; freeBytes: number }): number {
   return there || freeBytes < plentyBytes ? 0 : bytes;
 }
 
 /**
- * Room that an installation holds for the boot guard: on a full /var it could not begin the change by which it gives a generation up. Where
+ * Room that an installation holds for the boot guard: on a full /var it could not begin the change that rolls a generation back. Where
  * there is no room for it now, a later change tries again.
  */
 export async function reserveSpace(host: Host): Promise<void> {

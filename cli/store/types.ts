@@ -6,14 +6,11 @@ import type { LaidHandler, Setting } from '../layout/types.ts';
 
 export type { Setting };
 
-/** The newest schema that this program writes and the only one beyond which it refuses to read. */
+/**
+ * The one schema of every document in the state folder: manifests of payloads, generations and programs, records, history, folders, journal.
+ * The program writes and reads this one only. spec/fixtures/state-v1 has a document of each.
+ */
 export const schema = 1;
-
-/** That of a generation's manifest. 1: without `choices`. 3: of an image; every other one is written as 2, which earlier versions read. */
-export const generationSchema = { folder: 2, image: 3 };
-
-/** That of a payload's manifest: 2 is an image, every other one is written as 1. */
-export const payloadSchema = { folder: 1, image: 2 };
 
 /** `payloads/<hex>.json`: what a payload is, immutable. */
 export interface PayloadManifest {
@@ -22,8 +19,8 @@ export interface PayloadManifest {
   root: HostPath;
   /** Where the release's tree is. */
   folder: HostPath;
-  /** The folder around it that systemd-sysext can merge, and its extension-release text. Early versions made none. */
-  extension?: { folder: HostPath; release: string };
+  /** The folder around it that systemd-sysext can merge, and its extension-release text. */
+  extension: { folder: HostPath; release: string };
   /** The payload is one file in that folder. Of the release's tree only the configurations lie beside it, as generations are made of them. */
   image?: { format: ImageFormat; sizeBytes: number; digest: Digest };
   release: string;
@@ -45,7 +42,7 @@ export interface GenerationHandler {
   /** Paths relative to the payload. */
   shim: string;
   configuration: string;
-  /** See `LaidHandler`; absent also in generations of early versions. */
+  /** See `LaidHandler`. */
   protocol?: number;
   /** Digests of what the engine will use. */
   shimDigest: Digest;
@@ -54,7 +51,7 @@ export interface GenerationHandler {
 
 /** What the administrator chose on top of the release; upgrades keep it. Handlers by their installed name ('kata-qemu'). */
 export interface Choices {
-  /** Further names that the engine offers: name → handler. */
+  /** Aliases that the engine offers: name → handler. */
   aliases: Record<string, string>;
   /** Handler → names of profiles, in the order of their effect. */
   profiles: Record<string, string[]>;
@@ -70,7 +67,7 @@ export interface GenerationManifest {
   program: string;
   release: string;
   sources: SourceRecord[];
-  /** Where each of them lay on the machine that installed it; absent in what is made for another machine, and in early versions. */
+  /** Where each of them lay on the machine that installed it; absent in what is made for another machine. */
   sourcePaths?: string[];
   payload: Digest;
   payloadFolder: HostPath;
@@ -89,19 +86,19 @@ export interface Owner {
   kind: 'ignition' | 'machineconfig';
   /** Of the MachineConfig, where it is known. */
   name?: string;
-  /** What ran at the first boot: these files stay theirs. */
+  /** The script that ran at the first boot: these files stay with what brought them. */
   files: HostPath[];
   /** What it brought. */
   archive?: { name: string; digest: Digest; url?: string };
 }
 
-/** Wiring of a layered package that a generation took the place of. Copies of the files as they were lie in its folder, by number. */
+/** Wiring of a layered package that a generation replaced. Copies of the files as they were lie in its folder, by number. */
 export interface Replaced {
   package: string;
   shim: HostPath;
   handlers: string[];
-  /** By digest and mode as they were (early versions kept no mode), and as the change left them. */
-  files: { path: HostPath; digest: Digest; mode?: number; after: Digest | 'absent' }[];
+  /** By digest and mode as they were, and as the change left them. */
+  files: { path: HostPath; digest: Digest; mode: number; after: Digest | 'absent' }[];
 }
 
 /** `generations/<n>/record.json`: what changes about a generation. */
@@ -112,21 +109,24 @@ export interface GenerationRecord {
   previous?: number;
   activated?: string;
   wiring?: Wiring;
-  /** Other people's files with text of ours in them, by digest as we left them: what differs later was edited by somebody else. */
+  /** Other programs' files with text of kata-sysext in them, by digest as it left them: what differs later was edited since. */
   edited?: Record<HostPath, Digest>;
   pinned?: boolean;
   owner?: Owner;
   replaced?: Replaced;
-  /** False: the user has seen to the kernel modules. */
+  /** False: the user loads the kernel modules. */
   loadModules?: boolean;
-  /** Codes that somebody named with --allow when it was made or made active, or for the one before it: a boot asks nobody. */
+  /**
+   * Codes that the administrator named with --allow when it was made or made active, or for the one before it: at a boot no one can be
+   * asked.
+   */
   allowed?: string[];
   /**
-   * `wiring` and `edited` of each deployment that has an /etc of its own: what a boot of one makes of them is not what stands in the files
-   * of another. Those above are what was written last, by whichever deployment. Read through `activeGeneration`.
+   * `wiring` and `edited` of each deployment that has an /etc of its own: what a boot of one makes of them is not what the files of another
+   * have. Those above are what was written last, by whichever deployment. Read through `activeGeneration`.
    */
   wirings?: Record<string, { wiring?: Wiring; edited?: Record<HostPath, Digest> }>;
-  /** Proven after a boot, on this deployment. Stays when another generation takes over: a guard that gives one up goes back to it. */
+  /** Proven after a boot, on this deployment. Stays when another generation takes over: a guard that rolls one back returns to it. */
   blessed?: { at: string; deployment: string };
   /** Of each deployment, whichever boots in between. Read through `triesIn`. */
   tries?: Tries[];

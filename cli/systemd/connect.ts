@@ -76,8 +76,8 @@ async function enter(door: Door): Promise<Wire> {
 const nudgeMs = 50;
 
 /**
- * PID 1 overlooks a call that reaches it in one read with the end of the handshake, until more bytes come: then it answers both. Seen with
- * 257 about every second time while it was busy; without this the call waits for its deadline.
+ * PID 1 overlooks a call that reaches it in one read with the end of the handshake, until more bytes come: then it answers both. systemd
+ * 257 did so about every second time while it was busy; without this the call waits for its deadline.
  */
 async function nudged<T>(wire: Wire, call: Promise<T>): Promise<T> {
   const timer = setInterval(() => void ping(wire).catch(() => undefined), nudgeMs);

@@ -23,7 +23,9 @@ export async function allProperties(wire: Wire, object: string, face: string): P
   return all as Properties;
 }
 
-/** On a bus: says Hello and asks for the signal of ended jobs. PID 1's own socket knows neither call and sends the signal to everybody. */
+/**
+ * On a bus: says Hello and asks for the signal of ended jobs. PID 1's own socket knows neither call and sends the signal to every client.
+ */
 export async function introduce(wire: Wire): Promise<void> {
   const bus = { destination: 'org.freedesktop.DBus', path: '/org/freedesktop/DBus', interface: 'org.freedesktop.DBus' };
   await wire.call({ ...bus, member: 'Hello' });
@@ -31,7 +33,7 @@ export async function introduce(wire: Wire): Promise<void> {
   await wire.call({ ...bus, member: 'AddMatch', signature: 's', body: [rule] });
 }
 
-/** A call that everybody answers and that does nothing. */
+/** A call that every D-Bus peer answers and that does nothing. */
 export function ping(wire: Wire): Promise<unknown[]> {
   return wire.call({ destination: name, path, interface: 'org.freedesktop.DBus.Peer', member: 'Ping' });
 }

@@ -34,7 +34,7 @@ export interface UnitState {
   propagatesStopTo: Unit[];
 }
 
-/** A program that PID 1 runs for us, so that it outlives the terminal that asked for it. */
+/** A program that PID 1 runs for kata-sysext, so that it outlives the terminal that asked for it. */
 export interface TransientService {
   unit: Unit;
   description: string;

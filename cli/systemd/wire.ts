@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Message } from 'dbus-next';
+import type createConnectionType from 'dbus-next/lib/connection.js';
 import { KataError } from '../errors/index.ts';
 
 /** libdbus and sd-bus wait 25 s for an answer as well. */
@@ -30,13 +31,15 @@ export interface Wire {
   close(): void;
 }
 
+type Connection = ReturnType<typeof createConnectionType>;
+
 interface Pending {
   settle(answer: unknown[] | KataError): void;
 }
 
 /**
  * Connects to a socket. dbus-next's own MessageBus is not used: its calls never end when the connection drops, and its Hello, which PID 1's
- * private socket does not know, ends the process by an unhandled rejection (facts/npm.md §1.3).
+ * private socket does not know, ends the process by an unhandled rejection (docs/facts/systemd.md#the-private-socket).
  */
 export async function openWire(socket: string, deadlineMs: number = callDeadlineMs): Promise<Wire> {
   const { default: dbus } = await import('dbus-next');
@@ -60,17 +63,44 @@ export async function openWire(socket: string, deadlineMs: number = callDeadline
   connection.on('end', () => end('the other side closed the connection'));
   connection.stream.on('close', () => end('the connection was closed'));
   connection.on('message', (message: Message) => {
-    if (message.type === dbus.MessageType.SIGNAL) {
-      const { path = '', interface: face = '', member = '', body } = message;
-      for (const listener of [...listeners]) listener.signal({ path, interface: face, member, body });
-      return;
-    }
+    if (message.type === dbus.MessageType.SIGNAL) for (const listener of [...listeners]) listener.signal(signalOf(message));
     const call = pending.get(String(message.replySerial));
     if (message.type === dbus.MessageType.METHOD_RETURN) call?.settle(message.body);
     if (message.type === dbus.MessageType.ERROR) call?.settle(answerError(message));
   });
+  await handshake(connection, pending, deadlineMs, end);
+  // A connection without a waiting call must not keep the process alive.
+  connection.stream.unref();
 
-  await new Promise<void>((resolve, reject) => {
+  return {
+    get open() {
+      return ended === undefined;
+    },
+    async call(call, callMs = callDeadlineMs) {
+      if (ended) throw ended;
+      serial += 1;
+      const message = { ...call, serial } as unknown as ConstructorParameters<typeof Message>[0];
+      return answerTo(connection, pending, { key: String(serial), member: call.member, callMs }, () => new dbus.Message(message));
+    },
+    listen(signal, lost) {
+      const listener = { signal, lost };
+      if (ended) lost(ended);
+      else listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close() {
+      end('it was closed here');
+    },
+  };
+}
+
+function signalOf({ path = '', interface: face = '', member = '', body }: Message): Signal {
+  return { path, interface: face, member, body };
+}
+
+/** Waits until the other side has taken the connection. */
+function handshake(connection: Connection, pending: Map<string, Pending>, deadlineMs: number, end: (why: string) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
     const timer = setTimeout(() => end(`no handshake within ${deadlineMs} ms`), deadlineMs);
     pending.set('connect', { settle: (answer) => finish(answer instanceof KataError ? answer : undefined) });
     connection.once('connect', () => {
@@ -84,47 +114,32 @@ export async function openWire(socket: string, deadlineMs: number = callDeadline
       else resolve();
     }
   });
-  // A connection that nobody waits on must not keep the process alive.
-  connection.stream.unref();
+}
 
-  return {
-    get open() {
-      return ended === undefined;
-    },
-    call(call, callMs = callDeadlineMs) {
-      return new Promise((resolve, reject) => {
-        if (ended) {
-          reject(ended);
-          return;
-        }
-        const key = String(++serial);
-        const timer = setTimeout(() => settle(failure(call.member, `no answer within ${callMs} ms`)), callMs);
-        const settle = (answer: unknown[] | KataError) => {
-          clearTimeout(timer);
-          pending.delete(key);
-          if (pending.size === 0) connection.stream.unref();
-          if (answer instanceof KataError) reject(answer);
-          else resolve(answer);
-        };
-        pending.set(key, { settle });
-        connection.stream.ref();
-        try {
-          connection.message(new dbus.Message({ ...call, serial } as unknown as ConstructorParameters<typeof Message>[0]));
-        } catch (error) {
-          settle(failure(call.member, error instanceof Error ? error.message : String(error)));
-        }
-      });
-    },
-    listen(signal, lost) {
-      const listener = { signal, lost };
-      if (ended) lost(ended);
-      else listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    close() {
-      end('it was closed here');
-    },
-  };
+/** Sends a message and waits for its answer; only then the connection keeps the process alive. */
+function answerTo(
+  connection: Connection,
+  pending: Map<string, Pending>,
+  { key, member, callMs }: { key: string; member: string; callMs: number },
+  message: () => Message,
+): Promise<unknown[]> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => settle(failure(member, `no answer within ${callMs} ms`)), callMs);
+    const settle = (answer: unknown[] | KataError) => {
+      clearTimeout(timer);
+      pending.delete(key);
+      if (pending.size === 0) connection.stream.unref();
+      if (answer instanceof KataError) reject(answer);
+      else resolve(answer);
+    };
+    pending.set(key, { settle });
+    connection.stream.ref();
+    try {
+      connection.message(message());
+    } catch (error) {
+      settle(failure(member, error instanceof Error ? error.message : String(error)));
+    }
+  });
 }
 
 /**

@@ -1,4 +1,4 @@
-import { beside, type Host, type HostPath, type HostView } from '../host/index.ts';
+import { type Host, type HostPath, type HostView, tempPathFor } from '../host/index.ts';
 import { deploymentWith } from '../store/index.ts';
 import { dropTemporary } from './temporaries.ts';
 import type { Intent } from './types.ts';
@@ -31,7 +31,7 @@ export async function markedChange(host: HostView): Promise<number | undefined> 
 /** `id`: of the change that is settled here; without one no change is open. */
 export async function unmark(host: Host, id?: number): Promise<void> {
   // What a loss of power left of its making.
-  await dropTemporary(host, beside(mark));
+  await dropTemporary(host, tempPathFor(mark));
   const text = await host.readText(mark);
   if (text !== undefined && (id === undefined || text.startsWith(`${firstWords(id)} `))) await host.unlink(mark);
 }

@@ -18,10 +18,10 @@ export function historyOf({
     id,
     verb,
     at: started,
+    cause,
     ...(from === undefined ? {} : { from }),
     ...(to === undefined ? {} : { to }),
     ...(reason === undefined ? {} : { reason }),
-    ...(cause === undefined ? {} : { cause }),
     ...(user === undefined ? {} : { user }),
   };
 }

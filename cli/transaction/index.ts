@@ -10,12 +10,10 @@ export type {
   FileStep,
   Intent,
   LayerStep,
-  Leftover,
   ModulesStep,
   MountStep,
   Outcome,
   PointerStep,
-  RefreshStep,
   RestartStep,
   Step,
 } from './types.ts';

@@ -35,7 +35,8 @@ export async function overlaidPayload(host: HostView): Promise<Digest | 'absent'
 
 /**
  * Turns the link and lets PID 1 mount what it points at, after its unit took the earlier mount away; then judges by what is there. The mount
- * is never ours to make: the context of whoever mounts sticks to it (facts/immutable.md §1.8). Throws `overlay-mount-failed`.
+ * is never ours to make: the context of whoever mounts sticks to it (docs/facts/selinux.md#the-context-of-the-mounter). Throws
+ * `overlay-mount-failed`.
  */
 export async function mountAt(host: Host, step: MountStep, target: HostPath | 'absent'): Promise<void> {
   // The boot guard comes before our unit.

@@ -51,7 +51,8 @@ export async function refuseNews(host: HostView, step: RefreshStep): Promise<voi
 }
 
 /**
- * Lets PID 1 merge anew, and judges by what is there afterwards, since before systemd 256 a failed merge ends with 0 (facts/immutable.md §0).
+ * Lets PID 1 merge anew, and judges by what is there afterwards, since before systemd 256 a failed merge ends with 0
+ * (docs/facts/systemd.md#refresh).
  * `stop` ends the service when nothing is left for it: it was not running before us. Throws `sysext-refresh-failed`.
  */
 export async function refresh(host: Host, step: RefreshStep, wanted: Digest | 'absent', stop: boolean): Promise<void> {

@@ -108,6 +108,8 @@ export const intent: Shape<Intent> = tableOf({
   from: exactOptional(count),
   to: exactOptional(count),
   reason: exactOptional(text),
+  cause: text,
+  user: exactOptional(tableOf({ uid: count, name: exactOptional(text) })),
   made: flag,
   steps: listOf(step),
   afterwards,

@@ -151,12 +151,12 @@ export interface Intent {
   machine: string;
   deployment: string;
   boot: string;
-  from?: number;
-  to?: number;
+  from?: number | undefined;
+  to?: number | undefined;
   /** Why, where nobody asked for it: what the boot guard saw. */
-  reason?: string;
+  reason?: string | undefined;
   /** Who asked for it, and by what. */
-  cause?: string;
+  cause: string;
   user?: { uid: number; name?: string };
   /** True when the generation `to` was made by this change and goes away with it. */
   made: boolean;

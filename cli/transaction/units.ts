@@ -55,7 +55,7 @@ export function restartDeadlineMs(state: UnitState): number {
 
 /**
  * Restarts the engine and starts each recorded dependent that is not active. A start limit is reset first: without it a second try is
- * refused, and a unit that requires the engine stays down until it is started itself (facts/lab.md §14).
+ * refused, and a unit that requires the engine stays down until it is started itself (docs/facts/systemd.md#start-limits).
  */
 export async function bringUp(host: HostView, step: RestartStep): Promise<{ problems: string[] }> {
   const systemd = await host.systemd();

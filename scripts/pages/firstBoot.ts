@@ -6,28 +6,27 @@ import { type Generated, generate, type OutputKind, type RenderedRequest, target
 import { render } from '../../cli/rendering/index.ts';
 import { version } from '../../cli/version.ts';
 
-/** Where a page shows what `generate` makes: the kind of output and the target, the file, and whether its data URLs are cut. */
+/** Where a page shows what `generate` makes: the kind of output, the target and the file; and for a long one the path of the example that has it. */
 export const shownFile =
-  /<!-- (?<kind>\w+) for (?<target>[\w.-]+): (?<file>[\w.-]+)(?<cut>, data URLs cut)? -->\n(?:```\w*\n(?<text>.*?)```\n)?/gs;
+  /<!-- (?<kind>\w+) for (?<target>[\w.-]+): (?<file>[\w.-]+)(?:, in (?<example>examples\/[\w./-]+))? -->\n(?:```\w*\n(?<text>.*?)```\n)?/gs;
 
 /** A kind of output in the form *hook*, or those that a page shows in another one. */
 type Shown = OutputKind | 'renderedbutane' | 'bakedcontainerfile';
 
-/** A page with what `generate` makes behind each of its marks, byte for byte. */
-export async function withGenerated(page: string): Promise<string> {
+/** A page with what `generate` makes behind each of its marks, byte for byte, and the examples that its marks name, by path. */
+export async function withGenerated(page: string): Promise<{ page: string; examples: Record<string, string> }> {
   const marks = [...page.matchAll(shownFile)];
   const rendered = marks.some(({ groups }) => groups!['kind'] === 'renderedbutane') ? await renderedFor('fcos') : undefined;
-  return page.replace(shownFile, (all, kind: Shown, target: string, file: string, cut: string | undefined) => {
+  const examples: Record<string, string> = {};
+  const filled = page.replace(shownFile, (all, kind: Shown, target: string, file: string, path: string | undefined) => {
     const text = example(kind, target, rendered)[file];
     if (text === undefined) throw new Error(`generate ${kind} makes no ${file}`);
     const mark = all.slice(0, all.indexOf('\n'));
-    return `${mark}\n\`\`\`${language(file)}\n${cut === undefined ? text : withCutUrls(text)}\`\`\`\n`;
+    if (path === undefined) return `${mark}\n\`\`\`${language(file)}\n${text}\`\`\`\n`;
+    examples[path] = text;
+    return `${mark}\n`;
   });
-}
-
-/** Of each data URL only the first 40 signs of its data, and how many follow: nobody reads them, and a page that has them is no page any more. */
-export function withCutUrls(text: string): string {
-  return text.replace(/(data:[^",]*,[\w+/=]{40})([\w+/=]+)/g, (_all, head: string, rest: string) => `${head}…(${rest.length} more)`);
+  return { page: filled, examples };
 }
 
 /** What is installed on a target's tree, and where: by an installation of the demo's release, as `generate` itself does it. */
@@ -45,7 +44,7 @@ async function renderedFor(name: string): Promise<Pick<RenderedRequest, 'places'
       handlers: [],
       backend: 'prefix',
     };
-    const context = { program: version, emit: () => undefined, signal: new AbortController().signal };
+    const context = { program: version, emit: () => undefined, signal: new AbortController().signal, asked: { cause: 'generate' } };
     return await render(context, { target: targetNamed(name), install, epoch: 0 }, async ({ places, modules, engineUnit, beside }) => ({
       places,
       ...(modules === undefined ? {} : { modules }),

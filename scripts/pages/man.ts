@@ -1,17 +1,8 @@
 import { changeOptions, commonOptions, verbs } from '../../cli/commands/table/index.ts';
 import type { OptionRow, Verb } from '../../cli/commands/types.ts';
 import { codes, exitText } from '../../cli/errors/index.ts';
-import {
-  fragmentsFolder,
-  generationsFolder,
-  historyFolder,
-  journalFolder,
-  lockFile,
-  manifestsFolder,
-  payloadRoot,
-  pointer,
-} from '../../cli/store/paths.ts';
 import { version } from '../../cli/version.ts';
+import { manFiles } from './hostFiles.ts';
 import { filled, quoted, roff, tagged } from './roff.ts';
 import { allStatuses } from './statuses.ts';
 
@@ -20,22 +11,8 @@ const written = '2026-11-29';
 
 const description = [
   'kata-sysext installs Kata Containers on hosts whose operating system is read-only, and treats the host as a transaction. It makes an immutable payload of a release, a numbered generation of the payload, adds the smallest possible edit to the configuration of the container engine, and proves that the result works. Otherwise every byte is put back.',
-  'A change that runs on a live host is done by a unit of its own: it goes on when the terminal or the ssh session ends, and ^C asks it to undo. There is never a question: what a change needs to know stands on the command line.',
+  'A change that runs on a live host is done by a unit of its own: it goes on when the terminal or the ssh session ends, and ^C asks it to undo. The program never asks a question: the command line has all that a change needs to know.',
   'Results go to standard output, progress and errors to standard error. `help VERB`, or `--help` (`-h`) after a verb, shows its options; `version`, or `--version` (`-V`), prints the version.',
-];
-
-const files: [string, string][] = [
-  [pointer, 'Leads to the active generation: the one truth of what is active.'],
-  [`${generationsFolder}/N/`, 'Generation N: its manifest, its record, and the configuration of each handler.'],
-  [`${payloadRoot(false)}/tree/`, `Payloads, each named by its digest. On ostree hosts and with SELinux: ${payloadRoot(true)}/tree/.`],
-  [`${manifestsFolder}/`, 'Every file of a payload with its mode and digest.'],
-  [`${historyFolder}/`, 'What each change did, and what was seen when it failed.'],
-  [`${journalFolder}/`, 'Changes that are not finished. Only `recover` may remove what is here.'],
-  [lockFile, 'Held while a change runs; the kernel frees it.'],
-  [
-    `${fragmentsFolder}/HANDLER.d/`,
-    'Settings of the administrator, read after those of the generation. They are never written by kata-sysext.',
-  ],
 ];
 
 const environment: [string, string][] = [
@@ -55,7 +32,7 @@ export function manPage(): string {
     ...section('OPTIONS OF EVERY VERB', optionLines(commonOptions)),
     ...section('OPTIONS OF EVERY VERB THAT CHANGES THE HOST', optionLines(changeOptions)),
     ...section('EXIT STATUS', pairs(allStatuses)),
-    ...section('FILES', pairs(files)),
+    ...section('FILES', pairs(manFiles())),
     ...section('ENVIRONMENT', pairs(environment)),
     ...section('ERROR CODES', [
       ...filled(

@@ -12,7 +12,7 @@ import { all, loopMs, sample } from '../support/sample.ts';
 import { story } from '../support/trees/treeHost.ts';
 
 /**
- * At every instant the disk can boot with our program deleted, and runc pods run (promise 1). Each failpoint of a change is a death of the
+ * At every instant the disk can boot with our program deleted, and runc pods run. Each failpoint of a change is a death of the
  * whole host there: the disk as it is then boots without the program, and is judged by a pod and by the engine's own binary. Then the program
  * comes back, and after the next boot /etc and our own folder (payloads by their digests, manifests, records) are those before the change, or
  * both those after it. All failpoints of each backend with `npm run test:all`, else a few of one; a release of a few kilobytes, because what boots there is runc.

@@ -8,7 +8,7 @@ import { put } from '../support/trees/hostTrees.ts';
 import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 const engine = '/opt/engine/containerd';
-/** What the engine does when it is asked about a file with text of ours in it, and about any other. */
+/** What the engine does when it is asked about a file with text of kata-sysext in it, and about any other. */
 const script = (ours: string, others: string) => `#!/bin/sh
 [ "$1" != --version ] || { echo containerd lab 1.7.24; exit; }
 if grep -q kata-sysext "$2"; then ${ours}; else ${others}; fi
@@ -36,21 +36,21 @@ describe('the second phase, by what the engine says of its files', function () {
   const rows: [what: string, ours: string, others: string, active: number | undefined, said: RegExp][] = [
     ['takes them', takes, takes, 1, /^$/],
     [
-      'refuses them with our part',
+      'refuses them with the wiring',
       'echo no such key >&2; exit 1',
       takes,
       undefined,
-      /^containerd does not take .* with our part.*no such key$/,
+      /^containerd does not take .* with kata-sysext’s wiring.*no such key$/,
     ],
-    ['panics of our part', 'echo panic >&2; exit 2', takes, undefined, /^containerd does not take .* with our part.*panic$/],
-    ['makes more of our part than our handlers', `${takes}; echo [more]; echo a=1`, takes, undefined, /changes more of containerd/],
-    ['is killed over them with our part', 'kill -9 $$', takes, 1, /^whether containerd takes .* cannot be told/],
-    ['says what cannot be read with our part', 'echo [', takes, 1, /^whether containerd takes .* cannot be told/],
+    ['panics of the wiring', 'echo panic >&2; exit 2', takes, undefined, /^containerd does not take .* with kata-sysext’s wiring.*panic$/],
+    ['makes more of the wiring than handlers', `${takes}; echo [more]; echo a=1`, takes, undefined, /changes more of containerd/],
+    ['is killed over them with the wiring', 'kill -9 $$', takes, 1, /^whether containerd takes .* is not known/],
+    ['says what cannot be read with the wiring', 'echo [', takes, 1, /^whether containerd takes .* is not known/],
     ['refuses them in any way', 'exit 1', 'exit 1', 1, /^containerd does not take its own configuration.*left alone$/],
-    ['is killed over them in any way', 'kill -9 $$', 'kill -9 $$', 1, /^what containerd takes cannot be told.*left alone$/],
+    ['is killed over them in any way', 'kill -9 $$', 'kill -9 $$', 1, /^what containerd takes is not known.*left alone$/],
   ];
   for (const [what, ours, others, active, said] of rows)
-    it(`one that ${what}: ${active === undefined ? 'our part goes' : 'it stays'}`, async () => {
+    it(`one that ${what}: ${active === undefined ? 'the wiring goes' : 'it stays'}`, async () => {
       const host = tree.copy();
       put(host.root, `var${engine}`, script(ours, others), 0o755);
 
@@ -72,7 +72,7 @@ describe('the second phase, by what the engine says of its files', function () {
     host.remove();
 
     assert.equal(to, 1);
-    assert.match(notes.slice(1).join('\n'), /^what containerd takes cannot be told: .*TOML 1\.0.*left alone$/);
+    assert.match(notes.slice(1).join('\n'), /^what containerd takes is not known: .*TOML 1\.0.*left alone$/);
   });
 
   function contextOf({ root }: TreeHost): Parameters<typeof rewireAtBoot>[0] {
@@ -82,6 +82,12 @@ describe('the second phase, by what the engine says of its files', function () {
       program === engine || program === `/var${engine}`
         ? own.run(await own.locate(program), await Promise.all(args.map((arg) => (arg.startsWith('/') ? own.locate(arg) : arg))), options)
         : own.run(program, args, options);
-    return { host: { ...own, booted: true, run }, program: '0', emit: () => undefined, signal: new AbortController().signal };
+    return {
+      host: { ...own, booted: true, run },
+      program: '0',
+      emit: () => undefined,
+      signal: new AbortController().signal,
+      asked: { cause: 'boot guard' },
+    };
   }
 });

@@ -62,7 +62,12 @@ for (const shell of shells) {
       assert.deepEqual(at('kata-sysext status --progress pl'), ['plain']);
       assert.deepEqual(at('kata-sysext explain '), Object.keys(codes).sort());
       assert.deepEqual(at('kata-sysext rollback --allow '), overridable.sort());
-      assert.deepEqual(at('kata-sysext check --engine '), engines.map(({ name }) => name).sort());
+      assert.deepEqual(
+        at('kata-sysext check --engine '),
+        engines()
+          .map(({ name }) => name)
+          .sort(),
+      );
       assert.deepEqual(at('kata-sysext install --handler '), handlerTable.handlers.map(({ name }) => name).sort());
       assert.deepEqual(at('kata-sysext install --handler kata-qemu-sn'), ['kata-qemu-snp', 'kata-qemu-snp-runtime-rs']);
       assert.deepEqual(at('kata-sysext completion '), ['bash', 'fish', 'zsh']);

@@ -68,7 +68,7 @@ describe('the program as it starts', function () {
   it('its dependencies work with it: containerd’s and PID 1’s protocols, TOML, the command line, folders', () => {
     const script = `
       import '${join(repo, 'cli/harden.ts')}';
-      const { openCri } = await import('${join(repo, 'cli/engines/cri/client.ts')}');
+      const { openCri } = await import('${join(repo, 'cli/cri/client.ts')}');
       const cri = await openCri('/nonexistent.sock', 500);
       await cri.status(false).catch((error) => console.log('cri', error.code));
       const dbus = (await import('dbus-next')).default;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { handlersInInfo } from '../../cli/engines/cri/info.ts';
+import { cri } from '../../cli/engines/containerd/cri.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { parseStatus } from '../../cli/facts/extensions.ts';
 import { layeringOf } from '../../cli/facts/layers.ts';
@@ -92,7 +92,7 @@ describe('documents: what the host says', () => {
 
   for (const [what, text] of [...texts, ['a key that leads out', `{"containerd": {"runtimes": {${key}}}}`] as const]) {
     it(`the engine’s verbose status: ${what} names no handlers`, () => {
-      const handlers = handlersInInfo({ config: text });
+      const handlers = cri.handlersIn({ config: text });
 
       assert.deepEqual(handlers, {});
     });

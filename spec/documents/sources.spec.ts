@@ -7,8 +7,8 @@ import { repo } from '../support/program.ts';
 const rows: [call: RegExp, files: string[], why: string][] = [
   [/JSON\s*(\?\.|\.)\s*parse|JSON\s*\[|[{,]\s*parse\b[^}]*}\s*=\s*JSON/, ['documents/json.ts'], 'parseJson reads every JSON text'],
   [/getStaticTOMLValue/, [], 'its tables inherit from Object.prototype'],
-  [/\bparseTOML\b/, ['engines/toml/document.ts'], 'parseProgram measures a text before'],
-  [/@iarna\/toml/, ['engines/toml/readings.ts'], 'it sees only what the first parser has read'],
+  [/\bparseTOML\b/, ['documents/toml/document.ts'], 'parseProgram measures a text before'],
+  [/@iarna\/toml/, ['documents/toml/readings.ts'], 'it sees only what the first parser has read'],
   [/\.__proto__|\['__proto__'\]/, [], 'the accessor is gone'],
 ];
 

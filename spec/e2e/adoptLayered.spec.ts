@@ -125,8 +125,8 @@ describe('adopt layered on a live host with CRI-O', function () {
     await asBefore();
   });
 
-  it('prints what docs/instead-of-rpm-ostree.md shows', async () => {
-    const [plan, adopted, left] = shownRuns('docs/instead-of-rpm-ostree.md');
+  it('prints what docs/guides/from-rpm-ostree.md shows', async () => {
+    const [plan, adopted, left] = shownRuns('docs/guides/from-rpm-ostree.md');
     const printed = async ({ words }: ShownRun) => {
       const { code, stdout, stderr } = await live.kata(words.map((word) => (word.endsWith('.tar.zst') ? live.bundle(live.first) : word)));
       assert.equal(code, 0, stderr);

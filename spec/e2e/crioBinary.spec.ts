@@ -58,7 +58,7 @@ describe(`CRI-O ${CRIO_VERSION}’s own binary judges`, function () {
     };
     const accepts = async (plan: WiringPlan) => {
       rmSync(scratchFolder, { recursive: true, force: true });
-      return crio.validate(live, instance, plan, scratch);
+      return crio.dump!.validate(live, instance, plan, scratch);
     };
     const apply = (plan: WiringPlan) => tree.apply(inside(tree, plan));
     return { tree, instance, accepts, apply, scratchFolder };
@@ -70,19 +70,19 @@ describe(`CRI-O ${CRIO_VERSION}’s own binary judges`, function () {
     for (const name of readdirSync(join(data, 'cri/crio'))) {
       for (const place of ['/etc/crio/crio.conf', `${inFolder}/${name}`]) {
         const { tree, instance, accepts, apply } = await prepared({ [place]: readFileSync(join(data, 'cri/crio', name)) });
-        const start = await crio.dumpEffective(live, instance);
+        const start = await crio.dump!.dumpEffective(live, instance);
 
         const install = await crio.plan(live, instance, wanted);
         const first = await accepts(install);
         await apply(install);
-        const installed = crio.compare(start, await crio.dumpEffective(live, instance), names);
+        const installed = crio.dump!.compare(start, await crio.dump!.dumpEffective(live, instance), names);
         const fewer = await crio.plan(live, instance, [wanted[1]!], install.wiring);
         const second = await accepts(fewer);
         await apply(fewer);
         const removal = await crio.plan(live, instance, [], fewer.wiring);
         const third = await accepts(removal);
         await apply(removal);
-        const end = crio.compare(start, await crio.dumpEffective(live, instance), names);
+        const end = crio.dump!.compare(start, await crio.dump!.dumpEffective(live, instance), names);
 
         const label = `${name} as ${place}`;
         assert.deepEqual([first.others, second.others, third.others, installed.others, end.others], [[], [], [], [], []], label);
@@ -115,17 +115,17 @@ describe(`CRI-O ${CRIO_VERSION}’s own binary judges`, function () {
 
   it('what the daemon would drop at its start is told before it is started', async () => {
     const { tree, instance, apply } = await prepared({ [`${inFolder}/10`]: builtIn });
-    const before = await crio.dumpEffective(live, instance);
+    const before = await crio.dump!.dumpEffective(live, instance);
     const real = (path: string) => join(tree.root, path);
     const mine = [{ name: 'kata-qemu', shim: real('/k/containerd-shim-kata-v2'), configuration: real('/k/c.toml') }];
     await apply(await crio.plan(live, instance, mine));
     const warnings: string[][] = [];
 
-    warnings.push(crio.compare(before, await crio.dumpEffective(live, instance), ['kata-qemu']).warnings);
+    warnings.push(crio.dump!.compare(before, await crio.dump!.dumpEffective(live, instance), ['kata-qemu']).warnings);
     await tree.write('/k/containerd-shim-kata-v2', '');
-    warnings.push(crio.compare(before, await crio.dumpEffective(live, instance), ['kata-qemu']).warnings);
+    warnings.push(crio.dump!.compare(before, await crio.dump!.dumpEffective(live, instance), ['kata-qemu']).warnings);
     await tree.write('/k/c.toml', '');
-    warnings.push(crio.compare(before, await crio.dumpEffective(live, instance), ['kata-qemu']).warnings);
+    warnings.push(crio.dump!.compare(before, await crio.dump!.dumpEffective(live, instance), ['kata-qemu']).warnings);
 
     assert.match(warnings[0]!.join(), /CRI-O would ignore kata-qemu: .*containerd-shim-kata-v2 is not there/);
     assert.match(warnings[1]!.join(), /c\.toml is not there/);
@@ -152,7 +152,7 @@ describe(`CRI-O ${CRIO_VERSION}’s own binary judges`, function () {
     const { instance } = await prepared({ [`${inFolder}/10`]: '[crio.runtime]\ndefault_runtime = "nothing"\n' });
 
     await assert.rejects(
-      crio.dumpEffective(live, instance),
+      crio.dump!.dumpEffective(live, instance),
       (error) =>
         error instanceof KataError && error.code === 'engine-config-invalid' && /default_runtime set to "nothing"/.test(error.message),
     );

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { tomlLimits } from '../../cli/documents/toml/index.ts';
 import { filesView } from '../../cli/engines/common/filesView.ts';
 import { loadSet } from '../../cli/engines/containerd/loader.ts';
 import { loadSet as loadCrioSet } from '../../cli/engines/crio/loader.ts';
-import { tomlLimits } from '../../cli/engines/toml/index.ts';
 import { openView } from '../../cli/host/index.ts';
 
 const isInvalid = (error: { code?: string }) => error.code === 'engine-config-invalid';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { valueAt } from '../../cli/documents/toml/index.ts';
 import { containerd } from '../../cli/engines/containerd/index.ts';
-import { valueAt } from '../../cli/engines/toml/index.ts';
 import type { Instance, WiringPlan } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { openView } from '../../cli/host/index.ts';
@@ -83,16 +83,16 @@ describe('engines/containerd: judged by the real binary', () => {
             throw error;
           });
           if (!install) continue;
-          const before = await containerd.dumpEffective(live, instance);
-          const foretold = await containerd.validate(live, instance, install, scratch);
+          const before = await containerd.dump!.dumpEffective(live, instance);
+          const foretold = await containerd.dump!.validate(live, instance, install, scratch);
           await apply(install);
-          const real = containerd.compare(before, await containerd.dumpEffective(live, instance), names);
+          const real = containerd.dump!.compare(before, await containerd.dump!.dumpEffective(live, instance), names);
           const fewer = await containerd.plan(live, instance, [wanted[0]!], install.wiring);
-          const less = await containerd.validate(live, instance, fewer, scratch);
+          const less = await containerd.dump!.validate(live, instance, fewer, scratch);
           const remove = await containerd.plan(live, instance, [], install.wiring);
-          const gone = await containerd.validate(live, instance, remove, scratch);
+          const gone = await containerd.dump!.validate(live, instance, remove, scratch);
           await apply(remove);
-          const after = containerd.compare(before, await containerd.dumpEffective(live, instance), []);
+          const after = containerd.dump!.compare(before, await containerd.dump!.dumpEffective(live, instance), []);
 
           assert.deepEqual(
             [foretold.others, foretold.warnings, real.others, less.others, gone.others, after.others],
@@ -115,13 +115,13 @@ describe('engines/containerd: judged by the real binary', () => {
 
     it(`${binary.version}: no main file at all`, async () => {
       const { tree, instance, scratch, apply } = await prepared(binary, { '/x': '' });
-      const before = await containerd.dumpEffective(live, instance);
+      const before = await containerd.dump!.dumpEffective(live, instance);
 
       const install = await containerd.plan(live, instance, wanted);
-      const foretold = await containerd.validate(live, instance, install, scratch);
+      const foretold = await containerd.dump!.validate(live, instance, install, scratch);
       await apply(install);
-      const real = containerd.compare(before, await containerd.dumpEffective(live, instance), names);
-      const gone = await containerd.validate(live, instance, await containerd.plan(live, instance, [], install.wiring), scratch);
+      const real = containerd.dump!.compare(before, await containerd.dump!.dumpEffective(live, instance), names);
+      const gone = await containerd.dump!.validate(live, instance, await containerd.plan(live, instance, [], install.wiring), scratch);
       await tree.remove();
 
       assert.deepEqual([foretold.others, real.others, gone.others], [[], [], []]);
@@ -132,13 +132,13 @@ describe('engines/containerd: judged by the real binary', () => {
       const named = '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]\nruntime_type = "io.containerd.runc.v2"\n';
       for (const text of ['version = 2\n', `version = 2\n${named}`, '']) {
         const { tree, instance } = await prepared(binary, { '/etc/containerd/config.toml': text });
-        const before = await containerd.dumpEffective(live, instance);
+        const before = await containerd.dump!.dumpEffective(live, instance);
         const offline: Instance = { engine: 'containerd', configPath: '/etc/containerd/config.toml', socket: '' };
 
         const plan = await containerd.plan(openView(tree.root, {}), offline, wanted);
         await tree.apply(plan);
-        const after = await containerd.dumpEffective(live, instance);
-        const diff = containerd.compare(before, after, names);
+        const after = await containerd.dump!.dumpEffective(live, instance);
+        const diff = containerd.dump!.compare(before, after, names);
         await tree.remove();
 
         assert.equal(plan.wiring?.method, 'range');
@@ -154,10 +154,10 @@ describe('engines/containerd: judged by the real binary', () => {
 
     it(`${binary.version}: tells other differences by their key paths, without values`, async () => {
       const { tree, instance } = await prepared(binary, { '/etc/containerd/config.toml': 'version = 2\noom_score = 1\n' });
-      const before = await containerd.dumpEffective(live, instance);
+      const before = await containerd.dump!.dumpEffective(live, instance);
       await tree.write('/etc/containerd/config.toml', 'version = 2\noom_score = 2\n');
 
-      const diff = containerd.compare(before, await containerd.dumpEffective(live, instance), names);
+      const diff = containerd.dump!.compare(before, await containerd.dump!.dumpEffective(live, instance), names);
       await tree.remove();
 
       assert.deepEqual(diff, { ours: [], others: ['oom_score'], warnings: [] });
@@ -167,7 +167,7 @@ describe('engines/containerd: judged by the real binary', () => {
       const { tree, instance } = await prepared(binary, { '/etc/containerd/config.toml': 'version = 2\n[[[\n' });
 
       await assert.rejects(
-        containerd.dumpEffective(live, instance),
+        containerd.dump!.dumpEffective(live, instance),
         (error) => error instanceof KataError && error.code === 'engine-config-invalid',
       );
 
@@ -196,7 +196,7 @@ describe('engines/containerd: pending edits', () => {
       socket: '',
       process: { pid: 1, startedMs, binaryReplaced: false },
     };
-    const subjects = async (one: Instance) => (await containerd.pendingRestarts(tree.host, one)).map((finding) => finding.subject);
+    const subjects = async (one: Instance) => (await containerd.daemon!.pendingRestarts(tree.host, one)).map((finding) => finding.subject);
 
     const quiet = await subjects(instance);
     await tree.write('/etc/containerd/conf.d/b.toml', '# theirs\n');

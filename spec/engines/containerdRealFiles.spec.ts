@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
+import { readings, sameSettings, union } from '../../cli/documents/toml/index.ts';
 import { pluginTable } from '../../cli/engines/containerd/handlers.ts';
-import { readings, sameSettings, union } from '../../cli/engines/toml/index.ts';
 import type { WiringPlan } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { engineFiles } from '../support/engineFiles.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
+import { readings, sameSettings, union } from '../../cli/documents/toml/index.ts';
 import { handlerTable, pluginTable } from '../../cli/engines/containerd/handlers.ts';
-import { readings, sameSettings, union } from '../../cli/engines/toml/index.ts';
 import { handler, refusalOf, treesOfSpec } from '../support/trees/engineTree.ts';
 import { main, newText, oldId, plan, runc, runtimes } from './containerdPlans.ts';
 

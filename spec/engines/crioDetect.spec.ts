@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, symlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { handlersInInfo } from '../../cli/engines/cri/info.ts';
+import { cri } from '../../cli/engines/crio/cri.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
 import type { Instance } from '../../cli/engines/types.ts';
 import type { KataError } from '../../cli/errors/index.ts';
@@ -136,9 +136,9 @@ describe('engines/crio: detect', () => {
     };
 
     await at(startedMs - 60_000, all);
-    const none = await crio.pendingRestarts(host, found!);
+    const none = await crio.daemon!.pendingRestarts(host, found!);
     await at(startedMs + 60_000, all);
-    const changed = await crio.pendingRestarts(host, found!);
+    const changed = await crio.daemon!.pendingRestarts(host, found!);
 
     assert.deepEqual(none, []);
     assert.deepEqual(new Set(changed.map((finding) => finding.subject)), new Set(all));
@@ -167,7 +167,7 @@ describe('engines/crio: what a restart would kill', () => {
       }
       const [instance] = await crio.detect(live(tree));
 
-      const risks = await crio.restartRisks!(tree.host, instance!, state({ killMode }));
+      const risks = await crio.daemon!.restartRisks(tree.host, instance!, state({ killMode }));
 
       assert.equal(risks.length, found === undefined ? 0 : 1);
       if (found !== undefined) assert.match(risks[0]!.found, found);
@@ -180,10 +180,10 @@ describe('engines/crio: what a restart would kill', () => {
     for (const group of groups) {
       tree = await running('', [], group);
       const [instance] = await crio.detect(live(tree));
-      counts.push((await crio.restartRisks!(tree.host, instance!, state({ killMode: 'control-group' }))).length);
+      counts.push((await crio.daemon!.restartRisks(tree.host, instance!, state({ killMode: 'control-group' }))).length);
     }
     const { process: _, ...stopped } = (await crio.detect(live(tree)))[0] as Instance;
-    counts.push((await crio.restartRisks!(tree.host, stopped, state({ killMode: 'control-group' }))).length);
+    counts.push((await crio.daemon!.restartRisks(tree.host, stopped, state({ killMode: 'control-group' }))).length);
 
     assert.deepEqual(counts, [1, 1, 1, 1]);
   });
@@ -194,13 +194,13 @@ describe('engines/crio: what a restart would kill', () => {
     await tree.write('/proc/9/comm', 'shim\n');
     const [instance] = await crio.detect(live(tree));
 
-    const risks = await crio.restartRisks!(tree.host, instance!, state({ killMode: 'control-group' }));
+    const risks = await crio.daemon!.restartRisks(tree.host, instance!, state({ killMode: 'control-group' }));
 
     assert.match(risks[0]!.found, /shim \(9\)/);
   });
 });
 
-describe('engines/cri: the verbose status of CRI-O', () => {
+describe('cri: the verbose status of CRI-O', () => {
   it('tells shim and configuration of each handler as 1.36.3 writes them', () => {
     const config = {
       crio: {
@@ -208,7 +208,7 @@ describe('engines/cri: the verbose status of CRI-O', () => {
       },
     };
 
-    const found = handlersInInfo({ config: JSON.stringify(config) });
+    const found = cri.handlersIn({ config: JSON.stringify(config) });
 
     assert.deepEqual(found, { kata: { shim: '/s', configuration: '/c' }, runc: { shim: '/usr/bin/runc' } });
   });

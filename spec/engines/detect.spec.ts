@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { flagOf, readDaemon } from '../../cli/engines/common/process.ts';
+import { restartRisksOfUnit } from '../../cli/engines/common/restartRisks.ts';
 import { matchesName } from '../../cli/engines/containerd/globs.ts';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
-import { engineNamed, engines, restartRisks, type Wiring } from '../../cli/engines/index.ts';
+import { engineNamed, engines, type Wiring } from '../../cli/engines/index.ts';
 import { openView } from '../../cli/host/index.ts';
 import type { HostView } from '../../cli/host/types.ts';
 import type { Systemd, UnitState } from '../../cli/systemd/types.ts';
@@ -209,16 +210,16 @@ describe('engines: small parts', () => {
   it('tells which restarts kill containers', () => {
     const state = (killMode: string) => ({ unit: 'x.service', loadState: 'loaded', killMode }) as UnitState;
 
-    for (const mode of ['process', 'none']) assert.deepEqual(restartRisks(state(mode)), []);
+    for (const mode of ['process', 'none']) assert.deepEqual(restartRisksOfUnit(state(mode)), []);
     for (const mode of ['control-group', 'mixed', ''])
       assert.deepEqual(
-        restartRisks(state(mode)).map((finding) => finding.code),
+        restartRisksOfUnit(state(mode)).map((finding) => finding.code),
         ['engine-restart-kills'],
       );
   });
 
   it('finds engines by name', () => {
-    assert.equal(engineNamed('containerd'), engines[0]);
+    assert.equal(engineNamed('containerd'), engines()[0]);
     assert.equal(engineNamed('nothing'), undefined);
   });
 });

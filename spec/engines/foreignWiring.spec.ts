@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
+import { blockOf, parseDocument } from '../../cli/documents/toml/index.ts';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
-import { blockOf, parseDocument } from '../../cli/engines/toml/index.ts';
 import type { Engine, ForeignWiring, Instance } from '../../cli/engines/types.ts';
 import { engineTree, instanceOf } from '../support/trees/engineTree.ts';
 

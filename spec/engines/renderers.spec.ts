@@ -132,7 +132,7 @@ describe('engines/renderers: who else writes what containerd reads', () => {
       await tree.write('/etc/systemd/system/k3s.service', '[Service]\nExecStart=/usr/local/bin/k3s server\n');
       const by = async (text: string) => {
         await tree.write('/etc/rancher/k3s/config.yaml.d/10-cri.yaml', text);
-        return (await rendererOf(tree.host, undefined))?.renderer.name;
+        return (await rendererOf(tree.host, undefined))?.renderer.title;
       };
 
       assert.equal(byCommand, undefined);
@@ -149,7 +149,7 @@ describe('engines/renderers: who else writes what containerd reads', () => {
       mkdirSync(join(tree.root, 'etc/rancher/k3s'), { recursive: true });
       execFileSync('mkfifo', [join(tree.root, 'etc/rancher/k3s/config.yaml')]);
 
-      assert.equal((await rendererOf(tree.host, undefined))?.renderer.name, 'k3s');
+      assert.equal((await rendererOf(tree.host, undefined))?.renderer.title, 'k3s');
     });
 
     it('an empty folder that an uninstall left is nothing', async () => {
@@ -233,7 +233,7 @@ describe('engines/renderers: who else writes what containerd reads', () => {
       ['version = 3\nroot = "/var/lib/containerd"\nimports = ["/etc/containerd/conf.d/*.toml"]\n', undefined],
     ];
 
-    const names = written.map(([text]) => writerOf(text)?.name);
+    const names = written.map(([text]) => writerOf(text)?.title);
 
     assert.deepEqual(
       names,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { etcState, machineMountOf, madeAnew, writableAgain } from '../../cli/facts/index.ts';
+import { etcState, machineMountOf, volatileMount, writableAgain } from '../../cli/facts/index.ts';
 import { openView } from '../../cli/host/index.ts';
 
 const ext4 = '22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw';
@@ -151,7 +151,7 @@ describe('whether what is written to /etc and to our folder stays', () => {
       const state = await etcState({ ...openView(root, {}), booted: true });
 
       assert.deepEqual(state, { known: true, value: { writable: true, transient }, source: '/proc/self/mountinfo' });
-      assert.equal(await madeAnew({ ...openView(root, {}), booted: true }, '/var/lib/kata-sysext'), anew);
+      assert.equal(await volatileMount({ ...openView(root, {}), booted: true }, '/var/lib/kata-sysext'), anew);
     });
 
   const readOnly: [title: string, table: string[], point: string, options: string][] = [

@@ -9,7 +9,7 @@ export const targets = ['fcos', 'flatcar', 'microos', 'r4e', ...openshift];
 export const renderedTargets = targets.filter((name) => targetNamed(name).tree !== undefined);
 /** Arguments of the kernel, where the target's configuration takes any, with blanks and signs that YAML would take for its own. */
 export const kernelArguments = ['intel_iommu=on', 'hugepages=64', 'dyndbg="file drivers/usb/* +p"', 'a=b:#c'];
-export const source = (name: string, sign: string) => ({
+const source = (name: string, sign: string) => ({
   name,
   digest: `sha256:${sign.repeat(64)}` as const,
   url: `https://files.example.org/kata/${name}`,
@@ -38,6 +38,8 @@ export function made(
 
 /** What containerd's node has to be like: every check that there is, with names that the shell would take apart. */
 export const against: Against = {
+  title: 'containerd',
+  variable: 'CONTAINERD_CONFIG',
   config: '/etc/containerd/config.toml',
   digest: `sha256:${'e'.repeat(64)}`,
   imports: [{ folder: "/etc/containerd/it's $HOME", name: '*.toml' }],
@@ -47,7 +49,7 @@ export const against: Against = {
 };
 
 /** What a node of CRI-O must have free, with a name that the shell would take apart. */
-export const beside: Beside = {
+const beside: Beside = {
   own: ['/etc/crio/crio.conf.d/50-kata-sysext.conf'],
   handlers: ['kata-qemu-runtime-rs', 'it.s'],
   read: ['/etc/crio/crio.conf', '/etc/crio/crio.conf.d'],

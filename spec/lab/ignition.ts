@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { run } from './run.ts';
 
 /** Debian's Ignition, which lies where dracut takes it from, and its validator: specifications 3.0 to 3.3. */
-export const IGNITION = '/usr/lib/dracut/modules.d/30ignition/ignition';
+const IGNITION = '/usr/lib/dracut/modules.d/30ignition/ignition';
 export const VALIDATE = '/usr/bin/ignition-validate';
 
 /** File contexts of Fedora's policy with their aliases; where they are not there, those of their lines that are for what we write. */

@@ -82,7 +82,8 @@ describe('SELinux types', () => {
     });
 
     it(`of ${family} let a VMM run, read and follow what the payload has`, () => {
-      // facts/immutable.md §13: what container_kvm_t may execute, map and follow; neither var_lib_t nor var_t are among them.
+      // docs/facts/selinux.md#what-a-virtual-machine-may-read: what container_kvm_t may execute, map and follow; neither var_lib_t nor
+      // var_t are among them.
       const usable = ['bin_t', 'usr_t', 'lib_t', 'ld_so_t', 'etc_t'];
 
       for (const place of [inside, payload, '/var/lib/kata-sysext/tree/0a1b']) {

@@ -150,7 +150,7 @@ for (const { suite, format, other, allow } of sample(rows, 1, 'image suites')) {
 
     const foreign: [title: string, edit: (tree: string) => void, found: RegExp][] = [
       ['has a file more', (tree) => put(tree, 'usr/bin/sudo', '#!/bin/sh\n'), /usr\/bin is in it, and .* does not list that; and 1 more/],
-      ['lacks a file', (tree) => rmSync(join(tree, 'usr/share/kata/VERSION')), /VERSION stands in its manifest and is not in it$/],
+      ['lacks a file', (tree) => rmSync(join(tree, 'usr/share/kata/VERSION')), /VERSION is listed in its manifest and is not in it$/],
       [
         'has a set-id bit',
         (tree) => chmodSync(join(tree, 'usr/share/kata/VERSION'), 0o4755),

@@ -3,8 +3,10 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { podText } from '../../cli/commands/podText.ts';
-import type { PodSandbox } from '../../cli/engines/cri/index.ts';
-import { networkReady, sandboxImageOf } from '../../cli/engines/cri/index.ts';
+import type { PodSandbox } from '../../cli/cri/index.ts';
+import { networkReady } from '../../cli/cri/index.ts';
+import { cri as containerd } from '../../cli/engines/containerd/cri.ts';
+import { cri as crio } from '../../cli/engines/crio/cri.ts';
 import { openHost, openView } from '../../cli/host/index.ts';
 import { noImage, podFailed } from '../../cli/pod/findings.ts';
 import { findHypervisor, podCgroup } from '../../cli/pod/hypervisor.ts';
@@ -22,11 +24,11 @@ describe('a pod as proof', () => {
     const schema2 = { plugins: { 'io.containerd.grpc.v1.cri': { sandbox_image: 'two' } } };
 
     const images = [
-      sandboxImageOf({ config: '{"sandboxImage":"one"}' }, schema2),
-      sandboxImageOf({ config: '{}' }, schema3),
-      sandboxImageOf({}, schema2),
-      sandboxImageOf({ config: 'no JSON' }, { crio: { image: { pause_image: 'four' } } }),
-      sandboxImageOf({}, { plugins: { constructor: 1 } }),
+      containerd.sandboxImage({ config: '{"sandboxImage":"one"}' }, schema2),
+      containerd.sandboxImage({ config: '{}' }, schema3),
+      containerd.sandboxImage({}, schema2),
+      crio.sandboxImage({ config: 'no JSON' }, { crio: { image: { pause_image: 'four' } } }),
+      containerd.sandboxImage({}, { plugins: { constructor: 1 } }),
     ];
 
     assert.deepEqual(images, ['one', 'three', 'two', 'four', undefined]);
@@ -218,7 +220,8 @@ describe('a pod as proof', () => {
   it('a missing image is pulled by a program that the engine brings', () => {
     const at = { configPath: '/x', socket: '/run/k/c.sock' };
 
-    const next = ['containerd', 'crio'].map((engine) => noImage({ ...at, engine }, 'pause:1').next.split(';')[0]);
+    const rows = Object.entries({ containerd, crio });
+    const next = rows.map(([engine, cri]) => noImage({ ...at, engine }, cri, 'pause:1').next.split(';')[0]);
 
     assert.deepEqual(next, [
       'ctr --address /run/k/c.sock --namespace k8s.io images pull pause:1',

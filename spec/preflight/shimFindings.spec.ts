@@ -11,7 +11,7 @@ const sandbox: Sandbox = { id: 'a1b2c3d4e5f6a7b8', handler: 'kata-qemu', podName
 function generation(number: number, protocol: number | undefined): GenerationManifest {
   const digest = `sha256:${'0'.repeat(64)}` as const;
   return {
-    schema: 2,
+    schema: 1,
     number,
     created: '2026-01-01T00:00:00Z',
     program: '0',

@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, posix } from 'node:path';
 import { optionsOf, verbs } from '../../cli/commands/table/index.ts';
 import { topWords } from '../../cli/commands/table/otherWords.ts';
 import { codes } from '../../cli/errors/index.ts';
 import { pages, stalePages } from '../../scripts/docs.ts';
+import { docPages, userDocPages } from '../../scripts/pages/list.ts';
+import { linkedFiles } from '../../scripts/pages/packaged.ts';
 
 const overstruck = new RegExp(`.${String.fromCharCode(8)}`, 'g');
 const repo = join(import.meta.dirname, '../..');
-const written = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md'];
-const texts = [...written, ...readdirSync(join(repo, 'docs')).map((name) => `docs/${name}`)]
-  .filter((path) => path.endsWith('.md'))
-  .map((path) => ({ path, text: readFileSync(join(repo, path), 'utf8') }));
+const written = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md', 'RELEASE.md'];
+const texts = [...written, ...docPages()].map((path) => ({ path, text: readFileSync(join(repo, path), 'utf8') }));
 
 /** Code of a page: fenced blocks and spans. In a sentence the program's name is no command. */
 const code = /^```[^\n]*\n(?<block>.*?)^```|`(?<span>[^`\n]+)`/gms;
@@ -52,8 +52,8 @@ describe('the documents', () => {
 
   it('describe every verb, every option and every code', () => {
     for (const verb of verbs) {
-      assert.ok(made['docs/commands.md']!.includes(`\n## ${verb.name}\n`), verb.name);
-      for (const name of Object.keys(optionsOf(verb))) assert.ok(made['docs/commands.md']!.includes(`\`--${name}`), name);
+      assert.ok(made['docs/reference/commands.md']!.includes(`\n## ${verb.name}\n`), verb.name);
+      for (const name of Object.keys(optionsOf(verb))) assert.ok(made['docs/reference/commands.md']!.includes(`\`--${name}`), name);
     }
     const manual = made['man/kata-sysext.8']!.replaceAll('\\-', '-');
     for (const verb of verbs) {
@@ -61,7 +61,7 @@ describe('the documents', () => {
       for (const name of Object.keys(optionsOf(verb))) assert.ok(manual.includes(`\\fB--${name}\\fR`), name);
     }
     for (const code of Object.keys(codes)) assert.match(manual, new RegExp(`^\\.B ${code} \\(`, 'm'));
-    for (const code of Object.keys(codes)) assert.ok(made['docs/errors.md']!.includes(`| \`${code}\` |`), code);
+    for (const code of Object.keys(codes)) assert.ok(made['docs/reference/errors.md']!.includes(`| \`${code}\` |`), code);
   });
 
   const readers: [string, string[]][] = [
@@ -131,6 +131,46 @@ describe('the documents', () => {
     assert.deepEqual(wrong, []);
   });
 });
+
+describe('the contents page', () => {
+  const contents = readFileSync(join(repo, 'docs/README.md'), 'utf8');
+
+  it('is one click from README, and has every page that users read', () => {
+    const linked = new Set(linkedFiles('docs/README.md', contents));
+
+    assert.ok(linkedFiles('README.md', readFileSync(join(repo, 'README.md'), 'utf8')).includes('docs/README.md'));
+    assert.deepEqual(
+      userDocPages().filter((path) => path !== 'docs/README.md' && !linked.has(path)),
+      [],
+    );
+  });
+});
+
+describe('the links of the documents', () => {
+  it('to a place on a page lead to a heading that is there', () => {
+    const places = texts.flatMap(({ path, text }) =>
+      [...text.matchAll(/\]\((?<file>[^)#:]*)#(?<place>[^)]+)\)/g)].map(({ groups }) => ({
+        path,
+        file: groups!['file'] === '' ? path : posix.join(dirname(path), groups!['file']!),
+        place: groups!['place']!,
+      })),
+    );
+
+    const dead = places.filter(({ file, place }) => !headingsOf(readFileSync(join(repo, file), 'utf8')).includes(place));
+    assert.ok(places.length > 60, `only ${places.length} places were found: the pattern is wrong`);
+    assert.deepEqual(dead, []);
+  });
+});
+
+/** The places of a page's headings, as GitHub names them. */
+function headingsOf(page: string): string[] {
+  return [...page.replace(/^```.*?^```$/gms, '').matchAll(/^#+ (?<text>.*)$/gm)].map(({ groups }) =>
+    groups!
+      ['text']!.toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
 
 function find(text: string, pattern: RegExp): string[] {
   return [...text.matchAll(pattern)].map(({ groups }) => groups!['one']!);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { docPages } from '../../scripts/pages/list.ts';
 import { linkedFiles, packaged } from '../../scripts/pages/packaged.ts';
 
 const repo = join(import.meta.dirname, '../..');
@@ -15,8 +16,15 @@ describe('pages of the npm package', () => {
   });
 
   it('of this repository link to nothing that the package lacks', () => {
-    const docs = readdirSync(join(repo, 'docs')).map((name) => `docs/${name}`);
-    const files = new Set(['README.md', 'CHANGELOG.md', 'LICENSE', 'man/kata-sysext.8', ...docs]);
+    const files = new Set([
+      'README.md',
+      'CHANGELOG.md',
+      'LICENSE',
+      'man/kata-sysext.8',
+      'examples/README.md',
+      'examples/selinux/README.md',
+      ...docPages(),
+    ]);
     const pages = [...files].filter((path) => path.endsWith('.md'));
 
     const dead = pages
@@ -30,9 +38,7 @@ describe('pages of the npm package', () => {
 
 describe('the names of what dist/ has', () => {
   it('are those that the documents use', () => {
-    const texts = ['README.md', ...readdirSync(join(repo, 'docs')).map((name) => `docs/${name}`)].map((path) =>
-      readFileSync(join(repo, path), 'utf8'),
-    );
+    const texts = ['README.md', ...docPages()].map((path) => readFileSync(join(repo, path), 'utf8'));
     const made = readFileSync(join(repo, 'scripts/single.ts'), 'utf8').match(/\/(kata-sysext[^`]*linux-)\$\{arch\}`/)?.[1];
 
     const named = texts.flatMap((text) => text.match(/kata-sysext-[\w.]*-?linux-(?=x64|arm64)/g) ?? []);

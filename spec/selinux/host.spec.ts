@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { containerd } from '../../cli/engines/containerd/index.ts';
 import type { Instance } from '../../cli/engines/types.ts';
 import { type Finding, KataError } from '../../cli/errors/index.ts';
 import { type HostView, openView } from '../../cli/host/index.ts';
@@ -43,8 +44,12 @@ describe('SELinux’ policy on a host', () => {
     return { ...openView(root, {}), live: true, booted: true, run };
   }
 
+  function asked(dumpEffective: () => Promise<Record<string, unknown>>) {
+    return { ...containerd, dump: { ...containerd.dump!, dumpEffective } };
+  }
+
   async function findings(open: typeof kernelPolicy = async () => recordedPolicy('debian')) {
-    const found = { engine: { name: 'containerd', dumpEffective: async () => dump }, instance };
+    const found = { engine: asked(async () => dump), instance };
     return await policyFindings(host(), { found, handlers: askedHandlers(['qemu']), home }, open);
   }
 
@@ -115,7 +120,7 @@ describe('SELinux’ policy on a host', () => {
     rmSync(join(root, 'sys/fs/selinux/enforce'));
     const disabled = await findings(never);
     put('/sys/fs/selinux/enforce', '1');
-    const found = { engine: { name: 'containerd', dumpEffective: never }, instance };
+    const found = { engine: asked(never), instance };
     const offline = await policyFindings(openView(root, {}), { found, handlers: askedHandlers(['qemu']), home }, never);
 
     assert.deepEqual([disabled, offline, await findings(async () => undefined)], [[], [], []]);

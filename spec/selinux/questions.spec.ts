@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { engines } from '../../cli/engines/index.ts';
 import { vmContextIn } from '../../cli/selinux/contexts.ts';
 import { filesToWrite } from '../../cli/selinux/files.ts';
 import { denialFinding } from '../../cli/selinux/findings.ts';
@@ -58,8 +59,8 @@ describe('what a policy has against pods', () => {
     );
   });
 
-  it('docs/hosts.md has these rules', () => {
-    const shown = readFileSync(join(repo, 'docs/hosts.md'), 'utf8')
+  it('docs/reference/selinux.md has these rules', () => {
+    const shown = readFileSync(join(repo, 'docs/reference/selinux.md'), 'utf8')
       .split('\n')
       .filter((line) => line.startsWith('allow '));
 
@@ -226,11 +227,11 @@ describe('the label of a virtual machine', () => {
   it('is set by engines that say so, and by CRI-O unless it says otherwise', () => {
     const containerd = (plugin: string, value: boolean) => ({ plugins: { [plugin]: { enable_selinux: value } } });
 
-    assert.equal(setsLabels('containerd', containerd('io.containerd.cri.v1.runtime', true)), true);
-    assert.equal(setsLabels('containerd', containerd('io.containerd.grpc.v1.cri', true)), true);
-    assert.equal(setsLabels('containerd', containerd('io.containerd.grpc.v1.cri', false)), false);
-    assert.equal(setsLabels('containerd', {}), false);
-    assert.equal(setsLabels('crio', {}), true);
-    assert.equal(setsLabels('crio', { crio: { runtime: { selinux: false } } }), false);
+    assert.equal(setsLabels(engines()[0]!, containerd('io.containerd.cri.v1.runtime', true)), true);
+    assert.equal(setsLabels(engines()[0]!, containerd('io.containerd.grpc.v1.cri', true)), true);
+    assert.equal(setsLabels(engines()[0]!, containerd('io.containerd.grpc.v1.cri', false)), false);
+    assert.equal(setsLabels(engines()[0]!, {}), false);
+    assert.equal(setsLabels(engines()[1]!, {}), true);
+    assert.equal(setsLabels(engines()[1]!, { crio: { runtime: { selinux: false } } }), false);
   });
 });

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { byBytes } from '../../cli/host/index.ts';
 import { version } from '../../cli/version.ts';
+import { docPages } from '../../scripts/pages/list.ts';
 import { linkedFiles } from '../../scripts/pages/packaged.ts';
 import { run } from '../lab/run.ts';
 import { denyExecmem } from '../support/execmem.ts';
@@ -19,12 +20,17 @@ const whole = [
   'completions/_kata-sysext',
   'completions/kata-sysext.bash',
   'completions/kata-sysext.fish',
-  ...readdirSync(join(repo, 'docs'))
-    .map((name) => `docs/${name}`)
+  ...docPages().sort(byBytes),
+  ...readdirSync(join(repo, 'examples'), { recursive: true, encoding: 'utf8', withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(repo, join(entry.parentPath, entry.name)))
     .sort(byBytes),
   'kata-sysext.cjs',
   'man/kata-sysext.8',
   'package.json',
+  ...readdirSync(join(repo, 'schema'))
+    .map((name) => `schema/${name}`)
+    .sort(byBytes),
 ];
 
 interface Packed {
@@ -45,7 +51,7 @@ describe('the npm package', function () {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('has exactly the program, its texts, and man pages and completions', () => {
+  it('has exactly the program, its texts, schemas, man page and completions', () => {
     const names = packed.files.map((file) => file.path);
 
     assert.deepEqual(names.toSorted(byBytes), whole);
@@ -73,6 +79,14 @@ describe('the npm package', function () {
       [],
     );
     assert.equal(manifest['version'], version);
+  });
+
+  it('is one that publint has nothing to say of', async () => {
+    const publint = [process.execPath, join(repo, 'node_modules/publint/src/cli.js'), 'run', join(folder, 'package'), '--strict'];
+
+    const told = await run(publint, { cwd: folder });
+
+    assert.match(told.stdout, /All good!/);
   });
 
   it('installs without a network, and the installed program goes through a whole round', async () => {

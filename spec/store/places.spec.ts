@@ -99,6 +99,7 @@ describe('places of the store', () => {
       id,
       verb: 'install',
       at: '2026-01-01T00:00:00Z',
+      cause: 'administrator',
       result: 'done' as const,
       restarted: [],
       seconds: 1,

@@ -23,7 +23,7 @@ export function needs(spec: Mocha.Context, ...wanted: string[]): void {
 }
 
 /** Whether a program is found, or another need is met. */
-export function isThere(name: string): boolean {
+function isThere(name: string): boolean {
   return Object.hasOwn(others, name) ? others[name]!() : folders.some((folder) => isExecutable(join(folder, name)));
 }
 

@@ -127,7 +127,7 @@ describe('state files of a wrong shape', function () {
     ['manifest', ['payload'], 'sha256:0', /manifest\.json is damaged: payload is not a sha256 digest/],
     ['manifest', ['payloadFolder'], 'usr', /manifest\.json is damaged: payloadFolder is not an absolute path/],
     ['manifest', ['handlers', '0', 'shim'], '/bin/sh', /handlers\.0\.shim is not a relative path/],
-    ['manifest', ['number'], 7, /manifest\.json is damaged: number is 7, which is not its place/],
+    ['manifest', ['number'], 7, /manifest\.json is damaged: number is 7, which does not match its folder/],
     ['manifest', ['sources'], undefined, /manifest\.json is damaged: sources is missing/],
     ['intent', ['steps', '0', 'path'], 'etc', /intent\.json is damaged: steps\.0\.path is not an absolute path/],
     ['intent', ['afterwards'], [], /intent\.json is damaged: afterwards is not a table/],

@@ -98,7 +98,7 @@ describe('a half-done host', () => {
     const after = await host.json(['status']);
 
     const path = '/etc/containerd/config.toml';
-    const found = `${path}: our wiring in it is gone or was changed`;
+    const found = `${path}: kata-sysext’s wiring in it is gone or was changed`;
     const next = `kata-sysext install --root ${host.root} ${first}`;
     const engine = before['engine'] as Record<string, unknown>;
     const told = (findings: unknown) => (findings as Finding[]).filter(({ code }) => code === 'drift-found');

@@ -137,9 +137,6 @@ describe('install of an image', function () {
       ),
     ];
 
-    const earlier = await host.json(['install', at('earlier.raw'), ...sysext], 4);
-    assert.match(String(earlier['found']), /made by an earlier version .*\/usr\/libexec\/kata$/);
-    assert.match(String(earlier['next']), /kata-sysext build BUNDLE -o FILE$/);
     for (const [args, exit, code] of rows) {
       assert.equal((await host.json(['install', ...args], exit))['code'], code, args.join(' '));
       assert.deepEqual(differences(before, host.fingerprint([`${state}/history`])), [], args.join(' '));
@@ -210,9 +207,6 @@ const forged: Record<string, (manifest: Manifest) => void> = {
   },
   escapes: (manifest) => {
     manifest.contents.push({ path: 'usr/share/kata/../../../etc/x', kind: 'file', mode: 0o644, context: '' });
-  },
-  earlier: (manifest) => {
-    manifest.contents.push({ path: 'usr/libexec/kata', kind: 'directory', mode: 0o755, context: '' });
   },
   text: (manifest) => {
     manifest.texts['../../../../etc/x'] = 'text';

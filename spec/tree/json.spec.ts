@@ -8,7 +8,7 @@ import { run } from '../support/program.ts';
 import { releases, treeHost } from '../support/trees/treeHost.ts';
 
 describe('--json', () => {
-  it('gives one object of the kind that spec/schema describes, for every verb, and no kind is left out', async () => {
+  it('gives one object of the kind that schema/ describes, for every verb, and no kind is left out', async () => {
     const { first, second } = await releases();
     const host = treeHost('microos');
     const seen = new Set<unknown>();

@@ -16,7 +16,7 @@ const policy = fedoraContexts();
 
 /**
  * The judge is setfiles with the file contexts of Fedora's targeted policy and container-selinux. The labels are only xattrs here (this
- * kernel enforces nothing): that they suffice for a VMM is issue 4's to show on a running policy.
+ * kernel enforces nothing): spec/vm shows on a running policy that they suffice for a VMM.
  */
 describe('labels of an offline Fedora tree', function () {
   this.timeout(900_000);

@@ -80,7 +80,7 @@ describe('a file that a MachineConfig owns', function () {
     assert.equal(refused['code'], 'owned-by-machineconfig');
     assert.match(
       String(refused['found']),
-      /^generation 2 is to be given up \(files of .* missing or changed\), and stays as it is: \/etc\/crio\//,
+      /^generation 2 should be rolled back \(files of .* missing or changed\), and stays as it is: \/etc\/crio\//,
     );
     assert.match(
       String(refused['next']),

@@ -43,7 +43,10 @@ describe('backend overlay in an offline tree', () => {
       const root = name === 'fcos' ? '/var/usrlocal/libexec/kata-sysext' : '/var/lib/kata-sysext';
       assert.match(layer, new RegExp(`^${root}/tree/[0-9a-f]{64}/usr$`));
       assert.deepEqual(written, [
-        readFileSync(new URL('../../units/kata-sysext-overlay.service', import.meta.url), 'utf8'),
+        readFileSync(new URL('../../units/kata-sysext-overlay.service', import.meta.url), 'utf8').replace(
+          '{{engines}}',
+          'containerd.service crio.service',
+        ),
         0o644,
         '../kata-sysext-overlay.service',
       ]);

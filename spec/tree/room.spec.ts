@@ -4,8 +4,9 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, statfsSync, stat
 import { join } from 'node:path';
 import { KataError } from '../../cli/errors/index.ts';
 import { openHost } from '../../cli/host/index.ts';
-import { install } from '../../cli/operations/install.ts';
-import type { InstallRequest } from '../../cli/operations/types.ts';
+import { planInstall } from '../../cli/operations/install.ts';
+import type { InstallRequest } from '../../cli/planning/choices/types.ts';
+import { runOperation } from '../../cli/runner/run.ts';
 import { reservedRoom } from '../../cli/store/index.ts';
 import { FIRST, tinyRelease } from '../lab/release/index.ts';
 import { bothReleases } from '../support/archives/bothArchives.ts';
@@ -89,8 +90,17 @@ describe('room on the disk', function () {
     const request = { digests: [undefined], handlers: [], dryRun: false, waitSeconds: 0, allow: [], engine: 'containerd@2.2' };
     /** As the single file does it: its copy is kept on the host. */
     const change = (file: string, more: Partial<InstallRequest> = {}) =>
-      install(
-        { host: openHost(host.root, {}), program: '9.9.9', programFile: file, emit: () => undefined, signal: new AbortController().signal },
+      runOperation(
+        {
+          host: openHost(host.root, {}),
+          program: '9.9.9',
+          programFile: file,
+          emit: () => undefined,
+          signal: new AbortController().signal,
+          asked: { cause: 'install' },
+        },
+        'install',
+        planInstall,
         { ...request, sources: [first], ...more },
       );
 

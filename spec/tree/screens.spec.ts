@@ -63,10 +63,11 @@ describe('status and history', () => {
     assert.ok(entries.every(({ user }) => Number.isSafeInteger(user?.uid)));
   });
 
-  it('an entry of an earlier version has neither, and hostile bytes of a record reach no terminal', async () => {
+  it('an entry of a boot names no user, and hostile bytes of a record reach no terminal', async () => {
     const other = treeHost('fcos');
     mkdirSync(other.path('var/lib/kata-sysext/history'), { recursive: true });
-    const entry = { schema: 1, id: 1, verb: 'install', at: '2026-01-01T00:00:00Z', result: 'undone', restarted: [], seconds: 1 };
+    const head = { schema: 1, id: 1, verb: 'boot', at: '2026-01-01T00:00:00Z', cause: 'boot guard (settle)' };
+    const entry = { ...head, result: 'undone', restarted: [], seconds: 1 };
     const evidence = ['\u001b]0;title\u0007 \u202eabc'];
     writeFileSync(other.path('var/lib/kata-sysext/history/000001.json'), JSON.stringify({ ...entry, evidence, leftovers: [] }));
 
@@ -74,7 +75,10 @@ describe('status and history', () => {
     const json = await other.run(['history', '1', '--json']);
 
     other.remove();
-    assert.match(stdout, /^CHANGE {2}TIME +AGE +VERB +RESULT +SECONDS\n1 {7}2026-01-01T00:00:00Z {2}\d+ d /);
+    assert.match(
+      stdout,
+      /^CHANGE {2}TIME +AGE +VERB +RESULT +SECONDS +CAUSE\n1 {7}2026-01-01T00:00:00Z {2}\d+ d .* boot guard \(settle\)\n/,
+    );
     assert.ok(stdout.includes(' | \\u001b]0;title\\u0007 \\u202eabc\n'), stdout);
     assert.ok(!json.stdout.includes('\u202e'));
     assert.deepEqual((JSON.parse(json.stdout) as { entries: { evidence: string[] }[] }).entries[0]!.evidence, evidence);

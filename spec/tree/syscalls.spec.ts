@@ -101,7 +101,7 @@ async function disturbed(scenario: Scenario, injection: Injection, counts: { cas
   if (status !== 0) counts.reached += 1;
   const problems = bootable(host);
   const recovers = scenario.args[0] === 'recover';
-  // What the exit status says must be true before anybody recovers (design §6): 1, 3 and 4 are “as it was”.
+  // What the exit status says must be true before anybody recovers: 1, 3 and 4 are “as it was”.
   if ([1, 3, 4].includes(status) && !recovers) problems.push(...compare(scenario, judgedIfSettled(scenario, host), ['old']));
   if (![0, 1, 3, 5, 75, ...deaths].includes(status)) problems.push(`it ended with ${status}`);
   if (stdout.includes('"internal"')) problems.push(`an error that the program does not know: ${stdout} ${stderr}`);

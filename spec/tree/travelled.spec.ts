@@ -67,7 +67,7 @@ describe('a half-done change that travelled into another deployment', function (
     assert.deepEqual(left(), []);
   });
 
-  it('an /etc that says nothing of it, as earlier versions left it: what the change made is given up, and the entry stays', async () => {
+  it('an /etc without the mark: what the change made is given up, and the entry stays', async () => {
     await die('commit/before@1');
     await update('a.0');
     for (const path of [mark, `${etcOf('a.0')}/${mark.slice('etc/'.length)}`]) rmSync(host.path(path), { force: true });

@@ -10,7 +10,7 @@ like() {
   config=$(printf '%s\n' "$started" | sed -nE 's/.*argv\[\]=[^;]* (-c|--config)[ =]([^ ;]+).*/\2/p')
   case $config in
     '') config={{usual}} ;;
-    *'$'*) config=$(systemctl show --value --property=Environment {{engine}} | tr ' ' '\n' | sed -n 's/^CONTAINERD_CONFIG=//p') ;;
+    *'$'*) config=$(systemctl show --value --property=Environment {{engine}} | tr ' ' '\n' | sed -n 's/^{{variable}}=//p') ;;
   esac
   [ "$config" = {{config}} ] || unlike "{{engine}} reads ${config:-an unknown file}, not "{{config}}
 {{checks}}

@@ -1,7 +1,7 @@
 import { asset } from '../../assets/index.ts';
-import { KataError } from '../../errors/index.ts';
+import { engineUnits } from '../../engines/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
-import { etcFolder, extensionAround, type GenerationManifest, installAgain } from '../../store/index.ts';
+import { etcFolder, extensionAround, type GenerationManifest } from '../../store/index.ts';
 
 /** What the unit mounts: a link to the folder `usr` of a payload, in the deployment's own /etc, so that an OS rollback takes it along. */
 export const link: HostPath = `${etcFolder}/overlay`;
@@ -13,7 +13,7 @@ export const wantsLink: HostPath = `${wantsFolder}/${service}`;
 export const wantsTarget = `../${service}`;
 
 export function unitText(): string {
-  return asset(`units/${service}`);
+  return asset(`units/${service}`).replace('{{engines}}', engineUnits());
 }
 
 /** A unit of ours, of this version or another: its first line says so. */
@@ -22,15 +22,8 @@ export function isOurUnit(text: string): boolean {
 }
 
 /** The layer that shows a payload. Its real path: the link must not lead through what the overlay covers. */
-export async function layerOf(host: HostView, to: GenerationManifest): Promise<HostPath> {
-  const extension = extensionAround(to.payloadFolder);
-  if (extension !== undefined) return host.realpath(`${extension}/usr`);
-  throw new KataError('backend-unfit', {
-    subject: to.payloadFolder,
-    found: `the payload of generation ${to.number} was stored by an early version, without the folders that an overlay of /usr needs around it`,
-    needed: 'a payload in the form of a system extension',
-    next: `install it again: ${installAgain(to, ' --backend overlay')}`,
-  });
+export function layerOf(host: HostView, to: GenerationManifest): Promise<HostPath> {
+  return host.realpath(`${extensionAround(to.payloadFolder)}/usr`);
 }
 
 export function isOurLayer(target: string | undefined): boolean {

@@ -93,7 +93,7 @@ async function ourLink(host: HostView): Promise<string | 'absent'> {
   });
 }
 
-export function unitTaken(found: string): KataError {
+function unitTaken(found: string): KataError {
   return new KataError('overlay-unit-taken', {
     subject: service,
     found,

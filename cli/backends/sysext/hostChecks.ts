@@ -9,7 +9,9 @@ import type { Scene } from './scene.ts';
 
 export type Check = (scene: Scene) => Finding[] | Promise<Finding[]>;
 
-/** The first version that has systemd-sysext, and the first whose refresh is harmless (facts/immutable.md §1.2). */
+/**
+ * The first version that has systemd-sysext, and the first whose refresh is harmless (docs/facts/systemd.md#system-extensions-by-version).
+ */
 const firstVersion = 248;
 export const harmlessVersion = 257;
 const usePrefix = 'use backend prefix: --backend prefix';

@@ -12,7 +12,8 @@ import { hideSteps, showSteps } from './steps.ts';
 
 /**
  * The payload is a system extension: a link in /etc/extensions enables it, and PID 1 merges it into /usr. Only PID 1 does, through its own
- * service: the context of whoever mounts sticks to the mount (facts/immutable.md §1.6). A folder or an image: see `extensionOf`.
+ * service: the context of whoever mounts sticks to the mount (docs/facts/selinux.md#the-context-of-the-mounter). A folder or an image:
+ * see `extensionOf`.
  */
 export const sysext: Backend = {
   name: 'sysext',

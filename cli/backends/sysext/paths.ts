@@ -1,9 +1,11 @@
-import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
-import { extensionAround, extensionName, type GenerationManifest, imageName, installAgain } from '../../store/index.ts';
+import { extensionAround, extensionName, type GenerationManifest, imageName } from '../../store/index.ts';
 
 export const extensionsFolder: HostPath = '/etc/extensions';
-/** What enables our extension: it lies in the deployment's own /etc, so that an OS rollback takes it along (facts/immutable.md §0.8). */
+/**
+ * What enables our extension: it lies in the deployment's own /etc, so that an OS rollback takes it along
+ * (docs/facts/hosts.md#what-an-os-rollback-takes-back).
+ */
 export const link: HostPath = `${extensionsFolder}/${extensionName}`;
 /** The same for an image: systemd tells a folder and an image apart by the name. */
 export const imageLink: HostPath = `${extensionsFolder}/${imageName}`;
@@ -17,18 +19,9 @@ export const wantsTarget = `../../../../usr/lib/systemd/system/${service}`;
 
 /** The link that a generation needs, and the folder or image that systemd-sysext is to merge. */
 export async function extensionOf(host: HostView, to: GenerationManifest): Promise<{ path: HostPath; target: HostPath }> {
-  const extension = extensionAround(to.payloadFolder);
-  if (extension !== undefined) {
-    // Its real path: the link must not lead through what a merge changes.
-    const folder = await host.realpath(extension);
-    return to.format === 'directory' ? { path: link, target: folder } : { path: imageLink, target: `${folder}/${imageName}` };
-  }
-  throw new KataError('backend-unfit', {
-    subject: to.payloadFolder,
-    found: `the payload of generation ${to.number} was stored by an early version, without what systemd-sysext needs around it`,
-    needed: 'a payload in the form of a system extension',
-    next: `install it again: ${installAgain(to, ' --backend sysext')}`,
-  });
+  // Its real path: the link must not lead through what a merge changes.
+  const folder = await host.realpath(extensionAround(to.payloadFolder));
+  return to.format === 'directory' ? { path: link, target: folder } : { path: imageLink, target: `${folder}/${imageName}` };
 }
 
 export function isOurs(target: string | undefined): boolean {

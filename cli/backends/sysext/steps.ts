@@ -62,7 +62,7 @@ async function ourLinks(host: HostView): Promise<{ path: HostPath; target: strin
 }
 
 /** Extensions of others, masked ones as well. */
-export async function others(host: HostView): Promise<Extension[]> {
+async function others(host: HostView): Promise<Extension[]> {
   const systemd = await systemdVersion(host);
   return (await findExtensions(host, systemd.known ? systemd.value : 0)).filter(({ name }) => name !== extensionName);
 }

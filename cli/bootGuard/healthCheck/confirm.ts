@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import type { Host } from '../../host/index.ts';
-import type { Context } from '../../operations/types.ts';
 import { underLock } from '../../runner/session.ts';
+import type { Context } from '../../runner/types.ts';
 import {
   activeGeneration,
   ensureFolder,
@@ -27,8 +27,8 @@ const pauseMs = 5_000;
 const busyMs = 3_600_000;
 
 /**
- * The third phase, on the running host: once the engine lists our handlers and goes on to do so with the same process, the generation is
- * blessed on this system. An engine that does not come up gets its configuration back without our part.
+ * The third phase, on the running host: once the engine lists kata-sysext's handlers and goes on to do so with the same process, the
+ * generation is blessed on this system. An engine that does not come up gets its configuration back without the wiring.
  */
 export async function confirmAfterBoot(context: Context): Promise<Guarded> {
   const { host } = context;
@@ -38,7 +38,7 @@ export async function confirmAfterBoot(context: Context): Promise<Guarded> {
   const both = { settled: [], from: number };
   const until = performance.now() + busyMs;
   for (let crossed = false; ; ) {
-    // Before the watch: what comes later is not what was watched.
+    // Before the watch: files that change later were not watched.
     const text = await blessingText(host, number);
     if ((await host.readText(blessedFile)) === text) return { ...both, to: number, notes: ['already blessed'] };
     const seen = await watch(() => health(host, from), context.signal);
@@ -48,17 +48,17 @@ export async function confirmAfterBoot(context: Context): Promise<Guarded> {
       const note = await onceFree(context, until, () => bless(host, from, proof), moved);
       if (note !== undefined) return { ...both, to: number, notes: [note] };
       if (performance.now() <= until) continue;
-      return { ...both, to: number, notes: ['not blessed: the engine was started anew again and again'] };
+      return { ...both, to: number, notes: ['not blessed: the engine restarted again and again'] };
     }
     if (seen.untried) await onceFree(context, until, () => takeTryBack(host, number));
     if (!seen.down) return { ...both, to: number, notes: [`not blessed: ${seen.ill}`] };
-    const { to, notes, comesUpWithUs } = await withoutIt(context, from, seen.ill ?? 'it does not serve', crossed);
-    if (comesUpWithUs !== true) return { ...both, ...(to === undefined ? {} : { to }), notes };
+    const { to, notes, comesUpWithWiring } = await withoutIt(context, from, seen.ill ?? 'it does not serve', crossed);
+    if (comesUpWithWiring !== true) return { ...both, ...(to === undefined ? {} : { to }), notes };
     crossed = true;
   }
 }
 
-/** A boot in which nobody started the engine says nothing about the generation. */
+/** A boot in which the engine was never started says nothing about the generation. */
 async function takeTryBack(host: Host, number: number): Promise<void> {
   const now = await activeGeneration(host);
   if (now?.manifest.number !== number) return;
@@ -95,7 +95,7 @@ async function onceFree<T>(
 }
 
 interface Proof {
-  /** The blessing as it had to be before the engine was watched. */
+  /** The drop-in's text, made before the engine was watched. */
   text: string;
   /** The run of the engine that was watched. */
   run: string;
@@ -121,7 +121,7 @@ async function bless(host: Host, from: Generation, { text, run }: Proof): Promis
     blessed: { at: host.now().toISOString(), deployment },
   });
   if ((await blessingText(host, number)) !== text || (await isStale(host, from)))
-    return `generation ${number} is blessed; files of the engine or of the system are other ones than it runs with, so that the next boot looks again`;
+    return `generation ${number} is blessed; files of the engine or of the system changed since the engine started, so the next boot checks again`;
   // The drop-ins look into it, and a host that was booted from an image with Kata in it has had no change yet.
   await ensureFolder(host, journalFolder, 0o700);
   for (const { folder, file, temporary } of [...blessings].reverse()) {
@@ -135,6 +135,7 @@ async function bless(host: Host, from: Generation, { text, run }: Proof): Promis
 /** Whether the engine would start with other files than those that it runs with. What cannot be told is left to the next boot. */
 async function isStale(host: Host, from: Generation): Promise<boolean> {
   const { engine, instance } = await wiredEngine(host, from);
-  const pending = await engine.pendingRestarts(host, instance).catch(() => undefined);
+  if (engine.daemon === undefined) return false;
+  const pending = await engine.daemon.pendingRestarts(host, instance).catch(() => undefined);
   return pending === undefined || pending.length > 0;
 }

@@ -3,7 +3,10 @@ import type { HostView } from '../../host/index.ts';
 /** The unit of greenboot and of its successor in Rust: it runs the administrator's health checks of a boot. */
 const healthcheck = 'greenboot-healthcheck.service';
 
-/** What the administrator's health checks have against this boot so far; undefined where there are none, or when they have passed. */
+/**
+ * Which of the administrator's health checks has failed or has not ended in this boot; undefined where there are none, or when they have
+ * passed.
+ */
 export async function unhealthy(host: HostView): Promise<{ ill: string; failed: boolean } | undefined> {
   const unit = await (await host.systemd())?.unit(healthcheck);
   if (unit?.loadState !== 'loaded') return undefined;

@@ -1,4 +1,5 @@
 import { backendOf } from '../../backends/index.ts';
+import { probeTimeouts } from '../../engines/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { type Generation, namesOf } from '../../store/index.ts';
@@ -8,7 +9,6 @@ import { unhealthy } from './greenboot.ts';
 
 /** Automatic restarts after which an engine is not waited for any longer. */
 const maxRestarts = 5;
-const probeMs = 5_000;
 
 /** One look at the engine of a generation. */
 export interface Health {
@@ -18,9 +18,12 @@ export interface Health {
   serves: boolean;
   /** It was started, and does not serve. */
   down: boolean;
-  /** Nobody has started it in this boot; one that hangs while it starts was started. */
+  /** It was not started in this boot; one that hangs while it starts was started. */
   untried: boolean;
-  /** It does not serve, and systemd gave up on it or starts it again and again; or the administrator's checks of the boot have failed. */
+  /**
+   * It does not serve, and systemd has stopped restarting it or starts it again and again; or the administrator's checks of the boot have
+   * failed.
+   */
   failed: boolean;
   /** Which run of the engine answered. */
   run: string;
@@ -31,7 +34,7 @@ export function standing(unit: UnitState | undefined, serves: boolean): Pick<Hea
   const restarts = unit?.restarts ?? 0;
   const failed = !serves && (unit?.activeState === 'failed' || restarts >= maxRestarts);
   const untried = unit?.activeState === 'inactive' && unit.activeEnterMs === 0 && restarts === 0;
-  // One that nobody has started is no fault of ours.
+  // An engine that was not started is no fault of the wiring.
   return { serves, failed, untried, down: !serves && (failed || unit?.activeState === 'active' || restarts > 0) };
 }
 
@@ -43,10 +46,10 @@ export async function health(host: HostView, from: Generation): Promise<Health> 
   const run = `${unit?.invocationId} ${unit?.mainPid}`;
   try {
     const found = await wiredEngine(host, from);
-    const state = await found.engine.probe(host, found.instance, probeMs);
-    if (!state.reachable) return { ...standing(unit, false), run, ill: state.why ?? 'the CRI does not answer' };
+    const state = await found.engine.daemon?.probe(host, found.instance, probeTimeouts.repeatedMs);
+    if (state?.reachable === false) return { ...standing(unit, false), run, ill: state.why ?? 'the CRI does not answer' };
     const serving = { ...standing(unit, true), run };
-    const missing = namesOf(manifest).filter((name) => !state.handlers.includes(name));
+    const missing = state === undefined ? [] : namesOf(manifest).filter((name) => !state.handlers.includes(name));
     if (missing.length > 0) return { ...serving, ill: `the CRI does not list ${missing.join(', ')}` };
     const pids = [1, ...(unit === undefined || unit.mainPid === 0 ? [] : [unit.mainPid])];
     const checks = await unhealthy(host);

@@ -11,7 +11,7 @@ export interface Seen {
   ill?: string;
   /** The engine itself does not serve. */
   down: boolean;
-  /** Nobody started it, all the time. */
+  /** It was not started, all the time. */
   untried?: boolean;
   /** Which run of the engine was well for long enough. */
   run?: string;
@@ -27,7 +27,7 @@ const ownClock: Clock = { now: () => performance.now(), pause: (ms) => sleep(ms)
 
 /**
  * Looks once a second until the same run of the engine was well for 10 s, it has failed, or 300 s have passed. A signal says nothing about
- * the engine: whoever ends us may be ending it as well.
+ * the engine: the sender may be ending the engine as well.
  */
 export async function watch(look: () => Promise<Health>, signal: AbortSignal, clock = ownClock): Promise<Seen> {
   const until = clock.now() + patienceMs;
@@ -45,7 +45,7 @@ export async function watch(look: () => Promise<Health>, signal: AbortSignal, cl
   }
 }
 
-/** Whether the engine answers within 60 s; systemd giving up on it ends the wait. */
+/** Whether the engine answers within 60 s; the wait ends when systemd stops restarting it. */
 export async function comesUp(look: () => Promise<Pick<Health, 'serves' | 'failed'>>, clock = ownClock): Promise<boolean> {
   const until = clock.now() + patienceMs / 5;
   for (;;) {

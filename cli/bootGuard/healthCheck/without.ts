@@ -1,7 +1,7 @@
 import { KataError } from '../../errors/index.ts';
 import type { Host } from '../../host/index.ts';
-import type { Context } from '../../operations/types.ts';
 import { underLock } from '../../runner/session.ts';
+import type { Context } from '../../runner/types.ts';
 import { activeNumber, type Generation } from '../../store/index.ts';
 import { bringUp, keptDownBy, restartDeadlineMs } from '../../transaction/index.ts';
 import { bootOptions, isOwned, rollBackAtBoot, takeBack } from '../rollBackAtBoot.ts';
@@ -12,14 +12,14 @@ interface Tried {
   /** The generation that is active now. */
   to?: number;
   notes: string[];
-  /** It was down for another reason, which has passed: our part is back, and has to be watched. */
-  comesUpWithUs?: boolean;
+  /** It was down for another reason, which has passed: the wiring is back, and has to be watched. */
+  comesUpWithWiring?: boolean;
 }
 
 /**
- * Starts the engine without our part. Where that does not help, our part was not at fault and comes back. Where it does, it may have been
- * for what passed meanwhile: our part comes back for one more start, unless `crossed` says that this was done before, and goes for good
- * only if the engine is down again.
+ * Starts the engine without the wiring. Where that does not help, the wiring was not at fault and comes back. Where it does, the engine may
+ * have been down for another reason that has passed: the wiring comes back for one more start, unless `crossed` says that this was done
+ * before, and goes for good only if the engine is down again.
  */
 export async function withoutIt(context: Context, from: Generation, ill: string, crossed: boolean): Promise<Tried> {
   const { host } = context;
@@ -28,12 +28,12 @@ export async function withoutIt(context: Context, from: Generation, ill: string,
   const notes = [ill];
   let options = bootOptions;
   let active: number | undefined = number;
-  // Undefined where somebody has made another one active meanwhile: then it is his business. Else whether the engine comes up.
+  // Undefined where the administrator has made another one active meanwhile: then nothing is changed. Else whether the engine comes up.
   const tryWith = async (work: () => Promise<number | undefined>): Promise<boolean | undefined> => {
     const done = await underLock(context, 'boot', options, async () =>
       (await activeNumber(host)) === active ? { to: await work() } : undefined,
     );
-    // Whoever was waited for once is not waited for again while the engine is down.
+    // An update is waited for once, not again while the engine is down.
     options = { ...bootOptions, othersSeconds: 0 };
     if (done === undefined) return undefined;
     active = done.to;
@@ -56,26 +56,26 @@ export async function withoutIt(context: Context, from: Generation, ill: string,
   if (bare === undefined) return another;
   if (bare && crossed) return ended();
   const why = bare
-    ? `${name} comes up without it; whether that is the reason shows another start with it`
+    ? `${name} comes up without it; another start with it will show whether it is the cause`
     : `${name} does not come up without it either`;
   const withUs = await back(why).catch(unlessHalfDone);
   if (withUs === undefined) return another;
-  if (withUs instanceof KataError) return ended(`it cannot be tried once more: ${withUs.complaint.found}`);
-  if (!bare) return ended(`${name} does not come up without our part either, so that it is back`);
+  if (withUs instanceof KataError) return ended(`another start with it is not possible: ${withUs.complaint.found}`);
+  if (!bare) return ended(`${name} does not come up without the wiring either, so the wiring is back`);
   if (withUs) {
-    const note = `${name} comes up with our part as well by now, so that generation ${number} is active again`;
+    const note = `${name} comes up with the wiring as well by now, so that generation ${number} is active again`;
     context.emit({ kind: 'warning', text: note });
-    return { ...ended(note), comesUpWithUs: true };
+    return { ...ended(note), comesUpWithWiring: true };
   }
   return (await out()) === undefined ? another : ended();
 }
 
-/** Our part is not ours to take out: what is left is another start, for what has passed meanwhile. */
+/** A MachineConfig owns the wiring, so it stays: what is left is another start, for a reason that has passed meanwhile. */
 async function asItIs({ host, emit }: Context, from: Generation, refusal: KataError): Promise<Tried> {
   emit({ kind: 'warning', text: refusal.complaint.found });
   await startAgain(host, from);
   if (!(await comesUp(() => health(host, from)))) throw refusal;
-  return { to: from.manifest.number, notes: [refusal.complaint.found], comesUpWithUs: true };
+  return { to: from.manifest.number, notes: [refusal.complaint.found], comesUpWithWiring: true };
 }
 
 /** What is refused before anything is written leaves the engine as it runs. */

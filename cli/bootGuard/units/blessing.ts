@@ -24,10 +24,10 @@ function engine(files: HostPath[]): string {
 }
 
 /**
- * The drop-in of the first two phases, which says that this generation was blessed on this very system with these files of the engine. A shell
- * looks whether it is so: 1 skips the guard without starting a program of ours, and whatever it cannot see runs it. systemd before 243 knows no
- * ExecCondition=, so that the guard runs. The first phase comes before extensions are merged, which may bring the engine: it leaves that to the
- * second.
+ * The drop-in of the first two phases, which says that this generation was blessed on this very system with these files of the engine. A
+ * shell looks whether it is so: 1 skips the guard without starting this program, and whatever the shell cannot see runs the guard. systemd
+ * before 243 knows no ExecCondition=, so that the guard runs. The first phase comes before extensions are merged, which may bring the
+ * engine: it leaves that to the second.
  */
 export async function blessingText(host: HostView, generation: number): Promise<string> {
   const files = host.live ? await engineFiles(host) : watchedIn((await host.readText(blessedFile)) ?? '');

@@ -8,7 +8,6 @@ export {
   guardUnits,
   imageUnits,
   type Phase,
-  phases,
   presetFile,
 } from './paths.ts';
-export { canBless, type GuardRequest, guardSteps, unblessSteps, unitText } from './steps.ts';
+export { canBless, type GuardRequest, guardSteps, unblessSteps } from './steps.ts';

@@ -17,7 +17,7 @@ const rows = [
 /** The unit of the first phase. */
 export const firstUnit = rows[0]!.unit;
 
-/** Units of ours by their name, with what wants them, where a change of a host, or of the tree of an image, puts them. */
+/** kata-sysext's units by their name, with what wants them, where a change of a host, or of the tree of an image, puts them. */
 export function guardUnits({ image }: Pick<HostView, 'image'>) {
   return unitsIn(image ? imageUnitsFolder : unitsFolder);
 }

@@ -1,5 +1,6 @@
 import { asset } from '../../assets/index.ts';
 import { dropMade, makeMissing } from '../../backends/index.ts';
+import { allUnits, engineUnits } from '../../engines/index.ts';
 import { bootPulls } from '../../facts/index.ts';
 import { digestOf, type HostPath, type HostView } from '../../host/index.ts';
 import type { Unit } from '../../systemd/types.ts';
@@ -14,25 +15,26 @@ export interface GuardRequest {
 }
 
 /** The units of the boot guard as they are wanted (none: they go). Nothing is asked of PID 1: it reads them at the next boot. */
-export async function guardSteps(host: HostView, wish: GuardRequest | undefined): Promise<Step[]> {
-  return wish === undefined ? removal(host) : placing(host, wish);
+export async function guardSteps(host: HostView, request: GuardRequest | undefined): Promise<Step[]> {
+  return request === undefined ? removal(host) : placing(host, request);
 }
 
 /** Whatever becomes active must prove itself at the next boot. */
 export async function unblessSteps(host: HostView): Promise<Step[]> {
   const steps: Step[] = [];
   for (const { file, temporary } of blessings) {
-    // A blessing is written outside of a transaction: what a loss of power left of it goes as well.
+    // The drop-ins of a confirmed generation are written outside of a transaction: their temporary files, which a loss of power leaves, go
+    // as well.
     steps.push(...(await fileStep(host, temporary, 'absent', `${temporary}.old`)), ...(await fileStep(host, file, 'absent', temporary)));
   }
   return steps;
 }
 
-async function placing(host: HostView, wish: GuardRequest): Promise<Step[]> {
+async function placing(host: HostView, request: GuardRequest): Promise<Step[]> {
   const steps: Step[] = [];
   for (const { unit, path, wants, link, target, temporary } of guardUnits(host)) {
     if (await isTheirs(host, path)) continue;
-    steps.push(...(await makeMissing(host, wants)), ...(await fileStep(host, path, unitText(unit, wish), temporary)));
+    steps.push(...(await makeMissing(host, wants)), ...(await fileStep(host, path, unitText(unit, request), temporary)));
     const before = await linkAt(host, link);
     if (before !== target) steps.push({ kind: 'pointer', path: link, before, after: target, temporary });
   }
@@ -48,14 +50,17 @@ async function removal(host: HostView): Promise<Step[]> {
     if (before === target || before === path) steps.push({ kind: 'pointer', path: link, before, after: 'absent', temporary });
     if (!(await isTheirs(host, path))) steps.push(...(await fileStep(host, path, 'absent', temporary)));
   }
-  // Folders that we made may serve another part of ours by now.
+  // Another part of kata-sysext may use the folders by now.
   if (steps.length === 0) return [];
   const folders = new Set([...blessings.map(({ folder }) => folder), presetFolder, ...guardUnits(host).map(({ wants }) => wants)]);
   for (const folder of folders) steps.push(...(await dropMade(host, folder)));
   return steps;
 }
 
-/** A link of the administrator's (to /dev/null: the unit is masked), or a file of that name which does not begin as ours do, stays. */
+/**
+ * A link of the administrator's (to /dev/null: the unit is masked), or a file of that name which does not begin as kata-sysext's files do,
+ * stays.
+ */
 async function isTheirs(host: HostView, path: HostPath): Promise<boolean> {
   const kind = (await host.lstat(path))?.kind;
   if (kind === undefined) return false;
@@ -74,7 +79,10 @@ async function linkAt(host: HostView, path: HostPath): Promise<string> {
   return (await host.readlink(path)) ?? 'not a link';
 }
 
-/** Whether the third phase runs at a boot of this host, its own or that of its image: nobody has masked or disabled it, or boots past it. */
+/**
+ * Whether the third phase runs at a boot of this host, its own or that of its image: it is neither masked nor disabled, and the boot's
+ * target starts it.
+ */
 export async function canBless(host: HostView): Promise<boolean> {
   const [own, image] = [guardUnits(host)[2]!, imageUnits()[2]!];
   const rules = (await host.lstat(own.path)) === undefined ? image : own;
@@ -85,8 +93,8 @@ export async function canBless(host: HostView): Promise<boolean> {
 }
 
 /** The unit as it is installed. */
-export function unitText(unit: Unit, { program, engine = '' }: GuardRequest): string {
-  const values: Record<string, string> = { program, engine, blessed: blessedFile };
+function unitText(unit: Unit, { program, engine = '' }: GuardRequest): string {
+  const values: Record<string, string> = { program, engine, engines: engineUnits(), allEngines: allUnits(), blessed: blessedFile };
   return asset(`units/${unit}`).replace(/\{\{(\w+)\}\} ?/g, (found, name: string) => {
     const value = values[name] ?? '';
     return value === '' ? '' : `${value}${found.endsWith(' ') ? ' ' : ''}`;

@@ -43,7 +43,7 @@ _kata_sysext_take() {
     installed-handler) _kata_sysext_installed ;;
     handler)
       _kata_sysext_offer ${short.join(' ')}
-      # The long names as well, for whoever begins with one.
+      # The long names as well, for a word that begins with k.
       [[ $cur == k* ]] && _kata_sysext_offer ${full.join(' ')}
       ;;
   esac

@@ -68,7 +68,7 @@ end
 
 function __kata_sysext_handler
     printf '%s\\n' ${short.join(' ')}
-    # The long names as well, for whoever begins with one.
+    # The long names as well, for a word that begins with k.
     string match -q -- 'k*' (commandline -ct | string replace -r '^--[^=]*=' ''); and printf '%s\\n' ${full.join(' ')}
     return 0
 end

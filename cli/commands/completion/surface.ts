@@ -29,7 +29,7 @@ export interface SurfaceVerb {
   repeats: boolean;
 }
 
-/** The placeholders of the verb table that say what they stand for. */
+/** The placeholders of the verb table that say what they mean. */
 const placeholders: Record<string, Takes> = {
   DIR: 'folder',
   FILE: 'file',
@@ -44,7 +44,7 @@ const placeholders: Record<string, Takes> = {
 
 const help: SurfaceOption = { flags: ['--help', '-h'], describe: 'show the options of the verb', repeats: false };
 
-/** Options that stand without a verb. */
+/** Options that need no verb. */
 export const topOptions: SurfaceOption[] = [
   { ...help, describe: 'show the verbs' },
   { flags: ['--version', '-V'], describe: 'print the version', repeats: false },
@@ -92,11 +92,11 @@ function optionValue(verb: Verb, name: string, row: OptionRow): Offer {
   if (row.choices !== undefined) return { kind: 'words', words: [...row.choices] };
   const { placeholder = '' } = row;
   // N is no generation where it counts something, as in gc --keep N.
-  const told = placeholder === 'N' ? undefined : placeholders[placeholder];
-  return offerOf(row.takes ?? byName(verb, name) ?? (told === 'code' ? 'overridable-code' : told));
+  const placeholderKind = placeholder === 'N' ? undefined : placeholders[placeholder];
+  return offerOf(row.takes ?? byName(verb, name) ?? (placeholderKind === 'code' ? 'overridable-code' : placeholderKind));
 }
 
-/** Options that mean the same wherever they stand. A verb that takes a bundle may name any handler of it, the others what is installed. */
+/** Options that mean the same with every verb. A verb that takes a bundle may name any handler of it, the others what is installed. */
 function byName(verb: Verb, name: string): Takes | undefined {
   if (/^(?:add-)?handler$/.test(name)) return verb.words.includes('BUNDLE') ? 'handler' : 'installed-handler';
   return ({ 'remove-handler': 'installed-handler', to: 'generation', engine: 'engine' } as const)[name];
@@ -118,6 +118,6 @@ function offerOf(takes: Takes | undefined): Offer {
   const known = Object.entries(codes);
   if (takes === 'code') return { kind: 'words', words: known.map(([code]) => code) };
   if (takes === 'overridable-code') return { kind: 'words', words: known.flatMap(([code, row]) => (row.overridable ? [code] : [])) };
-  if (takes === 'engine') return { kind: 'words', words: engines.map(({ name }) => name) };
+  if (takes === 'engine') return { kind: 'words', words: engines().map(({ name }) => name) };
   return { kind: takes };
 }

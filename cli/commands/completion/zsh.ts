@@ -41,7 +41,7 @@ _kata-sysext_installed-handler() { _kata-sysext_disk handler ${pointer}/config '
 _kata-sysext_handler() {
   local -a known
   known=(${short.join(' ')})
-  # The long names as well, for whoever begins with one.
+  # The long names as well, for a word that begins with k.
   [[ $PREFIX == k* ]] && known+=(${full.join(' ')})
   _wanted values expl handler compadd -a known
 }

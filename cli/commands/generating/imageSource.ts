@@ -1,6 +1,6 @@
 import { basename, resolve } from 'node:path';
 import { KataError } from '../../errors/index.ts';
-import { givenImage } from '../../planning/takeImage.ts';
+import { givenImage } from '../../planning/choices/givenImage.ts';
 import { isAddress } from '../parsing/addresses.ts';
 import { text } from '../parsing/options.ts';
 import type { Call } from '../types.ts';
@@ -8,9 +8,9 @@ import type { Call } from '../types.ts';
 const imaging = 'sysext';
 
 /**
- * The backend that the nodes' own installation is told: where an image is named, the one that has images, as the form *rendered* does it.
- * Left to `auto`, a node that takes the backend prefix would end with wrong usage at every boot. Nobody looks into an address, so that one
- * which is called like an image needs a word. Throws `usage`.
+ * The backend that the nodes' own installation gets: where an image is named, the one that has images, as the form *rendered* does it. Left
+ * to `auto`, a node that takes the backend prefix would end with wrong usage at every boot. The file behind an address is not read here, so
+ * an address that is called like an image needs a word. Throws `usage`.
  */
 export async function backendFor({ options, io }: Call, words: string[], baked: boolean): Promise<string | undefined> {
   const backend = text(options['backend']);
@@ -20,7 +20,7 @@ export async function backendFor({ options, io }: Call, words: string[], baked: 
   const bundle = 'the bundle that the image was made of';
   if (given === undefined) {
     const called = words.find((word) => isAddress(word) && /\.raw$/i.test(word));
-    if (called !== undefined && (backend ?? 'auto') === 'auto' && !baked) throw untold(called);
+    if (called !== undefined && (backend ?? 'auto') === 'auto' && !baked) throw imageUnknown(called);
     return backend;
   }
   const name = basename(given.file);
@@ -33,7 +33,7 @@ export async function backendFor({ options, io }: Call, words: string[], baked: 
 
 const help = 'kata-sysext generate --help';
 
-function untold(word: string): KataError {
+function imageUnknown(word: string): KataError {
   return refused(
     word,
     `${word} is called like an image, and whether it is one is not known here`,

@@ -38,8 +38,8 @@ async function isThere(path: string, digest: Digest): Promise<boolean> {
 }
 
 /**
- * A file gets its name once it is whole, and only if nothing has that name. Until then it has one that nobody can guess and that is new:
- * others may write to the folder as well.
+ * A file gets its name once it is whole, and only if nothing has that name. Until then it has a new, random name: other users may write to
+ * the folder as well.
  */
 async function putNew(folder: string, name: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
   const [whole, part] = [join(folder, name), join(folder, `.${name}.${randomBytes(12).toString('hex')}`)];

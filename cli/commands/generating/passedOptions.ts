@@ -4,14 +4,14 @@ import { handlerRow } from '../../layout/index.ts';
 import { profileNamed } from '../../layout/settings/index.ts';
 import { aliasRequests } from '../../planning/choices/aliases.ts';
 import { engineOf, list } from '../parsing/options.ts';
-import { settingsRequestOf } from '../parsing/wishes.ts';
+import { settingsRequestOf } from '../parsing/settingsRequest.ts';
 import type { Call } from '../types.ts';
 
-/** Options of `install` that the node's own installation gets as they stand here. */
+/** Options of `install` that the node's own installation gets as they are here. */
 const passed = ['handler', 'alias', 'backend', 'format', 'engine', 'set', 'profile'];
 
 /**
- * The arguments of the node's own `install`. What no release and no node could make right is refused here, where somebody reads it: on the
+ * The arguments of the node's own `install`. What no release and no node could make right is refused here, where the user reads it: on the
  * node it would be a failure at every boot. Throws `usage`, `handler-unknown`, `profile-unknown`.
  */
 export function passedOptions(call: Call, leftOut: string[]): string[] {
@@ -28,12 +28,14 @@ export function passedOptions(call: Call, leftOut: string[]): string[] {
     });
 }
 
-function refuseEngine(wish: string | undefined): void {
-  if (wish === undefined || engineNamed(wish.split('@')[0]!) !== undefined) return;
+function refuseEngine(name: string | undefined): void {
+  if (name === undefined || engineNamed(name.split('@')[0]!) !== undefined) return;
   throw new KataError('usage', {
     subject: '--engine',
-    found: `--engine ${wish}`,
-    needed: `one of ${engines.map(({ name }) => name).join(', ')}`,
+    found: `--engine ${name}`,
+    needed: `one of ${engines()
+      .map(({ name }) => name)
+      .join(', ')}`,
     next: 'kata-sysext generate --help',
   });
 }

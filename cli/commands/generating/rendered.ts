@@ -2,17 +2,17 @@ import { resolve } from 'node:path';
 import { KataError } from '../../errors/index.ts';
 import { generate, type OutputKind, type PoolRequest, type Source, type Target } from '../../generate/index.ts';
 import { stopIfAsked } from '../../host/index.ts';
-import type { InstallRequest } from '../../operations/types.ts';
 import { aliasRequests } from '../../planning/choices/aliases.ts';
-import { givenImage } from '../../planning/takeImage.ts';
+import { givenImage } from '../../planning/choices/givenImage.ts';
+import type { InstallRequest } from '../../planning/choices/types.ts';
 import { render } from '../../rendering/index.ts';
 import { list, text } from '../parsing/options.ts';
-import { settingsRequestOf } from '../parsing/wishes.ts';
+import { settingsRequestOf } from '../parsing/settingsRequest.ts';
 import type { Call, Reply } from '../types.ts';
 import { copyNew, writeNew } from './newFiles.ts';
 import { needSingleFile } from './programFile.ts';
 import { asMade, reply } from './reply.ts';
-import { digestTold, placeOf, sourceOf } from './sources.ts';
+import { checkedDigest, placeOf, sourceOf } from './sources.ts';
 
 /** The request of `generate` that every form has. */
 export interface Common {
@@ -28,7 +28,7 @@ export interface Common {
 export async function generateRendered(call: Call, kind: OutputKind, { pool, folder, ...common }: Common): Promise<Reply> {
   const { options, io, words } = call;
   refuseFormRendered(call, kind);
-  // A wrong address is told before minutes of work.
+  // A wrong address is refused before minutes of work.
   placeOf(text(options['from']), 'archive');
   const engineConfig = text(options['engine-config']);
   const programFile = await guardProgram(call);
@@ -75,7 +75,7 @@ function installRequest(call: Call, words: string[], backend: string): InstallRe
     allow: [],
     ...(engine === undefined ? {} : { engine }),
     sources: words.map((word) => resolve(io.cwd, word)),
-    digests: list(options['digest']).map(digestTold),
+    digests: list(options['digest']).map(checkedDigest),
     handlers: list(options['handler']),
     aliases: aliasRequests(list(options['alias'])),
     backend,
@@ -103,11 +103,11 @@ async function guardProgram({ options, io }: Call): Promise<string | undefined> 
 
 /** The time that records of an archive say: the same bytes at every time (reproducible-builds.org, SOURCE_DATE_EPOCH). */
 function epochOf(env: Call['io']['env']): number {
-  const told = env['SOURCE_DATE_EPOCH'] ?? '0';
-  if (/^\d{1,11}$/.test(told)) return Number(told);
+  const seconds = env['SOURCE_DATE_EPOCH'] ?? '0';
+  if (/^\d{1,11}$/.test(seconds)) return Number(seconds);
   throw new KataError('usage', {
     subject: 'SOURCE_DATE_EPOCH',
-    found: `SOURCE_DATE_EPOCH=${told}`,
+    found: `SOURCE_DATE_EPOCH=${seconds}`,
     needed: 'seconds since 1970',
     next: 'unset SOURCE_DATE_EPOCH',
   });

@@ -9,8 +9,9 @@ import type { Call } from '../types.ts';
 import { needSingleFile } from './programFile.ts';
 
 /**
- * The program and the bundles that nodes fetch. A file of this machine is read for its digest, and is fetched from below `--from` by its name;
- * for a URL the digest has to be told. `inside`: they become part of an image, nothing is fetched. Throws `usage` and `bundle-missing`.
+ * The program and the bundles that nodes fetch. A file of this machine is read for its digest, and is fetched from below `--from` by its
+ * name; for a URL the digest has to be named. `inside`: they become part of an image, nothing is fetched. Throws `usage` and
+ * `bundle-missing`.
  */
 export async function sourcesOf(
   { options, io, context }: Call,
@@ -19,8 +20,7 @@ export async function sourcesOf(
 ): Promise<{ program: Source; bundles: Source[] }> {
   const from = text(options['from']);
   const program = text(options['program']);
-  if (program === undefined)
-    throw usage('--program', 'generate does not say which program the nodes run', '--program FILE|URL: the single file');
+  if (program === undefined) throw usage('--program', 'no program is named for the nodes', '--program FILE|URL: the single file');
   const one = (word: string, digest: string | undefined) => sourceOf({ word, digest, from, inside, cwd: io.cwd, signal: context.signal });
   const digests = list(options['digest']);
   if (digests.length > words.length)
@@ -37,7 +37,7 @@ export async function sourcesOf(
 }
 
 /** A word of the command line. */
-export interface Wish {
+export interface SourceRequest {
   word: string;
   digest: string | undefined;
   from: string | undefined;
@@ -47,14 +47,14 @@ export interface Wish {
 }
 
 /** As `sourcesOf`, of one file or URL. */
-export async function sourceOf({ word, digest, from, inside, cwd, signal }: Wish): Promise<Source> {
-  const told = digest === undefined ? undefined : digestTold(digest);
+export async function sourceOf({ word, digest, from, inside, cwd, signal }: SourceRequest): Promise<Source> {
+  const expected = digest === undefined ? undefined : checkedDigest(digest);
   const remote = isAddress(word);
   const name = nameOf(remote ? urlOf(word).pathname : word);
   if (remote) {
     if (inside) throw usage(word, `${word} is no file of this machine`, 'a file that the image can have');
-    if (told === undefined) throw usage(word, `the digest of ${word} is not known`, 'its --digest (or --program-digest) sha256:HEX');
-    return { name, digest: told, url: urlOf(word).href };
+    if (expected === undefined) throw usage(word, `the digest of ${word} is not known`, 'its --digest (or --program-digest) sha256:HEX');
+    return { name, digest: expected, url: urlOf(word).href };
   }
   const file = resolve(cwd, word);
   const found = await stat(file).catch(() => undefined);
@@ -67,8 +67,8 @@ export async function sourceOf({ word, digest, from, inside, cwd, signal }: Wish
     });
   }
   const actual = await unlessStopped(digestOfFile(file), signal);
-  if (told !== undefined && told !== actual) {
-    throw new KataError('bundle-digest', { subject: file, found: actual, needed: told, next: `sha256sum ${file}` });
+  if (expected !== undefined && expected !== actual) {
+    throw new KataError('bundle-digest', { subject: file, found: actual, needed: expected, next: `sha256sum ${file}` });
   }
   if (inside) return { name, digest: actual };
   return { name, digest: actual, url: placeOf(from, name), sizeBytes: found.size };
@@ -77,7 +77,11 @@ export async function sourceOf({ word, digest, from, inside, cwd, signal }: Wish
 /** The address of a file below `--from`. Throws `usage`. */
 export function placeOf(from: string | undefined, name: string): string {
   if (from === undefined)
-    throw usage('--from', `generate does not say where nodes fetch ${name}`, '--from ADDRESS: the folder on your server that will have it');
+    throw usage(
+      '--from',
+      `no address is named from which nodes fetch ${name}`,
+      '--from ADDRESS: the folder on your server that will have it',
+    );
   return new URL(encodeURIComponent(name), `${urlOf(from).href.replace(/\/*$/, '')}/`).href;
 }
 
@@ -99,17 +103,17 @@ function urlOf(word: string): URL {
   );
 }
 
-/** What is fetched is known by its digest; but everybody on the node could read the script, its journal and its MachineConfig. */
+/** What is fetched is known by its digest; but every user of the node could read the script, its journal and its MachineConfig. */
 function withSecret({ host }: URL): KataError {
   return usage(
     host,
     `an address with a user name or a password in it, on ${host}`,
-    'an address without: it stands in a script and in the journal, which others on the node can read',
+    'an address without: it is in a script and in the journal, which other users of the node can read',
   );
 }
 
 /** Throws `usage` for what is no digest. */
-export function digestTold(value: string): Digest {
+export function checkedDigest(value: string): Digest {
   const hex = /^(?:sha256:)?([0-9a-fA-F]{64})$/.exec(value)?.[1];
   if (hex !== undefined) return `sha256:${hex.toLowerCase()}`;
   throw usage('--digest', `the digest ${value}`, 'sha256: and 64 hexadecimal digits');

@@ -85,7 +85,7 @@ export function helpWidth(columns: number | undefined): number {
   return columns < 1 ? 80 : Math.min(widest, Math.max(narrowest, columns));
 }
 
-/** A value that is no choice gets words of ours (`checked`), not those of yargs. */
+/** A value that is no choice gets kata-sysext's words (`checked`), not those of yargs. */
 function describeVerb(own: Argv, verb: Verb, { help }: { help: boolean }): Argv {
   own.usage(`${usageOf(verb).replace('kata-sysext', '$0')}\n\n${verb.summary}`);
   for (const [name, row] of Object.entries(optionsOf(verb))) {
@@ -134,7 +134,7 @@ function strayHint({ stray }: Verb, words: string[]): string {
 }
 
 function checked(name: string, row: OptionRow, value: unknown, verb: Verb): OptionValue {
-  // A variable of a script that is not set: --root "$TREE" must not become the folder where the caller stands.
+  // A variable of a script that is not set: --root "$TREE" must not become the caller's working folder.
   if ((Array.isArray(value) ? value : [value]).includes('')) throw usage(`--${name} with an empty value`, verb);
   if (row.type === 'list') return (Array.isArray(value) ? value : [value]).map(String);
   if (Array.isArray(value)) throw usage(`--${name} is given more than once`, verb);

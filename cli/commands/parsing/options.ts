@@ -1,18 +1,17 @@
 import { codes, didYouMean, KataError } from '../../errors/index.ts';
 import type { Digest } from '../../host/index.ts';
-import type { ChangeOptions } from '../../operations/types.ts';
+import type { ChangeOptions } from '../../planning/choices/types.ts';
 import type { Call } from '../types.ts';
 
 /** The options that every changing verb has. Throws `usage` for a code that nothing overrides. */
 export function changeOptionsOf({ options, context }: Call): ChangeOptions {
   refuseNoProof(options, context.host.live);
-  const engine = engineOf(options['engine']);
   return {
     dryRun: options['dry-run'] === true,
     waitSeconds: Number(options['wait'] ?? 0),
     allow: allowed(list(options['allow'])),
-    ...(engine === undefined ? {} : { engine }),
-    ...(options['prove'] === 'pod' ? { prove: 'pod' as const } : {}),
+    engine: engineOf(options['engine']),
+    prove: options['prove'] === 'pod' ? 'pod' : undefined,
   };
 }
 
@@ -28,10 +27,10 @@ function refuseNoProof(options: Call['options'], live: boolean): void {
   });
 }
 
-function allowed(wishes: string[]): string[] {
+function allowed(allow: string[]): string[] {
   const overridable = Object.keys(codes).filter((code) => codes[code]?.overridable);
-  const wrong = wishes.find((code) => !overridable.includes(code));
-  if (wrong === undefined) return wishes;
+  const wrong = allow.find((code) => !overridable.includes(code));
+  if (wrong === undefined) return allow;
   throw new KataError('usage', {
     subject: '--allow',
     found: `--allow ${wrong}: ${codes[wrong] === undefined ? `there is no such code${didYouMean(wrong, overridable)}` : 'this code cannot be overridden'}`,
@@ -42,11 +41,11 @@ function allowed(wishes: string[]): string[] {
 
 /** `--engine NAME[@VERSION]`. Throws `usage` for a version that is none: wiring would be chosen as if nothing had been said. */
 export function engineOf(value: unknown): string | undefined {
-  const wish = text(value);
-  if (wish === undefined || /^[^@]+(?:@v?\d+\.\d+[^@\s]*)?$/.test(wish)) return wish;
+  const engine = text(value);
+  if (engine === undefined || /^[^@]+(?:@v?\d+\.\d+[^@\s]*)?$/.test(engine)) return engine;
   throw new KataError('usage', {
     subject: '--engine',
-    found: `--engine ${JSON.stringify(wish)}`,
+    found: `--engine ${JSON.stringify(engine)}`,
     needed: 'NAME or NAME@VERSION, the version beginning with two numbers',
     next: 'for example: --engine containerd@1.7',
   });

@@ -5,8 +5,8 @@ import { verbFirst } from './verbFirst.ts';
 export type Parsed = { kind: 'verb'; verb: Verb; words: string[]; options: Record<string, OptionValue> } | { kind: 'text'; text: string };
 
 /**
- * Turns argv into a verb and its options, which may stand in front of it, or into the help or version text that was asked for: `--help`, `-h`, `help [VERB]`, no word at all;
- * `--version`, `-V`, `version`. Throws KataError `usage`.
+ * Turns argv into a verb and its options, which may come before it, or into the help or version text that was asked for: `--help`, `-h`,
+ * `help [VERB]`, no word at all; `--version`, `-V`, `version`. Throws KataError `usage`.
  */
 export async function parse(given: string[], version: string): Promise<Parsed> {
   const argv = given[0]?.startsWith('-') === true ? verbFirst(given) : given;

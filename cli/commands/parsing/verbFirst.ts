@@ -2,7 +2,7 @@ import { optionsOf, verbs } from '../table/index.ts';
 import type { OptionRow } from '../types.ts';
 import { nameOf, unknownInFront } from './mistyped.ts';
 
-/** What `parse` answers by itself, wherever it stands. */
+/** What `parse` answers by itself, at every place of the command line. */
 const answers = ['help', 'h', 'version', 'V'];
 
 /**

@@ -8,7 +8,7 @@ export const adopting: Verb[] = [
     words: 'rendered|layered [BUNDLE...]',
     fewest: 1,
     most: 17,
-    summary: 'take over what Ignition or a MachineConfig brought (rendered), or the place of a layered kata-containers (layered)',
+    summary: 'take over what Ignition or a MachineConfig brought (rendered), or replace a layered kata-containers (layered)',
     changing: true,
     options: {
       handler: {

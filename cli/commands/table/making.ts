@@ -16,11 +16,11 @@ export const making: Verb[] = [
         describe: 'install exactly the handlers named so (default: the installed ones, or the default of the release)',
         placeholder: 'N',
       },
-      'add-handler': { type: 'list', describe: 'install this handler besides the installed ones', placeholder: 'N' },
+      'add-handler': { type: 'list', describe: 'add this handler to the installed ones', placeholder: 'N' },
       'remove-handler': { type: 'list', describe: 'do without this installed handler from now on', placeholder: 'N' },
       alias: {
         type: 'list',
-        describe: 'offer handler N under a further name as well; with an empty N the name goes',
+        describe: 'add an alias of handler N; an empty N removes the alias',
         placeholder: 'NAME=N',
       },
       digest: { type: 'list', describe: 'refuse a bundle with another digest; once for each BUNDLE, in order', placeholder: 'sha256:HEX' },

@@ -16,7 +16,7 @@ export const commonOptions: Record<string, OptionRow> = {
 export const changeOptions: Record<string, OptionRow> = {
   'dry-run': { type: 'boolean', describe: 'print the plan and change nothing' },
   wait: { type: 'number', describe: 'wait up to SECONDS for another change to end', placeholder: 'SECONDS', default: 0 },
-  allow: { type: 'list', describe: 'take a blocker upon yourself, by its code', placeholder: 'CODE' },
+  allow: { type: 'list', describe: 'override a check, by the code of its finding', placeholder: 'CODE' },
   engine: {
     type: 'string',
     alias: 'cri',

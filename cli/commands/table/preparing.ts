@@ -32,7 +32,7 @@ export const preparing: Verb[] = [
       digest: { type: 'list', describe: 'the digest of a bundle that is a URL; once for each BUNDLE, in order', placeholder: 'sha256:HEX' },
       'program-digest': { type: 'string', describe: 'the digest of a program that is a URL', placeholder: 'sha256:HEX' },
       handler: { type: 'list', describe: 'install exactly the handlers named so (default: the default of the release)', placeholder: 'N' },
-      alias: { type: 'list', describe: 'offer handler N under a further name as well', placeholder: 'NAME=N' },
+      alias: { type: 'list', describe: 'add an alias of handler N', placeholder: 'NAME=N' },
       backend,
       format,
       engine: changeOptions['engine']!,
@@ -67,7 +67,7 @@ export const preparing: Verb[] = [
       {
         command:
           'kata-sysext generate butane kata-static.tar.zst --target fcos --form rendered --engine crio@1.34 --from https://files.example.org/kata -o out',
-        does: 'nodes fetch one archive, and need no program of ours: the engine starts with Kata there',
+        does: 'nodes fetch one archive, and need no program of kata-sysext: their engine starts with Kata',
       },
       {
         command:

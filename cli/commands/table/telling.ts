@@ -21,7 +21,7 @@ export const telling: Verb[] = [
       engine: changeOptions['engine']!,
     },
     examples: [
-      { command: 'kata-sysext check', does: 'list what stands in the way, with the command that helps' },
+      { command: 'kata-sysext check', does: 'list what prevents an installation, with the command that helps' },
       { command: 'kata-sysext check --handler qemu-snp', does: 'whether this host has what confidential guests with SEV-SNP need' },
       {
         command: 'kata-sysext check kata-static-4.1.0-amd64.tar.zst kata-go-static-4.1.0-amd64.tar.zst',

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import fs from 'fs-extra';
 import { asset } from '../../assets/index.ts';
+import { engines } from '../../engines/index.ts';
 
 /** The first bytes of an ELF program for x86-64: enough to tell the architecture of a tree. It cannot run, and nothing here does. */
 const elfHead = Buffer.concat([
@@ -10,14 +11,22 @@ const elfHead = Buffer.concat([
   Buffer.alloc(44),
 ]);
 
-/** A host tree in the layout of Fedora CoreOS, with a containerd configuration: for `try` and for specs. */
+/** The engine that `try` configures: the first that has a sample. */
+export function shownEngine(): { name: string; title: string; version: string; path: string; mode: number; asset: string } {
+  const [shown] = engines().flatMap(({ name, title, sample }) => (sample === undefined ? [] : [{ name, title, ...sample }]));
+  if (shown === undefined) throw new Error('no engine has a sample');
+  return shown;
+}
+
+/** A host tree in the layout of Fedora CoreOS, with the configuration of an engine: for `try` and for specs. */
 export async function makeHostTree(root: string): Promise<void> {
+  const shown = shownEngine();
   const files: [string, string | Buffer, number?][] = [
     ['usr/lib/os-release', 'ID=fedora\nVARIANT_ID=coreos\nVERSION_ID=44\nPRETTY_NAME="Fedora CoreOS 44 (a throw-away tree)"\n'],
     ['usr/lib/systemd/systemd', elfHead, 0o755],
     ['ostree/repo/config', '[core]\nrepo_version=1\nmode=bare\n'],
     ['etc/machine-id', '0123456789abcdef0123456789abcdef\n'],
-    ['etc/containerd/config.toml', asset('templates/try/containerd.toml'), 0o640],
+    [shown.path.slice(1), asset(shown.asset), shown.mode],
   ];
   for (const [path, content, mode] of files) await put(join(root, path), content, mode);
   for (const folder of ['var/usrlocal', 'var/lib', 'var/opt', 'etc/modules-load.d']) await fs.ensureDir(join(root, folder));
@@ -26,7 +35,7 @@ export async function makeHostTree(root: string): Promise<void> {
   await fs.symlink('../usr/lib/os-release', join(root, 'etc/os-release'));
 }
 
-/** A release of some kilobytes in the layout of kata-static, as an unpacked folder. Its programs are stand-ins that only have bytes. */
+/** A release of some kilobytes in the layout of kata-static, as an unpacked folder. Its programs are placeholders that only have bytes. */
 export async function makeRelease(folder: string, version: string): Promise<void> {
   const kata = join(folder, 'opt/kata');
   const defaults = 'share/defaults/kata-containers/runtime-rs';

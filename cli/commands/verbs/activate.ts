@@ -1,4 +1,5 @@
-import { activate } from '../../operations/activate.ts';
+import { planActivate } from '../../operations/activate.ts';
+import { runOperation } from '../../runner/run.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, generationNumber } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
@@ -6,9 +7,9 @@ import type { Call, Reply } from '../types.ts';
 export async function run(call: Call): Promise<Reply> {
   const [word] = call.words;
   return reply(
-    await activate(call.context, {
+    await runOperation(call.context, 'activate', planActivate, {
       ...changeOptionsOf(call),
-      ...(word === undefined ? {} : { number: generationNumber(word, 'activate') }),
+      number: word === undefined ? undefined : generationNumber(word, 'activate'),
     }),
   );
 }

@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import { didYouMean, KataError } from '../../errors/index.ts';
-import { adoptLayered } from '../../operations/adopt/layered.ts';
-import { adoptRendered } from '../../operations/adopt/rendered.ts';
+import { planAdoptLayered } from '../../operations/adopt/layered.ts';
+import { planAdoptRendered } from '../../operations/adopt/rendered.ts';
 import { aliasRequests } from '../../planning/choices/aliases.ts';
+import { runOperation } from '../../runner/run.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, digestsFor, list, text } from '../parsing/options.ts';
-import { settingsRequestOf } from '../parsing/wishes.ts';
+import { settingsRequestOf } from '../parsing/settingsRequest.ts';
 import type { Call, Reply } from '../types.ts';
 
 /** Options that say something of an installation: one that is there already has its own. */
@@ -25,16 +26,15 @@ async function rendered(call: Call, words: string[]): Promise<Reply> {
   const given = ofLayered.find((name) => call.options[name] !== undefined && call.options[name] !== false);
   if (given !== undefined) throw usage(`--${given}`, `--${given} with adopt rendered`, 'nothing of the kind: what is there stays as it is');
   if (words.length > 0) throw usage(words[0]!, 'adopt rendered with a bundle', 'no bundle: the files are there');
-  return reply(await adoptRendered(call.context, changeOptionsOf(call)));
+  return reply(await runOperation(call.context, 'adopt', planAdoptRendered, changeOptionsOf(call)));
 }
 
 async function layered(call: Call, words: string[]): Promise<Reply> {
   const { options, io, context } = call;
   if (words.length === 0)
     throw usage('layered', 'adopt layered without a bundle', 'the release that takes the place: adopt layered BUNDLE...');
-  const [backend, format] = [text(options['backend']), text(options['format'])];
   return reply(
-    await adoptLayered(context, {
+    await runOperation(context, 'adopt', planAdoptLayered, {
       ...changeOptionsOf(call),
       sources: words.map((word) => resolve(io.cwd, word)),
       keepPaths: true,
@@ -43,8 +43,8 @@ async function layered(call: Call, words: string[]): Promise<Reply> {
       aliases: aliasRequests(list(options['alias'])),
       wishes: settingsRequestOf(call),
       yes: options['yes'] === true,
-      ...(backend === undefined ? {} : { backend }),
-      ...(format === undefined ? {} : { format }),
+      backend: text(options['backend']),
+      format: text(options['format']),
     }),
   );
 }

@@ -10,7 +10,7 @@ import type { Call, Reply } from '../types.ts';
 export async function run(call: Call): Promise<Reply> {
   const { words, options, io, context } = call;
   const output = text(options['output']);
-  if (output === undefined || output === '') throw usage('--output', 'build does not say where to write', '-o FILE');
+  if (output === undefined || output === '') throw usage('--output', 'no output file is named', '-o FILE');
   const architecture = text(options['architecture']) as Architecture | undefined;
   const image = await build(context, {
     sources: words.map((word) => resolve(io.cwd, word)),

@@ -1,15 +1,17 @@
 import { type Configuration, configuration } from '../../inspect/configuration.ts';
-import { configure } from '../../operations/configure.ts';
+import { planConfigure } from '../../operations/configure.ts';
 import { hasSettings } from '../../planning/choices/settings.ts';
+import { runOperation } from '../../runner/run.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, list } from '../parsing/options.ts';
-import { settingsRequestOf } from '../parsing/wishes.ts';
+import { settingsRequestOf } from '../parsing/settingsRequest.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {
   const handlers = list(call.options['handler']);
   const wishes = settingsRequestOf(call);
-  if (hasSettings(wishes)) return reply(await configure(call.context, { ...changeOptionsOf(call), handlers, wishes }));
+  if (hasSettings(wishes))
+    return reply(await runOperation(call.context, 'configure', planConfigure, { ...changeOptionsOf(call), handlers, wishes }));
   const seen = await configuration(call.context.host, handlers);
   return { kind: 'Configuration', body: seen, text: lines(seen) };
 }

@@ -1,7 +1,7 @@
 import { codes, didYouMean, exitText, KataError } from '../../errors/index.ts';
 import type { Call, Reply } from '../types.ts';
 
-/** Lines of a pipe come at once; at the end of an ssh session or in a script's open pipe nobody may mean to send any. */
+/** Lines of a pipe come at once; an ssh session or a script's open pipe may never send any. */
 const silentMs = 3_000;
 
 export async function run({ words, io, context }: Call): Promise<Reply> {

@@ -5,18 +5,18 @@ import type { Call, Reply } from '../types.ts';
 
 export async function run({ context, words }: Call): Promise<Reply> {
   const entries = await readHistory(context.host);
-  const [wish] = words;
-  if (wish === undefined)
+  const [number] = words;
+  if (number === undefined)
     return {
       kind: 'History',
       body: { entries },
       text: entries.length === 0 ? ['no changes yet'] : historyTable(entries, context.host.now()),
     };
-  const entry = entries.find((each) => String(each.id) === wish);
+  const entry = entries.find((each) => String(each.id) === number);
   if (entry === undefined) {
     throw new KataError('usage', {
-      subject: wish,
-      found: `there is no change ${wish}`,
+      subject: number,
+      found: `there is no change ${number}`,
       needed: 'a change of this host',
       next: 'kata-sysext history',
     });
@@ -45,7 +45,7 @@ function historyTable(entries: HistoryEntry[], now: Date): string[] {
       entry.result,
       String(entry.seconds),
       entry.user === undefined ? '' : (entry.user.name ?? String(entry.user.uid)),
-      entry.cause ?? '',
+      entry.cause,
       entry.restarted.join(', '),
     ]),
   );

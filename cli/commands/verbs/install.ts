@@ -1,15 +1,15 @@
 import { resolve } from 'node:path';
 import { KataError } from '../../errors/index.ts';
-import { install } from '../../operations/install.ts';
+import { planInstall } from '../../operations/install.ts';
 import { aliasRequests } from '../../planning/choices/aliases.ts';
+import { runOperation } from '../../runner/run.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, digestsFor, list, text } from '../parsing/options.ts';
-import { settingsRequestOf } from '../parsing/wishes.ts';
+import { settingsRequestOf } from '../parsing/settingsRequest.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {
   const { words, options, io, context } = call;
-  const [backend, format] = [text(options['backend']), text(options['format'])];
   const digests = digestsFor('install', words, options);
   const [handlers, addHandlers, removeHandlers] = [list(options['handler']), list(options['add-handler']), list(options['remove-handler'])];
   if (handlers.length > 0 && addHandlers.length + removeHandlers.length > 0) {
@@ -21,7 +21,7 @@ export async function run(call: Call): Promise<Reply> {
     });
   }
   return reply(
-    await install(context, {
+    await runOperation(context, 'install', planInstall, {
       ...changeOptionsOf(call),
       sources: words.map((word) => resolve(io.cwd, word)),
       keepPaths: true,
@@ -33,8 +33,8 @@ export async function run(call: Call): Promise<Reply> {
       stage: options['stage'] === true,
       loadModules: options['no-load-modules'] !== true,
       wishes: settingsRequestOf(call),
-      ...(backend === undefined ? {} : { backend }),
-      ...(format === undefined ? {} : { format }),
+      backend: text(options['backend']),
+      format: text(options['format']),
     }),
   );
 }

@@ -11,7 +11,7 @@ export async function run({ context, options, io }: Call): Promise<Reply> {
   if (output === undefined || output === '') throw usage();
   const { host, program, signal } = context;
   const file = output === '-' ? undefined : resolve(io.cwd, output);
-  // Made before the work, so that a wrong place is told at once and nobody can put another file there meanwhile.
+  // Made before the work, so that a wrong place is refused at once and no other program can put a file there meanwhile.
   const made = file === undefined ? undefined : await create(file);
   try {
     const report = await makeReport({ host, program, signal, verbose: options['verbose'] === true });
@@ -26,7 +26,7 @@ export async function run({ context, options, io }: Call): Promise<Reply> {
   }
 }
 
-/** Never over an existing file, never through a link, readable by nobody else. */
+/** Never over an existing file, never through a link, readable by its owner only. */
 async function create(file: string) {
   try {
     return await open(file, 'wx', 0o600);
@@ -51,7 +51,7 @@ function refused(subject: string, found: string, next: string, cause: unknown): 
 function usage(): KataError {
   return new KataError('usage', {
     subject: '--output',
-    found: 'report does not say where to write',
+    found: 'no output file is named',
     needed: '-o FILE, or -o - for standard output',
     next: 'kata-sysext report -o report.md',
   });

@@ -1,9 +1,12 @@
-import { rollback } from '../../operations/rollback.ts';
+import { planRollback } from '../../operations/rollback.ts';
+import { runOperation } from '../../runner/run.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {
   const to = call.options['to'];
-  return reply(await rollback(call.context, { ...changeOptionsOf(call), ...(typeof to === 'number' ? { to } : {}) }));
+  return reply(
+    await runOperation(call.context, 'rollback', planRollback, { ...changeOptionsOf(call), to: typeof to === 'number' ? to : undefined }),
+  );
 }

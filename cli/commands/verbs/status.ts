@@ -2,7 +2,7 @@ import { chosenText } from '../../inspect/chosen.ts';
 import { ownerText } from '../../inspect/owner.ts';
 import { type GenerationLine, type Status, status } from '../../inspect/status.ts';
 import { age, bytes, type Cell, command, tableLines } from '../../output/index.ts';
-import { holderText } from '../../runner/running.ts';
+import { holderText } from '../../preflight/lockHeld.ts';
 import { forHost } from '../advice.ts';
 import type { Call, Reply } from '../types.ts';
 
@@ -27,7 +27,7 @@ export async function run({ context, options }: Call): Promise<Reply> {
 
 const heads = ['  GENERATION', 'STATE', 'RELEASE', 'HANDLERS', 'SETTINGS', 'AGE', 'SIZE', 'SANDBOXES', 'BACKEND', 'NOTES'];
 
-/** A row for each generation: ● is active, ◦ is where rollback leads. Handlers, and then aliases, have a line each. */
+/** A row for each generation: ● is active, ◦ is the one that rollback would make active. Handlers, and then aliases, have a line each. */
 export function generationTable(generations: GenerationLine[], now: Date): string[] {
   return tableLines(
     heads,

@@ -5,17 +5,19 @@ import fs from 'fs-extra';
 import { KataError } from '../../errors/index.ts';
 import { openHost, stoppable } from '../../host/index.ts';
 import { verify } from '../../inspect/verify.ts';
-import { install } from '../../operations/install.ts';
-import { rollback } from '../../operations/rollback.ts';
-import type { Answer, ChangeOptions, Context } from '../../operations/types.ts';
-import { uninstall } from '../../operations/uninstall.ts';
+import { planInstall } from '../../operations/install.ts';
+import { planRollback } from '../../operations/rollback.ts';
+import { planUninstall } from '../../operations/uninstall.ts';
+import type { ChangeOptions } from '../../planning/choices/types.ts';
+import { runOperation } from '../../runner/run.ts';
+import type { Answer, Context } from '../../runner/types.ts';
 import { reply } from '../answer.ts';
 import { listing } from '../try/listing.ts';
-import { makeHostTree, makeRelease } from '../try/tree.ts';
+import { makeHostTree, makeRelease, shownEngine } from '../try/tree.ts';
 import type { Call, Reply } from '../types.ts';
 
 const versions = ['4.0.0', '4.1.0'] as const;
-/** The story and what npm prints before it fill one small terminal: 25 lines of 80 columns. */
+/** The text and what npm prints before it fill one small terminal: 25 lines of 80 columns. */
 const maxColumns = 80;
 const maxSteps = 3;
 const indent = '    ';
@@ -51,21 +53,28 @@ async function round({ context, io }: Call, folder: string): Promise<Shown[]> {
   // Without a file of the program: a copy of it would say nothing to a newcomer.
   const { programFile: _none, ...rest } = context;
   const own: Context = { ...rest, host, emit: () => undefined };
-  const options: ChangeOptions = { dryRun: false, waitSeconds: 0, allow: [], engine: 'containerd@1.7' };
+  const engine = shownEngine();
+  const options: ChangeOptions = { dryRun: false, waitSeconds: 0, allow: [], engine: `${engine.name}@${engine.version}` };
   const request = (version: string) => ({ ...options, sources: [release(version)], digests: [], handlers: [] });
   const before = await listing(host);
   const shown: Shown[] = [
-    { title: `A throw-away host in Fedora CoreOS’s layout: ${before.length} paths, containerd 1.7 configured`, text: [] },
+    {
+      title: `A throw-away host in Fedora CoreOS’s layout: ${before.length} paths, ${engine.title} ${engine.version} configured`,
+      text: [],
+    },
   ];
   const show = async (title: string, answer: Promise<Answer>) => shown.push({ title, text: shortOf(await answer) });
-  await show('$ kata-sysext install kata-static-4.0.0 --dry-run', install(own, { ...request('4.0.0'), dryRun: true }));
-  await show('$ kata-sysext install kata-static-4.0.0', install(own, request('4.0.0')));
-  await show('$ kata-sysext install kata-static-4.1.0', install(own, request('4.1.0')));
-  await show('$ kata-sysext install kata-static-4.1.0   # again', install(own, request('4.1.0')));
-  await show('$ kata-sysext rollback', rollback(own, options));
+  await show(
+    '$ kata-sysext install kata-static-4.0.0 --dry-run',
+    runOperation(own, 'install', planInstall, { ...request('4.0.0'), dryRun: true }),
+  );
+  await show('$ kata-sysext install kata-static-4.0.0', runOperation(own, 'install', planInstall, request('4.0.0')));
+  await show('$ kata-sysext install kata-static-4.1.0', runOperation(own, 'install', planInstall, request('4.1.0')));
+  await show('$ kata-sysext install kata-static-4.1.0   # again', runOperation(own, 'install', planInstall, request('4.1.0')));
+  await show('$ kata-sysext rollback', runOperation(own, 'rollback', planRollback, options));
   const checked = await verify(host);
   shown.push({ title: '$ kata-sysext verify', text: [`${checked.filesChecked} files, ${checked.drift.length} differ`] });
-  await show('$ kata-sysext uninstall --purge', uninstall(own, { ...options, purge: true }));
+  await show('$ kata-sysext uninstall --purge', runOperation(own, 'uninstall', planUninstall, { ...options, purge: true }));
   shown.push({ title: 'The tree before and after', text: [compare(before, await listing(host))] });
   return shown;
 }

@@ -1,5 +1,6 @@
 import { KataError } from '../../errors/index.ts';
-import { uninstall } from '../../operations/uninstall.ts';
+import { planUninstall } from '../../operations/uninstall.ts';
+import { runOperation } from '../../runner/run.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, list } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
@@ -7,7 +8,7 @@ import type { Call, Reply } from '../types.ts';
 export async function run(call: Call): Promise<Reply> {
   const names = list(call.options['handler']);
   const purge = call.options['purge'] === true;
-  if (names.length === 0) return reply(await uninstall(call.context, { ...changeOptionsOf(call), purge }));
+  if (names.length === 0) return reply(await runOperation(call.context, 'uninstall', planUninstall, { ...changeOptionsOf(call), purge }));
   if (purge) {
     throw new KataError('usage', {
       subject: '--purge',
@@ -16,6 +17,6 @@ export async function run(call: Call): Promise<Reply> {
       next: 'kata-sysext uninstall --help',
     });
   }
-  const { removeHandlers } = await import('../../operations/removeHandlers.ts');
-  return reply(await removeHandlers(call.context, { ...changeOptionsOf(call), names }));
+  const { planRemoveHandlers } = await import('../../operations/removeHandlers.ts');
+  return reply(await runOperation(call.context, 'uninstall', planRemoveHandlers, { ...changeOptionsOf(call), names }));
 }

@@ -4,7 +4,7 @@ import type { Host, HostView } from '../../host/index.ts';
 import { type Trials, type Verification, verify } from '../../inspect/verify.ts';
 import { repair } from '../../operations/repair.ts';
 import { bytes, findingLines } from '../../output/index.ts';
-import { isRun, type PodRequest, removeLeftPods, watchPod, watchVariable } from '../../pod/index.ts';
+import { isRun, type PodRequest, provePods, removeLeftPods, watchPod, watchVariable } from '../../pod/index.ts';
 import { forHost } from '../advice.ts';
 import { list } from '../parsing/options.ts';
 import { podText } from '../podText.ts';
@@ -17,11 +17,11 @@ export async function run({ options, context, io }: Call): Promise<Reply> {
   const { host, emit, signal } = context;
   const watched = io.env[watchVariable];
   if (watched !== undefined && options['pod'] === true) return watch(host, watched, signal);
-  const wish = trialsOf(options);
-  const left = wish?.pods === undefined ? undefined : await removeLeftPods(host);
+  const request = trialsOf(options);
+  const left = request?.pods === undefined ? undefined : await removeLeftPods(host);
   for (const text of left?.failures ?? []) emit({ kind: 'warning', text });
   const repaired = options['repair'] === true ? await repair(context, { dryRun: false, waitSeconds: 0, allow: [] }) : undefined;
-  const seen = await verify(host, wish === undefined ? undefined : { ...asTrials(wish, host), emit, signal });
+  const seen = await verify(host, request === undefined ? undefined : asTrials(request, context));
   return {
     kind: 'Verification',
     body: repaired === undefined ? seen : { ...seen, repaired },
@@ -48,13 +48,14 @@ async function watch(host: Host, run: string, signal: AbortSignal): Promise<Repl
   return { kind: 'Verification', body: {}, text: [], made: true };
 }
 
-interface Wish {
+interface TrialRequest {
   guests?: GuestRequest;
   pods?: PodRequest;
 }
 
-function asTrials({ guests, pods }: Wish, host: Host): Pick<Trials, 'guests' | 'pods'> {
-  return { ...(guests === undefined ? {} : { guests }), ...(pods === undefined ? {} : { pods: { request: pods, host } }) };
+function asTrials({ guests, pods: request }: TrialRequest, { host, emit, signal }: Call['context']): Trials {
+  const pods: Trials['pods'] = (found, active, changed) => provePods({ ...found, request: request!, host, emit, signal }, active, changed);
+  return { emit, signal, ...(guests === undefined ? {} : { guests }), ...(request === undefined ? {} : { pods }) };
 }
 
 function driftText({ generation, filesChecked, bytesChecked, labelsChecked, drift }: Verification, host: HostView): string[] {
@@ -79,7 +80,7 @@ function exitCodeOf({ drift, guests = [], pods = [] }: Verification): number {
   return statuses.length === 0 ? 0 : Math.min(...statuses);
 }
 
-function trialsOf(options: Call['options']): Wish | undefined {
+function trialsOf(options: Call['options']): TrialRequest | undefined {
   const handlers = list(options['handler']);
   const [guests, pods] = [options['boot-guest'] === true, options['pod'] === true];
   if (guests && pods) throw usage('--pod', '--pod together with --boot-guest', 'one of both: a pod boots its guest anyway');
@@ -96,8 +97,8 @@ function trialsOf(options: Call['options']): Wish | undefined {
 }
 
 function seconds(value: unknown): number {
-  const wish = value === undefined ? usualSeconds : Number(value);
-  if (Number.isInteger(wish) && wish >= 1 && wish <= maxSeconds) return wish;
+  const seconds = value === undefined ? usualSeconds : Number(value);
+  if (Number.isInteger(seconds) && seconds >= 1 && seconds <= maxSeconds) return seconds;
   throw usage('--timeout', `--timeout ${String(value)}`, `whole seconds, 1 to ${maxSeconds}`);
 }
 

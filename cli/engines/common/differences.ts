@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
+import { isTable, tomlKey } from '../../documents/toml/index.ts';
 import { byBytes } from '../../host/index.ts';
-import { isTable, tomlKey } from '../toml/index.ts';
 
 /** Dotted key paths at which two dumps differ. */
 export function differences(a: unknown, b: unknown, path: string[]): string[] {

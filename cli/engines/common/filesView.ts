@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
+import { decodeToml } from '../../documents/toml/index.ts';
 import { errnoOf, KataError } from '../../errors/index.ts';
 import { byBytes } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
-import { decodeToml } from '../toml/index.ts';
 
 /** Files as they would be: by real path, their new text, or 'absent'. */
 export type Overlay = ReadonlyMap<HostPath, string | 'absent'>;

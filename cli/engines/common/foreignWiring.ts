@@ -1,6 +1,6 @@
+import { blockOf, readings, sameSettings, subtract, type TomlDocument, type TomlTable, withoutMark } from '../../documents/toml/index.ts';
 import { byBytes } from '../../host/index.ts';
 import type { HostView } from '../../host/types.ts';
-import { blockOf, readings, sameSettings, subtract, type TomlDocument, type TomlTable, withoutMark } from '../toml/index.ts';
 import type { ForeignWiring, Mark } from '../types.ts';
 import { unsupported } from './unsupported.ts';
 

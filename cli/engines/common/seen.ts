@@ -1,6 +1,6 @@
+import { withoutMark } from '../../documents/toml/index.ts';
 import type { Finding } from '../../errors/index.ts';
 import type { HostView } from '../../host/types.ts';
-import { withoutMark } from '../toml/index.ts';
 import type { Mark, Wiring } from '../types.ts';
 import { filesView, type Overlay } from './filesView.ts';
 

@@ -3,7 +3,7 @@ import type { Digest } from '../../host/types.ts';
 import type { Instance, WantedHandler } from '../types.ts';
 
 /**
- * Equal keys: the daemon knows the same handlers at the same paths, so that nothing has to be restarted (design §2.4). `shimIsType`: the
+ * Equal keys: the daemon knows the same handlers at the same paths, so that nothing has to be restarted. `shimIsType`: the
  * runtime's type is the shim's path.
  */
 export function wiringKey(instance: Instance, wanted: readonly WantedHandler[], schema: number, shimIsType = false): Digest {

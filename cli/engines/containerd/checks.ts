@@ -1,8 +1,8 @@
+import { valueAt } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/types.ts';
 import { unsupported } from '../common/unsupported.ts';
 import { atLeast, parseVersion, type Version } from '../common/version.ts';
-import { valueAt } from '../toml/index.ts';
 import type { Instance } from '../types.ts';
 import { shimIsType } from './handlers.ts';
 import type { ConfigSet } from './loader.ts';

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { valueAt } from '../../documents/toml/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit, UnitState } from '../../systemd/types.ts';
 import { type Daemon, detectDaemon, findRecordedDaemon } from '../common/detect.ts';
@@ -6,7 +7,6 @@ import { filesView } from '../common/filesView.ts';
 import { flagOf, pathOf, readDaemon } from '../common/process.ts';
 import { startOfUnit, unitTexts } from '../common/unitFiles.ts';
 import { versionOf } from '../common/version.ts';
-import { valueAt } from '../toml/index.ts';
 import type { Instance, Wiring } from '../types.ts';
 import { loadSet } from './loader.ts';
 
@@ -41,7 +41,8 @@ export function findRecordedContainerd(host: HostView, wiring: Wiring): Promise<
 async function instanceOf(host: HostView, unit: Unit, state: UnitState): Promise<Instance | undefined> {
   const main = await readDaemon(host, state.mainPid);
   if (!main || posix.basename(main.binary) !== 'containerd') return undefined;
-  // The unit's CONTAINERD_CONFIG and the like are expanded by systemd: the command line says what is read (facts/cri.md §1.9).
+  // The unit's CONTAINERD_CONFIG and the like are expanded by systemd: the command line says what is read
+  // (docs/facts/containerd.md#which-file-a-daemon-reads).
   const config = flagOf(main.args, ['c', 'config']);
   const address = flagOf(main.args, ['a', 'address']);
   const configPath = config === undefined ? usualConfig : pathOf(main, config);

@@ -1,7 +1,7 @@
+import { readDump, type TomlTable, tomlKey } from '../../documents/toml/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { binaryOf, refused, verdicts } from '../common/complaints.ts';
 import { differences } from '../common/differences.ts';
-import { readDump, type TomlTable, tomlKey } from '../toml/index.ts';
 import type { EffectiveDiff, Instance } from '../types.ts';
 import { newPlugin, oldPlugin, runtimesPath } from './schema.ts';
 
@@ -20,7 +20,8 @@ export async function dumpOf(host: HostView, binary: HostPath, config: HostPath)
 /** The effective configuration from the real files. */
 export async function effectiveConfig(host: HostView, instance: Instance): Promise<TomlTable> {
   const binary = binaryOf(instance);
-  // `config dump` of 1.x fails when the main file is missing, while the daemon starts with its defaults (facts/cri.md §1.5).
+  // `config dump` of 1.x fails when the main file is missing, while the daemon starts with its defaults
+  // (docs/facts/containerd.md#what-config-dump-shows).
   if (!(await host.stat(instance.configPath))) return (await runDump(host, binary, instance.configPath, ['config', 'default'])).value;
   return (await dumpOf(host, binary, instance.configPath)).value;
 }

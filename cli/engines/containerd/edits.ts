@@ -1,6 +1,3 @@
-import { KataError } from '../../errors/index.ts';
-import type { HostPath } from '../../host/types.ts';
-import type { SeenMark } from '../common/seen.ts';
 import {
   blockAfter,
   eolOf,
@@ -12,7 +9,10 @@ import {
   parseDocument,
   tomlString,
   topLevelValue,
-} from '../toml/index.ts';
+} from '../../documents/toml/index.ts';
+import { KataError } from '../../errors/index.ts';
+import type { HostPath } from '../../host/types.ts';
+import type { SeenMark } from '../common/seen.ts';
 import type { Mark } from '../types.ts';
 import type { Placement } from './placement.ts';
 

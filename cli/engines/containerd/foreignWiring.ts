@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
+import { tableAt, valueAt } from '../../documents/toml/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { filesView } from '../common/filesView.ts';
 import { foreignWiringIn } from '../common/foreignWiring.ts';
 import { parseVersion } from '../common/version.ts';
-import { tableAt, valueAt } from '../toml/index.ts';
 import type { ForeignWiring, Instance } from '../types.ts';
 import { loadSet } from './loader.ts';
 import { newPlugin, oldPlugin, runtimesPath } from './schema.ts';

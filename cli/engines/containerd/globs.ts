@@ -3,7 +3,7 @@ import { KataError } from '../../errors/index.ts';
 import type { HostPath } from '../../host/types.ts';
 import type { FilesView } from '../common/filesView.ts';
 
-/** containerd looks for a literal `*` and nothing else to tell a pattern from a path (facts/cri.md §1.3). */
+/** containerd looks for a literal `*` and nothing else to tell a pattern from a path (docs/facts/containerd.md#imports). */
 export function isPattern(path: string): boolean {
   return path.includes('*');
 }

@@ -1,6 +1,6 @@
 import { asset } from '../../assets/index.ts';
+import { fillTemplate, isTable, sameSettings, type TomlTable, tomlKey, tomlString, valueAt } from '../../documents/toml/index.ts';
 import type { Version } from '../common/version.ts';
-import { fillTemplate, isTable, sameSettings, type TomlTable, tomlKey, tomlString, valueAt } from '../toml/index.ts';
 import type { WantedHandler } from '../types.ts';
 import type { ConfigSet, LoadedFile } from './loader.ts';
 import { newPlugin, oldPlugin, runtimesPath } from './schema.ts';
@@ -9,9 +9,10 @@ const annotations = ['io.katacontainers.*'];
 
 /**
  * `io.containerd.<handler>.v2`. It must contain 'io.containerd.kata': by this text alone containerd knows a runtime of virtual machines
- * and gives its processes the SELinux type for them (facts/cri.md §1.7); runtime_path is not looked at.
+ * and gives its processes the SELinux type for them (docs/facts/containerd.md#selinux-type-of-virtual-machines); runtime_path is not
+ * looked at.
  */
-export function runtimeType(name: string): string {
+function runtimeType(name: string): string {
   return `io.containerd.${name.startsWith('kata') ? name : `kata-${name}`}.v2`;
 }
 
@@ -53,7 +54,7 @@ export function pluginTable(plugin: string, runtimes: TomlTable): TomlTable {
 
 /** The lines of the handler's tables, from the template. */
 export function handlerLines(handler: WantedHandler, plugin: string, version?: Version): string[] {
-  const text = fillTemplate(asset('templates/containerd-handler.toml'), {
+  const text = fillTemplate(asset('cli/engines/containerd/handler.toml'), {
     plugin: tomlString(plugin),
     handler: tomlKey(handler.name),
     runtimeType: tomlString(typeFor(handler, version)),

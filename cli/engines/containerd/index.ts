@@ -1,23 +1,50 @@
-import { probeCri } from '../cri/index.ts';
+import { probeCri } from '../common/probeCri.ts';
+import { restartRisksOfUnit } from '../common/restartRisks.ts';
 import type { Engine } from '../types.ts';
+import { cri } from './cri.ts';
 import { detectContainerd, findRecordedContainerd } from './detect.ts';
 import { compareDumps, effectiveConfig } from './dump.ts';
+import { facts, usualConfig } from './facts.ts';
 import { findForeignContainerd } from './foreignWiring.ts';
+import { importedPatterns } from './offline.ts';
 import { pendingRestartsOfContainerd } from './pendingRestarts.ts';
 import { planContainerd } from './plan.ts';
+import { newPlugin, oldPlugin } from './schema.ts';
+import { shimProtocol } from './shimProtocol.ts';
 import { plannedDump, validateContainerd } from './validate.ts';
 
 export const containerd: Engine = {
-  name: 'containerd',
+  ...facts,
+  kind: 'engine',
+  // runc is built in; 1.x runs pods of an annotation through `untrusted`.
+  reservedHandlers: ['runc', 'untrusted'],
+  dropInsNeedMain: true,
+  shimProtocol,
+  offline: { unit: facts.units[0]!, kind: 'edit', config: usualConfig, configVariable: 'CONTAINERD_CONFIG', patternsIn: importedPatterns },
+  // 1.x to 2.x.
+  selinux: {
+    keys: [
+      ['plugins', newPlugin, 'enable_selinux'],
+      ['plugins', oldPlugin, 'enable_selinux'],
+    ],
+    byDefault: false,
+  },
+  sample: { version: '1.7', path: usualConfig, mode: 0o640, asset: 'cli/engines/containerd/sample.toml' },
   detect: detectContainerd,
   findRecorded: findRecordedContainerd,
   plan: planContainerd,
   findForeignWiring: findForeignContainerd,
-  validate: validateContainerd,
-  renderPlanned: async (host, instance, plan, scratch) => (await plannedDump(host, instance, plan, scratch)).value,
-  dumpEffective: effectiveConfig,
-  compare: compareDumps,
-  probe: (host, instance, timeoutMs) => probeCri(host, instance.socket, timeoutMs),
-  pendingRestarts: pendingRestartsOfContainerd,
-  showCommand: ({ binary, configPath }) => `${binary ?? 'containerd'} -c ${configPath} config dump`,
+  dump: {
+    validate: validateContainerd,
+    renderPlanned: async (host, instance, plan, scratch) => (await plannedDump(host, instance, plan, scratch)).value,
+    dumpEffective: effectiveConfig,
+    compare: compareDumps,
+    showCommand: ({ binary, configPath }) => `${binary ?? facts.name} -c ${configPath} config dump`,
+  },
+  daemon: {
+    probe: (host, instance, timeoutMs) => probeCri(host, instance.socket, cri.handlersIn, timeoutMs),
+    pendingRestarts: pendingRestartsOfContainerd,
+    restartRisks: async (_host, _instance, state) => restartRisksOfUnit(state),
+  },
+  cri,
 };

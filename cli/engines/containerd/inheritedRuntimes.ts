@@ -1,6 +1,6 @@
+import { isTable, parseDocument, renderTable, type TomlTable } from '../../documents/toml/index.ts';
 import type { HostView } from '../../host/types.ts';
 import { unsupported } from '../common/unsupported.ts';
-import { isTable, parseDocument, renderTable, type TomlTable } from '../toml/index.ts';
 import type { Instance } from '../types.ts';
 import { effectiveConfig } from './dump.ts';
 import type { ConfigSet, LoadedFile } from './loader.ts';
@@ -22,7 +22,7 @@ export interface CarryInput {
 
 /**
  * The daemon's own runtimes that our range has to repeat. containerd 1.x replaces the whole table `runtimes` by what the file names: a
- * file that names only kata loses the built-in runc and the CRI does not start (facts/cri.md §1.3, lab.md §3.3).
+ * file that names only kata loses the built-in runc and the CRI does not start (docs/facts/containerd.md#merging-of-plugin-tables).
  */
 export async function carriedRuntimes(host: HostView, instance: Instance, input: CarryInput): Promise<TomlTable> {
   const { set, target, merging, previous, ours } = input;

@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
+import { parseDocument, requireBoundedSet, type TomlDocument } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostPath } from '../../host/types.ts';
 import type { FilesView } from '../common/filesView.ts';
 import { atLeast, type Version } from '../common/version.ts';
-import { parseDocument, requireBoundedSet, type TomlDocument } from '../toml/index.ts';
 import { glob, isPattern } from './globs.ts';
 
 export interface LoadedFile {
@@ -30,8 +30,8 @@ export interface ConfigSet {
 }
 
 /**
- * Loads the files by containerd's rules (facts/cri.md §1.3): breadth-first from the main file, a path already loaded is skipped, a `*`
- * makes a pattern that may match nothing, a literal path must exist. Throws engine-config-invalid, engine-unsupported.
+ * Loads the files by containerd's rules (docs/facts/containerd.md#imports): breadth-first from the main file, a path already loaded is
+ * skipped, a `*` makes a pattern that may match nothing, a literal path must exist. Throws engine-config-invalid, engine-unsupported.
  */
 export async function loadSet(view: FilesView, main: HostPath, version?: Version): Promise<ConfigSet> {
   const set: ConfigSet = { main, files: [], patterns: [], schema: undefined };

@@ -1,16 +1,16 @@
 import { posix } from 'node:path';
+import { valueAt } from '../../documents/toml/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { isReadOnlyPlace } from '../common/editable.ts';
 import type { SeenMark } from '../common/seen.ts';
 import { unsupported } from '../common/unsupported.ts';
-import { valueAt } from '../toml/index.ts';
 import type { Instance } from '../types.ts';
 import { saysNothing } from './checks.ts';
 import { matchesName, patternFolder } from './globs.ts';
 import type { ConfigSet, LoadedFile } from './loader.ts';
 import { type Merging, oldPlugin } from './schema.ts';
 
-export const dropInName = 'kata-sysext.toml';
+const dropInName = 'kata-sysext.toml';
 
 /** Where our tables go. */
 export type Placement =
@@ -94,7 +94,7 @@ async function importPlacement(host: HostView, instance: Instance, main: LoadedF
   return { method: 'drop-in and import', path: posix.join(await host.realpath(folder), dropInName), main, pattern };
 }
 
-/** A pattern, because a literal import whose file is missing keeps the daemon from starting (facts/cri.md §1.3). */
+/** A pattern, because a literal import whose file is missing keeps the daemon from starting (docs/facts/containerd.md#imports). */
 function importPattern(instance: Instance): string {
   return `${posix.dirname(instance.configPath)}/kata-sysext*.toml`;
 }

@@ -1,3 +1,4 @@
+import { parseDocument, type TomlTable, union, valueAt } from '../../documents/toml/index.ts';
 import type { Finding } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { refuseForeignFiles } from '../common/complaints.ts';
@@ -7,7 +8,6 @@ import { findingsOf, lookForMarks, type SeenMark, withoutOurs } from '../common/
 import { parseVersion, type Version } from '../common/version.ts';
 import { checkWanted } from '../common/wanted.ts';
 import { wiringKey } from '../common/wiringKey.ts';
-import { parseDocument, type TomlTable, union, valueAt } from '../toml/index.ts';
 import type { Instance, WantedHandler, Wiring, WiringPlan } from '../types.ts';
 import { checkSet, saysNothing } from './checks.ts';
 import { piecesOf } from './edits.ts';

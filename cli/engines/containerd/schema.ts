@@ -1,6 +1,6 @@
+import type { TomlTable } from '../../documents/toml/index.ts';
+import { tableAt } from '../../documents/toml/index.ts';
 import { atLeast, type Version } from '../common/version.ts';
-import type { TomlTable } from '../toml/index.ts';
-import { tableAt } from '../toml/index.ts';
 
 /** The CRI plugin's id up to schema 2, and the one of its runtime half from schema 3 on. */
 export const oldPlugin = 'io.containerd.grpc.v1.cri';
@@ -24,7 +24,7 @@ export function runtimesOf(value: TomlTable): TomlTable {
   return { ...tableAt(value, runtimesPath(oldPlugin)), ...tableAt(value, runtimesPath(newPlugin)) };
 }
 
-/** The highest schema that a daemon accepts (facts/cri.md §1.1). */
+/** The highest schema that a daemon accepts (docs/facts/containerd.md#configuration-schemas). */
 export function highestSchema(version: Version): number {
   if (!atLeast(version, 2, 0)) return 2;
   return atLeast(version, 2, 3) ? 4 : 3;

@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
+import { parseDocument, type TomlTable, tomlString, topLevelValue, valueAt, withValue } from '../../documents/toml/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { binaryOf, rejected } from '../common/complaints.ts';
 import { filesView } from '../common/filesView.ts';
 import { parseVersion } from '../common/version.ts';
-import { parseDocument, type TomlTable, tomlString, topLevelValue, valueAt, withValue } from '../toml/index.ts';
 import type { EffectiveDiff, Instance, Scratch, WiringPlan } from '../types.ts';
 import { compareDumps, type Dump, dumpOf, effectiveConfig } from './dump.ts';
 import { isHandler } from './handlers.ts';
@@ -16,7 +16,8 @@ export async function validateContainerd(host: HostView, instance: Instance, pla
   const after = await plannedDump(host, instance, plan, scratch);
   const handlers = [...(plan.wiring?.handlers ?? []).map((handler) => handler.name), ...formerHandlers(plan)];
   const diff = compareDumps(before, after.value, handlers);
-  // 2.x only warns of keys that it does not know (facts/cri.md §1.5): where the warning is of our tables, our text is wrong.
+  // 2.x only warns of keys that it does not know (docs/facts/containerd.md#what-config-dump-shows): where the warning is of our tables,
+  // our text is wrong.
   diff.warnings = after.stderr.split('\n').filter((line) => handlers.some((name) => line.includes(name)));
   return diff;
 }

@@ -1,8 +1,8 @@
+import { addsExactly, findMark, type TomlTable, union, withoutMark } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { filesView, type Overlay } from '../common/filesView.ts';
 import { parseVersion } from '../common/version.ts';
-import { addsExactly, findMark, type TomlTable, union, withoutMark } from '../toml/index.ts';
 import type { Instance, WantedHandler } from '../types.ts';
 import { checkSet } from './checks.ts';
 import type { Content, Piece } from './edits.ts';

@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
+import { isTable, readDump, type TomlTable, tableAt, tomlKey, valueAt } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { binaryOf, refused, verdicts } from '../common/complaints.ts';
 import { differences } from '../common/differences.ts';
-import { isTable, readDump, type TomlTable, tableAt, tomlKey, valueAt } from '../toml/index.ts';
 import type { EffectiveDiff, Instance } from '../types.ts';
 import { noConfig } from './daemon.ts';
 import { runtimesPath, shimName } from './handlers.ts';
@@ -22,7 +22,7 @@ const ignored = 'ignored by CRI-O';
 
 /**
  * The effective configuration from the real files: what `crio config` prints, and what it does not check itself: a handler whose files are
- * not there is dropped by the daemon at its start, with a warning in the log only (facts/cri.md §2.2).
+ * not there is dropped by the daemon at its start, with a warning in the log only (docs/facts/crio.md#checks-of-a-handler).
  */
 export async function effectiveConfig(host: HostView, instance: Instance): Promise<TomlTable> {
   const value = await dumpReal(host, instance);

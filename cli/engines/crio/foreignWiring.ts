@@ -1,6 +1,6 @@
+import { valueAt } from '../../documents/toml/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { foreignWiringIn } from '../common/foreignWiring.ts';
-import { valueAt } from '../toml/index.ts';
 import type { ForeignWiring, Instance } from '../types.ts';
 import { runtimesOf, runtimesPath } from './handlers.ts';
 import { loadSet } from './loader.ts';

@@ -1,14 +1,14 @@
 import { posix } from 'node:path';
 import { asset } from '../../assets/index.ts';
+import { fillTemplate, isTable, sameSettings, type TomlTable, tomlKey, tomlString, valueAt } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
-import { fillTemplate, isTable, sameSettings, type TomlTable, tomlKey, tomlString, valueAt } from '../toml/index.ts';
 import type { WantedHandler } from '../types.ts';
 import type { ConfigSet, LoadedFile } from './loader.ts';
 
 /** Where handlers are in the files and in the dump. */
 export const runtimesPath = ['crio', 'runtime', 'runtimes'];
 
-/** CRI-O drops a handler of type vm whose shim is named otherwise: no dot, no underscore (facts/cri.md §2.2). */
+/** CRI-O drops a handler of type vm whose shim is named otherwise: no dot, no underscore (docs/facts/crio.md#checks-of-a-handler). */
 export const shimName = /^containerd-shim-[a-zA-Z0-9\-+]+$/;
 
 /** Throws handler-unknown for a shim that CRI-O would not take. */
@@ -36,7 +36,7 @@ export function handlerTable({ shim, configuration }: WantedHandler): TomlTable 
 
 /** The lines of the handler's table, from the template. */
 export function handlerLines(handler: WantedHandler): string[] {
-  const text = fillTemplate(asset('templates/crio-handler.toml'), {
+  const text = fillTemplate(asset('cli/engines/crio/handler.toml'), {
     handler: tomlKey(handler.name),
     shim: tomlString(handler.shim),
     configuration: tomlString(handler.configuration),

@@ -1,7 +1,10 @@
-import { probeCri } from '../cri/index.ts';
+import { probeCri } from '../common/probeCri.ts';
 import type { Engine } from '../types.ts';
+import { cri } from './cri.ts';
+import { usualFolder } from './daemon.ts';
 import { detectCrio, findRecordedCrio } from './detect.ts';
 import { compareDumps, effectiveConfig } from './dump.ts';
+import { facts, readByDaemon } from './facts.ts';
 import { findForeignCrio } from './foreignWiring.ts';
 import { folderOf } from './loader.ts';
 import { pendingRestartsOfCrio } from './pendingRestarts.ts';
@@ -9,19 +12,39 @@ import { planCrio } from './plan.ts';
 import { restartRisksOfCrio } from './restartRisks.ts';
 import { plannedDump, validateCrio } from './validate.ts';
 
-/** CRI-O. It is restarted, never reloaded: after a SIGHUP it lists new handlers but cannot run them (cri-o issue 10202, facts/cri.md §2.3). */
+/**
+ * CRI-O. It is restarted, never reloaded: after a SIGHUP it lists new handlers but cannot run them (cri-o issue 10202,
+ * docs/facts/crio.md#reload).
+ */
 export const crio: Engine = {
-  name: 'crio',
+  ...facts,
+  kind: 'engine',
+  reservedHandlers: ['runc', 'crun'],
+  dropInsNeedMain: false,
+  shimProtocol: {
+    speaks: [{ protocol: 2, source: 'internal/oci/runtime_vm.go imports the task service v2 in every version from 1.20 to 1.36' }],
+    forgets: [],
+    mixes: [],
+  },
+  offline: { unit: facts.units[0]!, kind: 'drop-in', read: readByDaemon, folders: [usualFolder.slice(1)] },
+  // From 1.18 on. Its dump leaves out what equals the default, which is the state of the host.
+  selinux: { keys: [['crio', 'runtime', 'selinux']], byDefault: true },
+  sample: undefined,
   detect: detectCrio,
   findRecorded: findRecordedCrio,
   plan: planCrio,
   findForeignWiring: findForeignCrio,
-  validate: validateCrio,
-  renderPlanned: plannedDump,
-  dumpEffective: effectiveConfig,
-  compare: compareDumps,
-  probe: (host, instance, timeoutMs) => probeCri(host, instance.socket, timeoutMs),
-  pendingRestarts: pendingRestartsOfCrio,
-  restartRisks: restartRisksOfCrio,
-  showCommand: (instance) => `${instance.binary ?? 'crio'} --config ${instance.configPath} --config-dir ${folderOf(instance)} config`,
+  dump: {
+    validate: validateCrio,
+    renderPlanned: plannedDump,
+    dumpEffective: effectiveConfig,
+    compare: compareDumps,
+    showCommand: (instance) => `${instance.binary ?? facts.name} --config ${instance.configPath} --config-dir ${folderOf(instance)} config`,
+  },
+  daemon: {
+    probe: (host, instance, timeoutMs) => probeCri(host, instance.socket, cri.handlersIn, timeoutMs),
+    pendingRestarts: pendingRestartsOfCrio,
+    restartRisks: restartRisksOfCrio,
+  },
+  cri,
 };

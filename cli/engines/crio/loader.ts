@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
+import { parseDocument, requireBoundedSet, type TomlDocument } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { filesView, type Overlay } from '../common/filesView.ts';
 import { unsupported } from '../common/unsupported.ts';
-import { parseDocument, requireBoundedSet, type TomlDocument } from '../toml/index.ts';
 import type { Instance } from '../types.ts';
 import { usualFolder } from './daemon.ts';
 
@@ -24,7 +24,7 @@ export function folderOf(instance: Instance): HostPath {
 }
 
 /**
- * Loads the files by CRI-O's rules (facts/cri.md §2.1; tried with 1.36.3): the main file, then every file in the folder whatever its
+ * Loads the files by CRI-O's rules (docs/facts/crio.md#files-and-their-order): the main file, then every file in the folder whatever its
  * name, with Go's filepath.Walk: in the order of the names, folders in their place, links to files followed. A link to a folder, or one
  * that leads nowhere, keeps the daemon from starting. Throws engine-config-invalid, engine-unsupported.
  */

@@ -8,7 +8,10 @@ import { loadSet } from './loader.ts';
 /** Read at the start as well: where it is silent, CRI-O takes its storage from there. */
 const storageConfig = '/etc/containers/storage.conf';
 
-/** See `Engine.pendingRestarts`. What a reload (SIGHUP) has applied meanwhile counts too: it applies a part only (facts/cri.md §2.3). */
+/**
+ * See `Engine.pendingRestarts`. What a reload (SIGHUP) has applied meanwhile counts too: it applies a part only
+ * (docs/facts/crio.md#reload).
+ */
 export async function pendingRestartsOfCrio(host: HostView, instance: Instance): Promise<Finding[]> {
   if (!instance.process) return [];
   const set = await loadSet(host, instance);

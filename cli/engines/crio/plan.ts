@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { addsExactly } from '../../documents/toml/index.ts';
 import type { Finding } from '../../errors/index.ts';
 import { digestOf } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
@@ -11,13 +12,12 @@ import { unsupported } from '../common/unsupported.ts';
 import { atLeast, parseVersion } from '../common/version.ts';
 import { checkWanted } from '../common/wanted.ts';
 import { wiringKey } from '../common/wiringKey.ts';
-import { addsExactly } from '../toml/index.ts';
 import type { FileChange, Instance, WantedHandler, Wiring, WiringPlan } from '../types.ts';
 import { keepAltered, sortWanted } from './foreign.ts';
 import { checkShims, crioTable, definitionsOf, handlerLines, handlerTable, isSame, runtimesOf } from './handlers.ts';
 import { type ConfigSet, folderOf, loadSet } from './loader.ts';
 
-export const dropInName = '50-kata-sysext.conf';
+const dropInName = '50-kata-sysext.conf';
 const firstLine = '# Written by kata-sysext and recorded by its exact text; "kata-sysext uninstall" removes it.';
 
 /** See `Engine.plan`: one file of ours in CRI-O's folder, or none. */
@@ -83,7 +83,9 @@ function textOf(handlers: readonly WantedHandler[]): string {
   return [firstLine, ...handlers.flatMap((handler) => ['', ...handlerLines(handler)])].map((line) => `${line}\n`).join('');
 }
 
-/** runtime_config_path came with 1.22; before it, Kata would read whatever configuration it finds (facts/cri.md §2.2). */
+/**
+ * runtime_config_path came with 1.22; before it, Kata would read whatever configuration it finds (docs/facts/crio.md#checks-of-a-handler).
+ */
 function checkVersion(instance: Instance): void {
   const version = parseVersion(instance.version);
   if (!version || atLeast(version, 1, 22)) return;

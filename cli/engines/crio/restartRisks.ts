@@ -1,7 +1,7 @@
 import type { Finding } from '../../errors/index.ts';
 import type { HostView } from '../../host/types.ts';
 import type { UnitState } from '../../systemd/types.ts';
-import { restartRisks } from '../restartRisks.ts';
+import { restartRisksOfUnit } from '../common/restartRisks.ts';
 import type { Instance } from '../types.ts';
 
 /**
@@ -10,7 +10,7 @@ import type { Instance } from '../types.ts';
  * really in the unit's group decides.
  */
 export async function restartRisksOfCrio(host: HostView, instance: Instance, state: UnitState): Promise<Finding[]> {
-  const [risk] = restartRisks(state);
+  const [risk] = restartRisksOfUnit(state);
   if (risk === undefined) return [];
   const group = instance.process && (await groupOf(host, instance.process.pid));
   if (group === undefined) return [risk];

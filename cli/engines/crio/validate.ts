@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
+import { parseDocument, type TomlTable, tableAt, valueAt } from '../../documents/toml/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { rejected } from '../common/complaints.ts';
-import { parseDocument, type TomlTable, tableAt, valueAt } from '../toml/index.ts';
 import type { EffectiveDiff, Instance, Scratch, WiringPlan } from '../types.ts';
 import { compareDumps, dumpOf, dumpReal } from './dump.ts';
 import { handlerTable, runtimesOf, runtimesPath } from './handlers.ts';

@@ -7,7 +7,7 @@ export const bundleCodes: Record<string, CodeRow> = {
   'bundle-damaged': row(4, 'The archive ends too early or its compression is broken. Fetch it again.'),
   'bundle-too-large': row(
     4,
-    'The bundle takes more than is given to it: memory to decompress it, members, or bytes. A release of Kata stays far below. See docs/install.md.',
+    'The bundle takes more than is given to it: memory to decompress it, members, or bytes. A release of Kata stays far below. See docs/reference/bundles.md.',
   ),
   'bundle-mixed': row(4, 'The archives are of different releases. Name archives of one release.'),
   'bundle-member-escapes': row(4, 'A member has an absolute name, a .. in its name, or a link that leads out of the tree.'),

@@ -12,7 +12,7 @@ export const commandLineCodes: Record<string, CodeRow> = {
   'setting-type': row(2, 'The value is of another kind than the one that the release has there, or cannot be kept exactly.'),
   'setting-refused': row(
     2,
-    'The key decides which files of the release a handler runs, or holds a secret. Fragments of your own can have it: see docs/configure.md.',
+    'The key decides which files of the release a handler runs, or holds a secret. Fragments of your own can have it: see docs/guides/settings.md.',
   ),
   'setting-not-set': row(2, 'Only what was set with --set can be unset.'),
   'setting-overridden': row(

@@ -5,7 +5,7 @@ export const hostCodes: Record<string, CodeRow> = {
   'host-unknown': row(3, 'A fact that the change depends on is not known. Name it with --backend or --engine.'),
   'host-program-missing': row(3, 'A program that the change needs is not on the host.'),
   'host-etc-unsafe': row(3, '/etc is read-only or transient: wiring would be refused or lost at the next boot.'),
-  'host-var-unsafe': row(3, '/var is made anew at each boot: the engine would name files that are gone.'),
+  'host-var-unsafe': row(3, '/var is new at each boot: the engine would name files that are gone.'),
   'host-read-only': row(3, 'The folder for the program’s state, or the one for payloads, lies on a file system that cannot be written.'),
   'host-file-unfit': row(3, 'A file of the host is a pipe, a device or a socket, or larger than any file of its kind: it is not read.'),
   'host-space': row(
@@ -43,7 +43,7 @@ export const hostCodes: Record<string, CodeRow> = {
   'host-selinux-type': row(3, 'A label that the files need does not exist in the loaded policy.'),
   'host-selinux-denies': row(
     3,
-    'The host’s SELinux policy denies what a pod needs: asked of the kernel for the domains of the engine, its shim and the virtual machine. The message has the rule that is missing. A warning where SELinux, or the domain, is permissive. See docs/hosts.md.',
+    'The host’s SELinux policy denies what a pod needs: asked of the kernel for the domains of the engine, its shim and the virtual machine. The message has the rule that is missing. A warning where SELinux, or the domain, is permissive. See docs/reference/selinux.md.',
     true,
   ),
   'host-selinux-unasked': row(
@@ -65,11 +65,11 @@ export const hostCodes: Record<string, CodeRow> = {
   'baked-live': row(3, 'The backend baked makes a generation that is part of an OS image. A host that runs has its image already.'),
   'baked-no-guard': row(
     3,
-    'The image gets no copy of the program and no boot guard, so that no boot proves and blesses what it carries. A warning: only the single file brings them.',
+    'The image gets no copy of the program and no boot guard, so that no boot proves and confirms what it carries. A warning: only the single file brings them.',
   ),
   'baked-owned': row(
     3,
-    'What is active came with the OS image and belongs to it: a new image changes it, or takes it away. See docs/bootc.md.',
+    'What is active came with the OS image and belongs to it: a new image changes it, or takes it away. See docs/guides/os-images.md.',
   ),
   'baked-taken': row(3, 'The tree of the image has a generation already, and an image carries one. Take that off the tree first.'),
   'sysext-missing': row(3, 'The host has no systemd-sysext, or its systemd cannot be told: systemd 248 and later have it.'),
@@ -83,18 +83,14 @@ export const hostCodes: Record<string, CodeRow> = {
     'Before systemd 257 a merge gives /usr itself the label of a tmpfs; with SELinux enforcing that is a wrong label on the whole tree.',
     true,
   ),
-  'sysext-name-taken': row(3, 'Another extension has the name kata: ours would hide it.'),
+  'sysext-name-taken': row(3, 'Another extension has the name kata: the one of kata-sysext would hide it.'),
   'sysext-service-masked': row(3, 'systemd-sysext.service is masked: nothing would be merged, now or at the next boot.'),
   'sysext-foreign-merged': row(
     3,
     'Extensions of others are merged: a refresh takes their files away for milliseconds, and programs started in that moment fail.',
     true,
   ),
-  'sysext-foreign-opt': row(
-    3,
-    'An extension of somebody else brings files below /opt: a refresh makes or remakes /opt as a read-only tree.',
-    true,
-  ),
+  'sysext-foreign-opt': row(3, 'An extension of another program has files below /opt: a refresh mounts /opt read-only.', true),
   'sysext-foreign-dormant': row(
     3,
     'Extensions of others lie in the search folders but are not merged as they are now: a refresh would activate them.',
@@ -113,7 +109,7 @@ export const hostCodes: Record<string, CodeRow> = {
     3,
     'Something among the extensions is none: one such file makes every refresh fail, or takes all extensions away.',
   ),
-  'sysext-foreign-masked': row(3, 'Extensions of others are masked. They stay so; this is told for completeness.'),
+  'sysext-foreign-masked': row(3, 'Extensions of others are masked. They stay masked. A note.'),
   'sysext-nested-mounts': row(
     3,
     'Something is mounted below /usr: several versions of systemd hide or lose such mounts at a refresh.',

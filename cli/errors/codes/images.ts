@@ -29,17 +29,17 @@ export const imagesCodes: Record<string, CodeRow> = {
   'image-newer': row(4, 'The image was made by a newer kata-sysext.'),
   'overlay-foreign': row(
     3,
-    'Extensions of others are merged into /usr or lie ready for it, or somebody mounted something over our overlay: neither may hide or lose the other.',
+    'Extensions of others are merged into /usr or lie ready for it, or something is mounted over the overlay of kata-sysext: neither may hide or lose the other.',
   ),
   'overlay-nested-mounts': row(3, 'Something is mounted below /usr: an overlay over /usr would hide it.'),
   'overlay-depth': row(
     3,
-    'The kernel stacks two overlays at most. Ours must leave one for extensions of others, and a composefs root is one already.',
+    'The kernel stacks two overlays at most. kata-sysext must leave one for extensions of others, and a composefs root is one already.',
   ),
-  'overlay-inside-usr': row(3, 'The payload would lie below /usr itself, which an overlay cannot have as a layer besides.'),
+  'overlay-inside-usr': row(3, 'The payload would lie below /usr itself, which an overlay cannot also have as a layer.'),
   'overlay-unit-taken': row(
     3,
-    'The unit that would mount the overlay at boot is masked, or a unit of that name was made by somebody else.',
+    'The unit that would mount the overlay at boot is masked, or a unit of that name was made by another program or user.',
   ),
   'overlay-missing': row(3, 'The host lacks a program that mounts the overlay at boot: sh, grep, mount, umount, mountpoint.'),
   'overlay-usr-read-only': row(3, 'A warning: /usr can be written now, and is read-only as long as the overlay is mounted.'),

@@ -8,7 +8,7 @@ import { runningCodes } from './running.ts';
 
 export type { CodeRow } from './row.ts';
 
-/** Every code that an error or a finding may carry. docs/errors.md is made from this table. `explain` asks it for any word: it inherits none. */
+/** Every code that an error or a finding may carry. docs/reference/errors.md is made from this table. `explain` asks it for any word: it inherits none. */
 export const codes: Record<string, CodeRow> = Object.assign(
   Object.create(null),
   commandLineCodes,

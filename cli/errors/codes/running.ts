@@ -5,7 +5,7 @@ export const runningCodes: Record<string, CodeRow> = {
   failed: row(1, 'The change failed; the host is as it was.'),
   'gate-failed': row(1, 'The result was not proven to work; the host was put back.'),
   'sysext-refresh-failed': row(1, 'The refresh of system extensions did not bring what it should; the host was put back.'),
-  'overlay-mount-failed': row(1, 'Our overlay of /usr did not become what it should; the host was put back.'),
+  'overlay-mount-failed': row(1, 'The overlay of /usr did not become what it should; the host was put back.'),
   interrupted: {
     ...row(1, 'A signal, such as ^C, asked the change to end; the host is as it was. After the commit a signal changes nothing any more.'),
     bySignal: true,
@@ -26,7 +26,7 @@ export const runningCodes: Record<string, CodeRow> = {
     'The pod ran, but its kernel is that of the host and no hypervisor was seen: it may not have been in a virtual machine. A warning.',
   ),
   'not-restored': row(5, 'The change failed and something could not be put back. The message lists what and the commands.'),
-  'edited-meanwhile': row(5, 'A file of the change was edited by somebody else while it ran.'),
+  'edited-meanwhile': row(5, 'Another program or user edited a file of the change while it ran.'),
   'lock-held': row(75, 'Another change is running.'),
   'needs-root': row(77, 'Changing a live host needs root.'),
   internal: row(1, 'A fault of the program itself. Please report it with the output of --json.'),

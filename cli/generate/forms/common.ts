@@ -6,7 +6,7 @@ import { fill, shellWord } from './fill.ts';
 export const pauseSeconds = 30;
 /** How long a try waits for the network. */
 const onlineSeconds = 60;
-/** Where nobody knows how large a file is. No release comes near. */
+/** Where the size of a file is not known. No release comes near. */
 const maxBytes = 8 * 2 ** 30;
 /** How many tries of this boot have failed. */
 export const triesFile = '/run/kata-sysext-first-boot-tries';
@@ -14,13 +14,14 @@ export const triesFile = '/run/kata-sysext-first-boot-tries';
 const stamps = '/var/lib/kata-sysext-first-boot';
 
 export const firstBootUnit = 'kata-sysext-first-boot.service';
-/** Our own folder in /etc belongs to the program: what is here belongs to whoever wrote the configuration of the node. */
+/** The folder of kata-sysext in /etc belongs to the program: what is here belongs to the author of the node's configuration. */
 export const firstBootFolder = '/etc/kata-sysext-first-boot';
 export const firstBootScript = `${firstBootFolder}/hook.sh`;
 
 /**
- * The two files that say that an installation has worked: other bytes or another wish are another one, another server is not. A node that is
- * set up anew on the old disk keeps /var and gets a new /etc, without pointer and wiring, as does an OS that goes back behind the first boot.
+ * The two files that say that an installation has worked: other bytes or other arguments are another one, another server is not. A node
+ * that is set up again on the old disk keeps /var and gets a new /etc, without pointer and wiring, as does an OS that goes back behind the
+ * first boot.
  */
 export function stampsOf(what: string[]): { stamp: string; mark: string } {
   const name = digestOf(JSON.stringify(what)).slice('sha256:'.length, 'sha256:'.length + 16);

@@ -1,6 +1,6 @@
 import { asset } from '../../assets/index.ts';
 
-/** Fills the `{{name}}` places of a template of ours. A name without a value is a fault of ours. */
+/** Fills the `{{name}}` places of a template. A name without a value is a fault of the program. */
 export function fill(template: string, values: Record<string, string>): string {
   return asset(`templates/first-boot/${template}`).replace(/\{\{(\w+)\}\}/g, (_all, name: string) => {
     const value = values[name];

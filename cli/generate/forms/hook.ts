@@ -1,3 +1,4 @@
+import { engineUnits } from '../../engines/index.ts';
 import type { FirstBoot, HookRequest } from '../types.ts';
 import { fetchFunction, fetchLine, firstBootScript, firstBootUnit, pauseSeconds, stampsOf, triesFile } from './common.ts';
 import { fill, shellWord } from './fill.ts';
@@ -23,6 +24,7 @@ export function hook(
     ...stampsOf([program.digest, ...bundles.map(({ digest }) => digest), ...installArguments]),
     count: triesFile,
     pause: String(pauseSeconds),
+    engines: engineUnits(),
   };
   const remote = program.url !== undefined;
   const text = fill('hook.sh', {

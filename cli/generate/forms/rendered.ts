@@ -21,7 +21,7 @@ export function rendered(request: RenderedRequest, title: string): FirstBoot {
     ...values,
     fetch: fetchFunction(),
     like: against === undefined ? '' : likeFunctions(engineUnit, against),
-    beside: beside === undefined ? '' : besideFunctions(engineUnit, beside),
+    beside: beside === undefined ? '' : otherWiringFunctions(engineUnit, beside),
     merge: merging === undefined ? '' : mergeFunctions(merging, places[0]!),
     check: [
       ...(against === undefined ? [] : ['like\n']),
@@ -59,7 +59,7 @@ function placeLines({ places, merging }: RenderedRequest): string[] {
   return merging === undefined ? lines : ['show', ...lines.slice(1)];
 }
 
-/** systemd has been there in this boot already. A module that cannot be loaded is for whoever reads the journal: the rest is as it shall be. */
+/** systemd has been there in this boot already. A module that cannot be loaded is noted in the journal; the node has all the rest. */
 function moduleLines({ modules }: RenderedRequest): string[] {
   if (modules === undefined) return [];
   const path = shellWord(modules);
@@ -84,12 +84,12 @@ function mergeFunctions({ payload, release, link, wants, service, least }: Mergi
   return fill('merge.sh', { ...quoted, payload, service, least: String(least) });
 }
 
-function besideFunctions(engine: string, { own, handlers, read }: Beside): string {
-  const notOurs = own.map((path) => ` | grep -vxF ${shellWord(path)}`).join('');
+function otherWiringFunctions(engine: string, { own, handlers, read }: Beside): string {
+  const withoutOwn = own.map((path) => ` | grep -vxF ${shellWord(path)}`).join('');
   const checks = [
     ...own.map((path) => `[ -e "$stamp.begun" ] || [ ! -e ${shellWord(path)} ] || taken ${shellWord(`${path} is there already`)}`),
     ...handlers.flatMap((name) => [
-      `found=$(grep -RslE ${shellWord(keyPattern(name))} ${read.map(shellWord).join(' ')}${notOurs} | head -n 1) || true`,
+      `found=$(grep -RslE ${shellWord(keyPattern(name))} ${read.map(shellWord).join(' ')}${withoutOwn} | head -n 1) || true`,
       `[ -z "$found" ] || taken "$found names "${shellWord(`the handler ${name} already`)}`,
     ]),
   ];
@@ -101,13 +101,11 @@ function keyPattern(name: string): string {
   return `^([^#]*[[:space:]{,."'[])?${name.replace(/[.]/g, '[.]')}["']?[[:space:]]*[]=.]`;
 }
 
-/** containerd's own place for its configuration, where nothing on its command line names one. */
-const usual = '/etc/containerd/config.toml';
-
 function likeFunctions(engine: string, against: Against): string {
   return fill('like.sh', {
     engine,
-    usual,
+    usual: against.config,
+    variable: against.variable,
     config: shellWord(against.config),
     edited: `${firstBootFolder}/edited`,
     checks: checksOf(against)
@@ -117,27 +115,27 @@ function likeFunctions(engine: string, against: Against): string {
 }
 
 /** What was begun may be there already; before, the node's files are as they were when all was computed. */
-function checksOf({ config, digest, imports, own, version, edits }: Against): string[] {
+function checksOf({ title, config, digest, imports, own, version, edits }: Against): string[] {
   const after = edits.find(({ path }) => path === config)?.digest;
   const begun = '[ -e "$stamp.begun" ]';
   const same = [
     `has ${shellWord(config)} ${hex(digest)}`,
     ...(after === undefined ? [] : [`{ ${begun} && has ${shellWord(config)} ${hex(after)}; }`]),
   ];
-  const notOurs = own.map((path) => ` ! -path ${shellWord(path)}`).join('');
+  const withoutOwn = own.map((path) => ` ! -path ${shellWord(path)}`).join('');
   return [
     `[ ! -L ${shellWord(config)} ] || unlike ${shellWord(`${config} is a link`)}`,
     `${same.join(' || ')} || unlike ${shellWord(`${config} is not the file that this was made for, which has sha256 ${hex(digest)}`)}`,
     ...own.map((path) => `${begun} || [ ! -e ${shellWord(path)} ] || unlike ${shellWord(`${path} is there already`)}`),
     ...imports.flatMap(({ folder, name }) => [
-      `found=$(find ${shellWord(folder)} -mindepth 1 -maxdepth 1 -name ${shellWord(name)}${notOurs} 2>/dev/null) || true`,
+      `found=$(find ${shellWord(folder)} -mindepth 1 -maxdepth 1 -name ${shellWord(name)}${withoutOwn} 2>/dev/null) || true`,
       '[ -z "$found" ] || unlike "it also reads $found, which was not known"',
     ]),
     ...(version === undefined
       ? []
       : [
           "version=$(\"$(printf '%s\\n' \"$started\" | sed -nE 's/.*path=([^ ;]+).*/\\1/p')\" --version | cut -d ' ' -f 3)",
-          `case $version in ${version}.* | v${version}.*) ;; *) unlike "containerd here is \${version:-of an unknown version}, not ${version}.x" ;; esac`,
+          `case $version in ${version}.* | v${version}.*) ;; *) unlike "${title} here is \${version:-of an unknown version}, not ${version}.x" ;; esac`,
         ]),
   ];
 }

@@ -2,7 +2,7 @@ import { metadata } from '../owner.ts';
 import type { FirstBoot, Target } from '../types.ts';
 import { type Yaml, yaml } from './yaml.ts';
 
-/** The same as a Butane configuration: what stands in it can be read, and joined with one's own. */
+/** The same as a Butane configuration: its text can be read, and joined with one's own. */
 export function butane(firstBoot: FirstBoot, target: Target, role: string): string {
   const { files, units, kernelArguments } = firstBoot;
   const { variant, version } = target.butane;

@@ -12,7 +12,7 @@ export function ignitionConfig({ files, units, kernelArguments }: FirstBoot, ver
   };
 }
 
-/** JSON has no comments: what stands inside has its own. */
+/** JSON has no comments: the files inside have their own. */
 export function ignition(firstBoot: FirstBoot, version: string): string {
   return `${JSON.stringify(ignitionConfig(firstBoot, version), null, 2)}\n`;
 }

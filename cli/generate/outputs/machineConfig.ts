@@ -9,7 +9,7 @@ export const machineConfigLimit = 1_572_864;
 
 export interface PoolRequest {
   role: string;
-  /** Also make the policy that lets a change of these files restart our unit instead of rebooting the node. */
+  /** Also make the policy that lets a change of these files restart kata-sysext's unit instead of rebooting the node. */
   policy: boolean;
 }
 
@@ -67,7 +67,7 @@ function pool(role: string): string {
       },
     },
     [
-      'Nodes of this pool take the MachineConfigs of the workers, and ours.',
+      'Nodes of this pool take the MachineConfigs of the workers, and this one.',
       `Only for a cluster that has no pool ${role} yet: oc create -f kata-sysext.pool.yaml. Of one that is there, such as infra often is, an apply`,
       `would replace the selectors; leave this file out then, and look whether that pool takes the role ${role}:`,
       `oc get machineconfigpool ${role} -o jsonpath='{.spec.machineConfigSelector}'`,
@@ -93,7 +93,7 @@ function disruptionPolicy({ files, units, renews }: FirstBoot): string {
     },
     [
       renews
-        ? 'A change of these files runs our unit again, instead of draining and rebooting the node (OpenShift 4.17 and later).'
+        ? 'A change of these files runs kata-sysext’s unit again, instead of draining and rebooting the node (OpenShift 4.17 and later).'
         : 'A change of these files neither drains nor reboots a node, and runs nothing there: new nodes get it (OpenShift 4.17 and later).',
       'oc apply --server-side -f kata-sysext.policy.yaml',
     ],

@@ -1,7 +1,7 @@
-/** What our documents are made of. */
+/** The values of generated documents. */
 export type Yaml = string | number | boolean | Yaml[] | { [key: string]: Yaml };
 
-/** A document in block style. Strings are quoted as in JSON, which YAML reads alike; texts of several lines stand as they are. */
+/** A document in block style. Strings are quoted as in JSON, which YAML reads alike; texts of several lines are literal blocks. */
 export function yaml(value: Record<string, Yaml>, comment: string[] = []): string {
   return [...comment.map((line) => `# ${line}`.trimEnd()), ...mapping(value, '')].map((line) => `${line}\n`).join('');
 }
@@ -35,7 +35,7 @@ function isBlock(text: string): boolean {
   return /^[^\s][\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]*[^\n]\n$/.test(text);
 }
 
-/** JSON lets stand as they are what YAML refuses (DEL, most of C1) or takes for the end of a line (NEL, U+2028, U+2029). */
+/** JSON does not escape what YAML refuses (DEL, most of C1) or takes for the end of a line (NEL, U+2028, U+2029). */
 function scalar(value: Yaml): string {
   return JSON.stringify(value).replace(
     /[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/g,

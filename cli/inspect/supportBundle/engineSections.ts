@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
-import { isTable, parseDocument, type TomlTable } from '../../engines/toml/index.ts';
+import { isTable, parseDocument, type TomlTable } from '../../documents/toml/index.ts';
+import { enginePlugins } from '../../engines/index.ts';
 import { harmless } from '../../gate/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
 import { findEngine } from '../../preflight/engine.ts';
@@ -19,15 +20,18 @@ export const engineSections: SectionRow[] = [
   { name: 'kata-log', title: 'The last lines of kata-sysext and of the shims', limitMs: 20_000, lines: kataLog },
 ];
 
-const folders: HostPath[] = ['/etc/containerd', '/etc/crio'];
 const most = { files: 60, bytes: 512 * 1024 };
 
 async function configuration({ host }: Asked): Promise<string[]> {
   const paths = [
-    ...new Set([...(await Promise.all(folders.map((folder) => tomlsBelow(host, folder, 3)))).flat(), ...(await engineFiles(host))]),
+    ...new Set([...(await Promise.all(folders().map((folder) => tomlsBelow(host, folder, 3)))).flat(), ...(await engineFiles(host))]),
   ];
   const lines = await Promise.all(paths.slice(0, most.files).map((path) => shapeOf(host, path)));
-  return lines.length === 0 ? ['no file in /etc/containerd or /etc/crio'] : lines.flat();
+  return lines.length === 0 ? [`no file in ${folders().join(' or ')}`] : lines.flat();
+}
+
+function folders(): HostPath[] {
+  return enginePlugins().flatMap(({ report }) => report.configuration);
 }
 
 async function engineFiles(host: HostView): Promise<HostPath[]> {
@@ -60,19 +64,22 @@ async function shapeOf(host: HostView, path: HostPath): Promise<string[]> {
   }
 }
 
-/** Tables that matter for handlers; names of others may be registries or accounts. */
-const tables =
-  /^(?:plugins|containerd|crio|runtime|runtimes|cri|io\.containerd\.[\w.-]+|kata[\w-]*|runc|crun|options|proxy_plugins|api|image|network|stream_processors)$/;
-/** Keys whose values are names and numbers of the engine's own. */
-const values =
-  /^(?:version|imports|disabled_plugins|required_plugins|root|state|snapshotter|default_runtime_name|default_runtime|runtime_type|runtime_path|runtime_root|runtime_config_path|ConfigPath|SystemdCgroup|privileged_without_host_devices|privileged_without_host_devices_all_devices_allowed|enable_selinux|enable_cdi|cgroup_manager|conmon|drop_infra_ctr|pod_annotations|container_annotations|allowed_annotations|type)$/;
+/** Tables of handlers, whatever the engine. */
+const handlerTables = /^kata[\w-]*$/;
+
+/** Tables that matter for handlers, and keys whose values are the engine's own; names of others may be registries or accounts. */
+function isShown(what: 'tables' | 'keys', name: string): boolean {
+  if (what === 'tables' && handlerTables.test(name)) return true;
+  return enginePlugins().some(({ report }) => report[what]?.test(name));
+}
 
 function tableLines(table: TomlTable, above: string[]): string[] {
   return Object.entries(table).flatMap(([key, value]) => {
     const path = [...above, key];
     const line = `   ${path.join(' / ')}`;
-    if (isTable(value)) return tables.test(key) ? [line, ...tableLines(value, path)] : [`   ${[...above, '(another table)'].join(' / ')}`];
-    return values.test(key) && isPlain(value) ? [`${line} = ${JSON.stringify(value)}`] : [];
+    if (isTable(value))
+      return isShown('tables', key) ? [line, ...tableLines(value, path)] : [`   ${[...above, '(another table)'].join(' / ')}`];
+    return isShown('keys', key) && isPlain(value) ? [`${line} = ${JSON.stringify(value)}`] : [];
   });
 }
 
@@ -83,15 +90,7 @@ function isPlain(value: unknown): boolean {
   );
 }
 
-const others: Unit[] = [
-  'kubelet.service',
-  'systemd-sysext.service',
-  'k3s.service',
-  'k3s-agent.service',
-  'rke2-server.service',
-  'rke2-agent.service',
-  'docker.service',
-];
+const others: Unit[] = ['kubelet.service', 'systemd-sysext.service'];
 
 async function engineUnit(host: HostView): Promise<Unit | undefined> {
   return (await findEngine(host, undefined, (await activeGeneration(host))?.record.wiring?.engine).catch(() => undefined))?.instance.unit;
@@ -103,7 +102,9 @@ async function units({ host }: Asked): Promise<string[]> {
   if (systemd === undefined) return ['systemd does not answer, or the tree is not running'];
   const engine = await engineUnit(host);
   const own = (await systemd.activeUnits()).filter((unit) => unit.startsWith('kata-sysext'));
-  const names = [...new Set(['containerd.service', 'crio.service', ...(engine === undefined ? [] : [engine]), ...others, ...own])];
+  const names = [
+    ...new Set([...(engine === undefined ? [] : [engine]), ...enginePlugins().flatMap((row) => row.units), ...others, ...own]),
+  ];
   const states = await Promise.all(names.map((name) => systemd.unit(name)));
   return states
     .filter(({ loadState }) => loadState !== 'not-found')
@@ -128,9 +129,6 @@ async function kataLog(asked: Asked): Promise<string[]> {
   ];
 }
 
-/** What every start of containerd says, a line for each plugin. */
-const usual = /level=info msg="(?:skip )?loading plugin/;
-
 async function journal({ host, verbose }: Asked, which: string[]): Promise<string[]> {
   if (!(await host.has('journalctl'))) return ['there is no journalctl'];
   const wanted = verbose ? 1000 : 200;
@@ -142,7 +140,7 @@ async function journal({ host, verbose }: Asked, which: string[]): Promise<strin
   );
   const lines = stdout
     .split('\n')
-    .filter((line) => line !== '' && !usual.test(line))
+    .filter((line) => line !== '' && !enginePlugins().some(({ report }) => report.logNoise?.test(line)))
     .slice(-wanted);
   const kept = lines.filter(harmless);
   const left = lines.length - kept.length;

@@ -1,5 +1,6 @@
 import { arch, release } from 'node:os';
 import { posix } from 'node:path';
+import { enginePlugins } from '../../engines/index.ts';
 import { type Fact, findExtensions, mergedExtensions, mounts, readFacts, systemdVersion } from '../../facts/index.ts';
 import { findingLines } from '../../output/index.ts';
 import { stateFolder } from '../../store/index.ts';
@@ -31,10 +32,10 @@ async function program({ host, program: version }: Asked): Promise<string[]> {
 
 async function facts({ host }: Asked): Promise<string[]> {
   const all = { ...(await readFacts(host)), systemd: await systemdVersion(host) };
-  return Object.entries(all).map(([name, fact]) => `${name}: ${typeof fact === 'string' ? fact : told(fact)}`);
+  return Object.entries(all).map(([name, fact]) => `${name}: ${typeof fact === 'string' ? fact : valueText(fact)}`);
 }
 
-function told(fact: Fact<unknown>): string {
+function valueText(fact: Fact<unknown>): string {
   return fact.known ? `${JSON.stringify(fact.value)} (from ${fact.source})` : `unknown: ${fact.why}`;
 }
 
@@ -47,7 +48,7 @@ async function checkLines({ host }: Asked): Promise<string[]> {
   return [seen.ready ? 'ready' : 'not ready', `backend: ${seen.backend}`, engine, ...findingLines(seen.findings)];
 }
 
-/** What a kernel was told may hold passwords and addresses of disks: only these are shown. */
+/** A kernel's command line may hold passwords and addresses of disks: only these parameters are shown. */
 const shown =
   /^(?:ro|rw|selinux|enforcing|systemd\.(?:unified_cgroup_hierarchy|unit|volatile)|composefs(?:\.digest)?|ostree|kvm[\w.-]*|mitigations|intel_iommu|amd_iommu|iommu|hugepages\w*|default_hugepagesz|cgroup\w*|nosmt|rootfstype)(?:=.*)?$/;
 
@@ -64,8 +65,9 @@ async function kernel({ host }: Asked): Promise<string[]> {
 }
 
 async function mountLines({ host }: Asked): Promise<string[]> {
+  const noisy = ['/var/lib/kubelet', ...enginePlugins().flatMap(({ storage }) => storage)];
   const wanted = (point: string) =>
-    /^\/(?:usr|etc|opt|var|boot|sysroot)?(?:$|\/)/.test(point) && !/^\/var\/lib\/(?:kubelet|containers|containerd|docker)\//.test(point);
+    /^\/(?:usr|etc|opt|var|boot|sysroot)?(?:$|\/)/.test(point) && !noisy.some((folder) => point.startsWith(`${folder}/`));
   return (await mounts(host))
     .filter(({ point }) => wanted(point))
     .map(

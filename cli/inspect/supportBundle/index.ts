@@ -8,7 +8,7 @@ import { type Redactor, redactor } from './redact/index.ts';
 import { stateSections } from './stateSections.ts';
 import type { Asked, Report, Section, SectionRow } from './types.ts';
 
-export type { Asked, Report, Section } from './types.ts';
+export type { Asked, Report } from './types.ts';
 
 const sectionRows: readonly SectionRow[] = [...hostSections, ...stateSections, ...engineSections];
 
@@ -48,7 +48,7 @@ async function sectionOf(row: SectionRow, asked: Asked, words: Redactor): Promis
   }
 }
 
-/** undefined when it is late; then nobody waits for it any more. */
+/** undefined when it is late; then it is not waited for any more. */
 async function within<T>(work: Promise<T>, limitMs: number): Promise<T | undefined> {
   const timer = new AbortController();
   const late = sleep(limitMs, undefined, { signal: timer.signal }).catch(() => undefined);

@@ -1,14 +1,9 @@
+import { enginePlugins } from '../../engines/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
 import { type Known, secretsIn } from './redact/index.ts';
 
-/** Where others keep credentials: read only to know what must not be shown, and never shown itself. */
+/** Where other programs than engines keep credentials: read only to know what must not be shown, and never shown itself. */
 const configurations: HostPath[] = [
-  '/etc/containerd',
-  '/etc/crio',
-  '/etc/containers',
-  '/etc/docker',
-  '/etc/rancher',
-  '/etc/k0s',
   '/etc/kubernetes',
   '/etc/kata-containers',
   '/etc/systemd/system',
@@ -20,13 +15,8 @@ const configurations: HostPath[] = [
   '/etc/profile.d',
   '/etc/ostree',
   '/etc/NetworkManager/system-connections',
-  '/run/containers/0',
-  '/root/.docker',
-  '/var/roothome/.docker',
   '/var/lib/kubelet/config.json',
 ];
-
-const hostFolders: HostPath[] = ['/etc/containerd/certs.d', '/etc/docker/certs.d', '/etc/containers/certs.d', '/etc/crio/certs.d'];
 
 const most = { files: 600, bytes: 256 * 1024, depth: 6 };
 
@@ -46,7 +36,7 @@ async function configurationTexts(host: HostView): Promise<string[]> {
   const texts: string[] = [];
   const look = async (path: HostPath, depth: number): Promise<void> => {
     if (texts.length >= most.files) return;
-    // A pipe or a device would never end; a link out of the way is somebody else's file.
+    // A pipe or a device would never end; a link may point at a file of another program.
     const stat = await host.lstat(path).catch(() => undefined);
     const real = stat?.kind === 'symlink' ? await host.stat(path).catch(() => undefined) : stat;
     if (real?.kind === 'file' && real.sizeBytes <= most.bytes) {
@@ -56,7 +46,8 @@ async function configurationTexts(host: HostView): Promise<string[]> {
       for (const name of await host.readdir(path).catch(() => [])) await look(`${path}/${name}`, depth + 1);
     }
   };
-  for (const path of configurations) await look(path, 0);
+  const ofEngines = new Set(enginePlugins().flatMap(({ report }) => report.credentials));
+  for (const path of [...ofEngines, ...configurations]) await look(path, 0);
   return texts;
 }
 
@@ -88,7 +79,8 @@ async function hostsOf(host: HostView): Promise<string[]> {
   const search = (await text(host, '/etc/resolv.conf'))
     .split('\n')
     .flatMap((line) => (/^(?:search|domain)\s/.test(line) ? line.trim().split(/\s+/).slice(1) : []));
-  const folders = (await Promise.all(hostFolders.map((folder) => host.readdir(folder).catch(() => []))))
+  const registries = enginePlugins().flatMap(({ report }) => report.registries);
+  const folders = (await Promise.all(registries.map((folder) => host.readdir(folder).catch(() => []))))
     .flat()
     .map((name) => name.replace(/[:_]\d+_?$/, ''));
   const names = [...own, ...table, ...search, ...folders].map((name) => name.trim()).filter((name) => name !== '' && !isPublic(name));

@@ -25,7 +25,7 @@ export const stateSections: SectionRow[] = [
   { name: 'history', title: 'The last changes, with what was seen when they failed', lines: history },
   { name: 'verify', title: 'kata-sysext verify', limitMs: 300_000, lines: verification },
   { name: 'journal', title: 'Changes that are not finished: which files are there, not what is in them', lines: journal },
-  { name: 'files', title: 'Our files: type, mode, owner, size, label', limitMs: 30_000, lines: files },
+  { name: 'files', title: 'Files of kata-sysext: type, mode, owner, size, label', limitMs: 30_000, lines: files },
 ];
 
 function pretty(value: unknown): string[] {
@@ -37,7 +37,7 @@ async function generations({ host }: Asked): Promise<string[]> {
     `${manifest.number}: Kata ${manifest.release}, ${manifest.backend} (${manifest.format}), made ${manifest.created} by ${manifest.program}, ${record.state}${record.pinned === true ? ', pinned' : ''}`,
     `   payload ${manifest.payload} in ${manifest.payloadFolder}`,
     ...(record.owner === undefined ? [] : [`   brought by ${ownerText(record.owner)}`]),
-    ...(record.replaced === undefined ? [] : [`   in the place of ${record.replaced.package}: ${record.replaced.handlers.join(', ')}`]),
+    ...(record.replaced === undefined ? [] : [`   instead of ${record.replaced.package}: ${record.replaced.handlers.join(', ')}`]),
     ...manifest.sources.map((source) => `   from ${JSON.stringify(source)}`),
     ...manifest.handlers.map(
       ({ name, family, hypervisor, shim, configurationDigest }) =>

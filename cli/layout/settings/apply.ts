@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { eolOf, isTable, readings, type TomlTable } from '../../engines/toml/index.ts';
+import { eolOf, isTable, readings, type TomlTable } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { Setting } from '../types.ts';
 import { type KnownKey, knownKeys, readConfiguration } from './keys.ts';
@@ -69,7 +69,7 @@ function bothReadings(text: string, name: string): TomlTable[] {
       subject: name,
       found: cause instanceof Error ? cause.message : String(cause),
       needed: 'a configuration that every reader of TOML 1.0 reads the same way',
-      next: 'use a release of Kata Containers, or mend the file if the bundle is your own',
+      next: 'use a release of Kata Containers, or repair the file if the bundle is your own',
       cause,
     });
   }

@@ -12,7 +12,7 @@ export interface Chosen {
 
 /**
  * The handler's configuration with what was chosen for it. Throws `bundle-lacks-setting`, naming every key that this release cannot
- * take and the command that gives it up; `profile-unknown`; `bundle-configuration`.
+ * take and the command that removes it; `profile-unknown`; `bundle-configuration`.
  */
 export function configured(text: string, owner: ProfileOwner, { profiles, settings }: Chosen): string {
   const wanted = wantedSettings(owner, { profiles, settings });
@@ -43,7 +43,7 @@ function lacks(wrong: { path: string; found: string }[], owner: ProfileOwner, { 
     subject: owner.name,
     found: `what is set for ${owner.name} does not fit this release: its configuration ${wrong.map(({ found }) => found).join('; it ')}`,
     needed: `a release that has ${wrong.map(({ path }) => path).join(', ')} as it was set`,
-    next: `give it up first: kata-sysext configure ${flags.join(' ')}`,
+    next: `remove it first: kata-sysext configure ${flags.join(' ')}`,
     details: { keys: wrong.map(({ path }) => path) },
   });
 }

@@ -36,7 +36,7 @@ function unknownKey(name: string, paths: string[], owner: Owner): KataError {
     subject: name,
     found: `the configuration of ${owner.name} has no key ${shortened(name)}`,
     needed: `one of its own keys; the nearest are ${close.join(', ')}`,
-    next: `see /etc/kata-sysext/current/config/${owner.name}/configuration.toml; what a release knows and does not show there can stand in /etc/kata-containers/${owner.name}.d/50-own.toml`,
+    next: `see /etc/kata-sysext/current/config/${owner.name}/configuration.toml; what a release knows and does not show there can be set in /etc/kata-containers/${owner.name}.d/50-own.toml`,
     details: { nearest: close },
   });
 }

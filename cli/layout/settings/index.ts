@@ -1,10 +1,8 @@
 export { applySettings, misfits } from './apply.ts';
-export { type Chosen, configured, wantedSettings } from './configured.ts';
+export { configured, wantedSettings } from './configured.ts';
 export { settingText } from './kinds.ts';
 export {
   type Profile,
-  type ProfileOwner,
-  type ProfileRow,
   profileNamed,
   profileSettings,
   profiles,

@@ -1,5 +1,5 @@
 import type { AST } from 'toml-eslint-parser';
-import { parseDocument, type TomlDocument } from '../../engines/toml/index.ts';
+import { parseDocument, type TomlDocument } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import { type Kind, kindOfNode } from './kinds.ts';
 
@@ -9,7 +9,7 @@ export interface KnownKey {
   path: string;
   /** undefined: of a kind that is never set. */
   kind: Kind | undefined;
-  /** The value's own bytes; for an example the place behind its line, where a line of ours goes. Offsets into the text. */
+  /** The value's own bytes; for an example the place behind its line, where a new line goes. Offsets into the text. */
   place: { kind: 'value'; start: number; end: number } | { kind: 'example'; at: number };
 }
 
@@ -22,7 +22,7 @@ export function readConfiguration(text: string, name: string): TomlDocument {
       subject: name,
       found: cause instanceof Error ? cause.message : String(cause),
       needed: 'a configuration in TOML 1.0',
-      next: 'fetch the bundle again, or mend the file if the bundle is your own',
+      next: 'fetch the bundle again, or repair the file if the bundle is your own',
       cause,
     });
   }
@@ -88,7 +88,7 @@ function addExamples(doc: TomlDocument, headers: Header[], found: Map<string, Kn
     // Below a table that is commented out as a whole, examples are that table's.
     if (headerLine.test(value)) foreign = true;
     const table = headers[header]?.table;
-    if (foreign || table === undefined || !standsAlone(doc, at) || inner.some(([from, to]) => from < at && at < to)) continue;
+    if (foreign || table === undefined || !isOwnLine(doc, at) || inner.some(([from, to]) => from < at && at < to)) continue;
     const example = exampleOf(value.trimEnd());
     if (example === undefined) continue;
     const path = [...table, example.key].join('.');
@@ -97,7 +97,7 @@ function addExamples(doc: TomlDocument, headers: Header[], found: Map<string, Kn
   }
 }
 
-/** Paths that are tables, by a header or by a key below them: no value can stand there. */
+/** Paths that are tables, by a header or by a key below them: they cannot have a value. */
 function tablesOf(headers: Header[], found: Map<string, KnownKey>): Set<string> {
   const paths = [
     ...headers.flatMap(({ table }) => (table === undefined ? [] : [[...table, '']])),
@@ -106,13 +106,13 @@ function tablesOf(headers: Header[], found: Map<string, KnownKey>): Set<string> 
   return new Set(paths.flatMap((keys) => keys.slice(0, -1).map((_, index) => keys.slice(0, index + 1).join('.'))));
 }
 
-/** Where values of more than one line stand: comments inside of them are no examples. */
+/** Where values of more than one line are: comments inside of them are no examples. */
 function valueRanges(doc: TomlDocument): AST.Range[] {
   const pairs = doc.program.body[0].body.flatMap((node) => (node.type === 'TOMLKeyValue' ? [node] : node.body));
   return pairs.filter(({ loc }) => loc.start.line !== loc.end.line).map(({ range }) => range);
 }
 
-function standsAlone(doc: TomlDocument, at: number): boolean {
+function isOwnLine(doc: TomlDocument, at: number): boolean {
   const before = doc.text.slice(doc.start, doc.start + at);
   return before.slice(before.lastIndexOf('\n') + 1).trim() === '';
 }

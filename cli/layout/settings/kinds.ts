@@ -1,5 +1,5 @@
 import type { AST } from 'toml-eslint-parser';
-import { parseProgram, tomlString } from '../../engines/toml/index.ts';
+import { parseProgram, tomlString } from '../../documents/toml/index.ts';
 import type { Setting } from '../types.ts';
 
 type Scalar = 'string' | 'integer' | 'float' | 'boolean';
@@ -26,7 +26,7 @@ export function kindWords({ of, list }: Kind): string {
   return of === 'string' ? 'a list of texts, such as ["a", "b"]' : `a list, each element ${scalarWords[of]}`;
 }
 
-/** The kind of a value as it stands in a file; an empty list counts as one of texts, which all of Kata's are. */
+/** The kind of a value in a file; an empty list counts as one of texts, which all of Kata's are. */
 export function kindOfNode(node: AST.TOMLContentNode): Kind | undefined {
   if (node.type === 'TOMLInlineTable') return undefined;
   if (node.type === 'TOMLValue') return isScalar(node.kind) ? { of: node.kind, list: false } : undefined;

@@ -1,6 +1,6 @@
 import { asset } from '../../assets/index.ts';
 import { parseJson } from '../../documents/index.ts';
-import { valueAt } from '../../engines/toml/index.ts';
+import { valueAt } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import { nearest } from '../../errors/suggest.ts';
 import type { Setting } from '../types.ts';
@@ -22,7 +22,7 @@ export interface ProfileRow {
   requires?: { key: string; values: string[] };
   /** What the host must have: names of cli/planning/choices/profileNeeds.ts. */
   needs?: string[];
-  /** `{hypervisor}` stands for the handler's. */
+  /** `{hypervisor}` is replaced by the handler's. */
   settings: Record<string, Setting>;
 }
 

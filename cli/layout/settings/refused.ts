@@ -31,7 +31,7 @@ function ownsPath(path: string): boolean {
   return root === 'hypervisor' && ((rest.length === 1 && relocated.has(rest[0]!)) || nested.has(rest.join('.')));
 }
 
-/** The administrator's own fragments are read after our file and win over it; nothing of them is ever changed or checked by us. */
+/** The administrator's own fragments are read after kata-sysext's file and win over it; kata-sysext never changes or checks them. */
 function ownComplaint(path: string, handler: string) {
   return {
     found: `${path} follows the release: it names files that kata-sysext installs, checks and exchanges together`,

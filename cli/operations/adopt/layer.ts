@@ -2,17 +2,17 @@ import { type Finding, KataError } from '../../errors/index.ts';
 import { isRequested, type Layering, layeringOf, machineConfigOf } from '../../facts/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
 import { command } from '../../output/index.ts';
+import type { ChangeOptions, Layer } from '../../planning/choices/types.ts';
+import type { Restoring } from '../../planning/replaceWiring.ts';
 import { findEngineToWire } from '../../preflight/engine.ts';
 import { activeGeneration, type Generation } from '../../store/index.ts';
-import type { ChangeOptions, Layer } from '../types.ts';
-import type { Restoring } from './replaceWiring.ts';
 
 /** The package of Fedora and RHEL, and where its shim is. */
 const name = 'kata-containers';
 const shim: HostPath = '/usr/bin/containerd-shim-kata-v2';
 /** What its RuntimeClass points at where nothing in the engine's files says another name. */
 const usualHandler = 'kata';
-/** How MachineConfigs call it: RHCOS's extension, and that of Fedora CoreOS (facts/kata.md §6.2). */
+/** How MachineConfigs call it: RHCOS's extension, and that of Fedora CoreOS (docs/facts/kata.md#packages). */
 const extensions = ['sandboxed-containers', name];
 const removal = `rpm-ostree uninstall ${name}`;
 /** A new deployment of a large image on a slow disk takes minutes. */

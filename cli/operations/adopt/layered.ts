@@ -1,6 +1,6 @@
-import { underLock } from '../../runner/session.ts';
-import { installLocked } from '../install.ts';
-import type { Answer, Context, InstallRequest } from '../types.ts';
+import type { InstallRequest } from '../../planning/choices/types.ts';
+import type { OperationPlan, View } from '../../runner/types.ts';
+import { planInstall } from '../install.ts';
 import { layerOf } from './layer.ts';
 
 export interface LayeredRequest extends InstallRequest {
@@ -12,8 +12,6 @@ export interface LayeredRequest extends InstallRequest {
  * A layered package gives way to a generation of ours, under the names that its handlers have: one change, with one restart. The package
  * itself goes at a reboot, which is never ours.
  */
-export function adoptLayered(context: Context, { yes, ...request }: LayeredRequest): Promise<Answer> {
-  return underLock(context, 'adopt', request, async () =>
-    installLocked(context, { ...request, layer: await layerOf(context.host, request, yes) }, 'adopt'),
-  );
+export async function planAdoptLayered(view: View, { yes, ...request }: LayeredRequest): Promise<OperationPlan> {
+  return planInstall(view, { ...request, layer: await layerOf(view.host, request, yes) }, 'adopt');
 }

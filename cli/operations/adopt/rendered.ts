@@ -1,22 +1,22 @@
 import { backendOf } from '../../backends/index.ts';
+import { probeTimeouts } from '../../engines/index.ts';
 import { type Finding, KataError } from '../../errors/index.ts';
 import { type MachineConfig, machineConfigOf } from '../../facts/index.ts';
-import { firstBootScript, firstBootUnit } from '../../generate/index.ts';
+import { type Bringer, firstBootScript, firstBootUnit } from '../../generate/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { ownerText } from '../../inspect/owner.ts';
 import { verify } from '../../inspect/verify.ts';
 import { command } from '../../output/index.ts';
-import { guardOf, installProgramCopy } from '../../planning/programCopy.ts';
+import type { ChangeOptions } from '../../planning/choices/types.ts';
+import { guardOf } from '../../planning/programCopy.ts';
 import { nothingAfterwards, switchRecords } from '../../planning/records.ts';
-import { planSwitch } from '../../planning/switch.ts';
-import { type Found, findEngine, refuse } from '../../preflight/engine.ts';
-import { bringerOf, generating, generatingText, type NodeBringer } from '../../preflight/owned.ts';
+import type { Found } from '../../planning/types.ts';
+import { findEngine, refuse } from '../../preflight/engine.ts';
+import { bringerOf, generating, generatingText } from '../../preflight/owned.ts';
 import { etcFindings } from '../../preflight/refusals.ts';
-import { carryOut, receipt, withScratch } from '../../runner/carryOut.ts';
-import { underLock } from '../../runner/session.ts';
-import { activeGeneration, type Generation, nextId, type Owner, offeredBy } from '../../store/index.ts';
-import { openEntries } from '../../transaction/index.ts';
-import type { Answer, ChangeOptions, Context } from '../types.ts';
+import { checkedSwitch } from '../../preflight/switch.ts';
+import type { OperationPlan, View } from '../../runner/types.ts';
+import { activeGeneration, type Generation, type Owner, offeredBy } from '../../store/index.ts';
 import { type FirstBoot, firstBootOf, outOfUse } from './firstBoot.ts';
 
 /** What an archive brings is generation 1 of a host that had none. */
@@ -27,13 +27,8 @@ const brought = 1;
  * recorded, and what ran at the first boot is taken out of use where that is not the operator's. No byte of Kata changes.
  * Throws `nothing-to-adopt` and `adopt-unproven`.
  */
-export function adoptRendered(context: Context, options: ChangeOptions): Promise<Answer> {
-  return underLock(context, 'adopt', options, () => adoptLocked(context, options));
-}
-
-async function adoptLocked(context: Context, options: ChangeOptions): Promise<Answer> {
-  const { host } = context;
-  const started = host.now();
+export async function planAdoptRendered(view: View, options: ChangeOptions): Promise<OperationPlan> {
+  const { host, id, started } = view;
   refuse(await etcFindings(host), options.allow);
   const from = await activeGeneration(host);
   const firstBoot = await finished(host, from);
@@ -42,30 +37,38 @@ async function adoptLocked(context: Context, options: ChangeOptions): Promise<An
   const bringer = config === undefined ? undefined : await bringerOf(host, config);
   const owner = ownerOf(firstBoot, config, bringer);
   const to = from.manifest;
-  const id = await nextId(host, await openEntries(host));
   const found = await findEngine(host, options.engine, from.record.wiring?.engine);
-  await prove(context, from, found);
+  await prove(view, from, found);
   const further = owner.kind === 'ignition' ? await outOfUse(host) : [];
-  const guard = await guardOf(context, to);
-  const planned = await planSwitch(host, { verb: 'adopt', id, found, from, to, options, guard, further });
-  if (config !== undefined && owner.kind === 'machineconfig') planned.plan.findings.push(await staysTheirs(host, owner, config, from));
+  const guard = await guardOf(view, to);
+  const planned = await checkedSwitch(host, { verb: 'adopt', id, found, from, to, options, guard, further });
+  const { plan } = planned;
+  if (config !== undefined && owner.kind === 'machineconfig') plan.findings.push(await staysTheirs(host, owner, config, from));
   const recorded = JSON.stringify(from.record.owner) === JSON.stringify(owner);
-  if (!recorded) planned.plan.steps.push({ kind: 'record', text: `note that generation ${brought} was brought by ${ownerText(owner)}` });
-  if (options.dryRun) return { kind: 'Plan', plan: planned.plan };
-  const carry = { id, verb: 'adopt', found, planned, from: brought, to, made: false, started, afterwards: nothingAfterwards };
-  if (recorded && planned.steps.length === 0) return { kind: 'Change', change: receipt(context, carry, undefined) };
-  if (to.program === context.program) await installProgramCopy(context, to.backend);
-  const ends = { from, to: brought, allow: options.allow };
-  const records = switchRecords(ends, planned, host.live, started).map((each) => ({ ...each, owner }));
-  const outcome = await carryOut(context, { ...carry, afterwards: { ...nothingAfterwards, records } });
-  return { kind: 'Change', change: receipt(context, carry, outcome) };
+  if (!recorded) plan.steps.push({ kind: 'record', text: `note that generation ${brought} was brought by ${ownerText(owner)}` });
+  const idle = recorded && planned.steps.length === 0;
+  const records = switchRecords({ from, to: brought, allow: options.allow }, planned, host.live, started).map((each) => ({
+    ...each,
+    owner,
+  }));
+  return {
+    verb: 'adopt',
+    plan,
+    idle,
+    from: brought,
+    to,
+    found,
+    planned,
+    program: idle ? undefined : { own: to.program === view.program },
+    afterwards: { ...nothingAfterwards, records },
+  };
 }
 
-/** Node for node Ignition writes both; where the operator looks after them as well, they are its own. A guess is not recorded. */
-function ownerOf({ files, archive }: FirstBoot, config: MachineConfig | undefined, bringer: NodeBringer | undefined): Owner {
+/** Node for node Ignition writes both; where the operator looks after them as well, they are its own. */
+function ownerOf({ files, archive }: FirstBoot, config: MachineConfig | undefined, bringer: Bringer | undefined): Owner {
   const theirs = files.filter((path) => config?.paths.has(path));
   if (config === undefined || theirs.length === 0) return { kind: 'ignition', files, archive };
-  const known = bringer === undefined || bringer.guessed ? {} : { name: bringer.name };
+  const known = bringer === undefined ? {} : { name: bringer.name };
   return { kind: 'machineconfig', ...known, files: theirs, archive };
 }
 
@@ -98,8 +101,7 @@ function nothing(found: string, next: string): KataError {
 }
 
 /** Files by their digests, wiring by its text; on a host that runs also by what the engine makes of it, and what its CRI lists. */
-async function prove(context: Context, from: Generation, found: Found): Promise<void> {
-  const { host } = context;
+async function prove({ host, withScratch }: View, from: Generation, found: Found): Promise<void> {
   const { manifest, record } = from;
   const { engine, instance } = found;
   // What the policy denies is no drift: the change itself asks, and may be allowed to go on.
@@ -117,22 +119,21 @@ async function prove(context: Context, from: Generation, found: Found): Promise<
   if (!host.live) return;
   const names = wanted.map(({ name }) => name);
   const removal = await engine.plan(host, instance, [], record.wiring);
-  const bare = await withScratch(context, found, (scratch) => engine.renderPlanned(host, instance, removal, scratch));
-  const now = await engine.dumpEffective(host, instance);
-  const { others, warnings } = engine.compare(bare, now, names);
-  const unnamed = names.filter((name) => engine.compare(bare, now, [name]).ours.length === 0);
-  const state = await engine.probe(host, instance, probeMs);
-  const unlisted = names.filter((name) => !state.handlers.includes(name));
+  const { dump, daemon } = engine;
+  const bare = await withScratch(found, async (scratch) => dump?.renderPlanned(host, instance, removal, scratch));
+  const now = (await dump?.dumpEffective(host, instance)) ?? {};
+  const { others, warnings } = dump?.compare(bare ?? {}, now, names) ?? { others: [], warnings: [] };
+  const unnamed = names.filter((name) => dump?.compare(bare ?? {}, now, [name]).ours.length === 0);
+  const state = await daemon?.probe(host, instance, probeTimeouts.onceMs);
+  const unlisted = names.filter((name) => state?.handlers.includes(name) === false);
   const problems = [
     ...others.map((key) => `our part changes ${key}`),
     ...warnings,
     ...unnamed.map((name) => `the effective configuration does not name ${name}`),
-    ...unlisted.map((name) => `the CRI does not list ${name}${state.why === undefined ? '' : `: ${state.why}`}`),
+    ...unlisted.map((name) => `the CRI does not list ${name}${state?.why === undefined ? '' : `: ${state.why}`}`),
   ];
   if (problems.length > 0) throw unproven(host, instance.unit ?? engine.name, problems);
 }
-
-const probeMs = 10_000;
 
 function unproven(host: HostView, subject: string, problems: string[]): KataError {
   return new KataError('adopt-unproven', {

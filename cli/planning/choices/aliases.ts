@@ -1,4 +1,5 @@
 import { refusedKeys } from '../../documents/index.ts';
+import { engines } from '../../engines/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { handlerRow, handlerTable, installedName } from '../../layout/index.ts';
@@ -12,14 +13,8 @@ export interface AliasRequest {
   handler?: string;
 }
 
-/** Kubernetes' rule for the handler of a RuntimeClass: a DNS label, not a subdomain (facts/cri.md §5). */
+/** Kubernetes' rule for the handler of a RuntimeClass: a DNS label, not a subdomain (docs/facts/kubernetes.md#names-of-handlers). */
 const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
-
-/**
- * Names that mean something to an engine without standing in its files: runc is containerd's built-in handler, crun and runc are CRI-O's,
- * and containerd 1.x runs pods of an annotation through `untrusted`.
- */
-const engineNames = ['runc', 'crun', 'untrusted'];
 
 /** The wishes of `--alias NAME=HANDLER` in their order; a later one for the same name is a mistake. Throws `usage`, `handler-unknown`. */
 export function aliasRequests(words: string[]): AliasRequest[] {
@@ -36,7 +31,8 @@ function aliasRequest(word: string): AliasRequest {
     throw wrong(`the name ${JSON.stringify(name)}`, 'at most 63 lower-case letters, digits and inner hyphens, as in a RuntimeClass');
   }
   if (refusedKeys.has(name)) throw wrong(`the name ${name}, which no document may have as a key`, 'another name, such as kata');
-  if (engineNames.includes(name)) throw wrong(`the name ${name}, which belongs to the engine`, 'a name of your own, such as kata');
+  if (engines().some(({ reservedHandlers }) => reservedHandlers.includes(name)))
+    throw wrong(`the name ${name}, which belongs to the engine`, 'a name of your own, such as kata');
   if (handlerTable.handlers.some((row) => row.name === name || installedName(row.name) === name)) {
     throw wrong(`the name ${name}, which is a handler’s own`, 'a name of your own, such as kata');
   }

@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
 import { KataError } from '../../errors/index.ts';
 import { type Format, formatNames, isFormat } from '../../images/index.ts';
-import type { InstallRequest } from '../../operations/types.ts';
 import type { GenerationManifest } from '../../store/index.ts';
-import type { Given } from '../takeImage.ts';
+import type { Given } from './givenImage.ts';
+import type { InstallRequest } from './types.ts';
 
 /** The backend whose payloads may be images: only systemd mounts them. */
 const imaging = 'sysext';

@@ -1,4 +1,4 @@
-import { isTable, parseDocument, valueAt } from '../../engines/toml/index.ts';
+import { isTable, parseDocument, valueAt } from '../../documents/toml/index.ts';
 import type { Finding } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { wantedSettings } from '../../layout/settings/index.ts';
@@ -7,7 +7,7 @@ import type { Configurable } from './settings.ts';
 
 /**
  * Settings that do not count because a fragment of the administrator has the key as well: Kata reads those after our file, and they win
- * (facts/kata.md §2.5). Values are not looked at, since a fragment may hold secrets.
+ * (docs/facts/kata.md#fragments). Values are not looked at, since a fragment may hold secrets.
  */
 export async function fragmentFindings(host: HostView, choices: Choices, handlers: Configurable[]): Promise<Finding[]> {
   const found: Finding[] = [];

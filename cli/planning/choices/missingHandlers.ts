@@ -3,9 +3,9 @@ import { basename, dirname, join } from 'node:path';
 import { KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { handlerRow, handlerTable, installedName } from '../../layout/index.ts';
-import type { InstallRequest } from '../../operations/types.ts';
 import { command, words } from '../../output/index.ts';
 import type { Generation } from '../../store/index.ts';
+import type { InstallRequest } from './types.ts';
 
 const codes = ['bundle-lacks-handler', 'bundle-no-shim'];
 

@@ -1,10 +1,10 @@
 import { type Finding, KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { findSetting, type Profile, profileNamed, requireFit, resolveSettings, rowsFor } from '../../layout/settings/index.ts';
-import type { SettingsRequest } from '../../operations/types.ts';
 import type { Choices, GenerationHandler, Setting } from '../../store/index.ts';
 import { fragmentFindings } from './fragments.ts';
 import { profileNeed } from './profileNeeds.ts';
+import type { SettingsRequest } from './types.ts';
 
 /** A handler that wishes may be about. */
 export type Configurable = Pick<GenerationHandler, 'name' | 'family' | 'hypervisor' | 'configuration'>;

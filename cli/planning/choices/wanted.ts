@@ -3,9 +3,9 @@ import { digestOfSource } from '../../bundle/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { Digest, HostView } from '../../host/index.ts';
 import { handlerRow, installedName } from '../../layout/index.ts';
-import type { InstallRequest } from '../../operations/types.ts';
 import { command, words } from '../../output/index.ts';
 import { type Generation, isIntact, type PayloadManifest, payloadOf } from '../../store/index.ts';
+import type { InstallRequest } from './types.ts';
 
 /**
  * The handlers that an install is about, by the release's words: the named ones, else the installed ones with those that are added and

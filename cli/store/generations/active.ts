@@ -15,8 +15,8 @@ interface Wired {
 }
 
 /**
- * The active one, with the wiring of this deployment: the one that was written here if it stands, else whichever of all recorded ones stands
- * in the files, because an /etc is made from that of another deployment, and not always from the one that was wired last.
+ * The active one, with the wiring of this deployment: the one that was written here if the files have it, else whichever of all recorded
+ * ones the files have, because an /etc is made from that of another deployment, and not always from the one that was wired last.
  */
 export async function activeGeneration(host: HostView): Promise<Generation | undefined> {
   const number = await activeNumber(host);
@@ -24,16 +24,16 @@ export async function activeGeneration(host: HostView): Promise<Generation | und
   if (found === undefined || (found.record.wiring !== undefined && found.record.wirings === undefined)) return found;
   const own = found.record.wirings?.[await deploymentOf(host)];
   const known = [...(own === undefined ? [] : [own]), ...wirings(found.record)];
-  for (const wired of known) if (await stands(host, wired, 'whole')) return wiredAs(found, wired);
-  for (const { wired } of await recorded(host)) if (await stands(host, wired, 'whole')) return wiredAs(found, wired);
+  for (const wired of known) if (await isPresent(host, wired, 'whole')) return wiredAs(found, wired);
+  for (const { wired } of await recorded(host)) if (await isPresent(host, wired, 'whole')) return wiredAs(found, wired);
   return own === undefined ? found : wiredAs(found, own);
 }
 
-/** The newest generation with a recorded wiring that stands in the files, whole or at least in part; it has that wiring. */
+/** The newest generation with a recorded wiring that the files have, whole or at least in part; it has that wiring. */
 export async function wiredGeneration(host: HostView): Promise<Generation | undefined> {
   const all = await recorded(host);
   for (const extent of ['whole', 'part'] as const)
-    for (const { generation, wired } of all) if (await stands(host, wired, extent)) return wiredAs(generation, wired);
+    for (const { generation, wired } of all) if (await isPresent(host, wired, extent)) return wiredAs(generation, wired);
   return undefined;
 }
 
@@ -67,7 +67,7 @@ async function unfinished(host: HostView): Promise<({ number: number } & Wired)[
   return intents.flatMap((intent) => intent?.afterwards.records ?? []);
 }
 
-async function stands(host: HostView, { wiring }: Wired, extent: 'whole' | 'part'): Promise<boolean> {
+async function isPresent(host: HostView, { wiring }: Wired, extent: 'whole' | 'part'): Promise<boolean> {
   const marks = wiring?.marks ?? [];
   const there = await Promise.all(
     marks.map(async ({ path, kind, text }) => {

@@ -9,7 +9,7 @@ export function noChoices(): Choices {
 
 /**
  * Everything that the engine shall offer for a generation, aliases included, by name: the order in which they were asked for makes no other
- * text and so no restart. The paths are stable over generations (promise 4).
+ * text and so no restart. The paths are stable over generations, for the same reason.
  */
 export function offeredBy({ handlers, choices }: Pick<GenerationManifest, 'handlers' | 'choices'>, base: HostPath): WantedHandler[] {
   const own = handlers.map((handler) => offered(handler.name, handler, base));
@@ -25,7 +25,7 @@ export function namesOf(manifest: Pick<GenerationManifest, 'handlers' | 'choices
   return offeredBy(manifest, '').map((handler) => handler.name);
 }
 
-/** The further names by themselves, by name. */
+/** The aliases, by name. */
 export function aliasesOf({ choices }: Pick<GenerationManifest, 'choices'>): { name: string; handler: string }[] {
   return Object.entries(choices.aliases)
     .map(([name, handler]) => ({ name, handler }))

@@ -17,4 +17,4 @@ export {
   writeRecord,
 } from './records.ts';
 export { installAgain, sourcePlaces } from './sources.ts';
-export { triesIn, triesOf, withTries } from './tries.ts';
+export { triesIn, withTries } from './tries.ts';

@@ -2,10 +2,10 @@ import { digestOf, type Host, type HostPath } from '../../host/index.ts';
 import { ensureFolder } from '../folders.ts';
 import { readable, writeJson } from '../json.ts';
 import { folderOf, fragmentsFolder, generationFolder, generationsFolder, imageNumber, readableFolder } from '../paths.ts';
-import { type Choices, type GenerationHandler, type GenerationManifest, generationSchema, type PayloadManifest } from '../types.ts';
+import { type Choices, type GenerationHandler, type GenerationManifest, type PayloadManifest, schema } from '../types.ts';
 import { takeNumber, writeRecord } from './records.ts';
 
-/** Kata's archives are made for this prefix; its configuration names it in every path (facts/kata.md §2). */
+/** Kata's archives are made for this prefix; its configuration names it in every path (docs/facts/kata.md#archives). */
 const releasePrefix = '/opt/kata';
 
 /** What a generation is made of: a payload that was just laid out, or what another generation has. */
@@ -79,7 +79,7 @@ export async function drawGeneration(request: GenerationRequest): Promise<Drawn>
   }
   const folder = readableFolder(payloadFolder, number);
   const manifest: GenerationManifest = {
-    schema: format === 'directory' ? generationSchema.folder : generationSchema.image,
+    schema,
     number,
     created,
     program,
@@ -97,7 +97,7 @@ export async function drawGeneration(request: GenerationRequest): Promise<Drawn>
   return { manifest, configurations, plain };
 }
 
-/** The links of a generation and where they lead. */
+/** The links of a generation and their targets. */
 export function linksOf(manifest: GenerationManifest): [path: HostPath, target: string][] {
   const folder = folderOf(manifest);
   // Beside the configuration both runtimes look for config.d; it may dangle, and the fragments in it are the administrator's.
@@ -108,7 +108,7 @@ export function linksOf(manifest: GenerationManifest): [path: HostPath, target: 
   return [...fragments, [`${folder}/payload`, manifest.payloadFolder]];
 }
 
-/** Writes a drawn generation in state 'preparing': until a change commits it, tidy would remove it. */
+/** Writes a drawn generation in state 'preparing': until a change commits it, the clean-up would remove it. */
 export async function makeGeneration(host: Host, manifest: GenerationManifest, configurations: Map<string, string>): Promise<void> {
   const number = manifest.number === imageNumber ? imageNumber : await takeNumber(host);
   if (number !== manifest.number) throw new Error(`generation ${manifest.number} was drawn, but ${number} is next`);

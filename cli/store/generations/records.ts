@@ -12,17 +12,8 @@ import {
   pointer,
   sequenceFile,
 } from '../paths.ts';
-import { generationManifest, generationRecord, payloadManifest as payloadShape, type WrittenManifest } from '../shapes/index.ts';
-import {
-  type Generation,
-  type GenerationManifest,
-  type GenerationRecord,
-  generationSchema,
-  type PayloadManifest,
-  payloadSchema,
-  schema,
-} from '../types.ts';
-import { noChoices } from './choices.ts';
+import { generationManifest, generationRecord, payloadManifest as payloadShape } from '../shapes/index.ts';
+import { type Generation, type GenerationManifest, type GenerationRecord, type PayloadManifest, schema } from '../types.ts';
 
 /** All whole generations of this host by number, that of its OS image included. */
 export async function readGenerations(host: HostView): Promise<Generation[]> {
@@ -37,17 +28,14 @@ export async function findGeneration(host: HostView, number: number): Promise<Ge
   const manifest = await readManifest(host, `${folder}/manifest.json`, number);
   const said = number === imageNumber ? await readImageRecord(host) : undefined;
   const record = said ?? (await readJson(host, `${folder}/record.json`, generationRecord));
-  return manifest === undefined || record === undefined ? undefined : { manifest: upconverted(manifest), record };
+  return manifest === undefined || record === undefined ? undefined : { manifest, record };
 }
 
-async function readManifest(host: HostView, path: HostPath, number: number): Promise<WrittenManifest | undefined> {
-  const manifest = await readJson(host, path, generationManifest, generationSchema.image);
-  if (manifest !== undefined && manifest.number !== number) throw damaged(path, `number is ${manifest.number}, which is not its place`);
+async function readManifest(host: HostView, path: HostPath, number: number): Promise<GenerationManifest | undefined> {
+  const manifest = await readJson(host, path, generationManifest);
+  if (manifest !== undefined && manifest.number !== number)
+    throw damaged(path, `number is ${manifest.number}, which does not match its folder`);
   return manifest;
-}
-
-function upconverted(manifest: WrittenManifest): GenerationManifest {
-  return { choices: noChoices(), format: 'directory', ...manifest };
 }
 
 /** As findGeneration, but a number that does not exist is the user's error. */
@@ -84,14 +72,15 @@ export function payloadOf(
   return readPayloadAt(host, imageManifest(payload), payload);
 }
 
-/** Of our own store. */
+/** Of this host's own store. */
 export async function readPayload(host: HostView, digest: Digest): Promise<PayloadManifest | undefined> {
   return readPayloadAt(host, payloadManifest(digest), digest);
 }
 
 async function readPayloadAt(host: HostView, path: HostPath, digest: Digest): Promise<PayloadManifest | undefined> {
-  const manifest = await readJson(host, path, payloadShape, payloadSchema.image);
-  if (manifest !== undefined && manifest.digest !== digest) throw damaged(path, `digest is ${manifest.digest}, which is not its place`);
+  const manifest = await readJson(host, path, payloadShape);
+  if (manifest !== undefined && manifest.digest !== digest)
+    throw damaged(path, `digest is ${manifest.digest}, which does not match its folder`);
   return manifest;
 }
 
@@ -122,7 +111,7 @@ async function imageRecord(host: HostView): Promise<HostPath> {
   return `${imageRecords}/${(digest ?? 'sha256:none').slice('sha256:'.length)}.json`;
 }
 
-/** Whether the generation of the image that is booted was active on this host before, or given up. */
+/** Whether the generation of the image that is booted was active on this host before, or rolled back. */
 export async function isKnownImage(host: HostView): Promise<boolean> {
   return (await host.lstat(await imageRecord(host))) !== undefined;
 }

@@ -4,10 +4,10 @@ import { KataError } from '../../errors/index.ts';
 import { operatingSystem, systemdVersion } from '../../facts/index.ts';
 import { byBytes, type Digest, digestOf, type Host, type HostPath, type HostView } from '../../host/index.ts';
 import type { Architecture } from '../../layout/index.ts';
-import { extensionRelease, imageName, insideExtension, insideOf } from '../paths.ts';
+import { extensionRelease, imageName, insideExtension } from '../paths.ts';
 import type { PayloadManifest } from '../types.ts';
 
-/** systemd's own names (facts/immutable.md §1.3). */
+/** systemd's own names (docs/facts/systemd.md#names-and-architectures). */
 const architectures: Record<Architecture, string> = { x86_64: 'x86-64', aarch64: 'arm64', ppc64le: 'ppc64-le', s390x: 's390x' };
 
 /** systemd knows ID=_any and ARCHITECTURE= from 252 on; before, an extension must name the very OS version that it is for. */
@@ -55,20 +55,19 @@ export function payloadOfRelease(text: string | undefined): Digest | undefined {
 /** Makes an extension of a staged release tree, beside it; gives the folder, which can be put into the store by one rename. */
 export async function wrapExtension(host: Host, tree: HostPath, into: HostPath, release: string): Promise<void> {
   await host.mkdir(into, 0o755);
-  for (const folder of foldersAround(insideExtension)) await host.mkdir(`${into}/${folder}`, 0o755);
+  for (const folder of foldersAround()) await host.mkdir(`${into}/${folder}`, 0o755);
   await host.writeFile(`${into}/${extensionRelease}`, release, { mode: 0o644 });
   await host.rename(tree, `${into}/${insideExtension}`);
 }
 
-function foldersAround(inside: string): string[] {
-  return [...withParents(parentOf(extensionRelease)), parentOf(inside)];
+function foldersAround(): string[] {
+  return [...withParents(parentOf(extensionRelease)), parentOf(insideExtension)];
 }
 
-/** The folder that a payload occupies, and every entry in it. Payloads of early versions have nothing around the release's own tree. */
+/** The folder that a payload occupies, and every entry in it. */
 export function wholePayload(manifest: PayloadManifest): { folder: HostPath; entries: TreeEntry[] } {
-  const { extension, folder, entries, image } = manifest;
-  if (extension === undefined) return { folder, entries };
-  const all = image === undefined ? extensionEntries(extension.release, entries, insideOf(folder)) : besideImage(manifest, image);
+  const { extension, entries, image } = manifest;
+  const all = image === undefined ? extensionEntries(extension.release, entries) : entriesWithImage(manifest, image);
   return { folder: extension.folder, entries: all.sort((a, b) => byBytes(a.path, b.path)) };
 }
 
@@ -82,13 +81,12 @@ function sizeOf(entries: TreeEntry[]): number {
 }
 
 /** An image in the store, and the texts that lie beside it. Without an extension-release file the folder is no extension itself. */
-function besideImage(manifest: PayloadManifest, { sizeBytes, digest }: NonNullable<PayloadManifest['image']>): TreeEntry[] {
+function entriesWithImage(manifest: PayloadManifest, { sizeBytes, digest }: NonNullable<PayloadManifest['image']>): TreeEntry[] {
   const texts = textsOf(manifest);
-  const inside = insideOf(manifest.folder) ?? insideExtension;
   const stored = manifest.entries
     .filter(({ path }) => texts.includes(path))
-    .map((entry) => ({ ...entry, path: `${inside}/${entry.path}` }));
-  const folders = new Set([inside, ...stored.map(({ path }) => parentOf(path))].flatMap(withParents));
+    .map((entry) => ({ ...entry, path: `${insideExtension}/${entry.path}` }));
+  const folders = new Set([insideExtension, ...stored.map(({ path }) => parentOf(path))].flatMap(withParents));
   return [...[...folders].map(directory), ...stored, { path: imageName, kind: 'file', mode: 0o644, sizeBytes, digest }];
 }
 
@@ -110,8 +108,8 @@ function directory(path: string): TreeEntry {
   return { path, kind: 'directory', mode: 0o755 };
 }
 
-/** A release's tree as a system extension, in which it lies at `inside`. */
-export function extensionEntries(releaseFile: string, entries: TreeEntry[], inside: string = insideExtension): TreeEntry[] {
+/** A release's tree as a system extension. */
+export function extensionEntries(releaseFile: string, entries: TreeEntry[]): TreeEntry[] {
   const release: TreeEntry = {
     path: extensionRelease,
     kind: 'file',
@@ -119,6 +117,6 @@ export function extensionEntries(releaseFile: string, entries: TreeEntry[], insi
     sizeBytes: Buffer.byteLength(releaseFile),
     digest: digestOf(releaseFile),
   };
-  const tree = entries.map((entry) => ({ ...entry, path: `${inside}/${entry.path}` }));
-  return [...foldersAround(inside).map(directory), directory(inside), release, ...tree];
+  const tree = entries.map((entry) => ({ ...entry, path: `${insideExtension}/${entry.path}` }));
+  return [...foldersAround().map(directory), directory(insideExtension), release, ...tree];
 }

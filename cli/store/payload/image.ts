@@ -18,13 +18,13 @@ import {
 import { type Architecture, familyOfPolicy } from '../../layout/index.ts';
 import { version as program } from '../../version.ts';
 import { imageName, insideExtension } from '../paths.ts';
-import { type PayloadManifest, payloadSchema } from '../types.ts';
+import type { PayloadManifest } from '../types.ts';
 import { extensionEntries, textsOf, wrapExtension } from './extension.ts';
 
 export interface PackRequest {
   format: ImageFormat;
   architecture: Architecture;
-  /** Our folder; `tree` in it has the release's tree. */
+  /** kata-sysext's folder; `tree` in it has the release's tree. */
   staging: HostPath;
   /** Seconds; the time of everything in the image. */
   epoch: number;
@@ -40,24 +40,24 @@ export interface Packed {
 }
 
 /** Makes an image of a staged release. The same tree, format and tools make the same bytes. Throws `host-program-missing`, `image-tool-old`, `image-kernel`. */
-export async function packImage(host: Host, { extension, ...bare }: PayloadManifest, request: PackRequest): Promise<Packed> {
+export async function packImage(host: Host, manifest: PayloadManifest, request: PackRequest): Promise<Packed> {
   const { staging } = request;
-  const release = extension!.release;
+  const { release } = manifest.extension;
   const [around, whole] = [`${staging}/extension`, `${staging}/image`];
   await wrapExtension(host, `${staging}/tree`, around, release);
   const state = await selinuxState(host);
   const family = familyOfPolicy(state.known ? (state.value.policy ?? '') : '');
   const contents = labelled(
-    extensionEntries(release, bare.entries).sort((a, b) => byBytes(a.path, b.path)),
+    extensionEntries(release, manifest.entries).sort((a, b) => byBytes(a.path, b.path)),
     family,
   );
   await host.mkdir(whole, 0o755);
   const path = `${whole}/${imageName}`;
   await host.failpoint('store/image/before');
-  const tool = await runMaker(host, { ...request, around, path, contents, payload: bare.digest });
+  const tool = await runMaker(host, { ...request, around, path, contents, payload: manifest.digest });
   const held = await host.hold(whole);
   try {
-    return await withManifest(host, { ...bare, extension: extension! }, request, {
+    return await withManifest(host, manifest, request, {
       whole,
       around,
       contents,
@@ -82,18 +82,18 @@ interface Made {
 /** Puts the manifest behind the file system, and the texts beside the image. */
 async function withManifest(
   host: Host,
-  { extension, ...bare }: PayloadManifest & Required<Pick<PayloadManifest, 'extension'>>,
+  manifest: PayloadManifest,
   { format, architecture, epoch }: PackRequest,
   { whole, around, contents, tool, real }: Made,
 ): Promise<Packed> {
-  const texts = await textsIn(host, bare, `${around}/${insideExtension}`);
+  const texts = await textsIn(host, manifest, `${around}/${insideExtension}`);
   const hash = await hashOf(real);
   const filesystem = { sizeBytes: (await stat(real)).size, digest: digestOfHash(hash) };
-  const { release: name, sources, handlers, defaultHandler, available, savedBytes } = bare;
+  const { release: name, sources, handlers, defaultHandler, available, savedBytes } = manifest;
   const said: ImageManifest = {
     schema: imageSchema,
     format,
-    payload: bare.digest,
+    payload: manifest.digest,
     architecture,
     release: name,
     sources,
@@ -101,7 +101,7 @@ async function withManifest(
     defaultHandler,
     available,
     savedBytes,
-    extensionRelease: extension.release,
+    extensionRelease: manifest.extension.release,
     contents,
     texts,
     epoch,
@@ -113,12 +113,12 @@ async function withManifest(
   await appendFile(real, trailer);
   await chmod(real, 0o644);
   await host.failpoint('store/image/made');
-  await writeTexts(host, whole, texts, bare);
+  await writeTexts(host, whole, texts, manifest);
   const image = { format, sizeBytes: filesystem.sizeBytes + trailer.length, digest: digestOfHash(hash.update(trailer)) };
   await tryImage(host, await host.locate(`${whole}/${imageName}`), format);
   // Not the file system: what the image was made of lies there as well, and goes.
   await host.syncTree(whole);
-  return { manifest: { ...bare, schema: payloadSchema.image, extension, image }, tree: `${around}/${insideExtension}`, whole };
+  return { manifest: { ...manifest, image }, tree: `${around}/${insideExtension}`, whole };
 }
 
 /** The file is read once: what is put behind it goes into the same hash. */
@@ -141,9 +141,9 @@ interface Making extends PackRequest {
 
 /** Gives the program's name and version. */
 async function runMaker(host: Host, { format, staging, around, path, contents, epoch, payload }: Making): Promise<string> {
-  const { maker, tells } = formatRow(format);
-  const told = await host.run(maker, tells, { accept: [0, 1] });
-  const version = /\b(\d+)\.(\d+)(?:\.\d+)?/.exec(`${told.stdout}\n${told.stderr}`)?.[0] ?? '0';
+  const { maker, versionArguments } = formatRow(format);
+  const printed = await host.run(maker, versionArguments, { accept: [0, 1] });
+  const version = /\b(\d+)\.(\d+)(?:\.\d+)?/.exec(`${printed.stdout}\n${printed.stderr}`)?.[0] ?? '0';
   const folder = `${staging}/recipe`;
   await host.mkdir(folder, 0o700);
   const real = await host.locate(folder);

@@ -7,8 +7,8 @@ import { damaged, digestsOf, type ImageManifest, readTrailer, requireSane, tryIm
 import type { Emit } from '../../output/events.ts';
 import { ensureFolder, ensureStore } from '../folders.ts';
 import { readPayload } from '../generations/index.ts';
-import { extensionFolder, imageName, insideBefore, insideExtension, payloadFolder, stagingFolder } from '../paths.ts';
-import { type PayloadManifest, payloadSchema } from '../types.ts';
+import { extensionFolder, imageName, insideExtension, payloadFolder, stagingFolder } from '../paths.ts';
+import { type PayloadManifest, schema } from '../types.ts';
 import { isIntact } from './drift.ts';
 import { extensionEntries, payloadOfRelease } from './extension.ts';
 import { payloadDigest } from './identity.ts';
@@ -26,9 +26,11 @@ export interface ImageRequest {
   signal: AbortSignal;
 }
 
-/** Copies an image that was made elsewhere into our staging folder and checks the copy: nothing but the copy counts, its manifest included. Throws `bundle-digest`, `image-damaged`, `image-kernel`. */
+/**
+ * Copies an image that was made elsewhere into the staging folder and checks the copy: nothing but the copy counts, its manifest included.
+ * Throws `bundle-digest`, `image-damaged`, `image-kernel`.
+ */
 export async function copyImage(host: Host, { file, said, digest, root, emit, signal }: ImageRequest): Promise<Staged> {
-  requireOurPlace(file, said);
   requireSane(file, said, insideExtension);
   const staging = stagingFolder(root);
   await ensureStore(host, root);
@@ -49,7 +51,7 @@ export async function copyImage(host: Host, { file, said, digest, root, emit, si
     await requireSaid(copy, file, said);
     const stored = await readPayload(host, manifest.digest);
     const known = stored !== undefined && (await isIntact(host, stored, 'bytes'));
-    // Also of what is here already: whoever named this file is told what is in it.
+    // Also for an image that the store has already: the user who named this file is warned about its content.
     const mounted = await tryImage(host, await host.locate(`${whole}/${imageName}`), said.format, file);
     const drift = mounted === undefined ? undefined : unlike(said.contents, mounted);
     if (drift !== undefined) throw damaged(file, drift, 'do not use it; make one of the bundle: kata-sysext build BUNDLE -o FILE');
@@ -66,17 +68,6 @@ export async function copyImage(host: Host, { file, said, digest, root, emit, si
   } finally {
     held?.close();
   }
-}
-
-/** An image of an earlier version is whole, but nothing of it would be where a generation looks for it. */
-function requireOurPlace(file: string, { contents }: ImageManifest): void {
-  if (!contents.some(({ path }) => path === insideBefore)) return;
-  throw new KataError('image-damaged', {
-    subject: file,
-    found: `${file} was made by an earlier version of kata-sysext, with the release in /${insideBefore}`,
-    needed: `an image with the release in /${insideExtension}`,
-    next: 'make it again: kata-sysext build BUNDLE -o FILE',
-  });
 }
 
 /** Blocks are shared where the file system can; elsewhere the bytes are read once, and hashed while they are written. */
@@ -106,7 +97,7 @@ async function* writing(bytes: AsyncIterable<Buffer>, onto: FileHandle): AsyncGe
   for await (const chunk of bytes) {
     await written;
     written = onto.writeFile(chunk);
-    // waited for above or below; until then a failure is nobody's
+    // waited for above or below; until then no caller gets a failure
     written.catch(() => undefined);
     yield chunk;
   }
@@ -148,7 +139,7 @@ async function checked(
   const sizeBytes = (await host.stat(`${stagingFolder(root)}/image/${imageName}`))!.sizeBytes;
   const { release, handlers, defaultHandler, available, savedBytes, format } = said;
   return {
-    schema: payloadSchema.image,
+    schema,
     digest: said.payload,
     root,
     folder: payloadFolder(root, said.payload),

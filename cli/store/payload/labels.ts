@@ -47,8 +47,9 @@ export async function labelProgram(host: Host, path: HostPath): Promise<void> {
 }
 
 /**
- * Gives files of ours the label of another, or of the folder it would lie in: a program that is confined may read ours wherever it may
- * read that one (the engine's own binary runs in the engine's domain, which need not read var_lib_t). Nothing happens without SELinux.
+ * Gives kata-sysext's files the label of another file, or of the folder it would lie in: a program that is confined may read them wherever
+ * it may read that one (the engine's own binary runs in the engine's domain, which need not read var_lib_t). Nothing happens without
+ * SELinux.
  */
 export async function labelLike(host: Host, paths: HostPath[], like: HostPath): Promise<void> {
   const state = await selinuxState(host);

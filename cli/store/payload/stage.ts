@@ -52,7 +52,7 @@ export interface Staged {
   discard(): Promise<void>;
 }
 
-/** Unpacks, checks and lays out a release in a staging folder of ours. After a crash that folder is rubbish, and tidy removes it. */
+/** Unpacks, checks and lays out a release in a staging folder. After a crash that folder is rubbish, and the clean-up removes it. */
 export async function stagePayload(host: Host, request: PayloadRequest): Promise<Staged> {
   const staging = stagingFolder(request.root);
   await ensureStore(host, request.root);
@@ -66,7 +66,7 @@ export async function stagePayload(host: Host, request: PayloadRequest): Promise
     const stored = await readPayload(host, fresh.digest);
     const known = stored !== undefined && (await isIntact(host, stored, 'bytes'));
     const manifest = known ? placeOf(fresh, stored) : fresh;
-    if (stored === undefined) await refuseStrangers(host, wholePayload(manifest).folder);
+    if (stored === undefined) await refuseForeignFiles(host, wholePayload(manifest).folder);
     if (known) return { manifest, tree, known, passing: unpacked, discard, seal: discard };
     if (request.format !== 'directory') await request.haveRoom?.(unpacked.bytes);
     const passing = request.format === 'directory' ? less(unpacked, manifest) : unpacked;
@@ -93,7 +93,7 @@ export async function stageImage(host: Host, request: ImageRequest): Promise<Sta
 
 /** What the store has stays where it is. */
 function placeOf(fresh: PayloadManifest, { root, folder, extension, image }: PayloadManifest): PayloadManifest {
-  return { ...fresh, root, folder, ...(extension === undefined ? {} : { extension }), ...(image === undefined ? {} : { image }) };
+  return { ...fresh, root, folder, extension, ...(image === undefined ? {} : { image }) };
 }
 
 /** What `seal` puts in place. */
@@ -109,7 +109,6 @@ function placeFolder(host: Host, manifest: PayloadManifest, staging: HostPath): 
   const tree = `${staging}/tree`;
   const wrapped = `${staging}/extension`;
   const whole = async () => {
-    if (manifest.extension === undefined) return tree;
     await wrapExtension(host, tree, wrapped, manifest.extension.release);
     return wrapped;
   };
@@ -139,7 +138,7 @@ async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Prom
   }
 }
 
-/** `into`: the folder by its descriptor, which whoever may rename folders above it cannot lead elsewhere. */
+/** `into`: the folder by its descriptor, which stays the same where another program renames a folder above it. */
 async function unpackInto(host: Host, request: PayloadRequest, tree: HostPath, into: string): Promise<Unpacked> {
   const { architecture, emit, handlers, signal } = request;
   // Loaded when it is needed: `status` reads the store without them.
@@ -213,10 +212,10 @@ async function putIntoStore(host: Host, { manifest, ...placed }: Placed, discard
   await host.failpoint('store/seal/before');
   const { folder } = wholePayload(manifest);
   const whole = await placed.whole();
-  // The manifest first: a tree without one is never ours.
+  // The manifest first: a tree without one never counts as kata-sysext's.
   await writeJson(host, payloadManifest(manifest.digest), manifest, readable);
   await host.failpoint('store/seal/between');
-  // A damaged payload of the same digest steps aside and stays until the new one is in its place: pods run from it.
+  // A damaged payload of the same digest is moved and stays until the new one is in its place: pods run from it.
   const aside = damagedPayload(folder);
   if ((await host.lstat(folder)) !== undefined) {
     await host.removeTree(aside);
@@ -231,13 +230,13 @@ async function putIntoStore(host: Host, { manifest, ...placed }: Placed, discard
   await discard();
 }
 
-/** What an earlier uninstall left at this place belongs to somebody else. */
-async function refuseStrangers(host: Host, folder: HostPath): Promise<void> {
+/** What an earlier uninstall left at this place belongs to another program or user. */
+async function refuseForeignFiles(host: Host, folder: HostPath): Promise<void> {
   const [first] = await host.readdir(folder);
   if (first === undefined) return;
   throw new KataError('foreign-file', {
     subject: folder,
-    found: `${folder} has files of somebody else (${first})`,
+    found: `${folder} has files of another program or user (${first})`,
     needed: 'a free place for the payload',
     next: `look at them and move them away: ls -lR ${folder}`,
   });

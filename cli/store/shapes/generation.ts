@@ -17,21 +17,18 @@ import {
 import type { Format } from '../../images/types.ts';
 import type { Setting } from '../../layout/types.ts';
 import type { Choices, GenerationManifest } from '../types.ts';
-import { sources } from './payload.ts';
+import { sources, treeFolder } from './payload.ts';
 
 const scalar = valueLike<Setting>('a text, a number, or true or false', (value) => ['string', 'number', 'boolean'].includes(typeof value));
 const setting: Shape<Setting> = lazy((value) => (Array.isArray(value) ? listOf(setting) : scalar));
 
-export const choices: Shape<Choices> = tableOf({
+const choices: Shape<Choices> = tableOf({
   aliases: mapOf(plainName, plainName),
   profiles: mapOf(listOf(text), plainName),
   settings: mapOf(mapOf(setting), plainName),
 });
 
-/** A manifest as any version of this program wrote it. */
-export type WrittenManifest = Omit<GenerationManifest, 'choices' | 'format'> & Partial<Pick<GenerationManifest, 'choices' | 'format'>>;
-
-export const generationManifest: Shape<WrittenManifest> = tableOf({
+export const generationManifest: Shape<GenerationManifest> = tableOf({
   schema: count,
   number: count,
   created: moment,
@@ -40,10 +37,10 @@ export const generationManifest: Shape<WrittenManifest> = tableOf({
   sources,
   sourcePaths: exactOptional(listOf(absolutePath)),
   payload: digest,
-  payloadFolder: absolutePath,
+  payloadFolder: treeFolder,
   folder: exactOptional(absolutePath),
   backend: oneOf('prefix', 'sysext', 'overlay', 'baked'),
-  format: exactOptional(oneOf<Format>('directory', 'squashfs', 'erofs')),
+  format: oneOf<Format>('directory', 'squashfs', 'erofs'),
   handlers: listOf(
     tableOf({
       name: plainName,
@@ -57,5 +54,5 @@ export const generationManifest: Shape<WrittenManifest> = tableOf({
       configurationDigest: digest,
     }),
   ),
-  choices: exactOptional(choices),
+  choices,
 });

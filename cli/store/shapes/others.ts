@@ -24,7 +24,7 @@ export const historyEntry: Shape<HistoryEntry> = tableOf({
   from: exactOptional(count),
   to: exactOptional(count),
   reason: exactOptional(text),
-  cause: exactOptional(text),
+  cause: text,
   user: exactOptional(tableOf({ uid: count, name: exactOptional(text) })),
   result: oneOf('done', 'undone', 'not-restored'),
   restarted: listOf(text),

@@ -1,4 +1,4 @@
-import { exactOptional, lazy } from 'valibot';
+import { exactOptional } from 'valibot';
 import {
   count,
   digest,
@@ -51,11 +51,10 @@ export const replaced: Shape<Replaced> = tableOf({
   package: text,
   shim: writtenPath,
   handlers: listOf(text),
-  files: listOf(tableOf({ path: writtenPath, digest, mode: exactOptional(permissions), after: digestOrAbsent })),
+  files: listOf(tableOf({ path: writtenPath, digest, mode: permissions, after: digestOrAbsent })),
 });
 
 const tries: Shape<Tries> = tableOf({ deployment: text, since: text, boots: count, boot: text });
-const severalTries = listOf(tries);
 
 export const generationRecord: Shape<GenerationRecord> = tableOf({
   schema: count,
@@ -71,6 +70,5 @@ export const generationRecord: Shape<GenerationRecord> = tableOf({
   allowed: exactOptional(listOf(text)),
   wirings: exactOptional(mapOf(tableOf({ wiring: exactOptional(wiring), edited: exactOptional(edited) }))),
   blessed: exactOptional(tableOf({ at: moment, deployment: text })),
-  // Early versions kept those of the last deployment only: see `triesOf`.
-  tries: exactOptional(lazy((value) => (Array.isArray(value) ? severalTries : (tries as unknown as Shape<Tries[]>)))),
+  tries: exactOptional(listOf(tries)),
 });

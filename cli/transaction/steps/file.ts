@@ -1,4 +1,4 @@
-import { digestOf, type Host, type HostView } from '../../host/index.ts';
+import type { Host, HostView } from '../../host/index.ts';
 import { dropTemporary } from '../temporaries.ts';
 import type { FileStep, StepKind, UndoStore } from '../types.ts';
 import { noteParent, restoreParent } from './parent.ts';
@@ -52,12 +52,8 @@ async function takeOursOut(host: Host, step: FileStep): Promise<void> {
   const now = await host.readText(step.path);
   if (now === undefined) return;
   // Loaded here: `status` reads the journal too and must not pay for a TOML parser.
-  const { withoutMark } = await import('../../engines/toml/index.ts');
+  const { withoutMark } = await import('../../documents/toml/index.ts');
   // What cannot go without changing what the rest says stays; `undo.ts` reports it.
   const rest = step.ours.reduce((text, ours) => withoutMark(text, ours, step.path) ?? text, now);
   if (rest !== now && step.foreign) await host.replaceFile(step.path, rest, step.temporary);
-}
-
-export function textDigest(text: string | 'absent'): FileStep['after'] {
-  return text === 'absent' ? 'absent' : digestOf(text);
 }

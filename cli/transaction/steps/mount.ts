@@ -1,5 +1,5 @@
 import { KataError } from '../../errors/index.ts';
-import { beside, type HostView } from '../../host/index.ts';
+import { type HostView, tempPathFor } from '../../host/index.ts';
 import { mountAt, overlaidPayload } from '../mount.ts';
 import { dropTemporary } from '../temporaries.ts';
 import type { MountStep, StepKind } from '../types.ts';
@@ -17,7 +17,7 @@ export const mount: StepKind<MountStep> = {
   },
   apply: (host, step) => mountAt(host, step, step.after),
   revert: async (host, step) => {
-    await dropTemporary(host, beside(step.path));
+    await dropTemporary(host, tempPathFor(step.path));
     const now = await linkAt(host, step.path);
     if (now !== step.before && now !== step.after) return;
     const same = now === step.before && (await overlaidPayload(host)) === step.shown;

@@ -1,4 +1,4 @@
-import { beside, type Host, type HostView } from '../../host/index.ts';
+import { type Host, type HostView, tempPathFor } from '../../host/index.ts';
 import { dropTemporary } from '../temporaries.ts';
 import type { PointerStep, StepKind } from '../types.ts';
 
@@ -6,7 +6,7 @@ export const pointer: StepKind<PointerStep> = {
   prepare: async () => ({}),
   apply: (host, step) => point(host, step, step.after),
   revert: async (host, step) => {
-    for (const path of step.temporary === undefined ? [beside(step.path)] : [step.temporary, beside(step.temporary)])
+    for (const path of step.temporary === undefined ? [tempPathFor(step.path)] : [step.temporary, tempPathFor(step.temporary)])
       await dropTemporary(host, path);
     if ((await where(host, step.path)) === step.after) await point(host, step, step.before);
   },

@@ -159,7 +159,7 @@ describe('the boot guard', function () {
 
     assert.match(
       log,
-      /generation 1 is to be given up .*, and stays as it is: \/etc\/containerd\/config\.toml is written by a MachineConfig/,
+      /generation 1 should be rolled back .*, and stays as it is: \/etc\/containerd\/config\.toml is written by a MachineConfig/,
     );
     assert.deepEqual(await handlersOf(live), ['kata-qemu-runtime-rs', 'runc']);
     await live.host.sh('rm -r /etc/machine-config-daemon /etc/systemd/system/containerd.service.d; systemctl daemon-reload');

@@ -50,7 +50,7 @@ describe('the boot guard when the OS brings another engine', function () {
     assert.match(before, /grpc\.v1\.cri.*kata-qemu/s);
     assert.deepEqual(await handlersOf(live), [ours, 'runc']);
     assert.deepEqual((await live.json(['verify']))['drift'], []);
-    assert.match(await lastReason(), /asks for another wiring/);
+    assert.match(await lastReason(), /needs another wiring/);
   });
 
   it('what else an update writes into the file stays, and the wiring with it', async () => {
@@ -99,7 +99,7 @@ describe('the boot guard when the OS brings another engine', function () {
     );
     assert.ok(wired.startsWith(containerdConfig('trixie')), wired);
     assert.deepEqual((await live.json(['verify']))['drift'], []);
-    assert.match(await lastReason(), /asks for another wiring/);
+    assert.match(await lastReason(), /needs another wiring/);
     await runc();
   });
 

@@ -1,6 +1,6 @@
 export { marker } from './guest.ts';
-export type { Archive } from './layout.ts';
+
 export { FIRST, runcShimOf, type SampleRelease, SECOND, sampleRelease, writeArchive } from './sample.ts';
 export { type Member, tarOf } from './tar.ts';
 export { type Odd, type TinyOptions, tinyMembers, tinyRelease } from './tiny.ts';
-export { releaseTomls, type Tomls } from './toml.ts';
+export { releaseTomls } from './toml.ts';

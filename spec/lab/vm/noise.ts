@@ -77,11 +77,6 @@ export function unexplained(denials: readonly Denial[]): Denial[] {
   return denials.filter((denial) => isOurs(denial) || !NOISE.some((noise) => explains(noise, denial)));
 }
 
-/** Rows that explain none of these denials: a table keeps no row that nothing needs. */
-export function unusedNoise(denials: readonly Denial[]): string[] {
-  return NOISE.filter((noise) => !denials.some((denial) => explains(noise, denial))).map((noise) => noise.why);
-}
-
 function explains(noise: Noise, denial: Denial): boolean {
   const fits = (pattern: RegExp | undefined, text: string) => pattern === undefined || pattern.test(text);
   return (

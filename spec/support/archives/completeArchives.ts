@@ -4,7 +4,7 @@ import { type Member, tarOf, writeArchive } from '../../lab/release/index.ts';
 import { archiveName } from '../../lab/release/sample.ts';
 import { completeRelease } from '../../layout/release.ts';
 
-/** Which archive of 4.1.0 a file is in (facts/kata.md §2.1); what both need is in both, with the same bytes. */
+/** Which archive of 4.1.0 a file is in (docs/facts/kata.md#archives); what both need is in both, with the same bytes. */
 const goOnly = /^(bin\/(containerd-shim-kata-v2|kata-runtime|firecracker|jailer)|share\/defaults\/kata-containers\/[^/]*)$/;
 const rustOnly = /^(runtime-rs\/|share\/defaults\/kata-containers\/runtime-rs\/)/;
 
@@ -35,7 +35,7 @@ export async function completeArchives(folder: string, arch: Architecture): Prom
   return written as [string, string];
 }
 
-/** A QEMU carries the folders in its bytes that it was built to look in (facts/kata.md §2.4). */
+/** A QEMU carries the folders in its bytes that it was built to look in (docs/facts/kata.md#qemus-data-folder). */
 function bytesOf(path: string, content: string | number): Buffer {
   if (typeof content === 'string') return Buffer.from(content);
   const flavour = /^bin\/qemu-system-[a-z0-9_]+(-.*)?$/.exec(path);

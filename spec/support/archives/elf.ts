@@ -1,5 +1,5 @@
 /** The head of a 64-bit ELF file for a machine (System V ABI, e_machine). */
-export function machineElf(machine: number): Buffer {
+function machineElf(machine: number): Buffer {
   const head = Buffer.alloc(64);
   Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]).copy(head);
   head.writeUInt16LE(machine, 18);

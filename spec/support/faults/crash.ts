@@ -193,7 +193,7 @@ function listRecords(host: TreeHost): string[] {
     .filter((path) => existsSync(host.path(path)));
 }
 
-/** What is wrong with the tree at this very moment, were our program deleted and the host booted: promise 1. */
+/** What is wrong with the tree at this very moment, were our program deleted and the host booted. */
 export function bootable(host: TreeHost): string[] {
   const problems: string[] = [];
   const text = readFileSync(host.path('etc/containerd/config.toml'), 'utf8');

@@ -43,7 +43,7 @@ export function plainUnnamed(config: unknown) {
   return { ...whole, files, systemd: JSON.parse(unnamed(JSON.stringify(whole.systemd))) as unknown };
 }
 
-export function textOf({ source, compression }: { source: string; compression?: string }): string {
+function textOf({ source, compression }: { source: string; compression?: string }): string {
   const [, base64, data = ''] = /^data:[^,]*?(;base64)?,(.*)$/s.exec(source) ?? [];
   const bytes = base64 === undefined ? Buffer.from(decodeURIComponent(data)) : Buffer.from(data, 'base64');
   return compression === 'gzip' ? execFileSync('gzip', ['-dc'], { input: bytes }).toString() : bytes.toString();

@@ -2,10 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Ajv, type ValidateFunction } from 'ajv';
 
-const folder = fileURLToPath(new URL('../../schema/', import.meta.url));
+const folder = fileURLToPath(new URL('../../../schema/', import.meta.url));
 let validators: Map<string, ValidateFunction> | undefined;
 
-/** The kinds that have a schema in spec/schema. */
+/** The kinds of objects that `schema/` describes. */
 export function kinds(): string[] {
   return [...load().keys()];
 }
@@ -13,7 +13,7 @@ export function kinds(): string[] {
 /** Throws when the object is not exactly what the schema of its kind says. */
 export function checkJson(value: Record<string, unknown>): void {
   const validate = load().get(String(value['kind']));
-  if (validate === undefined) throw new Error(`spec/schema has no kind ${String(value['kind'])}`);
+  if (validate === undefined) throw new Error(`schema/ has no kind ${String(value['kind'])}`);
   if (!validate(value)) throw new Error(`not a ${String(value['kind'])}: ${JSON.stringify(validate.errors)} in ${JSON.stringify(value)}`);
 }
 

@@ -1,8 +1,8 @@
 import { reply } from '../../../cli/commands/answer.ts';
 import { podText } from '../../../cli/commands/podText.ts';
 import { KataError } from '../../../cli/errors/index.ts';
+import { gateText } from '../../../cli/output/gateText.ts';
 import { errorText } from '../../../cli/output/index.ts';
-import { gateText } from '../../../cli/planning/switch.ts';
 import { podFailed } from '../../../cli/pod/findings.ts';
 import { describe as stepText } from '../../../cli/transaction/index.ts';
 
@@ -83,7 +83,7 @@ const failed = {
 export const liveTexts: [source: string, ...parts: string[]][] = [
   ['cli/engines/common/pendingRestarts.ts', pending.needed, pending.next, 'was changed', ', after '],
   ['cli/transaction/units.ts', ...failed.parts, 'the start of '],
-  ['cli/runner/carryOut.ts', '; the host is as it was'],
+  ['cli/runner/result.ts', '; the host is as it was'],
   ['cli/transaction/steps/restart.ts', failed.needed, 'journalctl -u '],
 ];
 
@@ -112,7 +112,13 @@ export function builtLines(): string[] {
       `  4. ${stepText({ kind: 'restart', unit } as never)}`,
       `› ${stepText({ kind: 'restart', unit } as never)}`,
     ]),
-    ...units.flatMap((unit) => reply({ kind: 'Plan', plan: { ...nothing, restarts: [unit], gate: gateText(true, {} as never) } }).text),
+    ...units.flatMap(
+      (unit) =>
+        reply({
+          kind: 'Plan',
+          plan: { ...nothing, restarts: [unit], gate: gateText({ live: true, restarts: true, coming: true, pods: false }) },
+        }).text,
+    ),
     ...units.flatMap((unit) => reply({ kind: 'Change', change: { ...change, verb: 'install', restarted: [unit] } }).text),
     ...errors.flatMap(errorText),
   ];

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { userDocPages } from '../../../scripts/pages/list.ts';
 import { repo } from '../program.ts';
 
 export interface Page {
@@ -9,12 +10,11 @@ export interface Page {
 
 /** README and the pages of docs/: what users read of the program. */
 export function userPages(): Page[] {
-  const docs = readdirSync(join(repo, 'docs')).filter((name) => name.endsWith('.md'));
-  return ['README.md', ...docs.map((name) => `docs/${name}`)].map((path) => ({ path, text: readFileSync(join(repo, path), 'utf8') }));
+  return ['README.md', ...userDocPages()].map((path) => ({ path, text: readFileSync(join(repo, path), 'utf8') }));
 }
 
 export interface ShownLine {
-  /** 'docs/install.md:27' */
+  /** 'docs/getting-started/install.md:27' */
   at: string;
   /** Of the command above it; undefined where the block shows none. */
   verb?: string;

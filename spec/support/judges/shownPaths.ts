@@ -4,6 +4,7 @@ import * as sysext from '../../../cli/backends/sysext/paths.ts';
 import * as guard from '../../../cli/bootGuard/units/paths.ts';
 import * as firstBoot from '../../../cli/generate/forms/common.ts';
 import { targetNamed } from '../../../cli/generate/index.ts';
+import { folder as podNotes } from '../../../cli/pod/notes.ts';
 import * as store from '../../../cli/store/paths.ts';
 import { mark } from '../../../cli/transaction/changeMarker.ts';
 import { codeOf, type Page } from './shownPages.ts';
@@ -47,7 +48,7 @@ const masks: [RegExp, string][] = [
   [/\/\d\d-\w+\.toml$/g, '/NN-NAME.toml'],
 ];
 
-export function maskedPath(shown: string): string {
+function maskedPath(shown: string): string {
   return masks.reduce((text, [pattern, sign]) => text.replace(pattern, sign), shown);
 }
 
@@ -61,6 +62,9 @@ export function knownPaths(seen: Iterable<string>, pages: Page[]): Set<string> {
       ...seen,
       mark,
       `/${store.insideExtension}`,
+      `${podNotes}/RUN.json`,
+      `${store.imageRecords}/HEX.json`,
+      store.programManifest('VERSION'),
       ...pages.flatMap(({ text }) => (text.match(generated) ?? []).flatMap(pathsIn)),
       ...['fcos', 'flatcar'].flatMap((name) => [targetNamed(name).work, posix.dirname(targetNamed(name).work)]),
       ...constants.flat().filter((value): value is string => typeof value === 'string'),

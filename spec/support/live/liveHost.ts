@@ -27,7 +27,7 @@ export interface Live {
   json(args: string[], wanted?: number): Promise<Record<string, unknown>>;
 }
 
-export const dependentUnit = (engine: string) => `[Unit]
+const dependentUnit = (engine: string) => `[Unit]
 Requires=${engine}
 After=${engine}
 [Service]

@@ -1,4 +1,3 @@
-import { BUSYBOX } from '../../lab/containerd.ts';
 import { JUDGE } from '../../lab/judge.ts';
 import { containerdWithNetwork, NETWORKS, networkFiles } from '../../lab/network.ts';
 import { SOCKET } from '../../lab/pods.ts';
@@ -7,8 +6,6 @@ import type { Content } from '../../lab/storage.ts';
 import { checkJson } from '../judges/schemas.ts';
 import { kataSysext, type Live, liveHost } from './liveHost.ts';
 import { stopped } from './unitWork.ts';
-
-export const image = BUSYBOX;
 
 /** What `verify --pod` and `--prove pod` say of one handler. */
 export interface Pod {

@@ -31,6 +31,7 @@ export function intentOf(steps: Step[], more: Partial<Intent> = {}): Intent {
     verb: 'install',
     program: '0.0.0',
     started: '2026-01-01T00:00:00.000Z',
+    cause: 'administrator',
     ...here,
     boot: 'a-boot',
     made: false,

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** Offline trees in the layout of the hosts that the program is for: facts/immutable.md §3. Their programs are ELF heads only. */
+/** Offline trees in the layout of the hosts that the program is for: docs/facts/hosts.md#layouts. Their programs are ELF heads only. */
 export type TreeName = 'fcos' | 'rhcos' | 'flatcar' | 'microos';
 
 const elfHead = Buffer.concat([

@@ -1,4 +1,4 @@
-/** What a layered kata-containers has on a host: Fedora's package, as facts/cri.md §2.6 and facts/kata.md §6 tell of it. */
+/** What a layered kata-containers has on a host: the files of Fedora's package (docs/facts/kata.md#packages). */
 export const layered = {
   shim: 'usr/bin/containerd-shim-kata-v2',
   /** In /etc/crio/crio.conf.d, without a suffix. */

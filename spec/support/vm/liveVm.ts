@@ -19,7 +19,7 @@ export interface LiveVm {
 }
 
 /** What a VM host needs of the machine for a whole round: the single file, both sample releases and the judge. */
-export async function roundGoods(): Promise<Record<string, string>> {
+async function roundGoods(): Promise<Record<string, string>> {
   const [first, second] = [await sampleRelease(FIRST), await sampleRelease(SECOND)];
   return {
     program: dirname(await singleFile()),

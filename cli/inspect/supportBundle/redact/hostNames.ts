@@ -1,4 +1,4 @@
-/** Ends of names that are files, units or parts of our own words, not domains. */
+/** Ends of names that are files, units or parts of kata-sysext's own words, not domains. */
 const notDomains = new Set(
   (
     'service socket target mount automount slice scope timer path device swap toml json yaml yml conf config cfg ini md txt log sock ttrpc so ko pid lock ' +
@@ -7,7 +7,7 @@ const notDomains = new Set(
   ).split(' '),
 );
 
-/** Names that are the same for everybody: they say nothing about a host, and much about a fault. */
+/** Names that are the same on every host: they say nothing about a host, and much about a fault. */
 const publicDomains = [
   'containerd.io',
   'docker.io',

@@ -1,12 +1,12 @@
 import { type Literal, replaceLiterals } from './literals.ts';
 import { cleaned, type Kind, placeholders, type Redaction } from './placeholders.ts';
 import { rules, wholes } from './rules.ts';
-import { shapesOf } from './secretKeys.ts';
+import { isEngineWord, shapesOf } from './secretKeys.ts';
 
-export { type Kind, kinds, type Redaction } from './placeholders.ts';
+export { kinds, type Redaction } from './placeholders.ts';
 export { secretsIn } from './secretKeys.ts';
 
-/** What is known of a host and must not be told: found wherever it stands, in whatever shape. */
+/** What is known of a host and must not be shown: found everywhere, in whatever shape. */
 export interface Known {
   secrets: string[];
   hosts: string[];
@@ -24,11 +24,9 @@ export interface Redactor {
 /** Shorter ones could be a part of any word. */
 const wholeBelow = 8;
 
-/** Names that everybody's host has: not worth hiding, and too frequent to replace. */
-const everybody = new Set(
-  'localhost localhost.localdomain localdomain ip6-localhost ip6-loopback root core admin kata containerd crio docker systemd linux kubelet none'.split(
-    ' ',
-  ),
+/** Names that every host has: not worth hiding, and too frequent to replace. */
+const commonNames = new Set(
+  'localhost localhost.localdomain localdomain ip6-localhost ip6-loopback root core admin kata systemd linux kubelet none'.split(' '),
 );
 
 /**
@@ -56,7 +54,9 @@ interface KnownLiteral extends Literal {
 
 function literalsOf({ secrets, hosts, users, ids }: Known): KnownLiteral[] {
   const names = (values: string[]) =>
-    values.map((value) => value.trim()).filter((value) => value.length >= 2 && !everybody.has(value.toLowerCase()));
+    values
+      .map((value) => value.trim())
+      .filter((value) => value.length >= 2 && !commonNames.has(value.toLowerCase()) && !isEngineWord(value.toLowerCase()));
   return [
     ...secrets.flatMap((of) =>
       shapesOf(of).map(

@@ -1,7 +1,7 @@
 /** A value that is known to be on this host and must not be shown. */
 export interface Literal {
   value: string;
-  /** Found only where no letter, digit or hyphen stands beside it: for values that could be a part of other words. */
+  /** Found only where no letter, digit or hyphen is next to it: for values that could be a part of other words. */
   whole: boolean;
   /** Upper and lower case are the same. */
   anyCase: boolean;
@@ -26,7 +26,7 @@ export function replaceLiterals<L extends Literal>(text: string, literals: L[], 
   const parts: string[] = [];
   let from = 0;
   for (let at = 0; at + headLength <= text.length; at += 1) {
-    const found = heads.get(low.slice(at, at + headLength))?.find((literal) => standsAt(text, low, at, literal));
+    const found = heads.get(low.slice(at, at + headLength))?.find((literal) => isAt(text, low, at, literal));
     if (found === undefined) continue;
     parts.push(text.slice(from, at), mark(found));
     from = at + found.value.length;
@@ -35,7 +35,7 @@ export function replaceLiterals<L extends Literal>(text: string, literals: L[], 
   return parts.length === 0 ? text : `${parts.join('')}${text.slice(from)}`;
 }
 
-function standsAt(text: string, low: string, at: number, { value, whole, anyCase }: Literal): boolean {
+function isAt(text: string, low: string, at: number, { value, whole, anyCase }: Literal): boolean {
   if (!(anyCase ? low.startsWith(lower(value), at) : text.startsWith(value, at))) return false;
   return !whole || !(besides.test(text[at - 1] ?? ' ') || besides.test(text[at + value.length] ?? ' '));
 }

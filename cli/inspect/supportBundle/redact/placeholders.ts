@@ -16,11 +16,11 @@ export interface Redaction {
   kind: Kind;
   /** How many different values were found. */
   different: number;
-  /** How often they stood in the text. */
+  /** How often they were in the text. */
   times: number;
 }
 
-/** Stands for a value while the rules work: one character of a private plane, so that no later rule takes a placeholder for text. */
+/** The mark of a value while the rules work: one character of a private plane, so that no later rule takes a placeholder for text. */
 const first = 0xf0000;
 const most = 0xfff0;
 
@@ -42,7 +42,7 @@ export function placeholders(): Placeholders {
       const known = marks.get(key);
       if (known !== undefined) return String.fromCodePoint(first + known);
       const number = (numbers.get(kind) ?? 0) + 1;
-      // Nobody counts further: what comes then shares the last one.
+      // The numbers end here: later values share the last one.
       const index = Math.min(labels.length, most);
       if (index === labels.length) {
         numbers.set(kind, number);

@@ -156,7 +156,7 @@ function replaceLogin(all: string, user: string, host: string, mark: Placeholder
   return /^\d/.test(host) || /\.[a-z]+$/.test(host) ? all : `${mark('user', user)}@${mark('host', host)}`;
 }
 
-/** The longest part that is an address: a port may follow without brackets, and a word may stand before, as in tcp:fe80::1, not kata::a. */
+/** The longest part that is an address: a port may follow without brackets, and a word may come before, as in tcp:fe80::1, not kata::a. */
 function replaceIpv6(all: string, before: string, mark: Placeholders['mark']): string {
   // No address is as long; a fingerprint may be.
   if (all.length > 100) return mark('id', all);
@@ -176,7 +176,7 @@ function isMarked(value: string): boolean {
   return /[\u{f0000}-\u{ffffd}]/u.test(value);
 }
 
-/** Words that stand after "host:" in our own sentences. */
+/** Words that follow "host:" in kata-sysext's own sentences. */
 function isPlain(name: string): boolean {
   return isMarked(name) || /^(?:localhost|unknown|none|is|has|and|the|as|or|may|does)$/i.test(name) || /^\d+$/.test(name);
 }

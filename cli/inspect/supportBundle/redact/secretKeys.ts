@@ -1,5 +1,7 @@
-/** Keys whose value is a secret, or says who somebody is, in TOML, JSON, YAML, INI, environments and log lines. */
-export const secretKey =
+import { enginePlugins } from '../../../engines/index.ts';
+
+/** Keys whose value is a secret, or the name of a user, in TOML, JSON, YAML, INI, environments and log lines. */
+const secretKey =
   '[\\w.-]*(?:passw(?:or)?d|passphrase|passwd|\\bpwd|secret|token|credential|authorization|(?<![a-z])auth(?![a-z]*or)|auth[_-]|api[_-]?key|access[_-]?key|private[_-]?key|signing[_-]?key|encryption[_-]?key|cookie|webhook|user[_-]?name|login)[\\w.-]*';
 
 const pair = new RegExp(
@@ -25,13 +27,13 @@ export function replacePairs(text: string, replace: (value: string) => string): 
   });
 }
 
-/** A URL with what stands before the host and after the path; what could be a password is taken as far as it can reach. */
+/** A URL with the text before the host and after the path; what could be a password is taken as far as it can reach. */
 export const url =
   /(?<scheme>\b[a-z][a-z0-9+.-]*:\/\/)(?:(?<userinfo>[^\s/"'<>]*(?:\/[^\s/"'<>@]*)?)@)?(?<rest>[^\s"'<>?#]*)(?<query>[?#][^\s"'<>]*)?/gi;
 
 const pem = /-----BEGIN [^-\n]+-----[\s\S]*?(?:-----END [^-\n]+-----|$(?![\s\S]))/g;
 
-/** Values in the text of a configuration that must be found again wherever else they stand. Never empty strings. */
+/** Values in the text of a configuration that must be found again in every other text. Never empty strings. */
 export function secretsIn(text: string): string[] {
   const found: string[] = [];
   replacePairs(text, (value) => {
@@ -47,16 +49,23 @@ export function secretsIn(text: string): string[] {
   }
   for (const [block] of text.matchAll(pem)) found.push(...block.split(/\s+|\\n/).filter((line) => /^[\w+/=]{8,}$/.test(line)));
   for (const [, value = ''] of text.matchAll(/authorization["'\s]*[=:]\s*\[?\s*["']?(?:basic|bearer)?\s*([^\s"'\]]+)/gi)) found.push(value);
-  return [...new Set(found.flatMap(withBase64Inside))].filter((value) => value.length >= 4 && !common.has(value.toLowerCase()));
+  return [...new Set(found.flatMap(withBase64Inside))].filter(
+    (value) => value.length >= 4 && !common.has(value.toLowerCase()) && !isEngineWord(value.toLowerCase()),
+  );
 }
 
-/** Words that stand in every report: a password that is one of them would take the whole text with it, and is no secret. */
+/** Words of every report: a password that is one of them would take the whole text with it, and is no secret. */
 const common = new Set(
   (
-    'true false none null root admin user containerd crio cri-o kata runc docker system systemd info debug warn error linux host hosts http https ' +
+    'true false none null root admin user kata runc system systemd info debug warn error linux host hosts http https ' +
     'auto prefix sysext active'
   ).split(' '),
 );
+
+/** A name of an engine, which everybody's host has. */
+export function isEngineWord(word: string): boolean {
+  return enginePlugins().some(({ report }) => report.words.includes(word));
+}
 
 /** 'dXNlcjpwYXNz' also is user:pass, and both parts. */
 function withBase64Inside(value: string): string[] {
@@ -73,12 +82,12 @@ export function credentialsIn(word: string): string | undefined {
   return /^[\x20-\x7e]+$/.test(plain) && /^[^:]+:./.test(plain) ? plain : undefined;
 }
 
-/** The shapes in which a secret stands in logs: as it is, escaped once or twice, in base64, in a URL, in hex. */
+/** The shapes that a secret has in logs: as it is, escaped once or twice, in base64, in a URL, in hex. */
 export function shapesOf(secret: string): string[] {
   const json = JSON.stringify(secret).slice(1, -1);
   const bytes = Buffer.from(secret);
   const shapes = [secret, json, JSON.stringify(json).slice(1, -1), encodeURIComponent(wellFormed(secret)), encodeURI(wellFormed(secret))];
-  // In base64 a text looks different at each of three places; what does not depend on what stands around it is looked for.
+  // In base64 a text looks different at each of three places; the search is for the part that does not depend on its neighbours.
   const base64 = [0, 1, 2].flatMap((shift) => {
     const whole = Buffer.concat([Buffer.alloc(shift), bytes])
       .toString('base64')

@@ -1,0 +1,91 @@
+import { type AST, parseTOML } from 'toml-eslint-parser';
+import { KataError } from '../../errors/index.ts';
+import { requireBounded } from './limits.ts';
+import { type TomlTable, tableIn } from './value.ts';
+
+export type { TomlTable };
+
+/** A TOML 1.0 text with the syntax tree that says where everything is. Ranges of the tree count from `start`. */
+export interface TomlDocument {
+  path: string;
+  /** Exactly the file's text, byte order mark included. */
+  text: string;
+  /** 1 when the text begins with a byte order mark, else 0: add it to every range. */
+  start: number;
+  program: AST.TOMLProgram;
+  /** Tables have no prototype. */
+  value: TomlTable;
+  /** How much of the parser's memory it takes: see `tomlLimits`. */
+  tokens: number;
+}
+
+/**
+ * The text of a configuration file, such that writing it as UTF-8 gives the same bytes again.
+ * Throws engine-config-invalid when the bytes are no UTF-8: an edit could not keep them.
+ */
+export function decodeToml(bytes: Uint8Array, path: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new KataError('engine-config-invalid', {
+      subject: path,
+      found: `${path} is not UTF-8 text.`,
+      needed: 'TOML files are UTF-8; an edit must be able to keep every byte.',
+      next: `Repair ${path} (iconv -f utf-8 ${path} shows where it breaks).`,
+      cause,
+    });
+  }
+}
+
+/**
+ * Parses by the rules of TOML 1.0 (what containerd and CRI-O read; the 1.1 syntax is refused). Throws engine-config-invalid with the line,
+ * also for a text that is larger than `tomlLimits` or has a key that JavaScript's objects inherit.
+ */
+export function parseDocument(text: string, path: string): TomlDocument {
+  const start = text.startsWith('\ufeff') ? 1 : 0;
+  return { path, text, start, ...parseProgram(text.slice(start), path) };
+}
+
+/** The syntax tree of a text without a byte order mark, and what it says: see `parseDocument`. */
+export function parseProgram(text: string, path: string): Pick<TomlDocument, 'program' | 'value' | 'tokens'> {
+  const tokens = requireBounded(text, path);
+  const program = parsed(text, path);
+  return { program, value: tableIn(program, path), tokens };
+}
+
+function parsed(text: string, path: string): AST.TOMLProgram {
+  try {
+    return parseTOML(text, { tomlVersion: '1.0' });
+  } catch (cause) {
+    const line = cause instanceof Error && 'lineNumber' in cause ? `, line ${String(cause.lineNumber)}` : '';
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new KataError('engine-config-invalid', {
+      subject: path,
+      found: `${path}${line} cannot be read as TOML 1.0: ${reason}.`,
+      needed: 'A configuration that the engine itself can load.',
+      next: `Repair ${path}; if it is a template, render it first.`,
+      cause,
+    });
+  }
+}
+
+/** True for a table; false for arrays, dates and scalars. */
+export function isTable(value: unknown): value is TomlTable {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
+/** The value at a path of keys, or undefined. Looks at own keys only, so that a key named __proto__ finds nothing. */
+export function valueAt(value: unknown, path: readonly string[]): unknown {
+  let at = value;
+  for (const key of path) {
+    if (!isTable(at) || !Object.hasOwn(at, key)) return undefined;
+    at = at[key];
+  }
+  return at;
+}
+
+/** The table at a path of keys; empty when there is none. */
+export function tableAt(value: unknown, path: readonly string[]): TomlTable {
+  const found = valueAt(value, path);
+  return isTable(found) ? found : {};
+}

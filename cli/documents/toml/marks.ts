@@ -1,0 +1,59 @@
+import { parseDocument, type TomlTable } from './document.ts';
+import { eolOf } from './edit.ts';
+import { plain, readings, sameSettings, subtract } from './readings.ts';
+
+/** Where `mark` is in `text`; undefined unless it is there exactly once, so that nothing needs to be guessed. */
+export function findMark(text: string, mark: string): number | undefined {
+  if (mark === '') return undefined;
+  const at = text.indexOf(mark);
+  return at >= 0 && text.indexOf(mark, at + 1) < 0 ? at : undefined;
+}
+
+/**
+ * The text without the range of kata-sysext, every other byte kept. undefined when the range is not there exactly once, or when taking it out would
+ * change what the rest says (keys that an editor wrote below the last table of the range belong to it).
+ */
+export function withoutMark(text: string, mark: string, path: string): string | undefined {
+  const at = findMark(text, mark);
+  if (at === undefined) return undefined;
+  const before = text.slice(0, at);
+  const after = text.slice(at + mark.length);
+  const joint = needsNewline(before, mark, after) ? eolOf(mark) : '';
+  const candidates = [before + joint + after, before + after.replace(/^\s*,[ \t]*/, '')];
+  const wanted = remainder(text, mark, path);
+  if (!wanted) return candidates[0];
+  return candidates.find((candidate) => says(candidate, wanted, path));
+}
+
+/** The range brought the newline that the last line lacked; what others wrote below it must not be glued to that line. */
+function needsNewline(before: string, mark: string, after: string): boolean {
+  return /^\r?\n/.test(mark) && before !== '' && !before.endsWith('\n') && after !== '' && !/^\r?\n/.test(after);
+}
+
+function says(text: string, wanted: TomlTable[], path: string): boolean {
+  try {
+    return readings(text, path).every((value, index) => sameSettings(value, wanted[index]!));
+  } catch {
+    return false;
+  }
+}
+
+/** What the text says without what the mark says; undefined when the text cannot be read (then only bytes can be judged). */
+function remainder(text: string, mark: string, path: string): TomlTable[] | undefined {
+  try {
+    const ours = markValue(mark, path);
+    return readings(text, path).map((value) => subtract(value, ours.value, ours.element));
+  } catch {
+    return undefined;
+  }
+}
+
+/** A mark is a block of TOML or one element of the `imports` list. */
+function markValue(mark: string, path: string): { value: TomlTable; element: boolean } {
+  try {
+    return { value: plain(parseDocument(mark.replace(/^\ufeff/, ''), path).value) as TomlTable, element: false };
+  } catch {
+    const list = `imports = [${mark.replace(/^\s*,/, '')}]`;
+    return { value: plain(parseDocument(list, path).value) as TomlTable, element: true };
+  }
+}

@@ -1,0 +1,176 @@
+import type { Finding } from '../errors/index.ts';
+import type { HostPath, HostView } from '../host/types.ts';
+import type { Unit, UnitState } from '../systemd/types.ts';
+import type { EffectiveDiff, EngineState, ForeignWiring, Instance, WantedHandler, Wiring, WiringPlan } from './types.ts';
+
+/** Writes a throw-away copy; the planners themselves cannot write. */
+export type Scratch = (name: string, text: string) => Promise<HostPath>;
+
+/** What is known of an engine or renderer without a host: data alone. Paths and units are those of its own packages. */
+export interface EngineFacts {
+  /** As `--engine` takes it and as it is recorded; also the name of its folder. */
+  name: string;
+  /** As a sentence names it: 'CRI-O'. */
+  title: string;
+  /** Units that run it, the usual one first: the boot guard comes before them. */
+  units: readonly Unit[];
+  /** Base names of its programs. */
+  programs: readonly string[];
+  /** Where it keeps images and containers, the folder of images first. */
+  storage: readonly HostPath[];
+  /** What the support bundle shows of it, and what it must not show. */
+  report: ReportFacts;
+  /** The program writes the configuration that another engine reads, and how it is recognised. */
+  renders: Rendering | undefined;
+}
+
+export interface ReportFacts {
+  /** Folders whose TOML files are shown by the names of their tables. */
+  configuration: readonly HostPath[];
+  /** Tables and keys of these files that are shown, whatever holds them. */
+  tables: RegExp | undefined;
+  keys: RegExp | undefined;
+  /** Files and folders with credentials: read to know what to hide. */
+  credentials: readonly HostPath[];
+  /** Folders whose entries are the names of registries. */
+  registries: readonly HostPath[];
+  /** Lines of its log that say nothing. */
+  logNoise: RegExp | undefined;
+  /** Other words of it that are no secret and no user's name. */
+  words: readonly string[];
+}
+
+/** A program that writes the configuration which the node's engine reads. */
+export interface Rendering {
+  /** The engine of the host whose file it overwrites; undefined: it starts one of its own. */
+  overwrites: string | undefined;
+  /** Units that show it on a host: for a program that ends after each boot others than those that run an engine. */
+  units: readonly Unit[];
+  /** Other names that its installer gives the unit; such a unit counts where its main process is `program`. */
+  otherUnits?: RegExp;
+  /** Base name of the executable. */
+  program?: RegExp;
+  /** What its installation leaves: no proof that it runs. */
+  files: readonly HostPath[];
+  /** Where it is told to use another CRI: in the command of its unit, or in these files and the YAML files of these folders. */
+  external?: { words: RegExp; files: readonly HostPath[]; folders: readonly HostPath[] };
+  /** In the text of a configuration that it wrote. */
+  written: RegExp;
+}
+
+/** An engine or renderer that kata-sysext recognises and does not wire. */
+export interface RefusedEngine extends EngineFacts {
+  kind: 'refused';
+  /** Why, in the words of the finding `engine-rendered`; undefined where its presence refuses nothing. */
+  refusal: Refusal | undefined;
+}
+
+export interface Refusal {
+  /** What becomes of an edit of the usual file, as a sentence. */
+  found: string;
+  /** What works on such a node, and the first command of it. */
+  needed: string;
+  next: string;
+  /** The row of docs/reference/hosts.md. */
+  docs: { does: string; recognised: string; works: string };
+}
+
+/** An engine that kata-sysext wires. What it cannot do is undefined, and callers do without. */
+export interface Engine extends EngineFacts {
+  kind: 'engine';
+  /** Names of handlers that mean something to it without being in its files. */
+  reservedHandlers: readonly string[];
+  /** It reads drop-ins only where its main file names them: without that file the wiring is read by nobody. */
+  dropInsNeedMain: boolean;
+  shimProtocol: ShimProtocol;
+  /** How its wiring is computed for a node that is not there (`generate --form rendered`); undefined: it cannot be. */
+  offline: OfflineWiring | undefined;
+  /** Keys of its dump that say whether it gives pods SELinux labels, and what holds where none is there. */
+  selinux: { keys: readonly string[][]; byDefault: boolean };
+  /** What `try` configures on its throw-away host; undefined: `try` shows another engine. */
+  sample: { version: string; path: HostPath; mode: number; asset: string } | undefined;
+  /** Live: from the running process. Offline: from the tree's files and `hint` ('1.7', '2.1.9'). */
+  detect(host: HostView, hint?: string): Promise<Instance[]>;
+  /**
+   * The one that a wiring was made for: the process of its unit, else what that unit's own text starts. `configPath` is what it reads now.
+   * undefined where the unit or its binary is gone: no other one is looked for.
+   */
+  findRecorded(host: HostView, wiring: Wiring): Promise<Instance | undefined>;
+  /**
+   * From what the files are now to exactly the wanted handlers (none: our wiring goes away). `recorded` is the wiring of the active
+   * generation. Throws KataErrors engine-* when it cannot be done safely. Touches nothing.
+   */
+  plan(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan>;
+  /**
+   * What in the files leads handlers to this shim, for a change that replaces it: as marks, so that it goes as our own text does.
+   * Throws `engine-unsupported` where it cannot be taken out by its exact text.
+   */
+  findForeignWiring(host: HostView, instance: Instance, shim: HostPath): Promise<ForeignWiring>;
+  /** What its own program says of a configuration; undefined: there is no such program. */
+  dump: EngineDump | undefined;
+  /** The daemon that has to be restarted, and that says which handlers it has; undefined: it is a program without a daemon. */
+  daemon: EngineDaemon | undefined;
+  /** What is its own in the answers of its CRI; undefined: it has none, and no pod can prove a handler. */
+  cri: EngineCri | undefined;
+}
+
+export interface EngineDump {
+  /**
+   * Asks the engine's own binary, on copies of its files, what the plan would change. `scratch` writes a file of this base name into a
+   * folder of ours (mode 0600: copies may hold secrets) and gives its path. Live only.
+   */
+  validate(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<EffectiveDiff>;
+  /** The effective configuration of the planned files, by the engine's binary on copies. Throws `engine-rejects`. */
+  renderPlanned(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<Record<string, unknown>>;
+  /** The effective configuration as the engine's binary dumps it now from the real files: for before/after comparison. */
+  dumpEffective(host: HostView, instance: Instance): Promise<Record<string, unknown>>;
+  /** Compares two dumps; key paths of the named handlers count as ours. */
+  compare(before: Record<string, unknown>, after: Record<string, unknown>, handlers: string[]): EffectiveDiff;
+  /** The command that shows a person the effective configuration. */
+  showCommand(instance: Instance): string;
+}
+
+export interface EngineDaemon {
+  /** What the running daemon says of itself; never throws for one that does not answer. */
+  probe(host: HostView, instance: Instance, timeoutMs: number): Promise<EngineState>;
+  /** Others' changes that a restart would apply: configuration or binary newer than the running process. */
+  pendingRestarts(host: HostView, instance: Instance): Promise<Finding[]>;
+  /** What a restart of its unit would destroy. */
+  restartRisks(host: HostView, instance: Instance, state: UnitState): Promise<Finding[]>;
+}
+
+export interface EngineCri {
+  /** Handlers in the `info` of the verbose Status (values are JSON): text of another shape gives none. */
+  handlersIn(info: Record<string, string>): EngineState['effective'];
+  /** The image that it makes a sandbox from, by the verbose Status, else by the dump; undefined where neither names one. */
+  sandboxImage(info: Record<string, string>, dump: Record<string, unknown>): string | undefined;
+  /** The command that brings an image to where sandboxes find it. */
+  pullCommand(socket: HostPath, image: string): string;
+}
+
+/** How a wiring reaches a node whose files are not here. */
+export type OfflineWiring =
+  /** A file of kata-sysext's beside the engine's own; `read`: where others name handlers. `folders` (relative to the root) a node has. */
+  | { unit: Unit; kind: 'drop-in'; read: readonly HostPath[]; folders: readonly string[] }
+  /** An edit of the node's own file, which has to be there; `patternsIn`: what that text imports by pattern. Throws `engine-config-invalid`. */
+  | { unit: Unit; kind: 'edit'; config: HostPath; configVariable: string; patternsIn(text: string): string[] };
+
+/** Versions: `from` is inclusive, `below` exclusive; without both it holds for all. `source`: where that was read or tried. */
+interface VersionRange {
+  from?: string;
+  below?: string;
+  source: string;
+}
+
+/** What an engine makes of containerd's shim protocol (of version `protocol`). */
+export interface ShimProtocol {
+  /** The newest version of the protocol. */
+  speaks: readonly (VersionRange & { protocol: number })[];
+  /** At a restart the engine forgets the containers in running sandboxes of such shims. */
+  forgets: readonly (VersionRange & { protocols: readonly number[] })[];
+  /** A container that a shim of version `next` starts in a sandbox of version `running` is lost at the next restart; `fixed` no longer does. */
+  mixes: readonly (VersionRange & { running: number; next: number; fixed: string })[];
+}
+
+/** A row of the registry: one folder. */
+export type EnginePlugin = Engine | RefusedEngine;

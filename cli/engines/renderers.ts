@@ -1,0 +1,141 @@
+import { posix } from 'node:path';
+import { readSmall } from '../facts/smallFile.ts';
+import type { HostPath, HostView } from '../host/types.ts';
+import type { Unit } from '../systemd/types.ts';
+import { startOfUnit, unitFile } from './common/unitFiles.ts';
+import { enginePlugins } from './registry.ts';
+import type { Instance, Refusal, RefusedEngine, Rendering } from './types.ts';
+
+/** A program that writes the configuration of the engine that serves the node's pods, and that kata-sysext refuses. */
+export interface Renderer extends RefusedEngine {
+  renders: Rendering;
+  refusal: Refusal;
+}
+
+/** A renderer on a host, and what shows it: it runs now, a boot will start it, or only its files are there. */
+export interface Sighting {
+  renderer: Renderer;
+  how: 'active' | 'enabled' | 'present';
+  /** In words. */
+  mark: string;
+}
+
+const runs = ['active', 'activating', 'reloading'];
+const unitFolders = ['/etc/systemd/system', '/usr/local/lib/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'];
+const maxFiles = 100;
+
+/**
+ * The renderer that decides what the node's engine reads, in place of the file that `instance` names; undefined where nothing does.
+ *
+ * Proof is what runs or what a boot starts. Files alone may be left over: they count in an offline tree only, where no ordinary engine is.
+ * On a live host a unit that is enabled and stopped does not count beside an engine that runs, because that one serves. nodeadm runs for a
+ * moment at each boot, so that for it an enabled unit is proof there as well.
+ */
+export async function rendererOf(host: HostView, instance: Instance | undefined): Promise<Sighting | undefined> {
+  const seen = await sightings(host);
+  return seen.find((sighting) => isProof(host, sighting, instance));
+}
+
+/** The renderer that wrote this text of an engine's configuration. */
+export function writerOf(text: string): Renderer | undefined {
+  return renderers().find(({ renders }) => renders.written.test(text));
+}
+
+function renderers(): Renderer[] {
+  return enginePlugins().filter((row): row is Renderer => row.kind === 'refused' && row.renders !== undefined && row.refusal !== undefined);
+}
+
+function isProof(host: HostView, { renderer, how }: Sighting, instance: Instance | undefined): boolean {
+  const { overwrites } = renderer.renders;
+  if (overwrites !== undefined && instance !== undefined && instance.engine !== overwrites) return false;
+  const ordinary = instance !== undefined && (host.live ? instance.process !== undefined : instance.binary !== undefined);
+  if (how === 'active') return true;
+  if (how === 'present') return !host.live && !ordinary;
+  return !(host.live && overwrites === undefined && ordinary);
+}
+
+/** What is on the host, one a renderer, in the order of the table. */
+async function sightings(host: HostView): Promise<Sighting[]> {
+  const wanted = await wantedUnits(host);
+  const active = (await (await host.systemd())?.activeUnits()) ?? [];
+  const found: Sighting[] = [];
+  for (const renderer of renderers()) {
+    const sighting = await sightingOf(host, renderer, { wanted, active });
+    if (sighting !== undefined && !(await usesOther(host, sighting))) found.push(sighting);
+  }
+  return found;
+}
+
+interface Known {
+  /** Units that a target or another unit starts, with the link that says so. */
+  wanted: Map<Unit, HostPath>;
+  active: Unit[];
+}
+
+async function sightingOf(host: HostView, renderer: Renderer, { wanted, active }: Known): Promise<Sighting | undefined> {
+  for (const unit of candidates(renderer, active)) {
+    if (await isRunning(host, renderer, unit)) return { renderer, how: 'active', mark: `${unit} is active` };
+  }
+  for (const unit of candidates(renderer, [...wanted.keys()])) {
+    const link = wanted.get(unit);
+    if (link !== undefined && (await isThere(host, unit))) return { renderer, how: 'enabled', mark: `${unit} is enabled (${link})` };
+  }
+  for (const unit of renderer.renders.units)
+    if (await isThere(host, unit)) return { renderer, how: 'present', mark: `${unit} is installed` };
+  for (const path of renderer.renders.files) if (await hasLeft(host, path)) return { renderer, how: 'present', mark: `${path} is there` };
+  return undefined;
+}
+
+/** A file, or a folder with something in it. */
+async function hasLeft(host: HostView, path: HostPath): Promise<boolean> {
+  const stat = await host.stat(path);
+  return stat !== undefined && (stat.kind !== 'directory' || (await host.readdir(path)).length > 0);
+}
+
+function candidates({ renders: { units, otherUnits } }: Renderer, names: Unit[]): Unit[] {
+  return [...new Set([...units, ...names.filter((name) => otherUnits?.test(name) === true)])];
+}
+
+/** A oneshot like nodeadm's has ended long ago on a live host. A unit of a further name has to run the renderer's own program. */
+async function isRunning(host: HostView, { renders: { units, program } }: Renderer, unit: Unit): Promise<boolean> {
+  const state = await (await host.systemd())?.unit(unit);
+  if (state === undefined || !runs.includes(state.activeState)) return false;
+  if (units.includes(unit)) return true;
+  const executable = state.mainPid > 0 ? await host.readlink(`/proc/${state.mainPid}/exe`).catch(() => undefined) : undefined;
+  return program?.test(posix.basename((executable ?? '').replace(/ \(deleted\)$/, ''))) === true;
+}
+
+/** Its file, unless the administrator masked it. */
+async function isThere(host: HostView, unit: Unit): Promise<boolean> {
+  for (const folder of ['/etc/systemd/system', '/run/systemd/system'])
+    if ((await host.readlink(`${folder}/${unit}`)) === '/dev/null') return false;
+  return (await unitFile(host, unit)) !== undefined;
+}
+
+async function wantedUnits(host: HostView): Promise<Map<Unit, HostPath>> {
+  const found = new Map<Unit, HostPath>();
+  for (const folder of unitFolders) {
+    const wants = (await host.readdir(folder)).filter((name) => /\.(?:wants|requires|upholds)$/.test(name));
+    for (const name of wants.slice(0, maxFiles)) {
+      for (const unit of await host.readdir(`${folder}/${name}`)) if (!found.has(unit)) found.set(unit, `${folder}/${name}/${unit}`);
+    }
+  }
+  return found;
+}
+
+/** Told to use an engine of the host, it starts none and writes no configuration. */
+async function usesOther(host: HostView, { renderer: { renders } }: Sighting): Promise<boolean> {
+  const { external, units } = renders;
+  if (external === undefined) return false;
+  for (const unit of units) if (external.words.test((await startOfUnit(host, unit)) ?? '')) return true;
+  const files = [...external.files];
+  for (const folder of external.folders) {
+    const names = (await host.readdir(folder)).filter((name) => /\.ya?ml$/.test(name));
+    files.push(...names.slice(0, maxFiles).map((name) => `${folder}/${name}`));
+  }
+  for (const path of files) {
+    const read = await readSmall(host, path);
+    if (read.kind === 'text' && external.words.test(read.text)) return true;
+  }
+  return false;
+}

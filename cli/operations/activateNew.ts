@@ -1,0 +1,111 @@
+import type { Finding } from '../errors/index.ts';
+import type { HostView } from '../host/index.ts';
+import { command } from '../output/index.ts';
+import type { ChangeOptions, Layer } from '../planning/choices/types.ts';
+import { configurationDiffs } from '../planning/configurations.ts';
+import { guardFindings, guardOf } from '../planning/programCopy.ts';
+import { nothingAfterwards, switchRecords } from '../planning/records.ts';
+import type { Found } from '../planning/types.ts';
+import { generationWrites, programWrites, type Write } from '../planning/writes.ts';
+import { refuse } from '../preflight/engine.ts';
+import { refuseSecond } from '../preflight/imageRules.ts';
+import { needFindings } from '../preflight/needs.ts';
+import { refuseFull } from '../preflight/room.ts';
+import { checkedSwitch, type Switch } from '../preflight/switch.ts';
+import type { OperationPlan, View } from '../runner/types.ts';
+import { type Choices, type Drawn, drawGeneration, type Generation, imageNumber, lastNumber, type Origin } from '../store/index.ts';
+import { planStage } from './stage.ts';
+
+/** What every change that makes a generation knows by now. */
+export interface Change {
+  verb: string;
+  options: ChangeOptions;
+  found: Found;
+  from?: Generation | undefined;
+  /** Make it, and leave what is active as it is. */
+  stage?: boolean;
+  /** Whose place it takes. */
+  layer?: Layer | undefined;
+}
+
+/** The generation to make. */
+export interface NewGeneration {
+  origin: Origin;
+  choices: Choices;
+  backend: string;
+  /** Where the payload's files are on the host once it is active. */
+  home: string;
+  /** The store gets the payload by this change. */
+  fresh?: boolean;
+  /** What staging and sealing write. */
+  writes?: Write[];
+  savedBytes?: number;
+  /** What the choices need of the host. */
+  findings?: Finding[];
+  /** Text of a file of the payload, where it is now. */
+  readText(path: string): Promise<string>;
+}
+
+/** Makes a generation and makes it the active one. */
+export async function planNew(view: View, change: Change, wish: NewGeneration): Promise<OperationPlan> {
+  const { host, program } = view;
+  const { options, from } = change;
+  await refuseSecond(host, from);
+  const number = host.image ? imageNumber : (await lastNumber(host)) + 1;
+  const drawn = await drawGeneration({ ...wish, number, program, created: view.started.toISOString() });
+  const noted = refuse(wish.findings ?? [], options.allow);
+  const writes = [...(wish.writes ?? []), ...(await programWrites(view, wish.backend, 'always')), ...generationWrites(drawn)];
+  if (change.stage === true) return planStage(view, change, { ...wish, writes }, drawn, noted);
+  const { verb, found, layer } = change;
+  const to = drawn.manifest;
+  const guard = await guardOf(view, to);
+  const loadModules = options.loadModules ?? from?.record.loadModules;
+  const more = { fresh: wish.fresh ?? false, writes, guard, loadModules, foreignWiring: layer?.foreignWiring, layer: layer?.step };
+  const planned = await checkedSwitch(host, { verb, id: view.id, found, from, to, options, ...more });
+  const { plan } = planned;
+  plan.findings.unshift(...noted, ...(await refuseFull(host, planned.writes, wish.writes !== undefined, options)));
+  plan.findings.push(...guardFindings(view, to, guard));
+  const configurations = await configurationDiffs(host, from, drawn);
+  if (configurations.length > 0) plan.configurations = configurations;
+  plan.findings.push(...(await comingFindings(host, from, drawn)));
+  return operationOf(view, change, wish, drawn, planned);
+}
+
+/** Only of those that come: what the host lacks for the others was told when they came. */
+function comingFindings(host: HostView, from: Generation | undefined, { manifest }: Drawn): Promise<Finding[]> {
+  const known = new Set(from?.manifest.handlers.map((handler) => handler.name));
+  const coming = manifest.handlers.filter((handler) => !known.has(handler.name)).map((handler) => handler.release);
+  return needFindings(host, coming);
+}
+
+function operationOf(
+  { host, started }: View,
+  { verb, options, found, from, layer }: Change,
+  { savedBytes = 0 }: NewGeneration,
+  drawn: Drawn,
+  planned: Switch,
+): OperationPlan {
+  const to = drawn.manifest;
+  const loads = (options.loadModules ?? from?.record.loadModules) === false ? { loadModules: false } : {};
+  const records = switchRecords({ from, to: to.number, allow: options.allow, ...loads }, planned, host.live, started);
+  return {
+    verb,
+    plan: planned.plan,
+    idle: false,
+    from: from?.manifest.number,
+    to,
+    found,
+    planned,
+    rehearsed: true,
+    prove: options.prove,
+    program: { own: true },
+    generation: drawn,
+    layer,
+    afterwards: { ...nothingAfterwards, records },
+    says: {
+      savedBytes,
+      nextCommand: layer?.nextCommand,
+      undoCommand: command(host, from === undefined ? 'uninstall' : 'rollback'),
+    },
+  };
+}

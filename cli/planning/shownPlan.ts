@@ -1,0 +1,42 @@
+import type { HostView } from '../host/index.ts';
+import { gateText } from '../output/gateText.ts';
+import { describe, type FileStep } from '../transaction/index.ts';
+import type { PlannedSwitch } from './switch.ts';
+import { insideLines } from './textDiff.ts';
+import type { Plan, SwitchRequest } from './types.ts';
+import { shownWrites, type Write } from './writes.ts';
+
+/** The plan of a change that touches nothing outside our own folders. */
+export function emptyPlan(verb: string): Plan {
+  return { verb, steps: [], restarts: [], dependents: [], gate: [], bytesWritten: 0, writes: [], findings: [] };
+}
+
+/** A planned switch as plain data for people and programs. */
+export async function shownPlan(
+  host: HostView,
+  { verb, from, to, options }: SwitchRequest,
+  planned: PlannedSwitch,
+  writes: Write[],
+): Promise<Omit<Plan, 'findings'>> {
+  const { steps, modules } = planned;
+  const restarts = steps.filter((step) => step.kind === 'restart');
+  return {
+    verb,
+    from: from?.manifest.number,
+    to: to?.number,
+    steps: steps.map((step) => ({
+      kind: step.kind,
+      text: describe(step),
+      ...(step.kind === 'file' ? { diff: modules.diff.get(step) ?? diffOf(planned, step) } : {}),
+    })),
+    restarts: restarts.map((step) => step.unit),
+    dependents: restarts.flatMap((step) => step.dependents),
+    gate: gateText({ live: host.live, restarts: restarts.length > 0, coming: to !== undefined, pods: options.prove !== undefined }),
+    ...(await shownWrites(host, writes)),
+  };
+}
+
+function diffOf({ wiring, files }: PlannedSwitch, step: FileStep): string[] {
+  const change = wiring.changes[files.indexOf(step)];
+  return change === undefined ? [] : insideLines(change);
+}

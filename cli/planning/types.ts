@@ -1,0 +1,80 @@
+import type { Engine, ForeignWiring, Instance } from '../engines/index.ts';
+import type { Finding } from '../errors/index.ts';
+import type { HostPath } from '../host/index.ts';
+import type { GenerationManifest, GenerationRecord } from '../store/index.ts';
+import type { LayerStep, Step } from '../transaction/index.ts';
+import type { ChangeOptions } from './choices/types.ts';
+import type { ConfigurationDiff } from './configurations.ts';
+import type { Restoring } from './replaceWiring.ts';
+import type { Write } from './writes.ts';
+
+/** An engine and how it is on this host. */
+export interface Found {
+  engine: Engine;
+  instance: Instance;
+}
+
+/** What a change would do: plain JSON, without anybody's file contents. */
+export interface Plan {
+  verb: string;
+  from?: number | undefined;
+  to?: number | undefined;
+  steps: PlannedStep[];
+  /** What profiles and settings change in our own configuration of a handler: against the active generation's if it has the same files, else against the release's. */
+  configurations?: ConfigurationDiff[];
+  restarts: string[];
+  dependents: string[];
+  gate: string[];
+  /** The sum of `writes`. */
+  bytesWritten: number;
+  writes: PlannedWrite[];
+  /** gc and uninstall: what goes, and the bytes that this frees (`whatGoes`). */
+  removedGenerations?: number[];
+  freedBytes?: number;
+  findings: Finding[];
+}
+
+/** Something that a change writes. */
+export interface PlannedWrite {
+  /** 'payload', 'program', … */
+  what: string;
+  bytes: number;
+  /** The folder that the file system is mounted at. */
+  fileSystem: HostPath;
+}
+
+export interface PlannedStep {
+  /** 'record' changes nothing outside our own folders. */
+  kind: Step['kind'] | 'record';
+  text: string;
+  /** For a file: the lines that go and come, with their numbers. Only our own text: others' lines are never shown. */
+  diff?: string[];
+}
+
+/** What a switch is planned from. */
+export interface SwitchRequest {
+  verb: string;
+  id: number;
+  found: Found;
+  from?: { manifest: GenerationManifest; record: GenerationRecord } | undefined;
+  to?: GenerationManifest | undefined;
+  /** The store gets the payload by this change. */
+  fresh?: boolean;
+  /** What is written besides the steps and their journal. */
+  writes?: Write[];
+  options: ChangeOptions;
+  /** The engine is down: whoever asks starts it afterwards, and there is nothing to compare with. */
+  down?: boolean;
+  /** The program that guards the next boots; without one the units of the guard go. */
+  guard?: HostPath | undefined;
+  /** Wiring of others that ours takes the place of. */
+  foreignWiring?: ForeignWiring | undefined;
+  /** Wiring of others that comes back in the place of ours. */
+  restoring?: Restoring | undefined;
+  /** Last, once all else is done. */
+  layer?: LayerStep | undefined;
+  /** False: the user sees to the kernel modules. */
+  loadModules?: boolean | undefined;
+  /** Besides the backend's and the wiring's. */
+  further?: Step[];
+}

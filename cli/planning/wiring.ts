@@ -1,0 +1,78 @@
+import { posix } from 'node:path';
+import type { WantedHandler, WiringPlan } from '../engines/index.ts';
+import { KataError } from '../errors/index.ts';
+import { type Digest, digestOf, type HostView } from '../host/index.ts';
+import { dependentsOf, type FileStep, type RestartStep, restartDeadlineMs, type Step } from '../transaction/index.ts';
+import { puttingBack, recordedWith, takenOver } from './replaceWiring.ts';
+import type { Found, SwitchRequest } from './types.ts';
+
+/** The files of the engine as a switch leaves them, and its restart. */
+export interface PlannedWiring {
+  wiring: WiringPlan;
+  files: FileStep[];
+  restarts: RestartStep[];
+  /** Others' files with our text in them, as this change leaves them. */
+  edited: Record<string, Digest>;
+}
+
+/** Reads what the files are now: wiring of others counts as ours where it goes, and comes where ours goes. */
+export async function planWiring(host: HostView, request: SwitchRequest, wanted: WantedHandler[]): Promise<PlannedWiring> {
+  const { foreignWiring, restoring, from, found, down = false } = request;
+  const recorded = from?.record.wiring;
+  const { engine, instance } = found;
+  const own = await engine.plan(
+    host,
+    instance,
+    wanted,
+    foreignWiring === undefined ? recorded : recordedWith(recorded, foreignWiring, instance),
+  );
+  const around = restoring === undefined ? own : puttingBack(own, restoring);
+  const wiring = foreignWiring === undefined ? around : takenOver(own, foreignWiring);
+  const files = fileSteps(request.id, wiring);
+  const restarts = files.length > 0 && instance.process !== undefined && !down ? [await restartStep(host, found)] : [];
+  return { wiring, files, restarts, edited: editedAfter(wiring, files, from?.record.edited) };
+}
+
+export function wiringSteps({ wiring, files, restarts }: PlannedWiring): Step[] {
+  const folders: Step[] = wiring.makeFolders.map(({ path, mode }) => ({ kind: 'folder', path, mode }));
+  const dropped: Step[] = wiring.dropFolders.map((path) => ({ kind: 'drop-folder', path }));
+  return [...folders, ...files, ...dropped, ...restarts];
+}
+
+function fileSteps(id: number, wiring: WiringPlan): FileStep[] {
+  return wiring.changes.map((change, index) => ({
+    kind: 'file',
+    path: change.path,
+    before: change.before,
+    after: change.after === 'absent' ? 'absent' : digestOf(change.after.text),
+    ...(change.after === 'absent' ? {} : { text: change.after.text }),
+    ...(change.mode === undefined ? {} : { mode: change.mode }),
+    foreign: change.foreign,
+    ours: change.ours,
+    temporary: posix.join(change.tmpDir, `.kata-sysext-${id}-${index}.tmp`),
+  }));
+}
+
+async function restartStep(host: HostView, { instance }: Found): Promise<RestartStep> {
+  const systemd = await host.systemd();
+  if (systemd === undefined || instance.unit === undefined) {
+    throw new KataError('engine-unsupported', {
+      subject: instance.configPath,
+      found: 'the engine runs, but not as a systemd unit that answers',
+      needed: 'a unit that can be restarted and watched',
+      next: 'run the engine as a systemd service',
+    });
+  }
+  return {
+    kind: 'restart',
+    unit: instance.unit,
+    dependents: await dependentsOf(host, instance.unit),
+    deadlineMs: restartDeadlineMs(await systemd.unit(instance.unit)),
+  };
+}
+
+function editedAfter(wiring: WiringPlan, files: FileStep[], earlier: Record<string, Digest> = {}): Record<string, Digest> {
+  const ranges = new Set((wiring.wiring?.marks ?? []).filter((mark) => mark.kind === 'range').map((mark) => mark.path));
+  const now = files.flatMap((step): [string, Digest][] => (step.after === 'absent' ? [] : [[step.path, step.after]]));
+  return Object.fromEntries([...Object.entries(earlier), ...now].filter(([path]) => ranges.has(path)));
+}

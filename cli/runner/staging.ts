@@ -1,0 +1,135 @@
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { KataError } from '../errors/index.ts';
+import type { HostPath } from '../host/index.ts';
+import { installedName } from '../layout/index.ts';
+import type { Event } from '../output/events.ts';
+import { architectureFindings, type Given } from '../planning/choices/givenImage.ts';
+import type { InstallRequest } from '../planning/choices/types.ts';
+import { expectedWrites, programWrites, type Write } from '../planning/writes.ts';
+import { refuse } from '../preflight/engine.ts';
+import { type Room, roomOf } from '../preflight/room.ts';
+import { type Staged, stageImage, stagePayload, stagingFolder } from '../store/index.ts';
+import type { Context, PayloadStaging, Place } from './types.ts';
+
+/** What a planner has staged, for the runner: it seals it or removes it. */
+export interface StagingArea extends PayloadStaging {
+  staged(): Staged | undefined;
+  discard(): Promise<void>;
+}
+
+export function stagingArea(context: Context): StagingArea {
+  let staged: Staged | undefined;
+  const kept = async (staging: Promise<Staged>) => {
+    staged = await staging;
+    return staged;
+  };
+  return {
+    unpack: (request, place) => kept(unpack(context, request, place)),
+    copyImage: (given, request, place) => kept(takeImage(context, given, request, place)),
+    staged: () => staged,
+    // The change is decided by now: what stays of the staging folder is rubbish, and tidy removes it.
+    discard: async () => staged?.discard().catch(() => undefined),
+  };
+}
+
+/**
+ * Unpacks the bundles of a request below `root`, in our staging folder. How much an archive holds shows only while it is read: so free room
+ * is looked at before, while files are written, when all are, and before an image is made of them. Throws `host-space`, and `host-space-kubelet` unless it
+ * is allowed; then the staging folder is gone.
+ */
+async function unpack(context: Context, request: InstallRequest, { facts, root, format, backend, wanted }: Place): Promise<Staged> {
+  const { host, emit, signal } = context;
+  if (!facts.architecture.known) throw new Error('hostFindings refuses an unknown architecture');
+  const room = await roomOf(host, { kubelet: true });
+  const rest = [...(await programWrites(context, backend, 'always')), ...expectedWrites(root)];
+  // The archives themselves are a lower bound of what must fit.
+  refuse(await room.findings([staging(root, await sizeOf(request.sources)), ...rest]), request.allow);
+  const watch = watchRoom(room, rest, request.allow);
+  try {
+    return await stagePayload(host, {
+      sources: request.sources,
+      digests: request.digests,
+      handlers: wanted,
+      architecture: facts.architecture.value,
+      root,
+      format,
+      haveRoom: async (moreBytes) => void refuse(await room.findings([staging(root, moreBytes), ...rest]), request.allow),
+      emit: (event) => {
+        emit(event);
+        watch.look(event);
+      },
+      signal: AbortSignal.any([signal, watch.signal]),
+    });
+  } catch (error) {
+    throw (await watch.short()) ?? error;
+  } finally {
+    watch.end();
+  }
+}
+
+/** Stages a copy of the image. Throws `host-architecture`, `bundle-lacks-handler` and the codes of `stageImage`. */
+async function takeImage(
+  context: Context,
+  { file, said }: Given,
+  request: InstallRequest,
+  { facts, root, wanted, backend }: Place,
+): Promise<Staged> {
+  const name = basename(file);
+  const [foreign] = architectureFindings(facts, { file, said });
+  if (foreign !== undefined) throw KataError.of(foreign);
+  const lacking = (wanted ?? []).filter((release) => !said.handlers.some((handler) => handler.release === release)).map(installedName);
+  if (lacking.length > 0) {
+    throw new KataError('bundle-lacks-handler', {
+      subject: lacking.join(', '),
+      found: `${name} does not have ${lacking.join(', ')}; it has ${said.handlers.map((handler) => handler.name).join(', ')}`,
+      needed: 'an image with all wanted handlers',
+      next: `make another one: kata-sysext build BUNDLE... ${(wanted ?? []).map((release) => `--handler ${release}`).join(' ')} -o FILE`,
+      details: { handlers: lacking, available: said.handlers.map((handler) => handler.name) },
+    });
+  }
+  const room = await roomOf(context.host, { kubelet: true });
+  const rest = [...(await programWrites(context, backend, 'always')), ...expectedWrites(root)];
+  refuse(await room.findings([staging(root, await sizeOf([file])), ...rest]), request.allow);
+  return stageImage(context.host, { file, said, digest: request.digests[0], root, emit: context.emit, signal: context.signal });
+}
+
+function staging(root: HostPath, bytes: number): Write {
+  return { what: 'staging', path: stagingFolder(root), bytes, entries: 1 };
+}
+
+async function sizeOf(sources: string[]): Promise<number> {
+  const sizes = await Promise.all(sources.map(async (path) => (await stat(path).catch(() => undefined))?.size ?? 0));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** Looks at the free room whenever the reader says how far it is, and stops it where what else is written would not fit any more. */
+function watchRoom(room: Room, rest: Write[], allow: string[]) {
+  const stop = new AbortController();
+  let looking: Promise<void> | undefined;
+  let short: KataError | undefined;
+  const look = async () => {
+    try {
+      refuse(await room.findings(rest), allow);
+    } catch (error) {
+      if (!(error instanceof KataError)) return;
+      short ??= error;
+      stop.abort(error);
+    }
+  };
+  return {
+    signal: stop.signal,
+    look({ kind }: Event): void {
+      if (kind !== 'bytes' || short !== undefined) return;
+      looking ??= look().finally(() => {
+        looking = undefined;
+      });
+    },
+    /** What was missing, once the reader has stopped. */
+    short: async () => {
+      await looking;
+      return short;
+    },
+    end: () => void looking?.catch(() => undefined),
+  };
+}

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { posix } from 'node:path';
+import { enginePlugins } from '../../cli/engines/index.ts';
+import type { EnginePlugin } from '../../cli/engines/types.ts';
+import { readSources, type SourceFacts } from '../support/source/literals.ts';
+
+/** The one file that names every folder: it imports each one's face. */
+const registry = 'cli/engines/registry.ts';
+
+/** At most three: what names an engine outside its folder, and why. */
+const exceptions: { path: string; names: string; reason: string }[] = [
+  { path: 'cli/engines/nodeadm/index.ts', names: 'containerd', reason: 'it writes the file of that engine, whichever name that has' },
+  {
+    path: 'cli/facts/architecture.ts',
+    names: 'containerd',
+    reason: 'engines read facts, and any program of a tree shows its architecture',
+  },
+];
+
+/** What only the folder of an engine may say, whole: its name, its units, its programs; and its paths, as the beginning of a text. */
+function known(row: EnginePlugin): { words: string[]; paths: string[] } {
+  const { report, storage, renders } = row;
+  return {
+    words: [row.name, ...row.units, ...row.programs, ...(renders?.units ?? [])],
+    paths: [...report.configuration, ...storage, ...(renders?.files ?? [])],
+  };
+}
+
+/** '/usr/bin/NAME' */
+function isProgram(text: string, { programs }: EnginePlugin): boolean {
+  return text.startsWith('/') && programs.includes(posix.basename(text));
+}
+
+function folderOf({ name }: EnginePlugin): string {
+  return `cli/engines/${name}/`;
+}
+
+function isExcepted(path: string, { name }: EnginePlugin): boolean {
+  return exceptions.some((each) => each.path === path && each.names === name);
+}
+
+describe('engines: what knows an engine is in its folder', () => {
+  let sources: SourceFacts[] = [];
+  before(function () {
+    this.timeout(300_000);
+    sources = readSources();
+  });
+
+  it('the parser sees all of cli/', () => {
+    assert.ok(sources.length > 300, `${sources.length} files`);
+    const face = sources.find(({ path }) => path === registry);
+    assert.ok(face?.imports.includes('cli/engines/containerd/index.ts'), JSON.stringify(face?.imports));
+    assert.ok(
+      sources.some(({ path, texts }) => path === 'cli/engines/containerd/facts.ts' && texts.some(({ text }) => text === 'containerd')),
+    );
+  });
+
+  for (const row of enginePlugins()) {
+    it(`${row.name}: nothing outside imports its files, and the registry its face alone`, () => {
+      const importing = sources.filter(({ path }) => !path.startsWith(folderOf(row)) && !isExcepted(path, row));
+      const wrong = importing.flatMap(({ path, imports }) =>
+        imports
+          .filter((name) => name.startsWith(folderOf(row)) && !(path === registry && name === `${folderOf(row)}index.ts`))
+          .map((name) => `${path} imports ${name}`),
+      );
+
+      assert.deepEqual(wrong, []);
+    });
+
+    it(`${row.name}: no text outside is its name, unit or program, or a path of its own`, () => {
+      const { words, paths } = known(row);
+      const others = sources.filter(({ path }) => !path.startsWith(folderOf(row)) && !isExcepted(path, row));
+      const wrong = others.flatMap(({ path, texts }) =>
+        texts
+          .filter(({ text }) => words.includes(text) || isProgram(text, row) || paths.some((own) => `${text}/`.startsWith(`${own}/`)))
+          .map(({ text, line }) => `${path}:${line}: ${text}`),
+      );
+
+      assert.deepEqual(wrong, []);
+    });
+  }
+
+  it('there are at most three exceptions, and each one is needed', () => {
+    const needed = exceptions.filter(({ path, names }) => {
+      const source = sources.find((each) => each.path === path);
+      const row = enginePlugins().find(({ name }) => name === names);
+      return (
+        source?.imports.some((name) => name.startsWith(folderOf(row!))) || source?.texts.some(({ text }) => posix.basename(text) === names)
+      );
+    });
+
+    assert.ok(exceptions.length <= 3);
+    assert.deepEqual(needed, exceptions);
+    assert.ok(exceptions.every(({ reason }) => reason.length > 20));
+  });
+});

@@ -1,0 +1,158 @@
+import { deepEqual, equal } from 'node:assert/strict';
+import { type Import, readSources, type Sources } from '../support/sources.ts';
+
+/** A row for each part; a file belongs to the longest one that its path begins with. */
+const parts = [
+  'operations',
+  'planning/choices',
+  'planning',
+  'preflight',
+  'runner',
+  'bootGuard/units',
+  'bootGuard',
+  'inspect',
+  'output',
+  'transaction',
+  'store',
+  'gate',
+  'assets',
+  'backends',
+  'commands',
+  'cri',
+  'documents',
+  'errors',
+  'failures',
+  'generate',
+  'guest',
+  'host',
+  'images',
+  'kernelModules',
+  'labels',
+  'pod',
+  'rendering',
+  'selinux',
+  'systemd',
+];
+
+/** Who gets the half of the port that writes, with the reason. All others get `HostView`. */
+const writers: Record<string, string> = {
+  host: 'it is the port',
+  store: 'payloads, generations and records are written through it',
+  transaction: 'steps act on the host',
+  runner: 'it carries changes out',
+  bootGuard:
+    'the mark of a phase, the count of tries and the blessing are no changes: they are written in boots in which no journal may be',
+  pod: 'notes of pods that a killed proof has to leave behind',
+  'commands/hostFor.ts': 'it opens the port',
+  'commands/verbs/verify.ts': 'it hands the port to the proof by pods',
+  'inspect/supportBundle': 'labels are read by a program that only the writing half has; nothing is written',
+};
+
+const planners = ['operations', 'planning/choices', 'planning', 'preflight', 'inspect'];
+
+/** Operations that are no plan of a change, with the reason. */
+const unplanned: Record<string, string> = {
+  'cli/operations/build.ts': 'it makes a file off the host',
+  'cli/operations/recover.ts': 'the runner settles what was interrupted before it plans: nothing is left to plan',
+  'cli/operations/repair.ts': 'its result is the list of paths, and it needs no transaction',
+};
+
+/** Where a function may be longer, with the reason. */
+const longer: Record<string, string> = {
+  'commands/completion/': 'a script for a shell is one text',
+  'engines/containerd/plan.ts': 'it is still to be divided',
+};
+
+describe('the parts of the program', function () {
+  this.timeout(120_000);
+  let sources: Sources;
+
+  before(() => {
+    sources = readSources();
+  });
+
+  it('import each other without a circle', () => {
+    const edges = edgesOf(sources.imports);
+
+    const circles = parts.flatMap((part) => circleFrom(part, edges) ?? []);
+
+    deepEqual(circles, []);
+  });
+
+  it('of reading verbs know neither operations nor the runner', () => {
+    const wrong = sources.imports.filter(
+      ({ from, to }) => partOf(from) === 'inspect' && ['operations', 'runner'].includes(partOf(to) ?? ''),
+    );
+
+    deepEqual(wrong, []);
+  });
+
+  it('that plan get a view of the host, and not what the runner has', () => {
+    const wrong = sources.imports.filter(
+      ({ from, names }) => names.includes('Context') && planners.includes(partOf(from) ?? '') && !Object.hasOwn(unplanned, from),
+    );
+
+    deepEqual(
+      wrong.map(({ from }) => from),
+      [],
+    );
+  });
+
+  it('that plan, refuse and inspect get the reading half of the port', () => {
+    const wrong = sources.imports.filter(({ from, to, names }) => to.startsWith('cli/host/') && names.includes('Host') && !mayWrite(from));
+
+    deepEqual(
+      wrong.map(({ from }) => from),
+      [],
+    );
+  });
+
+  it('have no function of more than 60 lines', () => {
+    const long = sources.functions.filter(
+      ({ path, lines }) => lines > 60 && !Object.keys(longer).some((place) => path.startsWith(`cli/${place}`)),
+    );
+
+    deepEqual(long, []);
+  });
+
+  it('are all seen', () => {
+    const files = new Set(sources.functions.map(({ path }) => path));
+
+    equal(files.has('cli/runner/session.ts'), true);
+  });
+});
+
+function mayWrite(path: string): boolean {
+  return Object.keys(writers).some((place) => path === `cli/${place}` || path.startsWith(`cli/${place}/`));
+}
+
+function partOf(path: string): string | undefined {
+  return parts.find((part) => path.startsWith(`cli/${part}/`));
+}
+
+function edgesOf(imports: Import[]): Map<string, Map<string, Import>> {
+  const edges = new Map<string, Map<string, Import>>();
+  for (const each of imports) {
+    const [from, to] = [partOf(each.from), partOf(each.to)];
+    if (from === undefined || to === undefined || from === to) continue;
+    edges.set(from, (edges.get(from) ?? new Map<string, Import>()).set(to, each));
+  }
+  return edges;
+}
+
+/** The imports that lead from a part back to it; undefined where none do. */
+function circleFrom(start: string, edges: Map<string, Map<string, Import>>): string | undefined {
+  const seen = new Set<string>();
+  const walk = (part: string): string[] | undefined => {
+    for (const [next, { from, to }] of edges.get(part) ?? []) {
+      const line = `${from} → ${to}`;
+      if (next === start) return [line];
+      if (seen.has(next)) continue;
+      seen.add(next);
+      const rest = walk(next);
+      if (rest !== undefined) return [line, ...rest];
+    }
+    return undefined;
+  };
+  return walk(start)?.join(', ');
+}

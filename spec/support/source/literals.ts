@@ -1,0 +1,69 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Node, SyntaxKind } from 'typescript/unstable/ast';
+import { API } from 'typescript/unstable/sync';
+
+/** What a file of the program names: modules, and texts. Comments, and prose around a word, are none of it. */
+export interface SourceFacts {
+  /** From the repository's root: 'cli/engines/registry.ts'. */
+  path: string;
+  /** Files of the repository that it imports, from its root. */
+  imports: string[];
+  /** Text literals, texts between the places of templates, and keys of object literals. */
+  texts: { text: string; line: number }[];
+}
+
+const repository = fileURLToPath(new URL('../../../', import.meta.url));
+
+const textKinds: SyntaxKind[] = [
+  SyntaxKind.StringLiteral,
+  SyntaxKind.NoSubstitutionTemplateLiteral,
+  SyntaxKind.TemplateHead,
+  SyntaxKind.TemplateMiddle,
+  SyntaxKind.TemplateTail,
+];
+
+/** Reads all of cli/ by the compiler's own parser; nothing is resolved or checked, so that it takes a second or two. */
+export function readSources(): SourceFacts[] {
+  const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-sources-'));
+  const config = join(folder, 'tsconfig.json');
+  const compilerOptions = { noResolve: true, noLib: true, types: [], allowImportingTsExtensions: true, noEmit: true, module: 'nodenext' };
+  writeFileSync(config, JSON.stringify({ compilerOptions, include: [`${repository}cli/**/*.ts`] }));
+  const api = new API({ cwd: folder });
+  try {
+    const [project] = api.updateSnapshot({ openProject: config }).getProjects();
+    const names = project!.program.getSourceFileNames().filter((name) => name.startsWith(`${repository}cli/`));
+    return names.map((name) => factsOf(name, project!.program.getSourceFile(name)!));
+  } finally {
+    api.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function factsOf(name: string, source: Node & { text: string }): SourceFacts {
+  const facts: SourceFacts = { path: relative(repository, name), imports: [], texts: [] };
+  const lineOf = (node: Node) => source.text.slice(0, node.end).split('\n').length;
+  const visit = (node: Node): void => {
+    const { text } = node as Node & { text?: string };
+    if (textKinds.includes(node.kind) && isModule(node)) facts.imports.push(relative(repository, join(name, '..', text!)));
+    else if (textKinds.includes(node.kind)) facts.texts.push({ text: text!, line: lineOf(node) });
+    else if (node.kind === SyntaxKind.Identifier && isKey(node)) facts.texts.push({ text: text!, line: lineOf(node) });
+    node.forEachChild(visit);
+  };
+  visit(source);
+  return facts;
+}
+
+function isModule({ parent }: Node): boolean {
+  if (parent.kind === SyntaxKind.ImportDeclaration || parent.kind === SyntaxKind.ExportDeclaration) return true;
+  const { expression } = parent as Node & { expression?: Node };
+  return parent.kind === SyntaxKind.CallExpression && expression?.kind === SyntaxKind.ImportKeyword;
+}
+
+/** `{ name: … }`; shorthands are variables. */
+function isKey(node: Node): boolean {
+  const { name } = node.parent as Node & { name?: Node };
+  return node.parent.kind === SyntaxKind.PropertyAssignment && name === node;
+}
