@@ -21,7 +21,8 @@ for (const { from, files: real } of configurationSets())
         it(`moves every path of ${row.name} and no other byte (${ends})`, () => {
           const result = renderConfiguration(source, { ...move, hypervisor: row.hypervisor });
 
-          // In these files every uncommented /opt/kata is such a path (docs/facts/kata.md#paths-in-configurations), which makes the line-wise answer right.
+          // In these files every uncommented /opt/kata is such a path (docs/facts/kata.md#paths-in-configurations), which makes the
+          // line-wise answer right.
           const expected = source.split('\n').map((line) => (line.trimStart().startsWith('#') ? line : line.replaceAll('/opt/kata', to)));
           assert.equal(result, expected.join('\n'));
         });

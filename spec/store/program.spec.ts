@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openHost } from '../../cli/host/index.ts';
-import { idlePrograms, keepProgram, programBytes, programDrift, readPrograms } from '../../cli/store/index.ts';
+import { ensureStore, idlePrograms, keepProgram, programBytes, programDrift, readPrograms } from '../../cli/store/index.ts';
 import { gcPrograms } from '../../cli/store/program.ts';
-import { losingPower } from '../support/faults/faultyHost.ts';
+import { counting, losingPower } from '../support/faults/faultyHost.ts';
 import { type ChangeTree, changeTree, state } from '../support/trees/changeTree.ts';
 
 const root = '/usr/local/libexec/kata-sysext';
@@ -74,8 +74,14 @@ describe('the copy of the program on the host', () => {
   });
 
   it('cut off at any write is either whole and noted, or taken away by the next clean-up', async () => {
-    for (let nth = 1; nth < 12; nth++) {
+    await ensureStore(tree.host, root);
+    const whole = counting(tree.host);
+    await keepProgram(whole.host, root, running);
+    assert.ok(whole.calls.length >= 4);
+
+    for (let nth = 1; nth <= whole.calls.length + 1; nth++) {
       const own = changeTree();
+      await ensureStore(own.host, root);
       await keepProgram(losingPower(own.host, nth).host, root, running).catch(() => undefined);
 
       await gcPrograms(own.host, new Set());

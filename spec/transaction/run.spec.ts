@@ -202,6 +202,28 @@ describe('a transaction', () => {
     }
   });
 
+  it('a commit record that was written but could not be synced does not count: the change is undone, and stays so', async () => {
+    const { root, host, listing } = tree();
+    const before = listing();
+    const unsynced: typeof host = {
+      ...host,
+      writeFile: async (path, ...rest) => {
+        await host.writeFile(path, ...rest);
+        if (path.endsWith('/commit.json')) throw Object.assign(new Error('sync failed'), { code: 'EIO' });
+      },
+    };
+    // The journal stays where the undo cannot be finished: recover must not take the record for a commit then.
+    const stubborn = { ...unsynced, unlink: (path: string) => refuseUnlink(unsynced, path) };
+
+    const outcome = await run(stubborn);
+    const record = existsSync(join(root, state, 'journal/1/commit.json'));
+    await recover(host, here);
+
+    assert.equal(outcome.result, 'not-restored');
+    assert.equal(record, false);
+    assert.deepEqual(differences(before, listing()), []);
+  });
+
   it('an undo that fails keeps the journal, says so, and recover finishes it', async () => {
     const { root, host, listing } = tree();
     const before = listing();
