@@ -33,7 +33,8 @@ export async function findGeneration(host: HostView, number: number): Promise<Ge
 
 async function readManifest(host: HostView, path: HostPath, number: number): Promise<GenerationManifest | undefined> {
   const manifest = await readJson(host, path, generationManifest);
-  if (manifest !== undefined && manifest.number !== number) throw damaged(path, `number is ${manifest.number}, which does not match its folder`);
+  if (manifest !== undefined && manifest.number !== number)
+    throw damaged(path, `number is ${manifest.number}, which does not match its folder`);
   return manifest;
 }
 
@@ -78,7 +79,8 @@ export async function readPayload(host: HostView, digest: Digest): Promise<Paylo
 
 async function readPayloadAt(host: HostView, path: HostPath, digest: Digest): Promise<PayloadManifest | undefined> {
   const manifest = await readJson(host, path, payloadShape);
-  if (manifest !== undefined && manifest.digest !== digest) throw damaged(path, `digest is ${manifest.digest}, which does not match its folder`);
+  if (manifest !== undefined && manifest.digest !== digest)
+    throw damaged(path, `digest is ${manifest.digest}, which does not match its folder`);
   return manifest;
 }
 
