@@ -27,6 +27,7 @@ export async function pages(): Promise<Record<string, string>> {
     'docs/reference/commands.md': commandsPage(),
     'docs/reference/errors.md': errorsPage(),
     'docs/reference/handlers.md': page(handlersPage(note('overlays/handlers.json, overlays/modules.json and overlays/needs.json'), table)),
+    [hostsPage]: withRenderersTable(onDisk(hostsPage) ?? '', table),
     'docs/reference/files.md': page(filesPage(note('scripts/pages/hostFiles.ts'), table)),
     'docs/reference/json.md': page(jsonPage(note('schema/'), table)),
     'man/kata-sysext.8': manPage(),

@@ -125,7 +125,8 @@ describe('verbs that need no host', function () {
     const mistyped = await json(['explain', 'foreign-fiel'], 2);
 
     for (const code of Object.keys(codes)) assert.ok(all.stdout.includes(code), code);
-    for (const [index, code] of some.entries()) assert.match(each[index]!, new RegExp(`^${code} \\(exit status .*${codes[code]!.exit}`), code);
+    for (const [index, code] of some.entries())
+      assert.match(each[index]!, new RegExp(`^${code} \\(exit status .*${codes[code]!.exit}`), code);
     assert.ok(JSON.stringify(mistyped).includes('foreign-file'));
   });
 
