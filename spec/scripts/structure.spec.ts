@@ -13,6 +13,7 @@ const parts = [
   'inspect',
   'output',
   'transaction',
+  'steps',
   'store',
   'gate',
   'assets',
@@ -38,7 +39,11 @@ const parts = [
 const writers: Record<string, string> = {
   host: 'it is the port',
   store: 'payloads, generations and records are written through it',
-  transaction: 'steps act on the host',
+  transaction: 'the journal, and the undo of what was interrupted',
+  steps: 'a step acts on the host',
+  'backends/overlay/mount.ts': 'the step of this backend',
+  'backends/sysext/refresh.ts': 'the step of this backend',
+  'backends/sysext/refreshStep.ts': 'the step of this backend',
   runner: 'it carries changes out',
   bootGuard:
     'the mark of a phase, the count of tries and the blessing are no changes: they are written in boots in which no journal may be',
