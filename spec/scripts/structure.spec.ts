@@ -31,6 +31,7 @@ const parts = [
   'pod',
   'rendering',
   'selinux',
+  'steps',
   'systemd',
 ];
 
@@ -38,7 +39,11 @@ const parts = [
 const writers: Record<string, string> = {
   host: 'it is the port',
   store: 'payloads, generations and records are written through it',
-  transaction: 'steps act on the host',
+  transaction: 'it runs the steps and keeps their journal',
+  steps: 'steps act on the host',
+  'backends/overlay/mount.ts': 'a kind of step of this backend',
+  'backends/sysext/refresh.ts': 'a kind of step of this backend',
+  'backends/sysext/refreshStep.ts': 'the same',
   runner: 'it carries changes out',
   bootGuard:
     'the mark of a phase, the count of tries and the blessing are no changes: they are written in boots in which no journal may be',
