@@ -15,7 +15,6 @@ export const foldersNotYetClean = [
   'planning',
   'preflight',
   'runner',
-  'steps',
   'transaction',
 ];
 
