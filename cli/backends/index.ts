@@ -10,7 +10,7 @@ import type { Backend } from './types.ts';
 
 export { backendPaths } from './ownPaths.ts';
 export { dropMade, makeMissing } from './pointer.ts';
-export { backendNames, backendUnits, imageBackend, imagingBackend, isOfImage, plainBackend } from './registry.ts';
+export { backendNames, isOfImage, plainBackend } from './registry.ts';
 export { mergeOf } from './sysext/merge.ts';
 export type { Backend } from './types.ts';
 

@@ -6,7 +6,7 @@ import { digestOf, openRegular } from '../host/index.ts';
 import { imageManifest } from './shape.ts';
 import type { ImageManifest } from './types.ts';
 
-/** The newest schema of an image's manifest that this program writes and reads. */
+/** The one schema of an image's manifest that this program writes and reads. */
 export const imageSchema = 1;
 
 /** Whole blocks: a loop device shows no part of a sector. */
@@ -56,6 +56,8 @@ function manifestIn(path: string, json: string): ImageManifest {
   const schema = typeof manifest === 'object' && manifest !== null && 'schema' in manifest ? manifest.schema : undefined;
   if (typeof schema !== 'number') throw damaged(path, 'its manifest names no schema');
   if (schema > imageSchema) throw newer(path, schema);
+  if (schema !== imageSchema)
+    throw damaged(path, `its manifest has schema ${schema}, and no version wrote another one than ${imageSchema}`);
   const wrong = misplaced(imageManifest, manifest);
   if (wrong !== undefined) throw damaged(path, `its manifest lacks ${JSON.stringify(wrong.at)}, or has something else there`);
   return manifest as ImageManifest;
@@ -96,7 +98,7 @@ function newer(path: string, schema: number): KataError {
   return new KataError('image-newer', {
     subject: path,
     found: `${path} has a manifest of schema ${schema}`,
-    needed: `schema ${imageSchema} or older`,
+    needed: `schema ${imageSchema}, the only one that this program reads`,
     next: 'use the newer kata-sysext that made it',
   });
 }

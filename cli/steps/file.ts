@@ -39,7 +39,7 @@ export const file: StepKind<FileStep> = {
   revert: async (host, step, undo, store) => {
     await dropTemporary(host, step.temporary);
     const place = await look(host, step);
-    if (place === 'other') return takeOursOut(host, step);
+    if (place === 'other') return removeOwnText(host, step);
     if (place === 'after') await putBefore(host, step, store);
     // A restored file must not look newer than the engine that loaded it, or the next change would see a pending edit.
     const now = await host.stat(step.path);
@@ -63,8 +63,11 @@ async function putBefore(host: Host, step: FileStep, store: UndoStore): Promise<
   await host.replaceFile(step.path, await host.readFile(saved), step.temporary, like);
 }
 
-/** Another program or user edited the file meanwhile: that edit stays, only the inserted text goes. A text that was removed is not put back. */
-async function takeOursOut(host: Host, step: FileStep): Promise<void> {
+/**
+ * Another program edited the file meanwhile: its edit stays, and only kata-sysext's text is removed. A text that kata-sysext removed is not
+ * put back.
+ */
+async function removeOwnText(host: Host, step: FileStep): Promise<void> {
   const now = await host.readText(step.path);
   if (now === undefined) return;
   // Loaded here: `status` reads the journal too and must not pay for a TOML parser.

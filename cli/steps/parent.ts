@@ -10,8 +10,8 @@ export async function noteParent(host: Host, path: HostPath): Promise<Undo> {
 }
 
 /**
- * Gives the folder its time back, or the undone edit would count as a pending one and refuse the next change. Where other names are in
- * it than before, another program changed it too, and that must show.
+ * Gives the folder its time back, or the undone edit would count as a pending one and refuse the next change. Where other names are in it
+ * than before, another program changed it too, and that must show.
  */
 export async function restoreParent(host: Host, path: HostPath, undo: Undo): Promise<void> {
   const { parentMs, parentNames } = undo;

@@ -1,6 +1,6 @@
 import type { Host, HostPath } from '../host/index.ts';
 
-/** Removes what a killed write left at the path of its temporary file. A folder there belongs to others: it stays, and stops nothing. */
+/** Removes the temporary file that a killed write left. A folder of that name is not kata-sysext's: it stays, and stops nothing. */
 export async function dropTemporary(host: Host, path: HostPath): Promise<void> {
   const stat = await host.lstat(path);
   if (stat !== undefined && stat.kind !== 'directory') await host.unlink(path);

@@ -9,7 +9,7 @@ export interface FolderStep {
   mode: number;
 }
 
-/** Removes a folder of kata-sysext when it is empty; a folder with files of others stays. */
+/** Removes a folder of kata-sysext when it is empty; a folder with other files stays. */
 export interface DropFolderStep {
   kind: 'drop-folder';
   path: HostPath;
@@ -46,7 +46,7 @@ export interface RestartStep {
   deadlineMs: number;
 }
 
-/** rpm-ostree stages a deployment without the package. It counts from the next boot, which the administrator alone starts. */
+/** rpm-ostree stages a deployment without the package. It counts from the next boot, which only the administrator starts. */
 export interface LayerStep {
   kind: 'layer';
   package: string;
@@ -63,7 +63,7 @@ export interface ModulesStep {
 
 export type CoreStep = FolderStep | DropFolderStep | FileStep | PointerStep | RestartStep | LayerStep | ModulesStep;
 
-/** Which state of a step the host has. */
+/** How far a step is done on the host. */
 export type Place = 'before' | 'after' | 'other';
 
 /** What `prepare` found and `revert` needs, written to the journal before the step is applied. */
@@ -90,7 +90,7 @@ export interface StepKind<S extends AnyStep> {
   prepare(host: Host, step: S, store: UndoStore): Promise<Undo>;
   /** `report` takes what did not succeed and fails nothing. */
   apply(host: Host, step: S, undo: Undo, store: UndoStore, report: (finding: Finding) => void): Promise<void>;
-  /** Acts only where `look` says 'after' (or, for a file with inserted text, takes that out of a file edited meanwhile). */
+  /** Acts only where `look` says 'after' (or, for a file with insertions of kata-sysext, removes them from a file edited meanwhile). */
   revert(host: Host, step: S, undo: Undo, store: UndoStore): Promise<void>;
   look(host: HostView, step: S, undo: Undo): Promise<Place>;
   /**

@@ -4,7 +4,7 @@ import type { Systemd, Unit, UnitState } from '../systemd/types.ts';
 import type { RestartStep } from './types.ts';
 
 const marginMs = 10_000;
-/** A unit without a timeout gets this long: the unit asks to be waited for, and a change has to end one day. */
+/** A unit without a timeout gets this long: the unit asks to wait without end, but kata-sysext must end one day. */
 const patienceMs = 600_000;
 
 /** Active units of any type that a restart of `unit` takes down or could leave down, also through others. */

@@ -130,7 +130,7 @@ describe('the gate of a change', () => {
 
         const [live, offline] = [await said(), await outcome(offlineGate(tree.host, to, () => undefined).afterSteps())];
 
-        assert.match(live, /^gate-failed: .*does not lead to the files of generation 1/);
+        assert.match(live, /^gate-failed: .*does not point at the files of generation 1/);
         assert.equal(offline, live);
       });
 
@@ -193,7 +193,7 @@ describe('the gate of a change', () => {
         () => ({ others: ['plugins.cri.sandbox_image'] }),
       );
 
-      assert.match(await result({ engine }), /^gate-failed: .*more than our handlers: plugins\.cri\.sandbox_image/);
+      assert.match(await result({ engine }), /^gate-failed: .*more than kata-sysext’s handlers: plugins\.cri\.sandbox_image/);
     });
 
     it("calls a refusal of the engine's binary a failure of the gate, for the change has begun", async () => {

@@ -132,7 +132,7 @@ describe('install of an image', function () {
       [[at('first.raw'), ...sysext, '--handler', 'clh'], 4, 'bundle-lacks-handler'],
       [[at('architecture.raw'), ...sysext], 3, 'host-architecture'],
       [[at('newer.raw'), ...sysext], 4, 'image-newer'],
-      ...['escapes', 'text', 'forgedText', 'handler', 'unbound', 'stranger', 'swapped', 'setuid', 'device'].map(
+      ...['older', 'escapes', 'text', 'forgedText', 'handler', 'unbound', 'stranger', 'swapped', 'setuid', 'device'].map(
         (name): [string[], number, string] => [[at(`${name}.raw`), ...sysext], 4, 'image-damaged'],
       ),
     ];
@@ -204,6 +204,9 @@ const forged: Record<string, (manifest: Manifest) => void> = {
   },
   newer: (manifest) => {
     manifest['schema'] = 2;
+  },
+  older: (manifest) => {
+    manifest['schema'] = 0;
   },
   escapes: (manifest) => {
     manifest.contents.push({ path: 'usr/share/kata/../../../etc/x', kind: 'file', mode: 0o644, context: '' });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { differences } from '../support/judges/fingerprint.ts';
 import { put } from '../support/trees/hostTrees.ts';
 import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
@@ -75,5 +75,22 @@ describe('backend overlay in an offline tree', () => {
     assert.equal(refused['code'], 'overlay-unit-taken');
     assert.equal(readFileSync(foreign.path(unit), 'utf8'), '[Service]\nExecStart=/bin/true\n');
     foreign.remove();
+  });
+
+  it('a unit of another version is drift, which the next upgrade mends', async () => {
+    host = treeHost('microos', withPrograms);
+    const { first, second } = await releases();
+    await host.json(['install', first, '--backend', 'overlay']);
+    appendFileSync(host.path(unit), '# of another version\n');
+
+    const { drift } = (await host.json(['verify'], 1)) as { drift: { found: string }[] };
+    await host.json(['install', second]);
+    const { drift: mended } = await host.json(['verify']);
+
+    assert.deepEqual(
+      drift.map(({ found }) => found),
+      [`overlay: /${unit} is not the unit of this version`],
+    );
+    assert.deepEqual(mended, []);
   });
 });

@@ -82,9 +82,9 @@ const failed = {
 /** Texts of the errors below, by the source that has them. */
 export const liveTexts: [source: string, ...parts: string[]][] = [
   ['cli/engines/common/pendingRestarts.ts', pending.needed, pending.next, 'was changed', ', after '],
-  ['cli/transaction/units.ts', ...failed.parts, 'the start of '],
+  ['cli/steps/units.ts', ...failed.parts, 'the start of '],
   ['cli/runner/result.ts', '; the host is as it was'],
-  ['cli/transaction/steps/restart.ts', failed.needed, 'journalctl -u '],
+  ['cli/steps/restart.ts', failed.needed, 'journalctl -u '],
 ];
 
 /** Lines of a running node that the program's own functions print of data. */

@@ -89,7 +89,7 @@ export function payloadOf(shim: string): PayloadManifest {
 
 function manifestOf(number: number, payload: PayloadManifest): GenerationManifest {
   return {
-    schema: 2,
+    schema: 1,
     number,
     created,
     program: '0.0.0',
