@@ -11,7 +11,11 @@ const instance: Instance = { engine: 'containerd', configPath: '/etc/containerd/
 const state: EngineState = { reachable: true, runtimeReady: true, handlers: ['runc'], sandboxes: [], effective: {} };
 
 function engineIn(now: EngineState): Engine {
-  return { name: 'containerd', probe: async () => now, dumpEffective: async () => ({ version: 2 }) } as unknown as Engine;
+  return {
+    name: 'containerd',
+    daemon: { probe: async () => now },
+    dump: { dumpEffective: async () => ({ version: 2 }) },
+  } as unknown as Engine;
 }
 
 function hostWith(systemd: Systemd | undefined, log?: string): HostView {

@@ -23,15 +23,23 @@ const well: EngineState = {
 function engineSaying(probe: () => EngineState, dump: () => Record<string, unknown> = () => ({})): Engine {
   return {
     name: 'containerd',
-    probe: async () => probe(),
-    dumpEffective: async () => dump(),
-    compare: (before: { others?: string[] }, after: { others?: string[] }) => ({
-      ours: [],
-      others: (after.others ?? []).filter((key) => before.others?.includes(key) !== true),
-      warnings: [],
-    }),
-    showCommand: () => 'containerd config dump',
+    daemon: { probe: async () => probe() },
+    dump: {
+      dumpEffective: async () => dump(),
+      compare: (before: { others?: string[] }, after: { others?: string[] }) => ({
+        ours: [],
+        others: (after.others ?? []).filter((key) => before.others?.includes(key) !== true),
+        warnings: [],
+      }),
+      showCommand: () => 'containerd config dump',
+    },
   } as unknown as Engine;
+}
+
+/** An engine whose program gives no dump. */
+function refusing(fault: unknown): Engine {
+  const engine = engineSaying(() => well);
+  return { ...engine, dump: { ...engine.dump!, dumpEffective: () => Promise.reject(fault) } };
 }
 
 function withHandler(name: string): () => EngineState {
@@ -122,7 +130,7 @@ describe('the gate of a change', () => {
 
         const [live, offline] = [await said(), await outcome(offlineGate(tree.host, to, () => undefined).afterSteps())];
 
-        assert.match(live, /^gate-failed: .*does not lead to the files of generation 1/);
+        assert.match(live, /^gate-failed: .*does not point at the files of generation 1/);
         assert.equal(offline, live);
       });
 
@@ -185,18 +193,18 @@ describe('the gate of a change', () => {
         () => ({ others: ['plugins.cri.sandbox_image'] }),
       );
 
-      assert.match(await result({ engine }), /^gate-failed: .*more than our handlers: plugins\.cri\.sandbox_image/);
+      assert.match(await result({ engine }), /^gate-failed: .*more than kata-sysext’s handlers: plugins\.cri\.sandbox_image/);
     });
 
     it("calls a refusal of the engine's binary a failure of the gate, for the change has begun", async () => {
       const refusal = new KataError('engine-rejects', { found: 'line 3: no table', needed: 'TOML', next: 'look' });
-      const engine = { ...engineSaying(() => well), dumpEffective: () => Promise.reject(refusal) };
+      const engine = refusing(refusal);
 
       assert.equal(await result({ engine }), 'gate-failed: line 3: no table');
     });
 
     it('passes on what is no statement about the engine', async () => {
-      const engine = { ...engineSaying(() => well), dumpEffective: () => Promise.reject(new TypeError('a fault')) };
+      const engine = refusing(new TypeError('a fault'));
 
       await assert.rejects(liveGate(hostWith(), request({ engine })).beforeRestart(), TypeError);
     });

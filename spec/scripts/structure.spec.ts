@@ -32,6 +32,7 @@ const parts = [
   'pod',
   'rendering',
   'selinux',
+  'steps',
   'systemd',
 ];
 
