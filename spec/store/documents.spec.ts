@@ -60,6 +60,7 @@ function kinds(): Record<string, Kind> {
     at,
     from: 1,
     to: 2,
+    cause: 'install',
     user: { uid: 0, name: 'root' },
     result: 'undone',
     restarted: ['a.service'],
