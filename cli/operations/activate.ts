@@ -5,7 +5,7 @@ import { activeNumber, isWaiting, readGeneration, readGenerations } from '../sto
 import { planSwitchTo } from './switchToExisting.ts';
 
 export interface ActivateRequest extends ChangeOptions {
-  /** Default: the newest generation that `install --stage` made and nobody activated yet. */
+  /** Default: the newest generation that `install --stage` made and that was never active. */
   number?: number | undefined;
 }
 

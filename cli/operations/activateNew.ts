@@ -71,7 +71,7 @@ export async function planNew(view: View, change: Change, wish: NewGeneration): 
   return operationOf(view, change, wish, drawn, planned);
 }
 
-/** Only of those that come: what the host lacks for the others was told when they came. */
+/** What the host lacks for the added handlers. For the other handlers, an earlier change has reported it. */
 function comingFindings(host: HostView, from: Generation | undefined, { manifest }: Drawn): Promise<Finding[]> {
   const known = new Set(from?.manifest.handlers.map((handler) => handler.name));
   const coming = manifest.handlers.filter((handler) => !known.has(handler.name)).map((handler) => handler.release);

@@ -4,7 +4,7 @@ import { collectable } from '../preflight/collectable.ts';
 import type { OperationPlan, View } from '../runner/types.ts';
 
 export interface GcRequest extends ChangeOptions {
-  /** How many of the newest generations stay besides those that must. */
+  /** How many of the newest generations stay. Those that gc never removes are kept in addition. */
   keep: number;
 }
 

@@ -14,7 +14,7 @@ export interface Recovery {
   removed?: Staging;
 }
 
-/** Settles interrupted changes, as every changing verb does first; with none there it does nothing. */
+/** Finishes or undoes interrupted changes, as every changing verb does first. Without an interrupted change it does nothing. */
 export function recover(context: Context, options: ChangeOptions): Promise<Recovery> {
   return underLock(context, 'recover', options, async (settled, staging) => {
     const gone = staging !== undefined && (await stagingOf(context.host)) === undefined;

@@ -67,7 +67,7 @@ function stayingOf(host: HostView, words: string[], { manifest }: Generation): {
   const dangling = left.filter(([, handler]) => !handlers.includes(handler));
   if (dangling.length > 0) {
     const all = [...going, ...dangling.map(([name]) => name)];
-    const next = `let it go as well: ${command(host, `uninstall ${all.map((name) => `--handler ${name}`).join(' ')}`)}`;
+    const next = `remove it as well: ${command(host, `uninstall ${all.map((name) => `--handler ${name}`).join(' ')}`)}`;
     const aliases = dangling.flatMap(([name]) => ['--alias', `${name}=${handlers[0]}`]);
     const other = command(host, `install ${quoted([...(manifest.sourcePaths ?? ['BUNDLE...']), ...aliases])}`);
     throw wouldDangle(dangling, `${next}; or give it another handler first: ${other}`);

@@ -45,7 +45,7 @@ export async function planRepeat(view: View, { verb, options, found, layer }: Ch
     rehearsed: true,
     prove: options.prove,
     labels,
-    // A copy that somebody damaged or removed comes back; one that nothing names would only be tidied away.
+    // Restores a copy of the program that was damaged or removed. A copy that nothing names is not restored: the next clean-up would remove it.
     program: { own, guard },
     afterwards: { ...nothingAfterwards, records: [recordOf(from, planned, host.live, loadModules)] },
     says: layer && { nextCommand: layer.nextCommand },

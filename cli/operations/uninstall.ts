@@ -30,14 +30,14 @@ export interface UninstallRequest extends ChangeOptions {
   purge: boolean;
 }
 
-/** What goes. What another deployment of this host points at stays, and so does the story of how it came there. */
+/** What an uninstall removes. A generation that another deployment of this host points at stays, and so does the history. */
 interface Going {
   all: Generation[];
   go: Generation[];
   afterwards: Afterwards;
 }
 
-/** Takes Kata off the host: wiring first, files last. Refuses while sandboxes of our handlers run. */
+/** Removes Kata from the host: wiring first, files last. Refuses while sandboxes of installed handlers run. */
 export async function planUninstall(view: View, request: UninstallRequest): Promise<OperationPlan> {
   const { host } = view;
   refuse(await etcFindings(host), request.allow);
@@ -56,7 +56,7 @@ async function goingIn(host: HostView, all: Generation[], purge: boolean): Promi
   return { all, go, afterwards: { records: [], dropGenerations, dropPayloads, purge: purge && kept.length === 0 } };
 }
 
-/** Nothing is wired: only our own folders have something to lose. */
+/** The engine has no wiring of kata-sysext: the uninstall removes only folders of kata-sysext. */
 async function planDrop(host: HostView, { all, go, afterwards }: Going): Promise<OperationPlan> {
   const goes = await whatGoes(host, all, afterwards);
   const removedGenerations = afterwards.dropGenerations;
@@ -98,7 +98,7 @@ async function planRemoval(
       handlers: namesOf(from.manifest),
       removedGenerations,
       freedBytes,
-      // A name that leads to the layered package again is not free for an install.
+      // A name that points at the layered package again is taken, so that an install would be refused.
       undoCommand: command(host, `${theirs.restoring === undefined ? 'install' : 'adopt layered'} ${back.line}`),
     },
     leaves: back.findings,
@@ -111,7 +111,10 @@ function wayBack(host: HostView, { manifest, record }: Generation, { engine, ins
   return restoring(manifest, record.wiring === undefined ? undefined : `${engine.name}${version}`, sourcePlaces(manifest));
 }
 
-/** The pointer is gone, but the wiring of a generation stands in the engine's files, or its backend shows it: that must go with the rest. */
+/**
+ * The pointer is gone, but the engine's files still have the wiring of a generation, or its backend still shows the payload. The uninstall
+ * removes both.
+ */
 async function stillWired(host: HostView, all: Generation[]): Promise<Generation | undefined> {
   const wired = await wiredGeneration(host);
   if (wired !== undefined) return wired;

@@ -2,7 +2,7 @@ import type { HostView } from '../host/index.ts';
 import { type Drawn, folderOf, type Generation } from '../store/index.ts';
 import { lineDiff } from './textDiff.ts';
 
-/** What a change does to our own configuration of a handler. */
+/** What a change does to the configuration that kata-sysext wrote for a handler. */
 export interface ConfigurationDiff {
   handler: string;
   diff: string[];

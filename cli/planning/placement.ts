@@ -7,7 +7,7 @@ import { etcFolder, type GenerationManifest, imageNumber } from '../store/index.
 import type { Step } from '../transaction/index.ts';
 import type { SwitchRequest } from './types.ts';
 
-/** How the payload comes and goes below the paths that the engine is told. */
+/** How the payload comes and goes below the paths that the wiring names. */
 export interface Placement {
   backend: Backend;
   placed: Step[];
@@ -43,18 +43,18 @@ export async function placementOrder(
   wire: Step[],
 ): Promise<Step[]> {
   if (coming) return earlier?.mountPoint() === backend.mountPoint() ? [...left, ...placed, ...wire] : [...placed, ...wire, ...left];
-  // Our own folder may have been removed by somebody; temporary files still need it for a moment.
+  // Another program may have removed this folder of kata-sysext; temporary files need it during the change.
   const lost = [...wire, ...placed].some(needsFolder) && (await host.lstat(etcFolder)) === undefined;
   if (!lost) return [...wire, ...placed];
   return [{ kind: 'folder', path: etcFolder, mode: 0o755 }, ...wire, ...placed, { kind: 'drop-folder', path: etcFolder }];
 }
 
-/** Whether a step, or its undo, puts a temporary file or link into our own folder. */
+/** Whether a step, or its undo, puts a temporary file or link into kata-sysext's folder. */
 function needsFolder(step: Step): boolean {
   return (step.kind === 'file' || step.kind === 'pointer') && step.temporary !== undefined && dirname(step.temporary) === etcFolder;
 }
 
-/** The units of the boot guard, and the blessing that goes. An image has its own guard, which is no part of a change on the host. */
+/** Steps for the units of the boot guard, and those that remove the blessed state. An image has its own guard, which a change on the host leaves as it is. */
 export async function planGuard(
   host: HostView,
   { to, guard, found }: SwitchRequest,

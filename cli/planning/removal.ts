@@ -37,7 +37,7 @@ interface Row {
  * What goes, for people, with the bytes that each frees: plan and receipt have it from here, before the change. Reads only. The line that
  * the change adds to the history is not taken off.
  *
- * @param others the change's steps outside our folders
+ * @param others the change's steps outside the folders of kata-sysext
  */
 export async function whatGoes(host: HostView, all: Generation[], afterwards: Afterwards, others: Step[] = []): Promise<Dropped> {
   const { dropGenerations, dropPayloads, purge } = afterwards;

@@ -3,7 +3,10 @@ import { digestOf, type HostView } from '../host/index.ts';
 import { etcFolder, type Generation, namesOf, type Replaced, readGenerations, replacedFolder } from '../store/index.ts';
 import type { Found } from './types.ts';
 
-/** Wiring of somebody else as if it were recorded as ours: so it goes, and nothing that is not it. Ours comes first: by its marks a place is kept. */
+/**
+ * The record with another program's wiring added, so that the planner removes exactly that wiring. The marks of kata-sysext come first: the
+ * planner keeps the place of its text by them.
+ */
 export function recordedWith(recorded: Wiring | undefined, foreignWiring: ForeignWiring, { engine, configPath }: Instance): Wiring {
   const none = { engine, configPath, method: 'of others', handlers: [], marks: [], folders: [], key: digestOf('') };
   const { handlers, marks, ...own } = recorded ?? none;
@@ -11,7 +14,10 @@ export function recordedWith(recorded: Wiring | undefined, foreignWiring: Foreig
   return { ...own, handlers: [...handlers, ...theirs], marks: [...marks, ...foreignWiring.marks] };
 }
 
-/** What comes is there before anything goes, so that a name is always defined; and others' text is neither shown nor taken for ours. */
+/**
+ * Writes the new files before it removes the old ones, so that the engine's files define each name at all times. The other program's text is
+ * neither shown nor counted as text of kata-sysext.
+ */
 export function takenOver(plan: WiringPlan, { marks }: ForeignWiring): WiringPlan {
   const texts = new Set(marks.map(({ text }) => text));
   const paths = new Set(marks.map(({ path }) => path));
@@ -27,14 +33,14 @@ function comingFirst(changes: FileChange[]): FileChange[] {
   return [...changes.filter(({ after }) => after !== 'absent'), ...changes.filter(({ after }) => after === 'absent')];
 }
 
-/** What an uninstall puts back of the wiring that a generation took the place of. */
+/** What an uninstall puts back of the wiring that a generation replaced. */
 export interface Restoring {
   changes: FileChange[];
-  /** Handlers that lead to their shim again. */
+  /** Handlers that point at the other program's shim again. */
   handlers: string[];
 }
 
-/** A generation that takes the place of others' wiring, or leaves it, each time that it is switched to or from. */
+/** A generation that was adopted replaces another program's wiring at each switch to it, and restores that wiring at each switch away from it. */
 export async function othersWiring(
   host: HostView,
   { engine, instance }: Found,
@@ -74,7 +80,7 @@ async function restoringOf(host: HostView, from: Generation, to: Generation | un
   return { changes, handlers: replaced.handlers };
 }
 
-/** The removal of our wiring with theirs in its place. */
+/** Removes the wiring of kata-sysext, and puts the other program's wiring back. */
 export function puttingBack(plan: WiringPlan, { changes }: Restoring): WiringPlan {
   const back = changes.map((change) => {
     const removal = plan.changes.find(({ path }) => path === change.path);

@@ -6,7 +6,7 @@ import { insideLines } from './textDiff.ts';
 import type { Plan, SwitchRequest } from './types.ts';
 import { shownWrites, type Write } from './writes.ts';
 
-/** The plan of a change that touches nothing outside our own folders. */
+/** The plan of a change that touches nothing outside the folders of kata-sysext. */
 export function emptyPlan(verb: string): Plan {
   return { verb, steps: [], restarts: [], dependents: [], gate: [], bytesWritten: 0, writes: [], findings: [] };
 }

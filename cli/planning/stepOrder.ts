@@ -15,7 +15,7 @@ export interface Parts {
   last: Step[];
 }
 
-/** The guard is the first to come and the last to go: what is interrupted in between is settled by the next boot. */
+/** The boot guard comes first and goes last, so that the next boot finishes or undoes a change that was interrupted in between. */
 export function ordered({ coming, unbless, guard, core, load, keep, last }: Parts): Step[] {
   if (!coming) return [...unbless, ...core, ...keep, ...guard];
   return withoutNeeded(onceMade([...unbless, ...guard, ...load, ...core, ...keep, ...last]));

@@ -14,7 +14,7 @@ export interface PlannedSwitch extends PlannedWiring, Placement {
   /** Handlers, aliases too, before and after. */
   before: string[];
   after: string[];
-  /** Of all these, the ones that lead to the shim of others afterwards. */
+  /** Of all these, the handlers that point at another program's shim afterwards. */
   restored: string[];
 }
 

@@ -1,6 +1,6 @@
 import type { FileChange } from '../engines/index.ts';
 
-/** The diff of one file, made of our own texts only: other people's lines may hold secrets and are never shown. */
+/** The diff of one file, made of the texts of kata-sysext only: lines of other programs may hold secrets and are never shown. */
 export function insideLines(change: FileChange): string[] {
   if (change.after === 'absent') return change.ours.flatMap((text) => signed('-', text, 1));
   const { text } = change.after;
@@ -22,7 +22,7 @@ function signed(sign: string, text: string, line: number): string[] {
 /** How many lines of a diff are looked for: what differs in more is another file. */
 const maxDifferences = 400;
 
-/** The lines that go and come between two texts of ours, with the number in the new one and the table that they stand in. */
+/** The lines that differ between two texts of kata-sysext, each with its number in the new text and the TOML table around it. */
 export function lineDiff(before: string, after: string): string[] {
   const [a, b] = [before.split(/\r?\n/), after.split(/\r?\n/)];
   const script = shortest(a, b);

@@ -20,7 +20,10 @@ export interface Plan {
   from?: number | undefined;
   to?: number | undefined;
   steps: PlannedStep[];
-  /** What profiles and settings change in our own configuration of a handler: against the active generation's if it has the same files, else against the release's. */
+  /**
+   * What profiles and settings change in a handler's configuration: compared with the active generation's if that has the same files, else
+   * with the release's.
+   */
   configurations?: ConfigurationDiff[];
   restarts: string[];
   dependents: string[];
@@ -44,10 +47,10 @@ export interface PlannedWrite {
 }
 
 export interface PlannedStep {
-  /** 'record' changes nothing outside our own folders. */
+  /** 'record' changes nothing outside the folders of kata-sysext. */
   kind: Step['kind'] | 'record';
   text: string;
-  /** For a file: the lines that go and come, with their numbers. Only our own text: others' lines are never shown. */
+  /** For a file: the lines that go and come, with their numbers. Only text of kata-sysext: lines of other programs are never shown. */
   diff?: string[];
 }
 
@@ -60,21 +63,21 @@ export interface SwitchRequest {
   to?: GenerationManifest | undefined;
   /** The store gets the payload by this change. */
   fresh?: boolean;
-  /** What is written besides the steps and their journal. */
+  /** What the change writes in addition to the steps and their journal. */
   writes?: Write[];
   options: ChangeOptions;
   /** The engine is down: whoever asks starts it afterwards, and there is nothing to compare with. */
   down?: boolean;
   /** The program that guards the next boots; without one the units of the guard go. */
   guard?: HostPath | undefined;
-  /** Wiring of others that ours takes the place of. */
+  /** Another program's wiring that this change replaces. */
   foreignWiring?: ForeignWiring | undefined;
-  /** Wiring of others that comes back in the place of ours. */
+  /** Another program's wiring that comes back instead of kata-sysext's. */
   restoring?: Restoring | undefined;
   /** Last, once all else is done. */
   layer?: LayerStep | undefined;
   /** False: the user sees to the kernel modules. */
   loadModules?: boolean | undefined;
-  /** Besides the backend's and the wiring's. */
+  /** Steps in addition to those of the backend and the wiring. */
   further?: Step[];
 }

@@ -11,11 +11,11 @@ export interface PlannedWiring {
   wiring: WiringPlan;
   files: FileStep[];
   restarts: RestartStep[];
-  /** Others' files with our text in them, as this change leaves them. */
+  /** Files of other programs that have text of kata-sysext, as this change leaves them. */
   edited: Record<string, Digest>;
 }
 
-/** Reads what the files are now: wiring of others counts as ours where it goes, and comes where ours goes. */
+/** Reads the files as they are now. An adopt also removes the other program's wiring; leaving an adopted generation puts that wiring back. */
 export async function planWiring(host: HostView, request: SwitchRequest, wanted: WantedHandler[]): Promise<PlannedWiring> {
   const { foreignWiring, restoring, from, found, down = false } = request;
   const recorded = from?.record.wiring;

@@ -108,7 +108,7 @@ function expectedPayload(root: HostPath, unpacked: { bytes: number; entries: num
   return [{ what: 'payload', path: root, bytes: unpacked.bytes + 2 * jsonBytes(said ?? {}), entries: unpacked.entries + 20 }];
 }
 
-/** What a change writes besides payload and program, before it is planned: more than that is not known of any. */
+/** An estimate, made before the plan, of what a change writes in addition to payload and program. No change is known to write more. */
 export function expectedWrites(root: HostPath): Write[] {
   return [
     { what: 'journal', path: stateFolder, bytes: 1 << 20, entries: 40, passes: true },
@@ -133,7 +133,7 @@ export async function programWrites(running: OwnProgram, backend: string, guard?
 /**
  * Journal, wiring and the rest of the steps, and the room that an installation holds for the boot guard.
  *
- * @param others what the change writes besides
+ * @param others what the change writes in addition to its steps
  */
 export async function switchWrites(host: HostView, steps: Step[], stays: boolean, others: Write[]): Promise<Write[]> {
   const files = await Promise.all(steps.map((step) => stepWrite(host, step)));

@@ -7,7 +7,7 @@ import { activeGeneration, type Generation, pointedElsewhere, readGenerations } 
 import { type Afterwards, parkedGenerations } from '../transaction/index.ts';
 import { runningPayloads } from './running.ts';
 
-/** How many of the newest generations gc keeps where nobody says it. */
+/** How many of the newest generations gc keeps by default. */
 export const usualKeep = 2;
 
 export interface Collectable {

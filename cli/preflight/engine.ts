@@ -76,7 +76,7 @@ async function needSystemd(host: HostView): Promise<void> {
   });
 }
 
-/** Our text in the configuration of the first one would be left behind, or changed without its restart. */
+/** With another engine, the text of kata-sysext would stay in the first engine’s configuration, or change without a restart of that engine. */
 function otherEngine(recorded: string, wish: string): KataError {
   return new KataError('engine-unsupported', {
     subject: '--engine',
@@ -96,7 +96,7 @@ function ambiguous(found: Found[], running: boolean): KataError {
   });
 }
 
-/** What speaks against a restart of this engine now. */
+/** What prevents a restart of this engine now. */
 export async function restartFindings(host: HostView, { engine, instance }: Found): Promise<Finding[]> {
   const systemd = await host.systemd();
   if (systemd === undefined || instance.unit === undefined || engine.daemon === undefined) return [];

@@ -5,8 +5,8 @@ import type { Generation } from '../store/index.ts';
 import { refuse } from './engine.ts';
 
 /**
- * Overridable ones that harm all of the host as long as the generation is active, so that they count at every boot and whenever something goes
- * over to its backend, unless somebody allowed them for the installation. The others are about the moment of a change.
+ * Overridable blockers that harm the whole host while the generation is active. So they are checked at every boot and at every switch to its
+ * backend, unless the user allows them, now or at the installation. The other overridable blockers concern only the moment of a change.
  */
 const harmful = ['sysext-mislabels-usr'];
 

@@ -13,7 +13,7 @@ export async function refuseBaked(host: HostView, verb: string): Promise<void> {
     subject: verb,
     found: 'the active generation is part of the OS image of this host',
     needed: 'a change of the image',
-    next: 'change the Containerfile, build the image anew and update the host to it; bootc rollback goes back',
+    next: 'change the Containerfile, build the image again and update the host to it; bootc rollback goes back',
   });
 }
 
@@ -28,7 +28,7 @@ export async function refuseSecond(host: HostView, from: Generation | undefined)
   });
 }
 
-/** The first boot of an image takes what is active; nobody is there who could activate anything. Throws `usage`. */
+/** The first boot of an image uses the active generation; no user could activate a staged one before. Throws `usage`. */
 export function refuseWaiting(host: HostView, stage: boolean): void {
   if (!host.image || !stage) return;
   throw new KataError('usage', {

@@ -8,7 +8,7 @@ export function holderText({ verb, dryRun, pid, since }: LockHolder): string {
   return `${verb ?? 'a change'}${dryRun === true ? ` ${dryRunMark}` : ''}${more.length === 0 ? '' : ` (${more.join(', ')})`}`;
 }
 
-/** For what looks at changes that nobody works on any more. Throws `lock-held`. */
+/** For verbs that look at interrupted changes: a change that still runs is not one. Throws `lock-held`. */
 export async function refuseRunning(host: HostView): Promise<void> {
   const holder = await lockHolder(host, lockFile);
   if (holder === undefined) return;

@@ -10,7 +10,7 @@ import type { Step } from '../transaction/index.ts';
 /** What a change wants to become, for the command that makes the MachineConfig of it. */
 export type Wanted = Pick<GenerationManifest, 'handlers' | 'choices' | 'sources' | 'backend' | 'format'>;
 
-/** Steps that write to a path by its name; a folder is nobody's. */
+/** The path that a step writes to. Folders do not count: no MachineConfig owns one. */
 function pathOf(step: Step): HostPath[] {
   return 'path' in step && step.kind !== 'folder' && step.kind !== 'drop-folder' ? [step.path] : [];
 }
@@ -54,7 +54,7 @@ export async function bringerOf(host: HostView, { paths }: MachineConfig): Promi
   return bringerIn((await host.readText(firstBootScript)) ?? '');
 }
 
-/** What makes the next MachineConfig, and what is to be known besides. */
+/** The command that makes the next MachineConfig, and notes for its user. */
 interface Generating {
   command: string;
   notes: string[];

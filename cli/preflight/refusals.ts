@@ -33,7 +33,7 @@ function writtenRoot(host: HostView, root: HostPath): HostPath[] {
   return root === imageRoot && !host.image ? [] : [root];
 }
 
-/** Folders of ours on file systems that cannot be written. */
+/** Folders of kata-sysext on file systems that cannot be written. */
 async function readOnlyFindings(host: HostView, folders: HostPath[]): Promise<Finding[]> {
   const found: Finding[] = [];
   for (const folder of new Set(folders)) {
@@ -56,7 +56,7 @@ async function readOnlyFindings(host: HostView, folders: HostPath[]): Promise<Fi
   return found;
 }
 
-/** Before anything of ours is made or locked there. Throws `host-read-only`. */
+/** Checked before kata-sysext makes or locks a file in its state folder. Throws `host-read-only`. */
 export async function refuseReadOnly(host: HostView): Promise<void> {
   const [first] = await readOnlyFindings(host, [stateFolder]);
   if (first !== undefined) throw KataError.of(first);
@@ -106,7 +106,7 @@ async function stateFinding(host: HostView): Promise<Finding[]> {
       code: 'host-var-unsafe',
       level: 'blocker',
       subject: stateFolder,
-      found: `${anew} is made anew at each boot: after the next one the engine would name files that are gone`,
+      found: `${anew} is empty again after each boot: the engine’s configuration would name files that are gone`,
       needed: `a ${stateFolder} that stays`,
       next: `findmnt -T ${anew}; then boot with a /var on a disk (without systemd.volatile=)`,
     },

@@ -3,7 +3,7 @@ import { KataError } from '../errors/index.ts';
 import type { GenerationManifest } from '../store/index.ts';
 
 /**
- * Names of ours, aliases too, that after the change are gone or lead to another shim or another handler: the engine would clean up their
+ * Names of handlers and aliases that the change removes, or points at another shim or another handler: the engine would clean up their
  * sandboxes with the wrong program.
  */
 export function removedHandlerNames(before: string[], from: GenerationManifest | undefined, to: GenerationManifest | undefined): string[] {
@@ -16,18 +16,18 @@ function servedBy(manifest: GenerationManifest | undefined, name: string): strin
 }
 
 /**
- * An engine knows names that stand in none of its files: built into it, or given on its command line. A name that its CRI lists and that is
- * not ours is somebody else's. Throws engine-foreign-handler.
+ * An engine has handlers that none of its files names: built into it, or given on its command line. A name that its CRI lists, and that
+ * kata-sysext did not make, belongs to another program. Throws engine-foreign-handler.
  */
 export function refuseTaken(listed: string[], wanted: string[], ours: string[], wiring: WiringPlan): void {
-  // What stands in the files exactly as we need it is used as it is; the planner said so.
+  // A handler that the files already define exactly as needed is used as it is; the planner has a finding for each.
   const shared = new Set(wiring.findings.map((finding) => finding.subject));
   const taken = wanted.find((name) => listed.includes(name) && !ours.includes(name) && !shared.has(name));
   if (taken === undefined) return;
   throw new KataError('engine-foreign-handler', {
     subject: taken,
     found: `the engine lists a handler ${taken} already, and kata-sysext has not made it`,
-    needed: 'a name that nobody else defines',
+    needed: 'a name that no other program defines',
     next: 'choose another name with --alias, or take that handler out of the engine and restart it',
   });
 }
@@ -39,7 +39,7 @@ export function refuseInUse({ sandboxes }: EngineState, handlers: string[]): voi
   const list = running.map((sandbox) => `${sandbox.podNamespace}/${sandbox.podName} (${sandbox.id.slice(0, 12)}, ${sandbox.handler})`);
   throw new KataError('handler-in-use', {
     subject: handlers.join(', '),
-    found: `${running.length} ${running.length === 1 ? 'sandbox' : 'sandboxes'} of our handlers: ${list.join('; ')}`,
+    found: `${running.length} ${running.length === 1 ? 'sandbox' : 'sandboxes'} of handlers that the change affects: ${list.join('; ')}`,
     needed: 'none',
     next: 'delete these pods (kubectl delete pod …, or crictl stopp and rmp), then run the command again',
     details: { sandboxes: running },

@@ -23,7 +23,7 @@ interface Floor {
 
 /** The file systems of a change, as they are watched. */
 export interface Room {
-  /** What speaks against these writes now; reads how much is free. */
+  /** What prevents these writes now; reads how much room is free. */
   findings(writes: Write[]): Promise<Finding[]>;
 }
 

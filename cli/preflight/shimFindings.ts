@@ -19,8 +19,8 @@ export interface ShimSwitch {
 type Handlers = GenerationManifest['handlers'];
 
 /**
- * What speaks against a generation's shims under this engine, and against a change while sandboxes of other shims run. What is not in
- * their tables (`Engine.shimProtocol`) works: the engine asks the new shim for an address, and that one answers with the sandbox's own.
+ * What prevents a generation's shims under this engine, and what prevents a change while sandboxes of other shims run. A combination that is
+ * not in the engine's tables (`Engine.shimProtocol`) works: the engine asks the new shim for an address, and gets that of the sandbox's own shim.
  */
 export async function shimFindings(host: HostView, change: ShimSwitch): Promise<Finding[]> {
   const { found, to, sandboxes, restarts } = change;
@@ -128,7 +128,7 @@ function subjectOf(live: { sandbox: Sandbox }[]): string {
   return [...new Set(live.map(({ sandbox }) => sandbox.handler))].join(', ');
 }
 
-/** The shims of the running sandboxes of ours, by the payload that the process is of. What is not found is taken for the active one's. */
+/** The shims of running sandboxes, found by the payload that the shim's process runs from. A shim that is not found counts as the active generation's. */
 async function shimsOf(host: HostView, { from, sandboxes }: ShimSwitch): Promise<LiveShim[]> {
   const running = await shimPayloads(host);
   const generations = (await readGenerations(host)).map(({ manifest }) => manifest);

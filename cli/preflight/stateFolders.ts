@@ -68,6 +68,6 @@ function unsafe(host: HostView, path: HostPath, what: string, { kind, mode }: St
     subject: path,
     found: `${path} ${what}`,
     needed: 'files and folders of root that only root may write to',
-    next: `look at it: ls -lan ${real}; ${ours ? owned : `if nobody needs it: rm ${real}`}`,
+    next: `look at it: ls -lan ${real}; ${ours ? owned : `if nothing needs it: rm ${real}`}`,
   };
 }

@@ -12,13 +12,13 @@ import { refuseDenied } from './policy.ts';
 import { refuseInUse, refuseTaken, removedHandlerNames } from './removedHandlers.ts';
 import { shimFindings } from './shimFindings.ts';
 
-/** A planned switch that nothing speaks against, and what the engine did before it. */
+/** A planned switch that no check prevents, and what the engine did before it. */
 export interface Switch extends PlannedSwitch {
   plan: Plan;
   /** What the plan shows as `writes`, with what a check of free room needs. */
   writes: Write[];
   baseline: Baseline | undefined;
-  /** Handlers of ours before and after. */
+  /** Handlers of kata-sysext before and after. */
   touched: string[];
 }
 
@@ -37,7 +37,7 @@ export async function checkedSwitch(host: HostView, request: SwitchRequest): Pro
   return { ...planned, plan, writes, baseline, touched: [...new Set([...after, ...before])] };
 }
 
-/** What speaks against the steps themselves. */
+/** What prevents the steps themselves. */
 async function planFindings(host: HostView, { found, options }: SwitchRequest, planned: PlannedSwitch): Promise<Finding[]> {
   const { wiring, restarts, backend, placed, earlier, left } = planned;
   return refuse(
@@ -80,18 +80,18 @@ function goingIn({ from, to, foreignWiring }: SwitchRequest, { backend, left, be
   return [...new Set([...removedHandlerNames(before, from?.manifest, to), ...(foreignWiring?.handlers ?? [])])];
 }
 
-/** What others did to the files that we edited stays, and is told. */
+/** Edits by other programs in files that kata-sysext edited: they stay, and are reported. */
 async function foreignEdits(host: HostView, edited: Record<string, Digest> = {}, known: Finding[]): Promise<Finding[]> {
   const found: Finding[] = [];
   for (const [path, digest] of Object.entries(edited)) {
     if (known.some((finding) => finding.subject === path) || (await host.digest(path)) === digest) continue;
-    const text = `${path} was edited by somebody else since we wrote to it; that edit stays`;
+    const text = `another program or user edited ${path} after kata-sysext did; that edit stays`;
     found.push({ code: 'foreign-edit', level: 'info', subject: path, found: text, needed: 'nothing', next: 'nothing needs to be done' });
   }
   return found;
 }
 
-/** Asks the engine's own binary about copies of the planned files. `scratch` writes a copy into a folder of ours. */
+/** Asks the engine's own binary about copies of the planned files. `scratch` writes a copy into a folder of kata-sysext. */
 export async function askEngine(
   host: HostView,
   found: Found,
@@ -105,7 +105,7 @@ export async function askEngine(
   if (others.length === 0 && warnings.length === 0) return;
   throw new KataError('engine-rejects', {
     subject: found.instance.configPath,
-    found: `the change would alter more than our handlers: ${[...others, ...warnings].slice(0, 5).join('; ')}`,
+    found: `the change would alter more than the handlers of kata-sysext: ${[...others, ...warnings].slice(0, 5).join('; ')}`,
     needed: `only ${planned.touched.join(', ')} to differ in the effective configuration`,
     next: `look at: ${dump.showCommand(found.instance)}`,
     details: { keys: others, warnings },

@@ -21,10 +21,10 @@ const unitVariable = 'KATA_SYSEXT_UNIT';
 const maxCause = 200;
 const userName = /^[\w.@$-]{1,64}$/;
 const number = /^\d{1,10}$/;
-/** What the kernel shows where nobody logged in: a boot, a timer. */
+/** The login uid of a process without a login, such as a boot's or a timer's: AUDIT_UID_UNSET in Linux's include/uapi/linux/audit.h. */
 const noLogin = 4294967295;
 
-/** Options that say what a change is about; their values are names and numbers of ours. */
+/** Options that say what a change is about; their values are names of handlers and profiles, keys of settings, and numbers of generations. */
 const telling = ['handler', 'add-handler', 'remove-handler', 'profile', 'unset', 'to', 'keep', 'purge', 'stage'];
 const plain = /^[\w.=-]{1,64}$/;
 

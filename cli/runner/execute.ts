@@ -16,7 +16,7 @@ import { endedWith, failure, receipt } from './result.ts';
 import { writeSystemJournal } from './systemJournal.ts';
 import type { ChangeResult, Context, OperationPlan, View } from './types.ts';
 
-/** Carries a plan out: what lies in our own folders first, then the transaction. Throws what the user sees where it did not commit. */
+/** Executes a plan: first what is in the folders of kata-sysext, then the transaction. Where that did not commit, throws the error that the user sees. */
 export async function execute(
   context: Context,
   view: Pick<View, 'id' | 'started' | 'withScratch'>,
@@ -61,7 +61,7 @@ async function keepProgram(context: Context, { to, program }: OperationPlan): Pr
   return kept;
 }
 
-/** The payload, the generation, and copies of the files that it takes the place of. */
+/** Stores the payload, the generation, and copies of the files that the generation replaces. */
 async function makeNew(host: Host, { generation, layer, planned, afterwards }: OperationPlan, staged: Staged | undefined): Promise<void> {
   if (generation === undefined) return;
   await staged?.seal();
@@ -86,8 +86,8 @@ async function change(
   const intent = await intentOf(context, id, started, operation);
   const proven: { pods?: PodProof[] } = {};
   const gate = gateOf(context, operation, proven);
-  // Noted before it is made: a folder that was there before us is not ours to remove.
-  // Those of the wiring are noted in its own record.
+  // Noted before it is made: kata-sysext never removes a folder that it did not make.
+  // The record of the wiring notes the folders of the wiring.
   const wired = new Set((planned?.wiring.makeFolders ?? []).map(({ path }) => path));
   for (const step of intent.steps) if (step.kind === 'folder' && !wired.has(step.path)) await noteFolder(host, step.path);
   // The first change on a host that was booted from an image with a generation in it.

@@ -5,8 +5,8 @@ import type { Intent, Outcome } from '../transaction/index.ts';
 const ourUnit = /^\/etc\/systemd\/system\/kata-sysext-[a-z]+\.service$/;
 
 /**
- * PID 1 goes on listing a unit whose file went, as “changed on disk”, until it reads its units again. Asked only where a file of a unit of
- * ours went, because a reload costs every unit of the host something; a failure leaves no more than that listing behind.
+ * PID 1 goes on listing a unit whose file went, as “changed on disk”, until it reads its units again. Asked only where a unit file of
+ * kata-sysext went, because a reload reads every unit of the host; where the reload fails, only that listing stays.
  */
 export async function forgetUnits(host: HostView, { steps }: Intent, { result }: Outcome): Promise<void> {
   const went = steps.some(

@@ -4,7 +4,7 @@ import type { Switch } from '../preflight/switch.ts';
 import { type Replaced, replacedFolder } from '../store/index.ts';
 import type { FileStep } from '../transaction/index.ts';
 
-/** Keeps copies of the files that a generation is about to take the place of, and says which they are. */
+/** Keeps copies of the files that a generation is about to replace, and returns which they are. */
 export async function keepReplaced(
   host: Host,
   number: number,

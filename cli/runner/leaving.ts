@@ -12,13 +12,13 @@ export async function endGuard(host: HostView): Promise<void> {
   }
 }
 
-/** What others put into our folders stays, and is told; so are the administrator's own settings for our handlers. */
+/** Files of other programs in the folders of kata-sysext, and the administrator's own settings for its handlers: they stay, and are reported. */
 export async function foreignFindings(host: HostView): Promise<Finding[]> {
   const row =
     (level: Finding['level'], what: string) =>
     (path: string): Finding => {
       const found = `${path} is ${what}; it stays`;
-      return { code: 'foreign-file', level, subject: path, found, needed: 'nothing', next: `remove it if nobody needs it: rm ${path}` };
+      return { code: 'foreign-file', level, subject: path, found, needed: 'nothing', next: `remove it if nothing needs it: rm ${path}` };
     };
   const inOurs = (await foreignFiles(host, [etcFolder])).map(row('warning', 'no file of kata-sysext'));
   const fragments = (await filesBelow(host, fragmentsFolder)).map(row('info', 'a setting of the administrator'));

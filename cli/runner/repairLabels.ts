@@ -5,8 +5,9 @@ import { canRepair, type LabelSurvey, surveyGeneration, type WrongLabel } from '
 import { type GenerationManifest, needType } from '../store/index.ts';
 
 /**
- * Gives files their needed labels, and the paths of those files. Another program's files keep theirs, and so does what a merge shows: that is
- * labelled where it is stored. What a read-only file system has, as an OS image, stays a finding of `verify`. Needs no journal: what an interrupted call has left, the next one does. Throws `host-selinux-type`.
+ * Gives files the labels that they need, and returns the paths of those files. Files of other programs keep their labels. So do files that a
+ * merge shows: they are labelled where they are stored. Files on a read-only file system, such as an OS image, stay a finding of `verify`.
+ * Needs no journal: the next call does what an interrupted one has left. Throws `host-selinux-type`.
  */
 export async function repairLabels(host: Host, survey: LabelSurvey): Promise<HostPath[]> {
   const wrong: WrongLabel[] = [];

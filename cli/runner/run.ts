@@ -43,7 +43,7 @@ export async function viewOf(context: Context, staging: PayloadStaging = staging
   };
 }
 
-/** Copies for the engine's binary, in a folder of ours that goes away with them. While the host boots it is one that a full disk does not concern. */
+/** Writes copies for the engine's binary into a temporary folder, and removes it afterwards. While the host boots, the folder is one that a full disk does not concern. */
 async function withScratch<T>({ host }: Context, { instance }: Found, work: (scratch: Scratch) => Promise<T>): Promise<T> {
   const own = host.booted && !host.live ? bootScratch : scratchFolder;
   const scratch = async (name: string, text: string) => {

@@ -51,10 +51,16 @@ const foreignLocks: ForeignLock[] = [
   { path: '/var/lib/rpm/.rpm.lock', owner: 'rpm' },
 ];
 
-/** Verbs whose dry run needs room in our folders: to know what is in an archive, it is unpacked. What an interrupted change left there goes then; other dry runs leave it. */
+/**
+ * Verbs whose dry run unpacks an archive, to know what is in it, and so needs room in the staging folder. Their dry run removes what an
+ * interrupted change left there; other dry runs leave it.
+ */
 const unpacking = ['install', 'adopt'];
 
-/** Runs a changing verb: root, our lock, nobody else's; an interrupted change is settled first, and `recover` hears what was unpacked then. Our folders go away if nothing is in them. */
+/**
+ * Runs a changing verb: as root, with the lock of kata-sysext, and while no other program holds a lock of its own. An interrupted change is
+ * finished or undone first, and `recover` gets what that change had unpacked. Empty folders of kata-sysext are removed at the end.
+ */
 export async function underLock<T>(
   context: Context,
   verb: string,
@@ -72,14 +78,14 @@ export async function underLock<T>(
     signal: context.signal,
     tell: (holder) => context.emit({ kind: 'note', text: `${holder} holds the lock; waiting for up to ${options.waitSeconds} s` }),
   });
-  // Nobody who restarts a host right after its boot has to wait for the guard: the next boot settles what it was at.
+  // The boot guard does not delay a shutdown right after the boot: the next boot finishes or undoes what the guard was doing.
   const allowShutdown = host.live && verb !== 'boot' ? await inhibitShutdown(`${doing} is running`) : () => undefined;
   try {
     await undisturbed(host, async () => {
       for (const folder of lock.made) if (folder !== stateFolder) await noteFolder(host, folder);
     });
     await waitForForeignLocks(context, verb, options);
-    // What is settled is settled whole; so it is not begun any more. A boot waits for it.
+    // A recovery always runs to its end, so that a stopped verb does not begin one. At boot it runs in any case: the engine waits for it.
     if (verb !== 'boot') stopIfAsked(context.signal);
     const staging = verb === 'recover' ? await stagingOf(host) : undefined;
     // Before an undo takes away the shim by which the engine cleans up after them.
@@ -104,7 +110,7 @@ async function removeLeft({ host, emit }: Context): Promise<void> {
   for (const text of failures) emit({ kind: 'warning', text });
 }
 
-/** What a refused or failed change left in our folders; with a change still open, that is the next one's business. */
+/** Removes what a refused or failed change left in the folders of kata-sysext. While a change is still open, its recovery does that. */
 async function leaveNothing({ host, emit }: Context, { dryRun }: ChangeOptions): Promise<void> {
   try {
     if ((await openEntries(host)).length > 0) return;
@@ -115,7 +121,7 @@ async function leaveNothing({ host, emit }: Context, { dryRun }: ChangeOptions):
     // An offline tree has no kernel that labels new files by their folder.
     if (!host.booted) await host.relabel([stateFolder]);
   } catch (error) {
-    emit({ kind: 'warning', text: `something stays in our folders: ${String(error)}` });
+    emit({ kind: 'warning', text: `the folders of kata-sysext could not be cleaned up: ${String(error)}` });
   }
 }
 
@@ -188,8 +194,8 @@ async function settle({ host, emit }: Context, options: ChangeOptions, touchesNo
   if (open.length > 0) {
     throw new KataError('journal-open', {
       subject: `change ${open[0]}`,
-      found: 'an interrupted change is not settled yet',
-      needed: 'a settled host to plan on',
+      found: 'an interrupted change is neither finished nor undone yet',
+      needed: 'a host without interrupted changes, because a dry run changes nothing',
       next: 'kata-sysext recover',
     });
   }
@@ -202,7 +208,7 @@ async function settle({ host, emit }: Context, options: ChangeOptions, touchesNo
     throw new KataError('not-restored', {
       subject: `change ${id}`,
       found: `the interrupted ${verb} could not be undone whole`,
-      needed: 'a settled host',
+      needed: 'every file of that change as it was before',
       next: `kata-sysext history ${id}`,
     });
   }

@@ -28,15 +28,15 @@ export function stagingArea(context: Context): StagingArea {
     unpack: (request, place) => kept(unpack(context, request, place)),
     copyImage: (given, request, place) => kept(takeImage(context, given, request, place)),
     staged: () => staged,
-    // The change is decided by now: what stays of the staging folder is rubbish, and tidy removes it.
+    // The change has ended by now: what stays in the staging folder is unused, and gcStaging removes it.
     discard: async () => staged?.discard().catch(() => undefined),
   };
 }
 
 /**
- * Unpacks the bundles of a request below `root`, in our staging folder. How much an archive holds shows only while it is read: so free room
- * is looked at before, while files are written, when all are, and before an image is made of them. Throws `host-space`, and `host-space-kubelet` unless it
- * is allowed; then the staging folder is gone.
+ * Unpacks the bundles of a request below `root`, in the staging folder. The size of an archive's files shows only while it is read, so that
+ * free room is checked four times: before, while files are written, after the last one, and before an image is made of them. Throws `host-space`,
+ * and `host-space-kubelet` unless that is allowed; then the staging folder is gone.
  */
 async function unpack(context: Context, request: InstallRequest, { facts, root, format, backend, wanted }: Place): Promise<Staged> {
   const { host, emit, signal } = context;

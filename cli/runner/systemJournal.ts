@@ -13,7 +13,7 @@ export interface Ended {
   to?: number | undefined;
   /** Of the generation that became active. */
   release?: string | undefined;
-  /** Why it failed, or why nobody had to ask for it. */
+  /** Why the change failed, or why it ran without a request of a user. */
   reason?: string | undefined;
   seconds?: number;
 }

@@ -15,7 +15,7 @@ import type { Drawn, GenerationManifest, Staged } from '../store/index.ts';
 import type { Afterwards } from '../transaction/index.ts';
 import type { Asked } from './asked.ts';
 
-/** What the runner gets besides a request. It alone has the writing half of the port. */
+/** What the runner gets in addition to a request. Only the runner has the writing half of the port. */
 export interface Context extends OwnProgram {
   host: Host;
   emit: Emit;
@@ -52,14 +52,14 @@ export interface ChangeResult {
 
 export type Answer = { kind: 'Plan'; plan: Plan } | { kind: 'Change'; change: ChangeResult };
 
-/** What a planner gets besides its request: it reads the host, and changes nothing of it. */
+/** What a planner gets in addition to its request: a planner reads the host, and changes nothing of it. */
 export interface View extends OwnProgram {
   emit: Emit;
   signal: AbortSignal;
   /** The number of the change, and when it began. */
   id: number;
   started: Date;
-  /** Unpacks a release into our staging folder, where that is needed to know what is in it. The runner removes it whatever becomes of the plan. */
+  /** Unpacks a release into the staging folder, where that is needed to know what is in it. The runner removes that folder in every case. */
   staging: PayloadStaging;
   /** Lends copies of files to the engine's own binary, for as long as `work` takes. */
   withScratch<T>(found: Found, work: (scratch: Scratch) => Promise<T>): Promise<T>;
@@ -94,7 +94,7 @@ export interface OperationPlan {
   from?: number | undefined;
   to?: GenerationManifest | undefined;
   found?: Found | undefined;
-  /** The steps outside our own folders; without them only our records change. */
+  /** The steps outside the folders of kata-sysext; without them only its records change. */
   planned?: Switch | undefined;
   /** The engine's own binary judges copies of the planned files first. */
   rehearsed?: boolean;
@@ -107,11 +107,11 @@ export interface OperationPlan {
   generation?: Drawn;
   /** Its files are copied first. */
   layer?: Layer | undefined;
-  /** Why, where nobody asked for it. */
+  /** Why the change runs, where no user requested it. */
   reason?: string;
   afterwards: Afterwards;
-  /** What the result says besides. */
+  /** Further properties of the result. */
   says?: Partial<ChangeResult> | undefined;
-  /** Nothing of kata-sysext stays: the result names what others left in our folders, and these. */
+  /** Set where nothing of kata-sysext stays: the result names files of other programs in its folders, and these findings. */
   leaves?: Finding[];
 }

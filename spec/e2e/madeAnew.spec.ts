@@ -49,7 +49,7 @@ describe('a host whose /etc or /var is made anew at each boot', function () {
       const after = await prints(kept);
       await live.host.sh(undo);
       assert.equal(refused['code'], code);
-      assert.match(String(refused['found']), /lost at the next boot|made anew at each boot/);
+      assert.match(String(refused['found']), /lost at the next boot|is empty again after each boot/);
       assert.equal(allowed.code, 2, allowed.stderr);
       assert.equal(checked['ready'], false);
       assert.deepEqual(differences(before, after), []);

@@ -164,7 +164,7 @@ describe('the lock', () => {
     const allowed = await host.json(['install', first, '--allow', 'state-unsafe'], 3);
 
     assert.deepEqual([refused['code'], allowed['code']], ['state-unsafe', 'foreign-file']);
-    assert.match(String(refused['next']), /if nobody needs it: rm /);
+    assert.match(String(refused['next']), /if nothing needs it: rm /);
   });
 
   it('a signal ends the wait at once', async () => {

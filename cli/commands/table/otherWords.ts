@@ -25,7 +25,7 @@ export const otherWords: ReadonlyMap<string, string> = new Map([
   ['doctor', 'check'],
 ]);
 
-/** Words in the place of a verb that the parser answers by itself. */
+/** Words that may replace a verb on the command line; the parser answers them itself. */
 export const topWords = [
   { name: 'help', words: '[VERB]', summary: 'show the verbs, or the options of one' },
   { name: 'version', words: '', summary: 'print the version' },

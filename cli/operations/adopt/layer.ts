@@ -136,8 +136,8 @@ function refuseShared(from: Generation | undefined, marks: { path: HostPath }[])
   if (shared === undefined) return;
   throw new KataError('engine-unsupported', {
     subject: shared.path,
-    found: `${shared.path} has wiring of the layered ${name} and ours`,
-    needed: 'a file for each',
+    found: `${shared.path} has the wiring of the layered ${name} and that of kata-sysext`,
+    needed: 'one file for each wiring',
     next: 'uninstall first, then adopt',
   });
 }

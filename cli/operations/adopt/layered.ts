@@ -9,8 +9,8 @@ export interface LayeredRequest extends InstallRequest {
 }
 
 /**
- * A layered package gives way to a generation of ours, under the names that its handlers have: one change, with one restart. The package
- * itself goes at a reboot, which is never ours.
+ * Replaces a layered package by a new generation whose handlers keep the package's names: one change, with one restart of the engine. The
+ * package itself goes at the next reboot. kata-sysext never reboots the host.
  */
 export async function planAdoptLayered(view: View, { yes, ...request }: LayeredRequest): Promise<OperationPlan> {
   return planInstall(view, { ...request, layer: await layerOf(view.host, request, yes) }, 'adopt');

@@ -127,7 +127,7 @@ async function prove({ host, withScratch }: View, from: Generation, found: Found
   const state = await daemon?.probe(host, instance, probeTimeouts.onceMs);
   const unlisted = names.filter((name) => state?.handlers.includes(name) === false);
   const problems = [
-    ...others.map((key) => `our part changes ${key}`),
+    ...others.map((key) => `the wiring of kata-sysext changes ${key}, which belongs to none of its handlers`),
     ...warnings,
     ...unnamed.map((name) => `the effective configuration does not name ${name}`),
     ...unlisted.map((name) => `the CRI does not list ${name}${state?.why === undefined ? '' : `: ${state.why}`}`),
@@ -140,7 +140,7 @@ function unproven(host: HostView, subject: string, problems: string[]): KataErro
     subject,
     found: problems.slice(0, 5).join('; '),
     needed: 'a host that is what the records of generation 1 say',
-    next: `${command(host, 'verify')} lists all; ${command(host, 'install BUNDLE...')} mends it`,
+    next: `${command(host, 'verify')} lists all; ${command(host, 'install BUNDLE...')} repairs it`,
     details: { problems },
   });
 }

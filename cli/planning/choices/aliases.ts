@@ -16,7 +16,7 @@ export interface AliasRequest {
 /** Kubernetes' rule for the handler of a RuntimeClass: a DNS label, not a subdomain (docs/facts/kubernetes.md#names-of-handlers). */
 const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
-/** The wishes of `--alias NAME=HANDLER` in their order; a later one for the same name is a mistake. Throws `usage`, `handler-unknown`. */
+/** The requests of `--alias NAME=HANDLER`, in their order. Two for the same name are a mistake. Throws `usage`, `handler-unknown`. */
 export function aliasRequests(words: string[]): AliasRequest[] {
   const wishes = words.map(aliasRequest);
   const twice = wishes.find(({ name }, at) => wishes.findIndex((other) => other.name === name) !== at);
@@ -26,7 +26,7 @@ export function aliasRequests(words: string[]): AliasRequest[] {
 
 function aliasRequest(word: string): AliasRequest {
   const [, name, target] = /^([^=]*)=(.*)$/s.exec(word) ?? [];
-  if (name === undefined || target === undefined) throw wrong(`--alias ${word}`, 'NAME=HANDLER, or NAME= to let the name go');
+  if (name === undefined || target === undefined) throw wrong(`--alias ${word}`, 'NAME=HANDLER, or NAME= to remove the alias');
   if (!label.test(name)) {
     throw wrong(`the name ${JSON.stringify(name)}`, 'at most 63 lower-case letters, digits and inner hyphens, as in a RuntimeClass');
   }
@@ -69,22 +69,25 @@ export function aliasesAfter(
   const dangling = Object.entries(aliases).filter(([, handler]) => !handlers.includes(handler));
   if (dangling.length > 0) {
     const words = (to: string) => dangling.map(([name]) => `--alias ${name}=${to}`).join(' ');
-    throw wouldDangle(dangling, `add ${words(handlers[0]!)} to keep the name, or ${words('')} to let it go`);
+    throw wouldDangle(dangling, `add ${words(handlers[0]!)} to keep the name, or ${words('')} to remove it`);
   }
   return aliases;
 }
 
-/** Names that RuntimeClasses may point at are neither dropped nor led elsewhere in silence. */
+/** RuntimeClasses may use an alias, so that no change removes it, or points it at another handler, unless the user says so. */
 export function wouldDangle(dangling: [name: string, handler: string][], next: string): KataError {
   return new KataError('alias-would-dangle', {
     subject: dangling.map(([name]) => name).join(', '),
-    found: dangling.map(([name, handler]) => `${name} leads to ${handler}, which would go`).join('; '),
-    needed: 'to know what becomes of the name: RuntimeClasses may point at it',
+    found: dangling.map(([name, handler]) => `${name} is an alias of ${handler}, which this change removes`).join('; '),
+    needed: 'another handler for the alias, or its removal: RuntimeClasses may use it',
     next,
   });
 }
 
-/** Names that are taken over and that no wish speaks of lead to the first handler, or are a handler's own. Throws `handler-not-installed`. */
+/**
+ * An adopted name that is neither a handler nor requested as an alias becomes an alias of the first handler. Kata's own name of a handler that
+ * is not among `handlers` cannot be an alias. Throws `handler-not-installed`.
+ */
 export function withAdopted(host: HostView, wishes: AliasRequest[], adopted: string[], handlers: string[]): AliasRequest[] {
   const left = adopted.filter((name) => !handlers.includes(name) && !wishes.some((wish) => wish.name === name));
   const own = left.find((name) => handlerTable.handlers.some((row) => row.name === name || installedName(row.name) === name));
@@ -113,7 +116,7 @@ function noAlias(name: string, known: string[]): KataError {
 function notThere(host: HostView, name: string, handler: string, handlers: string[]): KataError {
   return new KataError('handler-not-installed', {
     subject: name,
-    found: `the alias ${name} shall lead to ${handler}, which is not among the handlers (${handlers.join(', ')})`,
+    found: `the alias ${name} is requested for ${handler}, which is not among the handlers (${handlers.join(', ')})`,
     needed: `${handler} installed as well`,
     next: command(host, `install BUNDLE... --add-handler ${handler} --alias ${name}=${handler}`),
   });

@@ -6,8 +6,8 @@ import { type Choices, fragmentsFolder } from '../../store/index.ts';
 import type { Configurable } from './settings.ts';
 
 /**
- * Settings that do not count because a fragment of the administrator has the key as well: Kata reads those after our file, and they win
- * (docs/facts/kata.md#fragments). Values are not looked at, since a fragment may hold secrets.
+ * Settings that have no effect because a fragment of the administrator has the same key: Kata reads fragments after the file of kata-sysext,
+ * and the last one wins (docs/facts/kata.md#fragments). Values are not looked at, since a fragment may hold secrets.
  */
 export async function fragmentFindings(host: HostView, choices: Choices, handlers: Configurable[]): Promise<Finding[]> {
   const found: Finding[] = [];

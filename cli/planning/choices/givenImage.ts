@@ -31,7 +31,7 @@ async function saidBy(file: string): Promise<ImageManifest | undefined> {
   return (await stat(file).catch(() => undefined))?.isFile() === true ? readTrailer(file) : undefined;
 }
 
-/** What speaks against images made elsewhere on this host. */
+/** What prevents the use of an image on this host that was made on another one. */
 export async function givenFindings(host: HostView, { file }: Given): Promise<Finding[]> {
   const systemd = await systemdVersion(host);
   if (!systemd.known || systemd.value >= 252) return [];

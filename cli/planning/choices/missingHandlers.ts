@@ -59,7 +59,7 @@ function fewerLine(
     ...dangling.map(([name]) => ({ name })),
   ];
   if (other !== undefined) return `install another in their place: ${installLine(host, request, { handlers: [other], aliases })}`;
-  return `let go of what is missing: ${installLine(host, request, { addHandlers: added, removeHandlers: [...gone, ...dropped], aliases })}`;
+  return `remove the missing handlers: ${installLine(host, request, { addHandlers: added, removeHandlers: [...gone, ...dropped], aliases })}`;
 }
 
 /** The command line of a request, with some of it replaced. */

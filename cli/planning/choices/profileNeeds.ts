@@ -83,7 +83,7 @@ const needs: Record<string, { code: string; look: Need }> = {
   },
 };
 
-/** The findings of one need. A need without a row is a fault of ours. */
+/** The findings of one need. A need without a row is a bug of kata-sysext. */
 export async function profileNeed(host: HostView, name: string, profile: string): Promise<Finding[]> {
   const need = needs[name];
   if (need === undefined) throw new Error(`overlays/profiles.json names the need ${name}, which has no row`);

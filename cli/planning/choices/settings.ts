@@ -6,10 +6,10 @@ import { fragmentFindings } from './fragments.ts';
 import { profileNeed } from './profileNeeds.ts';
 import type { SettingsRequest } from './types.ts';
 
-/** A handler that wishes may be about. */
+/** What the settings of a handler depend on. */
 export type Configurable = Pick<GenerationHandler, 'name' | 'family' | 'hypervisor' | 'configuration'>;
 
-/** What is wished for, and for which handlers. */
+/** The requested settings and profiles, and the handlers that get them. */
 export interface Wished {
   handlers: Configurable[];
   wishes: SettingsRequest;
@@ -25,7 +25,7 @@ export function hasSettings({ set, unset, profiles }: SettingsRequest): boolean 
 }
 
 /**
- * The choices with what is wished for on top, checked against the handlers' own configuration.
+ * The earlier choices with the requested settings and profiles added, checked against the handlers' own configuration.
  * Throws the codes of `resolveSettings`, `setting-not-set`, `profile-unknown`, `profile-unfit`.
  */
 export async function withSettings(earlier: Choices, { handlers, wishes, readText }: Wished): Promise<Choices> {
@@ -45,8 +45,8 @@ export async function withSettings(earlier: Choices, { handlers, wishes, readTex
 }
 
 /**
- * What speaks against the choices on this host: needs of newly chosen profiles (those that were there before have been looked at then),
- * and the administrator's fragments that win over what was wished for.
+ * What prevents the choices on this host from having an effect: unmet needs of newly chosen profiles (earlier profiles were checked when they
+ * were chosen), and the administrator's fragments that override requested settings.
  */
 export async function choiceFindings(host: HostView, earlier: Choices, now: Choices, { handlers, wishes }: Wished): Promise<Finding[]> {
   if (!hasSettings(wishes)) return [];

@@ -11,7 +11,7 @@ export interface ChangeOptions {
   waitSeconds: number;
   /** Locks of other programs are waited for this long, and then passed by; undefined: they refuse the change at once. */
   othersSeconds?: number | undefined;
-  /** Codes of overridable blockers that the user takes upon himself. */
+  /** Codes of the checks that the user overrides with `--allow`. */
   allow: string[];
   /** 'containerd' or 'containerd@1.7'. */
   engine?: string | undefined;

@@ -75,7 +75,7 @@ function missing(path: string): KataError {
   });
 }
 
-/** Handlers, by installed name, that this install takes away and brings anew: they start without the settings that they had. */
+/** Installed names of handlers that this install both removes and adds: the added ones start without the earlier settings. */
 export function replacedHandlers({ addHandlers = [], removeHandlers = [] }: InstallRequest): string[] {
   const added = new Set(addHandlers.map((name) => handlerRow(name).name));
   const names = removeHandlers.map((name) => handlerRow(name).name);
