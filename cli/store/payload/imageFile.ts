@@ -33,12 +33,12 @@ export interface ImageRequest {
 export async function copyImage(host: Host, { file, said, digest, root, emit, signal }: ImageRequest): Promise<Staged> {
   requireSane(file, said, insideExtension);
   const staging = stagingFolder(root);
-  await ensureStore(host, root);
-  await host.removeTree(staging);
-  await ensureFolder(host, staging, 0o700);
+  await ensureStore(host, root).catch((error: unknown) => Promise.reject(outOfSpace(error, root)));
   const discard = () => host.removeTree(staging);
   let held: HeldFolder | undefined;
   try {
+    await host.removeTree(staging);
+    await ensureFolder(host, staging, 0o700);
     const whole = `${staging}/image`;
     await host.mkdir(whole, 0o755);
     emit({ kind: 'phase', name: 'unpack', detail: `copying ${basename(file)}` });

@@ -55,13 +55,14 @@ export interface Staged {
 /** Unpacks, checks and lays out a release in a staging folder. After a crash that folder is rubbish, and the clean-up removes it. */
 export async function stagePayload(host: Host, request: PayloadRequest): Promise<Staged> {
   const staging = stagingFolder(request.root);
-  await ensureStore(host, request.root);
-  await host.removeTree(staging);
-  await ensureFolder(host, staging, 0o700);
   const tree = `${staging}/tree`;
-  await host.mkdir(tree, 0o755);
   const discard = () => host.removeTree(staging);
+  // Nothing is removed from a folder that is refused as the store.
+  await ensureStore(host, request.root).catch((error: unknown) => Promise.reject(outOfSpace(error, request.root)));
   try {
+    await host.removeTree(staging);
+    await ensureFolder(host, staging, 0o700);
+    await host.mkdir(tree, 0o755);
     const { manifest: fresh, unpacked } = await unpack(host, request, tree);
     const stored = await readPayload(host, fresh.digest);
     const known = stored !== undefined && (await isIntact(host, stored, 'bytes'));
