@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type ForbiddenWord, forbiddenWords, notYetClean, prosePages } from './pages/proseRules.ts';
+import { type ForbiddenWord, forbiddenWords, prosePages } from './pages/proseRules.ts';
 import { manSentences, markdownSentences, type Sentence, wordCount } from './pages/sentences.ts';
 
 const repo = join(import.meta.dirname, '..');
@@ -43,22 +43,14 @@ function pageProblems(path: string, text: string): string[] {
   return [`${path}: ${lines.length} lines, at most ${maxLines}`];
 }
 
-/** Of all pages: what they break, and which pages are left out although they break nothing any more. */
+/** What the pages break. */
 export function allProblems(): string[] {
-  const leftOut = new Set(notYetClean.map(({ path }) => path));
-  const unclean = (path: string) => [...leftOut].some((each) => path === each || (each.endsWith('/') && path.startsWith(each)));
-  return prosePages().flatMap((path) => {
-    const problems = proseProblems(path, readFileSync(join(repo, path), 'utf8'));
-    if (!unclean(path)) return problems;
-    const isClean = leftOut.has(path) && problems.length === 0;
-    return isClean ? [`${path}: it is clean now; take it out of notYetClean in scripts/pages/proseRules.ts`] : [];
-  });
+  return prosePages().flatMap((path) => proseProblems(path, readFileSync(join(repo, path), 'utf8')));
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const problems = allProblems();
   for (const problem of problems) console.error(problem);
-  const left = notYetClean.map(({ path }) => `, without ${path}`).join('');
-  console.log(`Checked the prose of ${prosePages().length} pages${left}: ${problems.length} problems.`);
+  console.log(`Checked the prose of ${prosePages().length} pages: ${problems.length} problems.`);
   process.exitCode = problems.length === 0 ? 0 : 1;
 }

@@ -88,13 +88,7 @@ export const tiers: Tier[] = [
     without: 'backends sysext and overlay live',
     programs: hostPrograms,
     root: true,
-    turns: inTurn(
-      'spec/merged',
-      'imageForm',
-      'earlier',
-      'sysextOld sysextForeign overlayHosts',
-      'engineExtension engineNamespace sysextKilled',
-    ),
+    turns: inTurn('spec/merged', 'imageForm', 'sysextOld overlayHosts', 'sysextForeign', 'engineExtension engineNamespace sysextKilled'),
   },
   {
     name: 'boot',

@@ -26,7 +26,9 @@ export function mountPointOf(): HostPath {
 export async function seenBelowUsr(host: HostView, to: GenerationManifest, pids: number[], how: string): Promise<string[]> {
   const shown = await mergedPayload(host);
   const problems =
-    shown === to.payload ? [] : [`PID 1 has ${shown === 'absent' ? 'nothing of ours' : `the payload ${shown}`} ${how}, not ${to.payload}`];
+    shown === to.payload
+      ? []
+      : [`PID 1 has ${shown === 'absent' ? 'no payload of kata-sysext' : `the payload ${shown}`} ${how}, not ${to.payload}`];
   const shims = new Map(to.handlers.map((handler) => [`${mountPointOf()}/${handler.shim}`, handler.shimDigest]));
   for (const pid of new Set(pids)) {
     for (const [path, digest] of shims) {
@@ -37,7 +39,7 @@ export async function seenBelowUsr(host: HostView, to: GenerationManifest, pids:
   return problems;
 }
 
-/** Files of others at the place where ours appear. */
+/** Foreign files at the mount point of the payload. */
 export async function baseTaken({ host }: { host: HostView }): Promise<Finding[]> {
   const base = mountPointOf();
   if ((await host.lstat(base)) === undefined || (await mergedPayload(host)) !== 'absent') return [];
@@ -46,7 +48,7 @@ export async function baseTaken({ host }: { host: HostView }): Promise<Finding[]
       code: 'foreign-file',
       level: 'blocker',
       subject: base,
-      found: `${base} is there already, and not from us`,
+      found: `${base} is present, and kata-sysext did not make it`,
       needed: `no files at ${base}`,
       next: `find out whose they are (rpm -qf ${base}; dpkg -S ${base}); or use backend prefix: --backend prefix`,
     },

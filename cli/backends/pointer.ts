@@ -9,7 +9,7 @@ export async function pointerSteps(host: HostView, to: GenerationManifest | unde
   await refuseForeignPointer(host);
   const after = to === undefined ? 'absent' : folderOf(to);
   const switched: Step[] = before === after ? [] : [{ kind: 'pointer', path: pointer, before, after }];
-  // Somebody may have removed the pointer, and our folder is still there.
+  // The folder is removed even if the pointer was removed by hand.
   if (to === undefined) return [...switched, ...(await dropMade(host, etcFolder))];
   return switched.length === 0 ? [] : [...(await makeMissing(host, etcFolder)), ...switched];
 }
@@ -20,7 +20,7 @@ export async function makeMissing(host: HostView, path: string): Promise<Step[]>
   return [...(await makeMissing(host, path.slice(0, path.lastIndexOf('/')))), { kind: 'folder', path, mode: 0o755 }];
 }
 
-/** The same backwards. A folder that was there before us is not ours to remove. */
+/** Removes the folder and its parents, children first, as far as kata-sysext made them. */
 export async function dropMade(host: HostView, path: string): Promise<Step[]> {
   const { made } = await readFolders(host);
   if (!made.includes(path)) return [];
@@ -36,7 +36,7 @@ async function refuseForeignPointer(host: HostView): Promise<void> {
   throw new KataError('foreign-file', {
     subject: pointer,
     found: `${pointer} is not a link to a generation of kata-sysext`,
-    needed: `${pointer} free or ours`,
+    needed: `${pointer} absent, or a link to a generation of kata-sysext`,
     next: `move it away: mv ${pointer} ${pointer}.old`,
   });
 }

@@ -24,9 +24,9 @@ export interface Backend extends BackendFacts {
   payloadDir(payloadFolder: HostPath): HostPath;
   /** Towards a generation, or (none) off the host. `written`: the files of its payload are put in place by this change. */
   plan(host: HostView, to: GenerationManifest | undefined, written: boolean): Promise<Step[]>;
-  /** Takes away what this backend alone has shown, after another one took over and the engine names our files no more. */
+  /** Removes what only this backend shows, once another backend took over and the engine no longer names its files. */
   detach(host: HostView): Promise<Step[]>;
-  /** What speaks against these steps now, whoever is harmed. */
+  /** What prevents these steps on the host as it is now, harm to other programs included. */
   risks(host: HostView, steps: Step[]): Promise<Finding[]>;
   status(host: HostView): Promise<Seen>;
   /** What keeps these processes from finding the files of a generation at the mount point; empty when nothing does. */

@@ -28,15 +28,15 @@ export async function markedChange(host: HostView): Promise<number | undefined> 
   return id === undefined ? undefined : Number(id);
 }
 
-/** `id`: of the change that is settled here; without one no change is open. */
+/** Removes the mark. `id`: the change that is undone or finished here; undefined when no change is open. */
 export async function unmark(host: Host, id?: number): Promise<void> {
-  // What a loss of power left of its making.
+  // A temporary file that a loss of power left.
   await dropTemporary(host, tempPathFor(mark));
   const text = await host.readText(mark);
   if (text !== undefined && (id === undefined || text.startsWith(`${firstWords(id)} `))) await host.unlink(mark);
 }
 
-/** Another deployment whose /etc stands in the middle of this change. */
+/** Another deployment whose /etc has the mark of this change. */
 export function changeMarkerElsewhere(host: HostView, intent: Intent): Promise<string | undefined> {
   return deploymentWith(host, mark, textOf(intent));
 }

@@ -96,8 +96,8 @@ export async function retractCommit(host: Host, id: number): Promise<void> {
 }
 
 /**
- * Removes an entry: one rename takes it out of the open ones, so that no half of it is ever taken for a change that lost its files. What an
- * interrupted removal leaves under the other name is rubbish, and tidy removes it.
+ * Removes an entry. One rename first takes it out of the open ones: a half-removed entry must not look like a change that lost its files.
+ * `gcStaging` removes what an interrupted removal leaves under the new name.
  */
 export async function endEntry(host: Host, id: number): Promise<void> {
   const [folder, ended] = [entryFolder(id), `${entryFolder(id)}.ended`];
@@ -135,7 +135,7 @@ function commitFile(id: number): HostPath {
   return `${entryFolder(id)}/commit.json`;
 }
 
-/** Throws `state-damaged` for a commit record that nobody wrote so: whether the change happened is not guessed from it. */
+/** Throws `state-damaged` for a commit record that kata-sysext cannot have written: it does not prove that the change committed. */
 export async function isCommitted(host: HostView, id: number): Promise<boolean> {
   if ((await host.lstat(commitFile(id))) === undefined) return false;
   if ((await readJson(host, commitFile(id), commitEntry)) === undefined) throw damaged(commitFile(id), 'it leads nowhere');
@@ -160,9 +160,12 @@ export interface Place {
 }
 
 /**
- * Whose entry it is. 'parked': of another deployment of this machine, which settles it when it boots: its /etc is not this one (unless this one
- * was made of it meanwhile: see `unfinished.ts`). 'orphan':
- * that deployment is gone, and its /etc with it. 'stranger': of another machine, or of a system that is not told apart from this one.
+ * Whose entry it is:
+ * - `ours`: this deployment's, or made in an offline tree.
+ * - `parked`: another deployment's of this machine, which recovers it at its next boot. Its /etc is not this one, unless this /etc was made
+ *   from it meanwhile (see `changeMarker.ts`).
+ * - `orphan`: a deployment's that is gone, and its /etc with it.
+ * - `stranger`: another machine's, or that of a system whose deployments cannot be looked up here.
  */
 export type Owner = 'ours' | 'parked' | 'orphan' | 'stranger';
 

@@ -27,8 +27,9 @@ export interface Recovered {
 }
 
 /**
- * Settles every open change of this deployment, and one of another whose half-done /etc this one was made of: before its commit record it is
- * undone, after it only cleaned up. Then removes what interrupted work left in our own folders. Safe to repeat and to interrupt. Call it with the lock held.
+ * Recovers every open change of this deployment, and one of another deployment if this /etc was made from its half-changed /etc. A change
+ * without a commit record is undone; for one with a record the clean-up is finished. Then removes what interrupted work left in the folders
+ * of kata-sysext. Safe to repeat and to interrupt. Call it with the lock held.
  */
 export async function recover(host: Host, here: Place): Promise<Recovered[]> {
   const settled: Recovered[] = [];
@@ -83,7 +84,7 @@ async function abandon(host: Host, intent: Intent): Promise<Recovered> {
   return { id: intent.id, verb: intent.verb, result: outcome.result === 'undone' ? 'undone' : 'not-restored', outcome };
 }
 
-/** Open changes that wait for nobody but us. Entries that cannot be read count. */
+/** Open changes that this deployment has to recover. Entries without an intent count. */
 export async function openHere(host: HostView, here: Place): Promise<number[]> {
   const found: number[] = [];
   for (const id of await openEntries(host)) {
@@ -102,7 +103,7 @@ export async function plannedRecovery(host: HostView, id: number): Promise<strin
   return (await isCommitted(host, id)) ? `finish the clean-up of ${change}` : `undo ${change}`;
 }
 
-/** Generations that open changes of other deployments speak of: they stay until those are settled. Call it once ours are settled. */
+/** Generations that open changes of other deployments name: they are kept until those changes are recovered. Call it after `recover`. */
 export async function parkedGenerations(host: HostView): Promise<number[]> {
   const intents = await Promise.all((await openEntries(host)).map((id) => readIntent(host, id)));
   return intents.flatMap((intent) => [intent?.from, intent?.to]).filter((number) => number !== undefined);

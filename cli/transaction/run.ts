@@ -84,7 +84,7 @@ async function putBack(host: Host, intent: Intent, gate: Gate, emit: Emit, error
   try {
     await retractCommit(host, intent.id);
   } catch (why) {
-    const found = `its commit record stands and cannot be taken back: ${String(why)}`;
+    const found = `the commit record is still present and cannot be removed: ${String(why)}`;
     return {
       result: 'not-restored',
       error,
@@ -107,10 +107,13 @@ async function putBack(host: Host, intent: Intent, gate: Gate, emit: Emit, error
   return outcome;
 }
 
-/** After an undo: what the change made goes away, history keeps the story, the journal entry goes unless a retry can help or another deployment needs it. */
+/**
+ * After an undo: writes the history, and removes the generation that the change made and the journal entry. Both stay if a retry can help or
+ * another deployment needs the entry.
+ */
 export async function closeUndone(host: Host, intent: Intent, outcome: Outcome): Promise<void> {
   if (!canRetry(outcome)) await unmark(host, intent.id).catch((why: unknown) => stillMarked(intent, outcome, why));
-  // On a full disk there is room for the story only after the rest is gone.
+  // A full disk has room for the history only after the rest is removed.
   const noted = await note(host, intent, outcome).then(
     () => true,
     () => false,
@@ -130,7 +133,7 @@ function canRetry({ leftovers }: Outcome): boolean {
   return leftovers.some(({ retry }) => retry);
 }
 
-/** The mark is outside our own folder: with it the host is not as it was. */
+/** The mark is in /etc itself, not in a folder of kata-sysext: with the mark the host is not as it was. */
 function stillMarked({ id }: Intent, outcome: Outcome, why: unknown): void {
   outcome.result = 'not-restored';
   const found = `all of change ${id} is undone, but its mark cannot be removed: ${String(why)}`;

@@ -23,7 +23,7 @@ export interface Afterwards {
   }[];
   dropGenerations: number[];
   dropPayloads: Digest[];
-  /** Remove everything of ours below /var, history included. */
+  /** Remove everything of kata-sysext below /var, history included. */
   purge: boolean;
 }
 
@@ -38,7 +38,7 @@ export interface Intent {
   boot: string;
   from?: number | undefined;
   to?: number | undefined;
-  /** Why, where nobody asked for it: what the boot guard saw. */
+  /** Why the boot guard made the change; undefined for a change that a command requested. */
   reason?: string | undefined;
   /** Who asked for it, and by what. */
   cause: string;

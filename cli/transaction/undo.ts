@@ -43,17 +43,17 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
     if (place === 'other') {
       leftovers.push({
         path: subjectOf(step),
-        found: `edited by somebody else during the change; before it had ${'before' in step ? step.before : 'another content'}`,
+        found: `edited by another program or user during the change; before the change it had ${'before' in step ? step.before : 'other content'}`,
         next: `compare it with your own records; to start over: kata-sysext recover`,
         retry: false,
       });
     }
     await host.failpoint(`undo/${step.kind}/after`);
-    // An earlier step must not go from under one that stands: the engine would name files that are not there.
+    // While a later step is not undone, the earlier ones stay: otherwise the engine would name files that are gone.
     if (leftovers.some((leftover) => leftover.retry)) break;
   }
   if (waiting !== undefined && host.live) leftovers.push(...(await finish(host, waiting)));
-  // Somebody else restarted the engine (or the host) meanwhile: it may run with files of ours that are gone now.
+  // The engine (or the host) was restarted meanwhile, not by this change: the engine may have loaded files that are gone now.
   if (engine === undefined && wired && planned !== undefined && (await startedSince(host, intent, planned.unit))) engine = planned;
   if (engine === undefined || !host.live) return { restarted: [], leftovers };
   await host.failpoint('undo/engine/before');
@@ -76,13 +76,13 @@ async function putBack(host: Host, intent: Intent, index: number, step: Step, fo
   return place === 'other' && (await oursGone(host, step, undoStore(host, intent.id, index).path('before'))) ? 'before' : place;
 }
 
-/** A foreign file that somebody edited meanwhile is restored as far as it is our business when nothing of ours stands in it. */
+/** A foreign file that was edited meanwhile counts as restored when it has no text of kata-sysext any more. */
 async function oursGone(host: HostView, step: Step, saved: string): Promise<boolean> {
   if (step.kind !== 'file' || !step.foreign) return false;
   const now = (await host.readText(step.path)) ?? '';
   const before = new Set(lines((await host.readText(saved)) ?? ''));
   const ours = step.ours.flatMap(lines).filter((line) => line.includes('kata') && !before.has(line));
-  // Line by line: an edit inside our block leaves the rest of it behind, and its paths lead nowhere.
+  // Line by line: an edit inside the block leaves its other lines behind, with paths that no longer exist.
   return step.after === 'absent' || !lines(now).some((line) => ours.includes(line));
 }
 

@@ -61,6 +61,3 @@ export function prosePages(): string[] {
     ...docPages(),
   ];
 }
-
-/** Pages and folders (with / at the end) that break a rule still, each with the reason. Lint fails where one of the pages is clean. */
-export const notYetClean: { path: string; reason: string }[] = [];

@@ -152,7 +152,7 @@ for (const suite of sample<Suite>(['bookworm', 'trixie'], 1, 'overlay suites')) 
       const removed = JSON.stringify(await live.json(['verify'], 1));
       const mended = await live.json(['install', live.bundle(live.first)]);
 
-      assert.match(stopped, /PID 1 has nothing of ours mounted/);
+      assert.match(stopped, /PID 1 has no payload of kata-sysext mounted/);
       assert.match(removed, /nothing starts kata-sysext-overlay\.service at boot/);
       assert.deepEqual([mended['changed'], mended['restarted'], overlays(live)], [true, [], ours]);
       assert.deepEqual((await live.json(['verify']))['drift'], []);

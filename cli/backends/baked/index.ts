@@ -24,7 +24,7 @@ export const baked: Backend = {
     const number = await activeNumber(host);
     if (number === undefined) return { problems: [] };
     if (number !== imageNumber || (await findGeneration(host, number)) === undefined)
-      return { problems: [`${pointer} does not lead to the generation of this image`] };
+      return { problems: [`${pointer} does not point at the generation of this image`] };
     const there = (await host.stat(`${pointer}/payload`))?.kind === 'directory';
     return { generation: number, problems: there ? [] : [`${pointer}/payload leads nowhere`] };
   },
@@ -33,7 +33,7 @@ export const baked: Backend = {
 };
 
 async function preflight(host: HostView): Promise<Finding[]> {
-  // While it starts, and where it is active, nobody wants to make one.
+  // A host that boots the image, or that has its generation active, needs no other generation.
   if (!host.image) return (host.booted && !host.live) || (await activeNumber(host)) === imageNumber ? [] : [running(host)];
   const found: Finding[] = [];
   if ((await host.lstat('/etc')) === undefined && (await host.lstat('/usr/etc')) !== undefined) found.push(committed());
@@ -74,5 +74,5 @@ function readOnly({ root }: HostView): Finding {
 
 function otherwise(target: string): Finding {
   const next = 'take that off the tree with the program that made it: kata-sysext uninstall --purge';
-  return unfit(pointer, `${pointer} leads to ${target}: something else is installed on this tree`, 'a tree without Kata', next);
+  return unfit(pointer, `${pointer} points at ${target}: something else is installed on this tree`, 'a tree without Kata', next);
 }

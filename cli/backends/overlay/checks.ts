@@ -30,7 +30,7 @@ export type Check = (scene: Scene) => Finding[] | Promise<Finding[]>;
 
 const usePrefix = 'use backend prefix: --backend prefix';
 
-/** What speaks against an overlay of /usr on this host. Each check is a row with a code of its own. */
+/** What prevents an overlay on /usr of this host, one check for each reason. */
 export const hostChecks: Check[] = [
   programsMissing,
   unitTaken,
@@ -44,7 +44,10 @@ export const hostChecks: Check[] = [
   depth,
 ];
 
-/** What may have come since: at a change that mounts, and at one that takes ours away, with which all that lies below it would go. */
+/**
+ * Checks before each mount and each unmount: other programs may have mounted something meanwhile. An unmount of the overlay would take the
+ * mounts below it along.
+ */
 export const mountChecks: Check[] = [foreignExtensions, covered, nested];
 export const detachChecks: Check[] = [covered, nested];
 
@@ -96,20 +99,29 @@ async function unitTaken({ host }: Scene): Promise<Finding[]> {
     if ((await host.lstat(path)) === undefined) continue;
     const masked = (await host.readlink(path)) === '/dev/null';
     if (path === unitFile && !masked && isOurUnit((await host.readText(path)) ?? '')) continue;
-    const found = masked ? `${path} masks our unit` : `${path} was made by somebody else`;
-    return blocker('overlay-unit-taken', path, found, `no ${service} but ours`, `move it away if nobody needs it; or ${usePrefix}`);
+    const found = masked ? `${service} is masked: ${path} points at /dev/null` : `${path} was not made by kata-sysext`;
+    return blocker(
+      'overlay-unit-taken',
+      path,
+      found,
+      `only kata-sysext’s own ${service}`,
+      `move it away if no other program needs it; or ${usePrefix}`,
+    );
   }
   return [];
 }
 
-/** One of theirs that is merged below ours would be hidden at its next refresh, one that is merged later hides or loses ours. */
+/**
+ * A system extension and the overlay hide each other: one that is merged under the overlay is hidden after its next refresh, and one that is
+ * merged over it hides or drops the files of kata-sysext.
+ */
 function foreignExtensions({ foreign }: Scene): Finding[] {
   if (foreign.length === 0) return [];
   return blocker(
     'overlay-foreign',
     foreign.join(', '),
     `${foreign.join(', ')} ${foreign.length === 1 ? 'is an extension' : 'are extensions'} of others, merged into /usr or ready for it`,
-    'no system extensions beside our overlay',
+    'no system extensions beside kata-sysext’s overlay',
     `${usePrefix}; or join them: --backend sysext`,
   );
 }
@@ -122,8 +134,8 @@ function covered({ onUsr }: Scene): Finding[] {
   return blocker(
     'overlay-foreign',
     '/usr',
-    `${above.map(({ source, type }) => `${source} (${type})`).join(', ')} was mounted on /usr over our overlay`,
-    'our overlay on top',
+    `${above.map(({ source, type }) => `${source} (${type})`).join(', ')} was mounted on /usr over kata-sysext’s overlay`,
+    'kata-sysext’s overlay as the uppermost mount on /usr',
     'findmnt /usr; take that away first: systemctl stop systemd-sysext.service, or umount /usr',
   );
 }

@@ -10,8 +10,8 @@ import { layerOf, link, service, unitFile, unitText, wantsLink, wantsTarget } fr
 import { hideSteps, showSteps } from './steps.ts';
 
 /**
- * The payload is one more layer of /usr: a unit that needs no program of ours mounts an overlay at every boot, before the engine starts. The
- * host's own /usr is the upper layer, so that no file, label or mode of it changes, and only our names come in besides.
+ * The payload is one more layer of /usr: a systemd unit mounts an overlay at every boot, before the engine starts, and needs no program of
+ * kata-sysext. The host's own /usr is the upper layer: no file, label or mode of it changes, and only the payload's names are added.
  */
 export const overlay: Backend = {
   ...facts,

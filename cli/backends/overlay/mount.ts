@@ -5,7 +5,7 @@ import { logTail } from '../../steps/logTail.ts';
 import type { Systemd, Unit } from '../../systemd/types.ts';
 import { mergedPayload } from '../belowUsr.ts';
 
-/** PID 1 mounts our overlay of /usr, by the unit that does so at every boot: what the link at `path` points at, or nothing. */
+/** PID 1 mounts what the link at `path` points at over /usr, or unmounts it, through the unit that mounts it at every boot. */
 export interface MountStep {
   kind: 'mount';
   unit: Unit;
@@ -20,7 +20,7 @@ export interface MountStep {
   deadlineMs: number;
 }
 
-/** By this source, and as an overlay, our mount is known: units/kata-sysext-overlay.service names it. */
+/** The source of kata-sysext's overlay in mountinfo, which tells it from other overlays. units/kata-sysext-overlay.service sets it. */
 export const overlaySource = 'kata-sysext';
 
 export function isOurMount({ type, source, point }: Mount): boolean {
@@ -41,19 +41,19 @@ export async function mountsOnUsr(host: HostView): Promise<Mount[]> {
   return sorted;
 }
 
-/** Which payload our overlay shows below /usr; 'absent' where the uppermost mount there is none of ours. */
+/** The payload that kata-sysext's overlay shows below /usr; 'absent' when the uppermost mount on /usr is another one. */
 export async function overlaidPayload(host: HostView): Promise<Digest | 'absent'> {
   const top = (await mountsOnUsr(host)).at(-1);
   return top !== undefined && isOurMount(top) ? mergedPayload(host) : 'absent';
 }
 
 /**
- * Turns the link and lets PID 1 mount what it points at, after its unit took the earlier mount away; then judges by what is there. The mount
- * is never ours to make: the context of whoever mounts sticks to it (docs/facts/selinux.md#the-context-of-the-mounter). Throws
- * `overlay-mount-failed`.
+ * Turns the link and lets PID 1 restart the unit, which replaces the earlier mount; then compares the mount table with the plan. kata-sysext
+ * never mounts by itself: a mount keeps the SELinux context of the program that made it
+ * (docs/facts/selinux.md#the-context-of-the-mounter). Throws `overlay-mount-failed`.
  */
 export async function mountAt(host: Host, step: MountStep, target: HostPath | 'absent'): Promise<void> {
-  // The boot guard comes before our unit.
+  // The boot guard runs before the unit, which then mounts what the link points at.
   if (!host.live) return turn(host, step, target);
   const systemd = await host.systemd();
   if (systemd === undefined) throw failed(step, ['systemd does not answer']);
@@ -61,14 +61,18 @@ export async function mountAt(host: Host, step: MountStep, target: HostPath | 'a
   const job = target === 'absent' ? await takeAway(host, systemd, step) : await put(host, systemd, step, target);
   const problems = job === 'done' ? [] : [`its job ended as ${job}`];
   const [now, wanted] = [await overlaidPayload(host), payloadAt(target)];
-  if (now !== wanted) problems.push(now === 'absent' ? 'nothing of ours is on top of /usr' : `${now} is mounted, not ${wanted}`);
+  if (now !== wanted) problems.push(now === 'absent' ? 'no payload of kata-sysext is on top of /usr' : `${now} is mounted, not ${wanted}`);
   const count = (await mountsOnUsr(host)).filter(isOurMount).length;
-  if (count > (wanted === 'absent' ? 0 : 1)) problems.push(`our overlay is mounted ${count === 1 ? 'still' : `${count} times`}`);
+  if (count > (wanted === 'absent' ? 0 : 1))
+    problems.push(`kata-sysext’s overlay is ${count === 1 ? 'still mounted' : `mounted ${count} times`}`);
   if (problems.length > 0) throw failed(step, [...problems, ...(await logTail(host, step.unit, /^u?mount: |overlay|condition/i))]);
   if (target === 'absent') await turn(host, step, target);
 }
 
-/** Early in a boot PID 1 has the start of our unit before it, and would let a restart wait for whoever asks for one: the link is enough. */
+/**
+ * Early in a boot PID 1 has yet to start the unit: a restart would wait for the very unit that requests it. The link is enough, because the
+ * start mounts what it points at.
+ */
 async function isUp(systemd: Systemd): Promise<boolean> {
   return (await systemd.unit('sysinit.target')).activeState === 'active';
 }
@@ -116,7 +120,7 @@ function failed(step: MountStep, problems: string[]): KataError {
   return new KataError('overlay-mount-failed', {
     subject: step.unit,
     found: `${step.unit}: ${problems.join('; ')}`,
-    needed: 'our overlay on /usr as planned, once, with nothing on top of it',
+    needed: 'kata-sysext’s overlay mounted once on /usr as planned, with nothing on top of it',
     next: `journalctl -u ${step.unit} -n 50; findmnt /usr`,
   });
 }

@@ -9,15 +9,15 @@ const place = textLike('an absolute path, or absent', /^(absent$|\/)/);
 
 import { dropTemporary } from '../../steps/temporaries.ts';
 
-/** The link and the mount that it leads to are one step, so that an undo mounts again what was there as soon as the link is back. */
+/** The link and the mount of its target are one step: an undo mounts the earlier target as soon as the link is back. */
 export const mount: StepKind<MountStep> = {
   shape: tableOf({ kind, unit, path, before: place, after: place, shown: state, anew: flag, deadlineMs }),
   subject: (step) => step.path,
   describe: (step) =>
     step.after === 'absent'
-      ? `let systemd take our overlay off /usr (${step.unit}), and remove ${step.path}`
+      ? `let systemd unmount kata-sysext’s overlay from /usr (${step.unit}), and remove ${step.path}`
       : `point ${step.path} at ${step.after}, and let systemd mount that over /usr, read-only (${step.unit})${step.shown === 'absent' ? '' : ': Kata’s files are away for some milliseconds'}`,
-  // Extensions that this change merged go before our overlay, which the merge took the place of, comes back.
+  // An undo first unmerges the extensions that this change merged, then mounts the overlay that they replaced.
   waitsForOthers: true,
   prepare: async (host, step) => {
     if ((await linkAt(host, step.path)) === step.before && (await overlaidPayload(host)) === step.shown) return {};
@@ -34,7 +34,7 @@ export const mount: StepKind<MountStep> = {
     const now = await linkAt(host, step.path);
     if (now !== step.before && now !== step.after) return;
     const same = now === step.before && (await overlaidPayload(host)) === step.shown;
-    // Where the link stood without a mount, what it leads to is mounted: nobody is served by less.
+    // If the mount was missing before the change, the undo still mounts the target of the link: engines may name files in it.
     if (!same || step.anew) await mountAt(host, step, step.before);
   },
   look: async (host, step) => {

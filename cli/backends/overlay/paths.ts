@@ -16,7 +16,7 @@ export function unitText(): string {
   return asset(`units/${service}`).replace('{{engines}}', engineUnits());
 }
 
-/** A unit of ours, of this version or another: its first line says so. */
+/** Whether kata-sysext, in this version or another one, made the unit: its first line says so. */
 export function isOurUnit(text: string): boolean {
   return text.startsWith('# Made by kata-sysext ');
 }

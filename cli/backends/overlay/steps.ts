@@ -30,7 +30,7 @@ export async function showSteps(host: HostView, to: GenerationManifest, written:
 /** The mount goes first, as long as its unit is there to take it away. */
 export async function hideSteps(host: HostView): Promise<Step[]> {
   const mounted = await mountSteps(host, 'absent', false);
-  // Somebody may have removed the unit: PID 1 needs it once more.
+  // If the unit was removed by hand, it is written once more: PID 1 unmounts through it.
   const lost = mounted.length > 0 && host.live && (await host.readText(unitFile)) === undefined;
   const enabled = (await targetOf(host, wantsLink)) === wantsTarget;
   return [
@@ -56,7 +56,7 @@ async function mountSteps(host: HostView, after: HostPath | 'absent', written: b
 async function unitSteps(host: HostView, after: string | 'absent'): Promise<Step[]> {
   const now = await host.readText(unitFile);
   if (now === after || (now === undefined && after === 'absent')) return [];
-  if (now !== undefined && !isOurUnit(now)) throw unitTaken(`${unitFile} was made by somebody else`);
+  if (now !== undefined && !isOurUnit(now)) throw unitTaken(`${unitFile} was not made by kata-sysext`);
   return after === 'absent'
     ? [unitStep(now, after), ...(await dropMade(host, unitFolder))]
     : [...(await makeMissing(host, unitFolder)), unitStep(now, after)];
@@ -90,7 +90,7 @@ async function ourLink(host: HostView): Promise<string | 'absent'> {
   throw new KataError('foreign-file', {
     subject: link,
     found: `${link} is not a link to a payload of kata-sysext`,
-    needed: `${link} free or ours`,
+    needed: `${link} absent, or a link to a payload of kata-sysext`,
     next: `move it away: mv ${link} ${link}.old`,
   });
 }
@@ -99,7 +99,7 @@ function unitTaken(found: string): KataError {
   return new KataError('overlay-unit-taken', {
     subject: service,
     found,
-    needed: `no ${service} but ours`,
+    needed: `only kata-sysext’s own ${service}`,
     next: `look at it: systemctl cat ${service}; or use backend prefix: --backend prefix`,
   });
 }

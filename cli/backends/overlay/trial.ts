@@ -5,8 +5,8 @@ import { isOurMount, overlaySource } from './mount.ts';
 const [oursRefused, nextRefused] = [10, 11];
 
 /**
- * Ours, or an extension of ours that the overlay takes the place of, goes first; then as our unit does it, and one more. What mount says goes
- * through a pipe of the shell's: SELinux denies it a look at Node's sockets.
+ * The script unmounts kata-sysext's overlay, or its extension that the overlay is to replace. Then it mounts the overlay as the unit does, and
+ * a second one on it. The messages of mount(8) go through a pipe of the shell: SELinux denies mount(8) the sockets that Node gives its children.
  */
 const script = `
 try() { code=$1; shift; said=$("$@" 2>&1) || { echo "$said" >&2; exit $code; }; }
@@ -18,8 +18,9 @@ try ${nextRefused} mount -t overlay -o "$layers" kata-sysext-trial /usr
 `;
 
 /**
- * Mounts our overlay, and another one on it, in a mount namespace that goes away with its only process. The second is for others: a system
- * extension that is merged later must find a level. Gives what speaks against it. Call it only where nobody else has extensions merged.
+ * Mounts kata-sysext's overlay, and a second one on it, in a mount namespace that ends with its only process. The second one proves that
+ * another program can still merge a system extension: the kernel limits how many overlays are stacked. Returns why it is impossible. Call it
+ * only when no other program has extensions merged.
  */
 export async function tryOverlays(host: HostView, root: HostPath): Promise<string | undefined> {
   if (!host.live && !(await host.has('unshare'))) return undefined;
@@ -28,7 +29,7 @@ export async function tryOverlays(host: HostView, root: HostPath): Promise<strin
     ['--mount', '--propagation', 'private', '/bin/sh', '-c', script, 'sh', await nearest(host, root)],
     { timeoutMs: 20_000, accept: [...Array(128).keys()] },
   );
-  // While the host boots, only what the kernel says of an overlay counts: a trial that cannot be made is no reason to give anything up.
+  // While the host boots, only the kernel's refusal of an overlay counts: a trial that cannot run is no reason for a rollback.
   if (code === 0 || (!host.live && ![oursRefused, nextRefused].includes(code))) return undefined;
   const said = stderr.trim().split('\n')[0] ?? '';
   const base = mountOf(
@@ -37,7 +38,7 @@ export async function tryOverlays(host: HostView, root: HostPath): Promise<strin
   );
   const lies = `/usr lies on ${base?.type === 'overlay' ? `an overlay already (${base.source})` : `${base?.source} (${base?.type})`}`;
   if (code === nextRefused)
-    return `${lies}: ours would take the last level that the kernel has, and extensions of others could not be merged any more`;
+    return `${lies}: kata-sysext’s overlay would take the last level that the kernel allows, and no system extension of others could be merged`;
   return `the kernel refuses an overlay over /usr; ${lies}, and at most two can be stacked: ${said}`;
 }
 

@@ -5,7 +5,7 @@ import type { Scene } from './scene.ts';
 
 const ask = 'systemd-sysext list; systemd-sysext status';
 
-/** What a refresh would do to others. It takes all that lies in the search folders, not only ours. */
+/** What a refresh would do to extensions of others: it merges all that the search folders hold, not only the extension of kata-sysext. */
 export const foreignChecks: Check[] = [restart, merged, opt, dormant, removed, broken, masked, nested];
 
 function mergedNames(scene: Scene): string[] {
@@ -43,8 +43,8 @@ function merged(scene: Scene): Finding[] {
   return blocker(
     'sysext-foreign-merged',
     list(names),
-    `${list(names)} ${names.length === 1 ? 'is' : 'are'} merged by others: a refresh takes their files away for some milliseconds, and programs of theirs that start then fail`,
-    'no extension but ours',
+    `${list(names)} ${names.length === 1 ? 'is' : 'are'} merged by others: a refresh takes their files away for some milliseconds, and their programs fail if they start in that moment`,
+    'no extension except kata-sysext’s',
     'use backend prefix: --backend prefix',
   );
 }

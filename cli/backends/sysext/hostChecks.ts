@@ -83,9 +83,9 @@ async function nameTaken({ host }: Scene): Promise<Finding[]> {
     return blocker(
       'sysext-name-taken',
       path,
-      `${path} is an extension of the name ${extensionName}, and not ours`,
+      `${path} is an extension of the name ${extensionName}, and kata-sysext did not make it`,
       `no other extension of that name`,
-      `move it away if nobody needs it: mv ${path} /root/; or ${usePrefix}`,
+      `move it away if no other program needs it: mv ${path} /root/; or ${usePrefix}`,
     );
   }
   return [];

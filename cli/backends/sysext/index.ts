@@ -24,7 +24,7 @@ export const sysext: Backend = {
   payloadDir: mountPointOf,
   plan: async (host, to, written) => {
     if (to !== undefined) return [...(await pointerSteps(host, to)), ...(await showSteps(host, to, written))];
-    // Links are made by way of our folder in /etc, so that folder goes after them: an undo makes it first.
+    // Links are written in /etc/kata-sysext and renamed from there. So the removal of that folder comes last: an undo makes it first.
     const { links, merge } = await hideSteps(host);
     return [...links, ...(await pointerSteps(host, undefined)), ...merge];
   },

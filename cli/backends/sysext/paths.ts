@@ -3,7 +3,7 @@ import { extensionAround, extensionName, type GenerationManifest, imageName } fr
 
 export const extensionsFolder: HostPath = '/etc/extensions';
 /**
- * What enables our extension: it lies in the deployment's own /etc, so that an OS rollback takes it along
+ * The link that enables the extension of kata-sysext. It is in the deployment's own /etc, so that an OS rollback takes it along
  * (docs/facts/hosts.md#what-an-os-rollback-takes-back).
  */
 export const link: HostPath = `${extensionsFolder}/${extensionName}`;
@@ -14,7 +14,7 @@ export const service = 'systemd-sysext.service';
 const wantsFolders = ['/etc', '/run', '/usr/local/lib', '/usr/lib'].map((folder) => `${folder}/systemd/system`);
 export const wantsFolder: HostPath = '/etc/systemd/system/sysinit.target.wants';
 export const wantsLink: HostPath = `${wantsFolder}/${service}`;
-/** systemctl writes absolute targets: a relative one is ours. systemd itself only reads the link's name. */
+/** systemctl writes absolute targets; the relative target marks the link that kata-sysext made. systemd only reads the link's name. */
 export const wantsTarget = `../../../../usr/lib/systemd/system/${service}`;
 
 /** The link that a generation needs, and the folder or image that systemd-sysext is to merge. */

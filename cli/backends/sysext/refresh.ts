@@ -6,7 +6,7 @@ import { extensionName } from '../../store/index.ts';
 import type { Systemd, Unit } from '../../systemd/types.ts';
 import { mergedPayload, mountsBelowUsr } from '../belowUsr.ts';
 
-/** PID 1 merges the system extensions anew. Undone by another refresh, after the link that enables ours is back. */
+/** PID 1 merges the system extensions again. Undone by another refresh, once the link that enables kata-sysext's extension is back. */
 export interface RefreshStep {
   kind: 'refresh';
   unit: Unit;
@@ -17,12 +17,12 @@ export interface RefreshStep {
   after: Digest | 'absent';
   /** What others have merged, by hierarchy: must stay. */
   others: Record<HostPath, string[]>;
-  /** Others' extensions that lie ready and that the user allowed to be merged with ours. */
+  /** Extensions of others that are not merged yet and that the user allows this refresh to merge. */
   pending: string[];
   /** Mount points below /usr: must stay. */
   mounts: HostPath[];
   wasActive: boolean;
-  /** Ends the service where nothing is left to merge and nobody else enabled it. */
+  /** Stop the service when nothing is left to merge: only kata-sysext had enabled it. */
   stop: boolean;
   deadlineMs: number;
 }
@@ -36,7 +36,7 @@ export function othersIn(merged: Merged[]): Record<string, string[]> {
   return Object.fromEntries(rows.filter(([, names]) => names.length > 0));
 }
 
-/** Names that a refresh would bring in besides what is merged. */
+/** Names of extensions of others that are not merged now, and that a refresh would merge. */
 export async function pendingNames(host: HostView, systemd: number, merged: Merged[]): Promise<string[]> {
   const now = new Set(merged.flatMap(({ names }) => names));
   const found = await findExtensions(host, systemd);
@@ -51,7 +51,7 @@ export async function refuseNews(host: HostView, step: RefreshStep): Promise<voi
   const found =
     news.length > 0
       ? `the extension ${news.join(', ')} came since the plan was made`
-      : 'somebody merged or unmerged extensions since the plan was made';
+      : 'another program merged or unmerged extensions since the plan was made';
   throw new KataError('edited-meanwhile', {
     subject: step.unit,
     found,
@@ -61,9 +61,8 @@ export async function refuseNews(host: HostView, step: RefreshStep): Promise<voi
 }
 
 /**
- * Lets PID 1 merge anew, and judges by what is there afterwards, since before systemd 256 a failed merge ends with 0
- * (docs/facts/systemd.md#refresh).
- * `stop` ends the service when nothing is left for it: it was not running before us. Throws `sysext-refresh-failed`.
+ * Lets PID 1 merge again, and checks what is merged afterwards: before systemd 256 the exit status of a failed merge is 0
+ * (docs/facts/systemd.md#refresh). `stop`: see `RefreshStep`. Throws `sysext-refresh-failed`.
  */
 export async function refresh(host: Host, step: RefreshStep, wanted: Digest | 'absent', stop: boolean): Promise<void> {
   const systemd = await host.systemd();
@@ -76,8 +75,9 @@ export async function refresh(host: Host, step: RefreshStep, wanted: Digest | 'a
 }
 
 /**
- * Once the link is back: merges what was merged before, unless it still is. Throws when ours cannot be put back; gives what of the others'
- * is lost, which nobody can put back but them. What others merged meanwhile is theirs.
+ * Once the link is back: merges what was merged before the change, unless it still is. Throws when the extension of kata-sysext cannot be
+ * merged again. Returns the extensions and mounts of others that are lost, which only their owners can restore. What others merged meanwhile
+ * stays.
  */
 export async function refreshBack(host: Host, step: RefreshStep): Promise<string[]> {
   const systemd = await host.systemd();
@@ -103,7 +103,7 @@ async function oursWrong(host: HostView, wanted: Digest | 'absent'): Promise<str
   const merged = await mergedExtensions(host);
   const listed = merged.some(({ hierarchy, names }) => hierarchy === '/usr' && names.includes(extensionName));
   if ((await mergedPayload(host)) === wanted && listed === (wanted !== 'absent')) return [];
-  return [wanted === 'absent' ? 'our extension is still merged' : 'our extension is not what is merged below /usr'];
+  return [wanted === 'absent' ? 'kata-sysext’s extension is still merged' : 'the planned payload of kata-sysext is not merged below /usr'];
 }
 
 async function othersWrong(host: HostView, step: RefreshStep): Promise<string[]> {
@@ -146,7 +146,7 @@ function failed(step: RefreshStep, problems: string[]): KataError {
   return new KataError('sysext-refresh-failed', {
     subject: step.unit,
     found: `after the refresh of system extensions: ${problems.join('; ')}`,
-    needed: 'our extension merged as planned, and everybody else’s as before',
+    needed: 'kata-sysext’s extension merged as planned, and those of others as before',
     next: `journalctl -u ${step.unit} -n 50; systemd-sysext status`,
   });
 }

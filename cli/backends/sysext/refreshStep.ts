@@ -33,7 +33,7 @@ export const refresh: StepKind<RefreshStep> = {
 };
 
 function describe(step: RefreshStep): string {
-  return `let systemd merge the system extensions anew (${step.unit}): files below /usr that come from extensions are away for some milliseconds`;
+  return `let systemd refresh the system extensions (${step.unit}): files of extensions below /usr are absent for some milliseconds`;
 }
 
 /** Files first, engine last: it must find what its configuration names. */

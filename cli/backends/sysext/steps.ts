@@ -22,11 +22,11 @@ export async function showSteps(host: HostView, to: GenerationManifest, written:
   return [...enable, ...turn, ...drop, ...(await refreshSteps(host, to.payload, { stop: false, written }))];
 }
 
-/** Takes our links away. The refresh comes after everything else: see `refreshSteps`. */
+/** Removes kata-sysext's links. The refresh comes after all other steps: see `refreshSteps`. */
 export async function hideSteps(host: HostView): Promise<{ links: Step[]; merge: Step[] }> {
   const ours = await ourLinks(host);
   const ourWish = (await host.readlink(wantsLink)) === wantsTarget;
-  // Whoever put an extension here while we had the service enabled may rely on it by now.
+  // A program that added an extension meanwhile may rely on the service that kata-sysext enabled.
   const disable = ourWish && (await others(host)).length === 0;
   return {
     links: [
@@ -53,8 +53,8 @@ async function ourTarget(host: HostView, path: HostPath): Promise<string | 'abse
   if (target === 'absent' || isOurs(target)) return target;
   throw new KataError('sysext-name-taken', {
     subject: path,
-    found: `${path} is not ours`,
-    needed: `${path} free or a link to a payload of kata-sysext`,
+    found: `${path} was not made by kata-sysext`,
+    needed: `${path} absent, or a link to a payload of kata-sysext`,
     next: `move it away: mv ${path} ${path}.old`,
   });
 }
@@ -80,7 +80,7 @@ async function refreshSteps(
   const systemd = await systemdVersion(host);
   const merged = await mergedExtensions(host);
   const listed = merged.some(({ hierarchy, names }) => hierarchy === '/usr' && names.includes(extensionName));
-  // What another backend shows there is no extension of ours.
+  // A payload that backend overlay mounts there is not a merged extension.
   const before = listed ? await mergedPayload(host) : 'absent';
   // A payload that is repaired comes in a folder of its own, which what is merged does not show.
   if (before === after && listed === (after !== 'absent') && !written) return [];

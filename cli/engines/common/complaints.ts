@@ -7,7 +7,7 @@ export function foreignHandler(name: string, place: string): KataError {
   return new KataError('engine-foreign-handler', {
     subject: name,
     found: `${place} already defines a handler named ${name}, and not as kata-sysext would.`,
-    needed: 'A name that nobody else defines.',
+    needed: 'A handler name that is defined nowhere else.',
     next: `Remove the table of ${name} from ${place}, or use that installation as it is.`,
   });
 }
@@ -23,7 +23,7 @@ export function presentHandler(name: string, path: HostPath): Finding {
   };
 }
 
-/** Text of ours that has to be replaced is not as it was recorded: the finding as an error. */
+/** The finding foreign-edit as an error: kata-sysext has to replace its text, and that text is not as it was recorded. */
 export function editedByOthers(findings: readonly Finding[]): KataError {
   const edited = findings.find(({ code }) => code === 'foreign-edit')!;
   return new KataError('foreign-edit', {
@@ -34,7 +34,7 @@ export function editedByOthers(findings: readonly Finding[]): KataError {
   });
 }
 
-/** Throws foreign-file when a file where ours would be is there and was not recorded. */
+/** Throws foreign-file when one of the paths that kata-sysext is to write has a file already, and that file was not recorded. */
 export async function refuseForeignFiles(host: HostView, paths: readonly HostPath[], seen: readonly SeenMark[]): Promise<void> {
   for (const path of paths) {
     if (seen.some((one) => one.mark.path === path && one.state === 'intact') || !(await host.lstat(path))) continue;

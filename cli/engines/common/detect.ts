@@ -45,7 +45,7 @@ async function detectRunning(host: HostView, { usualUnit, otherUnits, running }:
   return found;
 }
 
-/** Installed but not running: the unit's name is told, so that the gate can say what is wrong. */
+/** Installed but not running: the instance names its unit, so that the gate can report the unit's state. */
 async function detectStopped(
   host: HostView,
   hint: string | undefined,

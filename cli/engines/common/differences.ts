@@ -8,7 +8,7 @@ export function differences(a: unknown, b: unknown, path: string[]): string[] {
     const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].sort(byBytes);
     return keys.flatMap((key) => differences(a[key], b[key], [...path, key]));
   }
-  // A table on one side only is named by its own keys, so that a runtimes table that appears with ours in it is still ours.
+  // A table on one side only is reported by its keys: a new `runtimes` table that has only kata-sysext's handlers is no foreign difference.
   if (isTable(a) && b === undefined && Object.keys(a).length > 0) return differences(a, {}, path);
   if (isTable(b) && a === undefined && Object.keys(b).length > 0) return differences({}, b, path);
   return isDeepStrictEqual(a, b) ? [] : [path.map(tomlKey).join('.')];

@@ -23,7 +23,7 @@ export async function checkEditable(host: HostView, real: HostPath): Promise<voi
   const stat = await host.lstat(real);
   if (!stat) return;
   if (stat.kind !== 'file')
-    throw unsupported(real, `${real} is no regular file.`, 'A regular file.', `Put a regular file in the place of ${real}.`);
+    throw unsupported(real, `${real} is no regular file.`, 'A regular file.', `Replace ${real} with a regular file.`);
   if (stat.links > 1) {
     throw unsupported(
       real,

@@ -4,13 +4,13 @@ import type { HostView } from '../../host/types.ts';
 import type { ForeignWiring, Mark } from '../types.ts';
 import { unsupported } from './unsupported.ts';
 
-/** Handlers in one file that lead to the shim that is looked for. */
+/** Handlers in one file whose shim is the one that is looked for. */
 export interface ForeignTables {
   path: string;
   doc: TomlDocument;
   /** Key paths of their tables, the name last. */
   tables: string[][];
-  /** What the file may say besides and still be theirs alone. */
+  /** Settings, such as `version`, that alone do not keep the file: without the handlers it is removed whole. */
   idle: TomlTable;
 }
 

@@ -42,7 +42,7 @@ function finding(instance: Instance, subject: string, found: string): Finding {
     level: 'blocker',
     subject,
     found,
-    needed: 'A running engine that has loaded everything, so that a restart brings our change and no other.',
+    needed: 'A running engine that has loaded everything, so that a restart applies only the change of kata-sysext.',
     next: `Restart it first: systemctl restart ${instance.unit ?? instance.engine}; or accept the change with --allow engine-pending-edits.`,
   };
 }

@@ -8,7 +8,7 @@ export function hidden(credentials: readonly HostPath[]): ReportFacts {
 
 /** What works where a node's engine is started by another program. */
 export function ownEngine(endpoint: string): string {
-  return `a containerd.service or crio.service of the host that the node is told to use (${endpoint})`;
+  return `a containerd.service or crio.service of the host that the node is configured to use (${endpoint})`;
 }
 
 /** Words that make k3s and RKE2 use another CRI, in a command or in YAML. */

@@ -10,7 +10,7 @@ export interface SeenMark {
   state: 'intact' | 'gone' | 'altered';
   /** The whole file as it is now; undefined when it is not there. */
   now: string | undefined;
-  /** The file without our text: only where intact. */
+  /** The file without the text of kata-sysext; reliable only when that text is intact. */
   without: string | 'absent';
 }
 
@@ -36,7 +36,7 @@ function seeRange(mark: Mark, now: string | undefined): SeenMark {
   return { mark, state: now?.includes('kata-sysext') ? 'altered' : 'gone', now, without: now ?? 'absent' };
 }
 
-/** The files as they would be without everything of ours that is intact. */
+/** The files as they would be without the intact text of kata-sysext. */
 export function withoutOurs(seen: readonly SeenMark[]): Overlay {
   return new Map(seen.filter((one) => one.state === 'intact').map((one) => [one.mark.path, one.without]));
 }
@@ -49,11 +49,14 @@ export function findingsOf(seen: readonly SeenMark[]): Finding[] {
       code: 'foreign-edit',
       level: 'warning' as const,
       subject: mark.path,
-      found: state === 'gone' ? `${what} was removed by somebody else.` : `${what} was changed by somebody else; it stays as it is.`,
+      found:
+        state === 'gone'
+          ? `${what} was removed by another program or user.`
+          : `${what} was changed by another program or user; it stays as it is.`,
       needed: 'The exact text that was recorded, to change or remove it without guessing.',
       next:
         state === 'gone'
-          ? 'Nothing for the next change: it makes the text anew, or goes on without it.'
+          ? 'Nothing: the next change writes the text again, or does without it.'
           : `Look at ${mark.path} and remove by hand what is no longer wanted.`,
     };
   });

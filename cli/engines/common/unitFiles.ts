@@ -36,7 +36,7 @@ export async function unitTexts(host: HostView, unit: Unit): Promise<string[]> {
   return readTexts(host, paths);
 }
 
-/** The last command that starts a unit, as it stands in its texts; an empty one takes back those before it. */
+/** The last ExecStart= of a unit, word for word; an empty one clears those before it (systemd.service(5)). */
 export async function startOfUnit(host: HostView, unit: Unit): Promise<string | undefined> {
   const text = (await unitTexts(host, unit)).join('\n').replaceAll('\\\n', ' ');
   let last: string | undefined;

@@ -8,7 +8,7 @@ import { shimIsType } from './handlers.ts';
 import type { ConfigSet } from './loader.ts';
 import { highestSchema, newPlugin, newPlugins, oldPlugin } from './schema.ts';
 
-/** True when the main file is missing or says nothing: then its schema is ours to choose. */
+/** True when the main file is missing or has no settings: then kata-sysext chooses its schema. */
 export function saysNothing(set: ConfigSet): boolean {
   const [main] = set.files;
   return !main || Object.keys(main.doc.value).length === 0;
@@ -64,8 +64,8 @@ function checkLabels(set: ConfigSet, instance: Instance, version: Version | unde
 }
 
 /**
- * containerd 2.x moves the tables of schema 2 to the plugins of schema 3, and leaves out those that are there already. So one table of a new
- * plugin hides all that the files say below the old one, our handler too. Of a live host the daemon's own dump shows that.
+ * containerd 2.x migrates the tables of schema 2 to the plugins of schema 3, except to plugins that have a table already. So one table of a
+ * new plugin hides all tables of the old one, the Kata handler included. On a live host the daemon's own dump shows that.
  */
 function checkPlugins(set: ConfigSet, version: Version | undefined): void {
   if (set.schema !== 2 || (version && !atLeast(version, 2, 0))) return;

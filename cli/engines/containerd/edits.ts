@@ -20,13 +20,13 @@ const beginLine = '# BEGIN kata-sysext: this block is recorded by its exact text
 const endLine = '# END kata-sysext';
 const fileLine = '# Written by kata-sysext and recorded by its exact text; "kata-sysext uninstall" removes it.';
 
-/** One file as it will be, and the text in it that is ours. */
+/** One planned file, and the text of kata-sysext in it. */
 export interface Piece {
   mark: Mark;
   after: string;
 }
 
-/** `lines` are the tables, each after an empty line; `schema` is written where the file gets its schema from us. */
+/** `lines` are the tables, each after an empty line; `schema` is written where kata-sysext chooses the schema of the file. */
 export interface Content {
   lines: readonly string[];
   schema: number;
@@ -34,7 +34,7 @@ export interface Content {
   blank: boolean;
 }
 
-/** The files that the placement touches, as they will be. `seen` are the intact marks; `current` reads a file without our marks. */
+/** The planned files of a placement. `seen` are the intact marks; `current` reads a file without the marks of kata-sysext. */
 export function piecesOf(placement: Placement, content: Content, seen: readonly SeenMark[], current: (path: HostPath) => string): Piece[] {
   if (placement.method === 'range') {
     const version = content.blank ? ['', `version = ${content.schema}`] : [];
@@ -51,7 +51,7 @@ function intactRange(path: HostPath, seen: readonly SeenMark[]): { now: string; 
   return old?.now === undefined ? undefined : { now: old.now, text: old.mark.text };
 }
 
-/** In the place of the old range, so that what others wrote around it keeps its order; else at the end. */
+/** Replaces the old range where it is, so that the text around it keeps its order; without an old range, appends to the file. */
 function rangePiece(path: HostPath, lines: string[], seen: readonly SeenMark[], current: (path: HostPath) => string): Piece {
   const old = intactRange(path, seen);
   if (!old) {

@@ -37,7 +37,7 @@ export async function changesBetween(
   return changes.sort((a, b) => rank(a) - rank(b));
 }
 
-/** True where the daemon would take a temporary file of ours for one of its own. */
+/** True where the daemon would load kata-sysext's temporary file as configuration. */
 function isGlobbed(folder: HostPath, patterns: readonly string[]): boolean {
   return patterns.some((pattern) => {
     const at = patternFolder(pattern);

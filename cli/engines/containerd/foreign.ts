@@ -10,7 +10,7 @@ import { definitionsOf, isSame, leadsToOurs, shimIsType } from './handlers.ts';
 import { type ConfigSet, loadSet } from './loader.ts';
 import { rangeTarget } from './placement.ts';
 
-/** Somebody changed text of ours. It may stay while it still offers what is wanted; changing it would be guessing. */
+/** Another program or user changed the text of kata-sysext. The text stays if it still defines the wanted handlers; an edit would be a guess. */
 export async function keepAltered(
   host: HostView,
   instance: Instance,
@@ -31,7 +31,7 @@ export async function keepAltered(
   throw editedByOthers(findings);
 }
 
-/** Which handlers have to be written; those that somebody defined exactly as we would are left to them. */
+/** Sorts the wanted handlers: `missing` ones are to be written; `present` ones already have the exact definition, which stays with its owner. */
 export function sortWanted(
   set: ConfigSet,
   wanted: readonly WantedHandler[],

@@ -120,7 +120,7 @@ export async function glob(view: FilesView, pattern: string): Promise<HostPath[]
 function tooMany(pattern: string): KataError {
   return new KataError('engine-config-invalid', {
     subject: pattern,
-    found: `${pattern} stands for more than ${maxCandidates} files and folders.`,
+    found: `${pattern} matches more than ${maxCandidates} files and folders.`,
     needed: 'A pattern for a few files.',
     next: `Repair the imports that name ${pattern}.`,
   });

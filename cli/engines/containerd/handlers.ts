@@ -41,7 +41,7 @@ function typeFor(handler: WantedHandler, version: Version | undefined): string {
   return shimIsType(version) ? handler.shim : runtimeType(handler.name);
 }
 
-/** Whether a runtime in text of ours is a handler, and not one of the daemon's own that the text carries along. */
+/** Whether a runtime in the text of kata-sysext is a Kata handler, not an inherited runtime of the daemon. */
 export function isHandler(runtime: unknown, name: string): boolean {
   const type = valueAt(runtime, ['runtime_type']);
   return type === runtimeType(name) || (type !== undefined && type === valueAt(runtime, ['runtime_path']));
@@ -74,12 +74,12 @@ export function definitionsOf(set: ConfigSet, name: string): { file: LoadedFile;
   );
 }
 
-/** True when a definition says exactly what we would write. */
+/** True when a definition says exactly what kata-sysext would write. */
 export function isSame(value: unknown, handler: WantedHandler, version?: Version): boolean {
   return isTable(value) && sameSettings(value, handlerTable(handler, version));
 }
 
-/** True when a definition leads to our shim and configuration, whatever else somebody made it say. */
+/** True when a definition names the handler's shim and configuration, whatever its other settings are. */
 export function leadsToOurs(value: unknown, handler: WantedHandler): boolean {
   return valueAt(value, ['runtime_path']) === handler.shim && valueAt(value, ['options', 'ConfigPath']) === handler.configuration;
 }

@@ -11,23 +11,23 @@ const documentedDefault: TomlTable = { runc: { runtime_type: 'io.containerd.runc
 
 export interface CarryInput {
   set: ConfigSet;
-  /** The file that gets our range; undefined when the main file is to be made. */
+  /** The file that gets the range of kata-sysext; undefined when the main file has yet to be made. */
   target: LoadedFile | undefined;
   merging: Merging;
-  /** Our range as it is now, if it is intact. */
+  /** The text of that range as it is now, if it is intact. */
   previous: string | undefined;
-  /** Names that are or were ours: never carried. */
+  /** Names of wanted and of recorded handlers: never inherited. */
   ours: readonly string[];
 }
 
 /**
- * The daemon's own runtimes that our range has to repeat. containerd 1.x replaces the whole table `runtimes` by what the file names: a
+ * The daemon's own runtimes that the range has to repeat. containerd 1.x replaces the whole table `runtimes` by what the file names: a
  * file that names only kata loses the built-in runc and the CRI does not start (docs/facts/containerd.md#merging-of-plugin-tables).
  */
 export async function carriedRuntimes(host: HostView, instance: Instance, input: CarryInput): Promise<TomlTable> {
   const { set, target, merging, previous, ours } = input;
   if (target && Object.keys(runtimesOf(target.doc.value)).length > 0) return {};
-  if (previous !== undefined) return others(runtimesOf(parseDocument(previous, 'our range').value), ours);
+  if (previous !== undefined) return others(runtimesOf(parseDocument(previous, 'the range of kata-sysext').value), ours);
   if (merging === 'unites') return {};
   const elsewhere = set.files.find((file) => file !== target && Object.keys(runtimesOf(file.doc.value)).length > 0);
   if (merging === 'unknown' && elsewhere && target) {

@@ -12,7 +12,7 @@ import { type Merging, oldPlugin } from './schema.ts';
 
 const dropInName = 'kata-sysext.toml';
 
-/** Where our tables go. */
+/** Where the handlers' tables go. */
 export type Placement =
   | { method: 'file'; path: HostPath }
   | { method: 'range'; target: LoadedFile }

@@ -91,12 +91,12 @@ export async function planContainerd(host: HostView, instance: Instance, wanted:
 
 async function removal(host: HostView, seen: readonly SeenMark[], findings: Finding[], recorded?: Wiring): Promise<WiringPlan> {
   const dropFolders = [...(recorded?.folders ?? [])].reverse();
-  // Text of ours must be removable even where somebody broke the files: then no pattern is known.
+  // The text of kata-sysext must be removable even when the files do not load: then no pattern is known.
   const set = recorded && (await loadSet(filesView(host), recorded.configPath).catch(() => undefined));
   return { changes: await changesBetween(host, seen, [], withoutOurs(seen), set?.patterns ?? []), makeFolders: [], dropFolders, findings };
 }
 
-/** Reads a file as it is without our marks. */
+/** Reads a file without the marks of kata-sysext. */
 function textsOf(set: ConfigSet, base: Overlay, seen: readonly SeenMark[]): (path: HostPath) => string | undefined {
   return (path) => {
     const thought = base.get(path);
@@ -105,7 +105,7 @@ function textsOf(set: ConfigSet, base: Overlay, seen: readonly SeenMark[]): (pat
   };
 }
 
-/** The text of ours that stands where the tables will go again, with its schema; undefined where this daemon could not read that. */
+/** The intact text that the tables will replace, with its schema; undefined when this daemon cannot read that schema. */
 function previousText(
   seen: readonly SeenMark[],
   placement: Placement,

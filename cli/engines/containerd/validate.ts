@@ -16,13 +16,13 @@ export async function validateContainerd(host: HostView, instance: Instance, pla
   const after = await plannedDump(host, instance, plan, scratch);
   const handlers = [...(plan.wiring?.handlers ?? []).map((handler) => handler.name), ...formerHandlers(plan)];
   const diff = compareDumps(before, after.value, handlers);
-  // 2.x only warns of keys that it does not know (docs/facts/containerd.md#what-config-dump-shows): where the warning is of our tables,
-  // our text is wrong.
+  // 2.x only warns about keys that it does not know (docs/facts/containerd.md#what-config-dump-shows). A warning about a handler's table
+  // means that its text is wrong.
   diff.warnings = after.stderr.split('\n').filter((line) => handlers.some((name) => line.includes(name)));
   return diff;
 }
 
-/** See `Engine.renderPlanned`, with what the binary said besides. */
+/** See `Engine.renderPlanned`; also returns the binary's stderr. */
 export async function plannedDump(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<Dump> {
   const overlay = new Map(plan.changes.map((change) => [change.path, change.after === 'absent' ? ('absent' as const) : change.after.text]));
   const set = await loadSet(filesView(host, overlay), instance.configPath, parseVersion(instance.version));
@@ -33,7 +33,7 @@ export async function plannedDump(host: HostView, instance: Instance, plan: Wiri
   });
 }
 
-/** Handlers in texts of ours that the plan replaces or removes. The daemon's own runtimes in them must stay as they are, so they do not count. */
+/** Handlers in texts of kata-sysext that the plan replaces or removes. Inherited runtimes of the daemon do not count: they must not change. */
 function formerHandlers(plan: WiringPlan): string[] {
   return plan.changes.flatMap(({ path, ours }) =>
     ours.flatMap((text) => {

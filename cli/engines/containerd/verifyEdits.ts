@@ -10,7 +10,7 @@ import { type ConfigSet, loadSet } from './loader.ts';
 import type { Placement } from './placement.ts';
 import { runtimesOf } from './schema.ts';
 
-/** Judges the composed texts by two parsers, and that taking our text out again gives the very bytes back. */
+/** Checks the planned texts with two parsers, and that a removal of the added text restores each file byte for byte. */
 export function checkPieces(
   pieces: readonly Piece[],
   placement: Placement,

@@ -6,7 +6,7 @@ export const usualFolder = '/etc/crio/crio.conf.d';
 /** An empty `--config` means that there is no main file: this one is there and says nothing. */
 export const noConfig = '/dev/null';
 
-/** The flags of a CRI-O, each with the variable that stands in for it (criocli.go: a flag wins over its variable, both over every file). */
+/** The flags of a CRI-O process, or their environment variables (criocli.go: a flag wins over its variable, both win over every file). */
 export interface Flags {
   daemon: Daemon;
   configPath: HostPath;

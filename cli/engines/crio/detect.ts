@@ -62,7 +62,7 @@ async function placesOfUnit(host: HostView, unit: Unit, wiring?: Wiring): Promis
   const text = (await unitTexts(host, unit)).join('\n').replaceAll('\\\n', ' ');
   const last = (said: string, pattern: RegExp) => [...said.matchAll(pattern)].at(-1)?.groups?.['path'];
   const flag = (names: string) => last(start, new RegExp(`\\s(?:${names})[\\s=](?<path>/\\S+)`, 'g'));
-  // Our one drop-in lies in it.
+  // kata-sysext writes one drop-in, and this is its folder.
   const folder = wiring?.marks.map(({ path }) => posix.dirname(path))[0];
   const variable = (name: string) => last(text, new RegExp(`^[ \\t]*Environment=.*\\b${name}=(?<path>/[^\\s"']+)`, 'gm'));
   return {

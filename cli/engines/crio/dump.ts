@@ -12,12 +12,12 @@ import { folderOf } from './loader.ts';
 const dumpTimeoutMs = 30_000;
 
 /**
- * What equals the defaults is a comment in the output, the handlers as a whole: with the built-in crun alone nothing is said of it, and it
- * would seem to come with our handler. So a handler of this name is added by a flag, in every dump, and taken out of it again.
+ * `crio config` prints defaults as comments, and the table of all handlers as one: while crun is the only handler, the output has no table, and
+ * crun would seem to be added with the Kata handler. So every dump adds a handler of this name by a flag, and drops it from the result.
  */
 const shown = 'kata-sysext-shown';
 
-/** Stands in a handler's table of our dump where the daemon would drop the handler. */
+/** The key that kata-sysext adds to a handler's table in the dump when the daemon would drop the handler; its value is the reason. */
 const ignored = 'ignored by CRI-O';
 
 /**
@@ -60,7 +60,7 @@ export async function dumpOf(host: HostView, instance: Instance, main: HostPath 
   }
 }
 
-/** Key paths that differ between two dumps, and a warning for each handler of ours that the daemon would drop. */
+/** Key paths that differ between two dumps, and a warning for each of the handlers that the daemon would drop. */
 export function compareDumps(before: TomlTable, after: TomlTable, handlers: readonly string[]): EffectiveDiff {
   const diff: EffectiveDiff = { ours: [], others: [], warnings: [] };
   const mine = handlers.map((name) => [...runtimesPath, name].map(tomlKey).join('.'));

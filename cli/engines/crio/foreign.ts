@@ -7,7 +7,7 @@ import { readFlags } from './daemon.ts';
 import { definitionsOf, isSame, leadsToOurs } from './handlers.ts';
 import { type ConfigSet, loadSet } from './loader.ts';
 
-/** Somebody changed our drop-in. It may stay while it still offers what is wanted; changing it would be guessing. */
+/** Another program or user changed the drop-in of kata-sysext. It stays if it still defines the wanted handlers; an edit would be a guess. */
 export async function keepAltered(
   host: HostView,
   instance: Instance,
@@ -26,8 +26,8 @@ export async function keepAltered(
 }
 
 /**
- * Which handlers have to be written; those that somebody defined exactly as we would are left to them. A name that stands anywhere else is
- * refused: a second table replaces the first one whole, and a flag of the daemon wins over all files.
+ * Sorts the wanted handlers: `missing` ones are to be written; `present` ones already have the exact definition, which stays with its owner.
+ * Any other definition of a name is refused: a second table replaces the first one whole, and a flag of the daemon wins over all files.
  */
 export async function sortWanted(
   host: HostView,

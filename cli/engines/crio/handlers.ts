@@ -51,7 +51,7 @@ export function crioTable(runtimes: TomlTable): TomlTable {
 
 /**
  * The handlers of a file. CRI-O's TOML library takes the keys of structures in any case (`[CRIO.Runtime.RUNTIMES.x]`, tried with
- * 1.36.3), while a handler's name is kept as it stands.
+ * 1.36.3), but keeps a handler's name as written.
  */
 export function runtimesOf(value: TomlTable): [string, unknown][] {
   let found: unknown[] = [value];
@@ -72,12 +72,12 @@ export function definitionsOf(set: ConfigSet, name: string): { file: LoadedFile;
   return set.files.flatMap((file) => runtimesOf(file.doc.value).flatMap(([key, value]) => (key === name ? [{ file, value }] : [])));
 }
 
-/** True when a definition says exactly what we would write. */
+/** True when a definition says exactly what kata-sysext would write. */
 export function isSame(value: unknown, handler: WantedHandler): boolean {
   return isTable(value) && sameSettings(value, handlerTable(handler));
 }
 
-/** True when a definition leads to our shim and configuration, whatever else somebody made it say. */
+/** True when a definition names the handler's shim, type and configuration, whatever its other settings are. */
 export function leadsToOurs(value: unknown, handler: WantedHandler): boolean {
   const { runtime_path, runtime_type, runtime_config_path } = handlerTable(handler);
   const wanted = { runtime_path, runtime_type, runtime_config_path };

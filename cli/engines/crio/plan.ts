@@ -20,7 +20,7 @@ import { type ConfigSet, folderOf, loadSet } from './loader.ts';
 const dropInName = '50-kata-sysext.conf';
 const firstLine = '# Written by kata-sysext and recorded by its exact text; "kata-sysext uninstall" removes it.';
 
-/** See `Engine.plan`: one file of ours in CRI-O's folder, or none. */
+/** See `Engine.plan`: at most one drop-in of kata-sysext in CRI-O's folder. */
 export async function planCrio(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan> {
   checkWanted(wanted);
   checkShims(wanted);
@@ -73,7 +73,7 @@ async function removal(
   findings: Finding[],
   recorded?: Wiring,
 ): Promise<WiringPlan> {
-  // Text of ours must be removable even where somebody broke the files; where there is none, the files are only being looked at.
+  // The drop-in of kata-sysext must be removable even when the files do not load. Without a recorded one, files that do not load are an error.
   if (recorded === undefined) await loadSet(host, instance);
   const dropFolders = [...(recorded?.folders ?? [])].reverse();
   return { changes: await changesOf(host, seen, withoutOurs(seen)), makeFolders: [], dropFolders, findings };
@@ -120,7 +120,7 @@ function checkResult(path: HostPath, before: ConfigSet, after: ConfigSet, wanted
   );
 }
 
-/** `text` is what our file says afterwards. */
+/** `text` is the planned content of the drop-in. */
 async function changesOf(host: HostView, seen: readonly SeenMark[], after: Overlay, text?: string): Promise<FileChange[]> {
   const view = filesView(host);
   const changes: FileChange[] = [];

@@ -12,7 +12,7 @@ export async function validateCrio(host: HostView, instance: Instance, plan: Wir
   const after = await plannedDump(host, instance, plan, scratch);
   const wanted = plan.wiring?.handlers ?? [];
   const diff = compareDumps(before, after, [...wanted.map((handler) => handler.name), ...formerHandlers(plan)]);
-  // Keys that it does not know are dropped in silence: what it made of ours is compared with what we wrote.
+  // CRI-O silently drops keys that it does not know, so the table of each handler in its dump is compared with the planned one.
   for (const handler of wanted) diff.warnings.push(...misread(after, handler.name, handlerTable(handler)));
   return diff;
 }
@@ -39,7 +39,7 @@ function misread(dump: TomlTable, name: string, wanted: TomlTable): string[] {
   return keys.map((key) => `CRI-O does not take ${key} of ${name} as it is written`);
 }
 
-/** Handlers in texts of ours that the plan replaces or removes. */
+/** Handlers in texts of kata-sysext that the plan replaces or removes. */
 function formerHandlers(plan: WiringPlan): string[] {
   return plan.changes.flatMap(({ path, ours }) =>
     ours.flatMap((text) => runtimesOf(parseDocument(text, path).value).map(([name]) => name)),

@@ -83,7 +83,7 @@ describe('the boot guard gives up what is below /usr', function () {
     assert.deepEqual(updated, ['none', ['runc'], ['overlay composefs']]);
     assert.match(
       entries.at(-1)?.reason ?? '',
-      /\/usr lies on an overlay already \(composefs\): ours would take the last level.* \[overlay-depth\]$/,
+      /\/usr lies on an overlay already \(composefs\): kata-sysext’s overlay would take the last level.* \[overlay-depth\]$/,
     );
     assert.deepEqual([await active(), await handlersOf(live)], [1, [ours, 'runc']]);
   });

@@ -70,7 +70,7 @@ export const liveLines: LiveLine[] = [
 ];
 
 const pending = {
-  needed: 'A running engine that has loaded everything, so that a restart brings our change and no other.',
+  needed: 'A running engine that has loaded everything, so that a restart applies only the change of kata-sysext.',
   next: 'Restart it first: systemctl restart ',
 };
 const failed = {
