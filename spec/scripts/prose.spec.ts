@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { forbiddenWords, prosePages } from '../../scripts/pages/proseRules.ts';
 import { manSentences, markdownSentences, wordCount } from '../../scripts/pages/sentences.ts';
 import { allProblems, proseProblems } from '../../scripts/prose.ts';
 
-const repo = join(import.meta.dirname, '../..');
 const words = (count: number) => `${Array.from({ length: count }, () => 'word').join(' ')}.`;
 
 describe('the prose of the documents', () => {
