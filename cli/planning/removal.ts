@@ -24,7 +24,7 @@ import type { Plan, PlannedStep } from './types.ts';
 export interface Dropped {
   /** One a generation, payload, copy of the program, …, with its bytes. */
   steps: PlannedStep[];
-  /** All of these, and what the change's other steps remove: `st_size` of files, links and folders, as “du -sb” counts them. */
+  /** All of these, and what the change's other steps remove: `st_size` of files, links and folders. */
   freedBytes: number;
 }
 

@@ -19,7 +19,7 @@ import { wholePayload } from './payload/index.ts';
 import type { ProgramManifest } from './program.ts';
 
 /**
- * The bytes of paths as “du -sb” counts them: the `st_size` of files, links and folders themselves, each path once. A path that is not there
+ * The bytes of paths: the `st_size` of files, links and folders themselves, each path once (`du -sb` of older coreutils; newer ones leave out folders). A path that is not there
  * counts nothing. Blocks that are begun, and the bytes of the file system itself, do not count.
  */
 export async function bytesOf(host: HostView, paths: HostPath[]): Promise<number> {

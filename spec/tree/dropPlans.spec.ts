@@ -9,7 +9,7 @@ interface Plan {
   freedBytes: number;
 }
 
-/** The `st_size` of all that is in a tree, by a walk of its own: what “du -sb” sums. */
+/** The `st_size` of all that is in a tree, by a walk of its own. */
 function bytesIn(folder: string): number {
   const sizes = readdirSync(folder, { withFileTypes: true }).map((entry) => {
     const path = join(folder, entry.name);
