@@ -19,8 +19,8 @@ import { wholePayload } from './payload/index.ts';
 import type { ProgramManifest } from './program.ts';
 
 /**
- * The bytes of paths: the `st_size` of files, links and folders themselves, each path once (`du -sb` of older coreutils; newer ones leave out folders). A path that is not there
- * counts nothing. Blocks that are begun, and the bytes of the file system itself, do not count.
+ * The bytes of paths: the `st_size` of files, links and folders themselves, each path once. `du -sb` of newer coreutils leaves out folders.
+ * A path that is not there counts nothing. Blocks that are begun, and the bytes of the file system itself, do not count.
  */
 export async function bytesOf(host: HostView, paths: HostPath[]): Promise<number> {
   const sizes = await Promise.all([...new Set(paths)].map(async (path) => (await host.lstat(path))?.sizeBytes ?? 0));
