@@ -45,6 +45,9 @@ ended.then(
   (status) => {
     process.exitCode = status;
     signals.endSoon();
+    // A process that comes to its end by itself gives signals their defaults back first: one that comes in that moment would end a command
+    // that is done. exit() keeps the listeners. What a signal cut off may still hang, and exit() would wait for it.
+    if (!signals.seen() && process.stdout.writableLength + process.stderr.writableLength === 0) process.exit(status);
   },
   (error: unknown) => {
     process.stderr.write(`${escaped(String(error instanceof Error ? error.stack : error))}\n`);

@@ -12,6 +12,8 @@ export type OnSignal = (number: number) => unknown;
 export interface Signals {
   /** Also of a signal that came before; gives a function that stops the calls, not the listening. */
   onSignal(callback: OnSignal): () => void;
+  /** Whether a signal came. */
+  seen(): boolean;
   /** Everything is done but what a signal cut off, and that may hang: then the process ends by that signal. */
   endSoon(): void;
 }
@@ -57,6 +59,7 @@ export function listenToSignals(sameMs: number): Signals {
       if (first !== undefined) callback(constants.signals[first.name]);
       return () => callbacks.delete(callback);
     },
+    seen: () => first !== undefined,
     endSoon: () => {
       const by = first?.name;
       if (by !== undefined) setTimeout(() => end(by), outputFlushMs).unref();

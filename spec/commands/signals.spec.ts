@@ -164,3 +164,34 @@ describe('a pipe in the place of a bundle', () => {
     rmSync(folder, { recursive: true });
   });
 });
+
+/** The moment is drawn by the machine: of 30 runs about every third one met it before main.ts ended the process by itself. */
+describe('a signal behind the result', function () {
+  this.timeout(300_000);
+
+  it('changes no status, in whatever moment of the end of the process it comes', async () => {
+    const whole = await explained(undefined);
+    const statuses: (number | string)[] = [];
+
+    for (let afterMs = 0; afterMs < 30; afterMs += 1) statuses.push((await explained({ size: whole.size, afterMs })).status);
+
+    assert.ok(whole.size > 0);
+    assert.deepEqual(
+      statuses.filter((status) => status !== 0),
+      [],
+    );
+  });
+
+  /** With `late` the program gets a SIGINT so many ms after its whole output came. */
+  async function explained(late: { size: number; afterMs: number } | undefined): Promise<{ status: number | string; size: number }> {
+    const child = spawn(process.execPath, [program(), 'explain', 'host-space'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    let size = 0;
+    child.stdout.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (late === undefined || size < late.size) return;
+      if (late.afterMs === 0) child.kill('SIGINT');
+      else setTimeout(() => child.kill('SIGINT'), late.afterMs / 3);
+    });
+    return new Promise((resolve) => child.on('close', (code, by) => resolve({ status: code ?? by ?? 'none', size })));
+  }
+});
