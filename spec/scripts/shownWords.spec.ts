@@ -37,6 +37,7 @@ const otherOptions: Record<string, string[]> = {
   'rpm-ostree': ['pending'],
   'butane and kubectl': ['strict', 'server-side', 'ignore-daemonsets'],
   sha256sum: ['check', 'ignore-missing'],
+  'stress-ng': ['cpu'],
   'node and mocha': ['help', 'version', 'jitless', 'no-expose-wasm'],
 };
 
