@@ -11,7 +11,7 @@ import { handlersOf } from '../support/live/liveHost.ts';
 import { guardEnded } from '../support/live/unitWork.ts';
 import { missingOnDebian } from '../support/policies/debian13.ts';
 import { json } from '../support/program.ts';
-import { all } from '../support/sample.ts';
+import { sample } from '../support/sample.ts';
 import { inPod, isExpected, silent, wouldRelabel } from '../support/vm/enforcing.ts';
 import { type LiveVm, liveVm } from '../support/vm/liveVm.ts';
 import { confinedPod, emptyRun, machineGoods, refusedPod, rulesOf, withMachines } from '../support/vm/machines.ts';
@@ -23,8 +23,7 @@ const missingRule = missingOnDebian[0] ?? '';
 const wrongLabel = 'allow dockerd_t var_lib_t:file execute;';
 
 // All three with `npm run test:all`.
-// With virtual machines only prefix was seen so far; the others run with all.
-for (const backend of all ? ['prefix', 'sysext', 'overlay'] : ['prefix']) {
+for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'enforcing')) {
   describe(`a whole round under SELinux enforcing, backend ${backend}`, function () {
     this.timeout(1_800_000);
     let live: LiveVm;
