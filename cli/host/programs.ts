@@ -59,7 +59,10 @@ export async function findProgram(name: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** Runs a program without a shell. Throws KataError `host-program-missing` or `failed` (command, exit code, last output). */
+/** Standard output and error of "$@" together, through a pipe; nothing of a caller's is part of the script. */
+const throughPipe = 'words=$("$@" 2>&1); status=$?; printf "%s\\n" "$words"; exit $status';
+
+/** Runs a program; a shell is beside it only for `throughPipe`. Throws KataError `host-program-missing` or `failed` (command, exit code, last output). */
 export async function runProgram(name: string, args: string[], given: RunOptions = {}): Promise<RunResult> {
   const options = ownProperties(given);
   const path = await findProgram(name);
@@ -71,7 +74,10 @@ export async function runProgram(name: string, args: string[], given: RunOptions
       next: `install ${programs[name] ?? name}, then run the command again`,
     });
   }
-  const result = await collect(path, args, options);
+  const result =
+    options.throughPipe === true
+      ? await collect('/bin/sh', ['-c', throughPipe, 'sh', path, ...args], options)
+      : await collect(path, args, options);
   const accept = options.accept ?? [0];
   if (!accept.includes(result.code)) {
     throw new KataError('failed', {

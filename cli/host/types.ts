@@ -55,6 +55,11 @@ export interface RunOptions {
   signal?: AbortSignal;
   /** Exit codes that are no error (default: only 0). */
   accept?: number[];
+  /**
+   * Its output comes through a pipe of a shell in place of Node's socket: for a program that the policy runs in a domain of its own. The policies
+   * let such a domain use its caller's pipes and not its sockets, so that it loses its words there, with a denial (kmod_t, Debian's policy).
+   */
+  throughPipe?: boolean;
 }
 
 export interface RunResult {

@@ -1,12 +1,11 @@
 import { listOf, tableOf, textLike } from '../documents/shapes.ts';
-import { deadlineMs, kind } from './shapes.ts';
-
-const moduleName = textLike('the name of a kernel module', /^[a-z0-9_]+$/);
-
 import { type Finding, KataError } from '../errors/index.ts';
 import { isModuleThere } from '../facts/index.ts';
 import type { Host } from '../host/index.ts';
+import { deadlineMs, kind } from './shapes.ts';
 import type { ModulesStep, StepKind } from './types.ts';
+
+const moduleName = textLike('the name of a kernel module', /^[a-z0-9_]+$/);
 
 /**
  * A module that is loaded stays until the next boot: others may use it by then, so that an undo takes none out. One that cannot be loaded is
@@ -29,7 +28,7 @@ export const modules: StepKind<ModulesStep> = {
 async function load(host: Host, name: string, { deadlineMs }: ModulesStep): Promise<Finding[]> {
   try {
     // What an administrator has denied stays denied.
-    await host.run('modprobe', ['--use-blacklist', name], { timeoutMs: deadlineMs });
+    await host.run('modprobe', ['--use-blacklist', name], { timeoutMs: deadlineMs, throughPipe: true });
   } catch (error) {
     return [notLoaded(name, error instanceof KataError ? error.complaint.found : String(error))];
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { KataError } from '../../cli/errors/index.ts';
 import { openHost } from '../../cli/host/index.ts';
 import { runProgram } from '../../cli/host/programs.ts';
 import { watchProgram } from '../../cli/host/runWatched.ts';
@@ -39,6 +40,15 @@ describe('host: options are what the caller wrote', () => {
 
     assert.equal(/LD_PRELOAD|PLANTED/.test(stdout), false);
     assert.ok(stdout.split('\n').includes('MINE=2') && stdout.split('\n').includes('/'));
+  });
+
+  it('a program of a domain of its own writes into a pipe, and keeps its arguments, status and words', async () => {
+    const target = 'printf "%s|" "$@"; readlink /proc/self/fd/1 /proc/self/fd/2 | cut -d: -f1; exit 3';
+    const run = () => runProgram('/bin/sh', ['-c', target, 'sh', '$(id) "', ''], { throughPipe: true, accept: [3] });
+
+    assert.equal((await run()).stdout, '$(id) "||pipe\npipe\n');
+    const failed = runProgram('/bin/sh', ['-c', 'echo no module >&2; exit 3'], { throughPipe: true });
+    await assert.rejects(failed, (error: KataError) => error.complaint.found.endsWith('ended with 3: no module'));
   });
 
   it('a watched program gets no inherited files', async () => {
