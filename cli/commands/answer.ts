@@ -19,6 +19,7 @@ function planText(plan: Plan): string[] {
   }
   for (const { handler, diff } of plan.configurations ?? [])
     lines.push(`  configuration of ${handler}:`, ...diff.map((line) => `       ${line}`));
+  if (plan.rendered !== undefined) lines.push(`  rendered: ${plan.rendered.title} writes ${plan.rendered.writes} ${plan.rendered.when}`);
   lines.push(
     plan.restarts.length === 0
       ? '  restarts: none'

@@ -12,6 +12,7 @@ export type {
   ForeignWiring,
   Instance,
   Mark,
+  RenderedBy,
   Sandbox,
   Scratch,
   ShimProtocol,

@@ -18,8 +18,26 @@ export interface Instance {
   /** Of the daemon. */
   socket?: HostPath;
   unit?: Unit;
+  /** How changed files take effect; undefined: by a restart of `unit`. */
+  effect?: Effect;
+  /** Another program writes the file that the daemon reads. */
+  renderer?: RenderedBy;
   /** Live only. */
   process?: { pid: number; startedMs: number; binaryReplaced: boolean };
+}
+
+export type Effect =
+  /** A restart of another unit, which writes the configuration and brings `unit` up with it. */
+  | { by: 'restart'; unit: Unit }
+  /** The reload of `unit`: its process stays. */
+  | { by: 'reload' };
+
+/** For the plan: who renders what, and when. */
+export interface RenderedBy {
+  title: string;
+  writes: HostPath;
+  /** 'at each start of k3s.service' */
+  when: string;
 }
 
 /** What the engine shall offer. Both paths are stable over upgrades. */
@@ -59,6 +77,8 @@ export interface Wiring {
   engine: string;
   configPath: HostPath;
   unit?: Unit;
+  /** Of the instance. */
+  effect?: Effect;
   /** Absent where it was not known: on an offline tree. */
   binary?: HostPath;
   method: string;

@@ -14,7 +14,7 @@ export function emptyPlan(verb: string): Plan {
 /** A planned switch as plain data for people and programs. */
 export async function shownPlan(
   host: HostView,
-  { verb, from, to, options }: SwitchRequest,
+  { verb, found, from, to, options }: SwitchRequest,
   planned: PlannedSwitch,
   writes: Write[],
 ): Promise<Omit<Plan, 'findings'>> {
@@ -29,7 +29,8 @@ export async function shownPlan(
       text: describe(step),
       ...(step.kind === 'file' ? { diff: modules.diff.get(step) ?? diffOf(planned, step) } : {}),
     })),
-    restarts: restarts.map((step) => step.unit),
+    rendered: found.instance.renderer,
+    restarts: restarts.flatMap((step) => (step.by === 'restart' ? [...new Set([step.asked, step.unit])] : [])),
     dependents: restarts.flatMap((step) => step.dependents),
     gate: gateText({ live: host.live, restarts: restarts.length > 0, coming: to !== undefined, pods: options.prove !== undefined }),
     ...(await shownWrites(host, writes)),

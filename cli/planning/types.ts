@@ -1,4 +1,4 @@
-import type { Engine, ForeignWiring, Instance } from '../engines/index.ts';
+import type { Engine, ForeignWiring, Instance, RenderedBy } from '../engines/index.ts';
 import type { Finding } from '../errors/index.ts';
 import type { HostPath } from '../host/index.ts';
 import type { GenerationManifest, GenerationRecord } from '../store/index.ts';
@@ -25,6 +25,8 @@ export interface Plan {
    * with the release's.
    */
   configurations?: ConfigurationDiff[];
+  /** Who writes the file that the engine's daemon reads, and when, where that is another program. */
+  rendered?: RenderedBy | undefined;
   restarts: string[];
   dependents: string[];
   gate: string[];

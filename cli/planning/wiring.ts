@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { WantedHandler, WiringPlan } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
 import { type Digest, digestOf, type HostView } from '../host/index.ts';
-import { dependentsOf, type FileStep, type RestartStep, restartDeadlineMs, type Step } from '../transaction/index.ts';
+import { type FileStep, type RestartStep, restartOf, type Step } from '../transaction/index.ts';
 import { puttingBack, recordedWith, takenOver } from './replaceWiring.ts';
 import type { Found, SwitchRequest } from './types.ts';
 
@@ -63,12 +63,7 @@ async function restartStep(host: HostView, { instance }: Found): Promise<Restart
       next: 'run the engine as a systemd service',
     });
   }
-  return {
-    kind: 'restart',
-    unit: instance.unit,
-    dependents: await dependentsOf(host, instance.unit),
-    deadlineMs: restartDeadlineMs(await systemd.unit(instance.unit)),
-  };
+  return restartOf(host, systemd, { unit: instance.unit, effect: instance.effect });
 }
 
 function editedAfter(wiring: WiringPlan, files: FileStep[], earlier: Record<string, Digest> = {}): Record<string, Digest> {

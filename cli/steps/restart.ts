@@ -1,4 +1,4 @@
-import { listOf, tableOf } from '../documents/shapes.ts';
+import { listOf, oneOf, tableOf } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
 import { deadlineMs, kind, unit } from './shapes.ts';
 import type { RestartStep, StepKind } from './types.ts';
@@ -6,9 +6,9 @@ import { bringUp } from './units.ts';
 
 /** A restart cannot be taken back by itself: after the files are back, `undo.ts` brings the engine up once more. */
 export const restart: StepKind<RestartStep> = {
-  shape: tableOf({ kind, unit, dependents: listOf(unit), deadlineMs }),
-  subject: (step) => step.unit,
-  describe: (step) => `restart ${step.unit}`,
+  shape: tableOf({ kind, unit, by: oneOf('restart', 'reload'), asked: unit, dependents: listOf(unit), deadlineMs }),
+  subject: (step) => step.asked,
+  describe: (step) => `${step.by} ${step.asked}${step.asked === step.unit ? '' : `, which brings ${step.unit} up`}`,
   prepare: async () => ({ begun: true }),
   apply: async (host, step) => {
     const { problems } = await bringUp(host, step);
@@ -16,8 +16,8 @@ export const restart: StepKind<RestartStep> = {
     throw new KataError('gate-failed', {
       subject: step.unit,
       found: problems.join('; '),
-      needed: `${step.unit} and its dependents active after the restart`,
-      next: `journalctl -u ${step.unit} -n 50`,
+      needed: `${step.unit} and its dependents active after the ${step.by}`,
+      next: `journalctl -u ${step.asked}${step.asked === step.unit ? '' : ` -u ${step.unit}`} -n 50`,
     });
   },
   revert: async () => undefined,

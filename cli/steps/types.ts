@@ -40,7 +40,11 @@ export interface PointerStep {
 
 export interface RestartStep {
   kind: 'restart';
+  /** It runs the engine. */
   unit: Unit;
+  /** What is asked for, and of which unit: another than `unit` where that one writes the configuration and starts `unit`. */
+  by: 'restart' | 'reload';
+  asked: Unit;
   /** Active units that require, bind to or are part of the engine; brought back after the restart and after an undo. */
   dependents: Unit[];
   deadlineMs: number;

@@ -1,7 +1,14 @@
+import type { Effect } from '../engines/types.ts';
 import { KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 import type { Systemd, Unit, UnitState } from '../systemd/types.ts';
 import type { RestartStep } from './types.ts';
+
+/** The part of an engine's instance that a restart needs. */
+interface Running {
+  unit: Unit;
+  effect?: Effect | undefined;
+}
 
 const marginMs = 10_000;
 /** A unit without a timeout gets this long: the unit asks to wait without end, but kata-sysext must end one day. */
@@ -48,23 +55,38 @@ async function reachedFrom(systemd: Systemd, unit: Unit, passes: (name: Unit) =>
   return [...found].sort();
 }
 
+/** The step that makes this engine read changed files. A unit that is asked in place of the engine's own takes its dependents down, too. */
+export async function restartOf(host: HostView, systemd: Systemd, instance: Running, dependents?: Unit[]): Promise<RestartStep> {
+  const { unit, effect } = instance;
+  const by = effect?.by ?? 'restart';
+  const asked = effect?.by === 'restart' ? effect.unit : unit;
+  const waits = await Promise.all([...new Set([asked, unit])].map(async (name) => restartDeadlineMs(await systemd.unit(name))));
+  const found = dependents ?? (await Promise.all([...new Set([asked, unit])].map((name) => dependentsOf(host, name)))).flat();
+  const names = [...new Set(found)].filter((name) => name !== unit && name !== asked).sort();
+  return { kind: 'restart', unit, by, asked, dependents: names, deadlineMs: waits.reduce((sum, each) => sum + each) };
+}
+
 /** The unit's own timeouts plus a margin. */
 export function restartDeadlineMs(state: UnitState): number {
   return finite(state.timeoutStopMs) + finite(state.timeoutStartMs) + marginMs;
 }
 
 /**
- * Restarts the engine and starts each recorded dependent that is not active. A start limit is reset first: without it a second try is
+ * Makes the engine read its files, by the means that the step names, and starts the engine and each recorded dependent that is not active. A start limit is reset first: without it a second try is
  * refused, and a unit that requires the engine stays down until it is started itself (docs/facts/systemd.md#start-limits).
  */
 export async function bringUp(host: HostView, step: RestartStep): Promise<{ problems: string[] }> {
   const systemd = await host.systemd();
   if (systemd === undefined) throw unreachable(step.unit);
   const problems: string[] = [];
-  await systemd.resetFailed(step.unit);
-  const result = await systemd.restart(step.unit, step.deadlineMs);
-  if (result !== 'done') problems.push(`the restart of ${step.unit} ended as ${result}`);
-  for (const unit of step.dependents) {
+  const { by, asked, deadlineMs } = step;
+  await systemd.resetFailed(asked);
+  // What does not run cannot be reloaded, and reads its files when it starts.
+  const reloads = by === 'reload' && (await systemd.unit(asked)).activeState === 'active';
+  const result = await (reloads ? systemd.reload(asked, deadlineMs) : systemd.restart(asked, deadlineMs));
+  if (result !== 'done') problems.push(`the ${by} of ${asked} ended as ${result}`);
+  const brought = asked === step.unit ? [] : [step.unit];
+  for (const unit of [...brought, ...step.dependents]) {
     const problem = await startAgain(systemd, unit).catch((error: unknown) => `the start of ${unit} failed: ${String(error)}`);
     if (problem !== undefined) problems.push(problem);
   }

@@ -218,7 +218,11 @@ describe('what a step is called', () => {
     [fileStep('/etc/a', 'x', undefined), '/etc/a', /^remove \/etc\/a$/],
     [{ kind: 'pointer', path: '/etc/p', before: 'absent', after: '/x' }, '/etc/p', /^point \/etc\/p at \/x$/],
     [{ kind: 'pointer', path: '/etc/p', before: '/x', after: 'absent' }, '/etc/p', /^remove \/etc\/p$/],
-    [{ kind: 'restart', unit: 'a.service', dependents: [], deadlineMs: 1 }, 'a.service', /^restart a\.service$/],
+    [
+      { kind: 'restart', unit: 'a.service', by: 'restart', asked: 'a.service', dependents: [], deadlineMs: 1 },
+      'a.service',
+      /^restart a\.service$/,
+    ],
     [{ kind: 'modules', names: ['tun', 'vhost'], deadlineMs: 1 }, 'tun, vhost', /kernel modules tun, vhost/],
     [{ kind: 'layer', package: 'kata', deadlineMs: 1 }, 'kata', /layered package kata/],
   ];

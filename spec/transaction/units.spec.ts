@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { bootOf } from '../../cli/facts/index.ts';
 import type { Host } from '../../cli/host/index.ts';
 import type { RestartStep } from '../../cli/steps/types.ts';
-import { bringUp, dependentsOf, keptDownBy, restartDeadlineMs } from '../../cli/steps/units.ts';
+import { bringUp, dependentsOf, keptDownBy, restartDeadlineMs, restartOf } from '../../cli/steps/units.ts';
 import type { Systemd, UnitState } from '../../cli/systemd/types.ts';
 import { begin, writeStep } from '../../cli/transaction/journal.ts';
 import { kindOf } from '../../cli/transaction/stepKinds.ts';
@@ -12,12 +12,66 @@ import { scriptedSystemd, unitState } from '../support/scriptedSystemd.ts';
 import { type ChangeTree, changeTree, fileStep, intentOf } from '../support/trees/changeTree.ts';
 
 const engine = 'containerd.service';
-const step: RestartStep = { kind: 'restart', unit: engine, dependents: ['kubelet.service', 'buildkit.service'], deadlineMs: 1000 };
+const step: RestartStep = {
+  kind: 'restart',
+  unit: engine,
+  by: 'restart',
+  asked: engine,
+  dependents: ['kubelet.service', 'buildkit.service'],
+  deadlineMs: 1000,
+};
 
 /** A host whose PID 1 is this one, or none. */
 function hostWith(systemd: Systemd | undefined, host: Partial<Host> = {}): Host {
   return { ...host, systemd: async () => systemd } as Host;
 }
+
+describe('how an engine is made to read its files', () => {
+  const renderer = 'nodeadm-run.service';
+
+  it('is a restart of its unit where nothing else is said', async () => {
+    const { systemd } = scriptedSystemd(() => ({ requiredBy: ['kubelet.service'], timeoutStartMs: 1000, timeoutStopMs: 2000 }), {
+      active: ['kubelet.service'],
+    });
+
+    const planned = await restartOf(hostWith(systemd), systemd, { unit: engine });
+
+    assert.deepEqual(planned, { ...step, dependents: ['kubelet.service'], deadlineMs: 13_000 });
+  });
+
+  it('is a restart of the unit that writes them, with the dependents of both, and the engine has to be up after it', async () => {
+    const required: Record<string, string[]> = { [engine]: ['kubelet.service'], [renderer]: ['late.service', engine] };
+    let up = false;
+    const { systemd, calls } = scriptedSystemd(
+      (unit) => ({ requiredBy: required[unit] ?? [], ...(unit === engine && !up ? { activeState: 'inactive' } : {}) }),
+      { active: [engine, 'kubelet.service', 'late.service'] },
+    );
+
+    const planned = await restartOf(hostWith(systemd), systemd, { unit: engine, effect: { by: 'restart', unit: renderer } });
+    const { problems } = await bringUp(hostWith(systemd), planned);
+    up = true;
+
+    assert.deepEqual([planned.asked, planned.unit, planned.dependents], [renderer, engine, ['kubelet.service', 'late.service']]);
+    assert.deepEqual(problems, []);
+    assert.deepEqual(
+      calls.filter((call) => !call.startsWith('reset')),
+      [`restart ${renderer}`, `start ${engine}`],
+    );
+  });
+
+  it('is a reload where it takes one, and a restart where the unit does not run', async () => {
+    const running = scriptedSystemd(() => ({}));
+    const stopped = scriptedSystemd(() => ({ activeState: 'failed' }));
+
+    const planned = await restartOf(hostWith(running.systemd), running.systemd, { unit: engine, effect: { by: 'reload' } });
+    await bringUp(hostWith(running.systemd), planned);
+    await bringUp(hostWith(stopped.systemd), planned);
+
+    assert.equal(kindOf(planned).describe(planned), `reload ${engine}`);
+    assert.ok(running.calls.includes(`reload ${engine}`) && !running.calls.includes(`restart ${engine}`));
+    assert.ok(stopped.calls.includes(`restart ${engine}`));
+  });
+});
 
 describe('units that depend on the engine', () => {
   const units: Record<string, Partial<UnitState>> = {

@@ -3,7 +3,7 @@ import type { Host } from '../../host/index.ts';
 import { underLock } from '../../runner/session.ts';
 import type { Context } from '../../runner/types.ts';
 import { activeNumber, type Generation } from '../../store/index.ts';
-import { bringUp, keptDownBy, restartDeadlineMs } from '../../transaction/index.ts';
+import { bringUp, keptDownBy, restartOf } from '../../transaction/index.ts';
 import { bootOptions, isOwned, rollBackAtBoot, takeBack } from '../rollBackAtBoot.ts';
 import { health } from './health.ts';
 import { comesUp } from './watch.ts';
@@ -85,8 +85,8 @@ function unlessHalfDone(error: unknown): KataError {
 }
 
 async function startAgain(host: Host, { record }: Generation): Promise<void> {
-  const [systemd, unit] = [await host.systemd(), record.wiring?.unit];
+  const systemd = await host.systemd();
+  const { unit, effect } = record.wiring ?? {};
   if (systemd === undefined || unit === undefined) return;
-  const dependents = await keptDownBy(host, unit);
-  await bringUp(host, { kind: 'restart', unit, dependents, deadlineMs: restartDeadlineMs(await systemd.unit(unit)) });
+  await bringUp(host, await restartOf(host, systemd, { unit, effect }, await keptDownBy(host, unit)));
 }

@@ -109,8 +109,8 @@ export function builtLines(): string[] {
   return [
     ...podLines(),
     ...units.flatMap((unit) => [
-      `  4. ${stepText({ kind: 'restart', unit } as never)}`,
-      `› ${stepText({ kind: 'restart', unit } as never)}`,
+      `  4. ${stepText({ kind: 'restart', by: 'restart', unit, asked: unit } as never)}`,
+      `› ${stepText({ kind: 'restart', by: 'restart', unit, asked: unit } as never)}`,
     ]),
     ...units.flatMap(
       (unit) =>
