@@ -1,4 +1,4 @@
-import { type Engine, engineNamed, engines, rendererOf, type Sighting } from '../engines/index.ts';
+import { type Engine, engineNamed, engines, refusalBy, rendererOf, type Sighting } from '../engines/index.ts';
 import { codeRow, didYouMean, type Finding, KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 import type { Found } from '../planning/types.ts';
@@ -11,16 +11,25 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
   await needSystemd(host);
   const [name = '', version] = (wish ?? recorded ?? '').split('@');
   if (recorded !== undefined && name !== recorded && engineNamed(name) !== undefined) throw otherEngine(recorded, name);
-  const found: Found[] = [];
-  for (const engine of name === '' ? engines() : named(name)) {
-    const [instance] = await engine.detect(host, version);
-    if (instance !== undefined) found.push({ engine, instance });
-  }
+  const found = await detected(host, name === '' ? engines().filter(({ renders }) => renders === undefined) : named(name), version);
   const running = found.filter(({ instance }) => instance.process !== undefined);
   const candidates = running.length > 0 ? running : found;
+  // What writes the configuration of the node's engine comes first: an ordinary engine beside it serves no pods.
+  const renderer = name === '' ? (await rendererOf(host, candidates[0]?.instance))?.renderer : undefined;
+  const [rendered] = renderer?.kind === 'engine' ? await detected(host, [renderer]) : [];
+  if (rendered !== undefined) return rendered;
   if (candidates.length > 1) throw ambiguous(candidates, running.length > 0);
   if (candidates[0] !== undefined) return candidates[0];
   throw missing(host, wish, name);
+}
+
+async function detected(host: HostView, all: Engine[], version?: string): Promise<Found[]> {
+  const found: Found[] = [];
+  for (const engine of all) {
+    const [instance] = await engine.detect(host, version);
+    if (instance !== undefined) found.push({ engine, instance });
+  }
+  return found;
 }
 
 /**
@@ -33,7 +42,8 @@ export async function findEngineToWire(host: HostView, wish: string | undefined,
     throw error;
   });
   const rendered = await rendererOf(host, found instanceof KataError ? undefined : found.instance);
-  if (rendered !== undefined) throw renderedBy(rendered);
+  const other = rendered !== undefined && (found instanceof KataError || rendered.renderer.name !== found.engine.name);
+  if (other) throw renderedBy(rendered, recorded !== undefined);
   if (found instanceof KataError) throw found;
   return found;
 }
@@ -41,8 +51,9 @@ export async function findEngineToWire(host: HostView, wish: string | undefined,
 /** What `findEngine` says where it finds no engine, or several. */
 const unfound = ['engine-missing', 'host-unknown'];
 
-function renderedBy({ renderer: { title, refusal }, mark }: Sighting): KataError {
-  const { found, needed, next } = refusal;
+function renderedBy({ renderer, mark }: Sighting, installed: boolean): KataError {
+  const { title } = renderer;
+  const { found, needed, next } = refusalBy(renderer, installed);
   return new KataError('engine-rendered', {
     subject: title,
     found: `${found} (${mark})`,
