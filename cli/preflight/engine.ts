@@ -1,4 +1,4 @@
-import { type Engine, engineNamed, engines, refusalBy, rendererOf, type Sighting } from '../engines/index.ts';
+import { type Engine, engineNamed, engines, refusalBy, rendererOf, type Sighting, type Wiring } from '../engines/index.ts';
 import { codeRow, didYouMean, type Finding, KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 import type { Found } from '../planning/types.ts';
@@ -46,6 +46,20 @@ export async function findEngineToWire(host: HostView, wish: string | undefined,
   if (other) throw renderedBy(rendered, recorded !== undefined);
   if (found instanceof KataError) throw found;
   return found;
+}
+
+/**
+ * As `findEngine`, for the removal of all wiring. An engine that another program has uninstalled does not run: what is left of its recorded
+ * files is edited, and nothing is restarted.
+ */
+export async function findEngineToUnwire(host: HostView, wish: string | undefined, wiring: Wiring | undefined): Promise<Found> {
+  try {
+    return await findEngine(host, wish, wiring?.engine);
+  } catch (error) {
+    const engine = wiring === undefined ? undefined : engineNamed(wiring.engine);
+    if (!(error instanceof KataError) || error.code !== 'engine-missing' || engine === undefined || wiring === undefined) throw error;
+    return { engine, instance: { engine: wiring.engine, configPath: wiring.configPath } };
+  }
 }
 
 /** What `findEngine` says where it finds no engine, or several. */
