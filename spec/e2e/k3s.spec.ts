@@ -94,7 +94,7 @@ describe('k3s: a whole round on a host whose k3s (a stand-in) gets newer', funct
   it('back to a release without one: the boot after next has the handler in the template again', async () => {
     await boot('2025');
     const lost = await handlersOf(live);
-    await boot();
+    await boot(undefined, true);
 
     assert.ok(!lost.includes(handler), 'that release imports nothing');
     assert.deepEqual(files(), [...inputs, 'config-v3.toml.tmpl'].sort());
@@ -111,11 +111,12 @@ describe('k3s: a whole round on a host whose k3s (a stand-in) gets newer', funct
     await removePod(live.host, await runPod(live.host, '', 'plain'));
   });
 
-  async function boot(age?: Age): Promise<void> {
+  async function boot(age?: Age, unblessed = false): Promise<void> {
     if (age !== undefined) await installAge(live, age);
     await live.host.reboot();
     await waitForCri(live.host, k3sSocket);
-    await guardEnded(live);
+    // At a boot of the same release it is skipped.
+    if (age !== undefined || unblessed) await guardEnded(live);
   }
 
   async function serves(): Promise<void> {

@@ -11,6 +11,7 @@ import { versionOf } from '../common/version.ts';
 import type { Instance, Wiring } from '../types.ts';
 import { childOf } from './child.ts';
 import { loadSet } from './containerd.ts';
+import { templatePath } from './rendered.ts';
 import { configIn, configuredDataDir, dataDirOf } from './settings.ts';
 import type { Distribution } from './types.ts';
 import { containerdOf } from './versions.ts';
@@ -95,9 +96,17 @@ async function fromFiles(
     ...(binary === undefined ? {} : { binary }),
     configPath,
     socket: await socketOf(host, configPath),
+    sources: await sourcesOf(of, host, configPath),
     ...(unit === undefined ? {} : { unit }),
     renderer: { title: of.facts.title, writes: configPath, when: await timesOf(host, name) },
   };
+}
+
+/** Another release renders another configuration, and templates may come and go. */
+async function sourcesOf({ programs }: Distribution, host: HostView, configPath: HostPath): Promise<HostPath[]> {
+  const program = await firstThere(host, programs);
+  const templates = ([2, 3] as const).map((schema) => templatePath(posix.dirname(configPath), schema));
+  return [...(program === undefined ? [] : [await host.realpath(program)]), ...templates];
 }
 
 /** A server has the Kubernetes API in the same process. */

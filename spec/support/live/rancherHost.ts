@@ -28,7 +28,7 @@ const standIn = `#!/bin/sh
 set -eu
 data=/var/lib/rancher/k3s
 etc=$data/agent/etc/containerd
-age=$(cat ${home}/age)
+age=AGE
 mkdir -p $etc $data/agent/containerd $data/data/$age/bin $data/data/cni $data/agent/etc/cni/net.d /run/k3s/containerd
 case $age in 2024) from=${old} ;; *) from=/usr/bin ;; esac
 ln -sfn $from/containerd $data/data/$age/bin/containerd
@@ -93,7 +93,7 @@ export async function k3sHost(age: Age, files: Record<string, Content> = {}): Pr
       containerdConfig: '',
       images: false,
       files: {
-        '/opt/bin/k3s': { text: standIn, mode: 0o755 },
+        '/opt/bin/k3s': { text: standIn.replace('AGE', age), mode: 0o755 },
         '/etc/systemd/system/k3s.service': unitText,
         '/etc/systemd/system/multi-user.target.wants/k3s.service': { link: '../k3s.service' },
         '/etc/systemd/system/containerd.service': { link: '/dev/null' },
@@ -101,7 +101,6 @@ export async function k3sHost(age: Age, files: Record<string, Content> = {}): Pr
         '/etc/tmpfiles.d/stand-in.conf': `d /run/containerd\nL ${SOCKET} - - - - ${k3sSocket}\n`,
         '/etc/lab/bin/runc': { text: runc(), mode: 0o755 },
         '/var/lib/rancher/k3s/agent/etc/cni/net.d/10-lab.conflist': CNI,
-        [`${home}/age`]: `${age}\n`,
         ...bases(),
         ...files,
       },
@@ -120,5 +119,7 @@ export async function k3sHost(age: Age, files: Record<string, Content> = {}): Pr
 
 /** Another release of k3s is installed; it runs from its next start on. */
 export async function installAge({ host }: Live, age: Age): Promise<void> {
-  await host.sh(`echo ${age} >${home}/age`);
+  await host.sh('cat >/opt/bin/k3s.new; chmod 755 /opt/bin/k3s.new; mv /opt/bin/k3s.new /opt/bin/k3s', {
+    input: standIn.replace('AGE', age),
+  });
 }
