@@ -93,14 +93,17 @@ function renderedBy({ renderer, mark }: Sighting, installed: boolean): KataError
 }
 
 function missing(host: HostView, wish: string | undefined, name: string): KataError {
-  const names = name === '' ? engines().map((engine) => engine.name) : [name];
-  const [first, ...others] = names;
-  const line = (of: (each: string) => string) => `${of(first!)}${others.map((each) => ` (or ${of(each)})`).join('')}`;
+  const asked = name === '' ? engines() : named(name);
+  const names = asked.map((engine) => engine.name);
+  const units = asked.map((engine) => engine.units[0]?.replace(/\.service$/, '') ?? engine.name);
+  const [first = '', ...others] = host.live ? units : names;
+  const more = others.length === 0 ? '' : ` (or ${others.join(', ')})`;
+  const either = [names.slice(0, -1).join(', '), names.at(-1)].filter(Boolean).join(' or ');
   return new KataError('engine-missing', {
     subject: wish ?? host.root,
-    found: host.live ? `no running ${names.join(' or ')}` : `no ${names.join(' or ')} in the tree`,
+    found: host.live ? `no running ${either}` : `no ${either} in the tree`,
     needed: 'an engine that this version supports',
-    next: host.live ? `start it: systemctl start ${line((each) => each)}` : `name it: ${line((each) => `--engine ${each}@VERSION`)}`,
+    next: host.live ? `start it: systemctl start ${first}${more}` : `name it: --engine ${first}@VERSION${more}`,
   });
 }
 
