@@ -56,6 +56,8 @@ export interface Rendering {
   external?: { words: RegExp; files: readonly HostPath[]; folders: readonly HostPath[] };
   /** In the text of a configuration that it wrote. */
   written: RegExp;
+  /** Of one that kata-sysext wires: what becomes of an edit of another engine's file, as a sentence, and its row of docs/reference/hosts.md. */
+  wired?: Pick<Refusal, 'found' | 'docs'>;
 }
 
 /** An engine or renderer that kata-sysext recognises and does not wire. */

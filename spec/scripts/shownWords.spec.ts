@@ -32,7 +32,17 @@ const otherWords: Record<string, string[]> = {
 const otherOptions: Record<string, string[]> = {
   'npm scripts': ['setup', 'tier', 'level', 'out', 'suite', 'vm', 'without-probe'],
   buildah: ['build-arg', 'chmod', 'mount', 'isolation'],
-  'containerd, CRI-O, kubelet, k3s, k0s': ['config', 'config-dir', 'root-dir', 'runtimes', 'container-runtime-endpoint', 'cri-socket'],
+  'containerd, CRI-O, kubelet, k3s, k0s': [
+    'config',
+    'config-dir',
+    'root-dir',
+    'runtimes',
+    'container-runtime-endpoint',
+    'cri-socket',
+    'data-dir',
+    'docker',
+    'selinux',
+  ],
   systemd: ['image-policy'],
   'rpm-ostree': ['pending'],
   'butane and kubectl': ['strict', 'server-side', 'ignore-daemonsets'],
