@@ -56,6 +56,8 @@ export interface Rendering {
   external?: { words: RegExp; files: readonly HostPath[]; folders: readonly HostPath[] };
   /** In the text of a configuration that it wrote. */
   written: RegExp;
+  /** Of one that is wired itself: what is said where another engine was named on its host. */
+  instead?: Pick<Refusal, 'found' | 'needed' | 'next'>;
 }
 
 /** An engine or renderer that kata-sysext recognises and does not wire. */

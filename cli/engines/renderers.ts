@@ -4,12 +4,15 @@ import type { HostPath, HostView } from '../host/types.ts';
 import type { Unit } from '../systemd/types.ts';
 import { startOfUnit, unitFile } from './common/unitFiles.ts';
 import { enginePlugins } from './registry.ts';
-import type { Instance, Refusal, RefusedEngine, Rendering } from './types.ts';
+import type { EngineFacts, Instance, Refusal, Rendering } from './types.ts';
 
-/** A program that writes the configuration of the engine that serves the node's pods, and that kata-sysext refuses. */
-export interface Renderer extends RefusedEngine {
+/**
+ * A program that writes the configuration of the engine that serves the node's pods. It is refused, or it is an engine itself: then only other
+ * engines are refused on its host.
+ */
+export interface Renderer extends Pick<EngineFacts, 'name' | 'title'> {
   renders: Rendering;
-  refusal: Refusal;
+  refusal: Pick<Refusal, 'found' | 'needed' | 'next'>;
 }
 
 /** A renderer on a host, and what shows it: it runs now, a boot will start it, or only its files are there. */
@@ -42,7 +45,11 @@ export function writerOf(text: string): Renderer | undefined {
 }
 
 function renderers(): Renderer[] {
-  return enginePlugins().filter((row): row is Renderer => row.kind === 'refused' && row.renders !== undefined && row.refusal !== undefined);
+  return enginePlugins().flatMap((row) => {
+    const { name, title, renders } = row;
+    const refusal = row.kind === 'refused' ? row.refusal : renders?.instead;
+    return renders === undefined || refusal === undefined ? [] : [{ name, title, renders, refusal }];
+  });
 }
 
 function isProof(host: HostView, { renderer, how }: Sighting, instance: Instance | undefined): boolean {

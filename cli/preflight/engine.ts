@@ -17,7 +17,7 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
     if (instance !== undefined) found.push({ engine, instance });
   }
   const running = found.filter(({ instance }) => instance.process !== undefined);
-  const candidates = running.length > 0 ? running : found;
+  const candidates = await serving(host, running.length > 0 ? running : found);
   if (candidates.length > 1) throw ambiguous(candidates, running.length > 0);
   if (candidates[0] !== undefined) return candidates[0];
   throw missing(host, wish, name);
@@ -33,9 +33,19 @@ export async function findEngineToWire(host: HostView, wish: string | undefined,
     throw error;
   });
   const rendered = await rendererOf(host, found instanceof KataError ? undefined : found.instance);
-  if (rendered !== undefined) throw renderedBy(rendered);
+  const isWired = !(found instanceof KataError) && found.engine.name === rendered?.renderer.name;
+  if (rendered !== undefined && !isWired) throw renderedBy(rendered);
   if (found instanceof KataError) throw found;
   return found;
+}
+
+/** Of several: the one that another program starts for the node's pods, where that program runs or a boot starts it; else the others. */
+async function serving(host: HostView, found: Found[]): Promise<Found[]> {
+  const others = found.filter(({ engine }) => engine.renders === undefined);
+  if (found.length < 2 || others.length === found.length) return found;
+  const sighting = await rendererOf(host, others[0]?.instance);
+  const own = found.filter(({ engine }) => engine.name === sighting?.renderer.name);
+  return own.length > 0 ? own : others;
 }
 
 /** What `findEngine` says where it finds no engine, or several. */

@@ -5,12 +5,21 @@ import { filesView } from '../common/filesView.ts';
 import { foreignWiringIn } from '../common/foreignWiring.ts';
 import { parseVersion } from '../common/version.ts';
 import type { ForeignWiring, Instance } from '../types.ts';
-import { loadSet } from './loader.ts';
+import { type LoadedFile, loadSet } from './loader.ts';
 import { newPlugin, oldPlugin, runtimesPath } from './schema.ts';
 
 /** See `Engine.findForeignWiring`. */
 export async function findForeignContainerd(host: HostView, instance: Instance, shim: HostPath): Promise<ForeignWiring> {
   const { files } = await loadSet(filesView(host), instance.configPath, parseVersion(instance.version));
+  return foreignIn(host, files, shim);
+}
+
+/** The same in these files. */
+export async function foreignIn(
+  host: HostView,
+  files: readonly Pick<LoadedFile, 'real' | 'doc'>[],
+  shim: HostPath,
+): Promise<ForeignWiring> {
   const found = files.map(({ real, doc }) => {
     const tables = [oldPlugin, newPlugin].flatMap((plugin) => {
       const runtimes = Object.entries(tableAt(doc.value, runtimesPath(plugin)));
