@@ -70,8 +70,13 @@ function missing(host: HostView, wish: string | undefined, name: string): KataEr
     subject: wish ?? host.root,
     found: host.live ? `no running ${names.join(' or ')}` : `no ${names.join(' or ')} in the tree`,
     needed: 'an engine that this version supports',
-    next: host.live ? `start it: systemctl start ${line((each) => each)}` : `name it: ${line((each) => `--engine ${each}@VERSION`)}`,
+    next: host.live ? `start it: systemctl start ${line(unitOf)}` : `name it: ${line((each) => `--engine ${each}@VERSION`)}`,
   });
+}
+
+/** As systemctl takes it. */
+function unitOf(name: string): string {
+  return engineNamed(name)?.units[0]?.replace(/\.service$/, '') ?? name;
 }
 
 /** Without a way to PID 1 an engine's unit is not seen, and the files would be edited for an engine that never hears of it. */

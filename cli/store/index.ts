@@ -13,6 +13,7 @@ export {
 } from './gcStaging.ts';
 export {
   activeGeneration,
+  isMarked,
   activeNumber,
   aliasesOf,
   type Drawn,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
+import { k0s } from '../../cli/engines/k0s/index.ts';
 import { engineNamed, enginePlugins, engines, withEngines } from '../../cli/engines/index.ts';
 import type { Engine, ForeignWiring, Instance, Wiring } from '../../cli/engines/types.ts';
 import { digestOf } from '../../cli/host/index.ts';
@@ -30,6 +31,8 @@ function unitOf(program: string): Record<string, string> {
 
 const main = '/etc/containerd/config.toml';
 const dropIn = '/etc/crio/crio.conf.d/99-other.conf';
+const k0sUnit = '/etc/systemd/system/k0sworker.service';
+const k0sDropIn = '/etc/k0s/containerd.d/10-other.toml';
 const ini = '/etc/toy/toy.conf';
 const rows: Row[] = [
   {
@@ -47,6 +50,14 @@ const rows: Row[] = [
     foreign: { path: dropIn, text: `[crio.runtime.runtimes.other]\nruntime_path = "${foreignShim}"\nruntime_type = "vm"\n` },
     unreadable: { path: dropIn, text: '[crio.runtime\n' },
     taken: { path: dropIn, text: '[crio.runtime.runtimes.kata-qemu]\nruntime_path = "/usr/bin/crun"\n' },
+  },
+  {
+    engine: k0s,
+    version: '1.34.10',
+    files: { '/usr/local/bin/k0s': '', [k0sUnit]: '[Service]\nExecStart=/usr/local/bin/k0s worker\n', [k0sDropIn]: '# mine\r\n[debug]\r\nlevel = "info"' },
+    foreign: { path: k0sDropIn, text: `version = 2\n[${plugin}.other]\nruntime_type = "io.containerd.kata.v2"\n[debug]\nlevel = "info"\n` },
+    unreadable: { path: k0sDropIn, text: 'version = \n' },
+    taken: { path: k0sDropIn, text: `[${plugin}.kata-qemu]\nruntime_type = "io.containerd.runc.v2"\n` },
   },
   {
     engine: toy,
