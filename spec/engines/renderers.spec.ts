@@ -27,6 +27,16 @@ const units: [name: string, unit: string, start: string][] = [
   ['nodeadm', '/etc/systemd/system/nodeadm-run.service', '/usr/bin/nodeadm init --skip config'],
 ];
 
+/** These are engines themselves: they are found, and refused only where another engine is named on their host. */
+const wired = ['k0s'];
+
+async function chosenOr(found: ReturnType<typeof findEngineToWire>): Promise<string> {
+  return found.then(
+    ({ engine }) => engine.name,
+    (error: KataError) => error.code,
+  );
+}
+
 function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
@@ -85,12 +95,12 @@ describe('engines/renderers: who else writes what containerd reads', () => {
         await tree.write(unit, `[Service]\nExecStart=${start}\n`);
         enable(tree, unit);
 
-        const detected = await codeOf(findEngineToWire(tree.host, undefined));
+        const chosen = await chosenOr(findEngineToWire(tree.host, undefined));
         const explicit = await codeOf(findEngineToWire(tree.host, 'containerd@2.1'));
 
-        assert.deepEqual([detected[0], detected[1]], ['engine-rendered', name]);
-        assert.deepEqual(explicit, detected);
-        assert.match(detected[2], new RegExp(nameOf(unit).replaceAll('.', '\\.')));
+        assert.deepEqual([explicit[0], explicit[1]], ['engine-rendered', name]);
+        assert.equal(chosen, wired.includes(name) ? name : explicit[0]);
+        assert.match(explicit[2], new RegExp(nameOf(unit).replaceAll('.', '\\.')));
       });
 
       it(`${nameOf(unit)} that is left over or masked is not, beside containerd`, async () => {
@@ -220,6 +230,44 @@ describe('engines/renderers: who else writes what containerd reads', () => {
       const host = await live(tree, { ...containerd, 'k3s.service': { pid: 12, program: '/usr/local/bin/k3s' } });
 
       assert.equal((await findEngine(host, undefined, 'containerd')).instance.process?.pid, 11);
+    });
+  });
+
+  describe('an operating system or a cloud that writes the file itself', () => {
+    // os-release of each as its images have it, and what AgentBaker leaves on a node.
+    const hosts: [title: string, path: string, text: string][] = [
+      [
+        'Container-Optimized OS',
+        '/etc/os-release',
+        'NAME="Container-Optimized OS"\nID=cos\nPRETTY_NAME="Container-Optimized OS from Google"\nHOME_URL="https://example.org"\nVERSION=121\nVERSION_ID=121\nBUILD_ID=18867.90.62\n',
+      ],
+      [
+        'Bottlerocket',
+        '/etc/os-release',
+        'NAME=Bottlerocket\nID=bottlerocket\nVERSION="1.42.0 (aws-k8s-1.33)"\nPRETTY_NAME="Bottlerocket OS 1.42.0 (aws-k8s-1.33)"\nVARIANT_ID=aws-k8s-1.33\nVERSION_ID=1.42.0\n',
+      ],
+      ['Talos Linux', '/usr/lib/os-release', 'NAME="Talos"\nID=talos\nVERSION_ID=v1.10.5\nPRETTY_NAME="Talos (v1.10.5)"\n'],
+      ['AKS', '/opt/azure/vhd-install.complete', 'Starting build on  Mon Jun  1 00:00:00 UTC 2026\n'],
+      ['AKS', '/opt/azure/containers/provision.complete', ''],
+    ];
+    for (const [title, path, text] of hosts) {
+      it(`${title} is told by ${path}, beside a containerd that runs, and says what is possible there`, async () => {
+        await tree.write(path, text);
+        const host = await live(tree, { 'containerd.service': { pid: 11, program: '/usr/bin/containerd' } });
+
+        const offline = await codeOf(findEngineToWire(tree.host, 'containerd@2.1'));
+        const running = await codeOf(findEngineToWire(host, undefined));
+
+        assert.deepEqual([offline[0], offline[1]], ['engine-rendered', title]);
+        assert.deepEqual(running, offline);
+        assert.match(offline[2], new RegExp(`(ID=\\w+ in )?${path}`));
+      });
+    }
+
+    it('no other os-release is one of them', async () => {
+      await tree.write('/etc/os-release', 'ID=flatcar\nID_LIKE="coreos cos"\nVARIANT_ID=talos\nNAME=Bottlerocket\n');
+
+      assert.equal((await findEngineToWire(tree.host, undefined)).engine.name, 'containerd');
     });
   });
 
