@@ -13,7 +13,6 @@ export {
 } from './gcStaging.ts';
 export {
   activeGeneration,
-  isMarked,
   activeNumber,
   aliasesOf,
   type Drawn,
@@ -22,6 +21,7 @@ export {
   findGeneration,
   installAgain,
   isKnownImage,
+  isMarked,
   isWaiting,
   lastNumber,
   linksOf,

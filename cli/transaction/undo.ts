@@ -53,7 +53,12 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
   leftovers.push(...(await finish(host, wired ? waiting : waiting.filter(({ kind }) => kind !== 'reread'))));
   // The engine (or the host) was restarted meanwhile, not by this change: the engine may have loaded files that are gone now.
   // One that restarts by itself does so for the files that were written, and again for those that are back.
-  if (engine === undefined && wired && planned !== undefined && (planned.by === 'itself' || (await startedSince(host, intent, planned.unit))))
+  if (
+    engine === undefined &&
+    wired &&
+    planned !== undefined &&
+    (planned.by === 'itself' || (await startedSince(host, intent, planned.unit)))
+  )
     engine = planned;
   if (engine === undefined || !host.live) return { restarted: [], leftovers };
   await host.failpoint('undo/engine/before');

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
-import { k0s } from '../../cli/engines/k0s/index.ts';
 import { engineNamed, enginePlugins, engines, withEngines } from '../../cli/engines/index.ts';
+import { k0s } from '../../cli/engines/k0s/index.ts';
 import type { Engine, ForeignWiring, Instance, Wiring } from '../../cli/engines/types.ts';
 import { digestOf } from '../../cli/host/index.ts';
 import { type EngineTree, handler, refusalOf, treesOfSpec } from '../support/trees/engineTree.ts';
@@ -54,7 +54,11 @@ const rows: Row[] = [
   {
     engine: k0s,
     version: '1.34.10',
-    files: { '/usr/local/bin/k0s': '', [k0sUnit]: '[Service]\nExecStart=/usr/local/bin/k0s worker\n', [k0sDropIn]: '# mine\r\n[debug]\r\nlevel = "info"' },
+    files: {
+      '/usr/local/bin/k0s': '',
+      [k0sUnit]: '[Service]\nExecStart=/usr/local/bin/k0s worker\n',
+      [k0sDropIn]: '# mine\r\n[debug]\r\nlevel = "info"',
+    },
     foreign: { path: k0sDropIn, text: `version = 2\n[${plugin}.other]\nruntime_type = "io.containerd.kata.v2"\n[debug]\nlevel = "info"\n` },
     unreadable: { path: k0sDropIn, text: 'version = \n' },
     taken: { path: k0sDropIn, text: `[${plugin}.kata-qemu]\nruntime_type = "io.containerd.runc.v2"\n` },

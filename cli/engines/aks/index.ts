@@ -18,7 +18,7 @@ export const aks: RefusedEngine = {
     written: undefined,
   },
   refusal: {
-    found: 'the provisioning of AKS removes /etc/containerd/config.toml and writes it again whenever a node is made or imaged anew',
+    found: 'the provisioning of AKS removes /etc/containerd/config.toml and writes it again whenever a node is made or reimaged',
     needed: 'a node pool that has Kata from AKS: its handlers have their names there already',
     next: `${explainRendered}; az aks nodepool add --workload-runtime KataVmIsolation`,
     docs: {

@@ -18,7 +18,8 @@ export const bottlerocket: RefusedEngine = {
     written: undefined,
   },
   refusal: {
-    found: 'Bottlerocket makes /etc in memory at each boot and writes the configuration of containerd there from its settings, which have no handlers',
+    found:
+      'Bottlerocket makes /etc in memory at each boot and writes the configuration of containerd there from its settings, which have no handlers',
     needed: 'a variant of Bottlerocket that has Kata in its image, or another operating system: no setting adds a handler',
     next: `${explainRendered}; apiclient get settings.container-runtime`,
     docs: {

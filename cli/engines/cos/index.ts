@@ -18,7 +18,8 @@ export const cos: RefusedEngine = {
     written: undefined,
   },
   refusal: {
-    found: 'Container-Optimized OS (GKE) has no /etc that is kept, and the setup of the node writes the configuration of containerd again at each boot',
+    found:
+      'Container-Optimized OS (GKE) has no /etc that is kept, and the setup of the node writes the configuration of containerd again at each boot',
     needed: 'a node pool with the image UBUNTU_CONTAINERD, or GKE Sandbox for isolation: GKE takes no handlers of others on this system',
     next: `${explainRendered}; gcloud container node-pools create --image-type UBUNTU_CONTAINERD`,
     docs: {

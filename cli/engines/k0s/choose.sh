@@ -7,7 +7,8 @@ file=/etc/k0s/containerd.d/kata-sysext.toml
 version=$(timeout 20 {{program}} version 2>/dev/null)
 version=${version#v}
 major=${version%%.*}
-minor=${version#*.}
+minor=${version#"$major"}
+minor=${minor#.}
 minor=${minor%%[!0-9]*}
 case $major.$minor in
   *[!0-9.]* | .* | *.) wanted= ;;

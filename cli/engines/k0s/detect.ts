@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit, UnitState } from '../../systemd/types.ts';
-import { childOf, type Daemon, flagOf, pathOf, readDaemon } from '../common/process.ts';
+import { childOf, flagOf, pathOf, readDaemon } from '../common/process.ts';
 import { firstThere, startOfUnit, unitFile } from '../common/unitFiles.ts';
 import type { Instance, Wiring } from '../types.ts';
 import { dropIns, external, facts, usualConfig, usualDataDir, usualSocket } from './facts.ts';
@@ -35,7 +35,8 @@ export async function findRecordedK0s(host: HostView, wiring: Wiring): Promise<I
   const start = (await unitFile(host, unit)) === undefined ? undefined : await startOfUnit(host, unit);
   // The first boot of a tree brings what the tree itself lacks.
   if (start === undefined) return host.booted || wiring.unit !== undefined ? undefined : fromFiles(host, unit);
-  if (external.test(start) || (host.booted && (await firstThere(host, [programOf(start)])) === undefined)) return undefined;
+  if (external.test(start) || (host.booted && (await firstThere(host, [programOf(start) ?? programPlaces[0]!])) === undefined))
+    return undefined;
   return fromFiles(host, unit);
 }
 
@@ -65,7 +66,7 @@ async function instanceOf(host: HostView, unit: Unit, { mainPid }: UnitState): P
   return instanceWith(own.binary, {
     version,
     unit,
-    program: programOf((await startOfUnit(host, unit)) ?? '', main),
+    program: programOf((await startOfUnit(host, unit)) ?? '') ?? main.binary,
     configPath: config === undefined ? usualConfig : pathOf(own, config),
     socket: address === undefined ? usualSocket : pathOf(own, address),
     process: { pid, startedMs, binaryReplaced },
@@ -103,13 +104,10 @@ function instanceWith(binary: HostPath, { version, program, configPath, ...known
   };
 }
 
-/** The program that a unit starts, as its command names it; where that is a script, what runs. */
-function programOf(start: string, main: Daemon): HostPath;
-function programOf(start: string): HostPath;
-function programOf(start: string, main?: Daemon): HostPath {
+/** The program that a unit starts, as its command names it; undefined where that is a script. */
+function programOf(start: string): HostPath | undefined {
   const words = start.split(/[\s"';]+/).map((word) => word.replace(/^[-@:+!|]+/, ''));
-  const named = words.find((word) => word.startsWith('/') && posix.basename(word) === facts.programs[0]);
-  return named ?? main?.binary ?? programPlaces[0]!;
+  return words.find((word) => word.startsWith('/') && posix.basename(word) === facts.programs[0]);
 }
 
 /** A controller without a worker runs no pods, and has no containerd. */

@@ -29,4 +29,3 @@ export async function readDropIns(view: FilesView): Promise<DropIn[]> {
 export function isMerged({ doc }: DropIn): boolean {
   return valueAt(doc.value, ['plugins', oldPlugin]) !== undefined;
 }
-

@@ -1,7 +1,7 @@
 import { isTable, plain, readDump, renderTable, type TomlTable, tableAt, tomlString } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
-import { binaryOf, rejected, refused, verdicts } from '../common/complaints.ts';
+import { binaryOf, refused, rejected, verdicts } from '../common/complaints.ts';
 import { filesView, type Overlay } from '../common/filesView.ts';
 import { parseVersion, versionOf } from '../common/version.ts';
 import { compareDumps, type Dump, dumpOf, effectiveConfig } from '../containerd/dump.ts';
@@ -68,7 +68,8 @@ async function requireKnown(host: HostView, instance: Instance): Promise<void> {
 /** k0s unpacks its containerd when it starts: after an update the one of the version before may still be there. */
 async function whyUnknown(host: HostView, instance: Instance): Promise<string | undefined> {
   const { binary, version } = instance;
-  if (binary === undefined || (await host.stat(binary)) === undefined) return `k0s has not unpacked its containerd (${binary ?? 'nowhere'})`;
+  if (binary === undefined || (await host.stat(binary)) === undefined)
+    return `k0s has not unpacked its containerd (${binary ?? 'nowhere'})`;
   const own = parseVersion(await versionOf(host, binary));
   if (version === undefined || own === undefined) return `the version of ${version === undefined ? 'k0s' : binary} is not known`;
   if (own.major >= 2 === (schemaOf(version) === 3)) return undefined;

@@ -50,6 +50,11 @@ export function isOwnFolder(folder: HostPath): boolean {
 
 function scriptText(program: HostPath): string {
   if (!/^\/[\w./+@~-]+$/.test(program))
-    throw unsupported(program, `The path of k0s has a character that a shell reads otherwise.`, 'A plain path.', 'Move the program of k0s.');
+    throw unsupported(
+      program,
+      `The path of k0s has a character that a shell reads otherwise.`,
+      'A plain path.',
+      'Move the program of k0s.',
+    );
   return asset('cli/engines/k0s/choose.sh').replace('{{program}}', program);
 }

@@ -18,7 +18,8 @@ export const talos: RefusedEngine = {
     written: undefined,
   },
   refusal: {
-    found: 'Talos Linux has no shell and no unit files; it starts its containerd itself, with a configuration that it makes from its image and its machine configuration',
+    found:
+      'Talos Linux has no shell and no unit files; it starts its containerd itself, with a configuration that it makes from its image and its machine configuration',
     needed: 'the system extension kata-containers of Talos in the image of the node',
     next: `${explainRendered}; talosctl get extensions`,
     docs: {

@@ -69,9 +69,7 @@ async function unfinished(host: HostView): Promise<({ number: number } & Wired)[
 
 async function isPresent(host: HostView, { wiring }: Wired, extent: 'whole' | 'part'): Promise<boolean> {
   const marks = wiring?.marks ?? [];
-  const there = await Promise.all(
-    marks.map(async (mark) => isMarked(mark, await host.readText(mark.path))),
-  );
+  const there = await Promise.all(marks.map(async (mark) => isMarked(mark, await host.readText(mark.path))));
   return extent === 'whole' ? marks.length > 0 && there.every(Boolean) : there.some(Boolean);
 }
 
