@@ -19,7 +19,7 @@ async function planOn(tree: EngineTree, version: string | undefined, handlers = 
 }
 
 /** By a reader of TOML 1.0 that is not the program's. */
-function read(text: string): { version: number; plugins: Record<string, { containerd: { runtimes: Record<string, object> } }> } {
+function read(text: string): { version?: number; plugins: Record<string, { containerd: { runtimes: Record<string, object> } }> } {
   return toml.parse(text) as never;
 }
 
