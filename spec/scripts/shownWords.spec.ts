@@ -32,6 +32,7 @@ const otherWords: Record<string, string[]> = {
 const otherOptions: Record<string, string[]> = {
   'npm scripts': ['setup', 'tier', 'level', 'out', 'suite', 'vm', 'without-probe'],
   buildah: ['build-arg', 'chmod', 'mount', 'isolation'],
+  'k0s, az, gcloud': ['enable-worker', 'workload-runtime', 'image-type'],
   'containerd, CRI-O, kubelet, k3s, k0s': ['config', 'config-dir', 'root-dir', 'runtimes', 'container-runtime-endpoint', 'cri-socket'],
   systemd: ['image-policy'],
   'rpm-ostree': ['pending'],

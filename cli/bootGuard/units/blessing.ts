@@ -78,7 +78,7 @@ async function engineFiles(host: HostView): Promise<HostPath[]> {
   const instance = wiring === undefined ? undefined : await engineNamed(wiring.engine)?.findRecorded(host, wiring);
   const binary = instance?.binary === undefined ? undefined : await host.realpath(instance.binary);
   // What is written again at each start says nothing: the program that writes it does.
-  const files = [binary, instance?.renderer?.program ?? instance?.configPath, instance?.configFolder];
+  const files = [binary, instance?.renderer?.program ?? instance?.configPath, instance?.configFolder, ...(instance?.sources ?? [])];
   return files.filter((file) => file !== undefined && !file.includes('\n')) as HostPath[];
 }
 

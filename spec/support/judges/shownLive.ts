@@ -1,5 +1,6 @@
 import { reply } from '../../../cli/commands/answer.ts';
 import { podText } from '../../../cli/commands/podText.ts';
+import { written } from '../../../cli/engines/k0s/managed.ts';
 import { KataError } from '../../../cli/errors/index.ts';
 import { gateText } from '../../../cli/output/gateText.ts';
 import { errorText } from '../../../cli/output/index.ts';
@@ -74,9 +75,17 @@ const pending = {
   next: 'Restart it first: systemctl restart ',
 };
 const failed = {
-  parts: ['the restart of ', ' ended as '],
+  parts: ['} of ', ' ended as '],
   found: 'the restart of containerd.service ended as failed; the start of node-agent.service ended as dependency; the host is as it was',
-  needed: ' and its dependents active after the restart',
+  needed: ' and its dependents active after the ',
+};
+
+/** What a plan says on a node of k0s: spec/e2e/k0s.spec.ts. */
+const k0sPlan = {
+  rendered: { title: 'k0s', ...written(2, '/etc/k0s/containerd.toml') },
+  restarts: [],
+  byItself: { unit: 'k0sworker.service', program: '/var/lib/k0s/bin/containerd' },
+  gate: [],
 };
 
 /** Texts of the errors below, by the source that has them. */
@@ -102,7 +111,7 @@ export function builtLines(): string[] {
     new KataError('gate-failed', {
       subject: units[0]!,
       found: failed.found,
-      needed: `${units[0]}${failed.needed}`,
+      needed: `${units[0]}${failed.needed}restart`,
       next: `journalctl -u ${units[0]} -n 50`,
     }),
   ];
@@ -119,6 +128,7 @@ export function builtLines(): string[] {
           plan: { ...nothing, restarts: [unit], gate: gateText({ live: true, restarts: true, coming: true, pods: false }) },
         }).text,
     ),
+    ...reply({ kind: 'Plan', plan: { ...nothing, ...k0sPlan } }).text,
     ...units.flatMap((unit) => reply({ kind: 'Change', change: { ...change, verb: 'install', restarted: [unit] } }).text),
     ...errors.flatMap(errorText),
   ];
