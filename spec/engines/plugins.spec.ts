@@ -22,6 +22,9 @@ const exceptions: { path: string; names: string; reason: string }[] = [
   },
 ];
 
+/** Programs that start an engine of their own: their folders use that engine's, and name its program. */
+const builtOn: Record<string, string> = { k0s: 'containerd' };
+
 /** What only the folder of an engine may say, whole: its name, its units, its programs; and its paths, as the beginning of a text. */
 function known(row: EnginePlugin): { words: string[]; paths: string[] } {
   const { report, storage, renders } = row;
@@ -41,6 +44,7 @@ function folderOf({ name }: EnginePlugin): string {
 }
 
 function isExcepted(path: string, { name }: EnginePlugin): boolean {
+  if (Object.entries(builtOn).some(([above, below]) => below === name && path.startsWith(`cli/engines/${above}/`))) return true;
   return exceptions.some((each) => each.path === path && each.names === name);
 }
 

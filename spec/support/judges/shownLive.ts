@@ -1,5 +1,6 @@
 import { reply } from '../../../cli/commands/answer.ts';
 import { podText } from '../../../cli/commands/podText.ts';
+import { written } from '../../../cli/engines/k0s/managed.ts';
 import { KataError } from '../../../cli/errors/index.ts';
 import { gateText } from '../../../cli/output/gateText.ts';
 import { errorText } from '../../../cli/output/index.ts';
@@ -86,6 +87,14 @@ const failed = {
   needed: ' and its dependents active after the ',
 };
 
+/** What a plan says on a node of k0s: spec/e2e/k0s.spec.ts. */
+const k0sPlan = {
+  rendered: { title: 'k0s', ...written(2, '/etc/k0s/containerd.toml') },
+  restarts: [],
+  byItself: { unit: 'k0sworker.service', program: '/var/lib/k0s/bin/containerd' },
+  gate: [],
+};
+
 /** Texts of the errors below, by the source that has them. */
 export const liveTexts: [source: string, ...parts: string[]][] = [
   ['cli/engines/common/pendingRestarts.ts', pending.needed, pending.next, 'was changed', ', after '],
@@ -126,6 +135,7 @@ export function builtLines(): string[] {
           plan: { ...nothing, restarts: [unit], gate: gateText({ live: true, restarts: true, coming: true, pods: false }) },
         }).text,
     ),
+    ...reply({ kind: 'Plan', plan: { ...nothing, ...k0sPlan } }).text,
     ...units.flatMap((unit) => reply({ kind: 'Change', change: { ...change, verb: 'install', restarted: [unit] } }).text),
     ...errors.flatMap(errorText),
   ];
