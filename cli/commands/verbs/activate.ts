@@ -1,4 +1,4 @@
-import { planActivate } from '../../operations/activate.ts';
+import { planActivate } from '../../operations/switchToExisting.ts';
 import { runOperation } from '../../runner/run.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf, generationNumber } from '../parsing/options.ts';

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { didYouMean, KataError } from '../../errors/index.ts';
-import { planAdoptLayered } from '../../operations/adopt/layered.ts';
+import { planAdoptLayered } from '../../operations/adopt/layer.ts';
 import { planAdoptRendered } from '../../operations/adopt/rendered.ts';
 import { aliasRequests } from '../../planning/choices/aliases.ts';
 import { runOperation } from '../../runner/run.ts';

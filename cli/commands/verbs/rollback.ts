@@ -1,4 +1,4 @@
-import { planRollback } from '../../operations/rollback.ts';
+import { planRollback } from '../../operations/switchToExisting.ts';
 import { runOperation } from '../../runner/run.ts';
 import { reply } from '../answer.ts';
 import { changeOptionsOf } from '../parsing/options.ts';

@@ -6,7 +6,7 @@ import { KataError } from '../../errors/index.ts';
 import { openHost, stoppable } from '../../host/index.ts';
 import { verify } from '../../inspect/verify.ts';
 import { planInstall } from '../../operations/install.ts';
-import { planRollback } from '../../operations/rollback.ts';
+import { planRollback } from '../../operations/switchToExisting.ts';
 import { planUninstall } from '../../operations/uninstall.ts';
 import type { ChangeOptions } from '../../planning/choices/types.ts';
 import { runOperation } from '../../runner/run.ts';

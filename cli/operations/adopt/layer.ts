@@ -2,10 +2,12 @@ import { type Finding, KataError } from '../../errors/index.ts';
 import { isRequested, type Layering, layeringOf, machineConfigOf } from '../../facts/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
 import { command } from '../../output/index.ts';
-import type { ChangeOptions, Layer } from '../../planning/choices/types.ts';
+import type { ChangeOptions, InstallRequest, Layer } from '../../planning/choices/types.ts';
 import type { Restoring } from '../../planning/replaceWiring.ts';
 import { findEngineToWire } from '../../preflight/engine.ts';
+import type { OperationPlan, View } from '../../runner/types.ts';
 import { activeGeneration, type Generation } from '../../store/index.ts';
+import { planInstall } from '../install.ts';
 
 /** The package of Fedora and RHEL, and where its shim is. */
 const name = 'kata-containers';
@@ -140,4 +142,17 @@ function refuseShared(from: Generation | undefined, marks: { path: HostPath }[])
     needed: 'one file for each wiring',
     next: 'uninstall first, then adopt',
   });
+}
+
+interface LayeredRequest extends InstallRequest {
+  /** Also stage the removal of the package. */
+  yes: boolean;
+}
+
+/**
+ * Replaces a layered package by a new generation whose handlers keep the package's names: one change, with one restart of the engine. The
+ * package itself goes at the next reboot. kata-sysext never reboots the host.
+ */
+export async function planAdoptLayered(view: View, { yes, ...request }: LayeredRequest): Promise<OperationPlan> {
+  return planInstall(view, { ...request, layer: await layerOf(view.host, request, yes) }, 'adopt');
 }

@@ -1,8 +1,16 @@
+import { isTable, parseDocument, valueAt } from '../../documents/toml/index.ts';
 import { type Finding, KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
-import { findSetting, type Profile, profileNamed, requireFit, resolveSettings, rowsFor } from '../../layout/settings/index.ts';
-import type { Choices, GenerationHandler, Setting } from '../../store/index.ts';
-import { fragmentFindings } from './fragments.ts';
+import {
+  findSetting,
+  type Profile,
+  profileNamed,
+  requireFit,
+  resolveSettings,
+  rowsFor,
+  wantedSettings,
+} from '../../layout/settings/index.ts';
+import { type Choices, fragmentsFolder, type GenerationHandler, type Setting } from '../../store/index.ts';
 import { profileNeed } from './profileNeeds.ts';
 import type { SettingsRequest } from './types.ts';
 
@@ -96,4 +104,49 @@ function notSet(name: string, settings: Settings, handlers: Configurable[]): Kat
 
 function withoutEmpty<T extends string[] | Record<string, Setting>>(table: Record<string, T>): Record<string, T> {
   return Object.fromEntries(Object.entries(table).filter(([, value]) => Object.keys(value).length > 0));
+}
+
+/**
+ * Settings that have no effect because a fragment of the administrator has the same key: Kata reads fragments after the file of kata-sysext,
+ * and the last one wins (docs/facts/kata.md#fragments). Values are not looked at, since a fragment may hold secrets.
+ */
+async function fragmentFindings(host: HostView, choices: Choices, handlers: Configurable[]): Promise<Finding[]> {
+  const found: Finding[] = [];
+  for (const handler of handlers) {
+    const chosen = { profiles: choices.profiles[handler.name] ?? [], settings: choices.settings[handler.name] ?? {} };
+    const keys = [...wantedSettings(handler, chosen).keys()];
+    const folder = `${fragmentsFolder}/${handler.name}.d`;
+    for (const name of keys.length === 0 ? [] : await host.readdir(folder)) {
+      const value = await readFragment(host, `${folder}/${name}`);
+      const taken = keys.filter((key) => has(value, key.split('.')));
+      if (taken.length > 0) found.push(overridden(`${folder}/${name}`, taken));
+    }
+  }
+  return found;
+}
+
+/** undefined for what is no file or no TOML: that it keeps pods from starting is not this change's doing. */
+async function readFragment(host: HostView, path: string): Promise<unknown> {
+  if ((await host.stat(path))?.kind !== 'file') return undefined;
+  try {
+    return parseDocument((await host.readText(path, 'configuration')) ?? '', path).value;
+  } catch {
+    return undefined;
+  }
+}
+
+function has(value: unknown, keys: string[]): boolean {
+  const found = valueAt(value, keys);
+  return found !== undefined && !isTable(found);
+}
+
+function overridden(path: string, keys: string[]): Finding {
+  return {
+    code: 'setting-overridden',
+    level: 'warning',
+    subject: path,
+    found: `${path} sets ${keys.join(', ')} as well, and fragments win over settings and profiles`,
+    needed: 'each key in one place',
+    next: 'take the key out of the fragment, or the setting away with --unset',
+  };
 }

@@ -1,8 +1,8 @@
 import { reply } from '../../../cli/commands/answer.ts';
 import { podText } from '../../../cli/commands/podText.ts';
 import { KataError } from '../../../cli/errors/index.ts';
-import { gateText } from '../../../cli/output/gateText.ts';
 import { errorText } from '../../../cli/output/index.ts';
+import { gateText } from '../../../cli/planning/shownPlan.ts';
 import { podFailed } from '../../../cli/pod/findings.ts';
 import { describe as stepText } from '../../../cli/transaction/index.ts';
 
