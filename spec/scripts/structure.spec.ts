@@ -65,7 +65,6 @@ const unplanned: Record<string, string> = {
 
 /** Where a function may be longer, with the reason. */
 const longer: Record<string, string> = {
-  'commands/completion/': 'a script for a shell is one text',
   'engines/containerd/plan.ts': 'it is still to be divided',
 };
 
