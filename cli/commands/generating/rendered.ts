@@ -10,10 +10,8 @@ import { render } from '../../rendering/index.ts';
 import { list, text } from '../parsing/options.ts';
 import { settingsRequestOf } from '../parsing/settingsRequest.ts';
 import type { Call, Reply } from '../types.ts';
-import { copyNew, writeNew } from './newFiles.ts';
-import { needSingleFile } from './programFile.ts';
-import { asMade, reply } from './reply.ts';
-import { checkedDigest, placeOf, sourceOf } from './sources.ts';
+import { asMade, copyNew, reply, writeNew } from './newFiles.ts';
+import { checkedDigest, needSingleFile, placeOf, sourceOf } from './sources.ts';
 
 /** The request of `generate` that every form has. */
 export interface Common {

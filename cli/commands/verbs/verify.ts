@@ -6,8 +6,8 @@ import { repair } from '../../operations/repair.ts';
 import { bytes, findingLines } from '../../output/index.ts';
 import { isRun, type PodRequest, provePods, removeLeftPods, watchPod, watchVariable } from '../../pod/index.ts';
 import { forHost } from '../advice.ts';
+import { podText } from '../answer.ts';
 import { list } from '../parsing/options.ts';
-import { podText } from '../podText.ts';
 import type { Call, Reply } from '../types.ts';
 
 const usualSeconds = 60;

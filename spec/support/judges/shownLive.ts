@@ -1,5 +1,4 @@
-import { reply } from '../../../cli/commands/answer.ts';
-import { podText } from '../../../cli/commands/podText.ts';
+import { podText, reply } from '../../../cli/commands/answer.ts';
 import { KataError } from '../../../cli/errors/index.ts';
 import { errorText } from '../../../cli/output/index.ts';
 import { gateText } from '../../../cli/planning/shownPlan.ts';
