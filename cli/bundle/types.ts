@@ -8,10 +8,10 @@ export interface TreeEntry {
   /** Permission bits only. */
   mode: number;
   /** Files only. */
-  sizeBytes?: number;
-  digest?: Digest;
+  sizeBytes?: number | undefined;
+  digest?: Digest | undefined;
   /** Symlinks only: the target as written; absolute /opt/kata/... targets are made relative while unpacking. */
-  target?: string;
+  target?: string | undefined;
 }
 
 export interface SourceRecord {

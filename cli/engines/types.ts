@@ -58,9 +58,9 @@ export interface Mark {
 export interface Wiring {
   engine: string;
   configPath: HostPath;
-  unit?: Unit;
+  unit?: Unit | undefined;
   /** Absent where it was not known: on an offline tree. */
-  binary?: HostPath;
+  binary?: HostPath | undefined;
   method: string;
   handlers: WantedHandler[];
   marks: Mark[];

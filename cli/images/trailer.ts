@@ -3,8 +3,7 @@ import { parseJson } from '../documents/index.ts';
 import { misplaced } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
 import { digestOf, openRegular } from '../host/index.ts';
-import { imageManifest } from './shape.ts';
-import type { ImageManifest } from './types.ts';
+import { type ImageManifest, imageManifestShape } from './types.ts';
 
 /** The one schema of an image's manifest that this program writes and reads. */
 export const imageSchema = 1;
@@ -58,7 +57,7 @@ function manifestIn(path: string, json: string): ImageManifest {
   if (schema > imageSchema) throw newer(path, schema);
   if (schema !== imageSchema)
     throw damaged(path, `its manifest has schema ${schema}, and no version wrote another one than ${imageSchema}`);
-  const wrong = misplaced(imageManifest, manifest);
+  const wrong = misplaced(imageManifestShape, manifest);
   if (wrong !== undefined) throw damaged(path, `its manifest lacks ${JSON.stringify(wrong.at)}, or has something else there`);
   return manifest as ImageManifest;
 }

@@ -29,7 +29,7 @@ import {
 } from './paths.ts';
 import { wholePayload } from './payload/index.ts';
 import { gcPrograms, readPrograms } from './program.ts';
-import { generationRecord } from './shapes/index.ts';
+import { generationRecordShape } from './types.ts';
 
 const manifestName = /^([0-9a-f]{64})\.json$/;
 const damagedName = /^([0-9a-f]{64})\.damaged$/;
@@ -69,7 +69,7 @@ export async function gcStaging(host: Host): Promise<void> {
   for (const folder of [stateFolder, generationsFolder, manifestsFolder, historyFolder, journalFolder]) await dropTemporaries(host, folder);
   const active = await activeNumber(host);
   for (const name of (await host.readdir(generationsFolder)).filter((each) => /^\d{1,9}$/.test(each) && Number(each) !== active)) {
-    const record = await readJson(host, `${generationsFolder}/${name}/record.json`, generationRecord);
+    const record = await readJson(host, `${generationsFolder}/${name}/record.json`, generationRecordShape);
     if (record === undefined || record.state === 'preparing') await dropGeneration(host, Number(name));
   }
   const generations = (await readGenerations(host)).map((each) => each.manifest);
@@ -87,7 +87,7 @@ async function gcImageRecords(host: Host): Promise<void> {
   const now = await deploymentOf(host);
   for (const name of await host.readdir(imageRecords)) {
     const path = `${imageRecords}/${name}`;
-    const record = manifestName.test(name) ? await readJson(host, path, generationRecord) : undefined;
+    const record = manifestName.test(name) ? await readJson(host, path, generationRecordShape) : undefined;
     const speaksOf = [
       record?.blessed?.deployment,
       ...(record?.tries ?? []).map(({ deployment }) => deployment),

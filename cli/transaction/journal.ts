@@ -3,15 +3,9 @@ import type { Host, HostPath, HostView } from '../host/index.ts';
 import type { Undo, UndoStore } from '../steps/types.ts';
 import { damaged, hasDeployment, journalFolder, readJson, schema, wayBack, writeJson } from '../store/index.ts';
 import { setChangeMarker, unmark } from './changeMarker.ts';
-import { commitEntry, intent as intentShape, stepEntry } from './shapes.ts';
+import { commitEntry, intent as intentShape, type StepEntry, stepEntry } from './shapes.ts';
 import { refuseUnknown } from './stepKinds.ts';
 import type { Intent } from './types.ts';
-
-export interface StepEntry {
-  schema: number;
-  index: number;
-  undo: Undo;
-}
 
 /** The folder of one change. Its files appear in this order: intent, step-0 …, commit; the commit record decides everything. */
 export function entryFolder(id: number): HostPath {
