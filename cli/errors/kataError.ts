@@ -3,11 +3,11 @@ import type { Finding } from './finding.ts';
 
 /** What a failure says: found, needed, next. `subject` is the path, unit or handler it is about. */
 export interface Complaint {
-  subject?: string;
+  subject?: string | undefined;
   found: string;
   needed: string;
   next: string;
-  details?: Record<string, unknown>;
+  details?: Record<string, unknown> | undefined;
   cause?: unknown;
 }
 

@@ -16,7 +16,7 @@ export interface GateRequest {
   instance: Instance;
   baseline: Baseline;
   /** The generation that must work afterwards; undefined when Kata goes away. */
-  to?: GenerationManifest;
+  to?: GenerationManifest | undefined;
   /** kata-sysext's handlers before and after: only these may differ. */
   touched: string[];
   /** Of these, the handlers that another program serves afterwards. */

@@ -52,10 +52,10 @@ export interface ConfiguredHandler extends Chosen {
 
 export interface Status extends ChangeState {
   installed: boolean;
-  active?: number;
-  previous?: number;
+  active?: number | undefined;
+  previous?: number | undefined;
   /** `files`: those that have the wiring in them; `lost`: those that lost it by an edit. */
-  engine?: { name: string; configPath: string; method: string; files: HostPath[]; lost?: HostPath[] };
+  engine?: { name: string; configPath: string; method: string; files: HostPath[]; lost?: HostPath[] } | undefined;
   generations: GenerationLine[];
   /** What other deployments of this host have active. */
   deployments: PointedElsewhere[];
@@ -83,8 +83,8 @@ export async function status(host: HostView): Promise<Status> {
   const settled = change.change === undefined && change.interrupted.length === 0;
   return {
     installed: now !== undefined,
-    ...(active === undefined ? {} : { active }),
-    ...(previous === undefined ? {} : { previous }),
+    active,
+    previous,
     ...(wiring === undefined ? {} : { engine: engineOf(wiring, seen.lost) }),
     generations: all.map(({ manifest, record }) => ({
       number: manifest.number,
@@ -135,7 +135,7 @@ function sized(sizeBytes: number | undefined): { sizeBytes?: number } {
 }
 
 function shown({ kind, name, files }: Owner): NonNullable<GenerationLine['owner']> {
-  return { kind, ...(name === undefined ? {} : { name }), files };
+  return { kind, name, files };
 }
 
 function configuredIn({ handlers, choices }: Generation['manifest']): ConfiguredHandler[] {

@@ -44,7 +44,7 @@ export async function againstOf(
     digest: digestOf(config.bytes),
     imports,
     own,
-    ...(begin === undefined ? {} : { version: begin }),
+    version: begin,
     edits,
   };
 }

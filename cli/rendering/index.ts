@@ -22,11 +22,11 @@ export interface Rendered {
   archive: Archive;
   /** As `RenderedRequest` wants them. */
   places: string[];
-  modules?: string;
+  modules?: string | undefined;
   engineUnit: string;
-  against?: Against;
+  against?: Against | undefined;
   beside?: Beside;
-  merging?: Merging;
+  merging?: Merging | undefined;
 }
 
 const noImage = '--target fcos, or the bundles that the image was made of: they become a prefix';
@@ -35,11 +35,11 @@ export interface RenderRequest {
   target: Target;
   install: InstallRequest;
   /** The one source is an image, which nodes fetch as it is: a system extension there. */
-  image?: Source;
+  image?: Source | undefined;
   /** The node's own configuration of its engine: a file of this machine. */
-  engineConfig?: string;
+  engineConfig?: string | undefined;
   /** The single file of this version: its copy and the units of the boot guard are put there as well. */
-  programFile?: string;
+  programFile?: string | undefined;
   /** The time, in seconds, that the records say. */
   epoch: number;
 }
@@ -93,10 +93,10 @@ export async function render<T>(
       const handlers = active === undefined ? [] : namesOf(active.manifest);
       const beside = engine.read === undefined ? {} : { beside: { own: wiring, handlers, read: engine.read } };
       const more = {
-        ...(against === undefined ? {} : { against }),
+        against,
         ...beside,
-        ...(modules[0] === undefined ? {} : { modules: modules[0] }),
-        ...(merging === undefined ? {} : { merging }),
+        modules: modules[0],
+        merging,
       };
       return await work({ archive, places, engineUnit: engine.unit, ...more });
     } finally {

@@ -138,7 +138,7 @@ function gateOf(context: Context, { planned, found, to, prove }: OperationPlan, 
           editedByOthers: planned.wiring.findings.some((finding) => finding.code === 'foreign-edit'),
           emit,
           signal,
-          ...(to === undefined ? {} : { to }),
+          to,
         });
   if (prove === undefined || !host.live || to === undefined) return usual;
   return provingGate(context, usual, found, to, (pods) => {

@@ -19,9 +19,9 @@ export function historyOf({
     verb,
     at: started,
     cause,
-    ...(from === undefined ? {} : { from }),
-    ...(to === undefined ? {} : { to }),
-    ...(reason === undefined ? {} : { reason }),
-    ...(user === undefined ? {} : { user }),
+    from,
+    to,
+    reason,
+    user,
   };
 }

@@ -35,10 +35,10 @@ export async function generateRendered(call: Call, kind: OutputKind, { pool, fol
   const rendering = {
     target: common.target,
     install: installRequest(call, words.slice(1), image === undefined ? plainBackend : imagingBackend),
-    ...(image === undefined ? {} : { image }),
+    image,
     epoch: epochOf(io.env),
     ...(engineConfig === undefined ? {} : { engineConfig: resolve(io.cwd, engineConfig) }),
-    ...(programFile === undefined ? {} : { programFile }),
+    programFile,
   };
   return await render(call.context, rendering, async ({ archive: { name, digest, file, sizeBytes, unpackedBytes }, ...made }) => {
     const archive = { name, digest, url: placeOf(text(options['from']), name), sizeBytes };
@@ -72,7 +72,7 @@ function installRequest(call: Call, words: string[], backend: string): InstallRe
     dryRun: false,
     waitSeconds: 0,
     allow: [],
-    ...(engine === undefined ? {} : { engine }),
+    engine,
     sources: words.map((word) => resolve(io.cwd, word)),
     digests: list(options['digest']).map(checkedDigest),
     handlers: list(options['handler']),

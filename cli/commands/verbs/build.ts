@@ -19,7 +19,7 @@ export async function run(call: Call): Promise<Reply> {
     format: (text(options['format']) ?? 'squashfs') as ImageFormat,
     file: resolve(io.cwd, output),
     epoch: epochOf(io.env['SOURCE_DATE_EPOCH']),
-    ...(architecture === undefined ? {} : { architecture }),
+    architecture,
   });
   return {
     kind: 'Image',

@@ -195,7 +195,7 @@ async function backendFor({ options, io }: Call, words: string[], baked: boolean
   const backend = text(options['backend']);
   const format = text(options['format']);
   const files = words.filter((word) => !isAddress(word)).map((word) => resolve(io.cwd, word));
-  const given = await givenImage({ sources: files, ...(format === undefined ? {} : { format }) });
+  const given = await givenImage({ sources: files, format });
   const bundle = 'the bundle that the image was made of';
   if (given === undefined) {
     const called = words.find((word) => isAddress(word) && /\.raw$/i.test(word));

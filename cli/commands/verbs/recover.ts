@@ -17,7 +17,7 @@ export async function run(call: Call): Promise<Reply> {
 }
 
 function guarded({ settled, from, to, notes }: Guarded): Reply {
-  const active = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
+  const active = { from, to };
   return { kind: 'Recovery', body: { settled: settled.map(row), ...active, notes }, text: [...lines(settled), ...notes] };
 }
 

@@ -86,7 +86,7 @@ async function refuseExtension(host: HostView): Promise<void> {
     found: `${name} is on this node because a MachineConfig asks for the extension ${found}; it is part of ${config.name}`,
     needed: 'that MachineConfig without the extension; the operator then reboots the nodes of the pool one after the other',
     next: `which one it is: oc get machineconfigs -o json | jq -r '.items[] | select(any(.spec.extensions[]?; . == "${found}")) | .metadata.name'; with the operator for sandboxed containers: delete its KataConfig`,
-    details: { extension: found, machineConfig: config.name, ...(config.pool === undefined ? {} : { pool: config.pool }) },
+    details: { extension: found, machineConfig: config.name, pool: config.pool },
   });
 }
 

@@ -167,7 +167,7 @@ const temporary: HostPath = `${unitsFolder}/.new-${firstBootUnit}.tmp`;
 interface FirstBoot {
   /** Script and unit. */
   files: HostPath[];
-  archive: { name: string; digest: Digest; url?: string };
+  archive: { name: string; digest: Digest; url?: string | undefined };
   /** 'never': it has not worked yet; 'begun': it was interrupted while it copied. */
   worked: 'yes' | 'begun' | 'never';
 }
@@ -184,7 +184,7 @@ async function firstBootOf(host: HostView): Promise<FirstBoot | 'hook' | undefin
   const begun = await there(`${stamp}.begun`);
   return {
     files,
-    archive: { name, digest: `sha256:${hex}`, ...(url === undefined ? {} : { url }) },
+    archive: { name, digest: `sha256:${hex}`, url },
     worked: begun ? 'begun' : (await there(stamp)) ? 'yes' : 'never',
   };
 }
