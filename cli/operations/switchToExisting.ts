@@ -24,7 +24,7 @@ import {
 } from '../store/index.ts';
 
 /** Makes a generation that is already there the active one, wiring included. `choose` says which. */
-export async function planSwitchTo(
+async function planSwitchTo(
   view: View,
   verb: string,
   options: ChangeOptions,

@@ -1,9 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { mergeOf } from '../backends/index.ts';
 import { guardUnits, presetFile } from '../bootGuard/units/index.ts';
 import type { Against, Beside, Merging, Source, Target } from '../generate/index.ts';
-import { openHost, stoppable } from '../host/index.ts';
+import { type HostView, openHost, stoppable } from '../host/index.ts';
 import { modulesFile } from '../kernelModules/index.ts';
 import { planInstall } from '../operations/install.ts';
 import type { InstallRequest } from '../planning/choices/types.ts';
@@ -13,7 +14,6 @@ import { activeGeneration, etcFolder, namesOf, payloadRoot, stateFolder } from '
 import { type Archive, dropTransient, makeArchive } from './archive.ts';
 import { againstOf, partsFolder } from './edits.ts';
 import { engineTree, unfit } from './engine.ts';
-import { mergingOf } from './merging.ts';
 import { makeTargetTree } from './tree.ts';
 
 export type { Archive } from './archive.ts';
@@ -105,4 +105,13 @@ export async function render<T>(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** How a node gets and shows the image that was installed on the tree. Takes its copy there away: nodes fetch it by itself, the archive has the rest. */
+async function mergingOf(host: HostView, root: string, image: Source): Promise<Merging> {
+  const active = await activeGeneration(host);
+  if (active === undefined) throw new Error('nothing is installed on the tree');
+  const merge = await mergeOf(host, active.manifest);
+  await rm(join(root, merge.link.target));
+  return { ...merge, image };
 }

@@ -1,8 +1,6 @@
 import type { Host, HostView } from '../host/index.ts';
 import { gcStaging, writeHistory } from '../store/index.ts';
-import { cleanUp } from './afterwards.ts';
 import { hasChangeMarker, unmark } from './changeMarker.ts';
-import { historyOf } from './history.ts';
 import {
   dropReservedSpace,
   endEntry,
@@ -14,7 +12,7 @@ import {
   readIntent,
   refuseIncomplete,
 } from './journal.ts';
-import { closeUndone } from './run.ts';
+import { cleanUp, closeUndone, historyOf } from './run.ts';
 import type { Intent, Outcome } from './types.ts';
 import { undo } from './undo.ts';
 

@@ -59,8 +59,8 @@ const planners = ['operations', 'planning/choices', 'planning', 'preflight', 'in
 /** Operations that are no plan of a change, with the reason. */
 const unplanned: Record<string, string> = {
   'cli/operations/build.ts': 'it makes a file off the host',
-  'cli/operations/recover.ts': 'the runner settles what was interrupted before it plans: nothing is left to plan',
-  'cli/operations/repair.ts': 'its result is the list of paths, and it needs no transaction',
+  'cli/operations/recover.ts':
+    'recover: the runner recovers what was interrupted before it plans, nothing is left to plan; verify --repair: its result is the list of paths, and it needs no transaction',
 };
 
 /** Where a function may be longer, with the reason. */

@@ -1,7 +1,8 @@
 import { fill } from '../../assets/index.ts';
+import { didYouMean, KataError } from '../../errors/index.ts';
 import { generationsFolder, historyFolder, pointer } from '../../store/paths.ts';
 import { version } from '../../version.ts';
-import type { Verb } from '../types.ts';
+import type { Call, Reply, Verb } from '../types.ts';
 import { bashValues } from './bash.ts';
 import { fishValues } from './fish.ts';
 import { handlerNames, surface } from './surface.ts';
@@ -36,4 +37,18 @@ export function completionScript(shell: Shell, verbs?: readonly Verb[]): string 
 /** The scripts as files beside a program that is handed out: base name to text. */
 export function completionFiles(): Record<string, string> {
   return Object.fromEntries(shells.map((shell) => [rows[shell].file, completionScript(shell)]));
+}
+
+export async function run({ words }: Call): Promise<Reply> {
+  const shell = shells.find((each) => each === words[0]);
+  if (shell === undefined) {
+    throw new KataError('usage', {
+      subject: words[0] ?? '',
+      found: `there is no completion for “${words[0]}”${didYouMean(words[0] ?? '', shells)}`,
+      needed: `one of ${shells.join(', ')}`,
+      next: 'kata-sysext completion --help',
+    });
+  }
+  const script = completionScript(shell);
+  return { kind: 'Completion', body: { shell, script }, text: [script.trimEnd()] };
 }

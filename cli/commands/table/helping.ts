@@ -35,6 +35,6 @@ export const helping: Verb[] = [
       { command: 'kata-sysext completion fish > ~/.config/fish/completions/kata-sysext.fish', does: 'the same for fish' },
       { command: 'kata-sysext completion zsh > ~/.zfunc/_kata-sysext', does: 'for zsh, with fpath+=(~/.zfunc) before compinit' },
     ],
-    load: async () => (await import('../verbs/completion.ts')).run,
+    load: async () => (await import('../completion/index.ts')).run,
   },
 ];

@@ -117,7 +117,7 @@ export const imaging: Verb[] = [
         does: 'give everything in it this time; without it the time is 1970',
       },
     ],
-    load: async () => (await import('../verbs/build.ts')).run,
+    load: async () => (await import('../verbs/images.ts')).build,
   },
   {
     name: 'inspect',
@@ -125,6 +125,6 @@ export const imaging: Verb[] = [
     summary: 'say what an image is and whether it is whole; nothing is mounted',
     options: { verbose: { type: 'boolean', alias: 'v', describe: 'also every path with its mode, label and digest' } },
     examples: [{ command: 'kata-sysext inspect kata-4.1.0.raw', does: 'its digest, release, handlers and what it was made of' }],
-    load: async () => (await import('../verbs/inspect.ts')).run,
+    load: async () => (await import('../verbs/images.ts')).inspect,
   },
 ];

@@ -1,10 +1,9 @@
 import { resolve } from 'node:path';
 import { KataError } from '../../errors/index.ts';
-import { type Configuration, configuration } from '../../inspect/configuration.ts';
+import { type Configuration, configuration } from '../../inspect/chosen.ts';
 import { planConfigure } from '../../operations/configure.ts';
-import { planGc } from '../../operations/gc.ts';
 import { planInstall } from '../../operations/install.ts';
-import { planPin } from '../../operations/pin.ts';
+import { planGc, planPin } from '../../operations/keep.ts';
 import { planRemoveHandlers } from '../../operations/removeHandlers.ts';
 import { planActivate, planRollback } from '../../operations/switchToExisting.ts';
 import { planUninstall } from '../../operations/uninstall.ts';

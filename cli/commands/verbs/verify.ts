@@ -2,7 +2,7 @@ import { codeRow, type Finding, KataError } from '../../errors/index.ts';
 import type { GuestBoot, GuestRequest } from '../../guest/index.ts';
 import type { Host, HostView } from '../../host/index.ts';
 import { type Trials, type Verification, verify } from '../../inspect/verify.ts';
-import { repair } from '../../operations/repair.ts';
+import { repair } from '../../operations/recover.ts';
 import { bytes, findingLines } from '../../output/index.ts';
 import { isRun, type PodRequest, provePods, removeLeftPods, watchPod, watchVariable } from '../../pod/index.ts';
 import { forHost } from '../advice.ts';

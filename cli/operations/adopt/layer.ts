@@ -24,7 +24,7 @@ const deadlineMs = 1_800_000;
  * The layered package as a change finds it. `yes`: the change stages its removal. Throws `nothing-to-adopt`, `owned-by-machineconfig`,
  * `layer-pending`, `adopt-unproven`, `usage` and the codes of the engine.
  */
-export async function layerOf(host: HostView, options: ChangeOptions, yes: boolean): Promise<Layer> {
+async function layerOf(host: HostView, options: ChangeOptions, yes: boolean): Promise<Layer> {
   await refuseExtension(host);
   const layering = await layeringOf(host);
   if (layering === undefined || !isRequested(layering.requested, name)) throw await notLayered(host, layering);

@@ -21,6 +21,7 @@ import {
   type PayloadManifest,
   payloadManifestShape,
   schema,
+  type Tries,
 } from '../types.ts';
 
 /** All whole generations of this host by number, that of its OS image included. */
@@ -143,4 +144,17 @@ async function readImageRecord(host: HostView): Promise<GenerationRecord | undef
 /** Made by `install --stage` and not activated yet. Installed offline it is 'staged' too, but has been switched to. */
 export function isWaiting({ record }: Generation): boolean {
   return record.state === 'staged' && record.activated === undefined;
+}
+
+/** Of one deployment, since the generation was activated last. */
+export function triesIn(record: GenerationRecord, deployment: string): Tries | undefined {
+  return record.tries?.find((each) => each.deployment === deployment && each.since === (record.activated ?? ''));
+}
+
+/** The record with these tries of their deployment, or without any of it; what was counted before the last activation says nothing any more. */
+export function withTries(record: GenerationRecord, deployment: string, own?: Tries): GenerationRecord {
+  const { tries: known = [], ...rest } = record;
+  const others = known.filter((each) => each.deployment !== deployment && each.since === (record.activated ?? ''));
+  const tries = [...others, ...(own === undefined ? [] : [own])];
+  return tries.length === 0 ? rest : { ...rest, tries };
 }
