@@ -88,7 +88,7 @@ const leavingNothing = ['status', 'history', 'diff', 'explain', 'completion', 'i
 /** Whether something was done that stays: then a signal that came meanwhile came too late. */
 function isDone({ kind, body, made }: Reply): boolean {
   if (kind === 'Change') return 'changed' in body && body.changed === true;
-  if (kind === 'Recovery') return 'notes' in body || ('settled' in body && Array.isArray(body.settled) && body.settled.length > 0);
+  if (kind === 'Recovery') return 'notes' in body || ('recovered' in body && Array.isArray(body.recovered) && body.recovered.length > 0);
   return made === true;
 }
 

@@ -82,7 +82,7 @@ export async function status(host: HostView): Promise<Status> {
   const previous = now?.record.previous;
   const wiring = (seen.active ?? now)?.record.wiring;
   // In the middle of a change its steps say where the wiring is.
-  const settled = change.change === undefined && change.interrupted.length === 0;
+  const atRest = change.change === undefined && change.interrupted.length === 0;
   return {
     installed: now !== undefined,
     active,
@@ -110,7 +110,7 @@ export async function status(host: HostView): Promise<Status> {
     deployments,
     programs: programs.map(({ root, version, sizeBytes }) => ({ version, path: programPath(root, version), sizeBytes })),
     ...change,
-    findings: [...openFindings(change), ...stagingFindings(change), ...(settled ? lostFindings(seen.active, seen.lost) : [])],
+    findings: [...openFindings(change), ...stagingFindings(change), ...(atRest ? lostFindings(seen.active, seen.lost) : [])],
   };
 }
 

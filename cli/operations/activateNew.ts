@@ -59,29 +59,29 @@ export interface NewGeneration {
 }
 
 /** Makes a generation and makes it the active one. */
-export async function planNew(view: View, change: Change, wish: NewGeneration): Promise<OperationPlan> {
+export async function planNew(view: View, change: Change, next: NewGeneration): Promise<OperationPlan> {
   const { host, program } = view;
   const { options, from } = change;
-  const { findings = [] } = wish;
+  const { findings = [] } = next;
   await refuseSecond(host, from);
   const number = host.image ? imageNumber : (await lastNumber(host)) + 1;
-  const drawn = await drawGeneration({ ...wish, number, program, created: view.started.toISOString() });
+  const drawn = await drawGeneration({ ...next, number, program, created: view.started.toISOString() });
   const noted = refuse(findings, options.allow);
-  const writes = [...(wish.writes ?? []), ...(await programWrites(view, wish.backend, 'always')), ...generationWrites(drawn)];
-  if (change.stage === true) return planStage(view, change, { ...wish, writes }, drawn, noted);
+  const writes = [...(next.writes ?? []), ...(await programWrites(view, next.backend, 'always')), ...generationWrites(drawn)];
+  if (change.stage === true) return planStage(view, change, { ...next, writes }, drawn, noted);
   const { verb, found, layer } = change;
   const to = drawn.manifest;
   const guard = await guardOf(view, to);
   const loadModules = options.loadModules ?? from?.record.loadModules;
-  const more = { fresh: wish.fresh ?? false, writes, guard, loadModules, foreignWiring: layer?.foreignWiring, layer: layer?.step };
+  const more = { fresh: next.fresh ?? false, writes, guard, loadModules, foreignWiring: layer?.foreignWiring, layer: layer?.step };
   const planned = await checkedSwitch(host, { verb, id: view.id, found, from, to, options, ...more });
   const { plan } = planned;
-  plan.findings.unshift(...noted, ...(await refuseFull(host, planned.writes, wish.writes !== undefined, options)));
+  plan.findings.unshift(...noted, ...(await refuseFull(host, planned.writes, next.writes !== undefined, options)));
   plan.findings.push(...guardFindings(view, to, guard));
   const configurations = await configurationDiffs(host, from, drawn);
   if (configurations.length > 0) plan.configurations = configurations;
   plan.findings.push(...(await comingFindings(host, from, drawn)));
-  return operationOf(view, change, wish, drawn, planned);
+  return operationOf(view, change, next, drawn, planned);
 }
 
 /** What the host lacks for the added handlers. For the other handlers, an earlier change has reported it. */
@@ -127,7 +127,7 @@ function operationOf(
 async function planStage(
   { host }: View,
   { options, from }: Change,
-  wish: NewGeneration,
+  next: NewGeneration,
   drawn: Drawn,
   findings: Finding[],
 ): Promise<OperationPlan> {
@@ -135,7 +135,7 @@ async function planStage(
   const to = waiting?.manifest ?? drawn.manifest;
   const nextCommand = command(host, `activate ${to.number}`);
   const text = `make generation ${to.number}, which waits for: ${nextCommand}`;
-  const others = wish.writes ?? [];
+  const others = next.writes ?? [];
   const writes = waiting === undefined ? [...others, ...(await switchWrites(host, [], true, others))] : [];
   const room = await refuseFull(host, writes, true, options);
   const steps = waiting === undefined ? [{ kind: 'record' as const, text }] : [];
@@ -150,7 +150,7 @@ async function planStage(
     program: { own: true },
     generation: drawn,
     afterwards: { ...nothingAfterwards, records },
-    says: { savedBytes: wish.savedBytes ?? 0, nextCommand },
+    says: { savedBytes: next.savedBytes ?? 0, nextCommand },
   };
 }
 

@@ -79,7 +79,7 @@ async function isActive({ host, signal }: View, request: InstallRequest, from: G
     return false;
   const readText = async (path: string) => (await host.readFile(`${manifest.payloadFolder}/${path}`)).toString();
   const kept = chosen(host, request, from, namesIn(manifest));
-  const choices = await withSettings(kept, { handlers: manifest.handlers, wishes: request.wishes ?? noSettings, readText });
+  const choices = await withSettings(kept, { handlers: manifest.handlers, requested: request.settings ?? noSettings, readText });
   return sameChoices(choices, manifest.choices);
 }
 
@@ -103,13 +103,13 @@ async function newGeneration(
   const payload = limitedTo(staged.manifest, wanted);
   refuseFamilyChange(host, from, payload, request);
   const readText = async (path: string) => (await host.readFile(`${staged.tree}/${path}`)).toString();
-  const wished = { handlers: payload.handlers, wishes: request.wishes ?? noSettings, readText };
+  const asked = { handlers: payload.handlers, requested: request.settings ?? noSettings, readText };
   const kept = chosen(host, request, from, namesIn(payload));
-  const choices = await withSettings(kept, wished);
+  const choices = await withSettings(kept, asked);
   return {
     origin: originOf(payload, request.keepPaths === true && !host.image ? request.sources : undefined),
     choices,
-    findings: [...(await choiceFindings(host, kept, choices, wished)), ...(request.layer?.findings ?? [])],
+    findings: [...(await choiceFindings(host, kept, choices, asked)), ...(request.layer?.findings ?? [])],
     backend: backend.name,
     home: backend.payloadDir(payload.folder),
     fresh: !staged.known,
@@ -127,8 +127,8 @@ function chosen(host: HostView, request: InstallRequest, from: Generation | unde
     names.filter((name) => !replaced.includes(name)),
   );
   const adopted = (request.layer?.handlers ?? []).filter((name) => !Object.hasOwn(kept.aliases, name));
-  const wishes = withAdopted(host, request.aliases ?? [], adopted, names);
-  return { ...kept, aliases: aliasesAfter(host, from, wishes, names) };
+  const requests = withAdopted(host, request.aliases ?? [], adopted, names);
+  return { ...kept, aliases: aliasesAfter(host, from, requests, names) };
 }
 
 function namesIn({ handlers }: { handlers: { name: string }[] }): string[] {

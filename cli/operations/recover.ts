@@ -12,16 +12,16 @@ import { activeGeneration, type Staging, stagingOf } from '../store/index.ts';
 import { openEntries, openHere, plannedRecovery, type Recovered } from '../transaction/index.ts';
 
 export interface Recovery {
-  settled: Recovered[];
+  recovered: Recovered[];
   /** What an interrupted unpacking had left. */
   removed?: Staging;
 }
 
 /** Finishes or undoes interrupted changes, as every changing verb does first. Without an interrupted change it does nothing. */
 export function recover(context: Context, options: ChangeOptions): Promise<Recovery> {
-  return underLock(context, 'recover', options, async (settled, staging) => {
+  return underLock(context, 'recover', options, async (recovered, staging) => {
     const gone = staging !== undefined && (await stagingOf(context.host)) === undefined;
-    return { settled, ...(gone ? { removed: staging } : {}) };
+    return { recovered, ...(gone ? { removed: staging } : {}) };
   });
 }
 

@@ -155,10 +155,10 @@ function servedBy(manifest: GenerationManifest | undefined, name: string): strin
  * An engine has handlers that none of its files names: built into it, or given on its command line. A name that its CRI lists, and that
  * kata-sysext did not make, belongs to another program. Throws engine-foreign-handler.
  */
-export function refuseTaken(listed: string[], wanted: string[], ours: string[], wiring: WiringPlan): void {
+export function refuseTaken(listed: string[], wanted: string[], own: string[], wiring: WiringPlan): void {
   // A handler that the files already define exactly as needed is used as it is; the planner has a finding for each.
   const shared = new Set(wiring.findings.map((finding) => finding.subject));
-  const taken = wanted.find((name) => listed.includes(name) && !ours.includes(name) && !shared.has(name));
+  const taken = wanted.find((name) => listed.includes(name) && !own.includes(name) && !shared.has(name));
   if (taken === undefined) return;
   throw new KataError('engine-foreign-handler', {
     subject: taken,

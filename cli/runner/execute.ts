@@ -166,7 +166,7 @@ async function intentOf({ host, program, asked }: Context, id: number, started: 
 }
 
 /** Units of kata-sysext, where a change of a host puts them. */
-const ourUnit = /^\/etc\/systemd\/system\/kata-sysext-[a-z]+\.service$/;
+const ownUnit = /^\/etc\/systemd\/system\/kata-sysext-[a-z]+\.service$/;
 
 /**
  * PID 1 goes on listing a unit whose file went, as “changed on disk”, until it reads its units again. Asked only where a unit file of
@@ -174,7 +174,7 @@ const ourUnit = /^\/etc\/systemd\/system\/kata-sysext-[a-z]+\.service$/;
  */
 export async function forgetUnits(host: HostView, { steps }: Intent, { result }: Outcome): Promise<void> {
   const went = steps.some(
-    (step) => step.kind === 'file' && ourUnit.test(step.path) && (result === 'done' ? step.after : step.before) === 'absent',
+    (step) => step.kind === 'file' && ownUnit.test(step.path) && (result === 'done' ? step.after : step.before) === 'absent',
   );
   if (!went || !host.live) return;
   const systemd = await host.systemd().catch(() => undefined);
@@ -219,9 +219,9 @@ async function foreignFindings(host: HostView): Promise<Finding[]> {
       const found = `${path} is ${what}; it stays`;
       return { code: 'foreign-file', level, subject: path, found, needed: 'nothing', next: `remove it if nothing needs it: rm ${path}` };
     };
-  const inOurs = (await foreignFiles(host, [etcFolder])).map(row('warning', 'no file of kata-sysext'));
+  const inOwnFolders = (await foreignFiles(host, [etcFolder])).map(row('warning', 'no file of kata-sysext'));
   const fragments = (await filesBelow(host, fragmentsFolder)).map(row('info', 'a setting of the administrator'));
-  return [...inOurs, ...fragments];
+  return [...inOwnFolders, ...fragments];
 }
 
 /** Keeps a copy of the program where it is one file, and the host's processor can run it. Gives whether it was written. */

@@ -156,10 +156,10 @@ export const leftoverFiles = [foldersFile, reservedSpaceFile, lockFile];
 export async function isVacant(host: HostView, without: number[] = []): Promise<boolean> {
   const active = await activeNumber(host);
   // What another installation of a tree has active does not belong to its image.
-  const ours = active !== undefined && !without.includes(active) && (!host.image || active === imageNumber);
+  const isActive = active !== undefined && !without.includes(active) && (!host.image || active === imageNumber);
   const all = (await readGenerations(host)).map(({ manifest }) => manifest.number).filter((number) => !without.includes(number));
   const generations = all.filter((number) => host.image || number !== imageNumber);
-  if (ours || generations.length > 0) return false;
+  if (isActive || generations.length > 0) return false;
   return !(await host.readdir(journalFolder)).some((name) => /^\d+$/.test(name));
 }
 
@@ -170,9 +170,9 @@ export async function isVacant(host: HostView, without: number[] = []): Promise<
 export async function foreignFiles(host: HostView, more: HostPath[]): Promise<HostPath[]> {
   const { roots } = await readFolders(host);
   const all = await Promise.all([...new Set([stateFolder, ...roots, ...more])].map((folder) => filesBelow(host, folder)));
-  const ours = await known(host);
+  const named = await known(host);
   return [...new Set(all.flat())].filter(
-    (path) => !isHistory(path) && !path.startsWith(`${imageRecords}/`) && !ours.some((own) => path === own || path.startsWith(`${own}/`)),
+    (path) => !isHistory(path) && !path.startsWith(`${imageRecords}/`) && !named.some((own) => path === own || path.startsWith(`${own}/`)),
   );
 }
 

@@ -155,19 +155,19 @@ export interface Place {
 
 /**
  * Whose entry it is:
- * - `ours`: this deployment's, or made in an offline tree.
+ * - `own`: this deployment's, or made in an offline tree.
  * - `parked`: another deployment's of this machine, which recovers it at its next boot. Its /etc is not this one, unless this /etc was made
  *   from it meanwhile (see `changeMarker.ts`).
  * - `orphan`: a deployment's that is gone, and its /etc with it.
  * - `stranger`: another machine's, or that of a system whose deployments cannot be looked up here.
  */
-export type Owner = 'ours' | 'parked' | 'orphan' | 'stranger';
+export type Owner = 'own' | 'parked' | 'orphan' | 'stranger';
 
 export async function ownerOf(host: HostView, intent: Intent, here: Place): Promise<Owner> {
   // A change that was interrupted on an offline tree belongs to whoever boots that tree first.
-  if (intent.deployment === 'offline') return 'ours';
+  if (intent.deployment === 'offline') return 'own';
   if (intent.machine !== here.machine) return 'stranger';
-  if (intent.deployment === here.deployment) return 'ours';
+  if (intent.deployment === here.deployment) return 'own';
   if (await hasDeployment(host, intent.deployment)) return 'parked';
   return (await hasDeployment(host, here.deployment)) ? 'orphan' : 'stranger';
 }

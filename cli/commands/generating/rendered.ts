@@ -78,7 +78,7 @@ function installRequest(call: Call, words: string[], backend: string): InstallRe
     handlers: list(options['handler']),
     aliases: aliasRequests(list(options['alias'])),
     backend,
-    wishes: settingsRequestOf(call),
+    settings: settingsRequestOf(call),
   };
 }
 

@@ -41,7 +41,7 @@ async function layered(call: Call, words: string[]): Promise<Reply> {
       digests: digestsFor('adopt', words, options),
       handlers: list(options['handler']),
       aliases: aliasRequests(list(options['alias'])),
-      wishes: settingsRequestOf(call),
+      settings: settingsRequestOf(call),
       yes: options['yes'] === true,
       backend: text(options['backend']),
       format: text(options['format']),

@@ -46,7 +46,7 @@ export async function install(call: Call): Promise<Reply> {
     aliases: aliasRequests(list(options['alias'])),
     stage: options['stage'] === true,
     loadModules: options['no-load-modules'] !== true,
-    wishes: settingsRequestOf(call),
+    settings: settingsRequestOf(call),
     backend: text(options['backend']),
     format: text(options['format']),
   });
@@ -54,8 +54,8 @@ export async function install(call: Call): Promise<Reply> {
 
 export async function configure(call: Call): Promise<Reply> {
   const handlers = list(call.options['handler']);
-  const wishes = settingsRequestOf(call);
-  if (hasSettings(wishes)) return change(call, 'configure', planConfigure, { ...changeOptionsOf(call), handlers, wishes });
+  const settings = settingsRequestOf(call);
+  if (hasSettings(settings)) return change(call, 'configure', planConfigure, { ...changeOptionsOf(call), handlers, settings });
   const seen = await configuration(call.context.host, handlers);
   return { kind: 'Configuration', body: seen, text: configurationText(seen) };
 }

@@ -76,17 +76,17 @@ function usage(found: string, needed: string, next: string): KataError {
 
 /** The form of the image that is given; else the one that is named; else the installed one, as long as the backend stays. Throws `usage`. */
 export function chooseFormat(
-  { format: wish }: Pick<InstallRequest, 'format'>,
+  { format: requested }: Pick<InstallRequest, 'format'>,
   backend: string,
   from: Pick<GenerationManifest, 'backend' | 'format'> | undefined,
   given?: Given,
 ): Format {
   if (given !== undefined) return formatOfImage(given, backend);
-  if (wish === undefined) return backend === imagingBackend && from?.backend === imagingBackend ? from.format : 'directory';
-  if (!isFormat(wish)) throw refused(`--format ${wish}`, `one of ${formatNames.join(', ')}`, 'kata-sysext install --help');
-  if (backend === imagingBackend) return wish;
+  if (requested === undefined) return backend === imagingBackend && from?.backend === imagingBackend ? from.format : 'directory';
+  if (!isFormat(requested)) throw refused(`--format ${requested}`, `one of ${formatNames.join(', ')}`, 'kata-sysext install --help');
+  if (backend === imagingBackend) return requested;
   throw refused(
-    `--format ${wish} with the backend ${backend}`,
+    `--format ${requested} with the backend ${backend}`,
     `backend ${imagingBackend}, or no --format`,
     `name it as well: --backend ${imagingBackend}`,
   );

@@ -18,9 +18,9 @@ import type { SettingsRequest } from './types.ts';
 export type Configurable = Pick<GenerationHandler, 'name' | 'family' | 'hypervisor' | 'configuration'>;
 
 /** The requested settings and profiles, and the handlers that get them. */
-export interface Wished {
+export interface RequestedSettings {
   handlers: Configurable[];
-  wishes: SettingsRequest;
+  requested: SettingsRequest;
   /** Text of a file of the payload, where it is now. */
   readText(path: string): Promise<string>;
 }
@@ -36,15 +36,15 @@ export function hasSettings({ set, unset, profiles }: SettingsRequest): boolean 
  * The earlier choices with the requested settings and profiles added, checked against the handlers' own configuration.
  * Throws the codes of `resolveSettings`, `setting-not-set`, `profile-unknown`, `profile-unfit`.
  */
-export async function withSettings(earlier: Choices, { handlers, wishes, readText }: Wished): Promise<Choices> {
-  if (!hasSettings(wishes)) return earlier;
-  const chosen = wishes.profiles?.map(profileNamed);
+export async function withSettings(earlier: Choices, { handlers, requested, readText }: RequestedSettings): Promise<Choices> {
+  if (!hasSettings(requested)) return earlier;
+  const chosen = requested.profiles?.map(profileNamed);
   let settings = { ...earlier.settings };
   const profiles = { ...earlier.profiles };
-  if (wishes.unset.length > 0) settings = withoutSettings(settings, handlers, wishes.unset);
+  if (requested.unset.length > 0) settings = withoutSettings(settings, handlers, requested.unset);
   for (const handler of handlers) {
     const text = await readText(handler.configuration);
-    const own = { ...settings[handler.name], ...Object.fromEntries(resolveSettings(text, wishes.set, handler)) };
+    const own = { ...settings[handler.name], ...Object.fromEntries(resolveSettings(text, requested.set, handler)) };
     for (const profile of chosen ?? []) requireFit(profile, text, handler);
     settings[handler.name] = own;
     if (chosen !== undefined) profiles[handler.name] = chosen.map(({ name }) => name);
@@ -56,8 +56,13 @@ export async function withSettings(earlier: Choices, { handlers, wishes, readTex
  * What prevents the choices on this host from having an effect: unmet needs of newly chosen profiles (earlier profiles were checked when they
  * were chosen), and the administrator's fragments that override requested settings.
  */
-export async function choiceFindings(host: HostView, earlier: Choices, now: Choices, { handlers, wishes }: Wished): Promise<Finding[]> {
-  if (!hasSettings(wishes)) return [];
+export async function choiceFindings(
+  host: HostView,
+  earlier: Choices,
+  now: Choices,
+  { handlers, requested }: RequestedSettings,
+): Promise<Finding[]> {
+  if (!hasSettings(requested)) return [];
   const needs = new Map<string, string>();
   for (const handler of handlers) {
     const fresh = (now.profiles[handler.name] ?? []).filter((name) => !earlier.profiles[handler.name]?.includes(name));
@@ -93,10 +98,10 @@ function withoutSettings(settings: Settings, handlers: Configurable[], names: st
 
 function notSet(name: string, settings: Settings, handlers: Configurable[]): KataError {
   const set = handlers.flatMap((handler) => Object.keys(settings[handler.name] ?? {}).map((path) => `${path} (${handler.name})`));
-  const ours = set.length === 0 ? 'nothing is set' : `set are ${set.join(', ')}`;
+  const known = set.length === 0 ? 'nothing is set' : `set are ${set.join(', ')}`;
   return new KataError('setting-not-set', {
     subject: name,
-    found: `${name} is not set for ${handlers.map((handler) => handler.name).join(', ')}; ${ours}`,
+    found: `${name} is not set for ${handlers.map((handler) => handler.name).join(', ')}; ${known}`,
     needed: 'a key that was set with --set; what a profile sets goes with the profile',
     next: 'kata-sysext configure',
   });
