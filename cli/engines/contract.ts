@@ -14,6 +14,8 @@ export interface EngineFacts {
   title: string;
   /** Units that run it, the usual one first: the boot guard comes before them. */
   units: readonly Unit[];
+  /** Units that write, before the engine's own at each boot, what the right wiring depends on: the boot guard comes after them. */
+  preparedBy?: readonly Unit[];
   /** Base names of its programs. */
   programs: readonly string[];
   /** Where it keeps images and containers, the folder of images first. */
@@ -78,6 +80,8 @@ export interface Refusal {
 /** An engine that kata-sysext wires. What it cannot do is undefined, and callers do without. */
 export interface Engine extends EngineFacts {
   kind: 'engine';
+  /** Of one that renders: in place of the engine whose file it writes, kata-sysext wires this one. */
+  refusal?: Refusal;
   /** Names of handlers that mean something to it without being in its files. */
   reservedHandlers: readonly string[];
   /** It reads drop-ins only where its main file names them: without that file it does not read the wiring. */

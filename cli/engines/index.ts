@@ -1,6 +1,6 @@
 export { isRefused } from './common/complaints.ts';
 export { probeTimeouts } from './probeTimeouts.ts';
-export { allUnits, engineNamed, enginePlugins, engines, engineUnits, unitNames, withEngines } from './registry.ts';
+export { allUnits, engineNamed, enginePlugins, engines, engineUnits, preparingUnits, unitNames, withEngines } from './registry.ts';
 export { rendererOf, type Sighting, writerOf } from './renderers.ts';
 export type {
   EffectiveDiff,

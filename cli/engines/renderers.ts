@@ -2,15 +2,12 @@ import { posix } from 'node:path';
 import { readSmall } from '../facts/smallFile.ts';
 import type { HostPath, HostView } from '../host/types.ts';
 import type { Unit } from '../systemd/types.ts';
-import { startOfUnit, unitFile } from './common/unitFiles.ts';
+import { isThere, startOfUnit, wantedUnits } from './common/unitFiles.ts';
 import { enginePlugins } from './registry.ts';
-import type { Instance, Refusal, RefusedEngine, Rendering } from './types.ts';
+import type { EnginePlugin, Instance, Refusal, Rendering } from './types.ts';
 
-/** A program that writes the configuration of the engine that serves the node's pods, and that kata-sysext refuses. */
-export interface Renderer extends RefusedEngine {
-  renders: Rendering;
-  refusal: Refusal;
-}
+/** A program that writes the configuration of the engine that serves the node's pods: kata-sysext wires it, or refuses the host. */
+export type Renderer = EnginePlugin & { renders: Rendering; refusal: Refusal };
 
 /** A renderer on a host, and what shows it: it runs now, a boot will start it, or only its files are there. */
 export interface Sighting {
@@ -21,7 +18,6 @@ export interface Sighting {
 }
 
 const runs = ['active', 'activating', 'reloading'];
-const unitFolders = ['/etc/systemd/system', '/usr/local/lib/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'];
 const maxFiles = 100;
 
 /**
@@ -42,7 +38,7 @@ export function writerOf(text: string): Renderer | undefined {
 }
 
 function renderers(): Renderer[] {
-  return enginePlugins().filter((row): row is Renderer => row.kind === 'refused' && row.renders !== undefined && row.refusal !== undefined);
+  return enginePlugins().filter((row): row is Renderer => row.renders !== undefined && row.refusal !== undefined);
 }
 
 function isProof(host: HostView, { renderer, how }: Sighting, instance: Instance | undefined): boolean {
@@ -103,24 +99,6 @@ async function isRunning(host: HostView, { renders: { units, program } }: Render
   if (units.includes(unit)) return true;
   const executable = state.mainPid > 0 ? await host.readlink(`/proc/${state.mainPid}/exe`).catch(() => undefined) : undefined;
   return program?.test(posix.basename((executable ?? '').replace(/ \(deleted\)$/, ''))) === true;
-}
-
-/** Its file, unless the administrator masked it. */
-async function isThere(host: HostView, unit: Unit): Promise<boolean> {
-  for (const folder of ['/etc/systemd/system', '/run/systemd/system'])
-    if ((await host.readlink(`${folder}/${unit}`)) === '/dev/null') return false;
-  return (await unitFile(host, unit)) !== undefined;
-}
-
-async function wantedUnits(host: HostView): Promise<Map<Unit, HostPath>> {
-  const found = new Map<Unit, HostPath>();
-  for (const folder of unitFolders) {
-    const wants = (await host.readdir(folder)).filter((name) => /\.(?:wants|requires|upholds)$/.test(name));
-    for (const name of wants.slice(0, maxFiles)) {
-      for (const unit of await host.readdir(`${folder}/${name}`)) if (!found.has(unit)) found.set(unit, `${folder}/${name}/${unit}`);
-    }
-  }
-  return found;
 }
 
 /** Told to use an engine of the host, it starts none and writes no configuration. */

@@ -16,16 +16,22 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
     const [instance] = await engine.detect(host, version);
     if (instance !== undefined) found.push({ engine, instance });
   }
-  const running = found.filter(({ instance }) => instance.process !== undefined);
-  const candidates = running.length > 0 ? running : found;
+  const running = withoutRendered(found).filter(({ instance }) => instance.process !== undefined);
+  const candidates = running.length > 0 ? running : withoutRendered(found);
   if (candidates.length > 1) throw ambiguous(candidates, running.length > 0);
   if (candidates[0] !== undefined) return candidates[0];
   throw missing(host, wish, name);
 }
 
+/** Where a program renders the file of an engine, that program is the one to wire. */
+function withoutRendered(found: Found[]): Found[] {
+  const overwritten = found.flatMap(({ engine }) => engine.renders?.overwrites ?? []);
+  return found.filter(({ engine }) => !overwritten.includes(engine.name));
+}
+
 /**
- * As `findEngine`, for a change that brings wiring: throws `engine-rendered` where another program writes what the node's containerd reads,
- * also if the engine was named, because naming it does not make anybody read the file.
+ * As `findEngine`, for a change that brings wiring: throws `engine-rendered` where another program writes what the node's containerd reads
+ * and is not the one to wire, also if the engine was named, because naming it does not make anybody read the file.
  */
 export async function findEngineToWire(host: HostView, wish: string | undefined, recorded?: string): Promise<Found> {
   const found = await findEngine(host, wish, recorded).catch((error: unknown) => {

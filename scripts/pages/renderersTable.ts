@@ -4,7 +4,7 @@ import { between } from './between.ts';
 /** docs/reference/hosts.md with a fresh table of the programs that write an engine's configuration themselves. */
 export function withRenderersTable(page: string, table: (heads: string[], rows: string[][]) => string): string {
   const rows = enginePlugins().flatMap((plugin) => {
-    if (plugin.kind !== 'refused' || plugin.refusal === undefined) return [];
+    if (plugin.refusal === undefined) return [];
     const { does, recognised, works } = plugin.refusal.docs;
     return [[plugin.title, does, recognised, works]];
   });

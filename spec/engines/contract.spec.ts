@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
 import { engineNamed, enginePlugins, engines, withEngines } from '../../cli/engines/index.ts';
+import { nodeadm } from '../../cli/engines/nodeadm/index.ts';
 import type { Engine, ForeignWiring, Instance, Wiring } from '../../cli/engines/types.ts';
 import { digestOf } from '../../cli/host/index.ts';
 import { type EngineTree, handler, refusalOf, treesOfSpec } from '../support/trees/engineTree.ts';
@@ -30,7 +31,16 @@ function unitOf(program: string): Record<string, string> {
 
 const main = '/etc/containerd/config.toml';
 const dropIn = '/etc/crio/crio.conf.d/99-other.conf';
+const nodeConfig = '/etc/eks/nodeadm.d/50-other.yaml';
+const runUnit = '/etc/systemd/system/nodeadm-run.service';
 const ini = '/etc/toy/toy.conf';
+
+function nodeConfigOf(toml: string): string {
+  const lines = toml.split('\n').map((line) => `      ${line}\n`);
+  return `apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec:\n  containerd:\n    config: |\n${lines.join('')}`;
+}
+
+const newRuntimes = 'plugins."io.containerd.cri.v1.runtime".containerd.runtimes';
 const rows: Row[] = [
   {
     engine: containerd,
@@ -47,6 +57,19 @@ const rows: Row[] = [
     foreign: { path: dropIn, text: `[crio.runtime.runtimes.other]\nruntime_path = "${foreignShim}"\nruntime_type = "vm"\n` },
     unreadable: { path: dropIn, text: '[crio.runtime\n' },
     taken: { path: dropIn, text: '[crio.runtime.runtimes.kata-qemu]\nruntime_path = "/usr/bin/crun"\n' },
+  },
+  {
+    engine: nodeadm,
+    version: '2.1.9',
+    files: {
+      ...unitOf('containerd'),
+      [runUnit]: '[Service]\nExecStart=/usr/bin/nodeadm init --skip config --config-source file:///etc/eks/nodeadm.d/\n',
+      '/etc/systemd/system/multi-user.target.wants/nodeadm-run.service': '',
+      '/etc/eks/nodeadm.d/README': 'not read',
+    },
+    foreign: { path: nodeConfig, text: nodeConfigOf(`[${newRuntimes}.other]\nruntime_type = "io.containerd.kata.v2"`) },
+    unreadable: { path: nodeConfig, text: 'spec: [\n' },
+    taken: { path: nodeConfig, text: nodeConfigOf(`[${newRuntimes}.kata-qemu]\nruntime_type = "io.containerd.runc.v2"`) },
   },
   {
     engine: toy,

@@ -12,6 +12,10 @@ export const engineCodes: Record<string, CodeRow> = {
     3,
     'The engine’s own configuration does not load, is too large, or has keys that no engine has (__proto__).',
   ),
+  'engine-user-data': row(
+    3,
+    'What a node’s user data says of containerd is not known here. A warning: nodeadm (EKS) merges it with the handlers, and drops settings of another schema without a word. The boot guard compares both at each boot.',
+  ),
   'engine-config-mixed': row(3, 'The configuration files have tables of different schema versions; which one wins depends on their order.'),
   'engine-foreign-handler': row(3, 'A handler of the wanted name is already defined by another program or user.'),
   'engine-pending-edits': row(
