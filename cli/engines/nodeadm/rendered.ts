@@ -29,7 +29,7 @@ export async function renderPlanned(
  * The plan as if it changed the file that nodeadm renders. The rendered file says in which schema nodeadm renders now, and the planned
  * plugin ids keep that. Handlers that the rendered file has of an earlier wiring go.
  */
-async function asRendered(host: HostView, instance: Instance, plan: WiringPlan): Promise<WiringPlan> {
+export async function asRendered(host: HostView, instance: Instance, plan: WiringPlan): Promise<WiringPlan> {
   const overlay = new Map(plan.changes.map(({ path, after }) => [path, after === 'absent' ? ('absent' as const) : after.text]));
   const ours: string[] = [];
   for (const change of plan.changes) for (const text of change.ours) ours.push(await configIn(text, change.path));
