@@ -96,6 +96,7 @@ sandbox = "${PAUSE}"
 restrict_oom_score_adj = true
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
 BinaryName = "/etc/lab/bin/runc"
+SystemdCgroup = false
 `;
 
 function version2(suite: Suite): string {
@@ -105,6 +106,6 @@ sandbox_image = "${PAUSE}"
 restrict_oom_score_adj = true
 ${old ? 'disable_cgroup = true\n' : ''}[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
 BinaryName = "${old ? 'runc' : '/etc/lab/bin/runc'}"
-SystemdCgroup = ${old ? 'false' : 'true'}
+SystemdCgroup = false
 `;
 }
