@@ -58,6 +58,8 @@ export interface Rendering {
   external?: { words: RegExp; files: readonly HostPath[]; folders: readonly HostPath[] };
   /** In the text of a configuration that it wrote. */
   written: RegExp;
+  /** Of one that kata-sysext wires: what becomes of an edit of another engine's file, as a sentence, and its row of docs/reference/hosts.md. */
+  wired?: Pick<Refusal, 'found' | 'docs'>;
 }
 
 /** An engine or renderer that kata-sysext recognises and does not wire. */
@@ -80,8 +82,6 @@ export interface Refusal {
 /** An engine that kata-sysext wires. What it cannot do is undefined, and callers do without. */
 export interface Engine extends EngineFacts {
   kind: 'engine';
-  /** Of one that renders: in place of the engine whose file it writes, kata-sysext wires this one. */
-  refusal?: Refusal;
   /** Names of handlers that mean something to it without being in its files. */
   reservedHandlers: readonly string[];
   /** It reads drop-ins only where its main file names them: without that file it does not read the wiring. */

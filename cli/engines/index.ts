@@ -1,7 +1,7 @@
 export { isRefused } from './common/complaints.ts';
 export { probeTimeouts } from './probeTimeouts.ts';
 export { allUnits, engineNamed, enginePlugins, engines, engineUnits, preparingUnits, unitNames, withEngines } from './registry.ts';
-export { rendererOf, type Sighting, writerOf } from './renderers.ts';
+export { refusalBy, rendererOf, type Sighting, writerOf } from './renderers.ts';
 export type {
   EffectiveDiff,
   Engine,

@@ -1,37 +1,46 @@
-import { type Engine, engineNamed, engines, rendererOf, type Sighting } from '../engines/index.ts';
+import { type Engine, engineNamed, engines, refusalBy, rendererOf, type Sighting } from '../engines/index.ts';
 import { codeRow, didYouMean, type Finding, KataError } from '../errors/index.ts';
+import { kubeletSocket } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
 import type { Found } from '../planning/types.ts';
 
 /**
  * The engine to wire: the one named by `--engine NAME[@VERSION]`, else the one that the active generation is wired to (`recorded`), else
- * the one that runs; one that is only installed comes last. Two that run are not guessed between.
+ * the one that runs, of several the one that the kubelet uses; one that is only installed comes last. Otherwise nothing is guessed.
  */
 export async function findEngine(host: HostView, wish: string | undefined, recorded?: string): Promise<Found> {
   await needSystemd(host);
   const [name = '', version] = (wish ?? recorded ?? '').split('@');
   if (recorded !== undefined && name !== recorded && engineNamed(name) !== undefined) throw otherEngine(recorded, name);
-  const found: Found[] = [];
-  for (const engine of name === '' ? engines() : named(name)) {
-    const [instance] = await engine.detect(host, version);
-    if (instance !== undefined) found.push({ engine, instance });
+  const found = await detected(host, name === '' ? engines().filter(({ renders }) => renders === undefined) : named(name), version);
+  const running = found.filter(({ instance }) => instance.process !== undefined);
+  const candidates = running.length > 0 ? running : found;
+  // What writes the configuration of the node's engine comes first: an ordinary engine beside it serves no pods.
+  const renderer = name === '' ? (await rendererOf(host, candidates[0]?.instance))?.renderer : undefined;
+  const [rendered] = renderer?.kind === 'engine' ? await detected(host, [renderer]) : [];
+  if (rendered !== undefined) return rendered;
+  const [first, ...others] = candidates;
+  if (first !== undefined && others.length === 0) return first;
+  if (first !== undefined) {
+    const used = await usedByKubelet(host, candidates);
+    if (used !== undefined) return used;
+    throw ambiguous(candidates, running.length > 0);
   }
-  const running = withoutRendered(found).filter(({ instance }) => instance.process !== undefined);
-  const candidates = running.length > 0 ? running : withoutRendered(found);
-  if (candidates.length > 1) throw ambiguous(candidates, running.length > 0);
-  if (candidates[0] !== undefined) return candidates[0];
   throw missing(host, wish, name);
 }
 
-/** Where a program renders the file of an engine, that program is the one to wire. */
-function withoutRendered(found: Found[]): Found[] {
-  const overwritten = found.flatMap(({ engine }) => engine.renders?.overwrites ?? []);
-  return found.filter(({ engine }) => !overwritten.includes(engine.name));
+async function detected(host: HostView, all: Engine[], version?: string): Promise<Found[]> {
+  const found: Found[] = [];
+  for (const engine of all) {
+    const [instance] = await engine.detect(host, version);
+    if (instance !== undefined) found.push({ engine, instance });
+  }
+  return found;
 }
 
 /**
- * As `findEngine`, for a change that brings wiring: throws `engine-rendered` where another program writes what the node's containerd reads
- * and is not the one to wire, also if the engine was named, because naming it does not make anybody read the file.
+ * As `findEngine`, for a change that brings wiring: throws `engine-rendered` where another program writes what the node's containerd reads,
+ * also if the engine was named, because naming it does not make anybody read the file.
  */
 export async function findEngineToWire(host: HostView, wish: string | undefined, recorded?: string): Promise<Found> {
   const found = await findEngine(host, wish, recorded).catch((error: unknown) => {
@@ -39,16 +48,27 @@ export async function findEngineToWire(host: HostView, wish: string | undefined,
     throw error;
   });
   const rendered = await rendererOf(host, found instanceof KataError ? undefined : found.instance);
-  if (rendered !== undefined) throw renderedBy(rendered);
+  const other = rendered !== undefined && (found instanceof KataError || rendered.renderer.name !== found.engine.name);
+  if (other) throw renderedBy(rendered, recorded !== undefined);
   if (found instanceof KataError) throw found;
   return found;
+}
+
+async function usedByKubelet(host: HostView, candidates: Found[]): Promise<Found | undefined> {
+  const socket = await kubeletSocket(host);
+  if (socket === undefined) return undefined;
+  const real = await host.realpath(socket);
+  const sockets = await Promise.all(candidates.map(async ({ instance }) => instance.socket && (await host.realpath(instance.socket))));
+  const used = candidates.filter((_, index) => sockets[index] === real);
+  return used.length === 1 ? used[0] : undefined;
 }
 
 /** What `findEngine` says where it finds no engine, or several. */
 const unfound = ['engine-missing', 'host-unknown'];
 
-function renderedBy({ renderer: { title, refusal }, mark }: Sighting): KataError {
-  const { found, needed, next } = refusal;
+function renderedBy({ renderer, mark }: Sighting, installed: boolean): KataError {
+  const { title } = renderer;
+  const { found, needed, next } = refusalBy(renderer, installed);
   return new KataError('engine-rendered', {
     subject: title,
     found: `${found} (${mark})`,

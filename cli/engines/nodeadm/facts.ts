@@ -32,5 +32,13 @@ export const facts: EngineFacts = {
     units: [configUnit, runUnit],
     files: [folder, cache],
     written: /^[ \t]*base_runtime_spec = ["']\/etc\/containerd\/base-runtime-spec\.json["']/m,
+    wired: {
+      found: 'nodeadm (EKS) writes /etc/containerd/config.toml again at each boot, so that what is written there is lost',
+      docs: {
+        does: 'of EKS (AL2023): writes `/etc/containerd/config.toml` again at each boot',
+        recognised: '`nodeadm-config.service` or `nodeadm-run.service` is enabled',
+        works: 'the engine `nodeadm`, from v20251023 on: [EKS nodes](../guides/eks.md)',
+      },
+    },
   },
 };

@@ -1,7 +1,7 @@
 import { containerd } from '../containerd/index.ts';
 import type { Engine } from '../types.ts';
 import { detectNodeadm, findRecordedNodeadm } from './detect.ts';
-import { facts, folder, runUnit } from './facts.ts';
+import { facts } from './facts.ts';
 import { findForeignNodeadm } from './foreignWiring.ts';
 import { pendingRestartsOfNodeadm } from './pendingRestarts.ts';
 import { planNodeadm } from './plan.ts';
@@ -13,16 +13,6 @@ const { dump, daemon } = containerd;
 export const nodeadm: Engine = {
   ...facts,
   kind: 'engine',
-  refusal: {
-    found: 'nodeadm (EKS) writes /etc/containerd/config.toml again at each boot, so that what is written there is lost',
-    needed: `the wiring where nodeadm reads it, in ${folder}`,
-    next: `name nodeadm: --engine nodeadm; if that finds none: systemctl enable ${runUnit}`,
-    docs: {
-      does: 'of EKS (AL2023): writes `/etc/containerd/config.toml` again at each boot',
-      recognised: '`nodeadm-config.service` or `nodeadm-run.service` is enabled',
-      works: 'kata-sysext wires nodeadm: [EKS nodes](../guides/eks.md); not with nodeadm before v20251023',
-    },
-  },
   reservedHandlers: containerd.reservedHandlers,
   dropInsNeedMain: false,
   shimProtocol: containerd.shimProtocol,
