@@ -62,7 +62,7 @@ function unknownUserData(host: HostView): Finding {
       ? `${cache} does not tell what the user data of this node says of containerd`
       : 'what the user data of the nodes says of containerd is not known in a tree',
     needed: `user data that does not name plugins of schema 2 (${oldPlugin}): beside handlers of schema 3 nodeadm drops those settings`,
-    next: 'after a boot: kata-sysext check. At each boot the boot guard writes the handlers as the user data needs them, before nodeadm renders',
+    next: 'nothing: at each boot the boot guard writes the handlers as the user data needs them, before nodeadm renders',
   };
 }
 

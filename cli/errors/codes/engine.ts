@@ -6,7 +6,7 @@ export const engineCodes: Record<string, CodeRow> = {
   'engine-unsupported': row(3, 'The engine, its version or the shape of its configuration is not one that this version can edit safely.'),
   'engine-rendered': row(
     3,
-    'Another program writes the configuration that the node’s containerd reads: k3s, RKE2, k0s and microk8s start a containerd of their own, and nodeadm (EKS) writes the file again at each boot. The engine would not read an edit, or the next boot would remove it. kata-sysext does not edit these inputs yet; see docs/reference/hosts.md.',
+    'Another program writes the configuration that the node’s containerd reads: k3s, RKE2, k0s and microk8s start a containerd of their own, and nodeadm (EKS) writes the file again at each boot. The engine would not read an edit, or the next boot would remove it. kata-sysext does not edit these inputs yet. On an EKS node another engine was named: --engine nodeadm is the one to wire. See docs/reference/hosts.md.',
   ),
   'engine-config-invalid': row(
     3,
