@@ -12,7 +12,7 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
   await needSystemd(host);
   const [name = '', version] = (wish ?? recorded ?? '').split('@');
   if (recorded !== undefined && name !== recorded && engineNamed(name) !== undefined) throw otherEngine(recorded, name);
-  const found = await detected(host, name === '' ? engines().filter(({ renders }) => renders === undefined) : named(name), version);
+  const found = await detected(host, name === '' ? ordinary() : named(name), version);
   const running = found.filter(({ instance }) => instance.process !== undefined);
   const candidates = running.length > 0 ? running : found;
   // What writes the configuration of the node's engine comes first: an ordinary engine beside it serves no pods.
@@ -27,6 +27,11 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
     throw ambiguous(candidates, running.length > 0);
   }
   throw missing(host, wish, name);
+}
+
+/** Those whose own configuration is read. */
+function ordinary(): Engine[] {
+  return engines().filter(({ renders }) => renders === undefined);
 }
 
 async function detected(host: HostView, all: Engine[], version?: string): Promise<Found[]> {
@@ -79,7 +84,7 @@ function renderedBy({ renderer, mark }: Sighting, installed: boolean): KataError
 }
 
 function missing(host: HostView, wish: string | undefined, name: string): KataError {
-  const names = name === '' ? engines().map((engine) => engine.name) : [name];
+  const names = name === '' ? ordinary().map((engine) => engine.name) : [name];
   const [first, ...others] = names;
   const line = (of: (each: string) => string) => `${of(first!)}${others.map((each) => ` (or ${of(each)})`).join('')}`;
   return new KataError('engine-missing', {
