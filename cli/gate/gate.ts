@@ -55,6 +55,8 @@ export function liveGate(host: HostView, given: GateRequest): Gate {
       if (!request.restarts) return checkNow(host, request);
       request.emit({ kind: 'phase', name: 'gate', detail: `waiting for ${request.engine.name}` });
       await criReady(host, request);
+      // Before the restart the file that another program renders was the old one.
+      if (request.instance.renderer !== undefined) await onlyOwnHandlersDiffer(host, request).catch(asGateFailure);
       request.emit({ kind: 'phase', name: 'gate', detail: `watching ${request.engine.name} for ${steadyMs / 1000} s` });
       await staysUp(host, request);
       if (given.reads !== undefined) await readsIt(host, request);
