@@ -145,6 +145,20 @@ describe('engines/rancher: which containerd, and what it reads', () => {
     assert.equal(await refusalOf(findEngineToWire(tree.host, undefined)), 'engine-unsupported');
   });
 
+  it('the tree of an OS image is refused where the data folder is below /var, which does not come to a host', async () => {
+    const tree = await treeOf(server);
+    const instance = await one(k3s, tree.host);
+    const [image, elsewhere] = [
+      { ...tree.host, image: true },
+      { ...instance, configPath: '/data/k3s/agent/etc/containerd/config.toml' },
+    ];
+
+    const refused = await refusalOf(k3s.plan(image, instance, [handler('kata-qemu')]));
+    const taken = await refusalOf(k3s.plan(image, elsewhere, [handler('kata-qemu')]));
+
+    assert.deepEqual([refused, taken], ['engine-unsupported', 'no error']);
+  });
+
   it('--engine k3s@VERSION is the version of k3s or of containerd', async () => {
     const tree = await treeOf({});
     const versions = ['1.35.3', 'v1.31.6+k3s1', '1.31.5', '1.30.4+k3s1', '1.7.24', '2.2.3'];
