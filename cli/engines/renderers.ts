@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { HostPath, HostView } from '../host/types.ts';
 import type { Unit } from '../systemd/types.ts';
 import { usesOtherCri } from './common/otherCri.ts';
-import { unitFile } from './common/unitFiles.ts';
+import { isLeft, unitFile } from './common/unitFiles.ts';
 import { enginePlugins } from './registry.ts';
 import type { EnginePlugin, Instance, Refusal, Rendering } from './types.ts';
 
@@ -101,14 +101,8 @@ async function sightingOf(host: HostView, renderer: Renderer, { wanted, active }
   }
   for (const unit of renderer.renders.units)
     if (await isThere(host, unit)) return { renderer, how: 'present', mark: `${unit} is installed` };
-  for (const path of renderer.renders.files) if (await hasLeft(host, path)) return { renderer, how: 'present', mark: `${path} is there` };
+  for (const path of renderer.renders.files) if (await isLeft(host, path)) return { renderer, how: 'present', mark: `${path} is there` };
   return undefined;
-}
-
-/** A file, or a folder with something in it. */
-async function hasLeft(host: HostView, path: HostPath): Promise<boolean> {
-  const stat = await host.stat(path);
-  return stat !== undefined && (stat.kind !== 'directory' || (await host.readdir(path)).length > 0);
 }
 
 function candidates({ renders: { units, otherUnits } }: Renderer, names: Unit[]): Unit[] {
