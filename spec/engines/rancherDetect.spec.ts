@@ -100,6 +100,19 @@ describe('engines/rancher: which containerd, and what it reads', () => {
     assert.doesNotMatch(instance.renderer!.when, /API/);
   });
 
+  it('in a tree the unit of another name is the one that starts k3s, and not one that is only named so', async () => {
+    const units = '/etc/systemd/system';
+    const tree = await treeOf({
+      [`${units}/k3s-backup.service`]: '[Service]\nExecStart=/usr/local/bin/k3s-backup.sh\n',
+      [`${units}/k3s-blue.service`]: '[Service]\nExecStart=/usr/local/bin/k3s \\\n    server \\\n\t--data-dir=/data/blue\n',
+      [`${units}/multi-user.target.wants/k3s-backup.service`]: '',
+    });
+
+    const instance = await one(k3s, tree.host);
+
+    assert.deepEqual([instance.unit, instance.configPath], ['k3s-blue.service', '/data/blue/agent/etc/containerd/config.toml']);
+  });
+
   it('k3s that uses another CRI is no engine, live and in a tree', async () => {
     const tree = await treeOf({
       ...server,

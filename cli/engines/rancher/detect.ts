@@ -131,7 +131,8 @@ async function installedUnit(of: Distribution, host: HostView): Promise<Unit | u
   const wanted = await host.readdir('/etc/systemd/system/multi-user.target.wants');
   for (const unit of [...units, ...others].sort((a, b) => Number(wanted.includes(b)) - Number(wanted.includes(a)))) {
     const start = (await unitFile(host, unit)) === undefined ? undefined : await startOfUnit(host, unit);
-    const own = start !== undefined && of.programs.some((path) => start.includes(posix.basename(path)));
+    const words = (start ?? '').split(/[\s"';]+/).map((word) => posix.basename(word));
+    const own = of.programs.some((path) => words.includes(posix.basename(path)));
     if (own && (await host.readlink(`/etc/systemd/system/${unit}`)) !== '/dev/null') return unit;
   }
   return undefined;
