@@ -1,5 +1,5 @@
 import { backendOf } from '../backends/index.ts';
-import { type Engine, type EngineState, type Instance, probeTimeouts } from '../engines/index.ts';
+import { type Engine, type EngineState, type Instance, probeTimeouts, servingPid } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
 import { type Digest, digestOf, type HostPath, type HostView, stopIfAsked } from '../host/index.ts';
 import type { Emit } from '../output/events.ts';
@@ -16,7 +16,7 @@ export interface GateRequest {
   instance: Instance;
   baseline: Baseline;
   /** The generation that must work afterwards; undefined when Kata goes away. */
-  to?: GenerationManifest;
+  to?: GenerationManifest | undefined;
   /** kata-sysext's handlers before and after: only these may differ. */
   touched: string[];
   /** Of these, the handlers that another program serves afterwards. */
@@ -133,9 +133,9 @@ async function filesReached(host: HostView, { instance }: GateRequest, to: Gener
 }
 
 /** The engine's process as it is now: the change may have restarted it. */
-async function enginePid(host: HostView, { unit, process }: Instance): Promise<number | undefined> {
-  const pid = unit === undefined ? process?.pid : (await (await host.systemd())?.unit(unit))?.mainPid;
-  return pid === 0 ? undefined : pid;
+async function enginePid(host: HostView, { unit, process, effect }: Instance): Promise<number | undefined> {
+  if (unit === undefined) return process?.pid;
+  return servingPid(host, (await (await host.systemd())?.unit(unit))?.mainPid ?? 0, effect);
 }
 
 /** By the labels that the files have now. */
@@ -188,12 +188,12 @@ async function checkNow(host: HostView, request: GateRequest): Promise<void> {
 function checkState({ engine, baseline, to, touched, restored, instance, editedByOthers }: GateRequest, now: EngineState): void {
   const problems: string[] = [];
   if (!now.reachable) problems.push(`the CRI does not answer: ${now.why ?? 'no reason given'}`);
-  const ours = to === undefined ? restored : namesOf(to);
-  for (const name of ours) if (!now.handlers.includes(name)) problems.push(`the CRI does not list ${name}`);
+  const listed = to === undefined ? restored : namesOf(to);
+  for (const name of listed) if (!now.handlers.includes(name)) problems.push(`the CRI does not list ${name}`);
   for (const name of baseline.state.handlers) {
     if (!touched.includes(name) && !now.handlers.includes(name)) problems.push(`the handler ${name === '' ? '(default)' : name} is gone`);
   }
-  const gone = editedByOthers ? [] : touched.filter((name) => !ours.includes(name));
+  const gone = editedByOthers ? [] : touched.filter((name) => !listed.includes(name));
   for (const name of gone) if (now.handlers.includes(name)) problems.push(`the CRI still lists ${name}`);
   const alive = new Map(now.sandboxes.map((sandbox) => [sandbox.id, sandbox]));
   for (const before of baseline.state.sandboxes) {
@@ -215,14 +215,16 @@ async function staysUp(host: HostView, request: GateRequest): Promise<void> {
   const unit = request.instance.unit;
   if (systemd === undefined || unit === undefined) return;
   const watched = [unit, ...request.baseline.dependents];
-  const first = await runs(systemd, watched);
+  const child = async () => `${await enginePid(host, request.instance)}`;
+  const [first, pid] = [await runs(systemd, watched), await child()];
   const until = performance.now() + steadyMs;
   while (performance.now() < until) {
     stopIfAsked(request.signal);
     await pause(pauseMs);
     const down = await unitDown(host, request);
     const now = await runs(systemd, watched);
-    const replaced = watched.find((name) => now.get(name) !== first.get(name));
+    const other = watched.find((name) => now.get(name) !== first.get(name));
+    const replaced = other ?? ((await child()) === pid ? undefined : `the engine’s process of ${unit}`);
     if (down === undefined && replaced === undefined) continue;
     throw new KataError('gate-failed', {
       subject: unit,

@@ -1,5 +1,4 @@
 import type { HostView } from '../host/index.ts';
-import { gateText } from '../output/gateText.ts';
 import { describe, type FileStep } from '../transaction/index.ts';
 import type { PlannedSwitch } from './switch.ts';
 import { insideLines } from './textDiff.ts';
@@ -19,6 +18,7 @@ export async function shownPlan(
   writes: Write[],
 ): Promise<Omit<Plan, 'findings'>> {
   const { steps, modules } = planned;
+  const { renderer } = found.instance;
   const restarts = steps.filter((step) => step.kind === 'restart');
   return {
     verb,
@@ -29,8 +29,9 @@ export async function shownPlan(
       text: describe(step),
       ...(step.kind === 'file' ? { diff: modules.diff.get(step) ?? diffOf(planned, step) } : {}),
     })),
-    rendered: found.instance.renderer,
+    rendered: renderer === undefined ? undefined : { title: renderer.title, writes: renderer.writes, when: renderer.when },
     restarts: restarts.flatMap((step) => (step.by === 'restart' ? [...new Set([step.asked, step.unit])] : [])),
+    byItself: restarts.flatMap(({ unit, itself }) => (itself === undefined ? [] : [{ unit, program: itself.program }]))[0],
     dependents: restarts.flatMap((step) => step.dependents),
     gate: gateText({ live: host.live, restarts: restarts.length > 0, coming: to !== undefined, pods: options.prove !== undefined }),
     ...(await shownWrites(host, writes)),
@@ -40,4 +41,27 @@ export async function shownPlan(
 function diffOf({ wiring, files }: PlannedSwitch, step: FileStep): string[] {
   const change = wiring.changes[files.indexOf(step)];
   return change === undefined ? [] : insideLines(change);
+}
+
+/** What is known of a change before it is proven. */
+interface Proving {
+  /** Nothing runs in an offline tree, so only its files are proven. */
+  live: boolean;
+  restarts: boolean;
+  /** A generation becomes active. */
+  coming: boolean;
+  /** `--prove pod` */
+  pods: boolean;
+}
+
+/** What a change proves before it commits: lines of its plan. */
+export function gateText({ live, restarts, coming, pods }: Proving): string[] {
+  const rows: [boolean, string][] = [
+    [live, 'the effective configuration differs only by kata-sysext’s handlers'],
+    [live, 'the CRI is ready and lists every earlier handler'],
+    [coming, 'the installed shim and configuration have their digests'],
+    [live && restarts, 'engine and dependents stay active for 8 s'],
+    [coming && pods, 'a pod of every handler starts, and is removed again'],
+  ];
+  return rows.flatMap(([said, text]) => (said ? [text] : []));
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
 import { engineNamed, enginePlugins, engines, withEngines } from '../../cli/engines/index.ts';
+import { k0s } from '../../cli/engines/k0s/index.ts';
 import { k3s } from '../../cli/engines/k3s/index.ts';
 import { rke2 } from '../../cli/engines/rke2/index.ts';
 import type { Engine, ForeignWiring, Instance, Wiring } from '../../cli/engines/types.ts';
@@ -50,6 +51,8 @@ function rancherRow(engine: Engine, unit: string): Row {
 
 const main = '/etc/containerd/config.toml';
 const dropIn = '/etc/crio/crio.conf.d/99-other.conf';
+const k0sUnit = '/etc/systemd/system/k0sworker.service';
+const k0sDropIn = '/etc/k0s/containerd.d/10-other.toml';
 const ini = '/etc/toy/toy.conf';
 const rows: Row[] = [
   {
@@ -70,6 +73,18 @@ const rows: Row[] = [
   },
   rancherRow(k3s, 'k3s.service'),
   rancherRow(rke2, 'rke2-server.service'),
+  {
+    engine: k0s,
+    version: '1.34.10',
+    files: {
+      '/usr/local/bin/k0s': '',
+      [k0sUnit]: '[Service]\nExecStart=/usr/local/bin/k0s worker\n',
+      [k0sDropIn]: '# mine\r\n[debug]\r\nlevel = "info"',
+    },
+    foreign: { path: k0sDropIn, text: `version = 2\n[${plugin}.other]\nruntime_type = "io.containerd.kata.v2"\n[debug]\nlevel = "info"\n` },
+    unreadable: { path: k0sDropIn, text: 'version = \n' },
+    taken: { path: k0sDropIn, text: `[${plugin}.kata-qemu]\nruntime_type = "io.containerd.runc.v2"\n` },
+  },
   {
     engine: toy,
     version: '1.0',

@@ -43,6 +43,7 @@ const otherOptions: Record<string, string[]> = {
     'docker',
     'selinux',
   ],
+  'az, gcloud, k0s worker': ['enable-worker', 'workload-runtime', 'image-type'],
   systemd: ['image-policy'],
   'rpm-ostree': ['pending'],
   'butane and kubectl': ['strict', 'server-side', 'ignore-daemonsets'],

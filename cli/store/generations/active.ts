@@ -1,18 +1,15 @@
 import { exactOptional } from 'valibot';
-import { count, listOf, type Shape, tableOf } from '../../documents/shapes.ts';
-import type { Wiring } from '../../engines/types.ts';
+import { count, listOf, tableOf } from '../../documents/shapes.ts';
+import type { Mark } from '../../engines/types.ts';
 import { deploymentOf } from '../../facts/index.ts';
-import type { Digest, HostPath, HostView } from '../../host/index.ts';
+import type { HostView } from '../../host/index.ts';
 import { readJson } from '../json.ts';
 import { journalFolder } from '../paths.ts';
-import { edited, wiring } from '../shapes/index.ts';
-import type { Generation, GenerationRecord } from '../types.ts';
+import { editedShape, type Generation, type GenerationRecord, wiringShape } from '../types.ts';
 import { activeNumber, findGeneration, readGenerations } from './records.ts';
 
-interface Wired {
-  wiring?: Wiring;
-  edited?: Record<HostPath, Digest>;
-}
+const wiredShape = { wiring: exactOptional(wiringShape), edited: exactOptional(editedShape) };
+type Wired = Pick<GenerationRecord, 'wiring' | 'edited'>;
 
 /**
  * The active one, with the wiring of this deployment: the one that was written here if the files have it, else whichever of all recorded
@@ -56,9 +53,9 @@ async function recorded(host: HostView): Promise<{ generation: Generation; wired
 }
 
 /** What the wiring is looked for in; the rest of an intent is the journal's. */
-const writtenIntent: Shape<{ schema: number; afterwards: { records: ({ number: number } & Wired)[] } }> = tableOf({
+const writtenIntent = tableOf({
   schema: count,
-  afterwards: tableOf({ records: listOf(tableOf({ number: count, wiring: exactOptional(wiring), edited: exactOptional(edited) })) }),
+  afterwards: tableOf({ records: listOf(tableOf({ number: count, ...wiredShape })) }),
 });
 
 async function unfinished(host: HostView): Promise<({ number: number } & Wired)[]> {
@@ -69,11 +66,12 @@ async function unfinished(host: HostView): Promise<({ number: number } & Wired)[
 
 async function isPresent(host: HostView, { wiring }: Wired, extent: 'whole' | 'part'): Promise<boolean> {
   const marks = wiring?.marks ?? [];
-  const there = await Promise.all(
-    marks.map(async ({ path, kind, text }) => {
-      const now = await host.readText(path);
-      return kind === 'file' ? now === text : now?.includes(text) === true;
-    }),
-  );
+  const there = await Promise.all(marks.map(async (mark) => isMarked(mark, await host.readText(mark.path))));
   return extent === 'whole' ? marks.length > 0 && there.every(Boolean) : there.some(Boolean);
+}
+
+/** Whether the text of a file is, or has in it, what was recorded. */
+export function isMarked({ kind, text, or = [] }: Mark, now: string | undefined): boolean {
+  if (now === undefined) return false;
+  return kind === 'file' ? [text, ...or].includes(now) : now.includes(text);
 }

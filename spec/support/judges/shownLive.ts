@@ -1,8 +1,8 @@
-import { reply } from '../../../cli/commands/answer.ts';
-import { podText } from '../../../cli/commands/podText.ts';
+import { podText, reply } from '../../../cli/commands/answer.ts';
+import { written } from '../../../cli/engines/k0s/managed.ts';
 import { KataError } from '../../../cli/errors/index.ts';
-import { gateText } from '../../../cli/output/gateText.ts';
 import { errorText } from '../../../cli/output/index.ts';
+import { gateText } from '../../../cli/planning/shownPlan.ts';
 import { podFailed } from '../../../cli/pod/findings.ts';
 import { describe as stepText } from '../../../cli/transaction/index.ts';
 
@@ -40,7 +40,7 @@ const qemu = '/usr/local/libexec/kata-sysext/tree/ea40f8a8.../usr/share/kata/bin
 const differs = 'system_u:object_r:var_lib_t:s0, not system_u:object_r:bin_t:s0';
 
 export const liveLines: LiveLine[] = [
-  row(`✗ ${qemu}: the SELinux label ${differs}`, 'cli/labels/findings.ts', ['the SELinux label ', ', not '], labelled),
+  row(`✗ ${qemu}: the SELinux label ${differs}`, 'cli/labels/survey.ts', ['the SELinux label ', ', not '], labelled),
   row('generation 1: 106 files, 67 MB, 137 labels: differing: 1. Next: kata-sysext verify --repair', verified, ' labels', labelled),
   row(`✓ ${qemu}: SELinux label put back`, verified, ': SELinux label put back', labelled),
   row('SELinux labels put back: 1', verified, 'SELinux labels put back: ', labelled),
@@ -86,6 +86,14 @@ const failed = {
   needed: ' and its dependents active after the ',
 };
 
+/** What a plan says on a node of k0s: spec/e2e/k0s.spec.ts. */
+const k0sPlan = {
+  rendered: { title: 'k0s', ...written(2, '/etc/k0s/containerd.toml') },
+  restarts: [],
+  byItself: { unit: 'k0sworker.service', program: '/var/lib/k0s/bin/containerd' },
+  gate: [],
+};
+
 /** Texts of the errors below, by the source that has them. */
 export const liveTexts: [source: string, ...parts: string[]][] = [
   ['cli/engines/common/pendingRestarts.ts', pending.needed, pending.next, 'was changed', ', after '],
@@ -126,6 +134,7 @@ export function builtLines(): string[] {
           plan: { ...nothing, restarts: [unit], gate: gateText({ live: true, restarts: true, coming: true, pods: false }) },
         }).text,
     ),
+    ...reply({ kind: 'Plan', plan: { ...nothing, ...k0sPlan } }).text,
     ...units.flatMap((unit) => reply({ kind: 'Change', change: { ...change, verb: 'install', restarted: [unit] } }).text),
     ...errors.flatMap(errorText),
   ];
