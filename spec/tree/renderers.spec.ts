@@ -81,11 +81,11 @@ describe('a host whose containerd gets its configuration from another program', 
     put(host.root, 'etc/k0s/containerd.d/10-mine.toml', '[debug]\nlevel = "info"\n');
     const before = host.fingerprint();
 
-    const refused = await untouched(host, ['install', first, '--engine', 'containerd@2.1'], 3, 'engine-rendered');
-    const done = await host.json(['install', first]);
-    const wired = await host.json(['status']);
-    await host.json(['verify']);
-    const gone = await host.json(['uninstall', '--purge']);
+    const refused = await untouched(host, ['install', first], 3, 'engine-rendered');
+    const done = await json(['install', first, '--root', host.root]);
+    const wired = await json(['status', '--root', host.root]);
+    await json(['verify', '--root', host.root]);
+    const gone = await json(['uninstall', '--purge', '--root', host.root]);
 
     assert.equal(refused['subject'], 'k0s');
     assert.deepEqual([done['restarted'], gone['restarted']], [[], []]);
