@@ -58,8 +58,8 @@ export interface Rendering {
   external?: { words: RegExp; files: readonly HostPath[]; folders: readonly HostPath[] };
   /** In the text of a configuration that it wrote; undefined: nothing tells. */
   written: RegExp | undefined;
-  /** Of one that is wired itself: what is said where another engine was named on its host. */
-  instead?: Pick<Refusal, 'found' | 'needed' | 'next'>;
+  /** Of one that kata-sysext wires: what becomes of an edit of another engine's file, as a sentence, and its row of docs/reference/hosts.md. */
+  wired?: Pick<Refusal, 'found' | 'docs'>;
 }
 
 /** An engine or renderer that kata-sysext recognises and does not wire. */

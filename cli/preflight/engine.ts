@@ -1,4 +1,4 @@
-import { type Engine, engineNamed, engines, rendererOf, type Sighting } from '../engines/index.ts';
+import { type Engine, engineNamed, engines, refusalBy, rendererOf, type Sighting, type Wiring } from '../engines/index.ts';
 import { codeRow, didYouMean, type Finding, KataError } from '../errors/index.ts';
 import { kubeletSocket } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
@@ -12,13 +12,13 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
   await needSystemd(host);
   const [name = '', version] = (wish ?? recorded ?? '').split('@');
   if (recorded !== undefined && name !== recorded && engineNamed(name) !== undefined) throw otherEngine(recorded, name);
-  const found: Found[] = [];
-  for (const engine of name === '' ? engines() : named(name)) {
-    const [instance] = await engine.detect(host, version);
-    if (instance !== undefined) found.push({ engine, instance });
-  }
+  const found = await detected(host, name === '' ? engines().filter(({ renders }) => renders === undefined) : named(name), version);
   const running = found.filter(({ instance }) => instance.process !== undefined);
-  const candidates = await serving(host, running.length > 0 ? running : found);
+  const candidates = running.length > 0 ? running : found;
+  // What writes the configuration of the node's engine comes first: an ordinary engine beside it serves no pods.
+  const renderer = name === '' ? (await rendererOf(host, candidates[0]?.instance))?.renderer : undefined;
+  const [rendered] = renderer?.kind === 'engine' ? await detected(host, [renderer]) : [];
+  if (rendered !== undefined) return rendered;
   const [first, ...others] = candidates;
   if (first !== undefined && others.length === 0) return first;
   if (first !== undefined) {
@@ -27,6 +27,15 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
     throw ambiguous(candidates, running.length > 0);
   }
   throw missing(host, wish, name);
+}
+
+async function detected(host: HostView, all: Engine[], version?: string): Promise<Found[]> {
+  const found: Found[] = [];
+  for (const engine of all) {
+    const [instance] = await engine.detect(host, version);
+    if (instance !== undefined) found.push({ engine, instance });
+  }
+  return found;
 }
 
 /**
@@ -39,20 +48,24 @@ export async function findEngineToWire(host: HostView, wish: string | undefined,
     throw error;
   });
   const rendered = await rendererOf(host, found instanceof KataError ? undefined : found.instance);
-  const isWired = !(found instanceof KataError) && found.engine.name === rendered?.renderer.name;
-  if (rendered !== undefined && !isWired) throw renderedBy(rendered);
+  const other = rendered !== undefined && (found instanceof KataError || rendered.renderer.name !== found.engine.name);
+  if (other) throw renderedBy(rendered, recorded !== undefined);
   if (found instanceof KataError) throw found;
   return found;
 }
 
-/** Of several: the one that another program starts for the node's pods, where that program runs or a boot starts it; else the others. */
-async function serving(host: HostView, found: Found[]): Promise<Found[]> {
-  const others = found.filter(({ engine }) => engine.renders === undefined);
-  if (found.length < 2 || others.length === found.length) return found;
-  const sighting = await rendererOf(host, others[0]?.instance);
-  const own = found.filter(({ engine }) => engine.name === sighting?.renderer.name);
-  if (own.length > 0) return own;
-  return others.length > 0 ? others : found;
+/**
+ * As `findEngine`, for the removal of all wiring. An engine that another program has uninstalled does not run: what is left of its recorded
+ * files is edited, and nothing is restarted.
+ */
+export async function findEngineToUnwire(host: HostView, wish: string | undefined, wiring: Wiring | undefined): Promise<Found> {
+  try {
+    return await findEngine(host, wish, wiring?.engine);
+  } catch (error) {
+    const engine = wiring === undefined ? undefined : engineNamed(wiring.engine);
+    if (!(error instanceof KataError) || error.code !== 'engine-missing' || engine === undefined || wiring === undefined) throw error;
+    return { engine, instance: { engine: wiring.engine, configPath: wiring.configPath } };
+  }
 }
 
 async function usedByKubelet(host: HostView, candidates: Found[]): Promise<Found | undefined> {
@@ -67,8 +80,9 @@ async function usedByKubelet(host: HostView, candidates: Found[]): Promise<Found
 /** What `findEngine` says where it finds no engine, or several. */
 const unfound = ['engine-missing', 'host-unknown'];
 
-function renderedBy({ renderer: { title, refusal }, mark }: Sighting): KataError {
-  const { found, needed, next } = refusal;
+function renderedBy({ renderer, mark }: Sighting, installed: boolean): KataError {
+  const { title } = renderer;
+  const { found, needed, next } = refusalBy(renderer, installed);
   return new KataError('engine-rendered', {
     subject: title,
     found: `${found} (${mark})`,
@@ -79,20 +93,18 @@ function renderedBy({ renderer: { title, refusal }, mark }: Sighting): KataError
 }
 
 function missing(host: HostView, wish: string | undefined, name: string): KataError {
-  const names = name === '' ? engines().map((engine) => engine.name) : [name];
-  const [first, ...others] = names;
-  const line = (of: (each: string) => string) => `${of(first!)}${others.map((each) => ` (or ${of(each)})`).join('')}`;
+  const asked = name === '' ? engines() : named(name);
+  const names = asked.map((engine) => engine.name);
+  const units = asked.map((engine) => engine.units[0]?.replace(/\.service$/, '') ?? engine.name);
+  const [first = '', ...others] = host.live ? units : names;
+  const more = others.length === 0 ? '' : ` (or ${others.join(', ')})`;
+  const either = [names.slice(0, -1).join(', '), names.at(-1)].filter(Boolean).join(' or ');
   return new KataError('engine-missing', {
     subject: wish ?? host.root,
-    found: host.live ? `no running ${names.join(' or ')}` : `no ${names.join(' or ')} in the tree`,
+    found: host.live ? `no running ${either}` : `no ${either} in the tree`,
     needed: 'an engine that this version supports',
-    next: host.live ? `start it: systemctl start ${line(unitOf)}` : `name it: ${line((each) => `--engine ${each}@VERSION`)}`,
+    next: host.live ? `start it: systemctl start ${first}${more}` : `name it: --engine ${first}@VERSION${more}`,
   });
-}
-
-/** As systemctl takes it. */
-function unitOf(name: string): string {
-  return engineNamed(name)?.units[0]?.replace(/\.service$/, '') ?? name;
 }
 
 /** Without a way to PID 1 an engine's unit is not seen, and the files would be edited for an engine that never hears of it. */

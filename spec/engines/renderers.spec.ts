@@ -14,6 +14,12 @@ const plain = {
   '/usr/lib/systemd/system/containerd.service': '[Service]\nExecStart=/usr/bin/containerd\n',
   '/etc/containerd/config.toml': 'version = 2\n',
 };
+/** Those that kata-sysext wires, by title: it finds them in place of containerd. */
+const wired = new Map([
+  ['k3s', 'k3s'],
+  ['RKE2', 'rke2'],
+  ['k0s', 'k0s'],
+]);
 /** Of each renderer a unit that its installer makes, and what that starts. */
 const units: [name: string, unit: string, start: string][] = [
   ['k3s', '/etc/systemd/system/k3s.service', '/usr/local/bin/k3s \\\n    server \\\n'],
@@ -26,16 +32,6 @@ const units: [name: string, unit: string, start: string][] = [
   ['nodeadm', '/etc/systemd/system/nodeadm-config.service', '/usr/bin/nodeadm init --skip run'],
   ['nodeadm', '/etc/systemd/system/nodeadm-run.service', '/usr/bin/nodeadm init --skip config'],
 ];
-
-/** These are engines themselves: they are found, and refused only where another engine is named on their host. */
-const wired = ['k0s'];
-
-async function chosenOr(found: ReturnType<typeof findEngineToWire>): Promise<string> {
-  return found.then(
-    ({ engine }) => engine.name,
-    (error: KataError) => error.code,
-  );
-}
 
 function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
@@ -95,12 +91,14 @@ describe('engines/renderers: who else writes what containerd reads', () => {
         await tree.write(unit, `[Service]\nExecStart=${start}\n`);
         enable(tree, unit);
 
-        const chosen = await chosenOr(findEngineToWire(tree.host, undefined));
         const explicit = await codeOf(findEngineToWire(tree.host, 'containerd@2.1'));
 
         assert.deepEqual([explicit[0], explicit[1]], ['engine-rendered', name]);
-        assert.equal(chosen, wired.includes(name) ? name : explicit[0]);
         assert.match(explicit[2], new RegExp(nameOf(unit).replaceAll('.', '\\.')));
+        if (wired.has(name)) {
+          const { engine, instance } = await findEngineToWire(tree.host, undefined);
+          assert.deepEqual([engine.name, instance.unit, instance.renderer?.title], [wired.get(name), nameOf(unit), name]);
+        } else assert.deepEqual(await codeOf(findEngineToWire(tree.host, undefined)), explicit);
       });
 
       it(`${nameOf(unit)} that is left over or masked is not, beside containerd`, async () => {
@@ -120,13 +118,13 @@ describe('engines/renderers: who else writes what containerd reads', () => {
     it('files alone count where no ordinary engine is, and a named one is none', async () => {
       const bare = await engineTree({ '/var/lib/rancher/rke2/agent/etc/containerd/config.toml': 'version = 3\n' });
 
-      const detected = await codeOf(findEngineToWire(bare.host, undefined));
+      const detected = await findEngineToWire(bare.host, undefined);
       const explicit = await codeOf(findEngineToWire(bare.host, 'containerd@2.1'));
       await tree.write('/var/lib/rancher/rke2/agent/etc/containerd/config.toml', 'version = 3\n');
       const beside = await findEngineToWire(tree.host, undefined);
 
       await bare.remove();
-      assert.deepEqual([detected[0], detected[1]], ['engine-rendered', 'RKE2']);
+      assert.equal(detected.engine.name, 'rke2');
       assert.deepEqual([explicit[0], explicit[1]], ['engine-rendered', 'RKE2']);
       assert.equal(beside.engine.name, 'containerd');
     });
@@ -210,8 +208,10 @@ describe('engines/renderers: who else writes what containerd reads', () => {
 
       const host = await live(tree, { ...containerd, 'k3s-blue.service': { pid: 14, program: k3s } });
 
+      const found = await findEngineToWire(host, undefined);
       assert.equal(passed.engine.name, 'containerd');
-      assert.equal((await codeOf(findEngineToWire(host, undefined)))[1], 'k3s');
+      assert.deepEqual([found.engine.name, found.instance.unit, found.instance.process?.pid], ['k3s', 'k3s-blue.service', 14]);
+      assert.equal((await codeOf(findEngineToWire(host, 'containerd')))[1], 'k3s');
     });
 
     it('nodeadm has ended long ago and counts by being enabled', async () => {

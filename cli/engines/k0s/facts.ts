@@ -23,10 +23,13 @@ const renders: Rendering = {
   files: [usualConfig, renderedCri, usualDataDir],
   external: { words: external, files: [], folders: [] },
   written: /^# k0s_managed=true$|\/run\/k0s\//m,
-  instead: {
+  wired: {
     found: 'k0s starts a containerd of its own for the node’s pods, which never see what is written to the file of another one',
-    needed: 'k0s itself, where it runs pods (a worker, or a controller with --enable-worker); no other engine',
-    next: 'kata-sysext check --engine k0s',
+    docs: {
+      does: 'starts a containerd of its own with `/etc/k0s/containerd.toml`, and restarts it by itself after a change of `/etc/k0s/containerd.d`',
+      recognised: '`k0sworker.service`, `k0scontroller.service`; a running unit of another name whose main process is k0s',
+      works: '[wired](../concepts/k0s.md): a drop-in in the folder that k0s reads',
+    },
   },
 };
 

@@ -4,11 +4,12 @@ import type { HostPath, HostView } from '../../host/types.ts';
 import { editedByOthers, foreignHandler, refuseForeignFiles } from '../common/complaints.ts';
 import { type FilesView, filesView } from '../common/filesView.ts';
 import { missingFolders } from '../common/folders.ts';
+import { foreignWiringIn } from '../common/foreignWiring.ts';
 import { findingsOf, lookForMarks, type SeenMark, withoutOurs } from '../common/seen.ts';
 import { checkWanted } from '../common/wanted.ts';
 import { wiringKey } from '../common/wiringKey.ts';
 import { changesBetween } from '../containerd/fileChanges.ts';
-import { foreignIn } from '../containerd/foreignWiring.ts';
+import { tablesLeadingTo } from '../containerd/foreignWiring.ts';
 import { newPlugin, oldPlugin, runtimesPath } from '../containerd/schema.ts';
 import type { ForeignWiring, Instance, Mark, WantedHandler, Wiring, WiringPlan } from '../types.ts';
 import { facts } from './facts.ts';
@@ -55,7 +56,11 @@ export async function planK0s(host: HostView, instance: Instance, wanted: Wanted
 
 /** See `Engine.findForeignWiring`: only what k0s reads from its folder. */
 export async function findForeignK0s(host: HostView, _instance: Instance, shim: HostPath): Promise<ForeignWiring> {
-  return foreignIn(host, await readDropIns(filesView(host)), shim);
+  const files = await readDropIns(filesView(host));
+  return foreignWiringIn(
+    host,
+    files.map(({ real, doc }) => ({ path: real, doc, tables: tablesLeadingTo(doc, shim), idle: { version: 0 } })),
+  );
 }
 
 function wiringOf(instance: Instance, unit: string, handlers: WantedHandler[], marks: Mark[], folders: HostPath[]): Wiring {

@@ -49,6 +49,13 @@ export const liveLines: LiveLine[] = [
   row(`! ${kvm} [host-no-kvm]`, refusals, [kvm, 'host-no-kvm'], guest),
   row('    needed: KVM, or pods of these handlers will not start', refusals, 'KVM, or pods of these handlers will not start', guest),
   row('    next:   modprobe kvm_intel || modprobe kvm_amd', refusals, 'modprobe kvm_intel || modprobe kvm_amd', guest),
+  row(
+    '  rendered: k3s writes /var/lib/rancher/k3s/agent/etc/containerd/config.toml at each start of k3s.service, which starts containerd and the kubelet, and on this server the Kubernetes API',
+    'cli/engines/rancher/detect.ts',
+    ['at each start of ', ', which starts containerd and the kubelet', ', and on this server the Kubernetes API'],
+    'spec/e2e/k3s.spec.ts',
+  ),
+  row('  restarts: k3s.service', 'cli/commands/answer.ts', '  restarts: ', 'spec/e2e/k3s.spec.ts'),
   row('› waiting for containerd', 'cli/gate/gate.ts', 'waiting for ', round),
   row('› watching containerd for 8 s', 'cli/gate/gate.ts', 'watching ', round),
   row(
