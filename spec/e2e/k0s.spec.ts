@@ -41,22 +41,20 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
     assert.match(stdout, new RegExp(`"id": "${pod.id}"[^}]*}?[^}]*"state": "SANDBOX_READY"`, 's'));
   }
 
-  it('the stand-in makes of containerd’s defaults and a drop-in what k0s itself made of them', async function () {
-    if (!existsSync(real)) {
-      console.log('      files that k0s wrote are not beside this checkout');
-      return this.skip();
-    }
-    const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-k0s-'));
-    writeFileSync(join(folder, '50-kata.toml'), readFileSync(join(real, '1.34.containerd.d.50-kata-v2.toml')));
-    const containerd = join(await debianRoot('trixie'), 'usr/bin/containerd');
-    const defaults = spawnSync(containerd, ['config', 'default'], { encoding: 'utf8' }).stdout;
-    const { stdout } = spawnSync(join(await k0sFolder(), 'older/k0s'), ['render', folder], { input: defaults, encoding: 'utf8' });
+  if (!existsSync(real)) console.log('      files that k0s wrote are not beside this checkout: the stand-in is not compared with them');
+  else
+    it('the stand-in makes of containerd’s defaults and a drop-in what k0s itself made of them', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-k0s-'));
+      writeFileSync(join(folder, '50-kata.toml'), readFileSync(join(real, '1.34.containerd.d.50-kata-v2.toml')));
+      const containerd = join(await debianRoot('trixie'), 'usr/bin/containerd');
+      const defaults = spawnSync(containerd, ['config', 'default'], { encoding: 'utf8' }).stdout;
+      const { stdout } = spawnSync(join(await k0sFolder(), 'older/k0s'), ['render', folder], { input: defaults, encoding: 'utf8' });
 
-    // Debian's place for the programs of CNI, and the image that each release of k0s has.
-    const same = (text: string) =>
-      JSON.parse(JSON.stringify(toml.parse(text)).replace(/"(bin_dir|sandbox_image)":"[^"]*"/g, '"$1":""')) as unknown;
-    assert.deepEqual(same(stdout), same(readFileSync(join(real, '1.34.run.containerd-cri.with-kata-dropin.toml'), 'utf8')));
-  });
+      // Debian's place for the programs of CNI, and the image that each release of k0s has.
+      const same = (text: string) =>
+        JSON.parse(JSON.stringify(toml.parse(text)).replace(/"(bin_dir|sandbox_image)":"[^"]*"/g, '"$1":""')) as unknown;
+      assert.deepEqual(same(stdout), same(readFileSync(join(real, '1.34.run.containerd-cri.with-kata-dropin.toml'), 'utf8')));
+    });
 
   it('is found, and the plan says who writes the file and that k0s restarts its containerd by itself; nothing is changed', async () => {
     const before = await processesOf(live);

@@ -19,7 +19,7 @@ export const schemas = [2, 3] as const;
 export type Schema = (typeof schemas)[number];
 
 /** The whole drop-in for a k0s that takes this schema. */
-export function dropInText(schema: Schema, handlers: readonly WantedHandler[]): string {
+function dropInText(schema: Schema, handlers: readonly WantedHandler[]): string {
   const tables = handlers.flatMap((handler) => ['', ...handlerLines(handler, pluginOf(schema))]);
   return [firstLine, `version = ${schema}`, ...tables].map((line) => `${line}\n`).join('');
 }
