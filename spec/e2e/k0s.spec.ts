@@ -10,7 +10,7 @@ import { type Pod, podRuns, removePod, runPod, waitForCri } from '../lab/pods.ts
 import { debianRoot } from '../lab/roots.ts';
 import { stopAfter } from '../support/endings.ts';
 import { differences } from '../support/judges/fingerprint.ts';
-import { k0sHost, k0sUnit, processesOf, updateK0s, whereK0s } from '../support/live/k0sHost.ts';
+import { installK0s, k0sHost, k0sUnit, processesOf, updateK0s, whereK0s } from '../support/live/k0sHost.ts';
 import { etcOf, handlersOf, type Live } from '../support/live/liveHost.ts';
 import { repo } from '../support/program.ts';
 
@@ -130,17 +130,29 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
     const { stdout } = await live.kata(['status']);
 
     assert.match(stdout, /blessed/);
+    // What k0s writes again at each start does not run the guard again: its program, its containerd and the drop-ins do.
+    const { stdout: watched } = await live.host.sh(
+      'cat /etc/systemd/system/kata-sysext-rewire.service.d/*.conf | grep "^# with the engine of"',
+    );
+    assert.deepEqual(
+      watched
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' ').at(-1)),
+      ['/var/lib/k0s/bin/containerd', '/opt/bin/k0s', '/etc/k0s/containerd.d'],
+    );
     await holds([handler, 'runc'], 'after-boot');
   });
 
-  it('k0s goes back to 1.34 while it is stopped', async () => {
-    // The older containerd cannot read what the shims of the newer one say, with Kata or without.
+  it('k0s goes back to 1.34 while the host is off: the boot guard cannot ask the containerd that is not unpacked yet, and leaves it', async () => {
     await removePod(live.host, pod);
-
-    await updateK0s(live, 'older');
-
+    await live.host.reboot({ between: () => installK0s(live.host.root, 'older') });
     await waitForCri(live.host, K0S_SOCKET);
     pod = await runPod(live.host, 'runc', 'back');
+
+    const { stdout } = await live.host.run(['journalctl', '-b', '-o', 'cat', '-u', 'kata-sysext-rewire.service']);
+
+    assert.match(stdout, /has not unpacked its containerd yet: \/var\/lib\/k0s\/bin\/containerd is 2\./);
     await holds([handler, 'runc'], 'older');
     assert.match(readFileSync(join(live.host.root, 'etc/k0s/containerd.d/kata-sysext.toml'), 'utf8'), /^version = 2$/m);
   });
