@@ -69,19 +69,6 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
     assert.deepEqual(await processesOf(live), before);
   });
 
-  it('a change that fails once its files are there is undone, and waits for the containerd without them', async () => {
-    const before = await processesOf(live);
-
-    const failed = await live.kata(['install', live.bundle(live.first)], { KATA_SYSEXT_FAILPOINT: 'step/restart/before=error' });
-    const after = await processesOf(live);
-
-    assert.equal(failed.code, 1, failed.stderr);
-    assert.deepEqual(differences(atStart, etcOf(live)), []);
-    assert.equal(after.k0s, before.k0s);
-    assert.notEqual(after.containerd, before.containerd);
-    await holds(['runc'], 'undone');
-  });
-
   it('installs: k0s starts its containerd again by itself, and only the handler differs', async () => {
     const before = await processesOf(live);
     const was = await rendered(live);
@@ -120,6 +107,32 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
     assert.equal(again['changed'], false);
   });
 
+  it('k0s 1.36: another name of the handler comes, and its containerd took copies of the files before', async () => {
+    const before = await processesOf(live);
+
+    const done = await live.json(['install', live.bundle(live.first), '--alias', `kata=${handler.replace('kata-', '')}`]);
+    const after = await processesOf(live);
+
+    assert.deepEqual([done['restarted'], after.k0s], [[], before.k0s]);
+    assert.notEqual(after.containerd, before.containerd);
+    await holds(['kata', handler, 'runc'], 'alias');
+  });
+
+  it('a change that fails once its files are there is undone, and waits for the containerd without them', async () => {
+    const [before, etc] = [await processesOf(live), etcOf(live)];
+
+    const failed = await live.kata(['install', live.bundle(live.first), '--alias', 'kata='], {
+      KATA_SYSEXT_FAILPOINT: 'step/restart/before=error',
+    });
+    const after = await processesOf(live);
+
+    assert.equal(failed.code, 1, failed.stderr);
+    assert.deepEqual(differences(etc, etcOf(live)), []);
+    assert.equal(after.k0s, before.k0s);
+    assert.notEqual(after.containerd, before.containerd);
+    await holds(['kata', handler, 'runc'], 'undone');
+  });
+
   it('the host boots: the handler is there, and the generation is blessed', async () => {
     await removePod(live.host, pod);
     await live.host.reboot();
@@ -141,7 +154,7 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
         .map((line) => line.split(' ').at(-1)),
       ['/var/lib/k0s/bin/containerd', '/opt/bin/k0s', '/etc/k0s/containerd.d'],
     );
-    await holds([handler, 'runc'], 'after-boot');
+    await holds(['kata', handler, 'runc'], 'after-boot');
   });
 
   it('k0s goes back to 1.34 while the host is off: the boot guard cannot ask the containerd that is not unpacked yet, and leaves it', async () => {
@@ -153,7 +166,7 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
     const { stdout } = await live.host.run(['journalctl', '-b', '-o', 'cat', '-u', 'kata-sysext-rewire.service']);
 
     assert.match(stdout, /has not unpacked its containerd yet: \/var\/lib\/k0s\/bin\/containerd is 2\./);
-    await holds([handler, 'runc'], 'older');
+    await holds(['kata', handler, 'runc'], 'older');
     assert.match(readFileSync(join(live.host.root, 'etc/k0s/containerd.d/kata-sysext.toml'), 'utf8'), /^version = 2$/m);
   });
 
