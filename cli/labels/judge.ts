@@ -25,9 +25,9 @@ export interface LabelledPlace {
 export interface WrongLabel {
   place: LabelledPlace;
   /** undefined: the file has none. */
-  found?: string;
+  found?: string | undefined;
   needed: string;
-  stock?: string;
+  stock?: string | undefined;
   /** The type is another one, but gives the same access to the file. */
   sameAccess: boolean;
 }
@@ -58,8 +58,8 @@ export function wrongLabel(place: LabelledPlace, { found, stock }: FileLabel, ru
   return {
     place,
     needed,
-    ...(found === undefined ? {} : { found }),
-    ...(stock === undefined ? {} : { stock }),
+    found,
+    stock,
     sameAccess: sameRange && (is.type === should.type || serves(rules.family, place.use, is.type)),
   };
 }

@@ -60,9 +60,9 @@ export async function planGuard(
   { to, guard, found }: SwitchRequest,
   others: Step[],
 ): Promise<{ guard: Step[]; unbless: Step[] }> {
-  const wish: GuardRequest | undefined =
+  const units: GuardRequest | undefined =
     to === undefined || guard === undefined || belongsToImage(host, to) ? undefined : { program: guard, engine: found.instance.unit };
-  const steps = await guardSteps(host, wish);
+  const steps = await guardSteps(host, units);
   return { guard: steps, unbless: others.length + steps.length > 0 ? await unblessSteps(host) : [] };
 }
 

@@ -1,9 +1,8 @@
-import type { HostView } from '../host/index.ts';
+import type { HostPath, HostView } from '../host/index.ts';
 import type { ModulePlan } from '../kernelModules/index.ts';
 import { offeredBy } from '../store/index.ts';
 import type { Step } from '../transaction/index.ts';
 import { backendFor, type Placement, placementOrder, planGuard, planKernelModules, planPlacement } from './placement.ts';
-import { ordered } from './stepOrder.ts';
 import type { SwitchRequest } from './types.ts';
 import { type PlannedWiring, planWiring, wiringSteps } from './wiring.ts';
 
@@ -39,4 +38,42 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
     after: wanted.map(({ name }) => name),
     restored: request.restoring?.handlers ?? [],
   };
+}
+
+/** The parts of a change, each in its own order. */
+interface Parts {
+  /** A generation becomes active; else the host is left without one. */
+  coming: boolean;
+  unbless: Step[];
+  guard: Step[];
+  /** Backend, wiring, restart. */
+  core: Step[];
+  /** Kernel modules: loaded before anything needs them, and kept for the next boots. */
+  load: Step[];
+  keep: Step[];
+  last: Step[];
+}
+
+/** The boot guard comes first and goes last, so that the next boot finishes or undoes a change that was interrupted in between. */
+export function ordered({ coming, unbless, guard, core, load, keep, last }: Parts): Step[] {
+  if (!coming) return [...unbless, ...core, ...keep, ...guard];
+  return withoutNeeded(onceMade([...unbless, ...guard, ...load, ...core, ...keep, ...last]));
+}
+
+/** Several parts may need the same folder. */
+function onceMade(steps: Step[]): Step[] {
+  const made = new Set<HostPath>();
+  return steps.filter((step) => {
+    if (step.kind !== 'folder') return true;
+    const first = !made.has(step.path);
+    made.add(step.path);
+    return first;
+  });
+}
+
+/** What one backend leaves another one may need: no folder goes that a later step puts something into. */
+function withoutNeeded(steps: Step[]): Step[] {
+  const fills = (step: Step, folder: HostPath) =>
+    (step.kind === 'file' || step.kind === 'pointer') && step.after !== 'absent' && step.path.startsWith(`${folder}/`);
+  return steps.filter((step, index) => step.kind !== 'drop-folder' || !steps.slice(index + 1).some((later) => fills(later, step.path)));
 }

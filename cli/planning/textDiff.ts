@@ -4,9 +4,9 @@ import type { FileChange } from '../engines/index.ts';
 export function insideLines(change: FileChange): string[] {
   if (change.after === 'absent') return change.ours.flatMap((text) => signed('-', text, 1));
   const { text } = change.after;
-  return change.ours.flatMap((ours) => {
-    const at = text.indexOf(ours);
-    return at < 0 ? signed('-', ours, 0) : signed('+', ours, text.slice(0, at).split('\n').length);
+  return change.ours.flatMap((inserted) => {
+    const at = text.indexOf(inserted);
+    return at < 0 ? signed('-', inserted, 0) : signed('+', inserted, text.slice(0, at).split('\n').length);
   });
 }
 

@@ -31,7 +31,7 @@ export interface PolicyFile {
   /** The whole context. */
   context: string;
   /** What the policy's own file contexts give, where the table knows it. */
-  stock?: string;
+  stock?: string | undefined;
 }
 
 /** Of a handler, what decides which questions are asked. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { posix } from 'node:path';
 import { enginePlugins } from '../../cli/engines/index.ts';
 import type { EnginePlugin } from '../../cli/engines/types.ts';
-import { readSources, type SourceFacts } from '../support/source/literals.ts';
+import { readSources, type SourceFacts } from '../support/sources.ts';
 
 /** The one file that names every folder: it imports each one's face. */
 const registry = 'cli/engines/registry.ts';
@@ -58,7 +58,10 @@ describe('engines: what knows an engine is in its folder', () => {
   it('the parser sees all of cli/', () => {
     assert.ok(sources.length > 300, `${sources.length} files`);
     const face = sources.find(({ path }) => path === registry);
-    assert.ok(face?.imports.includes('cli/engines/containerd/index.ts'), JSON.stringify(face?.imports));
+    assert.ok(
+      face?.imports.some(({ to }) => to === 'cli/engines/containerd/index.ts'),
+      JSON.stringify(face?.imports),
+    );
     assert.ok(
       sources.some(({ path, texts }) => path === 'cli/engines/containerd/facts.ts' && texts.some(({ text }) => text === 'containerd')),
     );
@@ -69,8 +72,8 @@ describe('engines: what knows an engine is in its folder', () => {
       const importing = sources.filter(({ path }) => !path.startsWith(folderOf(row)) && !isExcepted(path, row));
       const wrong = importing.flatMap(({ path, imports }) =>
         imports
-          .filter((name) => name.startsWith(folderOf(row)) && !(path === registry && name === `${folderOf(row)}index.ts`))
-          .map((name) => `${path} imports ${name}`),
+          .filter(({ to }) => to.startsWith(folderOf(row)) && !(path === registry && to === `${folderOf(row)}index.ts`))
+          .map(({ to }) => `${path} imports ${to}`),
       );
 
       assert.deepEqual(wrong, []);
@@ -94,7 +97,7 @@ describe('engines: what knows an engine is in its folder', () => {
       const source = sources.find((each) => each.path === path);
       const row = enginePlugins().find(({ name }) => name === names);
       return (
-        source?.imports.some((name) => name.startsWith(folderOf(row!))) || source?.texts.some(({ text }) => posix.basename(text) === names)
+        source?.imports.some(({ to }) => to.startsWith(folderOf(row!))) || source?.texts.some(({ text }) => posix.basename(text) === names)
       );
     });
 

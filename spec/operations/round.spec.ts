@@ -304,7 +304,7 @@ describe('operations on an offline tree', function () {
 
     assert.ok(JSON.stringify(open).includes('interrupted'));
     assert.deepEqual(
-      [undone, finished].map(({ settled }) => (settled as { result: string }[]).map(({ result }) => result)),
+      [undone, finished].map(({ recovered }) => (recovered as { result: string }[]).map(({ result }) => result)),
       [['undone'], ['finished']],
     );
     assert.deepEqual(differences(wanted, before.listing()), []);

@@ -112,7 +112,7 @@ describe('room on the disk', function () {
       const done = await change(file);
       const later = await change(file, {
         dryRun: true,
-        wishes: { set: [{ key: 'default_memory', text: '3000' }], unset: [], profiles: undefined },
+        settings: { set: [{ key: 'default_memory', text: '3000' }], unset: [], profiles: undefined },
       });
 
       assert.ok(plan.kind === 'Plan' && done.kind === 'Change' && later.kind === 'Plan');

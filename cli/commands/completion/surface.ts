@@ -16,7 +16,7 @@ export interface SurfaceOption {
   flags: string[];
   describe: string;
   /** undefined for a flag without a value. */
-  value?: { name: string; offer: Offer };
+  value?: { name: string; offer: Offer } | undefined;
   repeats: boolean;
 }
 
@@ -84,7 +84,7 @@ function optionOf(verb: Verb, name: string, row: OptionRow): SurfaceOption {
     flags: [`--${name}`, ...alias],
     describe: row.describe,
     repeats: row.type === 'list',
-    ...(value === undefined ? {} : { value }),
+    value,
   };
 }
 

@@ -10,10 +10,8 @@ import { render } from '../../rendering/index.ts';
 import { list, text } from '../parsing/options.ts';
 import { settingsRequestOf } from '../parsing/settingsRequest.ts';
 import type { Call, Reply } from '../types.ts';
-import { copyNew, writeNew } from './newFiles.ts';
-import { needSingleFile } from './programFile.ts';
-import { asMade, reply } from './reply.ts';
-import { checkedDigest, placeOf, sourceOf } from './sources.ts';
+import { asMade, copyNew, reply, writeNew } from './newFiles.ts';
+import { checkedDigest, needSingleFile, placeOf, sourceOf } from './sources.ts';
 
 /** The request of `generate` that every form has. */
 export interface Common {
@@ -37,10 +35,10 @@ export async function generateRendered(call: Call, kind: OutputKind, { pool, fol
   const rendering = {
     target: common.target,
     install: installRequest(call, words.slice(1), image === undefined ? plainBackend : imagingBackend),
-    ...(image === undefined ? {} : { image }),
+    image,
     epoch: epochOf(io.env),
     ...(engineConfig === undefined ? {} : { engineConfig: resolve(io.cwd, engineConfig) }),
-    ...(programFile === undefined ? {} : { programFile }),
+    programFile,
   };
   return await render(call.context, rendering, async ({ archive: { name, digest, file, sizeBytes, unpackedBytes }, ...made }) => {
     const archive = { name, digest, url: placeOf(text(options['from']), name), sizeBytes };
@@ -74,13 +72,13 @@ function installRequest(call: Call, words: string[], backend: string): InstallRe
     dryRun: false,
     waitSeconds: 0,
     allow: [],
-    ...(engine === undefined ? {} : { engine }),
+    engine,
     sources: words.map((word) => resolve(io.cwd, word)),
     digests: list(options['digest']).map(checkedDigest),
     handlers: list(options['handler']),
     aliases: aliasRequests(list(options['alias'])),
     backend,
-    wishes: settingsRequestOf(call),
+    settings: settingsRequestOf(call),
   };
 }
 

@@ -1,16 +1,20 @@
-import { resolve } from 'node:path';
-import { imageBackend } from '../../backends/registry.ts';
+import { basename, resolve } from 'node:path';
+import { imageBackend, imagingBackend as imaging } from '../../backends/registry.ts';
+import { engineNamed, engines } from '../../engines/index.ts';
 import { didYouMean, KataError } from '../../errors/index.ts';
 import { generate, type OutputKind, outputKinds, targetNamed } from '../../generate/index.ts';
 import { stopIfAsked } from '../../host/index.ts';
+import { handlerRow } from '../../layout/index.ts';
+import { profileNamed } from '../../layout/settings/index.ts';
+import { aliasRequests } from '../../planning/choices/aliases.ts';
+import { givenImage } from '../../planning/choices/givenImage.ts';
 import { version } from '../../version.ts';
-import { backendFor } from '../generating/imageSource.ts';
-import { writeNew } from '../generating/newFiles.ts';
-import { kernelArgumentsOf, passedOptions } from '../generating/passedOptions.ts';
+import { asMade, reply, writeNew } from '../generating/newFiles.ts';
 import { generateRendered } from '../generating/rendered.ts';
-import { asMade, reply } from '../generating/reply.ts';
 import { sourcesOf } from '../generating/sources.ts';
-import { text } from '../parsing/options.ts';
+import { isAddress } from '../parsing/addresses.ts';
+import { engineOf, list, text } from '../parsing/options.ts';
+import { settingsRequestOf } from '../parsing/settingsRequest.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {
@@ -126,4 +130,97 @@ function refuseUnfit({ options }: Call, kind: OutputKind, kernelArguments: strin
 
 function missing(subject: string, what: string, needed: string): KataError {
   return new KataError('usage', { subject, found: `generate does not say ${what}`, needed, next: 'kata-sysext generate --help' });
+}
+
+/** Options of `install` that the node's own installation gets as they are here. */
+const passed = ['handler', 'alias', 'backend', 'format', 'engine', 'set', 'profile'];
+
+/**
+ * The arguments of the node's own `install`. What no release and no node could make right is refused here, where the user reads it: on the
+ * node it would be a failure at every boot. Throws `usage`, `handler-unknown`, `profile-unknown`.
+ */
+function passedOptions(call: Call, leftOut: string[]): string[] {
+  const { options } = call;
+  for (const name of list(options['handler'])) handlerRow(name);
+  aliasRequests(list(options['alias']));
+  for (const name of settingsRequestOf(call).profiles ?? []) profileNamed(name);
+  refuseEngine(engineOf(options['engine']));
+  return passed
+    .filter((name) => !leftOut.includes(name))
+    .flatMap((name) => {
+      const value = options[name];
+      return (Array.isArray(value) ? value : value === undefined ? [] : [String(value)]).flatMap((each) => [`--${name}`, each]);
+    });
+}
+
+function refuseEngine(name: string | undefined): void {
+  if (name === undefined || engineNamed(name.split('@')[0]!) !== undefined) return;
+  throw new KataError('usage', {
+    subject: '--engine',
+    found: `--engine ${name}`,
+    needed: `one of ${engines()
+      .map(({ name }) => name)
+      .join(', ')}`,
+    next: 'kata-sysext generate --help',
+  });
+}
+
+/**
+ * Arguments of the kernel, one each: Ignition compares them as words, and refuses a whole configuration that has one twice. Throws `usage`.
+ *
+ * @param twice a MachineConfig takes one that is there twice
+ */
+function kernelArgumentsOf({ options }: Call, twice: boolean): string[] {
+  const all = list(options['kernel-argument']);
+  const wrong = (found: string, needed: string) =>
+    new KataError('usage', { subject: '--kernel-argument', found, needed, next: 'kata-sysext generate --help' });
+  const odd = all.find((each) => !/^(?:[!#-~]|"[ !#-~]*")+$/.test(each));
+  if (odd !== undefined)
+    throw wrong(`--kernel-argument ${JSON.stringify(odd)}`, 'one argument each: ASCII, and blanks only between double quotes');
+  const again = all.find((each, index) => all.indexOf(each) !== index);
+  if (again !== undefined && !twice)
+    throw wrong(
+      `--kernel-argument ${again} twice`,
+      'each argument once: Ignition refuses a configuration with one that is there twice, and the node would not boot',
+    );
+  return all;
+}
+
+/**
+ * The backend that the nodes' own installation gets: where an image is named, the one that has images, as the form *rendered* does it. Left
+ * to `auto`, a node that takes the backend prefix would end with wrong usage at every boot. The file behind an address is not read here, so
+ * an address that is called like an image needs a word. Throws `usage`.
+ */
+async function backendFor({ options, io }: Call, words: string[], baked: boolean): Promise<string | undefined> {
+  const backend = text(options['backend']);
+  const format = text(options['format']);
+  const files = words.filter((word) => !isAddress(word)).map((word) => resolve(io.cwd, word));
+  const given = await givenImage({ sources: files, format });
+  const bundle = 'the bundle that the image was made of';
+  if (given === undefined) {
+    const called = words.find((word) => isAddress(word) && /\.raw$/i.test(word));
+    if (called !== undefined && (backend ?? 'auto') === 'auto' && !baked) throw imageUnknown(called);
+    return backend;
+  }
+  const name = basename(given.file);
+  if (words.length > 1) throw unfitImage(name, `the image ${name} together with ${words.length - 1} more`, 'one image, or bundles', help);
+  if (baked) throw unfitImage(name, `the image ${name} with --form baked`, `${bundle}: an image of the OS has its files as they are`, help);
+  if (![imaging, 'auto', undefined].includes(backend))
+    throw unfitImage(name, `the image ${name} with --backend ${backend}`, `no --backend, or ${bundle}`, help);
+  return imaging;
+}
+
+const help = 'kata-sysext generate --help';
+
+function imageUnknown(word: string): KataError {
+  return unfitImage(
+    word,
+    `${word} is called like an image, and whether it is one is not known here`,
+    `the backend: a node that takes another one than ${imaging} by itself would refuse an image at every boot`,
+    `if it is an image, name it as well: --backend ${imaging}`,
+  );
+}
+
+function unfitImage(subject: string, found: string, needed: string, next: string): KataError {
+  return new KataError('usage', { subject, found, needed, next });
 }

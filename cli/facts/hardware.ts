@@ -1,6 +1,7 @@
 import { getSystemErrorName } from 'node:util';
 import { kvmProbe } from '../assets/index.ts';
 import type { HostView } from '../host/index.ts';
+import { type Fact, known, unknown } from './types.ts';
 
 /** What helpers/kvm/probe.c calls its steps, in its order: its exit status is the number of the step that failed. */
 export const kvmSteps = ['open', 'api-version', 'create-vm', 'memory', 'create-vcpu', 'map-vcpu', 'registers', 'run', 'exit'] as const;
@@ -45,4 +46,19 @@ export async function kvmGuest(host: HostView, probe = kvmProbe()): Promise<KvmG
     return { asked: false, why: 'this user may not open /dev/kvm' };
   const ended = reason === undefined ? line.slice(step.length + 1) : `${exitReasons[Number(reason)] ?? `KVM_EXIT ${reason}`} ${detail}`;
   return { asked: true, runs: false, step, ...name, said: `step ${step}, ${ended}` };
+}
+
+/** How many huge pages of the default size are reserved now. */
+export async function reservedHugepages(host: HostView): Promise<Fact<number>> {
+  if (!host.live) return unknown('an offline tree has no memory');
+  const said = /^HugePages_Total:\s+(\d+)/m.exec((await host.readText('/proc/meminfo')) ?? '')?.[1];
+  return said === undefined ? unknown('/proc/meminfo has no HugePages_Total') : known(Number(said), '/proc/meminfo');
+}
+
+const folder = '/sys/kernel/iommu_groups';
+
+/** Whether the kernel has IOMMU groups: without them no device can be given to a guest. */
+export async function iommuState(host: HostView): Promise<Fact<boolean>> {
+  if (!host.live) return unknown('an offline tree has no devices');
+  return known((await host.readdir(folder)).length > 0, folder);
 }
