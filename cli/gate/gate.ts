@@ -232,7 +232,6 @@ async function staysUp(host: HostView, request: GateRequest): Promise<void> {
   await checkNow(host, request);
 }
 
-/** Which run of each unit is alive. */
 async function runs(systemd: Systemd, units: Unit[]): Promise<Map<Unit, string>> {
   const found = new Map<Unit, string>();
   for (const name of units) {

@@ -40,7 +40,6 @@ export interface Change {
   layer?: Layer | undefined;
 }
 
-/** The generation to make. */
 export interface NewGeneration {
   origin: Origin;
   choices: Choices;

@@ -54,7 +54,6 @@ export interface PlannedStep {
   diff?: string[];
 }
 
-/** What a switch is planned from. */
 export interface SwitchRequest {
   verb: string;
   id: number;

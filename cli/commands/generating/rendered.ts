@@ -19,7 +19,6 @@ export interface Common {
   kernelArguments: string[];
   version: string;
   pool: PoolRequest;
-  /** Where to write to. */
   folder: string;
 }
 
