@@ -253,7 +253,6 @@ async function readsIt(host: HostView, { engine, instance }: GateRequest): Promi
   });
 }
 
-/** Which run of each unit is alive. */
 async function runs(systemd: Systemd, units: Unit[]): Promise<Map<Unit, string>> {
   const found = new Map<Unit, string>();
   for (const name of units) {
