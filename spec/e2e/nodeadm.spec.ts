@@ -7,12 +7,12 @@ import { podRuns, waitForCri } from '../lab/pods.ts';
 import { type Suite, suiteAvailable } from '../lab/roots.ts';
 import { run as runInLab } from '../lab/run.ts';
 import { stopAfter } from '../support/endings.ts';
+import { realDataFor } from '../support/engineFiles.ts';
 import { differences } from '../support/judges/fingerprint.ts';
 import { containerd, etcOf, handlersOf, type Live, liveHost, runsOf } from '../support/live/liveHost.ts';
 import { guardEnded } from '../support/live/unitWork.ts';
 import { run as runProgram } from '../support/program.ts';
 import { singleFile } from '../support/singleFile.ts';
-import { realDataFor } from '../support/trees/engineTree.ts';
 import { put } from '../support/trees/hostTrees.ts';
 import { scratch } from '../support/trees/treeHost.ts';
 
