@@ -1,6 +1,6 @@
 import type { HostView } from '../host/index.ts';
 import { gateText } from '../output/gateText.ts';
-import { describe, type FileStep } from '../transaction/index.ts';
+import { describe, type FileStep, type RestartStep } from '../transaction/index.ts';
 import type { PlannedSwitch } from './switch.ts';
 import { insideLines } from './textDiff.ts';
 import type { Plan, SwitchRequest } from './types.ts';
@@ -31,10 +31,22 @@ export async function shownPlan(
     })),
     rendered: found.instance.renderer,
     restarts: restarts.flatMap((step) => (step.by === 'restart' ? [...new Set([step.asked, step.unit])] : [])),
-    dependents: restarts.flatMap((step) => step.dependents),
-    gate: gateText({ live: host.live, restarts: restarts.length > 0, coming: to !== undefined, pods: options.prove !== undefined }),
+    ...reloadsIn(restarts),
+    dependents: restarts.flatMap((step) => (step.by === 'restart' ? step.dependents : [])),
+    gate: gateText({
+      live: host.live,
+      restarts: restarts.length > 0,
+      coming: to !== undefined,
+      pods: options.prove !== undefined,
+      cri: found.engine.cri !== undefined,
+    }),
     ...(await shownWrites(host, writes)),
   };
+}
+
+function reloadsIn(restarts: RestartStep[]): Pick<Plan, 'reloads'> {
+  const reloads = restarts.flatMap((step) => (step.by === 'reload' ? [step.asked] : []));
+  return reloads.length === 0 ? {} : { reloads };
 }
 
 function diffOf({ wiring, files }: PlannedSwitch, step: FileStep): string[] {

@@ -28,6 +28,8 @@ export interface Plan {
   /** Who writes the file that the engine's daemon reads, and when, where that is another program. */
   rendered?: RenderedBy | undefined;
   restarts: string[];
+  /** Units that are reloaded: their processes stay. */
+  reloads?: string[];
   dependents: string[];
   gate: string[];
   /** The sum of `writes`. */

@@ -36,7 +36,12 @@ export async function planWiring(host: HostView, request: SwitchRequest, wanted:
 export function wiringSteps({ wiring, files, restarts }: PlannedWiring): Step[] {
   const folders: Step[] = wiring.makeFolders.map(({ path, mode }) => ({ kind: 'folder', path, mode }));
   const dropped: Step[] = wiring.dropFolders.map((path) => ({ kind: 'drop-folder', path }));
-  return [...folders, ...files, ...dropped, ...restarts];
+  const [last, others] = [files.filter(isLast), files.filter((file) => !isLast(file))];
+  return [...folders, ...others, ...dropped, ...restarts, ...last];
+}
+
+function isLast({ settles }: FileStep): boolean {
+  return settles === 'last';
 }
 
 function fileSteps(id: number, wiring: WiringPlan): FileStep[] {
@@ -50,6 +55,7 @@ function fileSteps(id: number, wiring: WiringPlan): FileStep[] {
     foreign: change.foreign,
     ours: change.ours,
     temporary: posix.join(change.tmpDir, `.kata-sysext-${id}-${index}.tmp`),
+    ...(change.settles === undefined ? {} : { settles: change.settles }),
   }));
 }
 
@@ -63,7 +69,8 @@ async function restartStep(host: HostView, { instance }: Found): Promise<Restart
       next: 'run the engine as a systemd service',
     });
   }
-  return restartOf(host, systemd, { unit: instance.unit, effect: instance.effect });
+  const { unit, effect, engine, socket } = instance;
+  return restartOf(host, systemd, { unit, effect, engine, socket });
 }
 
 function editedAfter(wiring: WiringPlan, files: FileStep[], earlier: Record<string, Digest> = {}): Record<string, Digest> {

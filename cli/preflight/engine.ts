@@ -1,5 +1,6 @@
 import { type Engine, engineNamed, engines, rendererOf, type Sighting } from '../engines/index.ts';
 import { codeRow, didYouMean, type Finding, KataError } from '../errors/index.ts';
+import { kubeletOf } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
 import type { Found } from '../planning/types.ts';
 
@@ -16,11 +17,19 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
     const [instance] = await engine.detect(host, version);
     if (instance !== undefined) found.push({ engine, instance });
   }
-  const running = found.filter(({ instance }) => instance.process !== undefined);
-  const candidates = running.length > 0 ? running : found;
+  const served = await servingKubelet(host, found);
+  const running = served.filter(({ instance }) => instance.process !== undefined);
+  const candidates = running.length > 0 ? running : served;
   if (candidates.length > 1) throw ambiguous(candidates, running.length > 0);
   if (candidates[0] !== undefined) return candidates[0];
   throw missing(host, wish, name);
+}
+
+/** A kubelet asks a CRI: where there is one, an engine that serves none is beside the node's own, and is wired by name alone. */
+async function servingKubelet(host: HostView, found: Found[]): Promise<Found[]> {
+  const serving = found.filter(({ engine }) => engine.cri !== undefined);
+  if (serving.length === 0 || serving.length === found.length) return found;
+  return (await kubeletOf(host)) === undefined ? found : serving;
 }
 
 /**

@@ -9,7 +9,7 @@ import { switchWrites, type Write } from '../planning/writes.ts';
 import { refuse, restartFindings } from './engine.ts';
 import { refuseOwned } from './owned.ts';
 import { refuseDenied } from './policy.ts';
-import { refuseInUse, refuseTaken, removedHandlerNames } from './removedHandlers.ts';
+import { refuseInUse, refuseTaken, removedHandlerNames, strandedFindings } from './removedHandlers.ts';
 import { shimFindings } from './shimFindings.ts';
 
 /** A planned switch that no check prevents, and what the engine did before it. */
@@ -67,9 +67,11 @@ async function engineFindings(
   const { found, from, to, options } = request;
   const { wiring, restarts, backend, before, after } = planned;
   if (baseline !== undefined) refuseTaken(baseline.state.handlers, after, before, wiring);
-  if (baseline !== undefined) refuseInUse(baseline.state, goingIn(request, planned));
+  const going = goingIn(request, planned);
+  if (baseline !== undefined) refuseInUse(found.engine, baseline.state, going);
+  const stranded = baseline === undefined ? [] : strandedFindings(found.engine, baseline.state, going);
   const shims = { found, from: from?.manifest, to, sandboxes: baseline?.state.sandboxes ?? [], restarts: restarts.length > 0 };
-  return [...refuse(await shimFindings(host, shims), options.allow), ...(await refuseDenied(host, request, backend, baseline))];
+  return [...stranded, ...refuse(await shimFindings(host, shims), options.allow), ...(await refuseDenied(host, request, backend, baseline))];
 }
 
 /** What an earlier backend takes away is the shim of every handler, whatever the new one brings; so is what is seen elsewhere below /usr. */

@@ -1,12 +1,21 @@
-import { listOf, oneOf, tableOf } from '../documents/shapes.ts';
+import { exactOptional } from 'valibot';
+import { listOf, oneOf, tableOf, text } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
-import { deadlineMs, kind, unit } from './shapes.ts';
+import { deadlineMs, kind, path, unit } from './shapes.ts';
 import type { RestartStep, StepKind } from './types.ts';
 import { bringUp } from './units.ts';
 
 /** A restart cannot be taken back by itself: after the files are back, `undo.ts` brings the engine up once more. */
 export const restart: StepKind<RestartStep> = {
-  shape: tableOf({ kind, unit, by: oneOf('restart', 'reload'), asked: unit, dependents: listOf(unit), deadlineMs }),
+  shape: tableOf({
+    kind,
+    unit,
+    by: oneOf('restart', 'reload'),
+    asked: unit,
+    dependents: listOf(unit),
+    deadlineMs,
+    awaits: exactOptional(tableOf({ engine: text, socket: path })),
+  }),
   subject: (step) => step.asked,
   describe: (step) => `${step.by} ${step.asked}${step.asked === step.unit ? '' : `, which brings ${step.unit} up`}`,
   prepare: async () => ({ begun: true }),

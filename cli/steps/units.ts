@@ -1,6 +1,6 @@
 import type { Effect } from '../engines/types.ts';
 import { KataError } from '../errors/index.ts';
-import type { HostView } from '../host/index.ts';
+import type { HostPath, HostView } from '../host/index.ts';
 import type { Systemd, Unit, UnitState } from '../systemd/types.ts';
 import type { RestartStep } from './types.ts';
 
@@ -8,7 +8,13 @@ import type { RestartStep } from './types.ts';
 interface Running {
   unit: Unit;
   effect?: Effect | undefined;
+  /** Where the daemon of this engine answers. */
+  engine?: string;
+  socket?: HostPath | undefined;
 }
+
+/** How long a daemon may take to read its files, once it was asked to. */
+const readMs = 30_000;
 
 const marginMs = 10_000;
 /** A unit without a timeout gets this long: the unit asks to wait without end, but kata-sysext must end one day. */
@@ -57,13 +63,14 @@ async function reachedFrom(systemd: Systemd, unit: Unit, passes: (name: Unit) =>
 
 /** The step that makes this engine read changed files. A unit that is asked in place of the engine's own takes its dependents down, too. */
 export async function restartOf(host: HostView, systemd: Systemd, instance: Running, dependents?: Unit[]): Promise<RestartStep> {
-  const { unit, effect } = instance;
+  const { unit, effect, engine, socket } = instance;
   const by = effect?.by ?? 'restart';
   const asked = effect?.by === 'restart' ? effect.unit : unit;
   const waits = await Promise.all([...new Set([asked, unit])].map(async (name) => restartDeadlineMs(await systemd.unit(name))));
   const found = dependents ?? (await Promise.all([...new Set([asked, unit])].map((name) => dependentsOf(host, name)))).flat();
   const names = [...new Set(found)].filter((name) => name !== unit && name !== asked).sort();
-  return { kind: 'restart', unit, by, asked, dependents: names, deadlineMs: waits.reduce((sum, each) => sum + each) };
+  const awaits = by === 'reload' && engine !== undefined && socket !== undefined ? { awaits: { engine, socket } } : {};
+  return { kind: 'restart', unit, by, asked, dependents: names, deadlineMs: waits.reduce((sum, each) => sum + each), ...awaits };
 }
 
 /** The unit's own timeouts plus a margin. */
@@ -83,14 +90,23 @@ export async function bringUp(host: HostView, step: RestartStep): Promise<{ prob
   await systemd.resetFailed(asked);
   // What does not run cannot be reloaded, and reads its files when it starts.
   const reloads = by === 'reload' && (await systemd.unit(asked)).activeState === 'active';
+  const sinceMs = host.now().getTime();
   const result = await (reloads ? systemd.reload(asked, deadlineMs) : systemd.restart(asked, deadlineMs));
   if (result !== 'done') problems.push(`the ${by} of ${asked} ended as ${result}`);
+  else if (reloads && step.awaits !== undefined) problems.push(...(await unread(host, step.awaits, sinceMs)));
   const brought = asked === step.unit ? [] : [step.unit];
   for (const unit of [...brought, ...step.dependents]) {
     const problem = await startAgain(systemd, unit).catch((error: unknown) => `the start of ${unit} failed: ${String(error)}`);
     if (problem !== undefined) problems.push(problem);
   }
   return { problems };
+}
+
+/** Loaded here: `status` reads the journal too and must not pay for engines. */
+async function unread(host: HostView, { engine, socket }: NonNullable<RestartStep['awaits']>, sinceMs: number): Promise<string[]> {
+  const { engineNamed } = await import('../engines/index.ts');
+  const why = await engineNamed(engine)?.daemon?.awaitReload?.(host, socket, sinceMs, readMs);
+  return why === undefined ? [] : [why];
 }
 
 /** Thrown, not told as a problem of the unit: once systemd answers, another try can help. */

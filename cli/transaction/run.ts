@@ -36,7 +36,7 @@ export async function runTransaction(host: Host, intent: Intent, gate: Gate, emi
       if (step.kind === 'restart') await gate.beforeRestart();
       emit({ kind: 'phase', name: step.kind, detail: describe(step) });
       await takeStep(host, intent, index, step, (finding) => findings.push(finding));
-      if (step.kind === 'restart') restarted.push(step.unit);
+      if (step.kind === 'restart' && step.by === 'restart') restarted.push(step.unit);
     }
     stopIfAsked(signal);
     await gate.afterSteps();

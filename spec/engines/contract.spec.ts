@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
+import { docker } from '../../cli/engines/docker/index.ts';
 import { engineNamed, enginePlugins, engines, withEngines } from '../../cli/engines/index.ts';
 import type { Engine, ForeignWiring, Instance, Wiring } from '../../cli/engines/types.ts';
 import { digestOf } from '../../cli/host/index.ts';
@@ -23,13 +24,14 @@ interface Row {
   taken: { path: string; text: string };
 }
 
-function unitOf(program: string): Record<string, string> {
+function unitOf(program: string, unit = program): Record<string, string> {
   const path = `/usr/bin/${program}`;
-  return { [path]: '', [`/usr/lib/systemd/system/${program}.service`]: `[Service]\nExecStart=${path}\n` };
+  return { [path]: '', [`/usr/lib/systemd/system/${unit}.service`]: `[Service]\nExecStart=${path}\n` };
 }
 
 const main = '/etc/containerd/config.toml';
 const dropIn = '/etc/crio/crio.conf.d/99-other.conf';
+const json = '/etc/docker/daemon.json';
 const ini = '/etc/toy/toy.conf';
 const rows: Row[] = [
   {
@@ -47,6 +49,14 @@ const rows: Row[] = [
     foreign: { path: dropIn, text: `[crio.runtime.runtimes.other]\nruntime_path = "${foreignShim}"\nruntime_type = "vm"\n` },
     unreadable: { path: dropIn, text: '[crio.runtime\n' },
     taken: { path: dropIn, text: '[crio.runtime.runtimes.kata-qemu]\nruntime_path = "/usr/bin/crun"\n' },
+  },
+  {
+    engine: docker,
+    version: '26.1.5',
+    files: { ...unitOf('dockerd', 'docker'), [json]: '{\r\n\t"debug": false\r\n}' },
+    foreign: { path: json, text: `{ "runtimes": { "other": { "runtimeType": "io.containerd.kata.v2" } },\n  "debug": true }\n` },
+    unreadable: { path: json, text: '{ "debug": false, }\n' },
+    taken: { path: json, text: '{ "runtimes": { "kata-qemu": { "path": "/usr/bin/crun" } } }\n' },
   },
   {
     engine: toy,
