@@ -25,11 +25,15 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
   throw missing(host, wish, name);
 }
 
-/** A kubelet asks a CRI: where there is one, an engine that serves none is beside the node's own, and is wired by name alone. */
+/**
+ * An engine without a CRI is beside the node's own where there is a kubelet, and beside any other where its daemon does not run: there it is
+ * wired by name alone.
+ */
 async function servingKubelet(host: HostView, found: Found[]): Promise<Found[]> {
-  const serving = found.filter(({ engine }) => engine.cri !== undefined);
+  const serving = found.filter(({ engine }) => engine.cri !== undefined || engine.daemon === undefined);
   if (serving.length === 0 || serving.length === found.length) return found;
-  return (await kubeletOf(host)) === undefined ? found : serving;
+  if ((await kubeletOf(host)) !== undefined) return serving;
+  return found.filter((each) => serving.includes(each) || each.instance.process !== undefined);
 }
 
 /**

@@ -71,7 +71,11 @@ async function engineFindings(
   if (baseline !== undefined) refuseInUse(found.engine, baseline.state, going);
   const stranded = baseline === undefined ? [] : strandedFindings(found.engine, baseline.state, going);
   const shims = { found, from: from?.manifest, to, sandboxes: baseline?.state.sandboxes ?? [], restarts: restarts.length > 0 };
-  return [...stranded, ...refuse(await shimFindings(host, shims), options.allow), ...(await refuseDenied(host, request, backend, baseline))];
+  return [
+    ...stranded,
+    ...refuse(await shimFindings(host, shims), options.allow),
+    ...(await refuseDenied(host, request, backend, baseline)),
+  ];
 }
 
 /** What an earlier backend takes away is the shim of every handler, whatever the new one brings; so is what is seen elsewhere below /usr. */

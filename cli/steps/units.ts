@@ -90,7 +90,7 @@ export async function bringUp(host: HostView, step: RestartStep): Promise<{ prob
   await systemd.resetFailed(asked);
   // What does not run cannot be reloaded, and reads its files when it starts.
   const reloads = by === 'reload' && (await systemd.unit(asked)).activeState === 'active';
-  const sinceMs = host.now().getTime();
+  const sinceMs = step.awaits === undefined ? 0 : host.now().getTime();
   const result = await (reloads ? systemd.reload(asked, deadlineMs) : systemd.restart(asked, deadlineMs));
   if (result !== 'done') problems.push(`the ${by} of ${asked} ended as ${result}`);
   else if (reloads && step.awaits !== undefined) problems.push(...(await unread(host, step.awaits, sinceMs)));

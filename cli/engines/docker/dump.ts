@@ -16,7 +16,7 @@ const validateMs = 30_000;
 export async function dumpEffective(host: HostView, instance: Instance): Promise<Table> {
   const text = await textOf(host, await host.realpath(instance.configPath));
   if (text === undefined) return {};
-  const value = valueOf(text, instance.configPath);
+  const value = readTable(text, instance.configPath);
   await askBinary(host, instance, instance.configPath);
   return value;
 }
@@ -27,7 +27,7 @@ export async function renderPlanned(host: HostView, instance: Instance, plan: Wi
   const { after } = plan.changes.findLast((change) => change.path === path) ?? { after: undefined };
   const text = after === undefined ? await textOf(host, path) : after === 'absent' ? undefined : after.text;
   if (text === undefined) return {};
-  const value = valueOf(text, instance.configPath);
+  const value = readTable(text, instance.configPath);
   await askBinary(host, instance, await scratch('daemon.json', text)).catch((error: unknown) => {
     throw rejected(instance, error);
   });
@@ -60,13 +60,13 @@ function tableIn(dump: Record<string, unknown>): Table {
   return typeof table === 'object' && table !== null ? (table as Table) : {};
 }
 
-function valueOf(text: string, path: HostPath): Table {
+function readTable(text: string, path: HostPath): Table {
   const value = (readJsonText(text, path)?.value ?? {}) as Table;
   refuseFatal(path, value, []);
   return value;
 }
 
-/** Its words may hold values of the file, so none is shown. A missing docker-proxy is no matter of the file. */
+/** Its words may hold values of the file, so none is shown. A missing docker-proxy says nothing of the file. */
 async function askBinary(host: HostView, { binary }: Instance, path: HostPath): Promise<void> {
   if (binary === undefined) return;
   const args = ['--validate', '--config-file', path];

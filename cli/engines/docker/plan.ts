@@ -1,6 +1,5 @@
 import { addMembers, type JsonNode, newObject, readJsonText, sameJson, withoutRange } from '../../documents/index.ts';
 import type { Finding } from '../../errors/index.ts';
-import { digestOf } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { editedByOthers, foreignHandler, presentHandler } from '../common/complaints.ts';
 import { missingFolders } from '../common/folders.ts';
@@ -28,7 +27,7 @@ export async function planDocker(host: HostView, instance: Instance, wanted: Wan
 
   const file = seen.find((each) => each.path === path)!;
   const root = rootOf(file);
-  refuseFatal(path, valueOf(root), []);
+  refuseFatal(path, tableIn(root), []);
   const { missing, present } = sortWanted(path, root, wanted);
   const { text, mark } = textOf(file, root, missing);
   checkText(file, text, mark, missing);
@@ -44,7 +43,7 @@ export async function planDocker(host: HostView, instance: Instance, wanted: Wan
     changes: await changesOf(host, instance, seen, after, mark),
     makeFolders,
     dropFolders: kept.filter((folder) => !folders.includes(folder)).reverse(),
-    findings: [...findings, ...present, ...(recorded === undefined ? [limits(valueOf(root))] : [])],
+    findings: [...findings, ...present, ...(recorded === undefined ? [limits(tableIn(root))] : [])],
   };
 }
 
@@ -62,7 +61,7 @@ async function removal(
   return { changes: await changesOf(host, instance, seen, after), makeFolders: [], dropFolders, findings };
 }
 
-/** Another program or user changed a handler of kata-sysext. It stays if it still leads to the wanted files; an edit would be a guess. */
+/** Another program or user changed a handler of kata-sysext. It stays if it still names the wanted files; an edit would be a guess. */
 function keepAltered(
   instance: Instance,
   wanted: WantedHandler[],
@@ -153,7 +152,7 @@ function checkText({ path, bare }: SeenFile, text: string | 'absent', mark: Mark
   const before = bare === 'absent' ? undefined : readJsonText(bare, path);
   const table = { ...tableOf(before), ...Object.fromEntries(missing.map((handler) => [handler.name, runtimeOf(handler)])) };
   const back = mark.kind === 'file' ? 'absent' : withoutRange(text, mark.text, path);
-  const right = sameJson(valueOf(root), { ...valueOf(before), [runtimesKey]: table }) && fatalIn(valueOf(root)).length === 0;
+  const right = sameJson(tableIn(root), { ...tableIn(before), [runtimesKey]: table }) && fatalIn(tableIn(root)).length === 0;
   if (!right || back !== bare) throw new Error(`the text for ${path} does not say what is wanted, or is no way back`);
 }
 
@@ -161,6 +160,6 @@ function rootOf({ bare, path }: SeenFile): JsonNode | undefined {
   return bare === 'absent' ? undefined : readJsonText(bare, path);
 }
 
-function valueOf(root: JsonNode | undefined): Table {
+function tableIn(root: JsonNode | undefined): Table {
   return isTable(root?.value) ? root.value : {};
 }
