@@ -138,7 +138,7 @@ export const tiers: Tier[] = [
     ],
     root: true,
     // Each boots an emulated machine again and again.
-    turns: inTurn('spec/vm', 'round', 'deployments', 'firstBoot', 'baked'),
+    turns: inTurn('spec/vm', 'round', 'deployments', 'firstBoot', 'baked podMemory'),
   },
 ];
 

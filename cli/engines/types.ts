@@ -18,6 +18,8 @@ export interface Instance {
   /** Of the daemon. */
   socket?: HostPath;
   unit?: Unit;
+  /** What else its wiring was made from: at a change of these it may have to be made again. */
+  sources?: HostPath[];
   /** How changed files take effect; undefined: by a restart of `unit`. */
   effect?: Effect;
   /** Another program writes the file that the daemon reads. */
@@ -98,6 +100,8 @@ export interface WiringPlan {
   /** undefined when no wiring of kata-sysext remains. */
   wiring?: Wiring;
   changes: FileChange[];
+  /** The main file that the daemon reads afterwards, where that is another one than now. */
+  reads?: HostPath | undefined;
   /** Folders to make, parents first, with modes. */
   makeFolders: { path: HostPath; mode: number }[];
   /** Folders of the recorded wiring to remove when empty, children first. */

@@ -13,7 +13,7 @@ export { type Extension, findExtensions, isImage, type Merged, mergedExtensions,
 export { reservedHugepages } from './hugepages.ts';
 export { iommuState } from './iommu.ts';
 export { isModuleThere, type ModuleState, moduleState } from './kernelModules.ts';
-export { type Amount, amountOf, type Kubelet, kubeletOf, type Signal, type Threshold } from './kubelet.ts';
+export { type Amount, amountOf, type Kubelet, kubeletOf, kubeletSocket, type Signal, type Threshold } from './kubelet.ts';
 export { type KvmGuest, kvmGuest, kvmSteps } from './kvmGuest.ts';
 export { isRequested, type Layering, layeringOf } from './layers.ts';
 export { type MachineConfig, machineConfigOf, placeOf } from './machineConfig.ts';

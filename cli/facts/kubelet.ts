@@ -66,6 +66,23 @@ export async function kubeletOf(host: HostView): Promise<Kubelet | undefined> {
   return { folder: command?.folder ?? standardFolder, thresholds, imageGc: own.length === 0 || !whole ? [...own, standardGc] : own };
 }
 
+/**
+ * The socket of the engine that the host's kubelet uses: what its command line says, else its last configuration file that names one. undefined
+ * where there is no kubelet, or it says nothing that is known.
+ */
+export async function kubeletSocket(host: HostView): Promise<HostPath | undefined> {
+  const command = await commandOf(host);
+  let said = command?.endpoint;
+  if (said === undefined)
+    for (const path of await filesOf(host, command)) {
+      const file = await readSmall(host, path);
+      const value = file.kind === 'text' ? await valueIn(file.text) : undefined;
+      const named = value instanceof Map ? value.get('containerRuntimeEndpoint') : undefined;
+      if (typeof named === 'string' && named !== '') said = named;
+    }
+  return said === undefined ? undefined : /^(?:unix:\/\/)?(?<path>\/.+)$/.exec(said)?.groups?.['path'];
+}
+
 const gcKey = 'imageGCHighThresholdPercent';
 
 function thresholdsOf(given: Map<string, Threshold>, signal: Signal, whole: boolean): Threshold[] {

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { HostPath, HostView } from '../host/index.ts';
 import { readSmall } from './smallFile.ts';
 
-/** What of a kubelet's command line says when it evicts. */
+/** What of a kubelet's command line says when it evicts, and which engine it uses. */
 export interface KubeletCommand {
   config?: HostPath;
   configFolder?: HostPath;
@@ -12,6 +12,8 @@ export interface KubeletCommand {
   evictionHard?: string;
   evictionSoft?: string;
   imageGcHigh?: string;
+  /** 'unix:///run/containerd/containerd.sock' */
+  endpoint?: string;
 }
 
 const unit = 'kubelet.service';
@@ -72,6 +74,7 @@ function flagsIn(text: string): KubeletCommand {
     evictionHard: value('eviction-hard'),
     evictionSoft: value('eviction-soft'),
     imageGcHigh: value('image-gc-high-threshold'),
+    endpoint: value('container-runtime-endpoint'),
   };
   return Object.fromEntries(Object.entries(all).filter(([, each]) => each !== undefined));
 }

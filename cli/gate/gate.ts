@@ -1,7 +1,7 @@
 import { backendOf } from '../backends/index.ts';
 import { type Engine, type EngineState, type Instance, probeTimeouts } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
-import { type Digest, digestOf, type HostView, stopIfAsked } from '../host/index.ts';
+import { type Digest, digestOf, type HostPath, type HostView, stopIfAsked } from '../host/index.ts';
 import type { Emit } from '../output/events.ts';
 import { installedPolicyFindings } from '../selinux/index.ts';
 import { type GenerationHandler, type GenerationManifest, isIntact, namesOf, payloadOf, pointer } from '../store/index.ts';
@@ -22,6 +22,8 @@ export interface GateRequest {
   /** Of these, the handlers that another program serves afterwards. */
   restored: string[];
   restarts: boolean;
+  /** The main file that the daemon reads from its restart on, where that is another one than now. */
+  reads?: HostPath | undefined;
   /** An edit by another program keeps kata-sysext's text in a file: then a handler that should go may still be listed. */
   editedByOthers: boolean;
   /** The plan had to be allowed what SELinux’ policy denies: then the gate does not ask again. */
@@ -38,7 +40,9 @@ const steadyMs = 8_000;
 const pauseMs = 250;
 
 /** The gate of a live change: engine and handlers are proven before the commit. */
-export function liveGate(host: HostView, request: GateRequest): Gate {
+export function liveGate(host: HostView, given: GateRequest): Gate {
+  const { reads = given.instance.configPath } = given;
+  const request = { ...given, instance: { ...given.instance, configPath: reads } };
   return {
     beforeRestart: () => onlyOwnHandlersDiffer(host, request).catch(asGateFailure),
     afterSteps: async () => {
@@ -53,6 +57,7 @@ export function liveGate(host: HostView, request: GateRequest): Gate {
       await criReady(host, request);
       request.emit({ kind: 'phase', name: 'gate', detail: `watching ${request.engine.name} for ${steadyMs / 1000} s` });
       await staysUp(host, request);
+      if (given.reads !== undefined) await readsIt(host, request);
     },
     evidence: () => logTail(host, request.instance.unit, [...request.baseline.dependents]),
   };
@@ -237,6 +242,18 @@ async function staysUp(host: HostView, request: GateRequest): Promise<void> {
   if (down !== undefined)
     throw new KataError('gate-failed', { subject: unit, found: down, needed: 'all units up', next: `journalctl -u ${unit} -n 50` });
   await checkNow(host, request);
+}
+
+/** By the command line of the process that runs now. */
+async function readsIt(host: HostView, { engine, instance }: GateRequest): Promise<void> {
+  const now = (await engine.detect(host)).find(({ unit }) => unit === instance.unit);
+  if (now?.configPath === instance.configPath) return;
+  throw new KataError('gate-failed', {
+    subject: instance.unit ?? engine.name,
+    found: `${engine.name} reads ${now?.configPath ?? 'nothing that is known'}`,
+    needed: `a daemon that reads ${instance.configPath}`,
+    next: `systemctl cat ${instance.unit ?? engine.name}`,
+  });
 }
 
 /** Which run of each unit is alive. */

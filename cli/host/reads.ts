@@ -25,6 +25,7 @@ export function openView(given: string, env: Readonly<Record<string, string | un
   const locate = async (path: string) => posix.join(root, await resolve(path, false));
   const follow = async (path: string) => posix.join(root, await resolve(path, true));
   let bus: Promise<Systemd | undefined> | undefined;
+  let early: Promise<Systemd | undefined> | undefined;
   const view: HostView = {
     root,
     live,
@@ -64,7 +65,14 @@ export function openView(given: string, env: Readonly<Record<string, string | un
       bus ??= live ? connectSystemd(env) : Promise.resolve(undefined);
       return bus;
     },
-    close: async () => (await bus?.catch(() => undefined))?.close(),
+    manager: () => {
+      if (live || !booted) return view.systemd();
+      early ??= connectSystemd(env, { bus: false });
+      return early;
+    },
+    close: async () => {
+      for (const open of [bus, early]) (await open?.catch(() => undefined))?.close();
+    },
   };
   return view;
 }

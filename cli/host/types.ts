@@ -162,6 +162,8 @@ export interface HostView {
   has(program: string): Promise<boolean>;
   /** systemd of the live host; undefined offline or where no bus answers. */
   systemd(): Promise<Systemd | undefined>;
+  /** As `systemd`, but while the host boots as well: then PID 1's own socket alone is asked, and nothing may wait for a unit. */
+  manager(): Promise<Systemd | undefined>;
   /** Ends the connection to systemd, if one was made. */
   close(): Promise<void>;
 }

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { WantedHandler, WiringPlan } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
 import { type Digest, digestOf, type HostView } from '../host/index.ts';
-import { type FileStep, type RestartStep, restartOf, type Step } from '../transaction/index.ts';
+import { type FileStep, type RereadStep, type RestartStep, restartOf, type Step } from '../transaction/index.ts';
 import { puttingBack, recordedWith, takenOver } from './replaceWiring.ts';
 import type { Found, SwitchRequest } from './types.ts';
 
@@ -10,6 +10,7 @@ import type { Found, SwitchRequest } from './types.ts';
 export interface PlannedWiring {
   wiring: WiringPlan;
   files: FileStep[];
+  rereads: RereadStep[];
   restarts: RestartStep[];
   /** Files of other programs that have text of kata-sysext, as this change leaves them. */
   edited: Record<string, Digest>;
@@ -30,14 +31,20 @@ export async function planWiring(host: HostView, request: SwitchRequest, wanted:
   const wiring = foreignWiring === undefined ? around : takenOver(own, foreignWiring);
   const files = fileSteps(request.id, wiring);
   const restarts = files.length > 0 && instance.process !== undefined && !down ? [await restartStep(host, found)] : [];
-  return { wiring, files, restarts, edited: editedAfter(wiring, files, from?.record.edited) };
+  const { unit } = instance;
+  const settings = host.booted && unit !== undefined && files.some(({ path }) => path.startsWith(unitSettings));
+  const rereads: RereadStep[] = settings ? [{ kind: 'reread', unit }] : [];
+  return { wiring, files, rereads, restarts, edited: editedAfter(wiring, files, from?.record.edited) };
 }
 
-export function wiringSteps({ wiring, files, restarts }: PlannedWiring): Step[] {
+/** Where a drop-in of the engine's unit lies. */
+const unitSettings = '/etc/systemd/system/';
+
+export function wiringSteps({ wiring, files, rereads, restarts }: PlannedWiring): Step[] {
   const folders: Step[] = wiring.makeFolders.map(({ path, mode }) => ({ kind: 'folder', path, mode }));
   const dropped: Step[] = wiring.dropFolders.map((path) => ({ kind: 'drop-folder', path }));
   const [last, others] = [files.filter(isLast), files.filter((file) => !isLast(file))];
-  return [...folders, ...others, ...dropped, ...restarts, ...last];
+  return [...folders, ...others, ...dropped, ...rereads, ...restarts, ...last];
 }
 
 function isLast({ settles }: FileStep): boolean {

@@ -1,12 +1,12 @@
 import { type Engine, engineNamed, engines, rendererOf, type Sighting } from '../engines/index.ts';
 import { codeRow, didYouMean, type Finding, KataError } from '../errors/index.ts';
-import { kubeletOf } from '../facts/index.ts';
+import { kubeletOf, kubeletSocket } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
 import type { Found } from '../planning/types.ts';
 
 /**
  * The engine to wire: the one named by `--engine NAME[@VERSION]`, else the one that the active generation is wired to (`recorded`), else
- * the one that runs; one that is only installed comes last. Two that run are not guessed between.
+ * the one that runs, of several the one that the kubelet uses; one that is only installed comes last. Otherwise nothing is guessed.
  */
 export async function findEngine(host: HostView, wish: string | undefined, recorded?: string): Promise<Found> {
   await needSystemd(host);
@@ -20,8 +20,13 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
   const served = await servingKubelet(host, found);
   const running = served.filter(({ instance }) => instance.process !== undefined);
   const candidates = running.length > 0 ? running : served;
-  if (candidates.length > 1) throw ambiguous(candidates, running.length > 0);
-  if (candidates[0] !== undefined) return candidates[0];
+  const [first, ...others] = candidates;
+  if (first !== undefined && others.length === 0) return first;
+  if (first !== undefined) {
+    const used = await usedByKubelet(host, candidates);
+    if (used !== undefined) return used;
+    throw ambiguous(candidates, running.length > 0);
+  }
   throw missing(host, wish, name);
 }
 
@@ -49,6 +54,15 @@ export async function findEngineToWire(host: HostView, wish: string | undefined,
   if (rendered !== undefined) throw renderedBy(rendered);
   if (found instanceof KataError) throw found;
   return found;
+}
+
+async function usedByKubelet(host: HostView, candidates: Found[]): Promise<Found | undefined> {
+  const socket = await kubeletSocket(host);
+  if (socket === undefined) return undefined;
+  const real = await host.realpath(socket);
+  const sockets = await Promise.all(candidates.map(async ({ instance }) => instance.socket && (await host.realpath(instance.socket))));
+  const used = candidates.filter((_, index) => sockets[index] === real);
+  return used.length === 1 ? used[0] : undefined;
 }
 
 /** What `findEngine` says where it finds no engine, or several. */

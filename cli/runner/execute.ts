@@ -116,6 +116,7 @@ function gateOf(context: Context, { planned, found, to, prove }: OperationPlan, 
           touched: planned.touched,
           restored: planned.restored,
           restarts: planned.restarts.length > 0,
+          reads: planned.wiring.reads,
           // Allowed, or permissive: what the plan said is no surprise to the gate.
           policyDenies: planned.plan.findings.some((finding) => finding.code === 'host-selinux-denies'),
           editedByOthers: planned.wiring.findings.some((finding) => finding.code === 'foreign-edit'),

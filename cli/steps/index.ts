@@ -3,6 +3,7 @@ import { dropFolder, folder } from './folder.ts';
 import { layer } from './layer.ts';
 import { modules } from './modules.ts';
 import { pointer } from './pointer.ts';
+import { reread } from './reread.ts';
 import { restart } from './restart.ts';
 import type { CoreStep, StepKind } from './types.ts';
 
@@ -13,6 +14,7 @@ export const coreKinds: { [Kind in CoreStep['kind']]: StepKind<Extract<CoreStep,
   file,
   pointer,
   restart,
+  reread,
   layer,
   modules,
 };

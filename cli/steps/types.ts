@@ -54,6 +54,12 @@ export interface RestartStep {
   awaits?: { engine: string; socket: HostPath };
 }
 
+/** PID 1 reads its units again after a drop-in of the engine's unit came or went. */
+export interface RereadStep {
+  kind: 'reread';
+  unit: Unit;
+}
+
 /** rpm-ostree stages a deployment without the package. It counts from the next boot, which only the administrator starts. */
 export interface LayerStep {
   kind: 'layer';
@@ -69,7 +75,7 @@ export interface ModulesStep {
   deadlineMs: number;
 }
 
-export type CoreStep = FolderStep | DropFolderStep | FileStep | PointerStep | RestartStep | LayerStep | ModulesStep;
+export type CoreStep = FolderStep | DropFolderStep | FileStep | PointerStep | RestartStep | RereadStep | LayerStep | ModulesStep;
 
 /** How far a step is done on the host. */
 export type Place = 'before' | 'after' | 'other';
@@ -105,6 +111,8 @@ export interface StepKind<S extends AnyStep> {
    * Where `revert` alone is not enough: called once on a live host when the steps before this one are back. Gives what could not be put back.
    */
   finishUndo?(host: Host, step: S): Promise<Leftover[]>;
+  /** `finishUndo` is called while the host boots as well. */
+  atBoot?: boolean;
   /** Before it is put back, an undo that waits (`finishUndo`) is finished. */
   waitsForOthers?: boolean;
 }

@@ -1,5 +1,5 @@
 export type { Step } from '../backends/stepKinds.ts';
-export type { FileStep, LayerStep, ModulesStep, PointerStep, RestartStep } from '../steps/types.ts';
+export type { FileStep, LayerStep, ModulesStep, PointerStep, RereadStep, RestartStep } from '../steps/types.ts';
 export { bringUp, dependentsOf, keptDownBy, restartDeadlineMs, restartOf } from '../steps/units.ts';
 export { markedChange } from './changeMarker.ts';
 export { entryFolder, isCommitted, openEntries, readableEntries, readIntent, reservedBytes } from './journal.ts';

@@ -18,19 +18,17 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
   const planned = intent.steps.find((step) => step.kind === 'restart');
   let engine: RestartStep | undefined;
   /** Not put back by itself: it is finished when the steps before it are back. */
-  let waiting: Step | undefined;
+  const waiting: Step[] = [];
   let wired = false;
   let broughtUp = false;
   for (const [index, step] of [...intent.steps.entries()].reverse()) {
     const entry = await readStep(host, intent.id, index);
+    // PID 1 may have read a file before the step that makes it do so: it booted meanwhile.
+    if (entry !== undefined || step.kind === 'reread') waiting.push(step);
     if (entry === undefined) continue;
     if (step.kind === 'restart') engine = step;
-    if (kindOf(step).finishUndo !== undefined) waiting = step;
     if (step.kind === 'file') wired = true;
-    if (kindOf(step).waitsForOthers === true && waiting !== undefined && host.live) {
-      leftovers.push(...(await finish(host, waiting)));
-      waiting = undefined;
-    }
+    if (kindOf(step).waitsForOthers === true) leftovers.push(...(await finish(host, waiting)));
     // The engine reads what is there without the change that this one came before; only then that goes as well.
     if (step.kind === 'file' && step.settles === 'first' && host.live && !broughtUp) {
       engine ??= wired && planned !== undefined && (await startedSince(host, intent, planned.unit)) ? planned : undefined;
@@ -59,7 +57,7 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
     // While a later step is not undone, the earlier ones stay: otherwise the engine would name files that are gone.
     if (leftovers.some((leftover) => leftover.retry)) break;
   }
-  if (waiting !== undefined && host.live) leftovers.push(...(await finish(host, waiting)));
+  leftovers.push(...(await finish(host, wired ? waiting : waiting.filter(({ kind }) => kind !== 'reread'))));
   if (broughtUp && engine !== undefined) return { restarted: restartedBy(engine), leftovers };
   // The engine (or the host) was restarted meanwhile, not by this change: the engine may have loaded files that are gone now.
   if (engine === undefined && wired && planned !== undefined && (await startedSince(host, intent, planned.unit))) engine = planned;
@@ -82,8 +80,14 @@ function restartedBy({ unit, by }: RestartStep): string[] {
   return by === 'reload' ? [] : [unit];
 }
 
-async function finish(host: Host, step: Step): Promise<Leftover[]> {
-  return (await kindOf(step).finishUndo?.(host, step)) ?? [];
+/** Each of them once. */
+async function finish(host: Host, waiting: Step[]): Promise<Leftover[]> {
+  const leftovers: Leftover[] = [];
+  for (const step of waiting.splice(0)) {
+    const { finishUndo, atBoot } = kindOf(step);
+    if (host.live || (atBoot === true && host.booted)) leftovers.push(...((await finishUndo?.(host, step)) ?? []));
+  }
+  return leftovers;
 }
 
 async function putBack(host: Host, intent: Intent, index: number, step: Step, found: Undo): Promise<Place> {

@@ -136,6 +136,11 @@ const hostFiles: HostFiles[] = [
       },
       { path: '/etc/containerd/conf.d/kata-sysext.toml', what: 'containerd 2.x, where the main file imports this folder.' },
       { path: '/etc/containerd/kata-sysext.toml', what: 'containerd 2.x, where the main file imports no folder.' },
+      {
+        path: '/etc/containerd/kata-sysext-root.toml',
+        what: 'containerd with a read-only main file: what it reads first. With 2.x it imports the main file and `/etc/containerd/kata-sysext.d/kata-sysext.toml`.',
+      },
+      { path: '/etc/systemd/system/containerd.service.d/zz-kata-sysext.conf', what: 'The drop-in by which containerd reads that file.' },
       { path: '/etc/crio/crio.conf.d/50-kata-sysext.conf', what: 'CRI-O.' },
     ],
   },

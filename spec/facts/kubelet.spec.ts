@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Amount, amountOf, type Kubelet, kubeletOf, type Signal } from '../../cli/facts/index.ts';
+import { type Amount, amountOf, type Kubelet, kubeletOf, kubeletSocket, type Signal } from '../../cli/facts/index.ts';
 import { parseYaml } from '../../cli/facts/yaml.ts';
 import type { HostView } from '../../cli/host/types.ts';
 import type { Systemd, UnitState } from '../../cli/systemd/types.ts';
@@ -22,6 +22,28 @@ describe('facts/kubelet: when the host’s kubelet evicts', () => {
     tree = await engineTree({ '/etc/hostname': 'x' });
   });
   afterEach(async () => tree.remove());
+
+  const sockets: [what: string, files: Record<string, string>, wanted: string | undefined][] = [
+    ['nothing where there is no kubelet', {}, undefined],
+    ['what its configuration says', { [usual]: `${head}containerRuntimeEndpoint: unix:///run/a.sock\n` }, '/run/a.sock'],
+    [
+      'what its command says, whatever its configuration does',
+      {
+        [usual]: `${head}containerRuntimeEndpoint: unix:///run/a.sock\n`,
+        '/usr/lib/systemd/system/kubelet.service':
+          '[Service]\nExecStart=/usr/bin/kubelet --container-runtime-endpoint=unix:///run/b.sock\n',
+      },
+      '/run/b.sock',
+    ],
+    ['nothing where that is no socket of this host', { [usual]: `${head}containerRuntimeEndpoint: tcp://1.2.3.4:5\n` }, undefined],
+    ['nothing where it cannot be read', { [usual]: `${head}containerRuntimeEndpoint: [\n` }, undefined],
+  ];
+  for (const [what, files, wanted] of sockets)
+    it(`the engine that it uses is ${what}`, async () => {
+      for (const [path, text] of Object.entries(files)) await tree.write(path, text);
+
+      assert.equal(await kubeletSocket(tree.host), wanted);
+    });
 
   it('is nothing where there is no kubelet', async () => {
     assert.equal(await kubeletOf(tree.host), undefined);

@@ -9,7 +9,7 @@ export const NETWORKS = '/run/lab-cni';
 /** What pods with a network of their own need on a lab host: a CNI configuration and a plugin. */
 export function networkFiles(): Record<string, Content> {
   return {
-    '/etc/cni/net.d/10-lab.conflist': `${JSON.stringify({ cniVersion: '1.0.0', name: 'lab', plugins: [{ type: 'lab' }] })}\n`,
+    '/etc/cni/net.d/10-lab.conflist': podNetwork.conflist,
     [`${plugins}/lab`]: { text: PLUGIN, mode: 0o755 },
     [`${plugins}/loopback`]: { text: PLUGIN, mode: 0o755 },
   };
@@ -44,3 +44,9 @@ DEL) rm -f "${NETWORKS}/$CNI_CONTAINERID-$CNI_IFNAME" ;;
 VERSION) echo '{"cniVersion":"1.0.0","supportedVersions":["0.3.1","0.4.0","1.0.0"]}' ;;
 esac
 `;
+
+/** The CNI configuration, and the plugin `lab` that it names; the engine wants one called `loopback` as well. */
+export const podNetwork = {
+  conflist: `${JSON.stringify({ cniVersion: '1.0.0', name: 'lab', plugins: [{ type: 'lab' }] })}\n`,
+  plugin: PLUGIN,
+};

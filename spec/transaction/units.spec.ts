@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { bootOf } from '../../cli/facts/index.ts';
 import type { Host } from '../../cli/host/index.ts';
 import type { RestartStep } from '../../cli/steps/types.ts';
@@ -219,6 +220,30 @@ describe('an undo on a host that runs', () => {
     assert.deepEqual(restarted, [engine]);
     assert.ok(calls.includes(`restart ${engine}`));
   });
+
+  const settings = fileStep('/etc/systemd/system/containerd.service.d/zz.conf', undefined, 'x');
+  const places: [where: string, host: Pick<Host, 'live' | 'booted'>, rereads: boolean][] = [
+    ['on a host that runs', { live: true, booted: true }, true],
+    ['while the host boots', { live: false, booted: true }, true],
+    ['not in an offline tree', { live: false, booted: false }, false],
+  ];
+  for (const [where, place, rereads] of places)
+    it(`lets PID 1 read the engine's unit again when its drop-in is gone, ${where}`, async () => {
+      const { systemd, calls } = scriptedSystemd(() => ({ activeEnterMs: 1 }));
+      const seen: boolean[] = [];
+      const manager = { ...systemd, daemonReload: async () => void seen.push((await tree.host.stat(settings.path)) !== undefined) };
+      const host = { ...tree.host, ...place, systemd: async () => (place.live ? systemd : undefined), manager: async () => manager };
+      mkdirSync(join(tree.root, dirname(settings.path)), { recursive: true });
+      const intent = intentOf([settings, { kind: 'reread', unit: engine }, step], { boot: await bootOf(host) });
+      await begin(host, intent);
+      await writeStep(host, 1, 0, {});
+      await kindOf(settings).apply(host, settings, {}, { save: async () => undefined, path: () => '' }, () => undefined);
+
+      const { leftovers } = await undo(host, intent);
+
+      assert.deepEqual([leftovers, calls], [[], []]);
+      assert.deepEqual(seen, rereads ? [false] : []);
+    });
 
   const rows: [what: string, systemd: Systemd | undefined, retry: boolean][] = [
     ['reports an engine that does not come up', scriptedSystemd(() => ({}), { job: () => 'failed' }).systemd, false],

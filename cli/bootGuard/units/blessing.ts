@@ -77,7 +77,7 @@ async function engineFiles(host: HostView): Promise<HostPath[]> {
   const wiring = (await activeGeneration(host))?.record.wiring;
   const instance = wiring === undefined ? undefined : await engineNamed(wiring.engine)?.findRecorded(host, wiring);
   const binary = instance?.binary === undefined ? undefined : await host.realpath(instance.binary);
-  const files = [binary, instance?.configPath, instance?.configFolder];
+  const files = [binary, instance?.configPath, instance?.configFolder, ...(instance?.sources ?? [])];
   return files.filter((file) => file !== undefined && !file.includes('\n')) as HostPath[];
 }
 

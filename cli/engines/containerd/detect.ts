@@ -5,10 +5,12 @@ import type { Unit, UnitState } from '../../systemd/types.ts';
 import { type Daemon, detectDaemon, findRecordedDaemon } from '../common/detect.ts';
 import { filesView } from '../common/filesView.ts';
 import { flagOf, pathOf, readDaemon } from '../common/process.ts';
-import { startOfUnit, unitTexts } from '../common/unitFiles.ts';
+import { startOfUnit } from '../common/unitFiles.ts';
 import { versionOf } from '../common/version.ts';
 import type { Instance, Wiring } from '../types.ts';
 import { loadSet } from './loader.ts';
+import { rootFile, sourcesOfRoot, unitDropIn } from './rootFile.ts';
+import { commandOfUnit } from './unitCommand.ts';
 
 const engine = 'containerd';
 const usualUnit = 'containerd.service';
@@ -22,7 +24,9 @@ const daemon: Daemon = {
   binaryPlaces: ['/usr/bin/containerd', '/usr/local/bin/containerd', '/opt/bin/containerd', '/usr/sbin/containerd'],
   running: instanceOf,
   fromFiles: async (host, known, unit = usualUnit, wiring) => {
-    const configPath = (await configOfUnit(host, unit)) ?? wiring?.configPath ?? usualConfig;
+    // The wiring is made again where the unit has changed beside the drop-in; where an administrator removed that, it stays away.
+    const rooted = wiring?.configPath === rootFile && (await host.lstat(unitDropIn(unit))) !== undefined;
+    const configPath = rooted ? rootFile : ((await configOfUnit(host, unit)) ?? wiring?.configPath ?? usualConfig);
     return { engine, ...known, configPath, socket: await socketOf(host, configPath) };
   },
   isConfigured: async (host) => (await host.stat((await configOfUnit(host, usualUnit)) ?? usualConfig)) !== undefined,
@@ -34,8 +38,9 @@ export function detectContainerd(host: HostView, hint?: string): Promise<Instanc
 }
 
 /** See `Engine.findRecorded`. */
-export function findRecordedContainerd(host: HostView, wiring: Wiring): Promise<Instance | undefined> {
-  return findRecordedDaemon(host, wiring, daemon);
+export async function findRecordedContainerd(host: HostView, wiring: Wiring): Promise<Instance | undefined> {
+  const found = await findRecordedDaemon(host, wiring, daemon);
+  return found === undefined || wiring.configPath !== rootFile ? found : { ...found, sources: await sourcesOfRoot(host, found, wiring) };
 }
 
 async function instanceOf(host: HostView, unit: Unit, state: UnitState): Promise<Instance | undefined> {
@@ -63,12 +68,11 @@ async function instanceOf(host: HostView, unit: Unit, state: UnitState): Promise
  * undefined where it names none.
  */
 async function configOfUnit(host: HostView, unit: Unit): Promise<HostPath | undefined> {
+  const command = await commandOfUnit(host, unit).catch(() => undefined);
+  if (command !== undefined) return command.config;
+  // A script or the like: what it is called with may still be what containerd gets.
   const start = (await startOfUnit(host, unit)) ?? '';
-  const flag = [...start.matchAll(/\s(?:-c|--config)[\s=](?<path>\/\S+)/g)].at(-1)?.groups?.['path'];
-  if (flag !== undefined || !/\s(?:-c|--config)[\s=]"?\$/.test(start)) return flag;
-  const text = (await unitTexts(host, unit)).join('\n');
-  const set = [...text.matchAll(/^[ \t]*Environment=["']?CONTAINERD_CONFIG=(?<path>\/[^\s"']+)/gm)];
-  return set.at(-1)?.groups?.['path'];
+  return [...start.matchAll(/\s(?:-c|--config)[\s=](?<path>\/\S+)/g)].at(-1)?.groups?.['path'];
 }
 
 /** grpc.address of the last loaded file that has one (schema 4 moved it); the usual one when the files do not load. */

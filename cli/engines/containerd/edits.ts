@@ -18,7 +18,7 @@ import type { Placement } from './placement.ts';
 
 const beginLine = '# BEGIN kata-sysext: this block is recorded by its exact text; "kata-sysext uninstall" takes it out again.';
 const endLine = '# END kata-sysext';
-const fileLine = '# Written by kata-sysext and recorded by its exact text; "kata-sysext uninstall" removes it.';
+export const fileLine = '# Written by kata-sysext and recorded by its exact text; "kata-sysext uninstall" removes it.';
 
 /** One planned file, and the text of kata-sysext in it. */
 export interface Piece {
@@ -36,12 +36,15 @@ export interface Content {
 
 /** The planned files of a placement. `seen` are the intact marks; `current` reads a file without the marks of kata-sysext. */
 export function piecesOf(placement: Placement, content: Content, seen: readonly SeenMark[], current: (path: HostPath) => string): Piece[] {
-  if (placement.method === 'range') {
+  if (placement.method === 'range' || placement.method === 'root copy') {
     const version = content.blank ? ['', `version = ${content.schema}`] : [];
     const lines = [beginLine, ...[...version, ...content.lines].slice(1), endLine];
+    if (placement.method === 'root copy') return [copyPiece(placement.path, placement.target.doc.text, lines)];
     return [rangePiece(placement.target.real, lines, seen, current)];
   }
-  const text = [fileLine, `version = ${content.schema}`, ...content.lines].map((line) => `${line}\n`).join('');
+  // Versions of files that a root file imports decide nothing, and must not be higher than that of the main one.
+  const version = placement.method === 'root file' ? [] : [`version = ${content.schema}`];
+  const text = [fileLine, ...version, ...content.lines].map((line) => `${line}\n`).join('');
   const file: Piece = { mark: { path: placement.path, kind: 'file', text }, after: text };
   return placement.method === 'drop-in and import' ? [file, importPiece(placement.main.real, placement.pattern, seen, current)] : [file];
 }
@@ -62,6 +65,11 @@ function rangePiece(path: HostPath, lines: string[], seen: readonly SeenMark[], 
   const before = old.now.slice(0, at);
   const text = blockAfter(before, lines, eolOf(old.now));
   return { mark: { path, kind: 'range', text }, after: before + text + old.now.slice(at + old.text.length) };
+}
+
+function copyPiece(path: HostPath, text: string, lines: string[]): Piece {
+  const after = insert(text, insertAtEnd(text, lines));
+  return { mark: { path, kind: 'file', text: after }, after };
 }
 
 function importPiece(path: HostPath, pattern: string, seen: readonly SeenMark[], current: (path: HostPath) => string): Piece {

@@ -25,7 +25,7 @@ export interface ConfigSet {
   files: LoadedFile[];
   /** Patterns that are imported, absolute. */
   patterns: string[];
-  /** Of the main file; undefined when it has none or is not there. */
+  /** Of the main file, or of what it imports where it says nothing else; undefined when it has none or is not there. */
   schema: number | undefined;
 }
 
@@ -61,8 +61,15 @@ export async function loadSet(view: FilesView, main: HostPath, version?: Version
       pending.push(...found.map((match) => ({ path: match, from: file.path })));
     }
   }
-  set.schema = set.files[0]?.schema;
+  set.schema = schemaOfSet(set.files);
   return set;
+}
+
+/** A main file that does nothing but import has the schema of what it imports. */
+function schemaOfSet(files: readonly LoadedFile[]): number | undefined {
+  const [main, ...others] = files;
+  const imports = main !== undefined && Object.keys(main.doc.value).every((key) => key === 'imports');
+  return main?.schema ?? (imports ? others.find(({ schema }) => schema !== undefined)?.schema : undefined);
 }
 
 async function loadFile(view: FilesView, path: HostPath): Promise<LoadedFile | undefined> {

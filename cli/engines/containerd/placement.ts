@@ -6,8 +6,10 @@ import type { SeenMark } from '../common/seen.ts';
 import { unsupported } from '../common/unsupported.ts';
 import type { Instance } from '../types.ts';
 import { saysNothing } from './checks.ts';
+import { usualConfig } from './facts.ts';
 import { matchesName, patternFolder } from './globs.ts';
 import type { ConfigSet, LoadedFile } from './loader.ts';
+import { rootFile, rootTables } from './rootFile.ts';
 import { type Merging, oldPlugin } from './schema.ts';
 
 const dropInName = 'kata-sysext.toml';
@@ -17,6 +19,9 @@ export type Placement =
   | { method: 'file'; path: HostPath }
   | { method: 'range'; target: LoadedFile }
   | { method: 'drop-in'; path: HostPath }
+  /** Of a main file that cannot be edited: see `rootFile.ts`. */
+  | { method: 'root file'; path: HostPath }
+  | { method: 'root copy'; path: HostPath; target: LoadedFile }
   | { method: 'drop-in and import'; path: HostPath; main: LoadedFile; pattern: string };
 
 export interface PlacementInput {
@@ -31,20 +36,40 @@ export interface PlacementInput {
 export async function choosePlacement(host: HostView, instance: Instance, input: PlacementInput): Promise<Placement> {
   const { set, merging } = input;
   const [main] = set.files;
-  if (!main) return { method: 'file', path: await host.realpath(instance.configPath) };
+  const fixed = await isReadOnlyPlace(host, instance.configPath);
+  if (!main) return fixed && merging === 'unites' ? root : { method: 'file', path: await host.realpath(instance.configPath) };
   const kept = keepPlacement(input, importPattern(instance));
   if (kept) return kept;
-  if (saysNothing(set)) return { method: 'range', target: main };
+  if (merging === 'replaces' && fixed) return copyPlacement(set, main);
+  if (saysNothing(set)) return fixed && merging === 'unites' ? root : { method: 'range', target: main };
   if (merging !== 'unites') return { method: 'range', target: rangeTarget(set) };
   const folder = await dropInFolder(host, set);
   if (folder) return { method: 'drop-in', path: posix.join(await host.realpath(folder), dropInName) };
-  return importPlacement(host, instance, main);
+  return fixed ? root : importPlacement(host, instance, main);
+}
+
+const root: Placement = { method: 'root file', path: rootTables };
+
+/** 1.x takes a plugin's table whole from the last file that has it: that has to be the copy. What it imports has to be named in full. */
+function copyPlacement(set: ConfigSet, main: LoadedFile): Placement {
+  const last = rangeTarget(set);
+  const relative = main.imports.find((written) => !written.startsWith('/'));
+  if (last === main && relative === undefined) return { method: 'root copy', path: rootFile, target: main };
+  throw unsupported(
+    main.path,
+    last === main
+      ? `${main.path} is part of the read-only operating system, and imports ${relative}.`
+      : `${main.path} is part of the read-only operating system, and ${last.path} has the tables of the CRI.`,
+    'A main file that can be copied below /etc as it is.',
+    `Copy it to ${usualConfig}, set CONTAINERD_CONFIG=${usualConfig} by a drop-in of containerd.service, and restart containerd.`,
+  );
 }
 
 function keepPlacement({ set, merging, seen, recorded }: PlacementInput, pattern: string): Placement | undefined {
   const file = seen.find((one) => one.mark.kind === 'file')?.mark.path;
   const range = seen.find((one) => one.mark.kind === 'range');
   const target = set.files.find((one) => one.real === range?.mark.path);
+  if (recorded === 'root file') return merging === 'unites' ? root : undefined;
   if (recorded === 'range' && target && target === rangeTarget(set)) return { method: 'range', target };
   if (merging !== 'unites' || !file) return undefined;
   if (recorded === 'drop-in' && set.patterns.some((one) => covers(one, file))) return { method: 'drop-in', path: file };
@@ -81,14 +106,6 @@ async function importPlacement(host: HostView, instance: Instance, main: LoadedF
       `The folder ${folder} has a character that is special in patterns.`,
       'A plain path.',
       'Move the configuration of containerd.',
-    );
-  }
-  if (await isReadOnlyPlace(host, main.real)) {
-    throw unsupported(
-      main.path,
-      `${main.path} is part of the read-only operating system, and it imports no folder for drop-ins.`,
-      'A main configuration file that may be edited, or one that imports a folder below /etc.',
-      `Copy it to /etc/containerd/config.toml, set CONTAINERD_CONFIG=/etc/containerd/config.toml by a drop-in of containerd.service, and restart containerd.`,
     );
   }
   return { method: 'drop-in and import', path: posix.join(await host.realpath(folder), dropInName), main, pattern };

@@ -17,28 +17,34 @@ import { handlerLines, handlerTable, pluginTable, shimIsType } from './handlers.
 import { carriedLines, carriedRuntimes } from './inheritedRuntimes.ts';
 import { type ConfigSet, loadSet } from './loader.ts';
 import { choosePlacement, type Placement, rangeTarget } from './placement.ts';
+import { rootFile, rootPieces, withoutRoot } from './rootFile.ts';
 import { highestSchema, type Merging, mergingOf, pluginOf } from './schema.ts';
 import { checkPieces, checkResult } from './verifyEdits.ts';
 
 /** See `Engine.plan`. Everything starts from what the files are now. */
-export async function planContainerd(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan> {
+export async function planContainerd(host: HostView, given: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan> {
   checkWanted(wanted);
   const seen = await lookForMarks(host, recorded);
   const findings = findingsOf(seen);
-  if (wanted.length === 0) return removal(host, seen, findings, recorded);
-  if (seen.some((one) => one.state === 'altered')) return keepAltered(host, instance, wanted, findings, recorded!);
+  if (wanted.length === 0) return removal(host, given, seen, findings, recorded);
+  if (seen.some((one) => one.state === 'altered')) return keepAltered(host, given, wanted, findings, recorded!);
 
   const base = withoutOurs(seen);
+  const instance = await withoutRoot(host, given, recorded);
   const version = parseVersion(instance.version);
   const set = await loadSet(filesView(host, base), instance.configPath, version);
   checkSet(set, instance, host);
   const merging = mergingOf(version, set.schema);
   const { missing, present } = sortWanted(set, wanted, merging === 'unites', version);
-  const whole = seen.length > 0 && seen.every((one) => one.state === 'intact') && recorded?.configPath === instance.configPath;
+  const whole =
+    seen.length > 0 &&
+    seen.every((one) => one.state === 'intact') &&
+    (recorded?.configPath === given.configPath || recorded?.configPath === rootFile);
   const placement = await choosePlacement(host, instance, { set, merging, seen, recorded: whole ? recorded?.method : undefined });
 
   const blank = saysNothing(set);
-  const previous = previousText(seen, placement, version);
+  // A copy of the vendor’s file is made from that alone.
+  const previous = placement.method === 'root copy' ? undefined : previousText(seen, placement, version);
   const schema = set.schema ?? previous?.schema ?? (merging === 'unites' ? 3 : 2);
   const plugin = pluginOf(schema);
   const carried = await carriedFor(host, instance, { set, placement, merging, previous: previous?.text, wanted, recorded, missing });
@@ -52,6 +58,9 @@ export async function planContainerd(host: HostView, instance: Instance, wanted:
     union(carried, Object.fromEntries(missing.map((handler) => [handler.name, handlerTable(handler, version)]))),
   );
   checkPieces(pieces, placement, added, content, baseText);
+  const rooted = pieces.length === 0 ? [] : await rootPieces(host, instance, placement.method);
+  pieces.push(...rooted);
+  const reads = rooted.length === 0 ? instance.configPath : rootFile;
   const files = pieces.filter((piece) => piece.mark.kind === 'file');
   await refuseForeignFiles(
     host,
@@ -59,7 +68,7 @@ export async function planContainerd(host: HostView, instance: Instance, wanted:
     seen,
   );
   const after = new Map<HostPath, string | 'absent'>([...base, ...pieces.map((piece) => [piece.mark.path, piece.after] as const)]);
-  await checkResult(host, instance, after, set, carried, wanted, merging === 'unites' ? undefined : rangeTarget);
+  await checkResult(host, { ...instance, configPath: reads }, after, set, carried, wanted, merging === 'unites' ? undefined : rangeTarget);
 
   const kept = recorded?.folders ?? [];
   const makeFolders = await missingFolders(
@@ -73,27 +82,42 @@ export async function planContainerd(host: HostView, instance: Instance, wanted:
   return {
     wiring: {
       engine: instance.engine,
-      configPath: instance.configPath,
+      configPath: reads,
       ...(instance.unit === undefined ? {} : { unit: instance.unit }),
       ...(instance.binary === undefined ? {} : { binary: instance.binary }),
       method: pieces.length === 0 ? 'present' : placement.method,
       handlers: wanted,
       marks: pieces.map((piece) => piece.mark),
       folders,
-      key: wiringKey(instance, wanted, schema, shimIsType(version)),
+      key: wiringKey(
+        { ...instance, configPath: reads },
+        wanted,
+        schema,
+        shimIsType(version),
+        rooted.map(({ after }) => after),
+      ),
     },
     changes: await changesBetween(host, seen, pieces, after, set.patterns),
+    reads: reads === given.configPath ? undefined : reads,
     makeFolders,
     dropFolders: kept.filter((folder) => !folders.includes(folder)).reverse(),
     findings: [...findings, ...present],
   };
 }
 
-async function removal(host: HostView, seen: readonly SeenMark[], findings: Finding[], recorded?: Wiring): Promise<WiringPlan> {
+async function removal(
+  host: HostView,
+  given: Instance,
+  seen: readonly SeenMark[],
+  findings: Finding[],
+  recorded?: Wiring,
+): Promise<WiringPlan> {
   const dropFolders = [...(recorded?.folders ?? [])].reverse();
   // The text of kata-sysext must be removable even when the files do not load: then no pattern is known.
   const set = recorded && (await loadSet(filesView(host), recorded.configPath).catch(() => undefined));
-  return { changes: await changesBetween(host, seen, [], withoutOurs(seen), set?.patterns ?? []), makeFolders: [], dropFolders, findings };
+  const changes = await changesBetween(host, seen, [], withoutOurs(seen), set?.patterns ?? []);
+  const { configPath } = await withoutRoot(host, given, recorded).catch(() => given);
+  return { changes, reads: configPath === given.configPath ? undefined : configPath, makeFolders: [], dropFolders, findings };
 }
 
 /** Reads a file without the marks of kata-sysext. */
@@ -135,7 +159,7 @@ async function carriedFor(host: HostView, instance: Instance, input: CarriedFor)
   const ours = [...wanted, ...(recorded?.handlers ?? [])].map((handler) => handler.name);
   return carriedRuntimes(host, instance, {
     set,
-    target: placement.method === 'range' ? placement.target : undefined,
+    target: 'target' in placement ? placement.target : undefined,
     merging,
     previous,
     ours,

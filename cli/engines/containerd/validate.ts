@@ -25,7 +25,7 @@ export async function validateContainerd(host: HostView, instance: Instance, pla
 /** See `Engine.renderPlanned`; also returns the binary's stderr. */
 export async function plannedDump(host: HostView, instance: Instance, plan: WiringPlan, scratch: Scratch): Promise<Dump> {
   const overlay = new Map(plan.changes.map((change) => [change.path, change.after === 'absent' ? ('absent' as const) : change.after.text]));
-  const set = await loadSet(filesView(host, overlay), instance.configPath, parseVersion(instance.version));
+  const set = await loadSet(filesView(host, overlay), plan.reads ?? instance.configPath, parseVersion(instance.version));
   if (set.files.length === 0) return { value: await effectiveWithout(host, instance), stderr: '' };
   const candidate = await writeCandidate(set, scratch);
   return dumpOf(host, binaryOf(instance), candidate).catch((error: unknown) => {

@@ -19,7 +19,8 @@ export function checkPieces(
   baseText: (path: HostPath) => string | undefined,
 ): void {
   for (const { mark, after } of pieces) {
-    const before = mark.kind === 'file' ? '' : (baseText(mark.path) ?? '');
+    const copied = placement.method === 'root copy' ? placement.target.doc.text : '';
+    const before = mark.kind === 'file' ? copied : (baseText(mark.path) ?? '');
     const added = addedBy(mark.kind, placement, tables, content);
     let exact: boolean;
     try {
@@ -34,7 +35,8 @@ export function checkPieces(
 }
 
 function addedBy(kind: 'file' | 'range', placement: Placement, tables: TomlTable, content: Content): TomlTable {
-  if (kind === 'file') return union({ version: content.schema }, tables);
+  if (placement.method === 'root file') return tables;
+  if (kind === 'file' && placement.method !== 'root copy') return union({ version: content.schema }, tables);
   if (placement.method === 'drop-in and import') return { imports: [placement.pattern] };
   return content.blank ? union({ version: content.schema }, tables) : tables;
 }

@@ -29,9 +29,11 @@ export async function changesOf(
     const old = file.marks.filter(({ state }) => state === 'intact').map((each) => each.mark.text);
     const tmpDir = (await temporaryFolder(host, file.path, () => false)) ?? posix.dirname(file.path);
     const comes = mark?.path === file.path ? [mark.text] : [];
-    const foreign = !(now === 'absent' || next === 'absent') || file.marks.some((each) => each.mark.kind === 'range');
-    const change = { path: file.path, foreign, tmpDir };
     const [has, shall] = [hasKey(now, file.path), hasKey(next, file.path)];
+    const twice = process !== undefined && has !== shall;
+    // Of two changes the first finds, at an undo that was interrupted, another text than its own.
+    const foreign = twice || !(now === 'absent' || next === 'absent') || file.marks.some((each) => each.mark.kind === 'range');
+    const change = { path: file.path, foreign, tmpDir };
     const step = (from: State, to: State, ours: string[], settles?: FileChange['settles']): FileChange => ({
       ...change,
       before: from === 'absent' ? 'absent' : digestOf(from),
@@ -39,7 +41,7 @@ export async function changesOf(
       ours: [...new Set(ours)],
       ...(settles === undefined ? {} : { settles }),
     });
-    if (process === undefined || has === shall) changes.push(step(now, next, [...comes, ...old]));
+    if (!twice) changes.push(step(now, next, [...comes, ...old]));
     else if (shall) {
       const { text, inserted } = withEmpty(now, file.path);
       changes.push(step(now, text, [inserted], 'first'), step(text, next, [...comes, inserted]));

@@ -20,6 +20,10 @@ export const engineCodes: Record<string, CodeRow> = {
     true,
   ),
   'engine-restart-kills': row(3, 'A restart of the engine would kill running containers.', true),
+  'engine-sets-no-labels': row(
+    3,
+    'SELinux enforces on the host, and the engine gives pods no labels (containerd: enable_selinux, CRI-O: selinux, k3s and RKE2: --selinux). Pods and virtual machines run in the engine’s domain then. The switch is one for all pods of a node, so kata-sysext never turns it: set it yourself, restart the engine, then check the pods that run. A warning.',
+  ),
   'engine-unhealthy': row(
     3,
     'The engine or one of its dependents is not healthy before the change; the gate could not tell what we broke.',

@@ -74,9 +74,9 @@ const pending = {
   next: 'Restart it first: systemctl restart ',
 };
 const failed = {
-  parts: ['the restart of ', ' ended as '],
+  parts: ['} of ', ' ended as '],
   found: 'the restart of containerd.service ended as failed; the start of node-agent.service ended as dependency; the host is as it was',
-  needed: ' and its dependents active after the restart',
+  needed: ' and its dependents active after the ',
 };
 
 /** Texts of the errors below, by the source that has them. */
@@ -102,7 +102,7 @@ export function builtLines(): string[] {
     new KataError('gate-failed', {
       subject: units[0]!,
       found: failed.found,
-      needed: `${units[0]}${failed.needed}`,
+      needed: `${units[0]}${failed.needed}restart`,
       next: `journalctl -u ${units[0]} -n 50`,
     }),
   ];

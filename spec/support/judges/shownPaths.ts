@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import * as overlay from '../../../cli/backends/overlay/paths.ts';
 import * as sysext from '../../../cli/backends/sysext/paths.ts';
 import * as guard from '../../../cli/bootGuard/units/paths.ts';
+import { rootFile, rootTables, unitDropIn } from '../../../cli/engines/containerd/rootFile.ts';
 import * as firstBoot from '../../../cli/generate/forms/common.ts';
 import { targetNamed } from '../../../cli/generate/index.ts';
 import { folder as podNotes } from '../../../cli/pod/notes.ts';
@@ -68,6 +69,9 @@ export function knownPaths(seen: Iterable<string>, pages: Page[]): Set<string> {
       ...pages.flatMap(({ text }) => (text.match(generated) ?? []).flatMap(pathsIn)),
       ...['fcos', 'flatcar'].flatMap((name) => [targetNamed(name).work, posix.dirname(targetNamed(name).work)]),
       ...constants.flat().filter((value): value is string => typeof value === 'string'),
+      rootFile,
+      rootTables,
+      unitDropIn('containerd.service'),
       ...rootsOfPrograms.flatMap((root) => [store.binFolder(root), store.programPath(root, 'VERSION')]),
       ...units.flatMap((each) => [each.unit, each.path, each.link]),
     ].map(maskedPath),

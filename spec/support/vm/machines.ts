@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { podNetwork } from '../../lab/network.ts';
 import { podOutput, removePod, runPod, waitForCri } from '../../lab/pods.ts';
 import { debianParts } from '../../lab/release/parts.ts';
 import { type Denial, GOODS, unexplained } from '../../lab/vm/index.ts';
@@ -13,16 +14,16 @@ export async function machineGoods(): Promise<Record<string, string>> {
 }
 
 /**
- * From now on, and after boots, the stand-in shim makes virtual machines (spec/lab/release/shim/vmm.c), with KVM, which the emulated processor has.
+ * From now on, and after boots, the stand-in shim makes virtual machines (spec/lab/release/shim/vmm.c), by default with KVM, which the emulated processor has.
  * Kata's own QEMU is static. The sample's is not, and a program that changes its domain gets no libraries by a path relative to itself: the
  * host has them besides.
  */
-export async function withMachines({ host }: Pick<LiveVm, 'host'>): Promise<void> {
+export async function withMachines({ host }: Pick<LiveVm, 'host'>, accelerator: 'kvm' | 'tcg' = 'kvm'): Promise<void> {
   await host.sh(
     `printf '%s\\n' kvm_amd vhost_vsock vhost_net tun > /etc/modules-load.d/lab.conf
 for name in $(cat /etc/modules-load.d/lab.conf); do modprobe $name; done
 mkdir -p /etc/systemd/system/containerd.service.d
-printf '[Service]\\nEnvironment=LAB_SHIM_VMM=kvm\\n' > /etc/systemd/system/containerd.service.d/lab.conf
+printf '[Service]\\nEnvironment=LAB_SHIM_VMM=${accelerator}\\n' > /etc/systemd/system/containerd.service.d/lab.conf
 known=$(ldconfig -p)
 for file in ${GOODS}/libraries/*; do case $known in *"\${file##*/} "*) ;; *) cp "$file" /usr/local/lib/;; esac; done
 ldconfig
@@ -30,6 +31,19 @@ restorecon -RF /usr/local/lib/ /etc/modules-load.d /etc/systemd/system /etc/ld.s
 systemctl daemon-reload
 systemctl restart containerd`,
     { timeoutMs: 600_000 },
+  );
+  await waitForCri(host);
+}
+
+/** Gives pods a network of their own. The plugin lies where programs have their label by the stock rules. */
+export async function withPodNetwork({ host }: Pick<LiveVm, 'host'>): Promise<void> {
+  const { conflist, plugin } = podNetwork;
+  await host.sh(`cat > /etc/cni/net.d/10-lab.conflist`, { input: conflist });
+  await host.sh(
+    `cat > /usr/local/bin/lab; chmod 755 /usr/local/bin/lab; ln -s lab /usr/local/bin/loopback
+printf '\\n[plugins."io.containerd.grpc.v1.cri".cni]\\nbin_dir = "/usr/local/bin"\\n' >> /etc/containerd/config.toml
+restorecon -R /usr/local/bin/ /etc/cni /etc/containerd; systemctl restart containerd`,
+    { input: plugin },
   );
   await waitForCri(host);
 }

@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { containerd } from '../../cli/engines/containerd/index.ts';
+import type { Instance, Wiring, WiringPlan } from '../../cli/engines/types.ts';
+import type { KataError } from '../../cli/errors/index.ts';
+import { type EngineTree, handler, treesOfSpec } from '../support/trees/engineTree.ts';
+import { newId, newText, oldId } from './containerdPlans.ts';
+
+const vendor = '/usr/share/containerd/config.toml';
+const root = '/etc/containerd/kata-sysext-root.toml';
+const tables = '/etc/containerd/kata-sysext.d/kata-sysext.toml';
+const unitFile = '/usr/lib/systemd/system/containerd.service';
+const folder = '/etc/systemd/system/containerd.service.d';
+const dropIn = `${folder}/zz-kata-sysext.conf`;
+const head = '# Written by kata-sysext and recorded by its exact text; "kata-sysext uninstall" removes it.\n';
+const flatcar = `[Service]
+Environment=CONTAINERD_CONFIG=${vendor}
+ExecStart=/usr/bin/containerd --config \${CONTAINERD_CONFIG}
+`;
+const plain = `[Service]\nExecStart=/usr/bin/containerd -c ${vendor} --log-level=info\n`;
+const settings = `version = 2\n[plugins."${oldId}"]\nsandbox_image = "pause"\n[plugins."${oldId}".containerd.runtimes.runc]\nruntime_type = "io.containerd.runc.v2"\n`;
+
+async function instance(tree: EngineTree, version: string): Promise<Instance> {
+  const [found] = await containerd.detect(tree.host, version);
+  return found!;
+}
+
+async function plan(tree: EngineTree, version: string, names: string[], recorded?: Wiring): Promise<WiringPlan> {
+  return containerd.plan(tree.host, await instance(tree, version), names.map(handler), recorded);
+}
+
+function textAt({ changes }: WiringPlan, path: string): string {
+  return newText(changes.find((change) => change.path === path));
+}
+
+describe('engines/containerd: a main file of the read-only operating system', () => {
+  const treeOf = treesOfSpec();
+  const host = (unit: string, more: Record<string, string> = {}) =>
+    treeOf({ '/usr/bin/containerd': '', [unitFile]: unit, [vendor]: settings, ...more });
+
+  it('is imported on 2.x by a root file without a version, with tables of its schema, and the unit’s variable names that', async () => {
+    const tree = await host(flatcar);
+
+    const planned = await plan(tree, '2.1.9', ['kata-qemu']);
+
+    assert.deepEqual([planned.wiring?.method, planned.wiring?.configPath, planned.reads], ['root file', root, root]);
+    assert.equal(
+      textAt(planned, root),
+      `${head}imports = ["/usr/share/containerd/config.tom*l", "/etc/containerd/kata-sysext.d/*.toml"]\n`,
+    );
+    assert.match(textAt(planned, tables), new RegExp(`^${head}\\n\\[plugins\\."${oldId}"\\.containerd\\.runtimes\\.kata-qemu\\]\\n`));
+    assert.equal(textAt(planned, dropIn), `${head}[Service]\nEnvironment=CONTAINERD_CONFIG=${root}\n`);
+  });
+
+  it('takes the ids of schema 3 where it has that', async () => {
+    const tree = await host(flatcar, { [vendor]: 'version = 3\n' });
+
+    assert.match(textAt(await plan(tree, '2.1.9', ['kata-qemu']), tables), new RegExp(`\\[plugins\\."${newId}"`));
+  });
+
+  it('is named by the command where the unit has no variable for it, and all else of the command is kept', async () => {
+    const rows: [unit: string, command: string][] = [
+      [plain, `/usr/bin/containerd --config ${root} --log-level=info`],
+      [
+        `[Service]\nExecStart=-/usr/bin/containerd --log-level "in fo" --config="${vendor}"\n`,
+        `-/usr/bin/containerd --log-level "in fo" --config ${root}`,
+      ],
+      [
+        `[Service]\nEnvironmentFile=-/etc/default/containerd\nExecStart=/usr/bin/containerd -c $CONFIG\n`,
+        `/usr/bin/containerd --config ${root}`,
+      ],
+    ];
+    for (const [unit, command] of rows) {
+      const tree = await host(unit, { '/etc/default/containerd': `CONFIG="${vendor}"\n` });
+
+      const planned = await plan(tree, '2.1.9', ['kata-qemu']);
+
+      assert.equal(textAt(planned, dropIn), `${head}[Service]\nExecStart=\nExecStart=${command}\n`);
+    }
+  });
+
+  it('goes through a link to it as well, and through drop-ins of others, of which the last one counts', async () => {
+    const tree = await host('[Service]\nExecStart=/usr/bin/containerd\n', {
+      [`${folder}/override.conf`]: `[Service]\nExecStart=\nExecStart=/usr/bin/containerd --config ${vendor} \\\n  --log-level debug\n`,
+      [`/usr/lib/systemd/system/containerd.service.d/50-vendor.conf`]: '[Service]\nExecStart=\nExecStart=/usr/bin/other\n',
+    });
+
+    const planned = await plan(tree, '2.1.9', ['kata-qemu']);
+
+    assert.match(textAt(planned, dropIn), new RegExp(`\nExecStart=/usr/bin/containerd --config ${root} +--log-level debug\n`));
+  });
+
+  it('plans the same again, follows a vendor who adds a flag, and goes back to no file of its own', async () => {
+    const tree = await host(plain);
+    const before = tree.everything();
+    const first = await plan(tree, '2.1.9', ['kata-qemu']);
+    await tree.apply(first);
+
+    const again = await plan(tree, '2.1.9', ['kata-qemu'], first.wiring);
+    await tree.write(unitFile, plain.replace('--log-level=info', '--log-level=info --metrics'));
+    const updated = await plan(tree, '2.1.9', ['kata-qemu'], first.wiring);
+    await tree.apply(updated);
+    const gone = await plan(tree, '2.1.9', [], updated.wiring);
+    await tree.apply(gone);
+    await tree.write(unitFile, plain);
+
+    assert.deepEqual(again.changes, []);
+    assert.equal(again.wiring?.key, first.wiring?.key);
+    assert.equal(
+      textAt(updated, dropIn),
+      `${head}[Service]\nExecStart=\nExecStart=/usr/bin/containerd --config ${root} --log-level=info --metrics\n`,
+    );
+    assert.notEqual(updated.wiring?.key, first.wiring?.key);
+    assert.equal(gone.reads, vendor);
+    assert.deepEqual(tree.everything(), before);
+  });
+
+  it('is copied on 1.x, which unites no tables, and copied again when the vendor’s file changes', async () => {
+    const tree = await host(flatcar);
+    const first = await plan(tree, '1.7.24', ['kata-qemu']);
+    await tree.apply(first);
+    await tree.write(vendor, `${settings}[debug]\nlevel = "debug"\n`);
+
+    const again = await plan(tree, '1.7.24', ['kata-qemu'], first.wiring);
+
+    assert.deepEqual([first.wiring?.method, first.wiring?.configPath], ['root copy', root]);
+    assert.ok(textAt(first, root).startsWith(settings));
+    assert.match(textAt(first, root), /runtimes\.kata-qemu\]/);
+    assert.deepEqual(
+      again.changes.map(({ path }) => path),
+      [root],
+    );
+    assert.match(textAt(again, root), /level = "debug"\n[\s\S]*runtimes\.kata-qemu\]/);
+  });
+
+  it('a removed drop-in of the unit is told, and the next change writes it again', async () => {
+    const tree = await host(plain);
+    const first = await plan(tree, '2.1.9', ['kata-qemu']);
+    await tree.apply(first);
+    rmSync(join(tree.root, dropIn));
+
+    const again = await plan(tree, '2.1.9', ['kata-qemu'], first.wiring);
+
+    assert.deepEqual(
+      again.findings.map(({ code, subject }) => [code, subject]),
+      [['foreign-edit', dropIn]],
+    );
+    assert.equal(textAt(again, dropIn), textAt(first, dropIn));
+  });
+
+  const refusals: [what: string, unit: string, more: Record<string, string>, found: RegExp][] = [
+    [
+      'two commands',
+      `[Service]\nExecStart=/usr/bin/containerd -c ${vendor}\nExecStart=/usr/bin/containerd -c ${vendor}\n`,
+      {},
+      /has 2 ExecStart=/,
+    ],
+    ['a shell', `[Service]\nExecStart=/bin/sh -c "exec containerd --config ${vendor}"\n`, {}, /starts \/bin\/sh/],
+    [
+      'a script',
+      `[Service]\nExecStart=/usr/local/bin/start-containerd --config ${vendor}\n`,
+      {},
+      /starts \/usr\/local\/bin\/start-containerd/,
+    ],
+    ['any options', `[Service]\nEnvironment=X=y\nExecStart=/usr/bin/containerd $X --config ${vendor}\n`, {}, /variable in its command/],
+    ['two configurations', `[Service]\nExecStart=/usr/bin/containerd -c ${vendor} --config ${vendor}\n`, {}, /more than once/],
+    ['a file that its pattern would find, too', plain, { '/usr/share/containerd/config.toml.l': '' }, /lies beside/],
+  ];
+  for (const [what, unit, more, found] of refusals)
+    it(`is left alone where the unit has ${what}`, async () => {
+      const tree = await host(unit, more);
+      const before = tree.everything();
+
+      const planned = containerd.plan(tree.host, { ...(await instance(tree, '2.1.9')), configPath: vendor }, [handler('kata-qemu')]);
+
+      await assert.rejects(planned, ({ code, complaint }: KataError) => code === 'engine-unsupported' && found.test(complaint.found));
+      assert.deepEqual(tree.everything(), before);
+    });
+});

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import type { KataError } from '../../cli/errors/index.ts';
+import { findEngine } from '../../cli/preflight/engine.ts';
+import { treesOfSpec } from '../support/trees/engineTree.ts';
+
+const both = {
+  '/usr/bin/containerd': '',
+  '/etc/containerd/config.toml': 'version = 2\n',
+  '/usr/bin/crio': '',
+  '/etc/crio/crio.conf': '',
+};
+const kubelet = (endpoint: string) => ({
+  '/var/lib/kubelet/config.yaml': `kind: KubeletConfiguration\ncontainerRuntimeEndpoint: ${endpoint}\n`,
+});
+
+describe('preflight: the engine of a host that has several', () => {
+  const treeOf = treesOfSpec();
+
+  const rows: [endpoint: string, engine: string][] = [
+    ['unix:///run/containerd/containerd.sock', 'containerd'],
+    ['unix:///var/run/crio/crio.sock', 'crio'],
+  ];
+  for (const [endpoint, wanted] of rows)
+    it(`is ${wanted} where the kubelet uses it`, async () => {
+      const tree = await treeOf({ ...both, ...kubelet(endpoint), '/run/hostname': '' });
+
+      const { engine } = await findEngine(tree.host, undefined);
+
+      assert.equal(engine.name, wanted);
+    });
+
+  it('is the named one, whatever the kubelet uses', async () => {
+    const tree = await treeOf({ ...both, ...kubelet(rows[0]![0]) });
+
+    assert.equal((await findEngine(tree.host, 'crio')).engine.name, 'crio');
+  });
+
+  for (const [what, files] of Object.entries({ 'no kubelet': {}, 'a kubelet of another engine': kubelet('unix:///run/other.sock') }))
+    it(`is not guessed with ${what}: all names are told`, async () => {
+      const tree = await treeOf({ ...both, ...files });
+
+      const refused = findEngine(tree.host, undefined);
+
+      await assert.rejects(refused, ({ complaint, exitCode }: KataError) => {
+        assert.match(complaint.next, /--engine containerd or --engine crio/);
+        return exitCode === 3;
+      });
+    });
+});
