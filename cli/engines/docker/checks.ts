@@ -7,7 +7,7 @@ const reserved = 'runc';
 
 /**
  * What keeps dockerd from starting, and fails each reload, although `dockerd --validate` takes it: it looks at the JSON and the keys of the
- * outermost object alone (docs/facts/docker.md#what---validate-does-not-see). In words, with key names and no values.
+ * outermost object alone (docs/facts/docker.md#what-dockerd---validate-does-not-see). In words, with key names and no values.
  */
 export function fatalIn(value: Table, others: readonly string[] = []): string[] {
   const runtimes = value[runtimesKey];
