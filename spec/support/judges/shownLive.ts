@@ -48,6 +48,13 @@ export const liveLines: LiveLine[] = [
   row(`! ${kvm} [host-no-kvm]`, refusals, [kvm, 'host-no-kvm'], guest),
   row('    needed: KVM, or pods of these handlers will not start', refusals, 'KVM, or pods of these handlers will not start', guest),
   row('    next:   modprobe kvm_intel || modprobe kvm_amd', refusals, 'modprobe kvm_intel || modprobe kvm_amd', guest),
+  row('  reloads: docker.service, whose process stays', 'cli/commands/answer.ts', '  reloads: ', 'spec/e2e/docker.spec.ts'),
+  row(
+    '  then proven: the daemon is ready and lists every earlier handler',
+    'cli/output/gateText.ts',
+    ' is ready and lists every earlier handler',
+    'spec/e2e/docker.spec.ts',
+  ),
   row('› waiting for containerd', 'cli/gate/gate.ts', 'waiting for ', round),
   row('› watching containerd for 8 s', 'cli/gate/gate.ts', 'watching ', round),
   row(
