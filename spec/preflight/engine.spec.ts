@@ -3,9 +3,9 @@ import type { KataError } from '../../cli/errors/index.ts';
 import { findEngine } from '../../cli/preflight/engine.ts';
 import { treesOfSpec } from '../support/trees/engineTree.ts';
 
+const containerd = { '/usr/bin/containerd': '', '/etc/containerd/config.toml': 'version = 2\n' };
 const both = {
-  '/usr/bin/containerd': '',
-  '/etc/containerd/config.toml': 'version = 2\n',
+  ...containerd,
   '/usr/bin/crio': '',
   '/etc/crio/crio.conf': '',
 };
@@ -45,5 +45,19 @@ describe('preflight: the engine of a host that has several', () => {
         assert.match(complaint.next, /--engine containerd or --engine crio/);
         return exitCode === 3;
       });
+    });
+
+  const dockerd = { '/usr/bin/dockerd': '', '/etc/docker/daemon.json': '{}' };
+  const besides: [what: string, files: Record<string, string>, engine: string][] = [
+    ['beside a containerd that a kubelet uses', { ...containerd, ...dockerd, ...kubelet(rows[0]![0]) }, 'containerd'],
+    ['beside a containerd, where neither runs', { ...containerd, ...dockerd }, 'containerd'],
+    ['where nothing else is there', dockerd, 'docker'],
+  ];
+  for (const [what, files, wanted] of besides)
+    it(`is ${wanted} of a host with Docker ${what}`, async () => {
+      const tree = await treeOf(files);
+
+      assert.equal((await findEngine(tree.host, undefined)).engine.name, wanted);
+      assert.equal((await findEngine(tree.host, 'docker@26.1.5')).engine.name, 'docker');
     });
 });
