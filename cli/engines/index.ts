@@ -1,7 +1,8 @@
 export { isRefused } from './common/complaints.ts';
+export { childOf, type Daemon, servingPid } from './common/process.ts';
 export { probeTimeouts } from './probeTimeouts.ts';
 export { allUnits, engineNamed, enginePlugins, engines, engineUnits, unitNames, withEngines } from './registry.ts';
-export { rendererOf, type Sighting, writerOf } from './renderers.ts';
+export { refusalBy, rendererOf, type Sighting, writerOf } from './renderers.ts';
 export type {
   EffectiveDiff,
   Engine,

@@ -1,16 +1,14 @@
 import { posix } from 'node:path';
-import { readSmall } from '../facts/smallFile.ts';
+import { operatingSystem } from '../facts/os.ts';
 import type { HostPath, HostView } from '../host/types.ts';
 import type { Unit } from '../systemd/types.ts';
-import { startOfUnit, unitFile } from './common/unitFiles.ts';
+import { usesOtherCri } from './common/otherCri.ts';
+import { unitFile } from './common/unitFiles.ts';
 import { enginePlugins } from './registry.ts';
-import type { Instance, Refusal, RefusedEngine, Rendering } from './types.ts';
+import type { EnginePlugin, Instance, Refusal, Rendering } from './types.ts';
 
-/** A program that writes the configuration of the engine that serves the node's pods, and that kata-sysext refuses. */
-export interface Renderer extends RefusedEngine {
-  renders: Rendering;
-  refusal: Refusal;
-}
+/** A program that writes the configuration of the engine that serves the node's pods: kata-sysext wires it, or refuses the host. */
+export type Renderer = EnginePlugin & { renders: Rendering };
 
 /** A renderer on a host, and what shows it: it runs now, a boot will start it, or only its files are there. */
 export interface Sighting {
@@ -32,26 +30,48 @@ const maxFiles = 100;
  * moment at each boot, so that for it an enabled unit is proof there as well.
  */
 export async function rendererOf(host: HostView, instance: Instance | undefined): Promise<Sighting | undefined> {
-  const seen = await sightings(host);
-  return seen.find((sighting) => isProof(host, sighting, instance));
+  const [seen, bus] = [await sightings(host), host.live ? await host.systemd() : undefined];
+  return seen.find((sighting) => isProof({ live: host.live, hasSystemd: bus !== undefined }, sighting, instance));
 }
 
 /** The renderer that wrote this text of an engine's configuration. */
 export function writerOf(text: string): Renderer | undefined {
-  return renderers().find(({ renders }) => renders.written.test(text));
+  return renderers().find(({ renders }) => renders.written?.test(text) === true);
+}
+
+/** Why a file of another engine is not what the node reads, and what to do. `installed`: kata-sysext is wired into that other engine. */
+export function refusalBy(renderer: Renderer, installed: boolean): Pick<Refusal, 'found' | 'needed' | 'next'> {
+  if (renderer.kind === 'refused') return renderer.refusal ?? plain(renderer);
+  const { name, title, renders } = renderer;
+  const found = renders.wired?.found ?? plain(renderer).found;
+  const needed = `the engine ${title}, whose own files kata-sysext wires`;
+  return {
+    found,
+    needed,
+    next: installed ? `kata-sysext uninstall, then install with --engine ${name}` : `kata-sysext check --engine ${name}`,
+  };
+}
+
+function plain({ title }: Renderer): Pick<Refusal, 'found' | 'needed' | 'next'> {
+  return { found: `${title} writes the configuration of the node’s engine`, needed: 'another engine', next: 'kata-sysext check' };
 }
 
 function renderers(): Renderer[] {
-  return enginePlugins().filter((row): row is Renderer => row.kind === 'refused' && row.renders !== undefined && row.refusal !== undefined);
+  return enginePlugins().filter((row): row is Renderer => row.renders !== undefined);
 }
 
-function isProof(host: HostView, { renderer, how }: Sighting, instance: Instance | undefined): boolean {
+function isProof(
+  { live, hasSystemd }: { live: boolean; hasSystemd: boolean },
+  { renderer, how }: Sighting,
+  instance: Instance | undefined,
+): boolean {
   const { overwrites } = renderer.renders;
   if (overwrites !== undefined && instance !== undefined && instance.engine !== overwrites) return false;
-  const ordinary = instance !== undefined && (host.live ? instance.process !== undefined : instance.binary !== undefined);
+  const ordinary = instance !== undefined && (live ? instance.process !== undefined : instance.binary !== undefined);
   if (how === 'active') return true;
-  if (how === 'present') return !host.live && !ordinary;
-  return !(host.live && overwrites === undefined && ordinary);
+  // Without systemd no unit can run: an init script is all that there is to see.
+  if (how === 'present') return !(live && hasSystemd) && !ordinary;
+  return !(live && overwrites === undefined && ordinary);
 }
 
 /** What is on the host, one a renderer, in the order of the table. */
@@ -61,7 +81,7 @@ async function sightings(host: HostView): Promise<Sighting[]> {
   const found: Sighting[] = [];
   for (const renderer of renderers()) {
     const sighting = await sightingOf(host, renderer, { wanted, active });
-    if (sighting !== undefined && !(await usesOther(host, sighting))) found.push(sighting);
+    if (sighting !== undefined && !(await usesOtherCri(host, renderer.renders))) found.push(sighting);
   }
   return found;
 }
@@ -73,6 +93,8 @@ interface Known {
 }
 
 async function sightingOf(host: HostView, renderer: Renderer, { wanted, active }: Known): Promise<Sighting | undefined> {
+  const own = await ofHost(host, renderer);
+  if (own !== undefined) return { renderer, how: 'active', mark: own };
   for (const unit of candidates(renderer, active)) {
     if (await isRunning(host, renderer, unit)) return { renderer, how: 'active', mark: `${unit} is active` };
   }
@@ -84,6 +106,15 @@ async function sightingOf(host: HostView, renderer: Renderer, { wanted, active }
     if (await isThere(host, unit)) return { renderer, how: 'present', mark: `${unit} is installed` };
   for (const path of renderer.renders.files) if (await hasLeft(host, path)) return { renderer, how: 'present', mark: `${path} is there` };
   return undefined;
+}
+
+/** In words, what says that this is the renderer's own operating system or image. */
+async function ofHost(host: HostView, { renders }: Renderer): Promise<string | undefined> {
+  if (renders.host === undefined) return undefined;
+  const { ids, files } = renders.host;
+  for (const path of files) if ((await host.stat(path)) !== undefined) return `${path} is there`;
+  const os = await operatingSystem(host);
+  return os.known && ids.includes(os.value.id) ? `ID=${os.value.id} in ${os.source}` : undefined;
 }
 
 /** A file, or a folder with something in it. */
@@ -121,21 +152,4 @@ async function wantedUnits(host: HostView): Promise<Map<Unit, HostPath>> {
     }
   }
   return found;
-}
-
-/** Told to use an engine of the host, it starts none and writes no configuration. */
-async function usesOther(host: HostView, { renderer: { renders } }: Sighting): Promise<boolean> {
-  const { external, units } = renders;
-  if (external === undefined) return false;
-  for (const unit of units) if (external.words.test((await startOfUnit(host, unit)) ?? '')) return true;
-  const files = [...external.files];
-  for (const folder of external.folders) {
-    const names = (await host.readdir(folder)).filter((name) => /\.ya?ml$/.test(name));
-    files.push(...names.slice(0, maxFiles).map((name) => `${folder}/${name}`));
-  }
-  for (const path of files) {
-    const read = await readSmall(host, path);
-    if (read.kind === 'text' && external.words.test(read.text)) return true;
-  }
-  return false;
 }

@@ -30,6 +30,8 @@ export interface Plan {
   restarts: string[];
   /** Units that are reloaded: their processes stay. */
   reloads?: string[];
+  /** What the engine's unit restarts by itself for this change: the program. */
+  byItself?: { unit: string; program: HostPath } | undefined;
   dependents: string[];
   gate: string[];
   /** The sum of `writes`. */

@@ -1,4 +1,4 @@
-import { type Engine, engineNamed, engines, rendererOf, type Sighting } from '../engines/index.ts';
+import { type Engine, engineNamed, engines, refusalBy, rendererOf, type Sighting, type Wiring } from '../engines/index.ts';
 import { codeRow, didYouMean, type Finding, KataError } from '../errors/index.ts';
 import { kubeletOf, kubeletSocket } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
@@ -12,14 +12,14 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
   await needSystemd(host);
   const [name = '', version] = (wish ?? recorded ?? '').split('@');
   if (recorded !== undefined && name !== recorded && engineNamed(name) !== undefined) throw otherEngine(recorded, name);
-  const found: Found[] = [];
-  for (const engine of name === '' ? engines() : named(name)) {
-    const [instance] = await engine.detect(host, version);
-    if (instance !== undefined) found.push({ engine, instance });
-  }
+  const found = await detected(host, name === '' ? engines().filter(({ renders }) => renders === undefined) : named(name), version);
   const served = await servingKubelet(host, found);
   const running = served.filter(({ instance }) => instance.process !== undefined);
   const candidates = running.length > 0 ? running : served;
+  // What writes the configuration of the node's engine comes first: an ordinary engine beside it serves no pods.
+  const renderer = name === '' ? (await rendererOf(host, candidates[0]?.instance))?.renderer : undefined;
+  const [rendered] = renderer?.kind === 'engine' ? await detected(host, [renderer]) : [];
+  if (rendered !== undefined) return rendered;
   const [first, ...others] = candidates;
   if (first !== undefined && others.length === 0) return first;
   if (first !== undefined) {
@@ -28,6 +28,15 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
     throw ambiguous(candidates, running.length > 0);
   }
   throw missing(host, wish, name);
+}
+
+async function detected(host: HostView, all: Engine[], version?: string): Promise<Found[]> {
+  const found: Found[] = [];
+  for (const engine of all) {
+    const [instance] = await engine.detect(host, version);
+    if (instance !== undefined) found.push({ engine, instance });
+  }
+  return found;
 }
 
 /**
@@ -51,9 +60,24 @@ export async function findEngineToWire(host: HostView, wish: string | undefined,
     throw error;
   });
   const rendered = await rendererOf(host, found instanceof KataError ? undefined : found.instance);
-  if (rendered !== undefined) throw renderedBy(rendered);
+  const other = rendered !== undefined && (found instanceof KataError || rendered.renderer.name !== found.engine.name);
+  if (other) throw renderedBy(rendered, recorded !== undefined);
   if (found instanceof KataError) throw found;
   return found;
+}
+
+/**
+ * As `findEngine`, for the removal of all wiring. An engine that another program has uninstalled does not run: what is left of its recorded
+ * files is edited, and nothing is restarted.
+ */
+export async function findEngineToUnwire(host: HostView, wish: string | undefined, wiring: Wiring | undefined): Promise<Found> {
+  try {
+    return await findEngine(host, wish, wiring?.engine);
+  } catch (error) {
+    const engine = wiring === undefined ? undefined : engineNamed(wiring.engine);
+    if (!(error instanceof KataError) || error.code !== 'engine-missing' || engine === undefined || wiring === undefined) throw error;
+    return { engine, instance: { engine: wiring.engine, configPath: wiring.configPath } };
+  }
 }
 
 async function usedByKubelet(host: HostView, candidates: Found[]): Promise<Found | undefined> {
@@ -68,8 +92,9 @@ async function usedByKubelet(host: HostView, candidates: Found[]): Promise<Found
 /** What `findEngine` says where it finds no engine, or several. */
 const unfound = ['engine-missing', 'host-unknown'];
 
-function renderedBy({ renderer: { title, refusal }, mark }: Sighting): KataError {
-  const { found, needed, next } = refusal;
+function renderedBy({ renderer, mark }: Sighting, installed: boolean): KataError {
+  const { title } = renderer;
+  const { found, needed, next } = refusalBy(renderer, installed);
   return new KataError('engine-rendered', {
     subject: title,
     found: `${found} (${mark})`,
@@ -80,14 +105,17 @@ function renderedBy({ renderer: { title, refusal }, mark }: Sighting): KataError
 }
 
 function missing(host: HostView, wish: string | undefined, name: string): KataError {
-  const names = name === '' ? engines().map((engine) => engine.name) : [name];
-  const [first, ...others] = names;
-  const line = (of: (each: string) => string) => `${of(first!)}${others.map((each) => ` (or ${of(each)})`).join('')}`;
+  const asked = name === '' ? engines() : named(name);
+  const names = asked.map((engine) => engine.name);
+  const units = asked.map((engine) => engine.units[0]?.replace(/\.service$/, '') ?? engine.name);
+  const [first = '', ...others] = host.live ? units : names;
+  const more = others.length === 0 ? '' : ` (or ${others.join(', ')})`;
+  const either = [names.slice(0, -1).join(', '), names.at(-1)].filter(Boolean).join(' or ');
   return new KataError('engine-missing', {
     subject: wish ?? host.root,
-    found: host.live ? `no running ${names.join(' or ')}` : `no ${names.join(' or ')} in the tree`,
+    found: host.live ? `no running ${either}` : `no ${either} in the tree`,
     needed: 'an engine that this version supports',
-    next: host.live ? `start it: systemctl start ${line((each) => each)}` : `name it: ${line((each) => `--engine ${each}@VERSION`)}`,
+    next: host.live ? `start it: systemctl start ${first}${more}` : `name it: --engine ${first}@VERSION${more}`,
   });
 }
 

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { engineNamed, engines, writerOf } from '../engines/index.ts';
+import { engineNamed, engines, refusalBy, writerOf } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
 import { readRegular } from '../host/index.ts';
 
@@ -77,7 +77,8 @@ function wirable(): string[] {
 function refuseRendered(text: string, file: string): void {
   const renderer = writerOf(text);
   if (renderer === undefined) return;
-  const { title, refusal } = renderer;
+  const { title } = renderer;
+  const refusal = refusalBy(renderer, false);
   throw new KataError('engine-rendered', {
     subject: '--engine-config',
     found: `${file} was written by ${title}: ${refusal.found}`,

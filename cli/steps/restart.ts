@@ -10,14 +10,18 @@ export const restart: StepKind<RestartStep> = {
   shape: tableOf({
     kind,
     unit,
-    by: oneOf('restart', 'reload'),
+    by: oneOf('restart', 'reload', 'itself'),
     asked: unit,
+    itself: exactOptional(tableOf({ program: path, watches: path })),
     dependents: listOf(unit),
     deadlineMs,
     awaits: exactOptional(tableOf({ engine: text, socket: path })),
   }),
   subject: (step) => step.asked,
-  describe: (step) => `${step.by} ${step.asked}${step.asked === step.unit ? '' : `, which brings ${step.unit} up`}`,
+  describe: (step) => {
+    if (step.itself !== undefined) return `wait until ${step.unit} has restarted ${step.itself.program} by itself`;
+    return `${step.by} ${step.asked}${step.asked === step.unit ? '' : `, which brings ${step.unit} up`}`;
+  },
   prepare: async () => ({ begun: true }),
   apply: async (host, step) => {
     const { problems } = await bringUp(host, step);
@@ -25,7 +29,7 @@ export const restart: StepKind<RestartStep> = {
     throw new KataError('gate-failed', {
       subject: step.unit,
       found: problems.join('; '),
-      needed: `${step.unit} and its dependents active after the ${step.by}`,
+      needed: `${step.unit} and its dependents active after the ${step.by === 'itself' ? 'change' : step.by}`,
       next: `journalctl -u ${step.asked}${step.asked === step.unit ? '' : ` -u ${step.unit}`} -n 50`,
     });
   },

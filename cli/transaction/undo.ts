@@ -2,7 +2,7 @@ import type { Step } from '../backends/stepKinds.ts';
 import { bootOf } from '../facts/index.ts';
 import type { Host, HostView } from '../host/index.ts';
 import type { Leftover, Place, RestartStep, Undo } from '../steps/types.ts';
-import { bringUp } from '../steps/units.ts';
+import { bringUp, restartedBy } from '../steps/units.ts';
 import type { Unit } from '../systemd/types.ts';
 import { readStep, undoStore } from './journal.ts';
 import { describe, kindOf, subjectOf } from './stepKinds.ts';
@@ -60,7 +60,14 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
   leftovers.push(...(await finish(host, wired ? waiting : waiting.filter(({ kind }) => kind !== 'reread'))));
   if (broughtUp && engine !== undefined) return { restarted: restartedBy(engine), leftovers };
   // The engine (or the host) was restarted meanwhile, not by this change: the engine may have loaded files that are gone now.
-  if (engine === undefined && wired && planned !== undefined && (await startedSince(host, intent, planned.unit))) engine = planned;
+  // One that restarts by itself does so for the files that were written, and again for those that are back.
+  if (
+    engine === undefined &&
+    wired &&
+    planned !== undefined &&
+    (planned.by === 'itself' || (await startedSince(host, intent, planned.unit)))
+  )
+    engine = planned;
   if (engine === undefined || !host.live) return { restarted: [], leftovers };
   leftovers.push(...(await bringUpAgain(host, engine)));
   return { restarted: restartedBy(engine), leftovers };
@@ -72,12 +79,7 @@ async function bringUpAgain(host: Host, engine: RestartStep): Promise<Leftover[]
     (brought) => brought.problems.map((found) => ({ found, retry: false })),
     (error: unknown) => [{ found: `could not bring ${engine.unit} up again: ${String(error)}`, retry: true }],
   );
-  return problems.map((problem) => ({ path: engine.unit, ...problem, next: `systemctl ${engine.by} ${engine.unit}` }));
-}
-
-/** A reload keeps the process. */
-function restartedBy({ unit, by }: RestartStep): string[] {
-  return by === 'reload' ? [] : [unit];
+  return problems.map((problem) => ({ path: engine.unit, ...problem, next: `systemctl restart ${engine.unit}` }));
 }
 
 /** Each of them once. */

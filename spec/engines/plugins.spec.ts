@@ -15,7 +15,15 @@ const exceptions: { path: string; names: string; reason: string }[] = [
     names: 'containerd',
     reason: 'engines read facts, and any program of a tree shows its architecture',
   },
+  {
+    path: 'cli/engines/rancher/containerd.ts',
+    names: 'containerd',
+    reason: 'k3s and RKE2 start a containerd: one file of theirs has its face',
+  },
 ];
+
+/** Programs that start an engine of their own: their folders use that engine's, and name its program. */
+const builtOn: Record<string, string> = { k0s: 'containerd' };
 
 /** What only the folder of an engine may say, whole: its name, its units, its programs; and its paths, as the beginning of a text. */
 function known(row: EnginePlugin): { words: string[]; paths: string[] } {
@@ -36,6 +44,7 @@ function folderOf({ name }: EnginePlugin): string {
 }
 
 function isExcepted(path: string, { name }: EnginePlugin): boolean {
+  if (Object.entries(builtOn).some(([above, below]) => below === name && path.startsWith(`cli/engines/${above}/`))) return true;
   return exceptions.some((each) => each.path === path && each.names === name);
 }
 

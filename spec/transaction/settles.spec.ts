@@ -3,7 +3,8 @@ import { readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { bootOf } from '../../cli/facts/index.ts';
 import type { Host } from '../../cli/host/index.ts';
-import type { RestartStep, Step } from '../../cli/steps/types.ts';
+import type { RestartStep } from '../../cli/steps/types.ts';
+import type { Step } from '../../cli/transaction/index.ts';
 import { begin, undoStore, writeStep } from '../../cli/transaction/journal.ts';
 import { kindOf } from '../../cli/transaction/stepKinds.ts';
 import { undo } from '../../cli/transaction/undo.ts';

@@ -6,7 +6,7 @@ export const engineCodes: Record<string, CodeRow> = {
   'engine-unsupported': row(3, 'The engine, its version or the shape of its configuration is not one that this version can edit safely.'),
   'engine-rendered': row(
     3,
-    'Another program writes the configuration that the node’s containerd reads: k3s, RKE2, k0s and microk8s start a containerd of their own, and nodeadm (EKS) writes the file again at each boot. The engine would not read an edit, or the next boot would remove it. kata-sysext does not edit these inputs yet; see docs/reference/hosts.md.',
+    'Another program writes the configuration that the node’s containerd reads: microk8s starts a containerd of its own, and nodeadm (EKS) and the clouds’ node images write the file again. The engine would not read an edit, or the next boot would remove it. On a node of k3s, RKE2 or k0s another engine was named: --engine k3s, --engine rke2 or --engine k0s is the one that serves pods. See docs/reference/hosts.md.',
   ),
   'engine-config-invalid': row(
     3,
