@@ -67,6 +67,8 @@ export interface RefusedEngine extends EngineFacts {
   kind: 'refused';
   /** Why, in the words of the finding `engine-rendered`; undefined where its presence refuses nothing. */
   refusal: Refusal | undefined;
+  /** Why it is refused where it is named, for one that nothing on a host makes refuse. */
+  named?: Pick<Refusal, 'found' | 'needed' | 'next'>;
 }
 
 export interface Refusal {

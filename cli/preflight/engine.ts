@@ -1,4 +1,4 @@
-import { type Engine, engineNamed, engines, refusalBy, rendererOf, type Sighting, type Wiring } from '../engines/index.ts';
+import { type Engine, engineNamed, enginePlugins, engines, refusalBy, rendererOf, type Sighting, type Wiring } from '../engines/index.ts';
 import { codeRow, didYouMean, type Finding, KataError } from '../errors/index.ts';
 import { kubeletOf, kubeletSocket } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
@@ -59,6 +59,9 @@ export async function findEngineToWire(host: HostView, wish: string | undefined,
     if (error instanceof KataError && unfound.includes(error.code)) return error;
     throw error;
   });
+  // No kubelet reads what an engine without a CRI has, so that none of its files is rendered for one.
+  const apart = !(found instanceof KataError) && found.engine.cri === undefined && (wish ?? recorded) !== undefined;
+  if (apart) return found;
   const rendered = await rendererOf(host, found instanceof KataError ? undefined : found.instance);
   const other = rendered !== undefined && (found instanceof KataError || rendered.renderer.name !== found.engine.name);
   if (other) throw renderedBy(rendered, recorded !== undefined);
@@ -171,6 +174,9 @@ export function refuse(findings: Finding[], allow: string[]): Finding[] {
 function named(name: string): Engine[] {
   const engine = engineNamed(name);
   if (engine !== undefined) return [engine];
+  const refused = enginePlugins().find((row) => row.name === name);
+  if (refused?.kind === 'refused' && refused.named !== undefined)
+    throw new KataError('engine-unsupported', { subject: name, ...refused.named });
   throw new KataError('usage', {
     subject: '--engine',
     found: `--engine ${name}${didYouMean(

@@ -75,7 +75,7 @@ async function containersOf(get: Get): Promise<{ running: Sandbox[]; stopped: Sa
   const list = await get('/containers/json?all=1', limits.list);
   if (!Array.isArray(list)) throw odd('/containers/json');
   const ids = list.map((each: unknown) => (isTable(each) ? each['Id'] : undefined)).filter(isId);
-  if (ids.length > maxContainers) throw odd('/containers/json');
+  if (ids.length > maxContainers) throw odd('/containers/json', `lists more than ${maxContainers} containers`);
   const found: Sandbox[] = [];
   for (let at = 0; at < ids.length; at += together) {
     const some = await Promise.all(ids.slice(at, at + together).map((id) => containerOf(get, id)));
@@ -106,10 +106,10 @@ function isId(id: unknown): id is string {
   return typeof id === 'string' && /^[0-9a-f]{64}$/.test(id);
 }
 
-function odd(path: string): KataError {
+function odd(path: string, what = 'is none that can be read'): KataError {
   return new KataError('failed', {
     subject: path,
-    found: `Docker’s answer to ${path} is none that can be read`,
+    found: `Docker’s answer to ${path} ${what}`,
     needed: 'an answer of dockerd',
     next: 'docker info',
   });
