@@ -56,8 +56,8 @@ interface Looked {
 async function look(context: Context, from: Generation, found: Found): Promise<Looked> {
   const { engine, instance } = found;
   const { dump: own } = engine;
-  if (own === undefined) return { notes: [`what ${engine.name} takes is not known; it is left alone`] };
   const view = await viewOf(context);
+  if (own === undefined) return wireUnjudged(context, view, from, found);
   const { host } = view;
   const bare = await without(view, from, found, own);
   if (typeof bare === 'string') return { notes: [`${bare}; it is left alone`] };
@@ -82,6 +82,15 @@ async function look(context: Context, from: Generation, found: Found): Promise<L
     };
   }
   if (typeof planned === 'string' || planned.steps.length === 0) return { notes };
+  await rewire(context, view, from, found, planned);
+  return { notes: ['the wiring was written again'] };
+}
+
+/** No program says what the files mean: an update may need another wiring all the same. */
+async function wireUnjudged(context: Context, view: View, from: Generation, found: Found): Promise<Looked> {
+  const planned = await replan(view, from, found);
+  if (typeof planned === 'string') return { notes: [`the wiring stays as it is: ${planned}`] };
+  if (planned.steps.length === 0) return { notes: [] };
   await rewire(context, view, from, found, planned);
   return { notes: ['the wiring was written again'] };
 }

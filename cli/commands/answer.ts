@@ -25,6 +25,7 @@ function planText(plan: Plan): string[] {
       ? `  restarts: none${plan.byItself === undefined ? '' : `; ${plan.byItself.unit} restarts ${plan.byItself.program} by itself`}`
       : `  restarts: ${plan.restarts.join(', ')}${plan.dependents.length === 0 ? '' : `; depending on it: ${plan.dependents.join(', ')}`}`,
   );
+  if (plan.reloads !== undefined) lines.push(`  reloads: ${plan.reloads.join(', ')}, whose process stays`);
   for (const line of plan.gate) lines.push(`  then proven: ${line}`);
   return [...lines, ...findingLines(plan.findings)];
 }

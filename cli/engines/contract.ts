@@ -69,6 +69,8 @@ export interface RefusedEngine extends EngineFacts {
   kind: 'refused';
   /** Why, in the words of the finding `engine-rendered`; undefined where its presence refuses nothing. */
   refusal: Refusal | undefined;
+  /** Why it is refused where it is named, for one that nothing on a host makes refuse. */
+  named?: Pick<Refusal, 'found' | 'needed' | 'next'>;
 }
 
 export interface Refusal {
@@ -139,10 +141,17 @@ export interface EngineDump {
 export interface EngineDaemon {
   /** What the running daemon says of itself; never throws for one that does not answer. */
   probe(host: HostView, instance: Instance, timeoutMs: number): Promise<EngineState>;
-  /** Others' changes that a restart would apply: configuration or binary newer than the running process. */
+  /** Others' changes that a restart (or the reload that takes its place) would apply: configuration or binary newer than what was read. */
   pendingRestarts(host: HostView, instance: Instance): Promise<Finding[]>;
   /** What a restart of its unit would destroy. */
   restartRisks(host: HostView, instance: Instance, state: UnitState): Promise<Finding[]>;
+  /**
+   * Where a reload returns before the daemon has read its files: waits until it has, since `sinceMs` of the epoch. In words why it did not;
+   * undefined when it did.
+   */
+  awaitReload?(host: HostView, socket: HostPath, sinceMs: number, timeoutMs: number): Promise<string | undefined>;
+  /** What it calls what runs in it, and how that is ended; default: sandboxes of pods. */
+  inUse?: { one: string; many: string; next: string };
 }
 
 export interface EngineCri {

@@ -9,12 +9,13 @@ import { k0s } from './k0s/index.ts';
 import { k3s } from './k3s/index.ts';
 import { microk8s } from './microk8s/index.ts';
 import { nodeadm } from './nodeadm/index.ts';
+import { podman } from './podman/index.ts';
 import { rke2 } from './rke2/index.ts';
 import { talos } from './talos/index.ts';
 import type { Engine, EnginePlugin } from './types.ts';
 
 /** An engine or renderer is a folder and a row, in the order in which hosts are searched for them. */
-const rows: readonly EnginePlugin[] = [containerd, crio, docker, k3s, rke2, k0s, microk8s, nodeadm, aks, cos, bottlerocket, talos];
+const rows: readonly EnginePlugin[] = [containerd, crio, docker, k3s, rke2, k0s, microk8s, nodeadm, aks, cos, bottlerocket, talos, podman];
 
 /** Rows that a caller brings, for as long as its work runs. Under a symbol of the process: specs load this file twice, as two modules. */
 const key = Symbol.for('kata-sysext.engines');

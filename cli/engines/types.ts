@@ -71,6 +71,11 @@ export interface FileChange {
   ours: string[];
   /** A folder on the same file system that no program globs, for the temporary file. */
   tmpDir: HostPath;
+  /**
+   * One of two changes of this file, between which the engine has to read it. 'first': at an undo it is put back once the engine has read
+   * the file without the other. 'last': it comes once the engine has read the other, and says nothing new to it.
+   */
+  settles?: 'first' | 'last';
 }
 
 /** Which text is where: enough to find and remove it again, byte-exactly, whoever else edited the file since. */
@@ -138,7 +143,7 @@ export interface Sandbox {
   ready: boolean;
 }
 
-/** What the CRI says when it is asked. */
+/** What the CRI says when it is asked, or the engine's own API. */
 export interface EngineState {
   reachable: boolean;
   why?: string;
@@ -146,6 +151,8 @@ export interface EngineState {
   version?: string;
   handlers: string[];
   sandboxes: Sandbox[];
+  /** Containers that do not run and could not be started without their handler, where an engine keeps such. */
+  stopped?: Sandbox[];
   /** Handler to the shim and configuration that the daemon will really use. */
   effective: Record<string, { shim?: string; configuration?: string }>;
 }

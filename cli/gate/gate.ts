@@ -173,8 +173,8 @@ async function criReady(host: HostView, request: GateRequest): Promise<void> {
     if (pluginMissing || down !== undefined || waited > criDeadlineMs) {
       throw new KataError('gate-failed', {
         subject: instance.unit ?? engine.name,
-        found: down ?? `the CRI of ${engine.name} is not ready after ${Math.round(waited / 1000)} s: ${state.why ?? 'runtime not ready'}`,
-        needed: 'the CRI ready with all handlers',
+        found: down ?? `${speakerOf(engine)} is not ready after ${Math.round(waited / 1000)} s: ${state.why ?? 'runtime not ready'}`,
+        needed: `${speakerOf(engine)} ready with all handlers`,
         next: `kata-sysext history N (its number: kata-sysext history); journalctl -u ${instance.unit ?? engine.name} -n 50`,
       });
     }
@@ -189,19 +189,21 @@ async function checkNow(host: HostView, request: GateRequest): Promise<void> {
 
 function checkState({ engine, baseline, to, touched, restored, instance, editedByOthers }: GateRequest, now: EngineState): void {
   const problems: string[] = [];
-  if (!now.reachable) problems.push(`the CRI does not answer: ${now.why ?? 'no reason given'}`);
+  const who = speakerOf(engine);
+  const one = engine.daemon?.inUse?.one ?? 'sandbox';
+  if (!now.reachable) problems.push(`${who} does not answer: ${now.why ?? 'no reason given'}`);
   const listed = to === undefined ? restored : namesOf(to);
-  for (const name of listed) if (!now.handlers.includes(name)) problems.push(`the CRI does not list ${name}`);
+  for (const name of listed) if (!now.handlers.includes(name)) problems.push(`${who} does not list ${name}`);
   for (const name of baseline.state.handlers) {
     if (!touched.includes(name) && !now.handlers.includes(name)) problems.push(`the handler ${name === '' ? '(default)' : name} is gone`);
   }
   const gone = editedByOthers ? [] : touched.filter((name) => !listed.includes(name));
-  for (const name of gone) if (now.handlers.includes(name)) problems.push(`the CRI still lists ${name}`);
+  for (const name of gone) if (now.handlers.includes(name)) problems.push(`${who} still lists ${name}`);
   const alive = new Map(now.sandboxes.map((sandbox) => [sandbox.id, sandbox]));
   for (const before of baseline.state.sandboxes) {
     // A sandbox that is gone was removed by its user; one that is listed but no longer ready has lost its shim.
     if (before.ready && alive.get(before.id)?.ready === false)
-      problems.push(`sandbox ${before.id.slice(0, 12)} (${before.podName}) lost its shim`);
+      problems.push(`${one} ${before.id.slice(0, 12)} (${before.podName}) lost its shim`);
   }
   if (problems.length === 0) return;
   throw new KataError('gate-failed', {
@@ -210,6 +212,11 @@ function checkState({ engine, baseline, to, touched, restored, instance, editedB
     needed: 'kata-sysext’s handlers and all earlier ones listed, no sandbox lost',
     next: `kata-sysext history N (its number: kata-sysext history); journalctl -u ${instance.unit ?? engine.name} -n 50`,
   });
+}
+
+/** Who says which handlers there are. */
+function speakerOf({ name, cri }: Engine): string {
+  return cri === undefined ? `the daemon of ${name}` : `the CRI of ${name}`;
 }
 
 async function staysUp(host: HostView, request: GateRequest): Promise<void> {

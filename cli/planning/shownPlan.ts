@@ -1,5 +1,5 @@
 import type { HostView } from '../host/index.ts';
-import { describe, type FileStep } from '../transaction/index.ts';
+import { describe, type FileStep, type RestartStep } from '../transaction/index.ts';
 import type { PlannedSwitch } from './switch.ts';
 import { insideLines } from './textDiff.ts';
 import type { Plan, SwitchRequest } from './types.ts';
@@ -31,11 +31,23 @@ export async function shownPlan(
     })),
     rendered: renderer === undefined ? undefined : { title: renderer.title, writes: renderer.writes, when: renderer.when },
     restarts: restarts.flatMap((step) => (step.by === 'restart' ? [...new Set([step.asked, step.unit])] : [])),
+    ...reloadsIn(restarts),
     byItself: restarts.flatMap(({ unit, itself }) => (itself === undefined ? [] : [{ unit, program: itself.program }]))[0],
-    dependents: restarts.flatMap((step) => step.dependents),
-    gate: gateText({ live: host.live, restarts: restarts.length > 0, coming: to !== undefined, pods: options.prove !== undefined }),
+    dependents: restarts.flatMap((step) => (step.by === 'restart' ? step.dependents : [])),
+    gate: gateText({
+      live: host.live,
+      restarts: restarts.length > 0,
+      coming: to !== undefined,
+      pods: options.prove !== undefined,
+      cri: found.engine.cri !== undefined,
+    }),
     ...(await shownWrites(host, writes)),
   };
+}
+
+function reloadsIn(restarts: RestartStep[]): Pick<Plan, 'reloads'> {
+  const reloads = restarts.flatMap((step) => (step.by === 'reload' ? [step.asked] : []));
+  return reloads.length === 0 ? {} : { reloads };
 }
 
 function diffOf({ wiring, files }: PlannedSwitch, step: FileStep): string[] {
@@ -52,13 +64,15 @@ interface Proving {
   coming: boolean;
   /** `--prove pod` */
   pods: boolean;
+  /** False: the engine has an API of its own in its place. */
+  cri?: boolean;
 }
 
 /** What a change proves before it commits: lines of its plan. */
-export function gateText({ live, restarts, coming, pods }: Proving): string[] {
+export function gateText({ live, restarts, coming, pods, cri = true }: Proving): string[] {
   const rows: [boolean, string][] = [
     [live, 'the effective configuration differs only by kata-sysext’s handlers'],
-    [live, 'the CRI is ready and lists every earlier handler'],
+    [live, `the ${cri ? 'CRI' : 'daemon'} is ready and lists every earlier handler`],
     [coming, 'the installed shim and configuration have their digests'],
     [live && restarts, 'engine and dependents stay active for 8 s'],
     [coming && pods, 'a pod of every handler starts, and is removed again'],

@@ -43,7 +43,12 @@ const unitSettings = '/etc/systemd/system/';
 export function wiringSteps({ wiring, files, rereads, restarts }: PlannedWiring): Step[] {
   const folders: Step[] = wiring.makeFolders.map(({ path, mode }) => ({ kind: 'folder', path, mode }));
   const dropped: Step[] = wiring.dropFolders.map((path) => ({ kind: 'drop-folder', path }));
-  return [...folders, ...files, ...dropped, ...rereads, ...restarts];
+  const [last, others] = [files.filter(isLast), files.filter((file) => !isLast(file))];
+  return [...folders, ...others, ...dropped, ...rereads, ...restarts, ...last];
+}
+
+function isLast({ settles }: FileStep): boolean {
+  return settles === 'last';
 }
 
 function fileSteps(id: number, wiring: WiringPlan): FileStep[] {
@@ -57,6 +62,7 @@ function fileSteps(id: number, wiring: WiringPlan): FileStep[] {
     foreign: change.foreign,
     ours: change.ours,
     temporary: posix.join(change.tmpDir, `.kata-sysext-${id}-${index}.tmp`),
+    ...(change.settles === undefined ? {} : { settles: change.settles }),
   }));
 }
 
@@ -70,7 +76,8 @@ async function restartStep(host: HostView, { instance }: Found): Promise<Restart
       next: 'run the engine as a systemd service',
     });
   }
-  return restartOf(host, systemd, { unit: instance.unit, effect: instance.effect });
+  const { unit, effect, engine, socket } = instance;
+  return restartOf(host, systemd, { unit, effect, engine, socket });
 }
 
 function editedAfter(wiring: WiringPlan, files: FileStep[], earlier: Record<string, Digest> = {}): Record<string, Digest> {

@@ -1,6 +1,6 @@
-import { type Engine, engineNamed, engines, refusalBy, rendererOf, type Sighting, type Wiring } from '../engines/index.ts';
+import { type Engine, engineNamed, enginePlugins, engines, refusalBy, rendererOf, type Sighting, type Wiring } from '../engines/index.ts';
 import { codeRow, didYouMean, type Finding, KataError } from '../errors/index.ts';
-import { kubeletSocket } from '../facts/index.ts';
+import { kubeletOf, kubeletSocket } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
 import type { Found } from '../planning/types.ts';
 
@@ -13,8 +13,9 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
   const [name = '', version] = (wish ?? recorded ?? '').split('@');
   if (recorded !== undefined && name !== recorded && engineNamed(name) !== undefined) throw otherEngine(recorded, name);
   const found = await detected(host, name === '' ? ordinary() : named(name), version);
-  const running = found.filter(({ instance }) => instance.process !== undefined);
-  const candidates = running.length > 0 ? running : found;
+  const served = await servingKubelet(host, found);
+  const running = served.filter(({ instance }) => instance.process !== undefined);
+  const candidates = running.length > 0 ? running : served;
   // What writes the configuration of the node's engine comes first: an ordinary engine beside it serves no pods.
   const renderer = name === '' ? (await rendererOf(host, candidates[0]?.instance))?.renderer : undefined;
   const [rendered] = renderer?.kind === 'engine' ? await detected(host, [renderer]) : [];
@@ -44,6 +45,17 @@ async function detected(host: HostView, all: Engine[], version?: string): Promis
 }
 
 /**
+ * An engine without a CRI is beside the node's own where there is a kubelet, and beside any other where its daemon does not run: there it is
+ * wired by name alone.
+ */
+async function servingKubelet(host: HostView, found: Found[]): Promise<Found[]> {
+  const serving = found.filter(({ engine }) => engine.cri !== undefined || engine.daemon === undefined);
+  if (serving.length === 0 || serving.length === found.length) return found;
+  if ((await kubeletOf(host)) !== undefined) return serving;
+  return found.filter((each) => serving.includes(each) || each.instance.process !== undefined);
+}
+
+/**
  * As `findEngine`, for a change that brings wiring: throws `engine-rendered` where another program writes what the node's containerd reads,
  * also if the engine was named, because naming it does not make anybody read the file.
  */
@@ -52,6 +64,9 @@ export async function findEngineToWire(host: HostView, wish: string | undefined,
     if (error instanceof KataError && unfound.includes(error.code)) return error;
     throw error;
   });
+  // No kubelet reads what an engine without a CRI has, so that none of its files is rendered for one.
+  const apart = !(found instanceof KataError) && found.engine.cri === undefined && (wish ?? recorded) !== undefined;
+  if (apart) return found;
   const rendered = await rendererOf(host, found instanceof KataError ? undefined : found.instance);
   const other = rendered !== undefined && (found instanceof KataError || rendered.renderer.name !== found.engine.name);
   if (other) throw renderedBy(rendered, recorded !== undefined);
@@ -164,6 +179,9 @@ export function refuse(findings: Finding[], allow: string[]): Finding[] {
 function named(name: string): Engine[] {
   const engine = engineNamed(name);
   if (engine !== undefined) return [engine];
+  const refused = enginePlugins().find((row) => row.name === name);
+  if (refused?.kind === 'refused' && refused.named !== undefined)
+    throw new KataError('engine-unsupported', { subject: name, ...refused.named });
   throw new KataError('usage', {
     subject: '--engine',
     found: `--engine ${name}${didYouMean(

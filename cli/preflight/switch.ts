@@ -1,5 +1,5 @@
 import { type Backend, backendOf } from '../backends/index.ts';
-import type { EngineState, WiringPlan } from '../engines/index.ts';
+import type { WiringPlan } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type Baseline, takeBaseline } from '../gate/index.ts';
 import type { Digest, HostView } from '../host/index.ts';
@@ -11,6 +11,7 @@ import { switchWrites, type Write } from '../planning/writes.ts';
 import { policyFindings } from '../selinux/index.ts';
 import type { Generation, GenerationManifest } from '../store/index.ts';
 import { refuse, restartFindings } from './engine.ts';
+import { refuseInUse, strandedFindings } from './inUse.ts';
 import { refuseOwned } from './owned.ts';
 import { shimFindings } from './shimFindings.ts';
 
@@ -69,9 +70,15 @@ async function engineFindings(
   const { found, from, to, options } = request;
   const { wiring, restarts, backend, before, after } = planned;
   if (baseline !== undefined) refuseTaken(baseline.state.handlers, after, before, wiring);
-  if (baseline !== undefined) refuseInUse(baseline.state, goingIn(request, planned));
+  const going = goingIn(request, planned);
+  if (baseline !== undefined) refuseInUse(found.engine, baseline.state, going);
+  const stranded = baseline === undefined ? [] : strandedFindings(found.engine, baseline.state, going);
   const shims = { found, from: from?.manifest, to, sandboxes: baseline?.state.sandboxes ?? [], restarts: restarts.length > 0 };
-  return [...refuse(await shimFindings(host, shims), options.allow), ...(await refuseDenied(host, request, backend, baseline))];
+  return [
+    ...stranded,
+    ...refuse(await shimFindings(host, shims), options.allow),
+    ...(await refuseDenied(host, request, backend, baseline)),
+  ];
 }
 
 /** What an earlier backend takes away is the shim of every handler, whatever the new one brings; so is what is seen elsewhere below /usr. */
@@ -144,19 +151,5 @@ export function refuseTaken(listed: string[], wanted: string[], own: string[], w
     found: `the engine lists a handler ${taken} already, and kata-sysext has not made it`,
     needed: 'a name that no other program defines',
     next: 'choose another name with --alias, or take that handler out of the engine and restart it',
-  });
-}
-
-/** The engine needs the shim's binary to clean a sandbox up, so a handler must not go while one of its sandboxes is there. */
-function refuseInUse({ sandboxes }: EngineState, handlers: string[]): void {
-  const running = sandboxes.filter((sandbox) => handlers.includes(sandbox.handler));
-  if (running.length === 0) return;
-  const list = running.map((sandbox) => `${sandbox.podNamespace}/${sandbox.podName} (${sandbox.id.slice(0, 12)}, ${sandbox.handler})`);
-  throw new KataError('handler-in-use', {
-    subject: handlers.join(', '),
-    found: `${running.length} ${running.length === 1 ? 'sandbox' : 'sandboxes'} of handlers that the change affects: ${list.join('; ')}`,
-    needed: 'none',
-    next: 'delete these pods (kubectl delete pod …, or crictl stopp and rmp), then run the command again',
-    details: { sandboxes: running },
   });
 }

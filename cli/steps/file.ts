@@ -1,5 +1,5 @@
 import { exactOptional } from 'valibot';
-import { flag, listOf, permissions, tableOf, text } from '../documents/shapes.ts';
+import { flag, listOf, oneOf, permissions, tableOf, text } from '../documents/shapes.ts';
 import type { Host, HostView } from '../host/index.ts';
 import { noteParent, restoreParent } from './parent.ts';
 import { kind, path, state } from './shapes.ts';
@@ -19,6 +19,7 @@ export const file: StepKind<FileStep> = {
     foreign: flag,
     ours: listOf(text),
     temporary: path,
+    settles: exactOptional(oneOf('first', 'last')),
   }),
   subject: (step) => step.path,
   describe: (step) => `${step.after === 'absent' ? 'remove' : step.before === 'absent' ? 'create' : 'edit'} ${step.path}`,
@@ -29,12 +30,15 @@ export const file: StepKind<FileStep> = {
     await store.save('before', step.path);
     return { ...parent, modifiedMs: stat?.modifiedMs };
   },
-  apply: async (host, step) => {
+  apply: async (host, step, undo) => {
     if (step.after === 'absent') await host.unlink(step.path);
     else if (step.before === 'absent') {
       await host.writeFile(step.path, step.text ?? '', { mode: step.mode ?? usualMode }, step.temporary);
       await host.relabel([step.path]);
     } else await host.replaceFile(step.path, step.text ?? '', step.temporary);
+    // The engine has read all that it says: it must not look like a pending edit.
+    if (step.settles === 'last' && step.after !== 'absent' && typeof undo['modifiedMs'] === 'number')
+      await host.setModified(step.path, undo['modifiedMs']);
   },
   revert: async (host, step, undo, store) => {
     await dropTemporary(host, step.temporary);

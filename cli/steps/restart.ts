@@ -1,5 +1,5 @@
 import { exactOptional } from 'valibot';
-import { listOf, oneOf, tableOf } from '../documents/shapes.ts';
+import { listOf, oneOf, tableOf, text } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
 import { deadlineMs, kind, path, unit } from './shapes.ts';
 import type { RestartStep, StepKind } from './types.ts';
@@ -15,6 +15,7 @@ export const restart: StepKind<RestartStep> = {
     itself: exactOptional(tableOf({ program: path, watches: path })),
     dependents: listOf(unit),
     deadlineMs,
+    awaits: exactOptional(tableOf({ engine: text, socket: path })),
   }),
   subject: (step) => step.asked,
   describe: (step) => {

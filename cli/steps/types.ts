@@ -27,6 +27,8 @@ export interface FileStep {
   foreign: boolean;
   ours: string[];
   temporary: HostPath;
+  /** See `FileChange.settles`: at an undo the engine is brought up before the 'first' is put back; the 'last' keeps the file's time. */
+  settles?: 'first' | 'last';
 }
 
 export interface PointerStep {
@@ -53,6 +55,8 @@ export interface RestartStep {
   /** Active units that require, bind to or are part of the engine; brought back after the restart and after an undo. */
   dependents: Unit[];
   deadlineMs: number;
+  /** A reload that is done only when the daemon of this engine says so at its socket. */
+  awaits?: { engine: string; socket: HostPath };
 }
 
 /** PID 1 reads its units again after a drop-in of the engine's unit came or went. */

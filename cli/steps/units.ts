@@ -9,7 +9,13 @@ import type { RestartStep } from './types.ts';
 interface Running {
   unit: Unit;
   effect?: Effect | undefined;
+  /** Where the daemon of this engine answers. */
+  engine?: string;
+  socket?: HostPath | undefined;
 }
+
+/** How long a daemon may take to read its files, once it was asked to. */
+const readMs = 30_000;
 
 const marginMs = 10_000;
 /** k0s waits 3 s after the last change and 5 s before it starts its containerd again (docs/facts/k0s.md#a-change-of-the-folder). */
@@ -63,7 +69,7 @@ async function reachedFrom(systemd: Systemd, unit: Unit, passes: (name: Unit) =>
 
 /** The step that makes this engine read changed files. A unit that is asked in place of the engine's own takes its dependents down, too. */
 export async function restartOf(host: HostView, systemd: Systemd, instance: Running, dependents?: Unit[]): Promise<RestartStep> {
-  const { unit, effect } = instance;
+  const { unit, effect, engine, socket } = instance;
   if (effect?.by === 'itself') {
     const { program, watches } = effect;
     return { kind: 'restart', unit, by: 'itself', asked: unit, itself: { program, watches }, dependents: [], deadlineMs: itselfMs };
@@ -73,7 +79,8 @@ export async function restartOf(host: HostView, systemd: Systemd, instance: Runn
   const waits = await Promise.all([...new Set([asked, unit])].map(async (name) => restartDeadlineMs(await systemd.unit(name))));
   const found = dependents ?? (await Promise.all([...new Set([asked, unit])].map((name) => dependentsOf(host, name)))).flat();
   const names = [...new Set(found)].filter((name) => name !== unit && name !== asked).sort();
-  return { kind: 'restart', unit, by, asked, dependents: names, deadlineMs: waits.reduce((sum, each) => sum + each) };
+  const awaits = by === 'reload' && engine !== undefined && socket !== undefined ? { awaits: { engine, socket } } : {};
+  return { kind: 'restart', unit, by, asked, dependents: names, deadlineMs: waits.reduce((sum, each) => sum + each), ...awaits };
 }
 
 /** The unit's own timeouts plus a margin. */
@@ -95,9 +102,11 @@ export async function bringUp(host: HostView, step: RestartStep): Promise<{ prob
   const { invocationId } = await systemd.unit(step.unit);
   // What does not run cannot be reloaded, and reads its files when it starts.
   const reloads = by === 'reload' && (await systemd.unit(asked)).activeState === 'active';
+  const sinceMs = step.awaits === undefined ? 0 : host.now().getTime();
   const result = await (reloads ? systemd.reload(asked, deadlineMs) : systemd.restart(asked, deadlineMs));
   if (result !== 'done') problems.push(`the ${by} of ${asked} ended as ${result}`);
   else if (asked !== step.unit) problems.push(...(await restartIfOlder(systemd, step, invocationId)));
+  else if (reloads && step.awaits !== undefined) problems.push(...(await unread(host, step.awaits, sinceMs)));
   const brought = asked === step.unit ? [] : [step.unit];
   for (const unit of [...brought, ...step.dependents]) {
     const problem = await startAgain(systemd, unit).catch((error: unknown) => `the start of ${unit} failed: ${String(error)}`);
@@ -106,9 +115,16 @@ export async function bringUp(host: HostView, step: RestartStep): Promise<{ prob
   return { problems };
 }
 
+/** Loaded here: `status` reads the journal too and must not pay for engines. */
+async function unread(host: HostView, { engine, socket }: NonNullable<RestartStep['awaits']>, sinceMs: number): Promise<string[]> {
+  const { engineNamed } = await import('../engines/index.ts');
+  const why = await engineNamed(engine)?.daemon?.awaitReload?.(host, socket, sinceMs, readMs);
+  return why === undefined ? [] : [why];
+}
+
 /** Units that a step restarted, for a result and the history. */
 export function restartedBy({ by, unit }: RestartStep): Unit[] {
-  return by === 'itself' ? [] : [unit];
+  return by === 'restart' ? [unit] : [];
 }
 
 /**

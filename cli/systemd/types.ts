@@ -19,6 +19,8 @@ export interface UnitState {
   dropInPaths: string[];
   needDaemonReload: boolean;
   activeEnterMs: number;
+  /** Of its last change of any kind, a reload too. */
+  stateChangeMs: number;
   timeoutStartMs: number;
   timeoutStopMs: number;
   environment: string[];

@@ -27,6 +27,7 @@ export function unitStateOf(unit: string, properties: Properties): UnitState {
     dropInPaths: list('DropInPaths'),
     needDaemonReload: value('NeedDaemonReload') === true,
     activeEnterMs: milliseconds(value('ActiveEnterTimestamp')),
+    stateChangeMs: milliseconds(value('StateChangeTimestamp')),
     timeoutStartMs: milliseconds(value('TimeoutStartUSec')),
     timeoutStopMs: milliseconds(value('TimeoutStopUSec')),
     environment: list('Environment'),

@@ -20,6 +20,7 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
   /** Not put back by itself: it is finished when the steps before it are back. */
   const waiting: Step[] = [];
   let wired = false;
+  let broughtUp = false;
   for (const [index, step] of [...intent.steps.entries()].reverse()) {
     const entry = await readStep(host, intent.id, index);
     // PID 1 may have read a file before the step that makes it do so: it booted meanwhile.
@@ -28,6 +29,12 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
     if (step.kind === 'restart') engine = step;
     if (step.kind === 'file') wired = true;
     if (kindOf(step).waitsForOthers === true) leftovers.push(...(await finish(host, waiting)));
+    // The engine reads what is there without the change that this one came before; only then that goes as well.
+    if (step.kind === 'file' && step.settles === 'first' && host.live && !broughtUp) {
+      engine ??= wired && planned !== undefined && (await startedSince(host, intent, planned.unit)) ? planned : undefined;
+      if (engine !== undefined) leftovers.push(...(await bringUpAgain(host, engine)));
+      broughtUp = engine !== undefined;
+    }
     await host.failpoint(`undo/${step.kind}/before`);
     const place = await putBack(host, intent, index, step, entry.undo).catch((error: unknown) => {
       leftovers.push({
@@ -51,6 +58,7 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
     if (leftovers.some((leftover) => leftover.retry)) break;
   }
   leftovers.push(...(await finish(host, wired ? waiting : waiting.filter(({ kind }) => kind !== 'reread'))));
+  if (broughtUp && engine !== undefined) return { restarted: restartedBy(engine), leftovers };
   // The engine (or the host) was restarted meanwhile, not by this change: the engine may have loaded files that are gone now.
   // One that restarts by itself does so for the files that were written, and again for those that are back.
   if (
@@ -61,13 +69,17 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
   )
     engine = planned;
   if (engine === undefined || !host.live) return { restarted: [], leftovers };
+  leftovers.push(...(await bringUpAgain(host, engine)));
+  return { restarted: restartedBy(engine), leftovers };
+}
+
+async function bringUpAgain(host: Host, engine: RestartStep): Promise<Leftover[]> {
   await host.failpoint('undo/engine/before');
   const problems = await bringUp(host, engine).then(
     (brought) => brought.problems.map((found) => ({ found, retry: false })),
     (error: unknown) => [{ found: `could not bring ${engine.unit} up again: ${String(error)}`, retry: true }],
   );
-  for (const problem of problems) leftovers.push({ path: engine.unit, ...problem, next: `systemctl restart ${engine.unit}` });
-  return { restarted: restartedBy(engine), leftovers };
+  return problems.map((problem) => ({ path: engine.unit, ...problem, next: `systemctl restart ${engine.unit}` }));
 }
 
 /** Each of them once. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
+import { docker } from '../../cli/engines/docker/index.ts';
 import { engineNamed, enginePlugins, engines, withEngines } from '../../cli/engines/index.ts';
 import { k0s } from '../../cli/engines/k0s/index.ts';
 import { k3s } from '../../cli/engines/k3s/index.ts';
@@ -28,9 +29,9 @@ interface Row {
   taken: { path: string; text: string };
 }
 
-function unitOf(program: string): Record<string, string> {
+function unitOf(program: string, unit = program): Record<string, string> {
   const path = `/usr/bin/${program}`;
-  return { [path]: '', [`/usr/lib/systemd/system/${program}.service`]: `[Service]\nExecStart=${path}\n` };
+  return { [path]: '', [`/usr/lib/systemd/system/${unit}.service`]: `[Service]\nExecStart=${path}\n` };
 }
 
 /** A program that renders the configuration of a containerd of its own, after a start without a template. */
@@ -52,6 +53,7 @@ function rancherRow(engine: Engine, unit: string): Row {
 
 const main = '/etc/containerd/config.toml';
 const dropIn = '/etc/crio/crio.conf.d/99-other.conf';
+const json = '/etc/docker/daemon.json';
 const k0sUnit = '/etc/systemd/system/k0sworker.service';
 const k0sDropIn = '/etc/k0s/containerd.d/10-other.toml';
 const nodeConfig = '/etc/eks/nodeadm.d/50-other.yaml';
@@ -80,6 +82,14 @@ const rows: Row[] = [
     foreign: { path: dropIn, text: `[crio.runtime.runtimes.other]\nruntime_path = "${foreignShim}"\nruntime_type = "vm"\n` },
     unreadable: { path: dropIn, text: '[crio.runtime\n' },
     taken: { path: dropIn, text: '[crio.runtime.runtimes.kata-qemu]\nruntime_path = "/usr/bin/crun"\n' },
+  },
+  {
+    engine: docker,
+    version: '26.1.5',
+    files: { ...unitOf('dockerd', 'docker'), [json]: '{\r\n\t"debug": false\r\n}' },
+    foreign: { path: json, text: `{ "runtimes": { "other": { "runtimeType": "io.containerd.kata.v2" } },\n  "debug": true }\n` },
+    unreadable: { path: json, text: '{ "debug": false, }\n' },
+    taken: { path: json, text: '{ "runtimes": { "kata-qemu": { "path": "/usr/bin/crun" } } }\n' },
   },
   rancherRow(k3s, 'k3s.service'),
   rancherRow(rke2, 'rke2-server.service'),

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { rewireAtBoot } from '../../cli/bootGuard/rewire.ts';
 import { main } from '../../cli/commands/run.ts';
 import { makeHostTree, makeRelease } from '../../cli/commands/try/tree.ts';
 import type { Io } from '../../cli/commands/types.ts';
 import { withEngines } from '../../cli/engines/index.ts';
+import { openHost } from '../../cli/host/index.ts';
 import { aliasRequests } from '../../cli/planning/choices/aliases.ts';
 import { scratch } from '../support/trees/treeHost.ts';
 import { toy } from './toy/index.ts';
@@ -63,5 +65,32 @@ describe('an engine that is a folder and a row more', function () {
     assert.doesNotThrow(reserved);
     assert.equal(gone.status, 0, gone.stderr + gone.stdout);
     assert.equal(readFileSync(config, 'utf8'), theirs);
+  });
+
+  it('is wired again at a boot that finds its wiring gone, though no program says what its files mean', async () => {
+    const folder = scratch('toy-boot');
+    const root = join(folder, 'root');
+    await makeHostTree(root);
+    await makeRelease(join(folder, 'release'), '4.1.0');
+    mkdirSync(join(root, 'etc/toy'));
+    const config = join(root, 'etc/toy/toy.conf');
+    mkdirSync(join(root, 'run'), { recursive: true });
+    writeFileSync(config, '; mine\n');
+    await run(['install', 'release', '--root', root, '--engine', 'toy@1.0', '--json'], folder);
+    const wired = readFileSync(config, 'utf8');
+    writeFileSync(config, '; mine\n');
+    const context = {
+      host: { ...openHost(root, {}), booted: true },
+      program: '0',
+      emit: () => undefined,
+      signal: new AbortController().signal,
+      asked: { cause: 'boot guard' as const },
+    };
+
+    const { notes, to } = await withEngines([toy], () => rewireAtBoot(context));
+
+    assert.equal(to, 1, notes.join('\n'));
+    assert.match(notes.join('\n'), /the wiring was written again/);
+    assert.equal(readFileSync(config, 'utf8'), wired);
   });
 });

@@ -33,6 +33,7 @@ function engineSaying(probe: () => EngineState, dump: () => Record<string, unkno
       }),
       showCommand: () => 'containerd config dump',
     },
+    cri: {},
   } as unknown as Engine;
 }
 

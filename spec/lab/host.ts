@@ -47,7 +47,9 @@ export interface HostOptions {
   containerdConfig?: string;
   /** path on the machine → path inside, read-only */
   binds?: Record<string, string>;
-  /** another folder to be /usr; default: the suite's own */
+  /** another root than the suite's own */
+  base?: string;
+  /** another folder to be /usr; default: the root's own */
   usr?: string;
   /** device nodes of the machine to show inside, where they exist; /dev/kvm is not among the defaults */
   devices?: string[];
@@ -61,7 +63,7 @@ let count = 0;
 
 /** Boots systemd in namespaces of this kernel and waits until it is up: about two seconds. */
 export async function bootHost(options: HostOptions): Promise<LabHost> {
-  const debian = await debianRoot(options.suite);
+  const debian = options.base ?? (await debianRoot(options.suite));
   await mkdir(hostsFolder(), { recursive: true });
   await removeEmptyDirs();
   const name = options.name ?? `${options.suite}-${process.pid}-${++count}`;

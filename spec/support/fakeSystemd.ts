@@ -155,6 +155,7 @@ async function answerAsSystemd(bus: MessageBus, calls: string[]): Promise<void> 
     DropInPaths = ['/etc/systemd/system/containerd.service.d/10.conf'];
     NeedDaemonReload = true;
     ActiveEnterTimestamp = 1_700_000_000_123_456n;
+    StateChangeTimestamp = 1_700_000_001_123_456n;
     InvocationID = Buffer.from('0123456789abcdef0123456789abcdef', 'hex');
     RequiredBy = ['kubelet.service'];
     BoundBy: string[] = [];
@@ -170,6 +171,7 @@ async function answerAsSystemd(bus: MessageBus, calls: string[]): Promise<void> 
       DropInPaths: { signature: 'as' },
       NeedDaemonReload: { signature: 'b' },
       ActiveEnterTimestamp: { signature: 't' },
+      StateChangeTimestamp: { signature: 't' },
       InvocationID: { signature: 'ay' },
       RequiredBy: { signature: 'as' },
       BoundBy: { signature: 'as' },

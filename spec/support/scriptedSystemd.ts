@@ -23,6 +23,7 @@ export function unitState(unit: Unit, more: Partial<UnitState> = {}): UnitState 
     dropInPaths: [],
     needDaemonReload: false,
     activeEnterMs: 1_700_000_000_000,
+    stateChangeMs: 1_700_000_000_000,
     timeoutStartMs: 90_000,
     timeoutStopMs: 90_000,
     environment: [],

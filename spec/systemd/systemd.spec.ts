@@ -57,6 +57,7 @@ describe('systemd over a private dbus-daemon, a stand-in for PID 1', () => {
       dropInPaths: ['/etc/systemd/system/containerd.service.d/10.conf'],
       needDaemonReload: true,
       activeEnterMs: 1_700_000_000_123.456,
+      stateChangeMs: 1_700_000_001_123.456,
       timeoutStartMs: Number.POSITIVE_INFINITY,
       timeoutStopMs: 90_000,
       environment: ['A=b'],

@@ -18,8 +18,8 @@ export function atLeast(version: Version, major: number, minor: number): boolean
   return version.major > major || (version.major === major && version.minor >= minor);
 }
 
-/** What `BINARY --version` says: containerd and CRI-O both write it as the third word. undefined when it says nothing of the kind. */
+/** What `BINARY --version` says: all engines write it as the third word, Docker with a comma. undefined when it says nothing of the kind. */
 export async function versionOf(host: HostView, binary: HostPath): Promise<string | undefined> {
   const told = await host.run(binary, ['--version'], { timeoutMs: 10_000 }).catch(() => undefined);
-  return /^\S+ \S+ v?(?<version>\d+\.\d+[^\s~+]*)/.exec(told?.stdout ?? '')?.groups?.['version'];
+  return /^\S+ \S+ v?(?<version>\d+\.\d+[^\s~+,]*)/.exec(told?.stdout ?? '')?.groups?.['version'];
 }

@@ -1,22 +1,43 @@
-import type { RefusedEngine } from '../types.ts';
+import type { Engine } from '../types.ts';
+import { detectDocker, findRecordedDocker } from './detect.ts';
+import { compareDumps, dumpEffective, renderPlanned, validateDocker } from './dump.ts';
+import { facts } from './facts.ts';
+import { findForeignDocker } from './foreignWiring.ts';
+import { pendingReloads } from './pendingReloads.ts';
+import { planDocker } from './plan.ts';
+import { awaitReload, probeDocker } from './probe.ts';
 
-/** Docker is neither wired nor in the way: the support bundle shows its unit and hides its credentials. */
-export const docker: RefusedEngine = {
-  kind: 'refused',
-  name: 'docker',
-  title: 'Docker',
-  units: ['docker.service'],
-  programs: ['dockerd'],
-  storage: ['/var/lib/docker'],
-  report: {
-    configuration: [],
-    tables: undefined,
-    keys: undefined,
-    credentials: ['/etc/docker', '/root/.docker', '/var/roothome/.docker'],
-    registries: ['/etc/docker/certs.d'],
-    logNoise: undefined,
-    words: ['docker'],
+/**
+ * Docker: a key of daemon.json, and a reload that keeps the daemon's process and every container. It serves no CRI, so that its own API
+ * proves handlers, and no kubelet of a node reads what it does.
+ */
+export const docker: Engine = {
+  ...facts,
+  kind: 'engine',
+  reservedHandlers: ['runc', 'io.containerd.runc.v2'],
+  dropInsNeedMain: false,
+  // The containerd beside it starts shims, in whatever version it is: nothing is said of protocols from 3 on.
+  shimProtocol: { speaks: [], forgets: [], mixes: [] },
+  offline: undefined,
+  selinux: { keys: [['selinux-enabled']], byDefault: false },
+  sample: undefined,
+  detect: detectDocker,
+  findRecorded: findRecordedDocker,
+  plan: planDocker,
+  findForeignWiring: findForeignDocker,
+  dump: {
+    validate: validateDocker,
+    renderPlanned,
+    dumpEffective,
+    compare: compareDumps,
+    showCommand: ({ binary, configPath }) => `${binary ?? facts.programs[0]} --validate --config-file ${configPath}`,
   },
-  renders: undefined,
-  refusal: undefined,
+  daemon: {
+    probe: probeDocker,
+    pendingRestarts: pendingReloads,
+    restartRisks: async () => [],
+    awaitReload,
+    inUse: { one: 'container', many: 'containers', next: 'end and remove them (docker rm -f NAME), then run the command again' },
+  },
+  cri: undefined,
 };

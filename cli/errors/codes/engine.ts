@@ -53,6 +53,11 @@ export const engineCodes: Record<string, CodeRow> = {
   ),
   'handler-unknown': row(3, 'No handler of this name is known.'),
   'handler-in-use': row(3, 'Sandboxes of the handler are running. Stop the pods first.'),
+  'handler-stranded': row(
+    3,
+    'Stopped containers of an engine were made with a handler that goes, and cannot be started without it. A warning.',
+  ),
+  'docker-limits': row(3, 'A note at the first wiring into Docker: what Kata does not do there. See docs/facts/docker.md.'),
   'handler-needs-module': row(
     3,
     'A kernel module that pods of the handler need is not loaded and cannot be: the kernel has none, or modprobe.d denies it, or modprobe failed. A warning: the installation itself works.',

@@ -48,6 +48,13 @@ export const liveLines: LiveLine[] = [
   row(`! ${kvm} [host-no-kvm]`, refusals, [kvm, 'host-no-kvm'], guest),
   row('    needed: KVM, or pods of these handlers will not start', refusals, 'KVM, or pods of these handlers will not start', guest),
   row('    next:   modprobe kvm_intel || modprobe kvm_amd', refusals, 'modprobe kvm_intel || modprobe kvm_amd', guest),
+  row('  reloads: docker.service, whose process stays', 'cli/commands/answer.ts', '  reloads: ', 'spec/e2e/docker.spec.ts'),
+  row(
+    '  then proven: the daemon is ready and lists every earlier handler',
+    'cli/planning/shownPlan.ts',
+    ' is ready and lists every earlier handler',
+    'spec/e2e/docker.spec.ts',
+  ),
   row(
     '  rendered: k3s writes /var/lib/rancher/k3s/agent/etc/containerd/config.toml at each start of k3s.service, which starts containerd and the kubelet, and on this server the Kubernetes API',
     'cli/engines/rancher/detect.ts',

@@ -1,0 +1,57 @@
+import { KataError } from '../../errors/index.ts';
+import type { HostPath } from '../../host/types.ts';
+import { field, isTable, runtimesKey, type Table } from './runtimes.ts';
+
+/** The name that dockerd keeps for itself. */
+const reserved = 'runc';
+
+/**
+ * What keeps dockerd from starting, and fails each reload, although `dockerd --validate` takes it: it looks at the JSON and the keys of the
+ * outermost object alone (docs/facts/docker.md#what-dockerd---validate-does-not-see). In words, with key names and no values.
+ */
+export function fatalIn(value: Table, others: readonly string[] = []): string[] {
+  const runtimes = value[runtimesKey];
+  if (runtimes !== undefined && runtimes !== null && !isTable(runtimes)) return [`${runtimesKey} is no object`];
+  const named = Object.entries(isTable(runtimes) ? runtimes : {});
+  const names = [reserved, ...named.map(([name]) => name), ...others];
+  return [...named.flatMap(([name, runtime]) => fatalRuntime(name, runtime)), ...fatalDefault(value['default-runtime'], names)];
+}
+
+/** Throws engine-config-invalid where the daemon would not start, or not reload, with this file. */
+export function refuseFatal(path: HostPath, value: Table, others: readonly string[]): void {
+  const fatal = fatalIn(value, others);
+  if (fatal.length === 0) return;
+  throw new KataError('engine-config-invalid', {
+    subject: path,
+    found: `dockerd does not start with ${path}, and does not reload it: ${fatal.slice(0, 5).join('; ')}.`,
+    needed: 'A configuration that the engine itself can load; dockerd --validate does not look at these keys.',
+    next: `Repair ${path}, then: systemctl reload docker`,
+  });
+}
+
+function fatalRuntime(name: string, runtime: unknown): string[] {
+  const at = `${runtimesKey}.${name}`;
+  if (!isTable(runtime)) return [`${at} is no object`];
+  const [path, type, args, options] = ['path', 'runtimeType', 'runtimeArgs', 'options'].map((key) => field(runtime, key));
+  const has = (text: unknown) => text !== undefined && text !== null && text !== '';
+  const filled = (many: unknown) => (Array.isArray(many) ? many.length > 0 : isTable(many) && Object.keys(many).length > 0);
+  const rows: [boolean, string][] = [
+    [name === reserved, `the name ${reserved} is reserved`],
+    [has(path) && has(type), 'it has path and runtimeType'],
+    [!has(path) && !has(type), 'it has neither path nor runtimeType'],
+    [has(type) && filled(args), 'it has runtimeArgs beside runtimeType'],
+    [has(path) && !has(type) && filled(options), 'it has options beside path'],
+    ...['ConfigPath', 'TypeUrl'].map((key): [boolean, string] => [isNoText(field(options, key)), `options.${key} is no text`]),
+  ];
+  return rows.flatMap(([bad, why]) => (bad ? [`${at}: ${why}`] : []));
+}
+
+/** A name with a dot may be a shim's type, which needs no key. */
+function fatalDefault(name: unknown, known: readonly string[]): string[] {
+  if (typeof name !== 'string' || name === '' || known.includes(name) || name.includes('.')) return [];
+  return [`default-runtime names a handler that ${runtimesKey} does not have`];
+}
+
+function isNoText(value: unknown): boolean {
+  return value !== undefined && typeof value !== 'string';
+}

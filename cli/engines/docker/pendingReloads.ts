@@ -1,0 +1,28 @@
+import type { Finding } from '../../errors/index.ts';
+import type { HostView } from '../../host/types.ts';
+import type { Instance } from '../types.ts';
+
+/** File times are counted in jiffies. */
+const toleranceMs = 100;
+
+/**
+ * See `EngineDaemon.pendingRestarts`. A reload applies the file alone, so neither the binary nor the unit counts. systemd notes a reload that
+ * it was asked for; one by a signal of another program does not show, and the file then counts as unread.
+ */
+export async function pendingReloads(host: HostView, { engine, configPath, unit, process }: Instance): Promise<Finding[]> {
+  const stat = await host.stat(configPath);
+  if (process === undefined || stat === undefined) return [];
+  const state = unit === undefined ? undefined : await (await host.systemd())?.unit(unit);
+  const readMs = Math.max(process.startedMs, state?.stateChangeMs ?? 0);
+  if (stat.modifiedMs <= readMs + toleranceMs) return [];
+  return [
+    {
+      code: 'engine-pending-edits',
+      level: 'blocker',
+      subject: configPath,
+      found: `${configPath} was changed at ${new Date(stat.modifiedMs).toISOString()}, after ${engine} read it.`,
+      needed: 'A daemon that has read everything, so that a reload applies only the change of kata-sysext.',
+      next: `Reload it first: systemctl reload ${unit ?? engine}; or accept the change with --allow engine-pending-edits.`,
+    },
+  ];
+}

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { fatalIn } from '../../cli/engines/docker/checks.ts';
+
+const shim = { runtimeType: '/opt/containerd-shim-kata-v2' };
+const of = (runtime: unknown, name = 'k') => ({ runtimes: { [name]: runtime } });
+
+/** What dockerd 26.1.5 said at its start: see docs/facts/docker.md. */
+const rows: [string, Record<string, unknown>, RegExp | undefined][] = [
+  ['path and runtimeType', of({ path: '/a', ...shim }), /path and runtimeType/],
+  ['the same in another case', of({ PATH: '/a', ...shim }), /path and runtimeType/],
+  ['neither', of({}), /neither/],
+  ['empty texts', of({ path: '', runtimeType: '' }), /neither/],
+  ['the reserved name', of(shim, 'runc'), /reserved/],
+  ['an unknown default', { 'default-runtime': 'k' }, /default-runtime/],
+  ['runtimeArgs beside runtimeType', of({ ...shim, runtimeArgs: ['x'] }), /runtimeArgs/],
+  ['options beside path', of({ path: '/a', options: { a: 1 } }), /options beside path/],
+  ['a number as ConfigPath', of({ ...shim, options: { ConfigPath: 7 } }), /ConfigPath is no text/],
+  ['a handler that is no object', of('x'), /no object/],
+  ['handlers that are no object', { runtimes: [] }, /no object/],
+  ['nothing', {}, undefined],
+  ['no handlers', { runtimes: null }, undefined],
+  ['a default of the file', { ...of(shim), 'default-runtime': 'k' }, undefined],
+  ['a default that is a type', { 'default-runtime': 'io.containerd.kata.v2' }, undefined],
+  ['the stock default', { 'default-runtime': 'runc' }, undefined],
+  ['empty runtimeArgs and options', of({ path: '/a', runtimeArgs: [], options: {} }), undefined],
+  ['empty runtimeArgs beside runtimeType', of({ ...shim, runtimeArgs: [] }), undefined],
+  ['an unknown key, an unknown option', of({ ...shim, foo: 1, options: { Nope: 7 } }), undefined],
+];
+
+describe('what keeps dockerd from starting', () => {
+  for (const [what, value, why] of rows)
+    it(`${what}: ${why === undefined ? 'nothing' : 'found'}`, () => {
+      const found = fatalIn(value);
+
+      if (why === undefined) assert.deepEqual(found, []);
+      else assert.match(found.join(), why);
+    });
+});
