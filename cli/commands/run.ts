@@ -1,10 +1,12 @@
 import { setMaxListeners } from 'node:events';
 import { isSea } from 'node:sea';
+import { isOfImage } from '../backends/registry.ts';
 import { errnoOf, type Finding, KataError } from '../errors/index.ts';
-import { type HostView, interrupted, stoppable, unlessStopped } from '../host/index.ts';
+import { type Host, type HostView, interrupted, openHost, stoppable, unlessStopped } from '../host/index.ts';
 import { errorText, escapingStream, isAdvice, reporter } from '../output/index.ts';
 import type { ProgressMode } from '../output/reporter.ts';
 import { askedBy } from '../runner/asked.ts';
+import { imageState, stateFolder } from '../store/paths.ts';
 import type { Systemd } from '../systemd/types.ts';
 import { version } from '../version.ts';
 import { forHost } from './advice.ts';
@@ -34,7 +36,6 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
   const { resolve } = await import('node:path');
   const root = resolve(io.cwd, String(options['root'] ?? '/'));
   if (root !== '/') await needFolder(root);
-  const { hostFor } = await import('./hostFor.ts');
   const host = await hostFor(root, io.env, verb.name, options);
   const progress = reporter(progressMode(options, io), io.stderr);
   const systemd =
@@ -209,4 +210,23 @@ function ownFault(raw: unknown): KataError {
     next: 'this is a bug in kata-sysext; please report it with the output of: kata-sysext report -o report.md',
     cause: raw,
   });
+}
+
+/** Verbs whose --backend says what becomes of the root. */
+const imaging = ['install', 'check'];
+
+/**
+ * The host of a command. A tree that does not run is the tree of an OS image where the backend baked is asked for, or where it was before;
+ * so is the root of a container that builds one. SOURCE_DATE_EPOCH is the time of what is written there (reproducible-builds.org).
+ */
+async function hostFor(root: string, env: Host['env'], verb: string, options: Record<string, OptionValue>): Promise<Host> {
+  const host = openHost(root, env);
+  // As sd_booted(3) finds out.
+  if ((await host.lstat('/run/systemd/system')) !== undefined) return host;
+  const isRequested = imaging.includes(verb) && isOfImage(String(options['backend']));
+  if (!isRequested && (await host.lstat(imageState)) === undefined) return host;
+  await host.close();
+  const image = openHost(root, env, { image: { from: stateFolder, to: imageState } });
+  const epoch = env['SOURCE_DATE_EPOCH'] ?? '';
+  return /^\d{1,11}$/.test(epoch) ? { ...image, now: () => new Date(Number(epoch) * 1000) } : image;
 }

@@ -185,8 +185,8 @@ function recordOf(
   return {
     number: manifest.number,
     state: live ? 'active' : 'staged',
-    ...(wiring === undefined ? {} : { wiring }),
+    wiring,
     edited,
-    ...(loadModules === (record.loadModules ?? true) ? {} : { loadModules }),
+    loadModules: loadModules === (record.loadModules ?? true) ? undefined : loadModules,
   };
 }

@@ -18,7 +18,7 @@ export interface Ends {
 
 /** The record of what a boot made active: it has not proven itself yet, and nothing that was chosen changes. */
 export function activeRecord(number: number, { edited, wiring: { wiring } }: PlannedSwitch, at: Date): Afterwards['records'][number] {
-  return { number, state: 'active', activated: at.toISOString(), edited, ...(wiring === undefined ? {} : { wiring }) };
+  return { number, state: 'active', activated: at.toISOString(), edited, wiring };
 }
 
 /** The records after a switch. Offline nothing has been proven: the generation stays 'staged' until a boot proves it. */
@@ -28,10 +28,10 @@ export function switchRecords(ends: Ends, { edited, wiring: { wiring } }: Planne
     number: ends.to,
     state: live ? ('active' as const) : ('staged' as const),
     activated: at.toISOString(),
-    ...(from === undefined || from === ends.to ? {} : { previous: from }),
-    ...(wiring === undefined ? {} : { wiring }),
+    previous: from === ends.to ? undefined : from,
+    wiring,
     edited,
-    ...(ends.loadModules === undefined ? {} : { loadModules: ends.loadModules }),
+    loadModules: ends.loadModules,
     ...allowedFor(ends),
   };
   return from === undefined || from === ends.to ? [next] : [{ number: from, state: 'retired' as const }, next];

@@ -204,7 +204,9 @@ export function historyOf({
 /** What is left to do once the commit record is on the disk. Safe to repeat. */
 export async function cleanUp(host: Host, intent: Intent): Promise<void> {
   const { records, dropGenerations, dropPayloads, purge } = intent.afterwards;
-  for (const { number, ...change } of records) {
+  for (const { number, ...said } of records) {
+    // What the change does not say stays as it was. In memory that may be undefined, in the journal it is not there.
+    const change = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined)) as typeof said;
     const generation = await findGeneration(host, number);
     if (generation !== undefined) {
       const record = { ...generation.record, ...change };

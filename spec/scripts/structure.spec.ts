@@ -49,7 +49,7 @@ const writers: Record<string, string> = {
   bootGuard:
     'the mark of a phase, the count of tries and the blessing are no changes: they are written in boots in which no journal may be',
   pod: 'notes of pods that a killed proof has to leave behind',
-  'commands/hostFor.ts': 'it opens the port',
+  'commands/run.ts': 'it opens the port',
   'commands/verbs/verify.ts': 'it hands the port to the proof by pods',
   'inspect/supportBundle': 'labels are read by a program that only the writing half has; nothing is written',
 };

@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { KataError } from '../../cli/errors/index.ts';
 import { openHost } from '../../cli/host/index.ts';
-import { readHistory } from '../../cli/store/index.ts';
+import { type Generation, readGenerations, readHistory } from '../../cli/store/index.ts';
 import { begin, openEntries, writeStep } from '../../cli/transaction/journal.ts';
 import { openHere, plannedRecovery, recover } from '../../cli/transaction/recover.ts';
 import { type Gate, runTransaction } from '../../cli/transaction/run.ts';
 import type { Intent, Outcome } from '../../cli/transaction/types.ts';
 import { counting, failingOnce, losingPower } from '../support/faults/faultyHost.ts';
 import { differences } from '../support/judges/fingerprint.ts';
+import { repo } from '../support/program.ts';
 import { sample } from '../support/sample.ts';
 import { type ChangeTree, changeTree, fileStep, here, intentOf, state } from '../support/trees/changeTree.ts';
 
@@ -51,6 +52,19 @@ describe('a transaction', () => {
     made.push(one);
     return one;
   }
+
+  it('keeps what a change does not say of a record, whether it is undefined or not there', async () => {
+    const { root, host } = tree();
+    cpSync(join(repo, 'spec/fixtures/state-v1/generations'), join(root, state, 'generations'), { recursive: true });
+    const [{ manifest, record }] = (await readGenerations(host)) as [Generation];
+    const { number } = manifest;
+    const records = [{ number, state: 'retired' as const, wiring: undefined, edited: undefined, previous: undefined }];
+
+    await run(host, open, intentOf(steps, { afterwards: { records, dropGenerations: [], dropPayloads: [], purge: false } }));
+
+    assert.ok(record.wiring !== undefined);
+    assert.deepEqual({ ...(await readGenerations(host))[0]?.record }, { ...record, state: 'retired' });
+  });
 
   it('does its steps in order, leaves no journal, and writes one entry of the history', async () => {
     const { root, host } = tree();

@@ -16,7 +16,7 @@ export async function run({ context, options, words, io }: Call): Promise<Reply>
     backend,
     engine,
     format,
-    ...(sources.length === 0 ? {} : { bundle: { sources, emit: context.emit, signal: context.signal } }),
+    bundle: sources.length === 0 ? undefined : { sources, emit: context.emit, signal: context.signal },
   });
   const { host } = seen;
   const lines = [
