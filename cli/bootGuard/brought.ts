@@ -12,6 +12,7 @@ import {
   type Generation,
   imageNumber,
   isKnownImage,
+  isMarked,
   pointer,
   releaseReservedSpace,
   writeRecord,
@@ -54,7 +55,7 @@ async function inheriting(host: Host, { manifest, record }: Generation): Promise
 }
 
 async function isPresent(host: Host, { wiring }: Pick<Generation['record'], 'wiring'>): Promise<boolean> {
-  for (const mark of wiring?.marks ?? []) if ((await host.readText(mark.path))?.includes(mark.text) !== true) return false;
+  for (const mark of wiring?.marks ?? []) if (!isMarked(mark, await host.readText(mark.path))) return false;
   return true;
 }
 

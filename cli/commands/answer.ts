@@ -22,7 +22,7 @@ function planText(plan: Plan): string[] {
   if (plan.rendered !== undefined) lines.push(`  rendered: ${plan.rendered.title} writes ${plan.rendered.writes} ${plan.rendered.when}`);
   lines.push(
     plan.restarts.length === 0
-      ? '  restarts: none'
+      ? `  restarts: none${plan.byItself === undefined ? '' : `; ${plan.byItself.unit} restarts ${plan.byItself.program} by itself`}`
       : `  restarts: ${plan.restarts.join(', ')}${plan.dependents.length === 0 ? '' : `; depending on it: ${plan.dependents.join(', ')}`}`,
   );
   for (const line of plan.gate) lines.push(`  then proven: ${line}`);

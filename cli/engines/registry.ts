@@ -1,5 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { aks } from './aks/index.ts';
+import { bottlerocket } from './bottlerocket/index.ts';
 import { containerd } from './containerd/index.ts';
+import { cos } from './cos/index.ts';
 import { crio } from './crio/index.ts';
 import { docker } from './docker/index.ts';
 import { k0s } from './k0s/index.ts';
@@ -7,10 +10,11 @@ import { k3s } from './k3s/index.ts';
 import { microk8s } from './microk8s/index.ts';
 import { nodeadm } from './nodeadm/index.ts';
 import { rke2 } from './rke2/index.ts';
+import { talos } from './talos/index.ts';
 import type { Engine, EnginePlugin } from './types.ts';
 
 /** An engine or renderer is a folder and a row, in the order in which hosts are searched for them. */
-const rows: readonly EnginePlugin[] = [containerd, crio, docker, k3s, rke2, k0s, microk8s, nodeadm];
+const rows: readonly EnginePlugin[] = [containerd, crio, docker, k3s, rke2, k0s, microk8s, nodeadm, aks, cos, bottlerocket, talos];
 
 /** Rows that a caller brings, for as long as its work runs. Under a symbol of the process: specs load this file twice, as two modules. */
 const key = Symbol.for('kata-sysext.engines');

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { operatingSystem } from '../facts/os.ts';
 import type { HostPath, HostView } from '../host/types.ts';
 import type { Unit } from '../systemd/types.ts';
 import { usesOtherCri } from './common/otherCri.ts';
@@ -33,7 +34,7 @@ export async function rendererOf(host: HostView, instance: Instance | undefined)
 
 /** The renderer that wrote this text of an engine's configuration. */
 export function writerOf(text: string): Renderer | undefined {
-  return renderers().find(({ renders }) => renders.written.test(text));
+  return renderers().find(({ renders }) => renders.written?.test(text) === true);
 }
 
 /** Why a file of another engine is not what the node reads, and what to do. `installed`: kata-sysext is wired into that other engine. */
@@ -90,6 +91,8 @@ interface Known {
 }
 
 async function sightingOf(host: HostView, renderer: Renderer, { wanted, active }: Known): Promise<Sighting | undefined> {
+  const own = await ofHost(host, renderer);
+  if (own !== undefined) return { renderer, how: 'active', mark: own };
   for (const unit of candidates(renderer, active)) {
     if (await isRunning(host, renderer, unit)) return { renderer, how: 'active', mark: `${unit} is active` };
   }
@@ -101,6 +104,15 @@ async function sightingOf(host: HostView, renderer: Renderer, { wanted, active }
     if (await isThere(host, unit)) return { renderer, how: 'present', mark: `${unit} is installed` };
   for (const path of renderer.renders.files) if (await hasLeft(host, path)) return { renderer, how: 'present', mark: `${path} is there` };
   return undefined;
+}
+
+/** In words, what says that this is the renderer's own operating system or image. */
+async function ofHost(host: HostView, { renders }: Renderer): Promise<string | undefined> {
+  if (renders.host === undefined) return undefined;
+  const { ids, files } = renders.host;
+  for (const path of files) if ((await host.stat(path)) !== undefined) return `${path} is there`;
+  const os = await operatingSystem(host);
+  return os.known && ids.includes(os.value.id) ? `ID=${os.value.id} in ${os.source}` : undefined;
 }
 
 /** A file, or a folder with something in it. */

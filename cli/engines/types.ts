@@ -32,7 +32,12 @@ export type Effect =
   /** A restart of another unit, which writes the configuration and brings `unit` up with it. */
   | { by: 'restart'; unit: Unit }
   /** The reload of `unit`: its process stays. */
-  | { by: 'reload' };
+  | { by: 'reload' }
+  /**
+   * Nothing is asked: the main process of `unit` sees what changes in the folder `watches`, ends its child that runs `program`, and starts it
+   * again.
+   */
+  | { by: 'itself'; program: HostPath; watches: HostPath };
 
 /** For the plan: who renders what, and when. */
 export interface RenderedBy {
@@ -40,6 +45,8 @@ export interface RenderedBy {
   writes: HostPath;
   /** 'at each start of k3s.service' */
   when: string;
+  /** Its executable, where the renderer starts the engine and writes `writes` again at each start. */
+  program?: HostPath;
 }
 
 /** What the engine shall offer. Both paths are stable over upgrades. */
@@ -72,6 +79,8 @@ export interface Mark {
   /** 'file': the whole file is kata-sysext's. 'range': `text` is a part of a file of others. */
   kind: 'file' | 'range';
   text: string;
+  /** Of a whole file: other texts of kata-sysext that may be there in its place, because a program of the host picks one at each start. */
+  or?: string[];
 }
 
 /** Recorded in the generation. Two wirings with equal `key` need no restart between them. */

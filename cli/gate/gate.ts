@@ -1,5 +1,5 @@
 import { backendOf } from '../backends/index.ts';
-import { type Engine, type EngineState, type Instance, probeTimeouts } from '../engines/index.ts';
+import { type Engine, type EngineState, type Instance, probeTimeouts, servingPid } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
 import { type Digest, digestOf, type HostPath, type HostView, stopIfAsked } from '../host/index.ts';
 import type { Emit } from '../output/events.ts';
@@ -135,9 +135,9 @@ async function filesReached(host: HostView, { instance }: GateRequest, to: Gener
 }
 
 /** The engine's process as it is now: the change may have restarted it. */
-async function enginePid(host: HostView, { unit, process }: Instance): Promise<number | undefined> {
-  const pid = unit === undefined ? process?.pid : (await (await host.systemd())?.unit(unit))?.mainPid;
-  return pid === 0 ? undefined : pid;
+async function enginePid(host: HostView, { unit, process, effect }: Instance): Promise<number | undefined> {
+  if (unit === undefined) return process?.pid;
+  return servingPid(host, (await (await host.systemd())?.unit(unit))?.mainPid ?? 0, effect);
 }
 
 /** By the labels that the files have now. */
@@ -217,14 +217,16 @@ async function staysUp(host: HostView, request: GateRequest): Promise<void> {
   const unit = request.instance.unit;
   if (systemd === undefined || unit === undefined) return;
   const watched = [unit, ...request.baseline.dependents];
-  const first = await runs(systemd, watched);
+  const child = async () => `${await enginePid(host, request.instance)}`;
+  const [first, pid] = [await runs(systemd, watched), await child()];
   const until = performance.now() + steadyMs;
   while (performance.now() < until) {
     stopIfAsked(request.signal);
     await pause(pauseMs);
     const down = await unitDown(host, request);
     const now = await runs(systemd, watched);
-    const replaced = watched.find((name) => now.get(name) !== first.get(name));
+    const other = watched.find((name) => now.get(name) !== first.get(name));
+    const replaced = other ?? ((await child()) === pid ? undefined : `the engine’s process of ${unit}`);
     if (down === undefined && replaced === undefined) continue;
     throw new KataError('gate-failed', {
       subject: unit,

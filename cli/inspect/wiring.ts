@@ -1,14 +1,12 @@
 import { errnoOf, type Finding, KataError } from '../errors/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
-import { activeGeneration, type Generation, imageNumber, installAgain } from '../store/index.ts';
+import { activeGeneration, type Generation, imageNumber, installAgain, isMarked } from '../store/index.ts';
 
 /** Files that do not have the text any more that the wiring of this generation put there. */
 export async function lostWiring(host: HostView, { record }: Generation): Promise<HostPath[]> {
   const lost = new Set<HostPath>();
-  for (const { path, kind, text } of record.wiring?.marks ?? []) {
-    const now = await host.readText(path);
-    const isPresent = kind === 'file' ? now === text : now?.includes(text) === true;
-    if (!isPresent) lost.add(path);
+  for (const mark of record.wiring?.marks ?? []) {
+    if (!isMarked(mark, await host.readText(mark.path))) lost.add(mark.path);
   }
   return [...lost];
 }

@@ -7,7 +7,7 @@ import { belongsToImage } from '../planning/placement.ts';
 import { dropPlan, whatGoes } from '../planning/removal.ts';
 import { othersWiring } from '../planning/replaceWiring.ts';
 import type { Found } from '../planning/types.ts';
-import { findEngine, refuse } from '../preflight/engine.ts';
+import { findEngineToUnwire, refuse } from '../preflight/engine.ts';
 import { etcFindings } from '../preflight/refusals.ts';
 import { refuseRunning } from '../preflight/running.ts';
 import { checkedSwitch } from '../preflight/switch.ts';
@@ -77,7 +77,7 @@ async function planRemoval(
   from: Generation,
   { all, go, afterwards }: Going,
 ): Promise<OperationPlan> {
-  const found = await findEngine(host, request.engine, from.record.wiring?.engine);
+  const found = await findEngineToUnwire(host, request.engine, from.record.wiring);
   const theirs = await othersWiring(host, found, from, undefined);
   const planned = await checkedSwitch(host, { verb: 'uninstall', id, found, from, options: request, ...theirs });
   planned.plan.findings.push(...(await layerNotes(host, theirs.restoring)));

@@ -19,6 +19,7 @@ export async function shownPlan(
   writes: Write[],
 ): Promise<Omit<Plan, 'findings'>> {
   const { steps, modules } = planned;
+  const { renderer } = found.instance;
   const restarts = steps.filter((step) => step.kind === 'restart');
   return {
     verb,
@@ -29,8 +30,9 @@ export async function shownPlan(
       text: describe(step),
       ...(step.kind === 'file' ? { diff: modules.diff.get(step) ?? diffOf(planned, step) } : {}),
     })),
-    rendered: found.instance.renderer,
+    rendered: renderer === undefined ? undefined : { title: renderer.title, writes: renderer.writes, when: renderer.when },
     restarts: restarts.flatMap((step) => (step.by === 'restart' ? [...new Set([step.asked, step.unit])] : [])),
+    byItself: restarts.flatMap(({ unit, itself }) => (itself === undefined ? [] : [{ unit, program: itself.program }]))[0],
     dependents: restarts.flatMap((step) => step.dependents),
     gate: gateText({ live: host.live, restarts: restarts.length > 0, coming: to !== undefined, pods: options.prove !== undefined }),
     ...(await shownWrites(host, writes)),

@@ -28,6 +28,8 @@ export interface Plan {
   /** Who writes the file that the engine's daemon reads, and when, where that is another program. */
   rendered?: RenderedBy | undefined;
   restarts: string[];
+  /** What the engine's unit restarts by itself for this change: the program. */
+  byItself?: { unit: string; program: HostPath } | undefined;
   dependents: string[];
   gate: string[];
   /** The sum of `writes`. */

@@ -1,4 +1,4 @@
-import { type Engine, engineNamed, engines, refusalBy, rendererOf, type Sighting } from '../engines/index.ts';
+import { type Engine, engineNamed, engines, refusalBy, rendererOf, type Sighting, type Wiring } from '../engines/index.ts';
 import { codeRow, didYouMean, type Finding, KataError } from '../errors/index.ts';
 import { kubeletSocket } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
@@ -12,7 +12,7 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
   await needSystemd(host);
   const [name = '', version] = (wish ?? recorded ?? '').split('@');
   if (recorded !== undefined && name !== recorded && engineNamed(name) !== undefined) throw otherEngine(recorded, name);
-  const found = await detected(host, name === '' ? ordinary() : named(name), version);
+  const found = await detected(host, name === '' ? engines().filter(({ renders }) => renders === undefined) : named(name), version);
   const running = found.filter(({ instance }) => instance.process !== undefined);
   const candidates = running.length > 0 ? running : found;
   // What writes the configuration of the node's engine comes first: an ordinary engine beside it serves no pods.
@@ -27,11 +27,6 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
     throw ambiguous(candidates, running.length > 0);
   }
   throw missing(host, wish, name);
-}
-
-/** Those whose own configuration is read. */
-function ordinary(): Engine[] {
-  return engines().filter(({ renders }) => renders === undefined);
 }
 
 async function detected(host: HostView, all: Engine[], version?: string): Promise<Found[]> {
@@ -59,6 +54,20 @@ export async function findEngineToWire(host: HostView, wish: string | undefined,
   return found;
 }
 
+/**
+ * As `findEngine`, for the removal of all wiring. An engine that another program has uninstalled does not run: what is left of its recorded
+ * files is edited, and nothing is restarted.
+ */
+export async function findEngineToUnwire(host: HostView, wish: string | undefined, wiring: Wiring | undefined): Promise<Found> {
+  try {
+    return await findEngine(host, wish, wiring?.engine);
+  } catch (error) {
+    const engine = wiring === undefined ? undefined : engineNamed(wiring.engine);
+    if (!(error instanceof KataError) || error.code !== 'engine-missing' || engine === undefined || wiring === undefined) throw error;
+    return { engine, instance: { engine: wiring.engine, configPath: wiring.configPath } };
+  }
+}
+
 async function usedByKubelet(host: HostView, candidates: Found[]): Promise<Found | undefined> {
   const socket = await kubeletSocket(host);
   if (socket === undefined) return undefined;
@@ -84,14 +93,17 @@ function renderedBy({ renderer, mark }: Sighting, installed: boolean): KataError
 }
 
 function missing(host: HostView, wish: string | undefined, name: string): KataError {
-  const names = name === '' ? ordinary().map((engine) => engine.name) : [name];
-  const [first, ...others] = names;
-  const line = (of: (each: string) => string) => `${of(first!)}${others.map((each) => ` (or ${of(each)})`).join('')}`;
+  const asked = name === '' ? engines() : named(name);
+  const names = asked.map((engine) => engine.name);
+  const units = asked.map((engine) => engine.units[0]?.replace(/\.service$/, '') ?? engine.name);
+  const [first = '', ...others] = host.live ? units : names;
+  const more = others.length === 0 ? '' : ` (or ${others.join(', ')})`;
+  const either = [names.slice(0, -1).join(', '), names.at(-1)].filter(Boolean).join(' or ');
   return new KataError('engine-missing', {
     subject: wish ?? host.root,
-    found: host.live ? `no running ${names.join(' or ')}` : `no ${names.join(' or ')} in the tree`,
+    found: host.live ? `no running ${either}` : `no ${either} in the tree`,
     needed: 'an engine that this version supports',
-    next: host.live ? `start it: systemctl start ${line((each) => each)}` : `name it: ${line((each) => `--engine ${each}@VERSION`)}`,
+    next: host.live ? `start it: systemctl start ${first}${more}` : `name it: --engine ${first}@VERSION${more}`,
   });
 }
 

@@ -6,7 +6,7 @@ import { selinuxState } from '../facts/index.ts';
 import { contextsOf, type HostPath, type HostView } from '../host/index.ts';
 import { handlerRow, installedName } from '../layout/index.ts';
 import { type Generation, type GenerationManifest, payloadFolder, payloadOf } from '../store/index.ts';
-import { domainsOf, type PolicyEngine } from './domains.ts';
+import { domainsOf, type PolicyEngine, setsLabels } from './domains.ts';
 import { filesToWrite, installedFiles } from './files.ts';
 import { denialFinding } from './findings.ts';
 import { kernelPolicy } from './kernelPolicy.ts';
@@ -42,7 +42,26 @@ export async function policyFindings(
   request: PolicyRequest & { home: HostPath },
   open: typeof kernelPolicy = kernelPolicy,
 ): Promise<Finding[]> {
-  return await asked(host, open, request, async (type) => filesToWrite(request.home, type));
+  const denied = await asked(host, open, request, async (type) => filesToWrite(request.home, type));
+  return [...denied, ...(await unlabelled(host, request))];
+}
+
+/** SELinux enforces, and the engine gives no pod a label: not Kata's either. Turning that on concerns every pod of the node. */
+async function unlabelled(host: HostView, { found: { engine, instance }, dump }: PolicyRequest): Promise<Finding[]> {
+  const state = host.live ? await selinuxState(host) : undefined;
+  const effective = dump ?? (await engine.dump?.dumpEffective(host, instance).catch(() => undefined));
+  if (state?.known !== true || state.value.mode !== 'enforcing' || effective === undefined || setsLabels(engine, effective)) return [];
+  const key = engine.selinux.keys[0] ?? [];
+  return [
+    {
+      code: 'engine-sets-no-labels',
+      level: 'warning',
+      subject: engine.name,
+      found: `SELinux enforces, and ${engine.name} gives pods no labels: virtual machines run in the engine’s own domain`,
+      needed: `${key.at(-1) ?? 'labels'} = true in the configuration of ${engine.name}, for every pod of the node`,
+      next: 'kata-sysext explain engine-sets-no-labels',
+    },
+  ];
 }
 
 /** The same of an installed generation, by the labels that its files have. */

@@ -42,9 +42,14 @@ export interface RestartStep {
   kind: 'restart';
   /** It runs the engine. */
   unit: Unit;
-  /** What is asked for, and of which unit: another than `unit` where that one writes the configuration and starts `unit`. */
-  by: 'restart' | 'reload';
+  /**
+   * What is asked for, and of which unit: another than `unit` where that one writes the configuration and starts `unit`. By itself: nothing is
+   * asked for; the step waits.
+   */
+  by: 'restart' | 'reload' | 'itself';
   asked: Unit;
+  /** By itself: what the main process of `unit` runs, and the folder in which a change makes it start that again. */
+  itself?: { program: HostPath; watches: HostPath };
   /** Active units that require, bind to or are part of the engine; brought back after the restart and after an undo. */
   dependents: Unit[];
   deadlineMs: number;

@@ -1,6 +1,7 @@
+import { childOf } from '../engines/index.ts';
 import type { Effect } from '../engines/types.ts';
 import { KataError } from '../errors/index.ts';
-import type { HostView } from '../host/index.ts';
+import type { HostPath, HostView } from '../host/index.ts';
 import type { Systemd, Unit, UnitState } from '../systemd/types.ts';
 import type { RestartStep } from './types.ts';
 
@@ -11,6 +12,11 @@ interface Running {
 }
 
 const marginMs = 10_000;
+/** k0s waits 3 s after the last change and 5 s before it starts its containerd again (docs/facts/k0s.md#a-change-of-the-folder). */
+const itselfMs = 120_000;
+const pauseMs = 250;
+/** The start of a process is counted in hundredths of a second, file times in jiffies. */
+const toleranceMs = 100;
 /** A unit without a timeout gets this long: the unit asks to wait without end, but kata-sysext must end one day. */
 const patienceMs = 600_000;
 
@@ -58,6 +64,10 @@ async function reachedFrom(systemd: Systemd, unit: Unit, passes: (name: Unit) =>
 /** The step that makes this engine read changed files. A unit that is asked in place of the engine's own takes its dependents down, too. */
 export async function restartOf(host: HostView, systemd: Systemd, instance: Running, dependents?: Unit[]): Promise<RestartStep> {
   const { unit, effect } = instance;
+  if (effect?.by === 'itself') {
+    const { program, watches } = effect;
+    return { kind: 'restart', unit, by: 'itself', asked: unit, itself: { program, watches }, dependents: [], deadlineMs: itselfMs };
+  }
   const by = effect?.by ?? 'restart';
   const asked = effect?.by === 'restart' ? effect.unit : unit;
   const waits = await Promise.all([...new Set([asked, unit])].map(async (name) => restartDeadlineMs(await systemd.unit(name))));
@@ -78,6 +88,7 @@ export function restartDeadlineMs(state: UnitState): number {
 export async function bringUp(host: HostView, step: RestartStep): Promise<{ problems: string[] }> {
   const systemd = await host.systemd();
   if (systemd === undefined) throw unreachable(step.unit);
+  if (step.itself !== undefined) return { problems: await waitForItself(host, systemd, step, step.itself) };
   const problems: string[] = [];
   const { by, asked, deadlineMs } = step;
   await systemd.resetFailed(asked);
@@ -101,6 +112,43 @@ async function restartIfOlder(systemd: Systemd, { unit, deadlineMs }: RestartSte
   if (activeState !== 'active' || invocationId !== before) return [];
   const result = await systemd.restart(unit, deadlineMs);
   return result === 'done' ? [] : [`the restart of ${unit} ended as ${result}`];
+}
+
+/** Units that a step restarted, for a result and the history. */
+export function restartedBy({ by, unit }: RestartStep): Unit[] {
+  return by === 'itself' ? [] : [unit];
+}
+
+/**
+ * Waits until the child of the unit is younger than the last change in the folder that its parent watches. A unit that does not run is started:
+ * it reads its files then.
+ */
+async function waitForItself(
+  host: HostView,
+  systemd: Systemd,
+  { unit, deadlineMs }: RestartStep,
+  { program, watches }: NonNullable<RestartStep['itself']>,
+): Promise<string[]> {
+  const until = performance.now() + deadlineMs;
+  const changedMs = await lastChange(host, watches);
+  for (;;) {
+    const { activeState, mainPid } = await systemd.unit(unit);
+    if (['inactive', 'failed'].includes(activeState)) {
+      const problem = await startAgain(systemd, unit);
+      if (problem !== undefined) return [problem];
+    }
+    const child = await childOf(host, mainPid, program);
+    if (child !== undefined && child.startedMs > changedMs + toleranceMs) return [];
+    if (performance.now() > until) return [`${unit} has not restarted ${program} within ${Math.round(deadlineMs / 1000)} s`];
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
+}
+
+/** Of a folder and of what is in it; 0 where there is none, because then nothing is watched. */
+async function lastChange(host: HostView, folder: HostPath): Promise<number> {
+  const paths = [folder, ...(await host.readdir(folder)).map((name) => `${folder}/${name}`)];
+  const times = await Promise.all(paths.map(async (path) => (await host.lstat(path))?.modifiedMs ?? 0));
+  return Math.max(...times);
 }
 
 /** Thrown, not told as a problem of the unit: once systemd answers, another try can help. */

@@ -21,6 +21,7 @@ export {
   findGeneration,
   installAgain,
   isKnownImage,
+  isMarked,
   isWaiting,
   lastNumber,
   linksOf,

@@ -1,4 +1,5 @@
 import type { Host, HostView } from '../host/index.ts';
+import { restartedBy } from '../steps/units.ts';
 import { gcStaging, writeHistory } from '../store/index.ts';
 import { cleanUp } from './afterwards.ts';
 import { hasChangeMarker, unmark } from './changeMarker.ts';
@@ -62,7 +63,7 @@ async function finish(host: Host, intent: Intent): Promise<Recovered> {
     await writeHistory(host, {
       ...historyOf(intent),
       result: 'done',
-      restarted: intent.steps.flatMap((step) => (step.kind === 'restart' ? [step.unit] : [])),
+      restarted: intent.steps.flatMap((step) => (step.kind === 'restart' ? restartedBy(step) : [])),
       seconds: 0,
       evidence: ['interrupted after its commit; finished by recover'],
       leftovers: [],

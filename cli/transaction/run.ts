@@ -2,6 +2,7 @@ import type { Step } from '../backends/stepKinds.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import type { Host } from '../host/index.ts';
 import type { Emit } from '../output/events.ts';
+import { restartedBy } from '../steps/units.ts';
 import { dropGeneration, gcStaging, writeHistory } from '../store/index.ts';
 import { cleanUp } from './afterwards.ts';
 import { changeMarkerElsewhere, mark, unmark } from './changeMarker.ts';
@@ -36,7 +37,7 @@ export async function runTransaction(host: Host, intent: Intent, gate: Gate, emi
       if (step.kind === 'restart') await gate.beforeRestart();
       emit({ kind: 'phase', name: step.kind, detail: describe(step) });
       await takeStep(host, intent, index, step, (finding) => findings.push(finding));
-      if (step.kind === 'restart') restarted.push(step.unit);
+      if (step.kind === 'restart') restarted.push(...restartedBy(step));
     }
     stopIfAsked(signal);
     await gate.afterSteps();

@@ -2,7 +2,7 @@ import type { Step } from '../backends/stepKinds.ts';
 import { bootOf } from '../facts/index.ts';
 import type { Host, HostView } from '../host/index.ts';
 import type { Leftover, Place, RestartStep, Undo } from '../steps/types.ts';
-import { bringUp } from '../steps/units.ts';
+import { bringUp, restartedBy } from '../steps/units.ts';
 import type { Unit } from '../systemd/types.ts';
 import { readStep, undoStore } from './journal.ts';
 import { describe, kindOf, subjectOf } from './stepKinds.ts';
@@ -52,7 +52,14 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
   }
   leftovers.push(...(await finish(host, wired ? waiting : waiting.filter(({ kind }) => kind !== 'reread'))));
   // The engine (or the host) was restarted meanwhile, not by this change: the engine may have loaded files that are gone now.
-  if (engine === undefined && wired && planned !== undefined && (await startedSince(host, intent, planned.unit))) engine = planned;
+  // One that restarts by itself does so for the files that were written, and again for those that are back.
+  if (
+    engine === undefined &&
+    wired &&
+    planned !== undefined &&
+    (planned.by === 'itself' || (await startedSince(host, intent, planned.unit)))
+  )
+    engine = planned;
   if (engine === undefined || !host.live) return { restarted: [], leftovers };
   await host.failpoint('undo/engine/before');
   const problems = await bringUp(host, engine).then(
@@ -60,7 +67,7 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
     (error: unknown) => [{ found: `could not bring ${engine.unit} up again: ${String(error)}`, retry: true }],
   );
   for (const problem of problems) leftovers.push({ path: engine.unit, ...problem, next: `systemctl restart ${engine.unit}` });
-  return { restarted: [engine.unit], leftovers };
+  return { restarted: restartedBy(engine), leftovers };
 }
 
 /** Each of them once. */

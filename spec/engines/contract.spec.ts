@@ -2,13 +2,17 @@ import assert from 'node:assert/strict';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
 import { engineNamed, enginePlugins, engines, withEngines } from '../../cli/engines/index.ts';
+import { k0s } from '../../cli/engines/k0s/index.ts';
+import { k3s } from '../../cli/engines/k3s/index.ts';
 import { nodeadm } from '../../cli/engines/nodeadm/index.ts';
+import { rke2 } from '../../cli/engines/rke2/index.ts';
 import type { Engine, ForeignWiring, Instance, Wiring } from '../../cli/engines/types.ts';
 import { digestOf } from '../../cli/host/index.ts';
 import { type EngineTree, handler, refusalOf, treesOfSpec } from '../support/trees/engineTree.ts';
 import { toy } from './toy/index.ts';
 
 const foreignShim = '/usr/bin/containerd-shim-kata-v2';
+const newPlugin = "plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes";
 const plugin = 'plugins."io.containerd.grpc.v1.cri".containerd.runtimes';
 
 interface Row {
@@ -29,8 +33,27 @@ function unitOf(program: string): Record<string, string> {
   return { [path]: '', [`/usr/lib/systemd/system/${program}.service`]: `[Service]\nExecStart=${path}\n` };
 }
 
+/** A program that renders the configuration of a containerd of its own, after a start without a template. */
+function rancherRow(engine: Engine, unit: string): Row {
+  const folder = `/var/lib/rancher/${engine.name}/agent/etc/containerd`;
+  const [rendered, template] = [`${folder}/config.toml`, `${folder}/config-v3.toml.tmpl`];
+  const start = `/usr/local/bin/${engine.name}`;
+  const text = `version = 3\nimports = ["${folder}/config-v3.toml.d/*.toml"]\n\n[${newPlugin}.runc]\n  runtime_type = "io.containerd.runc.v2"\n`;
+  const base = '{{ template "base" . }}\n';
+  return {
+    engine,
+    version: '2.1.5',
+    files: { [start]: '', [`/etc/systemd/system/${unit}`]: `[Service]\nExecStart=${start} server\n`, [rendered]: text },
+    foreign: { path: template, text: `${base}\n[${newPlugin}.other]\nruntime_type = "io.containerd.kata.v2"\n[debug]\nlevel = "info"\n` },
+    unreadable: { path: rendered, text: 'version = \n' },
+    taken: { path: template, text: `${base}[${newPlugin}.kata-qemu]\nruntime_type = "io.containerd.runc.v2"\n` },
+  };
+}
+
 const main = '/etc/containerd/config.toml';
 const dropIn = '/etc/crio/crio.conf.d/99-other.conf';
+const k0sUnit = '/etc/systemd/system/k0sworker.service';
+const k0sDropIn = '/etc/k0s/containerd.d/10-other.toml';
 const nodeConfig = '/etc/eks/nodeadm.d/50-other.yaml';
 const runUnit = '/etc/systemd/system/nodeadm-run.service';
 const ini = '/etc/toy/toy.conf';
@@ -57,6 +80,20 @@ const rows: Row[] = [
     foreign: { path: dropIn, text: `[crio.runtime.runtimes.other]\nruntime_path = "${foreignShim}"\nruntime_type = "vm"\n` },
     unreadable: { path: dropIn, text: '[crio.runtime\n' },
     taken: { path: dropIn, text: '[crio.runtime.runtimes.kata-qemu]\nruntime_path = "/usr/bin/crun"\n' },
+  },
+  rancherRow(k3s, 'k3s.service'),
+  rancherRow(rke2, 'rke2-server.service'),
+  {
+    engine: k0s,
+    version: '1.34.10',
+    files: {
+      '/usr/local/bin/k0s': '',
+      [k0sUnit]: '[Service]\nExecStart=/usr/local/bin/k0s worker\n',
+      [k0sDropIn]: '# mine\r\n[debug]\r\nlevel = "info"',
+    },
+    foreign: { path: k0sDropIn, text: `version = 2\n[${plugin}.other]\nruntime_type = "io.containerd.kata.v2"\n[debug]\nlevel = "info"\n` },
+    unreadable: { path: k0sDropIn, text: 'version = \n' },
+    taken: { path: k0sDropIn, text: `[${plugin}.kata-qemu]\nruntime_type = "io.containerd.runc.v2"\n` },
   },
   {
     engine: nodeadm,

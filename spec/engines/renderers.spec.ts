@@ -14,6 +14,12 @@ const plain = {
   '/usr/lib/systemd/system/containerd.service': '[Service]\nExecStart=/usr/bin/containerd\n',
   '/etc/containerd/config.toml': 'version = 2\n',
 };
+/** Those that kata-sysext wires, by title: it finds them in place of containerd. */
+const wired = new Map([
+  ['k3s', 'k3s'],
+  ['RKE2', 'rke2'],
+  ['k0s', 'k0s'],
+]);
 /** Of each renderer a unit that its installer makes, and what that starts. */
 const units: [name: string, unit: string, start: string][] = [
   ['k3s', '/etc/systemd/system/k3s.service', '/usr/local/bin/k3s \\\n    server \\\n'],
@@ -24,8 +30,8 @@ const units: [name: string, unit: string, start: string][] = [
   ['k0s', '/etc/systemd/system/k0scontroller.service', '/usr/local/bin/k0s controller --single'],
   ['microk8s', '/etc/systemd/system/snap.microk8s.daemon-containerd.service', '/usr/bin/snap run microk8s.daemon-containerd'],
 ];
-/** Of those that kata-sysext wires. */
-const wired: [name: string, unit: string, start: string][] = [
+/** Of the renderer that overwrites the file of the host's own engine. */
+const overwriting: [name: string, unit: string, start: string][] = [
   ['nodeadm', '/etc/systemd/system/nodeadm-config.service', '/usr/bin/nodeadm init --skip run'],
   ['nodeadm', '/etc/systemd/system/nodeadm-run.service', '/usr/bin/nodeadm init --skip config'],
 ];
@@ -88,12 +94,14 @@ describe('engines/renderers: who else writes what containerd reads', () => {
         await tree.write(unit, `[Service]\nExecStart=${start}\n`);
         enable(tree, unit);
 
-        const detected = await codeOf(findEngineToWire(tree.host, undefined));
         const explicit = await codeOf(findEngineToWire(tree.host, 'containerd@2.1'));
 
-        assert.deepEqual([detected[0], detected[1]], ['engine-rendered', name]);
-        assert.deepEqual(explicit, detected);
-        assert.match(detected[2], new RegExp(nameOf(unit).replaceAll('.', '\\.')));
+        assert.deepEqual([explicit[0], explicit[1]], ['engine-rendered', name]);
+        assert.match(explicit[2], new RegExp(nameOf(unit).replaceAll('.', '\\.')));
+        if (wired.has(name)) {
+          const { engine, instance } = await findEngineToWire(tree.host, undefined);
+          assert.deepEqual([engine.name, instance.unit, instance.renderer?.title], [wired.get(name), nameOf(unit), name]);
+        } else assert.deepEqual(await codeOf(findEngineToWire(tree.host, undefined)), explicit);
       });
 
       it(`${nameOf(unit)} that is left over or masked is not, beside containerd`, async () => {
@@ -110,7 +118,7 @@ describe('engines/renderers: who else writes what containerd reads', () => {
       });
     }
 
-    for (const [name, unit, start] of wired) {
+    for (const [name, unit, start] of overwriting) {
       it(`${nameOf(unit)} that a boot starts makes ${name} the engine, and --engine containerd is refused`, async () => {
         await tree.write(unit, `[Service]\nExecStart=${start}\n`);
         enable(tree, unit);
@@ -142,13 +150,13 @@ describe('engines/renderers: who else writes what containerd reads', () => {
     it('files alone count where no ordinary engine is, and a named one is none', async () => {
       const bare = await engineTree({ '/var/lib/rancher/rke2/agent/etc/containerd/config.toml': 'version = 3\n' });
 
-      const detected = await codeOf(findEngineToWire(bare.host, undefined));
+      const detected = await findEngineToWire(bare.host, undefined);
       const explicit = await codeOf(findEngineToWire(bare.host, 'containerd@2.1'));
       await tree.write('/var/lib/rancher/rke2/agent/etc/containerd/config.toml', 'version = 3\n');
       const beside = await findEngineToWire(tree.host, undefined);
 
       await bare.remove();
-      assert.deepEqual([detected[0], detected[1]], ['engine-rendered', 'RKE2']);
+      assert.equal(detected.engine.name, 'rke2');
       assert.deepEqual([explicit[0], explicit[1]], ['engine-rendered', 'RKE2']);
       assert.equal(beside.engine.name, 'containerd');
     });
@@ -232,8 +240,10 @@ describe('engines/renderers: who else writes what containerd reads', () => {
 
       const host = await live(tree, { ...containerd, 'k3s-blue.service': { pid: 14, program: k3s } });
 
+      const found = await findEngineToWire(host, undefined);
       assert.equal(passed.engine.name, 'containerd');
-      assert.equal((await codeOf(findEngineToWire(host, undefined)))[1], 'k3s');
+      assert.deepEqual([found.engine.name, found.instance.unit, found.instance.process?.pid], ['k3s', 'k3s-blue.service', 14]);
+      assert.equal((await codeOf(findEngineToWire(host, 'containerd')))[1], 'k3s');
     });
 
     it('nodeadm has ended long ago and counts by being enabled', async () => {
@@ -252,6 +262,44 @@ describe('engines/renderers: who else writes what containerd reads', () => {
       const host = await live(tree, { ...containerd, 'k3s.service': { pid: 12, program: '/usr/local/bin/k3s' } });
 
       assert.equal((await findEngine(host, undefined, 'containerd')).instance.process?.pid, 11);
+    });
+  });
+
+  describe('an operating system or a cloud that writes the file itself', () => {
+    // os-release of each as its images have it, and what AgentBaker leaves on a node.
+    const hosts: [title: string, path: string, text: string][] = [
+      [
+        'Container-Optimized OS',
+        '/etc/os-release',
+        'NAME="Container-Optimized OS"\nID=cos\nPRETTY_NAME="Container-Optimized OS from Google"\nHOME_URL="https://example.org"\nVERSION=121\nVERSION_ID=121\nBUILD_ID=18867.90.62\n',
+      ],
+      [
+        'Bottlerocket',
+        '/etc/os-release',
+        'NAME=Bottlerocket\nID=bottlerocket\nVERSION="1.42.0 (aws-k8s-1.33)"\nPRETTY_NAME="Bottlerocket OS 1.42.0 (aws-k8s-1.33)"\nVARIANT_ID=aws-k8s-1.33\nVERSION_ID=1.42.0\n',
+      ],
+      ['Talos Linux', '/usr/lib/os-release', 'NAME="Talos"\nID=talos\nVERSION_ID=v1.10.5\nPRETTY_NAME="Talos (v1.10.5)"\n'],
+      ['AKS', '/opt/azure/vhd-install.complete', 'Starting build on  Mon Jun  1 00:00:00 UTC 2026\n'],
+      ['AKS', '/opt/azure/containers/provision.complete', ''],
+    ];
+    for (const [title, path, text] of hosts) {
+      it(`${title} is told by ${path}, beside a containerd that runs, and says what is possible there`, async () => {
+        await tree.write(path, text);
+        const host = await live(tree, { 'containerd.service': { pid: 11, program: '/usr/bin/containerd' } });
+
+        const offline = await codeOf(findEngineToWire(tree.host, 'containerd@2.1'));
+        const running = await codeOf(findEngineToWire(host, undefined));
+
+        assert.deepEqual([offline[0], offline[1]], ['engine-rendered', title]);
+        assert.deepEqual(running, offline);
+        assert.match(offline[2], new RegExp(`(ID=\\w+ in )?${path}`));
+      });
+    }
+
+    it('no other os-release is one of them', async () => {
+      await tree.write('/etc/os-release', 'ID=flatcar\nID_LIKE="coreos cos"\nVARIANT_ID=talos\nNAME=Bottlerocket\n');
+
+      assert.equal((await findEngineToWire(tree.host, undefined)).engine.name, 'containerd');
     });
   });
 

@@ -103,6 +103,21 @@ describe('SELinux’ policy on a host', () => {
     await assert.rejects(asked([], []), (error) => error instanceof KataError && error.code === denied.code);
   });
 
+  it('an engine that sets no labels is a finding of its own where SELinux enforces, and nowhere else', async () => {
+    const off = { plugins: { 'io.containerd.grpc.v1.cri': { enable_selinux: false } } };
+    const found = { engine: asked(async () => off), instance };
+    const ask = async () => {
+      const all = await policyFindings(host(), { found, handlers: askedHandlers(['qemu']), home }, async () => recordedPolicy('debian'));
+      return all.filter(({ code }) => code === 'engine-sets-no-labels').map(({ level, needed }) => [level, needed.split(' in ')[0]]);
+    };
+
+    const enforcing = await ask();
+    put('/sys/fs/selinux/enforce', '0');
+    const permissive = await ask();
+
+    assert.deepEqual([enforcing, permissive], [[['warning', 'enable_selinux = true']], []]);
+  });
+
   it('permissive: the same as warnings', async () => {
     const enforced = await findings();
     put('/sys/fs/selinux/enforce', '0');

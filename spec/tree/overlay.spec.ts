@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { engineUnits } from '../../cli/engines/index.ts';
 import { differences } from '../support/judges/fingerprint.ts';
 import { put } from '../support/trees/hostTrees.ts';
 import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
@@ -43,10 +44,7 @@ describe('backend overlay in an offline tree', () => {
       const root = name === 'fcos' ? '/var/usrlocal/libexec/kata-sysext' : '/var/lib/kata-sysext';
       assert.match(layer, new RegExp(`^${root}/tree/[0-9a-f]{64}/usr$`));
       assert.deepEqual(written, [
-        readFileSync(new URL('../../units/kata-sysext-overlay.service', import.meta.url), 'utf8').replace(
-          '{{engines}}',
-          'containerd.service crio.service',
-        ),
+        readFileSync(new URL('../../units/kata-sysext-overlay.service', import.meta.url), 'utf8').replace('{{engines}}', engineUnits()),
         0o644,
         '../kata-sysext-overlay.service',
       ]);

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { differences } from '../support/judges/fingerprint.ts';
 import { json } from '../support/program.ts';
+import { baseText } from '../support/rancher.ts';
 import { put } from '../support/trees/hostTrees.ts';
 import { releases, scratch, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 import { untouched } from '../support/trees/untouched.ts';
@@ -16,6 +18,9 @@ const hosts: Record<string, { unit: string; text: string }> = {
     text: '[Service]\nExecStart=/usr/bin/snap run microk8s.daemon-containerd\n',
   },
 };
+
+/** Those that are wired, by their name of an engine. */
+const wired: Record<string, string> = { k3s: 'k3s', RKE2: 'rke2' };
 
 function enable(root: string, { unit, text }: { unit: string; text: string }): void {
   put(root, `etc/systemd/system/${unit}`, text);
@@ -36,7 +41,80 @@ describe('a host whose containerd gets its configuration from another program', 
   });
   afterEach(() => host.remove());
 
-  for (const [name, row] of Object.entries(hosts)) {
+  for (const [name, row] of Object.entries(hosts).filter(([name]) => wired[name] !== undefined)) {
+    it(`${name}: its own template is wired, --engine containerd is refused, and uninstall gives every byte back`, async () => {
+      enable(host.root, row);
+      const refused = await untouched(host, ['install', first], 3, 'engine-rendered');
+      host.remove();
+      host = treeHost('fcos', (root) => enable(root, row), { engine: wired[name]! });
+      const folder = `var/lib/rancher/${wired[name]}/agent/etc/containerd`;
+      const before = host.fingerprint();
+
+      const plan = (await host.json(['install', first, '--dry-run'])) as { rendered?: { title: string; writes: string } };
+      await host.json(['install', first]);
+      const texts = ['config-v3.toml.tmpl', 'config.toml.tmpl'].map((file) => readFileSync(host.path(`${folder}/${file}`), 'utf8'));
+      const [wiring] = [((await host.json(['status'])) as { engine?: { name: string; method: string } }).engine];
+      await host.json(['uninstall', '--purge']);
+
+      assert.match(String(refused['next']), new RegExp(`--engine ${wired[name]}$`));
+      assert.deepEqual([plan.rendered?.title, plan.rendered?.writes], [name, `/${folder}/config.toml`]);
+      for (const text of texts) assert.match(text, /^\{\{ template "base" \. \}\}\n[\s\S]*kata-qemu-runtime-rs/m);
+      assert.equal(wiring?.name, wired[name]);
+      assert.deepEqual(differences(before, host.fingerprint()), []);
+    });
+  }
+
+  it('nodeadm: a NodeConfig is wired, --engine containerd is refused, and uninstall gives every byte back', async () => {
+    const start = '/usr/bin/nodeadm init --skip config --config-source imds://user-data --config-source file:///etc/eks/nodeadm.d/';
+    const row = { unit: 'nodeadm-run.service', text: `[Service]\nType=oneshot\nExecStart=${start}\n` };
+    const prepare = (root: string) => {
+      enable(root, row);
+      put(root, 'etc/eks/nodeadm.d/README', '');
+    };
+    prepare(host.root);
+    const refused = await untouched(host, ['install', first], 3, 'engine-rendered');
+    host.remove();
+    host = treeHost('fcos', prepare, { engine: 'nodeadm@2.1' });
+    const before = host.fingerprint();
+
+    const done = (await host.json(['install', first])) as { restarted: string[]; findings: { code: string }[] };
+    const text = readFileSync(host.path('etc/eks/nodeadm.d/90-kata-sysext.yaml'), 'utf8');
+    await host.json(['uninstall', '--purge']);
+
+    assert.match(String(refused['next']), /--engine nodeadm$/);
+    assert.deepEqual([done.restarted, done.findings.some(({ code }) => code === 'engine-user-data')], [[], true]);
+    assert.match(text, /^ {6}\[plugins\."io\.containerd\.cri\.v1\.runtime"\.containerd\.runtimes\.kata-qemu-runtime-rs\]$/m);
+    assert.deepEqual(differences(before, host.fingerprint()), []);
+  });
+
+  it('k3s: the folder that its rendered file imports has the drop-in, and no template', async () => {
+    host.remove();
+    host = treeHost('fcos', (root) => enable(root, hosts['k3s']!), { engine: 'k3s@1.35.3' });
+    const folder = 'var/lib/rancher/k3s/agent/etc/containerd';
+    put(host.root, `${folder}/config.toml`, baseText({ program: 'k3s', age: '2026' }));
+
+    await host.json(['install', first]);
+    const after = readdirSync(host.path(folder), { recursive: true }).map(String).sort();
+    const rendered = readFileSync(host.path(`${folder}/config.toml`), 'utf8');
+
+    assert.deepEqual(after, ['config-v3.toml.d', 'config-v3.toml.d/kata-sysext.toml', 'config.toml']);
+    assert.equal(rendered, baseText({ program: 'k3s', age: '2026' }));
+  });
+
+  it('k3s: what its own uninstall removed is accepted', async () => {
+    host.remove();
+    host = treeHost('fcos', (root) => enable(root, hosts['k3s']!), { engine: 'k3s' });
+    await host.json(['install', first]);
+    rmSync(host.path('var/lib/rancher'), { recursive: true });
+    rmSync(host.path('etc/systemd/system/k3s.service'));
+    rmSync(host.path('etc/systemd/system/multi-user.target.wants/k3s.service'));
+
+    const gone = await host.json(['uninstall', '--purge']);
+
+    assert.equal(gone['changed'], true);
+  });
+
+  for (const [name, row] of Object.entries(hosts).filter(([name]) => wired[name] === undefined)) {
     it(`${name}: check says it, install is refused, and nothing is written`, async () => {
       enable(host.root, row);
 

@@ -1,5 +1,5 @@
 import { backendOf } from '../../backends/index.ts';
-import { probeTimeouts } from '../../engines/index.ts';
+import { probeTimeouts, servingPid } from '../../engines/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { type Generation, namesOf } from '../../store/index.ts';
@@ -43,7 +43,8 @@ export async function health(host: HostView, from: Generation): Promise<Health> 
   const wiring = from.record.wiring;
   const systemd = await host.systemd();
   const unit = wiring?.unit === undefined ? undefined : await systemd?.unit(wiring.unit);
-  const run = `${unit?.invocationId} ${unit?.mainPid}`;
+  const pid = await servingPid(host, unit?.mainPid ?? 0, wiring?.effect);
+  const run = `${unit?.invocationId} ${pid ?? 0}`;
   try {
     const found = await wiredEngine(host, from);
     const state = await found.engine.daemon?.probe(host, found.instance, probeTimeouts.repeatedMs);
@@ -51,7 +52,7 @@ export async function health(host: HostView, from: Generation): Promise<Health> 
     const serving = { ...standing(unit, true), run };
     const missing = state === undefined ? [] : namesOf(manifest).filter((name) => !state.handlers.includes(name));
     if (missing.length > 0) return { ...serving, ill: `the CRI does not list ${missing.join(', ')}` };
-    const pids = [1, ...(unit === undefined || unit.mainPid === 0 ? [] : [unit.mainPid])];
+    const pids = [1, ...(pid === undefined ? [] : [pid])];
     const checks = await unhealthy(host);
     if (checks !== undefined) return { ...serving, ...checks };
     const [problem] = await backendOf(manifest.backend).verifyVisible(host, manifest, pids);

@@ -77,7 +77,8 @@ async function engineFiles(host: HostView): Promise<HostPath[]> {
   const wiring = (await activeGeneration(host))?.record.wiring;
   const instance = wiring === undefined ? undefined : await engineNamed(wiring.engine)?.findRecorded(host, wiring);
   const binary = instance?.binary === undefined ? undefined : await host.realpath(instance.binary);
-  const files = [binary, instance?.configPath, instance?.configFolder, ...(instance?.sources ?? [])];
+  // What is written again at each start says nothing: the program that writes it does.
+  const files = [binary, instance?.renderer?.program ?? instance?.configPath, instance?.configFolder, ...(instance?.sources ?? [])];
   return files.filter((file) => file !== undefined && !file.includes('\n')) as HostPath[];
 }
 

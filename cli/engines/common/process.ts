@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import type { HostPath, HostView } from '../../host/types.ts';
+import type { Effect } from '../types.ts';
 
 /** A running daemon as /proc shows it. Times are milliseconds since the epoch. */
 export interface Daemon {
@@ -34,10 +35,53 @@ export async function readDaemon(host: HostView, pid: number): Promise<Daemon | 
   };
 }
 
-/** Field 22 of stat, counted from boot. The program's name in field 2 may hold spaces and parentheses. */
+/**
+ * The child of a process that runs `program` (an absolute path, or a base name): the youngest where there are several. undefined where there
+ * is none.
+ */
+export async function childOf(host: HostView, parent: number, program: string): Promise<Daemon | undefined> {
+  if (parent <= 0) return undefined;
+  const wanted = (binary: HostPath) => (program.startsWith('/') ? binary : posix.basename(binary)) === program;
+  const found: Daemon[] = [];
+  for (const pid of await childrenOf(host, parent)) {
+    const daemon = await readDaemon(host, pid).catch(() => undefined);
+    if (daemon !== undefined && wanted(daemon.binary)) found.push(daemon);
+  }
+  return found.sort((a, b) => b.startedMs - a.startedMs)[0];
+}
+
+/** The process that serves pods: the main process of a unit, or the child that it restarts by itself. undefined where there is none. */
+export async function servingPid(host: HostView, mainPid: number, effect: Effect | undefined): Promise<number | undefined> {
+  if (effect?.by === 'itself') return (await childOf(host, mainPid, effect.program))?.pid;
+  return mainPid > 0 ? mainPid : undefined;
+}
+
+/** By the kernel's own list (CONFIG_PROC_CHILDREN), else by every process' parent. Each thread has its own children. */
+async function childrenOf(host: HostView, parent: number): Promise<number[]> {
+  const threads = await host.readdir(`/proc/${parent}/task`).catch(() => []);
+  const lists = await Promise.all(threads.map((thread) => textOf(host, `/proc/${parent}/task/${thread}/children`)));
+  if (lists.some((list) => list !== undefined)) return lists.flatMap((list) => (list ?? '').split(' ').filter(Boolean).map(Number));
+  const found: number[] = [];
+  for (const pid of (await host.readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const stat = (await textOf(host, `/proc/${pid}/stat`)) ?? '';
+    if (Number(fieldsOf(stat)[1]) === parent) found.push(Number(pid));
+  }
+  return found;
+}
+
+/** undefined for a process that has ended meanwhile. */
+function textOf(host: HostView, path: HostPath): Promise<string | undefined> {
+  return host.readText(path).catch(() => undefined);
+}
+
+/** Of stat, from the third on. The program's name in the second may hold spaces and parentheses. */
+function fieldsOf(stat: string): string[] {
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
+/** Field 22 of stat, counted from boot. */
 function startOf(stat: string, uptime: string, now: Date): number {
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const sinceBootMs = (Number(fields[19]) / ticksPerSecond) * 1000;
+  const sinceBootMs = (Number(fieldsOf(stat)[19]) / ticksPerSecond) * 1000;
   return now.getTime() - Number(uptime.split(' ')[0]) * 1000 + sinceBootMs;
 }
 

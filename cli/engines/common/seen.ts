@@ -26,7 +26,7 @@ export async function lookForMarks(host: HostView, recorded?: Wiring): Promise<S
 }
 
 function seeFile(mark: Mark, now: string | undefined): SeenMark {
-  const state = now === undefined ? 'gone' : now === mark.text ? 'intact' : 'altered';
+  const state = now === undefined ? 'gone' : [mark.text, ...(mark.or ?? [])].includes(now) ? 'intact' : 'altered';
   return { mark, state, now, without: 'absent' };
 }
 

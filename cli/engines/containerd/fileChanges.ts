@@ -46,8 +46,8 @@ function isGlobbed(folder: HostPath, patterns: readonly string[]): boolean {
 }
 
 function oursIn(path: HostPath, seen: readonly SeenMark[], pieces: readonly Piece[]): string[] {
-  const now = pieces.filter((piece) => piece.mark.path === path).map((piece) => piece.mark.text);
-  const old = seen.filter((one) => one.mark.path === path && one.state === 'intact').map((one) => one.mark.text);
+  const now = pieces.filter((piece) => piece.mark.path === path).flatMap(({ mark }) => [mark.text, ...(mark.or ?? [])]);
+  const old = seen.filter((one) => one.mark.path === path && one.state === 'intact').flatMap(({ mark }) => [mark.text, ...(mark.or ?? [])]);
   return [...new Set([...now, ...old])];
 }
 

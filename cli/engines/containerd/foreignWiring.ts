@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { tableAt, valueAt } from '../../documents/toml/index.ts';
+import { type TomlDocument, tableAt, valueAt } from '../../documents/toml/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { filesView } from '../common/filesView.ts';
 import { foreignWiringIn } from '../common/foreignWiring.ts';
@@ -11,14 +11,18 @@ import { newPlugin, oldPlugin, runtimesPath } from './schema.ts';
 /** See `Engine.findForeignWiring`. */
 export async function findForeignContainerd(host: HostView, instance: Instance, shim: HostPath): Promise<ForeignWiring> {
   const { files } = await loadSet(filesView(host), instance.configPath, parseVersion(instance.version));
-  const found = files.map(({ real, doc }) => {
-    const tables = [oldPlugin, newPlugin].flatMap((plugin) => {
-      const runtimes = Object.entries(tableAt(doc.value, runtimesPath(plugin)));
-      return runtimes.filter(([, runtime]) => leadsTo(runtime, shim)).map(([name]) => [...runtimesPath(plugin), name]);
-    });
-    return { path: real, doc, tables, idle: { version: 0 } };
+  return foreignWiringIn(
+    host,
+    files.map(({ real, doc }) => ({ path: real, doc, tables: tablesLeadingTo(doc, shim), idle: { version: 0 } })),
+  );
+}
+
+/** Key paths of the runtimes in this text whose shim is this one. */
+export function tablesLeadingTo({ value }: TomlDocument, shim: HostPath): string[][] {
+  return [oldPlugin, newPlugin].flatMap((plugin) => {
+    const runtimes = Object.entries(tableAt(value, runtimesPath(plugin)));
+    return runtimes.filter(([, runtime]) => leadsTo(runtime, shim)).map(([name]) => [...runtimesPath(plugin), name]);
   });
-  return foreignWiringIn(host, found);
 }
 
 /** Without a path the shim is looked for by the type's name: io.containerd.kata.v2 is containerd-shim-kata-v2, in PATH. */

@@ -48,3 +48,14 @@ export const containerd: Engine = {
   },
   cri,
 };
+// What engines share that start a containerd of their own.
+export { checkSet } from './checks.ts';
+export { type Piece, piecesOf } from './edits.ts';
+export { changesBetween } from './fileChanges.ts';
+export { tablesLeadingTo } from './foreignWiring.ts';
+export { matchesName, patternFolder } from './globs.ts';
+export { handlerLines, handlerTable, isSame, leadsToOurs, pluginTable, shimIsType } from './handlers.ts';
+export { type ConfigSet, loadSet } from './loader.ts';
+export { pluginOf, runtimesOf, runtimesPath } from './schema.ts';
+export { validateContainerd } from './validate.ts';
+export { checkResult } from './verifyEdits.ts';

@@ -1,33 +1,58 @@
-import { explainRendered, hidden, ownEngine } from '../common/renderer.ts';
-import type { RefusedEngine } from '../types.ts';
+import type { Finding } from '../../errors/index.ts';
+import type { HostView } from '../../host/types.ts';
+import { changedSinceStart } from '../common/pendingRestarts.ts';
+import { probeCri } from '../common/probeCri.ts';
+import { cri as containerdCri } from '../containerd/cri.ts';
+import { compareDumps } from '../containerd/dump.ts';
+import { newPlugin, oldPlugin } from '../containerd/schema.ts';
+import type { Engine, Instance } from '../types.ts';
+import { detectK0s, findRecordedK0s } from './detect.ts';
+import { dropIns, facts } from './facts.ts';
+import { dumpEffectiveK0s, renderPlannedK0s, validateK0s } from './model.ts';
+import { findForeignK0s, planK0s } from './plan.ts';
+import { shimProtocol } from './shimProtocol.ts';
 
-const units = ['k0sworker.service', 'k0scontroller.service'];
+/** Changes that its containerd has not read yet. Nothing restarts the unit, so that the unit's own files do not matter. */
+async function pendingRestarts(host: HostView, { unit, ...instance }: Instance): Promise<Finding[]> {
+  const findings = await changedSinceStart(host, instance, [instance.configPath, dropIns]);
+  const needed = 'A containerd that has loaded everything, so that its next start applies only the change of kata-sysext.';
+  const next = `k0s restarts it by itself some seconds after a change in ${dropIns}: try again in half a minute; else: systemctl restart ${unit ?? facts.units[0]}`;
+  return findings.map((finding) => ({ ...finding, needed, next }));
+}
 
-export const k0s: RefusedEngine = {
-  kind: 'refused',
-  name: 'k0s',
-  title: 'k0s',
-  units,
-  programs: ['k0s'],
-  storage: [],
-  report: hidden(['/etc/k0s']),
-  renders: {
-    overwrites: undefined,
-    units,
-    program: /^k0s$/,
-    files: ['/etc/k0s/containerd.toml', '/run/k0s/containerd-cri.toml', '/var/lib/k0s'],
-    external: { words: /(?:^|[\s'"])--cri-socket[=\s'"]+\S/, files: [], folders: [] },
-    written: /^# k0s_managed=true$|\/run\/k0s\//m,
+/** k0s runs a containerd of its own, and restarts it by itself after a change of its folder of drop-ins. Versions are those of k0s. */
+export const k0s: Engine = {
+  ...facts,
+  kind: 'engine',
+  reservedHandlers: ['runc', 'untrusted'],
+  // k0s writes the main file at each start.
+  dropInsNeedMain: false,
+  shimProtocol,
+  offline: undefined,
+  selinux: {
+    keys: [
+      ['plugins', newPlugin, 'enable_selinux'],
+      ['plugins', oldPlugin, 'enable_selinux'],
+    ],
+    byDefault: false,
   },
-  refusal: {
-    found:
-      'k0s starts a containerd of its own with /etc/k0s/containerd.toml, which it writes itself; its pods never see what is written to another file',
-    needed: ownEngine('k0s worker --cri-socket'),
-    next: `${explainRendered}; systemctl cat k0sworker k0scontroller`,
-    docs: {
-      does: 'starts a containerd of its own with `/etc/k0s/containerd.toml`',
-      recognised: '`k0sworker.service`, `k0scontroller.service`',
-      works: '`k0s worker --cri-socket`',
-    },
+  sample: undefined,
+  detect: detectK0s,
+  findRecorded: findRecordedK0s,
+  plan: planK0s,
+  findForeignWiring: findForeignK0s,
+  dump: {
+    validate: validateK0s,
+    renderPlanned: renderPlannedK0s,
+    dumpEffective: dumpEffectiveK0s,
+    compare: compareDumps,
+    showCommand: ({ binary, configPath }) => `${binary ?? 'containerd'} -c ${configPath} config dump`,
   },
+  daemon: {
+    probe: (host, instance, timeoutMs) => probeCri(host, instance.socket, containerdCri.handlersIn, timeoutMs),
+    pendingRestarts,
+    // It ends its containerd alone; shims go on.
+    restartRisks: async () => [],
+  },
+  cri: { ...containerdCri, pullCommand: (_socket, image) => `k0s ctr --namespace k8s.io images pull ${image}` },
 };

@@ -6,7 +6,7 @@ export const engineCodes: Record<string, CodeRow> = {
   'engine-unsupported': row(3, 'The engine, its version or the shape of its configuration is not one that this version can edit safely.'),
   'engine-rendered': row(
     3,
-    'Another program writes the configuration that the node’s containerd reads: k3s, RKE2, k0s and microk8s start a containerd of their own, and nodeadm (EKS) writes the file again at each boot. The engine would not read an edit, or the next boot would remove it. kata-sysext does not edit these inputs yet. On an EKS node another engine was named: --engine nodeadm is the one to wire. See docs/reference/hosts.md.',
+    'Another program writes the configuration that the node’s containerd reads: microk8s starts a containerd of its own, and the clouds’ node images write the file again. The engine would not read an edit, or the next boot would remove it. On a node of k3s, RKE2, k0s or EKS another engine was named: --engine k3s, --engine rke2, --engine k0s or --engine nodeadm is the one that serves pods. See docs/reference/hosts.md.',
   ),
   'engine-config-invalid': row(
     3,
@@ -24,6 +24,10 @@ export const engineCodes: Record<string, CodeRow> = {
     true,
   ),
   'engine-restart-kills': row(3, 'A restart of the engine would kill running containers.', true),
+  'engine-sets-no-labels': row(
+    3,
+    'SELinux enforces on the host, and the engine gives pods no labels (containerd: enable_selinux, CRI-O: selinux, k3s and RKE2: --selinux). Pods and virtual machines run in the engine’s domain then. The switch is one for all pods of a node, so kata-sysext never turns it: set it yourself, restart the engine, then check the pods that run. A warning.',
+  ),
   'engine-unhealthy': row(
     3,
     'The engine or one of its dependents is not healthy before the change; the gate could not tell what we broke.',

@@ -1,6 +1,6 @@
 import { exactOptional } from 'valibot';
 import { count, listOf, type Shape, tableOf } from '../../documents/shapes.ts';
-import type { Wiring } from '../../engines/types.ts';
+import type { Mark, Wiring } from '../../engines/types.ts';
 import { deploymentOf } from '../../facts/index.ts';
 import type { Digest, HostPath, HostView } from '../../host/index.ts';
 import { readJson } from '../json.ts';
@@ -69,11 +69,12 @@ async function unfinished(host: HostView): Promise<({ number: number } & Wired)[
 
 async function isPresent(host: HostView, { wiring }: Wired, extent: 'whole' | 'part'): Promise<boolean> {
   const marks = wiring?.marks ?? [];
-  const there = await Promise.all(
-    marks.map(async ({ path, kind, text }) => {
-      const now = await host.readText(path);
-      return kind === 'file' ? now === text : now?.includes(text) === true;
-    }),
-  );
+  const there = await Promise.all(marks.map(async (mark) => isMarked(mark, await host.readText(mark.path))));
   return extent === 'whole' ? marks.length > 0 && there.every(Boolean) : there.some(Boolean);
+}
+
+/** Whether the text of a file is, or has in it, what was recorded. */
+export function isMarked({ kind, text, or = [] }: Mark, now: string | undefined): boolean {
+  if (now === undefined) return false;
+  return kind === 'file' ? [text, ...or].includes(now) : now.includes(text);
 }

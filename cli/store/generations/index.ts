@@ -1,4 +1,4 @@
-export { activeGeneration, wiredGeneration } from './active.ts';
+export { activeGeneration, isMarked, wiredGeneration } from './active.ts';
 export { aliasesOf, namesOf, noChoices, offered, offeredBy } from './choices.ts';
 export { type Drawn, drawGeneration, linksOf, makeGeneration, type Origin, originOf } from './make.ts';
 export {

@@ -15,18 +15,26 @@ import {
   valueLike,
   writtenPath,
 } from '../../documents/shapes.ts';
-import type { Wiring } from '../../engines/types.ts';
+import type { Effect, Wiring } from '../../engines/types.ts';
 import type { Digest, HostPath } from '../../host/index.ts';
 import type { GenerationRecord, GenerationState, Owner, Replaced, Tries } from '../types.ts';
+
+const effect = tableOf({
+  by: oneOf('restart', 'reload', 'itself'),
+  unit: exactOptional(plainName),
+  program: exactOptional(writtenPath),
+  watches: exactOptional(writtenPath),
+}) as Shape<unknown> as Shape<Effect>;
 
 export const wiring: Shape<Wiring> = tableOf({
   engine: text,
   configPath: writtenPath,
   unit: exactOptional(plainName),
+  effect: exactOptional(effect),
   binary: exactOptional(writtenPath),
   method: text,
   handlers: listOf(tableOf({ name: text, shim: writtenPath, configuration: writtenPath })),
-  marks: listOf(tableOf({ path: writtenPath, kind: oneOf('file', 'range'), text })),
+  marks: listOf(tableOf({ path: writtenPath, kind: oneOf('file', 'range'), text, or: exactOptional(listOf(text)) })),
   folders: listOf(writtenPath),
   key: digest,
 });

@@ -1,5 +1,6 @@
 import { reply } from '../../../cli/commands/answer.ts';
 import { podText } from '../../../cli/commands/podText.ts';
+import { written } from '../../../cli/engines/k0s/managed.ts';
 import { KataError } from '../../../cli/errors/index.ts';
 import { gateText } from '../../../cli/output/gateText.ts';
 import { errorText } from '../../../cli/output/index.ts';
@@ -55,6 +56,13 @@ export const liveLines: LiveLine[] = [
     'spec/e2e/nodeadm.spec.ts',
   ),
   row('  restarts: nodeadm-run.service, containerd.service', 'cli/commands/answer.ts', '  restarts: ', 'spec/e2e/nodeadm.spec.ts'),
+  row(
+    '  rendered: k3s writes /var/lib/rancher/k3s/agent/etc/containerd/config.toml at each start of k3s.service, which starts containerd and the kubelet, and on this server the Kubernetes API',
+    'cli/engines/rancher/detect.ts',
+    ['at each start of ', ', which starts containerd and the kubelet', ', and on this server the Kubernetes API'],
+    'spec/e2e/k3s.spec.ts',
+  ),
+  row('  restarts: k3s.service', 'cli/commands/answer.ts', '  restarts: ', 'spec/e2e/k3s.spec.ts'),
   row('› waiting for containerd', 'cli/gate/gate.ts', 'waiting for ', round),
   row('› watching containerd for 8 s', 'cli/gate/gate.ts', 'watching ', round),
   row(
@@ -84,6 +92,14 @@ const failed = {
   parts: ['} of ', ' ended as '],
   found: 'the restart of containerd.service ended as failed; the start of node-agent.service ended as dependency; the host is as it was',
   needed: ' and its dependents active after the ',
+};
+
+/** What a plan says on a node of k0s: spec/e2e/k0s.spec.ts. */
+const k0sPlan = {
+  rendered: { title: 'k0s', ...written(2, '/etc/k0s/containerd.toml') },
+  restarts: [],
+  byItself: { unit: 'k0sworker.service', program: '/var/lib/k0s/bin/containerd' },
+  gate: [],
 };
 
 /** Texts of the errors below, by the source that has them. */
@@ -126,6 +142,7 @@ export function builtLines(): string[] {
           plan: { ...nothing, restarts: [unit], gate: gateText({ live: true, restarts: true, coming: true, pods: false }) },
         }).text,
     ),
+    ...reply({ kind: 'Plan', plan: { ...nothing, ...k0sPlan } }).text,
     ...units.flatMap((unit) => reply({ kind: 'Change', change: { ...change, verb: 'install', restarted: [unit] } }).text),
     ...errors.flatMap(errorText),
   ];

@@ -1,0 +1,120 @@
+import { parseDocument, tableAt } from '../../documents/toml/index.ts';
+import type { Finding } from '../../errors/index.ts';
+import type { HostPath, HostView } from '../../host/types.ts';
+import { editedByOthers, foreignHandler, refuseForeignFiles } from '../common/complaints.ts';
+import { type FilesView, filesView } from '../common/filesView.ts';
+import { missingFolders } from '../common/folders.ts';
+import { foreignWiringIn } from '../common/foreignWiring.ts';
+import { findingsOf, lookForMarks, type SeenMark, withoutOurs } from '../common/seen.ts';
+import { checkWanted } from '../common/wanted.ts';
+import { wiringKey } from '../common/wiringKey.ts';
+import { changesBetween } from '../containerd/fileChanges.ts';
+import { tablesLeadingTo } from '../containerd/foreignWiring.ts';
+import { newPlugin, oldPlugin, runtimesPath } from '../containerd/schema.ts';
+import type { ForeignWiring, Instance, Mark, WantedHandler, Wiring, WiringPlan } from '../types.ts';
+import { facts } from './facts.ts';
+import { pattern, readDropIns } from './folder.ts';
+import { checkManaged } from './managed.ts';
+import { isOwnFolder, marksFor } from './texts.ts';
+import { schemaOf } from './version.ts';
+
+const method = 'drop-in for each version';
+
+/** See `Engine.plan`. All files are kata-sysext's own: nothing of others is edited, but wiring of others that a change replaces. */
+export async function planK0s(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan> {
+  checkWanted(wanted);
+  const seen = await lookForMarks(host, recorded);
+  const findings = findingsOf(seen);
+  if (wanted.length === 0) return removal(host, seen, findings, recorded);
+  await checkManaged(host, instance);
+  if (seen.some(({ state }) => state === 'altered')) return keepAltered(instance, wanted, findings, recorded!);
+  const base = withoutOurs(seen);
+  await refuseTakenNames(filesView(host, base), wanted);
+  const unit = instance.unit ?? facts.units[0]!;
+  const program = instance.renderer?.program ?? '/usr/local/bin/k0s';
+  const marks = marksFor(wanted, schemaOf(instance.version), unit, program);
+  const paths = marks.map(({ path }) => path);
+  await refuseForeignFiles(host, paths, seen);
+  // The drop-in last: k0s acts as soon as it is there, and at its next start the rest has to be complete.
+  const pieces = [...marks.slice(1), ...marks.slice(0, 1)].map((mark) => ({ mark, after: mark.text }));
+  const makeFolders = await missingFolders(host, paths);
+  const kept = recorded?.folders ?? [];
+  const folders = [
+    ...kept.filter((folder) => paths.some((path) => path.startsWith(`${folder}/`))),
+    ...makeFolders.map(({ path }) => path).filter(isOwnFolder),
+  ];
+  return {
+    wiring: wiringOf(instance, unit, wanted, marks, folders),
+    changes: await changesBetween(host, seen, pieces, new Map([...base, ...pieces.map(({ mark, after }) => [mark.path, after] as const)]), [
+      pattern,
+    ]),
+    makeFolders,
+    dropFolders: kept.filter((folder) => !folders.includes(folder)).reverse(),
+    findings,
+  };
+}
+
+/** See `Engine.findForeignWiring`: only what k0s reads from its folder. */
+export async function findForeignK0s(host: HostView, _instance: Instance, shim: HostPath): Promise<ForeignWiring> {
+  const files = await readDropIns(filesView(host));
+  return foreignWiringIn(
+    host,
+    files.map(({ real, doc }) => ({ path: real, doc, tables: tablesLeadingTo(doc, shim), idle: { version: 0 } })),
+  );
+}
+
+function wiringOf(instance: Instance, unit: string, handlers: WantedHandler[], marks: Mark[], folders: HostPath[]): Wiring {
+  return {
+    engine: instance.engine,
+    configPath: instance.configPath,
+    unit,
+    ...(instance.effect === undefined ? {} : { effect: instance.effect }),
+    ...(instance.binary === undefined ? {} : { binary: instance.binary }),
+    method,
+    handlers,
+    marks,
+    folders,
+    key: keyOf(instance, handlers),
+  };
+}
+
+/** Which of both texts is in place is no difference: each of them names the same handlers. */
+function keyOf(instance: Instance, handlers: WantedHandler[]) {
+  return wiringKey(instance, handlers, 0);
+}
+
+/** The folder of drop-ins stays: a k0s that runs watches it. */
+async function removal(host: HostView, seen: readonly SeenMark[], findings: Finding[], recorded?: Wiring): Promise<WiringPlan> {
+  return {
+    changes: await changesBetween(host, seen, [], withoutOurs(seen), [pattern]),
+    makeFolders: [],
+    dropFolders: [...(recorded?.folders ?? [])].reverse(),
+    findings,
+  };
+}
+
+/** Another program or user changed a file of kata-sysext. It stays where the same handlers are wanted; an edit would be a guess. */
+function keepAltered(instance: Instance, wanted: WantedHandler[], findings: Finding[], recorded: Wiring): WiringPlan {
+  const key = keyOf(instance, wanted);
+  if (recorded.key !== key) throw editedByOthers(findings);
+  return { wiring: recorded, changes: [], makeFolders: [], dropFolders: [], findings };
+}
+
+/** k0s merges the files in the order of their names: a second definition of a name would change the first one, or be changed by it. */
+async function refuseTakenNames(view: FilesView, wanted: readonly WantedHandler[]): Promise<void> {
+  for (const { path, doc } of await readDropIns(view)) {
+    const names = [oldPlugin, newPlugin].flatMap((plugin) => Object.keys(tableAt(doc.value, runtimesPath(plugin))));
+    const taken = wanted.find(({ name }) => names.includes(name));
+    if (taken !== undefined) throw foreignHandler(taken.name, path);
+  }
+}
+
+/** Names of the handlers in a text of kata-sysext; none in one that is no drop-in. */
+export function handlersIn(text: string): string[] {
+  try {
+    const { value } = parseDocument(text, 'a text of kata-sysext');
+    return [oldPlugin, newPlugin].flatMap((plugin) => Object.keys(tableAt(value, runtimesPath(plugin))));
+  } catch {
+    return [];
+  }
+}

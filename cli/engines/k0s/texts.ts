@@ -1,0 +1,60 @@
+import { posix } from 'node:path';
+import { asset } from '../../assets/index.ts';
+import type { HostPath } from '../../host/types.ts';
+import type { Unit } from '../../systemd/types.ts';
+import { unsupported } from '../common/unsupported.ts';
+import { handlerLines } from '../containerd/handlers.ts';
+import { pluginOf } from '../containerd/schema.ts';
+import type { Mark, WantedHandler } from '../types.ts';
+import { dropIns } from './facts.ts';
+
+const own = '/etc/k0s/kata-sysext';
+const script = `${own}/choose.sh`;
+const firstLine = '# Written by kata-sysext and recorded by its exact text; "kata-sysext uninstall" removes it.';
+
+/** The file that k0s reads. */
+export const chosenFile: HostPath = `${dropIns}/kata-sysext.toml`;
+
+export const schemas = [2, 3] as const;
+export type Schema = (typeof schemas)[number];
+
+/** The whole drop-in for a k0s that takes this schema. */
+export function dropInText(schema: Schema, handlers: readonly WantedHandler[]): string {
+  const tables = handlers.flatMap((handler) => ['', ...handlerLines(handler, pluginOf(schema))]);
+  return [firstLine, `version = ${schema}`, ...tables].map((line) => `${line}\n`).join('');
+}
+
+/**
+ * The files of a wiring: the drop-in that k0s reads first, with the text for `schema`. Both texts lie beside it, and a drop-in of the unit
+ * picks the right one before each start of k0s, because an update of k0s may want the other one.
+ */
+export function marksFor(handlers: readonly WantedHandler[], schema: Schema, unit: Unit, program: HostPath): Mark[] {
+  const texts = schemas.map((each) => dropInText(each, handlers));
+  const text = dropInText(schema, handlers);
+  const files: Mark[] = schemas.map((each, index) => ({ path: `${own}/schema-${each}.toml`, kind: 'file', text: texts[index]! }));
+  return [
+    { path: chosenFile, kind: 'file', text, or: texts.filter((each) => each !== text) },
+    ...files,
+    { path: script, kind: 'file', text: scriptText(program) },
+    { path: `/etc/systemd/system/${unit}.d/zz-kata-sysext.conf`, kind: 'file', text: unitText },
+  ];
+}
+
+/** `-`: a choice that fails keeps no node from starting. Its name sorts behind override.conf, which may reset the list. */
+const unitText = `${firstLine}\n[Service]\nExecStartPre=-/bin/sh ${script}\n`;
+
+/** Folders that are made for these files alone. */
+export function isOwnFolder(folder: HostPath): boolean {
+  return folder === own || posix.dirname(folder) === '/etc/systemd/system';
+}
+
+function scriptText(program: HostPath): string {
+  if (!/^\/[\w./+@~-]+$/.test(program))
+    throw unsupported(
+      program,
+      `The path of k0s has a character that a shell reads otherwise.`,
+      'A plain path.',
+      'Move the program of k0s.',
+    );
+  return asset('cli/engines/k0s/choose.sh').replace('{{program}}', program);
+}

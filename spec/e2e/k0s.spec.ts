@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import toml from '@iarna/toml';
+import { JUDGE } from '../lab/judge.ts';
+import { K0S_SOCKET, k0sFolder } from '../lab/k0s.ts';
+import { type Pod, podRuns, removePod, runPod, waitForCri } from '../lab/pods.ts';
+import { debianRoot } from '../lab/roots.ts';
+import { stopAfter } from '../support/endings.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { k0sHost, k0sUnit, processesOf, updateK0s, whereK0s } from '../support/live/k0sHost.ts';
+import { etcOf, handlersOf, type Live } from '../support/live/liveHost.ts';
+import { repo } from '../support/program.ts';
+
+const handler = 'kata-qemu-runtime-rs';
+const mine = '/etc/k0s/containerd.d/10-mine.toml';
+const real = join(repo, '../shared/real-data/cri/k0s');
+
+describe('k0s, by a stand-in that renders as k0s does, with real daemons of containerd', function () {
+  this.timeout(900_000);
+  whereK0s();
+  let live: Live;
+  let atStart: string[];
+  let pod: Pod;
+
+  before(async () => {
+    live = await k0sHost({ [mine]: '[debug]\n  level = "info"\n' });
+    atStart = etcOf(live);
+    pod = await runPod(live.host, 'runc', 'long');
+  });
+  stopAfter(() => live);
+
+  /** What holds between any two steps: the handlers are listed, runc starts pods, and the pod of the beginning runs. */
+  async function holds(handlers: string[], name: string): Promise<void> {
+    await waitForCri(live.host, K0S_SOCKET);
+    assert.deepEqual(await handlersOf(live), handlers);
+    await podRuns(live.host, 'runc', name);
+    const { stdout } = await live.host.run([JUDGE, 'pods']);
+    assert.match(stdout, new RegExp(`"id": "${pod.id}"[^}]*}?[^}]*"state": "SANDBOX_READY"`, 's'));
+  }
+
+  it('the stand-in makes of containerd’s defaults and a drop-in what k0s itself made of them', async function () {
+    if (!existsSync(real)) {
+      console.log('      files that k0s wrote are not beside this checkout');
+      return this.skip();
+    }
+    const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-k0s-'));
+    writeFileSync(join(folder, '50-kata.toml'), readFileSync(join(real, '1.34.containerd.d.50-kata-v2.toml')));
+    const containerd = join(await debianRoot('trixie'), 'usr/bin/containerd');
+    const defaults = spawnSync(containerd, ['config', 'default'], { encoding: 'utf8' }).stdout;
+    const { stdout } = spawnSync(join(await k0sFolder(), 'older/k0s'), ['render', folder], { input: defaults, encoding: 'utf8' });
+
+    // Debian's place for the programs of CNI, and the image that each release of k0s has.
+    const same = (text: string) =>
+      JSON.parse(JSON.stringify(toml.parse(text)).replace(/"(bin_dir|sandbox_image)":"[^"]*"/g, '"$1":""')) as unknown;
+    assert.deepEqual(same(stdout), same(readFileSync(join(real, '1.34.run.containerd-cri.with-kata-dropin.toml'), 'utf8')));
+  });
+
+  it('is found, and the plan says who writes the file and that k0s restarts its containerd by itself; nothing is changed', async () => {
+    const before = await processesOf(live);
+
+    const checked = (await live.json(['check'])) as { ready: boolean; engine: Record<string, unknown> };
+    const { stdout } = await live.kata(['install', live.bundle(live.first), '--dry-run']);
+
+    assert.deepEqual([checked.engine['name'], checked.engine['version'], checked.engine['unit']], ['k0s', '1.34.10', k0sUnit]);
+    assert.match(stdout, /rendered: k0s writes \/run\/k0s\/containerd-cri\.toml/);
+    assert.match(stdout, /restarts: none; k0sworker\.service restarts \/var\/lib\/k0s\/bin\/containerd by itself/);
+    assert.deepEqual(differences(atStart, etcOf(live)), []);
+    assert.deepEqual(await processesOf(live), before);
+  });
+
+  it('a change that fails once its files are there is undone, and waits for the containerd without them', async () => {
+    const before = await processesOf(live);
+
+    const failed = await live.kata(['install', live.bundle(live.first)], { KATA_SYSEXT_FAILPOINT: 'step/restart/before=error' });
+    const after = await processesOf(live);
+
+    assert.equal(failed.code, 1, failed.stderr);
+    assert.deepEqual(differences(atStart, etcOf(live)), []);
+    assert.equal(after.k0s, before.k0s);
+    assert.notEqual(after.containerd, before.containerd);
+    await holds(['runc'], 'undone');
+  });
+
+  it('installs: k0s starts its containerd again by itself, and only the handler differs', async () => {
+    const before = await processesOf(live);
+    const was = await rendered(live);
+
+    const done = await live.json(['install', live.bundle(live.first)]);
+    const after = await processesOf(live);
+    const now = await rendered(live);
+
+    assert.deepEqual([done['restarted'], after.k0s], [[], before.k0s]);
+    assert.notEqual(after.containerd, before.containerd);
+    const runtimes = now.plugins['io.containerd.grpc.v1.cri'].containerd.runtimes;
+    assert.equal(delete runtimes[handler], true);
+    assert.deepEqual(now, was);
+    await holds([handler, 'runc'], 'installed');
+    assert.equal((await live.kata(['verify'])).code, 0);
+  });
+
+  it('upgrades and rolls back without a new containerd', async () => {
+    const before = await processesOf(live);
+
+    const up = await live.json(['install', live.bundle(live.second)]);
+    const back = await live.json(['rollback']);
+
+    assert.deepEqual([up['restarted'], back['restarted'], await processesOf(live)], [[], [], before]);
+    await holds([handler, 'runc'], 'upgraded');
+  });
+
+  it('k0s is updated to 1.36 while it is stopped: it starts, with the handler in the schema that it takes', async () => {
+    await updateK0s(live, 'newer');
+
+    await holds([handler, 'runc'], 'newer');
+    const text = readFileSync(join(live.host.root, 'etc/k0s/containerd.d/kata-sysext.toml'), 'utf8');
+    assert.match(text, /^version = 3$/m);
+    assert.equal((await live.kata(['verify'])).code, 0);
+    const again = await live.json(['install', live.bundle(live.first)]);
+    assert.equal(again['changed'], false);
+  });
+
+  it('the host boots: the handler is there, and the generation is blessed', async () => {
+    await removePod(live.host, pod);
+    await live.host.reboot();
+    await waitForCri(live.host, K0S_SOCKET);
+    pod = await runPod(live.host, 'runc', 'booted');
+    await live.host.sh('while systemctl is-active -q kata-sysext-confirm.service; do sleep 0.2; done');
+
+    const { stdout } = await live.kata(['status']);
+
+    assert.match(stdout, /blessed/);
+    await holds([handler, 'runc'], 'after-boot');
+  });
+
+  it('k0s goes back to 1.34 while it is stopped', async () => {
+    // The older containerd cannot read what the shims of the newer one say, with Kata or without.
+    await removePod(live.host, pod);
+
+    await updateK0s(live, 'older');
+
+    await waitForCri(live.host, K0S_SOCKET);
+    pod = await runPod(live.host, 'runc', 'back');
+    await holds([handler, 'runc'], 'older');
+    assert.match(readFileSync(join(live.host.root, 'etc/k0s/containerd.d/kata-sysext.toml'), 'utf8'), /^version = 2$/m);
+  });
+
+  it('uninstall takes its own files away, restarts nothing, and k0s goes on without the handler', async () => {
+    const before = await processesOf(live);
+
+    const done = await live.json(['uninstall', '--purge']);
+    const after = await processesOf(live);
+
+    assert.deepEqual([done['restarted'], after.k0s], [[], before.k0s]);
+    assert.notEqual(after.containerd, before.containerd);
+    assert.deepEqual(differences(atStart, etcOf(live)), []);
+    await holds(['runc'], 'gone');
+    const start = await live.host.run(['systemctl', 'show', k0sUnit, '-p', 'ExecStartPre', '-p', 'NeedDaemonReload']);
+    assert.doesNotMatch(start.stdout, /kata-sysext|NeedDaemonReload=yes/);
+  });
+});
+
+/** What the stand-in has written for its containerd. */
+async function rendered({ host }: Live): Promise<Rendered> {
+  return toml.parse((await host.run(['cat', '/run/k0s/containerd-cri.toml'])).stdout) as unknown as Rendered;
+}
+
+interface Rendered {
+  plugins: Record<'io.containerd.grpc.v1.cri', { containerd: { runtimes: Record<string, unknown> } }>;
+}
