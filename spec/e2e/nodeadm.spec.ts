@@ -101,6 +101,15 @@ describe('EKS nodeadm (a stand-in) on a live trixie host', function () {
   });
   stopAfter(() => live);
 
+  it('a change that fails after its restart is taken back by nodeadm: nothing differs', async () => {
+    const failed = await live.kata(['install', live.bundle(live.first)], { KATA_SYSEXT_FAILPOINT: 'commit/before=error' });
+
+    assert.equal(failed.code, 1, failed.stderr);
+    await serves(live, [], 'undone');
+    assert.doesNotMatch(readFileSync(join(live.host.root, 'etc/containerd/config.toml'), 'utf8'), /kata/);
+    assert.ok(!existsSync(join(live.host.root, wiring)));
+  });
+
   it('the plan says who renders and what restarts; installed, handlers are there and runc pods run', async () => {
     const runs = await runsOf(live, [containerd, kubelet]);
     const plan = await live.json(['install', live.bundle(live.first), '--dry-run']);
