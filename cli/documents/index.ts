@@ -1,3 +1,2 @@
-export { parseJson } from './json.ts';
+export { ownProperties, parseJson } from './json.ts';
 export { refusedKeys } from './keys.ts';
-export { ownProperties } from './own.ts';

@@ -1,5 +1,5 @@
 export { isRefused } from './common/complaints.ts';
-export { childOf, type Daemon, servingPid } from './common/process.ts';
+export { childOf, servingPid } from './common/process.ts';
 export { probeTimeouts } from './probeTimeouts.ts';
 export { allUnits, engineNamed, enginePlugins, engines, engineUnits, preparingUnits, unitNames, withEngines } from './registry.ts';
 export { refusalBy, rendererOf, type Sighting, writerOf } from './renderers.ts';

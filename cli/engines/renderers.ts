@@ -3,7 +3,7 @@ import { operatingSystem } from '../facts/os.ts';
 import type { HostPath, HostView } from '../host/types.ts';
 import type { Unit } from '../systemd/types.ts';
 import { usesOtherCri } from './common/otherCri.ts';
-import { isThere, wantedUnits } from './common/unitFiles.ts';
+import { isLeft, isThere, wantedUnits } from './common/unitFiles.ts';
 import { enginePlugins } from './registry.ts';
 import type { EnginePlugin, Instance, Refusal, Rendering } from './types.ts';
 
@@ -102,7 +102,7 @@ async function sightingOf(host: HostView, renderer: Renderer, { wanted, active }
   }
   for (const unit of renderer.renders.units)
     if (await isThere(host, unit)) return { renderer, how: 'present', mark: `${unit} is installed` };
-  for (const path of renderer.renders.files) if (await hasLeft(host, path)) return { renderer, how: 'present', mark: `${path} is there` };
+  for (const path of renderer.renders.files) if (await isLeft(host, path)) return { renderer, how: 'present', mark: `${path} is there` };
   return undefined;
 }
 
@@ -113,12 +113,6 @@ async function ofHost(host: HostView, { renders }: Renderer): Promise<string | u
   for (const path of files) if ((await host.stat(path)) !== undefined) return `${path} is there`;
   const os = await operatingSystem(host);
   return os.known && ids.includes(os.value.id) ? `ID=${os.value.id} in ${os.source}` : undefined;
-}
-
-/** A file, or a folder with something in it. */
-async function hasLeft(host: HostView, path: HostPath): Promise<boolean> {
-  const stat = await host.stat(path);
-  return stat !== undefined && (stat.kind !== 'directory' || (await host.readdir(path)).length > 0);
 }
 
 function candidates({ renders: { units, otherUnits } }: Renderer, names: Unit[]): Unit[] {

@@ -16,7 +16,7 @@ export interface GateRequest {
   instance: Instance;
   baseline: Baseline;
   /** The generation that must work afterwards; undefined when Kata goes away. */
-  to?: GenerationManifest;
+  to?: GenerationManifest | undefined;
   /** kata-sysext's handlers before and after: only these may differ. */
   touched: string[];
   /** Of these, the handlers that another program serves afterwards. */
@@ -190,12 +190,12 @@ async function checkNow(host: HostView, request: GateRequest): Promise<void> {
 function checkState({ engine, baseline, to, touched, restored, instance, editedByOthers }: GateRequest, now: EngineState): void {
   const problems: string[] = [];
   if (!now.reachable) problems.push(`the CRI does not answer: ${now.why ?? 'no reason given'}`);
-  const ours = to === undefined ? restored : namesOf(to);
-  for (const name of ours) if (!now.handlers.includes(name)) problems.push(`the CRI does not list ${name}`);
+  const listed = to === undefined ? restored : namesOf(to);
+  for (const name of listed) if (!now.handlers.includes(name)) problems.push(`the CRI does not list ${name}`);
   for (const name of baseline.state.handlers) {
     if (!touched.includes(name) && !now.handlers.includes(name)) problems.push(`the handler ${name === '' ? '(default)' : name} is gone`);
   }
-  const gone = editedByOthers ? [] : touched.filter((name) => !ours.includes(name));
+  const gone = editedByOthers ? [] : touched.filter((name) => !listed.includes(name));
   for (const name of gone) if (now.handlers.includes(name)) problems.push(`the CRI still lists ${name}`);
   const alive = new Map(now.sandboxes.map((sandbox) => [sandbox.id, sandbox]));
   for (const before of baseline.state.sandboxes) {
@@ -253,7 +253,6 @@ async function readsIt(host: HostView, { engine, instance }: GateRequest): Promi
   });
 }
 
-/** Which run of each unit is alive. */
 async function runs(systemd: Systemd, units: Unit[]): Promise<Map<Unit, string>> {
   const found = new Map<Unit, string>();
   for (const name of units) {

@@ -106,14 +106,6 @@ export async function bringUp(host: HostView, step: RestartStep): Promise<{ prob
   return { problems };
 }
 
-/** nodeadm before v20260520 starts its engine and does not restart it: one that kept its process has not read the new file. */
-async function restartIfOlder(systemd: Systemd, { unit, deadlineMs }: RestartStep, before: string): Promise<string[]> {
-  const { activeState, invocationId } = await systemd.unit(unit);
-  if (activeState !== 'active' || invocationId !== before) return [];
-  const result = await systemd.restart(unit, deadlineMs);
-  return result === 'done' ? [] : [`the restart of ${unit} ended as ${result}`];
-}
-
 /** Units that a step restarted, for a result and the history. */
 export function restartedBy({ by, unit }: RestartStep): Unit[] {
   return by === 'itself' ? [] : [unit];
@@ -149,6 +141,14 @@ async function lastChange(host: HostView, folder: HostPath): Promise<number> {
   const paths = [folder, ...(await host.readdir(folder)).map((name) => `${folder}/${name}`)];
   const times = await Promise.all(paths.map(async (path) => (await host.lstat(path))?.modifiedMs ?? 0));
   return Math.max(...times);
+}
+
+/** nodeadm before v20260520 starts its engine and does not restart it: one that kept its process has not read the new file. */
+async function restartIfOlder(systemd: Systemd, { unit, deadlineMs }: RestartStep, before: string): Promise<string[]> {
+  const { activeState, invocationId } = await systemd.unit(unit);
+  if (activeState !== 'active' || invocationId !== before) return [];
+  const result = await systemd.restart(unit, deadlineMs);
+  return result === 'done' ? [] : [`the restart of ${unit} ended as ${result}`];
 }
 
 /** Thrown, not told as a problem of the unit: once systemd answers, another try can help. */

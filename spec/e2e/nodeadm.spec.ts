@@ -11,8 +11,8 @@ import { differences } from '../support/judges/fingerprint.ts';
 import { containerd, etcOf, handlersOf, type Live, liveHost, runsOf } from '../support/live/liveHost.ts';
 import { guardEnded } from '../support/live/unitWork.ts';
 import { run as runProgram } from '../support/program.ts';
+import { realDataFor } from '../support/realData.ts';
 import { singleFile } from '../support/singleFile.ts';
-import { realDataFor } from '../support/trees/engineTree.ts';
 import { put } from '../support/trees/hostTrees.ts';
 import { scratch } from '../support/trees/treeHost.ts';
 

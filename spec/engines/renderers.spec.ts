@@ -30,8 +30,8 @@ const units: [name: string, unit: string, start: string][] = [
   ['k0s', '/etc/systemd/system/k0scontroller.service', '/usr/local/bin/k0s controller --single'],
   ['microk8s', '/etc/systemd/system/snap.microk8s.daemon-containerd.service', '/usr/bin/snap run microk8s.daemon-containerd'],
 ];
-/** Of the renderer that overwrites the file of the host's own engine. */
-const overwriting: [name: string, unit: string, start: string][] = [
+/** Of the one that kata-sysext wires and that starts no engine of its own. */
+const ofNodeadm: [name: string, unit: string, start: string][] = [
   ['nodeadm', '/etc/systemd/system/nodeadm-config.service', '/usr/bin/nodeadm init --skip run'],
   ['nodeadm', '/etc/systemd/system/nodeadm-run.service', '/usr/bin/nodeadm init --skip config'],
 ];
@@ -118,7 +118,7 @@ describe('engines/renderers: who else writes what containerd reads', () => {
       });
     }
 
-    for (const [name, unit, start] of overwriting) {
+    for (const [name, unit, start] of ofNodeadm) {
       it(`${nameOf(unit)} that a boot starts makes ${name} the engine, and --engine containerd is refused`, async () => {
         await tree.write(unit, `[Service]\nExecStart=${start}\n`);
         enable(tree, unit);

@@ -20,6 +20,12 @@ export async function firstThere(host: HostView, paths: readonly HostPath[]): Pr
   return undefined;
 }
 
+/** A file, or a folder with something in it. */
+export async function isLeft(host: HostView, path: HostPath): Promise<boolean> {
+  const stat = await host.stat(path);
+  return stat !== undefined && (stat.kind !== 'directory' || (await host.readdir(path)).length > 0);
+}
+
 /** The file of a unit, without a bus. */
 export async function unitFile(host: HostView, unit: Unit): Promise<HostPath | undefined> {
   return firstThere(

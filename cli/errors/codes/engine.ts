@@ -6,7 +6,7 @@ export const engineCodes: Record<string, CodeRow> = {
   'engine-unsupported': row(3, 'The engine, its version or the shape of its configuration is not one that this version can edit safely.'),
   'engine-rendered': row(
     3,
-    'Another program writes the configuration that the node’s containerd reads: microk8s starts a containerd of its own, and the clouds’ node images write the file again. The engine would not read an edit, or the next boot would remove it. On a node of k3s, RKE2, k0s or EKS another engine was named: --engine k3s, --engine rke2, --engine k0s or --engine nodeadm is the one that serves pods. See docs/reference/hosts.md.',
+    'Another program writes the configuration that the node’s containerd reads: microk8s starts a containerd of its own, and the node images of some clouds write the file again. The engine would not read an edit, or the next boot would remove it. On a node of k3s, RKE2, k0s or EKS another engine was named: --engine k3s, rke2, k0s or nodeadm is the one to wire. See docs/reference/hosts.md.',
   ),
   'engine-config-invalid': row(
     3,
