@@ -10,7 +10,7 @@ import { nodeadm } from '../../cli/engines/nodeadm/index.ts';
 import { asRendered } from '../../cli/engines/nodeadm/rendered.ts';
 import type { Wiring, WiringPlan } from '../../cli/engines/types.ts';
 import type { HostView } from '../../cli/host/types.ts';
-import { realDataFor } from '../support/realData.ts';
+import { realDataFor } from '../support/engineFiles.ts';
 import { type EngineTree, handler, refusalOf, treesOfSpec } from '../support/trees/engineTree.ts';
 import { newId, newText, oldId } from './containerdPlans.ts';
 
