@@ -142,6 +142,7 @@ const hostFiles: HostFiles[] = [
       },
       { path: '/etc/systemd/system/containerd.service.d/zz-kata-sysext.conf', what: 'The drop-in by which containerd reads that file.' },
       { path: '/etc/crio/crio.conf.d/50-kata-sysext.conf', what: 'CRI-O.' },
+      { path: '/etc/eks/nodeadm.d/90-kata-sysext.yaml', what: 'containerd of an EKS node, as an input of nodeadm.' },
     ],
   },
   {

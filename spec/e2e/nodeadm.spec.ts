@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import toml from '@iarna/toml';
-import { nodeadmAvailable, nodeadmBinds, nodeadmFiles, nodeadmStandIn, USER_DATA, userData } from '../lab/nodeadm.ts';
+import { nodeadmAvailable, nodeadmBinds, nodeadmFiles, nodeadmStandIn, SECRET, USER_DATA, userData } from '../lab/nodeadm.ts';
 import { podRuns, waitForCri } from '../lab/pods.ts';
 import { type Suite, suiteAvailable } from '../lab/roots.ts';
 import { run as runInLab } from '../lab/run.ts';
 import { stopAfter } from '../support/endings.ts';
 import { realDataFor } from '../support/engineFiles.ts';
 import { differences } from '../support/judges/fingerprint.ts';
-import { containerd, etcOf, handlersOf, type Live, liveHost, runsOf } from '../support/live/liveHost.ts';
+import { containerd, etcOf, handlersOf, kataSysext, type Live, liveHost, runsOf } from '../support/live/liveHost.ts';
 import { guardEnded } from '../support/live/unitWork.ts';
 import { run as runProgram } from '../support/program.ts';
 import { singleFile } from '../support/singleFile.ts';
@@ -101,6 +101,15 @@ describe('EKS nodeadm (a stand-in) on a live trixie host', function () {
   });
   stopAfter(() => live);
 
+  it('a change that fails after its restart is taken back by nodeadm: nothing differs', async () => {
+    const failed = await live.kata(['install', live.bundle(live.first)], { KATA_SYSEXT_FAILPOINT: 'commit/before=error' });
+
+    assert.equal(failed.code, 1, failed.stderr);
+    await serves(live, [], 'undone');
+    assert.doesNotMatch(readFileSync(join(live.host.root, 'etc/containerd/config.toml'), 'utf8'), /kata/);
+    assert.ok(!existsSync(join(live.host.root, wiring)));
+  });
+
   it('the plan says who renders and what restarts; installed, handlers are there and runc pods run', async () => {
     const runs = await runsOf(live, [containerd, kubelet]);
     const plan = await live.json(['install', live.bundle(live.first), '--dry-run']);
@@ -125,6 +134,17 @@ describe('EKS nodeadm (a stand-in) on a live trixie host', function () {
 
     await serves(live, installed, 'booted');
     assert.ok(existsSync(join(live.host.root, blessed)));
+  });
+
+  it('what the user data keeps secret is in no record and no report', async () => {
+    await live.host.sh(`${kataSysext} report -o /root/report.md >/dev/null; ${kataSysext} check > /root/check.txt || true`);
+
+    const found = await live.host.run(['grep', '-rlF', SECRET, '/var/lib/kata-sysext', '/etc/kata-sysext', '/root'], {
+      allowFailure: true,
+    });
+
+    assert.deepEqual([found.code, found.stdout], [1, '']);
+    assert.match((await live.host.run(['cat', '/root/report.md'])).stdout, /nodeadm/);
   });
 
   it('another version of nodeadm boots with other templates: an upgrade and a rollback restart nothing', async () => {

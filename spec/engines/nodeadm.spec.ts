@@ -360,7 +360,10 @@ describe('engines/nodeadm: what it will render', () => {
     const real = join(realDataFor(this), 'cri/eks-nodeadm');
     const files = readdirSync(real).filter((name) => name.endsWith('.config.toml'));
 
-    for (const name of files) await check(name, readFileSync(join(real, name), 'utf8'));
+    for (const name of files) {
+      const text = readFileSync(join(real, name), 'utf8');
+      for (const variant of [text, text.trimEnd(), text.replaceAll('\n', '\r\n')]) await check(name, variant);
+    }
 
     assert.ok(files.length >= 9);
   });

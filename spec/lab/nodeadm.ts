@@ -9,6 +9,8 @@ import type { Content } from './storage.ts';
 /** Where a host has the stand-in for nodeadm. */
 const PROGRAM = '/mnt/nodeadm/nodeadm';
 export const USER_DATA = '/etc/lab/user-data';
+/** In the user data of every host. */
+export const SECRET = 'c2VjcmV0LW9mLXRoZS1ub2Rl';
 
 /** The stand-in for nodeadm on this machine: nodeadm's own merge and templates, without AWS. */
 export function nodeadmStandIn(): Promise<string> {
@@ -80,7 +82,7 @@ spec:
   cluster:
     name: my-cluster
     apiServerEndpoint: https://example.com
-    certificateAuthority: c2VjcmV0LW9mLXRoZS1ub2Rl
+    certificateAuthority: ${SECRET}
     cidr: 10.100.0.0/16
   containerd:
     config: |

@@ -63,6 +63,29 @@ describe('a host whose containerd gets its configuration from another program', 
     });
   }
 
+  it('nodeadm: a NodeConfig is wired, --engine containerd is refused, and uninstall gives every byte back', async () => {
+    const start = '/usr/bin/nodeadm init --skip config --config-source imds://user-data --config-source file:///etc/eks/nodeadm.d/';
+    const row = { unit: 'nodeadm-run.service', text: `[Service]\nType=oneshot\nExecStart=${start}\n` };
+    const prepare = (root: string) => {
+      enable(root, row);
+      put(root, 'etc/eks/nodeadm.d/README', '');
+    };
+    prepare(host.root);
+    const refused = await untouched(host, ['install', first], 3, 'engine-rendered');
+    host.remove();
+    host = treeHost('fcos', prepare, { engine: 'nodeadm@2.1' });
+    const before = host.fingerprint();
+
+    const done = (await host.json(['install', first])) as { restarted: string[]; findings: { code: string }[] };
+    const text = readFileSync(host.path('etc/eks/nodeadm.d/90-kata-sysext.yaml'), 'utf8');
+    await host.json(['uninstall', '--purge']);
+
+    assert.match(String(refused['next']), /--engine nodeadm$/);
+    assert.deepEqual([done.restarted, done.findings.some(({ code }) => code === 'engine-user-data')], [[], true]);
+    assert.match(text, /^ {6}\[plugins\."io\.containerd\.cri\.v1\.runtime"\.containerd\.runtimes\.kata-qemu-runtime-rs\]$/m);
+    assert.deepEqual(differences(before, host.fingerprint()), []);
+  });
+
   it('k3s: the folder that its rendered file imports has the drop-in, and no template', async () => {
     host.remove();
     host = treeHost('fcos', (root) => enable(root, hosts['k3s']!), { engine: 'k3s@1.35.3' });
