@@ -16,7 +16,6 @@ const hosts: Record<string, { unit: string; text: string }> = {
     unit: 'snap.microk8s.daemon-containerd.service',
     text: '[Service]\nExecStart=/usr/bin/snap run microk8s.daemon-containerd\n',
   },
-  nodeadm: { unit: 'nodeadm-config.service', text: '[Service]\nType=oneshot\nExecStart=/usr/bin/nodeadm init --skip run\n' },
 };
 
 /** Those that are wired, by their name of an engine. */
