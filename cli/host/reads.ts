@@ -150,5 +150,6 @@ function shape(stats: Stats | undefined): Stat | undefined {
     device: stats.dev,
     links: stats.nlink,
     modifiedMs: stats.mtimeMs,
+    changedMs: stats.ctimeMs,
   };
 }

@@ -19,6 +19,8 @@ export interface Stat {
   device: number;
   links: number;
   modifiedMs: number;
+  /** Of the last change of any kind (ctime): no program can set it back. */
+  changedMs: number;
 }
 
 export interface FileSystem {

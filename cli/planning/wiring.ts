@@ -30,8 +30,10 @@ export async function planWiring(host: HostView, request: SwitchRequest, wanted:
   const around = restoring === undefined ? own : puttingBack(own, restoring);
   const wiring = foreignWiring === undefined ? around : takenOver(own, foreignWiring);
   const files = fileSteps(request.id, wiring);
-  const restarts = files.length > 0 && instance.process !== undefined && !down ? [await restartStep(host, found)] : [];
-  const { unit } = instance;
+  const { unit, effect } = instance;
+  // An engine that restarts by itself does so for files of the folder that it watches.
+  const counts = files.some(({ path }) => effect?.by !== 'itself' || posix.dirname(path) === effect.watches);
+  const restarts = counts && instance.process !== undefined && !down ? [await restartStep(host, found)] : [];
   const settings = host.booted && unit !== undefined && files.some(({ path }) => path.startsWith(unitSettings));
   const rereads: RereadStep[] = settings ? [{ kind: 'reread', unit }] : [];
   return { wiring, files, rereads, restarts, edited: editedAfter(wiring, files, from?.record.edited) };

@@ -152,10 +152,13 @@ async function waitForItself(
   }
 }
 
-/** Of a folder and of what is in it; 0 where there is none, because then nothing is watched. */
+/**
+ * Of a folder and of what is in it; 0 where there is none, because then nothing is watched. An undo gives files the time of modification that
+ * they had, while who watches the folder has seen it.
+ */
 async function lastChange(host: HostView, folder: HostPath): Promise<number> {
   const paths = [folder, ...(await host.readdir(folder)).map((name) => `${folder}/${name}`)];
-  const times = await Promise.all(paths.map(async (path) => (await host.lstat(path))?.modifiedMs ?? 0));
+  const times = await Promise.all(paths.map(async (path) => (await host.lstat(path))?.changedMs ?? 0));
   return Math.max(...times);
 }
 

@@ -143,6 +143,11 @@ const hostFiles: HostFiles[] = [
       { path: '/etc/systemd/system/containerd.service.d/zz-kata-sysext.conf', what: 'The drop-in by which containerd reads that file.' },
       { path: '/etc/crio/crio.conf.d/50-kata-sysext.conf', what: 'CRI-O.' },
       { path: '/etc/eks/nodeadm.d/90-kata-sysext.yaml', what: 'containerd of an EKS node, as an input of nodeadm.' },
+      { path: '/etc/k0s/containerd.d/kata-sysext.toml', what: 'k0s: the handlers as the installed version takes them.' },
+      {
+        path: '/etc/k0s/kata-sysext/',
+        what: 'k0s: both texts of that file, and `choose.sh`, which puts one of them in place before each start of k0s. A drop-in `zz-kata-sysext.conf` of the unit runs it.',
+      },
     ],
   },
   {

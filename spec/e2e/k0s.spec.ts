@@ -10,7 +10,7 @@ import { type Pod, podRuns, removePod, runPod, waitForCri } from '../lab/pods.ts
 import { debianRoot } from '../lab/roots.ts';
 import { stopAfter } from '../support/endings.ts';
 import { differences } from '../support/judges/fingerprint.ts';
-import { installK0s, k0sHost, k0sUnit, processesOf, updateK0s, whereK0s } from '../support/live/k0sHost.ts';
+import { installK0s, k0sHost, k0sUnit, needK0s, processesOf, updateK0s } from '../support/live/k0sHost.ts';
 import { etcOf, handlersOf, type Live } from '../support/live/liveHost.ts';
 import { repo } from '../support/program.ts';
 
@@ -20,12 +20,12 @@ const real = join(repo, '../shared/real-data/cri/k0s');
 
 describe('k0s, by a stand-in that renders as k0s does, with real daemons of containerd', function () {
   this.timeout(900_000);
-  whereK0s();
   let live: Live;
   let atStart: string[];
   let pod: Pod;
 
-  before(async () => {
+  before(async function () {
+    await needK0s(this);
     live = await k0sHost({ [mine]: '[debug]\n  level = "info"\n' });
     atStart = etcOf(live);
     pod = await runPod(live.host, 'runc', 'long');

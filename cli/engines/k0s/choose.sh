@@ -4,7 +4,7 @@
 # without it on every version. A file that another program or user changed is left alone.
 own=/etc/k0s/kata-sysext
 file=/etc/k0s/containerd.d/kata-sysext.toml
-version=$(timeout 20 {{program}} version 2>/dev/null)
+version=$(timeout 60 {{program}} version 2>/dev/null)
 version=${version#v}
 major=${version%%.*}
 minor=${version#"$major"}

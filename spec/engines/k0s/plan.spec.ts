@@ -49,7 +49,7 @@ describe('engines/k0s: plans', () => {
       );
       assert.deepEqual([isRefusedBy136(two!), isRefusedBy136(three!), read(two!).version], [true, false, 2]);
       assert.match(await tree.read(`${unit}.d/zz-kata-sysext.conf`), /^ExecStartPre=-\/bin\/sh \/etc\/k0s\/kata-sysext\/choose\.sh$/m);
-      assert.match(await tree.read('/etc/k0s/kata-sysext/choose.sh'), /timeout 20 \/usr\/local\/bin\/k0s version/);
+      assert.match(await tree.read('/etc/k0s/kata-sysext/choose.sh'), /timeout 60 \/usr\/local\/bin\/k0s version/);
     }
 
     assert.deepEqual(found, { '1.34.10': [true, false, ours], '1.36.3': [false, true, ours], unknown: [false, true, ours] });

@@ -19,15 +19,13 @@ export async function k0sHost(files: Record<string, Content> = {}): Promise<Live
   return liveHost(given, { unit: k0sUnit, socket: K0S_SOCKET });
 }
 
-/** Where such a host cannot be made today, the specs of the describe are skipped and say why. */
-export function whereK0s(): void {
-  before(async function () {
-    this.timeout(1_800_000);
-    const available = await k0sAvailable();
-    if (available.ok) return;
-    console.log(`      ${available.why}`);
-    this.skip();
-  });
+/** In a `before`: where such a host cannot be made today, the specs of the describe are skipped and say why. */
+export async function needK0s(context: Mocha.Context): Promise<void> {
+  context.timeout(1_800_000);
+  const available = await k0sAvailable();
+  if (available.ok) return;
+  console.log(`      ${available.why}`);
+  context.skip();
 }
 
 /** Another version is put in place while k0s is stopped, as an update by hand does it. */

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import type { Effect, Engine, Instance, WiringPlan } from '../../cli/engines/types.ts';
+import { digestOf, type HostView } from '../../cli/host/index.ts';
+import type { SwitchRequest } from '../../cli/planning/types.ts';
+import { planWiring } from '../../cli/planning/wiring.ts';
+import { scriptedSystemd } from '../support/scriptedSystemd.ts';
+
+const watches = '/etc/k0s/containerd.d';
+const itself: Effect = { by: 'itself', program: '/var/lib/k0s/bin/containerd', watches };
+
+/** A plan that changes these files. */
+function changing(paths: string[]): WiringPlan {
+  const changes = paths.map((path) => ({
+    path,
+    before: digestOf('a'),
+    after: { text: 'b' },
+    foreign: false,
+    ours: [],
+    tmpDir: '/etc/kata-sysext',
+  }));
+  return { changes, makeFolders: [], dropFolders: [], findings: [] };
+}
+
+/** The kinds of restarts that such a plan has for an engine that runs. */
+async function restartsFor(paths: string[], effect: Effect | undefined): Promise<string[]> {
+  const { systemd } = scriptedSystemd(() => ({}));
+  const host = { live: true, booted: true, systemd: async () => systemd } as unknown as HostView;
+  const instance: Instance = {
+    engine: 'x',
+    configPath: '/etc/x',
+    unit: 'x.service',
+    ...(effect === undefined ? {} : { effect }),
+    process: { pid: 1, startedMs: 0, binaryReplaced: false },
+  };
+  const engine = { plan: async () => changing(paths) } as unknown as Engine;
+  const { restarts } = await planWiring(host, { id: 1, found: { engine, instance } } as unknown as SwitchRequest, []);
+  return restarts.map(({ by }) => by);
+}
+
+describe('the restart of a planned wiring', () => {
+  const dropIn = `${watches}/kata-sysext.toml`;
+  const beside = '/etc/k0s/kata-sysext/schema-2.toml';
+  const rows: [what: string, paths: string[], effect: Effect | undefined, wanted: string[]][] = [
+    ['none where no file changes', [], undefined, []],
+    ['one for any file of an ordinary engine', [beside], undefined, ['restart']],
+    ['one that is waited for where the watched folder changes', [beside, dropIn], itself, ['itself']],
+    ['none where only files beside that folder change', [beside, `${watches}/below/x.toml`], itself, []],
+  ];
+  for (const [what, paths, effect, wanted] of rows)
+    it(what, async () => {
+      assert.deepEqual(await restartsFor(paths, effect), wanted);
+    });
+});
