@@ -73,7 +73,10 @@ describe('advice for an offline tree', () => {
       assert.deepEqual([refused['found'], refused['next']], ['no crio in the tree', 'name it: --engine crio@VERSION']);
       assert.deepEqual(
         [any['found'], any['next']],
-        ['no containerd, crio, k3s or rke2 in the tree', 'name it: --engine containerd@VERSION (or crio, k3s, rke2)'],
+        [
+          'no containerd, crio, docker, k3s, rke2 or k0s in the tree',
+          'name it: --engine containerd@VERSION (or crio, docker, k3s, rke2, k0s)',
+        ],
       );
     });
 
