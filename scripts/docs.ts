@@ -64,7 +64,7 @@ function commandsPage(): string {
 
 function verbSection(verb: Verb): string[] {
   // An option that belongs to all changing verbs may also be named in a row of its own.
-  const own = Object.keys(verb.options).length === 0 ? [] : [optionTable(verb.options)];
+  const own = verb.options === undefined ? [] : [optionTable(verb.options)];
   const examples = verb.examples.map(({ command, does }) => `# ${does}\n${command}`).join('\n\n');
   return [
     `## ${verb.name}`,

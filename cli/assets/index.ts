@@ -14,6 +14,15 @@ export function asset(name: string): string {
   return text;
 }
 
+/** Fills the `{{name}}` places of a template. A name without a value is a fault of the program. */
+export function fill(template: string, values: Record<string, string>): string {
+  return asset(template).replace(/\{\{(\w+)\}\}/g, (_all, name: string) => {
+    const value = values[name];
+    if (value === undefined) throw new Error(`${template} names {{${name}}}, for which there is no value`);
+    return value;
+  });
+}
+
 /**
  * The program that asks KVM to run a guest, for this process's architecture. undefined from the sources, where nothing is compiled, and in a
  * build by a machine that lacks the compiler.

@@ -21,7 +21,7 @@ const ends: Partial<Record<Phase, Unit>> = { recover: 'sysinit.target', rewire: 
 export async function guardBoot(context: Context, phase: Phase): Promise<Guarded> {
   const end = ends[phase];
   if (end !== undefined && context.host.booted && (await isTargetActive(end)))
-    return { settled: [], notes: [`${end} is reached: nothing to do`] };
+    return { recovered: [], notes: [`${end} is reached: nothing to do`] };
   const starting = openHost(context.host.root, context.host.env, { starting: true });
   const rows: Record<Phase, () => Promise<Guarded>> = {
     recover: () => recoverAtBoot({ ...context, host: starting }),

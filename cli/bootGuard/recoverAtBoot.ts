@@ -15,7 +15,7 @@ const maxTries = 3;
 
 /** What a phase of the guard did. */
 export interface Guarded {
-  settled: Recovered[];
+  recovered: Recovered[];
   /** The generation that was active, and the one that is now. */
   from?: number;
   to?: number;
@@ -30,22 +30,22 @@ export interface Guarded {
 export async function recoverAtBoot(context: Context): Promise<Guarded> {
   // Before anything can fail: the later phases must run, whatever becomes of this one.
   await mark(context.host, '');
-  return underLock(context, 'boot', bootOptions, (settled) => recoverLocked(context, settled, 'comes'));
+  return underLock(context, 'boot', bootOptions, (recovered) => recoverLocked(context, recovered, 'comes'));
 }
 
-export async function recoverLocked(context: Context, settled: Recovered[], usr: Usr): Promise<Guarded> {
+export async function recoverLocked(context: Context, recovered: Recovered[], usr: Usr): Promise<Guarded> {
   const { host } = context;
   const news = await brought(context);
   const from = await activeGeneration(host);
-  if (from === undefined) return { settled, notes: [...news, await nothingActive(host)] };
+  if (from === undefined) return { recovered, notes: [...news, await nothingActive(host)] };
   const { number } = from.manifest;
   const without = await whyAbsent(host, from);
   const reason = (await unsuited(host, from)) ?? (without === undefined ? await usedUp(context, from, usr) : undefined);
   const to = reason === undefined ? number : await rollBackAtBoot(context, from, reason, usr);
   await mark(host, through);
   const suits = without === undefined ? 'suits this system' : `is not used in this boot, which does not count as a try: ${without}`;
-  if (reason === undefined) return { settled, from: number, to: number, notes: [...news, `generation ${number} ${suits}`] };
-  return { settled, from: number, ...(to === undefined ? {} : { to }), notes: [...news, reason] };
+  if (reason === undefined) return { recovered, from: number, to: number, notes: [...news, `generation ${number} ${suits}`] };
+  return { recovered, from: number, ...(to === undefined ? {} : { to }), notes: [...news, reason] };
 }
 
 /** What the OS image brought that boots here for the first time; an image that cannot be wired here keeps no host from booting. */
@@ -59,7 +59,7 @@ async function brought(context: Context): Promise<string[]> {
   }
 }
 
-const through = 'settled\n';
+const through = 'recovered\n';
 
 /** Whether the first phase of this boot came to its end. */
 export async function isRecovered(host: HostView): Promise<boolean> {

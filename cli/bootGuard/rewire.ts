@@ -19,10 +19,10 @@ import { bootOptions, rollBackAtBoot } from './rollBackAtBoot.ts';
  * kata-sysext's handlers, the wiring goes; where the binary cannot be asked, the engine's start shows it.
  */
 export function rewireAtBoot(context: Context): Promise<Guarded> {
-  return underLock(context, 'boot', bootOptions, async (settled) => {
+  return underLock(context, 'boot', bootOptions, async (recovered) => {
     const { host } = context;
     // Without /var the first phase could not run.
-    const early = (await isRecovered(host)) ? { settled, notes: [] } : await recoverLocked(context, settled, 'stays');
+    const early = (await isRecovered(host)) ? { recovered, notes: [] } : await recoverLocked(context, recovered, 'stays');
     const from = await activeGeneration(host);
     if (from === undefined) return early;
     const found = await readingEngine(context, from);
@@ -30,9 +30,9 @@ export function rewireAtBoot(context: Context): Promise<Guarded> {
     const { notes, fault } = await look(context, from, found);
     const { number } = from.manifest;
     const all = [...early.notes, ...notes];
-    if (fault === undefined) return { settled: early.settled, from: number, to: number, notes: all };
+    if (fault === undefined) return { recovered: early.recovered, from: number, to: number, notes: all };
     const to = await rollBackAtBoot(context, from, fault, 'stays');
-    return { settled: early.settled, from: number, ...(to === undefined ? {} : { to }), notes: [...all, fault] };
+    return { recovered: early.recovered, from: number, ...(to === undefined ? {} : { to }), notes: [...all, fault] };
   });
 }
 
@@ -64,7 +64,9 @@ async function look(context: Context, from: Generation, found: Found): Promise<L
   const planned = await replan(view, from, found);
   // An OS image may bring names that the wiring of the image before did not have.
   const handlers = typeof planned === 'string' ? (from.record.wiring?.handlers ?? []).map(({ name }) => name) : planned.touched;
-  const changes = typeof planned !== 'string' && planned.wiring.changes.length > 0 ? planned.wiring : undefined;
+  // What renders the engine's file has yet to read the wiring.
+  const differs = typeof planned !== 'string' && (planned.wiring.changes.length > 0 || instance.renderer !== undefined);
+  const changes = differs ? planned.wiring : undefined;
   const notes = typeof planned === 'string' ? [`the wiring stays as it is: ${planned}`] : [];
   try {
     const dump = changes

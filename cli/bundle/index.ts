@@ -83,7 +83,7 @@ function bundleOf(receiver: Receiver, sources: SourceRecord[]): Bundle {
     sources,
     entries: [...entries.values(), ...folders].sort((a, b) => (a.path < b.path ? -1 : 1)),
     listing: tree.listing,
-    ...(version === undefined ? {} : { version }),
+    version,
     machines,
     services,
     texts,

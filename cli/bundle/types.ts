@@ -8,10 +8,10 @@ export interface TreeEntry {
   /** Permission bits only. */
   mode: number;
   /** Files only. */
-  sizeBytes?: number;
-  digest?: Digest;
+  sizeBytes?: number | undefined;
+  digest?: Digest | undefined;
   /** Symlinks only: the target as written; absolute /opt/kata/... targets are made relative while unpacking. */
-  target?: string;
+  target?: string | undefined;
 }
 
 export interface SourceRecord {
@@ -45,13 +45,13 @@ export interface Bundle {
   /** All paths of the merged release (kept or not) with sizes: what a handler could have. */
   listing: Map<string, { kind: TreeEntry['kind']; sizeBytes: number; target?: string }>;
   /** Content of opt/kata/VERSION, trimmed. */
-  version?: string;
+  version?: string | undefined;
   /** What machine the unpacked ELF files are for, as `uname -m` says it ('x86_64', 'aarch64', ...); other files are not in it. */
-  machines?: Map<string, string>;
+  machines?: Map<string, string> | undefined;
   /** Which versions of containerd's task service the unpacked shims have. */
-  services?: Map<string, number[]>;
+  services?: Map<string, number[]> | undefined;
   /** Texts that were asked for, by path. */
-  texts?: Map<string, string>;
+  texts?: Map<string, string> | undefined;
   skippedFiles: number;
   skippedBytes: number;
 }

@@ -38,7 +38,7 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
   const host = await hostFor(root, io.env, verb.name, options);
   const progress = reporter(progressMode(options, io), io.stderr);
   const systemd =
-    verb.changing && options['dry-run'] !== true && options['boot'] === undefined && belongsInUnit(host, io)
+    verb.changing === true && options['dry-run'] !== true && options['boot'] === undefined && belongsInUnit(host, io)
       ? await host.systemd()
       : undefined;
   if (systemd !== undefined) return follow(systemd, { verb: verb.name, argv, words, json: options['json'] === true }, io, progress);
@@ -58,7 +58,7 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
     stop.abort();
   });
   try {
-    const { run } = await verb.load();
+    const run = await verb.load();
     // What the guard of a boot does, it does to its end: the next boot would only begin it again.
     const port = options['boot'] === undefined ? stoppable(host, stop.signal) : host;
     const asked = verb.changing ? await askedBy(verb.name, words, options, io.env) : { cause: verb.name };
@@ -88,7 +88,7 @@ const leavingNothing = ['status', 'history', 'diff', 'explain', 'completion', 'i
 /** Whether something was done that stays: then a signal that came meanwhile came too late. */
 function isDone({ kind, body, made }: Reply): boolean {
   if (kind === 'Change') return 'changed' in body && body.changed === true;
-  if (kind === 'Recovery') return 'notes' in body || ('settled' in body && Array.isArray(body.settled) && body.settled.length > 0);
+  if (kind === 'Recovery') return 'notes' in body || ('recovered' in body && Array.isArray(body.recovered) && body.recovered.length > 0);
   return made === true;
 }
 

@@ -36,7 +36,7 @@ export function systemFault(raw: unknown): KataError | undefined {
   const row = Object.hasOwn(rows, errno) ? rows[errno] : undefined;
   const what = `${syscall ?? 'the operating system'}${path === undefined ? '' : ` on ${path}`}`;
   return new KataError('failed', {
-    ...(path === undefined ? {} : { subject: path }),
+    subject: path,
     found,
     needed: row?.needed ?? `no ${errno} from ${what}`,
     next: `${row?.next(path) ?? `ls -ld ${folderOf(path)}`}; then run the command again`,

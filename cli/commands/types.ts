@@ -53,25 +53,20 @@ export interface Reply {
   made?: boolean;
 }
 
-export interface VerbModule {
-  run(call: Call): Promise<Reply>;
-}
-
 /** A row of the verb table: parser, help, man page, completion and docs derive from it. */
 export interface Verb {
   name: string;
-  /** As in the usage line: 'BUNDLE...', '[A [B]]', 'bash|zsh|fish', ''. */
+  /** As in the usage line: 'BUNDLE...', '[A [B]]', 'bash|zsh|fish', ''. How many they may be follows from it (`wordCounts`). */
   words: string;
   /** What each word is, where its name in `words` does not say. */
   takes?: Takes[];
-  fewest: number;
-  most: number;
   summary: string;
-  changing: boolean;
-  options: Record<string, OptionRow>;
+  /** It changes the host: it has the options of every change. */
+  changing?: boolean;
+  options?: Record<string, OptionRow>;
   /** The option that a word which has no place is most often meant for: `rollback 2` means `rollback --to 2`. */
   stray?: { option: string; like: RegExp };
   examples: { command: string; does: string }[];
   /** Loaded only when the verb runs: `status` must start as fast as Node itself. */
-  load(): Promise<VerbModule>;
+  load(): Promise<(call: Call) => Promise<Reply>>;
 }

@@ -1,6 +1,7 @@
 import type { Client, ServiceError } from '@grpc/grpc-js';
 import { asset } from '../assets/index.ts';
 import { KataError } from '../errors/index.ts';
+import type { HostPath, HostView } from '../host/types.ts';
 import type { Container, ContainerConfig, ContainerStatus, PodSandbox, SandboxConfig, StatusAnswer, VersionAnswer } from './shapes.ts';
 
 /** The node's CRI. Every call has the client's deadline; errors are KataErrors `failed` that carry the gRPC status in details. */
@@ -106,4 +107,25 @@ function failure(call: string, socket: string, error: ServiceError): KataError {
     details: { call, grpcStatus: error.code },
     cause: error,
   });
+}
+
+/** Whether the engine can give a pod a network of its own: without a CNI configuration it says no. `why` is the engine's own reason. */
+export function networkReady({ status }: StatusAnswer): { ready: boolean; why: string } {
+  const condition = status?.conditions.find(({ type }) => type === 'NetworkReady');
+  if (condition === undefined) return { ready: true, why: '' };
+  return { ready: condition.status, why: condition.message === '' ? condition.reason : condition.message };
+}
+
+/** sun_path of a Unix socket has 108 bytes with its final zero. */
+const longestSocketPath = 107;
+
+/** The path of a socket on this machine, or why it cannot be called. */
+export async function realSocket(
+  host: HostView,
+  socket: HostPath | undefined,
+): Promise<{ path: string; why?: never } | { path?: never; why: string }> {
+  if (socket === undefined) return { why: 'The engine has no socket.' };
+  const path = await host.locate(await host.realpath(socket));
+  if (!(await host.stat(socket))) return { why: `There is no socket ${socket}.` };
+  return Buffer.byteLength(path) > longestSocketPath ? { why: `The path of the socket ${path} is too long.` } : { path };
 }

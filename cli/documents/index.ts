@@ -1,5 +1,4 @@
-export { parseJson } from './json.ts';
+export { ownProperties, parseJson } from './json.ts';
 export { addMembers, cutMembers, newObject, runsOf, sameJson, withoutRange } from './jsonEdits.ts';
 export { decodeJson, type JsonNode, readJsonText } from './jsonText.ts';
 export { refusedKeys } from './keys.ts';
-export { ownProperties } from './own.ts';

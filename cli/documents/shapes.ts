@@ -4,8 +4,10 @@ import {
   custom,
   type GenericSchema,
   getDotPath,
+  type InferOutput,
   looseObject,
   type ObjectEntries,
+  type ObjectSchema,
   pipe,
   record,
   safeParse,
@@ -14,6 +16,13 @@ import {
 
 /** What a document has to look like. Keys that are not named are allowed, and kept: a newer program may have written them. */
 export type Shape<T> = GenericSchema<unknown, T>;
+
+/** The type of what a shape describes. */
+export type Shaped<S extends Shape<unknown>> = InferOutput<S>;
+
+/** A key that may be missing may also be undefined in memory: JSON has neither. */
+type Table<E extends ObjectEntries> = Optional<InferOutput<ObjectSchema<E, undefined>>>;
+type Optional<T> = { [K in keyof T]: object extends Pick<T, K> ? T[K] | undefined : T[K] };
 
 /**
  * Where a value has something else than its shape wants, in words ('entries.3.mode is not a whole number'); undefined where it fits.
@@ -49,8 +58,8 @@ export function oneOf<const T extends string>(...names: T[]): Shape<T> {
 /** valibot takes a list for a table whose keys may all be missing. */
 const table = valueLike<object>('a table', (value) => typeof value === 'object' && value !== null && !Array.isArray(value));
 
-export function tableOf<const E extends ObjectEntries>(entries: E) {
-  return pipe(table, looseObject(entries, 'a table'));
+export function tableOf<const E extends ObjectEntries>(entries: E): Shape<Table<E>> {
+  return pipe(table, looseObject(entries, 'a table')) as unknown as Shape<Table<E>>;
 }
 
 export function listOf<T>(item: Shape<T>) {

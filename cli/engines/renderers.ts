@@ -3,7 +3,7 @@ import { operatingSystem } from '../facts/os.ts';
 import type { HostPath, HostView } from '../host/types.ts';
 import type { Unit } from '../systemd/types.ts';
 import { usesOtherCri } from './common/otherCri.ts';
-import { unitFile } from './common/unitFiles.ts';
+import { isLeft, isThere, wantedUnits } from './common/unitFiles.ts';
 import { enginePlugins } from './registry.ts';
 import type { EnginePlugin, Instance, Refusal, Rendering } from './types.ts';
 
@@ -19,8 +19,6 @@ export interface Sighting {
 }
 
 const runs = ['active', 'activating', 'reloading'];
-const unitFolders = ['/etc/systemd/system', '/usr/local/lib/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'];
-const maxFiles = 100;
 
 /**
  * The renderer that decides what the node's engine reads, in place of the file that `instance` names; undefined where nothing does.
@@ -104,7 +102,7 @@ async function sightingOf(host: HostView, renderer: Renderer, { wanted, active }
   }
   for (const unit of renderer.renders.units)
     if (await isThere(host, unit)) return { renderer, how: 'present', mark: `${unit} is installed` };
-  for (const path of renderer.renders.files) if (await hasLeft(host, path)) return { renderer, how: 'present', mark: `${path} is there` };
+  for (const path of renderer.renders.files) if (await isLeft(host, path)) return { renderer, how: 'present', mark: `${path} is there` };
   return undefined;
 }
 
@@ -115,12 +113,6 @@ async function ofHost(host: HostView, { renders }: Renderer): Promise<string | u
   for (const path of files) if ((await host.stat(path)) !== undefined) return `${path} is there`;
   const os = await operatingSystem(host);
   return os.known && ids.includes(os.value.id) ? `ID=${os.value.id} in ${os.source}` : undefined;
-}
-
-/** A file, or a folder with something in it. */
-async function hasLeft(host: HostView, path: HostPath): Promise<boolean> {
-  const stat = await host.stat(path);
-  return stat !== undefined && (stat.kind !== 'directory' || (await host.readdir(path)).length > 0);
 }
 
 function candidates({ renders: { units, otherUnits } }: Renderer, names: Unit[]): Unit[] {
@@ -134,22 +126,4 @@ async function isRunning(host: HostView, { renders: { units, program } }: Render
   if (units.includes(unit)) return true;
   const executable = state.mainPid > 0 ? await host.readlink(`/proc/${state.mainPid}/exe`).catch(() => undefined) : undefined;
   return program?.test(posix.basename((executable ?? '').replace(/ \(deleted\)$/, ''))) === true;
-}
-
-/** Its file, unless the administrator masked it. */
-async function isThere(host: HostView, unit: Unit): Promise<boolean> {
-  for (const folder of ['/etc/systemd/system', '/run/systemd/system'])
-    if ((await host.readlink(`${folder}/${unit}`)) === '/dev/null') return false;
-  return (await unitFile(host, unit)) !== undefined;
-}
-
-async function wantedUnits(host: HostView): Promise<Map<Unit, HostPath>> {
-  const found = new Map<Unit, HostPath>();
-  for (const folder of unitFolders) {
-    const wants = (await host.readdir(folder)).filter((name) => /\.(?:wants|requires|upholds)$/.test(name));
-    for (const name of wants.slice(0, maxFiles)) {
-      for (const unit of await host.readdir(`${folder}/${name}`)) if (!found.has(unit)) found.set(unit, `${folder}/${name}/${unit}`);
-    }
-  }
-  return found;
 }

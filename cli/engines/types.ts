@@ -85,18 +85,18 @@ export interface Mark {
   kind: 'file' | 'range';
   text: string;
   /** Of a whole file: other texts of kata-sysext that may be there in its place, because a program of the host picks one at each start. */
-  or?: string[];
+  or?: string[] | undefined;
 }
 
 /** Recorded in the generation. Two wirings with equal `key` need no restart between them. */
 export interface Wiring {
   engine: string;
   configPath: HostPath;
-  unit?: Unit;
+  unit?: Unit | undefined;
   /** Of the instance. */
-  effect?: Effect;
+  effect?: Effect | undefined;
   /** Absent where it was not known: on an offline tree. */
-  binary?: HostPath;
+  binary?: HostPath | undefined;
   method: string;
   handlers: WantedHandler[];
   marks: Mark[];

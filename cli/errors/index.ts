@@ -1,4 +1,4 @@
 export { type CodeRow, codeRow, codes, exitText } from './codes/index.ts';
-export type { Finding } from './finding.ts';
+export type { Finding } from './kataError.ts';
 export { errnoOf, KataError } from './kataError.ts';
 export { didYouMean } from './suggest.ts';

@@ -1,13 +1,12 @@
 import { codeRow } from './codes/index.ts';
-import type { Finding } from './finding.ts';
 
 /** What a failure says: found, needed, next. `subject` is the path, unit or handler it is about. */
 export interface Complaint {
-  subject?: string;
+  subject?: string | undefined;
   found: string;
   needed: string;
   next: string;
-  details?: Record<string, unknown>;
+  details?: Record<string, unknown> | undefined;
   cause?: unknown;
 }
 
@@ -41,4 +40,17 @@ export class KataError extends Error {
 /** Node's errno code of an error ('ENOENT', ...), if it is one. */
 export function errnoOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** One fact about the host or the request that matters to a change; the same shape in `check`, plans, errors and receipts. */
+export interface Finding {
+  /** A code of the table in `codes.ts`. */
+  code: string;
+  level: 'blocker' | 'warning' | 'info';
+  /** What it is about: a path, a unit, a handler. */
+  subject: string;
+  found: string;
+  needed: string;
+  /** The command or the edit that helps. */
+  next: string;
 }

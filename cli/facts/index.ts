@@ -10,11 +10,9 @@ export { architectureOf, kvmState, ownArchitecture } from './architecture.ts';
 export { bootOf, composefsFolder, deploymentOf } from './boot.ts';
 export { bootPulls } from './bootTarget.ts';
 export { type Extension, findExtensions, isImage, type Merged, mergedExtensions, parseStatus } from './extensions.ts';
-export { reservedHugepages } from './hugepages.ts';
-export { iommuState } from './iommu.ts';
+export { iommuState, type KvmGuest, kvmGuest, kvmSteps, reservedHugepages } from './hardware.ts';
 export { isModuleThere, type ModuleState, moduleState } from './kernelModules.ts';
 export { type Amount, amountOf, type Kubelet, kubeletOf, kubeletSocket, type Signal, type Threshold } from './kubelet.ts';
-export { type KvmGuest, kvmGuest, kvmSteps } from './kvmGuest.ts';
 export { isRequested, type Layering, layeringOf } from './layers.ts';
 export { type MachineConfig, machineConfigOf, placeOf } from './machineConfig.ts';
 export { etcState, type Mount, machineMountOf, mountOf, mounts, volatileMount, writableAgain } from './mounts.ts';
@@ -24,7 +22,6 @@ export { selinuxState } from './selinux.ts';
 export { systemdVersion } from './systemd.ts';
 export type { Fact, HostFacts } from './types.ts';
 
-/** What the host is, read only. */
 export async function readFacts(host: HostView): Promise<HostFacts> {
   const [os, architecture, ostree, machine, deployment, boot, etc, selinux, kvm] = await Promise.all([
     operatingSystem(host),

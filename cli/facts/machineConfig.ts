@@ -15,7 +15,7 @@ export interface MachineConfig {
   /** Of the rendered one: 'rendered-worker-HASH'. */
   name: string;
   /** The pool that it is for, where its name says so. */
-  pool?: string;
+  pool?: string | undefined;
   /** Files and unit files, links in their parents resolved. */
   paths: Set<HostPath>;
   /** Packages of the operating system that it adds. */
@@ -64,7 +64,7 @@ export async function machineConfigOf(host: HostView): Promise<MachineConfig | u
     ...(dropins ?? []).map((dropin) => `${unitsFolder}/${unit}.d/${dropin.name}`),
   ]);
   const paths = await Promise.all([...files, ...ofUnits].map((path) => placeOf(host, path)));
-  return { name, ...(pool === undefined ? {} : { pool }), paths: new Set(paths), extensions: spec.extensions ?? [] };
+  return { name, pool, paths: new Set(paths), extensions: spec.extensions ?? [] };
 }
 
 /** A path whose last part is not followed: the comparison needs the name that a program writes to. */

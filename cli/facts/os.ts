@@ -21,7 +21,7 @@ export async function operatingSystem(host: HostView): Promise<Fact<OperatingSys
     const kind = kinds.find((row) => row.is(fields))?.kind ?? 'other';
     const openshift = fields.get('OPENSHIFT_VERSION');
     const version = fields.get('VERSION_ID') ?? '';
-    return known({ id, kind, name: fields.get('PRETTY_NAME') ?? id, version, ...(openshift === undefined ? {} : { openshift }) }, file);
+    return known({ id, kind, name: fields.get('PRETTY_NAME') ?? id, version, openshift }, file);
   }
   return unknown(`neither ${files.join(' nor ')} is there`);
 }

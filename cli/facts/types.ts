@@ -8,7 +8,7 @@ export interface OperatingSystem {
   name: string;
   version: string;
   /** '4.19' where the host is a node of OpenShift. */
-  openshift?: string;
+  openshift?: string | undefined;
   /** Row of the table in `os.ts`. */
   kind: 'fcos' | 'rhcos' | 'flatcar' | 'microos' | 'other';
 }

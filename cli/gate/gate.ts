@@ -16,7 +16,7 @@ export interface GateRequest {
   instance: Instance;
   baseline: Baseline;
   /** The generation that must work afterwards; undefined when Kata goes away. */
-  to?: GenerationManifest;
+  to?: GenerationManifest | undefined;
   /** kata-sysext's handlers before and after: only these may differ. */
   touched: string[];
   /** Of these, the handlers that another program serves afterwards. */
@@ -55,6 +55,8 @@ export function liveGate(host: HostView, given: GateRequest): Gate {
       if (!request.restarts) return checkNow(host, request);
       request.emit({ kind: 'phase', name: 'gate', detail: `waiting for ${request.engine.name}` });
       await criReady(host, request);
+      // Before the restart the file that another program renders was the old one.
+      if (request.instance.renderer !== undefined) await onlyOwnHandlersDiffer(host, request).catch(asGateFailure);
       request.emit({ kind: 'phase', name: 'gate', detail: `watching ${request.engine.name} for ${steadyMs / 1000} s` });
       await staysUp(host, request);
       if (given.reads !== undefined) await readsIt(host, request);
@@ -190,12 +192,12 @@ function checkState({ engine, baseline, to, touched, restored, instance, editedB
   const who = speakerOf(engine);
   const one = engine.daemon?.inUse?.one ?? 'sandbox';
   if (!now.reachable) problems.push(`${who} does not answer: ${now.why ?? 'no reason given'}`);
-  const ours = to === undefined ? restored : namesOf(to);
-  for (const name of ours) if (!now.handlers.includes(name)) problems.push(`${who} does not list ${name}`);
+  const listed = to === undefined ? restored : namesOf(to);
+  for (const name of listed) if (!now.handlers.includes(name)) problems.push(`${who} does not list ${name}`);
   for (const name of baseline.state.handlers) {
     if (!touched.includes(name) && !now.handlers.includes(name)) problems.push(`the handler ${name === '' ? '(default)' : name} is gone`);
   }
-  const gone = editedByOthers ? [] : touched.filter((name) => !ours.includes(name));
+  const gone = editedByOthers ? [] : touched.filter((name) => !listed.includes(name));
   for (const name of gone) if (now.handlers.includes(name)) problems.push(`${who} still lists ${name}`);
   const alive = new Map(now.sandboxes.map((sandbox) => [sandbox.id, sandbox]));
   for (const before of baseline.state.sandboxes) {
@@ -258,7 +260,6 @@ async function readsIt(host: HostView, { engine, instance }: GateRequest): Promi
   });
 }
 
-/** Which run of each unit is alive. */
 async function runs(systemd: Systemd, units: Unit[]): Promise<Map<Unit, string>> {
   const found = new Map<Unit, string>();
   for (const name of units) {

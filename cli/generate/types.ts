@@ -40,14 +40,14 @@ export interface RenderedRequest extends Request {
   /** Paths on the node, in the order in which they are put there: files, pointer, wiring. */
   places: string[];
   /** What keeps the kernel modules loaded, of which a file of the node's own of that name stays. */
-  modules?: string;
+  modules?: string | undefined;
   engineUnit: string;
   /** Where the engine's wiring goes into files of the node's own. */
-  against?: Against;
+  against?: Against | undefined;
   /** Where it is a file beside those of the node. */
-  beside?: Beside;
+  beside?: Beside | undefined;
   /** Where the files are an image that the node's systemd merges. */
-  merging?: Merging;
+  merging?: Merging | undefined;
 }
 
 /** An image that is a system extension of the node. The archive has all else. */
@@ -94,7 +94,7 @@ export interface Against {
   /** Files that only the wiring has: none may be there before. */
   own: string[];
   /** How the engine's version begins (`2`, `1.7`), where the wiring is not right for every one. */
-  version?: string;
+  version?: string | undefined;
   edits: Edit[];
 }
 

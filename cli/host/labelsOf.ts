@@ -25,7 +25,7 @@ export async function labelsOf(view: HostView, paths: HostPath[]): Promise<Map<H
   return new Map(
     there.map(({ path, resolved }) => {
       const [label, wanted] = [found.get(path), stock.get(resolved)];
-      return [path, { ...(label === undefined ? {} : { found: label }), ...(wanted === undefined ? {} : { stock: wanted }) }];
+      return [path, { found: label, stock: wanted }];
     }),
   );
 }

@@ -141,8 +141,8 @@ function lockDescription(file: FileHandle): Promise<boolean> {
 
 /** The last holder may have removed the file (purge) between open and lock: then no other process sees this lock. */
 async function sameFile(file: FileHandle, real: string): Promise<boolean> {
-  const [ours, there] = [await file.stat(), await lstat(real).catch(() => undefined)];
-  return there !== undefined && there.ino === ours.ino && there.dev === ours.dev;
+  const [held, there] = [await file.stat(), await lstat(real).catch(() => undefined)];
+  return there !== undefined && there.ino === held.ino && there.dev === held.dev;
 }
 
 function orReadOnly(error: unknown, { root }: HostView, place: HostPath): unknown {

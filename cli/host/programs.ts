@@ -96,7 +96,7 @@ function collect(path: string, args: string[], options: RunOptions): Promise<Run
     // Node copies an environment with what it inherits.
     const spawned: SpawnOptions = ownProperties({
       env: ownProperties({ ...cleanEnvironment, ...options.env }),
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      cwd: options.cwd,
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(options.descriptors ?? [])],
       // A group of its own: ^^C at the terminal asks this process to undo, and must not end the cp or sync that the undo needs.
       detached: true,

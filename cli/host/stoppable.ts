@@ -115,7 +115,7 @@ export function interrupted(cause?: unknown): KataError {
     found: 'the command was interrupted by a signal; the host is as it was',
     needed: 'time to finish',
     next: 'run the command again',
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   });
 }
 

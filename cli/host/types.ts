@@ -39,9 +39,9 @@ export interface FileSystem {
 
 export interface FileLabel {
   /** undefined where the file has none. */
-  found?: string;
+  found?: string | undefined;
   /** undefined where the policy has no rule for the path. */
-  stock?: string;
+  stock?: string | undefined;
 }
 
 export interface RunOptions {
@@ -70,7 +70,7 @@ export interface RunResult {
 
 export interface WatchOptions {
   deadlineMs: number;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Small files for it, by name, readable by root only, in the folder where it runs. */
   files?: Record<string, string>;
   /** Called for each piece of its output ('out' as latin1, byte for byte), and ten times a second with '' from the clock; true ends it. */

@@ -4,7 +4,6 @@ export { imageFindings, makerFindings } from './findings.ts';
 export { formatNames, formatRow, isFormat } from './formats.ts';
 export { unlike } from './listing.ts';
 export { type Recipe, recipeFor } from './recipe.ts';
-export { requireSane } from './sane.ts';
-export { damaged, imageSchema, readTrailer, trailerOf } from './trailer.ts';
+export { damaged, imageSchema, readTrailer, requireSane, trailerOf } from './trailer.ts';
 export { tryImage } from './trial.ts';
 export type { Format, ImageFormat, ImageManifest } from './types.ts';

@@ -3,8 +3,8 @@ import { parseJson } from '../documents/index.ts';
 import { misplaced } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
 import { digestOf, openRegular } from '../host/index.ts';
-import { imageManifest } from './shape.ts';
-import type { ImageManifest } from './types.ts';
+import { handlerTable, installedName } from '../layout/index.ts';
+import { type ImageManifest, imageManifestShape } from './types.ts';
 
 /** The one schema of an image's manifest that this program writes and reads. */
 export const imageSchema = 1;
@@ -58,7 +58,7 @@ function manifestIn(path: string, json: string): ImageManifest {
   if (schema > imageSchema) throw newer(path, schema);
   if (schema !== imageSchema)
     throw damaged(path, `its manifest has schema ${schema}, and no version wrote another one than ${imageSchema}`);
-  const wrong = misplaced(imageManifest, manifest);
+  const wrong = misplaced(imageManifestShape, manifest);
   if (wrong !== undefined) throw damaged(path, `its manifest lacks ${JSON.stringify(wrong.at)}, or has something else there`);
   return manifest as ImageManifest;
 }
@@ -101,4 +101,34 @@ function newer(path: string, schema: number): KataError {
     needed: `schema ${imageSchema}, the only one that this program reads`,
     next: 'use the newer kata-sysext that made it',
   });
+}
+
+const plainPath = /^(?!\.{1,2}(\/|$))[^/\0]+(\/(?!\.{1,2}(\/|$))[^/\0]+)*$/;
+
+/**
+ * Refuses a manifest whose names would lead out of kata-sysext's folders, whose files no archive may have, whose handlers are none, or
+ * whose texts are not the files of the image that they are copies of: what it says is written to the host. `inside` is where the release's
+ * tree is in the image. Throws `image-damaged`.
+ */
+export function requireSane(path: string, manifest: ImageManifest, inside: string): void {
+  const files = new Set(manifest.contents.map((entry) => entry.path));
+  const wrong =
+    manifest.contents.find((entry) => !plainPath.test(entry.path) || !isPlain(entry))?.path ??
+    Object.keys(manifest.texts).find((text) => !files.has(`${inside}/${text}`)) ??
+    manifest.handlers.find((handler) => !isKnown(handler) || !files.has(`${inside}/${handler.shim}`))?.name ??
+    manifest.handlers.find(({ configuration }) => manifest.texts[configuration] === undefined)?.configuration;
+  if (wrong !== undefined) throw damaged(path, `its manifest names ${JSON.stringify(wrong)}, which cannot be`);
+  const digests = new Map(manifest.contents.map((entry) => [entry.path, entry.digest]));
+  const other = Object.entries(manifest.texts).find(([name, text]) => digests.get(`${inside}/${name}`) !== digestOf(text));
+  if (other !== undefined)
+    throw damaged(path, `the text of ${JSON.stringify(other[0])} in its manifest is not the file that its contents list`);
+}
+
+/** As the members of an archive have to be: no set-id bits, nothing that others may write. */
+function isPlain({ kind, mode }: ImageManifest['contents'][number]): boolean {
+  return kind === 'symlink' || ((kind === 'file' || kind === 'directory') && (mode & ~0o755) === 0);
+}
+
+function isKnown({ name, release, family }: ImageManifest['handlers'][number]): boolean {
+  return handlerTable.handlers.some((row) => row.name === release && installedName(row.name) === name && row.family === family);
 }

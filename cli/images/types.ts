@@ -1,6 +1,5 @@
-import type { SourceRecord, TreeEntry } from '../bundle/types.ts';
-import type { Digest } from '../host/types.ts';
-import type { LaidHandler } from '../layout/types.ts';
+import { exactOptional } from 'valibot';
+import { count, digest, listOf, mapOf, oneOf, type Shaped, tableOf, text } from '../documents/shapes.ts';
 
 /** A file system in one file, which systemd-sysext mounts through a loop device. */
 export type ImageFormat = 'squashfs' | 'erofs';
@@ -8,36 +7,58 @@ export type ImageFormat = 'squashfs' | 'erofs';
 /** In which form a payload is kept: a folder, or an image. */
 export type Format = 'directory' | ImageFormat;
 
-/** An entry of an image: its path as the host will see it, without the leading '/', and its whole SELinux context. */
-export interface Labelled extends TreeEntry {
-  context: string;
-}
+/** An entry of an image: a `TreeEntry` whose path is as the host will see it, without the leading '/', with its whole SELinux context. */
+export type Labelled = Shaped<typeof labelled>;
+const labelled = tableOf({
+  path: text,
+  kind: oneOf('file', 'directory', 'symlink'),
+  mode: count,
+  sizeBytes: exactOptional(count),
+  digest: exactOptional(digest),
+  target: exactOptional(text),
+  context: text,
+});
 
-/** What an image says of itself, behind its file system: enough to install it without mounting it. */
-export interface ImageManifest {
-  schema: number;
-  format: ImageFormat;
+/**
+ * What an image says of itself, behind its file system: enough to install it without mounting it. Possibly a hostile one; `requireSane` asks
+ * what its names and paths may be.
+ */
+export type ImageManifest = Shaped<typeof imageManifestShape>;
+export const imageManifestShape = tableOf({
+  schema: count,
+  format: oneOf<ImageFormat>('squashfs', 'erofs'),
   /** Digest of the payload in this form. */
-  payload: Digest;
+  payload: digest,
   /** Kata's word: 'x86_64'. */
-  architecture: string;
-  release: string;
-  sources: SourceRecord[];
-  handlers: LaidHandler[];
-  defaultHandler: string;
-  available: string[];
-  savedBytes: number;
-  /** The text of the extension-release file. */
-  extensionRelease: string;
+  architecture: text,
+  release: text,
+  sources: listOf(tableOf({ name: text, digest, sizeBytes: count })),
+  /** See `LaidHandler`. */
+  handlers: listOf(
+    tableOf({
+      name: text,
+      release: text,
+      family: oneOf('go', 'rust'),
+      hypervisor: text,
+      shim: text,
+      protocol: exactOptional(count),
+      configuration: text,
+      files: listOf(text),
+    }),
+  ),
+  defaultHandler: text,
+  available: listOf(text),
+  savedBytes: count,
+  extensionRelease: text,
   /** Everything in the file system but its root, sorted by path. Owners are root, times are `epoch`. */
-  contents: Labelled[];
+  contents: listOf(labelled),
   /** The files of the release that a host must be able to read while the image is not mounted, by path in the release: configurations. */
-  texts: Record<string, string>;
+  texts: mapOf(text),
   /** Seconds: the time of everything in it. */
-  epoch: number;
+  epoch: count,
   /** What made it: 'mksquashfs 4.6.1'. */
-  tool: string;
-  program: string;
+  tool: text,
+  program: text,
   /** The first bytes of the file: what is mounted. */
-  filesystem: { sizeBytes: number; digest: Digest };
-}
+  filesystem: tableOf({ sizeBytes: count, digest }),
+});

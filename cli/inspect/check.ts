@@ -5,8 +5,7 @@ import { type HostFacts, readFacts } from '../facts/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import { imageFindings, makerFindings } from '../images/index.ts';
 import { handlerRow, handlerTable, installedName } from '../layout/index.ts';
-import { chooseFormat } from '../planning/choices/format.ts';
-import { architectureFindings, givenFindings, givenImage } from '../planning/choices/givenImage.ts';
+import { architectureFindings, chooseFormat, givenFindings, givenImage } from '../planning/choices/givenImage.ts';
 import type { OwnProgram } from '../planning/programCopy.ts';
 import type { PlannedWrite } from '../planning/types.ts';
 import { expectedOf, shownWrites } from '../planning/writes.ts';
@@ -27,14 +26,14 @@ import { lostFindings, seenWiring } from './wiring.ts';
 export interface Check {
   ready: boolean;
   host: { os: string; kind: string; architecture: string; ostree: boolean; selinux: string; kvm: boolean | undefined };
-  engine?: { name: string; version: string | undefined; configPath: string; unit: string | undefined; handlers: string[] };
+  engine?: { name: string; version: string | undefined; configPath: string; unit: string | undefined; handlers: string[] } | undefined;
   backend: string;
   /** Of the bundle that was named. */
-  bundle?: Offers;
+  bundle?: Offers | undefined;
   /** The active generation, where an install of the bundle would find that there is nothing to do. */
-  installed?: number;
+  installed?: number | undefined;
   /** What an install of it writes at most: before it is unpacked, which files of the release stay is not known. */
-  writes?: PlannedWrite[];
+  writes?: PlannedWrite[] | undefined;
   /** Blockers first. */
   findings: Finding[];
 }
@@ -45,15 +44,15 @@ const usual = { name: 'kata-qemu-runtime-rs', release: 'qemu-runtime-rs', shim: 
 const order = { blocker: 0, warning: 1, info: 2 };
 
 export interface CheckRequest {
-  backend?: string;
+  backend?: string | undefined;
   /** In which form the payload would be kept; default: as it is. */
-  format?: string;
-  engine?: string;
+  format?: string | undefined;
+  engine?: string | undefined;
   /** What is asked about, by either name; default: the installed ones, or the usual one. */
   handlers: string[];
-  bundle?: Omit<OffersRequest, 'root'>;
+  bundle?: Omit<OffersRequest, 'root'> | undefined;
   /** The running program, of which an installation keeps a copy. */
-  program?: Omit<OwnProgram, 'host'>;
+  program?: Omit<OwnProgram, 'host'> | undefined;
 }
 
 /** Whether this host can take an installation now, blockers first. Reads only. Throws `handler-unknown` and the codes of the bundle. */
@@ -106,7 +105,7 @@ export async function check(host: HostView, request: CheckRequest): Promise<Chec
     host: hostLine(facts),
     backend: backend.name,
     findings: sorted,
-    ...(engine === undefined ? {} : { engine }),
+    engine,
     ...(installed ? { installed: active!.manifest.number } : {}),
     ...(bundle === undefined ? {} : { bundle, writes: (await shownWrites(host, writes)).writes }),
   };

@@ -39,7 +39,7 @@ export interface Verification {
 
 /** What `verify` starts as well: `--boot-guest`, `--pod`. */
 export interface Trials {
-  guests?: GuestRequest;
+  guests?: GuestRequest | undefined;
   /** Starts the pods; what proves writes notes of its own. */
   pods?(found: Found, active: Generation, changed: boolean): Promise<Pick<Verification, 'guests' | 'pods'>>;
   emit: Emit;

@@ -94,13 +94,13 @@ async function foreign(host: HostView, path: HostPath): Promise<Theirs | undefin
   const [kind, there] = [(await host.stat(folder))?.kind, await host.lstat(path)];
   const text = there?.kind === 'file' ? ((await host.readText(path, 'configuration').catch(() => undefined)) ?? '') : '';
   const lines = text.split('\n').map((line) => line.trim());
-  const ours = text.startsWith('# kata-sysext:');
-  const theirs = { lines, edited: ours, next: `mv ${path} ${path}.old; then run the command again` };
+  const fromProgram = text.startsWith('# kata-sysext:');
+  const theirs = { lines, edited: fromProgram, next: `mv ${path} ${path}.old; then run the command again` };
   if (kind !== undefined && kind !== 'directory') return { ...theirs, found: `${folder} is no folder`, next: `ls -ld ${folder}` };
   if (kind !== undefined && !(await host.canWrite(folder)))
     return { ...theirs, found: `${folder} is read-only`, next: `findmnt -T ${folder}` };
   if (there === undefined) return undefined;
-  if (!ours) return { ...theirs, found: `${path} is no file of kata-sysext` };
+  if (!fromProgram) return { ...theirs, found: `${path} is no file of kata-sysext` };
   const isOwn = (line: string) => line === '' || moduleTable.some(({ name }) => name === line);
   return lines.slice(1).every(isOwn) ? undefined : { ...theirs, found: `${path} was edited` };
 }

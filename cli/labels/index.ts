@@ -1,3 +1,2 @@
-export { labelFinding } from './findings.ts';
 export { canRepair, type LabelledPlace, type LabelUse, type WrongLabel, wrongLabel } from './judge.ts';
-export { type LabelSurvey, surveyGeneration, surveyLabels } from './survey.ts';
+export { type LabelSurvey, labelFinding, surveyGeneration, surveyLabels } from './survey.ts';

@@ -21,13 +21,12 @@ export interface LabelledPlace {
   shown?: true;
 }
 
-/** A label that is not the needed one. */
 export interface WrongLabel {
   place: LabelledPlace;
   /** undefined: the file has none. */
-  found?: string;
+  found?: string | undefined;
   needed: string;
-  stock?: string;
+  stock?: string | undefined;
   /** The type is another one, but gives the same access to the file. */
   sameAccess: boolean;
 }
@@ -58,8 +57,8 @@ export function wrongLabel(place: LabelledPlace, { found, stock }: FileLabel, ru
   return {
     place,
     needed,
-    ...(found === undefined ? {} : { found }),
-    ...(stock === undefined ? {} : { stock }),
+    found,
+    stock,
     sameAccess: sameRange && (is.type === should.type || serves(rules.family, place.use, is.type)),
   };
 }

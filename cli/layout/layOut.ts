@@ -94,7 +94,7 @@ interface Needs {
   /** Those in folders of a QEMU, which it finds by their names. */
   foundByName: Set<string>;
   /** QEMU's executable, and the links by which it finds its data. */
-  qemu?: { binary: string; links: Map<string, string> };
+  qemu?: { binary: string; links: Map<string, string> } | undefined;
 }
 
 async function needsOf(input: LayOutInput, row: HandlerRow): Promise<Needs> {
@@ -113,7 +113,7 @@ async function needsOf(input: LayOutInput, row: HandlerRow): Promise<Needs> {
     qemu = { binary: hypervisor, links: parts.links };
   }
   requireUnpacked(bundle, row, [...files]);
-  return { row, files, programs, foundByName, ...(qemu === undefined ? {} : { qemu }) };
+  return { row, files, programs, foundByName, qemu };
 }
 
 function handlerOf(bundle: Bundle, { row, files, qemu }: Needs, arrangement: Arrangement): LaidHandler {
@@ -130,7 +130,7 @@ function handlerOf(bundle: Bundle, { row, files, qemu }: Needs, arrangement: Arr
     family,
     hypervisor,
     shim: arrangement.nameOf(shim),
-    ...(protocol === undefined ? {} : { protocol }),
+    protocol,
     configuration,
     files: [...new Set([...own.filter((path) => path !== undefined), ...added])].sort(byName),
   };

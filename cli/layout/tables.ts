@@ -2,6 +2,7 @@ import { asset } from '../assets/index.ts';
 import { parseJson } from '../documents/index.ts';
 import { KataError } from '../errors/index.ts';
 import { nearest } from '../errors/suggest.ts';
+import { rowMatcher } from './glob.ts';
 
 export type Architecture = 'x86_64' | 'aarch64' | 's390x' | 'ppc64le';
 
@@ -75,4 +76,53 @@ export function handlerRow(name: string): HandlerRow {
 /** 'qemu' → 'kata-qemu'. */
 export function installedName(release: string): string {
   return `kata-${release}`;
+}
+
+/** What a handler needs of the host, KVM aside: a row of overlays/needs.json. */
+export interface NeedRow {
+  code: string;
+  /** Globs over the release's names, or hypervisors: either makes the row apply. */
+  handlers?: string[];
+  hypervisors?: string[];
+  /** Where it is seen: a path that is there and (`says`) has such a text, or a folder with something in it. Without it nothing shows it. */
+  look?: { path?: string; says?: string; below?: string };
+  /** Files can be looked for in an offline tree as well; devices and kernel parameters cannot. */
+  offline?: boolean;
+  found: string;
+  needed: string;
+  next: string;
+}
+
+export const needTable = (parseJson(asset('overlays/needs.json')) as { needs: NeedRow[] }).needs;
+
+export function needsOf({ name, hypervisor }: Pick<HandlerRow, 'name' | 'hypervisor'>): NeedRow[] {
+  return needTable.filter((row) => row.hypervisors?.includes(hypervisor) === true || rowMatcher(row.handlers ?? [])(name));
+}
+
+const always = ['VERSION', 'versions.yaml'];
+const defaultsFolder = 'share/defaults/';
+
+const components = Object.entries(componentTable).map(([name, row]) => ({ name, fits: rowMatcher(row.globs, row.except) }));
+
+/**
+ * Which files of a release are written while it streams by: a superset of what `layOut` keeps in the end.
+ *
+ * A configuration may come after the images that it names, so the choice is by component; a file that no component claims is kept
+ * too, because a configuration that is not upstream's may name it. All configurations are kept: they tell what else the bundle could
+ * serve, and are small. Without `handlers` the candidates for the release's default are kept: which one it is shows only later.
+ * Throws `handler-unknown`.
+ */
+export function keepFor(handlers: string[] | undefined, arch: Architecture): (path: string) => boolean {
+  const rows = (handlers ?? handlerTable.defaults.candidates).map(handlerRow);
+  const wanted = new Set(rows.flatMap((row) => componentsOf(row, arch)));
+  const shims = new Set(rows.map((row) => row.shim));
+  return (path) => {
+    if (path.startsWith(defaultsFolder) || always.includes(path) || shims.has(path)) return true;
+    const claims = components.filter((component) => component.fits(path));
+    return claims.length === 0 || claims.some((component) => wanted.has(component.name));
+  };
+}
+
+function componentsOf(row: HandlerRow, arch: Architecture): string[] {
+  return [...(row.components[arch] ?? []), ...(row.named?.[arch] ?? [])];
 }

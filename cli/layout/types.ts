@@ -11,7 +11,7 @@ export interface LaidHandler {
   hypervisor: string;
   shim: string;
   /** The version of containerd's shim protocol that the shim speaks; absent when its executable does not tell. */
-  protocol?: number;
+  protocol?: number | undefined;
   /** The release's configuration file, as it is in the payload. */
   configuration: string;
   /** Everything of the payload that this handler needs. */
@@ -22,7 +22,6 @@ export interface LaidHandler {
 export interface Layout {
   version: string;
   defaultHandler: string;
-  /** The handlers asked for. */
   handlers: LaidHandler[];
   /** All handlers that the bundle could serve whole. */
   available: string[];

@@ -1,20 +1,32 @@
 import type { Finding } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 import { command } from '../output/index.ts';
+import { sameChoices } from '../planning/choices/choices.ts';
 import type { ChangeOptions, Layer } from '../planning/choices/types.ts';
-import { configurationDiffs } from '../planning/configurations.ts';
 import { guardFindings, guardOf } from '../planning/programCopy.ts';
-import { nothingAfterwards, switchRecords } from '../planning/records.ts';
+import { allowedFor, nothingAfterwards, switchRecords } from '../planning/records.ts';
+import { emptyPlan } from '../planning/shownPlan.ts';
+import { configurationDiffs } from '../planning/textDiff.ts';
 import type { Found } from '../planning/types.ts';
-import { generationWrites, programWrites, type Write } from '../planning/writes.ts';
+import { generationWrites, programWrites, shownWrites, switchWrites, type Write } from '../planning/writes.ts';
 import { refuse } from '../preflight/engine.ts';
 import { refuseSecond } from '../preflight/imageRules.ts';
 import { needFindings } from '../preflight/needs.ts';
 import { refuseFull } from '../preflight/room.ts';
 import { checkedSwitch, type Switch } from '../preflight/switch.ts';
 import type { OperationPlan, View } from '../runner/types.ts';
-import { type Choices, type Drawn, drawGeneration, type Generation, imageNumber, lastNumber, type Origin } from '../store/index.ts';
-import { planStage } from './stage.ts';
+import {
+  type Choices,
+  type Drawn,
+  drawGeneration,
+  type Generation,
+  type GenerationManifest,
+  imageNumber,
+  isWaiting,
+  lastNumber,
+  type Origin,
+  readGenerations,
+} from '../store/index.ts';
 
 /** What every change that makes a generation knows by now. */
 export interface Change {
@@ -28,7 +40,6 @@ export interface Change {
   layer?: Layer | undefined;
 }
 
-/** The generation to make. */
 export interface NewGeneration {
   origin: Origin;
   choices: Choices;
@@ -47,28 +58,29 @@ export interface NewGeneration {
 }
 
 /** Makes a generation and makes it the active one. */
-export async function planNew(view: View, change: Change, wish: NewGeneration): Promise<OperationPlan> {
+export async function planNew(view: View, change: Change, next: NewGeneration): Promise<OperationPlan> {
   const { host, program } = view;
   const { options, from } = change;
+  const { findings = [] } = next;
   await refuseSecond(host, from);
   const number = host.image ? imageNumber : (await lastNumber(host)) + 1;
-  const drawn = await drawGeneration({ ...wish, number, program, created: view.started.toISOString() });
-  const noted = refuse(wish.findings ?? [], options.allow);
-  const writes = [...(wish.writes ?? []), ...(await programWrites(view, wish.backend, 'always')), ...generationWrites(drawn)];
-  if (change.stage === true) return planStage(view, change, { ...wish, writes }, drawn, noted);
+  const drawn = await drawGeneration({ ...next, number, program, created: view.started.toISOString() });
+  const noted = refuse(findings, options.allow);
+  const writes = [...(next.writes ?? []), ...(await programWrites(view, next.backend, 'always')), ...generationWrites(drawn)];
+  if (change.stage === true) return planStage(view, change, { ...next, writes }, drawn, noted);
   const { verb, found, layer } = change;
   const to = drawn.manifest;
   const guard = await guardOf(view, to);
   const loadModules = options.loadModules ?? from?.record.loadModules;
-  const more = { fresh: wish.fresh ?? false, writes, guard, loadModules, foreignWiring: layer?.foreignWiring, layer: layer?.step };
+  const more = { fresh: next.fresh ?? false, writes, guard, loadModules, foreignWiring: layer?.foreignWiring, layer: layer?.step };
   const planned = await checkedSwitch(host, { verb, id: view.id, found, from, to, options, ...more });
   const { plan } = planned;
-  plan.findings.unshift(...noted, ...(await refuseFull(host, planned.writes, wish.writes !== undefined, options)));
+  plan.findings.unshift(...noted, ...(await refuseFull(host, planned.writes, next.writes !== undefined, options)));
   plan.findings.push(...guardFindings(view, to, guard));
   const configurations = await configurationDiffs(host, from, drawn);
   if (configurations.length > 0) plan.configurations = configurations;
   plan.findings.push(...(await comingFindings(host, from, drawn)));
-  return operationOf(view, change, wish, drawn, planned);
+  return operationOf(view, change, next, drawn, planned);
 }
 
 /** What the host lacks for the added handlers. For the other handlers, an earlier change has reported it. */
@@ -108,4 +120,40 @@ function operationOf(
       undoCommand: command(host, from === undefined ? 'uninstall' : 'rollback'),
     },
   };
+}
+
+/** The generation waits for `activate`. What the engine and the backend say about it is asked then. */
+async function planStage(
+  { host }: View,
+  { options, from }: Change,
+  next: NewGeneration,
+  drawn: Drawn,
+  findings: Finding[],
+): Promise<OperationPlan> {
+  const waiting = (await readGenerations(host)).filter(isWaiting).find((each) => sameGeneration(each.manifest, drawn.manifest));
+  const to = waiting?.manifest ?? drawn.manifest;
+  const nextCommand = command(host, `activate ${to.number}`);
+  const text = `make generation ${to.number}, which waits for: ${nextCommand}`;
+  const others = next.writes ?? [];
+  const writes = waiting === undefined ? [...others, ...(await switchWrites(host, [], true, others))] : [];
+  const room = await refuseFull(host, writes, true, options);
+  const steps = waiting === undefined ? [{ kind: 'record' as const, text }] : [];
+  const shown = { steps, ...(await shownWrites(host, writes)), findings: [...findings, ...room] };
+  const common = { verb: 'stage', plan: { ...emptyPlan('stage'), to: to.number, ...shown }, to };
+  if (waiting !== undefined) return { ...common, idle: true, afterwards: nothingAfterwards, says: { nextCommand } };
+  const loads = (options.loadModules ?? from?.record.loadModules) === false ? { loadModules: false } : {};
+  const records = [{ number: to.number, state: 'staged' as const, ...loads, ...allowedFor({ from, allow: options.allow }) }];
+  return {
+    ...common,
+    idle: false,
+    program: { own: true },
+    generation: drawn,
+    afterwards: { ...nothingAfterwards, records },
+    says: { savedBytes: next.savedBytes ?? 0, nextCommand },
+  };
+}
+
+function sameGeneration(a: GenerationManifest, b: GenerationManifest): boolean {
+  const shape = (each: GenerationManifest) => [each.payload, each.backend, each.handlers.map((handler) => handler.configurationDigest)];
+  return JSON.stringify(shape(a)) === JSON.stringify(shape(b)) && sameChoices(a.choices, b.choices);
 }

@@ -18,7 +18,7 @@ export interface BuildRequest {
   handlers: string[];
   format: ImageFormat;
   /** Default: this machine's. */
-  architecture?: Architecture;
+  architecture?: Architecture | undefined;
   /** Real path of the file to make; it must not be there. */
   file: string;
   /** Seconds: the time of everything in the image. */

@@ -16,7 +16,7 @@ import { planNew } from './activateNew.ts';
 export interface ConfigureRequest extends ChangeOptions {
   /** Names of installed handlers; none: all of them. */
   handlers: string[];
-  wishes: SettingsRequest;
+  settings: SettingsRequest;
 }
 
 /** The same files with other settings: a generation without a payload of its own. Nothing restarts, running sandboxes keep what they read. */
@@ -26,15 +26,15 @@ export async function planConfigure(view: View, request: ConfigureRequest): Prom
   const from = await activeOne(host);
   const origin = from.manifest;
   const readText = await payloadReader(host, from);
-  const wished = { handlers: handlersOf(origin, request.handlers), wishes: request.wishes, readText };
-  const choices = await withSettings(origin.choices, wished);
-  const findings = await choiceFindings(host, origin.choices, choices, wished);
+  const asked = { handlers: handlersOf(origin, request.handlers), requested: request.settings, readText };
+  const choices = await withSettings(origin.choices, asked);
+  const findings = await choiceFindings(host, origin.choices, choices, asked);
   const { backend } = origin;
-  const wish = { origin, choices, backend, home: backendOf(backend).payloadDir(origin.payloadFolder), readText };
-  const drawn = await drawGeneration({ ...wish, number: origin.number, program, created: started.toISOString() });
+  const drawing = { origin, choices, backend, home: backendOf(backend).payloadDir(origin.payloadFolder), readText };
+  const drawn = await drawGeneration({ ...drawing, number: origin.number, program, created: started.toISOString() });
   if (sameChoices(choices, origin.choices) && sameTexts(drawn.manifest, origin)) return unchanged(origin);
   const found = await findEngine(host, request.engine, from.record.wiring?.engine);
-  return planNew(view, { verb: 'configure', options: request, found, from }, { ...wish, findings });
+  return planNew(view, { verb: 'configure', options: request, found, from }, { ...drawing, findings });
 }
 
 /** Reads files of the payload as they were installed. What is read decides what is written, so that a damaged file is refused. */

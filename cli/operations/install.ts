@@ -2,23 +2,29 @@ import { type Backend, chooseBackend } from '../backends/index.ts';
 import { type HostFacts, readFacts } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
 import { type Format, imageFindings, makerFindings } from '../images/index.ts';
+import { canRepair, surveyLabels } from '../labels/index.ts';
 import { installedName } from '../layout/index.ts';
 import { aliasesAfter, withAdopted } from '../planning/choices/aliases.ts';
 import { keptChoices, sameChoices } from '../planning/choices/choices.ts';
-import { chooseFormat } from '../planning/choices/format.ts';
-import { type Given, givenFindings, givenImage, limitedTo } from '../planning/choices/givenImage.ts';
+import { chooseFormat, type Given, givenFindings, givenImage, limitedTo } from '../planning/choices/givenImage.ts';
 import { explainMissingHandlers } from '../planning/choices/missingHandlers.ts';
 import { choiceFindings, noSettings, withSettings } from '../planning/choices/settings.ts';
 import type { InstallRequest } from '../planning/choices/types.ts';
 import { refuseFamilyChange, replacedHandlers, sameFiles, wantedHandlers } from '../planning/choices/wanted.ts';
-import { payloadWrites } from '../planning/writes.ts';
+import { guardFindings, guardOf } from '../planning/programCopy.ts';
+import { nothingAfterwards } from '../planning/records.ts';
+import { emptyPlan } from '../planning/shownPlan.ts';
+import { payloadWrites, programWrites } from '../planning/writes.ts';
 import { findEngineToWire, refuse } from '../preflight/engine.ts';
 import { refuseSecond, refuseWaiting } from '../preflight/imageRules.ts';
 import { hostFindings } from '../preflight/refusals.ts';
+import { refuseFull } from '../preflight/room.ts';
+import { checkedSwitch, type Switch } from '../preflight/switch.ts';
+import { filesText } from '../runner/repairLabels.ts';
 import type { OperationPlan, StagedPayload, View } from '../runner/types.ts';
 import { activeGeneration, type Choices, type Generation, originOf } from '../store/index.ts';
+import type { Afterwards } from '../transaction/index.ts';
 import { type Change, type NewGeneration, planNew } from './activateNew.ts';
-import { planActiveAlready, planRepeat } from './repeat.ts';
 
 /** What is known before anything is unpacked. */
 interface Wanted {
@@ -73,7 +79,7 @@ async function isActive({ host, signal }: View, request: InstallRequest, from: G
     return false;
   const readText = async (path: string) => (await host.readFile(`${manifest.payloadFolder}/${path}`)).toString();
   const kept = chosen(host, request, from, namesIn(manifest));
-  const choices = await withSettings(kept, { handlers: manifest.handlers, wishes: request.wishes ?? noSettings, readText });
+  const choices = await withSettings(kept, { handlers: manifest.handlers, requested: request.settings ?? noSettings, readText });
   return sameChoices(choices, manifest.choices);
 }
 
@@ -97,13 +103,13 @@ async function newGeneration(
   const payload = limitedTo(staged.manifest, wanted);
   refuseFamilyChange(host, from, payload, request);
   const readText = async (path: string) => (await host.readFile(`${staged.tree}/${path}`)).toString();
-  const wished = { handlers: payload.handlers, wishes: request.wishes ?? noSettings, readText };
+  const asked = { handlers: payload.handlers, requested: request.settings ?? noSettings, readText };
   const kept = chosen(host, request, from, namesIn(payload));
-  const choices = await withSettings(kept, wished);
+  const choices = await withSettings(kept, asked);
   return {
     origin: originOf(payload, request.keepPaths === true && !host.image ? request.sources : undefined),
     choices,
-    findings: [...(await choiceFindings(host, kept, choices, wished)), ...(request.layer?.findings ?? [])],
+    findings: [...(await choiceFindings(host, kept, choices, asked)), ...(request.layer?.findings ?? [])],
     backend: backend.name,
     home: backend.payloadDir(payload.folder),
     fresh: !staged.known,
@@ -121,10 +127,66 @@ function chosen(host: HostView, request: InstallRequest, from: Generation | unde
     names.filter((name) => !replaced.includes(name)),
   );
   const adopted = (request.layer?.handlers ?? []).filter((name) => !Object.hasOwn(kept.aliases, name));
-  const wishes = withAdopted(host, request.aliases ?? [], adopted, names);
-  return { ...kept, aliases: aliasesAfter(host, from, wishes, names) };
+  const requests = withAdopted(host, request.aliases ?? [], adopted, names);
+  return { ...kept, aliases: aliasesAfter(host, from, requests, names) };
 }
 
 function namesIn({ handlers }: { handlers: { name: string }[] }): string[] {
   return handlers.map((handler) => handler.name);
+}
+
+/** What shall be staged is active. Where the host drifted from it, that stays: staging touches neither the engine nor the pointer. */
+function planActiveAlready({ manifest: to }: Generation): OperationPlan {
+  const ends = { from: to.number, to: to.number };
+  return { verb: 'stage', plan: { ...emptyPlan('stage'), ...ends }, idle: true, from: to.number, to, afterwards: nothingAfterwards };
+}
+
+/** Nothing differs from what is active: nothing to do, unless the host drifted from it. */
+async function planRepeat(view: View, { verb, options, found, layer }: Change, from: Generation): Promise<OperationPlan> {
+  const { host, program, id } = view;
+  const to = from.manifest;
+  const guard = await guardOf(view, to);
+  const own = to.program === program;
+  const writes = await programWrites(view, to.backend, own ? 'always' : guard);
+  const labels = await surveyLabels(host, from);
+  // What is merged keeps the labels that it was merged with: it is merged again.
+  const fresh = to.format === 'directory' && labels.wrong.some(({ place }) => place.shown);
+  const { loadModules = true } = options;
+  const planned = await checkedSwitch(host, { verb, id, found, from, to, fresh, writes, options, guard, loadModules, layer: layer?.step });
+  const { plan } = planned;
+  plan.findings.push(...(await refuseFull(host, planned.writes, writes.length > 0, options)));
+  plan.findings.push(...(layer?.findings ?? []), ...guardFindings(view, to, guard));
+  const wrong = labels.wrong.filter(canRepair);
+  if (wrong.length > 0) plan.steps.unshift({ kind: 'record', text: `put the SELinux labels of ${filesText(wrong.length)} back` });
+  return {
+    verb,
+    plan,
+    idle: planned.steps.length === 0,
+    from: to.number,
+    to,
+    found,
+    planned,
+    rehearsed: true,
+    prove: options.prove,
+    labels,
+    // Restores a copy of the program that was damaged or removed. A copy that nothing names is not restored: the next clean-up would remove it.
+    program: { own, guard },
+    afterwards: { ...nothingAfterwards, records: [recordOf(from, planned, host.live, loadModules)] },
+    says: layer && { nextCommand: layer.nextCommand },
+  };
+}
+
+function recordOf(
+  { manifest, record }: Generation,
+  { edited, wiring: { wiring } }: Switch,
+  live: boolean,
+  loadModules: boolean,
+): Afterwards['records'][number] {
+  return {
+    number: manifest.number,
+    state: live ? 'active' : 'staged',
+    ...(wiring === undefined ? {} : { wiring }),
+    edited,
+    ...(loadModules === (record.loadModules ?? true) ? {} : { loadModules }),
+  };
 }

@@ -7,7 +7,7 @@ import { keptChoices } from '../planning/choices/choices.ts';
 import type { ChangeOptions } from '../planning/choices/types.ts';
 import { lastHandler, refuseNotInstalled } from '../planning/choices/wanted.ts';
 import { findEngine, refuse } from '../preflight/engine.ts';
-import { refuseDamaged } from '../preflight/payload.ts';
+import { refuseDamaged } from '../preflight/harmful.ts';
 import { etcFindings } from '../preflight/refusals.ts';
 import type { OperationPlan, View } from '../runner/types.ts';
 import { activeGeneration, type Choices, type Generation, namesOf } from '../store/index.ts';

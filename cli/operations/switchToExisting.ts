@@ -1,3 +1,5 @@
+import { KataError } from '../errors/index.ts';
+import type { HostView } from '../host/index.ts';
 import { moduleFindings } from '../kernelModules/index.ts';
 import { command } from '../output/index.ts';
 import type { ChangeOptions } from '../planning/choices/types.ts';
@@ -6,16 +8,23 @@ import { nothingAfterwards, switchRecords } from '../planning/records.ts';
 import { othersWiring } from '../planning/replaceWiring.ts';
 import { programWrites } from '../planning/writes.ts';
 import { findEngineToWire, refuse } from '../preflight/engine.ts';
-import { refuseHarmful } from '../preflight/harmful.ts';
-import { refuseDamaged } from '../preflight/payload.ts';
+import { refuseDamaged, refuseHarmful } from '../preflight/harmful.ts';
 import { etcFindings } from '../preflight/refusals.ts';
 import { refuseFull } from '../preflight/room.ts';
 import { checkedSwitch } from '../preflight/switch.ts';
 import type { OperationPlan, View } from '../runner/types.ts';
-import { activeGeneration, type Generation } from '../store/index.ts';
+import {
+  activeGeneration,
+  activeNumber,
+  findGeneration,
+  type Generation,
+  isWaiting,
+  readGeneration,
+  readGenerations,
+} from '../store/index.ts';
 
 /** Makes a generation that is already there the active one, wiring included. `choose` says which. */
-export async function planSwitchTo(
+async function planSwitchTo(
   view: View,
   verb: string,
   options: ChangeOptions,
@@ -52,4 +61,58 @@ export async function planSwitchTo(
     },
     says: { undoCommand: command(host, from === undefined ? 'uninstall' : 'rollback') },
   };
+}
+
+interface ActivateRequest extends ChangeOptions {
+  /** Default: the newest generation that `install --stage` made and that was never active. */
+  number?: number | undefined;
+}
+
+/** Makes a staged generation, or any other one, the active one. */
+export function planActivate(view: View, request: ActivateRequest): Promise<OperationPlan> {
+  const { host } = view;
+  return planSwitchTo(view, 'activate', request, async () => {
+    if (request.number !== undefined) return readGeneration(host, request.number);
+    const waiting = (await readGenerations(host)).filter(isWaiting).at(-1);
+    if (waiting !== undefined) return waiting;
+    const active = await activeNumber(host);
+    throw new KataError('nothing-staged', {
+      subject: active === undefined ? 'nothing is installed' : `generation ${active} is active`,
+      found: 'no generation waits to be activated',
+      needed: 'a generation that install --stage made, or the number of another one',
+      next: 'kata-sysext install BUNDLE --stage, or kata-sysext activate N (numbers: kata-sysext status)',
+    });
+  });
+}
+
+interface RollbackRequest extends ChangeOptions {
+  /** The generation to go to; default: the one that was active before this one. */
+  to?: number | undefined;
+}
+
+/** Back to an earlier generation, wiring included. Twice returns. */
+export function planRollback(view: View, request: RollbackRequest): Promise<OperationPlan> {
+  return planSwitchTo(view, 'rollback', request, (from) =>
+    request.to === undefined ? before(view.host, from) : readGeneration(view.host, request.to),
+  );
+}
+
+async function before(host: HostView, from: Generation | undefined): Promise<Generation> {
+  const number = from?.record.previous;
+  const previous = number === undefined ? undefined : await findGeneration(host, number);
+  if (previous !== undefined && previous.record.state !== 'failed') return previous;
+  const others = (await readGenerations(host)).filter(({ record }) => record.state !== 'failed').map(({ manifest }) => manifest.number);
+  throw new KataError('no-previous-generation', {
+    subject: from === undefined ? 'nothing is installed' : `generation ${from.manifest.number}`,
+    found: from === undefined ? 'there is no active generation' : `no generation was active before ${from.manifest.number}, or it is gone`,
+    needed: 'an earlier generation',
+    next: nextFor(from?.manifest.number, others),
+  });
+}
+
+/** Only what this host can do: there may be other generations, only the active one, or none. */
+function nextFor(active: number | undefined, all: number[]): string {
+  const [newest, ...more] = all.filter((number) => number !== active).sort((a, b) => b - a);
+  if (newest !== undefined) return [`kata-sysext rollback --to ${newest}`, ...more.map((number) => `--to ${number}`)].join(', or ');
+  return active === undefined ? 'kata-sysext install BUNDLE' : 'to go back to a host without Kata: kata-sysext uninstall';
 }

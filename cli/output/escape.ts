@@ -1,3 +1,5 @@
+import type { HostView } from '../host/index.ts';
+
 /**
  * Characters that a terminal acts on, or that change what a line seems to say: C0 but for newline and tab, DEL, C1, line and paragraph
  * separators, and all format characters (bidirectional controls, zero width ones, tags). Lone halves of surrogate pairs as well.
@@ -36,4 +38,14 @@ export function escapingStream<T extends Writes>(stream: T): T & { control: Cont
     },
     set: (target, name, value) => Reflect.set(target, name, value, target),
   }) as T & { control: Control };
+}
+
+/** A kata-sysext command as it must be typed for this host: of an offline tree it names the tree. */
+export function command(host: HostView, line: string): string {
+  return `kata-sysext ${line}${host.booted ? '' : ` --root ${words([host.root])}`}`;
+}
+
+/** Words as a shell takes them. */
+export function words(each: string[]): string {
+  return each.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');
 }

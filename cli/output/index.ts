@@ -1,5 +1,4 @@
-export { command, words } from './command.ts';
-export { type Control, escaped, escapingStream } from './escape.ts';
+export { type Control, command, escaped, escapingStream, words } from './escape.ts';
 export type { Emit, Event } from './events.ts';
 export { reporter } from './reporter.ts';
 export { age, type Cell, tableLines } from './table.ts';

@@ -12,7 +12,7 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
   await needSystemd(host);
   const [name = '', version] = (wish ?? recorded ?? '').split('@');
   if (recorded !== undefined && name !== recorded && engineNamed(name) !== undefined) throw otherEngine(recorded, name);
-  const found = await detected(host, name === '' ? engines().filter(({ renders }) => renders === undefined) : named(name), version);
+  const found = await detected(host, name === '' ? ordinary() : named(name), version);
   const served = await servingKubelet(host, found);
   const running = served.filter(({ instance }) => instance.process !== undefined);
   const candidates = running.length > 0 ? running : served;
@@ -28,6 +28,11 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
     throw ambiguous(candidates, running.length > 0);
   }
   throw missing(host, wish, name);
+}
+
+/** Those whose own configuration is read. */
+function ordinary(): Engine[] {
+  return engines().filter(({ renders }) => renders === undefined);
 }
 
 async function detected(host: HostView, all: Engine[], version?: string): Promise<Found[]> {

@@ -37,7 +37,7 @@ async function owned(host: HostView, path: HostPath, config: MachineConfig, to: 
     details: {
       path,
       machineConfig: config.name,
-      ...(config.pool === undefined ? {} : { pool: config.pool }),
+      pool: config.pool,
       ...(next === undefined ? {} : { generate: next.command }),
     },
   });

@@ -99,16 +99,16 @@ function etcFinding({ root }: HostView, etc: HostFacts['etc']): Finding[] {
 
 /** The wiring stays, and what it names would be gone. */
 async function stateFinding(host: HostView): Promise<Finding[]> {
-  const anew = await volatileMount(host, stateFolder);
-  if (anew === undefined) return [];
+  const point = await volatileMount(host, stateFolder);
+  if (point === undefined) return [];
   return [
     {
       code: 'host-var-unsafe',
       level: 'blocker',
       subject: stateFolder,
-      found: `${anew} is empty again after each boot: the engine’s configuration would name files that are gone`,
+      found: `${point} is empty again after each boot: the engine’s configuration would name files that are gone`,
       needed: `a ${stateFolder} that stays`,
-      next: `findmnt -T ${anew}; then boot with a /var on a disk (without systemd.volatile=)`,
+      next: `findmnt -T ${point}; then boot with a /var on a disk (without systemd.volatile=)`,
     },
   ];
 }

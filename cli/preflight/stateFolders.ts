@@ -59,7 +59,7 @@ function check(host: HostView, path: HostPath, stat: Stat, kind: Stat['kind'] | 
   }
 }
 
-function unsafe(host: HostView, path: HostPath, what: string, { kind, mode }: Stat, ours = true): Finding {
+function unsafe(host: HostView, path: HostPath, what: string, { kind, mode }: Stat, isOwn = true): Finding {
   const real = host.booted ? path : `${host.root}${path}`;
   const owned = `if it is from kata-sysext: chown root:root ${real} && chmod ${kind === 'directory' ? '755' : (mode & 0o755).toString(8)} ${real}`;
   return {
@@ -68,6 +68,6 @@ function unsafe(host: HostView, path: HostPath, what: string, { kind, mode }: St
     subject: path,
     found: `${path} ${what}`,
     needed: 'files and folders of root that only root may write to',
-    next: `look at it: ls -lan ${real}; ${ours ? owned : `if nothing needs it: rm ${real}`}`,
+    next: `look at it: ls -lan ${real}; ${isOwn ? owned : `if nothing needs it: rm ${real}`}`,
   };
 }

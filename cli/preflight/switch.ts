@@ -1,15 +1,18 @@
-import { backendOf } from '../backends/index.ts';
+import { type Backend, backendOf } from '../backends/index.ts';
+import type { WiringPlan } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type Baseline, takeBaseline } from '../gate/index.ts';
 import type { Digest, HostView } from '../host/index.ts';
+import type { ChangeOptions } from '../planning/choices/types.ts';
 import { shownPlan } from '../planning/shownPlan.ts';
 import { type PlannedSwitch, planSwitch } from '../planning/switch.ts';
 import type { Found, Plan, SwitchRequest } from '../planning/types.ts';
 import { switchWrites, type Write } from '../planning/writes.ts';
+import { policyFindings } from '../selinux/index.ts';
+import type { Generation, GenerationManifest } from '../store/index.ts';
 import { refuse, restartFindings } from './engine.ts';
+import { refuseInUse, strandedFindings } from './inUse.ts';
 import { refuseOwned } from './owned.ts';
-import { refuseDenied } from './policy.ts';
-import { refuseInUse, refuseTaken, removedHandlerNames, strandedFindings } from './removedHandlers.ts';
 import { shimFindings } from './shimFindings.ts';
 
 /** A planned switch that no check prevents, and what the engine did before it. */
@@ -97,23 +100,56 @@ async function foreignEdits(host: HostView, edited: Record<string, Digest> = {},
   return found;
 }
 
-/** Asks the engine's own binary about copies of the planned files. `scratch` writes a copy into a folder of kata-sysext. */
-export async function askEngine(
+interface Switching {
+  found: Found;
+  from?: Generation | undefined;
+  to?: GenerationManifest | undefined;
+  options: Pick<ChangeOptions, 'allow'>;
+}
+
+/**
+ * What SELinux has against the pods of a generation; nothing where none comes, or where nothing runs that could start them. Throws
+ * `host-selinux-denies`, unless it is allowed now or was for the active generation.
+ */
+export async function refuseDenied(
   host: HostView,
-  found: Found,
-  planned: Switch,
-  scratch: (name: string, text: string) => Promise<string>,
-): Promise<void> {
-  if (!host.booted || planned.wiring.changes.length === 0) return;
-  const { dump } = found.engine;
-  if (dump === undefined) return;
-  const { others, warnings } = await dump.validate(host, found.instance, planned.wiring, scratch);
-  if (others.length === 0 && warnings.length === 0) return;
-  throw new KataError('engine-rejects', {
-    subject: found.instance.configPath,
-    found: `the change would alter more than the handlers of kata-sysext: ${[...others, ...warnings].slice(0, 5).join('; ')}`,
-    needed: `only ${planned.touched.join(', ')} to differ in the effective configuration`,
-    next: `look at: ${dump.showCommand(found.instance)}`,
-    details: { keys: others, warnings },
+  { found, from, to, options }: Switching,
+  backend: Backend,
+  baseline: Baseline | undefined,
+  ask: typeof policyFindings = policyFindings,
+): Promise<Finding[]> {
+  if (to === undefined || baseline === undefined) return [];
+  const home = backend.payloadDir(to.payloadFolder);
+  const denied = await ask(host, { found, handlers: to.handlers, home, dump: baseline.dump });
+  return refuse(denied, [...options.allow, ...(from?.record.allowed ?? [])]);
+}
+
+/**
+ * Names of handlers and aliases that the change removes, or points at another shim or another handler: the engine would clean up their
+ * sandboxes with the wrong program.
+ */
+export function removedHandlerNames(before: string[], from: GenerationManifest | undefined, to: GenerationManifest | undefined): string[] {
+  return before.filter((name) => servedBy(to, name) === undefined || servedBy(to, name) !== servedBy(from, name));
+}
+
+function servedBy(manifest: GenerationManifest | undefined, name: string): string | undefined {
+  const handler = manifest?.handlers.find((each) => each.name === (manifest.choices.aliases[name] ?? name));
+  return handler === undefined ? undefined : `${handler.family} ${handler.name}`;
+}
+
+/**
+ * An engine has handlers that none of its files names: built into it, or given on its command line. A name that its CRI lists, and that
+ * kata-sysext did not make, belongs to another program. Throws engine-foreign-handler.
+ */
+export function refuseTaken(listed: string[], wanted: string[], own: string[], wiring: WiringPlan): void {
+  // A handler that the files already define exactly as needed is used as it is; the planner has a finding for each.
+  const shared = new Set(wiring.findings.map((finding) => finding.subject));
+  const taken = wanted.find((name) => listed.includes(name) && !own.includes(name) && !shared.has(name));
+  if (taken === undefined) return;
+  throw new KataError('engine-foreign-handler', {
+    subject: taken,
+    found: `the engine lists a handler ${taken} already, and kata-sysext has not made it`,
+    needed: 'a name that no other program defines',
+    next: 'choose another name with --alias, or take that handler out of the engine and restart it',
   });
 }

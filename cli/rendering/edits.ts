@@ -23,15 +23,15 @@ export async function againstOf(
   if (config === undefined) return undefined;
   const edits: Edit[] = [];
   for (const [index, { path, text }] of marks.filter(({ kind }) => kind === 'range').entries()) {
-    const ours = Buffer.from(text);
+    const inserted = Buffer.from(text);
     const [before, after] = [config.bytes, await readFile(join(root, path))];
-    const at = after.indexOf(ours);
+    const at = after.indexOf(inserted);
     // The node joins the same three pieces: nothing else may differ.
-    if (path !== config.path || at < 0 || !Buffer.concat([before.subarray(0, at), ours, before.subarray(at)]).equals(after))
+    if (path !== config.path || at < 0 || !Buffer.concat([before.subarray(0, at), inserted, before.subarray(at)]).equals(after))
       throw new Error(`${path} is not the node’s own file with one text of kata-sysext in it`);
     const part = `${partsFolder}/${index}`;
     await mkdir(dirname(join(root, part)), { recursive: true });
-    await writeFile(join(root, part), ours);
+    await writeFile(join(root, part), inserted);
     edits.push({ path, digest: digestOf(after), at, part: part.slice(1) });
   }
   const own = marks.flatMap(({ kind, path }) => (kind === 'file' ? [path] : []));
@@ -44,7 +44,7 @@ export async function againstOf(
     digest: digestOf(config.bytes),
     imports,
     own,
-    ...(begin === undefined ? {} : { version: begin }),
+    version: begin,
     edits,
   };
 }

@@ -10,7 +10,7 @@ export interface EngineTree {
   title: string;
   unit: string;
   /** As `--engine` says it; undefined where the wiring has to be right for every version. */
-  version?: string;
+  version?: string | undefined;
   /** The node's own file that the wiring goes into, the variable of its unit that may name another one, and the bytes in it. */
   config?: { path: string; variable: string; bytes: Buffer };
   /** Where other programs name handlers, when the wiring is a file next to their files. */
@@ -38,7 +38,7 @@ export async function engineTree(named: string | undefined, file: string | undef
         .join(' or '),
     );
   const known = version === undefined || version === '' ? undefined : version;
-  const tree = { name, title: engine.title, unit: offline.unit, ...(known === undefined ? {} : { version: known }) };
+  const tree = { name, title: engine.title, unit: offline.unit, version: known };
   if (offline.kind === 'drop-in') {
     if (file !== undefined)
       throw unfit('--engine-config', `--engine-config with --engine ${name}`, 'nothing of the kind: it reads a drop-in of kata-sysext');

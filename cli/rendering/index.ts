@@ -1,9 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { mergeOf } from '../backends/index.ts';
 import { guardUnits, presetFile } from '../bootGuard/units/index.ts';
 import type { Against, Beside, Merging, Source, Target } from '../generate/index.ts';
-import { openHost, stoppable } from '../host/index.ts';
+import { type HostView, openHost, stoppable } from '../host/index.ts';
 import { modulesFile } from '../kernelModules/index.ts';
 import { planInstall } from '../operations/install.ts';
 import type { InstallRequest } from '../planning/choices/types.ts';
@@ -13,7 +14,6 @@ import { activeGeneration, etcFolder, namesOf, payloadRoot, stateFolder } from '
 import { type Archive, dropTransient, makeArchive } from './archive.ts';
 import { againstOf, partsFolder } from './edits.ts';
 import { engineTree, unfit } from './engine.ts';
-import { mergingOf } from './merging.ts';
 import { makeTargetTree } from './tree.ts';
 
 export type { Archive } from './archive.ts';
@@ -22,11 +22,11 @@ export interface Rendered {
   archive: Archive;
   /** As `RenderedRequest` wants them. */
   places: string[];
-  modules?: string;
+  modules?: string | undefined;
   engineUnit: string;
-  against?: Against;
+  against?: Against | undefined;
   beside?: Beside;
-  merging?: Merging;
+  merging?: Merging | undefined;
 }
 
 const noImage = '--target fcos, or the bundles that the image was made of: they become a prefix';
@@ -35,11 +35,11 @@ export interface RenderRequest {
   target: Target;
   install: InstallRequest;
   /** The one source is an image, which nodes fetch as it is: a system extension there. */
-  image?: Source;
+  image?: Source | undefined;
   /** The node's own configuration of its engine: a file of this machine. */
-  engineConfig?: string;
+  engineConfig?: string | undefined;
   /** The single file of this version: its copy and the units of the boot guard are put there as well. */
-  programFile?: string;
+  programFile?: string | undefined;
   /** The time, in seconds, that the records say. */
   epoch: number;
 }
@@ -93,10 +93,10 @@ export async function render<T>(
       const handlers = active === undefined ? [] : namesOf(active.manifest);
       const beside = engine.read === undefined ? {} : { beside: { own: wiring, handlers, read: engine.read } };
       const more = {
-        ...(against === undefined ? {} : { against }),
+        against,
         ...beside,
-        ...(modules[0] === undefined ? {} : { modules: modules[0] }),
-        ...(merging === undefined ? {} : { merging }),
+        modules: modules[0],
+        merging,
       };
       return await work({ archive, places, engineUnit: engine.unit, ...more });
     } finally {
@@ -105,4 +105,13 @@ export async function render<T>(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** How a node gets and shows the image that was installed on the tree. Takes its copy there away: nodes fetch it by itself, the archive has the rest. */
+async function mergingOf(host: HostView, root: string, image: Source): Promise<Merging> {
+  const active = await activeGeneration(host);
+  if (active === undefined) throw new Error('nothing is installed on the tree');
+  const merge = await mergeOf(host, active.manifest);
+  await rm(join(root, merge.link.target));
+  return { ...merge, image };
 }

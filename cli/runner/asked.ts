@@ -5,13 +5,13 @@ import { words as quoted } from '../output/index.ts';
 export interface Asked {
   /** The verb, its words and what it was to do, or the boot guard. Other options are left out: their values may be secrets. */
   cause: string;
-  user?: User;
+  user?: User | undefined;
 }
 
 export interface User {
   uid: number;
   /** Not there where /etc/passwd does not have it. */
-  name?: string;
+  name?: string | undefined;
 }
 
 /** Set by the one who follows, in the unit that does the work: there every change is root's. */
@@ -35,7 +35,7 @@ export async function askedBy(verb: string, words: string[], options: Readonly<R
   if (boot !== undefined) return { cause: `boot guard (${String(boot)})` };
   const user = (env[unitVariable] === undefined ? undefined : userOf(env[userVariable] ?? '')) ?? (await whoAsks(env));
   const cause = [verb, ...(words.length === 0 ? [] : [quoted(words)]), ...telling.flatMap((name) => shown(name, options[name]))].join(' ');
-  return { cause: cause.length > maxCause ? `${cause.slice(0, maxCause - 1)}…` : cause, ...(user === undefined ? {} : { user }) };
+  return { cause: cause.length > maxCause ? `${cause.slice(0, maxCause - 1)}…` : cause, user };
 }
 
 function shown(name: string, value: unknown): string[] {
@@ -54,7 +54,7 @@ export async function whoAsks(env: Env): Promise<User | undefined> {
   const uid = number.test(login) && Number(login) !== noLogin ? Number(login) : own;
   if (uid === undefined) return undefined;
   const name = await nameOf(uid);
-  return { uid, ...(name === undefined ? {} : { name }) };
+  return { uid, name };
 }
 
 /** '1000:anna' → the user; the same text as `userText` gives. */

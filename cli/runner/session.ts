@@ -65,7 +65,7 @@ export async function underLock<T>(
   context: Context,
   verb: string,
   options: ChangeOptions,
-  work: (settled: Recovered[], staging: Staging | undefined) => Promise<T>,
+  work: (recovered: Recovered[], staging: Staging | undefined) => Promise<T>,
 ): Promise<T> {
   const { host } = context;
   const touchesNothing = options.dryRun && !unpacking.includes(verb);
@@ -90,10 +90,10 @@ export async function underLock<T>(
     const staging = verb === 'recover' ? await stagingOf(host) : undefined;
     // Before an undo takes away the shim by which the engine cleans up after them.
     if (verb !== 'boot' && !options.dryRun) await removeLeft(context);
-    const settled = await undisturbed(host, () => settle(context, options, touchesNothing));
-    if (verb === 'recover' && settled.length > 0) beyondStopping(host);
+    const recovered = await undisturbed(host, () => recoverFirst(context, options, touchesNothing));
+    if (verb === 'recover' && recovered.length > 0) beyondStopping(host);
     await refuseBaked(host, verb);
-    return await work(settled, staging);
+    return await work(recovered, staging);
   } catch (error) {
     throw await withRoomAdvice(host, error);
   } finally {
@@ -188,7 +188,7 @@ async function foreignLock(host: HostView): Promise<ForeignLock | undefined> {
 }
 
 /** Changing verbs recover first and say so. What `touchesNothing` does not even remove rubbish. */
-async function settle({ host, emit }: Context, options: ChangeOptions, touchesNothing: boolean): Promise<Recovered[]> {
+async function recoverFirst({ host, emit }: Context, options: ChangeOptions, touchesNothing: boolean): Promise<Recovered[]> {
   const here = await deploymentNow(host);
   const open = options.dryRun ? await openHere(host, here) : [];
   if (open.length > 0) {
@@ -200,8 +200,8 @@ async function settle({ host, emit }: Context, options: ChangeOptions, touchesNo
     });
   }
   if (touchesNothing) return [];
-  const settled = await recover(host, here);
-  for (const { id, verb, result } of settled) {
+  const recovered = await recover(host, here);
+  for (const { id, verb, result } of recovered) {
     await writeSystemJournal(host, { id, verb, result, reason: 'it was interrupted' });
     emit({ kind: 'warning', text: `the interrupted ${verb} (change ${id}) was ${result === 'finished' ? 'finished' : 'undone'} first` });
     if (result !== 'not-restored') continue;
@@ -212,5 +212,5 @@ async function settle({ host, emit }: Context, options: ChangeOptions, touchesNo
       next: `kata-sysext history ${id}`,
     });
   }
-  return settled;
+  return recovered;
 }

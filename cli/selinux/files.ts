@@ -66,7 +66,7 @@ async function withLabels(host: HostView, roles: Map<HostPath, FileRole>, family
     const stock = stockLabel(family, path);
     // The folders on the way may be links, as /usr/local is on ostree hosts.
     const kind = role === 'folder' && (await host.lstat(path))?.kind === 'symlink' ? 'link' : role;
-    files.push({ path, role: kind, context, ...(stock === undefined ? {} : { stock }) });
+    files.push({ path, role: kind, context, stock });
   }
   return files;
 }

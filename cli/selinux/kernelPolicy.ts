@@ -105,6 +105,6 @@ function unasked(subject: string, why: string, cause?: unknown): KataError {
     found: `the kernel’s SELinux policy does not answer: ${subject}: ${why}`,
     needed: 'an answer whether a pod may start',
     next: 'run the command as root; look for denials: ausearch -m AVC -ts recent',
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   });
 }

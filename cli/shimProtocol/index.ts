@@ -1,2 +1,1 @@
-export { firstThatSpeaks, forgets, mixing, newestSpoken, protocolOf } from './protocol.ts';
-export { taskServices } from './services.ts';
+export { firstThatSpeaks, forgets, mixing, newestSpoken, protocolOf, taskServices } from './protocol.ts';

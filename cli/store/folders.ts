@@ -1,16 +1,17 @@
+import { absolutePath, count, listOf, type Shaped, tableOf } from '../documents/shapes.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
 import { readJson, writeJson } from './json.ts';
 import { foldersFile, generationsFolder, historyFolder, manifestsFolder, stateFolder } from './paths.ts';
-import { folders as foldersShape } from './shapes/index.ts';
 import { schema } from './types.ts';
 
-export interface Folders {
-  schema: number;
+export type Folders = Shaped<typeof foldersShape>;
+const foldersShape = tableOf({
+  schema: count,
   /** Folders that kata-sysext made, parents first: removed when empty once nothing is installed. */
-  made: HostPath[];
+  made: listOf(absolutePath),
   /** Payload roots ever used on this host. */
-  roots: HostPath[];
-}
+  roots: listOf(absolutePath),
+});
 
 export async function readFolders(host: HostView): Promise<Folders> {
   return (await readJson(host, foldersFile, foldersShape)) ?? { schema, made: [], roots: [] };

@@ -29,7 +29,7 @@ import {
 } from './paths.ts';
 import { wholePayload } from './payload/index.ts';
 import { gcPrograms, readPrograms } from './program.ts';
-import { generationRecord } from './shapes/index.ts';
+import { generationRecordShape } from './types.ts';
 
 const manifestName = /^([0-9a-f]{64})\.json$/;
 const damagedName = /^([0-9a-f]{64})\.damaged$/;
@@ -69,7 +69,7 @@ export async function gcStaging(host: Host): Promise<void> {
   for (const folder of [stateFolder, generationsFolder, manifestsFolder, historyFolder, journalFolder]) await dropTemporaries(host, folder);
   const active = await activeNumber(host);
   for (const name of (await host.readdir(generationsFolder)).filter((each) => /^\d{1,9}$/.test(each) && Number(each) !== active)) {
-    const record = await readJson(host, `${generationsFolder}/${name}/record.json`, generationRecord);
+    const record = await readJson(host, `${generationsFolder}/${name}/record.json`, generationRecordShape);
     if (record === undefined || record.state === 'preparing') await dropGeneration(host, Number(name));
   }
   const generations = (await readGenerations(host)).map((each) => each.manifest);
@@ -87,7 +87,7 @@ async function gcImageRecords(host: Host): Promise<void> {
   const now = await deploymentOf(host);
   for (const name of await host.readdir(imageRecords)) {
     const path = `${imageRecords}/${name}`;
-    const record = manifestName.test(name) ? await readJson(host, path, generationRecord) : undefined;
+    const record = manifestName.test(name) ? await readJson(host, path, generationRecordShape) : undefined;
     const speaksOf = [
       record?.blessed?.deployment,
       ...(record?.tries ?? []).map(({ deployment }) => deployment),
@@ -156,10 +156,10 @@ export const leftoverFiles = [foldersFile, reservedSpaceFile, lockFile];
 export async function isVacant(host: HostView, without: number[] = []): Promise<boolean> {
   const active = await activeNumber(host);
   // What another installation of a tree has active does not belong to its image.
-  const ours = active !== undefined && !without.includes(active) && (!host.image || active === imageNumber);
+  const isActive = active !== undefined && !without.includes(active) && (!host.image || active === imageNumber);
   const all = (await readGenerations(host)).map(({ manifest }) => manifest.number).filter((number) => !without.includes(number));
   const generations = all.filter((number) => host.image || number !== imageNumber);
-  if (ours || generations.length > 0) return false;
+  if (isActive || generations.length > 0) return false;
   return !(await host.readdir(journalFolder)).some((name) => /^\d+$/.test(name));
 }
 
@@ -170,9 +170,9 @@ export async function isVacant(host: HostView, without: number[] = []): Promise<
 export async function foreignFiles(host: HostView, more: HostPath[]): Promise<HostPath[]> {
   const { roots } = await readFolders(host);
   const all = await Promise.all([...new Set([stateFolder, ...roots, ...more])].map((folder) => filesBelow(host, folder)));
-  const ours = await known(host);
+  const named = await known(host);
   return [...new Set(all.flat())].filter(
-    (path) => !isHistory(path) && !path.startsWith(`${imageRecords}/`) && !ours.some((own) => path === own || path.startsWith(`${own}/`)),
+    (path) => !isHistory(path) && !path.startsWith(`${imageRecords}/`) && !named.some((own) => path === own || path.startsWith(`${own}/`)),
   );
 }
 

@@ -1,31 +1,33 @@
+import { exactOptional } from 'valibot';
+import { amount, count, listOf, moment, oneOf, type Shaped, tableOf, text } from '../documents/shapes.ts';
 import type { Host, HostView } from '../host/index.ts';
 import { damaged, readJson, writeJson } from './json.ts';
 import { historyFolder } from './paths.ts';
-import { historyEntry } from './shapes/index.ts';
 
 /** One change as `history` tells it. */
-export interface HistoryEntry {
-  schema: number;
-  id: number;
-  verb: string;
-  at: string;
-  from?: number;
-  to?: number;
+export type HistoryEntry = Shaped<typeof historyEntry>;
+const historyEntry = tableOf({
+  schema: count,
+  id: count,
+  verb: text,
+  at: moment,
+  from: exactOptional(count),
+  to: exactOptional(count),
   /** Why, where no command asked for it. */
-  reason?: string;
+  reason: exactOptional(text),
   /** By what it was asked for: the verb and its words, or the boot guard. */
-  cause: string;
+  cause: text,
   /** Who asked; not there at a boot. */
-  user?: { uid: number; name?: string };
-  result: 'done' | 'undone' | 'not-restored';
+  user: exactOptional(tableOf({ uid: count, name: exactOptional(text) })),
+  result: oneOf('done', 'undone', 'not-restored'),
   /** Restarted units in order. */
-  restarted: string[];
-  seconds: number;
-  error?: { code: string; found: string; next: string };
+  restarted: listOf(text),
+  seconds: amount,
+  error: exactOptional(tableOf({ code: text, found: text, next: text })),
   /** What was seen when it failed: the unit's state, its last log lines. */
-  evidence: string[];
-  leftovers: { path: string; found: string; next: string }[];
-}
+  evidence: listOf(text),
+  leftovers: listOf(tableOf({ path: text, found: text, next: text })),
+});
 
 const entryName = /^\d{1,9}\.json$/;
 /** A failed change has a few log lines as its evidence. */

@@ -11,57 +11,12 @@ export {
   isVacant,
   removeEmptyDirs,
 } from './gcStaging.ts';
-export {
-  activeGeneration,
-  activeNumber,
-  aliasesOf,
-  type Drawn,
-  drawGeneration,
-  earlierImageRecords,
-  findGeneration,
-  installAgain,
-  isKnownImage,
-  isMarked,
-  isWaiting,
-  lastNumber,
-  linksOf,
-  makeGeneration,
-  namesOf,
-  noChoices,
-  type Origin,
-  offered,
-  offeredBy,
-  originOf,
-  payloadOf,
-  readGeneration,
-  readGenerations,
-  readPayload,
-  sourcePlaces,
-  takeNumber,
-  triesIn,
-  wiredGeneration,
-  wiringsWith,
-  withTries,
-  writeRecord,
-} from './generations/index.ts';
+export * from './generations/index.ts';
 export { type HistoryEntry, nextId, readHistory, writeHistory } from './history.ts';
 export { damaged, readJson, wayBack, writeJson } from './json.ts';
 export { bytesOf, generationBytes, historyBytes, leftovers, payloadBytes, programBytes, reservedSpaceIn } from './occupied.ts';
 export * from './paths.ts';
-export {
-  entryDrift,
-  isIntact,
-  labelLike,
-  needType,
-  type PayloadRequest,
-  payloadOfRelease,
-  releaseText,
-  type Staged,
-  stageImage,
-  stagePayload,
-  storedBytes,
-  wholePayload,
-} from './payload/index.ts';
+export * from './payload/index.ts';
 export { idlePrograms, keepProgram, programDrift, readPrograms } from './program.ts';
 export { releaseReservedSpace, reservedRoom, reserveSpace } from './reservedSpace.ts';
 export { type Staging, stagingOf } from './staging.ts';

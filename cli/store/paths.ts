@@ -131,7 +131,7 @@ export function readableFolder(payloadFolder: HostPath, number: number): HostPat
 }
 
 /** Where a generation has what engines and shims read. */
-export function folderOf(manifest: { number: number; folder?: HostPath }): HostPath {
+export function folderOf(manifest: { number: number; folder?: HostPath | undefined }): HostPath {
   return manifest.folder ?? generationFolder(manifest.number);
 }
 

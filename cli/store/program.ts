@@ -1,3 +1,4 @@
+import { absolutePath, count, digest, type Shaped, tableOf, textLike } from '../documents/shapes.ts';
 import { errnoOf, KataError } from '../errors/index.ts';
 import { type Digest, digestOfFile, type Host, type HostPath, type HostView } from '../host/index.ts';
 import { allDeployments } from './deployments.ts';
@@ -6,18 +7,20 @@ import { readable, readJson, writeJson } from './json.ts';
 import { dropEmpty, dropTemporaries } from './ownFiles.ts';
 import { binFolder, imagePrograms, programManifest, programPath, programsFolder } from './paths.ts';
 import { entryDrift, labelProgram } from './payload/index.ts';
-import { programManifest as programShape } from './shapes/index.ts';
 import { schema } from './types.ts';
 
+const version = /^\d+\.\d+\.\d+(?:[-+.][\w.+-]*)?$/;
+
 /** `programs/<version>.json`: a copy of the program that is kept on the host. */
-export interface ProgramManifest {
-  schema: number;
-  version: string;
+export type ProgramManifest = Shaped<typeof programShape>;
+const programShape = tableOf({
+  schema: count,
+  version: textLike('a version', version),
   /** The root whose bin/ holds it. */
-  root: HostPath;
-  digest: Digest;
-  sizeBytes: number;
-}
+  root: absolutePath,
+  digest,
+  sizeBytes: count,
+});
 
 /** The program that runs, as one file that needs nothing else. */
 export interface RunningProgram {
@@ -27,7 +30,6 @@ export interface RunningProgram {
 }
 
 const mode = 0o755;
-const version = /^\d+\.\d+\.\d+(?:[-+.][\w.+-]*)?$/;
 
 /** The copies on the host, by version in byte order; those of the image that is booted come last. */
 export async function readPrograms(host: HostView): Promise<ProgramManifest[]> {

@@ -1,8 +1,30 @@
+import { exactOptional, lazy } from 'valibot';
 import type { SourceRecord, TreeEntry } from '../bundle/types.ts';
-import type { Wiring } from '../engines/types.ts';
+import {
+  absolutePath,
+  count,
+  digest,
+  flag,
+  listOf,
+  mapOf,
+  misfitOf,
+  moment,
+  oneOf,
+  permissions,
+  plainName,
+  relativePath,
+  type Shape,
+  type Shaped,
+  tableOf,
+  text,
+  valueLike,
+  writtenPath,
+} from '../documents/shapes.ts';
+import type { Effect, Wiring } from '../engines/types.ts';
 import type { Digest, HostPath } from '../host/index.ts';
 import type { Format, ImageFormat } from '../images/types.ts';
 import type { LaidHandler, Setting } from '../layout/types.ts';
+import { insideExtension } from './paths.ts';
 
 export type { Setting };
 
@@ -12,133 +34,202 @@ export type { Setting };
  */
 export const schema = 1;
 
-/** `payloads/<hex>.json`: what a payload is, immutable. */
-export interface PayloadManifest {
-  schema: number;
-  digest: Digest;
-  root: HostPath;
-  /** Where the release's tree is. */
-  folder: HostPath;
-  /** The folder around it that systemd-sysext can merge, and its extension-release text. */
-  extension: { folder: HostPath; release: string };
-  /** The payload is one file in that folder. Of the release's tree only the configurations lie beside it, as generations are made of them. */
-  image?: { format: ImageFormat; sizeBytes: number; digest: Digest };
-  release: string;
-  sources: SourceRecord[];
-  handlers: LaidHandler[];
-  defaultHandler: string;
-  available: string[];
-  /** All of the release's tree, in an image too. */
-  entries: TreeEntry[];
-  sizeBytes: number;
-  savedBytes: number;
-}
+const kind = oneOf('file', 'directory', 'symlink');
+const path = relativePath;
+const mode = permissions;
+const file = tableOf({ path, kind, mode, sizeBytes: count, digest });
+const symlink = tableOf({ path, kind, mode, target: text });
+const directory = tableOf({ path, kind, mode });
+const byKind: Record<TreeEntry['kind'], Shape<TreeEntry>> = { file, symlink, directory };
 
-export interface GenerationHandler {
-  name: string;
-  release: string;
-  family: 'go' | 'rust';
-  hypervisor: string;
-  /** Paths relative to the payload. */
-  shim: string;
-  configuration: string;
-  /** See `LaidHandler`. */
-  protocol?: number;
-  /** Digests of what the engine will use. */
-  shimDigest: Digest;
-  configurationDigest: Digest;
-}
+/** What an entry has to have depends on its kind. */
+const treeEntry: Shape<TreeEntry> = lazy((entry) => {
+  const name = typeof entry === 'object' && entry !== null && 'kind' in entry ? entry.kind : undefined;
+  return typeof name === 'string' && Object.hasOwn(byKind, name) ? byKind[name as TreeEntry['kind']] : directory;
+});
+
+const sources: Shape<SourceRecord[]> = listOf(tableOf({ name: text, digest, sizeBytes: count }));
+
+const laidHandlers: Shape<LaidHandler[]> = listOf(
+  tableOf({
+    name: plainName,
+    release: text,
+    family: oneOf('go', 'rust'),
+    hypervisor: text,
+    shim: relativePath,
+    protocol: exactOptional(count),
+    configuration: relativePath,
+    files: listOf(relativePath),
+  }),
+);
+
+/** Where the release's tree lies in a stored payload: the folder of the extension is the part before. */
+const treeFolder = valueLike<string>(
+  `an absolute path that ends with /${insideExtension}`,
+  (value) => misfitOf(absolutePath, value) === undefined && String(value).endsWith(`/${insideExtension}`),
+);
+
+/** `payloads/<hex>.json`: what a payload is, immutable. */
+export type PayloadManifest = Shaped<typeof payloadManifestShape>;
+export const payloadManifestShape = tableOf({
+  schema: count,
+  digest,
+  root: absolutePath,
+  /** Where the release's tree is. */
+  folder: treeFolder,
+  /** The folder around it that systemd-sysext can merge, and its extension-release text. */
+  extension: tableOf({ folder: absolutePath, release: text }),
+  /** The payload is one file in that folder. Of the release's tree only the configurations lie beside it, as generations are made of them. */
+  image: exactOptional(tableOf({ format: oneOf<ImageFormat>('squashfs', 'erofs'), sizeBytes: count, digest })),
+  release: text,
+  sources,
+  handlers: laidHandlers,
+  defaultHandler: text,
+  available: listOf(text),
+  /** All of the release's tree, in an image too. */
+  entries: listOf(treeEntry),
+  sizeBytes: count,
+  savedBytes: count,
+});
+
+const scalar = valueLike<Setting>('a text, a number, or true or false', (value) => ['string', 'number', 'boolean'].includes(typeof value));
+const setting: Shape<Setting> = lazy((value) => (Array.isArray(value) ? listOf(setting) : scalar));
 
 /** What the administrator chose on top of the release; upgrades keep it. Handlers by their installed name ('kata-qemu'). */
-export interface Choices {
+export type Choices = Shaped<typeof choices>;
+const choices = tableOf({
   /** Aliases that the engine offers: name → handler. */
-  aliases: Record<string, string>;
+  aliases: mapOf(plainName, plainName),
   /** Handler → names of profiles, in the order of their effect. */
-  profiles: Record<string, string[]>;
+  profiles: mapOf(listOf(text), plainName),
   /** Handler → path of the key in its TOML ('hypervisor.qemu.default_memory') → value. They win over profiles. */
-  settings: Record<string, Record<string, Setting>>;
-}
+  settings: mapOf(mapOf(setting), plainName),
+});
+
+export type GenerationHandler = Shaped<typeof generationHandler>;
+const generationHandler = tableOf({
+  name: plainName,
+  release: text,
+  family: oneOf('go', 'rust'),
+  hypervisor: text,
+  /** Paths relative to the payload. */
+  shim: relativePath,
+  configuration: relativePath,
+  /** See `LaidHandler`. */
+  protocol: exactOptional(count),
+  /** Digests of what the engine will use. */
+  shimDigest: digest,
+  configurationDigest: digest,
+});
 
 /** `generations/<n>/manifest.json`: immutable. */
-export interface GenerationManifest {
-  schema: number;
-  number: number;
-  created: string;
-  program: string;
-  release: string;
-  sources: SourceRecord[];
+export type GenerationManifest = Shaped<typeof generationManifestShape>;
+export const generationManifestShape = tableOf({
+  schema: count,
+  number: count,
+  created: moment,
+  program: text,
+  release: text,
+  sources,
   /** Where each of them lay on the machine that installed it; absent in what is made for another machine. */
-  sourcePaths?: string[];
-  payload: Digest;
-  payloadFolder: HostPath;
+  sourcePaths: exactOptional(listOf(absolutePath)),
+  payload: digest,
+  payloadFolder: treeFolder,
   /** Where its configuration and its link to the payload lie, if not beside this file: see `folderOf`. */
-  folder?: HostPath;
-  backend: string;
-  format: Format;
-  handlers: GenerationHandler[];
-  choices: Choices;
-}
+  folder: exactOptional(absolutePath),
+  backend: oneOf<string>('prefix', 'sysext', 'overlay', 'baked'),
+  format: oneOf<Format>('directory', 'squashfs', 'erofs'),
+  handlers: listOf(generationHandler),
+  choices,
+});
 
-export type GenerationState = 'preparing' | 'staged' | 'active' | 'blessed' | 'retired' | 'failed';
+const effectShape = tableOf({
+  by: oneOf('restart', 'reload', 'itself'),
+  unit: exactOptional(plainName),
+  program: exactOptional(writtenPath),
+  watches: exactOptional(writtenPath),
+}) as Shape<unknown> as Shape<Effect>;
+
+export const wiringShape: Shape<Wiring> = tableOf({
+  engine: text,
+  configPath: writtenPath,
+  unit: exactOptional(plainName),
+  effect: exactOptional(effectShape),
+  binary: exactOptional(writtenPath),
+  method: text,
+  handlers: listOf(tableOf({ name: text, shim: writtenPath, configuration: writtenPath })),
+  marks: listOf(tableOf({ path: writtenPath, kind: oneOf('file', 'range'), text, or: exactOptional(listOf(text)) })),
+  folders: listOf(writtenPath),
+  key: digest,
+});
+
+export const editedShape: Shape<Record<HostPath, Digest>> = mapOf(digest, writtenPath);
+
+export type GenerationState = Shaped<typeof stateShape>;
+export const stateShape = oneOf('preparing', 'staged', 'active', 'blessed', 'retired', 'failed');
 
 /** Who wrote the files of a generation that the program only took over. */
-export interface Owner {
-  kind: 'ignition' | 'machineconfig';
+export type Owner = Shaped<typeof ownerShape>;
+export const ownerShape = tableOf({
+  kind: oneOf('ignition', 'machineconfig'),
   /** Of the MachineConfig, where it is known. */
-  name?: string;
+  name: exactOptional(text),
   /** The script that ran at the first boot: these files stay with what brought them. */
-  files: HostPath[];
+  files: listOf(writtenPath),
   /** What it brought. */
-  archive?: { name: string; digest: Digest; url?: string };
-}
+  archive: exactOptional(tableOf({ name: text, digest, url: exactOptional(text) })),
+});
+
+const digestOrAbsent = valueLike<Digest | 'absent'>(
+  'a sha256 digest, or absent',
+  (value) => typeof value === 'string' && /^(absent|sha256:[0-9a-f]{64})$/.test(value),
+);
 
 /** Wiring of a layered package that a generation replaced. Copies of the files as they were lie in its folder, by number. */
-export interface Replaced {
-  package: string;
-  shim: HostPath;
-  handlers: string[];
+export type Replaced = Shaped<typeof replacedShape>;
+export const replacedShape = tableOf({
+  package: text,
+  shim: writtenPath,
+  handlers: listOf(text),
   /** By digest and mode as they were, and as the change left them. */
-  files: { path: HostPath; digest: Digest; mode: number; after: Digest | 'absent' }[];
-}
+  files: listOf(tableOf({ path: writtenPath, digest, mode: permissions, after: digestOrAbsent })),
+});
+
+/** Boots of a deployment in which it was active and not blessed yet, since it was activated at `since`; `boot` is the last one that counted. */
+export type Tries = Shaped<typeof tries>;
+const tries = tableOf({ deployment: text, since: text, boots: count, boot: text });
 
 /** `generations/<n>/record.json`: what changes about a generation. */
-export interface GenerationRecord {
-  schema: number;
-  state: GenerationState;
+export type GenerationRecord = Shaped<typeof generationRecordShape>;
+export const generationRecordShape = tableOf({
+  schema: count,
+  state: stateShape,
   /** The generation that was active before this one was last activated. */
-  previous?: number;
-  activated?: string;
-  wiring?: Wiring;
+  previous: exactOptional(count),
+  activated: exactOptional(moment),
+  wiring: exactOptional(wiringShape),
   /** Other programs' files with text of kata-sysext in them, by digest as it left them: what differs later was edited since. */
-  edited?: Record<HostPath, Digest>;
-  pinned?: boolean;
-  owner?: Owner;
-  replaced?: Replaced;
+  edited: exactOptional(editedShape),
+  pinned: exactOptional(flag),
+  owner: exactOptional(ownerShape),
+  replaced: exactOptional(replacedShape),
   /** False: the user loads the kernel modules. */
-  loadModules?: boolean;
+  loadModules: exactOptional(flag),
   /**
    * Codes that the administrator named with --allow when it was made or made active, or for the one before it: at a boot no one can be
    * asked.
    */
-  allowed?: string[];
+  allowed: exactOptional(listOf(text)),
   /**
    * `wiring` and `edited` of each deployment that has an /etc of its own: what a boot of one makes of them is not what the files of another
    * have. Those above are what was written last, by whichever deployment. Read through `activeGeneration`.
    */
-  wirings?: Record<string, { wiring?: Wiring; edited?: Record<HostPath, Digest> }>;
+  wirings: exactOptional(mapOf(tableOf({ wiring: exactOptional(wiringShape), edited: exactOptional(editedShape) }))),
   /** Proven after a boot, on this deployment. Stays when another generation takes over: a guard that rolls one back returns to it. */
-  blessed?: { at: string; deployment: string };
+  blessed: exactOptional(tableOf({ at: moment, deployment: text })),
   /** Of each deployment, whichever boots in between. Read through `triesIn`. */
-  tries?: Tries[];
-}
-
-/** Boots of a deployment in which it was active and not blessed yet, since it was activated at `since`; `boot` is the last one that counted. */
-export interface Tries {
-  deployment: string;
-  since: string;
-  boots: number;
-  boot: string;
-}
+  tries: exactOptional(listOf(tries)),
+});
 
 export interface Generation {
   manifest: GenerationManifest;

@@ -3,15 +3,9 @@ import type { Host, HostPath, HostView } from '../host/index.ts';
 import type { Undo, UndoStore } from '../steps/types.ts';
 import { damaged, hasDeployment, journalFolder, readJson, schema, wayBack, writeJson } from '../store/index.ts';
 import { setChangeMarker, unmark } from './changeMarker.ts';
-import { commitEntry, intent as intentShape, stepEntry } from './shapes.ts';
+import { commitEntry, intent as intentShape, type StepEntry, stepEntry } from './shapes.ts';
 import { refuseUnknown } from './stepKinds.ts';
 import type { Intent } from './types.ts';
-
-export interface StepEntry {
-  schema: number;
-  index: number;
-  undo: Undo;
-}
 
 /** The folder of one change. Its files appear in this order: intent, step-0 …, commit; the commit record decides everything. */
 export function entryFolder(id: number): HostPath {
@@ -161,19 +155,19 @@ export interface Place {
 
 /**
  * Whose entry it is:
- * - `ours`: this deployment's, or made in an offline tree.
+ * - `own`: this deployment's, or made in an offline tree.
  * - `parked`: another deployment's of this machine, which recovers it at its next boot. Its /etc is not this one, unless this /etc was made
  *   from it meanwhile (see `changeMarker.ts`).
  * - `orphan`: a deployment's that is gone, and its /etc with it.
  * - `stranger`: another machine's, or that of a system whose deployments cannot be looked up here.
  */
-export type Owner = 'ours' | 'parked' | 'orphan' | 'stranger';
+export type Owner = 'own' | 'parked' | 'orphan' | 'stranger';
 
 export async function ownerOf(host: HostView, intent: Intent, here: Place): Promise<Owner> {
   // A change that was interrupted on an offline tree belongs to whoever boots that tree first.
-  if (intent.deployment === 'offline') return 'ours';
+  if (intent.deployment === 'offline') return 'own';
   if (intent.machine !== here.machine) return 'stranger';
-  if (intent.deployment === here.deployment) return 'ours';
+  if (intent.deployment === here.deployment) return 'own';
   if (await hasDeployment(host, intent.deployment)) return 'parked';
   return (await hasDeployment(host, here.deployment)) ? 'orphan' : 'stranger';
 }

@@ -1,9 +1,7 @@
 import type { Host, HostView } from '../host/index.ts';
 import { restartedBy } from '../steps/units.ts';
 import { gcStaging, writeHistory } from '../store/index.ts';
-import { cleanUp } from './afterwards.ts';
 import { hasChangeMarker, unmark } from './changeMarker.ts';
-import { historyOf } from './history.ts';
 import {
   dropReservedSpace,
   endEntry,
@@ -15,7 +13,7 @@ import {
   readIntent,
   refuseIncomplete,
 } from './journal.ts';
-import { closeUndone } from './run.ts';
+import { cleanUp, closeUndone, historyOf } from './run.ts';
 import type { Intent, Outcome } from './types.ts';
 import { undo } from './undo.ts';
 
@@ -33,7 +31,7 @@ export interface Recovered {
  * of kata-sysext. Safe to repeat and to interrupt. Call it with the lock held.
  */
 export async function recover(host: Host, here: Place): Promise<Recovered[]> {
-  const settled: Recovered[] = [];
+  const recovered: Recovered[] = [];
   for (const id of await openEntries(host)) {
     const intent = await readIntent(host, id);
     if (intent === undefined) {
@@ -47,15 +45,15 @@ export async function recover(host: Host, here: Place): Promise<Recovered[]> {
     const travelled = await hasChangeMarker(host, intent);
     if (owner === 'parked' && !travelled) continue;
     await host.failpoint('recover/entry');
-    if (await isCommitted(host, id)) settled.push(await finish(host, intent));
-    else settled.push(owner === 'orphan' && !travelled ? await abandon(host, intent) : await takeBack(host, intent));
+    if (await isCommitted(host, id)) recovered.push(await finish(host, intent));
+    else recovered.push(owner === 'orphan' && !travelled ? await abandon(host, intent) : await takeBack(host, intent));
   }
   // A generation of a change that is still open must not look like rubbish.
   if ((await openEntries(host)).length === 0) {
     await unmark(host);
     await gcStaging(host);
   }
-  return settled;
+  return recovered;
 }
 
 async function finish(host: Host, intent: Intent): Promise<Recovered> {

@@ -3,10 +3,18 @@ import { type Finding, KataError } from '../errors/index.ts';
 import type { Host } from '../host/index.ts';
 import type { Emit } from '../output/events.ts';
 import { restartedBy } from '../steps/units.ts';
-import { dropGeneration, gcStaging, writeHistory } from '../store/index.ts';
-import { cleanUp } from './afterwards.ts';
+import {
+  dropGeneration,
+  dropHistory,
+  dropPayload,
+  findGeneration,
+  gcStaging,
+  type HistoryEntry,
+  wiringsWith,
+  writeHistory,
+  writeRecord,
+} from '../store/index.ts';
 import { changeMarkerElsewhere, mark, unmark } from './changeMarker.ts';
-import { historyOf } from './history.ts';
 import { begin, commit, dropReservedSpace, endEntry, entryFolder, handOver, retractCommit, undoStore, writeStep } from './journal.ts';
 import { describe, kindOf } from './stepKinds.ts';
 import type { Intent, Outcome } from './types.ts';
@@ -166,4 +174,55 @@ async function note(host: Host, intent: Intent, outcome: Outcome): Promise<void>
 function stopIfAsked(signal: AbortSignal): void {
   if (!signal.aborted) return;
   throw new KataError('interrupted', { found: 'the change was interrupted', needed: 'time to finish', next: 'run the command again' });
+}
+
+/** The part of a change's history entry that its intent alone tells. */
+export function historyOf({
+  schema,
+  id,
+  verb,
+  started,
+  from,
+  to,
+  reason,
+  cause,
+  user,
+}: Intent): Pick<HistoryEntry, 'schema' | 'id' | 'verb' | 'at' | 'from' | 'to' | 'reason' | 'cause' | 'user'> {
+  return {
+    schema,
+    id,
+    verb,
+    at: started,
+    cause,
+    from,
+    to,
+    reason,
+    user,
+  };
+}
+
+/** What is left to do once the commit record is on the disk. Safe to repeat. */
+export async function cleanUp(host: Host, intent: Intent): Promise<void> {
+  const { records, dropGenerations, dropPayloads, purge } = intent.afterwards;
+  for (const { number, ...change } of records) {
+    const generation = await findGeneration(host, number);
+    if (generation !== undefined) {
+      const record = { ...generation.record, ...change };
+      const wired = change.wiring !== undefined || change.edited !== undefined;
+      await writeRecord(host, number, { ...record, ...(wired ? wiringsWith(record, intent.deployment) : {}) });
+    }
+    await host.failpoint('afterwards/record');
+  }
+  for (const number of dropGenerations) {
+    await dropGeneration(host, number);
+    await host.failpoint('afterwards/generation');
+  }
+  for (const digest of dropPayloads) {
+    await dropPayload(host, digest);
+    await host.failpoint('afterwards/payload');
+  }
+  if (purge) await dropHistory(host);
+  await host.failpoint('afterwards/history');
+  await endEntry(host, intent.id);
+  await host.failpoint('afterwards/journal');
 }

@@ -1,11 +1,23 @@
 import { exactOptional, lazy } from 'valibot';
 import type { Step } from '../backends/stepKinds.ts';
-import { count, digest, flag, instant, listOf, moment, permissions, plainName, type Shape, tableOf, text } from '../documents/shapes.ts';
+import {
+  count,
+  digest,
+  flag,
+  instant,
+  listOf,
+  moment,
+  permissions,
+  plainName,
+  type Shape,
+  type Shaped,
+  tableOf,
+  text,
+} from '../documents/shapes.ts';
 import { kind } from '../steps/shapes.ts';
 import type { Undo } from '../steps/types.ts';
-import { edited, generationState, owner, replaced, wiring } from '../store/shapes/index.ts';
+import { editedShape, ownerShape, replacedShape, stateShape, wiringShape } from '../store/types.ts';
 import { shapeOf } from './stepKinds.ts';
-import type { Afterwards, Intent } from './types.ts';
 
 /** What a step has to have depends on its kind. One that is not known here has none to check: `refuseUnknown` names it. */
 const step = lazy((value) => {
@@ -14,30 +26,32 @@ const step = lazy((value) => {
   return shapeOf(name) ?? unknown;
 }) as Shape<Step>;
 
-const records = listOf(
-  tableOf({
-    number: count,
-    state: generationState,
-    previous: exactOptional(count),
-    wiring: exactOptional(wiring),
-    edited: exactOptional(edited),
-    activated: exactOptional(moment),
-    pinned: exactOptional(flag),
-    owner: exactOptional(owner),
-    replaced: exactOptional(replaced),
-    loadModules: exactOptional(flag),
-    allowed: exactOptional(listOf(text)),
-  }),
-);
-
-const afterwards: Shape<Afterwards> = tableOf({
-  records,
+/** What happens after the commit: plain data, so that recover can finish it. */
+export type Afterwards = Shaped<typeof afterwards>;
+const afterwards = tableOf({
+  records: listOf(
+    tableOf({
+      number: count,
+      state: stateShape,
+      previous: exactOptional(count),
+      wiring: exactOptional(wiringShape),
+      edited: exactOptional(editedShape),
+      activated: exactOptional(moment),
+      pinned: exactOptional(flag),
+      owner: exactOptional(ownerShape),
+      replaced: exactOptional(replacedShape),
+      loadModules: exactOptional(flag),
+      allowed: exactOptional(listOf(text)),
+    }),
+  ),
   dropGenerations: listOf(count),
   dropPayloads: listOf(digest),
+  /** Remove everything of kata-sysext below /var, history included. */
   purge: flag,
 });
 
-export const intent: Shape<Intent> = tableOf({
+export type Intent = Shaped<typeof intent>;
+export const intent = tableOf({
   schema: count,
   id: count,
   verb: text,
@@ -48,9 +62,12 @@ export const intent: Shape<Intent> = tableOf({
   boot: text,
   from: exactOptional(count),
   to: exactOptional(count),
+  /** Why the boot guard made the change; undefined for a change that a command requested. */
   reason: exactOptional(text),
+  /** Who asked for it, and by what. */
   cause: text,
   user: exactOptional(tableOf({ uid: count, name: exactOptional(text) })),
+  /** True when the generation `to` was made by this change and goes away with it. */
   made: flag,
   steps: listOf(step),
   afterwards,
@@ -67,6 +84,7 @@ const undo: Shape<Undo> = tableOf({
   parentNames: exactOptional(listOf(plainName)),
 });
 
-export const stepEntry: Shape<{ schema: number; index: number; undo: Undo }> = tableOf({ schema: count, index: count, undo });
+export type StepEntry = Shaped<typeof stepEntry>;
+export const stepEntry = tableOf({ schema: count, index: count, undo });
 
-export const commitEntry: Shape<{ schema: number; at: string }> = tableOf({ schema: count, at: moment });
+export const commitEntry = tableOf({ schema: count, at: moment });

@@ -96,17 +96,17 @@ async function putBack(host: Host, intent: Intent, index: number, step: Step, fo
   const kind = kindOf(step);
   await kind.revert(host, step, found, undoStore(host, intent.id, index));
   const place = await kind.look(host, step, found);
-  return place === 'other' && (await oursGone(host, step, undoStore(host, intent.id, index).path('before'))) ? 'before' : place;
+  return place === 'other' && (await insertionsGone(host, step, undoStore(host, intent.id, index).path('before'))) ? 'before' : place;
 }
 
 /** A foreign file that was edited meanwhile counts as restored when it has no text of kata-sysext any more. */
-async function oursGone(host: HostView, step: Step, saved: string): Promise<boolean> {
+async function insertionsGone(host: HostView, step: Step, saved: string): Promise<boolean> {
   if (step.kind !== 'file' || !step.foreign) return false;
   const now = (await host.readText(step.path)) ?? '';
   const before = new Set(lines((await host.readText(saved)) ?? ''));
-  const ours = step.ours.flatMap(lines).filter((line) => line.includes('kata') && !before.has(line));
+  const inserted = step.ours.flatMap(lines).filter((line) => line.includes('kata') && !before.has(line));
   // Line by line: an edit inside the block leaves its other lines behind, with paths that no longer exist.
-  return step.after === 'absent' || !lines(now).some((line) => ours.includes(line));
+  return step.after === 'absent' || !lines(now).some((line) => inserted.includes(line));
 }
 
 function lines(text: string): string[] {

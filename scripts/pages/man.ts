@@ -63,7 +63,7 @@ function verbLines(verb: Verb): string[] {
   return [
     `.SS ${quoted([verb.name, verb.words].filter((word) => word !== '').join(' '))}`,
     ...filled(summary),
-    ...optionLines(verb.options),
+    ...optionLines(verb.options ?? {}),
     ...verb.examples.flatMap(({ command, does }) => ['.PP', ...filled(`${does}:`), '.PP', '.RS 4', '.nf', roff(command), '.fi', '.RE']),
   ];
 }

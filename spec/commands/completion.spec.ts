@@ -156,12 +156,10 @@ const invented: Verb[] = [
     ...verbs[0]!,
     name: 'adopt',
     words: '[kata-deploy|layered|rendered]',
-    fewest: 0,
-    most: 1,
     summary: "take `over` [it's]: $HOME",
     options: { handler },
   },
-  { ...verbs[0]!, name: 'pin', words: 'N', fewest: 1, most: 1, options: {} },
+  { ...verbs[0]!, name: 'pin', words: 'N', options: {} },
 ];
 
 /** A tree with generations 1, 2 and 12, changes 1 and 8, and names that a careless script would run or show. */

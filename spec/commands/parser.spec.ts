@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { helpWidth, parseFully } from '../../cli/commands/parsing/fullParser.ts';
 import { parse, parsePlainly } from '../../cli/commands/parsing/parser.ts';
-import { optionsOf, verbs } from '../../cli/commands/table/index.ts';
+import { optionsOf, verbs, wordCounts } from '../../cli/commands/table/index.ts';
 import { otherWords } from '../../cli/commands/table/otherWords.ts';
 import { checkJson } from '../support/judges/schemas.ts';
 
 describe('the command line', () => {
   it('short command lines mean the same with and without yargs', async () => {
-    for (const verb of verbs.filter((row) => row.fewest === 0)) {
+    for (const verb of verbs.filter((row) => wordCounts(row).fewest === 0)) {
       const flags = Object.entries(optionsOf(verb)).flatMap(([name, row]) => (row.type === 'boolean' ? [`--${name}`] : []));
       for (const argv of [[verb.name], ...flags.map((flag) => [verb.name, flag]), [verb.name, ...flags]]) {
         const plain = parsePlainly(argv);
@@ -17,6 +17,24 @@ describe('the command line', () => {
         assert.deepEqual(plain, full, argv.join(' '));
       }
     }
+  });
+
+  it('takes as many words as the usage line of a verb has', () => {
+    const lines = ['', 'N', '[N]', '[A [B]]', '[CODE|-]', 'BUNDLE...', '[BUNDLE...]', 'rendered|layered [BUNDLE...]', 'a|b BUNDLE...'];
+
+    const counts = lines.map((words) => Object.values(wordCounts({ words })));
+
+    assert.deepEqual(counts, [
+      [0, 0],
+      [1, 1],
+      [0, 1],
+      [0, 2],
+      [0, 1],
+      [1, 16],
+      [0, 16],
+      [1, 17],
+      [2, 17],
+    ]);
   });
 
   const wrong: [string, string[]][] = [

@@ -29,7 +29,7 @@ describe('dependents of the engine', function () {
       assert.match(runs[containerd]!, /ActiveState=active/);
       assert.match(runs[dependent]!, /ActiveState=active/);
       assert.deepEqual(await handlersOf(live), ['runc']);
-      assert.deepEqual((await live.json(['recover']))['settled'], []);
+      assert.deepEqual((await live.json(['recover']))['recovered'], []);
     } finally {
       await live.host.stop();
     }

@@ -73,7 +73,7 @@ describe('a change outlives whoever asked for it', function () {
     const recovered = await live.json(['recover']);
 
     assert.notEqual(status, 0);
-    assert.deepEqual(recovered['settled'], [{ id: 1, verb: 'install', result: 'undone' }]);
+    assert.deepEqual(recovered['recovered'], [{ id: 1, verb: 'install', result: 'undone' }]);
     assert.deepEqual(differences(untouched, fingerprint(live.host.root, ['etc'])), []);
     assert.deepEqual(await handlersOf(live), ['runc']);
   });

@@ -5,8 +5,9 @@ import { docker } from '../../cli/engines/docker/index.ts';
 import type { Instance, Wiring } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { generator } from '../lab/random.ts';
+import { realDataFor } from '../support/engineFiles.ts';
 import { all, loopMs, seed } from '../support/sample.ts';
-import { type EngineTree, handler, realDataFor, refusalOf, treesOfSpec } from '../support/trees/engineTree.ts';
+import { type EngineTree, handler, refusalOf, treesOfSpec } from '../support/trees/engineTree.ts';
 import { dockerFiles, refusedFiles } from './dockerFiles.ts';
 
 const path = '/etc/docker/daemon.json';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, symlinkSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { k3s } from '../../cli/engines/k3s/index.ts';
 import { rke2 } from '../../cli/engines/rke2/index.ts';
@@ -100,6 +100,19 @@ describe('engines/rancher: which containerd, and what it reads', () => {
     assert.doesNotMatch(instance.renderer!.when, /API/);
   });
 
+  it('in a tree the unit of another name is the one that starts k3s, and not one that is only named so', async () => {
+    const units = '/etc/systemd/system';
+    const tree = await treeOf({
+      [`${units}/k3s-backup.service`]: '[Service]\nExecStart=/usr/local/bin/k3s-backup.sh\n',
+      [`${units}/k3s-blue.service`]: '[Service]\nExecStart=/usr/local/bin/k3s \\\n    server \\\n\t--data-dir=/data/blue\n',
+      [`${units}/multi-user.target.wants/k3s-backup.service`]: '',
+    });
+
+    const instance = await one(k3s, tree.host);
+
+    assert.deepEqual([instance.unit, instance.configPath], ['k3s-blue.service', '/data/blue/agent/etc/containerd/config.toml']);
+  });
+
   it('k3s that uses another CRI is no engine, live and in a tree', async () => {
     const tree = await treeOf({
       ...server,
@@ -145,6 +158,46 @@ describe('engines/rancher: which containerd, and what it reads', () => {
     assert.equal(await refusalOf(findEngineToWire(tree.host, undefined)), 'engine-unsupported');
   });
 
+  it('a restart would apply what is newer than the running containerd: templates, settings and the program, but not the rendered file', async () => {
+    const settings = '/etc/rancher/k3s/config.yaml';
+    const program = '/usr/local/bin/k3s';
+    const [template, main] = [`${folder}/config-v3.toml.tmpl`, `${folder}/config.toml`];
+    const tree = await treeOf({
+      ...server,
+      [settings]: 'token: x\n',
+      [template]: '{{ template "base" . }}\n',
+      [main]: baseText({ program: 'k3s', age: '2025' }),
+    });
+    const host = await live(tree, 'k3s.service', [
+      { pid: 50, parent: 1, program, args: ['/usr/local/bin/k3s', 'server'] },
+      { pid: 51, parent: 50, program: '/x/containerd', args: ['containerd', '-c', main] },
+    ]);
+    const instance = await one(k3s, host);
+    const newer = async (...paths: string[]) => {
+      for (const path of [settings, template, main, program])
+        utimesSync(join(tree.root, path), 1e9, paths.includes(path) ? Date.now() / 1000 : 1e9);
+      return (await k3s.daemon!.pendingRestarts(host, instance)).map(({ code, subject }) => [code, subject]);
+    };
+
+    const found = [await newer(main), await newer(settings), await newer(template), await newer(program)];
+
+    assert.deepEqual(found, [[], ...[settings, template, program].map((path) => [['engine-pending-edits', path]])]);
+  });
+
+  it('the tree of an OS image is refused where the data folder is below /var, which does not come to a host', async () => {
+    const tree = await treeOf(server);
+    const instance = await one(k3s, tree.host);
+    const [image, elsewhere] = [
+      { ...tree.host, image: true },
+      { ...instance, configPath: '/data/k3s/agent/etc/containerd/config.toml' },
+    ];
+
+    const refused = await refusalOf(k3s.plan(image, instance, [handler('kata-qemu')]));
+    const taken = await refusalOf(k3s.plan(image, elsewhere, [handler('kata-qemu')]));
+
+    assert.deepEqual([refused, taken], ['engine-unsupported', 'no error']);
+  });
+
   it('--engine k3s@VERSION is the version of k3s or of containerd', async () => {
     const tree = await treeOf({});
     const versions = ['1.35.3', 'v1.31.6+k3s1', '1.31.5', '1.30.4+k3s1', '1.7.24', '2.2.3'];
@@ -170,6 +223,25 @@ describe('engines/rancher: which containerd, and what it reads', () => {
 
     assert.match(wired, /kata-clh[\s\S]*\[debug\]/);
     assert.match(await tree.read(template), /^# Made by kata-sysext.*\n\{\{ template "base" \. \}\}\n\n\[debug\]\n {2}level = "info"\n$/);
+  });
+
+  it('templates of braces without end, and of actions without number, are refused like others that cannot be read', async () => {
+    const texts = [
+      '{'.repeat(1 << 19),
+      '{{/*'.repeat(1 << 17),
+      '{{ x }}'.repeat(50_000),
+      `{{ template "base" . }}\n${'x = {{ y }} # '.repeat(40_000)}`,
+    ];
+    const codes: string[] = [];
+    for (const text of texts) {
+      const tree = await treeOf({ ...server, [`${folder}/config-v3.toml.tmpl`]: text });
+      codes.push(await refusalOf(k3s.plan(tree.host, { ...(await one(k3s, tree.host)), version: '2.1.5' }, [handler('kata-qemu')])));
+    }
+
+    assert.deepEqual(
+      codes,
+      texts.map(() => 'engine-unsupported'),
+    );
   });
 
   it('a key that an editor wrote below the last table of kata-sysext is not taken along', async () => {

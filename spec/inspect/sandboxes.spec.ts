@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type HostView, openView } from '../../cli/host/index.ts';
-import { sandboxesByGeneration } from '../../cli/inspect/sandboxes.ts';
+import { sandboxesByGeneration } from '../../cli/inspect/status.ts';
 import type { Generation } from '../../cli/store/index.ts';
 import { scratch } from '../support/trees/treeHost.ts';
 

@@ -138,7 +138,7 @@ describe('backend sysext on systemd 252', function () {
     assert.equal(status, 5, out);
     assert.equal((JSON.parse(out) as { code: string }).code, 'not-restored');
     assert.doesNotMatch(between, /"kata"/);
-    assert.equal((recovered['settled'] as { result: string }[])[0]?.result, 'undone');
+    assert.equal((recovered['recovered'] as { result: string }[])[0]?.result, 'undone');
     assert.deepEqual(await shimSeen(live), [shimDigest(live.first), shimDigest(live.first)]);
     assert.deepEqual((await live.json(['verify']))['drift'], []);
   });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { ordered } from '../../cli/planning/stepOrder.ts';
+import { ordered } from '../../cli/planning/switch.ts';
 import type { Step } from '../../cli/transaction/index.ts';
 
 const file = (path: string, after: 'absent' | `sha256:${string}` = 'absent'): Step[] => [

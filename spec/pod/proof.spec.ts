@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { podText } from '../../cli/commands/podText.ts';
+import { podText } from '../../cli/commands/answer.ts';
 import type { PodSandbox } from '../../cli/cri/index.ts';
 import { networkReady } from '../../cli/cri/index.ts';
 import { cri as containerd } from '../../cli/engines/containerd/cri.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { docker } from '../../cli/engines/docker/index.ts';
 import type { EngineState, Sandbox } from '../../cli/engines/index.ts';
 import type { KataError } from '../../cli/errors/index.ts';
-import { refuseInUse, strandedFindings } from '../../cli/preflight/removedHandlers.ts';
+import { refuseInUse, strandedFindings } from '../../cli/preflight/inUse.ts';
 
 const container = (podName: string, handler: string, ready: boolean): Sandbox => ({
   id: podName.padEnd(64, '0'),

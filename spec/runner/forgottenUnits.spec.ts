@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { HostView } from '../../cli/host/index.ts';
-import { forgetUnits } from '../../cli/runner/forgottenUnits.ts';
+import { forgetUnits } from '../../cli/runner/execute.ts';
 import type { Intent, Outcome } from '../../cli/transaction/index.ts';
 
 const digest = `sha256:${'0'.repeat(64)}`;

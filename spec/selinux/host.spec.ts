@@ -6,7 +6,7 @@ import { containerd } from '../../cli/engines/containerd/index.ts';
 import type { Instance } from '../../cli/engines/types.ts';
 import { type Finding, KataError } from '../../cli/errors/index.ts';
 import { type HostView, openView } from '../../cli/host/index.ts';
-import { refuseDenied } from '../../cli/preflight/policy.ts';
+import { refuseDenied } from '../../cli/preflight/switch.ts';
 import { askedHandlers, policyFindings } from '../../cli/selinux/index.ts';
 import { kernelPolicy, parseAccess } from '../../cli/selinux/kernelPolicy.ts';
 import { recordedPolicy } from '../support/policies/index.ts';

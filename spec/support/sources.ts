@@ -1,88 +1,89 @@
-import { readdirSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Node, SourceFile } from 'typescript/unstable/ast';
-import {
-  isCallExpression,
-  isExportDeclaration,
-  isFunctionLikeDeclaration,
-  isImportDeclaration,
-  isStringLiteral,
-} from 'typescript/unstable/ast/is';
+import { type Node, SyntaxKind } from 'typescript/unstable/ast';
+import { isFunctionLikeDeclaration } from 'typescript/unstable/ast/is';
 import { API } from 'typescript/unstable/sync';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+/** What a file of the program names and defines. Comments, and prose around a word, are none of it. */
+export interface SourceFacts {
+  /** From the repository's root: 'cli/engines/registry.ts'. */
+  path: string;
+  imports: Import[];
+  /** Text literals, texts between the places of templates, and keys of object literals. */
+  texts: { text: string; line: number }[];
+  /** By their first line. */
+  functions: { head: string; lines: number }[];
+}
 
 export interface Import {
-  /** Paths below the checkout. */
-  from: string;
+  /** A file of the repository, from its root. */
   to: string;
   /** What is imported by name; empty for a whole module. */
   names: string[];
 }
 
-export interface Length {
-  path: string;
-  name: string;
-  lines: number;
-}
+const repository = fileURLToPath(new URL('../../', import.meta.url));
 
-export interface Sources {
-  imports: Import[];
-  functions: Length[];
-}
+const textKinds: SyntaxKind[] = [
+  SyntaxKind.StringLiteral,
+  SyntaxKind.NoSubstitutionTemplateLiteral,
+  SyntaxKind.TemplateHead,
+  SyntaxKind.TemplateMiddle,
+  SyntaxKind.TemplateTail,
+];
 
-/** All files below `cli/` as the compiler's own parser reads them. */
-export function readSources(): Sources {
-  const api = new API({ cwd: root });
+/** Reads all of cli/ by the compiler's own parser; nothing is resolved or checked, so that it takes a second or two. */
+export function readSources(): SourceFacts[] {
+  const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-sources-'));
+  const config = join(folder, 'tsconfig.json');
+  const compilerOptions = { noResolve: true, noLib: true, types: [], allowImportingTsExtensions: true, noEmit: true, module: 'nodenext' };
+  writeFileSync(config, JSON.stringify({ compilerOptions, include: [`${repository}cli/**/*.ts`] }));
+  const api = new API({ cwd: folder });
   try {
-    const snapshot = api.updateSnapshot({ openProject: join(root, 'tsconfig.json') });
-    const [project] = snapshot.getProjects();
-    const files = readdirSync(join(root, 'cli'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
-    const found: Sources = { imports: [], functions: [] };
-    for (const name of files) {
-      const file = project?.program.getSourceFile(join(root, 'cli', name));
-      if (file === undefined) throw new Error(`the compiler does not know cli/${name}`);
-      look(file, file, `cli/${name}`, found);
-    }
-    return found;
+    const [project] = api.updateSnapshot({ openProject: config }).getProjects();
+    const names = project!.program.getSourceFileNames().filter((name) => name.startsWith(`${repository}cli/`));
+    return names.map((name) => factsOf(name, project!.program.getSourceFile(name)!));
   } finally {
     api.close();
+    rmSync(folder, { recursive: true });
   }
 }
 
-function look(node: Node, file: SourceFile, path: string, found: Sources): void {
-  const at = moduleOf(node);
-  if (at?.startsWith('.') === true) {
-    const to = relative(root, resolve(root, dirname(path), at));
-    found.imports.push({ from: path, to, names: namesIn(node, file) });
-  }
-  if (isFunctionLikeDeclaration(node)) {
-    const lines = file.text.slice(node.getStart(file), node.end).split('\n').length;
-    found.functions.push({ path, name: file.text.slice(node.getStart(file), node.end).split('\n')[0] ?? '', lines });
-  }
-  node.forEachChild((child) => look(child, file, path, found));
+function factsOf(name: string, source: Node & { text: string }): SourceFacts {
+  const facts: SourceFacts = { path: relative(repository, name), imports: [], texts: [], functions: [] };
+  const lineOf = (node: Node) => source.text.slice(0, node.end).split('\n').length;
+  const visit = (node: Node): void => {
+    const { text } = node as Node & { text?: string };
+    if (textKinds.includes(node.kind) && isModule(node)) {
+      if (text!.startsWith('.')) facts.imports.push({ to: relative(repository, join(name, '..', text!)), names: namesIn(node.parent) });
+    } else if (textKinds.includes(node.kind)) facts.texts.push({ text: text!, line: lineOf(node) });
+    else if (node.kind === SyntaxKind.Identifier && isKey(node)) facts.texts.push({ text: text!, line: lineOf(node) });
+    if (isFunctionLikeDeclaration(node)) {
+      const lines = node.getText().split('\n');
+      facts.functions.push({ head: lines[0]!, lines: lines.length });
+    }
+    node.forEachChild(visit);
+  };
+  visit(source);
+  return facts;
 }
 
-function moduleOf(node: Node): string | undefined {
-  const module =
-    isImportDeclaration(node) || isExportDeclaration(node)
-      ? node.moduleSpecifier
-      : isCallExpression(node) && node.expression.getText() === 'import'
-        ? node.arguments[0]
-        : undefined;
-  return module !== undefined && isStringLiteral(module) ? module.text : undefined;
+function isModule({ parent }: Node): boolean {
+  if (parent.kind === SyntaxKind.ImportDeclaration || parent.kind === SyntaxKind.ExportDeclaration) return true;
+  const { expression } = parent as Node & { expression?: Node };
+  return parent.kind === SyntaxKind.CallExpression && expression?.kind === SyntaxKind.ImportKeyword;
 }
 
-function namesIn(node: Node, file: SourceFile): string[] {
-  const inside = /\{([^}]*)\}/.exec(file.text.slice(node.getStart(file), node.end))?.[1] ?? '';
-  return inside
-    .split(',')
-    .map((word) =>
-      word
-        .trim()
-        .replace(/^type /, '')
-        .replace(/ as .*/, ''),
-    )
-    .filter((word) => word !== '');
+/** `import { a, type b as c } from …` → a, b. */
+function namesIn(declaration: Node): string[] {
+  const [, inside = ''] = /\{([^}]*)\}/.exec(declaration.getText()) ?? [];
+  return inside.split(',').flatMap((word) => /^(?:type )?(\w+)/.exec(word.trim())?.[1] ?? []);
+}
+
+/** `{ name: … }`; shorthands are variables. */
+function isKey(node: Node): boolean {
+  const { name } = node.parent as Node & { name?: Node };
+  return node.parent.kind === SyntaxKind.PropertyAssignment && name === node;
 }

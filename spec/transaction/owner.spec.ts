@@ -21,13 +21,13 @@ describe('the owner of a journal entry', () => {
   after(() => rmSync(root, { recursive: true }));
 
   const rows: [what: string, entry: Partial<Intent>, here: string, owner: Owner][] = [
-    ['of this deployment', { deployment: 'b.0' }, 'b.0', 'ours'],
+    ['of this deployment', { deployment: 'b.0' }, 'b.0', 'own'],
     ['of another one that is on the disk', { deployment: 'a.0' }, 'b.0', 'parked'],
     ['of a snapshot that is on the disk', { deployment: 'snapshot-7' }, 'b.0', 'parked'],
     ['of another image of composefs', { deployment: imageA }, imageB, 'parked'],
     ['of an image of composefs that is gone', { deployment: 'c'.repeat(128) }, imageB, 'orphan'],
     ['of one that is gone', { deployment: 'c.0' }, 'b.0', 'orphan'],
-    ['of an offline tree', { deployment: 'offline' }, 'b.0', 'ours'],
+    ['of an offline tree', { deployment: 'offline' }, 'b.0', 'own'],
     ['of another machine', { deployment: 'b.0', machine: 'b'.repeat(32) }, 'b.0', 'stranger'],
     ['of another machine and a deployment that is gone', { deployment: 'c.0', machine: 'b'.repeat(32) }, 'b.0', 'stranger'],
     ['of one that is gone, seen by a system without deployments', { deployment: 'c.0' }, 'single', 'stranger'],

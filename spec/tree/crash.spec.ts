@@ -253,7 +253,7 @@ describe('crash: what others do meanwhile', () => {
       assert.deepEqual([refused['code'], again['code'], left], ['not-restored', 'not-restored', names], lost);
       assert.match(String(refused['found']), new RegExp(`journal/1/${lost}`));
       assert.doesNotMatch(String(refused['next']), /\bmv\b/);
-      assert.deepEqual(recovered['settled'], [{ id: 1, verb: 'install', result: 'undone' }]);
+      assert.deepEqual(recovered['recovered'], [{ id: 1, verb: 'install', result: 'undone' }]);
       host.remove();
     }
   });

@@ -127,7 +127,7 @@ describe('locks of other programs', () => {
     const recovered = await host.json(['recover', '--wait', '600']);
 
     assert.deepEqual(
-      (recovered['settled'] as { result: string }[]).map(({ result }) => result),
+      (recovered['recovered'] as { result: string }[]).map(({ result }) => result),
       ['undone'],
     );
   });

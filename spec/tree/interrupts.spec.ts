@@ -146,8 +146,8 @@ async function interruptedAt(each: Case): Promise<{ status: number; found: strin
   const wanted = point === undefined || isRecover(scenario) ? undefined : expected(scenario, point);
   if (wanted !== undefined && (status === 0) !== wanted) found.push(`it ended with ${status}`);
   if (!isRecover(scenario)) {
-    const { settled } = await host.json(['recover']);
-    if ((settled as unknown[]).length > 0) found.push('something had to be recovered');
+    const { recovered } = await host.json(['recover']);
+    if ((recovered as unknown[]).length > 0) found.push('something had to be recovered');
     if (differences(now, judged(host)).length > 0) found.push('recover changed something');
   }
   host.remove();

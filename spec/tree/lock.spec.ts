@@ -65,7 +65,7 @@ describe('the lock', () => {
         plan.steps.map((step, index) => steps[index]?.test(step.text)),
         steps.map(() => true),
       );
-      assert.deepEqual([(settled['settled'] as unknown[]).length, nothing.steps], [open.length, []]);
+      assert.deepEqual([(settled['recovered'] as unknown[]).length, nothing.steps], [open.length, []]);
     });
 
   it('status says of a change that is only planned that it is a dry run', async () => {

@@ -63,7 +63,7 @@ describe('refusals', () => {
         const recovered = await host.json(['recover']);
 
         assert.deepEqual(
-          (recovered['settled'] as { result: string }[]).map(({ result }) => result),
+          (recovered['recovered'] as { result: string }[]).map(({ result }) => result),
           ['undone'],
         );
         assert.deepEqual((await host.json(['verify']))['drift'], []);

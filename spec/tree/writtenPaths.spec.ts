@@ -29,7 +29,7 @@ describe('an engine whose unit names its configuration by a path with ..', () =>
     await host.json(['status']);
     await host.json(['uninstall', '--purge']);
 
-    assert.equal((recovered['settled'] as unknown[]).length, 1);
+    assert.equal((recovered['recovered'] as unknown[]).length, 1);
     assert.deepEqual(verified['drift'], []);
     assert.deepEqual(differences(before, host.fingerprint()), []);
   });

@@ -16,7 +16,7 @@ export interface MountStep {
   /** Which payload was mounted when the plan was made. */
   shown: Digest | 'absent';
   /** The files of the payload are put in place by this change: an earlier mount shows those that stepped aside. */
-  anew: boolean;
+  again: boolean;
   deadlineMs: number;
 }
 

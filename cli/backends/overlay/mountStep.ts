@@ -11,7 +11,7 @@ import { dropTemporary } from '../../steps/temporaries.ts';
 
 /** The link and the mount of its target are one step: an undo mounts the earlier target as soon as the link is back. */
 export const mount: StepKind<MountStep> = {
-  shape: tableOf({ kind, unit, path, before: place, after: place, shown: state, anew: flag, deadlineMs }),
+  shape: tableOf({ kind, unit, path, before: place, after: place, shown: state, again: flag, deadlineMs }),
   subject: (step) => step.path,
   describe: (step) =>
     step.after === 'absent'
@@ -35,7 +35,7 @@ export const mount: StepKind<MountStep> = {
     if (now !== step.before && now !== step.after) return;
     const same = now === step.before && (await overlaidPayload(host)) === step.shown;
     // If the mount was missing before the change, the undo still mounts the target of the link: engines may name files in it.
-    if (!same || step.anew) await mountAt(host, step, step.before);
+    if (!same || step.again) await mountAt(host, step, step.before);
   },
   look: async (host, step) => {
     const now = await linkAt(host, step.path);

@@ -50,7 +50,7 @@ async function mountSteps(host: HostView, after: HostPath | 'absent', written: b
   if (before === after && there && !written) return [];
   const unit = await (await host.systemd())?.unit(service);
   const deadlineMs = unit === undefined ? 0 : restartDeadlineMs(unit);
-  return [{ kind: 'mount', unit: service, path: link, before, after, shown, anew: written && shown !== 'absent', deadlineMs }];
+  return [{ kind: 'mount', unit: service, path: link, before, after, shown, again: written && shown !== 'absent', deadlineMs }];
 }
 
 async function unitSteps(host: HostView, after: string | 'absent'): Promise<Step[]> {

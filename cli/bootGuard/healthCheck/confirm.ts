@@ -33,9 +33,9 @@ const busyMs = 3_600_000;
 export async function confirmAfterBoot(context: Context): Promise<Guarded> {
   const { host } = context;
   const from = await activeGeneration(host);
-  if (from === undefined) return { settled: [], notes: ['no generation is active'] };
+  if (from === undefined) return { recovered: [], notes: ['no generation is active'] };
   const { number } = from.manifest;
-  const both = { settled: [], from: number };
+  const both = { recovered: [], from: number };
   const until = performance.now() + busyMs;
   for (let crossed = false; ; ) {
     // Before the watch: files that change later were not watched.

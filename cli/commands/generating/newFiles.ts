@@ -3,7 +3,10 @@ import { constants } from 'node:fs';
 import { type FileHandle, link, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, KataError } from '../../errors/index.ts';
+import type { Generated, OutputKind, Source } from '../../generate/index.ts';
 import { type Digest, digestOf, digestOfFile, piecesOf } from '../../host/index.ts';
+import { bytes } from '../../output/index.ts';
+import type { Reply } from '../types.ts';
 
 /**
  * Writes files that were generated into a folder, which is made where it is missing. A file that is there with these very bytes stays;
@@ -86,4 +89,29 @@ function refused(subject: string, what: string, cause?: unknown): KataError {
     next: 'choose another folder with -o',
     cause,
   });
+}
+
+/** A file that was written. */
+interface Made {
+  name: string;
+  sizeBytes: number;
+  digest: Digest;
+}
+
+export function asMade(file: Generated): Made {
+  return { name: file.name, sizeBytes: Buffer.byteLength(file.text), digest: digestOf(file.text) };
+}
+
+/** What was made, and what has to be put where. */
+export function reply(kind: OutputKind, target: string, folder: string, files: Made[], sources: Source[]): Reply {
+  return {
+    kind: 'Files',
+    made: true,
+    body: { output: kind, target, folder, files, sources },
+    text: [
+      ...files.map(({ name, sizeBytes }) => `✓ ${folder}/${name} · ${bytes(sizeBytes)}`),
+      kind === 'containerfile' ? 'Put beside them, unchanged:' : 'The nodes fetch, and take no other bytes:',
+      ...sources.map(({ name, url, digest }) => `  ${url ?? name} · ${digest}`),
+    ],
+  };
 }

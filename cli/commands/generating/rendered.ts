@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { imagingBackend, plainBackend } from '../../backends/registry.ts';
-import { KataError } from '../../errors/index.ts';
+import type { KataError } from '../../errors/index.ts';
 import { generate, type OutputKind, type PoolRequest, type Source, type Target } from '../../generate/index.ts';
 import { stopIfAsked } from '../../host/index.ts';
 import { aliasRequests } from '../../planning/choices/aliases.ts';
@@ -10,10 +10,8 @@ import { render } from '../../rendering/index.ts';
 import { list, text } from '../parsing/options.ts';
 import { settingsRequestOf } from '../parsing/settingsRequest.ts';
 import type { Call, Reply } from '../types.ts';
-import { copyNew, writeNew } from './newFiles.ts';
-import { needSingleFile } from './programFile.ts';
-import { asMade, reply } from './reply.ts';
-import { checkedDigest, placeOf, sourceOf } from './sources.ts';
+import { asMade, copyNew, reply, writeNew } from './newFiles.ts';
+import { checkedDigest, needSingleFile, placeOf, sourceOf, usage } from './sources.ts';
 
 /** The request of `generate` that every form has. */
 export interface Common {
@@ -21,7 +19,6 @@ export interface Common {
   kernelArguments: string[];
   version: string;
   pool: PoolRequest;
-  /** Where to write to. */
   folder: string;
 }
 
@@ -37,10 +34,10 @@ export async function generateRendered(call: Call, kind: OutputKind, { pool, fol
   const rendering = {
     target: common.target,
     install: installRequest(call, words.slice(1), image === undefined ? plainBackend : imagingBackend),
-    ...(image === undefined ? {} : { image }),
+    image,
     epoch: epochOf(io.env),
     ...(engineConfig === undefined ? {} : { engineConfig: resolve(io.cwd, engineConfig) }),
-    ...(programFile === undefined ? {} : { programFile }),
+    programFile,
   };
   return await render(call.context, rendering, async ({ archive: { name, digest, file, sizeBytes, unpackedBytes }, ...made }) => {
     const archive = { name, digest, url: placeOf(text(options['from']), name), sizeBytes };
@@ -74,13 +71,13 @@ function installRequest(call: Call, words: string[], backend: string): InstallRe
     dryRun: false,
     waitSeconds: 0,
     allow: [],
-    ...(engine === undefined ? {} : { engine }),
+    engine,
     sources: words.map((word) => resolve(io.cwd, word)),
     digests: list(options['digest']).map(checkedDigest),
     handlers: list(options['handler']),
     aliases: aliasRequests(list(options['alias'])),
     backend,
-    wishes: settingsRequestOf(call),
+    settings: settingsRequestOf(call),
   };
 }
 
@@ -106,14 +103,9 @@ async function guardProgram({ options, io }: Call): Promise<string | undefined> 
 function epochOf(env: Call['io']['env']): number {
   const seconds = env['SOURCE_DATE_EPOCH'] ?? '0';
   if (/^\d{1,11}$/.test(seconds)) return Number(seconds);
-  throw new KataError('usage', {
-    subject: 'SOURCE_DATE_EPOCH',
-    found: `SOURCE_DATE_EPOCH=${seconds}`,
-    needed: 'seconds since 1970',
-    next: 'unset SOURCE_DATE_EPOCH',
-  });
+  throw usage('SOURCE_DATE_EPOCH', `SOURCE_DATE_EPOCH=${seconds}`, 'seconds since 1970', 'unset SOURCE_DATE_EPOCH');
 }
 
 function unfit(found: string, needed: string): KataError {
-  return new KataError('usage', { subject: '--form', found, needed, next: 'kata-sysext generate --help' });
+  return usage('--form', found, needed);
 }

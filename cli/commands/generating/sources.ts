@@ -1,12 +1,16 @@
+import { execFile } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { machineOf } from '../../bundle/index.ts';
 import { KataError } from '../../errors/index.ts';
+import { ownArchitecture } from '../../facts/index.ts';
 import { containerfileNames, type Source } from '../../generate/index.ts';
-import { type Digest, digestOfFile, unlessStopped } from '../../host/index.ts';
+import { cleanEnvironment, type Digest, digestOfFile, readHead, unlessStopped } from '../../host/index.ts';
+import { version } from '../../version.ts';
 import { isAddress } from '../parsing/addresses.ts';
 import { list, text } from '../parsing/options.ts';
 import type { Call } from '../types.ts';
-import { needSingleFile } from './programFile.ts';
 
 /**
  * The program and the bundles that nodes fetch. A file of this machine is read for its digest, and is fetched from below `--from` by its
@@ -119,6 +123,41 @@ export function checkedDigest(value: string): Digest {
   throw usage('--digest', `the digest ${value}`, 'sha256: and 64 hexadecimal digits');
 }
 
-function usage(subject: string, found: string, needed: string): KataError {
-  return new KataError('usage', { subject, found, needed, next: 'kata-sysext generate --help' });
+export function usage(subject: string, found: string, needed: string, next = 'kata-sysext generate --help'): KataError {
+  return new KataError('usage', { subject, found, needed, next });
+}
+
+/**
+ * Refuses what is not the single file of this version. One for another architecture, or that this machine cannot start (a missing loader, no
+ * right to), is taken by its ELF head, but not where it has to `run` here. Throws `bundle-missing` and `usage`.
+ *
+ * @param word as it was typed
+ * @param file its real path
+ */
+export async function needSingleFile(word: string, file: string, { run }: { run: boolean }): Promise<void> {
+  const found = await stat(file).catch(() => undefined);
+  if (found?.isFile() !== true) {
+    throw new KataError('bundle-missing', {
+      subject: file,
+      found: found === undefined ? `${file} is not there` : `${file} is no file`,
+      needed: `the single file of kata-sysext ${version}`,
+      next: 'npm run single, which makes it below dist/single',
+    });
+  }
+  const machine = machineOf(await readHead(file, 20, { follow: true }));
+  if (machine === undefined) throw otherProgram(`${word} is no program (no ELF file)`, run);
+  if (machine !== ownArchitecture()) {
+    if (run) throw otherProgram(`${word} is for ${machine}, and this machine is ${ownArchitecture()}`, run);
+    return;
+  }
+  const said = await promisify(execFile)(file, ['--version'], { timeout: 30_000, env: cleanEnvironment }).then(
+    ({ stdout }) => stdout.trim().split('\n')[0]!,
+    ({ code }: { code?: unknown }) => (!run && (code === 'EACCES' || code === 'ENOENT') ? version : 'nothing that says its version'),
+  );
+  if (said !== version) throw otherProgram(`${word} is ${said === '' ? 'nothing that says its version' : said.slice(0, 80)}`, run);
+}
+
+function otherProgram(found: string, run: boolean): KataError {
+  const needed = `the single file of kata-sysext ${version}${run ? ' for this machine: it becomes part of the archive' : ''}`;
+  return usage('--program', found, needed, 'npm run single, which makes it below dist/single');
 }

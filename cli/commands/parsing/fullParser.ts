@@ -1,6 +1,6 @@
 import yargs, { type Argv } from 'yargs';
 import { didYouMean, KataError } from '../../errors/index.ts';
-import { optionsOf, verbs } from '../table/index.ts';
+import { optionsOf, verbs, wordCounts } from '../table/index.ts';
 import { topWords } from '../table/otherWords.ts';
 import type { OptionRow, OptionValue, Verb } from '../types.ts';
 import { unknownOption, unknownVerb, usageOf } from './mistyped.ts';
@@ -107,8 +107,9 @@ function shape(verb: Verb, args: Record<string, unknown>, behind: string[]): Par
   const given = args['words'];
   const words = [...(Array.isArray(given) ? given.map(String) : []), ...behind];
   if (words.includes('')) throw usage(`${verb.name} with an empty word`, verb);
-  if (words.length < verb.fewest) throw usage(`${verb.name} needs ${verb.words}`, verb);
-  if (words.length > verb.most)
+  const { fewest, most } = wordCounts(verb);
+  if (words.length < fewest) throw usage(`${verb.name} needs ${verb.words}`, verb);
+  if (words.length > most)
     throw usage(
       `${verb.name} takes ${verb.words === '' ? 'no words' : verb.words}, not “${words.join(' ')}”${strayHint(verb, words)}`,
       verb,

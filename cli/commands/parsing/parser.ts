@@ -1,6 +1,6 @@
-import { optionsOf, verbs } from '../table/index.ts';
-import type { OptionValue, Verb } from '../types.ts';
-import { verbFirst } from './verbFirst.ts';
+import { optionsOf, verbs, wordCounts } from '../table/index.ts';
+import type { OptionRow, OptionValue, Verb } from '../types.ts';
+import { nameOf, unknownInFront } from './mistyped.ts';
 
 export type Parsed = { kind: 'verb'; verb: Verb; words: string[]; options: Record<string, OptionValue> } | { kind: 'text'; text: string };
 
@@ -33,7 +33,7 @@ function helped(words: string[]): string | undefined {
  */
 export function parsePlainly(argv: string[]): Parsed | undefined {
   const verb = verbs.find((row) => row.name === argv[0]);
-  if (verb === undefined || verb.fewest > 0) return undefined;
+  if (verb === undefined || wordCounts(verb).fewest > 0) return undefined;
   const rows = optionsOf(verb);
   const options: Record<string, OptionValue> = {};
   for (const [name, row] of Object.entries(rows)) if (row.default !== undefined) options[name] = row.default;
@@ -43,4 +43,39 @@ export function parsePlainly(argv: string[]): Parsed | undefined {
     options[name] = true;
   }
   return { kind: 'verb', verb, words: [], options };
+}
+
+/** What `parse` answers by itself, at every place of the command line. */
+const answers = ['help', 'h', 'version', 'V'];
+
+/**
+ * The command line with its verb in front: `--root DIR status` is `status --root DIR`. Without a verb it stays as it is. Throws `usage` for
+ * an option in front of the verb that no verb has: whether the word after it is its value cannot be known.
+ */
+function verbFirst(argv: string[]): string[] {
+  const options = allOptions();
+  let at = 0;
+  while (at < argv.length) {
+    const word = argv[at]!;
+    if (!/^--?[^-=]/.test(word)) break;
+    const name = nameOf(word);
+    if (!options.has(name) && !answers.includes(name)) throw unknownInFront(word, [...options.keys(), ...answers]);
+    at += word.includes('=') || !hasValue(options.get(name), argv[at + 1]) ? 1 : 2;
+  }
+  const verb = argv[at];
+  return at === 0 || verb === undefined || verb.startsWith('-') ? argv : [verb, ...argv.slice(0, at), ...argv.slice(at + 1)];
+}
+
+/** Verbs may disagree: `gc --keep 3`, and `try --keep`. Then the word after it tells, which is a verb or a value. */
+function hasValue(rows: OptionRow[] = [], next = ''): boolean {
+  const flags = rows.filter(({ type }) => type === 'boolean').length;
+  return flags === 0 ? rows.length > 0 : flags < rows.length && !verbs.some(({ name }) => name === next);
+}
+
+/** By name and by alias, the rows of all verbs. */
+function allOptions(): Map<string, OptionRow[]> {
+  const rows = new Map<string, OptionRow[]>();
+  for (const [name, row] of verbs.flatMap((verb) => Object.entries(optionsOf(verb))))
+    for (const each of new Set([name, row.alias ?? name])) rows.set(each, [...(rows.get(each) ?? []), row]);
+  return rows;
 }

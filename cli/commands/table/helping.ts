@@ -5,37 +5,26 @@ export const helping: Verb[] = [
   {
     name: 'try',
     words: '',
-    fewest: 0,
-    most: 0,
     summary: 'show the whole round on a throw-away host tree; needs nothing installed',
-    changing: false,
     options: { keep: { type: 'boolean', describe: 'leave the tree there to look at' } },
     examples: [{ command: 'kata-sysext try', does: 'install, upgrade, roll back and uninstall in a temporary folder' }],
-    load: () => import('../verbs/try.ts'),
+    load: async () => (await import('../verbs/try.ts')).run,
   },
   {
     name: 'explain',
     words: '[CODE|-]',
     takes: ['code'],
-    fewest: 0,
-    most: 1,
     summary: 'explain an error code, or why a pod failed: events or log lines on standard input',
-    changing: false,
-    options: {},
     examples: [
       { command: 'kata-sysext explain engine-pending-edits', does: 'what the code means and whether --allow overrides it' },
       { command: 'kata-sysext explain -', does: 'what failed and what to do: kubectl describe pod NAME | kata-sysext explain' },
     ],
-    load: () => import('../verbs/explain.ts'),
+    load: async () => (await import('../verbs/explain.ts')).run,
   },
   {
     name: 'completion',
     words: 'bash|zsh|fish',
-    fewest: 1,
-    most: 1,
     summary: 'print the completion script of a shell; /usr is not needed for it',
-    changing: false,
-    options: {},
     examples: [
       { command: 'source <(kata-sysext completion bash)', does: 'for this shell only; zsh takes the same line with zsh' },
       {
@@ -46,6 +35,6 @@ export const helping: Verb[] = [
       { command: 'kata-sysext completion fish > ~/.config/fish/completions/kata-sysext.fish', does: 'the same for fish' },
       { command: 'kata-sysext completion zsh > ~/.zfunc/_kata-sysext', does: 'for zsh, with fpath+=(~/.zfunc) before compinit' },
     ],
-    load: () => import('../verbs/completion.ts'),
+    load: async () => (await import('../completion/index.ts')).run,
   },
 ];

@@ -6,8 +6,6 @@ export const making: Verb[] = [
   {
     name: 'install',
     words: 'BUNDLE...',
-    fewest: 1,
-    most: 16,
     summary: 'install or upgrade to a Kata release',
     changing: true,
     options: {
@@ -60,13 +58,11 @@ export const making: Verb[] = [
         does: 'prepare a host tree that is not running',
       },
     ],
-    load: () => import('../verbs/install.ts'),
+    load: async () => (await import('../verbs/changing.ts')).install,
   },
   {
     name: 'configure',
     words: '',
-    fewest: 0,
-    most: 0,
     summary: 'show or change settings and profiles of the installed handlers; no restart',
     changing: true,
     stray: { option: 'set', like: /^[a-z][\w.]*=/ },
@@ -82,13 +78,11 @@ export const making: Verb[] = [
       { command: 'kata-sysext configure --handler qemu --profile debug', does: 'new pods of kata-qemu write debug messages' },
       { command: 'kata-sysext configure --unset default_memory --profile none', does: 'go back to the values of the release' },
     ],
-    load: () => import('../verbs/configure.ts'),
+    load: async () => (await import('../verbs/changing.ts')).configure,
   },
   {
     name: 'activate',
     words: '[N]',
-    fewest: 0,
-    most: 1,
     summary: 'make a staged generation the active one (default: the newest staged)',
     changing: true,
     options: { prove },
@@ -96,25 +90,21 @@ export const making: Verb[] = [
       { command: 'kata-sysext activate', does: 'switch to what install --stage made ready' },
       { command: 'kata-sysext activate 3 --dry-run', does: 'show what a switch to generation 3 would do' },
     ],
-    load: () => import('../verbs/activate.ts'),
+    load: async () => (await import('../verbs/changing.ts')).activate,
   },
   {
     name: 'rollback',
     words: '',
-    fewest: 0,
-    most: 0,
     summary: 'go back to the generation that was active before; twice returns',
     changing: true,
     stray: { option: 'to', like: /^\d+$/ },
     options: { to: { type: 'number', describe: 'go to generation N instead', placeholder: 'N' }, prove },
     examples: [{ command: 'kata-sysext rollback --to 2', does: 'activate generation 2, its wiring included' }],
-    load: () => import('../verbs/rollback.ts'),
+    load: async () => (await import('../verbs/changing.ts')).rollback,
   },
   {
     name: 'uninstall',
     words: '',
-    fewest: 0,
-    most: 0,
     summary: 'take Kata off the host, byte for byte, or only some handlers',
     changing: true,
     stray: { option: 'handler', like: /^[a-z][\w-]*$/ },
@@ -129,6 +119,46 @@ export const making: Verb[] = [
         does: 'take a handler and an alias away; rollback brings them back',
       },
     ],
-    load: () => import('../verbs/uninstall.ts'),
+    load: async () => (await import('../verbs/changing.ts')).uninstall,
+  },
+];
+
+/** Verbs that take over what others installed. */
+export const adopting: Verb[] = [
+  {
+    name: 'adopt',
+    words: 'rendered|layered [BUNDLE...]',
+    summary: 'take over what Ignition or a MachineConfig brought (rendered), or replace a layered kata-containers (layered)',
+    changing: true,
+    options: {
+      handler: {
+        type: 'list',
+        describe: 'layered: install exactly the handlers named so (default: the default of the release)',
+        placeholder: 'N',
+      },
+      alias: {
+        type: 'list',
+        describe: 'layered: lead a name of the package to this handler (default: all of them to the first one)',
+        placeholder: 'NAME=N',
+      },
+      digest: { type: 'list', describe: 'refuse a bundle with another digest; once for each BUNDLE, in order', placeholder: 'sha256:HEX' },
+      backend,
+      format,
+      set,
+      profile,
+      yes: { type: 'boolean', describe: 'layered: also let rpm-ostree stage the removal of the package; it never reboots' },
+    },
+    examples: [
+      { command: 'kata-sysext adopt rendered', does: 'prove what the first boot brought, note whose it is, and take its unit out of use' },
+      {
+        command: 'kata-sysext adopt layered kata-static-4.1.0-amd64.tar.zst --dry-run',
+        does: 'show how the layered package would give way, name by name',
+      },
+      {
+        command: 'kata-sysext adopt layered kata-static-4.1.0-amd64.tar.zst --yes',
+        does: 'take its place under the name kata, and stage its removal for the next boot',
+      },
+    ],
+    load: async () => (await import('../verbs/adopt.ts')).run,
   },
 ];

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { didYouMean, KataError } from '../../errors/index.ts';
-import { planAdoptLayered } from '../../operations/adopt/layered.ts';
+import { planAdoptLayered } from '../../operations/adopt/layer.ts';
 import { planAdoptRendered } from '../../operations/adopt/rendered.ts';
 import { aliasRequests } from '../../planning/choices/aliases.ts';
 import { runOperation } from '../../runner/run.ts';
@@ -41,7 +41,7 @@ async function layered(call: Call, words: string[]): Promise<Reply> {
       digests: digestsFor('adopt', words, options),
       handlers: list(options['handler']),
       aliases: aliasRequests(list(options['alias'])),
-      wishes: settingsRequestOf(call),
+      settings: settingsRequestOf(call),
       yes: options['yes'] === true,
       backend: text(options['backend']),
       format: text(options['format']),

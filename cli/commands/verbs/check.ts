@@ -12,10 +12,10 @@ export async function run({ context, options, words, io }: Call): Promise<Reply>
   const sources = words.map((word) => resolve(io.cwd, word));
   const seen = await check(context.host, {
     handlers: list(options['handler']),
-    program: { program: context.program, ...(context.programFile === undefined ? {} : { programFile: context.programFile }) },
-    ...(backend === undefined ? {} : { backend }),
-    ...(engine === undefined ? {} : { engine }),
-    ...(format === undefined ? {} : { format }),
+    program: { program: context.program, programFile: context.programFile },
+    backend,
+    engine,
+    format,
     ...(sources.length === 0 ? {} : { bundle: { sources, emit: context.emit, signal: context.signal } }),
   });
   const { host } = seen;

@@ -11,22 +11,22 @@ export async function run(call: Call): Promise<Reply> {
   const phase = call.options['boot'] as Phase | undefined;
   if (phase !== undefined) return guarded(await guardBoot(call.context, phase));
   if (call.options['dry-run'] === true) return reply({ kind: 'Plan', plan: await planRecovery(call.context) });
-  const { settled, ...rest } = await recover(call.context, changeOptionsOf(call));
-  const text = [...lines(settled), ...removedLines(rest)];
-  return { kind: 'Recovery', body: { settled: settled.map(row), ...rest }, text: text.length === 0 ? ['nothing to recover'] : text };
+  const { recovered, ...rest } = await recover(call.context, changeOptionsOf(call));
+  const text = [...lines(recovered), ...removedLines(rest)];
+  return { kind: 'Recovery', body: { recovered: recovered.map(row), ...rest }, text: text.length === 0 ? ['nothing to recover'] : text };
 }
 
-function guarded({ settled, from, to, notes }: Guarded): Reply {
-  const active = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
-  return { kind: 'Recovery', body: { settled: settled.map(row), ...active, notes }, text: [...lines(settled), ...notes] };
+function guarded({ recovered, from, to, notes }: Guarded): Reply {
+  const active = { from, to };
+  return { kind: 'Recovery', body: { recovered: recovered.map(row), ...active, notes }, text: [...lines(recovered), ...notes] };
 }
 
 function row({ id, verb, result }: Recovered): Pick<Recovered, 'id' | 'verb' | 'result'> {
   return { id, verb, result };
 }
 
-function lines(settled: Recovered[]): string[] {
-  return settled.map(({ id, verb, result }) => `✓ change ${id} (${verb}): ${result}`);
+function lines(recovered: Recovered[]): string[] {
+  return recovered.map(({ id, verb, result }) => `✓ change ${id} (${verb}): ${result}`);
 }
 
 function removedLines({ removed }: Pick<Recovery, 'removed'>): string[] {

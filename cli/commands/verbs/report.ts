@@ -71,7 +71,7 @@ function reply({ text: whole, sections, redacted }: Report, file: string | undef
         name,
         title,
         lines: lines.length,
-        ...(missing === undefined ? {} : { missing }),
+        missing,
       })),
       redacted,
     },

@@ -3,16 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fs from 'fs-extra';
 import { KataError } from '../../errors/index.ts';
-import { openHost, stoppable } from '../../host/index.ts';
+import { byBytes, type HostView, openHost, stoppable } from '../../host/index.ts';
 import { verify } from '../../inspect/verify.ts';
 import { planInstall } from '../../operations/install.ts';
-import { planRollback } from '../../operations/rollback.ts';
+import { planRollback } from '../../operations/switchToExisting.ts';
 import { planUninstall } from '../../operations/uninstall.ts';
 import type { ChangeOptions } from '../../planning/choices/types.ts';
 import { runOperation } from '../../runner/run.ts';
 import type { Answer, Context } from '../../runner/types.ts';
 import { reply } from '../answer.ts';
-import { listing } from '../try/listing.ts';
 import { makeHostTree, makeRelease, shownEngine } from '../try/tree.ts';
 import type { Call, Reply } from '../types.ts';
 
@@ -110,4 +109,18 @@ function shorten(line: string): string {
   if (line.length <= maxColumns) return line;
   const head = line.slice(0, maxColumns - 1);
   return `${head.slice(0, Math.max(head.lastIndexOf(' '), indent.length)).replace(/ ·$/, '')} …`;
+}
+
+/** One line a path of the whole tree: kind, mode, owner, size and digest or target. Two equal listings are two equal trees. */
+async function listing(host: HostView, below = ''): Promise<string[]> {
+  const lines: string[] = [];
+  for (const name of await host.readdir(below === '' ? '/' : below)) {
+    const path = `${below}/${name}`;
+    const stat = await host.lstat(path);
+    if (stat === undefined) continue;
+    const content = stat.kind === 'file' ? await host.digest(path) : stat.kind === 'symlink' ? await host.readlink(path) : '';
+    lines.push(`${path} ${stat.kind} ${stat.mode.toString(8)} ${stat.uid}:${stat.gid} ${content}`);
+    if (stat.kind === 'directory') lines.push(...(await listing(host, path)));
+  }
+  return lines.sort(byBytes);
 }

@@ -2,12 +2,12 @@ import { codeRow, type Finding, KataError } from '../../errors/index.ts';
 import type { GuestBoot, GuestRequest } from '../../guest/index.ts';
 import type { Host, HostView } from '../../host/index.ts';
 import { type Trials, type Verification, verify } from '../../inspect/verify.ts';
-import { repair } from '../../operations/repair.ts';
+import { repair } from '../../operations/recover.ts';
 import { bytes, findingLines } from '../../output/index.ts';
 import { isRun, type PodRequest, provePods, removeLeftPods, watchPod, watchVariable } from '../../pod/index.ts';
 import { forHost } from '../advice.ts';
+import { podText } from '../answer.ts';
 import { list } from '../parsing/options.ts';
-import { podText } from '../podText.ts';
 import type { Call, Reply } from '../types.ts';
 
 const usualSeconds = 60;
@@ -55,7 +55,7 @@ interface TrialRequest {
 
 function asTrials({ guests, pods: request }: TrialRequest, { host, emit, signal }: Call['context']): Trials {
   const pods: Trials['pods'] = (found, active, changed) => provePods({ ...found, request: request!, host, emit, signal }, active, changed);
-  return { emit, signal, ...(guests === undefined ? {} : { guests }), ...(request === undefined ? {} : { pods }) };
+  return { emit, signal, guests, ...(request === undefined ? {} : { pods }) };
 }
 
 function driftText({ generation, filesChecked, bytesChecked, labelsChecked, drift }: Verification, host: HostView): string[] {

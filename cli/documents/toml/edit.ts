@@ -25,7 +25,6 @@ export function blockAfter(before: string, lines: readonly string[], eol: string
   return lead + (alone ? '' : eol) + lines.map((line) => line + eol).join('');
 }
 
-/** The block at the end of the text. */
 export function insertAtEnd(text: string, lines: readonly string[]): Insertion {
   return { at: text.length, text: blockAfter(text, lines, eolOf(text)) };
 }
@@ -66,4 +65,30 @@ export function insertElement(doc: TomlDocument, array: AST.TOMLArray, element: 
 /** The text with the value of a node replaced: for copies that only the engine's own check reads, never for the file itself. */
 export function withValue(doc: TomlDocument, node: AST.TOMLContentNode, value: string): string {
   return doc.text.slice(0, doc.start + node.range[0]) + value + doc.text.slice(doc.start + node.range[1]);
+}
+
+/**
+ * The lines that define these tables and those below them, comments between them included: from the first header to the last value.
+ * undefined where other tables are between them, or where they are written in another way than by headers.
+ */
+export function blockOf(doc: TomlDocument, tables: readonly (readonly string[])[]): string | undefined {
+  const nodes = doc.program.body[0].body;
+  const wanted = nodes.map((node) => node.type === 'TOMLTable' && tables.some((path) => isBelow(node.resolvedKey, path)));
+  const [first, last] = [wanted.indexOf(true), wanted.lastIndexOf(true)];
+  if (first < 0 || wanted.slice(first, last + 1).includes(false)) return undefined;
+  const at = doc.text.lastIndexOf('\n', startOf(doc, nodes[first]!) - 1) + 1;
+  const lineEnd = doc.text.indexOf('\n', endOf(doc, nodes[last]!));
+  return doc.text.slice(Math.max(at, doc.start), lineEnd < 0 ? undefined : lineEnd + 1);
+}
+
+function isBelow(key: readonly (string | number)[], path: readonly string[]): boolean {
+  return path.every((part, index) => key[index] === part);
+}
+
+function startOf(doc: TomlDocument, node: AST.TOMLNode): number {
+  return doc.start + node.range[0];
+}
+
+function endOf(doc: TomlDocument, node: AST.TOMLNode): number {
+  return doc.start + node.range[1];
 }

@@ -1,7 +1,7 @@
-export { blockOf } from './blocks.ts';
 export { decodeToml, isTable, parseDocument, parseProgram, type TomlDocument, type TomlTable, tableAt, valueAt } from './document.ts';
 export {
   blockAfter,
+  blockOf,
   eolOf,
   insert,
   insertAtEnd,

@@ -43,8 +43,8 @@ function says(text: string, wanted: TomlTable[], path: string): boolean {
 /** What the text says without what the mark says; undefined when the text cannot be read (then only bytes can be judged). */
 function remainder(text: string, mark: string, path: string): TomlTable[] | undefined {
   try {
-    const ours = markValue(mark, path);
-    return readings(text, path).map((value) => subtract(value, ours.value, ours.element));
+    const marked = markValue(mark, path);
+    return readings(text, path).map((value) => subtract(value, marked.value, marked.element));
   } catch {
     return undefined;
   }

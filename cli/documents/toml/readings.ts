@@ -51,10 +51,10 @@ export function union(base: TomlTable, added: TomlTable): TomlTable {
   return result;
 }
 
-/** `value` without what `ours` names: keys at the ends of its branches, and elements of lists that both have. */
-export function subtract(value: TomlTable, ours: TomlTable, lists: boolean): TomlTable {
+/** `value` without what `marked` names: keys at the ends of its branches, and elements of lists that both have. */
+export function subtract(value: TomlTable, marked: TomlTable, lists: boolean): TomlTable {
   const result: TomlTable = Object.assign(Object.create(null), value);
-  for (const [key, mine] of Object.entries(ours)) {
+  for (const [key, mine] of Object.entries(marked)) {
     const all = result[key];
     if (isTable(all) && isTable(mine)) result[key] = subtract(all, mine, lists);
     else if (lists && Array.isArray(all) && Array.isArray(mine)) result[key] = all.filter((one) => !mine.includes(one));

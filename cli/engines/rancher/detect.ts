@@ -5,7 +5,7 @@ import type { Unit } from '../../systemd/types.ts';
 import { filesView } from '../common/filesView.ts';
 import { usesOtherCri } from '../common/otherCri.ts';
 import { flagOf, pathOf, readDaemon } from '../common/process.ts';
-import { firstThere, startOfUnit, unitFile } from '../common/unitFiles.ts';
+import { firstThere, isLeft, startOfUnit, unitFile } from '../common/unitFiles.ts';
 import { unsupported } from '../common/unsupported.ts';
 import { versionOf } from '../common/version.ts';
 import type { Instance, Wiring } from '../types.ts';
@@ -131,7 +131,8 @@ async function installedUnit(of: Distribution, host: HostView): Promise<Unit | u
   const wanted = await host.readdir('/etc/systemd/system/multi-user.target.wants');
   for (const unit of [...units, ...others].sort((a, b) => Number(wanted.includes(b)) - Number(wanted.includes(a)))) {
     const start = (await unitFile(host, unit)) === undefined ? undefined : await startOfUnit(host, unit);
-    const own = start !== undefined && of.programs.some((path) => start.includes(posix.basename(path)));
+    const words = (start ?? '').split(/[\s"';]+/).map((word) => posix.basename(word));
+    const own = of.programs.some((path) => words.includes(posix.basename(path)));
     if (own && (await host.readlink(`/etc/systemd/system/${unit}`)) !== '/dev/null') return unit;
   }
   return undefined;
@@ -139,10 +140,7 @@ async function installedUnit(of: Distribution, host: HostView): Promise<Unit | u
 
 /** What an installation leaves in an offline tree. */
 async function hasLeft({ facts }: Distribution, host: HostView): Promise<boolean> {
-  for (const path of facts.renders.files) {
-    const stat = await host.stat(path);
-    if (stat !== undefined && (stat.kind !== 'directory' || (await host.readdir(path)).length > 0)) return true;
-  }
+  for (const path of facts.renders.files) if (await isLeft(host, path)) return true;
   return false;
 }
 

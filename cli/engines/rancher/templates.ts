@@ -6,31 +6,63 @@ export const baseLine = '{{ template "base" . }}';
 /** A template of kata-sysext's without its block: it goes where nothing else was written into it. */
 export const madeTemplate = `# Made by kata-sysext, and removed by "kata-sysext uninstall" while nothing else is in it. Tables may be added below.\n${baseLine}\n`;
 
-/** Go's text/template: `{{ … }}` is an action, `{{/* … *\/}}` a comment. */
-const action = /\{\{[\s\S]*?\}\}/g;
+/** More than any template has: each is looked at with its line. */
+const maxActions = 1000;
+
+interface Action {
+  at: number;
+  /** Behind its last brace. */
+  end: number;
+  text: string;
+}
+
+/** Of Go's text/template: `{{ … }}`, and comments, which end at `*\/` and braces. undefined where they are too many. */
+function actionsIn(text: string): Action[] | undefined {
+  const found: Action[] = [];
+  for (let at = text.indexOf('{{'); at >= 0; at = text.indexOf('{{', found.at(-1)!.end)) {
+    const comment = /^\{\{-?\s*\/\*/.test(text.slice(at, at + 8)) ? text.indexOf('*/', at) : at;
+    const close = comment < 0 ? -1 : text.indexOf('}}', comment);
+    if (close < 0) break;
+    found.push({ at, end: close + 2, text: text.slice(at, close + 2) });
+    if (found.length > maxActions) return undefined;
+  }
+  return found;
+}
 
 /** How often a template takes the program's own configuration in, and where first. */
 export function basesIn(text: string): { count: number; at: number } {
-  const found = [...text.matchAll(action)].filter(([each]) => /^\{\{-?\s*template\s+(["`])base\1\s+\.\s*-?\}\}$/.test(each));
-  return { count: found.length, at: found[0]?.index ?? -1 };
+  const found = (actionsIn(text) ?? []).filter((each) => /^\{\{-?\s*template\s+(["`])base\1\s+\.\s*-?\}\}$/.test(each.text));
+  return { count: found.length, at: found[0]?.at ?? -1 };
 }
 
 /**
- * A template as TOML: an action with its lines for itself is a comment, any other one a plain value, which is also a bare key and text. Blocks of kata-sysext
- * have no action, so they are in this text as they are in the template.
+ * A template as TOML: an action with its lines for itself is a comment, any other one a plain value, which is also a bare key and text.
+ * Blocks of kata-sysext have no action, so they are in this text as they are in the template.
  */
 export function asToml(text: string): string {
+  const actions = actionsIn(text) ?? [];
   let out = '';
   let from = 0;
-  for (const found of text.matchAll(action)) {
-    out += text.slice(from, found.index);
-    from = found.index + found[0].length;
-    const ahead = out.slice(out.lastIndexOf('\n') + 1);
-    const lineEnd = text.indexOf('\n', from);
-    const behind = text.slice(from, lineEnd < 0 ? undefined : lineEnd).replace(action, '');
-    out += /^[\s#]*$/.test(ahead) && behind.trim() === '' ? '#' : '1e00';
+  for (const [index, { at, end }] of actions.entries()) {
+    out += text.slice(from, at);
+    from = end;
+    out += isAlone(text, out, actions.slice(index + 1), end) ? '#' : '1e00';
   }
   return out + text.slice(from);
+}
+
+/** Nothing but actions is in its line; what is ahead of it is already in `out`. */
+function isAlone(text: string, out: string, next: readonly Action[], end: number): boolean {
+  if (!/^[\s#]*$/.test(out.slice(out.lastIndexOf('\n') + 1))) return false;
+  const newline = text.indexOf('\n', end);
+  const lineEnd = newline < 0 ? text.length : newline;
+  let from = end;
+  for (const action of next) {
+    if (action.at > lineEnd) break;
+    if (text.slice(from, action.at).trim() !== '') return false;
+    from = action.end;
+  }
+  return text.slice(from, Math.max(from, lineEnd)).trim() === '';
 }
 
 /** What a template says around its actions; undefined where that is no TOML: then only bytes can be judged. */

@@ -1,6 +1,6 @@
+import { fill } from '../../assets/index.ts';
 import { digestOf } from '../../host/index.ts';
 import type { Source } from '../types.ts';
-import { fill, shellWord } from './fill.ts';
 
 /** Between two tries of a node whose server is away. */
 export const pauseSeconds = 30;
@@ -30,11 +30,15 @@ export function stampsOf(what: string[]): { stamp: string; mark: string } {
 
 /** The shell function that fetches and verifies. */
 export function fetchFunction(): string {
-  return fill('fetch.sh', { pause: String(pauseSeconds), online: String(onlineSeconds), most: String(maxBytes) });
+  return fill('templates/first-boot/fetch.sh', { pause: String(pauseSeconds), online: String(onlineSeconds), most: String(maxBytes) });
 }
 
-/** A line that calls it. */
 export function fetchLine({ name, digest, url, sizeBytes }: Source): string {
   const from = url === undefined ? [] : [url, ...(sizeBytes === undefined ? [] : [String(sizeBytes)])];
   return ['fetch', name, digest.slice('sha256:'.length), ...from].map(shellWord).join(' ');
+}
+
+/** One word of a shell's line, whatever is in it. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,7 +1,7 @@
+import { fill } from '../../assets/index.ts';
 import { engineUnits } from '../../engines/index.ts';
 import type { FirstBoot, HookRequest } from '../types.ts';
-import { fetchFunction, fetchLine, firstBootScript, firstBootUnit, pauseSeconds, stampsOf, triesFile } from './common.ts';
-import { fill, shellWord } from './fill.ts';
+import { fetchFunction, fetchLine, firstBootScript, firstBootUnit, pauseSeconds, shellWord, stampsOf, triesFile } from './common.ts';
 
 /** Where a hook finds its parts: below /etc for a configuration that is written to a node, below /usr in an image. */
 export interface HookPlaces {
@@ -27,7 +27,7 @@ export function hook(
     engines: engineUnits(),
   };
   const remote = program.url !== undefined;
-  const text = fill('hook.sh', {
+  const text = fill('templates/first-boot/hook.sh', {
     ...values,
     fetch: fetchFunction(),
     fetches: fetches(request, remote).join('\n'),
@@ -37,7 +37,9 @@ export function hook(
   return {
     title,
     files: [{ path: places.script, mode: 0o755, text, note: 'Fetches, verifies, installs.' }],
-    units: [{ name: firstBootUnit, text: fill('hook.service', values), note: 'Runs the script until it has worked once.' }],
+    units: [
+      { name: firstBootUnit, text: fill('templates/first-boot/hook.service', values), note: 'Runs the script until it has worked once.' },
+    ],
     kernelArguments: request.kernelArguments,
     renews: true,
   };

@@ -1,4 +1,3 @@
-export { firstBootScript, firstBootUnit } from './common.ts';
-export { fill, shellWord } from './fill.ts';
+export { firstBootScript, firstBootUnit, shellWord } from './common.ts';
 export { hook } from './hook.ts';
 export { rendered } from './rendered.ts';

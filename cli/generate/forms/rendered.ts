@@ -1,8 +1,18 @@
 import { posix } from 'node:path';
+import { fill } from '../../assets/index.ts';
 import { generationsFolder, pointer } from '../../store/index.ts';
 import type { Against, Beside, FirstBoot, Merging, RenderedRequest } from '../types.ts';
-import { fetchFunction, fetchLine, firstBootFolder, firstBootScript, firstBootUnit, pauseSeconds, stampsOf, triesFile } from './common.ts';
-import { fill, shellWord } from './fill.ts';
+import {
+  fetchFunction,
+  fetchLine,
+  firstBootFolder,
+  firstBootScript,
+  firstBootUnit,
+  pauseSeconds,
+  shellWord,
+  stampsOf,
+  triesFile,
+} from './common.ts';
 
 /** A unit that puts an archive in place in which everything is computed already, before the engine starts. Pure, as `hook`. */
 export function rendered(request: RenderedRequest, title: string): FirstBoot {
@@ -17,7 +27,7 @@ export function rendered(request: RenderedRequest, title: string): FirstBoot {
     pause: String(pauseSeconds),
     engine: engineUnit,
   };
-  const text = fill('rendered.sh', {
+  const text = fill('templates/first-boot/rendered.sh', {
     ...values,
     fetch: fetchFunction(),
     like: against === undefined ? '' : likeFunctions(engineUnit, against),
@@ -40,7 +50,13 @@ export function rendered(request: RenderedRequest, title: string): FirstBoot {
   return {
     title,
     files: [{ path: firstBootScript, mode: 0o755, text, note: 'Fetches, verifies, copies.' }],
-    units: [{ name: firstBootUnit, text: fill('rendered.service', values), note: 'Runs the script until it has worked once.' }],
+    units: [
+      {
+        name: firstBootUnit,
+        text: fill('templates/first-boot/rendered.service', values),
+        note: 'Runs the script until it has worked once.',
+      },
+    ],
     kernelArguments: request.kernelArguments,
     renews: false,
   };
@@ -81,7 +97,7 @@ function mergeFunctions({ payload, release, link, wants, service, least }: Mergi
     temporary: `${firstBootFolder}/link`,
   };
   const quoted = Object.fromEntries(Object.entries(words).map(([name, word]) => [name, shellWord(word)]));
-  return fill('merge.sh', { ...quoted, payload, service, least: String(least) });
+  return fill('templates/first-boot/merge.sh', { ...quoted, payload, service, least: String(least) });
 }
 
 function otherWiringFunctions(engine: string, { own, handlers, read }: Beside): string {
@@ -93,7 +109,7 @@ function otherWiringFunctions(engine: string, { own, handlers, read }: Beside): 
       `[ -z "$found" ] || taken "$found names "${shellWord(`the handler ${name} already`)}`,
     ]),
   ];
-  return fill('beside.sh', { engine, checks: checks.map((line) => `  ${line}`).join('\n') });
+  return fill('templates/first-boot/beside.sh', { engine, checks: checks.map((line) => `  ${line}`).join('\n') });
 }
 
 /** A line of TOML, no comment, with the name as a key: of a table, in a dotted or an inline one. */
@@ -102,7 +118,7 @@ function keyPattern(name: string): string {
 }
 
 function likeFunctions(engine: string, against: Against): string {
-  return fill('like.sh', {
+  return fill('templates/first-boot/like.sh', {
     engine,
     usual: against.config,
     variable: against.variable,

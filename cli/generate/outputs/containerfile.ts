@@ -1,4 +1,5 @@
-import { fill, firstBootUnit, hook, shellWord } from '../forms/index.ts';
+import { fill } from '../../assets/index.ts';
+import { firstBootUnit, hook, shellWord } from '../forms/index.ts';
 import { titleOf } from '../owner.ts';
 import type { BakedRequest, Generated, HookRequest, Source } from '../types.ts';
 
@@ -20,7 +21,7 @@ export function containerfile(request: HookRequest): Generated[] {
   const inside = (source: Source) => ({ name: source.name, digest: source.digest });
   const own = { ...request, program: inside(request.program), bundles: request.bundles.map(inside) };
   const { title, files, units } = hook(own, titleOf(own, undefined), { script: `${folder}/${script}`, work: folder });
-  const text = fill('Containerfile', {
+  const text = fill('templates/first-boot/Containerfile', {
     title,
     folder,
     unit,
@@ -40,7 +41,7 @@ export function bakedContainerfile(request: BakedRequest): Generated[] {
   const { program, bundles, installArguments } = request;
   const given = bundles.flatMap(({ digest }) => ['--digest', digest]);
   const sources = bundles.map(({ name }) => `${work}/${name}`);
-  const text = fill('Baked.Containerfile', {
+  const text = fill('templates/first-boot/Baked.Containerfile', {
     title: titleOf(request, undefined),
     files: [program, ...bundles].map(({ name }) => `#   ${name}`).join('\n'),
     program: program.name,

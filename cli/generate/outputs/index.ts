@@ -1,4 +1,3 @@
-export { butane } from './butane.ts';
 export { bakedContainerfile, containerfile, containerfileNames } from './containerfile.ts';
 export { ignition } from './ignition.ts';
-export { machineConfigs, type PoolRequest } from './machineConfig.ts';
+export { butane, machineConfigs, type PoolRequest } from './machineConfig.ts';

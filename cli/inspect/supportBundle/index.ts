@@ -3,12 +3,11 @@ import { KataError } from '../../errors/index.ts';
 import { engineSections } from './engineSections.ts';
 import { hostSections } from './hostSections.ts';
 import { readKnown } from './known.ts';
-import { page } from './page.ts';
-import { type Redactor, redactor } from './redact/index.ts';
+import { kinds, type Redaction, type Redactor, redactor } from './redact/index.ts';
 import { stateSections } from './stateSections.ts';
 import type { Asked, Report, Section, SectionRow } from './types.ts';
 
-export type { Asked, Report } from './types.ts';
+export type { Report } from './types.ts';
 
 const sectionRows: readonly SectionRow[] = [...hostSections, ...stateSections, ...engineSections];
 
@@ -96,4 +95,29 @@ function unknownNames(): KataError {
     needed: 'to know what must not be shown',
     next: 'look whether a file system hangs: findmnt; then run the command again',
   });
+}
+
+/** The report as a text that people read in an editor before they send it: Markdown with indented blocks, which nothing inside can end. */
+function page({ program, verbose }: Asked, sections: Section[], redacted: Redaction[]): string {
+  return `${[
+    '# kata-sysext report',
+    `Made by kata-sysext ${program}${verbose ? ' --verbose' : ''}. Please read it before you send it.`,
+    'What is inside, each in a section below:',
+    sections.map(({ title, missing }) => `- ${title}${missing === undefined ? '' : ' (not all of it)'}`).join('\n'),
+    'What is not inside: contents of the engine’s configuration except names of tables and a few keys, environments of units, keys, certificates, pods.',
+    'Passwords, tokens, names of hosts and users, addresses and identifiers are replaced by placeholders such as `<host-1>`: the same value by the same placeholder everywhere. The end says how often. What is replaced is found by rules, and a rule may miss something: that is why you should read it.',
+    ...sections.flatMap(({ title, lines, missing }) => [
+      `## ${title}`,
+      ...(lines.length === 0 ? [] : [lines.map((line) => `    ${line}`.trimEnd()).join('\n')]),
+      ...(missing === undefined ? [] : [`*Missing: ${missing}*`]),
+    ]),
+    '## What was replaced',
+    summary(redacted),
+  ].join('\n\n')}\n`;
+}
+
+function summary(redacted: Redaction[]): string {
+  if (redacted.length === 0) return 'Nothing.';
+  const rows = redacted.map(({ kind, different, times }) => `| \`<${kind}-N>\` | ${kinds[kind]} | ${different} | ${times} |`);
+  return ['| placeholder | what it replaces | different values | times |', '| --- | --- | --- | --- |', ...rows].join('\n');
 }

@@ -2,10 +2,12 @@ import { type Finding, KataError } from '../../errors/index.ts';
 import { isRequested, type Layering, layeringOf, machineConfigOf } from '../../facts/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
 import { command } from '../../output/index.ts';
-import type { ChangeOptions, Layer } from '../../planning/choices/types.ts';
+import type { ChangeOptions, InstallRequest, Layer } from '../../planning/choices/types.ts';
 import type { Restoring } from '../../planning/replaceWiring.ts';
 import { findEngineToWire } from '../../preflight/engine.ts';
+import type { OperationPlan, View } from '../../runner/types.ts';
 import { activeGeneration, type Generation } from '../../store/index.ts';
+import { planInstall } from '../install.ts';
 
 /** The package of Fedora and RHEL, and where its shim is. */
 const name = 'kata-containers';
@@ -22,7 +24,7 @@ const deadlineMs = 1_800_000;
  * The layered package as a change finds it. `yes`: the change stages its removal. Throws `nothing-to-adopt`, `owned-by-machineconfig`,
  * `layer-pending`, `adopt-unproven`, `usage` and the codes of the engine.
  */
-export async function layerOf(host: HostView, options: ChangeOptions, yes: boolean): Promise<Layer> {
+async function layerOf(host: HostView, options: ChangeOptions, yes: boolean): Promise<Layer> {
   await refuseExtension(host);
   const layering = await layeringOf(host);
   if (layering === undefined || !isRequested(layering.requested, name)) throw await notLayered(host, layering);
@@ -84,7 +86,7 @@ async function refuseExtension(host: HostView): Promise<void> {
     found: `${name} is on this node because a MachineConfig asks for the extension ${found}; it is part of ${config.name}`,
     needed: 'that MachineConfig without the extension; the operator then reboots the nodes of the pool one after the other',
     next: `which one it is: oc get machineconfigs -o json | jq -r '.items[] | select(any(.spec.extensions[]?; . == "${found}")) | .metadata.name'; with the operator for sandboxed containers: delete its KataConfig`,
-    details: { extension: found, machineConfig: config.name, ...(config.pool === undefined ? {} : { pool: config.pool }) },
+    details: { extension: found, machineConfig: config.name, pool: config.pool },
   });
 }
 
@@ -140,4 +142,17 @@ function refuseShared(from: Generation | undefined, marks: { path: HostPath }[])
     needed: 'one file for each wiring',
     next: 'uninstall first, then adopt',
   });
+}
+
+interface LayeredRequest extends InstallRequest {
+  /** Also stage the removal of the package. */
+  yes: boolean;
+}
+
+/**
+ * Replaces a layered package by a new generation whose handlers keep the package's names: one change, with one restart of the engine. The
+ * package itself goes at the next reboot. kata-sysext never reboots the host.
+ */
+export async function planAdoptLayered(view: View, { yes, ...request }: LayeredRequest): Promise<OperationPlan> {
+  return planInstall(view, { ...request, layer: await layerOf(view.host, request, yes) }, 'adopt');
 }

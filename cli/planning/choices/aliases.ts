@@ -18,10 +18,10 @@ const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 /** The requests of `--alias NAME=HANDLER`, in their order. Two for the same name are a mistake. Throws `usage`, `handler-unknown`. */
 export function aliasRequests(words: string[]): AliasRequest[] {
-  const wishes = words.map(aliasRequest);
-  const twice = wishes.find(({ name }, at) => wishes.findIndex((other) => other.name === name) !== at);
+  const requests = words.map(aliasRequest);
+  const twice = requests.find(({ name }, at) => requests.findIndex((other) => other.name === name) !== at);
   if (twice !== undefined) throw wrong(`--alias ${twice.name}=… is given twice`, 'each name once');
-  return wishes;
+  return requests;
 }
 
 function aliasRequest(word: string): AliasRequest {
@@ -50,11 +50,11 @@ function wrong(found: string, needed: string): KataError {
 export function aliasesAfter(
   host: HostView,
   from: Generation | undefined,
-  wishes: AliasRequest[],
+  requests: AliasRequest[],
   handlers: string[],
 ): Record<string, string> {
   const aliases = { ...from?.manifest.choices.aliases };
-  for (const { name, handler } of wishes) {
+  for (const { name, handler } of requests) {
     if (handler === undefined) {
       if (!Object.hasOwn(aliases, name)) throw noAlias(name, Object.keys(aliases));
       delete aliases[name];
@@ -88,11 +88,11 @@ export function wouldDangle(dangling: [name: string, handler: string][], next: s
  * An adopted name that is neither a handler nor requested as an alias becomes an alias of the first handler. Kata's own name of a handler that
  * is not among `handlers` cannot be an alias. Throws `handler-not-installed`.
  */
-export function withAdopted(host: HostView, wishes: AliasRequest[], adopted: string[], handlers: string[]): AliasRequest[] {
-  const left = adopted.filter((name) => !handlers.includes(name) && !wishes.some((wish) => wish.name === name));
+export function withAdopted(host: HostView, requests: AliasRequest[], adopted: string[], handlers: string[]): AliasRequest[] {
+  const left = adopted.filter((name) => !handlers.includes(name) && !requests.some((request) => request.name === name));
   const own = left.find((name) => handlerTable.handlers.some((row) => row.name === name || installedName(row.name) === name));
   if (own !== undefined) throw notAmong(host, own, handlers);
-  return [...wishes, ...left.map((name) => ({ name, handler: handlers[0]! }))];
+  return [...requests, ...left.map((name) => ({ name, handler: handlers[0]! }))];
 }
 
 function notAmong(host: HostView, name: string, handlers: string[]): KataError {

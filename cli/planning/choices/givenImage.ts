@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { imagingBackend } from '../../backends/registry.ts';
 import { type Finding, KataError } from '../../errors/index.ts';
 import { type HostFacts, systemdVersion } from '../../facts/index.ts';
 import type { HostView } from '../../host/index.ts';
-import { type ImageManifest, readTrailer } from '../../images/index.ts';
-import type { PayloadManifest } from '../../store/index.ts';
+import { type Format, formatNames, type ImageManifest, isFormat, readTrailer } from '../../images/index.ts';
+import type { GenerationManifest, PayloadManifest } from '../../store/index.ts';
 import type { InstallRequest } from './types.ts';
 
 /** An image that was made elsewhere, named in place of a bundle. */
@@ -71,4 +72,36 @@ export function limitedTo(payload: PayloadManifest, wanted: string[] | undefined
 
 function usage(found: string, needed: string, next: string): KataError {
   return new KataError('usage', { subject: 'install', found, needed, next });
+}
+
+/** The form of the image that is given; else the one that is named; else the installed one, as long as the backend stays. Throws `usage`. */
+export function chooseFormat(
+  { format: requested }: Pick<InstallRequest, 'format'>,
+  backend: string,
+  from: Pick<GenerationManifest, 'backend' | 'format'> | undefined,
+  given?: Given,
+): Format {
+  if (given !== undefined) return formatOfImage(given, backend);
+  if (requested === undefined) return backend === imagingBackend && from?.backend === imagingBackend ? from.format : 'directory';
+  if (!isFormat(requested)) throw refused(`--format ${requested}`, `one of ${formatNames.join(', ')}`, 'kata-sysext install --help');
+  if (backend === imagingBackend) return requested;
+  throw refused(
+    `--format ${requested} with the backend ${backend}`,
+    `backend ${imagingBackend}, or no --format`,
+    `name it as well: --backend ${imagingBackend}`,
+  );
+}
+
+function formatOfImage({ file, said }: Given, backend: string): Format {
+  if (backend === imagingBackend) return said.format;
+  throw new KataError('usage', {
+    subject: basename(file),
+    found: `${basename(file)} is a ${said.format} image, and the backend here is ${backend}`,
+    needed: `backend ${imagingBackend}, or the bundle that the image was made of`,
+    next: `name it: --backend ${imagingBackend}`,
+  });
+}
+
+function refused(found: string, needed: string, next: string): KataError {
+  return new KataError('usage', { subject: '--format', found, needed, next });
 }

@@ -37,7 +37,7 @@ export interface InstallRequest extends ChangeOptions {
   format?: string | undefined;
   /** Make the generation and leave what is active as it is. */
   stage?: boolean | undefined;
-  wishes?: SettingsRequest | undefined;
+  settings?: SettingsRequest | undefined;
   layer?: Layer | undefined;
 }
 

@@ -1,18 +1,15 @@
 import { exactOptional } from 'valibot';
-import { count, listOf, type Shape, tableOf } from '../../documents/shapes.ts';
-import type { Mark, Wiring } from '../../engines/types.ts';
+import { count, listOf, tableOf } from '../../documents/shapes.ts';
+import type { Mark } from '../../engines/types.ts';
 import { deploymentOf } from '../../facts/index.ts';
-import type { Digest, HostPath, HostView } from '../../host/index.ts';
+import type { HostView } from '../../host/index.ts';
 import { readJson } from '../json.ts';
 import { journalFolder } from '../paths.ts';
-import { edited, wiring } from '../shapes/index.ts';
-import type { Generation, GenerationRecord } from '../types.ts';
+import { editedShape, type Generation, type GenerationRecord, wiringShape } from '../types.ts';
 import { activeNumber, findGeneration, readGenerations } from './records.ts';
 
-interface Wired {
-  wiring?: Wiring;
-  edited?: Record<HostPath, Digest>;
-}
+const wiredShape = { wiring: exactOptional(wiringShape), edited: exactOptional(editedShape) };
+type Wired = Pick<GenerationRecord, 'wiring' | 'edited'>;
 
 /**
  * The active one, with the wiring of this deployment: the one that was written here if the files have it, else whichever of all recorded
@@ -56,9 +53,9 @@ async function recorded(host: HostView): Promise<{ generation: Generation; wired
 }
 
 /** What the wiring is looked for in; the rest of an intent is the journal's. */
-const writtenIntent: Shape<{ schema: number; afterwards: { records: ({ number: number } & Wired)[] } }> = tableOf({
+const writtenIntent = tableOf({
   schema: count,
-  afterwards: tableOf({ records: listOf(tableOf({ number: count, wiring: exactOptional(wiring), edited: exactOptional(edited) })) }),
+  afterwards: tableOf({ records: listOf(tableOf({ number: count, ...wiredShape })) }),
 });
 
 async function unfinished(host: HostView): Promise<({ number: number } & Wired)[]> {

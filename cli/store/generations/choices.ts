@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import type { WantedHandler } from '../../engines/types.ts';
 import { byBytes, type HostPath } from '../../host/index.ts';
+import { words } from '../../output/index.ts';
 import { pointer } from '../paths.ts';
 import type { Choices, GenerationManifest } from '../types.ts';
 
@@ -25,7 +27,6 @@ export function namesOf(manifest: Pick<GenerationManifest, 'handlers' | 'choices
   return offeredBy(manifest, '').map((handler) => handler.name);
 }
 
-/** The aliases, by name. */
 export function aliasesOf({ choices }: Pick<GenerationManifest, 'choices'>): { name: string; handler: string }[] {
   return Object.entries(choices.aliases)
     .map(([name, handler]) => ({ name, handler }))
@@ -35,4 +36,19 @@ export function aliasesOf({ choices }: Pick<GenerationManifest, 'choices'>): { n
 /** One name in the engine's table, served by a handler. */
 export function offered(name: string, handler: { name: string; shim: string }, base: HostPath): WantedHandler {
   return { name, shim: `${base}/${handler.shim}`, configuration: `${pointer}/config/${handler.name}/configuration.toml` };
+}
+
+type Sources = Pick<GenerationManifest, 'sources' | 'sourcePaths'>;
+
+/** The sources of a generation as they can be typed in any folder: where they still lie on this machine, else a path to be filled in. */
+export function sourcePlaces({ sources, sourcePaths = [] }: Sources): string[] {
+  return sources.map(({ name }, index) => {
+    const path = sourcePaths[index];
+    return path !== undefined && existsSync(path) ? path : `/PATH/TO/${name}`;
+  });
+}
+
+/** The command that installs the release of a generation again, with more options behind it. */
+export function installAgain(manifest: Sources, more = ''): string {
+  return `kata-sysext install ${words(sourcePlaces(manifest))}${more}`;
 }

@@ -1,5 +1,5 @@
 export { activeGeneration, isMarked, wiredGeneration } from './active.ts';
-export { aliasesOf, namesOf, noChoices, offered, offeredBy } from './choices.ts';
+export { aliasesOf, installAgain, namesOf, noChoices, offered, offeredBy, sourcePlaces } from './choices.ts';
 export { type Drawn, drawGeneration, linksOf, makeGeneration, type Origin, originOf } from './make.ts';
 export {
   activeNumber,
@@ -13,8 +13,8 @@ export {
   readGenerations,
   readPayload,
   takeNumber,
+  triesIn,
   wiringsWith,
+  withTries,
   writeRecord,
 } from './records.ts';
-export { installAgain, sourcePlaces } from './sources.ts';
-export { triesIn, withTries } from './tries.ts';

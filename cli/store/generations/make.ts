@@ -19,7 +19,7 @@ export function originOf(payload: PayloadManifest, sourcePaths?: string[]): Orig
   return {
     release: payload.release,
     sources: payload.sources,
-    ...(sourcePaths === undefined ? {} : { sourcePaths }),
+    sourcePaths,
     payload: payload.digest,
     payloadFolder: payload.folder,
     format: payload.image?.format ?? 'directory',
@@ -30,7 +30,7 @@ export function originOf(payload: PayloadManifest, sourcePaths?: string[]): Orig
       hypervisor,
       shim,
       configuration,
-      ...(protocol === undefined ? {} : { protocol }),
+      protocol,
       shimDigest: digests.get(shim)!,
     })),
   };
@@ -85,7 +85,7 @@ export async function drawGeneration(request: GenerationRequest): Promise<Drawn>
     program,
     release,
     sources,
-    ...(sourcePaths === undefined ? {} : { sourcePaths }),
+    sourcePaths,
     payload,
     payloadFolder,
     ...(folder === generationFolder(number) ? {} : { folder }),
@@ -97,7 +97,6 @@ export async function drawGeneration(request: GenerationRequest): Promise<Drawn>
   return { manifest, configurations, plain };
 }
 
-/** The links of a generation and their targets. */
 export function linksOf(manifest: GenerationManifest): [path: HostPath, target: string][] {
   const folder = folderOf(manifest);
   // Beside the configuration both runtimes look for config.d; it may dangle, and the fragments in it are the administrator's.

@@ -12,8 +12,17 @@ import {
   pointer,
   sequenceFile,
 } from '../paths.ts';
-import { generationManifest, generationRecord, payloadManifest as payloadShape } from '../shapes/index.ts';
-import { type Generation, type GenerationManifest, type GenerationRecord, type PayloadManifest, schema } from '../types.ts';
+import {
+  type Generation,
+  type GenerationManifest,
+  type GenerationRecord,
+  generationManifestShape,
+  generationRecordShape,
+  type PayloadManifest,
+  payloadManifestShape,
+  schema,
+  type Tries,
+} from '../types.ts';
 
 /** All whole generations of this host by number, that of its OS image included. */
 export async function readGenerations(host: HostView): Promise<Generation[]> {
@@ -27,12 +36,12 @@ export async function findGeneration(host: HostView, number: number): Promise<Ge
   const folder = generationFolder(number);
   const manifest = await readManifest(host, `${folder}/manifest.json`, number);
   const said = number === imageNumber ? await readImageRecord(host) : undefined;
-  const record = said ?? (await readJson(host, `${folder}/record.json`, generationRecord));
+  const record = said ?? (await readJson(host, `${folder}/record.json`, generationRecordShape));
   return manifest === undefined || record === undefined ? undefined : { manifest, record };
 }
 
 async function readManifest(host: HostView, path: HostPath, number: number): Promise<GenerationManifest | undefined> {
-  const manifest = await readJson(host, path, generationManifest);
+  const manifest = await readJson(host, path, generationManifestShape);
   if (manifest !== undefined && manifest.number !== number)
     throw damaged(path, `number is ${manifest.number}, which does not match its folder`);
   return manifest;
@@ -78,7 +87,7 @@ export async function readPayload(host: HostView, digest: Digest): Promise<Paylo
 }
 
 async function readPayloadAt(host: HostView, path: HostPath, digest: Digest): Promise<PayloadManifest | undefined> {
-  const manifest = await readJson(host, path, payloadShape);
+  const manifest = await readJson(host, path, payloadManifestShape);
   if (manifest !== undefined && manifest.digest !== digest)
     throw damaged(path, `digest is ${manifest.digest}, which does not match its folder`);
   return manifest;
@@ -122,17 +131,30 @@ export async function earlierImageRecords(host: HostView): Promise<GenerationRec
   const paths = (await host.readdir(imageRecords))
     .map((name) => `${imageRecords}/${name}`)
     .filter((path) => path.endsWith('.json') && path !== own);
-  const all = await Promise.all(paths.map((path) => readJson(host, path, generationRecord)));
+  const all = await Promise.all(paths.map((path) => readJson(host, path, generationRecordShape)));
   return all
     .filter((record) => record !== undefined)
     .sort((a, b) => (b.blessed?.at ?? b.activated ?? '').localeCompare(a.blessed?.at ?? a.activated ?? ''));
 }
 
 async function readImageRecord(host: HostView): Promise<GenerationRecord | undefined> {
-  return host.image ? undefined : readJson(host, await imageRecord(host), generationRecord);
+  return host.image ? undefined : readJson(host, await imageRecord(host), generationRecordShape);
 }
 
 /** Made by `install --stage` and not activated yet. Installed offline it is 'staged' too, but has been switched to. */
 export function isWaiting({ record }: Generation): boolean {
   return record.state === 'staged' && record.activated === undefined;
+}
+
+/** Of one deployment, since the generation was activated last. */
+export function triesIn(record: GenerationRecord, deployment: string): Tries | undefined {
+  return record.tries?.find((each) => each.deployment === deployment && each.since === (record.activated ?? ''));
+}
+
+/** The record with these tries of their deployment, or without any of it; what was counted before the last activation says nothing any more. */
+export function withTries(record: GenerationRecord, deployment: string, own?: Tries): GenerationRecord {
+  const { tries: known = [], ...rest } = record;
+  const others = known.filter((each) => each.deployment !== deployment && each.since === (record.activated ?? ''));
+  const tries = [...others, ...(own === undefined ? [] : [own])];
+  return tries.length === 0 ? rest : { ...rest, tries };
 }

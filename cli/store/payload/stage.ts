@@ -94,7 +94,7 @@ export async function stageImage(host: Host, request: ImageRequest): Promise<Sta
 
 /** What the store has stays where it is. */
 function placeOf(fresh: PayloadManifest, { root, folder, extension, image }: PayloadManifest): PayloadManifest {
-  return { ...fresh, root, folder, extension, ...(image === undefined ? {} : { image }) };
+  return { ...fresh, root, folder, extension, image };
 }
 
 /** What `seal` puts in place. */
@@ -162,7 +162,7 @@ async function unpackInto(host: Host, request: PayloadRequest, tree: HostPath, i
   await request.haveRoom?.(0);
   const layout = await layOut({
     bundle,
-    ...(handlers === undefined ? {} : { wanted: handlers }),
+    wanted: handlers,
     arch: architecture,
     readText: async (path) => (await host.readFile(`${tree}/${path}`)).toString(),
     contains: (path, needles) => stringsIn(posix.join(into, path), needles, signal),

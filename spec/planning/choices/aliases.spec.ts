@@ -4,7 +4,7 @@ import type { WiringPlan } from '../../../cli/engines/index.ts';
 import { KataError } from '../../../cli/errors/index.ts';
 import { handlerTable } from '../../../cli/layout/index.ts';
 import { aliasRequests } from '../../../cli/planning/choices/aliases.ts';
-import { refuseTaken, removedHandlerNames } from '../../../cli/preflight/removedHandlers.ts';
+import { refuseTaken, removedHandlerNames } from '../../../cli/preflight/switch.ts';
 import type { GenerationManifest } from '../../../cli/store/index.ts';
 
 function manifest(handlers: Record<string, 'go' | 'rust'>, aliases: Record<string, string>): GenerationManifest {

@@ -1,9 +1,8 @@
-import { reply } from '../../../cli/commands/answer.ts';
-import { podText } from '../../../cli/commands/podText.ts';
+import { podText, reply } from '../../../cli/commands/answer.ts';
 import { written } from '../../../cli/engines/k0s/managed.ts';
 import { KataError } from '../../../cli/errors/index.ts';
-import { gateText } from '../../../cli/output/gateText.ts';
 import { errorText } from '../../../cli/output/index.ts';
+import { gateText } from '../../../cli/planning/shownPlan.ts';
 import { podFailed } from '../../../cli/pod/findings.ts';
 import { describe as stepText } from '../../../cli/transaction/index.ts';
 
@@ -41,7 +40,7 @@ const qemu = '/usr/local/libexec/kata-sysext/tree/ea40f8a8.../usr/share/kata/bin
 const differs = 'system_u:object_r:var_lib_t:s0, not system_u:object_r:bin_t:s0';
 
 export const liveLines: LiveLine[] = [
-  row(`✗ ${qemu}: the SELinux label ${differs}`, 'cli/labels/findings.ts', ['the SELinux label ', ', not '], labelled),
+  row(`✗ ${qemu}: the SELinux label ${differs}`, 'cli/labels/survey.ts', ['the SELinux label ', ', not '], labelled),
   row('generation 1: 106 files, 67 MB, 137 labels: differing: 1. Next: kata-sysext verify --repair', verified, ' labels', labelled),
   row(`✓ ${qemu}: SELinux label put back`, verified, ': SELinux label put back', labelled),
   row('SELinux labels put back: 1', verified, 'SELinux labels put back: ', labelled),
@@ -63,6 +62,13 @@ export const liveLines: LiveLine[] = [
     'spec/e2e/k3s.spec.ts',
   ),
   row('  restarts: k3s.service', 'cli/commands/answer.ts', '  restarts: ', 'spec/e2e/k3s.spec.ts'),
+  row(
+    '  rendered: nodeadm writes /etc/containerd/config.toml at each boot and at each start of nodeadm-run.service, which restarts containerd and kubelet',
+    'cli/engines/nodeadm/detect.ts',
+    ['at each boot and at each start of ', ', which restarts containerd and kubelet'],
+    'spec/e2e/nodeadm.spec.ts',
+  ),
+  row('  restarts: nodeadm-run.service, containerd.service', 'cli/commands/answer.ts', '  restarts: ', 'spec/e2e/nodeadm.spec.ts'),
   row('› waiting for containerd', 'cli/gate/gate.ts', 'waiting for ', round),
   row('› watching containerd for 8 s', 'cli/gate/gate.ts', 'watching ', round),
   row(

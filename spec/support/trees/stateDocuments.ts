@@ -45,7 +45,7 @@ export async function writtenDocuments(): Promise<Documents> {
         digests: [],
         handlers: [],
         aliases: [{ name: 'kata', handler: 'kata-qemu-runtime-rs' }],
-        wishes: { set: [{ key: 'runtime.enable_debug', text: 'true' }], unset: [], profiles: undefined },
+        settings: { set: [{ key: 'runtime.enable_debug', text: 'true' }], unset: [], profiles: undefined },
       },
     );
     await own.close();
