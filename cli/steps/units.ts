@@ -105,8 +105,8 @@ export async function bringUp(host: HostView, step: RestartStep): Promise<{ prob
   const sinceMs = step.awaits === undefined ? 0 : host.now().getTime();
   const result = await (reloads ? systemd.reload(asked, deadlineMs) : systemd.restart(asked, deadlineMs));
   if (result !== 'done') problems.push(`the ${by} of ${asked} ended as ${result}`);
-  else if (asked !== step.unit) problems.push(...(await restartIfOlder(systemd, step, invocationId)));
   else if (reloads && step.awaits !== undefined) problems.push(...(await unread(host, step.awaits, sinceMs)));
+  else if (asked !== step.unit) problems.push(...(await restartIfOlder(systemd, step, invocationId)));
   const brought = asked === step.unit ? [] : [step.unit];
   for (const unit of [...brought, ...step.dependents]) {
     const problem = await startAgain(systemd, unit).catch((error: unknown) => `the start of ${unit} failed: ${String(error)}`);
