@@ -75,7 +75,7 @@ export const tiers: Tier[] = [
     turns: inTurn(
       'spec/e2e',
       'crio dependents vmm',
-      'guest lost configure',
+      'guest lost configure k0s',
       'handlers crioHosts adoptLayered',
       'detached restore skew podEngines',
     ),

@@ -14,13 +14,11 @@ export { backendNames, isOfImage, plainBackend } from './registry.ts';
 export { mergeOf } from './sysext/merge.ts';
 export type { Backend } from './types.ts';
 
-/** A backend is a row. */
 const backends: Backend[] = [prefix, sysext, overlay, baked];
 
 /** What 'auto' tries in this order: the first that is harmless on the host. The last one is taken in any case. Never overlay or baked. */
 const automatic: Backend[] = [sysext, prefix];
 
-/** A backend by its name. */
 export function backendOf(name: string): Backend {
   const found = backends.find((backend) => backend.name === name);
   if (found !== undefined) return found;

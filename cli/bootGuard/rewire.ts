@@ -64,7 +64,9 @@ async function look(context: Context, from: Generation, found: Found): Promise<L
   const planned = await replan(view, from, found);
   // An OS image may bring names that the wiring of the image before did not have.
   const handlers = typeof planned === 'string' ? (from.record.wiring?.handlers ?? []).map(({ name }) => name) : planned.touched;
-  const changes = typeof planned !== 'string' && planned.wiring.changes.length > 0 ? planned.wiring : undefined;
+  // What renders the engine's file has yet to read the wiring.
+  const differs = typeof planned !== 'string' && (planned.wiring.changes.length > 0 || instance.renderer !== undefined);
+  const changes = differs ? planned.wiring : undefined;
   const notes = typeof planned === 'string' ? [`the wiring stays as it is: ${planned}`] : [];
   try {
     const dump = changes

@@ -8,7 +8,6 @@ const magics: { format: Format; bytes: number[] }[] = [
   { format: 'xz', bytes: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] },
 ];
 
-/** Of an archive, for messages. */
 export const archiveNames = '.tar, .tar.zst, .tar.xz or .tar.gz';
 
 /** What an archive is by its first bytes (at least 512 of them, if it has as many); names do not count. */

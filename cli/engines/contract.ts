@@ -14,6 +14,8 @@ export interface EngineFacts {
   title: string;
   /** Units that run it, the usual one first: the boot guard comes before them. */
   units: readonly Unit[];
+  /** Units that write, before the engine's own at each boot, what the right wiring depends on: the boot guard comes after them. */
+  preparedBy?: readonly Unit[];
   /** Base names of its programs. */
   programs: readonly string[];
   /** Where it keeps images and containers, the folder of images first. */

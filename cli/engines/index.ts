@@ -1,7 +1,7 @@
 export { isRefused } from './common/complaints.ts';
-export { childOf, type Daemon, servingPid } from './common/process.ts';
+export { childOf, servingPid } from './common/process.ts';
 export { probeTimeouts } from './probeTimeouts.ts';
-export { allUnits, engineNamed, enginePlugins, engines, engineUnits, unitNames, withEngines } from './registry.ts';
+export { allUnits, engineNamed, enginePlugins, engines, engineUnits, preparingUnits, unitNames, withEngines } from './registry.ts';
 export { refusalBy, rendererOf, type Sighting, writerOf } from './renderers.ts';
 export type {
   EffectiveDiff,

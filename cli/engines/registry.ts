@@ -56,6 +56,13 @@ export function allUnits(): string {
     .join(' ');
 }
 
+/** Names of the units that the boot guard waits for before it looks at a wiring. */
+export function preparingUnits(): string {
+  return engines()
+    .flatMap(({ preparedBy = [] }) => preparedBy)
+    .join(' ');
+}
+
 /** 'containerd crio': the wired engines' units as systemctl takes them. */
 export function unitNames(): string[] {
   return engines().flatMap(({ units }) => units.map((unit) => unit.replace(/\.service$/, '')));

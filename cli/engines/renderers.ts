@@ -3,7 +3,7 @@ import { operatingSystem } from '../facts/os.ts';
 import type { HostPath, HostView } from '../host/types.ts';
 import type { Unit } from '../systemd/types.ts';
 import { usesOtherCri } from './common/otherCri.ts';
-import { isLeft, unitFile } from './common/unitFiles.ts';
+import { isLeft, isThere, wantedUnits } from './common/unitFiles.ts';
 import { enginePlugins } from './registry.ts';
 import type { EnginePlugin, Instance, Refusal, Rendering } from './types.ts';
 
@@ -19,8 +19,6 @@ export interface Sighting {
 }
 
 const runs = ['active', 'activating', 'reloading'];
-const unitFolders = ['/etc/systemd/system', '/usr/local/lib/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'];
-const maxFiles = 100;
 
 /**
  * The renderer that decides what the node's engine reads, in place of the file that `instance` names; undefined where nothing does.
@@ -128,22 +126,4 @@ async function isRunning(host: HostView, { renders: { units, program } }: Render
   if (units.includes(unit)) return true;
   const executable = state.mainPid > 0 ? await host.readlink(`/proc/${state.mainPid}/exe`).catch(() => undefined) : undefined;
   return program?.test(posix.basename((executable ?? '').replace(/ \(deleted\)$/, ''))) === true;
-}
-
-/** Its file, unless the administrator masked it. */
-async function isThere(host: HostView, unit: Unit): Promise<boolean> {
-  for (const folder of ['/etc/systemd/system', '/run/systemd/system'])
-    if ((await host.readlink(`${folder}/${unit}`)) === '/dev/null') return false;
-  return (await unitFile(host, unit)) !== undefined;
-}
-
-async function wantedUnits(host: HostView): Promise<Map<Unit, HostPath>> {
-  const found = new Map<Unit, HostPath>();
-  for (const folder of unitFolders) {
-    const wants = (await host.readdir(folder)).filter((name) => /\.(?:wants|requires|upholds)$/.test(name));
-    for (const name of wants.slice(0, maxFiles)) {
-      for (const unit of await host.readdir(`${folder}/${name}`)) if (!found.has(unit)) found.set(unit, `${folder}/${name}/${unit}`);
-    }
-  }
-  return found;
 }

@@ -22,7 +22,6 @@ export { selinuxState } from './selinux.ts';
 export { systemdVersion } from './systemd.ts';
 export type { Fact, HostFacts } from './types.ts';
 
-/** What the host is, read only. */
 export async function readFacts(host: HostView): Promise<HostFacts> {
   const [os, architecture, ostree, machine, deployment, boot, etc, selinux, kvm] = await Promise.all([
     operatingSystem(host),

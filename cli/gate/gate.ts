@@ -55,6 +55,8 @@ export function liveGate(host: HostView, given: GateRequest): Gate {
       if (!request.restarts) return checkNow(host, request);
       request.emit({ kind: 'phase', name: 'gate', detail: `waiting for ${request.engine.name}` });
       await criReady(host, request);
+      // Before the restart the file that another program renders was the old one.
+      if (request.instance.renderer !== undefined) await onlyOwnHandlersDiffer(host, request).catch(asGateFailure);
       request.emit({ kind: 'phase', name: 'gate', detail: `watching ${request.engine.name} for ${steadyMs / 1000} s` });
       await staysUp(host, request);
       if (given.reads !== undefined) await readsIt(host, request);
@@ -251,7 +253,6 @@ async function readsIt(host: HostView, { engine, instance }: GateRequest): Promi
   });
 }
 
-/** Which run of each unit is alive. */
 async function runs(systemd: Systemd, units: Unit[]): Promise<Map<Unit, string>> {
   const found = new Map<Unit, string>();
   for (const name of units) {

@@ -121,7 +121,6 @@ function isOwnRoot(root: string): boolean {
   return there !== undefined && there.ino === own.ino && there.dev === own.dev;
 }
 
-/** Digest of bytes in memory. */
 export function digestOf(bytes: Buffer | string): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }

@@ -15,7 +15,6 @@ const rows: FormatRow[] = [
   { name: 'erofs', maker: 'mkfs.erofs', versionArguments: ['-V'], kernel: 'erofs' },
 ];
 
-/** Names for --format. */
 export const formatNames: Format[] = ['directory', ...rows.map(({ name }) => name)];
 
 export function formatRow(format: ImageFormat): FormatRow {

@@ -49,7 +49,6 @@ export const imageManifestShape = tableOf({
   defaultHandler: text,
   available: listOf(text),
   savedBytes: count,
-  /** The text of the extension-release file. */
   extensionRelease: text,
   /** Everything in the file system but its root, sorted by path. Owners are root, times are `epoch`. */
   contents: listOf(labelled),

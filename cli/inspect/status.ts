@@ -40,7 +40,6 @@ export interface GenerationLine {
   pinned: boolean;
   /** Who brought its files, where that was not this program. */
   owner?: Pick<Owner, 'kind' | 'name' | 'files'>;
-  /** That run from it. */
   sandboxes: number;
   /** Bytes of its payload on the disk, which generations of the same payload share; not there where its manifest is lost. */
   sizeBytes?: number;

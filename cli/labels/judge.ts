@@ -21,7 +21,6 @@ export interface LabelledPlace {
   shown?: true;
 }
 
-/** A label that is not the needed one. */
 export interface WrongLabel {
   place: LabelledPlace;
   /** undefined: the file has none. */

@@ -43,7 +43,6 @@ export function labelFor(family: string, hostPath: string, fileClass: LabelClass
   return stockLabel(family, hostPath) ?? familyOf(family).classes[fileClass];
 }
 
-/** The family of a policy by its SELINUXTYPE. */
 export function familyOfPolicy(policy: string): string {
   return families.find((name) => table[name]!.policies.includes(policy)) ?? families[0]!;
 }

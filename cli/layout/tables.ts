@@ -95,7 +95,6 @@ export interface NeedRow {
 
 export const needTable = (parseJson(asset('overlays/needs.json')) as { needs: NeedRow[] }).needs;
 
-/** The rows that apply to a handler. */
 export function needsOf({ name, hypervisor }: Pick<HandlerRow, 'name' | 'hypervisor'>): NeedRow[] {
   return needTable.filter((row) => row.hypervisors?.includes(hypervisor) === true || rowMatcher(row.handlers ?? [])(name));
 }

@@ -22,7 +22,6 @@ export interface LaidHandler {
 export interface Layout {
   version: string;
   defaultHandler: string;
-  /** The handlers asked for. */
   handlers: LaidHandler[];
   /** All handlers that the bundle could serve whole. */
   available: string[];

@@ -3,10 +3,10 @@ import type { HostView } from '../host/index.ts';
 import { command } from '../output/index.ts';
 import { sameChoices } from '../planning/choices/choices.ts';
 import type { ChangeOptions, Layer } from '../planning/choices/types.ts';
-import { configurationDiffs } from '../planning/configurations.ts';
 import { guardFindings, guardOf } from '../planning/programCopy.ts';
 import { allowedFor, nothingAfterwards, switchRecords } from '../planning/records.ts';
 import { emptyPlan } from '../planning/shownPlan.ts';
+import { configurationDiffs } from '../planning/textDiff.ts';
 import type { Found } from '../planning/types.ts';
 import { generationWrites, programWrites, shownWrites, switchWrites, type Write } from '../planning/writes.ts';
 import { refuse } from '../preflight/engine.ts';
@@ -40,7 +40,6 @@ export interface Change {
   layer?: Layer | undefined;
 }
 
-/** The generation to make. */
 export interface NewGeneration {
   origin: Origin;
   choices: Choices;

@@ -7,7 +7,6 @@ import { type GenerationManifest, programPath, readPrograms } from '../store/ind
 /** The program that runs, and the host that it looks at. */
 export interface OwnProgram {
   host: HostView;
-  /** Version of this program. */
   program: string;
   /** Real path of the program where it is one file that needs nothing else: then a copy of it is kept on the host. */
   programFile?: string | undefined;

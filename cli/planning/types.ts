@@ -4,8 +4,8 @@ import type { HostPath } from '../host/index.ts';
 import type { GenerationManifest, GenerationRecord } from '../store/index.ts';
 import type { LayerStep, Step } from '../transaction/index.ts';
 import type { ChangeOptions } from './choices/types.ts';
-import type { ConfigurationDiff } from './configurations.ts';
 import type { Restoring } from './replaceWiring.ts';
+import type { ConfigurationDiff } from './textDiff.ts';
 import type { Write } from './writes.ts';
 
 /** An engine and how it is on this host. */
@@ -58,7 +58,6 @@ export interface PlannedStep {
   diff?: string[];
 }
 
-/** What a switch is planned from. */
 export interface SwitchRequest {
   verb: string;
   id: number;

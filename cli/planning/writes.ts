@@ -23,7 +23,6 @@ import type { Plan, PlannedWrite } from './types.ts';
 /** Something that a change writes to the disk. */
 export interface Write {
   what: string;
-  /** Where it goes. */
   path: HostPath;
   bytes: number;
   /** Files, folders and links: each takes an inode, and up to a block more than its bytes. */
@@ -57,7 +56,6 @@ export function payloadWrites({ manifest, known, passing }: Pick<Staged, 'manife
   return known ? [staged] : [staged, { ...kept, done: true }, noted];
 }
 
-/** The files of a payload, and its manifest. */
 function storeWrites(manifest: PayloadManifest): [files: Write, manifest: Write] {
   const { folder, entries } = wholePayload(manifest);
   return [

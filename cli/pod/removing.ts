@@ -47,7 +47,6 @@ async function unlessGone(call: Promise<void>): Promise<void> {
   });
 }
 
-/** The gRPC status of an error of the CRI. */
 export function grpcStatusOf(error: unknown): number | undefined {
   const status = error instanceof KataError ? error.complaint.details?.['grpcStatus'] : undefined;
   return typeof status === 'number' ? status : undefined;

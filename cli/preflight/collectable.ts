@@ -1,8 +1,8 @@
 import { KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 import { bytes, command } from '../output/index.ts';
-import { belongsToImage } from '../planning/placement.ts';
 import { type Dropped, whatGoes } from '../planning/removal.ts';
+import { belongsToImage } from '../planning/switch.ts';
 import { activeGeneration, type Generation, pointedElsewhere, readGenerations } from '../store/index.ts';
 import { type Afterwards, parkedGenerations } from '../transaction/index.ts';
 import { runningPayloads } from './running.ts';

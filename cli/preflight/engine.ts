@@ -12,7 +12,7 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
   await needSystemd(host);
   const [name = '', version] = (wish ?? recorded ?? '').split('@');
   if (recorded !== undefined && name !== recorded && engineNamed(name) !== undefined) throw otherEngine(recorded, name);
-  const found = await detected(host, name === '' ? engines().filter(({ renders }) => renders === undefined) : named(name), version);
+  const found = await detected(host, name === '' ? ordinary() : named(name), version);
   const running = found.filter(({ instance }) => instance.process !== undefined);
   const candidates = running.length > 0 ? running : found;
   // What writes the configuration of the node's engine comes first: an ordinary engine beside it serves no pods.
@@ -27,6 +27,11 @@ export async function findEngine(host: HostView, wish: string | undefined, recor
     throw ambiguous(candidates, running.length > 0);
   }
   throw missing(host, wish, name);
+}
+
+/** Those whose own configuration is read. */
+function ordinary(): Engine[] {
+  return engines().filter(({ renders }) => renders === undefined);
 }
 
 async function detected(host: HostView, all: Engine[], version?: string): Promise<Found[]> {

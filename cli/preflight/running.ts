@@ -22,7 +22,6 @@ export async function shimPayloads(host: HostView): Promise<Map<string, Set<stri
 
 /** A process that serves a sandbox, or helps with it. */
 export interface RunningShim {
-  /** Of the sandbox. */
   id: string;
   pid: string;
   /** The path that it was started by, as it says itself. */

@@ -93,27 +93,6 @@ async function foreignEdits(host: HostView, edited: Record<string, Digest> = {},
   return found;
 }
 
-/** Asks the engine's own binary about copies of the planned files. `scratch` writes a copy into a folder of kata-sysext. */
-export async function askEngine(
-  host: HostView,
-  found: Found,
-  planned: Switch,
-  scratch: (name: string, text: string) => Promise<string>,
-): Promise<void> {
-  if (!host.booted || planned.wiring.changes.length === 0) return;
-  const { dump } = found.engine;
-  if (dump === undefined) return;
-  const { others, warnings } = await dump.validate(host, found.instance, planned.wiring, scratch);
-  if (others.length === 0 && warnings.length === 0) return;
-  throw new KataError('engine-rejects', {
-    subject: found.instance.configPath,
-    found: `the change would alter more than the handlers of kata-sysext: ${[...others, ...warnings].slice(0, 5).join('; ')}`,
-    needed: `only ${planned.touched.join(', ')} to differ in the effective configuration`,
-    next: `look at: ${dump.showCommand(found.instance)}`,
-    details: { keys: others, warnings },
-  });
-}
-
 interface Switching {
   found: Found;
   from?: Generation | undefined;

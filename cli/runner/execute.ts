@@ -1,12 +1,13 @@
 import { guardUnits } from '../bootGuard/units/index.ts';
-import type { Finding } from '../errors/index.ts';
+import { type Finding, KataError } from '../errors/index.ts';
 import { deploymentNow } from '../facts/index.ts';
 import { liveGate, offlineGate } from '../gate/index.ts';
 import { beyondStopping, digestOf, type Host, type HostPath, type HostView, undisturbed } from '../host/index.ts';
 import type { Layer } from '../planning/choices/types.ts';
 import { keepable } from '../planning/programCopy.ts';
+import type { Found } from '../planning/types.ts';
 import type { PodProof } from '../pod/index.ts';
-import { askEngine, type Switch } from '../preflight/switch.ts';
+import type { Switch } from '../preflight/switch.ts';
 import {
   ensureFolder,
   etcFolder,
@@ -57,6 +58,27 @@ export async function execute(
   const { outcome, pods } = await change(context, view, operation);
   if (operation.leaves !== undefined && planned !== undefined) await endGuard(host);
   return ended(host, operation, receipt(host, view.started, operation, outcome, pods));
+}
+
+/** Asks the engine's own binary about copies of the planned files. `scratch` writes a copy into a folder of kata-sysext. */
+async function askEngine(
+  host: HostView,
+  found: Found,
+  planned: Switch,
+  scratch: (name: string, text: string) => Promise<string>,
+): Promise<void> {
+  if (!host.booted || planned.wiring.changes.length === 0) return;
+  const { dump } = found.engine;
+  if (dump === undefined) return;
+  const { others, warnings } = await dump.validate(host, found.instance, planned.wiring, scratch);
+  if (others.length === 0 && warnings.length === 0) return;
+  throw new KataError('engine-rejects', {
+    subject: found.instance.configPath,
+    found: `the change would alter more than the handlers of kata-sysext: ${[...others, ...warnings].slice(0, 5).join('; ')}`,
+    needed: `only ${planned.touched.join(', ')} to differ in the effective configuration`,
+    next: `look at: ${dump.showCommand(found.instance)}`,
+    details: { keys: others, warnings },
+  });
 }
 
 /** A pod is proven where there is nothing to do as well. */

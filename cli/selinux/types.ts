@@ -2,7 +2,6 @@ import type { HostPath } from '../host/index.ts';
 
 /** What a policy says of one domain, one target and one class. */
 export interface Access {
-  /** Permissions that are allowed. */
   allowed: ReadonlySet<string>;
   /** Permissions of the class that the policy knows; of others the kernel decides by `deny_unknown`. */
   known: ReadonlySet<string>;
@@ -16,7 +15,6 @@ export interface Policy {
   access(source: string, target: string, className: string): Promise<Access | undefined>;
   /** The context that a new object of this class gets; for `process`: the domain of a program after execve(2). */
   create(source: string, target: string, className: string): Promise<string>;
-  /** Whether the policy has this type. */
   hasType(type: string): Promise<boolean>;
   /** Whether the kernel denies what the policy does not know. */
   deniesUnknown(): Promise<boolean>;

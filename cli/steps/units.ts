@@ -92,10 +92,12 @@ export async function bringUp(host: HostView, step: RestartStep): Promise<{ prob
   const problems: string[] = [];
   const { by, asked, deadlineMs } = step;
   await systemd.resetFailed(asked);
+  const { invocationId } = await systemd.unit(step.unit);
   // What does not run cannot be reloaded, and reads its files when it starts.
   const reloads = by === 'reload' && (await systemd.unit(asked)).activeState === 'active';
   const result = await (reloads ? systemd.reload(asked, deadlineMs) : systemd.restart(asked, deadlineMs));
   if (result !== 'done') problems.push(`the ${by} of ${asked} ended as ${result}`);
+  else if (asked !== step.unit) problems.push(...(await restartIfOlder(systemd, step, invocationId)));
   const brought = asked === step.unit ? [] : [step.unit];
   for (const unit of [...brought, ...step.dependents]) {
     const problem = await startAgain(systemd, unit).catch((error: unknown) => `the start of ${unit} failed: ${String(error)}`);
@@ -139,6 +141,14 @@ async function lastChange(host: HostView, folder: HostPath): Promise<number> {
   const paths = [folder, ...(await host.readdir(folder)).map((name) => `${folder}/${name}`)];
   const times = await Promise.all(paths.map(async (path) => (await host.lstat(path))?.modifiedMs ?? 0));
   return Math.max(...times);
+}
+
+/** nodeadm before v20260520 starts its engine and does not restart it: one that kept its process has not read the new file. */
+async function restartIfOlder(systemd: Systemd, { unit, deadlineMs }: RestartStep, before: string): Promise<string[]> {
+  const { activeState, invocationId } = await systemd.unit(unit);
+  if (activeState !== 'active' || invocationId !== before) return [];
+  const result = await systemd.restart(unit, deadlineMs);
+  return result === 'done' ? [] : [`the restart of ${unit} ended as ${result}`];
 }
 
 /** Thrown, not told as a problem of the unit: once systemd answers, another try can help. */

@@ -17,7 +17,6 @@ export const ofGeneration: IsOwn = (path, kind) => {
   );
 };
 
-/** All that a payload occupies. */
 export function ofPayload(manifest: PayloadManifest): IsOwn {
   const kinds = new Map(wholePayload(manifest).entries.map((entry) => [entry.path, entry.kind]));
   return (path, kind) => kinds.get(path) === kind;

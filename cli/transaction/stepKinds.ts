@@ -7,7 +7,6 @@ import type { StepKind } from '../steps/types.ts';
 
 const kinds = { ...coreKinds, ...backendKinds };
 
-/** The kind of a step. */
 export function kindOf(step: Step): StepKind<Step> {
   return kinds[step.kind] as unknown as StepKind<Step>;
 }
@@ -24,12 +23,10 @@ export function refuseUnknown(path: HostPath, steps: Step[]): void {
   });
 }
 
-/** What a step is about: a path, a unit, a package. */
 export function subjectOf(step: Step): string {
   return kindOf(step).subject(step);
 }
 
-/** One line for people: what the step does. */
 export function describe(step: Step): string {
   return kindOf(step).describe(step);
 }

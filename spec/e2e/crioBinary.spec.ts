@@ -10,7 +10,8 @@ import type { Instance, WiringPlan } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { openView } from '../../cli/host/index.ts';
 import { CRIO_VERSION, crioAvailable, crioFolder } from '../lab/crio.ts';
-import { type EngineTree, engineTree, handler, realDataFor } from '../support/trees/engineTree.ts';
+import { engineFiles } from '../support/engineFiles.ts';
+import { type EngineTree, engineTree, handler } from '../support/trees/engineTree.ts';
 
 const live = openView('/', {});
 const names = ['kata-qemu', 'kata-clh'];
@@ -64,12 +65,12 @@ describe(`CRI-O ${CRIO_VERSION}’s own binary judges`, function () {
     return { tree, instance, accepts, apply, scratchFolder };
   }
 
-  it('every real file, installed, changed and removed: only our handlers differ', async function () {
-    const data = realDataFor(this);
+  it('every small file, and every real one, installed, changed and removed: only our handlers differ', async () => {
     const judged: string[] = [];
-    for (const name of readdirSync(join(data, 'cri/crio'))) {
+    for (const { name, bytes } of engineFiles('crio')) {
       for (const place of ['/etc/crio/crio.conf', `${inFolder}/${name}`]) {
-        const { tree, instance, accepts, apply } = await prepared({ [place]: readFileSync(join(data, 'cri/crio', name)) });
+        const label = `${name} as ${place}`;
+        const { tree, instance, accepts, apply } = await prepared({ [place]: bytes });
         const start = await crio.dump!.dumpEffective(live, instance);
 
         const install = await crio.plan(live, instance, wanted);
@@ -84,7 +85,6 @@ describe(`CRI-O ${CRIO_VERSION}’s own binary judges`, function () {
         await apply(removal);
         const end = crio.dump!.compare(start, await crio.dump!.dumpEffective(live, instance), names);
 
-        const label = `${name} as ${place}`;
         assert.deepEqual([first.others, second.others, third.others, installed.others, end.others], [[], [], [], [], []], label);
         assert.deepEqual([first.warnings, second.warnings, third.warnings], [[], [], []], label);
         assert.ok(

@@ -10,7 +10,7 @@ import { type Pod, podRuns, removePod, runPod, waitForCri } from '../lab/pods.ts
 import { debianRoot } from '../lab/roots.ts';
 import { stopAfter } from '../support/endings.ts';
 import { differences } from '../support/judges/fingerprint.ts';
-import { k0sHost, k0sUnit, processesOf, updateK0s, whereK0s } from '../support/live/k0sHost.ts';
+import { installK0s, k0sHost, k0sUnit, processesOf, updateK0s, whereK0s } from '../support/live/k0sHost.ts';
 import { etcOf, handlersOf, type Live } from '../support/live/liveHost.ts';
 import { repo } from '../support/program.ts';
 
@@ -41,22 +41,20 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
     assert.match(stdout, new RegExp(`"id": "${pod.id}"[^}]*}?[^}]*"state": "SANDBOX_READY"`, 's'));
   }
 
-  it('the stand-in makes of containerd’s defaults and a drop-in what k0s itself made of them', async function () {
-    if (!existsSync(real)) {
-      console.log('      files that k0s wrote are not beside this checkout');
-      return this.skip();
-    }
-    const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-k0s-'));
-    writeFileSync(join(folder, '50-kata.toml'), readFileSync(join(real, '1.34.containerd.d.50-kata-v2.toml')));
-    const containerd = join(await debianRoot('trixie'), 'usr/bin/containerd');
-    const defaults = spawnSync(containerd, ['config', 'default'], { encoding: 'utf8' }).stdout;
-    const { stdout } = spawnSync(join(await k0sFolder(), 'older/k0s'), ['render', folder], { input: defaults, encoding: 'utf8' });
+  if (!existsSync(real)) console.log('      files that k0s wrote are not beside this checkout: the stand-in is not compared with them');
+  else
+    it('the stand-in makes of containerd’s defaults and a drop-in what k0s itself made of them', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-k0s-'));
+      writeFileSync(join(folder, '50-kata.toml'), readFileSync(join(real, '1.34.containerd.d.50-kata-v2.toml')));
+      const containerd = join(await debianRoot('trixie'), 'usr/bin/containerd');
+      const defaults = spawnSync(containerd, ['config', 'default'], { encoding: 'utf8' }).stdout;
+      const { stdout } = spawnSync(join(await k0sFolder(), 'older/k0s'), ['render', folder], { input: defaults, encoding: 'utf8' });
 
-    // Debian's place for the programs of CNI, and the image that each release of k0s has.
-    const same = (text: string) =>
-      JSON.parse(JSON.stringify(toml.parse(text)).replace(/"(bin_dir|sandbox_image)":"[^"]*"/g, '"$1":""')) as unknown;
-    assert.deepEqual(same(stdout), same(readFileSync(join(real, '1.34.run.containerd-cri.with-kata-dropin.toml'), 'utf8')));
-  });
+      // Debian's place for the programs of CNI, and the image that each release of k0s has.
+      const same = (text: string) =>
+        JSON.parse(JSON.stringify(toml.parse(text)).replace(/"(bin_dir|sandbox_image)":"[^"]*"/g, '"$1":""')) as unknown;
+      assert.deepEqual(same(stdout), same(readFileSync(join(real, '1.34.run.containerd-cri.with-kata-dropin.toml'), 'utf8')));
+    });
 
   it('is found, and the plan says who writes the file and that k0s restarts its containerd by itself; nothing is changed', async () => {
     const before = await processesOf(live);
@@ -69,19 +67,6 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
     assert.match(stdout, /restarts: none; k0sworker\.service restarts \/var\/lib\/k0s\/bin\/containerd by itself/);
     assert.deepEqual(differences(atStart, etcOf(live)), []);
     assert.deepEqual(await processesOf(live), before);
-  });
-
-  it('a change that fails once its files are there is undone, and waits for the containerd without them', async () => {
-    const before = await processesOf(live);
-
-    const failed = await live.kata(['install', live.bundle(live.first)], { KATA_SYSEXT_FAILPOINT: 'step/restart/before=error' });
-    const after = await processesOf(live);
-
-    assert.equal(failed.code, 1, failed.stderr);
-    assert.deepEqual(differences(atStart, etcOf(live)), []);
-    assert.equal(after.k0s, before.k0s);
-    assert.notEqual(after.containerd, before.containerd);
-    await holds(['runc'], 'undone');
   });
 
   it('installs: k0s starts its containerd again by itself, and only the handler differs', async () => {
@@ -122,6 +107,32 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
     assert.equal(again['changed'], false);
   });
 
+  it('k0s 1.36: another name of the handler comes, and its containerd took copies of the files before', async () => {
+    const before = await processesOf(live);
+
+    const done = await live.json(['install', live.bundle(live.first), '--alias', `kata=${handler.replace('kata-', '')}`]);
+    const after = await processesOf(live);
+
+    assert.deepEqual([done['restarted'], after.k0s], [[], before.k0s]);
+    assert.notEqual(after.containerd, before.containerd);
+    await holds(['kata', handler, 'runc'], 'alias');
+  });
+
+  it('a change that fails once its files are there is undone, and waits for the containerd without them', async () => {
+    const [before, etc] = [await processesOf(live), etcOf(live)];
+
+    const failed = await live.kata(['install', live.bundle(live.first), '--alias', 'kata='], {
+      KATA_SYSEXT_FAILPOINT: 'step/restart/before=error',
+    });
+    const after = await processesOf(live);
+
+    assert.equal(failed.code, 1, failed.stderr);
+    assert.deepEqual(differences(etc, etcOf(live)), []);
+    assert.equal(after.k0s, before.k0s);
+    assert.notEqual(after.containerd, before.containerd);
+    await holds(['kata', handler, 'runc'], 'undone');
+  });
+
   it('the host boots: the handler is there, and the generation is blessed', async () => {
     await removePod(live.host, pod);
     await live.host.reboot();
@@ -132,18 +143,30 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
     const { stdout } = await live.kata(['status']);
 
     assert.match(stdout, /blessed/);
-    await holds([handler, 'runc'], 'after-boot');
+    // What k0s writes again at each start does not run the guard again: its program, its containerd and the drop-ins do.
+    const { stdout: watched } = await live.host.sh(
+      'cat /etc/systemd/system/kata-sysext-rewire.service.d/*.conf | grep "^# with the engine of"',
+    );
+    assert.deepEqual(
+      watched
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' ').at(-1)),
+      ['/var/lib/k0s/bin/containerd', '/opt/bin/k0s', '/etc/k0s/containerd.d'],
+    );
+    await holds(['kata', handler, 'runc'], 'after-boot');
   });
 
-  it('k0s goes back to 1.34 while it is stopped', async () => {
-    // The older containerd cannot read what the shims of the newer one say, with Kata or without.
+  it('k0s goes back to 1.34 while the host is off: the boot guard cannot ask the containerd that is not unpacked yet, and leaves it', async () => {
     await removePod(live.host, pod);
-
-    await updateK0s(live, 'older');
-
+    await live.host.reboot({ between: () => installK0s(live.host.root, 'older') });
     await waitForCri(live.host, K0S_SOCKET);
     pod = await runPod(live.host, 'runc', 'back');
-    await holds([handler, 'runc'], 'older');
+
+    const { stdout } = await live.host.run(['journalctl', '-b', '-o', 'cat', '-u', 'kata-sysext-rewire.service']);
+
+    assert.match(stdout, /has not unpacked its containerd yet: \/var\/lib\/k0s\/bin\/containerd is 2\./);
+    await holds(['kata', handler, 'runc'], 'older');
     assert.match(readFileSync(join(live.host.root, 'etc/k0s/containerd.d/kata-sysext.toml'), 'utf8'), /^version = 2$/m);
   });
 

@@ -4,6 +4,7 @@ import { crio } from '../../cli/engines/crio/index.ts';
 import { engineNamed, enginePlugins, engines, withEngines } from '../../cli/engines/index.ts';
 import { k0s } from '../../cli/engines/k0s/index.ts';
 import { k3s } from '../../cli/engines/k3s/index.ts';
+import { nodeadm } from '../../cli/engines/nodeadm/index.ts';
 import { rke2 } from '../../cli/engines/rke2/index.ts';
 import type { Engine, ForeignWiring, Instance, Wiring } from '../../cli/engines/types.ts';
 import { digestOf } from '../../cli/host/index.ts';
@@ -53,7 +54,16 @@ const main = '/etc/containerd/config.toml';
 const dropIn = '/etc/crio/crio.conf.d/99-other.conf';
 const k0sUnit = '/etc/systemd/system/k0sworker.service';
 const k0sDropIn = '/etc/k0s/containerd.d/10-other.toml';
+const nodeConfig = '/etc/eks/nodeadm.d/50-other.yaml';
+const runUnit = '/etc/systemd/system/nodeadm-run.service';
 const ini = '/etc/toy/toy.conf';
+
+function nodeConfigOf(toml: string): string {
+  const lines = toml.split('\n').map((line) => `      ${line}\n`);
+  return `apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec:\n  containerd:\n    config: |\n${lines.join('')}`;
+}
+
+const newRuntimes = 'plugins."io.containerd.cri.v1.runtime".containerd.runtimes';
 const rows: Row[] = [
   {
     engine: containerd,
@@ -84,6 +94,19 @@ const rows: Row[] = [
     foreign: { path: k0sDropIn, text: `version = 2\n[${plugin}.other]\nruntime_type = "io.containerd.kata.v2"\n[debug]\nlevel = "info"\n` },
     unreadable: { path: k0sDropIn, text: 'version = \n' },
     taken: { path: k0sDropIn, text: `[${plugin}.kata-qemu]\nruntime_type = "io.containerd.runc.v2"\n` },
+  },
+  {
+    engine: nodeadm,
+    version: '2.1.9',
+    files: {
+      ...unitOf('containerd'),
+      [runUnit]: '[Service]\nExecStart=/usr/bin/nodeadm init --skip config --config-source file:///etc/eks/nodeadm.d/\n',
+      '/etc/systemd/system/multi-user.target.wants/nodeadm-run.service': '',
+      '/etc/eks/nodeadm.d/README': 'not read',
+    },
+    foreign: { path: nodeConfig, text: nodeConfigOf(`[${newRuntimes}.other]\nruntime_type = "io.containerd.kata.v2"`) },
+    unreadable: { path: nodeConfig, text: 'spec: [\n' },
+    taken: { path: nodeConfig, text: nodeConfigOf(`[${newRuntimes}.kata-qemu]\nruntime_type = "io.containerd.runc.v2"`) },
   },
   {
     engine: toy,

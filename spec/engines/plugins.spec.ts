@@ -7,23 +7,17 @@ import { readSources, type SourceFacts } from '../support/sources.ts';
 /** The one file that names every folder: it imports each one's face. */
 const registry = 'cli/engines/registry.ts';
 
-/** At most three: what names an engine outside its folder, and why. */
+/** At most three: what names an engine outside its folder, a file or a folder, and why. */
 const exceptions: { path: string; names: string; reason: string }[] = [
-  { path: 'cli/engines/nodeadm/index.ts', names: 'containerd', reason: 'it writes the file of that engine, whichever name that has' },
   {
     path: 'cli/facts/architecture.ts',
     names: 'containerd',
     reason: 'engines read facts, and any program of a tree shows its architecture',
   },
-  {
-    path: 'cli/engines/rancher/containerd.ts',
-    names: 'containerd',
-    reason: 'k3s and RKE2 start a containerd: one file of theirs has its face',
-  },
 ];
 
 /** Programs that start an engine of their own: their folders use that engine's, and name its program. */
-const builtOn: Record<string, string> = { k0s: 'containerd' };
+const builtOn: Record<string, string> = { k0s: 'containerd', nodeadm: 'containerd', rancher: 'containerd' };
 
 /** What only the folder of an engine may say, whole: its name, its units, its programs; and its paths, as the beginning of a text. */
 function known(row: EnginePlugin): { words: string[]; paths: string[] } {
@@ -94,8 +88,8 @@ describe('engines: what knows an engine is in its folder', () => {
 
   it('there are at most three exceptions, and each one is needed', () => {
     const needed = exceptions.filter(({ path, names }) => {
-      const source = sources.find((each) => each.path === path);
       const row = enginePlugins().find(({ name }) => name === names);
+      const source = sources.find((each) => each.path === path);
       return (
         source?.imports.some(({ to }) => to.startsWith(folderOf(row!))) || source?.texts.some(({ text }) => posix.basename(text) === names)
       );

@@ -29,6 +29,9 @@ const units: [name: string, unit: string, start: string][] = [
   ['k0s', '/etc/systemd/system/k0sworker.service', '/usr/local/bin/k0s worker --token-file=/etc/k0s/token'],
   ['k0s', '/etc/systemd/system/k0scontroller.service', '/usr/local/bin/k0s controller --single'],
   ['microk8s', '/etc/systemd/system/snap.microk8s.daemon-containerd.service', '/usr/bin/snap run microk8s.daemon-containerd'],
+];
+/** Of the one that kata-sysext wires and that starts no engine of its own. */
+const ofNodeadm: [name: string, unit: string, start: string][] = [
   ['nodeadm', '/etc/systemd/system/nodeadm-config.service', '/usr/bin/nodeadm init --skip run'],
   ['nodeadm', '/etc/systemd/system/nodeadm-run.service', '/usr/bin/nodeadm init --skip config'],
 ];
@@ -115,6 +118,35 @@ describe('engines/renderers: who else writes what containerd reads', () => {
       });
     }
 
+    for (const [name, unit, start] of ofNodeadm) {
+      it(`${nameOf(unit)} that a boot starts makes ${name} the engine, and --engine containerd is refused`, async () => {
+        await tree.write(unit, `[Service]\nExecStart=${start}\n`);
+        enable(tree, unit);
+
+        const detected = await findEngineToWire(tree.host, 'nodeadm@2.1');
+        const alone = await findEngineToWire(tree.host, undefined);
+        const refused = await findEngineToWire(tree.host, 'containerd@2.1').then(
+          () => undefined,
+          (error: KataError) => error,
+        );
+
+        assert.deepEqual([detected.engine.name, alone.engine.name], [name, name]);
+        assert.deepEqual([refused?.code, refused?.complaint.subject], ['engine-rendered', name]);
+        assert.match(refused?.complaint.next ?? '', /--engine nodeadm/);
+      });
+
+      it(`${nameOf(unit)} that is left over or masked does not, beside containerd`, async () => {
+        await tree.write(unit, `[Service]\nExecStart=${start}\n`);
+        const installed = await findEngineToWire(tree.host, undefined);
+        enable(tree, unit);
+        rmSync(join(tree.root, unit));
+
+        const masked = await findEngineToWire(tree.host, undefined);
+
+        assert.deepEqual([installed.engine.name, masked.engine.name], ['containerd', 'containerd']);
+      });
+    }
+
     it('files alone count where no ordinary engine is, and a named one is none', async () => {
       const bare = await engineTree({ '/var/lib/rancher/rke2/agent/etc/containerd/config.toml': 'version = 3\n' });
 
@@ -181,7 +213,7 @@ describe('engines/renderers: who else writes what containerd reads', () => {
   describe('on a live host', () => {
     const containerd = { 'containerd.service': { pid: 11, program: '/usr/bin/containerd' } };
 
-    for (const [name, unit] of units.filter(([each]) => each !== 'nodeadm')) {
+    for (const [name, unit] of units) {
       it(`${nameOf(unit)} that runs is ${name}, also beside a containerd that runs`, async () => {
         const host = await live(tree, { ...containerd, [nameOf(unit)]: { pid: 12, program: '/usr/local/bin/x', state: 'activating' } });
 
@@ -223,7 +255,7 @@ describe('engines/renderers: who else writes what containerd reads', () => {
       enable(tree, '/etc/systemd/system/nodeadm-run.service');
 
       assert.equal(disabled.engine.name, 'containerd');
-      assert.equal((await codeOf(findEngineToWire(host, undefined)))[1], 'nodeadm');
+      assert.equal((await findEngineToWire(host, undefined)).engine.name, 'nodeadm');
     });
 
     it('an uninstall still finds the engine', async () => {

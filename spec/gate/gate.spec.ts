@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { Engine, EngineState, Instance } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { type GateRequest, liveGate, offlineGate } from '../../cli/gate/gate.ts';
@@ -227,6 +227,32 @@ describe('the gate of a change', () => {
       const { systemd } = scriptedSystemd((name) => (name === unit ? { invocationId: asked++ > 2 ? 'second' : 'first' } : {}));
 
       assert.match(await said({ restarts: true }, systemd), /containerd\.service died and was started again within 8 s/);
+    });
+
+    it('fails where the child that an engine restarts by itself died and came back, while the unit went on', async () => {
+      const program = '/var/lib/k0s/bin/containerd';
+      const child = (pid: number) => {
+        mkdirSync(`${tree.root}/proc/${pid}`, { recursive: true });
+        writeFileSync(`${tree.root}/proc/${pid}/stat`, `${pid} (containerd) S 100${' 0'.repeat(18)}\n`);
+        writeFileSync(`${tree.root}/proc/${pid}/cmdline`, `${program}\0`);
+        symlinkSync(program, `${tree.root}/proc/${pid}/exe`);
+        writeFileSync(`${tree.root}/proc/100/task/100/children`, `${pid} `);
+      };
+      mkdirSync(`${tree.root}/proc/100/task/100`, { recursive: true });
+      writeFileSync(`${tree.root}/proc/uptime`, '1000.00 1000.00\n');
+      child(13);
+      let asked = 0;
+      const { systemd } = scriptedSystemd((name) => {
+        if (name === unit && ++asked === 6) child(14);
+        return {};
+      });
+
+      const found = await said(
+        { restarts: true, instance: { ...instance, effect: { by: 'itself', program, watches: '/etc/k0s' } } },
+        systemd,
+      );
+
+      assert.match(found, /the engine’s process of containerd\.service died and was started again within 8 s/);
     });
 
     it('ends at a signal', async () => {

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { cached } from './cache.ts';
@@ -45,6 +45,16 @@ export async function goProgram(name: GoProgram): Promise<string> {
     }
   });
   return join(folder, name);
+}
+
+/** A program of the lab's own, from the folder with its sources and its go.sum; built once for the same sources. */
+export async function ownGoProgram(name: string, folder: string): Promise<string> {
+  const names = (await readdir(folder)).sort();
+  const texts = await Promise.all(names.map(async (file) => `${file}\n${await readFile(join(folder, file), 'utf8')}`));
+  const built = await cached(`go-${name}`, texts, async (into) => {
+    await go(['build', '-mod=readonly', '-trimpath', '-ldflags=-s -w', '-o', join(into, name), '.'], folder);
+  });
+  return join(built, name);
 }
 
 function go(args: string[], cwd: string) {

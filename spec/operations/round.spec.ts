@@ -3,61 +3,29 @@ import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, w
 import { differences } from '../support/judges/fingerprint.ts';
 import { treeNames } from '../support/trees/hostTrees.ts';
 import { type InProcessTree, inProcessTree, plainReleases } from '../support/trees/inProcessTree.ts';
+import { payloadOf, pointer, startingTrees, targetOf } from '../support/trees/startingTrees.ts';
 
 const config = 'etc/containerd/config.toml';
-const pointer = 'etc/kata-sysext/current';
 const shimPath = 'runtime-rs/bin/containerd-shim-kata-v2';
-
-/** Where a link of the tree leads: its target is a path of a host whose root the tree is, on which /usr/local is a link. */
-function targetOf(host: InProcessTree, link: string): string {
-  return host.path(readlinkSync(link).replace(/^\/usr\/local\//, '/var/usrlocal/'));
-}
-
-function payloadOf(host: InProcessTree): string {
-  return targetOf(host, `${targetOf(host, host.path(pointer))}/payload`);
-}
 
 function configurationOf(host: InProcessTree, handler: string): string {
   return readFileSync(`${targetOf(host, host.path(pointer))}/config/${handler}/configuration.toml`, 'utf8');
 }
 
-/** Each spec begins with a copy of one of two trees: with nothing installed, and with two generations of which the second is active. */
 describe('operations on an offline tree', function () {
   this.timeout(300_000);
+  const { bare, installed, keep } = startingTrees();
   let first: string;
   let second: string;
   let go: string;
-  let bare: InProcessTree;
-  let installed: InProcessTree;
-  const kept: InProcessTree[] = [];
-  const copies: InProcessTree[] = [];
 
   before(async () => {
     ({ first, second, go } = await plainReleases());
-    bare = inProcessTree('fcos');
-    kept.push(bare);
-    installed = bare.copy();
-    kept.push(installed);
-    await installed.json(['install', first]);
-    await installed.json(['install', second]);
   });
-  afterEach(() => {
-    for (const copy of copies.splice(0)) copy.remove();
-  });
-  after(() => {
-    for (const tree of kept) tree.remove();
-  });
-
-  function copyOf(tree: InProcessTree): InProcessTree {
-    const copy = tree.copy();
-    copies.push(copy);
-    return copy;
-  }
 
   for (const name of treeNames) {
     it(`${name}: uninstall --purge leaves every path, byte and mode as it was before install`, async () => {
-      const host = inProcessTree(name);
-      copies.push(host);
+      const host = keep(inProcessTree(name));
       const before = host.listing();
 
       await host.json(['install', first, go]);
@@ -71,7 +39,7 @@ describe('operations on an offline tree', function () {
   }
 
   it("install only inserts into the engine's file, and keeps its mode", async () => {
-    const host = copyOf(bare);
+    const host = bare();
     const before = readFileSync(host.path(config), 'utf8');
 
     await host.json(['install', first]);
@@ -86,7 +54,7 @@ describe('operations on an offline tree', function () {
   });
 
   it('install --dry-run prints the plan and writes nothing', async () => {
-    const host = copyOf(bare);
+    const host = bare();
     const before = host.listing();
 
     const plan = await host.json(['install', first, '--dry-run']);
@@ -96,7 +64,7 @@ describe('operations on an offline tree', function () {
   });
 
   it('an upgrade turns the pointer and leaves the wiring as it is', async () => {
-    const host = copyOf(bare);
+    const host = bare();
     await host.json(['install', first]);
     const wired = readFileSync(host.path(config), 'utf8');
 
@@ -108,7 +76,7 @@ describe('operations on an offline tree', function () {
   });
 
   it('an upgrade and a rollback together leave what was active, byte for byte', async () => {
-    const host = copyOf(bare);
+    const host = bare();
     await host.json(['install', first]);
     const [text, shim] = [readFileSync(host.path(config), 'utf8'), readFileSync(`${payloadOf(host)}/${shimPath}`, 'utf8')];
 
@@ -121,7 +89,7 @@ describe('operations on an offline tree', function () {
   });
 
   it('rollback twice returns, and rollback --to names a generation', async () => {
-    const host = copyOf(installed);
+    const host = installed();
 
     const back = await host.json(['rollback']);
     const again = await host.json(['rollback']);
@@ -131,7 +99,7 @@ describe('operations on an offline tree', function () {
   });
 
   it('a repeated install changes no path', async () => {
-    const host = copyOf(installed);
+    const host = installed();
     const before = host.listing();
 
     const change = await host.json(['install', second]);
@@ -141,7 +109,7 @@ describe('operations on an offline tree', function () {
   });
 
   it('install --stage leaves the active generation alone until activate', async () => {
-    const host = copyOf(bare);
+    const host = bare();
     await host.json(['install', first]);
 
     const staged = await host.json(['install', second, '--stage']);
@@ -155,7 +123,7 @@ describe('operations on an offline tree', function () {
   });
 
   it('configure writes a setting and a profile into a generation of its own; --unset takes the setting back', async () => {
-    const host = copyOf(installed);
+    const host = installed();
 
     const set = await host.json(['configure', '--set', 'default_memory=4096', '--profile', 'debug']);
     const configured = configurationOf(host, 'kata-qemu-runtime-rs');
@@ -168,7 +136,7 @@ describe('operations on an offline tree', function () {
   });
 
   it('handlers come with --add-handler, get an alias, and go with uninstall --handler', async () => {
-    const host = copyOf(bare);
+    const host = bare();
     await host.json(['install', first]);
 
     await host.json(['install', first, go, '--add-handler', 'qemu', '--alias', 'kata=qemu']);
@@ -182,7 +150,7 @@ describe('operations on an offline tree', function () {
   });
 
   it('gc removes what is neither active nor previous nor pinned, and a pin keeps it', async () => {
-    const host = copyOf(installed);
+    const host = installed();
     await host.json(['configure', '--set', 'default_memory=4096']);
 
     await host.json(['pin', '1']);
@@ -195,7 +163,7 @@ describe('operations on an offline tree', function () {
   });
 
   it('uninstall leaves an edit that another program made meanwhile', async () => {
-    const host = copyOf(bare);
+    const host = bare();
     await host.json(['install', first]);
     const edited = readFileSync(host.path(config), 'utf8').replace('sandbox_image = "pause:3.10"', 'sandbox_image = "pause:3.11"');
     writeFileSync(host.path(config), edited);
@@ -218,7 +186,7 @@ describe('operations on an offline tree', function () {
   ];
   for (const [what, args, status, code] of refused)
     it(`${what} is refused, and no path changes`, async () => {
-      const host = copyOf(installed);
+      const host = installed();
       const before = host.listing();
 
       const error = await host.json(args(), status);
@@ -229,7 +197,7 @@ describe('operations on an offline tree', function () {
 
   for (const point of ['step/file/journalled', 'step/pointer/after', 'commit/before', 'store/seal/between', 'store/generation/after'])
     it(`an error at ${point} leaves the tree as it was`, async () => {
-      const host = copyOf(bare);
+      const host = bare();
       const before = host.listing();
 
       const error = await host.json(['install', first], 1, { KATA_SYSEXT_FAILPOINT: `${point}=error` });
@@ -239,60 +207,8 @@ describe('operations on an offline tree', function () {
       assert.deepEqual(own, []);
     });
 
-  it('verify finds nothing on what was just installed, and names a file that was changed', async () => {
-    const host = copyOf(installed);
-    const payload = payloadOf(host);
-
-    const well = await host.json(['verify']);
-    writeFileSync(`${payload}/VERSION`, 'another\n');
-    const drifted = await host.json(['verify'], 1);
-
-    assert.deepEqual(well['drift'], []);
-    const subjects = (drifted['drift'] as { subject: string }[]).map(({ subject }) => subject);
-    assert.ok(
-      subjects.some((subject) => subject.endsWith('/VERSION')),
-      JSON.stringify(subjects),
-    );
-  });
-
-  it('status, history, diff and check say the same generations that the tree has', async () => {
-    const host = copyOf(installed);
-
-    const status = await host.json(['status']);
-    const history = await host.json(['history']);
-    const diff = await host.json(['diff', '1', '2']);
-    const check = await host.json(['check', second]);
-
-    assert.equal((status['generations'] as unknown[]).length, 2);
-    assert.deepEqual(
-      (history['entries'] as { verb: string; result: string }[]).map(({ verb, result }) => `${verb} ${result}`),
-      ['install done', 'install done'],
-    );
-    assert.ok(JSON.stringify(diff).includes('VERSION'));
-    assert.deepEqual([check['ready'], check['installed']], [true, 2]);
-  });
-
-  it('the texts for people have the same content: status -v, history N, diff, verify, check', async () => {
-    const host = copyOf(installed);
-
-    const said = [];
-    for (const words of [['status', '-v'], ['history', '2'], ['diff', '1', '2'], ['verify'], ['check', second]])
-      said.push(await host.run(words));
-
-    assert.deepEqual(
-      said.map(({ status }) => status),
-      [0, 0, 0, 0, 0],
-    );
-    const [status, history, diff, verify, check] = said.map(({ stdout }) => stdout) as [string, string, string, string, string];
-    assert.match(status, /^● 2 /m);
-    assert.match(history, /install/);
-    assert.match(diff, /~ VERSION/);
-    assert.match(verify, /all as installed/);
-    assert.match(check, /installed already/);
-  });
-
   it('recover undoes a change that was cut off before its commit, and finishes one that was cut off after it', async () => {
-    const [before, after] = [copyOf(installed), copyOf(installed)];
+    const [before, after] = [installed(), installed()];
     const wanted = before.listing();
     // An undo that fails itself leaves the change open, as a loss of power does.
     await before.run(['rollback'], { KATA_SYSEXT_FAILPOINT: 'commit/before=error,undo/pointer/before=error' });
@@ -312,7 +228,7 @@ describe('operations on an offline tree', function () {
   });
 
   it('the pointer is a link, whatever else was there: a file in its place is refused', async () => {
-    const host = copyOf(installed);
+    const host = installed();
     rmSync(host.path(pointer));
     writeFileSync(host.path(pointer), 'a file\n');
 

@@ -23,6 +23,7 @@ const otherWords: Record<string, string[]> = {
   'files of a journal': ['reserved-space'],
   'of rpm-ostree and OpenShift': ['apply-live', 'sandboxed-containers'],
   'a key of RKE2': ['container-runtime-endpoint'],
+  'programs of Kata': ['containerd-shim-kata-v2'],
   handlers: handlers.flatMap((name) => [name, `kata-${name}`]),
   profiles: named('profiles.json', 'profiles'),
   options: verbs.flatMap((verb) => Object.keys(optionsOf(verb))),

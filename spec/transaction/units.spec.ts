@@ -60,6 +60,30 @@ describe('how an engine is made to read its files', () => {
     );
   });
 
+  it('is a restart of the engine as well where the unit that writes the files left it as it was, and of no engine that is new', async () => {
+    const calls: Record<string, string[]> = {};
+    for (const [name, renews] of [
+      ['old nodeadm', false],
+      ['new nodeadm', true],
+    ] as const) {
+      let invocationId = 'first';
+      const scripted = scriptedSystemd((unit) => (unit === engine ? { invocationId } : {}), {
+        job: (_verb, unit) => {
+          if (unit === engine || renews) invocationId = 'second';
+          return 'done';
+        },
+      });
+      const planned = await restartOf(hostWith(scripted.systemd), scripted.systemd, {
+        unit: engine,
+        effect: { by: 'restart', unit: renderer },
+      });
+      await bringUp(hostWith(scripted.systemd), planned);
+      calls[name] = scripted.calls.filter((call) => !call.startsWith('reset'));
+    }
+
+    assert.deepEqual(calls, { 'old nodeadm': [`restart ${renderer}`, `restart ${engine}`], 'new nodeadm': [`restart ${renderer}`] });
+  });
+
   it('is a reload where it takes one, and a restart where the unit does not run', async () => {
     const running = scriptedSystemd(() => ({}));
     const stopped = scriptedSystemd(() => ({ activeState: 'failed' }));

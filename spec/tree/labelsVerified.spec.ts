@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { relative } from 'node:path';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { differences } from '../support/judges/fingerprint.ts';
 import { singleFile } from '../support/singleFile.ts';
 import { put } from '../support/trees/hostTrees.ts';
-import { type LabelledTree, labelledTree, type PolicyFamily } from '../support/trees/labelledTree.ts';
+import { type LabelledTree, labelledTree, ownPaths, type PolicyFamily, realPath } from '../support/trees/labelledTree.ts';
 import { releases, scratch, story } from '../support/trees/treeHost.ts';
 
 interface Finding {
@@ -67,7 +66,7 @@ describe('SELinux labels that differ', function () {
       const tree = kept(await labelledTree(family, await singleFile()));
       await tree.json(['install', first]);
       const clean = await tree.json(['verify']);
-      const damaged = everyKind.flatMap((name) => ours(tree, name));
+      const damaged = everyKind.flatMap((name) => ownPaths(tree, name));
       for (const path of damaged) tree.relabel(path, 'tmp_t');
 
       const seen = await tree.json(['verify'], 1);
@@ -83,12 +82,12 @@ describe('SELinux labels that differ', function () {
       assert.deepEqual(clean['drift'], []);
       assert.ok(damaged.length >= everyKind.length, damaged.join('\n'));
       const drift = seen['drift'] as Finding[];
-      assert.deepEqual(drift.map(({ subject }) => real(tree, subject)).sort(), judged);
+      assert.deepEqual(drift.map(({ subject }) => realPath(tree, subject)).sort(), judged);
       assert.deepEqual(judged, [...damaged].sort());
       assert.deepEqual([...new Set(drift.map(({ code, level }) => `${code} ${level}`))], ['label-differs blocker']);
       for (const { subject, found, needed, next } of drift) {
         assert.ok(found.includes('system_u:object_r:tmp_t:s0'), found);
-        assert.equal(needed, `the label ${tree.labelOf(real(tree, subject))}`);
+        assert.equal(needed, `the label ${tree.labelOf(realPath(tree, subject))}`);
         assert.equal(next, `kata-sysext verify --root ${tree.root} --repair`);
       }
       assert.match(planned.stdout, /put the SELinux labels of \d+ files back/);
@@ -107,7 +106,7 @@ describe('SELinux labels that differ', function () {
     const tree = await installed('debian');
     const before = tree.fingerprint(story);
     const paused = await tree.paused(['install', second], 'step/pointer/after=pause');
-    for (const path of ['qemu-system-x86_64', 'containerd-shim-kata-v2'].flatMap((name) => ours(tree, name))) {
+    for (const path of ['qemu-system-x86_64', 'containerd-shim-kata-v2'].flatMap((name) => ownPaths(tree, name))) {
       if (!before.some((line) => line.startsWith(`./${path}|`))) tree.relabel(path, 'var_lib_t');
     }
 
@@ -124,7 +123,7 @@ describe('SELinux labels that differ', function () {
   it('a generation whose payload was relabelled since gets its labels back before it is active again', async () => {
     const { second } = await releases();
     const tree = await installed('fedora');
-    const [qemu] = ours(tree, 'qemu-system-x86_64');
+    const [qemu] = ownPaths(tree, 'qemu-system-x86_64');
     await tree.json(['install', second]);
     tree.relabel(qemu!, 'var_lib_t');
 
@@ -136,7 +135,7 @@ describe('SELinux labels that differ', function () {
 
   it('an administrator’s rule is the host’s answer: the written label is a warning until it is followed, and types that keep a VM out are not followed', async () => {
     const tree = await installed('fedora');
-    const qemu = ours(tree, 'qemu-system-x86_64')[0]!;
+    const qemu = ownPaths(tree, 'qemu-system-x86_64')[0]!;
     const rule = (type: string) =>
       writeFileSync(`${tree.contexts}.local`, `/usr/local/libexec/kata-sysext/.*/qemu-system-x86_64\tsystem_u:object_r:${type}:s0\n`);
 
@@ -188,14 +187,14 @@ describe('SELinux labels that differ', function () {
     put(tree.root, 'usr/lib/systemd/libsystemd-shared-259.so', '');
     const args = ['install', first, '--backend', 'sysext', '--format', 'squashfs'];
     await tree.json(args);
-    const [image] = ours(tree, 'kata.raw').filter((path) => path.startsWith('var/'));
+    const [image] = ownPaths(tree, 'kata.raw').filter((path) => path.startsWith('var/'));
     tree.relabel(image!, 'var_lib_t');
 
     const seen = await tree.json(['verify'], 1);
     await tree.json(args);
 
     assert.deepEqual(
-      (seen['drift'] as Finding[]).map(({ subject }) => real(tree, subject)),
+      (seen['drift'] as Finding[]).map(({ subject }) => realPath(tree, subject)),
       [image],
     );
     assert.ok(!tree.wouldChange().includes(image!));
@@ -220,9 +219,9 @@ describe('SELinux labels that differ', function () {
     const { second } = await releases();
     const tree = await installed('debian');
     writeFileSync(tree.path('etc/selinux/config'), 'SELINUX=permissive\nSELINUXTYPE=default\n');
-    const before = new Set(ours(tree, 'qemu-system-x86_64'));
+    const before = new Set(ownPaths(tree, 'qemu-system-x86_64'));
     const paused = await tree.paused(['install', second], 'step/pointer/after=pause');
-    for (const path of ours(tree, 'qemu-system-x86_64')) if (!before.has(path)) tree.relabel(path, 'var_lib_t');
+    for (const path of ownPaths(tree, 'qemu-system-x86_64')) if (!before.has(path)) tree.relabel(path, 'var_lib_t');
 
     paused.go();
 
@@ -236,7 +235,7 @@ describe('SELinux labels that differ', function () {
 
   it('what a read-only file system has, as an OS image, cannot be labelled: it stays a finding, and fails nothing else', async () => {
     const tree = await installed('fedora');
-    const [qemu, toml] = [ours(tree, 'qemu-system-x86_64')[0]!, ours(tree, 'configuration.toml')[0]!];
+    const [qemu, toml] = [ownPaths(tree, 'qemu-system-x86_64')[0]!, ownPaths(tree, 'configuration.toml')[0]!];
     for (const path of [qemu, toml]) tree.relabel(path, 'tmp_t');
     const folder = tree.path(qemu.slice(0, qemu.lastIndexOf('/')));
     const script = `mount --bind ${folder} ${folder} && mount -o remount,bind,ro ${folder} && exec "$0" "$@"`;
@@ -244,18 +243,18 @@ describe('SELinux labels that differ', function () {
     const seen = await tree.json(['verify', '--repair'], 1, { wrapper: ['unshare', '-m', 'sh', '-c', script] });
 
     assert.deepEqual(
-      (seen['repaired'] as string[]).map((path) => real(tree, path)),
+      (seen['repaired'] as string[]).map((path) => realPath(tree, path)),
       [toml],
     );
     assert.deepEqual(
-      (seen['drift'] as Finding[]).map(({ subject }) => real(tree, subject)),
+      (seen['drift'] as Finding[]).map(({ subject }) => realPath(tree, subject)),
       [qemu],
     );
   });
 
   it('a repair that was killed is finished by the next one', async () => {
     const tree = await installed('debian');
-    for (const path of ours(tree, 'qemu-system-x86_64')) tree.relabel(path, 'var_lib_t');
+    for (const path of ownPaths(tree, 'qemu-system-x86_64')) tree.relabel(path, 'var_lib_t');
 
     const killed = await tree.run(['verify', '--repair'], { env: { KATA_SYSEXT_FAILPOINT: 'labels/mend/before=kill' } });
     await tree.json(['verify'], 1);
@@ -278,20 +277,6 @@ describe('SELinux labels that differ', function () {
     assert.deepEqual(started.map(([, name]) => name).sort(), ['getfattr', 'matchpathcon', 'matchpathcon', 'matchpathcon']);
   });
 });
-
-/** Paths inside the tree of what is kata-sysext's and has this name. */
-function ours(tree: LabelledTree, name: string): string[] {
-  const all = ['etc/kata-sysext', 'etc/systemd', 'etc/extensions', 'var/usrlocal', 'usr/local', 'var/lib/kata-sysext'];
-  const places = all.filter((place) => existsSync(tree.path(place)));
-  const said = execFileSync('find', ['-P', ...places, '-name', name, '!', '-type', 'd'], { cwd: tree.root, encoding: 'utf8' });
-  return said.split('\n').filter((path) => path !== '');
-}
-
-/** A path of the host as the tree has it: links on the way followed. */
-function real(tree: LabelledTree, path: string): string {
-  const folder = execFileSync('readlink', ['-f', tree.path(path.slice(0, path.lastIndexOf('/')))], { encoding: 'utf8' }).trim();
-  return `${relative(tree.root, folder)}${path.slice(path.lastIndexOf('/'))}`;
-}
 
 function levels(seen: Record<string, unknown>): string[] {
   return (seen['drift'] as Finding[]).map(({ level }) => level);

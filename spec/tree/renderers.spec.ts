@@ -12,12 +12,10 @@ import { untouched } from '../support/trees/untouched.ts';
 const hosts: Record<string, { unit: string; text: string }> = {
   k3s: { unit: 'k3s.service', text: '[Service]\nType=notify\nExecStart=/usr/local/bin/k3s \\\n    server \\\n' },
   RKE2: { unit: 'rke2-agent.service', text: '[Service]\nExecStart=/usr/local/bin/rke2 agent\n' },
-  k0s: { unit: 'k0sworker.service', text: '[Service]\nExecStart=/usr/local/bin/k0s worker --token-file=/etc/k0s/token\n' },
   microk8s: {
     unit: 'snap.microk8s.daemon-containerd.service',
     text: '[Service]\nExecStart=/usr/bin/snap run microk8s.daemon-containerd\n',
   },
-  nodeadm: { unit: 'nodeadm-config.service', text: '[Service]\nType=oneshot\nExecStart=/usr/bin/nodeadm init --skip run\n' },
 };
 
 /** Those that are wired, by their name of an engine. */
@@ -108,6 +106,45 @@ describe('a host whose containerd gets its configuration from another program', 
       );
     });
   }
+
+  for (const [name, path, text] of [
+    ['Bottlerocket', 'etc/os-release', 'NAME=Bottlerocket\nID=bottlerocket\nVERSION_ID=1.42.0\n'],
+    ['Talos Linux', 'etc/os-release', 'NAME="Talos"\nID=talos\nVERSION_ID=v1.10.5\n'],
+    ['Container-Optimized OS', 'etc/os-release', 'NAME="Container-Optimized OS"\nID=cos\nVERSION_ID=121\n'],
+    ['AKS', 'opt/azure/containers/provision.complete', ''],
+  ] as const) {
+    it(`${name}: check says it, install is refused, and nothing is written`, async () => {
+      rmSync(host.path(path), { force: true });
+      put(host.root, path, text);
+
+      const refused = await untouched(host, ['install', first], 3, 'engine-rendered');
+      const checked = await host.json(['check'], 3);
+
+      assert.equal(refused['subject'], name);
+      const findings = checked['findings'] as { code: string; subject: string }[];
+      assert.deepEqual(
+        findings.filter(({ code }) => code === 'engine-rendered').map(({ subject }) => subject),
+        [name],
+      );
+    });
+  }
+
+  it('a worker of k0s is wired itself in a tree, with both schemas; its folder stays after an uninstall', async () => {
+    enable(host.root, { unit: 'k0sworker.service', text: '[Service]\nExecStart=/usr/local/bin/k0s worker\n' });
+    put(host.root, 'etc/k0s/containerd.d/10-mine.toml', '[debug]\nlevel = "info"\n');
+    const before = host.fingerprint();
+
+    const refused = await untouched(host, ['install', first], 3, 'engine-rendered');
+    const done = await json(['install', first, '--root', host.root]);
+    const wired = await json(['status', '--root', host.root]);
+    await json(['verify', '--root', host.root]);
+    const gone = await json(['uninstall', '--purge', '--root', host.root]);
+
+    assert.equal(refused['subject'], 'k0s');
+    assert.deepEqual([done['restarted'], gone['restarted']], [[], []]);
+    assert.match(JSON.stringify(wired), /kata-sysext\.toml.*schema-2\.toml.*schema-3\.toml/);
+    assert.deepEqual(differences(before, host.fingerprint()), []);
+  });
 
   it('what was installed before k3s came is not activated again, and an uninstall takes it away', async () => {
     await host.json(['install', first]);

@@ -1,6 +1,6 @@
 import { asset } from '../../assets/index.ts';
 import { dropMade, makeMissing } from '../../backends/index.ts';
-import { allUnits, engineUnits } from '../../engines/index.ts';
+import { allUnits, engineUnits, preparingUnits } from '../../engines/index.ts';
 import { bootPulls } from '../../facts/index.ts';
 import { digestOf, type HostPath, type HostView } from '../../host/index.ts';
 import type { Unit } from '../../systemd/types.ts';
@@ -94,7 +94,14 @@ export async function canBless(host: HostView): Promise<boolean> {
 
 /** The unit as it is installed. */
 function unitText(unit: Unit, { program, engine = '' }: GuardRequest): string {
-  const values: Record<string, string> = { program, engine, engines: engineUnits(), allEngines: allUnits(), blessed: blessedFile };
+  const values: Record<string, string> = {
+    program,
+    engine,
+    engines: engineUnits(),
+    allEngines: allUnits(),
+    prepared: preparingUnits(),
+    blessed: blessedFile,
+  };
   return asset(`units/${unit}`).replace(/\{\{(\w+)\}\} ?/g, (found, name: string) => {
     const value = values[name] ?? '';
     return value === '' ? '' : `${value}${found.endsWith(' ') ? ' ' : ''}`;

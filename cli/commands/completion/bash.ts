@@ -1,4 +1,4 @@
-import { type Offer, type SurfaceVerb, topOptions } from './surface.ts';
+import { type Offer, type SurfaceVerb, topOptions, valuedOptions } from './surface.ts';
 
 /**
  * Needs bash 4.2 and nothing else: hosts may lack the package bash-completion. No program is started and nothing is expanded that came
@@ -7,7 +7,9 @@ import { type Offer, type SurfaceVerb, topOptions } from './surface.ts';
 export function bashValues(surface: SurfaceVerb[]): Record<string, string> {
   return {
     places: places(surface),
-    valued: valued(surface),
+    valued: valuedOptions(surface)
+      .map((each) => `'${each}'`)
+      .join('|'),
     repeating: repeating(surface),
     verbs: surface.map(({ name }) => name).join(' '),
     flags: surface
@@ -35,14 +37,6 @@ function take(pattern: string, offer: Offer): string[] {
   return [
     `    ${pattern}) ${offer.kind === 'words' ? `_kata_sysext_offer ${offer.words.join(' ')}` : `_kata_sysext_take ${offer.kind}`} ;;`,
   ];
-}
-
-function valued(surface: SurfaceVerb[]): string {
-  return surface
-    .flatMap(({ name, options }) =>
-      options.filter(({ value }) => value !== undefined).flatMap(({ flags }) => flags.map((flag) => `'${name} ${flag}'`)),
-    )
-    .join('|');
 }
 
 function repeating(surface: SurfaceVerb[]): string {

@@ -1,9 +1,9 @@
-import { type Offer, type SurfaceOption, type SurfaceVerb, topOptions } from './surface.ts';
+import { type Offer, type SurfaceOption, type SurfaceVerb, topOptions, valuedOptions } from './surface.ts';
 
 /** For fish 3. Names from the disk are offered only if they look like a number or a handler's name. */
 export function fishValues(surface: SurfaceVerb[]): Record<string, string> {
   return {
-    valued: valued(surface),
+    valued: valuedOptions(surface).map(quoted).join(' '),
     top: topOptions.map((option) => optionLine('__kata_sysext_no_verb', option)).join('\n'),
     verbs: surface
       .map(({ name, summary }) => `complete -c kata-sysext -n __kata_sysext_no_verb -a ${name} -d ${quoted(summary)}`)
@@ -31,14 +31,6 @@ function values(offer: Offer): string[] {
   if (offer.kind === 'file') return ['-F'];
   if (offer.kind === 'words') return [`-f -a ${quoted(offer.words.join(' '))}`];
   return [`-f -a '(${offer.kind === 'folder' ? '__fish_complete_directories (commandline -ct)' : `__kata_sysext_${offer.kind}`})'`];
-}
-
-function valued(surface: SurfaceVerb[]): string {
-  return surface
-    .flatMap(({ name, options }) =>
-      options.filter(({ value }) => value !== undefined).flatMap(({ flags }) => flags.map((flag) => quoted(`${name} ${flag}`))),
-    )
-    .join(' ');
 }
 
 /** In fish's single quotes only the backslash and the quote itself mean something. */

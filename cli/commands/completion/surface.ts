@@ -71,6 +71,13 @@ function topVerb({ name, words, summary }: (typeof topWords)[number], rows: read
   return { name, summary, options: [], words: words === '' ? [] : [{ name: 'VERB', offer }], repeats: false };
 }
 
+/** 'install --handler', 'report -o': the options that take a value, each with its verb. */
+export function valuedOptions(surface: SurfaceVerb[]): string[] {
+  return surface.flatMap(({ name, options }) =>
+    options.filter(({ value }) => value !== undefined).flatMap(({ flags }) => flags.map((flag) => `${name} ${flag}`)),
+  );
+}
+
 /** All handlers by the release's word and by the name that a RuntimeClass points at. */
 export function handlerNames(): { short: string[]; full: string[] } {
   const short = handlerTable.handlers.map(({ name }) => name).sort();

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { imagingBackend, plainBackend } from '../../backends/registry.ts';
-import { KataError } from '../../errors/index.ts';
+import type { KataError } from '../../errors/index.ts';
 import { generate, type OutputKind, type PoolRequest, type Source, type Target } from '../../generate/index.ts';
 import { stopIfAsked } from '../../host/index.ts';
 import { aliasRequests } from '../../planning/choices/aliases.ts';
@@ -11,7 +11,7 @@ import { list, text } from '../parsing/options.ts';
 import { settingsRequestOf } from '../parsing/settingsRequest.ts';
 import type { Call, Reply } from '../types.ts';
 import { asMade, copyNew, reply, writeNew } from './newFiles.ts';
-import { checkedDigest, needSingleFile, placeOf, sourceOf } from './sources.ts';
+import { checkedDigest, needSingleFile, placeOf, sourceOf, usage } from './sources.ts';
 
 /** The request of `generate` that every form has. */
 export interface Common {
@@ -19,7 +19,6 @@ export interface Common {
   kernelArguments: string[];
   version: string;
   pool: PoolRequest;
-  /** Where to write to. */
   folder: string;
 }
 
@@ -104,14 +103,9 @@ async function guardProgram({ options, io }: Call): Promise<string | undefined> 
 function epochOf(env: Call['io']['env']): number {
   const seconds = env['SOURCE_DATE_EPOCH'] ?? '0';
   if (/^\d{1,11}$/.test(seconds)) return Number(seconds);
-  throw new KataError('usage', {
-    subject: 'SOURCE_DATE_EPOCH',
-    found: `SOURCE_DATE_EPOCH=${seconds}`,
-    needed: 'seconds since 1970',
-    next: 'unset SOURCE_DATE_EPOCH',
-  });
+  throw usage('SOURCE_DATE_EPOCH', `SOURCE_DATE_EPOCH=${seconds}`, 'seconds since 1970', 'unset SOURCE_DATE_EPOCH');
 }
 
 function unfit(found: string, needed: string): KataError {
-  return new KataError('usage', { subject: '--form', found, needed, next: 'kata-sysext generate --help' });
+  return usage('--form', found, needed);
 }

@@ -123,8 +123,8 @@ export function checkedDigest(value: string): Digest {
   throw usage('--digest', `the digest ${value}`, 'sha256: and 64 hexadecimal digits');
 }
 
-function usage(subject: string, found: string, needed: string): KataError {
-  return new KataError('usage', { subject, found, needed, next: 'kata-sysext generate --help' });
+export function usage(subject: string, found: string, needed: string, next = 'kata-sysext generate --help'): KataError {
+  return new KataError('usage', { subject, found, needed, next });
 }
 
 /**
@@ -158,10 +158,6 @@ export async function needSingleFile(word: string, file: string, { run }: { run:
 }
 
 function otherProgram(found: string, run: boolean): KataError {
-  return new KataError('usage', {
-    subject: '--program',
-    found,
-    needed: `the single file of kata-sysext ${version}${run ? ' for this machine: it becomes part of the archive' : ''}`,
-    next: 'npm run single, which makes it below dist/single',
-  });
+  const needed = `the single file of kata-sysext ${version}${run ? ' for this machine: it becomes part of the archive' : ''}`;
+  return usage('--program', found, needed, 'npm run single, which makes it below dist/single');
 }

@@ -11,7 +11,6 @@ export { changeOptions, commonOptions } from './options.ts';
 /** All verbs in the order of the help: parser, help, man page, completion and docs derive from them. */
 export const verbs: Verb[] = [...making, ...adopting, ...telling, ...keeping, ...imaging, ...preparing, ...helping];
 
-/** All options that a verb takes. */
 export function optionsOf(verb: Verb): Record<string, OptionRow> {
   return { ...verb.options, ...(verb.changing ? changeOptions : {}), ...commonOptions };
 }

@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path';
 import { imageBackend, imagingBackend as imaging } from '../../backends/registry.ts';
 import { engineNamed, engines } from '../../engines/index.ts';
-import { didYouMean, KataError } from '../../errors/index.ts';
+import { didYouMean, type KataError } from '../../errors/index.ts';
 import { generate, type OutputKind, outputKinds, targetNamed } from '../../generate/index.ts';
 import { stopIfAsked } from '../../host/index.ts';
 import { handlerRow } from '../../layout/index.ts';
@@ -11,7 +11,7 @@ import { givenImage } from '../../planning/choices/givenImage.ts';
 import { version } from '../../version.ts';
 import { asMade, reply, writeNew } from '../generating/newFiles.ts';
 import { generateRendered } from '../generating/rendered.ts';
-import { sourcesOf } from '../generating/sources.ts';
+import { sourcesOf, usage } from '../generating/sources.ts';
 import { isAddress } from '../parsing/addresses.ts';
 import { engineOf, list, text } from '../parsing/options.ts';
 import { settingsRequestOf } from '../parsing/settingsRequest.ts';
@@ -35,7 +35,12 @@ export async function run(call: Call): Promise<Reply> {
   if (baked) refuseFormBaked(call, kind);
   else if (options['backend'] === imageBackend)
     throw unfitBackend(imageBackend, '--form hook', '--form baked: a node that runs has its image already');
-  if (options['engine-config'] !== undefined) throw unfitEngineConfig(baked ? 'baked' : 'hook');
+  if (options['engine-config'] !== undefined)
+    throw usage(
+      '--engine-config',
+      `--engine-config with --form ${baked ? 'baked' : 'hook'}`,
+      '--form rendered: otherwise the engine’s own file is looked at where Kata is installed',
+    );
   const backend = await backendFor(call, words.slice(1), baked);
   const installing = backend === undefined ? call : { ...call, options: { ...options, backend } };
   const installArguments = passedOptions(installing, baked ? ['backend'] : []);
@@ -47,89 +52,61 @@ export async function run(call: Call): Promise<Reply> {
   return reply(kind, target.name, folder, files.map(asMade), [program, ...bundles]);
 }
 
-function unfitEngineConfig(form: 'baked' | 'hook'): KataError {
-  return new KataError('usage', {
-    subject: '--engine-config',
-    found: `--engine-config with --form ${form}`,
-    needed: '--form rendered: otherwise the engine’s own file is looked at where Kata is installed',
-    next: 'kata-sysext generate --help',
-  });
-}
-
 function refuseFormBaked({ options }: Call, kind: OutputKind): void {
-  if (kind !== 'containerfile') {
-    const needed = 'containerfile: only an image that is built can have Kata in it';
-    throw new KataError('usage', { subject: '--form', found: `--form baked with ${kind}`, needed, next: 'kata-sysext generate --help' });
-  }
+  if (kind !== 'containerfile')
+    throw usage('--form', `--form baked with ${kind}`, 'containerfile: only an image that is built can have Kata in it');
   const backend = text(options['backend']);
   if (![imageBackend, undefined].includes(backend)) throw unfitBackend(backend!, '--form baked', '--backend baked, or none');
-  if (options['format'] !== undefined && options['format'] !== 'directory') {
-    const [found, needed] = [
-      `--format ${text(options['format'])} with --form baked`,
-      'no --format: the image of the OS has the files as they are',
-    ];
-    throw new KataError('usage', { subject: '--format', found, needed, next: 'kata-sysext generate --help' });
-  }
+  const format = text(options['format']);
+  if (format !== undefined && format !== 'directory')
+    throw usage('--format', `--format ${format} with --form baked`, 'no --format: the image of the OS has the files as they are');
 }
 
 /** A line of a Containerfile ends where it ends, also within quotes. */
 function refuseLines(words: string[]): void {
   const broken = words.find((word) => /[\r\n]/.test(word));
   if (broken === undefined) return;
-  const found = `${JSON.stringify(broken)}, which has more than one line`;
-  throw new KataError('usage', { subject: 'containerfile', found, needed: 'values of one line', next: 'kata-sysext generate --help' });
+  throw usage('containerfile', `${JSON.stringify(broken)}, which has more than one line`, 'values of one line');
 }
 
 function unfitBackend(backend: string, form: string, needed: string): KataError {
-  return new KataError('usage', {
-    subject: '--backend',
-    found: `--backend ${backend} with ${form}`,
-    needed,
-    next: 'kata-sysext generate --help',
-  });
+  return usage('--backend', `--backend ${backend} with ${form}`, needed);
 }
 
 function outputKind(word: string): OutputKind {
   const kind = outputKinds.find((each) => each === word);
   if (kind !== undefined) return kind;
-  throw new KataError('usage', {
-    subject: word,
-    found: `generate does not make “${word}”${didYouMean(word, outputKinds)}`,
-    needed: `one of ${outputKinds.join(', ')}`,
-    next: 'kata-sysext generate --help',
-  });
+  throw usage(word, `generate does not make “${word}”${didYouMean(word, outputKinds)}`, `one of ${outputKinds.join(', ')}`);
 }
 
 /** Settings that this kind of output, or this operating system, has no place for. */
 function refuseUnfit({ options }: Call, kind: OutputKind, kernelArguments: string[], target: ReturnType<typeof targetNamed>): void {
-  const refused = (subject: string, found: string, needed: string) =>
-    new KataError('usage', { subject, found, needed, next: 'kata-sysext generate --help' });
   if (kind === 'machineconfig' && !target.openshift)
-    throw refused('--target', `a MachineConfig for ${target.name}`, '--target openshift-4.N: only OpenShift has them');
+    throw usage('--target', `a MachineConfig for ${target.name}`, '--target openshift-4.N: only OpenShift has them');
   const onlyMachineConfig = ['pool', 'disruption-policy'].find((name) => options[name] !== undefined && options[name] !== false);
   if (
     onlyMachineConfig !== undefined &&
     kind !== 'machineconfig' &&
     !(kind === 'butane' && onlyMachineConfig === 'pool' && target.openshift)
   )
-    throw refused(`--${onlyMachineConfig}`, `--${onlyMachineConfig} with ${kind} for ${target.name}`, 'machineconfig');
+    throw usage(`--${onlyMachineConfig}`, `--${onlyMachineConfig} with ${kind} for ${target.name}`, 'machineconfig');
   if (!/^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$/.test(text(options['pool']) ?? 'worker'))
-    throw refused('--pool', `--pool ${text(options['pool'])}`, 'a name of small letters, digits and dashes');
+    throw usage('--pool', `--pool ${text(options['pool'])}`, 'a name of small letters, digits and dashes');
   if (kernelArguments.length === 0) return;
   if (kind === 'containerfile')
-    throw refused('--kernel-argument', '--kernel-argument with containerfile', 'a file in /usr/lib/bootc/kargs.d of your image');
+    throw usage('--kernel-argument', '--kernel-argument with containerfile', 'a file in /usr/lib/bootc/kargs.d of your image');
   if (kind === 'ignition' && target.openshift)
-    throw refused(
+    throw usage(
       '--kernel-argument',
       '--kernel-argument with ignition for OpenShift',
       'machineconfig or butane: the operator has a field of its own',
     );
   if (!target.kernelArguments)
-    throw refused('--kernel-argument', `--kernel-argument for ${target.name}`, 'a system whose first-boot configuration takes them');
+    throw usage('--kernel-argument', `--kernel-argument for ${target.name}`, 'a system whose first-boot configuration takes them');
 }
 
 function missing(subject: string, what: string, needed: string): KataError {
-  return new KataError('usage', { subject, found: `generate does not say ${what}`, needed, next: 'kata-sysext generate --help' });
+  return usage(subject, `generate does not say ${what}`, needed);
 }
 
 /** Options of `install` that the node's own installation gets as they are here. */
@@ -155,14 +132,8 @@ function passedOptions(call: Call, leftOut: string[]): string[] {
 
 function refuseEngine(name: string | undefined): void {
   if (name === undefined || engineNamed(name.split('@')[0]!) !== undefined) return;
-  throw new KataError('usage', {
-    subject: '--engine',
-    found: `--engine ${name}`,
-    needed: `one of ${engines()
-      .map(({ name }) => name)
-      .join(', ')}`,
-    next: 'kata-sysext generate --help',
-  });
+  const known = engines().map((engine) => engine.name);
+  throw usage('--engine', `--engine ${name}`, `one of ${known.join(', ')}`);
 }
 
 /**
@@ -172,8 +143,7 @@ function refuseEngine(name: string | undefined): void {
  */
 function kernelArgumentsOf({ options }: Call, twice: boolean): string[] {
   const all = list(options['kernel-argument']);
-  const wrong = (found: string, needed: string) =>
-    new KataError('usage', { subject: '--kernel-argument', found, needed, next: 'kata-sysext generate --help' });
+  const wrong = (found: string, needed: string) => usage('--kernel-argument', found, needed);
   const odd = all.find((each) => !/^(?:[!#-~]|"[ !#-~]*")+$/.test(each));
   if (odd !== undefined)
     throw wrong(`--kernel-argument ${JSON.stringify(odd)}`, 'one argument each: ASCII, and blanks only between double quotes');
@@ -203,24 +173,18 @@ async function backendFor({ options, io }: Call, words: string[], baked: boolean
     return backend;
   }
   const name = basename(given.file);
-  if (words.length > 1) throw unfitImage(name, `the image ${name} together with ${words.length - 1} more`, 'one image, or bundles', help);
-  if (baked) throw unfitImage(name, `the image ${name} with --form baked`, `${bundle}: an image of the OS has its files as they are`, help);
+  if (words.length > 1) throw usage(name, `the image ${name} together with ${words.length - 1} more`, 'one image, or bundles');
+  if (baked) throw usage(name, `the image ${name} with --form baked`, `${bundle}: an image of the OS has its files as they are`);
   if (![imaging, 'auto', undefined].includes(backend))
-    throw unfitImage(name, `the image ${name} with --backend ${backend}`, `no --backend, or ${bundle}`, help);
+    throw usage(name, `the image ${name} with --backend ${backend}`, `no --backend, or ${bundle}`);
   return imaging;
 }
 
-const help = 'kata-sysext generate --help';
-
 function imageUnknown(word: string): KataError {
-  return unfitImage(
+  return usage(
     word,
     `${word} is called like an image, and whether it is one is not known here`,
     `the backend: a node that takes another one than ${imaging} by itself would refuse an image at every boot`,
     `if it is an image, name it as well: --backend ${imaging}`,
   );
-}
-
-function unfitImage(subject: string, found: string, needed: string, next: string): KataError {
-  return new KataError('usage', { subject, found, needed, next });
 }

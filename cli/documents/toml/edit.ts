@@ -25,7 +25,6 @@ export function blockAfter(before: string, lines: readonly string[], eol: string
   return lead + (alone ? '' : eol) + lines.map((line) => line + eol).join('');
 }
 
-/** The block at the end of the text. */
 export function insertAtEnd(text: string, lines: readonly string[]): Insertion {
   return { at: text.length, text: blockAfter(text, lines, eolOf(text)) };
 }

@@ -12,6 +12,9 @@ const unitFolders = [
   '/lib/systemd/system',
 ];
 
+const enablingFolders = ['/etc/systemd/system', '/usr/local/lib/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'];
+const maxFolders = 100;
+
 export async function firstThere(host: HostView, paths: readonly HostPath[]): Promise<HostPath | undefined> {
   for (const path of paths) if ((await host.stat(path))?.kind === 'file') return path;
   return undefined;
@@ -29,6 +32,25 @@ export async function unitFile(host: HostView, unit: Unit): Promise<HostPath | u
     host,
     unitFolders.map((folder) => `${folder}/${unit}`),
   );
+}
+
+/** Its file, unless the administrator masked it. */
+export async function isThere(host: HostView, unit: Unit): Promise<boolean> {
+  for (const folder of ['/etc/systemd/system', '/run/systemd/system'])
+    if ((await host.readlink(`${folder}/${unit}`)) === '/dev/null') return false;
+  return (await unitFile(host, unit)) !== undefined;
+}
+
+/** Units that a target or another unit starts, with the link that says so. */
+export async function wantedUnits(host: HostView): Promise<Map<Unit, HostPath>> {
+  const found = new Map<Unit, HostPath>();
+  for (const folder of enablingFolders) {
+    const wants = (await host.readdir(folder)).filter((name) => /\.(?:wants|requires|upholds)$/.test(name));
+    for (const name of wants.slice(0, maxFolders)) {
+      for (const unit of await host.readdir(`${folder}/${name}`)) if (!found.has(unit)) found.set(unit, `${folder}/${name}/${unit}`);
+    }
+  }
+  return found;
 }
 
 /**

@@ -26,7 +26,7 @@ export function tablesLeadingTo({ value }: TomlDocument, shim: HostPath): string
 }
 
 /** Without a path the shim is looked for by the type's name: io.containerd.kata.v2 is containerd-shim-kata-v2, in PATH. */
-function leadsTo(runtime: unknown, shim: HostPath): boolean {
+export function leadsTo(runtime: unknown, shim: HostPath): boolean {
   const [path, type] = [valueAt(runtime, ['runtime_path']), valueAt(runtime, ['runtime_type'])];
   if (typeof path === 'string' && path !== '') return path === shim;
   if (type === shim) return true;

@@ -10,7 +10,7 @@ const managedLine = '# k0s_managed=true';
  * Whether k0s writes this file at each start; undefined: the file is not there. k0s up to 1.35 looks for the line anywhere, from 1.36 on for
  * the first line only (docs/facts/k0s.md#who-manages-the-file).
  */
-export function isManaged(text: string | undefined, version: string | undefined): boolean {
+function isManaged(text: string | undefined, version: string | undefined): boolean {
   if (text === undefined) return true;
   const lines = text.split('\n').map((line) => line.replace(/\r$/, ''));
   const parsed = parseVersion(version);

@@ -2,7 +2,7 @@ import { parseDocument, tableAt } from '../../documents/toml/index.ts';
 import type { Finding } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { editedByOthers, foreignHandler, refuseForeignFiles } from '../common/complaints.ts';
-import { type FilesView, filesView } from '../common/filesView.ts';
+import { filesView } from '../common/filesView.ts';
 import { missingFolders } from '../common/folders.ts';
 import { foreignWiringIn } from '../common/foreignWiring.ts';
 import { findingsOf, lookForMarks, type SeenMark, withoutOurs } from '../common/seen.ts';
@@ -13,7 +13,7 @@ import { tablesLeadingTo } from '../containerd/foreignWiring.ts';
 import { newPlugin, oldPlugin, runtimesPath } from '../containerd/schema.ts';
 import type { ForeignWiring, Instance, Mark, WantedHandler, Wiring, WiringPlan } from '../types.ts';
 import { facts } from './facts.ts';
-import { pattern, readDropIns } from './folder.ts';
+import { type DropIn, isMerged, pattern, readDropIns } from './folder.ts';
 import { checkManaged } from './managed.ts';
 import { isOwnFolder, marksFor } from './texts.ts';
 import { schemaOf } from './version.ts';
@@ -29,7 +29,8 @@ export async function planK0s(host: HostView, instance: Instance, wanted: Wanted
   await checkManaged(host, instance);
   if (seen.some(({ state }) => state === 'altered')) return keepAltered(instance, wanted, findings, recorded!);
   const base = withoutOurs(seen);
-  await refuseTakenNames(filesView(host, base), wanted);
+  const others = await readDropIns(filesView(host, base));
+  refuseTakenNames(others, wanted);
   const unit = instance.unit ?? facts.units[0]!;
   const program = instance.renderer?.program ?? '/usr/local/bin/k0s';
   const marks = marksFor(wanted, schemaOf(instance.version), unit, program);
@@ -50,7 +51,7 @@ export async function planK0s(host: HostView, instance: Instance, wanted: Wanted
     ]),
     makeFolders,
     dropFolders: kept.filter((folder) => !folders.includes(folder)).reverse(),
-    findings,
+    findings: [...findings, ...stoppers(others, instance)],
   };
 }
 
@@ -101,12 +102,27 @@ function keepAltered(instance: Instance, wanted: WantedHandler[], findings: Find
 }
 
 /** k0s merges the files in the order of their names: a second definition of a name would change the first one, or be changed by it. */
-async function refuseTakenNames(view: FilesView, wanted: readonly WantedHandler[]): Promise<void> {
-  for (const { path, doc } of await readDropIns(view)) {
+function refuseTakenNames(others: readonly DropIn[], wanted: readonly WantedHandler[]): void {
+  for (const { path, doc } of others) {
     const names = [oldPlugin, newPlugin].flatMap((plugin) => Object.keys(tableAt(doc.value, runtimesPath(plugin))));
     const taken = wanted.find(({ name }) => names.includes(name));
     if (taken !== undefined) throw foreignHandler(taken.name, path);
   }
+}
+
+/** Drop-ins of others beside which k0s from 1.36 on does not start, whatever kata-sysext has done. */
+function stoppers(others: readonly DropIn[], { version }: Instance): Finding[] {
+  if (version === undefined || schemaOf(version) === 3) return [];
+  return others
+    .filter((file) => isMerged(file) || ![undefined, 3].includes(file.doc.value['version'] as number | undefined))
+    .map(({ path }) => ({
+      code: 'engine-config-mixed',
+      level: 'info',
+      subject: path,
+      found: `${path} is written for k0s up to 1.35: k0s from 1.36 on does not start beside it, with or without Kata.`,
+      needed: 'Nothing today; for an update to k0s 1.36, schema 3 in it (version = 3).',
+      next: 'Nothing now. For that update: k0s stop, convert the file, and ask the new program: k0s sysinfo',
+    }));
 }
 
 /** Names of the handlers in a text of kata-sysext; none in one that is no drop-in. */

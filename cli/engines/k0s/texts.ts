@@ -4,6 +4,7 @@ import type { HostPath } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
 import { unsupported } from '../common/unsupported.ts';
 import { handlerLines } from '../containerd/handlers.ts';
+import { unitDropIn } from '../containerd/rootFile.ts';
 import { pluginOf } from '../containerd/schema.ts';
 import type { Mark, WantedHandler } from '../types.ts';
 import { dropIns } from './facts.ts';
@@ -19,7 +20,7 @@ export const schemas = [2, 3] as const;
 export type Schema = (typeof schemas)[number];
 
 /** The whole drop-in for a k0s that takes this schema. */
-export function dropInText(schema: Schema, handlers: readonly WantedHandler[]): string {
+function dropInText(schema: Schema, handlers: readonly WantedHandler[]): string {
   const tables = handlers.flatMap((handler) => ['', ...handlerLines(handler, pluginOf(schema))]);
   return [firstLine, `version = ${schema}`, ...tables].map((line) => `${line}\n`).join('');
 }
@@ -36,11 +37,11 @@ export function marksFor(handlers: readonly WantedHandler[], schema: Schema, uni
     { path: chosenFile, kind: 'file', text, or: texts.filter((each) => each !== text) },
     ...files,
     { path: script, kind: 'file', text: scriptText(program) },
-    { path: `/etc/systemd/system/${unit}.d/zz-kata-sysext.conf`, kind: 'file', text: unitText },
+    { path: unitDropIn(unit), kind: 'file', text: unitText },
   ];
 }
 
-/** `-`: a choice that fails keeps no node from starting. Its name sorts behind override.conf, which may reset the list. */
+/** `-`: a choice that fails keeps no node from starting. */
 const unitText = `${firstLine}\n[Service]\nExecStartPre=-/bin/sh ${script}\n`;
 
 /** Folders that are made for these files alone. */

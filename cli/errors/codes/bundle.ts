@@ -1,6 +1,5 @@
 import { type CodeRow, row } from './row.ts';
 
-/** Codes of bundles. */
 export const bundleCodes: Record<string, CodeRow> = {
   'bundle-missing': row(4, 'The bundle named on the command line is not there or cannot be read.'),
   'bundle-format': row(4, 'The file is none of .tar, .tar.zst, .tar.xz, .tar.gz, nor an unpacked folder.'),

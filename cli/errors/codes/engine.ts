@@ -6,11 +6,15 @@ export const engineCodes: Record<string, CodeRow> = {
   'engine-unsupported': row(3, 'The engine, its version or the shape of its configuration is not one that this version can edit safely.'),
   'engine-rendered': row(
     3,
-    'Another program writes the configuration that the node’s containerd reads: microk8s starts a containerd of its own, and nodeadm (EKS) and the clouds’ node images write the file again. The engine would not read an edit, or the next boot would remove it. On a node of k3s, RKE2 or k0s another engine was named: --engine k3s, --engine rke2 or --engine k0s is the one that serves pods. See docs/reference/hosts.md.',
+    'Another program writes the configuration that the node’s containerd reads: microk8s starts a containerd of its own, and the node images of some clouds write the file again. The engine would not read an edit, or the next boot would remove it. On a node of k3s, RKE2, k0s or EKS another engine was named: --engine k3s, rke2, k0s or nodeadm is the one to wire. See docs/reference/hosts.md.',
   ),
   'engine-config-invalid': row(
     3,
     'The engine’s own configuration does not load, is too large, or has keys that no engine has (__proto__).',
+  ),
+  'engine-user-data': row(
+    3,
+    'What a node’s user data says of containerd is not known here. A warning: nodeadm (EKS) merges it with the handlers, and drops settings of another schema without a word. The boot guard compares both at each boot.',
   ),
   'engine-config-mixed': row(3, 'The configuration files have tables of different schema versions; which one wins depends on their order.'),
   'engine-foreign-handler': row(3, 'A handler of the wanted name is already defined by another program or user.'),

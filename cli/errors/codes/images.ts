@@ -1,6 +1,5 @@
 import { type CodeRow, row } from './row.ts';
 
-/** Codes of images and of the overlay. */
 export const imagesCodes: Record<string, CodeRow> = {
   'image-kernel': row(
     3,

@@ -33,7 +33,6 @@ export function fetchFunction(): string {
   return fill('templates/first-boot/fetch.sh', { pause: String(pauseSeconds), online: String(onlineSeconds), most: String(maxBytes) });
 }
 
-/** A line that calls it. */
 export function fetchLine({ name, digest, url, sizeBytes }: Source): string {
   const from = url === undefined ? [] : [url, ...(sizeBytes === undefined ? [] : [String(sizeBytes)])];
   return ['fetch', name, digest.slice('sha256:'.length), ...from].map(shellWord).join(' ');

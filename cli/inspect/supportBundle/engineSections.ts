@@ -9,7 +9,6 @@ import { activeGeneration } from '../../store/index.ts';
 import type { Unit } from '../../systemd/types.ts';
 import type { Asked, SectionRow } from './types.ts';
 
-/** The engine and what it said. */
 export const engineSections: SectionRow[] = [
   {
     name: 'configuration',

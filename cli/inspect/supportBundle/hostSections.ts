@@ -7,7 +7,6 @@ import { stateFolder } from '../../store/index.ts';
 import { check } from '../check.ts';
 import type { Asked, SectionRow } from './types.ts';
 
-/** What the host is. */
 export const hostSections: SectionRow[] = [
   { name: 'program', title: 'kata-sysext and the host', lines: program },
   { name: 'facts', title: 'What is known of the host, and from where', lines: facts },

@@ -4,7 +4,6 @@ import type { Redaction } from './redact/index.ts';
 export interface Asked {
   /** Labels are read by the writing half's program; nothing is written. */
   host: Host;
-  /** Version of this program. */
   program: string;
   verbose: boolean;
   signal: AbortSignal;

@@ -27,7 +27,6 @@ export function namesOf(manifest: Pick<GenerationManifest, 'handlers' | 'choices
   return offeredBy(manifest, '').map((handler) => handler.name);
 }
 
-/** The aliases, by name. */
 export function aliasesOf({ choices }: Pick<GenerationManifest, 'choices'>): { name: string; handler: string }[] {
   return Object.entries(choices.aliases)
     .map(([name, handler]) => ({ name, handler }))

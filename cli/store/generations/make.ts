@@ -97,7 +97,6 @@ export async function drawGeneration(request: GenerationRequest): Promise<Drawn>
   return { manifest, configurations, plain };
 }
 
-/** The links of a generation and their targets. */
 export function linksOf(manifest: GenerationManifest): [path: HostPath, target: string][] {
   const folder = folderOf(manifest);
   // Beside the configuration both runtimes look for config.d; it may dangle, and the fragments in it are the administrator's.

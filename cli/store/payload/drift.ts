@@ -18,7 +18,6 @@ export async function entryDrift(host: HostView, path: HostPath, entry: TreeEntr
   return depth === 'shape' || (await host.digest(path)) === entry.digest ? undefined : 'its bytes differ';
 }
 
-/** Whether a payload of the store is as its manifest says. */
 export async function isIntact(host: HostView, manifest: PayloadManifest, depth: Depth): Promise<boolean> {
   const { folder, entries } = wholePayload(manifest);
   for (const entry of entries) {

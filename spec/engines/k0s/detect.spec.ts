@@ -107,7 +107,10 @@ describe('engines/k0s: where it is found', () => {
     const tree = await treeOf({ [unit]: unitText });
     const host = await live(tree, { ...others, 'k0sworker.service': 12 }, { 11: plain, 12: worker });
 
-    assert.equal(await refusalOf(findEngineToWire(host, undefined)), 'engine-rendered');
+    const { engine, instance } = await findEngineToWire(host, undefined);
+
+    assert.deepEqual([engine.name, instance.process], ['k0s', undefined]);
+    assert.equal(await refusalOf(findEngineToWire(host, 'containerd')), 'engine-rendered');
   });
 
   it('again by what was recorded, while it runs, while it boots, and not once it is gone', async () => {

@@ -106,6 +106,23 @@ describe('engines/k0s: plans', () => {
     assert.ok(removal.changes.every(({ path }) => path !== ours) && removal.changes.length === 4);
   });
 
+  it('names drop-ins of others beside which the next k0s does not start, before it is updated', async () => {
+    const tree = await treeOf({
+      ...usual,
+      [`${folder}/20-two.toml`]: `[plugins.'${oldId}']\nenable_selinux = true\n`,
+      [`${folder}/30-version.toml`]: 'version = 2\n',
+      [`${folder}/40-three.toml`]: 'version = 3\n',
+    });
+
+    const [older, newer] = [await planOn(tree, '1.35.9'), await planOn(tree, '1.36.0')];
+
+    assert.deepEqual(
+      older.findings.map(({ code, level, subject }) => [code, level, subject]),
+      ['20-two.toml', '30-version.toml'].map((name) => ['engine-config-mixed', 'info', `${folder}/${name}`]),
+    );
+    assert.deepEqual(newer.findings, []);
+  });
+
   it('refuses a k0s that reads no drop-ins, a name that others have in either schema, and a path that a shell reads otherwise', async () => {
     const codes: string[] = [];
     const tree = await treeOf(usual);

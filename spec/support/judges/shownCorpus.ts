@@ -149,6 +149,7 @@ const stories: Story[] = [
   // containerd 2.x: a folder for drop-ins, and none.
   { host: () => treeHost('microos'), acts: [[`install ${next}`], ['status'], ['uninstall --purge']] },
   { host: () => treeHost('flatcar'), acts: [[`install ${next}`], ['status'], ['uninstall --purge']] },
+  { host: () => treeHost('microos', eksNode, { engine: 'nodeadm@2.1' }), acts: [['check'], [`install ${next}`], ['uninstall --purge']] },
   {
     host: demoHost,
     acts: [['check'], ['install kata-static-4.0.0'], ['status -v'], ['verify']],
@@ -162,6 +163,13 @@ const stories: Story[] = [
     acts: [[`adopt layered ${next} --backend sysext --dry-run`], [`adopt layered ${next} --backend sysext`], ['uninstall']],
   },
 ];
+
+/** What an AMI of EKS has of nodeadm. */
+function eksNode(root: string): void {
+  const start = '/usr/bin/nodeadm init --skip config --config-source imds://user-data --config-source file:///etc/eks/nodeadm.d/';
+  put(root, 'etc/systemd/system/nodeadm-run.service', `[Service]\nType=oneshot\nExecStart=${start}\n`);
+  put(root, 'etc/systemd/system/multi-user.target.wants/nodeadm-run.service', '');
+}
 
 /** The payload gets a file too much and loses a mode. */
 function drift(root: string): void {

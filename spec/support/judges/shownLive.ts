@@ -55,6 +55,13 @@ export const liveLines: LiveLine[] = [
     'spec/e2e/k3s.spec.ts',
   ),
   row('  restarts: k3s.service', 'cli/commands/answer.ts', '  restarts: ', 'spec/e2e/k3s.spec.ts'),
+  row(
+    '  rendered: nodeadm writes /etc/containerd/config.toml at each boot and at each start of nodeadm-run.service, which restarts containerd and kubelet',
+    'cli/engines/nodeadm/detect.ts',
+    ['at each boot and at each start of ', ', which restarts containerd and kubelet'],
+    'spec/e2e/nodeadm.spec.ts',
+  ),
+  row('  restarts: nodeadm-run.service, containerd.service', 'cli/commands/answer.ts', '  restarts: ', 'spec/e2e/nodeadm.spec.ts'),
   row('› waiting for containerd', 'cli/gate/gate.ts', 'waiting for ', round),
   row('› watching containerd for 8 s', 'cli/gate/gate.ts', 'watching ', round),
   row(

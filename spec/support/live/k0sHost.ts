@@ -1,3 +1,5 @@
+import { rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { runcWithoutControllers } from '../../lab/containerd.ts';
 import { K0S, K0S_SOCKET, type K0sVersion, k0sAvailable, k0sBinds, k0sFiles } from '../../lab/k0s.ts';
 import type { Content } from '../../lab/storage.ts';
@@ -31,6 +33,12 @@ export function whereK0s(): void {
 /** Another version is put in place while k0s is stopped, as an update by hand does it. */
 export async function updateK0s({ host }: Live, version: K0sVersion): Promise<void> {
   await host.sh(`systemctl stop ${k0sUnit} && ln -sfn /mnt/k0s/${version}/k0s ${K0S} && systemctl start ${k0sUnit}`);
+}
+
+/** The same on a host that is off, by the machine's path of its root. */
+export function installK0s(root: string, version: K0sVersion): void {
+  rmSync(join(root, K0S));
+  symlinkSync(`/mnt/k0s/${version}/k0s`, join(root, K0S));
 }
 
 /** The process of k0s, by the number of its start, and that of its containerd. */

@@ -1,7 +1,6 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, readFile, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Instance, WantedHandler, WiringPlan } from '../../../cli/engines/types.ts';
 import { KataError } from '../../../cli/errors/index.ts';
 import { openView } from '../../../cli/host/index.ts';
@@ -97,12 +96,4 @@ export async function refusalOf(promise: Promise<unknown>): Promise<string> {
     if (error instanceof KataError) return error.code;
     throw error;
   }
-}
-
-/** The folder of real configuration files beside the checkout; where it is missing, the spec is skipped and says so. */
-export function realDataFor(spec: Mocha.Context): string {
-  const folder = fileURLToPath(new URL('../../../../shared/real-data', import.meta.url));
-  if (existsSync(folder)) return folder;
-  console.log('      skipped: there is no ../shared/real-data beside this checkout');
-  return spec.skip();
 }

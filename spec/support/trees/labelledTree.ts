@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { vmRoot } from '../../lab/vm/root.ts';
 import { fedoraContexts } from '../policies/fedoraContexts.ts';
 import { put, type TreeName } from './hostTrees.ts';
@@ -77,4 +77,18 @@ function labelAt(path: string): string {
 
 function setfiles(...args: string[]): string {
   return execFileSync('setfiles', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** Paths inside the tree of what is kata-sysext's and has this name. */
+export function ownPaths(tree: LabelledTree, name: string): string[] {
+  const all = ['etc/kata-sysext', 'etc/systemd', 'etc/extensions', 'var/usrlocal', 'usr/local', 'var/lib/kata-sysext'];
+  const places = all.filter((place) => existsSync(tree.path(place)));
+  const said = execFileSync('find', ['-P', ...places, '-name', name, '!', '-type', 'd'], { cwd: tree.root, encoding: 'utf8' });
+  return said.split('\n').filter((path) => path !== '');
+}
+
+/** A path of the host as the tree has it: links on the way followed. */
+export function realPath(tree: LabelledTree, path: string): string {
+  const folder = execFileSync('readlink', ['-f', tree.path(path.slice(0, path.lastIndexOf('/')))], { encoding: 'utf8' }).trim();
+  return `${relative(tree.root, folder)}${path.slice(path.lastIndexOf('/'))}`;
 }

@@ -1,0 +1,52 @@
+import type { HostView } from '../../host/types.ts';
+import { isThere, wantedUnits } from '../common/unitFiles.ts';
+import { usualConfig } from '../containerd/facts.ts';
+import { containerd } from '../containerd/index.ts';
+import type { Instance, Wiring } from '../types.ts';
+import { configUnit, facts, folder, runUnit, versionFile, wiringFile } from './facts.ts';
+
+/**
+ * See `Engine.detect`: the containerd whose file nodeadm writes. nodeadm itself runs for a moment at each boot, so that an enabled unit
+ * shows it; what was wired for it is found also where its units were disabled since.
+ */
+export async function detectNodeadm(host: HostView, hint?: string): Promise<Instance[]> {
+  if (!(await decides(host, hint))) return [];
+  const found = await containerd.detect(host, hint ?? (host.booted ? undefined : await versionOnFile(host)));
+  return found.filter(({ configPath }) => configPath === usualConfig).map(asRendered);
+}
+
+/** See `Engine.findRecorded`. */
+export async function findRecordedNodeadm(host: HostView, wiring: Wiring): Promise<Instance | undefined> {
+  const found = await containerd.findRecorded(host, wiring);
+  return found === undefined ? undefined : asRendered(found);
+}
+
+async function decides(host: HostView, hint: string | undefined): Promise<boolean> {
+  const wanted = await wantedUnits(host);
+  const systemd = await host.systemd();
+  for (const unit of [runUnit, configUnit]) {
+    if (!(await isThere(host, unit))) continue;
+    if (wanted.has(unit) || (!host.live && hint !== undefined)) return true;
+    if (['active', 'activating'].includes((await systemd?.unit(unit))?.activeState ?? '')) return true;
+  }
+  return (await host.lstat(wiringFile)) !== undefined;
+}
+
+function asRendered(found: Instance): Instance {
+  return {
+    ...found,
+    engine: facts.name,
+    configFolder: folder,
+    effect: { by: 'restart', unit: runUnit },
+    renderer: {
+      title: facts.title,
+      writes: found.configPath,
+      when: `at each boot and at each start of ${runUnit}, which restarts containerd and kubelet`,
+    },
+  };
+}
+
+/** Of containerd, as nodeadm finds it; undefined where it would ask the program. */
+export async function versionOnFile(host: HostView): Promise<string | undefined> {
+  return /\d+\.\d+\.\d+/.exec((await host.readText(versionFile)) ?? '')?.[0];
+}

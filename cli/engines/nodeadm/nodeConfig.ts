@@ -1,0 +1,73 @@
+import { isTable, parseDocument, type TomlTable } from '../../documents/toml/index.ts';
+import { KataError } from '../../errors/index.ts';
+import type { HostPath } from '../../host/types.ts';
+
+const group = 'node.eks.aws';
+const indent = ' '.repeat(6);
+
+/** What a NodeConfig says of containerd. */
+export interface NodeConfig {
+  /** TOML; empty where it says nothing. */
+  config: string;
+  value: TomlTable;
+  /** It says nothing else. */
+  alone: boolean;
+}
+
+/**
+ * The file of kata-sysext: these lines of TOML in a NodeConfig. A literal block keeps each line as it is, so that no line has to be quoted for YAML. The
+ * comment is outside of the block: nodeadm looks for the names of plugins in the whole text of TOML, comments included.
+ */
+export function nodeConfigText(lines: readonly string[]): string {
+  const head = [
+    '# Written by kata-sysext and recorded by its exact text; "kata-sysext uninstall" removes it.',
+    '---',
+    `apiVersion: ${group}/v1alpha1`,
+    'kind: NodeConfig',
+    'spec:',
+    '  containerd:',
+    '    config: |',
+  ];
+  return [...head, ...lines.map((line) => (line === '' ? '' : indent + line))].map((line) => `${line}\n`).join('');
+}
+
+/** Reads a NodeConfig in YAML or JSON. Throws engine-config-invalid for what keeps nodeadm from starting the node. */
+export async function readNodeConfig(text: string, path: HostPath): Promise<NodeConfig> {
+  const { parseYaml } = await import('../../facts/yaml.ts');
+  let document: unknown;
+  try {
+    document = parseYaml(text);
+  } catch (error) {
+    throw invalid(path, `it is no YAML: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const at = (keys: string[]): unknown =>
+    keys.reduce<unknown>((value, key) => (value instanceof Map ? value.get(key) : undefined), document);
+  const [version, kind] = [at(['apiVersion']), at(['kind'])];
+  if (typeof version !== 'string' || !version.startsWith(`${group}/`) || kind !== 'NodeConfig') {
+    throw invalid(path, `it is no NodeConfig of ${group}`);
+  }
+  const config = at(['spec', 'containerd', 'config']) ?? '';
+  if (typeof config !== 'string') throw invalid(path, 'spec.containerd.config is no text');
+  const keysOf = (keys: string[]) => ((value) => (value instanceof Map ? [...value.keys()] : []))(at(keys));
+  const alone =
+    keysOf([]).every((key) => ['apiVersion', 'kind', 'spec'].includes(String(key))) &&
+    keysOf(['spec']).every((key) => key === 'containerd') &&
+    keysOf(['spec', 'containerd']).every((key) => key === 'config');
+  return { config, value: parseDocument(config, path).value, alone };
+}
+
+/** Whether a text of TOML, once nodeadm has merged it, names one of these plugins anywhere: as a key or in a text. */
+export function mentions(value: unknown, plugins: readonly string[]): boolean {
+  if (typeof value === 'string') return plugins.some((plugin) => value.includes(plugin));
+  if (Array.isArray(value)) return value.some((each) => mentions(each, plugins));
+  return isTable(value) && Object.entries(value).some(([key, inner]) => mentions(key, plugins) || mentions(inner, plugins));
+}
+
+export function invalid(path: HostPath, what: string): KataError {
+  return new KataError('engine-config-invalid', {
+    subject: path,
+    found: `nodeadm cannot take ${path}: ${what}.`,
+    needed: 'NodeConfigs that nodeadm can read: one that it cannot keeps the node from joining its cluster.',
+    next: `Repair ${path}, or rename it so that its name does not end in .yaml, .yml or .json.`,
+  });
+}

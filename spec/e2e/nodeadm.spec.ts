@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import toml from '@iarna/toml';
+import { nodeadmAvailable, nodeadmBinds, nodeadmFiles, nodeadmStandIn, USER_DATA, userData } from '../lab/nodeadm.ts';
+import { podRuns, waitForCri } from '../lab/pods.ts';
+import { type Suite, suiteAvailable } from '../lab/roots.ts';
+import { run as runInLab } from '../lab/run.ts';
+import { stopAfter } from '../support/endings.ts';
+import { realDataFor } from '../support/engineFiles.ts';
+import { differences } from '../support/judges/fingerprint.ts';
+import { containerd, etcOf, handlersOf, type Live, liveHost, runsOf } from '../support/live/liveHost.ts';
+import { guardEnded } from '../support/live/unitWork.ts';
+import { run as runProgram } from '../support/program.ts';
+import { singleFile } from '../support/singleFile.ts';
+import { put } from '../support/trees/hostTrees.ts';
+import { scratch } from '../support/trees/treeHost.ts';
+
+const folder = '/etc/eks/nodeadm.d';
+const wiring = `${folder}/90-kata-sysext.yaml`;
+const run = 'nodeadm-run.service';
+const blessed = 'etc/systemd/system/kata-sysext-recover.service.d/50-blessed.conf';
+const kubelet = 'kubelet.service';
+
+/** A node as an AMI makes it: nodeadm is a stand-in, which starts the real containerd. */
+async function eksNode(context: Mocha.Context, suite: Suite, schema: 2 | 3): Promise<Live> {
+  context.timeout(1_800_000);
+  for (const available of [await suiteAvailable(suite), await nodeadmAvailable()]) {
+    if (available.ok) continue;
+    console.log(`      ${available.why}`);
+    context.skip();
+  }
+  const live = await liveHost({ suite, containerdConfig: '', files: nodeadmFiles(suite, schema), binds: await nodeadmBinds() });
+  await live.host.sh(`systemctl disable ${containerd}; containerd --version > /etc/eks/containerd-version.txt`);
+  return live;
+}
+
+/** Kata's handlers, runc and what a user's own settings need: without those no pod of the lab runs. */
+async function serves(live: Live, handlers: string[], name: string): Promise<void> {
+  assert.deepEqual(await handlersOf(live), [...handlers, 'runc']);
+  await podRuns(live.host, '', name);
+}
+
+describe('the stand-in for nodeadm renders as nodeadm did', function () {
+  this.timeout(1_800_000);
+  const sources = { none: undefined, kata: 'nodeadm.d.50-kata-v3-ids.yaml', limits: 'nodeadm.d.10-rlimits-base-runtime-spec.yaml' };
+  const [plain, old] = ['userdata.cluster-only.mime', 'userdata.with-v2-containerd-config.mime'];
+  /** The real file, the user data and the file in the folder that nodeadm had, and what the host was. */
+  const rows: [file: string, userData: string, dropIn: keyof typeof sources, version: string, environment: Record<string, string>][] = [
+    ['v3.default.config.toml', plain, 'none', '2.1.9', {}],
+    ['v2.default-k8s-1.30-containerd-1.7.config.toml', plain, 'none', '1.7.29', { NODEADM_KUBELET: 'v1.30.0' }],
+    ['v2-before-migrate.userdata-v2-config-on-containerd2.config.toml', old, 'none', '2.1.9', {}],
+    ['v3.SCHEMA-FLIP.userdata-v2+nodeadm.d-kata-v3.config.toml', old, 'kata', '2.1.9', {}],
+    ['v3.userdata+nodeadm.d-kata-v3.config.toml', plain, 'kata', '2.1.9', {}],
+    ['v3.nvidia.config.toml', plain, 'none', '2.1.9', { NODEADM_NVIDIA: 'yes' }],
+    ['v3.nvidia+nodeadm.d-kata-v3.config.toml', plain, 'kata', '2.1.9', { NODEADM_NVIDIA: 'yes' }],
+    ['base-runtime-spec.default.json', plain, 'none', '2.1.9', {}],
+    ['base-runtime-spec.with-rlimits.json', plain, 'limits', '2.1.9', {}],
+  ];
+  for (const [file, data, dropIn, version, environment] of rows)
+    it(`${file}, by value`, async function () {
+      const real = join(realDataFor(this), 'cri/eks-nodeadm');
+      const available = await nodeadmAvailable();
+      if (!available.ok) {
+        console.log(`      ${available.why}`);
+        this.skip();
+      }
+      const root = scratch('nodeadm');
+      // Of the migration only what comes before it is compared: its result is that of one version of containerd.
+      put(root, 'bin/containerd', '#!/bin/sh\ncat "$2"\n', 0o755);
+      put(root, 'etc/eks/containerd-version.txt', `containerd github.com/containerd/containerd ${version} 0123456\n`);
+      put(root, 'nodeadm.d/README', '');
+      const added = sources[dropIn];
+      if (added !== undefined) put(root, `nodeadm.d/${added}`, readFileSync(join(real, added)));
+      const words = ['--skip', 'run', '--config-source', 'imds://user-data', '--config-source', `file://${root}/nodeadm.d/`];
+
+      await runInLab([await nodeadmStandIn(), 'init', ...words, '--config-cache', '/run/cache.json'], {
+        env: { NODEADM_ROOT: root, NODEADM_USER_DATA: join(real, data), NODEADM_CONTAINERD: join(root, 'bin/containerd'), ...environment },
+      });
+
+      const made = readFileSync(join(root, 'etc/containerd', file.endsWith('.json') ? 'base-runtime-spec.json' : 'config.toml'), 'utf8');
+      const wanted = readFileSync(join(real, file), 'utf8');
+      rmSync(root, { recursive: true });
+      if (file.endsWith('.json')) assert.deepEqual(JSON.parse(made), JSON.parse(wanted));
+      else assert.deepEqual(toml.parse(made), toml.parse(wanted));
+    });
+});
+
+const installed = ['kata-qemu-runtime-rs'];
+
+describe('EKS nodeadm (a stand-in) on a live trixie host', function () {
+  this.timeout(900_000);
+  let live: Live;
+  let untouched: string[];
+
+  before(async function () {
+    live = await eksNode(this, 'trixie', 2);
+    await live.host.reboot();
+    await waitForCri(live.host);
+    untouched = etcOf(live);
+  });
+  stopAfter(() => live);
+
+  it('the plan says who renders and what restarts; installed, handlers are there and runc pods run', async () => {
+    const runs = await runsOf(live, [containerd, kubelet]);
+    const plan = await live.json(['install', live.bundle(live.first), '--dry-run']);
+
+    await live.json(['install', live.bundle(live.first)]);
+
+    const now = await runsOf(live, [containerd, kubelet]);
+    assert.deepEqual(plan['restarts'], [run, containerd]);
+    assert.match(JSON.stringify(plan['rendered']), /at each boot .*which restarts containerd and kubelet/);
+    assert.ok([containerd, kubelet].every((unit) => now[unit] !== runs[unit]));
+    await serves(live, installed, 'installed');
+  });
+
+  it('nodeadm renders again, and the host boots: handlers stay, and the boot is confirmed', async () => {
+    await live.host.run(['systemctl', 'restart', run]);
+    await waitForCri(live.host);
+    assert.deepEqual(await handlersOf(live), [...installed, 'runc']);
+    await live.host.reboot();
+    await waitForCri(live.host);
+
+    await guardEnded(live);
+
+    await serves(live, installed, 'booted');
+    assert.ok(existsSync(join(live.host.root, blessed)));
+  });
+
+  it('another version of nodeadm boots with other templates: an upgrade and a rollback restart nothing', async () => {
+    await live.host.sh(`echo 'NODEADM_EFFECT=start' > /etc/lab/nodeadm.env; echo 'NODEADM_KUBELET=v1.30.0' >> /etc/lab/nodeadm.env`);
+    await live.host.reboot();
+    await waitForCri(live.host);
+    const runs = await runsOf(live, [containerd, kubelet]);
+    await live.json(['install', live.bundle(live.second)]);
+    await serves(live, installed, 'upgraded');
+
+    await live.json(['rollback']);
+
+    assert.deepEqual(await runsOf(live, [containerd, kubelet]), runs);
+    await serves(live, installed, 'back');
+  });
+
+  it('uninstalled with a nodeadm that only starts its engine: the file is gone, the folder stays, nothing else differs', async () => {
+    await live.json(['uninstall', '--purge']);
+
+    await serves(live, [], 'uninstalled');
+    assert.deepEqual(readdirSync(join(live.host.root, folder)), ['10-limits.yaml', 'README']);
+    assert.deepEqual(
+      differences(untouched, etcOf(live)).filter((line) => !/etc\/(?:containerd|lab)/.test(line)),
+      [],
+    );
+  });
+
+  it('what nodeadm could not read in its folder is refused before anything is written', async () => {
+    await live.host.sh(`echo 'spec: [' > ${folder}/50-broken.yaml`);
+
+    const refused = await live.json(['install', live.bundle(live.first)], 3);
+
+    assert.deepEqual([refused['code'], refused['subject']], ['engine-config-invalid', `${folder}/50-broken.yaml`]);
+    assert.ok(!existsSync(join(live.host.root, wiring)));
+  });
+});
+
+describe('EKS nodeadm (a stand-in) on a live forky host', function () {
+  this.timeout(900_000);
+  let live: Live;
+  let restarted: unknown;
+
+  /** An AMI for any user data, and a node whose user has settings of schema 2. */
+  before(async function () {
+    live = await eksNode(this, 'forky', 2);
+    const file = await singleFile();
+    await live.host.reboot({
+      between: async () => {
+        const ran = await runProgram(['install', live.first.static, '--root', live.host.root, '--json'], { file });
+        assert.equal(ran.status, 0, ran.stderr);
+        restarted = JSON.parse(ran.stdout)['restarted'];
+        assert.match(readFileSync(join(live.host.root, wiring), 'utf8'), /io\.containerd\.cri\.v1\.runtime/);
+      },
+    });
+    await waitForCri(live.host);
+  });
+  stopAfter(() => live);
+
+  it('an image is built without a restart; at its first boot the boot guard writes the handlers in the schema of the user data', async () => {
+    await guardEnded(live);
+
+    assert.deepEqual(restarted, []);
+    await serves(live, installed, 'first');
+    assert.match(readFileSync(join(live.host.root, wiring), 'utf8'), /io\.containerd\.grpc\.v1\.cri/);
+    assert.ok(existsSync(join(live.host.root, blessed)));
+  });
+
+  it('user data of the other schema comes: the handlers and the settings of the user follow', async () => {
+    await live.host.sh(`cat > ${USER_DATA}`, { input: userData('forky', 3) });
+    await live.host.reboot();
+
+    await waitForCri(live.host);
+
+    await serves(live, installed, 'flipped');
+    assert.match(readFileSync(join(live.host.root, wiring), 'utf8'), /io\.containerd\.cri\.v1\.runtime/);
+  });
+
+  it('it is uninstalled, and installed live', async () => {
+    await live.json(['uninstall', '--purge']);
+    await serves(live, [], 'uninstalled');
+
+    await live.json(['install', live.bundle(live.second)]);
+
+    await serves(live, installed, 'installed');
+  });
+});
