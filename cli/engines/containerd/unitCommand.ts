@@ -28,7 +28,7 @@ export async function commandOfUnit(host: HostView, unit: Unit, without?: HostPa
   const commands = serviceValues(texts, 'ExecStart');
   const [command = ''] = commands;
   if (commands.length !== 1) throw refused(unit, `has ${commands.length === 0 ? 'no' : commands.length} ExecStart=`);
-  const first = /^(?<prefix>[-:+!|]*)(?<binary>"[^"]*"|'[^']*'|\S+)/.exec(command)?.groups;
+  const first = /^(?<special>[-:+!|]*)(?<binary>"[^"]*"|'[^']*'|\S+)/.exec(command)?.groups;
   const binary = first?.['binary'] ?? '';
   if (posix.basename(unquoted(binary)) !== program) throw refused(unit, `starts ${binary}, not ${program} itself`);
   const found = [...` ${command}`.matchAll(flag)];
@@ -39,7 +39,7 @@ export async function commandOfUnit(host: HostView, unit: Unit, without?: HostPa
   if (/(?:^|\s)["']?\$(?:\w|\{\w+\})/.test(rest)) throw refused(unit, 'has a variable in its command that may hold any options');
   const name = variable.exec(value)?.groups;
   const set = name === undefined ? undefined : (name['braced'] ?? name['bare']);
-  const start = `${first?.['prefix'] ?? ''}${binary}`;
+  const start = `${first?.['special'] ?? ''}${binary}`;
   const exchanged = (config: HostPath) =>
     match === undefined ? `${start} --config ${config}${command.slice(start.length)}` : command.replace(match[0], `--config ${config}`);
   const reset = (config: HostPath) => ['ExecStart=', `ExecStart=${exchanged(config)}`];
