@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { forTree } from '../../cli/commands/advice.ts';
-import { engines } from '../../cli/engines/index.ts';
 import { json } from '../support/program.ts';
 import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
@@ -67,7 +66,6 @@ describe('advice for an offline tree', () => {
 
     it('an engine that is named and not there: that one', async () => {
       const { first } = await releases();
-      const names = engines().map(({ name }) => name);
 
       const refused = await json(['install', first, '--root', host.root, '--engine', 'crio'], 3);
       const any = await json(['install', first, '--root', empty(host), '--dry-run'], 3);
