@@ -74,8 +74,8 @@ describe('advice for an offline tree', () => {
       assert.deepEqual(
         [any['found'], any['next']],
         [
-          'no containerd, crio, docker, k3s, rke2 or k0s in the tree',
-          'name it: --engine containerd@VERSION (or crio, docker, k3s, rke2, k0s)',
+          'no containerd, crio, docker, k3s, rke2, k0s or nodeadm in the tree',
+          'name it: --engine containerd@VERSION (or crio, docker, k3s, rke2, k0s, nodeadm)',
         ],
       );
     });

@@ -51,7 +51,7 @@ export const liveLines: LiveLine[] = [
   row('  reloads: docker.service, whose process stays', 'cli/commands/answer.ts', '  reloads: ', 'spec/e2e/docker.spec.ts'),
   row(
     '  then proven: the daemon is ready and lists every earlier handler',
-    'cli/output/gateText.ts',
+    'cli/planning/shownPlan.ts',
     ' is ready and lists every earlier handler',
     'spec/e2e/docker.spec.ts',
   ),
