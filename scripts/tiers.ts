@@ -74,10 +74,10 @@ export const tiers: Tier[] = [
     root: true,
     turns: inTurn(
       'spec/e2e',
-      'crio dependents vmm',
+      'crio dependents vmm k3s',
       'guest lost configure k0s',
-      'handlers crioHosts adoptLayered',
-      'detached restore skew podEngines',
+      'handlers crioHosts adoptLayered nodeadm',
+      'detached restore skew podEngines docker rootFile',
     ),
   },
   {
