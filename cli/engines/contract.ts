@@ -93,8 +93,8 @@ export interface Engine extends EngineFacts {
   shimProtocol: ShimProtocol;
   /** How its wiring is computed for a node that is not there (`generate --form rendered`); undefined: it cannot be. */
   offline: OfflineWiring | undefined;
-  /** Keys of its dump that say whether it gives pods SELinux labels, and what holds where none is there. */
-  selinux: { keys: readonly string[][]; byDefault: boolean };
+  /** Keys of its dump that say whether it gives pods SELinux labels, what holds where none is there, and how a person turns it on. */
+  selinux: { keys: readonly string[][]; byDefault: boolean; setting: string };
   /** What `try` configures on its throw-away host; undefined: `try` shows another engine. */
   sample: { version: string; path: HostPath; mode: number; asset: string } | undefined;
   /** Live: from the running process. Offline: from the tree's files and `hint` ('1.7', '2.1.9'). */

@@ -51,14 +51,13 @@ async function unlabelled(host: HostView, { found: { engine, instance }, dump }:
   const state = host.live ? await selinuxState(host) : undefined;
   const effective = dump ?? (await engine.dump?.dumpEffective(host, instance).catch(() => undefined));
   if (state?.known !== true || state.value.mode !== 'enforcing' || effective === undefined || setsLabels(engine, effective)) return [];
-  const key = engine.selinux.keys[0] ?? [];
   return [
     {
       code: 'engine-sets-no-labels',
       level: 'warning',
       subject: engine.name,
       found: `SELinux enforces, and ${engine.name} gives pods no labels: virtual machines run in the engine’s own domain`,
-      needed: `${key.at(-1) ?? 'labels'} = true in the configuration of ${engine.name}, for every pod of the node`,
+      needed: `${engine.selinux.setting}, which counts for every pod of the node`,
       next: 'kata-sysext explain engine-sets-no-labels',
     },
   ];

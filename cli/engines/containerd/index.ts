@@ -28,6 +28,7 @@ export const containerd: Engine = {
       ['plugins', oldPlugin, 'enable_selinux'],
     ],
     byDefault: false,
+    setting: 'enable_selinux = true in the table of the CRI plugin',
   },
   sample: { version: '1.7', path: usualConfig, mode: 0o640, asset: 'cli/engines/containerd/sample.toml' },
   detect: detectContainerd,

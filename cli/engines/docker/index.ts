@@ -19,7 +19,7 @@ export const docker: Engine = {
   // The containerd beside it starts shims, in whatever version it is: nothing is said of protocols from 3 on.
   shimProtocol: { speaks: [], forgets: [], mixes: [] },
   offline: undefined,
-  selinux: { keys: [['selinux-enabled']], byDefault: false },
+  selinux: { keys: [['selinux-enabled']], byDefault: false, setting: '"selinux-enabled": true in daemon.json' },
   sample: undefined,
   detect: detectDocker,
   findRecorded: findRecordedDocker,

@@ -35,6 +35,7 @@ export const k0s: Engine = {
       ['plugins', oldPlugin, 'enable_selinux'],
     ],
     byDefault: false,
+    setting: 'enable_selinux = true in a drop-in of your own in /etc/k0s/containerd.d',
   },
   sample: undefined,
   detect: detectK0s,

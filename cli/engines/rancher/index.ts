@@ -26,7 +26,7 @@ export function rancherEngine(of: Distribution): Engine {
     shimProtocol,
     // Its data folder is not there before its first start.
     offline: undefined,
-    selinux,
+    selinux: { ...selinux, setting: `selinux: true in /etc/rancher/${of.facts.name}/config.yaml, or --selinux` },
     sample: undefined,
     detect: (host, hint) => detectRancher(of, host, hint),
     findRecorded: (host, wiring) => findRecordedRancher(of, host, wiring),

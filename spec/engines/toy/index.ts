@@ -33,7 +33,7 @@ export const toy: Engine = {
   dropInsNeedMain: false,
   shimProtocol: { speaks: [{ protocol: 3, source: 'this file' }], forgets: [], mixes: [] },
   offline: undefined,
-  selinux: { keys: [], byDefault: false },
+  selinux: { keys: [], byDefault: false, setting: 'nothing' },
   sample: undefined,
   detect: async (host, hint) => ((await host.stat(configPath)) === undefined ? [] : [instanceOf(hint)]),
   findRecorded: async (host) => ((await host.stat(configPath)) === undefined ? undefined : instanceOf(undefined)),
