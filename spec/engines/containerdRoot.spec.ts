@@ -157,6 +157,7 @@ describe('engines/containerd: a main file of the read-only operating system', ()
       /has 2 ExecStart=/,
     ],
     ['a shell', `[Service]\nExecStart=/bin/sh -c "exec containerd --config ${vendor}"\n`, {}, /starts \/bin\/sh/],
+    ['another name for it', `[Service]\nExecStart=@/usr/bin/containerd other -c ${vendor}\n`, {}, /starts @\/usr\/bin\/containerd/],
     [
       'a script',
       `[Service]\nExecStart=/usr/local/bin/start-containerd --config ${vendor}\n`,

@@ -30,7 +30,9 @@ export async function commandOfUnit(host: HostView, unit: Unit, without?: HostPa
   if (commands.length !== 1) throw refused(unit, `has ${commands.length === 0 ? 'no' : commands.length} ExecStart=`);
   const first = /^(?<special>[-:+!|]*)(?<binary>"[^"]*"|'[^']*'|\S+)/.exec(command)?.groups;
   const binary = first?.['binary'] ?? '';
-  if (posix.basename(unquoted(binary)) !== program) throw refused(unit, `starts ${binary}, not ${program} itself`);
+  // After `@` the next word is the name that the program gets, not an option.
+  if (binary.startsWith('@') || posix.basename(unquoted(binary)) !== program)
+    throw refused(unit, `starts ${binary}, not ${program} itself`);
   const found = [...` ${command}`.matchAll(flag)];
   if (found.length > 1) throw refused(unit, 'names a configuration more than once');
   const [match] = found;
