@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import type { WantedHandler, WiringPlan } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
 import { type Digest, digestOf, type HostView } from '../host/index.ts';
+import { isUnitSetting } from '../steps/reread.ts';
 import { type FileStep, type RereadStep, type RestartStep, restartOf, type Step } from '../transaction/index.ts';
 import { puttingBack, recordedWith, takenOver } from './replaceWiring.ts';
 import type { Found, SwitchRequest } from './types.ts';
@@ -34,13 +35,10 @@ export async function planWiring(host: HostView, request: SwitchRequest, wanted:
   // An engine that restarts by itself does so for files of the folder that it watches.
   const counts = files.some(({ path }) => effect?.by !== 'itself' || posix.dirname(path) === effect.watches);
   const restarts = counts && instance.process !== undefined && !down ? [await restartStep(host, found)] : [];
-  const settings = host.booted && unit !== undefined && files.some(({ path }) => path.startsWith(unitSettings));
+  const settings = host.booted && unit !== undefined && files.some(({ path }) => isUnitSetting(path));
   const rereads: RereadStep[] = settings ? [{ kind: 'reread', unit }] : [];
   return { wiring, files, rereads, restarts, edited: editedAfter(wiring, files, from?.record.edited) };
 }
-
-/** Where a drop-in of the engine's unit lies. */
-const unitSettings = '/etc/systemd/system/';
 
 export function wiringSteps({ wiring, files, rereads, restarts }: PlannedWiring): Step[] {
   const folders: Step[] = wiring.makeFolders.map(({ path, mode }) => ({ kind: 'folder', path, mode }));

@@ -73,6 +73,8 @@ async function enter(door: Door): Promise<Wire> {
 }
 
 const nudgeMs = 50;
+/** PID 1 runs its generators before it answers; systemctl waits as long. */
+const reloadMs = 90_000;
 
 /**
  * PID 1 overlooks a call that reaches it in one read with the end of the handshake, until more bytes come: then it answers both. systemd
@@ -126,7 +128,7 @@ function systemdAt(doors: Door[], first: Wire): Systemd {
       }
     },
     async daemonReload() {
-      await callManager(await connected(), 'Reload');
+      await callManager(await connected(), 'Reload', '', [], reloadMs);
     },
     startTransient: async (service) => startTransient(await connected(), service),
     async signal(unit, signal) {

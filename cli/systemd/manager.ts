@@ -6,8 +6,11 @@ const path = '/org/freedesktop/systemd1';
 export const managerFace = 'org.freedesktop.systemd1.Manager';
 
 /** A call of systemd's Manager object. The destination is needed on the bus and does no harm on PID 1's own socket. */
-export function callManager(wire: Wire, member: string, signature = '', body: unknown[] = []): Promise<unknown[]> {
-  return wire.call({ destination: name, path, interface: managerFace, member, ...(signature === '' ? {} : { signature }), body });
+export function callManager(wire: Wire, member: string, signature = '', body: unknown[] = [], deadlineMs?: number): Promise<unknown[]> {
+  return wire.call(
+    { destination: name, path, interface: managerFace, member, ...(signature === '' ? {} : { signature }), body },
+    deadlineMs,
+  );
 }
 
 /** All properties of an object's interface, as dbus-next gives them. */

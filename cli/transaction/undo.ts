@@ -1,6 +1,7 @@
 import type { Step } from '../backends/stepKinds.ts';
 import { bootOf } from '../facts/index.ts';
 import type { Host, HostView } from '../host/index.ts';
+import { isUnitSetting } from '../steps/reread.ts';
 import type { Leftover, Place, RestartStep, Undo } from '../steps/types.ts';
 import { bringUp, restartedBy } from '../steps/units.ts';
 import type { Unit } from '../systemd/types.ts';
@@ -54,20 +55,17 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
       });
     }
     await host.failpoint(`undo/${step.kind}/after`);
+    // Before the files go that the unit named, and the engine starts: PID 1 would start it as it was.
+    if (isLastSetting(intent, index, step)) leftovers.push(...(await finish(host, takeRereads(waiting))));
     // While a later step is not undone, the earlier ones stay: otherwise the engine would name files that are gone.
     if (leftovers.some((leftover) => leftover.retry)) break;
   }
-  leftovers.push(...(await finish(host, wired ? waiting : waiting.filter(({ kind }) => kind !== 'reread'))));
+  const rereads = takeRereads(waiting);
+  leftovers.push(...(await finish(host, waiting)));
+  leftovers.push(...(wired ? await finish(host, rereads) : []));
+  if (leftovers.some(({ retry }) => retry) && intent.steps.some(({ kind }) => kind === 'reread')) return { restarted: [], leftovers };
   if (broughtUp && engine !== undefined) return { restarted: restartedBy(engine), leftovers };
-  // The engine (or the host) was restarted meanwhile, not by this change: the engine may have loaded files that are gone now.
-  // One that restarts by itself does so for the files that were written, and again for those that are back.
-  if (
-    engine === undefined &&
-    wired &&
-    planned !== undefined &&
-    (planned.by === 'itself' || (await startedSince(host, intent, planned.unit)))
-  )
-    engine = planned;
+  if (engine === undefined && wired) engine = await startedMeanwhile(host, intent, planned);
   if (engine === undefined || !host.live) return { restarted: [], leftovers };
   leftovers.push(...(await bringUpAgain(host, engine)));
   return { restarted: restartedBy(engine), leftovers };
@@ -80,6 +78,28 @@ async function bringUpAgain(host: Host, engine: RestartStep): Promise<Leftover[]
     (error: unknown) => [{ found: `could not bring ${engine.unit} up again: ${String(error)}`, retry: true }],
   );
   return problems.map((problem) => ({ path: engine.unit, ...problem, next: `systemctl restart ${engine.unit}` }));
+}
+
+/**
+ * The restart to make where the engine (or the host) was restarted meanwhile, not by this change: it may have loaded files that are gone now.
+ * One that restarts by itself does so for the files that were written, and again for those that are back.
+ */
+async function startedMeanwhile(host: Host, intent: Intent, planned: RestartStep | undefined): Promise<RestartStep | undefined> {
+  if (planned === undefined) return undefined;
+  return planned.by === 'itself' || (await startedSince(host, intent, planned.unit)) ? planned : undefined;
+}
+
+/** The last of an engine's drop-ins that is put back: no earlier step has one. */
+function isLastSetting({ steps }: Intent, index: number, step: Step): boolean {
+  const isSetting = (each: Step) => each.kind === 'file' && isUnitSetting(each.path);
+  return isSetting(step) && !steps.slice(0, index).some(isSetting);
+}
+
+/** Takes them out of what waits. */
+function takeRereads(waiting: Step[]): Step[] {
+  const rereads = waiting.filter(({ kind }) => kind === 'reread');
+  waiting.splice(0, waiting.length, ...waiting.filter(({ kind }) => kind !== 'reread'));
+  return rereads;
 }
 
 /** Each of them once. */

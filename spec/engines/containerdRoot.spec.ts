@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import type { Instance, Wiring, WiringPlan } from '../../cli/engines/types.ts';
@@ -114,6 +114,42 @@ describe('engines/containerd: a main file of the read-only operating system', ()
     assert.notEqual(updated.wiring?.key, first.wiring?.key);
     assert.equal(gone.reads, vendor);
     assert.deepEqual(tree.everything(), before);
+  });
+
+  it('is named by the drop-in only while it is there: that comes last and goes first, and the files after the restart', async () => {
+    const tree = await host(plain);
+    const first = await plan(tree, '2.1.9', ['kata-qemu']);
+    await tree.apply(first);
+
+    const gone = await plan(tree, '2.1.9', [], first.wiring);
+
+    assert.deepEqual(
+      first.changes.map(({ path, settles }) => [path, settles]),
+      [
+        [tables, undefined],
+        [root, undefined],
+        [dropIn, undefined],
+      ],
+    );
+    assert.deepEqual(
+      gone.changes.map(({ path, settles }) => [path, settles]),
+      [
+        [dropIn, undefined],
+        [tables, 'last'],
+        [root, 'last'],
+      ],
+    );
+  });
+
+  it('is not copied where only some users may read it, and of a copy only the block is shown', async () => {
+    const tree = await host(flatcar);
+    const shown = (await plan(tree, '1.7.24', ['kata-qemu'])).changes.find(({ path }) => path === root);
+    chmodSync(join(tree.root, vendor), 0o640);
+
+    const refused = plan(tree, '1.7.24', ['kata-qemu']);
+
+    assert.match(shown?.ours[0] ?? '', /^# BEGIN kata-sysext/);
+    await assert.rejects(refused, ({ complaint }: KataError) => /not every user may read it/.test(complaint.found));
   });
 
   it('is copied on 1.x, which unites no tables, and copied again when the vendor’s file changes', async () => {

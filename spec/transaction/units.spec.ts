@@ -269,6 +269,32 @@ describe('an undo on a host that runs', () => {
       assert.deepEqual(seen, rereads ? [false] : []);
     });
 
+  for (const works of [true, false])
+    it(`files that the drop-in named go ${works ? 'after PID 1 has read its unit again' : 'not, and no engine is started, where PID 1 does not'}`, async () => {
+      const named = fileStep('/etc/own', undefined, 'x');
+      const { systemd, calls } = scriptedSystemd(() => ({}));
+      const seen: boolean[] = [];
+      const manager = {
+        ...systemd,
+        daemonReload: async () => {
+          seen.push((await tree.host.stat(named.path)) !== undefined);
+          if (!works) throw new Error('late');
+        },
+      };
+      const host = { ...tree.host, live: true, booted: true, systemd: async () => systemd, manager: async () => manager };
+      const steps = [named, settings, { kind: 'reread' as const, unit: engine }, step];
+      await begin(host, intentOf(steps, { boot: await bootOf(host) }));
+      mkdirSync(join(tree.root, dirname(settings.path)), { recursive: true });
+      for (const index of steps.keys()) await writeStep(host, 1, index, index > 1 ? { begun: true } : {});
+      for (const each of [named, settings])
+        await kindOf(each).apply(host, each, {}, { save: async () => undefined, path: () => '' }, () => undefined);
+
+      const { leftovers } = await undo(host, intentOf(steps, { boot: await bootOf(host) }));
+
+      assert.deepEqual([seen, calls.includes(`restart ${engine}`), leftovers.length > 0], [[true], works, !works]);
+      assert.equal((await tree.host.stat(named.path)) === undefined, works);
+    });
+
   const rows: [what: string, systemd: Systemd | undefined, retry: boolean][] = [
     ['reports an engine that does not come up', scriptedSystemd(() => ({}), { job: () => 'failed' }).systemd, false],
     ['keeps the journal for another try where PID 1 does not answer', undefined, true],

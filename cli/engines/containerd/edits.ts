@@ -67,6 +67,12 @@ function rangePiece(path: HostPath, lines: string[], seen: readonly SeenMark[], 
   return { mark: { path, kind: 'range', text }, after: before + text + old.now.slice(at + old.text.length) };
 }
 
+/** What of a text is kata-sysext's own: a copy of the vendor's file has a block of it. */
+export function ownBlock({ kind, text }: Mark): string {
+  const at = kind === 'file' ? text.indexOf(beginLine) : -1;
+  return at <= 0 ? text : text.slice(at);
+}
+
 function copyPiece(path: HostPath, text: string, lines: string[]): Piece {
   const after = insert(text, insertAtEnd(text, lines));
   return { mark: { path, kind: 'file', text: after }, after };

@@ -1,11 +1,12 @@
 import { posix } from 'node:path';
 import { digestOf } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
+import { isUnitSetting } from '../../steps/reread.ts';
 import { checkEditable, temporaryFolder } from '../common/editable.ts';
 import { filesView, type Overlay } from '../common/filesView.ts';
 import type { SeenMark } from '../common/seen.ts';
 import type { FileChange } from '../types.ts';
-import type { Piece } from './edits.ts';
+import { ownBlock, type Piece } from './edits.ts';
 import { matchesName, patternFolder } from './globs.ts';
 
 /**
@@ -34,7 +35,15 @@ export async function changesBetween(
       tmpDir: (await temporaryFolder(host, path, (folder) => isGlobbed(folder, patterns))) ?? posix.dirname(path),
     });
   }
-  return changes.sort((a, b) => rank(a) - rank(b));
+  return inOrder(changes);
+}
+
+/** A drop-in of the unit comes last and goes first; the files that it named go only after the restart of the daemon. */
+function inOrder(changes: FileChange[]): FileChange[] {
+  const setting = changes.find(({ path }) => isUnitSetting(path));
+  const ranked = changes.sort((a, b) => rank(a) - rank(b));
+  if (setting?.after !== 'absent') return ranked;
+  return ranked.map((change) => (change !== setting && change.after === 'absent' ? { ...change, settles: 'last' } : change));
 }
 
 /** True where the daemon would load kata-sysext's temporary file as configuration. */
@@ -46,12 +55,15 @@ function isGlobbed(folder: HostPath, patterns: readonly string[]): boolean {
 }
 
 function oursIn(path: HostPath, seen: readonly SeenMark[], pieces: readonly Piece[]): string[] {
-  const now = pieces.filter((piece) => piece.mark.path === path).flatMap(({ mark }) => [mark.text, ...(mark.or ?? [])]);
-  const old = seen.filter((one) => one.mark.path === path && one.state === 'intact').flatMap(({ mark }) => [mark.text, ...(mark.or ?? [])]);
+  const now = pieces.filter((piece) => piece.mark.path === path).flatMap(({ mark }) => [ownBlock(mark), ...(mark.or ?? [])]);
+  const old = seen
+    .filter((one) => one.mark.path === path && one.state === 'intact')
+    .flatMap(({ mark }) => [ownBlock(mark), ...(mark.or ?? [])]);
   return [...new Set([...now, ...old])];
 }
 
 function rank(change: FileChange): number {
+  if (isUnitSetting(change.path)) return change.after === 'absent' ? -1 : 3;
   if (change.after === 'absent') return 2;
   return change.foreign ? 1 : 0;
 }

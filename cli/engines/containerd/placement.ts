@@ -40,7 +40,7 @@ export async function choosePlacement(host: HostView, instance: Instance, input:
   if (!main) return fixed && merging === 'unites' ? root : { method: 'file', path: await host.realpath(instance.configPath) };
   const kept = keepPlacement(input, importPattern(instance));
   if (kept) return kept;
-  if (merging === 'replaces' && fixed) return copyPlacement(set, main);
+  if (merging === 'replaces' && fixed) return copyPlacement(host, set, main);
   if (saysNothing(set)) return fixed && merging === 'unites' ? root : { method: 'range', target: main };
   if (merging !== 'unites') return { method: 'range', target: rangeTarget(set) };
   const folder = await dropInFolder(host, set);
@@ -51,14 +51,16 @@ export async function choosePlacement(host: HostView, instance: Instance, input:
 const root: Placement = { method: 'root file', path: rootTables };
 
 /** 1.x takes a plugin's table whole from the last file that has it: that has to be the copy. What it imports has to be named in full. */
-function copyPlacement(set: ConfigSet, main: LoadedFile): Placement {
+async function copyPlacement(host: HostView, set: ConfigSet, main: LoadedFile): Promise<Placement> {
   const last = rangeTarget(set);
   const relative = main.imports.find((written) => !written.startsWith('/'));
-  if (last === main && relative === undefined) return { method: 'root copy', path: rootFile, target: main };
+  // What only some users may read must not be readable in the copy, nor in the record of the generation, which has its text.
+  const isPublic = (((await host.stat(main.real))?.mode ?? 0) & 0o004) !== 0;
+  if (last === main && relative === undefined && isPublic) return { method: 'root copy', path: rootFile, target: main };
   throw unsupported(
     main.path,
     last === main
-      ? `${main.path} is part of the read-only operating system, and imports ${relative}.`
+      ? `${main.path} is part of the read-only operating system, and ${isPublic ? `imports ${relative}` : 'not every user may read it'}.`
       : `${main.path} is part of the read-only operating system, and ${last.path} has the tables of the CRI.`,
     'A main file that can be copied below /etc as it is.',
     `Copy it to ${usualConfig}, set CONTAINERD_CONFIG=${usualConfig} by a drop-in of containerd.service, and restart containerd.`,
