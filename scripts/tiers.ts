@@ -67,7 +67,7 @@ export const tiers: Tier[] = [
   {
     name: 'nspawn',
     folder: 'spec/e2e',
-    real: 'hosts with systemd as process 1, containerd 1.7 and 2.x, CRI-O, pods, a QEMU that boots the installed kernel',
+    real: 'hosts with systemd as process 1, containerd 1.7 and 2.x, CRI-O, Docker, pods, a QEMU that boots the installed kernel',
     needs: 'the packages, root, a Debian mirror on the first run',
     without: 'everything live',
     programs: hostPrograms,

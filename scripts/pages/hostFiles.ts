@@ -142,6 +142,15 @@ const hostFiles: HostFiles[] = [
       },
       { path: '/etc/systemd/system/containerd.service.d/zz-kata-sysext.conf', what: 'The drop-in by which containerd reads that file.' },
       { path: '/etc/crio/crio.conf.d/50-kata-sysext.conf', what: 'CRI-O.' },
+      {
+        path: '/var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.d/kata-sysext.toml',
+        what: 'k3s whose rendered file imports a folder; of RKE2 below `/var/lib/rancher/rke2`.',
+      },
+      {
+        path: '/var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.tmpl',
+        what: 'k3s and RKE2 otherwise: a marked block at the end of this template or of `config.toml.tmpl`. Where there is none, it is made.',
+      },
+      { path: '/etc/docker/daemon.json', what: 'Docker: a key for each handler, in this file or in that of `--config-file`.' },
       { path: '/etc/eks/nodeadm.d/90-kata-sysext.yaml', what: 'containerd of an EKS node, as an input of nodeadm.' },
       { path: '/etc/k0s/containerd.d/kata-sysext.toml', what: 'k0s: the handlers as the installed version takes them.' },
       {

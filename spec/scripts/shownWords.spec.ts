@@ -44,7 +44,7 @@ const otherOptions: Record<string, string[]> = {
     'docker',
     'selinux',
   ],
-  'az, gcloud, k0s worker': ['enable-worker', 'workload-runtime', 'image-type'],
+  'az, gcloud, k0s worker': ['enable-worker', 'single', 'workload-runtime', 'image-type'],
   'docker and dockerd': ['rm', 'runtime', 'config-file', 'add-runtime', 'validate'],
   systemd: ['image-policy'],
   'rpm-ostree': ['pending'],

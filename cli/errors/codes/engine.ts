@@ -26,11 +26,11 @@ export const engineCodes: Record<string, CodeRow> = {
   'engine-restart-kills': row(3, 'A restart of the engine would kill running containers.', true),
   'engine-sets-no-labels': row(
     3,
-    'SELinux enforces on the host, and the engine gives pods no labels (containerd: enable_selinux, CRI-O: selinux, k3s and RKE2: --selinux). Pods and virtual machines run in the engine’s domain then. The switch is one for all pods of a node, so kata-sysext never turns it: set it yourself, restart the engine, then check the pods that run. A warning.',
+    'SELinux enforces on the host, and the engine gives pods no labels (containerd and k0s: enable_selinux, CRI-O: selinux, k3s and RKE2: --selinux, Docker: selinux-enabled). Pods and virtual machines run in the engine’s domain then. The switch is one for all pods of a node, so kata-sysext never turns it: set it yourself, restart the engine, then check the pods that run. A warning.',
   ),
   'engine-unhealthy': row(
     3,
-    'The engine or one of its dependents is not healthy before the change; the gate could not tell what we broke.',
+    'The engine or one of its dependents is not healthy before the change; the gate could not tell what the change broke.',
   ),
   'engine-rejects': row(
     3,
@@ -52,7 +52,7 @@ export const engineCodes: Record<string, CodeRow> = {
     true,
   ),
   'handler-unknown': row(3, 'No handler of this name is known.'),
-  'handler-in-use': row(3, 'Sandboxes of the handler are running. Stop the pods first.'),
+  'handler-in-use': row(3, 'Sandboxes of the handler are running (with Docker: containers). Stop the pods or containers first.'),
   'handler-stranded': row(
     3,
     'Stopped containers of an engine were made with a handler that goes, and cannot be started without it. A warning.',
