@@ -24,6 +24,12 @@ function judged(text: string): unknown {
   }
 }
 
+/** Whether a key may be there twice: the language takes that, and the last one counts. */
+function hasEqualTexts(text: string): boolean {
+  const texts = (text.match(/"(?:[^"\\\n]|\\.)*"/g) ?? []).map((each) => each.replaceAll('\\u0061', 'a').replaceAll('\\u0062', 'b'));
+  return new Set(texts).size < texts.length;
+}
+
 describe('JSON with places', () => {
   it('is taken where the language takes it, and says the same', () => {
     const next = generator(seed);
@@ -59,7 +65,7 @@ describe('JSON with places', () => {
       }
       const [own, other] = [read(text), judged(text)];
       if (own !== 'refused') taken += 1;
-      const twice = own === 'refused' && /"a".*"a"|"a".*u0061|u0061.*"a"|"b".*"b"|"c".*"c"/s.test(text);
+      const twice = own === 'refused' && hasEqualTexts(text);
       assert.ok(twice || sameJson(own, other), `${text}: ${JSON.stringify(own)}, not ${JSON.stringify(other)}`);
     }
 

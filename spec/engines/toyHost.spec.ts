@@ -67,7 +67,11 @@ describe('an engine that is a folder and a row more', function () {
     assert.equal(readFileSync(config, 'utf8'), theirs);
   });
 
-  it('is wired again at a boot that finds its wiring gone, though no program says what its files mean', async () => {
+  it('is wired again at a boot that finds its wiring gone, though no program says what its files mean', async function () {
+    if (process.getuid?.() !== 0) {
+      console.log('      left out: only root may change a host at its boot');
+      this.skip();
+    }
     const folder = scratch('toy-boot');
     const root = join(folder, 'root');
     await makeHostTree(root);
