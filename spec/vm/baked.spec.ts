@@ -69,10 +69,10 @@ describe('an OS image with Kata baked in', function () {
 
     const changed = stdout.split('\n').filter((line) => /kata|containerd/.test(line) && !line.includes('containerd.service.d'));
     assert.deepEqual(changed.map((line) => line.trim().split(/\s+/)).sort(), [
-      ['A', 'systemd/system/kata-sysext-rewire.service.d'],
-      ['A', 'systemd/system/kata-sysext-rewire.service.d/50-blessed.conf'],
       ['A', 'systemd/system/kata-sysext-recover.service.d'],
       ['A', 'systemd/system/kata-sysext-recover.service.d/50-blessed.conf'],
+      ['A', 'systemd/system/kata-sysext-rewire.service.d'],
+      ['A', 'systemd/system/kata-sysext-rewire.service.d/50-blessed.conf'],
     ]);
   });
 
