@@ -201,6 +201,19 @@ describe('engines/containerd: a main file of the read-only operating system', ()
       /starts \/usr\/local\/bin\/start-containerd/,
     ],
     ['any options', `[Service]\nEnvironment=X=y\nExecStart=/usr/bin/containerd $X --config ${vendor}\n`, {}, /variable in its command/],
+    [
+      'a configuration in quotes, and another',
+      `[Service]\nExecStart=/usr/bin/containerd "--config=${vendor}" -c ${vendor}\n`,
+      {},
+      /more than once/,
+    ],
+    ['a variable that is not expanded', '[Service]\nEnvironment=C=/x\nExecStart=:/usr/bin/containerd -c $C\n', {}, /no plain path/],
+    [
+      'a variable of files that a pattern finds',
+      '[Service]\nEnvironment=C=/x\nEnvironmentFile=-/etc/default/containerd*\nExecStart=/usr/bin/containerd -c $C\n',
+      {},
+      /no plain path/,
+    ],
     ['two configurations', `[Service]\nExecStart=/usr/bin/containerd -c ${vendor} --config ${vendor}\n`, {}, /more than once/],
     ['a file that its pattern would find, too', plain, { '/usr/share/containerd/config.toml.l': '' }, /lies beside/],
   ];

@@ -15,51 +15,63 @@ export interface UnitCommand {
   naming(config: HostPath): string[];
 }
 
-/** Any of Go's spellings; the value bare, in quotes, or a variable. */
-const flag = /(?<=\s)--?(?:c|config)(?:=|\s+)(?<value>"[^"]*"|'[^']*'|[^\s"']+)(?=\s|$)/g;
 const variable = /^(?:\$\{(?<braced>\w+)\}|\$(?<bare>\w+))$/;
+const option = /^--?(?:c|config)(?:=(?<value>.*))?$/s;
+
+/** A word of a command line, as it is written and as the program gets it (but for variables and specifiers). */
+interface Word {
+  text: string;
+  value: string;
+}
 
 /**
- * Reads the unit, without the drop-in `without` where one is named. Throws `engine-unsupported` where its command cannot be told or changed: several of them, a shell
- * or a script, a variable that may hold any words.
+ * Reads the unit, without the drop-in `without` where one is named. Throws `engine-unsupported` where its command cannot be told or changed:
+ * several of them, a shell or a script, a variable that may hold any words.
  */
 export async function commandOfUnit(host: HostView, unit: Unit, without?: HostPath): Promise<UnitCommand> {
   const texts = await unitTexts(host, unit, without);
   const commands = serviceValues(texts, 'ExecStart');
-  const [command = ''] = commands;
   if (commands.length !== 1) throw refused(unit, `has ${commands.length === 0 ? 'no' : commands.length} ExecStart=`);
-  const first = /^(?<special>[-:+!|]*)(?<binary>"[^"]*"|'[^']*'|\S+)/.exec(command)?.groups;
-  const binary = first?.['binary'] ?? '';
+  const [start, ...words] = wordsOf(commands[0] ?? '');
+  const { special = '', binary = '' } = /^(?<special>[-:+!|]*)(?<binary>.*)$/s.exec(start?.value ?? '')?.groups ?? {};
   // After `@` the next word is the name that the program gets, not an option.
-  if (binary.startsWith('@') || posix.basename(unquoted(binary)) !== program)
-    throw refused(unit, `starts ${binary}, not ${program} itself`);
-  const found = [...` ${command}`.matchAll(flag)];
-  if (found.length > 1) throw refused(unit, 'names a configuration more than once');
-  const [match] = found;
-  const value = unquoted(match?.groups?.['value'] ?? '');
-  const rest = match === undefined ? command : command.replace(match[0], ' ');
-  if (/(?:^|\s)["']?\$(?:\w|\{\w+\})/.test(rest)) throw refused(unit, 'has a variable in its command that may hold any options');
+  if (binary.startsWith('@') || posix.basename(binary) !== program) throw refused(unit, `starts ${binary}, not ${program} itself`);
+  const options = words.flatMap(({ value }, index) => (option.test(value) ? [index] : []));
+  if (options.length > 1) throw refused(unit, 'names a configuration more than once');
+  const at = options[0] ?? words.length;
+  const inside = option.exec(words[at]?.value ?? '')?.groups?.['value'];
+  const value = inside ?? words[at + 1]?.value ?? '';
+  const others = words.filter((_, index) => index < at || index > at + (inside === undefined ? 1 : 0));
+  if (others.some((word) => /^["']?\$(?:\w|\{\w+\})/.test(word.text)))
+    throw refused(unit, 'has a variable in its command that may hold any options');
+  const reset = (config: HostPath) => {
+    const kept = others.map(({ text }) => text);
+    kept.splice(options.length === 0 ? 0 : at, 0, `--config ${config}`);
+    return ['ExecStart=', `ExecStart=${[start?.text ?? '', ...kept].join(' ')}`];
+  };
+  if (options.length === 0) return { config: undefined, naming: reset };
   const name = variable.exec(value)?.groups;
   const set = name === undefined ? undefined : (name['braced'] ?? name['bare']);
-  const start = `${first?.['special'] ?? ''}${binary}`;
-  const exchanged = (config: HostPath) =>
-    match === undefined ? `${start} --config ${config}${command.slice(start.length)}` : command.replace(match[0], `--config ${config}`);
-  const reset = (config: HostPath) => ['ExecStart=', `ExecStart=${exchanged(config)}`];
-  if (set === undefined) {
-    const path = match === undefined ? undefined : value;
-    if (path !== undefined && !/^\/[^%$\\]*$/.test(path)) throw refused(unit, `names the configuration ${path}, which is no plain path`);
-    return { config: path, naming: reset };
-  }
-  const { config, filed } = await settingOf(host, texts, set);
-  if (config === undefined || !config.startsWith('/'))
-    throw refused(unit, `takes its configuration from ${set}, which is not set to a path`);
+  // After `:` nothing is expanded.
+  const setting = set === undefined || special.includes(':') ? undefined : await settingOf(host, texts, set);
+  const config = setting === undefined ? value : setting.config;
+  if (config === undefined || !/^\/[^%$*?\\"'\s]*$/.test(config))
+    throw refused(unit, `names the configuration ${value}, which is no plain path`);
   // What a file sets wins over Environment=.
-  return { config, naming: filed ? reset : (path) => [`Environment=${set}=${path}`] };
+  return { config, naming: setting?.filed === false ? (path) => [`Environment=${set}=${path}`] : reset };
+}
+
+/** By the quotes of systemd.syntax(7); an escape is kept as it is written. */
+function wordsOf(command: string): Word[] {
+  const found = command.match(/(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s"']+)+/gs) ?? [];
+  return found.map((text) => ({ text, value: text.replace(/"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'/gs, '$1$2') }));
 }
 
 /** The value of a variable, and whether a file of EnvironmentFile= sets it. */
 async function settingOf(host: HostView, texts: readonly string[], name: string): Promise<{ config: string | undefined; filed: boolean }> {
   const paths = serviceValues(texts, 'EnvironmentFile').map((path) => unquoted(path.replace(/^-/, '')));
+  // Which files a pattern finds is not known before the start.
+  if (paths.some((path) => /[*?[%]/.test(path))) return { config: undefined, filed: true };
   const files = (await readTexts(host, paths)).join('\n');
   const pattern = new RegExp(`^[ \\t]*${name}=(?<value>.*)$`, 'gm');
   const inFile = [...files.matchAll(pattern)].at(-1)?.groups?.['value'];
