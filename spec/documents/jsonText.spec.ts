@@ -118,7 +118,9 @@ describe('JSON with places', () => {
   it('an undo leaves a range of JSON that cannot go, and takes its bytes from what is no JSON', () => {
     const range = '"a": 1';
 
-    const rests = ['{"a": 1, "b": {"a": 1}}', '{"x": {"a": 1 }, broken', '{"x": [{"a": 1.5}]}'].map((text) => withoutMark(text, range, path));
+    const rests = ['{"a": 1, "b": {"a": 1}}', '{"x": {"a": 1 }, broken', '{"x": [{"a": 1.5}]}'].map((text) =>
+      withoutMark(text, range, path),
+    );
 
     assert.deepEqual(rests, [undefined, '{"x": { }, broken', undefined]);
   });

@@ -10,8 +10,8 @@ import { begin, undoStore, writeStep } from '../../cli/transaction/journal.ts';
 import { kindOf } from '../../cli/transaction/stepKinds.ts';
 import { undo } from '../../cli/transaction/undo.ts';
 import { scriptedSystemd } from '../support/scriptedSystemd.ts';
-import { handler } from '../support/trees/engineTree.ts';
 import { type ChangeTree, changeTree, fileStep, intentOf } from '../support/trees/changeTree.ts';
+import { handler } from '../support/trees/engineTree.ts';
 
 const path = '/etc/daemon.json';
 const [bare, empty, wired] = ['{}\n', '{"runtimes":{}}\n', '{"runtimes":{"k":{}}}\n'];
