@@ -242,11 +242,17 @@ describe('wiring in daemon.json', () => {
       const codes = await Promise.all(
         [[], [handler('kata-clh')]].map((left) => refusalOf(docker.plan(tree.host, running, left, recorded))),
       );
-      const error = await docker.plan(tree.host, running, [], recorded).catch((thrown: KataError) => thrown);
+      const [error, down] = await Promise.all(
+        [running, { ...offline, unit: running.unit! }].map((instance) =>
+          docker.plan(tree.host, instance, [], recorded).catch((thrown: KataError) => thrown),
+        ),
+      );
 
       assert.deepEqual(codes, ['handler-is-default', 'handler-is-default']);
       assert.ok(error instanceof KataError);
-      assert.match(error.complaint.next, /Set "default-runtime": "runc" in daemon.json; systemctl reload docker.service;/);
+      assert.match(error.complaint.next, /Set "default-runtime": "runc" in daemon.json; systemctl reload docker.service; then run/);
+      assert.ok(down instanceof KataError);
+      assert.match(down.complaint.next, /Set "default-runtime": "runc" in daemon.json; then run/);
     });
 
     it('is no obstacle to a change that keeps it, and none once the file names another', async () => {

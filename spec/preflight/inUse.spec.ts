@@ -46,7 +46,12 @@ describe('handlers that go while an engine has containers of them', () => {
 });
 
 describe('a handler that goes while the engine’s configuration names it as the default one', () => {
-  const instance = (unit: string): Instance => ({ engine: 'x', configPath: '/etc/x', unit });
+  const instance = (unit: string): Instance => ({
+    engine: 'x',
+    configPath: '/etc/x',
+    unit,
+    process: { pid: 1, startedMs: 0, binaryReplaced: false },
+  });
   const cri = (plugin: string) => ({ plugins: { [plugin]: { containerd: { default_runtime_name: 'kata-qemu' } } } });
   const rows: [Engine, Record<string, unknown>, RegExp][] = [
     [containerd, cri('io.containerd.grpc.v1.cri'), /default_runtime_name = "runc".*; systemctl restart a.service; then/],

@@ -24,9 +24,13 @@ export function presentHandler(name: string, path: HostPath): Finding {
 }
 
 /** The engine would not start, or serve no pod: the change removes the handler that its configuration names as the default one. */
-export function handlerIsDefault(name: string, { title, defaultHandler }: Titled, { configPath, unit, effect }: Instance): KataError {
+export function handlerIsDefault(
+  name: string,
+  { title, defaultHandler }: Titled,
+  { configPath, unit, effect, process }: Instance,
+): KataError {
   const [verb, asked] = [effect?.by === 'reload' ? 'reload' : 'restart', effect?.by === 'restart' ? effect.unit : unit];
-  const applied = asked === undefined ? '' : ` systemctl ${verb} ${asked};`;
+  const applied = asked === undefined || process === undefined ? '' : ` systemctl ${verb} ${asked};`;
   return new KataError('handler-is-default', {
     subject: name,
     found: `The configuration of ${title} (${configPath}) names ${name} as its default handler, and the change removes that handler.`,
