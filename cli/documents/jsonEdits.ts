@@ -72,7 +72,7 @@ export function withoutRange(text: string, range: string, path: string): string 
   const at = range === '' ? -1 : text.indexOf(range);
   if (at < 0 || text.indexOf(range, at + 1) >= 0) return undefined;
   const [before, after] = [text.slice(0, at), text.slice(at + range.length)];
-  const candidates = [before + after, before + after.replace(/^[ \t\r\n]*,/, '')];
+  const candidates = [before + after, before + after.replace(/^[ \t\r\n]*,/, ''), before.replace(/,[ \t\r\n]*$/, '') + after];
   return candidates.find((candidate) => isJson(candidate, path));
 }
 
@@ -88,7 +88,8 @@ function canonical(value: unknown): string {
   return `{${entries.sort().join()}}`;
 }
 
-function isJson(text: string, path: string): boolean {
+/** Whether it is one object, or blank. */
+export function isJson(text: string, path: string): boolean {
   try {
     readJsonText(text, path);
     return true;

@@ -64,7 +64,7 @@ function checkSize(text: string, path: string): void {
     parseJson(text, usual);
   } catch (error) {
     const found = error instanceof Error ? error.message : String(error);
-    if (/is no JSON/.test(found)) return;
+    if (/^it is no JSON(?:: an error at position \d+)?$/.test(found)) return;
     throw invalid(path, found);
   }
 }

@@ -95,6 +95,8 @@ export interface Engine extends EngineFacts {
   offline: OfflineWiring | undefined;
   /** Keys of its dump that say whether it gives pods SELinux labels, what holds where none is there, and how a person turns it on. */
   selinux: { keys: readonly string[][]; byDefault: boolean; setting: string };
+  /** Keys of its dump that name the handler of what asks for none, and how a person names another: without that handler it does not start. */
+  defaultHandler: { keys: readonly string[][]; setting: string };
   /** What `try` configures on its throw-away host; undefined: `try` shows another engine. */
   sample: { version: string; path: HostPath; mode: number; asset: string } | undefined;
   /** Live: from the running process. Offline: from the tree's files and `hint` ('1.7', '2.1.9'). */

@@ -1,4 +1,4 @@
-export { isRefused } from './common/complaints.ts';
+export { handlerIsDefault, isRefused } from './common/complaints.ts';
 export { childOf, servingPid } from './common/process.ts';
 export { probeTimeouts } from './probeTimeouts.ts';
 export { allUnits, engineNamed, enginePlugins, engines, engineUnits, preparingUnits, unitNames, withEngines } from './registry.ts';

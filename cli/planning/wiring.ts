@@ -44,7 +44,8 @@ export function wiringSteps({ wiring, files, rereads, restarts }: PlannedWiring)
   const folders: Step[] = wiring.makeFolders.map(({ path, mode }) => ({ kind: 'folder', path, mode }));
   const dropped: Step[] = wiring.dropFolders.map((path) => ({ kind: 'drop-folder', path }));
   const [last, others] = [files.filter(isLast), files.filter((file) => !isLast(file))];
-  return [...folders, ...others, ...dropped, ...rereads, ...restarts, ...last];
+  // A folder may be empty only after the last file.
+  return [...folders, ...others, ...rereads, ...restarts, ...last, ...dropped];
 }
 
 function isLast({ settles }: FileStep): boolean {

@@ -1,5 +1,6 @@
 import { type Backend, backendOf } from '../backends/index.ts';
-import type { WiringPlan } from '../engines/index.ts';
+import { valueAt } from '../documents/toml/index.ts';
+import { handlerIsDefault, type WiringPlan } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type Baseline, takeBaseline } from '../gate/index.ts';
 import type { Digest, HostView } from '../host/index.ts';
@@ -72,6 +73,7 @@ async function engineFindings(
   if (baseline !== undefined) refuseTaken(baseline.state.handlers, after, before, wiring);
   const going = goingIn(request, planned);
   if (baseline !== undefined) refuseInUse(found.engine, baseline.state, going);
+  if (baseline !== undefined) refuseDefault(found, baseline.dump, removedIn(planned));
   const stranded = baseline === undefined ? [] : strandedFindings(found.engine, baseline.state, going);
   const shims = { found, from: from?.manifest, to, sandboxes: baseline?.state.sandboxes ?? [], restarts: restarts.length > 0 };
   return [
@@ -79,6 +81,18 @@ async function engineFindings(
     ...refuse(await shimFindings(host, shims), options.allow),
     ...(await refuseDenied(host, request, backend, baseline)),
   ];
+}
+
+/** Names that no file has afterwards. */
+function removedIn({ before, after, restored }: PlannedSwitch): string[] {
+  return before.filter((name) => !after.includes(name) && !restored.includes(name));
+}
+
+/** Throws `handler-is-default` where the engine’s effective configuration names one of these handlers as the default one. */
+export function refuseDefault({ engine, instance }: Found, dump: Record<string, unknown>, removed: readonly string[]): void {
+  const named = engine.defaultHandler.keys.map((keys) => valueAt(dump, keys));
+  const lost = removed.find((name) => named.includes(name));
+  if (lost !== undefined) throw handlerIsDefault(lost, engine, instance);
 }
 
 /** What an earlier backend takes away is the shim of every handler, whatever the new one brings; so is what is seen elsewhere below /usr. */

@@ -101,7 +101,7 @@ export async function bringUp(host: HostView, step: RestartStep): Promise<{ prob
   await systemd.resetFailed(asked);
   const { invocationId } = await systemd.unit(step.unit);
   // What does not run cannot be reloaded, and reads its files when it starts.
-  const reloads = by === 'reload' && (await systemd.unit(asked)).activeState === 'active';
+  const reloads = by === 'reload' && runs((await systemd.unit(asked)).activeState);
   const sinceMs = step.awaits === undefined ? 0 : host.now().getTime();
   const result = await (reloads ? systemd.reload(asked, deadlineMs) : systemd.restart(asked, deadlineMs));
   if (result !== 'done') problems.push(`the ${by} of ${asked} ended as ${result}`);
@@ -182,10 +182,15 @@ function unreachable(unit: Unit): KataError {
 
 async function startAgain(systemd: Systemd, unit: Unit): Promise<string | undefined> {
   const state = await systemd.unit(unit);
-  if (state.activeState === 'active') return undefined;
+  if (runs(state.activeState)) return undefined;
   await systemd.resetFailed(unit);
   const started = await systemd.start(unit, finite(state.timeoutStartMs) + marginMs);
   return started === 'done' ? undefined : `the start of ${unit} ended as ${started}`;
+}
+
+/** A reload by another program is not over yet, and the daemon runs all the same. */
+function runs(activeState: string): boolean {
+  return activeState === 'active' || activeState === 'reloading';
 }
 
 /** 0 (units without such a timeout) and "infinity" are no deadlines. */

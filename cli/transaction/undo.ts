@@ -32,9 +32,11 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
     if (kindOf(step).waitsForOthers === true) leftovers.push(...(await finish(host, waiting)));
     // The engine reads what is there without the change that this one came before; only then that goes as well.
     if (step.kind === 'file' && step.settles === 'first' && host.live && !broughtUp) {
-      engine ??= wired && planned !== undefined && (await startedSince(host, intent, planned.unit)) ? planned : undefined;
+      engine ??= wired && planned !== undefined && (await mayHaveRead(host, intent, planned)) ? planned : undefined;
       if (engine !== undefined) leftovers.push(...(await bringUpAgain(host, engine)));
       broughtUp = engine !== undefined;
+      // An engine that was not reached has not forgotten the handlers, and would not by the file of before.
+      if (leftovers.some((leftover) => leftover.retry)) break;
     }
     await host.failpoint(`undo/${step.kind}/before`);
     const place = await putBack(host, intent, index, step, entry.undo).catch((error: unknown) => {
@@ -65,7 +67,7 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
   leftovers.push(...(wired ? await finish(host, rereads) : []));
   if (leftovers.some(({ retry }) => retry) && intent.steps.some(({ kind }) => kind === 'reread')) return { restarted: [], leftovers };
   if (broughtUp && engine !== undefined) return { restarted: restartedBy(engine), leftovers };
-  if (engine === undefined && wired) engine = await startedMeanwhile(host, intent, planned);
+  if (engine === undefined && wired && planned !== undefined && (await mayHaveRead(host, intent, planned))) engine = planned;
   if (engine === undefined || !host.live) return { restarted: [], leftovers };
   leftovers.push(...(await bringUpAgain(host, engine)));
   return { restarted: restartedBy(engine), leftovers };
@@ -78,15 +80,6 @@ async function bringUpAgain(host: Host, engine: RestartStep): Promise<Leftover[]
     (error: unknown) => [{ found: `could not bring ${engine.unit} up again: ${String(error)}`, retry: true }],
   );
   return problems.map((problem) => ({ path: engine.unit, ...problem, next: `systemctl restart ${engine.unit}` }));
-}
-
-/**
- * The restart to make where the engine (or the host) was restarted meanwhile, not by this change: it may have loaded files that are gone now.
- * One that restarts by itself does so for the files that were written, and again for those that are back.
- */
-async function startedMeanwhile(host: Host, intent: Intent, planned: RestartStep | undefined): Promise<RestartStep | undefined> {
-  if (planned === undefined) return undefined;
-  return planned.by === 'itself' || (await startedSince(host, intent, planned.unit)) ? planned : undefined;
 }
 
 /** The last of an engine's drop-ins that is put back: no earlier step has one. */
@@ -123,14 +116,25 @@ async function putBack(host: Host, intent: Intent, index: number, step: Step, fo
 async function insertionsGone(host: HostView, step: Step, saved: string): Promise<boolean> {
   if (step.kind !== 'file' || !step.foreign) return false;
   const now = (await host.readText(step.path)) ?? '';
-  const before = new Set(lines((await host.readText(saved)) ?? ''));
+  const earlier = (await host.readText(saved)) ?? '';
+  const before = new Set(lines(earlier));
   const inserted = step.ours.flatMap(lines).filter((line) => line.includes('kata') && !before.has(line));
   // Line by line: an edit inside the block leaves its other lines behind, with paths that no longer exist.
-  return step.after === 'absent' || !lines(now).some((line) => inserted.includes(line));
+  const whole = step.ours.some((text) => now.includes(text) && !earlier.includes(text));
+  return step.after === 'absent' || !(whole || lines(now).some((line) => inserted.includes(line)));
 }
 
 function lines(text: string): string[] {
   return text.split('\n').map((line) => line.trim());
+}
+
+/**
+ * Whether the engine may have loaded files that are gone now, although this change did not come to make it: it (or the host) was restarted
+ * meanwhile. One that restarts by itself does so for the files that were written, and again for those that are back. A reload by another
+ * program leaves no trace in the unit.
+ */
+async function mayHaveRead(host: Host, intent: Intent, { by, unit }: RestartStep): Promise<boolean> {
+  return by !== 'restart' || (await startedSince(host, intent, unit));
 }
 
 async function startedSince(host: Host, intent: Intent, unit: Unit): Promise<boolean> {

@@ -102,4 +102,40 @@ describe('JSON with places', () => {
     );
     assert.equal(withoutRange(edited + inserted, inserted.trimEnd(), path), undefined);
   });
+
+  for (const [what, text, edit] of [
+    ['in two lines', '{\n}\n', (wired: string) => wired.replace('{\n', '{\n  "b": 2,\n')],
+    ['in one line', '{}\n', (wired: string) => wired.replace('{', '{"b": 2 , ')],
+    ['on both sides', '{}\n', (wired: string) => wired.replace('{', '{"b": 2,').replace(/\n}/, ',\n  "c": 3\n}')],
+  ] as const)
+    it(`a range that was alone goes with the comma that others wrote before it: ${what}`, () => {
+      const { text: wired, inserted } = addMembers(text, readJsonText(text, path)!, [['a', 1]]);
+      const range = inserted.trimEnd();
+
+      const rests = [withoutRange(edit(wired), range, path), withoutMark(edit(wired), range, path)];
+
+      const wanted = what === 'on both sides' ? { b: 2, c: 3 } : { b: 2 };
+      assert.deepEqual(
+        rests.map((rest) => ({ ...(parseJson(rest!) as object) })),
+        [wanted, wanted],
+      );
+    });
+
+  it('an undo leaves a range of JSON that cannot go, and takes its bytes from what is no JSON', () => {
+    const range = '"a": 1';
+
+    const rests = ['{"a": 1, "b": {"a": 1}}', '{"x": {"a": 1 }, broken', '{"x": [{"a": 1.5}]}'].map((text) =>
+      withoutMark(text, range, path),
+    );
+
+    assert.deepEqual(rests, [undefined, '{"x": { }, broken', undefined]);
+  });
+
+  it('a name of a key switches no refusal off', () => {
+    const text = '{"it is no JSON": {"is no JSON": {"__proto__": {}}}}';
+
+    const found = read(text);
+
+    assert.equal(found, 'refused');
+  });
 });

@@ -145,6 +145,30 @@ describe('Docker on a live host', function () {
     assert.equal(await containerSays(live, handler), 'it runs');
   });
 
+  it('a handler that others made the default one is not removed before they name another', async () => {
+    const text = bytes();
+    const named = async (name: string) => {
+      write(text.replace('{', `{ "default-runtime": "${name}",`));
+      await live.host.run(['systemctl', 'reload', dockerUnit]);
+      const { stdout } = await live.host.sh(
+        `for n in $(seq 600); do docker info -f '{{.DefaultRuntime}}' | grep -x ${name} && exit; sleep 0.1; done; exit 1`,
+      );
+      return stdout.trim();
+    };
+
+    const first = await named(handler);
+    const refused = await live.json(['uninstall'], 3);
+    const second = await named('runc');
+    const { stdout } = await live.kata(['uninstall', '--dry-run']);
+    write(text);
+    await live.host.run(['systemctl', 'reload', dockerUnit]);
+
+    assert.deepEqual([first, second], [handler, 'runc']);
+    assert.equal(refused['code'], 'handler-is-default');
+    assert.match(String(refused['next']), /"default-runtime": "runc" in daemon.json; systemctl reload docker.service;/);
+    assert.match(stdout, /reloads: docker.service/);
+  });
+
   it('uninstall waits for containers of the handler to end, and names those that could not start again', async () => {
     await live.host.sh(`docker run -d --name held --runtime ${handler} --network none ${image} /bin/sleep 100000`);
     const refused = await live.json(['uninstall'], 3);

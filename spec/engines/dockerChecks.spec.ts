@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { fatalIn } from '../../cli/engines/docker/checks.ts';
+import { ask } from '../../cli/engines/docker/api.ts';
+import { fatalIn, refuseFatal } from '../../cli/engines/docker/checks.ts';
+import type { KataError } from '../../cli/errors/index.ts';
 
 const shim = { runtimeType: '/opt/containerd-shim-kata-v2' };
 const of = (runtime: unknown, name = 'k') => ({ runtimes: { [name]: runtime } });
@@ -35,4 +37,17 @@ describe('what keeps dockerd from starting', () => {
       if (why === undefined) assert.deepEqual(found, []);
       else assert.match(found.join(), why);
     });
+});
+
+describe('what Docker’s refusals say to do', () => {
+  it('names the unit that runs it', async () => {
+    const [unit, path] = ['snap.docker.dockerd.service', '/etc/docker/daemon.json'];
+    const nextOf = ({ complaint }: KataError) => complaint.next;
+
+    const silent = await ask({ socket: '/nowhere.sock', unit, path: '/info', timeoutMs: 60_000, maxBytes: 10 }).catch(nextOf);
+    const refused = () => refuseFatal(path, of({}), { engine: 'docker', configPath: path, unit });
+
+    assert.equal(silent, `systemctl status ${unit}`);
+    assert.throws(refused, (error: KataError) => nextOf(error) === `Repair ${path}, then: systemctl reload ${unit}`);
+  });
 });

@@ -225,6 +225,63 @@ describe('wiring in daemon.json', () => {
     });
   });
 
+  describe('a handler that others made the default one', () => {
+    const named = (wired: string) => wired.replace('{\n', '{\n  "default-runtime": "kata-qemu",\n');
+
+    async function withDefault(): Promise<{ tree: EngineTree; recorded: Wiring; text: string }> {
+      const tree = await treeOf({ [path]: dockerFiles['two spaces']! });
+      const first = await docker.plan(tree.host, offline, wanted);
+      await tree.apply(first);
+      await tree.write(path, named(await tree.read(path)));
+      return { tree, recorded: first.wiring!, text: await tree.read(path) };
+    }
+
+    it('is not removed, alone or with all: dockerd would not start; the words say what to do first', async () => {
+      const { tree, recorded } = await withDefault();
+
+      const codes = await Promise.all(
+        [[], [handler('kata-clh')]].map((left) => refusalOf(docker.plan(tree.host, running, left, recorded))),
+      );
+      const [error, down] = await Promise.all(
+        [running, { ...offline, unit: running.unit! }].map((instance) =>
+          docker.plan(tree.host, instance, [], recorded).catch((thrown: KataError) => thrown),
+        ),
+      );
+
+      assert.deepEqual(codes, ['handler-is-default', 'handler-is-default']);
+      assert.ok(error instanceof KataError);
+      assert.match(error.complaint.next, /Set "default-runtime": "runc" in daemon.json; systemctl reload docker.service; then run/);
+      assert.ok(down instanceof KataError);
+      assert.match(down.complaint.next, /Set "default-runtime": "runc" in daemon.json; then run/);
+    });
+
+    it('is no obstacle to a change that keeps it, and none once the file names another', async () => {
+      const { tree, recorded, text } = await withDefault();
+
+      const moved = { ...handler('kata-qemu'), configuration: '/config/new.toml' };
+      const kept = await docker.plan(tree.host, running, [moved], recorded);
+      await tree.write(path, text.replace('"default-runtime": "kata-qemu"', '"default-runtime": "runc"'));
+      await tree.apply(await docker.plan(tree.host, running, [], recorded));
+
+      const { after } = kept.changes[0]!;
+      assert.ok(after !== 'absent');
+      assert.deepEqual(Object.keys(parsed(after.text)['runtimes'] as Table), ['kata-qemu']);
+      assert.deepEqual(parsed(await tree.read(path)), { ...parsed(dockerFiles['two spaces']!), 'default-runtime': 'runc' });
+    });
+
+    it('stays at a boot, where nothing can be asked, so that dockerd starts', async () => {
+      const { tree, recorded } = await withDefault();
+
+      const plan = await docker.plan({ ...tree.host, booted: true, live: false }, offline, [], recorded);
+
+      assert.deepEqual(plan.changes, []);
+      assert.deepEqual(
+        plan.findings.map(({ code, level }) => `${code} ${level}`),
+        ['handler-is-default warning'],
+      );
+    });
+  });
+
   describe('a daemon that runs', () => {
     it('gets the key in two edits, and loses it in two, with an empty object in between', async () => {
       const tree = await treeOf({ [path]: '{}\n' });

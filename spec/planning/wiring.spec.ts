@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
+import { docker } from '../../cli/engines/docker/index.ts';
 import type { Effect, Engine, Instance, WiringPlan } from '../../cli/engines/types.ts';
-import { digestOf, type HostView } from '../../cli/host/index.ts';
+import { digestOf, type HostView, openHost } from '../../cli/host/index.ts';
 import type { SwitchRequest } from '../../cli/planning/types.ts';
-import { planWiring } from '../../cli/planning/wiring.ts';
+import { planWiring, wiringSteps } from '../../cli/planning/wiring.ts';
+import type { UndoStore } from '../../cli/steps/types.ts';
+import { kindOf } from '../../cli/transaction/stepKinds.ts';
 import { scriptedSystemd } from '../support/scriptedSystemd.ts';
+import { handler, treesOfSpec } from '../support/trees/engineTree.ts';
 
 const watches = '/etc/k0s/containerd.d';
+const nowhere: UndoStore = { save: async () => undefined, path: (name) => name };
 const itself: Effect = { by: 'itself', program: '/var/lib/k0s/bin/containerd', watches };
 
 /** A plan that changes these files. */
@@ -36,6 +41,35 @@ async function restartsFor(paths: string[], effect: Effect | undefined): Promise
   const { restarts } = await planWiring(host, { id: 1, found: { engine, instance } } as unknown as SwitchRequest, []);
   return restarts.map(({ by }) => by);
 }
+
+describe('the way out of a daemon that is reloaded', () => {
+  const treeOf = treesOfSpec();
+
+  it('removes the folder that came with the file, after the last edit', async () => {
+    const tree = await treeOf({ '/etc/kata-sysext/current': '' });
+    const before = tree.everything();
+    const instance: Instance = {
+      engine: 'docker',
+      version: '28.0.0',
+      configPath: '/etc/docker/daemon.json',
+      unit: 'docker.service',
+      effect: { by: 'reload' },
+      process: { pid: 999_999, startedMs: 0, binaryReplaced: false },
+    };
+    const { systemd } = scriptedSystemd(() => ({}));
+    const host = { ...openHost(tree.root, {}), systemd: async () => systemd };
+    const coming = await docker.plan(host, instance, [handler('kata-qemu')]);
+    await tree.apply(coming);
+
+    const from = { record: { wiring: coming.wiring } };
+    const request = { id: 1, found: { engine: docker, instance }, from } as unknown as SwitchRequest;
+    const steps = wiringSteps(await planWiring(host, request, []));
+    for (const step of steps.filter(({ kind }) => kind !== 'restart')) await kindOf(step).apply(host, step, {}, nowhere, () => undefined);
+
+    assert.deepEqual(tree.everything(), before);
+    assert.equal(steps.findIndex(({ kind }) => kind === 'restart') > 0, true);
+  });
+});
 
 describe('the restart of a planned wiring', () => {
   const dropIn = `${watches}/kata-sysext.toml`;

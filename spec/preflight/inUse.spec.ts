@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { containerd } from '../../cli/engines/containerd/index.ts';
+import { crio } from '../../cli/engines/crio/index.ts';
 import { docker } from '../../cli/engines/docker/index.ts';
 import type { EngineState, Sandbox } from '../../cli/engines/index.ts';
+import type { Engine, Instance } from '../../cli/engines/types.ts';
 import type { KataError } from '../../cli/errors/index.ts';
 import { refuseInUse, strandedFindings } from '../../cli/preflight/inUse.ts';
+import { refuseDefault } from '../../cli/preflight/switch.ts';
 
 const container = (podName: string, handler: string, ready: boolean): Sandbox => ({
   id: podName.padEnd(64, '0'),
@@ -39,4 +43,30 @@ describe('handlers that go while an engine has containers of them', () => {
     assert.match(finding!.found, /^1 stopped container .*: old \(/);
     assert.deepEqual(strandedFindings(docker, state, ['kata-clh']), []);
   });
+});
+
+describe('a handler that goes while the engine’s configuration names it as the default one', () => {
+  const instance = (unit: string): Instance => ({
+    engine: 'x',
+    configPath: '/etc/x',
+    unit,
+    process: { pid: 1, startedMs: 0, binaryReplaced: false },
+  });
+  const cri = (plugin: string) => ({ plugins: { [plugin]: { containerd: { default_runtime_name: 'kata-qemu' } } } });
+  const rows: [Engine, Record<string, unknown>, RegExp][] = [
+    [containerd, cri('io.containerd.grpc.v1.cri'), /default_runtime_name = "runc".*; systemctl restart a.service; then/],
+    [containerd, cri('io.containerd.cri.v1.runtime'), /default_runtime_name = "runc"/],
+    [crio, { crio: { runtime: { default_runtime: 'kata-qemu' } } }, /default_runtime = "crun"/],
+    [docker, { 'default-runtime': 'kata-qemu' }, /"default-runtime": "runc"/],
+  ];
+  for (const [engine, dump, next] of rows)
+    it(`prevents the change, and says what to set: ${engine.title}, ${Object.keys(dump)}`, () => {
+      const found = { engine, instance: instance('a.service') };
+
+      const refused = () => refuseDefault(found, dump, ['kata-clh', 'kata-qemu']);
+
+      assert.throws(refused, ({ code, complaint }: KataError) => code === 'handler-is-default' && next.test(complaint.next));
+      assert.doesNotThrow(() => refuseDefault(found, dump, ['kata-clh']));
+      assert.doesNotThrow(() => refuseDefault(found, {}, ['kata-qemu']));
+    });
 });

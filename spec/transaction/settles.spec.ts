@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { planDocker } from '../../cli/engines/docker/plan.ts';
 import { bootOf } from '../../cli/facts/index.ts';
 import type { Host } from '../../cli/host/index.ts';
 import type { RestartStep } from '../../cli/steps/types.ts';
@@ -10,6 +11,7 @@ import { kindOf } from '../../cli/transaction/stepKinds.ts';
 import { undo } from '../../cli/transaction/undo.ts';
 import { scriptedSystemd } from '../support/scriptedSystemd.ts';
 import { type ChangeTree, changeTree, fileStep, intentOf } from '../support/trees/changeTree.ts';
+import { handler } from '../support/trees/engineTree.ts';
 
 const path = '/etc/daemon.json';
 const [bare, empty, wired] = ['{}\n', '{"runtimes":{}}\n', '{"runtimes":{"k":{}}}\n'];
@@ -76,16 +78,75 @@ describe('two changes of one file, between which the engine reads it', () => {
     assert.equal(readFileSync(join(tree.root, path), 'utf8'), bare);
   });
 
-  it('an undo before the reload asks the engine for nothing', async () => {
+  it('an undo before the reload lets the engine read it as well: another program may have made it read the files', async () => {
     writeFileSync(join(tree.root, path), bare);
     const { host, read } = live();
     const intent = await taken(host, coming, 2);
 
+    const { restarted, leftovers } = await undo(host, intent);
+
+    assert.deepEqual(read, [empty]);
+    assert.equal(readFileSync(join(tree.root, path), 'utf8'), bare);
+    assert.deepEqual([restarted, leftovers], [[], []]);
+  });
+
+  it('an undo before the reload lets an engine with one change read the bytes of before', async () => {
+    writeFileSync(join(tree.root, path), empty);
+    const { host, read } = live();
+    const intent = await taken(host, [fileStep(path, empty, wired), reload], 1);
+
     await undo(host, intent);
 
-    assert.deepEqual(read, []);
+    assert.deepEqual(read, [empty]);
+  });
+
+  it('an engine that cannot be reached keeps the file that it has to read, until recover reaches it', async () => {
+    writeFileSync(join(tree.root, path), bare);
+    const { host, read } = live();
+    const intent = await taken(host, coming, 3);
+    const silent: Host = { ...host, systemd: async () => undefined };
+
+    const first = await undo(silent, intent);
+    const between = readFileSync(join(tree.root, path), 'utf8');
+    const second = await undo(host, intent);
+
+    assert.deepEqual(
+      first.leftovers.map(({ path: unit, retry }) => [unit, retry]),
+      [['a.service', true]],
+    );
+    assert.equal(between, empty);
+    assert.deepEqual(read, [wired, empty]);
+    assert.deepEqual(second.leftovers, []);
     assert.equal(readFileSync(join(tree.root, path), 'utf8'), bare);
   });
+
+  const first = (now: string) => now.replace('{\n', '{\n  "b": 1,\n');
+  const twice = (now: string) => `{"a": ${now}, ${now.slice(1)}`;
+  for (const [what, count, edit, left, reported] of [
+    ['of handlers goes from a file that others edited before it', 2, first, '{\n  "b": 1\n}\n', 0],
+    ['of no handlers goes from a file that others edited before it', 1, first, '{\n  "b": 1\n}\n', 0],
+    ['of handlers that is there twice stays and is reported', 2, twice, undefined, 1],
+    ['of no handlers that is there twice stays and is reported', 1, twice, undefined, 1],
+  ] as const)
+    it(`at an undo, the text ${what}`, async () => {
+      const instance = { engine: 'docker', version: '28.0.0', configPath: path, unit: reload.unit };
+      const handlers = [handler('kata-qemu')];
+      writeFileSync(join(tree.root, path), '{\n}\n');
+      const { host } = live();
+      const plan = await planDocker(host, { ...instance, process: { pid: 999_999, startedMs: 0, binaryReplaced: false } }, handlers);
+      const steps = plan.changes.map(({ before, after, ...more }, index): Step => {
+        assert.ok(after !== 'absent');
+        return { ...fileStep(path, undefined, after.text), ...more, before, temporary: `/etc/t${index}` };
+      });
+      const intent = await taken(host, [...steps, reload], count);
+      const edited = edit(readFileSync(join(tree.root, path), 'utf8'));
+      writeFileSync(join(tree.root, path), edited);
+
+      const { leftovers } = await undo(host, intent);
+
+      assert.equal(readFileSync(join(tree.root, path), 'utf8'), left ?? edited);
+      assert.equal(leftovers.length, reported);
+    });
 
   it('what goes is read as gone before the bytes of others are back, and they look no newer than that', async () => {
     writeFileSync(join(tree.root, path), wired);

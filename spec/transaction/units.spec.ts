@@ -96,6 +96,19 @@ describe('how an engine is made to read its files', () => {
     assert.ok(running.calls.includes(`reload ${engine}`) && !running.calls.includes(`restart ${engine}`));
     assert.ok(stopped.calls.includes(`restart ${engine}`));
   });
+
+  it('is a reload, and no start of a dependent, where another reload is not over yet', async () => {
+    const { systemd, calls } = scriptedSystemd(() => ({ activeState: 'reloading' }));
+    const planned = { ...step, by: 'reload' as const };
+
+    const { problems } = await bringUp(hostWith(systemd), planned);
+
+    assert.deepEqual(problems, []);
+    assert.deepEqual(
+      calls.filter((call) => !call.startsWith('reset')),
+      [`reload ${engine}`],
+    );
+  });
 });
 
 describe('units that depend on the engine', () => {

@@ -1,6 +1,6 @@
 import { type Finding, KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
-import type { Instance } from '../types.ts';
+import type { Engine, Instance } from '../types.ts';
 import type { SeenMark } from './seen.ts';
 
 export function foreignHandler(name: string, place: string): KataError {
@@ -22,6 +22,24 @@ export function presentHandler(name: string, path: HostPath): Finding {
     next: 'Nothing needs to be done.',
   };
 }
+
+/** The engine would not start, or serve no pod: the change removes the handler that its configuration names as the default one. */
+export function handlerIsDefault(
+  name: string,
+  { title, defaultHandler }: Titled,
+  { configPath, unit, effect, process }: Instance,
+): KataError {
+  const [verb, asked] = [effect?.by === 'reload' ? 'reload' : 'restart', effect?.by === 'restart' ? effect.unit : unit];
+  const applied = asked === undefined || process === undefined ? '' : ` systemctl ${verb} ${asked};`;
+  return new KataError('handler-is-default', {
+    subject: name,
+    found: `The configuration of ${title} (${configPath}) names ${name} as its default handler, and the change removes that handler.`,
+    needed: 'Another default handler: without the one that it names, the engine does not start or serves no pod.',
+    next: `Set ${defaultHandler.setting};${applied} then run the command again`,
+  });
+}
+
+type Titled = Pick<Engine, 'title' | 'defaultHandler'>;
 
 /** The finding foreign-edit as an error: kata-sysext has to replace its text, and that text is not as it was recorded. */
 export function editedByOthers(findings: readonly Finding[]): KataError {

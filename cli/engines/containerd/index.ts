@@ -30,6 +30,13 @@ export const containerd: Engine = {
     byDefault: false,
     setting: 'enable_selinux = true in the table of the CRI plugin',
   },
+  defaultHandler: {
+    keys: [
+      ['plugins', newPlugin, 'containerd', 'default_runtime_name'],
+      ['plugins', oldPlugin, 'containerd', 'default_runtime_name'],
+    ],
+    setting: 'default_runtime_name = "runc" in the table of the CRI plugin',
+  },
   sample: { version: '1.7', path: usualConfig, mode: 0o640, asset: 'cli/engines/containerd/sample.toml' },
   detect: detectContainerd,
   findRecorded: findRecordedContainerd,

@@ -29,6 +29,7 @@ export const crio: Engine = {
   offline: { unit: facts.units[0]!, kind: 'drop-in', read: readByDaemon, folders: [usualFolder.slice(1)] },
   // From 1.18 on. Its dump leaves out what equals the default, which is the state of the host.
   selinux: { keys: [['crio', 'runtime', 'selinux']], byDefault: true, setting: 'selinux = true in [crio.runtime]' },
+  defaultHandler: { keys: [['crio', 'runtime', 'default_runtime']], setting: 'default_runtime = "crun" (or "runc") in [crio.runtime]' },
   sample: undefined,
   detect: detectCrio,
   findRecorded: findRecordedCrio,

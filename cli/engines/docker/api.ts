@@ -1,10 +1,14 @@
 import { request } from 'node:http';
 import { parseJson } from '../../documents/index.ts';
 import { KataError } from '../../errors/index.ts';
+import type { Unit } from '../../systemd/types.ts';
+import { facts } from './facts.ts';
 
 /** The answer to one GET at a socket, whole, as JSON. */
 export interface Ask {
   socket: string;
+  /** Of the daemon, for a person to look at. */
+  unit?: Unit | undefined;
   /** '/info': nothing from outside is ever a part of it. */
   path: string;
   timeoutMs: number;
@@ -17,10 +21,10 @@ export interface Ask {
  * Asks dockerd's API. Throws KataError `failed` for everything that is no answer in time, too large, no JSON, or another status than 200;
  * the message has nothing of the answer.
  */
-export async function ask({ socket, path, timeoutMs, maxBytes, firstLine = false }: Ask): Promise<unknown> {
+export async function ask({ socket, unit, path, timeoutMs, maxBytes, firstLine = false }: Ask): Promise<unknown> {
   const text = await new Promise<string>((resolve, reject) => {
     const signal = AbortSignal.timeout(timeoutMs);
-    const fail = (why: string) => reject(failed(path, why));
+    const fail = (why: string) => reject(failed(path, unit, why));
     const asked = request({ socketPath: socket, path, method: 'GET', headers: { Host: 'docker' }, agent: false, signal }, (answer) => {
       const pieces: Buffer[] = [];
       let size = 0;
@@ -49,15 +53,15 @@ export async function ask({ socket, path, timeoutMs, maxBytes, firstLine = false
   try {
     return parseJson(text, { maxBytes });
   } catch {
-    throw failed(path, 'it is no JSON');
+    throw failed(path, unit, 'it is no JSON');
   }
 }
 
-function failed(path: string, why: string): KataError {
+function failed(path: string, unit: Unit | undefined, why: string): KataError {
   return new KataError('failed', {
     subject: path,
     found: `Docker’s answer to ${path.split('?')[0]}: ${why}`,
     needed: 'an answer',
-    next: 'systemctl status docker',
+    next: `systemctl status ${unit ?? facts.units[0]}`,
   });
 }

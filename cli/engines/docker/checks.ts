@@ -1,9 +1,24 @@
 import { KataError } from '../../errors/index.ts';
 import type { HostPath } from '../../host/types.ts';
+import type { Instance } from '../types.ts';
+import { facts } from './facts.ts';
 import { field, isTable, runtimesKey, type Table } from './runtimes.ts';
 
 /** The name that dockerd keeps for itself. */
 const reserved = 'runc';
+
+const defaultKey = 'default-runtime';
+
+/** See `Engine.defaultHandler`. A reload forgets no key that is missing, so that the default has to be named. */
+export const defaultHandler = { keys: [[defaultKey]], setting: `"${defaultKey}": "runc" in daemon.json` };
+
+/** The handler of `before` that a file with `after` names as its default and does not have. */
+export function lostDefault(before: Table, after: Table): string | undefined {
+  const [had, has] = [before[runtimesKey], after[runtimesKey]];
+  const name = after[defaultKey];
+  if (typeof name !== 'string' || !isTable(had) || !Object.hasOwn(had, name)) return undefined;
+  return fatalDefault(name, [reserved, ...Object.keys(isTable(has) ? has : {})]).length > 0 ? name : undefined;
+}
 
 /**
  * What keeps dockerd from starting, and fails each reload, although `dockerd --validate` takes it: it looks at the JSON and the keys of the
@@ -14,18 +29,18 @@ export function fatalIn(value: Table, others: readonly string[] = []): string[] 
   if (runtimes !== undefined && runtimes !== null && !isTable(runtimes)) return [`${runtimesKey} is no object`];
   const named = Object.entries(isTable(runtimes) ? runtimes : {});
   const names = [reserved, ...named.map(([name]) => name), ...others];
-  return [...named.flatMap(([name, runtime]) => fatalRuntime(name, runtime)), ...fatalDefault(value['default-runtime'], names)];
+  return [...named.flatMap(([name, runtime]) => fatalRuntime(name, runtime)), ...fatalDefault(value[defaultKey], names)];
 }
 
 /** Throws engine-config-invalid where the daemon would not start, or not reload, with this file. */
-export function refuseFatal(path: HostPath, value: Table, others: readonly string[]): void {
+export function refuseFatal(path: HostPath, value: Table, { unit = facts.units[0] }: Instance, others: readonly string[] = []): void {
   const fatal = fatalIn(value, others);
   if (fatal.length === 0) return;
   throw new KataError('engine-config-invalid', {
     subject: path,
     found: `dockerd does not start with ${path}, and does not reload it: ${fatal.slice(0, 5).join('; ')}.`,
     needed: 'A configuration that the engine itself can load; dockerd --validate does not look at these keys.',
-    next: `Repair ${path}, then: systemctl reload docker`,
+    next: `Repair ${path}, then: systemctl reload ${unit}`,
   });
 }
 

@@ -16,7 +16,7 @@ const validateMs = 30_000;
 export async function dumpEffective(host: HostView, instance: Instance): Promise<Table> {
   const text = await textOf(host, await host.realpath(instance.configPath));
   if (text === undefined) return {};
-  const value = readTable(text, instance.configPath);
+  const value = readTable(text, instance);
   await askBinary(host, instance, instance.configPath);
   return value;
 }
@@ -27,7 +27,7 @@ export async function renderPlanned(host: HostView, instance: Instance, plan: Wi
   const { after } = plan.changes.findLast((change) => change.path === path) ?? { after: undefined };
   const text = after === undefined ? await textOf(host, path) : after === 'absent' ? undefined : after.text;
   if (text === undefined) return {};
-  const value = readTable(text, instance.configPath);
+  const value = readTable(text, instance);
   await askBinary(host, instance, await scratch('daemon.json', text)).catch((error: unknown) => {
     throw rejected(instance, error);
   });
@@ -60,9 +60,9 @@ function tableIn(dump: Record<string, unknown>): Table {
   return typeof table === 'object' && table !== null ? (table as Table) : {};
 }
 
-function readTable(text: string, path: HostPath): Table {
-  const value = (readJsonText(text, path)?.value ?? {}) as Table;
-  refuseFatal(path, value, []);
+function readTable(text: string, instance: Instance): Table {
+  const value = (readJsonText(text, instance.configPath)?.value ?? {}) as Table;
+  refuseFatal(instance.configPath, value, instance);
   return value;
 }
 

@@ -3,6 +3,7 @@ import { byBytes } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { unsupported } from '../common/unsupported.ts';
 import type { ForeignWiring, Instance, Mark } from '../types.ts';
+import { facts } from './facts.ts';
 import { leadsTo, runtimesIn, tableOf } from './runtimes.ts';
 import { textOf } from './seen.ts';
 
@@ -22,6 +23,6 @@ export async function findForeignDocker(host: HostView, instance: Instance, shim
     path,
     `${path} has the handlers ${handlers.join(', ')} in a form that cannot be taken out by its exact text.`,
     'Each handler once.',
-    `Write each in lines of its own in ${path}, then: systemctl reload docker`,
+    `Write each in lines of its own in ${path}, then: systemctl reload ${instance.unit ?? facts.units[0]}`,
   );
 }

@@ -1,4 +1,5 @@
 import type { Engine } from '../types.ts';
+import { defaultHandler } from './checks.ts';
 import { detectDocker, findRecordedDocker } from './detect.ts';
 import { compareDumps, dumpEffective, renderPlanned, validateDocker } from './dump.ts';
 import { facts } from './facts.ts';
@@ -20,6 +21,7 @@ export const docker: Engine = {
   shimProtocol: { speaks: [], forgets: [], mixes: [] },
   offline: undefined,
   selinux: { keys: [['selinux-enabled']], byDefault: false, setting: '"selinux-enabled": true in daemon.json' },
+  defaultHandler,
   sample: undefined,
   detect: detectDocker,
   findRecorded: findRecordedDocker,

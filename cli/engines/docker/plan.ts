@@ -9,6 +9,7 @@ import { wiringKey } from '../common/wiringKey.ts';
 import type { Instance, Mark, WantedHandler, Wiring, WiringPlan } from '../types.ts';
 import { changesOf } from './changes.ts';
 import { fatalIn, refuseFatal } from './checks.ts';
+import { handlersNow, refuseLostDefault, withoutText } from './lostDefault.ts';
 import { checkDaemon, checkPlace, limits } from './preconditions.ts';
 import { isSame, isTable, leadsToOurs, runtimeOf, runtimesIn, runtimesKey, saidBy, type Table, tableOf } from './runtimes.ts';
 import { findingsIn, type SeenFile, seeFiles } from './seen.ts';
@@ -27,9 +28,10 @@ export async function planDocker(host: HostView, instance: Instance, wanted: Wan
 
   const file = seen.find((each) => each.path === path)!;
   const root = rootOf(file);
-  refuseFatal(path, tableIn(root), []);
+  refuseFatal(path, tableIn(root), instance, handlersNow(file));
   const { missing, present } = sortWanted(path, root, wanted);
   const { text, mark } = textOf(file, root, missing);
+  refuseLostDefault(instance, file, text);
   checkText(file, text, mark, missing);
   const after = new Map([...seen.map((each): [HostPath, string | 'absent'] => [each.path, each.bare]), [path, text] as const]);
   const kept = recorded?.folders ?? [];
@@ -56,9 +58,9 @@ async function removal(
   recorded?: Wiring,
 ): Promise<WiringPlan> {
   if (recorded === undefined) for (const file of seen) rootOf(file);
-  const after = new Map(seen.map(({ path, bare }) => [path, bare]));
+  const { after, kept } = withoutText(instance, seen, host.booted && !host.live);
   const dropFolders = [...(recorded?.folders ?? [])].reverse();
-  return { changes: await changesOf(host, instance, seen, after), makeFolders: [], dropFolders, findings };
+  return { changes: await changesOf(host, instance, seen, after), makeFolders: [], dropFolders, findings: [...findings, ...kept] };
 }
 
 /** Another program or user changed a handler of kata-sysext. It stays if it still names the wanted files; an edit would be a guess. */

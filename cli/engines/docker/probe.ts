@@ -21,7 +21,7 @@ export async function probeDocker(host: HostView, { socket, process, unit }: Ins
   if (path === undefined) return unreachable(why);
   const until = performance.now() + timeoutMs;
   const get = (url: string, maxBytes: number) =>
-    ask({ socket: path, path: url, timeoutMs: Math.max(1, Math.ceil(until - performance.now())), maxBytes });
+    ask({ socket: path, unit, path: url, timeoutMs: Math.max(1, Math.ceil(until - performance.now())), maxBytes });
   try {
     const [info, version] = [await get('/info', limits.small), await get('/version', limits.small)];
     const { running, stopped } = await containersOf(get);

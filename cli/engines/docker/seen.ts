@@ -1,4 +1,4 @@
-import { cutMembers, decodeJson, readJsonText, sameJson, withoutRange } from '../../documents/index.ts';
+import { cutMembers, decodeJson, isJson, readJsonText, sameJson, withoutRange } from '../../documents/index.ts';
 import { errnoOf, type Finding, KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { findingsOf, type SeenMark } from '../common/seen.ts';
@@ -76,12 +76,12 @@ function withoutMark(text: string, mark: Mark): Without {
 /** Of a file that is no JSON any more only bytes can be judged. */
 function bytesOf(text: string, { text: range, path }: Mark): string | undefined {
   const at = text.indexOf(range);
-  if (isReadable(text, path) || at < 0 || text.indexOf(range, at + 1) >= 0) return undefined;
+  if (isJson(text, path) || at < 0 || text.indexOf(range, at + 1) >= 0) return undefined;
   return text.slice(0, at) + text.slice(at + range.length);
 }
 
 function withoutValues(text: string, mark: Mark): Without {
-  if (!isReadable(text, mark.path)) return { bare: text, state: text.includes('kata-sysext') ? 'altered' : 'gone' };
+  if (!isJson(text, mark.path)) return { bare: text, state: text.includes('kata-sysext') ? 'altered' : 'gone' };
   const { handlers, brought } = saidBy(mark.text);
   const now = tableOf(readJsonText(text, mark.path));
   const here = Object.keys(handlers).filter((name) => Object.hasOwn(now, name));
@@ -98,15 +98,6 @@ function withoutEmpty(text: string, { path, kind }: Mark): string | 'absent' {
   if (Object.keys(tableOf(root)).length > 0) return text;
   const rest = cutMembers(text, root, [runtimesKey]);
   return kind === 'file' && readJsonText(rest, path)?.members?.length === 0 ? 'absent' : rest;
-}
-
-function isReadable(text: string, path: HostPath): boolean {
-  try {
-    readJsonText(text, path);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function movedIn(path: HostPath): Finding {

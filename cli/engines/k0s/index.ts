@@ -37,6 +37,13 @@ export const k0s: Engine = {
     byDefault: false,
     setting: 'enable_selinux = true in a drop-in of your own in /etc/k0s/containerd.d',
   },
+  defaultHandler: {
+    keys: [
+      ['plugins', newPlugin, 'containerd', 'default_runtime_name'],
+      ['plugins', oldPlugin, 'containerd', 'default_runtime_name'],
+    ],
+    setting: 'default_runtime_name = "runc" in your drop-in in /etc/k0s/containerd.d',
+  },
   sample: undefined,
   detect: detectK0s,
   findRecorded: findRecordedK0s,

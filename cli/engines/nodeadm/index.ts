@@ -18,6 +18,7 @@ export const nodeadm: Engine = {
   shimProtocol: containerd.shimProtocol,
   offline: undefined,
   selinux: containerd.selinux,
+  defaultHandler: { ...containerd.defaultHandler, setting: 'default_runtime_name = "runc" in your NodeConfig' },
   sample: undefined,
   detect: detectNodeadm,
   findRecorded: findRecordedNodeadm,

@@ -12,7 +12,7 @@ import type { Distribution } from './types.ts';
 export type { Distribution } from './types.ts';
 
 /** What all containerds have. */
-const { dump, cri, daemon, selinux, shimProtocol, reservedHandlers } = containerd as Engine &
+const { dump, cri, daemon, selinux, defaultHandler, shimProtocol, reservedHandlers } = containerd as Engine &
   Required<{ [part in 'dump' | 'cri' | 'daemon']: NonNullable<Engine[part]> }>;
 
 /** An engine that is a containerd of Rancher's making: started by the program that also writes its configuration. */
@@ -27,6 +27,7 @@ export function rancherEngine(of: Distribution): Engine {
     // Its data folder is not there before its first start.
     offline: undefined,
     selinux: { ...selinux, setting: `selinux: true in /etc/rancher/${of.facts.name}/config.yaml, or --selinux` },
+    defaultHandler: { ...defaultHandler, setting: `default-runtime: runc in /etc/rancher/${of.facts.name}/config.yaml` },
     sample: undefined,
     detect: (host, hint) => detectRancher(of, host, hint),
     findRecorded: (host, wiring) => findRecordedRancher(of, host, wiring),

@@ -57,6 +57,10 @@ export const engineCodes: Record<string, CodeRow> = {
     3,
     'Stopped containers of an engine were made with a handler that goes, and cannot be started without it. A warning.',
   ),
+  'handler-is-default': row(
+    3,
+    'The engine’s configuration names a handler that the change removes as the default one. Docker and CRI-O would not start, containerd would serve no pod. Name another default first. At a boot, where nothing can be asked, a warning: Docker keeps the key.',
+  ),
   'docker-limits': row(3, 'A note at the first wiring into Docker: what Kata does not do there. See docs/facts/docker.md.'),
   'handler-needs-module': row(
     3,

@@ -34,6 +34,7 @@ export const toy: Engine = {
   shimProtocol: { speaks: [{ protocol: 3, source: 'this file' }], forgets: [], mixes: [] },
   offline: undefined,
   selinux: { keys: [], byDefault: false, setting: 'nothing' },
+  defaultHandler: { keys: [], setting: 'nothing' },
   sample: undefined,
   detect: async (host, hint) => ((await host.stat(configPath)) === undefined ? [] : [instanceOf(hint)]),
   findRecorded: async (host) => ((await host.stat(configPath)) === undefined ? undefined : instanceOf(undefined)),
