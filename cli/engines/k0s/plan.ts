@@ -122,7 +122,10 @@ function refuseTakenNames(others: readonly DropIn[], wanted: readonly WantedHand
   }
 }
 
-/** Drop-ins of others beside which k0s from 1.36 on does not start, whatever kata-sysext has done. */
+/**
+ * Drop-ins of others beside which k0s from 1.36 on does not start, whatever kata-sysext has done; its `k0s sysinfo` makes the check of its start
+ * (docs/facts/k0s.md#drop-ins-by-version).
+ */
 function stoppers(others: readonly DropIn[], { version }: Instance): Finding[] {
   if (version === undefined || schemaOf(version) === 3) return [];
   return others
