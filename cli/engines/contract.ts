@@ -161,8 +161,8 @@ export interface EngineCri {
   handlersIn(info: Record<string, string>): EngineState['effective'];
   /** The image that it makes a sandbox from, by the verbose Status, else by the dump; undefined where neither names one. */
   sandboxImage(info: Record<string, string>, dump: Record<string, unknown>): string | undefined;
-  /** The command that brings an image to where sandboxes find it. */
-  pullCommand(socket: HostPath, image: string): string;
+  /** The command that brings an image to where sandboxes of this instance find it. */
+  pullCommand(at: Pick<Instance, 'socket' | 'configPath'>, image: string): string;
 }
 
 /** How a wiring reaches a node whose files are not here. */

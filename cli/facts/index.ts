@@ -12,7 +12,7 @@ export { bootPulls } from './bootTarget.ts';
 export { type Extension, findExtensions, isImage, type Merged, mergedExtensions, parseStatus } from './extensions.ts';
 export { iommuState, type KvmGuest, kvmGuest, kvmSteps, reservedHugepages } from './hardware.ts';
 export { isModuleThere, type ModuleState, moduleState } from './kernelModules.ts';
-export { type Amount, amountOf, type Kubelet, kubeletOf, kubeletSocket, type Signal, type Threshold } from './kubelet.ts';
+export { type Amount, amountOf, hasKubelet, type Kubelet, kubeletOf, kubeletSocket, type Signal, type Threshold } from './kubelet.ts';
 export { isRequested, type Layering, layeringOf } from './layers.ts';
 export { type MachineConfig, machineConfigOf, placeOf } from './machineConfig.ts';
 export { etcState, type Mount, machineMountOf, mountOf, mounts, volatileMount, writableAgain } from './mounts.ts';

@@ -67,6 +67,16 @@ export async function kubeletOf(host: HostView): Promise<Kubelet | undefined> {
 }
 
 /**
+ * Whether a kubelet is here, not only what one has left: its unit or its program; in an offline tree, to which an installer may bring both,
+ * also its configuration.
+ */
+export async function hasKubelet(host: HostView): Promise<boolean> {
+  if ((await commandOf(host)) !== undefined) return true;
+  for (const path of host.live ? binaries : [...binaries, ...usualFiles]) if ((await host.stat(path))?.kind === 'file') return true;
+  return false;
+}
+
+/**
  * The socket of the engine that the host's kubelet uses: what its command line says, else its last configuration file that names one. undefined
  * where there is no kubelet, or it says nothing that is known.
  */

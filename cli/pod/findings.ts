@@ -101,7 +101,7 @@ export function noImage(instance: Instance, cri: EngineCri, image: string | unde
     ...base,
     found: `the node does not have the image ${image}, from which ${instance.engine} makes sandboxes`,
     needed: 'that image: a proof pulls nothing',
-    next: `${cri.pullCommand(instance.socket ?? '', image)}; then run the command again`,
+    next: `${cri.pullCommand(instance, image)}; then run the command again`,
   };
 }
 

@@ -1,33 +1,34 @@
 import { type Engine, engineNamed, enginePlugins, engines, refusalBy, rendererOf, type Sighting, type Wiring } from '../engines/index.ts';
 import { codeRow, didYouMean, type Finding, KataError } from '../errors/index.ts';
-import { kubeletOf, kubeletSocket } from '../facts/index.ts';
-import type { HostView } from '../host/index.ts';
+import { hasKubelet, kubeletSocket } from '../facts/index.ts';
+import type { HostPath, HostView } from '../host/index.ts';
 import type { Found } from '../planning/types.ts';
 
 /**
  * The engine to wire: the one named by `--engine NAME[@VERSION]`, else the one that the active generation is wired to (`recorded`), else
- * the one that runs, of several the one that the kubelet uses; one that is only installed comes last. Otherwise nothing is guessed.
+ * the one whose socket the kubelet uses, else the one that runs; one that is only installed comes last. Otherwise nothing is guessed.
  */
 export async function findEngine(host: HostView, wish: string | undefined, recorded?: string): Promise<Found> {
   await needSystemd(host);
   const [name = '', version] = (wish ?? recorded ?? '').split('@');
   if (recorded !== undefined && name !== recorded && engineNamed(name) !== undefined) throw otherEngine(recorded, name);
   const found = await detected(host, name === '' ? ordinary() : named(name), version);
-  const served = await servingKubelet(host, found);
+  const kubelet = await hasKubelet(host);
+  const socket = kubelet ? await kubeletSocket(host) : undefined;
+  const used = socket === undefined ? undefined : await servingAt(host, socket, found);
+  const served = servingKubelet(found, kubelet);
   const running = served.filter(({ instance }) => instance.process !== undefined);
-  const candidates = running.length > 0 ? running : served;
+  const candidates = firstOfEach(running.length > 0 ? running : served);
+  const best = used ?? candidates[0];
+  if (name !== '' && best !== undefined) return best;
   // What writes the configuration of the node's engine comes first: an ordinary engine beside it serves no pods.
-  const renderer = name === '' ? (await rendererOf(host, candidates[0]?.instance))?.renderer : undefined;
+  const renderer = name === '' ? (await rendererOf(host, best?.instance))?.renderer : undefined;
   const [rendered] = renderer?.kind === 'engine' ? await detected(host, [renderer]) : [];
   if (rendered !== undefined) return rendered;
-  const [first, ...others] = candidates;
-  if (first !== undefined && others.length === 0) return first;
-  if (first !== undefined) {
-    const used = await usedByKubelet(host, candidates);
-    if (used !== undefined) return used;
-    throw ambiguous(candidates, running.length > 0);
-  }
-  throw missing(host, wish, name);
+  if (best === undefined) throw missing(host, wish, name);
+  if (used === undefined && socket !== undefined) throw unmatched(socket, found);
+  if (used === undefined && candidates.length > 1) throw ambiguous(candidates, running.length > 0);
+  return best;
 }
 
 /** Those whose own configuration is read. */
@@ -35,11 +36,11 @@ function ordinary(): Engine[] {
   return engines().filter(({ renders }) => renders === undefined);
 }
 
+/** Every instance of these engines. */
 async function detected(host: HostView, all: Engine[], version?: string): Promise<Found[]> {
   const found: Found[] = [];
   for (const engine of all) {
-    const [instance] = await engine.detect(host, version);
-    if (instance !== undefined) found.push({ engine, instance });
+    for (const instance of await engine.detect(host, version)) found.push({ engine, instance });
   }
   return found;
 }
@@ -48,11 +49,16 @@ async function detected(host: HostView, all: Engine[], version?: string): Promis
  * An engine without a CRI is beside the node's own where there is a kubelet, and beside any other where its daemon does not run: there it is
  * wired by name alone.
  */
-async function servingKubelet(host: HostView, found: Found[]): Promise<Found[]> {
+function servingKubelet(found: Found[], kubelet: boolean): Found[] {
   const serving = found.filter(({ engine }) => engine.cri !== undefined || engine.daemon === undefined);
   if (serving.length === 0 || serving.length === found.length) return found;
-  if ((await kubeletOf(host)) !== undefined) return serving;
+  if (kubelet) return serving;
   return found.filter((each) => serving.includes(each) || each.instance.process !== undefined);
+}
+
+/** Of several instances of an engine the first one, which its usual unit runs. */
+function firstOfEach(found: Found[]): Found[] {
+  return found.filter(({ engine }, index) => found.findIndex((other) => other.engine === engine) === index);
 }
 
 /**
@@ -88,13 +94,20 @@ export async function findEngineToUnwire(host: HostView, wish: string | undefine
   }
 }
 
-async function usedByKubelet(host: HostView, candidates: Found[]): Promise<Found | undefined> {
-  const socket = await kubeletSocket(host);
-  if (socket === undefined) return undefined;
-  const real = await host.realpath(socket);
-  const sockets = await Promise.all(candidates.map(async ({ instance }) => instance.socket && (await host.realpath(instance.socket))));
-  const used = candidates.filter((_, index) => sockets[index] === real);
-  return used.length === 1 ? used[0] : undefined;
+/** The one whose CRI answers at this socket, of several the one that runs; undefined where there is none. */
+async function servingAt(host: HostView, socket: HostPath, found: Found[]): Promise<Found | undefined> {
+  const real = await realSocket(host, socket);
+  const serving: Found[] = [];
+  for (const each of found) {
+    const { socket: own } = each.instance;
+    if (each.engine.cri !== undefined && own !== undefined && (await realSocket(host, own)) === real) serving.push(each);
+  }
+  return serving.find(({ instance }) => instance.process !== undefined) ?? serving[0];
+}
+
+/** A tree whose /var comes at its first boot has no link at /var/run yet. */
+function realSocket(host: HostView, path: HostPath): Promise<HostPath> {
+  return host.realpath(path.replace(/^\/var\/run\//, '/run/'));
 }
 
 /** What `findEngine` says where it finds no engine, or several. */
@@ -155,6 +168,17 @@ function ambiguous(found: Found[], running: boolean): KataError {
     subject: '--engine',
     found: `${names.join(' and ')} are both ${running ? 'running' : 'here'}`,
     needed: 'to know which of them serves the kubelet',
+    next: `name it: ${names.map((name) => `--engine ${name}`).join(' or ')}`,
+  });
+}
+
+/** Another engine than the kubelet's would get handlers that no pod finds. */
+function unmatched(socket: HostPath, found: Found[]): KataError {
+  const names = firstOfEach(found).map(({ engine }) => engine.name);
+  return new KataError('host-unknown', {
+    subject: '--engine',
+    found: `the kubelet uses ${socket}, which is no socket of ${names.join(' or ')}`,
+    needed: 'to know which engine to wire: the one of the kubelet was not found',
     next: `name it: ${names.map((name) => `--engine ${name}`).join(' or ')}`,
   });
 }

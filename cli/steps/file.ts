@@ -1,6 +1,6 @@
 import { exactOptional } from 'valibot';
 import { flag, listOf, oneOf, permissions, tableOf, text } from '../documents/shapes.ts';
-import type { Host, HostView } from '../host/index.ts';
+import { digestOf, type Host, type HostView } from '../host/index.ts';
 import { noteParent, restoreParent } from './parent.ts';
 import { kind, path, state } from './shapes.ts';
 import { dropTemporary } from './temporaries.ts';
@@ -57,7 +57,11 @@ export const file: StepKind<FileStep> = {
 async function look(host: HostView, step: FileStep): Promise<'before' | 'after' | 'other'> {
   const now = (await host.digest(step.path)) ?? 'absent';
   if (now === step.before) return 'before';
-  return now === step.after ? 'after' : 'other';
+  if (now === step.after) return 'after';
+  // A file that is kata-sysext's as a whole: a program of the host may have put another one of its texts in place meanwhile.
+  if (step.foreign || !step.ours.some((text) => digestOf(text) === now)) return 'other';
+  // The texts of a removal are those from before it.
+  return step.after === 'absent' ? 'before' : 'after';
 }
 
 async function putBefore(host: Host, step: FileStep, store: UndoStore): Promise<void> {

@@ -154,12 +154,13 @@ async function waitForItself(
 
 /**
  * Of a folder and of what is in it; 0 where there is none, because then nothing is watched. An undo gives files the time of modification that
- * they had, while who watches the folder has seen it.
+ * they had, while who watches the folder has seen it. A time to come is of a clock that was wrong once: this change came before now.
  */
 async function lastChange(host: HostView, folder: HostPath): Promise<number> {
   const paths = [folder, ...(await host.readdir(folder)).map((name) => `${folder}/${name}`)];
   const times = await Promise.all(paths.map(async (path) => (await host.lstat(path))?.changedMs ?? 0));
-  return Math.max(...times);
+  const nowMs = host.now().getTime();
+  return Math.max(0, ...times.filter((time) => time <= nowMs + toleranceMs));
 }
 
 /** nodeadm before v20260520 starts its engine and does not restart it: one that kept its process has not read the new file. */

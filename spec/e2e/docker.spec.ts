@@ -49,9 +49,9 @@ describe('Docker on a live host', function () {
 
   it('is not guessed beside a containerd; with a kubelet the one with a CRI is taken', async () => {
     const unnamed = await live.json(['check'], 3);
-    await live.host.sh('mkdir -p /var/lib/kubelet && touch /var/lib/kubelet/config.yaml');
+    await live.host.sh('echo "[Service]" >/etc/systemd/system/kubelet.service');
     const beside = (await live.json(['check'])) as { engine: { name: string } };
-    await live.host.sh('rm -r /var/lib/kubelet');
+    await live.host.sh('rm /etc/systemd/system/kubelet.service');
 
     assert.match(JSON.stringify(unnamed['findings']), /containerd and docker are both running.*--engine containerd or --engine docker/);
     assert.equal(beside.engine.name, 'containerd');

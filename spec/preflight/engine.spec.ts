@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import type { KataError } from '../../cli/errors/index.ts';
+import type { HostView } from '../../cli/host/types.ts';
 import { findEngine, findEngineToWire } from '../../cli/preflight/engine.ts';
-import { refusalOf, treesOfSpec } from '../support/trees/engineTree.ts';
+import { scriptedSystemd } from '../support/scriptedSystemd.ts';
+import { type EngineTree, refusalOf, treesOfSpec } from '../support/trees/engineTree.ts';
 
 const containerd = { '/usr/bin/containerd': '', '/etc/containerd/config.toml': 'version = 2\n' };
 const both = {
@@ -12,6 +16,25 @@ const both = {
 const kubelet = (endpoint: string) => ({
   '/var/lib/kubelet/config.yaml': `kind: KubeletConfiguration\ncontainerRuntimeEndpoint: ${endpoint}\n`,
 });
+
+/** The host while these units run these commands. */
+async function live(tree: EngineTree, units: Record<string, string>): Promise<HostView> {
+  await tree.write('/proc/uptime', '1000.00 1000.00\n');
+  await tree.write('/etc/hostname', 'x');
+  const pids = new Map(Object.keys(units).map((unit, index) => [unit, index + 11]));
+  for (const [unit, pid] of pids) {
+    const [program = '', ...args] = units[unit]!.split(' ');
+    mkdirSync(join(tree.root, `proc/${pid}`), { recursive: true });
+    await tree.write(`/proc/${pid}/stat`, `${pid} (x) S 1${' 0'.repeat(17)} 100 0\n`);
+    await tree.write(`/proc/${pid}/cmdline`, [program, ...args, ''].join('\0'));
+    symlinkSync(program, join(tree.root, `proc/${pid}/exe`));
+  }
+  const { systemd } = scriptedSystemd((unit) => ({ activeState: pids.has(unit) ? 'active' : 'inactive', mainPid: pids.get(unit) ?? 0 }), {
+    active: [...pids.keys()],
+  });
+  const run = async () => ({ code: 0, stdout: 'containerd x v2.1.0 0\n', stderr: '' });
+  return { ...tree.host, live: true, booted: true, systemd: async () => systemd, run } as unknown as HostView;
+}
 
 describe('preflight: the engine of a host that has several', () => {
   const treeOf = treesOfSpec();
@@ -74,6 +97,76 @@ describe('preflight: the engine of a host that has several', () => {
     assert.equal(unnamed, 'engine-rendered');
     assert.equal(engine.name, 'docker');
   });
+
+  const endpoint = 'unix:///run/cri-dockerd.sock';
+  const unmatched: [what: string, files: Record<string, string>, names: RegExp][] = [
+    ['containerd and Docker', { ...containerd, ...dockerd }, /^name it: --engine containerd or --engine docker$/],
+    ['containerd alone', containerd, /^name it: --engine containerd$/],
+    ['Docker alone', dockerd, /^name it: --engine docker$/],
+  ];
+  for (const [what, files, names] of unmatched)
+    it(`is not guessed where the kubelet uses the socket of none of them: ${what}; the named or recorded one is taken`, async () => {
+      const tree = await treeOf({ ...files, ...kubelet(endpoint) });
+      const name = names.source.includes('containerd') ? 'containerd' : 'docker';
+
+      const refused = findEngine(tree.host, undefined);
+
+      await assert.rejects(refused, ({ complaint, exitCode }: KataError) => {
+        assert.match(complaint.next, names);
+        assert.match(complaint.found, /cri-dockerd\.sock/);
+        return exitCode === 3;
+      });
+      assert.equal((await findEngine(tree.host, name)).engine.name, name);
+      assert.equal((await findEngine(tree.host, undefined, name)).engine.name, name);
+    });
+
+  it('is the one of the kubelet in a tree that has no link at /var/run', async () => {
+    const tree = await treeOf({ ...both, ...kubelet('unix:///run/crio/crio.sock') });
+
+    assert.equal((await findEngine(tree.host, undefined)).engine.name, 'crio');
+  });
+
+  const twice = {
+    'containerd.service': '/usr/bin/containerd',
+    'second-containerd.service': '/usr/bin/containerd --config /etc/second.toml --address /run/second.sock',
+  };
+  const instances: [what: string, endpoint: string | undefined, wish: string | undefined, unit: string | undefined][] = [
+    ['the one that the kubelet uses', 'unix:///run/second.sock', undefined, 'second-containerd.service'],
+    ['the one that the kubelet uses, where the engine is named', 'unix:///run/second.sock', 'containerd', 'second-containerd.service'],
+    ['the usual one, where the kubelet uses it', 'unix:///run/containerd/containerd.sock', undefined, 'containerd.service'],
+    ['the usual one without a kubelet', undefined, undefined, 'containerd.service'],
+    ['none, where the kubelet uses another socket', 'unix:///run/third.sock', undefined, undefined],
+  ];
+  for (const [what, named, wish, unit] of instances)
+    it(`of two running instances it is ${what}`, async () => {
+      const tree = await treeOf({ ...(named === undefined ? {} : { ...kubelet(named), '/usr/bin/kubelet': '' }) });
+      const host = await live(tree, twice);
+
+      const found = await findEngine(host, wish).then(
+        ({ instance }) => instance.unit,
+        ({ code }: KataError) => code,
+      );
+
+      assert.equal(found, unit ?? 'host-unknown');
+    });
+
+  const kubelets: [what: string, files: Record<string, string>, engine: string][] = [
+    ['what a kubelet has left is none', { '/var/lib/kubelet/pods/x': '', ...kubelet(rows[0]![0]) }, 'host-unknown'],
+    ['its program is one', { '/usr/bin/kubelet': '' }, 'containerd'],
+    ['its unit is one', { '/etc/systemd/system/kubelet.service': '[Service]\n' }, 'containerd'],
+  ];
+  for (const [what, files, wanted] of kubelets)
+    it(`beside a running Docker it is containerd only for a kubelet: ${what}`, async () => {
+      const tree = await treeOf(files);
+      const host = await live(tree, { 'containerd.service': '/usr/bin/containerd', 'docker.service': '/usr/bin/dockerd' });
+
+      const found = await findEngine(host, undefined).then(
+        ({ engine }) => engine.name,
+        ({ code }: KataError) => code,
+      );
+
+      assert.equal(found, wanted);
+    });
 
   it('is never Podman: it is refused by its name, with the reason', async () => {
     const tree = await treeOf(containerd);

@@ -80,6 +80,18 @@ describe('an engine that restarts by itself after a change', () => {
     assert.deepEqual(scripted.calls, []);
   });
 
+  it('a file with a time to come is none of this change, and nothing waits for it', async () => {
+    const scripted = scriptedSystemd(() => ({ mainPid: 12 }));
+    const results: string[][] = [];
+    for (const childMs of [500_000, 300_000]) {
+      const { host } = await nodeWith(childMs, scripted);
+      const step = await restartOf(host, scripted.systemd, { unit, effect });
+      results.push((await bringUp(changedAt(host, 400_000, 2_000_000), { ...step, deadlineMs: 1 })).problems);
+    }
+
+    assert.deepEqual(results, [[], [`${unit} has not restarted ${program} within 0 s`]]);
+  });
+
   it('a unit that does not run is started, because it reads its files then; where the folder is gone nothing is waited for', async () => {
     let activeState = 'failed';
     const job = () => {

@@ -169,6 +169,33 @@ describe('a step of a file', () => {
     assert.equal(readFileSync(at('/etc/own'), 'utf8'), 'theirs\n');
   });
 
+  const chosen = '/etc/chosen';
+  const pairs: [what: string, step: FileStep, left: string | undefined][] = [
+    ['made', fileStep(chosen, undefined, 'two\n', { ours: ['two\n', 'three\n'] }), undefined],
+    ['replaced', fileStep(chosen, 'old\n', 'two\n', { foreign: false, ours: ['two\n', 'three\n'] }), 'old\n'],
+    ['removed', fileStep(chosen, 'two\n', undefined, { foreign: false, ours: ['two\n', 'three\n'] }), 'three\n'],
+  ];
+  for (const [what, step, left] of pairs)
+    it(`takes another text of kata-sysext, put in place meanwhile, for its own: a whole file that was ${what}`, async () => {
+      const saved = what === 'made' ? undefined : what === 'replaced' ? 'old\n' : 'two\n';
+      if (saved !== undefined) writeFileSync(at(chosen), saved);
+      const { look, revert } = await applied(step);
+      writeFileSync(at(chosen), 'three\n');
+
+      await revert();
+
+      assert.equal(await look(), 'before');
+      assert.equal(existsSync(at(chosen)) ? readFileSync(at(chosen), 'utf8') : undefined, left);
+    });
+
+  it('does not take such a text for its own in a file of others', async () => {
+    writeFileSync(at(path), 'a\n');
+    const { look } = await applied(fileStep(path, 'a\n', 'two\n', { ours: ['two\n', 'three\n'] }));
+    writeFileSync(at(path), 'three\n');
+
+    assert.equal(await look(), 'other');
+  });
+
   it('removes what a killed write left at its temporary name, but no folder there', async () => {
     writeFileSync(at(path), 'a\n');
     const { revert } = await applied(fileStep(path, 'a\n', 'b\n'));

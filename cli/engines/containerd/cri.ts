@@ -15,5 +15,5 @@ export const cri: EngineCri = {
       ['plugins', 'io.containerd.cri.v1.images', 'pinned_images', 'sandbox'],
       ['plugins', oldPlugin, 'sandbox_image'],
     ]),
-  pullCommand: (socket, image) => `ctr --address ${socket} --namespace k8s.io images pull ${image}`,
+  pullCommand: ({ socket = '' }, image) => `ctr --address ${socket} --namespace k8s.io images pull ${image}`,
 };

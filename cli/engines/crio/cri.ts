@@ -17,5 +17,5 @@ export const cri: EngineCri = {
       ['crio', 'PauseImage'],
       ['crio', 'pause_image'],
     ]) ?? textIn(dump, [['crio', 'image', 'pause_image']]),
-  pullCommand: (socket, image) => `crictl --runtime-endpoint unix://${socket} pull ${image}`,
+  pullCommand: ({ socket = '' }, image) => `crictl --runtime-endpoint unix://${socket} pull ${image}`,
 };

@@ -1,10 +1,15 @@
 # Written by kata-sysext and recorded by its exact text; "kata-sysext uninstall" removes it.
 # systemd runs it before each start of k0s. k0s up to 1.35 takes the handlers' tables in schema 2 only, and k0s from 1.36 on does not start
-# beside such a file: the text for the installed k0s is put in place. Where the version cannot be read there is none, because k0s starts
-# without it on every version. A file that another program or user changed is left alone.
+# beside such a file: the text for the installed k0s is put in place. Where the version cannot be read, a file of schema 3 stays, because
+# every k0s starts beside it, and one of schema 2 stays while the program is the one that it was chosen for; else there is none. A file that
+# another program or user changed is left alone.
 own=/etc/k0s/kata-sysext
 file=/etc/k0s/containerd.d/kata-sysext.toml
-version=$(timeout 60 {{program}} version 2>/dev/null)
+if command -v timeout >/dev/null 2>&1; then
+  version=$(timeout 60 {{program}} version 2>/dev/null)
+else
+  version=$({{program}} version 2>/dev/null)
+fi
 version=${version#v}
 major=${version%%.*}
 minor=${version#"$major"}
@@ -16,14 +21,26 @@ case $major.$minor in
   *) wanted=$own/schema-3.toml ;;
 esac
 now=
-if [ -e "$file" ] || [ -L "$file" ]; then
+# An empty file is what a loss of power can leave of one that was put in place.
+if [ -L "$file" ] || { [ -e "$file" ] && ! { [ -f "$file" ] && [ ! -s "$file" ]; }; }; then
   now=$(cat "$file")
   [ "$now" = "$(cat "$own/schema-2.toml")" ] || [ "$now" = "$(cat "$own/schema-3.toml")" ] || exit 0
 fi
+# When the program came, in seconds. A text keeps it as its own time: that is the program that the text was chosen for.
+came=$(stat -L -c %Z {{program}} 2>/dev/null)
 if [ -n "$wanted" ]; then
+  [ -z "$came" ] || touch -d "@$came" "$wanted" 2>/dev/null
   [ "$now" != "$(cat "$wanted")" ] || exit 0
-  cp "$wanted" "$own/chosen.tmp" && chmod 644 "$own/chosen.tmp" && mv -f "$own/chosen.tmp" "$file" && exit 0
+  cp "$wanted" "$own/chosen.tmp" && chmod 644 "$own/chosen.tmp" && { sync "$own/chosen.tmp" 2>/dev/null || :; } &&
+    mv -f "$own/chosen.tmp" "$file" && exit 0
 else
-  echo "kata-sysext: the version of k0s cannot be read, so that k0s starts without the handlers of Kata" >&2
+  echo "kata-sysext: the version of k0s cannot be read" >&2
+  if [ -n "$now" ]; then
+    [ "$now" != "$(cat "$own/schema-3.toml")" ] || exit 0
+    # Trees of images give all their files a time near 0: there it says nothing.
+    chosen=$(stat -c %Y "$own/schema-2.toml" 2>/dev/null)
+    [ "${came:-0}" -lt 86400 ] || [ "$came" -gt "${chosen:-0}" ] || exit 0
+  fi
+  echo "kata-sysext: k0s starts without the handlers of Kata" >&2
 fi
 rm -f "$own/chosen.tmp" "$file"

@@ -62,5 +62,5 @@ export const k0s: Engine = {
     // It ends its containerd alone; shims go on.
     restartRisks: async () => [],
   },
-  cri: { ...containerdCri, pullCommand: (_socket, image) => `k0s ctr --namespace k8s.io images pull ${image}` },
+  cri: { ...containerdCri, pullCommand: (_at, image) => `k0s ctr --namespace k8s.io images pull ${image}` },
 };

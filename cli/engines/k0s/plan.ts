@@ -11,11 +11,11 @@ import { wiringKey } from '../common/wiringKey.ts';
 import { changesBetween } from '../containerd/fileChanges.ts';
 import { tablesLeadingTo } from '../containerd/foreignWiring.ts';
 import { newPlugin, oldPlugin, runtimesPath } from '../containerd/schema.ts';
-import type { ForeignWiring, Instance, Mark, WantedHandler, Wiring, WiringPlan } from '../types.ts';
+import type { FileChange, ForeignWiring, Instance, Mark, WantedHandler, Wiring, WiringPlan } from '../types.ts';
 import { facts } from './facts.ts';
 import { type DropIn, isMerged, pattern, readDropIns } from './folder.ts';
 import { checkManaged } from './managed.ts';
-import { isOwnFolder, marksFor } from './texts.ts';
+import { chosenFile, inRemovalOrder, isOwnFolder, marksFor } from './texts.ts';
 import { schemaOf } from './version.ts';
 
 const method = 'drop-in for each version';
@@ -23,7 +23,7 @@ const method = 'drop-in for each version';
 /** See `Engine.plan`. All files are kata-sysext's own: nothing of others is edited, but wiring of others that a change replaces. */
 export async function planK0s(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan> {
   checkWanted(wanted);
-  const seen = await lookForMarks(host, recorded);
+  const seen = (await lookForMarks(host, recorded)).map(whole);
   const findings = findingsOf(seen);
   if (wanted.length === 0) return removal(host, seen, findings, recorded);
   await checkManaged(host, instance);
@@ -36,8 +36,11 @@ export async function planK0s(host: HostView, instance: Instance, wanted: Wanted
   const marks = marksFor(wanted, schemaOf(instance.version), unit, program);
   const paths = marks.map(({ path }) => path);
   await refuseForeignFiles(host, paths, seen);
-  // The drop-in last: k0s acts as soon as it is there, and at its next start the rest has to be complete.
-  const pieces = [...marks.slice(1), ...marks.slice(0, 1)].map((mark) => ({ mark, after: mark.text }));
+  const pieces = inRemovalOrder(marks, ({ path }) => path)
+    .reverse()
+    .map((mark) => ({ mark, after: mark.text }));
+  const dropped = [...base].filter(([path]) => !paths.includes(path));
+  const after = new Map([...dropped, ...pieces.map((piece) => [piece.mark.path, piece.after] as const)]);
   const makeFolders = await missingFolders(host, paths);
   const kept = recorded?.folders ?? [];
   const folders = [
@@ -46,9 +49,7 @@ export async function planK0s(host: HostView, instance: Instance, wanted: Wanted
   ];
   return {
     wiring: wiringOf(instance, unit, wanted, marks, folders),
-    changes: await changesBetween(host, seen, pieces, new Map([...base, ...pieces.map(({ mark, after }) => [mark.path, after] as const)]), [
-      pattern,
-    ]),
+    changes: (await changesBetween(host, seen, pieces, after, [pattern])).map(withRemains),
     makeFolders,
     dropFolders: kept.filter((folder) => !folders.includes(folder)).reverse(),
     findings: [...findings, ...stoppers(others, instance)],
@@ -84,10 +85,21 @@ function keyOf(instance: Instance, handlers: WantedHandler[]) {
   return wiringKey(instance, handlers, 0);
 }
 
+/** What a loss of power can leave of a file that the script put in place: it is kata-sysext's, and no edit. */
+const remains = '';
+
+function whole(seen: SeenMark): SeenMark {
+  return seen.mark.path === chosenFile && seen.now === remains ? { ...seen, state: 'intact' } : seen;
+}
+
+function withRemains(change: FileChange): FileChange {
+  return change.path === chosenFile ? { ...change, ours: [...change.ours, remains] } : change;
+}
+
 /** The folder of drop-ins stays: a k0s that runs watches it. */
 async function removal(host: HostView, seen: readonly SeenMark[], findings: Finding[], recorded?: Wiring): Promise<WiringPlan> {
   return {
-    changes: await changesBetween(host, seen, [], withoutOurs(seen), [pattern]),
+    changes: (await changesBetween(host, seen, [], withoutOurs(inRemovalOrder(seen, ({ mark }) => mark.path)), [pattern])).map(withRemains),
     makeFolders: [],
     dropFolders: [...(recorded?.folders ?? [])].reverse(),
     findings,
@@ -110,7 +122,10 @@ function refuseTakenNames(others: readonly DropIn[], wanted: readonly WantedHand
   }
 }
 
-/** Drop-ins of others beside which k0s from 1.36 on does not start, whatever kata-sysext has done. */
+/**
+ * Drop-ins of others beside which k0s from 1.36 on does not start, whatever kata-sysext has done; its `k0s sysinfo` makes the check of its start
+ * (docs/facts/k0s.md#drop-ins-by-version).
+ */
 function stoppers(others: readonly DropIn[], { version }: Instance): Finding[] {
   if (version === undefined || schemaOf(version) === 3) return [];
   return others

@@ -44,6 +44,16 @@ export function marksFor(handlers: readonly WantedHandler[], schema: Schema, uni
 /** `-`: a choice that fails keeps no node from starting. */
 const unitText = `${firstLine}\n[Service]\nExecStartPre=-/bin/sh ${script}\n`;
 
+/**
+ * In the order in which these files are removed, and from the last to the first put in place: the script goes before the file that it would
+ * put in place again at a start of k0s, also where an installation is undone. systemd tolerates that it is gone.
+ */
+export function inRemovalOrder<T>(items: readonly T[], pathOf: (item: T) => HostPath): T[] {
+  const first = [script, chosenFile];
+  const rank = (item: T) => (first.includes(pathOf(item)) ? first.indexOf(pathOf(item)) : first.length);
+  return [...items].sort((a, b) => rank(a) - rank(b));
+}
+
 /** Folders that are made for these files alone. */
 export function isOwnFolder(folder: HostPath): boolean {
   return folder === own || posix.dirname(folder) === '/etc/systemd/system';
@@ -57,5 +67,5 @@ function scriptText(program: HostPath): string {
       'A plain path.',
       'Move the program of k0s.',
     );
-  return asset('cli/engines/k0s/choose.sh').replace('{{program}}', program);
+  return asset('cli/engines/k0s/choose.sh').replaceAll('{{program}}', program);
 }

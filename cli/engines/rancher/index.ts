@@ -7,6 +7,7 @@ import { findForeignRancher } from './foreignWiring.ts';
 import { pendingRestartsOfRancher } from './pendingRestarts.ts';
 import { planRancher } from './plan.ts';
 import { notRendered, renderedPlan } from './rendered.ts';
+import { dataDirOf } from './settings.ts';
 import type { Distribution } from './types.ts';
 
 export type { Distribution } from './types.ts';
@@ -49,7 +50,10 @@ export function rancherEngine(of: Distribution): Engine {
       pendingRestarts: (host, instance) => pendingRestartsOfRancher(of, host, instance),
       restartRisks: daemon.restartRisks,
     },
-    cri: { ...cri, pullCommand: (_socket, image) => `${of.ctr(of.dataDir)} --namespace k8s.io images pull ${image}` },
+    cri: {
+      ...cri,
+      pullCommand: ({ configPath }, image) => `${of.ctr(dataDirOf(configPath) ?? of.dataDir)} --namespace k8s.io images pull ${image}`,
+    },
   };
 }
 

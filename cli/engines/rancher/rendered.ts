@@ -103,10 +103,11 @@ function same(a: unknown, b: unknown): boolean {
 }
 
 export function notRendered({ renderer, configPath, unit }: Instance): KataError {
+  const title = renderer?.title ?? 'the program';
   return new KataError('host-unknown', {
     subject: configPath,
-    found: `${renderer?.title ?? 'the program'} has not written ${configPath} yet`,
+    found: `${title} has not written ${configPath} yet`,
     needed: 'its configuration, to ask containerd what it would make of the change',
-    next: `systemctl start ${unit ?? ''}`.trimEnd(),
+    next: unit === undefined ? `install ${title} and start it once: it writes the file then` : `systemctl start ${unit}`,
   });
 }

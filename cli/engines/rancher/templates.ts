@@ -41,28 +41,33 @@ export function basesIn(text: string): { count: number; at: number } {
  */
 export function asToml(text: string): string {
   const actions = actionsIn(text) ?? [];
-  let out = '';
+  const blankBehind = areBlankBehind(text, actions);
+  const parts: string[] = [];
   let from = 0;
+  /** What is ahead in the line, as TOML: nothing but blanks and comments. */
+  let isBlankAhead = true;
   for (const [index, { at, end }] of actions.entries()) {
-    out += text.slice(from, at);
+    const between = text.slice(from, at);
+    const newline = between.lastIndexOf('\n');
+    isBlankAhead = (newline >= 0 || isBlankAhead) && /^[\s#]*$/.test(between.slice(newline + 1));
+    isBlankAhead &&= blankBehind[index]!;
+    parts.push(between, isBlankAhead ? '#' : '1e00');
     from = end;
-    out += isAlone(text, out, actions.slice(index + 1), end) ? '#' : '1e00';
   }
-  return out + text.slice(from);
+  return [...parts, text.slice(from)].join('');
 }
 
-/** Nothing but actions is in its line; what is ahead of it is already in `out`. */
-function isAlone(text: string, out: string, next: readonly Action[], end: number): boolean {
-  if (!/^[\s#]*$/.test(out.slice(out.lastIndexOf('\n') + 1))) return false;
-  const newline = text.indexOf('\n', end);
-  const lineEnd = newline < 0 ? text.length : newline;
-  let from = end;
-  for (const action of next) {
-    if (action.at > lineEnd) break;
-    if (text.slice(from, action.at).trim() !== '') return false;
-    from = action.end;
+/** For each action, whether nothing but actions is behind it in its line. From the last one on, so that no text is looked at twice. */
+function areBlankBehind(text: string, actions: readonly Action[]): boolean[] {
+  const found: boolean[] = [];
+  for (let index = actions.length - 1; index >= 0; index -= 1) {
+    const next = actions[index + 1];
+    const between = text.slice(actions[index]!.end, next?.at ?? text.length);
+    const newline = between.indexOf('\n');
+    const isLineEnd = newline >= 0 || next === undefined || next.text.includes('\n');
+    found[index] = between.slice(0, newline < 0 ? undefined : newline).trim() === '' && (isLineEnd || found[index + 1]!);
   }
-  return text.slice(from, Math.max(from, lineEnd)).trim() === '';
+  return found;
 }
 
 /** What a template says around its actions; undefined where that is no TOML: then only bytes can be judged. */

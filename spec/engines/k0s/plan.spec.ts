@@ -41,7 +41,7 @@ describe('engines/k0s: plans', () => {
       const [chosen, two, three] = await Promise.all(
         [ours, '/etc/k0s/kata-sysext/schema-2.toml', '/etc/k0s/kata-sysext/schema-3.toml'].map((path) => tree.read(path)),
       );
-      found[version ?? 'unknown'] = [chosen === two, chosen === three, plan.changes.at(-1)?.path];
+      found[version ?? 'unknown'] = [chosen === two, chosen === three, plan.changes.at(-2)?.path];
       const tables = [read(two!).plugins[oldId], read(three!).plugins[newId]].map((plugin) => Object.keys(plugin!.containerd.runtimes));
       assert.deepEqual(
         tables,
@@ -53,6 +53,41 @@ describe('engines/k0s: plans', () => {
     }
 
     assert.deepEqual(found, { '1.34.10': [true, false, ours], '1.36.3': [false, true, ours], unknown: [false, true, ours] });
+  });
+
+  it('the script comes last and goes first, so that it puts nothing in place again for a start of k0s in between', async () => {
+    const tree = await treeOf(usual);
+    const script = '/etc/k0s/kata-sysext/choose.sh';
+    const ends = ({ changes }: WiringPlan) => changes.map(({ path }) => path).filter((path) => [script, ours].includes(path));
+
+    const first = await planOn(tree, '1.35.2');
+    await tree.apply(first);
+    const fewer = await planOn(tree, '1.35.2', wanted.slice(1), first.wiring);
+    const removal = await planOn(tree, '1.35.2', [], first.wiring);
+
+    assert.deepEqual([ends(first), first.changes.at(-1)?.path], [[ours, script], script]);
+    assert.equal(fewer.changes.at(-1)?.path, ours);
+    assert.deepEqual([ends(removal), removal.changes[0]?.path, removal.changes.length], [[script, ours], script, 5]);
+  });
+
+  it('writes an empty drop-in again, as a loss of power leaves it, and says nothing of an edit', async () => {
+    const tree = await treeOf(usual);
+    const before = tree.everything();
+    const first = await planOn(tree, '1.36.3');
+    await tree.apply(first);
+    const written = await tree.read(ours);
+    await tree.write(ours, '');
+
+    const again = await planOn(tree, '1.36.3', wanted, first.wiring);
+    await tree.apply(again);
+    const repaired = await tree.read(ours);
+    await tree.write(ours, '');
+    const removal = await planOn(tree, '1.36.3', [], first.wiring);
+    await tree.apply(removal);
+
+    assert.deepEqual([repaired, again.findings, removal.findings], [written, [], []]);
+    assert.ok(first.changes.find(({ path }) => path === ours)?.ours.includes(''));
+    assert.deepEqual(tree.everything(), before);
   });
 
   it('takes either text for its own, and another version of k0s for no change of the handlers', async () => {
