@@ -132,11 +132,13 @@ function missing(host: HostView, wish: string | undefined, name: string): KataEr
   const [first = '', ...others] = host.live ? units : names;
   const more = others.length === 0 ? '' : ` (or ${others.join(', ')})`;
   const either = [names.slice(0, -1).join(', '), names.at(-1)].filter(Boolean).join(' or ');
+  // One that is looked for with a version is known by more than its name: by its units, which the tree lacks.
+  const offline = wish?.includes('@') === true ? `install ${either} in the tree first` : `name it: --engine ${first}@VERSION${more}`;
   return new KataError('engine-missing', {
     subject: wish ?? host.root,
     found: host.live ? `no running ${either}` : `no ${either} in the tree`,
     needed: 'an engine that this version supports',
-    next: host.live ? `start it: systemctl start ${first}${more}` : `name it: --engine ${first}@VERSION${more}`,
+    next: host.live ? `start it: systemctl start ${first}${more}` : offline,
   });
 }
 

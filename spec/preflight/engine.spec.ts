@@ -168,6 +168,17 @@ describe('preflight: the engine of a host that has several', () => {
       assert.equal(found, wanted);
     });
 
+  it('that is named with its version and not in the tree has to be installed there: another name cannot help', async () => {
+    const tree = await treeOf({ '/etc/hostname': 'x' });
+
+    const missing = findEngine(tree.host, 'nodeadm@2.1');
+
+    await assert.rejects(missing, ({ code, complaint }: KataError) => {
+      assert.deepEqual([code, complaint.next], ['engine-missing', 'install nodeadm in the tree first']);
+      return true;
+    });
+  });
+
   it('is never Podman: it is refused by its name, with the reason', async () => {
     const tree = await treeOf(containerd);
 
