@@ -8,6 +8,7 @@ import type { SeenMark } from '../common/seen.ts';
 import type { FileChange } from '../types.ts';
 import { ownBlock, type Piece } from './edits.ts';
 import { matchesName, patternFolder } from './globs.ts';
+import { rootFile } from './rootFile.ts';
 
 /**
  * One change for every file that will differ. Drop-ins come before the import that names them, and go after it. Throws
@@ -38,10 +39,11 @@ export async function changesBetween(
   return inOrder(changes);
 }
 
-/** A drop-in of the unit comes last and goes first; the files that it named go only after the restart of the daemon. */
+/** The drop-in that names a root file comes last and goes first; the files that it named go only after the restart of the daemon. */
 function inOrder(changes: FileChange[]): FileChange[] {
-  const setting = changes.find(({ path }) => isUnitSetting(path));
-  const ranked = changes.sort((a, b) => rank(a) - rank(b));
+  const rooted = changes.some(({ path }) => path === rootFile);
+  const setting = rooted ? changes.find(({ path }) => isUnitSetting(path)) : undefined;
+  const ranked = changes.sort((a, b) => rank(a, setting) - rank(b, setting));
   if (setting?.after !== 'absent') return ranked;
   return ranked.map((change) => (change !== setting && change.after === 'absent' ? { ...change, settles: 'last' } : change));
 }
@@ -62,8 +64,8 @@ function oursIn(path: HostPath, seen: readonly SeenMark[], pieces: readonly Piec
   return [...new Set([...now, ...old])];
 }
 
-function rank(change: FileChange): number {
-  if (isUnitSetting(change.path)) return change.after === 'absent' ? -1 : 3;
+function rank(change: FileChange, setting: FileChange | undefined): number {
+  if (change === setting) return change.after === 'absent' ? -1 : 3;
   if (change.after === 'absent') return 2;
   return change.foreign ? 1 : 0;
 }
