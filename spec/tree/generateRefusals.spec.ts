@@ -34,7 +34,7 @@ describe('generate: what cannot work', function () {
     ['an alias without a handler', ['--alias', 'kata'], 'usage'],
     ['a setting without a value', ['--set', 'garbage'], 'usage'],
     ['a profile that there is not', ['--profile', 'fast'], 'profile-unknown'],
-    ['an engine that there is not', ['--engine', 'docker'], 'usage'],
+    ['an engine that there is not', ['--engine', 'rkt'], 'usage'],
     ['an engine with a version that is none', ['--engine', 'crio@x'], 'usage'],
     ['an argument of the kernel that is two', ['--kernel-argument', 'a=1 b=2'], 'usage'],
     ['an argument of the kernel with a line end', ['--kernel-argument', 'a=1\nb=2'], 'usage'],
