@@ -1,4 +1,3 @@
 export { ownProperties, parseJson } from './json.ts';
-export { addMembers, cutMembers, isJson, newObject, runsOf, sameJson, withoutRange } from './jsonEdits.ts';
-export { decodeJson, type JsonNode, readJsonText } from './jsonText.ts';
 export { refusedKeys } from './keys.ts';
+export { decodeUtf8 } from './utf8.ts';

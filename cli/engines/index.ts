@@ -1,5 +1,5 @@
 export { handlerIsDefault, isRefused } from './common/complaints.ts';
-export { childOf, servingPid } from './common/process.ts';
+export { servingPid } from './common/servingPid.ts';
 export { probeTimeouts } from './probeTimeouts.ts';
 export { allUnits, engineNamed, enginePlugins, engines, engineUnits, preparingUnits, unitNames, withEngines } from './registry.ts';
 export { refusalBy, rendererOf, type Sighting, writerOf } from './renderers.ts';

@@ -79,8 +79,8 @@ async function removeOwnText(host: Host, step: FileStep): Promise<void> {
   const now = await host.readText(step.path);
   if (now === undefined) return;
   // Loaded here: `status` reads the journal too and must not pay for a TOML parser.
-  const { withoutMark } = await import('../documents/toml/index.ts');
+  const { withoutText } = await import('../documents/withoutText.ts');
   // What cannot go without changing what the rest says stays; `undo.ts` reports it.
-  const rest = step.ours.reduce((text, ours) => withoutMark(text, ours, step.path) ?? text, now);
+  const rest = step.ours.reduce((text, ours) => withoutText(text, ours, step.path) ?? text, now);
   if (rest !== now && step.foreign) await host.replaceFile(step.path, rest, step.temporary);
 }

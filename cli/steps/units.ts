@@ -1,6 +1,6 @@
-import { childOf } from '../engines/index.ts';
 import type { Effect } from '../engines/types.ts';
 import { KataError } from '../errors/index.ts';
+import { childOf } from '../facts/processes.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import type { Systemd, Unit, UnitState } from '../systemd/types.ts';
 import type { RestartStep } from './types.ts';
@@ -89,8 +89,9 @@ export function restartDeadlineMs(state: UnitState): number {
 }
 
 /**
- * Makes the engine read its files, by the means that the step names, and starts the engine and each recorded dependent that is not active. A start limit is reset first: without it a second try is
- * refused, and a unit that requires the engine stays down until it is started itself (docs/facts/systemd.md#start-limits).
+ * Makes the engine read its files, by the means that the step names, and starts the engine and each recorded dependent that is not active. A
+ * start limit is reset first: without it a second try is refused, and a unit that requires the engine stays down until it is started itself
+ * (docs/facts/systemd.md#start-limits).
  */
 export async function bringUp(host: HostView, step: RestartStep): Promise<{ problems: string[] }> {
   const systemd = await host.systemd();

@@ -10,8 +10,8 @@ import { describe, kindOf, subjectOf } from './stepKinds.ts';
 import type { Intent } from './types.ts';
 
 /**
- * Puts back every step that was begun, last first; then what waits for that is finished (a refresh of extensions), and the engine is brought up again if a
- * restart was. Safe to repeat and to interrupt.
+ * Puts back every step that was begun, last first; then what waits for that is finished (a refresh of extensions), and the engine is brought
+ * up again if a restart was. Safe to repeat and to interrupt.
  * `restarted` says which units were restarted; `leftovers` what could not be put back.
  */
 export async function undo(host: Host, intent: Intent): Promise<{ restarted: string[]; leftovers: Leftover[] }> {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { flagOf, readDaemon } from '../../cli/engines/common/process.ts';
 import { restartRisksOfUnit } from '../../cli/engines/common/restartRisks.ts';
 import { matchesName } from '../../cli/engines/containerd/globs.ts';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
 import { engineNamed, engines, type Wiring } from '../../cli/engines/index.ts';
+import { flagOf, readDaemon } from '../../cli/facts/processes.ts';
 import { openView } from '../../cli/host/index.ts';
 import type { HostView } from '../../cli/host/types.ts';
 import type { Systemd, UnitState } from '../../cli/systemd/types.ts';

@@ -235,6 +235,7 @@ describe('the gate of a change', () => {
       const child = (pid: number) => {
         mkdirSync(`${tree.root}/proc/${pid}`, { recursive: true });
         writeFileSync(`${tree.root}/proc/${pid}/stat`, `${pid} (containerd) S 100${' 0'.repeat(18)}\n`);
+        writeFileSync(`${tree.root}/proc/${pid}/status`, 'Uid:\t0\t0\t0\t0\n');
         writeFileSync(`${tree.root}/proc/${pid}/cmdline`, `${program}\0`);
         symlinkSync(program, `${tree.root}/proc/${pid}/exe`);
         writeFileSync(`${tree.root}/proc/100/task/100/children`, `${pid} `);

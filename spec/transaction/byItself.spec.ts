@@ -29,6 +29,7 @@ describe('an engine that restarts by itself after a change', () => {
   async function start(tree: EngineTree, startedMs: number): Promise<void> {
     rmSync(join(tree.root, 'proc/13'), { recursive: true, force: true });
     await tree.write('/proc/13/stat', `13 (containerd) S 12${' 0'.repeat(17)} ${startedMs / 10} 0\n`);
+    await tree.write('/proc/13/status', 'Uid:\t0\t0\t0\t0\n');
     await tree.write('/proc/13/cmdline', `${program}\0`);
     symlinkSync(program, join(tree.root, 'proc/13/exe'));
     await tree.write('/proc/12/task/12/children', '13 ');

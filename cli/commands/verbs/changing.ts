@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { KataError } from '../../errors/index.ts';
-import { type Configuration, configuration } from '../../inspect/chosen.ts';
+import { type Configuration, configuration } from '../../inspect/configuration.ts';
 import { planConfigure } from '../../operations/configure.ts';
 import { planInstall } from '../../operations/install.ts';
 import { planGc, planPin } from '../../operations/keep.ts';

@@ -20,24 +20,6 @@ export interface TomlDocument {
 }
 
 /**
- * The text of a configuration file, such that writing it as UTF-8 gives the same bytes again.
- * Throws engine-config-invalid when the bytes are no UTF-8: an edit could not keep them.
- */
-export function decodeToml(bytes: Uint8Array, path: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch (cause) {
-    throw new KataError('engine-config-invalid', {
-      subject: path,
-      found: `${path} is not UTF-8 text.`,
-      needed: 'TOML files are UTF-8; an edit must be able to keep every byte.',
-      next: `Repair ${path} (iconv -f utf-8 ${path} shows where it breaks).`,
-      cause,
-    });
-  }
-}
-
-/**
  * Parses by the rules of TOML 1.0 (what containerd and CRI-O read; the 1.1 syntax is refused). Throws engine-config-invalid with the line,
  * also for a text that is larger than `tomlLimits` or has a key that JavaScript's objects inherit.
  */

@@ -1,4 +1,4 @@
-export { decodeToml, isTable, parseDocument, parseProgram, type TomlDocument, type TomlTable, tableAt, valueAt } from './document.ts';
+export { isTable, parseDocument, parseProgram, type TomlDocument, type TomlTable, tableAt, valueAt } from './document.ts';
 export {
   blockAfter,
   blockOf,

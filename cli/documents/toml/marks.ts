@@ -1,4 +1,3 @@
-import { isJson, withoutRange } from '../jsonEdits.ts';
 import { parseDocument, type TomlTable } from './document.ts';
 import { eolOf } from './edit.ts';
 import { plain, readings, sameSettings, subtract } from './readings.ts';
@@ -22,8 +21,8 @@ export function withoutMark(text: string, mark: string, path: string): string | 
   const joint = needsNewline(before, mark, after) ? eolOf(mark) : '';
   const candidates = [before + joint + after, before + after.replace(/^\s*,[ \t]*/, '')];
   const wanted = remainder(text, mark, path);
-  // In JSON the comma on either side may belong to what others added. Of what is neither JSON nor TOML only bytes can be judged.
-  if (!wanted) return withoutRange(text, mark, path) ?? (isJson(text, path) ? undefined : candidates[0]);
+  // Of what is no TOML only bytes can be judged.
+  if (!wanted) return candidates[0];
   return candidates.find((candidate) => says(candidate, wanted, path));
 }
 

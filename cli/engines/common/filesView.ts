@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { decodeToml } from '../../documents/toml/index.ts';
+import { decodeUtf8 } from '../../documents/index.ts';
 import { errnoOf, KataError } from '../../errors/index.ts';
 import { byBytes } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
@@ -22,7 +22,7 @@ export function filesView(host: HostView, overlay: Overlay = new Map()): FilesVi
       const thought = overlay.get(real);
       if (thought !== undefined) return thought === 'absent' ? undefined : { real, text: thought };
       try {
-        return { real, text: decodeToml(await host.readFile(real, 'configuration'), path) };
+        return { real, text: decodeUtf8(await host.readFile(real, 'configuration'), path) };
       } catch (error) {
         if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
         if (errnoOf(error) === 'EISDIR') throw folderThere(path);

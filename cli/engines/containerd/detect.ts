@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
 import { valueAt } from '../../documents/toml/index.ts';
+import { flagOf, pathOf, readDaemon } from '../../facts/processes.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit, UnitState } from '../../systemd/types.ts';
 import { type Daemon, detectDaemon, findRecordedDaemon } from '../common/detect.ts';
 import { filesView } from '../common/filesView.ts';
-import { flagOf, pathOf, readDaemon } from '../common/process.ts';
 import { startOfUnit } from '../common/unitFiles.ts';
 import { versionOf } from '../common/version.ts';
 import type { Instance, Wiring } from '../types.ts';

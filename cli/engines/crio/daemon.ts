@@ -1,5 +1,5 @@
+import { type Daemon, flagOf, pathOf, readDaemon } from '../../facts/processes.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
-import { type Daemon, flagOf, pathOf, readDaemon } from '../common/process.ts';
 
 export const usualConfig = '/etc/crio/crio.conf';
 export const usualFolder = '/etc/crio/crio.conf.d';

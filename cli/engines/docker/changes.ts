@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { addMembers, newObject, readJsonText } from '../../documents/index.ts';
+import { addMembers, newObject, readJsonText } from '../../documents/jsonFile/index.ts';
 import { digestOf } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { checkEditable, temporaryFolder } from '../common/editable.ts';

@@ -1,4 +1,4 @@
-import { readJsonText } from '../../documents/index.ts';
+import { readJsonText } from '../../documents/jsonFile/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { refused, rejected, verdicts } from '../common/complaints.ts';
 import { differences } from '../common/differences.ts';

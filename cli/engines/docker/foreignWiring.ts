@@ -1,4 +1,4 @@
-import { readJsonText, runsOf, withoutRange } from '../../documents/index.ts';
+import { readJsonText, runsOf, withoutRange } from '../../documents/jsonFile/index.ts';
 import { byBytes } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { unsupported } from '../common/unsupported.ts';

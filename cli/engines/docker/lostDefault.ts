@@ -1,4 +1,4 @@
-import { isJson, readJsonText } from '../../documents/index.ts';
+import { isJson, readJsonText } from '../../documents/jsonFile/index.ts';
 import { type Finding, KataError } from '../../errors/index.ts';
 import type { HostPath } from '../../host/types.ts';
 import { handlerIsDefault } from '../common/complaints.ts';

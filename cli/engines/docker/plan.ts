@@ -1,4 +1,4 @@
-import { addMembers, type JsonNode, newObject, readJsonText, sameJson, withoutRange } from '../../documents/index.ts';
+import { addMembers, type JsonNode, newObject, readJsonText, sameJson, withoutRange } from '../../documents/jsonFile/index.ts';
 import type { Finding } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { editedByOthers, foreignHandler, presentHandler } from '../common/complaints.ts';

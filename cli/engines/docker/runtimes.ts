@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
-import { type JsonNode, parseJson, readJsonText, sameJson } from '../../documents/index.ts';
+import { parseJson } from '../../documents/index.ts';
+import { type JsonNode, readJsonText, sameJson } from '../../documents/jsonFile/index.ts';
 import type { HostPath } from '../../host/types.ts';
 import type { WantedHandler } from '../types.ts';
 

@@ -1,4 +1,5 @@
-import { cutMembers, decodeJson, isJson, readJsonText, sameJson, withoutRange } from '../../documents/index.ts';
+import { decodeUtf8 } from '../../documents/index.ts';
+import { cutMembers, isJson, readJsonText, sameJson, withoutRange } from '../../documents/jsonFile/index.ts';
 import { errnoOf, type Finding, KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { findingsOf, type SeenMark } from '../common/seen.ts';
@@ -46,7 +47,7 @@ export function findingsIn(seen: readonly SeenFile[]): Finding[] {
 
 export async function textOf(host: HostView, path: HostPath): Promise<string | undefined> {
   try {
-    return decodeJson(await host.readFile(path, 'configuration'), path);
+    return decodeUtf8(await host.readFile(path, 'configuration'), path);
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
     if (errnoOf(error) === 'EISDIR') throw folderThere(path);

@@ -21,8 +21,10 @@ case $major.$minor in
   *) wanted=$own/schema-3.toml ;;
 esac
 now=
+# What is no file, such as a pipe, is not read: that could keep the node from starting.
+if { [ -L "$file" ] || [ -e "$file" ]; } && [ ! -f "$file" ]; then exit 0; fi
 # An empty file is what a loss of power can leave of one that was put in place.
-if [ -L "$file" ] || { [ -e "$file" ] && ! { [ -f "$file" ] && [ ! -s "$file" ]; }; }; then
+if [ -L "$file" ] || [ -s "$file" ]; then
   now=$(cat "$file")
   [ "$now" = "$(cat "$own/schema-2.toml")" ] || [ "$now" = "$(cat "$own/schema-3.toml")" ] || exit 0
 fi

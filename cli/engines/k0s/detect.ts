@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
+import { childOf, flagOf, pathOf, readDaemon } from '../../facts/processes.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit, UnitState } from '../../systemd/types.ts';
-import { childOf, flagOf, pathOf, readDaemon } from '../common/process.ts';
 import { firstThere, startOfUnit, unitFile } from '../common/unitFiles.ts';
 import type { Instance, Wiring } from '../types.ts';
 import { dropIns, external, facts, usualConfig, usualDataDir, usualSocket } from './facts.ts';

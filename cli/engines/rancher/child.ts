@@ -1,6 +1,5 @@
-import { isRoots } from '../../facts/processes.ts';
+import { type Daemon, isRoots, readDaemon } from '../../facts/processes.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
-import { type Daemon, readDaemon } from '../common/process.ts';
 import { containerd } from './containerd.ts';
 
 /** More than a unit has processes: its shims stay in its control group. */

@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
 import { valueAt } from '../../documents/toml/index.ts';
+import { flagOf, pathOf, readDaemon } from '../../facts/processes.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
 import { filesView } from '../common/filesView.ts';
 import { usesOtherCri } from '../common/otherCri.ts';
-import { flagOf, pathOf, readDaemon } from '../common/process.ts';
 import { firstThere, isLeft, startOfUnit, unitFile } from '../common/unitFiles.ts';
 import { unsupported } from '../common/unsupported.ts';
 import { versionOf } from '../common/version.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -62,7 +62,7 @@ describe('engines/k0s: the choice before each start of k0s, by the shell', () =>
         chmodSync(join(tree.root, 'bin/k0s'), 0o755);
       },
       own,
-      run: (env: NodeJS.ProcessEnv = process.env) => spawnSync('/bin/sh', ['-c', script], { encoding: 'utf8', env }),
+      run: (env: NodeJS.ProcessEnv = process.env) => spawnSync('/bin/sh', ['-c', script], { encoding: 'utf8', env, timeout: 60_000 }),
       /** The program came to the host this many seconds after the choice for schema 2, as files tell. */
       cameLater(seconds: number) {
         const at = statSync(join(tree.root, 'bin/k0s')).ctimeMs / 1000 - seconds;
@@ -174,7 +174,7 @@ describe('engines/k0s: the choice before each start of k0s, by the shell', () =>
       if (synced) assert.equal(readFileSync(log, 'utf8'), `sync ${join(host.own, 'chosen.tmp')}\nmv\n`);
     });
 
-  it('an empty file, as a loss of power leaves it, is written again; a link and a folder in its place stay', async () => {
+  it('an empty file, as a loss of power leaves it, is written again; a link, a folder and a pipe in its place stay, and no read waits', async () => {
     const host = await placed();
     host.installed('v1.36.3+k0s.2');
     writeFileSync(host.file, '');
@@ -186,11 +186,14 @@ describe('engines/k0s: the choice before each start of k0s, by the shell', () =>
     host.run();
     const link = readFileSync(join(host.root, 'empty'), 'utf8');
     rmSync(host.file);
+    execFileSync('mkfifo', [host.file]);
+    const pipe = host.run();
+    rmSync(host.file);
     mkdirSync(host.file);
 
     host.run();
 
-    assert.deepEqual([after, link, readdirSync(host.file)], ['schema-3', '', []]);
+    assert.deepEqual([after, link, pipe.status, readdirSync(host.file)], ['schema-3', '', 0, []]);
   });
 
   it('a file that was edited stays, and a text that is there already is not written again', async () => {

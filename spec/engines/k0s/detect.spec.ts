@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { childOf, servingPid } from '../../../cli/engines/index.ts';
+import { servingPid } from '../../../cli/engines/index.ts';
 import { k0s } from '../../../cli/engines/k0s/index.ts';
+import { childOf } from '../../../cli/facts/processes.ts';
 import type { HostView } from '../../../cli/host/types.ts';
 import { findEngine, findEngineToWire } from '../../../cli/preflight/engine.ts';
 import { scriptedSystemd } from '../../support/scriptedSystemd.ts';
@@ -15,13 +16,16 @@ interface Running {
   parent?: number;
   /** Hundredths of a second after the boot. */
   started?: number;
+  /** Whose it is. */
+  uid?: number;
 }
 
 /** A live host with these processes. `lists`: the kernel names children itself. */
 async function live(tree: EngineTree, units: Record<string, number>, processes: Record<number, Running>, lists = true): Promise<HostView> {
   await tree.write('/proc/uptime', '1000.00 1000.00\n');
-  for (const [pid, { program, args = [], parent = 1, started = 100 }] of Object.entries(processes)) {
+  for (const [pid, { program, args = [], parent = 1, started = 100, uid = 0 }] of Object.entries(processes)) {
     await tree.write(`/proc/${pid}/stat`, `${pid} (k0s (a b) S) S ${parent}${' 0'.repeat(17)} ${started} 0\n`);
+    await tree.write(`/proc/${pid}/status`, `Uid:\t${uid}\t${uid}\t${uid}\t${uid}\n`);
     await tree.write(`/proc/${pid}/cmdline`, [program, ...args, ''].join('\0'));
     const children = Object.keys(processes).filter((other) => processes[Number(other)]?.parent === Number(pid));
     mkdirSync(join(tree.root, `proc/${pid}/task/${pid}`), { recursive: true });
@@ -158,6 +162,8 @@ describe('engines/k0s: where it is found', () => {
         14: { ...child(), started: 300 },
         15: { ...child(), parent: 13 },
         16: { program: '/x', parent: 12 },
+        // What a user's process says of itself is not read.
+        17: { ...child(), started: 400, uid: 1000 },
       };
       const host = await live(tree, {}, processes, lists);
       const effect = { by: 'itself', program: '/var/lib/k0s/bin/containerd', watches: folder } as const;

@@ -1,5 +1,5 @@
-import { KataError } from '../errors/index.ts';
-import { type JsonLimits, parseJson } from './json.ts';
+import { KataError } from '../../errors/index.ts';
+import { type JsonLimits, parseJson } from '../json.ts';
 
 /** A part of a JSON text: where it is (`end` is exclusive, UTF-16 units as of strings), and what it holds. */
 export interface JsonNode {
@@ -20,21 +20,6 @@ export interface JsonMember {
 
 /** A configuration file in JSON: 1 MB, as no daemon's has. */
 const usual: JsonLimits = { maxBytes: 1024 * 1024, maxDepth: 32, maxValues: 50_000 };
-
-/** The text of a JSON file, such that writing it as UTF-8 gives the same bytes again; throws engine-config-invalid for other encodings. */
-export function decodeJson(bytes: Uint8Array, path: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch (cause) {
-    throw new KataError('engine-config-invalid', {
-      subject: path,
-      found: `${path} is not UTF-8 text.`,
-      needed: 'JSON in UTF-8; an edit must be able to keep every byte.',
-      next: `Write ${path} in UTF-8 (iconv -f utf-8 ${path} shows where it breaks).`,
-      cause,
-    });
-  }
-}
 
 /**
  * The one object of a JSON text (RFC 8259: no comments, no trailing commas) with the places of its members, for edits that keep every other

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { addMembers, cutMembers, parseJson, readJsonText, sameJson, withoutRange } from '../../cli/documents/index.ts';
-import { withoutMark } from '../../cli/documents/toml/index.ts';
+import { parseJson } from '../../cli/documents/index.ts';
+import { addMembers, cutMembers, readJsonText, sameJson, withoutRange } from '../../cli/documents/jsonFile/index.ts';
+import { withoutText } from '../../cli/documents/withoutText.ts';
 import { generator } from '../lab/random.ts';
 import { seed } from '../support/sample.ts';
 
@@ -94,7 +95,7 @@ describe('JSON with places', () => {
     const { text: wired, inserted } = addMembers(text, readJsonText(text, path)!, [['a', 1]]);
     const edited = wired.replace(/\n}/, ',\n  "b": 2\n}');
 
-    const rests = [withoutRange(edited, inserted.trimEnd(), path), withoutMark(edited, inserted.trimEnd(), path)];
+    const rests = [withoutRange(edited, inserted.trimEnd(), path), withoutText(edited, inserted.trimEnd(), path)];
 
     assert.deepEqual(
       rests.map((rest) => read(rest!)).map((value) => ({ ...(value as object) })),
@@ -112,7 +113,7 @@ describe('JSON with places', () => {
       const { text: wired, inserted } = addMembers(text, readJsonText(text, path)!, [['a', 1]]);
       const range = inserted.trimEnd();
 
-      const rests = [withoutRange(edit(wired), range, path), withoutMark(edit(wired), range, path)];
+      const rests = [withoutRange(edit(wired), range, path), withoutText(edit(wired), range, path)];
 
       const wanted = what === 'on both sides' ? { b: 2, c: 3 } : { b: 2 };
       assert.deepEqual(
@@ -125,7 +126,7 @@ describe('JSON with places', () => {
     const range = '"a": 1';
 
     const rests = ['{"a": 1, "b": {"a": 1}}', '{"x": {"a": 1 }, broken', '{"x": [{"a": 1.5}]}'].map((text) =>
-      withoutMark(text, range, path),
+      withoutText(text, range, path),
     );
 
     assert.deepEqual(rests, [undefined, '{"x": { }, broken', undefined]);

@@ -1,4 +1,4 @@
-import { type JsonMember, type JsonNode, readJsonText } from './jsonText.ts';
+import { type JsonMember, type JsonNode, readJsonText } from './text.ts';
 
 /** A text with members added to one of its objects, and the exact range that came. */
 export interface Added {

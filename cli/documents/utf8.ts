@@ -1,0 +1,19 @@
+import { KataError } from '../errors/index.ts';
+
+/**
+ * The text of a configuration file, such that writing it as UTF-8 gives the same bytes again, a byte order mark included. Throws
+ * engine-config-invalid when the bytes are no UTF-8: an edit could not keep them.
+ */
+export function decodeUtf8(bytes: Uint8Array, path: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new KataError('engine-config-invalid', {
+      subject: path,
+      found: `${path} is not UTF-8 text.`,
+      needed: 'UTF-8; an edit must be able to keep every byte.',
+      next: `Write ${path} in UTF-8 (iconv -f utf-8 ${path} shows where it breaks).`,
+      cause,
+    });
+  }
+}
