@@ -35,19 +35,34 @@ export async function readDaemon(host: HostView, pid: number): Promise<Daemon | 
 }
 
 /**
- * The child of a process that root runs of `program` (an absolute path, or a base name): the youngest where there are several. undefined where
- * there is none.
+ * The child of a process that root runs and that runs `program` (an absolute path, or a base name): the youngest where there are several.
+ * undefined where there is none.
  */
 export async function childOf(host: HostView, parent: number, program: string): Promise<Daemon | undefined> {
-  if (parent <= 0) return undefined;
   const wanted = (binary: HostPath) => (program.startsWith('/') ? binary : posix.basename(binary)) === program;
-  const found: Daemon[] = [];
-  for (const pid of await childrenOf(host, parent)) {
-    if (!(await isRoots(host, String(pid)))) continue;
-    const daemon = await readDaemon(host, pid).catch(() => undefined);
-    if (daemon !== undefined && wanted(daemon.binary)) found.push(daemon);
-  }
+  return youngest((await childrenOfRoot(host, parent)).filter(({ binary }) => wanted(binary)));
+}
+
+/** The same by the name that the process has (`/proc/PID/comm`): a program of many names is one file. */
+export async function childNamed(host: HostView, parent: number, names: readonly string[]): Promise<Daemon | undefined> {
+  const named: Daemon[] = [];
+  for (const child of await childrenOfRoot(host, parent))
+    if (names.includes((await textOf(host, `/proc/${child.pid}/comm`))?.trim() ?? '')) named.push(child);
+  return youngest(named);
+}
+
+function youngest(found: Daemon[]): Daemon | undefined {
   return found.sort((a, b) => b.startedMs - a.startedMs)[0];
+}
+
+async function childrenOfRoot(host: HostView, parent: number): Promise<Daemon[]> {
+  const found: Daemon[] = [];
+  if (parent <= 0) return found;
+  for (const pid of await childrenOf(host, parent)) {
+    const child = (await isRoots(host, String(pid))) ? await readDaemon(host, pid).catch(() => undefined) : undefined;
+    if (child !== undefined) found.push(child);
+  }
+  return found;
 }
 
 /** By the kernel's own list (CONFIG_PROC_CHILDREN), else by every process' parent. Each thread has its own children. */

@@ -21,17 +21,15 @@ interface Process {
   uid?: number;
 }
 
-/** A live host where `unit` runs these processes in one control group; the first is its main one. */
+/** A live host where `unit` runs these processes; the first is its main one. */
 async function live(tree: EngineTree, unit: string, processes: Process[]): Promise<HostView> {
   await tree.write('/proc/uptime', '1000.00 1000.00\n');
-  await tree.write(`/sys/fs/cgroup/system.slice/${unit}/cgroup.procs`, processes.map(({ pid }) => `${pid}\n`).join(''));
   for (const { pid, parent, program, args, uid = 0 } of processes) {
     const name = args[0]!.slice(args[0]!.lastIndexOf('/') + 1);
-    await tree.write(`/proc/${pid}/stat`, `${pid} (${name}) S${' 0'.repeat(18)} ${pid} 0\n`);
+    await tree.write(`/proc/${pid}/stat`, `${pid} (${name}) S ${parent}${' 0'.repeat(17)} ${pid} 0\n`);
     await tree.write(`/proc/${pid}/comm`, `${name.slice(0, 15)}\n`);
     await tree.write(`/proc/${pid}/status`, `Name:\t${name}\nPPid:\t${parent}\nUid:\t${uid}\t${uid}\t${uid}\t${uid}\n`);
     await tree.write(`/proc/${pid}/cmdline`, `${args.join('\0')}\0`);
-    await tree.write(`/proc/${pid}/cgroup`, `0::/system.slice/${unit}\n`);
     mkdirSync(dirname(join(tree.root, `/proc/${pid}/exe`)), { recursive: true });
     symlinkSync(program, join(tree.root, `/proc/${pid}/exe`));
     symlinkSync('/', join(tree.root, `/proc/${pid}/cwd`));

@@ -1,23 +1,10 @@
-import { explainRendered, hidden } from '../common/renderer.ts';
-import type { RefusedEngine } from '../types.ts';
+import { explainRendered, refusedHost } from '../common/renderer.ts';
 
 /** AKS: its provisioning script writes the file once in the life of a node. */
-export const aks: RefusedEngine = {
-  kind: 'refused',
-  name: 'aks',
-  title: 'AKS',
-  units: [],
-  programs: [],
-  storage: [],
-  report: hidden([]),
-  renders: {
-    overwrites: undefined,
-    units: [],
-    files: [],
-    host: { ids: [], files: ['/opt/azure/containers/provision.complete', '/opt/azure/vhd-install.complete'] },
-    written: undefined,
-  },
-  refusal: {
+export const aks = refusedHost(
+  { name: 'aks', title: 'AKS' },
+  { ids: [], files: ['/opt/azure/containers/provision.complete', '/opt/azure/vhd-install.complete'] },
+  {
     found: 'the provisioning of AKS removes /etc/containerd/config.toml and writes it again whenever a node is made or reimaged',
     needed: 'a node pool that has Kata from AKS: its handlers have their names there already',
     next: `${explainRendered}; az aks nodepool add --workload-runtime KataVmIsolation`,
@@ -27,4 +14,4 @@ export const aks: RefusedEngine = {
       works: 'a node pool of AKS with pod sandboxing: `az aks nodepool add --workload-runtime KataVmIsolation`',
     },
   },
-};
+);

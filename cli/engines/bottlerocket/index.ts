@@ -1,23 +1,10 @@
-import { explainRendered, hidden } from '../common/renderer.ts';
-import type { RefusedEngine } from '../types.ts';
+import { explainRendered, refusedHost } from '../common/renderer.ts';
 
 /** Its settings have no handlers. */
-export const bottlerocket: RefusedEngine = {
-  kind: 'refused',
-  name: 'bottlerocket',
-  title: 'Bottlerocket',
-  units: [],
-  programs: [],
-  storage: [],
-  report: hidden([]),
-  renders: {
-    overwrites: undefined,
-    units: [],
-    files: [],
-    host: { ids: ['bottlerocket'], files: [] },
-    written: undefined,
-  },
-  refusal: {
+export const bottlerocket = refusedHost(
+  { name: 'bottlerocket', title: 'Bottlerocket' },
+  { ids: ['bottlerocket'], files: [] },
+  {
     found:
       'Bottlerocket makes /etc in memory at each boot and writes the configuration of containerd there from its settings, which have no handlers',
     needed: 'a variant of Bottlerocket that has Kata in its image, or another operating system: no setting adds a handler',
@@ -28,4 +15,4 @@ export const bottlerocket: RefusedEngine = {
       works: 'nothing on a running host; a variant of your own',
     },
   },
-};
+);

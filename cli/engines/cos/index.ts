@@ -1,23 +1,10 @@
-import { explainRendered, hidden } from '../common/renderer.ts';
-import type { RefusedEngine } from '../types.ts';
+import { explainRendered, refusedHost } from '../common/renderer.ts';
 
 /** GKE: a script of the node writes the file at each boot. */
-export const cos: RefusedEngine = {
-  kind: 'refused',
-  name: 'cos',
-  title: 'Container-Optimized OS',
-  units: [],
-  programs: [],
-  storage: [],
-  report: hidden([]),
-  renders: {
-    overwrites: undefined,
-    units: [],
-    files: [],
-    host: { ids: ['cos'], files: [] },
-    written: undefined,
-  },
-  refusal: {
+export const cos = refusedHost(
+  { name: 'cos', title: 'Container-Optimized OS' },
+  { ids: ['cos'], files: [] },
+  {
     found:
       'Container-Optimized OS (GKE) has no /etc that is kept, and the setup of the node writes the configuration of containerd again at each boot',
     needed: 'a node pool with the image UBUNTU_CONTAINERD, or GKE Sandbox for isolation: GKE takes no handlers of others on this system',
@@ -28,4 +15,4 @@ export const cos: RefusedEngine = {
       works: 'a node pool with `--image-type UBUNTU_CONTAINERD`; GKE Sandbox (gVisor)',
     },
   },
-};
+);

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { valueAt } from '../../documents/toml/index.ts';
-import { flagOf, pathOf, readDaemon } from '../../facts/processes.ts';
+import { childNamed, flagOf, pathOf, readDaemon } from '../../facts/processes.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
 import { filesView } from '../common/filesView.ts';
@@ -9,8 +9,7 @@ import { firstThere, isLeft, startOfUnit, unitFile } from '../common/unitFiles.t
 import { unsupported } from '../common/unsupported.ts';
 import { versionOf } from '../common/version.ts';
 import type { Instance, Wiring } from '../types.ts';
-import { childOf } from './child.ts';
-import { loadSet } from './containerd.ts';
+import { containerd, loadSet } from './containerd.ts';
 import { templatePath } from './rendered.ts';
 import { configIn, configuredDataDir, dataDirOf } from './settings.ts';
 import type { Distribution } from './types.ts';
@@ -62,7 +61,7 @@ async function instanceOf(of: Distribution, host: HostView, unit: Unit): Promise
   if (main === undefined) return undefined;
   const { units, program } = of.facts.renders;
   if (!units.includes(unit) && program?.test(posix.basename(main.binary)) !== true) return undefined;
-  const child = await childOf(host, main.pid);
+  const child = await childNamed(host, main.pid, containerd.programs);
   if (child === undefined && (await usesOtherCri(host, of.facts.renders, [unit]))) return undefined;
   const config = child === undefined ? undefined : flagOf(child.args, ['c', 'config']);
   const configPath = child === undefined || config === undefined ? undefined : pathOf(child, config);
