@@ -7,20 +7,18 @@ import { planInstall } from '../../cli/operations/install.ts';
 import type { InstallRequest } from '../../cli/planning/choices/types.ts';
 import { runOperation } from '../../cli/runner/run.ts';
 import { reservedRoom } from '../../cli/store/index.ts';
-import { FIRST, tinyRelease } from '../lab/release/index.ts';
 import { bothReleases } from '../support/archives/bothArchives.ts';
 import { differences } from '../support/judges/fingerprint.ts';
 import { put } from '../support/trees/hostTrees.ts';
+import { largeHost, mega } from '../support/trees/largeHost.ts';
 import { onTmpfs, unmount } from '../support/trees/tmpfs.ts';
-import { releases, scratch, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
+import type { TreeHost } from '../support/trees/treeHost.ts';
 
 interface Row {
   what: string;
   bytes: number;
   fileSystem: string;
 }
-
-const mega = 1_000_000;
 
 /** Bytes of the files below a folder. */
 function bytesBelow(folder: string): number {
@@ -31,22 +29,14 @@ function bytesBelow(folder: string): number {
 
 describe('room on the disk', function () {
   this.timeout(600_000);
+  const made = largeHost();
   let host: TreeHost;
   let first: string;
-  let folder: string;
   let large: string;
-
-  before(async () => {
-    ({ first } = await releases());
-    folder = scratch('room');
-    // 24 MB of the guest's image, which compress to nothing: what the archive's size does not tell.
-    large = await tinyRelease(folder, { version: FIRST, files: { 'share/kata-containers/kata-large.img': '0'.repeat(24 * mega) } });
-  });
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  let folder: string;
   beforeEach(() => {
-    host = treeHost('microos');
+    ({ host, first, large, folder } = made);
   });
-  afterEach(() => host.remove());
 
   it('plan and receipt count payload, generation, journal and reserved room, and the plan says where', async () => {
     const plan = await host.json(['install', first, '--dry-run']);

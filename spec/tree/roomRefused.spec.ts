@@ -1,32 +1,21 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
-import { FIRST, tinyRelease } from '../lab/release/index.ts';
+import { mkdirSync } from 'node:fs';
 import { differences } from '../support/judges/fingerprint.ts';
 import { put } from '../support/trees/hostTrees.ts';
+import { largeHost, mega } from '../support/trees/largeHost.ts';
 import { freeOf, onTmpfs, unmount } from '../support/trees/tmpfs.ts';
-import { releases, scratch, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
-
-const mega = 1_000_000;
+import { type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
 describe('too little room on the disk', function () {
   this.timeout(600_000);
+  const made = largeHost();
   let host: TreeHost;
   let first: string;
-  let folder: string;
   let large: string;
-
-  before(async () => {
-    ({ first } = await releases());
-    folder = scratch('roomRefused');
-    // 24 MB of the guest's image, which compress to nothing: what the archive's size does not tell.
-    large = await tinyRelease(folder, { version: FIRST, files: { 'share/kata-containers/kata-large.img': '0'.repeat(24 * mega) } });
-  });
-  after(() => rmSync(folder, { recursive: true, force: true }));
   beforeEach(() => {
-    host = treeHost('microos');
+    ({ host, first, large } = made);
   });
-  afterEach(() => host.remove());
 
   it('what does not fit is refused while it is unpacked, with nothing left', async () => {
     const path = onTmpfs(host, 'var', 24 * mega);
