@@ -21,11 +21,6 @@ const step: RestartStep = {
   deadlineMs: 1000,
 };
 
-/** A host whose PID 1 is this one, or none. */
-function _hostWith(systemd: Systemd | undefined, host: Partial<Host> = {}): Host {
-  return { ...host, systemd: async () => systemd } as Host;
-}
-
 describe('an undo on a host that runs', () => {
   let tree: ChangeTree;
   beforeEach(() => {
