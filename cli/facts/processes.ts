@@ -15,8 +15,12 @@ export interface Daemon {
 /** Linux counts in hundredths of a second here, whatever its own tick is. */
 const ticksPerSecond = 100;
 
-/** undefined when the process is gone or has no executable (a kernel thread). */
+/**
+ * A daemon that root runs; undefined when the process is another user's, is gone or has no executable (a kernel thread). Another user's is no
+ * engine of the host: its words are not read, and its program is not run as root.
+ */
 export async function readDaemon(host: HostView, pid: number): Promise<Daemon | undefined> {
+  if (!(await isRoots(host, String(pid)))) return undefined;
   const exe = await host.readlink(`/proc/${pid}/exe`);
   const [stat, uptime, cmdline] = await Promise.all(
     [`/proc/${pid}/stat`, '/proc/uptime', `/proc/${pid}/cmdline`].map((path) => host.readText(path)),
@@ -59,7 +63,7 @@ async function childrenOfRoot(host: HostView, parent: number): Promise<Daemon[]>
   const found: Daemon[] = [];
   if (parent <= 0) return found;
   for (const pid of await childrenOf(host, parent)) {
-    const child = (await isRoots(host, String(pid))) ? await readDaemon(host, pid).catch(() => undefined) : undefined;
+    const child = await readDaemon(host, pid).catch(() => undefined);
     if (child !== undefined) found.push(child);
   }
   return found;

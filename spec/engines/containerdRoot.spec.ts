@@ -207,6 +207,7 @@ describe('engines/containerd: a main file of the read-only operating system', ()
       {},
       /more than once/,
     ],
+    ['a quote without its end', `[Service]\nExecStart=/usr/bin/containerd --x=it's -c ${vendor}\n`, {}, /quote without its end/],
     ['a variable that is not expanded', '[Service]\nEnvironment=C=/x\nExecStart=:/usr/bin/containerd -c $C\n', {}, /no plain path/],
     [
       'a variable of files that a pattern finds',

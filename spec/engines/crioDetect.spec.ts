@@ -221,6 +221,7 @@ async function running(environment: string, args: string[], cgroup = '0::/system
     [unit]: '[Service]\nEnvironmentFile=-/etc/sysconfig/crio\nExecStart=/usr/bin/crio\n',
     '/proc/uptime': '1000.00 1.00\n',
     '/proc/7/stat': `7 (crio) S ${Array.from({ length: 18 }, () => '0').join(' ')} 5000 0\n`,
+    '/proc/7/status': 'Uid:\t0\t0\t0\t0\n',
     '/proc/7/cmdline': ['/usr/bin/crio', ...args].map((arg) => `${arg}\0`).join(''),
     '/proc/7/environ': environment,
     '/proc/7/cgroup': cgroup,

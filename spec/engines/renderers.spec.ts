@@ -56,6 +56,7 @@ async function live(tree: EngineTree, running: Record<string, { pid: number; pro
   for (const { pid, program } of Object.values(running)) {
     if (pid === 0) continue;
     await tree.write(`/proc/${pid}/stat`, `${pid} (x) S${' 0'.repeat(18)} 100 0\n`);
+    await tree.write(`/proc/${pid}/status`, 'Uid:\t0\t0\t0\t0\n');
     await tree.write(`/proc/${pid}/cmdline`, `${program}\0`);
     link(tree, `/proc/${pid}/exe`, program);
   }

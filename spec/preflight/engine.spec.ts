@@ -26,6 +26,7 @@ async function live(tree: EngineTree, units: Record<string, string>): Promise<Ho
     const [program = '', ...args] = units[unit]!.split(' ');
     mkdirSync(join(tree.root, `proc/${pid}`), { recursive: true });
     await tree.write(`/proc/${pid}/stat`, `${pid} (x) S 1${' 0'.repeat(17)} 100 0\n`);
+    await tree.write(`/proc/${pid}/status`, 'Uid:\t0\t0\t0\t0\n');
     await tree.write(`/proc/${pid}/cmdline`, [program, ...args, ''].join('\0'));
     symlinkSync(program, join(tree.root, `proc/${pid}/exe`));
   }
@@ -149,6 +150,19 @@ describe('preflight: the engine of a host that has several', () => {
 
       assert.equal(found, unit ?? 'host-unknown');
     });
+
+  it('is none that another user runs in a unit of the host: its program is not run, its words are not read', async () => {
+    const tree = await treeOf({});
+    const host = await live(tree, { 'containerd.service': '/home/bob/containerd' });
+    await tree.write('/proc/11/status', 'Uid:\t1000\t1000\t1000\t1000\n');
+    const run = async () => assert.fail('it was run');
+    const readText: HostView['readText'] = async (path, kind) =>
+      path === '/proc/11/cmdline' ? assert.fail('it was read') : host.readText(path, kind);
+
+    const found = await findEngine({ ...host, run, readText }, undefined).catch(({ code }: KataError) => code);
+
+    assert.equal(found, 'engine-missing');
+  });
 
   const kubelets: [what: string, files: Record<string, string>, engine: string][] = [
     ['what a kubelet has left is none', { '/var/lib/kubelet/pods/x': '', ...kubelet(rows[0]![0]) }, 'host-unknown'],

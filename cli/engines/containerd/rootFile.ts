@@ -44,8 +44,8 @@ export async function sourcesOfRoot(host: HostView, instance: Instance, recorded
 }
 
 /**
- * For these methods, none for others: the drop-in of the unit, and for `root file` the file that imports what the unit named before. Throws `engine-unsupported` where the unit is
- * another program's, or has a command that cannot be changed.
+ * For these methods, none for others: the drop-in of the unit, and for `root file` the file that imports what the unit named before. Throws
+ * `engine-unsupported` where the unit is another program's, or has a command that cannot be changed.
  */
 export async function rootPieces(host: HostView, instance: Instance, method: string): Promise<Piece[]> {
   if (!rootMethods.some((each) => each === method)) return [];

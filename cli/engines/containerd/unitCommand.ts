@@ -32,7 +32,10 @@ export async function commandOfUnit(host: HostView, unit: Unit, without?: HostPa
   const texts = await unitTexts(host, unit, without);
   const commands = serviceValues(texts, 'ExecStart');
   if (commands.length !== 1) throw refused(unit, `has ${commands.length === 0 ? 'no' : commands.length} ExecStart=`);
-  const [start, ...words] = wordsOf(commands[0] ?? '');
+  const [command = ''] = commands;
+  const [start, ...words] = wordsOf(command);
+  if (bare([start, ...words].map((word) => word?.text ?? '').join('')) !== bare(command))
+    throw refused(unit, 'has a quote without its end');
   const { special = '', binary = '' } = /^(?<special>[-:+!|]*)(?<binary>.*)$/s.exec(start?.value ?? '')?.groups ?? {};
   // After `@` the next word is the name that the program gets, not an option.
   if (binary.startsWith('@') || posix.basename(binary) !== program) throw refused(unit, `starts ${binary}, not ${program} itself`);
@@ -59,6 +62,10 @@ export async function commandOfUnit(host: HostView, unit: Unit, without?: HostPa
     throw refused(unit, `names the configuration ${value}, which is no plain path`);
   // What a file sets wins over Environment=.
   return { config, naming: setting?.filed === false ? (path) => [`Environment=${set}=${path}`] : reset };
+}
+
+function bare(text: string): string {
+  return text.replace(/\s+/g, '');
 }
 
 /** By the quotes of systemd.syntax(7); an escape is kept as it is written. */

@@ -15,7 +15,7 @@ export async function checkDaemon(host: HostView, instance: Instance): Promise<v
   checkVersion(instance);
   const { args } = await flagsOf(host, instance);
   const unit = instance.unit ?? facts.units[0]!;
-  if (await isRootless(host, instance, args)) {
+  if (args.some((arg) => /^--?rootless(?:=true)?$/.test(arg))) {
     throw unsupported(
       unit,
       'This Docker runs without root.',
@@ -75,9 +75,4 @@ function checkVersion({ version }: Instance): void {
     needed: `Docker ${firstVersion.major} or later.`,
     next: parsed === undefined ? `Name it: --engine ${facts.name}@VERSION` : 'Upgrade Docker, then run the command again.',
   });
-}
-
-async function isRootless(host: HostView, { process }: Instance, args: readonly string[]): Promise<boolean> {
-  if (args.some((arg) => /^--?rootless(?:=true)?$/.test(arg))) return true;
-  return process !== undefined && ((await host.stat(`/proc/${process.pid}`))?.uid ?? 0) !== 0;
 }
