@@ -36,7 +36,7 @@ export function bundleOptions(probes: readonly Arch[]): BuildOptions {
     legalComments: 'none',
     define: { KATA_SYSEXT_ASSETS: JSON.stringify(assets()), KATA_SYSEXT_KVM_PROBES: JSON.stringify(compiled) },
     // yargs counts columns with Intl.Segmenter, whose tables alone cost 15 to 20 ms of every start; our texts need no such count.
-    alias: { 'string-width': './scripts/stringWidth.ts' },
+    alias: { 'string-width': './scripts/stringWidth.ts', 'node-fetch': './scripts/nodeFetch.ts' },
     // dbus-next asks for these only for session buses over X11 and for passing file descriptors; neither is used.
     external: ['x11', 'usocket'],
     logLevel: 'error',

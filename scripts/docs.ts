@@ -7,6 +7,7 @@ import { withGenerated } from './pages/firstBoot.ts';
 import { handlersPage } from './pages/handlersPage.ts';
 import { filesPage } from './pages/hostFiles.ts';
 import { jsonPage } from './pages/jsonPage.ts';
+import { kubernetesExamples } from './pages/kubernetes.ts';
 import { manPage } from './pages/man.ts';
 import { withRenderersTable } from './pages/renderersTable.ts';
 import { allStatuses, signalStatus, statuses } from './pages/statuses.ts';
@@ -32,6 +33,7 @@ export async function pages(): Promise<Record<string, string>> {
     'docs/reference/json.md': page(jsonPage(note('schema/'), table)),
     'man/kata-sysext.8': manPage(),
     ...firstBoot,
+    ...kubernetesExamples(),
     'README.md': withTiersTable(onDisk('README.md') ?? '', table),
   };
 }

@@ -19,8 +19,18 @@ const flags = [
   ...['-nostdlib', '-static', '-no-pie', '-s', '-Wl,--build-id=none', '-Wl,-z,noexecstack', '-Wl,-z,noseparate-code'],
 ];
 
-/** The program of helpers/kvm/probe.c for an architecture: the same bytes by the same compiler. Throws where that is missing. */
+/** The program of helpers/kvm/probe.c for an architecture. Throws where the compiler is missing. */
 export function kvmProbe(arch: Arch): Buffer {
+  return compiled('helpers/kvm/probe.c', arch);
+}
+
+/** The same of helpers/node/report.c, for the image of a node pod. */
+export function nodeReport(arch: Arch): Buffer {
+  return compiled('helpers/node/report.c', arch);
+}
+
+/** A program of one C file: the same bytes by the same compiler. */
+function compiled(source: string, arch: Arch): Buffer {
   const found = compilerFor(arch);
   if (found === undefined) {
     const { package: name } = compilers[arch];
@@ -28,8 +38,8 @@ export function kvmProbe(arch: Arch): Buffer {
   }
   const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-helper-'));
   try {
-    const out = join(folder, 'probe');
-    const made = spawnSync(found, [...flags, '-o', out, 'helpers/kvm/probe.c'], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } });
+    const out = join(folder, 'program');
+    const made = spawnSync(found, [...flags, '-o', out, source], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } });
     if (made.status !== 0) throw new Error(`${found} ended with ${made.status}: ${made.stderr}`);
     return readFileSync(out);
   } finally {

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { failuresOf } from './failures.ts';
 import { addedToTemp, hasOtherRun, leftIn, namesInTemp, removeFolder, runFolder, tierFolder } from './tempFolders.ts';
 import type { Sum } from './tierRun.ts';
+import { tiers } from './tiers.ts';
 
 /** Set for the process of a tier: runs of tests never start each other without end. */
 const marker = 'KATA_SYSEXT_TIER';
@@ -30,6 +31,7 @@ export async function runLanes(
   seed: number,
   program = tierProcess,
   goneTimeoutMs?: number,
+  preparing = preparingOf(lanes.flat()),
 ): Promise<{ sum: Sum; leftOut: string[] }> {
   if (process.env[marker] !== undefined) throw new Error('a tier cannot run the tiers');
   const sum: Sum = { passed: 0, failed: 0, skipped: 0 };
@@ -56,7 +58,8 @@ export async function runLanes(
     }
   };
   const isShared = [hasOtherRun(run.folder)];
-  await Promise.all(lanes.map(lane));
+  const prepared = Promise.all(preparing.map((each) => prepare(each, run)));
+  await Promise.all([...lanes.map(lane), prepared]);
   isShared.push(hasOtherRun(run.folder));
   removeFolder(run.folder);
   const added = ended() ? [] : await addedToTemp(before, undefined, goneTimeoutMs);
@@ -76,6 +79,20 @@ function endOnSignals({ children }: Run): () => boolean {
       for (const child of children) child.kill(signal);
     });
   return () => isEnded;
+}
+
+function preparingOf(names: string[]): string[] {
+  return tiers.flatMap(({ name, prepare: program }) => (program !== undefined && names.includes(name) ? [program] : []));
+}
+
+/** Runs what makes the needs of a later tier; that tier says what is missing. */
+async function prepare(file: string, run: Run): Promise<void> {
+  const temporary = tierFolder(run.folder, 'prepare');
+  const child = spawn(process.execPath, ['--import', loader, file], { stdio: 'ignore', env: { ...process.env, TMPDIR: temporary } });
+  run.children.add(child);
+  await new Promise((resolve) => child.on('close', resolve));
+  run.children.delete(child);
+  removeFolder(temporary);
 }
 
 async function tierApart(name: string, run: Run): Promise<{ said: string; left: string[] }> {

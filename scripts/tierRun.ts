@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import Mocha from 'mocha';
 import { all, seed } from '../spec/support/sample.ts';
+import { type FileResult, panicked, withSecondRun } from './emulated.ts';
 import { leftBy, specFiles, type Tier, tierOf } from './tiers.ts';
 
 export interface Sum {
@@ -14,13 +15,15 @@ export interface Sum {
 const ci = process.env['CI'] === 'true';
 
 /** Runs the specs of a tier in this process. With CI=true a skipped test is a failure unless .ci/allowed-skips names it. */
-export async function runTier({ name, turns, covers }: Tier): Promise<Sum> {
-  const sum = { passed: 0, failed: 0, skipped: 0 };
+export async function runTier({ name, turns, covers, emulated }: Tier): Promise<Sum> {
+  let sum: Sum = { passed: 0, failed: 0, skipped: 0 };
+  const results = new Map<string, FileResult>();
+  const alone = process.env['KATA_SYSEXT_FILE'];
   const mocha = new Mocha({ timeout: 300_000, forbidOnly: true, slow: 5000 });
   const own = specFiles().filter((file) => tierOf(file) === name);
   const left = all ? [] : leftBy(turns, seed);
   if (left.length > 0) console.log(`left to runs with another turn: ${left.join(', ')}`);
-  const files = own.filter((file) => !left.includes(file));
+  const files = alone === undefined ? own.filter((file) => !left.includes(file)) : [alone];
   if (files.length === 0) throw new Error(`no spec belongs to the tier ${name}`);
   for (const file of files) mocha.addFile(file);
   const coverage = covers === undefined ? undefined : await startCoverage(covers);
@@ -35,11 +38,13 @@ export async function runTier({ name, turns, covers }: Tier): Promise<Sum> {
     runner.on('suite end', ({ parent, file }) => {
       if (parent?.root === true && file !== undefined) seconds.set(file, (seconds.get(file) ?? 0) + (Date.now() - from) / 1000);
     });
-    runner.on('pass', () => {
+    runner.on('pass', (test) => {
       sum.passed += 1;
+      resultOf(results, test.file).passed += 1;
     });
-    runner.on('fail', () => {
+    runner.on('fail', (test, error: unknown) => {
       sum.failed += 1;
+      resultOf(results, test.file).reasons.push(error instanceof Error ? error.message : String(error));
     });
     runner.on('pending', (test) => {
       const title = test.fullTitle();
@@ -50,6 +55,7 @@ export async function runTier({ name, turns, covers }: Tier): Promise<Sum> {
       }
     });
   });
+  if (emulated && alone === undefined) for (const [file, result] of results) if (panicked(result)) sum = withSecondRun(sum, file, result);
   console.log(`\nseconds of each spec: ${times(seconds)}`);
   if ((await coverage?.()) === 'too little') {
     // Where programs are missing their specs ran nothing: the figure says something of the machine then.
@@ -57,6 +63,13 @@ export async function runTier({ name, turns, covers }: Tier): Promise<Sum> {
     else console.log(`not judged, because ${sum.skipped} tests were left out`);
   }
   return sum;
+}
+
+function resultOf(results: Map<string, FileResult>, file: string | undefined): FileResult {
+  const name = file === undefined ? '' : relative('.', file);
+  const known = results.get(name) ?? { passed: 0, reasons: [] };
+  results.set(name, known);
+  return known;
 }
 
 /** Loaded only where it is asked for: most tiers measure nothing. */

@@ -13,6 +13,10 @@ export interface Tier {
   programs: string[];
   root: boolean;
   turns?: Turns;
+  /** A program that makes what the tier's specs need and others do not, from the start of a run on, while other tiers wait. */
+  prepare?: string;
+  /** Its machines are emulated: a panic of their kernel is the emulator's. */
+  emulated?: boolean;
   /** Of the lines of this folder that have code, the specs run at least so many in their own process. */
   covers?: { folder: string; minPercent: number };
 }
@@ -59,9 +63,9 @@ export const tiers: Tier[] = [
     turns: inTurn(
       'spec/tree',
       'adoptLayered choices handlers rendered',
-      'adoptLayeredContainerd configure handlersGoing renderedContainerd shimProtocols',
-      'adoptLayeredKilled baked disks refusedHosts renderedNode',
-      'adoptRendered program refusedInputs repeat',
+      'adoptKataDeployKilled adoptLayeredContainerd configure handlersGoing renderedContainerd shimProtocols',
+      'adoptLayeredKilled baked crashEngines disks refusedHosts renderedNode',
+      'adoptRendered program refusedInputs repeat secrets',
     ),
   },
   {
@@ -74,10 +78,10 @@ export const tiers: Tier[] = [
     root: true,
     turns: inTurn(
       'spec/e2e',
-      'crio dependents vmm k3s',
-      'guest lost configure k0s',
-      'handlers crioHosts adoptLayered nodeadm',
-      'detached restore skew podEngines docker rootFile',
+      'crio dependents vmm k3s fleet ownKernel adoptKataDeploy',
+      'guest lost configure k0s rke2 crioReload mainFileReleases nodePod',
+      'handlers crioHosts adoptLayered nodeadm containerdReleases generated apply',
+      'detached restore skew podEngines docker rootFile rootFileReleases severalEngines',
     ),
   },
   {
@@ -100,11 +104,21 @@ export const tiers: Tier[] = [
     root: true,
     turns: inTurn(
       'spec/boot',
-      'first/firstBoot guard/guardHard',
+      'first/firstBoot guard/guardHard guard/guardUpdate',
       'first/rendered guard/guardEngine overlayKilled',
-      'first/renderedContainerd guard/guardSystemd baked',
+      'first/renderedContainerd guard/guardSystemd baked bootWithout',
       'first/renderedImage guard/guardUsr',
     ),
+  },
+  {
+    name: 'cluster',
+    folder: 'spec/cluster',
+    real: 'Kubernetes: control plane and kubelets built from source, nodes that are such hosts, with three releases of containerd',
+    needs: 'the same, and a Go module proxy on the first run',
+    without: 'everything that Kubernetes does',
+    programs: [...hostPrograms, '/usr/bin/ip', '/usr/bin/openssl', '/usr/bin/curl'],
+    root: true,
+    prepare: 'spec/lab/kube/prepare.ts',
   },
   {
     name: 'single',
@@ -137,13 +151,14 @@ export const tiers: Tier[] = [
       '/usr/sbin/mkfs.xfs',
     ],
     root: true,
+    emulated: true,
     // Each boots an emulated machine again and again.
-    turns: inTurn('spec/vm', 'round', 'deployments', 'firstBoot', 'baked podMemory'),
+    turns: inTurn('spec/vm', 'round', 'deployments nodePod', 'firstBoot selinuxSwitch', 'baked podMemory'),
   },
 ];
 
 /** What runs beside what, in its order: hosts that mostly wait beside what computes. A tier that is named nowhere comes last in the last lane. */
-const beside: string[][] = [['nspawn'], ['merged', 'boot'], ['fresh', 'unit', 'tree', 'single'], ['vm']];
+const beside: string[][] = [['nspawn'], ['merged', 'boot', 'cluster'], ['fresh', 'unit', 'tree', 'single'], ['vm']];
 
 export function lanesOf(names: string[]): string[][] {
   return beside

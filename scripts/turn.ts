@@ -3,16 +3,16 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { labFolder } from '../spec/lab/cache.ts';
 
-/** How many runs in a row run every spec file at least once. */
+/** How many runs in a row on a machine run every spec file at least once. */
 export const turns = 4;
 
 /**
- * The turn of the next whole run: the one after that of the last whole run on this machine, else the number of commits, so that machines
- * which keep nothing advance with the history. 0 to 3.
+ * The turn of the next whole run: the one after that of the last whole run on this machine, else one that the commit draws, so that machines
+ * which keep nothing do not run the same files for ever. 0 to 3.
  */
-export function nextTurn(folder = labFolder()): number {
+export function nextTurn(folder = labFolder(), checkout = '.'): number {
   const last = lastTurn(folder);
-  return (last === undefined ? commits() : last + 1) % turns;
+  return last === undefined ? drawnTurn(checkout) : (last + 1) % turns;
 }
 
 /** Remembers the turn of a whole run that came to its end. */
@@ -35,7 +35,9 @@ function lastTurn(folder: string): number | undefined {
   }
 }
 
-function commits(): number {
-  const { stdout } = spawnSync('git', ['rev-list', '--count', 'HEAD'], { encoding: 'utf8' });
-  return Number(stdout ?? 0) || 0;
+/** By the commit's own digest: a clone that has no history but its last commit has the same, and cannot count. 0 where there is no commit. */
+function drawnTurn(checkout: string): number {
+  const { stdout } = spawnSync('git', ['-C', checkout, 'rev-parse', 'HEAD'], { encoding: 'utf8' });
+  const digest = /^[0-9a-f]{8}(?=[0-9a-f]{32,56}\n$)/.exec(stdout ?? '')?.[0] ?? '0';
+  return Number.parseInt(digest, 16) % turns;
 }

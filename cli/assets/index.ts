@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 /** Put in place by the build (`scripts/build.ts`): repo-relative names to texts. Absent when run from the sources. */
 declare const KATA_SYSEXT_ASSETS: Record<string, string> | undefined;
@@ -12,6 +13,14 @@ export function asset(name: string): string {
   const text = KATA_SYSEXT_ASSETS[name];
   if (text === undefined) throw new Error(`the program was built without ${name}`);
   return text;
+}
+
+/** The names of all below a folder, in byte order, e.g. of 'templates/kubernetes'. */
+export function assetsBelow(folder: string): string[] {
+  if (typeof KATA_SYSEXT_ASSETS !== 'undefined') return Object.keys(KATA_SYSEXT_ASSETS).filter((name) => name.startsWith(`${folder}/`));
+  const place = fileURLToPath(new URL(`../../${folder}`, import.meta.url));
+  const entries = readdirSync(place, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return entries.map(({ parentPath, name }) => `${folder}${parentPath.slice(place.length)}/${name}`).sort();
 }
 
 /** Fills the `{{name}}` places of a template. A name without a value is a fault of the program. */

@@ -10,6 +10,7 @@ import {
   earlierImageRecords,
   findGeneration,
   type Generation,
+  handlerMarks,
   imageNumber,
   isKnownImage,
   isMarked,
@@ -17,7 +18,7 @@ import {
   releaseReservedSpace,
   writeRecord,
 } from '../store/index.ts';
-import { wiredEngine } from './engine.ts';
+import { wiredEngines } from './engine.ts';
 import { bootOptions } from './rollBackAtBoot.ts';
 
 /**
@@ -55,22 +56,22 @@ async function inheriting(host: Host, { manifest, record }: Generation): Promise
 }
 
 async function isPresent(host: Host, { wiring }: Pick<Generation['record'], 'wiring'>): Promise<boolean> {
-  for (const mark of wiring?.marks ?? []) if (!isMarked(mark, await host.readText(mark.path))) return false;
+  for (const mark of handlerMarks(wiring)) if (!isMarked(mark, await host.readText(mark.path))) return false;
   return true;
 }
 
 /** Planned from itself: what the merge of /etc has left of it stays, the rest is written. */
 async function activate(context: Context, from: Generation): Promise<void> {
   await releaseReservedSpace(context.host);
-  const found = await wiredEngine(context.host, from);
-  await runLocked(context, (view) => planTaking(view, from, found), bootOptions);
+  const engines = await wiredEngines(context.host, from);
+  await runLocked(context, (view) => planTaking(view, from, engines), bootOptions);
 }
 
-async function planTaking(view: View, from: Generation, found: Found): Promise<OperationPlan> {
+async function planTaking(view: View, from: Generation, engines: Found[]): Promise<OperationPlan> {
   const { host, id, started } = view;
   const to = from.manifest;
   const guard = await guardOf(view, to);
-  const planned = await checkedSwitch(host, { verb: 'boot', id, found, from, to, options: bootOptions, guard });
+  const planned = await checkedSwitch(host, { verb: 'boot', id, engines, from, to, options: bootOptions, guard });
   const afterwards = { ...nothingAfterwards, records: [activeRecord(to.number, planned, started)] };
-  return { verb: 'boot', plan: planned.plan, idle: false, to, found, planned, reason: 'the OS image brought it', afterwards };
+  return { verb: 'boot', plan: planned.plan, idle: false, to, engines, planned, reason: 'the OS image brought it', afterwards };
 }

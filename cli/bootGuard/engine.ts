@@ -4,11 +4,13 @@ import { KataError } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 import type { Found } from '../planning/types.ts';
 import { findEngine } from '../preflight/engine.ts';
-import type { Generation } from '../store/index.ts';
+import { recordedOnly } from '../preflight/engines.ts';
+import { type Generation, wiringsOf } from '../store/index.ts';
 
 /**
  * The engine that a generation is wired for, by what was recorded when it was: no other engine is looked for, because the boot guard may
- * edit only files that were wired. `configPath` is what it reads now. Throws `engine-missing` where its unit or its binary is gone.
+ * edit only files that were wired. `configPath` is what it reads now. Of several engines the first. Throws `engine-missing` where its unit
+ * or its binary is gone.
  */
 export async function wiredEngine(host: HostView, { manifest, record: { wiring } }: Generation): Promise<Found> {
   if (wiring === undefined) return findEngine(host, undefined);
@@ -21,6 +23,40 @@ export async function wiredEngine(host: HostView, { manifest, record: { wiring }
     needed: 'the engine that was there when it was wired',
     next: 'uninstall and install again, if another engine has replaced it: kata-sysext uninstall',
   });
+}
+
+/** The part of one engine. */
+export function partFor(generation: Generation, { engine }: Found): Generation {
+  return partsOf(generation).find(({ record: { wiring } }) => wiring?.engine === engine.name) ?? generation;
+}
+
+/** The generation once for each engine that it is wired into, each with the wiring of that one alone. */
+export function partsOf({ manifest, record }: Generation): Generation[] {
+  const { wiring, ...rest } = record;
+  const parts = wiringsOf(wiring).map((each) => ({ manifest, record: { ...rest, wiring: each } }));
+  return parts.length === 0 ? [{ manifest, record }] : parts;
+}
+
+/**
+ * All engines that a generation is wired into, as they are now. Of several, one that is gone is taken by its record: its
+ * files must not go on to name what goes. Throws `engine-missing` where all are.
+ */
+export async function wiredEngines(host: HostView, generation: Generation): Promise<Found[]> {
+  const parts = partsOf(generation);
+  const found = await Promise.all(parts.map((part) => wiredEngine(host, part).catch((error: unknown) => missing(error))));
+  const [fault] = found.filter((each) => each instanceof KataError);
+  if (fault !== undefined && found.every((each) => each instanceof KataError)) throw fault;
+  return found.flatMap((each, index) => {
+    const part = parts[index]!;
+    if (!(each instanceof KataError)) return [each];
+    const { wiring } = part.record;
+    return wiring === undefined ? [] : recordedOnly(wiring, each.complaint.found);
+  });
+}
+
+function missing(error: unknown): KataError {
+  if (error instanceof KataError && error.code === 'engine-missing') return error;
+  throw error;
 }
 
 /**

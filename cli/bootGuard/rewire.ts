@@ -1,7 +1,8 @@
-import { type EffectiveDiff, type EngineDump, isRefused } from '../engines/index.ts';
+import { type EffectiveDiff, type EngineDump, exceptSwitch, isRefused } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
 import { guardOf } from '../planning/programCopy.ts';
 import { activeRecord, nothingAfterwards } from '../planning/records.ts';
+import { switchedOn } from '../planning/selinuxSwitch.ts';
 import type { Found } from '../planning/types.ts';
 import { checkedSwitch, type Switch } from '../preflight/switch.ts';
 import { execute } from '../runner/execute.ts';
@@ -9,7 +10,7 @@ import { viewOf } from '../runner/run.ts';
 import { underLock } from '../runner/session.ts';
 import type { Context, View } from '../runner/types.ts';
 import { activeGeneration, type Generation, releaseReservedSpace } from '../store/index.ts';
-import { readsOther, wiredEngine } from './engine.ts';
+import { partsOf, readsOther, wiredEngine } from './engine.ts';
 import { type Guarded, isRecovered, recoverLocked } from './recoverAtBoot.ts';
 import { bootOptions, rollBackAtBoot } from './rollBackAtBoot.ts';
 
@@ -25,15 +26,33 @@ export function rewireAtBoot(context: Context): Promise<Guarded> {
     const early = (await isRecovered(host)) ? { recovered, notes: [] } : await recoverLocked(context, recovered, 'stays');
     const from = await activeGeneration(host);
     if (from === undefined) return early;
-    const found = await readingEngine(context, from);
-    if (typeof found === 'string') return { ...early, notes: [...early.notes, `${found}; nothing is changed`] };
-    const { notes, fault } = await look(context, from, found);
+    const { notes, fault } = await lookAtEach(context, from);
     const { number } = from.manifest;
     const all = [...early.notes, ...notes];
     if (fault === undefined) return { recovered: early.recovered, from: number, to: number, notes: all };
     const to = await rollBackAtBoot(context, from, fault, 'stays');
     return { recovered: early.recovered, from: number, ...(to === undefined ? {} : { to }), notes: [...all, fault] };
   });
+}
+
+/** Engine after engine: the first that the wiring cannot stay in decides for the generation. One that does not read the wiring is left alone. */
+async function lookAtEach(context: Context, from: Generation): Promise<Looked> {
+  const notes: string[] = [];
+  for (const { record } of partsOf(from)) {
+    // The look at the one before may have written the record.
+    const now = (await activeGeneration(context.host)) ?? from;
+    const name = record.wiring?.engine;
+    const part = partsOf(now).find((each) => each.record.wiring?.engine === name) ?? now;
+    const found = await readingEngine(context, part);
+    if (typeof found === 'string') {
+      notes.push(`${found}; nothing is changed`);
+      continue;
+    }
+    const looked = await look(context, now, part, found);
+    notes.push(...looked.notes);
+    if (looked.fault !== undefined) return { notes, fault: looked.fault };
+  }
+  return { notes };
 }
 
 /** In words where it is gone, or reads other files: then the wiring has no effect, and other files must not be edited. */
@@ -53,26 +72,30 @@ interface Looked {
   fault?: string;
 }
 
-async function look(context: Context, from: Generation, found: Found): Promise<Looked> {
+/** `part`: `from` with the wiring of this engine alone. */
+async function look(context: Context, from: Generation, part: Generation, found: Found): Promise<Looked> {
   const { engine, instance } = found;
   const { dump: own } = engine;
   const view = await viewOf(context);
   if (own === undefined) return wireUnjudged(context, view, from, found);
   const { host } = view;
-  const bare = await without(view, from, found, own);
+  const bare = await without(view, part, found, own);
   if (typeof bare === 'string') return { notes: [`${bare}; it is left alone`] };
   const planned = await replan(view, from, found);
   // An OS image may bring names that the wiring of the image before did not have.
-  const handlers = typeof planned === 'string' ? (from.record.wiring?.handlers ?? []).map(({ name }) => name) : planned.touched;
+  const handlers = typeof planned === 'string' ? (part.record.wiring?.handlers ?? []).map(({ name }) => name) : planned.touched;
   // What renders the engine's file has yet to read the wiring.
-  const differs = typeof planned !== 'string' && (planned.wiring.changes.length > 0 || instance.renderer !== undefined);
-  const changes = differs ? planned.wiring : undefined;
+  const wiring = typeof planned === 'string' ? undefined : planned.wirings[0]?.wiring;
+  const differs = wiring !== undefined && (wiring.changes.length > 0 || instance.renderer !== undefined);
+  const changes = differs ? wiring : undefined;
   const notes = typeof planned === 'string' ? [`the wiring stays as it is: ${planned}`] : [];
   try {
     const dump = changes
       ? await view.withScratch(found, (scratch) => own.renderPlanned(host, instance, changes, scratch))
       : await own.dumpEffective(host, instance);
-    const fault = faultIn(own.compare(bare, dump, handlers), engine.name);
+    const diff = own.compare(bare, dump, handlers);
+    // Without the wiring a file of the switch may be one that nothing reads.
+    const fault = faultIn(switchedOn(part.record).includes(engine.name) ? exceptSwitch(engine, diff) : diff, engine.name);
     if (fault !== undefined) return { notes, fault };
   } catch (error) {
     if (isRefused(error))
@@ -113,7 +136,7 @@ async function replan(view: View, from: Generation, found: Found): Promise<Switc
   const to = from.manifest;
   try {
     const more = { options: bootOptions, guard: await guardOf(view, to), loadModules: from.record.loadModules };
-    return await checkedSwitch(view.host, { verb: 'boot', id: view.id, found, from, to, ...more });
+    return await checkedSwitch(view.host, { verb: 'boot', id: view.id, engines: [found], from, to, ...more });
   } catch (error) {
     return saying(error);
   }
@@ -129,7 +152,7 @@ async function rewire(context: Context, view: View, from: Generation, found: Fou
     idle: false,
     from: to.number,
     to,
-    found,
+    engines: [found],
     planned,
     reason: `${found.engine.name} ${found.instance.version ?? ''} needs another wiring than the one that was there`,
     afterwards: { ...nothingAfterwards, records: [record] },

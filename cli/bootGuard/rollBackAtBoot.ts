@@ -4,20 +4,22 @@ import type { ChangeOptions } from '../planning/choices/types.ts';
 import { guardOf } from '../planning/programCopy.ts';
 import { activeRecord, nothingAfterwards } from '../planning/records.ts';
 import { othersWiring } from '../planning/replaceWiring.ts';
+import { switchedOn } from '../planning/selinuxSwitch.ts';
 import type { Found } from '../planning/types.ts';
 import { findEngine } from '../preflight/engine.ts';
 import { checkedSwitch } from '../preflight/switch.ts';
 import { runLocked } from '../runner/run.ts';
 import type { Context, OperationPlan, View } from '../runner/types.ts';
 import { activeGeneration, type Generation, type GenerationState, releaseReservedSpace } from '../store/index.ts';
-import { asWired, wiredEngine } from './engine.ts';
+import { asWired, partFor, wiredEngines } from './engine.ts';
 import { lastBlessed } from './suits.ts';
 
 /**
- * No administrator is there to ask or to allow anything. An update that runs as well is waited for within the time that the units have (90
- * s), and then not any longer: an engine that cannot start is worse than an edit during the update.
+ * No administrator is there to ask or to allow anything; only text of an engine that is gone goes, because nothing reads it. An update that
+ * runs as well is waited for within the time that the units have (90 s), and then not any longer: an engine that cannot start is worse than
+ * an edit during the update.
  */
-export const bootOptions: ChangeOptions = { dryRun: false, waitSeconds: 30, othersSeconds: 15, allow: [] };
+export const bootOptions: ChangeOptions = { dryRun: false, waitSeconds: 30, othersSeconds: 15, allow: ['engine-gone'] };
 
 /** What becomes of the files below /usr: they come later in this boot, they stay until the next one, or PID 1 shows others when it is asked. */
 export type Usr = 'comes' | 'stays' | 'asked';
@@ -25,34 +27,40 @@ export type Usr = 'comes' | 'stays' | 'asked';
 /**
  * The active generation is rolled back: the one that was blessed last becomes active, else none, and the engine starts as it did without
  * Kata. Its own files stay; `activate` tries it again. 'asked' is for the running host whose engine is down: it is started by the caller.
- * Throws `owned-by-machineconfig` where a MachineConfig has a file that would have to be changed for it.
+ * Throws `owned-by-machineconfig` where a MachineConfig has a file that would have to be changed for it, `handler-is-default` where the engine
+ * takes a handler of it by default.
  */
 export async function rollBackAtBoot(context: Context, from: Generation, reason: string, usr: Usr): Promise<number | undefined> {
   const { emit } = context;
   emit({ kind: 'warning', text: `generation ${from.manifest.number} is being rolled back: ${reason}` });
   const now = await successor(context, from, reason, usr).catch((error: unknown) => {
-    throw isOwned(error) ? cannotGo(from, reason, error) : error;
+    throw isKept(error) ? cannotGo(from, reason, error) : error;
   });
   emit({ kind: 'warning', text: now === undefined ? 'no generation is active now' : `generation ${now} is active` });
   return now;
 }
 
 /**
- * Whether a rollback is impossible because a MachineConfig has a file of the generation: the boot guard does not change such a file,
- * whatever becomes of the engine.
+ * Whether a rollback is impossible because a MachineConfig has a file of the generation (the boot guard does not change such a file,
+ * whatever becomes of the engine), or because the engine would serve no pod without the handler that it takes by default.
  */
-export function isOwned(error: unknown): error is KataError {
-  return error instanceof KataError && error.code === 'owned-by-machineconfig';
+export function isKept(error: unknown): error is KataError {
+  return error instanceof KataError && (error.code === 'owned-by-machineconfig' || error.code === 'handler-is-default');
 }
 
 /**
  * For the log of a boot, where no command prints what to do. A degraded node is online, and not updated (OpenShift, “configuration drift”).
  */
-function cannotGo({ manifest, record: { wiring } }: Generation, reason: string, { code, complaint }: KataError): KataError {
+function cannotGo({ manifest, record: { wiring, previous } }: Generation, reason: string, { code, complaint }: KataError): KataError {
   const engine = wiring?.unit ?? wiring?.engine ?? 'the engine';
+  const found = `generation ${manifest.number} should be rolled back (${reason}), and stays as it is: ${complaint.found}`;
+  if (code === 'handler-is-default') {
+    const command = `kata-sysext ${previous === undefined ? 'uninstall' : 'rollback'}`;
+    return new KataError(code, { ...complaint, found, next: complaint.next.replace(/run the command again$/, command) });
+  }
   return new KataError(code, {
     ...complaint,
-    found: `generation ${manifest.number} should be rolled back (${reason}), and stays as it is: ${complaint.found}`,
+    found,
     next: `${complaint.next}; if ${engine} does not start until then: mv ${complaint.subject} /root/ && systemctl restart ${engine}, after which the operator calls the node degraded as long as the MachineConfig has the file`,
   });
 }
@@ -90,9 +98,9 @@ export async function takeBack(context: Context, to: Generation, reason: string)
   await switchTo(context, { from, to, left: 'retired', reason });
 }
 
-async function engineOf(host: HostView, wired: Generation | undefined): Promise<Found> {
-  if (wired === undefined) return findEngine(host, undefined);
-  return asWired(await wiredEngine(host, wired), wired);
+async function enginesOf(host: HostView, wired: Generation | undefined): Promise<Found[]> {
+  if (wired === undefined) return [await findEngine(host, undefined)];
+  return (await wiredEngines(host, wired)).map((found) => asWired(found, partFor(wired, found)));
 }
 
 interface BootSwitch {
@@ -105,16 +113,16 @@ interface BootSwitch {
 
 async function switchTo(context: Context, { from, to, left, reason }: BootSwitch): Promise<void> {
   await releaseReservedSpace(context.host);
-  const found = await engineOf(context.host, from ?? to);
-  await runLocked(context, (view) => planBootSwitch(view, found, { from, to, left, reason }), bootOptions);
+  const engines = await enginesOf(context.host, from ?? to);
+  await runLocked(context, (view) => planBootSwitch(view, engines, { from, to, left, reason }), bootOptions);
 }
 
-async function planBootSwitch(view: View, found: Found, { from, to, left, reason }: BootSwitch): Promise<OperationPlan> {
+async function planBootSwitch(view: View, engines: Found[], { from, to, left, reason }: BootSwitch): Promise<OperationPlan> {
   const { host, id, started } = view;
   const guard = to === undefined ? undefined : await guardOf(view, to.manifest);
-  const theirs = await othersWiring(host, found, from, to);
-  const ends = { from, to: to?.manifest, loadModules: to?.record.loadModules };
-  const planned = await checkedSwitch(host, { verb: 'boot', id, found, options: bootOptions, guard, ...ends, down: true, ...theirs });
+  const theirs = await othersWiring(host, engines[0]!, from, to);
+  const ends = { from, to: to?.manifest, selinux: switchedOn(to?.record), loadModules: to?.record.loadModules };
+  const planned = await checkedSwitch(host, { verb: 'boot', id, engines, options: bootOptions, guard, ...ends, down: true, ...theirs });
   const records = [
     ...(from === undefined ? [] : [{ number: from.manifest.number, state: left }]),
     ...(to === undefined ? [] : [activeRecord(to.manifest.number, planned, started)]),
@@ -125,7 +133,7 @@ async function planBootSwitch(view: View, found: Found, { from, to, left, reason
     idle: false,
     from: from?.manifest.number,
     to: to?.manifest,
-    found,
+    engines,
     planned,
     reason,
     afterwards: { ...nothingAfterwards, records },

@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
+import { isAddress } from '../download/address.ts';
 import { KataError } from '../errors/index.ts';
 import { stopIfAsked } from '../host/stoppable.ts';
 import type { Digest } from '../host/types.ts';
-import type { Emit } from '../output/events.ts';
 import { readArchive } from './archive.ts';
 import { digestOfFolder, readFolder, sizeOfFolder } from './folder.ts';
 import { countOf } from './limits.ts';
@@ -14,6 +14,8 @@ import { emptyTree } from './tree.ts';
 import type { Bundle, BundleRequest, SourceRecord, TreeEntry } from './types.ts';
 import { writerInto } from './writer.ts';
 
+export { isSavedBundle } from './archive.ts';
+export { decompressed } from './decompress.ts';
 export { kindOf, machineOf, type ReadAt } from './elf.ts';
 export type { Bundle, BundleRequest, SourceRecord, TreeEntry } from './types.ts';
 
@@ -31,12 +33,18 @@ export async function readBundles(request: BundleRequest): Promise<Bundle> {
     const read = (await isFolder(path)) ? readFolder : readArchive;
     const wanted = request.digests?.[index];
     const watch = { signal: request.signal };
-    const source = await read(path, index, receiver, { onBytes: onBytes.add, ...watch })
+    const { fetching } = request;
+    const verifier = request.verifiers?.[index];
+    const prover = request.provers?.[index];
+    // Its bytes are no stream: a signature would be verified over nothing.
+    if ((verifier ?? prover) !== undefined && read === readFolder) throw new Error('a folder has no signature');
+    const source = await read(path, index, receiver, { ...onBytes, ...watch, fetching, wanted, prover, onPiece: verifier?.update })
       .catch((error: unknown) => orWrongDigest(error, path, wanted, watch))
       .catch((error: unknown) => orMixed(error, { path, index, receiver, sources, watch }));
     checkDigest(source, wanted);
-    sources.push(source);
-    refuseMixed(sources.map(({ name }, at) => ({ name, version: receiver.versions.get(at) })));
+    sources.push(verifier === undefined ? source : { ...source, proof: verifier.finish() });
+    const names = [...sources.map(({ name }, at): [number, string] => [at, name]), ...receiver.savedNames];
+    refuseMixed(names.map(([at, name]) => ({ name, version: receiver.versions.get(at) })));
   }
   onBytes.end();
   const names = sources.map((source) => source.name).join(', ');
@@ -68,6 +76,7 @@ function receiverFor({ into, keep, tell = () => false }: BundleRequest): Receive
     machines: new Map(),
     services: new Map(),
     versions: new Map(),
+    savedNames: new Map(),
     texts: new Map(),
     textCount: countOf('the bundle'),
     skippedFiles: 0,
@@ -96,25 +105,38 @@ function folderMode(receiver: Receiver, folder: string): number {
   return receiver.tree.places.get(folder)?.mode ?? modeOf('directory', 0o755);
 }
 
-async function progress({ sources, emit, signal }: BundleRequest): Promise<{ add(bytes: number): void; end(): void }> {
+async function progress({
+  sources,
+  emit,
+  signal,
+}: BundleRequest): Promise<Required<Pick<Watch, 'onBytes' | 'onSize' | 'onNote'>> & { end(): void }> {
   let totalBytes = 0;
-  for (const source of sources)
-    totalBytes += (await isFolder(source))
-      ? await sizeOfFolder(source, { signal })
-      : ((await stat(source).catch(() => undefined))?.size ?? 0);
+  for (const source of sources) totalBytes += await sizeOf(source, signal);
+  let unknown = sources.filter(isAddress).length;
   let doneBytes = 0;
   let last = 0;
-  const tell: Emit = emit;
+  const tell = () => emit({ kind: 'bytes', name: 'unpack', doneBytes, ...(unknown === 0 && { totalBytes }) });
   return {
-    add(bytes) {
+    onBytes(bytes) {
       doneBytes += bytes;
       const now = performance.now();
       if (now - last < emitEveryMs) return;
       last = now;
-      tell({ kind: 'bytes', name: 'unpack', doneBytes, totalBytes });
+      tell();
     },
-    end: () => tell({ kind: 'bytes', name: 'unpack', doneBytes, totalBytes }),
+    onSize(bytes) {
+      unknown--;
+      totalBytes += bytes;
+    },
+    onNote: (text) => emit({ kind: 'warning', text }),
+    end: tell,
   };
+}
+
+/** An address says its size when it answers. */
+async function sizeOf(source: string, signal: AbortSignal | undefined): Promise<number> {
+  if (isAddress(source)) return 0;
+  return (await isFolder(source)) ? sizeOfFolder(source, { signal }) : ((await stat(source).catch(() => undefined))?.size ?? 0);
 }
 
 function checkDigest(source: SourceRecord, wanted: Digest | undefined): void {
@@ -130,7 +152,7 @@ function checkDigest(source: SourceRecord, wanted: Digest | undefined): void {
 
 /** A file that is not the one that was asked for is reported as such, whatever else is wrong with it. */
 async function orWrongDigest(error: unknown, path: string, wanted: Digest | undefined, watch: Watch): Promise<never> {
-  if (wanted !== undefined && error instanceof KataError && error.exitCode === 4 && error.code !== 'bundle-missing') {
+  if (wanted !== undefined && !isAddress(path) && error instanceof KataError && error.exitCode === 4 && error.code !== 'bundle-missing') {
     const found = await digestOfSource(path, watch).catch(() => undefined);
     stopIfAsked(watch.signal);
     if (found !== undefined) checkDigest({ name: path.slice(path.lastIndexOf('/') + 1), digest: found, sizeBytes: 0 }, wanted);
@@ -139,7 +161,7 @@ async function orWrongDigest(error: unknown, path: string, wanted: Digest | unde
 }
 
 async function isFolder(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
+  return !isAddress(path) && (await stat(path).catch(() => undefined))?.isDirectory() === true;
 }
 
 function noRelease(names: string): KataError {

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { isAddress } from '../download/address.ts';
 import { KataError } from '../errors/index.ts';
 import { readArchive } from './archive.ts';
 import { readFolder } from './folder.ts';
@@ -21,12 +22,28 @@ interface Failed {
 
 /** Two sources that claim one path with different bytes are, most often, of different releases: then that is said. Throws always. */
 export async function orMixed(error: unknown, { path, index, receiver, sources, watch }: Failed): Promise<never> {
-  if (!(error instanceof KataError) || error.code !== 'bundle-member-duplicate' || index === 0) throw error;
+  if (!(error instanceof KataError) || error.code !== 'bundle-member-duplicate') throw error;
+  if (receiver.savedNames.size > 1 && error.complaint.details?.['member'] === versionPath)
+    throw mixedInside([...receiver.savedNames.values()], error);
+  if (index === 0) throw error;
+  // It would be downloaded once more.
+  if (isAddress(path)) throw error;
   // The source may end before its VERSION comes, or that is what differs.
   const own = await versionIn(path, watch).catch(() => undefined);
   const said = [...sources.map(({ name }, at) => ({ name, version: receiver.versions.get(at) })), { name: basename(path), version: own }];
   refuseMixed(said, error);
   throw error;
+}
+
+/** Archives in one saved bundle whose VERSION differs. */
+function mixedInside(names: string[], cause: unknown): KataError {
+  return new KataError('bundle-mixed', {
+    subject: names.join(', '),
+    found: `archives of different releases: ${names.join(', ')}`,
+    needed: 'archives of one release',
+    next: 'save each release in a bundle of its own: kata-sysext bundle save',
+    cause,
+  });
 }
 
 /** Throws `bundle-mixed` for sources that say they are of different releases. */
@@ -58,6 +75,7 @@ async function versionIn(path: string, watch: Watch): Promise<string | undefined
     textCount: countOf(basename(path)),
     services: new Map(),
     versions: new Map(),
+    savedNames: new Map(),
     skippedFiles: 0,
     skippedBytes: 0,
   };

@@ -21,6 +21,8 @@ export interface Receiver {
   services: Map<string, number[]>;
   /** What each source says in its VERSION, by its index. */
   versions: Map<number, string>;
+  /** Archives of saved bundles, by the index that each has in `versions`. */
+  savedNames: Map<number, string>;
   textCount: Count;
   skippedFiles: number;
   skippedBytes: number;

@@ -1,5 +1,7 @@
+import type { Fetching } from '../download/types.ts';
 import type { Digest } from '../host/types.ts';
 import type { Emit } from '../output/events.ts';
+import type { ArchiveProver, Proof, Verifier } from '../trust/types.ts';
 
 /** One entry of a release tree. Paths are relative to the release's `opt/kata`, without a leading './'. */
 export interface TreeEntry {
@@ -10,20 +12,35 @@ export interface TreeEntry {
   /** Files only. */
   sizeBytes?: number | undefined;
   digest?: Digest | undefined;
+  /** Files of an image: in hexadecimal, for the SPDX document of a payload. */
+  sha1?: string | undefined;
   /** Symlinks only: the target as written; absolute /opt/kata/... targets are made relative while unpacking. */
   target?: string | undefined;
 }
 
+/** An archive in a saved bundle. */
+export interface ArchiveRecord {
+  name: string;
+  digest: Digest;
+  sizeBytes: number;
+  /** Missing where a catalogue of the host has the digest. */
+  proof?: Proof | undefined;
+}
+
 export interface SourceRecord {
-  /** Base name of what was named on the command line. */
+  /** Base name of what was named on the command line; of an address the last part of its path. */
   name: string;
   /** Over exactly the bytes that were unpacked (an archive), or over the canonical listing (a folder). */
   digest: Digest;
   sizeBytes: number;
+  /** Who signed it, where that was verified. */
+  proof?: Proof | undefined;
+  /** Of a saved bundle whose archives were proven one by one. */
+  archives?: ArchiveRecord[] | undefined;
 }
 
 export interface BundleRequest {
-  /** Real paths on this machine: archives or unpacked folders, merged in order. */
+  /** Real paths on this machine (archives or unpacked folders) and https addresses of archives, merged in order. */
   sources: string[];
   /** Real path of an existing empty folder; the tree is made there. Removing it is the caller's duty. */
   into: string;
@@ -33,6 +50,12 @@ export interface BundleRequest {
   tell?(path: string): boolean;
   /** Wanted digests by position; undefined entries are not checked. */
   digests?: (Digest | undefined)[];
+  /** How addresses are downloaded. Each needs a digest or a signature. */
+  fetching?: Fetching | undefined;
+  /** By position: sees the bytes of the source. */
+  verifiers?: (Verifier | undefined)[] | undefined;
+  /** By position: the source has to be a saved bundle, and each archive in it has to be proven. */
+  provers?: (ArchiveProver | undefined)[] | undefined;
   emit: Emit;
   /** Aborts between two reads. */
   signal?: AbortSignal;

@@ -3,7 +3,7 @@ import { isSea } from 'node:sea';
 import { isOfImage } from '../backends/registry.ts';
 import { errnoOf, type Finding, KataError } from '../errors/index.ts';
 import { type Host, type HostView, interrupted, openHost, stoppable, unlessStopped } from '../host/index.ts';
-import { errorText, escapingStream, isAdvice, reporter } from '../output/index.ts';
+import { type ColourMode, coloured, errorText, escapingStream, isAdvice, reporter, takesColour } from '../output/index.ts';
 import type { ProgressMode } from '../output/reporter.ts';
 import { askedBy } from '../runner/asked.ts';
 import { imageState, stateFolder } from '../store/paths.ts';
@@ -17,7 +17,16 @@ import type { Io, OptionValue, Reply } from './types.ts';
 
 /** The whole program: argv in, exit status out. Never throws for a known error. */
 export async function main(argv: string[], streams: Io): Promise<number> {
-  const io: Io = { ...streams, stdout: escapingStream(streams.stdout), stderr: escapingStream(streams.stderr) };
+  let colour: ColourMode = 'auto';
+  const painter =
+    ({ isTTY }: { isTTY?: boolean }) =>
+    (text: string) =>
+      takesColour(colour, isTTY, streams.env) ? coloured(text) : text;
+  const io: Io = {
+    ...streams,
+    stdout: escapingStream(streams.stdout, painter(streams.stdout)),
+    stderr: escapingStream(streams.stderr, painter(streams.stderr)),
+  };
   const json = argv.includes('--json');
   try {
     const parsed = await parse(argv, version);
@@ -25,6 +34,8 @@ export async function main(argv: string[], streams: Io): Promise<number> {
       io.stdout.write(`${parsed.text}\n`);
       return await whenWritten(0, io);
     }
+    // The one who follows the unit paints what that writes.
+    if (io.env['KATA_SYSEXT_UNIT'] === undefined) colour = String(parsed.options['color'] ?? 'auto') as ColourMode;
     refuseAddresses(parsed.verb, parsed.words, argv);
     return await runVerb(parsed, argv, io);
   } catch (error) {
@@ -83,8 +94,11 @@ async function runVerb({ verb, words, options }: Extract<Parsed, { kind: 'verb' 
   }
 }
 
-/** Verbs that read and make nothing, not even for a moment: on a signal they are left where they are. */
-const leavingNothing = ['status', 'history', 'diff', 'explain', 'completion', 'inspect'];
+/**
+ * Verbs that read and make nothing, not even for a moment: on a signal they are left where they are. A node pod only watches: what it
+ * started on the node goes on without it.
+ */
+const leavingNothing = ['status', 'history', 'diff', 'explain', 'completion', 'inspect', 'node-pod'];
 
 /** Whether something was done that stays: then a signal that came meanwhile came too late. */
 function isDone({ kind, body, made }: Reply): boolean {

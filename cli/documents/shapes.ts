@@ -56,10 +56,24 @@ export function oneOf<const T extends string>(...names: T[]): Shape<T> {
 }
 
 /** valibot takes a list for a table whose keys may all be missing. */
-const table = valueLike<object>('a table', (value) => typeof value === 'object' && value !== null && !Array.isArray(value));
+const table = valueLike<object>('a table', isTable);
+
+function isTable(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
 export function tableOf<const E extends ObjectEntries>(entries: E): Shape<Table<E>> {
   return pipe(table, looseObject(entries, 'a table')) as unknown as Shape<Table<E>>;
+}
+
+/** The same where a key that is not named is a mistake: in what a person writes. */
+export function closedTableOf<const E extends ObjectEntries>(entries: E): Shape<Table<E>> {
+  const names = Object.keys(entries);
+  const closed = valueLike<object>(
+    `a table with no other keys than ${names.join(', ')}`,
+    (value) => isTable(value) && Object.keys(value).every((key) => names.includes(key)),
+  );
+  return pipe(closed, looseObject(entries, 'a table')) as unknown as Shape<Table<E>>;
 }
 
 export function listOf<T>(item: Shape<T>) {
@@ -83,6 +97,8 @@ export const instant = valueLike<number>('a time', (value) => typeof value === '
 /** RFC 3339, or whatever Date reads. */
 export const moment = valueLike<string>('a time', (value) => typeof value === 'string' && !Number.isNaN(Date.parse(value)));
 export const digest = textLike<`sha256:${string}`>('a sha256 digest', /^sha256:[0-9a-f]{64}$/);
+/** In hexadecimal. */
+export const sha1 = textLike('a SHA-1', /^[0-9a-f]{40}$/);
 export const absolutePath = valueLike<string>('an absolute path', (value) => isPath(value) && value.startsWith('/'));
 /** As another program may write it: `..` in it is resolved inside the root, as all paths are. */
 export const writtenPath = valueLike<string>('an absolute path', (value) => typeof value === 'string' && /^\/[^\0]*$/.test(value));

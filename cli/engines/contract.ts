@@ -1,7 +1,8 @@
 import type { Finding } from '../errors/index.ts';
 import type { HostPath, HostView } from '../host/types.ts';
 import type { Unit, UnitState } from '../systemd/types.ts';
-import type { EffectiveDiff, EngineState, ForeignWiring, Instance, WantedHandler, Wiring, WiringPlan } from './types.ts';
+import type { Overlay } from './common/filesView.ts';
+import type { EffectiveDiff, EngineState, ForeignWiring, Instance, SwitchFile, WantedHandler, Wiring, WiringPlan } from './types.ts';
 
 /** Writes a throw-away copy; the planners themselves cannot write. */
 export type Scratch = (name: string, text: string) => Promise<HostPath>;
@@ -71,6 +72,8 @@ export interface RefusedEngine extends EngineFacts {
   refusal: Refusal | undefined;
   /** Why it is refused where it is named, for one that nothing on a host makes refuse. */
   named?: Pick<Refusal, 'found' | 'needed' | 'next'>;
+  /** What it has of its own in place of Kata, and whether that works here: for `check`. Asks a live host alone. */
+  instead?(host: HostView): Promise<Finding[]>;
 }
 
 export interface Refusal {
@@ -91,12 +94,26 @@ export interface Engine extends EngineFacts {
   /** It reads drop-ins only where its main file names them: without that file it does not read the wiring. */
   dropInsNeedMain: boolean;
   shimProtocol: ShimProtocol;
-  /** How its wiring is computed for a node that is not there (`generate --form rendered`); undefined: it cannot be. */
-  offline: OfflineWiring | undefined;
+  /** How its wiring is computed for a node that is not there (`generate --form rendered`), or why it cannot be. */
+  offline: OfflineWiring | NoOfflineWiring;
   /** Keys of its dump that say whether it gives pods SELinux labels, what holds where none is there, and how a person turns it on. */
-  selinux: { keys: readonly string[][]; byDefault: boolean; setting: string };
+  selinux: {
+    keys: readonly string[][];
+    byDefault: boolean;
+    setting: string;
+    /**
+     * The files with labels turned on, beside `files` (those of the host as `plan` leaves them); none where they are on already. Throws
+     * `engine-unsupported` where no file of kata-sysext's can do it. undefined: only a person turns them on.
+     */
+    turnOn?(host: HostView, instance: Instance, files: Overlay, plan: WiringPlan): Promise<SwitchFile[]>;
+  };
   /** Keys of its dump that name the handler of what asks for none, and how a person names another: without that handler it does not start. */
   defaultHandler: { keys: readonly string[][]; setting: string };
+  /**
+   * What its files set, a later table over an earlier one: for a host on which its program cannot be asked. undefined: its planner looks
+   * itself. Throws as `plan` does where they cannot be read.
+   */
+  readSettings?(host: HostView, instance: Instance): Promise<Record<string, unknown>[]>;
   /** What `try` configures on its throw-away host; undefined: `try` shows another engine. */
   sample: { version: string; path: HostPath; mode: number; asset: string } | undefined;
   /** Live: from the running process. Offline: from the tree's files and `hint` ('1.7', '2.1.9'). */
@@ -171,6 +188,15 @@ export type OfflineWiring =
   | { unit: Unit; kind: 'drop-in'; read: readonly HostPath[]; folders: readonly string[] }
   /** An edit of the node's own file, which has to be there; `patternsIn`: what that text imports by pattern. Throws `engine-config-invalid`. */
   | { unit: Unit; kind: 'edit'; config: HostPath; configVariable: string; patternsIn(text: string): string[] };
+
+export interface NoOfflineWiring {
+  kind: 'none';
+  /** What decides on the node, as the reason of a refusal; and what works instead. */
+  found: string;
+  needed: string;
+  /** No operating system of `generate` has it: neither is its node given the program and a release. */
+  noTarget?: true;
+}
 
 /** Versions: `from` is inclusive, `below` exclusive; without both it holds for all. `source`: where that was read or tried. */
 interface VersionRange {

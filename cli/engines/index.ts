@@ -1,9 +1,12 @@
 export { handlerIsDefault, isRefused } from './common/complaints.ts';
+export { exceptKeys } from './common/differences.ts';
+export { exceptSwitch, setsLabels, switchCode, withLabels, withSwitch } from './common/selinuxSwitch.ts';
 export { servingPid } from './common/servingPid.ts';
 export { probeTimeouts } from './probeTimeouts.ts';
 export { allUnits, engineNamed, enginePlugins, engines, engineUnits, preparingUnits, unitNames, withEngines } from './registry.ts';
 export { refusalBy, rendererOf, type Sighting, writerOf } from './renderers.ts';
 export type {
+  Displaced,
   EffectiveDiff,
   Engine,
   EngineCri,

@@ -103,12 +103,28 @@ export interface Wiring {
   /** Folders that were made for it, parents first; removed when empty. */
   folders: HostPath[];
   key: Digest;
+  /** The engine's SELinux switch, where kata-sysext turned it on: edits apart from those of the handlers. */
+  selinux?: { marks: Mark[]; folders: HostPath[] } | undefined;
+  /** Of the first wiring of a generation: those of the other engines that it is wired into. Read through `wiringsOf`. */
+  others?: Wiring[] | undefined;
+}
+
+/** A file as it would be with the engine's SELinux switch on, and the text of kata-sysext in it. */
+export interface SwitchFile {
+  mark: Mark;
+  after: string;
+  /** Of a file that is made; 0644 where nothing is said. */
+  mode?: number;
 }
 
 export interface WiringPlan {
   /** undefined when no wiring of kata-sysext remains. */
   wiring?: Wiring;
   changes: FileChange[];
+  /** Dotted key paths that another installer set, and that may differ in the dump afterwards. */
+  displaced?: string[] | undefined;
+  /** What becomes of the engine's SELinux switch, where it is or was kata-sysext's: the keys of `Engine.selinux` may differ in the dump. */
+  selinux?: 'comes' | 'stays' | 'goes' | undefined;
   /** The main file that the daemon reads afterwards, where that is another one than now. */
   reads?: HostPath | undefined;
   /** Folders to make, parents first, with modes. */
@@ -124,6 +140,14 @@ export interface ForeignWiring {
   marks: Mark[];
   /** Names of these handlers, in byte order. */
   handlers: string[];
+}
+
+/** Another installer's text in files of engines, which goes in the same change: each file as it is, and as it is without that text. */
+export interface Displaced {
+  /** By real path. */
+  files: { path: HostPath; text: string; after: string | 'absent' }[];
+  /** Key paths that may differ afterwards, without those of its handlers. */
+  keys: string[][];
 }
 
 /** Dotted key paths of the effective configuration that differ; values are never shown. */

@@ -1,4 +1,5 @@
-import { parseDocument } from 'yaml';
+import { type CST, type Document, Parser, parseDocument, visit } from 'yaml';
+import { placeAt } from '../documents/index.ts';
 
 /** What a document holds: tables are maps, so that no key of it is ever one of an object. */
 export type YamlValue = string | number | boolean | bigint | null | undefined | YamlValue[] | Map<unknown, YamlValue>;
@@ -12,20 +13,49 @@ const marks = /[[\]{},:?&*!|>#\n"'-]/g;
 const refusedKeys = ['__proto__', 'constructor', 'prototype'];
 
 /**
+ * Collections inside each other. What the parser makes of its tokens is recursive; where the stack runs out while an expression is compiled,
+ * V8 ends the process, which nothing catches.
+ */
+const maxDepth = 64;
+
+/**
  * One YAML 1.2 (or JSON) document. Aliases are refused: a few lines of them can hold gigabytes. So are keys that are names of every object.
  * Throws an Error that says in words what is wrong. Import this file only where a document is read: the parser is large.
  */
 export function parseYaml(text: string): YamlValue {
   const count = text.match(marks)?.length ?? 0;
   if (count > maxMarks) throw new Error(`it has ${count} marks, more than ${maxMarks}`);
+  refuseDepth(text);
   // Double keys are looked for by comparing each with each; the last one wins, as for kubelet.
   const options = { uniqueKeys: false, strict: true, schema: 'core', prettyErrors: false, logLevel: 'silent' } as const;
   const document = parseDocument(text, options);
   const [fault] = document.errors;
-  if (fault !== undefined) throw new Error(fault.code);
+  if (fault !== undefined) throw new Error(`${fault.code} (${placeAt(text, fault.pos[0])})`);
+  refuseAliases(document, text);
   const value = document.toJS({ mapAsMap: true, maxAliasCount: 0 }) as YamlValue;
   refuseKeys(value);
   return value;
+}
+
+/** By tokens, which are made without recursion. */
+function refuseDepth(text: string): void {
+  const open: { token: CST.Token; depth: number }[] = [...new Parser().parse(text)].map((token) => ({ token, depth: 0 }));
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    const { token, depth } = at;
+    if (depth > maxDepth) throw new Error(`it is nested more than ${maxDepth} deep`);
+    if (token.type === 'document' && token.value !== undefined) open.push({ token: token.value, depth });
+    if (!('items' in token)) continue;
+    for (const { key, value } of token.items as CST.CollectionItem[])
+      for (const inner of [key, value]) if (inner !== undefined && inner !== null) open.push({ token: inner, depth: depth + 1 });
+  }
+}
+
+function refuseAliases(document: Document, text: string): void {
+  visit(document, {
+    Alias: (_, { range }) => {
+      throw new Error(`it has an alias (${placeAt(text, range?.[0] ?? 0)})`);
+    },
+  });
 }
 
 function refuseKeys(value: YamlValue): void {

@@ -1,36 +1,16 @@
 import { backendOf } from '../backends/index.ts';
 import { type Engine, type EngineState, type Instance, probeTimeouts, servingPid } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
-import { type Digest, digestOf, type HostPath, type HostView, stopIfAsked } from '../host/index.ts';
+import { type Digest, digestOf, type HostView, stopIfAsked } from '../host/index.ts';
 import type { Emit } from '../output/events.ts';
 import { installedPolicyFindings } from '../selinux/index.ts';
 import { type GenerationHandler, type GenerationManifest, isIntact, namesOf, payloadOf, pointer } from '../store/index.ts';
 import type { Systemd, Unit } from '../systemd/types.ts';
 import type { Gate } from '../transaction/index.ts';
-import type { Baseline } from './baseline.ts';
+import { asGateFailure, labelsAreOn, onlyOwnHandlersDiffer } from './effective.ts';
 import { logTail } from './evidence.ts';
 import { labelsInPlace } from './labels.ts';
-
-export interface GateRequest {
-  engine: Engine;
-  instance: Instance;
-  baseline: Baseline;
-  /** The generation that must work afterwards; undefined when Kata goes away. */
-  to?: GenerationManifest | undefined;
-  /** kata-sysext's handlers before and after: only these may differ. */
-  touched: string[];
-  /** Of these, the handlers that another program serves afterwards. */
-  restored: string[];
-  restarts: boolean;
-  /** The main file that the daemon reads from its restart on, where that is another one than now. */
-  reads?: HostPath | undefined;
-  /** An edit by another program keeps kata-sysext's text in a file: then a handler that should go may still be listed. */
-  editedByOthers: boolean;
-  /** The plan had to be allowed what SELinux’ policy denies: then the gate does not ask again. */
-  policyDenies: boolean;
-  emit: Emit;
-  signal: AbortSignal;
-}
+import type { GateRequest } from './types.ts';
 
 const criDeadlineMs = 60_000;
 /** containerd whose CRI plugin failed to load says so at once and for good; some seconds are left for a slow start. */
@@ -44,7 +24,10 @@ export function liveGate(host: HostView, given: GateRequest): Gate {
   const { reads = given.instance.configPath } = given;
   const request = { ...given, instance: { ...given.instance, configPath: reads } };
   return {
-    beforeRestart: () => onlyOwnHandlersDiffer(host, request).catch(asGateFailure),
+    beforeRestart: async () => {
+      await onlyOwnHandlersDiffer(host, request).catch(asGateFailure);
+      await lookAgain(host, request);
+    },
     afterSteps: async () => {
       if (request.to !== undefined) await filesInPlace(host, request.to);
       if (request.to !== undefined) await filesReached(host, request, request.to);
@@ -52,7 +35,7 @@ export function liveGate(host: HostView, given: GateRequest): Gate {
       if (request.to !== undefined && !request.policyDenies) await policyAllows(host, request, request.to);
       // Without a daemon nothing can be asked: the files are all that the next pod reads.
       if (request.engine.daemon === undefined) return;
-      if (!request.restarts) return checkNow(host, request);
+      if (!request.restarts) return checkNow(host, request, true);
       request.emit({ kind: 'phase', name: 'gate', detail: `waiting for ${request.engine.name}` });
       await criReady(host, request);
       // Before the restart the file that another program renders was the old one.
@@ -60,6 +43,7 @@ export function liveGate(host: HostView, given: GateRequest): Gate {
       request.emit({ kind: 'phase', name: 'gate', detail: `watching ${request.engine.name} for ${steadyMs / 1000} s` });
       await staysUp(host, request);
       if (given.reads !== undefined) await readsIt(host, request);
+      if (['comes', 'stays'].includes(given.selinux ?? '')) await labelsAreOn(host, request);
     },
     evidence: () => logTail(host, request.instance.unit, [...request.baseline.dependents]),
   };
@@ -76,25 +60,6 @@ export function offlineGate(host: HostView, to: GenerationManifest | undefined, 
     },
     evidence: async () => [],
   };
-}
-
-/** Whatever the engine's binary says of the real files, the change has begun: a refusal (exit 3) would be a lie. */
-function asGateFailure(error: unknown): never {
-  if (!(error instanceof KataError) || error.code === 'gate-failed') throw error;
-  throw new KataError('gate-failed', { ...error.complaint, cause: error });
-}
-
-async function onlyOwnHandlersDiffer(host: HostView, { engine, instance, baseline, touched }: GateRequest): Promise<void> {
-  if (engine.dump === undefined) return;
-  const { others, warnings } = engine.dump.compare(baseline.dump, await engine.dump.dumpEffective(host, instance), touched);
-  if (others.length === 0 && warnings.length === 0) return;
-  throw new KataError('gate-failed', {
-    subject: instance.configPath,
-    found: `${engine.name} would change more than kata-sysext’s handlers: ${[...others, ...warnings].slice(0, 5).join('; ')}`,
-    needed: `only ${touched.join(', ')} to differ`,
-    next: `compare with: ${engine.dump.showCommand(instance)}`,
-    details: { keys: others },
-  });
 }
 
 /** Through the very paths that the engine's configuration names. */
@@ -182,12 +147,25 @@ async function criReady(host: HostView, request: GateRequest): Promise<void> {
   }
 }
 
-async function checkNow(host: HostView, request: GateRequest): Promise<void> {
-  const state = await request.engine.daemon?.probe(host, request.instance, probeTimeouts.repeatedMs);
-  if (state !== undefined) checkState(request, state);
+/** Since the baseline was taken, a payload may have been copied: pods that ended meanwhile lost nothing. */
+async function lookAgain(host: HostView, request: GateRequest): Promise<void> {
+  const { baseline } = request;
+  const now = await request.engine.daemon?.probe(host, request.instance, probeTimeouts.repeatedMs);
+  if (now?.reachable === true) request.baseline = { ...baseline, state: { ...baseline.state, sandboxes: now.sandboxes } };
 }
 
-function checkState({ engine, baseline, to, touched, restored, instance, editedByOthers }: GateRequest, now: EngineState): void {
+/** @param own pods of the handlers of kata-sysext are judged: what was mounted elsewhere may have taken the files from under their shims */
+async function checkNow(host: HostView, request: GateRequest, own = false): Promise<void> {
+  const state = await request.engine.daemon?.probe(host, request.instance, probeTimeouts.repeatedMs);
+  if (state !== undefined) checkState(request, state, own ? request.touched : []);
+}
+
+/**
+ * @param judged handlers whose pods may not have ended; undefined: all. An engine that was just started knows which shims it did not find
+ *   again. Later a pod that ends has ended by itself, or its user stopped it: on a busy node some always do.
+ */
+function checkState(request: GateRequest, now: EngineState, judged?: readonly string[]): void {
+  const { engine, baseline, to, touched, restored, instance, editedByOthers } = request;
   const problems: string[] = [];
   const who = speakerOf(engine);
   const one = engine.daemon?.inUse?.one ?? 'sandbox';
@@ -201,6 +179,7 @@ function checkState({ engine, baseline, to, touched, restored, instance, editedB
   for (const name of gone) if (now.handlers.includes(name)) problems.push(`${who} still lists ${name}`);
   const alive = new Map(now.sandboxes.map((sandbox) => [sandbox.id, sandbox]));
   for (const before of baseline.state.sandboxes) {
+    if (judged !== undefined && !judged.includes(before.handler)) continue;
     // A sandbox that is gone was removed by its user; one that is listed but no longer ready has lost its shim.
     if (before.ready && alive.get(before.id)?.ready === false)
       problems.push(`${one} ${before.id.slice(0, 12)} (${before.podName}) lost its shim`);

@@ -10,6 +10,7 @@ export { targetNamed } from './targets.ts';
 export type {
   Against,
   Beside,
+  ComponentSource,
   Edit,
   FirstBootRequest,
   Generated,
@@ -20,6 +21,7 @@ export type {
   Target,
   TargetTree,
 } from './types.ts';
+export { filesOf, isCompressed } from './types.ts';
 
 const makers: Record<OutputKind, (request: FirstBootRequest, pool: PoolRequest) => Generated[]> = {
   ignition: (request) => [{ name: 'kata-sysext.ign', text: ignition(firstBoot(request), request.target.ignition) }],

@@ -22,11 +22,14 @@ const openshiftIgnition: [from: number, ignition: string][] = [
   [8, '3.2.0'],
 ];
 
+/** OKD has the operator of OpenShift of the same number. From 4.16 on its nodes are CentOS Stream CoreOS, before that Fedora CoreOS. */
+const okdFirst = 16;
+
 /** Before 4.13 the node's systemd is 239, which refuses a oneshot that is tried again (allowed from 244 on). */
 const retriedOneshots = 13;
 
 /** All names of targets, as the help shows them. */
-const targetNames = [...rows.map(({ name }) => name), 'openshift-4.N'];
+const targetNames = [...rows.map(({ name }) => name), 'openshift-4.N', 'okd-4.N'];
 
 /** The row of a target. Throws `usage` for one that is not known. */
 export function targetNamed(name: string): Target {
@@ -38,17 +41,19 @@ export function targetNamed(name: string): Target {
       name,
       rows.map((each) => each.name),
     )}`,
-    needed: `one of ${targetNames.join(', ')} with N from ${openshift.first} to ${openshift.last}`,
+    needed: `one of ${targetNames.join(', ')} with N from ${openshift.first} (okd: ${okdFirst}) to ${openshift.last}`,
     next: 'kata-sysext generate --help',
   });
 }
 
 function openshiftTarget(name: string): Target | undefined {
-  const minor = Number(/^openshift-4\.([1-9]\d?)$/.exec(name)?.[1] ?? 0);
+  const [, brand, digits = '0'] = /^(openshift|okd)-4\.([1-9]\d?)$/.exec(name) ?? [];
+  const minor = Number(digits);
   const known = minor <= openshift.last ? openshiftIgnition.find(([from]) => minor >= from) : undefined;
-  if (known === undefined) return undefined;
+  if (known === undefined || (brand === 'okd' && minor < okdFirst)) return undefined;
   const target = { ...row(name, known[1], 'openshift', `4.${minor}.0`), openshift: true };
-  if (minor < retriedOneshots) return target;
+  // What CentOS Stream CoreOS says of itself differs between its releases: a tree like that of the nodes would be a guess.
+  if (minor < retriedOneshots || brand === 'okd') return target;
   return { ...target, tree: { osRelease: `ID=rhcos\nVARIANT_ID=coreos\nOPENSHIFT_VERSION=4.${minor}\n`, ostree: true } };
 }
 

@@ -14,6 +14,23 @@ export interface Source {
   sizeBytes?: number;
 }
 
+/** Whether a program is compressed, by the name that it has on the server. */
+export function isCompressed({ name }: Pick<Source, 'name'>): boolean {
+  return name.endsWith('.zst');
+}
+
+/** A file of the user for a handler of the nodes. */
+export interface ComponentSource {
+  /** As `--component` has it in front of the file: 'NAME:KIND'. */
+  word: string;
+  source: Source;
+}
+
+/** Each file once: several handlers may have the same. */
+export function filesOf(components: readonly ComponentSource[] = []): Source[] {
+  return [...new Map(components.map(({ source }) => [source.name, source])).values()];
+}
+
 /** What every request says. Digests are known: from here on everything is pure. */
 interface Request {
   target: Target;
@@ -27,6 +44,7 @@ export interface HookRequest extends Request {
   form: 'hook';
   program: Source;
   bundles: Source[];
+  components?: ComponentSource[] | undefined;
   /** Further arguments of `install`. */
   installArguments: string[];
 }
@@ -114,6 +132,7 @@ export interface BakedRequest extends Request {
   form: 'baked';
   program: Source;
   bundles: Source[];
+  components?: ComponentSource[] | undefined;
   /** Further arguments of `install`. */
   installArguments: string[];
 }

@@ -13,6 +13,9 @@ const chunkBytes = 1 << 16;
 /** The largest file that is read whole, by what it is read as. Everything that is larger is something else. */
 export const fileLimits = {
   'os-release': 64 * 1024,
+  signature: 64 * 1024,
+  credentials: 64 * 1024,
+  request: 64 * 1024,
   configuration: 1024 * 1024,
   state: 16 * 1024 * 1024,
 } as const;
@@ -72,6 +75,25 @@ export async function readRegular(path: string, kind: FileKind = 'state', option
   const file = await openRegular(path, options);
   if (file === undefined) return Buffer.alloc(0);
   try {
+    return await readAtMost(file, fileLimits[kind], path);
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * The same of a file that says what is done with the rights of its reader: it belongs to root or to the user that runs the program, and no
+ * other user can do to it what `never` has: change it, or read it as well. Throws `host-file-unfit` for any other one.
+ */
+export async function readOwned(path: string, kind: FileKind, never: 'change' | 'read or change'): Promise<Buffer> {
+  const file = await openRegular(path, { follow: true });
+  const needed = `a regular file of root or of its reader, which other users cannot ${never}`;
+  if (file === undefined) throw unfit(path, 'no regular file', needed);
+  try {
+    const { uid, mode } = await file.stat();
+    if (uid !== 0 && uid !== process.geteuid?.()) throw unfit(path, `a file of the user ${uid}`, needed);
+    const others = never === 'change' ? 0o022 : 0o027;
+    if ((mode & others) !== 0) throw unfit(path, `a file that others may ${never} (mode ${(mode & 0o777).toString(8)})`, needed);
     return await readAtMost(file, fileLimits[kind], path);
   } finally {
     await file.close();

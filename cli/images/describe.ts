@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import type { Own } from '../components/types.ts';
 import { errnoOf, KataError } from '../errors/index.ts';
 import { type Digest, piecesOf } from '../host/index.ts';
 import { damaged, readTrailer } from './trailer.ts';
@@ -18,7 +19,7 @@ export interface Image {
   payload: Digest;
   architecture: string;
   release: string;
-  handlers: { name: string; family: 'go' | 'rust'; hypervisor: string }[];
+  handlers: { name: string; family: 'go' | 'rust'; hypervisor: string; own?: Own | undefined }[];
   defaultHandler: string;
   sources: ImageManifest['sources'];
   /** Regular files in it, and their bytes before compression. */
@@ -94,7 +95,7 @@ export function describeImage(path: string, { sizeBytes, digest }: Pick<Image, '
     payload,
     architecture,
     release,
-    handlers: handlers.map(({ name, family, hypervisor }) => ({ name, family, hypervisor })),
+    handlers: handlers.map(({ name, family, hypervisor, own }) => ({ name, family, hypervisor, ...(own === undefined ? {} : { own }) })),
     defaultHandler,
     sources,
     files: files.length,

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { isAliasName, type Own } from '../components/index.ts';
 import { parseJson } from '../documents/index.ts';
 import { misplaced } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
@@ -115,7 +116,8 @@ export function requireSane(path: string, manifest: ImageManifest, inside: strin
   const wrong =
     manifest.contents.find((entry) => !plainPath.test(entry.path) || !isPlain(entry))?.path ??
     Object.keys(manifest.texts).find((text) => !files.has(`${inside}/${text}`)) ??
-    manifest.handlers.find((handler) => !isKnown(handler) || !files.has(`${inside}/${handler.shim}`))?.name ??
+    manifest.handlers.find((handler) => !isKnown(handler, manifest) || !files.has(`${inside}/${handler.shim}`))?.name ??
+    manifest.handlers.find(({ own }) => own !== undefined && !areOf(own, manifest, inside))?.name ??
     manifest.handlers.find(({ configuration }) => manifest.texts[configuration] === undefined)?.configuration;
   if (wrong !== undefined) throw damaged(path, `its manifest names ${JSON.stringify(wrong)}, which cannot be`);
   const digests = new Map(manifest.contents.map((entry) => [entry.path, entry.digest]));
@@ -129,6 +131,19 @@ function isPlain({ kind, mode }: ImageManifest['contents'][number]): boolean {
   return kind === 'symlink' || ((kind === 'file' || kind === 'directory') && (mode & ~0o755) === 0);
 }
 
-function isKnown({ name, release, family }: ImageManifest['handlers'][number]): boolean {
-  return handlerTable.handlers.some((row) => row.name === release && installedName(row.name) === name && row.family === family);
+/** A handler with files of a user has a name of its own, and all else of one that the image has. */
+function isKnown({ name, release, family, own }: ImageManifest['handlers'][number], { handlers }: ImageManifest): boolean {
+  const isOf = (base: string) =>
+    handlerTable.handlers.some((row) => row.name === release && installedName(row.name) === base && row.family === family);
+  if (own === undefined) return isOf(name);
+  const isFree = isAliasName(name) && handlers.filter((each) => each.name === name).length === 1;
+  return isFree && isOf(own.base) && handlers.some((each) => each.name === own.base && each.own === undefined);
+}
+
+function areOf({ files }: Own, { contents }: ImageManifest, inside: string): boolean {
+  return files.every(({ path, digest, sizeBytes, place }) =>
+    contents.some(
+      (entry) => place === undefined && entry.path === `${inside}/${path}` && entry.digest === digest && entry.sizeBytes === sizeBytes,
+    ),
+  );
 }

@@ -1,5 +1,6 @@
 import { exactOptional } from 'valibot';
-import { count, digest, listOf, mapOf, oneOf, type Shaped, tableOf, text } from '../documents/shapes.ts';
+import { ownShape } from '../components/types.ts';
+import { count, digest, listOf, mapOf, oneOf, type Shaped, sha1, tableOf, text } from '../documents/shapes.ts';
 
 /** A file system in one file, which systemd-sysext mounts through a loop device. */
 export type ImageFormat = 'squashfs' | 'erofs';
@@ -15,6 +16,8 @@ const labelled = tableOf({
   mode: count,
   sizeBytes: exactOptional(count),
   digest: exactOptional(digest),
+  /** Of the release's files. */
+  sha1: exactOptional(sha1),
   target: exactOptional(text),
   context: text,
 });
@@ -44,6 +47,7 @@ export const imageManifestShape = tableOf({
       protocol: exactOptional(count),
       configuration: text,
       files: listOf(text),
+      own: exactOptional(ownShape),
     }),
   ),
   defaultHandler: text,

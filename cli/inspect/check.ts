@@ -1,32 +1,45 @@
 import { type Backend, chooseBackend } from '../backends/index.ts';
-import { probeTimeouts, type WantedHandler } from '../engines/index.ts';
+import { probeTimeouts, setsLabels, type WantedHandler } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
-import { type HostFacts, readFacts } from '../facts/index.ts';
+import { type HostFacts, readFacts, selinuxState } from '../facts/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import { imageFindings, makerFindings } from '../images/index.ts';
 import { handlerRow, handlerTable, installedName } from '../layout/index.ts';
 import { architectureFindings, chooseFormat, givenFindings, givenImage } from '../planning/choices/givenImage.ts';
 import type { OwnProgram } from '../planning/programCopy.ts';
-import type { PlannedWrite } from '../planning/types.ts';
+import type { Found, PlannedWrite } from '../planning/types.ts';
 import { expectedOf, shownWrites } from '../planning/writes.ts';
-import { findEngineToWire, restartFindings } from '../preflight/engine.ts';
+import { restartFindings } from '../preflight/engine.ts';
+import { findEnginesToWire, findingsInstead, goneFindings } from '../preflight/engines.ts';
 import { holderText } from '../preflight/lockHeld.ts';
 import { needFindings } from '../preflight/needs.ts';
 import { hostFindings } from '../preflight/refusals.ts';
 import { roomOf } from '../preflight/room.ts';
 import { shimFindings } from '../preflight/shimFindings.ts';
 import { askedHandlers, type PolicyRequest, policyFindings, somePayload } from '../selinux/index.ts';
-import { activeGeneration, type Generation, lockFile, offered, offeredBy } from '../store/index.ts';
+import { activeGeneration, type Generation, lockFile, offered, offeredBy, wiringFor } from '../store/index.ts';
 import { changeState, openFindings, stagingFindings } from './changeState.ts';
 import { isInstalled } from './installed.ts';
 import { kvmGuestFindings } from './kvm.ts';
 import { type Offered, type Offers, type OffersRequest, offersInImage, offersOf } from './offers.ts';
 import { lostFindings, seenWiring } from './wiring.ts';
 
+interface CheckedEngine {
+  name: string;
+  version: string | undefined;
+  configPath: string;
+  unit: string | undefined;
+  handlers: string[];
+  /** SELinux labels of pods, where they are known. */
+  setsLabels?: boolean;
+}
+
 export interface Check {
   ready: boolean;
   host: { os: string; kind: string; architecture: string; ostree: boolean; selinux: string; kvm: boolean | undefined };
-  engine?: { name: string; version: string | undefined; configPath: string; unit: string | undefined; handlers: string[] } | undefined;
+  engine?: CheckedEngine | undefined;
+  /** Where several are wired by one change. */
+  otherEngines?: CheckedEngine[];
   backend: string;
   /** Of the bundle that was named. */
   bundle?: Offers | undefined;
@@ -47,7 +60,7 @@ export interface CheckRequest {
   backend?: string | undefined;
   /** In which form the payload would be kept; default: as it is. */
   format?: string | undefined;
-  engine?: string | undefined;
+  engines?: string[] | undefined;
   /** What is asked about, by either name; default: the installed ones, or the usual one. */
   handlers: string[];
   bundle?: Omit<OffersRequest, 'root'> | undefined;
@@ -71,7 +84,7 @@ export async function check(host: HostView, request: CheckRequest): Promise<Chec
   const root = backend.root(facts);
   const releases = rows.length > 0 ? rows.map((row) => row.name) : releasesOf(active);
   const policy = { handlers: askedHandlers(releases), home: backend.payloadDir(somePayload(root)) };
-  const engine = await engineOf(host, backend, active, { asked, policy, name: request.engine }, findings);
+  const [engine, ...otherEngines] = await enginesOf(host, backend, active, { asked, policy, wishes: request.engines }, findings);
   const seen = given === undefined ? await bundleOffers(host, request, { facts, root }, active) : await offersInImage(host, given, active);
   const bundle = seen?.offers;
   if (given !== undefined) findings.push(...architectureFindings(facts, given));
@@ -106,6 +119,7 @@ export async function check(host: HostView, request: CheckRequest): Promise<Chec
     backend: backend.name,
     findings: sorted,
     engine,
+    ...(otherEngines.length === 0 ? {} : { otherEngines }),
     ...(installed ? { installed: active!.manifest.number } : {}),
     ...(bundle === undefined ? {} : { bundle, writes: (await shownWrites(host, writes)).writes }),
   };
@@ -138,7 +152,7 @@ function offeredBlockers(bundle: Offers | undefined, named: string[]): Finding[]
 }
 
 function releasesOf(active: Generation | undefined): string[] {
-  return active?.manifest.handlers.map((handler) => handler.release) ?? [usual.release];
+  return active === undefined ? [usual.release] : [...new Set(active.manifest.handlers.map((handler) => handler.release))];
 }
 
 function lacking(name: string, { sources }: Offers): Finding {
@@ -153,45 +167,71 @@ function lacking(name: string, { sources }: Offers): Finding {
   };
 }
 
-async function engineOf(
+interface AskedOfEngines {
+  asked: { name: string; shim: string }[];
+  policy: Omit<PolicyRequest, 'found'> & { home: HostPath };
+  wishes: string[] | undefined;
+}
+
+/** What a change would wire, and what prevents each of them. */
+async function enginesOf(
   host: HostView,
   backend: Backend,
   active: Generation | undefined,
-  {
-    asked,
-    policy,
-    name,
-  }: { asked: { name: string; shim: string }[]; policy: Omit<PolicyRequest, 'found'> & { home: HostPath }; name: string | undefined },
+  { asked, policy, wishes }: AskedOfEngines,
   findings: Finding[],
-): Promise<Check['engine']> {
+): Promise<CheckedEngine[]> {
+  // Planned as a change would be, so that what an install refuses is said here.
+  const fresh = (asked.length > 0 ? asked : [usual]).map((each) => offered(each.name, each, backend.mountPoint()));
+  const wanted =
+    active === undefined
+      ? fresh
+      : withNew(offeredBy(active.manifest, backend.mountPoint(active.manifest.payloadFolder)), asked.length > 0 ? fresh : []);
   try {
-    const found = await findEngineToWire(host, name, active?.record.wiring?.engine);
-    const { engine, instance } = found;
-    findings.push(...(await restartFindings(host, found)));
-    // Planned as a change would be, so that what an install refuses is said here.
-    const fresh = (asked.length > 0 ? asked : [usual]).map((each) => offered(each.name, each, backend.mountPoint()));
-    const wanted =
-      active === undefined
-        ? fresh
-        : withNew(offeredBy(active.manifest, backend.mountPoint(active.manifest.payloadFolder)), asked.length > 0 ? fresh : []);
-    findings.push(...(await engine.plan(host, instance, wanted, active?.record.wiring)).findings);
-    // The engine may have changed since the shims came.
-    findings.push(...(await shimFindings(host, { found, from: active?.manifest, to: active?.manifest, sandboxes: [], restarts: false })));
-    findings.push(...(await policyFindings(host, { ...policy, found })));
-    const state = host.live ? await engine.daemon?.probe(host, instance, probeTimeouts.onceMs) : undefined;
-    if (state !== undefined && !state.reachable) findings.push(unhealthy(engine.name, instance.socket ?? engine.name, state.why));
-    return {
-      name: engine.name,
-      version: instance.version,
-      configPath: instance.configPath,
-      unit: instance.unit,
-      handlers: state?.handlers ?? [],
-    };
+    const seen: CheckedEngine[] = [];
+    for (const found of await findEnginesToWire(host, wishes, active?.record.wiring))
+      seen.push(await engineOf(host, active, { found, wanted, policy }, findings));
+    return seen;
   } catch (error) {
     if (!(error instanceof KataError)) throw error;
-    findings.push(error.finding());
-    return undefined;
+    findings.push(error.finding(), ...(await findingsInstead(host, wishes)));
+    return [];
   }
+}
+
+async function engineOf(
+  host: HostView,
+  active: Generation | undefined,
+  { found, wanted, policy }: Pick<AskedOfEngines, 'policy'> & { found: Found; wanted: WantedHandler[] },
+  findings: Finding[],
+): Promise<CheckedEngine> {
+  const { engine, instance } = found;
+  findings.push(...goneFindings(found));
+  if (found.gone !== undefined)
+    return { name: engine.name, version: instance.version, configPath: instance.configPath, unit: instance.unit, handlers: [] };
+  findings.push(...(await restartFindings(host, found)));
+  findings.push(...(await engine.plan(host, instance, wanted, wiringFor(active?.record.wiring, engine.name))).findings);
+  // The engine may have changed since the shims came.
+  findings.push(...(await shimFindings(host, { found, from: active?.manifest, to: active?.manifest, sandboxes: [], restarts: false })));
+  findings.push(...(await policyFindings(host, { ...policy, found })));
+  const state = host.live ? await engine.daemon?.probe(host, instance, probeTimeouts.onceMs) : undefined;
+  if (state !== undefined && !state.reachable) findings.push(unhealthy(engine.name, instance.socket ?? engine.name, state.why));
+  return {
+    name: engine.name,
+    version: instance.version,
+    configPath: instance.configPath,
+    unit: instance.unit,
+    handlers: state?.handlers ?? [],
+    ...(await labelsOf(host, found)),
+  };
+}
+
+/** Whether pods get SELinux labels, where there are labels and the engine can be asked. */
+async function labelsOf(host: HostView, { engine, instance }: Found): Promise<{ setsLabels?: boolean }> {
+  const state = await selinuxState(host);
+  if (!host.live || (state.known && state.value.mode === 'disabled')) return {};
+  const dump = await engine.dump?.dumpEffective(host, instance).catch(() => undefined);
+  return dump === undefined ? {} : { setsLabels: setsLabels(engine, dump) };
 }
 
 function withNew(installed: WantedHandler[], more: WantedHandler[]): WantedHandler[] {

@@ -1,3 +1,5 @@
+import type { ArchiveRecord } from '../bundle/types.ts';
+import type { OwnFile } from '../components/types.ts';
 import type { Wiring } from '../engines/types.ts';
 import type { Finding } from '../errors/index.ts';
 import { isRoots } from '../facts/index.ts';
@@ -9,6 +11,7 @@ import {
   aliasesOf,
   type Generation,
   insideExtension,
+  marksOf,
   type Owner,
   type PointedElsewhere,
   payloadOf,
@@ -17,6 +20,7 @@ import {
   readGenerations,
   readPrograms,
   storedBytes,
+  wiringsOf,
 } from '../store/index.ts';
 import { type ChangeState, changeState, openFindings, stagingFindings } from './changeState.ts';
 import { type Chosen, chosenFor } from './chosen.ts';
@@ -34,6 +38,8 @@ export interface GenerationLine {
   handlers: string[];
   /** Aliases of them. */
   aliases: { name: string; handler: string }[];
+  /** Files of the user that handlers have in place of the release's; absent where there are none. */
+  components?: ComponentLine[];
   /** Handlers for which something was chosen. */
   configured: ConfiguredHandler[];
   created: string;
@@ -44,19 +50,45 @@ export interface GenerationLine {
   /** Bytes of its payload on the disk, which generations of the same payload share; not there where its manifest is lost. */
   sizeBytes?: number;
   payload: { digest: Digest; folder: HostPath };
-  sources: { name: string; digest: Digest }[];
+  /** `archives`: of a saved bundle, where each archive in it was proven by itself. */
+  sources: (SourceLine & { archives?: SourceLine[] | undefined })[];
+}
+
+/** A file that something was installed from. */
+export interface SourceLine {
+  name: string;
+  digest: Digest;
+  signedBy?: string | undefined;
+  identity?: string | undefined;
+}
+
+export interface ComponentLine extends Pick<OwnFile, 'kind' | 'name' | 'digest' | 'sizeBytes'> {
+  handler: string;
+  /** The handler of the release that it is like else. */
+  base: string;
 }
 
 export interface ConfiguredHandler extends Chosen {
   name: string;
 }
 
+export interface EngineLine {
+  name: string;
+  configPath: string;
+  method: string;
+  /** Those that have the wiring in them. */
+  files: HostPath[];
+  /** Those that lost it by an edit. */
+  lost?: HostPath[];
+}
+
 export interface Status extends ChangeState {
   installed: boolean;
   active?: number | undefined;
   previous?: number | undefined;
-  /** `files`: those that have the wiring in them; `lost`: those that lost it by an edit. */
-  engine?: { name: string; configPath: string; method: string; files: HostPath[]; lost?: HostPath[] } | undefined;
+  engine?: EngineLine | undefined;
+  /** Those that were wired by the same changes, where there are several. */
+  otherEngines?: EngineLine[] | undefined;
   generations: GenerationLine[];
   /** What other deployments of this host have active. */
   deployments: PointedElsewhere[];
@@ -79,14 +111,15 @@ export async function status(host: HostView): Promise<Status> {
   const [sandboxes, sizes] = await Promise.all([sandboxesByGeneration(host, all), payloadSizes(host, all)]);
   const now = all.find(({ manifest }) => manifest.number === active);
   const previous = now?.record.previous;
-  const wiring = (seen.active ?? now)?.record.wiring;
+  const [engine, ...otherEngines] = wiringsOf((seen.active ?? now)?.record.wiring).map((wiring) => engineOf(wiring, seen.lost));
   // In the middle of a change its steps say where the wiring is.
   const atRest = change.change === undefined && change.interrupted.length === 0;
   return {
     installed: now !== undefined,
     active,
     previous,
-    ...(wiring === undefined ? {} : { engine: engineOf(wiring, seen.lost) }),
+    ...(engine === undefined ? {} : { engine }),
+    ...(otherEngines.length === 0 ? {} : { otherEngines }),
     generations: all.map(({ manifest, record }) => ({
       number: manifest.number,
       active: manifest.number === active,
@@ -97,6 +130,7 @@ export async function status(host: HostView): Promise<Status> {
       format: manifest.format,
       handlers: manifest.handlers.map((handler) => handler.name),
       aliases: aliasesOf(manifest),
+      ...componentsIn(manifest),
       configured: configuredIn(manifest),
       created: manifest.created,
       pinned: record.pinned === true,
@@ -104,7 +138,7 @@ export async function status(host: HostView): Promise<Status> {
       sandboxes: sandboxes.get(manifest.number) ?? 0,
       ...sized(sizes.get(manifest.payload)),
       payload: { digest: manifest.payload, folder: manifest.payloadFolder },
-      sources: manifest.sources.map(({ name, digest }) => ({ name, digest })),
+      sources: manifest.sources.map(({ archives, ...source }) => ({ ...sourceLine(source), archives: archives?.map(sourceLine) })),
     })),
     deployments,
     programs: programs.map(({ root, version, sizeBytes }) => ({ version, path: programPath(root, version), sizeBytes })),
@@ -113,15 +147,22 @@ export async function status(host: HostView): Promise<Status> {
   };
 }
 
-function engineOf(wiring: Wiring, lost: HostPath[]): NonNullable<Status['engine']> {
+function sourceLine({ name, digest, proof }: ArchiveRecord): SourceLine {
+  return { name, digest, signedBy: proof?.key, identity: proof?.identity };
+}
+
+function engineOf(wiring: Wiring, all: HostPath[]): EngineLine {
   const { engine, configPath, method } = wiring;
-  const files = filesOf(wiring).filter((path) => !lost.includes(path));
+  const own = filesOf(wiring);
+  const lost = all.filter((path) => own.includes(path));
+  const files = own.filter((path) => !lost.includes(path));
   return { name: engine, configPath, method, files, ...(lost.length === 0 ? {} : { lost }) };
 }
 
 /** The files that have text of kata-sysext; the main file is named where a record says of none. */
-function filesOf({ marks, configPath }: Wiring): HostPath[] {
-  return marks.length === 0 ? [configPath] : [...new Set(marks.map(({ path }) => path))];
+function filesOf(wiring: Wiring): HostPath[] {
+  const marks = marksOf(wiring);
+  return marks.length === 0 ? [wiring.configPath] : [...new Set(marks.map(({ path }) => path))];
 }
 
 /** Each payload once: generations may share it. A damaged manifest is for `verify` to tell. */
@@ -137,6 +178,13 @@ function sized(sizeBytes: number | undefined): { sizeBytes?: number } {
 
 function shown({ kind, name, files }: Owner): NonNullable<GenerationLine['owner']> {
   return { kind, name, files };
+}
+
+function componentsIn({ handlers }: Generation['manifest']): Pick<GenerationLine, 'components'> {
+  const components = handlers.flatMap(({ name: handler, own }) =>
+    (own?.files ?? []).map(({ kind, name, digest, sizeBytes }) => ({ handler, base: own!.base, kind, name, digest, sizeBytes })),
+  );
+  return components.length === 0 ? {} : { components };
 }
 
 function configuredIn({ handlers, choices }: Generation['manifest']): ConfiguredHandler[] {

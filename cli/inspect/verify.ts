@@ -1,13 +1,14 @@
 import { backendOf } from '../backends/index.ts';
 import type { TreeEntry } from '../bundle/index.ts';
+import { withProvenPlaces } from '../components/read.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { bootGuests, type GuestBoot, type GuestRequest, needLive } from '../guest/index.ts';
 import { digestOf, type HostView } from '../host/index.ts';
 import { labelFinding, surveyLabels } from '../labels/index.ts';
-import type { Emit } from '../output/index.ts';
+import { type Emit, words } from '../output/index.ts';
 import type { Found } from '../planning/types.ts';
 import type { PodProof } from '../pod/index.ts';
-import { findEngine } from '../preflight/engine.ts';
+import { findEngines } from '../preflight/engines.ts';
 import { activePolicyFindings } from '../selinux/index.ts';
 import {
   activeGeneration,
@@ -15,6 +16,7 @@ import {
   folderOf,
   type Generation,
   imageNumber,
+  installAgain,
   linksOf,
   payloadOf,
   programDrift,
@@ -66,7 +68,7 @@ export async function verify(host: HostView, trials?: Trials): Promise<Verificat
   const entries = payload?.image === undefined ? (payload?.entries ?? []) : whole.entries;
   for (const entry of whole.entries) {
     const why = await entryDrift(host, `${whole.folder}/${entry.path}`, entry);
-    if (why !== undefined) drift.push(gone(`${whole.folder}/${entry.path}`, why));
+    if (why !== undefined) drift.push(await helped(manifest, entry.path, gone(`${whole.folder}/${entry.path}`, why)));
   }
   drift.push(...(await unexpected(host, whole.folder, whole.entries)), ...(await configurationDrift(host, active)));
   const changed = drift.length > 0;
@@ -98,7 +100,16 @@ async function tryOut(
 ): Promise<Pick<Verification, 'guests' | 'pods'>> {
   if (guests !== undefined) return { guests: await bootGuests(host, active, guests, { emit, signal, changed }) };
   if (pods === undefined) return {};
-  return pods(await findEngine(host, undefined, active.record.wiring?.engine), active, changed);
+  const engines = (await findEngines(host, undefined, active.record.wiring)).filter(({ gone }) => gone === undefined);
+  // Where some have a CRI, only these can start a pod.
+  const serving = engines.filter(({ engine }) => engine.cri !== undefined);
+  const tried: Pick<Verification, 'guests' | 'pods'> = {};
+  for (const found of serving.length > 0 ? serving : engines) {
+    const more = await pods(found, active, changed);
+    if (more.pods !== undefined) tried.pods = [...(tried.pods ?? []), ...more.pods];
+    if (more.guests !== undefined) tried.guests = [...(tried.guests ?? []), ...more.guests];
+  }
+  return tried;
 }
 
 /** What was left half-done. One that runs is not. */
@@ -150,6 +161,17 @@ async function copyDrift(host: HostView, { manifest }: Generation): Promise<Find
     if (why !== undefined) found.push(gone(programPath(program.root, program.version), why));
   }
   return found;
+}
+
+/** A file of the user may be nowhere else on this host: the command names the place where it was. */
+async function helped(manifest: Generation['manifest'], path: string, finding: Finding): Promise<Finding> {
+  for (const { name, own } of await withProvenPlaces(manifest.handlers)) {
+    const file = own?.files.find((each) => path.endsWith(`/${each.path}`));
+    if (file === undefined) continue;
+    const word = `${name}:${file.kind}=${file.place ?? `/PATH/TO/${file.name}`}`;
+    return { ...finding, next: installAgain(manifest, ` ${words(['--component', word])}`) };
+  }
+  return finding;
 }
 
 function gone(subject: string, found: string): Finding {

@@ -1,11 +1,11 @@
 import { errnoOf, type Finding, KataError } from '../errors/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
-import { activeGeneration, type Generation, imageNumber, installAgain, isMarked } from '../store/index.ts';
+import { activeGeneration, type Generation, imageNumber, installAgain, isMarked, marksOf } from '../store/index.ts';
 
 /** Files that do not have the text any more that the wiring of this generation put there. */
 export async function lostWiring(host: HostView, { record }: Generation): Promise<HostPath[]> {
   const lost = new Set<HostPath>();
-  for (const mark of record.wiring?.marks ?? []) {
+  for (const mark of marksOf(record.wiring)) {
     if (!isMarked(mark, await host.readText(mark.path))) lost.add(mark.path);
   }
   return [...lost];

@@ -13,6 +13,7 @@ import {
   imageNumber,
   linksOf,
   manifestsFolder,
+  marksOf,
   type PayloadManifest,
   payloadManifest,
   pointer,
@@ -22,6 +23,7 @@ import {
   readPrograms,
   stateFolder,
   wholePayload,
+  wiringsOf,
 } from '../store/index.ts';
 import type { LabelledPlace, LabelUse } from './judge.ts';
 
@@ -82,8 +84,11 @@ export async function hostPlaces(host: HostView, { manifest, record }: Generatio
   const records = generationFolder(manifest.number);
   return [
     ...(await programPlaces(host)),
-    ...(wiring?.marks ?? []).map(({ path, kind }): LabelledPlace => wiringPlace(path, kind)),
-    ...[...(wiring?.folders ?? []), ...made.made.filter((path) => !path.startsWith(`${stateFolder}/`) && path !== stateFolder)].map(folder),
+    ...marksOf(wiring).map(({ path, kind }): LabelledPlace => wiringPlace(path, kind)),
+    ...[
+      ...wiringsOf(wiring).flatMap(({ folders, selinux }) => [...folders, ...(selinux?.folders ?? [])]),
+      ...made.made.filter((path) => !path.startsWith(`${stateFolder}/`) && path !== stateFolder),
+    ].map(folder),
     ...(await unitPlaces(host, manifest.number)),
     ...(manifest.number === imageNumber ? [] : [stateFolder, generationsFolder, manifestsFolder, records].map(state)),
     ...[`${records}/manifest.json`, `${records}/record.json`, payloadManifest(manifest.payload)].map(state),

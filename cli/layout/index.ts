@@ -1,4 +1,4 @@
-export { has } from './checks.ts';
+export { has, releaseOf } from './checks.ts';
 export { incompleteness } from './closure.ts';
 export { renderConfiguration, requirements } from './configuration.ts';
 export { fallbackLabel, families, familyOfPolicy, isUsable, type LabelClass, labelFor, stockLabel } from './labels.ts';

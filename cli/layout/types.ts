@@ -1,4 +1,5 @@
 import type { TreeEntry } from '../bundle/types.ts';
+import type { Own } from '../components/types.ts';
 
 /** A handler as it will be installed. Paths are relative to the payload. */
 export interface LaidHandler {
@@ -16,6 +17,8 @@ export interface LaidHandler {
   configuration: string;
   /** Everything of the payload that this handler needs. */
   files: string[];
+  /** Only of a handler with files of the user: what it has in place of files of the release. */
+  own?: Own | undefined;
 }
 
 /** A payload: what is kept of a release, plus the links that are added, and which handlers it can serve. Pure data. */

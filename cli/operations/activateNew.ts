@@ -1,13 +1,15 @@
+import type { PlannedComponent } from '../components/index.ts';
 import type { Finding } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
-import { command } from '../output/index.ts';
+import { bytes, command, words } from '../output/index.ts';
 import { sameChoices } from '../planning/choices/choices.ts';
 import type { ChangeOptions, Layer } from '../planning/choices/types.ts';
 import { guardFindings, guardOf } from '../planning/programCopy.ts';
 import { allowedFor, nothingAfterwards, switchRecords } from '../planning/records.ts';
+import { switchFor } from '../planning/selinuxSwitch.ts';
 import { emptyPlan } from '../planning/shownPlan.ts';
 import { configurationDiffs } from '../planning/textDiff.ts';
-import type { Found } from '../planning/types.ts';
+import type { Found, Plan, SwitchRequest } from '../planning/types.ts';
 import { generationWrites, programWrites, shownWrites, switchWrites, type Write } from '../planning/writes.ts';
 import { refuse } from '../preflight/engine.ts';
 import { refuseSecond } from '../preflight/imageRules.ts';
@@ -32,7 +34,7 @@ import {
 export interface Change {
   verb: string;
   options: ChangeOptions;
-  found: Found;
+  engines: Found[];
   from?: Generation | undefined;
   /** Make it, and leave what is active as it is. */
   stage?: boolean;
@@ -53,6 +55,8 @@ export interface NewGeneration {
   savedBytes?: number;
   /** What the choices need of the host. */
   findings?: Finding[];
+  /** Files of the user in the payload. */
+  components?: PlannedComponent[];
   /** Text of a file of the payload, where it is now. */
   readText(path: string): Promise<string>;
 }
@@ -68,13 +72,25 @@ export async function planNew(view: View, change: Change, next: NewGeneration): 
   const noted = refuse(findings, options.allow);
   const writes = [...(next.writes ?? []), ...(await programWrites(view, next.backend, 'always')), ...generationWrites(drawn)];
   if (change.stage === true) return planStage(view, change, { ...next, writes }, drawn, noted);
-  const { verb, found, layer } = change;
+  const { verb, engines, layer } = change;
   const to = drawn.manifest;
   const guard = await guardOf(view, to);
   const loadModules = options.loadModules ?? from?.record.loadModules;
-  const more = { fresh: next.fresh ?? false, writes, guard, loadModules, foreignWiring: layer?.foreignWiring, layer: layer?.step };
-  const planned = await checkedSwitch(host, { verb, id: view.id, found, from, to, options, ...more });
+  const selinux = await switchFor(host, from, options.allow);
+  const more = {
+    selinux,
+    fresh: next.fresh ?? false,
+    writes,
+    guard,
+    loadModules,
+    foreignWiring: layer?.foreignWiring,
+    layer: layer?.step,
+    ...beside(layer),
+  };
+  const planned = await checkedSwitch(host, { verb, id: view.id, engines, from, to, options, ...more });
   const { plan } = planned;
+  const own = planOf(next);
+  Object.assign(plan, own, { steps: [...own.steps, ...plan.steps] });
   plan.findings.unshift(...noted, ...(await refuseFull(host, planned.writes, next.writes !== undefined, options)));
   plan.findings.push(...guardFindings(view, to, guard));
   const configurations = await configurationDiffs(host, from, drawn);
@@ -83,16 +99,29 @@ export async function planNew(view: View, change: Change, next: NewGeneration): 
   return operationOf(view, change, next, drawn, planned);
 }
 
+function beside(layer: Layer | undefined): Pick<SwitchRequest, 'displaced' | 'further'> {
+  return { displaced: layer?.displaced, ...(layer?.further === undefined ? {} : { further: layer.further }) };
+}
+
 /** What the host lacks for the added handlers. For the other handlers, an earlier change has reported it. */
 function comingFindings(host: HostView, from: Generation | undefined, { manifest }: Drawn): Promise<Finding[]> {
   const known = new Set(from?.manifest.handlers.map((handler) => handler.name));
   const coming = manifest.handlers.filter((handler) => !known.has(handler.name)).map((handler) => handler.release);
-  return needFindings(host, coming);
+  return needFindings(host, [...new Set(coming)]);
+}
+
+/** What a plan says of the files of the user. */
+function planOf({ components = [] }: NewGeneration): Pick<Plan, 'components' | 'steps'> {
+  const steps = components.map(({ handler, base, kind, name, digest, sizeBytes, kept }) => {
+    const text = `${kept ? 'keep' : 'take'} ${name} as the ${kind} of ${handler}, which is based on ${base} (${bytes(sizeBytes)}, ${digest})`;
+    return { kind: 'record' as const, text };
+  });
+  return { ...(components.length === 0 ? {} : { components }), steps };
 }
 
 function operationOf(
   { host, started }: View,
-  { verb, options, found, from, layer }: Change,
+  { verb, options, engines, from, layer }: Change,
   { savedBytes = 0 }: NewGeneration,
   drawn: Drawn,
   planned: Switch,
@@ -106,7 +135,7 @@ function operationOf(
     idle: false,
     from: from?.manifest.number,
     to,
-    found,
+    engines,
     planned,
     rehearsed: true,
     prove: options.prove,
@@ -132,13 +161,15 @@ async function planStage(
 ): Promise<OperationPlan> {
   const waiting = (await readGenerations(host)).filter(isWaiting).find((each) => sameGeneration(each.manifest, drawn.manifest));
   const to = waiting?.manifest ?? drawn.manifest;
-  const nextCommand = command(host, `activate ${to.number}`);
+  const named = (options.engines ?? []).flatMap((engine) => ['--engine', engine]);
+  const nextCommand = command(host, words(['activate', String(to.number), ...named]));
   const text = `make generation ${to.number}, which waits for: ${nextCommand}`;
   const others = next.writes ?? [];
   const writes = waiting === undefined ? [...others, ...(await switchWrites(host, [], true, others))] : [];
   const room = await refuseFull(host, writes, true, options);
-  const steps = waiting === undefined ? [{ kind: 'record' as const, text }] : [];
-  const shown = { steps, ...(await shownWrites(host, writes)), findings: [...findings, ...room] };
+  const own = planOf(next);
+  const steps = waiting === undefined ? [...own.steps, { kind: 'record' as const, text }] : [];
+  const shown = { ...own, steps, ...(await shownWrites(host, writes)), findings: [...findings, ...room] };
   const common = { verb: 'stage', plan: { ...emptyPlan('stage'), to: to.number, ...shown }, to };
   if (waiting !== undefined) return { ...common, idle: true, afterwards: nothingAfterwards, says: { nextCommand } };
   const loads = (options.loadModules ?? from?.record.loadModules) === false ? { loadModules: false } : {};

@@ -1,21 +1,28 @@
 import { chmod, lstat, mkdtemp, open, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import fs from 'fs-extra';
+import type { OwnRequest } from '../components/types.ts';
+import type { Fetching } from '../download/types.ts';
 import { errnoOf, KataError } from '../errors/index.ts';
 import { ownArchitecture } from '../facts/index.ts';
-import { type Digest, openHost, stopIfAsked, stoppable } from '../host/index.ts';
+import { type Digest, type HostView, openHost, stopIfAsked, stoppable } from '../host/index.ts';
 import { describeImage, type Image, type ImageFormat, makerFindings, readTrailer } from '../images/index.ts';
 import { type Architecture, handlerRow } from '../layout/index.ts';
 import { refuse } from '../preflight/engine.ts';
+import { archivesOf, catalogueFor, namedRelease } from '../releases/index.ts';
 import type { Context } from '../runner/types.ts';
-import { imageName, stagePayload, stateFolder } from '../store/index.ts';
+import type { Collected } from '../sbom/index.ts';
+import { hasVersions, imageName, type Staged, stagePayload, stateFolder } from '../store/index.ts';
 
 export interface BuildRequest {
-  /** Real paths on this machine. */
+  /** Real paths on this machine, and https addresses. */
   sources: string[];
+  fetching?: Fetching | undefined;
   digests: (Digest | undefined)[];
   /** By either name; none: the release's default. */
   handlers: string[];
+  /** Handlers with files of the user. */
+  own?: OwnRequest[];
   format: ImageFormat;
   /** Default: this machine's. */
   architecture?: Architecture | undefined;
@@ -23,6 +30,14 @@ export interface BuildRequest {
   file: string;
   /** Seconds: the time of everything in the image. */
   epoch: number;
+  /** Real path of a folder for the sources of what is in the image; undefined: they are not fetched. */
+  sourcesFolder?: string | undefined;
+}
+
+export interface Built {
+  image: Image;
+  /** What became of the sources of each component. */
+  collected?: Collected[];
 }
 
 /**
@@ -30,18 +45,36 @@ export interface BuildRequest {
  * no fact of this machine goes in. The same request and the same programs make the same bytes. Throws the codes of the bundle,
  * `image-tool-missing`, `image-tool-old`, `host-space`, `usage`.
  */
-export async function build({ host, emit, signal }: Context, request: BuildRequest): Promise<Image> {
-  const { file, sources, digests, format, epoch } = request;
+export async function build(context: Context, request: BuildRequest): Promise<Built> {
+  const { host, emit, signal } = context;
+  const { file, fetching, format, epoch } = request;
   const architecture = request.architecture ?? ownArchitecture();
   if (architecture === undefined) throw unknownArchitecture();
   const handlers = request.handlers.length === 0 ? undefined : [...new Set(request.handlers.map((name) => handlerRow(name).name))];
+  const named = namedRelease(request);
+  const { sources, digests } =
+    named === undefined ? request : archivesOf(await catalogueFor(host, named), { named, architecture, handlers, from: fetching?.from });
   refuse(await makerFindings(host, format), []);
   await refuseTaken(file);
   const folder = await workFolder(file);
   try {
     const bench = stoppable(openHost(folder, host.env), signal);
     await fs.ensureDir(join(folder, stateFolder));
-    const staged = await stagePayload(bench, { sources, digests, handlers, architecture, root: stateFolder, format, epoch, emit, signal });
+    const staged = await stagePayload(bench, {
+      sources,
+      digests,
+      fetching,
+      handlers,
+      own: request.own,
+      architecture,
+      root: stateFolder,
+      format,
+      epoch,
+      emit,
+      signal,
+    });
+    const collected =
+      request.sourcesFolder === undefined ? {} : { collected: await collect(bench, staged, request, architecture, context) };
     const made = await bench.locate(`${staged.whole!}/${imageName}`);
     await chmod(made, 0o644);
     await refuseTaken(file);
@@ -49,10 +82,25 @@ export async function build({ host, emit, signal }: Context, request: BuildReque
     await rename(made, file);
     await syncFolder(dirname(file));
     const { sizeBytes, digest } = staged.manifest.image!;
-    return describeImage(file, { sizeBytes, digest }, (await readTrailer(file))!);
+    return { image: describeImage(file, { sizeBytes, digest }, (await readTrailer(file))!), ...collected };
   } finally {
     await fs.remove(folder);
   }
+}
+
+async function collect(
+  bench: HostView,
+  { manifest, tree }: Staged,
+  { sourcesFolder, fetching }: BuildRequest,
+  architecture: Architecture,
+  { emit, signal }: Pick<Context, 'emit' | 'signal'>,
+): Promise<Collected[]> {
+  const { collectSources, readVersions, sourcesOf, versionsName } = await import('../sbom/index.ts');
+  const { release, entries } = manifest;
+  const paths = entries.flatMap(({ path, kind }) => (kind === 'file' ? [path] : []));
+  const versions = await readVersions(hasVersions(entries) ? await bench.readText(`${tree}/${versionsName}`) : undefined);
+  const sources = sourcesOf({ paths, release, architecture, versions });
+  return collectSources({ sources, folder: sourcesFolder!, fetching, emit, signal });
 }
 
 async function refuseTaken(file: string): Promise<void> {

@@ -7,7 +7,8 @@ import { choiceFindings, withSettings } from '../planning/choices/settings.ts';
 import type { ChangeOptions, SettingsRequest } from '../planning/choices/types.ts';
 import { nothingAfterwards } from '../planning/records.ts';
 import { emptyPlan } from '../planning/shownPlan.ts';
-import { findEngine, refuse } from '../preflight/engine.ts';
+import { refuse } from '../preflight/engine.ts';
+import { findEngines } from '../preflight/engines.ts';
 import { etcFindings } from '../preflight/refusals.ts';
 import type { OperationPlan, View } from '../runner/types.ts';
 import { drawGeneration, type Generation, type GenerationManifest, installAgain, isIntact, payloadOf } from '../store/index.ts';
@@ -33,12 +34,12 @@ export async function planConfigure(view: View, request: ConfigureRequest): Prom
   const drawing = { origin, choices, backend, home: backendOf(backend).payloadDir(origin.payloadFolder), readText };
   const drawn = await drawGeneration({ ...drawing, number: origin.number, program, created: started.toISOString() });
   if (sameChoices(choices, origin.choices) && sameTexts(drawn.manifest, origin)) return unchanged(origin);
-  const found = await findEngine(host, request.engine, from.record.wiring?.engine);
-  return planNew(view, { verb: 'configure', options: request, found, from }, { ...drawing, findings });
+  const engines = await findEngines(host, request.engines, from.record.wiring);
+  return planNew(view, { verb: 'configure', options: request, engines, from }, { ...drawing, findings });
 }
 
 /** Reads files of the payload as they were installed. What is read decides what is written, so that a damaged file is refused. */
-async function payloadReader(host: HostView, { manifest }: Generation): Promise<(path: string) => Promise<string>> {
+export async function payloadReader(host: HostView, { manifest }: Generation): Promise<(path: string) => Promise<string>> {
   const payload = await payloadOf(host, manifest);
   if (payload === undefined || !(await isIntact(host, payload, 'shape'))) throw damaged(manifest, manifest.payloadFolder);
   const digests = new Map(payload.entries.map((entry) => [entry.path, entry.digest]));

@@ -6,11 +6,12 @@ import { wouldDangle } from '../planning/choices/aliases.ts';
 import { keptChoices } from '../planning/choices/choices.ts';
 import type { ChangeOptions } from '../planning/choices/types.ts';
 import { lastHandler, refuseNotInstalled } from '../planning/choices/wanted.ts';
-import { findEngine, refuse } from '../preflight/engine.ts';
+import { refuse } from '../preflight/engine.ts';
+import { findEngines } from '../preflight/engines.ts';
 import { refuseDamaged } from '../preflight/harmful.ts';
 import { etcFindings } from '../preflight/refusals.ts';
 import type { OperationPlan, View } from '../runner/types.ts';
-import { activeGeneration, type Choices, type Generation, namesOf } from '../store/index.ts';
+import { activeGeneration, type Choices, type Generation, namesOf, sourcePlaces } from '../store/index.ts';
 import { planNew } from './activateNew.ts';
 
 export interface RemoveHandlersRequest extends ChangeOptions {
@@ -37,10 +38,10 @@ export async function planRemoveHandlers(view: View, request: RemoveHandlersRequ
   const { manifest } = from;
   const staying = stayingOf(host, request.names, from);
   await refuseDamaged(host, manifest, 'the files of the handlers that stay');
-  const found = await findEngine(host, request.engine, from.record.wiring?.engine);
+  const engines = await findEngines(host, request.engines, from.record.wiring);
   const operation = await planNew(
     view,
-    { verb: 'uninstall', options: request, found, from },
+    { verb: 'uninstall', options: request, engines, from },
     {
       origin: { ...manifest, handlers: manifest.handlers.filter((handler) => staying.handlers.includes(handler.name)) },
       choices: staying.choices,
@@ -64,12 +65,15 @@ function stayingOf(host: HostView, words: string[], { manifest }: Generation): {
   const handlers = installed.filter((name) => !going.includes(name));
   if (handlers.length === 0) throw lastHandler(host, installed);
   const left = Object.entries(aliases).filter(([name]) => !going.includes(name));
-  const dangling = left.filter(([, handler]) => !handlers.includes(handler));
+  const based = manifest.handlers.flatMap(({ name, own }): [string, string][] =>
+    own !== undefined && handlers.includes(name) ? [[name, own.base]] : [],
+  );
+  const dangling = [...left, ...based].filter(([, handler]) => !handlers.includes(handler));
   if (dangling.length > 0) {
     const all = [...going, ...dangling.map(([name]) => name)];
     const next = `remove it as well: ${command(host, `uninstall ${all.map((name) => `--handler ${name}`).join(' ')}`)}`;
     const aliases = dangling.flatMap(([name]) => ['--alias', `${name}=${handlers[0]}`]);
-    const other = command(host, `install ${quoted([...(manifest.sourcePaths ?? ['BUNDLE...']), ...aliases])}`);
+    const other = command(host, `install ${quoted([...sourcePlaces(manifest), ...aliases])}`);
     throw wouldDangle(dangling, `${next}; or give it another handler first: ${other}`);
   }
   return { handlers, choices: { ...keptChoices(manifest.choices, handlers), aliases: Object.fromEntries(left) } };

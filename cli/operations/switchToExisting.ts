@@ -6,8 +6,10 @@ import type { ChangeOptions } from '../planning/choices/types.ts';
 import { guardOf } from '../planning/programCopy.ts';
 import { nothingAfterwards, switchRecords } from '../planning/records.ts';
 import { othersWiring } from '../planning/replaceWiring.ts';
+import { switchOf } from '../planning/selinuxSwitch.ts';
 import { programWrites } from '../planning/writes.ts';
-import { findEngineToWire, refuse } from '../preflight/engine.ts';
+import { refuse } from '../preflight/engine.ts';
+import { findEnginesToWire } from '../preflight/engines.ts';
 import { refuseDamaged, refuseHarmful } from '../preflight/harmful.ts';
 import { etcFindings } from '../preflight/refusals.ts';
 import { refuseFull } from '../preflight/room.ts';
@@ -37,18 +39,19 @@ async function planSwitchTo(
   await refuseDamaged(host, target.manifest, 'the files of the generation');
   await refuseHarmful(host, from, target, options.allow);
   const { manifest: to, record } = target;
-  const found = await findEngineToWire(host, options.engine, from?.record.wiring?.engine);
+  const engines = await findEnginesToWire(host, options.engines, (from ?? target).record.wiring);
   const guard = await guardOf(view, to);
-  const theirs = await othersWiring(host, found, from, target);
+  const theirs = await othersWiring(host, engines[0]!, from, target);
   const writes = await programWrites(view, to.backend, guard);
-  const ends = { from, to, loadModules: record.loadModules };
-  const planned = await checkedSwitch(host, { verb, id, found, writes, options, guard, ...ends, ...theirs });
+  const selinux = await switchOf(host, from, target, options.allow);
+  const ends = { from, to, selinux, loadModules: record.loadModules };
+  const planned = await checkedSwitch(host, { verb, id, engines, writes, options, guard, ...ends, ...theirs });
   const { plan } = planned;
   const known = new Set(from?.manifest.handlers.map(({ name }) => name));
   const coming = to.handlers.filter(({ name }) => !known.has(name));
   plan.findings.push(...(await moduleFindings(host, coming)));
   await refuseFull(host, planned.writes, false, options);
-  const common = { verb, plan, from: from?.manifest.number, to, found, planned, prove: options.prove };
+  const common = { verb, plan, from: from?.manifest.number, to, engines, planned, prove: options.prove };
   if (planned.steps.length === 0) return { ...common, idle: true, afterwards: nothingAfterwards };
   return {
     ...common,

@@ -1,4 +1,5 @@
 import { backendOf } from '../backends/index.ts';
+import { withProvenPlaces } from '../components/read.ts';
 import type { HostView } from '../host/index.ts';
 import { command } from '../output/index.ts';
 import { restoring } from '../planning/choices/restoring.ts';
@@ -7,7 +8,8 @@ import { dropPlan, whatGoes } from '../planning/removal.ts';
 import { othersWiring } from '../planning/replaceWiring.ts';
 import { belongsToImage } from '../planning/switch.ts';
 import type { Found } from '../planning/types.ts';
-import { findEngineToUnwire, refuse } from '../preflight/engine.ts';
+import { refuse } from '../preflight/engine.ts';
+import { findEnginesToUnwire } from '../preflight/engines.ts';
 import { etcFindings } from '../preflight/refusals.ts';
 import { refuseRunning } from '../preflight/running.ts';
 import { checkedSwitch } from '../preflight/switch.ts';
@@ -77,20 +79,20 @@ async function planRemoval(
   from: Generation,
   { all, go, afterwards }: Going,
 ): Promise<OperationPlan> {
-  const found = await findEngineToUnwire(host, request.engine, from.record.wiring);
-  const theirs = await othersWiring(host, found, from, undefined);
-  const planned = await checkedSwitch(host, { verb: 'uninstall', id, found, from, options: request, ...theirs });
+  const engines = await findEnginesToUnwire(host, request.engines, from.record.wiring);
+  const theirs = await othersWiring(host, engines[0]!, from, undefined);
+  const planned = await checkedSwitch(host, { verb: 'uninstall', id, engines, from, options: request, ...theirs });
   planned.plan.findings.push(...(await layerNotes(host, theirs.restoring)));
   await refuseRunning(host, go);
   const { steps, freedBytes } = await whatGoes(host, all, afterwards, planned.steps);
   const removedGenerations = afterwards.dropGenerations;
-  const back = wayBack(host, from, found);
+  const back = await wayBack(host, from, engines);
   return {
     verb: 'uninstall',
     plan: { ...planned.plan, steps: [...planned.plan.steps, ...steps], removedGenerations, freedBytes },
     idle: false,
     from: from.manifest.number,
-    found,
+    engines,
     planned,
     rehearsed: true,
     afterwards,
@@ -106,9 +108,12 @@ async function planRemoval(
 }
 
 /** Of an offline tree nothing runs that would tell the engine and its version. */
-function wayBack(host: HostView, { manifest, record }: Generation, { engine, instance }: Found): ReturnType<typeof restoring> {
-  const version = host.live || instance.version === undefined ? '' : `@${instance.version}`;
-  return restoring(manifest, record.wiring === undefined ? undefined : `${engine.name}${version}`, sourcePlaces(manifest));
+async function wayBack(host: HostView, { manifest, record }: Generation, engines: readonly Found[]): Promise<ReturnType<typeof restoring>> {
+  const named = engines.map(
+    ({ engine, instance: { version } }) => `${engine.name}${host.live || version === undefined ? '' : `@${version}`}`,
+  );
+  const handlers = await withProvenPlaces(manifest.handlers);
+  return restoring({ ...manifest, handlers }, record.wiring === undefined ? [] : named, sourcePlaces(manifest));
 }
 
 /**

@@ -24,11 +24,12 @@ interface Writes {
 export type Control = (sequence: string) => unknown;
 
 /**
- * The same stream, but all text that is written to it is escaped. `control` writes past that. Everything else is the stream's own, so that
+ * The same stream, but all text that is written to it is escaped, and then painted. `control` writes past that. Everything else is the stream's own, so that
  * listeners, callbacks and the size of the terminal stay what they are.
  */
-export function escapingStream<T extends Writes>(stream: T): T & { control: Control } {
-  const write = (text: unknown, ...rest: never[]) => stream.write(typeof text === 'string' ? escaped(text) : (text as string), ...rest);
+export function escapingStream<T extends Writes>(stream: T, paint: (text: string) => string = (text) => text): T & { control: Control } {
+  const write = (text: unknown, ...rest: never[]) =>
+    stream.write(typeof text === 'string' ? paint(escaped(text)) : (text as string), ...rest);
   const own: Record<string | symbol, unknown> = { write, control: (sequence: string) => stream.write(sequence) };
   return new Proxy(stream, {
     get: (target, name) => {

@@ -1,3 +1,4 @@
+export { type ColourMode, coloured, takesColour } from './colour.ts';
 export { type Control, command, escaped, escapingStream, words } from './escape.ts';
 export type { Emit, Event } from './events.ts';
 export { reporter } from './reporter.ts';

@@ -50,8 +50,8 @@ function rewriting(out: Out, clock: () => number): { emit: Emit; close(): void }
   return {
     close: end,
     emit: (event) => {
-      const text = words(event, rate);
-      if (event.kind !== 'bytes') {
+      const text = event.kind === 'step' ? `› ${event.number}/${event.total} ${event.detail}` : words(event, rate);
+      if (event.kind !== 'bytes' && event.kind !== 'step') {
         end();
         out.write(`${text}\n`);
         return;
@@ -78,11 +78,20 @@ function rates(clock: () => number): (name: string, doneBytes: number) => number
   };
 }
 
+/** '45 s', '3 min', '2 h' */
+function duration(seconds: number): string {
+  if (seconds < 100) return `${seconds} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
+}
+
 function words(event: Event, rate: (name: string, doneBytes: number) => number): string {
   if (event.kind === 'bytes') {
-    const total = event.totalBytes === undefined ? '' : ` of ${bytes(event.totalBytes)}`;
-    const speed = rate(event.name, event.doneBytes);
-    return `  ${event.name}: ${bytes(event.doneBytes)}${total}${speed === 0 ? '' : `, ${bytes(speed)}/s`}`;
+    const { name, doneBytes, totalBytes } = event;
+    const speed = rate(name, doneBytes);
+    const share = totalBytes === undefined || totalBytes === 0 ? '' : ` (${Math.min(100, Math.floor((100 * doneBytes) / totalBytes))} %)`;
+    const total = totalBytes === undefined ? '' : ` of ${bytes(totalBytes)}${share}`;
+    const left = speed === 0 || totalBytes === undefined ? 0 : Math.ceil((totalBytes - doneBytes) / speed);
+    return `  ${name}: ${bytes(doneBytes)}${total}${speed === 0 ? '' : `, ${bytes(speed)}/s`}${left <= 0 ? '' : `, ${duration(left)} left`}`;
   }
   if (event.kind === 'note') return event.text;
   if (event.kind === 'warning') return `warning: ${event.text}`;

@@ -1,3 +1,4 @@
+import { switchCode } from '../engines/index.ts';
 import { codeRow } from '../errors/index.ts';
 import type { Generation, GenerationRecord } from '../store/index.ts';
 import type { Afterwards } from '../transaction/index.ts';
@@ -17,12 +18,12 @@ export interface Ends {
 }
 
 /** The record of what a boot made active: it has not proven itself yet, and nothing that was chosen changes. */
-export function activeRecord(number: number, { edited, wiring: { wiring } }: PlannedSwitch, at: Date): Afterwards['records'][number] {
+export function activeRecord(number: number, { edited, wired: wiring }: PlannedSwitch, at: Date): Afterwards['records'][number] {
   return { number, state: 'active', activated: at.toISOString(), edited, wiring };
 }
 
 /** The records after a switch. Offline nothing has been proven: the generation stays 'staged' until a boot proves it. */
-export function switchRecords(ends: Ends, { edited, wiring: { wiring } }: PlannedSwitch, live: boolean, at: Date): Afterwards['records'] {
+export function switchRecords(ends: Ends, { edited, wired: wiring }: PlannedSwitch, live: boolean, at: Date): Afterwards['records'] {
   const from = ends.from?.manifest.number;
   const next = {
     number: ends.to,
@@ -40,6 +41,8 @@ export function switchRecords(ends: Ends, { edited, wiring: { wiring } }: Planne
 /** What was allowed for this installation goes on to count: neither a boot nor a change of settings asks again. */
 export function allowedFor({ from, record, allow }: Omit<Ends, 'to' | 'loadModules'>): Pick<GenerationRecord, 'allowed'> {
   const said = allow.filter((code) => codeRow(code).overridable);
-  const allowed = [...new Set([...(from?.record.allowed ?? []), ...(record?.allowed ?? []), ...said])].sort();
+  // The record of the wiring says whether the switch is on.
+  const earlier = [...(from?.record.allowed ?? []), ...(record?.allowed ?? [])].filter((code) => code !== switchCode);
+  const allowed = [...new Set([...earlier, ...said])].sort();
   return allowed.length === 0 ? {} : { allowed };
 }

@@ -2,7 +2,7 @@ import type { HostView } from '../host/index.ts';
 import { describe, type FileStep, type RestartStep } from '../transaction/index.ts';
 import type { PlannedSwitch } from './switch.ts';
 import { insideLines } from './textDiff.ts';
-import type { Plan, SwitchRequest } from './types.ts';
+import type { Found, Plan, SwitchRequest } from './types.ts';
 import { shownWrites, type Write } from './writes.ts';
 
 /** The plan of a change that touches nothing outside the folders of kata-sysext. */
@@ -13,12 +13,12 @@ export function emptyPlan(verb: string): Plan {
 /** A planned switch as plain data for people and programs. */
 export async function shownPlan(
   host: HostView,
-  { verb, found, from, to, options }: SwitchRequest,
+  { verb, engines, from, to, options }: SwitchRequest,
   planned: PlannedSwitch,
   writes: Write[],
 ): Promise<Omit<Plan, 'findings'>> {
   const { steps, modules } = planned;
-  const { renderer } = found.instance;
+  const renderer = engines.flatMap(({ instance }) => instance.renderer ?? [])[0];
   const restarts = steps.filter((step) => step.kind === 'restart');
   return {
     verb,
@@ -39,7 +39,7 @@ export async function shownPlan(
       restarts: restarts.length > 0,
       coming: to !== undefined,
       pods: options.prove !== undefined,
-      cri: found.engine.cri !== undefined,
+      speakers: speakersOf(engines),
     }),
     ...(await shownWrites(host, writes)),
   };
@@ -50,9 +50,15 @@ function reloadsIn(restarts: RestartStep[]): Pick<Plan, 'reloads'> {
   return reloads.length === 0 ? {} : { reloads };
 }
 
-function diffOf({ wiring, files }: PlannedSwitch, step: FileStep): string[] {
-  const change = wiring.changes[files.indexOf(step)];
+function diffOf({ wirings }: PlannedSwitch, step: FileStep): string[] {
+  const change = wirings.flatMap(({ wiring, files }) => (files.includes(step) ? (wiring.changes[files.indexOf(step)] ?? []) : []))[0];
   return change === undefined ? [] : insideLines(change);
+}
+
+/** Who says which handlers there are: of several engines each is named. */
+function speakersOf(engines: readonly Found[]): string[] {
+  const asked = engines.filter(({ gone }) => gone === undefined);
+  return asked.map(({ engine }) => `the ${engine.cri === undefined ? 'daemon' : 'CRI'}${engines.length > 1 ? ` of ${engine.name}` : ''}`);
 }
 
 /** What is known of a change before it is proven. */
@@ -64,15 +70,15 @@ interface Proving {
   coming: boolean;
   /** `--prove pod` */
   pods: boolean;
-  /** False: the engine has an API of its own in its place. */
-  cri?: boolean;
+  /** 'the CRI', or 'the daemon' of an engine that has an API of its own in its place. */
+  speakers?: string[];
 }
 
 /** What a change proves before it commits: lines of its plan. */
-export function gateText({ live, restarts, coming, pods, cri = true }: Proving): string[] {
+export function gateText({ live, restarts, coming, pods, speakers = ['the CRI'] }: Proving): string[] {
   const rows: [boolean, string][] = [
     [live, 'the effective configuration differs only by kata-sysext’s handlers'],
-    [live, `the ${cri ? 'CRI' : 'daemon'} is ready and lists every earlier handler`],
+    ...speakers.map((who): [boolean, string] => [live, `${who} is ready and lists every earlier handler`]),
     [coming, 'the installed shim and configuration have their digests'],
     [live && restarts, 'engine and dependents stay active for 8 s'],
     [coming && pods, 'a pod of every handler starts, and is removed again'],

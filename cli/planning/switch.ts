@@ -1,15 +1,25 @@
 import { dirname } from 'node:path';
 import { type Backend, backendOf, plainBackend } from '../backends/index.ts';
 import { type GuardRequest, guardSteps, unblessSteps } from '../bootGuard/units/index.ts';
-import type { HostPath, HostView } from '../host/index.ts';
+import type { WantedHandler, Wiring } from '../engines/index.ts';
+import { KataError } from '../errors/index.ts';
+import type { Digest, HostPath, HostView } from '../host/index.ts';
 import { type ModulePlan, planModules } from '../kernelModules/index.ts';
-import { etcFolder, type GenerationManifest, imageNumber, offeredBy } from '../store/index.ts';
-import type { Step } from '../transaction/index.ts';
-import type { SwitchRequest } from './types.ts';
+import { asRecorded, etcFolder, type GenerationManifest, imageNumber, marksOf, offeredBy, wiringsOf } from '../store/index.ts';
+import type { RestartStep, Step } from '../transaction/index.ts';
+import type { Found, SwitchRequest } from './types.ts';
 import { type PlannedWiring, planWiring, wiringSteps } from './wiring.ts';
 
 /** A switch as its planners made it: nothing of it has been refused, and no running engine was asked. */
-export interface PlannedSwitch extends PlannedWiring, Placement {
+export interface PlannedSwitch extends Placement {
+  /** One for each engine of the request. */
+  wirings: PlannedWiring[];
+  /** As the generation's record has it afterwards; undefined where none of kata-sysext remains. */
+  wired: Wiring | undefined;
+  /** Files of other programs that have text of kata-sysext, as this change leaves them. */
+  edited: Record<string, Digest>;
+  /** Of all engines. */
+  restarts: RestartStep[];
   steps: Step[];
   modules: ModulePlan;
   /** Handlers, aliases too, before and after. */
@@ -25,21 +35,69 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const coming = to !== undefined;
   const backend = backendFor(request);
   const wanted = coming ? offeredBy(to, backend.mountPoint(to.payloadFolder)) : [];
-  const wiring = await planWiring(host, request, wanted);
+  const wirings = await planWirings(host, request, wanted);
+  const kept = keptWirings(request);
   const placement = await planPlacement(host, request, backend);
-  const core = await placementOrder(host, coming, placement, wiringSteps(wiring));
-  const guard = await planGuard(host, request, core);
+  const core = await placementOrder(host, coming, placement, wirings.flatMap(wiringSteps));
+  const guard = await planGuard(host, request, core, kept);
   const modules = await planKernelModules(host, request);
   const last: Step[] = [...(request.further ?? []), ...(request.layer === undefined ? [] : [request.layer])];
   return {
-    ...wiring,
     ...placement,
+    wirings,
+    ...recordsOf(request, wirings, kept),
+    restarts: wirings.flatMap(({ restarts }) => restarts),
     steps: ordered({ coming, core, ...guard, ...modules, last }),
     modules,
     before: [...(from?.record.wiring?.handlers ?? []).map(({ name }) => name), ...(request.foreignWiring?.handlers ?? [])],
     after: wanted.map(({ name }) => name),
     restored: request.restoring?.handlers ?? [],
   };
+}
+
+/** Engine after engine. Another program's wiring is in files of the first one. */
+async function planWirings(host: HostView, request: SwitchRequest, wanted: WantedHandler[]): Promise<PlannedWiring[]> {
+  const { foreignWiring: _theirs, restoring: _back, displaced: _displaced, ...others } = request;
+  const planned: PlannedWiring[] = [];
+  for (const [index, found] of request.engines.entries())
+    planned.push(await planWiring(host, index === 0 ? request : others, found, found.gone === undefined ? wanted : [], planned));
+  const paths = planned.flatMap(({ files }) => [...new Set(files.map(({ path }) => path))]);
+  const shared = paths.find((path, index) => paths.indexOf(path) !== index);
+  if (shared !== undefined) throw sharedFile(shared, request.engines);
+  return planned;
+}
+
+/** Each engine's edits start from what the file is now, so that two of them in one file cannot be planned. */
+function sharedFile(path: HostPath, engines: readonly Found[]): KataError {
+  return new KataError('engine-unsupported', {
+    subject: path,
+    found: `${engines.map(({ engine }) => engine.title).join(' and ')} both read ${path}`,
+    needed: 'engines with files of their own',
+    next: `name one of them: ${engines.map(({ engine }) => `--engine ${engine.name}`).join(' or ')}`,
+  });
+}
+
+/** Wirings of engines that are not in the request: they stay with the generation. */
+function keptWirings({ from, to, engines }: SwitchRequest): Wiring[] {
+  if (to === undefined) return [];
+  return wiringsOf(from?.record.wiring).filter((wiring) => !engines.some(({ engine }) => engine.name === wiring.engine));
+}
+
+function recordsOf({ from }: SwitchRequest, wirings: PlannedWiring[], kept: Wiring[]): Pick<PlannedSwitch, 'wired' | 'edited'> {
+  const all = [...wirings.flatMap(({ wiring }) => wiring.wiring ?? []), ...kept];
+  const theirs = new Set(kept.flatMap((wiring) => marksOf(wiring).map(({ path }) => path)));
+  const earlier = Object.entries(from?.record.edited ?? {}).filter(([path]) => theirs.has(path));
+  return {
+    wired: asRecorded(inOrder(from, all, ({ engine }) => engine)),
+    edited: Object.assign(Object.fromEntries(earlier), ...wirings.map(({ edited }) => edited)) as Record<string, Digest>,
+  };
+}
+
+/** In the order of the record; what is new comes last. */
+function inOrder<T>(from: SwitchRequest['from'], all: readonly T[], nameOf: (each: T) => string): T[] {
+  const names = wiringsOf(from?.record.wiring).map(({ engine }) => engine);
+  const place = (each: T) => (names.includes(nameOf(each)) ? names.indexOf(nameOf(each)) : names.length);
+  return [...all].sort((a, b) => place(a) - place(b));
 }
 
 /** The parts of a change, each in its own order. */
@@ -58,7 +116,7 @@ interface Parts {
 
 /** The boot guard comes first and goes last, so that the next boot finishes or undoes a change that was interrupted in between. */
 export function ordered({ coming, unbless, guard, core, load, keep, last }: Parts): Step[] {
-  if (!coming) return [...unbless, ...core, ...keep, ...guard];
+  if (!coming) return [...unbless, ...core, ...last, ...keep, ...guard];
   return withoutNeeded(onceMade([...unbless, ...guard, ...load, ...core, ...keep, ...last]));
 }
 
@@ -128,9 +186,16 @@ function needsFolder(step: Step): boolean {
 }
 
 /** Steps for the units of the boot guard, and those that remove the blessed state. An image has its own guard, which a change on the host leaves as it is. */
-async function planGuard(host: HostView, { to, guard, found }: SwitchRequest, others: Step[]): Promise<{ guard: Step[]; unbless: Step[] }> {
+async function planGuard(
+  host: HostView,
+  { from, to, guard, engines }: SwitchRequest,
+  others: Step[],
+  kept: Wiring[],
+): Promise<{ guard: Step[]; unbless: Step[] }> {
+  const known = [...engines.map(({ engine, instance }) => ({ engine: engine.name, unit: instance.unit })), ...kept];
+  const names = inOrder(from, known, ({ engine }) => engine).flatMap(({ unit }) => unit ?? []);
   const units: GuardRequest | undefined =
-    to === undefined || guard === undefined || belongsToImage(host, to) ? undefined : { program: guard, engine: found.instance.unit };
+    to === undefined || guard === undefined || belongsToImage(host, to) ? undefined : { program: guard, engines: names };
   const steps = await guardSteps(host, units);
   return { guard: steps, unbless: others.length + steps.length > 0 ? await unblessSteps(host) : [] };
 }

@@ -1,10 +1,12 @@
-import type { Engine, ForeignWiring, Instance, RenderedBy } from '../engines/index.ts';
+import type { PlannedComponent } from '../components/types.ts';
+import type { Displaced, Engine, ForeignWiring, Instance, RenderedBy } from '../engines/index.ts';
 import type { Finding } from '../errors/index.ts';
 import type { HostPath } from '../host/index.ts';
 import type { GenerationManifest, GenerationRecord } from '../store/index.ts';
 import type { LayerStep, Step } from '../transaction/index.ts';
 import type { ChangeOptions } from './choices/types.ts';
 import type { Restoring } from './replaceWiring.ts';
+import type { SwitchWish } from './selinuxSwitch.ts';
 import type { ConfigurationDiff } from './textDiff.ts';
 import type { Write } from './writes.ts';
 
@@ -12,6 +14,11 @@ import type { Write } from './writes.ts';
 export interface Found {
   engine: Engine;
   instance: Instance;
+  /**
+   * One of several that a generation is wired into, and in words why it is not on the host any more. Its files are known by the record
+   * alone; a change takes it out of the wiring.
+   */
+  gone?: string;
 }
 
 /** What a change would do: plain JSON, without anybody's file contents. */
@@ -25,6 +32,8 @@ export interface Plan {
    * with the release's.
    */
   configurations?: ConfigurationDiff[];
+  /** Files of the user in the payload; absent where there are none. */
+  components?: PlannedComponent[];
   /** Who writes the file that the engine's daemon reads, and when, where that is another program. */
   rendered?: RenderedBy | undefined;
   restarts: string[];
@@ -63,7 +72,8 @@ export interface PlannedStep {
 export interface SwitchRequest {
   verb: string;
   id: number;
-  found: Found;
+  /** Those that are wired, in their order. One that the active generation is wired into and that is not among them keeps its wiring. */
+  engines: Found[];
   from?: { manifest: GenerationManifest; record: GenerationRecord } | undefined;
   to?: GenerationManifest | undefined;
   /** The store gets the payload by this change. */
@@ -71,12 +81,16 @@ export interface SwitchRequest {
   /** What the change writes in addition to the steps and their journal. */
   writes?: Write[];
   options: ChangeOptions;
+  /** Which engines have the SELinux switch on afterwards. Default: as before where the same generation stays, else none. */
+  selinux?: SwitchWish | undefined;
   /** The engine is down: whoever asks starts it afterwards, and there is nothing to compare with. */
   down?: boolean;
   /** The program that guards the next boots; without one the units of the guard go. */
   guard?: HostPath | undefined;
   /** Another program's wiring that this change replaces. */
   foreignWiring?: ForeignWiring | undefined;
+  /** Another installer's text in files of the first engine, which goes. */
+  displaced?: Displaced | undefined;
   /** Another program's wiring that comes back instead of kata-sysext's. */
   restoring?: Restoring | undefined;
   /** Last, once all else is done. */

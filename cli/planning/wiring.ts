@@ -1,14 +1,18 @@
 import { posix } from 'node:path';
-import type { WantedHandler, WiringPlan } from '../engines/index.ts';
+import { type WantedHandler, type WiringPlan, withSwitch } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
 import { type Digest, digestOf, type HostView } from '../host/index.ts';
 import { isUnitSetting } from '../steps/reread.ts';
+import { marksOf, wiringFor } from '../store/index.ts';
 import { type FileStep, type RereadStep, type RestartStep, restartOf, type Step } from '../transaction/index.ts';
+import { displacing, viewWithout } from './displaced.ts';
 import { puttingBack, recordedWith, takenOver } from './replaceWiring.ts';
+import { switchedOn } from './selinuxSwitch.ts';
 import type { Found, SwitchRequest } from './types.ts';
 
-/** The files of the engine as a switch leaves them, and its restart. */
+/** The files of one engine as a switch leaves them, and its restart. */
 export interface PlannedWiring {
+  found: Found;
   wiring: WiringPlan;
   files: FileStep[];
   rereads: RereadStep[];
@@ -17,30 +21,46 @@ export interface PlannedWiring {
   edited: Record<string, Digest>;
 }
 
-/** Reads the files as they are now. An adopt also removes the other program's wiring; leaving an adopted generation puts that wiring back. */
-export async function planWiring(host: HostView, request: SwitchRequest, wanted: WantedHandler[]): Promise<PlannedWiring> {
-  const { foreignWiring, restoring, from, found, down = false } = request;
-  const recorded = from?.record.wiring;
+type Request = Omit<SwitchRequest, 'engines'>;
+
+/**
+ * Reads the files as they are now. An adopt also removes the other program's wiring; leaving an adopted generation puts that wiring back.
+ * `planned`: engines of the same change that come before.
+ */
+export async function planWiring(
+  host: HostView,
+  request: Request,
+  found: Found,
+  wanted: WantedHandler[],
+  planned: readonly PlannedWiring[] = [],
+): Promise<PlannedWiring> {
+  const { foreignWiring, restoring, displaced, from, down = false } = request;
   const { engine, instance } = found;
+  const recorded = wiringFor(from?.record.wiring, engine.name);
   const own = await engine.plan(
-    host,
+    displaced === undefined ? host : viewWithout(host, displaced),
     instance,
     wanted,
     foreignWiring === undefined ? recorded : recordedWith(recorded, foreignWiring, instance),
   );
   const around = restoring === undefined ? own : puttingBack(own, restoring);
-  const wiring = foreignWiring === undefined ? around : takenOver(own, foreignWiring);
-  const files = fileSteps(request.id, wiring);
+  const wish = request.selinux ?? (request.to?.number === from?.manifest.number ? switchedOn(from?.record) : []);
+  const consent = wish === 'allowed';
+  const on = consent || wish.includes(engine.name);
+  const taken = foreignWiring === undefined ? around : takenOver(own, foreignWiring);
+  const handlers = displaced === undefined ? taken : await displacing(host, taken, displaced);
+  const wiring = await withSwitch(host, found, handlers, { on, consent, recorded: recorded?.selinux });
+  const files = fileSteps(request.id, wiring, planned.flatMap((each) => each.files).length);
   const { unit, effect } = instance;
   // An engine that restarts by itself does so for files of the folder that it watches.
   const counts = files.some(({ path }) => effect?.by !== 'itself' || posix.dirname(path) === effect.watches);
   const restarts = counts && instance.process !== undefined && !down ? [await restartStep(host, found)] : [];
   const settings = host.booted && unit !== undefined && files.some(({ path }) => isUnitSetting(path));
   const rereads: RereadStep[] = settings ? [{ kind: 'reread', unit }] : [];
-  return { wiring, files, rereads, restarts, edited: editedAfter(wiring, files, from?.record.edited) };
+  return { found, wiring, files, rereads, restarts, edited: editedAfter(wiring, files, from?.record.edited) };
 }
 
-export function wiringSteps({ wiring, files, rereads, restarts }: PlannedWiring): Step[] {
+export function wiringSteps({ wiring, files, rereads, restarts }: Omit<PlannedWiring, 'found' | 'edited'>): Step[] {
   const folders: Step[] = wiring.makeFolders.map(({ path, mode }) => ({ kind: 'folder', path, mode }));
   const dropped: Step[] = wiring.dropFolders.map((path) => ({ kind: 'drop-folder', path }));
   const [last, others] = [files.filter(isLast), files.filter((file) => !isLast(file))];
@@ -52,7 +72,8 @@ function isLast({ settles }: FileStep): boolean {
   return settles === 'last';
 }
 
-function fileSteps(id: number, wiring: WiringPlan): FileStep[] {
+/** `first`: the number of files before these, so that each temporary file has a name of its own. */
+function fileSteps(id: number, wiring: WiringPlan, first: number): FileStep[] {
   return wiring.changes.map((change, index) => ({
     kind: 'file',
     path: change.path,
@@ -62,7 +83,7 @@ function fileSteps(id: number, wiring: WiringPlan): FileStep[] {
     ...(change.mode === undefined ? {} : { mode: change.mode }),
     foreign: change.foreign,
     ours: change.ours,
-    temporary: posix.join(change.tmpDir, `.kata-sysext-${id}-${index}.tmp`),
+    temporary: posix.join(change.tmpDir, `.kata-sysext-${id}-${first + index}.tmp`),
     ...(change.settles === undefined ? {} : { settles: change.settles }),
   }));
 }
@@ -81,8 +102,8 @@ async function restartStep(host: HostView, { instance }: Found): Promise<Restart
   return restartOf(host, systemd, { unit, effect, engine, socket });
 }
 
-function editedAfter(wiring: WiringPlan, files: FileStep[], earlier: Record<string, Digest> = {}): Record<string, Digest> {
-  const ranges = new Set((wiring.wiring?.marks ?? []).filter((mark) => mark.kind === 'range').map((mark) => mark.path));
+function editedAfter({ wiring }: WiringPlan, files: FileStep[], earlier: Record<string, Digest> = {}): Record<string, Digest> {
+  const ranges = new Set(marksOf(wiring).flatMap(({ kind, path }) => (kind === 'range' ? [path] : [])));
   const now = files.flatMap((step): [string, Digest][] => (step.after === 'absent' ? [] : [[step.path, step.after]]));
   return Object.fromEntries([...Object.entries(earlier), ...now].filter(([path]) => ranges.has(path)));
 }

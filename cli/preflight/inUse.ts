@@ -1,5 +1,7 @@
-import type { Engine, EngineState, Sandbox } from '../engines/index.ts';
+import { type Engine, type EngineState, probeTimeouts, type Sandbox } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
+import type { HostView } from '../host/index.ts';
+import type { Found } from '../planning/types.ts';
 
 /** The engine needs the shim's binary to clean a sandbox up, so a handler must not go while one of its sandboxes is there. */
 export function refuseInUse({ daemon }: Pick<Engine, 'daemon'>, { sandboxes }: EngineState, handlers: string[]): void {
@@ -13,6 +15,15 @@ export function refuseInUse({ daemon }: Pick<Engine, 'daemon'>, { sandboxes }: E
     next,
     details: { sandboxes: running },
   });
+}
+
+/** The same before an archive is fetched and unpacked: a node of a fleet asks again and again until its pods have ended. */
+export async function refuseInUseNow(host: HostView, engines: readonly Found[], handlers: string[]): Promise<void> {
+  if (!host.live || handlers.length === 0) return;
+  for (const { engine, instance, gone } of engines) {
+    const state = gone === undefined ? await engine.daemon?.probe(host, instance, probeTimeouts.onceMs) : undefined;
+    if (state?.reachable === true) refuseInUse(engine, state, handlers);
+  }
 }
 
 /** What does not run needs no shim now; it cannot be started again without its handler. */

@@ -1,4 +1,5 @@
 import { isOfImage } from '../backends/registry.ts';
+import { withProvenPlaces } from '../components/read.ts';
 import { KataError } from '../errors/index.ts';
 import { type MachineConfig, machineConfigOf, operatingSystem, placeOf } from '../facts/index.ts';
 import { type Bringer, bringerIn, firstBootScript, firstBootUnit } from '../generate/index.ts';
@@ -69,7 +70,7 @@ export async function generating(host: HostView, config: MachineConfig, to: Want
   const os = await operatingSystem(host);
   const minor = os.known ? os.value.openshift : undefined;
   const role = (await bringerOf(host, config))?.role ?? config.pool;
-  const { line, findings } = restoring(to, undefined);
+  const { line, findings } = restoring({ ...to, handlers: await withProvenPlaces(to.handlers) }, []);
   const command = [
     `kata-sysext generate machineconfig ${line} --target openshift-${minor ?? '4.N'}`,
     ...(role === undefined ? [] : [`--pool ${role}`]),

@@ -9,10 +9,13 @@ const levels = new Map([
   ['history', 1],
   ['payloads', 1],
   ['programs', 1],
+  ['catalogues', 1],
   ['image', 1],
   // What is in a payload is checked by its digests.
   ['tree', 1],
   ['bin', 2],
+  // Whose signatures count.
+  ['trust.d', 1],
 ]);
 
 /** Copies of others' files, which keep the owners and modes that these had. */

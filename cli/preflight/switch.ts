@@ -1,6 +1,6 @@
 import { type Backend, backendOf } from '../backends/index.ts';
 import { valueAt } from '../documents/toml/index.ts';
-import { handlerIsDefault, type WiringPlan } from '../engines/index.ts';
+import { handlerIsDefault, type WiringPlan, withLabels } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { type Baseline, takeBaseline } from '../gate/index.ts';
 import type { Digest, HostView } from '../host/index.ts';
@@ -8,57 +8,67 @@ import type { ChangeOptions } from '../planning/choices/types.ts';
 import { shownPlan } from '../planning/shownPlan.ts';
 import { type PlannedSwitch, planSwitch } from '../planning/switch.ts';
 import type { Found, Plan, SwitchRequest } from '../planning/types.ts';
+import type { PlannedWiring } from '../planning/wiring.ts';
 import { switchWrites, type Write } from '../planning/writes.ts';
 import { policyFindings } from '../selinux/index.ts';
 import type { Generation, GenerationManifest } from '../store/index.ts';
 import { refuse, restartFindings } from './engine.ts';
+import { goneFindings } from './engines.ts';
 import { refuseInUse, strandedFindings } from './inUse.ts';
 import { refuseOwned } from './owned.ts';
 import { shimFindings } from './shimFindings.ts';
 
-/** A planned switch that no check prevents, and what the engine did before it. */
+/** What an engine is wired with, and what it did before the change; undefined where it is not asked. */
+export interface CheckedWiring extends PlannedWiring {
+  baseline: Baseline | undefined;
+}
+
+/** A planned switch that no check prevents. */
 export interface Switch extends PlannedSwitch {
   plan: Plan;
   /** What the plan shows as `writes`, with what a check of free room needs. */
   writes: Write[];
-  baseline: Baseline | undefined;
+  wirings: CheckedWiring[];
   /** Handlers of kata-sysext before and after. */
   touched: string[];
 }
 
-/** Plans a switch, asks the host and the live engine what they have against it, and throws the first blocker that is not allowed. Reads only. */
+/** Plans a switch, asks the host and the live engines what they have against it, and throws the first blocker that is not allowed. Reads only. */
 export async function checkedSwitch(host: HostView, request: SwitchRequest): Promise<Switch> {
   const planned = await planSwitch(host, request);
   const { steps, before, after, modules } = planned;
   const findings = await planFindings(host, request, planned);
   await refuseOwned(host, steps, request.to);
-  const baseline = await baselineOf(host, request, steps.length > 0);
-  findings.push(...(await engineFindings(host, request, planned, baseline)));
+  const wirings: CheckedWiring[] = [];
+  for (const wiring of planned.wirings)
+    wirings.push({ ...wiring, baseline: await baselineOf(host, request, wiring.found, steps.length > 0) });
+  for (const wiring of wirings) findings.push(...(await engineFindings(host, request, planned, wiring)));
   const edited = await foreignEdits(host, request.from?.record.edited, findings);
   const others = request.writes ?? [];
   const writes = [...others, ...(steps.length === 0 ? [] : await switchWrites(host, steps, request.to !== undefined, others))];
   const plan = { ...(await shownPlan(host, request, planned, writes)), findings: [...findings, ...edited, ...modules.findings] };
-  return { ...planned, plan, writes, baseline, touched: [...new Set([...after, ...before])] };
+  return { ...planned, plan, writes, wirings, touched: [...new Set([...after, ...before])] };
 }
 
 /** What prevents the steps themselves. */
-async function planFindings(host: HostView, { found, options }: SwitchRequest, planned: PlannedSwitch): Promise<Finding[]> {
-  const { wiring, restarts, backend, placed, earlier, left } = planned;
-  return refuse(
-    [
-      ...wiring.findings,
-      ...(restarts.length > 0 ? await restartFindings(host, found) : []),
-      ...(await backend.risks(host, placed)),
-      ...((await earlier?.risks(host, left)) ?? []),
-    ],
-    options.allow,
-  );
+async function planFindings(host: HostView, { options }: SwitchRequest, planned: PlannedSwitch): Promise<Finding[]> {
+  const { wirings, backend, placed, earlier, left } = planned;
+  const findings: Finding[] = wirings.flatMap(({ found }) => goneFindings(found));
+  for (const { found, wiring, restarts } of wirings)
+    findings.push(...wiring.findings, ...(restarts.length > 0 ? await restartFindings(host, found) : []));
+  findings.push(...(await backend.risks(host, placed)), ...((await earlier?.risks(host, left)) ?? []));
+  return refuse(findings, options.allow);
 }
 
 /** Without Kata nothing is left that an engine which does not run would have to prove; one that is down has nothing to compare with. */
-async function baselineOf(host: HostView, { found, to, down = false }: SwitchRequest, changes: boolean): Promise<Baseline | undefined> {
-  const provable = to !== undefined || found.instance.process !== undefined;
-  return host.live && changes && provable && !down ? takeBaseline(host, found.engine, found.instance) : undefined;
+async function baselineOf(
+  host: HostView,
+  { to, down = false }: SwitchRequest,
+  { engine, instance, gone }: Found,
+  changes: boolean,
+): Promise<Baseline | undefined> {
+  const provable = gone === undefined && (to !== undefined || instance.process !== undefined);
+  return host.live && changes && provable && !down ? takeBaseline(host, engine, instance) : undefined;
 }
 
 /** What its handlers, its sandboxes and the policy have against the switch. */
@@ -66,21 +76,28 @@ async function engineFindings(
   host: HostView,
   request: SwitchRequest,
   planned: PlannedSwitch,
-  baseline: Baseline | undefined,
+  { found, wiring, restarts, baseline }: CheckedWiring,
 ): Promise<Finding[]> {
-  const { found, from, to, options } = request;
-  const { wiring, restarts, backend, before, after } = planned;
+  if (found.gone !== undefined) return [];
+  const { from, to, options } = request;
+  const { backend, before, after } = planned;
   if (baseline !== undefined) refuseTaken(baseline.state.handlers, after, before, wiring);
   const going = goingIn(request, planned);
   if (baseline !== undefined) refuseInUse(found.engine, baseline.state, going);
   if (baseline !== undefined) refuseDefault(found, baseline.dump, removedIn(planned));
+  else await refuseDefaultInFiles(host, found, removedIn(planned));
   const stranded = baseline === undefined ? [] : strandedFindings(found.engine, baseline.state, going);
   const shims = { found, from: from?.manifest, to, sandboxes: baseline?.state.sandboxes ?? [], restarts: restarts.length > 0 };
   return [
     ...stranded,
     ...refuse(await shimFindings(host, shims), options.allow),
-    ...(await refuseDenied(host, request, backend, baseline)),
+    ...(await refuseDenied(host, { found, from, to, options }, backend, labelled(found, wiring, baseline))),
   ];
+}
+
+/** What the engine will say of labels, where the change turns them on. */
+function labelled({ engine }: Found, { selinux }: WiringPlan, baseline: Baseline | undefined): Baseline | undefined {
+  return selinux !== 'comes' || baseline === undefined ? baseline : { ...baseline, dump: withLabels(engine, baseline.dump) };
 }
 
 /** Names that no file has afterwards. */
@@ -93,6 +110,23 @@ export function refuseDefault({ engine, instance }: Found, dump: Record<string, 
   const named = engine.defaultHandler.keys.map((keys) => valueAt(dump, keys));
   const lost = removed.find((name) => named.includes(name));
   if (lost !== undefined) throw handlerIsDefault(lost, engine, instance);
+}
+
+/**
+ * The same by its files alone, on a tree, for an engine that does not run, and at a boot: there it runs with the wiring, and without it it
+ * would serve no pod. Files that cannot be read say nothing; an engine that was uninstalled reads none.
+ */
+async function refuseDefaultInFiles(host: HostView, found: Found, removed: readonly string[]): Promise<void> {
+  const { engine, instance } = found;
+  if (removed.length === 0 || (host.booted && instance.binary === undefined)) return;
+  const tables = (await engine.readSettings?.(host, instance).catch(nothingRead)) ?? [];
+  const naming = tables.findLast((table) => engine.defaultHandler.keys.some((keys) => valueAt(table, keys) !== undefined));
+  if (naming !== undefined) refuseDefault(found, naming, removed);
+}
+
+function nothingRead(error: unknown): [] {
+  if (error instanceof KataError) return [];
+  throw error;
 }
 
 /** What an earlier backend takes away is the shim of every handler, whatever the new one brings; so is what is seen elsewhere below /usr. */

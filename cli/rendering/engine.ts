@@ -28,8 +28,7 @@ export interface EngineTree {
 export async function engineTree(named: string | undefined, file: string | undefined): Promise<EngineTree> {
   const [name = '', version] = (named ?? '').split('@');
   const engine = engineNamed(name);
-  const offline = engine?.offline;
-  if (engine === undefined || offline === undefined)
+  if (engine === undefined)
     throw unfit(
       '--form',
       `--form rendered with --engine ${name === '' ? '(none)' : name}`,
@@ -37,6 +36,8 @@ export async function engineTree(named: string | undefined, file: string | undef
         .map((each) => `--engine ${each}@VERSION`)
         .join(' or '),
     );
+  const { offline } = engine;
+  if (offline.kind === 'none') throw unfit('--form', `--form rendered with --engine ${name}: ${offline.found}`, offline.needed);
   const known = version === undefined || version === '' ? undefined : version;
   const tree = { name, title: engine.title, unit: offline.unit, version: known };
   if (offline.kind === 'drop-in') {
@@ -70,7 +71,7 @@ export async function engineTree(named: string | undefined, file: string | undef
 
 /** Engines whose wiring can be computed for a node that is not here. */
 function wirable(): string[] {
-  return engines().flatMap(({ name, offline }) => (offline === undefined ? [] : [name]));
+  return engines().flatMap(({ name, offline }) => (offline.kind === 'none' ? [] : [name]));
 }
 
 /** On such a node nothing reads the edited file, or the next boot writes it again. */

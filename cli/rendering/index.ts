@@ -10,7 +10,7 @@ import { planInstall } from '../operations/install.ts';
 import type { InstallRequest } from '../planning/choices/types.ts';
 import { runOperation } from '../runner/run.ts';
 import type { Context } from '../runner/types.ts';
-import { activeGeneration, etcFolder, namesOf, payloadRoot, stateFolder } from '../store/index.ts';
+import { activeGeneration, etcFolder, handlerMarks, namesOf, payloadRoot, stateFolder } from '../store/index.ts';
 import { type Archive, dropTransient, makeArchive } from './archive.ts';
 import { againstOf, partsFolder } from './edits.ts';
 import { engineTree, unfit } from './engine.ts';
@@ -58,7 +58,7 @@ export async function render<T>(
     throw unfit('--form', `--form rendered for ${target.name}`, 'fcos, flatcar, r4e or openshift-4.13 and later: elsewhere --form hook');
   if (request.image !== undefined && target.tree.systemd === undefined)
     throw unfit('--target', `an image for ${target.name}, where the engine is an extension itself or systemd is older than 257`, noImage);
-  const engine = await engineTree(request.install.engine, request.engineConfig);
+  const engine = await engineTree(request.install.engines?.[0], request.engineConfig);
   const folder = await mkdtemp(join(tmpdir(), 'kata-sysext-render-'));
   try {
     const root = join(folder, 'root');
@@ -79,7 +79,7 @@ export async function render<T>(
       const own = { host, program, programFile, emit, signal, asked };
       await runOperation(own, 'install', planInstall, request.install);
       const active = await activeGeneration(host);
-      const marks = active?.record.wiring?.marks ?? [];
+      const marks = handlerMarks(active?.record.wiring);
       const payloads = await host.realpath(payloadRoot(target.tree.ostree));
       await dropTransient(join(root, stateFolder));
       const wiring = marks.flatMap(({ kind, path }) => (kind === 'file' ? [path] : []));

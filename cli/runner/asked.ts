@@ -1,3 +1,4 @@
+import { isAddress, shownAddress } from '../download/address.ts';
 import { readRegular } from '../host/index.ts';
 import { words as quoted } from '../output/index.ts';
 
@@ -16,7 +17,8 @@ export interface User {
 
 /** Set by the one who follows, in the unit that does the work: there every change is root's. */
 export const userVariable = 'KATA_SYSEXT_USER';
-const unitVariable = 'KATA_SYSEXT_UNIT';
+/** Set in a unit: then the work is done there, and progress is written as NDJSON for the one who follows. */
+export const unitVariable = 'KATA_SYSEXT_UNIT';
 
 const maxCause = 200;
 const userName = /^[\w.@$-]{1,64}$/;
@@ -34,7 +36,11 @@ export async function askedBy(verb: string, words: string[], options: Readonly<R
   const boot = options['boot'];
   if (boot !== undefined) return { cause: `boot guard (${String(boot)})` };
   const user = (env[unitVariable] === undefined ? undefined : userOf(env[userVariable] ?? '')) ?? (await whoAsks(env));
-  const cause = [verb, ...(words.length === 0 ? [] : [quoted(words)]), ...telling.flatMap((name) => shown(name, options[name]))].join(' ');
+  const cause = [
+    verb,
+    ...(words.length === 0 ? [] : [quoted(words.map((word) => (isAddress(word) ? shownAddress(word) : word)))]),
+    ...telling.flatMap((name) => shown(name, options[name])),
+  ].join(' ');
   return { cause: cause.length > maxCause ? `${cause.slice(0, maxCause - 1)}…` : cause, user };
 }
 

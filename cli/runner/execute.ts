@@ -1,11 +1,12 @@
 import { guardUnits } from '../bootGuard/units/index.ts';
-import { type Finding, KataError } from '../errors/index.ts';
+import type { Finding } from '../errors/index.ts';
 import { deploymentNow } from '../facts/index.ts';
-import { liveGate, offlineGate } from '../gate/index.ts';
+import { allGates, type Baseline, type GateRequest, liveGate, offlineGate } from '../gate/index.ts';
 import { beyondStopping, digestOf, type Host, type HostPath, type HostView, undisturbed } from '../host/index.ts';
 import type { Layer } from '../planning/choices/types.ts';
 import { keepable } from '../planning/programCopy.ts';
 import type { Found } from '../planning/types.ts';
+import type { PlannedWiring } from '../planning/wiring.ts';
 import type { PodProof } from '../pod/index.ts';
 import type { Switch } from '../preflight/switch.ts';
 import {
@@ -24,11 +25,13 @@ import {
   type Replaced,
   readPrograms,
   replacedFolder,
+  reportFile,
   type Staged,
   schema,
 } from '../store/index.ts';
 import { type FileStep, type Gate, type Intent, type Outcome, runTransaction } from '../transaction/index.ts';
-import { proveUnchanged, provingGate, refuseUnprovable } from './proving.ts';
+import { trustFolder } from '../trust/index.ts';
+import { askEngine, proveUnchanged, provingGate, refuseUnprovable } from './proving.ts';
 import { repairedFindings, repairGeneration, repairLabels } from './repairLabels.ts';
 import { endedWith, failure, receipt } from './result.ts';
 import { writeSystemJournal } from './systemJournal.ts';
@@ -42,7 +45,7 @@ export async function execute(
   staged?: Staged,
 ): Promise<ChangeResult> {
   const { host } = context;
-  const { found, planned, plan, labels } = operation;
+  const { engines = [], planned, plan, labels } = operation;
   const mended = labels === undefined ? [] : await repairLabels(host, labels);
   plan.findings.unshift(...repairedFindings(mended));
   if (operation.idle) {
@@ -50,9 +53,11 @@ export async function execute(
     const result = receipt(host, view.started, operation, undefined, await podsOf(context, operation));
     return ended(host, operation, { ...result, changed: kept || mended.length > 0 });
   }
-  if (found !== undefined) await refuseUnprovable(context, found, operation);
-  if (operation.rehearsed === true && found !== undefined && planned !== undefined)
-    await view.withScratch(found, (scratch) => askEngine(host, found, planned, scratch));
+  for (const found of provable(engines)) await refuseUnprovable(context, found, operation);
+  for (const wiring of operation.rehearsed === true ? (planned?.wirings ?? []) : [])
+    await view.withScratch(wiring.found, (scratch) => askEngine(host, wiring, planned?.touched ?? [], scratch));
+  // Whoever applies a request writes another one afterwards.
+  if (operation.leaves !== undefined && (await hasReport(host))) await host.unlink(reportFile);
   await keepCopies(context, operation);
   await makeNew(host, operation, staged);
   const { outcome, pods } = await change(context, view, operation);
@@ -60,31 +65,18 @@ export async function execute(
   return ended(host, operation, receipt(host, view.started, operation, outcome, pods));
 }
 
-/** Asks the engine's own binary about copies of the planned files. `scratch` writes a copy into a folder of kata-sysext. */
-async function askEngine(
-  host: HostView,
-  found: Found,
-  planned: Switch,
-  scratch: (name: string, text: string) => Promise<string>,
-): Promise<void> {
-  if (!host.booted || planned.wiring.changes.length === 0) return;
-  const { dump } = found.engine;
-  if (dump === undefined) return;
-  const { others, warnings } = await dump.validate(host, found.instance, planned.wiring, scratch);
-  if (others.length === 0 && warnings.length === 0) return;
-  throw new KataError('engine-rejects', {
-    subject: found.instance.configPath,
-    found: `the change would alter more than the handlers of kata-sysext: ${[...others, ...warnings].slice(0, 5).join('; ')}`,
-    needed: `only ${planned.touched.join(', ')} to differ in the effective configuration`,
-    next: `look at: ${dump.showCommand(found.instance)}`,
-    details: { keys: others, warnings },
-  });
+/** Not a file of another program that is called so. */
+async function hasReport(host: HostView): Promise<boolean> {
+  if ((await host.lstat(reportFile))?.kind !== 'file') return false;
+  return /^ {2}"kind": "NodeReport",$/m.test((await host.readText(reportFile)) ?? '');
 }
 
 /** A pod is proven where there is nothing to do as well. */
-async function podsOf(context: Context, { prove, found, to }: OperationPlan): Promise<PodProof[] | undefined> {
-  if (prove === undefined || !context.host.live || found === undefined || to === undefined) return undefined;
-  return proveUnchanged(context, found, to);
+async function podsOf(context: Context, { prove, engines = [], to }: OperationPlan): Promise<PodProof[] | undefined> {
+  if (prove === undefined || !context.host.live || engines.length === 0 || to === undefined) return undefined;
+  const pods: PodProof[] = [];
+  for (const found of provable(engines)) pods.push(...(await proveUnchanged(context, found, to)));
+  return pods;
 }
 
 async function ended(host: Host, { says, leaves }: OperationPlan, result: ChangeResult): Promise<ChangeResult> {
@@ -127,7 +119,7 @@ async function change(
   const gate = gateOf(context, operation, proven);
   // Noted before it is made: kata-sysext never removes a folder that it did not make.
   // The record of the wiring notes the folders of the wiring.
-  const wired = new Set((planned?.wiring.makeFolders ?? []).map(({ path }) => path));
+  const wired = new Set((planned?.wirings ?? []).flatMap(({ wiring }) => wiring.makeFolders.map(({ path }) => path)));
   for (const step of intent.steps) if (step.kind === 'folder' && !wired.has(step.path)) await noteFolder(host, step.path);
   // The first change on a host that was booted from an image with a generation in it.
   if (!host.image && [to?.number, operation.from].includes(imageNumber)) await ensureFolder(host, historyFolder, 0o700);
@@ -143,30 +135,56 @@ async function change(
   return { outcome, pods: proven.pods };
 }
 
-function gateOf(context: Context, { planned, found, to, prove }: OperationPlan, proven: { pods?: PodProof[] }): Gate {
-  const { host, emit, signal } = context;
-  if (found === undefined || planned === undefined) return offlineGate(host, undefined, emit);
+function gateOf(context: Context, operation: OperationPlan, proven: { pods?: PodProof[] }): Gate {
+  const { host, emit } = context;
+  const { planned, engines = [], to, prove } = operation;
+  if (engines.length === 0 || planned === undefined) return offlineGate(host, undefined, emit);
+  const asked = planned.wirings.flatMap(({ baseline, ...wiring }) => (baseline === undefined ? [] : [{ ...wiring, baseline }]));
   const usual =
-    planned.baseline === undefined
+    asked.length === 0
       ? offlineGate(host, to, emit)
-      : liveGate(host, {
-          ...found,
-          baseline: planned.baseline,
-          touched: planned.touched,
-          restored: planned.restored,
-          restarts: planned.restarts.length > 0,
-          reads: planned.wiring.reads,
-          // Allowed, or permissive: what the plan said is no surprise to the gate.
-          policyDenies: planned.plan.findings.some((finding) => finding.code === 'host-selinux-denies'),
-          editedByOthers: planned.wiring.findings.some((finding) => finding.code === 'foreign-edit'),
-          emit,
-          signal,
-          to,
-        });
+      : allGates(
+          asked.map((wiring) => ({ unit: wiring.found.instance.unit, gate: liveGate(host, gateRequest(context, planned, wiring, to)) })),
+        );
   if (prove === undefined || !host.live || to === undefined) return usual;
-  return provingGate(context, usual, found, to, (pods) => {
-    proven.pods = pods;
-  });
+  return provable(engines).reduce(
+    (gate, found) =>
+      provingGate(context, gate, found, to, (pods) => {
+        proven.pods = [...(proven.pods ?? []), ...pods];
+      }),
+    usual,
+  );
+}
+
+/** Where some of the engines have a CRI, only these can start a pod. */
+function provable(engines: readonly Found[]): readonly Found[] {
+  const there = engines.filter(({ gone }) => gone === undefined);
+  const serving = there.filter(({ engine }) => engine.cri !== undefined);
+  return serving.length > 0 ? serving : there;
+}
+
+function gateRequest(
+  { emit, signal }: Context,
+  { touched, restored, plan }: Switch,
+  { found, wiring, restarts, baseline }: PlannedWiring & { baseline: Baseline },
+  to: GenerationManifest | undefined,
+): GateRequest {
+  return {
+    ...found,
+    baseline,
+    touched,
+    restored,
+    restarts: restarts.length > 0,
+    reads: wiring.reads,
+    selinux: wiring.selinux,
+    displaced: wiring.displaced,
+    // Allowed, or permissive: what the plan said is no surprise to the gate.
+    policyDenies: plan.findings.some((finding) => finding.code === 'host-selinux-denies'),
+    editedByOthers: wiring.findings.some((finding) => finding.code === 'foreign-edit'),
+    emit,
+    signal,
+    to,
+  };
 }
 
 async function intentOf({ host, program, asked }: Context, id: number, started: Date, operation: OperationPlan): Promise<Intent> {
@@ -242,7 +260,9 @@ async function foreignFindings(host: HostView): Promise<Finding[]> {
       const found = `${path} is ${what}; it stays`;
       return { code: 'foreign-file', level, subject: path, found, needed: 'nothing', next: `remove it if nothing needs it: rm ${path}` };
     };
-  const inOwnFolders = (await foreignFiles(host, [etcFolder])).map(row('warning', 'no file of kata-sysext'));
+  const inOwnFolders = (await foreignFiles(host, [etcFolder]))
+    .filter((path) => !path.startsWith(`${trustFolder}/`))
+    .map(row('warning', 'no file of kata-sysext'));
   const fragments = (await filesBelow(host, fragmentsFolder)).map(row('info', 'a setting of the administrator'));
   return [...inOwnFolders, ...fragments];
 }

@@ -1,6 +1,8 @@
+import { exceptKeys, exceptSwitch } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
-import { undisturbed } from '../host/index.ts';
+import { type HostView, undisturbed } from '../host/index.ts';
 import type { Found } from '../planning/types.ts';
+import type { PlannedWiring } from '../planning/wiring.ts';
 import { type PodProof, provePods, readinessOf, thrown } from '../pod/index.ts';
 import type { GenerationManifest } from '../store/index.ts';
 import { findGeneration } from '../store/index.ts';
@@ -65,5 +67,27 @@ function notProven(failed: string[], more = ''): KataError {
     found: `${failed.slice(0, 3).join('; ')}${more}`,
     needed: 'a pod of every handler that starts',
     next: 'kata-sysext history N (its number: kata-sysext history)',
+  });
+}
+
+/** Asks the engine's own binary about copies of the planned files. `scratch` writes a copy into a folder of kata-sysext. */
+export async function askEngine(
+  host: HostView,
+  { found, wiring }: PlannedWiring,
+  touched: string[],
+  scratch: (name: string, text: string) => Promise<string>,
+): Promise<void> {
+  if (!host.booted || wiring.changes.length === 0) return;
+  const { dump } = found.engine;
+  if (dump === undefined) return;
+  const diff = exceptKeys(await dump.validate(host, found.instance, wiring, scratch), wiring.displaced);
+  const { others, warnings } = wiring.selinux === undefined ? diff : exceptSwitch(found.engine, diff);
+  if (others.length === 0 && warnings.length === 0) return;
+  throw new KataError('engine-rejects', {
+    subject: found.instance.configPath,
+    found: `the change would alter more than the handlers of kata-sysext: ${[...others, ...warnings].slice(0, 5).join('; ')}`,
+    needed: `only ${touched.join(', ')} to differ in the effective configuration`,
+    next: `look at: ${dump.showCommand(found.instance)}`,
+    details: { keys: others, warnings },
   });
 }

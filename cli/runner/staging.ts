@@ -38,7 +38,7 @@ export function stagingArea(context: Context): StagingArea {
  * free room is checked four times: before, while files are written, after the last one, and before an image is made of them. Throws `host-space`,
  * and `host-space-kubelet` unless that is allowed; then the staging folder is gone.
  */
-async function unpack(context: Context, request: InstallRequest, { facts, root, format, backend, wanted }: Place): Promise<Staged> {
+async function unpack(context: Context, request: InstallRequest, { facts, root, format, backend, wanted, own }: Place): Promise<Staged> {
   const { host, emit, signal } = context;
   if (!facts.architecture.known) throw new Error('hostFindings refuses an unknown architecture');
   const room = await roomOf(host, { kubelet: true });
@@ -50,7 +50,11 @@ async function unpack(context: Context, request: InstallRequest, { facts, root, 
     return await stagePayload(host, {
       sources: request.sources,
       digests: request.digests,
+      fetching: request.fetching,
+      verifiers: request.verifiers,
+      provers: request.provers,
       handlers: wanted,
+      own,
       architecture: facts.architecture.value,
       root,
       format,
@@ -75,6 +79,9 @@ async function takeImage(
   request: InstallRequest,
   { facts, root, wanted, backend }: Place,
 ): Promise<Staged> {
+  // It was a saved bundle when it was looked at: only the archives of one are proven so.
+  const prover = request.provers?.[0];
+  if (prover !== undefined) throw prover.unproven([]);
   const name = basename(file);
   const [foreign] = architectureFindings(facts, { file, said });
   if (foreign !== undefined) throw KataError.of(foreign);
@@ -91,7 +98,15 @@ async function takeImage(
   const room = await roomOf(context.host, { kubelet: true });
   const rest = [...(await programWrites(context, backend, 'always')), ...expectedWrites(root)];
   refuse(await room.findings([staging(root, await sizeOf([file])), ...rest]), request.allow);
-  return stageImage(context.host, { file, said, digest: request.digests[0], root, emit: context.emit, signal: context.signal });
+  return stageImage(context.host, {
+    file,
+    said,
+    digest: request.digests[0],
+    verifier: request.verifiers?.[0],
+    root,
+    emit: context.emit,
+    signal: context.signal,
+  });
 }
 
 function staging(root: HostPath, bytes: number): Write {

@@ -1,3 +1,4 @@
+import type { OwnRequest } from '../components/types.ts';
 import type { Scratch } from '../engines/index.ts';
 import type { Finding } from '../errors/index.ts';
 import type { HostFacts } from '../facts/index.ts';
@@ -75,6 +76,8 @@ export interface Place {
   backend: string;
   /** The release's words of its handlers; undefined: its default. */
   wanted: string[] | undefined;
+  /** Handlers with files of the user. */
+  own: OwnRequest[];
 }
 
 export interface PayloadStaging {
@@ -93,7 +96,7 @@ export interface OperationPlan {
   idle: boolean;
   from?: number | undefined;
   to?: GenerationManifest | undefined;
-  found?: Found | undefined;
+  engines?: Found[] | undefined;
   /** The steps outside the folders of kata-sysext; without them only its records change. */
   planned?: Switch | undefined;
   /** The engine's own binary judges copies of the planned files first. */

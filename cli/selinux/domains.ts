@@ -1,4 +1,5 @@
-import { type TomlTable, valueAt } from '../documents/toml/index.ts';
+import type { TomlTable } from '../documents/toml/index.ts';
+import { setsLabels } from '../engines/index.ts';
 import type { Engine, Instance } from '../engines/types.ts';
 import { KataError } from '../errors/index.ts';
 import { contextsOf, type HostView } from '../host/index.ts';
@@ -8,12 +9,6 @@ import type { Domains, Policy } from './types.ts';
 export interface PolicyEngine {
   engine: Pick<Engine, 'name' | 'selinux' | 'dump'>;
   instance: Instance;
-}
-
-/** Whether an engine with this effective configuration gives pods labels. */
-export function setsLabels({ selinux }: Pick<Engine, 'selinux'>, dump: TomlTable): boolean {
-  const said = selinux.keys.map((keys) => valueAt(dump, keys)).filter((value) => typeof value === 'boolean');
-  return said.length === 0 ? selinux.byDefault : said.includes(true);
 }
 
 /**

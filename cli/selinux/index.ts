@@ -1,19 +1,18 @@
 import { backendOf } from '../backends/index.ts';
 import type { TomlTable } from '../documents/toml/index.ts';
-import { engineNamed } from '../engines/index.ts';
+import { engineNamed, setsLabels } from '../engines/index.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { selinuxState } from '../facts/index.ts';
 import { contextsOf, type HostPath, type HostView } from '../host/index.ts';
 import { handlerRow, installedName } from '../layout/index.ts';
-import { type Generation, type GenerationManifest, payloadFolder, payloadOf } from '../store/index.ts';
-import { domainsOf, type PolicyEngine, setsLabels } from './domains.ts';
+import { type Generation, type GenerationManifest, payloadFolder, payloadOf, wiringsOf } from '../store/index.ts';
+import { domainsOf, type PolicyEngine } from './domains.ts';
 import { filesToWrite, installedFiles } from './files.ts';
 import { denialFinding } from './findings.ts';
 import { kernelPolicy } from './kernelPolicy.ts';
 import { ask, devices } from './questions.ts';
 import type { AskedHandler, Denial, PolicyFile } from './types.ts';
 
-export { setsLabels } from './domains.ts';
 export type { AskedHandler, Policy } from './types.ts';
 
 /** Types that only the reference policy has, and only Fedora's. */
@@ -78,14 +77,16 @@ export async function installedPolicyFindings(
   });
 }
 
-/** The same of the active generation, with the engine that it is wired to. */
+/** The same of the active generation, with the engines that it is wired into. */
 export async function activePolicyFindings(host: HostView, { manifest, record }: Generation): Promise<Finding[]> {
-  const { wiring } = record;
-  const engine = wiring === undefined || !host.live ? undefined : engineNamed(wiring.engine);
-  const instance = await engine?.findRecorded(host, wiring!);
-  return engine === undefined || instance === undefined
-    ? []
-    : await installedPolicyFindings(host, manifest, { found: { engine, instance } });
+  const findings: Finding[] = [];
+  for (const wiring of host.live ? wiringsOf(record.wiring) : []) {
+    const engine = engineNamed(wiring.engine);
+    const instance = await engine?.findRecorded(host, wiring);
+    if (engine !== undefined && instance !== undefined)
+      findings.push(...(await installedPolicyFindings(host, manifest, { found: { engine, instance } })));
+  }
+  return withoutSame(findings);
 }
 
 async function asked(

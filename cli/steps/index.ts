@@ -5,6 +5,8 @@ import { modules } from './modules.ts';
 import { pointer } from './pointer.ts';
 import { reread } from './reread.ts';
 import { restart } from './restart.ts';
+import { setAside } from './setAside.ts';
+import { stopUnit } from './stopUnit.ts';
 import type { CoreStep, StepKind } from './types.ts';
 
 /** Kinds of steps that belong to no backend. */
@@ -17,4 +19,6 @@ export const coreKinds: { [Kind in CoreStep['kind']]: StepKind<Extract<CoreStep,
   reread,
   layer,
   modules,
+  'set-aside': setAside,
+  'stop-unit': stopUnit,
 };

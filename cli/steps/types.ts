@@ -80,7 +80,32 @@ export interface ModulesStep {
   deadlineMs: number;
 }
 
-export type CoreStep = FolderStep | DropFolderStep | FileStep | PointerStep | RestartStep | RereadStep | LayerStep | ModulesStep;
+/** A file, link or folder of another program that goes, with all below it. */
+export interface SetAsideStep {
+  kind: 'set-aside';
+  path: HostPath;
+  /** Where it is until the commit: a name in the same folder. */
+  aside: HostPath;
+}
+
+/** A unit of another program whose files go. */
+export interface StopUnitStep {
+  kind: 'stop-unit';
+  unit: Unit;
+  deadlineMs: number;
+}
+
+export type CoreStep =
+  | SetAsideStep
+  | StopUnitStep
+  | FolderStep
+  | DropFolderStep
+  | FileStep
+  | PointerStep
+  | RestartStep
+  | RereadStep
+  | LayerStep
+  | ModulesStep;
 
 /** How far a step is done on the host. */
 export type Place = 'before' | 'after' | 'other';
@@ -116,6 +141,8 @@ export interface StepKind<S extends AnyStep> {
    * Where `revert` alone is not enough: called once on a live host when the steps before this one are back. Gives what could not be put back.
    */
   finishUndo?(host: Host, step: S): Promise<Leftover[]>;
+  /** A part of the clean-up after the commit. Safe to repeat. */
+  afterCommit?(host: Host, step: S): Promise<void>;
   /** `finishUndo` is called while the host boots as well. */
   atBoot?: boolean;
   /** Before it is put back, an undo that waits (`finishUndo`) is finished. */

@@ -7,6 +7,7 @@ import { readJson } from './json.ts';
 import { dropEmpty, dropTemporaries, ofGeneration, ofPayload, removeOwnFiles } from './ownFiles.ts';
 import {
   binFolder,
+  cataloguesFolder,
   folderOf,
   foldersFile,
   generationFolder,
@@ -21,6 +22,7 @@ import {
   programManifest,
   programPath,
   programsFolder,
+  requestsFile,
   reservedSpaceFile,
   scratchFolder,
   sequenceFile,
@@ -66,7 +68,8 @@ export async function gcStaging(host: Host): Promise<void> {
   }
   for (const name of await host.readdir(journalFolder)) if (/^\d+\.ended$/.test(name)) await host.removeTree(`${journalFolder}/${name}`);
   await host.removeTree(scratchFolder);
-  for (const folder of [stateFolder, generationsFolder, manifestsFolder, historyFolder, journalFolder]) await dropTemporaries(host, folder);
+  for (const folder of [stateFolder, generationsFolder, manifestsFolder, historyFolder, journalFolder, cataloguesFolder])
+    await dropTemporaries(host, folder);
   const active = await activeNumber(host);
   for (const name of (await host.readdir(generationsFolder)).filter((each) => /^\d{1,9}$/.test(each) && Number(each) !== active)) {
     const record = await readJson(host, `${generationsFolder}/${name}/record.json`, generationRecordShape);
@@ -111,10 +114,11 @@ async function restoreDamaged(host: Host, folder: HostPath): Promise<void> {
   }
 }
 
-/** Removes the history: `uninstall --purge`. The number that was given last goes with it. */
+/** Removes the history: `uninstall --purge`. The number that was given last goes with it, and what is remembered of requests. */
 export async function dropHistory(host: Host): Promise<void> {
   for (const name of await host.readdir(historyFolder)) if (historyName.test(name)) await host.unlink(`${historyFolder}/${name}`);
   await host.unlink(sequenceFile);
+  await host.unlink(requestsFile);
   await dropTemporaries(host, historyFolder);
 }
 
@@ -146,7 +150,7 @@ export async function removeEmptyDirs(host: Host): Promise<void> {
 /** kata-sysext's folders that are empty where nothing is installed; the history's may have files. */
 export function leftoverFolders(roots: HostPath[]): HostPath[] {
   const inRoots = roots.flatMap((root) => [`${root}/tree`, `${root}/generations`, binFolder(root)]);
-  return [...inRoots, generationsFolder, manifestsFolder, programsFolder, journalFolder, historyFolder];
+  return [...inRoots, generationsFolder, manifestsFolder, programsFolder, journalFolder, historyFolder, cataloguesFolder];
 }
 
 /** kata-sysext's files that nothing needs where nothing is installed; last the lock, which is still held. */
@@ -193,6 +197,7 @@ async function known(host: HostView): Promise<HostPath[]> {
 
 function isHistory(path: HostPath): boolean {
   if ([foldersFile, reservedSpaceFile, lockFile, sequenceFile].includes(path) || path.startsWith(`${journalFolder}/`)) return true;
+  if (path.startsWith(`${cataloguesFolder}/`)) return true;
   return path.startsWith(`${historyFolder}/`) && historyName.test(path.slice(historyFolder.length + 1));
 }
 

@@ -1,3 +1,4 @@
+export { dropCatalogue, maxCatalogues, readCatalogues, type StoredCatalogue, writeCatalogue } from './catalogues.ts';
 export { deploymentWith, hasDeployment, type PointedElsewhere, pointedElsewhere, pointersElsewhere } from './deployments.ts';
 export { ensureFolder, ensureStore, noteFolder, readFolders } from './folders.ts';
 export {

@@ -12,6 +12,8 @@ export const historyFolder: HostPath = `${stateFolder}/history`;
 export const scratchFolder: HostPath = `${stateFolder}/scratch`;
 /** Room for the boot guard. */
 export const reservedSpaceFile: HostPath = `${stateFolder}/reserved-space`;
+/** Catalogues of releases that the administrator added: they stay at an uninstall. */
+export const cataloguesFolder: HostPath = `${stateFolder}/catalogues`;
 export const lockFile: HostPath = `${stateFolder}/lock`;
 /** The highest generation number ever given: part of the history, so that it outlives an uninstall. */
 export const sequenceFile: HostPath = `${historyFolder}/sequence`;
@@ -21,10 +23,16 @@ export const foldersFile: HostPath = `${stateFolder}/folders.json`;
 export const imageState: HostPath = '/usr/lib/kata-sysext';
 /** Records of the generations that images brought to this host, by the digest of their manifest. */
 export const imageRecords: HostPath = `${stateFolder}/image`;
+/** What the node remembers of requests: see `apply`. */
+export const requestsFile: HostPath = `${stateFolder}/requests.json`;
+/** What a node pod puts on its node: readable by root only. */
+export const podFolder: HostPath = `${stateFolder}/pod`;
 export const etcFolder: HostPath = '/etc/kata-sysext';
 export const pointer: HostPath = `${etcFolder}/current`;
 /** Manifests of the copies of this program in the image that is booted. */
 export const imagePrograms: HostPath = `${imageState}/programs`;
+/** What a node says of the request that it was given: see `apply`. In /etc, because confined containers may read files of etc_t alone. */
+export const reportFile: HostPath = `${etcFolder}/report.json`;
 export const fragmentsFolder: HostPath = '/etc/kata-containers';
 
 /**

@@ -1,5 +1,6 @@
 import { exactOptional, lazy } from 'valibot';
 import type { SourceRecord, TreeEntry } from '../bundle/types.ts';
+import { ownShape } from '../components/types.ts';
 import {
   absolutePath,
   count,
@@ -15,11 +16,13 @@ import {
   relativePath,
   type Shape,
   type Shaped,
+  sha1,
   tableOf,
   text,
   valueLike,
   writtenPath,
 } from '../documents/shapes.ts';
+import { shownAddress } from '../download/address.ts';
 import type { Effect, Wiring } from '../engines/types.ts';
 import type { Digest, HostPath } from '../host/index.ts';
 import type { Format, ImageFormat } from '../images/types.ts';
@@ -37,7 +40,7 @@ export const schema = 1;
 const kind = oneOf('file', 'directory', 'symlink');
 const path = relativePath;
 const mode = permissions;
-const file = tableOf({ path, kind, mode, sizeBytes: count, digest });
+const file = tableOf({ path, kind, mode, sizeBytes: count, digest, sha1: exactOptional(sha1) });
 const symlink = tableOf({ path, kind, mode, target: text });
 const directory = tableOf({ path, kind, mode });
 const byKind: Record<TreeEntry['kind'], Shape<TreeEntry>> = { file, symlink, directory };
@@ -48,7 +51,17 @@ const treeEntry: Shape<TreeEntry> = lazy((entry) => {
   return typeof name === 'string' && Object.hasOwn(byKind, name) ? byKind[name as TreeEntry['kind']] : directory;
 });
 
-const sources: Shape<SourceRecord[]> = listOf(tableOf({ name: text, digest, sizeBytes: count }));
+export const proofShape = tableOf({
+  key: text,
+  kind: oneOf('minisign', 'pem', 'sigstore'),
+  comment: exactOptional(text),
+  identity: exactOptional(text),
+  signature: digest,
+  keyDigest: digest,
+  place: text,
+});
+const provenFile = { name: text, digest, sizeBytes: count, proof: exactOptional(proofShape) };
+const sources: Shape<SourceRecord[]> = listOf(tableOf({ ...provenFile, archives: exactOptional(listOf(tableOf(provenFile))) }));
 
 const laidHandlers: Shape<LaidHandler[]> = listOf(
   tableOf({
@@ -60,6 +73,7 @@ const laidHandlers: Shape<LaidHandler[]> = listOf(
     protocol: exactOptional(count),
     configuration: relativePath,
     files: listOf(relativePath),
+    own: exactOptional(ownShape),
   }),
 );
 
@@ -67,6 +81,14 @@ const laidHandlers: Shape<LaidHandler[]> = listOf(
 const treeFolder = valueLike<string>(
   `an absolute path that ends with /${insideExtension}`,
   (value) => misfitOf(absolutePath, value) === undefined && String(value).endsWith(`/${insideExtension}`),
+);
+
+/** A password, or what else an address has beside its place, is not in it. */
+const sourcePlace = valueLike<string>(
+  'an absolute path or an address of https or oci without a user and a query',
+  (value) =>
+    misfitOf(absolutePath, value) === undefined ||
+    (typeof value === 'string' && /^(?:https|oci):\/\//.test(value) && shownAddress(value) === value),
 );
 
 /** `payloads/<hex>.json`: what a payload is, immutable. */
@@ -120,6 +142,8 @@ const generationHandler = tableOf({
   /** Digests of what the engine will use. */
   shimDigest: digest,
   configurationDigest: digest,
+  /** See `LaidHandler`. */
+  own: exactOptional(ownShape),
 });
 
 /** `generations/<n>/manifest.json`: immutable. */
@@ -131,8 +155,8 @@ export const generationManifestShape = tableOf({
   program: text,
   release: text,
   sources,
-  /** Where each of them lay on the machine that installed it; absent in what is made for another machine. */
-  sourcePaths: exactOptional(listOf(absolutePath)),
+  /** Where each of them lay on the machine that installed it, or was downloaded from; absent in what is made for another machine. */
+  sourcePaths: exactOptional(listOf(sourcePlace)),
   payload: digest,
   payloadFolder: treeFolder,
   /** Where its configuration and its link to the payload lie, if not beside this file: see `folderOf`. */
@@ -150,7 +174,11 @@ const effectShape = tableOf({
   watches: exactOptional(writtenPath),
 }) as Shape<unknown> as Shape<Effect>;
 
-export const wiringShape: Shape<Wiring> = tableOf({
+const marksShape: Shape<Wiring['marks']> = listOf(
+  tableOf({ path: writtenPath, kind: oneOf('file', 'range'), text, or: exactOptional(listOf(text)) }),
+);
+
+const wiringFields = {
   engine: text,
   configPath: writtenPath,
   unit: exactOptional(plainName),
@@ -158,10 +186,13 @@ export const wiringShape: Shape<Wiring> = tableOf({
   binary: exactOptional(writtenPath),
   method: text,
   handlers: listOf(tableOf({ name: text, shim: writtenPath, configuration: writtenPath })),
-  marks: listOf(tableOf({ path: writtenPath, kind: oneOf('file', 'range'), text, or: exactOptional(listOf(text)) })),
+  marks: marksShape,
   folders: listOf(writtenPath),
   key: digest,
-});
+  selinux: exactOptional(tableOf({ marks: marksShape, folders: listOf(writtenPath) })),
+};
+
+export const wiringShape: Shape<Wiring> = tableOf({ ...wiringFields, others: exactOptional(listOf(tableOf(wiringFields))) });
 
 export const editedShape: Shape<Record<HostPath, Digest>> = mapOf(digest, writtenPath);
 

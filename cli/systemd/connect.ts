@@ -115,6 +115,10 @@ function systemdAt(doors: Door[], first: Wire): Systemd {
       const [units] = await callManager(await connected(), 'ListUnitsFiltered', 'as', [['active', 'reloading']]);
       return (units as [string][]).map(([name]) => name);
     },
+    async livingUnits(pattern) {
+      const [units] = await callManager(await connected(), 'ListUnitsByPatterns', 'asas', [living, [pattern]]);
+      return (units as [string][]).map(([name]) => name);
+    },
     start: async (unit, deadlineMs) => runJob(await connected(), 'StartUnit', unit, deadlineMs),
     restart: async (unit, deadlineMs) => runJob(await connected(), 'RestartUnit', unit, deadlineMs),
     reload: async (unit, deadlineMs) => runJob(await connected(), 'ReloadUnit', unit, deadlineMs),
@@ -145,6 +149,9 @@ function systemdAt(doors: Door[], first: Wire): Systemd {
   };
 }
 
+/** States of a unit that has processes, or is about to have them. */
+const living = ['active', 'reloading', 'activating', 'deactivating'];
+
 /** Time that a stop (a shutdown, most likely) leaves the change to put the host back, µs. */
 const stopTimeoutUs = 600_000_000n;
 
@@ -161,9 +168,10 @@ async function startTransient(wire: Wire, service: TransientService): Promise<vo
     property('ExecStart', 'a(sasb)', command(service.argv.map((word) => word.replaceAll('$', '$$$$')))),
     ...(service.after.length === 0 ? [] : [property('ExecStopPost', 'a(sasb)', command(service.after))]),
     property('Environment', 'as', service.environment),
+    ...(service.environmentFile === undefined ? [] : [property('EnvironmentFiles', 'a(sb)', [[service.environmentFile, false]])]),
     property('WorkingDirectory', 's', service.folder),
-    property('StandardOutputFile', 's', service.stdout),
-    property('StandardErrorFile', 's', service.stderr),
+    ...(service.stdout === undefined ? [] : [property('StandardOutputFile', 's', service.stdout)]),
+    ...(service.stderr === undefined ? [] : [property('StandardErrorFile', 's', service.stderr)]),
     property('TimeoutStopUSec', 't', stopTimeoutUs),
     // A restart of the engine must not take the change down with it, whatever slice it was asked from.
     property('Slice', 's', 'system.slice'),

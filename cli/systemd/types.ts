@@ -41,11 +41,14 @@ export interface TransientService {
   unit: Unit;
   description: string;
   argv: string[];
-  /** 'NAME=value' */
+  /** 'NAME=value'; every user of the host can read it. */
   environment: string[];
+  /** A file with more of it, which only root can read. */
+  environmentFile?: string;
   folder: string;
-  stdout: string;
-  stderr: string;
+  /** Files that its output goes to; absent: the journal. */
+  stdout?: string;
+  stderr?: string;
   /** Run when the program has ended, with EXIT_STATUS in its environment; empty: nothing. */
   after: string[];
 }
@@ -59,6 +62,8 @@ export interface Systemd {
   unit(unit: Unit): Promise<UnitState>;
   /** Names of the units in one of these active states. */
   activeUnits(): Promise<Unit[]>;
+  /** Names of the units that a pattern of names fits ('kata-sysext-request-*.service') and that run, begin or end. */
+  livingUnits(pattern: string): Promise<Unit[]>;
   start(unit: Unit, deadlineMs: number): Promise<JobResult>;
   /** On 'deadline' the job was cancelled and has ended. */
   restart(unit: Unit, deadlineMs: number): Promise<JobResult>;

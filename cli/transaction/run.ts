@@ -2,6 +2,7 @@ import type { Step } from '../backends/stepKinds.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import type { Host } from '../host/index.ts';
 import type { Emit } from '../output/events.ts';
+import type { RestartStep } from '../steps/types.ts';
 import { restartedBy } from '../steps/units.ts';
 import {
   dropGeneration,
@@ -21,8 +22,8 @@ import type { Intent, Outcome } from './types.ts';
 import { undo } from './undo.ts';
 
 export interface Gate {
-  /** Runs before the engine is restarted: the engine's own binary on the real files. Throws when it is not as planned. */
-  beforeRestart(): Promise<void>;
+  /** Runs before an engine is restarted: its own binary on the real files. Throws when it is not as planned. */
+  beforeRestart(step?: RestartStep): Promise<void>;
   /** Runs after the last step. Throws KataError `gate-failed` when the result is not proven. */
   afterSteps(): Promise<void>;
   /** What a failed change leaves in the history: unit states, log lines. Taken before anything is undone. */
@@ -42,8 +43,10 @@ export async function runTransaction(host: Host, intent: Intent, gate: Gate, emi
     await host.failpoint('journal/begin/after');
     for (const [index, step] of intent.steps.entries()) {
       stopIfAsked(signal);
-      if (step.kind === 'restart') await gate.beforeRestart();
-      emit({ kind: 'phase', name: step.kind, detail: describe(step) });
+      if (step.kind === 'restart') await gate.beforeRestart(step);
+      const said = { name: step.kind, detail: describe(step) };
+      const [number, total] = [index + 1, intent.steps.length];
+      emit(step.kind === 'restart' ? { kind: 'phase', ...said } : { kind: 'step', ...said, number, total });
       await takeStep(host, intent, index, step, (finding) => findings.push(finding));
       if (step.kind === 'restart') restarted.push(...restartedBy(step));
     }
@@ -222,6 +225,12 @@ export async function cleanUp(host: Host, intent: Intent): Promise<void> {
   for (const digest of dropPayloads) {
     await dropPayload(host, digest);
     await host.failpoint('afterwards/payload');
+  }
+  for (const step of intent.steps) {
+    const { afterCommit } = kindOf(step);
+    if (afterCommit === undefined) continue;
+    await afterCommit(host, step);
+    await host.failpoint(`afterwards/${step.kind}`);
   }
   if (purge) await dropHistory(host);
   await host.failpoint('afterwards/history');

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import type { Step } from '../backends/stepKinds.ts';
 import { bootOf } from '../facts/index.ts';
 import type { Host, HostView } from '../host/index.ts';
@@ -10,52 +11,33 @@ import { describe, kindOf, subjectOf } from './stepKinds.ts';
 import type { Intent } from './types.ts';
 
 /**
- * Puts back every step that was begun, last first; then what waits for that is finished (a refresh of extensions), and the engine is brought
- * up again if a restart was. Safe to repeat and to interrupt.
+ * Puts back every step that was begun, last first; then what waits for that is finished (a refresh of extensions), and each engine is brought
+ * up again if its restart was begun. Safe to repeat and to interrupt.
  * `restarted` says which units were restarted; `leftovers` what could not be put back.
  */
 export async function undo(host: Host, intent: Intent): Promise<{ restarted: string[]; leftovers: Leftover[] }> {
   const leftovers: Leftover[] = [];
-  const planned = intent.steps.find((step) => step.kind === 'restart');
-  let engine: RestartStep | undefined;
+  const engines = restartsIn(intent);
   /** Not put back by itself: it is finished when the steps before it are back. */
   const waiting: Step[] = [];
-  let wired = false;
-  let broughtUp = false;
   for (const [index, step] of [...intent.steps.entries()].reverse()) {
     const entry = await readStep(host, intent.id, index);
     // PID 1 may have read a file before the step that makes it do so: it booted meanwhile.
     if (entry !== undefined || step.kind === 'reread') waiting.push(step);
     if (entry === undefined) continue;
-    if (step.kind === 'restart') engine = step;
-    if (step.kind === 'file') wired = true;
+    for (const engine of engines) if (engine.step === step) engine.begun = true;
+    if (step.kind === 'file') for (const engine of engines) engine.wired ||= index > engine.start && index < engine.end;
     if (kindOf(step).waitsForOthers === true) leftovers.push(...(await finish(host, waiting)));
     // The engine reads what is there without the change that this one came before; only then that goes as well.
-    if (step.kind === 'file' && step.settles === 'first' && host.live && !broughtUp) {
-      engine ??= wired && planned !== undefined && (await mayHaveRead(host, intent, planned)) ? planned : undefined;
-      if (engine !== undefined) leftovers.push(...(await bringUpAgain(host, engine)));
-      broughtUp = engine !== undefined;
+    const own = step.kind === 'file' && step.settles === 'first' ? engines.find(({ at }) => at > index) : undefined;
+    if (own !== undefined && host.live && !own.broughtUp && (await hasRead(host, intent, own))) {
+      leftovers.push(...(await bringUpAgain(host, own.step)));
+      own.broughtUp = true;
       // An engine that was not reached has not forgotten the handlers, and would not by the file of before.
       if (leftovers.some((leftover) => leftover.retry)) break;
     }
     await host.failpoint(`undo/${step.kind}/before`);
-    const place = await putBack(host, intent, index, step, entry.undo).catch((error: unknown) => {
-      leftovers.push({
-        path: subjectOf(step),
-        found: `could not undo “${describe(step)}”: ${String(error)}`,
-        next: 'kata-sysext recover',
-        retry: true,
-      });
-      return 'before' as const;
-    });
-    if (place === 'other') {
-      leftovers.push({
-        path: subjectOf(step),
-        found: `edited by another program or user during the change; before the change it had ${'before' in step ? step.before : 'other content'}`,
-        next: `compare it with your own records; to start over: kata-sysext recover`,
-        retry: false,
-      });
-    }
+    leftovers.push(...(await putBackStep(host, intent, index, step, entry.undo)));
     await host.failpoint(`undo/${step.kind}/after`);
     // Before the files go that the unit named, and the engine starts: PID 1 would start it as it was.
     if (isLastSetting(intent, index, step)) leftovers.push(...(await finish(host, takeRereads(waiting))));
@@ -64,13 +46,69 @@ export async function undo(host: Host, intent: Intent): Promise<{ restarted: str
   }
   const rereads = takeRereads(waiting);
   leftovers.push(...(await finish(host, waiting)));
-  leftovers.push(...(wired ? await finish(host, rereads) : []));
+  leftovers.push(...(engines.some(({ wired }) => wired) ? await finish(host, rereads) : []));
   if (leftovers.some(({ retry }) => retry) && intent.steps.some(({ kind }) => kind === 'reread')) return { restarted: [], leftovers };
-  if (broughtUp && engine !== undefined) return { restarted: restartedBy(engine), leftovers };
-  if (engine === undefined && wired && planned !== undefined && (await mayHaveRead(host, intent, planned))) engine = planned;
-  if (engine === undefined || !host.live) return { restarted: [], leftovers };
-  leftovers.push(...(await bringUpAgain(host, engine)));
-  return { restarted: restartedBy(engine), leftovers };
+  const restarted: string[] = [];
+  for (const engine of engines) {
+    if (!engine.broughtUp && (!host.live || !(await hasRead(host, intent, engine)))) continue;
+    if (!engine.broughtUp) leftovers.push(...(await bringUpAgain(host, engine.step)));
+    restarted.push(...restartedBy(engine.step));
+  }
+  return { restarted, leftovers };
+}
+
+/** The restart of an engine, and what of its steps was begun. */
+interface Restarting {
+  step: RestartStep;
+  at: number;
+  /** Its files are between the restarts of the engines before and after it. */
+  start: number;
+  end: number;
+  begun: boolean;
+  /** A file was written that it may have read. */
+  wired: boolean;
+  broughtUp: boolean;
+}
+
+function restartsIn({ steps }: Intent): Restarting[] {
+  const all = steps.flatMap((step, at) => (step.kind === 'restart' ? [{ step, at }] : []));
+  return all.map(({ step, at }, index) => ({
+    step,
+    at,
+    start: all[index - 1]?.at ?? -1,
+    end: all[index + 1]?.at ?? steps.length,
+    begun: false,
+    wired: false,
+    broughtUp: false,
+  }));
+}
+
+/** Whether it has to be brought up again: it was restarted, or something else started it after a file of its was written. */
+async function hasRead(host: Host, intent: Intent, { step, begun, wired }: Restarting): Promise<boolean> {
+  return begun || (wired && (await mayHaveRead(host, intent, step)));
+}
+
+async function putBackStep(host: Host, intent: Intent, index: number, step: Step, found: Undo): Promise<Leftover[]> {
+  if (await isPastIt(host, intent, index, step)) return [];
+  const leftovers: Leftover[] = [];
+  const place = await putBack(host, intent, index, step, found).catch((error: unknown) => {
+    leftovers.push({
+      path: subjectOf(step),
+      found: `could not undo “${describe(step)}”: ${String(error)}`,
+      next: 'kata-sysext recover',
+      retry: true,
+    });
+    return 'before' as const;
+  });
+  if (place === 'other') {
+    leftovers.push({
+      path: subjectOf(step),
+      found: `edited by another program or user during the change; before the change it had ${'before' in step ? step.before : 'other content'}`,
+      next: `compare it with your own records; to start over: kata-sysext recover`,
+      retry: false,
+    });
+  }
+  return leftovers;
 }
 
 async function bringUpAgain(host: Host, engine: RestartStep): Promise<Leftover[]> {
@@ -82,10 +120,11 @@ async function bringUpAgain(host: Host, engine: RestartStep): Promise<Leftover[]
   return problems.map((problem) => ({ path: engine.unit, ...problem, next: `systemctl restart ${engine.unit}` }));
 }
 
-/** The last of an engine's drop-ins that is put back: no earlier step has one. */
+/** The last of an engine's drop-ins that is put back: no earlier step has one of its unit. */
 function isLastSetting({ steps }: Intent, index: number, step: Step): boolean {
-  const isSetting = (each: Step) => each.kind === 'file' && isUnitSetting(each.path);
-  return isSetting(step) && !steps.slice(0, index).some(isSetting);
+  if (step.kind !== 'file' || !isUnitSetting(step.path)) return false;
+  const folder = posix.dirname(step.path);
+  return !steps.slice(0, index).some((each) => each.kind === 'file' && isUnitSetting(each.path) && posix.dirname(each.path) === folder);
 }
 
 /** Takes them out of what waits. */
@@ -103,6 +142,18 @@ async function finish(host: Host, waiting: Step[]): Promise<Leftover[]> {
     if (host.live || (atBoot === true && host.booted)) leftovers.push(...((await finishUndo?.(host, step)) ?? []));
   }
   return leftovers;
+}
+
+/**
+ * Of several changes of one file, an undo that was interrupted may have put an earlier one back: the file is not edited by others then, and a
+ * text of this step in it is what it had before the change.
+ */
+async function isPastIt(host: HostView, { steps }: Intent, index: number, step: Step): Promise<boolean> {
+  if (step.kind !== 'file') return false;
+  const earlier = steps.slice(0, index).filter((each) => each.kind === 'file' && each.path === step.path);
+  if (earlier.length === 0) return false;
+  const now = (await host.digest(step.path)) ?? 'absent';
+  return earlier.some((each) => each.kind === 'file' && each.before === now);
 }
 
 async function putBack(host: Host, intent: Intent, index: number, step: Step, found: Undo): Promise<Place> {

@@ -38,7 +38,7 @@ async function renderedFor(name: string): Promise<Pick<RenderedRequest, 'places'
       dryRun: false,
       waitSeconds: 0,
       allow: [],
-      engine: 'crio@1.34',
+      engines: ['crio@1.34'],
       sources: [folder],
       digests: [],
       handlers: [],

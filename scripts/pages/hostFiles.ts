@@ -13,6 +13,7 @@ import {
   lockFile,
   manifestsFolder,
   payloadRoot,
+  podFolder,
   pointer,
   programsFolder,
   reservedSpaceFile,
@@ -103,6 +104,7 @@ const hostFiles: HostFiles[] = [
       { path: sequenceFile, what: 'The highest number that a generation ever had. An uninstall keeps it, `--purge` removes it.' },
       { path: `${journalFolder}/`, what: 'Changes that are not finished. Only `recover` may remove what is here.', man: true },
       { path: lockFile, what: 'Held while a change runs; the kernel frees it.', man: true },
+      { path: `${podFolder}/`, what: 'Of the node pod: the program, the request, and the output of a unit that runs.' },
       { path: foldersFile, what: 'Folders that kata-sysext made outside its own. It removes them when they are empty.' },
       { path: reservedSpaceFile, what: 'Reserved room, which the boot guard frees where `/var` is full.' },
       {

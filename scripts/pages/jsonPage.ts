@@ -17,6 +17,7 @@ interface Schema {
 const repo = join(import.meta.dirname, '../..');
 /** Which commands print which kind of object with --json. */
 const commands: Record<string, string> = {
+  Catalogue: '`releases add`, `releases remove`',
   Change: '`install`, `activate`, `rollback`, `configure`, `adopt`, `gc`, `pin`, `unpin`, `uninstall`',
   Check: '`check`',
   Codes: '`explain`',
@@ -27,11 +28,17 @@ const commands: Record<string, string> = {
   Explanation: '`explain -`',
   Files: '`generate`',
   Finding: 'a part of other objects',
+  FleetStatus: '`status --fleet`',
   History: '`history`',
   Image: '`build`, `inspect`',
-  Plan: 'every changing verb with `--dry-run`',
+  NodeReport: '`apply`',
+  Notices: '`notices`',
+  Plan: 'every changing verb with `--dry-run`, but for `apply`',
   Recovery: '`recover`',
+  Releases: '`releases`',
   Report: '`report`',
+  Request: 'a file for `apply`',
+  SavedBundle: '`bundle save`',
   Status: '`status`',
   Trial: '`try`',
   Verification: '`verify`',

@@ -17,9 +17,15 @@ const integrity: Record<Arch, string> = {
 
 export const archs = Object.keys(integrity) as Arch[];
 
+/** The package of the npm registry that has Node for an architecture; its digest is in hexadecimal. */
+export function nodeArchive(arch: Arch): { name: string; version: string; sha512: string } {
+  const sha512 = Buffer.from(integrity[arch].replace('sha512-', ''), 'base64').toString('hex');
+  return { name: `node-linux-${arch}`, version: nodeVersion, sha512 };
+}
+
 /** The folder with `node` and its `LICENSE` for an architecture, fetched with the npm client at first use and kept by its digest. */
 export async function nodeFolder(arch: Arch): Promise<string> {
-  const name = `node-linux-${arch}`;
+  const { name } = nodeArchive(arch);
   return await cached(name, [nodeVersion, integrity[arch]], async (folder) => {
     const { stdout } = await run(['npm', 'pack', '--silent', `${name}@${nodeVersion}`, '--pack-destination', folder], {
       cwd: folder,

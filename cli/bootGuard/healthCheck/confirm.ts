@@ -14,7 +14,7 @@ import {
   withTries,
   writeRecord,
 } from '../../store/index.ts';
-import { wiredEngine } from '../engine.ts';
+import { wiredEngines } from '../engine.ts';
 import type { Guarded } from '../recoverAtBoot.ts';
 import { bootOptions } from '../rollBackAtBoot.ts';
 import { blessedFile, blessings, blessingText } from '../units/index.ts';
@@ -120,6 +120,9 @@ async function bless(host: Host, from: Generation, { text, run }: Proof): Promis
     state: 'blessed',
     blessed: { at: host.now().toISOString(), deployment },
   });
+  const [lost] = (await wiredEngines(host, from)).flatMap(({ engine, gone }) => (gone === undefined ? [] : [engine.name]));
+  // It may come back with files that were never watched.
+  if (lost !== undefined) return `generation ${number} is blessed without ${lost}, which is not here; the next boot checks again`;
   if ((await blessingText(host, number)) !== text || (await isStale(host, from)))
     return `generation ${number} is blessed; files of the engine or of the system changed since the engine started, so the next boot checks again`;
   // The drop-ins look into it, and a host that was booted from an image with Kata in it has had no change yet.
@@ -132,10 +135,12 @@ async function bless(host: Host, from: Generation, { text, run }: Proof): Promis
   return `generation ${number} is blessed on this system`;
 }
 
-/** Whether the engine would start with other files than those that it runs with. What cannot be told is left to the next boot. */
+/** Whether an engine would start with other files than those that it runs with. What cannot be told is left to the next boot. */
 async function isStale(host: Host, from: Generation): Promise<boolean> {
-  const { engine, instance } = await wiredEngine(host, from);
-  if (engine.daemon === undefined) return false;
-  const pending = await engine.daemon.pendingRestarts(host, instance).catch(() => undefined);
-  return pending === undefined || pending.length > 0;
+  for (const { engine, instance, gone } of await wiredEngines(host, from)) {
+    if (engine.daemon === undefined || gone !== undefined) continue;
+    const pending = await engine.daemon.pendingRestarts(host, instance).catch(() => undefined);
+    if (pending === undefined || pending.length > 0) return true;
+  }
+  return false;
 }

@@ -4,13 +4,13 @@ import { KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { type Generation, namesOf } from '../../store/index.ts';
 import type { UnitState } from '../../systemd/types.ts';
-import { wiredEngine } from '../engine.ts';
+import { partsOf, wiredEngine, wiredEngines } from '../engine.ts';
 import { unhealthy } from './greenboot.ts';
 
 /** Automatic restarts after which an engine is not waited for any longer. */
 const maxRestarts = 5;
 
-/** One look at the engine of a generation. */
+/** One look at an engine of a generation, or at all of them. */
 export interface Health {
   /** What is wrong; undefined when everything is well. */
   ill?: string;
@@ -38,7 +38,24 @@ export function standing(unit: UnitState | undefined, serves: boolean): Pick<Hea
   return { serves, failed, untried, down: !serves && (failed || unit?.activeState === 'active' || restarts > 0) };
 }
 
+/** Of all engines of a generation: well, or serving, only where each of them is. */
 export async function health(host: HostView, from: Generation): Promise<Health> {
+  // One of several that was removed says nothing of the others.
+  const gone = (await wiredEngines(host, from).catch(() => [])).flatMap(({ engine, gone }) => (gone === undefined ? [] : [engine.name]));
+  const parts = partsOf(from).filter(({ record: { wiring } }) => wiring === undefined || !gone.includes(wiring.engine));
+  const all = await Promise.all(parts.map((part) => healthOf(host, part)));
+  const ill = all.find((each) => each.ill !== undefined)?.ill;
+  return {
+    ...(ill === undefined ? {} : { ill }),
+    serves: all.every(({ serves }) => serves),
+    down: all.some(({ down }) => down),
+    untried: all.some(({ untried }) => untried),
+    failed: all.some(({ failed }) => failed),
+    run: all.map(({ run }) => run).join(', '),
+  };
+}
+
+async function healthOf(host: HostView, from: Generation): Promise<Health> {
   const { manifest } = from;
   const wiring = from.record.wiring;
   const systemd = await host.systemd();

@@ -2,9 +2,9 @@ import { KataError } from '../../errors/index.ts';
 import type { Host } from '../../host/index.ts';
 import { underLock } from '../../runner/session.ts';
 import type { Context } from '../../runner/types.ts';
-import { activeNumber, type Generation } from '../../store/index.ts';
+import { activeNumber, type Generation, wiringsOf } from '../../store/index.ts';
 import { bringUp, keptDownBy, restartOf } from '../../transaction/index.ts';
-import { bootOptions, isOwned, rollBackAtBoot, takeBack } from '../rollBackAtBoot.ts';
+import { bootOptions, isKept, rollBackAtBoot, takeBack } from '../rollBackAtBoot.ts';
 import { health } from './health.ts';
 import { comesUp } from './watch.ts';
 
@@ -24,7 +24,10 @@ interface Tried {
 export async function withoutIt(context: Context, from: Generation, ill: string, crossed: boolean): Promise<Tried> {
   const { host } = context;
   const { number } = from.manifest;
-  const name = from.record.wiring?.engine ?? 'the engine';
+  const name =
+    wiringsOf(from.record.wiring)
+      .map(({ engine }) => engine)
+      .join(' or ') || 'the engine';
   const notes = [ill];
   let options = bootOptions;
   let active: number | undefined = number;
@@ -49,7 +52,7 @@ export async function withoutIt(context: Context, from: Generation, ill: string,
   const another = { notes: [...notes, 'another generation is active by now; nothing is changed'] };
 
   const bare = await out().catch((error: unknown) => {
-    if (isOwned(error) && !crossed) return error;
+    if (isKept(error) && !crossed) return error;
     throw error;
   });
   if (bare instanceof KataError) return asItIs(context, from, bare);
@@ -70,7 +73,7 @@ export async function withoutIt(context: Context, from: Generation, ill: string,
   return (await out()) === undefined ? another : ended();
 }
 
-/** A MachineConfig owns the wiring, so it stays: what is left is another start, for a reason that has passed meanwhile. */
+/** The wiring cannot go, so it stays: what is left is another start, for a reason that has passed meanwhile. */
 async function asItIs({ host, emit }: Context, from: Generation, refusal: KataError): Promise<Tried> {
   emit({ kind: 'warning', text: refusal.complaint.found });
   await startAgain(host, from);
@@ -84,9 +87,13 @@ function unlessHalfDone(error: unknown): KataError {
   throw error;
 }
 
+/** A daemon that reads its files at a reload is started again all the same: whether it starts with them is the question. */
 async function startAgain(host: Host, { record }: Generation): Promise<void> {
   const systemd = await host.systemd();
-  const { unit, effect } = record.wiring ?? {};
-  if (systemd === undefined || unit === undefined) return;
-  await bringUp(host, await restartOf(host, systemd, { unit, effect }, await keptDownBy(host, unit)));
+  if (systemd === undefined) return;
+  for (const { unit, effect } of wiringsOf(record.wiring)) {
+    if (unit === undefined) continue;
+    const way = effect?.by === 'reload' ? { unit } : { unit, effect };
+    await bringUp(host, await restartOf(host, systemd, way, await keptDownBy(host, unit)));
+  }
 }

@@ -1,6 +1,6 @@
 import { engineNamed } from '../../engines/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
-import { activeGeneration, journalFolder, pointer } from '../../store/index.ts';
+import { activeGeneration, journalFolder, pointer, wiringsOf } from '../../store/index.ts';
 import { blessedFile, bootMark, firstUnit } from './paths.ts';
 
 /**
@@ -72,14 +72,17 @@ function watchedIn(text: string): HostPath[] {
   return text.split('\n').flatMap((line) => (line.startsWith(watched) ? [line.slice(watched.length)] : []));
 }
 
-/** What the engine that is wired is made of and set up by, whichever others run beside it; the same names whether it runs or not. */
+/** What the engines that are wired are made of and set up by, whichever others run beside them; the same names whether they run or not. */
 async function engineFiles(host: HostView): Promise<HostPath[]> {
-  const wiring = (await activeGeneration(host))?.record.wiring;
-  const instance = wiring === undefined ? undefined : await engineNamed(wiring.engine)?.findRecorded(host, wiring);
-  const binary = instance?.binary === undefined ? undefined : await host.realpath(instance.binary);
-  // What is written again at each start says nothing: the program that writes it does.
-  const files = [binary, instance?.renderer?.program ?? instance?.configPath, instance?.configFolder, ...(instance?.sources ?? [])];
-  return files.filter((file) => file !== undefined && !file.includes('\n')) as HostPath[];
+  const files = new Set<HostPath>();
+  for (const wiring of wiringsOf((await activeGeneration(host))?.record.wiring)) {
+    const instance = await engineNamed(wiring.engine)?.findRecorded(host, wiring);
+    const binary = instance?.binary === undefined ? undefined : await host.realpath(instance.binary);
+    // What is written again at each start says nothing: the program that writes it does.
+    const own = [binary, instance?.renderer?.program ?? instance?.configPath, instance?.configFolder, ...(instance?.sources ?? [])];
+    for (const file of own) if (file !== undefined && !file.includes('\n')) files.add(file);
+  }
+  return [...files];
 }
 
 /** Its words, as `$*` joins them. */

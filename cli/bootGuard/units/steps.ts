@@ -10,8 +10,8 @@ import { blessedFile, blessings, guardUnits, imageUnits, presetFile, presetFolde
 export interface GuardRequest {
   /** The program that the units run. */
   program: HostPath;
-  /** The engine's unit. */
-  engine?: Unit | undefined;
+  /** The units of the engines. */
+  engines?: readonly Unit[];
 }
 
 /** The units of the boot guard as they are wanted (none: they go). Nothing is asked of PID 1: it reads them at the next boot. */
@@ -93,10 +93,10 @@ export async function canBless(host: HostView): Promise<boolean> {
 }
 
 /** The unit as it is installed. */
-function unitText(unit: Unit, { program, engine = '' }: GuardRequest): string {
+function unitText(unit: Unit, { program, engines = [] }: GuardRequest): string {
   const values: Record<string, string> = {
     program,
-    engine,
+    engine: engines.join(' '),
     engines: engineUnits(),
     allEngines: allUnits(),
     prepared: preparingUnits(),

@@ -1,10 +1,9 @@
-import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { type FileHandle, link, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type FileHandle, lstat, mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { errnoOf, KataError } from '../../errors/index.ts';
 import type { Generated, OutputKind, Source } from '../../generate/index.ts';
 import { type Digest, digestOf, digestOfFile, piecesOf } from '../../host/index.ts';
+import { putNew } from '../../host/newFile.ts';
 import { bytes } from '../../output/index.ts';
 import type { Reply } from '../types.ts';
 
@@ -15,17 +14,29 @@ import type { Reply } from '../types.ts';
 export async function writeNew(folder: string, files: { name: string; text: string }[]): Promise<void> {
   await saying(folder, async () => {
     await mkdir(folder, { recursive: true });
+    for (const inner of new Set(files.map(({ name }) => dirname(name)))) await makeInner(folder, inner);
     const missing: typeof files = [];
     for (const file of files) if (!(await isThere(join(folder, file.name), digestOf(file.text)))) missing.push(file);
-    for (const { name, text } of missing) await putNew(folder, name, (file) => file.writeFile(text));
+    for (const { name, text } of missing) await makeFile(folder, name, (file) => file.writeFile(text));
   });
+}
+
+/** Folders below the one that was named. */
+async function makeInner(folder: string, inner: string): Promise<void> {
+  if (inner === '.') return;
+  await makeInner(folder, dirname(inner));
+  const path = join(folder, inner);
+  await mkdir(path).catch((error: unknown) => {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  });
+  if (!(await lstat(path)).isDirectory()) throw refused(path, 'is there already, and is no folder');
 }
 
 /** The same for a large file. Throws `usage`. */
 export async function copyNew(folder: string, { name, file, digest }: { name: string; file: string; digest: Digest }): Promise<void> {
   await saying(join(folder, name), async () => {
     if (await isThere(join(folder, name), digest)) return;
-    await putNew(folder, name, async (onto) => {
+    await makeFile(folder, name, async (onto) => {
       for await (const piece of piecesOf(file)) await onto.writeFile(piece);
     });
   });
@@ -40,30 +51,8 @@ async function isThere(path: string, digest: Digest): Promise<boolean> {
   throw refused(path, 'is there already, with other bytes');
 }
 
-/**
- * A file gets its name once it is whole, and only if nothing has that name. Until then it has a new, random name: other users may write to
- * the folder as well.
- */
-async function putNew(folder: string, name: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
-  const [whole, part] = [join(folder, name), join(folder, `.${name}.${randomBytes(12).toString('hex')}`)];
-  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
-  const file = await open(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o666);
-  try {
-    await write(file);
-    await file.sync();
-    await link(part, whole).catch((error: unknown) => orRenamed(error, part, whole));
-  } finally {
-    await file.close();
-    await rm(part, { force: true });
-  }
-}
-
-/** File systems without hard links (vfat) get the name by a rename, which replaces: what came meanwhile is looked for once more. */
-async function orRenamed(error: unknown, part: string, whole: string): Promise<void> {
-  if (errnoOf(error) === 'EEXIST') throw refused(whole, 'came there meanwhile');
-  if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK'].includes(errnoOf(error) ?? '')) throw error;
-  if ((await lstat(whole).catch(absent)) !== undefined) throw refused(whole, 'came there meanwhile');
-  await rename(part, whole);
+async function makeFile(folder: string, name: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+  await putNew(join(folder, name), write, () => refused(join(folder, name), 'came there meanwhile'));
 }
 
 async function saying(place: string, work: () => Promise<void>): Promise<void> {
@@ -103,14 +92,16 @@ export function asMade(file: Generated): Made {
 }
 
 /** What was made, and what has to be put where. */
-export function reply(kind: OutputKind, target: string, folder: string, files: Made[], sources: Source[]): Reply {
+export function reply(kind: OutputKind | 'kubernetes', target: string, folder: string, files: Made[], sources: Source[]): Reply {
   return {
     kind: 'Files',
     made: true,
     body: { output: kind, target, folder, files, sources },
     text: [
       ...files.map(({ name, sizeBytes }) => `✓ ${folder}/${name} · ${bytes(sizeBytes)}`),
-      kind === 'containerfile' ? 'Put beside them, unchanged:' : 'The nodes fetch, and take no other bytes:',
+      ...(sources.length === 0
+        ? []
+        : [kind === 'containerfile' ? 'Put beside them, unchanged:' : 'The nodes fetch, and take no other bytes:']),
       ...sources.map(({ name, url, digest }) => `  ${url ?? name} · ${digest}`),
     ],
   };

@@ -3,11 +3,11 @@ import { imagingBackend, plainBackend } from '../../backends/registry.ts';
 import type { KataError } from '../../errors/index.ts';
 import { generate, type OutputKind, type PoolRequest, type Source, type Target } from '../../generate/index.ts';
 import { stopIfAsked } from '../../host/index.ts';
-import { aliasRequests } from '../../planning/choices/aliases.ts';
+import { namesOfWords } from '../../planning/choices/componentWords.ts';
 import { givenImage } from '../../planning/choices/givenImage.ts';
 import type { InstallRequest } from '../../planning/choices/types.ts';
 import { render } from '../../rendering/index.ts';
-import { list, text } from '../parsing/options.ts';
+import { engineOf, list, text } from '../parsing/options.ts';
 import { settingsRequestOf } from '../parsing/settingsRequest.ts';
 import type { Call, Reply } from '../types.ts';
 import { asMade, copyNew, reply, writeNew } from './newFiles.ts';
@@ -66,16 +66,16 @@ async function imageOf({ options, io, context }: Call, words: string[]): Promise
 /** What the form *rendered* installs here, onto a tree like the node's. */
 function installRequest(call: Call, words: string[], backend: string): InstallRequest {
   const { options, io } = call;
-  const engine = text(options['engine']);
+  const engine = engineOf(options['engine']);
   return {
     dryRun: false,
     waitSeconds: 0,
     allow: [],
-    engine,
+    ...(engine === undefined ? {} : { engines: [engine] }),
     sources: words.map((word) => resolve(io.cwd, word)),
     digests: list(options['digest']).map(checkedDigest),
     handlers: list(options['handler']),
-    aliases: aliasRequests(list(options['alias'])),
+    ...namesOfWords(list(options['alias']), list(options['component']), (path) => resolve(io.cwd, path)),
     backend,
     settings: settingsRequestOf(call),
   };

@@ -3,14 +3,16 @@ import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { machineOf } from '../../bundle/index.ts';
+import { isAddress } from '../../download/address.ts';
 import { KataError } from '../../errors/index.ts';
 import { ownArchitecture } from '../../facts/index.ts';
-import { containerfileNames, type Source } from '../../generate/index.ts';
+import { type ComponentSource, containerfileNames, filesOf, isCompressed, type Source } from '../../generate/index.ts';
 import { cleanEnvironment, type Digest, digestOfFile, readHead, unlessStopped } from '../../host/index.ts';
+import { namesOfWords } from '../../planning/choices/componentWords.ts';
 import { version } from '../../version.ts';
-import { isAddress } from '../parsing/addresses.ts';
 import { list, text } from '../parsing/options.ts';
 import type { Call } from '../types.ts';
+import { withUnpacked } from './compressedProgram.ts';
 
 /**
  * The program and the bundles that nodes fetch. A file of this machine is read for its digest, and is fetched from below `--from` by its
@@ -21,7 +23,7 @@ export async function sourcesOf(
   { options, io, context }: Call,
   words: string[],
   inside: boolean,
-): Promise<{ program: Source; bundles: Source[] }> {
+): Promise<{ program: Source; bundles: Source[]; components: ComponentSource[] }> {
   const from = text(options['from']);
   const program = text(options['program']);
   if (program === undefined) throw usage('--program', 'no program is named for the nodes', '--program FILE|URL: the single file');
@@ -29,15 +31,50 @@ export async function sourcesOf(
   const digests = list(options['digest']);
   if (digests.length > words.length)
     throw usage('--digest', `${digests.length} digests for ${words.length} bundles`, 'at most one for each BUNDLE, in order');
-  if (!isAddress(program)) await needSingleFile(program, resolve(io.cwd, program), { run: false });
+  if (!isAddress(program)) await needProgram(program, resolve(io.cwd, program), { inside, signal: context.signal });
   const own = await one(program, text(options['program-digest']));
   const bundles: Source[] = [];
   for (const [index, word] of words.entries()) bundles.push(await one(word, digests[index]));
+  const components = await componentsOf(list(options['alias']), list(options['component']), (word) => one(word, undefined));
   const made = inside ? [...containerfileNames, ...[own.name].filter((name) => name !== 'kata-sysext')] : [];
-  const names = ['kata-sysext', ...made, ...bundles.map(({ name }) => name)];
+  const names = [
+    'kata-sysext',
+    ...(isCompressed(own) ? ['kata-sysext.zst'] : []),
+    ...made,
+    ...[...bundles, ...filesOf(components)].map(({ name }) => name),
+  ];
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw usage(twice, `two files are called ${twice}`, 'another name for each');
-  return { program: own, bundles };
+  return { program: own, bundles, components };
+}
+
+/**
+ * Files of the user for handlers: files of this machine, because nothing else says their digests. Two of one name have to be the same file.
+ * Throws `usage` and `bundle-missing`.
+ */
+async function componentsOf(aliases: string[], words: string[], one: (word: string) => Promise<Source>): Promise<ComponentSource[]> {
+  const { own } = namesOfWords(aliases, words, (path) => path);
+  const found: ComponentSource[] = [];
+  for (const { name, files } of own) {
+    for (const { kind, file } of files) {
+      if (isAddress(file))
+        throw usage('--component', `--component ${kind}=${file}`, 'a file of this machine, which nodes fetch from --from');
+      const source = await one(file);
+      const other = found.find((each) => each.source.name === source.name && each.source.digest !== source.digest);
+      if (other !== undefined) throw usage(source.name, `two files are called ${source.name}`, 'another name for each');
+      found.push({ word: `${name}:${kind}`, source });
+    }
+  }
+  return found;
+}
+
+/** As `needSingleFile`, of a program that may be compressed with zstd. Throws `usage` for that one where it becomes part of an image, too. */
+async function needProgram(word: string, file: string, { inside, signal }: { inside: boolean; signal: AbortSignal }): Promise<void> {
+  const isFile = (await stat(file).catch(() => undefined))?.isFile() === true;
+  if (!isCompressed({ name: word }) || !isFile) return await needSingleFile(word, file, { run: false });
+  if (inside) throw usage('--program', `${word} is compressed`, 'the single file itself: it becomes part of the image');
+  const tooLarge = (bytes: number) => otherProgram(`${word} unpacks to more than ${bytes} bytes`, false);
+  await withUnpacked(file, signal, tooLarge, (program) => needSingleFile(word, program, { run: false }));
 }
 
 /** A word of the command line. */

@@ -1,5 +1,8 @@
+import { isAddress, shownAddress } from '../../download/address.ts';
+import { isOci } from '../../download/oci/reference.ts';
 import { codes, didYouMean, KataError } from '../../errors/index.ts';
 import type { Digest } from '../../host/index.ts';
+import { words as quoted } from '../../output/index.ts';
 import type { ChangeOptions } from '../../planning/choices/types.ts';
 import type { Call } from '../types.ts';
 
@@ -10,7 +13,7 @@ export function changeOptionsOf({ options, context }: Call): ChangeOptions {
     dryRun: options['dry-run'] === true,
     waitSeconds: Number(options['wait'] ?? 0),
     allow: allowed(list(options['allow'])),
-    engine: engineOf(options['engine']),
+    engines: enginesOf(options['engine']),
     prove: options['prove'] === 'pod' ? 'pod' : undefined,
   };
 }
@@ -39,16 +42,26 @@ function allowed(allow: string[]): string[] {
   });
 }
 
-/** `--engine NAME[@VERSION]`. Throws `usage` for a version that is none: wiring would be chosen as if nothing had been said. */
+/** `--engine NAME[@VERSION]`, once or more. Throws `usage` for a version that is none: wiring would be chosen as if nothing had been said. */
+export function enginesOf(value: unknown): string[] {
+  const engines = list(value);
+  const wrong = engines.find((engine) => !/^[^@]+(?:@v?\d+\.\d+[^@\s]*)?$/.test(engine));
+  if (wrong !== undefined) throw badEngine(JSON.stringify(wrong), 'NAME or NAME@VERSION, the version beginning with two numbers');
+  const names = engines.map((engine) => engine.split('@')[0]!);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw badEngine(`${twice}, twice`, 'each engine once');
+  return engines;
+}
+
+/** The same where the answer is about one engine. */
 export function engineOf(value: unknown): string | undefined {
-  const engine = text(value);
-  if (engine === undefined || /^[^@]+(?:@v?\d+\.\d+[^@\s]*)?$/.test(engine)) return engine;
-  throw new KataError('usage', {
-    subject: '--engine',
-    found: `--engine ${JSON.stringify(engine)}`,
-    needed: 'NAME or NAME@VERSION, the version beginning with two numbers',
-    next: 'for example: --engine containerd@1.7',
-  });
+  const engines = enginesOf(value);
+  if (engines.length > 1) throw badEngine(engines.join(' --engine '), 'one engine: what is made here is for one');
+  return engines[0];
+}
+
+function badEngine(found: string, needed: string): KataError {
+  return new KataError('usage', { subject: '--engine', found: `--engine ${found}`, needed, next: 'for example: --engine containerd@1.7' });
 }
 
 export function text(value: unknown): string | undefined {
@@ -59,9 +72,15 @@ export function list(value: unknown): string[] {
   return Array.isArray(value) ? value.map(String) : [];
 }
 
-/** What --digest says of each word. Throws `usage`. */
+/** What --digest says of each word; an address has to have one, or a signature. Throws `usage`. */
 export function digestsFor(verb: string, words: string[], options: Call['options']): Digest[] {
-  const digests = list(options['digest']).map(digest);
+  const digests = list(options['digest']).map(digestOf);
+  // `bundle` keeps signatures and verifies none.
+  const signatures = verb === 'bundle' ? [] : list(options['signature']);
+  const unproven = words.find(
+    (word, index) => isAddress(word) && !isOci(word) && digests[index] === undefined && signatures[index] === undefined,
+  );
+  if (unproven !== undefined) throw withoutDigest(verb, words, unproven);
   if (digests.length <= words.length) return digests;
   throw new KataError('usage', {
     subject: '--digest',
@@ -71,7 +90,22 @@ export function digestsFor(verb: string, words: string[], options: Call['options
   });
 }
 
-function digest(value: string): Digest {
+/** What comes before the bundles. */
+const behindVerb: Record<string, string[]> = { adopt: ['layered'], bundle: ['save'] };
+
+function withoutDigest(verb: string, words: string[], address: string): KataError {
+  const shown = words.map((word) => (isAddress(word) ? shownAddress(word) : word));
+  const command = ['kata-sysext', verb, ...(behindVerb[verb] ?? []), quoted(shown), ...words.map(() => '--digest sha256:HEX')];
+  return new KataError('usage', {
+    subject: shownAddress(address),
+    found: `neither a digest nor a signature of ${shownAddress(address)} is named`,
+    needed: 'the digest that the release page shows: what a server sends is used only if it has that',
+    next: command.join(' '),
+  });
+}
+
+/** Throws `usage`. */
+export function digestOf(value: string): Digest {
   const hex = /^(?:sha256:)?([0-9a-fA-F]{64})$/.exec(value)?.[1];
   if (hex !== undefined) return `sha256:${hex.toLowerCase()}`;
   throw new KataError('usage', {

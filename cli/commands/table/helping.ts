@@ -11,6 +11,25 @@ export const helping: Verb[] = [
     load: async () => (await import('../verbs/try.ts')).run,
   },
   {
+    name: 'node-pod',
+    words: 'STEP',
+    summary: 'not for people: what the containers of a node pod run in Kubernetes',
+    examples: [
+      {
+        command: 'kata-sysext node-pod change',
+        does: 'have systemd of the node do the request in KATA_SYSEXT_REQUEST, and follow that',
+      },
+      { command: 'kata-sysext node-pod label', does: 'give the own node the labels that its report and its kubelet prove' },
+      { command: 'kata-sysext node-pod unlabel', does: 'take them away before an uninstall' },
+      {
+        command: 'kata-sysext node-pod feature',
+        does: 'the same by a file for Node Feature Discovery, in place of a token; unfeature removes it',
+      },
+      { command: 'kata-sysext node-pod withdraw', does: 'uninstall Kata from all nodes before Helm deletes the DaemonSets' },
+    ],
+    load: async () => (await import('../verbs/nodePod.ts')).run,
+  },
+  {
     name: 'explain',
     words: '[CODE|-]',
     takes: ['code'],

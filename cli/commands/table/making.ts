@@ -1,5 +1,5 @@
 import type { Verb } from '../types.ts';
-import { backend, format, profile, prove, set } from './options.ts';
+import { backend, component, downloads, format, profile, prove, set, signature } from './options.ts';
 
 /** Verbs that make a generation, or make another one active. */
 export const making: Verb[] = [
@@ -18,10 +18,13 @@ export const making: Verb[] = [
       'remove-handler': { type: 'list', describe: 'do without this installed handler from now on', placeholder: 'N' },
       alias: {
         type: 'list',
-        describe: 'add an alias of handler N; an empty N removes the alias',
-        placeholder: 'NAME=N',
+        describe: 'add an alias of handler N; an empty N removes the alias; with --component, the handler that the alias is based on',
+        placeholder: 'NAME[=N]',
       },
+      component,
       digest: { type: 'list', describe: 'refuse a bundle with another digest; once for each BUNDLE, in order', placeholder: 'sha256:HEX' },
+      signature,
+      ...downloads,
       backend,
       format,
       stage: { type: 'boolean', describe: 'make the generation ready and leave what is active as it is; then: activate' },
@@ -36,6 +39,14 @@ export const making: Verb[] = [
     examples: [
       { command: 'kata-sysext install kata-static-4.1.0-amd64.tar.zst', does: 'install the default handler of the release' },
       {
+        command: 'kata-sysext install kata@4.2.0',
+        does: 'download the release that this version of the program knows by its digest',
+      },
+      {
+        command: 'kata-sysext install https://HOST/kata-static-4.1.0-amd64.tar.zst --digest sha256:HEX --cache /var/tmp/kata',
+        does: 'unpack the release while it is downloaded; where it breaks off, the next run goes on',
+      },
+      {
         command: 'kata-sysext install kata-static.tar.zst --prove pod',
         does: 'also start a pod of every handler, and put the host back if one fails',
       },
@@ -49,6 +60,15 @@ export const making: Verb[] = [
         does: 'one handler more, and the name kata for another; later upgrades keep both',
       },
       {
+        command: 'kata-sysext install kata-static.tar.zst --component kernel=/root/vmlinux-6.18 --alias newkernel',
+        does: 'a handler newkernel that boots this kernel, beside the others; later upgrades keep it',
+      },
+      {
+        command:
+          'kata-sysext install kata-static.tar.zst kata-go-static.tar.zst --add-handler qemu --component a:kernel=/root/vmlinux-a --component b:initrd=/root/initrd-b --alias b=qemu',
+        does: 'two such handlers; b is based on kata-qemu',
+      },
+      {
         command: 'kata-sysext install kata-static.tar.zst --backend sysext --format squashfs',
         does: 'keep the files as one compressed image, which systemd merges into /usr',
       },
@@ -59,6 +79,19 @@ export const making: Verb[] = [
       },
     ],
     load: async () => (await import('../verbs/changing.ts')).install,
+  },
+  {
+    name: 'apply',
+    words: 'REQUEST',
+    takes: ['file'],
+    summary: 'make the node as a request says, remember a request that failed here, and write a report',
+    changing: true,
+    options: { cache: downloads['cache']!, 'registry-auth': downloads['registry-auth']!, 'ca-file': downloads['ca-file']! },
+    examples: [
+      { command: 'kata-sysext apply request.json', does: 'install, go back, or uninstall: whatever the file requests; twice does nothing' },
+      { command: 'kata-sysext apply request.json --dry-run', does: 'say what it would do' },
+    ],
+    load: async () => (await import('../verbs/apply.ts')).run,
   },
   {
     name: 'configure',
@@ -127,28 +160,37 @@ export const making: Verb[] = [
 export const adopting: Verb[] = [
   {
     name: 'adopt',
-    words: 'rendered|layered [BUNDLE...]',
-    summary: 'take over what Ignition or a MachineConfig brought (rendered), or replace a layered kata-containers (layered)',
+    words: 'kata-deploy|rendered|layered [BUNDLE...]',
+    summary:
+      'replace kata-deploy (or only remove it) or a layered kata-containers, or take over what Ignition or a MachineConfig brought (rendered)',
     changing: true,
     options: {
       handler: {
         type: 'list',
-        describe: 'layered: install exactly the handlers named so (default: the default of the release)',
+        describe: 'install exactly the handlers named so (default: kata-deploy: those it has; layered: the default of the release)',
         placeholder: 'N',
       },
       alias: {
         type: 'list',
-        describe: 'layered: lead a name of the package to this handler (default: all of them to the first one)',
+        describe: 'lead a name of what is replaced to this handler (default: kata-deploy: as it has it; layered: all to the first one)',
         placeholder: 'NAME=N',
       },
       digest: { type: 'list', describe: 'refuse a bundle with another digest; once for each BUNDLE, in order', placeholder: 'sha256:HEX' },
+      signature,
+      ...downloads,
       backend,
       format,
       set,
       profile,
+      remove: { type: 'boolean', describe: 'kata-deploy: take it off the host, and install nothing' },
       yes: { type: 'boolean', describe: 'layered: also let rpm-ostree stage the removal of the package; it never reboots' },
     },
     examples: [
+      {
+        command: 'kata-sysext adopt kata-deploy kata-static-4.1.0-amd64.tar.zst --dry-run',
+        does: 'list what kata-deploy has on this host, and how each part would go or be replaced',
+      },
+      { command: 'kata-sysext adopt kata-deploy --remove', does: 'take all of kata-deploy off the host, and install nothing' },
       { command: 'kata-sysext adopt rendered', does: 'prove what the first boot brought, note whose it is, and take its unit out of use' },
       {
         command: 'kata-sysext adopt layered kata-static-4.1.0-amd64.tar.zst --dry-run',

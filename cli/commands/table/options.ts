@@ -1,4 +1,5 @@
 import { backendNames } from '../../backends/registry.ts';
+import { engineNames } from '../../engines/names.ts';
 import type { OptionRow } from '../types.ts';
 
 /** Options of every verb. */
@@ -11,6 +12,12 @@ export const commonOptions: Record<string, OptionRow> = {
     choices: ['auto', 'tty', 'plain', 'json', 'none'],
     default: 'auto',
   },
+  color: {
+    type: 'string',
+    describe: 'colours: on a terminal unless NO_COLOR is set (auto), always, or never',
+    choices: ['auto', 'always', 'never'],
+    default: 'auto',
+  },
 };
 
 /** Options of every verb that changes the host. */
@@ -19,9 +26,9 @@ export const changeOptions: Record<string, OptionRow> = {
   wait: { type: 'number', describe: 'wait up to SECONDS for another change to end', placeholder: 'SECONDS', default: 0 },
   allow: { type: 'list', describe: 'override a check, by the code of its finding', placeholder: 'CODE' },
   engine: {
-    type: 'string',
+    type: 'list',
     alias: 'cri',
-    describe: 'the engine to wire, if several are there or none can be seen',
+    describe: `the engine to wire, if several are there or none can be seen: ${engineNames}; repeat it to wire several by one change`,
     placeholder: 'NAME[@VERSION]',
   },
 };
@@ -51,6 +58,42 @@ export const format: OptionRow = {
 export const set: OptionRow = { type: 'list', describe: 'give a key of the handlers’ configuration a value', placeholder: 'KEY=VALUE' };
 export const profile: OptionRow = {
   type: 'list',
-  describe: 'use this profile; the ones that are named replace those chosen before, none takes all away',
+  describe: 'enable profile NAME (replaces the current list; none clears it)',
   placeholder: 'NAME',
+};
+
+export const component: OptionRow = {
+  type: 'list',
+  describe: 'give an alias a kernel, image, initrd or firmware of your own: KIND=FILE with one --alias NAME, NAME:KIND=FILE with several',
+  placeholder: '[NAME:]KIND=FILE',
+};
+
+/** Options of verbs that download a BUNDLE. */
+export const downloads: Record<string, OptionRow> = {
+  cache: {
+    type: 'string',
+    describe: 'keep what is downloaded in DIR: a broken download goes on there in the next run, and a whole file is not fetched again',
+    placeholder: 'DIR',
+    takes: 'folder',
+  },
+  from: {
+    type: 'string',
+    describe: 'with kata@VERSION: the folder that has its archives, an https address or a folder here (default: where Kata publishes them)',
+    placeholder: 'MIRROR',
+    takes: 'folder',
+  },
+  'registry-auth': {
+    type: 'string',
+    describe: 'names and passwords for registries (oci://…), as podman login --authfile FILE writes them; only root may read FILE',
+    placeholder: 'FILE',
+    takes: 'file',
+  },
+  'ca-file': { type: 'string', describe: 'also trust servers with a certificate of FILE (PEM)', placeholder: 'FILE', takes: 'file' },
+};
+
+export const signature: OptionRow = {
+  type: 'list',
+  describe: 'refuse a bundle that no key of /etc/kata-sysext/trust.d signed so; once for each BUNDLE, in order',
+  placeholder: 'FILE|ADDRESS',
+  takes: 'file',
 };

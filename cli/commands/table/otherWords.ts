@@ -15,7 +15,6 @@ export const otherWords: ReadonlyMap<string, string> = new Map([
   ['clean', 'gc'],
   ['cleanup', 'gc'],
   ['prune', 'gc'],
-  ['apply', 'activate'],
   ['switch', 'activate'],
   ['set', 'configure'],
   ['config', 'configure'],

@@ -1,5 +1,5 @@
 import type { Verb } from '../types.ts';
-import { backend, changeOptions, format } from './options.ts';
+import { backend, changeOptions, downloads, format, signature } from './options.ts';
 
 /** Verbs that tell what is there, and change nothing. */
 export const telling: Verb[] = [
@@ -28,15 +28,86 @@ export const telling: Verb[] = [
     load: async () => (await import('../verbs/check.ts')).run,
   },
   {
+    name: 'releases',
+    words: '[add|remove CATALOGUE]',
+    takes: ['file', 'file'],
+    summary: 'list the releases of Kata whose archives are known by their digests; add and remove catalogues of your own',
+    options: {
+      signature: {
+        ...signature,
+        type: 'string',
+        describe: 'with add: refuse a catalogue that no key of /etc/kata-sysext/trust.d signed so',
+      },
+      digest: { type: 'string', describe: 'with add: refuse a catalogue with another digest', placeholder: 'sha256:HEX' },
+      'ca-file': downloads['ca-file']!,
+      'dry-run': { type: 'boolean', describe: 'with add and remove: say what would be done, and change nothing' },
+      wait: changeOptions['wait']!,
+    },
+    examples: [
+      { command: 'kata-sysext releases', does: 'versions, architectures, and the archives that install kata@VERSION downloads' },
+      { command: 'kata-sysext releases --json', does: 'the same with digests and the oldest version of each engine' },
+      {
+        command: 'kata-sysext releases add team.json --signature team.json.minisig',
+        does: 'keep the catalogue team, if a trusted key signed it: install team@VERSION finds its releases',
+      },
+      { command: 'kata-sysext releases remove team', does: 'forget it; what was installed from it stays' },
+    ],
+    load: async () => (await import('../verbs/releases.ts')).run,
+  },
+  {
     name: 'status',
     words: '',
     summary: 'show what is active and what runs, on one screen',
-    options: { verbose: { type: 'boolean', alias: 'v', describe: 'also settings, sources, payloads and when each was made' } },
+    options: {
+      verbose: { type: 'boolean', alias: 'v', describe: 'also settings, sources, payloads and when each was made' },
+      sbom: { type: 'boolean', describe: 'print what the active payload is made of as an SPDX document (JSON), and nothing else' },
+      spdx: { type: 'string', describe: 'with --sbom: the version of SPDX', choices: ['2.2', '2.3'], placeholder: 'VERSION' },
+      fleet: { type: 'boolean', describe: 'show the nodes of a Kubernetes cluster instead of this host; -v has a line for each' },
+      kubeconfig: {
+        type: 'string',
+        describe: 'with --fleet: how the cluster is reached (default: as kubectl, by KUBECONFIG or ~/.kube/config)',
+        placeholder: 'FILE',
+        takes: 'file',
+      },
+      namespace: {
+        type: 'string',
+        describe: 'with --fleet: where the DaemonSet is (default: kata-sysext)',
+        placeholder: 'NS',
+      },
+    },
     examples: [
       { command: 'kata-sysext status', does: 'a line for each generation: ● is active, ◦ is where rollback leads' },
       { command: 'kata-sysext status -v', does: 'also what each was made of, and what is set for its handlers' },
+      {
+        command: 'kata-sysext status --sbom > kata.spdx.json',
+        does: 'the components of the active payload with versions, licences and digests',
+      },
+      {
+        command: 'kata-sysext status --fleet',
+        does: 'nodes by release, state and reason, and the command that leads back to what was good',
+      },
     ],
     load: async () => (await import('../verbs/status.ts')).run,
+  },
+  {
+    name: 'notices',
+    words: '[BUNDLE...]',
+    summary:
+      'write what has to be passed on with the active payload, or with archives: SPDX document, texts of licences, list of sources, written offer',
+    options: {
+      output: {
+        type: 'string',
+        alias: 'o',
+        describe:
+          'the root to write below (always needed): usr/share/os-manifests and usr/share/licenses; other bytes there are never replaced',
+        placeholder: 'DIR',
+      },
+    },
+    examples: [
+      { command: 'kata-sysext notices -o /', does: 'in the container that builds an OS image with Kata in it' },
+      { command: 'kata-sysext notices kata-static-4.1.0-amd64.tar.zst -o out', does: 'of an archive that is passed on as it is' },
+    ],
+    load: async () => (await import('../verbs/notices.ts')).run,
   },
   {
     name: 'history',

@@ -7,15 +7,18 @@ import { planGc, planPin } from '../../operations/keep.ts';
 import { planRemoveHandlers } from '../../operations/removeHandlers.ts';
 import { planActivate, planRollback } from '../../operations/switchToExisting.ts';
 import { planUninstall } from '../../operations/uninstall.ts';
-import { aliasRequests } from '../../planning/choices/aliases.ts';
+import { namesOfWords } from '../../planning/choices/componentWords.ts';
 import { hasSettings } from '../../planning/choices/settings.ts';
-import type { ChangeOptions } from '../../planning/choices/types.ts';
+import type { ChangeOptions, InstallRequest } from '../../planning/choices/types.ts';
 import { usualKeep } from '../../preflight/collectable.ts';
 import { runOperation } from '../../runner/run.ts';
 import type { Planner } from '../../runner/types.ts';
 import { reply } from '../answer.ts';
+import { fetchingOf, sourcesOf } from '../parsing/addresses.ts';
+import { machineOf, withArtefacts } from '../parsing/artefacts.ts';
 import { changeOptionsOf, digestsFor, generationNumber, list, text } from '../parsing/options.ts';
 import { settingsRequestOf } from '../parsing/settingsRequest.ts';
+import { signaturesFor } from '../parsing/signatures.ts';
 import type { Call, Reply } from '../types.ts';
 
 /** Each verb here makes the request of its planner from the command line; its answer is a plan or a receipt. */
@@ -24,6 +27,11 @@ async function change<R extends ChangeOptions>(call: Call, verb: string, planner
 }
 
 export async function install(call: Call): Promise<Reply> {
+  return change(call, 'install', planInstall, await installRequest(call));
+}
+
+/** What the words and options of an install ask for. Throws `usage`. */
+export async function installRequest(call: Call, artefacts: typeof withArtefacts = withArtefacts): Promise<InstallRequest> {
   const { words, options, io } = call;
   const digests = digestsFor('install', words, options);
   const [handlers, addHandlers, removeHandlers] = [list(options['handler']), list(options['add-handler']), list(options['remove-handler'])];
@@ -35,21 +43,22 @@ export async function install(call: Call): Promise<Reply> {
       next: 'kata-sysext install --help',
     });
   }
-  return change(call, 'install', planInstall, {
+  return {
     ...changeOptionsOf(call),
-    sources: words.map((word) => resolve(io.cwd, word)),
+    ...(await artefacts(call, { sources: sourcesOf(words, io.cwd), digests }, () => machineOf(call.context.host))),
+    fetching: fetchingOf(call),
+    signatures: await signaturesFor(call),
     keepPaths: true,
-    digests,
     handlers,
     addHandlers,
     removeHandlers,
-    aliases: aliasRequests(list(options['alias'])),
+    ...namesOfWords(list(options['alias']), list(options['component']), (path) => resolve(io.cwd, path)),
     stage: options['stage'] === true,
     loadModules: options['no-load-modules'] !== true,
     settings: settingsRequestOf(call),
     backend: text(options['backend']),
     format: text(options['format']),
-  });
+  };
 }
 
 export async function configure(call: Call): Promise<Reply> {

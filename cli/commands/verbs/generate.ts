@@ -1,27 +1,32 @@
 import { basename, resolve } from 'node:path';
 import { imageBackend, imagingBackend as imaging } from '../../backends/registry.ts';
+import { isAddress } from '../../download/address.ts';
 import { engineNamed, engines } from '../../engines/index.ts';
 import { didYouMean, type KataError } from '../../errors/index.ts';
-import { generate, type OutputKind, outputKinds, targetNamed } from '../../generate/index.ts';
+import { filesOf, generate, type OutputKind, outputKinds, targetNamed } from '../../generate/index.ts';
 import { stopIfAsked } from '../../host/index.ts';
 import { handlerRow } from '../../layout/index.ts';
 import { profileNamed } from '../../layout/settings/index.ts';
-import { aliasRequests } from '../../planning/choices/aliases.ts';
+import { namesOfWords } from '../../planning/choices/componentWords.ts';
 import { givenImage } from '../../planning/choices/givenImage.ts';
 import { version } from '../../version.ts';
 import { asMade, reply, writeNew } from '../generating/newFiles.ts';
 import { generateRendered } from '../generating/rendered.ts';
 import { sourcesOf, usage } from '../generating/sources.ts';
-import { isAddress } from '../parsing/addresses.ts';
-import { engineOf, list, text } from '../parsing/options.ts';
+import { enginesOf, list, text } from '../parsing/options.ts';
 import { settingsRequestOf } from '../parsing/settingsRequest.ts';
 import type { Call, Reply } from '../types.ts';
 
 export async function run(call: Call): Promise<Reply> {
   const { words, options, io } = call;
-  const kind = outputKind(words[0]!);
   const output = text(options['output']);
+  if (words[0] === 'kubernetes' && output !== undefined && output !== '') {
+    const { generateForCluster } = await import('../generating/kubernetes.ts');
+    return generateForCluster(call, resolve(io.cwd, output));
+  }
+  const kind = outputKind(words[0]!);
   if (output === undefined || output === '') throw missing('--output', 'where to write', '-o DIR');
+  refuseForCluster(call, kind);
   const named = text(options['target']);
   if (named === undefined) throw missing('--target', 'for which operating system', '--target fcos');
   const target = targetNamed(named);
@@ -43,13 +48,13 @@ export async function run(call: Call): Promise<Reply> {
     );
   const backend = await backendFor(call, words.slice(1), baked);
   const installing = backend === undefined ? call : { ...call, options: { ...options, backend } };
-  const installArguments = passedOptions(installing, baked ? ['backend'] : []);
-  const { program, bundles } = await sourcesOf(call, words.slice(1), kind === 'containerfile');
+  const installArguments = passedOptions(installing, kind, baked ? ['backend'] : []);
+  const { program, bundles, components } = await sourcesOf(call, words.slice(1), kind === 'containerfile');
   if (baked) refuseLines(installArguments);
-  const files = generate(kind, { ...common, form: baked ? 'baked' : 'hook', program, bundles, installArguments }, pool);
+  const files = generate(kind, { ...common, form: baked ? 'baked' : 'hook', program, bundles, components, installArguments }, pool);
   stopIfAsked(call.context.signal);
   await writeNew(folder, files);
-  return reply(kind, target.name, folder, files.map(asMade), [program, ...bundles]);
+  return reply(kind, target.name, folder, files.map(asMade), [program, ...bundles, ...filesOf(components)]);
 }
 
 function refuseFormBaked({ options }: Call, kind: OutputKind): void {
@@ -73,16 +78,27 @@ function unfitBackend(backend: string, form: string, needed: string): KataError 
   return usage('--backend', `--backend ${backend} with ${form}`, needed);
 }
 
+/** What only a cluster has a place for. */
+function refuseForCluster({ options, words }: Call, kind: OutputKind): void {
+  const form = text(options['form']) ?? 'hook';
+  if (!['hook', 'rendered', 'baked'].includes(form)) throw usage('--form', `--form ${form} with ${kind}`, 'hook, rendered or baked');
+  const odd = ['values', 'image'].find((name) => options[name] !== undefined);
+  if (odd !== undefined) throw usage(`--${odd}`, `--${odd} with ${kind}`, 'kubernetes');
+  if (words.length < 2) throw usage('generate', `generate ${kind} without a bundle`, `generate ${kind} BUNDLE...`);
+}
+
 function outputKind(word: string): OutputKind {
   const kind = outputKinds.find((each) => each === word);
   if (kind !== undefined) return kind;
-  throw usage(word, `generate does not make “${word}”${didYouMean(word, outputKinds)}`, `one of ${outputKinds.join(', ')}`);
+  if (word === 'kubernetes') throw missing('--output', 'where to write', '-o DIR');
+  const known = [...outputKinds, 'kubernetes'];
+  throw usage(word, `generate does not make “${word}”${didYouMean(word, known)}`, `one of ${known.join(', ')}`);
 }
 
 /** Settings that this kind of output, or this operating system, has no place for. */
 function refuseUnfit({ options }: Call, kind: OutputKind, kernelArguments: string[], target: ReturnType<typeof targetNamed>): void {
   if (kind === 'machineconfig' && !target.openshift)
-    throw usage('--target', `a MachineConfig for ${target.name}`, '--target openshift-4.N: only OpenShift has them');
+    throw usage('--target', `a MachineConfig for ${target.name}`, '--target openshift-4.N or okd-4.N: only these have them');
   const onlyMachineConfig = ['pool', 'disruption-policy'].find((name) => options[name] !== undefined && options[name] !== false);
   if (
     onlyMachineConfig !== undefined &&
@@ -116,12 +132,12 @@ const passed = ['handler', 'alias', 'backend', 'format', 'engine', 'set', 'profi
  * The arguments of the node's own `install`. What no release and no node could make right is refused here, where the user reads it: on the
  * node it would be a failure at every boot. Throws `usage`, `handler-unknown`, `profile-unknown`.
  */
-function passedOptions(call: Call, leftOut: string[]): string[] {
+function passedOptions(call: Call, kind: OutputKind, leftOut: string[]): string[] {
   const { options } = call;
   for (const name of list(options['handler'])) handlerRow(name);
-  aliasRequests(list(options['alias']));
+  namesOfWords(list(options['alias']), list(options['component']), (path) => path);
   for (const name of settingsRequestOf(call).profiles ?? []) profileNamed(name);
-  refuseEngine(engineOf(options['engine']));
+  for (const engine of enginesOf(options['engine'])) refuseEngine(engine, kind);
   return passed
     .filter((name) => !leftOut.includes(name))
     .flatMap((name) => {
@@ -130,8 +146,12 @@ function passedOptions(call: Call, leftOut: string[]): string[] {
     });
 }
 
-function refuseEngine(name: string | undefined): void {
-  if (name === undefined || engineNamed(name.split('@')[0]!) !== undefined) return;
+/** An image is built on any base. */
+function refuseEngine(name: string, kind: OutputKind): void {
+  const engine = engineNamed(name.split('@')[0]!);
+  if (engine?.offline.kind === 'none' && engine.offline.noTarget === true && kind !== 'containerfile')
+    throw usage('--engine', `--engine ${name} with ${kind}: ${engine.offline.found}`, engine.offline.needed);
+  if (engine !== undefined) return;
   const known = engines().map((engine) => engine.name);
   throw usage('--engine', `--engine ${name}`, `one of ${known.join(', ')}`);
 }
@@ -174,6 +194,12 @@ async function backendFor({ options, io }: Call, words: string[], baked: boolean
   }
   const name = basename(given.file);
   if (words.length > 1) throw usage(name, `the image ${name} together with ${words.length - 1} more`, 'one image, or bundles');
+  if (list(options['component']).length > 0)
+    throw usage(
+      name,
+      `the image ${name} with --component`,
+      'an image that has it: kata-sysext build BUNDLE... --component KIND=FILE --alias NAME -o FILE',
+    );
   if (baked) throw usage(name, `the image ${name} with --form baked`, `${bundle}: an image of the OS has its files as they are`);
   if (![imaging, 'auto', undefined].includes(backend))
     throw usage(name, `the image ${name} with --backend ${backend}`, `no --backend, or ${bundle}`);

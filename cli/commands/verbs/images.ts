@@ -1,9 +1,16 @@
 import { resolve } from 'node:path';
+import type { OwnRequest } from '../../components/index.ts';
 import { KataError } from '../../errors/index.ts';
+import { ownArchitecture } from '../../facts/index.ts';
 import { type Image, type ImageFormat, readImage } from '../../images/index.ts';
 import type { Architecture } from '../../layout/index.ts';
 import { build as buildImage } from '../../operations/build.ts';
 import { bytes } from '../../output/index.ts';
+import { namesOfWords } from '../../planning/choices/componentWords.ts';
+import { requestOf } from '../../planning/choices/own.ts';
+import type { Collected } from '../../sbom/index.ts';
+import { fetchingOf, sourcesOf } from '../parsing/addresses.ts';
+import { withArtefacts } from '../parsing/artefacts.ts';
 import { digestsFor, list, text } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
 
@@ -12,21 +19,40 @@ export async function build(call: Call): Promise<Reply> {
   const output = text(options['output']);
   if (output === undefined || output === '') throw usage('--output', 'no output file is named', '-o FILE');
   const architecture = text(options['architecture']) as Architecture | undefined;
-  const image = await buildImage(context, {
-    sources: words.map((word) => resolve(io.cwd, word)),
-    digests: digestsFor('build', words, options),
+  const folder = text(options['sources']);
+  const { image, collected } = await buildImage(context, {
+    ...(await withArtefacts(
+      call,
+      { sources: sourcesOf(words, io.cwd), digests: digestsFor('build', words, options) },
+      async () => architecture ?? ownArchitecture(),
+    )),
+    fetching: fetchingOf(call),
     handlers: list(options['handler']),
+    own: ownOf(call),
     format: (text(options['format']) ?? 'squashfs') as ImageFormat,
     file: resolve(io.cwd, output),
     epoch: epochOf(io.env['SOURCE_DATE_EPOCH']),
     architecture,
+    sourcesFolder: folder === undefined ? undefined : resolve(io.cwd, folder),
   });
   return {
     kind: 'Image',
-    body: image,
+    body: { ...image, collected },
     made: true,
-    text: imageText(image, `Next, on the host: kata-sysext install ${output} --backend sysext --digest ${image.digest}`),
+    text: imageText(image, [
+      ...(collected ?? []).map(collectedText),
+      `Next, on the host: kata-sysext install ${output} --backend sysext --digest ${image.digest}`,
+    ]),
   };
+}
+
+/** An image has handlers, those with files of the user among them; other aliases are chosen where it is installed. */
+function ownOf({ options, io }: Call): OwnRequest[] {
+  const { aliases, own } = namesOfWords(list(options['alias']), list(options['component']), (path) => resolve(io.cwd, path));
+  const [plain] = aliases;
+  if (plain !== undefined)
+    throw usage('--alias', `--alias ${plain.name}=${plain.handler ?? ''} without a --component for it`, 'a component for each alias');
+  return own.map((each) => requestOf(each));
 }
 
 /** As reproducible-builds.org defines it: seconds, in decimal. The file systems keep them in 32 bits. */
@@ -48,14 +74,17 @@ export async function inspect({ words, options, io }: Call): Promise<Reply> {
 }
 
 /** An image for people. */
-function imageText(image: Image, last?: string): string[] {
+function imageText(image: Image, last: string[] = []): string[] {
   const { file, sizeBytes, contentBytes, files, format, release, architecture, handlers, sources, tool, epoch } = image;
   const share = contentBytes === 0 ? '' : `, ${Math.round((100 * sizeBytes) / contentBytes)} % of what is in it`;
   return [
     `${file}: ${format}, ${bytes(sizeBytes)}${share}`,
     `digest:   ${image.digest}`,
     `release:  Kata ${release}, ${architecture}`,
-    ...handlers.map(({ name, family, hypervisor }) => `handler:  ${name}  (${hypervisor}, ${family === 'go' ? 'Go' : 'Rust'})`),
+    ...handlers.map(
+      ({ name, family, hypervisor, own }) =>
+        `handler:  ${name}  (${hypervisor}, ${family === 'go' ? 'Go' : 'Rust'}${own === undefined ? '' : `, ${ownText(own)}`})`,
+    ),
     `files:    ${files}, ${bytes(contentBytes)}`,
     ...sources.map((source) => `from:     ${source.name} ${source.digest}`),
     `made by:  kata-sysext ${image.program} with ${tool}; times in it: ${new Date(epoch * 1000).toISOString()}; not signed`,
@@ -63,8 +92,16 @@ function imageText(image: Image, last?: string): string[] {
       ({ path, kind, mode, context, digest, target }) =>
         `  ${mode.toString(8).padStart(4, '0')} ${context} ${path}${ending(kind, digest, target)}`,
     ),
-    ...(last === undefined ? [] : [last]),
+    ...last,
   ];
+}
+
+function collectedText({ component, file, digest, reason }: Collected): string {
+  return file === undefined ? `sources:  ${component}: not collected: ${reason}` : `sources:  ${component}: ${file} ${digest}`;
+}
+
+function ownText({ base, files }: NonNullable<Image['handlers'][number]['own']>): string {
+  return [`like ${base}`, ...files.map(({ kind, name, digest }) => `${kind} ${name} ${digest}`)].join(', ');
 }
 
 function ending(kind: string, digest?: string, target?: string): string {

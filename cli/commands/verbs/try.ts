@@ -53,7 +53,7 @@ async function round({ context, io }: Call, folder: string): Promise<Shown[]> {
   const { programFile: _none, ...rest } = context;
   const own: Context = { ...rest, host, emit: () => undefined };
   const engine = shownEngine();
-  const options: ChangeOptions = { dryRun: false, waitSeconds: 0, allow: [], engine: `${engine.name}@${engine.version}` };
+  const options: ChangeOptions = { dryRun: false, waitSeconds: 0, allow: [], engines: [`${engine.name}@${engine.version}`] };
   const request = (version: string) => ({ ...options, sources: [release(version)], digests: [], handlers: [] });
   const before = await listing(host);
   const shown: Shown[] = [

@@ -1,5 +1,6 @@
 import { KataError } from '../../errors/index.ts';
 import { type JsonLimits, parseJson } from '../json.ts';
+import { placeAt } from '../place.ts';
 
 /** A part of a JSON text: where it is (`end` is exclusive, UTF-16 units as of strings), and what it holds. */
 export interface JsonNode {
@@ -141,9 +142,7 @@ function expect(reader: Reader, char: string): void {
 }
 
 function fail({ text, path, at }: Reader, reason: string): never {
-  const before = text.slice(text.startsWith('\ufeff') ? 1 : 0, at).split('\n');
-  const column = [...before.at(-1)!].length + 1;
-  throw invalid(path, `line ${before.length}, column ${column}: ${reason}`);
+  throw invalid(path, `${placeAt(text, at)}: ${reason}`);
 }
 
 function invalid(path: string, found: string): KataError {

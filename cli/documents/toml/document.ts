@@ -1,5 +1,6 @@
 import { type AST, parseTOML } from 'toml-eslint-parser';
 import { KataError } from '../../errors/index.ts';
+import { placeAt } from '../place.ts';
 import { requireBounded } from './limits.ts';
 import { type TomlTable, tableIn } from './value.ts';
 
@@ -20,8 +21,8 @@ export interface TomlDocument {
 }
 
 /**
- * Parses by the rules of TOML 1.0 (what containerd and CRI-O read; the 1.1 syntax is refused). Throws engine-config-invalid with the line,
- * also for a text that is larger than `tomlLimits` or has a key that JavaScript's objects inherit.
+ * Parses by the rules of TOML 1.0 (what containerd and CRI-O read; the 1.1 syntax is refused). Throws engine-config-invalid with line and
+ * column, also for a text that is larger than `tomlLimits` or has a key that JavaScript's objects inherit.
  */
 export function parseDocument(text: string, path: string): TomlDocument {
   const start = text.startsWith('\ufeff') ? 1 : 0;
@@ -36,19 +37,25 @@ export function parseProgram(text: string, path: string): Pick<TomlDocument, 'pr
 }
 
 function parsed(text: string, path: string): AST.TOMLProgram {
+  // The parser takes it for space at the end of a text.
+  const bare = text.search(/\r(?!\n)/);
+  if (bare >= 0) throw unreadable(path, placeAt(text, bare), 'a carriage return without a line feed');
   try {
     return parseTOML(text, { tomlVersion: '1.0' });
   } catch (cause) {
-    const line = cause instanceof Error && 'lineNumber' in cause ? `, line ${String(cause.lineNumber)}` : '';
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new KataError('engine-config-invalid', {
-      subject: path,
-      found: `${path}${line} cannot be read as TOML 1.0: ${reason}.`,
-      needed: 'A configuration that the engine itself can load.',
-      next: `Repair ${path}; if it is a template, render it first.`,
-      cause,
-    });
+    const place = cause instanceof Error && 'index' in cause ? placeAt(text, Number(cause.index)) : undefined;
+    throw unreadable(path, place, cause instanceof Error ? cause.message : String(cause), cause);
   }
+}
+
+function unreadable(path: string, place: string | undefined, reason: string, cause?: unknown): KataError {
+  return new KataError('engine-config-invalid', {
+    subject: path,
+    found: `${path}${place === undefined ? '' : `, ${place},`} cannot be read as TOML 1.0: ${reason}.`,
+    needed: 'A configuration that the engine itself can load.',
+    next: `Repair ${path}; if it is a template, render it first.`,
+    ...(cause === undefined ? {} : { cause }),
+  });
 }
 
 /** True for a table; false for arrays, dates and scalars. */

@@ -55,6 +55,37 @@ export function insertTopLevelLine(doc: TomlDocument, line: string): Insertion |
   return { at: lineEnd + 1, text: `${line}${eol}` };
 }
 
+/** The pair of a key that is written plainly below the header of its table. */
+export function pairIn(doc: TomlDocument, table: readonly string[], key: string): AST.TOMLKeyValue | undefined {
+  return tableNode(doc, table)?.body.find(({ key: written }) => {
+    const [first, second] = written.keys;
+    return first !== undefined && second === undefined && (first.type === 'TOMLBare' ? first.name : first.value) === key;
+  });
+}
+
+function tableNode({ program }: TomlDocument, table: readonly string[]): AST.TOMLTable | undefined {
+  return program.body[0].body.find(
+    (node): node is AST.TOMLTable =>
+      node.type === 'TOMLTable' && node.kind === 'standard' && node.resolvedKey.join('\0') === table.join('\0'),
+  );
+}
+
+/** A line right below the header of a table, indented as the table's first key is. undefined where no header has this name. */
+export function insertBelowHeader(doc: TomlDocument, table: readonly string[], line: string): Insertion | undefined {
+  const node = tableNode(doc, table);
+  if (node === undefined) return undefined;
+  const eol = eolOf(doc.text);
+  const lineEnd = doc.text.indexOf('\n', doc.start + node.key.range[1]);
+  if (lineEnd < 0) return { at: doc.text.length, text: `${eol}${line}${eol}` };
+  const indent = ' '.repeat(node.body[0]?.loc.start.column ?? 0);
+  return { at: lineEnd + 1, text: `${indent}${line}${eol}` };
+}
+
+/** Ahead of a pair, on its line: the rest of that line becomes a comment of kata-sysext's. `lead` ends inside a comment. */
+export function insertAhead(doc: TomlDocument, pair: AST.TOMLKeyValue, lead: string): Insertion {
+  return { at: doc.start + pair.range[0], text: lead };
+}
+
 /** One more element at the end of an array, whatever comments, line breaks and trailing commas it has. */
 export function insertElement(doc: TomlDocument, array: AST.TOMLArray, element: string): Insertion {
   const last = array.elements.at(-1);

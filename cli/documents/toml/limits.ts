@@ -1,4 +1,5 @@
 import { KataError } from '../../errors/index.ts';
+import { placeAt } from '../place.ts';
 
 /**
  * What a configuration may have. The parser keeps about 1 kB for each token, whatever its length, and calls itself for each level; a text
@@ -66,11 +67,11 @@ function step(scan: Scan, at: number): number {
   if (char === ' ' || char === '\t') return at + 1;
   scan.tokens += 1;
   if (scan.tokens > tomlLimits.tokens)
-    throw tooMuch(scan.path, lineAt(scan, at), `has more than ${tomlLimits.tokens} keys, values and marks`);
+    throw tooMuch(scan.path, placeAt(scan.text, at), `has more than ${tomlLimits.tokens} keys, values and marks`);
   const end = marks[char]?.(scan, at) ?? endOfToken(scan, at, char);
   scan.lineStart = false;
   if (end - at > tomlLimits.tokenChars) {
-    throw tooMuch(scan.path, lineAt(scan, at), `has a key, value or comment of more than ${tomlLimits.tokenChars} characters`);
+    throw tooMuch(scan.path, placeAt(scan.text, at), `has a key, value or comment of more than ${tomlLimits.tokenChars} characters`);
   }
   return end;
 }
@@ -93,7 +94,7 @@ function open(scan: Scan, at: number, table: boolean): number {
   scan.depth += 1;
   scan.parts = 0;
   if (table) scan.tables += 1;
-  if (scan.tables > tomlLimits.tables) throw tooMuch(scan.path, lineAt(scan, at), `has more than ${tomlLimits.tables} tables`);
+  if (scan.tables > tomlLimits.tables) throw tooMuch(scan.path, placeAt(scan.text, at), `has more than ${tomlLimits.tables} tables`);
   if (scan.depth > tomlLimits.depth) throw tooDeep(scan, at);
   return at + 1;
 }
@@ -130,7 +131,7 @@ function endOfString(scan: Scan, at: number, quote: '"' | "'"): number {
       return now;
     }
   }
-  throw tooMuch(scan.path, lineAt(scan, at), 'has a string without an end');
+  throw tooMuch(scan.path, placeAt(scan.text, at), 'has a string without an end');
 }
 
 function after(text: string, at: number, ends: RegExp): number | undefined {
@@ -138,18 +139,14 @@ function after(text: string, at: number, ends: RegExp): number | undefined {
   return ends.exec(text)?.index;
 }
 
-function lineAt({ text }: Scan, at: number): number {
-  return text.slice(0, at).split('\n').length;
-}
-
 function tooDeep(scan: Scan, at: number): KataError {
-  return tooMuch(scan.path, lineAt(scan, at), `has keys, lists or tables nested more than ${tomlLimits.depth} deep`);
+  return tooMuch(scan.path, placeAt(scan.text, at), `has keys, lists or tables nested more than ${tomlLimits.depth} deep`);
 }
 
-function tooMuch(path: string, line: number | undefined, found: string): KataError {
+function tooMuch(path: string, place: string | undefined, found: string): KataError {
   return new KataError('engine-config-invalid', {
     subject: path,
-    found: `${path}${line === undefined ? '' : `, line ${line},`} ${found}.`,
+    found: `${path}${place === undefined ? '' : `, ${place},`} ${found}.`,
     needed: `TOML 1.0 of at most ${tomlLimits.bytes} bytes and ${tomlLimits.tables} tables, nested at most ${tomlLimits.depth} deep.`,
     next: `Repair ${path}, or move it away if no engine needs it.`,
   });

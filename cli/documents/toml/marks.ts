@@ -1,4 +1,4 @@
-import { parseDocument, type TomlTable } from './document.ts';
+import { isTable, parseDocument, type TomlTable } from './document.ts';
 import { eolOf } from './edit.ts';
 import { plain, readings, sameSettings, subtract } from './readings.ts';
 
@@ -20,10 +20,34 @@ export function withoutMark(text: string, mark: string, path: string): string | 
   const after = text.slice(at + mark.length);
   const joint = needsNewline(before, mark, after) ? eolOf(mark) : '';
   const candidates = [before + joint + after, before + after.replace(/^\s*,[ \t]*/, '')];
+  const key = switchLine.exec(mark)?.groups?.['key'];
+  if (key !== undefined) return sameBut(key, text, before + after, path) ? before + after : undefined;
   const wanted = remainder(text, mark, path);
   // Of what is no TOML only bytes can be judged.
   if (!wanted) return candidates[0];
   return candidates.find((candidate) => says(candidate, wanted, path));
+}
+
+/** A switch that kata-sysext set inside a table of another program; what the table said before may follow as the end of the comment. */
+const switchLine = /^(?:\r?\n)?[ \t]*(?<key>[\w-]+) = (?:true|false) # [^\r\n]*kata-sysext[^\r\n]*(?:\r?\n)?$/;
+
+/** Whether two texts say the same but for keys of this name; of what is no TOML only bytes can be judged. */
+function sameBut(key: string, text: string, other: string, path: string): boolean {
+  let was: TomlTable[];
+  try {
+    was = readings(text, path);
+  } catch {
+    return true;
+  }
+  return says(other, was, path, (value) => withoutKey(value, key) as TomlTable);
+}
+
+function withoutKey(value: unknown, key: string): unknown {
+  if (Array.isArray(value)) return value.map((each) => withoutKey(each, key));
+  if (!isTable(value)) return value;
+  const copy: TomlTable = Object.create(null);
+  for (const name of Object.keys(value)) if (name !== key) copy[name] = withoutKey(value[name], key);
+  return copy;
 }
 
 /** The range brought the newline that the last line lacked; what others wrote below it must not be glued to that line. */
@@ -31,9 +55,9 @@ function needsNewline(before: string, mark: string, after: string): boolean {
   return /^\r?\n/.test(mark) && before !== '' && !before.endsWith('\n') && after !== '' && !/^\r?\n/.test(after);
 }
 
-function says(text: string, wanted: TomlTable[], path: string): boolean {
+function says(text: string, wanted: TomlTable[], path: string, seen = (value: TomlTable): TomlTable => value): boolean {
   try {
-    return readings(text, path).every((value, index) => sameSettings(value, wanted[index]!));
+    return readings(text, path).every((value, index) => sameSettings(seen(value), seen(wanted[index]!)));
   } catch {
     return false;
   }

@@ -16,12 +16,18 @@ export function readings(text: string, path: string): TomlTable[] {
   } catch (cause) {
     throw new KataError('engine-config-invalid', {
       subject: path,
-      found: `${path} is read by one TOML 1.0 parser and refused by a second: ${cause instanceof Error ? cause.message.split('\n')[0] : String(cause)}.`,
+      found: `${path}${placeOf(cause)} is read by one TOML 1.0 parser and refused by a second: ${cause instanceof Error ? cause.message.split('\n')[0] : String(cause)}.`,
       needed: 'A configuration that every TOML 1.0 parser reads the same way.',
       next: `Repair ${path}.`,
       cause,
     });
   }
+}
+
+/** The second parser counts lines from 0. */
+function placeOf(cause: unknown): string {
+  const { line, col } = cause as { line?: unknown; col?: unknown };
+  return typeof line === 'number' && typeof col === 'number' ? `, line ${line + 1}, column ${Math.max(1, col)},` : '';
 }
 
 /** Reads the output of a program (a dump of the effective configuration). Throws engine-config-invalid. */

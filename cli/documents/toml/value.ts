@@ -9,7 +9,7 @@ const inherited: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Object
 
 /**
  * What a text says, tables without a prototype. Integers that a number cannot hold are bigints.
- * Throws engine-config-invalid, naming the line, for keys that JavaScript's objects inherit, however they are written.
+ * Throws engine-config-invalid, naming line and column, for keys that JavaScript's objects inherit, however they are written.
  */
 export function tableIn(program: AST.TOMLProgram, path: string): TomlTable {
   const root = emptyTable();
@@ -84,7 +84,7 @@ function contentOf(node: AST.TOMLContentNode, path: string): unknown {
 function refused(path: string, { loc }: AST.TOMLNode, found: string): KataError {
   return new KataError('engine-config-invalid', {
     subject: path,
-    found: `${path}, line ${loc.start.line}, ${found}.`,
+    found: `${path}, line ${loc.start.line}, column ${loc.start.column + 1}, ${found}.`,
     needed: 'Keys of settings, each once: names such as __proto__, constructor and toString are no settings, and programs misread them.',
     next: `Look who wrote ${path}, and take the key out.`,
   });

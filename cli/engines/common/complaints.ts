@@ -72,11 +72,19 @@ export const verdicts = [0, 1, 2];
 export function refused(binary: HostPath, subject: HostPath, args: readonly string[], found: string): KataError {
   return new KataError('engine-config-invalid', {
     subject,
-    found: `${binary} does not accept ${subject}: ${found}`,
+    found: `${binary} does not accept ${subject}: ${withoutValues(found)}`,
     needed: 'A configuration that the engine itself can load.',
     next: `Repair it until this works: ${[binary, ...args.map((arg) => (arg === '' ? "''" : arg))].join(' ')}`,
     details: { refusedBy: binary },
   });
+}
+
+/** The search for the end of a quoted value takes the square of the length. */
+const longestComplaint = 4096;
+
+/** containerd 1.x quotes a value of the wrong type, which may be a password: (6, 3): Can't convert VALUE(string) to []string(slice). */
+function withoutValues(found: string): string {
+  return found.slice(0, longestComplaint).replace(/(Can't convert ).*(\([^()]*(?:\{\})?[^()]*\) to )/s, '$1a value$2');
 }
 
 /** Whether an error is the engine's own word; one that could not be asked, was killed, or whose files we cannot read ourselves said nothing. */

@@ -1,6 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isTable, tomlKey } from '../../documents/toml/index.ts';
 import { byBytes } from '../../host/index.ts';
+import type { EffectiveDiff } from '../types.ts';
+
+/** A comparison of two dumps without these key paths and all below them. */
+export function exceptKeys<D extends Pick<EffectiveDiff, 'others'>>(diff: D, keys: readonly string[] = []): D {
+  return { ...diff, others: diff.others.filter((path) => !keys.some((key) => path === key || path.startsWith(`${key}.`))) };
+}
 
 /** Dotted key paths at which two dumps differ. */
 export function differences(a: unknown, b: unknown, path: string[]): string[] {

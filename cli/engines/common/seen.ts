@@ -14,9 +14,9 @@ export interface SeenMark {
   without: string | 'absent';
 }
 
-/** Looks for every mark of the recorded wiring by its exact text; nothing is guessed. */
-export async function lookForMarks(host: HostView, recorded?: Wiring): Promise<SeenMark[]> {
-  const view = filesView(host);
+/** Looks for every mark of the recorded wiring by its exact text; nothing is guessed. `files`: as a plan would leave them. */
+export async function lookForMarks(host: HostView, recorded?: Pick<Wiring, 'marks'>, files?: Overlay): Promise<SeenMark[]> {
+  const view = filesView(host, files);
   const seen: SeenMark[] = [];
   for (const mark of recorded?.marks ?? []) {
     const now = (await view.read(mark.path))?.text;

@@ -1,12 +1,12 @@
-import { valueAt } from '../../documents/toml/index.ts';
+import { isTable, placeOfKey, placeOfObstacle, tableAt, valueAt } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/types.ts';
 import { unsupported } from '../common/unsupported.ts';
 import { atLeast, parseVersion, type Version } from '../common/version.ts';
 import type { Instance } from '../types.ts';
 import { shimIsType } from './handlers.ts';
-import type { ConfigSet } from './loader.ts';
-import { highestSchema, newPlugin, newPlugins, oldPlugin } from './schema.ts';
+import type { ConfigSet, LoadedFile } from './loader.ts';
+import { highestSchema, newPlugin, newPlugins, oldPlugin, runtimesPath } from './schema.ts';
 
 /** True when the main file is missing or has no settings: then kata-sysext chooses its schema. */
 export function saysNothing(set: ConfigSet): boolean {
@@ -26,15 +26,16 @@ export function checkSet(set: ConfigSet, instance: Instance, host: Pick<HostView
     );
   }
   checkLabels(set, instance, version);
-  checkSchemas(set, instance);
+  checkSchemas(set, instance, host);
   if (!host.booted) checkPlugins(set, version);
   for (const file of set.files) {
+    checkRuntimes(file);
     const { disabled_plugins: disabled } = file.doc.value;
     const cri = Array.isArray(disabled) ? disabled.find((id) => ['cri', oldPlugin, newPlugin].includes(id as string)) : undefined;
     if (cri !== undefined) {
       throw unsupported(
         file.path,
-        `${file.path} disables the CRI plugin (disabled_plugins has "${String(cri)}").`,
+        `${file.path}, ${placeOfKey(file.doc, 'disabled_plugins')}, disables the CRI plugin (disabled_plugins has "${String(cri)}").`,
         'A containerd that serves the CRI; handlers mean nothing without it.',
         `Take "${String(cri)}" out of disabled_plugins in ${file.path} and restart containerd.`,
       );
@@ -42,11 +43,26 @@ export function checkSet(set: ConfigSet, instance: Instance, host: Pick<HostView
     if (file.doc.start > 0 && version && atLeast(version, 2, 0)) {
       throw new KataError('engine-config-invalid', {
         subject: file.path,
-        found: `${file.path} begins with a byte order mark, which containerd 2.x cannot read.`,
+        found: `${file.path}, line 1, column 1, begins with a byte order mark, which containerd 2.x cannot read.`,
         needed: 'A configuration that the engine itself can load.',
         next: `Remove the first three bytes of ${file.path}.`,
       });
     }
+  }
+}
+
+/** A runtime that is no table ends containerd 2.x with a panic. */
+function checkRuntimes({ path, doc }: LoadedFile): void {
+  for (const plugin of [oldPlugin, newPlugin]) {
+    const runtimes = Object.entries(tableAt(doc.value, runtimesPath(plugin)));
+    const odd = runtimes.find(([, runtime]) => !isTable(runtime))?.[0];
+    if (odd === undefined) continue;
+    throw new KataError('engine-config-invalid', {
+      subject: path,
+      found: `${path}, ${placeOfObstacle(doc, [...runtimesPath(plugin), odd])}, has a plain value for the runtime ${odd}.`,
+      needed: 'A configuration that the engine itself can load: runtimes are tables.',
+      next: `Repair ${path}.`,
+    });
   }
 }
 
@@ -84,9 +100,15 @@ function checkPlugins(set: ConfigSet, version: Version | undefined): void {
   }
 }
 
-function checkSchemas(set: ConfigSet, instance: Instance): void {
+/**
+ * From 2.3.5 on each file is moved to the newest schema before they meet; 2.0 to 2.2 take the last version for all, and 2.3.0 to 2.3.4 refuse
+ * some sets. So on a live host the daemon's own dump decides: see `validateContainerd`.
+ */
+function checkSchemas(set: ConfigSet, instance: Instance, host: Pick<HostView, 'booted'>): void {
+  const version = parseVersion(instance.version);
+  const isJudged = host.booted && version !== undefined && atLeast(version, 2, 0);
   const schemas = [...new Set(set.files.flatMap((file) => file.schema ?? []))];
-  if (schemas.length > 1 && set.schema !== undefined) {
+  if (!isJudged && schemas.length > 1 && set.schema !== undefined) {
     const list = set.files.flatMap((file) => (file.schema === undefined ? [] : `${file.path} has version ${file.schema}`)).join(', ');
     throw new KataError('engine-config-mixed', {
       subject: set.main,
@@ -105,7 +127,6 @@ function checkSchemas(set: ConfigSet, instance: Instance): void {
       `Convert it: containerd config migrate (2.x), or write version = 2 and the full plugin names in ${set.main}.`,
     );
   }
-  const version = parseVersion(instance.version);
   const highest = version ? highestSchema(version) : 4;
   if (set.schema > highest) {
     throw new KataError('engine-config-invalid', {

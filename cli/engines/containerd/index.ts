@@ -10,6 +10,8 @@ import { importedPatterns } from './offline.ts';
 import { pendingRestartsOfContainerd } from './pendingRestarts.ts';
 import { planContainerd } from './plan.ts';
 import { newPlugin, oldPlugin } from './schema.ts';
+import { switchSetting, turnOnContainerd } from './selinuxSwitch.ts';
+import { readSettingsOfContainerd } from './settings.ts';
 import { shimProtocol } from './shimProtocol.ts';
 import { plannedDump, validateContainerd } from './validate.ts';
 
@@ -28,7 +30,8 @@ export const containerd: Engine = {
       ['plugins', oldPlugin, 'enable_selinux'],
     ],
     byDefault: false,
-    setting: 'enable_selinux = true in the table of the CRI plugin',
+    setting: switchSetting,
+    turnOn: turnOnContainerd,
   },
   defaultHandler: {
     keys: [
@@ -38,9 +41,10 @@ export const containerd: Engine = {
     setting: 'default_runtime_name = "runc" in the table of the CRI plugin',
   },
   sample: { version: '1.7', path: usualConfig, mode: 0o640, asset: 'cli/engines/containerd/sample.toml' },
+  readSettings: readSettingsOfContainerd,
   detect: detectContainerd,
   findRecorded: findRecordedContainerd,
-  plan: planContainerd,
+  plan: (host, instance, wanted, recorded) => planContainerd(host, instance, wanted, recorded),
   findForeignWiring: findForeignContainerd,
   dump: {
     validate: validateContainerd,

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { parseDocument, requireBoundedSet, type TomlDocument } from '../../documents/toml/index.ts';
+import { parseDocument, placeOfKey, requireBoundedSet, type TomlDocument } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostPath } from '../../host/types.ts';
 import type { FilesView } from '../common/filesView.ts';
@@ -36,7 +36,7 @@ export interface ConfigSet {
 export async function loadSet(view: FilesView, main: HostPath, version?: Version): Promise<ConfigSet> {
   const set: ConfigSet = { main, files: [], patterns: [], schema: undefined };
   const seen = new Set<HostPath>();
-  const pending: { path: HostPath; from?: HostPath }[] = [{ path: main }];
+  const pending: { path: HostPath; from?: LoadedFile }[] = [{ path: main }];
   for (let next = pending.shift(); next; next = pending.shift()) {
     if (seen.has(next.path)) continue;
     seen.add(next.path);
@@ -50,7 +50,7 @@ export async function loadSet(view: FilesView, main: HostPath, version?: Version
     for (const written of file.imports) {
       const path = posix.resolve(posix.dirname(next.path), written);
       if (!isPattern(written)) {
-        pending.push({ path, from: next.path });
+        pending.push({ path, from: file });
         requireBoundedSet(set.files, main, pending.length);
         continue;
       }
@@ -58,7 +58,7 @@ export async function loadSet(view: FilesView, main: HostPath, version?: Version
       if (!written.startsWith('/')) await refuseAmbiguousPattern(view, written, found, next.path, version);
       set.patterns.push(path);
       requireBoundedSet(set.files, main, found.length + pending.length);
-      pending.push(...found.map((match) => ({ path: match, from: file.path })));
+      pending.push(...found.map((match) => ({ path: match, from: file })));
     }
   }
   set.schema = schemaOfSet(set.files);
@@ -82,14 +82,22 @@ async function loadFile(view: FilesView, path: HostPath): Promise<LoadedFile | u
 function schemaOf(doc: TomlDocument): number | undefined {
   const { version } = doc.value;
   if (version === undefined || Number.isSafeInteger(version)) return version as number | undefined;
-  throw invalid(doc.path, `The key version of ${doc.path} is no integer.`, `Write version = 2 or version = 3 in ${doc.path}.`);
+  throw invalid(
+    doc.path,
+    `${doc.path}, ${placeOfKey(doc, 'version')}: the key version is no integer.`,
+    `Write version = 2 or version = 3 in ${doc.path}.`,
+  );
 }
 
 function importsOf(doc: TomlDocument): string[] {
   const { imports } = doc.value;
   if (imports === undefined) return [];
   if (Array.isArray(imports) && imports.every((one) => typeof one === 'string')) return imports;
-  throw invalid(doc.path, `The key imports of ${doc.path} is no list of strings.`, `Write imports = ["/path/*.toml"] in ${doc.path}.`);
+  throw invalid(
+    doc.path,
+    `${doc.path}, ${placeOfKey(doc, 'imports')}: the key imports is no list of strings.`,
+    `Write imports = ["/path/*.toml"] in ${doc.path}.`,
+  );
 }
 
 /** 1.6 resolves a relative pattern against its working folder, 1.7 and 2.x against the importing file's folder (tried with 1.6.20, 1.7.24, 2.1.9). */
@@ -111,10 +119,10 @@ async function refuseAmbiguousPattern(
   });
 }
 
-function missingImport(path: HostPath, from: HostPath): KataError {
+function missingImport(path: HostPath, { path: from, doc }: LoadedFile): KataError {
   return invalid(
     from,
-    `${from} imports ${path}, which does not exist: the daemon would refuse to start.`,
+    `${from}, ${placeOfKey(doc, 'imports')}, imports ${path}, which does not exist: the daemon would refuse to start.`,
     `Create ${path}, or take it out of imports in ${from}.`,
   );
 }

@@ -30,22 +30,25 @@ export interface PlacementInput {
   seen: readonly SeenMark[];
   /** Method of the recorded wiring, when all its marks are intact. */
   recorded: string | undefined;
+  /** Another program writes the main file again, and a root file is possible instead of an edit. */
+  isGenerated: boolean;
 }
 
 /** The recorded place while it still does; else the smallest edit that is right for this daemon. */
 export async function choosePlacement(host: HostView, instance: Instance, input: PlacementInput): Promise<Placement> {
-  const { set, merging } = input;
+  const { set, merging, isGenerated } = input;
   const [main] = set.files;
   const fixed = await isReadOnlyPlace(host, instance.configPath);
-  if (!main) return fixed && merging === 'unites' ? root : { method: 'file', path: await host.realpath(instance.configPath) };
+  const aside = merging === 'unites' && (fixed || isGenerated);
+  if (!main) return aside ? root : { method: 'file', path: await host.realpath(instance.configPath) };
   const kept = keepPlacement(input, importPattern(instance));
   if (kept) return kept;
   if (merging === 'replaces' && fixed) return copyPlacement(host, set, main);
-  if (saysNothing(set)) return fixed && merging === 'unites' ? root : { method: 'range', target: main };
+  if (saysNothing(set)) return aside ? root : { method: 'range', target: main };
   if (merging !== 'unites') return { method: 'range', target: rangeTarget(set) };
   const folder = await dropInFolder(host, set);
   if (folder) return { method: 'drop-in', path: posix.join(await host.realpath(folder), dropInName) };
-  return fixed ? root : importPlacement(host, instance, main);
+  return aside ? root : importPlacement(host, instance, main);
 }
 
 const root: Placement = { method: 'root file', path: rootTables };

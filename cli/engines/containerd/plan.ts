@@ -5,6 +5,7 @@ import { refuseForeignFiles } from '../common/complaints.ts';
 import { filesView, type Overlay } from '../common/filesView.ts';
 import { missingFolders } from '../common/folders.ts';
 import { findingsOf, lookForMarks, type SeenMark, withoutOurs } from '../common/seen.ts';
+import { refuseTemplates } from '../common/templates.ts';
 import { parseVersion, type Version } from '../common/version.ts';
 import { checkWanted } from '../common/wanted.ts';
 import { wiringKey } from '../common/wiringKey.ts';
@@ -13,16 +14,27 @@ import { checkSet, saysNothing } from './checks.ts';
 import { piecesOf } from './edits.ts';
 import { changesBetween } from './fileChanges.ts';
 import { keepAltered, sortWanted } from './foreign.ts';
+import { canRoot, generatedFinding, generatorOf } from './generator.ts';
 import { handlerLines, handlerTable, pluginTable, shimIsType } from './handlers.ts';
 import { carriedLines, carriedRuntimes } from './inheritedRuntimes.ts';
 import { type ConfigSet, loadSet } from './loader.ts';
 import { choosePlacement, type Placement, rangeTarget } from './placement.ts';
+import { removedKeyFindings } from './removedKeys.ts';
 import { rootFile, rootPieces, withoutRoot } from './rootFile.ts';
 import { highestSchema, type Merging, mergingOf, pluginOf } from './schema.ts';
 import { checkPieces, checkResult } from './verifyEdits.ts';
 
-/** See `Engine.plan`. Everything starts from what the files are now. */
-export async function planContainerd(host: HostView, given: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan> {
+/**
+ * See `Engine.plan`. Everything starts from what the files are now. `isRewritten`: a program that is known writes the main file again, so that
+ * an edit of it is no choice.
+ */
+export async function planContainerd(
+  host: HostView,
+  given: Instance,
+  wanted: WantedHandler[],
+  recorded?: Wiring,
+  isRewritten = false,
+): Promise<WiringPlan> {
   checkWanted(wanted);
   const seen = await lookForMarks(host, recorded);
   const findings = findingsOf(seen);
@@ -34,13 +46,23 @@ export async function planContainerd(host: HostView, given: Instance, wanted: Wa
   const version = parseVersion(instance.version);
   const set = await loadSet(filesView(host, base), instance.configPath, version);
   checkSet(set, instance, host);
+  // A node that was wired before must not lose its handlers at a boot for a text of another setting.
+  if (recorded === undefined) refuseTemplates(set.files);
   const merging = mergingOf(version, set.schema);
   const { missing, present } = sortWanted(set, wanted, merging === 'unites', version);
   const whole =
     seen.length > 0 &&
     seen.every((one) => one.state === 'intact') &&
     (recorded?.configPath === given.configPath || recorded?.configPath === rootFile);
-  const placement = await choosePlacement(host, instance, { set, merging, seen, recorded: whole ? recorded?.method : undefined });
+  const generator = isRewritten ? undefined : await generatorOf(host, instance, set.files[0]);
+  const isGenerated = isRewritten || (generator !== undefined && (await canRoot(host, instance)));
+  const placement = await choosePlacement(host, instance, {
+    set,
+    merging,
+    seen,
+    recorded: whole ? recorded?.method : undefined,
+    isGenerated,
+  });
 
   const blank = saysNothing(set);
   // A copy of the vendor’s file is made from that alone.
@@ -101,7 +123,12 @@ export async function planContainerd(host: HostView, given: Instance, wanted: Wa
     reads: reads === given.configPath ? undefined : reads,
     makeFolders,
     dropFolders: kept.filter((folder) => !folders.includes(folder)).reverse(),
-    findings: [...findings, ...present],
+    findings: [
+      ...findings,
+      ...present,
+      ...removedKeyFindings(set, version),
+      ...(generator === undefined ? [] : [generatedFinding(generator, placement.method)]),
+    ],
   };
 }
 

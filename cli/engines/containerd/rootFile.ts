@@ -74,9 +74,10 @@ export async function rootPieces(host: HostView, instance: Instance, method: str
 /** A pattern that finds this file and no other one: a literal import of a file that is missing keeps the daemon from starting. */
 async function patternOf(host: HostView, path: HostPath): Promise<string> {
   const [folder, name] = [posix.dirname(path), posix.basename(path)];
-  const pattern = `${name.slice(0, -1)}*${name.slice(-1)}`;
+  // A class is a pattern too, and finds fewer names than `*`: config.toml.orig is none of them.
+  const pattern = `${name.slice(0, -1)}[${name.slice(-1)}*]`;
   const others = (await host.readdir(folder)).filter((each) => each !== name && matchesName(pattern, each));
-  if (patternFolder(`${folder}/*`) !== undefined && !/[*?[\\]/.test(name) && others.length === 0) return `${folder}/${pattern}`;
+  if (patternFolder(`${folder}/*`) !== undefined && !/[*?[\\]|[^\w]$/.test(name) && others.length === 0) return `${folder}/${pattern}`;
   throw unsupported(
     path,
     others.length > 0 ? `${others[0]} lies beside ${path}.` : `${path} has a character that is special in patterns.`,

@@ -1,12 +1,13 @@
 import { posix } from 'node:path';
 import { parseDocument, type TomlTable, tomlString, topLevelValue, valueAt, withValue } from '../../documents/toml/index.ts';
+import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { binaryOf, rejected } from '../common/complaints.ts';
 import { filesView } from '../common/filesView.ts';
 import { parseVersion } from '../common/version.ts';
 import type { EffectiveDiff, Instance, Scratch, WiringPlan } from '../types.ts';
 import { compareDumps, type Dump, dumpOf, effectiveConfig } from './dump.ts';
-import { isHandler } from './handlers.ts';
+import { isHandler, leadsToOurs } from './handlers.ts';
 import { type ConfigSet, type LoadedFile, loadSet } from './loader.ts';
 import { runtimesOf } from './schema.ts';
 
@@ -16,10 +17,24 @@ export async function validateContainerd(host: HostView, instance: Instance, pla
   const after = await plannedDump(host, instance, plan, scratch);
   const handlers = [...(plan.wiring?.handlers ?? []).map((handler) => handler.name), ...formerHandlers(plan)];
   const diff = compareDumps(before, after.value, handlers);
+  requireHandlers(after.value, instance, plan);
   // 2.x only warns about keys that it does not know (docs/facts/containerd.md#what-config-dump-shows). A warning about a handler's table
   // means that its text is wrong.
   diff.warnings = after.stderr.split('\n').filter((line) => handlers.some((name) => line.includes(name)));
   return diff;
+}
+
+/** Files of several schemas may take a handler away, and nothing else says so: the daemon starts without it. */
+function requireHandlers(after: TomlTable, { configPath, version = '' }: Instance, { wiring }: WiringPlan): void {
+  const runtimes = runtimesOf(after);
+  const lost = wiring?.handlers.find((handler) => !leadsToOurs(valueAt(runtimes, [handler.name]), handler));
+  if (lost === undefined) return;
+  throw new KataError('engine-config-mixed', {
+    subject: configPath,
+    found: `containerd ${version} reads the files as they would be without the handler ${lost.name}.`,
+    needed: 'Files of one schema: with several, containerd may leave tables out without a word.',
+    next: 'Give every file the version of the main file, and the plugin names of that version.',
+  });
 }
 
 /** See `Engine.renderPlanned`; also returns the binary's stderr. */

@@ -1,4 +1,13 @@
-import { addsExactly, findMark, type TomlTable, union, withoutMark } from '../../documents/toml/index.ts';
+import {
+  addsExactly,
+  findMark,
+  parseDocument,
+  placeOfObstacle,
+  type TomlTable,
+  tableAt,
+  union,
+  withoutMark,
+} from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { filesView, type Overlay } from '../common/filesView.ts';
@@ -8,7 +17,7 @@ import { checkSet } from './checks.ts';
 import type { Content, Piece } from './edits.ts';
 import { type ConfigSet, loadSet } from './loader.ts';
 import type { Placement } from './placement.ts';
-import { runtimesOf } from './schema.ts';
+import { runtimesOf, runtimesPath } from './schema.ts';
 
 /** Checks the planned texts with two parsers, and that a removal of the added text restores each file byte for byte. */
 export function checkPieces(
@@ -28,9 +37,9 @@ export function checkPieces(
         addsExactly(before, after, added, mark.path) &&
         (mark.kind === 'file' || (findMark(after, mark.text) !== undefined && withoutMark(after, mark.text, mark.path) === before));
     } catch (cause) {
-      throw unfit(mark.path, cause);
+      throw unfit(mark.path, placeIn(before, mark.path, tables), cause);
     }
-    if (!exact) throw unfit(mark.path);
+    if (!exact) throw unfit(mark.path, placeIn(before, mark.path, tables));
   }
 }
 
@@ -41,10 +50,20 @@ function addedBy(kind: 'file' | 'range', placement: Placement, tables: TomlTable
   return content.blank ? union({ version: content.schema }, tables) : tables;
 }
 
-function unfit(path: HostPath, cause?: unknown): KataError {
+/** Where a parent of the handlers' tables is no ordinary table. */
+function placeIn(text: string, path: HostPath, tables: TomlTable): string | undefined {
+  const [plugin = ''] = Object.keys(tableAt(tables, ['plugins']));
+  try {
+    return placeOfObstacle(parseDocument(text, path), runtimesPath(plugin));
+  } catch {
+    return undefined;
+  }
+}
+
+function unfit(path: HostPath, place: string | undefined, cause?: unknown): KataError {
   return new KataError('engine-unsupported', {
     subject: path,
-    found: `${path} is written in a shape to which no table can be added: a parent of the handler's table is an inline table, a list or a plain value.`,
+    found: `${path}${place === undefined ? '' : `, ${place},`} is written in a shape to which no table can be added: a parent of the handler's table is an inline table, a list or a plain value.`,
     needed: 'Ordinary tables ([plugins...]) on the way to containerd.runtimes.',
     next: `Write the inline tables of ${path} as ordinary ones.`,
     ...(cause === undefined ? {} : { cause }),

@@ -6,10 +6,11 @@ import { detectCrio, findRecordedCrio } from './detect.ts';
 import { compareDumps, effectiveConfig } from './dump.ts';
 import { facts, readByDaemon } from './facts.ts';
 import { findForeignCrio } from './foreignWiring.ts';
-import { folderOf } from './loader.ts';
+import { folderOf, loadSet } from './loader.ts';
 import { pendingRestartsOfCrio } from './pendingRestarts.ts';
 import { planCrio } from './plan.ts';
 import { restartRisksOfCrio } from './restartRisks.ts';
+import { switchSetting, turnOnCrio } from './selinuxSwitch.ts';
 import { plannedDump, validateCrio } from './validate.ts';
 
 /**
@@ -28,9 +29,10 @@ export const crio: Engine = {
   },
   offline: { unit: facts.units[0]!, kind: 'drop-in', read: readByDaemon, folders: [usualFolder.slice(1)] },
   // From 1.18 on. Its dump leaves out what equals the default, which is the state of the host.
-  selinux: { keys: [['crio', 'runtime', 'selinux']], byDefault: true, setting: 'selinux = true in [crio.runtime]' },
+  selinux: { keys: [['crio', 'runtime', 'selinux']], byDefault: true, setting: switchSetting, turnOn: turnOnCrio },
   defaultHandler: { keys: [['crio', 'runtime', 'default_runtime']], setting: 'default_runtime = "crun" (or "runc") in [crio.runtime]' },
   sample: undefined,
+  readSettings: async (host, instance) => (await loadSet(host, instance)).files.map(({ doc }) => doc.value),
   detect: detectCrio,
   findRecorded: findRecordedCrio,
   plan: planCrio,

@@ -8,6 +8,7 @@ import { checkEditable, temporaryFolder } from '../common/editable.ts';
 import { filesView, type Overlay } from '../common/filesView.ts';
 import { missingFolders } from '../common/folders.ts';
 import { findingsOf, lookForMarks, type SeenMark, withoutOurs } from '../common/seen.ts';
+import { refuseTemplates } from '../common/templates.ts';
 import { unsupported } from '../common/unsupported.ts';
 import { atLeast, parseVersion } from '../common/version.ts';
 import { checkWanted } from '../common/wanted.ts';
@@ -32,6 +33,7 @@ export async function planCrio(host: HostView, instance: Instance, wanted: Wante
 
   const base = withoutOurs(seen);
   const set = await loadSet(host, instance, base);
+  if (recorded === undefined) refuseTemplates(set.files);
   const { missing, present } = await sortWanted(host, instance, set, wanted);
   const path = posix.join(await host.realpath(folderOf(instance)), dropInName);
   const text = textOf(missing);

@@ -19,7 +19,11 @@ export const docker: Engine = {
   dropInsNeedMain: false,
   // The containerd beside it starts shims, in whatever version it is: nothing is said of protocols from 3 on.
   shimProtocol: { speaks: [], forgets: [], mixes: [] },
-  offline: undefined,
+  offline: {
+    kind: 'none',
+    found: 'the handlers go into the nodes’ own daemon.json, which is only checked where Docker runs: with a wrong one it does not start',
+    needed: '--form hook --engine docker: one reload, and containers go on',
+  },
   selinux: { keys: [['selinux-enabled']], byDefault: false, setting: '"selinux-enabled": true in daemon.json' },
   defaultHandler,
   sample: undefined,

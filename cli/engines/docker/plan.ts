@@ -13,6 +13,7 @@ import { handlersNow, refuseLostDefault, withoutText } from './lostDefault.ts';
 import { checkDaemon, checkPlace, limits } from './preconditions.ts';
 import { isSame, isTable, leadsToOurs, runtimeOf, runtimesIn, runtimesKey, saidBy, type Table, tableOf } from './runtimes.ts';
 import { findingsIn, type SeenFile, seeFiles } from './seen.ts';
+import { refuseTemplate } from './templates.ts';
 
 /** See `Engine.plan`: members of one object in daemon.json. */
 export async function planDocker(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan> {
@@ -29,6 +30,7 @@ export async function planDocker(host: HostView, instance: Instance, wanted: Wan
   const file = seen.find((each) => each.path === path)!;
   const root = rootOf(file);
   refuseFatal(path, tableIn(root), instance, handlersNow(file));
+  if (recorded === undefined) refuseTemplate(path, file.now ?? '', root);
   const { missing, present } = sortWanted(path, root, wanted);
   const { text, mark } = textOf(file, root, missing);
   refuseLostDefault(instance, file, text);

@@ -1,5 +1,6 @@
 import type { Finding } from '../../errors/index.ts';
 import type { HostView } from '../../host/types.ts';
+import { filesView } from '../common/filesView.ts';
 import { changedSinceStart } from '../common/pendingRestarts.ts';
 import { probeCri } from '../common/probeCri.ts';
 import { cri as containerdCri } from '../containerd/cri.ts';
@@ -8,6 +9,7 @@ import { newPlugin, oldPlugin } from '../containerd/schema.ts';
 import type { Engine, Instance } from '../types.ts';
 import { detectK0s, findRecordedK0s } from './detect.ts';
 import { dropIns, facts } from './facts.ts';
+import { readDropIns } from './folder.ts';
 import { dumpEffectiveK0s, renderPlannedK0s, validateK0s } from './model.ts';
 import { findForeignK0s, planK0s } from './plan.ts';
 import { shimProtocol } from './shimProtocol.ts';
@@ -28,7 +30,11 @@ export const k0s: Engine = {
   // k0s writes the main file at each start.
   dropInsNeedMain: false,
   shimProtocol,
-  offline: undefined,
+  offline: {
+    kind: 'none',
+    found: 'the wiring has a drop-in of the unit of k0s, which names the program, and k0s writes both at its own installation',
+    needed: '--form hook --engine k0s: k0s starts its containerd again by itself, and nothing else restarts',
+  },
   selinux: {
     keys: [
       ['plugins', newPlugin, 'enable_selinux'],
@@ -45,6 +51,7 @@ export const k0s: Engine = {
     setting: 'default_runtime_name = "runc" in your drop-in in /etc/k0s/containerd.d',
   },
   sample: undefined,
+  readSettings: async (host) => (await readDropIns(filesView(host))).map(({ doc }) => doc.value),
   detect: detectK0s,
   findRecorded: findRecordedK0s,
   plan: planK0s,

@@ -1,7 +1,8 @@
 import type { HostView } from '../../host/types.ts';
-import { isThere, wantedUnits } from '../common/unitFiles.ts';
+import { isThere, startOfUnit, wantedUnits } from '../common/unitFiles.ts';
 import { usualConfig } from '../containerd/facts.ts';
 import { containerd } from '../containerd/index.ts';
+import { rootFile } from '../containerd/rootFile.ts';
 import type { Instance, Wiring } from '../types.ts';
 import { configUnit, facts, folder, runUnit, versionFile, wiringFile } from './facts.ts';
 
@@ -12,13 +13,14 @@ import { configUnit, facts, folder, runUnit, versionFile, wiringFile } from './f
 export async function detectNodeadm(host: HostView, hint?: string): Promise<Instance[]> {
   if (!(await decides(host, hint))) return [];
   const found = await containerd.detect(host, hint ?? (host.booted ? undefined : await versionOnFile(host)));
-  return found.filter(({ configPath }) => configPath === usualConfig).map(asRendered);
+  const own = found.filter(({ configPath }) => configPath === usualConfig || configPath === rootFile);
+  return Promise.all(own.map((each) => asRendered(host, each)));
 }
 
 /** See `Engine.findRecorded`. */
 export async function findRecordedNodeadm(host: HostView, wiring: Wiring): Promise<Instance | undefined> {
   const found = await containerd.findRecorded(host, wiring);
-  return found === undefined ? undefined : asRendered(found);
+  return found === undefined ? undefined : asRendered(host, found);
 }
 
 async function decides(host: HostView, hint: string | undefined): Promise<boolean> {
@@ -32,18 +34,29 @@ async function decides(host: HostView, hint: string | undefined): Promise<boolea
   return (await host.lstat(wiringFile)) !== undefined;
 }
 
-function asRendered(found: Instance): Instance {
+async function asRendered(host: HostView, found: Instance): Promise<Instance> {
+  const renderer = { title: facts.title, writes: usualConfig };
+  // containerd itself restarts: nodeadm has nothing to read.
+  if (found.configPath === rootFile || !(await readsFolder(host)))
+    return { ...found, engine: facts.name, renderer: { ...renderer, when: `at each boot and at each start of ${runUnit}` } };
   return {
     ...found,
     engine: facts.name,
     configFolder: folder,
     effect: { by: 'restart', unit: runUnit },
-    renderer: {
-      title: facts.title,
-      writes: found.configPath,
-      when: `at each boot and at each start of ${runUnit}, which restarts containerd and kubelet`,
-    },
+    renderer: { ...renderer, when: `at each boot and at each start of ${runUnit}, which restarts containerd and kubelet` },
   };
+}
+
+/** A nodeadm that knows the folder has it in the command of its unit. */
+async function readsFolder(host: HostView): Promise<boolean> {
+  const start = (await startOfUnit(host, runUnit)) ?? '';
+  return /--config-source[=\s]+["']?file:\/\/\/etc\/eks\/nodeadm\.d\/?(?=["'\s]|$)/.test(start);
+}
+
+/** Of an earlier nodeadm: the handlers are beside the file that it writes. */
+export function isBeside({ configFolder }: Instance): boolean {
+  return configFolder === undefined;
 }
 
 /** Of containerd, as nodeadm finds it; undefined where it would ask the program. */

@@ -37,7 +37,7 @@ export const facts: EngineFacts = {
       docs: {
         does: 'of EKS (AL2023): writes `/etc/containerd/config.toml` again at each boot',
         recognised: '`nodeadm-config.service` or `nodeadm-run.service` is enabled',
-        works: 'the engine `nodeadm`, from v20251023 on: [EKS nodes](../guides/eks.md)',
+        works: 'the engine `nodeadm`, from v20251023 on, and earlier ones with containerd 2.x: [EKS nodes](../guides/eks.md)',
       },
     },
   },

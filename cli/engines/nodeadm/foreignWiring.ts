@@ -6,10 +6,13 @@ import { unsupported } from '../common/unsupported.ts';
 import { leadsTo } from '../containerd/foreignWiring.ts';
 import { newPlugin, oldPlugin, runtimesPath } from '../containerd/schema.ts';
 import type { ForeignWiring, Instance, Mark } from '../types.ts';
+import { isBeside } from './detect.ts';
 import { readSources } from './sources.ts';
 
 /** See `Engine.findForeignWiring`: of a file in the folder that says nothing but handlers of this shim. */
-export async function findForeignNodeadm(host: HostView, _instance: Instance, shim: HostPath): Promise<ForeignWiring> {
+export async function findForeignNodeadm(host: HostView, instance: Instance, shim: HostPath): Promise<ForeignWiring> {
+  // What an earlier nodeadm has of handlers is in the user data.
+  if (isBeside(instance)) return { marks: [], handlers: [] };
   const view = filesView(host);
   const marks: Mark[] = [];
   const handlers = new Set<string>();

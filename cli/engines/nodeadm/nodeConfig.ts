@@ -1,3 +1,4 @@
+import { isPlaceholder, placeAt } from '../../documents/index.ts';
 import { isTable, parseDocument, type TomlTable } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostPath } from '../../host/types.ts';
@@ -12,6 +13,8 @@ export interface NodeConfig {
   value: TomlTable;
   /** It says nothing else. */
   alone: boolean;
+  /** Where it has a place of a template that no program has filled in. */
+  placeholder: string | undefined;
 }
 
 /**
@@ -46,6 +49,7 @@ export async function readNodeConfig(text: string, path: HostPath): Promise<Node
   if (typeof version !== 'string' || !version.startsWith(`${group}/`) || kind !== 'NodeConfig') {
     throw invalid(path, `it is no NodeConfig of ${group}`);
   }
+  if (hasOddKey(document)) throw invalid(path, 'it has a key that is no text, as {{ … }} of a template makes one');
   const config = at(['spec', 'containerd', 'config']) ?? '';
   if (typeof config !== 'string') throw invalid(path, 'spec.containerd.config is no text');
   const keysOf = (keys: string[]) => ((value) => (value instanceof Map ? [...value.keys()] : []))(at(keys));
@@ -53,7 +57,32 @@ export async function readNodeConfig(text: string, path: HostPath): Promise<Node
     keysOf([]).every((key) => ['apiVersion', 'kind', 'spec'].includes(String(key))) &&
     keysOf(['spec']).every((key) => key === 'containerd') &&
     keysOf(['spec', 'containerd']).every((key) => key === 'config');
-  return { config, value: parseDocument(config, path).value, alone };
+  const placeholder = hasPlaceholder(document) ? placeAt(text, text.search(/\{\{|\{%/)) : undefined;
+  return { config, value: readToml(config, path), alone, placeholder };
+}
+
+function hasPlaceholder(value: unknown): boolean {
+  if (typeof value === 'string') return isPlaceholder(value);
+  if (Array.isArray(value)) return value.some(hasPlaceholder);
+  return value instanceof Map && [...value].some(([key, inner]) => hasPlaceholder(key) || hasPlaceholder(inner));
+}
+
+/** nodeadm reads it as JSON, whose keys are texts. */
+function hasOddKey(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(hasOddKey);
+  if (!(value instanceof Map)) return false;
+  return [...value].some(([key, inner]) => (typeof key === 'object' && key !== null) || hasOddKey(inner));
+}
+
+/** Places in a refusal count in the text of TOML, whatever the document around it does to its lines. */
+function readToml(config: string, path: HostPath): TomlTable {
+  try {
+    return parseDocument(config, path).value;
+  } catch (error) {
+    if (!(error instanceof KataError)) throw error;
+    const found = error.complaint.found.replace(path, () => `spec.containerd.config of ${path}`);
+    throw new KataError(error.code, { ...error.complaint, found, cause: error });
+  }
 }
 
 /** Whether a text of TOML, once nodeadm has merged it, names one of these plugins anywhere: as a key or in a text. */

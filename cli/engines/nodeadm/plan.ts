@@ -1,26 +1,30 @@
 import { addsExactly, parseDocument, type TomlTable, valueAt } from '../../documents/toml/index.ts';
-import type { Finding } from '../../errors/index.ts';
+import type { Finding, KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { editedByOthers, foreignHandler, refuseForeignFiles } from '../common/complaints.ts';
 import { filesView } from '../common/filesView.ts';
 import { missingFolders } from '../common/folders.ts';
 import { findingsOf, lookForMarks, type SeenMark, withoutOurs } from '../common/seen.ts';
-import { startOfUnit, wantedUnits } from '../common/unitFiles.ts';
+import { templateAt } from '../common/templates.ts';
+import { wantedUnits } from '../common/unitFiles.ts';
 import { unsupported } from '../common/unsupported.ts';
-import { parseVersion, type Version } from '../common/version.ts';
+import { atLeast, parseVersion, type Version } from '../common/version.ts';
 import { checkWanted } from '../common/wanted.ts';
 import { wiringKey } from '../common/wiringKey.ts';
 import { changesBetween } from '../containerd/fileChanges.ts';
 import { handlerLines, handlerTable, leadsToOurs, pluginTable, shimIsType } from '../containerd/handlers.ts';
+import { planContainerd } from '../containerd/plan.ts';
 import { newPlugin, oldPlugin, pluginOf, runtimesOf, runtimesPath } from '../containerd/schema.ts';
 import type { Instance, WantedHandler, Wiring, WiringPlan } from '../types.ts';
+import { isBeside } from './detect.ts';
 import { cache, folder, runUnit, wiringFile } from './facts.ts';
 import { mentions, nodeConfigText, readNodeConfig } from './nodeConfig.ts';
 import { chooseSchema } from './plugins.ts';
 import { readSources, type Sources } from './sources.ts';
 
-/** See `Engine.plan`: one file in the folder of nodeadm. The folder itself is never removed, because nodeadm fails without it. */
+/** See `Engine.plan`: one file in the folder of nodeadm; of one that knows no folder, a root file beside its own. The folder itself is never removed, because nodeadm fails without it. */
 export async function planNodeadm(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan> {
+  if (isBeside(instance)) return planBeside(host, instance, wanted, recorded);
   checkWanted(wanted);
   const seen = await lookForMarks(host, recorded);
   const findings = findingsOf(seen);
@@ -32,6 +36,7 @@ export async function planNodeadm(host: HostView, instance: Instance, wanted: Wa
   const ours = [...(recorded?.handlers ?? []), ...wanted];
   const path = `${await host.realpath(folder)}/${wiringFile.slice(folder.length + 1)}`;
   const sources = await readSources(host, filesView(host, base), ours);
+  if (recorded === undefined) refuseTemplates(sources);
   refuseTaken(sources, wanted);
   if (seen.some((one) => one.state === 'altered')) return keepAltered(seen, wanted, recorded!, findings);
 
@@ -79,19 +84,37 @@ async function wiringText(wanted: readonly WantedHandler[], schema: number, vers
   return text;
 }
 
+/** containerd 1.x unites no tables of two files: there nothing survives what nodeadm writes. */
+async function planBeside(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan> {
+  const version = parseVersion(instance.version);
+  if (wanted.length > 0 && (version === undefined || !atLeast(version, 2, 0))) throw withoutFolder();
+  return planContainerd(host, instance, wanted, recorded, true);
+}
+
 /** Older ones do not know the folder; one that does names it in its unit. */
 async function requireFolderRead(host: HostView): Promise<void> {
-  const start = (await startOfUnit(host, runUnit)) ?? '';
-  const reads = /--config-source[=\s]+["']?file:\/\/\/etc\/eks\/nodeadm\.d\/?(?=["'\s]|$)/.test(start);
-  if (reads && (await wantedUnits(host)).has(runUnit)) return;
+  if ((await wantedUnits(host)).has(runUnit)) return;
   throw unsupported(
     runUnit,
-    reads
-      ? `${runUnit} is not enabled: nodeadm would not read ${folder} at a boot.`
-      : `${runUnit} does not name ${folder}: nodeadm of this node takes settings of containerd from the user data alone.`,
-    `nodeadm of v20251023 or newer, whose unit has --config-source file://${folder}/ and is enabled.`,
-    reads ? `systemctl enable ${runUnit}` : 'Update the AMI of the nodes; or name the handlers in spec.containerd.config of the user data.',
+    `${runUnit} is not enabled: nodeadm would not read ${folder} at a boot.`,
+    needed,
+    `systemctl enable ${runUnit}`,
   );
+}
+
+const needed = `nodeadm of v20251023 or newer, whose unit has --config-source file://${folder}/ and is enabled.`;
+
+function withoutFolder(): KataError {
+  return unsupported(
+    runUnit,
+    `${runUnit} does not name ${folder}: nodeadm of this node takes settings of containerd from the user data alone, and containerd is no 2.x, which could read a file beside.`,
+    needed,
+    'Update the AMI of the nodes; or name the handlers in spec.containerd.config of the user data.',
+  );
+}
+
+function refuseTemplates({ folder: files }: Sources): void {
+  for (const { path, placeholder } of files) if (placeholder !== undefined) throw templateAt(path, placeholder);
 }
 
 /** A later file wins, table by table: two definitions of one handler would be mixed. */

@@ -78,7 +78,8 @@ function withRuntimes(text: string, runtimes: TomlTable, instance: Instance): st
   const tables = Object.entries(runtimes).flatMap(([name, table]) =>
     isTable(table) ? ['', ...renderTable([...runtimesPath(pluginOf(schema)), name], table)] : [],
   );
-  return `${head}${text}${text === '' || text.endsWith('\n') ? '' : '\n'}${tables.map((line) => `${line}\n`).join('')}`;
+  const mark = text.startsWith('\ufeff') ? '\ufeff' : '';
+  return `${mark}${head}${text.slice(mark.length)}${text === '' || text.endsWith('\n') ? '' : '\n'}${tables.map((line) => `${line}\n`).join('')}`;
 }
 
 function renderedChange(path: HostPath, text: string, ours: string[]): FileChange {

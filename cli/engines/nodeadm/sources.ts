@@ -2,7 +2,7 @@ import { parseJson } from '../../documents/json.ts';
 import { parseDocument, subtract, type TomlTable, valueAt } from '../../documents/toml/index.ts';
 import { readSmall } from '../../facts/smallFile.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
-import type { FilesView } from '../common/filesView.ts';
+import { type FilesView, filesView } from '../common/filesView.ts';
 import { leadsToOurs, pluginTable } from '../containerd/handlers.ts';
 import { newPlugin, oldPlugin, runtimesPath } from '../containerd/schema.ts';
 import type { WantedHandler } from '../types.ts';
@@ -16,6 +16,7 @@ export interface Source {
   config: string;
   value: TomlTable;
   alone: boolean;
+  placeholder?: string | undefined;
 }
 
 /** What nodeadm reads beside the file of kata-sysext. */
@@ -42,6 +43,12 @@ export async function readSources(host: HostView, view: FilesView, ours: readonl
     if (file.real !== own) found.push({ path, ...(await readNodeConfig(file.text, path)) });
   }
   return { folder: found, user: await readCache(host, ours) };
+}
+
+/** See `Engine.readSettings`. The folder wins over the user data. */
+export async function readSettingsOfNodeadm(host: HostView): Promise<TomlTable[]> {
+  const { folder: files, user } = await readSources(host, filesView(host), []);
+  return [...(user === undefined ? [] : [user]), ...files].map(({ value }) => value);
 }
 
 /** nodeadm writes it as JSON. It may hold the handlers of kata-sysext, from an earlier render: those do not count. */

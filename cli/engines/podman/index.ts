@@ -1,5 +1,6 @@
 import { hidden } from '../common/renderer.ts';
 import type { RefusedEngine } from '../types.ts';
+import { krunFindings } from './krun.ts';
 
 /** Podman prevents no change. It starts OCI programs through conmon, and Kata is none since 2.0 (docs/facts/docker.md#nerdctl-and-podman). */
 export const podman: RefusedEngine = {
@@ -18,4 +19,5 @@ export const podman: RefusedEngine = {
     needed: 'containerd, CRI-O or Docker, which start shims.',
     next: 'kata-sysext check',
   },
+  instead: krunFindings,
 };

@@ -7,7 +7,8 @@ import { findForeignRancher } from './foreignWiring.ts';
 import { pendingRestartsOfRancher } from './pendingRestarts.ts';
 import { planRancher } from './plan.ts';
 import { notRendered, renderedPlan } from './rendered.ts';
-import { dataDirOf } from './settings.ts';
+import { turnOnRancher } from './selinuxSwitch.ts';
+import { dataDirOf, readSettingsOfRancher } from './settings.ts';
 import type { Distribution } from './types.ts';
 
 export type { Distribution } from './types.ts';
@@ -25,11 +26,19 @@ export function rancherEngine(of: Distribution): Engine {
     // The program writes the main file itself.
     dropInsNeedMain: false,
     shimProtocol,
-    // Its data folder is not there before its first start.
-    offline: undefined,
-    selinux: { ...selinux, setting: `selinux: true in /etc/rancher/${of.facts.name}/config.yaml, or --selinux` },
+    offline: {
+      kind: 'none',
+      found: `the wiring is a drop-in or a template below ${of.dataDir}, and which of them is right is known once ${of.facts.title} has started there`,
+      needed: `--form hook --engine ${of.facts.name}: one restart of ${of.facts.title}, once it runs`,
+    },
+    selinux: {
+      ...selinux,
+      setting: `selinux: true in /etc/rancher/${of.facts.name}/config.yaml, or --selinux`,
+      turnOn: (host, instance, files) => turnOnRancher(of, host, instance, files),
+    },
     defaultHandler: { ...defaultHandler, setting: `default-runtime: runc in /etc/rancher/${of.facts.name}/config.yaml` },
     sample: undefined,
+    readSettings: (host, instance) => readSettingsOfRancher(host, of, instance),
     detect: (host, hint) => detectRancher(of, host, hint),
     findRecorded: (host, wiring) => findRecordedRancher(of, host, wiring),
     plan: planRancher,

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import type { Finding } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { refuseForeignFiles } from '../common/complaints.ts';
 import type { Overlay } from '../common/filesView.ts';
@@ -80,7 +81,20 @@ export async function planRancher(host: HostView, instance: Instance, wanted: Wa
     changes,
     makeFolders,
     dropFolders: kept.filter((folder) => !folders.includes(folder)).reverse(),
-    findings: [...findings, ...present],
+    findings: [...findings, ...present, ...(changes.length > 0 && places.at(-1)?.kind === 'drop-in' ? [olderReleases(instance)] : [])],
+  };
+}
+
+/** Which release began to import the folder cannot be read from a program that has yet to render: only a start of it shows. */
+function olderReleases({ engine, renderer, configPath }: Instance): Finding {
+  const title = renderer?.title ?? engine;
+  return {
+    code: 'engine-older-release',
+    level: 'info',
+    subject: title,
+    found: `${title} reads the drop-in because this release imports its folder. A release that does not (before March 2026) has no handler of Kata from its first start on, and pods of runc run.`,
+    needed: `Nothing with this release and newer ones; after a downgrade, one more boot: the boot guard sees ${configPath} and puts the handlers into a template.`,
+    next: 'Nothing now. After a downgrade: systemctl reboot',
   };
 }
 

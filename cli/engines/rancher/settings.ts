@@ -3,6 +3,8 @@ import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
 import { yamlTexts } from '../common/otherCri.ts';
 import { startOfUnit } from '../common/unitFiles.ts';
+import type { Instance } from '../types.ts';
+import { containerd, pluginOf } from './containerd.ts';
 import type { Distribution } from './types.ts';
 
 /** Where the configuration lies below the data folder. */
@@ -31,6 +33,17 @@ export async function configuredDataDir(host: HostView, of: Distribution, unit: 
   const texts = await yamlTexts(host, [`${of.settings}/config.yaml`], [`${of.settings}/config.yaml.d`]);
   const written = lastOf(texts.join('\n'), /^[ \t]*["']?data-dir["']?:[ \t]*["']?(\/[^\s"'#]+)/gm);
   return written === undefined ? of.dataDir : posix.normalize(written);
+}
+
+/** See `Engine.readSettings`. What the administrator names is in the rendered file from the next start on. */
+export async function readSettingsOfRancher(host: HostView, of: Distribution, instance: Instance): Promise<Record<string, unknown>[]> {
+  const rendered = (await containerd.readSettings?.(host, instance)) ?? [];
+  const start = instance.unit === undefined ? '' : ((await startOfUnit(host, instance.unit)) ?? '');
+  const texts = await yamlTexts(host, [`${of.settings}/config.yaml`], [`${of.settings}/config.yaml.d`]);
+  const name =
+    lastOf(start, /\s["']?--default-runtime["']?[=\s]["']?([^\s"']+)/g) ??
+    lastOf(texts.join('\n'), /^[ \t]*["']?default-runtime["']?:[ \t]*["']?([^\s"'#]+)/gm);
+  return name === undefined ? rendered : [...rendered, { plugins: { [pluginOf(3)]: { containerd: { default_runtime_name: name } } } }];
 }
 
 /** The last match that counts, without a slash at its end. */

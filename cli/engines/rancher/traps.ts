@@ -1,3 +1,4 @@
+import { placeAt } from '../../documents/index.ts';
 import { topLevelValue, valueAt } from '../../documents/toml/index.ts';
 import type { KataError } from '../../errors/index.ts';
 import { unsupported } from '../common/unsupported.ts';
@@ -26,12 +27,25 @@ function baseTables(schema: Template['schema']): string[][] {
  */
 export function refuseTraps(templates: readonly Template[], hasRendered: boolean): void {
   for (const template of templates) {
+    refuseBareReturn(template);
     const { count } = basesIn(template.text);
     if (count > 1) throw twice(template, `${baseLine} ${count} times`);
     if (count === 1) refuseDoubled(template, hasRendered);
     else refuseStub(template);
     if (template.doc === undefined && !hasRendered) throw unreadable(template);
   }
+}
+
+/** TOML has none, and a line of kata-sysext behind it would make it the half of a line end. */
+function refuseBareReturn({ path, text }: Template): void {
+  const at = text.search(/\r(?!\n)/);
+  if (at < 0) return;
+  throw unsupported(
+    path,
+    `${path}, ${placeAt(text, at)}, has a carriage return without a line feed.`,
+    'Lines that end with LF or CRLF, as TOML has them.',
+    `Repair ${path}.`,
+  );
 }
 
 /** What is in the template and in its base. */

@@ -3,6 +3,7 @@ import { type CodeRow, row } from './row.ts';
 /** Codes of the command line, and of settings and profiles. */
 export const commandLineCodes: Record<string, CodeRow> = {
   usage: row(2, 'The command line is wrong: an unknown verb or option, or a value that does not fit.'),
+  'request-unfit': row(2, 'The file that apply was given is no request: docs/guides/requests.md shows one.'),
   'unknown-code': row(2, 'explain was asked for a code that this version does not have.'),
   'failure-unknown': row(1, 'explain read its standard input and found no failure in it that this version knows.'),
   'unknown-generation': row(2, 'The generation number does not exist on this host.'),

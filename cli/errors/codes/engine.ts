@@ -12,11 +12,22 @@ export const engineCodes: Record<string, CodeRow> = {
     3,
     'The engine’s own configuration does not load, is too large, or has keys that no engine has (__proto__).',
   ),
+  'engine-config-generated': row(
+    3,
+    'Another program that kata-sysext does not know writes the engine’s main file again: a comment ahead of its settings says so, or the unit runs a command on it before each start. On containerd 2.x the handlers are beside that file, so that they stay; elsewhere an edit is lost when the file is written again. A note or a warning.',
+  ),
   'engine-user-data': row(
     3,
     'What a node’s user data says of containerd is not known here. A warning: nodeadm (EKS) merges it with the handlers, and drops settings of another schema without a word. The boot guard compares both at each boot.',
   ),
-  'engine-config-mixed': row(3, 'The configuration files have tables of different schema versions; which one wins depends on their order.'),
+  'engine-config-mixed': row(
+    3,
+    'The configuration files have tables of different schema versions; which one wins depends on their order. On a live host with containerd 2.x they are taken where its own dump has every handler.',
+  ),
+  'engine-key-removed': row(
+    3,
+    'The node’s own configuration has a key that the installed containerd does not read any more. A warning: kata-sysext leaves the file as it is.',
+  ),
   'engine-foreign-handler': row(3, 'A handler of the wanted name is already defined by another program or user.'),
   'engine-pending-edits': row(
     3,
@@ -26,7 +37,17 @@ export const engineCodes: Record<string, CodeRow> = {
   'engine-restart-kills': row(3, 'A restart of the engine would kill running containers.', true),
   'engine-sets-no-labels': row(
     3,
-    'SELinux enforces on the host, and the engine gives pods no labels (containerd and k0s: enable_selinux, CRI-O: selinux, k3s and RKE2: --selinux, Docker: selinux-enabled). Pods and virtual machines run in the engine’s domain then. The switch is one for all pods of a node, so kata-sysext never turns it: set it yourself, restart the engine, then check the pods that run. A warning.',
+    'SELinux enforces on the host, and the engine gives pods no labels (containerd and k0s: enable_selinux, CRI-O: selinux, k3s and RKE2: --selinux, Docker: selinux-enabled). Pods and virtual machines run in the engine’s domain then. The switch is one for all pods of a node, so kata-sysext turns it on only where that is allowed: install with --allow engine-selinux. Or set it yourself, restart the engine, then check the pods that run. A warning.',
+  ),
+  'engine-selinux': row(
+    3,
+    'With --allow, a change also turns on the engine’s SELinux labels, by an edit of its own: for every pod of the node, which starts in its own domain from then on. Without it, kata-sysext leaves the switch as it is. Uninstall and rollback take the edit out again. A warning in the plan that has the edit.',
+    true,
+  ),
+  'engine-gone': row(
+    3,
+    'One of several engines that a generation is wired into is not on the host any more. With --allow, the change takes kata-sysext’s text out of the files of that engine and goes on with the others; to wire it again later, uninstall and install with all names. The boot guard does so unasked where it has to roll back.',
+    true,
   ),
   'engine-unhealthy': row(
     3,
@@ -51,6 +72,10 @@ export const engineCodes: Record<string, CodeRow> = {
     'At a restart the engine forgets the containers in running sandboxes of such shims (containerd issue 10811): they count as ended, and the kubelet starts them again. A warning, unless the change itself restarts the engine.',
     true,
   ),
+  'engine-older-release': row(
+    3,
+    'A note of k3s and RKE2: the wiring is a drop-in, which an older release does not read. After a downgrade the boot guard needs one boot more to move it into a template.',
+  ),
   'handler-unknown': row(3, 'No handler of this name is known.'),
   'handler-in-use': row(3, 'Sandboxes of the handler are running (with Docker: containers). Stop the pods or containers first.'),
   'handler-stranded': row(
@@ -59,7 +84,11 @@ export const engineCodes: Record<string, CodeRow> = {
   ),
   'handler-is-default': row(
     3,
-    'The engine’s configuration names a handler that the change removes as the default one. Docker and CRI-O would not start, containerd would serve no pod. Name another default first. At a boot, where nothing can be asked, a warning: Docker keeps the key.',
+    'The engine’s configuration names a handler that the change removes as the default one. Docker and CRI-O would not start, containerd would serve no pod. Name another default first. Of a tree, and of an engine that does not run, the files are read. At a boot the generation stays as it is; with Docker only the key stays, with a warning.',
+  ),
+  'podman-krun': row(
+    3,
+    'A note or a warning of check --engine podman, which is refused: whether Podman’s own way to a virtual machine works here, the program krun with libkrun and KVM. It is not Kata, and kata-sysext sets nothing up for it.',
   ),
   'docker-limits': row(3, 'A note at the first wiring into Docker: what Kata does not do there. See docs/facts/docker.md.'),
   'handler-needs-module': row(
@@ -96,6 +125,9 @@ export const engineCodes: Record<string, CodeRow> = {
   'nothing-staged': row(3, 'No generation waits to be activated. install --stage makes one.'),
   'no-previous-generation': row(3, 'There is no earlier generation to go back to.'),
   'nothing-to-adopt': row(3, 'What adopt was asked to take over is not on this host, or it is the program’s own already.'),
+  'kata-deploy-runs': row(3, 'kata-deploy is on this node, and would write again what is taken away. Uninstall it from the node first.'),
+  'kata-deploy-leaves': row(3, 'A note or a warning: something that kata-deploy left stays, and why.'),
+  'kata-deploy-cluster': row(3, 'A note: what of kata-deploy is in the cluster, where no node changes it, and the command.'),
   'adopt-unproven': row(
     3,
     'What is on the host is not what its records say, so it is not taken over: files, wiring, or what the engine makes of it.',

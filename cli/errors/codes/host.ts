@@ -7,6 +7,7 @@ export const hostCodes: Record<string, CodeRow> = {
   'host-etc-unsafe': row(3, '/etc is read-only or transient: wiring would be refused or lost at the next boot.'),
   'host-var-unsafe': row(3, '/var is new at each boot: the engine would name files that are gone.'),
   'host-read-only': row(3, 'The folder for the program’s state, or the one for payloads, lies on a file system that cannot be written.'),
+  'trust-unfit': row(3, 'A file of /etc/kata-sysext/trust.d cannot be understood, so that what the host demands is not known.'),
   'host-file-unfit': row(3, 'A file of the host is a pipe, a device or a socket, or larger than any file of its kind: it is not read.'),
   'host-space': row(
     3,

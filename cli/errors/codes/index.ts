@@ -1,8 +1,10 @@
 import { bundleCodes } from './bundle.ts';
+import { clusterCodes } from './cluster.ts';
 import { commandLineCodes } from './commandLine.ts';
 import { engineCodes } from './engine.ts';
 import { hostCodes } from './host.ts';
 import { imagesCodes } from './images.ts';
+import { nodePodCodes } from './nodePod.ts';
 import type { CodeRow } from './row.ts';
 import { runningCodes } from './running.ts';
 
@@ -17,6 +19,8 @@ export const codes: Record<string, CodeRow> = Object.assign(
   imagesCodes,
   engineCodes,
   runningCodes,
+  clusterCodes,
+  nodePodCodes,
 );
 
 /** The row of a code. An unknown code is a fault of the program and counts as `internal`. */

@@ -1,6 +1,6 @@
 import { fill } from '../../assets/index.ts';
 import { engineUnits } from '../../engines/index.ts';
-import type { FirstBoot, HookRequest } from '../types.ts';
+import { type FirstBoot, filesOf, type HookRequest, isCompressed } from '../types.ts';
 import { fetchFunction, fetchLine, firstBootScript, firstBootUnit, pauseSeconds, shellWord, stampsOf, triesFile } from './common.ts';
 
 /** Where a hook finds its parts: below /etc for a configuration that is written to a node, below /usr in an image. */
@@ -15,13 +15,18 @@ export function hook(
   title: string,
   places: HookPlaces = { script: firstBootScript, work: request.target.work },
 ): FirstBoot {
-  const { program, bundles, installArguments } = request;
+  const { program, bundles, components = [], installArguments } = request;
   const values = {
     title,
     unit: firstBootUnit,
     script: places.script,
     work: places.work,
-    ...stampsOf([program.digest, ...bundles.map(({ digest }) => digest), ...installArguments]),
+    ...stampsOf([
+      program.digest,
+      ...bundles.map(({ digest }) => digest),
+      ...components.flatMap(({ word, source }) => [word, source.digest]),
+      ...installArguments,
+    ]),
     count: triesFile,
     pause: String(pauseSeconds),
     engines: engineUnits(),
@@ -45,19 +50,37 @@ export function hook(
   };
 }
 
-function fetches({ program, bundles }: HookRequest, remote: boolean): string[] {
-  const lines = [{ ...program, name: 'kata-sysext' }, ...bundles].map(fetchLine);
+/** How a compressed program is called on the node. */
+const packedProgram = 'kata-sysext.zst';
+
+/** After its digest was right: zstd gets no byte of another file. */
+const unpacking = [
+  `command -v zstd >/dev/null || later "zstd is not on this node, and ${packedProgram} is compressed with it; the node runs without Kata" 69`,
+  `zstd -d -q -f -o "$work/kata-sysext" "$work/${packedProgram}" ||`,
+  `  later "$work/${packedProgram} could not be unpacked; the node runs without Kata" 69`,
+];
+
+function fetches({ program, bundles, components }: HookRequest, remote: boolean): string[] {
+  const packed = isCompressed(program);
+  const lines = [{ ...program, name: packed ? packedProgram : 'kata-sysext' }, ...bundles, ...filesOf(components)].map(fetchLine);
   if (!remote) return lines;
   return [
     'mkdir -p "$work"',
     ...lines,
+    ...(packed ? unpacking : []),
     'chmod 0755 "$work/kata-sysext"',
     '# Where SELinux is on, the program needs the label of its place.',
     'if command -v restorecon >/dev/null; then restorecon -RF "$work" || true; fi',
   ];
 }
 
-function installWords({ bundles, installArguments }: HookRequest): string[] {
+function installWords({ bundles, components = [], installArguments }: HookRequest): string[] {
   const digests = bundles.flatMap(({ digest }) => ['--digest', digest]);
-  return [...bundles.map(({ name }) => `"$work"/${shellWord(name)}`), ...[...digests, ...installArguments].map(shellWord)];
+  const own = components.flatMap(({ word, source }) => ['--component', `${shellWord(`${word}=`)}"$work"/${shellWord(source.name)}`]);
+  return [
+    ...bundles.map(({ name }) => `"$work"/${shellWord(name)}`),
+    ...digests.map(shellWord),
+    ...own,
+    ...installArguments.map(shellWord),
+  ];
 }

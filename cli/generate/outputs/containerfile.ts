@@ -1,7 +1,9 @@
 import { fill } from '../../assets/index.ts';
+import { licencePlace, sbomPlace } from '../../sbom/places.ts';
+import { extensionName } from '../../store/paths.ts';
 import { firstBootUnit, hook, shellWord } from '../forms/index.ts';
 import { titleOf } from '../owner.ts';
-import type { BakedRequest, Generated, HookRequest, Source } from '../types.ts';
+import { type BakedRequest, filesOf, type Generated, type HookRequest, type Source } from '../types.ts';
 
 const folder = '/usr/libexec/kata-sysext-first-boot';
 
@@ -19,15 +21,20 @@ const work = '/run/kata-sysext-build';
  */
 export function containerfile(request: HookRequest): Generated[] {
   const inside = (source: Source) => ({ name: source.name, digest: source.digest });
-  const own = { ...request, program: inside(request.program), bundles: request.bundles.map(inside) };
+  const components = request.components?.map(({ word, source }) => ({ word, source: inside(source) }));
+  const own = { ...request, program: inside(request.program), bundles: request.bundles.map(inside), components };
+  const copied = [...request.bundles, ...filesOf(components)];
   const { title, files, units } = hook(own, titleOf(own, undefined), { script: `${folder}/${script}`, work: folder });
   const text = fill('templates/first-boot/Containerfile', {
     title,
     folder,
     unit,
     program: request.program.name,
-    files: [request.program, ...request.bundles].map(({ name }) => `#   ${name}`).join('\n'),
-    bundles: request.bundles.map(({ name }) => `COPY ${JSON.stringify([name, `${folder}/`])}`).join('\n'),
+    files: [request.program, ...copied].map(({ name }) => `#   ${name}`).join('\n'),
+    bundles: copied.map(({ name }) => `COPY ${JSON.stringify([name, `${folder}/`])}`).join('\n'),
+    archives: request.bundles.map(({ name }) => shellWord(`${folder}/${name}`)).join(' '),
+    // Those of the image below, where that had Kata as well.
+    notices: [sbomPlace(extensionName), licencePlace(extensionName)].map((path) => `/${path}`).join(' '),
   });
   return [
     { name: file, text },
@@ -38,17 +45,19 @@ export function containerfile(request: HookRequest): Generated[] {
 
 /** A Containerfile that installs while the image is built: nothing is left to do on the node but to prove it. Pure. */
 export function bakedContainerfile(request: BakedRequest): Generated[] {
-  const { program, bundles, installArguments } = request;
+  const { program, bundles, components = [], installArguments } = request;
+  const copied = [...bundles, ...filesOf(components)];
+  const own = components.flatMap(({ word, source }) => ['--component', `${word}=${work}/${source.name}`]);
   const given = bundles.flatMap(({ digest }) => ['--digest', digest]);
   const sources = bundles.map(({ name }) => `${work}/${name}`);
   const text = fill('templates/first-boot/Baked.Containerfile', {
     title: titleOf(request, undefined),
-    files: [program, ...bundles].map(({ name }) => `#   ${name}`).join('\n'),
+    files: [program, ...copied].map(({ name }) => `#   ${name}`).join('\n'),
     program: program.name,
     digest: program.digest.slice('sha256:'.length),
-    bundles: bundles.map(({ name }) => `COPY ${JSON.stringify([name, '/'])}`).join('\n'),
+    bundles: copied.map(({ name }) => `COPY ${JSON.stringify([name, '/'])}`).join('\n'),
     work,
-    arguments: [...sources, '--root', '/', '--backend', 'baked', ...given, ...installArguments].map(shellWord).join(' '),
+    arguments: [...sources, '--root', '/', '--backend', 'baked', ...given, ...own, ...installArguments].map(shellWord).join(' '),
   });
   return [{ name: file, text }];
 }

@@ -19,13 +19,13 @@ const machineConfiguration = 'machineconfiguration.openshift.io/v1';
 /** A MachineConfig, and where they are asked for a pool and a NodeDisruptionPolicy. Throws `generated-too-large`. */
 export function machineConfigs(firstBoot: FirstBoot, target: Target, { role, policy }: PoolRequest): Generated[] {
   return [
-    { name: 'kata-sysext.machineconfig.yaml', text: machineConfig(firstBoot, target, role) },
+    { name: 'kata-sysext.machineconfig.yaml', text: machineConfig(firstBoot, target, { role, policy }) },
     ...(ownPools.includes(role) ? [] : [{ name: 'kata-sysext.pool.yaml', text: pool(role) }]),
     ...(policy ? [{ name: 'kata-sysext.policy.yaml', text: disruptionPolicy(firstBoot) }] : []),
   ];
 }
 
-function machineConfig(firstBoot: FirstBoot, target: Target, role: string): string {
+function machineConfig(firstBoot: FirstBoot, target: Target, { role, policy }: PoolRequest): string {
   const { kernelArguments } = firstBoot;
   // The operator takes arguments of the kernel from its own field, and refuses them in Ignition's.
   const config = ignitionConfig({ ...firstBoot, kernelArguments: [] }, target.ignition);
@@ -39,10 +39,20 @@ function machineConfig(firstBoot: FirstBoot, target: Target, role: string): stri
   if (size > machineConfigLimit) throw tooLarge(size);
   return yaml(document as unknown as Record<string, Yaml>, [
     firstBoot.title,
+    ...(policy ? [policyFirst(firstBoot)] : []),
     `oc apply -f kata-sysext.machineconfig.yaml: the nodes of the pool ${role} take it over one after the other.`,
     ...firstBoot.files.map(({ path, note }) => `${path}: ${note} To read it: base64 -d`),
     `${size} of ${machineConfigLimit} bytes that all MachineConfigs of a pool may have together.`,
   ]);
+}
+
+/** The operator looks at the policy when a MachineConfig comes, also the first time. */
+function policyFirst({ renews, kernelArguments }: FirstBoot): string {
+  if (kernelArguments.length > 0)
+    return 'oc apply --server-side -f kata-sysext.policy.yaml first. Arguments of the kernel reboot the nodes all the same.';
+  return renews
+    ? 'oc apply --server-side -f kata-sysext.policy.yaml first: then the first installation reboots no node.'
+    : 'oc apply --server-side -f kata-sysext.policy.yaml after it: the first installation needs the reboot.';
 }
 
 function tooLarge(size: number): KataError {

@@ -7,7 +7,7 @@ export function yaml(value: Record<string, Yaml>, comment: string[] = []): strin
 }
 
 function mapping(value: Record<string, Yaml>, indent: string): string[] {
-  return Object.entries(value).flatMap(([key, each]) => entry(`${indent}${key}:`, each, indent));
+  return Object.entries(value).flatMap(([key, each]) => entry(`${indent}${keyText(key)}:`, each, indent));
 }
 
 function entry(head: string, value: Yaml, indent: string): string[] {
@@ -17,12 +17,12 @@ function entry(head: string, value: Yaml, indent: string): string[] {
     return [`${head} |`, ...lines.map((line) => (line === '' ? '' : `${deeper}${line}`))];
   }
   if (Array.isArray(value)) return value.length === 0 ? [`${head} []`] : [head, ...value.flatMap((each) => item(each, deeper))];
-  if (typeof value === 'object') return [head, ...mapping(value, deeper)];
+  if (typeof value === 'object') return Object.keys(value).length === 0 ? [`${head} {}`] : [head, ...mapping(value, deeper)];
   return [`${head} ${scalar(value)}`];
 }
 
 function item(value: Yaml, indent: string): string[] {
-  if (typeof value !== 'object' || Array.isArray(value)) return [`${indent}- ${scalar(value)}`];
+  if (typeof value !== 'object' || Array.isArray(value) || Object.keys(value).length === 0) return [`${indent}- ${scalar(value)}`];
   const [first = '', ...rest] = mapping(value, `${indent}  `);
   return [`${indent}- ${first.trimStart()}`, ...rest];
 }
@@ -33,6 +33,11 @@ function item(value: Yaml, indent: string): string[] {
  */
 function isBlock(text: string): boolean {
   return /^[^\s][\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]*[^\n]\n$/.test(text);
+}
+
+/** Plain where no YAML takes it for something else than a text (1.1 has y, no and on). */
+function keyText(key: string): string {
+  return /^(?!(?:true|false|null|yes|no|on|off|y|n)$)[a-z][\w./-]*$/i.test(key) ? key : scalar(key);
 }
 
 /** JSON does not escape what YAML refuses (DEL, most of C1) or takes for the end of a line (NEL, U+2028, U+2029). */

@@ -4,7 +4,8 @@ import { isTable, parseDocument, type TomlTable } from '../../documents/toml/ind
 import { enginePlugins } from '../../engines/index.ts';
 import { harmless } from '../../gate/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
-import { findEngine } from '../../preflight/engine.ts';
+import type { Found } from '../../planning/types.ts';
+import { findEngines } from '../../preflight/engines.ts';
 import { activeGeneration } from '../../store/index.ts';
 import type { Unit } from '../../systemd/types.ts';
 import type { Asked, SectionRow } from './types.ts';
@@ -35,8 +36,7 @@ function folders(): HostPath[] {
 }
 
 async function engineFiles(host: HostView): Promise<HostPath[]> {
-  const found = await findEngine(host, undefined, (await activeGeneration(host))?.record.wiring?.engine).catch(() => undefined);
-  return found === undefined ? [] : [found.instance.configPath];
+  return (await wiredEngines(host)).map(({ instance }) => instance.configPath);
 }
 
 async function tomlsBelow(host: HostView, folder: HostPath, depth: number): Promise<HostPath[]> {
@@ -92,19 +92,21 @@ function isPlain(value: unknown): boolean {
 
 const others: Unit[] = ['kubelet.service', ...backendUnits()];
 
-async function engineUnit(host: HostView): Promise<Unit | undefined> {
-  return (await findEngine(host, undefined, (await activeGeneration(host))?.record.wiring?.engine).catch(() => undefined))?.instance.unit;
+async function wiredEngines(host: HostView): Promise<Found[]> {
+  return findEngines(host, undefined, (await activeGeneration(host))?.record.wiring).catch(() => []);
+}
+
+async function engineUnitsOf(host: HostView): Promise<Unit[]> {
+  return (await wiredEngines(host)).flatMap(({ instance }) => instance.unit ?? []);
 }
 
 /** Never a unit's environment, which is where proxies and tokens are. */
 async function units({ host }: Asked): Promise<string[]> {
   const systemd = await host.systemd();
   if (systemd === undefined) return ['systemd does not answer, or the tree is not running'];
-  const engine = await engineUnit(host);
+  const engines = await engineUnitsOf(host);
   const own = (await systemd.activeUnits()).filter((unit) => unit.startsWith('kata-sysext'));
-  const names = [
-    ...new Set([...(engine === undefined ? [] : [engine]), ...enginePlugins().flatMap((row) => row.units), ...others, ...own]),
-  ];
+  const names = [...new Set([...engines, ...enginePlugins().flatMap((row) => row.units), ...others, ...own])];
   const states = await Promise.all(names.map((name) => systemd.unit(name)));
   return states
     .filter(({ loadState }) => loadState !== 'not-found')
@@ -116,9 +118,12 @@ async function units({ host }: Asked): Promise<string[]> {
 }
 
 async function engineLog(asked: Asked): Promise<string[]> {
-  const unit = asked.host.live ? await engineUnit(asked.host) : undefined;
-  if (unit === undefined) return ['no running engine is known'];
-  return journal(asked, ['--unit', unit]);
+  const units = asked.host.live ? await engineUnitsOf(asked.host) : [];
+  if (units.length === 0) return ['no running engine is known'];
+  return journal(
+    asked,
+    units.flatMap((unit) => ['--unit', unit]),
+  );
 }
 
 async function kataLog(asked: Asked): Promise<string[]> {

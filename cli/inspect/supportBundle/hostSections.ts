@@ -40,11 +40,16 @@ function valueText(fact: Fact<unknown>): string {
 
 async function checkLines({ host }: Asked): Promise<string[]> {
   const seen = await check(host, { handlers: [] });
-  const engine =
-    seen.engine === undefined
-      ? 'engine: none'
-      : `engine: ${seen.engine.name} ${seen.engine.version ?? 'of unknown version'}, ${seen.engine.configPath}, unit ${seen.engine.unit ?? 'unknown'}, handlers ${seen.engine.handlers.join(' ') || 'unknown'}`;
-  return [seen.ready ? 'ready' : 'not ready', `backend: ${seen.backend}`, engine, ...findingLines(seen.findings)];
+  const engines = [...(seen.engine === undefined ? [] : [seen.engine]), ...(seen.otherEngines ?? [])].map(
+    ({ name, version, configPath, unit, handlers }) =>
+      `engine: ${name} ${version ?? 'of unknown version'}, ${configPath}, unit ${unit ?? 'unknown'}, handlers ${handlers.join(' ') || 'unknown'}`,
+  );
+  return [
+    seen.ready ? 'ready' : 'not ready',
+    `backend: ${seen.backend}`,
+    ...(engines.length === 0 ? ['engine: none'] : engines),
+    ...findingLines(seen.findings),
+  ];
 }
 
 /** A kernel's command line may hold passwords and addresses of disks: only these parameters are shown. */

@@ -1,3 +1,4 @@
+import type { Wiring } from '../../engines/types.ts';
 import type { HostPath, Stat } from '../../host/index.ts';
 import {
   activeGeneration,
@@ -6,11 +7,13 @@ import {
   fragmentsFolder,
   imageRoot,
   imageState,
+  marksOf,
   payloadOf,
   readGenerations,
   readHistory,
   stateFolder,
   wholePayload,
+  wiringsOf,
 } from '../../store/index.ts';
 import { entryFolder, readableEntries, readIntent } from '../../transaction/index.ts';
 import { ownerText } from '../owner.ts';
@@ -43,10 +46,14 @@ async function generations({ host }: Asked): Promise<string[]> {
       ({ name, family, hypervisor, shim, configurationDigest }) =>
         `   ${name}: ${family}, ${hypervisor}, ${shim}, configuration ${configurationDigest}`,
     ),
-    ...(record.wiring === undefined
-      ? []
-      : [`   wired by ${record.wiring.method}: ${record.wiring.marks.map(({ kind, path }) => `${kind} ${path}`).join(', ')}`]),
+    ...wiringsOf(record.wiring).map((wiring) => `   ${wiring.engine} wired by ${wiring.method}: ${placesOf(wiring)}`),
   ]);
+}
+
+function placesOf(wiring: Wiring): string {
+  return marksOf(wiring)
+    .map(({ kind, path }) => `${kind} ${path}`)
+    .join(', ');
 }
 
 const changes = { usual: 10, verbose: 100 };

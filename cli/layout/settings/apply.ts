@@ -39,6 +39,22 @@ export function applySettings(text: string, settings: ReadonlyMap<string, Settin
   return result;
 }
 
+/**
+ * The configuration with one more key, in the line below another key of the same table; every other byte stays. undefined: `beside` is not
+ * there, or the key is. Throws `bundle-configuration`.
+ */
+export function addSetting(text: string, beside: string, path: string, value: string, name: string): string | undefined {
+  const known = knownKeys(readConfiguration(text, name));
+  const place = known.get(beside)?.place;
+  if (place?.kind !== 'value' || known.get(path)?.place.kind === 'value') return undefined;
+  const eol = eolOf(text);
+  const line = `${path.slice(path.lastIndexOf('.') + 1)} = ${renderSetting(value, { of: 'string', list: false })}`;
+  const end = text.indexOf('\n', place.end) + 1;
+  const result = end === 0 ? `${text}${eol}${line}` : `${text.slice(0, end)}${line}${eol}${text.slice(end)}`;
+  prove(text, result, new Map([[path, value]]), name);
+  return result;
+}
+
 interface Edit {
   start: number;
   end: number;

@@ -1,5 +1,6 @@
-export { applySettings, misfits } from './apply.ts';
+export { addSetting, applySettings, misfits } from './apply.ts';
 export { configured, wantedSettings } from './configured.ts';
+export { readConfiguration } from './keys.ts';
 export { settingText } from './kinds.ts';
 export {
   type Profile,

@@ -36,8 +36,19 @@ function ownComplaint(path: string, handler: string) {
   return {
     found: `${path} follows the release: it names files that kata-sysext installs, checks and exchanges together`,
     needed: 'a key that does not decide which files the handler runs',
-    next: `to use files of your own, write the key into /etc/kata-containers/${handler}.d/50-own.toml; verify does not cover them`,
+    next: ownNext(path, handler),
   };
+}
+
+/** What `install --component` takes. */
+const components = ['kernel', 'image', 'initrd', 'firmware'];
+
+function ownNext(path: string, handler: string): string {
+  const key = path.slice(path.lastIndexOf('.') + 1);
+  const [, , ...rest] = path.split('.');
+  if (rest.length === 1 && components.includes(key))
+    return `kata-sysext install BUNDLE --component ${key}=FILE --alias NAME=${handler} makes a handler of its own with that file`;
+  return `to use files of your own, write the key into /etc/kata-containers/${handler}.d/50-own.toml; verify does not cover them`;
 }
 
 function secretComplaint(path: string, handler: string) {

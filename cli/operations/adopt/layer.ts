@@ -4,9 +4,9 @@ import type { HostPath, HostView } from '../../host/index.ts';
 import { command } from '../../output/index.ts';
 import type { ChangeOptions, InstallRequest, Layer } from '../../planning/choices/types.ts';
 import type { Restoring } from '../../planning/replaceWiring.ts';
-import { findEngineToWire } from '../../preflight/engine.ts';
+import { findEnginesToWire } from '../../preflight/engines.ts';
 import type { OperationPlan, View } from '../../runner/types.ts';
-import { activeGeneration, type Generation } from '../../store/index.ts';
+import { activeGeneration, type Generation, marksOf } from '../../store/index.ts';
 import { planInstall } from '../install.ts';
 
 /** The package of Fedora and RHEL, and where its shim is. */
@@ -33,7 +33,8 @@ async function layerOf(host: HostView, options: ChangeOptions, yes: boolean): Pr
   if (layering.busy || (yes && layering.next !== undefined && !going)) throw pending(layering);
   if ((await host.stat(shim)) === undefined) throw withoutShim();
   const from = await activeGeneration(host);
-  const { engine, instance } = await findEngineToWire(host, options.engine, from?.record.wiring?.engine);
+  const [first] = await findEnginesToWire(host, options.engines, from?.record.wiring);
+  const { engine, instance } = first!;
   const foreignWiring = await engine.findForeignWiring(host, instance, shim);
   refuseShared(from, foreignWiring.marks);
   const stages = yes && !going;
@@ -133,7 +134,7 @@ function withoutShim(): KataError {
 
 /** Two marks in one file cannot be told apart by their texts alone. */
 function refuseShared(from: Generation | undefined, marks: { path: HostPath }[]): void {
-  const own = new Set((from?.record.wiring?.marks ?? []).map(({ path }) => path));
+  const own = new Set(marksOf(from?.record.wiring).map(({ path }) => path));
   const shared = marks.find(({ path }) => own.has(path));
   if (shared === undefined) return;
   throw new KataError('engine-unsupported', {

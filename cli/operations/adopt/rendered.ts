@@ -11,12 +11,13 @@ import type { ChangeOptions } from '../../planning/choices/types.ts';
 import { guardOf } from '../../planning/programCopy.ts';
 import { nothingAfterwards, switchRecords } from '../../planning/records.ts';
 import type { Found } from '../../planning/types.ts';
-import { findEngine, refuse } from '../../preflight/engine.ts';
+import { refuse } from '../../preflight/engine.ts';
+import { findEngines } from '../../preflight/engines.ts';
 import { bringerOf, generating, generatingText } from '../../preflight/owned.ts';
 import { etcFindings } from '../../preflight/refusals.ts';
 import { checkedSwitch } from '../../preflight/switch.ts';
 import type { OperationPlan, View } from '../../runner/types.ts';
-import { activeGeneration, type Generation, type Owner, offeredBy } from '../../store/index.ts';
+import { activeGeneration, type Generation, type Owner, offeredBy, wiringFor } from '../../store/index.ts';
 import type { PointerStep } from '../../transaction/index.ts';
 
 /** What an archive brings is generation 1 of a host that had none. */
@@ -37,11 +38,11 @@ export async function planAdoptRendered(view: View, options: ChangeOptions): Pro
   const bringer = config === undefined ? undefined : await bringerOf(host, config);
   const owner = ownerOf(firstBoot, config, bringer);
   const to = from.manifest;
-  const found = await findEngine(host, options.engine, from.record.wiring?.engine);
-  await prove(view, from, found);
+  const engines = await findEngines(host, options.engines, from.record.wiring);
+  for (const found of engines) await prove(view, from, found);
   const further = owner.kind === 'ignition' ? await outOfUse(host) : [];
   const guard = await guardOf(view, to);
-  const planned = await checkedSwitch(host, { verb: 'adopt', id, found, from, to, options, guard, further });
+  const planned = await checkedSwitch(host, { verb: 'adopt', id, engines, from, to, options, guard, further });
   const { plan } = planned;
   if (config !== undefined && owner.kind === 'machineconfig') plan.findings.push(await staysTheirs(host, owner, config, from));
   const recorded = JSON.stringify(from.record.owner) === JSON.stringify(owner);
@@ -57,7 +58,7 @@ export async function planAdoptRendered(view: View, options: ChangeOptions): Pro
     idle,
     from: brought,
     to,
-    found,
+    engines,
     planned,
     program: idle ? undefined : { own: to.program === view.program },
     afterwards: { ...nothingAfterwards, records },
@@ -109,7 +110,7 @@ async function prove({ host, withScratch }: View, from: Generation, found: Found
   const drift = drifted.map((finding) => finding.found);
   if (drift.length > 0) throw unproven(host, manifest.payloadFolder, drift);
   const wanted = offeredBy(manifest, backendOf(manifest.backend).mountPoint(manifest.payloadFolder));
-  const { changes } = await engine.plan(host, instance, wanted, record.wiring);
+  const { changes } = await engine.plan(host, instance, wanted, wiringFor(record.wiring, engine.name));
   if (changes.length > 0)
     throw unproven(
       host,
@@ -118,7 +119,7 @@ async function prove({ host, withScratch }: View, from: Generation, found: Found
     );
   if (!host.live) return;
   const names = wanted.map(({ name }) => name);
-  const removal = await engine.plan(host, instance, [], record.wiring);
+  const removal = await engine.plan(host, instance, [], wiringFor(record.wiring, engine.name));
   const { dump, daemon } = engine;
   const bare = await withScratch(found, async (scratch) => dump?.renderPlanned(host, instance, removal, scratch));
   const now = (await dump?.dumpEffective(host, instance)) ?? {};

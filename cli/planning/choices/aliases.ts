@@ -1,3 +1,4 @@
+import { aliasLabel, isHandlerName } from '../../components/index.ts';
 import { refusedKeys } from '../../documents/index.ts';
 import { engines } from '../../engines/index.ts';
 import { KataError } from '../../errors/index.ts';
@@ -13,9 +14,6 @@ export interface AliasRequest {
   handler?: string;
 }
 
-/** Kubernetes' rule for the handler of a RuntimeClass: a DNS label, not a subdomain (docs/facts/kubernetes.md#names-of-handlers). */
-const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
-
 /** The requests of `--alias NAME=HANDLER`, in their order. Two for the same name are a mistake. Throws `usage`, `handler-unknown`. */
 export function aliasRequests(words: string[]): AliasRequest[] {
   const requests = words.map(aliasRequest);
@@ -27,16 +25,19 @@ export function aliasRequests(words: string[]): AliasRequest[] {
 function aliasRequest(word: string): AliasRequest {
   const [, name, target] = /^([^=]*)=(.*)$/s.exec(word) ?? [];
   if (name === undefined || target === undefined) throw wrong(`--alias ${word}`, 'NAME=HANDLER, or NAME= to remove the alias');
-  if (!label.test(name)) {
+  requireAliasName(name);
+  return target === '' ? { name } : { name, handler: installedName(handlerRow(target).name) };
+}
+
+/** Throws `usage` for a name that no RuntimeClass may have, or that is an engine’s or a handler’s own. */
+export function requireAliasName(name: string): void {
+  if (!aliasLabel.test(name)) {
     throw wrong(`the name ${JSON.stringify(name)}`, 'at most 63 lower-case letters, digits and inner hyphens, as in a RuntimeClass');
   }
   if (refusedKeys.has(name)) throw wrong(`the name ${name}, which no document may have as a key`, 'another name, such as kata');
   if (engines().some(({ reservedHandlers }) => reservedHandlers.includes(name)))
     throw wrong(`the name ${name}, which belongs to the engine`, 'a name of your own, such as kata');
-  if (handlerTable.handlers.some((row) => row.name === name || installedName(row.name) === name)) {
-    throw wrong(`the name ${name}, which is a handler’s own`, 'a name of your own, such as kata');
-  }
-  return target === '' ? { name } : { name, handler: installedName(handlerRow(target).name) };
+  if (isHandlerName(name)) throw wrong(`the name ${name}, which is a handler’s own`, 'a name of your own, such as kata');
 }
 
 function wrong(found: string, needed: string): KataError {
@@ -88,19 +89,25 @@ export function wouldDangle(dangling: [name: string, handler: string][], next: s
  * An adopted name that is neither a handler nor requested as an alias becomes an alias of the first handler. Kata's own name of a handler that
  * is not among `handlers` cannot be an alias. Throws `handler-not-installed`.
  */
-export function withAdopted(host: HostView, requests: AliasRequest[], adopted: string[], handlers: string[]): AliasRequest[] {
+export function withAdopted(
+  host: HostView,
+  requests: AliasRequest[],
+  adopted: string[],
+  handlers: string[],
+  mode = 'layered',
+): AliasRequest[] {
   const left = adopted.filter((name) => !handlers.includes(name) && !requests.some((request) => request.name === name));
   const own = left.find((name) => handlerTable.handlers.some((row) => row.name === name || installedName(row.name) === name));
-  if (own !== undefined) throw notAmong(host, own, handlers);
+  if (own !== undefined) throw notAmong(host, own, handlers, mode);
   return [...requests, ...left.map((name) => ({ name, handler: handlers[0]! }))];
 }
 
-function notAmong(host: HostView, name: string, handlers: string[]): KataError {
+function notAmong(host: HostView, name: string, handlers: string[], mode: string): KataError {
   return new KataError('handler-not-installed', {
     subject: name,
     found: `RuntimeClasses may point at ${name}, and the handlers would be ${handlers.join(', ')}`,
     needed: `${name} among them: the name is a handler’s own, and no alias`,
-    next: command(host, `adopt layered BUNDLE... ${[...handlers, name].map((each) => `--handler ${each}`).join(' ')}`),
+    next: command(host, `adopt ${mode} BUNDLE... ${[...handlers, name].map((each) => `--handler ${each}`).join(' ')}`),
   });
 }
 
@@ -113,7 +120,7 @@ function noAlias(name: string, known: string[]): KataError {
   });
 }
 
-function notThere(host: HostView, name: string, handler: string, handlers: string[]): KataError {
+export function notThere(host: HostView, name: string, handler: string, handlers: string[]): KataError {
   return new KataError('handler-not-installed', {
     subject: name,
     found: `the alias ${name} is requested for ${handler}, which is not among the handlers (${handlers.join(', ')})`,

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { imagingBackend } from '../../backends/registry.ts';
+import { isAddress } from '../../download/address.ts';
 import { type Finding, KataError } from '../../errors/index.ts';
 import { type HostFacts, systemdVersion } from '../../facts/index.ts';
 import type { HostView } from '../../host/index.ts';
@@ -29,7 +30,7 @@ export async function givenImage({ sources, format }: Pick<InstallRequest, 'sour
 }
 
 async function saidBy(file: string): Promise<ImageManifest | undefined> {
-  return (await stat(file).catch(() => undefined))?.isFile() === true ? readTrailer(file) : undefined;
+  return !isAddress(file) && (await stat(file).catch(() => undefined))?.isFile() === true ? readTrailer(file) : undefined;
 }
 
 /** What prevents the use of an image on this host that was made on another one. */
@@ -65,9 +66,9 @@ export function architectureFindings({ architecture }: HostFacts, { file, said }
 }
 
 /** An image may have more handlers than are wanted; a generation has only these. */
-export function limitedTo(payload: PayloadManifest, wanted: string[] | undefined): PayloadManifest {
-  if (wanted === undefined) return payload;
-  return { ...payload, handlers: payload.handlers.filter((handler) => wanted.includes(handler.release)) };
+export function limitedTo(payload: PayloadManifest, wanted: string[] | undefined, gone: string[] = []): PayloadManifest {
+  const handlers = payload.handlers.filter(({ name, own }) => own === undefined || !gone.includes(name));
+  return { ...payload, handlers: wanted === undefined ? handlers : handlers.filter((handler) => wanted.includes(handler.release)) };
 }
 
 function usage(found: string, needed: string, next: string): KataError {

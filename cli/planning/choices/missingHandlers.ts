@@ -5,7 +5,9 @@ import type { HostView } from '../../host/index.ts';
 import { handlerRow, handlerTable, installedName } from '../../layout/index.ts';
 import { command, words } from '../../output/index.ts';
 import type { Generation } from '../../store/index.ts';
+import { ownHandlers } from './own.ts';
 import type { InstallRequest } from './types.ts';
+import { typedSources } from './wanted.ts';
 
 const codes = ['bundle-lacks-handler', 'bundle-no-shim'];
 
@@ -43,7 +45,7 @@ function fewerLine(
   from: Generation,
   { lacking, available }: { lacking: string[]; available: string[] },
 ): string | undefined {
-  const installed = from.manifest.handlers.map((handler) => handler.name);
+  const installed = from.manifest.handlers.flatMap(({ name, own }) => (own === undefined ? [name] : []));
   const gone = namesOf(request.removeHandlers);
   const dropped = installed.filter((name) => lacking.includes(name) && !gone.includes(name));
   const added = namesOf(request.addHandlers).filter((name) => !lacking.includes(name));
@@ -53,32 +55,39 @@ function fewerLine(
   const stays = other === undefined ? kept : [other];
   // A name that RuntimeClasses may point at is not dropped in silence.
   const named = (request.aliases ?? []).map(({ name }) => name);
-  const dangling = Object.entries(from.manifest.choices.aliases).filter(([name, to]) => !stays.includes(to) && !named.includes(name));
+  const based = ownHandlers(from).map(({ name, own }): [string, string] => [name, own.base]);
+  const dangling = [...Object.entries(from.manifest.choices.aliases), ...based].filter(
+    ([name, to]) => !stays.includes(to) && !named.includes(name),
+  );
   const aliases = [
     ...(request.aliases ?? []).filter(({ handler }) => handler === undefined || stays.includes(handler)),
     ...dangling.map(([name]) => ({ name })),
   ];
-  if (other !== undefined) return `install another in their place: ${installLine(host, request, { handlers: [other], aliases })}`;
-  return `remove the missing handlers: ${installLine(host, request, { addHandlers: added, removeHandlers: [...gone, ...dropped], aliases })}`;
+  const own = (request.own ?? []).filter(({ base }) => base === undefined || stays.includes(base));
+  if (other !== undefined) return `install another in their place: ${installLine(host, request, { handlers: [other], aliases, own })}`;
+  const fewer = { addHandlers: added, removeHandlers: [...gone, ...dropped], aliases, own };
+  return `remove the missing handlers: ${installLine(host, request, fewer)}`;
 }
 
 /** The command line of a request, with some of it replaced. */
 function installLine(host: HostView, request: InstallRequest, other: Partial<InstallRequest>): string {
   const changed = { ...request, ...other };
-  const { sources, handlers, aliases = [], backend, format, stage, engine, allow } = changed;
+  const { handlers, aliases = [], own = [], backend, format, stage, engines = [], allow } = changed;
   const exact = other.handlers !== undefined;
   const options = [
     ...handlers.flatMap((name) => ['--handler', name]),
     ...(exact ? [] : namesOf(changed.addHandlers).flatMap((name) => ['--add-handler', name])),
     ...(exact ? [] : namesOf(changed.removeHandlers).flatMap((name) => ['--remove-handler', name])),
     ...aliases.flatMap(({ name, handler = '' }) => ['--alias', `${name}=${handler}`]),
+    ...own.flatMap(({ name, base }) => (base === undefined ? [] : ['--alias', `${name}=${base}`])),
+    ...own.flatMap(({ name, files }) => files.flatMap(({ kind, file }) => ['--component', `${name}:${kind}=${file}`])),
     ...(backend === undefined ? [] : ['--backend', backend]),
     ...(format === undefined ? [] : ['--format', format]),
-    ...(engine === undefined ? [] : ['--engine', engine]),
+    ...engines.flatMap((engine) => ['--engine', engine]),
     ...allow.flatMap((code) => ['--allow', code]),
     ...(stage === true ? ['--stage'] : []),
   ];
-  return command(host, words(['install', ...sources, ...options]));
+  return command(host, words(['install', ...typedSources(changed), ...options]));
 }
 
 function namesOf(names: string[] = []): string[] {

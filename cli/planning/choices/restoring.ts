@@ -1,3 +1,4 @@
+import type { Own } from '../../components/types.ts';
 import type { Finding } from '../../errors/index.ts';
 import { settingText } from '../../layout/settings/index.ts';
 import { words } from '../../output/index.ts';
@@ -10,22 +11,24 @@ type Made = Pick<GenerationManifest, 'sources' | 'handlers' | 'choices' | 'backe
  * The words after `install` that bring an installation back: its sources, and everything that was chosen. Settings and profiles
  * count for all handlers of an install, so that those which some handlers have are not among them: a finding names the command for each.
  *
- * @param engine 'containerd@1.7'; undefined where none was recorded
+ * @param manifest `withProvenPlaces`: a file that is another one by now is named by a place to fill in
+ * @param engines 'containerd@1.7' each; none where none was recorded
  * @param places the sources as they are typed, if not by their names alone
  */
-export function restoring(manifest: Made, engine: string | undefined, places?: string[]): { line: string; findings: Finding[] } {
+export function restoring(manifest: Made, engines: readonly string[], places?: string[]): { line: string; findings: Finding[] } {
   const { sources, handlers, choices, backend, format } = manifest;
   const profiles = handlers.map(({ name }) => choices.profiles[name] ?? []);
   const sameProfiles = profiles.every((each) => each.join() === profiles[0]?.join());
   const shared = sharedSettings(manifest);
   const line = [
     ...(places ?? sources.map(({ name }) => name)),
-    ...handlers.flatMap(({ name }) => ['--handler', name]),
+    ...handlers.flatMap(({ name, own }) => (own === undefined ? ['--handler', name] : [])),
+    ...handlers.flatMap(({ name, own }) => (own === undefined ? [] : ownWords(name, own))),
     ...Object.entries(choices.aliases).flatMap(([name, handler]) => ['--alias', `${name}=${handler}`]),
     '--backend',
     backend,
     ...(format === 'directory' ? [] : ['--format', format]),
-    ...(engine === undefined ? [] : ['--engine', engine]),
+    ...engines.flatMap((engine) => ['--engine', engine]),
     ...setWords(shared),
     ...(sameProfiles ? profileWords(profiles[0] ?? []) : []),
   ];
@@ -38,6 +41,15 @@ export function restoring(manifest: Made, engine: string | undefined, places?: s
 }
 
 type Assigned = [key: string, value: Setting];
+
+/** A file without a place is named by one to fill in. */
+function ownWords(alias: string, { base, files }: Own): string[] {
+  return [
+    '--alias',
+    `${alias}=${base}`,
+    ...files.flatMap(({ kind, name, place }) => ['--component', `${alias}:${kind}=${place ?? `/PATH/TO/${name}`}`]),
+  ];
+}
 
 /** What all handlers have alike: by its whole path, or where only the tables of the hypervisors differ by the name in them. */
 function sharedSettings({ handlers, choices }: Made): Assigned[] {

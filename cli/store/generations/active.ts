@@ -7,6 +7,7 @@ import { readJson } from '../json.ts';
 import { journalFolder } from '../paths.ts';
 import { editedShape, type Generation, type GenerationRecord, wiringShape } from '../types.ts';
 import { activeNumber, findGeneration, readGenerations } from './records.ts';
+import { handlerMarks } from './wirings.ts';
 
 const wiredShape = { wiring: exactOptional(wiringShape), edited: exactOptional(editedShape) };
 type Wired = Pick<GenerationRecord, 'wiring' | 'edited'>;
@@ -65,7 +66,7 @@ async function unfinished(host: HostView): Promise<({ number: number } & Wired)[
 }
 
 async function isPresent(host: HostView, { wiring }: Wired, extent: 'whole' | 'part'): Promise<boolean> {
-  const marks = wiring?.marks ?? [];
+  const marks = handlerMarks(wiring);
   const there = await Promise.all(marks.map(async (mark) => isMarked(mark, await host.readText(mark.path))));
   return extent === 'whole' ? marks.length > 0 && there.every(Boolean) : there.some(Boolean);
 }

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { isAddress } from '../../download/address.ts';
 import type { WantedHandler } from '../../engines/types.ts';
 import { byBytes, type HostPath } from '../../host/index.ts';
 import { words } from '../../output/index.ts';
@@ -40,12 +41,21 @@ export function offered(name: string, handler: { name: string; shim: string }, b
 
 type Sources = Pick<GenerationManifest, 'sources' | 'sourcePaths'>;
 
-/** The sources of a generation as they can be typed in any folder: where they still lie on this machine, else a path to be filled in. */
+/**
+ * The sources of a generation as they can be typed in any folder: where they still lie on this machine, else a path to be filled in; an
+ * address with its digest, and signatures where all have one.
+ */
 export function sourcePlaces({ sources, sourcePaths = [] }: Sources): string[] {
-  return sources.map(({ name }, index) => {
+  const places = sources.map(({ name }, index) => {
     const path = sourcePaths[index];
-    return path !== undefined && existsSync(path) ? path : `/PATH/TO/${name}`;
+    return path !== undefined && (isAddress(path) || existsSync(path)) ? path : `/PATH/TO/${name}`;
   });
+  const signatures = sources.flatMap(({ proof }) => (proof === undefined ? [] : ['--signature', proof.place]));
+  return [
+    ...places,
+    ...(places.some(isAddress) ? sources.flatMap(({ digest }) => ['--digest', digest]) : []),
+    ...(signatures.length === 2 * sources.length ? signatures : []),
+  ];
 }
 
 /** The command that installs the release of a generation again, with more options behind it. */

@@ -18,3 +18,4 @@ export {
   withTries,
   writeRecord,
 } from './records.ts';
+export { asRecorded, handlerMarks, marksOf, wiringFor, wiringsOf } from './wirings.ts';

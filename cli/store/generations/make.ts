@@ -23,7 +23,7 @@ export function originOf(payload: PayloadManifest, sourcePaths?: string[]): Orig
     payload: payload.digest,
     payloadFolder: payload.folder,
     format: payload.image?.format ?? 'directory',
-    handlers: payload.handlers.map(({ name, release, family, hypervisor, shim, configuration, protocol }) => ({
+    handlers: payload.handlers.map(({ name, release, family, hypervisor, shim, configuration, protocol, own }) => ({
       name,
       release,
       family,
@@ -32,6 +32,7 @@ export function originOf(payload: PayloadManifest, sourcePaths?: string[]): Orig
       configuration,
       protocol,
       shimDigest: digests.get(shim)!,
+      ...(own === undefined ? {} : { own }),
     })),
   };
 }
@@ -53,7 +54,7 @@ export interface Drawn {
   manifest: GenerationManifest;
   /** Rendered texts by handler. */
   configurations: Map<string, string>;
-  /** The same without what was chosen. */
+  /** The same as the release has it: without what was chosen, and without files of the user. */
   plain: Map<string, string>;
 }
 
@@ -68,12 +69,15 @@ export async function drawGeneration(request: GenerationRequest): Promise<Drawn>
   const configurations = new Map<string, string>();
   const plain = new Map<string, string>();
   const handlers: GenerationHandler[] = [];
+  const rendered = async (path: string, hypervisor: string) =>
+    renderConfiguration(await request.readText(path), { from: releasePrefix, to: request.home, hypervisor });
   for (const handler of origin.handlers) {
-    const { name, family, hypervisor, configuration } = handler;
-    const moved = renderConfiguration(await request.readText(configuration), { from: releasePrefix, to: request.home, hypervisor });
+    const { name, family, hypervisor, configuration, own } = handler;
+    const moved = await rendered(configuration, hypervisor);
+    const base = origin.handlers.find((each) => each.name === own?.base);
     const chosen = { profiles: choices.profiles[name] ?? [], settings: choices.settings[name] ?? {} };
     const text = configured(moved, { name, family, hypervisor }, chosen);
-    plain.set(name, moved);
+    plain.set(name, base === undefined ? moved : await rendered(base.configuration, base.hypervisor));
     configurations.set(name, text);
     handlers.push({ ...handler, configurationDigest: digestOf(text) });
   }

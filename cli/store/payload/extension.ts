@@ -4,6 +4,7 @@ import { KataError } from '../../errors/index.ts';
 import { operatingSystem, systemdVersion } from '../../facts/index.ts';
 import { byBytes, type Digest, digestOf, type Host, type HostPath, type HostView } from '../../host/index.ts';
 import type { Architecture } from '../../layout/index.ts';
+import { versionsName } from '../../sbom/versions.ts';
 import { extensionRelease, imageName, insideExtension } from '../paths.ts';
 import type { PayloadManifest } from '../types.ts';
 
@@ -45,6 +46,12 @@ function unfit(name: string, value: string): KataError {
     needed: 'a plain word, as os-release(5) has it',
     next: 'cat /etc/os-release',
   });
+}
+
+/** The architecture that an extension-release file names, in Kata's word. */
+export function architectureOfRelease(text: string): Architecture | undefined {
+  const word = /^ARCHITECTURE=(\S+)$/m.exec(text)?.[1];
+  return (Object.keys(architectures) as Architecture[]).find((each) => architectures[each] === word);
 }
 
 /** Which payload an extension-release file belongs to. */
@@ -90,9 +97,21 @@ function entriesWithImage(manifest: PayloadManifest, { sizeBytes, digest }: NonN
   return [...[...folders].map(directory), ...stored, { path: imageName, kind: 'file', mode: 0o644, sizeBytes, digest }];
 }
 
-/** The files of the release that generations are made of: its handlers' configurations. */
-export function textsOf({ handlers }: Pick<PayloadManifest, 'handlers'>): string[] {
-  return [...new Set(handlers.map(({ configuration }) => configuration))];
+const maxVersionsBytes = 1024 * 1024;
+
+/** Whether a release has such a file, of a size that is read. */
+export function hasVersions(entries: TreeEntry[]): boolean {
+  return entries.some(({ path, kind, sizeBytes = 0 }) => path === versionsName && kind === 'file' && sizeBytes <= maxVersionsBytes);
+}
+
+/** The files of a payload for its SPDX document. Each has to have its SHA-1: see `withSha1`. */
+export function sbomEntries(entries: TreeEntry[]): { path: string; digest: Digest | undefined; sha1: string }[] {
+  return entries.flatMap(({ path, digest, sha1 }) => (sha1 === undefined ? [] : [{ path, digest, sha1 }]));
+}
+
+/** The files of the release that a host reads while no image is mounted: its handlers' configurations, and the versions of its components. */
+export function textsOf({ handlers, entries }: Pick<PayloadManifest, 'handlers' | 'entries'>): string[] {
+  return [...new Set([...handlers.map(({ configuration }) => configuration), ...(hasVersions(entries) ? [versionsName] : [])])];
 }
 
 function withParents(path: string): string[] {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { appendFile, chmod, stat } from 'node:fs/promises';
@@ -16,10 +17,13 @@ import {
   tryImage,
 } from '../../images/index.ts';
 import { type Architecture, familyOfPolicy } from '../../layout/index.ts';
+import { versionsName } from '../../sbom/versions.ts';
 import { version as program } from '../../version.ts';
-import { imageName, insideExtension } from '../paths.ts';
+import { extensionName, imageName, insideExtension } from '../paths.ts';
 import type { PayloadManifest } from '../types.ts';
-import { extensionEntries, textsOf, wrapExtension } from './extension.ts';
+import { extensionEntries, hasVersions, sbomEntries, textsOf, wrapExtension } from './extension.ts';
+import { writeNotices } from './notices.ts';
+import { withSha1 } from './sha1.ts';
 
 export interface PackRequest {
   format: ImageFormat;
@@ -45,10 +49,13 @@ export async function packImage(host: Host, manifest: PayloadManifest, request: 
   const { release } = manifest.extension;
   const [around, whole] = [`${staging}/extension`, `${staging}/image`];
   await wrapExtension(host, `${staging}/tree`, around, release);
+  const tree = `${around}/${insideExtension}`;
+  const hashed = { ...manifest, entries: await withSha1(host, tree, manifest.entries) };
+  const notices = await writeNotices(host, around, await noticesFor(host, hashed, tree, request));
   const state = await selinuxState(host);
   const family = familyOfPolicy(state.known ? (state.value.policy ?? '') : '');
   const contents = labelled(
-    extensionEntries(release, manifest.entries).sort((a, b) => byBytes(a.path, b.path)),
+    [...extensionEntries(release, hashed.entries), ...notices].sort((a, b) => byBytes(a.path, b.path)),
     family,
   );
   await host.mkdir(whole, 0o755);
@@ -57,7 +64,7 @@ export async function packImage(host: Host, manifest: PayloadManifest, request: 
   const tool = await runMaker(host, { ...request, around, path, contents, payload: manifest.digest });
   const held = await host.hold(whole);
   try {
-    return await withManifest(host, manifest, request, {
+    return await withManifest(host, hashed, request, {
       whole,
       around,
       contents,
@@ -67,6 +74,18 @@ export async function packImage(host: Host, manifest: PayloadManifest, request: 
   } finally {
     held.close();
   }
+}
+
+async function noticesFor(
+  host: Host,
+  { release, digest: payload, sources, entries }: PayloadManifest,
+  tree: HostPath,
+  { architecture, epoch: createdSeconds }: PackRequest,
+): Promise<{ path: string; text: string }[]> {
+  const { noticeFiles } = await import('../../sbom/index.ts');
+  const files = sbomEntries(entries);
+  const versions = hasVersions(entries) ? await host.readText(`${tree}/${versionsName}`) : undefined;
+  return noticeFiles({ name: extensionName, release, architecture, payload, files, sources, versions, program, createdSeconds });
 }
 
 interface Made {
@@ -188,11 +207,27 @@ async function labelTree(
   });
 }
 
-async function textsIn(host: Host, manifest: Pick<PayloadManifest, 'handlers'>, tree: HostPath): Promise<Record<string, string>> {
-  const pairs = textsOf(manifest).map(
-    async (path): Promise<[string, string]> => [path, (await host.readFile(`${tree}/${path}`)).toString()],
-  );
+async function textsIn(
+  host: Host,
+  manifest: Pick<PayloadManifest, 'handlers' | 'entries'>,
+  tree: HostPath,
+): Promise<Record<string, string>> {
+  const pairs = textsOf(manifest).map(async (path): Promise<[string, string]> => {
+    const bytes = await host.readFile(`${tree}/${path}`);
+    if (!isUtf8(bytes)) throw noText(path);
+    return [path, bytes.toString()];
+  });
   return Object.fromEntries(await Promise.all(pairs));
+}
+
+/** What lies beside an image is written from the text in its manifest, and has to be the same bytes. */
+function noText(path: string): KataError {
+  return new KataError('bundle-layout', {
+    subject: path,
+    found: `${path} of the release is not UTF-8 text`,
+    needed: 'a release of Kata Containers, whose configurations and versions.yaml are text',
+    next: 'fetch the archive again; if it stays so, do not trust its origin',
+  });
 }
 
 /** The texts of an image, beside it as in the release's tree. */

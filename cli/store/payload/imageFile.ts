@@ -5,14 +5,16 @@ import { errnoOf, KataError } from '../../errors/index.ts';
 import { byBytes, type Digest, type HeldFolder, type Host, type HostPath, piecesOf } from '../../host/index.ts';
 import { damaged, digestsOf, type ImageManifest, readTrailer, requireSane, tryImage, unlike } from '../../images/index.ts';
 import type { Emit } from '../../output/events.ts';
+import type { Proof, Verifier } from '../../trust/types.ts';
 import { ensureFolder, ensureStore } from '../folders.ts';
 import { readPayload } from '../generations/index.ts';
 import { extensionFolder, imageName, insideExtension, payloadFolder, stagingFolder } from '../paths.ts';
 import { type PayloadManifest, schema } from '../types.ts';
 import { isIntact } from './drift.ts';
-import { extensionEntries, payloadOfRelease } from './extension.ts';
+import { extensionEntries, payloadOfRelease, textsOf } from './extension.ts';
 import { payloadDigest } from './identity.ts';
 import { writeTexts } from './image.ts';
+import { noticesIn } from './notices.ts';
 import { outOfSpace, type Staged, seal } from './stage.ts';
 
 export interface ImageRequest {
@@ -21,6 +23,7 @@ export interface ImageRequest {
   /** What the file says of itself. */
   said: ImageManifest;
   digest: Digest | undefined;
+  verifier?: Verifier | undefined;
   root: HostPath;
   emit: Emit;
   signal: AbortSignal;
@@ -30,7 +33,7 @@ export interface ImageRequest {
  * Copies an image that was made elsewhere into the staging folder and checks the copy: nothing but the copy counts, its manifest included.
  * Throws `bundle-digest`, `image-damaged`, `image-kernel`.
  */
-export async function copyImage(host: Host, { file, said, digest, root, emit, signal }: ImageRequest): Promise<Staged> {
+export async function copyImage(host: Host, { file, said, digest, verifier, root, emit, signal }: ImageRequest): Promise<Staged> {
   requireSane(file, said, insideExtension);
   const staging = stagingFolder(root);
   await ensureStore(host, root).catch((error: unknown) => Promise.reject(outOfSpace(error, root)));
@@ -45,9 +48,9 @@ export async function copyImage(host: Host, { file, said, digest, root, emit, si
     held = await host.hold(whole);
     const copy = `${held.path}/${imageName}`;
     await host.failpoint('store/image/copy');
-    const digests = await copied(file, copy, said.filesystem.sizeBytes, signal);
+    const digests = await copied(file, copy, { startBytes: said.filesystem.sizeBytes, signal, verifier });
     await chmod(copy, 0o644);
-    const manifest = await checked(host, { file, said, digest, root, digests });
+    const manifest = await checked(host, { file, said, digest, root, digests, proof: verifier?.finish() });
     await requireSaid(copy, file, said);
     const stored = await readPayload(host, manifest.digest);
     const known = stored !== undefined && (await isIntact(host, stored, 'bytes'));
@@ -71,8 +74,17 @@ export async function copyImage(host: Host, { file, said, digest, root, emit, si
 }
 
 /** Blocks are shared where the file system can; elsewhere the bytes are read once, and hashed while they are written. */
-async function copied(file: string, copy: string, startBytes: number, signal: AbortSignal): Promise<{ whole: Digest; start: Digest }> {
-  const bytesOf = (path: string): AsyncIterable<Buffer> => piecesOf(path, { follow: true, signal });
+async function copied(
+  file: string,
+  copy: string,
+  { startBytes, signal, verifier }: Pick<ImageRequest, 'signal' | 'verifier'> & { startBytes: number },
+): Promise<{ whole: Digest; start: Digest }> {
+  async function* bytesOf(path: string): AsyncGenerator<Buffer> {
+    for await (const piece of piecesOf(path, { follow: true, signal })) {
+      verifier?.update(piece);
+      yield piece;
+    }
+  }
   try {
     await copyFile(file, copy, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
     return await digestsOf(bytesOf(copy), startBytes);
@@ -124,7 +136,8 @@ async function checked(
     digest,
     root,
     digests: { whole, start },
-  }: Omit<ImageRequest, 'emit' | 'signal'> & { digests: { whole: Digest; start: Digest } },
+    proof,
+  }: Omit<ImageRequest, 'emit' | 'signal' | 'verifier'> & { digests: { whole: Digest; start: Digest }; proof: Proof | undefined },
 ): Promise<PayloadManifest> {
   if (digest !== undefined && digest !== whole) throw wrongDigest(file, whole, digest);
   if (start !== said.filesystem.digest) throw damaged(file, `what is to be mounted has the digest ${start}, not ${said.filesystem.digest}`);
@@ -133,9 +146,10 @@ async function checked(
     .filter((entry) => entry.path.startsWith(prefix))
     .map(({ context: _, ...entry }) => ({ ...entry, path: entry.path.slice(prefix.length) }));
   const bound = payloadDigest(entries, said.format) === said.payload && payloadOfRelease(said.extensionRelease) === said.payload;
-  const around = extensionEntries(said.extensionRelease, entries).sort((a, b) => byBytes(a.path, b.path));
   const listed = said.contents.map(({ context: _, ...entry }) => entry).sort((a, b) => byBytes(a.path, b.path));
-  if (!bound || !isDeepStrictEqual(around, listed)) throw damaged(file, 'its manifest does not belong to its payload');
+  const around = [...extensionEntries(said.extensionRelease, entries), ...noticesIn(listed)].sort((a, b) => byBytes(a.path, b.path));
+  const isWhole = textsOf({ handlers: said.handlers, entries }).every((path) => said.texts[path] !== undefined);
+  if (!bound || !isWhole || !isDeepStrictEqual(around, listed)) throw damaged(file, 'its manifest does not belong to its payload');
   const sizeBytes = (await host.stat(`${stagingFolder(root)}/image/${imageName}`))!.sizeBytes;
   const { release, handlers, defaultHandler, available, savedBytes, format } = said;
   return {
@@ -146,7 +160,7 @@ async function checked(
     extension: { folder: extensionFolder(root, said.payload), release: said.extensionRelease },
     image: { format, sizeBytes, digest: whole },
     release,
-    sources: [{ name: basename(file), digest: whole, sizeBytes }],
+    sources: [{ name: basename(file), digest: whole, sizeBytes, ...(proof !== undefined && { proof }) }],
     handlers,
     defaultHandler,
     available,

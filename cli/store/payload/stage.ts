@@ -1,10 +1,14 @@
 import { posix } from 'node:path';
 import type { SourceRecord } from '../../bundle/index.ts';
+import type { OwnRequest } from '../../components/types.ts';
+import { isAddress, nameIn } from '../../download/address.ts';
+import type { Fetching } from '../../download/types.ts';
 import { errnoOf, KataError } from '../../errors/index.ts';
 import { byBytes, type Digest, type Host, type HostPath, undisturbed } from '../../host/index.ts';
 import type { Format } from '../../images/types.ts';
 import type { Architecture, Layout } from '../../layout/index.ts';
 import type { Emit } from '../../output/events.ts';
+import type { ArchiveProver, Verifier } from '../../trust/types.ts';
 import { ensureFolder, ensureStore } from '../folders.ts';
 import { readPayload } from '../generations/index.ts';
 import { readable, writeJson } from '../json.ts';
@@ -17,12 +21,17 @@ import type { ImageRequest } from './imageFile.ts';
 import { labelPayload } from './labels.ts';
 
 export interface PayloadRequest {
-  /** Real paths on this machine. */
+  /** Real paths on this machine, and https addresses. */
   sources: string[];
   digests: (Digest | undefined)[];
+  fetching?: Fetching | undefined;
+  verifiers?: (Verifier | undefined)[] | undefined;
+  provers?: (ArchiveProver | undefined)[] | undefined;
   /** Handler names as the user wrote them; undefined: the release's default. */
   handlers: string[] | undefined;
   architecture: Architecture;
+  /** Handlers with files of the user. */
+  own?: OwnRequest[] | undefined;
   root: HostPath;
   format: Format;
   /** Of an image: the time of everything in it, in seconds. */
@@ -143,24 +152,34 @@ async function unpack(host: Host, request: PayloadRequest, tree: HostPath): Prom
 async function unpackInto(host: Host, request: PayloadRequest, tree: HostPath, into: string): Promise<Unpacked> {
   const { architecture, emit, handlers, signal } = request;
   // Loaded when it is needed: `status` reads the store without them.
-  const [{ readBundles }, { keepFor, layOut }, { arrangeTree, kindOfFile, stringsIn }] = await Promise.all([
-    import('../../bundle/index.ts'),
-    import('../../layout/index.ts'),
-    import('./unpacked.ts'),
-  ]);
+  const [{ readBundles }, { keepFor, layOut }, { arrangeTree, kindOfFile, stringsIn }, { addComponents, componentBytes }] =
+    await Promise.all([
+      import('../../bundle/index.ts'),
+      import('../../layout/index.ts'),
+      import('./unpacked.ts'),
+      import('./components.ts'),
+    ]);
   await host.failpoint('store/unpack/before');
-  emit({ kind: 'phase', name: 'unpack', detail: `unpacking ${request.sources.map((path) => posix.basename(path)).join(', ')}` });
+  emit({
+    kind: 'phase',
+    name: 'unpack',
+    detail: `unpacking ${request.sources.map((path) => (isAddress(path) ? nameIn(path) : posix.basename(path))).join(', ')}`,
+  });
   const bundle = await readBundles({
     sources: request.sources,
     digests: request.digests,
+    fetching: request.fetching,
+    verifiers: request.verifiers,
+    provers: request.provers,
     into,
     keep: keepFor(handlers, architecture),
     emit,
     signal,
   });
   await host.failpoint('store/unpack/after');
-  await request.haveRoom?.(0);
-  const layout = await layOut({
+  const { own = [] } = request;
+  await request.haveRoom?.(await componentBytes(host, own));
+  const released = await layOut({
     bundle,
     wanted: handlers,
     arch: architecture,
@@ -168,15 +187,18 @@ async function unpackInto(host: Host, request: PayloadRequest, tree: HostPath, i
     contains: (path, needles) => stringsIn(posix.join(into, path), needles, signal),
     kindOf: (path) => kindOfFile(posix.join(into, path)),
   });
-  await arrangeTree(host, layout, tree, into);
+  await arrangeTree(host, released, tree, into);
+  const layout = await addComponents(host, released, { requests: own, tree, into, architecture, emit, signal });
   // Of an image only the image is kept.
   if (request.format === 'directory') {
     emit({ kind: 'phase', name: 'sync', detail: 'writing it to the disk' });
     await host.syncFileSystem(tree);
   }
   await host.failpoint('store/synced');
-  const bytes = bundle.entries.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0);
-  return { manifest: await describe(host, layout, bundle.sources, request), unpacked: { bytes, entries: bundle.entries.length } };
+  const added = layout.entries.slice(released.entries.length);
+  const bytes = [...bundle.entries, ...added].reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0);
+  const entries = bundle.entries.length + added.length;
+  return { manifest: await describe(host, layout, bundle.sources, request), unpacked: { bytes, entries } };
 }
 
 async function describe(

@@ -1,0 +1,104 @@
+import { resolve } from 'node:path';
+import { isAddress } from '../../download/address.ts';
+import { isOci, ociReference, shownReference } from '../../download/oci/reference.ts';
+import type { Source } from '../../generate/index.ts';
+import { generateKubernetes, type KubernetesForm, kubernetesForms } from '../../generate/kubernetes/index.ts';
+import { readRegular, stopIfAsked } from '../../host/index.ts';
+import { handlerRow } from '../../layout/index.ts';
+import { profileNamed } from '../../layout/settings/index.ts';
+import { aliasRequests } from '../../planning/choices/aliases.ts';
+import type { NodeRequest } from '../../requests/request.ts';
+import { enginesOf, list, text } from '../parsing/options.ts';
+import { settingsRequestOf } from '../parsing/settingsRequest.ts';
+import type { Call, Reply } from '../types.ts';
+import { asMade, reply, writeNew } from './newFiles.ts';
+import { sourceOf, usage } from './sources.ts';
+
+/** Options of other outputs, which a cluster has no place for. */
+const useless = ['target', 'program', 'program-digest', 'engine-config', 'kernel-argument', 'pool', 'disruption-policy'];
+
+/** Writes what makes a cluster bring Kata to its nodes. Throws `usage`, `bundle-missing`, `bundle-digest`, `handler-unknown`, `profile-unknown`. */
+export async function generateForCluster(call: Call, folder: string): Promise<Reply> {
+  const { options, io, words } = call;
+  const odd = useless.find((name) => options[name] !== undefined && options[name] !== false);
+  if (odd !== undefined) throw usage(`--${odd}`, `--${odd} with kubernetes`, 'nothing of the kind: the nodes run already');
+  if (list(options['component']).length > 0)
+    throw usage('--component', '--component with kubernetes', 'no files of the user: a request of a cluster has no place for them');
+  const form = (text(options['form']) ?? 'chart') as KubernetesForm;
+  if (!kubernetesForms.includes(form)) throw usage('--form', `--form ${form} with kubernetes`, `one of ${kubernetesForms.join(', ')}`);
+  const file = text(options['values']);
+  const path = file === undefined ? undefined : resolve(io.cwd, file);
+  const values = path === undefined ? undefined : { text: (await readRegular(path, 'configuration')).toString(), path };
+  const image = imageOf(text(options['image']));
+  const bundles = await bundlesOf(call, words.slice(1));
+  const request = requestOf(call, bundles);
+  const files = generateKubernetes({ form, ...(values === undefined ? {} : { values }), request, image });
+  stopIfAsked(call.context.signal);
+  await writeNew(folder, files);
+  const fetched: Source[] = image === undefined ? [] : [{ name: image.repository, digest: image.digest }];
+  return reply('kubernetes', form, folder, files.map(asMade), [...fetched, ...bundles.flatMap(({ source }) => source ?? [])]);
+}
+
+/** A bundle as the request says it, and as what has to be mirrored; a release by its version is known by its catalogue. */
+interface Bundle {
+  said: NonNullable<NodeRequest['bundles']>[number];
+  source?: Source;
+}
+
+async function bundlesOf({ options, io, context }: Call, words: string[]): Promise<Bundle[]> {
+  const digests = list(options['digest']);
+  if (digests.length > words.length)
+    throw usage('--digest', `${digests.length} digests for ${words.length} bundles`, 'at most one for each BUNDLE, in order');
+  const bundles: Bundle[] = [];
+  for (const [index, word] of words.entries()) {
+    if (isVersion(word)) bundles.push({ said: { from: word } });
+    else if (isOci(word)) bundles.push(artefact(word));
+    else {
+      if (isAddress(word) && !word.startsWith('https:'))
+        throw usage(word, `${word} is no https address`, 'https://HOST/…/NAME with its --digest');
+      const from = text(options['from']);
+      const source = await sourceOf({ word, digest: digests[index], from, inside: false, cwd: io.cwd, signal: context.signal });
+      bundles.push({ said: { from: source.url!, digest: source.digest }, source });
+    }
+  }
+  return bundles;
+}
+
+function isVersion(word: string): boolean {
+  return word.startsWith('kata@');
+}
+
+/** Known by the digest of its manifest. */
+function artefact(word: string): Bundle {
+  const reference = ociReference(word, (path) => path);
+  if (reference.kind === 'registry')
+    return { said: { from: shownReference(reference) }, source: { name: word, digest: reference.manifest } };
+  throw usage(word, `${word} is a folder of this machine`, 'oci://HOST/REPOSITORY@sha256:HEX, which nodes can fetch');
+}
+
+/** What the command line says of `request` in the values. What no release and no node could make right is refused here. */
+function requestOf(call: Call, bundles: Bundle[]): Partial<NodeRequest> {
+  const { options } = call;
+  const from = text(options['from']);
+  for (const name of list(options['handler'])) handlerRow(name);
+  aliasRequests(list(options['alias']));
+  for (const name of settingsRequestOf(call).profiles ?? []) profileNamed(name);
+  enginesOf(options['engine']);
+  const lists = { handlers: 'handler', aliases: 'alias', settings: 'set', profiles: 'profile', engines: 'engine' };
+  return {
+    ...(bundles.length === 0 ? {} : { bundles: bundles.map(({ said }) => said) }),
+    // A release by its version has no address of its own that --from could change.
+    ...(from !== undefined && bundles.some(({ said }) => isVersion(said.from)) ? { mirror: from } : {}),
+    ...Object.fromEntries(
+      Object.entries(lists).flatMap(([key, option]) => (list(options[option]).length === 0 ? [] : [[key, list(options[option])]])),
+    ),
+    ...Object.fromEntries(['backend', 'format'].flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]]))),
+  };
+}
+
+function imageOf(word: string | undefined): { repository: string; digest: `sha256:${string}` } | undefined {
+  if (word === undefined) return undefined;
+  const [, repository, digest] = /^([a-z0-9][A-Za-z0-9._:/-]*)@(sha256:[0-9a-f]{64})$/.exec(word) ?? [];
+  if (repository !== undefined && digest !== undefined) return { repository, digest: digest as `sha256:${string}` };
+  throw usage('--image', `--image ${word}`, 'REPOSITORY@sha256:HEX: a tag may become another image');
+}

@@ -1,0 +1,16 @@
+/** Where an offset of a text is, as editors count: lines end with LF, columns are characters, and a byte order mark counts for nothing. */
+export function placeAt(text: string, offset: number): string {
+  const before = text.slice(text.startsWith('\ufeff') ? 1 : 0, offset).split('\n');
+  return `line ${before.length}, column ${[...before.at(-1)!].length + 1}`;
+}
+
+/** Whether a text has a place that a program has yet to fill in: {{ … }} of Go, Jinja, Handlebars, Mustache, or {% … %}. */
+export function isPlaceholder(text: string): boolean {
+  return [
+    ['{{', '}}'],
+    ['{%', '%}'],
+  ].some(([opens, closes]) => {
+    const at = text.indexOf(opens!);
+    return at >= 0 && text.indexOf(closes!, at + 2) >= 0;
+  });
+}

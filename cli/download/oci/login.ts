@@ -1,0 +1,70 @@
+import { exactOptional } from 'valibot';
+import { parseJson } from '../../documents/index.ts';
+import { mapOf, misfitOf, tableOf, text } from '../../documents/shapes.ts';
+import { errnoOf, KataError } from '../../errors/index.ts';
+import { fileLimits, readOwned } from '../../host/regular.ts';
+import type { Registry } from './reference.ts';
+
+/** A name and a password, as the header `authorization` has them. */
+export interface Login {
+  header: string;
+  /** The file that has them. */
+  file: string;
+}
+
+interface Document {
+  auths: Record<string, { auth?: string; identitytoken?: string }>;
+}
+
+const shape = tableOf({ auths: mapOf(tableOf({ auth: exactOptional(text), identitytoken: exactOptional(text) })) });
+
+/**
+ * What the file has for a registry: of the entries HOST and HOST/PATH the longest that the repository lies in, as containers-auth.json(5) says.
+ * Undefined where it has none. Programs that the file names (credHelpers, credsStore) are not run. Throws `usage`; no message has text of the
+ * file but names of its keys.
+ */
+export async function loginFor({ host, repository }: Registry, file: string): Promise<Login | undefined> {
+  const { auths } = await documentOf(file);
+  const parts = repository.split('/');
+  const keys = parts.map((_, index) => [host, ...parts.slice(0, parts.length - index)].join('/'));
+  const entries = new Map(Object.entries(auths));
+  const key = [...keys, host].find((each) => entries.has(each));
+  return key === undefined ? undefined : { header: `Basic ${pairOf(entries.get(key)!, key, file)}`, file };
+}
+
+async function documentOf(file: string): Promise<Document> {
+  const content = await readOwned(file, 'credentials', 'read or change').catch((error: unknown) => {
+    throw unfit(
+      file,
+      error instanceof KataError ? error.complaint.found : `${file} cannot be read (${errnoOf(error) ?? 'unknown reason'})`,
+    );
+  });
+  let value: unknown;
+  try {
+    value = parseJson(content.toString(), { maxBytes: fileLimits.credentials });
+  } catch {
+    // Its message may have a part of the file.
+    throw unfit(file, `${file} is no JSON`);
+  }
+  const misfit = misfitOf(shape, value);
+  if (misfit !== undefined) throw unfit(file, `${file}: ${misfit}`);
+  return value as Document;
+}
+
+/** NAME:PASSWORD in base64 (RFC 7617: neither has a control character, the name has no colon). */
+function pairOf({ auth = '', identitytoken = '' }: Document['auths'][string], key: string, file: string): string {
+  if (identitytoken !== '') throw unfit(file, `${file}: the entry ${key} has an identity token, which is not supported`);
+  const pair = Buffer.from(auth, 'base64');
+  const isPair = pair.toString('base64') === auth && /^[^:\p{Cc}]+:[^\p{Cc}]+$/u.test(pair.toString());
+  if (!isPair) throw unfit(file, `${file}: the entry ${key} has no auth with a name and a password in base64`);
+  return auth;
+}
+
+function unfit(file: string, found: string): KataError {
+  return new KataError('usage', {
+    subject: '--registry-auth',
+    found,
+    needed: 'a file as podman login --authfile FILE writes it, which only root and its group can read: {"auths": {"HOST": {"auth": "…"}}}',
+    next: `ls -lL ${file}; chown root ${file}; chmod 600 ${file}`,
+  });
+}

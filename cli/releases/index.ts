@@ -1,0 +1,4 @@
+export { readDocument, refuseConflicts, refuseExpired, refuseOlder } from './added.ts';
+export { type Catalogue, type Document, ownCatalogue } from './catalogue.ts';
+export { archivesOf, namedRelease } from './named.ts';
+export { type AddedCatalogue, addedCatalogues, catalogueFor, provenDigests } from './stored.ts';

@@ -1,0 +1,60 @@
+import type { Digest } from '../host/index.ts';
+import { type Attempt, attemptAt } from './memory.ts';
+import type { NodeRequest } from './request.ts';
+
+/** What is known of the node before anything is done. */
+export interface Node {
+  /** Name and version of the engines: 'containerd 2.1.9'. */
+  engine: string;
+  /** The OS version or deployment. */
+  system: string;
+  /** The active generation. */
+  active: number | undefined;
+  /** Generations that are here. */
+  generations: readonly number[];
+}
+
+export type Decision =
+  | { act: 'observe' | 'install' | 'uninstall' }
+  /** A generation that this request made is still here. */
+  | { act: 'switch'; to: number }
+  | { act: 'nothing'; state: 'done' | 'failed' | 'held'; code?: string; reason: string };
+
+/**
+ * What to do about a request. One that failed here is not tried again, and after a failure no new one begins, until `retry` is higher: a
+ * fleet would break every node in turn. Another version of the engine or of the OS counts as a retry. What was well here before is not new.
+ */
+export function decide(request: NodeRequest, digest: Digest, attempts: readonly Attempt[], node: Node): Decision {
+  const { mode, retry = 0 } = request;
+  if (mode === 'observe') return { act: 'observe' };
+  const [last, own] = [attempts.at(-1), attemptAt(attempts, digest)].map((attempt) => attempt && ended(attempt));
+  const isOver = ({ outcome, ...then }: Attempt) =>
+    outcome === 'failed' && retry <= then.retry && !isOther(then.engine, node.engine) && then.system === node.system;
+  if (own !== undefined && isOver(own)) return { act: 'nothing', state: 'failed', ...codeOf(own), reason: own.reason ?? 'it failed here' };
+  const isNew = mode === 'install' && own?.outcome !== 'done';
+  if (isNew && last !== undefined && last.request !== digest && isOver(last)) {
+    const why = `the request before failed here (${last.reason ?? last.code ?? 'no reason is known'}): a new one begins with a higher retry`;
+    return { act: 'nothing', state: 'held', ...codeOf(last), reason: why };
+  }
+  if (mode === 'uninstall')
+    return node.active === undefined ? { act: 'nothing', state: 'done', reason: 'Kata is not installed' } : { act: 'uninstall' };
+  const made = own?.outcome === 'done' ? own.generation : undefined;
+  if (made !== undefined && made !== node.active && node.generations.includes(made)) return { act: 'switch', to: made };
+  return { act: 'install' };
+}
+
+/** A node that goes down in the middle tries once more. One that goes down again may do so because of the request. */
+function ended(attempt: Attempt): Attempt {
+  if (attempt.outcome !== 'began' || (attempt.interrupted ?? 0) === 0) return attempt;
+  return { ...attempt, outcome: 'failed', code: 'interrupted', reason: 'the node went down in the middle of it, twice' };
+}
+
+/** A version that could not be asked, as on a node that is busy or boots, is no other one. */
+function isOther(then: string, now: string): boolean {
+  const isKnown = (engines: string) => engines.split(', ').every((engine) => / \S/.test(engine));
+  return then !== now && isKnown(then) && isKnown(now);
+}
+
+function codeOf({ code }: Attempt): { code?: string } {
+  return code === undefined ? {} : { code };
+}
