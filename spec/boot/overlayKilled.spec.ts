@@ -88,12 +88,12 @@ describe('backend overlay, killed', function () {
     assert.deepEqual((await live.json(['verify']))['drift'], []);
   });
 
-  it('recover early in a boot, before our unit: it turns the link and waits for nothing, and the old payload is mounted', async () => {
+  it('recover early in a boot, before our units: it turns the link and waits for nothing, and the old payload is mounted', async () => {
     const early = 'early-recover.service';
     const text = `[Unit]
 DefaultDependencies=no
 After=local-fs.target
-Before=systemd-sysext.service ${unit}
+Before=kata-sysext-recover.service systemd-sysext.service ${unit}
 [Service]
 Type=oneshot
 RemainAfterExit=yes
@@ -110,9 +110,11 @@ ExecStart=${kataSysext} recover --json
 
     await waitForCri(live.host);
     const state = (await live.host.run(['systemctl', 'show', early, '-P', 'Result', '-P', 'ActiveState'])).stdout;
+    const log = (await live.host.run(['journalctl', '-b', '--no-pager', '-u', early, '-u', 'kata-sysext-*'])).stdout;
     await live.host.sh(`rm /etc/systemd/system/${early} /etc/systemd/system/sysinit.target.wants/${early}; systemctl daemon-reload`);
     assert.deepEqual(second, [shimDigest(live.second), shimDigest(live.second)]);
-    assert.deepEqual(state.trim().split('\n').sort(), ['active', 'success']);
+    assert.deepEqual(state.trim().split('\n').sort(), ['active', 'success'], log);
+    assert.match(log, /"kind":"Recovery","recovered":\[\{[^\]]*"verb":"install","result":"undone"/);
     assert.deepEqual([overlays(live), await shimSeen(live)], [ours, [shimDigest(live.first), shimDigest(live.first)]]);
     assert.equal((await live.json(['status']))['active'], 1);
     assert.deepEqual((await live.json(['verify']))['drift'], []);

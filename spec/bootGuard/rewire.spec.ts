@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { rewireAtBoot } from '../../cli/bootGuard/rewire.ts';
 import { type Host, openHost } from '../../cli/host/index.ts';
 import { endAfter } from '../support/endings.ts';
@@ -75,11 +75,56 @@ describe('the second phase, by what the engine says of its files', function () {
     assert.match(notes.slice(1).join('\n'), /^what containerd takes is not known: .*TOML 1\.0.*left alone$/);
   });
 
+  it('of two engines the one that refuses decides: both lose the wiring, also one that an update has removed', async () => {
+    const { first } = await releases();
+    const drop = 'etc/crio/crio.conf.d/50-kata-sysext.conf';
+    const host = treeHost('fcos', (root) => {
+      put(root, 'etc/systemd/system/containerd.service', `[Service]\nExecStart=${engine}\n`);
+      put(root, 'etc/systemd/system/crio.service', '[Service]\nExecStart=/usr/bin/crio\n');
+      put(root, `var${engine}`, script('echo no such key >&2; exit 1', takes), 0o755);
+    });
+    const bare = readFileSync(host.path('etc/containerd/config.toml'), 'utf8');
+    await host.json(['install', first, '--engine', 'crio@1.34']);
+    const wired = existsSync(host.path(drop));
+
+    const { to, notes } = await rewireAtBoot(contextOf(host));
+    const after = readFileSync(host.path('etc/containerd/config.toml'), 'utf8');
+    const stays = existsSync(host.path(drop));
+    host.remove();
+
+    assert.equal(to, undefined, notes.join('\n'));
+    assert.match(notes.join('\n'), /crio\.service.*not on this system; nothing is changed[\s\S]*containerd does not take/);
+    assert.deepEqual([wired, stays], [true, false]);
+    assert.equal(after, bare);
+  });
+
+  it('of two engines each is looked at, and what one lost is written again', async () => {
+    const { first } = await releases();
+    const drop = 'etc/crio/crio.conf.d/50-kata-sysext.conf';
+    const host = treeHost('fcos', (root) => {
+      put(root, 'etc/systemd/system/containerd.service', `[Service]\nExecStart=${engine}\n`);
+      put(root, 'etc/systemd/system/crio.service', '[Service]\nExecStart=/opt/engine/crio\n');
+      put(root, `var${engine}`, script(takes, takes), 0o755);
+      put(root, 'var/opt/engine/crio', '#!/bin/sh\n[ "$1" = --version ] && echo crio version 1.34.0 || echo "[crio]"\n', 0o755);
+    });
+    await host.json(['install', first, '--engine', 'crio@1.34']);
+    const text = readFileSync(host.path(drop), 'utf8');
+    rmSync(host.path(drop));
+
+    const { to, notes } = await rewireAtBoot(contextOf(host));
+    const after = existsSync(host.path(drop)) ? readFileSync(host.path(drop), 'utf8') : 'gone';
+    const { engine: one, otherEngines } = (await host.json(['status'])) as { engine: { name: string }; otherEngines: { name: string }[] };
+    host.remove();
+
+    assert.deepEqual([to, after], [1, text], notes.join('\n'));
+    assert.deepEqual([one.name, ...otherEngines.map(({ name }) => name)], ['crio', 'containerd']);
+  });
+
   function contextOf({ root }: TreeHost): Parameters<typeof rewireAtBoot>[0] {
     const own = openHost(root, {});
     // The engine of the tree, and the files that it is asked about, by their paths on this machine.
     const run: Host['run'] = async (program, args, options) =>
-      program === engine || program === `/var${engine}`
+      program.startsWith('/opt/engine/') || program.startsWith('/var/opt/engine/')
         ? own.run(await own.locate(program), await Promise.all(args.map((arg) => (arg.startsWith('/') ? own.locate(arg) : arg))), options)
         : own.run(program, args, options);
     return {

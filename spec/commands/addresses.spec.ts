@@ -3,10 +3,17 @@ import { refuseAddresses } from '../../cli/commands/parsing/addresses.ts';
 import { parse } from '../../cli/commands/parsing/parser.ts';
 import type { KataError } from '../../cli/errors/index.ts';
 
-const base = 'https://example.org/r/';
+const base = 'http://example.org/r/';
 
 /** What a refused address says to type next must do what was asked: for the same tree, engine and handlers. */
 describe('an address where a file belongs', () => {
+  it('is no mistake where the verb downloads it', async () => {
+    const parsed = await parse(['install', 'https://example.org/r/a.tar.zst'], '0');
+
+    assert.ok(parsed.kind === 'verb');
+    assert.doesNotThrow(() => refuseAddresses(parsed.verb, parsed.words, []));
+  });
+
   const rows: [title: string, argv: string[], next: string][] = [
     [
       'install keeps the tree and the engine',
@@ -34,6 +41,16 @@ describe('an address where a file belongs', () => {
       `curl -fLO ${base}a.tar.zst; then: curl -fLO ${base}c.tar.zst; then: kata-sysext install a.tar.zst b.tar.zst c.tar.zst --root /t` +
         ' --digest sha256:HEX --digest sha256:HEX --digest sha256:HEX',
     ],
+    [
+      'a password and a query are not repeated',
+      ['install', 'http://anna:pass@example.org/r/a.tar.zst?token=secret#x', '--signature', 'https://example.org/a.sig?token=secret'],
+      "curl -fLO -u anna 'http://example.org/r/a.tar.zst?QUERY'; then: kata-sysext install a.tar.zst --signature 'https://example.org/a.sig?QUERY' --digest sha256:HEX",
+    ],
+    [
+      'an address to download stays as it is, without its query',
+      ['install', 'ftp://example.org/a.tar.zst?token=secret', 'https://example.org/b.tar.zst?token=secret'],
+      "curl -fLO 'ftp://example.org/a.tar.zst?QUERY'; then: kata-sysext install a.tar.zst 'https://example.org/b.tar.zst?QUERY' --digest sha256:HEX --digest sha256:HEX",
+    ],
   ];
   for (const [title, argv, next] of rows)
     it(title, async () => {
@@ -44,6 +61,7 @@ describe('an address where a file belongs', () => {
         () => refuseAddresses(parsed.verb, parsed.words, argv),
         (error: KataError) => {
           assert.equal(error.complaint.next, next);
+          assert.doesNotMatch(JSON.stringify(error.complaint), /secret|pass@/);
           return error.code === 'usage';
         },
       );

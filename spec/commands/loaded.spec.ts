@@ -3,11 +3,13 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeHostTree, makeRelease } from '../../cli/commands/try/tree.ts';
+import { engines } from '../../cli/engines/index.ts';
+import { engineNames } from '../../cli/engines/names.ts';
 import { repo } from '../support/program.ts';
 import { scratch } from '../support/trees/treeHost.ts';
 
-/** What no machine should pay for that asks often: docs/adr/0046-fast-status.md. */
-const costly = /^cli\/(?:engines|layout|planning|operations|runner\/(?!asked\.ts)|gate|cri|documents\/toml)/;
+/** What no machine should pay for that asks often: docs/adr/0046-fast-status.md. Names alone cost nothing. */
+const costly = /^cli\/(?:cluster|fleet|engines\/(?!names\.ts)|layout|planning|operations|runner\/(?!asked\.ts)|gate|cri|documents\/toml)/;
 
 describe('what a verb loads', function () {
   this.timeout(120_000);
@@ -42,6 +44,14 @@ describe('what a verb loads', function () {
     assert.ok(byInstall.includes('cli/engines/containerd/index.ts'), byInstall.join('\n'));
   });
 
+  it('is nothing of sigstore for an install without a bundle of it', () => {
+    assert.deepEqual(
+      byInstall.filter((path) => path.startsWith('cli/trust/sigstore')),
+      [],
+    );
+    assert.ok(byInstall.includes('cli/trust/signature.ts'), byInstall.join('\n'));
+  });
+
   for (const [what, root] of [
     ['a tree without Kata', 'bare'],
     ['a tree with it', 'root'],
@@ -54,4 +64,19 @@ describe('what a verb loads', function () {
         [],
       );
     });
+
+  it('is nothing of engines for the help of a verb, which names them all the same', () => {
+    const loaded = loadedBy(['install', '--help']);
+
+    assert.deepEqual(
+      loaded.filter((path) => /^cli\/engines\/(?!names\.ts)/.test(path)),
+      [],
+    );
+    assert.equal(
+      engines()
+        .map(({ name }) => name)
+        .join(', '),
+      engineNames,
+    );
+  });
 });

@@ -116,7 +116,7 @@ describe('a result that cannot be written', () => {
 });
 
 describe('an address in the place of a bundle', () => {
-  const url = 'https://example.org/kata/kata-static-4.1.0-amd64.tar.zst';
+  const url = 'http://example.org/kata/kata-static-4.1.0-amd64.tar.zst';
   const file = 'kata-static-4.1.0-amd64.tar.zst';
   const given = '--root /nonexistent --json';
 
@@ -126,12 +126,12 @@ describe('an address in the place of a bundle', () => {
     [['adopt', 'layered', url], `curl -fLO ${url}; then: kata-sysext adopt layered ${file} ${given} --digest sha256:HEX`],
     [['check', url], `curl -fLO ${url}; then: kata-sysext check ${file} ${given}`],
     [
-      ['install', 'https://example.org/'],
-      `curl -fL -o kata-static.tar.zst https://example.org/; then: kata-sysext install kata-static.tar.zst ${given} --digest sha256:HEX`,
+      ['install', 'http://example.org/'],
+      `curl -fL -o kata-static.tar.zst http://example.org/; then: kata-sysext install kata-static.tar.zst ${given} --digest sha256:HEX`,
     ],
     [
-      ['install', 'https://me:secret@example.org/k.tar.gz?a=b'],
-      `curl -fLO -u me 'https://example.org/k.tar.gz?a=b'; then: kata-sysext install k.tar.gz ${given} --digest sha256:HEX`,
+      ['install', 'http://me:secret@example.org/k.tar.gz?a=b'],
+      `curl -fLO -u me 'http://example.org/k.tar.gz?QUERY'; then: kata-sysext install k.tar.gz ${given} --digest sha256:HEX`,
     ],
   ] as const) {
     it(`is refused, with the commands that fetch and use it: ${args.join(' ')}`, async () => {

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { CRIO } from '../lab/crio.ts';
 import { differences, fingerprint } from '../support/judges/fingerprint.ts';
 import { crioHandlers, crioHost, crioUnit, dropIn, dropIns, whereCrio } from '../support/live/crioHost.ts';
-import { dependent, runsOf } from '../support/live/liveHost.ts';
+import { dependent, runsOf, secretsKept } from '../support/live/liveHost.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const units = [crioUnit, dependent];
+const secret = 's3cret-of-a-variable';
 
 /** The lab's configuration as one main file, and no folder. */
 function movedConfig() {
@@ -109,6 +110,7 @@ describe('CRI-O on live hosts', () => {
     for (const { title, script, unit } of rows) {
       it(`CRI-O ${title}`, async () => {
         const live = await crioHost({
+          [`${dropIns}/30-login.conf`]: `[crio.runtime]\ndefault_env = ["LOGIN=${secret}"]\n`,
           '/etc/lab/crio': { text: `#!/bin/sh\nif test -e ${dropIn}; then ${script}\nfi\nexec ${CRIO} "$@"\n`, mode: 0o755 },
           [`/etc/systemd/system/${crioUnit}.d/50-broken.conf`]: `[Service]\nExecStart=\nExecStart=/etc/lab/crio\n${unit}\n`,
         });
@@ -123,6 +125,7 @@ describe('CRI-O on live hosts', () => {
           for (const name of units) assert.match(runs[name]!, /ActiveState=active/);
           assert.deepEqual(await crioHandlers(live), ['', 'runc']);
           assert.equal(existsSync(join(live.host.root, dropIn)), false);
+          assert.deepEqual(await secretsKept(live, secret), []);
         } finally {
           await live.host.stop();
         }

@@ -5,14 +5,15 @@ import { suiteAvailable } from '../lab/roots.ts';
 import { stopAfter } from '../support/endings.ts';
 import { differences } from '../support/judges/fingerprint.ts';
 import { containerSays, daemonJson, dockerHost, dockerUnit, image, reloadsOf, runtimesOf } from '../support/live/dockerHost.ts';
-import { containerd, dependent, etcOf, type Live, runsOf } from '../support/live/liveHost.ts';
+import { containerd, dependent, etcOf, type Live, runsOf, secretsKept } from '../support/live/liveHost.ts';
 import { until } from '../support/live/unitWork.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const units = [dockerUnit, containerd, dependent];
 const stock = ['io.containerd.runc.v2', 'runc'];
 /** Tabs, two keys in one line, no newline at the end. */
-const theirs = '{\n\t"log-level": "info", "debug": false,\n\t"max-concurrent-downloads": 3\n}';
+const secret = 's3cret-of-a-label';
+const theirs = `{\n\t"log-level": "info", "debug": false,\n\t"labels": ["login=${secret}"],\n\t"max-concurrent-downloads": 3\n}`;
 
 /** `dockerd --validate` takes each of these, and none lets it start. */
 const fatal = {
@@ -80,6 +81,20 @@ describe('Docker on a live host', function () {
     assert.deepEqual(await runtimesOf(live), stock);
     write(theirs);
     await live.host.run(['systemctl', 'reload', dockerUnit]);
+    assert.deepEqual(differences(atStart, etcOf(live)), []);
+  });
+
+  it('a change that fails is undone; what the daemon logged of its whole file is in no record, log or report', async () => {
+    const failed = await live.kata(['install', live.bundle(live.first), '--engine', 'docker'], {
+      KATA_SYSEXT_FAILPOINT: 'commit/before=error',
+    });
+
+    const logged = await live.host.sh(`journalctl -b -u ${dockerUnit} -o cat | grep -cF ${secret}`);
+    const kept = await secretsKept(live, secret);
+    assert.equal(failed.code, 1);
+    assert.ok(Number(logged.stdout) > 0, 'dockerd says its configuration when it has read it');
+    assert.deepEqual(kept, []);
+    assert.deepEqual(await runtimesOf(live), stock);
     assert.deepEqual(differences(atStart, etcOf(live)), []);
   });
 

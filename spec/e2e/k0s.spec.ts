@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import toml from '@iarna/toml';
 import { JUDGE } from '../lab/judge.ts';
-import { K0S_SOCKET, k0sFolder } from '../lab/k0s.ts';
+import { K0S_SOCKET, type K0sVersion, k0sFolder } from '../lab/k0s.ts';
 import { type Pod, podRuns, removePod, runPod, waitForCri } from '../lab/pods.ts';
 import { debianRoot } from '../lab/roots.ts';
-import { stopAfter } from '../support/endings.ts';
+import { removeAfter, stopAfter } from '../support/endings.ts';
 import { differences } from '../support/judges/fingerprint.ts';
 import { installK0s, k0sHost, k0sUnit, needK0s, processesOf, updateK0s } from '../support/live/k0sHost.ts';
 import { etcOf, handlersOf, type Live } from '../support/live/liveHost.ts';
@@ -41,10 +41,13 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
     assert.match(stdout, new RegExp(`"id": "${pod.id}"[^}]*}?[^}]*"state": "SANDBOX_READY"`, 's'));
   }
 
+  let drawn: string | undefined;
+  removeAfter(() => drawn);
   if (!existsSync(real)) console.log('      files that k0s wrote are not beside this checkout: the stand-in is not compared with them');
   else
     it('the stand-in makes of containerd’s defaults and a drop-in what k0s itself made of them', async () => {
       const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-k0s-'));
+      drawn = folder;
       writeFileSync(join(folder, '50-kata.toml'), readFileSync(join(real, '1.34.containerd.d.50-kata-v2.toml')));
       const containerd = join(await debianRoot('trixie'), 'usr/bin/containerd');
       const defaults = spawnSync(containerd, ['config', 'default'], { encoding: 'utf8' }).stdout;
@@ -86,13 +89,21 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
     assert.equal((await live.kata(['verify'])).code, 0);
   });
 
-  it('upgrades and rolls back without a new containerd', async () => {
+  it('k0s starts again and renders again, and the host boots: the handler is there', async () => {
+    await live.host.run(['systemctl', 'restart', k0sUnit]);
+    await holds([handler, 'runc'], 'restarted');
+
+    await boot('boot-installed');
+
+    await holds([handler, 'runc'], 'booted-installed');
+  });
+
+  it('upgrades without a new containerd', async () => {
     const before = await processesOf(live);
 
     const up = await live.json(['install', live.bundle(live.second)]);
-    const back = await live.json(['rollback']);
 
-    assert.deepEqual([up['restarted'], back['restarted'], await processesOf(live)], [[], [], before]);
+    assert.deepEqual([up['restarted'], await processesOf(live)], [[], before]);
     await holds([handler, 'runc'], 'upgraded');
   });
 
@@ -103,8 +114,19 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
     const text = readFileSync(join(live.host.root, 'etc/k0s/containerd.d/kata-sysext.toml'), 'utf8');
     assert.match(text, /^version = 3$/m);
     assert.equal((await live.kata(['verify'])).code, 0);
-    const again = await live.json(['install', live.bundle(live.first)]);
+    const again = await live.json(['install', live.bundle(live.second)]);
     assert.equal(again['changed'], false);
+  });
+
+  it('k0s 1.36: the host boots, and a rollback needs no new containerd', async () => {
+    await boot('boot-newer');
+    await holds([handler, 'runc'], 'booted-newer');
+    const before = await processesOf(live);
+
+    const back = await live.json(['rollback']);
+
+    assert.deepEqual([back['restarted'], await processesOf(live)], [[], before]);
+    await holds([handler, 'runc'], 'rolled-back');
   });
 
   it('k0s 1.36: another name of the handler comes, and its containerd took copies of the files before', async () => {
@@ -134,10 +156,7 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
   });
 
   it('the host boots: the handler is there, and the generation is blessed', async () => {
-    await removePod(live.host, pod);
-    await live.host.reboot();
-    await waitForCri(live.host, K0S_SOCKET);
-    pod = await runPod(live.host, 'runc', 'booted');
+    await boot('booted');
     await live.host.sh('while systemctl is-active -q kata-sysext-confirm.service; do sleep 0.2; done');
 
     const { stdout } = await live.kata(['status']);
@@ -158,10 +177,7 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
   });
 
   it('k0s goes back to 1.34 while the host is off: the boot guard cannot ask the containerd that is not unpacked yet, and leaves it', async () => {
-    await removePod(live.host, pod);
-    await live.host.reboot({ between: () => installK0s(live.host.root, 'older') });
-    await waitForCri(live.host, K0S_SOCKET);
-    pod = await runPod(live.host, 'runc', 'back');
+    await boot('back', 'older');
 
     const { stdout } = await live.host.run(['journalctl', '-b', '-o', 'cat', '-u', 'kata-sysext-rewire.service']);
 
@@ -183,6 +199,26 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
     const start = await live.host.run(['systemctl', 'show', k0sUnit, '-p', 'ExecStartPre', '-p', 'NeedDaemonReload']);
     assert.doesNotMatch(start.stdout, /kata-sysext|NeedDaemonReload=yes/);
   });
+
+  it('afterwards k0s renders again, and boots with another version: nothing of the handler comes back', async () => {
+    await live.host.run(['systemctl', 'restart', k0sUnit]);
+    await holds(['runc'], 'gone-restarted');
+    await boot('gone-newer', 'newer');
+    await holds(['runc'], 'gone-booted');
+
+    assert.deepEqual(
+      differences(atStart, etcOf(live)).filter((line) => !line.includes('/etc/k0s/containerd.toml')),
+      [],
+    );
+  });
+
+  /** A host that is off can get another version. The pod that runs from here on is a new one. */
+  async function boot(name: string, version?: K0sVersion): Promise<void> {
+    await removePod(live.host, pod);
+    await live.host.reboot(version === undefined ? {} : { between: () => installK0s(live.host.root, version) });
+    await waitForCri(live.host, K0S_SOCKET);
+    pod = await runPod(live.host, 'runc', name);
+  }
 });
 
 /** What the stand-in has written for its containerd. */

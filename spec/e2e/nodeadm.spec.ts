@@ -9,7 +9,7 @@ import { run as runInLab } from '../lab/run.ts';
 import { stopAfter } from '../support/endings.ts';
 import { realDataFor } from '../support/engineFiles.ts';
 import { differences } from '../support/judges/fingerprint.ts';
-import { containerd, etcOf, handlersOf, kataSysext, type Live, liveHost, runsOf } from '../support/live/liveHost.ts';
+import { containerd, etcOf, handlersOf, kataSysext, type Live, liveHost, runsOf, secretsKept } from '../support/live/liveHost.ts';
 import { guardEnded } from '../support/live/unitWork.ts';
 import { run as runProgram } from '../support/program.ts';
 import { singleFile } from '../support/singleFile.ts';
@@ -23,14 +23,14 @@ const blessed = 'etc/systemd/system/kata-sysext-recover.service.d/50-blessed.con
 const kubelet = 'kubelet.service';
 
 /** A node as an AMI makes it: nodeadm is a stand-in, which starts the real containerd. */
-async function eksNode(context: Mocha.Context, suite: Suite, schema: 2 | 3): Promise<Live> {
+async function eksNode(context: Mocha.Context, suite: Suite, schema: 2 | 3, more = ''): Promise<Live> {
   context.timeout(1_800_000);
   for (const available of [await suiteAvailable(suite), await nodeadmAvailable()]) {
     if (available.ok) continue;
     console.log(`      ${available.why}`);
     context.skip();
   }
-  const live = await liveHost({ suite, containerdConfig: '', files: nodeadmFiles(suite, schema), binds: await nodeadmBinds() });
+  const live = await liveHost({ suite, containerdConfig: '', files: nodeadmFiles(suite, schema, more), binds: await nodeadmBinds() });
   await live.host.sh(`systemctl disable ${containerd}; containerd --version > /etc/eks/containerd-version.txt`);
   return live;
 }
@@ -87,6 +87,8 @@ describe('the stand-in for nodeadm renders as nodeadm did', function () {
 });
 
 const installed = ['kata-qemu-runtime-rs'];
+/** containerd logs its whole configuration at a start. */
+const login = `[plugins."io.containerd.grpc.v1.cri".registry.configs."registry.example.org".auth]\nauth = "${SECRET}"\n`;
 
 describe('EKS nodeadm (a stand-in) on a live trixie host', function () {
   this.timeout(900_000);
@@ -94,7 +96,7 @@ describe('EKS nodeadm (a stand-in) on a live trixie host', function () {
   let untouched: string[];
 
   before(async function () {
-    live = await eksNode(this, 'trixie', 2);
+    live = await eksNode(this, 'trixie', 2, login);
     await live.host.reboot();
     await waitForCri(live.host);
     untouched = etcOf(live);
@@ -124,9 +126,8 @@ describe('EKS nodeadm (a stand-in) on a live trixie host', function () {
   });
 
   it('nodeadm renders again, and the host boots: handlers stay, and the boot is confirmed', async () => {
-    await live.host.run(['systemctl', 'restart', run]);
-    await waitForCri(live.host);
-    assert.deepEqual(await handlersOf(live), [...installed, 'runc']);
+    await renderAgain();
+    await serves(live, installed, 'rendered');
     await live.host.reboot();
     await waitForCri(live.host);
 
@@ -139,26 +140,36 @@ describe('EKS nodeadm (a stand-in) on a live trixie host', function () {
   it('what the user data keeps secret is in no record and no report', async () => {
     await live.host.sh(`${kataSysext} report -o /root/report.md >/dev/null; ${kataSysext} check > /root/check.txt || true`);
 
-    const found = await live.host.run(['grep', '-rlF', SECRET, '/var/lib/kata-sysext', '/etc/kata-sysext', '/root'], {
-      allowFailure: true,
-    });
+    const kept = await secretsKept(live, SECRET);
 
-    assert.deepEqual([found.code, found.stdout], [1, '']);
+    assert.deepEqual(kept, []);
     assert.match((await live.host.run(['cat', '/root/report.md'])).stdout, /nodeadm/);
   });
 
-  it('another version of nodeadm boots with other templates: an upgrade and a rollback restart nothing', async () => {
-    await live.host.sh(`echo 'NODEADM_EFFECT=start' > /etc/lab/nodeadm.env; echo 'NODEADM_KUBELET=v1.30.0' >> /etc/lab/nodeadm.env`);
-    await live.host.reboot();
-    await waitForCri(live.host);
+  it('another version of nodeadm boots with other templates, and renders again: an upgrade restarts nothing', async () => {
+    await bootsWith('v1.30.0');
+    await serves(live, installed, 'other');
+    await renderAgain();
     const runs = await runsOf(live, [containerd, kubelet]);
+
     await live.json(['install', live.bundle(live.second)]);
+
+    assert.deepEqual(await runsOf(live, [containerd, kubelet]), runs);
     await serves(live, installed, 'upgraded');
+  });
+
+  it('the version before boots again, and renders: a rollback restarts nothing', async () => {
+    await bootsWith('v1.33.0');
+    await serves(live, installed, 'upgraded-boot');
+    await renderAgain();
+    const runs = await runsOf(live, [containerd, kubelet]);
 
     await live.json(['rollback']);
 
     assert.deepEqual(await runsOf(live, [containerd, kubelet]), runs);
     await serves(live, installed, 'back');
+    await bootsWith('v1.30.0');
+    await serves(live, installed, 'back-boot');
   });
 
   it('uninstalled with a nodeadm that only starts its engine: the file is gone, the folder stays, nothing else differs', async () => {
@@ -172,6 +183,15 @@ describe('EKS nodeadm (a stand-in) on a live trixie host', function () {
     );
   });
 
+  it('afterwards nodeadm renders again, and another version boots: runc pods run, and nothing of the handlers comes back', async () => {
+    await renderAgain();
+    await serves(live, [], 'plain');
+    await bootsWith('v1.33.0');
+    await serves(live, [], 'plain-boot');
+
+    assert.doesNotMatch(readFileSync(join(live.host.root, 'etc/containerd/config.toml'), 'utf8'), /kata/);
+  });
+
   it('what nodeadm could not read in its folder is refused before anything is written', async () => {
     await live.host.sh(`echo 'spec: [' > ${folder}/50-broken.yaml`);
 
@@ -180,6 +200,18 @@ describe('EKS nodeadm (a stand-in) on a live trixie host', function () {
     assert.deepEqual([refused['code'], refused['subject']], ['engine-config-invalid', `${folder}/50-broken.yaml`]);
     assert.ok(!existsSync(join(live.host.root, wiring)));
   });
+
+  async function renderAgain(): Promise<void> {
+    await live.host.run(['systemctl', 'restart', run]);
+    await waitForCri(live.host);
+  }
+
+  /** nodeadm takes the templates of the kubelet's version. This one only starts its engine, as nodeadm does before v20260520. */
+  async function bootsWith(version: string): Promise<void> {
+    await live.host.sh(`echo 'NODEADM_EFFECT=start' > /etc/lab/nodeadm.env; echo 'NODEADM_KUBELET=${version}' >> /etc/lab/nodeadm.env`);
+    await live.host.reboot();
+    await waitForCri(live.host);
+  }
 });
 
 describe('EKS nodeadm (a stand-in) on a live forky host', function () {

@@ -1,16 +1,11 @@
 import assert from 'node:assert/strict';
-import { cp, mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { crioRunc, PAUSE } from '../lab/containerd.ts';
 import { CRIO_SOCKET } from '../lab/crio.ts';
-import { imageArchives } from '../lab/image.ts';
 import { crioNetwork, networkFiles } from '../lab/network.ts';
-import { waitForCri } from '../lab/pods.ts';
 import { suiteAvailable } from '../lab/roots.ts';
-import { run } from '../lab/run.ts';
 import { stopAfter } from '../support/endings.ts';
 import { differences } from '../support/judges/fingerprint.ts';
-import { crioHost, needCrio } from '../support/live/crioHost.ts';
+import { crioHost, importImages, needCrio } from '../support/live/crioHost.ts';
 import { etcOf, handlersOf, type Live } from '../support/live/liveHost.ts';
 import { podHeldAt, podHost, provePods, traces } from '../support/live/podHost.ts';
 import { until } from '../support/live/unitWork.ts';
@@ -88,7 +83,7 @@ describe('a pod as proof, on CRI-O', function () {
   });
 
   it('verify --pod has the engine run a sandbox and a container of the handler, and leaves nothing', async () => {
-    await importPause(live);
+    await importImages(live);
 
     const [pod] = await provePods(live, 0);
 
@@ -96,21 +91,6 @@ describe('a pod as proof, on CRI-O', function () {
     await gone(live, CRIO_SOCKET);
   });
 });
-
-/** Into CRI-O's store, by buildah of this machine: the pause image of the lab. */
-async function importPause({ host }: Live): Promise<void> {
-  const store = join(host.root, 'var/lib/containers/storage');
-  const [archive] = await imageArchives();
-  await host.run(['systemctl', 'stop', 'crio']);
-  const own = join(host.root, 'root/run');
-  await mkdir(own, { recursive: true });
-  await cp(archive!, join(own, 'pause.tar'));
-  const places = ['--root', store, '--runroot', join(own, 'runroot'), '--storage-driver', 'overlay'];
-  await run(['buildah', ...places, 'pull', `docker-archive:${join(own, 'pause.tar')}`]);
-  await rm(own, { recursive: true, force: true });
-  await host.run(['systemctl', 'start', 'crio']);
-  await waitForCri(host, CRIO_SOCKET);
-}
 
 /** Watchers of killed commands need some seconds to be sure. */
 async function gone(live: Live, socket?: string): Promise<void> {

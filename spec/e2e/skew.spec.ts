@@ -67,7 +67,7 @@ async function leftovers({ live }: Skew): Promise<string[]> {
 /** A shim needs a moment to end after its sandbox was removed. */
 async function nothingLeft(skew: Skew): Promise<void> {
   let left = await leftovers(skew);
-  for (let tries = 0; left.length > 0 && tries < 50; tries++) {
+  for (let tries = 0; left.length > 0 && tries < 600; tries++) {
     await new Promise((resolve) => setTimeout(resolve, 100));
     left = await leftovers(skew);
   }

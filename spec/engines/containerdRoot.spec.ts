@@ -47,7 +47,7 @@ describe('engines/containerd: a main file of the read-only operating system', ()
     assert.deepEqual([planned.wiring?.method, planned.wiring?.configPath, planned.reads], ['root file', root, root]);
     assert.equal(
       textAt(planned, root),
-      `${head}imports = ["/usr/share/containerd/config.tom*l", "/etc/containerd/kata-sysext.d/*.toml"]\n`,
+      `${head}imports = ["/usr/share/containerd/config.tom[l*]", "/etc/containerd/kata-sysext.d/*.toml"]\n`,
     );
     assert.match(textAt(planned, tables), new RegExp(`^${head}\\n\\[plugins\\."${oldId}"\\.containerd\\.runtimes\\.kata-qemu\\]\\n`));
     assert.equal(textAt(planned, dropIn), `${head}[Service]\nEnvironment=CONTAINERD_CONFIG=${root}\n`);
@@ -216,7 +216,7 @@ describe('engines/containerd: a main file of the read-only operating system', ()
       /no plain path/,
     ],
     ['two configurations', `[Service]\nExecStart=/usr/bin/containerd -c ${vendor} --config ${vendor}\n`, {}, /more than once/],
-    ['a file that its pattern would find, too', plain, { '/usr/share/containerd/config.toml.l': '' }, /lies beside/],
+    ['a file that its pattern would find, too', plain, { '/usr/share/containerd/config.tom*': '' }, /lies beside/],
   ];
   for (const [what, unit, more, found] of refusals)
     it(`is left alone where the unit has ${what}`, async () => {

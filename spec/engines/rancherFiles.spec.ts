@@ -5,9 +5,10 @@ import { k3s } from '../../cli/engines/k3s/index.ts';
 import { rke2 } from '../../cli/engines/rke2/index.ts';
 import type { Engine, Instance } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
-import { generator } from '../lab/random.ts';
+import { eachRound, mutationCount, type Random } from '../support/mutations/random.ts';
+import { mutatedToml } from '../support/mutations/toml.ts';
 import { baseText, realRancher, rendered } from '../support/rancher.ts';
-import { all, loopMs, seed } from '../support/sample.ts';
+import { loopMs, seed } from '../support/sample.ts';
 import { type EngineTree, handler, treesOfSpec } from '../support/trees/engineTree.ts';
 import { newId, oldId, runtimes } from './containerdPlans.ts';
 
@@ -130,6 +131,14 @@ const own: Node[] = [
     version: '2.1.5',
     base: of2025!,
     template: { name: v3, text: `${withBase}\n# hooks\n${importLine}` },
+    outcome: 'engine-unsupported',
+  },
+  {
+    name: 'a carriage return alone at its end',
+    engine: k3s,
+    version: '2.1.5',
+    base: of2025!,
+    template: { name: v3, text: `${withBase.trimEnd()}\r` },
     outcome: 'engine-unsupported',
   },
   {
@@ -312,23 +321,24 @@ describe('engines/rancher: files of k3s and RKE2', function () {
     });
   }
 
-  it(`changed at random: wired and taken back byte for byte, or refused and untouched (seed ${seed})`, async () => {
-    const next = generator(seed);
-    const pick = <T>(items: readonly T[]): T => items[next() % items.length]!;
+  it(`${mutationCount} changed at random: wired and taken back byte for byte, or refused and untouched (seed ${seed})`, async () => {
     const nodes = [...own, ...realNodes()].filter(({ outcome }) => !outcome.startsWith('engine-'));
-    const outcomes: string[] = [];
+    const outcomes = new Map<string, number>();
 
-    for (let round = 0; round < (all ? 3000 : 200); round += 1) {
-      const node = pick(nodes);
-      const text = node.template?.text ?? pick(['', withBase, withBase + own3]);
-      const name = node.template?.name ?? (schemaOf(node) === 3 ? v3 : v2);
-      const changed = mutated(text, pick, 1 + (round % 3));
-      const tree = await treeOf(filesOf({ ...node, template: { name, text: changed }, main: rendered(changed, node.base) }));
-      outcomes.push(await goRound(tree, { ...node, template: { name, text: changed }, main: rendered(changed, node.base) }));
+    await eachRound(async (random) => {
+      const node = random.pick(nodes);
+      const changed = changedNode(node, random);
+      const others = random.once(3) ? mutatedToml(random.pick(['', '[debug]\nlevel = "info"\n', own3]), random) : '';
+      const dropIns = { [`${folderOf(node)}/config${schemaOf(node) === 3 ? '-v3' : ''}.toml.d/10-other.toml`]: others };
+      const tree = await treeOf({ ...filesOf(changed), ...dropIns });
+      const outcome = await goRound(tree, changed);
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
       await tree.remove();
-    }
+    });
 
-    for (const wanted of ['drop-in', 'range']) assert.ok(outcomes.includes(wanted), `${wanted}: ${[...new Set(outcomes)].join()}`);
+    console.log(`      ${[...outcomes].map(([outcome, count]) => `${outcome} ${count}`).join(', ')}`);
+    for (const wanted of ['drop-in', 'range'])
+      assert.ok(mutationCount < 200 || outcomes.has(wanted), `${wanted}: ${[...outcomes.keys()].join()}`);
   });
 });
 
@@ -353,10 +363,19 @@ const pieces = [
   '\u0000',
 ];
 
+/** The template as others may have left it. */
+function changedNode(node: Node, random: Random): Node {
+  const { pick, once } = random;
+  const name = node.template?.name ?? (schemaOf(node) === 3 ? v3 : v2);
+  const text = node.template?.text ?? pick(['', withBase, withBase + own3, `${withBase}${own3}`.replaceAll('\n', '\r\n')]);
+  const changed = once(2) ? mutatedToml(text, random) : mutated(text, random);
+  return { ...node, template: { name, text: changed }, main: rendered(changed, node.base) };
+}
+
 /** Pieces go in at line starts, or a line goes. */
-function mutated(text: string, pick: <T>(items: readonly T[]) => T, times: number): string {
+function mutated(text: string, { pick, below }: Random): string {
   const lines = text.split(/(?<=\n)/);
-  for (let time = 0; time < times; time += 1) {
+  for (let time = 1 + below(3); time > 0; time -= 1) {
     const at = pick([...lines.keys(), lines.length]);
     if (pick([true, true, false]) || lines.length === 0) lines.splice(at, 0, pick(pieces));
     else lines.splice(at, 1);

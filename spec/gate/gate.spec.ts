@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { Engine, EngineState, Instance } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
-import { type GateRequest, liveGate, offlineGate } from '../../cli/gate/gate.ts';
+import { allGates } from '../../cli/gate/allGates.ts';
+import { labelsAreOn } from '../../cli/gate/effective.ts';
+import { liveGate, offlineGate } from '../../cli/gate/gate.ts';
+import type { GateRequest } from '../../cli/gate/types.ts';
 import type { Host } from '../../cli/host/index.ts';
 import type { GenerationManifest } from '../../cli/store/index.ts';
 import type { Systemd } from '../../cli/systemd/types.ts';
@@ -95,6 +98,13 @@ describe('the gate of a change', () => {
     return await outcome(liveGate(hostWith(systemd), request(asked)).afterSteps());
   }
 
+  const notReady = (sandbox: EngineState['sandboxes'][number]) => ({ ...well, sandboxes: [{ ...sandbox, ready: false }] });
+  /** From the second question on. */
+  function endingLater(sandbox: EngineState['sandboxes'][number]): () => EngineState {
+    let asked = 0;
+    return () => (asked++ === 0 ? well : notReady(sandbox));
+  }
+
   describe('of what the engine lists', () => {
     const sandbox = well.sandboxes[0]!;
     const rows: [what: string, asked: Asked, said: RegExp][] = [
@@ -109,7 +119,9 @@ describe('the gate of a change', () => {
         { touched: ['kata-qemu', 'kata-old'], editedByOthers: true, now: withHandler('kata-old') },
         /^proven$/,
       ],
-      ['a sandbox not ready any more', { now: () => ({ ...well, sandboxes: [{ ...sandbox, ready: false }] }) }, /\(web\) lost its shim/],
+      ['a sandbox not ready after the restart', { restarts: true, now: () => notReady(sandbox) }, /\(web\) lost its shim/],
+      ['a sandbox that was ready after the restart, and ended later', { restarts: true, now: endingLater(sandbox) }, /^proven$/],
+      ['a sandbox that ended, without a restart', { now: () => notReady(sandbox) }, /^proven$/],
       ['a sandbox that was removed meanwhile', { now: () => ({ ...well, sandboxes: [] }) }, /^proven$/],
       ['ours gone with Kata', { isGone: true, now: () => ({ ...well, handlers: ['', 'runc'] }) }, /^proven$/],
       ['ours still there without Kata', { isGone: true }, /still lists kata-qemu/],
@@ -280,6 +292,63 @@ describe('the gate of a change', () => {
 
       assert.equal(steady, 'proven');
       assert.match(withoutPlugin, /^gate-failed: the CRI of containerd is not ready after \d+ s: unknown service/);
+    });
+  });
+
+  describe('of several engines', () => {
+    it('asks before a restart the one that restarts, and afterwards each of them', async () => {
+      const asked: string[] = [];
+      const gateOf = (name: string) => ({
+        beforeRestart: async () => void asked.push(`before ${name}`),
+        afterSteps: async () => void asked.push(`after ${name}`),
+        evidence: async () => [name],
+      });
+      const gate = allGates(['a', 'b'].map((name) => ({ unit: `${name}.service`, gate: gateOf(name) })));
+      const step = { kind: 'restart', unit: 'b.service', by: 'restart', asked: 'b.service', dependents: [], deadlineMs: 1 } as const;
+
+      await gate.beforeRestart({ ...step, dependents: [] });
+      await gate.afterSteps();
+      const evidence = await gate.evidence();
+
+      assert.deepEqual(
+        [asked, evidence],
+        [
+          ['before b', 'after a', 'after b'],
+          ['a', 'b'],
+        ],
+      );
+    });
+  });
+
+  describe('of the engine’s SELinux switch', () => {
+    const off = { plugins: { x: { enable_selinux: false } } };
+    const on = { plugins: { x: { enable_selinux: true } } };
+    const keyed = (now: Record<string, unknown>): Engine => ({
+      ...engineSaying(
+        () => well,
+        () => ({ ...now, others: ['plugins.x.enable_selinux'] }),
+      ),
+      selinux: { keys: [['plugins', 'x', 'enable_selinux']], byDefault: false, setting: 'enable_selinux = true' },
+    });
+
+    it('lets its key differ where the plan names it, and nowhere else', async () => {
+      const asked = (selinux: GateRequest['selinux']) =>
+        outcome(liveGate(hostWith(), request({ engine: keyed(off), ...(selinux === undefined ? {} : { selinux }) })).beforeRestart());
+
+      const said = [await asked('comes'), await asked(undefined)];
+
+      assert.equal(said[0], 'proven');
+      assert.match(said[1]!, /would change more than kata-sysext’s handlers/);
+    });
+
+    it('fails where the engine gives no labels after its restart', async () => {
+      const { systemd } = scriptedSystemd(() => ({}));
+      const restarted = (now: Record<string, unknown>) => labelsAreOn(hostWith(systemd), request({ engine: keyed(now), selinux: 'comes' }));
+
+      const said = [await outcome(restarted(on)), await outcome(restarted(off))];
+
+      assert.equal(said[0], 'proven');
+      assert.match(said[1]!, /gives pods no SELinux labels/);
     });
   });
 });

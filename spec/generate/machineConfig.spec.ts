@@ -17,7 +17,7 @@ describe('generate', function () {
     hook: made,
     rendered: (kind: OutputKind, target: string, node: Node) => madeRendered(kind, target, { ...node, against }),
   };
-  for (const target of openshift) {
+  for (const target of [...openshift, 'okd-4.16', 'okd-4.22']) {
     for (const form of ['hook', ...(renderedTargets.includes(target) ? ['rendered'] : [])] as (keyof typeof forms)[]) {
       it(`${target}, ${form}: a MachineConfig holds nothing that the operator refuses, and is the one that Butane makes`, async function () {
         const program = await goProgramAvailable('butane');
@@ -47,7 +47,8 @@ describe('generate', function () {
 
   it('no other minor version of OpenShift is offered', () => {
     assert.deepEqual([openshift[0], openshift.at(-1), openshift.length], ['openshift-4.8', 'openshift-4.22', 15]);
-    for (const name of ['openshift-4.7', 'openshift-4.23']) assert.throws(() => targetNamed(name), { code: 'usage' });
+    for (const name of ['openshift-4.7', 'openshift-4.23', 'okd-4.15', 'okd-4.23', 'okd'])
+      assert.throws(() => targetNamed(name), { code: 'usage' });
   });
 
   it('the policy that spares reboots restarts the unit of a hook, and nothing where it would change nothing', function () {
@@ -60,6 +61,22 @@ describe('generate', function () {
     const rendered = actionsOf(policyOf(madeRendered('machineconfig', 'openshift-4.18', {}, true)));
 
     assert.deepEqual([hook, rendered], [['DaemonReload', 'Restart'], ['DaemonReload']]);
+  });
+
+  it('says whether the policy has to come first: that of a hook spares the first reboot as well', () => {
+    const headOf = (files: Generated[]) => files[0]!.text.split('\n').slice(0, 3).join('\n');
+
+    const heads = [
+      headOf(made('machineconfig', 'okd-4.19')),
+      headOf(madeRendered('machineconfig', 'openshift-4.18', {}, true)),
+      headOf(made('machineconfig', 'okd-4.19', { kernelArguments })),
+      headOf(madeRendered('machineconfig', 'openshift-4.18')),
+    ];
+
+    assert.match(heads[0]!, /policy\.yaml first: then the first installation reboots no node\.$/m);
+    assert.match(heads[1]!, /policy\.yaml after it/);
+    assert.match(heads[2]!, /Arguments of the kernel reboot/);
+    assert.doesNotMatch(heads[3]!, /policy/);
   });
 
   it('a pool is written for one’s own alone, and says what an apply would do to one that is there', function () {
@@ -122,5 +139,5 @@ describe('generate', function () {
 });
 
 function minorOf(target: string): number {
-  return Number(target.slice('openshift-4.'.length));
+  return Number(target.split('.')[1]);
 }

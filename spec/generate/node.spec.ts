@@ -125,9 +125,21 @@ describe('generate', function () {
     assert.throws(() => complaints(texts.put(unit, whole), ['no-such-systemd-analyze']), /ENOENT/);
   });
 
+  it('a Containerfile passes licences on with the archives, in place of those of an image below', () => {
+    const text = made('containerfile', 'fcos').find(({ name }) => name === 'Containerfile')!.text;
+
+    const [, goes, archives] = /^RUN rm -rf (.*) && \S+\/kata-sysext notices (.*) -o \/ --progress none$/m.exec(text)!;
+
+    assert.equal(goes, '/usr/share/os-manifests/package-manifest.kata.spdx.json /usr/share/licenses/kata');
+    assert.ok(
+      archives!.split(' ').every((path) => text.includes(`"${path.slice(path.lastIndexOf('/') + 1)}"`)),
+      archives,
+    );
+  });
+
   it('a Containerfile builds also on an image that it has built', () => {
     const text = made('containerfile', 'fcos').find(({ name }) => name === 'Containerfile')!.text;
-    const [, command] = /^RUN (.*)$/m.exec(text)!;
+    const [, command] = /^RUN (mkdir .*)$/m.exec(text)!;
     const units = join(texts.folder, 'units');
     const script = command!.replaceAll('/usr/lib/systemd/system', units);
 
@@ -147,7 +159,7 @@ describe('generate', function () {
   it('an image with Kata baked in: no program and no archive becomes a part of it, and what its builder runs installs with these very words', () => {
     const work = join(texts.folder, 'build');
     mkdirSync(work);
-    const stub = '#!/bin/sh\nprintf "%s\\n" "$@" >"$(dirname "$0")/words"\n';
+    const stub = '#!/bin/sh\nprintf "%s\\n" "$@" >>"$(dirname "$0")/words"\n';
     writeFileSync(join(work, 'kata-sysext'), stub, { mode: 0o755 });
     const text = madeBaked(digestOf(stub));
     const [stage = '', image = ''] = text.split(/FROM \$\{BASE\}/);
@@ -179,6 +191,7 @@ describe('generate', function () {
       `kernel_params="it's $HOME \`id\` %n äöü"`,
       '--progress',
       'plain',
+      ...['notices', '-o', '/'],
     ]);
     assert.notEqual(other.status, 0);
     assert.equal(existsSync(join(work, 'words')), false, 'other bytes than those that were named are not run');

@@ -1,4 +1,4 @@
-import { type Against, type Beside, generate, type Merging, type OutputKind, targetNamed } from '../../cli/generate/index.ts';
+import { type Against, type Beside, generate, type Merging, type OutputKind, type Source, targetNamed } from '../../cli/generate/index.ts';
 
 import type { Digest } from '../../cli/host/index.ts';
 
@@ -20,7 +20,7 @@ const source = (name: string, sign: string) => ({
 export function made(
   kind: OutputKind,
   target: string,
-  more: { kernelArguments?: string[]; installArguments?: string[] } = {},
+  more: { kernelArguments?: string[]; installArguments?: string[]; program?: Source; bundles?: Source[] } = {},
   role = 'worker',
 ) {
   const request = {

@@ -63,6 +63,17 @@ export function runcWithoutControllers(suite: Suite): Record<string, Content> {
   };
 }
 
+/** Where a containerd that the lab built lies inside a host, whatever its suite has. */
+export const BUILT = '/mnt/containerd';
+
+/** What a host of a suite with containerd 1.x needs for one of 2.x: its own shim comes first, and the runc as above. */
+export function builtFiles(): Record<string, Content> {
+  return {
+    '/etc/systemd/system/containerd.service.d/10-lab.conf': `[Service]\nEnvironment=PATH=/etc/lab/bin:${BUILT}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin\n`,
+    '/etc/lab/bin/runc': { text: RUNC, mode: 0o755 },
+  };
+}
+
 const RUNC = `#!/bin/sh
 # the lab's: its cgroups have no controllers, and containerd 2 has no disable_cgroup
 create= bundle= before=
@@ -74,6 +85,14 @@ done
 [ -z "$create" ] || perl -0777 -pi -e 's/"resources":(\\{(?:[^{}"]|"(?:[^"\\\\]|\\\\.)*"|(?1))*\\}),//' "$bundle/config.json" || exit 1
 exec /usr/bin/runc "$@"
 `;
+
+/** The same below a kubelet, whose privileged pods need a rule for devices: without one runc cannot open the container's /dev/null again. */
+export function kubeRunc(): Record<string, Content> {
+  return {
+    ...builtFiles(),
+    '/etc/lab/bin/runc': { text: RUNC.replace("),//'", `),/"resources":{"devices":[{"allow":true,"access":"rwm"}]},/'`), mode: 0o755 },
+  };
+}
 
 /** The same for CRI-O, which also asks for a lower score of the OOM killer than the lab's kernel gives. */
 export function crioRunc(): Record<string, Content> {

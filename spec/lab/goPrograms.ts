@@ -9,9 +9,14 @@ import { run } from './run.ts';
 const modules = {
   'ignition-validate': { module: 'github.com/coreos/ignition/v2@v2.26.0', main: './validate' },
   butane: { module: 'github.com/coreos/butane@v0.29.0', main: './internal' },
+  helm: { module: 'helm.sh/helm/v3@v3.22.0', main: './cmd/helm' },
 };
 
 export type GoProgram = keyof typeof modules;
+
+/** Releases of containerd that no Debian suite has: the newest of their series, and those before and behind a change of its rules. */
+export const containerdReleases = ['2.0.14', '2.3.4', '2.3.7', '2.4.2'] as const;
+export type ContainerdRelease = (typeof containerdReleases)[number];
 
 /** Whether a program can be had here; a `why` is for a skip's name. */
 export async function goProgramAvailable(name: GoProgram): Promise<Availability> {
@@ -19,32 +24,63 @@ export async function goProgramAvailable(name: GoProgram): Promise<Availability>
     await goProgram(name);
     return { ok: true };
   } catch (error) {
-    const last = String((error as Error).message)
-      .trim()
-      .split('\n')
-      .at(-1);
-    return { ok: false, why: `${modules[name].module} cannot be built: ${(last ?? '').replace(/\b[a-z]+:\/\/\S+/g, '<proxy>')}` };
+    return unbuilt(modules[name].module, error);
   }
 }
 
-/**
- * The program's path. `go install MODULE@VERSION` asks the proxy for a list of versions, which not every proxy serves: the module is fetched
- * by its exact version (checked by the checksum database), and its own go.sum vouches for the rest.
- */
+/** The same for a release of containerd. A cold build takes a minute and a half on one core; a shared cache of Go makes the next one shorter. */
+export async function containerdAvailable(release: ContainerdRelease): Promise<Availability> {
+  try {
+    await builtContainerd(release);
+    return { ok: true };
+  } catch (error) {
+    return unbuilt(`containerd ${release}`, error);
+  }
+}
+
+/** In a run of a tier, begins to build at once: the hosts of other specs mostly wait meanwhile. The spec that needs it waits for what is left. */
+export function beginContainerd(release: ContainerdRelease): void {
+  if (process.env['KATA_SYSEXT_TIER'] !== undefined) void containerdAvailable(release);
+}
+
+/** Why it cannot be had, for a skip's name: the last line, without the proxy's. */
+export function unbuilt(what: string, error: unknown): Availability {
+  const last = String((error as Error).message)
+    .trim()
+    .split('\n')
+    .at(-1);
+  return { ok: false, why: `${what} cannot be built: ${(last ?? '').replace(/\b[a-z]+:\/\/\S+/g, '<proxy>')}` };
+}
+
+/** The program's path. */
 export async function goProgram(name: GoProgram): Promise<string> {
   const { module, main } = modules[name];
-  const folder = await cached(`go-${name}`, [module, main], async (into) => {
+  return join(await builtModule(`go-${name}`, module, { [name]: main }), name);
+}
+
+/** A folder with containerd and its shim for runc. */
+export function builtContainerd(release: ContainerdRelease): Promise<string> {
+  const programs = { containerd: './cmd/containerd', 'containerd-shim-runc-v2': './cmd/containerd-shim-runc-v2' };
+  return builtModule(`go-containerd-${release}`, `github.com/containerd/containerd/v2@v${release}`, programs);
+}
+
+/**
+ * Builds programs of a module, by the package of each. `go install MODULE@VERSION` asks the proxy for a list of versions, which not every
+ * proxy serves: the module is fetched by its exact version (checked by the checksum database), and its own go.sum vouches for the rest.
+ */
+function builtModule(recipe: string, module: string, programs: Record<string, string>): Promise<string> {
+  return cached(recipe, [module, ...Object.values(programs)], async (into) => {
     const { Dir } = JSON.parse((await go(['mod', 'download', '-json', module], into)).stdout) as { Dir: string };
     const source = await mkdtemp(join(tmpdir(), 'kata-sysext-go-'));
     try {
       await cp(Dir, source, { recursive: true });
       await run(['chmod', '-R', 'u+w', source]);
-      await go(['build', '-mod=readonly', '-trimpath', '-ldflags=-s -w', '-o', join(into, name), main], source);
+      for (const [name, main] of Object.entries(programs))
+        await go(['build', '-mod=readonly', '-trimpath', '-ldflags=-s -w', '-o', join(into, name), main], source);
     } finally {
       await rm(source, { recursive: true, force: true });
     }
   });
-  return join(folder, name);
 }
 
 /** A program of the lab's own, from the folder with its sources and its go.sum; built once for the same sources. */
@@ -57,8 +93,13 @@ export async function ownGoProgram(name: string, folder: string): Promise<string
   return join(built, name);
 }
 
-function go(args: string[], cwd: string) {
+/** Runs Go at a low priority: tests that wait for nothing else shall not wait for the compiler. */
+export function go(args: string[], cwd: string, timeoutMs = 1_500_000, niceness = 10) {
   // Go's own installer puts it where no login shell's PATH has it
   const PATH = `${process.env['PATH'] ?? ''}${delimiter}/usr/local/go/bin`;
-  return run(['nice', 'go', ...args], { cwd, timeoutMs: 1_500_000, env: { PATH, GOTOOLCHAIN: 'local', CGO_ENABLED: '0', GOFLAGS: '' } });
+  return run(['nice', '-n', `${niceness}`, 'go', ...args], {
+    cwd,
+    timeoutMs,
+    env: { PATH, GOTOOLCHAIN: 'local', CGO_ENABLED: '0', GOFLAGS: '' },
+  });
 }

@@ -55,6 +55,8 @@ export interface HostOptions {
   devices?: string[];
   /** import the lab's images and wait for containerd; default true */
   images?: boolean;
+  /** path of a network namespace that it shall be in; default: one of its own without a way out */
+  network?: string;
   /** the host outlives this process (`npm run lab`) */
   background?: boolean;
 }
@@ -76,7 +78,8 @@ export async function bootHost(options: HostOptions): Promise<LabHost> {
     const { root } = await makeStorage(name, debian, options.usr);
     await writeFiles(root, { ...baseFiles(name, options), ...options.files });
     await bindInto(root, options.binds ?? {});
-    const start: Start = { folder, root, cgroup, devices: options.devices ?? [], background: options.background === true };
+    const { devices = [], background = false, network } = options;
+    const start: Start = { folder, root, cgroup, devices, background, network };
     const host = hostOf({ name, suite: options.suite, root, leader: await startUp(start, owner) }, start, owner);
     await waitForBoot(host, folder);
     if (options.images !== false) await importImages(host);

@@ -19,10 +19,12 @@ export interface Start {
   cgroup: string;
   devices: string[];
   background: boolean;
+  /** of a network namespace; default: one of its own without a way out */
+  network: string | undefined;
 }
 
 /** Starts systemd of the root in namespaces; no systemd is needed on the machine. The console's text goes to `console.log` in the folder. */
-export function startNspawn({ folder, root, cgroup, devices, background }: Start): ChildProcess {
+export function startNspawn({ folder, root, cgroup, devices, background, network }: Start): ChildProcess {
   const memory = join(folder, 'memory');
   const shown = ['/dev/loop-control', '/dev/fuse', ...devices].filter((device) => existsSync(device));
   const argv = [
@@ -34,7 +36,7 @@ export function startNspawn({ folder, root, cgroup, devices, background }: Start
     '--boot',
     '--register=no',
     '--keep-unit',
-    '--private-network',
+    network === undefined ? '--private-network' : `--network-namespace-path=${network}`,
     '--capability=all',
     '--system-call-filter=@mount @module add_key keyctl bpf',
     '--console=pipe',

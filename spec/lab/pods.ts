@@ -10,13 +10,17 @@ export interface Pod {
   id: string;
   name: string;
   handler: string;
+  pids: Pids;
 }
 
+/** Whose process numbers a container sees: those of the pod, or as the kubelet has it by default its own. Then CRI-O runs no pause container. */
+type Pids = 'of the pod' | 'its own';
+
 /** Starts a sandbox on the host's network through a handler ('' is the engine's default); throws what the CRI answers. */
-export async function runPod(host: Commands, handler: string, name: string): Promise<Pod> {
-  const file = await put(host, `${name}-pod.json`, podConfig(name));
+export async function runPod(host: Commands, handler: string, name: string, pids: Pids = 'of the pod'): Promise<Pod> {
+  const file = await put(host, `${name}-pod.json`, podConfig(name, pids));
   const { stdout } = await host.run([JUDGE, 'runp', '--runtime', handler, file]);
-  return { id: stdout.trim(), name, handler };
+  return { id: stdout.trim(), name, handler, pids };
 }
 
 /** Runs a shell script as a container of the pod to its end and gives what it wrote. */
@@ -41,10 +45,11 @@ export async function podOutput(host: Commands, pod: Pod, script: string, name =
 export async function startContainer(host: Commands, pod: Pod, script: string, name: string): Promise<string> {
   const config = {
     metadata: { name },
-    image: { image: BUSYBOX },
+    // CRI-O takes no container without the second name, as the kubelet gives it.
+    image: { image: BUSYBOX, user_specified_image: BUSYBOX },
     command: ['/bin/sh', '-c', script],
     log_path: `${name}.log`,
-    linux: {},
+    linux: pod.pids === 'its own' ? { security_context: { namespace_options: namespacesOf(pod.pids) } } : {},
   };
   const file = await put(host, `${pod.name}-${name}.json`, config);
   const { stdout } = await host.run([JUDGE, 'create', pod.id, file, configFile(`${pod.name}-pod.json`)]);
@@ -62,15 +67,15 @@ export async function removePod(host: Commands, pod: Pod): Promise<void> {
   for (let tries = 0; ; tries++) {
     const ran = await host.sh(`${JUDGE} stopp ${pod.id} && ${JUDGE} rmp ${pod.id}`, { allowFailure: true });
     if (ran.code === 0) break;
-    if (tries === 25) throw new Error(`pod ${pod.name} cannot be removed: ${ran.stderr}`);
+    if (tries === 300) throw new Error(`pod ${pod.name} cannot be removed: ${ran.stderr}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   await host.run(['rm', '-f', configFile(`${pod.name}-pod.json`)]);
 }
 
 /** A pod through a handler comes up, its container does what it is told, and both go. */
-export async function podRuns(host: Commands, handler: string, name: string): Promise<void> {
-  const pod = await runPod(host, handler, name);
+export async function podRuns(host: Commands, handler: string, name: string, pids?: Pids): Promise<void> {
+  const pod = await runPod(host, handler, name, pids);
   assert.equal(await podOutput(host, pod, 'echo runs'), 'runs\n');
   await removePod(host, pod);
 }
@@ -86,13 +91,18 @@ export async function waitForCri(host: Commands, socket = SOCKET, timeoutMs = 60
   }
 }
 
-const HOST_NETWORK = 2;
+/** Modes of a namespace in the CRI. */
+const [POD, CONTAINER, NODE] = [0, 1, 2];
 
-function podConfig(name: string): unknown {
+function namespacesOf(pids: Pids): { network: number; pid: number } {
+  return { network: NODE, pid: pids === 'its own' ? CONTAINER : POD };
+}
+
+function podConfig(name: string, pids: Pids): unknown {
   return {
     metadata: { name, uid: `uid-${name}`, namespace: 'default' },
     log_directory: logFolder(name),
-    linux: { security_context: { namespace_options: { network: HOST_NETWORK } } },
+    linux: { security_context: { namespace_options: namespacesOf(pids) } },
   };
 }
 

@@ -77,6 +77,16 @@ export function dockerRoot(suite: Suite): Promise<string> {
   return bootstrapped(`root-docker-${suite}`, suite, [...PACKAGES, ...DOCKER]);
 }
 
+/** The root of a node of Kubernetes: trixie, with the plugins of its network. */
+export function kubeRoot(): Promise<string> {
+  return bootstrapped('root-kube-trixie', 'trixie', [...PACKAGES, 'containernetworking-plugins']);
+}
+
+/** The root of a suite with a server of ssh in it. */
+export function sshRoot(suite: Suite): Promise<string> {
+  return bootstrapped(`root-ssh-${suite}`, suite, [...PACKAGES, 'openssh-server']);
+}
+
 /** The folder of a root with these packages, by mmdebstrap from this machine's mirror; it has no hypervisor, no firmware, no Node, unless `finish` takes it. */
 export async function bootstrapped(name: string, suite: Suite, packages: readonly string[], finish = assertBare): Promise<string> {
   const mirror = debianMirror();

@@ -96,7 +96,7 @@ async function pods(host: LabHost): Promise<void> {
   const second = await digest(SECOND);
   expect((await shimsOf(host)).filter((shim) => shim.sha256 === second).length === 1, "the new sandbox has the second version's shim", '');
   for (const pod of [before, other, plain, after]) await removePod(host, pod);
-  for (let tries = 0; tries < 50 && (await shimsOf(host)).length > 0; tries++) await new Promise((resolve) => setTimeout(resolve, 100));
+  for (let tries = 0; tries < 600 && (await shimsOf(host)).length > 0; tries++) await new Promise((resolve) => setTimeout(resolve, 100));
   expect((await shimsOf(host)).length === 0, 'no shim is left', JSON.stringify(await shimsOf(host)));
 }
 

@@ -17,7 +17,7 @@ const parts = {
 describe('the order of the steps of a change', () => {
   for (const [coming, wanted] of [
     [true, ['/unbless', '/guard', 'modules', '/core', '/keep', '/last']],
-    [false, ['/unbless', '/core', '/keep', '/guard']],
+    [false, ['/unbless', '/core', '/last', '/keep', '/guard']],
   ] as const) {
     it(`${coming ? 'begins' : 'ends'} with the guard, so that the next boot settles what is interrupted`, () => {
       const steps = ordered({ coming, ...parts });

@@ -38,7 +38,7 @@ async function restartsFor(paths: string[], effect: Effect | undefined): Promise
     process: { pid: 1, startedMs: 0, binaryReplaced: false },
   };
   const engine = { plan: async () => changing(paths) } as unknown as Engine;
-  const { restarts } = await planWiring(host, { id: 1, found: { engine, instance } } as unknown as SwitchRequest, []);
+  const { restarts } = await planWiring(host, { id: 1 } as unknown as SwitchRequest, { engine, instance }, []);
   return restarts.map(({ by }) => by);
 }
 
@@ -61,9 +61,9 @@ describe('the way out of a daemon that is reloaded', () => {
     const coming = await docker.plan(host, instance, [handler('kata-qemu')]);
     await tree.apply(coming);
 
-    const from = { record: { wiring: coming.wiring } };
-    const request = { id: 1, found: { engine: docker, instance }, from } as unknown as SwitchRequest;
-    const steps = wiringSteps(await planWiring(host, request, []));
+    const from = { manifest: { number: 1 }, record: { wiring: coming.wiring } };
+    const request = { id: 1, from } as unknown as SwitchRequest;
+    const steps = wiringSteps(await planWiring(host, request, { engine: docker, instance }, []));
     for (const step of steps.filter(({ kind }) => kind !== 'restart')) await kindOf(step).apply(host, step, {}, nowhere, () => undefined);
 
     assert.deepEqual(tree.everything(), before);

@@ -5,7 +5,8 @@ import { docker } from '../../cli/engines/docker/index.ts';
 import type { EngineState, Sandbox } from '../../cli/engines/index.ts';
 import type { Engine, Instance } from '../../cli/engines/types.ts';
 import type { KataError } from '../../cli/errors/index.ts';
-import { refuseInUse, strandedFindings } from '../../cli/preflight/inUse.ts';
+import type { HostView } from '../../cli/host/index.ts';
+import { refuseInUse, refuseInUseNow, strandedFindings } from '../../cli/preflight/inUse.ts';
 import { refuseDefault } from '../../cli/preflight/switch.ts';
 
 const container = (podName: string, handler: string, ready: boolean): Sandbox => ({
@@ -34,6 +35,18 @@ describe('handlers that go while an engine has containers of them', () => {
       return code === 'handler-in-use';
     });
     assert.doesNotThrow(() => refuseInUse(docker, state, ['kata-clh']));
+  });
+
+  it('running ones prevent it before an archive is fetched, where the engine answers and the host is live', async () => {
+    const engine = { ...docker, daemon: { ...docker.daemon!, probe: async () => state } } as Engine;
+    const away = { ...docker, daemon: { ...docker.daemon!, probe: async () => ({ ...state, reachable: false }) } } as Engine;
+    const found = (each: Engine) => [{ engine: each, instance: {} as Instance }] as Parameters<typeof refuseInUseNow>[1];
+    const host = (live: boolean) => ({ live }) as HostView;
+
+    await assert.rejects(refuseInUseNow(host(true), found(engine), ['kata-qemu']), { code: 'handler-in-use' });
+    await refuseInUseNow(host(true), found(engine), ['kata-clh']);
+    await refuseInUseNow(host(true), found(away), ['kata-qemu']);
+    await refuseInUseNow(host(false), found(engine), ['kata-qemu']);
   });
 
   it('stopped ones are named, and prevent nothing', () => {

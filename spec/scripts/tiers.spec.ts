@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { lanesOf, leftBy, specFiles, tierOf, tiers } from '../../scripts/tiers.ts';
 import { repo } from '../support/program.ts';
@@ -42,6 +42,15 @@ describe('the tiers', () => {
         assert.deepEqual([...new Set(run)].sort(), own);
       }
     }
+  });
+
+  it('have what they prepare in a file', () => {
+    const files = tiers.flatMap(({ prepare }) => prepare ?? []);
+
+    assert.deepEqual(
+      files.filter((file) => !existsSync(join(repo, file))),
+      [],
+    );
   });
 
   it('are in one lane each, and one alone is one lane', () => {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { keepTurn, nextTurn, seedOf, turns } from '../../scripts/turn.ts';
+import { needs } from '../support/needs.ts';
 import { textFiles } from '../support/textFiles.ts';
 
 describe('the turn of a whole run', () => {
@@ -29,6 +31,26 @@ describe('the turn of a whole run', () => {
     }
   });
 
+  it('is drawn by the commit where nothing is kept: each of the four by a few commits, the same in a clone of the last commit alone', function () {
+    needs(this, 'git');
+    const [whole, shallow, nothing] = ['whole', 'shallow', 'nothing'].map((name) => join(texts.folder, name)) as [string, string, string];
+    const git = (...words: string[]) => execFileSync('git', words, { encoding: 'utf8', env: committer });
+    git('init', '--quiet', whole);
+    const drawn: number[] = [];
+    for (let count = 0; count < 16; count++) {
+      git('-C', whole, 'commit', '--quiet', '--allow-empty', '--message', `change ${count}`);
+      drawn.push(nextTurn(nothing, whole));
+    }
+
+    git('clone', '--quiet', '--depth=1', `file://${whole}`, shallow);
+    const there = nextTurn(nothing, shallow);
+
+    assert.equal(git('-C', shallow, 'rev-list', '--count', 'HEAD'), '1\n');
+    assert.equal(there, drawn.at(-1));
+    assert.deepEqual([...new Set(drawn)].sort(), [0, 1, 2, 3]);
+    assert.equal(nextTurn(nothing, nothing), 0);
+  });
+
   it('is repeated with the seed', () => {
     for (const turn of [0, 1, 2, 3]) {
       const seed = seedOf(turn);
@@ -38,3 +60,17 @@ describe('the turn of a whole run', () => {
     }
   });
 });
+
+/** Commits of one name and time: their digests, and what they draw, are always the same. */
+const committer = {
+  PATH: process.env['PATH'],
+  HOME: '/nonexistent',
+  GIT_CONFIG_NOSYSTEM: '1',
+  ...Object.fromEntries(
+    ['AUTHOR', 'COMMITTER'].flatMap((who) => [
+      [`GIT_${who}_NAME`, 'Nobody'],
+      [`GIT_${who}_EMAIL`, 'nobody@example.org'],
+      [`GIT_${who}_DATE`, '2026-01-01T00:00:00Z'],
+    ]),
+  ),
+};

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { engines } from '../../cli/engines/index.ts';
+import { engines, setsLabels } from '../../cli/engines/index.ts';
 import { vmContextIn } from '../../cli/selinux/contexts.ts';
 import { filesToWrite } from '../../cli/selinux/files.ts';
 import { denialFinding } from '../../cli/selinux/findings.ts';
-import { setsLabels } from '../../cli/selinux/index.ts';
 import { ask } from '../../cli/selinux/questions.ts';
 import type { AskedHandler, Domains, PolicyFile } from '../../cli/selinux/types.ts';
 import { missingForGo, missingOnDebian } from '../support/policies/debian13.ts';

@@ -1,7 +1,6 @@
 import { cp, mkdir, readFile, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { cached } from '../lab/cache.ts';
-import { debianMirror } from '../lab/mirror.ts';
+import { libraryRoot } from '../../scripts/image/libraries.ts';
 import { type Ran, run } from '../lab/run.ts';
 
 /** All that the program asks of a host during `try`. */
@@ -85,27 +84,5 @@ async function libraryFolder(): Promise<string> {
 
 /** The folder of arm64's C and C++ libraries, unpacked and never run here. */
 export async function armRoot(): Promise<string> {
-  const mirror = debianMirror();
-  if (mirror === undefined) throw new Error('cannot find a Debian mirror in the sources of apt');
-  const argv = [
-    'mmdebstrap',
-    '--mode=root',
-    '--variant=extract',
-    '--architectures=arm64',
-    '--format=directory',
-    '--quiet',
-    '--include=libc6,libstdc++6,libgcc-s1',
-  ];
-  const folder = await cached('libraries-arm64', argv, async (building) => {
-    await run(
-      [
-        ...argv,
-        'bookworm',
-        join(building, 'root'),
-        `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror} bookworm main`,
-      ],
-      { timeoutMs: 300_000 },
-    );
-  });
-  return join(folder, 'root');
+  return (await libraryRoot('arm64')).root;
 }

@@ -112,6 +112,9 @@ async function answerAsSystemd(bus: MessageBus, calls: string[]): Promise<void> 
       const row = (name: string, state: string) => [name, '', 'loaded', state, 'running', '', containerdPath, 0, '', '/'];
       return [row('containerd.service', 'active'), row('dead.service', 'failed')].filter(([, , , state]) => states.includes(String(state)));
     }
+    ListUnitsByPatterns(states: string[], [pattern = '']: string[]) {
+      return this.ListUnitsFiltered(states).filter(([name]) => String(name).startsWith(pattern.replace('*', '')));
+    }
     /** Units by name: done, failed-job, at-once (the job ends before the answer is read), slow (until it is cancelled), stubborn (done in spite of that). */
     RestartUnit(unit: string) {
       calls.push(`RestartUnit ${unit}`);
@@ -140,6 +143,7 @@ async function answerAsSystemd(bus: MessageBus, calls: string[]): Promise<void> 
       ResetFailedUnit: { inSignature: 's' },
       LoadUnit: { inSignature: 's', outSignature: 'o' },
       ListUnitsFiltered: { inSignature: 'as', outSignature: 'a(ssssssouso)' },
+      ListUnitsByPatterns: { inSignature: 'asas', outSignature: 'a(ssssssouso)' },
       RestartUnit: { inSignature: 'ss', outSignature: 'o' },
       CancelJob: { inSignature: 'u' },
     },

@@ -57,6 +57,7 @@ export function scriptedSystemd(
       return unitState(unit, more ?? { loadState: 'not-found', activeState: 'inactive' });
     },
     activeUnits: async () => active,
+    livingUnits: async () => active,
     start: asked('start'),
     restart: asked('restart'),
     reload: asked('reload'),

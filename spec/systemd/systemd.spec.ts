@@ -78,6 +78,12 @@ describe('systemd over a private dbus-daemon, a stand-in for PID 1', () => {
     assert.deepEqual(await systemd.activeUnits(), ['containerd.service']);
   });
 
+  it('lists living units of a pattern', async () => {
+    const found = [await systemd.livingUnits('container*'), await systemd.livingUnits('dead*'), await systemd.livingUnits('other*')];
+
+    assert.deepEqual(found, [['containerd.service'], [], []]);
+  });
+
   it('waits for the end of a job and tells its result', async () => {
     assert.equal(await systemd.restart('done.service', 300_000), 'done');
     assert.equal(await systemd.restart('failed-job.service', 300_000), 'failed');

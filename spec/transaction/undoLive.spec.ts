@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { bootOf } from '../../cli/facts/index.ts';
 import type { Host } from '../../cli/host/index.ts';
 import type { RestartStep } from '../../cli/steps/types.ts';
 import type { Systemd } from '../../cli/systemd/types.ts';
-import { begin, writeStep } from '../../cli/transaction/journal.ts';
+import { begin, undoStore, writeStep } from '../../cli/transaction/journal.ts';
 import { kindOf } from '../../cli/transaction/stepKinds.ts';
 import { undo } from '../../cli/transaction/undo.ts';
 import { scriptedSystemd } from '../support/scriptedSystemd.ts';
@@ -61,6 +61,58 @@ describe('an undo on a host that runs', () => {
 
     assert.deepEqual(restarted, [engine]);
     assert.ok(calls.includes(`restart ${engine}`));
+  });
+
+  it('that was interrupted between two changes of one file leaves the earlier text alone, and reports no edit of others', async () => {
+    const path = '/etc/shared';
+    const [start, between] = ['a\nhandlers\nswitch\n', 'a\nswitch\n'];
+    const step = (before: string, after: string, ours: string) => ({ ...fileStep(path, before, after), foreign: true, ours: [ours] });
+    const steps = [step(start, between, 'handlers\n'), step(between, 'a\n', 'switch\n')];
+    const intent = intentOf(steps, { boot: await bootOf(tree.host) });
+    mkdirSync(join(tree.root, 'etc'), { recursive: true });
+    writeFileSync(join(tree.root, path), start);
+    await begin(tree.host, intent);
+    for (const [index, each] of steps.entries()) {
+      const store = undoStore(tree.host, 1, index);
+      const undo = await kindOf(each).prepare(tree.host, each, store);
+      await writeStep(tree.host, 1, index, undo);
+      await kindOf(each).apply(tree.host, each, undo, store, () => undefined);
+    }
+
+    const first = await undo(tree.host, intent);
+    const once = readFileSync(join(tree.root, path), 'utf8');
+    const again = await undo(tree.host, intent);
+
+    assert.deepEqual([first.leftovers, again.leftovers], [[], []]);
+    assert.deepEqual([once, readFileSync(join(tree.root, path), 'utf8')], [start, start]);
+  });
+
+  it('of two engines brings up each whose restart was begun, in their order, and one that something else restarted', async () => {
+    const docker: RestartStep = { ...step, unit: 'docker.service', asked: 'docker.service', dependents: [] };
+    const steps = [file, step, fileStep('/etc/other', undefined, 'y'), docker];
+    const later = { activeEnterMs: Date.parse('2026-01-01T00:00:05Z') };
+    const rows: [begun: number[], enter: object, restarted: string[]][] = [
+      [[0, 1, 2, 3], { activeEnterMs: 1 }, [engine, 'docker.service']],
+      [[0, 1, 2], { activeEnterMs: 1 }, [engine]],
+      [[0, 1, 2], later, [engine, 'docker.service']],
+      [[0], later, [engine]],
+    ];
+
+    const seen: string[][] = [];
+    for (const [begun, state] of rows) {
+      const { systemd } = scriptedSystemd(() => state);
+      const host = { ...tree.host, live: true, systemd: async () => systemd };
+      const intent = intentOf(steps, { boot: await bootOf(host) });
+      await begin(host, intent);
+      for (const index of begun) await writeStep(host, 1, index, steps[index]!.kind === 'restart' ? { begun: true } : {});
+      seen.push((await undo(host, intent)).restarted);
+      rmSync(join(tree.root, 'var/lib/kata-sysext/journal'), { recursive: true, force: true });
+    }
+
+    assert.deepEqual(
+      seen,
+      rows.map(([, , restarted]) => restarted),
+    );
   });
 
   const settings = fileStep('/etc/systemd/system/containerd.service.d/zz.conf', undefined, 'x');

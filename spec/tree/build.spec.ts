@@ -29,6 +29,7 @@ import {
   unpacked,
   whileMounted,
 } from '../support/judges/images.ts';
+import { spdxFaults } from '../support/judges/spdx.ts';
 import { json, program, run } from '../support/program.ts';
 import { scratch } from '../support/trees/treeHost.ts';
 
@@ -75,7 +76,10 @@ describe('build and inspect', function () {
       assert.ok(contents.some(({ kind }) => kind === 'symlink'));
       assert.deepEqual(
         contents.map(({ path }) => path.split('/').slice(0, 3).join('/')).filter((path, index, all) => all.indexOf(path) === index),
-        ['usr', 'usr/lib', 'usr/lib/extension-release.d', 'usr/share', 'usr/share/kata'],
+        [
+          ...['usr', 'usr/lib', 'usr/lib/extension-release.d', 'usr/share', 'usr/share/kata'],
+          ...['usr/share/licenses', 'usr/share/os-manifests'],
+        ],
       );
     });
 
@@ -207,9 +211,13 @@ describe('build and inspect', function () {
 
     const { sizeBytes, contentBytes } = (await json(['inspect', at('sample.raw')])) as { sizeBytes: number; contentBytes: number };
 
+    const document = whileMounted('squashfs', at('sample.raw'), (tree) =>
+      readFileSync(join(tree, 'usr/share/os-manifests/package-manifest.kata.spdx.json'), 'utf8'),
+    );
     console.log(`      ${sizeBytes} of ${contentBytes} bytes: ${((100 * sizeBytes) / contentBytes).toFixed(1)} %`);
     assert.ok(sizeBytes <= 0.45 * contentBytes);
     assert.equal((await run(['inspect', at('sample.raw')])).status, 0);
+    assert.deepEqual(spdxFaults(document, '2.2'), []);
   });
 });
 

@@ -15,6 +15,7 @@ const names = [
   'rollback',
   'add',
   'alias',
+  'component',
   'fewer',
   'configure',
   'uninstall',
@@ -24,6 +25,8 @@ const names = [
   'activate',
   'adopt',
   'adopt back',
+  'several',
+  'several gone',
 ];
 
 /** Each case is a copy of a tree, a change that dies or fails on it, and a judgement by digests: old or new, nothing else. */

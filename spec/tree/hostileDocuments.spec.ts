@@ -79,7 +79,7 @@ describe('documents that would change the program', function () {
 
       assert.match(
         String(error['found']),
-        /^\/etc\/containerd\/conf\.d\/50-theirs\.toml, line [23], has the key (__proto__|constructor)\.$/,
+        /^\/etc\/containerd\/conf\.d\/50-theirs\.toml, line [23], column \d+, has the key (__proto__|constructor)\.$/,
       );
     });
   }
@@ -126,7 +126,7 @@ describe('documents that would change the program', function () {
 
     const error = await refused(['install', first], 3, 'engine-config-invalid');
 
-    assert.match(String(error['found']), /crio\.conf\.d\/theirs, line 2, has the key __proto__/);
+    assert.match(String(error['found']), /crio\.conf\.d\/theirs, line 2, column 15, has the key __proto__/);
   });
 
   it('in the note of a MachineConfig', async () => {
@@ -146,7 +146,7 @@ describe('documents that would change the program', function () {
 
     const error = await refused(['install', bundle, '--handler', 'qemu-runtime-rs'], 4, 'bundle-configuration');
 
-    assert.match(String(error['found']), /configuration-qemu-runtime-rs\.toml, line 3, has the key __proto__/);
+    assert.match(String(error['found']), /configuration-qemu-runtime-rs\.toml, line 3, column 2, has the key __proto__/);
   });
 
   it('in a fragment, os-release and /etc/containerd of another engine: no part of what is installed, and nothing comes of it', async () => {

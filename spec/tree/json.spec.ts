@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sha256 } from '../support/digests.ts';
 import { checkJson, kinds } from '../support/judges/schemas.ts';
 import { run } from '../support/program.ts';
 import { releases, treeHost } from '../support/trees/treeHost.ts';
+
+/** What people write, and no verb prints. */
+const given = ['Request'];
+/** What is printed of a cluster: spec/fleet and spec/cluster/token judge it. */
+const ofClusters = ['FleetStatus'];
 
 describe('--json', () => {
   it('gives one object of the kind that schema/ describes, for every verb, and no kind is left out', async () => {
@@ -16,6 +22,10 @@ describe('--json', () => {
     const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-generated-'));
     const generated = { folder, bundle: join(folder, 'kata.tar') };
     writeFileSync(generated.bundle, generated.bundle);
+    const request = join(folder, 'request.json');
+    writeFileSync(request, JSON.stringify({ apiVersion: 'kata-sysext/v1', kind: 'Request', mode: 'observe' }));
+    const catalogue = join(folder, 'team.json');
+    writeFileSync(catalogue, '{"name":"team","serial":1,"origin":"https://a.example","releases":[]}');
 
     for (const args of [
       ['check'],
@@ -44,9 +54,15 @@ describe('--json', () => {
       ['explain'],
       ['completion', 'fish'],
       ['report', '-o', '-'],
+      ['notices', '-o', host.path('notices')],
       ['build', first, '-o', host.path('kata.raw')],
       ['inspect', host.path('kata.raw')],
       ['inspect', host.path('kata.raw'), '-v'],
+      ['releases', 'add', catalogue, '--digest', `sha256:${sha256(readFileSync(catalogue))}`],
+      ['releases'],
+      ['apply', request, '--dry-run'],
+      ['releases', 'remove', 'team'],
+      ['bundle', 'save', first, '-o', host.path('kata.bundle')],
       [
         'generate',
         'ignition',
@@ -82,7 +98,7 @@ describe('--json', () => {
     checkJson(version);
     seen.add(version['kind']);
 
-    assert.deepEqual([...seen].map(String).sort(), kinds().sort());
+    assert.deepEqual([...seen, ...given, ...ofClusters].map(String).sort(), kinds().sort());
     rmSync(folder, { recursive: true });
     host.remove();
   });

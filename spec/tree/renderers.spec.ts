@@ -92,12 +92,13 @@ describe('a host whose containerd gets its configuration from another program', 
     const folder = 'var/lib/rancher/k3s/agent/etc/containerd';
     put(host.root, `${folder}/config.toml`, baseText({ program: 'k3s', age: '2026' }));
 
-    await host.json(['install', first]);
+    const done = (await host.json(['install', first])) as { findings: { code: string; level: string }[] };
     const after = readdirSync(host.path(folder), { recursive: true }).map(String).sort();
     const rendered = readFileSync(host.path(`${folder}/config.toml`), 'utf8');
 
     assert.deepEqual(after, ['config-v3.toml.d', 'config-v3.toml.d/kata-sysext.toml', 'config.toml']);
     assert.equal(rendered, baseText({ program: 'k3s', age: '2026' }));
+    assert.ok(done.findings.some(({ code, level }) => code === 'engine-older-release' && level === 'info'));
   });
 
   it('k3s: what its own uninstall removed is accepted', async () => {

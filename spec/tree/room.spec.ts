@@ -57,7 +57,7 @@ describe('room on the disk', function () {
   });
 
   describe('the copy of the program', () => {
-    const request = { digests: [undefined], handlers: [], dryRun: false, waitSeconds: 0, allow: [], engine: 'containerd@2.2' };
+    const request = { digests: [undefined], handlers: [], dryRun: false, waitSeconds: 0, allow: [], engines: ['containerd@2.2'] };
     /** As the single file does it: its copy is kept on the host. */
     const change = (file: string, more: Partial<InstallRequest> = {}) =>
       runOperation(

@@ -26,7 +26,7 @@ describe('a staged generation', () => {
     const staged = await host.json(['install', second, '--stage']);
 
     assert.deepEqual([staged['verb'], staged['to'], active()], ['stage', 2, '1']);
-    assert.match(String(staged['nextCommand']), /^kata-sysext activate 2 --root /);
+    assert.match(String(staged['nextCommand']), /^kata-sysext activate 2 --engine containerd@1\.7\.24 --root /);
     assert.deepEqual(differences(before, host.fingerprint(ours)), []);
 
     const done = await host.json(['activate']);

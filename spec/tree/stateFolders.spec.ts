@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { differences } from '../support/judges/fingerprint.ts';
 import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 import { untouched } from '../support/trees/untouched.ts';
@@ -52,12 +52,15 @@ describe('folders of the state', () => {
     ['var/lib/kata-sysext/generations/1', (path) => chownSync(path, 1000, 1000), /id 1000/],
     ['var/lib/kata-sysext/history/sequence', (path) => chownSync(path, 1000, 1000), /id 1000/],
     ['usr/local/libexec/kata-sysext/tree', (path) => chmodSync(path, 0o777), /777/],
+    ['etc/kata-sysext/trust.d/team.json', (path) => chownSync(path, 1000, 1000), /id 1000/],
     ['var/lib/kata-sysext/payloads', (path) => chmodSync(path, 0o770), /770/],
   ];
   for (const [path, spoil, found] of believed) {
     it(`/${path} that another user could have filled is refused`, async () => {
       await host.json(['install', first]);
       mkdirSync(host.path('var/lib/kata-sysext/journal'), { recursive: true });
+      mkdirSync(host.path('etc/kata-sysext/trust.d'));
+      writeFileSync(host.path('etc/kata-sysext/trust.d/team.json'), '{}');
       spoil(host.path(path));
 
       const error = await untouched(host, ['install', second], 3, 'state-unsafe');

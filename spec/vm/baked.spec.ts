@@ -137,7 +137,7 @@ describe('an OS image with Kata baked in', function () {
 
   async function boot(entry: number): Promise<void> {
     await live.host.reboot({ entry });
-    await waitForCri(live.host, undefined, 180_000);
+    await waitForCri(live.host);
   }
 
   async function blessed(): Promise<void> {

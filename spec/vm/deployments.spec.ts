@@ -61,7 +61,7 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'deployments'))
       await live.kata(['uninstall'], { KATA_SYSEXT_FAILPOINT: 'step/restart/before=kill' });
       await live.host.kill();
       await live.host.boot({ entry: updated });
-      await waitForCri(live.host, undefined, 180_000);
+      await waitForCri(live.host);
       const there = [(await live.json(['status']))['active'], await handlersOf(live), await journal()];
 
       await boot(earlier);
@@ -91,7 +91,7 @@ for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'deployments'))
 
     async function boot(entry: number): Promise<void> {
       await live.host.reboot({ entry });
-      await waitForCri(live.host, undefined, 180_000);
+      await waitForCri(live.host);
     }
 
     async function engine(): Promise<string> {

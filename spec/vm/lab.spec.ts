@@ -32,7 +32,7 @@ describe('the VM lab, without the product', function () {
 
   before(async () => {
     vm = await bootVm({ goods: { tools: await judgeFolder() } });
-    await waitForCri(vm, undefined, 120_000);
+    await waitForCri(vm);
   });
   stopAfter(() => vm);
 

@@ -32,7 +32,7 @@ export const toy: Engine = {
   reservedHandlers: ['plain'],
   dropInsNeedMain: false,
   shimProtocol: { speaks: [{ protocol: 3, source: 'this file' }], forgets: [], mixes: [] },
-  offline: undefined,
+  offline: { kind: 'none', found: 'a toy', needed: 'nothing' },
   selinux: { keys: [], byDefault: false, setting: 'nothing' },
   defaultHandler: { keys: [], setting: 'nothing' },
   sample: undefined,

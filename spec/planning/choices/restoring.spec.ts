@@ -10,10 +10,7 @@ const handlers = [
 
 function line(choices: Partial<Choices>, only = handlers) {
   const all = { aliases: {}, profiles: {}, settings: {}, ...choices };
-  const { line: words, findings } = restoring(
-    { sources: [], handlers: only, choices: all, backend: 'prefix', format: 'directory' },
-    undefined,
-  );
+  const { line: words, findings } = restoring({ sources: [], handlers: only, choices: all, backend: 'prefix', format: 'directory' }, []);
   return { words: words.replace(/^.*--backend prefix ?/, ''), next: findings.map(({ next }) => next) };
 }
 
@@ -48,6 +45,27 @@ describe('the words that bring an installation back', () => {
       assert.deepEqual(line(given), { words, next });
     });
   }
+
+  it('of an alias with files of the user name its base, and each file where it is or a place to fill in', () => {
+    const digest = `sha256:${'0'.repeat(64)}` as const;
+    const file = { name: 'a b', path: 'share/kata-sysext/new.kernel', digest, sizeBytes: 1 };
+    const files = [
+      { ...file, kind: 'kernel' as const, place: '/bin/sh' },
+      { ...file, kind: 'initrd' as const },
+      { ...file, kind: 'firmware' as const },
+    ];
+
+    const own = { ...handlers[0]!, name: 'new', own: { base: 'kata-qemu', files } };
+    const choices = { aliases: {}, profiles: {}, settings: {} };
+    const made = { sources: [], handlers: [handlers[0]!, own], choices, backend: 'prefix', format: 'directory' as const };
+
+    const { line: words } = restoring(made, []);
+
+    assert.equal(
+      words,
+      "--handler kata-qemu --alias new=kata-qemu --component new:kernel=/bin/sh --component 'new:initrd=/PATH/TO/a b' --component 'new:firmware=/PATH/TO/a b' --backend prefix",
+    );
+  });
 
   it('of one handler name whole paths', () => {
     const { words } = line({ settings: memory(4096, 1) }, handlers.slice(0, 1));

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { SECOND, tinyRelease } from '../../lab/release/index.ts';
+import { elfKernel, fileIn } from '../components.ts';
 import { differences } from '../judges/fingerprint.ts';
 import { put } from '../trees/hostTrees.ts';
 import { layered, origin } from '../trees/layered.ts';
@@ -37,6 +38,10 @@ export async function scenarios(names: readonly string[]): Promise<{ all: Scenar
   const folder = scratch('third');
   const third = await tinyRelease(folder, { version: SECOND, files: { 'libexec/virtiofsd': 'a third one\n' } });
   const go = await tinyRelease(folder, { archive: 'go' });
+  const kernels = ['first', 'second'].map((tag) => ['--component', `new:kernel=${fileIn(folder, `vmlinux-${tag}`, elfKernel(tag))}`]) as [
+    string[],
+    string[],
+  ];
   const two = ['--handler', 'qemu', '--handler', 'qemu-runtime-rs', '--alias', 'kata=qemu'];
   const rows: Row[] = [
     ['install', [], ['install', first]],
@@ -52,6 +57,11 @@ export async function scenarios(names: readonly string[]): Promise<{ all: Scenar
     ],
     ['add', [['install', first]], ['install', first, go, '--add-handler', 'qemu', '--alias', 'kata=qemu']],
     ['alias', [['install', first, go, ...two]], ['install', first, go, '--alias', 'kata=qemu-runtime-rs']],
+    [
+      'component',
+      [['install', first, ...kernels[0]]],
+      ['install', second, ...kernels[1], '--component', `other:kernel=${kernels[0][1]!.split('=')[1]}`],
+    ],
     ['fewer', [['install', first, go, ...two]], ['uninstall', '--handler', 'qemu', '--handler', 'kata']],
     [
       'uninstall',
@@ -80,6 +90,14 @@ export async function scenarios(names: readonly string[]): Promise<{ all: Scenar
     ],
     ['adopt', [], ['adopt', 'layered', first], undefined, layeredIn],
     ['adopt back', [['adopt', 'layered', first]], ['uninstall'], undefined, layeredIn],
+    ['several', [], ['install', first, ...several, '--allow', 'engine-selinux'], undefined, severalIn],
+    [
+      'several gone',
+      [['install', first, ...several, '--allow', 'engine-selinux']],
+      ['uninstall', '--purge', ...several],
+      undefined,
+      severalIn,
+    ],
     ['stage', [['install', first]], ['install', second, '--stage']],
     [
       'activate',
@@ -125,6 +143,15 @@ export async function scenarios(names: readonly string[]): Promise<{ all: Scenar
 function mergingIn(root: string): void {
   put(root, 'usr/lib/systemd/system/systemd-sysext.service', '[Service]\nExecStart=systemd-sysext refresh\n');
   put(root, 'usr/lib/systemd/libsystemd-shared-259.so', '');
+}
+
+const several = ['--engine', 'crio@1.34'];
+
+/** A second engine, and SELinux, whose switch both have: off in one, and missing in the other. */
+function severalIn(root: string): void {
+  put(root, 'usr/lib/systemd/system/crio.service', '[Service]\nExecStart=/usr/bin/crio\n');
+  put(root, 'etc/crio/crio.conf.d/10-crio.conf', '[crio.runtime]\nselinux = false\n');
+  put(root, 'etc/selinux/config', 'SELINUX=permissive\nSELINUXTYPE=targeted\n');
 }
 
 /** A layered kata-containers in containerd's own file. */

@@ -15,11 +15,11 @@ export interface Seen {
 }
 
 /** An entry of an image's manifest. */
-export type Content = Seen & { context: string; sizeBytes?: number };
+export type Content = Seen & { context: string; sizeBytes?: number; sha1?: string };
 
 /** The manifest's entries without what `treeSeen` does not see. */
 export function seenOf(contents: Content[]): Seen[] {
-  return contents.map(({ context: _, sizeBytes: _bytes, ...entry }) => entry);
+  return contents.map(({ context: _, sizeBytes: _bytes, sha1: _sha1, ...entry }) => entry);
 }
 
 /** The manifest's labels as `labelsSeen` gives them. */

@@ -1,13 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { main } from '../../../cli/commands/run.ts';
 import { makeHostTree, makeRelease } from '../../../cli/commands/try/tree.ts';
 import type { Io } from '../../../cli/commands/types.ts';
 import { tinyRelease } from '../../lab/release/index.ts';
 import { releaseTomls, type Tomls } from '../../lab/release/toml.ts';
+import { elfKernel } from '../components.ts';
 import { repo } from '../program.ts';
 import { put } from '../trees/hostTrees.ts';
+import { kataDeployShapes, kataDeployTree } from '../trees/kataDeploy.ts';
 import { layeredTree } from '../trees/layeredTree.ts';
 import { scratch, type TreeHost, treeHost } from '../trees/treeHost.ts';
 
@@ -146,6 +148,20 @@ const stories: Story[] = [
       [`install ${next} --backend baked`],
     ],
   },
+  {
+    host: () => treeHost('fcos'),
+    acts: [
+      [`install ${next}`],
+      [`install ${next} --component kernel=${next} --alias newkernel`, 4],
+      [`install ${next} --component kernel=vmlinux-6.18 --alias newkernel --dry-run`],
+      [`install ${next} --component kernel=vmlinux-6.18 --alias newkernel`],
+      ['status'],
+      ['status -v'],
+      ownDrift,
+      ['verify', 1],
+      [`install ${next}`, 4],
+    ],
+  },
   // containerd 2.x: a folder for drop-ins, and none.
   { host: () => treeHost('microos'), acts: [[`install ${next}`], ['status'], ['uninstall --purge']] },
   { host: () => treeHost('flatcar'), acts: [[`install ${next}`], ['status'], ['uninstall --purge']] },
@@ -162,6 +178,10 @@ const stories: Story[] = [
       }),
     acts: [[`adopt layered ${next} --backend sysext --dry-run`], [`adopt layered ${next} --backend sysext`], ['uninstall']],
   },
+  {
+    host: () => kataDeployTree(kataDeployShapes[0]!),
+    acts: [[`adopt kata-deploy ${next} --dry-run`], ['adopt kata-deploy --remove --dry-run'], [`adopt kata-deploy ${next}`], ['uninstall']],
+  },
 ];
 
 /** What an AMI of EKS has of nodeadm. */
@@ -177,6 +197,13 @@ function drift(root: string): void {
   const payload = join(root, readlinkSync(join(root, current, 'payload')));
   chmodSync(join(payload, 'VERSION'), 0o600);
   put(payload, 'extra', 'x');
+}
+
+/** A kernel of the user loses its bytes. */
+function ownDrift(root: string): void {
+  const current = readlinkSync(join(root, 'etc/kata-sysext/current')).replace('/usr/local', '/var/usrlocal');
+  const payload = readlinkSync(join(root, current, 'payload')).replace('/usr/local', '/var/usrlocal');
+  writeFileSync(join(root, payload, 'share/kata-sysext/newkernel.kernel'), 'damaged');
 }
 
 /** What the history keeps of a restart that failed on a running host. */
@@ -254,6 +281,7 @@ async function makeReleases(folder: string): Promise<void> {
       files: file === newer ? { [shim]: '#! containerd.task.v3.Task' } : {},
       ...(file === bare ? { tomls: withoutMemory() } : {}),
     });
+  writeFileSync(join(folder, 'vmlinux-6.18'), elfKernel());
   await makeRelease(join(folder, 'kata-static-4.0.0'), '4.0.0');
   await tinyRelease(folder, { version: '4.1.0', name: go, archive: 'go' });
   await tinyRelease(folder, { version: '4.0.0', name: oldGo, archive: 'go' });

@@ -5,9 +5,11 @@ import * as guard from '../../../cli/bootGuard/units/paths.ts';
 import { rootFile, rootTables, unitDropIn } from '../../../cli/engines/containerd/rootFile.ts';
 import * as firstBoot from '../../../cli/generate/forms/common.ts';
 import { targetNamed } from '../../../cli/generate/index.ts';
+import { podProgram } from '../../../cli/nodePod/files.ts';
 import { folder as podNotes } from '../../../cli/pod/notes.ts';
 import * as store from '../../../cli/store/paths.ts';
 import { mark } from '../../../cli/transaction/changeMarker.ts';
+import { trustFolder } from '../../../cli/trust/index.ts';
 import { codeOf, type Page } from './shownPages.ts';
 
 const roots = [
@@ -70,6 +72,8 @@ export function knownPaths(seen: Iterable<string>, pages: Page[]): Set<string> {
       ...['fcos', 'flatcar'].flatMap((name) => [targetNamed(name).work, posix.dirname(targetNamed(name).work)]),
       ...constants.flat().filter((value): value is string => typeof value === 'string'),
       rootFile,
+      podProgram,
+      trustFolder,
       rootTables,
       unitDropIn('containerd.service'),
       ...rootsOfPrograms.flatMap((root) => [store.binFolder(root), store.programPath(root, 'VERSION')]),

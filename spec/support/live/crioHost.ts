@@ -1,8 +1,11 @@
 import { watch } from 'node:fs';
+import { cp, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import toml from '@iarna/toml';
 import { CRIO, CRIO_SOCKET, crioAvailable, crioBinds, crioFiles, crioFolder } from '../../lab/crio.ts';
+import { imageArchives } from '../../lab/image.ts';
 import { JUDGE } from '../../lab/judge.ts';
+import { waitForCri } from '../../lab/pods.ts';
 import { debianRoot, type Suite, suiteAvailable } from '../../lab/roots.ts';
 import { run } from '../../lab/run.ts';
 import type { Content } from '../../lab/storage.ts';
@@ -84,4 +87,20 @@ export async function namesMade<T>({ host }: Live, work: () => Promise<T>): Prom
   } finally {
     watcher.close();
   }
+}
+
+/** Into CRI-O's store, by buildah of this machine: the lab's images, for sandboxes and for containers. */
+export async function importImages({ host }: Live): Promise<void> {
+  const store = join(host.root, 'var/lib/containers/storage');
+  await host.run(['systemctl', 'stop', crioUnit]);
+  const own = join(host.root, 'root/run');
+  await mkdir(own, { recursive: true });
+  const places = ['--root', store, '--runroot', join(own, 'runroot'), '--storage-driver', 'overlay'];
+  for (const archive of await imageArchives()) {
+    await cp(archive, join(own, 'image.tar'));
+    await run(['buildah', ...places, 'pull', `docker-archive:${join(own, 'image.tar')}`]);
+  }
+  await rm(own, { recursive: true, force: true });
+  await host.run(['systemctl', 'start', crioUnit]);
+  await waitForCri(host, CRIO_SOCKET);
 }

@@ -1,4 +1,5 @@
 import { basename, dirname } from 'node:path';
+import { optionsOf, verbs } from '../../../cli/commands/table/index.ts';
 import type { Commands } from '../../lab/enter.ts';
 import { bootHost, type HostOptions, type LabHost } from '../../lab/host.ts';
 import { JUDGE, judgeBinds } from '../../lab/judge.ts';
@@ -62,10 +63,18 @@ export async function liveHost(options: HostOptions, engine = { unit: containerd
   };
 }
 
+/** A change waits for the lock: after a boot the last phase of the guard takes it, some seconds after the engine came up. */
+const waiting = ['--wait', '300'];
+const locking = verbs.filter((verb) => Object.hasOwn(optionsOf(verb), 'wait')).map(({ name }) => name);
+
+function patient(args: string[]): string[] {
+  return locking.includes(args[0] ?? '') && !args.includes('--wait') ? [...args, ...waiting] : args;
+}
+
 /** The program on a host that has it at its place. */
 export function programOn(host: Pick<Commands, 'run'>, timeoutMs: number): Pick<Live, 'kata' | 'json'> {
   const kata = (args: string[], env: Record<string, string> = {}) =>
-    host.run([kataSysext, ...args], { allowFailure: true, timeoutMs, env });
+    host.run([kataSysext, ...patient(args)], { allowFailure: true, timeoutMs, env });
   return {
     kata,
     json: async (args, wanted = 0) => {
@@ -143,4 +152,29 @@ export async function whileProbed(
 /** /etc without systemd's own note of the time that /usr has: a merge gives /usr another one (systemd-update-done.service). */
 export function etcOf({ host }: { host: { root: string } }): string[] {
   return fingerprint(host.root, ['etc']).filter((line) => !line.includes('./etc/.updated'));
+}
+
+/**
+ * Where a secret of the engine's files is that kata-sysext must not keep or say: its files, its entries in systemd's journal, what its verbs
+ * print, and the report.
+ */
+export async function secretsKept({ host, kata }: Live, secret: string): Promise<string[]> {
+  const files = await host.run(['grep', '-rlF', secret, '/var/lib/kata-sysext', '/etc/kata-sysext', '/run/kata-sysext'], {
+    allowFailure: true,
+  });
+  const journal = await host.sh(
+    "journalctl -b -o verbose MESSAGE_ID=5d0c2f8e7b1a4c3f9e6d8a41c7b35e92 + _COMM=kata-sysext + UNIT='kata-sysext*'",
+    {
+      allowFailure: true,
+    },
+  );
+  const { entries } = JSON.parse((await kata(['history', '--json'])).stdout) as { entries: { id: number }[] };
+  const verbs = [['status'], ['verify'], ['report', '-o', '-'], ['history'], ...entries.map(({ id }) => ['history', String(id), '--json'])];
+  const found = files.stdout.split('\n').filter((path) => path !== '');
+  if (journal.stdout.includes(secret)) found.push('the journal');
+  for (const verb of verbs) {
+    const ran = await kata(verb);
+    if (`${ran.stdout}${ran.stderr}`.includes(secret)) found.push(verb.join(' '));
+  }
+  return found;
 }

@@ -26,16 +26,21 @@ const story = ['history', 'lock', 'ballast'].map((name) => `var/lib/kata-sysext/
 /** Verbs that take no --engine. */
 const reading = new Set(['status', 'history', 'diff', 'verify', 'explain', 'report', 'inspect']);
 
-export function inProcessTree(name: TreeName, prepare: (root: string) => void = () => undefined, engine?: string): InProcessTree {
+export function inProcessTree(
+  name: TreeName,
+  prepare: (root: string) => void = () => undefined,
+  engine?: string | string[],
+): InProcessTree {
   const root = scratch(name);
   const own = makeTree(name, root);
   prepare(root);
   return treeAt(root, engine ?? own);
 }
 
-function treeAt(root: string, engine: string): InProcessTree {
+function treeAt(root: string, engine: string | string[]): InProcessTree {
+  const engines = [engine].flat().flatMap((each) => ['--engine', each]);
   const run: InProcessTree['run'] = (args, env = {}) =>
-    runInProcess([...args, '--root', root, ...(reading.has(args[0]!) ? [] : ['--engine', engine])], { env });
+    runInProcess([...args, '--root', root, ...(reading.has(args[0]!) ? [] : engines)], { env });
   return {
     root,
     path: (inside) => join(root, inside),

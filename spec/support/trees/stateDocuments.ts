@@ -29,7 +29,7 @@ export async function writtenDocuments(): Promise<Documents> {
     };
     const now = () => new Date('2026-11-29T12:00:00Z');
     const context = { program: '0.1.0', programFile: program, emit: () => undefined, signal: new AbortController().signal };
-    const options = { dryRun: false, waitSeconds: 0, allow: [], engine: 'containerd@1.7' };
+    const options = { dryRun: false, waitSeconds: 0, allow: [], engines: ['containerd@1.7'] };
     await runOperation(
       {
         ...context,

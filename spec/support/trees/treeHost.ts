@@ -37,7 +37,20 @@ export interface Paused {
 }
 
 /** Verbs that only read take no --engine. */
-const reading = new Set(['status', 'history', 'diff', 'verify', 'explain', 'completion', 'report', 'build', 'inspect']);
+const reading = new Set([
+  'notices',
+  'status',
+  'history',
+  'diff',
+  'verify',
+  'explain',
+  'completion',
+  'report',
+  'build',
+  'inspect',
+  'releases',
+  'bundle',
+]);
 
 /** What a settled change may leave besides the old or the new generation: the story, and the lock file and the guard's room while Kata is installed. */
 export const story = ['var/lib/kata-sysext/history', 'var/lib/kata-sysext/lock', 'var/lib/kata-sysext/reserved-space'];

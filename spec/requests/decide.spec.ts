@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { type Attempt, type Decision, decide, type Node, type NodeRequest, requestDigest } from '../../cli/requests/index.ts';
+
+const node: Node = { engine: 'containerd 2.1.9', system: 'fedora-43', active: 1, generations: [1] };
+const wanted = (release: string, more: Partial<NodeRequest> = {}): NodeRequest => ({
+  apiVersion: 'kata-sysext/v1',
+  kind: 'Request',
+  mode: 'install',
+  bundles: [{ from: `kata@${release}` }],
+  ...more,
+});
+const [v1, v2] = [wanted('4.1.0'), wanted('4.2.0')];
+const attempt = (request: NodeRequest, more: Partial<Attempt> = {}): Attempt => ({
+  request: requestDigest(request),
+  retry: 0,
+  outcome: 'done',
+  engine: node.engine,
+  system: node.system,
+  restarts: 1,
+  ...more,
+});
+const failed = { outcome: 'failed', code: 'gate-failed', reason: 'the CRI does not answer' } as const;
+
+function did(decision: Decision): string {
+  return decision.act === 'switch' ? `switch ${decision.to}` : decision.act === 'nothing' ? decision.state : decision.act;
+}
+
+describe('what a node does about a request', () => {
+  const rows: [what: string, request: NodeRequest, attempts: Attempt[], node: Partial<Node>, does: string][] = [
+    ['a first one', v1, [], { active: undefined, generations: [] }, 'install'],
+    ['the one that it has, for drift is repaired', v1, [attempt(v1, { generation: 1 })], {}, 'install'],
+    ['the next one', v2, [attempt(v1, { generation: 1 })], {}, 'install'],
+    ['one that failed here', v2, [attempt(v1), attempt(v2, failed)], {}, 'failed'],
+    ['the same with a higher retry', { ...v2, retry: 1 }, [attempt(v2, failed)], {}, 'install'],
+    ['the same with the same retry', { ...v2, retry: 1 }, [attempt(v2, { ...failed, retry: 1 })], {}, 'failed'],
+    ['the same on another engine', v2, [attempt(v2, failed)], { engine: 'containerd 2.2.0' }, 'install'],
+    ['the same on an engine whose version is not known now', v2, [attempt(v2, failed)], { engine: 'containerd' }, 'failed'],
+    ['the same where no engine answers now', v2, [attempt(v2, failed)], { engine: 'none' }, 'failed'],
+    ['the same where the version was not known then', v2, [attempt(v2, { ...failed, engine: 'containerd' })], {}, 'failed'],
+    ['the same on another OS', v2, [attempt(v2, failed)], { system: 'fedora-44' }, 'install'],
+    ['another one after a failure', wanted('4.3.0'), [attempt(v2, failed)], {}, 'held'],
+    ['another one after a failure, with a higher retry', wanted('4.3.0', { retry: 1 }), [attempt(v2, failed)], {}, 'install'],
+    ['the earlier one after a failure', v1, [attempt(v1, { generation: 1 }), attempt(v2, failed)], {}, 'install'],
+    [
+      'the earlier one, whose generation is here',
+      v1,
+      [attempt(v1, { generation: 1 }), attempt(v2, { generation: 2 })],
+      { active: 2, generations: [1, 2] },
+      'switch 1',
+    ],
+    [
+      'the earlier one, whose generation is gone',
+      v1,
+      [attempt(v1, { generation: 1 }), attempt(v2, { generation: 2 })],
+      { active: 2, generations: [2] },
+      'install',
+    ],
+    ['one in the middle of which the node went down', v2, [attempt(v1), attempt(v2, { outcome: 'began' })], {}, 'install'],
+    ['one in the middle of which the node went down twice', v2, [attempt(v2, { outcome: 'began', interrupted: 1 })], {}, 'failed'],
+    ['the same with a higher retry', { ...v2, retry: 1 }, [attempt(v2, { outcome: 'began', interrupted: 1 })], {}, 'install'],
+    ['another one after that', v1, [attempt(v2, { outcome: 'began', interrupted: 1 })], {}, 'held'],
+    ['observe, after a failure too', wanted('4.2.0', { mode: 'observe' }), [attempt(v2, failed)], {}, 'observe'],
+    ['uninstall', wanted('', { mode: 'uninstall', bundles: [] }), [attempt(v1)], {}, 'uninstall'],
+    ['uninstall, where nothing is installed', wanted('', { mode: 'uninstall', bundles: [] }), [], { active: undefined }, 'done'],
+    ['uninstall, after a failure', wanted('', { mode: 'uninstall', bundles: [] }), [attempt(v2, failed)], {}, 'uninstall'],
+  ];
+  for (const [what, request, attempts, differs, does] of rows)
+    it(`${what}: ${does}`, () => {
+      const decision = decide(request, requestDigest(request), attempts, { ...node, ...differs });
+
+      assert.equal(did(decision), does);
+    });
+
+  it('is the same request in another order of keys, and with another retry', () => {
+    const turned = Object.fromEntries(Object.entries({ ...v1, retry: 7 }).reverse()) as unknown as NodeRequest;
+
+    assert.equal(requestDigest(turned), requestDigest(v1));
+    assert.notEqual(requestDigest(v1), requestDigest(v2));
+    assert.notEqual(requestDigest(v1), requestDigest({ ...v1, settings: ['default_memory=4096'] }));
+  });
+});
