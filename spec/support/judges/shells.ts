@@ -78,10 +78,12 @@ for line in $argv
 end
 exit 0
 `,
-  // A real interactive zsh on a terminal of its own, whose compadd also tells what it is given.
+  // A real interactive zsh on a terminal of its own, whose compadd also tells what it is given. The terminal may show again
+  // what is typed, so each mark that is waited for is typed in another spelling than it is printed.
   zsh: (script) => `zmodload zsh/zpty
 zpty z zsh -f -i
-zpty -w z 'PROMPT= ; stty -echo; autoload -Uz compinit; compinit -u -D; source ${script}'
+zpty -w z 'PROMPT= ; stty -echo; autoload -Uz compinit; compinit -u -D; source ${script}; print -r -- SOUR""CED'
+while zpty -r z out; do [[ $out == *SOURCED* ]] && break; done
 zpty -w z '
 compadd() {
   if [[ \${@[1,(i)(-|--)]} == *-(O|A|D)\\ * ]]; then builtin compadd "$@"; return; fi
@@ -89,15 +91,15 @@ compadd() {
   builtin compadd -A hits "$@"
   builtin compadd "$@"
   local rc=$? hit
-  for hit in $hits; do print -r -- "HIT $hit"; done
+  for hit in $hits; do print -r -- "HI""T $hit"; done
   return $rc
 }
-done-widget() { print -r -- DONE; }
+done-widget() { print -r -- DO""NE; }
 zle -N done-widget
 bindkey "^I" complete-word
 bindkey "^X" done-widget
 bindkey "^U" kill-whole-line
-echo READY'
+print -r -- REA""DY'
 while zpty -r z out; do [[ $out == *READY* ]] && break; done
 for line in "$@"; do
   print -r -- "== $line"
