@@ -160,6 +160,14 @@ export interface EngineDump {
 export interface EngineDaemon {
   /** What the running daemon says of itself; never throws for one that does not answer. */
   probe(host: HostView, instance: Instance, timeoutMs: number): Promise<EngineState>;
+  /** Of these sandboxes (ids) those that were ending by themselves before a time, in ms of the epoch; default: none is known to. */
+  endedBefore?(
+    host: HostView,
+    instance: Instance,
+    sandboxes: readonly string[],
+    beforeMs: number,
+    timeoutMs: number,
+  ): Promise<ReadonlySet<string>>;
   /** Others' changes that a restart (or the reload that takes its place) would apply: configuration or binary newer than what was read. */
   pendingRestarts(host: HostView, instance: Instance): Promise<Finding[]>;
   /** What a restart of its unit would destroy. */

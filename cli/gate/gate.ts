@@ -1,5 +1,5 @@
 import { backendOf } from '../backends/index.ts';
-import { type Engine, type EngineState, type Instance, probeTimeouts, servingPid } from '../engines/index.ts';
+import { type Engine, type EngineState, type Instance, probeTimeouts, type Sandbox, servingPid } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
 import { type Digest, digestOf, type HostView, stopIfAsked } from '../host/index.ts';
 import type { Emit } from '../output/events.ts';
@@ -131,7 +131,8 @@ async function criReady(host: HostView, request: GateRequest): Promise<void> {
     stopIfAsked(request.signal);
     const state = await engine.daemon?.probe(host, instance, probeTimeouts.repeatedMs);
     if (state === undefined) return;
-    if (state.reachable && (state.runtimeReady || !baseline.state.runtimeReady)) return checkState(request, state);
+    if (state.reachable && (state.runtimeReady || !baseline.state.runtimeReady))
+      return checkState(request, await withoutEnding(host, request, state));
     const waited = performance.now() - started;
     const pluginMissing = /unknown service|unimplemented/i.test(state.why ?? '') && waited > missingPluginMs;
     const down = await unitDown(host, request);
@@ -151,7 +152,26 @@ async function criReady(host: HostView, request: GateRequest): Promise<void> {
 async function lookAgain(host: HostView, request: GateRequest): Promise<void> {
   const { baseline } = request;
   const now = await request.engine.daemon?.probe(host, request.instance, probeTimeouts.repeatedMs);
+  request.lookedMs = host.now().getTime();
   if (now?.reachable === true) request.baseline = { ...baseline, state: { ...baseline.state, sandboxes: now.sandboxes } };
+}
+
+/** Sandboxes that were being stopped when the engine went down are no loss: their containers had ended before. */
+async function withoutEnding(
+  host: HostView,
+  { engine, instance, baseline, lookedMs }: GateRequest,
+  now: EngineState,
+): Promise<EngineState> {
+  const lost = lostOf(baseline.state, now).map(({ id }) => id);
+  if (lost.length === 0 || lookedMs === undefined) return now;
+  const ended = (await engine.daemon?.endedBefore?.(host, instance, lost, lookedMs, probeTimeouts.repeatedMs)) ?? new Set();
+  return { ...now, sandboxes: now.sandboxes.filter(({ id }) => !ended.has(id)) };
+}
+
+/** A sandbox that is gone was removed by its user; one that is listed but no longer ready has lost its shim. */
+function lostOf(before: EngineState, now: EngineState): Sandbox[] {
+  const alive = new Map(now.sandboxes.map((sandbox) => [sandbox.id, sandbox]));
+  return before.sandboxes.filter(({ id, ready }) => ready && alive.get(id)?.ready === false);
 }
 
 /** @param own pods of the handlers of kata-sysext are judged: what was mounted elsewhere may have taken the files from under their shims */
@@ -177,13 +197,8 @@ function checkState(request: GateRequest, now: EngineState, judged?: readonly st
   }
   const gone = editedByOthers ? [] : touched.filter((name) => !listed.includes(name));
   for (const name of gone) if (now.handlers.includes(name)) problems.push(`${who} still lists ${name}`);
-  const alive = new Map(now.sandboxes.map((sandbox) => [sandbox.id, sandbox]));
-  for (const before of baseline.state.sandboxes) {
-    if (judged !== undefined && !judged.includes(before.handler)) continue;
-    // A sandbox that is gone was removed by its user; one that is listed but no longer ready has lost its shim.
-    if (before.ready && alive.get(before.id)?.ready === false)
-      problems.push(`${one} ${before.id.slice(0, 12)} (${before.podName}) lost its shim`);
-  }
+  for (const { id, handler, podName } of lostOf(baseline.state, now))
+    if (judged === undefined || judged.includes(handler)) problems.push(`${one} ${id.slice(0, 12)} (${podName}) lost its shim`);
   if (problems.length === 0) return;
   throw new KataError('gate-failed', {
     subject: instance.unit ?? engine.name,

@@ -15,6 +15,8 @@ export interface GateRequest {
   /** Of these, the handlers that another program serves afterwards. */
   restored: string[];
   restarts: boolean;
+  /** When sandboxes were last looked at before the restart, in ms of the epoch. */
+  lookedMs?: number;
   /** The main file that the daemon reads from its restart on, where that is another one than now. */
   reads?: HostPath | undefined;
   /** What becomes of the engine's SELinux switch, where it is or was kata-sysext's. */

@@ -40,6 +40,14 @@ function engineSaying(probe: () => EngineState, dump: () => Record<string, unkno
   } as unknown as Engine;
 }
 
+/** One that knows of sandboxes that were ending before a time: five milliseconds after the epoch began. */
+function engineKnowing(probe: () => EngineState, ending: string[]): Engine {
+  const engine = engineSaying(probe);
+  const endedBefore = async (_host: unknown, _instance: unknown, asked: readonly string[], beforeMs: number) =>
+    new Set(beforeMs === 5 ? ending.filter((id) => asked.includes(id)) : []);
+  return { ...engine, daemon: { ...engine.daemon!, endedBefore } };
+}
+
 /** An engine whose program gives no dump. */
 function refusing(fault: unknown): Engine {
   const engine = engineSaying(() => well);
@@ -121,6 +129,16 @@ describe('the gate of a change', () => {
       ],
       ['a sandbox not ready after the restart', { restarts: true, now: () => notReady(sandbox) }, /\(web\) lost its shim/],
       ['a sandbox that was ready after the restart, and ended later', { restarts: true, now: endingLater(sandbox) }, /^proven$/],
+      [
+        'a sandbox that was being stopped when the engine went down',
+        { restarts: true, lookedMs: 5, engine: engineKnowing(() => notReady(sandbox), [sandbox.id]) },
+        /^proven$/,
+      ],
+      [
+        'another one that was',
+        { restarts: true, lookedMs: 5, engine: engineKnowing(() => notReady(sandbox), ['b'.repeat(64)]) },
+        /\(web\) lost its shim/,
+      ],
       ['a sandbox that ended, without a restart', { now: () => notReady(sandbox) }, /^proven$/],
       ['a sandbox that was removed meanwhile', { now: () => ({ ...well, sandboxes: [] }) }, /^proven$/],
       ['ours gone with Kata', { isGone: true, now: () => ({ ...well, handlers: ['', 'runc'] }) }, /^proven$/],

@@ -1,3 +1,4 @@
+import { endedBefore } from '../common/endedBefore.ts';
 import { probeCri } from '../common/probeCri.ts';
 import { restartRisksOfUnit } from '../common/restartRisks.ts';
 import type { Engine } from '../types.ts';
@@ -55,6 +56,7 @@ export const containerd: Engine = {
   },
   daemon: {
     probe: (host, instance, timeoutMs) => probeCri(host, instance.socket, cri.handlersIn, timeoutMs),
+    endedBefore: (host, { socket }, ...asked) => endedBefore(host, socket, ...asked),
     pendingRestarts: pendingRestartsOfContainerd,
     restartRisks: async (_host, _instance, state) => restartRisksOfUnit(state),
   },

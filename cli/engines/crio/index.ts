@@ -1,3 +1,4 @@
+import { endedBefore } from '../common/endedBefore.ts';
 import { probeCri } from '../common/probeCri.ts';
 import type { Engine } from '../types.ts';
 import { cri } from './cri.ts';
@@ -46,6 +47,7 @@ export const crio: Engine = {
   },
   daemon: {
     probe: (host, instance, timeoutMs) => probeCri(host, instance.socket, cri.handlersIn, timeoutMs),
+    endedBefore: (host, { socket }, ...asked) => endedBefore(host, socket, ...asked),
     pendingRestarts: pendingRestartsOfCrio,
     restartRisks: restartRisksOfCrio,
   },
