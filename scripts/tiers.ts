@@ -78,7 +78,7 @@ export const tiers: Tier[] = [
     root: true,
     turns: inTurn(
       'spec/e2e',
-      'crio dependents vmm k3s fleet ownKernel adoptKataDeploy',
+      'crio dependents lostShims vmm k3s fleet ownKernel adoptKataDeploy',
       'guest lost configure k0s rke2 crioReload mainFileReleases nodePod',
       'handlers crioHosts adoptLayered nodeadm containerdReleases generated apply',
       'detached restore skew podEngines docker rootFile rootFileReleases severalEngines',
