@@ -5,6 +5,7 @@ export type { Step } from './types.ts';
 
 /** What the containers of a node pod run, by name: each is loaded when it runs. */
 const steps: Record<string, () => Promise<Step>> = {
+  ready: async () => (await import('./steps/ready.ts')).run,
   change: async () => (await import('./steps/change.ts')).change,
   label: async () => (await import('./steps/label.ts')).run,
   unlabel: async () => (await import('./steps/unlabel.ts')).run,

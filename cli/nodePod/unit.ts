@@ -18,6 +18,8 @@ export interface RequestUnit {
   text: string;
   /** The file of the program that the pod runs. */
   program: string;
+  /** As of `Date.toISOString`. */
+  readySince: string | undefined;
 }
 
 export interface Watcher {
@@ -35,9 +37,9 @@ const usualPollMs = 250;
 /** How long the unit waits for a change of the administrator. */
 const lockWaitSeconds = 600;
 
-export function requestUnit(digest: string, text: string, program: string): RequestUnit {
+export function requestUnit(digest: string, asked: Pick<RequestUnit, 'text' | 'program' | 'readySince'>): RequestUnit {
   const name = digest.slice('sha256:'.length, 'sha256:'.length + 12);
-  return { unit: `kata-sysext-request-${name}.service`, files: requestFiles(name), text, program };
+  return { unit: `kata-sysext-request-${name}.service`, files: requestFiles(name), ...asked };
 }
 
 /**
@@ -81,11 +83,12 @@ async function followed({ unit, files }: RequestUnit, { host, systemd, emit, sig
 }
 
 /** False where a unit of this name came in between. */
-async function started(systemd: Systemd, { unit, files }: RequestUnit): Promise<boolean> {
+async function started(systemd: Systemd, { unit, files, readySince }: RequestUnit): Promise<boolean> {
   // A shell of the node, which executes the program. Under SELinux the label of the file that PID 1 starts decides the domain: a shell gets
   // that of any service, while the program has the label of /var/lib, which PID 1 may not start at all (203/EXEC). The shell opens the files
-  // as well, because PID 1 itself may not make any there. All words are constants or hexadecimal.
-  const line = `exec ${podProgram} apply ${files.request} --json --wait ${lockWaitSeconds} >${files.out} 2>${files.err}`;
+  // as well, because PID 1 itself may not make any there. All words are constants, hexadecimal, or a time.
+  const since = readySince === undefined ? '' : ` --ready-since ${readySince}`;
+  const line = `exec ${podProgram} apply ${files.request} --json --wait ${lockWaitSeconds}${since} >${files.out} 2>${files.err}`;
   try {
     await systemd.startTransient({
       unit,

@@ -12,35 +12,70 @@ export interface Node {
   active: number | undefined;
   /** Generations that are here. */
   generations: readonly number[];
+  /** The node was away, and came back at this time (RFC 3339): its place in a rollout is not known. */
+  awayUntil?: string | undefined;
 }
 
 export type Decision =
   | { act: 'observe' | 'install' | 'uninstall' }
   /** A generation that this request made is still here. */
   | { act: 'switch'; to: number }
+  /** It is new, and not begun until `retry` is higher. */
+  | { act: 'hold'; reason: string }
   | { act: 'nothing'; state: 'done' | 'failed' | 'held'; code?: string; reason: string };
 
 /**
  * What to do about a request. One that failed here is not tried again, and after a failure no new one begins, until `retry` is higher: a
  * fleet would break every node in turn. Another version of the engine or of the OS counts as a retry. What was well here before is not new.
+ *
+ * A node that was away does not begin a new one either: Kubernetes replaces the pods of all nodes that are not ready at once, whatever
+ * maxUnavailable says, and may do so by a template that failed elsewhere.
  */
 export function decide(request: NodeRequest, digest: Digest, attempts: readonly Attempt[], node: Node): Decision {
   const { mode, retry = 0 } = request;
   if (mode === 'observe') return { act: 'observe' };
-  const [last, own] = [attempts.at(-1), attemptAt(attempts, digest)].map((attempt) => attempt && ended(attempt));
+  const begun = attempts.filter(({ outcome }) => outcome !== 'held');
+  const [last, own] = [begun.at(-1), attemptAt(attempts, digest)].map((attempt) => attempt && ended(attempt));
   const isOver = ({ outcome, ...then }: Attempt) =>
     outcome === 'failed' && retry <= then.retry && !isOther(then.engine, node.engine) && then.system === node.system;
   if (own !== undefined && isOver(own)) return { act: 'nothing', state: 'failed', ...codeOf(own), reason: own.reason ?? 'it failed here' };
+  if (own?.outcome === 'held' && retry <= own.retry) return { act: 'nothing', state: 'held', reason: own.reason ?? 'it is held here' };
   const isNew = mode === 'install' && own?.outcome !== 'done';
   if (isNew && last !== undefined && last.request !== digest && isOver(last)) {
     const why = `the request before failed here (${last.reason ?? last.code ?? 'no reason is known'}): a new one begins with a higher retry`;
     return { act: 'nothing', state: 'held', ...codeOf(last), reason: why };
+  }
+  if (isNew && own === undefined && node.awayUntil !== undefined) {
+    return {
+      act: 'hold',
+      reason: `the node was away until ${node.awayUntil}, after its last report: a new request begins with a higher retry`,
+    };
   }
   if (mode === 'uninstall')
     return node.active === undefined ? { act: 'nothing', state: 'done', reason: 'Kata is not installed' } : { act: 'uninstall' };
   const made = own?.outcome === 'done' ? own.generation : undefined;
   if (made !== undefined && made !== node.active && node.generations.includes(made)) return { act: 'switch', to: made };
   return { act: 'install' };
+}
+
+/** How long a node counts as away after it came back: Kubernetes has replaced its pod by then. */
+const awayMs = 10 * 60_000;
+
+/** When a node came back that was away. */
+export interface Absence {
+  /** Since when it is ready, by the word of whoever asks; undefined where nobody says so. */
+  readySince: Date | undefined;
+  /** Of its last report, which keeps its time while it says the same. A node without one is a new one. */
+  reportedAt: string | undefined;
+  /** What is remembered: a report may be newer than the return. */
+  remembered: string | undefined;
+}
+
+/** The time of the return, for a node that was away in the last ten minutes. */
+export function awayUntil({ readySince, reportedAt, remembered }: Absence, now: Date): string | undefined {
+  const isLate = reportedAt !== undefined && readySince !== undefined && readySince.getTime() > Date.parse(reportedAt);
+  const until = isLate ? readySince.toISOString() : remembered;
+  return until !== undefined && now.getTime() - Date.parse(until) <= awayMs ? until : undefined;
 }
 
 /** A node that goes down in the middle tries once more. One that goes down again may do so because of the request. */

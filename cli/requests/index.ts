@@ -1,5 +1,6 @@
-export { type Decision, decide, type Node } from './decide.ts';
-export { type Attempt, attemptAt, forget, isSameMemory, readMemory, recall, remember } from './memory.ts';
+export { awayUntil, type Decision, decide, type Node } from './decide.ts';
+export { type Ended, endedBy, isBundleGone, isUnsuitable, reasonOf } from './ended.ts';
+export { type Attempt, attemptAt, forget, isSameMemory, readAway, readMemory, recall, remember, rememberAway } from './memory.ts';
 export { fleetMessage, type NodeMessage, readFleetMessage } from './message.ts';
 export { writeMetrics } from './metrics.ts';
 export { isReady, isReport, knownOf, type NodeReport, oneLine, readReport, reportLine, shortened, writeReport } from './report.ts';

@@ -19,7 +19,7 @@ export const saidShape = {
   mode: oneOf('observe', 'install', 'uninstall'),
   /**
    * observed: what an install would do is known. done: the node is as requested. unsuitable: it cannot have Kata. held: a request failed
-   * here before. waiting: nothing was changed, and a later run may succeed. failed: it failed here, and the host is as it was.
+   * here before, or the node was away. waiting: nothing was changed, and a later run may succeed. failed: it failed here, and the host is as it was.
    */
   state: oneOf(...states),
   /** Whether a fleet may go on to the next node. */

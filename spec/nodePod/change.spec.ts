@@ -131,6 +131,7 @@ describe('the step change of a node pod', function () {
     assert.equal(service?.unit, unitOf(installing));
     assert.deepEqual(service?.environment, [`KATA_SYSEXT_UNIT=${unitOf(installing)}`, 'KATA_SYSEXT_USER=', 'INIT_CWD=/']);
     assert.match(service?.argv.join(' ') ?? '', /^\/bin\/sh -c exec \/var\/lib\/kata-sysext\/pod\/kata-sysext apply [a-z0-9/.>& -]+$/);
+    assert.doesNotMatch(service?.argv.join(' ') ?? '', /ready-since/);
   });
 
   it('fails where the node waits, so that the kubelet runs it again, and not where the request failed', async () => {

@@ -101,6 +101,34 @@ describe('apply: a node as a request says', function () {
     assert.deepEqual([tried.state, tried.release], ['done', SECOND]);
   });
 
+  it('begins no new one on a node that was away, until a higher retry, and never holds what was well here', async () => {
+    const since = (ms: number) => ['--ready-since', new Date(Date.now() + ms).toISOString()];
+    const applied = async (file: string, words: string[]) => (await host!.json(['apply', file, ...words])) as unknown as Report;
+    await applied(of(first), since(-1000));
+    const tree = host!.listing(own);
+
+    const held = await applied(of(second), since(-1));
+    const later = await applied(of(second), since(-86_400_000));
+    const kept = await applied(of(first), since(-1));
+    const other = await applied(of(second, { settings: ['default_memory=4096'] }), []);
+    const untouched = differences(tree, host!.listing(own));
+    const tried = await applied(of(second, { retry: 1 }), since(-1));
+
+    assert.deepEqual([held.state, held.ready, held.release], ['held', true, FIRST]);
+    assert.match(held.reason, /^the node was away until .*: a new request begins with a higher retry$/);
+    assert.deepEqual([later.state, later.reason], ['held', held.reason]);
+    assert.equal(kept.state, 'done');
+    assert.equal(other.state, 'held');
+    assert.deepEqual(untouched, []);
+    assert.deepEqual([tried.state, tried.release], ['done', SECOND]);
+  });
+
+  it('refuses a time that is none', async () => {
+    const refused = await host!.json(['apply', of(first), '--ready-since', 'yesterday'], 2);
+
+    assert.match(String(refused['found']), /--ready-since yesterday is no time/);
+  });
+
   it('is not tried again where the node goes down in the middle of it twice', async () => {
     await apply(of(first));
     const failed = await apply(of(second), 1, { KATA_SYSEXT_FAILPOINT: 'commit/before=error' });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type Attempt, type Decision, decide, type Node, type NodeRequest, requestDigest } from '../../cli/requests/index.ts';
+import { type Attempt, awayUntil, type Decision, decide, type Node, type NodeRequest, requestDigest } from '../../cli/requests/index.ts';
 
 const node: Node = { engine: 'containerd 2.1.9', system: 'fedora-43', active: 1, generations: [1] };
 const wanted = (release: string, more: Partial<NodeRequest> = {}): NodeRequest => ({
@@ -19,7 +19,10 @@ const attempt = (request: NodeRequest, more: Partial<Attempt> = {}): Attempt => 
   restarts: 1,
   ...more,
 });
+const back = '2026-11-30T12:00:00.000Z';
 const failed = { outcome: 'failed', code: 'gate-failed', reason: 'the CRI does not answer' } as const;
+
+const at = (minute: number) => new Date(Date.UTC(2026, 10, 30, 12, minute));
 
 function did(decision: Decision): string {
   return decision.act === 'switch' ? `switch ${decision.to}` : decision.act === 'nothing' ? decision.state : decision.act;
@@ -59,6 +62,23 @@ describe('what a node does about a request', () => {
     ['one in the middle of which the node went down twice', v2, [attempt(v2, { outcome: 'began', interrupted: 1 })], {}, 'failed'],
     ['the same with a higher retry', { ...v2, retry: 1 }, [attempt(v2, { outcome: 'began', interrupted: 1 })], {}, 'install'],
     ['another one after that', v1, [attempt(v2, { outcome: 'began', interrupted: 1 })], {}, 'held'],
+    ['a new one, on a node that was away', v2, [attempt(v1)], { awayUntil: back }, 'hold'],
+    ['a first one, on a node that was away', v1, [], { awayUntil: back, active: undefined }, 'hold'],
+    ['a new one with a higher retry, on a node that was away', { ...v2, retry: 5 }, [attempt(v1)], { awayUntil: back }, 'hold'],
+    ['the one that is held, later', v2, [attempt(v1), attempt(v2, { outcome: 'held' })], {}, 'held'],
+    ['the one that is held, with a higher retry', { ...v2, retry: 1 }, [attempt(v2, { outcome: 'held' })], { awayUntil: back }, 'install'],
+    ['the one after it', wanted('4.3.0'), [attempt(v1), attempt(v2, { outcome: 'held' })], {}, 'install'],
+    ['the one after it, where an earlier one failed', wanted('4.3.0'), [attempt(v1, failed), attempt(v2, { outcome: 'held' })], {}, 'held'],
+    ['an earlier one, on a node that was away', v1, [attempt(v1), attempt(v2)], { awayUntil: back }, 'install'],
+    ['the one in the middle of which it went down', v2, [attempt(v2, { outcome: 'began' })], { awayUntil: back }, 'install'],
+    [
+      'a failed one with a higher retry, on a node that was away',
+      { ...v2, retry: 1 },
+      [attempt(v2, failed)],
+      { awayUntil: back },
+      'install',
+    ],
+    ['uninstall, on a node that was away', wanted('', { mode: 'uninstall', bundles: [] }), [attempt(v1)], { awayUntil: back }, 'uninstall'],
     ['observe, after a failure too', wanted('4.2.0', { mode: 'observe' }), [attempt(v2, failed)], {}, 'observe'],
     ['uninstall', wanted('', { mode: 'uninstall', bundles: [] }), [attempt(v1)], {}, 'uninstall'],
     ['uninstall, where nothing is installed', wanted('', { mode: 'uninstall', bundles: [] }), [], { active: undefined }, 'done'],
@@ -78,4 +98,38 @@ describe('what a node does about a request', () => {
     assert.notEqual(requestDigest(v1), requestDigest(v2));
     assert.notEqual(requestDigest(v1), requestDigest({ ...v1, settings: ['default_memory=4096'] }));
   });
+});
+
+describe('a node that was away', () => {
+  const text = (minute: number) => at(minute).toISOString();
+  const rows: [
+    what: string,
+    readySince: number | undefined,
+    reportedAt: number | undefined,
+    remembered: number | undefined,
+    until?: number,
+  ][] = [
+    ['came back after its last report', 8, 3, undefined, 8],
+    ['has been back for ten minutes', 0, -60, undefined, 0],
+    ['had been back for longer', -1, -60, undefined],
+    ['was ready when it reported', 2, 3, undefined],
+    ['has no report: it is new', 8, undefined, undefined],
+    ['is not spoken of', undefined, 3, undefined],
+    ['has reported since it came back', 8, 9, 8, 8],
+    ['has reported since, and it is long ago', -5, -4, -5],
+    ['went away twice', 9, 8, 2, 9],
+  ];
+  for (const [what, readySince, reportedAt, remembered, until] of rows)
+    it(`${what}: ${until === undefined ? 'no' : `until 12:0${until}`}`, () => {
+      const said = awayUntil(
+        {
+          readySince: readySince === undefined ? undefined : at(readySince),
+          reportedAt: reportedAt === undefined ? undefined : text(reportedAt),
+          remembered: remembered === undefined ? undefined : text(remembered),
+        },
+        at(10),
+      );
+
+      assert.equal(said, until === undefined ? undefined : text(until));
+    });
 });

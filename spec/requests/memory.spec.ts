@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Host, openHost } from '../../cli/host/index.ts';
-import { type Attempt, forget, isSameMemory, readMemory, recall, remember } from '../../cli/requests/index.ts';
+import { type Attempt, forget, isSameMemory, readAway, readMemory, recall, remember, rememberAway } from '../../cli/requests/index.ts';
 import { scratch } from '../support/trees/treeHost.ts';
 
 const attempt = (digit: string, more: Partial<Attempt> = {}): Attempt => ({
@@ -43,6 +43,21 @@ describe('what a node remembers of requests', () => {
 
     assert.deepEqual(await readMemory(host), []);
     assert.equal(existsSync(join(root, 'var/lib/kata-sysext/requests.json')), false);
+  });
+
+  it('has besides when the node came back, which is written once, and goes with the last request', async () => {
+    const file = join(root, 'var/lib/kata-sysext/requests.json');
+    const back = '2026-11-30T12:00:00.000Z';
+    await rememberAway(host, back);
+    await remember(host, a);
+    const inode = statSync(file).ino;
+
+    await rememberAway(host, back);
+
+    assert.deepEqual([await readAway(host), statSync(file).ino], [back, inode]);
+    assert.ok(isSameMemory(await readMemory(host), [a]));
+    await forget(host, a.request);
+    assert.deepEqual([await readAway(host), existsSync(file)], [undefined, false]);
   });
 
   it('is the same whatever the order of its keys, and another one with another attempt', () => {

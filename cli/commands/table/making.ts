@@ -86,7 +86,16 @@ export const making: Verb[] = [
     takes: ['file'],
     summary: 'make the node as a request says, remember a request that failed here, and write a report',
     changing: true,
-    options: { cache: downloads['cache']!, 'registry-auth': downloads['registry-auth']!, 'ca-file': downloads['ca-file']! },
+    options: {
+      cache: downloads['cache']!,
+      'registry-auth': downloads['registry-auth']!,
+      'ca-file': downloads['ca-file']!,
+      'ready-since': {
+        type: 'string',
+        describe: 'since when the cluster calls the node ready: a node that was away in the last ten minutes begins nothing new',
+        placeholder: 'TIME',
+      },
+    },
     examples: [
       { command: 'kata-sysext apply request.json', does: 'install, go back, or uninstall: whatever the file requests; twice does nothing' },
       { command: 'kata-sysext apply request.json --dry-run', does: 'say what it would do' },

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { type Finding, KataError } from '../../errors/index.ts';
+import { KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { check } from '../../inspect/check.ts';
@@ -11,20 +11,28 @@ import { findEngines } from '../../preflight/engines.ts';
 import {
   type Attempt,
   attemptAt,
+  awayUntil,
   type Decision,
   decide,
+  type Ended,
+  endedBy,
   forget,
+  isBundleGone,
   isReady,
   isSameMemory,
+  isUnsuitable,
   knownOf,
   type Node,
   type NodeReport,
   type NodeRequest,
-  oneLine,
+  readAway,
   readMemory,
+  readReport,
   readRequest,
+  reasonOf,
   recall,
   remember,
+  rememberAway,
   reportLine,
   requestDigest,
   writeMetrics,
@@ -38,37 +46,6 @@ import { changeOptionsOf, list } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
 import { installRequest } from './changing.ts';
 
-/** What a node that has one of these cannot change by itself: it is no failure of the request. */
-const unsuitable = [
-  'backend-unfit',
-  'engine-missing',
-  'engine-rendered',
-  'host-architecture',
-  'host-etc-unsafe',
-  'host-kvm-fails',
-  'host-kvm-no-guest',
-  'host-no-kvm',
-  'host-read-only',
-  'host-var-unsafe',
-];
-
-/** What passes by itself, as long as nothing was restarted. */
-const passing = [
-  'download-failed',
-  'edited-meanwhile',
-  'engine-pending-edits',
-  'engine-unhealthy',
-  'handler-in-use',
-  'handler-stranded',
-  'host-busy',
-  'host-space',
-  'interrupted',
-  'lock-held',
-];
-
-/** A bundle that cannot be had: what was made of it may still be here. */
-const bundleGone = ['bundle-missing', 'download-failed', 'download-refused'];
-
 /** Makes the node as a request says, remembers how that ended, and writes the report. */
 export async function run(call: Call): Promise<Reply> {
   const { context, words, io, options } = call;
@@ -76,7 +53,7 @@ export async function run(call: Call): Promise<Reply> {
   const request = await readRequest(resolve(io.cwd, words[0]!));
   const digest = requestDigest(request);
   const asked = installCall(call, request);
-  const node = await nodeNow(host, request);
+  const node = await nodeNow(host, request, timeOf(options['ready-since']));
   const attempts = await readMemory(host);
   const decision = decide(request, digest, attempts, node);
   const dry = options['dry-run'] === true;
@@ -94,6 +71,7 @@ export async function run(call: Call): Promise<Reply> {
   // What is wrong with the words themselves is no failure of the request. No registry is asked: a node that has the request needs none.
   if (asked.words.length > 0) await installRequest(asked, asWritten);
   else changeOptionsOf(asked);
+  if (!dry && request.mode !== 'uninstall' && node.awayUntil !== undefined) await rememberAway(host, node.awayUntil);
   const ended = dry ? await tried(asked, request, decision) : await acted(asked, request, decision, began, attempts);
   const said = await reportOf(host, request, began, ended);
   const report = dry ? said : await writeReport(host, said);
@@ -110,7 +88,7 @@ function installCall(call: Call, request: NodeRequest): Call {
   const { cache, 'registry-auth': registryAuth, 'ca-file': caFile, wait, engine } = call.options;
   // Whether a host is fit is asked here: to an install such a finding is a warning.
   const all = [...(allow ?? []), ...list(call.options['allow'])];
-  const [fitness, checks] = [all.filter((code) => unsuitable.includes(code)), all.filter((code) => !unsuitable.includes(code))];
+  const [fitness, checks] = [all.filter(isUnsuitable), all.filter((code) => !isUnsuitable(code))];
   return {
     ...call,
     words: bundles.map(({ from }) => from),
@@ -129,34 +107,43 @@ function installCall(call: Call, request: NodeRequest): Call {
   };
 }
 
-async function nodeNow(host: HostView, { engines }: NodeRequest): Promise<Node> {
+async function nodeNow(host: HostView, { engines }: NodeRequest, readySince: Date | undefined): Promise<Node> {
   const active = await activeGeneration(host);
   const found = await findEngines(host, engines, active?.record.wiring).catch((error: unknown) => {
     if (error instanceof KataError) return [];
     throw error;
   });
   const { deployment } = await deploymentNow(host);
+  const reportedAt = (await readReport(host).catch(() => undefined))?.report.at;
   return {
     engine: found.map(({ engine, instance }) => `${engine.name} ${instance.version ?? ''}`.trim()).join(', ') || 'none',
     system: deployment,
     active: active?.manifest.number,
     generations: (await readGenerations(host)).map(({ manifest }) => manifest.number),
+    awayUntil: awayUntil({ readySince, reportedAt, remembered: await readAway(host) }, host.now()),
   };
 }
 
-/** What a run came to. */
-interface Ended {
-  state: NodeReport['state'];
-  reason: string;
-  code?: string | undefined;
-  exitCode?: number;
-  restarts?: number;
-  plan?: Extract<Answer, { kind: 'Plan' }>['plan'];
+/** Throws `usage`. */
+function timeOf(value: unknown): Date | undefined {
+  if (value === undefined) return undefined;
+  const time = new Date(String(value));
+  if (!Number.isNaN(time.getTime())) return time;
+  throw new KataError('usage', {
+    subject: '--ready-since',
+    found: `--ready-since ${String(value)} is no time`,
+    needed: 'a time as 2026-11-30T12:00:00Z',
+    next: 'kata-sysext apply --help',
+  });
 }
 
+/** What a run came to; of an observation also its plan. */
+type Result = Ended & { plan?: Extract<Answer, { kind: 'Plan' }>['plan'] };
+
 /** The same without any change: of an install its plan. */
-async function tried(call: Call, request: NodeRequest, decision: Decision): Promise<Ended> {
+async function tried(call: Call, request: NodeRequest, decision: Decision): Promise<Result> {
   if (decision.act === 'nothing') return decision;
+  if (decision.act === 'hold') return { state: 'held', reason: decision.reason };
   if (decision.act === 'observe' || decision.act === 'install') return observed(call, request);
   return {
     state: 'observed',
@@ -164,10 +151,14 @@ async function tried(call: Call, request: NodeRequest, decision: Decision): Prom
   };
 }
 
-async function acted(call: Call, request: NodeRequest, decision: Decision, began: Attempt, attempts: readonly Attempt[]): Promise<Ended> {
+async function acted(call: Call, request: NodeRequest, decision: Decision, began: Attempt, attempts: readonly Attempt[]): Promise<Result> {
   const { context } = call;
   const { host } = context;
   if (decision.act === 'nothing') return decision;
+  if (decision.act === 'hold') {
+    await remember(host, { ...began, outcome: 'held', reason: decision.reason });
+    return { state: 'held', reason: decision.reason };
+  }
   if (decision.act === 'observe') return observed(call, request);
   const misfit = decision.act === 'uninstall' ? undefined : await unsuitableFor(call, request);
   if (misfit !== undefined) return misfit;
@@ -215,7 +206,7 @@ async function changed(call: Call, decision: Decision, began: Attempt, attempts:
     const active = (await activeGeneration(context.host))?.manifest.number;
     // The node has the request already: what drifted is repaired without the bundle.
     const isHere = before?.outcome === 'done' && before.generation !== undefined && before.generation === active;
-    if (!isHere || !(error instanceof KataError) || !bundleGone.includes(error.code)) throw error;
+    if (!isHere || !isBundleGone(error)) throw error;
     return switchTo(active!);
   }
 }
@@ -234,7 +225,7 @@ async function wholeRequest(call: Call): Promise<InstallRequest> {
   return { ...(await installRequest(call)), exactly: true };
 }
 
-async function observed(call: Call, request: NodeRequest): Promise<Ended> {
+async function observed(call: Call, request: NodeRequest): Promise<Result> {
   const misfit = await unsuitableFor(call, request);
   if (misfit !== undefined) return misfit;
   if (call.words.length === 0) return { state: 'observed', reason: 'the host fits' };
@@ -251,7 +242,7 @@ async function observed(call: Call, request: NodeRequest): Promise<Ended> {
 }
 
 /** What the host itself has against Kata, unless the request allows it. */
-async function unsuitableFor({ context, options }: Call, { handlers }: NodeRequest): Promise<Ended | undefined> {
+async function unsuitableFor({ context, options }: Call, { handlers }: NodeRequest): Promise<Result | undefined> {
   const { findings } = await check(context.host, {
     handlers: handlers ?? [],
     program: { program: context.program, programFile: context.programFile },
@@ -260,27 +251,11 @@ async function unsuitableFor({ context, options }: Call, { handlers }: NodeReque
     format: undefined,
     bundle: undefined,
   });
-  const finding = findings.find(({ code }) => unsuitable.includes(code) && !list(options['allow-unfit']).includes(code));
-  return finding === undefined ? undefined : { state: 'unsuitable', code: finding.code, reason: words(finding) };
+  const finding = findings.find(({ code }) => isUnsuitable(code) && !list(options['allow-unfit']).includes(code));
+  return finding === undefined ? undefined : { state: 'unsuitable', code: finding.code, reason: reasonOf(finding) };
 }
 
-function endedBy(error: KataError): Ended {
-  const { complaint, exitCode, cause } = error;
-  // Of a change that was undone the code may be that of any fault.
-  const code = error.code === 'failed' && cause instanceof KataError ? cause.code : error.code;
-  const restarted = complaint.details?.['restarted'];
-  // Each restart of the change and of its undo; one that failed is not among them.
-  const restarts = Array.isArray(restarted) ? 2 * Math.ceil(restarted.length / 2) : 0;
-  const passes = code === 'interrupted' || (restarts === 0 && (passing.includes(code) || exitCode === 75));
-  const state = passes ? 'waiting' : unsuitable.includes(code) ? 'unsuitable' : 'failed';
-  return { state, code, reason: words(complaint), exitCode, restarts };
-}
-
-function words({ found, needed }: Pick<Finding, 'found' | 'needed'>): string {
-  return oneLine(`${found}; needed: ${needed}`);
-}
-
-async function reportOf(host: HostView, { mode }: NodeRequest, began: Attempt, ended: Ended): Promise<NodeReport> {
+async function reportOf(host: HostView, { mode }: NodeRequest, began: Attempt, ended: Result): Promise<NodeReport> {
   const active = await activeGeneration(host);
   const { state, code, reason, restarts = 0, plan } = ended;
   return {

@@ -10,6 +10,7 @@ import { generationsFolder } from '../../store/paths.ts';
 import { connectSystemd } from '../../systemd/index.ts';
 import { busFails, podUnfit, unitFails } from '../complaints.ts';
 import { clearAway, dropOutput } from '../files.ts';
+import { readySince } from '../readySince.ts';
 import { type PodRequest, podRequest } from '../request.ts';
 import { leaveMessage } from '../terminationMessage.ts';
 import { refuseUnstarted, requestUnit, runRequest } from '../unit.ts';
@@ -42,7 +43,7 @@ export async function change(call: Call, { connect, pollMs }: Ways = { connect: 
   // Nothing of the pod's environment says where the bus is.
   const systemd = await connect({});
   if (systemd === undefined) throw busFails('no systemd answers over the message bus of the node');
-  const run = requestUnit(asked.digest, asked.text, programFile);
+  const run = requestUnit(asked.digest, { text: asked.text, program: programFile, readySince: await readySince(host) });
   let report: NodeReport | undefined;
   try {
     const line = (words: string) => io.stderr.write(`${words}\n`);

@@ -11,9 +11,9 @@ import { leaveMessage } from '../terminationMessage.ts';
 
 /**
  * When the node is asked, in milliseconds after the question before. The kubelet learns of a restarted engine's handlers within 10 s. With
- * the PATCH these are five requests.
+ * the question of the step `ready` and the PATCH these are five requests.
  */
-const usualWaits: readonly number[] = [12_000, 20_000, 28_000];
+const usualWaits: readonly number[] = [12_000, 48_000];
 
 /** Gives the own node the labels that its report and its kubelet prove, or takes them from it. Throws `node-unproven` and those of the API. */
 export async function run(call: Call): Promise<Reply> {
@@ -65,7 +65,7 @@ export async function label(
 }
 
 /** A second patch needs two more requests. */
-const mostAskedBefore = 2;
+const mostAskedBefore = 1;
 
 /** Another program changed the taints in between (409, or 422 where a step of the patch does not fit). */
 function isOutdated(error: unknown): boolean {

@@ -44,6 +44,7 @@ seccompProfile:
   type: RuntimeDefault
 {{- end }}
 
+{{- /* Takes "root" and "name". */}}
 {{- define "kata-sysext.labelContainer" -}}
 - name: {{ .name }}
   image: {{ include "kata-sysext.image" .root }}
@@ -58,9 +59,14 @@ seccompProfile:
     {{- include "kata-sysext.unprivileged" . | nindent 4 }}
   resources: {{ .root.Values.resources.label | toJson }}
   volumeMounts:
+    {{- if eq .name "ready" }}
+    - name: node-ready
+      mountPath: /run/node-ready
+    {{- else }}
     - name: report
       mountPath: /etc/kata-sysext
       readOnly: true
+    {{- end }}
     - name: token
       mountPath: /var/run/secrets/kubernetes.io/serviceaccount
       readOnly: true
@@ -102,6 +108,9 @@ seccompProfile:
 {{- end }}
 {{- if and $features (eq .mode "uninstall") -}}
 {{- include "kata-sysext.featureContainer" (dict "root" .root "name" "unfeature") | nindent 0 }}
+{{- end }}
+{{- if and $labels (eq .mode "install") }}
+{{- include "kata-sysext.labelContainer" (dict "root" .root "name" "ready") | nindent 0 }}
 {{- end }}
 - name: change
   image: {{ include "kata-sysext.image" .root }}
@@ -149,6 +158,11 @@ seccompProfile:
     - name: report
       mountPath: /etc/kata-sysext
       readOnly: true
+    {{- if and $labels (eq .mode "install") }}
+    - name: node-ready
+      mountPath: /run/node-ready
+      readOnly: true
+    {{- end }}
 {{- if and $labels (ne .mode "uninstall") }}
 {{- include "kata-sysext.labelContainer" (dict "root" .root "name" "label") | nindent 0 }}
 {{- end }}
@@ -268,6 +282,11 @@ spec:
             type: DirectoryOrCreate
         {{- end }}
         {{- if eq $values.proof "token" }}
+        {{- if eq .mode "install" }}
+        - name: node-ready
+          emptyDir:
+            sizeLimit: 1Mi
+        {{- end }}
         {{- include "kata-sysext.tokenVolume" . | nindent 8 }}
         {{- end }}
 {{- end }}

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { nodeReadySince } from '../../cli/cluster/ready.ts';
+import type { Call } from '../../cli/commands/types.ts';
+import { openHost } from '../../cli/host/index.ts';
+import { readySince } from '../../cli/nodePod/readySince.ts';
+import { run } from '../../cli/nodePod/steps/ready.ts';
+import { type FakeApi, fakeApi } from '../support/fakeApi.ts';
+import { scratch } from '../support/trees/treeHost.ts';
+
+const now = new Date('2026-11-30T12:00:00Z');
+const ready = (status: string, lastTransitionTime: unknown) => ({
+  kind: 'Node',
+  status: {
+    conditions: [
+      { type: 'DiskPressure', status: 'True', lastTransitionTime: '2020-01-01T00:00:00Z' },
+      { type: 'Ready', status, lastTransitionTime },
+    ],
+  },
+});
+
+describe('since when a node is ready', () => {
+  let root: string;
+  let api: FakeApi | undefined;
+  beforeEach(() => {
+    root = scratch('ready');
+    for (const folder of ['run/node-ready', 'proc']) mkdirSync(join(root, folder), { recursive: true });
+  });
+  afterEach(() => api?.close());
+
+  const rows: [what: string, node: unknown, since: string | undefined][] = [
+    ['by its condition', ready('True', '2026-11-30T11:00:00Z'), '2026-11-30T11:00:00.000Z'],
+    ['not at all', ready('False', '2026-11-30T11:00:00Z'), now.toISOString()],
+    ['not known', ready('Unknown', '2026-11-30T11:00:00Z'), now.toISOString()],
+    ['with a time that is none', ready('True', '$(reboot)'), undefined],
+    ['with another kind of time', ready('True', { __proto__: null }), undefined],
+    ['without conditions', { kind: 'Node', status: {} }, undefined],
+    ['no object', 'no', undefined],
+  ];
+  for (const [what, node, since] of rows)
+    it(`${what}: ${since ?? 'nothing is said'}`, () => {
+      assert.equal(nodeReadySince(node, now), since);
+    });
+
+  it('is left for the step change, by one request', async () => {
+    api = await fakeApi(() => ({ json: ready('True', '2026-11-30T11:00:00Z') }));
+    const host = openHost(root, { ...api.pod(root), NODE_NAME: 'node1' });
+
+    await run({ context: { host, signal: new AbortController().signal } } as unknown as Call);
+
+    assert.deepEqual(
+      api.asked.map(({ method, path }) => [method, path]),
+      [['GET', '/api/v1/nodes/node1']],
+    );
+    assert.equal(readFileSync(join(root, 'run/node-ready/since'), 'utf8'), '2026-11-30T11:00:00.000Z\n');
+    assert.equal(await readySince(host), '2026-11-30T11:00:00.000Z');
+  });
+
+  const seconds = Date.parse('2026-11-30T11:30:00Z') / 1000;
+  const later: [what: string, file: string | undefined, stat: string, since: string | undefined][] = [
+    ['its boot is later than the word of the cluster', '2026-11-30T11:00:00.000Z', `cpu 1\nbtime ${seconds}\n`, '2026-11-30T11:30:00.000Z'],
+    ['its boot is earlier', '2026-11-30T11:45:00.000Z', `btime ${seconds}\n`, '2026-11-30T11:45:00.000Z'],
+    ['nobody asked the cluster', undefined, `btime ${seconds}\n`, '2026-11-30T11:30:00.000Z'],
+    ['the file is none of ours', '--purge; reboot', `btime ${seconds}\n`, '2026-11-30T11:30:00.000Z'],
+    ['nothing is known', undefined, 'cpu 1\n', undefined],
+    ['the kernel’s word is none', undefined, 'btime 999999999999\n', undefined],
+  ];
+  for (const [what, file, stat, since] of later)
+    it(`${what}: ${since ?? 'nothing is said'}`, async () => {
+      if (file !== undefined) writeFileSync(join(root, 'run/node-ready/since'), file);
+      writeFileSync(join(root, 'proc/stat'), stat);
+
+      assert.equal(await readySince(openHost(root, {})), since);
+    });
+
+  it('is not read where a link leads', async () => {
+    symlinkSync('/dev/zero', join(root, 'run/node-ready/since'));
+
+    assert.equal(await readySince(openHost(root, {})), undefined);
+  });
+});
