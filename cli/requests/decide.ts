@@ -60,6 +60,8 @@ export function decide(request: NodeRequest, digest: Digest, attempts: readonly 
 
 /** How long a node counts as away after it came back: Kubernetes has replaced its pod by then. */
 const awayMs = 10 * 60_000;
+/** A kubelet may call its node unready for a moment while a change restarts the engine, and ready again after the report. */
+const slackMs = 30_000;
 
 /** When a node came back that was away. */
 export interface Absence {
@@ -73,7 +75,7 @@ export interface Absence {
 
 /** The time of the return, for a node that was away in the last ten minutes. */
 export function awayUntil({ readySince, reportedAt, remembered }: Absence, now: Date): string | undefined {
-  const isLate = reportedAt !== undefined && readySince !== undefined && readySince.getTime() > Date.parse(reportedAt);
+  const isLate = reportedAt !== undefined && readySince !== undefined && readySince.getTime() > Date.parse(reportedAt) + slackMs;
   const until = isLate ? readySince.toISOString() : remembered;
   return until !== undefined && now.getTime() - Date.parse(until) <= awayMs ? until : undefined;
 }

@@ -107,12 +107,12 @@ describe('apply: a node as a request says', function () {
     await applied(of(first), since(-1000));
     const tree = host!.listing(own);
 
-    const held = await applied(of(second), since(-1));
+    const held = await applied(of(second), since(60_000));
     const later = await applied(of(second), since(-86_400_000));
-    const kept = await applied(of(first), since(-1));
+    const kept = await applied(of(first), since(60_000));
     const other = await applied(of(second, { settings: ['default_memory=4096'] }), []);
     const untouched = differences(tree, host!.listing(own));
-    const tried = await applied(of(second, { retry: 1 }), since(-1));
+    const tried = await applied(of(second, { retry: 1 }), since(60_000));
 
     assert.deepEqual([held.state, held.ready, held.release], ['held', true, FIRST]);
     assert.match(held.reason, /^the node was away until .*: a new request begins with a higher retry$/);

@@ -22,7 +22,7 @@ const attempt = (request: NodeRequest, more: Partial<Attempt> = {}): Attempt => 
 const back = '2026-11-30T12:00:00.000Z';
 const failed = { outcome: 'failed', code: 'gate-failed', reason: 'the CRI does not answer' } as const;
 
-const at = (minute: number) => new Date(Date.UTC(2026, 10, 30, 12, minute));
+const at = (minute: number) => new Date(Date.UTC(2026, 10, 30, 12) + minute * 60_000);
 
 function did(decision: Decision): string {
   return decision.act === 'switch' ? `switch ${decision.to}` : decision.act === 'nothing' ? decision.state : decision.act;
@@ -114,6 +114,7 @@ describe('a node that was away', () => {
     ['had been back for longer', -1, -60, undefined],
     ['was ready when it reported', 2, 3, undefined],
     ['has no report: it is new', 8, undefined, undefined],
+    ['was unready for a moment while it changed', 8, 7.75, undefined],
     ['is not spoken of', undefined, 3, undefined],
     ['has reported since it came back', 8, 9, 8, 8],
     ['has reported since, and it is long ago', -5, -4, -5],
