@@ -71,13 +71,16 @@ export interface Absence {
   reportedAt: string | undefined;
   /** What is remembered: a report may be newer than the return. */
   remembered: string | undefined;
+  /** Since when the request lies on the node: one that came before the node went away had its turn. */
+  askedAt: Date;
 }
 
 /** The time of the return, for a node that was away in the last ten minutes. */
-export function awayUntil({ readySince, reportedAt, remembered }: Absence, now: Date): string | undefined {
+export function awayUntil({ readySince, reportedAt, remembered, askedAt }: Absence, now: Date): string | undefined {
   const isLate = reportedAt !== undefined && readySince !== undefined && readySince.getTime() > Date.parse(reportedAt) + slackMs;
   const until = isLate ? readySince.toISOString() : remembered;
-  return until !== undefined && now.getTime() - Date.parse(until) <= awayMs ? until : undefined;
+  if (until === undefined || now.getTime() - Date.parse(until) > awayMs) return undefined;
+  return Date.parse(until) < askedAt.getTime() ? until : undefined;
 }
 
 /** A node that goes down in the middle tries once more. One that goes down again may do so because of the request. */

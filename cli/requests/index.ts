@@ -1,4 +1,4 @@
-export { awayUntil, type Decision, decide, type Node } from './decide.ts';
+export { type Absence, awayUntil, type Decision, decide, type Node } from './decide.ts';
 export { type Ended, endedBy, isBundleGone, isUnsuitable, reasonOf } from './ended.ts';
 export { type Attempt, attemptAt, forget, isSameMemory, readAway, readMemory, recall, remember, rememberAway } from './memory.ts';
 export { fleetMessage, type NodeMessage, readFleetMessage } from './message.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type NodeRequest, requestDigest } from '../../cli/requests/index.ts';
 import { FIRST, SECOND } from '../lab/release/index.ts';
@@ -102,17 +102,23 @@ describe('apply: a node as a request says', function () {
   });
 
   it('begins no new one on a node that was away, until a higher retry, and never holds what was well here', async () => {
+    const minute = 60_000;
     const since = (ms: number) => ['--ready-since', new Date(Date.now() + ms).toISOString()];
-    const applied = async (file: string, words: string[]) => (await host!.json(['apply', file, ...words])) as unknown as Report;
+    const applied = async (file: string, words: string[], askedMs = 2 * minute) => {
+      const asked = new Date(Date.now() + askedMs);
+      utimesSync(file, asked, asked);
+      return (await host!.json(['apply', file, ...words])) as unknown as Report;
+    };
     await applied(of(first), since(-1000));
     const tree = host!.listing(own);
 
-    const held = await applied(of(second), since(60_000));
+    const held = await applied(of(second), since(minute));
     const later = await applied(of(second), since(-86_400_000));
-    const kept = await applied(of(first), since(60_000));
+    const kept = await applied(of(first), since(minute));
     const other = await applied(of(second, { settings: ['default_memory=4096'] }), []);
     const untouched = differences(tree, host!.listing(own));
-    const tried = await applied(of(second, { retry: 1 }), since(60_000));
+    const tried = await applied(of(second, { retry: 1 }), since(minute));
+    const came = await applied(of(first, { settings: ['default_memory=4096'] }), since(minute), 0);
 
     assert.deepEqual([held.state, held.ready, held.release], ['held', true, FIRST]);
     assert.match(held.reason, /^the node was away until .*: a new request begins with a higher retry$/);
@@ -121,6 +127,8 @@ describe('apply: a node as a request says', function () {
     assert.equal(other.state, 'held');
     assert.deepEqual(untouched, []);
     assert.deepEqual([tried.state, tried.release], ['done', SECOND]);
+    // It was here before the node went away.
+    assert.equal(came.state, 'done');
   });
 
   it('refuses a time that is none', async () => {

@@ -127,10 +127,17 @@ describe('a node that was away', () => {
           readySince: readySince === undefined ? undefined : at(readySince),
           reportedAt: reportedAt === undefined ? undefined : text(reportedAt),
           remembered: remembered === undefined ? undefined : text(remembered),
+          askedAt: at(9.5),
         },
         at(10),
       );
 
       assert.equal(said, until === undefined ? undefined : text(until));
     });
+
+  it('and had the request before it went: no', () => {
+    const said = awayUntil({ readySince: at(8), reportedAt: text(3), remembered: text(8), askedAt: at(7) }, at(10));
+
+    assert.equal(said, undefined);
+  });
 });

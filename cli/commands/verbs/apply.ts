@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
@@ -9,6 +10,7 @@ import { planUninstall } from '../../operations/uninstall.ts';
 import type { InstallRequest } from '../../planning/choices/types.ts';
 import { findEngines } from '../../preflight/engines.ts';
 import {
+  type Absence,
   type Attempt,
   attemptAt,
   awayUntil,
@@ -50,10 +52,11 @@ import { installRequest } from './changing.ts';
 export async function run(call: Call): Promise<Reply> {
   const { context, words, io, options } = call;
   const { host } = context;
-  const request = await readRequest(resolve(io.cwd, words[0]!));
+  const path = resolve(io.cwd, words[0]!);
+  const request = await readRequest(path);
   const digest = requestDigest(request);
   const asked = installCall(call, request);
-  const node = await nodeNow(host, request, timeOf(options['ready-since']));
+  const node = await nodeNow(host, request, { readySince: timeOf(options['ready-since']), askedAt: (await stat(path)).mtime });
   const attempts = await readMemory(host);
   const decision = decide(request, digest, attempts, node);
   const dry = options['dry-run'] === true;
@@ -107,7 +110,7 @@ function installCall(call: Call, request: NodeRequest): Call {
   };
 }
 
-async function nodeNow(host: HostView, { engines }: NodeRequest, readySince: Date | undefined): Promise<Node> {
+async function nodeNow(host: HostView, { engines }: NodeRequest, asked: Pick<Absence, 'readySince' | 'askedAt'>): Promise<Node> {
   const active = await activeGeneration(host);
   const found = await findEngines(host, engines, active?.record.wiring).catch((error: unknown) => {
     if (error instanceof KataError) return [];
@@ -120,7 +123,7 @@ async function nodeNow(host: HostView, { engines }: NodeRequest, readySince: Dat
     system: deployment,
     active: active?.manifest.number,
     generations: (await readGenerations(host)).map(({ manifest }) => manifest.number),
-    awayUntil: awayUntil({ readySince, reportedAt, remembered: await readAway(host) }, host.now()),
+    awayUntil: awayUntil({ ...asked, reportedAt, remembered: await readAway(host) }, host.now()),
   };
 }
 
