@@ -18,6 +18,9 @@ export const requestShape = closedTableOf({
   bundles: exactOptional(listOf(closedTableOf({ from: text, digest: exactOptional(digest) }))),
   /** Where kata@VERSION is fetched from. */
   mirror: exactOptional(text),
+  /** Files of the node: passwords of registries, as --registry-auth takes them; further certificates, as --ca-file does. */
+  registryAuth: exactOptional(absolutePath),
+  caFile: exactOptional(absolutePath),
   handlers: exactOptional(listOf(text)),
   /** NAME=HANDLER */
   aliases: exactOptional(listOf(text)),

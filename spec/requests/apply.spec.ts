@@ -175,6 +175,18 @@ describe('apply: a node as a request says', function () {
     assert.deepEqual([back.state, back.release, back.generation], ['done', FIRST, 1]);
   });
 
+  it('takes passwords and certificates from files of the node, which the request names', async () => {
+    const from = { bundles: [{ from: `oci://127.0.0.1:1/kata@sha256:${'1'.repeat(64)}` }] };
+    const open = join(texts.folder, 'open.json');
+    writeFileSync(open, '{"auths": {}}', { mode: 0o644 });
+
+    const password = await apply(request({ ...from, registryAuth: open }), 2);
+    const certificate = await apply(request({ ...from, caFile: '/nowhere/own.pem', retry: 1 }), 1);
+
+    assert.match(password.reason, /open\.json/);
+    assert.match(certificate.reason, /\/nowhere\/own\.pem/);
+  });
+
   it('clears what the request before chose and this one leaves out', async () => {
     const settings = ['default_memory=4096', 'default_vcpus=2'];
     await apply(of(first, { settings, profiles: ['debug'], aliases: ['kata=qemu-runtime-rs'] }));

@@ -88,7 +88,7 @@ function installCall(call: Call, request: NodeRequest): Call {
   const { bundles = [], mirror, handlers, aliases, settings, profiles, backend, format, engines, allow } = request;
   const digests = bundles.flatMap((bundle) => bundle.digest ?? []);
   const options = { digest: digests, from: mirror, handler: handlers, alias: aliases, set: settings, profile: profiles };
-  const { cache, 'registry-auth': registryAuth, 'ca-file': caFile, wait, engine } = call.options;
+  const { cache, 'registry-auth': registryAuth = request.registryAuth, 'ca-file': caFile = request.caFile, wait, engine } = call.options;
   // Whether a host is fit is asked here: to an install such a finding is a warning.
   const all = [...(allow ?? []), ...list(call.options['allow'])];
   const [fitness, checks] = [all.filter(isUnsuitable), all.filter((code) => !isUnsuitable(code))];

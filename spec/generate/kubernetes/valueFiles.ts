@@ -7,7 +7,7 @@ export const fitting: Record<string, string> = {
   'the image alone': image,
   'a bundle, observed': `${image}request: {bundles: [${bundle}], retry: 3}\n`,
   'an installation': `${image}mode: install\nrequest: {bundles: [${bundle}], handlers: [kata-qemu-runtime-rs, clh-runtime-rs], backend: prefix}\n`,
-  'all nodes at once': `${image}mode: install\nwaves: none\nmaxUnavailable: 7\nrequest: {bundles: [{from: kata@4.2.0}], mirror: https://mirror.example.org}\n`,
+  'all nodes at once': `${image}mode: install\nwaves: none\nmaxUnavailable: 7\nrequest: {bundles: [{from: kata@4.2.0}], mirror: https://mirror.example.org, registryAuth: /var/lib/kubelet/config.json, caFile: /etc/pki/own.pem}\n`,
   'an uninstallation': `${image}mode: uninstall\nproof: token\nrequest: {bundles: [${bundle}], allow: [host-no-kvm], retry: 1, engines: [containerd], metrics: /var/lib/node_exporter}\n`,
   'a canary that is ahead': `${image}request: {bundles: [${bundle}], settings: [default_memory=512]}
 canary:
