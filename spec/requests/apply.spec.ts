@@ -181,7 +181,7 @@ describe('apply: a node as a request says', function () {
     writeFileSync(open, '{"auths": {}}', { mode: 0o644 });
 
     const password = await apply(request({ ...from, registryAuth: open }), 2);
-    const certificate = await apply(request({ ...from, caFile: '/nowhere/own.pem', retry: 1 }), 1);
+    const certificate = await apply(request({ ...from, caFile: '/nowhere/own.pem', retry: 1 }), 2);
 
     assert.match(password.reason, /open\.json/);
     assert.match(certificate.reason, /\/nowhere\/own\.pem/);

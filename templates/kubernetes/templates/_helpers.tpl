@@ -109,7 +109,7 @@ seccompProfile:
 {{- if and $features (eq .mode "uninstall") -}}
 {{- include "kata-sysext.featureContainer" (dict "root" .root "name" "unfeature") | nindent 0 }}
 {{- end }}
-{{- if and $labels (eq .mode "install") }}
+{{- if and $labels (ne .mode "uninstall") }}
 {{- include "kata-sysext.labelContainer" (dict "root" .root "name" "ready") | nindent 0 }}
 {{- end }}
 - name: change
@@ -158,7 +158,7 @@ seccompProfile:
     - name: report
       mountPath: /etc/kata-sysext
       readOnly: true
-    {{- if and $labels (eq .mode "install") }}
+    {{- if and $labels (ne .mode "uninstall") }}
     - name: node-ready
       mountPath: /run/node-ready
       readOnly: true
@@ -282,7 +282,7 @@ spec:
             type: DirectoryOrCreate
         {{- end }}
         {{- if eq $values.proof "token" }}
-        {{- if eq .mode "install" }}
+        {{- if ne .mode "uninstall" }}
         - name: node-ready
           emptyDir:
             sizeLimit: 1Mi
