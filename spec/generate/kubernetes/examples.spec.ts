@@ -77,7 +77,7 @@ describe('the examples for Kubernetes', () => {
     );
   });
 
-  it('make a token for the containers that change labels, and for no other one', () => {
+  it('make a token for the containers that ask for the node or change its labels, and for no other one', () => {
     const objects = renderObjects(wholeValues(readValues(text('values.yaml'), 'values.yaml'), 'values.yaml'));
     const set = objects.find(({ kind }) => kind === 'DaemonSet')!.object as ReturnType<typeof JSON.parse>;
     const { initContainers, containers, automountServiceAccountToken } = set.spec.template.spec;
@@ -89,7 +89,8 @@ describe('the examples for Kubernetes', () => {
 
     assert.equal(automountServiceAccountToken, false);
     assert.deepEqual(mounts, [
-      ['change', ['dbus', 'state', 'report (read only)']],
+      ['ready', ['node-ready', 'token (read only)']],
+      ['change', ['dbus', 'state', 'report (read only)', 'node-ready (read only)']],
       ['label', ['report (read only)', 'token (read only)']],
       ['report', ['report (read only)']],
     ]);
