@@ -8,7 +8,7 @@ export const nodePodCodes: Record<string, CodeRow> = {
   ),
   'node-pod-bus': row(
     1,
-    'systemd of the node does not answer over the message bus, or refuses a transient unit. The pod needs the folder /run/dbus of the node, uid 0 outside of a user namespace, the SELinux type spc_t, and no AppArmor profile (Unconfined).',
+    'systemd of the node does not answer over the message bus, or refuses a transient unit. The pod needs the folder /run/dbus of the node, uid 0 outside of a user namespace, the SELinux type spc_t, and no AppArmor profile (Unconfined). Under Debian’s SELinux policy it also needs the module in examples/selinux.',
   ),
   'node-pod-unit': row(
     1,

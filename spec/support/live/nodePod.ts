@@ -37,6 +37,8 @@ export interface ContainerOf {
   uid: number;
   /** The type of the container's process, where the engine sets labels. */
   selinuxType?: string;
+  /** Only in a pod that is privileged. It keeps its capabilities, as the chart has it for `podMode: privileged`. */
+  privileged?: boolean;
 }
 
 /** Modes of a namespace in the CRI. */
@@ -54,12 +56,16 @@ export const changeMounts = [
 export const reportMounts = changeMounts.slice(2);
 
 /** Starts the sandbox. The kubelet makes the folders of type DirectoryOrCreate. */
-export async function startNodePod(host: Commands, name: string, network: NodePod['network'] = 'its own'): Promise<NodePod> {
+export async function startNodePod(
+  host: Commands,
+  name: string,
+  { network = 'its own', privileged = false }: { network?: NodePod['network']; privileged?: boolean } = {},
+): Promise<NodePod> {
   await host.run(['mkdir', '-p', '/var/lib/kata-sysext', '/etc/kata-sysext', `/var/log/pods/${name}`]);
   const config = {
     metadata: { name, uid: `uid-${name}`, namespace: 'kata-sysext' },
     log_directory: `/var/log/pods/${name}`,
-    linux: { security_context: { namespace_options: namespacesOf(network) } },
+    linux: { security_context: { namespace_options: namespacesOf(network), privileged } },
   };
   const file = await put(host, `${name}-pod.json`, config);
   return { id: (await host.run([JUDGE, 'runp', file])).stdout.trim(), name, network };
@@ -69,7 +75,7 @@ export async function startNodePod(host: Commands, name: string, network: NodePo
 export async function startIn(
   host: Commands,
   pod: NodePod,
-  { name, command, env = {}, mounts, uid, selinuxType }: ContainerOf,
+  { name, command, env = {}, mounts, uid, selinuxType, privileged = false }: ContainerOf,
 ): Promise<string> {
   const config = {
     metadata: { name },
@@ -81,10 +87,10 @@ export async function startIn(
     linux: {
       security_context: {
         run_as_user: { value: uid },
-        capabilities: { drop_capabilities: ['ALL'] },
-        no_new_privs: true,
+        ...(privileged
+          ? { privileged }
+          : { capabilities: { drop_capabilities: ['ALL'] }, no_new_privs: true, seccomp: { profile_type: 0 } }),
         readonly_rootfs: true,
-        seccomp: { profile_type: 0 },
         namespace_options: namespacesOf(pod.network),
         ...(selinuxType === undefined ? {} : { selinux_options: { type: selinuxType } }),
       },
@@ -103,8 +109,8 @@ export interface Ended {
 }
 
 /** Waits until a container has ended. */
-export async function endOf(host: Commands, pod: NodePod, name: string, id: string): Promise<Ended> {
-  const deadline = Date.now() + 600_000;
+export async function endOf(host: Commands, pod: NodePod, name: string, id: string, timeoutMs = 600_000): Promise<Ended> {
+  const deadline = Date.now() + timeoutMs;
   for (;;) {
     // A change restarts the engine: then nothing answers for a moment.
     const { code, stdout } = await host.run([JUDGE, 'inspect', id], { allowFailure: true });

@@ -1,5 +1,6 @@
 /**
- * Records what a compiled policy answers to the questions of overlays/policyQuestions.json, for specs without SELinux.
+ * Records what a compiled policy answers to the questions of overlays/policyQuestions.json, for specs without SELinux; of the policies as
+ * they are (debian, fedora) also what a node pod needs.
  * usage: npx tsx spec/support/policies/record.ts POLICY NAME ENGINE,… VM,…   writes NAME.txt beside this file
  * Needs cc and libsepol-dev. POLICY is of a version that this libsepol reads: `policy-version` in semanage.conf, then semodule -B.
  */
@@ -7,6 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { askedOfPod } from './nodePodNeeds.ts';
 
 const [policy, name, engines = '', machines = ''] = process.argv.slice(2);
 const here = import.meta.dirname;
@@ -22,7 +24,7 @@ const classes = [...new Set(questions.map((question) => question.class))];
 const ofDomains = ['process', 'fd', 'unix_stream_socket', 'tun_socket', 'vsock_socket'];
 const ofFiles = ['file', 'dir', 'lnk_file'];
 
-const lines = [
+const asked = [
   ...classes.map((each) => `known ${each}`),
   ...['container_engine_exec_t', ...files, ...new Set(Object.values(devices))].map((type) => `type ${type}`),
   ...domains.flatMap((source) => [
@@ -31,7 +33,9 @@ const lines = [
     ...[...new Set(Object.values(devices))].map((type) => `access ${process_(source)} ${object(type)} chr_file`),
   ]),
   ...engines.split(',').flatMap((source) => files.map((type) => `create ${process_(source)} ${object(type)} process`)),
+  ...(name === 'debian' || name === 'fedora' ? askedOfPod(name) : []),
 ];
+const lines = [...new Set(asked)];
 
 const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-judge-'));
 try {

@@ -128,7 +128,7 @@ seccompProfile:
       value: {{ $values.waves | toJson }}
   securityContext:
     {{- if eq $values.podMode "privileged" }}
-    # The host's SELinux policy lets no confined container start a unit: see the value podMode.
+    # AppArmor's profile of the engine forbids a confined container to use the bus: see the value podMode.
     privileged: true
     runAsUser: 0
     runAsGroup: 0
