@@ -65,7 +65,7 @@ const slackMs = 30_000;
 
 /** When a node came back that was away. */
 export interface Absence {
-  /** Since when it is ready, by the word of whoever asks; undefined where nobody says so. */
+  /** Since when it is ready, by the word of whoever asks; undefined where it does not say so. */
   readySince: Date | undefined;
   /** Of its last report, which keeps its time while it says the same. A node without one is a new one. */
   reportedAt: string | undefined;

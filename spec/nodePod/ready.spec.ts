@@ -61,7 +61,7 @@ describe('since when a node is ready', () => {
   const later: [what: string, file: string | undefined, stat: string, since: string | undefined][] = [
     ['its boot is later than the word of the cluster', '2026-11-30T11:00:00.000Z', `cpu 1\nbtime ${seconds}\n`, '2026-11-30T11:30:00.000Z'],
     ['its boot is earlier', '2026-11-30T11:45:00.000Z', `btime ${seconds}\n`, '2026-11-30T11:45:00.000Z'],
-    ['nobody asked the cluster', undefined, `btime ${seconds}\n`, '2026-11-30T11:30:00.000Z'],
+    ['the cluster was not asked', undefined, `btime ${seconds}\n`, '2026-11-30T11:30:00.000Z'],
     ['the file is none of ours', '--purge; reboot', `btime ${seconds}\n`, '2026-11-30T11:30:00.000Z'],
     ['nothing is known', undefined, 'cpu 1\n', undefined],
     ['the kernel’s word is none', undefined, 'btime 999999999999\n', undefined],
