@@ -58,29 +58,27 @@ export function decide(request: NodeRequest, digest: Digest, attempts: readonly 
   return { act: 'install' };
 }
 
-/** How long a node counts as away after it came back: Kubernetes has replaced its pod by then. */
-const awayMs = 10 * 60_000;
+/** How long a node counts as away after it came back: Kubernetes has made its new pod by then. */
+export const awayMs = 10 * 60_000;
 /** A kubelet may call its node unready for a moment while a change restarts the engine, and ready again after the report. */
 const slackMs = 30_000;
 
-/** When a node came back that was away. */
+/** What is known of the time since which a node is ready. */
 export interface Absence {
-  /** Since when it is ready, by the word of whoever asks; undefined where it does not say so. */
+  /** By the word of whoever asks; undefined where it does not say so. */
   readySince: Date | undefined;
   /** Of its last report, which keeps its time while it says the same. A node without one is a new one. */
   reportedAt: string | undefined;
-  /** What is remembered: a report may be newer than the return. */
+  /** When it came back, as it is remembered: a report may be newer than the return. */
   remembered: string | undefined;
-  /** Since when the request lies on the node: one that came before the node went away had its turn. */
-  askedAt: Date;
 }
 
-/** The time of the return, for a node that was away in the last ten minutes. */
-export function awayUntil({ readySince, reportedAt, remembered, askedAt }: Absence, now: Date): string | undefined {
-  const isLate = reportedAt !== undefined && readySince !== undefined && readySince.getTime() > Date.parse(reportedAt) + slackMs;
-  const until = isLate ? readySince.toISOString() : remembered;
-  if (until === undefined || now.getTime() - Date.parse(until) > awayMs) return undefined;
-  return Date.parse(until) < askedAt.getTime() ? until : undefined;
+/** When a node came back that was away; what is remembered counts for ten minutes. */
+export function returnOf({ readySince, reportedAt, remembered }: Absence, now: Date): string | undefined {
+  const isLate =
+    reportedAt !== undefined && readySince !== undefined && readySince <= now && readySince.getTime() > Date.parse(reportedAt) + slackMs;
+  if (isLate) return readySince.toISOString();
+  return remembered !== undefined && now.getTime() - Date.parse(remembered) <= awayMs ? remembered : undefined;
 }
 
 /** A node that goes down in the middle tries once more. One that goes down again may do so because of the request. */

@@ -32,6 +32,13 @@ const passing: readonly string[] = [
 /** A bundle that cannot be had: what was made of it may still be here. */
 const bundleGone: readonly string[] = ['bundle-missing', 'download-failed', 'download-refused'];
 
+/** Files of the node that a request names: another program may be writing them. */
+const filesOfNode: readonly string[] = ['--registry-auth', '--ca-file'];
+
+function isFileGone({ code, complaint }: KataError): boolean {
+  return code === 'usage' && filesOfNode.includes(complaint.subject ?? '');
+}
+
 /** What a run came to. */
 export interface Ended {
   state: NodeReport['state'];
@@ -46,7 +53,7 @@ export function isUnsuitable(code: string): boolean {
 }
 
 export function isBundleGone(error: unknown): boolean {
-  return error instanceof KataError && bundleGone.includes(error.code);
+  return error instanceof KataError && (bundleGone.includes(error.code) || isFileGone(error));
 }
 
 /** What a change that failed means for the request. */
@@ -57,7 +64,7 @@ export function endedBy(error: KataError): Ended {
   const restarted = complaint.details?.['restarted'];
   // Each restart of the change and of its undo; one that failed is not among them.
   const restarts = Array.isArray(restarted) ? 2 * Math.ceil(restarted.length / 2) : 0;
-  const passes = code === 'interrupted' || (restarts === 0 && (passing.includes(code) || exitCode === 75));
+  const passes = code === 'interrupted' || (restarts === 0 && (passing.includes(code) || exitCode === 75 || isFileGone(error)));
   const state = passes ? 'waiting' : isUnsuitable(code) ? 'unsuitable' : 'failed';
   return { state, code, reason: reasonOf(complaint), exitCode, restarts };
 }

@@ -1,6 +1,17 @@
-export { type Absence, awayUntil, type Decision, decide, type Node } from './decide.ts';
+export { type Absence, awayMs, type Decision, decide, type Node, returnOf } from './decide.ts';
 export { type Ended, endedBy, isBundleGone, isUnsuitable, reasonOf } from './ended.ts';
-export { type Attempt, attemptAt, forget, isSameMemory, readAway, readMemory, recall, remember, rememberAway } from './memory.ts';
+export {
+  type Attempt,
+  attemptAt,
+  forget,
+  forgetAll,
+  isSameMemory,
+  readAway,
+  readMemory,
+  recall,
+  remember,
+  rememberAway,
+} from './memory.ts';
 export { fleetMessage, type NodeMessage, readFleetMessage } from './message.ts';
 export { writeMetrics } from './metrics.ts';
 export { isReady, isReport, knownOf, type NodeReport, oneLine, readReport, reportLine, shortened, writeReport } from './report.ts';

@@ -97,3 +97,8 @@ export async function forget(host: Host, digest: Digest): Promise<void> {
 export function attemptAt(attempts: readonly Attempt[], request: Digest): Attempt | undefined {
   return attempts.find((attempt) => attempt.request === request);
 }
+
+/** Of a node that has nothing and wants nothing. */
+export function forgetAll(host: Host): Promise<void> {
+  return host.unlink(requestsFile);
+}

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadPackageDefinition, Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
+import { loadPackageDefinition, Server, ServerCredentials, type ServiceDefinition, status } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
 import protobuf from 'protobufjs';
 import { asset } from '../../cli/assets/index.ts';
@@ -21,12 +21,13 @@ async function criWith(rows: Row[], socket: string): Promise<Server> {
   const definition = fromJSON(protobuf.parse(asset('templates/cri.proto'), { keepCase: true }).root.toJSON(), options);
   const loaded = loadPackageDefinition(definition) as unknown as { runtime: { v1: { RuntimeService: { service: ServiceDefinition } } } };
   const server = new Server();
-  type Answer = (error: null, value: unknown) => void;
+  type Answer = (error: { code: number } | null, value?: unknown) => void;
   const containers = rows.map(([pod_sandbox_id, state], id) => ({ id: `${id}`, pod_sandbox_id, state }));
   server.addService(loaded.runtime.v1.RuntimeService.service, {
     ListContainers: (_call: unknown, answer: Answer) => answer(null, { containers }),
     ContainerStatus: ({ request }: { request: { container_id: string } }, answer: Answer) => {
       const [, state, finished_at] = rows[Number(request.container_id)]!;
+      if (state === 'gone') return answer({ code: status.NOT_FOUND });
       answer(null, { status: { id: request.container_id, state, finished_at } });
     },
   });
@@ -53,15 +54,18 @@ describe('sandboxes that were ending before a restart', () => {
       ['runs', 'CONTAINER_RUNNING', '0'],
       ['never', 'CONTAINER_EXITED', '0'],
       ['early', 'CONTAINER_EXITED', '-1'],
+      ['removed', 'CONTAINER_EXITED', earlier],
+      ['removed', 'gone', ''],
+      ['long ago', 'CONTAINER_EXITED', `${restartMs - 61_000}000000`],
       ['notAsked', 'CONTAINER_EXITED', earlier],
     ];
     const server = await criWith(rows, join(folder, 'cri.sock'));
 
-    const asked = ['stopped', 'lost', 'half', 'runs', 'never', 'early', 'empty'];
+    const asked = ['stopped', 'lost', 'half', 'runs', 'never', 'early', 'empty', 'long ago', 'removed'];
     const ended = await endedBefore(openView(folder, {}), '/cri.sock', asked, restartMs, 60_000);
     server.forceShutdown();
 
-    assert.deepEqual([...ended], ['stopped']);
+    assert.deepEqual([...ended], ['stopped', 'removed']);
   });
 
   it('are none where nobody answers', async () => {

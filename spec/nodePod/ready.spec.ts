@@ -43,8 +43,12 @@ describe('since when a node is ready', () => {
       assert.equal(nodeReadySince(node, now), since);
     });
 
+  const start = Math.floor(Date.now() / 1000) * 1000;
+  const ago = (minutes: number) => new Date(start - minutes * 60_000).toISOString();
+  const bootAgo = (minutes: number) => `cpu 1\nbtime ${start / 1000 - minutes * 60}\n`;
+
   it('is left for the step change, by one request', async () => {
-    api = await fakeApi(() => ({ json: ready('True', '2026-11-30T11:00:00Z') }));
+    api = await fakeApi(() => ({ json: ready('True', ago(3)) }));
     const host = openHost(root, { ...api.pod(root), NODE_NAME: 'node1' });
 
     await run({ context: { host, signal: new AbortController().signal } } as unknown as Call);
@@ -53,21 +57,22 @@ describe('since when a node is ready', () => {
       api.asked.map(({ method, path }) => [method, path]),
       [['GET', '/api/v1/nodes/node1']],
     );
-    assert.equal(readFileSync(join(root, 'run/node-ready/since'), 'utf8'), '2026-11-30T11:00:00.000Z\n');
-    assert.equal(await readySince(host), '2026-11-30T11:00:00.000Z');
+    assert.equal(readFileSync(join(root, 'run/node-ready/since'), 'utf8'), `${ago(3)}\n`);
+    assert.equal(await readySince(host), ago(3));
   });
 
-  const seconds = Date.parse('2026-11-30T11:30:00Z') / 1000;
   const later: [what: string, file: string | undefined, stat: string, since: string | undefined][] = [
-    ['its boot is later than the word of the cluster', '2026-11-30T11:00:00.000Z', `cpu 1\nbtime ${seconds}\n`, '2026-11-30T11:30:00.000Z'],
-    ['its boot is earlier', '2026-11-30T11:45:00.000Z', `btime ${seconds}\n`, '2026-11-30T11:45:00.000Z'],
-    ['the cluster was not asked', undefined, `btime ${seconds}\n`, '2026-11-30T11:30:00.000Z'],
-    ['the file is none of ours', '--purge; reboot', `btime ${seconds}\n`, '2026-11-30T11:30:00.000Z'],
+    ['its boot is later than the word of the cluster', ago(5), bootAgo(2), ago(2)],
+    ['its boot is earlier', ago(2), bootAgo(5), ago(2)],
+    ['the cluster was not asked', undefined, bootAgo(2), ago(2)],
+    ['the file is none of ours', '--purge; reboot', bootAgo(2), ago(2)],
+    ['the word of the cluster is later than now', ago(-60), bootAgo(2), ago(2)],
+    ['it was ready for ten minutes when the pod was made', ago(11), bootAgo(12), undefined],
     ['nothing is known', undefined, 'cpu 1\n', undefined],
     ['the kernel’s word is none', undefined, 'btime 999999999999\n', undefined],
   ];
   for (const [what, file, stat, since] of later)
-    it(`${what}: ${since ?? 'nothing is said'}`, async () => {
+    it(`${what}: ${since === undefined ? 'nothing' : 'the later time'} is said`, async () => {
       if (file !== undefined) writeFileSync(join(root, 'run/node-ready/since'), file);
       writeFileSync(join(root, 'proc/stat'), stat);
 

@@ -103,22 +103,30 @@ describe('apply: a node as a request says', function () {
 
   it('begins no new one on a node that was away, until a higher retry, and never holds what was well here', async () => {
     const minute = 60_000;
-    const since = (ms: number) => ['--ready-since', new Date(Date.now() + ms).toISOString()];
-    const applied = async (file: string, words: string[], askedMs = 2 * minute) => {
-      const asked = new Date(Date.now() + askedMs);
+    const since = (ms: number) => ['--ready-since', new Date(Date.now() - ms).toISOString()];
+    const applied = async (file: string, words: string[], askedMs = 0) => {
+      const asked = new Date(Date.now() - askedMs);
       utimesSync(file, asked, asked);
       return (await host!.json(['apply', file, ...words])) as unknown as Report;
     };
-    await applied(of(first), since(-1000));
+    const reportedHoursAgo = () => {
+      const report = host!.path('etc/kata-sysext/report.json');
+      const at = new Date(Date.now() - 120 * minute).toISOString();
+      writeFileSync(report, readFileSync(report, 'utf8').replace(/"at": "[^"]+"/, `"at": "${at}"`));
+    };
+    await applied(of(first), since(1000));
+    reportedHoursAgo();
     const tree = host!.listing(own);
 
     const held = await applied(of(second), since(minute));
-    const later = await applied(of(second), since(-86_400_000));
+    const later = await applied(of(second), since(1440 * minute));
     const kept = await applied(of(first), since(minute));
+    // The report is newer than the return by now.
     const other = await applied(of(second, { settings: ['default_memory=4096'] }), []);
     const untouched = differences(tree, host!.listing(own));
     const tried = await applied(of(second, { retry: 1 }), since(minute));
-    const came = await applied(of(first, { settings: ['default_memory=4096'] }), since(minute), 0);
+    reportedHoursAgo();
+    const came = await applied(of(first, { settings: ['default_memory=4096'] }), since(minute), 2 * minute);
 
     assert.deepEqual([held.state, held.ready, held.release], ['held', true, FIRST]);
     assert.match(held.reason, /^the node was away until .*: a new request begins with a higher retry$/);
@@ -181,6 +189,7 @@ describe('apply: a node as a request says', function () {
     writeFileSync(open, '{"auths": {}}', { mode: 0o644 });
 
     const password = await apply(request({ ...from, registryAuth: open }), 2);
+    assert.equal(password.state, 'waiting');
     const certificate = await apply(request({ ...from, caFile: '/nowhere/own.pem', retry: 1 }), 2);
 
     assert.match(password.reason, /open\.json/);

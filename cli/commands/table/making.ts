@@ -92,7 +92,7 @@ export const making: Verb[] = [
       'ca-file': downloads['ca-file']!,
       'ready-since': {
         type: 'string',
-        describe: 'since when the cluster calls the node ready: a node that was away in the last ten minutes begins nothing new',
+        describe: 'since when the cluster calls the node ready: after its last report, and it begins nothing new',
         placeholder: 'TIME',
       },
     },

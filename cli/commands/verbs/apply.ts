@@ -10,15 +10,14 @@ import { planUninstall } from '../../operations/uninstall.ts';
 import type { InstallRequest } from '../../planning/choices/types.ts';
 import { findEngines } from '../../preflight/engines.ts';
 import {
-  type Absence,
   type Attempt,
   attemptAt,
-  awayUntil,
   type Decision,
   decide,
   type Ended,
   endedBy,
   forget,
+  forgetAll,
   isBundleGone,
   isReady,
   isSameMemory,
@@ -37,6 +36,7 @@ import {
   rememberAway,
   reportLine,
   requestDigest,
+  returnOf,
   writeMetrics,
   writeReport,
 } from '../../requests/index.ts';
@@ -56,7 +56,10 @@ export async function run(call: Call): Promise<Reply> {
   const request = await readRequest(path);
   const digest = requestDigest(request);
   const asked = installCall(call, request);
-  const node = await nodeNow(host, request, { readySince: timeOf(options['ready-since']), askedAt: (await stat(path)).mtime });
+  const returned = await returnTime(host, timeOf(options['ready-since']));
+  // A request that lay here before the node went away had its turn.
+  const awayUntil = returned !== undefined && (await stat(path)).mtime > new Date(returned) ? returned : undefined;
+  const node = { ...(await nodeNow(host, request)), awayUntil };
   const attempts = await readMemory(host);
   const decision = decide(request, digest, attempts, node);
   const dry = options['dry-run'] === true;
@@ -74,7 +77,7 @@ export async function run(call: Call): Promise<Reply> {
   // What is wrong with the words themselves is no failure of the request. No registry is asked: a node that has the request needs none.
   if (asked.words.length > 0) await installRequest(asked, asWritten);
   else changeOptionsOf(asked);
-  if (!dry && request.mode !== 'uninstall' && node.awayUntil !== undefined) await rememberAway(host, node.awayUntil);
+  if (!dry && request.mode !== 'uninstall' && returned !== undefined) await rememberAway(host, returned);
   const ended = dry ? await tried(asked, request, decision) : await acted(asked, request, decision, began, attempts);
   const said = await reportOf(host, request, began, ended);
   const report = dry ? said : await writeReport(host, said);
@@ -110,21 +113,24 @@ function installCall(call: Call, request: NodeRequest): Call {
   };
 }
 
-async function nodeNow(host: HostView, { engines }: NodeRequest, asked: Pick<Absence, 'readySince' | 'askedAt'>): Promise<Node> {
+async function nodeNow(host: HostView, { engines }: NodeRequest): Promise<Node> {
   const active = await activeGeneration(host);
   const found = await findEngines(host, engines, active?.record.wiring).catch((error: unknown) => {
     if (error instanceof KataError) return [];
     throw error;
   });
   const { deployment } = await deploymentNow(host);
-  const reportedAt = (await readReport(host).catch(() => undefined))?.report.at;
   return {
     engine: found.map(({ engine, instance }) => `${engine.name} ${instance.version ?? ''}`.trim()).join(', ') || 'none',
     system: deployment,
     active: active?.manifest.number,
     generations: (await readGenerations(host)).map(({ manifest }) => manifest.number),
-    awayUntil: awayUntil({ ...asked, reportedAt, remembered: await readAway(host) }, host.now()),
   };
+}
+
+async function returnTime(host: HostView, readySince: Date | undefined): Promise<string | undefined> {
+  const reportedAt = (await readReport(host).catch(() => undefined))?.report.at;
+  return returnOf({ readySince, reportedAt, remembered: await readAway(host) }, host.now());
 }
 
 /** Throws `usage`. */
@@ -157,7 +163,10 @@ async function tried(call: Call, request: NodeRequest, decision: Decision): Prom
 async function acted(call: Call, request: NodeRequest, decision: Decision, began: Attempt, attempts: readonly Attempt[]): Promise<Result> {
   const { context } = call;
   const { host } = context;
-  if (decision.act === 'nothing') return decision;
+  if (decision.act === 'nothing') {
+    if (request.mode === 'uninstall') await forgetAll(host);
+    return decision;
+  }
   if (decision.act === 'hold') {
     await remember(host, { ...began, outcome: 'held', reason: decision.reason });
     return { state: 'held', reason: decision.reason };

@@ -95,4 +95,14 @@ describe('the examples for Kubernetes', () => {
       ['report', ['report (read only)']],
     ]);
   });
+
+  it('name each kind of volume of the pod in the SCC, without which OpenShift admits no pod', () => {
+    const values = { ...readValues(text('values.yaml'), 'values.yaml'), openshift: true };
+    const objects = renderObjects(wholeValues(values, 'values.yaml'));
+    const object = (kind: string) => objects.find((each) => each.kind === kind)!.object as ReturnType<typeof JSON.parse>;
+
+    const kinds = object('DaemonSet').spec.template.spec.volumes.map((volume: object) => Object.keys(volume).find((key) => key !== 'name'));
+
+    assert.deepEqual([...new Set(kinds)].sort(), object('SecurityContextConstraints').volumes);
+  });
 });

@@ -158,7 +158,7 @@ seccompProfile:
     - name: report
       mountPath: /etc/kata-sysext
       readOnly: true
-    {{- if and $labels (ne .mode "uninstall") }}
+    {{- if ne .mode "uninstall" }}
     - name: node-ready
       mountPath: /run/node-ready
       readOnly: true
@@ -281,12 +281,12 @@ spec:
             path: /etc/kubernetes/node-feature-discovery/features.d
             type: DirectoryOrCreate
         {{- end }}
-        {{- if eq $values.proof "token" }}
         {{- if ne .mode "uninstall" }}
         - name: node-ready
           emptyDir:
             sizeLimit: 1Mi
         {{- end }}
+        {{- if eq $values.proof "token" }}
         {{- include "kata-sysext.tokenVolume" . | nindent 8 }}
         {{- end }}
 {{- end }}
