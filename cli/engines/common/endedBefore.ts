@@ -29,8 +29,8 @@ export async function endedBefore(
     for (const sandbox of sandboxes) {
       const own = all.filter(({ pod_sandbox_id }) => pod_sandbox_id === sandbox);
       const ends = await Promise.all(own.map(({ id }) => endIn(cri, id, before)));
-      const last = ends.reduce((one, other) => (one === undefined || other === undefined ? undefined : one > other ? one : other), 0n);
-      if (last !== undefined && last < before && last > before - goingNs) ended.add(sandbox);
+      const isGoing = ends.every((end) => end !== undefined && end < before) && ends.some((end) => end! > before - goingNs);
+      if (isGoing) ended.add(sandbox);
     }
     return ended;
   } catch (error) {

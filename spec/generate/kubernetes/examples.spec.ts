@@ -97,8 +97,7 @@ describe('the examples for Kubernetes', () => {
   });
 
   it('name each kind of volume of the pod in the SCC, without which OpenShift admits no pod', () => {
-    const values = { ...readValues(text('values.yaml'), 'values.yaml'), openshift: true };
-    const objects = renderObjects(wholeValues(values, 'values.yaml'));
+    const objects = renderObjects(wholeValues(readValues(`${text('values.yaml')}\nopenshift: true\n`, 'values.yaml'), 'values.yaml'));
     const object = (kind: string) => objects.find((each) => each.kind === kind)!.object as ReturnType<typeof JSON.parse>;
 
     const kinds = object('DaemonSet').spec.template.spec.volumes.map((volume: object) => Object.keys(volume).find((key) => key !== 'name'));
