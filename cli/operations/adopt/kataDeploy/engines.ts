@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { parseDocument, topLevelValue } from '../../../documents/toml/index.ts';
 import type { Finding } from '../../../errors/index.ts';
 import type { HostPath, HostView } from '../../../host/index.ts';
+import { importedParts, usersGo, usersKeys } from './imported.ts';
 import { backupEnding, createdEnding, dropInName, engineTable, userDropInName, wholeFileName } from './places.ts';
 import { type DeployedHandler, isDeployedImport, sameBut, withoutDeployed } from './texts.ts';
 import type { DeployedFile } from './types.ts';
@@ -78,7 +79,8 @@ async function addFolder(host: HostView, folder: HostPath, found: EngineParts, n
     if (after === text) continue;
     found.files.push({ path, text, after });
     found.handlers.push(...(cleaned?.handlers ?? []));
-    found.keys.push(...(cleaned?.keys ?? []));
+    found.keys.push(...(cleaned?.keys ?? usersKeys(text, path)));
+    if (isUsers) found.findings.push(usersGo(path));
     if (after !== 'absent') found.findings.push(others(path));
   }
 }
@@ -96,7 +98,12 @@ async function addMain(host: HostView, path: HostPath, found: EngineParts): Prom
   found.files.push({ path, text, after });
   found.handlers.push(...cleaned.handlers);
   found.keys.push(...cleaned.keys);
-  found.imported.push(...importsIn(text, path));
+  const imported = importsIn(text, path);
+  const beyond = await importedParts(host, imported);
+  found.imported.push(...imported);
+  found.handlers.push(...beyond.handlers);
+  found.keys.push(...beyond.keys);
+  found.findings.push(...beyond.findings);
   if (isCreated) found.files.push({ path: created, text: (await host.readText(created)) ?? '', after: 'absent' });
   if (before === undefined) return;
   if (after === before) found.files.push({ path: copy, text: before, after: 'absent' });

@@ -13,7 +13,7 @@ import {
 } from '../../../documents/toml/index.ts';
 import { KataError } from '../../../errors/index.ts';
 import type { HostPath } from '../../../host/index.ts';
-import { destination, engineTable, importedDropIn, snapshotterName } from './places.ts';
+import { destination, engineTable, importedNames, snapshotterName } from './places.ts';
 
 /** A handler that kata-deploy wrote. */
 export interface DeployedHandler {
@@ -153,7 +153,7 @@ function importEdits(doc: TomlDocument): Edit[] {
 }
 
 export function isDeployedImport(path: string): boolean {
-  return path.endsWith(`/${importedDropIn}`) && destination.test(path.slice(0, -importedDropIn.length - 1));
+  return importedNames.some((name) => path.endsWith(`/${name}`) && destination.test(path.slice(0, -name.length - 1)));
 }
 
 /** A setting that has another value than before: back to that, with the line that it had. */
