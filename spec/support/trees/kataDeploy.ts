@@ -202,13 +202,13 @@ level = "debug"
 `,
 };
 
-const version3 = `version = 3
+export const version3 = `version = 3
 [plugins."${v3Plugin}".containerd]
   default_runtime_name = "runc"
 # end
 `;
-const imported = (...folders: string[]) =>
-  version3.replace('\n', `\nimports = [${folders.map((each) => `"${each}/containerd/config.d/kata-deploy.toml"`).join(', ')}]\n`);
+export const imports = (...paths: string[]) => version3.replace('\n', `\nimports = [${paths.map((each) => `"${each}"`).join(', ')}]\n`);
+const imported = (...folders: string[]) => imports(...folders.map((each) => `${each}/containerd/config.d/kata-deploy.toml`));
 
 const main = 'etc/containerd/config.toml';
 const confD = 'etc/containerd/conf.d';
@@ -285,11 +285,7 @@ export const kataDeployShapes: KataDeployShape[] = [
     host: (root) => put(root, main, version3),
     deploy: (root) => {
       const folder = '/opt/kata/containerd/config.d';
-      put(
-        root,
-        main,
-        version3.replace('\n', `\nimports = ["${folder}/kata-deploy.toml", "${folder}/zz-kata-deploy-user.toml"]\n`),
-      );
+      put(root, main, imports(`${folder}/kata-deploy.toml`, `${folder}/zz-kata-deploy-user.toml`));
       put(root, `${folder.slice(1)}/kata-deploy.toml`, dropIn([{ ...rust, snapshotter: nydus }], v3Plugin, nydusSettings));
       put(root, `${folder.slice(1)}/zz-kata-deploy-user.toml`, '[metrics]\naddress = "127.0.0.1:1338"\n');
       release(root, [rust]);
@@ -364,6 +360,7 @@ enable_tar_index = false
       const blue = { name: 'kata-qemu-runtime-rs-blue', base: 'qemu-runtime-rs', folder: '/opt/kata-blue' };
       put(root, `${confD}/kata-deploy.toml`, dropIn([rust]));
       put(root, `${confD}/kata-deploy-blue.toml`, dropIn([blue]));
+      put(root, `${confD}/zz-kata-deploy-user-blue.toml`, '[metrics]\naddress = "127.0.0.1:1338"\n');
       release(root, [rust]);
       release(root, [blue]);
       snapshotter(root, '-blue');

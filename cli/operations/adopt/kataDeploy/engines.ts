@@ -71,7 +71,7 @@ function join(all: EngineParts, engine: string, found: EngineParts): void {
 async function addFolder(host: HostView, folder: HostPath, found: EngineParts, names: readonly RegExp[]): Promise<void> {
   for (const name of await host.readdir(folder).catch(() => [])) {
     const path = `${folder}/${name}`;
-    const isUsers = name === userDropInName;
+    const isUsers = userDropInName.test(name);
     if ((!isUsers && !names.some((each) => each.test(name))) || (await host.lstat(path))?.kind !== 'file') continue;
     const text = (await host.readText(path, 'configuration')) ?? '';
     const cleaned = isUsers ? undefined : withoutDeployed(text, path, '');

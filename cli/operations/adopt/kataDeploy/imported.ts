@@ -18,7 +18,7 @@ export async function importedParts(
   for (const path of paths) {
     const text = await host.readText(path, 'configuration');
     if (text === undefined) continue;
-    if (posix.basename(path) === userDropInName) {
+    if (userDropInName.test(posix.basename(path))) {
       found.keys.push(...usersKeys(text, path));
       found.findings.push(usersGo(path));
       continue;

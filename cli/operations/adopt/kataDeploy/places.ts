@@ -13,14 +13,15 @@ export const destination = new RegExp(`^(?:/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*/opt/k
 export const usualParent: HostPath = '/opt';
 /** Programs of its snapshotter, below a destination; earlier releases had the second name. */
 export const snapshotterFolders = ['nydus-for-kata-tee', 'nydus-snapshotter'];
-/** Drop-ins below a destination that a main file imports, each by its name. */
-const importedFolder = 'containerd/config.d';
+/** Below a destination: drop-ins that a main file imports, each by its name. */
+export const importedFolder = 'containerd/config.d';
+export const importedDropInName = 'kata-deploy.toml';
 /** Below a destination, only in one that kata-deploy made: its own layout of configurations, its drop-in, its snapshotter. */
 export const marksOfDestination = [
   'share/defaults/kata-containers/runtimes',
   'share/defaults/kata-containers/runtime-rs/runtimes',
   'share/defaults/kata-containers/custom-runtimes',
-  `${importedFolder}/kata-deploy.toml`,
+  `${importedFolder}/${importedDropInName}`,
   ...snapshotterFolders,
 ];
 /** What users set by the chart, beside a configuration. */
@@ -60,8 +61,8 @@ export const engineTable = parseJson(asset('overlays/kataDeploy.json')) as Engin
 export const wholeFileName = new RegExp(`^${engineTable.wholeFiles.name}${suffix}$`);
 
 export const dropInName = new RegExp(`^kata-deploy${suffix}\\.toml$`);
-export const userDropInName = 'zz-kata-deploy-user.toml';
-export const importedNames = [`${importedFolder}/kata-deploy.toml`, `${importedFolder}/${userDropInName}`];
+/** What users set by the chart; after 4.1 with the suffix, so that two installations do not share it. */
+export const userDropInName = new RegExp(`^zz-kata-deploy-user${suffix}\\.toml$`);
 export const backupEnding = '.bak';
 export const createdEnding = '.kata-deploy-created';
 
