@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { engineParts } from '../../cli/operations/adopt/kataDeploy/engines.ts';
-import { dropIn, go, imports, rust, version3 } from '../support/trees/kataDeploy.ts';
 import { refusalOf, treesOfSpec } from '../support/trees/engineTree.ts';
+import { dropIn, go, imports, rust, version3 } from '../support/trees/kataDeploy.ts';
 
 const main = '/etc/containerd/config.toml';
 const folder = '/opt/kata/containerd/config.d';
