@@ -17,9 +17,9 @@ function hostOf(shape: KataDeployShape): { host: InProcessTree; before: string[]
       if (/^(?:crio|k3s|rke2|k0s)/.test(shape.engine)) rmSync(join(root, 'etc/containerd'), { recursive: true });
       for (const folder of [
         'opt',
+        'etc/systemd/system',
         'usr/local/bin',
         'var/usrlocal/bin',
-        'etc/systemd/system/containerd.service.wants',
         'etc/modules-load.d',
         'etc/udev/rules.d',
       ])
