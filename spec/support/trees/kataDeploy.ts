@@ -294,6 +294,24 @@ export const kataDeployShapes: KataDeployShape[] = [
     handlers: [rust.name],
   },
   {
+    name: 'containerd 2.0, an import, and tables in place from a run that knew no version of it',
+    tree: 'flatcar',
+    engine: 'containerd@2.0',
+    host: (root) => put(root, main, version3),
+    deploy: (root) => {
+      put(
+        root,
+        main,
+        `${imported('/opt/kata')}\n${dropIn([rust])}\n[plugins."${v3Images}"]\ndisable_snapshot_annotations = false\n\n${proxyPlugin}`,
+      );
+      put(root, `${main}.bak`, imported('/opt/kata'));
+      put(root, 'opt/kata/containerd/config.d/kata-deploy.toml', dropIn([rust], v3Plugin, nydusSettings));
+      release(root, [rust]);
+      snapshotter(root);
+    },
+    handlers: [rust.name],
+  },
+  {
     name: 'containerd 2.1, an import beside one of others',
     tree: 'flatcar',
     engine: 'containerd@2.1',

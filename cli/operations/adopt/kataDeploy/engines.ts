@@ -91,7 +91,8 @@ async function addMain(host: HostView, path: HostPath, found: EngineParts): Prom
   if (text === undefined || !/kata/.test(text)) return;
   const [copy, created] = [`${path}${backupEnding}`, `${path}${createdEnding}`];
   const isCreated = (await host.lstat(created))?.kind === 'file';
-  const before = (await host.lstat(copy))?.kind === 'file' ? await host.readText(copy, 'configuration') : undefined;
+  const copied = (await host.lstat(copy))?.kind === 'file' ? await host.readText(copy, 'configuration') : undefined;
+  const before = copied === undefined ? undefined : firstOf(copied, copy);
   const cleaned = withoutDeployed(text, path, isCreated ? '' : before);
   const after = afterOf(cleaned.text, before, isCreated, path);
   if (after === text) return;
@@ -105,9 +106,18 @@ async function addMain(host: HostView, path: HostPath, found: EngineParts): Prom
   found.keys.push(...beyond.keys);
   found.findings.push(...beyond.findings);
   if (isCreated) found.files.push({ path: created, text: (await host.readText(created)) ?? '', after: 'absent' });
-  if (before === undefined) return;
-  if (after === before) found.files.push({ path: copy, text: before, after: 'absent' });
+  if (copied === undefined) return;
+  if (after === before) found.files.push({ path: copy, text: copied, after: 'absent' });
   else found.findings.push(copyStays(copy, path));
+}
+
+/**
+ * Where the node does not report the engine's version, kata-deploy 4.1 takes containerd 2 for 1.x, and edits in place a file that has its
+ * import: then its copy has the import too.
+ */
+function firstOf(copied: string, copy: HostPath): string {
+  const { text } = withoutDeployed(copied, copy, undefined);
+  return text === 'absent' ? '' : text;
 }
 
 function afterOf(cleaned: string, before: string | undefined, isCreated: boolean, path: HostPath): string {
