@@ -36,7 +36,7 @@ describe('adopt kata-deploy on a live host with containerd 1.7', function () {
   async function deploy(): Promise<void> {
     const text = `\n${dropIn([rust], 'io.containerd.grpc.v1.cri')}\n[proxy_plugins.nydus-for-kata-tee]\ntype = "snapshot"\naddress = "/run/nydus-for-kata-tee/containerd-nydus-grpc.sock"\n\n[debug]\nlevel = "debug"\n`;
     const unit =
-      '[Unit]\nDescription=Nydus snapshotter\nBefore=containerd.service\n[Service]\nExecStart=/usr/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n';
+      '[Unit]\nDescription=Nydus snapshotter\nBefore=containerd.service\n[Service]\nExecStart=/usr/bin/sleep infinity\n[Install]\nWantedBy=containerd.service\n';
     await live.host.sh(`
       tar --zstd -C / -xf ${live.bundle(live.first)} ./opt/kata
       mkdir -p ${configurations}/runtimes/qemu-runtime-rs

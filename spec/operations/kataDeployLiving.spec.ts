@@ -44,7 +44,7 @@ describe('a kata-deploy that lives', () => {
   });
 
   it('keeps its release while a program of it runs, but for its snapshotter', async () => {
-    const { host } = await running({ 5: ['/opt/kata/nydus-snapshotter/containerd-nydus-grpc', 0] });
+    const { host } = await running({ 5: ['/opt/kata/nydus-for-kata-tee/containerd-nydus-grpc', 0] });
     const { host: used } = await running({ 6: ['/opt/kata/bin/containerd-shim-kata-v2', 0] });
 
     const found = [

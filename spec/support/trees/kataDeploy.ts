@@ -101,12 +101,12 @@ function snapshotter(root: string, suffix = ''): void {
   put(
     root,
     `etc/systemd/system/${unit}`,
-    '[Unit]\nDescription=Nydus snapshotter\nBefore=containerd.service\n\n[Service]\nExecStart=/opt/kata/nydus-snapshotter/containerd-nydus-grpc\n\n[Install]\nWantedBy=containerd.service\n',
+    `[Unit]\nDescription=Nydus snapshotter\nAfter=network.target local-fs.target\nBefore=containerd.service\n\n[Service]\nExecStart=/opt/kata${suffix}/nydus-for-kata-tee/containerd-nydus-grpc --config /opt/kata${suffix}/nydus-for-kata-tee/config-guest-pulling.toml --log-to-stdout\nRestart=always\nRestartSec=5\n\n[Install]\nWantedBy=containerd.service\n`,
   );
   mkdirSync(join(root, 'etc/systemd/system/containerd.service.wants'), { recursive: true });
   symlinkSync(`/etc/systemd/system/${unit}`, join(root, 'etc/systemd/system/containerd.service.wants', unit));
   put(root, `var/lib/${nydus}${suffix}/snapshots/1/fs/file`, 'a layer\n', 0o400);
-  put(root, `opt/kata${suffix}/nydus-snapshotter/containerd-nydus-grpc`, '#!/bin/sh\n', 0o755);
+  put(root, `opt/kata${suffix}/${nydus}/containerd-nydus-grpc`, '#!/bin/sh\n', 0o755);
 }
 
 const proxyPlugin = `[proxy_plugins.${nydus}]
@@ -115,6 +115,17 @@ address = "/run/${nydus}/containerd-nydus-grpc.sock"
 
 [proxy_plugins.${nydus}.exports]
 root = "/var/lib/${nydus}"
+`;
+
+const nydusSettings = `[plugins."${v3Images}"]
+disable_snapshot_annotations = false
+
+[plugins."${v3Images}".runtime_platforms.kata-qemu-runtime-rs]
+snapshotter = "${nydus}"
+
+${proxyPlugin}
+[debug]
+level = "debug"
 `;
 
 export const rust: Handler = { name: 'kata-qemu-runtime-rs' };
@@ -191,13 +202,13 @@ level = "debug"
 `,
 };
 
-const version3 = `version = 3
+export const version3 = `version = 3
 [plugins."${v3Plugin}".containerd]
   default_runtime_name = "runc"
 # end
 `;
-const imported = (...folders: string[]) =>
-  version3.replace('\n', `\nimports = [${folders.map((each) => `"${each}/containerd/config.d/kata-deploy.toml"`).join(', ')}]\n`);
+export const imports = (...paths: string[]) => version3.replace('\n', `\nimports = [${paths.map((each) => `"${each}"`).join(', ')}]\n`);
+const imported = (...folders: string[]) => imports(...folders.map((each) => `${each}/containerd/config.d/kata-deploy.toml`));
 
 const main = 'etc/containerd/config.toml';
 const confD = 'etc/containerd/conf.d';
@@ -262,8 +273,41 @@ export const kataDeployShapes: KataDeployShape[] = [
     host: (root) => put(root, main, version3),
     deploy: (root) => {
       put(root, main, imported('/opt/kata'));
-      put(root, 'opt/kata/containerd/config.d/kata-deploy.toml', dropIn([rust]));
+      put(root, 'opt/kata/containerd/config.d/kata-deploy.toml', dropIn([go, rust]));
+      release(root, [go, rust]);
+    },
+    handlers: [go.name, rust.name],
+  },
+  {
+    name: 'containerd 2.1, imports of its drop-in and of the user’s, with nydus and debug',
+    tree: 'flatcar',
+    engine: 'containerd@2.1',
+    host: (root) => put(root, main, version3),
+    deploy: (root) => {
+      const folder = '/opt/kata/containerd/config.d';
+      put(root, main, imports(`${folder}/kata-deploy.toml`, `${folder}/zz-kata-deploy-user.toml`));
+      put(root, `${folder.slice(1)}/kata-deploy.toml`, dropIn([{ ...rust, snapshotter: nydus }], v3Plugin, nydusSettings));
+      put(root, `${folder.slice(1)}/zz-kata-deploy-user.toml`, '[metrics]\naddress = "127.0.0.1:1338"\n');
       release(root, [rust]);
+      snapshotter(root);
+    },
+    handlers: [rust.name],
+  },
+  {
+    name: 'containerd 2.0, an import, and tables in place from a run that knew no version of it',
+    tree: 'flatcar',
+    engine: 'containerd@2.0',
+    host: (root) => put(root, main, version3),
+    deploy: (root) => {
+      put(
+        root,
+        main,
+        `${imported('/opt/kata')}\n${dropIn([rust])}\n[plugins."${v3Images}"]\ndisable_snapshot_annotations = false\n\n${proxyPlugin}`,
+      );
+      put(root, `${main}.bak`, imported('/opt/kata'));
+      put(root, 'opt/kata/containerd/config.d/kata-deploy.toml', dropIn([rust], v3Plugin, nydusSettings));
+      release(root, [rust]);
+      snapshotter(root);
     },
     handlers: [rust.name],
   },
@@ -291,8 +335,7 @@ export const kataDeployShapes: KataDeployShape[] = [
     tree: 'microos',
     engine: 'containerd@2.2',
     deploy: (root) => {
-      const more = `[plugins."${v3Images}"]\ndisable_snapshot_annotations = false\n\n[plugins."${v3Images}".runtime_platforms.${rust.name}]\nsnapshotter = "${nydus}"\n\n${proxyPlugin}`;
-      put(root, `${confD}/kata-deploy.toml`, dropIn([{ ...rust, snapshotter: nydus }], v3Plugin, more));
+      put(root, `${confD}/kata-deploy.toml`, dropIn([{ ...rust, snapshotter: nydus }], v3Plugin, nydusSettings));
       put(root, `${confD}/zz-kata-deploy-user.toml`, '[metrics]\naddress = "127.0.0.1:1338"\n');
       release(root, [rust]);
       snapshotter(root);
@@ -335,6 +378,7 @@ enable_tar_index = false
       const blue = { name: 'kata-qemu-runtime-rs-blue', base: 'qemu-runtime-rs', folder: '/opt/kata-blue' };
       put(root, `${confD}/kata-deploy.toml`, dropIn([rust]));
       put(root, `${confD}/kata-deploy-blue.toml`, dropIn([blue]));
+      put(root, `${confD}/zz-kata-deploy-user-blue.toml`, '[metrics]\naddress = "127.0.0.1:1338"\n');
       release(root, [rust]);
       release(root, [blue]);
       snapshotter(root, '-blue');

@@ -24,12 +24,16 @@ export async function clusterNotes(host: HostView, { destinations, handlers }: D
     serves ? 'them, as long as these RuntimeClasses are used' : 'none of them: they would bring pods to a node without Kata',
     serves ? `kubectl label node ${node} ${kept} --overwrite` : `kubectl label node ${node} ${gone}`,
   );
-  const names = handlers.map(({ name }) => name).join(' ') || 'kata';
+  const names = handlers.map(({ name }) => name).join(' ');
   const classes = note(
     'RuntimeClasses',
     `RuntimeClasses with the handlers ${handlers.map(({ name }) => name).join(', ') || 'of kata-deploy'}, which helm uninstall takes away`,
     serves ? 'RuntimeClasses of your own with these names, before the chart goes' : 'none, once no node serves them',
-    serves ? `kubectl get runtimeclass ${names} -o yaml` : `kubectl delete runtimeclass ${names} --ignore-not-found`,
+    names === ''
+      ? 'kubectl get runtimeclass'
+      : serves
+        ? `kubectl get runtimeclass ${names} -o yaml`
+        : `kubectl delete runtimeclass ${names} --ignore-not-found`,
   );
   const objects = note(
     'the cluster',

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { parseDocument, topLevelValue } from '../../../documents/toml/index.ts';
 import type { Finding } from '../../../errors/index.ts';
 import type { HostPath, HostView } from '../../../host/index.ts';
+import { importedParts, usersGo, usersKeys } from './imported.ts';
 import { backupEnding, createdEnding, dropInName, engineTable, userDropInName, wholeFileName } from './places.ts';
 import { type DeployedHandler, isDeployedImport, sameBut, withoutDeployed } from './texts.ts';
 import type { DeployedFile } from './types.ts';
@@ -70,7 +71,7 @@ function join(all: EngineParts, engine: string, found: EngineParts): void {
 async function addFolder(host: HostView, folder: HostPath, found: EngineParts, names: readonly RegExp[]): Promise<void> {
   for (const name of await host.readdir(folder).catch(() => [])) {
     const path = `${folder}/${name}`;
-    const isUsers = name === userDropInName;
+    const isUsers = userDropInName.test(name);
     if ((!isUsers && !names.some((each) => each.test(name))) || (await host.lstat(path))?.kind !== 'file') continue;
     const text = (await host.readText(path, 'configuration')) ?? '';
     const cleaned = isUsers ? undefined : withoutDeployed(text, path, '');
@@ -78,7 +79,8 @@ async function addFolder(host: HostView, folder: HostPath, found: EngineParts, n
     if (after === text) continue;
     found.files.push({ path, text, after });
     found.handlers.push(...(cleaned?.handlers ?? []));
-    found.keys.push(...(cleaned?.keys ?? []));
+    found.keys.push(...(cleaned?.keys ?? usersKeys(text, path)));
+    if (isUsers) found.findings.push(usersGo(path));
     if (after !== 'absent') found.findings.push(others(path));
   }
 }
@@ -89,18 +91,33 @@ async function addMain(host: HostView, path: HostPath, found: EngineParts): Prom
   if (text === undefined || !/kata/.test(text)) return;
   const [copy, created] = [`${path}${backupEnding}`, `${path}${createdEnding}`];
   const isCreated = (await host.lstat(created))?.kind === 'file';
-  const before = (await host.lstat(copy))?.kind === 'file' ? await host.readText(copy, 'configuration') : undefined;
+  const copied = (await host.lstat(copy))?.kind === 'file' ? await host.readText(copy, 'configuration') : undefined;
+  const before = copied === undefined ? undefined : firstOf(copied, copy);
   const cleaned = withoutDeployed(text, path, isCreated ? '' : before);
   const after = afterOf(cleaned.text, before, isCreated, path);
   if (after === text) return;
   found.files.push({ path, text, after });
   found.handlers.push(...cleaned.handlers);
   found.keys.push(...cleaned.keys);
-  found.imported.push(...importsIn(text, path));
+  const imported = importsIn(text, path);
+  const beyond = await importedParts(host, imported);
+  found.imported.push(...imported);
+  found.handlers.push(...beyond.handlers);
+  found.keys.push(...beyond.keys);
+  found.findings.push(...beyond.findings);
   if (isCreated) found.files.push({ path: created, text: (await host.readText(created)) ?? '', after: 'absent' });
-  if (before === undefined) return;
-  if (after === before) found.files.push({ path: copy, text: before, after: 'absent' });
+  if (copied === undefined) return;
+  if (after === before) found.files.push({ path: copy, text: copied, after: 'absent' });
   else found.findings.push(copyStays(copy, path));
+}
+
+/**
+ * Where the node does not report the engine's version, kata-deploy 4.1 takes containerd 2 for 1.x, and edits in place a file that has its
+ * import: then its copy has the import too.
+ */
+function firstOf(copied: string, copy: HostPath): string {
+  const { text } = withoutDeployed(copied, copy, undefined);
+  return text === 'absent' ? '' : text;
 }
 
 function afterOf(cleaned: string, before: string | undefined, isCreated: boolean, path: HostPath): string {

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { KataError } from '../../../errors/index.ts';
 import { isRoots, mountOf, mounts } from '../../../facts/index.ts';
 import type { HostPath, HostView } from '../../../host/index.ts';
+import { snapshotterFolders } from './places.ts';
 import type { Deployed } from './types.ts';
 
 const programName = 'kata-deploy';
@@ -67,7 +68,12 @@ export async function refuseRunningFrom(host: HostView, { destinations }: Pick<D
     const program = await host.readlink(`/proc/${pid}/exe`).catch(() => undefined);
     const at = places.find((place) => program?.startsWith(`${place}/`) === true);
     // Its snapshotter is stopped by the change.
-    if (at === undefined || program?.startsWith(`${at}/nydus-snapshotter/`) === true || !(await isRoots(host, pid))) continue;
+    if (
+      at === undefined ||
+      snapshotterFolders.some((name) => program?.startsWith(`${at}/${name}/`) === true) ||
+      !(await isRoots(host, pid))
+    )
+      continue;
     throw new KataError('handler-in-use', {
       subject: program ?? pid,
       found: `process ${pid} runs ${program}`,

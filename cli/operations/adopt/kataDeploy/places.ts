@@ -11,17 +11,21 @@ const suffix = '(?:-(?<suffix>[A-Za-z0-9][A-Za-z0-9_.-]*))?';
 /** Where the release lies: below the prefix, or below / where there is none. */
 export const destination = new RegExp(`^(?:/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*/opt/kata${suffix}$`);
 export const usualParent: HostPath = '/opt';
+/** Programs of its snapshotter, below a destination; earlier releases had the second name. */
+export const snapshotterFolders = ['nydus-for-kata-tee', 'nydus-snapshotter'];
+/** Below a destination: drop-ins that a main file imports, each by its name. */
+export const importedFolder = 'containerd/config.d';
+export const importedDropInName = 'kata-deploy.toml';
 /** Below a destination, only in one that kata-deploy made: its own layout of configurations, its drop-in, its snapshotter. */
 export const marksOfDestination = [
   'share/defaults/kata-containers/runtimes',
   'share/defaults/kata-containers/runtime-rs/runtimes',
   'share/defaults/kata-containers/custom-runtimes',
-  'containerd/config.d/kata-deploy.toml',
-  'nydus-snapshotter',
+  `${importedFolder}/${importedDropInName}`,
+  ...snapshotterFolders,
 ];
 /** What users set by the chart, beside a configuration. */
 export const overridesName = /^50-(?:user-)?overrides\.toml$/;
-export const importedDropIn = 'containerd/config.d/kata-deploy.toml';
 
 /** One engine that it edits: files that it edits in place (`*.toml`: whatever `containerd.configFileName` says), and folders where it puts whole files. */
 export interface EngineFiles {
@@ -57,7 +61,8 @@ export const engineTable = parseJson(asset('overlays/kataDeploy.json')) as Engin
 export const wholeFileName = new RegExp(`^${engineTable.wholeFiles.name}${suffix}$`);
 
 export const dropInName = new RegExp(`^kata-deploy${suffix}\\.toml$`);
-export const userDropInName = 'zz-kata-deploy-user.toml';
+/** What users set by the chart; after 4.1 with the suffix, so that two installations do not share it. */
+export const userDropInName = new RegExp(`^zz-kata-deploy-user${suffix}\\.toml$`);
 export const backupEnding = '.bak';
 export const createdEnding = '.kata-deploy-created';
 

@@ -20,7 +20,7 @@ import { planInstall } from '../../install.ts';
 import { clusterNotes } from './cluster.ts';
 import { findKataDeploy } from './find.ts';
 import { refuseLiving, refuseMounted, refuseRunningFrom } from './living.ts';
-import { type EngineFiles, engineTable } from './places.ts';
+import { type EngineFiles, engineTable, unitsFolder } from './places.ts';
 import type { Deployed } from './types.ts';
 
 const name = 'kata-deploy';
@@ -157,6 +157,7 @@ async function furtherSteps(host: HostView, id: number, { units, texts, links, t
   const steps: Step[] = [];
   for (const unit of await runningOf(host, units)) steps.push({ kind: 'stop-unit', unit, deadlineMs: stopMs });
   for (const [index, { path, target }] of links.entries()) steps.push(linkStep(path, target, `${id}-l${index}`));
+  for (const path of wantsOf(links)) steps.push({ kind: 'drop-folder', path });
   for (const [index, path] of texts.entries()) {
     const before = await host.digest(path);
     if (before !== undefined) steps.push(fileStep(path, before, 'absent', `${id}-t${index}`));
@@ -165,6 +166,11 @@ async function furtherSteps(host: HostView, id: number, { units, texts, links, t
   for (const [index, path] of trees.entries())
     steps.push({ kind: 'set-aside', path, aside: `${posix.dirname(path)}/.kata-sysext-${id}-a${index}.tmp` });
   return steps;
+}
+
+/** Folders of what units want, which systemd makes and removes with the links in them. */
+function wantsOf(links: Deployed['links']): HostPath[] {
+  return [...new Set(links.map(({ path }) => posix.dirname(path)).filter((path) => posix.dirname(path) === unitsFolder))];
 }
 
 /** An undo starts what was stopped, so that a unit which does not run is not stopped. */

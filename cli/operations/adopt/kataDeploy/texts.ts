@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { AST } from 'toml-eslint-parser';
 import {
@@ -13,7 +14,7 @@ import {
 } from '../../../documents/toml/index.ts';
 import { KataError } from '../../../errors/index.ts';
 import type { HostPath } from '../../../host/index.ts';
-import { destination, engineTable, importedDropIn, snapshotterName } from './places.ts';
+import { destination, engineTable, importedDropInName, importedFolder, snapshotterName, userDropInName } from './places.ts';
 
 /** A handler that kata-deploy wrote. */
 export interface DeployedHandler {
@@ -153,7 +154,9 @@ function importEdits(doc: TomlDocument): Edit[] {
 }
 
 export function isDeployedImport(path: string): boolean {
-  return path.endsWith(`/${importedDropIn}`) && destination.test(path.slice(0, -importedDropIn.length - 1));
+  const [folder, name] = [posix.dirname(path), posix.basename(path)];
+  const isItsName = name === importedDropInName || userDropInName.test(name);
+  return isItsName && folder.endsWith(`/${importedFolder}`) && destination.test(folder.slice(0, -importedFolder.length - 1));
 }
 
 /** A setting that has another value than before: back to that, with the line that it had. */
