@@ -1,4 +1,4 @@
-export { type Absence, awayMs, type Decision, decide, type Node, returnOf } from './decide.ts';
+export { awayMs, type Decision, decide, type Node, returnOf } from './decide.ts';
 export { type Ended, endedBy, isBundleGone, isUnsuitable, reasonOf } from './ended.ts';
 export {
   type Attempt,
