@@ -15,6 +15,7 @@ export interface ControlPlane {
   adminToken: string;
   /** The folder of the certificates. */
   pki: string;
+  auditLog: string;
   stop(): Promise<void>;
 }
 
@@ -33,6 +34,13 @@ export interface Programs {
   etcd: readonly string[];
 }
 
+export interface ControlPlaneOptions {
+  /** More flags of kube-controller-manager. */
+  controllers?: readonly string[];
+  /** The API server notes each request but those of leases, with its user. */
+  audit?: boolean;
+}
+
 const users = {
   admin: ['admin', 'system:masters'],
   controllers: ['system:kube-controller-manager', ''],
@@ -40,7 +48,12 @@ const users = {
 } as const;
 
 /** etcd, API server, controllers and scheduler in a network of their own, with RBAC and NodeRestriction; three to eight seconds. */
-export async function startControlPlane(folder: string, network: Network, { kubernetes, etcd }: Programs): Promise<ControlPlane> {
+export async function startControlPlane(
+  folder: string,
+  network: Network,
+  { kubernetes, etcd }: Programs,
+  { controllers = [], audit = false }: ControlPlaneOptions = {},
+): Promise<ControlPlane> {
   const pki = join(folder, 'pki');
   for (const name of ['pki', 'log']) await mkdir(join(folder, name), { mode: 0o700 });
   await makeAuthority(pki);
@@ -49,6 +62,10 @@ export async function startControlPlane(folder: string, network: Network, { kube
   await writeFile(join(pki, 'tokens.csv'), rows.join(''));
   for (const name of Object.keys(users))
     await writeFile(join(pki, `${name}.kubeconfig`), await kubeconfigOf(pki, { token: tokens[name]! }));
+  const auditLog = join(folder, 'audit.log');
+  const policy = join(folder, 'audit.json');
+  await writeFile(policy, JSON.stringify(auditPolicy));
+  const auditFlags = audit ? [`--audit-policy-file=${policy}`, `--audit-log-path=${auditLog}`, '--audit-log-maxsize=10000'] : [];
   const running = new Map<string, ChildProcess>();
   const begin = (name: string, argv: readonly string[]) => running.set(name, startDaemon(network.command(argv), join(folder, 'log', name)));
   const end = async (name: string) => {
@@ -58,24 +75,36 @@ export async function startControlPlane(folder: string, network: Network, { kube
   const apiServer: ApiServer = {
     address: `https://${ADDRESS}:443`,
     start: async () => {
-      begin('kube-apiserver', [join(kubernetes, 'kube-apiserver'), ...apiServerFlags(pki)]);
+      begin('kube-apiserver', [join(kubernetes, 'kube-apiserver'), ...apiServerFlags(pki), ...auditFlags]);
       await waitUntilReady(network, () => running.get('kube-apiserver')?.exitCode ?? null, folder);
     },
     stop: () => end('kube-apiserver'),
   };
   begin('etcd', [...etcd, ...etcdFlags(join(folder, 'etcd'))]);
   await apiServer.start();
-  for (const name of ['controllers', 'scheduler'] as const) begin(name, clientArgv(name, kubernetes, pki, folder));
+  for (const name of ['controllers', 'scheduler'] as const) {
+    const more = name === 'controllers' ? controllers : [];
+    begin(name, [...clientArgv(name, kubernetes, pki, folder), ...more]);
+  }
   return {
     apiServer,
     kubeconfig: join(pki, 'admin.kubeconfig'),
     adminToken: tokens['admin']!,
     pki,
+    auditLog,
     stop: async () => {
       for (const name of ['scheduler', 'controllers', 'kube-apiserver', 'etcd']) await end(name);
     },
   };
 }
+
+/** Who asks for what, and no body. Leases are what each kubelet keeps, whatever runs on its node. */
+const auditPolicy = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived'],
+  rules: [{ level: 'None', resources: [{ group: 'coordination.k8s.io', resources: ['leases'] }] }, { level: 'Metadata' }],
+};
 
 const etcdAddress = 'http://127.0.0.1:2379';
 

@@ -1,11 +1,13 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { LabHost } from '../host.ts';
 import { type Ran, type RunOptions, run } from '../run.ts';
-import { type ApiServer, type ControlPlane, startControlPlane } from './controlPlane.ts';
+import { apiClient, type Client } from './client.ts';
+import { type ApiServer, type ControlPlane, type ControlPlaneOptions, startControlPlane } from './controlPlane.ts';
 import { bridgeNetwork, type Network } from './network.ts';
 import { bootNode, type Node, type NodeOptions } from './node.ts';
+import { openPassage, type Passage } from './passage.ts';
 import { kubePrograms } from './programs.ts';
 
 export type { NodeOptions } from './node.ts';
@@ -32,34 +34,53 @@ export interface KubeLab {
   kubeconfig: string;
   /** Runs a program of the machine in the network of the control plane, where the API server answers. */
   run(argv: string[], options?: RunOptions): Promise<Ran>;
+  /** The API server as this process reaches it. */
+  reach(): Promise<Reach>;
+  /** The file of the server's audit log, where the lab was started with one. */
+  auditLog: string;
   /** Ends everything; nothing is left. */
   stop(): Promise<void>;
 }
 
+export interface Reach {
+  /** Of 127.0.0.1. */
+  port: number;
+  ca: string;
+  /** The administrator's. */
+  client: Client;
+}
+
 /** Starts a control plane and nodes, and waits until all are Ready: about ten seconds, besides what has to be built once. */
-export async function kubeLab({ nodes }: { nodes: NodeOptions[] }): Promise<KubeLab> {
+export async function kubeLab({ nodes, ...options }: { nodes: NodeOptions[] } & ControlPlaneOptions): Promise<KubeLab> {
   const programs = await kubePrograms();
   const folder = await mkdtemp(join(tmpdir(), 'kata-sysext-kube-'));
   const bridge = await bridgeNetwork();
   const booted = new Map<string, Node>();
   let plane: ControlPlane | undefined;
+  let reached: (Reach & { passage: Passage }) | undefined;
   const stop = async () => {
+    reached?.client.close();
+    await reached?.passage.stop();
     await Promise.all([...booted.values()].map((node) => node.stop()));
     await plane?.stop();
     await bridge.stop();
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    plane = await startControlPlane(folder, bridge, programs);
+    plane = await startControlPlane(folder, bridge, programs, options);
     let number = 0;
-    const { pki } = plane;
+    const { pki, adminToken, auditLog } = plane;
+    const reach = async () => {
+      reached ??= await reachThrough(bridge, await readFile(join(pki, 'ca.crt'), 'utf8'), adminToken);
+      return reached;
+    };
     const boot = async (options: NodeOptions) => {
       booted.set(options.name, await bootNode(options, ++number, { bridge, pki, kubernetes: programs.kubernetes }));
     };
     const ended = await Promise.allSettled(nodes.map(boot));
     for (const each of ended) if (each.status === 'rejected') throw each.reason;
-    const lab: KubeLab = { ...clients(folder, bridge, plane, programs.kubernetes, booted), join, stop };
-    async function join(options: NodeOptions): Promise<LabHost> {
+    const lab: KubeLab = { ...clients(folder, bridge, plane, programs.kubernetes, booted), join: joinNode, reach, auditLog, stop };
+    async function joinNode(options: NodeOptions): Promise<LabHost> {
       await boot(options);
       await lab.ready(options.name);
       return lab.node(options.name);
@@ -72,7 +93,13 @@ export async function kubeLab({ nodes }: { nodes: NodeOptions[] }): Promise<Kube
   }
 }
 
-type Clients = Omit<KubeLab, 'join' | 'stop'>;
+async function reachThrough(bridge: Network, ca: string, token: string): Promise<Reach & { passage: Passage }> {
+  const passage = await openPassage(bridge);
+  const { port } = passage;
+  return { passage, port, ca, client: apiClient({ port, ca, token }) };
+}
+
+type Clients = Omit<KubeLab, 'join' | 'reach' | 'auditLog' | 'stop'>;
 
 function clients(folder: string, bridge: Network, plane: ControlPlane, kubernetes: string, booted: Map<string, Node>): Clients {
   const { apiServer, adminToken, kubeconfig } = plane;

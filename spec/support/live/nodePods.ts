@@ -1,20 +1,17 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { NodeReport } from '../../../cli/requests/index.ts';
 import { type KubeLab, kubeLab, type NodeOptions } from '../../lab/kube/index.ts';
 import { FIRST, type SampleRelease, SECOND, sampleRelease } from '../../lab/release/index.ts';
-import { runInProcess } from '../inProcess.ts';
 import { loadNodeImage } from '../nodeImage.ts';
 import { containerd } from './liveHost.ts';
+import { imageOf, type Mode, nodeManifest } from './nodeManifests.ts';
 
 const namespace = 'kata-sysext';
 const set = 'daemonset/kata-sysext';
 const selected = 'app.kubernetes.io/name=kata-sysext';
-
-export type Mode = '1-observe' | '2-install' | '3-uninstall';
 
 export interface Fleet {
   lab: KubeLab;
@@ -77,7 +74,11 @@ export async function nodePodFleet(nodes: NodeOptions[]): Promise<Fleet> {
     return {
       ...{ lab, names, first, second },
       bundle: (release) => `/mnt/${release === first ? 'first' : 'second'}/${basename(release.static)}`,
-      manifest: (mode, request) => manifestOf(folder, image, mode, request),
+      manifest: (mode, request) =>
+        nodeManifest(folder, mode, {
+          ...{ image: imageOf(image), maxUnavailable: 1 },
+          request: { backend: 'prefix', allow: ['host-no-kvm'], ...request },
+        }),
       ...keeping,
       ...rollouts(lab),
       ...pods(lab),
@@ -92,19 +93,6 @@ export async function nodePodFleet(nodes: NodeOptions[]): Promise<Fleet> {
     rmSync(folder, { recursive: true });
     throw error;
   }
-}
-
-let manifests = 0;
-
-/** By the program itself, as users make them. */
-async function manifestOf(folder: string, image: string, mode: Mode, request: object): Promise<string> {
-  const [repository, digest] = image.split('@');
-  const values = { image: { repository, digest }, maxUnavailable: 1, request: { backend: 'prefix', allow: ['host-no-kvm'], ...request } };
-  const out = join(folder, String(++manifests));
-  writeFileSync(`${out}.json`, JSON.stringify(values));
-  const ran = await runInProcess(['generate', 'kubernetes', '--form', 'manifests', '--values', `${out}.json`, '-o', out]);
-  if (ran.status !== 0) throw new Error(`generate kubernetes ended with ${ran.status}: ${ran.stderr}`);
-  return readFile(join(out, `${mode}.yaml`), 'utf8');
 }
 
 function keeper(lab: KubeLab): Pick<Fleet, 'keep' | 'letGo'> {
