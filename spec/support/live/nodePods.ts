@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { NodeReport } from '../../../cli/requests/index.ts';
+import { BUSYBOX } from '../../lab/containerd.ts';
 import { type KubeLab, kubeLab, type NodeOptions } from '../../lab/kube/index.ts';
 import { FIRST, type SampleRelease, SECOND, sampleRelease } from '../../lab/release/index.ts';
 import { runInProcess } from '../inProcess.ts';
@@ -13,6 +14,20 @@ import { containerd } from './liveHost.ts';
 const namespace = 'kata-sysext';
 const set = 'daemonset/kata-sysext';
 const selected = 'app.kubernetes.io/name=kata-sysext';
+
+/** A pod of Kata on each node that has it. */
+export const kataWork = `apiVersion: apps/v1
+kind: DaemonSet
+metadata: { name: work }
+spec:
+  selector: { matchLabels: { app: work } }
+  template:
+    metadata: { labels: { app: work } }
+    spec:
+      runtimeClassName: kata-qemu-runtime-rs
+      terminationGracePeriodSeconds: 1
+      containers: [{ name: one, image: '${BUSYBOX}', imagePullPolicy: Never, command: [sh, -c, exec sleep 36000] }]
+`;
 
 export type Mode = '1-observe' | '2-install' | '3-uninstall';
 
@@ -25,6 +40,8 @@ export interface Fleet {
   bundle(release: SampleRelease): string;
   /** The manifest of a request; it is not applied. */
   manifest(mode: Mode, request: object): Promise<string>;
+  /** The folder of the chart, and a file with the values of a request and more of them. */
+  chart(request: object, more?: object): Promise<{ chart: string; values: string }>;
   /** Applies a manifest, and from now on again every five seconds, as a controller of GitOps does. */
   keep(manifest: string): Promise<void>;
   /** Nothing is applied again from now on. */
@@ -61,14 +78,22 @@ export interface PodObject {
 interface ContainerStatus {
   name: string;
   restartCount: number;
-  state: { terminated?: { exitCode: number; finishedAt: string }; running?: { startedAt: string } };
+  state: { terminated?: Ended; running?: { startedAt: string } };
+  /** Of the run before. */
+  lastState?: { terminated?: Ended };
+}
+
+interface Ended {
+  exitCode: number;
+  finishedAt: string;
+  message?: string;
 }
 
 /** A cluster with the image of the node pod, and both sample releases on every node; nothing of kata-sysext is in it yet. */
 export async function nodePodFleet(nodes: NodeOptions[]): Promise<Fleet> {
   const [first, second] = [await sampleRelease(FIRST), await sampleRelease(SECOND)];
   const binds = { [first.folder]: '/mnt/first', [second.folder]: '/mnt/second' };
-  const lab = await kubeLab({ nodes: nodes.map((node) => ({ ...node, binds })) });
+  const lab = await kubeLab({ nodes: nodes.map((node) => ({ ...node, binds: { ...binds, ...node.binds } })) });
   const names = nodes.map(({ name }) => name);
   const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-manifests-'));
   try {
@@ -77,7 +102,11 @@ export async function nodePodFleet(nodes: NodeOptions[]): Promise<Fleet> {
     return {
       ...{ lab, names, first, second },
       bundle: (release) => `/mnt/${release === first ? 'first' : 'second'}/${basename(release.static)}`,
-      manifest: (mode, request) => manifestOf(folder, image, mode, request),
+      manifest: async (mode, request) => readFile(join(await generated('manifests', folder, image, request), `${mode}.yaml`), 'utf8'),
+      chart: async (request, more) => {
+        const out = await generated('chart', folder, image, request, more);
+        return { chart: join(out, 'kata-sysext'), values: join(out, 'values.yaml') };
+      },
       ...keeping,
       ...rollouts(lab),
       ...pods(lab),
@@ -94,17 +123,18 @@ export async function nodePodFleet(nodes: NodeOptions[]): Promise<Fleet> {
   }
 }
 
-let manifests = 0;
+let count = 0;
 
-/** By the program itself, as users make them. */
-async function manifestOf(folder: string, image: string, mode: Mode, request: object): Promise<string> {
+/** A folder made by the program itself, as users make it. */
+async function generated(form: 'manifests' | 'chart', folder: string, image: string, request: object, more: object = {}): Promise<string> {
   const [repository, digest] = image.split('@');
-  const values = { image: { repository, digest }, maxUnavailable: 1, request: { backend: 'prefix', allow: ['host-no-kvm'], ...request } };
-  const out = join(folder, String(++manifests));
+  const all = { backend: 'prefix', allow: ['host-no-kvm'], ...request };
+  const values = { image: { repository, digest }, maxUnavailable: 1, request: all, ...more };
+  const out = join(folder, String(++count));
   writeFileSync(`${out}.json`, JSON.stringify(values));
-  const ran = await runInProcess(['generate', 'kubernetes', '--form', 'manifests', '--values', `${out}.json`, '-o', out]);
+  const ran = await runInProcess(['generate', 'kubernetes', '--form', form, '--values', `${out}.json`, '-o', out]);
   if (ran.status !== 0) throw new Error(`generate kubernetes ended with ${ran.status}: ${ran.stderr}`);
-  return readFile(join(out, `${mode}.yaml`), 'utf8');
+  return out;
 }
 
 function keeper(lab: KubeLab): Pick<Fleet, 'keep' | 'letGo'> {
