@@ -80,19 +80,21 @@ describe('the chart in a cluster', function () {
       assert.match(stdout, /^daemonset\.apps\/kata-sysext created \(server dry run\)$/m);
     });
 
-  it("has an example for OpenShift that OpenShift's own definition takes; it refuses a field that it does not know, and a wrong value", async function () {
+  it("has an example for OpenShift that OpenShift's own definition takes; it refuses a field that it does not know, a wrong value, and a field that is missing", async function () {
     await withOpenshift(this);
     const example = readFileSync(join(repo, 'examples/kubernetes/openshift-scc.yaml'), 'utf8');
 
     const taken = await judged(example);
     const invented = await judged(`${example}allowHostBoot: true\n`);
     const wrong = await judged(example.replace('allowHostPID: false', 'allowHostPID: never'));
+    const short = await judged(example.replace('priority: 0\n', ''));
 
     assert.equal(taken.code, 0, taken.stderr);
     assert.match(taken.stdout, /^securitycontextconstraints\.security\.openshift\.io\/kata-sysext created/);
     assert.match(invented.stderr, /unknown field "allowHostBoot"/);
     assert.match(wrong.stderr, /allowHostPID/);
-    assert.ok(invented.code !== 0 && wrong.code !== 0);
+    assert.match(short.stderr, /priority: Required value/);
+    assert.ok(![invented, wrong, short].some(({ code }) => code === 0));
   });
 
   it('is refused beside a living kata-deploy', async () => {

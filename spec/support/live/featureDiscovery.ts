@@ -7,6 +7,12 @@ const namespace = 'node-feature-discovery';
 /** Where nodes and pods have its programs. */
 const folder = '/mnt/nfd';
 
+/**
+ * Its default is a minute. Of several events of its folder in a second it takes the first alone (source/local/local.go): that a file is put in
+ * place by a rename, it often sees at the next interval.
+ */
+const workerOptions = { core: { sleepInterval: '2s' } };
+
 interface KubeObject {
   kind: string;
   metadata: { name: string };
@@ -51,6 +57,7 @@ function withPrograms(object: KubeObject): KubeObject {
       image: BUSYBOX,
       imagePullPolicy: 'Never',
       command: container.command.map((program) => `${folder}/${program}`),
+      args: object.kind === 'DaemonSet' ? [`-options=${JSON.stringify(workerOptions)}`] : [],
       // The user of its own image.
       securityContext: { ...container.securityContext, runAsUser: 65534 },
       volumeMounts: [...container.volumeMounts, { name: 'programs', mountPath: folder, readOnly: true }],

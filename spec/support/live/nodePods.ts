@@ -13,7 +13,7 @@ import { containerd } from './liveHost.ts';
 
 const namespace = 'kata-sysext';
 const set = 'daemonset/kata-sysext';
-const selected = 'app.kubernetes.io/name=kata-sysext';
+const selected = 'app.kubernetes.io/name=kata-sysext,app.kubernetes.io/component=node';
 
 /** A pod of Kata on each node that has it. */
 export const kataWork = `apiVersion: apps/v1
