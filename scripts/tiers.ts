@@ -119,6 +119,7 @@ export const tiers: Tier[] = [
     programs: [...hostPrograms, '/usr/bin/ip', '/usr/bin/openssl', '/usr/bin/curl'],
     root: true,
     prepare: 'spec/lab/kube/prepare.ts',
+    turns: inTurn('spec/cluster', '', 'machineConfigs', '', 'helmStory'),
   },
   {
     name: 'single',

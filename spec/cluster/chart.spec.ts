@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { renderObjects } from '../../cli/generate/kubernetes/manifests.ts';
@@ -9,7 +9,7 @@ import { goProgram, goProgramAvailable } from '../lab/goPrograms.ts';
 import { type KubeLab, kubeLab } from '../lab/kube/index.ts';
 import type { Ran } from '../lab/run.ts';
 import { stopAfter } from '../support/endings.ts';
-import { whereKubernetes } from '../support/live/kubernetes.ts';
+import { whereKubernetes, whereOpenshift } from '../support/live/kubernetes.ts';
 import { program as built, repo } from '../support/program.ts';
 import { textFiles } from '../support/textFiles.ts';
 
@@ -42,6 +42,8 @@ describe('the chart in a cluster', function () {
   );
   stopAfter(() => lab);
 
+  const withOpenshift = (test: Mocha.Context) => whereOpenshift(test, lab);
+
   function helm(verb: string, words: string[] = [], values = fitting['a bundle, observed']!): Promise<Ran> {
     const named = ['install', 'upgrade'].includes(verb);
     const args = [
@@ -54,25 +56,46 @@ describe('the chart in a cluster', function () {
     return lab.run([program, ...args], { env, allowFailure: true });
   }
 
+  /** What the API server says of objects, which are not made. */
+  function judged(text: string): Promise<Ran> {
+    return lab.kubectl(['apply', '--dry-run=server', '--validate=strict', '-f', '-'], text, { allowFailure: true });
+  }
+
   async function template(): Promise<{ generation: string; mode: string }> {
     const { metadata, spec } = await lab.json<Parsed>(['-n', 'kata-sysext', 'get', 'daemonset', 'kata-sysext']);
     const { env } = spec.template.spec.initContainers.find(({ name }: { name: string }) => name === 'change');
     return { generation: metadata.annotations['deprecated.daemonset.template.generation'], mode: JSON.parse(env[0].value).mode };
   }
 
-  // The API server knows no SecurityContextConstraints.
-  for (const [title, values] of Object.entries(fitting).filter(([, text]) => !text.includes('openshift')))
-    it(`makes objects that the API server takes, field by field: ${title}`, async () => {
+  for (const [title, values] of Object.entries(fitting))
+    it(`makes objects that the API server takes, field by field: ${title}`, async function () {
+      if (values.includes('openshift')) await withOpenshift(this);
       const objects = renderObjects(wholeValues(readValues(values, 'values.yaml'), 'values.yaml')).map(({ object }) =>
         JSON.stringify(object),
       );
 
-      const args = ['apply', '--dry-run=server', '--validate=strict', '-f', '-'];
-      const { code, stdout, stderr } = await lab.kubectl(args, objects.join('\n---\n'), { allowFailure: true });
+      const { code, stdout, stderr } = await judged(objects.join('\n---\n'));
 
       assert.equal(code, 0, stderr);
       assert.match(stdout, /^daemonset\.apps\/kata-sysext created \(server dry run\)$/m);
     });
+
+  it("has an example for OpenShift that OpenShift's own definition takes; it refuses a field that it does not know, a wrong value, and a field that is missing", async function () {
+    await withOpenshift(this);
+    const example = readFileSync(join(repo, 'examples/kubernetes/openshift-scc.yaml'), 'utf8');
+
+    const taken = await judged(example);
+    const invented = await judged(`${example}allowHostBoot: true\n`);
+    const wrong = await judged(example.replace('allowHostPID: false', 'allowHostPID: never'));
+    const short = await judged(example.replace('priority: 0\n', ''));
+
+    assert.equal(taken.code, 0, taken.stderr);
+    assert.match(taken.stdout, /^securitycontextconstraints\.security\.openshift\.io\/kata-sysext created/);
+    assert.match(invented.stderr, /unknown field "allowHostBoot"/);
+    assert.match(wrong.stderr, /allowHostPID/);
+    assert.match(short.stderr, /priority: Required value/);
+    assert.ok(![invented, wrong, short].some(({ code }) => code === 0));
+  });
 
   it('is refused beside a living kata-deploy', async () => {
     await lab.applyYaml(kataDeploy);

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
-import { BUSYBOX } from '../lab/containerd.ts';
 import { generator } from '../lab/random.ts';
 import { stopAfter } from '../support/endings.ts';
-import { differences, fingerprint } from '../support/judges/fingerprint.ts';
 import { whereKubernetes } from '../support/live/kubernetes.ts';
 import { containerd, runsOf, startsOf } from '../support/live/liveHost.ts';
-import { type Fleet, nodePodFleet, type PodObject } from '../support/live/nodePods.ts';
+import { type Fleet, kataWork, nodePodFleet, type PodObject } from '../support/live/nodePods.ts';
+import { type NodeState, nodeState } from '../support/live/nodeState.ts';
 import { all, seed } from '../support/sample.ts';
 
 /** The engines of two nodes do not start with a handler of this name: their administrator says so. */
@@ -15,37 +14,10 @@ const refusal = {
   '/etc/systemd/system/containerd.service.d/30-refuses.conf': `[Service]\nExecStartPre=/bin/sh -c "! grep -rqs ${refused} /etc/containerd"\n`,
 };
 
-const work = `apiVersion: apps/v1
-kind: DaemonSet
-metadata: { name: work }
-spec:
-  selector: { matchLabels: { app: work } }
-  template:
-    metadata: { labels: { app: work } }
-    spec:
-      runtimeClassName: kata-qemu-runtime-rs
-      terminationGracePeriodSeconds: 1
-      containers: [{ name: one, image: '${BUSYBOX}', imagePullPolicy: Never, command: [sh, -c, exec sleep 36000] }]
-`;
-
-/** What is another one after an installation and its removal. */
-const others = {
-  'etc/kata-sysext': 'the last report stays',
-  'var/lib/kata-sysext': 'the pod mounts it; it is empty',
-  'etc/.updated': "systemd's note of the time of /usr",
-  'var/.updated': 'the same',
-  'var/lib/kubelet': 'pods that were there',
-  'var/lib/containerd': 'the same',
-  'var/lib/cni': 'addresses of pods that were there',
-  'var/log': 'logs',
-  'var/tmp': 'a folder of systemd for each boot',
-  'var/lib/systemd': 'clocks of timers, and the random seed',
-};
-
 describe('the story of a cluster', function () {
   this.timeout(900_000);
   let fleet: Fleet;
-  const atStart = new Map<string, string[]>();
+  const atStart = new Map<string, NodeState>();
   let templates = 0;
 
   whereKubernetes(async () => {
@@ -54,7 +26,7 @@ describe('the story of a cluster', function () {
       { name: 'node2', containerd: '2.0', files: refusal },
       { name: 'node3', containerd: '2.3', files: refusal },
     ]);
-    for (const name of fleet.names) atStart.set(name, stateOf(name));
+    for (const name of fleet.names) atStart.set(name, nodeState(fleet.lab.node(name)));
   });
   stopAfter(() => fleet);
 
@@ -73,7 +45,7 @@ describe('the story of a cluster', function () {
   it('installs on one node after the other: at no moment do two engines restart, and pods run on all', async () => {
     await begin('2-install', first());
     await fleet.rolledOut();
-    await fleet.lab.applyYaml(work);
+    await fleet.lab.applyYaml(kataWork);
     await workRuns();
 
     const restarts = await allRestarts();
@@ -182,7 +154,10 @@ describe('the story of a cluster', function () {
       (await each(fleet.report)).map(({ mode, state }) => [mode, state]),
       Array(3).fill(['uninstall', 'done']),
     );
-    assert.deepEqual(await each(async (name) => differences(atStart.get(name)!, stateOf(name))), [[], [], []]);
+    assert.deepEqual(
+      fleet.names.map((name) => atStart.get(name)!.differences()),
+      [[], [], []],
+    );
     const left = await each(async (name) => (await fleet.lab.node(name).run(['ls', '-A', '/var/lib/kata-sysext'])).stdout);
     assert.deepEqual(left, ['', '', '']);
     // Manifests that were applied again every five seconds changed no template.
@@ -207,10 +182,6 @@ describe('the story of a cluster', function () {
 
   async function allRestarts() {
     return (await each(fleet.restarts)).flat().sort((one, other) => one.from - other.from);
-  }
-
-  function stateOf(name: string): string[] {
-    return fingerprint(fleet.lab.node(name).root, ['etc', 'opt', 'root', 'var'], Object.keys(others));
   }
 
   async function workRuns(): Promise<void> {

@@ -1,6 +1,6 @@
 import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { cached } from './cache.ts';
 import type { Availability } from './roots.ts';
 import { run } from './run.ts';
@@ -70,16 +70,51 @@ export function builtContainerd(release: ContainerdRelease): Promise<string> {
  */
 function builtModule(recipe: string, module: string, programs: Record<string, string>): Promise<string> {
   return cached(recipe, [module, ...Object.values(programs)], async (into) => {
-    const { Dir } = JSON.parse((await go(['mod', 'download', '-json', module], into)).stdout) as { Dir: string };
     const source = await mkdtemp(join(tmpdir(), 'kata-sysext-go-'));
     try {
-      await cp(Dir, source, { recursive: true });
+      await cp(await downloaded(module, into), source, { recursive: true });
       await run(['chmod', '-R', 'u+w', source]);
       for (const [name, main] of Object.entries(programs))
         await go(['build', '-mod=readonly', '-trimpath', '-ldflags=-s -w', '-o', join(into, name), main], source);
     } finally {
       await rm(source, { recursive: true, force: true });
     }
+  });
+}
+
+/** A folder with files and folders of a module, which have their last names there: what it publishes beside its sources. */
+export function moduleFiles(recipe: string, module: string, paths: readonly string[]): Promise<string> {
+  return cached(recipe, [module, ...paths], async (into) => {
+    const source = await downloaded(module, into);
+    for (const path of paths) await cp(join(source, path), join(into, basename(path)), { recursive: true });
+    await run(['chmod', '-R', 'u+w', into]);
+  });
+}
+
+async function downloaded(module: string, cwd: string): Promise<string> {
+  return (JSON.parse((await go(['mod', 'download', '-json', module], cwd)).stdout) as { Dir: string }).Dir;
+}
+
+export interface RequiredPrograms {
+  /** The folder of a go.mod that requires their module, and of its go.sum. */
+  sources: string;
+  /** The package above those of the programs. */
+  above: string;
+  names: readonly string[];
+  ldflags: string;
+  niceness?: number;
+}
+
+/**
+ * A folder with programs of a module whose own go.mod replaces modules by folders, which counts in a main module alone. So they are built from
+ * a module of the lab that requires it, and replaces those by what was published.
+ */
+export async function builtRequired(recipe: string, { sources, above, names, ldflags, niceness }: RequiredPrograms): Promise<string> {
+  const texts = await Promise.all(['go.mod', 'go.sum'].map((name) => readFile(join(sources, name), 'utf8')));
+  const flags = `-ldflags=${ldflags}`;
+  return cached(recipe, [...texts, flags, ...names], async (into) => {
+    for (const name of names)
+      await go(['build', '-mod=readonly', '-trimpath', flags, '-o', join(into, name), `${above}/${name}`], sources, 3_600_000, niceness);
   });
 }
 
@@ -94,7 +129,7 @@ export async function ownGoProgram(name: string, folder: string): Promise<string
 }
 
 /** Runs Go at a low priority: tests that wait for nothing else shall not wait for the compiler. */
-export function go(args: string[], cwd: string, timeoutMs = 1_500_000, niceness = 10) {
+function go(args: string[], cwd: string, timeoutMs = 1_500_000, niceness = 10) {
   // Go's own installer puts it where no login shell's PATH has it
   const PATH = `${process.env['PATH'] ?? ''}${delimiter}/usr/local/go/bin`;
   return run(['nice', '-n', `${niceness}`, 'go', ...args], {

@@ -1,9 +1,13 @@
 /** Makes what clusters need, beside other tiers: started by scripts/lanes.ts. */
 import { childrenOf } from '../run.ts';
+import { nfdAvailable } from './nfd.ts';
+import { openshiftAvailable } from './openshiftApi.ts';
 import { kubeAvailable } from './programs.ts';
 
 process.on('SIGTERM', end).on('SIGINT', end);
 await kubeAvailable();
+await nfdAvailable();
+await openshiftAvailable();
 
 /** The compilers are in groups of their own. */
 function end(): void {

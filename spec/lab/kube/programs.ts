@@ -1,8 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cached } from '../cache.ts';
 import { debianTools } from '../debianTools.ts';
-import { builtContainerd, type ContainerdRelease, go, unbuilt } from '../goPrograms.ts';
+import { builtContainerd, builtRequired, type ContainerdRelease, unbuilt } from '../goPrograms.ts';
 import { type Availability, kubeRoot, suiteAvailable } from '../roots.ts';
 import type { Programs } from './controlPlane.ts';
 
@@ -37,26 +35,16 @@ export async function kubePrograms(): Promise<Programs> {
   return { kubernetes: await built(), etcd: tools.etcd };
 }
 
-/**
- * A folder with the programs of Kubernetes. `go install` cannot build them: the module replaces its staging modules by folders, which
- * counts in a main module alone. So they are built from a module of the lab that requires it, and replaces those by what was published.
- */
+/** A folder with the programs of Kubernetes. */
 async function built(): Promise<string> {
-  const texts = await Promise.all(['go.mod', 'go.sum'].map((name) => readFile(join(sources, name), 'utf8')));
   const [major, minor] = KUBERNETES.split('.');
   const version = { gitVersion: `v${KUBERNETES}`, gitMajor: major, gitMinor: minor, gitTreeState: 'clean' };
   const flags = ['component-base/version', 'client-go/pkg/version'].flatMap((part) =>
     Object.entries(version).map(([name, value]) => `-X k8s.io/${part}.${name}=${value}`),
   );
-  const ldflags = `-ldflags=-s -w ${flags.join(' ')}`;
-  return cached('kubernetes', [...texts, ldflags, ...names], async (into) => {
-    for (const name of names)
-      await go(
-        ['build', '-mod=readonly', '-trimpath', ldflags, '-o', join(into, name), `k8s.io/kubernetes/cmd/${name}`],
-        sources,
-        3_600_000,
-        // It has to be done when the tiers before are: ten minutes of a core.
-        4,
-      );
+  return builtRequired('kubernetes', {
+    ...{ sources, names, above: 'k8s.io/kubernetes/cmd', ldflags: `-s -w ${flags.join(' ')}` },
+    // It has to be done when the tiers before are: ten minutes of a core.
+    niceness: 4,
   });
 }

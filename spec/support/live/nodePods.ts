@@ -3,15 +3,30 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { NodeReport } from '../../../cli/requests/index.ts';
+import { BUSYBOX } from '../../lab/containerd.ts';
 import { type KubeLab, kubeLab, type NodeOptions } from '../../lab/kube/index.ts';
 import { FIRST, type SampleRelease, SECOND, sampleRelease } from '../../lab/release/index.ts';
 import { loadNodeImage } from '../nodeImage.ts';
 import { containerd } from './liveHost.ts';
-import { imageOf, type Mode, nodeManifest } from './nodeManifests.ts';
+import { generated, imageOf, type Mode, nodeManifest } from './nodeManifests.ts';
 
 const namespace = 'kata-sysext';
 const set = 'daemonset/kata-sysext';
-const selected = 'app.kubernetes.io/name=kata-sysext';
+const selected = 'app.kubernetes.io/name=kata-sysext,app.kubernetes.io/component=node';
+
+/** A pod of Kata on each node that has it. */
+export const kataWork = `apiVersion: apps/v1
+kind: DaemonSet
+metadata: { name: work }
+spec:
+  selector: { matchLabels: { app: work } }
+  template:
+    metadata: { labels: { app: work } }
+    spec:
+      runtimeClassName: kata-qemu-runtime-rs
+      terminationGracePeriodSeconds: 1
+      containers: [{ name: one, image: '${BUSYBOX}', imagePullPolicy: Never, command: [sh, -c, exec sleep 36000] }]
+`;
 
 export interface Fleet {
   lab: KubeLab;
@@ -22,6 +37,8 @@ export interface Fleet {
   bundle(release: SampleRelease): string;
   /** The manifest of a request; it is not applied. */
   manifest(mode: Mode, request: object): Promise<string>;
+  /** The folder of the chart, and a file with the values of a request and more of them. */
+  chart(request: object, more?: object): Promise<{ chart: string; values: string }>;
   /** Applies a manifest, and from now on again every five seconds, as a controller of GitOps does. */
   keep(manifest: string): Promise<void>;
   /** Nothing is applied again from now on. */
@@ -58,14 +75,22 @@ export interface PodObject {
 interface ContainerStatus {
   name: string;
   restartCount: number;
-  state: { terminated?: { exitCode: number; finishedAt: string }; running?: { startedAt: string } };
+  state: { terminated?: Ended; running?: { startedAt: string } };
+  /** Of the run before. */
+  lastState?: { terminated?: Ended };
+}
+
+interface Ended {
+  exitCode: number;
+  finishedAt: string;
+  message?: string;
 }
 
 /** A cluster with the image of the node pod, and both sample releases on every node; nothing of kata-sysext is in it yet. */
 export async function nodePodFleet(nodes: NodeOptions[]): Promise<Fleet> {
   const [first, second] = [await sampleRelease(FIRST), await sampleRelease(SECOND)];
   const binds = { [first.folder]: '/mnt/first', [second.folder]: '/mnt/second' };
-  const lab = await kubeLab({ nodes: nodes.map((node) => ({ ...node, binds })) });
+  const lab = await kubeLab({ nodes: nodes.map((node) => ({ ...node, binds: { ...binds, ...node.binds } })) });
   const names = nodes.map(({ name }) => name);
   const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-manifests-'));
   try {
@@ -74,11 +99,11 @@ export async function nodePodFleet(nodes: NodeOptions[]): Promise<Fleet> {
     return {
       ...{ lab, names, first, second },
       bundle: (release) => `/mnt/${release === first ? 'first' : 'second'}/${basename(release.static)}`,
-      manifest: (mode, request) =>
-        nodeManifest(folder, mode, {
-          ...{ image: imageOf(image), maxUnavailable: 1 },
-          request: { backend: 'prefix', allow: ['host-no-kvm'], ...request },
-        }),
+      manifest: (mode, request) => nodeManifest(folder, mode, valuesOf(image, request)),
+      chart: async (request, more) => {
+        const out = await generated('chart', folder, { ...valuesOf(image, request), ...more });
+        return { chart: join(out, 'kata-sysext'), values: join(out, 'values.yaml') };
+      },
       ...keeping,
       ...rollouts(lab),
       ...pods(lab),
@@ -93,6 +118,11 @@ export async function nodePodFleet(nodes: NodeOptions[]): Promise<Fleet> {
     rmSync(folder, { recursive: true });
     throw error;
   }
+}
+
+/** No node of the lab has KVM. */
+function valuesOf(image: string, request: object): object {
+  return { image: imageOf(image), maxUnavailable: 1, request: { backend: 'prefix', allow: ['host-no-kvm'], ...request } };
 }
 
 function keeper(lab: KubeLab): Pick<Fleet, 'keep' | 'letGo'> {
