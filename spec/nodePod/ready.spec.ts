@@ -43,12 +43,13 @@ describe('since when a node is ready', () => {
       assert.equal(nodeReadySince(node, now), since);
     });
 
-  const start = Math.floor(Date.now() / 1000) * 1000;
-  const ago = (minutes: number) => new Date(start - minutes * 60_000).toISOString();
-  const bootAgo = (minutes: number) => `cpu 1\nbtime ${start / 1000 - minutes * 60}\n`;
+  /** Of the moment when the test runs: the tier may have been loaded long before. */
+  const secondsAgo = (minutes: number) => Math.floor(Date.now() / 1000) - minutes * 60;
+  const ago = (minutes: number) => new Date(secondsAgo(minutes) * 1000).toISOString();
 
   it('is left for the step change, by one request', async () => {
-    api = await fakeApi(() => ({ json: ready('True', ago(3)) }));
+    const since = ago(3);
+    api = await fakeApi(() => ({ json: ready('True', since) }));
     const host = openHost(root, { ...api.pod(root), NODE_NAME: 'node1' });
 
     await run({ context: { host, signal: new AbortController().signal } } as unknown as Call);
@@ -57,26 +58,30 @@ describe('since when a node is ready', () => {
       api.asked.map(({ method, path }) => [method, path]),
       [['GET', '/api/v1/nodes/node1']],
     );
-    assert.equal(readFileSync(join(root, 'run/node-ready/since'), 'utf8'), `${ago(3)}\n`);
-    assert.equal(await readySince(host), ago(3));
+    assert.equal(readFileSync(join(root, 'run/node-ready/since'), 'utf8'), `${since}\n`);
+    assert.equal(await readySince(host), since);
   });
 
-  const later: [what: string, file: string | undefined, stat: string, since: string | undefined][] = [
-    ['its boot is later than the word of the cluster', ago(5), bootAgo(2), ago(2)],
-    ['its boot is earlier', ago(2), bootAgo(5), ago(2)],
-    ['the cluster was not asked', undefined, bootAgo(2), ago(2)],
-    ['the file is none of ours', '--purge; reboot', bootAgo(2), ago(2)],
-    ['the word of the cluster is later than now', ago(-60), bootAgo(2), ago(2)],
-    ['it was ready for ten minutes when the pod was made', ago(11), bootAgo(12), undefined],
-    ['nothing is known', undefined, 'cpu 1\n', undefined],
-    ['the kernel’s word is none', undefined, 'btime 999999999999\n', undefined],
+  const later: [what: string, said: number | string | undefined, booted: number | string, since: 'said' | 'booted' | undefined][] = [
+    ['its boot is later than the word of the cluster', 5, 2, 'booted'],
+    ['its boot is earlier', 2, 5, 'said'],
+    ['the cluster was not asked', undefined, 2, 'booted'],
+    ['the file is none of ours', '--purge; reboot', 2, 'booted'],
+    ['the word of the cluster is later than now', -60, 2, 'booted'],
+    ['it was ready for ten minutes when the pod was made', 11, 12, undefined],
+    ['nothing is known', undefined, 'cpu 1', undefined],
+    ['the kernel’s word is none', undefined, 'btime 999999999999', undefined],
   ];
-  for (const [what, file, stat, since] of later)
-    it(`${what}: ${since === undefined ? 'nothing' : 'the later time'} is said`, async () => {
+  for (const [what, said, booted, since] of later)
+    it(`${what}: ${since ?? 'nothing'}`, async () => {
+      const file = typeof said === 'number' ? ago(said) : said;
+      const boot = typeof booted === 'number' ? secondsAgo(booted) : 0;
       if (file !== undefined) writeFileSync(join(root, 'run/node-ready/since'), file);
-      writeFileSync(join(root, 'proc/stat'), stat);
+      writeFileSync(join(root, 'proc/stat'), `cpu 1\n${typeof booted === 'number' ? `btime ${boot}` : booted}\n`);
 
-      assert.equal(await readySince(openHost(root, {})), since);
+      const found = await readySince(openHost(root, {}));
+
+      assert.equal(found, since === 'said' ? file : since === 'booted' ? new Date(boot * 1000).toISOString() : undefined);
     });
 
   it('is not read where a link leads', async () => {
