@@ -1,13 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Client } from '../client.ts';
+import { apiClient, type Client } from '../client.ts';
 import type { KubeLab } from '../index.ts';
-import { type Containers, isReadyBy, type Kubelet, simulatedKubelet } from './kubelet.ts';
+import { type Kubelet, simulatedKubelet } from './kubelet.ts';
 import { register, renewLease, sayHandlers, sayReady } from './node.ts';
-import type { Pod } from './status.ts';
+import type { Containers } from './pod.ts';
+import { isReadyBy, type Pod } from './status.ts';
 
-export type { Containers } from './kubelet.ts';
-export { isReadyBy } from './kubelet.ts';
-export type { Container, Pod } from './status.ts';
+export type { Containers } from './pod.ts';
+export { type Container, isReadyBy, type Pod } from './status.ts';
 
 /** How a node loses its readiness: nothing of it reaches the API server, or its kubelet says that neither node nor pods are ready. */
 export type Loss = 'cut off' | 'boots';
@@ -34,7 +34,9 @@ export async function simulate(
   containersOf: (name: string) => Containers,
   { renewMs }: { renewMs: number },
 ): Promise<Simulation> {
-  const { client } = await lab.reach();
+  const { client, port, ca } = await lab.reach();
+  // With connections of its own: a thousand pods that begin at once are no reason to be late.
+  const leases = apiClient({ port, ca, token: lab.adminToken });
   await inTurns(names, (name) => register(client, name));
   const kubelets = new Map(names.map((name) => [name, simulatedKubelet(client, name, containersOf(name))]));
   const of = (name: string) => kubelets.get(name)!;
@@ -46,10 +48,16 @@ export async function simulate(
     else pods.set(pod.metadata.uid, pod);
     kubelets.get(pod.spec.nodeName ?? '')?.hear(event);
   });
-  const stopNodes = client.watch('/api/v1/nodes', ({ object }) => void ready.set(object.metadata.name, isReadyBy(object as Pod)));
   const cutOff = new Set<string>();
+  const lost = new Set<string>();
+  const stopNodes = client.watch('/api/v1/nodes', ({ object }) => {
+    const { name } = object.metadata;
+    const isReady = isReadyBy(object as Pod);
+    if (ready.get(name) === true && !isReady && !lost.has(name)) console.error(`node ${name} is lost: this machine is too busy`);
+    ready.set(name, isReady);
+  });
   const ended = new AbortController();
-  void keepLeases(client, () => names.filter((name) => !cutOff.has(name)), renewMs, ended.signal);
+  void keepLeases(leases, () => names.filter((name) => !cutOff.has(name)), renewMs, ended.signal);
   const until = async (all: readonly string[], isReady: boolean) => {
     for (const deadline = Date.now() + 300_000; all.some((name) => ready.get(name) !== isReady); await pause(100))
       if (Date.now() > deadline) throw new Error(`not all nodes become ${isReady ? '' : 'un'}ready: ${all.join(' ')}`);
@@ -58,6 +66,7 @@ export async function simulate(
   return {
     loseReadiness: async (losses) => {
       for (const [name, how] of losses) {
+        lost.add(name);
         of(name).leave();
         if (how === 'cut off') cutOff.add(name);
         else {
@@ -75,11 +84,13 @@ export async function simulate(
         if (!podsFirst.has(name)) of(name).comeBack();
       });
       await until(back, true);
+      for (const name of back) lost.delete(name);
     },
     sayHandlers: (name, handlers) => sayHandlers(client, name, handlers),
     pods: () => [...pods.values()],
     stop: () => {
       ended.abort();
+      leases.close();
       stopPods();
       stopNodes();
       for (const kubelet of kubelets.values()) kubelet.stop();

@@ -84,3 +84,11 @@ function initStatus(container: Container, run: Run | undefined) {
 function common({ name, image }: Container) {
   return { name, image, imageID: image };
 }
+
+export function pathOf({ metadata }: Pod): string {
+  return `/api/v1/namespaces/${metadata.namespace}/pods/${metadata.name}`;
+}
+
+export function isReadyBy({ status }: { status?: { conditions?: { type: string; status: string }[] } }): boolean {
+  return status?.conditions?.find(({ type }) => type === 'Ready')?.status === 'True';
+}
