@@ -104,5 +104,5 @@ function seconds(ms: number): string {
   return `${Math.round(ms / 1000)} s`;
 }
 
-// `npm run test:all`: half an hour.
+// `npm run test:all`: ten minutes, and 2.5 GB of memory.
 if (all) describe(`${count} nodes`, thousandNodes);

@@ -34,7 +34,6 @@ export function simulatedKubelet(client: Client, name: string, containers: Conta
     if (going.has(uid)) return;
     going.add(uid);
     await endPod(around, pod, running.get(uid), ended.signal);
-    going.delete(uid);
   }
 
   function look(uid: string): void {
