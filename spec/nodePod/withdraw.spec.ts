@@ -55,7 +55,7 @@ describe('node-pod withdraw', function () {
     );
     assert.deepEqual(states, []);
     assert.deepEqual(lines, [
-      'kata-sysext: 3 of 3 nodes have the request, 3 are ready',
+      'kata-sysext: the request is on its way to 3 nodes',
       'kata-sysext: 1 of 3 nodes have the request, 2 are ready',
       'kata-sysext: 3 of 3 nodes have the request, 2 are ready',
       'kata-sysext: 3 of 3 nodes have the request, 3 are ready',
@@ -94,9 +94,11 @@ describe('node-pod withdraw', function () {
         ],
       },
     });
+    const selectors: unknown[] = [];
     const items = [pod('node1', 'True', report), pod('node2', 'False', report, true), pod('node3', 'False', 'other words')];
     let asked = 0;
     const lines = await withdrawn(({ method, path }) => {
+      if (path.startsWith('/api/v1/')) selectors.push(new URL(path, 'https://api').searchParams.get('labelSelector'));
       if (path.startsWith('/api/v1/')) return { json: { items } };
       if (path.endsWith('-canary')) return gone;
       if (method === 'PATCH') return { json: {} };
@@ -104,6 +106,7 @@ describe('node-pod withdraw', function () {
       return daemonSet(2, [2, 3, 3, asked === 1 ? 1 : 3]);
     });
 
+    assert.deepEqual(selectors, ['app.kubernetes.io/name=kata-sysext,app.kubernetes.io/component in (node,canary)']);
     assert.deepEqual(lines.slice(1, 3), ['  node2: waiting: pods of kata-qemu run: web/a', '  node3: not ready yet']);
   });
 

@@ -38,7 +38,7 @@ export function generateKubernetes(request: KubernetesRequest): Generated[] {
   // Judged also where nothing is rendered here.
   const whole = wholeValues(said, path);
   refuseUnfit(whole, path);
-  return makers[request.form](said, (mode) => renderObjects(inMode(whole, mode)));
+  return makers[request.form]({ said, modes: modesOf(whole), objects: (mode) => renderObjects(inMode(whole, mode)) });
 }
 
 /** What no node would take: a whole cluster would refuse it, one node after the other. Throws `request-unfit`. */
@@ -50,10 +50,23 @@ function refuseUnfit(values: Table, path: string): void {
   }
 }
 
+/** Without a bundle nodes have nothing to install: they can only be looked at. */
+function modesOf(values: Table): Mode[] {
+  const hasBundle = isTrue((values.get('request') as Table).get('bundles'));
+  return modes.filter((mode) => mode !== 'install' || hasBundle);
+}
+
 const title = (what: string) => `Made by kata-sysext ${version} generate kubernetes: ${what}`;
 
-const makers: Record<KubernetesForm, (said: Table, objects: (mode: Mode) => ApiObject[]) => Generated[]> = {
-  chart: (said) => [
+interface Made {
+  /** The values that differ from those of the chart. */
+  said: Table;
+  modes: Mode[];
+  objects: (mode: Mode) => ApiObject[];
+}
+
+const makers: Record<KubernetesForm, (made: Made) => Generated[]> = {
+  chart: ({ said }) => [
     ...chartFiles().map(({ name, text }) => ({ name: `kata-sysext/${name}`, text })),
     {
       name: 'values.yaml',
@@ -64,20 +77,18 @@ const makers: Record<KubernetesForm, (said: Table, objects: (mode: Mode) => ApiO
       ]),
     },
   ],
-  manifests: (_said, objects) =>
-    modes.map((mode, at) => ({
-      name: `${at + 1}-${mode}.yaml`,
-      text: documents(
-        objects(mode),
-        notes[mode].map((line) => line.replace('FILES', `${at + 1}-${mode}.yaml`)),
-      ),
-    })),
-  kustomize: (_said, objects) => {
+  manifests: ({ modes: made, objects }) =>
+    made.map((mode) => {
+      const name = `${modes.indexOf(mode) + 1}-${mode}.yaml`;
+      const comment = notes[mode].map((line) => line.replace('FILES', name));
+      return { name, text: documents(objects(mode), comment) };
+    }),
+  kustomize: ({ modes: made, objects }) => {
     const base = objects('observe').filter(({ kind }) => kind !== 'DaemonSet');
     return [
       { name: 'base/kata-sysext.yaml', text: documents(base, [title('all but the DaemonSets.')]) },
       { name: 'base/kustomization.yaml', text: kustomization(['kata-sysext.yaml']) },
-      ...modes.flatMap((mode) => {
+      ...made.flatMap((mode) => {
         const sets = objects(mode).filter(({ kind }) => kind === 'DaemonSet');
         return [
           {

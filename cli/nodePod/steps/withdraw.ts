@@ -21,6 +21,8 @@ const pollMs = 5000;
 /** Nodes that are not ready are named this often at most, and so many of them. */
 const namingMs = 60_000;
 const maxNamed = 20;
+/** The pods of the DaemonSets: the hook's own has the chart's name as well. */
+const nodePods = 'app.kubernetes.io/name=kata-sysext,app.kubernetes.io/component in (node,canary)';
 
 /**
  * Gives DaemonSets another template, and waits until all their nodes are ready with it: what Helm's hook runs before it deletes them. Gone
@@ -101,7 +103,9 @@ function isDone({ wanted, updated, ready, seen }: Rollout): boolean {
   return seen && updated >= wanted && ready >= wanted;
 }
 
-function inWords({ wanted, updated, ready }: Rollout): string {
+/** Until the controller has seen the template, its numbers are those of the one before. */
+function inWords({ wanted, updated, ready, seen }: Rollout): string {
+  if (!seen) return `the request is on its way to ${wanted} nodes`;
   return `${updated} of ${wanted} nodes have the request, ${ready} are ready`;
 }
 
@@ -117,7 +121,7 @@ async function unlessGone(asking: Promise<unknown>): Promise<unknown> {
 
 /** Each with what its report says. */
 async function unreadyNodes(api: ApiServer, namespace: string): Promise<string[]> {
-  const query = { labelSelector: 'app.kubernetes.io/name=kata-sysext', limit: '500' };
+  const query = { labelSelector: nodePods, limit: '500' };
   const list = await api.get(`/api/v1/namespaces/${namespace}/pods`, { query }).catch(() => undefined);
   const waiting = listAt(list, 'items').filter((pod) =>
     listAt(pod, 'status', 'conditions').some((each) => textAt(each, 'type') === 'Ready' && textAt(each, 'status') !== 'True'),

@@ -89,6 +89,16 @@ describe('generate kubernetes', function () {
     assert.deepEqual(parse(readFileSync(join(folder, 'install/kustomization.yaml'), 'utf8')).resources, ['../base', 'daemonset.yaml']);
   });
 
+  it('writes no installation where no bundle is named: hosts are checked alone', async () => {
+    const manifests = await generated('checked', '--form', 'manifests', '--image', image);
+    const kustomize = await generated('checked-k', '--form', 'kustomize', '--image', image);
+
+    assert.deepEqual([manifests.status, kustomize.status], [0, 0], JSON.stringify([manifests.answer, kustomize.answer]));
+    assert.deepEqual(readdirSync(manifests.folder), ['1-observe.yaml', '3-uninstall.yaml']);
+    assert.deepEqual(readdirSync(kustomize.folder), ['base', 'observe', 'uninstall']);
+    assert.deepEqual(requestIn(join(manifests.folder, '1-observe.yaml')).bundles, undefined);
+  });
+
   it('the same command again writes nothing, and never over something else', async () => {
     const words = ['kata@4.2.0', '--form', 'kustomize', '--image', image];
     await generated('again', ...words);
@@ -106,7 +116,6 @@ describe('generate kubernetes', function () {
 
   const refused: Record<string, [words: string[], found: RegExp]> = {
     'an image by a tag': [['--image', 'registry.example.org/kata-sysext:1'], /--image/],
-    'manifests without a bundle': [['--form', 'manifests', '--image', image], /request\.bundles is empty/],
     'digests for some of the bundles': [['BUNDLE', 'kata@4.2.0', '--from', from], /digests for some of them only/],
     'manifests without an image': [['kata@4.2.0', '--form', 'manifests'], /image\.repository is missing/],
     'a form of other outputs': [['--form', 'rendered'], /--form rendered with kubernetes/],

@@ -104,4 +104,17 @@ describe('the examples for Kubernetes', () => {
 
     assert.deepEqual([...new Set(kinds)].sort(), object('SecurityContextConstraints').volumes);
   });
+
+  it('name both accounts of pods in the SCC: that of the node pod, and that of the hook where there is one', () => {
+    const users = (more: string) => {
+      const values = readValues(`${text('values.yaml')}\nopenshift: true\n${more}`, 'values.yaml');
+      const scc = renderObjects(wholeValues(values, 'values.yaml')).find(({ kind }) => kind === 'SecurityContextConstraints')!;
+      return scc.object['users'];
+    };
+    const account = 'system:serviceaccount:kata-sysext:kata-sysext';
+
+    assert.deepEqual(users(''), [account, `${account}-uninstall`]);
+    assert.deepEqual(users('uninstall: {hook: false}\n'), [account]);
+    assert.match(text('openshift-scc.yaml'), new RegExp(`- "${account}"\n  - "${account}-uninstall"\n`));
+  });
 });
