@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { labFolder } from '../spec/lab/cache.ts';
 
 /** How many runs in a row on a machine run every spec file at least once. */
-export const turns = 4;
+export const turns = 8;
 
 /**
  * The turn of the next whole run: the one after that of the last whole run on this machine, else one that the commit draws, so that machines
- * which keep nothing do not run the same files for ever. 0 to 3.
+ * which keep nothing do not run the same files for ever. 0 to 7.
  */
 export function nextTurn(folder = labFolder(), checkout = '.'): number {
   const last = lastTurn(folder);
@@ -21,14 +21,14 @@ export function keepTurn(turn: number, folder = labFolder()): void {
   writeFileSync(join(folder, 'turn'), `${turn}\n`);
 }
 
-/** A seed whose remainder by 4 is the turn: `KATA_SYSEXT_SEED` repeats the turn as well. */
+/** A seed whose remainder by 8 is the turn: `KATA_SYSEXT_SEED` repeats the turn as well. */
 export function seedOf(turn: number): number {
-  return Math.floor(Math.random() * 250_000_000) * turns + turn;
+  return Math.floor(Math.random() * 125_000_000) * turns + turn;
 }
 
 function lastTurn(folder: string): number | undefined {
   try {
-    const turn = Number(/^([0-3])\n$/.exec(readFileSync(join(folder, 'turn'), 'utf8'))?.[1]);
+    const turn = Number(/^([0-7])\n$/.exec(readFileSync(join(folder, 'turn'), 'utf8'))?.[1]);
     return Number.isNaN(turn) ? undefined : turn;
   } catch {
     return undefined;

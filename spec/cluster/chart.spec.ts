@@ -10,6 +10,7 @@ import { type KubeLab, kubeLab } from '../lab/kube/index.ts';
 import type { Ran } from '../lab/run.ts';
 import { stopAfter } from '../support/endings.ts';
 import { whereKubernetes, whereOpenshift } from '../support/live/kubernetes.ts';
+import { until } from '../support/live/unitWork.ts';
 import { program as built, repo } from '../support/program.ts';
 import { textFiles } from '../support/textFiles.ts';
 
@@ -136,6 +137,49 @@ describe('the chart in a cluster', function () {
       ],
     );
   });
+
+  it('does not become an installation while more nodes than may be in a change at once are still observed', async () => {
+    const names = ['node1', 'node2', 'node3'];
+    const labels = { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': 'amd64' };
+    for (const name of names) await lab.applyYaml(JSON.stringify({ apiVersion: 'v1', kind: 'Node', metadata: { name, labels } }));
+    const install = ['--set', 'mode=install'];
+    await until(async () => (await observed()).wanted === 3, 'the controller has seen the nodes');
+
+    const early = await helm('upgrade', install);
+    const all = await helm('upgrade', [...install, '--set', 'waves=none', '--dry-run=server']);
+    const wider = await helm('upgrade', [...install, '--set', 'maxUnavailable=3', '--dry-run=server']);
+    await becomeReady(2);
+    await until(async () => (await observed()).ready === 2, 'the controller has seen two pods');
+    const upgrade = await helm('upgrade', install);
+    const fix = await helm('upgrade', [...install, '--set', 'request.retry=1']);
+    await lab.kubectl(['delete', 'node', ...names]);
+
+    assert.notEqual(early.code, 0);
+    assert.match(early.stderr, /3 of the 3 nodes of the DaemonSet kata-sysext are not ready yet in mode observe/);
+    for (const { code, stderr } of [all, wider, upgrade, fix]) assert.equal(code, 0, stderr);
+  });
+
+  async function observed(): Promise<{ wanted: number; ready: number }> {
+    const { status } = await lab.json<Parsed>(['-n', 'kata-sysext', 'get', 'daemonset', 'kata-sysext']);
+    return { wanted: status.desiredNumberScheduled, ready: status.numberReady };
+  }
+
+  /** As a kubelet says it of a pod. */
+  async function becomeReady(count: number): Promise<void> {
+    const { items } = await lab.json<Parsed>(['-n', 'kata-sysext', 'get', 'pods']);
+    const conditions = [{ type: 'Ready', status: 'True' }];
+    for (const { metadata } of items.slice(0, count))
+      await lab.kubectl([
+        '-n',
+        'kata-sysext',
+        'patch',
+        'pod',
+        metadata.name,
+        '--subresource=status',
+        '-p',
+        JSON.stringify({ status: { conditions } }),
+      ]);
+  }
 
   it('is taken back by its hook, whose token can do nothing else', async () => {
     const rendered = await helm('template', [

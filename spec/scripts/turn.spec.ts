@@ -6,38 +6,40 @@ import { keepTurn, nextTurn, seedOf, turns } from '../../scripts/turn.ts';
 import { needs } from '../support/needs.ts';
 import { textFiles } from '../support/textFiles.ts';
 
+const every = Array.from({ length: turns }, (_, turn) => turn);
+
 describe('the turn of a whole run', () => {
   const texts = textFiles();
 
-  it('is each of the four in four runs that came to their end, in a folder that is not there yet', () => {
+  it('is each of the eight in eight runs that came to their end, in a folder that is not there yet', () => {
     const folder = join(texts.folder, 'deeper/cache');
 
-    const seen = Array.from({ length: 4 }, () => {
+    const seen = Array.from({ length: turns }, () => {
       const turn = nextTurn(folder);
       keepTurn(turn, folder);
       return turn;
     });
 
-    assert.deepEqual([...seen].sort(), [0, 1, 2, 3]);
+    assert.deepEqual([...seen].sort(), every);
   });
 
-  it('is a number from 0 to 3 whatever the file holds', () => {
-    for (const text of ['', '4\n', '-1\n', 'x'.repeat(1000), '3']) {
+  it('is a number from 0 to 7 whatever the file holds', () => {
+    for (const text of ['', '8\n', '-1\n', 'x'.repeat(1000), '3']) {
       writeFileSync(join(texts.folder, 'turn'), text);
 
       const turn = nextTurn(texts.folder);
 
-      assert.ok([0, 1, 2, 3].includes(turn), `${turn}`);
+      assert.ok(every.includes(turn), `${turn}`);
     }
   });
 
-  it('is drawn by the commit where nothing is kept: each of the four by a few commits, the same in a clone of the last commit alone', function () {
+  it('is drawn by the commit where nothing is kept: each of the eight by some commits, the same in a clone of the last commit alone', function () {
     needs(this, 'git');
     const [whole, shallow, nothing] = ['whole', 'shallow', 'nothing'].map((name) => join(texts.folder, name)) as [string, string, string];
     const git = (...words: string[]) => execFileSync('git', words, { encoding: 'utf8', env: committer });
     git('init', '--quiet', whole);
     const drawn: number[] = [];
-    for (let count = 0; count < 16; count++) {
+    for (let count = 0; count < 40; count++) {
       git('-C', whole, 'commit', '--quiet', '--allow-empty', '--message', `change ${count}`);
       drawn.push(nextTurn(nothing, whole));
     }
@@ -47,12 +49,12 @@ describe('the turn of a whole run', () => {
 
     assert.equal(git('-C', shallow, 'rev-list', '--count', 'HEAD'), '1\n');
     assert.equal(there, drawn.at(-1));
-    assert.deepEqual([...new Set(drawn)].sort(), [0, 1, 2, 3]);
+    assert.deepEqual([...new Set(drawn)].sort(), every);
     assert.equal(nextTurn(nothing, nothing), 0);
   });
 
   it('is repeated with the seed', () => {
-    for (const turn of [0, 1, 2, 3]) {
+    for (const turn of every) {
       const seed = seedOf(turn);
 
       assert.equal(seed % turns, turn);
