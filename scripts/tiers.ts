@@ -21,13 +21,12 @@ export interface Tier {
   covers?: { folder: string; minPercent: number };
 }
 
-/** The longest files of a tier, in four groups of about the same time: run number N has group N modulo 4, `npm run test:all` has them all. */
-export type Turns = readonly [string[], string[], string[], string[]];
+/** The longest files of a tier, in eight groups of about the same time: run number N has group N modulo 8, `npm run test:all` has them all. */
+export type Turns = readonly string[][];
+type Eight<T> = [T, T, T, T, T, T, T, T];
 
-function inTurn(folder: string, ...groups: [string, string, string, string]): Turns {
-  const files = (names: string) => names.split(/\s+/).flatMap((name) => (name === '' ? [] : [`${folder}/${name}.spec.ts`]));
-  const [first, second, third, fourth] = groups;
-  return [files(first), files(second), files(third), files(fourth)];
+function inTurn(folder: string, ...groups: Eight<string>): Turns {
+  return groups.map((names) => names.split(/\s+/).flatMap((name) => (name === '' ? [] : [`${folder}/${name}.spec.ts`])));
 }
 
 const hostPrograms = ['/usr/bin/systemd-nspawn', '/usr/bin/mmdebstrap', '/usr/bin/zstd'];
@@ -50,7 +49,8 @@ export const tiers: Tier[] = [
     without: 'the proof that a fresh machine is enough',
     programs: ['/usr/bin/mmdebstrap', '/usr/bin/unshare', '/usr/bin/git'],
     root: true,
-    turns: inTurn('spec/fresh', '', 'trixieRoot', '', 'bookworm'),
+    // Each runs the whole unit tier once more.
+    turns: inTurn('spec/fresh', '', '', '', '', 'bookworm', 'trixieRoot', '', 'trixieUser'),
   },
   {
     name: 'tree',
@@ -62,10 +62,14 @@ export const tiers: Tier[] = [
     root: true,
     turns: inTurn(
       'spec/tree',
-      'adoptLayered choices handlers rendered',
-      'adoptKataDeployKilled adoptLayeredContainerd configure handlersGoing renderedContainerd shimProtocols',
-      'adoptLayeredKilled baked crashEngines disks refusedHosts renderedNode',
-      'adoptRendered program refusedInputs repeat secrets',
+      'adoptLayered choices',
+      'adoptKataDeployKilled configure shimProtocols',
+      'adoptLayeredKilled crashEngines refusedHosts',
+      'adoptRendered program repeat',
+      'handlers rendered',
+      'adoptLayeredContainerd handlersGoing renderedContainerd',
+      'baked disks renderedNode',
+      'refusedInputs secrets',
     ),
   },
   {
@@ -78,10 +82,14 @@ export const tiers: Tier[] = [
     root: true,
     turns: inTurn(
       'spec/e2e',
-      'crio dependents lostShims vmm k3s fleet ownKernel adoptKataDeploy',
-      'guest lost configure k0s rke2 crioReload mainFileReleases nodePod',
-      'handlers crioHosts adoptLayered nodeadm containerdReleases generated apply',
-      'detached restore skew podEngines docker rootFile rootFileReleases severalEngines',
+      'crio lostShims k3s fleet',
+      'guest k0s crioReload nodePod',
+      'handlers nodeadm generated apply',
+      'detached skew docker rootFile',
+      'dependents vmm ownKernel adoptKataDeploy',
+      'lost configure rke2 mainFileReleases',
+      'crioHosts adoptLayered containerdReleases',
+      'restore podEngines rootFileReleases severalEngines',
     ),
   },
   {
@@ -92,7 +100,17 @@ export const tiers: Tier[] = [
     without: 'backends sysext and overlay live',
     programs: hostPrograms,
     root: true,
-    turns: inTurn('spec/merged', 'imageForm', 'sysextOld overlayHosts', 'sysextForeign', 'engineExtension engineNamespace sysextKilled'),
+    turns: inTurn(
+      'spec/merged',
+      'imageForm',
+      'sysextOld',
+      'sysextForeign',
+      'sysextKilled',
+      'engineExtension',
+      'overlayHosts',
+      '',
+      'engineNamespace',
+    ),
   },
   {
     name: 'boot',
@@ -104,10 +122,14 @@ export const tiers: Tier[] = [
     root: true,
     turns: inTurn(
       'spec/boot',
-      'first/firstBoot guard/guardHard guard/guardUpdate',
-      'first/rendered guard/guardEngine overlayKilled',
-      'first/renderedContainerd guard/guardSystemd baked bootWithout',
-      'first/renderedImage guard/guardUsr',
+      'first/firstBoot guard/guardHard',
+      'first/rendered guard/guardEngine',
+      'first/renderedContainerd guard/guardSystemd',
+      'first/renderedImage',
+      'guard/guardUpdate',
+      'overlayKilled',
+      'baked bootWithout',
+      'guard/guardUsr',
     ),
   },
   {
@@ -119,7 +141,7 @@ export const tiers: Tier[] = [
     programs: [...hostPrograms, '/usr/bin/ip', '/usr/bin/openssl', '/usr/bin/curl'],
     root: true,
     prepare: 'spec/lab/kube/prepare.ts',
-    turns: inTurn('spec/cluster', '', 'machineConfigs', '', 'helmStory'),
+    turns: inTurn('spec/cluster', '', 'machineConfigs', '', 'helmStory', '', '', '', ''),
   },
   {
     name: 'single',
@@ -154,7 +176,7 @@ export const tiers: Tier[] = [
     root: true,
     emulated: true,
     // Each boots an emulated machine again and again.
-    turns: inTurn('spec/vm', 'round', 'deployments nodePod', 'firstBoot selinuxSwitch', 'baked podMemory'),
+    turns: inTurn('spec/vm', 'round', 'deployments', 'firstBoot', 'baked', 'selinuxSwitch', 'nodePod', 'podMemory', ''),
   },
 ];
 
@@ -184,5 +206,5 @@ export function tierOf(file: string): string {
 
 /** Those of a tier's files that a run leaves to runs with another turn; `turn` counts runs, or is a seed. */
 export function leftBy(turns: Turns | undefined, turn: number): string[] {
-  return (turns ?? []).filter((_, group) => group !== turn % 4).flat();
+  return (turns ?? []).filter((_, group) => group !== turn % 8).flat();
 }
