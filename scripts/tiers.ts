@@ -127,7 +127,7 @@ export const tiers: Tier[] = [
       'first/renderedContainerd guard/guardSystemd',
       'first/renderedImage',
       'guard/guardUpdate',
-      'overlayKilled',
+      'overlayKilled guard/guardEngineFails',
       'baked bootWithout',
       'guard/guardUsr',
     ),

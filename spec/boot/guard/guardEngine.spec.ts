@@ -7,11 +7,11 @@ import { debianRoot, suiteAvailable } from '../../lab/roots.ts';
 import { run } from '../../lab/run.ts';
 import { bindInto } from '../../lab/storage.ts';
 import { stopAfter } from '../../support/endings.ts';
+import { blessed } from '../../support/live/guardedBoots.ts';
 import { handlersOf, type Live, liveHost } from '../../support/live/liveHost.ts';
 import { until } from '../../support/live/unitWork.ts';
 
 const ours = 'kata-qemu-runtime-rs';
-const blessed = '/etc/systemd/system/kata-sysext-recover.service.d/50-blessed.conf';
 const programs = ['containerd', 'containerd-shim-runc-v2'];
 
 /** An OS that exchanges the engine under an installed generation: forky's host runs trixie's containerd 1.7 until a reboot takes that away. */

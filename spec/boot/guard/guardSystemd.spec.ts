@@ -6,11 +6,11 @@ import { debianRoot, type Suite, suiteAvailable } from '../../lab/roots.ts';
 import { run } from '../../lab/run.ts';
 import { bindInto } from '../../lab/storage.ts';
 import { stopAfter } from '../../support/endings.ts';
+import { blessed } from '../../support/live/guardedBoots.ts';
 import { handlersOf, type Live, liveHost } from '../../support/live/liveHost.ts';
 import { until } from '../../support/live/unitWork.ts';
 
 const ours = 'kata-qemu-runtime-rs';
-const blessed = '/etc/systemd/system/kata-sysext-recover.service.d/50-blessed.conf';
 
 /** An OS that exchanges systemd, and all else below /usr, under an installed generation: /etc and /var stay, and go back with it. */
 describe('the boot guard when the OS brings another systemd', function () {

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { SOCKET, waitForCri } from '../../lab/pods.ts';
 import { run } from '../../lab/run.ts';
 import { stopAfter } from '../../support/endings.ts';
+import { blessed } from '../../support/live/guardedBoots.ts';
 import { handlersOf, type Live, liveHost } from '../../support/live/liveHost.ts';
 import { overlays } from '../../support/live/overlayHost.ts';
 import { refuseOurs, takeOurs } from '../../support/live/refusingEngine.ts';
 import { guardEnded, until } from '../../support/live/unitWork.ts';
 
 const ours = 'kata-qemu-runtime-rs';
-const blessed = '/etc/systemd/system/kata-sysext-recover.service.d/50-blessed.conf';
 const dropIn = '/etc/systemd/system/containerd.service.d/lab.conf';
 /** What the boot guard gives up once files of the generation are merged or mounted below /usr. Judged by the bytes there, and by the CRI. */
 describe('the boot guard gives up what is below /usr', function () {
