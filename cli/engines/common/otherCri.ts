@@ -15,7 +15,7 @@ export async function usesOtherCri(host: HostView, { external, units }: Renderin
 }
 
 /** The texts of these files, and of the YAML files of these folders; what is not there or unfit is left out. */
-export async function yamlTexts(host: HostView, files: readonly HostPath[], folders: readonly HostPath[]): Promise<string[]> {
+async function yamlTexts(host: HostView, files: readonly HostPath[], folders: readonly HostPath[]): Promise<string[]> {
   const paths = [...files];
   for (const folder of folders) {
     const names = (await host.readdir(folder)).filter((name) => /\.ya?ml$/.test(name));
