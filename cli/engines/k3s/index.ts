@@ -39,6 +39,7 @@ export const k3s = rancherEngine({
   dataDir,
   settings,
   programs: ['/usr/local/bin/k3s', '/usr/bin/k3s', '/opt/bin/k3s'],
+  hasFlannel: true,
   bundled: 'data/current/bin/containerd',
   ctr: () => 'k3s ctr',
 });

@@ -36,6 +36,7 @@ export const rke2 = rancherEngine({
   dataDir,
   settings,
   programs: ['/usr/local/bin/rke2', '/usr/bin/rke2', '/opt/rke2/bin/rke2'],
+  hasFlannel: false,
   bundled: 'bin/containerd',
   ctr: (folder) => `${folder}/bin/ctr --address /run/k3s/containerd/containerd.sock`,
 });
