@@ -4,13 +4,14 @@ import { childNamed, flagOf, pathOf, readDaemon } from '../../facts/processes.ts
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
 import { filesView } from '../common/filesView.ts';
+import { usesOtherCri } from '../common/otherCri.ts';
 import { firstThere, isLeft, startOfUnit, unitFile } from '../common/unitFiles.ts';
 import { unsupported } from '../common/unsupported.ts';
 import { versionOf } from '../common/version.ts';
 import type { Instance, Wiring } from '../types.ts';
 import { containerd, loadSet } from './containerd.ts';
 import { templatePath } from './rendered.ts';
-import { configIn, configuredDataDir, dataDirOf, usesEngineOfHost } from './settings.ts';
+import { configIn, configuredDataDir, dataDirOf } from './settings.ts';
 import type { Distribution } from './types.ts';
 import { containerdOf } from './versions.ts';
 
@@ -22,7 +23,7 @@ export async function detectRancher(of: Distribution, host: HostView, hint?: str
   const running = await detectRunning(of, host);
   if (running.length > 0) return running;
   const unit = await installedUnit(of, host);
-  if (await usesEngineOfHost(host, of, unit)) return [];
+  if (await usesOtherCri(host, of.facts.renders, unit === undefined ? [] : [unit])) return [];
   if (unit === undefined) await refuseOpenRc(of, host);
   if (host.live) return unit === undefined ? [] : [await fromFiles(of, host, unit)];
   const version = containerdOf(hint);
@@ -61,7 +62,7 @@ async function instanceOf(of: Distribution, host: HostView, unit: Unit): Promise
   const { units, program } = of.facts.renders;
   if (!units.includes(unit) && program?.test(posix.basename(main.binary)) !== true) return undefined;
   const child = await childNamed(host, main.pid, containerd.programs);
-  if (child === undefined && (await usesEngineOfHost(host, of, unit))) return undefined;
+  if (child === undefined && (await usesOtherCri(host, of.facts.renders, [unit]))) return undefined;
   const config = child === undefined ? undefined : flagOf(child.args, ['c', 'config']);
   const configPath = child === undefined || config === undefined ? undefined : pathOf(child, config);
   const address = child === undefined ? undefined : flagOf(child.args, ['a', 'address']);

@@ -2,7 +2,6 @@ import { posix } from 'node:path';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
 import { filesView } from '../common/filesView.ts';
-import { usesOtherCri } from '../common/otherCri.ts';
 import { unsupported } from '../common/unsupported.ts';
 import type { Instance } from '../types.ts';
 import { containerd, pluginOf } from './containerd.ts';
@@ -30,15 +29,6 @@ export async function settingsFiles(host: HostView, of: Distribution, unit: Unit
     ...(start.config === undefined ? [] : [start.config, `${start.config}.d`]),
     registries?.startsWith('/') === true ? posix.normalize(registries) : `${of.settings}/registries.yaml`,
   ];
-}
-
-/** Told by its command or its settings to use an engine of the host. */
-export async function usesEngineOfHost(host: HostView, of: Distribution, unit: Unit | undefined): Promise<boolean> {
-  const { renders } = of.facts;
-  const { config } = await startOf(host, of, unit ?? of.facts.units[0]!);
-  const where = config === undefined ? { files: [], folders: [] } : { files: [config], folders: [`${config}.d`] };
-  const external = renders.external === undefined ? {} : { external: { ...renders.external, ...where } };
-  return usesOtherCri(host, { ...renders, ...external }, unit === undefined ? [] : [unit]);
 }
 
 /** `--data-dir` of the unit's command, else of the settings, else of the environment; else the usual folder. */

@@ -6,6 +6,7 @@ import type { Unit } from '../../systemd/types.ts';
 import type { FilesView } from '../common/filesView.ts';
 import { serviceValues, unitTexts } from '../common/unitFiles.ts';
 import { environmentOf, expandWords, wordsOf } from '../common/unitWords.ts';
+import { configOptions } from './report.ts';
 import type { Distribution } from './types.ts';
 
 /** What the program gets when its unit starts it. */
@@ -28,7 +29,7 @@ export async function startOf(host: HostView, of: Distribution, unit: Unit): Pro
   const prefix = of.facts.name.toUpperCase();
   // An empty variable is none.
   const variable = (name: string) => environment.get(`${prefix}_${name}`) || undefined;
-  const named = variable('CONFIG_FILE') ?? flagOf(args, ['config', 'c']);
+  const named = variable('CONFIG_FILE') ?? flagOf(args, configOptions);
   const config = named === undefined ? `${of.settings}/config.yaml` : posix.resolve('/', named);
   return { args, variable, config: /^https?:/i.test(named ?? '') ? undefined : config };
 }
