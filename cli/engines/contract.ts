@@ -57,8 +57,16 @@ export interface Rendering {
   files: readonly HostPath[];
   /** What an operating system or the provisioning of a cloud has, whose program it is: proof by itself. `ids` are those of os-release. */
   host?: { ids: readonly string[]; files: readonly HostPath[] };
-  /** Words that make it use another CRI: in the command of its unit, or in these files and the YAML files of these folders. */
-  external?: { words: RegExp; files: readonly HostPath[]; folders: readonly HostPath[] };
+  /**
+   * Words that make it use another CRI: in the command of its unit, or in these files and the YAML files of these folders. `named`: what names a
+   * file in place of these, with a folder of its name and `.d`.
+   */
+  external?: {
+    words: RegExp;
+    files: readonly HostPath[];
+    folders: readonly HostPath[];
+    named?: { options: readonly string[]; variable: string };
+  };
   /** In the text of a configuration that it wrote; undefined: nothing tells. */
   written: RegExp | undefined;
   /** Of one that kata-sysext wires: what becomes of an edit of another engine's file, as a sentence, and its row of docs/reference/hosts.md. */

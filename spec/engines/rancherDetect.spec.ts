@@ -111,6 +111,58 @@ describe('engines/rancher: which containerd, and what it reads', () => {
     assert.deepEqual([instance.unit, instance.configPath], ['k3s-blue.service', '/data/blue/agent/etc/containerd/config.toml']);
   });
 
+  it('the data folder of a tree: options as get.k3s.io writes them, variables, and settings of another file', async () => {
+    const unit = (text: string) => ({ '/etc/systemd/system/k3s.service': `[Service]\n${text}\n`, '/usr/local/bin/k3s': '' });
+    const installer = (words: string) => `ExecStart=/usr/local/bin/k3s \\\n    server \\\n${words}\n`;
+    const start = 'ExecStart=/usr/local/bin/k3s server';
+    const file = 'EnvironmentFile=-/etc/systemd/system/%N.service.env\n';
+    const env = (text: string) => ({ '/etc/systemd/system/k3s.service.env': text });
+    const other = { '/etc/k3s/own.yaml': 'data-dir: /own\n', '/etc/rancher/k3s/config.yaml': 'data-dir: /usual\n' };
+    const trees: [files: Record<string, string>, dataDir: string][] = [
+      [unit(installer("\t'--data-dir' \\\n\t'/mnt/k3s' \\\n")), '/mnt/k3s'],
+      [unit(installer("\t'-d' \\\n\t'/mnt/with space/' \\\n")), '/mnt/with space'],
+      [unit(`${start} "--data-dir=/mnt/a" --data-dir   /mnt/b`), '/mnt/b'],
+      [unit(`ExecStart=/bin/sh -c 'exec /usr/local/bin/k3s server --data-dir "/mnt/sh"'`), '/mnt/sh'],
+      [{ ...unit(`${file}${start}`), ...env("K3S_TOKEN='x'\nK3S_DATA_DIR='/mnt/file'\n") }, '/mnt/file'],
+      [unit(`Environment="A=b c" K3S_DATA_DIR=/mnt/set\n${start}`), '/mnt/set'],
+      [{ ...unit(`${file}Environment=K3S_DATA_DIR=/mnt/set\n${start}`), ...env('K3S_DATA_DIR=/mnt/file\n') }, '/mnt/file'],
+      [{ ...unit(`Environment=K3S_DATA_DIR=/mnt/set\n${start}`), '/etc/rancher/k3s/config.yaml': 'data-dir: /file\n' }, '/file'],
+      [{ ...unit(`${file}${start} $K3S_MORE --data-dir=\${BASE}/k3s`), ...env('K3S_MORE=--data-dir /x\nBASE=/y\n') }, '/y/k3s'],
+      [{ ...unit(`${start} --config /etc/k3s/own.yaml`), ...other }, '/own'],
+      [{ ...unit(`${start} '-c=/etc/k3s/own.yaml'`), ...other, '/etc/k3s/own.yaml.d/1.YML': 'd: /last\n' }, '/last'],
+      [{ ...unit(`Environment=K3S_CONFIG_FILE=/etc/k3s/own.yaml\n${start} -c /x`), ...other }, '/own'],
+      [{ ...unit(start), '/etc/rancher/k3s/config.yaml': 'a: &x 1\nb: *x\ndata-dir: "/alias"\n' }, '/alias'],
+      [unit(`Environment=RKE2_DATA_DIR=/x\n${start}`), '/var/lib/rancher/k3s'],
+    ];
+    const found: string[] = [];
+    for (const [files] of trees) found.push((await one(k3s, (await treeOf(files)).host)).configPath);
+    const remote = await treeOf(unit(`${start} --config https://x/k3s.yaml`));
+    const agent = await treeOf({
+      '/usr/lib/systemd/system/rke2-agent.service': '[Service]\nEnvironment=RKE2_DATA_DIR=/r\nExecStart=/usr/bin/rke2 agent\n',
+    });
+
+    const refused = await refusalOf(k3s.detect(remote.host));
+
+    assert.deepEqual(
+      found,
+      trees.map(([, dataDir]) => `${dataDir}/agent/etc/containerd/config.toml`),
+    );
+    assert.equal(refused, 'engine-unsupported');
+    assert.equal((await one(rke2, agent.host)).configPath, '/r/agent/etc/containerd/config.toml');
+  });
+
+  it('the default handler and another CRI are seen wherever the settings name them', async () => {
+    const unit = (words: string) => ({ '/etc/systemd/system/k3s.service': `[Service]\nExecStart=/usr/local/bin/k3s server ${words}\n` });
+    const named = await treeOf(unit("\\\n\t'--default-runtime' \\\n\t'kata' \\\n"));
+    const own = { '/etc/k3s.yaml': 'container-runtime-endpoint: /run/crio/crio.sock\n' };
+    const [elsewhere, unread] = [await treeOf({ ...unit('-c /etc/k3s.yaml'), ...own }), await treeOf({ ...unit(''), ...own })];
+
+    const settings = await k3s.readSettings!(named.host, await one(k3s, named.host));
+
+    assert.match(JSON.stringify(settings), /"default_runtime_name":"kata"/);
+    assert.deepEqual([(await k3s.detect(elsewhere.host)).length, (await k3s.detect(unread.host)).length], [0, 1]);
+  });
+
   it('k3s that uses another CRI is no engine, live and in a tree', async () => {
     const tree = await treeOf({
       ...server,

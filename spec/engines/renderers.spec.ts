@@ -179,6 +179,12 @@ describe('engines/renderers: who else writes what containerd reads', () => {
       assert.equal(byCommand, undefined);
       assert.equal(await by(`container-runtime-endpoint: ${endpoint}\n`), undefined);
       assert.equal(await by('docker: true\n'), undefined);
+      await tree.write('/etc/own.yaml', `container-runtime-endpoint: ${endpoint}\n`);
+      await tree.write('/etc/systemd/system/k3s.service', '[Service]\nExecStart=/usr/local/bin/k3s server -c /etc/own.yaml\n');
+      assert.equal(await by('\n'), undefined);
+      await tree.write('/etc/own.yaml', '\n');
+      assert.equal(await by('docker: true\n'), 'k3s');
+      await tree.write('/etc/systemd/system/k3s.service', '[Service]\nExecStart=/usr/local/bin/k3s server\n');
       assert.equal(await by(`# container-runtime-endpoint: ${endpoint}\n`), 'k3s');
       assert.equal(await by('container-runtime-endpoint: unix:///run/k3s/containerd/containerd.sock\n'), 'k3s');
       assert.equal(await by(`${'x'.repeat(1 << 20)}\ndocker: true\n`), 'k3s');

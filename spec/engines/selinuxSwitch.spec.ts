@@ -285,20 +285,27 @@ describe('engines: the SELinux switch', () => {
     const before = tree.everything();
     const flagged = await engineTree({ [unit]: start(' --selinux') });
     const forbidden = await engineTree({ [unit]: start(' --selinux=false') });
+    const set = await engineTree({ [unit]: `[Service]\nEnvironment=K3S_SELINUX=true\n${start('').slice(10)}` });
+    const elsewhere = await engineTree({ [unit]: start(' \\\n\t--config \\\n\t/etc/own.yaml') });
 
     const install = await planOf(tree, k3s, instance);
     await tree.apply(install);
     const text = await tree.read(path);
     const again = await planOf(tree, k3s, instance, { recorded: install.wiring! });
     await tree.apply(await planOf(tree, k3s, instance, { names: [], on: false, recorded: install.wiring! }));
-    const there = await planOf(flagged, k3s, instance);
+    const there = [await planOf(flagged, k3s, instance), await planOf(set, k3s, instance)];
+    const besides = await planOf(elsewhere, k3s, instance);
     const refused = await planOf(forbidden, k3s, instance).catch((error: unknown) => error);
 
     assert.match(text, /^selinux: true$/m);
     assert.equal(install.changes.find((change) => change.path === path)?.mode, 0o600);
     assert.deepEqual([again.changes, again.selinux], [[], 'stays']);
     assert.deepEqual(tree.everything(), before);
-    assert.equal(there.selinux, undefined);
+    assert.deepEqual(
+      there.map(({ selinux }) => selinux),
+      [undefined, undefined],
+    );
+    assert.ok(besides.changes.some((change) => change.path === '/etc/own.yaml.d/zz-kata-sysext-selinux.yaml'));
     assert.ok(refused instanceof KataError && /--selinux=false/.test(refused.complaint.found));
   });
 });

@@ -70,6 +70,7 @@ export { tablesLeadingTo } from './foreignWiring.ts';
 export { matchesName, patternFolder } from './globs.ts';
 export { handlerLines, handlerTable, isSame, leadsToOurs, pluginTable, shimIsType } from './handlers.ts';
 export { type ConfigSet, loadSet } from './loader.ts';
+export { removedKeysIn } from './removedKeys.ts';
 export { pluginOf, runtimesOf, runtimesPath } from './schema.ts';
 export { validateContainerd } from './validate.ts';
 export { checkResult } from './verifyEdits.ts';

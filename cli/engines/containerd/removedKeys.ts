@@ -1,7 +1,8 @@
-import { valueAt } from '../../documents/toml/index.ts';
+import { type TomlTable, valueAt } from '../../documents/toml/index.ts';
 import type { Finding } from '../../errors/index.ts';
+import type { HostPath } from '../../host/types.ts';
 import { atLeast, type Version } from '../common/version.ts';
-import type { ConfigSet, LoadedFile } from './loader.ts';
+import type { ConfigSet } from './loader.ts';
 import { newPlugin } from './schema.ts';
 
 interface RemovedKey {
@@ -26,12 +27,26 @@ const removedKeys: readonly RemovedKey[] = [
 
 /** What the node's own files say that its containerd does not read any more. They stay as they are: it has nothing to do with the handlers. */
 export function removedKeyFindings({ files, schema }: ConfigSet, version: Version | undefined): Finding[] {
-  if (version === undefined || !atLeast(version, 2, 4)) return [];
-  return files.filter((file) => (file.schema ?? schema ?? 0) >= 3).flatMap((file) => removedKeys.flatMap((each) => findingOf(file, each)));
+  const counting = files.filter((file) => (file.schema ?? schema ?? 0) >= 3);
+  return removedKeysIn(
+    counting.map(({ path, doc }) => ({ path, value: doc.value })),
+    version,
+  );
 }
 
-function findingOf({ path, doc }: LoadedFile, { key, next, counts, becomes }: RemovedKey): Finding[] {
-  const at = (inner: readonly string[]) => valueAt(doc.value, ['plugins', newPlugin, ...inner]);
+interface Settings {
+  path: HostPath;
+  value: TomlTable;
+}
+
+/** The same of texts of schema 3 or later that another program makes the files from. */
+export function removedKeysIn(texts: readonly Settings[], version: Version | undefined): Finding[] {
+  if (version === undefined || !atLeast(version, 2, 4)) return [];
+  return texts.flatMap((text) => removedKeys.flatMap((each) => findingOf(text, each)));
+}
+
+function findingOf({ path, value: settings }: Settings, { key, next, counts, becomes }: RemovedKey): Finding[] {
+  const at = (inner: readonly string[]) => valueAt(settings, ['plugins', newPlugin, ...inner]);
   const value = at(key);
   if (value === undefined || !counts(value) || (next !== undefined && at(next) !== undefined)) return [];
   return [

@@ -3,6 +3,7 @@ import { readTexts } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
 import { serviceValues, unitTexts } from '../common/unitFiles.ts';
+import { unquoted, wordsOf } from '../common/unitWords.ts';
 import { unsupported } from '../common/unsupported.ts';
 
 const program = 'containerd';
@@ -17,12 +18,6 @@ export interface UnitCommand {
 
 const variable = /^(?:\$\{(?<braced>\w+)\}|\$(?<bare>\w+))$/;
 const option = /^--?(?:c|config)(?:=(?<value>.*))?$/s;
-
-/** A word of a command line, as it is written and as the program gets it (but for variables and specifiers). */
-interface Word {
-  text: string;
-  value: string;
-}
 
 /**
  * Reads the unit, without the drop-in `without` where one is named. Throws `engine-unsupported` where its command cannot be told or changed:
@@ -68,12 +63,6 @@ function bare(text: string): string {
   return text.replace(/\s+/g, '');
 }
 
-/** By the quotes of systemd.syntax(7); an escape is kept as it is written. */
-function wordsOf(command: string): Word[] {
-  const found = command.match(/(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s"']+)+/gs) ?? [];
-  return found.map((text) => ({ text, value: text.replace(/"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'/gs, '$1$2') }));
-}
-
 /** The value of a variable, and whether a file of EnvironmentFile= sets it. */
 async function settingOf(host: HostView, texts: readonly string[], name: string): Promise<{ config: string | undefined; filed: boolean }> {
   const paths = serviceValues(texts, 'EnvironmentFile').map((path) => unquoted(path.replace(/^-/, '')));
@@ -86,10 +75,6 @@ async function settingOf(host: HostView, texts: readonly string[], name: string)
   const words = serviceValues(texts, 'Environment').flatMap((line) => line.match(/"[^"]*"|'[^']*'|\S+/g) ?? []);
   const word = words.map(unquoted).findLast((each) => each.startsWith(`${name}=`));
   return { config: word?.slice(name.length + 1), filed: false };
-}
-
-function unquoted(text: string): string {
-  return /^(?<quote>["'])(?<inside>.*)\k<quote>$/s.exec(text)?.groups?.['inside'] ?? text;
 }
 
 function refused(unit: Unit, why: string): Error {

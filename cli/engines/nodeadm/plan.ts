@@ -14,6 +14,7 @@ import { wiringKey } from '../common/wiringKey.ts';
 import { changesBetween } from '../containerd/fileChanges.ts';
 import { handlerLines, handlerTable, leadsToOurs, pluginTable, shimIsType } from '../containerd/handlers.ts';
 import { planContainerd } from '../containerd/plan.ts';
+import { removedKeysIn } from '../containerd/removedKeys.ts';
 import { newPlugin, oldPlugin, pluginOf, runtimesOf, runtimesPath } from '../containerd/schema.ts';
 import type { Instance, WantedHandler, Wiring, WiringPlan } from '../types.ts';
 import { isBeside } from './detect.ts';
@@ -51,7 +52,12 @@ export async function planNodeadm(host: HostView, instance: Instance, wanted: Wa
     changes: await changesBetween(host, seen, [{ mark, after: text }], new Map([...base, [path, text]]), patterns),
     makeFolders: await missingFolders(host, [path]),
     dropFolders: [],
-    findings: [...findings, ...chosen, ...(now === undefined || now === schema ? [] : [otherSchema(path, now, schema)])],
+    findings: [
+      ...findings,
+      ...chosen,
+      ...removedKeys(sources, version),
+      ...(now === undefined || now === schema ? [] : [otherSchema(path, now, schema)]),
+    ],
   };
 }
 
@@ -89,6 +95,13 @@ async function planBeside(host: HostView, instance: Instance, wanted: WantedHand
   const version = parseVersion(instance.version);
   if (wanted.length > 0 && (version === undefined || !atLeast(version, 2, 0))) throw withoutFolder();
   return planContainerd(host, instance, wanted, recorded, true);
+}
+
+/** Plugins of schema 2 are migrated. The user data is known as nodeadm united it with the files: what one of these has is named there. */
+function removedKeys({ folder: files, user }: Sources, version: Version | undefined): Finding[] {
+  const found = removedKeysIn(files, version);
+  const named = user === undefined ? [] : [{ path: `the user data of this node (${cache})`, value: user.value }];
+  return found.length > 0 ? found : removedKeysIn(named, version);
 }
 
 /** Older ones do not know the folder; one that does names it in its unit. */

@@ -16,6 +16,7 @@ export {
   piecesOf,
   pluginOf,
   pluginTable,
+  removedKeysIn,
   runtimesOf,
   runtimesPath,
   shimIsType,

@@ -41,7 +41,7 @@ export function rancherEngine(of: Distribution): Engine {
     readSettings: (host, instance) => readSettingsOfRancher(host, of, instance),
     detect: (host, hint) => detectRancher(of, host, hint),
     findRecorded: (host, wiring) => findRecordedRancher(of, host, wiring),
-    plan: planRancher,
+    plan: (host, instance, wanted, recorded) => planRancher(of, host, instance, wanted, recorded),
     findForeignWiring: findForeignRancher,
     dump: {
       validate: async (host, instance, plan, scratch) =>

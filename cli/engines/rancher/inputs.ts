@@ -3,8 +3,9 @@ import { isTable, parseDocument, type TomlDocument, type TomlTable } from '../..
 import type { HostPath, HostView } from '../../host/types.ts';
 import { filesView, type Overlay } from '../common/filesView.ts';
 import { type SeenMark, withoutOurs } from '../common/seen.ts';
-import { atLeast, parseVersion } from '../common/version.ts';
+import { parseVersion } from '../common/version.ts';
 import type { Instance, WantedHandler } from '../types.ts';
+import { isNew } from './base.ts';
 import { type ConfigSet, leadsToOurs, loadSet, runtimesOf } from './containerd.ts';
 import { isTemplate, schemaOfText, templatePath, withoutRuntimes } from './rendered.ts';
 import { readTemplate } from './templates.ts';
@@ -26,6 +27,8 @@ export interface Inputs {
   /** With the templates and drop-ins. */
   folder: HostPath;
   templates: Template[];
+  /** The one that the next start takes. */
+  active: Template | undefined;
   /** undefined before the first start. */
   rendered: { real: HostPath; text: string; schema: Schema } | undefined;
   /** It was rendered from another template than the one that the next start takes. */
@@ -36,20 +39,27 @@ export interface Inputs {
   set: ConfigSet;
 }
 
+/** The same before containerd's rules are applied to it. */
+export interface Unchecked extends Pick<Inputs, 'templates' | 'active'> {
+  /** undefined before the first start. */
+  rendered: TomlDocument | 'no TOML' | undefined;
+}
+
 /** Throws engine-config-invalid for a configuration that containerd cannot read. `ours`: handlers whose tables may be in it. */
 export async function readInputs(
   host: HostView,
   instance: Instance,
   seen: readonly SeenMark[],
   ours: readonly WantedHandler[],
-  check: (templates: Template[], hasRendered: boolean) => void,
+  check: (now: Unchecked) => void,
 ): Promise<Inputs> {
   const version = parseVersion(instance.version);
   const folder = posix.dirname(instance.configPath);
   const input = withoutOurs(seen);
   const templates = await templatesIn(host, folder, input);
   const read = await filesView(host).read(instance.configPath);
-  check(templates, read !== undefined);
+  const active = activeOf(templates, isNew(version));
+  check({ templates, active, rendered: read === undefined ? undefined : (documentOf(read.text, instance.configPath) ?? 'no TOML') });
   const base = new Map(input);
   let rendered: Inputs['rendered'];
   if (read !== undefined) {
@@ -59,12 +69,25 @@ export async function readInputs(
     base.set(read.real, text);
   }
   const set = await loadSet(filesView(host, base), instance.configPath, version);
-  // containerd 1 reads schema 2 alone, whatever templates there are.
-  const isNew = version === undefined ? undefined : atLeast(version, 2, 0);
-  const active = templates.find(({ schema }) => schema === 3 && isNew !== false) ?? templates.find(({ schema }) => schema === 2);
   const fits =
-    rendered === undefined || active === undefined || active.schema === rendered.schema || (rendered.schema === 2 && isNew === undefined);
-  return { folder, templates, rendered, isOlder: !fits, base, set };
+    rendered === undefined ||
+    active === undefined ||
+    active.schema === rendered.schema ||
+    (rendered.schema === 2 && isNew(version) === undefined);
+  return { folder, templates, active, rendered, isOlder: !fits, base, set };
+}
+
+/** containerd 1 reads schema 2 alone, whatever templates there are. */
+function activeOf(templates: readonly Template[], isNewer: boolean | undefined): Template | undefined {
+  return templates.find(({ schema }) => schema === 3 && isNewer !== false) ?? templates.find(({ schema }) => schema === 2);
+}
+
+function documentOf(text: string, path: HostPath): TomlDocument | undefined {
+  try {
+    return parseDocument(text, path);
+  } catch {
+    return undefined;
+  }
 }
 
 async function templatesIn(host: HostView, folder: HostPath, base: Overlay): Promise<Template[]> {

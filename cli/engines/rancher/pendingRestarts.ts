@@ -22,7 +22,7 @@ export async function pendingRestartsOfRancher(of: Distribution, host: HostView,
     ...([2, 3] as const).map((schema) => templatePath(folder, schema)),
     ...dropIns.filter((path) => path !== folder),
     ...set.files.slice(1).map(({ path }) => path),
-    ...settingsFiles(of),
+    ...(await settingsFiles(host, of, instance.unit ?? of.facts.units[0]!)),
     ...(program === undefined ? [] : [program]),
   ];
   return changedSinceStart(host, instance, watched);

@@ -1,15 +1,18 @@
 import { posix } from 'node:path';
+import type { TomlTable } from '../../documents/toml/index.ts';
 import type { Finding } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { refuseForeignFiles } from '../common/complaints.ts';
 import type { Overlay } from '../common/filesView.ts';
 import { missingFolders } from '../common/folders.ts';
-import { findingsOf, withoutOurs } from '../common/seen.ts';
+import { findingsOf, type SeenMark, withoutOurs } from '../common/seen.ts';
+import { refuseTemplates } from '../common/templates.ts';
 import { unsupported } from '../common/unsupported.ts';
-import { parseVersion } from '../common/version.ts';
+import { parseVersion, type Version } from '../common/version.ts';
 import { checkWanted } from '../common/wanted.ts';
 import { wiringKey } from '../common/wiringKey.ts';
 import type { Instance, WantedHandler, Wiring, WiringPlan } from '../types.ts';
+import { readBaseTables } from './base.ts';
 import {
   changesBetween,
   checkResult,
@@ -19,18 +22,27 @@ import {
   type Piece,
   pluginOf,
   pluginTable,
+  removedKeysIn,
   shimIsType,
 } from './containerd.ts';
 import { editedPieces } from './edits.ts';
 import { type Inputs, readInputs } from './inputs.ts';
 import { keepAltered, lookForInputMarks, sortWanted } from './marks.ts';
-import { placesFor } from './placement.ts';
+import { pendingTemplates } from './pendingTemplates.ts';
+import { type Place, placesFor } from './placement.ts';
 import { runtimesIn, templateName, textAfter } from './rendered.ts';
 import { dataDirOf } from './settings.ts';
 import { refuseTraps } from './traps.ts';
+import type { Distribution } from './types.ts';
 
 /** See `Engine.plan`: everything starts from what the inputs of the program are now, and from what it made of them at its last start. */
-export async function planRancher(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan> {
+export async function planRancher(
+  of: Distribution,
+  host: HostView,
+  instance: Instance,
+  wanted: WantedHandler[],
+  recorded?: Wiring,
+): Promise<WiringPlan> {
   checkWanted(wanted);
   const seen = await lookForInputMarks(host, recorded);
   const findings = findingsOf(seen);
@@ -42,17 +54,20 @@ export async function planRancher(host: HostView, instance: Instance, wanted: Wa
   refuseImage(host, instance);
   const ours = [...wanted, ...(recorded?.handlers ?? [])];
   const altered = seen.some((one) => one.state === 'altered');
-  const inputs = await readInputs(host, instance, altered ? [] : seen, ours, refuseTraps);
+  const tables = await readBaseTables(host, of, instance);
+  let pending: Finding[] = [];
+  const inputs = await readInputs(host, instance, altered ? [] : seen, ours, (now) => {
+    refuseTraps(now, tables);
+    pending = pendingTemplates(now, instance, tables);
+  });
   if (altered) return keepAltered(instance, inputs, wanted, findings, recorded!);
   checkSet(inputs.set, instance, host);
+  // As for plain containerd: a node that was wired keeps its handlers. Drop-ins are read as they are, and no program fills them in.
+  if (recorded === undefined) refuseTemplates(inputs.set.files.filter(({ real }) => real !== inputs.rendered?.real));
   const version = parseVersion(instance.version);
   const { missing, present } = sortWanted(inputs, wanted, version);
   const places = missing.length === 0 ? [] : await placesFor(host, instance, inputs);
-  const pieces = places.flatMap((place) => {
-    const plugin = pluginOf(place.schema);
-    const tables = pluginTable(plugin, Object.fromEntries(missing.map((handler) => [handler.name, handlerTable(handler, version)])));
-    return editedPieces(place, { lines: missing.flatMap((handler) => ['', ...handlerLines(handler, plugin, version)]), tables }, seen);
-  });
+  const pieces = places.flatMap((place) => piecesFor(place, missing, version, seen));
   const files = pieces.filter((piece) => piece.mark.kind === 'file');
   await refuseForeignFiles(
     host,
@@ -67,22 +82,51 @@ export async function planRancher(host: HostView, instance: Instance, wanted: Wa
   await checkRendered(host, instance, inputs, after, pieces, wanted);
   const { makeFolders, folders, kept } = await foldersOf(host, instance, pieces, recorded);
   return {
-    wiring: {
-      engine: instance.engine,
-      configPath: instance.configPath,
-      ...(instance.unit === undefined ? {} : { unit: instance.unit }),
-      ...(instance.binary === undefined ? {} : { binary: instance.binary }),
-      method: places.at(-1)?.kind ?? 'present',
-      handlers: wanted,
-      marks: pieces.map((piece) => piece.mark),
-      folders,
-      key: wiringKey(instance, wanted, places.at(-1)?.schema ?? inputs.set.schema ?? 0, shimIsType(version)),
-    },
+    wiring: { ...wiringOf(instance, wanted, places, inputs), marks: pieces.map((piece) => piece.mark), folders },
     changes,
     makeFolders,
     dropFolders: kept.filter((folder) => !folders.includes(folder)).reverse(),
-    findings: [...findings, ...present, ...(changes.length > 0 && places.at(-1)?.kind === 'drop-in' ? [olderReleases(instance)] : [])],
+    findings: [
+      ...findings,
+      ...present,
+      ...pending,
+      ...removedKeysIn(textsOfSchema3(inputs), version),
+      ...(changes.length > 0 && places.at(-1)?.kind === 'drop-in' ? [olderReleases(instance)] : []),
+    ],
   };
+}
+
+function wiringOf(
+  instance: Instance,
+  handlers: WantedHandler[],
+  places: readonly Place[],
+  { set }: Inputs,
+): Omit<Wiring, 'marks' | 'folders'> {
+  const { engine, configPath, unit, binary } = instance;
+  const place = places.at(-1);
+  return {
+    engine,
+    configPath,
+    ...(unit === undefined ? {} : { unit }),
+    ...(binary === undefined ? {} : { binary }),
+    method: place?.kind ?? 'present',
+    handlers,
+    key: wiringKey(instance, handlers, place?.schema ?? set.schema ?? 0, shimIsType(parseVersion(instance.version))),
+  };
+}
+
+/** What the administrator wrote: the rendered file is the program's own, and is written again by the release that is installed. */
+function textsOfSchema3({ active, set, rendered }: Inputs): { path: HostPath; value: TomlTable }[] {
+  const dropIns = set.files.filter(({ real, schema }) => real !== rendered?.real && (schema ?? set.schema ?? 0) >= 3);
+  return [...(active?.schema === 3 ? [active] : []), ...dropIns].flatMap(({ path, doc }) =>
+    doc === undefined ? [] : [{ path, value: doc.value }],
+  );
+}
+
+function piecesFor(place: Place, missing: readonly WantedHandler[], version: Version | undefined, seen: readonly SeenMark[]): Piece[] {
+  const plugin = pluginOf(place.schema);
+  const tables = pluginTable(plugin, Object.fromEntries(missing.map((handler) => [handler.name, handlerTable(handler, version)])));
+  return editedPieces(place, { lines: missing.flatMap((handler) => ['', ...handlerLines(handler, plugin, version)]), tables }, seen);
 }
 
 /** Which release began to import the folder cannot be read from a program that has yet to render: only a start of it shows. */

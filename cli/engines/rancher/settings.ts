@@ -1,10 +1,11 @@
 import { posix } from 'node:path';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
-import { yamlTexts } from '../common/otherCri.ts';
-import { startOfUnit } from '../common/unitFiles.ts';
+import { filesView } from '../common/filesView.ts';
+import { unsupported } from '../common/unsupported.ts';
 import type { Instance } from '../types.ts';
 import { containerd, pluginOf } from './containerd.ts';
+import { settingOf, startOf } from './start.ts';
 import type { Distribution } from './types.ts';
 
 /** Where the configuration lies below the data folder. */
@@ -21,32 +22,36 @@ export function dataDirOf(configPath: HostPath): HostPath | undefined {
 }
 
 /** The files of the administrator's that the program reads when it starts. */
-export function settingsFiles({ settings }: Distribution): HostPath[] {
-  return [`${settings}/config.yaml`, `${settings}/config.yaml.d`, `${settings}/registries.yaml`];
+export async function settingsFiles(host: HostView, of: Distribution, unit: Unit): Promise<HostPath[]> {
+  const start = await startOf(host, of, unit);
+  const registries = await settingOf(filesView(host), start, ['private-registry']);
+  return [
+    ...(start.config === undefined ? [] : [start.config, `${start.config}.d`]),
+    registries?.startsWith('/') === true ? posix.normalize(registries) : `${of.settings}/registries.yaml`,
+  ];
 }
 
-/** `--data-dir` of the unit's command, else of config.yaml and its drop-ins, whose last one wins; else the usual folder. */
+/** `--data-dir` of the unit's command, else of the settings, else of the environment; else the usual folder. */
 export async function configuredDataDir(host: HostView, of: Distribution, unit: Unit): Promise<HostPath> {
-  const start = (await startOfUnit(host, unit)) ?? '';
-  const flag = lastOf(start, /\s["']?(?:--data-dir|-d)["']?[=\s]["']?(\/[^\s"']+)/g);
-  if (flag !== undefined) return posix.normalize(flag);
-  const texts = await yamlTexts(host, [`${of.settings}/config.yaml`], [`${of.settings}/config.yaml.d`]);
-  const written = lastOf(texts.join('\n'), /^[ \t]*["']?data-dir["']?:[ \t]*["']?(\/[^\s"'#]+)/gm);
-  return written === undefined ? of.dataDir : posix.normalize(written);
+  const start = await startOf(host, of, unit);
+  const named = await settingOf(filesView(host), start, ['data-dir', 'd'], 'DATA_DIR');
+  if (named === undefined && start.config === undefined) throw remoteSettings(of, unit);
+  return named?.startsWith('/') === true ? posix.normalize(named).replace(/(?!^)\/+$/, '') : of.dataDir;
 }
 
 /** See `Engine.readSettings`. What the administrator names is in the rendered file from the next start on. */
 export async function readSettingsOfRancher(host: HostView, of: Distribution, instance: Instance): Promise<Record<string, unknown>[]> {
   const rendered = (await containerd.readSettings?.(host, instance)) ?? [];
-  const start = instance.unit === undefined ? '' : ((await startOfUnit(host, instance.unit)) ?? '');
-  const texts = await yamlTexts(host, [`${of.settings}/config.yaml`], [`${of.settings}/config.yaml.d`]);
-  const name =
-    lastOf(start, /\s["']?--default-runtime["']?[=\s]["']?([^\s"']+)/g) ??
-    lastOf(texts.join('\n'), /^[ \t]*["']?default-runtime["']?:[ \t]*["']?([^\s"'#]+)/gm);
+  const start = await startOf(host, of, instance.unit ?? of.facts.units[0]!);
+  const name = await settingOf(filesView(host), start, ['default-runtime']);
   return name === undefined ? rendered : [...rendered, { plugins: { [pluginOf(3)]: { containerd: { default_runtime_name: name } } } }];
 }
 
-/** The last match that counts, without a slash at its end. */
-function lastOf(text: string, pattern: RegExp): string | undefined {
-  return [...text.matchAll(pattern)].at(-1)?.[1]?.replace(/(?!^)\/+$/, '');
+function remoteSettings({ facts, dataDir }: Distribution, unit: Unit): Error {
+  return unsupported(
+    unit,
+    `${unit} reads its settings from a web address, which may name another data folder than ${dataDir}.`,
+    'The data folder of the node: --data-dir in the command of the unit, or a running containerd.',
+    `Start it once: systemctl start ${unit}; or name the folder: systemctl edit ${unit} (${facts.title}: --data-dir ${dataDir})`,
+  );
 }

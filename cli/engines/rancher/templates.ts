@@ -6,6 +6,9 @@ export const baseLine = '{{ template "base" . }}';
 /** A template of kata-sysext's without its block: it goes where nothing else was written into it. */
 export const madeTemplate = `# Made by kata-sysext, and removed by "kata-sysext uninstall" while nothing else is in it. Tables may be added below.\n${baseLine}\n`;
 
+/** In place of an action that is a value, a key or text. */
+export const actionValue = '1e00';
+
 /** More than any template has: each is looked at with its line. */
 const maxActions = 1000;
 
@@ -35,6 +38,11 @@ export function basesIn(text: string): { count: number; at: number } {
   return { count: found.length, at: found[0]?.at ?? -1 };
 }
 
+/** It may leave text out, or repeat it. */
+export function hasBranches(text: string): boolean {
+  return actionsIn(text)?.some((each) => /^\{\{-?\s*(?:if|range|with|define|block)\b/.test(each.text)) ?? true;
+}
+
 /**
  * A template as TOML: an action with its lines for itself is a comment, any other one a plain value, which is also a bare key and text.
  * Blocks of kata-sysext have no action, so they are in this text as they are in the template.
@@ -51,7 +59,7 @@ export function asToml(text: string): string {
     const newline = between.lastIndexOf('\n');
     isBlankAhead = (newline >= 0 || isBlankAhead) && /^[\s#]*$/.test(between.slice(newline + 1));
     isBlankAhead &&= blankBehind[index]!;
-    parts.push(between, isBlankAhead ? '#' : '1e00');
+    parts.push(between, isBlankAhead ? '#' : actionValue);
     from = end;
   }
   return [...parts, text.slice(from)].join('');

@@ -12,6 +12,8 @@ export interface Distribution {
   programs: readonly HostPath[];
   /** Its containerd, below the data folder. */
   bundled: string;
+  /** It brings the network plugin flannel, whose folders are then in the configuration. */
+  hasFlannel: boolean;
   /** The command that talks to its containerd. */
   ctr(dataDir: HostPath): string;
 }

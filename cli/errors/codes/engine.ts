@@ -72,6 +72,10 @@ export const engineCodes: Record<string, CodeRow> = {
     'At a restart the engine forgets the containers in running sandboxes of such shims (containerd issue 10811): they count as ended, and the kubelet starts them again. A warning, unless the change itself restarts the engine.',
     true,
   ),
+  'engine-template-pending': row(
+    3,
+    'A template of k3s or RKE2 was not rendered as it is. The next start takes it, and only that shows whether containerd reads the result. A note; a warning where it has a table that its base may have too.',
+  ),
   'engine-older-release': row(
     3,
     'A note of k3s and RKE2: the wiring is a drop-in, which an older release does not read. After a downgrade the boot guard needs one boot more to move it into a template.',

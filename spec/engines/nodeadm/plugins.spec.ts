@@ -89,6 +89,23 @@ describe('engines/nodeadm: the plugin ids of the handlers', () => {
     );
   });
 
+  it('a key that containerd 2.4 removed is named with its file, or as the user data; nothing is said with 2.3', async () => {
+    const cdi = `[plugins."${newId}"]\nenable_cdi = false\n`;
+    const [filed, userData] = [
+      await treeOf({ ...node, [`${folder}/10-cdi.yaml`]: nodeConfig(cdi), [cache]: cached(cdi) }),
+      await treeOf({ ...node, [cache]: cached(cdi) }),
+    ];
+
+    const plans = [
+      await planOn(booted(filed), filed, '2.4.2'),
+      await planOn(booted(userData), userData, '2.4.2'),
+      await planOn(booted(userData), userData, '2.3.7'),
+    ];
+
+    const found = plans.map(({ findings }) => findings.filter(({ code }) => code === 'engine-key-removed').map(({ subject }) => subject));
+    assert.deepEqual(found, [[`${folder}/10-cdi.yaml`], [`the user data of this node (${cache})`], []]);
+  });
+
   it('user data that comes later changes them, says so, and the way back needs nothing', async () => {
     const tree = await treeOf(node);
     const first = await planOn(tree.host, tree, '2.1.9');

@@ -7,7 +7,7 @@ import { SOCKET } from '../../lab/pods.ts';
 import { debianRoot } from '../../lab/roots.ts';
 import { run } from '../../lab/run.ts';
 import type { Content } from '../../lab/storage.ts';
-import { baseText } from '../rancher.ts';
+import { baseText, renderShell } from '../rancher.ts';
 import { type Live, liveHost } from './liveHost.ts';
 
 export const rancherSocket = '/run/k3s/containerd/containerd.sock';
@@ -52,7 +52,7 @@ const home = '/opt/stand-in';
 const old = '/mnt/old';
 
 /**
- * Neither k3s nor RKE2 but a stand-in: it renders as one of an age does, by value equal to real files (spec/engines/rancherFiles.spec.ts), and
+ * Neither k3s nor RKE2 but a stand-in: it renders as one of an age does, by value equal to real files (spec/engines/rancherStandIn.spec.ts), and
  * starts the real containerd as its child with `-c`; when that ends it ends, and systemd starts it again. It has no kubelet and no API.
  */
 function standIn({ program, bundle, containerd }: RancherHost, age: Age): string {
@@ -70,11 +70,7 @@ if [ $age = 2024 ]; then schema=2; fi
 if [ $age != 2024 ] && [ -e $etc/config-v3.toml.tmpl ]; then template=$etc/config-v3.toml.tmpl
 elif [ -e $etc/config.toml.tmpl ]; then template=$etc/config.toml.tmpl schema=2; fi
 base=${home}/$age-$schema.toml
-render() {
-  if [ -z "$template" ]; then cat $base; else awk -v base=$base '/\\{\\{ *template "base" \\. *\\}\\}/ { while ((getline line < base) > 0) print line; next } { print }' $template; fi
-}
-trim() { if [ $age = 2024 ]; then cat; else awk 'NF { if (/^\\[/) print ""; print }'; fi; }
-render | trim >$etc/config.toml
+${renderShell}render | trim >$etc/config.toml
 set -- -c $etc/config.toml
 if [ $schema = 2 ]; then set -- "$@" -a ${rancherSocket} --state /run/k3s/containerd --root $data/agent/containerd; fi
 child=
