@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
 import { docker } from '../../cli/engines/docker/index.ts';
+import { k0s } from '../../cli/engines/k0s/index.ts';
 import { nodeadm } from '../../cli/engines/nodeadm/index.ts';
 import type { Engine, Instance, Wiring } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
@@ -53,6 +54,16 @@ const rows: Row[] = [
       ['{ "debug": {{ debug }} }', 'line 1, column 13'],
     ],
     others: ['{ "log-opts": { "tag": "{{.Name}}/{{.ID}}" } }\n'],
+  },
+  {
+    engine: k0s,
+    instance: { engine: 'k0s', version: '1.36.3', configPath: '/etc/k0s/containerd.toml' },
+    path: '/etc/k0s/containerd.d/10-mine.toml',
+    templates: [
+      ['version = 3\nroot = "{{ x }}"\n', 'line 2, column 8'],
+      ['version = 3\n[plugins."{% if x %}"]\n', 'line 2, column 10'],
+    ],
+    others: ['# {{ ansible_managed }}\nversion = 3\n'],
   },
   {
     engine: nodeadm,
