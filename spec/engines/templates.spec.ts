@@ -62,6 +62,7 @@ const rows: Row[] = [
     templates: [
       ['version = 3\nroot = "{{ x }}"\n', 'line 2, column 8'],
       ['version = 3\n[plugins."{% if x %}"]\n', 'line 2, column 10'],
+      ['version = 3\nroot = "<%= @root %>"\n', 'line 2, column 8'],
     ],
     others: ['# {{ ansible_managed }}\nversion = 3\n'],
   },
@@ -73,7 +74,10 @@ const rows: Row[] = [
       '/etc/systemd/system/nodeadm-run.service': '[Service]\nExecStart=/usr/bin/nodeadm init --config-source file:///etc/eks/nodeadm.d/\n',
       '/etc/systemd/system/multi-user.target.wants/nodeadm-run.service': '',
     },
-    templates: [[`${header}  cluster:\n    name: "{{ cluster }}"\n`, 'line 5, column 12']],
+    templates: [
+      [`${header}  cluster:\n    name: "{{ cluster }}"\n`, 'line 5, column 12'],
+      [`${header}  cluster:\n    name: <%= cluster %>\n`, 'line 5, column 11'],
+    ],
     others: [`# {{ ansible_managed }}\n${header}  cluster: { name: x }\n`],
   },
 ];

@@ -57,7 +57,7 @@ export async function readNodeConfig(text: string, path: HostPath): Promise<Node
     keysOf([]).every((key) => ['apiVersion', 'kind', 'spec'].includes(String(key))) &&
     keysOf(['spec']).every((key) => key === 'containerd') &&
     keysOf(['spec', 'containerd']).every((key) => key === 'config');
-  const placeholder = hasPlaceholder(document) ? placeAt(text, text.search(/\{\{|\{%/)) : undefined;
+  const placeholder = hasPlaceholder(document) ? placeAt(text, text.search(/\{\{|\{%|<%/)) : undefined;
   return { config, value: readToml(config, path), alone, placeholder };
 }
 
