@@ -33,6 +33,7 @@ export async function planNodeadm(host: HostView, instance: Instance, wanted: Wa
     return { changes: await changesBetween(host, seen, [], base, patterns), makeFolders: [], dropFolders: [], findings };
   }
   await requireFolderRead(host);
+  findings.push(...firstStart(instance));
   const ours = [...(recorded?.handlers ?? []), ...wanted];
   const path = `${await host.realpath(folder)}/${wiringFile.slice(folder.length + 1)}`;
   const sources = await readSources(host, filesView(host, base), ours);
@@ -88,7 +89,8 @@ async function wiringText(wanted: readonly WantedHandler[], schema: number, vers
 async function planBeside(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan> {
   const version = parseVersion(instance.version);
   if (wanted.length > 0 && (version === undefined || !atLeast(version, 2, 0))) throw withoutFolder();
-  return planContainerd(host, instance, wanted, recorded, true);
+  const plan = await planContainerd(host, instance, wanted, recorded, true);
+  return wanted.length === 0 ? plan : { ...plan, findings: [...firstStart(instance), ...plan.findings] };
 }
 
 /** Older ones do not know the folder; one that does names it in its unit. */
@@ -115,6 +117,20 @@ function withoutFolder(): KataError {
 
 function refuseTemplates({ folder: files }: Sources): void {
   for (const { path, placeholder } of files) if (placeholder !== undefined) throw templateAt(path, placeholder);
+}
+
+function firstStart({ unit, firstStart: by }: Instance): Finding[] {
+  if (unit === undefined || by === undefined) return [];
+  return [
+    {
+      code: 'engine-first-start',
+      level: 'info',
+      subject: unit,
+      found: `${unit} does not run, and no boot starts it before ${by} has rendered, as in an AMI: the files are written, nothing restarts, and no engine is asked`,
+      needed: 'Nothing: the first boot with the user data of a node starts it with the handlers, and the boot guard confirms them.',
+      next: 'Nothing. On a node: kata-sysext status, after its boot',
+    },
+  ];
 }
 
 /** A later file wins, table by table: two definitions of one handler would be mixed. */
