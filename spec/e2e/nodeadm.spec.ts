@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import toml from '@iarna/toml';
+import { builtContainerd, containerdAvailable } from '../lab/goPrograms.ts';
 import { nodeadmAvailable, nodeadmBinds, nodeadmFiles, nodeadmStandIn, SECRET, USER_DATA, userData } from '../lab/nodeadm.ts';
 import { podRuns, waitForCri } from '../lab/pods.ts';
-import { type Suite, suiteAvailable } from '../lab/roots.ts';
+import { type Availability, debianRoot, type Suite, suiteAvailable } from '../lab/roots.ts';
 import { run as runInLab } from '../lab/run.ts';
 import { stopAfter } from '../support/endings.ts';
 import { realDataFor } from '../support/engineFiles.ts';
@@ -25,14 +26,19 @@ const kubelet = 'kubelet.service';
 /** A node as an AMI makes it: nodeadm is a stand-in, which starts the real containerd. */
 async function eksNode(context: Mocha.Context, suite: Suite, schema: 2 | 3, more = ''): Promise<Live> {
   context.timeout(1_800_000);
-  for (const available of [await suiteAvailable(suite), await nodeadmAvailable()]) {
+  needAll(context, [await suiteAvailable(suite), await nodeadmAvailable()]);
+  const live = await liveHost({ suite, containerdConfig: '', files: nodeadmFiles(suite, schema, more), binds: await nodeadmBinds() });
+  await live.host.sh(`systemctl disable ${containerd}; containerd --version > /etc/eks/containerd-version.txt`);
+  return live;
+}
+
+/** Skips the specs of the describe where something cannot be had, and says why. */
+function needAll(context: Mocha.Context, all: Availability[]): void {
+  for (const available of all) {
     if (available.ok) continue;
     console.log(`      ${available.why}`);
     context.skip();
   }
-  const live = await liveHost({ suite, containerdConfig: '', files: nodeadmFiles(suite, schema, more), binds: await nodeadmBinds() });
-  await live.host.sh(`systemctl disable ${containerd}; containerd --version > /etc/eks/containerd-version.txt`);
-  return live;
 }
 
 /** Kata's handlers, runc and what a user's own settings need: without those no pod of the lab runs. */
@@ -43,13 +49,20 @@ async function serves(live: Live, handlers: string[], name: string): Promise<voi
 
 describe('the stand-in for nodeadm renders as nodeadm did', function () {
   this.timeout(1_800_000);
-  const sources = { none: undefined, kata: 'nodeadm.d.50-kata-v3-ids.yaml', limits: 'nodeadm.d.10-rlimits-base-runtime-spec.yaml' };
+  const sources = {
+    none: undefined,
+    kata: 'nodeadm.d.50-kata-v3-ids.yaml',
+    limits: 'nodeadm.d.10-rlimits-base-runtime-spec.yaml',
+    imports: 'nodeadm.d.50-imports-only-TRAP.yaml',
+  };
   const [plain, old] = ['userdata.cluster-only.mime', 'userdata.with-v2-containerd-config.mime'];
   /** The real file, the user data and the file in the folder that nodeadm had, and what the host was. */
   const rows: [file: string, userData: string, dropIn: keyof typeof sources, version: string, environment: Record<string, string>][] = [
     ['v3.default.config.toml', plain, 'none', '2.1.9', {}],
     ['v2.default-k8s-1.30-containerd-1.7.config.toml', plain, 'none', '1.7.29', { NODEADM_KUBELET: 'v1.30.0' }],
     ['v2-before-migrate.userdata-v2-config-on-containerd2.config.toml', old, 'none', '2.1.9', {}],
+    ['v3-after-migrate-2.1.9.userdata-v2-config-on-containerd2.config.toml', old, 'none', '2.1.9', {}],
+    ['v4-after-migrate-2.3.7.nodeadm.d-imports-only-TRAP.config.toml', plain, 'imports', '2.3.7', {}],
     ['v3.SCHEMA-FLIP.userdata-v2+nodeadm.d-kata-v3.config.toml', old, 'kata', '2.1.9', {}],
     ['v3.userdata+nodeadm.d-kata-v3.config.toml', plain, 'kata', '2.1.9', {}],
     ['v3.nvidia.config.toml', plain, 'none', '2.1.9', { NODEADM_NVIDIA: 'yes' }],
@@ -57,17 +70,29 @@ describe('the stand-in for nodeadm renders as nodeadm did', function () {
     ['base-runtime-spec.default.json', plain, 'none', '2.1.9', {}],
     ['base-runtime-spec.with-rlimits.json', plain, 'limits', '2.1.9', {}],
   ];
+  let real: string;
+  before(async function () {
+    real = join(realDataFor(this), 'cri/eks-nodeadm');
+    needAll(this, [await nodeadmAvailable(), await suiteAvailable('forky'), await containerdAvailable('2.3.7')]);
+  });
+
+  it('these are all files that nodeadm wrote; the others were given to it', () => {
+    const given = /^(?:unit|userdata|nodeadm\.d)\./;
+    const written = readdirSync(real).filter((name) => !given.test(name));
+    assert.deepEqual(written.sort(), rows.map(([file]) => file).sort());
+  });
+
+  /** The real one migrates, as it did there; where what comes before the migration is compared, it prints the file as it is. */
+  async function containerdFor(file: string, root: string): Promise<string> {
+    if (file.includes('after-migrate-2.1.9')) return join(await debianRoot('forky'), 'usr/bin/containerd');
+    if (file.includes('after-migrate-2.3.7')) return join(await builtContainerd('2.3.7'), 'containerd');
+    put(root, 'bin/containerd', '#!/bin/sh\ncat "$2"\n', 0o755);
+    return join(root, 'bin/containerd');
+  }
+
   for (const [file, data, dropIn, version, environment] of rows)
-    it(`${file}, by value`, async function () {
-      const real = join(realDataFor(this), 'cri/eks-nodeadm');
-      const available = await nodeadmAvailable();
-      if (!available.ok) {
-        console.log(`      ${available.why}`);
-        this.skip();
-      }
+    it(`${file}, by value`, async () => {
       const root = scratch('nodeadm');
-      // Of the migration only what comes before it is compared: its result is that of one version of containerd.
-      put(root, 'bin/containerd', '#!/bin/sh\ncat "$2"\n', 0o755);
       put(root, 'etc/eks/containerd-version.txt', `containerd github.com/containerd/containerd ${version} 0123456\n`);
       put(root, 'nodeadm.d/README', '');
       const added = sources[dropIn];
@@ -75,7 +100,12 @@ describe('the stand-in for nodeadm renders as nodeadm did', function () {
       const words = ['--skip', 'run', '--config-source', 'imds://user-data', '--config-source', `file://${root}/nodeadm.d/`];
 
       await runInLab([await nodeadmStandIn(), 'init', ...words, '--config-cache', '/run/cache.json'], {
-        env: { NODEADM_ROOT: root, NODEADM_USER_DATA: join(real, data), NODEADM_CONTAINERD: join(root, 'bin/containerd'), ...environment },
+        env: {
+          NODEADM_ROOT: root,
+          NODEADM_USER_DATA: join(real, data),
+          NODEADM_CONTAINERD: await containerdFor(file, root),
+          ...environment,
+        },
       });
 
       const made = readFileSync(join(root, 'etc/containerd', file.endsWith('.json') ? 'base-runtime-spec.json' : 'config.toml'), 'utf8');
