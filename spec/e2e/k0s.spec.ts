@@ -10,6 +10,7 @@ import { run as runInLab } from '../lab/run.ts';
 import { stopAfter } from '../support/endings.ts';
 import { realDataFor } from '../support/engineFiles.ts';
 import { differences } from '../support/judges/fingerprint.ts';
+import { allBetween, type Between, between } from '../support/live/between.ts';
 import { installK0s, k0sHost, k0sUnit, needK0s, processesOf, updateK0s } from '../support/live/k0sHost.ts';
 import { etcOf, handlersOf, type Live } from '../support/live/liveHost.ts';
 import { scratch } from '../support/trees/treeHost.ts';
@@ -78,6 +79,18 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
     assert.match(stdout, new RegExp(`"id": "${pod.id}"[^}]*}?[^}]*"state": "SANDBOX_READY"`, 's'));
   }
 
+  /** Of a host whose k0s is `now`. */
+  const events = (now: K0sVersion, other: K0sVersion): Between => ({
+    again: async () => void (await live.host.run(['systemctl', 'restart', k0sUnit])),
+    boot: () => boot(`between-${++boots}`),
+    version: async (held) => {
+      await updateK0s(live, other);
+      await held(other);
+      await updateK0s(live, now);
+    },
+  });
+  let boots = 0;
+
   it('is found, and the plan says who writes the file and that k0s restarts its containerd by itself; nothing is changed', async () => {
     const before = await processesOf(live);
 
@@ -108,13 +121,8 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
     assert.equal((await live.kata(['verify'])).code, 0);
   });
 
-  it('k0s starts again and renders again, and the host boots: the handler is there', async () => {
-    await live.host.run(['systemctl', 'restart', k0sUnit]);
-    await holds([handler, 'runc'], 'restarted');
-
-    await boot('boot-installed');
-
-    await holds([handler, 'runc'], 'booted-installed');
+  it('k0s starts again and renders again, the host boots, and another version comes and goes: the handler is there', async () => {
+    await allBetween(events('older', 'newer'), 'installed', (name) => holds([handler, 'runc'], name));
   });
 
   it('upgrades without a new containerd', async () => {
@@ -149,6 +157,7 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
   });
 
   it('k0s 1.36: another name of the handler comes, and its containerd took copies of the files before', async () => {
+    await between(events('newer', 'older'), 'rolled-back', (name) => holds([handler, 'runc'], name));
     const before = await processesOf(live);
 
     const done = await live.json(['install', live.bundle(live.first), '--alias', `kata=${handler.replace('kata-', '')}`]);
@@ -160,6 +169,7 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
   });
 
   it('a change that fails once its files are there is undone, and waits for the containerd without them', async () => {
+    await between(events('newer', 'older'), 'alias', (name) => holds(['kata', handler, 'runc'], name));
     const [before, etc] = [await processesOf(live), etcOf(live)];
 
     const failed = await live.kata(['install', live.bundle(live.first), '--alias', 'kata='], {
@@ -206,6 +216,8 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
   });
 
   it('uninstall takes its own files away, restarts nothing, and k0s goes on without the handler', async () => {
+    await events('older', 'newer').again();
+    await holds(['kata', handler, 'runc'], 'older-again');
     const before = await processesOf(live);
 
     const done = await live.json(['uninstall', '--purge']);

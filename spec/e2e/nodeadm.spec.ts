@@ -10,6 +10,7 @@ import { run as runInLab } from '../lab/run.ts';
 import { stopAfter } from '../support/endings.ts';
 import { realDataFor } from '../support/engineFiles.ts';
 import { differences } from '../support/judges/fingerprint.ts';
+import { type Between, between } from '../support/live/between.ts';
 import { containerd, etcOf, handlersOf, kataSysext, type Live, liveHost, runsOf, secretsKept } from '../support/live/liveHost.ts';
 import { guardEnded } from '../support/live/unitWork.ts';
 import { run as runProgram } from '../support/program.ts';
@@ -39,6 +40,34 @@ function needAll(context: Mocha.Context, all: Availability[]): void {
     console.log(`      ${available.why}`);
     context.skip();
   }
+}
+
+/** nodeadm renders again. */
+async function renderAgain({ host }: Live): Promise<void> {
+  await host.run(['systemctl', 'restart', run]);
+  await waitForCri(host);
+}
+
+async function boots({ host }: Live): Promise<void> {
+  await host.reboot();
+  await waitForCri(host);
+}
+
+function events(live: Live): Between {
+  return {
+    again: () => renderAgain(live),
+    boot: () => boots(live),
+    // It takes the templates of the kubelet's version.
+    version: async (holds) => {
+      await live.host.sh(
+        'touch /etc/lab/nodeadm.env; cp /etc/lab/nodeadm.env /etc/lab/was; echo NODEADM_KUBELET=v1.31.0 >> /etc/lab/nodeadm.env',
+      );
+      await renderAgain(live);
+      await holds('other');
+      await live.host.sh('mv /etc/lab/was /etc/lab/nodeadm.env');
+      await renderAgain(live);
+    },
+  };
 }
 
 /** Kata's handlers, runc and what a user's own settings need: without those no pod of the lab runs. */
@@ -143,6 +172,7 @@ describe('EKS nodeadm (a stand-in) on a live trixie host', function () {
   });
 
   it('the plan says who renders and what restarts; installed, handlers are there and runc pods run', async () => {
+    await between(events(live), 'undone', (name) => serves(live, [], name));
     const runs = await runsOf(live, [containerd, kubelet]);
     const plan = await live.json(['install', live.bundle(live.first), '--dry-run']);
 
@@ -156,10 +186,9 @@ describe('EKS nodeadm (a stand-in) on a live trixie host', function () {
   });
 
   it('nodeadm renders again, and the host boots: handlers stay, and the boot is confirmed', async () => {
-    await renderAgain();
+    await renderAgain(live);
     await serves(live, installed, 'rendered');
-    await live.host.reboot();
-    await waitForCri(live.host);
+    await boots(live);
 
     await guardEnded(live);
 
@@ -179,7 +208,7 @@ describe('EKS nodeadm (a stand-in) on a live trixie host', function () {
   it('another version of nodeadm boots with other templates, and renders again: an upgrade restarts nothing', async () => {
     await bootsWith('v1.30.0');
     await serves(live, installed, 'other');
-    await renderAgain();
+    await renderAgain(live);
     const runs = await runsOf(live, [containerd, kubelet]);
 
     await live.json(['install', live.bundle(live.second)]);
@@ -191,7 +220,7 @@ describe('EKS nodeadm (a stand-in) on a live trixie host', function () {
   it('the version before boots again, and renders: a rollback restarts nothing', async () => {
     await bootsWith('v1.33.0');
     await serves(live, installed, 'upgraded-boot');
-    await renderAgain();
+    await renderAgain(live);
     const runs = await runsOf(live, [containerd, kubelet]);
 
     await live.json(['rollback']);
@@ -200,6 +229,8 @@ describe('EKS nodeadm (a stand-in) on a live trixie host', function () {
     await serves(live, installed, 'back');
     await bootsWith('v1.30.0');
     await serves(live, installed, 'back-boot');
+    await renderAgain(live);
+    await serves(live, installed, 'back-again');
   });
 
   it('uninstalled with a nodeadm that only starts its engine: the file is gone, the folder stays, nothing else differs', async () => {
@@ -214,7 +245,7 @@ describe('EKS nodeadm (a stand-in) on a live trixie host', function () {
   });
 
   it('afterwards nodeadm renders again, and another version boots: runc pods run, and nothing of the handlers comes back', async () => {
-    await renderAgain();
+    await renderAgain(live);
     await serves(live, [], 'plain');
     await bootsWith('v1.33.0');
     await serves(live, [], 'plain-boot');
@@ -231,16 +262,10 @@ describe('EKS nodeadm (a stand-in) on a live trixie host', function () {
     assert.ok(!existsSync(join(live.host.root, wiring)));
   });
 
-  async function renderAgain(): Promise<void> {
-    await live.host.run(['systemctl', 'restart', run]);
-    await waitForCri(live.host);
-  }
-
   /** nodeadm takes the templates of the kubelet's version. This one only starts its engine, as nodeadm does before v20260520. */
   async function bootsWith(version: string): Promise<void> {
     await live.host.sh(`echo 'NODEADM_EFFECT=start' > /etc/lab/nodeadm.env; echo 'NODEADM_KUBELET=${version}' >> /etc/lab/nodeadm.env`);
-    await live.host.reboot();
-    await waitForCri(live.host);
+    await boots(live);
   }
 });
 
@@ -275,21 +300,44 @@ describe('EKS nodeadm (a stand-in) on a live forky host', function () {
   });
 
   it('user data of the other schema comes: the handlers and the settings of the user follow', async () => {
+    await between(events(live), 'built', (name) => serves(live, installed, name));
     await live.host.sh(`cat > ${USER_DATA}`, { input: userData('forky', 3) });
-    await live.host.reboot();
 
-    await waitForCri(live.host);
+    await boots(live);
 
     await serves(live, installed, 'flipped');
     assert.match(readFileSync(join(live.host.root, wiring), 'utf8'), /io\.containerd\.cri\.v1\.runtime/);
   });
 
   it('it is uninstalled, and installed live', async () => {
+    await between(events(live), 'changed', (name) => serves(live, installed, name));
     await live.json(['uninstall', '--purge']);
     await serves(live, [], 'uninstalled');
+    await between(events(live), 'away', (name) => serves(live, [], name));
 
     await live.json(['install', live.bundle(live.second)]);
 
     await serves(live, installed, 'installed');
+    await between(events(live), 'live', (name) => serves(live, installed, name));
+  });
+
+  it('a builder of AMIs that has booted: nodeadm starts nothing, an installation writes the file alone, and the first boot of a node has the handlers', async () => {
+    await live.json(['uninstall', '--purge']);
+    await live.host.sh(`mv ${USER_DATA} /root/user-data; rm -f /etc/containerd/config.toml`);
+    await live.host.reboot();
+    const checked = await live.json(['check']);
+
+    const built = await live.json(['install', live.bundle(live.first)]);
+    const again = await live.json(['install', live.bundle(live.first)]);
+
+    assert.deepEqual([checked['ready'], built['restarted'], again['changed']], [true, [], false]);
+    assert.match(JSON.stringify(built['findings']), /engine-first-start/);
+    assert.equal((await live.host.run(['systemctl', 'is-active', containerd], { allowFailure: true })).stdout.trim(), 'inactive');
+    assert.match(readFileSync(join(live.host.root, wiring), 'utf8'), /io\.containerd\.cri\.v1\.runtime/);
+    await live.host.sh(`mv /root/user-data ${USER_DATA}`);
+    await boots(live);
+    await guardEnded(live);
+    await serves(live, installed, 'baked');
+    assert.ok(existsSync(join(live.host.root, blessed)));
   });
 });
