@@ -24,7 +24,10 @@ import { readSources, type Sources } from './sources.ts';
 
 /** See `Engine.plan`: one file in the folder of nodeadm; of one that knows no folder, a root file beside its own. The folder itself is never removed, because nodeadm fails without it. */
 export async function planNodeadm(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan> {
-  if (isBeside(instance)) return planBeside(host, instance, wanted, recorded);
+  if (isBeside(instance)) {
+    const plan = await planBeside(host, instance, wanted, recorded);
+    return wanted.length === 0 ? plan : { ...plan, findings: [...firstStart(instance), ...plan.findings] };
+  }
   checkWanted(wanted);
   const seen = await lookForMarks(host, recorded);
   const findings = findingsOf(seen);
@@ -89,8 +92,7 @@ async function wiringText(wanted: readonly WantedHandler[], schema: number, vers
 async function planBeside(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan> {
   const version = parseVersion(instance.version);
   if (wanted.length > 0 && (version === undefined || !atLeast(version, 2, 0))) throw withoutFolder();
-  const plan = await planContainerd(host, instance, wanted, recorded, true);
-  return wanted.length === 0 ? plan : { ...plan, findings: [...firstStart(instance), ...plan.findings] };
+  return planContainerd(host, instance, wanted, recorded, true);
 }
 
 /** Older ones do not know the folder; one that does names it in its unit. */
