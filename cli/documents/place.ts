@@ -4,11 +4,12 @@ export function placeAt(text: string, offset: number): string {
   return `line ${before.length}, column ${[...before.at(-1)!].length + 1}`;
 }
 
-/** Whether a text has a place that a program has yet to fill in: {{ … }} of Go, Jinja, Handlebars, Mustache, or {% … %}. */
+/** Whether a text has a place that a program has yet to fill in: {{ … }} of Go, Jinja, Handlebars, Mustache, {% … %}, or <% … %> of ERB. */
 export function isPlaceholder(text: string): boolean {
   return [
     ['{{', '}}'],
     ['{%', '%}'],
+    ['<%', '%>'],
   ].some(([opens, closes]) => {
     const at = text.indexOf(opens!);
     return at >= 0 && text.indexOf(closes!, at + 2) >= 0;

@@ -24,6 +24,8 @@ export interface Instance {
   effect?: Effect;
   /** Another program writes the file that the daemon reads. */
   renderer?: RenderedBy;
+  /** Live only: it is stopped, and nothing but this unit of its renderer starts it, at a boot and after it has rendered. */
+  firstStart?: Unit;
   /** Live only. */
   process?: { pid: number; startedMs: number; binaryReplaced: boolean };
 }

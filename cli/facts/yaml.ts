@@ -1,5 +1,6 @@
-import { type CST, type Document, Parser, parseDocument, visit } from 'yaml';
+import { type CST, Parser, parseDocument } from 'yaml';
 import { placeAt } from '../documents/index.ts';
+import { boundAliases, refuseAliases, refuseLateMerges } from './yamlAliases.ts';
 
 /** What a document holds: tables are maps, so that no key of it is ever one of an object. */
 export type YamlValue = string | number | boolean | bigint | null | undefined | YamlValue[] | Map<unknown, YamlValue>;
@@ -19,20 +20,24 @@ const refusedKeys = ['__proto__', 'constructor', 'prototype'];
 const maxDepth = 64;
 
 /**
- * One YAML 1.2 (or JSON) document. Aliases are refused: a few lines of them can hold gigabytes. So are keys that are names of every object.
- * Throws an Error that says in words what is wrong. Import this file only where a document is read: the parser is large.
+ * One YAML 1.2 (or JSON) document. Aliases are refused, or followed within bounds and together with merge keys, as the programs do that read
+ * configurations of Kubernetes. Keys that are names of every object are refused. Throws an Error that says in words what is wrong. Import this
+ * file only where a document is read: the parser is large.
  */
-export function parseYaml(text: string): YamlValue {
+export function parseYaml(text: string, { aliases = false } = {}): YamlValue {
   const count = text.match(marks)?.length ?? 0;
   if (count > maxMarks) throw new Error(`it has ${count} marks, more than ${maxMarks}`);
   refuseDepth(text);
   // Double keys are looked for by comparing each with each; the last one wins, as for kubelet.
-  const options = { uniqueKeys: false, strict: true, schema: 'core', prettyErrors: false, logLevel: 'silent' } as const;
+  const options = { uniqueKeys: false, strict: true, schema: 'core', merge: aliases, prettyErrors: false, logLevel: 'silent' } as const;
   const document = parseDocument(text, options);
   const [fault] = document.errors;
   if (fault !== undefined) throw new Error(`${fault.code} (${placeAt(text, fault.pos[0])})`);
-  refuseAliases(document, text);
-  const value = document.toJS({ mapAsMap: true, maxAliasCount: 0 }) as YamlValue;
+  if (aliases) {
+    refuseLateMerges(document, text);
+    boundAliases(document, text, maxDepth);
+  } else refuseAliases(document, text);
+  const value = document.toJS({ mapAsMap: true, maxAliasCount: aliases ? -1 : 0 }) as YamlValue;
   refuseKeys(value);
   return value;
 }
@@ -48,14 +53,6 @@ function refuseDepth(text: string): void {
     for (const { key, value } of token.items as CST.CollectionItem[])
       for (const inner of [key, value]) if (inner !== undefined && inner !== null) open.push({ token: inner, depth: depth + 1 });
   }
-}
-
-function refuseAliases(document: Document, text: string): void {
-  visit(document, {
-    Alias: (_, { range }) => {
-      throw new Error(`it has an alias (${placeAt(text, range?.[0] ?? 0)})`);
-    },
-  });
 }
 
 function refuseKeys(value: YamlValue): void {

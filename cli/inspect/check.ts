@@ -214,7 +214,8 @@ async function engineOf(
   // The engine may have changed since the shims came.
   findings.push(...(await shimFindings(host, { found, from: active?.manifest, to: active?.manifest, sandboxes: [], restarts: false })));
   findings.push(...(await policyFindings(host, { ...policy, found })));
-  const state = host.live ? await engine.daemon?.probe(host, instance, probeTimeouts.onceMs) : undefined;
+  const state =
+    host.live && instance.firstStart === undefined ? await engine.daemon?.probe(host, instance, probeTimeouts.onceMs) : undefined;
   if (state !== undefined && !state.reachable) findings.push(unhealthy(engine.name, instance.socket ?? engine.name, state.why));
   return {
     name: engine.name,

@@ -35,7 +35,7 @@ export async function shownPlan(
     byItself: restarts.flatMap(({ unit, itself }) => (itself === undefined ? [] : [{ unit, program: itself.program }]))[0],
     dependents: restarts.flatMap((step) => (step.by === 'restart' ? step.dependents : [])),
     gate: gateText({
-      live: host.live,
+      live: host.live && engines.every(({ instance }) => instance.firstStart === undefined),
       restarts: restarts.length > 0,
       coming: to !== undefined,
       pods: options.prove !== undefined,

@@ -60,14 +60,17 @@ async function planFindings(host: HostView, { options }: SwitchRequest, planned:
   return refuse(findings, options.allow);
 }
 
-/** Without Kata nothing is left that an engine which does not run would have to prove; one that is down has nothing to compare with. */
+/**
+ * Without Kata nothing is left that an engine which does not run would have to prove; one that is down, or has yet to start for the first time,
+ * has nothing to compare with.
+ */
 async function baselineOf(
   host: HostView,
   { to, down = false }: SwitchRequest,
   { engine, instance, gone }: Found,
   changes: boolean,
 ): Promise<Baseline | undefined> {
-  const provable = gone === undefined && (to !== undefined || instance.process !== undefined);
+  const provable = gone === undefined && instance.firstStart === undefined && (to !== undefined || instance.process !== undefined);
   return host.live && changes && provable && !down ? takeBaseline(host, engine, instance) : undefined;
 }
 

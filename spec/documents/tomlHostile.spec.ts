@@ -99,6 +99,8 @@ const large: [what: string, text: () => string, wanted: RegExp][] = [
   ['half a million comments', () => many('#\n', mebi / 2 - 1), /more than 100000 keys, values and marks/],
   ['comments that end with CR', () => many('#\r', mebi / 2 - 1), /more than 100000 keys, values and marks/],
   ['a CR at the end', () => 'a = 1\nb = 2\r', /line 2, column 6, cannot be read as TOML 1\.0: a carriage return/],
+  ['a no-break space', () => 'a = 1\u00a0\n', /line 1, column 6, cannot be read as TOML 1\.0/],
+  ['a line separator', () => 'a = 1\u2028b = 2\n', /line 1, column 6, cannot be read as TOML 1\.0/],
   [
     'a key of half a million parts',
     () => `a${many('.a', mebi / 2 - 10)} = 1\n`,

@@ -1,22 +1,60 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import toml from '@iarna/toml';
 import { JUDGE } from '../lab/judge.ts';
 import { K0S_SOCKET, type K0sVersion, k0sFolder } from '../lab/k0s.ts';
 import { type Pod, podRuns, removePod, runPod, waitForCri } from '../lab/pods.ts';
 import { debianRoot } from '../lab/roots.ts';
-import { removeAfter, stopAfter } from '../support/endings.ts';
+import { run as runInLab } from '../lab/run.ts';
+import { stopAfter } from '../support/endings.ts';
+import { realDataFor } from '../support/engineFiles.ts';
 import { differences } from '../support/judges/fingerprint.ts';
+import { allBetween, type Between, between } from '../support/live/between.ts';
 import { installK0s, k0sHost, k0sUnit, needK0s, processesOf, updateK0s } from '../support/live/k0sHost.ts';
 import { etcOf, handlersOf, type Live } from '../support/live/liveHost.ts';
-import { repo } from '../support/program.ts';
+import { scratch } from '../support/trees/treeHost.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const mine = '/etc/k0s/containerd.d/10-mine.toml';
-const real = join(repo, '../shared/real-data/cri/k0s');
+
+describe('the stand-in for k0s renders as k0s did', function () {
+  this.timeout(1_800_000);
+  const dropIn = '1.34.containerd.d.50-kata-v2.toml';
+  /** Each file that k0s wrote, the version that wrote it, which one of its files it is, and whether the drop-in was there. */
+  const rows: [file: string, version: K0sVersion, what: 'main' | 'cri', besides: boolean][] = [
+    ['1.34.managed.containerd.toml', 'older', 'main', false],
+    ['1.34.run.containerd-cri.toml', 'older', 'cri', false],
+    ['1.34.run.containerd-cri.with-kata-dropin.toml', 'older', 'cri', true],
+    ['1.36.managed.containerd.toml', 'newer', 'main', true],
+  ];
+
+  let real: string;
+  before(async function () {
+    real = join(realDataFor(this), 'cri/k0s');
+    await needK0s(this);
+  });
+
+  it('these are all files that k0s wrote; the drop-in was written for it', () => {
+    assert.deepEqual(readdirSync(real).sort(), [dropIn, ...rows.map(([file]) => file)].sort());
+  });
+
+  for (const [file, version, what, besides] of rows)
+    it(`${file}, by value`, async () => {
+      const folder = scratch('k0s');
+      if (besides) writeFileSync(join(folder, '50-kata.toml'), readFileSync(join(real, dropIn)));
+      const containerd = join(await debianRoot('trixie'), 'usr/bin/containerd');
+      const defaults = (await runInLab([containerd, 'config', 'default'])).stdout;
+
+      const { stdout } = await runInLab([join(await k0sFolder(), version, 'k0s'), 'render', what, folder], { input: defaults });
+
+      // Debian's place for the programs of CNI, and the image that each release of k0s has.
+      const same = (text: string) =>
+        JSON.parse(JSON.stringify(toml.parse(text)).replace(/"(bin_dir|sandbox_image|sandbox)":"[^"]*"/g, '"$1":""')) as unknown;
+      assert.deepEqual(same(stdout), same(readFileSync(join(real, file), 'utf8')));
+      assert.match(stdout, what === 'main' ? /^# k0s_managed=true\n/ : /^/);
+    });
+});
 
 describe('k0s, by a stand-in that renders as k0s does, with real daemons of containerd', function () {
   this.timeout(900_000);
@@ -41,23 +79,17 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
     assert.match(stdout, new RegExp(`"id": "${pod.id}"[^}]*}?[^}]*"state": "SANDBOX_READY"`, 's'));
   }
 
-  let drawn: string | undefined;
-  removeAfter(() => drawn);
-  if (!existsSync(real)) console.log('      files that k0s wrote are not beside this checkout: the stand-in is not compared with them');
-  else
-    it('the stand-in makes of containerd’s defaults and a drop-in what k0s itself made of them', async () => {
-      const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-k0s-'));
-      drawn = folder;
-      writeFileSync(join(folder, '50-kata.toml'), readFileSync(join(real, '1.34.containerd.d.50-kata-v2.toml')));
-      const containerd = join(await debianRoot('trixie'), 'usr/bin/containerd');
-      const defaults = spawnSync(containerd, ['config', 'default'], { encoding: 'utf8' }).stdout;
-      const { stdout } = spawnSync(join(await k0sFolder(), 'older/k0s'), ['render', folder], { input: defaults, encoding: 'utf8' });
-
-      // Debian's place for the programs of CNI, and the image that each release of k0s has.
-      const same = (text: string) =>
-        JSON.parse(JSON.stringify(toml.parse(text)).replace(/"(bin_dir|sandbox_image)":"[^"]*"/g, '"$1":""')) as unknown;
-      assert.deepEqual(same(stdout), same(readFileSync(join(real, '1.34.run.containerd-cri.with-kata-dropin.toml'), 'utf8')));
-    });
+  /** Of a host whose k0s is `now`. */
+  const events = (now: K0sVersion, other: K0sVersion): Between => ({
+    again: async () => void (await live.host.run(['systemctl', 'restart', k0sUnit])),
+    boot: () => boot(`between-${++boots}`),
+    version: async (held) => {
+      await updateK0s(live, other);
+      await held(other);
+      await updateK0s(live, now);
+    },
+  });
+  let boots = 0;
 
   it('is found, and the plan says who writes the file and that k0s restarts its containerd by itself; nothing is changed', async () => {
     const before = await processesOf(live);
@@ -89,13 +121,8 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
     assert.equal((await live.kata(['verify'])).code, 0);
   });
 
-  it('k0s starts again and renders again, and the host boots: the handler is there', async () => {
-    await live.host.run(['systemctl', 'restart', k0sUnit]);
-    await holds([handler, 'runc'], 'restarted');
-
-    await boot('boot-installed');
-
-    await holds([handler, 'runc'], 'booted-installed');
+  it('k0s starts again and renders again, the host boots, and another version comes and goes: the handler is there', async () => {
+    await allBetween(events('older', 'newer'), 'installed', (name) => holds([handler, 'runc'], name));
   });
 
   it('upgrades without a new containerd', async () => {
@@ -130,6 +157,7 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
   });
 
   it('k0s 1.36: another name of the handler comes, and its containerd took copies of the files before', async () => {
+    await between(events('newer', 'older'), 'rolled-back', (name) => holds([handler, 'runc'], name));
     const before = await processesOf(live);
 
     const done = await live.json(['install', live.bundle(live.first), '--alias', `kata=${handler.replace('kata-', '')}`]);
@@ -141,6 +169,7 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
   });
 
   it('a change that fails once its files are there is undone, and waits for the containerd without them', async () => {
+    await between(events('newer', 'older'), 'alias', (name) => holds(['kata', handler, 'runc'], name));
     const [before, etc] = [await processesOf(live), etcOf(live)];
 
     const failed = await live.kata(['install', live.bundle(live.first), '--alias', 'kata='], {
@@ -187,6 +216,8 @@ describe('k0s, by a stand-in that renders as k0s does, with real daemons of cont
   });
 
   it('uninstall takes its own files away, restarts nothing, and k0s goes on without the handler', async () => {
+    await events('older', 'newer').again();
+    await holds(['kata', handler, 'runc'], 'older-again');
     const before = await processesOf(live);
 
     const done = await live.json(['uninstall', '--purge']);

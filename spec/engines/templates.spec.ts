@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
 import { docker } from '../../cli/engines/docker/index.ts';
+import { k0s } from '../../cli/engines/k0s/index.ts';
 import { nodeadm } from '../../cli/engines/nodeadm/index.ts';
 import type { Engine, Instance, Wiring } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
@@ -55,6 +56,17 @@ const rows: Row[] = [
     others: ['{ "log-opts": { "tag": "{{.Name}}/{{.ID}}" } }\n'],
   },
   {
+    engine: k0s,
+    instance: { engine: 'k0s', version: '1.36.3', configPath: '/etc/k0s/containerd.toml' },
+    path: '/etc/k0s/containerd.d/10-mine.toml',
+    templates: [
+      ['version = 3\nroot = "{{ x }}"\n', 'line 2, column 8'],
+      ['version = 3\n[plugins."{% if x %}"]\n', 'line 2, column 10'],
+      ['version = 3\nroot = "<%= @root %>"\n', 'line 2, column 8'],
+    ],
+    others: ['# {{ ansible_managed }}\nversion = 3\n'],
+  },
+  {
     engine: nodeadm,
     instance: { ...instanceOf('2.1.9'), configFolder: '/etc/eks/nodeadm.d' },
     path: '/etc/eks/nodeadm.d/10-a.yaml',
@@ -62,7 +74,10 @@ const rows: Row[] = [
       '/etc/systemd/system/nodeadm-run.service': '[Service]\nExecStart=/usr/bin/nodeadm init --config-source file:///etc/eks/nodeadm.d/\n',
       '/etc/systemd/system/multi-user.target.wants/nodeadm-run.service': '',
     },
-    templates: [[`${header}  cluster:\n    name: "{{ cluster }}"\n`, 'line 5, column 12']],
+    templates: [
+      [`${header}  cluster:\n    name: "{{ cluster }}"\n`, 'line 5, column 12'],
+      [`${header}  cluster:\n    name: <%= cluster %>\n`, 'line 5, column 11'],
+    ],
     others: [`# {{ ansible_managed }}\n${header}  cluster: { name: x }\n`],
   },
 ];

@@ -7,8 +7,8 @@ export const seed = Number(process.env['KATA_SYSEXT_SEED'] ?? Math.floor(Math.ra
 export const all = process.env['KATA_SYSEXT_ALL'] === '1';
 
 /** `count` of the items, chosen by the seed and by `salt`; all of them with `npm run test:all`. */
-export function sample<T>(items: T[], count: number, salt: string): T[] {
-  if (all || items.length <= count) return items;
+export function sample<T>(items: readonly T[], count: number, salt: string): T[] {
+  if (all || items.length <= count) return [...items];
   const next = generator([...salt].reduce((sum, char) => (Math.imul(sum, 31) + char.charCodeAt(0)) | 0, seed | 0));
   const keyed = items.map((item) => ({ item, key: next() }));
   return keyed

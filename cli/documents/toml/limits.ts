@@ -113,7 +113,7 @@ function between(scan: Scan, at: number): number {
 function endOfToken(scan: Scan, at: number, char: string): number {
   if (char === '#') return after(scan.text, at, /[\r\n]/g) ?? scan.text.length;
   if (char === '"' || char === "'") return endOfString(scan, at, char);
-  return after(scan.text, at, /[\s#"'[\]{}=,.]/g) ?? scan.text.length;
+  return after(scan.text, at, /[ \t\r\n#"'[\]{}=,.]/g) ?? scan.text.length;
 }
 
 function endOfString(scan: Scan, at: number, quote: '"' | "'"): number {

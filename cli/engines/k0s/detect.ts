@@ -112,6 +112,15 @@ function programOf(start: string): HostPath | undefined {
 
 /** A controller without a worker runs no pods, and has no containerd. */
 function runsPods(start: string): boolean {
-  const controller = /\scontroller(?=\s|$)/.test(start) && !/\s--(?:enable-worker|single)(?=[\s=]|$)/.test(start);
+  const controller = /\scontroller(?=\s|$)/.test(start) && !['enable-worker', 'single'].some((name) => isOn(start, name));
   return !controller && !external.test(start);
+}
+
+/**
+ * A switch of k0s, whose last place in the command counts. Its value follows an equals sign: in `--enable-worker false` the second word is the
+ * token of another controller.
+ */
+function isOn(start: string, name: string): boolean {
+  const last = [...start.matchAll(new RegExp(`[\\s"']--${name}(?:=["']?(?<value>[^\\s"']*))?(?=[\\s"']|$)`, 'g'))].at(-1);
+  return last !== undefined && !/^(?:0|f|false)$/i.test(last.groups?.['value'] ?? '');
 }

@@ -6,6 +6,7 @@ import { filesView } from '../common/filesView.ts';
 import { missingFolders } from '../common/folders.ts';
 import { foreignWiringIn } from '../common/foreignWiring.ts';
 import { findingsOf, lookForMarks, type SeenMark, withoutOurs } from '../common/seen.ts';
+import { refuseTemplates } from '../common/templates.ts';
 import { checkWanted } from '../common/wanted.ts';
 import { wiringKey } from '../common/wiringKey.ts';
 import { changesBetween } from '../containerd/fileChanges.ts';
@@ -30,6 +31,7 @@ export async function planK0s(host: HostView, instance: Instance, wanted: Wanted
   if (seen.some(({ state }) => state === 'altered')) return keepAltered(instance, wanted, findings, recorded!);
   const base = withoutOurs(seen);
   const others = await readDropIns(filesView(host, base));
+  if (recorded === undefined) refuseTemplates(others);
   refuseTakenNames(others, wanted);
   const unit = instance.unit ?? facts.units[0]!;
   const program = instance.renderer?.program ?? '/usr/local/bin/k0s';
@@ -127,18 +129,27 @@ function refuseTakenNames(others: readonly DropIn[], wanted: readonly WantedHand
  * (docs/facts/k0s.md#drop-ins-by-version).
  */
 function stoppers(others: readonly DropIn[], { version }: Instance): Finding[] {
-  if (version === undefined || schemaOf(version) === 3) return [];
+  const fault = version !== undefined && schemaOf(version) === 3 ? stopsNow : stopsLater;
   return others
     .filter((file) => isMerged(file) || ![undefined, 3].includes(file.doc.value['version'] as number | undefined))
-    .map(({ path }) => ({
-      code: 'engine-config-mixed',
-      level: 'info',
-      subject: path,
-      found: `${path} is written for k0s up to 1.35: k0s from 1.36 on does not start beside it, with or without Kata.`,
-      needed: 'Nothing today; for an update to k0s 1.36, schema 3 in it (version = 3).',
-      next: 'Nothing now. For that update: k0s stop, convert the file, and ask the new program: k0s sysinfo',
-    }));
+    .map(({ path }) => ({ code: 'engine-config-mixed', subject: path, ...fault(path, version) }));
 }
+
+type Fault = (path: HostPath, version: string | undefined) => Pick<Finding, 'level' | 'found' | 'needed' | 'next'>;
+
+const stopsLater: Fault = (path) => ({
+  level: 'info',
+  found: `${path} is written for k0s up to 1.35: k0s from 1.36 on does not start beside it, with or without Kata.`,
+  needed: 'Nothing today; for an update to k0s 1.36, schema 3 in it (version = 3).',
+  next: 'Nothing now. For that update: k0s stop, convert the file, and ask the new program: k0s sysinfo',
+});
+
+const stopsNow: Fault = (path, version) => ({
+  level: 'warning',
+  found: `${path} is written for k0s up to 1.35: k0s ${version} does not start beside it, with or without Kata, so that no pod would run after the next start.`,
+  needed: 'Schema 3 in it (version = 3, no table of io.containerd.grpc.v1.cri), or no such file.',
+  next: `Convert ${path}, then ask whether k0s would start: k0s sysinfo`,
+});
 
 /** Names of the handlers in a text of kata-sysext; none in one that is no drop-in. */
 export function handlersIn(text: string): string[] {

@@ -4,7 +4,7 @@ import { usualConfig } from '../containerd/facts.ts';
 import { containerd } from '../containerd/index.ts';
 import { rootFile } from '../containerd/rootFile.ts';
 import type { Instance, Wiring } from '../types.ts';
-import { configUnit, facts, folder, runUnit, versionFile, wiringFile } from './facts.ts';
+import { cache, configUnit, facts, folder, runUnit, versionFile, wiringFile } from './facts.ts';
 
 /**
  * See `Engine.detect`: the containerd whose file nodeadm writes. nodeadm itself runs for a moment at each boot, so that an enabled unit
@@ -36,16 +36,31 @@ async function decides(host: HostView, hint: string | undefined): Promise<boolea
 
 async function asRendered(host: HostView, found: Instance): Promise<Instance> {
   const renderer = { title: facts.title, writes: usualConfig };
+  const waits = (await isFirstStarted(host, found)) ? { firstStart: runUnit } : {};
   // containerd itself restarts: nodeadm has nothing to read.
   if (found.configPath === rootFile || !(await readsFolder(host)))
-    return { ...found, engine: facts.name, renderer: { ...renderer, when: `at each boot and at each start of ${runUnit}` } };
+    return { ...found, ...waits, engine: facts.name, renderer: { ...renderer, when: `at each boot and at each start of ${runUnit}` } };
   return {
     ...found,
+    ...waits,
     engine: facts.name,
     configFolder: folder,
     effect: { by: 'restart', unit: runUnit },
     renderer: { ...renderer, when: `at each boot and at each start of ${runUnit}, which restarts containerd and kubelet` },
   };
+}
+
+/**
+ * A builder of AMIs that has booted: nodeadm has merged nothing in this boot, because the builder has no user data of a node, and neither a
+ * target nor a unit starts containerd (docs/facts/nodeadm.md#when-it-renders).
+ */
+async function isFirstStarted(host: HostView, { process, unit }: Instance): Promise<boolean> {
+  if (!host.live || process !== undefined || unit === undefined || (await host.lstat(cache)) !== undefined) return false;
+  const wanted = await wantedUnits(host);
+  if (!wanted.has(runUnit) || wanted.has(unit)) return false;
+  const states = await Promise.all([unit, runUnit, configUnit].map(async (name) => (await host.systemd())?.unit(name)));
+  // A daemon that fails, or that is about to start, is another case.
+  return states.every((state, index) => ['inactive', ...(index === 0 ? [] : ['failed'])].includes(state?.activeState ?? ''));
 }
 
 /** A nodeadm that knows the folder has it in the command of its unit. */

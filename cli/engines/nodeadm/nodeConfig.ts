@@ -2,8 +2,12 @@ import { isPlaceholder, placeAt } from '../../documents/index.ts';
 import { isTable, parseDocument, type TomlTable } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostPath } from '../../host/types.ts';
+import { documentIn } from './document.ts';
 
 const group = 'node.eks.aws';
+const ownVersion = `${group}/v1alpha1`;
+/** Those that nodeadm has: that of users, and that of its own cache. */
+const versions = [ownVersion, `${group}/__internal`];
 const indent = ' '.repeat(6);
 
 /** What a NodeConfig says of containerd. */
@@ -25,7 +29,7 @@ export function nodeConfigText(lines: readonly string[]): string {
   const head = [
     '# Written by kata-sysext and recorded by its exact text; "kata-sysext uninstall" removes it.',
     '---',
-    `apiVersion: ${group}/v1alpha1`,
+    `apiVersion: ${ownVersion}`,
     'kind: NodeConfig',
     'spec:',
     '  containerd:',
@@ -34,22 +38,18 @@ export function nodeConfigText(lines: readonly string[]): string {
   return [...head, ...lines.map((line) => (line === '' ? '' : indent + line))].map((line) => `${line}\n`).join('');
 }
 
-/** Reads a NodeConfig in YAML or JSON. Throws engine-config-invalid for what keeps nodeadm from starting the node. */
+/** Reads a NodeConfig in YAML or JSON. Throws engine-config-invalid for what keeps nodeadm from starting the node, and for what kata-sysext cannot read. */
 export async function readNodeConfig(text: string, path: HostPath): Promise<NodeConfig> {
-  const { parseYaml } = await import('../../facts/yaml.ts');
-  let document: unknown;
-  try {
-    document = parseYaml(text);
-  } catch (error) {
-    throw invalid(path, `it is no YAML: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  const document = await documentIn(text, path);
   const at = (keys: string[]): unknown =>
     keys.reduce<unknown>((value, key) => (value instanceof Map ? value.get(key) : undefined), document);
   const [version, kind] = [at(['apiVersion']), at(['kind'])];
-  if (typeof version !== 'string' || !version.startsWith(`${group}/`) || kind !== 'NodeConfig') {
-    throw invalid(path, `it is no NodeConfig of ${group}`);
-  }
+  if (!versions.includes(String(version)) || kind !== 'NodeConfig') throw invalid(path, `it is no NodeConfig of ${ownVersion}`);
   if (hasOddKey(document)) throw invalid(path, 'it has a key that is no text, as {{ … }} of a template makes one');
+  for (const keys of [['spec'], ['spec', 'containerd']]) {
+    const table = at(keys) ?? new Map();
+    if (!(table instanceof Map)) throw invalid(path, `${keys.join('.')} is no table`);
+  }
   const config = at(['spec', 'containerd', 'config']) ?? '';
   if (typeof config !== 'string') throw invalid(path, 'spec.containerd.config is no text');
   const keysOf = (keys: string[]) => ((value) => (value instanceof Map ? [...value.keys()] : []))(at(keys));
@@ -57,7 +57,7 @@ export async function readNodeConfig(text: string, path: HostPath): Promise<Node
     keysOf([]).every((key) => ['apiVersion', 'kind', 'spec'].includes(String(key))) &&
     keysOf(['spec']).every((key) => key === 'containerd') &&
     keysOf(['spec', 'containerd']).every((key) => key === 'config');
-  const placeholder = hasPlaceholder(document) ? placeAt(text, text.search(/\{\{|\{%/)) : undefined;
+  const placeholder = hasPlaceholder(document) ? placeAt(text, text.search(/\{\{|\{%|<%/)) : undefined;
   return { config, value: readToml(config, path), alone, placeholder };
 }
 
@@ -71,7 +71,7 @@ function hasPlaceholder(value: unknown): boolean {
 function hasOddKey(value: unknown): boolean {
   if (Array.isArray(value)) return value.some(hasOddKey);
   if (!(value instanceof Map)) return false;
-  return [...value].some(([key, inner]) => (typeof key === 'object' && key !== null) || hasOddKey(inner));
+  return [...value].some(([key, inner]) => typeof key === 'object' || hasOddKey(inner));
 }
 
 /** Places in a refusal count in the text of TOML, whatever the document around it does to its lines. */

@@ -25,7 +25,10 @@ import { readSources, type Sources } from './sources.ts';
 
 /** See `Engine.plan`: one file in the folder of nodeadm; of one that knows no folder, a root file beside its own. The folder itself is never removed, because nodeadm fails without it. */
 export async function planNodeadm(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan> {
-  if (isBeside(instance)) return planBeside(host, instance, wanted, recorded);
+  if (isBeside(instance)) {
+    const plan = await planBeside(host, instance, wanted, recorded);
+    return wanted.length === 0 ? plan : { ...plan, findings: [...firstStart(instance), ...plan.findings] };
+  }
   checkWanted(wanted);
   const seen = await lookForMarks(host, recorded);
   const findings = findingsOf(seen);
@@ -34,6 +37,7 @@ export async function planNodeadm(host: HostView, instance: Instance, wanted: Wa
     return { changes: await changesBetween(host, seen, [], base, patterns), makeFolders: [], dropFolders: [], findings };
   }
   await requireFolderRead(host);
+  findings.push(...firstStart(instance));
   const ours = [...(recorded?.handlers ?? []), ...wanted];
   const path = `${await host.realpath(folder)}/${wiringFile.slice(folder.length + 1)}`;
   const sources = await readSources(host, filesView(host, base), ours);
@@ -128,6 +132,20 @@ function withoutFolder(): KataError {
 
 function refuseTemplates({ folder: files }: Sources): void {
   for (const { path, placeholder } of files) if (placeholder !== undefined) throw templateAt(path, placeholder);
+}
+
+function firstStart({ unit, firstStart: by }: Instance): Finding[] {
+  if (unit === undefined || by === undefined) return [];
+  return [
+    {
+      code: 'engine-first-start',
+      level: 'info',
+      subject: unit,
+      found: `${unit} does not run, and no boot starts it before ${by} has rendered, as in an AMI: the files are written, nothing restarts, and no engine is asked`,
+      needed: 'Nothing: the first boot with the user data of a node starts it with the handlers, and the boot guard confirms them.',
+      next: 'Nothing. On a node: kata-sysext status, after its boot',
+    },
+  ];
 }
 
 /** A later file wins, table by table: two definitions of one handler would be mixed. */

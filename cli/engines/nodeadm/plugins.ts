@@ -1,4 +1,4 @@
-import type { Finding } from '../../errors/index.ts';
+import { type Finding, KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/types.ts';
 import { unsupported } from '../common/unsupported.ts';
 import { parseVersion } from '../common/version.ts';
@@ -26,16 +26,22 @@ export interface Chosen {
 export async function chooseSchema(host: HostView, instance: Instance, sources: Sources, recorded: 2 | 3 | undefined): Promise<Chosen> {
   const said = [...sources.folder, ...(sources.user === undefined ? [] : [sources.user])].filter(({ config }) => config !== '');
   const [newer, older] = [said.find(says(newPlugins)), said.find(says([oldPlugin]))];
-  const findings = sources.user === undefined ? [unknownUserData(host)] : [];
   if ((await majorVersion(host, instance)) < 2) {
-    if (newer === undefined) return { schema: 2, findings };
-    throw invalid(newer.path, 'it has plugins of schema 3, with which nodeadm stops where containerd is 1.x');
+    // There no user data needs another schema than the handlers.
+    if (newer === undefined) return { schema: 2, findings: [] };
+    throw newer.path === cache
+      ? unfitUserData()
+      : invalid(newer.path, 'it has plugins of schema 3, with which nodeadm stops where containerd is 1.x');
   }
-  if (newer !== undefined) return { schema: 3, findings: [...findings, ...(older === undefined ? [] : [dropped(older)])] };
-  if (older !== undefined) return { schema: 2, findings };
-  if (said.every(({ value }) => Object.keys(value).length === 0)) return { schema: 3, findings };
-  // Settings without any plugin. Where nodeadm has merged them with the handlers, they may have had an empty table of a plugin.
-  return { schema: sources.user?.hadOurs === true ? (recorded ?? 2) : 2, findings };
+  const schema =
+    newer !== undefined ? 3 : older !== undefined ? 2 : schemaOfOthers(said, sources.user?.hadOurs === true ? recorded : undefined);
+  const lost = newer !== undefined && older !== undefined ? [dropped(older)] : [];
+  return { schema, findings: [...(sources.user === undefined ? [unknownUserData(host, schema)] : []), ...lost] };
+}
+
+/** Of settings without any plugin. Where nodeadm has merged them with the handlers, they may have had an empty table of a plugin. */
+function schemaOfOthers(said: readonly Source[], recorded: 2 | 3 | undefined): 2 | 3 {
+  return said.every(({ value }) => Object.keys(value).length === 0) ? 3 : (recorded ?? 2);
 }
 
 function says(plugins: readonly string[]): (source: Source) => boolean {
@@ -53,7 +59,23 @@ async function majorVersion(host: HostView, instance: Instance): Promise<number>
   );
 }
 
-function unknownUserData(host: HostView): Finding {
+function unfitUserData(): KataError {
+  return new KataError('engine-config-invalid', {
+    subject: cache,
+    found: `The user data of this node (${cache}) names plugins of schema 3 (${newPlugins.join(', ')}): nodeadm stops with them where containerd is 1.x.`,
+    needed: `User data with plugins of schema 2 (${oldPlugin}), or containerd 2.x.`,
+    next: 'Change spec.containerd.config in the user data of the nodes, and start the node again.',
+  });
+}
+
+function unknownUserData(host: HostView, schema: 2 | 3): Finding {
+  const [other, effect] =
+    schema === 3
+      ? [`plugins of schema 2 (${oldPlugin})`, 'beside handlers of schema 3 nodeadm drops those settings']
+      : [
+          `plugins of schema 3 (${newPlugins.join(', ')})`,
+          'with those nodeadm drops handlers of schema 2, which the files of the folder need',
+        ];
   return {
     code: 'engine-user-data',
     level: 'warning',
@@ -61,7 +83,7 @@ function unknownUserData(host: HostView): Finding {
     found: host.booted
       ? `${cache} does not tell what the user data of this node says of containerd`
       : 'what the user data of the nodes says of containerd is not known in a tree',
-    needed: `user data that does not name plugins of schema 2 (${oldPlugin}): beside handlers of schema 3 nodeadm drops those settings`,
+    needed: `user data that does not name ${other}: ${effect}`,
     next: 'nothing: at each boot the boot guard writes the handlers as the user data needs them, before nodeadm renders',
   };
 }

@@ -3,6 +3,7 @@ import { parseDocument, subtract, type TomlTable, valueAt } from '../../document
 import { readSmall } from '../../facts/smallFile.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { type FilesView, filesView } from '../common/filesView.ts';
+import { unsupported } from '../common/unsupported.ts';
 import { leadsToOurs, pluginTable } from '../containerd/handlers.ts';
 import { newPlugin, oldPlugin, runtimesPath } from '../containerd/schema.ts';
 import type { WantedHandler } from '../types.ts';
@@ -34,7 +35,13 @@ export async function readSources(host: HostView, view: FilesView, ours: readonl
   const found: Source[] = [];
   const own = await host.realpath(wiringFile);
   const names = (await view.list(folder)).filter((name) => /\.(?:ya?ml|json)$/i.test(name));
-  if (names.length > maxFiles) throw invalid(folder, `it has more than ${maxFiles} files`);
+  if (names.length > maxFiles)
+    throw unsupported(
+      folder,
+      `${folder} has ${names.length} files.`,
+      `At most ${maxFiles} NodeConfigs.`,
+      'Write some of them into one file.',
+    );
   for (const name of names) {
     const path = `${folder}/${name}`;
     if ((await host.lstat(path))?.kind === 'directory' || path === wiringFile) continue;

@@ -16,6 +16,10 @@ export const engineCodes: Record<string, CodeRow> = {
     3,
     'Another program that kata-sysext does not know writes the engine’s main file again: a comment ahead of its settings says so, or the unit runs a command on it before each start. On containerd 2.x the handlers are beside that file, so that they stay; elsewhere an edit is lost when the file is written again. A note or a warning.',
   ),
+  'engine-first-start': row(
+    3,
+    'A note: the engine does not run, and its renderer starts it for the first time at a boot, as nodeadm does on an EKS node. So it is in a builder of AMIs that has booted. A change writes the files, restarts nothing, and the first boot proves it.',
+  ),
   'engine-user-data': row(
     3,
     'What a node’s user data says of containerd is not known here. A warning: nodeadm (EKS) merges it with the handlers, and drops settings of another schema without a word. The boot guard compares both at each boot.',

@@ -153,6 +153,33 @@ describe('engines/k0s: where it is found', () => {
     );
   });
 
+  const workers: [words: string, runs: boolean][] = [
+    ['controller --enable-worker', true],
+    ['controller --enable-worker=true --single=false', true],
+    ['controller "--enable-worker"', true],
+    ['controller --enable-worker false', true],
+    ['controller --enable-worker=0 --single', true],
+    ['controller --enable-worker=false --enable-worker', true],
+    ['controller', false],
+    ['controller --enable-worker=false', false],
+    ['controller --enable-worker=0', false],
+    ['controller --enable-worker="F" --token-file=/x', false],
+    ['controller --single=False --enable-workers', false],
+    ['controller --enable-worker --enable-worker=false', false],
+  ];
+  for (const [words, runs] of workers) {
+    it(`a tree whose unit starts “k0s ${words}” ${runs ? 'runs pods' : 'runs none'}`, async () => {
+      const tree = await treeOf({ '/etc/systemd/system/k0scontroller.service': `[Service]\nExecStart=/usr/local/bin/k0s ${words}\n` });
+
+      const found = await k0s.detect(tree.host);
+
+      assert.deepEqual(
+        found.map((instance) => instance.unit),
+        runs ? ['k0scontroller.service'] : [],
+      );
+    });
+  }
+
   for (const lists of [true, false]) {
     it(`the serving process is the youngest child of that program, ${lists ? 'by the kernel’s list' : 'by every process’ parent'}`, async () => {
       const tree = await treeOf();

@@ -18,6 +18,14 @@ async function planOn(tree: EngineTree, version: string | undefined, handlers = 
   return k0s.plan(tree.host, await instanceOn(tree.host, version), handlers, recorded);
 }
 
+/** The file of k0s 1.26, whose MD5 later ones know. */
+const earliest = `
+# This is a placeholder configuration for k0s managed containerD.
+# If you wish to customize the config replace this file with your custom configuration.
+# For reference see https://github.com/containerd/containerd/blob/main/docs/man/containerd-config.toml.5.md
+version = 2
+`;
+
 /** By a reader of TOML 1.0 that is not the program's. */
 function read(text: string): { version?: number; plugins: Record<string, { containerd: { runtimes: Record<string, object> } }> } {
   return toml.parse(text) as never;
@@ -141,7 +149,7 @@ describe('engines/k0s: plans', () => {
     assert.ok(removal.changes.every(({ path }) => path !== ours) && removal.changes.length === 4);
   });
 
-  it('names drop-ins of others beside which the next k0s does not start, before it is updated', async () => {
+  it('names drop-ins of others beside which k0s from 1.36 on does not start: before an update, and of the installed one', async () => {
     const tree = await treeOf({
       ...usual,
       [`${folder}/20-two.toml`]: `[plugins.'${oldId}']\nenable_selinux = true\n`,
@@ -149,13 +157,15 @@ describe('engines/k0s: plans', () => {
       [`${folder}/40-three.toml`]: 'version = 3\n',
     });
 
-    const [older, newer] = [await planOn(tree, '1.35.9'), await planOn(tree, '1.36.0')];
+    const plans = [await planOn(tree, '1.35.9'), await planOn(tree, undefined), await planOn(tree, '1.36.0')];
 
     assert.deepEqual(
-      older.findings.map(({ code, level, subject }) => [code, level, subject]),
-      ['20-two.toml', '30-version.toml'].map((name) => ['engine-config-mixed', 'info', `${folder}/${name}`]),
+      plans.map(({ findings }) => findings.map(({ code, level, subject }) => [code, level, subject])),
+      ['info', 'info', 'warning'].map((level) =>
+        ['20-two.toml', '30-version.toml'].map((name) => ['engine-config-mixed', level, `${folder}/${name}`]),
+      ),
     );
-    assert.deepEqual(newer.findings, []);
+    assert.match(plans[2]!.findings[0]!.found, /k0s 1\.36\.0 does not start beside it/);
   });
 
   it('refuses a k0s that reads no drop-ins, a name that others have in either schema, and a path that a shell reads otherwise', async () => {
@@ -187,6 +197,8 @@ describe('engines/k0s: plans', () => {
       ['another value', '# k0s_managed=false\n', false, false],
       ['nothing', '', false, false],
       ['the mark in a value', `root = "x" ${mark}\n`, false, false],
+      ['what k0s before 1.27 wrote', earliest, true, false],
+      ['that with another line', `${earliest}oom_score = 0\n`, false, false],
     ];
     for (const [what, text, upTo135, from136] of rows) {
       it(`${what}: ${upTo135 ? 'k0s’ up to 1.35' : 'the administrator’s'}, ${from136 ? 'k0s’ from 1.36 on' : 'the administrator’s'}`, async () => {
@@ -195,13 +207,30 @@ describe('engines/k0s: plans', () => {
 
         const codes = [await refusalOf(planOn(tree, '1.35.9')), await refusalOf(planOn(tree, '1.36.0'))];
 
+        assert.deepEqual(tree.everything(), before);
         assert.deepEqual(
           codes,
           [upTo135, from136].map((managed) => (managed ? 'no error' : 'engine-unsupported')),
         );
-        assert.deepEqual(tree.everything(), before);
       });
     }
+
+    it('a refusal says who owns the file and what follows', async () => {
+      const tree = await treeOf({ ...usual, [main]: 'version = 2\n' });
+
+      const errors = await Promise.all(['1.35.9', '1.36.0'].map((version) => planOn(tree, version).catch((error: unknown) => error)));
+
+      assert.deepEqual(
+        errors.map((error) => (error instanceof KataError ? error.complaint.found : error)),
+        [
+          [`it has no line “${mark}”`, '1.35.9'],
+          [`its first line is not “${mark}”`, '1.36.0'],
+        ].map(
+          ([sign, version]) =>
+            `The administrator owns ${main}: ${sign}, so that k0s ${version} never writes it, and its containerd gets nothing from ${folder}.`,
+        ),
+      );
+    });
   });
 
   for (const { origin, files } of k0sFiles()) {

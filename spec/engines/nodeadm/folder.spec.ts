@@ -3,6 +3,8 @@ import { mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { nodeadm } from '../../../cli/engines/nodeadm/index.ts';
+import { readNodeConfig } from '../../../cli/engines/nodeadm/nodeConfig.ts';
+import { KataError } from '../../../cli/errors/index.ts';
 import { refusalOf, treesOfSpec } from '../../support/trees/engineTree.ts';
 import { newId, oldId } from '../containerdPlans.ts';
 import {
@@ -36,11 +38,20 @@ describe('engines/nodeadm: its folder', () => {
       '10-a.yaml',
       `apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec: {containerd: {config: [${secret}]}}\n`,
     ],
-    ['aliases', '10-a.yaml', `a: &a [${secret}]\nb: [*a,*a]\n`],
+    ['another version', '10-a.yaml', nodeConfig('').replace('v1alpha1', 'v1beta1')],
+    ['a version with more behind it', '10-a.yaml', nodeConfig('').replace('v1alpha1', 'v1alpha1/x')],
+    ['a list of settings', '10-a.yaml', `apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec: [${secret}]\n`],
+    ['a list for containerd', '10-a.yaml', `apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec: { containerd: [${secret}] }\n`],
+    ['a key that is nothing', '10-a.yaml', `${nodeConfig('')}  null: ${secret}\n`],
+    ['a control character', '10-a.yaml', `${nodeConfig('')}  x: "${secret}\0"\n`],
+    ['JSON with a comma too many', '10-a.json', '{"apiVersion":"node.eks.aws/v1alpha1","kind":"NodeConfig",}'],
+    ['an alias without an anchor', '10-a.yaml', `${nodeConfig('')}  x: *${secret}\n`],
+    ['an alias inside of what it names', '10-a.yaml', `${nodeConfig('')}  x: &a [${secret}, *a]\n`],
+    ['a merge of what is no table', '10-a.yaml', `${nodeConfig('')}  x: { <<: ${secret} }\n`],
     ['a key of every object', '10-a.yaml', `${nodeConfig('')}__proto__: {}\n`],
   ];
   for (const [title, name, text] of unreadable)
-    it(`a file that nodeadm cannot take is refused, and nothing of it is shown: ${title}`, async () => {
+    it(`a file that nodeadm cannot take, or that is not read, is refused, and nothing of it is shown: ${title}`, async () => {
       const tree = await treeOf({ ...node, [`${folder}/${name}`]: text });
 
       const error = await planOn(tree.host, tree, '2.1.9').then(
@@ -50,6 +61,66 @@ describe('engines/nodeadm: its folder', () => {
 
       assert.deepEqual([error?.code, error?.complaint.subject], ['engine-config-invalid', `${folder}/${name}`]);
       assert.ok(!JSON.stringify(error).includes(secret));
+    });
+
+  const head = 'apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec:\n';
+  /** With what the config chain of nodeadm itself (81fec2e8) gave for the same text. */
+  const aliased: [title: string, text: string, config: string][] = [
+    ['an alias', `${head}  x: &a |\n    [debug]\n    level = "info"\n  containerd:\n    config: *a\n`, '[debug]\nlevel = "info"\n'],
+    ['an anchor that is set twice', `${head}  x: &a 1\n  z: &a { config: "a = 1" }\n  containerd: *a\n`, 'a = 1'],
+    ['a merge key', `${head}  x: &a { config: "a = 1" }\n  containerd:\n    <<: *a\n`, 'a = 1'],
+    ['a merge key before the same key', `${head}  x: &a { config: "a = 1" }\n  containerd:\n    <<: *a\n    config: "b = 2"\n`, 'b = 2'],
+    [
+      'a merge key with a list',
+      `${head}  x: &a { config: "a = 1" }\n  y: &b { config: "b = 1" }\n  containerd: { <<: [*a, *b] }\n`,
+      'a = 1',
+    ],
+    ['a merge key with a table', `${head}  containerd:\n    <<: { config: "a = 1" }\n`, 'a = 1'],
+    ['a key in quotes that merges nothing', `${head}  x: &a { config: "a = 1" }\n  containerd:\n    "<<": *a\n`, ''],
+    ['the version of its own cache', 'apiVersion: node.eks.aws/__internal\nkind: NodeConfig\n', ''],
+  ];
+  for (const [title, text, config] of aliased)
+    it(`reads as nodeadm does: ${title}`, async () => {
+      assert.equal((await readNodeConfig(text, `${folder}/10-a.yaml`)).config, config);
+    });
+
+  const laughs = (line: (name: string, before: string) => string) =>
+    Array.from({ length: 12 }, (_, at) => line(`a${at}`, `a${at - 1}`).replaceAll('*a-1', '{ b: 1 }')).join('');
+  const ten = (word: string) => Array(10).fill(word).join(', ');
+  const others: [title: string, text: string, found: RegExp][] = [
+    [
+      'lists of lists',
+      `${head}${laughs((name, before) => `  ${name}: &${name} [${ten(`*${before}`)}]\n`)}`,
+      /with its aliases it has more than 100000 values/,
+    ],
+    [
+      'tables that merge tables',
+      `${head}${laughs((name, before) => `  ${name}: &${name} { <<: [${ten(`*${before}`)}] }\n`)}`,
+      /more than 100000 values/,
+    ],
+    [
+      'a tower of aliases',
+      `${head}${Array.from({ length: 100 }, (_, at) => `  a${at}: &a${at} [${at === 0 ? '' : `*a${at - 1}`}]\n`).join('')}`,
+      /nested more than 64 deep/,
+    ],
+    [
+      'a merge key behind a key',
+      `${head}  x: &a { config: "a = 1" }\n  containerd: { config: "b = 2", <<: *a }\n`,
+      /merge key is not the first .*line 5, column 34/,
+    ],
+    ['a MIME document', 'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="B"\n\n--B--\n', /it is a MIME document/],
+    ['a deep document', `${head}  x: ${'['.repeat(70)}${']'.repeat(70)}\n`, /nested more than 64 deep/],
+  ];
+  for (const [title, text, found] of others)
+    it(`what nodeadm may take and kata-sysext does not read is refused in these words, soon: ${title}`, async () => {
+      const started = performance.now();
+      const tree = await treeOf({ ...node, [`${folder}/10-a.yaml`]: text });
+
+      const error = await planOn(tree.host, tree, '2.1.9').catch((cause: unknown) => cause);
+
+      assert.ok(error instanceof KataError && error.code === 'engine-config-invalid', String(error));
+      assert.match(error.complaint.found, new RegExp(`^kata-sysext cannot read .*${found.source}`));
+      assert.ok(performance.now() - started < 10_000);
     });
 
   it('a link to nothing is refused, a folder of such a name is not read', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { parse as parseYaml } from 'yaml';
 import { handlerTable } from '../../../cli/engines/containerd/handlers.ts';
 import { nodeadm } from '../../../cli/engines/nodeadm/index.ts';
+import { KataError } from '../../../cli/errors/index.ts';
 import { handler, refusalOf, treesOfSpec } from '../../support/trees/engineTree.ts';
 import { newId, oldId } from '../containerdPlans.ts';
 import {
@@ -60,7 +61,11 @@ describe('engines/nodeadm: the plugin ids of the handlers', () => {
   it('containerd 1.7 with plugins of schema 3 is refused: the node would not join', async () => {
     const tree = await treeOf({ ...node, [cache]: cached(v3) });
 
-    assert.equal(await refusalOf(planOn(booted(tree), tree, '1.7.24')), 'engine-config-invalid');
+    const error = await planOn(booted(tree), tree, '1.7.24').catch((thrown: unknown) => thrown);
+
+    assert.ok(error instanceof KataError && error.code === 'engine-config-invalid', String(error));
+    assert.match(error.complaint.found, /^The user data of this node .* names plugins of schema 3/);
+    assert.match(error.complaint.next, /in the user data/);
   });
 
   it('a version that nodeadm reads from its file wins, and an unknown one is refused', async () => {
@@ -104,6 +109,17 @@ describe('engines/nodeadm: the plugin ids of the handlers', () => {
 
     const found = plans.map(({ findings }) => findings.filter(({ code }) => code === 'engine-key-removed').map(({ subject }) => subject));
     assert.deepEqual(found, [[`${folder}/10-cdi.yaml`], [`the user data of this node (${cache})`], []]);
+  });
+
+  it('in a tree it says which schema of the user data would not fit, and nothing with containerd 1.x, where none but schema 2 does', async () => {
+    const [bare, old] = [await treeOf(node), await treeOf({ ...node, [`${folder}/10-user.yaml`]: nodeConfig(v2) })];
+
+    const plans = [await planOn(bare.host, bare, '2.1.9'), await planOn(old.host, old, '2.1.9'), await planOn(old.host, old, '1.7.24')];
+
+    assert.deepEqual(
+      plans.map(({ findings }) => findings.map(({ needed }) => /does not name plugins of schema (\d)/.exec(needed)?.[1])),
+      [['2'], ['3'], []],
+    );
   });
 
   it('user data that comes later changes them, says so, and the way back needs nothing', async () => {

@@ -17,8 +17,7 @@ const oldCri = "io.containerd.grpc.v1.cri"
 // What the hosts of the lab need: no network for images, and cgroups without controllers.
 var labSettings = map[string]any{"sandbox_image": "localhost/pause:lab", "disable_cgroup": true, "restrict_oom_score_adj": true}
 
-const labNew = "\n[plugins]\n\n  [plugins.\"io.containerd.cri.v1.images\"]\n\n    [plugins.\"io.containerd.cri.v1.images\".pinned_images]\n" +
-	"      sandbox = \"localhost/pause:lab\"\n\n  [plugins.\"io.containerd.cri.v1.runtime\"]\n    restrict_oom_score_adj = true\n"
+const labPause, labNew = "localhost/pause:lab", "    restrict_oom_score_adj = true\n"
 
 // From 1.36 on k0s refuses a drop-in of another schema before it starts anything.
 func preflight() error {
@@ -59,7 +58,7 @@ func writeConfig() error {
 		return nil
 	}
 	if !merges() {
-		return write(mainFile, header+"imports = [\""+dropIns+"/*.toml\"]\nversion = 3\n"+labNew)
+		return write(mainFile, newMain(labPause)+labNew)
 	}
 	defaults, err := exec.Command(binary, "config", "default").Output()
 	if err != nil {
@@ -73,12 +72,35 @@ func writeConfig() error {
 	if err := write(criFile, rendered.String()); err != nil {
 		return err
 	}
-	list := "\"" + strings.Join(append(imports, criFile), "\", \"") + "\""
-	return write(mainFile, header+"imports = ["+list+"]\nversion = 2\n")
+	return write(mainFile, oldMain(imports))
 }
 
-func renderTo(folder string, defaults io.Reader, out io.Writer) error {
-	_, err := render(folder, defaults, out, nil)
+func oldMain(imports []string) string {
+	return header + "imports = [\"" + strings.Join(append(imports, criFile), "\", \"") + "\"]\nversion = 2\n"
+}
+
+func newMain(pause string) string {
+	return header + "imports = [\"" + dropIns + "/*.toml\"]\nversion = 3\n\n[plugins]\n\n  [plugins.\"io.containerd.cri.v1.images\"]\n\n" +
+		"    [plugins.\"io.containerd.cri.v1.images\".pinned_images]\n      sandbox = \"" + pause + "\"\n\n" +
+		"  [plugins.\"io.containerd.cri.v1.runtime\"]\n"
+}
+
+// The files as k0s writes them, without what the hosts of the lab need.
+func renderTo(what, folder string, defaults io.Reader, out io.Writer) error {
+	if !merges() {
+		_, err := io.WriteString(out, newMain("pause"))
+		return err
+	}
+	var cri bytes.Buffer
+	imports, err := render(folder, defaults, &cri, nil)
+	if err != nil {
+		return err
+	}
+	text := cri.String()
+	if what == "main" {
+		text = oldMain(imports)
+	}
+	_, err = io.WriteString(out, text)
 	return err
 }
 

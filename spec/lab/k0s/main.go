@@ -43,8 +43,8 @@ func main() {
 			os.Exit(1)
 		}
 	case "render":
-		// For a spec: the folder of drop-ins, and the defaults as containerd prints them on standard input.
-		if err := renderTo(os.Args[2], os.Stdin, os.Stdout); err != nil {
+		// For a spec: "main" or "cri", the folder of drop-ins, and the defaults as containerd prints them on standard input.
+		if err := renderTo(os.Args[2], os.Args[3], os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, "Error:", err)
 			os.Exit(1)
 		}
