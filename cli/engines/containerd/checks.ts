@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { isTable, placeOfKey, placeOfObstacle, tableAt, valueAt } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/types.ts';
@@ -6,12 +7,19 @@ import { atLeast, parseVersion, type Version } from '../common/version.ts';
 import type { Instance } from '../types.ts';
 import { shimIsType } from './handlers.ts';
 import type { ConfigSet, LoadedFile } from './loader.ts';
+import { rootFile, rootTables } from './rootFile.ts';
 import { highestSchema, newPlugin, newPlugins, oldPlugin, runtimesPath } from './schema.ts';
 
 /** True when the main file is missing or has no settings: then kata-sysext chooses its schema. */
 export function saysNothing(set: ConfigSet): boolean {
   const [main] = set.files;
   return !main || Object.keys(main.doc.value).length === 0;
+}
+
+/** A root file that finds only tables of kata-sysext's own yet: none of its files has to have a version (see `schemaBelowRoot`). */
+function isBareRoot({ main, files }: ConfigSet): boolean {
+  const own = (path: string) => path === rootFile || posix.dirname(path) === posix.dirname(rootTables);
+  return main === rootFile && files.every(({ path, doc }) => own(path) || Object.keys(doc.value).length === 0);
 }
 
 /** Throws when the loaded files are none that this version can edit safely. */
@@ -117,7 +125,7 @@ function checkSchemas(set: ConfigSet, instance: Instance, host: Pick<HostView, '
       next: 'Give every file the version of the main file, and the plugin names of that version.',
     });
   }
-  if (saysNothing(set)) return;
+  if (saysNothing(set) || (set.schema === undefined && isBareRoot(set))) return;
   if (set.schema === undefined || set.schema < 2) {
     const what = set.schema === undefined ? 'no version key, so it has schema 1' : `version = ${set.schema}`;
     throw unsupported(
