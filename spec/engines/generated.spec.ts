@@ -77,7 +77,7 @@ describe('engines/containerd: a main file that another program writes again', ()
   it('on 1.x, or where no unit can name another file: an edit in place, and a warning', async () => {
     const first = await plan(await host(`# Ansible managed\n${old}`), '1.7.24');
     const script = await plan(
-      await host(`# Ansible managed\n${settings}`, { [unitFile]: '[Service]\nExecStart=/bin/sh -c containerd\n' }),
+      await host(`# Ansible managed\n${settings}`, { [unitFile]: `[Service]\nExecStart=/bin/sh -c "exec containerd -c ${main}"\n` }),
       '2.1.9',
     );
 

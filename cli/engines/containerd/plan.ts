@@ -23,6 +23,7 @@ import { removedKeyFindings } from './removedKeys.ts';
 import { rootFile, rootPieces, withoutRoot } from './rootFile.ts';
 import { laterSchemaFinding, schemaBelowRoot, schemaOfTables, type TableSchema } from './rootSchema.ts';
 import { highestSchema, type Merging, mergingOf, pluginOf } from './schema.ts';
+import { requireConfigTold } from './unitCommand.ts';
 import { checkPieces, checkResult } from './verifyEdits.ts';
 
 /**
@@ -42,6 +43,7 @@ export async function planContainerd(
   if (wanted.length === 0) return removal(host, given, seen, findings, recorded);
   if (seen.some((one) => one.state === 'altered')) return keepAltered(host, given, wanted, findings, recorded!);
 
+  if (recorded === undefined) await requireConfigTold(host, given);
   const base = withoutOurs(seen);
   const instance = await withoutRoot(host, given, recorded);
   const version = parseVersion(instance.version);
