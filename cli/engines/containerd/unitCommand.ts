@@ -1,7 +1,8 @@
 import { posix } from 'node:path';
-import { byBytes, readTexts } from '../../host/index.ts';
+import { byBytes } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
+import { expandVariables, variableOf } from '../common/unitEnvironment.ts';
 import { dropInsOf, type OwnDropIn, serviceValues, unitTexts } from '../common/unitFiles.ts';
 import { unsupported } from '../common/unsupported.ts';
 import type { Instance } from '../types.ts';
@@ -53,24 +54,13 @@ export async function configOfUnit(host: HostView, unit: Unit): Promise<{ config
   const written = serviceValues(texts, 'ExecStart').at(-1);
   if (written === undefined) return { config: undefined };
   // A script or the like: what it is called with may still be what containerd gets.
-  const start = told === anyOptions ? await expanded(host, texts, written) : written;
+  const start = told === anyOptions ? await expandVariables(host, texts, written) : written;
   if (start === undefined) return told;
   const config = [...start.matchAll(/\s(?:-c|--config)[\s=](?<path>\/[^\s$"']+)(?=["'\s]|$)/g)].at(-1)?.groups?.['path'];
   return config === undefined && told !== anyOptions ? told : { config };
 }
 
 const anyOptions = 'has a variable in its command that may hold any options';
-
-/** A command with what its variables hold; undefined where files that a pattern finds may set one. One that nothing sets is no word. */
-async function expanded(host: HostView, texts: readonly string[], command: string): Promise<string | undefined> {
-  let text = command;
-  for (const [, braced, plain] of command.matchAll(/\$(?:\{(\w+)\}|(\w+))/g)) {
-    const { config: value, filed } = await settingOf(host, texts, braced ?? plain ?? '');
-    if (value === undefined && filed) return undefined;
-    text = text.replace(braced === undefined ? `$${plain}` : `\${${braced}}`, () => value ?? '');
-  }
-  return text;
-}
 
 /** Throws `engine-unsupported` where containerd does not run, and its unit does not tell which file it will read. */
 export async function requireConfigTold(host: HostView, { unit, process }: Pick<Instance, 'unit' | 'process'>): Promise<void> {
@@ -140,8 +130,8 @@ interface Named {
 async function namedConfig(host: HostView, texts: readonly string[], { value, isExpanded, reset }: Named): Promise<UnitCommand | string> {
   const name = variable.exec(value)?.groups;
   const set = name === undefined ? undefined : (name['braced'] ?? name['bare']);
-  const setting = set === undefined || !isExpanded ? undefined : await settingOf(host, texts, set);
-  const config = setting === undefined ? value : setting.config;
+  const setting = set === undefined || !isExpanded ? undefined : await variableOf(host, texts, set);
+  const config = setting === undefined ? value : setting.value;
   if (setting?.filed === false && config === undefined) return `names the configuration ${value}, which nothing in its files sets`;
   if (config === undefined || !/^\/[^%$*?\\"'\s]*$/.test(config)) return `names the configuration ${value}, which is no plain path`;
   // What a file sets wins over Environment=.
@@ -163,22 +153,4 @@ function bare(text: string): string {
 function wordsOf(command: string): Word[] {
   const found = command.match(/(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s"']+)+/gs) ?? [];
   return found.map((text) => ({ text, value: text.replace(/"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'/gs, '$1$2') }));
-}
-
-/** The value of a variable, and whether a file of EnvironmentFile= sets it. */
-async function settingOf(host: HostView, texts: readonly string[], name: string): Promise<{ config: string | undefined; filed: boolean }> {
-  const paths = serviceValues(texts, 'EnvironmentFile').map((path) => unquoted(path.replace(/^-/, '')));
-  // Which files a pattern finds is not known before the start.
-  if (paths.some((path) => /[*?[%]/.test(path))) return { config: undefined, filed: true };
-  const files = (await readTexts(host, paths)).join('\n');
-  const pattern = new RegExp(`^[ \\t]*${name}=(?<value>.*)$`, 'gm');
-  const inFile = [...files.matchAll(pattern)].at(-1)?.groups?.['value'];
-  if (inFile !== undefined) return { config: unquoted(inFile.trim()), filed: true };
-  const words = serviceValues(texts, 'Environment').flatMap((line) => line.match(/"[^"]*"|'[^']*'|\S+/g) ?? []);
-  const word = words.map(unquoted).findLast((each) => each.startsWith(`${name}=`));
-  return { config: word?.slice(name.length + 1), filed: false };
-}
-
-function unquoted(text: string): string {
-  return /^(?<quote>["'])(?<inside>.*)\k<quote>$/s.exec(text)?.groups?.['inside'] ?? text;
 }
