@@ -4,13 +4,22 @@ export function placeAt(text: string, offset: number): string {
   return `line ${before.length}, column ${[...before.at(-1)!].length + 1}`;
 }
 
-/** Whether a text has a place that a program has yet to fill in: {{ … }} of Go, Jinja, Handlebars, Mustache, or {% … %}. */
+/** Whether a text has a place that a program has yet to fill in: {{ … }} of Go, Jinja, Handlebars, Mustache, {% … %}, or <% … %> of ERB. */
 export function isPlaceholder(text: string): boolean {
   return [
     ['{{', '}}'],
     ['{%', '%}'],
+    ['<%', '%>'],
   ].some(([opens, closes]) => {
     const at = text.indexOf(opens!);
     return at >= 0 && text.indexOf(closes!, at + 2) >= 0;
   });
+}
+
+/**
+ * Whether a value has one of those, or the variable of a shell or another program (${NAME}, @@NAME@@): for a file whose reader expands none,
+ * as containerd, CRI-O and dockerd.
+ */
+export function isUnfilled(value: string): boolean {
+  return isPlaceholder(value) || /\$\{[A-Za-z_]\w{0,99}\}|@@[A-Za-z_]\w{0,99}@@/.test(value);
 }
