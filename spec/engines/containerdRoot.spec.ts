@@ -259,6 +259,7 @@ describe('engines/containerd: a main file of the read-only operating system', ()
     ],
     ['two variables', `/usr/bin/env PATH=\${B}:\${PATH} \${B}/containerd --config \${A}\${CONTAINERD_CONFIG}`, /which is no plain path/],
     ['env with options', `/usr/bin/env -i /usr/bin/containerd --config $C`, /starts \/usr\/bin\/env/],
+    ['a specifier', '/usr/bin/containerd --config /etc/%N.toml', /names the configuration \/etc\/%N\.toml, which is no plain path/],
     ['a script', '/usr/local/bin/start-containerd', /starts \/usr\/local\/bin\/start-containerd/],
   ];
   for (const [what, command, found] of untold)

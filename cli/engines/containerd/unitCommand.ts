@@ -56,7 +56,7 @@ export async function configOfUnit(host: HostView, unit: Unit): Promise<{ config
   // A script or the like: what it is called with may still be what containerd gets.
   const start = told === anyOptions ? await expandVariables(host, texts, written) : written;
   if (start === undefined) return told;
-  const config = [...start.matchAll(/\s(?:-c|--config)[\s=](?<path>\/[^\s$"']+)(?=["'\s]|$)/g)].at(-1)?.groups?.['path'];
+  const config = [...start.matchAll(/\s(?:-c|--config)[\s=](?<path>\/[^\s$%"']+)(?=["'\s]|$)/g)].at(-1)?.groups?.['path'];
   return config === undefined && told !== anyOptions ? told : { config };
 }
 
