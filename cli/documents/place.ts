@@ -15,3 +15,11 @@ export function isPlaceholder(text: string): boolean {
     return at >= 0 && text.indexOf(closes!, at + 2) >= 0;
   });
 }
+
+/**
+ * Whether a value has one of those, or the variable of a shell or another program (${NAME}, @@NAME@@): for a file whose reader expands none,
+ * as containerd, CRI-O and dockerd.
+ */
+export function isUnfilled(value: string): boolean {
+  return isPlaceholder(value) || /\$\{[A-Za-z_]\w{0,99}\}|@@[A-Za-z_]\w{0,99}@@/.test(value);
+}

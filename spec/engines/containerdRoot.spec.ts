@@ -53,6 +53,12 @@ describe('engines/containerd: a main file of the read-only operating system', ()
     assert.equal(textAt(planned, dropIn), `${head}[Service]\nEnvironment=CONTAINERD_CONFIG=${root}\n`);
   });
 
+  it('is imported beside a drop-in that is read later and says nothing of it', async () => {
+    const tree = await host(flatcar, { [`${folder}/zzz-mine.conf`]: '[Service]\nEnvironment=HTTPS_PROXY=http://proxy\n' });
+
+    assert.equal((await plan(tree, '2.1.9', ['kata-qemu'])).wiring?.configPath, root);
+  });
+
   it('takes the ids of schema 3 where it has that', async () => {
     const tree = await host(flatcar, { [vendor]: 'version = 3\n' });
 
@@ -69,6 +75,10 @@ describe('engines/containerd: a main file of the read-only operating system', ()
       [
         `[Service]\nEnvironmentFile=-/etc/default/containerd\nExecStart=/usr/bin/containerd -c $CONFIG\n`,
         `/usr/bin/containerd --config ${root}`,
+      ],
+      [
+        `[Service]\nExecStart=-/usr/bin/env PATH=/run/bin:\${PATH} GODEBUG=x /usr/bin/containerd --config ${vendor} -l info\n`,
+        `-/usr/bin/env PATH=/run/bin:\${PATH} GODEBUG=x /usr/bin/containerd --config ${root} -l info`,
       ],
     ];
     for (const [unit, command] of rows) {
@@ -216,6 +226,18 @@ describe('engines/containerd: a main file of the read-only operating system', ()
       /no plain path/,
     ],
     ['two configurations', `[Service]\nExecStart=/usr/bin/containerd -c ${vendor} --config ${vendor}\n`, {}, /more than once/],
+    [
+      'a drop-in that is read after kata-sysext’s and names the vendor’s file again',
+      flatcar,
+      { [`${folder}/zzz-mine.conf`]: `[Service]\nEnvironment=CONTAINERD_CONFIG=${vendor}\n` },
+      /^\/etc\/systemd\/system\/containerd\.service\.d\/zzz-mine\.conf is read after .*zz-kata-sysext\.conf, and lets containerd read \/usr/,
+    ],
+    [
+      'a command that such a drop-in sets',
+      plain,
+      { '/usr/lib/systemd/system/service.d/zzz.conf': `[Service]\nExecStart=\nExecStart=/usr/bin/containerd -c ${vendor} -l info\n` },
+      /^\/usr\/lib\/systemd\/system\/service\.d\/zzz\.conf is read after/,
+    ],
     ['a file that its pattern would find, too', plain, { '/usr/share/containerd/config.tom*': '' }, /lies beside/],
   ];
   for (const [what, unit, more, found] of refusals)
@@ -228,4 +250,45 @@ describe('engines/containerd: a main file of the read-only operating system', ()
       await assert.rejects(planned, ({ code, complaint }: KataError) => code === 'engine-unsupported' && found.test(complaint.found));
       assert.deepEqual(tree.everything(), before);
     });
+
+  const untold: [what: string, command: string, found: RegExp][] = [
+    [
+      'a variable that nothing sets',
+      `/usr/bin/containerd --config \${CONTAINERD_CONFIG}`,
+      /\$\{CONTAINERD_CONFIG\}, which nothing in its files sets/,
+    ],
+    ['two variables', `/usr/bin/env PATH=\${B}:\${PATH} \${B}/containerd --config \${A}\${CONTAINERD_CONFIG}`, /which is no plain path/],
+    ['env with options', `/usr/bin/env -i /usr/bin/containerd --config $C`, /starts \/usr\/bin\/env/],
+    ['a specifier', '/usr/bin/containerd --config /etc/%N.toml', /names the configuration \/etc\/%N\.toml, which is no plain path/],
+    ['a script', '/usr/local/bin/start-containerd', /starts \/usr\/local\/bin\/start-containerd/],
+  ];
+  for (const [what, command, found] of untold)
+    it(`is not guessed in a tree whose unit has ${what}, unless it was wired before`, async () => {
+      const tree = await treeOf({ '/usr/bin/containerd': '', '/etc/containerd/config.toml': 'version = 2\n' });
+      const first = await plan(tree, '2.1.9', ['kata-qemu']);
+      await tree.apply(first);
+      await tree.write(unitFile, `[Service]\nExecStart=${command}\n`);
+
+      const planned = plan(tree, '2.1.9', ['kata-clh']);
+      const again = await plan(tree, '2.1.9', ['kata-qemu'], first.wiring);
+
+      await assert.rejects(planned, ({ code, complaint }: KataError) => code === 'engine-unsupported' && found.test(complaint.found));
+      assert.deepEqual(again.changes, []);
+    });
+
+  it('is told by a path in the command of a script, and by options in a variable', async () => {
+    const rows: [command: string, options: string, config: string][] = [
+      [`/bin/sh -c "exec containerd --config ${vendor}"`, '', vendor],
+      ['/usr/bin/containerd $OPTS', `--config ${vendor}`, vendor],
+      ['/usr/bin/containerd $OPTS', '--log-level debug', '/etc/containerd/config.toml'],
+      ['/usr/bin/containerd $OTHER', '', '/etc/containerd/config.toml'],
+    ];
+    for (const [command, options, config] of rows) {
+      const tree = await host(`[Service]\nEnvironmentFile=-/etc/default/containerd\nExecStart=${command}\n`, {
+        '/etc/default/containerd': `OPTS="${options}"\n`,
+      });
+
+      assert.equal((await instance(tree, '2.1.9')).configPath, config);
+    }
+  });
 });

@@ -42,6 +42,30 @@ describe('engines/containerd: files of several schemas', () => {
     assert.deepEqual(codes, ['no error', 'engine-config-mixed', 'engine-config-mixed', 'engine-config-mixed']);
   });
 
+  it('the file of containerd.io, which has no schema and disables the CRI, is refused for both at once', async () => {
+    const tree = await treeOf({ [main]: '#   Copyright\n\ndisabled_plugins = ["cri"]\n#root = "/var/lib/containerd"\n' });
+    const planned = () => containerd.plan(tree.host, instanceOf('2.3.7'), [handler('kata-qemu')]).then(String, String);
+
+    const both = await planned();
+    await tree.write(main, '#   Copyright\nversion = 2\ndisabled_plugins = []\n');
+
+    assert.match(both, /config\.toml has no version key, so it has schema 1; and disabled_plugins has "cri"/);
+    assert.doesNotMatch(await planned(), /Error/);
+  });
+
+  it('a half of the CRI that is disabled is refused as the whole is, and schemas with their place', async () => {
+    const rows: [text: string, found: RegExp][] = [
+      ['disabled_plugins = ["io.containerd.cri.v1.images"]\nversion = 3\n', /line 1, column 20, disables the CRI .*v1\.images/],
+      ['disabled_plugins = ["io.containerd.cri.v1.runtime"]\nversion = 3\n', /line 1, column 20, disables the CRI .*v1\.runtime/],
+      ['# x\nversion = 1\n', /config\.toml, line 2, column 11, has version = 1/],
+      ['root = "/x"\nversion = 9\n', /config\.toml, line 2, column 11, has version = 9/],
+    ];
+    for (const [text, found] of rows) {
+      const tree = await treeOf({ [main]: text });
+      await assert.rejects(containerd.plan(tree.host, instanceOf('2.3.7'), [handler('kata-qemu')]), found);
+    }
+  });
+
   it('a runtime that is no table is refused with its place', async () => {
     const tree = await treeOf({ [main]: `version = 3\n[plugins."${newId}".containerd.runtimes]\nruntime_type = "x"\n` });
 

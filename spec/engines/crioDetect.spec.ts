@@ -34,6 +34,28 @@ describe('engines/crio: detect', () => {
     });
   });
 
+  it('reads them from a file of EnvironmentFile= too, as the package’s unit names it', async () => {
+    const rows: [text: string, places: [string, string]][] = [
+      ['CRIO_CONFIG_OPTIONS="--config /etc/a.conf --config-dir=/etc/a.d"\n', ['/etc/a.conf', '/etc/a.d']],
+      ['# none\nCONTAINER_CONFIG=/etc/b.conf\nCONTAINER_CONFIG_DIR="/etc/b.d"\n', ['/etc/b.conf', '/etc/b.d']],
+      ['CRIO_CONFIG_OPTIONS="--log-level debug"\n', ['/etc/crio/crio.conf', '/etc/crio/crio.conf.d']],
+    ];
+    for (const [text, places] of rows) {
+      tree = await engineTree({
+        '/usr/bin/crio': '',
+        [unit]:
+          '[Service]\nEnvironmentFile=-/etc/sysconfig/crio\nExecStart=/usr/bin/crio \\\n  $CRIO_CONFIG_OPTIONS \\\n  $CRIO_RUNTIME_OPTIONS\n',
+        '/etc/sysconfig/crio': text,
+      });
+
+      const [found] = await crio.detect(tree.host);
+
+      assert.deepEqual([found?.configPath, found?.configFolder], places);
+      await tree.remove();
+    }
+    tree = await engineTree();
+  });
+
   it('reads which files the unit names, by flags and by variables; the last file decides the socket', async () => {
     tree = await engineTree({
       '/usr/bin/crio': '',

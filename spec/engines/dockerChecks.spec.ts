@@ -35,7 +35,7 @@ describe('what keeps dockerd from starting', () => {
       const found = fatalIn(value);
 
       if (why === undefined) assert.deepEqual(found, []);
-      else assert.match(found.join(), why);
+      else assert.match(found.map((each) => each.why).join(), why);
     });
 });
 
@@ -45,9 +45,22 @@ describe('what Docker’s refusals say to do', () => {
     const nextOf = ({ complaint }: KataError) => complaint.next;
 
     const silent = await ask({ socket: '/nowhere.sock', unit, path: '/info', timeoutMs: 60_000, maxBytes: 10 }).catch(nextOf);
-    const refused = () => refuseFatal(path, of({}), { engine: 'docker', configPath: path, unit });
+    const refused = () => refuseFatal({ path, now: '' }, of({}), { engine: 'docker', configPath: path, unit });
 
     assert.equal(silent, `systemctl status ${unit}`);
     assert.throws(refused, (error: KataError) => nextOf(error) === `Repair ${path}, then: systemctl reload ${unit}`);
+  });
+
+  it('names the line and the column of what it is about', () => {
+    const texts: [text: string, place: string][] = [
+      ['{\n  "runtimes": {\n    "k": {} }\n}\n', 'line 3, column 10'],
+      ['{ "runtimes": [] }', 'line 1, column 15'],
+      ['{ "debug": true,\n"default-runtime": "k" }', 'line 2, column 20'],
+    ];
+    for (const [now, place] of texts)
+      assert.throws(
+        () => refuseFatal({ path: '/d.json', now }, JSON.parse(now), { engine: 'docker', configPath: '/d.json' }),
+        ({ complaint }: KataError) => complaint.found.includes(`(${place}): `),
+      );
   });
 });

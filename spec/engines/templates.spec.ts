@@ -34,14 +34,26 @@ const rows: Row[] = [
       ['version = 2\n["{{ table }}"]\n', 'line 2, column 2'],
       ['version = 2\nstate = "{% if x %}a{% endif %}"\n', 'line 2, column 9'],
       ['version = 2\n{{- if .GPU }}\n', 'line 2, column 1'],
+      ['version = 2\nroot = "<%= @root %>"\n', 'line 2, column 8'],
+      // As microk8s' template has it, with a folder behind it, and as a key.
+      [`version = 2\nroot = "x"\nstate = "\${SNAP_DATA}/state"\n`, 'line 3, column 9'],
+      [`version = 2\n[plugins."\${RUNTIME_ID}"]\n`, 'line 2, column 10'],
+      ['version = 2\nroot = "@@ROOT@@"\n', 'line 2, column 8'],
     ],
-    others: ['version = 2 # {{ ansible_managed }}\n', '# {{ x }}\nversion = 2\nx = "{ {a} }"\ny = [[{}], [{ z = {} }]]\n'],
+    others: [
+      `version = 2 # {{ ansible_managed }} \${X}\n`,
+      `version = 2\nx = ["$HOME", "$", "\${", "$(id)", "^a{2}$", "a@@b", "100%>x<%", "\${a-b}"]\n`,
+      '# {{ x }}\nversion = 2\nx = "{ {a} }"\ny = [[{}], [{ z = {} }]]\n',
+    ],
   },
   {
     engine: crio,
     instance: crioInstance(),
     path: '/etc/crio/crio.conf.d/10-crio.conf',
-    templates: [['[crio.image]\npause_image = "{{.PauseImage}}"\n', 'line 2, column 15']],
+    templates: [
+      ['[crio.image]\npause_image = "{{.PauseImage}}"\n', 'line 2, column 15'],
+      [`[crio.image]\npause_image = "\${PAUSE}"\n`, 'line 2, column 15'],
+    ],
     others: ['# {{ ansible_managed }}\n[crio.image]\n'],
   },
   {
@@ -52,6 +64,7 @@ const rows: Row[] = [
       ['{\n  "insecure-registries": ["{{ registry }}"]\n}\n', 'line 2, column 26'],
       ['{ "{{ key }}": 1 }', 'line 1, column 3'],
       ['{ "debug": {{ debug }} }', 'line 1, column 13'],
+      [`{ "data-root": "\${DATA}/docker" }`, 'line 1, column 16'],
     ],
     others: ['{ "log-opts": { "tag": "{{.Name}}/{{.ID}}" } }\n'],
   },

@@ -1,5 +1,5 @@
 import type { AST } from 'toml-eslint-parser';
-import { isPlaceholder, placeAt } from '../place.ts';
+import { isUnfilled, placeAt } from '../place.ts';
 import type { TomlDocument } from './document.ts';
 import { topLevelValue } from './edit.ts';
 
@@ -29,8 +29,8 @@ export function placeOfObstacle(doc: TomlDocument, path: readonly string[]): str
 
 /** Where a value or key has a place that a program has yet to fill in; in comments they mean nothing. undefined where there is none. */
 export function placeholderIn(doc: TomlDocument): string | undefined {
-  if (!isPlaceholder(doc.text)) return undefined;
-  const token = doc.program.tokens.find(({ value }) => isPlaceholder(value));
+  if (!isUnfilled(doc.text)) return undefined;
+  const token = doc.program.tokens.find(({ value }) => isUnfilled(value));
   return token === undefined ? undefined : placeOf(doc, token as unknown as AST.TOMLNode);
 }
 

@@ -4,8 +4,9 @@ import { readSmall } from '../../facts/smallFile.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
 import type { Rendering } from '../types.ts';
+import { environmentOf } from './unitEnvironment.ts';
 import { serviceValues, startOfUnit, unitTexts } from './unitFiles.ts';
-import { environmentOf, expandWords, wordsOf } from './unitWords.ts';
+import { expandWords, wordsOf } from './unitWords.ts';
 
 const maxFiles = 100;
 

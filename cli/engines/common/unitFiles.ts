@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { byBytes, readTexts } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
@@ -53,22 +54,36 @@ export async function wantedUnits(host: HostView): Promise<Map<Unit, HostPath>> 
   return found;
 }
 
+/** A drop-in in /etc/systemd/system as it would be; without a text it does not count. */
+export interface OwnDropIn {
+  path: HostPath;
+  text?: string;
+}
+
 /**
- * The texts of a unit and of its drop-ins, in the order in which they take effect: drop-ins by their names, whatever folder they lie in, and of
- * two of one name that of the first folder (systemd.unit(5)). `without`: a drop-in that does not count.
+ * The drop-ins of a unit in the order in which they take effect: by their names, whatever folder they lie in, and of two of one name that of
+ * the first folder (systemd.unit(5)).
  */
-export async function unitTexts(host: HostView, unit: Unit, without?: HostPath): Promise<string[]> {
-  const file = await unitFile(host, unit);
-  const found = new Map<string, HostPath>();
+export async function dropInsOf(host: HostView, unit: Unit, own?: OwnDropIn): Promise<HostPath[]> {
+  const found = new Map<string, HostPath>(own?.text === undefined ? [] : [[posix.basename(own.path), own.path]]);
   for (const drops of [`${unit}.d`, `${unit.slice(unit.lastIndexOf('.') + 1)}.d`])
     for (const folder of unitFolders)
       for (const name of await host.readdir(`${folder}/${drops}`)) {
         const path = `${folder}/${drops}/${name}`;
-        if (name.endsWith('.conf') && path !== without && !found.has(name)) found.set(name, path);
+        if (name.endsWith('.conf') && path !== own?.path && !found.has(name)) found.set(name, path);
       }
   const paths = [...found].sort(([a], [b]) => byBytes(a, b)).map(([, path]) => path);
-  const masked = await Promise.all(paths.map(async (path) => (await host.readlink(path)) === '/dev/null'));
-  return readTexts(host, [...(file === undefined ? [] : [file]), ...paths.filter((_, index) => !masked[index])]);
+  const masked = await Promise.all(paths.map(async (path) => path !== own?.path && (await host.readlink(path)) === '/dev/null'));
+  return paths.filter((_, index) => !masked[index]);
+}
+
+/** The texts of a unit and of its drop-ins, in the order in which they take effect. */
+export async function unitTexts(host: HostView, unit: Unit, own?: OwnDropIn): Promise<string[]> {
+  const file = await unitFile(host, unit);
+  const paths = [...(file === undefined ? [] : [file]), ...(await dropInsOf(host, unit, own))];
+  const at = own === undefined ? -1 : paths.indexOf(own.path);
+  if (at < 0) return readTexts(host, paths);
+  return [...(await readTexts(host, paths.slice(0, at))), own?.text ?? '', ...(await readTexts(host, paths.slice(at + 1)))];
 }
 
 /** What the texts say of a key of [Service], word for word; an empty value clears those before it (systemd.service(5)). */
@@ -103,6 +118,6 @@ function joined(text: string): string[] {
 }
 
 /** The last ExecStart= of a unit, word for word. */
-export async function startOfUnit(host: HostView, unit: Unit, without?: HostPath): Promise<string | undefined> {
-  return serviceValues(await unitTexts(host, unit, without), 'ExecStart').at(-1);
+export async function startOfUnit(host: HostView, unit: Unit): Promise<string | undefined> {
+  return serviceValues(await unitTexts(host, unit), 'ExecStart').at(-1);
 }

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { isTable, placeOfKey, placeOfObstacle, tableAt, valueAt } from '../../documents/toml/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/types.ts';
@@ -6,12 +7,19 @@ import { atLeast, parseVersion, type Version } from '../common/version.ts';
 import type { Instance } from '../types.ts';
 import { shimIsType } from './handlers.ts';
 import type { ConfigSet, LoadedFile } from './loader.ts';
+import { rootFile, rootTables } from './rootFile.ts';
 import { highestSchema, newPlugin, newPlugins, oldPlugin, runtimesPath } from './schema.ts';
 
 /** True when the main file is missing or has no settings: then kata-sysext chooses its schema. */
 export function saysNothing(set: ConfigSet): boolean {
   const [main] = set.files;
   return !main || Object.keys(main.doc.value).length === 0;
+}
+
+/** A root file that finds only tables of kata-sysext's own yet: none of its files has to have a version (see `schemaBelowRoot`). */
+function isBareRoot({ main, files }: ConfigSet): boolean {
+  const own = (path: string) => path === rootFile || posix.dirname(path) === posix.dirname(rootTables);
+  return main === rootFile && files.every(({ path, doc }) => own(path) || Object.keys(doc.value).length === 0);
 }
 
 /** Throws when the loaded files are none that this version can edit safely. */
@@ -30,14 +38,13 @@ export function checkSet(set: ConfigSet, instance: Instance, host: Pick<HostView
   if (!host.booted) checkPlugins(set, version);
   for (const file of set.files) {
     checkRuntimes(file);
-    const { disabled_plugins: disabled } = file.doc.value;
-    const cri = Array.isArray(disabled) ? disabled.find((id) => ['cri', oldPlugin, newPlugin].includes(id as string)) : undefined;
+    const cri = disabledCri(file);
     if (cri !== undefined) {
       throw unsupported(
         file.path,
-        `${file.path}, ${placeOfKey(file.doc, 'disabled_plugins')}, disables the CRI plugin (disabled_plugins has "${String(cri)}").`,
+        `${file.path}, ${placeOfKey(file.doc, 'disabled_plugins')}, disables the CRI plugin (disabled_plugins has "${cri}").`,
         'A containerd that serves the CRI; handlers mean nothing without it.',
-        `Take "${String(cri)}" out of disabled_plugins in ${file.path} and restart containerd.`,
+        `Take "${cri}" out of disabled_plugins in ${file.path} and restart containerd.`,
       );
     }
     if (file.doc.start > 0 && version && atLeast(version, 2, 0)) {
@@ -49,6 +56,13 @@ export function checkSet(set: ConfigSet, instance: Instance, host: Pick<HostView
       });
     }
   }
+}
+
+/** The plugin of the CRI that a file disables; without its images or its runtime half the CRI does not start either. */
+function disabledCri({ doc }: LoadedFile): string | undefined {
+  const { disabled_plugins: disabled } = doc.value;
+  const ids: unknown[] = Array.isArray(disabled) ? disabled : [];
+  return ['cri', oldPlugin, ...newPlugins].find((id) => ids.includes(id));
 }
 
 /** A runtime that is no table ends containerd 2.x with a panic. */
@@ -117,23 +131,40 @@ function checkSchemas(set: ConfigSet, instance: Instance, host: Pick<HostView, '
       next: 'Give every file the version of the main file, and the plugin names of that version.',
     });
   }
-  if (saysNothing(set)) return;
-  if (set.schema === undefined || set.schema < 2) {
-    const what = set.schema === undefined ? 'no version key, so it has schema 1' : `version = ${set.schema}`;
-    throw unsupported(
-      set.main,
-      `${set.main} has ${what}.`,
-      'Schema 2 or newer.',
-      `Convert it: containerd config migrate (2.x), or write version = 2 and the full plugin names in ${set.main}.`,
-    );
-  }
+  if (saysNothing(set) || (set.schema === undefined && isBareRoot(set))) return;
+  if (set.schema === undefined || set.schema < 2) throw oldSchema(set);
   const highest = version ? highestSchema(version) : 4;
   if (set.schema > highest) {
     throw new KataError('engine-config-invalid', {
       subject: set.main,
-      found: `${set.main} has version = ${set.schema}, but containerd ${instance.version ?? ''} reads at most ${highest}.`,
+      found: `${set.main}${placeOfVersion(set)} has version = ${set.schema}, but containerd ${instance.version ?? ''} reads at most ${highest}.`,
       needed: 'A configuration that the engine itself can load.',
       next: `Update containerd or write version = ${highest} in ${set.main}.`,
     });
   }
+}
+
+/** The file that the package of containerd.io brings has both faults: no version, and the CRI disabled. One refusal names them. */
+function oldSchema(set: ConfigSet): KataError {
+  const { main } = set;
+  const what = set.schema === undefined ? 'no version key, so it has schema 1' : `version = ${set.schema}`;
+  const cri = set.files.map(disabledCri).find((id) => id !== undefined);
+  if (cri === undefined)
+    return unsupported(
+      main,
+      `${main}${placeOfVersion(set)} has ${what}.`,
+      'Schema 2 or newer.',
+      `Convert it: containerd config migrate (2.x), or write version = 2 and the full plugin names in ${main}.`,
+    );
+  return unsupported(
+    main,
+    `${main}${placeOfVersion(set)} has ${what}; and disabled_plugins has "${cri}", which disables the CRI plugin.`,
+    'Schema 2 or newer, and a containerd that serves the CRI; handlers mean nothing without it.',
+    `Write version = 2 and the full plugin names in ${main}, take "${cri}" out of disabled_plugins, and restart containerd.`,
+  );
+}
+
+function placeOfVersion({ files: [main] }: ConfigSet): string {
+  const place = main === undefined ? undefined : placeOfKey(main.doc, 'version');
+  return place === undefined ? '' : `, ${place},`;
 }

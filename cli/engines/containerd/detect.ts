@@ -5,12 +5,11 @@ import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit, UnitState } from '../../systemd/types.ts';
 import { type Daemon, detectDaemon, findRecordedDaemon } from '../common/detect.ts';
 import { filesView } from '../common/filesView.ts';
-import { startOfUnit } from '../common/unitFiles.ts';
 import { versionOf } from '../common/version.ts';
 import type { Instance, Wiring } from '../types.ts';
 import { loadSet } from './loader.ts';
 import { rootFile, sourcesOfRoot, unitDropIn } from './rootFile.ts';
-import { commandOfUnit } from './unitCommand.ts';
+import { configOfUnit } from './unitCommand.ts';
 
 const engine = 'containerd';
 const usualUnit = 'containerd.service';
@@ -26,10 +25,10 @@ const daemon: Daemon = {
   fromFiles: async (host, known, unit = usualUnit, wiring) => {
     // The wiring is made again where the unit has changed beside the drop-in; where an administrator removed that, it stays away.
     const rooted = wiring?.configPath === rootFile && (await host.lstat(unitDropIn(unit))) !== undefined;
-    const configPath = rooted ? rootFile : ((await configOfUnit(host, unit)) ?? wiring?.configPath ?? usualConfig);
+    const configPath = rooted ? rootFile : ((await namedBy(host, unit)) ?? wiring?.configPath ?? usualConfig);
     return { engine, ...known, configPath, socket: await socketOf(host, configPath) };
   },
-  isConfigured: async (host) => (await host.stat((await configOfUnit(host, usualUnit)) ?? usualConfig)) !== undefined,
+  isConfigured: async (host) => (await host.stat((await namedBy(host, usualUnit)) ?? usualConfig)) !== undefined,
 };
 
 /** See `Engine.detect`. */
@@ -63,16 +62,10 @@ async function instanceOf(host: HostView, unit: Unit, state: UnitState): Promise
   };
 }
 
-/**
- * The configuration that the unit's own text names: `--config PATH`, or CONTAINERD_CONFIG where ExecStart expands it (Flatcar). Drop-ins win.
- * undefined where it names none.
- */
-async function configOfUnit(host: HostView, unit: Unit): Promise<HostPath | undefined> {
-  const command = await commandOfUnit(host, unit).catch(() => undefined);
-  if (command !== undefined) return command.config;
-  // A script or the like: what it is called with may still be what containerd gets.
-  const start = (await startOfUnit(host, unit)) ?? '';
-  return [...start.matchAll(/\s(?:-c|--config)[\s=](?<path>\/\S+)/g)].at(-1)?.groups?.['path'];
+/** Where the unit does not tell it, `planContainerd` refuses. */
+async function namedBy(host: HostView, unit: Unit): Promise<HostPath | undefined> {
+  const told = await configOfUnit(host, unit);
+  return typeof told === 'string' ? undefined : told.config;
 }
 
 /** grpc.address of the last loaded file that has one (schema 4 moved it); the usual one when the files do not load. */

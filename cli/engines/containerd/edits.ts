@@ -30,6 +30,8 @@ export interface Piece {
 export interface Content {
   lines: readonly string[];
   schema: number;
+  /** False for tables that take the schema of the files around them: see `schemaBelowRoot`. */
+  isWritten: boolean;
   /** The main file says nothing yet: the range has to give it a version. */
   blank: boolean;
 }
@@ -42,8 +44,7 @@ export function piecesOf(placement: Placement, content: Content, seen: readonly 
     if (placement.method === 'root copy') return [copyPiece(placement.path, placement.target.doc.text, lines)];
     return [rangePiece(placement.target.real, lines, seen, current)];
   }
-  // Versions of files that a root file imports decide nothing, and must not be higher than that of the main one.
-  const version = placement.method === 'root file' ? [] : [`version = ${content.schema}`];
+  const version = content.isWritten ? [`version = ${content.schema}`] : [];
   const text = [fileLine, ...version, ...content.lines].map((line) => `${line}\n`).join('');
   const file: Piece = { mark: { path: placement.path, kind: 'file', text }, after: text };
   return placement.method === 'drop-in and import' ? [file, importPiece(placement.main.real, placement.pattern, seen, current)] : [file];

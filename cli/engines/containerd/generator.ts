@@ -6,9 +6,25 @@ import type { LoadedFile } from './loader.ts';
 import type { Placement } from './placement.ts';
 import { rootPieces } from './rootFile.ts';
 
-/** What programs write above a file that they write again: into its comments, never between its settings. */
-const marks =
-  /\b(?:managed|maintained|provisioned) (?:by|with) (?:ansible|puppet|chef|salt|terraform|cloud-init|an? \w+ (?:operator|agent))\b|\bauto-?generated\b|\bdo not (?:edit|modify|touch)\b|\b(?:ansible|puppet|chef|salt)[_ -]managed\b/i;
+/** Programs that write files of a node again, and whose names mean nothing else. */
+const writers =
+  'ansible|awx|puppet|chef|salt(?:stack)?|cfengine|rudder|terraform|pulumi|cloud-init|gardener|rke2?|k3s|kops|nodeup|kubespray|an? \\w+ (?:operator|agent)';
+
+/**
+ * What programs write above a file that they write again: into its comments, never between its settings. A file that a person had containerd
+ * print is none.
+ */
+const marks = new RegExp(
+  [
+    `\\b(?:generated|rendered|written|deployed|managed|maintained|provisioned|controlled) (?:by|with) (?:the )?(?:${writers})\\b`,
+    `\\b(?:ansible|puppet|chef|salt)[_ -]managed\\b`,
+    '\\bfile (?:is|was|has been) (?:being )?generated\\b(?! (?:by|with|from|using) \\W?(?:containerd|ctr)\\b)',
+    '\\bauto(?:matically)?[ -]?generated\\b',
+    '\\bdo not (?:edit|modify|touch)\\b',
+    '\\bchanges (?:to this file )?(?:will|may) be (?:lost|overwritten)\\b',
+  ].join('|'),
+  'i',
+);
 /** Commands that look at a file or at its mode, and write none. */
 const harmless = /^[-@:+!]*(?:\S*\/)?(?:test|\[|chmod|chown|chcon|restorecon|stat|ls|cat|grep)\s/;
 

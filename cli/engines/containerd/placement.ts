@@ -40,6 +40,8 @@ export async function choosePlacement(host: HostView, instance: Instance, input:
   const [main] = set.files;
   const fixed = await isReadOnlyPlace(host, instance.configPath);
   const aside = merging === 'unites' && (fixed || isGenerated);
+  // Whatever became of the main file that it imports.
+  if (input.recorded === 'root file' && merging === 'unites') return root;
   if (!main) return aside ? root : { method: 'file', path: await host.realpath(instance.configPath) };
   const kept = keepPlacement(input, importPattern(instance));
   if (kept) return kept;
@@ -74,7 +76,6 @@ function keepPlacement({ set, merging, seen, recorded }: PlacementInput, pattern
   const file = seen.find((one) => one.mark.kind === 'file')?.mark.path;
   const range = seen.find((one) => one.mark.kind === 'range');
   const target = set.files.find((one) => one.real === range?.mark.path);
-  if (recorded === 'root file') return merging === 'unites' ? root : undefined;
   if (recorded === 'range' && target && target === rangeTarget(set)) return { method: 'range', target };
   if (merging !== 'unites' || !file) return undefined;
   if (recorded === 'drop-in' && set.patterns.some((one) => covers(one, file))) return { method: 'drop-in', path: file };

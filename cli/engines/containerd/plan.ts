@@ -21,19 +21,21 @@ import { type ConfigSet, loadSet } from './loader.ts';
 import { choosePlacement, type Placement, rangeTarget } from './placement.ts';
 import { removedKeyFindings } from './removedKeys.ts';
 import { rootFile, rootPieces, withoutRoot } from './rootFile.ts';
+import { laterSchemaFinding, schemaBelowRoot, schemaOfTables, type TableSchema } from './rootSchema.ts';
 import { highestSchema, type Merging, mergingOf, pluginOf } from './schema.ts';
+import { requireConfigTold } from './unitCommand.ts';
 import { checkPieces, checkResult } from './verifyEdits.ts';
 
 /**
- * See `Engine.plan`. Everything starts from what the files are now. `isRewritten`: a program that is known writes the main file again, so that
- * an edit of it is no choice.
+ * See `Engine.plan`. Everything starts from what the files are now. `rewrittenIn`: the schema in which a program that is known writes the
+ * main file again, so that an edit of it is no choice.
  */
 export async function planContainerd(
   host: HostView,
   given: Instance,
   wanted: WantedHandler[],
   recorded?: Wiring,
-  isRewritten = false,
+  rewrittenIn?: number,
 ): Promise<WiringPlan> {
   checkWanted(wanted);
   const seen = await lookForMarks(host, recorded);
@@ -41,6 +43,7 @@ export async function planContainerd(
   if (wanted.length === 0) return removal(host, given, seen, findings, recorded);
   if (seen.some((one) => one.state === 'altered')) return keepAltered(host, given, wanted, findings, recorded!);
 
+  if (recorded === undefined) await requireConfigTold(host, given);
   const base = withoutOurs(seen);
   const instance = await withoutRoot(host, given, recorded);
   const version = parseVersion(instance.version);
@@ -54,8 +57,8 @@ export async function planContainerd(
     seen.length > 0 &&
     seen.every((one) => one.state === 'intact') &&
     (recorded?.configPath === given.configPath || recorded?.configPath === rootFile);
-  const generator = isRewritten ? undefined : await generatorOf(host, instance, set.files[0]);
-  const isGenerated = isRewritten || (generator !== undefined && (await canRoot(host, instance)));
+  const generator = rewrittenIn !== undefined ? undefined : await generatorOf(host, instance, set.files[0]);
+  const isGenerated = rewrittenIn !== undefined || (generator !== undefined && (await canRoot(host, instance)));
   const placement = await choosePlacement(host, instance, {
     set,
     merging,
@@ -67,11 +70,12 @@ export async function planContainerd(
   const blank = saysNothing(set);
   // A copy of the vendor’s file is made from that alone.
   const previous = placement.method === 'root copy' ? undefined : previousText(seen, placement, version);
-  const schema = set.schema ?? previous?.schema ?? (merging === 'unites' ? 3 : 2);
+  const tables = schemaFor(set, placement, { merging, version, previous: previous?.schema, comes: rewrittenIn });
+  const { schema, isWritten } = tables;
   const plugin = pluginOf(schema);
   const carried = await carriedFor(host, instance, { set, placement, merging, previous: previous?.text, wanted, recorded, missing });
   const lines = [...carriedLines(carried, plugin), ...missing.flatMap((handler) => ['', ...handlerLines(handler, plugin, version)])];
-  const content = { lines, schema, blank };
+  const content = { lines, schema, isWritten, blank };
   const baseText = textsOf(set, base, seen);
   const pieces = missing.length === 0 ? [] : piecesOf(placement, content, seen, (path) => baseText(path) ?? '');
 
@@ -127,6 +131,7 @@ export async function planContainerd(
       ...findings,
       ...present,
       ...removedKeyFindings(set, version),
+      ...laterSchemaFinding(set, placement, tables, instance.version),
       ...(generator === undefined ? [] : [generatedFinding(generator, placement.method)]),
     ],
   };
@@ -166,8 +171,21 @@ function previousText(
   const mark = seen.find((one) => one.state === 'intact' && one.mark.path === path)?.mark;
   if (!mark) return undefined;
   const written = valueAt(parseDocument(mark.text, path).value, ['version']);
-  const schema = typeof written === 'number' ? written : undefined;
+  const schema = typeof written === 'number' ? written : placement.method === 'root file' ? schemaOfTables(mark.text, path) : undefined;
   return version && schema !== undefined && schema > highestSchema(version) ? undefined : { text: mark.text, schema };
+}
+
+interface SchemaFor {
+  merging: Merging;
+  version: Version | undefined;
+  previous: number | undefined;
+  comes: number | undefined;
+}
+
+function schemaFor({ schema }: ConfigSet, { method }: Placement, { merging, version, previous, comes }: SchemaFor): TableSchema {
+  if (method !== 'root file') return { schema: schema ?? previous ?? (merging === 'unites' ? 3 : 2), isWritten: true };
+  // Versions of files that a root file imports decide nothing, and must not be higher than that of the main one.
+  return schema === undefined ? schemaBelowRoot(version, previous, comes) : { schema, isWritten: false };
 }
 
 interface CarriedFor {

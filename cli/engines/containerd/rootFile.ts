@@ -8,7 +8,7 @@ import type { Instance, Wiring } from '../types.ts';
 import { fileLine, type Piece } from './edits.ts';
 import { usualConfig } from './facts.ts';
 import { matchesName, patternFolder } from './globs.ts';
-import { commandOfUnit } from './unitCommand.ts';
+import { commandOfUnit, requireNamed } from './unitCommand.ts';
 
 /** What the daemon reads first where its own main file cannot be edited and imports nothing. */
 export const rootFile: HostPath = '/etc/containerd/kata-sysext-root.toml';
@@ -27,7 +27,7 @@ const rootMethods = ['root file', 'root copy'];
 export async function withoutRoot(host: HostView, instance: Instance, recorded: Wiring | undefined): Promise<Instance> {
   const rooted = instance.configPath === rootFile || rootMethods.some((method) => method === recorded?.method);
   if (!rooted || instance.unit === undefined) return instance;
-  const { config } = await commandOfUnit(host, instance.unit, unitDropIn(instance.unit));
+  const { config } = await commandOfUnit(host, instance.unit, { path: unitDropIn(instance.unit) });
   return { ...instance, configPath: config ?? usualConfig };
 }
 
@@ -57,7 +57,7 @@ export async function rootPieces(host: HostView, instance: Instance, method: str
       'A unit of systemd that starts containerd.',
       `Copy it to ${usualConfig}, and start containerd with that file.`,
     );
-  const command = await commandOfUnit(host, unit, unitDropIn(unit));
+  const command = await commandOfUnit(host, unit, { path: unitDropIn(unit) });
   if ((command.config ?? usualConfig) !== configPath)
     throw unsupported(
       unit,
@@ -66,6 +66,7 @@ export async function rootPieces(host: HostView, instance: Instance, method: str
       `Restart it: systemctl daemon-reload; systemctl restart ${unit}`,
     );
   const settings = piece(unitDropIn(unit), [fileLine, '[Service]', ...command.naming(rootFile)]);
+  await requireNamed(host, unit, { path: unitDropIn(unit), text: settings.after }, rootFile);
   if (method === 'root copy') return [settings];
   const imports = [await patternOf(host, configPath), `${posix.dirname(rootTables)}/*.toml`];
   return [piece(rootFile, [fileLine, `imports = [${imports.map(tomlString).join(', ')}]`]), settings];

@@ -1,10 +1,12 @@
 import { posix } from 'node:path';
-import { readTexts } from '../../host/index.ts';
+import { byBytes } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
-import { serviceValues, unitTexts } from '../common/unitFiles.ts';
-import { unquoted, wordsOf } from '../common/unitWords.ts';
+import { expandVariables, variableOf } from '../common/unitEnvironment.ts';
+import { dropInsOf, type OwnDropIn, serviceValues, unitTexts } from '../common/unitFiles.ts';
+import { type Word, wordsOf } from '../common/unitWords.ts';
 import { unsupported } from '../common/unsupported.ts';
+import type { Instance } from '../types.ts';
 
 const program = 'containerd';
 
@@ -20,68 +22,124 @@ const variable = /^(?:\$\{(?<braced>\w+)\}|\$(?<bare>\w+))$/;
 const option = /^--?(?:c|config)(?:=(?<value>.*))?$/s;
 
 /**
- * Reads the unit, without the drop-in `without` where one is named. Throws `engine-unsupported` where its command cannot be told or changed:
+ * Reads the unit, with a drop-in of kata-sysext's as it would be where that is given. Throws `engine-unsupported` where its command cannot be told or changed:
  * several of them, a shell or a script, a variable that may hold any words.
  */
-export async function commandOfUnit(host: HostView, unit: Unit, without?: HostPath): Promise<UnitCommand> {
-  const texts = await unitTexts(host, unit, without);
+export async function commandOfUnit(host: HostView, unit: Unit, own?: OwnDropIn): Promise<UnitCommand> {
+  const told = await readCommand(host, unit, own);
+  if (typeof told !== 'string') return told;
+  throw unsupported(
+    unit,
+    `${unit} ${told}, so that kata-sysext cannot make it read another file; and what it reads is part of the read-only operating system.`,
+    needed,
+    `Let ${unit} read a file below /etc: systemctl edit ${unit}; systemctl restart ${unit}`,
+  );
+}
+
+const needed = 'One ExecStart= with containerd itself and at most one --config.';
+
+/**
+ * The configuration that the unit's own text names: `--config PATH`, or CONTAINERD_CONFIG where ExecStart expands it (Flatcar). Drop-ins win.
+ * undefined where it names none; in words why it cannot be told.
+ */
+export async function configOfUnit(host: HostView, unit: Unit): Promise<{ config: HostPath | undefined } | string> {
+  const told = await readCommand(host, unit);
+  if (typeof told !== 'string') return told;
+  const texts = await unitTexts(host, unit);
+  const written = serviceValues(texts, 'ExecStart').at(-1);
+  if (written === undefined) return { config: undefined };
+  // A script or the like: what it is called with may still be what containerd gets.
+  const start = told === anyOptions ? await expandVariables(host, texts, written) : written;
+  if (start === undefined) return told;
+  const config = [...start.matchAll(/\s(?:-c|--config)[\s=](?<path>\/[^\s$%"']+)(?=["'\s]|$)/g)].at(-1)?.groups?.['path'];
+  return config === undefined && told !== anyOptions ? told : { config };
+}
+
+const anyOptions = 'has a variable in its command that may hold any options';
+
+/** Throws `engine-unsupported` where containerd does not run, and its unit does not tell which file it will read. */
+export async function requireConfigTold(host: HostView, { unit, process }: Pick<Instance, 'unit' | 'process'>): Promise<void> {
+  if (unit === undefined || process !== undefined) return;
+  const told = await configOfUnit(host, unit);
+  if (typeof told !== 'string') return;
+  throw unsupported(
+    unit,
+    `${unit} ${told}, so that kata-sysext cannot tell which configuration containerd will read.`,
+    `${needed} On a live host a containerd that runs tells it, too.`,
+    `Write ExecStart= in a drop-in: systemctl edit ${unit} (in a tree /etc/systemd/system/${unit}.d/override.conf).`,
+  );
+}
+
+/** Throws `engine-unsupported` where the unit would not name this configuration, with the drop-in that names it: a later one takes it back. */
+export async function requireNamed(host: HostView, unit: Unit, own: Required<OwnDropIn>, config: HostPath): Promise<void> {
+  const told = await readCommand(host, unit, own);
+  if (typeof told !== 'string' && told.config === config) return;
+  const name = posix.basename(own.path);
+  const later = (await dropInsOf(host, unit)).findLast((path) => byBytes(posix.basename(path), name) > 0) ?? unit;
+  throw unsupported(
+    later,
+    typeof told === 'string'
+      ? `With ${own.path}, ${unit} ${told}: ${later} is read after it.`
+      : `${later} is read after ${own.path}, and lets containerd read ${told.config ?? 'its usual file'} all the same.`,
+    `A drop-in of ${unit} that is read last.`,
+    `Give ${later} a name that sorts before ${name}: mv ${later} ${posix.dirname(later)}/50-${posix.basename(later)}; systemctl daemon-reload`,
+  );
+}
+
+/** In words, after the name of the unit, why its command cannot be told. */
+async function readCommand(host: HostView, unit: Unit, own?: OwnDropIn): Promise<UnitCommand | string> {
+  const texts = await unitTexts(host, unit, own);
   const commands = serviceValues(texts, 'ExecStart');
-  if (commands.length !== 1) throw refused(unit, `has ${commands.length === 0 ? 'no' : commands.length} ExecStart=`);
+  if (commands.length !== 1) return `has ${commands.length === 0 ? 'no' : commands.length} ExecStart=`;
   const [command = ''] = commands;
-  const [start, ...words] = wordsOf(command);
-  if (bare([start, ...words].map((word) => word?.text ?? '').join('')) !== bare(command))
-    throw refused(unit, 'has a quote without its end');
-  const { special = '', binary = '' } = /^(?<special>[-:+!|]*)(?<binary>.*)$/s.exec(start?.value ?? '')?.groups ?? {};
+  const all = wordsOf(command);
+  if (bare(all.map(({ text }) => text).join('')) !== bare(command)) return 'has a quote without its end';
+  const { special = '', binary = '' } = /^(?<special>[-:+!|]*)(?<binary>.*)$/s.exec(all[0]?.value ?? '')?.groups ?? {};
   // After `@` the next word is the name that the program gets, not an option.
-  if (binary.startsWith('@') || posix.basename(binary) !== program) throw refused(unit, `starts ${binary}, not ${program} itself`);
+  const start = binary.startsWith('@') ? -1 : programAt(all, binary);
+  if (start < 0) return `starts ${binary}, not ${program} itself`;
+  const words = all.slice(start + 1);
   const options = words.flatMap(({ value }, index) => (option.test(value) ? [index] : []));
-  if (options.length > 1) throw refused(unit, 'names a configuration more than once');
+  if (options.length > 1) return 'names a configuration more than once';
   const at = options[0] ?? words.length;
   const inside = option.exec(words[at]?.value ?? '')?.groups?.['value'];
   const value = inside ?? words[at + 1]?.value ?? '';
   const others = words.filter((_, index) => index < at || index > at + (inside === undefined ? 1 : 0));
-  if (others.some((word) => /^["']?\$(?:\w|\{\w+\})/.test(word.text)))
-    throw refused(unit, 'has a variable in its command that may hold any options');
+  if (others.some((word) => /^["']?\$(?:\w|\{\w+\})/.test(word.text))) return anyOptions;
   const reset = (config: HostPath) => {
     const kept = others.map(({ text }) => text);
     kept.splice(options.length === 0 ? 0 : at, 0, `--config ${config}`);
-    return ['ExecStart=', `ExecStart=${[start?.text ?? '', ...kept].join(' ')}`];
+    return ['ExecStart=', `ExecStart=${[...all.slice(0, start + 1).map(({ text }) => text), ...kept].join(' ')}`];
   };
   if (options.length === 0) return { config: undefined, naming: reset };
+  // After `:` nothing is expanded.
+  return namedConfig(host, texts, { value, isExpanded: !special.includes(':'), reset });
+}
+
+interface Named {
+  value: string;
+  isExpanded: boolean;
+  reset: UnitCommand['naming'];
+}
+
+async function namedConfig(host: HostView, texts: readonly string[], { value, isExpanded, reset }: Named): Promise<UnitCommand | string> {
   const name = variable.exec(value)?.groups;
   const set = name === undefined ? undefined : (name['braced'] ?? name['bare']);
-  // After `:` nothing is expanded.
-  const setting = set === undefined || special.includes(':') ? undefined : await settingOf(host, texts, set);
-  const config = setting === undefined ? value : setting.config;
-  if (config === undefined || !/^\/[^%$*?\\"'\s]*$/.test(config))
-    throw refused(unit, `names the configuration ${value}, which is no plain path`);
+  const setting = set === undefined || !isExpanded ? undefined : await variableOf(host, texts, set);
+  const config = setting === undefined ? value : setting.value;
+  if (setting?.filed === false && config === undefined) return `names the configuration ${value}, which nothing in its files sets`;
+  if (config === undefined || !/^\/[^%$*?\\"'\s]*$/.test(config)) return `names the configuration ${value}, which is no plain path`;
   // What a file sets wins over Environment=.
   return { config, naming: setting?.filed === false ? (path) => [`Environment=${set}=${path}`] : reset };
 }
 
+/** Which word names containerd: the first one, or the one after `env NAME=VALUE…` (Flatcar). -1 where another program is started. */
+function programAt(words: readonly Word[], binary: string): number {
+  const first = posix.basename(binary) === 'env' ? words.findIndex(({ value }, index) => index > 0 && !/^\w+=/.test(value)) : 0;
+  const named = first === 0 ? binary : (words[first]?.value ?? '');
+  return posix.basename(named) === program ? first : -1;
+}
+
 function bare(text: string): string {
   return text.replace(/\s+/g, '');
-}
-
-/** The value of a variable, and whether a file of EnvironmentFile= sets it. */
-async function settingOf(host: HostView, texts: readonly string[], name: string): Promise<{ config: string | undefined; filed: boolean }> {
-  const paths = serviceValues(texts, 'EnvironmentFile').map((path) => unquoted(path.replace(/^-/, '')));
-  // Which files a pattern finds is not known before the start.
-  if (paths.some((path) => /[*?[%]/.test(path))) return { config: undefined, filed: true };
-  const files = (await readTexts(host, paths)).join('\n');
-  const pattern = new RegExp(`^[ \\t]*${name}=(?<value>.*)$`, 'gm');
-  const inFile = [...files.matchAll(pattern)].at(-1)?.groups?.['value'];
-  if (inFile !== undefined) return { config: unquoted(inFile.trim()), filed: true };
-  const words = serviceValues(texts, 'Environment').flatMap((line) => line.match(/"[^"]*"|'[^']*'|\S+/g) ?? []);
-  const word = words.map(unquoted).findLast((each) => each.startsWith(`${name}=`));
-  return { config: word?.slice(name.length + 1), filed: false };
-}
-
-function refused(unit: Unit, why: string): Error {
-  return unsupported(
-    unit,
-    `${unit} ${why}, so that kata-sysext cannot make it read another file; and what it reads is part of the read-only operating system.`,
-    'One ExecStart= with containerd itself and at most one --config.',
-    `Let ${unit} read a file below /etc: systemctl edit ${unit}; systemctl restart ${unit}`,
-  );
 }

@@ -44,7 +44,7 @@ export function checkPieces(
 }
 
 function addedBy(kind: 'file' | 'range', placement: Placement, tables: TomlTable, content: Content): TomlTable {
-  if (placement.method === 'root file') return tables;
+  if (!content.isWritten) return tables;
   if (kind === 'file' && placement.method !== 'root copy') return union({ version: content.schema }, tables);
   if (placement.method === 'drop-in and import') return { imports: [placement.pattern] };
   return content.blank ? union({ version: content.schema }, tables) : tables;

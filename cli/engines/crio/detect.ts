@@ -2,7 +2,8 @@ import { posix } from 'node:path';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit, UnitState } from '../../systemd/types.ts';
 import { type Daemon, detectDaemon, findRecordedDaemon } from '../common/detect.ts';
-import { startOfUnit, unitTexts } from '../common/unitFiles.ts';
+import { expandVariables, variableOf } from '../common/unitEnvironment.ts';
+import { serviceValues, unitTexts } from '../common/unitFiles.ts';
 import { versionOf } from '../common/version.ts';
 import type { Instance, Wiring } from '../types.ts';
 import { readFlags, usualConfig, usualFolder } from './daemon.ts';
@@ -56,18 +57,25 @@ async function instanceOf(host: HostView, unit: Unit, state: UnitState): Promise
   };
 }
 
-/** What the unit's own text names, by flag or by variable. Drop-ins win; a flag wins over a variable. */
+/**
+ * What the unit's own text names, by flag or by variable: in the unit, or in a file of EnvironmentFile= (`$CRIO_CONFIG_OPTIONS` of the
+ * package's unit). Drop-ins win; a flag wins over a variable.
+ */
 async function placesOfUnit(host: HostView, unit: Unit, wiring?: Wiring): Promise<{ configPath: HostPath; configFolder: HostPath }> {
-  const start = (await startOfUnit(host, unit)) ?? '';
-  const text = (await unitTexts(host, unit)).join('\n').replaceAll('\\\n', ' ');
-  const last = (said: string, pattern: RegExp) => [...said.matchAll(pattern)].at(-1)?.groups?.['path'];
-  const flag = (names: string) => last(start, new RegExp(`\\s(?:${names})[\\s=](?<path>/\\S+)`, 'g'));
+  const texts = await unitTexts(host, unit);
+  const written = serviceValues(texts, 'ExecStart').at(-1) ?? '';
+  const start = (await expandVariables(host, texts, written)) ?? written;
+  const flag = (names: string) =>
+    [...start.matchAll(new RegExp(`\\s["']?(?:${names})[\\s=]["']?(?<path>/[^\\s"']+)`, 'g'))].at(-1)?.groups?.['path'];
+  const variable = async (name: string) => {
+    const { value } = await variableOf(host, texts, name);
+    return value?.startsWith('/') ? value : undefined;
+  };
   // kata-sysext writes one drop-in, and this is its folder.
   const folder = wiring?.marks.map(({ path }) => posix.dirname(path))[0];
-  const variable = (name: string) => last(text, new RegExp(`^[ \\t]*Environment=.*\\b${name}=(?<path>/[^\\s"']+)`, 'gm'));
   return {
-    configPath: flag('-c|--config') ?? variable('CONTAINER_CONFIG') ?? wiring?.configPath ?? usualConfig,
-    configFolder: flag('-d|--config-dir') ?? variable('CONTAINER_CONFIG_DIR') ?? folder ?? usualFolder,
+    configPath: flag('-c|--config') ?? (await variable('CONTAINER_CONFIG')) ?? wiring?.configPath ?? usualConfig,
+    configFolder: flag('-d|--config-dir') ?? (await variable('CONTAINER_CONFIG_DIR')) ?? folder ?? usualFolder,
   };
 }
 

@@ -62,7 +62,7 @@ function tableIn(dump: Record<string, unknown>): Table {
 
 function readTable(text: string, instance: Instance): Table {
   const value = (readJsonText(text, instance.configPath)?.value ?? {}) as Table;
-  refuseFatal(instance.configPath, value, instance);
+  refuseFatal({ path: instance.configPath, now: text }, value, instance);
   return value;
 }
 

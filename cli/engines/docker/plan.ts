@@ -11,7 +11,7 @@ import { changesOf } from './changes.ts';
 import { fatalIn, refuseFatal } from './checks.ts';
 import { handlersNow, refuseLostDefault, withoutText } from './lostDefault.ts';
 import { checkDaemon, checkPlace, limits } from './preconditions.ts';
-import { isSame, isTable, leadsToOurs, runtimeOf, runtimesIn, runtimesKey, saidBy, type Table, tableOf } from './runtimes.ts';
+import { isSame, isTable, leadsToOurs, placeOfKeys, runtimeOf, runtimesIn, runtimesKey, saidBy, type Table, tableOf } from './runtimes.ts';
 import { findingsIn, type SeenFile, seeFiles } from './seen.ts';
 import { refuseTemplate } from './templates.ts';
 
@@ -29,7 +29,7 @@ export async function planDocker(host: HostView, instance: Instance, wanted: Wan
 
   const file = seen.find((each) => each.path === path)!;
   const root = rootOf(file);
-  refuseFatal(path, tableIn(root), instance, handlersNow(file));
+  refuseFatal(file, tableIn(root), instance, handlersNow(file));
   if (recorded === undefined) refuseTemplate(path, file.now ?? '', root);
   const { missing, present } = sortWanted(path, root, wanted);
   const { text, mark } = textOf(file, root, missing);
@@ -136,7 +136,12 @@ function textOf(file: SeenFile, root: JsonNode | undefined, missing: readonly Wa
   }
   const inner = runtimesIn(root);
   if (inner !== undefined && !isTable(inner.value)) {
-    throw unsupported(path, `The key ${runtimesKey} in ${path} is no object.`, 'An object.', `Remove the key ${runtimesKey} from ${path}.`);
+    throw unsupported(
+      path,
+      `${path}, ${placeOfKeys(root, bare, [runtimesKey])}: the key ${runtimesKey} is no object.`,
+      'An object.',
+      `Remove the key ${runtimesKey} from ${path}.`,
+    );
   }
   const added = inner === undefined ? addMembers(bare, root, [[runtimesKey, table]]) : addMembers(bare, inner, Object.entries(table));
   return { text: added.text, mark: range(added.inserted) };

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { parseJson } from '../../documents/index.ts';
+import { parseJson, placeAt } from '../../documents/index.ts';
 import { type JsonNode, readJsonText, sameJson } from '../../documents/jsonFile/index.ts';
 import type { HostPath } from '../../host/types.ts';
 import type { WantedHandler } from '../types.ts';
@@ -21,6 +21,12 @@ export function isTable(value: unknown): value is Table {
 /** The object of handlers in a file; undefined where it has none. */
 export function runtimesIn(root: JsonNode | undefined): JsonNode | undefined {
   return root?.members?.find(({ key }) => key === runtimesKey)?.value;
+}
+
+/** Where the value below these keys begins in the text; undefined where it is not there. */
+export function placeOfKeys(root: JsonNode | undefined, text: string, keys: readonly string[]): string | undefined {
+  const node = keys.reduce((at, key) => at?.members?.find((member) => member.key === key)?.value, root);
+  return node === undefined ? undefined : placeAt(text, node.start);
 }
 
 /** Handlers of a file, by name. */

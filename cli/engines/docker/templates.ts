@@ -1,4 +1,4 @@
-import { isPlaceholder, placeAt } from '../../documents/index.ts';
+import { isUnfilled, placeAt } from '../../documents/index.ts';
 import type { JsonNode } from '../../documents/jsonFile/index.ts';
 import type { HostPath } from '../../host/types.ts';
 import { templateAt } from '../common/templates.ts';
@@ -10,9 +10,9 @@ export function refuseTemplate(path: HostPath, text: string, root: JsonNode | un
 }
 
 function placeholderIn({ members, value, start }: JsonNode): number | undefined {
-  if (members === undefined) return isPlaceholder(JSON.stringify(value)) ? start : undefined;
+  if (members === undefined) return isUnfilled(JSON.stringify(value)) ? start : undefined;
   for (const member of members) {
-    if (isPlaceholder(member.key)) return member.start;
+    if (isUnfilled(member.key)) return member.start;
     const at = member.key === 'log-opts' ? undefined : placeholderIn(member.value);
     if (at !== undefined) return at;
   }

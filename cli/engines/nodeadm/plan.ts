@@ -98,7 +98,8 @@ async function wiringText(wanted: readonly WantedHandler[], schema: number, vers
 async function planBeside(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan> {
   const version = parseVersion(instance.version);
   if (wanted.length > 0 && (version === undefined || !atLeast(version, 2, 0))) throw withoutFolder();
-  return planContainerd(host, instance, wanted, recorded, true);
+  // For containerd 2.x it writes schema 3, or makes a file of that or a newer one of settings of schema 2 (docs/facts/nodeadm.md).
+  return planContainerd(host, instance, wanted, recorded, 3);
 }
 
 /** Plugins of schema 2 are migrated. The user data is known as nodeadm united it with the files: what one of these has is named there. */

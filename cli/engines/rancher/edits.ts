@@ -15,7 +15,7 @@ interface Content {
 /** The planned file of a place. Throws engine-unsupported where the text would not say exactly what it shall. */
 export function editedPieces(place: Place, { lines, tables }: Content, seen: readonly SeenMark[]): Piece[] {
   if (lines.some((line) => line.includes('{{'))) throw unfit('a path of kata-sysext', 'it has {{, which begins an action of a template');
-  const written = { lines, schema: place.schema, blank: false };
+  const written = { lines, schema: place.schema, isWritten: true, blank: false };
   if (place.kind === 'drop-in') {
     const pieces = piecesOf({ method: 'drop-in', path: place.path }, written, seen, () => '');
     for (const { mark, after } of pieces) {

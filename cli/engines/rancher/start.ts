@@ -4,8 +4,9 @@ import { flagOf } from '../../facts/processes.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
 import type { FilesView } from '../common/filesView.ts';
+import { environmentOf } from '../common/unitEnvironment.ts';
 import { serviceValues, unitTexts } from '../common/unitFiles.ts';
-import { environmentOf, expandWords, wordsOf } from '../common/unitWords.ts';
+import { expandWords, wordsOf } from '../common/unitWords.ts';
 import { configOptions } from './report.ts';
 import type { Distribution } from './types.ts';
 

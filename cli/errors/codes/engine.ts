@@ -26,7 +26,7 @@ export const engineCodes: Record<string, CodeRow> = {
   ),
   'engine-config-mixed': row(
     3,
-    'The configuration files have tables of different schema versions; which one wins depends on their order. On a live host with containerd 2.x they are taken where its own dump has every handler.',
+    'The configuration files have tables of different schema versions; which one wins depends on their order. On a live host with containerd 2.x they are taken where its own dump has every handler. A note or a warning where the main file below a root file is yet to come, and its schema is not known.',
   ),
   'engine-key-removed': row(
     3,

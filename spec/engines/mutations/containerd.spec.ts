@@ -4,7 +4,7 @@ import { KataError } from '../../../cli/errors/index.ts';
 import { engineFiles } from '../../support/engineFiles.ts';
 import { brokenBytes } from '../../support/mutations/bytes.ts';
 import { realFiles } from '../../support/mutations/corpus.ts';
-import { eachRound, mutationCount, type Random } from '../../support/mutations/random.ts';
+import { changesOf, eachFile, eachRound, mutationCount, type Random } from '../../support/mutations/random.ts';
 import { addedTo, isInsertion, strictToml, type Table } from '../../support/mutations/strictToml.ts';
 import { mutatedToml } from '../../support/mutations/toml.ts';
 import { loopMs, sample, seed } from '../../support/sample.ts';
@@ -49,11 +49,10 @@ describe('engines/containerd: files that others changed', function () {
       for (const version of sample(versions, 2, name)) await goRound(text, version, undefined);
     });
 
-  it(`${mutationCount} files that were changed at random: the same (seed ${seed})`, async () => {
+  it(`${changesOf(corpus)} files that were changed at random: the same (seed ${seed})`, async () => {
     const outcomes = new Map<string, number>();
 
-    await eachRound(async (random) => {
-      const { text } = random.pick(corpus);
+    await eachFile(corpus, async ({ text }, random) => {
       const outcome = await goRound(mutatedToml(text, random), random.pick(versions), random);
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
     });

@@ -5,7 +5,7 @@ import { KataError } from '../../../cli/errors/index.ts';
 import { brokenBytes } from '../../support/mutations/bytes.ts';
 import { realFiles } from '../../support/mutations/corpus.ts';
 import { mutatedJson } from '../../support/mutations/json.ts';
-import { eachRound, mutationCount, type Random } from '../../support/mutations/random.ts';
+import { changesOf, eachFile, eachRound, mutationCount, type Random } from '../../support/mutations/random.ts';
 import { isInsertion } from '../../support/mutations/strictToml.ts';
 import { loopMs, seed } from '../../support/sample.ts';
 import { type EngineTree, engineTree, handler } from '../../support/trees/engineTree.ts';
@@ -39,11 +39,11 @@ describe('engines/docker: files that others changed', function () {
       assert.deepEqual([await goRound(text, offline), await goRound(text, running)], ['wired', 'wired']);
     });
 
-  it(`${mutationCount} files that were changed at random: the same, or refused untouched (seed ${seed})`, async () => {
+  it(`${changesOf(corpus)} files that were changed at random: the same, or refused untouched (seed ${seed})`, async () => {
     const outcomes = new Map<string, number>();
 
-    await eachRound(async (random) => {
-      const outcome = await goRound(mutatedJson(random.pick(corpus).text, random), random.pick([offline, running]), random);
+    await eachFile(corpus, async ({ text }, random) => {
+      const outcome = await goRound(mutatedJson(text, random), random.pick([offline, running]), random);
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
     });
 
