@@ -17,6 +17,6 @@ export function kubernetesExamples(): Record<string, string> {
     .find((each) => each.includes('SecurityContextConstraints'))!;
   return {
     [`${folder}/2-install.yaml`]: made(),
-    [`${folder}/openshift-scc.yaml`]: `# What openshift: true adds: this ServiceAccount may have folders of the host, and no further right.\n${scc}`,
+    [`${folder}/openshift-scc.yaml`]: `# What openshift: true adds: these ServiceAccounts may have folders of the host, and no further right.\n${scc}`,
   };
 }
