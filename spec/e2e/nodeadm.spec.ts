@@ -227,10 +227,11 @@ describe('EKS nodeadm (a stand-in) on a live trixie host', function () {
 
     assert.deepEqual(await runsOf(live, [containerd, kubelet]), runs);
     await serves(live, installed, 'back');
-    await bootsWith('v1.30.0');
-    await serves(live, installed, 'back-boot');
+    // A containerd that this nodeadm only starts has not read the file that it wrote again, until the boot.
     await renderAgain(live);
     await serves(live, installed, 'back-again');
+    await bootsWith('v1.30.0');
+    await serves(live, installed, 'back-boot');
   });
 
   it('uninstalled with a nodeadm that only starts its engine: the file is gone, the folder stays, nothing else differs', async () => {

@@ -31,7 +31,7 @@ export const k3s: RancherHost = {
   unit: 'k3s.service',
   folder: '/var/lib/rancher/k3s/agent/etc/containerd',
   path: '/opt/bin/k3s',
-  bundle: 'ln -sfn $age $data/data/current',
+  bundle: 'ln -sfn $release $data/data/current',
   containerd: '$data/data/current/bin/containerd',
 };
 
@@ -41,7 +41,7 @@ export const rke2: RancherHost = {
   unit: 'rke2-server.service',
   folder: '/var/lib/rancher/rke2/agent/etc/containerd',
   path: '/opt/rke2/bin/rke2',
-  bundle: 'ln -sfn data/$age/bin $data/bin',
+  bundle: 'ln -sfn data/$release/bin $data/bin',
   containerd: '$data/bin/containerd',
 };
 
@@ -55,15 +55,15 @@ const old = '/mnt/old';
  * Neither k3s nor RKE2 but a stand-in: it renders as one of an age does, by value equal to real files (spec/engines/rancherStandIn.spec.ts), and
  * starts the real containerd as its child with `-c`; when that ends it ends, and systemd starts it again. It has no kubelet and no API.
  */
-function standIn({ program, bundle, containerd }: RancherHost, age: Age): string {
+function standIn({ program, bundle, containerd }: RancherHost, age: Age, patch: number): string {
   return `#!/bin/sh
 set -eu
 data=/var/lib/rancher/${program}
 etc=$data/agent/etc/containerd
-age=${age}
-mkdir -p $etc $data/agent/containerd $data/data/$age/bin $data/data/cni $data/agent/etc/cni/net.d /run/k3s/containerd
+age=${age} release=${age}.${patch}
+mkdir -p $etc $data/agent/containerd $data/data/$release/bin $data/data/cni $data/agent/etc/cni/net.d /run/k3s/containerd
 case $age in 2024) from=${old} ;; *) from=/usr/bin ;; esac
-ln -sfn $from/containerd $data/data/$age/bin/containerd
+ln -sfn $from/containerd $data/data/$release/bin/containerd
 ${bundle}
 schema=3 template=
 if [ $age = 2024 ]; then schema=2; fi
@@ -124,7 +124,7 @@ export async function rancherHost(of: RancherHost, age: Age): Promise<Live> {
       containerdConfig: '',
       images: false,
       files: {
-        [of.path]: { text: standIn(of, age), mode: 0o755 },
+        [of.path]: { text: standIn(of, age, 0), mode: 0o755 },
         [`/etc/systemd/system/${of.unit}`]: unitText(of),
         [`/etc/systemd/system/multi-user.target.wants/${of.unit}`]: { link: `../${of.unit}` },
         '/etc/systemd/system/containerd.service': { link: '/dev/null' },
@@ -148,7 +148,7 @@ export async function rancherHost(of: RancherHost, age: Age): Promise<Live> {
   return live;
 }
 
-/** Another release is installed; it runs from its next start on. */
-export async function installAge({ host }: Live, of: RancherHost, age: Age): Promise<void> {
-  await host.sh(`cat >${of.path}.new; chmod 755 ${of.path}.new; mv ${of.path}.new ${of.path}`, { input: standIn(of, age) });
+/** Another release is installed, of another age or a patch of the same; it runs from its next start on. */
+export async function installRelease({ host }: Live, of: RancherHost, age: Age, patch: number): Promise<void> {
+  await host.sh(`cat >${of.path}.new; chmod 755 ${of.path}.new; mv ${of.path}.new ${of.path}`, { input: standIn(of, age, patch) });
 }
