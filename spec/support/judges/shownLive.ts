@@ -69,6 +69,15 @@ export const liveLines: LiveLine[] = [
     'spec/e2e/nodeadm.spec.ts',
   ),
   row('  restarts: nodeadm-run.service, containerd.service', 'cli/commands/answer.ts', '  restarts: ', 'spec/e2e/nodeadm.spec.ts'),
+  row(
+    '· containerd.service does not run, and no boot starts it before nodeadm-run.service has rendered, as in an AMI: the files are written, nothing restarts, and no engine is asked [engine-first-start]',
+    'cli/engines/nodeadm/plan.ts',
+    [
+      ' does not run, and no boot starts it before ',
+      ' has rendered, as in an AMI: the files are written, nothing restarts, and no engine is asked',
+    ],
+    'spec/e2e/nodeadm.spec.ts',
+  ),
   row('› waiting for containerd', 'cli/gate/gate.ts', 'waiting for ', round),
   row('› watching containerd for 8 s', 'cli/gate/gate.ts', 'watching ', round),
   row(
