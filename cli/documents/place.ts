@@ -17,9 +17,9 @@ export function isPlaceholder(text: string): boolean {
 }
 
 /**
- * Whether a value has one of those, or the variable of a shell or another program (${NAME}, @@NAME@@): for a file whose reader expands none,
- * as containerd, CRI-O and dockerd.
+ * Whether a value has one of those, or begins with the variable of a shell or another program (${NAME}, @@NAME@@): for a file whose reader expands
+ * none, as containerd, CRI-O and dockerd. In the middle of a value such signs may be meant, as in a password.
  */
 export function isUnfilled(value: string): boolean {
-  return isPlaceholder(value) || /\$\{[A-Za-z_]\w{0,99}\}|@@[A-Za-z_]\w{0,99}@@/.test(value);
+  return isPlaceholder(value) || /^["']{0,3}(?:\$\{[A-Za-z_]\w{0,99}\}|@@[A-Za-z_]\w{0,99}@@)/.test(value);
 }

@@ -291,4 +291,42 @@ describe('engines/containerd: a main file of the read-only operating system', ()
       assert.equal((await instance(tree, '2.1.9')).configPath, config);
     }
   });
+
+  it('tells the drop-in that takes the root file back, not one that is read later still, and a command that helps', async () => {
+    const resets = `[Service]\nExecStart=\nExecStart=/usr/bin/containerd -c ${vendor}\n`;
+    const tree = await host(plain, {
+      [`${folder}/zz-local.conf`]: resets,
+      [`${folder}/zzz-limits.conf`]: '[Service]\nLimitNOFILE=1\n',
+    });
+    const system = await host(plain, { '/usr/lib/systemd/system/containerd.service.d/zzz.conf': resets });
+
+    await assert.rejects(plan(tree, '2.1.9', ['kata-qemu']), ({ complaint }: KataError) => {
+      assert.equal(complaint.subject, `${folder}/zz-local.conf`);
+      assert.match(complaint.next!, /mv \S+\/zz-local\.conf \S+\/50-zz-local\.conf;/);
+      return true;
+    });
+    await assert.rejects(plan(system, '2.1.9', ['kata-qemu']), ({ complaint }: KataError) => {
+      assert.match(complaint.next!, /cp \/usr\/lib\S+zzz\.conf \/etc\S+50-zzz\.conf; ln -s \/dev\/null \/etc\S+\/zzz\.conf;/);
+      return true;
+    });
+  });
+
+  it('is not asked for where another program starts containerd without options, and a path in a script ends where its command ends', async () => {
+    const main = { '/etc/containerd/config.toml': 'version = 3\n' };
+    const commands = [
+      '@/usr/bin/containerd containerd',
+      '/usr/bin/nice -n -5 /usr/bin/containerd',
+      "/bin/sh -c 'exec /usr/bin/containerd'",
+      '/bin/bash -c "ulimit -l; exec /usr/bin/containerd --config /etc/containerd/config.toml; true"',
+    ];
+
+    const plans = await Promise.all(
+      commands.map(async (command) => plan(await host(`[Service]\nExecStart=${command}\n`, main), '2.1.9', ['kata-qemu'])),
+    );
+
+    assert.deepEqual(
+      plans.map(({ wiring }) => wiring?.configPath),
+      commands.map(() => '/etc/containerd/config.toml'),
+    );
+  });
 });

@@ -56,6 +56,26 @@ describe('engines/crio: detect', () => {
     tree = await engineTree();
   });
 
+  it('a file that only a start tells, or that cannot be read, leaves what the unit itself sets', async () => {
+    for (const path of ['/etc/sysconfig/%N', '/etc/sysconfig/%i', '/etc/sysconfig/crio*', '/etc/crio']) {
+      tree = await engineTree({
+        '/usr/bin/crio': '',
+        [unit]: `[Service]\nEnvironment=CONTAINER_CONFIG_DIR=/etc/mycrio.d\nEnvironmentFile=-${path}\nExecStart=/usr/bin/crio\n`,
+        '/etc/crio/x': '',
+        '/etc/sysconfig/crio': 'CONTAINER_CONFIG=/etc/b.conf\n',
+      });
+
+      const [found] = await crio.detect(tree.host);
+
+      assert.deepEqual(
+        [found?.configFolder, found?.configPath],
+        ['/etc/mycrio.d', path.endsWith('%N') ? '/etc/b.conf' : '/etc/crio/crio.conf'],
+      );
+      await tree.remove();
+    }
+    tree = await engineTree();
+  });
+
   it('reads which files the unit names, by flags and by variables; the last file decides the socket', async () => {
     tree = await engineTree({
       '/usr/bin/crio': '',

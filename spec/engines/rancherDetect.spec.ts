@@ -159,8 +159,24 @@ describe('engines/rancher: which containerd, and what it reads', () => {
 
     const settings = await k3s.readSettings!(named.host, await one(k3s, named.host));
 
+    const leftOver = await treeOf({
+      ...unit(''),
+      '/etc/systemd/system/k3s-agent.service': '[Service]\nExecStart=/usr/local/bin/k3s agent --config /etc/agent.yaml\n',
+      '/etc/rancher/k3s/config.yaml': 'docker: true\n',
+    });
+
     assert.match(JSON.stringify(settings), /"default_runtime_name":"kata"/);
+    assert.deepEqual(await k3s.detect(leftOver.host), []);
     assert.deepEqual([(await k3s.detect(elsewhere.host)).length, (await k3s.detect(unread.host)).length], [0, 1]);
+  });
+
+  it('the data folder of a file with aliases is that which the program reads', async () => {
+    const { host } = await treeOf({
+      '/etc/systemd/system/k3s.service': '[Service]\nExecStart=/usr/local/bin/k3s server\n',
+      '/etc/rancher/k3s/config.yaml': 'x: &a /mnt/k3s\ndata-dir: *a\n',
+    });
+
+    assert.equal((await one(k3s, host)).configPath, '/mnt/k3s/agent/etc/containerd/config.toml');
   });
 
   it('k3s that uses another CRI is no engine, live and in a tree', async () => {

@@ -44,6 +44,8 @@ const rows: Row[] = [
       `version = 2 # {{ ansible_managed }} \${X}\n`,
       `version = 2\nx = ["$HOME", "$", "\${", "$(id)", "^a{2}$", "a@@b", "100%>x<%", "\${a-b}"]\n`,
       '# {{ x }}\nversion = 2\nx = "{ {a} }"\ny = [[{}], [{ z = {} }]]\n',
+      // A password, and the environment of a program.
+      `version = 2\npassword = "p\${X}q@@Y@@"\nenv = ["KEYS=\${HOME}/keys"]\n`,
     ],
   },
   {
@@ -66,7 +68,10 @@ const rows: Row[] = [
       ['{ "debug": {{ debug }} }', 'line 1, column 13'],
       [`{ "data-root": "\${DATA}/docker" }`, 'line 1, column 16'],
     ],
-    others: ['{ "log-opts": { "tag": "{{.Name}}/{{.ID}}" } }\n'],
+    others: [
+      '{ "log-opts": { "tag": "{{.Name}}/{{.ID}}" } }\n',
+      `{ "labels": ["host=\${HOSTNAME}"], "proxies": { "http-proxy": "http://u:p\${x}@proxy" } }\n`,
+    ],
   },
   {
     engine: k0s,

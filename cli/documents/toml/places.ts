@@ -29,7 +29,7 @@ export function placeOfObstacle(doc: TomlDocument, path: readonly string[]): str
 
 /** Where a value or key has a place that a program has yet to fill in; in comments they mean nothing. undefined where there is none. */
 export function placeholderIn(doc: TomlDocument): string | undefined {
-  if (!isUnfilled(doc.text)) return undefined;
+  if (!/[{<$@][{%@]/.test(doc.text)) return undefined;
   const token = doc.program.tokens.find(({ value }) => isUnfilled(value));
   return token === undefined ? undefined : placeOf(doc, token as unknown as AST.TOMLNode);
 }

@@ -15,30 +15,30 @@ export async function usesOtherCri(host: HostView, renders: Rendering, more: rea
   const { external, units } = renders;
   if (external === undefined) return false;
   const named: HostPath[] = [];
+  let usual = false;
   for (const unit of new Set([...units, ...more])) {
-    if (external.words.test((await startOfUnit(host, unit)) ?? '')) return true;
-    named.push(...(await namedBy(host, renders, unit)));
+    const start = await startOfUnit(host, unit);
+    if (external.words.test(start ?? '')) return true;
+    const path = await namedBy(host, renders, unit);
+    if (path !== undefined) named.push(path);
+    // The usual file is read by each unit that names none; where there is no unit, by one that is to come.
+    usual ||= start !== undefined && path === undefined;
   }
-  const texts =
-    named.length > 0
-      ? await yamlTexts(
-          host,
-          named,
-          named.map((path) => `${path}.d`),
-        )
-      : await yamlTexts(host, external.files, external.folders);
+  if (named.length === 0) usual = true;
+  const folders = named.map((path) => `${path}.d`);
+  const texts = [...(await yamlTexts(host, named, folders)), ...(usual ? await yamlTexts(host, external.files, external.folders) : [])];
   return texts.some((text) => external.words.test(text));
 }
 
 /** The file that a unit names in place of the usual one. The words of a shell are another program's. */
-async function namedBy(host: HostView, { external, program }: Rendering, unit: Unit): Promise<HostPath[]> {
-  if (external?.named === undefined) return [];
+async function namedBy(host: HostView, { external, program }: Rendering, unit: Unit): Promise<HostPath | undefined> {
+  if (external?.named === undefined) return undefined;
   const texts = await unitTexts(host, unit);
-  const environment = await environmentOf(host, unit, texts);
-  const [first = '', ...words] = expandWords(wordsOf(serviceValues(texts, 'ExecStart').at(-1) ?? ''), environment);
+  const { values } = await environmentOf(host, unit, texts);
+  const [first = '', ...words] = expandWords(wordsOf(serviceValues(texts, 'ExecStart').at(-1) ?? ''), values);
   const isOwn = program?.test(posix.basename(first)) === true;
-  const path = environment.get(external.named.variable) || (isOwn ? flagOf(words, external.named.options) : undefined);
-  return path?.startsWith('/') === true ? [posix.normalize(path)] : [];
+  const path = values.get(external.named.variable) || (isOwn ? flagOf(words, external.named.options) : undefined);
+  return path?.startsWith('/') === true ? posix.normalize(path) : undefined;
 }
 
 /** The texts of these files, and of the YAML files of these folders; what is not there or unfit is left out. */

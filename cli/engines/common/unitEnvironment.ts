@@ -1,57 +1,59 @@
-import { readTexts } from '../../host/index.ts';
+import { readSmall } from '../../facts/smallFile.ts';
 import type { HostView } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
 import { serviceValues } from './unitFiles.ts';
-import { unquoted, wordsOf } from './unitWords.ts';
+import { maxExpanded, unquoted, wordsOf } from './unitWords.ts';
 
-/** What the texts of a unit give a variable, and whether a file of EnvironmentFile= does, which wins over Environment=. */
-export interface Variable {
-  /** undefined where nothing sets it, or (`filed`) where files that a pattern finds may. */
-  value: string | undefined;
-  filed: boolean;
+/** The variables that a unit sets, as far as its files tell. */
+export interface Environment {
+  values: ReadonlyMap<string, string>;
+  /** Set by a file of EnvironmentFile=, which wins over Environment= (systemd.exec(5)). */
+  filed: ReadonlySet<string>;
+  /** A file that cannot be read, or that only a start tells (a pattern, a specifier other than the unit's name), may set any. */
+  isOpen: boolean;
 }
 
-export async function variableOf(host: HostView, texts: readonly string[], name: string): Promise<Variable> {
-  const paths = serviceValues(texts, 'EnvironmentFile').map((path) => unquoted(path.replace(/^-/, '')));
-  // Which files a pattern finds is not known before the start.
-  if (paths.some((path) => /[*?[%]/.test(path))) return { value: undefined, filed: true };
-  const files = (await readTexts(host, paths)).join('\n');
-  const pattern = new RegExp(`^[ \\t]*${name}=(?<value>.*)$`, 'gm');
-  const inFile = [...files.matchAll(pattern)].at(-1)?.groups?.['value'];
-  if (inFile !== undefined) return { value: unquoted(inFile.trim()), filed: true };
-  const words = serviceValues(texts, 'Environment').flatMap((line) => line.match(/"[^"]*"|'[^']*'|\S+/g) ?? []);
-  const word = words.map(unquoted).findLast((each) => each.startsWith(`${name}=`));
-  return { value: word?.slice(name.length + 1), filed: false };
-}
+/** A path, an option or a name is shorter; values may come from anybody who writes a unit. */
+const maxValue = 4096;
+const maxFiles = 64;
 
-/** A command with what its variables hold; undefined where files that a pattern finds may set one. One that nothing sets is no word. */
-export async function expandVariables(host: HostView, texts: readonly string[], command: string): Promise<string | undefined> {
-  let text = command;
-  for (const [, braced, plain] of command.matchAll(/\$(?:\{(\w+)\}|(\w+))/g)) {
-    const { value, filed } = await variableOf(host, texts, braced ?? plain ?? '');
-    if (value === undefined && filed) return undefined;
-    text = text.replace(braced === undefined ? `$${plain}` : `\${${braced}}`, () => value ?? '');
-  }
-  return text;
-}
-
-/**
- * The variables that a unit sets; files win over Environment= (systemd.exec(5)). Left out are files that a pattern names, and those of other
- * specifiers than the unit's name: which ones they are is known at the start.
- */
-export async function environmentOf(host: HostView, unit: Unit, texts: readonly string[]): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
+export async function environmentOf(host: HostView, unit: Unit, texts: readonly string[]): Promise<Environment> {
+  const values = new Map<string, string>();
+  const filed = new Set<string>();
   const put = (line: string) => {
-    const { name, value } = /^(?<name>\w+)=(?<value>.*)$/s.exec(line)?.groups ?? {};
-    if (name !== undefined && value !== undefined) found.set(name, unquoted(value.trim()));
+    const { name, value = '' } = /^(?<name>\w+)=(?<value>.*)$/s.exec(line)?.groups ?? {};
+    if (name !== undefined && value.length <= maxValue) values.set(name, unquoted(value.trim()));
+    return name;
   };
   for (const { value } of serviceValues(texts, 'Environment').flatMap(wordsOf)) put(value);
   const name = unit.slice(0, unit.lastIndexOf('.'));
   const paths = serviceValues(texts, 'EnvironmentFile').map((path) => unquoted(path.replace(/^-/, '')).replace(/%[Np]/g, name));
-  const files = await readTexts(
-    host,
-    paths.filter((path) => path.startsWith('/') && !/[*?[%]/.test(path)),
-  );
-  for (const line of files.join('\n').split('\n')) put(line.trim());
-  return found;
+  let isOpen = paths.length > maxFiles;
+  for (const path of paths.slice(0, maxFiles)) {
+    const read = path.startsWith('/') && !/[*?[%]/.test(path) ? await readSmall(host, path) : undefined;
+    if (read === undefined || read.kind === 'unread') isOpen = true;
+    if (read?.kind !== 'text') continue;
+    for (const line of read.text.split('\n')) {
+      const set = put(line.trim());
+      if (set !== undefined) filed.add(set);
+    }
+  }
+  for (const { value } of serviceValues(texts, 'UnsetEnvironment').flatMap(wordsOf)) {
+    const [unset = '', ...rest] = value.split('=');
+    if (rest.length === 0 || values.get(unset) === rest.join('=')) values.delete(unset);
+  }
+  return { values, filed, isOpen };
+}
+
+/** A command with what its variables hold; undefined where it names one that only a start tells. One that nothing sets is no word. */
+export function expandVariables(command: string, { values, isOpen }: Environment): string | undefined {
+  let isTold = true;
+  let left = maxExpanded;
+  const text = command.replace(/\$(?:\{(\w+)\}|(\w+))/g, (_, braced?: string, plain?: string) => {
+    const value = values.get(braced ?? plain ?? '');
+    left -= value?.length ?? 0;
+    if ((value === undefined && isOpen) || left < 0) isTold = false;
+    return isTold ? (value ?? '') : '';
+  });
+  return isTold ? text : undefined;
 }

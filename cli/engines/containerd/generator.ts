@@ -10,6 +10,8 @@ import { rootPieces } from './rootFile.ts';
 const writers =
   'ansible|awx|puppet|chef|salt(?:stack)?|cfengine|rudder|terraform|pulumi|cloud-init|gardener|rke2?|k3s|kops|nodeup|kubespray|an? \\w+ (?:operator|agent)';
 
+const unlessPrinted = '(?! (?:by|with|from|using) \\W?(?:containerd|ctr)\\b)';
+
 /**
  * What programs write above a file that they write again: into its comments, never between its settings. A file that a person had containerd
  * print is none.
@@ -18,8 +20,8 @@ const marks = new RegExp(
   [
     `\\b(?:generated|rendered|written|deployed|managed|maintained|provisioned|controlled) (?:by|with) (?:the )?(?:${writers})\\b`,
     `\\b(?:ansible|puppet|chef|salt)[_ -]managed\\b`,
-    '\\bfile (?:is|was|has been) (?:being )?generated\\b(?! (?:by|with|from|using) \\W?(?:containerd|ctr)\\b)',
-    '\\bauto(?:matically)?[ -]?generated\\b',
+    `\\bfile (?:is|was|has been) (?:being )?generated\\b${unlessPrinted}`,
+    `\\bauto(?:matically)?[ -]?generated\\b${unlessPrinted}`,
     '\\bdo not (?:edit|modify|touch)\\b',
     '\\bchanges (?:to this file )?(?:will|may) be (?:lost|overwritten)\\b',
   ].join('|'),

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { byBytes } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
-import { expandVariables, variableOf } from '../common/unitEnvironment.ts';
+import { type Environment, environmentOf, expandVariables } from '../common/unitEnvironment.ts';
 import { dropInsOf, type OwnDropIn, serviceValues, unitTexts } from '../common/unitFiles.ts';
 import { type Word, wordsOf } from '../common/unitWords.ts';
 import { unsupported } from '../common/unsupported.ts';
@@ -49,10 +49,13 @@ export async function configOfUnit(host: HostView, unit: Unit): Promise<{ config
   const written = serviceValues(texts, 'ExecStart').at(-1);
   if (written === undefined) return { config: undefined };
   // A script or the like: what it is called with may still be what containerd gets.
-  const start = told === anyOptions ? await expandVariables(host, texts, written) : written;
+  const start = told === anyOptions ? expandVariables(written, await environmentOf(host, unit, texts)) : written;
   if (start === undefined) return told;
-  const config = [...start.matchAll(/\s(?:-c|--config)[\s=](?<path>\/[^\s$%"']+)(?=["'\s]|$)/g)].at(-1)?.groups?.['path'];
-  return config === undefined && told !== anyOptions ? told : { config };
+  const config = [...start.matchAll(/\s(?:-c|--config)[\s=](?<path>\/[^\s$%"';&|)]+)(?=["'\s;&|)]|$)/g)].at(-1)?.groups?.['path'];
+  // Another program that starts containerd with no option that could name a file, as nice does.
+  const rest = written.includes('$') ? undefined : /.*(?:^|[\s"'/])containerd(?=["'\s;]|$)(?<rest>.*)$/s.exec(written)?.groups?.['rest'];
+  const isBare = rest !== undefined && !/\s-?-c(?:onfig)?(?:[\s=]|$)/.test(rest);
+  return config === undefined && told !== anyOptions && !isBare ? told : { config };
 }
 
 const anyOptions = 'has a variable in its command that may hold any options';
@@ -75,15 +78,34 @@ export async function requireNamed(host: HostView, unit: Unit, own: Required<Own
   const told = await readCommand(host, unit, own);
   if (typeof told !== 'string' && told.config === config) return;
   const name = posix.basename(own.path);
-  const later = (await dropInsOf(host, unit)).findLast((path) => byBytes(posix.basename(path), name) > 0) ?? unit;
+  const later = await culpritBehind(host, unit, name);
   throw unsupported(
     later,
     typeof told === 'string'
       ? `With ${own.path}, ${unit} ${told}: ${later} is read after it.`
       : `${later} is read after ${own.path}, and lets containerd read ${told.config ?? 'its usual file'} all the same.`,
     `A drop-in of ${unit} that is read last.`,
-    `Give ${later} a name that sorts before ${name}: mv ${later} ${posix.dirname(later)}/50-${posix.basename(later)}; systemctl daemon-reload`,
+    later === unit ? `systemctl cat ${unit}` : `Let it be read before ${name}: ${earlier(later, unit)}; systemctl daemon-reload`,
   );
+}
+
+/** The last drop-in behind that of kata-sysext which may decide what the unit reads. */
+async function culpritBehind(host: HostView, unit: Unit, name: string): Promise<HostPath> {
+  let found: HostPath = unit;
+  for (const path of await dropInsOf(host, unit)) {
+    if (byBytes(posix.basename(path), name) <= 0) continue;
+    if (/^\s*(?:ExecStart|Environment|EnvironmentFile|UnsetEnvironment)\s*=/m.test((await host.readText(path, 'configuration')) ?? ''))
+      found = path;
+  }
+  return found;
+}
+
+/** The command that lets a drop-in have an earlier name; one of the operating system is copied, and hidden by its name. */
+function earlier(path: HostPath, unit: Unit): string {
+  const [folder, name] = [posix.dirname(path), posix.basename(path)];
+  if (path.startsWith('/etc/')) return `mv ${path} ${folder}/50-${name}`;
+  const own = `/etc/systemd/system/${unit}.d`;
+  return `mkdir -p ${own}; cp ${path} ${own}/50-${name}; ln -s /dev/null ${own}/${name}`;
 }
 
 /** In words, after the name of the unit, why its command cannot be told. */
@@ -113,7 +135,7 @@ async function readCommand(host: HostView, unit: Unit, own?: OwnDropIn): Promise
   };
   if (options.length === 0) return { config: undefined, naming: reset };
   // After `:` nothing is expanded.
-  return namedConfig(host, texts, { value, isExpanded: !special.includes(':'), reset });
+  return namedConfig({ value, isExpanded: !special.includes(':'), reset }, await environmentOf(host, unit, texts));
 }
 
 interface Named {
@@ -122,15 +144,15 @@ interface Named {
   reset: UnitCommand['naming'];
 }
 
-async function namedConfig(host: HostView, texts: readonly string[], { value, isExpanded, reset }: Named): Promise<UnitCommand | string> {
+function namedConfig({ value, isExpanded, reset }: Named, { values, filed, isOpen }: Environment): UnitCommand | string {
   const name = variable.exec(value)?.groups;
   const set = name === undefined ? undefined : (name['braced'] ?? name['bare']);
-  const setting = set === undefined || !isExpanded ? undefined : await variableOf(host, texts, set);
-  const config = setting === undefined ? value : setting.value;
-  if (setting?.filed === false && config === undefined) return `names the configuration ${value}, which nothing in its files sets`;
+  const isVariable = set !== undefined && isExpanded;
+  const config = !isVariable ? value : isOpen ? undefined : values.get(set);
+  if (isVariable && !isOpen && config === undefined) return `names the configuration ${value}, which nothing in its files sets`;
   if (config === undefined || !/^\/[^%$*?\\"'\s]*$/.test(config)) return `names the configuration ${value}, which is no plain path`;
   // What a file sets wins over Environment=.
-  return { config, naming: setting?.filed === false ? (path) => [`Environment=${set}=${path}`] : reset };
+  return { config, naming: isVariable && !filed.has(set) ? (path) => [`Environment=${set}=${path}`] : reset };
 }
 
 /** Which word names containerd: the first one, or the one after `env NAME=VALUE…` (Flatcar). -1 where another program is started. */

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit, UnitState } from '../../systemd/types.ts';
 import { type Daemon, detectDaemon, findRecordedDaemon } from '../common/detect.ts';
-import { expandVariables, variableOf } from '../common/unitEnvironment.ts';
+import { environmentOf, expandVariables } from '../common/unitEnvironment.ts';
 import { serviceValues, unitTexts } from '../common/unitFiles.ts';
 import { versionOf } from '../common/version.ts';
 import type { Instance, Wiring } from '../types.ts';
@@ -64,18 +64,19 @@ async function instanceOf(host: HostView, unit: Unit, state: UnitState): Promise
 async function placesOfUnit(host: HostView, unit: Unit, wiring?: Wiring): Promise<{ configPath: HostPath; configFolder: HostPath }> {
   const texts = await unitTexts(host, unit);
   const written = serviceValues(texts, 'ExecStart').at(-1) ?? '';
-  const start = (await expandVariables(host, texts, written)) ?? written;
+  const environment = await environmentOf(host, unit, texts);
+  const start = expandVariables(written, environment) ?? written;
   const flag = (names: string) =>
     [...start.matchAll(new RegExp(`\\s["']?(?:${names})[\\s=]["']?(?<path>/[^\\s"']+)`, 'g'))].at(-1)?.groups?.['path'];
-  const variable = async (name: string) => {
-    const { value } = await variableOf(host, texts, name);
+  const variable = (name: string) => {
+    const value = environment.values.get(name);
     return value?.startsWith('/') ? value : undefined;
   };
   // kata-sysext writes one drop-in, and this is its folder.
   const folder = wiring?.marks.map(({ path }) => posix.dirname(path))[0];
   return {
-    configPath: flag('-c|--config') ?? (await variable('CONTAINER_CONFIG')) ?? wiring?.configPath ?? usualConfig,
-    configFolder: flag('-d|--config-dir') ?? (await variable('CONTAINER_CONFIG_DIR')) ?? folder ?? usualFolder,
+    configPath: flag('-c|--config') ?? variable('CONTAINER_CONFIG') ?? wiring?.configPath ?? usualConfig,
+    configFolder: flag('-d|--config-dir') ?? variable('CONTAINER_CONFIG_DIR') ?? folder ?? usualFolder,
   };
 }
 

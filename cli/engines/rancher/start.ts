@@ -25,7 +25,7 @@ const maxFiles = 100;
 /** From the files of a unit: docs/facts/rancher.md#settings. */
 export async function startOf(host: HostView, of: Distribution, unit: Unit): Promise<Start> {
   const texts = await unitTexts(host, unit);
-  const environment = await environmentOf(host, unit, texts);
+  const { values: environment } = await environmentOf(host, unit, texts);
   const args = argsIn(serviceValues(texts, 'ExecStart').at(-1) ?? '', of, environment);
   const prefix = of.facts.name.toUpperCase();
   // An empty variable is none.
@@ -74,11 +74,11 @@ function unlessInterrupted(error: unknown): undefined {
   if (error instanceof KataError && error.code === 'interrupted') throw error;
 }
 
-/** By the lines of a text that the parser refuses, as one with aliases. */
+/** By the lines of a text that the parser refuses. */
 async function valueIn(yaml: string, names: readonly string[]): Promise<unknown> {
   const { parseYaml } = await import('../../facts/yaml.ts');
   try {
-    const value = parseYaml(yaml);
+    const value = parseYaml(yaml, { aliases: true });
     return value instanceof Map ? names.map((name) => value.get(name)).find((each) => each !== undefined) : undefined;
   } catch {
     const pattern = new RegExp(`^["']?(?:${names.join('|')})["']?:[ \\t]*["']?([^\\s"'#]+)`, 'gm');

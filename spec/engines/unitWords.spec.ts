@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { environmentOf, expandVariables } from '../../cli/engines/common/unitEnvironment.ts';
+import { expandWords, maxExpanded, wordsOf } from '../../cli/engines/common/unitWords.ts';
+import { treesOfSpec } from '../support/trees/engineTree.ts';
+
+describe('engines: words and variables of a unit', () => {
+  const treeOf = treesOfSpec();
+
+  it('are split by blanks outside of quotes; a quote without an end is none', () => {
+    const rows: [command: string, values: string[]][] = [
+      ['/usr/bin/a  -c\t/x', ['/usr/bin/a', '-c', '/x']],
+      [`a "b c" 'd "e' f"g h"i`, ['a', 'b c', 'd "e', 'fg hi']],
+      ['a "b \\" c" d', ['a', 'b \\" c', 'd']],
+      [`a '' b`, ['a', '', 'b']],
+      ['a "b c', ['a', 'b', 'c']],
+      [`a 'b "c d" e`, ['a', 'b', 'c d', 'e']],
+      ['', []],
+    ];
+    for (const [command, values] of rows)
+      assert.deepEqual(
+        wordsOf(command).map(({ value }) => value),
+        values,
+        command,
+      );
+  });
+
+  it('take a time that grows with their length, and no more room than a bound, whatever is written', () => {
+    const quotes = wordsOf(`"${'\\"'.repeat(500_000)}`);
+    const values = new Map([['A', 'x'.repeat(4000)]]);
+    const text = `\${A}`.repeat(200_000);
+
+    const words = expandWords(wordsOf(text), values);
+    const expanded = expandVariables(text, { values, filed: new Set(), isOpen: false });
+
+    assert.ok(quotes.length > 0);
+    assert.ok(words.join('').length <= maxExpanded);
+    assert.equal(expanded, undefined);
+  });
+
+  it('come from Environment=, files, which win, and go by UnsetEnvironment=; a file that cannot be read may have any', async () => {
+    const { host } = await treeOf({ '/etc/a.env': "# B=no\nB='file'\nC=file\n", '/etc/folder/x': '' });
+    const texts = ['[Service]\nEnvironment=A=unit B=unit "D=two words" E=unit\nEnvironmentFile=/etc/a.env\nUnsetEnvironment=E C=other\n'];
+
+    const told = await environmentOf(host, 'a.service', texts);
+    const open = await environmentOf(host, 'a.service', ['[Service]\nEnvironmentFile=-/etc/%p.env\nEnvironmentFile=-/etc/folder\n']);
+
+    assert.deepEqual(Object.fromEntries(told.values), { A: 'unit', B: 'file', C: 'file', D: 'two words' });
+    assert.deepEqual([[...told.filed], told.isOpen], [['B', 'C'], false]);
+    assert.deepEqual([open.values.get('B'), open.isOpen], ['file', true]);
+    assert.deepEqual([expandVariables(`$A \${D} $X.`, told), expandVariables('$X', open)], ['unit two words .', undefined]);
+  });
+});
