@@ -112,7 +112,12 @@ function refusal(error: Error, text: string, before: Record<string, string>, tre
   assert.deepEqual(tree.everything(), before);
   // Nothing is refused to which a table can be added.
   if (error.complaint.found.includes('written in a shape')) {
-    const added = [oldId, newId].map((id) => strictToml(`${text}\n[plugins."${id}".containerd.runtimes.probe]\nx = 1\n`));
+    const added = [oldId, newId].map((id) => {
+      const path = ['plugins', id, 'containerd', 'runtimes', 'probe'];
+      const value = strictToml(`${text}\n[plugins."${id}".containerd.runtimes.probe]\nx = 1\n`);
+      // Behind a list of tables the probe is valid, too: in the last one of the list.
+      return path.reduce<unknown>((table, key) => (Array.isArray(table) ? undefined : (table as Table | undefined)?.[key]), value);
+    });
     assert.ok(added.includes(undefined), text);
   }
   if (strictToml(text) === undefined && error.code === 'engine-config-invalid')
