@@ -3,6 +3,7 @@ import { BUSYBOX } from '../lab/containerd.ts';
 import { KUBERNETES, type KubeLab, kubeLab } from '../lab/kube/index.ts';
 import { stopAfter } from '../support/endings.ts';
 import { whereKubernetes } from '../support/live/kubernetes.ts';
+import { until } from '../support/live/unitWork.ts';
 
 const nodes = [
   { name: 'node1', containerd: '1.7' },
@@ -58,12 +59,16 @@ describe('a cluster of the lab', function () {
 
   it('runs a pod of a DaemonSet on each node, whose log and processes can be reached', async () => {
     await lab.applyYaml(everywhere);
-    await lab.kubectl(['rollout', 'status', 'daemonset/everywhere', '--timeout=300s']);
+    // A node that was not ready a moment ago is none of its nodes yet, so that the rollout may end without it.
+    const ready = async () => (await lab.json<{ status: { numberReady: number } }>(['get', 'daemonset', 'everywhere'])).status.numberReady;
+    await until(async () => (await ready()) === nodes.length, 'each node has a pod that is ready');
     const names = (await lab.kubectl(['get', 'pods', '-l', 'app=everywhere', '-o', 'name'])).stdout.trim().split('\n');
-    const said = await Promise.all(names.map(async (name) => (await lab.kubectl(['logs', name])).stdout));
+    // A container runs before its first word.
+    const said = () => Promise.all(names.map(async (name) => (await lab.kubectl(['logs', name])).stdout));
+    await until(async () => (await said()).every((text) => text !== ''), 'each pod says something');
     const run = await Promise.all(names.map(async (name) => (await lab.kubectl(['exec', name, '--', 'hostname'])).stdout.trim()));
 
-    assert.deepEqual(said, ['here\n', 'here\n', 'here\n']);
+    assert.deepEqual(await said(), ['here\n', 'here\n', 'here\n']);
     assert.deepEqual(
       run,
       names.map((name) => name.replace('pod/', '')),
