@@ -181,7 +181,7 @@ export const tiers: Tier[] = [
 ];
 
 /** What runs beside what, in its order: hosts that mostly wait beside what computes. A tier that is named nowhere comes last in the last lane. */
-const beside: string[][] = [['nspawn', 'single'], ['merged', 'boot', 'cluster'], ['fresh', 'unit', 'tree'], ['vm']];
+const beside: string[][] = [['nspawn', 'tree'], ['merged', 'boot', 'cluster'], ['fresh', 'unit', 'single'], ['vm']];
 
 export function lanesOf(names: string[]): string[][] {
   return beside
