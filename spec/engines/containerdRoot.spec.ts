@@ -299,6 +299,7 @@ describe('engines/containerd: a main file of the read-only operating system', ()
       [`${folder}/zzz-limits.conf`]: '[Service]\nLimitNOFILE=1\n',
     });
     const system = await host(plain, { '/usr/lib/systemd/system/containerd.service.d/zzz.conf': resets });
+    const hostile = await host(plain, { [`${folder}/zzz;reboot;.conf`]: resets });
 
     await assert.rejects(plan(tree, '2.1.9', ['kata-qemu']), ({ complaint }: KataError) => {
       assert.equal(complaint.subject, `${folder}/zz-local.conf`);
@@ -309,6 +310,10 @@ describe('engines/containerd: a main file of the read-only operating system', ()
       assert.match(complaint.next!, /cp \/usr\/lib\S+zzz\.conf \/etc\S+50-zzz\.conf; ln -s \/dev\/null \/etc\S+\/zzz\.conf;/);
       return true;
     });
+    await assert.rejects(
+      plan(hostile, '2.1.9', ['kata-qemu']),
+      ({ complaint }: KataError) => complaint.next === 'systemctl cat containerd.service',
+    );
   });
 
   it('is not asked for where another program starts containerd without options, and a path in a script ends where its command ends', async () => {

@@ -49,4 +49,16 @@ describe('engines: words and variables of a unit', () => {
     assert.deepEqual([open.values.get('B'), open.isOpen], ['file', true]);
     assert.deepEqual([expandVariables(`$A \${D} $X.`, told), expandVariables('$X', open)], ['unit two words .', undefined]);
   });
+
+  it('of a value or of files that are too long nothing is taken, and no earlier value stays in its place', async () => {
+    const { host } = await treeOf({ '/etc/a.env': `A=${'x'.repeat(5000)}\nB=file\n`, '/etc/b.env': `C=file\n${'#'.repeat(1_000_000)}\n` });
+    const read = (...paths: string[]) =>
+      environmentOf(host, 'a.service', [`[Service]\nEnvironment=A=/unit\n${paths.map((path) => `EnvironmentFile=${path}\n`).join('')}`]);
+
+    const long = await read('/etc/a.env');
+    const many = await read('/etc/b.env', '/etc/b.env', '/etc/a.env');
+
+    assert.deepEqual([Object.fromEntries(long.values), long.isOpen], [{ B: 'file' }, true]);
+    assert.deepEqual([Object.fromEntries(many.values), many.isOpen], [{ A: '/unit', C: 'file' }, true]);
+  });
 });

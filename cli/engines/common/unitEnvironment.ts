@@ -15,24 +15,38 @@ export interface Environment {
 
 /** A path, an option or a name is shorter; values may come from anybody who writes a unit. */
 const maxValue = 4096;
-const maxFiles = 64;
+/** Of all files together; what is behind it is as if it could not be read. */
+const most = { files: 64, chars: 1024 * 1024 };
 
 export async function environmentOf(host: HostView, unit: Unit, texts: readonly string[]): Promise<Environment> {
   const values = new Map<string, string>();
   const filed = new Set<string>();
+  let isOpen = false;
   const put = (line: string) => {
     const { name, value = '' } = /^(?<name>\w+)=(?<value>.*)$/s.exec(line)?.groups ?? {};
-    if (name !== undefined && value.length <= maxValue) values.set(name, unquoted(value.trim()));
+    if (name === undefined) return undefined;
+    if (value.length <= maxValue) values.set(name, unquoted(value.trim()));
+    else {
+      // It takes an earlier value away as well.
+      values.delete(name);
+      isOpen = true;
+    }
     return name;
   };
   for (const { value } of serviceValues(texts, 'Environment').flatMap(wordsOf)) put(value);
   const name = unit.slice(0, unit.lastIndexOf('.'));
   const paths = serviceValues(texts, 'EnvironmentFile').map((path) => unquoted(path.replace(/^-/, '')).replace(/%[Np]/g, name));
-  let isOpen = paths.length > maxFiles;
-  for (const path of paths.slice(0, maxFiles)) {
+  isOpen ||= paths.length > most.files;
+  let left = most.chars;
+  for (const path of paths.slice(0, most.files)) {
     const read = path.startsWith('/') && !/[*?[%]/.test(path) ? await readSmall(host, path) : undefined;
     if (read === undefined || read.kind === 'unread') isOpen = true;
     if (read?.kind !== 'text') continue;
+    left -= read.text.length;
+    if (left < 0) {
+      isOpen = true;
+      break;
+    }
     for (const line of read.text.split('\n')) {
       const set = put(line.trim());
       if (set !== undefined) filed.add(set);

@@ -85,7 +85,10 @@ export async function requireNamed(host: HostView, unit: Unit, own: Required<Own
       ? `With ${own.path}, ${unit} ${told}: ${later} is read after it.`
       : `${later} is read after ${own.path}, and lets containerd read ${told.config ?? 'its usual file'} all the same.`,
     `A drop-in of ${unit} that is read last.`,
-    later === unit ? `systemctl cat ${unit}` : `Let it be read before ${name}: ${earlier(later, unit)}; systemctl daemon-reload`,
+    // A name with signs of a shell is in no command to paste.
+    later === unit || !/^[\w@.:+/-]+$/.test(later)
+      ? `systemctl cat ${unit}`
+      : `Let it be read before ${name}: ${earlier(later, unit)}; systemctl daemon-reload`,
   );
 }
 
