@@ -9,5 +9,6 @@ export {
   type OwnRequest,
   type OwnSource,
   type OwnWanted,
+  type PayloadHandler,
   type PlannedComponent,
 } from './types.ts';

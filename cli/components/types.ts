@@ -1,5 +1,6 @@
 import { exactOptional } from 'valibot';
 import { absolutePath, count, digest, listOf, oneOf, plainName, relativePath, type Shaped, tableOf, text } from '../documents/shapes.ts';
+import type { LaidHandler } from '../layout/types.ts';
 
 /** The parts of a handler that a user may bring: each is a key of the handler's [hypervisor] table. */
 export const componentKinds = ['kernel', 'image', 'initrd', 'firmware'] as const;
@@ -25,6 +26,12 @@ export const ownShape = tableOf({
   ),
 });
 export type OwnFile = Own['files'][number];
+
+/** A handler of a payload. */
+export interface PayloadHandler extends LaidHandler {
+  /** Only of a handler with files of the user. */
+  own?: Own | undefined;
+}
 
 /** A file that a handler has in place of one of the release. */
 export interface PlannedComponent extends Pick<OwnFile, 'kind' | 'name' | 'digest' | 'sizeBytes'> {

@@ -1,6 +1,5 @@
 import type { HostView } from '../host/index.ts';
-import type { Architecture } from '../layout/index.ts';
-import { type Fact, known, unknown } from './types.ts';
+import { type Architecture, type Fact, known, unknown } from './types.ts';
 
 /** ELF e_machine (System V ABI) → the name Kata uses. */
 const machines: Record<number, Architecture> = { 62: 'x86_64', 183: 'aarch64', 21: 'ppc64le', 22: 's390x' };

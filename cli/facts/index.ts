@@ -20,7 +20,7 @@ export { operatingSystem } from './os.ts';
 export { isRoots } from './processes.ts';
 export { selinuxState } from './selinux.ts';
 export { systemdVersion } from './systemd.ts';
-export type { Fact, HostFacts } from './types.ts';
+export type { Architecture, Fact, HostFacts } from './types.ts';
 
 export async function readFacts(host: HostView): Promise<HostFacts> {
   const [os, architecture, ostree, machine, deployment, boot, etc, selinux, kvm] = await Promise.all([

@@ -1,4 +1,5 @@
-import type { Architecture } from '../layout/index.ts';
+/** A machine’s architecture, by the name that Kata uses. */
+export type Architecture = 'x86_64' | 'aarch64' | 's390x' | 'ppc64le';
 
 /** A fact is known with its source, or unknown with the reason. Nothing is guessed. */
 export type Fact<T> = { known: true; value: T; source: string } | { known: false; why: string };

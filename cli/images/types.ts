@@ -36,7 +36,7 @@ export const imageManifestShape = tableOf({
   architecture: text,
   release: text,
   sources: listOf(tableOf({ name: text, digest, sizeBytes: count })),
-  /** See `LaidHandler`. */
+  /** See `PayloadHandler`. */
   handlers: listOf(
     tableOf({
       name: text,

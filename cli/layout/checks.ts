@@ -1,7 +1,8 @@
 import type { Bundle } from '../bundle/types.ts';
 import { KataError } from '../errors/index.ts';
+import type { Architecture } from '../facts/index.ts';
 import { resolve } from './resolve.ts';
-import { type Architecture, type HandlerRow, handlerRow, handlerTable, installedName } from './tables.ts';
+import { type HandlerRow, handlerRow, handlerTable, installedName } from './tables.ts';
 
 /** Throws `bundle-lacks-handler` or `bundle-no-shim` for all handlers at once that the bundle lacks, naming the archive that carries them. */
 export function requireParts(bundle: Bundle, rows: HandlerRow[], arch: Architecture): void {

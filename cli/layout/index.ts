@@ -6,7 +6,6 @@ export { defaultRow, layOut } from './layOut.ts';
 export { placeOf, shippedBundle } from './places.ts';
 export { resolve } from './resolve.ts';
 export {
-  type Architecture,
   type HandlerRow,
   handlerRow,
   handlerTable,

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import type { Bundle, TreeEntry } from '../bundle/types.ts';
 import { KataError } from '../errors/index.ts';
+import type { Architecture } from '../facts/index.ts';
 import { digestOf } from '../host/index.ts';
 import { protocolOf } from '../shimProtocol/index.ts';
 import { type Arrangement, arrange } from './arrange.ts';
@@ -9,7 +10,7 @@ import { closureOf, incompleteness, qemuParts } from './closure.ts';
 import { renameInConfiguration } from './configuration.ts';
 import { type FileClass, foldersOf, outOfBin, placeOf, shippedBundle } from './places.ts';
 import { gather, resolve } from './resolve.ts';
-import { type Architecture, type HandlerRow, handlerRow, handlerTable, installedName, qemuTable } from './tables.ts';
+import { type HandlerRow, handlerRow, handlerTable, installedName, qemuTable } from './tables.ts';
 import type { LaidHandler, Layout } from './types.ts';
 
 export interface LayOutInput {

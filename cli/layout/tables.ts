@@ -2,9 +2,8 @@ import { asset } from '../assets/index.ts';
 import { parseJson } from '../documents/index.ts';
 import { KataError } from '../errors/index.ts';
 import { nearest } from '../errors/suggest.ts';
+import type { Architecture } from '../facts/types.ts';
 import { rowMatcher } from './glob.ts';
-
-export type Architecture = 'x86_64' | 'aarch64' | 's390x' | 'ppc64le';
 
 /** A row of overlays/handlers.json. Paths are relative to the release's opt/kata. */
 export interface HandlerRow {

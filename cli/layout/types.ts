@@ -1,5 +1,4 @@
 import type { TreeEntry } from '../bundle/types.ts';
-import type { Own } from '../components/types.ts';
 
 /** A handler as it will be installed. Paths are relative to the payload. */
 export interface LaidHandler {
@@ -17,15 +16,13 @@ export interface LaidHandler {
   configuration: string;
   /** Everything of the payload that this handler needs. */
   files: string[];
-  /** Only of a handler with files of the user: what it has in place of files of the release. */
-  own?: Own | undefined;
 }
 
 /** A payload: what is kept of a release, plus the links that are added, and which handlers it can serve. Pure data. */
-export interface Layout {
+export interface Layout<Handler extends LaidHandler = LaidHandler> {
   version: string;
   defaultHandler: string;
-  handlers: LaidHandler[];
+  handlers: Handler[];
   /** All handlers that the bundle could serve whole. */
   available: string[];
   /** Sorted by path, where they lie in the payload; links that are added (QEMU's data folder) included. */

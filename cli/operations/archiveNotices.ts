@@ -1,6 +1,7 @@
 import { KataError } from '../errors/index.ts';
+import type { Architecture } from '../facts/index.ts';
 import { byBytes, type Digest } from '../host/index.ts';
-import { type Architecture, releaseOf } from '../layout/index.ts';
+import { releaseOf } from '../layout/index.ts';
 import type { Emit } from '../output/index.ts';
 import type { Notice } from '../sbom/index.ts';
 

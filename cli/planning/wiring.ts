@@ -2,8 +2,8 @@ import { posix } from 'node:path';
 import { type WantedHandler, type WiringPlan, withSwitch } from '../engines/index.ts';
 import { KataError } from '../errors/index.ts';
 import { type Digest, digestOf, type HostView } from '../host/index.ts';
-import { isUnitSetting } from '../steps/reread.ts';
 import { marksOf, wiringFor } from '../store/index.ts';
+import { isDropIn } from '../systemd/dropIns.ts';
 import { type FileStep, type RereadStep, type RestartStep, restartOf, type Step } from '../transaction/index.ts';
 import { displacing, viewWithout } from './displaced.ts';
 import { puttingBack, recordedWith, takenOver } from './replaceWiring.ts';
@@ -55,7 +55,7 @@ export async function planWiring(
   // An engine that restarts by itself does so for files of the folder that it watches.
   const counts = files.some(({ path }) => effect?.by !== 'itself' || posix.dirname(path) === effect.watches);
   const restarts = counts && instance.process !== undefined && !down ? [await restartStep(host, found)] : [];
-  const settings = host.booted && unit !== undefined && files.some(({ path }) => isUnitSetting(path));
+  const settings = host.booted && unit !== undefined && files.some(({ path }) => isDropIn(path));
   const rereads: RereadStep[] = settings ? [{ kind: 'reread', unit }] : [];
   return { found, wiring, files, rereads, restarts, edited: editedAfter(wiring, files, from?.record.edited) };
 }

@@ -2,7 +2,7 @@ import { exactOptional } from 'valibot';
 import { asset } from '../assets/index.ts';
 import { parseJson } from '../documents/index.ts';
 import { count, digest, listOf, mapOf, moment, oneOf, type Shape, type Shaped, tableOf, text, textLike } from '../documents/shapes.ts';
-import type { Architecture } from '../layout/index.ts';
+import type { Architecture } from '../facts/index.ts';
 import { ownName } from './word.ts';
 
 const architecture: Shape<Architecture> = oneOf('x86_64', 'aarch64', 's390x', 'ppc64le');

@@ -1,7 +1,8 @@
 import { isAddress } from '../download/address.ts';
 import { didYouMean, KataError } from '../errors/index.ts';
+import type { Architecture } from '../facts/index.ts';
 import type { Digest } from '../host/index.ts';
-import { type Architecture, handlerRow } from '../layout/index.ts';
+import { handlerRow } from '../layout/index.ts';
 import type { Catalogue, Release } from './catalogue.ts';
 import { isRelease, versionOf } from './word.ts';
 

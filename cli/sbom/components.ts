@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
+import type { Architecture } from '../facts/index.ts';
 import { rowMatcher } from '../layout/glob.ts';
-import type { Architecture } from '../layout/tables.ts';
 import { type ComponentOrigin, type LicencedComponent, licenceTable } from './table.ts';
 import type { Versions } from './versions.ts';
 

@@ -1,6 +1,6 @@
 import type { SourceRecord, TreeEntry } from '../bundle/types.ts';
+import type { Architecture } from '../facts/index.ts';
 import type { Digest } from '../host/types.ts';
-import type { Architecture } from '../layout/tables.ts';
 import { componentsOf } from './components.ts';
 import { noticesOf } from './notices.ts';
 import { componentPackages, fileKey, hexOf, namedText } from './packages.ts';

@@ -1,5 +1,5 @@
+import type { Architecture } from '../facts/index.ts';
 import type { Digest } from '../host/types.ts';
-import type { Architecture } from '../layout/tables.ts';
 import { componentsOf } from './components.ts';
 import { type Notice, noticesOf } from './notices.ts';
 import { componentPackages, contains, hexOf, namedText } from './packages.ts';

@@ -1,13 +1,8 @@
 import { tableOf } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
-import type { Host, HostPath } from '../host/index.ts';
+import type { Host } from '../host/index.ts';
 import { kind, unit } from './shapes.ts';
 import type { RereadStep, StepKind } from './types.ts';
-
-/** A drop-in of a unit, as an engine's wiring has it. */
-export function isUnitSetting(path: HostPath): boolean {
-  return /^\/etc\/systemd\/system\/[^/]+\.d\//.test(path);
-}
 
 /**
  * PID 1 keeps what it has read of a unit, also early in a boot: the engine would start as its unit was. An undo makes it read them again

@@ -1,6 +1,6 @@
 import { exactOptional, lazy } from 'valibot';
 import type { SourceRecord, TreeEntry } from '../bundle/types.ts';
-import { ownShape } from '../components/types.ts';
+import { ownShape, type PayloadHandler } from '../components/types.ts';
 import {
   absolutePath,
   count,
@@ -26,7 +26,7 @@ import { shownAddress } from '../download/address.ts';
 import type { Effect, Wiring } from '../engines/types.ts';
 import type { Digest, HostPath } from '../host/index.ts';
 import type { Format, ImageFormat } from '../images/types.ts';
-import type { LaidHandler, Setting } from '../layout/types.ts';
+import type { Setting } from '../layout/types.ts';
 import { insideExtension } from './paths.ts';
 
 export type { Setting };
@@ -63,7 +63,7 @@ export const proofShape = tableOf({
 const provenFile = { name: text, digest, sizeBytes: count, proof: exactOptional(proofShape) };
 const sources: Shape<SourceRecord[]> = listOf(tableOf({ ...provenFile, archives: exactOptional(listOf(tableOf(provenFile))) }));
 
-const laidHandlers: Shape<LaidHandler[]> = listOf(
+const payloadHandlers: Shape<PayloadHandler[]> = listOf(
   tableOf({
     name: plainName,
     release: text,
@@ -105,7 +105,7 @@ export const payloadManifestShape = tableOf({
   image: exactOptional(tableOf({ format: oneOf<ImageFormat>('squashfs', 'erofs'), sizeBytes: count, digest })),
   release: text,
   sources,
-  handlers: laidHandlers,
+  handlers: payloadHandlers,
   defaultHandler: text,
   available: listOf(text),
   /** All of the release's tree, in an image too. */
@@ -137,12 +137,12 @@ const generationHandler = tableOf({
   /** Paths relative to the payload. */
   shim: relativePath,
   configuration: relativePath,
-  /** See `LaidHandler`. */
+  /** See `PayloadHandler`. */
   protocol: exactOptional(count),
   /** Digests of what the engine will use. */
   shimDigest: digest,
   configurationDigest: digest,
-  /** See `LaidHandler`. */
+  /** See `PayloadHandler`. */
   own: exactOptional(ownShape),
 });
 

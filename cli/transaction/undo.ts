@@ -2,9 +2,9 @@ import { posix } from 'node:path';
 import type { Step } from '../backends/stepKinds.ts';
 import { bootOf } from '../facts/index.ts';
 import type { Host, HostView } from '../host/index.ts';
-import { isUnitSetting } from '../steps/reread.ts';
 import type { Leftover, Place, RestartStep, Undo } from '../steps/types.ts';
 import { bringUp, restartedBy } from '../steps/units.ts';
+import { isDropIn } from '../systemd/dropIns.ts';
 import type { Unit } from '../systemd/types.ts';
 import { readStep, undoStore } from './journal.ts';
 import { describe, kindOf, subjectOf } from './stepKinds.ts';
@@ -122,9 +122,9 @@ async function bringUpAgain(host: Host, engine: RestartStep): Promise<Leftover[]
 
 /** The last of an engine's drop-ins that is put back: no earlier step has one of its unit. */
 function isLastSetting({ steps }: Intent, index: number, step: Step): boolean {
-  if (step.kind !== 'file' || !isUnitSetting(step.path)) return false;
+  if (step.kind !== 'file' || !isDropIn(step.path)) return false;
   const folder = posix.dirname(step.path);
-  return !steps.slice(0, index).some((each) => each.kind === 'file' && isUnitSetting(each.path) && posix.dirname(each.path) === folder);
+  return !steps.slice(0, index).some((each) => each.kind === 'file' && isDropIn(each.path) && posix.dirname(each.path) === folder);
 }
 
 /** Takes them out of what waits. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { KataError } from '../../cli/errors/index.ts';
-import { type Architecture, handlerTable, keepFor, type Layout, layOut, requirements } from '../../cli/layout/index.ts';
+import type { Architecture } from '../../cli/facts/index.ts';
+import { handlerTable, keepFor, type Layout, layOut, requirements } from '../../cli/layout/index.ts';
 import { bundleOf, completeRelease, type FakeRelease, kindOf, namedFiles, readerOf } from './release.ts';
 
 const kata = 'share/kata-containers';

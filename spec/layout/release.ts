@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Bundle, TreeEntry } from '../../cli/bundle/index.ts';
-import { type Architecture, type HandlerRow, handlerTable } from '../../cli/layout/index.ts';
+import type { Architecture } from '../../cli/facts/index.ts';
+import { type HandlerRow, handlerTable } from '../../cli/layout/index.ts';
 
 const realFolder = new URL('../../../shared/real-data/kata-config/', import.meta.url);
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Architecture } from '../../cli/layout/index.ts';
+import type { Architecture } from '../../cli/facts/index.ts';
 import { completeArchives, handlersOf } from '../support/archives/completeArchives.ts';
 import { endAfter, removeAfter } from '../support/endings.ts';
 import { repo } from '../support/program.ts';

@@ -1,8 +1,7 @@
 import { resolve } from 'node:path';
 import { isSea } from 'node:sea';
 import { didYouMean, KataError } from '../../errors/index.ts';
-import { ownArchitecture } from '../../facts/index.ts';
-import type { Architecture } from '../../layout/index.ts';
+import { type Architecture, ownArchitecture } from '../../facts/index.ts';
 import { type Saved, saveBundle } from '../../operations/saveBundle.ts';
 import { bytes, words as quoted } from '../../output/index.ts';
 import { version } from '../../version.ts';

@@ -1,9 +1,8 @@
 import { resolve } from 'node:path';
 import type { OwnRequest } from '../../components/index.ts';
 import { KataError } from '../../errors/index.ts';
-import { ownArchitecture } from '../../facts/index.ts';
+import { type Architecture, ownArchitecture } from '../../facts/index.ts';
 import { type Image, type ImageFormat, readImage } from '../../images/index.ts';
-import type { Architecture } from '../../layout/index.ts';
 import { build as buildImage } from '../../operations/build.ts';
 import { bytes } from '../../output/index.ts';
 import { namesOfWords } from '../../planning/choices/componentWords.ts';

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { digestOf } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
-import { isUnitSetting } from '../../steps/reread.ts';
+import { isDropIn } from '../../systemd/dropIns.ts';
 import { checkEditable, temporaryFolder } from '../common/editable.ts';
 import { filesView, type Overlay } from '../common/filesView.ts';
 import type { SeenMark } from '../common/seen.ts';
@@ -42,7 +42,7 @@ export async function changesBetween(
 /** The drop-in that names a root file comes last and goes first; the files that it named go only after the restart of the daemon. */
 function inOrder(changes: FileChange[]): FileChange[] {
   const rooted = changes.some(({ path }) => path === rootFile);
-  const setting = rooted ? changes.find(({ path }) => isUnitSetting(path)) : undefined;
+  const setting = rooted ? changes.find(({ path }) => isDropIn(path)) : undefined;
   const ranked = changes.sort((a, b) => rank(a, setting) - rank(b, setting));
   if (setting?.after !== 'absent') return ranked;
   return ranked.map((change) => (change !== setting && change.after === 'absent' ? { ...change, settles: 'last' } : change));

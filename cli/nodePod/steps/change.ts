@@ -1,5 +1,4 @@
 import { literal, looseObject } from 'valibot';
-import type { Call, Reply } from '../../commands/types.ts';
 import { parseJson } from '../../documents/index.ts';
 import { misfitOf, text } from '../../documents/shapes.ts';
 import { KataError } from '../../errors/index.ts';
@@ -13,6 +12,7 @@ import { clearAway, dropOutput } from '../files.ts';
 import { readySince } from '../readySince.ts';
 import { type PodRequest, podRequest } from '../request.ts';
 import { leaveMessage } from '../terminationMessage.ts';
+import type { StepCall, StepReply } from '../types.ts';
 import { refuseUnstarted, requestUnit, runRequest } from '../unit.ts';
 
 /** How the step reaches the node; specs name others. */
@@ -25,7 +25,7 @@ export interface Ways {
  * Has the node do the request of the pod's environment, and says what came of it. It succeeds whatever that is, as long as the node has a
  * report and does not wait: whether the node is ready is the other container's to say.
  */
-export async function change(call: Call, { connect, pollMs }: Ways = { connect: connectSystemd }): Promise<Reply> {
+export async function change(call: StepCall, { connect, pollMs }: Ways = { connect: connectSystemd }): Promise<StepReply> {
   const { context, io } = call;
   const { host, emit, signal, programFile } = context;
   const asked = podRequest(io.env);
@@ -103,12 +103,12 @@ function parsed(said: string): unknown {
 }
 
 /** The status of the pod has the report as well, for `status --fleet`. */
-async function left(host: Host, report: NodeReport, asked: PodRequest): Promise<Reply> {
+async function left(host: Host, report: NodeReport, asked: PodRequest): Promise<StepReply> {
   await leaveMessage(host, fleetMessage(report));
   return replyOf(report, asked);
 }
 
-function replyOf(report: NodeReport, { restrained }: PodRequest): Reply {
+function replyOf(report: NodeReport, { restrained }: PodRequest): StepReply {
   const more = restrained
     ? [
         'observed only: this DaemonSet is new, and all its pods started at once. Its next template is rolled out in waves: kubectl rollout restart',

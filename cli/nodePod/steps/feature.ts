@@ -1,8 +1,8 @@
 import { missing } from '../../cluster/inCluster.ts';
 import { ownLabel, ownValue, runtimeLabels } from '../../cluster/labels.ts';
-import type { Call, Reply } from '../../commands/types.ts';
 import { type NodeReport, readReport } from '../../requests/index.ts';
 import { reportFile } from '../../store/paths.ts';
+import type { StepCall, StepReply } from '../types.ts';
 
 /** Where the worker of Node Feature Discovery reads features; the pod mounts it. */
 const folder = '/etc/kubernetes/node-feature-discovery/features.d';
@@ -12,7 +12,7 @@ export const featureFile = `${folder}/kata-sysext` as const;
  * Leaves what the report proves as a file of features, of which Node Feature Discovery makes labels, or removes it. As with a token, a failed
  * request leaves the labels of the generation before it. Throws `node-pod-environment`.
  */
-export async function run({ context: { host } }: Call): Promise<Reply> {
+export async function run({ context: { host } }: StepCall): Promise<StepReply> {
   const report = (await readReport(host))?.report;
   if (report === undefined) throw missing(reportFile, 'the report that the step change leaves');
   if ((await host.stat(folder))?.kind !== 'directory') throw missing(folder, 'the folder of the node, mounted by the pod');

@@ -3,11 +3,11 @@ import type { ApiServer } from '../../cluster/api.ts';
 import { inCluster, missing } from '../../cluster/inCluster.ts';
 import { type LabelPlan, nodeState, planLabels } from '../../cluster/labels.ts';
 import { nodeName } from '../../cluster/nodeName.ts';
-import type { Call, Reply } from '../../commands/types.ts';
 import { KataError } from '../../errors/index.ts';
 import { fleetMessage, type NodeReport, oneLine, readReport } from '../../requests/index.ts';
 import { reportFile } from '../../store/paths.ts';
 import { leaveMessage } from '../terminationMessage.ts';
+import type { StepCall, StepReply } from '../types.ts';
 
 /**
  * When the node is asked, in milliseconds after the question before. The kubelet learns of a restarted engine's handlers within 10 s. With
@@ -16,7 +16,7 @@ import { leaveMessage } from '../terminationMessage.ts';
 const usualWaits: readonly number[] = [12_000, 48_000];
 
 /** Gives the own node the labels that its report and its kubelet prove, or takes them from it. Throws `node-unproven` and those of the API. */
-export async function run(call: Call): Promise<Reply> {
+export async function run(call: StepCall): Promise<StepReply> {
   const { host } = call.context;
   const report = (await readReport(host))?.report;
   if (report === undefined) throw missing(reportFile, 'the report that the step change leaves');

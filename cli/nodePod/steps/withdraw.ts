@@ -2,11 +2,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { ApiServer } from '../../cluster/api.ts';
 import { inCluster } from '../../cluster/inCluster.ts';
 import { listAt, numberAt, tableAt, textAt } from '../../cluster/values.ts';
-import type { Call, Reply } from '../../commands/types.ts';
 import { parseJson } from '../../documents/index.ts';
 import { KataError } from '../../errors/index.ts';
 import { readFleetMessage } from '../../requests/index.ts';
 import { podUnfit } from '../complaints.ts';
+import type { StepCall, StepReply } from '../types.ts';
 
 /** Where a rollout is, in nodes. */
 interface Rollout {
@@ -28,7 +28,7 @@ const nodePods = 'app.kubernetes.io/name=kata-sysext,app.kubernetes.io/component
  * Gives DaemonSets another template, and waits until all their nodes are ready with it: what Helm's hook runs before it deletes them. Gone
  * ones are left out. It waits without a limit of its own, since the Job has one. Throws `node-pod-unfit`, `cluster-refused`, `cluster-answer`.
  */
-export async function run(call: Call): Promise<Reply> {
+export async function run(call: StepCall): Promise<StepReply> {
   const { host, signal } = call.context;
   const { namespace, patches } = asked(host.env);
   const api = await inCluster(host, signal);

@@ -1,10 +1,9 @@
 import { basename } from 'node:path';
 import { backendOf } from '../../backends/index.ts';
-import type { OwnFile, OwnRequest, OwnSource, OwnWanted, PlannedComponent } from '../../components/index.ts';
+import type { OwnFile, OwnRequest, OwnSource, OwnWanted, PayloadHandler, PlannedComponent } from '../../components/index.ts';
 import { KataError } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { handlerRow } from '../../layout/index.ts';
-import type { LaidHandler } from '../../layout/types.ts';
 import { command, words } from '../../output/index.ts';
 import { type Generation, type GenerationHandler, type Origin, payloadOf, readGenerations } from '../../store/index.ts';
 import { type AliasRequest, notThere, requireAliasName, wouldDangle } from './aliases.ts';
@@ -175,7 +174,7 @@ export function placed(origin: Origin, from: Generation | undefined, own: OwnWan
 }
 
 /** For a plan: the files of the user that come, or that stay in a new payload. */
-export function plannedComponents(from: Generation | undefined, handlers: Pick<LaidHandler, 'name' | 'own'>[]): PlannedComponent[] {
+export function plannedComponents(from: Generation | undefined, handlers: Pick<PayloadHandler, 'name' | 'own'>[]): PlannedComponent[] {
   const had = ownHandlers(from);
   return handlers.flatMap(({ name: handler, own }) =>
     (own?.files ?? []).map(({ kind, name, digest, sizeBytes }) => {

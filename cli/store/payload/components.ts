@@ -10,6 +10,7 @@ import {
   ownConfiguration,
   ownFolder,
   ownPath,
+  type PayloadHandler,
   type Runner,
   requireKind,
 } from '../../components/index.ts';
@@ -17,7 +18,6 @@ import { readComponent, readerOf } from '../../components/read.ts';
 import { KataError } from '../../errors/index.ts';
 import { type Digest, digestOf, type Host, openRegular } from '../../host/index.ts';
 import type { Layout } from '../../layout/index.ts';
-import type { LaidHandler } from '../../layout/types.ts';
 import type { Emit } from '../../output/events.ts';
 
 export interface OwnStaging {
@@ -34,7 +34,7 @@ export interface OwnStaging {
  * Adds handlers with files of the user to a staged release: each file is copied while it is hashed, and the copy is checked. Nothing of the
  * release changes. Throws `component-missing`, `component-unfit`, `component-changed`, `component-not-kept`, `alias-would-dangle`.
  */
-export async function addComponents(host: Host, layout: Layout, staging: OwnStaging): Promise<Layout> {
+export async function addComponents(host: Host, layout: Layout, staging: OwnStaging): Promise<Layout<PayloadHandler>> {
   const { requests, tree, into } = staging;
   if (requests.length === 0) return layout;
   refuseTaken(layout);
@@ -42,7 +42,7 @@ export async function addComponents(host: Host, layout: Layout, staging: OwnStag
   const missing = folders.filter((folder) => !layout.entries.some(({ path }) => path === folder));
   for (const folder of missing) await mkdir(posix.join(into, folder), { mode: 0o755 });
   const entries: TreeEntry[] = missing.map((path) => ({ path, kind: 'directory', mode: 0o755 }));
-  const handlers: LaidHandler[] = [];
+  const handlers: PayloadHandler[] = [];
   for (const request of requests) {
     const base = baseOf(layout, request);
     await host.failpoint('store/component/before');
@@ -81,7 +81,7 @@ function refuseTaken({ entries }: Layout): void {
 }
 
 /** Without a name: the release's default, or the only handler that there is. */
-function baseOf({ handlers, defaultHandler }: Layout, { name, base }: OwnRequest): LaidHandler {
+function baseOf({ handlers, defaultHandler }: Layout, { name, base }: OwnRequest): PayloadHandler {
   const wanted = base ?? (handlers.length === 1 ? handlers[0]!.name : defaultHandler);
   const found = handlers.find((handler) => handler.name === wanted);
   if (found !== undefined) return found;

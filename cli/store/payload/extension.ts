@@ -1,9 +1,8 @@
 import { asset } from '../../assets/index.ts';
 import type { TreeEntry } from '../../bundle/types.ts';
 import { KataError } from '../../errors/index.ts';
-import { operatingSystem, systemdVersion } from '../../facts/index.ts';
+import { type Architecture, operatingSystem, systemdVersion } from '../../facts/index.ts';
 import { byBytes, type Digest, digestOf, type Host, type HostPath, type HostView } from '../../host/index.ts';
-import type { Architecture } from '../../layout/index.ts';
 import { versionsName } from '../../sbom/versions.ts';
 import { extensionRelease, imageName, insideExtension } from '../paths.ts';
 import type { PayloadManifest } from '../types.ts';

@@ -3,7 +3,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { appendFile, chmod, stat } from 'node:fs/promises';
 import { KataError } from '../../errors/index.ts';
-import { selinuxState } from '../../facts/index.ts';
+import { type Architecture, selinuxState } from '../../facts/index.ts';
 import { byBytes, type Digest, type Host, type HostPath } from '../../host/index.ts';
 import {
   formatRow,
@@ -16,7 +16,7 @@ import {
   trailerOf,
   tryImage,
 } from '../../images/index.ts';
-import { type Architecture, familyOfPolicy } from '../../layout/index.ts';
+import { familyOfPolicy } from '../../layout/index.ts';
 import { versionsName } from '../../sbom/versions.ts';
 import { version as program } from '../../version.ts';
 import { extensionName, imageName, insideExtension } from '../paths.ts';

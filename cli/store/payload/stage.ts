@@ -1,12 +1,13 @@
 import { posix } from 'node:path';
 import type { SourceRecord } from '../../bundle/index.ts';
-import type { OwnRequest } from '../../components/types.ts';
+import type { OwnRequest, PayloadHandler } from '../../components/types.ts';
 import { isAddress, nameIn } from '../../download/address.ts';
 import type { Fetching } from '../../download/types.ts';
 import { errnoOf, KataError } from '../../errors/index.ts';
+import type { Architecture } from '../../facts/index.ts';
 import { byBytes, type Digest, type Host, type HostPath, undisturbed } from '../../host/index.ts';
 import type { Format } from '../../images/types.ts';
-import type { Architecture, Layout } from '../../layout/index.ts';
+import type { Layout } from '../../layout/index.ts';
 import type { Emit } from '../../output/events.ts';
 import type { ArchiveProver, Verifier } from '../../trust/types.ts';
 import { ensureFolder, ensureStore } from '../folders.ts';
@@ -203,7 +204,7 @@ async function unpackInto(host: Host, request: PayloadRequest, tree: HostPath, i
 
 async function describe(
   host: Host,
-  layout: Layout,
+  layout: Layout<PayloadHandler>,
   sources: SourceRecord[],
   { root, architecture, format }: PayloadRequest,
 ): Promise<PayloadManifest> {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { type Architecture, handlerTable } from '../../../cli/layout/index.ts';
+import type { Architecture } from '../../../cli/facts/index.ts';
+import { handlerTable } from '../../../cli/layout/index.ts';
 import { type Member, tarOf, writeArchive } from '../../lab/release/index.ts';
 import { archiveName } from '../../lab/release/sample.ts';
 import { completeRelease } from '../../layout/release.ts';
