@@ -30,7 +30,7 @@ export interface Guarded {
 export async function recoverAtBoot(context: Context): Promise<Guarded> {
   // Before anything can fail: the later phases must run, whatever becomes of this one.
   await mark(context.host, '');
-  return underLock(context, 'boot', bootOptions, (recovered) => recoverLocked(context, recovered, 'comes'));
+  return underLock(context, 'boot', bootOptions, ({ recovered }) => recoverLocked(context, recovered, 'comes'));
 }
 
 export async function recoverLocked(context: Context, recovered: Recovered[], usr: Usr): Promise<Guarded> {

@@ -20,7 +20,7 @@ import { bootOptions, rollBackAtBoot } from './rollBackAtBoot.ts';
  * kata-sysext's handlers, the wiring goes; where the binary cannot be asked, the engine's start shows it.
  */
 export function rewireAtBoot(context: Context): Promise<Guarded> {
-  return underLock(context, 'boot', bootOptions, async (recovered) => {
+  return underLock(context, 'boot', bootOptions, async ({ recovered }) => {
     const { host } = context;
     // Without /var the first phase could not run.
     const early = (await isRecovered(host)) ? { recovered, notes: [] } : await recoverLocked(context, recovered, 'stays');

@@ -51,7 +51,7 @@ export async function execute(
   if (operation.idle) {
     const kept = await keepCopies(context, operation);
     const result = receipt(host, view.started, operation, undefined, await podsOf(context, operation));
-    return ended(host, operation, { ...result, changed: kept || mended.length > 0 });
+    return ended(host, operation, { ...result, relabelled: mended.length > 0 ? mended : undefined, changed: kept || mended.length > 0 });
   }
   for (const found of provable(engines)) await refuseUnprovable(context, found, operation);
   for (const wiring of operation.rehearsed === true ? (planned?.wirings ?? []) : [])

@@ -5,20 +5,27 @@ import type { Found } from '../planning/types.ts';
 import { labelLike, nextId, scratchFolder } from '../store/index.ts';
 import { openEntries } from '../transaction/index.ts';
 import { execute } from './execute.ts';
-import { underLock } from './session.ts';
+import { type Before, underLock } from './session.ts';
 import { stagingArea } from './staging.ts';
 import type { Answer, Context, PayloadStaging, Planner, View } from './types.ts';
 
+const nothingBefore: Before = { recovered: [], left: undefined };
+
 /** A changing verb, from the lock to the result. */
 export function runOperation<R extends ChangeOptions>(context: Context, verb: string, planner: Planner<R>, request: R): Promise<Answer> {
-  return underLock(context, verb, request, () => runLocked(context, planner, request));
+  return underLock(context, verb, request, (before) => runLocked(context, planner, request, before));
 }
 
 /** The same for what holds the lock already, as the boot guard does. */
-export async function runLocked<R extends ChangeOptions>(context: Context, planner: Planner<R>, request: R): Promise<Answer> {
+export async function runLocked<R extends ChangeOptions>(
+  context: Context,
+  planner: Planner<R>,
+  request: R,
+  before: Before = nothingBefore,
+): Promise<Answer> {
   const staging = stagingArea(context);
   try {
-    const view = await viewOf(context, staging);
+    const view = await viewOf(context, staging, before);
     const operation = await planner(view, request);
     if (request.dryRun) return { kind: 'Plan', plan: operation.plan };
     return { kind: 'Change', change: await execute(context, view, operation, staging.staged()) };
@@ -28,7 +35,11 @@ export async function runLocked<R extends ChangeOptions>(context: Context, plann
 }
 
 /** What planners see of a context. */
-export async function viewOf(context: Context, staging: PayloadStaging = stagingArea(context)): Promise<View> {
+export async function viewOf(
+  context: Context,
+  staging: PayloadStaging = stagingArea(context),
+  before: Before = nothingBefore,
+): Promise<View> {
   const { host, program, programFile, emit, signal } = context;
   return {
     host,
@@ -39,6 +50,7 @@ export async function viewOf(context: Context, staging: PayloadStaging = staging
     started: host.now(),
     id: await nextId(host, await openEntries(host)),
     staging,
+    ...before,
     withScratch: (found, work) => withScratch(context, found, work),
   };
 }

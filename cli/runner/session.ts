@@ -26,13 +26,12 @@ import {
   noteFolder,
   removeEmptyDirs,
   reserveSpace,
-  type Staging,
   stagingOf,
   stateFolder,
 } from '../store/index.ts';
 import { openEntries, openHere, type Recovered, recover } from '../transaction/index.ts';
 import { writeSystemJournal } from './systemJournal.ts';
-import type { Context } from './types.ts';
+import type { Context, View } from './types.ts';
 
 const lookEveryMs = 500;
 
@@ -57,6 +56,9 @@ const foreignLocks: ForeignLock[] = [
  */
 const unpacking = ['install', 'adopt'];
 
+/** What the runner did before it asks for a plan. */
+export type Before = Pick<View, 'recovered' | 'left'>;
+
 /**
  * Runs a changing verb: as root, with the lock of kata-sysext, and while no other program holds a lock of its own. An interrupted change is
  * finished or undone first, and `recover` gets what that change had unpacked. Empty folders of kata-sysext are removed at the end.
@@ -65,7 +67,7 @@ export async function underLock<T>(
   context: Context,
   verb: string,
   options: ChangeOptions,
-  work: (recovered: Recovered[], staging: Staging | undefined) => Promise<T>,
+  work: (before: Before) => Promise<T>,
 ): Promise<T> {
   const { host } = context;
   const touchesNothing = options.dryRun && !unpacking.includes(verb);
@@ -87,13 +89,13 @@ export async function underLock<T>(
     await waitForForeignLocks(context, verb, options);
     // A recovery always runs to its end, so that a stopped verb does not begin one. At boot it runs in any case: the engine waits for it.
     if (verb !== 'boot') stopIfAsked(context.signal);
-    const staging = verb === 'recover' ? await stagingOf(host) : undefined;
+    const left = verb === 'recover' ? await stagingOf(host) : undefined;
     // Before an undo takes away the shim by which the engine cleans up after them.
     if (verb !== 'boot' && !options.dryRun) await removeLeft(context);
-    const recovered = await undisturbed(host, () => recoverFirst(context, options, touchesNothing));
+    const recovered = await undisturbed(host, () => recoverFirst(context, verb, options, touchesNothing));
     if (verb === 'recover' && recovered.length > 0) beyondStopping(host);
     await refuseBaked(host, verb);
-    return await work(recovered, staging);
+    return await work({ recovered, left });
   } catch (error) {
     throw await withRoomAdvice(host, error);
   } finally {
@@ -188,9 +190,9 @@ async function foreignLock(host: HostView): Promise<ForeignLock | undefined> {
 }
 
 /** Changing verbs recover first and say so. What `touchesNothing` does not even remove rubbish. */
-async function recoverFirst({ host, emit }: Context, options: ChangeOptions, touchesNothing: boolean): Promise<Recovered[]> {
+async function recoverFirst({ host, emit }: Context, verb: string, options: ChangeOptions, touchesNothing: boolean): Promise<Recovered[]> {
   const here = await deploymentNow(host);
-  const open = options.dryRun ? await openHere(host, here) : [];
+  const open = options.dryRun && verb !== 'recover' ? await openHere(host, here) : [];
   if (open.length > 0) {
     throw new KataError('journal-open', {
       subject: `change ${open[0]}`,

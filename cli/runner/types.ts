@@ -12,8 +12,8 @@ import type { OwnProgram } from '../planning/programCopy.ts';
 import type { Found, Plan } from '../planning/types.ts';
 import type { PodProof } from '../pod/index.ts';
 import type { Switch } from '../preflight/switch.ts';
-import type { Drawn, GenerationManifest, Staged } from '../store/index.ts';
-import type { Afterwards } from '../transaction/index.ts';
+import type { Drawn, GenerationManifest, Staged, Staging } from '../store/index.ts';
+import type { Afterwards, Recovered } from '../transaction/index.ts';
 import type { Asked } from './asked.ts';
 
 /** What the runner gets in addition to a request. Only the runner has the writing half of the port. */
@@ -41,6 +41,11 @@ export interface ChangeResult {
   /** gc and uninstall: what went, as their plans say it. */
   removedGenerations?: number[];
   freedBytes?: number;
+  /** Files whose SELinux label was put back. */
+  relabelled?: HostPath[] | undefined;
+  /** recover: the changes that were interrupted, and what an interrupted unpacking had left. */
+  recovered?: Recovered[];
+  removedStaging?: Staging | undefined;
   seconds: number;
   /** With `--prove pod`: how the pods ran. */
   pods?: PodProof[] | undefined;
@@ -62,6 +67,10 @@ export interface View extends OwnProgram {
   started: Date;
   /** Unpacks a release into the staging folder, where that is needed to know what is in it. The runner removes that folder in every case. */
   staging: PayloadStaging;
+  /** Interrupted changes that the runner has finished or undone before. */
+  recovered: Recovered[];
+  /** What an interrupted unpacking had left before that; only for `recover`. */
+  left: Staging | undefined;
   /** Lends copies of files to the engine's own binary, for as long as `work` takes. */
   withScratch<T>(found: Found, work: (scratch: Scratch) => Promise<T>): Promise<T>;
 }

@@ -32,8 +32,6 @@ const planners = ['operations', 'planning/choices', 'planning', 'preflight', 'in
 /** Operations that are no plan of a change, with the reason. */
 const unplanned: Record<string, string> = {
   'cli/operations/build.ts': 'it makes a file off the host',
-  'cli/operations/recover.ts':
-    'recover: the runner recovers what was interrupted before it plans, nothing is left to plan; verify --repair: its result is the list of paths, and it needs no transaction',
 };
 
 interface Edge extends Import {

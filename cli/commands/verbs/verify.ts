@@ -2,9 +2,10 @@ import { codeRow, type Finding, KataError } from '../../errors/index.ts';
 import type { GuestBoot, GuestRequest } from '../../guest/index.ts';
 import type { Host, HostView } from '../../host/index.ts';
 import { type Trials, type Verification, verify } from '../../inspect/verify.ts';
-import { repair } from '../../operations/recover.ts';
+import { planRepair } from '../../operations/recover.ts';
 import { bytes, findingLines } from '../../output/index.ts';
 import { isRun, type PodRequest, provePods, removeLeftPods, watchPod, watchVariable } from '../../pod/index.ts';
+import { runOperation } from '../../runner/run.ts';
 import { forHost } from '../advice.ts';
 import { podText } from '../answer.ts';
 import { list } from '../parsing/options.ts';
@@ -20,7 +21,7 @@ export async function run({ options, context, io }: Call): Promise<Reply> {
   const request = trialsOf(options);
   const left = request?.pods === undefined ? undefined : await removeLeftPods(host);
   for (const text of left?.failures ?? []) emit({ kind: 'warning', text });
-  const repaired = options['repair'] === true ? await repair(context, { dryRun: false, waitSeconds: 0, allow: [] }) : undefined;
+  const repaired = options['repair'] === true ? await repair(context) : undefined;
   const seen = await verify(host, request === undefined ? undefined : asTrials(request, context));
   return {
     kind: 'Verification',
@@ -34,6 +35,11 @@ export async function run({ options, context, io }: Call): Promise<Reply> {
     exitCode: exitCodeOf(seen),
     made: (repaired ?? []).length > 0,
   };
+}
+
+async function repair(context: Call['context']): Promise<string[]> {
+  const answer = await runOperation(context, 'verify', planRepair, { dryRun: false, waitSeconds: 0, allow: [] });
+  return (answer.kind === 'Change' ? answer.change.relabelled : undefined) ?? [];
 }
 
 function repairedText(repaired: string[] | undefined): string[] {
