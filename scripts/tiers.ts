@@ -21,7 +21,10 @@ export interface Tier {
   covers?: { folder: string; minPercent: number };
 }
 
-/** The longest files of a tier, in eight groups of about the same time: run number N has group N modulo 8, `npm run test:all` has them all. */
+/** How many groups the longest files of a tier are in. */
+export const groups = 8;
+
+/** The longest files of a tier, in groups of about the same time: run number N has group N modulo 8, `npm run test:all` has them all. */
 export type Turns = readonly string[][];
 type Eight<T> = [T, T, T, T, T, T, T, T];
 
@@ -206,5 +209,5 @@ export function tierOf(file: string): string {
 
 /** Those of a tier's files that a run leaves to runs with another turn; `turn` counts runs, or is a seed. */
 export function leftBy(turns: Turns | undefined, turn: number): string[] {
-  return (turns ?? []).filter((_, group) => group !== turn % 8).flat();
+  return (turns ?? []).filter((_, group) => group !== turn % groups).flat();
 }

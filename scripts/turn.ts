@@ -2,13 +2,17 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { labFolder } from '../spec/lab/cache.ts';
+import { groups } from './tiers.ts';
 
-/** How many runs in a row on a machine run every spec file at least once. */
-export const turns = 8;
+/**
+ * How many runs there are before all begins again. Eight in a row run every spec file (`tiers.ts`); what a file that runs in one of eight does
+ * for one backend only, it has done for each of them by then (`spec/support/plan.ts`).
+ */
+export const turns = groups * 9;
 
 /**
  * The turn of the next whole run: the one after that of the last whole run on this machine, else one that the commit draws, so that machines
- * which keep nothing do not run the same files for ever. 0 to 7.
+ * which keep nothing do not run the same files for ever. 0 to 71.
  */
 export function nextTurn(folder = labFolder(), checkout = '.'): number {
   const last = lastTurn(folder);
@@ -21,15 +25,15 @@ export function keepTurn(turn: number, folder = labFolder()): void {
   writeFileSync(join(folder, 'turn'), `${turn}\n`);
 }
 
-/** A seed whose remainder by 8 is the turn: `KATA_SYSEXT_SEED` repeats the turn as well. */
+/** A seed whose remainder is the turn: `KATA_SYSEXT_SEED` repeats the turn as well. */
 export function seedOf(turn: number): number {
-  return Math.floor(Math.random() * 125_000_000) * turns + turn;
+  return Math.floor(Math.random() * Math.floor(1e9 / turns)) * turns + turn;
 }
 
 function lastTurn(folder: string): number | undefined {
   try {
-    const turn = Number(/^([0-7])\n$/.exec(readFileSync(join(folder, 'turn'), 'utf8'))?.[1]);
-    return Number.isNaN(turn) ? undefined : turn;
+    const turn = Number(/^(\d{1,2})\n$/.exec(readFileSync(join(folder, 'turn'), 'utf8'))?.[1]);
+    return turn < turns ? turn : undefined;
   } catch {
     return undefined;
   }

@@ -8,6 +8,7 @@ import { FIRST, SECOND, tinyRelease } from '../lab/release/index.ts';
 import { differences, fingerprint } from '../support/judges/fingerprint.ts';
 import { etcOf, handlersOf, kataSysext, type Live, liveHost } from '../support/live/liveHost.ts';
 import { livePoints, stopped } from '../support/live/unitWork.ts';
+import { planned } from '../support/plan.ts';
 import { all, loopMs, sample } from '../support/sample.ts';
 import { story } from '../support/trees/treeHost.ts';
 
@@ -18,7 +19,7 @@ import { story } from '../support/trees/treeHost.ts';
  * both those after it. All failpoints of each backend with `npm run test:all`, else a few of one; a release of a few kilobytes, because what boots there is runc.
  */
 describe('a death at a failpoint, then a boot with the program deleted', () => {
-  for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'boot without')) {
+  for (const backend of planned(import.meta.url, ['prefix', 'sysext', 'overlay'], 1)) {
     it(`backend ${backend}: runc pods run, and the program settles the rest once it is back`, async function () {
       this.timeout(loopMs);
       const folder = mkdtempSync(join(labFolder(), 'boot-without-'));

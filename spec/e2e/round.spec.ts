@@ -20,7 +20,7 @@ import {
   startsOf,
   whileProbed,
 } from '../support/live/liveHost.ts';
-import { sample } from '../support/sample.ts';
+import { suitesOf } from '../support/plan.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const shimMember = './opt/kata/runtime-rs/bin/containerd-shim-kata-v2';
@@ -42,7 +42,7 @@ function shimDigest(release: SampleRelease): string {
   return sha256(execFileSync('tar', ['--zstd', '-xOf', release.static, shimMember], { maxBuffer: 1 << 28 }));
 }
 
-for (const suite of sample<Suite>(['bookworm', 'trixie', 'forky'], 2, 'round suites')) {
+for (const suite of suitesOf('prefix')) {
   describe(`a whole round on a live ${suite} host`, function () {
     const prefix = prefixOf[suite];
     this.timeout(900_000);

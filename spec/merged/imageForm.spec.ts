@@ -9,8 +9,8 @@ import { differences } from '../support/judges/fingerprint.ts';
 import { repacked } from '../support/judges/images.ts';
 import { containerd, handlersOf, type Live, liveHost, runsOf } from '../support/live/liveHost.ts';
 import { merged, print, shimDigest, shimPath, shimSeen, whereAvailable } from '../support/live/sysextHost.ts';
+import { planned } from '../support/plan.ts';
 import { json } from '../support/program.ts';
-import { sample } from '../support/sample.ts';
 import { put } from '../support/trees/hostTrees.ts';
 import { scratch } from '../support/trees/treeHost.ts';
 
@@ -31,7 +31,7 @@ const rows: Row[] = [
   { suite: 'forky', format: 'squashfs', other: 'erofs', allow: [] },
 ];
 
-for (const { suite, format, other, allow } of sample(rows, 1, 'image suites')) {
+for (const { suite, format, other, allow } of planned(import.meta.url, rows, 1)) {
   describe(`backend sysext with images (${format}, ${other}) on a live ${suite} host`, function () {
     this.timeout(900_000);
     let live: Live;

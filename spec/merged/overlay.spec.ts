@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { execIn, podOutput, removePod, runPod, startContainer, waitForCri } from '../lab/pods.ts';
-import type { Suite } from '../lab/roots.ts';
 import { shimsOf } from '../lab/shims.ts';
 import { stopAfter } from '../support/endings.ts';
 import { differences } from '../support/judges/fingerprint.ts';
@@ -9,13 +8,12 @@ import { verifyUnit } from '../support/judges/generated.ts';
 import { containerd, dependent, handlersOf, type Live, liveHost, runsOf } from '../support/live/liveHost.ts';
 import { beforeEngine, diskPrint, overlays, unit, usrSeen } from '../support/live/overlayHost.ts';
 import { shimDigest, shimPath, shimSeen, whereAvailable } from '../support/live/sysextHost.ts';
-import { sample } from '../support/sample.ts';
+import { suitesOf } from '../support/plan.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 const ours = ['overlay kata-sysext'];
 
-/** Systemd 252 and 257: the whole round on one of them, on both with `npm run test:all`. */
-for (const suite of sample<Suite>(['bookworm', 'trixie'], 1, 'overlay suites')) {
+for (const suite of suitesOf('overlay')) {
   describe(`backend overlay on a live ${suite} host`, function () {
     /** bookworm's systemd is 252; the moves to sysext and back need this there. */
     const allow = suite === 'bookworm' ? ['--allow', 'sysext-systemd-old'] : [];

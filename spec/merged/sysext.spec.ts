@@ -6,13 +6,13 @@ import { stopAfter } from '../support/endings.ts';
 import { differences } from '../support/judges/fingerprint.ts';
 import { containerd, dependent, handlersOf, type Live, liveHost, runsOf } from '../support/live/liveHost.ts';
 import { merged, print, service, shimDigest, shimPath, shimSeen, whereAvailable } from '../support/live/sysextHost.ts';
-import { sample } from '../support/sample.ts';
+import { suitesOf } from '../support/plan.ts';
 
 const handler = 'kata-qemu-runtime-rs';
 /** What the user has to take upon himself there: bookworm's systemd is 252, which only restarts, and whose exit statuses lie. */
 const allowed: Record<Suite, string[]> = { bookworm: ['--allow', 'sysext-systemd-old'], trixie: [], forky: [] };
 
-for (const suite of sample<Suite>(['bookworm', 'trixie', 'forky'], 1, 'sysext suites')) {
+for (const suite of suitesOf('sysext')) {
   describe(`backend sysext on a live ${suite} host`, function () {
     const allow = allowed[suite];
     this.timeout(900_000);

@@ -4,7 +4,7 @@ import { suiteAvailable } from '../lab/roots.ts';
 import { type AuditCursor, type Denial, isOurs, REFS, summary, unexplained } from '../lab/vm/index.ts';
 import { stopAfter } from '../support/endings.ts';
 import { handlersOf } from '../support/live/liveHost.ts';
-import { sample } from '../support/sample.ts';
+import { planned } from '../support/plan.ts';
 import { isExpected } from '../support/vm/enforcing.ts';
 import { type LiveVm, liveVm } from '../support/vm/liveVm.ts';
 
@@ -13,7 +13,7 @@ const updated = 0;
 const earlier = 1;
 
 /** An OS update that brings containerd 2, with installs between the boots, then the way back. SELinux enforces all the time. */
-for (const backend of sample(['prefix', 'sysext', 'overlay'], 1, 'deployments')) {
+for (const backend of planned(import.meta.url, ['prefix', 'sysext', 'overlay'], 1)) {
   describe(`deployments of an ostree host, backend ${backend}`, function () {
     this.timeout(2_400_000);
     let live: LiveVm;

@@ -11,8 +11,8 @@ import { type Denial, firstBootDisk, GOODS, SERVER, summary, unexplained } from 
 import { removeAfter, stopAfter } from '../support/endings.ts';
 import { handlersOf, startsOf } from '../support/live/liveHost.ts';
 import { until } from '../support/live/unitWork.ts';
+import { planned } from '../support/plan.ts';
 import { json } from '../support/program.ts';
-import { sample } from '../support/sample.ts';
 import { singleFile } from '../support/singleFile.ts';
 import { inPod, silent, wouldRelabel } from '../support/vm/enforcing.ts';
 import { type LiveVm, liveVm } from '../support/vm/liveVm.ts';
@@ -26,7 +26,7 @@ const engineConfig = vmContainerdConfig(2);
  * until the node is judged; a hook fetches it and has it install. Ignition has run on the disk before the boot, see `firstBootDisk`; what is
  * fetched comes over the network by the node's own curl.
  */
-for (const form of sample(['an archive', 'an image', 'a hook'], 1, 'first boot of a machine'))
+for (const form of planned(import.meta.url, ['an archive', 'an image', 'a hook'], 1))
   describe(`the first boot of a machine, ${form === 'a hook' ? form : `rendered for containerd as ${form}`}, under SELinux enforcing`, function () {
     const hook = form === 'a hook';
     const starts = hook ? 2 : 1;

@@ -9,9 +9,10 @@ import { type AuditCursor, GOODS, summary, unexplained } from '../lab/vm/index.t
 import { removeAfter, stopAfter } from '../support/endings.ts';
 import { handlersOf } from '../support/live/liveHost.ts';
 import { guardEnded } from '../support/live/unitWork.ts';
+import { planned } from '../support/plan.ts';
 import { missingOnDebian } from '../support/policies/debian13.ts';
 import { json } from '../support/program.ts';
-import { all, sample } from '../support/sample.ts';
+import { all } from '../support/sample.ts';
 import { inPod, isExpected, silent, wouldRelabel } from '../support/vm/enforcing.ts';
 import { type LiveVm, liveVm } from '../support/vm/liveVm.ts';
 import { confinedPod, emptyRun, machineGoods, refusedPod, rulesOf, withMachines } from '../support/vm/machines.ts';
@@ -27,7 +28,7 @@ const wrongLabel = 'allow dockerd_t var_lib_t:file execute;';
 // left to `npm run test:all` until the cause is known. The backend without a policy is in spec/merged and spec/boot.
 const inGate = ['prefix', 'overlay'];
 
-for (const backend of sample(all ? [...inGate, 'sysext'] : inGate, 1, 'enforcing')) {
+for (const backend of planned(import.meta.url, all ? [...inGate, 'sysext'] : inGate, 1)) {
   describe(`a whole round under SELinux enforcing, backend ${backend}`, function () {
     this.timeout(1_800_000);
     let live: LiveVm;

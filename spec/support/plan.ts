@@ -1,0 +1,51 @@
+import { relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { groups, tiers } from '../../scripts/tiers.ts';
+import { turns } from '../../scripts/turn.ts';
+import type { Suite } from '../lab/roots.ts';
+import { all, seed } from './sample.ts';
+
+export interface WholeRound {
+  backend: 'prefix' | 'sysext' | 'overlay';
+  suite: Suite;
+}
+
+/** Install, upgrade, rollback and uninstall on a live host: each backend with each suite, no backend twice in a row. */
+export const wholeRounds: readonly WholeRound[] = [
+  { backend: 'prefix', suite: 'bookworm' },
+  { backend: 'sysext', suite: 'trixie' },
+  { backend: 'overlay', suite: 'forky' },
+  { backend: 'prefix', suite: 'trixie' },
+  { backend: 'sysext', suite: 'forky' },
+  { backend: 'overlay', suite: 'bookworm' },
+  { backend: 'prefix', suite: 'forky' },
+  { backend: 'sysext', suite: 'bookworm' },
+  { backend: 'overlay', suite: 'trixie' },
+];
+
+/** The suites with which this run plays the whole round of a backend: two rounds a run, all nine in five runs in a row. */
+export function suitesOf(backend: WholeRound['backend'], turn = seed % turns): Suite[] {
+  return taken(wholeRounds, 2, turn)
+    .filter((round) => round.backend === backend)
+    .map(({ suite }) => suite);
+}
+
+/**
+ * The next `count` of a list of rounds, by the number of the run and not by chance: so many runs in a row as the list is long play each of
+ * them at least once. A spec file that runs in one of eight runs moves on each time that it runs. All of them with `npm run test:all`.
+ *
+ * @param file `import.meta.url` of the spec
+ */
+export function planned<T>(file: string, rounds: readonly T[], count: number, turn = seed % turns): T[] {
+  return taken(rounds, count, isByTurns(file) ? Math.floor(turn / groups) : turn);
+}
+
+function isByTurns(file: string): boolean {
+  const name = relative(fileURLToPath(new URL('../../', import.meta.url)), fileURLToPath(file));
+  return tiers.some(({ turns }) => turns?.flat().includes(name));
+}
+
+function taken<T>(rounds: readonly T[], count: number, times: number): T[] {
+  if (all || rounds.length <= count) return [...rounds];
+  return Array.from({ length: count }, (_, index) => rounds[(times * count + index) % rounds.length]!);
+}
