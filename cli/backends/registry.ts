@@ -3,18 +3,7 @@ import { facts as baked } from './baked/facts.ts';
 import { facts as overlay } from './overlay/facts.ts';
 import { facts as prefix } from './prefix/facts.ts';
 import { facts as sysext } from './sysext/facts.ts';
-
-/** What is known of a backend without a host: data alone, for the command line, which must not load what backends ask of a host. */
-export interface BackendFacts {
-  /** As `--backend` takes it and as it is recorded; also the name of its folder. */
-  name: string;
-  /** Its generation is a part of an OS image: no program changes it on the node. */
-  ofImage: boolean;
-  /** Its payloads may be one image each. */
-  takesImages: boolean;
-  /** Units that show the files. */
-  units: readonly Unit[];
-}
+import type { BackendFacts } from './types.ts';
 
 const rows: readonly BackendFacts[] = [prefix, sysext, overlay, baked];
 

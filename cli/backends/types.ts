@@ -2,8 +2,20 @@ import type { Finding } from '../errors/index.ts';
 import type { HostFacts } from '../facts/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import type { GenerationManifest } from '../store/index.ts';
-import type { BackendFacts } from './registry.ts';
+import type { Unit } from '../systemd/types.ts';
 import type { Step } from './stepKinds.ts';
+
+/** What is known of a backend without a host: data alone, for the command line, which must not load what backends ask of a host. */
+export interface BackendFacts {
+  /** As `--backend` takes it and as it is recorded; also the name of its folder. */
+  name: string;
+  /** Its generation is a part of an OS image: no program changes it on the node. */
+  ofImage: boolean;
+  /** Its payloads may be one image each. */
+  takesImages: boolean;
+  /** Units that show the files. */
+  units: readonly Unit[];
+}
 
 /** What a backend shows on the host right now. */
 export interface Seen {

@@ -11,9 +11,9 @@ import type { Systemd } from '../systemd/types.ts';
 import { version } from '../version.ts';
 import { forHost } from './advice.ts';
 import { refuseAddresses } from './parsing/addresses.ts';
-import { type Parsed, parse } from './parsing/parser.ts';
+import { parse } from './parsing/parser.ts';
 import { systemFault } from './systemFault.ts';
-import type { Io, OptionValue, Reply } from './types.ts';
+import type { Io, OptionValue, Parsed, Reply } from './types.ts';
 
 /** The whole program: argv in, exit status out. Never throws for a known error. */
 export async function main(argv: string[], streams: Io): Promise<number> {

@@ -43,6 +43,8 @@ export interface Call {
   io: Io;
 }
 
+export type Parsed = { kind: 'verb'; verb: Verb; words: string[]; options: Record<string, OptionValue> } | { kind: 'text'; text: string };
+
 /** What a verb gives back: one JSON kind, its text for people, its exit status. */
 export interface Reply {
   kind: string;

@@ -5,7 +5,7 @@ import { getProxyForUrl } from 'proxy-from-env';
 import { errnoOf, KataError } from '../errors/index.ts';
 import { httpsAddress, shownAddress } from './address.ts';
 import { broken, changed, endsBefore, refused } from './complaints.ts';
-import type { Patience } from './types.ts';
+import type { Credentials, Patience } from './types.ts';
 
 /** What a server has begun to send. */
 export interface Answer {
@@ -15,16 +15,6 @@ export interface Answer {
   totalBytes: number | undefined;
   /** What tells this file from a later one under the same address. */
   validator: string | undefined;
-}
-
-/** What a server wants to know of the one who asks; only the server of the address gets it. */
-export interface Credentials {
-  /** The header of the next request. */
-  header(): string | undefined;
-  /** The server answered 401 with this challenge: makes another header. */
-  renew(challenge: string): Promise<void>;
-  /** The error where the server answers 401 to that one as well. */
-  refused(): KataError;
 }
 
 export interface Asking {

@@ -1,5 +1,15 @@
+import type { KataError } from '../errors/index.ts';
 import type { Digest } from '../host/types.ts';
-import type { Credentials } from './answer.ts';
+
+/** What a server wants to know of the one who asks; only the server of the address gets it. */
+export interface Credentials {
+  /** The header of the next request. */
+  header(): string | undefined;
+  /** The server answered 401 with this challenge: makes another header. */
+  renew(challenge: string): Promise<void>;
+  /** The error where the server answers 401 to that one as well. */
+  refused(): KataError;
+}
 
 /** How a run of the program downloads. */
 export interface Fetching {

@@ -2,15 +2,13 @@ export { handlerIsDefault, isRefused } from './common/complaints.ts';
 export { exceptKeys } from './common/differences.ts';
 export { exceptSwitch, setsLabels, switchCode, withLabels, withSwitch } from './common/selinuxSwitch.ts';
 export { servingPid } from './common/servingPid.ts';
+export type { Engine, EngineCri, EngineDump, Scratch, ShimProtocol } from './contract.ts';
 export { probeTimeouts } from './probeTimeouts.ts';
 export { allUnits, engineNamed, enginePlugins, engines, engineUnits, preparingUnits, unitNames, withEngines } from './registry.ts';
 export { refusalBy, rendererOf, type Sighting, writerOf } from './renderers.ts';
 export type {
   Displaced,
   EffectiveDiff,
-  Engine,
-  EngineCri,
-  EngineDump,
   EngineState,
   FileChange,
   ForeignWiring,
@@ -18,8 +16,6 @@ export type {
   Mark,
   RenderedBy,
   Sandbox,
-  Scratch,
-  ShimProtocol,
   WantedHandler,
   Wiring,
   WiringPlan,

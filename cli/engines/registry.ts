@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { aks } from './aks/index.ts';
 import { bottlerocket } from './bottlerocket/index.ts';
 import { containerd } from './containerd/index.ts';
+import type { Engine, EnginePlugin } from './contract.ts';
 import { cos } from './cos/index.ts';
 import { crio } from './crio/index.ts';
 import { docker } from './docker/index.ts';
@@ -12,7 +13,6 @@ import { nodeadm } from './nodeadm/index.ts';
 import { podman } from './podman/index.ts';
 import { rke2 } from './rke2/index.ts';
 import { talos } from './talos/index.ts';
-import type { Engine, EnginePlugin } from './types.ts';
 
 /** An engine or renderer is a folder and a row, in the order in which hosts are searched for them. */
 const rows: readonly EnginePlugin[] = [containerd, crio, docker, k3s, rke2, k0s, microk8s, nodeadm, aks, cos, bottlerocket, talos, podman];

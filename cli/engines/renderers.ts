@@ -4,8 +4,9 @@ import type { HostPath, HostView } from '../host/types.ts';
 import type { Unit } from '../systemd/types.ts';
 import { usesOtherCri } from './common/otherCri.ts';
 import { isLeft, isThere, wantedUnits } from './common/unitFiles.ts';
+import type { EnginePlugin, Refusal, Rendering } from './contract.ts';
 import { enginePlugins } from './registry.ts';
-import type { EnginePlugin, Instance, Refusal, Rendering } from './types.ts';
+import type { Instance } from './types.ts';
 
 /** A program that writes the configuration of the engine that serves the node's pods: kata-sysext wires it, or refuses the host. */
 export type Renderer = EnginePlugin & { renders: Rendering };

@@ -2,8 +2,6 @@ import type { Finding } from '../errors/index.ts';
 import type { Digest, HostPath } from '../host/types.ts';
 import type { Unit } from '../systemd/types.ts';
 
-export type * from './contract.ts';
-
 /** A running or installed engine as found on the host. */
 export interface Instance {
   engine: string;

@@ -3,23 +3,9 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { errnoOf, KataError } from '../errors/index.ts';
 import { noProc, O_PATH, readable } from './regular.ts';
-import type { HostPath } from './types.ts';
+import type { HeldFolder, HostPath } from './types.ts';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
-
-/**
- * A folder by its descriptor. Node has no openat(2); a path through /proc/self/fd is the same: it stays the same folder also where another
- * program moves it away or replaces it by a link.
- */
-export interface HeldFolder {
-  fd: number;
-  /** '/proc/self/fd/N': for names in it, not for programs (each has its own /proc/self). */
-  path: string;
-  /** As people know it. */
-  real: string;
-  sync(): Promise<void>;
-  close(): void;
-}
 
 /**
  * Opens the folder `path` below `root`, one component after the other, and follows no link: `path` is resolved already, so that a link on

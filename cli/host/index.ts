@@ -1,5 +1,5 @@
 export { contextsOf, isContext } from './contexts.ts';
-export { type HeldFolder, holdFolder } from './held.ts';
+export { holdFolder } from './held.ts';
 export { inhibitShutdown } from './inhibit.ts';
 export { lockedByRoot } from './kernelLocks.ts';
 export { takeLock } from './lock.ts';
@@ -16,6 +16,7 @@ export type {
   Digest,
   FileLabel,
   FileSystem,
+  HeldFolder,
   HelperAnswer,
   Host,
   HostPath,

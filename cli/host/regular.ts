@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { errnoOf, KataError } from '../errors/index.ts';
-import type { Digest } from './types.ts';
+import type { Digest, FileKind } from './types.ts';
 
 /** Names a file without opening it: no device is touched, no pipe waits for a writer (open(2), O_PATH; Node has no constant for it). */
 export const O_PATH = 0o10000000;
@@ -18,9 +18,7 @@ export const fileLimits = {
   request: 64 * 1024,
   configuration: 1024 * 1024,
   state: 16 * 1024 * 1024,
-} as const;
-
-export type FileKind = keyof typeof fileLimits;
+} as const satisfies Record<FileKind, number>;
 
 export interface OpenOptions {
   /** Follow the last component where it is a link: for paths that the user named, and for links of /proc. */

@@ -1,12 +1,27 @@
 import type { Systemd } from '../systemd/types.ts';
-import type { HeldFolder } from './held.ts';
-import type { FileKind } from './regular.ts';
 
 /** An absolute path as the host sees it ('/etc/containerd/config.toml'), whatever the root directory is. */
 export type HostPath = string;
 
 /** 'sha256:' and 64 lower-case hex digits. */
 export type Digest = `sha256:${string}`;
+
+/** What a file is read as: each has its largest size. */
+export type FileKind = 'os-release' | 'signature' | 'credentials' | 'request' | 'configuration' | 'state';
+
+/**
+ * A folder by its descriptor. Node has no openat(2); a path through /proc/self/fd is the same: it stays the same folder also where another
+ * program moves it away or replaces it by a link.
+ */
+export interface HeldFolder {
+  fd: number;
+  /** '/proc/self/fd/N': for names in it, not for programs (each has its own /proc/self). */
+  path: string;
+  /** As people know it. */
+  real: string;
+  sync(): Promise<void>;
+  close(): void;
+}
 
 export interface Stat {
   kind: 'file' | 'directory' | 'symlink' | 'other';

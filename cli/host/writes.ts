@@ -5,13 +5,13 @@ import { pipeline } from 'node:stream/promises';
 import { ownProperties } from '../documents/index.ts';
 import { errnoOf } from '../errors/index.ts';
 import { failpoints } from './failpoints.ts';
-import { type HeldFolder, holdFolder, openFolderAt, syncAt, withFolders } from './held.ts';
+import { holdFolder, openFolderAt, syncAt, withFolders } from './held.ts';
 import { runProgram } from './programs.ts';
 import { openView } from './reads.ts';
 import { O_PATH, openRegular, piecesOf, unfit } from './regular.ts';
 import { knowsType, readLabels, relabel, setLabels } from './relabel.ts';
 import { steady } from './steady.ts';
-import type { FileMeta, Host, HostAs, HostPath, HostView } from './types.ts';
+import type { FileMeta, HeldFolder, Host, HostAs, HostPath, HostView } from './types.ts';
 
 /** The name of a new file or link until it is renamed into place. */
 export function tempPathFor(path: string): string {

@@ -9,8 +9,8 @@ import { allowedFor, nothingAfterwards, switchRecords } from '../planning/record
 import { switchFor } from '../planning/selinuxSwitch.ts';
 import { emptyPlan } from '../planning/shownPlan.ts';
 import { configurationDiffs } from '../planning/textDiff.ts';
-import type { Found, Plan, SwitchRequest } from '../planning/types.ts';
-import { generationWrites, programWrites, shownWrites, switchWrites, type Write } from '../planning/writes.ts';
+import type { Found, Plan, SwitchRequest, Write } from '../planning/types.ts';
+import { generationWrites, programWrites, shownWrites, switchWrites } from '../planning/writes.ts';
 import { refuse } from '../preflight/engine.ts';
 import { refuseSecond } from '../preflight/imageRules.ts';
 import { needFindings } from '../preflight/needs.ts';

@@ -1,7 +1,7 @@
 import type { FileChange, ForeignWiring, Instance, Wiring, WiringPlan } from '../engines/index.ts';
 import { digestOf, type HostView } from '../host/index.ts';
 import { etcFolder, type Generation, namesOf, type Replaced, readGenerations, replacedFolder } from '../store/index.ts';
-import type { Found } from './types.ts';
+import type { Found, Restoring } from './types.ts';
 
 /**
  * The record with another program's wiring added, so that the planner removes exactly that wiring. The marks of kata-sysext come first: the
@@ -31,13 +31,6 @@ export function takenOver(plan: WiringPlan, { marks }: ForeignWiring): WiringPla
 
 function comingFirst(changes: FileChange[]): FileChange[] {
   return [...changes.filter(({ after }) => after !== 'absent'), ...changes.filter(({ after }) => after === 'absent')];
-}
-
-/** What an uninstall puts back of the wiring that a generation replaced. */
-export interface Restoring {
-  changes: FileChange[];
-  /** Handlers that point at the other program's shim again. */
-  handlers: string[];
 }
 
 /** A generation that was adopted replaces another program's wiring at each switch to it, and restores that wiring at each switch away from it. */

@@ -2,8 +2,8 @@ import type { HostView } from '../host/index.ts';
 import { describe, type FileStep, type RestartStep } from '../transaction/index.ts';
 import type { PlannedSwitch } from './switch.ts';
 import { insideLines } from './textDiff.ts';
-import type { Found, Plan, SwitchRequest } from './types.ts';
-import { shownWrites, type Write } from './writes.ts';
+import type { Found, Plan, SwitchRequest, Write } from './types.ts';
+import { shownWrites } from './writes.ts';
 
 /** The plan of a change that touches nothing outside the folders of kata-sysext. */
 export function emptyPlan(verb: string): Plan {

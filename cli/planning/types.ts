@@ -1,14 +1,12 @@
 import type { PlannedComponent } from '../components/types.ts';
-import type { Displaced, Engine, ForeignWiring, Instance, RenderedBy } from '../engines/index.ts';
+import type { Displaced, Engine, FileChange, ForeignWiring, Instance, RenderedBy } from '../engines/index.ts';
 import type { Finding } from '../errors/index.ts';
 import type { HostPath } from '../host/index.ts';
 import type { GenerationManifest, GenerationRecord } from '../store/index.ts';
 import type { LayerStep, Step } from '../transaction/index.ts';
 import type { ChangeOptions } from './choices/types.ts';
-import type { Restoring } from './replaceWiring.ts';
 import type { SwitchWish } from './selinuxSwitch.ts';
 import type { ConfigurationDiff } from './textDiff.ts';
-import type { Write } from './writes.ts';
 
 /** An engine and how it is on this host. */
 export interface Found {
@@ -99,4 +97,24 @@ export interface SwitchRequest {
   loadModules?: boolean | undefined;
   /** Steps in addition to those of the backend and the wiring. */
   further?: Step[];
+}
+
+/** Something that a change writes to the disk. */
+export interface Write {
+  what: string;
+  path: HostPath;
+  bytes: number;
+  /** Files, folders and links: each takes an inode, and up to a block more than its bytes. */
+  entries: number;
+  /** It is there already, for example in the staging folder, so that free room shows it. */
+  done?: boolean;
+  /** It goes again when the change ends, and not before. */
+  passes?: boolean;
+}
+
+/** What an uninstall puts back of the wiring that a generation replaced. */
+export interface Restoring {
+  changes: FileChange[];
+  /** Handlers that point at the other program's shim again. */
+  handlers: string[];
 }

@@ -18,20 +18,7 @@ import {
 } from '../store/index.ts';
 import { reservedBytes, type Step } from '../transaction/index.ts';
 import { keepable, type OwnProgram } from './programCopy.ts';
-import type { Plan, PlannedWrite } from './types.ts';
-
-/** Something that a change writes to the disk. */
-export interface Write {
-  what: string;
-  path: HostPath;
-  bytes: number;
-  /** Files, folders and links: each takes an inode, and up to a block more than its bytes. */
-  entries: number;
-  /** It is there already, for example in the staging folder, so that free room shows it. */
-  done?: boolean;
-  /** It goes again when the change ends, and not before. */
-  passes?: boolean;
-}
+import type { Plan, PlannedWrite, Write } from './types.ts';
 
 /** As a plan has it: rows of one name on one file system are one. */
 export async function shownWrites(host: HostView, writes: Write[]): Promise<Pick<Plan, 'bytesWritten' | 'writes'>> {

@@ -5,7 +5,7 @@ import { type Amount, type Kubelet, kubeletOf, type Threshold } from '../facts/i
 import type { FileSystem, HostPath, HostView } from '../host/index.ts';
 import { words as quoted, bytes as words } from '../output/index.ts';
 import type { ChangeOptions } from '../planning/choices/types.ts';
-import type { Write } from '../planning/writes.ts';
+import type { Write } from '../planning/types.ts';
 import { roomAdvice } from './collectable.ts';
 import { refuse } from './engine.ts';
 

@@ -1,6 +1,7 @@
 import type { TomlTable } from '../documents/toml/index.ts';
+import type { Engine } from '../engines/contract.ts';
 import { setsLabels } from '../engines/index.ts';
-import type { Engine, Instance } from '../engines/types.ts';
+import type { Instance } from '../engines/types.ts';
 import { KataError } from '../errors/index.ts';
 import { contextsOf, type HostView } from '../host/index.ts';
 import { contextOfProcess, vmContext } from './contexts.ts';

@@ -1,7 +1,7 @@
-import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { exactOptional } from 'valibot';
 import { absolutePath, closedTableOf, moment, oneOf, type Shaped, text, textLike } from '../documents/shapes.ts';
-import type { HostPath, HostView } from '../host/index.ts';
+import { digestOf, type HostPath, type HostView } from '../host/index.ts';
 import { unfitPolicy } from './complaints.ts';
 import type { Proof, TrustedKey } from './types.ts';
 
@@ -68,8 +68,4 @@ function withDigest(read: () => KeyObject, file: HostPath): { key: KeyObject; di
   } catch (error) {
     throw unfitPolicy(file, 'the key cannot be read', error);
   }
-}
-
-export function digestOf(bytes: Buffer): `sha256:${string}` {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }

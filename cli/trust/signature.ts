@@ -1,6 +1,6 @@
 import { KataError } from '../errors/index.ts';
+import { digestOf } from '../host/index.ts';
 import { trustFolder, unfitSignature } from './complaints.ts';
-import { digestOf } from './keys.ts';
 import type { SigstoreBundle } from './sigstore.ts';
 import { type MinisignParts, minisignTrial, pemTrial } from './trials.ts';
 import type { Policy, Proof, SignatureFile, Trial, TrustedKey, Verifier } from './types.ts';

@@ -5,9 +5,8 @@ import { parseJson } from '../documents/index.ts';
 import { readJsonText } from '../documents/jsonFile/index.ts';
 import { listOf, misfitOf, moment, tableOf, text, textLike, valueLike } from '../documents/shapes.ts';
 import { errnoOf, KataError } from '../errors/index.ts';
-import type { HostPath, HostView } from '../host/index.ts';
+import { digestOf, type HostPath, type HostView } from '../host/index.ts';
 import { unfitPolicy } from './complaints.ts';
-import { digestOf } from './keys.ts';
 import type { Proof, Signer } from './types.ts';
 
 const maxBytes = 256 * 1024;

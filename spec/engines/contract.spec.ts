@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { containerd } from '../../cli/engines/containerd/index.ts';
+import type { Engine } from '../../cli/engines/contract.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
 import { docker } from '../../cli/engines/docker/index.ts';
 import { engineNamed, enginePlugins, engines, withEngines } from '../../cli/engines/index.ts';
@@ -7,7 +8,7 @@ import { k0s } from '../../cli/engines/k0s/index.ts';
 import { k3s } from '../../cli/engines/k3s/index.ts';
 import { nodeadm } from '../../cli/engines/nodeadm/index.ts';
 import { rke2 } from '../../cli/engines/rke2/index.ts';
-import type { Engine, ForeignWiring, Instance, Wiring } from '../../cli/engines/types.ts';
+import type { ForeignWiring, Instance, Wiring } from '../../cli/engines/types.ts';
 import { digestOf } from '../../cli/host/index.ts';
 import { type EngineTree, handler, refusalOf, treesOfSpec } from '../support/trees/engineTree.ts';
 import { toy } from './toy/index.ts';

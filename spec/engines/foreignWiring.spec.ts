@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { blockOf, parseDocument } from '../../cli/documents/toml/index.ts';
 import { containerd } from '../../cli/engines/containerd/index.ts';
+import type { Engine } from '../../cli/engines/contract.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
-import type { Engine, ForeignWiring, Instance } from '../../cli/engines/types.ts';
+import type { ForeignWiring, Instance } from '../../cli/engines/types.ts';
 import { engineTree, instanceOf } from '../support/trees/engineTree.ts';
 
 const shim = '/usr/bin/containerd-shim-kata-v2';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { posix } from 'node:path';
+import type { EnginePlugin } from '../../cli/engines/contract.ts';
 import { enginePlugins } from '../../cli/engines/index.ts';
-import type { EnginePlugin } from '../../cli/engines/types.ts';
 import { readSources, type SourceFacts } from '../support/sources.ts';
 
 /** The one file that names every folder: it imports each one's face. */

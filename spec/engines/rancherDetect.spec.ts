@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, symlinkSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Engine } from '../../cli/engines/contract.ts';
 import { k3s } from '../../cli/engines/k3s/index.ts';
 import { rke2 } from '../../cli/engines/rke2/index.ts';
-import type { Engine, Instance, Wiring } from '../../cli/engines/types.ts';
+import type { Instance, Wiring } from '../../cli/engines/types.ts';
 import type { HostView } from '../../cli/host/types.ts';
 import { findEngineToWire } from '../../cli/preflight/engine.ts';
 import type { Systemd } from '../../cli/systemd/types.ts';

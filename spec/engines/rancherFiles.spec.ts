@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { readings, sameSettings, type TomlTable, union } from '../../cli/documents/toml/index.ts';
 import { pluginTable } from '../../cli/engines/containerd/handlers.ts';
+import type { Engine } from '../../cli/engines/contract.ts';
 import { k3s } from '../../cli/engines/k3s/index.ts';
 import { rke2 } from '../../cli/engines/rke2/index.ts';
-import type { Engine, Instance } from '../../cli/engines/types.ts';
+import type { Instance } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { eachRound, mutationCount, type Random } from '../support/mutations/random.ts';
 import { mutatedToml } from '../support/mutations/toml.ts';

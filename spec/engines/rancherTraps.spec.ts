@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
+import type { Engine } from '../../cli/engines/contract.ts';
 import { k3s } from '../../cli/engines/k3s/index.ts';
 import { rke2 } from '../../cli/engines/rke2/index.ts';
-import type { Engine } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { baseText, rendered } from '../support/rancher.ts';
 import { handler, treesOfSpec } from '../support/trees/engineTree.ts';

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { containerd } from '../../cli/engines/containerd/index.ts';
+import type { Engine } from '../../cli/engines/contract.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
 import { docker } from '../../cli/engines/docker/index.ts';
 import { k0s } from '../../cli/engines/k0s/index.ts';
 import { nodeadm } from '../../cli/engines/nodeadm/index.ts';
-import type { Engine, Instance, Wiring } from '../../cli/engines/types.ts';
+import type { Instance, Wiring } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { type EngineTree, handler, instanceOf, treesOfSpec } from '../support/trees/engineTree.ts';
 import { instance as crioInstance } from './crioPlans.ts';

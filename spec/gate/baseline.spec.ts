@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import type { Engine, EngineState, Instance } from '../../cli/engines/types.ts';
+import type { Engine } from '../../cli/engines/contract.ts';
+import type { EngineState, Instance } from '../../cli/engines/types.ts';
 import { logTail } from '../../cli/gate/evidence.ts';
 import { harmless, takeBaseline } from '../../cli/gate/index.ts';
 import type { HostView } from '../../cli/host/index.ts';

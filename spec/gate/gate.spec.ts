@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import type { Engine, EngineState, Instance } from '../../cli/engines/types.ts';
+import type { Engine } from '../../cli/engines/contract.ts';
+import type { EngineState, Instance } from '../../cli/engines/types.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { allGates } from '../../cli/gate/allGates.ts';
 import { labelsAreOn } from '../../cli/gate/effective.ts';

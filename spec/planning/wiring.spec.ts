@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import type { Engine } from '../../cli/engines/contract.ts';
 import { docker } from '../../cli/engines/docker/index.ts';
-import type { Effect, Engine, Instance, WiringPlan } from '../../cli/engines/types.ts';
+import type { Effect, Instance, WiringPlan } from '../../cli/engines/types.ts';
 import { digestOf, type HostView, openHost } from '../../cli/host/index.ts';
 import type { SwitchRequest } from '../../cli/planning/types.ts';
 import { planWiring, wiringSteps } from '../../cli/planning/wiring.ts';

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { containerd } from '../../cli/engines/containerd/index.ts';
+import type { Engine } from '../../cli/engines/contract.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
 import { docker } from '../../cli/engines/docker/index.ts';
 import type { EngineState, Sandbox } from '../../cli/engines/index.ts';
-import type { Engine, Instance } from '../../cli/engines/types.ts';
+import type { Instance } from '../../cli/engines/types.ts';
 import type { KataError } from '../../cli/errors/index.ts';
 import type { HostView } from '../../cli/host/index.ts';
 import { refuseInUse, refuseInUseNow, strandedFindings } from '../../cli/preflight/inUse.ts';

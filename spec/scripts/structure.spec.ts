@@ -49,9 +49,20 @@ describe('the parts of the program', function () {
   });
 
   it('import each other without a circle', () => {
-    const edges = edgesOf(imports);
+    const edges = edgesOf(imports, partOf);
 
     const circles = [...edges.keys()].flatMap((part) => circleFrom(part, edges) ?? []);
+
+    deepEqual(circles, []);
+  });
+
+  it('have files that import each other without a circle, but for what is loaded later', () => {
+    const edges = edgesOf(
+      imports.filter(({ later }) => !later),
+      (path) => path,
+    );
+
+    const circles = [...edges.keys()].flatMap((file) => circleFrom(file, edges) ?? []);
 
     deepEqual(circles, []);
   });
@@ -110,17 +121,17 @@ function partOf(path: string): string {
   return Object.keys(ownParts).find((part) => path.startsWith(`cli/${part}/`)) ?? path.split('/')[1]!;
 }
 
-function edgesOf(imports: Edge[]): Map<string, Map<string, Edge>> {
+function edgesOf(imports: Edge[], placeOf: (path: string) => string): Map<string, Map<string, Edge>> {
   const edges = new Map<string, Map<string, Edge>>();
   for (const each of imports) {
-    const [from, to] = [partOf(each.from), partOf(each.to)];
+    const [from, to] = [placeOf(each.from), placeOf(each.to)];
     if (from === to || !each.to.startsWith('cli/')) continue;
     edges.set(from, (edges.get(from) ?? new Map<string, Edge>()).set(to, each));
   }
   return edges;
 }
 
-/** The imports that lead from a part back to it; undefined where none do. */
+/** The imports that lead from a place back to it; undefined where none do. */
 function circleFrom(start: string, edges: Map<string, Map<string, Edge>>): string | undefined {
   const seen = new Set<string>();
   const walk = (part: string): string[] | undefined => {

@@ -22,6 +22,8 @@ export interface Import {
   to: string;
   /** What is imported by name; empty for a whole module. */
   names: string[];
+  /** By `import()`: loaded when the program comes there. */
+  later: boolean;
 }
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));
@@ -57,7 +59,9 @@ function factsOf(name: string, source: Node & { text: string }): SourceFacts {
   const visit = (node: Node): void => {
     const { text } = node as Node & { text?: string };
     if (textKinds.includes(node.kind) && isModule(node)) {
-      if (text!.startsWith('.')) facts.imports.push({ to: relative(repository, join(name, '..', text!)), names: namesIn(node.parent) });
+      const to = relative(repository, join(name, '..', text!));
+      const later = node.parent.kind === SyntaxKind.CallExpression;
+      if (text!.startsWith('.')) facts.imports.push({ to, names: namesIn(node.parent), later });
     } else if (textKinds.includes(node.kind)) facts.texts.push({ text: text!, line: lineOf(node) });
     else if (node.kind === SyntaxKind.Identifier && isKey(node)) facts.texts.push({ text: text!, line: lineOf(node) });
     if (isFunctionLikeDeclaration(node)) {

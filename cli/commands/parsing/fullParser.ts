@@ -2,9 +2,8 @@ import yargs, { type Argv } from 'yargs';
 import { didYouMean, KataError } from '../../errors/index.ts';
 import { optionsOf, verbs, wordCounts } from '../table/index.ts';
 import { topWords } from '../table/otherWords.ts';
-import type { OptionRow, OptionValue, Verb } from '../types.ts';
+import type { OptionRow, OptionValue, Parsed, Verb } from '../types.ts';
 import { unknownOption, unknownVerb, usageOf } from './mistyped.ts';
-import type { Parsed } from './parser.ts';
 
 /** The parser for every command line: yargs, with the verb table. Throws KataError `usage`. */
 export async function parseFully(argv: string[]): Promise<Parsed> {

@@ -1,8 +1,6 @@
 import { optionsOf, verbs, wordCounts } from '../table/index.ts';
-import type { OptionRow, OptionValue, Verb } from '../types.ts';
+import type { OptionRow, OptionValue, Parsed } from '../types.ts';
 import { nameOf, unknownInFront } from './mistyped.ts';
-
-export type Parsed = { kind: 'verb'; verb: Verb; words: string[]; options: Record<string, OptionValue> } | { kind: 'text'; text: string };
 
 /**
  * Turns argv into a verb and its options, which may come before it, or into the help or version text that was asked for: `--help`, `-h`,

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { isAddress, nameIn, shownAddress } from '../../download/address.ts';
 import { errnoOf, KataError } from '../../errors/index.ts';
-import { type FileKind, fileLimits, readRegular } from '../../host/regular.ts';
+import { fileLimits, readRegular } from '../../host/regular.ts';
+import type { FileKind } from '../../host/types.ts';
 import type { Call } from '../types.ts';
 import { fetchingOf } from './addresses.ts';
 

@@ -1,9 +1,8 @@
 import { parseJson } from '../../documents/index.ts';
 import { misfitOf, tableOf, textLike } from '../../documents/shapes.ts';
 import type { KataError } from '../../errors/index.ts';
-import type { Credentials } from '../answer.ts';
 import { refused } from '../complaints.ts';
-import type { DownloadRequest } from '../types.ts';
+import type { Credentials, DownloadRequest } from '../types.ts';
 import { type Login, loginFor } from './login.ts';
 import type { Registry } from './reference.ts';
 

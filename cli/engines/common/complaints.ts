@@ -1,6 +1,7 @@
 import { type Finding, KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
-import type { Engine, Instance } from '../types.ts';
+import type { Engine } from '../contract.ts';
+import type { Instance } from '../types.ts';
 import type { SeenMark } from './seen.ts';
 
 export function foreignHandler(name: string, place: string): KataError {

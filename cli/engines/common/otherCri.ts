@@ -3,7 +3,7 @@ import { flagOf } from '../../facts/processes.ts';
 import { readSmall } from '../../facts/smallFile.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
-import type { Rendering } from '../types.ts';
+import type { Rendering } from '../contract.ts';
 import { environmentOf } from './unitEnvironment.ts';
 import { serviceValues, startOfUnit, unitTexts } from './unitFiles.ts';
 import { expandWords, wordsOf } from './unitWords.ts';

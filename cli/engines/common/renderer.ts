@@ -1,5 +1,5 @@
 import type { HostPath } from '../../host/types.ts';
-import type { Refusal, RefusedEngine, Rendering, ReportFacts } from '../types.ts';
+import type { Refusal, RefusedEngine, Rendering, ReportFacts } from '../contract.ts';
 
 /** Of a renderer the support bundle shows no configuration of its own. */
 export function hidden(credentials: readonly HostPath[]): ReportFacts {

@@ -3,7 +3,8 @@ import { type TomlTable, tomlKey, valueAt } from '../../documents/toml/index.ts'
 import { type Finding, KataError } from '../../errors/index.ts';
 import { digestOf } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
-import type { EffectiveDiff, Engine, FileChange, Instance, Mark, SwitchFile, Wiring, WiringPlan } from '../types.ts';
+import type { Engine } from '../contract.ts';
+import type { EffectiveDiff, FileChange, Instance, Mark, SwitchFile, Wiring, WiringPlan } from '../types.ts';
 import { refuseForeignFiles } from './complaints.ts';
 import { checkEditable, temporaryFolder } from './editable.ts';
 import { filesView, type Overlay } from './filesView.ts';

@@ -1,5 +1,5 @@
 import { infoOf, runtimesIn, textIn } from '../../cri/index.ts';
-import type { EngineCri } from '../types.ts';
+import type { EngineCri } from '../contract.ts';
 import { oldPlugin } from './schema.ts';
 
 /** What is containerd's own in the CRI: 1.7 and 2.x show their runtimes; 1.x alone names the image of sandboxes there (docs/facts/kubernetes.md#handlers-in-the-verbose-status). */

@@ -14,11 +14,21 @@ import { KataError } from '../../errors/index.ts';
 import type { HostPath } from '../../host/types.ts';
 import type { SeenMark } from '../common/seen.ts';
 import type { Mark } from '../types.ts';
-import type { Placement } from './placement.ts';
+import type { LoadedFile } from './loader.ts';
 
 const beginLine = '# BEGIN kata-sysext: this block is recorded by its exact text; "kata-sysext uninstall" takes it out again.';
 const endLine = '# END kata-sysext';
 export const fileLine = '# Written by kata-sysext and recorded by its exact text; "kata-sysext uninstall" removes it.';
+
+/** Where the handlers' tables go. */
+export type Placement =
+  | { method: 'file'; path: HostPath }
+  | { method: 'range'; target: LoadedFile }
+  | { method: 'drop-in'; path: HostPath }
+  /** Of a main file that cannot be edited: see `rootFile.ts`. */
+  | { method: 'root file'; path: HostPath }
+  | { method: 'root copy'; path: HostPath; target: LoadedFile }
+  | { method: 'drop-in and import'; path: HostPath; main: LoadedFile; pattern: string };
 
 /** One planned file, and the text of kata-sysext in it. */
 export interface Piece {

@@ -1,5 +1,5 @@
 import type { HostPath } from '../../host/types.ts';
-import type { EngineFacts } from '../types.ts';
+import type { EngineFacts } from '../contract.ts';
 
 export const usualConfig: HostPath = '/etc/containerd/config.toml';
 

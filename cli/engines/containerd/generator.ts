@@ -2,8 +2,8 @@ import type { Finding } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { serviceValues, unitTexts } from '../common/unitFiles.ts';
 import type { Instance } from '../types.ts';
+import type { Placement } from './edits.ts';
 import type { LoadedFile } from './loader.ts';
-import type { Placement } from './placement.ts';
 import { rootPieces } from './rootFile.ts';
 
 /** Programs that write files of a node again, and whose names mean nothing else. */

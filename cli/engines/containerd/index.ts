@@ -1,7 +1,7 @@
 import { endedBefore } from '../common/endedBefore.ts';
 import { probeCri } from '../common/probeCri.ts';
 import { restartRisksOfUnit } from '../common/restartRisks.ts';
-import type { Engine } from '../types.ts';
+import type { Engine } from '../contract.ts';
 import { cri } from './cri.ts';
 import { detectContainerd, findRecordedContainerd } from './detect.ts';
 import { compareDumps, effectiveConfig } from './dump.ts';

@@ -6,6 +6,7 @@ import type { SeenMark } from '../common/seen.ts';
 import { unsupported } from '../common/unsupported.ts';
 import type { Instance } from '../types.ts';
 import { saysNothing } from './checks.ts';
+import type { Placement } from './edits.ts';
 import { usualConfig } from './facts.ts';
 import { matchesName, patternFolder } from './globs.ts';
 import type { ConfigSet, LoadedFile } from './loader.ts';
@@ -13,16 +14,6 @@ import { rootFile, rootTables } from './rootFile.ts';
 import { type Merging, oldPlugin } from './schema.ts';
 
 const dropInName = 'kata-sysext.toml';
-
-/** Where the handlers' tables go. */
-export type Placement =
-  | { method: 'file'; path: HostPath }
-  | { method: 'range'; target: LoadedFile }
-  | { method: 'drop-in'; path: HostPath }
-  /** Of a main file that cannot be edited: see `rootFile.ts`. */
-  | { method: 'root file'; path: HostPath }
-  | { method: 'root copy'; path: HostPath; target: LoadedFile }
-  | { method: 'drop-in and import'; path: HostPath; main: LoadedFile; pattern: string };
 
 export interface PlacementInput {
   set: ConfigSet;

@@ -4,8 +4,8 @@ import type { Finding } from '../../errors/index.ts';
 import type { HostPath } from '../../host/types.ts';
 import { atLeast, type Version } from '../common/version.ts';
 import { saysNothing } from './checks.ts';
+import type { Placement } from './edits.ts';
 import type { ConfigSet } from './loader.ts';
-import type { Placement } from './placement.ts';
 import { rootTables } from './rootFile.ts';
 import { oldPlugin } from './schema.ts';
 

@@ -1,4 +1,4 @@
-import type { ShimProtocol } from '../types.ts';
+import type { ShimProtocol } from '../contract.ts';
 
 export const shimProtocol: ShimProtocol = {
   speaks: [

@@ -14,9 +14,8 @@ import { filesView, type Overlay } from '../common/filesView.ts';
 import { parseVersion } from '../common/version.ts';
 import type { Instance, WantedHandler } from '../types.ts';
 import { checkSet } from './checks.ts';
-import type { Content, Piece } from './edits.ts';
+import type { Content, Piece, Placement } from './edits.ts';
 import { type ConfigSet, loadSet } from './loader.ts';
-import type { Placement } from './placement.ts';
 import { runtimesOf, runtimesPath } from './schema.ts';
 
 /** Checks the planned texts with two parsers, and that a removal of the added text restores each file byte for byte. */

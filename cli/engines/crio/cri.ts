@@ -1,5 +1,5 @@
 import { infoOf, runtimesIn, textIn } from '../../cri/index.ts';
-import type { EngineCri } from '../types.ts';
+import type { EngineCri } from '../contract.ts';
 
 /** What is CRI-O's own in the CRI, as 1.36.3 writes it: names of Go's fields, for it gives no others (docs/facts/kubernetes.md#handlers-in-the-verbose-status). */
 export const cri: EngineCri = {

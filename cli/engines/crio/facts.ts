@@ -1,4 +1,4 @@
-import type { EngineFacts } from '../types.ts';
+import type { EngineFacts } from '../contract.ts';
 import { usualConfig, usualFolder } from './daemon.ts';
 
 /** What is known of CRI-O without a host. Images and credentials are those of containers/storage and containers/image. */

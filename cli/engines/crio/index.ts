@@ -1,6 +1,6 @@
 import { endedBefore } from '../common/endedBefore.ts';
 import { probeCri } from '../common/probeCri.ts';
-import type { Engine } from '../types.ts';
+import type { Engine } from '../contract.ts';
 import { cri } from './cri.ts';
 import { usualFolder } from './daemon.ts';
 import { detectCrio, findRecordedCrio } from './detect.ts';

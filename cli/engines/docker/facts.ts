@@ -1,4 +1,4 @@
-import type { EngineFacts } from '../types.ts';
+import type { EngineFacts } from '../contract.ts';
 
 /** What is known of Docker without a host. */
 export const facts: EngineFacts = {

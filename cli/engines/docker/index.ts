@@ -1,4 +1,4 @@
-import type { Engine } from '../types.ts';
+import type { Engine } from '../contract.ts';
 import { defaultHandler } from './checks.ts';
 import { detectDocker, findRecordedDocker } from './detect.ts';
 import { compareDumps, dumpEffective, renderPlanned, validateDocker } from './dump.ts';

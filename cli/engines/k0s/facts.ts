@@ -1,5 +1,5 @@
 import { hidden } from '../common/renderer.ts';
-import type { EngineFacts, Rendering } from '../types.ts';
+import type { EngineFacts, Rendering } from '../contract.ts';
 
 const units = ['k0sworker.service', 'k0scontroller.service'];
 

@@ -1,4 +1,4 @@
-import type { ShimProtocol } from '../types.ts';
+import type { ShimProtocol } from '../contract.ts';
 
 /** By versions of k0s: up to 1.35 its containerd is 1.7, from 1.36 on 2.3. */
 export const shimProtocol: ShimProtocol = {

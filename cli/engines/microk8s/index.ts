@@ -1,5 +1,5 @@
 import { explainRendered, hidden } from '../common/renderer.ts';
-import type { RefusedEngine } from '../types.ts';
+import type { RefusedEngine } from '../contract.ts';
 
 const units = ['snap.microk8s.daemon-containerd.service'];
 

@@ -2,7 +2,7 @@ import type { HostPath } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
 import { hidden } from '../common/renderer.ts';
 import { containerd } from '../containerd/index.ts';
-import type { EngineFacts } from '../types.ts';
+import type { EngineFacts } from '../contract.ts';
 
 /** nodeadm merges the NodeConfigs in it over the user data. Where it is missing, nodeadm fails and the node does not join its cluster. */
 export const folder: HostPath = '/etc/eks/nodeadm.d';

@@ -1,5 +1,5 @@
 import { containerd } from '../containerd/index.ts';
-import type { Engine } from '../types.ts';
+import type { Engine } from '../contract.ts';
 import { detectNodeadm, findRecordedNodeadm, isBeside } from './detect.ts';
 import { facts } from './facts.ts';
 import { findForeignNodeadm } from './foreignWiring.ts';

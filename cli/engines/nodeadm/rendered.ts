@@ -6,7 +6,8 @@ import { unsupported } from '../common/unsupported.ts';
 import { parseVersion } from '../common/version.ts';
 import { highestSchema, newPlugin, oldPlugin, pluginOf, runtimesOf, runtimesPath } from '../containerd/schema.ts';
 import { plannedDump, validateContainerd } from '../containerd/validate.ts';
-import type { EffectiveDiff, FileChange, Instance, Scratch, WiringPlan } from '../types.ts';
+import type { Scratch } from '../contract.ts';
+import type { EffectiveDiff, FileChange, Instance, WiringPlan } from '../types.ts';
 import { wiringFile } from './facts.ts';
 import { readNodeConfig } from './nodeConfig.ts';
 

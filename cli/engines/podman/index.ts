@@ -1,5 +1,5 @@
 import { hidden } from '../common/renderer.ts';
-import type { RefusedEngine } from '../types.ts';
+import type { RefusedEngine } from '../contract.ts';
 import { krunFindings } from './krun.ts';
 
 /** Podman prevents no change. It starts OCI programs through conmon, and Kata is none since 2.0 (docs/facts/docker.md#nerdctl-and-podman). */

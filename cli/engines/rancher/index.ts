@@ -1,6 +1,7 @@
 import type { HostView } from '../../host/types.ts';
 import { probeCri } from '../common/probeCri.ts';
-import type { Engine, Instance, Scratch, WiringPlan } from '../types.ts';
+import type { Engine, Scratch } from '../contract.ts';
+import type { Instance, WiringPlan } from '../types.ts';
 import { containerd, validateContainerd } from './containerd.ts';
 import { detectRancher, findRecordedRancher } from './detect.ts';
 import { findForeignRancher } from './foreignWiring.ts';

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { HostPath } from '../../host/types.ts';
 import { hidden } from '../common/renderer.ts';
-import type { Rendering, ReportFacts } from '../types.ts';
+import type { Rendering, ReportFacts } from '../contract.ts';
 
 /** Below the data folder: the rendered configuration with its templates, and images and containers. */
 export function foldersIn(dataDir: HostPath): { configuration: HostPath; store: HostPath } {

@@ -1,5 +1,5 @@
 import type { HostPath } from '../../host/types.ts';
-import type { EngineFacts, Rendering } from '../types.ts';
+import type { EngineFacts, Rendering } from '../contract.ts';
 
 /** What differs between k3s and RKE2. Both are one program that starts containerd and the kubelet, and renders containerd's configuration. */
 export interface Distribution {

@@ -3,7 +3,7 @@ import { isRequested, type Layering, layeringOf, machineConfigOf } from '../../f
 import type { HostPath, HostView } from '../../host/index.ts';
 import { command } from '../../output/index.ts';
 import type { ChangeOptions, InstallRequest, Layer } from '../../planning/choices/types.ts';
-import type { Restoring } from '../../planning/replaceWiring.ts';
+import type { Restoring } from '../../planning/types.ts';
 import { findEnginesToWire } from '../../preflight/engines.ts';
 import type { OperationPlan, View } from '../../runner/types.ts';
 import { activeGeneration, type Generation, marksOf } from '../../store/index.ts';

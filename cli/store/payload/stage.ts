@@ -18,7 +18,6 @@ import { type PayloadManifest, schema } from '../types.ts';
 import { isIntact } from './drift.ts';
 import { releaseText, wholePayload, wrapExtension } from './extension.ts';
 import { payloadDigest } from './identity.ts';
-import type { ImageRequest } from './imageFile.ts';
 import { labelPayload } from './labels.ts';
 
 export interface PayloadRequest {
@@ -94,12 +93,6 @@ export async function stagePayload(host: Host, request: PayloadRequest): Promise
 /** Files that were unpacked and that no handler needs in the end. */
 function less(unpacked: Staged['passing'], { entries, sizeBytes }: PayloadManifest): Staged['passing'] {
   return { bytes: Math.max(0, unpacked.bytes - sizeBytes), entries: Math.max(0, unpacked.entries - entries.length) };
-}
-
-/** As `stagePayload`, of an image that was made elsewhere. */
-export async function stageImage(host: Host, request: ImageRequest): Promise<Staged> {
-  const { copyImage } = await import('./imageFile.ts');
-  return copyImage(host, request);
 }
 
 /** What the store has stays where it is. */

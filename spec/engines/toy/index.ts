@@ -4,7 +4,8 @@ import { filesView } from '../../../cli/engines/common/filesView.ts';
 import { findingsOf, lookForMarks, withoutOurs } from '../../../cli/engines/common/seen.ts';
 import { checkWanted } from '../../../cli/engines/common/wanted.ts';
 import { wiringKey } from '../../../cli/engines/common/wiringKey.ts';
-import type { Engine, ForeignWiring, Instance, Mark, WantedHandler, Wiring, WiringPlan } from '../../../cli/engines/types.ts';
+import type { Engine } from '../../../cli/engines/contract.ts';
+import type { ForeignWiring, Instance, Mark, WantedHandler, Wiring, WiringPlan } from '../../../cli/engines/types.ts';
 import { digestOf, type HostView } from '../../../cli/host/index.ts';
 import { sectionsOf } from './ini.ts';
 

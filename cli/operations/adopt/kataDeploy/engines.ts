@@ -4,19 +4,8 @@ import type { Finding } from '../../../errors/index.ts';
 import type { HostPath, HostView } from '../../../host/index.ts';
 import { importedParts, usersGo, usersKeys } from './imported.ts';
 import { backupEnding, createdEnding, dropInName, engineTable, userDropInName, wholeFileName } from './places.ts';
-import { type DeployedHandler, isDeployedImport, sameBut, withoutDeployed } from './texts.ts';
-import type { DeployedFile } from './types.ts';
-
-/** What kata-deploy wrote into files of engines. */
-export interface EngineParts {
-  engines: string[];
-  files: DeployedFile[];
-  handlers: DeployedHandler[];
-  keys: string[][];
-  /** Drop-ins below a destination that a main file imports. */
-  imported: HostPath[];
-  findings: Finding[];
-}
+import { isDeployedImport, sameBut, withoutDeployed } from './texts.ts';
+import type { DeployedFile, EngineParts } from './types.ts';
 
 function nothing(): EngineParts {
   return { engines: [], files: [], handlers: [], keys: [], imported: [], findings: [] };

@@ -2,9 +2,9 @@ import { posix } from 'node:path';
 import { isTable, parseDocument, type TomlTable } from '../../../documents/toml/index.ts';
 import { type Finding, KataError } from '../../../errors/index.ts';
 import type { HostPath, HostView } from '../../../host/index.ts';
-import type { EngineParts } from './engines.ts';
 import { userDropInName } from './places.ts';
 import { withoutDeployed } from './texts.ts';
+import type { EngineParts } from './types.ts';
 
 /**
  * What drop-ins in a release give to the engine: they go with the release. Throws `adopt-unproven` where others wrote settings into the one of

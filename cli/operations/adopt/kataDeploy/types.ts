@@ -30,3 +30,14 @@ export interface Deployed {
   /** What stays, and why. */
   findings: Finding[];
 }
+
+/** What kata-deploy wrote into files of engines. */
+export interface EngineParts {
+  engines: string[];
+  files: DeployedFile[];
+  handlers: DeployedHandler[];
+  keys: string[][];
+  /** Drop-ins below a destination that a main file imports. */
+  imported: HostPath[];
+  findings: Finding[];
+}
