@@ -179,7 +179,7 @@ export const tiers: Tier[] = [
     root: true,
     emulated: true,
     // Each boots an emulated machine again and again.
-    turns: inTurn('spec/vm', 'round', 'deployments', 'firstBoot', 'baked', 'selinuxSwitch', 'nodePod', 'podMemory', ''),
+    turns: inTurn('spec/vm', 'round', 'deployments', 'firstBoot', 'baked', 'selinuxSwitch', 'nodePod', 'podMemory', 'labDisks'),
   },
 ];
 
