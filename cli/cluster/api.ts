@@ -103,7 +103,7 @@ async function once(
       else if (error instanceof KataError) reject(error);
       else reject(unreachable(url.host, until.aborted ? `no answer within ${limits.answerMs / 1000} s` : error));
     };
-    const asked = request(url, { method, headers: all, signal: until, ...tls, ...(agent === undefined ? {} : { agent }) });
+    const asked = request(url, { method, headers: all, signal: until, ...tls, agent });
     // Stays for good: a connection may break after its answer as well.
     asked.on('error', fail);
     asked.once('response', (message) => whole(message, limits.maxBytes, url.host).then(resolve, fail));

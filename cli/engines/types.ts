@@ -6,26 +6,26 @@ import type { Unit } from '../systemd/types.ts';
 export interface Instance {
   engine: string;
   /** '1.7.24'; undefined offline where the command line has none. */
-  version?: string;
+  version?: string | undefined;
   /** The binary of the running process, or of the offline tree. */
-  binary?: HostPath;
+  binary?: HostPath | undefined;
   /** The main configuration file that this instance reads (it need not exist). */
   configPath: HostPath;
   /** The folder of drop-ins that this instance reads, whole and recursively (it need not exist), where an engine has one. */
   configFolder?: HostPath;
   /** Of the daemon. */
-  socket?: HostPath;
-  unit?: Unit;
+  socket?: HostPath | undefined;
+  unit?: Unit | undefined;
   /** What else its wiring was made from: at a change of these it may have to be made again. */
   sources?: HostPath[];
   /** How changed files take effect; undefined: by a restart of `unit`. */
-  effect?: Effect;
+  effect?: Effect | undefined;
   /** Another program writes the file that the daemon reads. */
   renderer?: RenderedBy;
   /** Live only: it is stopped, and nothing but this unit of its renderer starts it, at a boot and after it has rendered. */
   firstStart?: Unit;
   /** Live only. */
-  process?: { pid: number; startedMs: number; binaryReplaced: boolean };
+  process?: { pid: number; startedMs: number; binaryReplaced: boolean } | undefined;
 }
 
 export type Effect =
@@ -75,7 +75,7 @@ export interface FileChange {
    * One of two changes of this file, between which the engine has to read it. 'first': at an undo it is put back once the engine has read
    * the file without the other. 'last': it comes once the engine has read the other, and says nothing new to it.
    */
-  settles?: 'first' | 'last';
+  settles?: 'first' | 'last' | undefined;
 }
 
 /** Which text is where: enough to find and remove it again, byte-exactly, whoever else edited the file since. */

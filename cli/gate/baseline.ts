@@ -8,7 +8,7 @@ import { dependentsOf } from '../transaction/index.ts';
 export interface Baseline {
   state: EngineState;
   dump: Record<string, unknown>;
-  unit?: UnitState;
+  unit?: UnitState | undefined;
   dependents: Unit[];
 }
 
@@ -34,7 +34,7 @@ export async function takeBaseline(host: HostView, engine: Engine, instance: Ins
   return {
     state,
     dump: (await engine.dump?.dumpEffective(host, instance)) ?? {},
-    ...(unit === undefined ? {} : { unit }),
+    unit,
     dependents: instance.unit === undefined ? [] : await dependentsOf(host, instance.unit),
   };
 }

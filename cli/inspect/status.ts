@@ -118,7 +118,7 @@ export async function status(host: HostView): Promise<Status> {
     installed: now !== undefined,
     active,
     previous,
-    ...(engine === undefined ? {} : { engine }),
+    engine,
     ...(otherEngines.length === 0 ? {} : { otherEngines }),
     generations: all.map(({ manifest, record }) => ({
       number: manifest.number,

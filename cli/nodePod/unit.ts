@@ -29,7 +29,7 @@ export interface Watcher {
   signal: AbortSignal;
   /** Hears what the unit prints beside its progress. */
   line(text: string): void;
-  pollMs?: number;
+  pollMs?: number | undefined;
 }
 
 const pattern = 'kata-sysext-request-*.service';

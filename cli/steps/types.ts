@@ -28,7 +28,7 @@ export interface FileStep {
   ours: string[];
   temporary: HostPath;
   /** See `FileChange.settles`: at an undo the engine is brought up before the 'first' is put back; the 'last' keeps the file's time. */
-  settles?: 'first' | 'last';
+  settles?: 'first' | 'last' | undefined;
 }
 
 export interface PointerStep {

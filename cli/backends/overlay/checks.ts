@@ -23,7 +23,7 @@ export interface Scene {
   foreign: string[];
   /** On /usr itself, the lowest first. */
   onUsr: Mount[];
-  facts?: HostFacts;
+  facts?: HostFacts | undefined;
 }
 
 export type Check = (scene: Scene) => Finding[] | Promise<Finding[]>;
@@ -52,7 +52,7 @@ export const mountChecks: Check[] = [foreignExtensions, covered, nested];
 export const detachChecks: Check[] = [covered, nested];
 
 export async function readScene(host: HostView, facts?: HostFacts): Promise<Scene> {
-  return { host, foreign: await foreignNames(host), onUsr: await mountsOnUsr(host), ...(facts === undefined ? {} : { facts }) };
+  return { host, foreign: await foreignNames(host), onUsr: await mountsOnUsr(host), facts };
 }
 
 export async function runChecks(checks: Check[], scene: Scene): Promise<Finding[]> {

@@ -23,7 +23,7 @@ export interface Scene {
   found: Extension[];
   unit: UnitState | undefined;
   mounts: string[];
-  facts?: HostFacts;
+  facts?: HostFacts | undefined;
 }
 
 export async function readScene(host: HostView, facts?: HostFacts): Promise<Scene> {
@@ -37,6 +37,6 @@ export async function readScene(host: HostView, facts?: HostFacts): Promise<Scen
     found: (await findExtensions(host, systemd.known ? systemd.value : 0)).filter(({ name }) => foreign(name)),
     unit: await (await host.systemd())?.unit(service),
     mounts: await mountsBelowUsr(host),
-    ...(facts === undefined ? {} : { facts }),
+    facts,
   };
 }

@@ -32,7 +32,7 @@ export async function generateForCluster(call: Call, folder: string): Promise<Re
   const image = imageOf(text(options['image']));
   const bundles = await bundlesOf(call, words.slice(1));
   const request = requestOf(call, bundles);
-  const files = generateKubernetes({ form, ...(values === undefined ? {} : { values }), request, image });
+  const files = generateKubernetes({ form, values, request, image });
   stopIfAsked(call.context.signal);
   await writeNew(folder, files);
   const fetched: Source[] = image === undefined ? [] : [{ name: image.repository, digest: image.digest }];

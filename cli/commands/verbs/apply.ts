@@ -276,7 +276,7 @@ async function reportOf(host: HostView, { mode }: NodeRequest, began: Attempt, e
     state,
     ready: isReady(state),
     reason,
-    ...(code === undefined ? {} : { code }),
+    code,
     ...(active === undefined ? {} : { release: active.manifest.release, generation: active.manifest.number }),
     handlers: active === undefined ? [] : namesOf(active.manifest),
     engine: began.engine,

@@ -54,7 +54,7 @@ function unreadable(path: string, place: string | undefined, reason: string, cau
     found: `${path}${place === undefined ? '' : `, ${place},`} cannot be read as TOML 1.0: ${reason}.`,
     needed: 'A configuration that the engine itself can load.',
     next: `Repair ${path}; if it is a template, render it first.`,
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   });
 }
 

@@ -98,7 +98,7 @@ function known(
 ): Pick<Instance, 'version' | 'binary' | 'unit'> {
   return {
     ...(version === undefined || version === '' ? {} : { version }),
-    ...(binary === undefined ? {} : { binary }),
-    ...(unit === undefined ? {} : { unit }),
+    binary,
+    unit,
   };
 }

@@ -53,7 +53,7 @@ async function instanceOf(host: HostView, unit: Unit, state: UnitState): Promise
   const version = await versionOf(host, main.binary);
   return {
     engine,
-    ...(version === undefined ? {} : { version }),
+    version,
     binary: main.binary,
     configPath,
     socket: address === undefined ? await socketOf(host, configPath) : pathOf(main, address),

@@ -90,8 +90,8 @@ async function wiringPlan(host: HostView, request: Request, basis: Basis, added:
     wiring: {
       engine: instance.engine,
       configPath: reads,
-      ...(instance.unit === undefined ? {} : { unit: instance.unit }),
-      ...(instance.binary === undefined ? {} : { binary: instance.binary }),
+      unit: instance.unit,
+      binary: instance.binary,
       method: pieces.length === 0 ? 'present' : placement.method,
       handlers: wanted,
       marks: pieces.map(({ mark }) => mark),

@@ -65,7 +65,7 @@ function unfit(path: HostPath, place: string | undefined, cause?: unknown): Kata
     found: `${path}${place === undefined ? '' : `, ${place},`} is written in a shape to which no table can be added: a parent of the handler's table is an inline table, a list or a plain value.`,
     needed: 'Ordinary tables ([plugins...]) on the way to containerd.runtimes.',
     next: `Write the inline tables of ${path} as ordinary ones.`,
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   });
 }
 

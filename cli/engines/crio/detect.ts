@@ -47,7 +47,7 @@ async function instanceOf(host: HostView, unit: Unit, state: UnitState): Promise
   const version = await versionOf(host, daemon.binary);
   return {
     engine,
-    ...(version === undefined ? {} : { version }),
+    version,
     binary: daemon.binary,
     configPath,
     configFolder,

@@ -53,8 +53,8 @@ export async function planCrio(host: HostView, instance: Instance, wanted: Wante
     wiring: {
       engine: instance.engine,
       configPath: instance.configPath,
-      ...(instance.unit === undefined ? {} : { unit: instance.unit }),
-      ...(instance.binary === undefined ? {} : { binary: instance.binary }),
+      unit: instance.unit,
+      binary: instance.binary,
       method: missing.length === 0 ? 'present' : 'drop-in',
       handlers: wanted,
       marks: paths.map((one) => ({ path: one, kind: 'file', text })),

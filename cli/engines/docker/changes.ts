@@ -39,7 +39,7 @@ export async function changesOf(
       before: from === 'absent' ? 'absent' : digestOf(from),
       after: to === 'absent' ? 'absent' : { text: to },
       ours: [...new Set(ours)],
-      ...(settles === undefined ? {} : { settles }),
+      settles,
     });
     if (!twice) changes.push(step(now, next, [...comes, ...old]));
     else if (shall) {

@@ -61,7 +61,7 @@ async function instanceOf(host: HostView, unit: Unit, state: UnitState): Promise
   const version = await versionOf(host, running.binary);
   const config = flagOf(running.args, ['config-file']);
   return {
-    ...(version === undefined ? {} : { version }),
+    version,
     binary: running.binary,
     ...(await placesOf(host, running.args)),
     ...(config === undefined ? {} : { configPath: pathOf(running, config) }),

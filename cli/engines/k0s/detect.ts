@@ -94,7 +94,7 @@ type Known = Pick<Instance, 'configPath' | 'socket' | 'unit' | 'process'> & { ve
 function instanceWith(binary: HostPath, { version, program, configPath, ...known }: Known): Instance {
   return {
     engine: facts.name,
-    ...(version === undefined ? {} : { version }),
+    version,
     binary,
     configPath,
     configFolder: dropIns,

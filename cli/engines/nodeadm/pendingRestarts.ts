@@ -17,6 +17,6 @@ export async function pendingRestartsOfNodeadm(host: HostView, instance: Instanc
   const process = instance.process && { ...instance.process, binaryReplaced: false };
   return [
     ...(await pendingRestartsOfContainerd(host, daemon)),
-    ...(await changedSinceStart(host, { ...renderer, unit: runUnit, ...(process === undefined ? {} : { process }) }, paths)),
+    ...(await changedSinceStart(host, { ...renderer, unit: runUnit, process }, paths)),
   ];
 }

@@ -73,9 +73,9 @@ function wiringOf(instance: Instance, handlers: WantedHandler[], more: Pick<Wiri
   return {
     engine,
     configPath,
-    ...(unit === undefined ? {} : { unit }),
-    ...(effect === undefined ? {} : { effect }),
-    ...(binary === undefined ? {} : { binary }),
+    unit,
+    effect,
+    binary,
     method: 'NodeConfig',
     handlers,
     folders: [],

@@ -91,12 +91,12 @@ async function fromFiles(
   const version = given.version ?? (binary !== undefined && host.booted ? await versionOf(host, binary) : undefined);
   return {
     engine: of.facts.name,
-    ...(version === undefined ? {} : { version }),
-    ...(binary === undefined ? {} : { binary }),
+    version,
+    binary,
     configPath,
     socket: await socketOf(host, configPath),
     sources: await sourcesOf(of, host, configPath),
-    ...(unit === undefined ? {} : { unit }),
+    unit,
     renderer: { title: of.facts.title, writes: configPath, when: await timesOf(host, name) },
   };
 }

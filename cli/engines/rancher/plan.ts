@@ -107,8 +107,8 @@ function wiringOf(
   return {
     engine,
     configPath,
-    ...(unit === undefined ? {} : { unit }),
-    ...(binary === undefined ? {} : { binary }),
+    unit,
+    binary,
     method: place?.kind ?? 'present',
     handlers,
     key: wiringKey(instance, handlers, place?.schema ?? set.schema ?? 0, shimIsType(parseVersion(instance.version))),

@@ -14,7 +14,7 @@ export type KubernetesForm = (typeof kubernetesForms)[number];
 export interface KubernetesRequest {
   form: KubernetesForm;
   /** Values of the user, read from a file; undefined without one. */
-  values?: { text: string; path: string };
+  values?: { text: string; path: string } | undefined;
   /** Keys of `request` in the values that the command line says, and the image: they replace those of the file. */
   request: Record<string, unknown>;
   image?: { repository: string; digest: string } | undefined;

@@ -47,7 +47,7 @@ export async function change(call: StepCall, { connect, pollMs }: Ways = { conne
   let report: NodeReport | undefined;
   try {
     const line = (words: string) => io.stderr.write(`${words}\n`);
-    const status = await runRequest(run, { host, systemd, emit, signal, line, ...(pollMs === undefined ? {} : { pollMs }) });
+    const status = await runRequest(run, { host, systemd, emit, signal, line, pollMs });
     refuseUnstarted(run.unit, status);
     const said = await readText(await host.locate(run.files.out)).catch(() => undefined);
     await dropOutput(host, run.files);
