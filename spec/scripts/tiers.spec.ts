@@ -36,7 +36,7 @@ describe('the tiers', () => {
         listed.filter((file) => !own.includes(file)),
         [],
       );
-      assert.equal(new Set(listed).size, listed.length);
+      for (const group of turns ?? []) assert.equal(new Set(group).size, group.length);
       for (const first of [0, 1, 2, 3, 999_999_996, 999_999_999]) {
         const run = [0, 1, 2, 3, 4, 5, 6, 7].flatMap((more) => own.filter((file) => !leftBy(turns, first + more).includes(file)));
         assert.deepEqual([...new Set(run)].sort(), own);
