@@ -14,6 +14,9 @@ export interface Sum {
 
 const ci = process.env['CI'] === 'true';
 
+/** Of a hook before all tests of a suite: on a machine that has nothing built it may be the first to need the lab's programs and disks. */
+const buildMs = 45 * 60_000;
+
 /** Runs the specs of a tier in this process. With CI=true a skipped test is a failure unless .ci/allowed-skips names it. */
 export async function runTier({ name, turns, covers, emulated }: Tier): Promise<Sum> {
   let sum: Sum = { passed: 0, failed: 0, skipped: 0 };
@@ -38,6 +41,9 @@ export async function runTier({ name, turns, covers, emulated }: Tier): Promise<
     });
     runner.on('suite end', ({ parent, file }) => {
       if (parent?.root === true && file !== undefined) seconds.set(file, (seconds.get(file) ?? 0) + (Date.now() - from) / 1000);
+    });
+    runner.on('hook', (hook) => {
+      if (hook.title.startsWith('"before all"')) hook.timeout(Math.max(hook.timeout(), buildMs));
     });
     runner.on('pass', (test) => {
       sum.passed += 1;

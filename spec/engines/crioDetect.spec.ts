@@ -28,6 +28,8 @@ describe('engines/crio: detect', () => {
     assert.equal(hinted[0]?.version, '1.36');
     assert.deepEqual(found, {
       engine: 'crio',
+      unit: undefined,
+      binary: undefined,
       configPath: '/etc/crio/crio.conf',
       configFolder: '/etc/crio/crio.conf.d',
       socket: '/run/lab.sock',
