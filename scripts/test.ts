@@ -1,12 +1,12 @@
 import { parseArgs } from 'node:util';
-import { runLanes } from './lanes.ts';
 import { installPackages, setupRefusal } from './setup.ts';
-import { lanesOf, tiers } from './tiers.ts';
+import { tiers } from './tiers.ts';
 import { keepTurn, nextTurn, seedOf, turns } from './turn.ts';
+import { runTiers } from './wholeRun.ts';
 
 /**
  * Runs the tiers and closes with `N passed, N failed, N skipped`. --tier X runs one; --all runs the long loops whole; --setup installs Debian's
- * packages first. Several tiers run in lanes beside each other: live hosts mostly wait.
+ * packages first. Several tiers run beside each other: live hosts mostly wait.
  */
 const usage = `npm test -- [--tier ${tiers.map(({ name }) => name).join('|')}] [--all] [--setup]`;
 const options = optionsOf(process.argv.slice(2));
@@ -21,7 +21,7 @@ if (names.length === 0) end(`there is no tier “${options.tier}”: ${usage}`);
 const seed = Number(process.env['KATA_SYSEXT_SEED'] ?? seedOf(nextTurn()));
 process.env['KATA_SYSEXT_SEED'] = String(seed);
 console.log(`seed ${seed} (repeat with KATA_SYSEXT_SEED=${seed})`);
-const { sum, leftOut } = await runLanes(lanesOf(names), seed);
+const { sum, leftOut } = await runTiers(names, seed);
 if (options.tier === undefined) keepTurn(seed % turns);
 if (sum.skipped > 0 && process.env['CI'] !== 'true') console.log(`\n${restOf(leftOut, sum.skipped)}`);
 console.log(`\n${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);

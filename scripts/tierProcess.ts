@@ -1,13 +1,14 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { mayBeLeftOut, runTier, type Sum } from './tierRun.ts';
 import { type Tier, tiers } from './tiers.ts';
 
-/** One tier in this process, started by scripts/lanes.ts: prints what its specs say, and its sum as the last line. */
+/** One tier in this process, started by scripts/wholeRun.ts: prints what its specs say, and its sum as the last line. */
 const tier = tiers.find(({ name }) => name === process.argv[2]);
 if (tier === undefined) throw new Error(`there is no tier “${process.argv[2]}”`);
 const missing = [...tier.programs.filter((path) => !isExecutable(path)), ...(tier.root && process.getuid?.() !== 0 ? ['root'] : [])];
 console.log(`\n# tier ${tier.name}`);
 const sum = missing.length > 0 ? leftOut(tier, missing) : await runTier(tier);
+console.log(`processor: ${processorSeconds()} s`);
 console.log(`\n${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
 process.exit(sum.failed === 0 ? 0 : 1);
 
@@ -23,4 +24,11 @@ function isExecutable(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Of this process and of all that it started and that has ended, hosts and emulated machines too; proc_pid_stat(5), in ticks of 10 ms. */
+function processorSeconds(): number {
+  const [, rest = ''] = readFileSync('/proc/self/stat', 'utf8').split(/\) (?!.*\) )/s);
+  const ticks = rest.split(' ').slice(11, 15);
+  return Math.round(ticks.reduce((total, each) => total + Number(each), 0) / 100);
 }

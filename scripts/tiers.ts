@@ -17,6 +17,8 @@ export interface Tier {
   prepare?: string;
   /** Its machines are emulated: a panic of their kernel is the emulator's. */
   emulated?: boolean;
+  /** It boots hosts in containers: at most two such tiers run beside each other, because inotify's instances are counted by user. */
+  bootsHosts?: boolean;
   /** Of the lines of this folder that have code, the specs run at least so many in their own process. */
   covers?: { folder: string; minPercent: number };
 }
@@ -83,6 +85,7 @@ export const tiers: Tier[] = [
     without: 'everything live',
     programs: hostPrograms,
     root: true,
+    bootsHosts: true,
     turns: inTurn(
       'spec/e2e',
       'crio lostShims k3s fleet',
@@ -103,6 +106,7 @@ export const tiers: Tier[] = [
     without: 'backends sysext and overlay live',
     programs: hostPrograms,
     root: true,
+    bootsHosts: true,
     turns: inTurn(
       'spec/merged',
       'imageForm',
@@ -123,6 +127,7 @@ export const tiers: Tier[] = [
     without: 'boots',
     programs: hostPrograms,
     root: true,
+    bootsHosts: true,
     turns: inTurn(
       'spec/boot',
       'first/firstBoot guard/guardHard',
@@ -143,6 +148,7 @@ export const tiers: Tier[] = [
     without: 'everything that Kubernetes does',
     programs: [...hostPrograms, '/usr/bin/ip', '/usr/bin/openssl', '/usr/bin/curl'],
     root: true,
+    bootsHosts: true,
     prepare: 'spec/lab/kube/prepare.ts',
     turns: inTurn('spec/cluster', '', 'machineConfigs', '', 'helmStory', '', '', '', ''),
   },
@@ -193,14 +199,19 @@ export const tiers: Tier[] = [
   },
 ];
 
-/** What runs beside what, in its order: hosts that mostly wait beside what computes. A tier that is named nowhere comes last in the last lane. */
-const beside: string[][] = [['nspawn', 'tree'], ['merged', 'boot', 'cluster'], ['fresh', 'unit', 'single'], ['vm']];
+/** How many tiers run beside each other: hosts and pods mostly wait. */
+const width = 4;
+const hostsWidth = 2;
 
-export function lanesOf(names: string[]): string[][] {
-  return beside
-    .map((lane, index) => [...lane, ...(index < beside.length - 1 ? [] : names.filter((name) => !beside.flat().includes(name)))])
-    .map((lane) => lane.filter((name) => names.includes(name)))
-    .filter((lane) => lane.length > 0);
+/** By what each computes; what comes last has nothing beside it. A tier that is named nowhere comes after these. */
+const order = ['vm', 'fresh', 'tree', 'nspawn', 'boot', 'unit', 'cluster', 'merged', 'single'];
+
+/** Which of the waiting tiers begins now; undefined where each has to wait for the end of one that runs. */
+export function nextTier(waiting: readonly string[], running: readonly string[]): string | undefined {
+  if (running.length >= width) return undefined;
+  const boots = (name: string) => tiers.some((tier) => tier.name === name && tier.bootsHosts === true);
+  const isFull = running.filter(boots).length >= hostsWidth;
+  return [...order, ...waiting].find((name) => waiting.includes(name) && !(isFull && boots(name)));
 }
 
 /** Every spec file of a checkout, by its path from there. */

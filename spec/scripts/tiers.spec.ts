@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { lanesOf, leftBy, specFiles, tierOf, tiers } from '../../scripts/tiers.ts';
+import { leftBy, nextTier, specFiles, tierOf, tiers } from '../../scripts/tiers.ts';
 import { repo } from '../support/program.ts';
 
 const names = tiers.map(({ name }) => name);
@@ -53,17 +53,28 @@ describe('the tiers', () => {
     );
   });
 
-  it('are in one lane each, and one alone is one lane', () => {
-    const lanes = lanesOf(names);
+  it('run four beside each other, two at most of those that boot hosts, each once, an unknown one last', () => {
+    const boots = tiers.filter(({ bootsHosts }) => bootsHosts === true).map(({ name }) => name);
+    const begun: string[] = [];
+    const waiting = new Set([...names, 'new']);
+    let running: string[] = [];
+    for (;;) {
+      const name = nextTier([...waiting], running);
+      if (name === undefined && running.length === 0) break;
+      if (name === undefined) running = running.slice(1);
+      else {
+        begun.push(name);
+        waiting.delete(name);
+        running = [...running, name];
+      }
+      assert.ok(running.length <= 4 && running.filter((each) => boots.includes(each)).length <= 2, running.join(' '));
+    }
 
-    assert.deepEqual(lanes.flat().sort(), [...names].sort());
-    assert.deepEqual(lanesOf(['vm']), [['vm']]);
-    assert.deepEqual(
-      lanesOf([...names, 'new'])
-        .flat()
-        .sort(),
-      [...names, 'new'].sort(),
-    );
+    assert.deepEqual([...begun].sort(), [...names, 'new'].sort());
+    assert.equal(begun.at(-1), 'new');
+    assert.deepEqual(boots, ['nspawn', 'merged', 'boot', 'cluster']);
+    assert.equal(nextTier(['merged', 'single'], ['nspawn', 'boot']), 'single');
+    assert.equal(nextTier(['merged'], ['nspawn', 'boot']), undefined);
   });
 
   it('need programs of packages that .ci/packages.txt names', () => {

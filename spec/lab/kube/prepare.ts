@@ -1,4 +1,4 @@
-/** Makes what clusters need, beside other tiers: started by scripts/lanes.ts. */
+/** Makes what clusters need, beside other tiers: started by scripts/wholeRun.ts. */
 import { childrenOf } from '../run.ts';
 import { nfdAvailable } from './nfd.ts';
 import { openshiftAvailable } from './openshiftApi.ts';

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { failuresOf } from './failures.ts';
 import { addedToTemp, hasOtherRun, leftIn, namesInTemp, removeFolder, runFolder, tierFolder } from './tempFolders.ts';
 import type { Sum } from './tierRun.ts';
-import { tiers } from './tiers.ts';
+import { nextTier, tiers } from './tiers.ts';
 
 /** Set for the process of a tier: runs of tests never start each other without end. */
 const marker = 'KATA_SYSEXT_TIER';
@@ -23,43 +23,40 @@ interface Run {
 }
 
 /**
- * Runs tiers in lanes beside each other, a process each with a temporary folder of its own. What a tier says is shown whole when it ends, and
+ * Runs tiers, some beside each other, a process each with a temporary folder of its own. What a tier says is shown whole when it ends, and
  * can be followed in a file; what failed is said again at the end. Files that are left in a temporary folder are failures.
  */
-export async function runLanes(
-  lanes: string[][],
+export async function runTiers(
+  names: string[],
   seed: number,
   program = tierProcess,
   goneTimeoutMs?: number,
-  preparing = preparingOf(lanes.flat()),
+  preparing = preparingOf(names),
 ): Promise<{ sum: Sum; leftOut: string[] }> {
   if (process.env[marker] !== undefined) throw new Error('a tier cannot run the tiers');
   const sum: Sum = { passed: 0, failed: 0, skipped: 0 };
   const [failures, leftOut]: [string[], string[]] = [[], []];
   const before = namesInTemp();
-  const run: Run = { folder: runFolder(), program, children: new Set(), isShown: lanes.flat().length === 1 };
+  const run: Run = { folder: runFolder(), program, children: new Set(), isShown: names.length === 1 };
   const ended = endOnSignals(run);
   if (!run.isShown) console.log(`to follow a tier: tail -f ${run.folder}/*.log`);
   const fail = (heading: string, text: string, count: number) => {
     if (count > 0) failures.push(`# failed ${heading}\n\n${text}`);
     sum.failed += count;
   };
-  const lane = async (names: string[]) => {
-    for (const name of names) {
-      if (ended()) return;
-      const { said, left } = await tierApart(name, run);
-      const [, passed, failed, skipped] = ending.exec(said) ?? [];
-      // A tier that ends without its sum has died.
-      fail(`in tier ${name}`, failuresOf(said, failed === undefined), Number(failed ?? 1));
-      fail(`in tier ${name}`, `its specs left in their temporary folder: ${left.join(', ')}`, left.length === 0 ? 0 : 1);
-      sum.passed += Number(passed ?? 0);
-      sum.skipped += Number(skipped ?? 0);
-      if (/^left out, it needs /m.test(said)) leftOut.push(name);
-    }
+  const one = async (name: string) => {
+    const { said, left } = await tierApart(name, run);
+    const [, passed, failed, skipped] = ending.exec(said) ?? [];
+    // A tier that ends without its sum has died.
+    fail(`in tier ${name}`, failuresOf(said, failed === undefined), Number(failed ?? 1));
+    fail(`in tier ${name}`, `its specs left in their temporary folder: ${left.join(', ')}`, left.length === 0 ? 0 : 1);
+    sum.passed += Number(passed ?? 0);
+    sum.skipped += Number(skipped ?? 0);
+    if (/^left out, it needs /m.test(said)) leftOut.push(name);
   };
   const isShared = [hasOtherRun(run.folder)];
   const prepared = Promise.all(preparing.map((each) => prepare(each, run)));
-  await Promise.all([...lanes.map(lane), prepared]);
+  await Promise.all([besideEachOther(names, one, ended), prepared]);
   isShared.push(hasOtherRun(run.folder));
   removeFolder(run.folder);
   const added = ended() ? [] : await addedToTemp(before, undefined, goneTimeoutMs);
@@ -69,6 +66,23 @@ export async function runLanes(
   if (failures.length > 0) console.log(`\n${failures.join('\n\n')}\n\nrepeat with KATA_SYSEXT_SEED=${seed}`);
   if (ended()) throw new Error('the tests were ended by a signal');
   return { sum, leftOut };
+}
+
+/** Begins each tier as soon as it may run beside those that do, none after the end of the run. */
+async function besideEachOther(names: string[], one: (name: string) => Promise<void>, ended: () => boolean): Promise<void> {
+  const waiting = new Set(names);
+  const running = new Map<string, Promise<void>>();
+  for (;;) {
+    const name = ended() ? undefined : nextTier([...waiting], [...running.keys()]);
+    if (name !== undefined) {
+      waiting.delete(name);
+      running.set(
+        name,
+        one(name).finally(() => running.delete(name)),
+      );
+    } else if (running.size > 0) await Promise.race(running.values());
+    else return;
+  }
 }
 
 function endOnSignals({ children }: Run): () => boolean {

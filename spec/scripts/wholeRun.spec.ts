@@ -14,10 +14,10 @@ ${does}
 console.log('\\n2 passed, 0 failed, 1 skipped');
 `;
 
-/** Runs lanes whose tiers are all this program. */
+/** Runs two tiers that are both this program. */
 const main = `
-import { runLanes } from './scripts/lanes.ts';
-const { sum, leftOut } = await runLanes([['one'], ['two']], 7, process.env['PROGRAM'], 100, (process.env['PREPARING'] ?? '').split(' ').filter(Boolean));
+import { runTiers } from './scripts/wholeRun.ts';
+const { sum, leftOut } = await runTiers(['one', 'two'], 7, process.env['PROGRAM'], 100, (process.env['PREPARING'] ?? '').split(' ').filter(Boolean));
 console.log(JSON.stringify({ sum, leftOut }));
 `;
 
