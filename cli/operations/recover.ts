@@ -9,15 +9,17 @@ import { openEntries, openHere, plannedRecovery } from '../transaction/index.ts'
 
 /**
  * Finishes or undoes interrupted changes. The runner has done that before it asks for a plan, as for every changing verb; a dry run gets a
- * step for each change that is still open.
+ * step for each change that is still open, and throws what a recovery would.
  */
 export async function planRecover({ host, recovered, left }: View, { dryRun }: ChangeOptions): Promise<OperationPlan> {
-  const open = await openHere(host, await deploymentNow(host));
+  const here = await deploymentNow(host);
+  const open = await openHere(host, here);
   // What is unpacked may belong to a change that waits for another deployment.
   const waiting = (await openEntries(host)).length > open.length;
   const staging = await stagingOf(host);
   const goes = dryRun && !waiting ? staging : undefined;
-  const planned = await Promise.all(open.map((id) => plannedRecovery(host, id)));
+  const planned: string[] = [];
+  for (const id of open) planned.push(await plannedRecovery(host, id, here));
   const texts = [...planned, ...(goes?.folders ?? []).map((folder) => `remove what an interrupted unpacking left in ${folder}`)];
   const steps = texts.map((text) => ({ kind: 'record' as const, text }));
   const freed = goes?.sizeBytes === undefined ? {} : { freedBytes: goes.sizeBytes };

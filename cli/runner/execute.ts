@@ -47,11 +47,12 @@ export async function execute(
   const { host } = context;
   const { engines = [], planned, plan, labels } = operation;
   const mended = labels === undefined ? [] : await repairLabels(host, labels);
+  const relabelled = mended.length > 0 ? mended : undefined;
   plan.findings.unshift(...repairedFindings(mended));
   if (operation.idle) {
     const kept = await keepCopies(context, operation);
     const result = receipt(host, view.started, operation, undefined, await podsOf(context, operation));
-    return ended(host, operation, { ...result, relabelled: mended.length > 0 ? mended : undefined, changed: kept || mended.length > 0 });
+    return ended(host, operation, { ...result, relabelled, changed: kept || relabelled !== undefined });
   }
   for (const found of provable(engines)) await refuseUnprovable(context, found, operation);
   for (const wiring of operation.rehearsed === true ? (planned?.wirings ?? []) : [])
@@ -62,7 +63,7 @@ export async function execute(
   await makeNew(host, operation, staged);
   const { outcome, pods } = await change(context, view, operation);
   if (operation.leaves !== undefined && planned !== undefined) await endGuard(host);
-  return ended(host, operation, receipt(host, view.started, operation, outcome, pods));
+  return ended(host, operation, { ...receipt(host, view.started, operation, outcome, pods), relabelled });
 }
 
 /** Not a file of another program that is called so. */

@@ -4,6 +4,7 @@ import { deploymentNow } from '../facts/index.ts';
 import {
   beyondStopping,
   dryRunMark,
+  type Host,
   type HostView,
   inhibitShutdown,
   lockedByRoot,
@@ -99,7 +100,8 @@ export async function underLock<T>(
   } catch (error) {
     throw await withRoomAdvice(host, error);
   } finally {
-    if (!touchesNothing || lock.made.includes(stateFolder)) await undisturbed(host, () => leaveNothing(context, options));
+    const cleans = !touchesNothing || lock.made.includes(stateFolder);
+    await undisturbed(host, () => (cleans ? leaveNothing(context, options) : dropLock(host)));
     allowShutdown();
     await lock.release();
   }
@@ -125,6 +127,12 @@ async function leaveNothing({ host, emit }: Context, { dryRun }: ChangeOptions):
   } catch (error) {
     emit({ kind: 'warning', text: `the folders of kata-sysext could not be cleaned up: ${String(error)}` });
   }
+}
+
+/** What `leaveNothing` does with the file of the lock, for a dry run that leaves all else. */
+async function dropLock(host: Host): Promise<void> {
+  const unneeded = host.image || (await isVacant(host).catch(() => false));
+  if (unneeded) await host.unlink(lockFile).catch(() => undefined);
 }
 
 function needRoot({ host }: Context, verb: string): void {

@@ -11,6 +11,7 @@ import {
   ownerOf,
   type Place,
   readIntent,
+  readStep,
   refuseIncomplete,
 } from './journal.ts';
 import { cleanUp, closeUndone, historyOf } from './run.ts';
@@ -94,12 +95,22 @@ export async function openHere(host: HostView, here: Place): Promise<number[]> {
   return found;
 }
 
-/** In words, what `recover` would do about an open change. */
-export async function plannedRecovery(host: HostView, id: number): Promise<string> {
+/** In words, what `recover` would do about an open change of this deployment. Throws what would stop it there. */
+export async function plannedRecovery(host: HostView, id: number, here: Place): Promise<string> {
   const intent = await readIntent(host, id);
-  if (intent === undefined) return `remove the journal of change ${id}, which had done nothing`;
+  if (intent === undefined) {
+    await refuseIncomplete(host, id, undefined);
+    return `remove the journal of change ${id}, which had done nothing`;
+  }
   const change = `change ${id} (${intent.verb}, begun ${intent.started})`;
-  return (await isCommitted(host, id)) ? `finish the clean-up of ${change}` : `undo ${change}`;
+  const owner = await ownerOf(host, intent, here);
+  if (owner === 'stranger') throw foreignEntry(intent, here);
+  if (await isCommitted(host, id)) return `finish the clean-up of ${change}`;
+  if (owner !== 'orphan' || (await hasChangeMarker(host, intent))) {
+    await refuseIncomplete(host, id, intent);
+    for (const index of intent.steps.keys()) await readStep(host, id, index);
+  }
+  return `undo ${change}`;
 }
 
 /** Generations that open changes of other deployments name: they are kept until those changes are recovered. Call it after `recover`. */

@@ -21,14 +21,24 @@ describe('the plan of rounds that are repeated for each backend', () => {
     for (const first of every) {
       const played = [0, 1, 2, 3, 4].flatMap((more) => {
         const turn = (first + more) % turns;
-        return backends.flatMap((backend) => suitesOf(backend, turn).map((suite) => `${backend} ${suite}`));
+        return backends.flatMap((backend) => suitesOf(backend, turn, true).map((suite) => `${backend} ${suite}`));
       });
       assert.deepEqual([...new Set(played)].sort(), [...pairs].sort(), `from turn ${first}`);
     }
   });
 
   it('plays two whole rounds in a run, of two backends', () => {
-    for (const turn of every) assert.deepEqual(backends.map((backend) => suitesOf(backend, turn).length).sort(), [0, 1, 1], `turn ${turn}`);
+    for (const turn of every)
+      assert.deepEqual(backends.map((backend) => suitesOf(backend, turn, true).length).sort(), [0, 1, 1], `turn ${turn}`);
+  });
+
+  it('plays a round of each backend where its spec file is run by itself', () => {
+    for (const turn of every)
+      assert.deepEqual(
+        backends.map((backend) => suitesOf(backend, turn, false).length),
+        [1, 1, 1],
+        `turn ${turn}`,
+      );
   });
 
   it('moves a file that runs in one of eight runs on each time that it runs', () => {

@@ -246,7 +246,7 @@ describe('a transaction', () => {
 
     const outcome = await run(stubborn);
     const waiting = await openHere(host, here);
-    const planned = await plannedRecovery(host, 1);
+    const planned = await plannedRecovery(host, 1, here);
     const settled = await recover(host, here);
 
     assert.equal(outcome.result, 'not-restored');

@@ -101,6 +101,28 @@ describe('SELinux labels that differ', function () {
     });
   }
 
+  it('a repeated install lists the files whose labels it put back, also where it puts other files back', async () => {
+    const { first } = await releases();
+    const tree = await installed('fedora');
+    const [qemu] = ownPaths(tree, 'qemu-system-x86_64');
+    tree.relabel(qemu!, 'tmp_t');
+    const labels = await tree.json(['install', first]);
+    tree.relabel(qemu!, 'tmp_t');
+    rmSync(tree.path('etc/modules-load.d/kata-sysext.conf'));
+    const files = await tree.json(['install', first]);
+
+    const nothing = await tree.json(['install', first]);
+
+    for (const change of [labels, files])
+      assert.deepEqual(
+        (change['relabelled'] as string[]).map((path) => realPath(tree, path)),
+        [qemu],
+      );
+    const { entries } = (await tree.json(['history'])) as { entries: unknown[] };
+    assert.equal(entries.length, 2, 'the second one was a change of files');
+    assert.deepEqual([nothing['changed'], nothing['relabelled']], [false, undefined]);
+  });
+
   it('executables forced to var_lib_t in the middle of a change: the gate refuses, and the host is as it was', async () => {
     const { second } = await releases();
     const tree = await installed('debian');

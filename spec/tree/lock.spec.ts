@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { openView, takeLock } from '../../cli/host/index.ts';
 import { failAt, judged, type Scenario, scenarios } from '../support/faults/crash.ts';
+import { differences } from '../support/judges/fingerprint.ts';
 import { loopMs, sample } from '../support/sample.ts';
 import { put } from '../support/trees/hostTrees.ts';
 import { releases, scratch, story, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
@@ -80,6 +81,16 @@ describe('the lock', () => {
     assert.deepEqual(rest, { state: 'running', verb: 'install', dryRun: true, pid: holder.pid });
     assert.match(text, new RegExp(`^! install --dry-run \\(process ${holder.pid}, since ${String(since)}\\) is running$`, 'm'));
     assert.match(String(refused['found']), /^install --dry-run \(process /);
+  });
+
+  it('a dry run leaves no file of it where nothing is installed', async () => {
+    await host.json(['install', first]);
+    await host.json(['uninstall']);
+    const before = host.fingerprint();
+
+    for (const verb of ['recover', 'gc']) await host.json([verb, '--dry-run']);
+
+    assert.deepEqual(differences(before, host.fingerprint()), []);
   });
 
   it('--wait gives up after its time, and goes on when the holder ends before', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 import { untouched } from '../support/trees/untouched.ts';
 
@@ -51,6 +51,7 @@ describe('refusals', () => {
       ['of another deployment', 3, 'journal-foreign', (path) => rewrite(path, (value) => (value['deployment'] = 'abc.0'))],
       ['cut off in the middle', 3, 'state-damaged', (path) => writeFileSync(path, readFileSync(path).subarray(0, 40))],
       ['empty', 3, 'state-damaged', (path) => writeFileSync(path, '')],
+      ['that is gone, beside the steps', 5, 'not-restored', (path) => rmSync(path)],
     ];
     for (const [what, status, code, spoil] of rows) {
       it(`${what}: ${code}, untouched by every verb`, async () => {
@@ -58,7 +59,7 @@ describe('refusals', () => {
         const good = readFileSync(path);
         spoil(path);
 
-        for (const args of verbs()) await untouched(host, args, status, code, [`${state}/lock`]);
+        for (const args of [['recover', '--dry-run'], ...verbs()]) await untouched(host, args, status, code, [`${state}/lock`]);
         writeFileSync(path, good);
         const recovered = await host.json(['recover']);
 
@@ -69,6 +70,23 @@ describe('refusals', () => {
         assert.deepEqual((await host.json(['verify']))['drift'], []);
       });
     }
+
+    it('one whose step is cut off stops a recovery, and its dry run says so', async () => {
+      const path = await interrupted();
+      const step = path.replace('intent.json', 'step-0.json');
+      const good = readFileSync(step);
+      writeFileSync(step, good.subarray(0, 10));
+
+      for (const args of [['recover', '--dry-run'], ['recover']]) {
+        const { found } = await host.json(args, 3);
+        assert.match(String(found), /step-0\.json is damaged/);
+      }
+      writeFileSync(step, good);
+      const plan = (await host.json(['recover', '--dry-run'])) as { steps: { text: string }[] };
+
+      assert.match(plan.steps.map(({ text }) => text).join(), /^undo change 2 \(uninstall, begun /);
+      await host.json(['recover']);
+    });
 
     it('a manifest of a newer program is left alone by every verb', async () => {
       await host.json(['install', first]);
