@@ -213,14 +213,16 @@ async function recoverFirst({ host, emit }: Context, verb: string, options: Chan
   const recovered = await recover(host, here);
   for (const { id, verb, result } of recovered) {
     await writeSystemJournal(host, { id, verb, result, reason: 'it was interrupted' });
+    if (result === 'not-restored') continue;
     emit({ kind: 'warning', text: `the interrupted ${verb} (change ${id}) was ${result === 'finished' ? 'finished' : 'undone'} first` });
-    if (result !== 'not-restored') continue;
-    throw new KataError('not-restored', {
-      subject: `change ${id}`,
-      found: `the interrupted ${verb} could not be undone whole`,
-      needed: 'every file of that change as it was before',
-      next: `kata-sysext history ${id}`,
-    });
   }
+  const failed = recovered.find(({ result }) => result === 'not-restored');
+  if (failed !== undefined)
+    throw new KataError('not-restored', {
+      subject: `change ${failed.id}`,
+      found: `the interrupted ${failed.verb} could not be undone whole`,
+      needed: 'every file of that change as it was before',
+      next: `kata-sysext history ${failed.id}`,
+    });
   return recovered;
 }
