@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { recoverAtBoot } from '../../cli/bootGuard/recoverAtBoot.ts';
+import type { KataError } from '../../cli/errors/index.ts';
 import type { Host } from '../../cli/host/index.ts';
 import { endAfter } from '../support/endings.ts';
 import { needs } from '../support/needs.ts';
@@ -62,7 +63,7 @@ describe('the first phase', function () {
     const { to, notes } = await boot('d');
 
     assert.deepEqual([to, notes], [undefined, ['generation 1 was not blessed in 3 boots']]);
-    assert.deepEqual([guarded.isWired(), existsSync(path(pointer)), guarded.record().state], [false, false, 'failed']);
+    assert.deepEqual([guarded.isWired(), guarded.isActive(), guarded.record().state], [false, false, 'failed']);
   });
 
   it('no boot counts where the third phase is masked', async () => {
@@ -121,6 +122,20 @@ describe('the first phase', function () {
 
     assert.deepEqual([from, to, readlinkSync(path(pointer))], [2, 1, '/usr/local/libexec/kata-sysext/generations/1']);
     assert.equal(readFileSync(path('etc/containerd/config.toml'), 'utf8'), bytes);
+  });
+
+  it('the engine’s default handler stays, whatever speaks against it: without it no pod at all would start', async () => {
+    const { handlers } = JSON.parse(readFileSync(path(`${state}/generations/1/manifest.json`), 'utf8')) as { handlers: { name: string }[] };
+    const table = `\n[plugins."io.containerd.grpc.v1.cri".containerd]\n  default_runtime_name = "${handlers[0]!.name}"\n`;
+    appendFileSync(path('etc/containerd/config.toml'), table);
+    for (const id of ['a', 'b', 'c']) await boot(id);
+
+    const { code, complaint } = (await boot('d').catch((reason: unknown) => reason)) as KataError;
+
+    assert.equal(code, 'handler-is-default');
+    assert.match(complaint.found, /^generation 1 should be rolled back \(generation 1 was not blessed in 3 boots\), and stays as it is: /);
+    assert.match(complaint.next, /kata-sysext uninstall$/);
+    assert.ok(guarded.isWired() && guarded.isActive());
   });
 
   it('nothing is changed where no generation is active, or where the pointer leads to none', async () => {

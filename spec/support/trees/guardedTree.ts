@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { lstatSync, readFileSync } from 'node:fs';
 import type { Clock } from '../../../cli/bootGuard/healthCheck/watch.ts';
 import { type Host, openHost } from '../../../cli/host/index.ts';
 import type { Context } from '../../../cli/runner/types.ts';
@@ -27,6 +27,8 @@ export interface GuardedTree {
   said: string[];
   /** Whether the engine's file has text of kata-sysext. */
   isWired(): boolean;
+  /** Whether any generation is active. */
+  isActive(): boolean;
   context(signal?: AbortSignal): Context;
   record(): { state: string; blessed?: { deployment: string } };
   remove(): void;
@@ -71,6 +73,8 @@ export async function guardedTree(): Promise<GuardedTree> {
     others: {},
     said: [],
     isWired,
+    // The link leads to a path of the tree.
+    isActive: () => lstatSync(tree.path('etc/kata-sysext/current'), { throwIfNoEntry: false }) !== undefined,
     context: (signal = new AbortController().signal) => ({
       host: guarded.host,
       program: '0',
