@@ -24,7 +24,8 @@ function inside(root: string, argv: string[]): { status: number; stdout: string 
 /** The shell's script in a drop-in, as systemd.syntax(7) and systemd.service(5) read it. */
 function scriptIn(dropIn: string): string {
   const word = /^ExecCondition=\/bin\/sh -c '(.*)' %n$/m.exec(dropIn)![1]!;
-  return word.replace(/\\(.)/g, '$1').replaceAll('%%', '%').replaceAll('$$', '$');
+  const plain = word.replace(/\\(.)/g, '$1').replace(/%(.)/g, (_, letter: string) => (letter === '%' ? '%' : `specifier ${letter}`));
+  return plain.replace(/\$(\$|\{?\w+\}?)/g, (_, name: string) => (name === '$' ? '$' : ''));
 }
 
 describe('the drop-in that skips the guard of a blessed system', () => {

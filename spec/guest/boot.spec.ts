@@ -43,6 +43,11 @@ describe('a guest that is booted', () => {
 
   const failures: [what: string, script: string, found: RegExp][] = [
     ['panics', panic, /its kernel 6\.12\.47 ended with: Kernel panic - not syncing: VFS: Unable to mount root fs$/],
+    [
+      'panics when its first program ends',
+      `${kernelOnly}; printf '[    0.5] Run /init as init process\\nhello\\n[    0.6] Kernel panic - not syncing: Attempted to kill init!\\n'; sleep 60`,
+      /its kernel 6\.12\.47 ended with: Kernel panic - not syncing: Attempted to kill init!$/,
+    ],
     ['has no first program', `${kernelOnly}; sleep 60`, /its kernel 6\.12\.47 started, but no first program of its initrd or image within/],
     [
       'ends before its kernel',
