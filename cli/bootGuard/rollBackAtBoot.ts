@@ -1,4 +1,4 @@
-import { KataError } from '../errors/index.ts';
+import { commandWord, KataError } from '../errors/index.ts';
 import { type HostView, openHost } from '../host/index.ts';
 import type { ChangeOptions } from '../planning/choices/types.ts';
 import { guardOf } from '../planning/programCopy.ts';
@@ -61,7 +61,7 @@ function cannotGo({ manifest, record: { wiring, previous } }: Generation, reason
   return new KataError(code, {
     ...complaint,
     found,
-    next: `${complaint.next}; if ${engine} does not start until then: mv ${complaint.subject} /root/ && systemctl restart ${engine}, after which the operator calls the node degraded as long as the MachineConfig has the file`,
+    next: `${complaint.next}; if ${engine} does not start until then: mv ${commandWord(complaint.subject ?? '')} /root/ && systemctl restart ${commandWord(engine)}, after which the operator calls the node degraded as long as the MachineConfig has the file`,
   });
 }
 

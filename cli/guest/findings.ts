@@ -1,4 +1,4 @@
-import type { Finding } from '../errors/index.ts';
+import { commandWord, type Finding } from '../errors/index.ts';
 import { type Attempt, attemptText } from './attempt.ts';
 import type { HypervisorRow } from './tables.ts';
 
@@ -51,7 +51,7 @@ export function fileMissing(handler: string, key: string, path: string, found: s
     subject: path,
     found: `${handler}: ${path}, its ${key}, ${found}`,
     needed: 'a regular file by an absolute path',
-    next: `ls -lL ${path}; its configuration is merged from configuration.toml and /etc/kata-containers/${handler}.d`,
+    next: `ls -lL ${commandWord(path)}; its configuration is merged from configuration.toml and /etc/kata-containers/${handler}.d`,
   };
 }
 

@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { ownProperties } from '../documents/index.ts';
-import { errnoOf, KataError } from '../errors/index.ts';
+import { commandWord, errnoOf, KataError } from '../errors/index.ts';
 import { cleanEnvironment, findProgram, runProgram } from './programs.ts';
 import type { Watched, WatchOptions } from './types.ts';
 
@@ -127,7 +127,7 @@ function look([program, ...args]: [string, ...string[]], folder: string, options
           subject: program,
           found: `${program} cannot be started: ${cause.message}`,
           needed: 'a program that can run',
-          next: `ls -l ${program}`,
+          next: `ls -l ${commandWord(program)}`,
           cause,
         }),
       );

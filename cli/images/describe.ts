@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Own } from '../components/types.ts';
-import { errnoOf, KataError } from '../errors/index.ts';
+import { commandWord, errnoOf, KataError } from '../errors/index.ts';
 import { type Digest, piecesOf } from '../host/index.ts';
 import { damaged, readTrailer } from './trailer.ts';
 import type { ImageManifest, Labelled } from './types.ts';
@@ -70,7 +70,7 @@ async function manifestOf(path: string): Promise<ImageManifest> {
       subject: path,
       found: `${path} cannot be read (${errnoOf(cause)})`,
       needed: 'an image that kata-sysext build made',
-      next: `ls -l ${path}`,
+      next: `ls -l ${commandWord(path)}`,
       cause,
     });
   }

@@ -5,6 +5,7 @@ import { misplaced } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
 import { digestOf, openRegular } from '../host/index.ts';
 import { handlerTable, installedName } from '../layout/index.ts';
+import { strayLink } from './links.ts';
 import { type ImageManifest, imageManifestShape } from './types.ts';
 
 /** The one schema of an image's manifest that this program writes and reads. */
@@ -107,7 +108,7 @@ function newer(path: string, schema: number): KataError {
 const plainPath = /^(?!\.{1,2}(\/|$))[^/\0]+(\/(?!\.{1,2}(\/|$))[^/\0]+)*$/;
 
 /**
- * Refuses a manifest whose names would lead out of kata-sysext's folders, whose files no archive may have, whose handlers are none, or
+ * Refuses a manifest whose names or links would lead out of kata-sysext's folders, whose files no archive may have, whose handlers are none, or
  * whose texts are not the files of the image that they are copies of: what it says is written to the host. `inside` is where the release's
  * tree is in the image. Throws `image-damaged`.
  */
@@ -115,6 +116,7 @@ export function requireSane(path: string, manifest: ImageManifest, inside: strin
   const files = new Set(manifest.contents.map((entry) => entry.path));
   const wrong =
     manifest.contents.find((entry) => !plainPath.test(entry.path) || !isPlain(entry))?.path ??
+    strayLink(manifest.contents, inside) ??
     Object.keys(manifest.texts).find((text) => !files.has(`${inside}/${text}`)) ??
     manifest.handlers.find((handler) => !isKnown(handler, manifest) || !files.has(`${inside}/${handler.shim}`))?.name ??
     manifest.handlers.find(({ own }) => own !== undefined && !areOf(own, manifest, inside))?.name ??

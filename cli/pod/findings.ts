@@ -1,5 +1,5 @@
 import { type EngineCri, type Instance, unitNames } from '../engines/index.ts';
-import { type Finding, KataError } from '../errors/index.ts';
+import { commandWord, type Finding, KataError } from '../errors/index.ts';
 import { explainAnswer } from '../failures/index.ts';
 
 const maxAnswerChars = 800;
@@ -94,7 +94,7 @@ export function noImage(instance: Instance, cri: EngineCri, image: string | unde
       ...base,
       found,
       needed: 'the name of the image, in the engine’s configuration',
-      next: `crictl --runtime-endpoint unix://${instance.socket} info`,
+      next: `crictl --runtime-endpoint ${commandWord(`unix://${instance.socket}`)} info`,
     };
   }
   return {

@@ -48,7 +48,13 @@ export async function provePod(session: PodSession, subject: Subject): Promise<P
     untilMs: host.now().getTime() + timeoutMs + afterwardsMs,
   };
   emit({ kind: 'phase', name: 'pod', detail: `starting a pod of ${name}` });
-  const cri = await criAt(host, instance.socket, removeDeadlineMs);
+  let cri: Cri;
+  try {
+    cri = await criAt(host, instance.socket, removeDeadlineMs);
+  } catch (error) {
+    if (session.signal.aborted) throw error;
+    return { handler: name, ok: false, findings: [podFailed(name, instance, error, 'no pod was asked for')] };
+  }
   try {
     const fault = await begin(host, note);
     if (fault !== undefined)
@@ -162,7 +168,8 @@ async function lookInside(session: PodSession, subject: Subject, inside: Inside)
     const shared = vm === undefined && kernel !== undefined && kernel === own ? [onHostKernel(name, kernel)] : [];
     return { ...about, container: 'ran', ...(kernel === undefined ? {} : { kernel }), findings: shared };
   } catch (error) {
-    if (await isRemoved(cri, id)) return { ...about, container: 'removed', findings: [] };
+    // An engine that is down by now says nothing of the sandbox: what was seen of it is kept.
+    if (await isRemoved(cri, id).catch(() => false)) return { ...about, container: 'removed', findings: [] };
     return { ...about, container: 'failed', findings: [podFailed(name, instance, error, 'the container in its pod did not run')] };
   }
 }

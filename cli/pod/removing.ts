@@ -88,8 +88,9 @@ export async function removeLeftPods(host: Host): Promise<{ removed: number; fai
  * being proven has its note before the engine has it. What cannot be removed now is left to the kubelet, and to the next proof.
  */
 export async function removeForgotten(host: Host, socket: HostPath | undefined): Promise<void> {
-  const cri = await criAt(host, socket, removalDeadlineMs);
+  let cri: Cri | undefined;
   try {
+    cri = await criAt(host, socket, removalDeadlineMs);
     const there = (await cri.listSandboxes()).flatMap((sandbox) => runOf(sandbox) ?? []);
     const noted = there.length === 0 ? [] : (await readNotes(host)).map(({ run }) => run);
     const forgotten = there.filter((run) => !noted.includes(run));
@@ -97,7 +98,7 @@ export async function removeForgotten(host: Host, socket: HostPath | undefined):
   } catch {
     // A proof does not depend on it.
   } finally {
-    cri.close();
+    cri?.close();
   }
 }
 

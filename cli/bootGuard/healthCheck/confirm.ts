@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import type { Host } from '../../host/index.ts';
@@ -19,7 +18,7 @@ import type { Guarded } from '../recoverAtBoot.ts';
 import { bootOptions } from '../rollBackAtBoot.ts';
 import { blessedFile, blessings, blessingText } from '../units/index.ts';
 import { health } from './health.ts';
-import { watch } from './watch.ts';
+import { type Clock, ownClock, watch } from './watch.ts';
 import { withoutIt } from './without.ts';
 
 const pauseMs = 5_000;
@@ -29,30 +28,32 @@ const busyMs = 3_600_000;
 /**
  * The third phase, on the running host: once the engine lists kata-sysext's handlers and goes on to do so with the same process, the
  * generation is blessed on this system. An engine that does not come up gets its configuration back without the wiring.
+ *
+ * @param clock of every wait of the phase
  */
-export async function confirmAfterBoot(context: Context): Promise<Guarded> {
+export async function confirmAfterBoot(context: Context, clock = ownClock): Promise<Guarded> {
   const { host } = context;
   const from = await activeGeneration(host);
   if (from === undefined) return { recovered: [], notes: ['no generation is active'] };
   const { number } = from.manifest;
   const both = { recovered: [], from: number };
-  const until = performance.now() + busyMs;
+  const time = { clock, until: clock.now() + busyMs };
   for (let crossed = false; ; ) {
     // Before the watch: files that change later were not watched.
     const text = await blessingText(host, number);
     if ((await host.readText(blessedFile)) === text) return { ...both, to: number, notes: ['already blessed'] };
-    const seen = await watch(() => health(host, from), context.signal);
+    const seen = await watch(() => health(host, from), context.signal, clock);
     if (seen.run !== undefined) {
       const proof = { text, run: seen.run };
       const moved = async () => (await health(host, from)).run !== proof.run;
-      const note = await onceFree(context, until, () => bless(host, from, proof), moved);
+      const note = await onceFree(context, time, () => bless(host, from, proof), moved);
       if (note !== undefined) return { ...both, to: number, notes: [note] };
-      if (performance.now() <= until) continue;
+      if (clock.now() <= time.until) continue;
       return { ...both, to: number, notes: ['not blessed: the engine restarted again and again'] };
     }
-    if (seen.untried) await onceFree(context, until, () => takeTryBack(host, number));
+    if (seen.untried) await onceFree(context, time, () => takeTryBack(host, number));
     if (!seen.down) return { ...both, to: number, notes: [`not blessed: ${seen.ill}`] };
-    const { to, notes, comesUpWithWiring } = await withoutIt(context, from, seen.ill ?? 'it does not serve', crossed);
+    const { to, notes, comesUpWithWiring } = await withoutIt(context, from, { ill: seen.ill ?? 'it does not serve', crossed, clock });
     if (comesUpWithWiring !== true) return { ...both, ...(to === undefined ? {} : { to }), notes };
     crossed = true;
   }
@@ -76,19 +77,19 @@ async function takeTryBack(host: Host, number: number): Promise<void> {
  */
 async function onceFree<T>(
   context: Context,
-  until: number,
+  { clock, until }: { clock: Clock; until: number },
   work: () => Promise<T>,
   came: () => Promise<boolean> = async () => false,
 ): Promise<T | undefined> {
   for (;;) {
     const { othersSeconds: _none, ...patient } = bootOptions;
-    const last = performance.now() > until;
+    const last = clock.now() > until;
     try {
       return await underLock(context, 'boot', last ? { ...bootOptions, othersSeconds: 0 } : patient, work);
     } catch (error) {
       const busy = error instanceof KataError && ['host-busy', 'lock-held'].includes(error.code);
       if (!busy || context.signal.aborted || last) throw error;
-      await sleep(pauseMs);
+      await clock.pause(pauseMs);
       if (await came()) return undefined;
     }
   }

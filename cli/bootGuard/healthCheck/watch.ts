@@ -23,7 +23,7 @@ export interface Clock {
   pause(ms: number): Promise<unknown>;
 }
 
-const ownClock: Clock = { now: () => performance.now(), pause: (ms) => sleep(ms) };
+export const ownClock: Clock = { now: () => performance.now(), pause: (ms) => sleep(ms) };
 
 /**
  * Looks once a second until the same run of the engine was well for 10 s, it has failed, or 300 s have passed. A signal says nothing about

@@ -6,7 +6,7 @@ import { activeNumber, type Generation, wiringsOf } from '../../store/index.ts';
 import { bringUp, keptDownBy, restartOf } from '../../transaction/index.ts';
 import { bootOptions, isKept, rollBackAtBoot, takeBack } from '../rollBackAtBoot.ts';
 import { health } from './health.ts';
-import { comesUp } from './watch.ts';
+import { type Clock, comesUp } from './watch.ts';
 
 interface Tried {
   /** The generation that is active now. */
@@ -16,12 +16,20 @@ interface Tried {
   comesUpWithWiring?: boolean;
 }
 
+interface Down {
+  /** What was seen of the engine. */
+  ill: string;
+  /** It came up with the wiring after it had been down, and is down again. */
+  crossed: boolean;
+  clock: Clock;
+}
+
 /**
  * Starts the engine without the wiring. Where that does not help, the wiring was not at fault and comes back. Where it does, the engine may
  * have been down for another reason that has passed: the wiring comes back for one more start, unless `crossed` says that this was done
  * before, and goes for good only if the engine is down again.
  */
-export async function withoutIt(context: Context, from: Generation, ill: string, crossed: boolean): Promise<Tried> {
+export async function withoutIt(context: Context, from: Generation, { ill, crossed, clock }: Down): Promise<Tried> {
   const { host } = context;
   const { number } = from.manifest;
   const name =
@@ -41,7 +49,7 @@ export async function withoutIt(context: Context, from: Generation, ill: string,
     if (done === undefined) return undefined;
     active = done.to;
     await startAgain(host, from);
-    return comesUp(() => health(host, from));
+    return comesUp(() => health(host, from), clock);
   };
   const out = () => tryWith(() => rollBackAtBoot(context, from, `${name} does not come up: ${ill}`, 'asked'));
   const back = (why: string) => tryWith(() => takeBack(context, from, why).then(() => number));
@@ -55,7 +63,7 @@ export async function withoutIt(context: Context, from: Generation, ill: string,
     if (isKept(error) && !crossed) return error;
     throw error;
   });
-  if (bare instanceof KataError) return asItIs(context, from, bare);
+  if (bare instanceof KataError) return asItIs(context, from, bare, clock);
   if (bare === undefined) return another;
   if (bare && crossed) return ended();
   const why = bare
@@ -74,10 +82,10 @@ export async function withoutIt(context: Context, from: Generation, ill: string,
 }
 
 /** The wiring cannot go, so it stays: what is left is another start, for a reason that has passed meanwhile. */
-async function asItIs({ host, emit }: Context, from: Generation, refusal: KataError): Promise<Tried> {
+async function asItIs({ host, emit }: Context, from: Generation, refusal: KataError, clock: Clock): Promise<Tried> {
   emit({ kind: 'warning', text: refusal.complaint.found });
   await startAgain(host, from);
-  if (!(await comesUp(() => health(host, from)))) throw refusal;
+  if (!(await comesUp(() => health(host, from), clock))) throw refusal;
   return { to: from.manifest.number, notes: [refusal.complaint.found], comesUpWithWiring: true };
 }
 

@@ -1,4 +1,5 @@
 import { infoOf, runtimesIn, textIn } from '../../cri/index.ts';
+import { commandWord } from '../../errors/index.ts';
 import type { EngineCri } from '../contract.ts';
 import { oldPlugin } from './schema.ts';
 
@@ -15,5 +16,5 @@ export const cri: EngineCri = {
       ['plugins', 'io.containerd.cri.v1.images', 'pinned_images', 'sandbox'],
       ['plugins', oldPlugin, 'sandbox_image'],
     ]),
-  pullCommand: ({ socket = '' }, image) => `ctr --address ${socket} --namespace k8s.io images pull ${image}`,
+  pullCommand: ({ socket = '' }, image) => `ctr --address ${commandWord(socket)} --namespace k8s.io images pull ${commandWord(image)}`,
 };

@@ -1,4 +1,4 @@
-import type { Finding } from '../../errors/index.ts';
+import { commandWord, type Finding } from '../../errors/index.ts';
 import type { HostView } from '../../host/types.ts';
 import { filesView } from '../common/filesView.ts';
 import { changedSinceStart } from '../common/pendingRestarts.ts';
@@ -70,5 +70,5 @@ export const k0s: Engine = {
     // It ends its containerd alone; shims go on.
     restartRisks: async () => [],
   },
-  cri: { ...containerdCri, pullCommand: (_at, image) => `k0s ctr --namespace k8s.io images pull ${image}` },
+  cri: { ...containerdCri, pullCommand: (_at, image) => `k0s ctr --namespace k8s.io images pull ${commandWord(image)}` },
 };

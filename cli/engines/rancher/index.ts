@@ -1,3 +1,4 @@
+import { commandWord } from '../../errors/index.ts';
 import type { HostView } from '../../host/types.ts';
 import { probeCri } from '../common/probeCri.ts';
 import type { Engine, Scratch } from '../contract.ts';
@@ -62,7 +63,8 @@ export function rancherEngine(of: Distribution): Engine {
     },
     cri: {
       ...cri,
-      pullCommand: ({ configPath }, image) => `${of.ctr(dataDirOf(configPath) ?? of.dataDir)} --namespace k8s.io images pull ${image}`,
+      pullCommand: ({ configPath }, image) =>
+        `${of.ctr(dataDirOf(configPath) ?? of.dataDir)} --namespace k8s.io images pull ${commandWord(image)}`,
     },
   };
 }

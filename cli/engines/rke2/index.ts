@@ -1,3 +1,4 @@
+import { commandWord } from '../../errors/index.ts';
 import type { Unit } from '../../systemd/types.ts';
 import { rancherEngine } from '../rancher/index.ts';
 import { foldersIn, rancherExternal, rancherReport } from '../rancher/report.ts';
@@ -38,5 +39,5 @@ export const rke2 = rancherEngine({
   programs: ['/usr/local/bin/rke2', '/usr/bin/rke2', '/opt/rke2/bin/rke2'],
   hasFlannel: false,
   bundled: 'bin/containerd',
-  ctr: (folder) => `${folder}/bin/ctr --address /run/k3s/containerd/containerd.sock`,
+  ctr: (folder) => `${commandWord(`${folder}/bin/ctr`)} --address /run/k3s/containerd/containerd.sock`,
 });
