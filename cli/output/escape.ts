@@ -1,3 +1,4 @@
+import { commandWord } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 
 /**
@@ -48,5 +49,5 @@ export function command(host: HostView, line: string): string {
 
 /** Words as a shell takes them. */
 export function words(each: string[]): string {
-  return each.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');
+  return each.map(commandWord).join(' ');
 }

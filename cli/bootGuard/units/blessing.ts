@@ -1,4 +1,5 @@
 import { engineNamed } from '../../engines/index.ts';
+import { commandWord } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
 import { activeGeneration, journalFolder, pointer, wiringsOf } from '../../store/index.ts';
 import { blessedFile, bootMark, firstUnit } from './paths.ts';
@@ -20,7 +21,7 @@ const system = [
 
 /** Which files of the engine these are; one that is not there says nothing. */
 function engine(files: HostPath[]): string {
-  return files.length === 0 ? ':' : `stat -Lc %i.%s.%Y ${files.map(shellQuoted).join(' ')}; :`;
+  return files.length === 0 ? ':' : `stat -Lc %i.%s.%Y ${files.map(commandWord).join(' ')}; :`;
 }
 
 /**
@@ -36,9 +37,9 @@ export async function blessingText(host: HostView, generation: number): Promise<
     'exec 2>/dev/null',
     `[ ! -e ${bootMark} ] && [ -L ${pointer} ] && [ -r ${journalFolder} ] && [ -x ${journalFolder} ] || exit 0`,
     `set -- ${journalFolder}/*; [ "$*" = "${journalFolder}/*" ] || exit 0`,
-    `set -f; set -- $(${system}); [ "$*" = ${shellQuoted(systemNow)} ] || exit 0`,
+    `set -f; set -- $(${system}); [ "$*" = ${commandWord(systemNow)} ] || exit 0`,
     `[ "$0" != ${firstUnit} ] || exit 1`,
-    `set -- $(${engine(files)}); [ "$*" = ${shellQuoted(engineNow)} ] || exit 0`,
+    `set -- $(${engine(files)}); [ "$*" = ${commandWord(engineNow)} ] || exit 0`,
     'exit 1',
   ];
   const lines = [
@@ -90,10 +91,6 @@ async function said(host: HostView, script: string): Promise<string> {
   if (!host.booted) return 'offline';
   const { stdout } = await host.run('/bin/sh', ['-c', `set -f; ${script}`]);
   return stdout.split(/\s+/).filter(Boolean).join(' ');
-}
-
-function shellQuoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** As systemd.syntax(7) and systemd.service(5) read a word in quotes. */

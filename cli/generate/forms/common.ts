@@ -1,4 +1,5 @@
 import { fill } from '../../assets/index.ts';
+import { commandWord } from '../../errors/index.ts';
 import { digestOf } from '../../host/index.ts';
 import type { Source } from '../types.ts';
 
@@ -35,10 +36,5 @@ export function fetchFunction(): string {
 
 export function fetchLine({ name, digest, url, sizeBytes }: Source): string {
   const from = url === undefined ? [] : [url, ...(sizeBytes === undefined ? [] : [String(sizeBytes)])];
-  return ['fetch', name, digest.slice('sha256:'.length), ...from].map(shellWord).join(' ');
-}
-
-/** One word of a shell's line, whatever is in it. */
-export function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+  return ['fetch', name, digest.slice('sha256:'.length), ...from].map(commandWord).join(' ');
 }

@@ -1,7 +1,8 @@
 import { fill } from '../../assets/index.ts';
 import { engineUnits } from '../../engines/index.ts';
+import { commandWord } from '../../errors/index.ts';
 import { type FirstBoot, filesOf, type HookRequest, isCompressed } from '../types.ts';
-import { fetchFunction, fetchLine, firstBootScript, firstBootUnit, pauseSeconds, shellWord, stampsOf, triesFile } from './common.ts';
+import { fetchFunction, fetchLine, firstBootScript, firstBootUnit, pauseSeconds, stampsOf, triesFile } from './common.ts';
 
 /** Where a hook finds its parts: below /etc for a configuration that is written to a node, below /usr in an image. */
 export interface HookPlaces {
@@ -76,11 +77,11 @@ function fetches({ program, bundles, components }: HookRequest, remote: boolean)
 
 function installWords({ bundles, components = [], installArguments }: HookRequest): string[] {
   const digests = bundles.flatMap(({ digest }) => ['--digest', digest]);
-  const own = components.flatMap(({ word, source }) => ['--component', `${shellWord(`${word}=`)}"$work"/${shellWord(source.name)}`]);
+  const own = components.flatMap(({ word, source }) => ['--component', `${commandWord(`${word}=`)}"$work"/${commandWord(source.name)}`]);
   return [
-    ...bundles.map(({ name }) => `"$work"/${shellWord(name)}`),
-    ...digests.map(shellWord),
+    ...bundles.map(({ name }) => `"$work"/${commandWord(name)}`),
+    ...digests.map(commandWord),
     ...own,
-    ...installArguments.map(shellWord),
+    ...installArguments.map(commandWord),
   ];
 }

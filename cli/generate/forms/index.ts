@@ -1,3 +1,3 @@
-export { firstBootScript, firstBootUnit, shellWord } from './common.ts';
+export { firstBootScript, firstBootUnit } from './common.ts';
 export { hook } from './hook.ts';
 export { rendered } from './rendered.ts';

@@ -1,18 +1,9 @@
 import { posix } from 'node:path';
 import { fill } from '../../assets/index.ts';
+import { commandWord } from '../../errors/index.ts';
 import { generationsFolder, pointer } from '../../store/index.ts';
 import type { Against, Beside, FirstBoot, Merging, RenderedRequest } from '../types.ts';
-import {
-  fetchFunction,
-  fetchLine,
-  firstBootFolder,
-  firstBootScript,
-  firstBootUnit,
-  pauseSeconds,
-  shellWord,
-  stampsOf,
-  triesFile,
-} from './common.ts';
+import { fetchFunction, fetchLine, firstBootFolder, firstBootScript, firstBootUnit, pauseSeconds, stampsOf, triesFile } from './common.ts';
 
 /** A unit that puts an archive in place in which everything is computed already, before the engine starts. Pure, as `hook`. */
 export function rendered(request: RenderedRequest, title: string): FirstBoot {
@@ -44,7 +35,7 @@ export function rendered(request: RenderedRequest, title: string): FirstBoot {
     archive: archive.name,
     pointer,
     generation: `${generationsFolder}/1/manifest.json`,
-    image: merging === undefined ? '' : `ln "$work/${merging.image.name}" "$work/.new"${shellWord(merging.link.target)}\n`,
+    image: merging === undefined ? '' : `ln "$work/${merging.image.name}" "$work/.new"${commandWord(merging.link.target)}\n`,
     places: [...placeLines(request), ...moduleLines(request), ...(against?.edits ?? []).map(editLine)].join('\n'),
   });
   return {
@@ -71,14 +62,14 @@ function roomLines({ unpackedBytes, merging }: RenderedRequest): string {
 
 /** The first of the places is the payload: where it has to be merged, that comes before anything leads there. */
 function placeLines({ places, merging }: RenderedRequest): string[] {
-  const lines = places.map((path) => `place ${shellWord(path)}`);
+  const lines = places.map((path) => `place ${commandWord(path)}`);
   return merging === undefined ? lines : ['show', ...lines.slice(1)];
 }
 
 /** systemd has been there in this boot already. A module that cannot be loaded is noted in the journal; the node has all the rest. */
 function moduleLines({ modules }: RenderedRequest): string[] {
   if (modules === undefined) return [];
-  const path = shellWord(modules);
+  const path = commandWord(modules);
   return [
     `if [ -e ${path} ] || [ -L ${path} ]; then say "${modules} is there already and stays as it is"; else place ${path}; fi`,
     `sed '/^#/d' "$work/.new"${path} | while read -r module; do modprobe -b "$module" || say "the kernel module $module cannot be loaded"; done`,
@@ -96,17 +87,17 @@ function mergeFunctions({ payload, release, link, wants, service, least }: Mergi
     root,
     temporary: `${firstBootFolder}/link`,
   };
-  const quoted = Object.fromEntries(Object.entries(words).map(([name, word]) => [name, shellWord(word)]));
+  const quoted = Object.fromEntries(Object.entries(words).map(([name, word]) => [name, commandWord(word)]));
   return fill('templates/first-boot/merge.sh', { ...quoted, payload, service, least: String(least) });
 }
 
 function otherWiringFunctions(engine: string, { own, handlers, read }: Beside): string {
-  const withoutOwn = own.map((path) => ` | grep -vxF ${shellWord(path)}`).join('');
+  const withoutOwn = own.map((path) => ` | grep -vxF ${commandWord(path)}`).join('');
   const checks = [
-    ...own.map((path) => `[ -e "$stamp.begun" ] || [ ! -e ${shellWord(path)} ] || taken ${shellWord(`${path} is there already`)}`),
+    ...own.map((path) => `[ -e "$stamp.begun" ] || [ ! -e ${commandWord(path)} ] || taken ${commandWord(`${path} is there already`)}`),
     ...handlers.flatMap((name) => [
-      `found=$(grep -RslE ${shellWord(keyPattern(name))} ${read.map(shellWord).join(' ')}${withoutOwn} | head -n 1) || true`,
-      `[ -z "$found" ] || taken "$found names "${shellWord(`the handler ${name} already`)}`,
+      `found=$(grep -RslE ${commandWord(keyPattern(name))} ${read.map(commandWord).join(' ')}${withoutOwn} | head -n 1) || true`,
+      `[ -z "$found" ] || taken "$found names "${commandWord(`the handler ${name} already`)}`,
     ]),
   ];
   return fill('templates/first-boot/beside.sh', { engine, checks: checks.map((line) => `  ${line}`).join('\n') });
@@ -122,7 +113,7 @@ function likeFunctions(engine: string, against: Against): string {
     engine,
     usual: against.config,
     variable: against.variable,
-    config: shellWord(against.config),
+    config: commandWord(against.config),
     edited: `${firstBootFolder}/edited`,
     checks: checksOf(against)
       .map((line) => `  ${line}`)
@@ -135,16 +126,16 @@ function checksOf({ title, config, digest, imports, own, version, edits }: Again
   const after = edits.find(({ path }) => path === config)?.digest;
   const begun = '[ -e "$stamp.begun" ]';
   const same = [
-    `has ${shellWord(config)} ${hex(digest)}`,
-    ...(after === undefined ? [] : [`{ ${begun} && has ${shellWord(config)} ${hex(after)}; }`]),
+    `has ${commandWord(config)} ${hex(digest)}`,
+    ...(after === undefined ? [] : [`{ ${begun} && has ${commandWord(config)} ${hex(after)}; }`]),
   ];
-  const withoutOwn = own.map((path) => ` ! -path ${shellWord(path)}`).join('');
+  const withoutOwn = own.map((path) => ` ! -path ${commandWord(path)}`).join('');
   return [
-    `[ ! -L ${shellWord(config)} ] || unlike ${shellWord(`${config} is a link`)}`,
-    `${same.join(' || ')} || unlike ${shellWord(`${config} is not the file that this was made for, which has sha256 ${hex(digest)}`)}`,
-    ...own.map((path) => `${begun} || [ ! -e ${shellWord(path)} ] || unlike ${shellWord(`${path} is there already`)}`),
+    `[ ! -L ${commandWord(config)} ] || unlike ${commandWord(`${config} is a link`)}`,
+    `${same.join(' || ')} || unlike ${commandWord(`${config} is not the file that this was made for, which has sha256 ${hex(digest)}`)}`,
+    ...own.map((path) => `${begun} || [ ! -e ${commandWord(path)} ] || unlike ${commandWord(`${path} is there already`)}`),
     ...imports.flatMap(({ folder, name }) => [
-      `found=$(find ${shellWord(folder)} -mindepth 1 -maxdepth 1 -name ${shellWord(name)}${withoutOwn} 2>/dev/null) || true`,
+      `found=$(find ${commandWord(folder)} -mindepth 1 -maxdepth 1 -name ${commandWord(name)}${withoutOwn} 2>/dev/null) || true`,
       '[ -z "$found" ] || unlike "it also reads $found, which was not known"',
     ]),
     ...(version === undefined
@@ -157,7 +148,7 @@ function checksOf({ title, config, digest, imports, own, version, edits }: Again
 }
 
 function editLine({ path, digest, at, part }: Against['edits'][number]): string {
-  return ['edit', path, hex(digest), String(at), part].map(shellWord).join(' ');
+  return ['edit', path, hex(digest), String(at), part].map(commandWord).join(' ');
 }
 
 function hex(digest: string): string {

@@ -1,7 +1,8 @@
 import { fill } from '../../assets/index.ts';
+import { commandWord } from '../../errors/index.ts';
 import { licencePlace, sbomPlace } from '../../sbom/places.ts';
 import { extensionName } from '../../store/paths.ts';
-import { firstBootUnit, hook, shellWord } from '../forms/index.ts';
+import { firstBootUnit, hook } from '../forms/index.ts';
 import { titleOf } from '../owner.ts';
 import { type BakedRequest, filesOf, type Generated, type HookRequest, type Source } from '../types.ts';
 
@@ -32,7 +33,7 @@ export function containerfile(request: HookRequest): Generated[] {
     program: request.program.name,
     files: [request.program, ...copied].map(({ name }) => `#   ${name}`).join('\n'),
     bundles: copied.map(({ name }) => `COPY ${JSON.stringify([name, `${folder}/`])}`).join('\n'),
-    archives: request.bundles.map(({ name }) => shellWord(`${folder}/${name}`)).join(' '),
+    archives: request.bundles.map(({ name }) => commandWord(`${folder}/${name}`)).join(' '),
     // Those of the image below, where that had Kata as well.
     notices: [sbomPlace(extensionName), licencePlace(extensionName)].map((path) => `/${path}`).join(' '),
   });
@@ -57,7 +58,7 @@ export function bakedContainerfile(request: BakedRequest): Generated[] {
     digest: program.digest.slice('sha256:'.length),
     bundles: copied.map(({ name }) => `COPY ${JSON.stringify([name, '/'])}`).join('\n'),
     work,
-    arguments: [...sources, '--root', '/', '--backend', 'baked', ...given, ...own, ...installArguments].map(shellWord).join(' '),
+    arguments: [...sources, '--root', '/', '--backend', 'baked', ...given, ...own, ...installArguments].map(commandWord).join(' '),
   });
   return [{ name: file, text }];
 }

@@ -8,7 +8,7 @@ import { type ScriptedSystemd, scriptedSystemd } from '../scriptedSystemd.ts';
 import { put } from './hostTrees.ts';
 import { releases, type TreeHost, treeHost } from './treeHost.ts';
 
-export const engineUnit = 'containerd.service';
+const engineUnit = 'containerd.service';
 const engine = '/opt/engine/containerd';
 const configuration = 'etc/containerd/config.toml';
 
