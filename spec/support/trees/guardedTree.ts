@@ -8,7 +8,7 @@ import { type ScriptedSystemd, scriptedSystemd } from '../scriptedSystemd.ts';
 import { put } from './hostTrees.ts';
 import { releases, type TreeHost, treeHost } from './treeHost.ts';
 
-export const engineUnit = 'containerd.service';
+const engineUnit = 'containerd.service';
 const engine = '/opt/engine/containerd';
 const configuration = 'etc/containerd/config.toml';
 
@@ -39,12 +39,23 @@ let installed: TreeHost | undefined;
 /** The tree that every spec of a file gets a copy of; call it in a `before`. */
 export async function installGuarded(): Promise<TreeHost> {
   const { first } = await releases();
-  installed = treeHost('fcos', (root) => {
-    put(root, `etc/systemd/system/${engineUnit}`, `[Service]\nExecStart=${engine}\n`);
-    put(root, `var${engine}`, `#!/bin/sh\n[ "$1" != --version ] || { echo containerd lab 1.7.24; exit; }\ncat "$2"\n`, 0o755);
-  });
+  installed = treeHost('fcos', putEngine);
   await installed.json(['install', first]);
   return installed;
+}
+
+/** The engine's unit, and a program that takes every file. */
+export function putEngine(root: string): void {
+  put(root, `etc/systemd/system/${engineUnit}`, `[Service]\nExecStart=${engine}\n`);
+  put(root, `var${engine}`, `#!/bin/sh\n[ "$1" != --version ] || { echo containerd lab 1.7.24; exit; }\ncat "$2"\n`, 0o755);
+}
+
+/** The engine of the tree is asked, about the files of the tree. */
+export function engineRun(own: Host): Host['run'] {
+  return async (program, args, options) =>
+    program.includes(engine)
+      ? own.run(await own.locate(program), await Promise.all(args.map((arg) => (arg.startsWith('/') ? own.locate(arg) : arg))), options)
+      : own.run(program, args, options);
 }
 
 export async function guardedTree(): Promise<GuardedTree> {
@@ -90,10 +101,6 @@ export async function guardedTree(): Promise<GuardedTree> {
       tree.remove();
     },
   };
-  const run: Host['run'] = async (program, args, options) =>
-    program.includes(engine)
-      ? own.run(await own.locate(program), await Promise.all(args.map((arg) => (arg.startsWith('/') ? own.locate(arg) : arg))), options)
-      : own.run(program, args, options);
-  guarded.host = { ...own, live: true, booted: true, run, systemd: async () => guarded.systemd.systemd };
+  guarded.host = { ...own, live: true, booted: true, run: engineRun(own), systemd: async () => guarded.systemd.systemd };
   return guarded;
 }
