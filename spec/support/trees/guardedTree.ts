@@ -1,4 +1,4 @@
-import { lstatSync, readFileSync } from 'node:fs';
+import { appendFileSync, lstatSync, readFileSync } from 'node:fs';
 import type { Clock } from '../../../cli/bootGuard/healthCheck/watch.ts';
 import { type Host, openHost } from '../../../cli/host/index.ts';
 import type { Context } from '../../../cli/runner/types.ts';
@@ -44,8 +44,9 @@ export async function installGuarded(): Promise<TreeHost> {
   return installed;
 }
 
-/** The engine's unit, and a program that takes every file. */
+/** The engine's unit, a program that takes every file, and a socket whose path is short enough below any temporary folder. */
 export function putEngine(root: string): void {
+  appendFileSync(`${root}/${configuration}`, '\n[grpc]\n  address = "/run/c.sock"\n');
   put(root, `etc/systemd/system/${engineUnit}`, `[Service]\nExecStart=${engine}\n`);
   put(root, `var${engine}`, `#!/bin/sh\n[ "$1" != --version ] || { echo containerd lab 1.7.24; exit; }\ncat "$2"\n`, 0o755);
 }
@@ -63,7 +64,7 @@ export async function guardedTree(): Promise<GuardedTree> {
   const manifest = readFileSync(tree.path('var/lib/kata-sysext/generations/1/manifest.json'), 'utf8');
   const handlers = (JSON.parse(manifest) as { handlers: { name: string }[] }).handlers.map(({ name }) => name);
   put(tree.root, 'proc/sys/kernel/random/boot_id', 'this boot\n');
-  const cri = await fakeCri(tree.path('run/containerd/containerd.sock'), ['runc', ...handlers]);
+  const cri = await fakeCri(tree.path('run/c.sock'), ['runc', ...handlers]);
   const own = openHost(tree.root, {});
   const isWired = () => readFileSync(tree.path(configuration), 'utf8').includes('kata-sysext');
   let ms = 0;
