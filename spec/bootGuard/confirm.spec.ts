@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { confirmAfterBoot } from '../../cli/bootGuard/healthCheck/confirm.ts';
 import { endAfter } from '../support/endings.ts';
 import { refusal } from '../support/fakeCri.ts';
@@ -128,6 +130,30 @@ describe('the third phase', function () {
 
     assert.deepEqual(notes, ['not blessed: greenboot-healthcheck.service has failed']);
     assert.equal(existsSync(guarded.tree.path(dropIn('recover'))), false);
+  });
+
+  it('waits for an update that runs, and blesses when that has ended', async () => {
+    const lock = guarded.tree.path('var/lib/dpkg/lock-frontend');
+    mkdirSync(dirname(lock), { recursive: true });
+    writeFileSync(lock, '');
+    const holder = spawn('flock', [lock, 'sh', '-c', 'echo held; exec sleep 3'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    await once(holder.stdout, 'data');
+
+    const { notes } = await confirm();
+
+    assert.deepEqual([notes, holder.exitCode], [['generation 1 is blessed on this system'], 0]);
+  });
+
+  it('a generation whose handler is the engine’s default keeps its wiring, and the engine gets another start', async () => {
+    const handler = guarded.cri.handlers[1]!;
+    const table = `\n[plugins."io.containerd.grpc.v1.cri".containerd]\n  default_runtime_name = "${handler}"\n`;
+    appendFileSync(guarded.tree.path('etc/containerd/config.toml'), table);
+    serving((round) => round > 0);
+
+    const { to } = await confirm();
+
+    assert.deepEqual([to, guarded.isWired(), restarts(), guarded.record().state], [1, true, 1, 'blessed']);
+    assert.match(guarded.said.join(), /should be rolled back .* and stays as it is/);
   });
 
   it('a signal says nothing about the engine', async () => {

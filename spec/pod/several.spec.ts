@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import type { Engine } from '../../cli/engines/index.ts';
 import type { KataError } from '../../cli/errors/index.ts';
 import { provePods } from '../../cli/pod/index.ts';
 import { refusal } from '../support/fakeCri.ts';
@@ -109,6 +110,14 @@ describe('pods of several handlers', () => {
 
     assert.deepEqual(said({ pods }), ['kata-qemu failed -', 'kata-clh failed -', 'kata-fc failed -']);
     assert.match(pods[0]!.findings[0]!.found, /no pod was asked for/);
+  });
+
+  it('an engine without a CRI fails each of them, and the way that is left is named', async () => {
+    const { pods } = await provePods(tree.session({ engine: { name: 'docker' } as Engine }), tree.generation, false);
+
+    assert.deepEqual(said({ pods }), ['kata-qemu failed -', 'kata-clh failed -', 'kata-fc failed -']);
+    assert.match(pods[0]!.findings[0]!.found, /docker serves no CRI/);
+    assert.deepEqual(tree.cri.calls, []);
   });
 
   it('without a network for pods the guests are booted instead', async () => {

@@ -97,7 +97,8 @@ describe('the coverage of a tier', function () {
   it('is told for each folder, the least covered first', () => {
     const { text } = coverageText([file('a/x.ts', 10, 9), file('b/x.ts', 10, 1), file('b/y.ts', 10, 2), file('main.ts', 4, 2)], 'cli', 1);
 
-    assert.match(text, /\nof its folders: b 15 %, \. 50 %, a 90 %$/);
+    // `npm run coverage` lists lines behind it.
+    assert.match(text, /\nof its folders: b 15 %, \. 50 %, a 90 %$/m);
     assert.equal(percentOf({ lines: 0, covered: 0 }), 100);
   });
 });

@@ -1,8 +1,6 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import * as grpc from '@grpc/grpc-js';
-import * as loader from '@grpc/proto-loader';
-import * as protobuf from 'protobufjs';
+import type * as Grpc from '@grpc/grpc-js';
 import type { PodSandbox } from '../../cli/cri/index.ts';
 import { repo } from './program.ts';
 
@@ -38,12 +36,13 @@ const changing = /^(Run|Stop|Remove|Create|Start|Exec)/;
 
 export async function fakeCri(socket: string, handlers: string[] = ['runc', 'kata-qemu']): Promise<FakeCri> {
   mkdirSync(dirname(socket), { recursive: true });
+  const grpc = exportsOf(await import('@grpc/grpc-js'));
   const server = new grpc.Server();
   const cri: FakeCri = { socket, calls: [], sandboxes: new Map(), answers: {}, handlers, stop: () => server.forceShutdown() };
   const usual = usualAnswers(cri);
-  for (const [service, definition] of Object.entries(services())) {
+  for (const definition of Object.values(await services(grpc))) {
     const methods = Object.keys(definition.service).map((name) => {
-      const answer = async ({ request }: { request: Request }, give: grpc.sendUnaryData<object>) => {
+      const answer = async ({ request }: { request: Request }, give: Grpc.sendUnaryData<object>) => {
         if (changing.test(name)) cri.calls.push(`${name} ${subjectOf(request)}`);
         try {
           give(null, await (cri.answers[name] ?? usual[name] ?? (() => ({})))(request));
@@ -53,7 +52,7 @@ export async function fakeCri(socket: string, handlers: string[] = ['runc', 'kat
       };
       return [name, answer] as const;
     });
-    if (service.endsWith('Service')) server.addService(definition.service, Object.fromEntries(methods));
+    server.addService(definition.service, Object.fromEntries(methods));
   }
   await new Promise<void>((resolve, reject) =>
     server.bindAsync(`unix:${socket}`, grpc.ServerCredentials.createInsecure(), (error) => (error === null ? resolve() : reject(error))),
@@ -65,12 +64,18 @@ function subjectOf(request: Partial<Request>): string | undefined {
   return request.runtime_handler ?? request.pod_sandbox_id ?? request.container_id;
 }
 
-function services(): Record<string, { service: grpc.ServiceDefinition }> {
+/** A CommonJS package is the default export where its names are not seen: specs are loaded with require() and with import(). */
+function exportsOf<T extends object>(module: T): T {
+  return 'default' in module && typeof module.default === 'object' && module.default !== null ? (module.default as T) : module;
+}
+
+type Services = Record<string, { service: Grpc.ServiceDefinition }>;
+
+async function services(grpc: typeof Grpc): Promise<Services> {
+  const [loader, protobuf] = [exportsOf(await import('@grpc/proto-loader')), exportsOf(await import('protobufjs'))];
   const { root } = protobuf.parse(readFileSync(join(repo, 'templates/cri.proto'), 'utf8'), { keepCase: true });
   const options = { keepCase: true, longs: String, enums: String, defaults: true };
-  const all = grpc.loadPackageDefinition(loader.fromJSON(root.toJSON(), options)) as unknown as {
-    runtime: { v1: Record<string, { service: grpc.ServiceDefinition }> };
-  };
+  const all = grpc.loadPackageDefinition(loader.fromJSON(root.toJSON(), options)) as unknown as { runtime: { v1: Services } };
   return Object.fromEntries(Object.entries(all.runtime.v1).filter(([name]) => name.endsWith('Service')));
 }
 

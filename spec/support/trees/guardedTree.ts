@@ -1,4 +1,4 @@
-import { lstatSync, readFileSync } from 'node:fs';
+import { appendFileSync, lstatSync, readFileSync } from 'node:fs';
 import type { Clock } from '../../../cli/bootGuard/healthCheck/watch.ts';
 import { type Host, openHost } from '../../../cli/host/index.ts';
 import type { Context } from '../../../cli/runner/types.ts';
@@ -39,12 +39,24 @@ let installed: TreeHost | undefined;
 /** The tree that every spec of a file gets a copy of; call it in a `before`. */
 export async function installGuarded(): Promise<TreeHost> {
   const { first } = await releases();
-  installed = treeHost('fcos', (root) => {
-    put(root, `etc/systemd/system/${engineUnit}`, `[Service]\nExecStart=${engine}\n`);
-    put(root, `var${engine}`, `#!/bin/sh\n[ "$1" != --version ] || { echo containerd lab 1.7.24; exit; }\ncat "$2"\n`, 0o755);
-  });
+  installed = treeHost('fcos', putEngine);
   await installed.json(['install', first]);
   return installed;
+}
+
+/** The engine's unit, a program that takes every file, and a socket whose path is short enough below any temporary folder. */
+export function putEngine(root: string): void {
+  appendFileSync(`${root}/${configuration}`, '\n[grpc]\n  address = "/run/c.sock"\n');
+  put(root, `etc/systemd/system/${engineUnit}`, `[Service]\nExecStart=${engine}\n`);
+  put(root, `var${engine}`, `#!/bin/sh\n[ "$1" != --version ] || { echo containerd lab 1.7.24; exit; }\ncat "$2"\n`, 0o755);
+}
+
+/** The engine of the tree is asked, about the files of the tree. */
+export function engineRun(own: Host): Host['run'] {
+  return async (program, args, options) =>
+    program.includes(engine)
+      ? own.run(await own.locate(program), await Promise.all(args.map((arg) => (arg.startsWith('/') ? own.locate(arg) : arg))), options)
+      : own.run(program, args, options);
 }
 
 export async function guardedTree(): Promise<GuardedTree> {
@@ -52,7 +64,7 @@ export async function guardedTree(): Promise<GuardedTree> {
   const manifest = readFileSync(tree.path('var/lib/kata-sysext/generations/1/manifest.json'), 'utf8');
   const handlers = (JSON.parse(manifest) as { handlers: { name: string }[] }).handlers.map(({ name }) => name);
   put(tree.root, 'proc/sys/kernel/random/boot_id', 'this boot\n');
-  const cri = await fakeCri(tree.path('run/containerd/containerd.sock'), ['runc', ...handlers]);
+  const cri = await fakeCri(tree.path('run/c.sock'), ['runc', ...handlers]);
   const own = openHost(tree.root, {});
   const isWired = () => readFileSync(tree.path(configuration), 'utf8').includes('kata-sysext');
   let ms = 0;
@@ -90,10 +102,6 @@ export async function guardedTree(): Promise<GuardedTree> {
       tree.remove();
     },
   };
-  const run: Host['run'] = async (program, args, options) =>
-    program.includes(engine)
-      ? own.run(await own.locate(program), await Promise.all(args.map((arg) => (arg.startsWith('/') ? own.locate(arg) : arg))), options)
-      : own.run(program, args, options);
-  guarded.host = { ...own, live: true, booted: true, run, systemd: async () => guarded.systemd.systemd };
+  guarded.host = { ...own, live: true, booted: true, run: engineRun(own), systemd: async () => guarded.systemd.systemd };
   return guarded;
 }
