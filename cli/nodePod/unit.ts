@@ -49,7 +49,7 @@ export function requestUnit(digest: string, asked: Pick<RequestUnit, 'text' | 'p
 export async function runRequest(asked: RequestUnit, watcher: Watcher): Promise<number> {
   const { host, systemd, emit, signal, pollMs = usualPollMs } = watcher;
   let waitsFor: Unit | undefined;
-  for (;;) {
+  for (let starts = 0; ; ) {
     if (signal.aborted) throw interrupted();
     const living = await systemd.livingUnits(pattern).catch((error: unknown) => Promise.reject(busError(error)));
     if (living.includes(asked.unit) && (await textAt(host, asked.files.request)) === asked.text) {
@@ -62,13 +62,17 @@ export async function runRequest(asked: RequestUnit, watcher: Watcher): Promise<
       await sleep(pollMs);
     } else {
       await placeFiles(host, asked.program, asked.files, asked.text);
-      if (await started(systemd, asked)) return (await followed(asked, watcher, false))!;
+      if (!(await started(systemd, asked))) continue;
+      starts += 1;
+      // The files have the name of the request without its retry: a pod with a higher one may have taken them. To ask again changes nothing more.
+      const status = await followed(asked, watcher, starts === 1);
+      if (status !== undefined) return status;
     }
   }
 }
 
-/** undefined: it ended before it could be followed, and whoever followed it has taken its output. */
-async function followed({ unit, files }: RequestUnit, { host, systemd, emit, signal, line, pollMs }: Watcher, attached: boolean) {
+/** undefined, where it `mayBeTaken`: it ended, and whoever followed it as well has taken its output. */
+async function followed({ unit, files }: RequestUnit, { host, systemd, emit, signal, line, pollMs }: Watcher, mayBeTaken: boolean) {
   const follower = { emit, line, left: () => signal.aborted, passed: () => 0, pollMs: pollMs ?? usualPollMs };
   try {
     const real = { err: await host.locate(files.err), status: await host.locate(files.status) };
@@ -77,7 +81,7 @@ async function followed({ unit, files }: RequestUnit, { host, systemd, emit, sig
     return status;
   } catch (error) {
     if (!(error instanceof KataError) || error.code !== 'failed') throw error;
-    if (attached) return undefined;
+    if (mayBeTaken) return undefined;
     throw unitFails(unit, error.complaint.found, 'an exit status');
   }
 }

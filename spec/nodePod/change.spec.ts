@@ -29,7 +29,7 @@ interface StandIn {
   living: string[];
   /** Does what `apply` does, and ends the unit. */
   finish(request: object, more?: { report?: object | false; out?: object; status?: number | string }): void;
-  run(request: object | string | undefined, env?: Record<string, string>): Promise<Reply>;
+  run(request: object | string | undefined, env?: Record<string, string>, pollMs?: number): Promise<Reply>;
   events: Event[];
 }
 
@@ -63,7 +63,7 @@ describe('the step change of a node pod', function () {
         writeFileSync(at(`${files}.status`), `${status}\n`);
         node.living = node.living.filter((each) => each !== unitOf(request));
       },
-      run: (request, env = {}) => {
+      run: (request, env = {}, pollMs = 5) => {
         const host = openHost(root, {});
         const text = typeof request === 'object' ? JSON.stringify(request) : request;
         const call = {
@@ -86,7 +86,7 @@ describe('the step change of a node pod', function () {
             onStart(node, service);
           },
         });
-        return change(call, { connect, pollMs: 5 });
+        return change(call, { connect, pollMs });
       },
     };
     return node;
@@ -172,8 +172,9 @@ describe('the step change of a node pod', function () {
     const first = node.run(observing);
     await until(() => node.services.length === 1);
     const second = node.run(observing);
-    const third = node.run(installing);
-    const fourth = node.run({ ...observing, retry: 1 });
+    // Slower than those that follow: these have read the end before the next run begins.
+    const third = node.run(installing, {}, 500);
+    const fourth = node.run({ ...observing, retry: 1 }, {}, 500);
     await until(() => node.events.length === 3);
     const started = node.services.length;
     node.finish(observing);
@@ -188,6 +189,19 @@ describe('the step change of a node pod', function () {
     );
     assert.deepEqual(node.services.map(({ unit }) => unit).sort(), [unitOf(observing), unitOf(observing), unitOf(installing)].sort());
     assert.deepEqual(replies, ['none', 'none', 'none', 'none']);
+  });
+
+  it('asks once more where another pod has taken what its unit wrote, and then says so', async () => {
+    const isEnded = (each: StandIn) => {
+      each.living = [];
+    };
+    const taken = standIn({ onStart: (each) => (each.services.length === 1 ? isEnded(each) : each.finish(observing)) });
+    const silent = standIn({ onStart: isEnded });
+    const said = await Promise.all([complaint(taken.run(observing)), complaint(silent.run(observing))]);
+
+    assert.equal(said[0], 'none');
+    assert.match(said[1]!, /^node-pod-unit: /);
+    assert.deepEqual([taken.services.length, silent.services.length], [2, 2]);
   });
 
   it('observes in place of an installation while its DaemonSet has its first template, unless waves are none', async () => {
