@@ -4,7 +4,7 @@ import { relative, resolve } from 'node:path';
 import Mocha from 'mocha';
 import { all, seed } from '../spec/support/sample.ts';
 import { type FileResult, panicked, withSecondRun } from './emulated.ts';
-import { leftBy, specFiles, type Tier, tierOf } from './tiers.ts';
+import { filesOf, leftBy, specFiles, type Tier, tierOf } from './tiers.ts';
 
 export interface Sum {
   passed: number;
@@ -18,16 +18,16 @@ const ci = process.env['CI'] === 'true';
 const buildMs = 45 * 60_000;
 
 /** Runs the specs of a tier in this process. With CI=true a skipped test is a failure unless .ci/allowed-skips names it. */
-export async function runTier({ name, turns, covers, emulated }: Tier): Promise<Sum> {
+export async function runTier(tier: Tier): Promise<Sum> {
+  const { name, turns, covers, emulated } = tier;
   let sum: Sum = { passed: 0, failed: 0, skipped: 0 };
   const results = new Map<string, FileResult>();
   const alone = process.env['KATA_SYSEXT_FILE'];
   const mocha = new Mocha({ timeout: 300_000, forbidOnly: true, slow: 5000 });
-  const own = specFiles().filter((file) => tierOf(file) === name);
+  if (!specFiles().some((file) => tierOf(file) === name)) throw new Error(`no spec belongs to the tier ${name}`);
   const left = all ? [] : leftBy(turns, seed);
   if (left.length > 0) console.log(`left to runs with another turn: ${left.join(', ')}`);
-  const files = alone === undefined ? own.filter((file) => !left.includes(file)) : [alone];
-  if (own.length === 0) throw new Error(`no spec belongs to the tier ${name}`);
+  const files = alone === undefined ? filesOf(tier, seed, all) : [alone];
   if (files.length === 0) return sum;
   for (const file of files) mocha.addFile(file);
   const coverage = covers === undefined ? undefined : await startCoverage(covers);

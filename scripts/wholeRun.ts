@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { failuresOf } from './failures.ts';
 import { addedToTemp, hasOtherRun, leftIn, namesInTemp, removeFolder, runFolder, tierFolder } from './tempFolders.ts';
 import type { Sum } from './tierRun.ts';
-import { nextTier, tiers } from './tiers.ts';
+import { filesOf, nextTier, tiers } from './tiers.ts';
 
 /** Set for the process of a tier: runs of tests never start each other without end. */
 const marker = 'KATA_SYSEXT_TIER';
@@ -31,7 +31,7 @@ export async function runTiers(
   seed: number,
   program = tierProcess,
   goneTimeoutMs?: number,
-  preparing = preparingOf(names),
+  preparing = preparingOf(names, seed),
 ): Promise<{ sum: Sum; leftOut: string[] }> {
   if (process.env[marker] !== undefined) throw new Error('a tier cannot run the tiers');
   const sum: Sum = { passed: 0, failed: 0, skipped: 0 };
@@ -95,8 +95,10 @@ function endOnSignals({ children }: Run): () => boolean {
   return () => isEnded;
 }
 
-function preparingOf(names: string[]): string[] {
-  return tiers.flatMap(({ name, prepare: program }) => (program !== undefined && names.includes(name) ? [program] : []));
+function preparingOf(names: string[], seed: number): string[] {
+  const all = process.env['KATA_SYSEXT_ALL'] === '1';
+  const run = tiers.filter((tier) => names.includes(tier.name) && filesOf(tier, seed, all).length > 0);
+  return run.flatMap(({ prepare: program }) => program ?? []);
 }
 
 /** Runs what makes the needs of a later tier; that tier says what is missing. */
