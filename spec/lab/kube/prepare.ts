@@ -1,13 +1,17 @@
 /** Makes what clusters need, beside other tiers: started by scripts/wholeRun.ts. */
+import { filesOf, tiers } from '../../../scripts/tiers.ts';
+import { all, seed } from '../../support/sample.ts';
 import { childrenOf } from '../run.ts';
 import { nfdAvailable } from './nfd.ts';
 import { openshiftAvailable } from './openshiftApi.ts';
 import { kubeAvailable } from './programs.ts';
 
 process.on('SIGTERM', end).on('SIGINT', end);
+const files = filesOf(tiers.find(({ name }) => name === 'cluster')!, seed, all);
+const has = (...names: string[]) => names.some((name) => files.includes(`spec/cluster/${name}.spec.ts`));
 await kubeAvailable();
-await nfdAvailable();
-await openshiftAvailable();
+if (has('helmStory')) await nfdAvailable();
+if (has('chart', 'machineConfigs')) await openshiftAvailable();
 
 /** The compilers are in groups of their own. */
 function end(): void {
