@@ -114,7 +114,7 @@ export async function builtRequired(recipe: string, { sources, above, names, ldf
   const flags = `-ldflags=${ldflags}`;
   return cached(recipe, [...texts, flags, ...names], async (into) => {
     for (const name of names)
-      await go(['build', '-mod=readonly', '-trimpath', flags, '-o', join(into, name), `${above}/${name}`], sources, 3_600_000, niceness);
+      await go(['build', '-mod=readonly', '-trimpath', flags, '-o', join(into, name), `${above}/${name}`], sources, undefined, niceness);
   });
 }
 
@@ -129,7 +129,7 @@ export async function ownGoProgram(name: string, folder: string): Promise<string
 }
 
 /** Runs Go at a low priority: tests that wait for nothing else shall not wait for the compiler. */
-function go(args: string[], cwd: string, timeoutMs = 1_500_000, niceness = 10) {
+function go(args: string[], cwd: string, timeoutMs = 3_600_000, niceness = 10) {
   // Go's own installer puts it where no login shell's PATH has it
   const PATH = `${process.env['PATH'] ?? ''}${delimiter}/usr/local/go/bin`;
   return run(['nice', '-n', `${niceness}`, 'go', ...args], {
