@@ -16,6 +16,9 @@ export interface Pod {
 /** Whose process numbers a container sees: those of the pod, or as the kubelet has it by default its own. Then CRI-O runs no pause container. */
 type Pids = 'of the pod' | 'its own';
 
+/** The last line of a script's output, by which it is known to be whole. */
+const written = 'all-is-written';
+
 /** Starts a sandbox on the host's network through a handler ('' is the engine's default); throws what the CRI answers. */
 export async function runPod(host: Commands, handler: string, name: string, pids: Pids = 'of the pod'): Promise<Pod> {
   const file = await put(host, `${name}-pod.json`, podConfig(name, pids));
@@ -25,20 +28,29 @@ export async function runPod(host: Commands, handler: string, name: string, pids
 
 /** Runs a shell script as a container of the pod to its end and gives what it wrote. */
 export async function podOutput(host: Commands, pod: Pod, script: string, name = 'once'): Promise<string> {
-  const id = await startContainer(host, pod, script, name);
-  const deadline = Date.now() + 600_000;
-  for (;;) {
+  const id = await startContainer(host, pod, `${script}; echo ${written}`, name);
+  await until(`the end of container ${name} of ${pod.name}`, async () => {
     const { status } = JSON.parse((await host.run([JUDGE, 'inspect', id])).stdout) as { status: { state: string } };
-    if (status.state === 'CONTAINER_EXITED') break;
-    if (Date.now() > deadline) throw new Error(`container ${name} of ${pod.name} does not end`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+    return status.state === 'CONTAINER_EXITED';
+  });
+  // The engine writes what it has read in its own time: under load after it called the container ended.
   const file = `${logFolder(pod.name)}/${name}.log`;
-  const log = (await host.run(['cat', file])).stdout;
+  let log = '';
+  await until(`the whole output of container ${name} of ${pod.name}`, async () => {
+    log = (await host.run(['cat', file])).stdout;
+    return log.endsWith(`${written}\n`);
+  });
   // the CRI leaves the log to the kubelet, and appends to one that is there
   await host.sh(`rm ${file}`);
   await host.run([JUDGE, 'rm', id]);
-  return log.replace(/^\S+ std(out|err) [FP] /gm, '');
+  return log.slice(0, -`${written}\n`.length).replace(/^\S+ std(out|err) [FP] /gm, '');
+}
+
+async function until(what: string, is: () => Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 600_000; !(await is()); ) {
+    if (Date.now() > deadline) throw new Error(`${what} does not come`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 /** Starts a container that runs on; gives its id. */
