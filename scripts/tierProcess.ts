@@ -1,4 +1,5 @@
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
+import { processorSeconds } from './processor.ts';
 import { mayBeLeftOut, runTier, type Sum } from './tierRun.ts';
 import { type Tier, tiers } from './tiers.ts';
 
@@ -8,7 +9,7 @@ if (tier === undefined) throw new Error(`there is no tier â€œ${process.argv[2]}â
 const missing = [...tier.programs.filter((path) => !isExecutable(path)), ...(tier.root && process.getuid?.() !== 0 ? ['root'] : [])];
 console.log(`\n# tier ${tier.name}`);
 const sum = missing.length > 0 ? leftOut(tier, missing) : await runTier(tier);
-console.log(`processor: ${processorSeconds()} s`);
+console.log(`processor: ${processorSeconds().toFixed(0)} s`);
 console.log(`\n${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
 process.exit(sum.failed === 0 ? 0 : 1);
 
@@ -24,11 +25,4 @@ function isExecutable(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** Of this process and of all that it started and that has ended, hosts and emulated machines too; proc_pid_stat(5), in ticks of 10 ms. */
-function processorSeconds(): number {
-  const [, rest = ''] = readFileSync('/proc/self/stat', 'utf8').split(/\) (?!.*\) )/s);
-  const ticks = rest.split(' ').slice(11, 15);
-  return Math.round(ticks.reduce((total, each) => total + Number(each), 0) / 100);
 }

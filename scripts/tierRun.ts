@@ -4,6 +4,7 @@ import { relative, resolve } from 'node:path';
 import Mocha from 'mocha';
 import { all, seed } from '../spec/support/sample.ts';
 import { type FileResult, panicked, withSecondRun } from './emulated.ts';
+import { processorSeconds } from './processor.ts';
 import { filesOf, leftBy, specFiles, type Tier, tierOf } from './tiers.ts';
 
 export interface Sum {
@@ -32,15 +33,17 @@ export async function runTier(tier: Tier): Promise<Sum> {
   for (const file of files) mocha.addFile(file);
   const coverage = covers === undefined ? undefined : await startCoverage(covers);
   await mocha.loadFilesAsync();
-  const seconds = new Map<string, number>();
+  const seconds = new Map<string, Spent>();
   await new Promise<void>((resolve) => {
     const runner = mocha.run(() => resolve());
-    let from = Date.now();
+    let from = now();
     runner.on('suite', ({ parent }) => {
-      if (parent?.root === true) from = Date.now();
+      if (parent?.root === true) from = now();
     });
     runner.on('suite end', ({ parent, file }) => {
-      if (parent?.root === true && file !== undefined) seconds.set(file, (seconds.get(file) ?? 0) + (Date.now() - from) / 1000);
+      if (parent?.root !== true || file === undefined) return;
+      const [{ time, processor }, before] = [now(), seconds.get(file) ?? { time: 0, processor: 0 }];
+      seconds.set(file, { time: before.time + time - from.time, processor: before.processor + processor - from.processor });
     });
     runner.on('hook', (hook) => {
       if (hook.title.startsWith('"before all"')) hook.timeout(Math.max(hook.timeout(), buildMs));
@@ -63,7 +66,7 @@ export async function runTier(tier: Tier): Promise<Sum> {
     });
   });
   if (emulated && alone === undefined) for (const [file, result] of results) if (panicked(result)) sum = withSecondRun(sum, file, result);
-  console.log(`\nseconds of each spec: ${times(seconds)}`);
+  console.log(`\nseconds (of processors) of each spec: ${times(seconds)}`);
   if ((await coverage?.()) === 'too little') {
     // Where programs are missing their specs ran nothing: the figure says something of the machine then.
     if (sum.skipped === 0) sum.failed += 1;
@@ -90,12 +93,22 @@ async function startCoverage({ folder, minPercent }: NonNullable<Tier['covers']>
   };
 }
 
+/** In seconds. A child's processor time counts when it has ended. */
+interface Spent {
+  time: number;
+  processor: number;
+}
+
+function now(): Spent {
+  return { time: Date.now() / 1000, processor: processorSeconds() };
+}
+
 /** The longest first, those below a second as one sum. */
-function times(seconds: Map<string, number>): string {
-  const sorted = [...seconds].sort(([, a], [, b]) => b - a);
-  const long = sorted.filter(([, spent]) => spent >= 1);
-  const rest = sorted.slice(long.length).reduce((sum, [, spent]) => sum + spent, 0);
-  const shown = long.map(([file, spent]) => `${relative('spec', file)} ${spent.toFixed(0)}`);
+function times(seconds: Map<string, Spent>): string {
+  const sorted = [...seconds].sort(([, a], [, b]) => b.time - a.time);
+  const long = sorted.filter(([, { time }]) => time >= 1);
+  const rest = sorted.slice(long.length).reduce((sum, [, { time }]) => sum + time, 0);
+  const shown = long.map(([file, spent]) => `${relative('spec', file)} ${spent.time.toFixed(0)} (${spent.processor.toFixed(0)})`);
   return [...shown, `${sorted.length - long.length} shorter ones ${rest.toFixed(0)}`].join(', ');
 }
 

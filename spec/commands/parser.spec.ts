@@ -19,6 +19,72 @@ describe('the command line', () => {
     }
   });
 
+  it('words and single values mean the same with and without yargs, and what is not plain goes to yargs', async () => {
+    const odd = [
+      '-x',
+      '--',
+      '-',
+      '',
+      '"quoted"',
+      "'q'",
+      'a b',
+      '--root',
+      '--json',
+      '--root=/x',
+      '--no-json',
+      '--constructor',
+      '--__proto__',
+      'ü',
+      '$1',
+    ];
+    const plain = [
+      'a.tar.zst',
+      '/mnt/x',
+      'kata@4.1.0',
+      '007',
+      '0x10',
+      '1e3',
+      'true',
+      'null',
+      'registry:5000/a/b@sha256:0f',
+      'constructor',
+      '.',
+      '..',
+    ];
+    let [alike, left] = [0, 0];
+
+    for (const verb of verbs) {
+      const { fewest } = wordCounts(verb);
+      for (const value of [...plain, ...odd]) {
+        const needed = Array.from({ length: Math.max(fewest, 1) }, () => value);
+        const lines = [
+          needed,
+          needed.slice(1),
+          ['--root', value, ...needed.slice(1)],
+          [...needed, '--progress', value],
+          ['--root', value, '--root', value],
+        ];
+        const more = Object.entries(optionsOf(verb)).map(([name, row]) => [
+          ...needed.slice(0, fewest),
+          `--${name}`,
+          row.choices?.[0] ?? value,
+        ]);
+        for (const line of [...lines, ...more]) {
+          const argv = [verb.name, ...line];
+          const own = parsePlainly(argv);
+          if (own === undefined) left += 1;
+          else {
+            alike += 1;
+            assert.deepEqual(own, await parseFully(argv), argv.join(' '));
+            assert.ok(!line.some((word) => odd.includes(word) && !['--root', '--json'].includes(word)), argv.join(' '));
+          }
+        }
+      }
+    }
+
+    assert.ok(alike > 1000 && left > 1000, `${alike} ${left}`);
+  });
+
   it('takes as many words as the usage line of a verb has', () => {
     const lines = ['', 'N', '[N]', '[A [B]]', '[CODE|-]', 'BUNDLE...', '[BUNDLE...]', 'rendered|layered [BUNDLE...]', 'a|b BUNDLE...'];
 

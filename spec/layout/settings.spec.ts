@@ -6,6 +6,7 @@ import { applySettings, misfits } from '../../cli/layout/settings/index.ts';
 import { knownKeys, readConfiguration } from '../../cli/layout/settings/keys.ts';
 import type { Kind } from '../../cli/layout/settings/kinds.ts';
 import type { Setting } from '../../cli/layout/types.ts';
+import { sample } from '../support/sample.ts';
 import { configurationSets } from './release.ts';
 
 const name = 'configuration.toml';
@@ -47,13 +48,13 @@ for (const { from, files: real } of configurationSets())
         ['CRLF', text.replaceAll('\n', '\r\n')],
         ['a byte order mark, no newline at the end', `\ufeff${text.trimEnd()}`],
       ] as const) {
-        it(`every key of ${row.name} can be set, and only its own line differs (${ends})`, () => {
+        it(`any key of ${row.name} can be set, and only its own line differs (${ends})`, () => {
           const before = judge(source);
           const lines = source.split('\n');
           const known = [...knownKeys(readConfiguration(source, name)).values()];
           const problems: string[] = [];
 
-          for (const { path, kind, place } of known) {
+          for (const { path, kind, place } of sample(known, 25, `${from} ${row.name} ${ends}`)) {
             if (kind === undefined) problems.push(`${path} has no kind`);
             else {
               for (const value of valuesFor(kind).slice(0, ends === 'LF' ? 3 : 1)) {

@@ -25,22 +25,37 @@ function helped(words: string[]): string | undefined {
   return (words[0] === 'help' ? words.slice(1) : words.slice(0, 1)).find((word) => !word.startsWith('-'));
 }
 
+/** What any parser takes for a word, or for the value of the option before it. */
+const plainly = /^[\w./:@+][\w./:@+-]*$/;
+
 /**
- * A verb and bare flags of its row need no parser. yargs costs as much as the rest of a short command together, and `status` shall start as
- * fast as Node itself; every other command line goes to yargs, which gives the same answer for these (a spec compares them).
+ * A verb, plain words, flags and single values of its row need no parser. yargs costs as much as the rest of a short command together, and
+ * `status` shall start as fast as Node itself; every other command line goes to yargs, which gives the same answer for these (a spec compares
+ * them).
  */
 export function parsePlainly(argv: string[]): Parsed | undefined {
   const verb = verbs.find((row) => row.name === argv[0]);
-  if (verb === undefined || wordCounts(verb).fewest > 0) return undefined;
+  if (verb === undefined) return undefined;
   const rows = optionsOf(verb);
-  const options: Record<string, OptionValue> = {};
-  for (const [name, row] of Object.entries(rows)) if (row.default !== undefined) options[name] = row.default;
-  for (const word of argv.slice(1)) {
+  const [given, words]: [Record<string, OptionValue>, string[]] = [{}, []];
+  for (let at = 1; at < argv.length; at += 1) {
+    const word = argv[at]!;
     const name = word.startsWith('--') ? word.slice(2) : undefined;
-    if (name === undefined || rows[name]?.type !== 'boolean' || options[name] === true) return undefined;
-    options[name] = true;
+    const row = name !== undefined && Object.hasOwn(rows, name) && !Object.hasOwn(given, name) ? rows[name] : undefined;
+    // yargs takes these for the value of a flag in front.
+    if (name === undefined && plainly.test(word) && !['true', 'false'].includes(word)) words.push(word);
+    else if (name !== undefined && row?.type === 'boolean') given[name] = true;
+    else if (name !== undefined && row !== undefined && isValueOf(row, argv[at + 1])) given[name] = argv[++at]!;
+    else return undefined;
   }
-  return { kind: 'verb', verb, words: [], options };
+  const { fewest, most } = wordCounts(verb);
+  if (words.length < fewest || words.length > most) return undefined;
+  const defaults = Object.entries(rows).flatMap(([name, row]) => (row.default === undefined ? [] : [[name, row.default] as const]));
+  return { kind: 'verb', verb, words, options: { ...Object.fromEntries(defaults), ...given } };
+}
+
+function isValueOf({ type, choices }: OptionRow, value = ''): boolean {
+  return type === 'string' && plainly.test(value) && (choices === undefined || choices.includes(value));
 }
 
 /** What `parse` answers by itself, at every place of the command line. */
