@@ -4,6 +4,7 @@ import { parse, parsePlainly } from '../../cli/commands/parsing/parser.ts';
 import { optionsOf, verbs, wordCounts } from '../../cli/commands/table/index.ts';
 import { otherWords } from '../../cli/commands/table/otherWords.ts';
 import { checkJson } from '../support/judges/schemas.ts';
+import { sample } from '../support/sample.ts';
 
 describe('the command line', () => {
   it('short command lines mean the same with and without yargs', async () => {
@@ -19,7 +20,7 @@ describe('the command line', () => {
     }
   });
 
-  it('words and single values mean the same with and without yargs, and what is not plain goes to yargs', async () => {
+  it('plain words and values mean the same with and without yargs, and what is not plain goes to yargs', async () => {
     const odd = [
       '-x',
       '--',
@@ -51,38 +52,26 @@ describe('the command line', () => {
       '.',
       '..',
     ];
-    let [alike, left] = [0, 0];
-
+    const [alike, left]: [string[][], string[][]] = [[], []];
     for (const verb of verbs) {
       const { fewest } = wordCounts(verb);
       for (const value of [...plain, ...odd]) {
         const needed = Array.from({ length: Math.max(fewest, 1) }, () => value);
+        const own = Object.entries(optionsOf(verb)).map(([name, { choices }]) => [`--${name}`, choices?.[0] ?? value]);
+        const lists = Object.entries(optionsOf(verb)).filter(([, { type }]) => type === 'list');
         const lines = [
-          needed,
-          needed.slice(1),
-          ['--root', value, ...needed.slice(1)],
-          [...needed, '--progress', value],
+          ...[needed, needed.slice(1), ['--root', value, ...needed.slice(1)], [...needed, '--progress', value]],
           ['--root', value, '--root', value],
+          ...own.map((option) => [...needed.slice(0, fewest), ...option]),
+          ...lists.map(([name, { choices }]) => [`--${name}`, value, `--${name}`, choices?.[0] ?? 'b', ...needed.slice(0, fewest)]),
         ];
-        const more = Object.entries(optionsOf(verb)).map(([name, row]) => [
-          ...needed.slice(0, fewest),
-          `--${name}`,
-          row.choices?.[0] ?? value,
-        ]);
-        for (const line of [...lines, ...more]) {
-          const argv = [verb.name, ...line];
-          const own = parsePlainly(argv);
-          if (own === undefined) left += 1;
-          else {
-            alike += 1;
-            assert.deepEqual(own, await parseFully(argv), argv.join(' '));
-            assert.ok(!line.some((word) => odd.includes(word) && !['--root', '--json'].includes(word)), argv.join(' '));
-          }
-        }
+        for (const line of lines) (parsePlainly([verb.name, ...line]) === undefined ? left : alike).push([verb.name, ...line]);
       }
     }
 
-    assert.ok(alike > 1000 && left > 1000, `${alike} ${left}`);
+    for (const argv of alike) assert.ok(!argv.some((word) => odd.includes(word) && !['--root', '--json'].includes(word)), argv.join(' '));
+    for (const argv of sample(alike, 150, 'plain')) assert.deepEqual(parsePlainly(argv), await parseFully(argv), argv.join(' '));
+    assert.ok(alike.length > 1000 && left.length > 1000, `${alike.length} ${left.length}`);
   });
 
   it('takes as many words as the usage line of a verb has', () => {

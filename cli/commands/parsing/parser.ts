@@ -29,7 +29,7 @@ function helped(words: string[]): string | undefined {
 const plainly = /^[\w./:@+][\w./:@+-]*$/;
 
 /**
- * A verb, plain words, flags and single values of its row need no parser. yargs costs as much as the rest of a short command together, and
+ * A verb, plain words, flags and plain values of its row need no parser. yargs costs as much as the rest of a short command together, and
  * `status` shall start as fast as Node itself; every other command line goes to yargs, which gives the same answer for these (a spec compares
  * them).
  */
@@ -37,16 +37,19 @@ export function parsePlainly(argv: string[]): Parsed | undefined {
   const verb = verbs.find((row) => row.name === argv[0]);
   if (verb === undefined) return undefined;
   const rows = optionsOf(verb);
-  const [given, words]: [Record<string, OptionValue>, string[]] = [{}, []];
+  const given: Record<string, OptionValue> = {};
+  const words: string[] = [];
   for (let at = 1; at < argv.length; at += 1) {
     const word = argv[at]!;
     const name = word.startsWith('--') ? word.slice(2) : undefined;
-    const row = name !== undefined && Object.hasOwn(rows, name) && !Object.hasOwn(given, name) ? rows[name] : undefined;
     // yargs takes these for the value of a flag in front.
     if (name === undefined && plainly.test(word) && !['true', 'false'].includes(word)) words.push(word);
-    else if (name !== undefined && row?.type === 'boolean') given[name] = true;
-    else if (name !== undefined && row !== undefined && isValueOf(row, argv[at + 1])) given[name] = argv[++at]!;
-    else return undefined;
+    else if (name !== undefined && Object.hasOwn(rows, name)) {
+      const value = plainValue(rows[name]!, given[name], argv[at + 1]);
+      if (value === undefined) return undefined;
+      given[name] = value;
+      if (value !== true) at += 1;
+    } else return undefined;
   }
   const { fewest, most } = wordCounts(verb);
   if (words.length < fewest || words.length > most) return undefined;
@@ -54,8 +57,12 @@ export function parsePlainly(argv: string[]): Parsed | undefined {
   return { kind: 'verb', verb, words, options: { ...Object.fromEntries(defaults), ...given } };
 }
 
-function isValueOf({ type, choices }: OptionRow, value = ''): boolean {
-  return type === 'string' && plainly.test(value) && (choices === undefined || choices.includes(value));
+/** What an option has with the word behind it, where that is plain; `before` is what it had. */
+function plainValue({ type, choices }: OptionRow, before: OptionValue | undefined, word = ''): OptionValue | undefined {
+  if (type === 'list' && plainly.test(word)) return [...(Array.isArray(before) ? before : []), word];
+  if (before !== undefined) return undefined;
+  if (type === 'boolean') return true;
+  return type === 'string' && plainly.test(word) && (choices === undefined || choices.includes(word)) ? word : undefined;
 }
 
 /** What `parse` answers by itself, at every place of the command line. */
