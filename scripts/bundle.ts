@@ -5,13 +5,21 @@ import { type Arch, kvmProbe } from './helpers.ts';
 /** Folders of tables, templates and units that the built program carries inside (cli/assets); an engine's own lie in its folder. */
 const assetFolders = ['overlays', 'templates', 'units', 'cli/engines'];
 
-function assets(): Record<string, string> {
+/** What cli/assets/long.ts gives: a part that few verbs load. */
+const long = /^templates\/(?:licenses|notices|kubernetes|completion)\//;
+
+function assets(isWanted: (name: string) => boolean): Record<string, string> {
   const files = assetFolders.flatMap((folder) =>
     readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && !/\.(?:md|ts)$/.test(entry.name))
       .map((entry) => `${entry.parentPath}/${entry.name}`),
   );
-  return Object.fromEntries(files.sort().map((file) => [file, readFileSync(file, 'utf8')]));
+  return Object.fromEntries(
+    files
+      .filter(isWanted)
+      .sort()
+      .map((file) => [file, readFileSync(file, 'utf8')]),
+  );
 }
 
 /**
@@ -34,7 +42,11 @@ export function bundleOptions(probes: readonly Arch[]): BuildOptions {
     minify: true,
     keepNames: true,
     legalComments: 'none',
-    define: { KATA_SYSEXT_ASSETS: JSON.stringify(assets()), KATA_SYSEXT_KVM_PROBES: JSON.stringify(compiled) },
+    define: {
+      KATA_SYSEXT_ASSETS: JSON.stringify(assets((name) => !long.test(name))),
+      KATA_SYSEXT_LONG_ASSETS: JSON.stringify(assets((name) => long.test(name))),
+      KATA_SYSEXT_KVM_PROBES: JSON.stringify(compiled),
+    },
     // yargs counts columns with Intl.Segmenter, whose tables alone cost 15 to 20 ms of every start; our texts need no such count.
     alias: { 'string-width': './scripts/stringWidth.ts', 'node-fetch': './scripts/nodeFetch.ts' },
     // dbus-next asks for these only for session buses over X11 and for passing file descriptors; neither is used.

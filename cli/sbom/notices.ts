@@ -1,4 +1,4 @@
-import { asset, fill } from '../assets/index.ts';
+import { longAssets } from '../assets/long.ts';
 import { type ComponentFacts, componentsOf, kataOrigin } from './components.ts';
 import { licencesIn, licenceTable } from './table.ts';
 
@@ -45,8 +45,8 @@ export function noticesOf(facts: ComponentFacts, subject: string): Notice[] {
   const components = sources.map(line).join('\n');
   return [
     ...textsOf(sources),
-    { name: 'SOURCES', text: fill('templates/notices/SOURCES', { ...values, components }) },
-    { name: 'WRITTEN-OFFER', text: fill('templates/notices/WRITTEN-OFFER', values) },
+    { name: 'SOURCES', text: longAssets.fill('templates/notices/SOURCES', { ...values, components }) },
+    { name: 'WRITTEN-OFFER', text: longAssets.fill('templates/notices/WRITTEN-OFFER', values) },
   ];
 }
 
@@ -54,7 +54,7 @@ export function noticesOf(facts: ComponentFacts, subject: string): Notice[] {
 function textsOf(sources: ComponentSource[]): Notice[] {
   const licences = sources.flatMap(({ licence, parts }) => [...licencesIn(licence ?? ''), ...parts]);
   const names = new Set(licences.flatMap((each) => licenceTable.texts[each] ?? []));
-  return [...names].sort().map((name) => ({ name: `${name}.txt`, text: asset(`templates/licenses/${name}.txt`) }));
+  return [...names].sort().map((name) => ({ name: `${name}.txt`, text: longAssets.asset(`templates/licenses/${name}.txt`) }));
 }
 
 function line({ name, version, licence, parts, address, note, offer }: ComponentSource): string {

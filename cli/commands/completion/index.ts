@@ -1,4 +1,4 @@
-import { fill } from '../../assets/index.ts';
+import { longAssets } from '../../assets/long.ts';
 import { didYouMean, KataError } from '../../errors/index.ts';
 import { generationsFolder, historyFolder, pointer } from '../../store/paths.ts';
 import { version } from '../../version.ts';
@@ -23,7 +23,7 @@ export const shells = Object.keys(rows) as Shell[];
 export function completionScript(shell: Shell, verbs?: readonly Verb[]): string {
   const { values, file } = rows[shell];
   const { short, full } = handlerNames();
-  return fill(`templates/completion/${file}`, {
+  return longAssets.fill(`templates/completion/${file}`, {
     heading: `kata-sysext ${version}: completion for ${shell}, made by: kata-sysext completion ${shell}`,
     generations: generationsFolder,
     history: historyFolder,

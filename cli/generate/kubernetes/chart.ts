@@ -1,9 +1,9 @@
-import { asset, assetsBelow } from '../../assets/index.ts';
+import { longAssets } from '../../assets/long.ts';
 import type { Generated } from '../types.ts';
 
 export const chartPlace = 'templates/kubernetes';
 
 /** The chart's files by their paths in it. */
 export function chartFiles(): Generated[] {
-  return assetsBelow(chartPlace).map((name) => ({ name: name.slice(chartPlace.length + 1), text: asset(name) }));
+  return longAssets.assetsBelow(chartPlace).map((name) => ({ name: name.slice(chartPlace.length + 1), text: longAssets.asset(name) }));
 }

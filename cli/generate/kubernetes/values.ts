@@ -1,5 +1,5 @@
 import { parseDocument } from 'yaml';
-import { asset } from '../../assets/index.ts';
+import { longAssets } from '../../assets/long.ts';
 import { parseJson } from '../../documents/index.ts';
 import { KataError } from '../../errors/index.ts';
 import { parseYaml } from '../../facts/yaml.ts';
@@ -38,13 +38,13 @@ function isSame(value: Value, older: unknown): boolean {
 /** The chart's values with those of the user in their place, as Helm merges them: tables key by key, null takes a key away. Throws `usage`. */
 export function wholeValues(given: Table, path: string): Table {
   const values = merged(defaults(), given);
-  const wrong = misfit(parseJson(asset(`${chartPlace}/values.schema.json`)) as Parameters<typeof misfit>[0], values);
+  const wrong = misfit(parseJson(longAssets.asset(`${chartPlace}/values.schema.json`)) as Parameters<typeof misfit>[0], values);
   if (wrong !== undefined) throw unfit(path, wrong);
   return values;
 }
 
 function defaults(): Table {
-  return asValue(parseYaml(asset(`${chartPlace}/values.yaml`))) as Table;
+  return asValue(parseYaml(longAssets.asset(`${chartPlace}/values.yaml`))) as Table;
 }
 
 /** Pure: neither table changes. */
