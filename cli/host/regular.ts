@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { errnoOf, KataError } from '../errors/index.ts';
 import type { Digest, FileKind } from './types.ts';
@@ -35,26 +35,46 @@ export interface OpenOptions {
 export async function openRegular(path: string, { follow = false }: OpenOptions = {}): Promise<FileHandle | undefined> {
   const named = await open(path, O_PATH | (follow ? 0 : O_NOFOLLOW));
   try {
-    const stat = await named.stat();
-    if (stat.isFile()) return await reopen(named, path);
-    if (stat.isDirectory()) throw Object.assign(new Error(`EISDIR: illegal operation on a directory, read '${path}'`), { code: 'EISDIR' });
-    // Linux, Documentation/admin-guide/devices.txt: character device 1:3.
-    if (stat.isCharacterDevice() && stat.rdev === 0x103) return undefined;
-    throw unfit(path, stat.isSymbolicLink() ? 'a link that was not there a moment ago' : kindOf(stat), 'a regular file');
+    if (isNullDevice(await named.stat(), path)) return undefined;
+    return await open(again(named.fd), reading);
+  } catch (error) {
+    throw notOpened(error, named.fd, path);
   } finally {
     await named.close();
   }
 }
 
-/** The very file that was looked at, whatever its name points at by now. */
-async function reopen(named: FileHandle, path: string): Promise<FileHandle> {
+/** The same at once, as a descriptor. */
+function openNow(path: string, { follow = false }: OpenOptions): number | undefined {
+  const named = openSync(path, O_PATH | (follow ? 0 : O_NOFOLLOW));
   try {
-    return await open(`/proc/self/fd/${named.fd}`, O_RDONLY | O_NONBLOCK);
+    return isNullDevice(fstatSync(named), path) ? undefined : openSync(again(named), reading);
   } catch (error) {
-    // Else the missing /proc would look like a missing file.
-    if (errnoOf(error) !== 'ENOENT') throw readable(error, `/proc/self/fd/${named.fd}`, path);
-    throw noProc(path, error);
+    throw notOpened(error, named, path);
+  } finally {
+    closeSync(named);
   }
+}
+
+const reading = O_RDONLY | O_NONBLOCK;
+
+/** The very file that was looked at, whatever its name points at by now. */
+function again(named: number): string {
+  return `/proc/self/fd/${named}`;
+}
+
+/** False for a regular file. Throws EISDIR, and `host-file-unfit` for all else. */
+function isNullDevice(stat: Stats, path: string): boolean {
+  if (stat.isFile()) return false;
+  if (stat.isDirectory()) throw Object.assign(new Error(`EISDIR: illegal operation on a directory, read '${path}'`), { code: 'EISDIR' });
+  // Linux, Documentation/admin-guide/devices.txt: character device 1:3.
+  if (stat.isCharacterDevice() && stat.rdev === 0x103) return true;
+  throw unfit(path, stat.isSymbolicLink() ? 'a link that was not there a moment ago' : kindOf(stat), 'a regular file');
+}
+
+/** Else the missing /proc would look like a missing file. */
+function notOpened(error: unknown, named: number, path: string): unknown {
+  return errnoOf(error) === 'ENOENT' ? noProc(path, error) : readable(error, again(named), path);
 }
 
 /** Without /proc there is no way through a descriptor, neither to a file nor to a folder. */
@@ -68,8 +88,34 @@ export function noProc(path: string, cause?: unknown): KataError {
   });
 }
 
-/** The bytes of a regular file of at most the kind's size. Throws ENOENT and EISDIR as Node does, and KataError `host-file-unfit`. */
+/**
+ * The bytes of a regular file of at most the kind's size. Throws ENOENT and EISDIR as Node does, and KataError `host-file-unfit`. At once: a
+ * change reads hundreds of small files, and each turn through libuv's threads costs many times the call.
+ */
 export async function readRegular(path: string, kind: FileKind = 'state', options: OpenOptions = {}): Promise<Buffer> {
+  if (path.startsWith('/proc/')) return readPatiently(path, kind, options);
+  const file = openNow(path, options);
+  if (file === undefined) return Buffer.alloc(0);
+  try {
+    const most = fileLimits[kind];
+    const { size } = fstatSync(file);
+    if (size > most) throw tooLarge(path, size, most);
+    const parts: Buffer[] = [];
+    for (let total = 0; ; ) {
+      const piece = Buffer.allocUnsafe(Math.max(chunkBytes, size + 1 - total));
+      const bytes = readSync(file, piece);
+      if (bytes === 0) return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+      total += bytes;
+      if (total > most) throw tooLarge(path, total, most);
+      parts.push(piece.subarray(0, bytes));
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** What a process says of itself may wait for that process: the program stays interruptible. */
+async function readPatiently(path: string, kind: FileKind, options: OpenOptions): Promise<Buffer> {
   const file = await openRegular(path, options);
   if (file === undefined) return Buffer.alloc(0);
   try {
@@ -159,7 +205,7 @@ export function readable(error: unknown, from: string, to: string): unknown {
   return error;
 }
 
-function kindOf(stat: Awaited<ReturnType<FileHandle['stat']>>): string {
+function kindOf(stat: Stats): string {
   if (stat.isFIFO()) return 'a named pipe';
   if (stat.isSocket()) return 'a socket';
   return stat.isBlockDevice() || stat.isCharacterDevice() ? 'a device' : 'a special file';

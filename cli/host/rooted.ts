@@ -1,4 +1,4 @@
-import { lstat, readlink } from 'node:fs/promises';
+import { lstatSync, readlinkSync } from 'node:fs';
 import { posix } from 'node:path';
 import { errnoOf, KataError } from '../errors/index.ts';
 import type { HostPath } from './types.ts';
@@ -22,7 +22,7 @@ export async function resolveInside(root: string, path: HostPath, followLast: bo
       continue;
     }
     const here = posix.join(root, ...done, part);
-    const target = rest.length > 0 || followLast ? await linkTarget(here) : undefined;
+    const target = rest.length > 0 || followLast ? linkTarget(here) : undefined;
     if (target === undefined) {
       done.push(part);
       continue;
@@ -42,9 +42,10 @@ export async function resolveInside(root: string, path: HostPath, followLast: bo
   return `/${done.join('/')}`;
 }
 
-async function linkTarget(path: string): Promise<string | undefined> {
+/** Synchronous: a change asks this thousands of times, and each turn through libuv's threads would cost thirty times the call itself. */
+function linkTarget(path: string): string | undefined {
   try {
-    return (await lstat(path)).isSymbolicLink() ? await readlink(path) : undefined;
+    return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true ? readlinkSync(path) : undefined;
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
     throw error;

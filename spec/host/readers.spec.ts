@@ -5,7 +5,7 @@ import { repo } from '../support/program.ts';
 
 /** Who opens files for reading by itself, and why nothing hostile is there. Everything else goes through cli/host/regular.ts. */
 const readers: Record<string, string> = {
-  'cli/assets/index.ts': 'files of the program itself',
+  'cli/assets/reader.ts': 'files of the program itself',
   'cli/bundle/folder.ts': 'opens without waiting, looks whether it is a file of the size that was seen, and stops behind it',
   'cli/operations/build.ts': 'syncs the folder that it made',
   'cli/commands/detached.ts': 'what its own unit writes below /run/kata-sysext, a folder of root alone',

@@ -5,29 +5,35 @@ import { join } from 'node:path';
 import toml from '@iarna/toml';
 import { bootable, compare, failAt, judged, killedAt, pointsOf, type Scenario, scenarios } from '../support/faults/crash.ts';
 import { differences } from '../support/judges/fingerprint.ts';
+import { planned } from '../support/plan.ts';
 import { loopMs, sample } from '../support/sample.ts';
 import { put } from '../support/trees/hostTrees.ts';
 import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
-const names = [
-  'install',
-  'upgrade',
-  'rollback',
-  'add',
-  'alias',
-  'component',
-  'fewer',
-  'configure',
-  'uninstall',
-  'purge',
-  'gc',
-  'stage',
-  'activate',
-  'adopt',
-  'adopt back',
-  'several',
-  'several gone',
-];
+/** Nine a run: all of them in two runs in a row. */
+const names = planned(
+  import.meta.url,
+  [
+    'install',
+    'upgrade',
+    'rollback',
+    'add',
+    'alias',
+    'component',
+    'fewer',
+    'configure',
+    'uninstall',
+    'purge',
+    'gc',
+    'stage',
+    'activate',
+    'adopt',
+    'adopt back',
+    'several',
+    'several gone',
+  ],
+  9,
+);
 
 /** Each case is a copy of a tree, a change that dies or fails on it, and a judgement by digests: old or new, nothing else. */
 describe('crash', function () {

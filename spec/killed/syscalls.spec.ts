@@ -1,19 +1,15 @@
 import assert from 'node:assert/strict';
 import { bootable, compare, judged, type Scenario, scenarios } from '../support/faults/crash.ts';
 import { callsOf, faults, type Injection, kills, runInjected, titleOf } from '../support/faults/strace.ts';
+import { planned } from '../support/plan.ts';
 import { loopMs, sample } from '../support/sample.ts';
 
-const names = [
-  'install',
-  'upgrade',
-  'configure',
-  'rollback',
-  'uninstall',
-  'purge',
-  'gc',
-  'recover before the commit',
-  'recover after the commit',
-];
+/** Five a run: all of them in two runs in a row. */
+const names = planned(
+  import.meta.url,
+  ['install', 'upgrade', 'configure', 'rollback', 'uninstall', 'purge', 'gc', 'recover before the commit', 'recover after the commit'],
+  5,
+);
 /** Deaths: by strace's signal, or by libuv, which aborts when it cannot wake its own thread. */
 const deaths = [137, 134];
 

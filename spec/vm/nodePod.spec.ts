@@ -3,6 +3,7 @@ import { type Denial, unexplained } from '../lab/vm/index.ts';
 import { stopAfter } from '../support/endings.ts';
 import { handlersOf } from '../support/live/liveHost.ts';
 import { importCommand, nodeImage } from '../support/nodeImage.ts';
+import { planned } from '../support/plan.ts';
 import { isExpected, silent } from '../support/vm/enforcing.ts';
 import { type LiveVm, liveVm } from '../support/vm/liveVm.ts';
 import { machineGoods, rulesOf, withMachines } from '../support/vm/machines.ts';
@@ -10,6 +11,12 @@ import { engineSetsLabels, loadPodModule, nodePodOf, type PodMode } from '../sup
 
 const handler = 'kata-qemu-runtime-rs';
 const observing = { mode: 'observe' };
+const startedWays: { labels: boolean; mode: PodMode }[] = [
+  { labels: true, mode: 'confined' },
+  { labels: false, mode: 'privileged' },
+  { labels: true, mode: 'privileged' },
+  { labels: false, mode: 'confined' },
+];
 
 describe('both containers of a node pod under SELinux enforcing, as the engine starts them', function () {
   this.timeout(3_000_000);
@@ -37,23 +44,20 @@ describe('both containers of a node pod under SELinux enforcing, as the engine s
     assert.deepEqual(rules, ['allow dockerd_t etc_t:dir mounton;', 'allow dockerd_t system_dbusd_runtime_t:dir mounton;']);
   });
 
-  for (const labels of [true, false]) {
-    for (const mode of ['confined', 'privileged'] as const) {
-      it(`Debian’s boolean for mounts, ${labels ? '' : 'no '}labels of the engine: a ${mode} pod starts, and may not ask systemd`, async () => {
-        await engineSetsLabels(live, labels);
-        await live.host.run(['setsebool', 'container_mounton_non_security', 'on']);
-        const { change, report, domain, rules } = await deniedTo(mode);
-        await live.host.run(['setsebool', 'container_mounton_non_security', 'off']);
+  for (const { labels, mode } of planned(import.meta.url, startedWays, 2))
+    it(`Debian’s boolean for mounts, ${labels ? '' : 'no '}labels of the engine: a ${mode} pod starts, and may not ask systemd`, async () => {
+      await engineSetsLabels(live, labels);
+      await live.host.run(['setsebool', 'container_mounton_non_security', 'on']);
+      const { change, report, domain, rules } = await deniedTo(mode);
+      await live.host.run(['setsebool', 'container_mounton_non_security', 'off']);
 
-        assert.ok(typeof change !== 'string', String(change));
-        assert.equal(change.status, 1, change.log);
-        assert.match(change.log, /code: +node-pod-bus/);
-        assert.match(report, /no report yet/);
-        assert.equal(domain, labels ? 'container_t' : 'spc_t');
-        assert.deepEqual(rules, ['allow spc_t init_t:system status;']);
-      });
-    }
-  }
+      assert.ok(typeof change !== 'string', String(change));
+      assert.equal(change.status, 1, change.log);
+      assert.match(change.log, /code: +node-pod-bus/);
+      assert.match(report, /no report yet/);
+      assert.equal(domain, labels ? 'container_t' : 'spc_t');
+      assert.deepEqual(rules, ['allow spc_t init_t:system status;']);
+    });
 
   describe('with the rules of the module, which Fedora’s policy has', () => {
     before(async () => {
@@ -61,7 +65,7 @@ describe('both containers of a node pod under SELinux enforcing, as the engine s
       await loadPodModule(live);
     });
 
-    for (const mode of ['confined', 'privileged'] as const) {
+    for (const mode of planned<PodMode>(import.meta.url, ['confined', 'privileged'], 1)) {
       it(`no labels of the engine: a ${mode} pod observes, without a denial`, async () => {
         const { change, report, domain } = await silent(live, () => nodePodOf(live, mode, observing));
 

@@ -78,7 +78,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
  */
 function favour(pid: number | undefined): void {
   try {
-    writeFileSync(`/proc/${pid}/autogroup`, '-10');
+    writeFileSync(`/proc/${pid}/autogroup`, '-5');
   } catch {
     // a kernel without autogroups, or a user who may not: it is slower
   }
