@@ -34,6 +34,14 @@ function inTurn(folder: string, ...groups: Eight<string>): Turns {
   return groups.map((names) => names.split(/\s+/).flatMap((name) => (name === '' ? [] : [`${folder}/${name}.spec.ts`])));
 }
 
+/** Of spec/tree, two halves of about the same processor time: each in every second run. */
+const evenTrees =
+  'checkBundle damagedState deployments foreignLocks generateRefusals guard hostileFiles imageForm installAddress labelsVerified ' +
+  'machineConfigOwned oci refusedJournals room savedBundle stateFolders';
+const oddTrees =
+  'allHandlers build closureLabels components dropPlans generateImage hostileDocuments installImage kernelModules labels lock ' +
+  'machineConfigAdvice notices renderers roomRefused savedSigned stage travelled';
+
 const hostPrograms = ['/usr/bin/systemd-nspawn', '/usr/bin/mmdebstrap', '/usr/bin/zstd'];
 
 export const tiers: Tier[] = [
@@ -67,14 +75,14 @@ export const tiers: Tier[] = [
     root: true,
     turns: inTurn(
       'spec/tree',
-      'adoptLayered choices',
-      'configure shimProtocols',
-      'refusedHosts',
-      'adoptRendered program repeat',
-      'handlers rendered',
-      'adoptLayeredContainerd handlersGoing renderedContainerd',
-      'baked renderedNode',
-      'refusedInputs secrets',
+      `${evenTrees} adoptLayered choices`,
+      `${oddTrees} configure shimProtocols`,
+      `${evenTrees} refusedHosts`,
+      `${oddTrees} adoptRendered program repeat`,
+      `${evenTrees} handlers rendered`,
+      `${oddTrees} adoptLayeredContainerd handlersGoing renderedContainerd`,
+      `${evenTrees} baked renderedNode`,
+      `${oddTrees} refusedInputs secrets`,
     ),
   },
   {
