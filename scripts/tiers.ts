@@ -63,7 +63,7 @@ export const tiers: Tier[] = [
     programs: ['/usr/bin/mmdebstrap', '/usr/bin/unshare', '/usr/bin/git'],
     root: true,
     // Each runs the whole unit tier once more.
-    turns: inTurn('spec/fresh', '', 'bookworm', '', 'trixieRoot', '', 'trixieUser', '', ''),
+    turns: inTurn('spec/fresh', '', 'bookworm', '', 'trixieRoot', 'trixieUser', '', '', ''),
   },
   {
     name: 'tree',
@@ -195,6 +195,17 @@ export const tiers: Tier[] = [
       '/usr/bin/aarch64-linux-gnu-gcc',
     ],
     root: true,
+    turns: inTurn(
+      'spec/single',
+      'release',
+      'airGap nodeImage',
+      'release',
+      'airGap nodeImage',
+      'release',
+      'airGap nodeImage',
+      'release',
+      'airGap nodeImage',
+    ),
   },
   {
     name: 'vm',
@@ -214,17 +225,7 @@ export const tiers: Tier[] = [
     root: true,
     emulated: true,
     // Each boots an emulated machine again and again.
-    turns: inTurn(
-      'spec/vm',
-      'round',
-      'deployments',
-      'firstBoot',
-      'baked replay',
-      'selinuxSwitch',
-      'nodePod replay',
-      'podMemory',
-      'lab labDisks replay',
-    ),
+    turns: inTurn('spec/vm', 'round', 'deployments', 'firstBoot', 'baked', 'selinuxSwitch', 'nodePod', 'podMemory lab', 'labDisks replay'),
   },
 ];
 
