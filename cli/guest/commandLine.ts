@@ -49,7 +49,7 @@ export function guestFiles({ handler, table, values }: GuestConfiguration): Gues
 export function guestCommand(
   configuration: GuestConfiguration,
   accelerator: Accelerator,
-  host: { architecture: string; imageBytes?: number },
+  host: { architecture: string; imageBytes?: number | undefined },
 ): GuestCommand {
   const { handler, table, values } = configuration;
   const row = drivableRow(handler, table);

@@ -13,7 +13,7 @@ const maxRestarts = 5;
 /** One look at an engine of a generation, or at all of them. */
 export interface Health {
   /** What is wrong; undefined when everything is well. */
-  ill?: string;
+  ill?: string | undefined;
   /** Its CRI answers, whatever it says. */
   serves: boolean;
   /** It was started, and does not serve. */
@@ -46,7 +46,7 @@ export async function health(host: HostView, from: Generation): Promise<Health> 
   const all = await Promise.all(parts.map((part) => healthOf(host, part)));
   const ill = all.find((each) => each.ill !== undefined)?.ill;
   return {
-    ...(ill === undefined ? {} : { ill }),
+    ill,
     serves: all.every(({ serves }) => serves),
     down: all.some(({ down }) => down),
     untried: all.some(({ untried }) => untried),
@@ -73,7 +73,7 @@ async function healthOf(host: HostView, from: Generation): Promise<Health> {
     const checks = await unhealthy(host);
     if (checks !== undefined) return { ...serving, ...checks };
     const [problem] = await backendOf(manifest.backend).verifyVisible(host, manifest, pids);
-    return { ...serving, ...(problem === undefined ? {} : { ill: problem }) };
+    return { ...serving, ill: problem };
   } catch (error) {
     return { ...standing(unit, false), run, ill: error instanceof KataError ? error.complaint.found : String(error) };
   }

@@ -28,7 +28,7 @@ export async function detectRancher(of: Distribution, host: HostView, hint?: str
   if (host.live) return unit === undefined ? [] : [await fromFiles(of, host, unit)];
   const version = containerdOf(hint);
   const there = unit !== undefined || hint !== undefined || (await hasLeft(of, host));
-  return there ? [await fromFiles(of, host, unit, version === undefined ? {} : { version })] : [];
+  return there ? [await fromFiles(of, host, unit, { version })] : [];
 }
 
 /** See `Engine.findRecorded`. A wiring that was made in a tree without the program names no unit. */
@@ -67,10 +67,11 @@ async function instanceOf(of: Distribution, host: HostView, unit: Unit): Promise
   const configPath = child === undefined || config === undefined ? undefined : pathOf(child, config);
   const address = child === undefined ? undefined : flagOf(child.args, ['a', 'address']);
   const { pid, startedMs, binaryReplaced } = child ?? main;
+  const files = await fromFiles(of, host, unit, {}, configPath && dataDirOf(configPath));
   return {
-    ...(await fromFiles(of, host, unit, {}, configPath && dataDirOf(configPath))),
-    ...(configPath === undefined ? {} : { configPath }),
-    ...(child === undefined || address === undefined ? {} : { socket: pathOf(child, address) }),
+    ...files,
+    configPath: configPath ?? files.configPath,
+    socket: child === undefined || address === undefined ? files.socket : pathOf(child, address),
     process: { pid, startedMs, binaryReplaced },
   };
 }
@@ -80,7 +81,7 @@ async function fromFiles(
   of: Distribution,
   host: HostView,
   unit: Unit | undefined,
-  given: { version?: string } = {},
+  given: { version?: string | undefined } = {},
   dataDir?: HostPath,
 ): Promise<Instance> {
   const [usualUnit] = of.facts.units;
