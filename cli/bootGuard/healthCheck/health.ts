@@ -5,10 +5,11 @@ import type { HostView } from '../../host/index.ts';
 import { type Generation, namesOf } from '../../store/index.ts';
 import type { UnitState } from '../../systemd/types.ts';
 import { partsOf, wiredEngine, wiredEngines } from '../engine.ts';
-import { unhealthy } from './greenboot.ts';
 
 /** Automatic restarts after which an engine is not waited for any longer. */
 const maxRestarts = 5;
+/** The unit of greenboot and of its successor in Rust: it runs the administrator's health checks of a boot. */
+const healthcheck = 'greenboot-healthcheck.service';
 
 /** One look at an engine of a generation, or at all of them. */
 export interface Health {
@@ -77,4 +78,18 @@ async function healthOf(host: HostView, from: Generation): Promise<Health> {
   } catch (error) {
     return { ...standing(unit, false), run, ill: error instanceof KataError ? error.complaint.found : String(error) };
   }
+}
+
+/**
+ * Which of the administrator's health checks has failed or has not ended in this boot; undefined where there are none, or when they have
+ * passed.
+ */
+async function unhealthy(host: HostView): Promise<{ ill: string; failed: boolean } | undefined> {
+  const unit = await (await host.systemd())?.unit(healthcheck);
+  if (unit?.loadState !== 'loaded') return undefined;
+  if (unit.activeState === 'failed') return { ill: `${healthcheck} has failed`, failed: true };
+  // Queued in a boot that goes on: what it waits for may take longer than the engine.
+  return unit.activeState === 'activating' || (unit.activeState === 'inactive' && unit.queued)
+    ? { ill: `${healthcheck} has not ended`, failed: false }
+    : undefined;
 }

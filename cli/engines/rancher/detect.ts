@@ -7,16 +7,19 @@ import { filesView } from '../common/filesView.ts';
 import { usesOtherCri } from '../common/otherCri.ts';
 import { firstThere, isLeft, startOfUnit, unitFile } from '../common/unitFiles.ts';
 import { unsupported } from '../common/unsupported.ts';
-import { versionOf } from '../common/version.ts';
+import { parseVersion, versionOf } from '../common/version.ts';
 import type { Instance, Wiring } from '../types.ts';
 import { containerd, loadSet } from './containerd.ts';
 import { templatePath } from './rendered.ts';
 import { configIn, configuredDataDir, dataDirOf } from './settings.ts';
 import type { Distribution } from './types.ts';
-import { containerdOf } from './versions.ts';
 
 /** Both programs have it there, whatever their data folder is. */
 const usualSocket = '/run/k3s/containerd/containerd.sock';
+
+/** Both programs have Kubernetes' version; from these on they carry containerd 2 (docs/facts/rancher.md#versions). */
+const firstKubernetes = 18;
+const firstPatch: Record<number, number> = { 31: 6, 32: 2 };
 
 /** See `Engine.detect`. */
 export async function detectRancher(of: Distribution, host: HostView, hint?: string): Promise<Instance[]> {
@@ -156,4 +159,16 @@ async function refuseOpenRc({ facts }: Distribution, host: HostView): Promise<vo
     'A host with systemd.',
     `By hand: the handler’s table goes below ${renders.files.at(-1)?.replace(/config\.toml$/, 'config-v3.toml.d')}, then rc-service ${script} restart.`,
   );
+}
+
+/**
+ * The version of containerd that `--engine NAME@VERSION` means, where VERSION is the program's own ('1.33.4', 'v1.30.2+k3s1') or already one of
+ * containerd's ('1.7', '2.1.5'); undefined where the text has none.
+ */
+function containerdOf(hint: string | undefined): string | undefined {
+  const version = parseVersion(hint);
+  if (version === undefined) return undefined;
+  if (version.major !== 1 || version.minor < firstKubernetes) return hint?.replace(/^v/, '');
+  const { minor, patch = 0 } = version;
+  return minor > 32 || patch >= (firstPatch[minor] ?? Number.POSITIVE_INFINITY) ? '2.0' : '1.7';
 }
