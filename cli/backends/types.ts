@@ -20,7 +20,7 @@ export interface BackendFacts {
 /** What a backend shows on the host right now. */
 export interface Seen {
   /** The generation whose files are really reachable at the mount point; undefined when none is. */
-  generation?: number;
+  generation?: number | undefined;
   problems: string[];
 }
 

@@ -50,7 +50,7 @@ async function inheriting(host: Host, { manifest, record }: Generation): Promise
   if (await isPresent(host, record)) return undefined;
   for (const { wiring, edited } of await earlierImageRecords(host)) {
     if (wiring === undefined || !(await isPresent(host, { wiring }))) continue;
-    return { manifest, record: { ...record, wiring, ...(edited === undefined ? {} : { edited }) } };
+    return { manifest, record: { ...record, wiring, edited: edited ?? record.edited } };
   }
   return undefined;
 }

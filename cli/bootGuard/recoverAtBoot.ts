@@ -18,7 +18,7 @@ export interface Guarded {
   recovered: Recovered[];
   /** The generation that was active, and the one that is now. */
   from?: number;
-  to?: number;
+  to?: number | undefined;
   /** In a sentence each. */
   notes: string[];
 }
@@ -45,7 +45,7 @@ export async function recoverLocked(context: Context, recovered: Recovered[], us
   await mark(host, through);
   const suits = without === undefined ? 'suits this system' : `is not used in this boot, which does not count as a try: ${without}`;
   if (reason === undefined) return { recovered, from: number, to: number, notes: [...news, `generation ${number} ${suits}`] };
-  return { recovered, from: number, ...(to === undefined ? {} : { to }), notes: [...news, reason] };
+  return { recovered, from: number, to, notes: [...news, reason] };
 }
 
 /** What the OS image brought that boots here for the first time; an image that cannot be wired here keeps no host from booting. */

@@ -31,7 +31,7 @@ export function rewireAtBoot(context: Context): Promise<Guarded> {
     const all = [...early.notes, ...notes];
     if (fault === undefined) return { recovered: early.recovered, from: number, to: number, notes: all };
     const to = await rollBackAtBoot(context, from, fault, 'stays');
-    return { recovered: early.recovered, from: number, ...(to === undefined ? {} : { to }), notes: [...all, fault] };
+    return { recovered: early.recovered, from: number, to, notes: [...all, fault] };
   });
 }
 

@@ -7,7 +7,7 @@ type Kind = 'file' | 'directory' | 'symlink';
 interface Place {
   kind: Kind;
   sizeBytes: number;
-  target?: string;
+  target?: string | undefined;
   /** Which source claimed it; several may claim a folder. */
   source: number;
   /** Folders: made known by a member below, not yet by one of its own. */
@@ -49,7 +49,7 @@ export function claim(tree: Tree, member: Claim): 'new' | 'same' {
   if (before === undefined) {
     tree.count.add('members', 1);
     tree.count.add('nameBytes', path.length + (target?.length ?? 0));
-    tree.places.set(path, { kind, sizeBytes, source, mode, ...(target === undefined ? {} : { target }) });
+    tree.places.set(path, { kind, sizeBytes, source, mode, target });
     return 'new';
   }
   if (kind === 'directory' && before.kind === 'directory') {

@@ -66,7 +66,7 @@ export interface Bundle {
   /** What was written below `into`, sorted by path. */
   entries: TreeEntry[];
   /** All paths of the merged release (kept or not) with sizes: what a handler could have. */
-  listing: Map<string, { kind: TreeEntry['kind']; sizeBytes: number; target?: string }>;
+  listing: Map<string, { kind: TreeEntry['kind']; sizeBytes: number; target?: string | undefined }>;
   /** Content of opt/kata/VERSION, trimmed. */
   version?: string | undefined;
   /** What machine the unpacked ELF files are for, as `uname -m` says it ('x86_64', 'aarch64', ...); other files are not in it. */

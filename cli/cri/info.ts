@@ -1,7 +1,7 @@
 import { parseJson } from '../documents/index.ts';
 
 /** Handler to the shim and configuration that the daemon will really use. */
-export type EffectiveHandlers = Record<string, { shim?: string; configuration?: string }>;
+export type EffectiveHandlers = Record<string, { shim?: string | undefined; configuration?: string | undefined }>;
 
 /** Key paths below a runtime, the first that has a text counts. */
 export interface RuntimeKeys {
@@ -24,7 +24,7 @@ export function runtimesIn(config: unknown, places: readonly string[][], keys: R
   const found: EffectiveHandlers = {};
   for (const [name, runtime] of entries(runtimes)) {
     const [shim, configuration] = [textIn(runtime, keys.shim), textIn(runtime, keys.configuration)];
-    found[name] = { ...(shim === undefined ? {} : { shim }), ...(configuration === undefined ? {} : { configuration }) };
+    found[name] = { shim, configuration };
   }
   return found;
 }

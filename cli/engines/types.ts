@@ -64,7 +64,7 @@ export interface FileChange {
   /** The whole new content, or 'absent' for a removal. */
   after: { text: string } | 'absent';
   /** Of a file that is made; 0644 where nothing is said. */
-  mode?: number;
+  mode?: number | undefined;
   /** True when the file has bytes of others: then its owner, mode and xattrs are kept. */
   foreign: boolean;
   /** Exact texts of kata-sysext in the after-state (insertions) and in the before-state (removals), to take out where the file was edited meanwhile. */
@@ -119,7 +119,7 @@ export interface SwitchFile {
 
 export interface WiringPlan {
   /** undefined when no wiring of kata-sysext remains. */
-  wiring?: Wiring;
+  wiring?: Wiring | undefined;
   changes: FileChange[];
   /** Dotted key paths that another installer set, and that may differ in the dump afterwards. */
   displaced?: string[] | undefined;
@@ -172,11 +172,11 @@ export interface EngineState {
   reachable: boolean;
   why?: string;
   runtimeReady: boolean;
-  version?: string;
+  version?: string | undefined;
   handlers: string[];
   sandboxes: Sandbox[];
   /** Containers that do not run and could not be started without their handler, where an engine keeps such. */
   stopped?: Sandbox[];
   /** Handler to the shim and configuration that the daemon will really use. */
-  effective: Record<string, { shim?: string; configuration?: string }>;
+  effective: Record<string, { shim?: string | undefined; configuration?: string | undefined }>;
 }

@@ -13,9 +13,9 @@ export interface ModuleState {
   /** In the kernel of the next boot; 'unknown' where the tree has no kernel. */
   atBoot: 'built in' | 'as a module' | 'absent' | 'unknown';
   /** What keeps it from being loaded at a boot: a file of modprobe.d, or the kernel's command line. */
-  keptOut?: string;
+  keptOut?: string | undefined;
   /** The folder of the running kernel's modules is not there: an update took it away, or a container does not see it. */
-  lost?: HostPath;
+  lost?: HostPath | undefined;
 }
 
 const modprobeFolders = ['/etc/modprobe.d', '/run/modprobe.d', '/usr/local/lib/modprobe.d', '/usr/lib/modprobe.d', '/lib/modprobe.d'];
@@ -63,7 +63,7 @@ export async function moduleState(host: HostView, name: string, device?: HostPat
   const keptOut = await keptOutBy(host, name, host.booted);
   const state = { now: await stateNow(host, name, own, device), atBoot: stateAtBoot(host, name, kernels) };
   const lost = host.booted && own.length === 0 ? `/usr/lib/modules/${(await runningKernel(host)) ?? ''}` : undefined;
-  return { ...state, ...(keptOut === undefined ? {} : { keptOut }), ...(lost === undefined ? {} : { lost }) };
+  return { ...state, keptOut, lost };
 }
 
 /** Whether the running kernel has the module: loaded, or built in. */

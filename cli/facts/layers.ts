@@ -9,7 +9,7 @@ export interface Layering {
   /** Packages that were asked for, by name; those of a file by name, version and architecture. */
   requested: string[];
   /** What they are in the deployment that the next boot would start, where that is not the booted one. */
-  next?: string[];
+  next?: string[] | undefined;
   /** A transaction of rpm-ostree that runs at the moment. */
   busy: boolean;
 }
@@ -59,7 +59,7 @@ async function asked(host: HostView): Promise<Layering> {
   if (booted === undefined || first === undefined) throw odd('none of its deployments is booted');
   return {
     requested: requestedIn(booted),
-    ...(first === booted ? {} : { next: requestedIn(first) }),
+    next: first === booted ? undefined : requestedIn(first),
     busy: transaction !== undefined && transaction !== null,
   };
 }

@@ -34,7 +34,7 @@ export async function attempt(
   let silent = false;
   const watched = await host.watch(command.program, command.args, {
     deadlineMs: limits.timeoutMs,
-    ...(limits.signal === undefined ? {} : { signal: limits.signal }),
+    signal: limits.signal,
     files: command.files,
     enough: (from, text, now) => {
       if (from === 'out') console.take(text, Math.round(now));

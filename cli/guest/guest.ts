@@ -48,7 +48,7 @@ async function start(session: Session, configuration: GuestConfiguration, files:
   const row = drivableRow(handler, table);
   const architecture = await architectureOf(host);
   const imageBytes = files.image === undefined ? undefined : (await host.stat(files.image))?.sizeBytes;
-  const facts = { architecture: architecture.known ? architecture.value : 'unknown', ...(imageBytes === undefined ? {} : { imageBytes }) };
+  const facts = { architecture: architecture.known ? architecture.value : 'unknown', imageBytes };
   const kvm = guestCommand(configuration, 'kvm', facts);
   const emulated = request.tcg ? orUndefined(() => guestCommand(configuration, 'tcg', facts)) : undefined;
   const present = await kvmState(host);
@@ -102,8 +102,8 @@ function outcome(
   const ok = cameUp(seen);
   return {
     accelerator,
-    ...(seen.kernel === undefined ? {} : { kernel: seen.kernel }),
-    ...(seen.kernelAt === undefined ? {} : { milliseconds: seen.kernelAt }),
+    kernel: seen.kernel,
+    milliseconds: seen.kernelAt,
     reachedInit: seen.init && seen.panic === undefined,
     ok,
     findings: ok ? findings : [...findings, guestFailed(handler, row, seen, request.timeoutSeconds)],

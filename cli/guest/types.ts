@@ -23,9 +23,9 @@ export interface GuestBoot {
   /** What the last try ran with; absent when nothing was started. */
   accelerator?: Accelerator;
   /** Release of the guest's kernel, by its own first line. */
-  kernel?: string;
+  kernel?: string | undefined;
   /** From the start of the hypervisor until that line was seen. */
-  milliseconds?: number;
+  milliseconds?: number | undefined;
   /** Whether the kernel has started the first program of the initrd or image. */
   reachedInit: boolean;
   ok: boolean;

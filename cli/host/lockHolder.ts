@@ -7,7 +7,7 @@ import type { HostPath, HostView } from './types.ts';
 export interface LockHolder {
   verb?: string;
   /** It only plans a change. Left out where it makes one. */
-  dryRun?: true;
+  dryRun?: true | undefined;
   pid?: number;
   since?: string;
 }
@@ -57,7 +57,7 @@ async function textOf(real: string): Promise<string | undefined> {
 
 function saidIn(text: string): LockHolder {
   const [, pid, verb, dry, since] = said.exec(text) ?? [];
-  return pid === undefined ? {} : { verb: verb!, ...(dry === undefined ? {} : { dryRun: true }), pid: Number(pid), since: since! };
+  return pid === undefined ? {} : { verb: verb!, dryRun: dry === undefined ? undefined : true, pid: Number(pid), since: since! };
 }
 
 /** Whether a process has the file open; undefined where that cannot be seen. */

@@ -228,6 +228,6 @@ export interface Host extends HostView {
   syncTree(path: HostPath): Promise<void>;
   /** Syncs the whole file system that holds `path`. */
   syncFileSystem(path: HostPath): Promise<void>;
-  /** Stops here when the environment names this point (specs only): see `failpoints.ts`. */
+  /** Stops here when the environment names this point (specs only): see `writes.ts`. */
   failpoint(name: string): Promise<void>;
 }

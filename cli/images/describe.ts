@@ -95,7 +95,7 @@ export function describeImage(path: string, { sizeBytes, digest }: Pick<Image, '
     payload,
     architecture,
     release,
-    handlers: handlers.map(({ name, family, hypervisor, own }) => ({ name, family, hypervisor, ...(own === undefined ? {} : { own }) })),
+    handlers: handlers.map(({ name, family, hypervisor, own }) => ({ name, family, hypervisor, own })),
     defaultHandler,
     sources,
     files: files.length,

@@ -12,7 +12,7 @@ export interface ChangeState {
   /** Changes whose process has ended: `recover` finishes or undoes them. Empty while one runs, because that is what it does first. */
   interrupted: number[];
   /** Those of them that have happened: only their clean-up is pending. Left out where there is none. */
-  committed?: number[];
+  committed?: number[] | undefined;
   /** What an interrupted unpacking left, that `recover` removes. */
   staging?: Staging;
 }
@@ -44,7 +44,7 @@ async function openChanges(host: HostView): Promise<ChangeState> {
   );
   const committed = interrupted.filter((_, index) => committedFlags[index]);
   // As long as one waits for another deployment, nothing is removed.
-  return { interrupted, ...(committed.length === 0 ? {} : { committed }), ...(interrupted.length < all.length ? {} : staging) };
+  return { interrupted, committed: committed.length === 0 ? undefined : committed, ...(interrupted.length < all.length ? {} : staging) };
 }
 
 function stagingAs(staging: Staging | undefined): Pick<ChangeState, 'staging'> {

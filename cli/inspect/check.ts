@@ -39,7 +39,7 @@ export interface Check {
   host: { os: string; kind: string; architecture: string; ostree: boolean; selinux: string; kvm: boolean | undefined };
   engine?: CheckedEngine | undefined;
   /** Where several are wired by one change. */
-  otherEngines?: CheckedEngine[];
+  otherEngines?: CheckedEngine[] | undefined;
   backend: string;
   /** Of the bundle that was named. */
   bundle?: Offers | undefined;
@@ -119,9 +119,10 @@ export async function check(host: HostView, request: CheckRequest): Promise<Chec
     backend: backend.name,
     findings: sorted,
     engine,
-    ...(otherEngines.length === 0 ? {} : { otherEngines }),
-    ...(installed ? { installed: active!.manifest.number } : {}),
-    ...(bundle === undefined ? {} : { bundle, writes: (await shownWrites(host, writes)).writes }),
+    otherEngines: otherEngines.length === 0 ? undefined : otherEngines,
+    installed: installed ? active!.manifest.number : undefined,
+    bundle,
+    writes: bundle === undefined ? undefined : (await shownWrites(host, writes)).writes,
   };
 }
 

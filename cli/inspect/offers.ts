@@ -176,7 +176,7 @@ async function draftOf(host: HostView, bundle: Bundle, { root, architecture, kee
 
 function drafted(
   path: string,
-  { kind, sizeBytes, target = '' }: { kind: TreeEntry['kind']; sizeBytes: number; target?: string },
+  { kind, sizeBytes, target = '' }: { kind: TreeEntry['kind']; sizeBytes: number; target?: string | undefined },
 ): TreeEntry {
   if (kind === 'directory') return { path, kind, mode: 0o755 };
   return kind === 'symlink' ? { path, kind, mode: 0o777, target } : { path, kind, mode: 0o755, sizeBytes, digest };

@@ -45,7 +45,7 @@ export interface GenerationLine {
   created: string;
   pinned: boolean;
   /** Who brought its files, where that was not this program. */
-  owner?: Pick<Owner, 'kind' | 'name' | 'files'>;
+  owner?: Pick<Owner, 'kind' | 'name' | 'files'> | undefined;
   sandboxes: number;
   /** Bytes of its payload on the disk, which generations of the same payload share; not there where its manifest is lost. */
   sizeBytes?: number;
@@ -79,7 +79,7 @@ export interface EngineLine {
   /** Those that have the wiring in them. */
   files: HostPath[];
   /** Those that lost it by an edit. */
-  lost?: HostPath[];
+  lost?: HostPath[] | undefined;
 }
 
 export interface Status extends ChangeState {
@@ -119,7 +119,7 @@ export async function status(host: HostView): Promise<Status> {
     active,
     previous,
     engine,
-    ...(otherEngines.length === 0 ? {} : { otherEngines }),
+    otherEngines: otherEngines.length === 0 ? undefined : otherEngines,
     generations: all.map(({ manifest, record }) => ({
       number: manifest.number,
       active: manifest.number === active,
@@ -134,7 +134,7 @@ export async function status(host: HostView): Promise<Status> {
       configured: configuredIn(manifest),
       created: manifest.created,
       pinned: record.pinned === true,
-      ...(record.owner === undefined ? {} : { owner: shown(record.owner) }),
+      owner: record.owner === undefined ? undefined : shown(record.owner),
       sandboxes: sandboxes.get(manifest.number) ?? 0,
       ...sized(sizes.get(manifest.payload)),
       payload: { digest: manifest.payload, folder: manifest.payloadFolder },
@@ -156,7 +156,7 @@ function engineOf(wiring: Wiring, all: HostPath[]): EngineLine {
   const own = filesOf(wiring);
   const lost = all.filter((path) => own.includes(path));
   const files = own.filter((path) => !lost.includes(path));
-  return { name: engine, configPath, method, files, ...(lost.length === 0 ? {} : { lost }) };
+  return { name: engine, configPath, method, files, lost: lost.length === 0 ? undefined : lost };
 }
 
 /** The files that have text of kata-sysext; the main file is named where a record says of none. */

@@ -32,7 +32,7 @@ export interface Verification {
   filesChecked: number;
   bytesChecked: number;
   /** SELinux labels that were compared; absent on a host without SELinux. */
-  labelsChecked?: number;
+  labelsChecked?: number | undefined;
   drift: Finding[];
   /** Only when asked for. */
   guests?: GuestBoot[];
@@ -43,7 +43,7 @@ export interface Verification {
 export interface Trials {
   guests?: GuestRequest | undefined;
   /** Starts the pods; what proves writes notes of its own. */
-  pods?(found: Found, active: Generation, changed: boolean): Promise<Pick<Verification, 'guests' | 'pods'>>;
+  pods?: ((found: Found, active: Generation, changed: boolean) => Promise<Pick<Verification, 'guests' | 'pods'>>) | undefined;
   emit: Emit;
   signal: AbortSignal;
 }
@@ -82,7 +82,7 @@ export async function verify(host: HostView, trials?: Trials): Promise<Verificat
     generation: manifest.number,
     filesChecked: entries.length,
     bytesChecked: entries.reduce((sum, entry) => sum + (entry.sizeBytes ?? 0), 0),
-    ...(labels.checked === 0 ? {} : { labelsChecked: labels.checked }),
+    labelsChecked: labels.checked === 0 ? undefined : labels.checked,
     drift: [
       ...open,
       ...(host.image || manifest.number !== imageNumber ? drift : drift.map((finding) => ({ ...finding, next: updateImage }))),

@@ -127,7 +127,7 @@ async function fileStep(host: HostView, path: HostPath, text: string | 'absent')
   if (before === after) return [];
   // systemd reads only names that end with .conf there.
   const temporary = `${folderOf(path)}/.new-kata-sysext.tmp`;
-  return [{ kind: 'file', path, before, after, ...(text === 'absent' ? {} : { text }), foreign: false, ours: [], temporary }];
+  return [{ kind: 'file', path, before, after, text: text === 'absent' ? undefined : text, foreign: false, ours: [], temporary }];
 }
 
 async function shownLines(host: HostView, { path, text = '' }: FileStep): Promise<string[]> {

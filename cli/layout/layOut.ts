@@ -208,7 +208,8 @@ function entriesOf(bundle: Bundle, { files, links }: Arrangement, texts: Map<str
     const entry = unpacked.get(from);
     const text = texts.get(from);
     if (entry === undefined) return [];
-    return [{ ...entry, path, ...(text === undefined ? {} : { sizeBytes: Buffer.byteLength(text), digest: digestOf(text) }) }];
+    if (text === undefined) return [{ ...entry, path }];
+    return [{ ...entry, path, sizeBytes: Buffer.byteLength(text), digest: digestOf(text) }];
   });
   for (const [path, target] of links) entries.push({ path, kind: 'symlink', mode: 0o777, target });
   for (const folder of new Set(entries.flatMap(({ path }) => foldersOf(path)))) {

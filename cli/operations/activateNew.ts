@@ -100,7 +100,7 @@ export async function planNew(view: View, change: Change, next: NewGeneration): 
 }
 
 function beside(layer: Layer | undefined): Pick<SwitchRequest, 'displaced' | 'further'> {
-  return { displaced: layer?.displaced, ...(layer?.further === undefined ? {} : { further: layer.further }) };
+  return { displaced: layer?.displaced, further: layer?.further };
 }
 
 /** What the host lacks for the added handlers. For the other handlers, an earlier change has reported it. */
@@ -116,7 +116,7 @@ function planOf({ components = [] }: NewGeneration): Pick<Plan, 'components' | '
     const text = `${kept ? 'keep' : 'take'} ${name} as the ${kind} of ${handler}, which is based on ${base} (${bytes(sizeBytes)}, ${digest})`;
     return { kind: 'record' as const, text };
   });
-  return { ...(components.length === 0 ? {} : { components }), steps };
+  return { components: components.length === 0 ? undefined : components, steps };
 }
 
 function operationOf(

@@ -1,6 +1,6 @@
 import { type Backend, backendOf, chooseBackend } from '../backends/index.ts';
 import { isAddress, shownAddress } from '../download/address.ts';
-import { type HostFacts, readFacts } from '../facts/index.ts';
+import { architectureOf, type HostFacts, readFacts } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
 import { type Format, imageFindings, makerFindings } from '../images/index.ts';
 import { canRepair, surveyLabels } from '../labels/index.ts';
@@ -11,7 +11,6 @@ import { chooseFormat, type Given, givenFindings, givenImage, limitedTo } from '
 import { explainMissingHandlers } from '../planning/choices/missingHandlers.ts';
 import { type OwnAfter, ownAfter, ownHandlers, placed, plannedComponents, refuseImageWithout } from '../planning/choices/own.ts';
 import { refuseOlder, withProofs } from '../planning/choices/proofs.ts';
-import { withArchives } from '../planning/choices/release.ts';
 import { choiceFindings, noSettings, withSettings } from '../planning/choices/settings.ts';
 import type { InstallRequest } from '../planning/choices/types.ts';
 import { refuseFamilyChange, replacedHandlers, sameFiles, wantedHandlers } from '../planning/choices/wanted.ts';
@@ -27,6 +26,7 @@ import { refuseInUseNow } from '../preflight/inUse.ts';
 import { hostFindings } from '../preflight/refusals.ts';
 import { refuseFull } from '../preflight/room.ts';
 import { checkedSwitch, type Switch } from '../preflight/switch.ts';
+import { archivesOf, catalogueFor, namedRelease } from '../releases/index.ts';
 import { filesText } from '../runner/repairLabels.ts';
 import type { OperationPlan, StagedPayload, View } from '../runner/types.ts';
 import { activeGeneration, type Choices, type Generation, originOf } from '../store/index.ts';
@@ -258,4 +258,15 @@ function recordOf(
     edited,
     loadModules: loadModules === (record.loadModules ?? true) ? undefined : loadModules,
   };
+}
+
+/** The request with the archives of the release that it names by a version. Throws `usage` and `release-unknown`. */
+async function withArchives(host: HostView, request: InstallRequest): Promise<InstallRequest> {
+  const named = namedRelease(request);
+  const architecture = await architectureOf(host);
+  // What prevents the installation is said where all of that is looked at.
+  if (named === undefined || !architecture.known) return request;
+  const handlers = wantedHandlers(host, request, await activeGeneration(host));
+  const catalogue = await catalogueFor(host, named);
+  return { ...request, ...archivesOf(catalogue, { named, architecture: architecture.value, handlers, from: request.fetching?.from }) };
 }

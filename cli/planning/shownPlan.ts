@@ -27,7 +27,7 @@ export async function shownPlan(
     steps: steps.map((step) => ({
       kind: step.kind,
       text: describe(step),
-      ...(step.kind === 'file' ? { diff: modules.diff.get(step) ?? diffOf(planned, step) } : {}),
+      diff: step.kind === 'file' ? (modules.diff.get(step) ?? diffOf(planned, step)) : undefined,
     })),
     rendered: renderer === undefined ? undefined : { title: renderer.title, writes: renderer.writes, when: renderer.when },
     restarts: restarts.flatMap((step) => (step.by === 'restart' ? [...new Set([step.asked, step.unit])] : [])),

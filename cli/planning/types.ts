@@ -31,7 +31,7 @@ export interface Plan {
    */
   configurations?: ConfigurationDiff[];
   /** Files of the user in the payload; absent where there are none. */
-  components?: PlannedComponent[];
+  components?: PlannedComponent[] | undefined;
   /** Who writes the file that the engine's daemon reads, and when, where that is another program. */
   rendered?: RenderedBy | undefined;
   restarts: string[];
@@ -64,7 +64,7 @@ export interface PlannedStep {
   kind: Step['kind'] | 'record';
   text: string;
   /** For a file: the lines that go and come, with their numbers. Only text of kata-sysext: lines of other programs are never shown. */
-  diff?: string[];
+  diff?: string[] | undefined;
 }
 
 export interface SwitchRequest {
@@ -96,7 +96,7 @@ export interface SwitchRequest {
   /** False: the user sees to the kernel modules. */
   loadModules?: boolean | undefined;
   /** Steps in addition to those of the backend and the wiring. */
-  further?: Step[];
+  further?: Step[] | undefined;
 }
 
 /** Something that a change writes to the disk. */

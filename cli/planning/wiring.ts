@@ -79,12 +79,12 @@ function fileSteps(id: number, wiring: WiringPlan, first: number): FileStep[] {
     path: change.path,
     before: change.before,
     after: change.after === 'absent' ? 'absent' : digestOf(change.after.text),
-    ...(change.after === 'absent' ? {} : { text: change.after.text }),
-    ...(change.mode === undefined ? {} : { mode: change.mode }),
+    text: change.after === 'absent' ? undefined : change.after.text,
+    mode: change.mode,
     foreign: change.foreign,
     ours: change.ours,
     temporary: posix.join(change.tmpDir, `.kata-sysext-${id}-${first + index}.tmp`),
-    ...(change.settles === undefined ? {} : { settles: change.settles }),
+    settles: change.settles,
   }));
 }
 

@@ -18,7 +18,7 @@ export async function findHypervisor(
   host: HostView,
   { generation, handler }: { generation: number; handler: GenerationHandler },
   { id, info }: { id: string; info: Record<string, string> },
-): Promise<{ hypervisor: Hypervisor; kernelFile?: HostPath } | undefined> {
+): Promise<{ hypervisor: Hypervisor; kernelFile?: HostPath | undefined } | undefined> {
   const { names, rootless } = await programOf(host, generation, handler);
   if (names.length === 0) return undefined;
   for (const pid of (await host.readdir('/proc')).filter((name) => /^\d+$/.test(name)).slice(0, maxProcesses)) {
@@ -29,7 +29,7 @@ export async function findHypervisor(
     if (!words.some((word) => word.includes(id.slice(0, maxIdChars)))) continue;
     const kernelFile = kernelIn(words);
     const hypervisor = { name, pid: Number(pid), ...(await cgroupOf(host, pid, info)) };
-    return { hypervisor, ...(kernelFile === undefined ? {} : { kernelFile }) };
+    return { hypervisor, kernelFile };
   }
   return undefined;
 }
@@ -61,8 +61,8 @@ async function cgroupOf(host: HostView, pid: string, info: Record<string, string
   const memory = Number(await host.readText(`/sys/fs/cgroup${cgroup}/memory.current`).catch(() => undefined));
   return {
     cgroup,
-    ...(wanted === undefined ? {} : { inPodCgroup: isBelow(cgroup, wanted) }),
-    ...(Number.isSafeInteger(memory) && memory > 0 ? { memoryBytes: memory } : {}),
+    inPodCgroup: wanted === undefined ? undefined : isBelow(cgroup, wanted),
+    memoryBytes: Number.isSafeInteger(memory) && memory > 0 ? memory : undefined,
   };
 }
 

@@ -166,7 +166,7 @@ async function lookInside(session: PodSession, subject: Subject, inside: Inside)
     const kernel = await kernelIn(cri, container);
     const own = (await host.readText('/proc/sys/kernel/osrelease'))?.trim();
     const shared = vm === undefined && kernel !== undefined && kernel === own ? [onHostKernel(name, kernel)] : [];
-    return { ...about, container: 'ran', ...(kernel === undefined ? {} : { kernel }), findings: shared };
+    return { ...about, container: 'ran', kernel, findings: shared };
   } catch (error) {
     // An engine that is down by now says nothing of the sandbox: what was seen of it is kept.
     if (await isRemoved(cri, id).catch(() => false)) return { ...about, container: 'removed', findings: [] };

@@ -32,9 +32,9 @@ export interface PodProof {
   /** 'removed': another program took the pod away meanwhile, as the kubelet does with pods that it does not know. */
   container?: 'ran' | 'failed' | 'removed';
   /** Release of the guest's kernel, by `uname -r` in the container. */
-  kernel?: string;
+  kernel?: string | undefined;
   /** File of that kernel, by the hypervisor's command line. */
-  kernelFile?: HostPath;
+  kernelFile?: HostPath | undefined;
   hypervisor?: Hypervisor;
   findings: Finding[];
 }
@@ -44,7 +44,7 @@ export interface Hypervisor {
   pid: number;
   /** The cgroup that it is in, and whether that is one of the pod's. */
   cgroup?: string;
-  inPodCgroup?: boolean;
+  inPodCgroup?: boolean | undefined;
   /** What that cgroup counts as memory. */
-  memoryBytes?: number;
+  memoryBytes?: number | undefined;
 }

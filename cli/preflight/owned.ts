@@ -39,7 +39,7 @@ async function owned(host: HostView, path: HostPath, config: MachineConfig, to: 
       path,
       machineConfig: config.name,
       pool: config.pool,
-      ...(next === undefined ? {} : { generate: next.command }),
+      generate: next?.command,
     },
   });
 }

@@ -67,7 +67,7 @@ export async function whoAsks(env: Env): Promise<User | undefined> {
 function userOf(text: string): User | undefined {
   const [uid = '', name = ''] = text.split(':', 2);
   if (!number.test(uid)) return undefined;
-  return { uid: Number(uid), ...(userName.test(name) ? { name } : {}) };
+  return { uid: Number(uid), name: userName.test(name) ? name : undefined };
 }
 
 export function userText({ uid, name }: User): string {

@@ -21,9 +21,9 @@ export interface FileStep {
   before: Digest | 'absent';
   after: Digest | 'absent';
   /** The new content; lies in the journal, never in JSON (other people's configuration may hold secrets). */
-  text?: string;
+  text?: string | undefined;
   /** Of a file that is made; 0644 where nothing is said. */
-  mode?: number;
+  mode?: number | undefined;
   foreign: boolean;
   ours: string[];
   temporary: HostPath;

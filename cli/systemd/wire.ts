@@ -170,7 +170,7 @@ function failure(subject: string, why: string, dbusError?: string): KataError {
     found: `D-Bus: ${subject}: ${why}.`,
     needed: 'An answer of systemd.',
     next: 'systemctl status shows whether systemd and the message bus are well.',
-    ...(dbusError === undefined ? {} : { details: { dbusError } }),
+    details: { dbusError },
   });
 }
 

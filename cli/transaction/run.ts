@@ -160,15 +160,14 @@ async function note(host: Host, intent: Intent, outcome: Outcome): Promise<void>
     result: outcome.result,
     restarted: outcome.restarted,
     seconds: Math.max(0, Math.round((host.now().getTime() - Date.parse(intent.started)) / 100) / 10),
-    ...(outcome.error === undefined
-      ? {}
-      : {
-          error: {
+    error:
+      outcome.error === undefined
+        ? undefined
+        : {
             code: error?.code ?? 'internal',
             found: error?.complaint.found ?? String(outcome.error),
             next: error?.complaint.next ?? '',
           },
-        }),
     evidence: outcome.evidence,
     leftovers: outcome.leftovers.map(({ path, found, next }) => ({ path, found, next })),
   });

@@ -1,9 +1,16 @@
+import { createHash, createVerify, type KeyObject, verify } from 'node:crypto';
 import { KataError } from '../errors/index.ts';
 import { digestOf } from '../host/index.ts';
 import { trustFolder, unfitSignature } from './complaints.ts';
 import type { SigstoreBundle } from './sigstore.ts';
-import { type MinisignParts, minisignTrial, pemTrial } from './trials.ts';
 import type { Policy, Proof, SignatureFile, Trial, TrustedKey, Verifier } from './types.ts';
+
+/** What minisign's file has beside the id of its key. */
+interface MinisignParts {
+  bytes: Buffer;
+  comment: string;
+  commentSignature: Buffer;
+}
 
 /** A signature as its file has it. */
 type Signature =
@@ -166,4 +173,20 @@ function wrong(subject: string, name: string, keys: TrustedKey[]): KataError {
     needed: 'the bytes that were signed',
     next: 'fetch the file and its signature again; if that stays so, do not trust their origin',
   });
+}
+
+function minisignTrial({ bytes, comment, commentSignature }: MinisignParts, key: KeyObject): Trial {
+  const hash = createHash('blake2b512');
+  return {
+    update: (piece) => void hash.update(piece),
+    fits() {
+      const isOfFile = verify(null, hash.digest(), key, bytes);
+      return isOfFile && verify(null, Buffer.concat([bytes, Buffer.from(comment)]), key, commentSignature) ? { comment } : undefined;
+    },
+  };
+}
+
+function pemTrial(bytes: Buffer, key: KeyObject): Trial {
+  const verifier = createVerify('sha256');
+  return { update: (piece) => void verifier.update(piece), fits: () => (verifier.verify(key, bytes) ? {} : undefined) };
 }

@@ -46,7 +46,10 @@ for (const binary of containerdBinaries().filter(() => process.getuid?.() === 0)
           version: '',
           handlers: ['kata-qemu', 'runc'],
           sandboxes: [],
-          effective: { runc: {}, 'kata-qemu': { shim: '/x/containerd-shim-kata-v2', configuration: '/x/configuration.toml' } },
+          effective: {
+            runc: { shim: undefined, configuration: undefined },
+            'kata-qemu': { shim: '/x/containerd-shim-kata-v2', configuration: '/x/configuration.toml' },
+          },
         },
       );
     });

@@ -28,6 +28,7 @@ describe('engines/crio: detect', () => {
     assert.equal(hinted[0]?.version, '1.36');
     assert.deepEqual(found, {
       engine: 'crio',
+      version: undefined,
       unit: undefined,
       binary: undefined,
       configPath: '/etc/crio/crio.conf',
@@ -254,7 +255,7 @@ describe('cri: the verbose status of CRI-O', () => {
 
     const found = cri.handlersIn({ config: JSON.stringify(config) });
 
-    assert.deepEqual(found, { kata: { shim: '/s', configuration: '/c' }, runc: { shim: '/usr/bin/runc' } });
+    assert.deepEqual(found, { kata: { shim: '/s', configuration: '/c' }, runc: { shim: '/usr/bin/runc', configuration: undefined } });
   });
 });
 

@@ -39,6 +39,7 @@ describe('engines/containerd: detect in an offline tree', () => {
 
     assert.deepEqual(unknown, {
       engine: 'containerd',
+      version: undefined,
       binary: '/usr/bin/containerd',
       configPath: '/etc/containerd/config.toml',
       socket: '/run/b.sock',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { fillGroups, fillJson } from '../../cli/guest/fill.ts';
+import { fillGroups, fillJson } from '../../cli/guest/commandLine.ts';
 
 describe('filling a hypervisor’s words', () => {
   it('leaves out a group without a value, repeats one with several, doubles commas where it is asked to', () => {

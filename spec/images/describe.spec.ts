@@ -31,7 +31,7 @@ describe('an image that is read', () => {
     const { digest: seen, sizeBytes, files: count, contentBytes, handlers } = image;
     assert.deepEqual([seen, sizeBytes], [`sha256:${digest}`, readFileSync(at('plain.raw')).length]);
     assert.deepEqual([count, contentBytes], [2, 'a shim\n'.length + '[hypervisor.qemu]\npath = "/opt/kata/bin/qemu"\n'.length]);
-    assert.deepEqual(handlers, [{ name: 'kata-qemu', family: 'go', hypervisor: 'qemu' }]);
+    assert.deepEqual(handlers, [{ name: 'kata-qemu', family: 'go', hypervisor: 'qemu', own: undefined }]);
   });
 
   it('a file system of any size gets a trailer at a whole block, and is whole afterwards', async () => {

@@ -32,7 +32,7 @@ describe('whether a change runs', () => {
     const ended = await changeState(host);
 
     const { since: began, ...rest } = running.change!;
-    assert.deepEqual([rest, running.interrupted], [{ state: 'running', verb: 'install', pid: process.pid }, []]);
+    assert.deepEqual([rest, running.interrupted], [{ state: 'running', verb: 'install', dryRun: undefined, pid: process.pid }, []]);
     assert.ok(!Number.isNaN(Date.parse(began!)));
     assert.deepEqual(ended, { interrupted: [] });
   });
@@ -66,7 +66,7 @@ describe('whether a change runs', () => {
 
       const seen = await changeState(host);
 
-      assert.deepEqual(seen, { interrupted: [7] });
+      assert.deepEqual(seen, { interrupted: [7], committed: undefined });
     });
 
   it('a holder that says nothing of itself is running as well', async () => {

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { nodeReadySince } from '../../cli/cluster/ready.ts';
 import type { Call } from '../../cli/commands/types.ts';
 import { openHost } from '../../cli/host/index.ts';
 import { readySince } from '../../cli/nodePod/readySince.ts';
-import { run } from '../../cli/nodePod/steps/ready.ts';
+import { nodeReadySince, run } from '../../cli/nodePod/steps/ready.ts';
 import { type FakeApi, fakeApi } from '../support/fakeApi.ts';
 import { scratch } from '../support/trees/treeHost.ts';
 

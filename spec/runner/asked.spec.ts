@@ -32,7 +32,7 @@ describe('who asked for a change, and by what', () => {
       assert.deepEqual((await askedBy('gc', [], {}, { KATA_SYSEXT_UNIT: 'u', [userVariable]: said })).user, own, said);
     assert.deepEqual((await askedBy('gc', [], {}, { [userVariable]: '1000:anna' })).user, own);
     const named = await askedBy('gc', [], {}, { KATA_SYSEXT_UNIT: 'u', [userVariable]: '7:a\u202eb' });
-    assert.deepEqual(named.user, { uid: 7 });
+    assert.deepEqual(named.user, { uid: 7, name: undefined });
   });
 
   it('behind sudo is the one who called it', async function () {

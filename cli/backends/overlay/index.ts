@@ -39,7 +39,7 @@ export const overlay: Backend = {
     if ((await host.readText(unitFile)) !== unitText()) problems.push(`${unitFile} is not the unit of this version`);
     if ((await host.readlink(wantsLink)) !== wantsTarget) problems.push(`nothing starts ${service} at boot`);
     if (host.live) problems.push(...(await verifyVisible(host, generation.manifest, [1])));
-    return { ...(problems.length === 0 ? { generation: number } : {}), problems };
+    return { generation: problems.length === 0 ? number : undefined, problems };
   },
   verifyVisible,
 };

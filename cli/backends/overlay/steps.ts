@@ -68,7 +68,7 @@ function unitStep(before: string | undefined, after: string | 'absent'): Step {
     path: unitFile,
     before: before === undefined ? 'absent' : digestOf(before),
     after: after === 'absent' ? 'absent' : digestOf(after),
-    ...(after === 'absent' ? {} : { text: after }),
+    text: after === 'absent' ? undefined : after,
     foreign: false,
     ours: [],
     temporary: `${etcFolder}/.new-${service}`,

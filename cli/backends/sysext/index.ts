@@ -45,7 +45,7 @@ export const sysext: Backend = {
       if (other !== path && (await host.lstat(other)) !== undefined) problems.push(`${other} is there as well as ${path}`);
     }
     if (host.live) problems.push(...(await verifyVisible(host, generation.manifest, [1])));
-    return { ...(problems.length === 0 ? { generation: number } : {}), problems };
+    return { generation: problems.length === 0 ? number : undefined, problems };
   },
   verifyVisible,
 };

@@ -54,7 +54,7 @@ export async function confirmAfterBoot(context: Context, clock = ownClock): Prom
     if (seen.untried) await onceFree(context, time, () => takeTryBack(host, number));
     if (!seen.down) return { ...both, to: number, notes: [`not blessed: ${seen.ill}`] };
     const { to, notes, comesUpWithWiring } = await withoutIt(context, from, { ill: seen.ill ?? 'it does not serve', crossed, clock });
-    if (comesUpWithWiring !== true) return { ...both, ...(to === undefined ? {} : { to }), notes };
+    if (comesUpWithWiring !== true) return { ...both, to, notes };
     crossed = true;
   }
 }

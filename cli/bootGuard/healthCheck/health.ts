@@ -5,15 +5,16 @@ import type { HostView } from '../../host/index.ts';
 import { type Generation, namesOf } from '../../store/index.ts';
 import type { UnitState } from '../../systemd/types.ts';
 import { partsOf, wiredEngine, wiredEngines } from '../engine.ts';
-import { unhealthy } from './greenboot.ts';
 
 /** Automatic restarts after which an engine is not waited for any longer. */
 const maxRestarts = 5;
+/** The unit of greenboot and of its successor in Rust: it runs the administrator's health checks of a boot. */
+const healthcheck = 'greenboot-healthcheck.service';
 
 /** One look at an engine of a generation, or at all of them. */
 export interface Health {
   /** What is wrong; undefined when everything is well. */
-  ill?: string;
+  ill?: string | undefined;
   /** Its CRI answers, whatever it says. */
   serves: boolean;
   /** It was started, and does not serve. */
@@ -46,7 +47,7 @@ export async function health(host: HostView, from: Generation): Promise<Health> 
   const all = await Promise.all(parts.map((part) => healthOf(host, part)));
   const ill = all.find((each) => each.ill !== undefined)?.ill;
   return {
-    ...(ill === undefined ? {} : { ill }),
+    ill,
     serves: all.every(({ serves }) => serves),
     down: all.some(({ down }) => down),
     untried: all.some(({ untried }) => untried),
@@ -73,8 +74,22 @@ async function healthOf(host: HostView, from: Generation): Promise<Health> {
     const checks = await unhealthy(host);
     if (checks !== undefined) return { ...serving, ...checks };
     const [problem] = await backendOf(manifest.backend).verifyVisible(host, manifest, pids);
-    return { ...serving, ...(problem === undefined ? {} : { ill: problem }) };
+    return { ...serving, ill: problem };
   } catch (error) {
     return { ...standing(unit, false), run, ill: error instanceof KataError ? error.complaint.found : String(error) };
   }
+}
+
+/**
+ * Which of the administrator's health checks has failed or has not ended in this boot; undefined where there are none, or when they have
+ * passed.
+ */
+async function unhealthy(host: HostView): Promise<{ ill: string; failed: boolean } | undefined> {
+  const unit = await (await host.systemd())?.unit(healthcheck);
+  if (unit?.loadState !== 'loaded') return undefined;
+  if (unit.activeState === 'failed') return { ill: `${healthcheck} has failed`, failed: true };
+  // Queued in a boot that goes on: what it waits for may take longer than the engine.
+  return unit.activeState === 'activating' || (unit.activeState === 'inactive' && unit.queued)
+    ? { ill: `${healthcheck} has not ended`, failed: false }
+    : undefined;
 }

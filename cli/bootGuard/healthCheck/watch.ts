@@ -8,7 +8,7 @@ const pauseMs = 1_000;
 
 export interface Seen {
   /** What is wrong; undefined when everything was well for long enough. */
-  ill?: string;
+  ill?: string | undefined;
   /** The engine itself does not serve. */
   down: boolean;
   /** It was not started, all the time. */

@@ -10,7 +10,7 @@ import { type Clock, comesUp } from './watch.ts';
 
 interface Tried {
   /** The generation that is active now. */
-  to?: number;
+  to?: number | undefined;
   notes: string[];
   /** It was down for another reason, which has passed: the wiring is back, and has to be watched. */
   comesUpWithWiring?: boolean;
@@ -54,7 +54,7 @@ export async function withoutIt(context: Context, from: Generation, { ill, cross
   const out = () => tryWith(() => rollBackAtBoot(context, from, `${name} does not come up: ${ill}`, 'asked'));
   const back = (why: string) => tryWith(() => takeBack(context, from, why).then(() => number));
   const ended = (note?: string): Tried => ({
-    ...(active === undefined ? {} : { to: active }),
+    to: active,
     notes: note === undefined ? notes : [...notes, note],
   });
   const another = { notes: [...notes, 'another generation is active by now; nothing is changed'] };

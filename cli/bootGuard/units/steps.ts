@@ -71,7 +71,7 @@ async function fileStep(host: HostView, path: HostPath, text: string | 'absent',
   const before = (await host.digest(path)) ?? 'absent';
   const after = text === 'absent' ? 'absent' : digestOf(text);
   if (before === after) return [];
-  return [{ kind: 'file', path, before, after, ...(text === 'absent' ? {} : { text }), foreign: false, ours: [], temporary }];
+  return [{ kind: 'file', path, before, after, text: text === 'absent' ? undefined : text, foreign: false, ours: [], temporary }];
 }
 
 async function linkAt(host: HostView, path: HostPath): Promise<string> {

@@ -84,16 +84,23 @@ function requestOf(call: Call, bundles: Bundle[]): Partial<NodeRequest> {
   aliasRequests(list(options['alias']));
   for (const name of settingsRequestOf(call).profiles ?? []) profileNamed(name);
   enginesOf(options['engine']);
-  const lists = { handlers: 'handler', aliases: 'alias', settings: 'set', profiles: 'profile', engines: 'engine' };
-  return {
-    ...(bundles.length === 0 ? {} : { bundles: bundles.map(({ said }) => said) }),
+  const said = {
+    bundles: bundles.map((bundle) => bundle.said),
     // A release by its version has no address of its own that --from could change.
-    ...(from !== undefined && bundles.some(({ said }) => isVersion(said.from)) ? { mirror: from } : {}),
-    ...Object.fromEntries(
-      Object.entries(lists).flatMap(([key, option]) => (list(options[option]).length === 0 ? [] : [[key, list(options[option])]])),
-    ),
-    ...Object.fromEntries(['backend', 'format'].flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]]))),
+    mirror: bundles.some((bundle) => isVersion(bundle.said.from)) ? from : undefined,
+    handlers: list(options['handler']),
+    aliases: list(options['alias']),
+    settings: list(options['set']),
+    profiles: list(options['profile']),
+    engines: list(options['engine']),
+    backend: options['backend'],
+    format: options['format'],
   };
+  return Object.fromEntries(Object.entries(said).filter(([, value]) => !isNothing(value))) as Partial<NodeRequest>;
+}
+
+function isNothing(value: unknown): boolean {
+  return value === undefined || (Array.isArray(value) && value.length === 0);
 }
 
 function imageOf(word: string | undefined): { repository: string; digest: `sha256:${string}` } | undefined {

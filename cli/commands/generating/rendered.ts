@@ -36,7 +36,7 @@ export async function generateRendered(call: Call, kind: OutputKind, { pool, fol
     install: installRequest(call, words.slice(1), image === undefined ? plainBackend : imagingBackend),
     image,
     epoch: epochOf(io.env),
-    ...(engineConfig === undefined ? {} : { engineConfig: resolve(io.cwd, engineConfig) }),
+    engineConfig: engineConfig === undefined ? undefined : resolve(io.cwd, engineConfig),
     programFile,
   };
   return await render(call.context, rendering, async ({ archive: { name, digest, file, sizeBytes, unpackedBytes }, ...made }) => {
@@ -71,7 +71,7 @@ function installRequest(call: Call, words: string[], backend: string): InstallRe
     dryRun: false,
     waitSeconds: 0,
     allow: [],
-    ...(engine === undefined ? {} : { engines: [engine] }),
+    engines: engine === undefined ? undefined : [engine],
     sources: words.map((word) => resolve(io.cwd, word)),
     digests: list(options['digest']).map(checkedDigest),
     handlers: list(options['handler']),

@@ -91,11 +91,11 @@ function describeVerb(own: Argv, verb: Verb, { help }: { help: boolean }): Argv 
     own.option(name, {
       type: row.type === 'list' ? 'array' : row.type,
       describe: row.placeholder === undefined ? row.describe : `${row.describe} (${row.placeholder})`,
-      ...(row.alias === undefined ? {} : { alias: row.alias }),
-      ...(row.choices === undefined || !help ? {} : { choices: row.choices }),
+      alias: row.alias,
+      choices: help ? row.choices : undefined,
       ...(row.default === undefined ? {} : { default: row.default }),
-      ...(row.type === 'boolean' ? {} : { requiresArg: true }),
-      ...(row.type === 'list' ? { nargs: 1 } : {}),
+      requiresArg: row.type !== 'boolean',
+      nargs: row.type === 'list' ? 1 : undefined,
     });
   }
   for (const { command, does } of verb.examples) own.example(command, does);

@@ -30,7 +30,7 @@ export async function run(call: Call): Promise<Reply> {
     const last = keep ? `The tree stays: ${folder}/host` : 'The tree is removed now; --keep leaves it there.';
     return {
       kind: 'Trial',
-      body: { steps: steps.map(({ title }) => title), same: true, ...(keep ? { folder } : {}) },
+      body: { steps: steps.map(({ title }) => title), same: true, folder: keep ? folder : undefined },
       text: [...steps.flatMap(({ title, text }) => [title, ...text.map((line) => shorten(`${indent}${line}`))]), last],
     };
   } finally {

@@ -61,7 +61,7 @@ interface TrialRequest {
 
 function asTrials({ guests, pods: request }: TrialRequest, { host, emit, signal }: Call['context']): Trials {
   const pods: Trials['pods'] = (found, active, changed) => provePods({ ...found, request: request!, host, emit, signal }, active, changed);
-  return { emit, signal, guests, ...(request === undefined ? {} : { pods }) };
+  return { emit, signal, guests, pods: request === undefined ? undefined : pods };
 }
 
 function driftText({ generation, filesChecked, bytesChecked, labelsChecked, drift }: Verification, host: HostView): string[] {

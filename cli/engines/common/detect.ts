@@ -97,7 +97,7 @@ function known(
   unit: Unit | undefined,
 ): Pick<Instance, 'version' | 'binary' | 'unit'> {
   return {
-    ...(version === undefined || version === '' ? {} : { version }),
+    version: version === '' ? undefined : version,
     binary,
     unit,
   };

@@ -85,10 +85,8 @@ export async function withSwitch(
   const marks = wanted.map(({ mark }) => mark);
   return {
     ...plan,
-    ...(plan.wiring === undefined ? {} : { wiring: wiringWith(plan.wiring, marks, folders.kept) }),
-    ...(marks.length === 0 && recorded === undefined
-      ? {}
-      : { selinux: marks.length === 0 ? 'goes' : changes.length > 0 ? 'comes' : 'stays' }),
+    wiring: plan.wiring === undefined ? undefined : wiringWith(plan.wiring, marks, folders.kept),
+    selinux: marks.length === 0 ? (recorded === undefined ? plan.selinux : 'goes') : changes.length > 0 ? 'comes' : 'stays',
     changes: [...plan.changes, ...changes],
     makeFolders: [...plan.makeFolders, ...folders.made],
     dropFolders: [...plan.dropFolders, ...folders.dropped],
@@ -176,7 +174,7 @@ async function changesBetween(
       path,
       before: now === undefined ? 'absent' : digestOf(now),
       after: text === 'absent' ? text : { text },
-      ...(mode === undefined ? {} : { mode }),
+      mode,
       foreign: own.some(({ mark }) => mark?.kind === 'range'),
       ours: [...new Set(own.flatMap(({ mark }) => (mark === undefined ? [] : [mark.text])))],
       tmpDir: (await temporaryFolder(host, path, (at) => at === folder || at.startsWith(`${folder}/`))) ?? folder,

@@ -4,14 +4,14 @@ export interface Version {
   major: number;
   minor: number;
   /** undefined where only the series is known ('1.7'). */
-  patch?: number;
+  patch?: number | undefined;
 }
 
 /** '1.6.20~ds1' or '2.1.9+unknown' as numbers; undefined when the text is no version. */
 export function parseVersion(text: string | undefined): Version | undefined {
   const [found, major, minor, patch] = /^v?(\d+)\.(\d+)(?:\.(\d+))?/.exec(text ?? '') ?? [];
   if (found === undefined) return undefined;
-  return { major: Number(major), minor: Number(minor), ...(patch === undefined ? {} : { patch: Number(patch) }) };
+  return { major: Number(major), minor: Number(minor), patch: patch === undefined ? undefined : Number(patch) };
 }
 
 export function atLeast(version: Version, major: number, minor: number): boolean {

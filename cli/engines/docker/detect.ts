@@ -60,11 +60,12 @@ async function instanceOf(host: HostView, unit: Unit, state: UnitState): Promise
   if (running === undefined || posix.basename(running.binary) !== program) return undefined;
   const version = await versionOf(host, running.binary);
   const config = flagOf(running.args, ['config-file']);
+  const places = await placesOf(host, running.args);
   return {
     version,
     binary: running.binary,
-    ...(await placesOf(host, running.args)),
-    ...(config === undefined ? {} : { configPath: pathOf(running, config) }),
+    ...places,
+    configPath: config === undefined ? places.configPath : pathOf(running, config),
     unit,
     process: { pid: running.pid, startedMs: running.startedMs, binaryReplaced: running.binaryReplaced },
   };

@@ -1,8 +1,10 @@
+import { isUnfilled, placeAt } from '../../documents/index.ts';
 import { addMembers, type JsonNode, newObject, readJsonText, sameJson, withoutRange } from '../../documents/jsonFile/index.ts';
 import type { Finding } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { editedByOthers, foreignHandler, presentHandler } from '../common/complaints.ts';
 import { missingFolders } from '../common/folders.ts';
+import { templateAt } from '../common/templates.ts';
 import { unsupported } from '../common/unsupported.ts';
 import { checkWanted } from '../common/wanted.ts';
 import { wiringKey } from '../common/wiringKey.ts';
@@ -13,7 +15,6 @@ import { handlersNow, refuseLostDefault, withoutText } from './lostDefault.ts';
 import { checkDaemon, checkPlace, limits } from './preconditions.ts';
 import { isSame, isTable, leadsToOurs, placeOfKeys, runtimeOf, runtimesIn, runtimesKey, saidBy, type Table, tableOf } from './runtimes.ts';
 import { findingsIn, type SeenFile, seeFiles } from './seen.ts';
-import { refuseTemplate } from './templates.ts';
 
 /** See `Engine.plan`: members of one object in daemon.json. */
 export async function planDocker(host: HostView, instance: Instance, wanted: WantedHandler[], recorded?: Wiring): Promise<WiringPlan> {
@@ -171,4 +172,20 @@ function rootOf({ bare, path }: SeenFile): JsonNode | undefined {
 
 function tableIn(root: JsonNode | undefined): Table {
   return isTable(root?.value) ? root.value : {};
+}
+
+/** Throws engine-config-invalid for a template whose places are all in texts. What dockerd itself fills in, as tags of logs, is none. */
+function refuseTemplate(path: HostPath, text: string, root: JsonNode | undefined): void {
+  const at = root === undefined ? undefined : placeholderIn(root);
+  if (at !== undefined) throw templateAt(path, placeAt(text, at));
+}
+
+function placeholderIn({ members, value, start }: JsonNode): number | undefined {
+  if (members === undefined) return isUnfilled(JSON.stringify(value)) ? start : undefined;
+  for (const member of members) {
+    if (isUnfilled(member.key)) return member.start;
+    const at = member.key === 'log-opts' ? undefined : placeholderIn(member.value);
+    if (at !== undefined) return at;
+  }
+  return undefined;
 }

@@ -28,7 +28,7 @@ export async function probeDocker(host: HostView, { socket, process, unit }: Ins
     return {
       reachable: true,
       runtimeReady: true,
-      ...(isTable(version) && typeof version['Version'] === 'string' ? { version: version['Version'].slice(0, 64) } : {}),
+      version: isTable(version) && typeof version['Version'] === 'string' ? version['Version'].slice(0, 64) : undefined,
       handlers: handlersIn(info),
       sandboxes: running,
       stopped,

@@ -7,16 +7,19 @@ import { filesView } from '../common/filesView.ts';
 import { usesOtherCri } from '../common/otherCri.ts';
 import { firstThere, isLeft, startOfUnit, unitFile } from '../common/unitFiles.ts';
 import { unsupported } from '../common/unsupported.ts';
-import { versionOf } from '../common/version.ts';
+import { parseVersion, versionOf } from '../common/version.ts';
 import type { Instance, Wiring } from '../types.ts';
 import { containerd, loadSet } from './containerd.ts';
 import { templatePath } from './rendered.ts';
 import { configIn, configuredDataDir, dataDirOf } from './settings.ts';
 import type { Distribution } from './types.ts';
-import { containerdOf } from './versions.ts';
 
 /** Both programs have it there, whatever their data folder is. */
 const usualSocket = '/run/k3s/containerd/containerd.sock';
+
+/** Both programs have Kubernetes' version; from these on they carry containerd 2 (docs/facts/rancher.md#versions). */
+const firstKubernetes = 18;
+const firstPatch: Record<number, number> = { 31: 6, 32: 2 };
 
 /** See `Engine.detect`. */
 export async function detectRancher(of: Distribution, host: HostView, hint?: string): Promise<Instance[]> {
@@ -28,7 +31,7 @@ export async function detectRancher(of: Distribution, host: HostView, hint?: str
   if (host.live) return unit === undefined ? [] : [await fromFiles(of, host, unit)];
   const version = containerdOf(hint);
   const there = unit !== undefined || hint !== undefined || (await hasLeft(of, host));
-  return there ? [await fromFiles(of, host, unit, version === undefined ? {} : { version })] : [];
+  return there ? [await fromFiles(of, host, unit, { version })] : [];
 }
 
 /** See `Engine.findRecorded`. A wiring that was made in a tree without the program names no unit. */
@@ -67,10 +70,11 @@ async function instanceOf(of: Distribution, host: HostView, unit: Unit): Promise
   const configPath = child === undefined || config === undefined ? undefined : pathOf(child, config);
   const address = child === undefined ? undefined : flagOf(child.args, ['a', 'address']);
   const { pid, startedMs, binaryReplaced } = child ?? main;
+  const files = await fromFiles(of, host, unit, {}, configPath && dataDirOf(configPath));
   return {
-    ...(await fromFiles(of, host, unit, {}, configPath && dataDirOf(configPath))),
-    ...(configPath === undefined ? {} : { configPath }),
-    ...(child === undefined || address === undefined ? {} : { socket: pathOf(child, address) }),
+    ...files,
+    configPath: configPath ?? files.configPath,
+    socket: child === undefined || address === undefined ? files.socket : pathOf(child, address),
     process: { pid, startedMs, binaryReplaced },
   };
 }
@@ -80,7 +84,7 @@ async function fromFiles(
   of: Distribution,
   host: HostView,
   unit: Unit | undefined,
-  given: { version?: string } = {},
+  given: { version?: string | undefined } = {},
   dataDir?: HostPath,
 ): Promise<Instance> {
   const [usualUnit] = of.facts.units;
@@ -155,4 +159,16 @@ async function refuseOpenRc({ facts }: Distribution, host: HostView): Promise<vo
     'A host with systemd.',
     `By hand: the handler’s table goes below ${renders.files.at(-1)?.replace(/config\.toml$/, 'config-v3.toml.d')}, then rc-service ${script} restart.`,
   );
+}
+
+/**
+ * The version of containerd that `--engine NAME@VERSION` means, where VERSION is the program's own ('1.33.4', 'v1.30.2+k3s1') or already one of
+ * containerd's ('1.7', '2.1.5'); undefined where the text has none.
+ */
+function containerdOf(hint: string | undefined): string | undefined {
+  const version = parseVersion(hint);
+  if (version === undefined) return undefined;
+  if (version.major !== 1 || version.minor < firstKubernetes) return hint?.replace(/^v/, '');
+  const { minor, patch = 0 } = version;
+  return minor > 32 || patch >= (firstPatch[minor] ?? Number.POSITIVE_INFINITY) ? '2.0' : '1.7';
 }

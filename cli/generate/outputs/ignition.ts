@@ -4,7 +4,7 @@ import type { FirstBoot } from '../types.ts';
 export function ignitionConfig({ files, units, kernelArguments }: FirstBoot, version: string): Record<string, unknown> {
   return {
     ignition: { version },
-    ...(kernelArguments.length === 0 ? {} : { kernelArguments: { shouldExist: kernelArguments } }),
+    kernelArguments: kernelArguments.length === 0 ? undefined : { shouldExist: kernelArguments },
     storage: {
       files: files.map(({ path, mode, text }) => ({ path, overwrite: true, mode, contents: { source: dataUrl(text) } })),
     },

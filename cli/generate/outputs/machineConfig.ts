@@ -2,7 +2,7 @@ import { KataError } from '../../errors/index.ts';
 import { metadata } from '../owner.ts';
 import type { FirstBoot, Generated, Target } from '../types.ts';
 import { ignitionConfig } from './ignition.ts';
-import { type Yaml, yaml } from './yaml.ts';
+import { type YamlTable, yaml } from './yaml.ts';
 
 /** MaxMachineConfigSize of the machine-config-operator (OCPBUGS-62619): of all MachineConfigs of a pool as one. */
 export const machineConfigLimit = 1_572_864;
@@ -33,11 +33,11 @@ function machineConfig(firstBoot: FirstBoot, target: Target, { role, policy }: P
     apiVersion: machineConfiguration,
     kind: 'MachineConfig',
     metadata: metadata(role),
-    spec: { config, ...(kernelArguments.length === 0 ? {} : { kernelArguments }) },
+    spec: { config, kernelArguments: kernelArguments.length === 0 ? undefined : kernelArguments },
   };
   const size = Buffer.byteLength(JSON.stringify(document));
   if (size > machineConfigLimit) throw tooLarge(size);
-  return yaml(document as unknown as Record<string, Yaml>, [
+  return yaml(document as unknown as YamlTable, [
     firstBoot.title,
     ...(policy ? [policyFirst(firstBoot)] : []),
     `oc apply -f kata-sysext.machineconfig.yaml: the nodes of the pool ${role} take it over one after the other.`,
@@ -115,12 +115,12 @@ export function butane(firstBoot: FirstBoot, target: Target, role: string): stri
   const { files, units, kernelArguments } = firstBoot;
   const { variant, version } = target.butane;
   const kernel = kernelArguments.length > 0;
-  const document: Record<string, Yaml> = {
+  const document: YamlTable = {
     variant,
     version,
-    ...(target.openshift ? { metadata: metadata(role) } : {}),
-    ...(target.openshift && kernel ? { openshift: { kernel_arguments: kernelArguments } } : {}),
-    ...(!target.openshift && kernel ? { kernel_arguments: { should_exist: kernelArguments } } : {}),
+    metadata: target.openshift ? metadata(role) : undefined,
+    openshift: target.openshift && kernel ? { kernel_arguments: kernelArguments } : undefined,
+    kernel_arguments: !target.openshift && kernel ? { should_exist: kernelArguments } : undefined,
     storage: { files: files.map(({ path, mode, text }) => ({ path, overwrite: true, mode, contents: { inline: text } })) },
     systemd: { units: units.map(({ name, text }) => ({ name, enabled: true, contents: text })) },
   };

@@ -1,13 +1,14 @@
-/** The values of generated documents. */
-export type Yaml = string | number | boolean | Yaml[] | { [key: string]: Yaml };
+/** The values of generated documents. As in JSON, a key whose value is undefined is left out. */
+export type Yaml = string | number | boolean | Yaml[] | YamlTable;
+export type YamlTable = { [key: string]: Yaml | undefined };
 
 /** A document in block style. Strings are quoted as in JSON, which YAML reads alike; texts of several lines are literal blocks. */
-export function yaml(value: Record<string, Yaml>, comment: string[] = []): string {
+export function yaml(value: YamlTable, comment: string[] = []): string {
   return [...comment.map((line) => `# ${line}`.trimEnd()), ...mapping(value, '')].map((line) => `${line}\n`).join('');
 }
 
-function mapping(value: Record<string, Yaml>, indent: string): string[] {
-  return Object.entries(value).flatMap(([key, each]) => entry(`${indent}${keyText(key)}:`, each, indent));
+function mapping(value: YamlTable, indent: string): string[] {
+  return Object.entries(value).flatMap(([key, each]) => (each === undefined ? [] : entry(`${indent}${keyText(key)}:`, each, indent)));
 }
 
 function entry(head: string, value: Yaml, indent: string): string[] {

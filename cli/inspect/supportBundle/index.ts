@@ -64,7 +64,7 @@ function reasonOf(error: unknown): string {
 }
 
 /** Redacted first and cut then: half of a secret would not be known again. Lines too long to be read are left out before. */
-function bounded(raw: string[], words: Redactor): { lines: string[]; missing?: string } {
+function bounded(raw: string[], words: Redactor): { lines: string[]; missing?: string | undefined } {
   const lines = raw
     .flatMap((line) => line.split('\n'))
     .map((line) => (line.length > most.chars ? `(a line of ${line.length} characters is left out)` : line));
@@ -77,7 +77,7 @@ function bounded(raw: string[], words: Redactor): { lines: string[]; missing?: s
   }
   const left = lines.length - fitting.length;
   const shown = lines.length === 0 ? ['none'] : words.redact(fitting.join('\n')).split('\n');
-  return { lines: shown, ...(left === 0 ? {} : { missing: `${left} more lines are left out` }) };
+  return { lines: shown, missing: left === 0 ? undefined : `${left} more lines are left out` };
 }
 
 function interrupted(): KataError {

@@ -24,7 +24,7 @@ export interface Section {
   /** As shown: redacted and bounded. */
   lines: string[];
   /** Why it has no lines, or not all. */
-  missing?: string;
+  missing?: string | undefined;
 }
 
 export interface Report {

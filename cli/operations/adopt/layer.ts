@@ -43,7 +43,7 @@ async function layerOf(host: HostView, options: ChangeOptions, yes: boolean): Pr
     shim,
     foreignWiring,
     handlers: foreignWiring.handlers.length === 0 ? [usualHandler] : foreignWiring.handlers,
-    ...(stages ? { step: { kind: 'layer', package: name, deadlineMs } } : {}),
+    step: stages ? { kind: 'layer', package: name, deadlineMs } : undefined,
     findings: [note(stages || going)],
     nextCommand: stages || going ? 'systemctl reboot' : removal,
   };

@@ -32,7 +32,7 @@ export function originOf(payload: PayloadManifest, sourcePaths?: string[]): Orig
       configuration,
       protocol,
       shimDigest: digests.get(shim)!,
-      ...(own === undefined ? {} : { own }),
+      own,
     })),
   };
 }
@@ -92,7 +92,7 @@ export async function drawGeneration(request: GenerationRequest): Promise<Drawn>
     sourcePaths,
     payload,
     payloadFolder,
-    ...(folder === generationFolder(number) ? {} : { folder }),
+    folder: folder === generationFolder(number) ? undefined : folder,
     backend,
     format,
     handlers,

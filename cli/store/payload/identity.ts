@@ -8,7 +8,7 @@ import { insideExtension } from '../paths.ts';
  * payload: each has its own folder, and a generation names one of them.
  */
 export function payloadDigest(entries: TreeEntry[], format: Format): Digest {
-  const form = { ...(format === 'directory' ? {} : { format }), inside: insideExtension };
+  const form = { format: format === 'directory' ? undefined : format, inside: insideExtension };
   return digestOf(`${entries.map(line).join('')}${JSON.stringify(form)}\n`);
 }
 

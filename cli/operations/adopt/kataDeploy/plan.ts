@@ -67,11 +67,11 @@ export async function planRemoveKataDeploy(view: View, options: ChangeOptions): 
     to,
     options,
     foreignWiring: { marks: [], handlers: handlerNames(found) },
-    ...(engines.length > 0 ? { displaced } : {}),
+    displaced: engines.length > 0 ? displaced : undefined,
     further: [...(engines.length > 0 ? [] : editSteps(id, found)), ...(await furtherSteps(host, id, found))],
-    ...(to === undefined
-      ? {}
-      : { guard: await guardOf(view, to), selinux: switchedOn(from?.record), loadModules: from?.record.loadModules }),
+    guard: to === undefined ? undefined : await guardOf(view, to),
+    selinux: switchedOn(from?.record),
+    loadModules: from?.record.loadModules,
   };
   const planned = await checkedSwitch(host, request);
   planned.plan.findings.push(...found.findings, ...unread(found, engines), ...(await clusterNotes(host, found, false)));
@@ -184,7 +184,7 @@ async function runningOf(host: HostView, units: readonly string[]): Promise<stri
 
 function fileStep(path: HostPath, before: FileStep['before'], after: FileStep['after'], mark: string, text?: string): FileStep {
   const temporary = `${posix.dirname(path)}/.kata-sysext-${mark}.tmp`;
-  return { kind: 'file', path, before, after, ...(text === undefined ? {} : { text }), foreign: true, ours: [], temporary };
+  return { kind: 'file', path, before, after, text, foreign: true, ours: [], temporary };
 }
 
 function linkStep(path: HostPath, before: string, mark: string): PointerStep {
