@@ -86,7 +86,7 @@ describe('documents: what the host says', () => {
 
     const [layering, owned] = [await layeringOf(ostree), await machineConfigOf(node)];
 
-    assert.deepEqual(layering, { requested: ['a-1.x86_64'], busy: false });
+    assert.deepEqual(layering, { requested: ['a-1.x86_64'], next: undefined, busy: false });
     assert.deepEqual([owned?.name, owned?.extensions], ['without a name', []]);
   });
 
