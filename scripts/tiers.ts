@@ -230,7 +230,7 @@ export const tiers: Tier[] = [
 ];
 
 /** How many tiers run beside each other: hosts and pods mostly wait. */
-const width = 4;
+const width = 5;
 const hostsWidth = 2;
 
 /** By what each computes; what comes last has nothing beside it. A tier that is named nowhere comes after these. */
