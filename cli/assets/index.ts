@@ -6,7 +6,7 @@ declare const KATA_SYSEXT_ASSETS: Record<string, string> | undefined;
 /** Put in place by the build: helpers/kvm/probe.c compiled, in base64, by Node's name of the architecture. */
 declare const KATA_SYSEXT_KVM_PROBES: Record<string, string> | undefined;
 
-/** What any verb may need; licences and what `generate` writes are in long.ts. */
+/** What any verb may need; licences, notices, the chart and completions are in long.ts. */
 export const { asset, fill } = readerOf(typeof KATA_SYSEXT_ASSETS === 'undefined' ? undefined : KATA_SYSEXT_ASSETS);
 
 /**

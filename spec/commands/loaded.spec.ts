@@ -9,7 +9,8 @@ import { repo } from '../support/program.ts';
 import { scratch } from '../support/trees/treeHost.ts';
 
 /** What no machine should pay for that asks often: docs/adr/0046-fast-status.md. Names alone cost nothing. */
-const costly = /^cli\/(?:cluster|fleet|engines\/(?!names\.ts)|layout|planning|operations|runner\/(?!asked\.ts)|gate|cri|documents\/toml)/;
+const costly =
+  /^cli\/(?:assets\/long|cluster|fleet|engines\/(?!names\.ts)|layout|planning|operations|runner\/(?!asked\.ts)|gate|cri|documents\/toml)/;
 
 describe('what a verb loads', function () {
   this.timeout(120_000);
