@@ -1,5 +1,5 @@
 import { accessSync, constants } from 'node:fs';
-import { setPriority } from 'node:os';
+import { favour } from '../spec/support/favour.ts';
 import { processorSeconds } from './processor.ts';
 import { mayBeLeftOut, runTier, type Sum } from './tierRun.ts';
 import { type Tier, tiers } from './tiers.ts';
@@ -7,8 +7,7 @@ import { type Tier, tiers } from './tiers.ts';
 /** One tier in this process, started by scripts/wholeRun.ts: prints what its specs say, and its sum as the last line. */
 const tier = tiers.find(({ name }) => name === process.argv[2]);
 if (tier === undefined) throw new Error(`there is no tier “${process.argv[2]}”`);
-// Within the run's session; what runs in sessions of its own, as hosts do, has its share from the kernel (sched(7)).
-if (tier.first !== true) setPriority(5);
+if (tier.computes === true) favour('self');
 const missing = [...tier.programs.filter((path) => !isExecutable(path)), ...(tier.root && process.getuid?.() !== 0 ? ['root'] : [])];
 console.log(`\n# tier ${tier.name}`);
 const sum = missing.length > 0 ? leftOut(tier, missing) : await runTier(tier);

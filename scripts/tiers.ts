@@ -17,8 +17,8 @@ export interface Tier {
   prepare?: string;
   /** Its machines are emulated: a panic of their kernel is the emulator's. */
   emulated?: boolean;
-  /** One process that computes to its end: the others give way, or the run would wait for it alone. */
-  first?: boolean;
+  /** One process that computes to its end: it gets a larger share of the processors, or the run would wait for it alone. */
+  computes?: boolean;
   /** It boots hosts in containers: at most two such tiers run beside each other, because inotify's instances are counted by user. */
   bootsHosts?: boolean;
   /** Of the lines of this folder that have code, the specs run at least so many in their own process. */
@@ -54,7 +54,7 @@ export const tiers: Tier[] = [
     without: 'nothing; single tests name the program that they lack',
     programs: [],
     root: false,
-    first: true,
+    computes: true,
     covers: { folder: 'cli', minPercent: 80 },
   },
   {

@@ -90,9 +90,18 @@ function endOnSignals({ children }: Run): () => boolean {
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.on(signal, () => {
       isEnded = true;
-      for (const child of children) child.kill(signal);
+      for (const child of children) endWhole(child, signal);
     });
   return () => isEnded;
+}
+
+/** Each child leads a session, so that the kernel gives each tier its share (sched(7)): a terminal's Ctrl-C reaches it by us alone. */
+function endWhole({ pid }: ChildProcess, signal: 'SIGINT' | 'SIGTERM'): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, signal);
+  } catch {
+    // it has ended
+  }
 }
 
 function preparingOf(names: string[], seed: number): string[] {
@@ -104,7 +113,11 @@ function preparingOf(names: string[], seed: number): string[] {
 /** Runs what makes the needs of a later tier; that tier says what is missing. */
 async function prepare(file: string, run: Run): Promise<void> {
   const temporary = tierFolder(run.folder, 'prepare');
-  const child = spawn(process.execPath, ['--import', loader, file], { stdio: 'ignore', env: { ...process.env, TMPDIR: temporary } });
+  const child = spawn(process.execPath, ['--import', loader, file], {
+    detached: true,
+    stdio: 'ignore',
+    env: { ...process.env, TMPDIR: temporary },
+  });
   run.children.add(child);
   await new Promise((resolve) => child.on('close', resolve));
   run.children.delete(child);
@@ -115,6 +128,7 @@ async function tierApart(name: string, run: Run): Promise<{ said: string; left: 
   const started = Date.now();
   const temporary = tierFolder(run.folder, name);
   const child = spawn(process.execPath, ['--import', loader, run.program, name], {
+    detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, TMPDIR: temporary, [marker]: name },
   });

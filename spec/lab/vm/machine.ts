@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { openSync, readFileSync, writeFileSync } from 'node:fs';
+import { openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { favour } from '../../support/favour.ts';
 import type { BootEntry } from './entries.ts';
 import { openQmp, type Qmp } from './qmp.ts';
 
@@ -70,18 +71,6 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   else endWithUs(qemu);
   const qmp = await reach(join(options.folder, 'qmp'), () => reason);
   return { process: qemu, port, qmp, entry: options.entry, ended: () => reason, exited };
-}
-
-/**
- * An emulated machine computes all the time, and what runs beside it mostly waits, in a hundred sessions of booted hosts. The kernel gives
- * each session the same share (sched(7), autogroups): of that the machine would get so little that the run waits for it at the end.
- */
-function favour(pid: number | undefined): void {
-  try {
-    writeFileSync(`/proc/${pid}/autogroup`, '-5');
-  } catch {
-    // a kernel without autogroups, or a user who may not: it is slower
-  }
 }
 
 /** A test run that is stopped leaves no guest that works on; one that is killed leaves it to the sweep. */
