@@ -36,13 +36,13 @@ function inTurn(folder: string, ...groups: Eight<string>): Turns {
   return groups.map((names) => names.split(/\s+/).flatMap((name) => (name === '' ? [] : [`${folder}/${name}.spec.ts`])));
 }
 
-/** Of spec/tree, two halves of about the same processor time: each in every second run. */
-const evenTrees =
-  'checkBundle damagedState deployments foreignLocks generateRefusals guard hostileFiles imageForm installAddress labelsVerified ' +
-  'machineConfigOwned oci refusedJournals room savedBundle stateFolders';
-const oddTrees =
-  'allHandlers build closureLabels components dropPlans generateImage hostileDocuments installImage kernelModules labels lock ' +
-  'machineConfigAdvice notices renderers roomRefused savedSigned stage travelled';
+/** Of spec/tree, three parts of about the same processor time: each in every third run. */
+const [treesA, treesB, treesC] = [
+  'labels allHandlers installImage hostileDocuments checkBundle damagedState deployments foreignLocks generateRefusals',
+  'lock build stage components notices guard hostileFiles imageForm installAddress labelsVerified',
+  'dropPlans renderers kernelModules machineConfigAdvice roomRefused savedSigned closureLabels travelled generateImage ' +
+    'machineConfigOwned oci refusedJournals room savedBundle stateFolders',
+];
 
 const hostPrograms = ['/usr/bin/systemd-nspawn', '/usr/bin/mmdebstrap', '/usr/bin/zstd'];
 
@@ -78,14 +78,14 @@ export const tiers: Tier[] = [
     root: true,
     turns: inTurn(
       'spec/tree',
-      `${evenTrees} adoptLayered choices`,
-      `${oddTrees} configure shimProtocols`,
-      `${evenTrees} refusedHosts`,
-      `${oddTrees} adoptRendered program repeat`,
-      `${evenTrees} handlers rendered`,
-      `${oddTrees} adoptLayeredContainerd handlersGoing renderedContainerd`,
-      `${evenTrees} baked renderedNode`,
-      `${oddTrees} refusedInputs secrets`,
+      `${treesA} adoptLayered choices`,
+      `${treesB} configure shimProtocols`,
+      `${treesC} refusedHosts`,
+      `${treesA} adoptRendered program repeat`,
+      `${treesB} handlers rendered`,
+      `${treesC} adoptLayeredContainerd handlersGoing renderedContainerd`,
+      `${treesA} baked renderedNode`,
+      `${treesB} refusedInputs secrets`,
     ),
   },
   {
