@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { checkJson } from '../support/judges/schemas.ts';
-import { repo } from '../support/program.ts';
+import { program, repo } from '../support/program.ts';
 
 const line = '  Warning  FailedCreatePodSandBox  22s  kubelet  failed to get sandbox runtime: no runtime for "kata-clh" is configured\n';
 
@@ -13,7 +13,7 @@ function explain(words: string[], input: string | Buffer | undefined) {
     ...(input === undefined ? {} : { input }),
     ...(stdio === undefined ? {} : { stdio: [...stdio] }),
   };
-  return spawnSync(process.execPath, ['--import', 'tsx', 'cli/main.ts', 'explain', ...words], options);
+  return spawnSync(process.execPath, [program(), 'explain', ...words], options);
 }
 
 describe('explain on standard input', function () {
@@ -56,7 +56,7 @@ describe('explain on standard input', function () {
   });
 
   it('says that it waits where an open pipe brings nothing', async () => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'cli/main.ts', 'explain', '--progress', 'plain'], { cwd: repo });
+    const child = spawn(process.execPath, [program(), 'explain', '--progress', 'plain'], { cwd: repo });
     let told = '';
 
     for await (const piece of child.stderr) {
