@@ -1,5 +1,5 @@
 import { accessSync, constants } from 'node:fs';
-import { favour } from '../spec/support/favour.ts';
+import { share } from '../spec/support/share.ts';
 import { processorSeconds } from './processor.ts';
 import { mayBeLeftOut, runTier, type Sum } from './tierRun.ts';
 import { type Tier, tiers } from './tiers.ts';
@@ -7,7 +7,7 @@ import { type Tier, tiers } from './tiers.ts';
 /** One tier in this process, started by scripts/wholeRun.ts: prints what its specs say, and its sum as the last line. */
 const tier = tiers.find(({ name }) => name === process.argv[2]);
 if (tier === undefined) throw new Error(`there is no tier “${process.argv[2]}”`);
-if (tier.computes === true) favour('self');
+if (tier.computes === true) share('self', 5);
 const missing = [...tier.programs.filter((path) => !isExecutable(path)), ...(tier.root && process.getuid?.() !== 0 ? ['root'] : [])];
 console.log(`\n# tier ${tier.name}`);
 const sum = missing.length > 0 ? leftOut(tier, missing) : await runTier(tier);

@@ -17,7 +17,7 @@ export interface Tier {
   prepare?: string;
   /** Its machines are emulated: a panic of their kernel is the emulator's. */
   emulated?: boolean;
-  /** One process that computes to its end: it gets a larger share of the processors, or the run would wait for it alone. */
+  /** It computes and hardly waits: those that wait for hosts go first. */
   computes?: boolean;
   /** It boots hosts in containers: at most two such tiers run beside each other, because inotify's instances are counted by user. */
   bootsHosts?: boolean;
@@ -76,6 +76,7 @@ export const tiers: Tier[] = [
     without: 'fingerprint tests',
     programs: ['/usr/bin/strace', '/usr/bin/zstd', '/usr/bin/xz', '/usr/bin/getfattr', '/usr/bin/containerd'],
     root: true,
+    computes: true,
     turns: inTurn(
       'spec/tree',
       `${treesA} adoptLayered choices`,
@@ -96,6 +97,7 @@ export const tiers: Tier[] = [
     without: 'crash and full-disk tests',
     programs: ['/usr/bin/strace', '/usr/bin/zstd', '/usr/bin/getfattr', '/usr/bin/containerd'],
     root: true,
+    computes: true,
     turns: inTurn('spec/killed', '', 'adoptKataDeployKilled', 'adoptLayeredKilled crashEngines', '', '', '', 'disks', ''),
   },
   {
@@ -198,6 +200,7 @@ export const tiers: Tier[] = [
       '/usr/bin/aarch64-linux-gnu-gcc',
     ],
     root: true,
+    computes: true,
     turns: inTurn(
       'spec/single',
       'release',

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { favour } from '../../support/favour.ts';
+import { share } from '../../support/share.ts';
 import type { BootEntry } from './entries.ts';
 import { openQmp, type Qmp } from './qmp.ts';
 
@@ -57,7 +57,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   const port = await freePort();
   const output = openSync(join(options.folder, 'qemu.out'), 'a');
   const qemu = spawn(PROGRAM, argumentsOf(options, port), { stdio: ['ignore', output, output], detached: true });
-  favour(qemu.pid);
+  share(qemu.pid, -5);
   let reason: string | undefined;
   const exited = new Promise<void>((resolve) => {
     const end = (why: string) => {
