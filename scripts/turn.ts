@@ -5,14 +5,14 @@ import { labFolder } from '../spec/lab/cache.ts';
 import { groups } from './tiers.ts';
 
 /**
- * How many runs there are before all begins again. Eight in a row run every spec file (`tiers.ts`); what a file that runs in one of eight does
+ * How many runs there are before all begins again. Sixteen in a row run every spec file (`tiers.ts`); what a file that runs in one of them does
  * for one backend only, it has done for each of them by then (`spec/support/plan.ts`).
  */
 export const turns = groups * 9;
 
 /**
  * The turn of the next whole run: the one after that of the last whole run on this machine, else one that the commit draws, so that machines
- * which keep nothing do not run the same files for ever. 0 to 71.
+ * which keep nothing do not run the same files for ever. 0 to 143.
  */
 export function nextTurn(folder = labFolder(), checkout = '.'): number {
   const last = lastTurn(folder);
@@ -32,7 +32,7 @@ export function seedOf(turn: number): number {
 
 function lastTurn(folder: string): number | undefined {
   try {
-    const turn = Number(/^(\d{1,2})\n$/.exec(readFileSync(join(folder, 'turn'), 'utf8'))?.[1]);
+    const turn = Number(/^(\d{1,3})\n$/.exec(readFileSync(join(folder, 'turn'), 'utf8'))?.[1]);
     return turn < turns ? turn : undefined;
   } catch {
     return undefined;

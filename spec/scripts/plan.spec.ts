@@ -41,7 +41,7 @@ describe('the plan of rounds that are repeated for each backend', () => {
       );
   });
 
-  it('moves a file that runs in one of eight runs on each time that it runs', () => {
+  it('moves a file that has its turns on each time that it runs', () => {
     const { turns: byTurns } = tiers.find(({ name }) => name === 'vm')!;
     const file = 'spec/vm/deployments.spec.ts';
     const runs = every.filter((turn) => !leftBy(byTurns, turn).includes(file));

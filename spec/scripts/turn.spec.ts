@@ -13,7 +13,7 @@ const every = Array.from({ length: turns }, (_, turn) => turn);
 describe('the turn of a whole run', () => {
   const texts = textFiles();
 
-  it('is each in so many runs that came to their end, each group in eight, in a folder that is not there yet', () => {
+  it('is each in so many runs that came to their end, in a folder that is not there yet', () => {
     const folder = join(texts.folder, 'deeper/cache');
 
     const seen = Array.from({ length: turns }, () => {
@@ -26,7 +26,7 @@ describe('the turn of a whole run', () => {
   });
 
   it('is one of them whatever the file holds', () => {
-    for (const text of ['', '72\n', '99\n', '-1\n', 'x'.repeat(1000), '3']) {
+    for (const text of ['', '144\n', '999\n', '-1\n', 'x'.repeat(1000), '3']) {
       writeFileSync(join(texts.folder, 'turn'), text);
 
       const turn = nextTurn(texts.folder);
@@ -41,7 +41,7 @@ describe('the turn of a whole run', () => {
     const git = (...words: string[]) => execFileSync('git', words, { encoding: 'utf8', env: committer });
     git('init', '--quiet', whole);
     const drawn: number[] = [];
-    for (let count = 0; count < 40; count++) {
+    for (let count = 0; count < 120; count++) {
       git('-C', whole, 'commit', '--quiet', '--allow-empty', '--message', `change ${count}`);
       drawn.push(nextTurn(nothing, whole));
     }
@@ -51,7 +51,7 @@ describe('the turn of a whole run', () => {
 
     assert.equal(git('-C', shallow, 'rev-list', '--count', 'HEAD'), '1\n');
     assert.equal(there, drawn.at(-1));
-    assert.deepEqual([...new Set(drawn.map((turn) => turn % groups))].sort(), [...Array(groups).keys()]);
+    assert.deepEqual([...new Set(drawn.map((turn) => turn % groups))].sort(byNumber), [...Array(groups).keys()]);
     assert.ok(drawn.every((turn) => every.includes(turn)) && new Set(drawn).size > 20, `${drawn}`);
     assert.equal(nextTurn(nothing, nothing), 0);
   });

@@ -1,6 +1,6 @@
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { groups, tiers } from '../../scripts/tiers.ts';
+import { tiers } from '../../scripts/tiers.ts';
 import { turns } from '../../scripts/turn.ts';
 import type { Suite } from '../lab/roots.ts';
 import { all, seed } from './sample.ts';
@@ -38,17 +38,18 @@ export function suitesOf(backend: WholeRound['backend'], turn = seed % turns, is
 
 /**
  * The next `count` of a list of rounds, by the number of the run and not by chance: so many runs in a row as the list is long play each of
- * them at least once. A spec file that runs in one of eight runs moves on each time that it runs. All of them with `npm run test:all`.
+ * them at least once. A spec file that has its turns moves on each time that it runs. All of them with `npm run test:all`.
  *
  * @param file `import.meta.url` of the spec
  */
 export function planned<T>(file: string, rounds: readonly T[], count: number, turn = seed % turns): T[] {
-  return taken(rounds, count, isByTurns(file) ? Math.floor(turn / groups) : turn);
+  return taken(rounds, count, Math.floor(turn / cycleOf(file)));
 }
 
-function isByTurns(file: string): boolean {
+/** In how many runs the file runs once. */
+function cycleOf(file: string): number {
   const name = relative(fileURLToPath(new URL('../../', import.meta.url)), fileURLToPath(file));
-  return tiers.some(({ turns }) => turns?.flat().includes(name));
+  return tiers.find(({ turns }) => turns?.flat().includes(name))?.turns?.length ?? 1;
 }
 
 function taken<T>(rounds: readonly T[], count: number, times: number): T[] {

@@ -23,13 +23,26 @@ const handler = 'kata-qemu-runtime-rs';
 const missingRule = missingOnDebian[0] ?? '';
 const wrongLabel = 'allow dockerd_t var_lib_t:file execute;';
 
-// All three with `npm run test:all`.
+type Part = 'labels' | 'moves';
+interface Round {
+  backend: 'prefix' | 'overlay' | 'sysext';
+  /** Between the installation and its end: what labels and the policy are asked and changed to, or an upgrade, a way back and a boot. */
+  parts: Part[];
+}
+
 // With sysext and an image the emulated kernel panicked or lost its ssh under load in two of three runs, while a nested guest ended; it is
 // left to `npm run test:all` until the cause is known. The backend without a policy is in spec/merged and spec/boot.
-const inGate = ['prefix', 'overlay'];
+const backends: Round['backend'][] = all ? ['prefix', 'overlay', 'sysext'] : ['prefix', 'overlay'];
+const inTurn: Round[] = [
+  { backend: 'prefix', parts: ['labels'] },
+  { backend: 'overlay', parts: ['moves'] },
+  { backend: 'prefix', parts: ['moves'] },
+  { backend: 'overlay', parts: ['labels'] },
+];
+const rounds = all ? backends.map((backend): Round => ({ backend, parts: ['labels', 'moves'] })) : planned(import.meta.url, inTurn, 1);
 
-for (const backend of planned(import.meta.url, all ? [...inGate, 'sysext'] : inGate, 1)) {
-  describe(`a whole round under SELinux enforcing, backend ${backend}`, function () {
+for (const { backend, parts } of rounds) {
+  describe(`a round under SELinux enforcing, backend ${backend}, ${parts.join(' and ')}`, function () {
     this.timeout(1_800_000);
     let live: LiveVm;
     let unlike: string[];
@@ -83,89 +96,93 @@ for (const backend of planned(import.meta.url, all ? [...inGate, 'sysext'] : inG
       await confinedPod(live, handler, 'first');
     });
 
-    it('leaves nothing that restorecon would label otherwise, and nothing is lost to one that labels all', async () => {
-      const wrong = (await wouldRelabel(live)).filter((line) => !unlike.includes(line));
-      const shown = await shownLabels(live);
-      await live.host.sh('restorecon -RF /usr /etc /var /usr/local >/dev/null 2>&1 || true', { timeoutMs: 1_200_000 });
+    if (parts.includes('labels')) {
+      it('leaves nothing that restorecon would label otherwise, and nothing is lost to one that labels all', async () => {
+        const wrong = (await wouldRelabel(live)).filter((line) => !unlike.includes(line));
+        const shown = await shownLabels(live);
+        await live.host.sh('restorecon -RF /usr /etc /var /usr/local >/dev/null 2>&1 || true', { timeoutMs: 1_200_000 });
 
-      const verified = await silent(live, () => live.json(['verify']));
+        const verified = await silent(live, () => live.json(['verify']));
 
-      assert.deepEqual(wrong, []);
-      assert.equal(await shownLabels(live), shown);
-      assert.deepEqual(verified['drift'], []);
-      await confinedPod(live, handler, 'relabelled');
-    });
+        assert.deepEqual(wrong, []);
+        assert.equal(await shownLabels(live), shown);
+        assert.deepEqual(verified['drift'], []);
+        await confinedPod(live, handler, 'relabelled');
+      });
 
-    it('under Debian’s policy as it is verify names the rules that are missing, and a pod fails for want of one of them', async () => {
-      const { stock, refused } = await underStockPolicy(live, async () => {
-        // The engine has read which domain virtual machines have.
+      it('under Debian’s policy as it is verify names the rules that are missing, and a pod fails for want of one of them', async () => {
+        const { stock, refused } = await underStockPolicy(live, async () => {
+          // The engine has read which domain virtual machines have.
+          await emptyRun(live);
+          return { stock: await live.json(['verify'], 3), refused: await refusedPod(live, handler, 'refused') };
+        });
         await emptyRun(live);
-        return { stock: await live.json(['verify'], 3), refused: await refusedPod(live, handler, 'refused') };
-      });
-      await emptyRun(live);
 
-      assert.deepEqual(missingRules(stock['drift']), missingOnDebian);
-      assert.match(refused.answer, /fork\/exec \S+\/virtiofsd: Permission denied/);
-      assert.deepEqual(rulesOf(refused.denials), [missingRule]);
-    });
-
-    // What is shown below /usr keeps the label that it was first seen with.
-    if (backend === 'prefix') {
-      it('verify names a program with the label of /var/lib, for each domain that may not use it', async () => {
-        const program = (await live.host.sh('find /var/usrlocal/libexec/kata-sysext/tree -type f -name virtiofsd')).stdout.trim();
-        await live.host.sh(`chcon -t var_lib_t ${program}`);
-
-        const seen = await live.kata(['verify', '--json']);
-        const denied = (JSON.parse(seen.stdout) as { drift: Finding[] }).drift.filter(({ code }) => code === 'host-selinux-denies');
-        await live.host.sh(`restorecon -F ${program}`);
-        const after = await live.json(['verify']);
-
-        assert.deepEqual(denied.map(({ subject }) => subject).sort(), ['container_kvm_t var_lib_t:file', 'dockerd_t var_lib_t:file']);
-        assert.deepEqual(new Set(denied.map(({ needed }) => needed)), new Set([`the stock label for ${program}`]));
-        assert.deepEqual(after['drift'], []);
-      });
-
-      it('a pod fails with programs that have the label of /var/lib, and runs again after restorecon', async () => {
-        await live.host.sh(
-          'chcon -t var_lib_t /usr/local/libexec/kata-sysext/tree/*/usr/share/kata/bin/virtiofsd /usr/local/libexec/kata-sysext/tree/*/usr/share/kata/bin/qemu-system-x86_64',
-        );
-
-        const refused = await refusedPod(live, handler, 'varlib');
-
-        await live.host.sh('restorecon -RF /usr/local/libexec/kata-sysext/tree');
+        assert.deepEqual(missingRules(stock['drift']), missingOnDebian);
         assert.match(refused.answer, /fork\/exec \S+\/virtiofsd: Permission denied/);
-        assert.deepEqual(rulesOf(refused.denials), [wrongLabel]);
-        await confinedPod(live, handler, 'mended');
+        assert.deepEqual(rulesOf(refused.denials), [missingRule]);
       });
+
+      // What is shown below /usr keeps the label that it was first seen with.
+      if (backend === 'prefix') {
+        it('verify names a program with the label of /var/lib, for each domain that may not use it', async () => {
+          const program = (await live.host.sh('find /var/usrlocal/libexec/kata-sysext/tree -type f -name virtiofsd')).stdout.trim();
+          await live.host.sh(`chcon -t var_lib_t ${program}`);
+
+          const seen = await live.kata(['verify', '--json']);
+          const denied = (JSON.parse(seen.stdout) as { drift: Finding[] }).drift.filter(({ code }) => code === 'host-selinux-denies');
+          await live.host.sh(`restorecon -F ${program}`);
+          const after = await live.json(['verify']);
+
+          assert.deepEqual(denied.map(({ subject }) => subject).sort(), ['container_kvm_t var_lib_t:file', 'dockerd_t var_lib_t:file']);
+          assert.deepEqual(new Set(denied.map(({ needed }) => needed)), new Set([`the stock label for ${program}`]));
+          assert.deepEqual(after['drift'], []);
+        });
+
+        it('a pod fails with programs that have the label of /var/lib, and runs again after restorecon', async () => {
+          await live.host.sh(
+            'chcon -t var_lib_t /usr/local/libexec/kata-sysext/tree/*/usr/share/kata/bin/virtiofsd /usr/local/libexec/kata-sysext/tree/*/usr/share/kata/bin/qemu-system-x86_64',
+          );
+
+          const refused = await refusedPod(live, handler, 'varlib');
+
+          await live.host.sh('restorecon -RF /usr/local/libexec/kata-sysext/tree');
+          assert.match(refused.answer, /fork\/exec \S+\/virtiofsd: Permission denied/);
+          assert.deepEqual(rulesOf(refused.denials), [wrongLabel]);
+          await confinedPod(live, handler, 'mended');
+        });
+      }
     }
 
-    it('upgrades and rolls back', async () => {
-      const next = image === undefined ? live.bundle(live.second) : `${GOODS}/image/next.raw`;
-      await silent(live, () => live.json(['install', next]));
-      await confinedPod(live, handler, 'second');
-      assert.equal(await labelOf(live, '/usr/share'), share);
-      await silent(live, () => live.json(['rollback']));
+    if (parts.includes('moves')) {
+      it('upgrades and rolls back', async () => {
+        const next = image === undefined ? live.bundle(live.second) : `${GOODS}/image/next.raw`;
+        await silent(live, () => live.json(['install', next]));
+        await confinedPod(live, handler, 'second');
+        assert.equal(await labelOf(live, '/usr/share'), share);
+        await silent(live, () => live.json(['rollback']));
 
-      await confinedPod(live, handler, 'back');
-      assert.deepEqual(
-        (await wouldRelabel(live)).filter((line) => !unlike.includes(line)),
-        [],
-      );
-    });
+        await confinedPod(live, handler, 'back');
+        assert.deepEqual(
+          (await wouldRelabel(live)).filter((line) => !unlike.includes(line)),
+          [],
+        );
+      });
 
-    it('is there after a boot, which blesses it', async () => {
-      await live.host.reboot();
-      await waitForCri(live.host);
-      await guardEnded(live);
+      it('is there after a boot, which blesses it', async () => {
+        await live.host.reboot();
+        await waitForCri(live.host);
+        await guardEnded(live);
 
-      console.log(`      the guard in that boot: ${await guardSeconds(live)}`);
-      const { generations } = (await live.json(['status'])) as { generations: { number: number; state: string }[] };
-      assert.equal(generations.find(({ number }) => number === 1)?.state, 'blessed');
-      assert.deepEqual(await handlersOf(live), [handler, 'runc']);
-      await confinedPod(live, handler, 'booted');
-      assert.equal(await labelOf(live, '/usr'), top);
-      assert.equal(await labelOf(live, '/usr/share'), share);
-    });
+        console.log(`      the guard in that boot: ${await guardSeconds(live)}`);
+        const { generations } = (await live.json(['status'])) as { generations: { number: number; state: string }[] };
+        assert.equal(generations.find(({ number }) => number === 1)?.state, 'blessed');
+        assert.deepEqual(await handlersOf(live), [handler, 'runc']);
+        await confinedPod(live, handler, 'booted');
+        assert.equal(await labelOf(live, '/usr'), top);
+        assert.equal(await labelOf(live, '/usr/share'), share);
+      });
+    }
 
     it('uninstalls: no handler, no file of ours, the policy untouched, still enforcing', async () => {
       await silent(live, () => live.json(['uninstall', '--purge']));
