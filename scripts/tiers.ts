@@ -17,7 +17,7 @@ export interface Tier {
   prepare?: string;
   /** Its machines are emulated: a panic of their kernel is the emulator's. */
   emulated?: boolean;
-  /** It computes and hardly waits: those that wait for hosts go first. */
+  /** It computes and hardly waits: those that wait for hosts go first. Not the unit tier, the longest one process, for which the run would wait. */
   computes?: boolean;
   /** It boots hosts in containers: at most two such tiers run beside each other, because inotify's instances are counted by user. */
   bootsHosts?: boolean;
@@ -57,7 +57,6 @@ export const tiers: Tier[] = [
     without: 'nothing; single tests name the program that they lack',
     programs: [],
     root: false,
-    computes: true,
     covers: { folder: 'cli', minPercent: 80 },
   },
   {
