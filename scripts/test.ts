@@ -25,6 +25,8 @@ const { sum, leftOut } = await runTiers(names, seed);
 if (options.tier === undefined) keepTurn(seed % turns);
 if (sum.skipped > 0 && process.env['CI'] !== 'true') console.log(`\n${restOf(leftOut, sum.skipped)}`);
 console.log(`\n${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
+// exit() drops what a slow reader of a pipe has not taken yet.
+await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
 process.exit(sum.failed === 0 ? 0 : 1);
 
 function optionsOf(argv: string[]) {

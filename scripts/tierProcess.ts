@@ -13,6 +13,8 @@ console.log(`\n# tier ${tier.name}`);
 const sum = missing.length > 0 ? leftOut(tier, missing) : await runTier(tier);
 console.log(`processor: ${processorSeconds().toFixed(0)} s`);
 console.log(`\n${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
+// exit() drops what a slow reader of a pipe has not taken yet.
+await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
 process.exit(sum.failed === 0 ? 0 : 1);
 
 function leftOut({ name }: Tier, lacking: string[]): Sum {
