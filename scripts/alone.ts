@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import Mocha, { type Suite } from 'mocha';
+import { exitWhenRead } from './ending.ts';
 import { specFiles, tierOf } from './tiers.ts';
 
 /**
@@ -27,7 +28,7 @@ const { values, positionals } = parseArgs({
 });
 if (values.inside === true) {
   console.log(`\n${JSON.stringify(await eachAlone(positionals[0]!))}`);
-  process.exit(0);
+  await exitWhenRead(0);
 }
 const files = positionals.length > 0 ? positionals : specFiles().filter((file) => tierOf(file) === (values.tier ?? 'unit'));
 if (files.length === 0) throw new Error(`no spec file: ${usage}`);
@@ -35,7 +36,7 @@ const waiting = [...files];
 const sum: Ran = { describes: 0, tests: 0, failed: [] };
 await Promise.all(Array.from({ length: Math.min(availableParallelism(), files.length) }, work));
 console.log(`\n${files.length} files, ${sum.describes} describes alone, ${sum.tests} tests passed, ${sum.failed.length} failed`);
-process.exit(sum.failed.length === 0 ? 0 : 1);
+await exitWhenRead(sum.failed.length === 0 ? 0 : 1);
 
 async function work(): Promise<void> {
   for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { exitWhenRead } from './ending.ts';
 import { installPackages, setupRefusal } from './setup.ts';
 import { tiers } from './tiers.ts';
 import { keepTurn, nextTurn, seedOf, turns } from './turn.ts';
@@ -25,9 +26,7 @@ const { sum, leftOut } = await runTiers(names, seed);
 if (options.tier === undefined) keepTurn(seed % turns);
 if (sum.skipped > 0 && process.env['CI'] !== 'true') console.log(`\n${restOf(leftOut, sum.skipped)}`);
 console.log(`\n${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
-// exit() drops what a slow reader of a pipe has not taken yet.
-await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
-process.exit(sum.failed === 0 ? 0 : 1);
+await exitWhenRead(sum.failed === 0 ? 0 : 1);
 
 function optionsOf(argv: string[]) {
   try {

@@ -17,7 +17,7 @@ export interface Tier {
   prepare?: string;
   /** Its machines are emulated: a panic of their kernel is the emulator's. */
   emulated?: boolean;
-  /** It computes and hardly waits: those that wait for hosts go first. Not the unit tier, the longest one process, for which the run would wait. */
+  /** It computes and hardly waits: it gives way to those that wait for hosts. The unit tier does not: it is one process, and the longest. */
   computes?: boolean;
   /** It boots hosts in containers: at most two such tiers run beside each other, because inotify's instances are counted by user. */
   bootsHosts?: boolean;
@@ -25,18 +25,20 @@ export interface Tier {
   covers?: { folder: string; minPercent: number };
 }
 
-/** How many groups the longest files of a tier are in at most: that divides by the number of groups of each tier. */
+/** So many runs in a row have every file. The groups of each tier are as many, or half. */
 export const groups = 16;
 
-/**
- * The longest files of a tier, in groups of about the same time, a file in one or in several: run number N has group N modulo their number, `npm
- * run test:all` has them all. In sixteen: what computes or builds for long, so that a run has an emulated machine, a cluster or a fresh one.
- */
+/** The longest files of a tier, in groups of about the same time, a file in one or in several: run number N has group N modulo their number, `npm run test:all` has them all. */
 export type Turns = readonly string[][];
 type Eight<T> = [T, T, T, T, T, T, T, T];
 
-function inTurn(folder: string, ...groups: Eight<string> | [...Eight<string>, ...Eight<string>]): Turns {
+function inTurn(folder: string, ...groups: Eight<string>): Turns {
   return groups.map((names) => names.split(/\s+/).flatMap((name) => (name === '' ? [] : [`${folder}/${name}.spec.ts`])));
+}
+
+/** For what computes or builds for long: a run has an emulated machine, a cluster or a fresh machine, never two of them. By the number of the group. */
+function inSixteen(folder: string, byGroup: Record<number, string>): Turns {
+  return Array.from({ length: groups }, (_, group) => byGroup[group]?.split(' ').map((name) => `${folder}/${name}.spec.ts`) ?? []);
 }
 
 /** Of spec/tree, three parts of about the same processor time: each in every third run. */
@@ -68,7 +70,7 @@ export const tiers: Tier[] = [
     programs: ['/usr/bin/mmdebstrap', '/usr/bin/unshare', '/usr/bin/git'],
     root: true,
     // Each runs the whole unit tier once more.
-    turns: inTurn('spec/fresh', '', '', 'bookworm', '', '', '', 'trixieRoot', '', '', '', 'trixieUser', '', '', '', '', ''),
+    turns: inSixteen('spec/fresh', { 2: 'bookworm', 6: 'trixieRoot', 10: 'trixieUser' }),
   },
   {
     name: 'tree',
@@ -176,25 +178,12 @@ export const tiers: Tier[] = [
     bootsHosts: true,
     prepare: 'spec/lab/kube/prepare.ts',
     // What they prepare is half an hour of a core where nothing is built.
-    turns: inTurn(
-      'spec/cluster',
-      'lab chart story',
-      '',
-      '',
-      '',
-      'lab chart machineConfigs token thousand',
-      '',
-      '',
-      '',
-      'lab helmStory token',
-      '',
-      '',
-      '',
-      'lab story waves',
-      '',
-      '',
-      '',
-    ),
+    turns: inSixteen('spec/cluster', {
+      0: 'lab chart story',
+      4: 'lab chart machineConfigs token thousand',
+      8: 'lab helmStory token',
+      12: 'lab story waves',
+    }),
   },
   {
     name: 'single',
@@ -241,25 +230,17 @@ export const tiers: Tier[] = [
     root: true,
     emulated: true,
     // Each boots an emulated machine again and again.
-    turns: inTurn(
-      'spec/vm',
-      '',
-      'round',
-      '',
-      'deployments',
-      '',
-      'firstBoot',
-      '',
-      'baked',
-      '',
-      'selinuxSwitch',
-      '',
-      'nodePod',
-      '',
-      'podMemory lab',
-      'labDisks',
-      'replay',
-    ),
+    turns: inSixteen('spec/vm', {
+      1: 'round',
+      3: 'deployments',
+      5: 'firstBoot',
+      7: 'baked',
+      9: 'selinuxSwitch',
+      11: 'nodePod',
+      13: 'podMemory lab',
+      14: 'labDisks',
+      15: 'replay',
+    }),
   },
 ];
 

@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { share } from '../spec/support/share.ts';
+import { runsEnd } from './ending.ts';
 import { failuresOf } from './failures.ts';
 import { addedToTemp, hasOtherRun, leftIn, namesInTemp, removeFolder, runFolder, tierFolder } from './tempFolders.ts';
 import type { Sum } from './tierRun.ts';
@@ -11,6 +13,7 @@ import { filesOf, nextTier, tiers } from './tiers.ts';
 const marker = 'KATA_SYSEXT_TIER';
 const loader = import.meta.resolve('tsx');
 const tierProcess = fileURLToPath(new URL('./tierProcess.ts', import.meta.url));
+const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const ending = /\n(\d+) passed, (\d+) failed, (\d+) skipped\n$/;
 
 interface Run {
@@ -87,7 +90,7 @@ async function besideEachOther(names: string[], one: (name: string) => Promise<v
 
 function endOnSignals({ children }: Run): () => boolean {
   let isEnded = false;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  for (const signal of endings)
     process.on(signal, () => {
       isEnded = true;
       for (const child of children) endWhole(child, signal);
@@ -95,8 +98,8 @@ function endOnSignals({ children }: Run): () => boolean {
   return () => isEnded;
 }
 
-/** Each child leads a session, so that the kernel gives each tier its share (sched(7)): a terminal's Ctrl-C reaches it by us alone. */
-function endWhole({ pid }: ChildProcess, signal: 'SIGINT' | 'SIGTERM'): void {
+/** With what its specs have started. */
+function endWhole({ pid }: ChildProcess, signal: (typeof endings)[number]): void {
   try {
     if (pid !== undefined) process.kill(-pid, signal);
   } catch {
@@ -110,38 +113,44 @@ function preparingOf(names: string[], seed: number): string[] {
   return run.flatMap(({ prepare: program }) => program ?? []);
 }
 
+/**
+ * A process that leads a session, so that the kernel gives each tier its share (sched(7)). No signal for our group or terminal reaches it: it
+ * ends with us, because it sees its end of a pipe close (`whenRunEnds`).
+ */
+function startApart(program: string, words: string[], more: NodeJS.ProcessEnv, { children }: Run): ChildProcess {
+  const child = spawn(process.execPath, ['--import', loader, program, ...words], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    env: { ...process.env, ...more, [runsEnd]: '3' },
+  });
+  children.add(child);
+  child.on('close', () => children.delete(child));
+  return child;
+}
+
 /** Runs what makes the needs of a later tier; that tier says what is missing. */
 async function prepare(file: string, run: Run): Promise<void> {
   const temporary = tierFolder(run.folder, 'prepare');
-  const child = spawn(process.execPath, ['--import', loader, file], {
-    detached: true,
-    stdio: 'ignore',
-    env: { ...process.env, TMPDIR: temporary },
-  });
-  run.children.add(child);
+  const child = startApart(file, [], { TMPDIR: temporary }, run);
+  child.stdout!.resume();
+  child.stderr!.resume();
   await new Promise((resolve) => child.on('close', resolve));
-  run.children.delete(child);
   removeFolder(temporary);
 }
 
 async function tierApart(name: string, run: Run): Promise<{ said: string; left: string[] }> {
   const started = Date.now();
   const temporary = tierFolder(run.folder, name);
-  const child = spawn(process.execPath, ['--import', loader, run.program, name], {
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, TMPDIR: temporary, [marker]: name },
-  });
-  run.children.add(child);
+  const child = startApart(run.program, [name], { TMPDIR: temporary, [marker]: name }, run);
+  if (tiers.some((tier) => tier.name === name && tier.computes === true)) share(child.pid, 5);
   let said = '';
-  for (const stream of [child.stdout, child.stderr])
+  for (const stream of [child.stdout!, child.stderr!])
     stream.on('data', (chunk: Buffer) => {
       said += chunk.toString();
       appendFileSync(join(run.folder, `${name}.log`), chunk);
       if (run.isShown) process.stdout.write(chunk);
     });
   await new Promise((resolve) => child.on('close', resolve));
-  run.children.delete(child);
   const took = `${name}: ${Math.round((Date.now() - started) / 1000)} s`;
   process.stdout.write(run.isShown ? `${took}\n` : said.replace(/\n(\d+ passed, .*\n)$/, `\n${took}\n$1`));
   const left = leftIn(temporary);

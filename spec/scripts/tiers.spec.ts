@@ -45,6 +45,12 @@ describe('the tiers', () => {
     }
   });
 
+  it('have an emulated machine, a cluster or a fresh machine in a run, and not two of them', () => {
+    const long = ['vm', 'cluster', 'fresh'].map((name) => tiers.find((tier) => tier.name === name)!.turns!);
+
+    for (let group = 0; group < groups; group++) assert.equal(long.filter((turns) => turns[group]!.length > 0).length, 1, `group ${group}`);
+  });
+
   it('have what they prepare in a file', () => {
     const files = tiers.flatMap(({ prepare }) => prepare ?? []);
 

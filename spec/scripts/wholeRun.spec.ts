@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import type { Sum } from '../../scripts/tierRun.ts';
 import { repo } from '../support/program.ts';
@@ -25,7 +25,8 @@ describe('a run of the tiers', function () {
   this.timeout(300_000);
   const texts = textFiles();
 
-  function ran(does: string, preparing = '') {
+  /** The words for Node, and how it is started. */
+  function started(does: string, preparing = '') {
     const machine = `${texts.folder}/machine`;
     mkdirSync(machine, { recursive: true });
     const { KATA_SYSEXT_TIER: _own, ...outer } = process.env;
@@ -37,11 +38,12 @@ describe('a run of the tiers', function () {
       PREPARING: preparing,
       TSX_DISABLE_CACHE: '1',
     };
-    const { stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', main], {
-      encoding: 'utf8',
-      cwd: repo,
-      env,
-    });
+    return { machine, words: ['--import', 'tsx', '--input-type=module', '-e', main], options: { cwd: repo, env } };
+  }
+
+  function ran(does: string, preparing = '') {
+    const { machine, words, options } = started(does, preparing);
+    const { stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8', ...options });
     assert.equal(stderr, '');
     const last = stdout.trim().split('\n').at(-1)!;
     return { ...(JSON.parse(last) as { sum: Sum; leftOut: string[] }), stdout, after: readdirSync(machine) };
@@ -88,6 +90,40 @@ describe('a run of the tiers', function () {
     assert.deepEqual(sum, { passed: 4, failed: 0, skipped: 2 });
     assert.equal(existsSync(done), true);
     assert.deepEqual(after, []);
+  });
+
+  for (const signal of ['SIGKILL', 'SIGHUP', 'SIGTERM'] as const)
+    it(`leaves no tier behind that runs on when it ends by ${signal}`, async () => {
+      const ending = JSON.stringify(`${repo}/scripts/ending.ts`);
+      const { words, options } = started(
+        `const { whenRunEnds } = await import(${ending}); whenRunEnds(() => { writeFileSync(machine + '/ended-' + process.argv[2], ''); process.exit(1); });
+         writeFileSync(machine + '/runs-' + process.argv[2], ''); await new Promise((resolve) => setTimeout(resolve, 250_000));`,
+      );
+      const run = spawn(process.execPath, words, { ...options, stdio: 'ignore' });
+      const gone = new Promise((resolve) => run.on('close', resolve));
+      const there = async (name: string) => {
+        while (!['one', 'two'].every((each) => existsSync(`${texts.folder}/machine/${name}-${each}`)))
+          await new Promise((resolve) => setTimeout(resolve, 20));
+      };
+      await there('runs');
+
+      run.kill(signal);
+
+      await there('ended');
+      await gone;
+      rmSync(`${texts.folder}/machine`, { recursive: true });
+    });
+
+  it('hands all that was said to a slow reader', async () => {
+    const ending = JSON.stringify(`${repo}/scripts/ending.ts`);
+    const script = `const { exitWhenRead } = await import(${ending}); process.stdout.write('x'.repeat(1_000_000)); await exitWhenRead(3);`;
+    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], { cwd: repo });
+    let length = 0;
+    setTimeout(() => child.stdout.on('data', (piece: Buffer) => (length += piece.length)), 2000);
+
+    const status = await new Promise((resolve) => child.on('close', resolve));
+
+    assert.deepEqual([length, status], [1_000_000, 3]);
   });
 
   it('counts a tier that dies before its sum as failed, and names one that was left out', () => {

@@ -1,4 +1,5 @@
 /** Makes what clusters need, beside other tiers: started by scripts/wholeRun.ts. */
+import { whenRunEnds } from '../../../scripts/ending.ts';
 import { filesOf, tiers } from '../../../scripts/tiers.ts';
 import { all, seed } from '../../support/sample.ts';
 import { childrenOf } from '../run.ts';
@@ -6,7 +7,7 @@ import { nfdAvailable } from './nfd.ts';
 import { openshiftAvailable } from './openshiftApi.ts';
 import { kubeAvailable } from './programs.ts';
 
-process.on('SIGTERM', end).on('SIGINT', end);
+whenRunEnds(end);
 const files = filesOf(tiers.find(({ name }) => name === 'cluster')!, seed, all);
 const has = (...names: string[]) => names.some((name) => files.includes(`spec/cluster/${name}.spec.ts`));
 await kubeAvailable();
