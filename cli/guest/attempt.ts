@@ -65,6 +65,11 @@ export function cameUp(seen: Attempt): boolean {
   return seen.kernel !== undefined && seen.init && seen.panic === undefined;
 }
 
+/** It printed something, and no kernel named itself in time. A KVM that runs no guest, or a kernel that hangs: the emulation tells them apart. */
+export function isLate({ reason, kernel }: Attempt): boolean {
+  return reason === 'late' && kernel === undefined;
+}
+
 /** In words: what was seen last, for a message. */
 export function attemptText(seen: Attempt): string {
   const said = seen.message === '' ? '' : `; it said: ${seen.message}`;

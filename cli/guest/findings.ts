@@ -1,6 +1,7 @@
 import { commandWord, type Finding } from '../errors/index.ts';
-import { type Attempt, attemptText } from './attempt.ts';
+import { type Attempt, attemptText, isLate } from './attempt.ts';
 import type { HypervisorRow } from './tables.ts';
+import type { Accelerator, GuestRequest } from './types.ts';
 
 /** KVM is there by name only. A warning where the guest was emulated instead. */
 export function kvmFails(handler: string, row: HypervisorRow, seen: Attempt, tcg: boolean): Finding {
@@ -29,17 +30,19 @@ export function noKvm(handler: string, tcg: boolean): Finding {
   };
 }
 
-export function guestFailed(handler: string, row: HypervisorRow, seen: Attempt, timeoutSeconds: number): Finding {
+export function guestFailed(handler: string, row: HypervisorRow, seen: Attempt, accelerator: Accelerator, request: GuestRequest): Finding {
   const untried =
     row.tried.length > 0 ? '' : ` (the command line for ${row.name} has never been run by the makers of this version: ask a pod too)`;
-  const late = seen.reason === 'late' ? `; on a slow host give it longer than --timeout ${timeoutSeconds}` : '';
+  const late = seen.reason === 'late' ? `; on a slow host give it longer than --timeout ${request.timeoutSeconds}` : '';
+  const isUnclear = isLate(seen) && accelerator === 'kvm' && !request.tcg;
+  const emulated = isUnclear ? '; see by emulation whether KVM is to blame: kata-sysext verify --boot-guest --tcg' : '';
   return {
     code: 'guest-failed',
     level: 'blocker',
     subject: handler,
     found: `${handler}: its guest did not come up: ${attemptText(seen)}${untried}`,
     needed: 'a guest whose kernel starts and reaches the first program of its initrd or image',
-    next: `kata-sysext rollback, or install a release whose guest boots${late}`,
+    next: `kata-sysext rollback, or install a release whose guest boots${emulated}${late}`,
   };
 }
 

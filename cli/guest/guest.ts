@@ -3,7 +3,7 @@ import { architectureOf, kvmState } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
 import type { Emit } from '../output/events.ts';
 import type { GenerationHandler } from '../store/index.ts';
-import { type Attempt, attempt, cameUp } from './attempt.ts';
+import { type Attempt, attempt, cameUp, isLate } from './attempt.ts';
 import { drivableRow, type GuestFiles, guestCommand, guestFiles } from './commandLine.ts';
 import { effectiveConfiguration } from './effective.ts';
 import { fileMissing, guestFailed, kvmFails, noKvm } from './findings.ts';
@@ -60,11 +60,14 @@ async function start(session: Session, configuration: GuestConfiguration, files:
   }
   const key = `${files.path}\0${files.kernel}`;
   const seen = session.broken.get(key) ?? (await run(session, handler, kvm, 'kvm'));
-  if (cameUp(seen) || !kvmIsBroken(row, seen)) return outcome(row, handler, seen, 'kvm', request);
-  session.broken.set(key, seen);
+  const [isBroken, isUnclear] = [kvmIsBroken(row, seen), isLate(seen) && emulated !== undefined];
+  if (cameUp(seen) || !(isBroken || isUnclear)) return outcome(row, handler, seen, 'kvm', request);
+  if (isBroken) session.broken.set(key, seen);
   const why = kvmFails(handler, row, seen, emulated !== undefined);
   if (emulated === undefined) return { accelerator: 'kvm', findings: [why] };
-  return outcome(row, handler, await run(session, handler, emulated, 'tcg'), 'tcg', request, [why]);
+  const second = await run(session, handler, emulated, 'tcg');
+  // Where a processor that is emulated gets no further, the guest is to blame.
+  return isBroken || cameUp(second) ? outcome(row, handler, second, 'tcg', request, [why]) : outcome(row, handler, seen, 'kvm', request);
 }
 
 async function run(session: Session, handler: string, command: GuestCommand, accelerator: Accelerator): Promise<Attempt> {
@@ -106,7 +109,7 @@ function outcome(
     milliseconds: seen.kernelAt,
     reachedInit: seen.init && seen.panic === undefined,
     ok,
-    findings: ok ? findings : [...findings, guestFailed(handler, row, seen, request.timeoutSeconds)],
+    findings: ok ? findings : [...findings, guestFailed(handler, row, seen, accelerator, request)],
   };
 }
 

@@ -125,6 +125,27 @@ describe('a guest that is booted', () => {
       assert.deepEqual([ok, accelerator, findings.map(({ code, level }) => `${code} ${level}`)], [true, 'tcg', ['host-kvm-fails warning']]);
     });
 
+    it('one that prints something and no kernel in time: the emulation tells whether KVM or the guest is to blame', async () => {
+      tree.hypervisor(`case "$*" in *accel=kvm*) echo BIOS; exec sleep 60 ;; esac; ${comesUp}`);
+      const kvm = await booted({ tcg: true, timeoutSeconds: 2 });
+      const unasked = await booted({ timeoutSeconds: 1 });
+      tree.hypervisor('echo BIOS; exec sleep 60');
+      const guest = await booted({ tcg: true, timeoutSeconds: 1 });
+
+      const told = [kvm, unasked, guest].map(({ ok, accelerator, findings }) => [
+        ok,
+        accelerator,
+        ...findings.map(({ code, level }) => `${code} ${level}`),
+      ]);
+      assert.deepEqual(told, [
+        [true, 'tcg', 'host-kvm-fails warning'],
+        [false, 'kvm', 'guest-failed blocker'],
+        [false, 'kvm', 'guest-failed blocker'],
+      ]);
+      assert.match(unasked.findings[0]!.next, /whether KVM is to blame: kata-sysext verify --boot-guest --tcg; on a slow host/);
+      assert.doesNotMatch(guest.findings[0]!.next, /--tcg/);
+    });
+
     it('a guest that prints nothing for 5 s says that KVM is there by name only', async () => {
       tree.hypervisor('exec sleep 60');
 
