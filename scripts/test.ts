@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { builtProgram, program } from '../spec/support/program.ts';
 import { exitWhenRead } from './ending.ts';
 import { installPackages, setupRefusal } from './setup.ts';
 import { tiers } from './tiers.ts';
@@ -22,6 +23,7 @@ if (names.length === 0) end(`there is no tier “${options.tier}”: ${usage}`);
 const seed = Number(process.env['KATA_SYSEXT_SEED'] ?? seedOf(nextTurn()));
 process.env['KATA_SYSEXT_SEED'] = String(seed);
 console.log(`seed ${seed} (repeat with KATA_SYSEXT_SEED=${seed})`);
+process.env[builtProgram] = program();
 const { sum, leftOut } = await runTiers(names, seed);
 if (options.tier === undefined) keepTurn(seed % turns);
 if (sum.skipped > 0 && process.env['CI'] !== 'true') console.log(`\n${restOf(leftOut, sum.skipped)}`);

@@ -13,9 +13,11 @@ export interface Ran {
   stderr: string;
 }
 
-let built: string | undefined;
+/** Names the program that a run of tests has built for all of its tiers (scripts/test.ts). */
+export const builtProgram = 'KATA_SYSEXT_BUILT';
+let built = process.env[builtProgram];
 
-/** The program that specs run, built once for each test run into a folder of its own: what users get, not the sources. */
+/** The program that specs run, built once for each run of tests into a folder of its own: what users get, not the sources. */
 export function program(): string {
   if (built !== undefined) return built;
   const folder = mkdtempSync(join(tmpdir(), 'kata-sysext-program-'));
