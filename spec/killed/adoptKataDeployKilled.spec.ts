@@ -23,7 +23,7 @@ describe('adopt kata-deploy', function () {
     host = treeHost(
       shape.tree,
       (root) => {
-        for (const folder of ['var/lib', 'etc/systemd/system/containerd.service.wants']) mkdirSync(join(root, folder), { recursive: true });
+        for (const folder of ['var/lib', 'etc/systemd/system']) mkdirSync(join(root, folder), { recursive: true });
         shape.host?.(root);
       },
       { engine: shape.engine },
