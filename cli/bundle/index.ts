@@ -66,10 +66,10 @@ export async function digestOfSource(path: string, watch: Watch = {}): Promise<D
   }
 }
 
-function receiverFor({ into, keep, tell = () => false }: BundleRequest): Receiver {
+function receiverFor({ into, keep, tell = () => false, haveRoom }: BundleRequest): Receiver {
   return {
     tree: emptyTree(),
-    writer: writerInto(into),
+    writer: writerInto(into, haveRoom),
     keep,
     tell,
     entries: new Map(),

@@ -99,7 +99,9 @@ export async function receiveHardLink(receiver: Receiver, member: Claim & { targ
     if (receiver.entries.get(path)?.digest !== original.digest) throw duplicate(member, false);
     return;
   }
-  await receiver.writer.copy(target, path);
+  // Its header says nothing of the bytes that the copy takes.
+  receiver.tree.count.add('bytes', place.sizeBytes);
+  await receiver.writer.copy(target, path, place.sizeBytes);
   receiver.entries.set(path, { ...original, path });
 }
 

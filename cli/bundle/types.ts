@@ -56,6 +56,8 @@ export interface BundleRequest {
   verifiers?: (Verifier | undefined)[] | undefined;
   /** By position: the source has to be a saved bundle, and each archive in it has to be proven. */
   provers?: (ArchiveProver | undefined)[] | undefined;
+  /** Asked again and again while files are written, with the bytes of the next piece; throws where they do not fit. */
+  haveRoom?: ((moreBytes: number) => Promise<void>) | undefined;
   emit: Emit;
   /** Aborts between two reads. */
   signal?: AbortSignal;

@@ -10,7 +10,7 @@ import type { Digest } from '../host/types.ts';
 export interface Writer {
   file(path: string, mode: number, body: AsyncIterable<Buffer>): Promise<Digest>;
   /** A copy with its own inode: labels and modes of the two must not depend on each other. */
-  copy(from: string, to: string): Promise<void>;
+  copy(from: string, to: string, sizeBytes: number): Promise<void>;
   symlink(path: string, target: string): void;
   /** Gives the folders their modes. */
   finish(modeOf: (folder: string) => number): void;
@@ -19,11 +19,21 @@ export interface Writer {
 }
 
 const batchBytes = 1 << 20;
+/** So much may be written between two looks at the free room. */
+const lookEvery = 16 << 20;
 
 const writev = promisify(fs.writev);
 
-export function writerInto(into: string): Writer {
+/** @param haveRoom is asked again and again, before so many more bytes are written; it throws where they do not fit */
+export function writerInto(into: string, haveRoom?: (moreBytes: number) => Promise<void>): Writer {
   const folders = new Set<string>();
+  let unasked = 0;
+  const ask = async (bytes: number): Promise<void> => {
+    unasked += bytes;
+    if (unasked < lookEvery) return;
+    unasked = 0;
+    await haveRoom?.(bytes);
+  };
 
   function makeParents(path: string): void {
     const folder = dirname(path);
@@ -38,12 +48,13 @@ export function writerInto(into: string): Writer {
     file(path, mode, body) {
       return orNoSpace(into, async () => {
         makeParents(path);
-        return await writeNew(join(into, path), mode, body);
+        return await writeNew(join(into, path), mode, body, ask);
       });
     },
-    copy(from, to) {
+    copy(from, to, sizeBytes) {
       return orNoSpace(into, async () => {
         makeParents(to);
+        await ask(sizeBytes);
         await copyFile(join(into, from), join(into, to), fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE);
       });
     },
@@ -58,7 +69,9 @@ export function writerInto(into: string): Writer {
   };
 }
 
-async function writeNew(real: string, mode: number, body: AsyncIterable<Buffer>): Promise<Digest> {
+type Ask = (bytes: number) => Promise<void>;
+
+async function writeNew(real: string, mode: number, body: AsyncIterable<Buffer>, ask: Ask): Promise<Digest> {
   const hash = createHash('sha256');
   const file = fs.openSync(real, 'wx', 0o600);
   let pending: Promise<void> | undefined;
@@ -71,6 +84,7 @@ async function writeNew(real: string, mode: number, body: AsyncIterable<Buffer>)
       bytes += piece.length;
       if (bytes < batchBytes) continue;
       await pending;
+      await ask(bytes);
       // One write is under way while the next megabyte is decompressed and hashed.
       pending = writeAll(file, batch);
       pending.catch(() => undefined);
@@ -78,6 +92,7 @@ async function writeNew(real: string, mode: number, body: AsyncIterable<Buffer>)
       bytes = 0;
     }
     await pending;
+    await ask(bytes);
     if (batch.length > 0) writeAllNow(file, batch);
     // Not at open: that would go through the umask.
     fs.fchmodSync(file, mode);

@@ -3,13 +3,12 @@ import { basename } from 'node:path';
 import { KataError } from '../errors/index.ts';
 import type { HostPath } from '../host/index.ts';
 import { installedName } from '../layout/index.ts';
-import type { Event } from '../output/events.ts';
 import { architectureFindings, type Given } from '../planning/choices/givenImage.ts';
 import type { InstallRequest } from '../planning/choices/types.ts';
 import type { Write } from '../planning/types.ts';
 import { expectedWrites, programWrites } from '../planning/writes.ts';
 import { refuse } from '../preflight/engine.ts';
-import { type Room, roomOf } from '../preflight/room.ts';
+import { roomOf } from '../preflight/room.ts';
 import { type Staged, stageImage, stagePayload, stagingFolder } from '../store/index.ts';
 import type { Context, PayloadStaging, Place } from './types.ts';
 
@@ -46,31 +45,21 @@ async function unpack(context: Context, request: InstallRequest, { facts, root, 
   const rest = [...(await programWrites(context, backend, 'always')), ...expectedWrites(root)];
   // The archives themselves are a lower bound of what must fit.
   refuse(await room.findings([staging(root, await sizeOf(request.sources)), ...rest]), request.allow);
-  const watch = watchRoom(room, rest, request.allow);
-  try {
-    return await stagePayload(host, {
-      sources: request.sources,
-      digests: request.digests,
-      fetching: request.fetching,
-      verifiers: request.verifiers,
-      provers: request.provers,
-      handlers: wanted,
-      own,
-      architecture: facts.architecture.value,
-      root,
-      format,
-      haveRoom: async (moreBytes) => void refuse(await room.findings([staging(root, moreBytes), ...rest]), request.allow),
-      emit: (event) => {
-        emit(event);
-        watch.look(event);
-      },
-      signal: AbortSignal.any([signal, watch.signal]),
-    });
-  } catch (error) {
-    throw (await watch.short()) ?? error;
-  } finally {
-    watch.end();
-  }
+  return stagePayload(host, {
+    sources: request.sources,
+    digests: request.digests,
+    fetching: request.fetching,
+    verifiers: request.verifiers,
+    provers: request.provers,
+    handlers: wanted,
+    own,
+    architecture: facts.architecture.value,
+    root,
+    format,
+    haveRoom: async (moreBytes) => void refuse(await room.findings([staging(root, moreBytes), ...rest]), request.allow),
+    emit,
+    signal,
+  });
 }
 
 /** Stages a copy of the image. Throws `host-architecture`, `bundle-lacks-handler` and the codes of `stageImage`. */
@@ -117,35 +106,4 @@ function staging(root: HostPath, bytes: number): Write {
 async function sizeOf(sources: string[]): Promise<number> {
   const sizes = await Promise.all(sources.map(async (path) => (await stat(path).catch(() => undefined))?.size ?? 0));
   return sizes.reduce((sum, size) => sum + size, 0);
-}
-
-/** Looks at the free room whenever the reader says how far it is, and stops it where what else is written would not fit any more. */
-function watchRoom(room: Room, rest: Write[], allow: string[]) {
-  const stop = new AbortController();
-  let looking: Promise<void> | undefined;
-  let short: KataError | undefined;
-  const look = async () => {
-    try {
-      refuse(await room.findings(rest), allow);
-    } catch (error) {
-      if (!(error instanceof KataError)) return;
-      short ??= error;
-      stop.abort(error);
-    }
-  };
-  return {
-    signal: stop.signal,
-    look({ kind }: Event): void {
-      if (kind !== 'bytes' || short !== undefined) return;
-      looking ??= look().finally(() => {
-        looking = undefined;
-      });
-    },
-    /** What was missing, once the reader has stopped. */
-    short: async () => {
-      await looking;
-      return short;
-    },
-    end: () => void looking?.catch(() => undefined),
-  };
 }

@@ -7,7 +7,7 @@ import { digestOfSource, readBundles } from '../../cli/bundle/index.ts';
 import { countOf, limits } from '../../cli/bundle/limits.ts';
 import { KataError } from '../../cli/errors/index.ts';
 import { file, makeTar, symlink, type TarMember } from '../support/archives/tar.ts';
-import { type Bench, compress, makeBench, unpack } from './unpack.ts';
+import { type Bench, compress, makeBench, pathsBelow, unpack } from './unpack.ts';
 
 const k = (path: string): string => `./opt/kata/${path}`;
 const release: TarMember[] = [file(k('VERSION'), '4.1.0\n'), file(k('bin/x'), Buffer.alloc(5000, 1))];
@@ -227,6 +227,41 @@ describe('archives of different releases', () => {
     const outcome = readBundles({ sources: [one, two], into: bench.into, keep: () => true, emit: () => undefined });
 
     await assert.rejects(outcome, { code: 'bundle-member-duplicate' });
+  });
+});
+
+describe('the free room while a bundle is unpacked', () => {
+  let bench: Bench;
+  beforeEach(() => {
+    bench = makeBench();
+  });
+  afterEach(() => bench.remove());
+  const mega = 1 << 20;
+  const zeros = Array.from({ length: 6 }, (_, at) => file(k(`share/zeros${at}`), Buffer.alloc(8 * mega)));
+  const links = Array.from({ length: 5 }, (_, at) => ({ ...symlink(k(`share/link${at}`), k('share/zeros0')), type: '1' }));
+
+  for (const [what, members, wanted] of [
+    ['zeros that compress to nothing', zeros, 48],
+    ['hard links, whose headers have no size', [zeros[0]!, ...links], 48],
+  ] as const)
+    it(`is asked for again and again: ${what}`, async () => {
+      const asked: number[] = [];
+      const haveRoom = async (bytes: number) => void asked.push(bytes);
+      await unpack(bench, gzipSync(makeTar([...release, ...members])), { haveRoom });
+
+      assert.ok(asked.length >= wanted / 16 - 1 && asked.every((bytes) => bytes > 0), asked.join());
+    });
+
+  it('what asks may refuse, and nothing is written any more', async () => {
+    let written = 0;
+    const haveRoom = async () => {
+      written = pathsBelow(bench.into).length;
+      throw new KataError('host-space', { subject: '/', found: 'full', needed: 'room', next: 'df' });
+    };
+
+    await assert.rejects(unpack(bench, gzipSync(makeTar([...release, zeros[0]!, ...links])), { haveRoom }), { code: 'host-space' });
+
+    assert.equal(pathsBelow(bench.into).length, written);
   });
 });
 
