@@ -92,8 +92,8 @@ export const permissions = valueLike<number>(
   'a mode',
   (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 0o7777,
 );
-/** Milliseconds that a Date can hold. */
-export const instant = valueLike<number>('a time', (value) => typeof value === 'number' && value >= 0 && value <= 8.64e15);
+/** Milliseconds that a Date can hold; below 0 before 1970. */
+export const instant = valueLike<number>('a time', (value) => typeof value === 'number' && Math.abs(value) <= 8.64e15);
 /** RFC 3339, or whatever Date reads. */
 export const moment = valueLike<string>('a time', (value) => typeof value === 'string' && !Number.isNaN(Date.parse(value)));
 export const digest = textLike<`sha256:${string}`>('a sha256 digest', /^sha256:[0-9a-f]{64}$/);

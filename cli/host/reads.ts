@@ -149,7 +149,14 @@ function shape(stats: Stats | undefined): Stat | undefined {
     inode: stats.ino,
     device: stats.dev,
     links: stats.nlink,
-    modifiedMs: stats.mtimeMs,
-    changedMs: stats.ctimeMs,
+    modifiedMs: heldByDate(stats.mtimeMs),
+    changedMs: heldByDate(stats.ctimeMs),
   };
+}
+
+const farthestMs = 8.64e15;
+
+/** btrfs and tmpfs keep times that no Date can hold. */
+function heldByDate(ms: number): number {
+  return Math.min(farthestMs, Math.max(-farthestMs, ms));
 }

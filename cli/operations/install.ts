@@ -29,7 +29,7 @@ import { checkedSwitch, type Switch } from '../preflight/switch.ts';
 import { archivesOf, catalogueFor, namedRelease } from '../releases/index.ts';
 import { filesText } from '../runner/repairLabels.ts';
 import type { OperationPlan, StagedPayload, View } from '../runner/types.ts';
-import { activeGeneration, type Choices, type Generation, originOf } from '../store/index.ts';
+import { activeGeneration, type Choices, type Generation, originOf, startingGeneration } from '../store/index.ts';
 import type { Afterwards } from '../transaction/index.ts';
 import { type Change, type NewGeneration, planNew } from './activateNew.ts';
 import { payloadReader } from './configure.ts';
@@ -75,7 +75,7 @@ export async function planInstall(view: View, asked: InstallRequest, verb = 'ins
 async function wantedBy(host: HostView, request: InstallRequest): Promise<Wanted> {
   refuseWaiting(host, request.stage === true);
   const facts = await readFacts(host);
-  const from = await activeGeneration(host);
+  const from = await startingGeneration(host);
   const backend = await chooseBackend(host, facts, request.backend, from?.manifest.backend);
   const given = await givenImage(request);
   const format = chooseFormat(request, backend.name, from?.manifest, given);

@@ -16,13 +16,13 @@ import { refuseFull } from '../preflight/room.ts';
 import { checkedSwitch } from '../preflight/switch.ts';
 import type { OperationPlan, View } from '../runner/types.ts';
 import {
-  activeGeneration,
   activeNumber,
   findGeneration,
   type Generation,
   isWaiting,
   readGeneration,
   readGenerations,
+  startingGeneration,
 } from '../store/index.ts';
 
 /** Makes a generation that is already there the active one, wiring included. `choose` says which. */
@@ -34,7 +34,7 @@ async function planSwitchTo(
 ): Promise<OperationPlan> {
   const { host, id, started } = view;
   refuse(await etcFindings(host), options.allow);
-  const from = await activeGeneration(host);
+  const from = await startingGeneration(host);
   const target = await choose(from);
   await refuseDamaged(host, target.manifest, 'the files of the generation');
   await refuseHarmful(host, from, target, options.allow);

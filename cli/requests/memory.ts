@@ -52,7 +52,7 @@ async function whole(host: HostView): Promise<Memory> {
 
 async function write(host: Host, memory: Memory): Promise<void> {
   await ensureFolder(host, stateFolder);
-  await writeJson(host, requestsFile, memory, 0o644);
+  await writeJson(host, requestsFile, memoryShape, memory, 0o644);
 }
 
 /** Replaces what was known of this request. */

@@ -43,7 +43,7 @@ export async function readCatalogues(host: HostView): Promise<StoredCatalogue[]>
 export async function writeCatalogue(host: Host, stored: StoredCatalogue): Promise<void> {
   await ensureFolder(host, cataloguesFolder);
   await host.failpoint('catalogue/before');
-  await writeJson(host, pathOf(stored.name), stored, readable);
+  await writeJson(host, pathOf(stored.name), shape, stored, readable);
   await host.failpoint('catalogue/after');
 }
 

@@ -1,7 +1,7 @@
 import { absolutePath, count, listOf, type Shaped, tableOf } from '../documents/shapes.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
 import { readJson, writeJson } from './json.ts';
-import { foldersFile, generationsFolder, historyFolder, manifestsFolder, stateFolder } from './paths.ts';
+import { etcFolder, foldersFile, generationsFolder, historyFolder, manifestsFolder, payloadRoot, stateFolder } from './paths.ts';
 import { schema } from './types.ts';
 
 export type Folders = Shaped<typeof foldersShape>;
@@ -14,7 +14,16 @@ const foldersShape = tableOf({
 });
 
 export async function readFolders(host: HostView): Promise<Folders> {
-  return (await readJson(host, foldersFile, foldersShape)) ?? { schema, made: [], roots: [] };
+  return (await readJson(host, foldersFile, foldersShape)) ?? (await seenFolders(host));
+}
+
+/** Where nothing is noted: nothing before the first installation, and after a loss of the file what its names prove to be kata-sysext's. */
+async function seenFolders(host: HostView): Promise<Folders> {
+  const roots: HostPath[] = [];
+  for (const root of [payloadRoot(true), payloadRoot(false)])
+    if ((await host.lstat(`${root}/tree`))?.kind === 'directory') roots.push(root);
+  const made = roots.length === 0 ? [] : [...roots.filter((root) => root !== stateFolder), etcFolder];
+  return { schema, made, roots };
 }
 
 /** Makes `path` and its missing parents; what is made is noted first, so that it can be removed again. */
@@ -45,5 +54,5 @@ async function note(host: Host, list: (folders: Folders) => HostPath[], path: Ho
   const now = await readFolders(host);
   if (list(now).includes(path)) return;
   list(now).push(path);
-  await writeJson(host, foldersFile, now);
+  await writeJson(host, foldersFile, foldersShape, now);
 }

@@ -2,7 +2,7 @@ import { deploymentOf } from '../facts/index.ts';
 import type { Digest, Host, HostPath, HostView } from '../host/index.ts';
 import { hasDeployment } from './deployments.ts';
 import { readFolders } from './folders.ts';
-import { activeNumber, readGenerations, readPayload } from './generations/index.ts';
+import { activeNumber, readGenerations, readManifest, readPayload } from './generations/index.ts';
 import { readJson } from './json.ts';
 import { dropEmpty, dropTemporaries, ofGeneration, ofPayload, removeOwnFiles } from './ownFiles.ts';
 import {
@@ -31,7 +31,7 @@ import {
 } from './paths.ts';
 import { wholePayload } from './payload/index.ts';
 import { gcPrograms, readPrograms } from './program.ts';
-import { generationRecordShape } from './types.ts';
+import { type GenerationManifest, generationRecordShape } from './types.ts';
 
 const manifestName = /^([0-9a-f]{64})\.json$/;
 const damagedName = /^([0-9a-f]{64})\.damaged$/;
@@ -70,19 +70,40 @@ export async function gcStaging(host: Host): Promise<void> {
   await host.removeTree(scratchFolder);
   for (const folder of [stateFolder, generationsFolder, manifestsFolder, historyFolder, journalFolder, cataloguesFolder])
     await dropTemporaries(host, folder);
-  const active = await activeNumber(host);
-  for (const name of (await host.readdir(generationsFolder)).filter((each) => /^\d{1,9}$/.test(each) && Number(each) !== active)) {
-    const record = await readJson(host, `${generationsFolder}/${name}/record.json`, generationRecordShape);
-    if (record === undefined || record.state === 'preparing') await dropGeneration(host, Number(name));
-  }
-  const generations = (await readGenerations(host)).map((each) => each.manifest);
-  const wanted = new Set(generations.map(({ payload }) => payload));
-  for (const name of await host.readdir(manifestsFolder)) {
-    const digest: Digest = `sha256:${manifestName.exec(name)?.[1]}`;
-    if (manifestName.test(name) && !wanted.has(digest)) await dropPayload(host, digest);
+  const named = await gcGenerations(host);
+  if (named !== undefined) {
+    const wanted = new Set(named.map(({ payload }) => payload));
+    for (const name of await host.readdir(manifestsFolder)) {
+      const digest: Digest = `sha256:${manifestName.exec(name)?.[1]}`;
+      if (manifestName.test(name) && !wanted.has(digest)) await dropPayload(host, digest);
+    }
+    await gcPrograms(host, new Set(named.map(({ program }) => program)));
   }
   await gcImageRecords(host);
-  await gcPrograms(host, new Set(generations.map(({ program }) => program)));
+}
+
+/**
+ * Removes half-made generations, and gives the manifests of all that stay: what these name stays too. One that lost its record or its
+ * manifest is no rubbish: pods may run from its files. undefined where such a one does not say what it needs.
+ */
+async function gcGenerations(host: Host): Promise<GenerationManifest[] | undefined> {
+  const active = await activeNumber(host);
+  const whole = await readGenerations(host);
+  const staying = whole
+    .filter(({ manifest, record }) => manifest.number === imageNumber || record.state !== 'preparing')
+    .map(({ manifest }) => manifest);
+  let isUnknown = false;
+  for (const number of (await host.readdir(generationsFolder)).filter((name) => /^\d{1,9}$/.test(name)).map(Number)) {
+    if (staying.some((manifest) => manifest.number === number)) continue;
+    const folder = generationFolder(number);
+    const record = await readJson(host, `${folder}/record.json`, generationRecordShape);
+    const manifest = await readManifest(host, `${folder}/manifest.json`, number);
+    const isHalfMade = record === undefined ? manifest === undefined : record.state === 'preparing';
+    if (isHalfMade && number !== active) await dropGeneration(host, number);
+    else if (manifest !== undefined) staying.push(manifest);
+    else isUnknown = true;
+  }
+  return isUnknown ? undefined : staying;
 }
 
 /** Records of what images brought go with the deployments that they speak of, if it is not the one that is booted. */

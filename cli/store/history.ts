@@ -55,5 +55,5 @@ export async function nextId(host: HostView, open: number[]): Promise<number> {
 
 export async function writeHistory(host: Host, entry: HistoryEntry): Promise<void> {
   if ((await host.lstat(historyFolder)) === undefined) return;
-  await writeJson(host, `${historyFolder}/${String(entry.id).padStart(6, '0')}.json`, entry);
+  await writeJson(host, `${historyFolder}/${String(entry.id).padStart(6, '0')}.json`, historyEntry, entry);
 }

@@ -2,7 +2,7 @@ import { parseJson } from '../documents/index.ts';
 import { misfitOf, type Shape } from '../documents/shapes.ts';
 import { KataError } from '../errors/index.ts';
 import type { Host, HostPath, HostView } from '../host/index.ts';
-import { journalFolder } from './paths.ts';
+import { generationsFolder, journalFolder, pointer } from './paths.ts';
 import { schema } from './types.ts';
 
 /**
@@ -56,13 +56,23 @@ export function wayBack(folder: HostPath, name: string): string {
 function adviceFor(path: HostPath): string {
   const [folder, name] = [path.slice(0, path.lastIndexOf('/')), path.slice(path.lastIndexOf('/') + 1)];
   if (path.startsWith(`${journalFolder}/`)) return wayBack(folder, name);
+  if (path.startsWith(`${generationsFolder}/`))
+    return `put ${path} back from a backup, and run: kata-sysext recover. Without a backup nothing tells which of the engine's text is kata-sysext's: grep -rIl kata-sysext /etc; take it out by hand, then rm ${pointer} and remove ${folder}`;
   return `look at it; if it cannot be repaired, move it away (mv ${path} /root/) and run: kata-sysext recover`;
 }
 
 /** What every user may read: `status` needs no root. Nothing in these files is secret. */
 export const readable = 0o644;
 
-/** Writes one of kata-sysext's JSON files durably; others than root cannot read it unless `mode` says so. */
-export async function writeJson(host: Host, path: HostPath, value: { schema: number }, mode = 0o600): Promise<void> {
-  await host.writeFile(path, `${JSON.stringify(value, null, 1)}\n`, { mode });
+/** The text of a document. Throws where `readJson` would refuse it: what cannot be read again must not be written. */
+export function documentText(shape: Shape<unknown>, value: { schema: number }): string {
+  const text = `${JSON.stringify(value, null, 1)}\n`;
+  const misfit = misfitOf(shape, parseJson(text));
+  if (misfit !== undefined) throw new TypeError(misfit);
+  return text;
+}
+
+/** Writes one of kata-sysext's JSON files durably; others than root cannot read it unless `mode` says so. Throws as `documentText` does. */
+export async function writeJson(host: Host, path: HostPath, shape: Shape<unknown>, value: { schema: number }, mode = 0o600): Promise<void> {
+  await host.writeFile(path, documentText(shape, value), { mode });
 }

@@ -71,7 +71,7 @@ export async function keepProgram(host: Host, root: HostPath, running: RunningPr
     await host.failpoint('program/copy/written');
     const copied = { digest: (await host.digest(temporary))!, sizeBytes: (await host.lstat(temporary))!.sizeBytes };
     const manifest: ProgramManifest = { schema, version: running.version, root, ...copied };
-    await writeJson(host, programManifest(running.version), manifest, readable);
+    await writeJson(host, programManifest(running.version), programShape, manifest, readable);
     await host.failpoint('program/copy/noted');
     await host.rename(temporary, path);
   } catch (error) {

@@ -33,14 +33,14 @@ export async function begin(host: Host, intent: Intent): Promise<void> {
   if ((await host.lstat(journalFolder)) === undefined) await host.mkdir(journalFolder, 0o700);
   await host.mkdir(folder, 0o700);
   await host.writeFile(`${folder}/${reserved}`, Buffer.alloc(reservedBytes(intent.steps)), { mode: 0o600 });
-  await writeJson(host, `${folder}/intent.json`, intent);
+  await writeJson(host, `${folder}/intent.json`, intentShape, intent);
   if (intent.steps.length > 0) await setChangeMarker(host, intent);
 }
 
 /** The entry waits for another deployment, which is in the middle of the same change. */
 export async function handOver(host: Host, intent: Intent, deployment: string): Promise<void> {
   const handed: Intent = { ...intent, deployment };
-  if (intent.deployment !== deployment) await writeJson(host, `${entryFolder(intent.id)}/intent.json`, handed);
+  if (intent.deployment !== deployment) await writeJson(host, `${entryFolder(intent.id)}/intent.json`, intentShape, handed);
 }
 
 /** Room that a change keeps for its own undo: on a disk that ran full meanwhile, files could not be put back without it. */
@@ -69,7 +69,7 @@ export async function readIntent(host: HostView, id: number): Promise<Intent | u
 
 export async function writeStep(host: Host, id: number, index: number, undo: Undo): Promise<void> {
   const entry: StepEntry = { schema, index, undo };
-  await writeJson(host, `${entryFolder(id)}/step-${index}.json`, entry);
+  await writeJson(host, `${entryFolder(id)}/step-${index}.json`, stepEntry, entry);
 }
 
 export async function readStep(host: HostView, id: number, index: number): Promise<StepEntry | undefined> {
@@ -81,7 +81,7 @@ export async function readStep(host: HostView, id: number, index: number): Promi
 
 /** The one record that commits: a synced rename. */
 export async function commit(host: Host, id: number, at: Date): Promise<void> {
-  await writeJson(host, commitFile(id), { schema, at: at.toISOString() } as { schema: number });
+  await writeJson(host, commitFile(id), commitEntry, { schema, at: at.toISOString() } as { schema: number });
 }
 
 /** A commit whose rename happened but was not synced is taken back before anything is undone: recover believes the record. */

@@ -1,22 +1,36 @@
 import type { Step } from '../backends/stepKinds.ts';
 import { type Finding, KataError } from '../errors/index.ts';
-import type { Host } from '../host/index.ts';
+import type { Host, HostView } from '../host/index.ts';
 import type { Emit } from '../output/events.ts';
-import type { RestartStep } from '../steps/types.ts';
+import type { Leftover, RestartStep } from '../steps/types.ts';
 import { restartedBy } from '../steps/units.ts';
 import {
+  activeNumber,
   dropGeneration,
   dropHistory,
   dropPayload,
   findGeneration,
   gcStaging,
   type HistoryEntry,
+  pointedElsewhere,
+  readGenerations,
   wiringsWith,
   writeHistory,
   writeRecord,
 } from '../store/index.ts';
 import { changeMarkerElsewhere, mark, unmark } from './changeMarker.ts';
-import { begin, commit, dropReservedSpace, endEntry, entryFolder, handOver, retractCommit, undoStore, writeStep } from './journal.ts';
+import {
+  begin,
+  commit,
+  dropReservedSpace,
+  endEntry,
+  entryFolder,
+  handOver,
+  openEntries,
+  retractCommit,
+  undoStore,
+  writeStep,
+} from './journal.ts';
 import { describe, kindOf } from './stepKinds.ts';
 import type { Intent, Outcome } from './types.ts';
 import { undo } from './undo.ts';
@@ -68,7 +82,7 @@ export async function runTransaction(host: Host, intent: Intent, gate: Gate, emi
   } catch (error) {
     // It has happened: what is left to do is in the journal, and the next change does it first.
     emit({ kind: 'warning', text: `the clean-up after the ${intent.verb} is not finished: ${String(error)}` });
-    return { ...outcome, unfinished: error instanceof Error ? error.message : String(error) };
+    return { ...outcome, unfinished: messageOf(error) };
   }
 }
 
@@ -107,7 +121,7 @@ async function putBack(host: Host, intent: Intent, gate: Gate, emit: Emit, error
   }
   const evidence = await gate.evidence().catch((why: unknown) => [`no evidence: ${String(why)}`]);
   await dropReservedSpace(host, intent.id).catch(() => undefined);
-  const undone = await undo(host, intent);
+  const undone = await undo(host, intent).catch((why: unknown) => ({ restarted: [], leftovers: [notUndone(intent, why)] }));
   const outcome: Outcome = {
     result: undone.leftovers.length === 0 ? 'undone' : 'not-restored',
     error,
@@ -117,6 +131,16 @@ async function putBack(host: Host, intent: Intent, gate: Gate, emit: Emit, error
   };
   await closeUndone(host, intent, outcome);
   return outcome;
+}
+
+/** The journal itself cannot be read: nothing more is put back, and a later recover begins where this ended. */
+function notUndone({ id }: Intent, why: unknown): Leftover {
+  const next = why instanceof KataError ? why.complaint.next : 'kata-sysext recover';
+  return { path: entryFolder(id), found: `the change could not be undone: ${messageOf(why)}`, next, retry: true };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /**
@@ -137,7 +161,8 @@ export async function closeUndone(host: Host, intent: Intent, outcome: Outcome):
   if (intent.made && intent.to !== undefined) await dropGeneration(host, intent.to);
   await host.failpoint('undo/dropped');
   await endEntry(host, intent.id);
-  await gcStaging(host);
+  // A generation of a change that is still open, of another deployment, must not look like rubbish.
+  if ((await openEntries(host)).length === 0) await gcStaging(host);
   if (!noted) await note(host, intent, outcome).catch(() => undefined);
 }
 
@@ -203,6 +228,12 @@ export function historyOf({
   };
 }
 
+/** The numbers of the generations that a pointer names, in this /etc or in that of another deployment. */
+async function pointedAt(host: HostView): Promise<Set<number>> {
+  const [here, elsewhere] = [await activeNumber(host), await pointedElsewhere(host)];
+  return here === undefined ? elsewhere : elsewhere.add(here);
+}
+
 /** What is left to do once the commit record is on the disk. Safe to repeat. */
 export async function cleanUp(host: Host, intent: Intent): Promise<void> {
   const { records, dropGenerations, dropPayloads, purge } = intent.afterwards;
@@ -217,11 +248,14 @@ export async function cleanUp(host: Host, intent: Intent): Promise<void> {
     }
     await host.failpoint('afterwards/record');
   }
-  for (const number of dropGenerations) {
+  // Another deployment may have made one of them active since this was planned.
+  const used = await pointedAt(host);
+  for (const number of dropGenerations.filter((each) => !used.has(each))) {
     await dropGeneration(host, number);
     await host.failpoint('afterwards/generation');
   }
-  for (const digest of dropPayloads) {
+  const named = (await readGenerations(host)).map(({ manifest }) => manifest.payload);
+  for (const digest of dropPayloads.filter((each) => !named.includes(each))) {
     await dropPayload(host, digest);
     await host.failpoint('afterwards/payload');
   }

@@ -185,8 +185,8 @@ describe('documents of the state folder', () => {
   }
 
   it('are written for root alone, unless every user may read them, and whole', async () => {
-    await writeJson(host, `/${state}/secret.json`, { schema: 1 });
-    await writeJson(host, `/${state}/open.json`, { schema: 1 }, 0o644);
+    await writeJson(host, `/${state}/secret.json`, tableOf({ schema: count }), { schema: 1 });
+    await writeJson(host, `/${state}/open.json`, tableOf({ schema: count }), { schema: 1 }, 0o644);
 
     const modes = ['secret.json', 'open.json'].map((name) => statSync(join(root, state, name)).mode & 0o777);
     assert.deepEqual(modes, [0o600, 0o644]);

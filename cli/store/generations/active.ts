@@ -3,8 +3,8 @@ import { count, listOf, tableOf } from '../../documents/shapes.ts';
 import type { Mark } from '../../engines/types.ts';
 import { deploymentOf } from '../../facts/index.ts';
 import type { HostView } from '../../host/index.ts';
-import { readJson } from '../json.ts';
-import { journalFolder } from '../paths.ts';
+import { damaged, readJson } from '../json.ts';
+import { generationFolder, imageNumber, journalFolder } from '../paths.ts';
 import { editedShape, type Generation, type GenerationRecord, wiringShape } from '../types.ts';
 import { activeNumber, findGeneration, readGenerations } from './records.ts';
 import { handlerMarks } from './wirings.ts';
@@ -19,12 +19,24 @@ type Wired = Pick<GenerationRecord, 'wiring' | 'edited'>;
 export async function activeGeneration(host: HostView): Promise<Generation | undefined> {
   const number = await activeNumber(host);
   const found = number === undefined ? undefined : await findGeneration(host, number);
+  if (number !== undefined && found === undefined) await refuseLost(host, number);
   if (found === undefined || (found.record.wiring !== undefined && found.record.wirings === undefined)) return found;
   const own = found.record.wirings?.[await deploymentOf(host)];
   const known = [...(own === undefined ? [] : [own]), ...wirings(found.record)];
   for (const wired of known) if (await isPresent(host, wired, 'whole')) return wiredAs(found, wired);
   for (const { wired } of await recorded(host)) if (await isPresent(host, wired, 'whole')) return wiredAs(found, wired);
   return own === undefined ? found : wiredAs(found, own);
+}
+
+/**
+ * A pointer that leads nowhere is one of another deployment or of another image. One to a folder that is there, without its record or its
+ * manifest: nothing else says what the engine was wired with. Throws `state-damaged`.
+ */
+async function refuseLost(host: HostView, number: number): Promise<void> {
+  const folder = generationFolder(number);
+  const there = number === imageNumber ? [] : await host.readdir(folder);
+  const lost = ['manifest.json', 'record.json'].find((name) => !there.includes(name));
+  if (there.length > 0 && lost !== undefined) throw damaged(`${folder}/${lost}`, 'it is gone, and the generation is active');
 }
 
 /** The newest generation with a recorded wiring that the files have, whole or at least in part; it has that wiring. */
@@ -69,6 +81,11 @@ async function isPresent(host: HostView, { wiring }: Wired, extent: 'whole' | 'p
   const marks = handlerMarks(wiring);
   const there = await Promise.all(marks.map(async (mark) => isMarked(mark, await host.readText(mark.path))));
   return extent === 'whole' ? marks.length > 0 && there.every(Boolean) : there.some(Boolean);
+}
+
+/** As `activeGeneration`; where the pointer is gone, the generation that the engine's files still have. What plans a wiring starts from it. */
+export async function startingGeneration(host: HostView): Promise<Generation | undefined> {
+  return (await activeGeneration(host)) ?? (await wiredGeneration(host));
 }
 
 /** Whether the text of a file is, or has in it, what was recorded. */

@@ -2,7 +2,14 @@ import { digestOf, type Host, type HostPath } from '../../host/index.ts';
 import { ensureFolder } from '../folders.ts';
 import { readable, writeJson } from '../json.ts';
 import { folderOf, fragmentsFolder, generationFolder, generationsFolder, imageNumber, readableFolder } from '../paths.ts';
-import { type Choices, type GenerationHandler, type GenerationManifest, type PayloadManifest, schema } from '../types.ts';
+import {
+  type Choices,
+  type GenerationHandler,
+  type GenerationManifest,
+  generationManifestShape,
+  type PayloadManifest,
+  schema,
+} from '../types.ts';
 import { takeNumber, writeRecord } from './records.ts';
 
 /** Kata's archives are made for this prefix; its configuration names it in every path (docs/facts/kata.md#archives). */
@@ -129,8 +136,9 @@ export async function makeGeneration(host: Host, manifest: GenerationManifest, c
     await host.writeFile(`${folder}/config/${name}/configuration.toml`, text, { mode: 0o644 });
   }
   for (const [path, target] of linksOf(manifest)) await host.symlink(path, target);
-  await writeJson(host, `${records}/manifest.json`, manifest, readable);
+  // The record first: a manifest without one has lost it, and is no rubbish of a change that was interrupted.
   await writeRecord(host, number, { state: 'preparing' });
+  await writeJson(host, `${records}/manifest.json`, generationManifestShape, manifest, readable);
   await host.relabel([generationsFolder, folder]);
   await host.failpoint('store/generation/after');
 }

@@ -40,7 +40,7 @@ export async function findGeneration(host: HostView, number: number): Promise<Ge
   return manifest === undefined || record === undefined ? undefined : { manifest, record };
 }
 
-async function readManifest(host: HostView, path: HostPath, number: number): Promise<GenerationManifest | undefined> {
+export async function readManifest(host: HostView, path: HostPath, number: number): Promise<GenerationManifest | undefined> {
   const manifest = await readJson(host, path, generationManifestShape);
   if (manifest !== undefined && manifest.number !== number)
     throw damaged(path, `number is ${manifest.number}, which does not match its folder`);
@@ -111,7 +111,7 @@ export async function lastNumber(host: HostView): Promise<number> {
 export async function writeRecord(host: Host, number: number, record: Omit<GenerationRecord, 'schema'>): Promise<void> {
   const path = number === imageNumber && !host.image ? await imageRecord(host) : `${generationFolder(number)}/record.json`;
   if (path.startsWith(`${imageRecords}/`) && (await host.lstat(imageRecords)) === undefined) await host.mkdir(imageRecords, 0o755);
-  await writeJson(host, path, { schema, ...record }, readable);
+  await writeJson(host, path, generationRecordShape, { schema, ...record }, readable);
 }
 
 /** On a booted host an image cannot be written to, and the next one may carry another generation: each has its own record below /var. */

@@ -15,7 +15,7 @@ import { extensionEntries, payloadOfRelease, textsOf } from './extension.ts';
 import { payloadDigest } from './identity.ts';
 import { writeTexts } from './image.ts';
 import { noticesIn } from './notices.ts';
-import { outOfSpace, type Staged, seal } from './stage.ts';
+import { outOfSpace, requireStorable, type Staged, seal } from './stage.ts';
 
 export interface ImageRequest {
   /** Real path on this machine. */
@@ -51,6 +51,7 @@ export async function copyImage(host: Host, { file, said, digest, verifier, root
     const digests = await copied(file, copy, { startBytes: said.filesystem.sizeBytes, signal, verifier });
     await chmod(copy, 0o644);
     const manifest = await checked(host, { file, said, digest, root, digests, proof: verifier?.finish() });
+    requireStorable(manifest);
     await requireSaid(copy, file, said);
     const stored = await readPayload(host, manifest.digest);
     const known = stored !== undefined && (await isIntact(host, stored, 'bytes'));

@@ -12,9 +12,9 @@ import type { Emit } from '../../output/events.ts';
 import type { ArchiveProver, Verifier } from '../../trust/types.ts';
 import { ensureFolder, ensureStore } from '../folders.ts';
 import { readPayload } from '../generations/index.ts';
-import { readable, writeJson } from '../json.ts';
+import { documentText, readable, writeJson } from '../json.ts';
 import { damagedPayload, extensionFolder, payloadFolder, payloadManifest, stagingFolder } from '../paths.ts';
-import { type PayloadManifest, schema } from '../types.ts';
+import { type PayloadManifest, payloadManifestShape, schema } from '../types.ts';
 import { isIntact } from './drift.ts';
 import { releaseText, wholePayload, wrapExtension } from './extension.ts';
 import { payloadDigest } from './identity.ts';
@@ -37,8 +37,8 @@ export interface PayloadRequest {
   /** Of an image: the time of everything in it, in seconds. */
   epoch?: number;
   /**
-   * Asked once all is unpacked, and again before an image is made of it, with the most that this can have. It throws where too little room
-   * is left then.
+   * Asked while files are unpacked, once all are, and before an image is made of them, with the bytes that come next, or the most that these
+   * can be. It throws where too little room is left then.
    */
   haveRoom?(moreBytes: number): Promise<void>;
   emit: Emit;
@@ -83,10 +83,27 @@ export async function stagePayload(host: Host, request: PayloadRequest): Promise
     const placed =
       request.format === 'directory' ? placeFolder(host, manifest, staging) : await placeImage(host, manifest, staging, request);
     const made = placed.manifest.image === undefined ? {} : { whole: await placed.whole() };
+    requireStorable(placed.manifest);
     return { manifest: placed.manifest, tree: placed.tree, known, passing, discard, ...made, seal: () => seal(host, placed, discard) };
   } catch (error) {
     await discard().catch(() => undefined);
     throw outOfSpace(error, request.root);
+  }
+}
+
+/** The list of its files has to be read again by every later change. Throws `bundle-too-large`. */
+export function requireStorable(manifest: PayloadManifest): void {
+  try {
+    documentText(payloadManifestShape, manifest);
+  } catch (cause) {
+    const [said, names] = [cause instanceof Error ? cause.message : String(cause), manifest.sources.map(({ name }) => name).join(', ')];
+    throw new KataError('bundle-too-large', {
+      subject: names,
+      found: `${names}: the list of its ${manifest.entries.length} files cannot be kept: ${said}`,
+      needed: 'a release of Kata, whose list has about 500 KB',
+      next: 'use an archive as the Kata project publishes it',
+      cause,
+    });
   }
 }
 
@@ -167,6 +184,7 @@ async function unpackInto(host: Host, request: PayloadRequest, tree: HostPath, i
     provers: request.provers,
     into,
     keep: keepFor(handlers, architecture),
+    haveRoom: request.haveRoom?.bind(request),
     emit,
     signal,
   });
@@ -230,7 +248,7 @@ async function putIntoStore(host: Host, { manifest, ...placed }: Placed, discard
   const { folder } = wholePayload(manifest);
   const whole = await placed.whole();
   // The manifest first: a tree without one never counts as kata-sysext's.
-  await writeJson(host, payloadManifest(manifest.digest), manifest, readable);
+  await writeJson(host, payloadManifest(manifest.digest), payloadManifestShape, manifest, readable);
   await host.failpoint('store/seal/between');
   // A damaged payload of the same digest is moved and stays until the new one is in its place: pods run from it.
   const aside = damagedPayload(folder);
