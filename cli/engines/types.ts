@@ -91,6 +91,8 @@ export interface Mark {
 /** Recorded in the generation. Two wirings with equal `key` need no restart between them. */
 export interface Wiring {
   engine: string;
+  /** As `--engine NAME@VERSION` named it for a tree, where nothing else tells it to a later change. */
+  version?: string | undefined;
   configPath: HostPath;
   unit?: Unit | undefined;
   /** Of the instance. */

@@ -12,6 +12,8 @@ import type { ConfigurationDiff } from './textDiff.ts';
 export interface Found {
   engine: Engine;
   instance: Instance;
+  /** In a tree that does not run: the version that `--engine` named, now or at an earlier change. */
+  version?: string;
   /**
    * One of several that a generation is wired into, and in words why it is not on the host any more. Its files are known by the record
    * alone; a change takes it out of the wiring.

@@ -57,7 +57,8 @@ export async function planWiring(
   const restarts = counts && instance.process !== undefined && !down ? [await restartStep(host, found)] : [];
   const settings = host.booted && unit !== undefined && files.some(({ path }) => isDropIn(path));
   const rereads: RereadStep[] = settings ? [{ kind: 'reread', unit }] : [];
-  return { found, wiring, files, rereads, restarts, edited: editedAfter(wiring, files, from?.record.edited) };
+  const noted = wiring.wiring === undefined ? wiring : { ...wiring, wiring: { ...wiring.wiring, version: found.version } };
+  return { found, wiring: noted, files, rereads, restarts, edited: editedAfter(wiring, files, from?.record.edited) };
 }
 
 export function wiringSteps({ wiring, files, rereads, restarts }: Omit<PlannedWiring, 'found' | 'edited'>): Step[] {

@@ -33,8 +33,24 @@ async function eachOf(host: HostView, wishes: readonly string[] = [], recorded: 
   if (wired.length > 1) return eachWired(host, wishes, recorded, find);
   const found: Found[] = [];
   if (wishes.length > 1 && wired[0] !== undefined) throw otherEngines(wired, wishes);
-  else for (const wish of wishes.length === 0 ? [undefined] : wishes) found.push(await find(host, wish, wired[0]));
+  for (const wish of wishes.length === 0 ? [undefined] : wishes) found.push(await oneOf(host, wish, recorded, wired[0], find));
   return found;
+}
+
+/** In a tree nothing tells the version but the user, who need not say it again for each change. */
+async function oneOf(
+  host: HostView,
+  wish: string | undefined,
+  recorded: Wiring | undefined,
+  name: string | undefined,
+  find: Find,
+): Promise<Found> {
+  if (host.booted) return find(host, wish, name);
+  const said = wish?.split('@')[1];
+  const found = await find(host, wish, name);
+  const version = said ?? wiringFor(recorded, found.engine.name)?.version;
+  if (version === undefined) return found;
+  return { ...(said === undefined ? await find(host, `${found.engine.name}@${version}`, name) : found), version };
 }
 
 /** Of several, one that is gone is taken by its record, unless it was named or all are gone: then `engine-missing` is thrown. */
@@ -44,7 +60,7 @@ async function eachWired(host: HostView, wishes: readonly string[], recorded: Wi
   for (const wiring of wiringsOf(recorded)) {
     const wish = wishFor(wishes, wiring.engine);
     try {
-      found.push(await find(host, wish, wiring.engine));
+      found.push(await oneOf(host, wish, recorded, wiring.engine, find));
     } catch (error) {
       if (!(error instanceof KataError) || error.code !== 'engine-missing' || wish !== undefined) throw error;
       missing.push(error);

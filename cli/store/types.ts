@@ -180,6 +180,7 @@ const marksShape: Shape<Wiring['marks']> = listOf(
 
 const wiringFields = {
   engine: text,
+  version: exactOptional(text),
   configPath: writtenPath,
   unit: exactOptional(plainName),
   effect: exactOptional(effectShape),

@@ -70,7 +70,7 @@ const hostFiles: HostFiles[] = [
       { path: `${generationsFolder}/N/manifest.json`, what: 'What the generation is. It never changes.' },
       {
         path: `${generationsFolder}/N/record.json`,
-        what: 'Its state, the generation before it, its wiring, its owner, and which checks were overridden.',
+        what: 'Its state, the generation before it, its wiring, its owner, and which checks were overridden. In a tree also the version that `--engine` named.',
       },
       {
         path: `${generationsFolder}/N/replaced/`,

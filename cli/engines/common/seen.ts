@@ -19,8 +19,9 @@ export async function lookForMarks(host: HostView, recorded?: Pick<Wiring, 'mark
   const view = filesView(host, files);
   const seen: SeenMark[] = [];
   for (const mark of recorded?.marks ?? []) {
-    const now = (await view.read(mark.path))?.text;
-    seen.push(mark.kind === 'file' ? seeFile(mark, now) : seeRange(mark, now));
+    const read = await view.read(mark.path);
+    // A file of the host may have become a link since.
+    seen.push(mark.kind === 'file' ? seeFile(mark, read?.text) : seeRange({ ...mark, path: read?.real ?? mark.path }, read?.text));
   }
   return seen;
 }

@@ -8,7 +8,7 @@ import type { Instance } from '../types.ts';
 import { shimIsType } from './handlers.ts';
 import type { ConfigSet, LoadedFile } from './loader.ts';
 import { rootFile, rootTables } from './rootFile.ts';
-import { highestSchema, newPlugin, newPlugins, oldPlugin, runtimesPath } from './schema.ts';
+import { highestSchema, newPlugin, newPlugins, oddCase, oldPlugin, runtimesPath } from './schema.ts';
 
 /** True when the main file is missing or has no settings: then kata-sysext chooses its schema. */
 export function saysNothing(set: ConfigSet): boolean {
@@ -33,6 +33,7 @@ export function checkSet(set: ConfigSet, instance: Instance, host: Pick<HostView
       'Update containerd.',
     );
   }
+  if (version === undefined || atLeast(version, 2, 0)) set.files.forEach(checkCase);
   checkLabels(set, instance, version);
   checkSchemas(set, instance, host);
   if (!host.booted) checkPlugins(set, version);
@@ -56,6 +57,19 @@ export function checkSet(set: ConfigSet, instance: Instance, host: Pick<HostView
       });
     }
   }
+}
+
+/** Throws for a key that containerd 2.x takes for one that this program looks for by its exact name. */
+function checkCase({ path, doc }: LoadedFile): void {
+  const odd = oddCase(doc.value);
+  if (odd === undefined) return;
+  const [name, key] = [odd.at(-1)!, odd.at(-1)!.toLowerCase()];
+  throw unsupported(
+    path,
+    `${path}, ${placeOfKey(doc, name) ?? placeOfObstacle(doc, odd) ?? `at ${odd.join('.')}`}, has the key ${name}, which containerd 2.x takes for ${key}.`,
+    'Keys as the documentation of containerd writes them.',
+    `Write ${key} in ${path}.`,
+  );
 }
 
 /** The plugin of the CRI that a file disables; without its images or its runtime half the CRI does not start either. */

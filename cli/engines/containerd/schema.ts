@@ -24,6 +24,40 @@ export function runtimesOf(value: TomlTable): TomlTable {
   return { ...tableAt(value, runtimesPath(oldPlugin)), ...tableAt(value, runtimesPath(newPlugin)) };
 }
 
+const topKeys = ['version', 'imports', 'disabled_plugins', 'plugins'];
+const pluginKeys = ['containerd', 'enable_selinux'];
+const criKeys = ['runtimes', 'default_runtime_name'];
+
+/** The path of the first key that has one of these names in another case: 2.x takes keys of structures in any, 1.x does not (tried with 1.6.20, 2.4.2). */
+export function oddCase(value: TomlTable): string[] | undefined {
+  const plugins = [oldPlugin, newPlugin].map((id) => ['plugins', id]);
+  const places = [
+    { at: [], keys: topKeys },
+    ...plugins.map((at) => ({ at, keys: pluginKeys })),
+    ...plugins.map((at) => ({ at: [...at, 'containerd'], keys: criKeys })),
+  ];
+  for (const { at, keys } of places) {
+    const odd = Object.keys(tableAt(value, at)).find((key) => !keys.includes(key) && keys.includes(key.toLowerCase()));
+    if (odd !== undefined) return [...at, odd];
+  }
+  return undefined;
+}
+
+/** What a file of 2.x says with its keys in the case that this program looks for. */
+export function inUsualCase(value: TomlTable): TomlTable {
+  const odd = oddCase(value);
+  if (odd === undefined) return value;
+  const [name, path] = [odd.at(-1)!, odd.slice(0, -1)];
+  const rename = (table: TomlTable): TomlTable =>
+    Object.fromEntries(Object.entries(table).map(([key, each]) => [key === name ? key.toLowerCase() : key, each]));
+  return inUsualCase(changedAt(value, path, rename));
+}
+
+function changedAt(value: TomlTable, [key, ...rest]: readonly string[], change: (table: TomlTable) => TomlTable): TomlTable {
+  if (key === undefined) return change(value);
+  return { ...value, [key]: changedAt(tableAt(value, [key]), rest, change) };
+}
+
 /** The highest schema that a daemon accepts (docs/facts/containerd.md#configuration-schemas). */
 export function highestSchema(version: Version): number {
   if (!atLeast(version, 2, 0)) return 2;

@@ -3,6 +3,7 @@ import {
   findMark,
   parseDocument,
   placeOfObstacle,
+  readings,
   type TomlTable,
   tableAt,
   union,
@@ -36,6 +37,8 @@ export function checkPieces(
         addsExactly(before, after, added, mark.path) &&
         (mark.kind === 'file' || (findMark(after, mark.text) !== undefined && withoutMark(after, mark.text, mark.path) === before));
     } catch (cause) {
+      // Where a parser does not read the file itself, that is the reason.
+      readings(before, mark.path);
       throw unfit(mark.path, placeIn(before, mark.path, tables), cause);
     }
     if (!exact) throw unfit(mark.path, placeIn(before, mark.path, tables));

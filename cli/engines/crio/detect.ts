@@ -75,8 +75,8 @@ async function placesOfUnit(host: HostView, unit: Unit, wiring?: Wiring): Promis
   // kata-sysext writes one drop-in, and this is its folder.
   const folder = wiring?.marks.map(({ path }) => posix.dirname(path))[0];
   return {
-    configPath: flag('-c|--config') ?? variable('CONTAINER_CONFIG') ?? wiring?.configPath ?? usualConfig,
-    configFolder: flag('-d|--config-dir') ?? variable('CONTAINER_CONFIG_DIR') ?? folder ?? usualFolder,
+    configPath: flag('--?c|--?config') ?? variable('CONTAINER_CONFIG') ?? wiring?.configPath ?? usualConfig,
+    configFolder: flag('--?d|--?config-dir') ?? variable('CONTAINER_CONFIG_DIR') ?? folder ?? usualFolder,
   };
 }
 

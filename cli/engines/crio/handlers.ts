@@ -59,6 +59,13 @@ export function runtimesOf(value: TomlTable): [string, unknown][] {
   return found.flatMap((table) => (isTable(table) ? Object.entries(table) : []));
 }
 
+/** What a file says for all pods, with the keys as the daemon's dump has them. */
+export function settingsOf(value: TomlTable): TomlTable {
+  const tables = inAnyCase(value, 'crio').flatMap((table) => inAnyCase(table, 'runtime'));
+  const entries = tables.flatMap((table) => (isTable(table) ? Object.entries(table) : []));
+  return { crio: { runtime: Object.fromEntries(entries.map(([key, each]) => [key.toLowerCase(), each])) as TomlTable } };
+}
+
 /** The values of a key of a structure, in whatever case it is written. */
 export function inAnyCase(table: unknown, key: string): unknown[] {
   if (!isTable(table)) return [];

@@ -7,6 +7,7 @@ import { detectCrio, findRecordedCrio } from './detect.ts';
 import { compareDumps, effectiveConfig } from './dump.ts';
 import { facts, readByDaemon } from './facts.ts';
 import { findForeignCrio } from './foreignWiring.ts';
+import { settingsOf } from './handlers.ts';
 import { folderOf, loadSet } from './loader.ts';
 import { pendingRestartsOfCrio } from './pendingRestarts.ts';
 import { planCrio } from './plan.ts';
@@ -33,7 +34,7 @@ export const crio: Engine = {
   selinux: { keys: [['crio', 'runtime', 'selinux']], byDefault: true, setting: switchSetting, turnOn: turnOnCrio },
   defaultHandler: { keys: [['crio', 'runtime', 'default_runtime']], setting: 'default_runtime = "crun" (or "runc") in [crio.runtime]' },
   sample: undefined,
-  readSettings: async (host, instance) => (await loadSet(host, instance)).files.map(({ doc }) => doc.value),
+  readSettings: async (host, instance) => (await loadSet(host, instance)).files.map(({ doc }) => settingsOf(doc.value)),
   detect: detectCrio,
   findRecorded: findRecordedCrio,
   plan: planCrio,

@@ -3,6 +3,7 @@ import { flagOf, pathOf, readDaemon } from '../../facts/processes.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit, UnitState } from '../../systemd/types.ts';
 import { type Daemon, detectDaemon, findRecordedDaemon } from '../common/detect.ts';
+import { environmentOf, expandVariables } from '../common/unitEnvironment.ts';
 import { startOfUnit, unitTexts } from '../common/unitFiles.ts';
 import { versionOf } from '../common/version.ts';
 import type { Instance, Wiring } from '../types.ts';
@@ -14,7 +15,7 @@ const program = facts.programs[0]!;
 /** What the command line of a daemon says, whether it runs or its unit would start it. */
 export interface Flags {
   args: readonly string[];
-  /** Of the whole words of a unit's text, variables are not resolved. */
+  /** Of a unit's text: with variables resolved where its files tell all of them. */
   from: 'process' | 'unit';
 }
 
@@ -93,7 +94,8 @@ async function socketOf(host: HostView, args: readonly string[]): Promise<HostPa
 }
 
 async function flagsOfUnit(host: HostView, unit: Unit): Promise<Flags> {
-  const start = (await startOfUnit(host, unit)) ?? '';
+  const written = (await startOfUnit(host, unit)) ?? '';
+  const start = expandVariables(written, await environmentOf(host, unit, await unitTexts(host, unit))) ?? written;
   const words = start.split(/\s+/).map((word) => word.replace(/^(["'])(.*)\1$/, '$2'));
   return { args: words.slice(1), from: 'unit' };
 }

@@ -22,7 +22,8 @@ export interface SeenFile {
 
 /** The file at `path`, which need not be recorded, and every recorded one. Throws engine-config-invalid for one that is no UTF-8. */
 export async function seeFiles(host: HostView, path: HostPath, recorded?: Wiring): Promise<SeenFile[]> {
-  const marks = recorded?.marks ?? [];
+  // A file of the host may have become a link since.
+  const marks = await Promise.all((recorded?.marks ?? []).map(async (mark) => ({ ...mark, path: await host.realpath(mark.path) })));
   const paths = [...new Set([path, ...marks.map((mark) => mark.path)])];
   const seen: SeenFile[] = [];
   for (const each of paths) {
