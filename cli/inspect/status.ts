@@ -19,6 +19,7 @@ import {
   programPath,
   readGenerations,
   readPrograms,
+  refuseLost,
   storedBytes,
   wiringsOf,
 } from '../store/index.ts';
@@ -98,7 +99,7 @@ export interface Status extends ChangeState {
   findings: Finding[];
 }
 
-/** What is installed, from kata-sysext's own files and /proc only: no bus, no engine. */
+/** What is installed, from kata-sysext's own files and /proc only: no bus, no engine. Throws `state-damaged`. */
 export async function status(host: HostView): Promise<Status> {
   const [all, active, change, programs, deployments, seen] = await Promise.all([
     readGenerations(host),
@@ -110,6 +111,7 @@ export async function status(host: HostView): Promise<Status> {
   ]);
   const [sandboxes, sizes] = await Promise.all([sandboxesByGeneration(host, all), payloadSizes(host, all)]);
   const now = all.find(({ manifest }) => manifest.number === active);
+  if (now === undefined && active !== undefined) await refuseLost(host, active);
   const previous = now?.record.previous;
   const [engine, ...otherEngines] = wiringsOf((seen.active ?? now)?.record.wiring).map((wiring) => engineOf(wiring, seen.lost));
   // In the middle of a change its steps say where the wiring is.

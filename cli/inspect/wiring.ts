@@ -1,3 +1,4 @@
+import type { Mark } from '../engines/index.ts';
 import { errnoOf, type Finding, KataError } from '../errors/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import { activeGeneration, type Generation, imageNumber, installAgain, isMarked, marksOf } from '../store/index.ts';
@@ -6,9 +7,22 @@ import { activeGeneration, type Generation, imageNumber, installAgain, isMarked,
 export async function lostWiring(host: HostView, { record }: Generation): Promise<HostPath[]> {
   const lost = new Set<HostPath>();
   for (const mark of marksOf(record.wiring)) {
-    if (!isMarked(mark, await host.readText(mark.path))) lost.add(mark.path);
+    const now = await host.readText(mark.path);
+    if (!isMarked(mark, now) || isContinued(mark, now ?? '')) lost.add(mark.path);
   }
   return [...lost];
+}
+
+/**
+ * A line below a table of kata-sysext belongs to that table, so that no change can take the text out any more. `withoutMark` finds all such
+ * edits, with a parser that `status` must not load.
+ */
+function isContinued({ kind, text, path }: Mark, now: string): boolean {
+  if (kind !== 'range' || path.endsWith('.json') || !/^\[/m.test(text)) return false;
+  const below = now.slice(now.indexOf(text) + text.length).split('\n');
+  const next = below.find((line) => /^\s*[^\s#]/.test(line));
+  // A template of k3s goes on with an action.
+  return next !== undefined && !/^\s*(?:\[|\{\{)/.test(next);
 }
 
 export const lostText = 'kata-sysext’s wiring in it is gone or was changed';

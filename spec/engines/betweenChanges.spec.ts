@@ -51,6 +51,24 @@ describe('a tree between two changes', function () {
     assert.equal(record.wiring.version, '2.1');
   });
 
+  for (const [what, text, isLost] of [
+    ['a key directly below the block', 'a = 1\n', true],
+    ['a comment, and a table below it', '# mine\n\n[debug]\na = 1\n', false],
+  ] as const)
+    it(`status sees what the engine's rule sees: ${what}`, async () => {
+      const tree = keep(inProcessTree('fcos'));
+      await tree.json(['install', first]);
+      put(tree.root, config, `${readFileSync(tree.path(config), 'utf8')}${text}`);
+
+      const { findings } = await tree.json(['status']);
+      const check = await tree.json(['check']);
+
+      const codes = (list: unknown) =>
+        (list as { code: string; level: string }[]).flatMap(({ code, level }) => (level === 'info' ? [] : code));
+      assert.deepEqual(codes(findings).includes('drift-found'), isLost);
+      assert.deepEqual(codes(check['findings']).includes('foreign-edit'), isLost);
+    });
+
   for (const [what, file, text, engine] of [
     ['containerd', config, undefined, 'containerd@1.7'],
     ['Docker', 'etc/docker/daemon.json', '{\n  "log-level": "info"\n}\n', 'docker@28.0.1'],

@@ -36,7 +36,14 @@ describe('what kata-sysext has lost', function () {
       rmSync(host.path(`${state}/generations/2/${name}`));
 
       const codes: string[] = [];
-      for (const args of [['install', first, '--dry-run'], ['install', first], ['configure', '--profile', 'debug'], ['uninstall'], ['gc']])
+      for (const args of [
+        ['status'],
+        ['install', first, '--dry-run'],
+        ['install', first],
+        ['configure', '--profile', 'debug'],
+        ['uninstall'],
+        ['gc'],
+      ])
         codes.push(await codeOf(host, args));
       await host.run(['recover']);
       await host.run(['recover', '--boot', 'recover']);

@@ -32,7 +32,7 @@ export async function activeGeneration(host: HostView): Promise<Generation | und
  * A pointer that leads nowhere is one of another deployment or of another image. One to a folder that is there, without its record or its
  * manifest: nothing else says what the engine was wired with. Throws `state-damaged`.
  */
-async function refuseLost(host: HostView, number: number): Promise<void> {
+export async function refuseLost(host: HostView, number: number): Promise<void> {
   const folder = generationFolder(number);
   const there = number === imageNumber ? [] : await host.readdir(folder);
   const lost = ['manifest.json', 'record.json'].find((name) => !there.includes(name));

@@ -1,4 +1,4 @@
-export { activeGeneration, isMarked, startingGeneration, wiredGeneration } from './active.ts';
+export { activeGeneration, isMarked, refuseLost, startingGeneration, wiredGeneration } from './active.ts';
 export { aliasesOf, installAgain, namesOf, noChoices, offered, offeredBy, sourcePlaces } from './choices.ts';
 export { type Drawn, drawGeneration, linksOf, makeGeneration, type Origin, originOf } from './make.ts';
 export {
