@@ -3,7 +3,7 @@ import type { TreeEntry } from '../bundle/index.ts';
 import { withProvenPlaces } from '../components/read.ts';
 import { type Finding, KataError } from '../errors/index.ts';
 import { bootGuests, type GuestBoot, type GuestRequest, needLive } from '../guest/index.ts';
-import { digestOf, type HostView } from '../host/index.ts';
+import type { HostView } from '../host/index.ts';
 import { labelFinding, surveyLabels } from '../labels/index.ts';
 import { type Emit, words } from '../output/index.ts';
 import type { Found } from '../planning/types.ts';
@@ -13,11 +13,10 @@ import { activePolicyFindings } from '../selinux/index.ts';
 import {
   activeGeneration,
   entryDrift,
-  folderOf,
   type Generation,
+  generationDrift,
   imageNumber,
   installAgain,
-  linksOf,
   payloadOf,
   programDrift,
   programPath,
@@ -140,17 +139,7 @@ async function unexpected(host: HostView, folder: string, entries: TreeEntry[]):
 }
 
 async function configurationDrift(host: HostView, { manifest }: Generation): Promise<Finding[]> {
-  const found: Finding[] = [];
-  for (const handler of manifest.handlers) {
-    const path = `${folderOf(manifest)}/config/${handler.name}/configuration.toml`;
-    const text = await host.readText(path);
-    if (text === undefined) found.push(gone(path, 'it is not there'));
-    else if (digestOf(text) !== handler.configurationDigest) found.push(gone(path, 'its bytes differ'));
-  }
-  for (const [path, target] of linksOf(manifest)) {
-    if ((await host.readlink(path)) !== target) found.push(gone(path, `it does not point at ${target}`));
-  }
-  return found;
+  return (await generationDrift(host, manifest)).map(({ path, found }) => gone(path, found));
 }
 
 /** The copy of the program that made the generation, where one was kept. */

@@ -29,7 +29,7 @@ import { checkedSwitch, type Switch } from '../preflight/switch.ts';
 import { archivesOf, catalogueFor, namedRelease } from '../releases/index.ts';
 import { filesText } from '../runner/repairLabels.ts';
 import type { OperationPlan, StagedPayload, View } from '../runner/types.ts';
-import { activeGeneration, type Choices, type Generation, originOf, startingGeneration } from '../store/index.ts';
+import { activeGeneration, type Choices, type Generation, generationDrift, originOf, startingGeneration } from '../store/index.ts';
 import type { Afterwards } from '../transaction/index.ts';
 import { type Change, type NewGeneration, planNew } from './activateNew.ts';
 import { payloadReader } from './configure.ts';
@@ -109,7 +109,8 @@ async function isActive(
     own.changed ||
     manifest.backend !== backend.name ||
     manifest.format !== format ||
-    !(await sameFiles(host, from, request, signal))
+    !(await sameFiles(host, from, request, signal)) ||
+    (await generationDrift(host, manifest)).length > 0
   )
     return false;
   const readText = async (path: string) => (await host.readFile(`${manifest.payloadFolder}/${path}`)).toString();

@@ -2,7 +2,7 @@ import { backendOf } from '../backends/index.ts';
 import { KataError } from '../errors/index.ts';
 import { readFacts } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
-import { type Generation, type GenerationManifest, installAgain, isIntact, payloadOf } from '../store/index.ts';
+import { type Generation, type GenerationManifest, generationDrift, installAgain, isIntact, payloadOf } from '../store/index.ts';
 import { refuse } from './engine.ts';
 
 /**
@@ -33,10 +33,14 @@ export async function refuseHarmful(
 /** For a change that goes on with files that are stored already. Throws `payload-damaged` where some are missing or changed. */
 export async function refuseDamaged(host: HostView, manifest: GenerationManifest, needed: string): Promise<void> {
   const payload = await payloadOf(host, manifest);
-  if (payload !== undefined && (await isIntact(host, payload, 'shape'))) return;
+  const [drifted] = await generationDrift(host, manifest);
+  if (drifted === undefined && payload !== undefined && (await isIntact(host, payload, 'shape'))) return;
   throw new KataError('payload-damaged', {
     subject: `generation ${manifest.number}`,
-    found: `its payload ${manifest.payloadFolder} is not there, or files of it are missing or changed`,
+    found:
+      drifted === undefined
+        ? `its payload ${manifest.payloadFolder} is not there, or files of it are missing or changed`
+        : `${drifted.path}: ${drifted.found}`,
     needed,
     next: `install that release again: ${installAgain(manifest)}`,
   });

@@ -12,6 +12,10 @@ export interface Node {
   active: number | undefined;
   /** Generations that are here. */
   generations: readonly number[];
+  /** Those of them that did not prove themselves: a boot went back from them. */
+  failed: readonly number[];
+  /** Nothing of Kata is here: no generation, no wiring, no change that is open. */
+  isVacant: boolean;
   /** The node was away, and came back at this time (RFC 3339): its place in a rollout is not known. */
   awayUntil?: string | undefined;
 }
@@ -35,7 +39,7 @@ export function decide(request: NodeRequest, digest: Digest, attempts: readonly 
   const { mode, retry = 0 } = request;
   if (mode === 'observe') return { act: 'observe' };
   const begun = attempts.filter(({ outcome }) => outcome !== 'held');
-  const [last, own] = [begun.at(-1), attemptAt(attempts, digest)].map((attempt) => attempt && ended(attempt));
+  const [last, own] = [begun.at(-1), attemptAt(attempts, digest)].map((attempt) => attempt && settled(attempt, node));
   const isOver = ({ outcome, ...then }: Attempt) =>
     outcome === 'failed' && retry <= then.retry && !isOther(then.engine, node.engine) && then.system === node.system;
   if (own !== undefined && isOver(own)) return { act: 'nothing', state: 'failed', ...codeOf(own), reason: own.reason ?? 'it failed here' };
@@ -52,7 +56,7 @@ export function decide(request: NodeRequest, digest: Digest, attempts: readonly 
     };
   }
   if (mode === 'uninstall')
-    return node.active === undefined ? { act: 'nothing', state: 'done', reason: 'Kata is not installed' } : { act: 'uninstall' };
+    return node.isVacant ? { act: 'nothing', state: 'done', reason: 'Kata is not installed' } : { act: 'uninstall' };
   const made = own?.outcome === 'done' ? own.generation : undefined;
   if (made !== undefined && made !== node.active && node.generations.includes(made)) return { act: 'switch', to: made };
   return { act: 'install' };
@@ -75,16 +79,25 @@ export interface Absence {
 
 /** When a node came back that was away; what is remembered counts for ten minutes. */
 export function returnOf({ readySince, reportedAt, remembered }: Absence, now: Date): string | undefined {
-  const isLate =
-    reportedAt !== undefined && readySince !== undefined && readySince <= now && readySince.getTime() > Date.parse(reportedAt) + slackMs;
+  const reported = reportedAt === undefined ? undefined : Date.parse(reportedAt);
+  // The clock went back since the report: what it says of the time is not known, and a return is at most so long ago that it counts.
+  const after = reported !== undefined && reported > now.getTime() ? now.getTime() - awayMs : reported;
+  const isLate = after !== undefined && readySince !== undefined && readySince <= now && readySince.getTime() > after + slackMs;
   if (isLate) return readySince.toISOString();
   return remembered !== undefined && now.getTime() - Date.parse(remembered) <= awayMs ? remembered : undefined;
 }
 
-/** A node that goes down in the middle tries once more. One that goes down again may do so because of the request. */
-function ended(attempt: Attempt): Attempt {
-  if (attempt.outcome !== 'began' || (attempt.interrupted ?? 0) === 0) return attempt;
-  return { ...attempt, outcome: 'failed', code: 'interrupted', reason: 'the node went down in the middle of it, twice' };
+/**
+ * What an attempt came to in the end. A node that goes down in the middle tries once more; one that goes down again may do so because of the
+ * request. One that was done failed after all where a boot went back from its generation.
+ */
+export function settled(attempt: Attempt, { failed }: Pick<Node, 'failed'>): Attempt {
+  const { outcome, interrupted = 0, generation } = attempt;
+  if (outcome === 'began' && interrupted > 0)
+    return { ...attempt, outcome: 'failed', code: 'interrupted', reason: 'the node went down in the middle of it, twice' };
+  if (outcome === 'done' && generation !== undefined && failed.includes(generation))
+    return { ...attempt, outcome: 'failed', code: 'gate-failed', reason: `a boot went back from generation ${generation}` };
+  return attempt;
 }
 
 /** A version that could not be asked, as on a node that is busy or boots, is no other one. */

@@ -39,6 +39,11 @@ function isFileGone({ code, complaint }: KataError): boolean {
   return code === 'usage' && filesOfNode.includes(complaint.subject ?? '');
 }
 
+/** What is wrong with the words of a request: nothing was begun, and it says nothing of the node. */
+export function isOfWords(error: KataError): boolean {
+  return ['usage', 'profile-unknown', 'release-unknown'].includes(error.code) && !isFileGone(error);
+}
+
 /** What a run came to. */
 export interface Ended {
   state: NodeReport['state'];

@@ -1,5 +1,5 @@
-export { awayMs, type Decision, decide, type Node, returnOf } from './decide.ts';
-export { type Ended, endedBy, isBundleGone, isUnsuitable, reasonOf } from './ended.ts';
+export { awayMs, type Decision, decide, type Node, returnOf, settled } from './decide.ts';
+export { type Ended, endedBy, isBundleGone, isOfWords, isUnsuitable, reasonOf } from './ended.ts';
 export {
   type Attempt,
   attemptAt,

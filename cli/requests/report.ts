@@ -82,7 +82,8 @@ export async function writeReport(host: Host, report: NodeReport): Promise<NodeR
   const written = (at: string) => escaped(`${JSON.stringify({ ...whole, at }, null, 2)}\n`);
   const before = await readReport(host).catch(() => undefined);
   // One that only says the same again would be a write at each run of a fleet tool.
-  if (before !== undefined && before.text === written(before.report.at)) return { ...report, at: before.report.at };
+  const isEarlier = before !== undefined && Date.parse(before.report.at) <= Date.parse(report.at);
+  if (isEarlier && before.text === written(before.report.at)) return { ...report, at: before.report.at };
   await ensureFolder(host, stateFolder);
   await ensureFolder(host, etcFolder);
   await host.writeFile(reportFile, written(report.at), { mode: 0o644 });

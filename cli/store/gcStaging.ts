@@ -19,6 +19,7 @@ import {
   lockFile,
   manifestsFolder,
   payloadManifest,
+  podFolder,
   programManifest,
   programPath,
   programsFolder,
@@ -217,7 +218,12 @@ async function known(host: HostView): Promise<HostPath[]> {
 }
 
 function isHistory(path: HostPath): boolean {
-  if ([foldersFile, reservedSpaceFile, lockFile, sequenceFile].includes(path) || path.startsWith(`${journalFolder}/`)) return true;
+  if (
+    [foldersFile, reservedSpaceFile, lockFile, sequenceFile, requestsFile].includes(path) ||
+    path.startsWith(`${podFolder}/`) ||
+    path.startsWith(`${journalFolder}/`)
+  )
+    return true;
   if (path.startsWith(`${cataloguesFolder}/`)) return true;
   return path.startsWith(`${historyFolder}/`) && historyName.test(path.slice(historyFolder.length + 1));
 }

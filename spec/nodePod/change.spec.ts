@@ -193,7 +193,12 @@ describe('the step change of a node pod', function () {
     );
     assert.deepEqual(new Set(node.services.map(({ unit }) => unit)), new Set([unitOf(observing), unitOf(installing)]));
     assert.ok(node.services.length >= 3, `${node.services.length} runs`);
-    assert.deepEqual(replies, ['none', 'none', 'none', 'none']);
+    // One that asks once more, after the next request has begun, says so.
+    const overtaken = /^node-pod-unit: the report in \S+ is on another request$/;
+    assert.deepEqual(
+      replies.map((reply, index) => (index < 2 && overtaken.test(reply) ? 'none' : reply)),
+      ['none', 'none', 'none', 'none'],
+    );
   });
 
   it('asks once more where another pod has taken what its unit wrote, and then says so', async () => {

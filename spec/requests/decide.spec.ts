@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type Attempt, type Decision, decide, type Node, type NodeRequest, requestDigest, returnOf } from '../../cli/requests/index.ts';
 
-const node: Node = { engine: 'containerd 2.1.9', system: 'fedora-43', active: 1, generations: [1] };
+const node: Node = { engine: 'containerd 2.1.9', system: 'fedora-43', active: 1, generations: [1], failed: [], isVacant: false };
 const wanted = (release: string, more: Partial<NodeRequest> = {}): NodeRequest => ({
   apiVersion: 'kata-sysext/v1',
   kind: 'Request',
@@ -81,7 +81,35 @@ describe('what a node does about a request', () => {
     ['uninstall, on a node that was away', wanted('', { mode: 'uninstall', bundles: [] }), [attempt(v1)], { awayUntil: back }, 'uninstall'],
     ['observe, after a failure too', wanted('4.2.0', { mode: 'observe' }), [attempt(v2, failed)], {}, 'observe'],
     ['uninstall', wanted('', { mode: 'uninstall', bundles: [] }), [attempt(v1)], {}, 'uninstall'],
-    ['uninstall, where nothing is installed', wanted('', { mode: 'uninstall', bundles: [] }), [], { active: undefined }, 'done'],
+    [
+      'uninstall, of a node with something left, and nothing active',
+      wanted('', { mode: 'uninstall', bundles: [] }),
+      [],
+      { active: undefined },
+      'uninstall',
+    ],
+    [
+      'one whose generation a boot went back from',
+      v2,
+      [attempt(v1), attempt(v2, { generation: 2 })],
+      { failed: [2], generations: [1, 2] },
+      'failed',
+    ],
+    [
+      'the same with a higher retry',
+      { ...v2, retry: 1 },
+      [attempt(v2, { generation: 2 })],
+      { failed: [2], generations: [1, 2] },
+      'install',
+    ],
+    ['the next one after a boot went back', v1, [attempt(v2, { generation: 2 })], { failed: [2], generations: [1, 2] }, 'held'],
+    [
+      'uninstall, where nothing is installed',
+      wanted('', { mode: 'uninstall', bundles: [] }),
+      [],
+      { active: undefined, isVacant: true },
+      'done',
+    ],
     ['uninstall, after a failure', wanted('', { mode: 'uninstall', bundles: [] }), [attempt(v2, failed)], {}, 'uninstall'],
   ];
   for (const [what, request, attempts, differs, does] of rows)

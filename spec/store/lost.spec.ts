@@ -127,7 +127,7 @@ describe('what kata-sysext has lost', function () {
 
       assert.equal(failed, 'failed');
       // The story of the change stays, in its folder.
-      assert.deepEqual(differences(before, host.listing()), ['+ var/lib/kata-sysext 40755 0:0 folder']);
+      assert.match(differences(before, host.listing()).join(), /^\+ var\/lib\/kata-sysext 40755 \d+:\d+ folder$/);
       assert.deepEqual(times(), wanted);
     });
 });

@@ -3,24 +3,12 @@ import { resolve } from 'node:path';
 import { KataError } from '../../errors/index.ts';
 import { deploymentNow } from '../../facts/index.ts';
 import type { HostView } from '../../host/index.ts';
-import { check } from '../../inspect/check.ts';
-import { planInstall } from '../../operations/install.ts';
-import { planRollback } from '../../operations/switchToExisting.ts';
-import { planUninstall } from '../../operations/uninstall.ts';
-import type { InstallRequest } from '../../planning/choices/types.ts';
 import { findEngines } from '../../preflight/engines.ts';
 import {
   type Attempt,
   attemptAt,
-  type Decision,
   decide,
-  type Ended,
-  endedBy,
-  forget,
-  forgetAll,
-  isBundleGone,
   isReady,
-  isSameMemory,
   isUnsuitable,
   knownOf,
   type Node,
@@ -30,26 +18,30 @@ import {
   readMemory,
   readReport,
   readRequest,
-  reasonOf,
-  recall,
-  remember,
   rememberAway,
   reportLine,
   requestDigest,
   returnOf,
+  settled,
   writeMetrics,
   writeReport,
 } from '../../requests/index.ts';
-import { runOperation } from '../../runner/run.ts';
-import type { Answer, Planner } from '../../runner/types.ts';
-import { activeGeneration, namesOf, readGenerations } from '../../store/index.ts';
+import { activeGeneration, type Generation, isVacant, namesOf, readGenerations } from '../../store/index.ts';
+import { acted, decidedTooEarly, type Result, tried } from '../applying/carryOut.ts';
 import { asWritten } from '../parsing/artefacts.ts';
 import { changeOptionsOf, list } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
 import { installRequest } from './changing.ts';
 
+/** Another run may change what is known while this one waits for the lock; then it is decided again, so often. */
+const mostDecisions = 3;
+
 /** Makes the node as a request says, remembers how that ended, and writes the report. */
-export async function run(call: Call): Promise<Reply> {
+export function run(call: Call): Promise<Reply> {
+  return runOnce(call, mostDecisions);
+}
+
+async function runOnce(call: Call, left: number): Promise<Reply> {
   const { context, words, io, options } = call;
   const { host } = context;
   const path = resolve(io.cwd, words[0]!);
@@ -59,7 +51,8 @@ export async function run(call: Call): Promise<Reply> {
   const returned = await returnTime(host, timeOf(options['ready-since']));
   // A request that lay here before the node went away had its turn.
   const awayUntil = returned !== undefined && (await stat(path)).mtime > new Date(returned) ? returned : undefined;
-  const node = { ...(await nodeNow(host, request)), awayUntil };
+  const engines = Array.isArray(asked.options['engine']) ? asked.options['engine'] : undefined;
+  const node = { ...(await nodeNow(host, engines)), awayUntil };
   const attempts = await readMemory(host);
   const decision = decide(request, digest, attempts, node);
   const dry = options['dry-run'] === true;
@@ -79,6 +72,10 @@ export async function run(call: Call): Promise<Reply> {
   else changeOptionsOf(asked);
   if (!dry && request.mode !== 'uninstall' && returned !== undefined) await rememberAway(host, returned);
   const ended = dry ? await tried(asked, request, decision) : await acted(asked, request, decision, began, attempts);
+  if (ended === 'decide again') {
+    if (left > 1) return runOnce(call, left - 1);
+    throw decidedTooEarly();
+  }
   const said = await reportOf(host, request, began, ended);
   const report = dry ? said : await writeReport(host, said);
   const fault = dry || request.metrics === undefined ? undefined : await writeMetrics(host, request.metrics, report);
@@ -113,19 +110,26 @@ function installCall(call: Call, request: NodeRequest): Call {
   };
 }
 
-async function nodeNow(host: HostView, { engines }: NodeRequest): Promise<Node> {
+async function nodeNow(host: HostView, engines: string[] | undefined): Promise<Node> {
   const active = await activeGeneration(host);
   const found = await findEngines(host, engines, active?.record.wiring).catch((error: unknown) => {
     if (error instanceof KataError) return [];
     throw error;
   });
   const { deployment } = await deploymentNow(host);
+  const all = await readGenerations(host);
   return {
     engine: found.map(({ engine, instance }) => `${engine.name} ${instance.version ?? ''}`.trim()).join(', ') || 'none',
     system: deployment,
     active: active?.manifest.number,
-    generations: (await readGenerations(host)).map(({ manifest }) => manifest.number),
+    generations: all.map(({ manifest }) => manifest.number),
+    failed: failedIn(all),
+    isVacant: await isVacant(host),
   };
+}
+
+function failedIn(all: readonly Generation[]): number[] {
+  return all.filter(({ record }) => record.state === 'failed').map(({ manifest }) => manifest.number);
 }
 
 async function returnTime(host: HostView, readySince: Date | undefined): Promise<string | undefined> {
@@ -146,129 +150,8 @@ function timeOf(value: unknown): Date | undefined {
   });
 }
 
-/** What a run came to; of an observation also its plan. */
-type Result = Ended & { plan?: Extract<Answer, { kind: 'Plan' }>['plan'] };
-
-/** The same without any change: of an install its plan. */
-async function tried(call: Call, request: NodeRequest, decision: Decision): Promise<Result> {
-  if (decision.act === 'nothing') return decision;
-  if (decision.act === 'hold') return { state: 'held', reason: decision.reason };
-  if (decision.act === 'observe' || decision.act === 'install') return observed(call, request);
-  return {
-    state: 'observed',
-    reason: decision.act === 'switch' ? `it would switch to generation ${decision.to}` : 'it would be uninstalled',
-  };
-}
-
-async function acted(call: Call, request: NodeRequest, decision: Decision, began: Attempt, attempts: readonly Attempt[]): Promise<Result> {
-  const { context } = call;
-  const { host } = context;
-  if (decision.act === 'nothing') {
-    if (request.mode === 'uninstall') await forgetAll(host);
-    return decision;
-  }
-  if (decision.act === 'hold') {
-    await remember(host, { ...began, outcome: 'held', reason: decision.reason });
-    return { state: 'held', reason: decision.reason };
-  }
-  if (decision.act === 'observe') return observed(call, request);
-  const misfit = decision.act === 'uninstall' ? undefined : await unsuitableFor(call, request);
-  if (misfit !== undefined) return misfit;
-  try {
-    const answer = await changed(call, decision, began, attempts);
-    const restarts = answer.kind === 'Change' ? answer.change.restarted.length : 0;
-    const generation = answer.kind === 'Change' ? answer.change.to : undefined;
-    // What is left of it where another deployment keeps its payload: the node is done with this request.
-    if (decision.act === 'uninstall') await forget(host, began.request);
-    else await remember(host, { ...began, outcome: 'done', restarts: began.restarts + restarts, generation });
-    return { state: 'done', reason: decision.act === 'uninstall' ? 'Kata was uninstalled' : 'the node has what is requested', restarts };
-  } catch (error) {
-    if (!(error instanceof KataError)) throw error;
-    const ended = endedBy(error);
-    const restarts = began.restarts + (ended.restarts ?? 0);
-    if (ended.state === 'failed') await remember(host, { ...began, outcome: 'failed', code: ended.code, reason: ended.reason, restarts });
-    // The node goes down: it tries once more, as after a loss of power.
-    else if (restarts > began.restarts) await remember(host, { ...began, restarts });
-    // Nothing was done, so that what was known still holds.
-    else await recall(host, began.request, attempts);
-    return ended;
-  }
-}
-
-async function changed(call: Call, decision: Decision, began: Attempt, attempts: readonly Attempt[]): Promise<Answer> {
-  const { context } = call;
-  const before = attemptAt(attempts, began.request);
-  // Of a node that has all of it nothing is written, not even that it was looked at.
-  const noting =
-    <R>(planner: Planner<R>): Planner<R> =>
-    async (view, request) => {
-      // It was decided before the lock was there.
-      if (!isSameMemory(await readMemory(context.host), attempts)) throw decidedTooEarly();
-      const operation = await planner(view, request);
-      if (!operation.idle) await remember(context.host, began);
-      return operation;
-    };
-  const options = changeOptionsOf(call);
-  const switchTo = (to: number) => runOperation(context, 'rollback', noting(planRollback), { ...options, to });
-  if (decision.act === 'switch') return switchTo(decision.to);
-  if (decision.act === 'uninstall') return runOperation(context, 'uninstall', noting(planUninstall), { ...options, purge: true });
-  try {
-    return await runOperation(context, 'install', noting(planInstall), await wholeRequest(call));
-  } catch (error) {
-    const active = (await activeGeneration(context.host))?.manifest.number;
-    // The node has the request already: what drifted is repaired without the bundle.
-    const isHere = before?.outcome === 'done' && before.generation !== undefined && before.generation === active;
-    if (!isHere || !isBundleGone(error)) throw error;
-    return switchTo(active!);
-  }
-}
-
-function decidedTooEarly(): KataError {
-  return new KataError('lock-held', {
-    subject: 'apply',
-    found: 'another run of apply did something while this one waited for the lock',
-    needed: 'one run at a time',
-    next: 'run the command again',
-  });
-}
-
-/** A request says all that a node should have: what an earlier one chose and this one leaves out goes. */
-async function wholeRequest(call: Call): Promise<InstallRequest> {
-  return { ...(await installRequest(call)), exactly: true };
-}
-
-async function observed(call: Call, request: NodeRequest): Promise<Result> {
-  const misfit = await unsuitableFor(call, request);
-  if (misfit !== undefined) return misfit;
-  if (call.words.length === 0) return { state: 'observed', reason: 'the host fits' };
-  try {
-    const answer = await runOperation(call.context, 'install', planInstall, { ...(await wholeRequest(call)), dryRun: true });
-    if (answer.kind !== 'Plan') throw new Error('a dry run gives a plan');
-    const { plan } = answer;
-    const restarts = plan.restarts.length === 0 ? 'nothing' : plan.restarts.join(', ');
-    return { state: 'observed', reason: `the host fits; an install restarts ${restarts}`, plan };
-  } catch (error) {
-    if (!(error instanceof KataError)) throw error;
-    return { ...endedBy(error), state: 'observed', restarts: 0 };
-  }
-}
-
-/** What the host itself has against Kata, unless the request allows it. */
-async function unsuitableFor({ context, options }: Call, { handlers }: NodeRequest): Promise<Result | undefined> {
-  const { findings } = await check(context.host, {
-    handlers: handlers ?? [],
-    program: { program: context.program, programFile: context.programFile },
-    backend: typeof options['backend'] === 'string' ? options['backend'] : undefined,
-    engines: Array.isArray(options['engine']) ? options['engine'] : undefined,
-    format: undefined,
-    bundle: undefined,
-  });
-  const finding = findings.find(({ code }) => isUnsuitable(code) && !list(options['allow-unfit']).includes(code));
-  return finding === undefined ? undefined : { state: 'unsuitable', code: finding.code, reason: reasonOf(finding) };
-}
-
 async function reportOf(host: HostView, { mode }: NodeRequest, began: Attempt, ended: Result): Promise<NodeReport> {
-  const active = await activeGeneration(host);
+  const [active, all] = [await activeGeneration(host), await readGenerations(host)];
   const { state, code, reason, restarts = 0, plan } = ended;
   return {
     request: began.request,
@@ -285,7 +168,7 @@ async function reportOf(host: HostView, { mode }: NodeRequest, began: Attempt, e
     restarts: began.restarts + restarts,
     wouldRestart: plan?.restarts,
     wouldWriteBytes: plan?.bytesWritten,
-    ...knownOf(await readMemory(host)),
+    ...knownOf((await readMemory(host)).map((attempt) => settled(attempt, { failed: failedIn(all) }))),
     at: host.now().toISOString(),
   };
 }

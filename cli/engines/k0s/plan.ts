@@ -1,4 +1,4 @@
-import { parseDocument, tableAt } from '../../documents/toml/index.ts';
+import { parseDocument, tableAt, valueAt } from '../../documents/toml/index.ts';
 import type { Finding } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { editedByOthers, foreignHandler, refuseForeignFiles } from '../common/complaints.ts';
@@ -11,6 +11,7 @@ import { checkWanted } from '../common/wanted.ts';
 import { wiringKey } from '../common/wiringKey.ts';
 import { changesBetween } from '../containerd/fileChanges.ts';
 import { tablesLeadingTo } from '../containerd/foreignWiring.ts';
+import { leadsToOurs } from '../containerd/handlers.ts';
 import { newPlugin, oldPlugin, runtimesPath } from '../containerd/schema.ts';
 import type { FileChange, ForeignWiring, Instance, Mark, WantedHandler, Wiring, WiringPlan } from '../types.ts';
 import { facts } from './facts.ts';
@@ -28,7 +29,7 @@ export async function planK0s(host: HostView, instance: Instance, wanted: Wanted
   const findings = findingsOf(seen);
   if (wanted.length === 0) return removal(host, seen, findings, recorded);
   await checkManaged(host, instance);
-  if (seen.some(({ state }) => state === 'altered')) return keepAltered(instance, wanted, findings, recorded!);
+  if (seen.some(({ state }) => state === 'altered')) return keepAltered(instance, wanted, seen, findings, recorded!);
   const base = withoutOurs(seen);
   const others = await readDropIns(filesView(host, base));
   if (recorded === undefined) refuseTemplates(others);
@@ -109,10 +110,28 @@ async function removal(host: HostView, seen: readonly SeenMark[], findings: Find
 }
 
 /** Another program or user changed a file of kata-sysext. It stays where the same handlers are wanted; an edit would be a guess. */
-function keepAltered(instance: Instance, wanted: WantedHandler[], findings: Finding[], recorded: Wiring): WiringPlan {
+function keepAltered(
+  instance: Instance,
+  wanted: WantedHandler[],
+  seen: readonly SeenMark[],
+  findings: Finding[],
+  recorded: Wiring,
+): WiringPlan {
   const key = keyOf(instance, wanted);
-  if (recorded.key !== key) throw editedByOthers(findings);
+  if (recorded.key !== key || !seen.every((one) => one.mark.path !== chosenFile || serves(one, wanted))) throw editedByOthers(findings);
   return { wiring: recorded, changes: [], makeFolders: [], dropFolders: [], findings };
+}
+
+/** Whether the file that k0s reads still names each handler's shim and configuration. */
+function serves({ mark, state, now }: SeenMark, wanted: readonly WantedHandler[]): boolean {
+  if (state === 'intact') return true;
+  try {
+    const { value } = parseDocument(now ?? '', mark.path);
+    const named = [oldPlugin, newPlugin].map((plugin) => tableAt(value, runtimesPath(plugin)));
+    return wanted.every((handler) => named.some((runtimes) => leadsToOurs(valueAt(runtimes, [handler.name]), handler)));
+  } catch {
+    return false;
+  }
 }
 
 /** k0s merges the files in the order of their names: a second definition of a name would change the first one, or be changed by it. */

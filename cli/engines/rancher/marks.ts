@@ -61,7 +61,9 @@ export function keepAltered(
   findings: Finding[],
   recorded: Wiring,
 ): WiringPlan {
-  const serves = wanted.every((handler) => definitionsOf(inputs, handler.name).some(({ value }) => leadsToOurs(value, handler)));
+  // A template that the next start does not take serves no pod.
+  const used = inputs.active === undefined ? inputs : { ...inputs, templates: [inputs.active] };
+  const serves = wanted.every((handler) => definitionsOf(used, handler.name).some(({ value }) => leadsToOurs(value, handler)));
   const stale = recorded.handlers.some(
     ({ name }) => !wanted.some((handler) => handler.name === name) && definitionsOf(inputs, name).length > 0,
   );

@@ -1,5 +1,5 @@
 /** The values of generated documents. As in JSON, a key whose value is undefined is left out. */
-export type Yaml = string | number | boolean | Yaml[] | YamlTable;
+export type Yaml = string | number | boolean | null | Yaml[] | YamlTable;
 export type YamlTable = { [key: string]: Yaml | undefined };
 
 /** A document in block style. Strings are quoted as in JSON, which YAML reads alike; texts of several lines are literal blocks. */
@@ -18,12 +18,14 @@ function entry(head: string, value: Yaml, indent: string): string[] {
     return [`${head} |`, ...lines.map((line) => (line === '' ? '' : `${deeper}${line}`))];
   }
   if (Array.isArray(value)) return value.length === 0 ? [`${head} []`] : [head, ...value.flatMap((each) => item(each, deeper))];
-  if (typeof value === 'object') return Object.keys(value).length === 0 ? [`${head} {}`] : [head, ...mapping(value, deeper)];
+  if (typeof value === 'object' && value !== null)
+    return Object.keys(value).length === 0 ? [`${head} {}`] : [head, ...mapping(value, deeper)];
   return [`${head} ${scalar(value)}`];
 }
 
 function item(value: Yaml, indent: string): string[] {
-  if (typeof value !== 'object' || Array.isArray(value) || Object.keys(value).length === 0) return [`${indent}- ${scalar(value)}`];
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || Object.keys(value).length === 0)
+    return [`${indent}- ${scalar(value)}`];
   const [first = '', ...rest] = mapping(value, `${indent}  `);
   return [`${indent}- ${first.trimStart()}`, ...rest];
 }

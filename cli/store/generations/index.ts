@@ -1,5 +1,6 @@
 export { activeGeneration, isMarked, refuseLost, startingGeneration, wiredGeneration } from './active.ts';
 export { aliasesOf, installAgain, namesOf, noChoices, offered, offeredBy, sourcePlaces } from './choices.ts';
+export { generationDrift } from './drift.ts';
 export { type Drawn, drawGeneration, linksOf, makeGeneration, type Origin, originOf } from './make.ts';
 export {
   activeNumber,

@@ -27,7 +27,7 @@ export function decidingWork(node: string, root: string, journal: Entry[], isBad
     if (returned !== undefined) await requests.rememberAway(host, returned);
     const awayUntil = returned !== undefined && statSync(requestFile).mtime > new Date(returned) ? returned : undefined;
     const generations = Array.from({ length: active ?? 0 }, (_, index) => index + 1);
-    const now: Node = { engine, system, active, generations, awayUntil };
+    const now: Node = { engine, system, active, generations, failed: [], isVacant: active === undefined, awayUntil };
     const decision = requests.decide(request, digest, attempts, now);
     const ended = endOf(decision, isBad(request), active);
     const { state, reason, restarts } = ended;

@@ -223,8 +223,11 @@ spec:
         {{- end }}
       {{- end }}
       nodeSelector:
-        kubernetes.io/os: linux
+        {{- $selectors := dict "kubernetes.io/os" "linux" }}
         {{- range $key, $value := .nodeSelector }}
+        {{- $_ := set $selectors $key $value }}
+        {{- end }}
+        {{- range $key, $value := $selectors }}
         {{ $key | toJson }}: {{ $value | toJson }}
         {{- end }}
       affinity:
