@@ -113,7 +113,12 @@ export async function status(host: HostView): Promise<Status> {
   const now = all.find(({ manifest }) => manifest.number === active);
   if (now === undefined && active !== undefined) await refuseLost(host, active);
   const previous = now?.record.previous;
-  const [engine, ...otherEngines] = wiringsOf((seen.active ?? now)?.record.wiring).map((wiring) => engineOf(wiring, seen.lost));
+  const [engine, ...otherEngines] = wiringsOf((seen.active ?? now)?.record.wiring).map((wiring) =>
+    engineOf(
+      wiring,
+      seen.lost.map(({ path }) => path),
+    ),
+  );
   // In the middle of a change its steps say where the wiring is.
   const atRest = change.change === undefined && change.interrupted.length === 0;
   return {

@@ -24,7 +24,7 @@ import {
   wholePayload,
 } from '../store/index.ts';
 import { changeState, openFindings } from './changeState.ts';
-import { lostText, lostWiring, updateImage } from './wiring.ts';
+import { lostText, lostWiring, updateImage, wiringAgain } from './wiring.ts';
 
 export interface Verification {
   generation: number;
@@ -71,7 +71,11 @@ export async function verify(host: HostView, trials?: Trials): Promise<Verificat
   }
   drift.push(...(await unexpected(host, whole.folder, whole.entries)), ...(await configurationDrift(host, active)));
   const changed = drift.length > 0;
-  drift.push(...(await lostWiring(host, active)).map((path) => gone(path, lostText)), ...(await copyDrift(host, active)));
+  const wiring = (await lostWiring(host, active)).map((lost) => ({
+    ...gone(lost.path, lostText),
+    ...(lost.isAltered && { next: wiringAgain(active, lost) }),
+  }));
+  drift.push(...wiring, ...(await copyDrift(host, active)));
   const policy = (await activePolicyFindings(host, active)).filter(({ level }) => level === 'blocker');
   for (const problem of (await backendOf(manifest.backend).status(host)).problems) drift.push(gone(manifest.backend, problem));
   const labels = await surveyLabels(host, active);

@@ -66,6 +66,8 @@ describe('a tree between two changes', function () {
       const codes = (list: unknown) =>
         (list as { code: string; level: string }[]).flatMap(({ code, level }) => (level === 'info' ? [] : code));
       assert.deepEqual(codes(findings).includes('drift-found'), isLost);
+      const by = (findings as { code: string; next: string }[]).find(({ code }) => code === 'drift-found')?.next ?? '';
+      assert.equal(/^take what is left of kata-sysext’s text out of \/etc\/containerd\/config.toml by hand, then: /.test(by), isLost);
       assert.deepEqual(codes(check['findings']).includes('foreign-edit'), isLost);
     });
 

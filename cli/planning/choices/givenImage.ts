@@ -97,7 +97,7 @@ function formatOfImage({ file, said }: Given, backend: string): Format {
   if (backend === imagingBackend) return said.format;
   throw new KataError('usage', {
     subject: basename(file),
-    found: `${basename(file)} is a ${said.format} image, and the backend here is ${backend}`,
+    found: `${basename(file)} is ${said.format === 'erofs' ? 'an' : 'a'} ${said.format} image, and the backend here is ${backend}`,
     needed: `backend ${imagingBackend}, or the bundle that the image was made of`,
     next: `name it: --backend ${imagingBackend}`,
   });
