@@ -17,7 +17,7 @@ export function textAt(value: unknown, ...keys: string[]): string | undefined {
 
 export function numberAt(value: unknown, ...keys: string[]): number | undefined {
   const found = at(value, keys);
-  return typeof found === 'number' && Number.isSafeInteger(found) ? found : undefined;
+  return typeof found === 'number' && Number.isSafeInteger(found) && found >= 0 ? found : undefined;
 }
 
 function at(value: unknown, keys: string[]): unknown {
