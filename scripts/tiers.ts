@@ -17,7 +17,7 @@ export interface Tier {
   prepare?: string;
   /** Its machines are emulated: a panic of their kernel is the emulator's. */
   emulated?: boolean;
-  /** It computes and hardly waits: it gives way to those that wait for hosts. The unit tier does not: it is one process, and the longest. */
+  /** It computes and hardly waits: it gives way to those that wait for hosts. unit and tree do not: each is one process, and they end last. */
   computes?: boolean;
   /** It boots hosts in containers: at most two such tiers run beside each other, because inotify's instances are counted by user. */
   bootsHosts?: boolean;
@@ -80,7 +80,6 @@ export const tiers: Tier[] = [
     without: 'fingerprint tests',
     programs: ['/usr/bin/strace', '/usr/bin/zstd', '/usr/bin/xz', '/usr/bin/getfattr', '/usr/bin/containerd'],
     root: true,
-    computes: true,
     turns: inTurn(
       'spec/tree',
       `${treesA} adoptLayered choices`,
