@@ -67,7 +67,9 @@ async function start(session: Session, configuration: GuestConfiguration, files:
   if (emulated === undefined) return { accelerator: 'kvm', findings: [why] };
   const second = await run(session, handler, emulated, 'tcg');
   // Where a processor that is emulated gets no further, the guest is to blame.
-  return isBroken || cameUp(second) ? outcome(row, handler, second, 'tcg', request, [why]) : outcome(row, handler, seen, 'kvm', request);
+  return isBroken || second.kernel !== undefined
+    ? outcome(row, handler, second, 'tcg', request, [why])
+    : outcome(row, handler, seen, 'kvm', request);
 }
 
 async function run(session: Session, handler: string, command: GuestCommand, accelerator: Accelerator): Promise<Attempt> {

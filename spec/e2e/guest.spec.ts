@@ -63,9 +63,16 @@ describe('verify --boot-guest on a live host whose /dev/kvm runs no guest', func
       return this.skip();
     }
 
-    const guests = await bootGuests(live, ['--handler', 'qemu', '--handler', 'kata-qemu-runtime-rs'], 3);
+    const words = ['verify', '--boot-guest', '--handler', 'qemu', '--handler', 'kata-qemu-runtime-rs', '--json', '--progress', 'none'];
+    const { guests } = JSON.parse((await live.kata(words)).stdout) as { guests: Guest[] };
 
+    assert.equal(guests.length, 2);
     for (const guest of guests) {
+      // On a host with little to do, this KVM gets as far as the first line of the loader within 5 s, and no further.
+      if (guest.findings.some(({ found }) => /no kernel was seen within 60\.0 s; the last line of its console: /.test(found))) {
+        assert.match(guest.findings[0]!.next, /whether KVM is to blame: kata-sysext verify --boot-guest --tcg/);
+        continue;
+      }
       assert.deepEqual([guest.ok, guest.reachedInit, guest.kernel], [false, false, undefined]);
       assert.deepEqual(
         guest.findings.map(({ code, level }) => [code, level]),
