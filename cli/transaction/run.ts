@@ -13,7 +13,7 @@ import {
   gcStaging,
   type HistoryEntry,
   pointedElsewhere,
-  readGenerations,
+  readManifests,
   wiringsWith,
   writeHistory,
   writeRecord,
@@ -249,12 +249,12 @@ export async function cleanUp(host: Host, intent: Intent): Promise<void> {
     await host.failpoint('afterwards/record');
   }
   // Another deployment may have made one of them active since this was planned.
-  const used = await pointedAt(host);
+  const used = dropGenerations.length === 0 ? new Set<number>() : await pointedAt(host);
   for (const number of dropGenerations.filter((each) => !used.has(each))) {
     await dropGeneration(host, number);
     await host.failpoint('afterwards/generation');
   }
-  const named = (await readGenerations(host)).map(({ manifest }) => manifest.payload);
+  const named = dropPayloads.length === 0 ? [] : (await readManifests(host)).map(({ payload }) => payload);
   for (const digest of dropPayloads.filter((each) => !named.includes(each))) {
     await dropPayload(host, digest);
     await host.failpoint('afterwards/payload');

@@ -66,6 +66,18 @@ describe('what kata-sysext has lost', function () {
     assert.ok(existsSync(host.path(`${state}/generations/1/manifest.json`)));
   });
 
+  it('what a generation without a record has in common with those that go stays with it', async () => {
+    const host = installed();
+    await host.json(['configure', '--profile', 'debug']);
+    const { payload } = JSON.parse(readFileSync(host.path(`${state}/generations/2/manifest.json`), 'utf8')) as { payload: string };
+    rmSync(host.path(`${state}/generations/2/record.json`));
+
+    await host.json(['uninstall']);
+
+    const hex = payload.slice('sha256:'.length);
+    assert.deepEqual(payloads(host), [hex, `${hex}.json`].sort());
+  });
+
   it('a generation that was never whole goes, with its payload', async () => {
     const host = installed();
     const before = host.listing();

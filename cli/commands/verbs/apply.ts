@@ -27,10 +27,10 @@ import {
   writeReport,
 } from '../../requests/index.ts';
 import { activeGeneration, type Generation, isVacant, namesOf, readGenerations } from '../../store/index.ts';
-import { acted, decidedTooEarly, type Result, tried } from '../applying/carryOut.ts';
 import { asWritten } from '../parsing/artefacts.ts';
 import { changeOptionsOf, list } from '../parsing/options.ts';
 import type { Call, Reply } from '../types.ts';
+import { acted, decidedTooEarly, type Result, tried } from './applying.ts';
 import { installRequest } from './changing.ts';
 
 /** Another run may change what is known while this one waits for the lock; then it is decided again, so often. */

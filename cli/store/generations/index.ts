@@ -13,6 +13,7 @@ export {
   readGeneration,
   readGenerations,
   readManifest,
+  readManifests,
   readPayload,
   takeNumber,
   triesIn,

@@ -32,6 +32,14 @@ export async function readGenerations(host: HostView): Promise<Generation[]> {
   return found.filter((generation) => generation !== undefined);
 }
 
+/** The manifests of all whose payload is in this host's own store, also of those that have lost their record. */
+export async function readManifests(host: HostView): Promise<GenerationManifest[]> {
+  const own = (await host.readdir(generationsFolder)).filter((name) => /^[1-9]\d{0,8}$/.test(name)).map(Number);
+  const numbers = host.image ? [imageNumber, ...own] : own;
+  const found = await Promise.all(numbers.map((number) => readManifest(host, `${generationFolder(number)}/manifest.json`, number)));
+  return found.filter((manifest) => manifest !== undefined);
+}
+
 export async function findGeneration(host: HostView, number: number): Promise<Generation | undefined> {
   const folder = generationFolder(number);
   const manifest = await readManifest(host, `${folder}/manifest.json`, number);

@@ -27,7 +27,7 @@ import type { Answer, Planner } from '../../runner/types.ts';
 import { activeGeneration } from '../../store/index.ts';
 import { changeOptionsOf, list } from '../parsing/options.ts';
 import type { Call } from '../types.ts';
-import { installRequest } from '../verbs/changing.ts';
+import { installRequest } from './changing.ts';
 
 /** What a run came to; of an observation also its plan. */
 export type Result = Ended & { plan?: Extract<Answer, { kind: 'Plan' }>['plan'] };
