@@ -57,7 +57,7 @@ function adviceFor(path: HostPath): string {
   const [folder, name] = [path.slice(0, path.lastIndexOf('/')), path.slice(path.lastIndexOf('/') + 1)];
   if (path.startsWith(`${journalFolder}/`)) return wayBack(folder, name);
   if (path.startsWith(`${generationsFolder}/`))
-    return `put ${path} back from a backup, and run: kata-sysext recover. Without a backup nothing tells which of the engine's text is kata-sysext's: grep -rIl kata-sysext /etc; take it out by hand, then rm ${pointer} and remove ${folder}`;
+    return `put ${path} back from a backup, and run: kata-sysext recover. Without a backup: where readlink ${pointer} names another generation, remove ${folder}. Else nothing tells which of the engine's text is kata-sysext's: grep -rIl kata-sysext /etc; take it out by hand, then rm ${pointer} and remove ${folder}`;
   return `look at it; if it cannot be repaired, move it away (mv ${path} /root/) and run: kata-sysext recover`;
 }
 

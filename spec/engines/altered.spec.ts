@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { chmodSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, readFileSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { engineHosts, prepareEngineHost } from '../support/trees/engineHosts.ts';
 import { type InProcessTree, inProcessTree, plainReleases } from '../support/trees/inProcessTree.ts';
 import { startingTrees } from '../support/trees/startingTrees.ts';
@@ -66,6 +67,13 @@ describe('what others changed of an installation', function () {
   const damages: [what: string, damage: (host: InProcessTree) => void][] = [
     ['a configuration that is gone', (host) => rmSync(host.path(`${config}/configuration.toml`))],
     ['a configuration with another line', (host) => writeFileSync(host.path(`${config}/configuration.toml`), '# mine\n')],
+    [
+      'a link in place of a configuration',
+      (host) => {
+        renameSync(host.path(`${config}/configuration.toml`), host.path(`${config}/other.toml`));
+        symlinkSync('other.toml', host.path(`${config}/configuration.toml`));
+      },
+    ],
     ['the link to the payload', (host) => unlinkSync(host.path(`${folder}/payload`))],
     [
       'the link to the drop-ins',
@@ -103,5 +111,17 @@ describe('what others changed of an installation', function () {
       assert.match((drift as { found: string }[])[0]!.found, /others may write to it: its mode is [67]+$/);
       assert.equal(change.code, 'state-unsafe');
     }
+  });
+
+  it('a pipe in place of a configuration keeps nothing waiting', async () => {
+    const host = installed();
+    rmSync(host.path(`${config}/configuration.toml`));
+    execFileSync('mkfifo', [host.path(`${config}/configuration.toml`)]);
+
+    const { drift } = await host.json(['verify'], 1);
+    const change = await answerOf(host, ['install', second]);
+
+    assert.match((drift as { found: string }[])[0]!.found, /: it is no regular file$/);
+    assert.equal(change.code, 'state-unsafe');
   });
 });

@@ -1,4 +1,4 @@
-import { digestOf, type HostPath, type HostView } from '../../host/index.ts';
+import type { HostPath, HostView } from '../../host/index.ts';
 import { folderOf, imageNumber } from '../paths.ts';
 import type { GenerationManifest } from '../types.ts';
 import { linksOf } from './make.ts';
@@ -13,22 +13,26 @@ export async function generationDrift(host: HostView, manifest: GenerationManife
   for (const { name, configurationDigest } of manifest.handlers) {
     const folder = `${folderOf(manifest)}/config/${name}`;
     const path = `${folder}/configuration.toml`;
-    const text = await host.readText(path);
-    note(path, text === undefined ? 'it is not there' : digestOf(text) === configurationDigest ? undefined : 'its bytes differ');
     // An image is built by others, who may give it other modes.
-    if (manifest.number === imageNumber) continue;
-    for (const each of [folder, path]) note(each, await oddMode(host, each));
+    const isOthers = manifest.number === imageNumber;
+    note(folder, await oddOne(host, folder, 'directory', isOthers));
+    note(
+      path,
+      (await oddOne(host, path, 'file', isOthers)) ?? ((await host.digest(path)) === configurationDigest ? undefined : 'its bytes differ'),
+    );
   }
   for (const [path, target] of linksOf(manifest))
     note(path, (await host.readlink(path)) === target ? undefined : `it does not point at ${target}`);
   return found;
 }
 
-/** A shim reads the file as root and starts what it names. */
-async function oddMode(host: HostView, path: HostPath): Promise<string | undefined> {
+/** A shim reads the file as root and starts what it names, so that neither a link nor a pipe may be in its place. */
+async function oddOne(host: HostView, path: HostPath, kind: 'file' | 'directory', isOthers: boolean): Promise<string | undefined> {
   const stat = await host.lstat(path);
-  if (stat === undefined || stat.kind === 'symlink') return undefined;
+  if (stat === undefined) return 'it is not there';
+  if (stat.kind !== kind) return `it is no ${kind === 'file' ? 'regular file' : 'folder'}`;
+  if (isOthers) return undefined;
   if ((stat.mode & 0o022) !== 0) return `others may write to it: its mode is ${stat.mode.toString(8)}`;
-  const wanted = stat.kind === 'directory' ? 0o555 : 0o444;
+  const wanted = kind === 'directory' ? 0o555 : 0o444;
   return (stat.mode & wanted) === wanted ? undefined : `others cannot read it: its mode is ${stat.mode.toString(8)}`;
 }
