@@ -20,18 +20,18 @@ export interface Attempt extends Shown {
 /**
  * Starts the hypervisor and looks on until the guest's kernel has named itself and its first program runs, or it panics, or the time is
  * over. With KVM a guest that shows nothing for 5 s is ended: a /dev/kvm that opens proves nothing (a PVM host has one on which no ordinary
- * guest gets anywhere, docs/facts/hosts.md#kvm-that-runs-no-guest).
+ * guest gets anywhere, docs/facts/hosts.md#kvm-that-runs-no-guest). After `kernelMs` one that has shown no kernel is ended as well.
  */
 export async function attempt(
   host: HostView,
   command: GuestCommand,
   accelerator: Accelerator,
-  limits: { timeoutMs: number; signal?: AbortSignal },
+  limits: { timeoutMs: number; kernelMs?: number | undefined; signal?: AbortSignal },
 ): Promise<Attempt> {
   const console = watchConsole();
   const { shown } = console;
   let message = '';
-  let silent = false;
+  let over: 'silent' | 'late' | undefined;
   const watched = await host.watch(command.program, command.args, {
     deadlineMs: limits.timeoutMs,
     signal: limits.signal,
@@ -41,8 +41,9 @@ export async function attempt(
       if (from === 'err') message = (message + text).slice(-longestMessage);
       // QEMU goes on after this one with its processors stopped.
       if (from === 'err' && /KVM internal error|KVM: entry failed/.test(message)) return true;
-      if (accelerator === 'kvm' && !shown.alive && now > aliveMs) silent = true;
-      return silent || shown.panic !== undefined || (shown.init && (shown.user || now - (shown.initAt ?? now) > quietMs));
+      if (accelerator === 'kvm' && !shown.alive && now > aliveMs) over = 'silent';
+      else if (shown.kernel === undefined && now > (limits.kernelMs ?? now)) over = 'late';
+      return over !== undefined || shown.panic !== undefined || (shown.init && (shown.user || now - (shown.initAt ?? now) > quietMs));
     },
   });
   const line = message
@@ -53,7 +54,7 @@ export async function attempt(
     .join(' / ');
   return {
     ...shown,
-    reason: silent ? 'silent' : watched.reason,
+    reason: over ?? watched.reason,
     status: watched.status,
     milliseconds: watched.milliseconds,
     message: line,

@@ -10,6 +10,9 @@ import { fileMissing, guestFailed, kvmFails, noKvm } from './findings.ts';
 import type { HypervisorRow } from './tables.ts';
 import type { Accelerator, GuestBoot, GuestCommand, GuestConfiguration, GuestRequest } from './types.ts';
 
+/** Where an emulation can tell why it did not, a kernel on KVM has a quarter of the time to name itself, at least 10 s: it takes less than one. */
+const kernelMs = ({ timeoutSeconds }: GuestRequest) => Math.max(10_000, timeoutSeconds * 250);
+
 /** What the boots of one call have in common. */
 export interface Session {
   host: HostView;
@@ -59,24 +62,31 @@ async function start(session: Session, configuration: GuestConfiguration, files:
       : outcome(row, handler, await run(session, handler, emulated, 'tcg'), 'tcg', request, [why]);
   }
   const key = `${files.path}\0${files.kernel}`;
-  const seen = session.broken.get(key) ?? (await run(session, handler, kvm, 'kvm'));
-  const [isBroken, isUnclear] = [kvmIsBroken(row, seen), isLate(seen) && emulated !== undefined];
+  const known = session.broken.get(key);
+  const seen = known ?? (await run(session, handler, kvm, 'kvm', emulated && kernelMs(request)));
+  const [isBroken, isUnclear] = [known !== undefined || kvmIsBroken(row, seen), isLate(seen) && emulated !== undefined];
   if (cameUp(seen) || !(isBroken || isUnclear)) return outcome(row, handler, seen, 'kvm', request);
   if (isBroken) session.broken.set(key, seen);
   const why = kvmFails(handler, row, seen, emulated !== undefined);
   if (emulated === undefined) return { accelerator: 'kvm', findings: [why] };
   const second = await run(session, handler, emulated, 'tcg');
   // Where a processor that is emulated gets no further, the guest is to blame.
-  return isBroken || second.kernel !== undefined
-    ? outcome(row, handler, second, 'tcg', request, [why])
-    : outcome(row, handler, seen, 'kvm', request);
+  if (!isBroken && second.kernel === undefined) return outcome(row, handler, seen, 'kvm', request);
+  session.broken.set(key, seen);
+  return outcome(row, handler, second, 'tcg', request, [why]);
 }
 
-async function run(session: Session, handler: string, command: GuestCommand, accelerator: Accelerator): Promise<Attempt> {
+async function run(
+  session: Session,
+  handler: string,
+  command: GuestCommand,
+  accelerator: Accelerator,
+  kernelWithinMs?: number,
+): Promise<Attempt> {
   const { host, request, emit, signal } = session;
   const how = accelerator === 'kvm' ? 'with KVM' : 'emulated (TCG)';
   emit({ kind: 'phase', name: 'guest', detail: `booting the guest of ${handler} ${how}` });
-  const seen = await attempt(host, command, accelerator, { timeoutMs: request.timeoutSeconds * 1000, signal });
+  const seen = await attempt(host, command, accelerator, { timeoutMs: request.timeoutSeconds * 1000, kernelMs: kernelWithinMs, signal });
   if (!signal.aborted) return seen;
   throw new KataError('interrupted', {
     subject: handler,

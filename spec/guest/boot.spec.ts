@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KataError } from '../../cli/errors/index.ts';
 import { needLive } from '../../cli/guest/index.ts';
@@ -144,6 +144,25 @@ describe('a guest that is booted', () => {
       ]);
       assert.match(unasked.findings[0]!.next, /whether KVM is to blame: kata-sysext verify --boot-guest --tcg; on a slow host/);
       assert.doesNotMatch(guest.findings[0]!.next, /--tcg/);
+    });
+
+    it('emulation is tried after a quarter of the time, and once for all handlers that have the same kernel', async () => {
+      tree.remove();
+      tree = await guestTree([{ name: qemu }, { name: 'kata-qemu-two' }]);
+      tree.hypervisor(`echo "$*" >>"$0.ran"; case "$*" in *accel=kvm*) echo BIOS; exec sleep 60 ;; esac; ${comesUp}`);
+
+      const guests = await tree.boot({ tcg: true, timeoutSeconds: 30 });
+
+      const ran = readFileSync(tree.path('opt/kata/bin/qemu.ran'), 'utf8').trim().split('\n');
+      assert.deepEqual(
+        guests.map(({ ok, accelerator, findings }) => [ok, accelerator, findings[0]!.code]),
+        Array.from({ length: 2 }, () => [true, 'tcg', 'host-kvm-fails']),
+      );
+      assert.deepEqual(
+        ran.map((args) => args.includes('accel=kvm')),
+        [true, false, false],
+      );
+      assert.match(guests[0]!.findings[0]!.found, /no kernel was seen within 1\d\.\d s/);
     });
 
     it('a guest that prints nothing for 5 s says that KVM is there by name only', async () => {
