@@ -4,24 +4,36 @@ import { KataError } from '../errors/index.ts';
 
 /** A string value of a TOML text: the keys on the way to it (array indices left out), its value and where its literal is. */
 export interface StringValue {
-  keys: string[];
-  value: string;
-  style: 'basic' | 'literal';
-  multiline: boolean;
-  start: number;
-  end: number;
+  readonly keys: readonly string[];
+  readonly value: string;
+  readonly style: 'basic' | 'literal';
+  readonly multiline: boolean;
+  readonly start: number;
+  readonly end: number;
 }
 
 export interface TomlStrings {
-  strings: StringValue[];
+  readonly strings: readonly StringValue[];
   /** The headers of all tables and the keys of inline tables, joined by NUL. */
+  readonly tables: ReadonlySet<string>;
+}
+
+interface Collected {
+  strings: StringValue[];
   tables: Set<string>;
 }
+
+/** What is known of the last texts: a plan asks several times for the configuration of each handler, and parsing is most of its time. */
+const known = new Map<string, TomlStrings>();
+const knownCharacters = 4_000_000;
+let characters = 0;
 
 /** All string values of a TOML 1.0 text. Throws `bundle-configuration` naming the line. */
 export function stringsOf(text: string, name: string): TomlStrings {
   try {
-    return collect(text, name);
+    const found = known.get(text) ?? collect(text, name);
+    keep(text, found);
+    return found;
   } catch (cause) {
     throw new KataError('bundle-configuration', {
       subject: name,
@@ -33,8 +45,18 @@ export function stringsOf(text: string, name: string): TomlStrings {
   }
 }
 
+function keep(text: string, found: TomlStrings): void {
+  if (known.has(text) || text.length > knownCharacters) return;
+  if (characters + text.length > knownCharacters) {
+    known.clear();
+    characters = 0;
+  }
+  known.set(text, found);
+  characters += text.length;
+}
+
 function collect(text: string, name: string): TomlStrings {
-  const found: TomlStrings = { strings: [], tables: new Set() };
+  const found: Collected = { strings: [], tables: new Set() };
   for (const node of parseProgram(text, name).program.body[0].body) {
     if (node.type === 'TOMLKeyValue') visitKeyValue(node, [], found);
     else {
@@ -46,13 +68,13 @@ function collect(text: string, name: string): TomlStrings {
   return found;
 }
 
-function visitKeyValue(node: AST.TOMLKeyValue, parent: string[], found: TomlStrings): void {
+function visitKeyValue(node: AST.TOMLKeyValue, parent: string[], found: Collected): void {
   const keys = [...parent, ...keysOf(node.key)];
   noteTable(keys.slice(0, -1), found);
   visitValue(node.value, keys, found);
 }
 
-function visitValue(node: AST.TOMLContentNode, keys: string[], found: TomlStrings): void {
+function visitValue(node: AST.TOMLContentNode, keys: string[], found: Collected): void {
   if (node.type === 'TOMLArray') for (const element of node.elements) visitValue(element, keys, found);
   else if (node.type === 'TOMLInlineTable') {
     noteTable(keys, found);
@@ -63,7 +85,7 @@ function visitValue(node: AST.TOMLContentNode, keys: string[], found: TomlString
   }
 }
 
-function noteTable(keys: string[], found: TomlStrings): void {
+function noteTable(keys: string[], found: Collected): void {
   for (let length = 1; length <= keys.length; length++) found.tables.add(keys.slice(0, length).join('\0'));
 }
 
