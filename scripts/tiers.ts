@@ -41,14 +41,6 @@ function inSixteen(folder: string, byGroup: Record<number, string>): Turns {
   return Array.from({ length: groups }, (_, group) => byGroup[group]?.split(' ').map((name) => `${folder}/${name}.spec.ts`) ?? []);
 }
 
-/** Of spec/tree, three parts of about the same processor time: each in every third run. */
-const [treesA, treesB, treesC] = [
-  'labels allHandlers installImage hostileDocuments checkBundle damagedState deployments foreignLocks generateRefusals',
-  'lock build stage components notices guard hostileFiles imageForm installAddress labelsVerified',
-  'dropPlans renderers kernelModules machineConfigAdvice roomRefused savedSigned closureLabels travelled generateImage ' +
-    'machineConfigOwned oci refusedJournals room savedBundle stateFolders',
-];
-
 const hostPrograms = ['/usr/bin/systemd-nspawn', '/usr/bin/mmdebstrap', '/usr/bin/zstd'];
 
 export const tiers: Tier[] = [
@@ -80,16 +72,26 @@ export const tiers: Tier[] = [
     without: 'fingerprint tests',
     programs: ['/usr/bin/strace', '/usr/bin/zstd', '/usr/bin/xz', '/usr/bin/getfattr', '/usr/bin/containerd'],
     root: true,
+    // Each in two of eight runs: more in the first and the fifth, which have neither an emulated machine nor a fresh one.
     turns: inTurn(
       'spec/tree',
-      `${treesA} adoptLayered choices`,
-      `${treesB} configure shimProtocols`,
-      `${treesC} refusedHosts`,
-      `${treesA} adoptRendered program repeat`,
-      `${treesB} handlers rendered`,
-      `${treesC} adoptLayeredContainerd handlersGoing renderedContainerd`,
-      `${treesA} baked renderedNode`,
-      `${treesB} refusedInputs secrets`,
+      'adoptRendered baked choices components defaultHandler fingerprint foreignLocks generateEngines generateImage ' +
+        'generateRefusals guard halfDone handlers installAddress installImage json labels labelsVerified ' +
+        'machineConfigOwned notices oci renderedContainerd renderers room savedSigned shimProtocols',
+      'adoptLayeredContainerd adoptLayeredRefused allHandlers build defaultHandler halfDone handlers hostileFiles lock ' +
+        'machineConfigAdvice refusedInputs stage',
+      'adoptLayeredRefused adoptRendered checkBundle deployments dropPlans notices oci overlay refusedInputs repeat secrets stage',
+      'checkBundle damagedState dropPlans fingerprint generateEngines hostileDocuments program rendered savedBundle ' +
+        'secrets shimProtocols signatures',
+      'adoptLayered allHandlers baked choices closureLabels configure foreignLocks generateImage guard handlersGoing ' +
+        'hostileFiles installAddress json kernelModules labels labelsVerified overlay pointer renderedNode renderers ' +
+        'roomRefused savedSigned stateFolders sysext travelled',
+      'adoptLayeredContainerd build configure generateComponents hostileDocuments imageForm kernelModules program ' +
+        'refusedHosts refusedJournals savedBundle signatures',
+      'adoptLayered closureLabels components deployments generateRefusals handlersGoing lock machineConfigOwned ' +
+        'renderedNode roomRefused stateFolders sysext travelled',
+      'damagedState generateComponents imageForm installImage machineConfigAdvice pointer refusedHosts refusedJournals ' +
+        'rendered renderedContainerd repeat room',
     ),
   },
   {
@@ -101,7 +103,17 @@ export const tiers: Tier[] = [
     programs: ['/usr/bin/strace', '/usr/bin/zstd', '/usr/bin/getfattr', '/usr/bin/containerd'],
     root: true,
     computes: true,
-    turns: inTurn('spec/killed', '', 'adoptKataDeployKilled', 'adoptLayeredKilled crashEngines', '', '', '', 'disks', ''),
+    turns: inTurn(
+      'spec/killed',
+      'crash syscalls',
+      'adoptKataDeployKilled',
+      'syscalls',
+      'adoptLayeredKilled',
+      'crash interrupts',
+      'crashEngines',
+      'disks',
+      'interrupts',
+    ),
   },
   {
     name: 'nspawn',
@@ -115,10 +127,10 @@ export const tiers: Tier[] = [
     turns: inTurn(
       'spec/e2e',
       'crio lostShims k3s fleet',
-      'guest k0s crioReload nodePod',
+      'docker k0s crioReload nodePod',
       'handlers nodeadm generated apply',
-      'detached skew docker rootFile',
-      'dependents vmm ownKernel adoptKataDeploy',
+      'detached skew rootFile adoptKataDeploy',
+      'dependents vmm ownKernel guest',
       'lost configure rke2 mainFileReleases',
       'crioHosts adoptLayered containerdReleases',
       'restore podEngines rootFileReleases severalEngines',
