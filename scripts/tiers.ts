@@ -72,26 +72,19 @@ export const tiers: Tier[] = [
     without: 'fingerprint tests',
     programs: ['/usr/bin/strace', '/usr/bin/zstd', '/usr/bin/xz', '/usr/bin/getfattr', '/usr/bin/containerd'],
     root: true,
-    // Each in two of eight runs: more in the first and the fifth, which have neither an emulated machine nor a fresh one.
+    // Each in one or two of eight runs: more in the first and the fifth, which have neither an emulated machine nor a fresh one.
     turns: inTurn(
       'spec/tree',
-      'adoptRendered baked choices components defaultHandler fingerprint foreignLocks generateEngines generateImage ' +
-        'generateRefusals guard halfDone handlers installAddress installImage json labels labelsVerified ' +
-        'machineConfigOwned notices oci renderedContainerd renderers room savedSigned shimProtocols',
-      'adoptLayeredContainerd adoptLayeredRefused allHandlers build defaultHandler halfDone handlers hostileFiles lock ' +
-        'machineConfigAdvice refusedInputs stage',
-      'adoptLayeredRefused adoptRendered checkBundle deployments dropPlans notices oci overlay refusedInputs repeat secrets stage',
-      'checkBundle damagedState dropPlans fingerprint generateEngines hostileDocuments program rendered savedBundle ' +
-        'secrets shimProtocols signatures',
-      'adoptLayered allHandlers baked choices closureLabels configure foreignLocks generateImage guard handlersGoing ' +
-        'hostileFiles installAddress json kernelModules labels labelsVerified overlay pointer renderedNode renderers ' +
-        'roomRefused savedSigned stateFolders sysext travelled',
-      'adoptLayeredContainerd build configure generateComponents hostileDocuments imageForm kernelModules program ' +
-        'refusedHosts refusedJournals savedBundle signatures',
-      'adoptLayered closureLabels components deployments generateRefusals handlersGoing lock machineConfigOwned ' +
-        'renderedNode roomRefused stateFolders sysext travelled',
-      'damagedState generateComponents imageForm installImage machineConfigAdvice pointer refusedHosts refusedJournals ' +
-        'rendered renderedContainerd repeat room',
+      'adoptLayered allHandlers closureLabels components fingerprint foreignLocks guard handlers labels labelsVerified ' +
+        'lock pointer rendered repeat savedBundle shimProtocols travelled',
+      'adoptLayered adoptRendered build handlersGoing imageForm lock refusedInputs savedSigned',
+      'baked closureLabels generateEngines generateImage notices oci refusedJournals renderedContainerd stage sysext',
+      'adoptLayeredContainerd baked generateRefusals halfDone installAddress installImage refusedJournals renderedNode ' + 'room stage',
+      'adoptRendered allHandlers defaultHandler dropPlans guard labels labelsVerified machineConfigAdvice ' +
+        'machineConfigOwned overlay program rendered',
+      'checkBundle defaultHandler deployments generateImage hostileDocuments hostileFiles installAddress json renderers ' + 'secrets',
+      'adoptLayeredRefused imageForm installImage kernelModules program refusedHosts renderers secrets signatures ' + 'stateFolders',
+      'choices configure damagedState deployments fingerprint generateComponents generateRefusals hostileDocuments ' + 'roomRefused sysext',
     ),
   },
   {
@@ -105,11 +98,11 @@ export const tiers: Tier[] = [
     computes: true,
     turns: inTurn(
       'spec/killed',
-      'crash syscalls',
+      'crash',
       'adoptKataDeployKilled',
       'syscalls',
       'adoptLayeredKilled',
-      'crash interrupts',
+      'crash',
       'crashEngines',
       'disks',
       'interrupts',
