@@ -83,6 +83,7 @@ interface Theirs {
   lines: string[];
   /** Once of kata-sysext. */
   edited: boolean;
+  isFile: boolean;
 }
 
 /**
@@ -95,19 +96,29 @@ async function foreign(host: HostView, path: HostPath): Promise<Theirs | undefin
   const text = there?.kind === 'file' ? ((await host.readText(path, 'configuration').catch(() => undefined)) ?? '') : '';
   const lines = text.split('\n').map((line) => line.trim());
   const fromProgram = text.startsWith('# kata-sysext:');
-  const theirs = { lines, edited: fromProgram, next: `mv ${path} ${path}.old; then run the command again` };
+  // No program but kata-sysext has this name: what became a link, a folder or a device counts as edited.
+  const isFile = there === undefined || there.kind === 'file';
+  const theirs = { lines, isFile, edited: fromProgram || !isFile, next: `mv ${path} ${path}.old; then run the command again` };
   if (kind !== undefined && kind !== 'directory') return { ...theirs, found: `${folder} is no folder`, next: `ls -ld ${folder}` };
   if (kind !== undefined && !(await host.canWrite(folder)))
     return { ...theirs, found: `${folder} is read-only`, next: `findmnt -T ${folder}` };
   if (there === undefined) return undefined;
+  if (!isFile) return { ...theirs, found: `${path} is ${there.kind === 'symlink' ? 'a link' : 'no regular file'}` };
   if (!fromProgram) return { ...theirs, found: `${path} is no file of kata-sysext` };
   const isOwn = (line: string) => line === '' || moduleTable.some(({ name }) => name === line);
   return lines.slice(1).every(isOwn) ? undefined : { ...theirs, found: `${path} was edited` };
 }
 
-function editedFile(path: HostPath, { found }: Theirs): Finding {
+function editedFile(path: HostPath, { found, isFile }: Theirs): Finding {
   const needed = 'the file as kata-sysext wrote it, to remove it';
-  return { code: 'foreign-file', level: 'warning', subject: path, found: `${found}; it stays`, needed, next: `cat ${path}; rm ${path}` };
+  return {
+    code: 'foreign-file',
+    level: 'warning',
+    subject: path,
+    found: `${found}; it stays`,
+    needed,
+    next: isFile ? `cat ${path}; rm ${path}` : `ls -ld ${path}`,
+  };
 }
 
 function theirFile(path: HostPath, { found, next }: Theirs, names: string[]): Finding {

@@ -57,6 +57,23 @@ describe('the kernel modules of handlers', () => {
     return told;
   };
 
+  for (const [what, make] of [
+    ['a link', (path: string) => symlinkSync('/dev/null', path)],
+    ['no regular file', (path: string) => mkdirSync(path)],
+  ] as const)
+    it(`have a file that became ${what}: it stays, and an uninstall says so`, async () => {
+      const path = modulesFile(live);
+      make(join(root, path));
+
+      const { keep, findings } = await planModules(live, undefined);
+
+      assert.deepEqual(keep, []);
+      assert.deepEqual(
+        findings.map(({ found, next }) => [found, next]),
+        [[`${path} is ${what}; it stays`, `ls -ld ${path}`]],
+      );
+    });
+
   it('are loaded where they are not there, and kept where they are modules, in one plan', async () => {
     const { load, keep, diff, findings } = await planModules(live, qemu);
 
