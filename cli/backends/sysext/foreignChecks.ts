@@ -1,6 +1,6 @@
 import type { Finding } from '../../errors/index.ts';
 import type { Extension } from '../../facts/index.ts';
-import { blocker, type Check } from './hostChecks.ts';
+import { blocker, type Check, usePrefix } from './hostChecks.ts';
 import type { Scene } from './scene.ts';
 
 const ask = 'systemd-sysext list; systemd-sysext status';
@@ -33,7 +33,7 @@ function restart(scene: Scene): Finding[] {
     list(names),
     `systemd ${scene.systemd.value} can only take all extensions away and merge them again, and others have ${list(names)}`,
     'no other extensions before systemd 254',
-    'use backend prefix: --backend prefix',
+    usePrefix,
   );
 }
 
@@ -45,7 +45,7 @@ function merged(scene: Scene): Finding[] {
     list(names),
     `${list(names)} ${names.length === 1 ? 'is' : 'are'} merged by others: a refresh takes their files away for some milliseconds, and their programs fail if they start in that moment`,
     'no extension except kata-sysext’s',
-    'use backend prefix: --backend prefix',
+    usePrefix,
   );
 }
 
@@ -123,6 +123,6 @@ function nested(scene: Scene): Finding[] {
     list(scene.mounts),
     `${list(scene.mounts)} ${scene.mounts.length === 1 ? 'is' : 'are'} mounted below /usr: systemd before 257 hides such mounts at a refresh, 257 to 260 may lose them`,
     'no mount below /usr',
-    'use backend prefix: --backend prefix',
+    usePrefix,
   );
 }

@@ -13,7 +13,7 @@ export type Check = (scene: Scene) => Finding[] | Promise<Finding[]>;
  */
 const firstVersion = 248;
 export const harmlessVersion = 257;
-const usePrefix = 'use backend prefix: --backend prefix';
+export const usePrefix = 'use backend prefix, with a bundle where you gave an image: --backend prefix';
 
 /** What the host itself has against extensions. Each check is a row with a code of its own. */
 export const hostChecks: Check[] = [missing, serviceMasked, old, mislabels, nameTaken, baseTaken, insideUsr, readOnlyRoot, depth];
