@@ -76,7 +76,7 @@ function isProof(
 /** What is on the host, one a renderer, in the order of the table. */
 async function sightings(host: HostView): Promise<Sighting[]> {
   const wanted = await wantedUnits(host);
-  const active = (await (await host.systemd())?.activeUnits()) ?? [];
+  const active = (await (await host.systemd())?.activeUnits('*.service')) ?? [];
   const found: Sighting[] = [];
   for (const renderer of renderers()) {
     const sighting = await sightingOf(host, renderer, { wanted, active });

@@ -111,8 +111,9 @@ function systemdAt(doors: Door[], first: Wire): Systemd {
       const service = unit.endsWith('.service') ? await allProperties(at, object, 'org.freedesktop.systemd1.Service') : {};
       return unitStateOf(unit, { ...general, ...service });
     },
-    async activeUnits() {
-      const [units] = await callManager(await connected(), 'ListUnitsFiltered', 'as', [['active', 'reloading']]);
+    async activeUnits(pattern) {
+      const patterns = pattern === undefined ? [] : [pattern];
+      const [units] = await callManager(await connected(), 'ListUnitsByPatterns', 'asas', [['active', 'reloading'], patterns]);
       return (units as [string][]).map(([name]) => name);
     },
     async livingUnits(pattern) {

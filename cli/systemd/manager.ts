@@ -15,15 +15,12 @@ export function callManager(wire: Wire, member: string, signature = '', body: un
 
 /** All properties of an object's interface, as dbus-next gives them. */
 export async function allProperties(wire: Wire, object: string, face: string): Promise<Properties> {
-  const [all] = await wire.call({
-    destination: name,
-    path: object,
-    interface: 'org.freedesktop.DBus.Properties',
-    member: 'GetAll',
-    signature: 's',
-    body: [face],
-  });
+  const [all] = await wire.call({ ...propertiesOf(object), member: 'GetAll', signature: 's', body: [face] });
   return all as Properties;
+}
+
+function propertiesOf(object: string) {
+  return { destination: name, path: object, interface: 'org.freedesktop.DBus.Properties' };
 }
 
 /**
@@ -43,6 +40,6 @@ export function ping(wire: Wire): Promise<unknown[]> {
 
 /** '252.39-1~deb12u1' */
 export async function managerVersion(wire: Wire): Promise<string> {
-  const properties = await allProperties(wire, path, managerFace);
-  return String(properties['Version']?.value ?? '');
+  const [version] = await wire.call({ ...propertiesOf(path), member: 'Get', signature: 'ss', body: [managerFace, 'Version'] });
+  return String((version as { value?: unknown } | undefined)?.value ?? '');
 }

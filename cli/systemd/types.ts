@@ -60,8 +60,8 @@ export interface Systemd {
   version(): Promise<string>;
   /** A unit that is not loaded gives loadState 'not-found'. */
   unit(unit: Unit): Promise<UnitState>;
-  /** Names of the units in one of these active states. */
-  activeUnits(): Promise<Unit[]>;
+  /** Names of the active units, those that a pattern of names fits where one is given ('*.service'): a host has hundreds. */
+  activeUnits(pattern?: string): Promise<Unit[]>;
   /** Names of the units that a pattern of names fits ('kata-sysext-request-*.service') and that run, begin or end. */
   livingUnits(pattern: string): Promise<Unit[]>;
   start(unit: Unit, deadlineMs: number): Promise<JobResult>;

@@ -108,12 +108,11 @@ async function answerAsSystemd(bus: MessageBus, calls: string[]): Promise<void> 
     LoadUnit(unit: string) {
       return unit === 'containerd.service' ? containerdPath : missingPath;
     }
-    ListUnitsFiltered(states: string[]) {
+    ListUnitsByPatterns(states: string[], [pattern = '*']: string[]) {
       const row = (name: string, state: string) => [name, '', 'loaded', state, 'running', '', containerdPath, 0, '', '/'];
-      return [row('containerd.service', 'active'), row('dead.service', 'failed')].filter(([, , , state]) => states.includes(String(state)));
-    }
-    ListUnitsByPatterns(states: string[], [pattern = '']: string[]) {
-      return this.ListUnitsFiltered(states).filter(([name]) => String(name).startsWith(pattern.replace('*', '')));
+      const rows = [row('containerd.service', 'active'), row('dead.service', 'failed'), row('dev-vda.device', 'active')];
+      const named = new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('*', '.*')}$`);
+      return rows.filter(([name, , , state]) => states.includes(String(state)) && named.test(String(name)));
     }
     /** Units by name: done, failed-job, at-once (the job ends before the answer is read), slow (until it is cancelled), stubborn (done in spite of that). */
     RestartUnit(unit: string) {
@@ -142,7 +141,6 @@ async function answerAsSystemd(bus: MessageBus, calls: string[]): Promise<void> 
       Reload: {},
       ResetFailedUnit: { inSignature: 's' },
       LoadUnit: { inSignature: 's', outSignature: 'o' },
-      ListUnitsFiltered: { inSignature: 'as', outSignature: 'a(ssssssouso)' },
       ListUnitsByPatterns: { inSignature: 'asas', outSignature: 'a(ssssssouso)' },
       RestartUnit: { inSignature: 'ss', outSignature: 'o' },
       CancelJob: { inSignature: 'u' },

@@ -34,7 +34,7 @@ export async function detectDaemon(host: HostView, hint: string | undefined, dae
 async function detectRunning(host: HostView, { usualUnit, otherUnits, running }: Daemon): Promise<Instance[]> {
   const systemd = await host.systemd();
   if (!systemd) return [];
-  const others = (await systemd.activeUnits()).filter((unit) => unit.endsWith('.service') && otherUnits.test(unit) && unit !== usualUnit);
+  const others = (await systemd.activeUnits('*.service')).filter((unit) => otherUnits.test(unit) && unit !== usualUnit);
   const found: Instance[] = [];
   for (const unit of [usualUnit, ...others]) {
     const state = await systemd.unit(unit);

@@ -43,7 +43,7 @@ export async function findRecordedK0s(host: HostView, wiring: Wiring): Promise<I
 async function detectRunning(host: HostView): Promise<Instance[]> {
   const systemd = await host.systemd();
   if (systemd === undefined) return [];
-  const others = (await systemd.activeUnits()).filter((unit) => facts.renders?.otherUnits?.test(unit) === true);
+  const others = (await systemd.activeUnits('*.service')).filter((unit) => facts.renders?.otherUnits?.test(unit) === true);
   const found: Instance[] = [];
   for (const unit of new Set([...facts.units, ...others])) {
     const instance = await instanceOf(host, unit, await systemd.unit(unit));

@@ -48,7 +48,7 @@ async function detectRunning(of: Distribution, host: HostView): Promise<Instance
   const systemd = host.live ? await host.systemd() : undefined;
   if (systemd === undefined) return [];
   const { units, otherUnits } = of.facts.renders;
-  const others = (await systemd.activeUnits()).filter((name) => otherUnits?.test(name) === true && !units.includes(name));
+  const others = (await systemd.activeUnits('*.service')).filter((name) => otherUnits?.test(name) === true && !units.includes(name));
   const found: Instance[] = [];
   for (const unit of [...units, ...others]) {
     const instance = await instanceOf(of, host, unit);

@@ -105,7 +105,7 @@ async function units({ host }: Asked): Promise<string[]> {
   const systemd = await host.systemd();
   if (systemd === undefined) return ['systemd does not answer, or the tree is not running'];
   const engines = await engineUnitsOf(host);
-  const own = (await systemd.activeUnits()).filter((unit) => unit.startsWith('kata-sysext'));
+  const own = await systemd.activeUnits('kata-sysext*');
   const names = [...new Set([...engines, ...enginePlugins().flatMap((row) => row.units), ...others, ...own])];
   const states = await Promise.all(names.map((name) => systemd.unit(name)));
   return states
