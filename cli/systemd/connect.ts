@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 import { runJob } from './jobs.ts';
-import { allProperties, callManager, introduce, managerVersion, ping } from './manager.ts';
+import { allProperties, callManager, introduce, managerVersion, ping, textProperty } from './manager.ts';
 import type { Systemd, TransientService } from './types.ts';
-import { unitStateOf } from './unitState.ts';
+import { absentUnit, unitStateOf } from './unitState.ts';
 import { dbusErrorOf, openWire, type Wire } from './wire.ts';
 
 /** Where systemd is reached: through the message bus, or at PID 1's own socket (root only, no bus daemon needed). */
@@ -107,7 +107,10 @@ function systemdAt(doors: Door[], first: Wire): Systemd {
     async unit(unit) {
       const at = await connected();
       const [object] = (await callManager(at, 'LoadUnit', 's', [unit])) as [string];
-      const general = await allProperties(at, object, 'org.freedesktop.systemd1.Unit');
+      const [load, active] = await Promise.all(['LoadState', 'ActiveState'].map((name) => textProperty(at, object, unitFace, name)));
+      // Most engines and renderers are not on a host.
+      if (load === 'not-found' && active === 'inactive') return absentUnit(unit);
+      const general = await allProperties(at, object, unitFace);
       const service = unit.endsWith('.service') ? await allProperties(at, object, 'org.freedesktop.systemd1.Service') : {};
       return unitStateOf(unit, { ...general, ...service });
     },
@@ -149,6 +152,8 @@ function systemdAt(doors: Door[], first: Wire): Systemd {
     },
   };
 }
+
+const unitFace = 'org.freedesktop.systemd1.Unit';
 
 /** States of a unit that has processes, or is about to have them. */
 const living = ['active', 'reloading', 'activating', 'deactivating'];

@@ -19,6 +19,13 @@ export async function allProperties(wire: Wire, object: string, face: string): P
   return all as Properties;
 }
 
+/** One property; empty where it is not a text. All of a unit are hundreds, which PID 1 and dbus-next take longer for than for ten calls. */
+export async function textProperty(wire: Wire, object: string, face: string, property: string): Promise<string> {
+  const [variant] = await wire.call({ ...propertiesOf(object), member: 'Get', signature: 'ss', body: [face, property] });
+  const value = (variant as { value?: unknown } | undefined)?.value;
+  return typeof value === 'string' ? value : '';
+}
+
 function propertiesOf(object: string) {
   return { destination: name, path: object, interface: 'org.freedesktop.DBus.Properties' };
 }
@@ -40,6 +47,5 @@ export function ping(wire: Wire): Promise<unknown[]> {
 
 /** '252.39-1~deb12u1' */
 export async function managerVersion(wire: Wire): Promise<string> {
-  const [version] = await wire.call({ ...propertiesOf(path), member: 'Get', signature: 'ss', body: [managerFace, 'Version'] });
-  return String((version as { value?: unknown } | undefined)?.value ?? '');
+  return await textProperty(wire, path, managerFace, 'Version');
 }

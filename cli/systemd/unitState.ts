@@ -6,6 +6,11 @@ export type Properties = Record<string, { value: unknown } | undefined>;
 /** systemd's "infinity". */
 const forever = 0xffff_ffff_ffff_ffffn;
 
+/** What PID 1 says of a unit that has no file and does not run. */
+export function absentUnit(unit: string): UnitState {
+  return unitStateOf(unit, { LoadState: { value: 'not-found' }, ActiveState: { value: 'inactive' }, SubState: { value: 'dead' } });
+}
+
 /** Reads the answers of GetAll for the interfaces Unit and (services only) Service. Missing properties read as empty or 0. */
 export function unitStateOf(unit: string, properties: Properties): UnitState {
   const value = (name: string) => properties[name]?.value;
