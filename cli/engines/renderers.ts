@@ -76,10 +76,10 @@ function isProof(
 /** What is on the host, one a renderer, in the order of the table. */
 async function sightings(host: HostView): Promise<Sighting[]> {
   const wanted = await wantedUnits(host);
-  const active = (await (await host.systemd())?.activeUnits('*.service')) ?? [];
+  const living = (await (await host.systemd())?.livingUnits('*.service')) ?? [];
   const found: Sighting[] = [];
   for (const renderer of renderers()) {
-    const sighting = await sightingOf(host, renderer, { wanted, active });
+    const sighting = await sightingOf(host, renderer, { wanted, living });
     if (sighting !== undefined && !(await usesOtherCri(host, renderer.renders))) found.push(sighting);
   }
   return found;
@@ -88,13 +88,14 @@ async function sightings(host: HostView): Promise<Sighting[]> {
 interface Known {
   /** Units that a target or another unit starts, with the link that says so. */
   wanted: Map<Unit, HostPath>;
-  active: Unit[];
+  /** Those that run, begin or end. */
+  living: Unit[];
 }
 
-async function sightingOf(host: HostView, renderer: Renderer, { wanted, active }: Known): Promise<Sighting | undefined> {
+async function sightingOf(host: HostView, renderer: Renderer, { wanted, living }: Known): Promise<Sighting | undefined> {
   const own = await ofHost(host, renderer);
   if (own !== undefined) return { renderer, how: 'active', mark: own };
-  for (const unit of candidates(renderer, active)) {
+  for (const unit of candidates(renderer, living).filter((name) => living.includes(name))) {
     if (await isRunning(host, renderer, unit)) return { renderer, how: 'active', mark: `${unit} is active` };
   }
   for (const unit of candidates(renderer, [...wanted.keys()])) {

@@ -295,6 +295,7 @@ function live(tree: EngineTree): HostView {
   const nobody = { loadState: 'not-found', mainPid: 0 } as UnitState;
   const systemd = {
     activeUnits: async () => ['crio.service', 'ssh.service'],
+    livingUnits: async () => ['crio.service', 'ssh.service'],
     unit: async (name: string) => (name === 'crio.service' ? state() : { ...nobody, unit: name }),
   } as unknown as Systemd;
   return { ...tree.host, live: true, booted: true, systemd: async () => systemd, run: async () => ({ code: 1, stdout: '', stderr: '' }) };

@@ -230,6 +230,10 @@ describe('engines: small parts', () => {
 /** The live host, where PID 1 says that this process is containerd.service. */
 function withUnit(pid: number): HostView {
   const state = { unit: 'containerd.service', loadState: 'loaded', mainPid: pid, needDaemonReload: false } as UnitState;
-  const systemd = { activeUnits: async () => ['containerd.service', 'ssh.service'], unit: async () => state } as unknown as Systemd;
+  const systemd = {
+    activeUnits: async () => ['containerd.service', 'ssh.service'],
+    livingUnits: async () => [],
+    unit: async () => state,
+  } as unknown as Systemd;
   return { ...openView('/', {}), systemd: async () => systemd };
 }

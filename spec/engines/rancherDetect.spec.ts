@@ -41,7 +41,11 @@ async function live(tree: EngineTree, unit: string, processes: Process[]): Promi
     activeState: name === unit ? 'active' : 'inactive',
     mainPid: name === unit ? processes[0]!.pid : 0,
   });
-  const systemd = { activeUnits: async () => [unit], unit: async (name: string) => state(name) } as unknown as Systemd;
+  const systemd = {
+    activeUnits: async () => [unit],
+    livingUnits: async () => [unit],
+    unit: async (name: string) => state(name),
+  } as unknown as Systemd;
   return { ...tree.host, live: true, booted: true, systemd: async () => systemd };
 }
 

@@ -69,7 +69,11 @@ async function live(tree: EngineTree, running: Record<string, { pid: number; pro
       mainPid: known?.pid ?? 0,
     };
   };
-  const systemd = { activeUnits: async () => Object.keys(running), unit: async (unit: string) => stateOf(unit) } as unknown as Systemd;
+  const systemd = {
+    livingUnits: async () => Object.keys(running),
+    activeUnits: async () => Object.keys(running),
+    unit: async (unit: string) => stateOf(unit),
+  } as unknown as Systemd;
   return { ...tree.host, live: true, booted: true, systemd: async () => systemd };
 }
 
