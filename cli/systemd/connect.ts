@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 import { runJob } from './jobs.ts';
 import { allProperties, callManager, introduce, managerVersion, ping, textProperty } from './manager.ts';
-import type { Systemd, TransientService } from './types.ts';
+import type { Systemd, TransientService, Unit, UnitState } from './types.ts';
 import { absentUnit, unitStateOf } from './unitState.ts';
 import { dbusErrorOf, openWire, type Wire } from './wire.ts';
 
@@ -104,16 +104,7 @@ function systemdAt(doors: Door[], first: Wire): Systemd {
   };
   return {
     version: async () => managerVersion(await connected()),
-    async unit(unit) {
-      const at = await connected();
-      const [object] = (await callManager(at, 'LoadUnit', 's', [unit])) as [string];
-      const [load, active] = await Promise.all(['LoadState', 'ActiveState'].map((name) => textProperty(at, object, unitFace, name)));
-      // Most engines and renderers are not on a host.
-      if (load === 'not-found' && active === 'inactive') return absentUnit(unit);
-      const general = await allProperties(at, object, unitFace);
-      const service = unit.endsWith('.service') ? await allProperties(at, object, 'org.freedesktop.systemd1.Service') : {};
-      return unitStateOf(unit, { ...general, ...service });
-    },
+    unit: async (unit) => stateOf(await connected(), unit),
     async activeUnits(pattern) {
       const patterns = pattern === undefined ? [] : [pattern];
       const [units] = await callManager(await connected(), 'ListUnitsByPatterns', 'asas', [['active', 'reloading'], patterns]);
@@ -154,6 +145,16 @@ function systemdAt(doors: Door[], first: Wire): Systemd {
 }
 
 const unitFace = 'org.freedesktop.systemd1.Unit';
+
+async function stateOf(wire: Wire, unit: Unit): Promise<UnitState> {
+  const [object] = (await callManager(wire, 'LoadUnit', 's', [unit])) as [string];
+  const [load, active] = await Promise.all(['LoadState', 'ActiveState'].map((name) => textProperty(wire, object, unitFace, name)));
+  // Most engines and renderers are not on a host.
+  if (load === 'not-found' && active === 'inactive') return absentUnit(unit);
+  const general = await allProperties(wire, object, unitFace);
+  const service = unit.endsWith('.service') ? await allProperties(wire, object, 'org.freedesktop.systemd1.Service') : {};
+  return unitStateOf(unit, { ...general, ...service });
+}
 
 /** States of a unit that has processes, or is about to have them. */
 const living = ['active', 'reloading', 'activating', 'deactivating'];

@@ -6,6 +6,7 @@ import { chartFiles } from './chart.ts';
 import { type ApiObject, renderObjects } from './manifests.ts';
 import { asValue, isTrue, plainOf, type Table } from './template/values.ts';
 import { merged, readValues, wholeValues } from './values.ts';
+import { refuseWords } from './words.ts';
 
 export const kubernetesForms = ['chart', 'manifests', 'kustomize'] as const;
 export type KubernetesForm = (typeof kubernetesForms)[number];
@@ -46,7 +47,7 @@ function refuseUnfit(values: Table, path: string): void {
   const tables = [values.get('request'), (values.get('canary') as Table).get('request')] as [Table, Table];
   for (const request of [tables[0], new Map([...tables[0], ...tables[1]])]) {
     const said = Object.fromEntries([...request].filter(([, value]) => isTrue(value)).map(([key, value]) => [key, plainOf(value)]));
-    requestOf(JSON.stringify({ apiVersion: 'kata-sysext/v1', kind: 'Request', mode: 'observe', ...said }), path);
+    refuseWords(requestOf(JSON.stringify({ apiVersion: 'kata-sysext/v1', kind: 'Request', mode: 'observe', ...said }), path), path);
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
 import { digestOf } from '../../../cli/host/index.ts';
@@ -139,6 +139,30 @@ describe('generate kubernetes', function () {
       assert.throws(() => readdirSync(folder), { code: 'ENOENT' });
     });
   }
+
+  const words: [what: string, request: string, found: RegExp][] = [
+    ['an alias that is none', 'aliases: [kata]', /--alias kata$/],
+    ['the name of a handler as an alias', 'aliases: [kata-qemu=qemu]', /the name kata-qemu, which is a handler’s own$/],
+    ['an alias for a handler that is not known', 'aliases: [kata=qemuu]', /qemuu/],
+    ['a setting without a value', 'settings: [default_memory]', /--set without an equals sign$/],
+    ['a profile that is not known', 'profiles: [smal]', /there is no profile "smal"$/],
+    ['a backend that is not known', 'backend: prefixx', /backend prefixx$/],
+    ['a format that is not known', 'format: ext4', /format ext4$/],
+  ];
+  for (const [what, request, found] of words)
+    it(`refuses ${what}, which every node would, and writes nothing`, async () => {
+      const values = texts.put(
+        'words.yaml',
+        `image: {repository: registry.example.org/k, digest: 'sha256:${'1'.repeat(64)}'}\nrequest: {${request}}\n`,
+      );
+
+      const { status, answer, folder } = await generated('words', '--values', values);
+
+      assert.equal(status, 2);
+      assert.equal(answer.code, 'request-unfit');
+      assert.match(answer.found, found);
+      assert.equal(existsSync(folder), false);
+    });
 
   it('other outputs take neither its forms nor its options, and need a bundle', async () => {
     const run = (...words: string[]) =>

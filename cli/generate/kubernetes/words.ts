@@ -1,0 +1,26 @@
+import { backendNames } from '../../backends/index.ts';
+import { KataError } from '../../errors/index.ts';
+import { formatNames, isFormat } from '../../images/index.ts';
+import { profileNamed, readAssignment } from '../../layout/settings/index.ts';
+import { aliasRequests } from '../../planning/choices/aliases.ts';
+import type { NodeRequest } from '../../requests/request.ts';
+
+/** Words of a request that no node would take, whatever is on it, by the rules of the command line. Throws `request-unfit`. */
+export function refuseWords({ aliases = [], settings = [], profiles = [], backend, format }: NodeRequest, path: string): void {
+  try {
+    aliasRequests(aliases);
+    settings.forEach(readAssignment);
+    profiles.forEach(profileNamed);
+  } catch (error) {
+    if (!(error instanceof KataError)) throw error;
+    const { found, needed = '' } = error.complaint;
+    throw unfit(path, found, needed);
+  }
+  if (backend !== undefined && !backendNames.includes(backend))
+    throw unfit(path, `backend ${backend}`, `one of ${backendNames.join(', ')}`);
+  if (format !== undefined && !isFormat(format)) throw unfit(path, `format ${format}`, `one of ${formatNames.join(', ')}`);
+}
+
+function unfit(path: string, found: string, needed: string): KataError {
+  return new KataError('request-unfit', { subject: path, found: `${path}: ${found}`, needed, next: 'kata-sysext install --help' });
+}
