@@ -171,19 +171,6 @@ describe('documents/toml: marks', () => {
     assert.equal(left, 'version = 2\n[theirs]\n');
   });
 
-  for (const [what, before, kept] of [
-    ['ends with a newline', 'version = 2\n', '\n# a note\n'],
-    ['ends with CRLF', 'version = 2\r\n', '\r\n# a note\r\n'],
-  ] as const)
-    it(`keeps the line that others wrote directly above it, where the file ${what}`, () => {
-      const { text } = insertAtEnd(before, ['# BEGIN', '[ours]', 'x = 1', '# END']);
-      const eol = before.slice('version = 2'.length);
-
-      const left = withoutMark(before + text.replace('# BEGIN', `# a note${eol}# BEGIN`), text, 'x');
-
-      assert.equal(left, before + kept);
-    });
-
   it('takes the comma too when others wrote behind an element in an empty list', () => {
     assert.equal(withoutMark('imports = ["N", "theirs"]\n', '"N"', 'x'), 'imports = ["theirs"]\n');
   });

@@ -50,13 +50,9 @@ function withoutKey(value: unknown, key: string): unknown {
   return copy;
 }
 
-/**
- * The range brought the newline that the last line lacked; what others wrote below it must not be glued to that line. A block with an empty line
- * ahead brought none: where its newline ends a line now, others wrote that line in between, and it keeps it.
- */
+/** The range brought the newline that the last line lacked; what others wrote below it must not be glued to that line. */
 function needsNewline(before: string, mark: string, after: string): boolean {
-  if (!/^\r?\n/.test(mark) || before === '' || before.endsWith('\n') || /^\r?\n/.test(after)) return false;
-  return after !== '' || /^\r?\n#/.test(mark);
+  return /^\r?\n/.test(mark) && before !== '' && !before.endsWith('\n') && after !== '' && !/^\r?\n/.test(after);
 }
 
 function says(text: string, wanted: TomlTable[], path: string, seen = (value: TomlTable): TomlTable => value): boolean {
