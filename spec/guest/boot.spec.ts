@@ -146,12 +146,12 @@ describe('a guest that is booted', () => {
       assert.doesNotMatch(guest.findings[0]!.next, /--tcg/);
     });
 
-    it('emulation is tried after a quarter of the time, and once for all handlers that have the same kernel', async () => {
+    it('emulation is tried after a quarter of the time, and once for all handlers that have the same command', async () => {
       tree.remove();
       tree = await guestTree([{ name: qemu }, { name: 'kata-qemu-two' }]);
       tree.hypervisor(`echo "$*" >>"$0.ran"; case "$*" in *accel=kvm*) echo BIOS; exec sleep 60 ;; esac; ${comesUp}`);
 
-      const guests = await tree.boot({ tcg: true, timeoutSeconds: 30 });
+      const guests = await tree.boot({ tcg: true, timeoutSeconds: 20 });
 
       const ran = readFileSync(tree.path('opt/kata/bin/qemu.ran'), 'utf8').trim().split('\n');
       assert.deepEqual(
@@ -162,7 +162,33 @@ describe('a guest that is booted', () => {
         ran.map((args) => args.includes('accel=kvm')),
         [true, false, false],
       );
-      assert.match(guests[0]!.findings[0]!.found, /no kernel was seen within 1\d\.\d s/);
+      assert.match(guests[0]!.findings[0]!.found, /no kernel was seen within [5-9]\.\d s/);
+    });
+
+    it('a handler whose own words stop KVM says nothing of another handler', async () => {
+      tree.remove();
+      tree = await guestTree([{ name: qemu }, { name: 'kata-qemu-two' }]);
+      const files = 'path = "/opt/kata/bin/qemu"\nkernel = "/opt/kata/vmlinux"\ninitrd = "/opt/kata/initrd"';
+      tree.configure(qemu, `[hypervisor.qemu]\n${files}\nkernel_params = "odd=1"\n`);
+      tree.hypervisor(`case "$*" in *accel=kvm*odd=1*) echo BIOS; exec sleep 60 ;; esac; ${comesUp}`);
+
+      const guests = await tree.boot({ tcg: true, timeoutSeconds: 20 });
+
+      assert.deepEqual(
+        guests.map(({ ok, accelerator, findings }) => [ok, accelerator, ...findings.map(({ code }) => code)]),
+        [
+          [true, 'tcg', 'host-kvm-fails'],
+          [true, 'kvm'],
+        ],
+      );
+    });
+
+    it('a KVM that is slow, but not slower than the emulation, gets the whole time', async () => {
+      tree.hypervisor(`case "$*" in *accel=kvm*) echo BIOS; sleep 6; ${comesUp} ;; esac; sleep 7; ${comesUp}`);
+
+      const { ok, accelerator, findings } = await booted({ tcg: true, timeoutSeconds: 20 });
+
+      assert.deepEqual([ok, accelerator, findings], [true, 'kvm', []]);
     });
 
     it('a guest that prints nothing for 5 s says that KVM is there by name only', async () => {
