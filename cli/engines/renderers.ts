@@ -95,7 +95,7 @@ interface Known {
 async function sightingOf(host: HostView, renderer: Renderer, { wanted, living }: Known): Promise<Sighting | undefined> {
   const own = await ofHost(host, renderer);
   if (own !== undefined) return { renderer, how: 'active', mark: own };
-  for (const unit of candidates(renderer, living).filter((name) => living.includes(name))) {
+  for (const unit of candidates(renderer, living)) {
     if (await isRunning(host, renderer, unit)) return { renderer, how: 'active', mark: `${unit} is active` };
   }
   for (const unit of candidates(renderer, [...wanted.keys()])) {

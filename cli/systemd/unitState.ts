@@ -6,9 +6,21 @@ export type Properties = Record<string, { value: unknown } | undefined>;
 /** systemd's "infinity". */
 const forever = 0xffff_ffff_ffff_ffffn;
 
+/** systemd's own defaults. */
+const usualTimeout = { value: 90_000_000n };
+const absent: Properties = {
+  LoadState: { value: 'not-found' },
+  ActiveState: { value: 'inactive' },
+  SubState: { value: 'dead' },
+  Result: { value: 'success' },
+  KillMode: { value: 'control-group' },
+  TimeoutStartUSec: usualTimeout,
+  TimeoutStopUSec: usualTimeout,
+};
+
 /** What PID 1 says of a unit that has no file and does not run. */
 export function absentUnit(unit: string): UnitState {
-  return unitStateOf(unit, { LoadState: { value: 'not-found' }, ActiveState: { value: 'inactive' }, SubState: { value: 'dead' } });
+  return unitStateOf(unit, absent);
 }
 
 /** Reads the answers of GetAll for the interfaces Unit and (services only) Service. Missing properties read as empty or 0. */

@@ -71,7 +71,10 @@ describe('systemd over a private dbus-daemon, a stand-in for PID 1', () => {
   });
 
   it('says not-found of a unit that is not there', async () => {
-    assert.equal((await systemd.unit('missing.service')).loadState, 'not-found');
+    const { loadState, activeState, subState, result, timeoutStartMs, timeoutStopMs } = await systemd.unit('missing.service');
+
+    assert.deepEqual([loadState, activeState, subState, result], ['not-found', 'inactive', 'dead', 'success']);
+    assert.deepEqual([timeoutStartMs, timeoutStopMs], [90_000, 90_000]);
   });
 
   it('lists active units only', async () => {

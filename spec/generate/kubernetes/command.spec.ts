@@ -146,6 +146,9 @@ describe('generate kubernetes', function () {
     ['an alias for a handler that is not known', 'aliases: [kata=qemuu]', /qemuu/],
     ['a setting without a value', 'settings: [default_memory]', /--set without an equals sign$/],
     ['a profile that is not known', 'profiles: [smal]', /there is no profile "smal"$/],
+    ['a profile beside none', 'profiles: [none, small]', /there is no profile "none"$/],
+    ['a setting twice', 'settings: [default_memory=1, default_memory=2]', /the setting default_memory twice$/],
+    ['an engine that is not known', 'engines: [containerdd@2.1]', /the engine containerdd@2\.1$/],
     ['a backend that is not known', 'backend: prefixx', /backend prefixx$/],
     ['a format that is not known', 'format: ext4', /format ext4$/],
   ];
@@ -163,6 +166,15 @@ describe('generate kubernetes', function () {
       assert.match(answer.found, found);
       assert.equal(existsSync(folder), false);
     });
+
+  it('takes the words that clear, and those that leave it to the node', async () => {
+    const request = "request: {profiles: [none], aliases: [gone=], backend: auto, format: '', engines: [containerd@2.1, crio]}";
+    const values = texts.put('clear.yaml', `image: {repository: registry.example.org/k, digest: 'sha256:${'1'.repeat(64)}'}\n${request}\n`);
+
+    const { status, answer } = await generated('clear', '--values', values);
+
+    assert.equal(status, 0, JSON.stringify(answer));
+  });
 
   it('other outputs take neither its forms nor its options, and need a bundle', async () => {
     const run = (...words: string[]) =>
