@@ -10,7 +10,7 @@ import { loopMs, sample } from '../support/sample.ts';
 import { put } from '../support/trees/hostTrees.ts';
 import { releases, type TreeHost, treeHost } from '../support/trees/treeHost.ts';
 
-/** Six a run: all of them in three runs in a row. */
+/** Three a run: all of them in six runs in a row. */
 const names = planned(
   import.meta.url,
   [
@@ -32,7 +32,7 @@ const names = planned(
     'several',
     'several gone',
   ],
-  6,
+  3,
 );
 
 /** Each case is a copy of a tree, a change that dies or fails on it, and a judgement by digests: old or new, nothing else. */

@@ -51,4 +51,18 @@ describe('the plan of rounds that are repeated for each backend', () => {
     assert.equal(runs.length, turns / groups);
     for (const index of seen.keys()) assert.equal(new Set([0, 1, 2].map((more) => seen[(index + more) % seen.length])).size, 3);
   });
+
+  it('moves a file that has several turns in a cycle on at each of them', () => {
+    const { turns: byTurns } = tiers.find(({ name }) => name === 'killed')!;
+    const file = 'spec/killed/syscalls.spec.ts';
+    const runs = every.filter((turn) => !leftBy(byTurns, turn).includes(file));
+
+    const seen = runs.map((turn) => planned(pathToFileURL(`${repo}/${file}`).href, backends, 1, turn)[0]);
+
+    assert.ok(runs.length > turns / groups);
+    assert.deepEqual(
+      seen,
+      runs.map((_, index) => backends[index % backends.length]),
+    );
+  });
 });

@@ -43,13 +43,15 @@ export function suitesOf(backend: WholeRound['backend'], turn = seed % turns, is
  * @param file `import.meta.url` of the spec
  */
 export function planned<T>(file: string, rounds: readonly T[], count: number, turn = seed % turns): T[] {
-  return taken(rounds, count, Math.floor(turn / cycleOf(file)));
+  return taken(rounds, count, timesBefore(file, turn));
 }
 
-/** In how many runs the file runs once. */
-function cycleOf(file: string): number {
+/** How often the file has run in the runs before this one. */
+function timesBefore(file: string, turn: number): number {
   const name = relative(fileURLToPath(new URL('../../', import.meta.url)), fileURLToPath(file));
-  return tiers.find(({ turns }) => turns?.flat().includes(name))?.turns?.length ?? 1;
+  const groups = tiers.find(({ turns }) => turns?.flat().includes(name))?.turns?.map((files) => files.includes(name)) ?? [true];
+  const runs = (of: boolean[]) => of.filter((has) => has).length;
+  return Math.floor(turn / groups.length) * runs(groups) + runs(groups.slice(0, turn % groups.length));
 }
 
 function taken<T>(rounds: readonly T[], count: number, times: number): T[] {
