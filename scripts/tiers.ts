@@ -17,8 +17,11 @@ export interface Tier {
   prepare?: string;
   /** Its machines are emulated: a panic of their kernel is the emulator's. */
   emulated?: boolean;
-  /** It computes and hardly waits: it gives way to those that wait for hosts. unit and tree do not: each is one process, and they end last. */
-  computes?: boolean;
+  /**
+   * Its part of the processors beside others (`share`). What computes and hardly waits gives way to those that wait for hosts, but for unit: it is
+   * one process with more to compute than any other, and would end last and alone.
+   */
+  nice?: number;
   /** It boots hosts in containers: at most two such tiers run beside each other, because inotify's instances are counted by user. */
   bootsHosts?: boolean;
   /** Of the lines of this folder that have code, the specs run at least so many in their own process. */
@@ -51,6 +54,7 @@ export const tiers: Tier[] = [
     without: 'nothing; single tests name the program that they lack',
     programs: [],
     root: false,
+    nice: -4,
     covers: { folder: 'cli', minPercent: 80 },
   },
   {
@@ -95,7 +99,7 @@ export const tiers: Tier[] = [
     without: 'crash and full-disk tests',
     programs: ['/usr/bin/strace', '/usr/bin/zstd', '/usr/bin/getfattr', '/usr/bin/containerd'],
     root: true,
-    computes: true,
+    nice: 5,
     turns: inTurn(
       'spec/killed',
       'syscalls',
@@ -203,7 +207,7 @@ export const tiers: Tier[] = [
       '/usr/bin/aarch64-linux-gnu-gcc',
     ],
     root: true,
-    computes: true,
+    nice: 5,
     turns: inTurn(
       'spec/single',
       'release',

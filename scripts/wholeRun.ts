@@ -142,7 +142,8 @@ async function tierApart(name: string, run: Run): Promise<{ said: string; left: 
   const started = Date.now();
   const temporary = tierFolder(run.folder, name);
   const child = startApart(run.program, [name], { TMPDIR: temporary, [marker]: name }, run);
-  if (tiers.some((tier) => tier.name === name && tier.computes === true)) share(child.pid, 5);
+  const nice = tiers.find((tier) => tier.name === name)?.nice;
+  if (nice !== undefined) share(child.pid, nice);
   let said = '';
   for (const stream of [child.stdout!, child.stderr!])
     stream.on('data', (chunk: Buffer) => {
