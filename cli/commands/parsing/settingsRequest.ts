@@ -1,28 +1,10 @@
-import { KataError } from '../../errors/index.ts';
-import { isPlainKey, readAssignment } from '../../layout/settings/index.ts';
+import { settingsOfWords } from '../../planning/choices/settingsWords.ts';
 import type { SettingsRequest } from '../../planning/choices/types.ts';
 import type { Call } from '../types.ts';
 import { list } from './options.ts';
 
-/** What takes all profiles away. */
-const none = 'none';
-
 /** What `--set`, `--unset` and `--profile` say. Throws `usage` where they contradict each other or name no key. */
 export function settingsRequestOf({ options }: Call): SettingsRequest {
-  const set = list(options['set']).map(readAssignment);
-  const unset = list(options['unset']);
-  const given = list(options['profile']);
-  const wrong = unset.find((key) => !isPlainKey(key));
-  if (wrong !== undefined) throw usage('--unset', '--unset with a key that is none', 'a key in plain words joined by dots');
-  const keys = [...set.map(({ key }) => key), ...unset];
-  const twice = keys.find((key, index) => keys.indexOf(key) !== index);
-  if (twice !== undefined) throw usage('--set', `${twice} is named twice`, 'one setting for each key');
-  if (given.includes(none) && given.some((name) => name !== none))
-    throw usage('--profile', '--profile none together with another profile', 'either none or the profiles');
-  const profiles = options['profile'] === undefined ? undefined : [...new Set(given)].filter((name) => name !== none);
-  return { set, unset, profiles };
-}
-
-function usage(subject: string, found: string, needed: string): KataError {
-  return new KataError('usage', { subject, found, needed, next: 'kata-sysext configure --help' });
+  const { set, unset, profile } = options;
+  return settingsOfWords({ set: list(set), unset: list(unset), profiles: profile === undefined ? undefined : list(profile) });
 }

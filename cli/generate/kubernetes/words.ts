@@ -1,9 +1,11 @@
 import { backendNames } from '../../backends/index.ts';
 import { engineNamed } from '../../engines/index.ts';
+import { engineNames } from '../../engines/names.ts';
 import { KataError } from '../../errors/index.ts';
 import { formatNames, isFormat } from '../../images/index.ts';
-import { profileNamed, readAssignment } from '../../layout/settings/index.ts';
+import { profileNamed } from '../../layout/settings/index.ts';
 import { aliasRequests } from '../../planning/choices/aliases.ts';
+import { settingsOfWords } from '../../planning/choices/settingsWords.ts';
 import type { NodeRequest } from '../../requests/request.ts';
 
 /** Words of a request that no node would take, whatever is on it, by the rules of the command line. Throws `request-unfit`. */
@@ -13,19 +15,14 @@ export function refuseWords(
 ): void {
   try {
     aliasRequests(aliases);
-    const keys = settings.map((word) => readAssignment(word).key);
-    const twice = keys.find((key, at) => keys.indexOf(key) !== at);
-    if (twice !== undefined) throw unfit(path, `the setting ${twice} twice`, 'each key once');
-    // The word of the command line for: no profile any more.
-    if (profiles.some((name) => name !== 'none')) profiles.forEach(profileNamed);
+    settingsOfWords({ set: settings, profiles }).profiles?.forEach(profileNamed);
   } catch (error) {
     if (!(error instanceof KataError)) throw error;
-    if (error.code === 'request-unfit') throw error;
     const { found, needed = '' } = error.complaint;
     throw unfit(path, found, needed);
   }
   const strange = engines.find((name) => engineNamed(name.replace(/@.*$/s, '')) === undefined);
-  if (strange !== undefined) throw unfit(path, `the engine ${strange}`, 'the name of an engine');
+  if (strange !== undefined) throw unfit(path, `the engine ${strange}`, `one of ${engineNames}`);
   if (backend !== undefined && !backendNames.includes(backend))
     throw unfit(path, `backend ${backend}`, `one of ${backendNames.join(', ')}`);
   if (format !== undefined && !isFormat(format)) throw unfit(path, `format ${format}`, `one of ${formatNames.join(', ')}`);
