@@ -83,12 +83,12 @@ export const tiers: Tier[] = [
         'lock pointer rendered repeat savedBundle shimProtocols travelled',
       'adoptLayered adoptRendered build handlersGoing imageForm lock refusedInputs savedSigned',
       'baked closureLabels generateEngines generateImage notices oci refusedJournals renderedContainerd stage sysext',
-      'adoptLayeredContainerd baked generateRefusals halfDone installAddress installImage refusedJournals renderedNode ' + 'room stage',
+      'adoptLayeredContainerd baked generateRefusals halfDone installAddress installImage refusedJournals renderedNode room stage',
       'adoptRendered allHandlers defaultHandler dropPlans guard labels labelsVerified machineConfigAdvice ' +
         'machineConfigOwned overlay program rendered',
-      'checkBundle defaultHandler deployments generateImage hostileDocuments hostileFiles installAddress json renderers ' + 'secrets',
-      'adoptLayeredRefused imageForm installImage kernelModules program refusedHosts renderers secrets signatures ' + 'stateFolders',
-      'choices configure damagedState deployments fingerprint generateComponents generateRefusals hostileDocuments ' + 'roomRefused sysext',
+      'checkBundle defaultHandler deployments generateImage hostileDocuments hostileFiles installAddress json renderers secrets',
+      'adoptLayeredRefused imageForm installImage kernelModules program refusedHosts renderers secrets signatures stateFolders',
+      'choices configure damagedState deployments fingerprint generateComponents generateRefusals hostileDocuments roomRefused sysext',
     ),
   },
   {

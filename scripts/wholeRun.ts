@@ -12,7 +12,7 @@ import { filesOf, nextTier, tiers } from './tiers.ts';
 /** Set for the process of a tier: runs of tests never start each other without end. */
 const marker = 'KATA_SYSEXT_TIER';
 const loader = import.meta.resolve('tsx');
-/** Where all processors have work, threads of a collector wait for each other: the unit tier took 616 processor seconds in place of 720 to 810. */
+/** Where all processors have work, threads that collect garbage wait for each other. */
 const nodeOptions = ['--single-threaded-gc', '--max-semi-space-size=32'];
 const tierProcess = fileURLToPath(new URL('./tierProcess.ts', import.meta.url));
 const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;

@@ -19,7 +19,7 @@ export async function allProperties(wire: Wire, object: string, face: string): P
   return all as Properties;
 }
 
-/** One property; empty where it is not a text. All of a unit are hundreds, which PID 1 and dbus-next take longer for than for ten calls. */
+/** One property; empty where it is not a text. A unit has hundreds, which take PID 1 and dbus-next long. */
 export async function textProperty(wire: Wire, object: string, face: string, property: string): Promise<string> {
   const [variant] = await wire.call({ ...propertiesOf(object), member: 'Get', signature: 'ss', body: [face, property] });
   const value = (variant as { value?: unknown } | undefined)?.value;

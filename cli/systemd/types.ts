@@ -58,7 +58,7 @@ export type JobResult = 'done' | 'canceled' | 'timeout' | 'failed' | 'dependency
 /** The few calls of the manager that the program makes, each with a deadline. Errors are KataErrors with code `failed`. */
 export interface Systemd {
   version(): Promise<string>;
-  /** A unit that is not loaded gives loadState 'not-found'. */
+  /** One that has no file and does not run gives loadState 'not-found', systemd's own defaults, and no relations to others. */
   unit(unit: Unit): Promise<UnitState>;
   /** Names of the active units, those that a pattern of names fits where one is given ('*.service'): a host has hundreds. */
   activeUnits(pattern?: string): Promise<Unit[]>;
