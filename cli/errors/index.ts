@@ -1,3 +1,4 @@
+export { allowedCodes } from './allowed.ts';
 export { type CodeRow, codeRow, codes, exitText } from './codes/index.ts';
 export { commandWord } from './commandWord.ts';
 export type { Finding } from './kataError.ts';

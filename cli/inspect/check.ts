@@ -31,7 +31,7 @@ interface CheckedEngine {
   unit: string | undefined;
   handlers: string[];
   /** SELinux labels of pods, where they are known. */
-  setsLabels?: boolean;
+  setsLabels?: boolean | undefined;
 }
 
 export interface Check {
@@ -214,7 +214,8 @@ async function engineOf(
   findings.push(...(await engine.plan(host, instance, wanted, wiringFor(active?.record.wiring, engine.name))).findings);
   // The engine may have changed since the shims came.
   findings.push(...(await shimFindings(host, { found, from: active?.manifest, to: active?.manifest, sandboxes: [], restarts: false })));
-  findings.push(...(await policyFindings(host, { ...policy, found })));
+  const dump = await dumpWithLabels(host, found);
+  findings.push(...(await policyFindings(host, { ...policy, found, dump })));
   const state =
     host.live && instance.firstStart === undefined ? await engine.daemon?.probe(host, instance, probeTimeouts.onceMs) : undefined;
   if (state !== undefined && !state.reachable) findings.push(unhealthy(engine.name, instance.socket ?? engine.name, state.why));
@@ -224,16 +225,15 @@ async function engineOf(
     configPath: instance.configPath,
     unit: instance.unit,
     handlers: state?.handlers ?? [],
-    ...(await labelsOf(host, found)),
+    setsLabels: dump && setsLabels(engine, dump),
   };
 }
 
-/** Whether pods get SELinux labels, where there are labels and the engine can be asked. */
-async function labelsOf(host: HostView, { engine, instance }: Found): Promise<{ setsLabels?: boolean }> {
+/** What the engine says of its configuration, where pods may get SELinux labels and the engine can be asked. */
+async function dumpWithLabels(host: HostView, { engine, instance }: Found): Promise<Record<string, unknown> | undefined> {
   const state = await selinuxState(host);
-  if (!host.live || (state.known && state.value.mode === 'disabled')) return {};
-  const dump = await engine.dump?.dumpEffective(host, instance).catch(() => undefined);
-  return dump === undefined ? {} : { setsLabels: setsLabels(engine, dump) };
+  if (!host.live || (state.known && state.value.mode === 'disabled')) return undefined;
+  return await engine.dump?.dumpEffective(host, instance).catch(() => undefined);
 }
 
 function withNew(installed: WantedHandler[], more: WantedHandler[]): WantedHandler[] {

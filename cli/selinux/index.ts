@@ -48,8 +48,9 @@ export async function policyFindings(
 /** SELinux enforces, and the engine gives no pod a label: not Kata's either. Turning that on concerns every pod of the node. */
 async function unlabelled(host: HostView, { found: { engine, instance }, dump }: PolicyRequest): Promise<Finding[]> {
   const state = host.live ? await selinuxState(host) : undefined;
+  if (state?.known !== true || state.value.mode !== 'enforcing') return [];
   const effective = dump ?? (await engine.dump?.dumpEffective(host, instance).catch(() => undefined));
-  if (state?.known !== true || state.value.mode !== 'enforcing' || effective === undefined || setsLabels(engine, effective)) return [];
+  if (effective === undefined || setsLabels(engine, effective)) return [];
   return [
     {
       code: 'engine-sets-no-labels',

@@ -3,6 +3,7 @@ import iarna from '@iarna/toml';
 import fc from 'fast-check';
 import {
   addsExactly,
+  eolOf,
   fillTemplate,
   findMark,
   insert,
@@ -169,6 +170,19 @@ describe('documents/toml: marks', () => {
     const left = withoutMark(`version = 2${text}[theirs]\n`, text, 'x');
 
     assert.equal(left, 'version = 2\n[theirs]\n');
+  });
+
+  it('leaves a line that others wrote directly above it, newline included', () => {
+    fc.assert(
+      fc.property(documents, fc.constantFrom('# theirs', '[zz]', 'key = 1'), fc.constantFrom('', '[below]\n'), (text, line, behind) => {
+        const eol = eolOf(text);
+        const before = text.endsWith('\n') ? text : text + eol;
+        const { text: mark } = insertAtEnd(before, block);
+        const edited = before + eol + line;
+
+        assert.equal(withoutMark(edited + mark + behind, mark, 'x'), edited + eol + behind);
+      }),
+    );
   });
 
   it('takes the comma too when others wrote behind an element in an empty list', () => {

@@ -71,6 +71,25 @@ describe('a tree between two changes', function () {
       assert.deepEqual(codes(check['findings']).includes('foreign-edit'), isLost);
     });
 
+  for (const [engine, file] of [
+    ['containerd@1.7', config],
+    ['k3s@1.33', 'var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.tmpl'],
+  ] as const)
+    it(`${engine}: a line of the user directly above the block stays through an upgrade, a rollback and an uninstall`, async () => {
+      const template = '{{ template "base" . }}\n';
+      const tree = keep(inProcessTree('fcos', (root) => engine.startsWith('k3s') && put(root, file, template), engine));
+      const read = () => readFileSync(tree.path(file), 'utf8');
+      await tree.json(['install', first]);
+      const before = read().split('\n# BEGIN')[0]!;
+      put(tree.root, file, read().replace('# BEGIN', '# mine\n# BEGIN'));
+
+      await tree.json(['install', second]);
+      await tree.json(['rollback']);
+      await tree.json(['uninstall', '--purge']);
+
+      assert.equal(read(), `${before}\n# mine\n`);
+    });
+
   for (const [what, file, text, engine] of [
     ['containerd', config, undefined, 'containerd@1.7'],
     ['Docker', 'etc/docker/daemon.json', '{\n  "log-level": "info"\n}\n', 'docker@28.0.1'],

@@ -1,6 +1,6 @@
 import { isAddress, shownAddress } from '../../download/address.ts';
 import { isOci } from '../../download/oci/reference.ts';
-import { codes, didYouMean, KataError } from '../../errors/index.ts';
+import { allowedCodes, KataError } from '../../errors/index.ts';
 import type { Digest } from '../../host/index.ts';
 import { words as quoted } from '../../output/index.ts';
 import type { ChangeOptions } from '../../planning/choices/types.ts';
@@ -12,7 +12,7 @@ export function changeOptionsOf({ options, context }: Call): ChangeOptions {
   return {
     dryRun: options['dry-run'] === true,
     waitSeconds: Number(options['wait'] ?? 0),
-    allow: allowed(list(options['allow'])),
+    allow: allowedCodes(list(options['allow'])),
     engines: enginesOf(options['engine']),
     prove: options['prove'] === 'pod' ? 'pod' : undefined,
   };
@@ -27,18 +27,6 @@ function refuseNoProof(options: Call['options'], live: boolean): void {
     found: `--prove together with ${what}`,
     needed: 'a change of the running host',
     next: live ? 'kata-sysext activate --prove pod, after the installation' : 'kata-sysext verify --pod, on the host that runs the tree',
-  });
-}
-
-function allowed(allow: string[]): string[] {
-  const overridable = Object.keys(codes).filter((code) => codes[code]?.overridable);
-  const wrong = allow.find((code) => !overridable.includes(code));
-  if (wrong === undefined) return allow;
-  throw new KataError('usage', {
-    subject: '--allow',
-    found: `--allow ${wrong}: ${codes[wrong] === undefined ? `there is no such code${didYouMean(wrong, overridable)}` : 'this code cannot be overridden'}`,
-    needed: `one of ${overridable.join(', ')}`,
-    next: 'kata-sysext explain',
   });
 }
 

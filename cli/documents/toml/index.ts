@@ -14,7 +14,7 @@ export {
   withValue,
 } from './edit.ts';
 export { requireBoundedSet, tomlLimits } from './limits.ts';
-export { findMark, withoutMark } from './marks.ts';
+export { findMark, rangeOf, withoutMark } from './marks.ts';
 export { placeholderIn, placeOfKey, placeOfObstacle } from './places.ts';
 export { addsExactly, plain, readDump, readings, sameSettings, subtract, union } from './readings.ts';
 export { fillTemplate, renderTable, tomlKey, tomlString } from './render.ts';

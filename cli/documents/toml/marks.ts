@@ -1,5 +1,4 @@
 import { isTable, parseDocument, type TomlTable } from './document.ts';
-import { eolOf } from './edit.ts';
 import { plain, readings, sameSettings, subtract } from './readings.ts';
 
 /** Where `mark` is in `text`; undefined unless it is there exactly once, so that nothing needs to be guessed. */
@@ -10,16 +9,29 @@ export function findMark(text: string, mark: string): number | undefined {
 }
 
 /**
+ * Where the text of kata-sysext is, offsets into the whole text; undefined as with `findMark`. The newline that the mark begins with is no part of it
+ * where it ends a line of others: one that was written between the empty line and the block, or the last line, which lacked it, with more below.
+ */
+export function rangeOf(text: string, mark: string): { start: number; end: number } | undefined {
+  const at = findMark(text, mark);
+  if (at === undefined) return undefined;
+  const end = at + mark.length;
+  const lead = /^\r?\n(?<block>[#[])?/.exec(mark);
+  const isBelow = lead !== null && at > 0 && text[at - 1] !== '\n';
+  const isTheirs = isBelow && (lead.groups?.['block'] !== undefined || /^(?:[^\r\n]|\r[^\n])/.test(text.slice(end)));
+  return { start: isTheirs ? at + (mark.startsWith('\r') ? 2 : 1) : at, end };
+}
+
+/**
  * The text without the range of kata-sysext, every other byte kept. undefined when the range is not there exactly once, or when taking it out would
  * change what the rest says (keys that an editor wrote below the last table of the range belong to it).
  */
 export function withoutMark(text: string, mark: string, path: string): string | undefined {
-  const at = findMark(text, mark);
-  if (at === undefined) return undefined;
-  const before = text.slice(0, at);
-  const after = text.slice(at + mark.length);
-  const joint = needsNewline(before, mark, after) ? eolOf(mark) : '';
-  const candidates = [before + joint + after, before + after.replace(/^\s*,[ \t]*/, '')];
+  const range = rangeOf(text, mark);
+  if (range === undefined) return undefined;
+  const before = text.slice(0, range.start);
+  const after = text.slice(range.end);
+  const candidates = [before + after, before + after.replace(/^\s*,[ \t]*/, '')];
   const key = switchLine.exec(mark)?.groups?.['key'];
   if (key !== undefined) return sameBut(key, text, before + after, path) ? before + after : undefined;
   const wanted = remainder(text, mark, path);
@@ -48,11 +60,6 @@ function withoutKey(value: unknown, key: string): unknown {
   const copy: TomlTable = Object.create(null);
   for (const name of Object.keys(value)) if (name !== key) copy[name] = withoutKey(value[name], key);
   return copy;
-}
-
-/** The range brought the newline that the last line lacked; what others wrote below it must not be glued to that line. */
-function needsNewline(before: string, mark: string, after: string): boolean {
-  return /^\r?\n/.test(mark) && before !== '' && !before.endsWith('\n') && after !== '' && !/^\r?\n/.test(after);
 }
 
 function says(text: string, wanted: TomlTable[], path: string, seen = (value: TomlTable): TomlTable => value): boolean {

@@ -1,12 +1,12 @@
 import {
   blockAfter,
   eolOf,
-  findMark,
   insert,
   insertAtEnd,
   insertElement,
   insertTopLevelLine,
   parseDocument,
+  rangeOf,
   tomlString,
   topLevelValue,
 } from '../../documents/toml/index.ts';
@@ -72,10 +72,10 @@ function rangePiece(path: HostPath, lines: string[], seen: readonly SeenMark[], 
     const added = insertAtEnd(current(path), lines);
     return { mark: { path, kind: 'range', text: added.text }, after: insert(current(path), added) };
   }
-  const at = findMark(old.now, old.text)!;
-  const before = old.now.slice(0, at);
+  const { start, end } = rangeOf(old.now, old.text)!;
+  const before = old.now.slice(0, start);
   const text = blockAfter(before, lines, eolOf(old.now));
-  return { mark: { path, kind: 'range', text }, after: before + text + old.now.slice(at + old.text.length) };
+  return { mark: { path, kind: 'range', text }, after: before + text + old.now.slice(end) };
 }
 
 /** What of a text is kata-sysext's own: a copy of the vendor's file has a block of it. */

@@ -151,6 +151,9 @@ describe('generate kubernetes', function () {
     ['an engine that is not known', 'engines: [containerdd@2.1]', /the engine containerdd@2\.1$/],
     ['a backend that is not known', 'backend: prefixx', /backend prefixx$/],
     ['a format that is not known', 'format: ext4', /format ext4$/],
+    ['a format of another backend', 'backend: prefix, format: erofs', /format erofs with the backend prefix$/],
+    ['a code that is none', 'allow: [engine-unsuported]', /--allow engine-unsuported: there is no such code/],
+    ['a code that nothing overrides', 'allow: [trust-unfit]', /--allow trust-unfit: this code cannot be overridden$/],
   ];
   for (const [what, request, found] of words)
     it(`refuses ${what}, which every node would, and writes nothing`, async () => {
