@@ -1,5 +1,6 @@
 export { handlerIsDefault, isRefused } from './common/complaints.ts';
 export { exceptKeys } from './common/differences.ts';
+export { checkEditable } from './common/editable.ts';
 export { exceptSwitch, setsLabels, switchCode, withLabels, withSwitch } from './common/selinuxSwitch.ts';
 export { servingPid } from './common/servingPid.ts';
 export type { Engine, EngineCri, EngineDump, Scratch, ShimProtocol } from './contract.ts';

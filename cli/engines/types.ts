@@ -146,8 +146,8 @@ export interface ForeignWiring {
 
 /** Another installer's text in files of engines, which goes in the same change: each file as it is, and as it is without that text. */
 export interface Displaced {
-  /** By real path. */
-  files: { path: HostPath; text: string; after: string | 'absent' }[];
+  /** By real path, each of the engine that reads it. */
+  files: { engine: string; path: HostPath; text: string; after: string | 'absent' }[];
   /** Key paths that may differ afterwards, without those of its handlers. */
   keys: string[][];
 }

@@ -32,9 +32,19 @@ function parsed(table: string): Mount[] {
  * tells them apart. undefined where there is no table.
  */
 export async function machineMountOf(host: HostView, path: string): Promise<Mount | undefined> {
-  if (host.booted) return mountOf(await mounts(host), path);
-  const table = (await readRegular('/proc/self/mountinfo', 'state', { follow: true }).catch(() => '')).toString();
-  return mountOf(parsed(table), await realpath(posix.join(host.root, path)));
+  return mountOf(await machineMounts(host), host.booted ? path : await realpath(posix.join(host.root, path)));
+}
+
+/** Mounts on `path` and below it, the first one first, by paths as this machine names them; of an offline tree too. */
+export async function mountsWithin(host: HostView, path: string): Promise<Mount[]> {
+  const inside = await host.resolve(path);
+  const real = host.booted ? inside : posix.join(await realpath(host.root), inside);
+  return (await machineMounts(host)).filter(({ point }) => point === real || point.startsWith(`${real}/`));
+}
+
+async function machineMounts(host: HostView): Promise<Mount[]> {
+  if (host.booted) return mounts(host);
+  return parsed((await readRegular('/proc/self/mountinfo', 'state', { follow: true }).catch(() => '')).toString());
 }
 
 /** What `mount -o` needs to make it writable: a remount of all of the file system changes nothing where only this mount is read-only (mount(8)). */

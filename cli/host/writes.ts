@@ -1,4 +1,4 @@
-import { constants, createWriteStream } from 'node:fs';
+import { constants, createWriteStream, readFileSync } from 'node:fs';
 import { appendFile, chmod, lstat, lutimes, mkdir, open, readdir, rename, rmdir, symlink, unlink } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -93,8 +93,8 @@ function treeWrites(view: HostView): Omit<Host, keyof HostView | 'writeFile' | '
       ),
     setModified: (path, modifiedMs) => at(path, (real) => lutimes(real, new Date(modifiedMs), new Date(modifiedMs))),
     unlink: (path) => removed(view, path, unlink),
-    rmdir: (path) => removed(view, path, rmdir),
-    removeTree: (path) => removed(view, path, removeTree),
+    rmdir: (path) => removed(view, path, (at) => rmdir(at)),
+    removeTree: (path) => removed(view, path, (at, folder) => removeTree(at, mountOf(folder.fd), path)),
     syncTree: (path) => at(path, syncTree),
     syncFileSystem: async (path) => {
       await runProgram('sync', ['--file-system', await view.locate(path)]);
@@ -122,10 +122,10 @@ async function inFolder<T>(view: HostView, path: HostPath, work: (at: string, fo
 }
 
 /** What is not there is removed already; a read-only file system refuses even that. */
-async function removed(view: HostView, path: HostPath, remove: (at: string) => Promise<void>): Promise<void> {
+async function removed(view: HostView, path: HostPath, remove: (at: string, folder: HeldFolder) => Promise<void>): Promise<void> {
   try {
     await inFolder(view, path, async (at, folder) => {
-      await remove(at).catch((error: unknown) => unlessAbsent(at, error));
+      await remove(at, folder).catch((error: unknown) => unlessAbsent(at, error));
       await folder.sync().catch(ignoreAbsent);
     });
   } catch (error) {
@@ -194,20 +194,38 @@ async function syncTree(path: string): Promise<void> {
   }
 }
 
-/** Own walk instead of `rm -r`: it must never follow a link that another program put into the folder. */
-async function removeTree(path: string): Promise<void> {
+/**
+ * Own walk instead of `rm -r`: it must never follow a link that another program put into the folder, nor reach into what is mounted there.
+ * Throws `host-file-unfit` for a mount point, with what is in it untouched. `named`: the whole tree, for people.
+ */
+async function removeTree(path: string, mount: string | undefined, named: HostPath): Promise<void> {
   const stats = await lstat(path).catch(ignoreAbsent);
   if (stats === undefined) return;
   if (!stats.isDirectory()) return unlink(path).catch(ignoreAbsent);
   if ((stats.mode & 0o700) !== 0o700) await makeOpen(path);
   const folder = await openFolderAt(path);
   try {
+    if (mountOf(folder.fd) !== mount) throw mounted(named);
     const inside = `/proc/self/fd/${folder.fd}`;
-    for (const name of await readdir(inside)) await removeTree(`${inside}/${name}`);
+    for (const name of await readdir(inside)) await removeTree(`${inside}/${name}`, mount, named);
   } finally {
     await folder.close();
   }
   return rmdir(path).catch(ignoreAbsent);
+}
+
+/** By its mount, as proc(5) numbers them: a bind mount has the device of what is around it. */
+function mountOf(descriptor: number): string | undefined {
+  return /^mnt_id:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8'))?.[1];
+}
+
+function mounted(path: HostPath): KataError {
+  return new KataError('host-file-unfit', {
+    subject: path,
+    found: `something is mounted on ${path} or below it`,
+    needed: 'nothing that is mounted there: a removal would reach into it',
+    next: 'findmnt -l; umount what is mounted there',
+  });
 }
 
 /** A folder that not even its owner may read: by a descriptor that opens nothing, so that no link is followed. */

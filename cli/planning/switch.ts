@@ -55,16 +55,23 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   };
 }
 
-/** Engine after engine. Another program's wiring is in files of the first one. */
+/** Engine after engine. */
 async function planWirings(host: HostView, request: SwitchRequest, wanted: WantedHandler[]): Promise<PlannedWiring[]> {
-  const { foreignWiring: _theirs, restoring: _back, displaced: _displaced, ...others } = request;
   const planned: PlannedWiring[] = [];
-  for (const [index, found] of request.engines.entries())
-    planned.push(await planWiring(host, index === 0 ? request : others, found, found.gone === undefined ? wanted : [], planned));
+  for (const found of request.engines)
+    planned.push(await planWiring(host, requestFor(request, found), found, found.gone === undefined ? wanted : [], planned));
   const paths = planned.flatMap(({ files }) => [...new Set(files.map(({ path }) => path))]);
   const shared = paths.find((path, index) => paths.indexOf(path) !== index);
   if (shared !== undefined) throw sharedFile(shared, request.engines);
   return planned;
+}
+
+/** Another program's wiring is in files of the first engine, but for one whose files are known to be of others. */
+function requestFor(request: SwitchRequest, found: Found): SwitchRequest {
+  const { foreignWiring: _theirs, restoring: _back, displaced, ...others } = request;
+  if (displaced === undefined) return found === request.engines[0] ? request : others;
+  const files = displaced.files.filter(({ engine }) => engine === found.engine.name);
+  return files.length === 0 ? others : { ...request, displaced: { ...displaced, files } };
 }
 
 /** Each engine's edits start from what the file is now, so that two of them in one file cannot be planned. */

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { differences } from '../support/judges/fingerprint.ts';
 import { sample } from '../support/sample.ts';
 import { put } from '../support/trees/hostTrees.ts';
 import { type InProcessTree, inProcessTree, plainReleases } from '../support/trees/inProcessTree.ts';
-import { dropIn, type KataDeployShape, kataDeployShapes, release } from '../support/trees/kataDeploy.ts';
+import { dropIn, type KataDeployShape, kataDeployShapes, release, rust } from '../support/trees/kataDeploy.ts';
 import { scratch } from '../support/trees/treeHost.ts';
 
 /** The host before kata-deploy, and with it. */
@@ -26,6 +27,8 @@ function hostOf(shape: KataDeployShape): { host: InProcessTree; before: string[]
   shape.deploy(host.root);
   return { host, before };
 }
+
+const allowing = ({ settings }: KataDeployShape) => (settings === true ? ['--allow', 'kata-deploy-settings'] : []);
 
 describe('adopt kata-deploy on an offline tree', function () {
   this.timeout(300_000);
@@ -51,7 +54,7 @@ describe('adopt kata-deploy on an offline tree', function () {
       const made = hostOf(shape);
       host = made.host;
 
-      const change = await host.json(['adopt', 'kata-deploy', '--remove']);
+      const change = await host.json(['adopt', 'kata-deploy', '--remove', ...allowing(shape)]);
 
       assert.deepEqual(change['handlers'], []);
       assert.deepEqual(expected(differences(made.before, host.listing())), []);
@@ -64,7 +67,7 @@ describe('adopt kata-deploy on an offline tree', function () {
       const made = hostOf(shape);
       host = made.host;
 
-      const change = await host.json(['adopt', 'kata-deploy', ...releases]);
+      const change = await host.json(['adopt', 'kata-deploy', ...releases, ...allowing(shape)]);
       await host.json(['uninstall', '--purge']);
 
       assert.deepEqual(
@@ -76,6 +79,8 @@ describe('adopt kata-deploy on an offline tree', function () {
   }
 
   const inPlace = kataDeployShapes[0]!;
+  const main = 'etc/containerd/config.toml';
+  const plain = kataDeployShapes.find(({ name }) => name === 'containerd 2.2, erofs')!;
   const drop = kataDeployShapes.find(({ name }) => name.startsWith('containerd 2.2, conf.d'))!;
 
   it('keeps what others wrote into its files, and says so', async () => {
@@ -88,7 +93,7 @@ describe('adopt kata-deploy on an offline tree', function () {
       const earlier = shape === inPlace ? readFileSync(host.path(`${file}.bak`), 'utf8') : '';
       appendFileSync(host.path(file), own);
 
-      const change = await host.json(['adopt', 'kata-deploy', '--remove']);
+      const change = await host.json(['adopt', 'kata-deploy', '--remove', ...allowing(shape)]);
 
       assert.equal(readFileSync(host.path(file), 'utf8'), earlier + own);
       assert.ok(
@@ -128,7 +133,7 @@ describe('adopt kata-deploy on an offline tree', function () {
     put(host.root, 'etc/containerd/conf.d/kata-deploy-blue.toml', dropIn([blue]));
     release(host.root, [blue]);
 
-    await host.json(['adopt', 'kata-deploy', '--remove']);
+    await host.json(['adopt', 'kata-deploy', '--remove', ...allowing(drop)]);
 
     const left = differences(before, host.listing()).filter(
       (line) => !/record\.json|(?:opt\/kata|nydus-for-kata-tee|zz-kata-deploy|containerd\.service\.wants)/.test(line),
@@ -159,23 +164,197 @@ describe('adopt kata-deploy on an offline tree', function () {
     rmSync(host.path('var/lib/nydus-for-kata-tee'), { recursive: true, force: true });
     symlinkSync(outside, host.path('var/lib/nydus-for-kata-tee'));
 
-    await host.json(['adopt', 'kata-deploy', '--remove']);
+    await host.json(['adopt', 'kata-deploy', '--remove', ...allowing(drop)]);
 
     assert.deepEqual([existsSync(host.path('srv/kata/precious')), existsSync(join(outside, 'precious'))], [true, true]);
     rmSync(outside, { recursive: true });
   });
 
-  it('names settings of users that go with the release, before they go', async () => {
+  it('refuses to take settings of users away, with the commands that save them, and does so where it is allowed', async () => {
     host = hostOf(drop).host;
     const folder = 'opt/kata/share/defaults/kata-containers/runtime-rs/runtimes/qemu-runtime-rs/config.d';
     put(host.root, `${folder}/50-user-overrides.toml`, '[hypervisor.qemu]\n');
+    const before = host.listing();
+    const words = ['adopt', 'kata-deploy', ...releases];
 
-    const plan = await host.json(['adopt', 'kata-deploy', ...releases, '--dry-run']);
+    const refused = await host.json(words, 3);
+    const unchanged = differences(before, host.listing());
+    const commands = `${refused['next']}`.split(/; (?:then .*)?/).filter((line) => line !== '' && !line.endsWith(' /root/'));
+    for (const line of commands) execFileSync('sh', ['-c', line]);
+    const change = await host.json([...words, '--allow', 'kata-deploy-settings']);
 
-    const found = (plan['findings'] as { code: string; subject: string; next: string }[]).find(({ subject }) =>
-      subject.endsWith('50-user-overrides.toml'),
+    assert.deepEqual([refused['code'], unchanged], ['kata-deploy-settings', []]);
+    assert.match(`${refused['next']}`, /^cp \S*\/zz-kata-deploy-user\.toml \/root\/; mkdir .* --allow kata-deploy-settings$/);
+    assert.ok(existsSync(host.path('etc/kata-containers/kata-qemu-runtime-rs.d/50-user-overrides.toml')));
+    assert.deepEqual(
+      (change['findings'] as { code: string; next: string }[])
+        .filter(({ code }) => code === 'kata-deploy-settings')
+        .map(({ next }) => next),
+      ['nothing: --allow kata-deploy-settings was given'],
     );
-    assert.match(found?.next ?? '', /cp \/opt\/kata\/.*50-user-overrides\.toml \/etc\/kata-containers\/kata-qemu-runtime-rs\.d\/$/);
+  });
+
+  it('leaves an administrator’s file and the copy beside it where kata-deploy never wrote', async () => {
+    const head = 'version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n# kata handlers come from conf.d\n[debug]\n';
+    host = hostOf({
+      ...plain,
+      deploy: (root) => {
+        plain.deploy(root);
+        put(root, main, `${head}level = "debug" # wanted\n`);
+        put(root, `${main}.bak`, `${head}level = "warn"\n`);
+      },
+    }).host;
+
+    await host.json(['adopt', 'kata-deploy', '--remove']);
+
+    assert.equal(readFileSync(host.path(main), 'utf8'), `${head}level = "debug" # wanted\n`);
+    assert.ok(existsSync(host.path(`${main}.bak`)));
+  });
+
+  it('puts back no setting that has another value than kata-deploy’s', async () => {
+    host = hostOf(inPlace).host;
+    const was = readFileSync(host.path(`${main}.bak`), 'utf8');
+    writeFileSync(host.path(main), readFileSync(host.path(main), 'utf8').replace('level = "debug"', 'level = "trace"'));
+
+    await host.json(['adopt', 'kata-deploy', '--remove']);
+
+    assert.equal(readFileSync(host.path(main), 'utf8'), was.replace('level = "info"', 'level = "trace"'));
+  });
+
+  const shim = '/opt/kata/bin/containerd-shim-kata-v2';
+  const mine = (path: string) =>
+    `[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.mine]\nruntime_type = "io.containerd.kata.v2"\n${path}`;
+  const needing: [what: string, shape: string, files: Record<string, string>, subject: string][] = [
+    [
+      'in single quotes',
+      'conf.d',
+      { [main]: `version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n${mine(`runtime_path = '${shim}'\n`)}` },
+      main,
+    ],
+    [
+      'in a folder that the main file imports',
+      'conf.d',
+      {
+        [main]: 'version = 3\nimports = ["/etc/containerd/conf.d/*.toml", "/etc/site/*.toml"]\n',
+        'etc/site/mine.toml': `version = 3\n${mine(`runtime_path = "${shim}"\n`)}`,
+      },
+      'etc/site/mine.toml',
+    ],
+    [
+      'in a template of k3s',
+      'k3s',
+      { 'var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.tmpl': `{{ template "base" . }}\n${mine(`runtime_path = "${shim}"\n`)}` },
+      'var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.tmpl',
+    ],
+    ['by the name of its type alone', 'conf.d', { [main]: `version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n${mine('')}` }, main],
+  ];
+  for (const [what, shape, files, subject] of needing)
+    it(`refuses to remove a release that a handler of others needs: ${what}`, async () => {
+      host = hostOf(shape === 'k3s' ? kataDeployShapes.find(({ name }) => name.startsWith('k3s, a drop-in'))! : plain).host;
+      for (const [path, text] of Object.entries(files)) put(host.root, path, text);
+      if (what.startsWith('by the name')) symlinkSync(shim, host.path('usr/local/bin/containerd-shim-kata-v2'));
+      const before = host.listing();
+
+      const refused = await host.json(['adopt', 'kata-deploy', '--remove'], 3);
+
+      assert.deepEqual([refused['code'], refused['subject']], ['adopt-unproven', `/${subject}`]);
+      assert.deepEqual(differences(before, host.listing()), []);
+    });
+
+  it('never makes a name of a handler that is not chosen one of another', async () => {
+    const tdx = { name: 'kata-qemu-tdx-blue', base: 'qemu-tdx', folder: '/opt/kata-blue' };
+    host = hostOf({
+      ...plain,
+      deploy: (root) => {
+        plain.deploy(root);
+        put(root, 'etc/containerd/conf.d/kata-deploy-blue.toml', dropIn([tdx]));
+        release(root, [tdx]);
+      },
+    }).host;
+    const words = ['adopt', 'kata-deploy', ...releases, '--handler', 'qemu-runtime-rs'];
+
+    const refused = await host.json(words, 3);
+    await host.json([...words, '--alias', 'kata-qemu-tdx-blue=kata-qemu-runtime-rs', '--dry-run']);
+
+    assert.deepEqual([refused['code'], refused['subject']], ['handler-not-installed', 'kata-qemu-tdx-blue']);
+    assert.match(`${refused['found']}`, /made from kata-qemu-tdx,/);
+  });
+
+  it('edits the files of an engine that the change does not restart, and leaves the wiring of the other', async () => {
+    host = hostOf({ ...plain, engine: 'docker@28.0.1', deploy: () => undefined }).host;
+    await host.json(['install', releases[0]!]);
+    const before = host.listing();
+    plain.deploy(host.root);
+
+    await host.json(['adopt', 'kata-deploy', '--remove']);
+
+    const left = differences(before, host.listing()).filter((line) => !/record\.json|conf\.d$|conf\.d /.test(line));
+    assert.deepEqual(left, []);
+    assert.equal(existsSync(host.path('etc/containerd/conf.d/kata-deploy.toml')), false);
+  });
+
+  it('refuses a file with several names, and one that is no UTF-8', async () => {
+    const codes: unknown[] = [];
+    for (const spoil of [
+      (path: string) => linkSync(path, `${path}.other`),
+      (path: string) => writeFileSync(path, Buffer.concat([Buffer.from('# caf\xe9\n', 'latin1'), readFileSync(path)])),
+    ]) {
+      host = hostOf(inPlace).host;
+      spoil(host.path(main));
+      const before = host.listing();
+      codes.push((await host.json(['adopt', 'kata-deploy', '--remove'], 3))['code']);
+      assert.deepEqual(differences(before, host.listing()), []);
+      host.remove();
+    }
+
+    assert.deepEqual(codes, ['engine-unsupported', 'engine-config-invalid']);
+  });
+
+  it('leaves the empty list of what containerd prints, and the comment beside an import', async () => {
+    const dump = 'disabled_plugins = []\nimports = []\noom_score = 0\nrequired_plugins = []\nversion = 3\n';
+    const [path, named] = ['/opt/kata/containerd/config.d/kata-deploy.toml', 'flatcar'];
+    const texts: [now: string, after: string][] = [
+      [dump, dump],
+      [dump.replace('[]\noom', `["${path}"]\noom`), dump],
+      [`version = 3\nimports = ["${path}"] # site files go here\n`, 'version = 3\nimports = [] # site files go here\n'],
+      [`version = 3\nimports = [\n  # theirs\n  "${path}",\n]\n`, 'version = 3\nimports = [\n  # theirs\n  \n]\n'],
+    ];
+    for (const [now, after] of texts) {
+      host = hostOf({
+        ...plain,
+        tree: named as 'flatcar',
+        engine: 'containerd@2.1',
+        deploy: (root) => {
+          put(root, main, now);
+          put(root, path.slice(1), dropIn([rust]));
+          release(root, [rust]);
+        },
+      }).host;
+
+      await host.json(['adopt', 'kata-deploy', '--remove']);
+
+      assert.equal(readFileSync(host.path(main), 'utf8'), after);
+      host.remove();
+    }
+  });
+
+  it('leaves an empty file where one was before, and finds the copy beside a link', async () => {
+    host = hostOf(inPlace).host;
+    writeFileSync(host.path(main), dropIn([rust], 'io.containerd.grpc.v1.cri'));
+    writeFileSync(host.path(`${main}.bak`), '');
+    await host.json(['adopt', 'kata-deploy', '--remove']);
+    const empty = [readFileSync(host.path(main), 'utf8'), existsSync(host.path(`${main}.bak`))];
+    host.remove();
+
+    host = hostOf(inPlace).host;
+    const was = readFileSync(host.path(`${main}.bak`), 'utf8');
+    mkdirSync(host.path('etc/site'));
+    renameSync(host.path(main), host.path('etc/site/containerd.toml'));
+    symlinkSync('../site/containerd.toml', host.path(main));
+    await host.json(['adopt', 'kata-deploy', '--remove']);
+
+    assert.deepEqual(empty, ['', false]);
+    assert.deepEqual([readFileSync(host.path(main), 'utf8'), existsSync(host.path(`${main}.bak`))], [was, false]);
   });
 
   it('takes words that go together only', async () => {

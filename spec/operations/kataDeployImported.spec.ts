@@ -48,14 +48,14 @@ describe('drop-ins of kata-deploy that a main file imports', () => {
   });
 
   for (const name of ['zz-kata-deploy-user.toml', 'zz-kata-deploy-user-beta.toml'])
-    it(`and the user's beside it goes with a warning, each setting by itself: ${name}`, async () => {
+    it(`and the user's beside it goes, and is named as the users’, each setting by itself: ${name}`, async () => {
       const { host } = await treeOf({
         [main]: imports(`${folder}/kata-deploy.toml`, `${folder}/${name}`),
         [`${folder}/kata-deploy.toml`]: dropIn([rust]),
         [`${folder}/${name}`]: '[metrics]\naddress = "127.0.0.1:1338"\n[debug]\nformat = "json"\n',
       });
 
-      const { keys, files, findings } = await engineParts(host);
+      const { keys, files, settings } = await engineParts(host);
 
       const paths = keys.map((path) => path.join(' '));
       assert.deepEqual(
@@ -66,10 +66,7 @@ describe('drop-ins of kata-deploy that a main file imports', () => {
         files.map(({ after }) => after),
         [version3],
       );
-      assert.deepEqual(
-        findings.map(({ level, subject }) => [level, subject]),
-        [['warning', `${folder}/${name}`]],
-      );
+      assert.deepEqual(settings, [{ path: `${folder}/${name}` }]);
     });
 
   it('refuse the change where others wrote settings into one that goes with the release', async () => {

@@ -5,8 +5,8 @@ import { displacing, viewWithout } from '../../cli/planning/displaced.ts';
 import { treesOfSpec } from '../support/trees/engineTree.ts';
 
 const files = [
-  { path: '/etc/e/main.toml', text: 'theirs = 1\nits = 2\n', after: 'theirs = 1\n' },
-  { path: '/etc/e/d/its.toml', text: 'its = 3\n', after: 'absent' as const },
+  { engine: 'e', path: '/etc/e/main.toml', text: 'theirs = 1\nits = 2\n', after: 'theirs = 1\n' },
+  { engine: 'e', path: '/etc/e/d/its.toml', text: 'its = 3\n', after: 'absent' as const },
 ];
 
 describe('a host without what another installer wrote', () => {

@@ -134,6 +134,11 @@ export const engineCodes: Record<string, CodeRow> = {
   'no-previous-generation': row(3, 'There is no earlier generation to go back to.'),
   'nothing-to-adopt': row(3, 'What adopt was asked to take over is not on this host, or it is the program’s own already.'),
   'kata-deploy-runs': row(3, 'kata-deploy is on this node, and would write again what is taken away. Uninstall it from the node first.'),
+  'kata-deploy-settings': row(
+    3,
+    'Settings that users gave to kata-deploy go with it, and are not taken over. Copy the files that the message names, then allow it.',
+    true,
+  ),
   'kata-deploy-leaves': row(3, 'A note or a warning: something that kata-deploy left stays, and why.'),
   'kata-deploy-cluster': row(3, 'A note: what of kata-deploy is in the cluster, where no node changes it, and the command.'),
   'adopt-unproven': row(

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { digestOfSource, type SourceRecord } from '../../bundle/index.ts';
 import { isAddress, shownAddress } from '../../download/address.ts';
 import { isOci } from '../../download/oci/reference.ts';
-import { KataError } from '../../errors/index.ts';
+import { commandWord, KataError } from '../../errors/index.ts';
 import type { Digest, HostView } from '../../host/index.ts';
 import { handlerRow, installedName } from '../../layout/index.ts';
 import { command, words } from '../../output/index.ts';
@@ -99,7 +99,7 @@ function missing(path: string): KataError {
     subject: path,
     found: `${path} is not there or cannot be read`,
     needed: 'the bundle',
-    next: `ls -l ${path}`,
+    next: `ls -l ${commandWord(path)}`,
   });
 }
 

@@ -18,6 +18,8 @@ export interface KataDeployShape {
   deploy(root: string): void;
   /** Names that the engine's files give to kata-deploy, in byte order; none: its wiring is gone. */
   handlers: string[];
+  /** It has settings of users, which go only where that is allowed. */
+  settings?: boolean;
   /** Names that a takeover cannot serve with the releases of the specs: only the cleaner is tried. */
   cleanerOnly?: boolean;
   /** Paths that stay, as regular expressions over lines of a listing, each with the reason. */
@@ -280,6 +282,7 @@ export const kataDeployShapes: KataDeployShape[] = [
   },
   {
     name: 'containerd 2.1, imports of its drop-in and of the user’s, with nydus and debug',
+    settings: true,
     tree: 'flatcar',
     engine: 'containerd@2.1',
     host: (root) => put(root, main, version3),
@@ -332,6 +335,7 @@ export const kataDeployShapes: KataDeployShape[] = [
   },
   {
     name: 'containerd 2.2, conf.d, with the user’s own drop-in and nydus',
+    settings: true,
     tree: 'microos',
     engine: 'containerd@2.2',
     deploy: (root) => {
@@ -372,6 +376,7 @@ enable_tar_index = false
   },
   {
     name: 'two installations, one with a suffix',
+    settings: true,
     tree: 'microos',
     engine: 'containerd@2.2',
     deploy: (root) => {

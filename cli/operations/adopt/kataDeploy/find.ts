@@ -1,11 +1,11 @@
 import { posix } from 'node:path';
-import { type Finding, KataError } from '../../../errors/index.ts';
+import type { Finding } from '../../../errors/index.ts';
 import type { HostPath, HostView } from '../../../host/index.ts';
 import { emptyImports, engineParts } from './engines.ts';
+import { refuseNamed } from './needed.ts';
 import {
   destination,
   deviceGroups,
-  engineTable,
   files,
   linkName,
   marksOfDestination,
@@ -19,7 +19,7 @@ import {
   usualParent,
 } from './places.ts';
 import type { DeployedHandler } from './texts.ts';
-import type { Deployed } from './types.ts';
+import type { Deployed, UsersSettings } from './types.ts';
 
 /** Everything of kata-deploy on this host, by the files alone; undefined where nothing is. Throws `adopt-unproven` and codes of the engine. */
 export async function findKataDeploy(host: HostView): Promise<Deployed | undefined> {
@@ -37,8 +37,8 @@ export async function findKataDeploy(host: HostView): Promise<Deployed | undefin
   const isThere = parts.files.length + texts.length + links.length + trees.length > 0;
   if (!isThere) return undefined;
   const empty = await emptyImports(host, parts.files, parts.engines);
-  const found = [...parts.files, ...empty.map(({ engine: _engine, ...file }) => file)];
-  await refuseNamed(host, destinations, found);
+  const found = [...parts.files, ...empty];
+  await refuseNamed(host, { destinations, links, files: found });
   return {
     handlers: byName(parts.handlers),
     engines: [...new Set([...parts.engines, ...empty.map(({ engine }) => engine)])],
@@ -49,7 +49,8 @@ export async function findKataDeploy(host: HostView): Promise<Deployed | undefin
     texts,
     links,
     trees: [...new Set(trees)],
-    findings: [...parts.findings, ...(await overridesOf(host, parts.handlers)), ...(await staying(host, destinations))],
+    settings: [...parts.settings, ...(await overridesOf(host, parts.handlers))],
+    findings: [...parts.findings, ...(await staying(host, destinations))],
   };
 }
 
@@ -139,60 +140,15 @@ async function linksInto(host: HostView, destinations: readonly HostPath[]): Pro
   return found;
 }
 
-/** Files of engines that lead into a destination and are not kata-deploy's: its removal would break what they name. */
-async function refuseNamed(host: HostView, destinations: readonly HostPath[], found: Deployed['files']): Promise<void> {
-  const folders = [
-    ...engineTable.engines.flatMap(({ main, folders }) => [...main.map((path) => posix.dirname(path)), ...folders]),
-    engineTable.wholeFiles.folder,
-  ];
-  const paths = [...engineTable.otherFiles];
-  for (const folder of new Set(folders))
-    for (const name of await host.readdir(folder).catch(() => []))
-      if (/\.(?:toml|tmpl|conf)$/.test(name) || folder === engineTable.wholeFiles.folder) paths.push(`${folder}/${name}`);
-  for (const path of paths) {
-    const real = await host.realpath(path);
-    if ((await host.lstat(real))?.kind !== 'file') continue;
-    const planned = found.find((file) => file.path === real);
-    const text = planned === undefined ? await host.readText(real, 'configuration') : planned.after;
-    const line = (text ?? '').split('\n').find((each) => !/^\s*#/.test(each) && destinations.some((at) => each.includes(`"${at}/`)));
-    if (line !== undefined && !isRendered(path)) throw named(path, line.trim().split(/\s*=/)[0] ?? '');
-  }
-}
-
-/** k3s and RKE2 write this file again at each start, from what is beside it. */
-function isRendered(path: HostPath): boolean {
-  return /^\/var\/lib\/rancher\/[a-z0-9]+\/agent\/etc\/containerd\/config\.toml$/.test(path);
-}
-
-function named(path: HostPath, key: string): KataError {
-  return new KataError('adopt-unproven', {
-    subject: path,
-    found: `${path} leads into the release of kata-deploy (${key}), in a form that kata-deploy does not write`,
-    needed: 'no other file that needs the release: it is removed',
-    next: `grep -n kata ${path}; take it out or point it elsewhere, restart the engine, and try again`,
-  });
-}
-
-/** What users set for its handlers goes with the release: said before. */
-async function overridesOf(host: HostView, handlers: readonly DeployedHandler[]): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  for (const { name, configuration } of handlers) {
-    const folder = `${posix.dirname(configuration)}/config.d`;
+/** What users set for its handlers, beside a configuration. */
+async function overridesOf(host: HostView, handlers: readonly DeployedHandler[]): Promise<UsersSettings[]> {
+  const found: UsersSettings[] = [];
+  for (const handler of byName(handlers)) {
+    const folder = `${posix.dirname(handler.configuration)}/config.d`;
     for (const each of (await host.readdir(folder).catch(() => [])).filter((file) => overridesName.test(file)))
-      findings.push(overrides(name, `${folder}/${each}`));
+      found.push({ path: `${folder}/${each}`, handler });
   }
-  return findings;
-}
-
-function overrides(handler: string, path: HostPath): Finding {
-  return {
-    code: 'kata-deploy-leaves',
-    level: 'warning',
-    subject: path,
-    found: `${path} has settings of users for ${handler}; it goes with the release of kata-deploy, and they are not taken over`,
-    needed: 'a copy of it, if they are still wanted',
-    next: `mkdir -p /etc/kata-containers/${handler}.d; cp ${path} /etc/kata-containers/${handler}.d/`,
-  };
+  return found;
 }
 
 /** What only other programs can take away. */

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { isTable, parseDocument, type TomlTable } from '../../../documents/toml/index.ts';
-import { type Finding, KataError } from '../../../errors/index.ts';
+import { KataError } from '../../../errors/index.ts';
 import type { HostPath, HostView } from '../../../host/index.ts';
 import { userDropInName } from './places.ts';
 import { withoutDeployed } from './texts.ts';
@@ -13,14 +13,14 @@ import type { EngineParts } from './types.ts';
 export async function importedParts(
   host: HostView,
   paths: readonly HostPath[],
-): Promise<Pick<EngineParts, 'handlers' | 'keys' | 'findings'>> {
-  const found: Pick<EngineParts, 'handlers' | 'keys' | 'findings'> = { handlers: [], keys: [], findings: [] };
+): Promise<Pick<EngineParts, 'handlers' | 'keys' | 'settings'>> {
+  const found: Pick<EngineParts, 'handlers' | 'keys' | 'settings'> = { handlers: [], keys: [], settings: [] };
   for (const path of paths) {
     const text = await host.readText(path, 'configuration');
     if (text === undefined) continue;
     if (userDropInName.test(posix.basename(path))) {
       found.keys.push(...usersKeys(text, path));
-      found.findings.push(usersGo(path));
+      found.settings.push({ path });
       continue;
     }
     const cleaned = withoutDeployed(text, path, '');
@@ -40,17 +40,6 @@ function leavesOf(table: TomlTable, above: string[]): string[][] {
   return Object.entries(table).flatMap(([key, value]) =>
     isTable(value) && Object.keys(value).length > 0 ? leavesOf(value, [...above, key]) : [[...above, key]],
   );
-}
-
-export function usersGo(path: HostPath): Finding {
-  return {
-    code: 'kata-deploy-leaves',
-    level: 'warning',
-    subject: path,
-    found: `${path} has settings that a user gave to the chart (containerd.userDropIn); it goes, and they are not taken over`,
-    needed: 'a copy of it in a file that the engine reads, if they are still wanted',
-    next: `cp ${path} /root/`,
-  };
 }
 
 function othersIn(path: HostPath): KataError {

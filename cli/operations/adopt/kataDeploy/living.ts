@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
-import { KataError } from '../../../errors/index.ts';
-import { isRoots, mountOf, mounts } from '../../../facts/index.ts';
-import type { HostPath, HostView } from '../../../host/index.ts';
+import { commandWord, KataError } from '../../../errors/index.ts';
+import { isRoots, mountsWithin } from '../../../facts/index.ts';
+import type { HostView } from '../../../host/index.ts';
 import { snapshotterFolders } from './places.ts';
 import type { Deployed } from './types.ts';
 
@@ -43,16 +43,14 @@ async function runningAs(host: HostView): Promise<string | undefined> {
 
 /** Throws `adopt-unproven` where something is mounted on or below what goes: a removal would reach into it. */
 export async function refuseMounted(host: HostView, { trees }: Pick<Deployed, 'trees'>): Promise<void> {
-  const all = await mounts(host);
   for (const path of trees) {
-    const real: HostPath = await host.resolve(path);
-    const mount = all.find(({ point }) => point === real || point.startsWith(`${real}/`));
+    const [mount] = await mountsWithin(host, path);
     if (mount === undefined) continue;
     throw new KataError('adopt-unproven', {
       subject: path,
       found: `${mount.point} is a mount point (${mount.type})`,
       needed: `nothing that is mounted on or below ${path}`,
-      next: `findmnt -R ${mountOf(all, real)?.point ?? real}; umount ${mount.point}`,
+      next: `findmnt ${commandWord(mount.point)}; umount ${commandWord(mount.point)}`,
     });
   }
 }

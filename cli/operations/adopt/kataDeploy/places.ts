@@ -49,11 +49,11 @@ interface EngineTable {
   };
   /** Files that it does not edit, and that may lead into its release. */
   otherFiles: HostPath[];
-  /** Paths of keys: tables of handlers in place, those in whole files, platforms of handlers, and settings that it sets also. */
+  /** Paths of keys: tables of handlers in place, those in whole files, platforms of handlers, and settings that it sets also, with the value where there is but one. */
   runtimes: string[][];
   wholeRuntimes: string[];
   platforms: string[];
-  settings: string[][];
+  settings: { keys: string[]; value?: boolean | string }[];
 }
 
 /** What it does to each engine, by name: another program's table, and so not in the folders of engines. */

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { probeTimeouts } from '../../../engines/index.ts';
+import { checkEditable, probeTimeouts } from '../../../engines/index.ts';
 import { type Finding, KataError } from '../../../errors/index.ts';
 import { digestOf, type HostPath, type HostView } from '../../../host/index.ts';
 import { installedName } from '../../../layout/index.ts';
@@ -20,8 +20,11 @@ import { planInstall } from '../../install.ts';
 import { clusterNotes } from './cluster.ts';
 import { findKataDeploy } from './find.ts';
 import { refuseLiving, refuseMounted, refuseRunningFrom } from './living.ts';
+import { refuseNeeded } from './needed.ts';
 import { type EngineFiles, engineTable, unitsFolder } from './places.ts';
-import type { Deployed } from './types.ts';
+import { lostSettings } from './settings.ts';
+import type { DeployedHandler } from './texts.ts';
+import type { Deployed, DeployedFile } from './types.ts';
 
 const name = 'kata-deploy';
 const stopMs = 90_000;
@@ -34,17 +37,18 @@ const stopMs = 90_000;
 export async function planAdoptKataDeploy(view: View, request: InstallRequest): Promise<OperationPlan> {
   const { host } = view;
   const found = await deployedOn(host);
-  await refuseAlive(host, found, request);
-  const wanted = wantedFrom(found, request);
+  const lost = refuse(lostSettings(host, found, request.allow), request.allow);
+  const wanted = wantedFrom(host, found, request);
+  const { displaced, edited } = parted(found, await refuseAlive(host, found, request));
   const layer: Layer = {
     mode: name,
     name,
     shim: '',
     foreignWiring: { marks: [], handlers: handlerNames(found) },
     handlers: handlerNames(found),
-    displaced: { files: found.files, keys: found.keys },
-    further: await furtherSteps(host, view.id, found),
-    findings: [...found.findings, ...(await clusterNotes(host, found, true))],
+    displaced: { files: displaced, keys: found.keys },
+    further: [...editSteps(view.id, edited), ...(await furtherSteps(host, view.id, found))],
+    findings: [...lost, ...found.findings, ...(await unread(host, edited)), ...(await clusterNotes(host, found, true))],
     nextCommand: command(host, 'verify'),
   };
   return planInstall(view, { ...request, ...wanted, layer }, 'adopt');
@@ -55,10 +59,11 @@ export async function planRemoveKataDeploy(view: View, options: ChangeOptions): 
   const { host, id, started } = view;
   refuse(await etcFindings(host), options.allow);
   const found = await deployedOn(host);
+  const lost = refuse(lostSettings(host, found, options.allow), options.allow);
   const engines = await refuseAlive(host, found, options);
+  const { displaced, edited } = parted(found, engines);
   const from = await activeGeneration(host);
   const to = from?.manifest;
-  const displaced = { files: found.files, keys: found.keys };
   const request: SwitchRequest = {
     verb: 'adopt',
     id,
@@ -67,14 +72,14 @@ export async function planRemoveKataDeploy(view: View, options: ChangeOptions): 
     to,
     options,
     foreignWiring: { marks: [], handlers: handlerNames(found) },
-    displaced: engines.length > 0 ? displaced : undefined,
-    further: [...(engines.length > 0 ? [] : editSteps(id, found)), ...(await furtherSteps(host, id, found))],
+    displaced: engines.length > 0 ? { files: displaced, keys: found.keys } : undefined,
+    further: [...editSteps(id, edited), ...(await furtherSteps(host, id, found))],
     guard: to === undefined ? undefined : await guardOf(view, to),
     selinux: switchedOn(from?.record),
     loadModules: from?.record.loadModules,
   };
   const planned = await checkedSwitch(host, request);
-  planned.plan.findings.push(...found.findings, ...unread(found, engines), ...(await clusterNotes(host, found, false)));
+  planned.plan.findings.push(...lost, ...found.findings, ...(await unread(host, edited)), ...(await clusterNotes(host, found, false)));
   const records =
     from === undefined || to === undefined ? [] : switchRecords({ from, to: to.number, allow: options.allow }, planned, host.live, started);
   return {
@@ -117,10 +122,19 @@ async function refuseAlive(host: HostView, found: Deployed, options: ChangeOptio
     states.flatMap((state) => state?.sandboxes ?? []),
   );
   await refuseMounted(host, found);
-  // Where no engine can name the pods of its handlers, the programs that run do.
-  const isAsked = states.length > 0 && states.every((state) => state?.reachable === true);
-  if (handlerNames(found).length === 0 || !isAsked) await refuseRunningFrom(host, found);
+  await refuseNeeded(host, found, engines);
+  for (const { path, after } of found.files) if (after !== 'absent') await checkEditable(host, path);
+  // Pods of its handlers are named later, where an engine knows them. What else runs from the release is of no pod, or of another engine.
+  const names = handlerNames(found);
+  const isNamed = states.some((state) => state?.sandboxes.some(({ handler, ready }) => ready && names.includes(handler)));
+  if (!isNamed) await refuseRunningFrom(host, found);
   return engines;
+}
+
+/** Files of the engines of the change, which restart with it, and those of other engines. */
+function parted({ files }: Deployed, engines: readonly Found[]): { displaced: DeployedFile[]; edited: DeployedFile[] } {
+  const isOurs = ({ engine: name }: DeployedFile) => engines.some(({ engine }) => engine.name === name);
+  return { displaced: files.filter(isOurs), edited: files.filter((file) => !isOurs(file)) };
 }
 
 /** Without an edit no engine needs to be known. Of one that kata-sysext does not wire the file is edited, and nothing is restarted. */
@@ -134,22 +148,35 @@ async function enginesOf(
   return known.length === 0 && recorded === undefined ? [] : findEngines(host, options.engines, recorded);
 }
 
-/** Its handlers, by the release's words, and an alias for each name that is no handler's own. */
-function wantedFrom({ handlers }: Deployed, request: InstallRequest): Pick<InstallRequest, 'handlers' | 'aliases'> {
-  const bases = [...new Set(handlers.map(({ base }) => base))];
-  const asked = request.aliases ?? [];
-  const further = handlers.filter(({ name: each, base }) => each !== installedName(base) && !asked.some((alias) => alias.name === each));
-  const chosen = request.handlers.length > 0 ? request.handlers : bases;
+/**
+ * Its handlers, by the release's words, and an alias for each name that is no handler's own. Throws `handler-not-installed` for a name that
+ * would become one of another handler than the one it was made from: pods of a confidential one would start in a plain machine.
+ */
+function wantedFrom(
+  host: HostView,
+  { handlers }: Deployed,
+  { handlers: asked, aliases = [] }: InstallRequest,
+): Pick<InstallRequest, 'handlers' | 'aliases'> {
+  const chosen = asked.length > 0 ? asked : [...new Set(handlers.map(({ base }) => base))];
   const words = chosen.map(installedName);
+  const further = handlers.filter(({ name: each, base }) => each !== installedName(base) && !aliases.some((alias) => alias.name === each));
+  const lost = further.find(({ base }) => !words.includes(installedName(base)));
+  if (lost !== undefined) throw otherHandler(host, lost, words);
   return {
     handlers: chosen,
-    aliases: [
-      ...asked,
-      ...further.flatMap(({ name: each, base }) =>
-        words.includes(installedName(base)) ? [{ name: each, handler: installedName(base) }] : [],
-      ),
-    ],
+    aliases: [...aliases, ...further.map(({ name: each, base }) => ({ name: each, handler: installedName(base) }))],
   };
+}
+
+function otherHandler(host: HostView, { name: lost, base }: DeployedHandler, chosen: readonly string[]): KataError {
+  const own = installedName(base);
+  const more = [...chosen, own].map((each) => `--handler ${each}`).join(' ');
+  return new KataError('handler-not-installed', {
+    subject: lost,
+    found: `RuntimeClasses may point at ${lost}, which kata-deploy made from ${own}, and the handlers would be ${chosen.join(', ')}`,
+    needed: `${own} among them, or the handler that ${lost} shall mean from now on`,
+    next: `${command(host, `adopt ${name} BUNDLE... ${more}`)}; or name another one: --alias ${lost}=${chosen[0] ?? own}`,
+  });
 }
 
 /** Once the engine has read its files again: the snapshotter, then files, links and folders. */
@@ -191,8 +218,8 @@ function linkStep(path: HostPath, before: string, mark: string): PointerStep {
   return { kind: 'pointer', path, before, after: 'absent', temporary: `${posix.dirname(path)}/.kata-sysext-${mark}.tmp` };
 }
 
-/** Files of an engine that kata-sysext does not wire: edited, and not restarted. */
-function editSteps(id: number, { files }: Deployed): FileStep[] {
+/** Files of engines that the change does not restart. */
+function editSteps(id: number, files: readonly DeployedFile[]): FileStep[] {
   return files.map(({ path, text, after }, index) =>
     after === 'absent'
       ? fileStep(path, digestOf(text), 'absent', `${id}-e${index}`)
@@ -204,17 +231,22 @@ function rowOf(engine: string): EngineFiles | undefined {
   return engineTable.engines.find((row) => row.engine === engine);
 }
 
-function unread({ files, engines }: Deployed, known: readonly Found[]): Finding[] {
-  if (files.length === 0 || known.length > 0) return [];
-  const unit = engines.map(rowOf).find((row) => row?.wired === false)?.unit ?? engineTable.engines[0]!.unit!;
-  return [
-    {
+/** An engine that does not run has nothing to read again. */
+async function unread(host: HostView, edited: readonly DeployedFile[]): Promise<Finding[]> {
+  const systemd = host.live ? await host.systemd() : undefined;
+  if (systemd === undefined) return [];
+  const units = [...new Set(edited.map(({ engine }) => rowOf(engine)?.unit ?? `${engine}.service`))];
+  const findings: Finding[] = [];
+  for (const unit of units) {
+    if ((await systemd.unit(unit)).activeState !== 'active') continue;
+    findings.push({
       code: 'kata-deploy-leaves',
       level: 'warning',
       subject: unit,
       found: `kata-sysext does not restart ${unit}: it still has the handlers of kata-deploy, whose files are gone`,
       needed: 'a restart of that unit',
       next: `systemctl restart ${unit}`,
-    },
-  ];
+    });
+  }
+  return findings;
 }

@@ -47,6 +47,8 @@ interface Edit {
 
 /** `settings`: outside its handlers. In a file of others they are its only where its copy from before says something else. */
 const { runtimes, wholeRuntimes, platforms, settings } = engineTable;
+/** In one file. The time to take them out grows with their square. */
+const mostHandlers = 200;
 
 /** The destination, by the path of a shim. */
 function destinationOf(shim: unknown): HostPath | undefined {
@@ -92,10 +94,11 @@ function handlersIn(value: TomlTable): (DeployedHandler & { keys: string[] })[] 
 export function withoutDeployed(text: string, path: HostPath, before: string | undefined): CleanedText {
   const doc = parseDocument(text, path);
   const own = handlersIn(doc.value);
+  if (own.length > mostHandlers) throw tooMany(path, own.length);
   const was = before === undefined ? undefined : parseDocument(before, path);
   const tables = [...own.map(({ keys }) => keys), ...tablesBeside(doc, own)];
   const edits = [...tables.flatMap((keys) => tableEdits(doc, keys)), ...importEdits(doc)];
-  if (was !== undefined) edits.push(...settings.flatMap((keys) => settingEdits(doc, was, keys)));
+  if (was !== undefined) edits.push(...settings.flatMap((setting) => settingEdits(doc, was, setting)));
   const handlers = own.map(({ keys: _keys, ...handler }) => handler);
   if (edits.length + tables.length === 0) return { text, handlers, keys: [] };
   const after = applied(text, edits);
@@ -135,7 +138,7 @@ function linesOf({ text, start }: TomlDocument, { range }: AST.TOMLNode): { from
   return { from: Math.max(start, text.lastIndexOf('\n', start + range[0] - 1) + 1), to: end < 0 ? text.length : end + 1 };
 }
 
-/** Its element of the list; the line with it, where the list has no other. */
+/** Its element of the list; the line with it, where the list has no other, and the line is not an administrator's by its looks. */
 function importEdits(doc: TomlDocument): Edit[] {
   const list = topLevelValue(doc, 'imports');
   if (list?.type !== 'TOMLArray') return [];
@@ -143,8 +146,11 @@ function importEdits(doc: TomlDocument): Edit[] {
   const its = list.elements.filter(isIts);
   if (its.length === 0) return [];
   const rest = list.elements.filter((node) => !isIts(node)).map((node) => (node.type === 'TOMLValue' ? node.value : undefined));
-  if (rest.length === 0) return [{ ...linesOf(doc, list.parent), text: '', keys: ['imports'] }];
+  const whole = linesOf(doc, list.parent);
+  if (rest.length === 0 && !doc.text.slice(whole.from, whole.to).includes('#') && !isDump(doc))
+    return [{ ...whole, text: '', keys: ['imports'] }];
   return its.map((node) => {
+    if (rest.length === 0) return { ...elementOf(doc, node), text: '', keys: ['imports'], value: [] };
     const index = list.elements.indexOf(node);
     const [previous, next] = [list.elements[index - 1], list.elements[index + 1]];
     const from = previous === undefined ? node.range[0] : previous.range[1];
@@ -153,16 +159,27 @@ function importEdits(doc: TomlDocument): Edit[] {
   });
 }
 
+/** An element of a list that gets empty, with the comma behind it. */
+function elementOf({ text, start }: TomlDocument, { range }: AST.TOMLContentNode): { from: number; to: number } {
+  const comma = /^[ \t]*,/.exec(text.slice(start + range[1], start + range[1] + 100))?.[0].length ?? 0;
+  return { from: start + range[0], to: start + range[1] + comma };
+}
+
+/** As `containerd config default` prints it: that has a list of imports, and an empty one too. */
+export function isDump({ value }: TomlDocument): boolean {
+  return ['oom_score', 'required_plugins', 'disabled_plugins'].every((key) => Object.hasOwn(value, key));
+}
+
 export function isDeployedImport(path: string): boolean {
   const [folder, name] = [posix.dirname(path), posix.basename(path)];
   const isItsName = name === importedDropInName || userDropInName.test(name);
   return isItsName && folder.endsWith(`/${importedFolder}`) && destination.test(folder.slice(0, -importedFolder.length - 1));
 }
 
-/** A setting that has another value than before: back to that, with the line that it had. */
-function settingEdits(doc: TomlDocument, was: TomlDocument, keys: string[]): Edit[] {
+/** A setting that has kata-deploy's value, and another one before: back to that, with the line that it had. */
+function settingEdits(doc: TomlDocument, was: TomlDocument, { keys, value }: (typeof settings)[number]): Edit[] {
   const [now, then] = [valueAt(doc.value, keys), valueAt(was.value, keys)];
-  if (now === undefined || isDeepStrictEqual(now, then)) return [];
+  if (now === undefined || (value !== undefined && now !== value) || isDeepStrictEqual(now, then)) return [];
   const [here, there] = [pairAt(doc, keys), pairAt(was, keys)];
   if (here === undefined || (then !== undefined && there === undefined)) return [];
   if (there !== undefined) {
@@ -172,7 +189,7 @@ function settingEdits(doc: TomlDocument, was: TomlDocument, keys: string[]): Edi
   }
   const own = keys.slice(0, -1);
   const goes = ({ key }: AST.TOMLKeyValue) =>
-    settings.some((each) => sameKeys(each, [...own, ...namesIn(key)])) && pairAt(was, [...own, ...namesIn(key)]) === undefined;
+    settings.some((each) => sameKeys(each.keys, [...own, ...namesIn(key)])) && pairAt(was, [...own, ...namesIn(key)]) === undefined;
   const isOnly = here.table.body.every(goes) && !nodesOf(was).some((node) => node.type === 'TOMLTable' && sameKeys(node.resolvedKey, own));
   return [{ ...(isOnly ? wholeTable(doc, here.table) : linesOf(doc, here.pair)), text: '', keys }];
 }
@@ -227,6 +244,15 @@ function withChange(value: TomlTable, { keys, value: next }: Pick<Edit, 'keys' |
 
 function isBlank(text: string, path: string): boolean {
   return !/^\s*#/m.test(text) && readings(text, path).every((value) => sameSettings(value, {}));
+}
+
+function tooMany(path: HostPath, count: number): KataError {
+  return new KataError('adopt-unproven', {
+    subject: path,
+    found: `${path} has ${count} handlers of kata-deploy`,
+    needed: `at most ${mostHandlers}: kata-deploy writes one for each shim`,
+    next: `look at ${path}, and remove by hand what kata-deploy did not write`,
+  });
 }
 
 function notByText(path: HostPath, own: readonly DeployedHandler[]): KataError {

@@ -4,6 +4,8 @@ import type { DeployedHandler } from './texts.ts';
 
 /** A file of an engine, as it is with kata-deploy's part and without. */
 export interface DeployedFile {
+  /** The engine that reads it, as `Deployed.engines` names it. */
+  engine: string;
   /** Real. */
   path: HostPath;
   text: string;
@@ -27,8 +29,17 @@ export interface Deployed {
   links: { path: HostPath; target: string }[];
   /** Everything else, whole: set aside by a rename. */
   trees: HostPath[];
+  /** What users set, and loses its file. */
+  settings: UsersSettings[];
   /** What stays, and why. */
   findings: Finding[];
+}
+
+/** A file of settings of users that goes with kata-deploy. */
+export interface UsersSettings {
+  path: HostPath;
+  /** The handler that they are for; undefined: for the engine. */
+  handler?: DeployedHandler | undefined;
 }
 
 /** What kata-deploy wrote into files of engines. */
@@ -39,5 +50,6 @@ export interface EngineParts {
   keys: string[][];
   /** Drop-ins below a destination that a main file imports. */
   imported: HostPath[];
+  settings: UsersSettings[];
   findings: Finding[];
 }
