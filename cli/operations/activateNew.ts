@@ -146,7 +146,8 @@ function operationOf(
     says: {
       savedBytes,
       nextCommand: layer?.nextCommand,
-      undoCommand: command(host, from === undefined ? 'uninstall' : 'rollback'),
+      // Another installer that is gone comes back by itself alone.
+      undoCommand: layer?.displaced === undefined ? command(host, from === undefined ? 'uninstall' : 'rollback') : undefined,
     },
   };
 }

@@ -51,8 +51,8 @@ export interface ChangeResult {
   pods?: PodProof[] | undefined;
   /** The command that completes it: what is staged is not active yet. */
   nextCommand?: string | undefined;
-  /** The command that takes this change back. */
-  undoCommand?: string;
+  /** The command that takes this change back; undefined where none does. */
+  undoCommand?: string | undefined;
   findings: Finding[];
 }
 

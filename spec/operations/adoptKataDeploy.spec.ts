@@ -70,6 +70,7 @@ describe('adopt kata-deploy on an offline tree', function () {
       const change = await host.json(['adopt', 'kata-deploy', ...releases, ...allowing(shape)]);
       await host.json(['uninstall', '--purge']);
 
+      assert.equal(Object.hasOwn(change, 'undoCommand'), false);
       assert.deepEqual(
         shape.handlers.filter((name) => !(change['handlers'] as string[]).includes(name)),
         [],
