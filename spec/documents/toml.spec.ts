@@ -107,7 +107,7 @@ describe('documents/toml: insertions', () => {
   });
 });
 
-const block = ['# BEGIN', '[z.kata]', 'x = 1', '# END'];
+const block = ['# BEGIN kata', '[z.kata]', 'x = 1', '# END'];
 
 /** Lines of a believable file, in any order: comments, blanks, tables that are all different. */
 const documents = fc

@@ -11,12 +11,13 @@ export function findMark(text: string, mark: string): number | undefined {
 /**
  * Where the text of kata-sysext is, offsets into the whole text; undefined as with `findMark`. The newline that the mark begins with is no part of it
  * where it ends a line of others: one that was written between the empty line and the block, or the last line, which lacked it, with more below.
+ * A table alone may follow a text of kata-sysext that is gone by now, and brought the newline.
  */
 export function rangeOf(text: string, mark: string): { start: number; end: number } | undefined {
   const at = findMark(text, mark);
   if (at === undefined) return undefined;
   const end = at + mark.length;
-  const lead = /^\r?\n(?<block>[#[])?/.exec(mark);
+  const lead = /^\r?\n(?<block># BEGIN )?/.exec(mark);
   const isBelow = lead !== null && at > 0 && text[at - 1] !== '\n';
   const isTheirs = isBelow && (lead.groups?.['block'] !== undefined || /^(?:[^\r\n]|\r[^\n])/.test(text.slice(end)));
   return { start: isTheirs ? at + (mark.startsWith('\r') ? 2 : 1) : at, end };
