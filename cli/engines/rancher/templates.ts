@@ -32,9 +32,9 @@ function actionsIn(text: string): Action[] | undefined {
   return found;
 }
 
-/** How often a template takes the program's own configuration in, and where first. */
+/** How often a template takes the program's own configuration in, and where first. `$` is the data of the whole template, as `.` is outside of actions. */
 export function basesIn(text: string): { count: number; at: number } {
-  const found = (actionsIn(text) ?? []).filter((each) => /^\{\{-?\s*template\s+(["`])base\1\s+\.\s*-?\}\}$/.test(each.text));
+  const found = (actionsIn(text) ?? []).filter((each) => /^\{\{-?\s*template\s+(["`])base\1\s+[.$]\s*-?\}\}$/.test(each.text));
   return { count: found.length, at: found[0]?.at ?? -1 };
 }
 
