@@ -3,7 +3,9 @@ import { blockOf, parseDocument } from '../../cli/documents/toml/index.ts';
 import { containerd } from '../../cli/engines/containerd/index.ts';
 import type { Engine } from '../../cli/engines/contract.ts';
 import { crio } from '../../cli/engines/crio/index.ts';
+import { k3s } from '../../cli/engines/k3s/index.ts';
 import type { ForeignWiring, Instance } from '../../cli/engines/types.ts';
+import { baseText } from '../support/rancher.ts';
 import { engineTree, instanceOf } from '../support/trees/engineTree.ts';
 
 const shim = '/usr/bin/containerd-shim-kata-v2';
@@ -12,6 +14,17 @@ const crioInstance: Instance = { engine: 'crio', configPath: '/etc/crio/crio.con
 const table = (name: string, path = shim) => `[crio.runtime.runtimes.${name}]\nruntime_path = "${path}"\nruntime_type = "vm"\n`;
 const config = '/etc/containerd/config.toml';
 const plugin = 'plugins."io.containerd.grpc.v1.cri".containerd.runtimes';
+
+const k3sFolder = '/var/lib/rancher/k3s/agent/etc/containerd';
+const template = `${k3sFolder}/config-v3.toml.tmpl`;
+const k3sInstance: Instance = { engine: 'k3s', version: '2.1.5', configPath: `${k3sFolder}/config.toml` };
+const base = '{{ template "base" . }}\n';
+const kata = `[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.kata]\n  runtime_type = "io.containerd.kata.v2"\n`;
+/** A node of k3s that was started with this template. */
+const k3sFiles = (text: string) => ({
+  [template]: text,
+  [k3sInstance.configPath]: `${baseText({ program: 'k3s', age: '2025' })}\n${kata}`,
+});
 
 interface Row {
   title: string;
@@ -80,6 +93,34 @@ const rows: Row[] = [
       ],
       handlers: ['kata'],
     },
+  },
+  {
+    title: 'k3s: a template with its base and nothing else goes whole',
+    engine: k3s,
+    instance: k3sInstance,
+    files: k3sFiles(`${base}${kata}`),
+    expected: { marks: [{ path: template, kind: 'file', text: `${base}${kata}` }], handlers: ['kata'] },
+  },
+  {
+    title: 'k3s: of one with another action, which its TOML does not show, only the block',
+    engine: k3s,
+    instance: k3sInstance,
+    files: k3sFiles(`${base}{{ printf "[debug]\\n  level = %q\\n" "info" }}\n${kata}`),
+    expected: { marks: [{ path: template, kind: 'range', text: kata }], handlers: ['kata'] },
+  },
+  {
+    title: 'k3s: of a block inside a branch, the same',
+    engine: k3s,
+    instance: k3sInstance,
+    files: k3sFiles(`${base}{{ if .NodeConfig.SELinux }}\n${kata}{{ end }}\n`),
+    expected: { marks: [{ path: template, kind: 'range', text: kata }], handlers: ['kata'] },
+  },
+  {
+    title: 'k3s: a block with an action in it cannot be told apart',
+    engine: k3s,
+    instance: k3sInstance,
+    files: k3sFiles(`${base}${kata}  privileged_without_host_devices = {{ true }}\n`),
+    expected: 'engine-unsupported',
   },
 ];
 
