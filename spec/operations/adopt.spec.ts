@@ -79,6 +79,22 @@ describe('adopt on an offline tree', function () {
     assert.equal(execFileSync('getfattr', ['--absolute-names', '--only-values', '-n', 'user.note', file], { encoding: 'utf8' }), 'mine');
   });
 
+  it('layered: a drop-in of CRI-O that is a link stays one, and its file comes back', async () => {
+    host = crioTree((root) => {
+      put(root, 'etc/site/50-kata', layered.text);
+      rmSync(join(root, layered.dropIn));
+      symlinkSync('/etc/site/50-kata', join(root, layered.dropIn));
+    });
+    const before = host.listing();
+
+    await host.json(['adopt', 'layered', first]);
+    const text = readFileSync(host.path('etc/site/50-kata'), 'utf8');
+    await host.json(['uninstall', '--purge']);
+
+    assert.equal(text, '# Kata Containers\n');
+    assert.deepEqual(differences(before, host.listing()), []);
+  });
+
   it('layered: of a template of k3s with an action only the block goes, and comes back', async () => {
     const action = '{{ template "base" . }}\n{{ printf "[debug]\\n  level = %q\\n" "info" }}\n';
     const path = 'var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.tmpl';

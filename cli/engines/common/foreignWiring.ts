@@ -7,23 +7,28 @@ import { unsupported } from './unsupported.ts';
 
 /** Handlers in one file whose shim is the one that is looked for. */
 export interface ForeignTables {
+  /** As the engine names it: it may be a link. */
   path: string;
   doc: TomlDocument;
   /** Key paths of their tables, the name last. */
   tables: string[][];
   /** Settings, such as `version`, that alone do not keep the file: without the handlers it is removed whole. */
   idle: TomlTable;
-  /** It has text of the administrator that is no TOML: only the block of the tables may be removed. */
-  hasMore?: boolean;
+  /** Only the block of the tables may be removed: it has text of the administrator that is no TOML, or has to stay. */
+  hasMore?: boolean | undefined;
 }
 
-/** See `Engine.findForeignWiring`. A file that says nothing else goes whole; from any other one goes the block of their tables. */
+/**
+ * See `Engine.findForeignWiring`. A file that says nothing else goes whole; from any other one, and from one that a link names, goes the block
+ * of their tables: a link that leads nowhere keeps an engine from starting.
+ */
 export async function foreignWiringIn(host: HostView, files: readonly ForeignTables[]): Promise<ForeignWiring> {
   const marks: Mark[] = [];
   const handlers = new Set<string>();
   for (const file of files.filter(({ tables }) => tables.length > 0)) {
     for (const table of file.tables) handlers.add(table.at(-1)!);
-    marks.push(markOf(file, await host.realpath(file.path)));
+    const isLink = (await host.lstat(file.path))?.kind === 'symlink';
+    marks.push(markOf({ ...file, hasMore: isLink || file.hasMore }, await host.realpath(file.path)));
   }
   return { marks, handlers: [...handlers].sort(byBytes) };
 }

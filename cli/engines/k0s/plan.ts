@@ -64,7 +64,7 @@ export async function findForeignK0s(host: HostView, _instance: Instance, shim: 
   const files = await readDropIns(filesView(host));
   return foreignWiringIn(
     host,
-    files.map(({ real, doc }) => ({ path: real, doc, tables: tablesLeadingTo(doc, shim), idle: { version: 0 } })),
+    files.map(({ path, doc }) => ({ path, doc, tables: tablesLeadingTo(doc, shim), idle: { version: 0 } })),
   );
 }
 

@@ -6,6 +6,7 @@ import { readInputs } from './inputs.ts';
 import { hasOtherActions } from './templates.ts';
 
 interface Input extends ForeignTables {
+  real: HostPath;
   /** The file as it is: the document of a template is read from another text. */
   text: string;
 }
@@ -15,16 +16,16 @@ export async function findForeignRancher(host: HostView, instance: Instance, shi
   const { set, templates, rendered } = await readInputs(host, instance, [], [], () => undefined);
   const idle = { version: 0 };
   const inputs: Input[] = [
-    ...templates.flatMap(({ real, doc, text }) =>
-      doc === undefined ? [] : [{ path: real, doc, text, tables: tablesLeadingTo(doc, shim), idle, hasMore: hasOtherActions(text) }],
+    ...templates.flatMap(({ path, real, doc, text }) =>
+      doc === undefined ? [] : [{ path, real, doc, text, tables: tablesLeadingTo(doc, shim), idle, hasMore: hasOtherActions(text) }],
     ),
     ...set.files
       .filter(({ real }) => real !== rendered?.real)
-      .map(({ real, doc }) => ({ path: real, doc, text: doc.text, tables: tablesLeadingTo(doc, shim), idle })),
+      .map(({ path, real, doc }) => ({ path, real, doc, text: doc.text, tables: tablesLeadingTo(doc, shim), idle })),
   ];
   const { marks, handlers } = await foreignWiringIn(host, inputs);
   const asWritten = marks.map((mark) => {
-    const input = inputs.find(({ path }) => path === mark.path)!;
+    const input = inputs.find(({ real }) => real === mark.path)!;
     if (mark.kind === 'file') return { ...mark, text: input.text };
     if (!input.text.includes(mark.text)) throw inseparable(input, 'actions of the template');
     return mark;
