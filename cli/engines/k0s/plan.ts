@@ -14,6 +14,7 @@ import { tablesLeadingTo } from '../containerd/foreignWiring.ts';
 import { leadsToOurs } from '../containerd/handlers.ts';
 import { newPlugin, oldPlugin, runtimesPath } from '../containerd/schema.ts';
 import type { FileChange, ForeignWiring, Instance, Mark, WantedHandler, Wiring, WiringPlan } from '../types.ts';
+import { refuseWithoutPods } from './detect.ts';
 import { facts } from './facts.ts';
 import { type DropIn, isMerged, pattern, readDropIns } from './folder.ts';
 import { checkManaged } from './managed.ts';
@@ -33,6 +34,7 @@ export async function planK0s(host: HostView, instance: Instance, wanted: Wanted
   const base = withoutOurs(seen);
   const others = await readDropIns(filesView(host, base));
   if (recorded === undefined) refuseTemplates(others);
+  if (recorded === undefined) await refuseWithoutPods(host, instance);
   refuseTakenNames(others, wanted);
   const unit = instance.unit ?? facts.units[0]!;
   const program = instance.renderer?.program ?? '/usr/local/bin/k0s';

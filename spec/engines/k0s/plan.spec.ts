@@ -63,6 +63,16 @@ describe('engines/k0s: plans', () => {
     assert.deepEqual(found, { '1.34.10': [true, false, ours], '1.36.3': [false, true, ours], unknown: [false, true, ours] });
   });
 
+  it('a path of k0s with a blank is one word of the script', async () => {
+    const tree = await treeOf({ [unit]: '[Service]\nExecStart="/opt/my k0s/k0s" worker\n' });
+
+    await tree.apply(await planOn(tree, '1.36.3'));
+
+    const script = (await tree.read('/etc/k0s/kata-sysext/choose.sh'))!;
+    assert.match(script, /timeout 60 '\/opt\/my k0s\/k0s' version/);
+    assert.equal(script.split("'/opt/my k0s/k0s'").length, 4);
+  });
+
   it('the script comes last and goes first, so that it puts nothing in place again for a start of k0s in between', async () => {
     const tree = await treeOf(usual);
     const script = '/etc/k0s/kata-sysext/choose.sh';
