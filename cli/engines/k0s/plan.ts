@@ -48,10 +48,7 @@ export async function planK0s(host: HostView, instance: Instance, wanted: Wanted
   const after = new Map([...dropped, ...pieces.map((piece) => [piece.mark.path, piece.after] as const)]);
   const makeFolders = await missingFolders(host, paths);
   const kept = recorded?.folders ?? [];
-  const folders = [
-    ...kept.filter((folder) => paths.some((path) => path.startsWith(`${folder}/`))),
-    ...makeFolders.map(({ path }) => path).filter(isOwnFolder),
-  ];
+  const folders = [...kept.filter((folder) => paths.some((path) => path.startsWith(`${folder}/`))), ...makeFolders.map(({ path }) => path)];
   return {
     wiring: wiringOf(instance, unit, wanted, marks, folders),
     changes: (await changesBetween(host, seen, pieces, after, [pattern])).map(withRemains),
@@ -101,12 +98,13 @@ function withRemains(change: FileChange): FileChange {
   return change.path === chosenFile ? { ...change, ours: [...change.ours, remains] } : change;
 }
 
-/** The folder of drop-ins stays: a k0s that runs watches it. */
+/** On a live host the folder of drop-ins stays with those above it: a k0s that runs watches it. */
 async function removal(host: HostView, seen: readonly SeenMark[], findings: Finding[], recorded?: Wiring): Promise<WiringPlan> {
+  const made = recorded?.folders ?? [];
   return {
     changes: (await changesBetween(host, seen, [], withoutOurs(inRemovalOrder(seen, ({ mark }) => mark.path)), [pattern])).map(withRemains),
     makeFolders: [],
-    dropFolders: [...(recorded?.folders ?? [])].reverse(),
+    dropFolders: made.filter((folder) => !host.live || isOwnFolder(folder)).reverse(),
     findings,
   };
 }

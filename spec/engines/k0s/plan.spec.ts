@@ -141,7 +141,20 @@ describe('engines/k0s: plans', () => {
       [],
     );
     assert.ok(left.includes(`${folder}/20-later.toml`) && left.includes(`${unit}.d/override.conf`));
-    assert.ok(!plan.wiring?.folders.includes(folder));
+  });
+
+  it('the folders that it made go again where they are empty; the one that k0s watches stays on a live host', async () => {
+    const tree = await treeOf({ '/usr/local/bin/k0s': '', [unit]: unitText });
+    const before = tree.everything();
+    const plan = await planOn(tree, '1.36.3');
+    await tree.apply(plan);
+
+    const instance = await instanceOn(tree.host, '1.36.3');
+    const live = await k0s.plan({ ...tree.host, live: true }, instance, [], plan.wiring);
+    await tree.apply(await k0s.plan(tree.host, instance, [], plan.wiring));
+
+    assert.deepEqual(live.dropFolders, [`${unit}.d`, '/etc/k0s/kata-sysext']);
+    assert.deepEqual(tree.everything(), before);
   });
 
   it('leaves a file alone that another program or user changed, and says so; with other handlers it refuses', async () => {
