@@ -65,6 +65,8 @@ export interface FileChange {
   after: { text: string } | 'absent';
   /** Of a file that is made; 0644 where nothing is said. */
   mode?: number | undefined;
+  /** A file that is made gets owner, mode and xattrs of this one. */
+  like?: HostPath | undefined;
   /** True when the file has bytes of others: then its owner, mode and xattrs are kept. */
   foreign: boolean;
   /** Exact texts of kata-sysext in the after-state (insertions) and in the before-state (removals), to take out where the file was edited meanwhile. */

@@ -63,12 +63,13 @@ async function restoringOf(host: HostView, from: Generation, to: Generation | un
   if (!replaced.handlers.every((name) => before.includes(name) && !after.includes(name))) return undefined;
   if ((await host.stat(replaced.shim)) === undefined) return undefined;
   const changes: FileChange[] = [];
-  for (const [index, { path, digest, mode, after: left }] of replaced.files.entries()) {
-    const text = await host.readText(`${replacedFolder(found.manifest.number)}/${index}`);
+  for (const [index, { path, digest, after: left }] of replaced.files.entries()) {
+    const copy = `${replacedFolder(found.manifest.number)}/${index}`;
+    const text = await host.readText(copy);
     const now = (await host.digest(path)) ?? 'absent';
     const asWeLeft = now === left || from.record.edited?.[path] === now;
     if (text === undefined || digestOf(text) !== digest || !asWeLeft) return undefined;
-    changes.push({ path, before: now, after: { text }, mode, foreign: true, ours: [], tmpDir: '' });
+    changes.push({ path, before: now, after: { text }, like: copy, foreign: true, ours: [], tmpDir: '' });
   }
   return { changes, handlers: replaced.handlers };
 }

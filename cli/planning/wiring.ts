@@ -82,6 +82,7 @@ function fileSteps(id: number, wiring: WiringPlan, first: number): FileStep[] {
     after: change.after === 'absent' ? 'absent' : digestOf(change.after.text),
     text: change.after === 'absent' ? undefined : change.after.text,
     mode: change.mode,
+    like: change.like,
     foreign: change.foreign,
     ours: change.ours,
     temporary: posix.join(change.tmpDir, `.kata-sysext-${id}-${first + index}.tmp`),

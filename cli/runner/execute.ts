@@ -2,7 +2,7 @@ import { guardUnits } from '../bootGuard/units/index.ts';
 import type { Finding } from '../errors/index.ts';
 import { deploymentNow } from '../facts/index.ts';
 import { allGates, type Baseline, type GateRequest, liveGate, offlineGate } from '../gate/index.ts';
-import { beyondStopping, digestOf, type Host, type HostPath, type HostView, undisturbed } from '../host/index.ts';
+import { beyondStopping, digestOf, type Host, type HostPath, type HostView, tempPathFor, undisturbed } from '../host/index.ts';
 import type { Layer } from '../planning/choices/types.ts';
 import { keepable } from '../planning/programCopy.ts';
 import type { Found } from '../planning/types.ts';
@@ -235,10 +235,12 @@ async function keepReplaced(
   const files: Replaced['files'] = [];
   for (const path of new Set(foreignWiring.marks.map((mark) => mark.path))) {
     const bytes = await host.readFile(path);
-    await host.writeFile(`${folder}/${files.length}`, bytes, { mode: 0o600 });
+    const copy = `${folder}/${files.length}`;
+    await host.replaceFile(copy, bytes, tempPathFor(copy), await host.realpath(path));
+    // Its label is that of its place; `file` steps give the file the one of its own place again.
+    await host.relabel([copy]);
     const step = steps.find((each): each is FileStep => each.kind === 'file' && each.path === path);
-    const { mode } = (await host.stat(path))!;
-    files.push({ path, digest: digestOf(bytes), mode, after: step?.after ?? digestOf(bytes) });
+    files.push({ path, digest: digestOf(bytes), after: step?.after ?? digestOf(bytes) });
   }
   await host.failpoint('store/replaced');
   return { package: name, shim, handlers: foreignWiring.handlers, files };

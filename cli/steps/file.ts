@@ -16,6 +16,7 @@ export const file: StepKind<FileStep> = {
     after: state,
     text: exactOptional(text),
     mode: exactOptional(permissions),
+    like: exactOptional(path),
     foreign: flag,
     ours: listOf(text),
     temporary: path,
@@ -33,7 +34,8 @@ export const file: StepKind<FileStep> = {
   apply: async (host, step, undo) => {
     if (step.after === 'absent') await host.unlink(step.path);
     else if (step.before === 'absent') {
-      await host.writeFile(step.path, step.text ?? '', { mode: step.mode ?? usualMode }, step.temporary);
+      if (step.like === undefined) await host.writeFile(step.path, step.text ?? '', { mode: step.mode ?? usualMode }, step.temporary);
+      else await host.replaceFile(step.path, step.text ?? '', step.temporary, step.like);
       await host.relabel([step.path]);
     } else await host.replaceFile(step.path, step.text ?? '', step.temporary);
     // The engine has read all that it says: it must not look like a pending edit.

@@ -24,6 +24,8 @@ export interface FileStep {
   text?: string | undefined;
   /** Of a file that is made; 0644 where nothing is said. */
   mode?: number | undefined;
+  /** A file that is made gets owner, mode and xattrs of this one, which is there until the commit; its label is that of its own place. */
+  like?: HostPath | undefined;
   foreign: boolean;
   ours: string[];
   temporary: HostPath;

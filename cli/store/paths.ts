@@ -124,7 +124,7 @@ export function generationFolder(number: number): HostPath {
   return `${generationsFolder}/${number}`;
 }
 
-/** Other programs' files, as they were before a generation replaced the wiring in them: readable by root only. */
+/** Other programs' files with their attributes, as they were before a generation replaced the wiring in them: only root may enter the folder. */
 export function replacedFolder(number: number): HostPath {
   return `${generationFolder(number)}/replaced`;
 }

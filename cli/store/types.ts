@@ -223,8 +223,8 @@ export const replacedShape = tableOf({
   package: text,
   shim: writtenPath,
   handlers: listOf(text),
-  /** By digest and mode as they were, and as the change left them. */
-  files: listOf(tableOf({ path: writtenPath, digest, mode: permissions, after: digestOrAbsent })),
+  /** By digest as they were, and as the change left them. Owner, mode and xattrs are those of the copies. */
+  files: listOf(tableOf({ path: writtenPath, digest, after: digestOrAbsent })),
 });
 
 /** Boots of a deployment in which it was active and not blessed yet, since it was activated at `since`; `boot` is the last one that counted. */

@@ -74,7 +74,7 @@ const hostFiles: HostFiles[] = [
       },
       {
         path: `${generationsFolder}/N/replaced/`,
-        what: 'Files of other programs as they were before a change replaced them. Only root can read it.',
+        what: 'Files of other programs as they were before a change replaced them, with owner, mode and attributes. Only root can read it.',
       },
       {
         path: `${generationsFolder}/N/payload`,

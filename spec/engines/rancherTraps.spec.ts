@@ -72,6 +72,25 @@ const unrendered: Row[] = [
     files: { [v3]: withBase + runtime3.replace('runsc', 'nvidia') },
     is: warning,
   },
+  {
+    what: 'a shim of WebAssembly, which k3s adds too where it finds it',
+    version: '2.1.5',
+    files: { [v3]: withBase + runtime3.replace('runsc', 'spin') },
+    is: warning,
+  },
+  {
+    what: 'schema 2: the same',
+    version: '1.7.23',
+    files: { [v2]: withBase + runtime3.replace(newId, oldId).replace('runsc', 'wasmtime') },
+    is: warning,
+  },
+  { what: 'the base with $ in place of the dot', version: '2.1.5', files: { [v3]: `{{ template "base" $ }}\n${runtime3}` }, is: note },
+  {
+    what: 'the same base with another value',
+    version: '2.1.5',
+    files: { [v3]: `{{ template "base" .NodeConfig }}\n${runtime3}` },
+    is: unsupported,
+  },
   { what: 'schema 3: the registries', version: '2.1.5', files: { [v3]: withBase + registry3 }, is: unsupported },
   {
     what: 'schema 3: the pause image',

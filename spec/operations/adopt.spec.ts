@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { appendFileSync, chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { runInProcess } from '../support/inProcess.ts';
 import { differences } from '../support/judges/fingerprint.ts';
@@ -11,6 +11,22 @@ import { firstBoot, stampOf } from '../support/trees/renderedTree.ts';
 import { scratch } from '../support/trees/treeHost.ts';
 
 const config = 'etc/containerd/config.toml';
+
+/** A node of CRI-O with the files of a layered package. */
+function crioTree(prepare: (root: string) => void): InProcessTree {
+  return inProcessTree(
+    'fcos',
+    (root) => {
+      rmSync(join(root, 'etc/containerd'), { recursive: true });
+      put(root, layered.shim, '#!/bin/sh\n', 0o755);
+      put(root, origin.path, origin.text('kata-containers;'));
+      put(root, layered.dropIn, layered.text);
+      put(root, 'etc/crio/crio.conf.d/10-crio.conf', '[crio.runtime.runtimes.runc]\nruntime_path = "/usr/bin/runc"\n');
+      prepare(root);
+    },
+    'crio@1.34',
+  );
+}
 
 describe('adopt on an offline tree', function () {
   this.timeout(300_000);
@@ -40,6 +56,69 @@ describe('adopt on an offline tree', function () {
     assert.equal(planned.status, 0);
     assert.deepEqual(change['handlers'], ['kata', 'kata-qemu-runtime-rs']);
     assert.doesNotMatch(text, /^ {2}runtime_type = "io\.containerd\.kata\.v2"/m);
+    assert.deepEqual(differences(before, host.listing()), []);
+  });
+
+  it('layered: a file of the package that went whole comes back with its owner, mode and attributes', async () => {
+    const isRoot = process.getuid!() === 0;
+    host = crioTree((root) => {
+      const file = join(root, layered.dropIn);
+      chmodSync(file, 0o640);
+      if (isRoot) chownSync(file, 12, 34);
+      execFileSync('setfattr', ['-n', 'user.note', '-v', 'mine', file]);
+    });
+    const file = host.path(layered.dropIn);
+    const before = host.listing();
+
+    await host.json(['adopt', 'layered', first]);
+    const isGone = !existsSync(file);
+    await host.json(['uninstall', '--purge']);
+
+    assert.equal(isGone, true);
+    assert.deepEqual(differences(before, host.listing()), []);
+    assert.equal(execFileSync('getfattr', ['--absolute-names', '--only-values', '-n', 'user.note', file], { encoding: 'utf8' }), 'mine');
+  });
+
+  it('layered: a drop-in of CRI-O that is a link stays one, and its file comes back', async () => {
+    host = crioTree((root) => {
+      put(root, 'etc/site/50-kata', layered.text);
+      rmSync(join(root, layered.dropIn));
+      symlinkSync('/etc/site/50-kata', join(root, layered.dropIn));
+    });
+    const before = host.listing();
+
+    await host.json(['adopt', 'layered', first]);
+    const text = readFileSync(host.path('etc/site/50-kata'), 'utf8');
+    await host.json(['uninstall', '--purge']);
+
+    assert.equal(text, '# Kata Containers\n');
+    assert.deepEqual(differences(before, host.listing()), []);
+  });
+
+  it('layered: of a template of k3s with an action only the block goes, and comes back', async () => {
+    const action = '{{ template "base" . }}\n{{ printf "[debug]\\n  level = %q\\n" "info" }}\n';
+    const path = 'var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.tmpl';
+    host = inProcessTree(
+      'fcos',
+      (root) => {
+        put(root, layered.shim, '#!/bin/sh\n', 0o755);
+        put(root, origin.path, origin.text('kata-containers;'));
+        put(
+          root,
+          path,
+          `${action}[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.kata]\n  runtime_type = "io.containerd.kata.v2"\n`,
+        );
+      },
+      'k3s@1.33',
+    );
+    const before = host.listing();
+
+    await host.json(['adopt', 'layered', first]);
+    const text = readFileSync(host.path(path), 'utf8');
+    await host.json(['uninstall', '--purge']);
+
+    assert.ok(text.startsWith(`${action}\n# BEGIN kata-sysext`), text);
+    assert.doesNotMatch(text, /^ {2}runtime_type/m);
     assert.deepEqual(differences(before, host.listing()), []);
   });
 

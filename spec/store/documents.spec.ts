@@ -47,7 +47,7 @@ function kinds(): Record<string, Kind> {
     edited: { '/etc/x': digest },
     pinned: true,
     owner: { kind: 'ignition', files: ['/etc/x'], archive: { name: 'a', digest } },
-    replaced: { package: 'kata', shim: '/x', handlers: ['kata'], files: [{ path: '/etc/x', digest, mode: 0o644, after: 'absent' }] },
+    replaced: { package: 'kata', shim: '/x', handlers: ['kata'], files: [{ path: '/etc/x', digest, after: 'absent' }] },
     allowed: ['code'],
     wirings: { 'a.0': { wiring } },
     blessed: { at, deployment: 'a.0' },

@@ -13,7 +13,7 @@ export async function findForeignContainerd(host: HostView, instance: Instance, 
   const { files } = await loadSet(filesView(host), instance.configPath, parseVersion(instance.version));
   return foreignWiringIn(
     host,
-    files.map(({ real, doc }) => ({ path: real, doc, tables: tablesLeadingTo(doc, shim), idle: { version: 0 } })),
+    files.map(({ path, doc }) => ({ path, doc, tables: tablesLeadingTo(doc, shim), idle: { version: 0 } })),
   );
 }
 

@@ -3,6 +3,8 @@ import { childOf, flagOf, pathOf, readDaemon } from '../../facts/processes.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit, UnitState } from '../../systemd/types.ts';
 import { firstThere, startOfUnit, unitFile } from '../common/unitFiles.ts';
+import { wordsOf } from '../common/unitWords.ts';
+import { unsupported } from '../common/unsupported.ts';
 import type { Instance, Wiring } from '../types.ts';
 import { dropIns, external, facts, usualConfig, usualDataDir, usualSocket } from './facts.ts';
 import { written } from './managed.ts';
@@ -22,8 +24,33 @@ export async function detectK0s(host: HostView, hint?: string): Promise<Instance
     if (start === undefined || !runsPods(start)) continue;
     return [await fromFiles(host, unit, hint)];
   }
-  // A tree whose unit an installer has yet to write.
-  return hint === undefined || host.booted ? [] : [await fromFiles(host, usualUnit, hint)];
+  if (hint === undefined || host.booted) return [];
+  // One that is named: a tree whose unit an installer has yet to write, or whose unit runs no pods, which a plan refuses.
+  return [await fromFiles(host, (await firstUnit(host)) ?? usualUnit, hint)];
+}
+
+async function firstUnit(host: HostView): Promise<Unit | undefined> {
+  for (const unit of facts.units) if ((await unitFile(host, unit)) !== undefined) return unit;
+  return undefined;
+}
+
+/** Throws engine-unsupported for a k0s that, by the command of its unit, runs no pods or has them run by another engine. */
+export async function refuseWithoutPods(host: HostView, { unit = usualUnit, process }: Instance): Promise<void> {
+  const start = process === undefined && (await unitFile(host, unit)) !== undefined ? await startOfUnit(host, unit) : undefined;
+  if (start === undefined || runsPods(start)) return;
+  if (external.test(start))
+    throw unsupported(
+      unit,
+      `${unit} starts k0s with --cri-socket: k0s starts no containerd, and its pods run in the engine of that socket.`,
+      'The engine that runs the pods.',
+      'Name that engine: --engine containerd@VERSION, or --engine crio@VERSION',
+    );
+  throw unsupported(
+    unit,
+    `${unit} starts k0s as a controller without a worker, which runs no pods.`,
+    `A worker: the unit ${usualUnit}, or --enable-worker or --single in the command of ${unit}.`,
+    `Install on the hosts of workers. If this one is to run pods, add --enable-worker to ExecStart= of ${unit} first.`,
+  );
 }
 
 /** See `Engine.findRecorded`. A wiring without a unit was made for the usual one. */
@@ -77,7 +104,8 @@ async function instanceOf(host: HostView, unit: Unit, { mainPid }: UnitState): P
 async function fromFiles(host: HostView, unit: Unit, hint?: string): Promise<Instance> {
   const start = (await startOfUnit(host, unit)) ?? '';
   const program = programOf(start) ?? (await firstThere(host, programPlaces)) ?? programPlaces[0]!;
-  const dataDir = /\s--data-dir[=\s]["']?(?<path>\/[^\s"']+)/.exec(start)?.groups?.['path'] ?? usualDataDir;
+  const named = flagOf(wordsIn(start), ['data-dir']);
+  const dataDir = named?.startsWith('/') === true ? named : usualDataDir;
   // While the host boots, its programs are the ones that will run. No program of a foreign tree is run.
   const version = (host.booted ? await versionOfK0s(host, program) : undefined) ?? hint;
   return instanceWith(posix.join(dataDir, 'bin', child), {
@@ -106,13 +134,26 @@ function instanceWith(binary: HostPath, { version, program, configPath, ...known
 
 /** The program that a unit starts, as its command names it; undefined where that is a script. */
 function programOf(start: string): HostPath | undefined {
-  const words = start.split(/[\s"';]+/).map((word) => word.replace(/^[-@:+!|]+/, ''));
-  return words.find((word) => word.startsWith('/') && posix.basename(word) === facts.programs[0]);
+  return wordsIn(start)
+    .map(asProgram)
+    .find((path) => path !== undefined);
+}
+
+/** The words of a command; those of a shell's script are split at its quotes. */
+function wordsIn(start: string): string[] {
+  const words = wordsOf(start).map(({ value }) => value);
+  return words.some((word) => asProgram(word) !== undefined) ? words : start.split(/[\s"';]+/);
+}
+
+/** The path of k0s in a word, which may have prefixes of systemd.service(5). */
+function asProgram(word: string): HostPath | undefined {
+  const path = word.replace(/^[-@:+!|]+/, '');
+  return path.startsWith('/') && posix.basename(path) === facts.programs[0] ? path : undefined;
 }
 
 /** A controller without a worker runs no pods, and has no containerd. */
 function runsPods(start: string): boolean {
-  const controller = /\scontroller(?=\s|$)/.test(start) && !['enable-worker', 'single'].some((name) => isOn(start, name));
+  const controller = wordsIn(start).includes('controller') && !['enable-worker', 'single'].some((name) => isOn(start, name));
   return !controller && !external.test(start);
 }
 

@@ -1,7 +1,7 @@
 import { isTable, plain, readDump, renderTable, type TomlTable, tableAt, tomlString } from '../../documents/toml/index.ts';
-import { KataError } from '../../errors/index.ts';
+import { commandWord, KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
-import { binaryOf, refused, rejected, verdicts } from '../common/complaints.ts';
+import { binaryOf, isRefused, refused, rejected, verdicts } from '../common/complaints.ts';
 import { filesView, type Overlay } from '../common/filesView.ts';
 import { parseVersion, versionOf } from '../common/version.ts';
 import { compareDumps, type Dump, dumpOf, effectiveConfig } from '../containerd/dump.ts';
@@ -9,8 +9,8 @@ import { oldPlugin, runtimesPath } from '../containerd/schema.ts';
 import { plannedDump, validateContainerd } from '../containerd/validate.ts';
 import type { Scratch } from '../contract.ts';
 import type { EffectiveDiff, Instance, WiringPlan } from '../types.ts';
-import { renderedCri } from './facts.ts';
-import { isMerged, readDropIns } from './folder.ts';
+import { facts, renderedCri } from './facts.ts';
+import { type DropIn, isMerged, readDropIns } from './folder.ts';
 import { handlersIn } from './plan.ts';
 import { chosenFile } from './texts.ts';
 import { schemaOf } from './version.ts';
@@ -77,24 +77,54 @@ async function whyUnknown(host: HostView, instance: Instance): Promise<string | 
   return `k0s ${version} has not unpacked its containerd yet: ${binary} is ${own.major}.${own.minor}, of another version of k0s`;
 }
 
-/** What the daemon's own binary makes of copies as k0s up to 1.35 writes them. */
+/** What the daemon's own binary makes of copies as k0s up to 1.35 writes them. A refusal names the files of the host in place of the copies. */
 async function judged(host: HostView, instance: Instance, overlay: Overlay, scratch: Scratch, name: string): Promise<Dump> {
-  const { value, imports } = await merged(host, instance, overlay);
-  const copies: HostPath[] = [];
-  for (const [index, text] of imports.entries()) copies.push(await scratch(`${name}-import-${index}.toml`, text));
-  copies.push(await scratch(`${name}-cri.toml`, textOf(value)));
+  const { value, imports, paths } = await merged(host, instance, overlay);
+  const names = new Map<HostPath, string>();
+  for (const [index, { path, doc }] of imports.entries()) names.set(await scratch(`${name}-import-${index}.toml`, doc.text), path);
+  names.set(await scratch(`${name}-cri.toml`, textOf(value)), 'the tables of the CRI');
+  const copies = [...names.keys()];
   const main = await scratch(`${name}.toml`, `imports = [${copies.map(tomlString).join(', ')}]\nversion = 2\n`);
-  return dumpOf(host, binaryOf(instance), main);
+  names.set(main, `what k0s makes of ${paths.length === 0 ? renderedCri : paths.join(', ')}`);
+  return dumpOf(host, binaryOf(instance), main).catch((error: unknown) => {
+    throw ofHost(instance, error, names, paths);
+  });
+}
+
+/** The copies are removed before a user reads of them. */
+function ofHost(instance: Instance, error: unknown, names: ReadonlyMap<HostPath, string>, paths: readonly HostPath[]): unknown {
+  if (!(error instanceof KataError) || !isRefused(error)) return error;
+  const { configPath, unit = facts.units[0] } = instance;
+  const others = paths.filter((path) => path !== chosenFile);
+  const works = `this works: ${commandWord(binaryOf(instance))} -c ${configPath} config dump`;
+  return new KataError('engine-config-invalid', {
+    ...error.complaint,
+    subject: others[0] ?? renderedCri,
+    found: [...names].reduce((text, [copy, file]) => text.replaceAll(copy, () => file), error.complaint.found),
+    needed: 'Drop-ins that the containerd of k0s can load together.',
+    next:
+      others.length === 0
+        ? `Let k0s write it again: systemctl restart ${unit}; then ${works}`
+        : `Repair ${others.join(' or ')}; k0s reads it some seconds later, and then ${works}`,
+  });
+}
+
+interface Merged {
+  value: TomlTable;
+  imports: DropIn[];
+  /** Of all drop-ins. */
+  paths: HostPath[];
 }
 
 /**
- * The files with the CRI's tables, merged over the defaults as k0s up to 1.35 does it (docs/facts/k0s.md#drop-ins-by-version), and the texts of
- * all others, which containerd imports before.
+ * The files with the CRI's tables, merged over the defaults as k0s up to 1.35 does it (docs/facts/k0s.md#drop-ins-by-version), and all others,
+ * which containerd imports before.
  */
-async function merged(host: HostView, instance: Instance, overlay: Overlay): Promise<{ value: TomlTable; imports: string[] }> {
+async function merged(host: HostView, instance: Instance, overlay: Overlay): Promise<Merged> {
   const files = await readDropIns(filesView(host, overlay));
   const value = files.filter(isMerged).reduce((base, { doc }) => patched(base, doc.value), await defaults(host, instance));
-  return { value: plain(value) as TomlTable, imports: files.filter((file) => !isMerged(file)).map(({ doc }) => doc.text) };
+  const imports = files.filter((file) => !isMerged(file));
+  return { value: plain(value) as TomlTable, imports, paths: files.map(({ path }) => path) };
 }
 
 /** What k0s merges into: what it wrote last, without the handlers of kata-sysext that are in it; where it has not yet, containerd's own defaults. */

@@ -14,6 +14,7 @@ import { tablesLeadingTo } from '../containerd/foreignWiring.ts';
 import { leadsToOurs } from '../containerd/handlers.ts';
 import { newPlugin, oldPlugin, runtimesPath } from '../containerd/schema.ts';
 import type { FileChange, ForeignWiring, Instance, Mark, WantedHandler, Wiring, WiringPlan } from '../types.ts';
+import { refuseWithoutPods } from './detect.ts';
 import { facts } from './facts.ts';
 import { type DropIn, isMerged, pattern, readDropIns } from './folder.ts';
 import { checkManaged } from './managed.ts';
@@ -33,6 +34,7 @@ export async function planK0s(host: HostView, instance: Instance, wanted: Wanted
   const base = withoutOurs(seen);
   const others = await readDropIns(filesView(host, base));
   if (recorded === undefined) refuseTemplates(others);
+  if (recorded === undefined) await refuseWithoutPods(host, instance);
   refuseTakenNames(others, wanted);
   const unit = instance.unit ?? facts.units[0]!;
   const program = instance.renderer?.program ?? '/usr/local/bin/k0s';
@@ -46,10 +48,7 @@ export async function planK0s(host: HostView, instance: Instance, wanted: Wanted
   const after = new Map([...dropped, ...pieces.map((piece) => [piece.mark.path, piece.after] as const)]);
   const makeFolders = await missingFolders(host, paths);
   const kept = recorded?.folders ?? [];
-  const folders = [
-    ...kept.filter((folder) => paths.some((path) => path.startsWith(`${folder}/`))),
-    ...makeFolders.map(({ path }) => path).filter(isOwnFolder),
-  ];
+  const folders = [...kept.filter((folder) => paths.some((path) => path.startsWith(`${folder}/`))), ...makeFolders.map(({ path }) => path)];
   return {
     wiring: wiringOf(instance, unit, wanted, marks, folders),
     changes: (await changesBetween(host, seen, pieces, after, [pattern])).map(withRemains),
@@ -64,7 +63,7 @@ export async function findForeignK0s(host: HostView, _instance: Instance, shim: 
   const files = await readDropIns(filesView(host));
   return foreignWiringIn(
     host,
-    files.map(({ real, doc }) => ({ path: real, doc, tables: tablesLeadingTo(doc, shim), idle: { version: 0 } })),
+    files.map(({ path, doc }) => ({ path, doc, tables: tablesLeadingTo(doc, shim), idle: { version: 0 } })),
   );
 }
 
@@ -99,12 +98,13 @@ function withRemains(change: FileChange): FileChange {
   return change.path === chosenFile ? { ...change, ours: [...change.ours, remains] } : change;
 }
 
-/** The folder of drop-ins stays: a k0s that runs watches it. */
+/** On a live host the folder of drop-ins stays with those above it: a k0s that runs watches it. */
 async function removal(host: HostView, seen: readonly SeenMark[], findings: Finding[], recorded?: Wiring): Promise<WiringPlan> {
+  const made = recorded?.folders ?? [];
   return {
     changes: (await changesBetween(host, seen, [], withoutOurs(inRemovalOrder(seen, ({ mark }) => mark.path)), [pattern])).map(withRemains),
     makeFolders: [],
-    dropFolders: [...(recorded?.folders ?? [])].reverse(),
+    dropFolders: made.filter((folder) => !host.live || isOwnFolder(folder)).reverse(),
     findings,
   };
 }

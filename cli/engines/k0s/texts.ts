@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { asset } from '../../assets/index.ts';
+import { commandWord } from '../../errors/index.ts';
 import type { HostPath } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
 import { unsupported } from '../common/unsupported.ts';
@@ -60,12 +61,12 @@ export function isOwnFolder(folder: HostPath): boolean {
 }
 
 function scriptText(program: HostPath): string {
-  if (!/^\/[\w./+@~-]+$/.test(program))
+  if (!/^\/[\w./+@~ -]+$/.test(program))
     throw unsupported(
       program,
-      `The path of k0s has a character that a shell reads otherwise.`,
-      'A plain path.',
-      'Move the program of k0s.',
+      `The path of k0s has a character that a shell or systemd reads otherwise: ${program}`,
+      'A path of letters, digits, blanks and . _ / + @ ~ -',
+      'Move the program to /usr/local/bin/k0s, and name that path in its unit.',
     );
-  return asset('cli/engines/k0s/choose.sh').replaceAll('{{program}}', program);
+  return asset('cli/engines/k0s/choose.sh').replaceAll('{{program}}', commandWord(program));
 }

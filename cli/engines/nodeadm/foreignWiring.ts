@@ -1,4 +1,5 @@
 import { tableAt } from '../../documents/toml/index.ts';
+import { commandWord } from '../../errors/index.ts';
 import { byBytes } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { filesView } from '../common/filesView.ts';
@@ -27,6 +28,14 @@ export async function findForeignNodeadm(host: HostView, instance: Instance, shi
         `${path} has the tables of ${led.join(', ')} among others.`,
         'These tables in a NodeConfig of their own.',
         `Move them out of ${path} into a file of their own, and try again.`,
+      );
+    }
+    if ((await host.lstat(path))?.kind === 'symlink') {
+      throw unsupported(
+        path,
+        `${path} is a link to ${file.real}: without that file nodeadm would not start the node.`,
+        'A regular file, which can be removed whole.',
+        `Put a copy in place of the link: cp -p --remove-destination ${commandWord(file.real)} ${commandWord(path)}`,
       );
     }
     for (const name of led) handlers.add(name);

@@ -33,8 +33,11 @@ interface Row {
 
 const [old, runtime, images] = [pluginOf(2), pluginOf(3), 'io.containerd.cri.v1.images'];
 
-/** The program writes a table for each that it finds. */
-const foundRuntimes = ['nvidia', 'nvidia-cdi', 'nvidia-experimental', 'crun'];
+/** The program writes a table for each that it finds: those of NVIDIA, crun, and Wasm shims (k3s: pkg/agent/containerd/runtimes.go). */
+const foundRuntimes = [
+  ...['nvidia', 'nvidia-cdi', 'nvidia-experimental', 'crun'],
+  ...['lunatic', 'slight', 'spin', 'wws', 'wasmedge', 'wasmer', 'wasmtime'],
+];
 
 /** docs/facts/rancher.md#templates. Left out are tables of registries.yaml, which are named after registries. */
 const rows: readonly Row[] = [

@@ -1,25 +1,34 @@
 import type { HostPath, HostView } from '../../host/types.ts';
-import { foreignWiringIn } from '../common/foreignWiring.ts';
+import { type ForeignTables, foreignWiringIn, inseparable } from '../common/foreignWiring.ts';
 import type { ForeignWiring, Instance } from '../types.ts';
 import { tablesLeadingTo } from './containerd.ts';
 import { readInputs } from './inputs.ts';
+import { hasOtherActions } from './templates.ts';
+
+interface Input extends ForeignTables {
+  real: HostPath;
+  /** The file as it is: the document of a template is read from another text. */
+  text: string;
+}
 
 /** See `Engine.findForeignWiring`: in templates and drop-ins, because the rendered file is made from them. */
 export async function findForeignRancher(host: HostView, instance: Instance, shim: HostPath): Promise<ForeignWiring> {
   const { set, templates, rendered } = await readInputs(host, instance, [], [], () => undefined);
-  const docs = [
-    ...templates.flatMap(({ real, doc, text }) => (doc === undefined ? [] : [{ path: real, doc, text }])),
-    ...set.files.filter(({ real }) => real !== rendered?.real).map(({ real, doc }) => ({ path: real, doc, text: doc.text })),
+  const idle = { version: 0 };
+  const inputs: Input[] = [
+    ...templates.flatMap(({ path, real, doc, text }) =>
+      doc === undefined ? [] : [{ path, real, doc, text, tables: tablesLeadingTo(doc, shim), idle, hasMore: hasOtherActions(text) }],
+    ),
+    ...set.files
+      .filter(({ real }) => real !== rendered?.real)
+      .map(({ path, real, doc }) => ({ path, real, doc, text: doc.text, tables: tablesLeadingTo(doc, shim), idle })),
   ];
-  const files = docs.map(({ path, doc }) => ({ path, doc, tables: tablesLeadingTo(doc, shim), idle: { version: 0 } }));
-  const found = await foreignWiringIn(host, files);
-  // A mark is text of the file itself: one with an action, which is read as another text, cannot be taken out.
-  const marks = found.marks.map((mark) => {
-    const text = docs.find(({ path }) => path === mark.path)?.text ?? mark.text;
-    return mark.kind === 'file' ? { ...mark, text } : mark;
+  const { marks, handlers } = await foreignWiringIn(host, inputs);
+  const asWritten = marks.map((mark) => {
+    const input = inputs.find(({ real }) => real === mark.path)!;
+    if (mark.kind === 'file') return { ...mark, text: input.text };
+    if (!input.text.includes(mark.text)) throw inseparable(input, 'actions of the template');
+    return mark;
   });
-  return {
-    marks: marks.filter(({ path, text }) => docs.some((each) => each.path === path && each.text.includes(text))),
-    handlers: found.handlers,
-  };
+  return { marks: asWritten, handlers };
 }

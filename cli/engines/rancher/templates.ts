@@ -32,10 +32,19 @@ function actionsIn(text: string): Action[] | undefined {
   return found;
 }
 
-/** How often a template takes the program's own configuration in, and where first. */
+/** How often a template takes the program's own configuration in, and where first. `$` is the data of the whole template, as `.` is outside of actions. */
 export function basesIn(text: string): { count: number; at: number } {
-  const found = (actionsIn(text) ?? []).filter((each) => /^\{\{-?\s*template\s+(["`])base\1\s+\.\s*-?\}\}$/.test(each.text));
+  const found = (actionsIn(text) ?? []).filter(isBase);
   return { count: found.length, at: found[0]?.at ?? -1 };
+}
+
+function isBase({ text }: Action): boolean {
+  return /^\{\{-?\s*template\s+(["`])base\1\s+[.$]\s*-?\}\}$/.test(text);
+}
+
+/** Whether it does or notes anything that its TOML does not show. */
+export function hasOtherActions(text: string): boolean {
+  return actionsIn(text)?.some((each) => !isBase(each)) ?? true;
 }
 
 /** It may leave text out, or repeat it. */

@@ -3,6 +3,7 @@ import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { servingPid } from '../../../cli/engines/index.ts';
 import { k0s } from '../../../cli/engines/k0s/index.ts';
+import { KataError } from '../../../cli/errors/index.ts';
 import { childOf } from '../../../cli/facts/processes.ts';
 import type { HostView } from '../../../cli/host/types.ts';
 import { findEngine, findEngineToWire } from '../../../cli/preflight/engine.ts';
@@ -152,6 +153,54 @@ describe('engines/k0s: where it is found', () => {
       ],
     );
   });
+
+  const commands: [start: string, program: string, binary: string][] = [
+    ['"/opt/my k0s/k0s" worker --data-dir="/srv/my k0s"', '/opt/my k0s/k0s', '/srv/my k0s/bin/containerd'],
+    ['-/opt/k0s worker "--data-dir=/srv/k0s"', '/opt/k0s', '/srv/k0s/bin/containerd'],
+    ['/opt/k0s worker --data-dir /one --data-dir=/two', '/opt/k0s', '/two/bin/containerd'],
+    [`/bin/sh -c 'exec /opt/k0s worker --data-dir=/srv/k0s'`, '/opt/k0s', '/srv/k0s/bin/containerd'],
+    ['/opt/k0s worker --data-dir=relative', '/opt/k0s', '/var/lib/k0s/bin/containerd'],
+  ];
+  for (const [start, program, binary] of commands) {
+    it(`the command “${start}” names the program and its data folder`, async () => {
+      const tree = await treeOf({ [unit]: `[Service]\nExecStart=${start}\n` });
+
+      const [instance] = await k0s.detect(tree.host);
+
+      assert.deepEqual([instance?.renderer?.program, instance?.binary], [program, binary]);
+    });
+  }
+
+  const unusable: [what: string, name: string, words: string, said: RegExp][] = [
+    ['as a controller alone', 'k0scontroller.service', 'controller', /^k0scontroller\.service .*without a worker/],
+    [
+      'with the engine of the host',
+      'k0sworker.service',
+      'worker --cri-socket=remote:unix:///run/x.sock',
+      /^k0sworker\.service .*--cri-socket/,
+    ],
+  ];
+  for (const [what, name, words, said] of unusable) {
+    it(`in a tree whose only unit starts k0s ${what}, a k0s that is named is refused for a new wiring; a recorded one can be removed`, async () => {
+      const file = `/etc/systemd/system/${name}`;
+      const text = (args: string) => `[Service]\nExecStart=/usr/local/bin/k0s ${args}\n`;
+      const wanted = [{ name: 'kata', shim: '/a', configuration: '/b' }];
+      const tree = await treeOf({ [file]: text(words.startsWith('worker') ? 'worker' : 'controller --single') });
+      const [before] = await k0s.detect(tree.host, '1.36.0');
+      const { wiring } = await k0s.plan(tree.host, before!, wanted);
+      await tree.write(file, text(words));
+
+      const [instance] = await k0s.detect(tree.host, '1.36.0');
+      const error = await k0s.plan(tree.host, instance!, wanted).catch((cause: unknown) => cause);
+      const removal = await k0s.plan(tree.host, instance!, [], wiring);
+      await tree.write(unit, unitText);
+      const beside = await k0s.detect(tree.host, '1.36.0');
+
+      assert.ok(error instanceof KataError && error.code === 'engine-unsupported', String(error));
+      assert.match(error.complaint.found, said);
+      assert.deepEqual([instance?.unit, removal.wiring, beside[0]?.unit], [name, undefined, 'k0sworker.service']);
+    });
+  }
 
   const workers: [words: string, runs: boolean][] = [
     ['controller --enable-worker', true],

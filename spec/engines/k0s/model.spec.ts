@@ -5,6 +5,7 @@ import toml from '@iarna/toml';
 import { valueAt } from '../../../cli/documents/toml/index.ts';
 import type { Scratch } from '../../../cli/engines/contract.ts';
 import { k0s } from '../../../cli/engines/k0s/index.ts';
+import { KataError } from '../../../cli/errors/index.ts';
 import { openView } from '../../../cli/host/index.ts';
 import type { HostView, RunResult } from '../../../cli/host/types.ts';
 import { containerdBinaries } from '../../support/live/containerdBinary.ts';
@@ -103,6 +104,56 @@ describe('engines/k0s: what k0s makes of its drop-ins', () => {
 
     assert.deepEqual([code, never], ['host-unknown', 'host-unknown']);
     assert.deepEqual(removal, { ours: [], others: [], warnings: [] });
+  });
+
+  it('a refusal of the files as they are names them and a command, and no copy', async () => {
+    const mine = `${folder}/10-mine.toml`;
+    const three = `${folder}/20-three.toml`;
+    const tree = await treeOf({
+      ...usual,
+      [unpacked]: '',
+      [rendered]: 'version = 2\n[plugins."io.containerd.grpc.v1.cri"]\n',
+      [mine]: '[plugins."io.containerd.grpc.v1.cri"]\nenable_cdi = 7\n',
+      [three]: 'version = 3\n[debug]\nlevel = 7\n',
+    });
+    const scratch: Scratch = async (name) => `/copies/${name}`;
+    const said = ['/copies/now-import-0.toml: (3, 1)', '/copies/now-cri.toml: (4, 1)', 'no file of all: (1, 1)'];
+    const errors: unknown[] = [];
+    for (const stderr of said) {
+      const host = booting(tree, (args) =>
+        args[0] === '-c' ? { code: 1, stderr: `containerd: failed to load TOML: ${stderr}\n` } : versionIs('1.7.33')(args),
+      );
+      const instance = await instanceOn(host);
+      const plan = await k0s.plan(host, instance, wanted);
+      errors.push(await k0s.dump!.validate(host, instance, plan, scratch).catch((error: unknown) => error));
+    }
+
+    const start = `${unpacked} does not accept what k0s makes of ${mine}, ${three}: containerd: failed to load TOML:`;
+    assert.deepEqual(
+      errors.map((error) => (error instanceof KataError ? [error.code, error.complaint.found, error.complaint.next] : error)),
+      [`${three}: (3, 1)`, 'the tables of the CRI: (4, 1)', 'no file of all: (1, 1)'].map((place) => [
+        'engine-config-invalid',
+        `${start} ${place}`,
+        `Repair ${mine} or ${three}; k0s reads it some seconds later, and then this works: ${unpacked} -c ${main} config dump`,
+      ]),
+    );
+  });
+
+  it('a refusal of what k0s wrote itself, without a drop-in, names that file and how k0s writes it again', async () => {
+    const tree = await treeOf({ ...usual, [unpacked]: '', [rendered]: 'version = 2\n[plugins."io.containerd.grpc.v1.cri"]\nx = 7\n' });
+    const host = booting(tree, (args) => (args[0] === '-c' ? { code: 1, stderr: 'no\n' } : versionIs('1.7.33')(args)));
+    const instance = await instanceOn(host);
+
+    const error = await k0s
+      .dump!.validate(host, instance, await k0s.plan(host, instance, wanted), async (name) => `/copies/${name}`)
+      .catch((cause: unknown) => cause);
+
+    assert.ok(error instanceof KataError, String(error));
+    assert.deepEqual(
+      [error.complaint.subject, error.complaint.found],
+      [rendered, `${unpacked} does not accept what k0s makes of ${rendered}: no`],
+    );
+    assert.match(error.complaint.next, /systemctl restart k0sworker\.service/);
   });
 
   for (const { path, version } of containerdBinaries()) {

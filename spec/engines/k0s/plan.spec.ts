@@ -63,6 +63,16 @@ describe('engines/k0s: plans', () => {
     assert.deepEqual(found, { '1.34.10': [true, false, ours], '1.36.3': [false, true, ours], unknown: [false, true, ours] });
   });
 
+  it('a path of k0s with a blank is one word of the script', async () => {
+    const tree = await treeOf({ [unit]: '[Service]\nExecStart="/opt/my k0s/k0s" worker\n' });
+
+    await tree.apply(await planOn(tree, '1.36.3'));
+
+    const script = (await tree.read('/etc/k0s/kata-sysext/choose.sh'))!;
+    assert.match(script, /timeout 60 '\/opt\/my k0s\/k0s' version/);
+    assert.equal(script.split("'/opt/my k0s/k0s'").length, 4);
+  });
+
   it('the script comes last and goes first, so that it puts nothing in place again for a start of k0s in between', async () => {
     const tree = await treeOf(usual);
     const script = '/etc/k0s/kata-sysext/choose.sh';
@@ -131,7 +141,20 @@ describe('engines/k0s: plans', () => {
       [],
     );
     assert.ok(left.includes(`${folder}/20-later.toml`) && left.includes(`${unit}.d/override.conf`));
-    assert.ok(!plan.wiring?.folders.includes(folder));
+  });
+
+  it('the folders that it made go again where they are empty; the one that k0s watches stays on a live host', async () => {
+    const tree = await treeOf({ '/usr/local/bin/k0s': '', [unit]: unitText });
+    const before = tree.everything();
+    const plan = await planOn(tree, '1.36.3');
+    await tree.apply(plan);
+
+    const instance = await instanceOn(tree.host, '1.36.3');
+    const live = await k0s.plan({ ...tree.host, live: true }, instance, [], plan.wiring);
+    await tree.apply(await k0s.plan(tree.host, instance, [], plan.wiring));
+
+    assert.deepEqual(live.dropFolders, [`${unit}.d`, '/etc/k0s/kata-sysext']);
+    assert.deepEqual(tree.everything(), before);
   });
 
   it('leaves a file alone that another program or user changed, and says so; with other handlers it refuses', async () => {
