@@ -4,7 +4,7 @@ import { readFacts } from '../facts/index.ts';
 import type { HostView } from '../host/index.ts';
 import type { Format } from '../images/types.ts';
 import { isHarmful } from '../preflight/harmful.ts';
-import { type Generation, isIntact, payloadOf, readGenerations } from '../store/index.ts';
+import { earlierGenerations, type Generation, isIntact, payloadOf, readGenerations } from '../store/index.ts';
 
 /** With these the files below /usr are absent as long as the reason holds, and are there again afterwards. */
 const aside = ['overlay-foreign', 'overlay-nested-mounts', 'overlay-unit-taken', 'sysext-service-masked'];
@@ -45,7 +45,7 @@ async function againstImage(host: HostView, format: Format): Promise<Finding[]> 
  */
 export async function lastBlessed(host: HostView, given: Generation, shown: boolean): Promise<Generation | undefined> {
   const all = await readGenerations(host);
-  const order = before(all, given);
+  const order = earlierGenerations(all, given).map(({ manifest }) => manifest.number);
   const place = ({ manifest: { number } }: Generation) => (order.includes(number) ? order.indexOf(number) : order.length);
   const candidates = all
     .filter(
@@ -56,17 +56,6 @@ export async function lastBlessed(host: HostView, given: Generation, shown: bool
     if ((await unsuited(host, candidate)) === undefined && (!shown || (await isShown(host, candidate)))) return candidate;
   }
   return undefined;
-}
-
-/** Numbers of those that were active before this one, the last of them first. */
-function before(all: Generation[], given: Generation): number[] {
-  const order: number[] = [];
-  for (let at = given.record.previous; at !== undefined && !order.includes(at); ) {
-    order.push(at);
-    const number = at;
-    at = all.find(({ manifest }) => manifest.number === number)?.record.previous;
-  }
-  return order;
 }
 
 async function isShown(host: HostView, { manifest }: Generation): Promise<boolean> {

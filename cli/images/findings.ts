@@ -2,6 +2,7 @@ import type { Finding } from '../errors/index.ts';
 import { keptOutBy, moduleLists, namesModule } from '../facts/kernelModules.ts';
 import { type HostView, programs } from '../host/index.ts';
 import { formatRow } from './formats.ts';
+import { strictPolicy } from './policy.ts';
 import type { ImageFormat } from './types.ts';
 
 const otherFormat = 'install with another --format; directory always works';
@@ -59,39 +60,15 @@ async function noLoop(host: HostView): Promise<Finding[]> {
   return blocker('image-no-loop', '/dev/loop-control', 'there is no /dev/loop-control', 'loop devices', `modprobe loop; or ${otherFormat}`);
 }
 
-const configurationFolders = ['/etc/systemd', '/run/systemd', '/usr/local/lib/systemd', '/usr/lib/systemd'];
-
-/**
- * From systemd 259 on a policy can be configured that takes signed images only (docs/facts/systemd.md#system-extensions-by-version); kata-sysext's
- * are not signed yet.
- */
+/** kata-sysext's images are not signed yet. */
 async function policy(host: HostView): Promise<Finding[]> {
-  const files: string[] = [];
-  for (const folder of configurationFolders) {
-    const dropIns = (await host.readdir(`${folder}/sysext.conf.d`)).filter((name) => name.endsWith('.conf'));
-    files.push(`${folder}/sysext.conf`, ...dropIns.map((name) => `${folder}/sysext.conf.d/${name}`));
-    const units = (await host.readdir(`${folder}/system/systemd-sysext.service.d`)).filter((name) => name.endsWith('.conf'));
-    files.push(...units.map((name) => `${folder}/system/systemd-sysext.service.d/${name}`));
-  }
-  for (const path of files) {
-    const found = /^[ \t]*ImagePolicy=(\S+)|--image-policy[= ](\S+)/m.exec((await host.readText(path)) ?? '');
-    const imagePolicy = found?.[1] ?? found?.[2];
-    if (imagePolicy === undefined || allowsPlain(imagePolicy)) continue;
-    return blocker(
-      'image-policy',
-      path,
-      `${path} has the image policy ${imagePolicy}, which refuses images without a signature`,
-      'a policy that takes unprotected images for root or usr',
-      `change it, or ${otherFormat}`,
-    );
-  }
-  return [];
-}
-
-/** systemd.image-policy(7): what an image without a partition table is, is its root. */
-function allowsPlain(imagePolicy: string): boolean {
-  if (imagePolicy === '*') return true;
-  const rule =
-    imagePolicy.split(':').find((each) => each.startsWith('root=')) ?? imagePolicy.split(':').find((each) => each.startsWith('='));
-  return rule !== undefined && /[=+](unprotected|open)\b/.test(rule);
+  const strict = await strictPolicy(host);
+  if (strict === undefined) return [];
+  return blocker(
+    'image-policy',
+    strict.path,
+    `${strict.path} has the image policy ${strict.policy}, which refuses images without a signature`,
+    'a policy that takes unprotected images for root or usr',
+    `change it, or ${otherFormat}`,
+  );
 }

@@ -20,6 +20,7 @@ import {
   readGenerations,
   readPrograms,
   refuseLost,
+  rollbackTarget,
   storedBytes,
   wiringsOf,
 } from '../store/index.ts';
@@ -112,7 +113,7 @@ export async function status(host: HostView): Promise<Status> {
   const [sandboxes, sizes] = await Promise.all([sandboxesByGeneration(host, all), payloadSizes(host, all)]);
   const now = all.find(({ manifest }) => manifest.number === active);
   if (now === undefined && active !== undefined) await refuseLost(host, active);
-  const previous = now?.record.previous;
+  const previous = now && rollbackTarget(all, now)?.manifest.number;
   const [engine, ...otherEngines] = wiringsOf((seen.active ?? now)?.record.wiring).map((wiring) =>
     engineOf(
       wiring,

@@ -17,11 +17,12 @@ import { checkedSwitch } from '../preflight/switch.ts';
 import type { OperationPlan, View } from '../runner/types.ts';
 import {
   activeNumber,
-  findGeneration,
+  earlierGenerations,
   type Generation,
   isWaiting,
   readGeneration,
   readGenerations,
+  rollbackTarget,
   startingGeneration,
 } from '../store/index.ts';
 
@@ -101,16 +102,22 @@ export function planRollback(view: View, request: RollbackRequest): Promise<Oper
 }
 
 async function before(host: HostView, from: Generation | undefined): Promise<Generation> {
-  const number = from?.record.previous;
-  const previous = number === undefined ? undefined : await findGeneration(host, number);
-  if (previous !== undefined && previous.record.state !== 'failed') return previous;
-  const others = (await readGenerations(host)).filter(({ record }) => record.state !== 'failed').map(({ manifest }) => manifest.number);
+  const all = await readGenerations(host);
+  const target = from && rollbackTarget(all, from);
+  if (target !== undefined) return target;
+  const others = all.filter(({ record }) => record.state !== 'failed').map(({ manifest }) => manifest.number);
   throw new KataError('no-previous-generation', {
     subject: from === undefined ? 'nothing is installed' : `generation ${from.manifest.number}`,
-    found: from === undefined ? 'there is no active generation' : `no generation was active before ${from.manifest.number}, or it is gone`,
+    found: from === undefined ? 'there is no active generation' : withoutTarget(from, earlierGenerations(all, from)),
     needed: 'an earlier generation',
     next: nextFor(from?.manifest.number, others),
   });
+}
+
+function withoutTarget({ manifest: { number } }: Generation, earlier: readonly Generation[]): string {
+  if (earlier.length === 0) return `no generation was active before ${number}, or it is gone`;
+  const numbers = earlier.map(({ manifest }) => manifest.number).join(', ');
+  return `${earlier.length === 1 ? `generation ${numbers} was` : `generations ${numbers} were`} active before ${number}, and failed`;
 }
 
 /** Only what this host can do: there may be other generations, only the active one, or none. */

@@ -3,7 +3,7 @@ import type { HostView } from '../host/index.ts';
 import { bytes, command } from '../output/index.ts';
 import { type Dropped, whatGoes } from '../planning/removal.ts';
 import { belongsToImage } from '../planning/switch.ts';
-import { activeGeneration, type Generation, pointedElsewhere, readGenerations } from '../store/index.ts';
+import { activeGeneration, type Generation, pointedElsewhere, readGenerations, rollbackTarget } from '../store/index.ts';
 import { type Afterwards, parkedGenerations } from '../transaction/index.ts';
 import { runningPayloads } from './running.ts';
 
@@ -41,6 +41,7 @@ async function staying(host: HostView, all: Generation[], keep: number): Promise
       ...(await parkedGenerations(host)),
       active?.manifest.number,
       active?.record.previous,
+      active && rollbackTarget(all, active)?.manifest.number,
       ...newest,
       ...used,
     ].filter((number) => number !== undefined),

@@ -88,6 +88,38 @@ describe('what prevents images on a host', () => {
     assert.deepEqual(found, [['image-policy /usr/lib/systemd/sysext.conf'], [`image-policy /${dropIn}`], [`image-policy /${dropIn}`], []]);
   });
 
+  const dropIn = 'etc/systemd/system/systemd-sysext.service.d/a.conf';
+  const [all, strict] = ['[SysExt]\nImagePolicy=*\n', '[SysExt]\nImagePolicy=root=signed\n'];
+  const main = 'usr/lib/systemd/sysext.conf';
+  const merged: [what: string, files: Record<string, string>, refusing?: string][] = [
+    ['a main file hides that of a later folder', { 'etc/systemd/sysext.conf': all, [main]: strict }],
+    ['a drop-in counts more than the main file', { 'etc/systemd/sysext.conf.d/90.conf': all, [main]: strict }],
+    [
+      'an empty drop-in hides one of its name',
+      { 'etc/systemd/sysext.conf.d/10.conf': '', 'usr/lib/systemd/sysext.conf.d/10.conf': strict },
+    ],
+    ['blanks around the equals sign', { [main]: strict.replace('=', ' = ') }, main],
+    ['the last of two', { [main]: `${all}ImagePolicy=root=signed\n` }, main],
+    ['the last of two that takes all', { [main]: `${strict}ImagePolicy=*\n` }],
+    ['an empty value is the usual policy again', { [main]: `${strict}ImagePolicy=\n` }],
+    ['a command in a comment', { [dropIn]: '[Service]\n#ExecStart=systemd-sysext --image-policy=root=signed refresh\n' }],
+    ['an option in quotes', { [dropIn]: '[Service]\nExecStart=\nExecStart=systemd-sysext "--image-policy=root=signed" refresh\n' }, dropIn],
+    [
+      'commands count more than the configuration',
+      { [dropIn]: '[Service]\nExecStart=systemd-sysext --image-policy=* refresh\n', [main]: strict },
+    ],
+    [
+      'a command that was cleared',
+      {
+        [dropIn]: '[Service]\nExecStart=systemd-sysext --image-policy=root=signed refresh\nExecStart=\nExecStart=systemd-sysext refresh\n',
+      },
+    ],
+  ];
+  for (const [what, files, refusing] of merged)
+    it(`policies are put together as systemd does it: ${what}`, async () => {
+      assert.deepEqual(await codes(files), refusing === undefined ? [] : [`image-policy /${refusing}`]);
+    });
+
   it('a host that runs needs loop devices, and a file system that is loaded counts', async () => {
     const view = { ...viewOf({ 'proc/sys/kernel/osrelease': '6.1.0\n', 'proc/filesystems': 'nodev\tproc\n\tsquashfs\n' }), live: true };
 

@@ -38,6 +38,28 @@ describe('operations on an offline tree', function () {
     });
   }
 
+  it('rollback passes over a generation that failed, and status marks the same one', async () => {
+    const host = bare();
+    const mark = (number: number, state: string) => {
+      const path = host.path(`var/lib/kata-sysext/generations/${number}/record.json`);
+      writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), state }));
+    };
+    await host.json(['install', first]);
+    await host.json(['install', second]);
+    await host.json(['install', first, '--alias', 'kata=kata-qemu-runtime-rs']);
+    mark(2, 'failed');
+
+    const marked = (await host.run(['status'])).stdout.match(/^◦ (\d+)/m)?.[1];
+    const back = await host.json(['rollback']);
+    mark(3, 'failed');
+    const refused = await host.json(['rollback'], 3);
+    const unmarked = (await host.run(['status'])).stdout.match(/^◦ (\d+)/m);
+
+    assert.deepEqual([marked, back['to'], unmarked], ['1', 1, null]);
+    assert.match(`${refused['found']}`, /^generations 3, 2 were active before 1, and failed$/);
+    assert.match(`${refused['next']}`, /^to go back to a host without Kata: kata-sysext uninstall/);
+  });
+
   it("install only inserts into the engine's file, and keeps its mode", async () => {
     const host = bare();
     const before = readFileSync(host.path(config), 'utf8');

@@ -1,6 +1,7 @@
 export { activeGeneration, isMarked, refuseLost, startingGeneration, wiredGeneration } from './active.ts';
 export { aliasesOf, installAgain, namesOf, noChoices, offered, offeredBy, sourcePlaces } from './choices.ts';
 export { generationDrift } from './drift.ts';
+export { earlierGenerations, rollbackTarget } from './earlier.ts';
 export { type Drawn, drawGeneration, linksOf, makeGeneration, type Origin, originOf } from './make.ts';
 export {
   activeNumber,
