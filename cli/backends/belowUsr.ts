@@ -1,7 +1,8 @@
 import type { Finding } from '../errors/index.ts';
 import { mounts } from '../facts/index.ts';
-import { type Digest, digestSeenBy, type HostPath, type HostView, textSeenBy } from '../host/index.ts';
+import { type Digest, type HostPath, type HostView, textSeenBy } from '../host/index.ts';
 import { extensionRelease, type GenerationManifest, insideExtension, payloadOfRelease } from '../store/index.ts';
+import { unseenFiles } from './seen.ts';
 
 /** Which payload PID 1 has below /usr. */
 export async function mergedPayload(host: HostView): Promise<Digest | 'absent'> {
@@ -19,24 +20,14 @@ export function mountPointOf(): HostPath {
   return `/${insideExtension}`;
 }
 
-/**
- * What keeps processes from finding a generation's shims below /usr. In the mount namespace of each, by bytes: what a tool says that merges
- * or mounts is not what an engine sees that has mounts of its own. `how`: 'merged' or 'mounted', for the message.
- */
+/** What keeps processes from finding the files of a generation below /usr. `how`: 'merged' or 'mounted', for the message. */
 export async function seenBelowUsr(host: HostView, to: GenerationManifest, pids: number[], how: string): Promise<string[]> {
   const shown = await mergedPayload(host);
   const problems =
     shown === to.payload
       ? []
       : [`PID 1 has ${shown === 'absent' ? 'no payload of kata-sysext' : `the payload ${shown}`} ${how}, not ${to.payload}`];
-  const shims = new Map(to.handlers.map((handler) => [`${mountPointOf()}/${handler.shim}`, handler.shimDigest]));
-  for (const pid of new Set(pids)) {
-    for (const [path, digest] of shims) {
-      const seen = await digestSeenBy(host, pid, path);
-      if (seen !== digest) problems.push(`process ${pid} ${seen === undefined ? 'does not see' : 'sees other bytes at'} ${path}`);
-    }
-  }
-  return problems;
+  return [...problems, ...(await unseenFiles(host, to, pids, mountPointOf()))];
 }
 
 /** Foreign files at the mount point of the payload. */

@@ -41,11 +41,12 @@ export async function recoverLocked(context: Context, recovered: Recovered[], us
   const { number } = from.manifest;
   const without = await whyAbsent(host, from);
   const reason = (await unsuited(host, from)) ?? (without === undefined ? await usedUp(context, from, usr) : undefined);
-  const to = reason === undefined ? number : await rollBackAtBoot(context, from, reason, usr);
-  await mark(host, through);
+  const done = reason === undefined ? undefined : await rollBackAtBoot(context, from, reason, usr);
+  // What brings the engine may be merged after the first phase: then the second one, which comes before the engine, rolls back.
+  if (done?.without === undefined || usr !== 'comes') await mark(host, through);
   const suits = without === undefined ? 'suits this system' : `is not used in this boot, which does not count as a try: ${without}`;
-  if (reason === undefined) return { recovered, from: number, to: number, notes: [...news, `generation ${number} ${suits}`] };
-  return { recovered, from: number, to, notes: [...news, reason] };
+  if (done === undefined) return { recovered, from: number, to: number, notes: [...news, `generation ${number} ${suits}`] };
+  return { recovered, from: number, to: done.to, notes: [...news, ...(reason === undefined ? [] : [reason])] };
 }
 
 /** What the OS image brought that boots here for the first time; an image that cannot be wired here keeps no host from booting. */

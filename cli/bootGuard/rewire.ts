@@ -22,7 +22,7 @@ import { bootOptions, rollBackAtBoot } from './rollBackAtBoot.ts';
 export function rewireAtBoot(context: Context): Promise<Guarded> {
   return underLock(context, 'boot', bootOptions, async ({ recovered }) => {
     const { host } = context;
-    // Without /var the first phase could not run.
+    // Without /var the first phase could not run, and without the engine, which an extension may bring, it rolls nothing back.
     const early = (await isRecovered(host)) ? { recovered, notes: [] } : await recoverLocked(context, recovered, 'stays');
     const from = await activeGeneration(host);
     if (from === undefined) return early;
@@ -30,7 +30,7 @@ export function rewireAtBoot(context: Context): Promise<Guarded> {
     const { number } = from.manifest;
     const all = [...early.notes, ...notes];
     if (fault === undefined) return { recovered: early.recovered, from: number, to: number, notes: all };
-    const to = await rollBackAtBoot(context, from, fault, 'stays');
+    const { to } = await rollBackAtBoot(context, from, fault, 'stays');
     return { recovered: early.recovered, from: number, to, notes: [...all, fault] };
   });
 }

@@ -24,20 +24,35 @@ export const bootOptions: ChangeOptions = { dryRun: false, waitSeconds: 30, othe
 /** What becomes of the files below /usr: they come later in this boot, they stay until the next one, or PID 1 shows others when it is asked. */
 export type Usr = 'comes' | 'stays' | 'asked';
 
+export interface RolledBack {
+  /** The generation that is active now. */
+  to: number | undefined;
+  /** No engine is here that the generation is wired for, in words: its wiring has no effect, and stays. */
+  without?: string;
+}
+
 /**
  * The active generation is rolled back: the one that was blessed last becomes active, else none, and the engine starts as it did without
  * Kata. Its own files stay; `activate` tries it again. 'asked' is for the running host whose engine is down: it is started by the caller.
+ * Where its engine is absent nothing is changed, and `without` says so: while /usr still comes, an extension may bring the engine.
  * Throws `owned-by-machineconfig` where a MachineConfig has a file that would have to be changed for it, `handler-is-default` where the engine
  * takes a handler of it by default.
  */
-export async function rollBackAtBoot(context: Context, from: Generation, reason: string, usr: Usr): Promise<number | undefined> {
+export async function rollBackAtBoot(context: Context, from: Generation, reason: string, usr: Usr): Promise<RolledBack> {
   const { emit } = context;
   emit({ kind: 'warning', text: `generation ${from.manifest.number} is being rolled back: ${reason}` });
-  const now = await successor(context, from, reason, usr).catch((error: unknown) => {
+  const done = await successor(context, from, reason, usr).catch((error: unknown) => {
     throw isKept(error) ? cannotGo(from, reason, error) : error;
   });
-  emit({ kind: 'warning', text: now === undefined ? 'no generation is active now' : `generation ${now} is active` });
-  return now;
+  emit({ kind: 'warning', text: outcome(done, usr) });
+  return done;
+}
+
+function outcome({ to, without }: RolledBack, usr: Usr): string {
+  if (without === undefined) return to === undefined ? 'no generation is active now' : `generation ${to} is active`;
+  return usr === 'comes'
+    ? `the rollback waits for the second phase of this boot, because an extension may bring the engine: ${without}`
+    : `generation ${to} stays active, because no engine reads its wiring: ${without}`;
 }
 
 /**
@@ -66,7 +81,7 @@ function cannotGo({ manifest, record: { wiring, previous } }: Generation, reason
 }
 
 /** The one that was blessed last; none where there is no such one, or where it cannot be made active. */
-async function successor(context: Context, from: Generation, reason: string, usr: Usr): Promise<number | undefined> {
+async function successor(context: Context, from: Generation, reason: string, usr: Usr): Promise<RolledBack> {
   const { host, emit } = context;
   const to = await lastBlessed(host, from, usr === 'stays').catch(() => undefined);
   // By files alone at last: what is below /usr has no effect once the engine does not name it.
@@ -79,17 +94,17 @@ async function successor(context: Context, from: Generation, reason: string, usr
   for (const [index, way] of ways.entries()) {
     try {
       await switchTo(way.context, { from, to: way.to, left: 'failed', reason });
-      return way.to?.manifest.number;
+      return { to: way.to?.manifest.number };
     } catch (error) {
       if (!(error instanceof KataError) || error.exitCode === 5) throw error;
       // An update removed the engine: the wiring has no effect, and is there when the engine comes back.
-      if (error.code === 'engine-missing') return from.manifest.number;
+      if (error.code === 'engine-missing') return { to: from.manifest.number, without: error.complaint.found };
       if (index === ways.length - 1) throw error;
       const what = way.to === undefined ? 'what is below /usr cannot be removed' : `generation ${way.to.manifest.number} cannot replace it`;
       emit({ kind: 'warning', text: `${what}: ${error.complaint.found}` });
     }
   }
-  return undefined;
+  return { to: undefined };
 }
 
 /** It was not its fault: what was rolled back is active again. */

@@ -8,8 +8,8 @@ import { earlierGenerations, type Generation, isIntact, payloadOf, readGeneratio
 
 /** With these the files below /usr are absent as long as the reason holds, and are there again afterwards. */
 const aside = ['overlay-foreign', 'overlay-nested-mounts', 'overlay-unit-taken', 'sysext-service-masked'];
-/** The last one is what only an installation needs. */
-const passing = [...aside, 'backend-read-only'];
+/** The last two concern only the moment of a change. */
+const passing = [...aside, 'backend-read-only', 'sysext-foreign-restart'];
 
 /** Why nothing of a generation is below /usr in this boot, through no fault of its own: it has no way to prove itself. */
 export async function whyAbsent(host: HostView, { manifest }: Generation): Promise<string | undefined> {

@@ -17,8 +17,11 @@ export interface Merged {
 export interface Extension {
   name: string;
   path: HostPath;
-  /** 'masked': a folder that brings nothing and hides others of its name; 'broken': every refresh fails while it is there. */
-  kind: 'directory' | 'image' | 'masked' | 'broken';
+  /**
+   * 'masked': a folder that brings nothing and hides others of its name; 'broken': every refresh fails while it is there; 'unknown': whether
+   * systemd merges it, ignores it or fails cannot be told from here.
+   */
+  kind: 'directory' | 'image' | 'masked' | 'broken' | 'unknown';
   /** A folder that brings something below /opt. What an image brings is not known before it is merged. */
   opt: boolean;
   modifiedMs: number;
@@ -98,31 +101,64 @@ async function look(host: HostView, path: HostPath, entry: string, systemd: numb
     const picked = /^(.+?)(?:(?:\.sysext)?\.raw)?\.v$/.exec(entry)?.[1];
     if (picked !== undefined) return { ...base, name: picked, kind: 'image' };
     const inside = await host.readdir(path);
-    const released = (await host.stat(`${path}/usr/lib/extension-release.d/extension-release.${entry}`)) !== undefined;
-    // systemd ignores a folder without the file of its name; before 254 that was an error for all extensions.
-    const kind = released ? 'directory' : inside.length > 0 && systemd < 254 ? 'broken' : 'masked';
-    return { ...base, name: entry, kind, opt: (await host.readdir(`${path}/opt`)).length > 0 };
+    const folderKind = await kindOfFolder(host, path, { entry, systemd, empty: inside.length === 0 });
+    return { ...base, name: entry, kind: folderKind, opt: (await host.readdir(`${path}/opt`)).length > 0 };
   }
   if (image === undefined || (await host.realpath(path)) === '/dev/null') return undefined;
-  return {
-    ...base,
-    name: image,
-    kind: stat.kind === 'file' && isImage((await host.readHead(path, headBytes)) ?? Buffer.alloc(0)) ? 'image' : 'broken',
-  };
+  const kind = stat.kind === 'file' ? kindOfImage((await host.readHead(path, headBytes)) ?? Buffer.alloc(0)) : 'broken';
+  return { ...base, name: image, kind };
 }
 
-const headBytes = 8192;
+/** systemd ignores a folder without the file of its name; before 254 that was an error for all extensions. */
+async function kindOfFolder(
+  host: HostView,
+  path: HostPath,
+  { entry, systemd, empty }: { entry: string; systemd: number; empty: boolean },
+): Promise<Extension['kind']> {
+  const releases = `${path}/usr/lib/extension-release.d`;
+  if ((await host.stat(`${releases}/extension-release.${entry}`)) !== undefined) return 'directory';
+  // With an extended attribute, which is not read here, a file of any name counts (docs/facts/systemd.md#names-and-architectures).
+  if ((await host.readdir(releases)).some((name) => name.startsWith('extension-release.'))) return 'unknown';
+  return !empty && systemd < 254 ? 'broken' : 'masked';
+}
 
-/** What the kernel or a partition table shows at a fixed place. An image with none of these makes every refresh fail for all extensions. */
+/** What the file systems and partition tables that systemd dissects show at a fixed place (docs/facts/systemd.md#images). */
 const magics: { at: number; bytes: Buffer }[] = [
   { at: 0, bytes: Buffer.from('hsqs') },
+  { at: 0, bytes: Buffer.from('XFSB') },
   { at: 1024, bytes: Buffer.from([0xe2, 0xe1, 0xf5, 0xe0]) },
+  { at: 1024, bytes: Buffer.from([0x10, 0x20, 0xf5, 0xf2]) },
   { at: 1080, bytes: Buffer.from([0x53, 0xef]) },
+  { at: 65600, bytes: Buffer.from('_BHRfS_M') },
   { at: 512, bytes: Buffer.from('EFI PART') },
   { at: 4096, bytes: Buffer.from('EFI PART') },
 ];
+const headBytes = Math.max(...magics.map(({ at, bytes }) => at + bytes.length));
+/** A loop device has whole sectors. */
+const sectorBytes = 512;
 
-/** Whether the first bytes are those of a squashfs, erofs, ext4 or of a GPT. */
-export function isImage(head: Buffer): boolean {
-  return magics.some(({ at, bytes }) => head.subarray(at, at + bytes.length).equals(bytes));
+/**
+ * By its first bytes: 'image' for what systemd may dissect, 'broken' for what can hold no file system. An image that systemd cannot read makes
+ * every refresh fail for all extensions; which others it reads is for its version to say.
+ */
+export function kindOfImage(head: Buffer): 'image' | 'broken' | 'unknown' {
+  if (magics.some(({ at, bytes }) => head.subarray(at, at + bytes.length).equals(bytes))) return 'image';
+  if (head.length < sectorBytes || head.every((byte) => byte === 0)) return 'broken';
+  return isFat(head) || hasPartitions(head) ? 'image' : 'unknown';
+}
+
+function hasBootSignature(head: Buffer): boolean {
+  return head[510] === 0x55 && head[511] === 0xaa;
+}
+
+/** FAT12 and FAT16 have their name at another place than FAT32. */
+function isFat(head: Buffer): boolean {
+  return hasBootSignature(head) && [54, 82].some((at) => head.subarray(at, at + 3).toString('latin1') === 'FAT');
+}
+
+/** The four entries of an MBR: each is bootable (0x80) or not (0), and one has a type. */
+function hasPartitions(head: Buffer): boolean {
+  const entries = [446, 462, 478, 494].map((at) => head.subarray(at, at + 16));
+  const plain = entries.every(([status]) => status === 0 || status === 0x80);
+  return hasBootSignature(head) && plain && entries.some((entry) => entry[4] !== 0);
 }

@@ -9,7 +9,7 @@ import type { HostFacts } from './types.ts';
 export { architectureOf, kvmState, ownArchitecture } from './architecture.ts';
 export { bootOf, composefsFolder, deploymentOf } from './boot.ts';
 export { bootPulls } from './bootTarget.ts';
-export { type Extension, findExtensions, isImage, type Merged, mergedExtensions, parseStatus } from './extensions.ts';
+export { type Extension, findExtensions, kindOfImage, type Merged, mergedExtensions, parseStatus } from './extensions.ts';
 export { iommuState, type KvmGuest, kvmGuest, kvmSteps, reservedHugepages } from './hardware.ts';
 export { isModuleThere, type ModuleState, moduleState } from './kernelModules.ts';
 export { type Amount, amountOf, hasKubelet, type Kubelet, kubeletOf, kubeletSocket, type Signal, type Threshold } from './kubelet.ts';

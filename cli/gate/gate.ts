@@ -89,13 +89,18 @@ async function shimInImage(host: HostView, to: GenerationManifest, { shimDigest 
 /** By PID 1, which merges, and by the engine, which may have mounts of its own. */
 async function filesReached(host: HostView, { instance }: GateRequest, to: GenerationManifest): Promise<void> {
   const pid = await enginePid(host, instance);
-  const problems = await backendOf(to.backend).verifyVisible(host, to, [1, ...(pid === undefined ? [] : [pid])]);
+  const backend = backendOf(to.backend);
+  const problems = await backend.verifyVisible(host, to, [1, ...(pid === undefined ? [] : [pid])]);
   if (problems.length === 0) return;
+  const unit = instance.unit ?? instance.engine;
+  const mounts = `systemctl show ${unit} -p PrivateMounts -p MountFlags -p RootDirectory`;
   throw new KataError('gate-failed', {
-    subject: instance.unit ?? instance.engine,
+    subject: unit,
     found: problems.join('; '),
     needed: `the files of generation ${to.number} seen by PID 1 and by ${instance.engine}`,
-    next: `use --backend prefix, or let the engine see PID 1’s mounts: systemctl show ${instance.unit ?? instance.engine} -p PrivateMounts -p MountFlags -p RootDirectory`,
+    next: backend.mountPoint().startsWith('/usr/')
+      ? `use --backend prefix, or let the engine see PID 1’s mounts: ${mounts}`
+      : `let the engine see PID 1’s files at ${pointer} and ${to.payloadFolder}: ${mounts} -p RootImage -p TemporaryFileSystem -p InaccessiblePaths`,
   });
 }
 

@@ -5,7 +5,7 @@ export { lockedByRoot } from './kernelLocks.ts';
 export { takeLock } from './lock.ts';
 export { dryRunMark, type LockHolder, lockHolder } from './lockHolder.ts';
 export { ownCommand } from './ownCommand.ts';
-export { digestSeenBy, programDigest, programFile, textSeenBy } from './procRoot.ts';
+export { canLookAt, digestSeenBy, programDigest, programFile, textSeenBy } from './procRoot.ts';
 export { cleanEnvironment, programs } from './programs.ts';
 export { byBytes, digestOf, openView } from './reads.ts';
 export { digestOfFile, fileLimits, openRegular, piecesOf, readHead, readOwned, readRegular } from './regular.ts';

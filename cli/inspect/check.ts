@@ -9,7 +9,7 @@ import { architectureFindings, chooseFormat, givenFindings, givenImage } from '.
 import type { OwnProgram } from '../planning/programCopy.ts';
 import type { Found, PlannedWrite } from '../planning/types.ts';
 import { expectedOf, shownWrites } from '../planning/writes.ts';
-import { restartFindings } from '../preflight/engine.ts';
+import { maskedFindings, restartFindings } from '../preflight/engine.ts';
 import { findEnginesToWire, findingsInstead, goneFindings } from '../preflight/engines.ts';
 import { holderText } from '../preflight/lockHeld.ts';
 import { needFindings } from '../preflight/needs.ts';
@@ -210,7 +210,7 @@ async function engineOf(
   findings.push(...goneFindings(found));
   if (found.gone !== undefined)
     return { name: engine.name, version: instance.version, configPath: instance.configPath, unit: instance.unit, handlers: [] };
-  findings.push(...(await restartFindings(host, found)));
+  findings.push(...(await restartFindings(host, found)), ...(await maskedFindings(host, found)));
   findings.push(...(await engine.plan(host, instance, wanted, wiringFor(active?.record.wiring, engine.name))).findings);
   // The engine may have changed since the shims came.
   findings.push(...(await shimFindings(host, { found, from: active?.manifest, to: active?.manifest, sandboxes: [], restarts: false })));

@@ -1,5 +1,5 @@
 import { type Engine, engineNamed, enginePlugins, engines, refusalBy, rendererOf, type Sighting, type Wiring } from '../engines/index.ts';
-import { codeRow, didYouMean, type Finding, KataError } from '../errors/index.ts';
+import { codeRow, commandWord, didYouMean, type Finding, KataError } from '../errors/index.ts';
 import { hasKubelet, kubeletSocket } from '../facts/index.ts';
 import type { HostPath, HostView } from '../host/index.ts';
 import type { Found } from '../planning/types.ts';
@@ -184,6 +184,24 @@ function unmatched(socket: HostPath, found: Found[]): KataError {
     next: `name it: ${names.map((name) => `--engine ${name}`).join(' or ')}`,
   });
 }
+
+/** A tree whose administrator masked the engine's unit: nothing starts it there. On a host that runs, PID 1 says so. */
+export async function maskedFindings(host: HostView, { engine, instance: { unit } }: Found): Promise<Finding[]> {
+  if (host.booted || unit === undefined || (await host.readlink(`${ownUnits}/${unit}`)) !== '/dev/null') return [];
+  const root = host.root === '/' ? '' : `--root ${commandWord(host.root)} `;
+  return [
+    {
+      code: 'engine-masked',
+      level: 'warning',
+      subject: unit,
+      found: `${unit} is masked in the tree (${ownUnits}/${unit} points at /dev/null): no boot starts ${engine.title}`,
+      needed: 'a unit that a boot starts',
+      next: `systemctl ${root}unmask ${commandWord(unit)}; or name another engine: --engine NAME@VERSION`,
+    },
+  ];
+}
+
+const ownUnits: HostPath = '/etc/systemd/system';
 
 /** What prevents a restart of this engine now. */
 export async function restartFindings(host: HostView, { engine, instance }: Found): Promise<Finding[]> {

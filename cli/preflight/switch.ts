@@ -12,7 +12,7 @@ import type { PlannedWiring } from '../planning/wiring.ts';
 import { switchWrites } from '../planning/writes.ts';
 import { policyFindings } from '../selinux/index.ts';
 import type { Generation, GenerationManifest } from '../store/index.ts';
-import { refuse, restartFindings } from './engine.ts';
+import { maskedFindings, refuse, restartFindings } from './engine.ts';
 import { goneFindings } from './engines.ts';
 import { refuseInUse, strandedFindings } from './inUse.ts';
 import { refuseOwned } from './owned.ts';
@@ -51,11 +51,15 @@ export async function checkedSwitch(host: HostView, request: SwitchRequest): Pro
 }
 
 /** What prevents the steps themselves. */
-async function planFindings(host: HostView, { options }: SwitchRequest, planned: PlannedSwitch): Promise<Finding[]> {
+async function planFindings(host: HostView, { options, to }: SwitchRequest, planned: PlannedSwitch): Promise<Finding[]> {
   const { wirings, backend, placed, earlier, left } = planned;
   const findings: Finding[] = wirings.flatMap(({ found }) => goneFindings(found));
   for (const { found, wiring, restarts } of wirings)
-    findings.push(...wiring.findings, ...(restarts.length > 0 ? await restartFindings(host, found) : []));
+    findings.push(
+      ...wiring.findings,
+      ...(to === undefined ? [] : await maskedFindings(host, found)),
+      ...(restarts.length > 0 ? await restartFindings(host, found) : []),
+    );
   findings.push(...(await backend.risks(host, placed)), ...((await earlier?.risks(host, left)) ?? []));
   return refuse(findings, options.allow);
 }

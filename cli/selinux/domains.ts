@@ -2,7 +2,7 @@ import type { TomlTable } from '../documents/toml/index.ts';
 import type { Engine } from '../engines/contract.ts';
 import { setsLabels } from '../engines/index.ts';
 import type { Instance } from '../engines/types.ts';
-import { KataError } from '../errors/index.ts';
+import { commandWord, KataError } from '../errors/index.ts';
 import { contextsOf, type HostView } from '../host/index.ts';
 import { contextOfProcess, vmContext } from './contexts.ts';
 import type { Domains, Policy } from './types.ts';
@@ -23,7 +23,7 @@ export async function domainsOf(
   { shim, type, dump }: { shim: string; type: string; dump?: TomlTable | undefined },
 ): Promise<Domains> {
   const context = await engineContext(host, policy, instance);
-  if (context === undefined) throw unknownEngine(engine.name);
+  if (context === undefined) throw unknownEngine(engine.name, instance.unit);
   const shimContext = await policy.create(context, shim, 'process');
   const labels = setsLabels(engine, dump ?? (await engine.dump?.dumpEffective(host, instance)) ?? {});
   const vm = labels ? await vmContext(host, type) : undefined;
@@ -39,11 +39,12 @@ async function engineContext(host: HostView, policy: Policy, { process, binary }
   return init === undefined || label === undefined ? undefined : await policy.create(init, label, 'process');
 }
 
-function unknownEngine(name: string): KataError {
+/** A distribution has the name of its program, and units of other names. */
+function unknownEngine(name: string, unit: string | undefined): KataError {
   return new KataError('host-selinux-unasked', {
     subject: name,
     found: `the SELinux domain of ${name} is not known: it does not run, and its binary has no label`,
     needed: 'an engine that runs, to ask the policy what its domain may do',
-    next: `systemctl start ${name}; kata-sysext check`,
+    next: `${unit === undefined ? `start ${name}` : `systemctl start ${commandWord(unit)}`}; then kata-sysext check`,
   });
 }

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import type { Step } from '../backends/stepKinds.ts';
+import { commandWord } from '../errors/index.ts';
 import { bootOf } from '../facts/index.ts';
 import type { Host, HostView } from '../host/index.ts';
 import type { Leftover, Place, RestartStep, Undo } from '../steps/types.ts';
@@ -104,11 +105,24 @@ async function putBackStep(host: Host, intent: Intent, index: number, step: Step
     leftovers.push({
       path: subjectOf(step),
       found: `edited by another program or user during the change; before the change it had ${'before' in step ? step.before : 'other content'}`,
-      next: `compare it with your own records; to start over: kata-sysext recover`,
+      next: nextOfEdited(host, step),
       retry: false,
     });
   }
   return leftovers;
+}
+
+/** Nothing is left in the journal for it: what another program or user made of it is for people to judge. A tree has its own paths. */
+function nextOfEdited({ root }: HostView, step: Step): string {
+  const path = commandWord(posix.join(root, subjectOf(step)));
+  if (step.kind === 'pointer') {
+    const back = step.before === 'absent' ? `rm ${path}` : `ln -sfn ${commandWord(step.before)} ${path}`;
+    return `look at it: ls -l ${path}; then make it what it was: ${back}`;
+  }
+  if (step.kind !== 'file') return `look at it: ls -ld ${path}`;
+  if (step.after === 'absent') return `look at it: cat ${path}; then compare it with what is installed: kata-sysext verify`;
+  const gone = step.before === 'absent' ? `remove it (rm ${path}), or ` : '';
+  return `look at it: cat ${path}; then ${gone}take the text of kata-sysext out of it by hand`;
 }
 
 async function bringUpAgain(host: Host, engine: RestartStep): Promise<Leftover[]> {
@@ -117,7 +131,17 @@ async function bringUpAgain(host: Host, engine: RestartStep): Promise<Leftover[]
     (brought) => brought.problems.map((found) => ({ found, retry: false })),
     (error: unknown) => [{ found: `could not bring ${engine.unit} up again: ${String(error)}`, retry: true }],
   );
-  return problems.map((problem) => ({ path: engine.unit, ...problem, next: `systemctl restart ${engine.unit}` }));
+  return problems.map((problem) => ({ path: engine.unit, ...problem, next: problem.retry ? 'kata-sysext recover' : nextOfEngine(engine) }));
+}
+
+/**
+ * What was asked for, and of the unit that was asked: a restart in place of a reload would end what runs. One that has stopped meanwhile is
+ * started by the same words.
+ */
+function nextOfEngine({ by, asked, unit }: RestartStep): string {
+  const log = (name: Unit) => `journalctl -u ${commandWord(name)} -n 50`;
+  if (by === 'itself') return log(unit);
+  return `${log(asked)}; systemctl ${by === 'reload' ? 'reload-or-restart' : by} ${commandWord(asked)}`;
 }
 
 /** The last of an engine's drop-ins that is put back: no earlier step has one of its unit. */

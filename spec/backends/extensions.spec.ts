@@ -7,7 +7,7 @@ import { foreignChecks } from '../../cli/backends/sysext/foreignChecks.ts';
 import { hostChecks } from '../../cli/backends/sysext/hostChecks.ts';
 import { readScene, type Scene } from '../../cli/backends/sysext/scene.ts';
 import { codeRow } from '../../cli/errors/index.ts';
-import { type Extension, findExtensions, isImage, parseStatus } from '../../cli/facts/index.ts';
+import { type Extension, findExtensions, kindOfImage, parseStatus } from '../../cli/facts/index.ts';
 import { type HostView, openView } from '../../cli/host/index.ts';
 
 describe('systemd-sysext status', () => {
@@ -65,6 +65,7 @@ describe('extensions in the search folders', () => {
     put('run/extensions/other.sysext.raw', squashfs);
     put('run/extensions/picked.raw.v/picked_1.raw', squashfs);
     put('run/extensions/bad.raw', 'nonsense');
+    put('run/extensions/btrfs.raw', Buffer.concat([Buffer.alloc(65_600), Buffer.from('_BHRfS_M')]));
     put('run/extensions/README', 'no extension');
     symlinkSync('/dev/null', join(root, 'etc/extensions/image.raw'));
     symlinkSync('/nowhere', join(root, 'etc/extensions/gone'));
@@ -81,6 +82,7 @@ describe('extensions in the search folders', () => {
       ['linked', 'directory', '/etc/extensions/linked', false],
       ['masked', 'masked', '/etc/extensions/masked', false],
       ['bad', 'broken', '/run/extensions/bad.raw', false],
+      ['btrfs', 'image', '/run/extensions/btrfs.raw', false],
       ['image', 'image', '/run/extensions/image.raw', false],
       ['other', 'image', '/run/extensions/other.sysext.raw', false],
       ['picked', 'image', '/run/extensions/picked.raw.v', false],
@@ -91,12 +93,53 @@ describe('extensions in the search folders', () => {
 
   it('knows images by their first bytes, wherever their kind keeps its mark', () => {
     const at = (offset: number, bytes: number[] | string) =>
-      Buffer.concat([Buffer.alloc(offset), Buffer.from(bytes as string), Buffer.alloc(100)]);
+      Buffer.concat([Buffer.alloc(offset), Buffer.from(bytes as string), Buffer.alloc(512)]);
+    const boot = (offset: number, bytes: number[] | string) => {
+      const sector = at(offset, bytes).subarray(0, 512);
+      sector.set([0x55, 0xaa], 510);
+      return sector;
+    };
 
-    const images = [at(0, 'hsqs'), at(1024, [0xe2, 0xe1, 0xf5, 0xe0]), at(1080, [0x53, 0xef]), at(512, 'EFI PART'), at(4096, 'EFI PART')];
+    const images = {
+      squashfs: at(0, 'hsqs'),
+      xfs: at(0, 'XFSB'),
+      erofs: at(1024, [0xe2, 0xe1, 0xf5, 0xe0]),
+      f2fs: at(1024, [0x10, 0x20, 0xf5, 0xf2]),
+      ext4: at(1080, [0x53, 0xef]),
+      btrfs: at(65_600, '_BHRfS_M'),
+      gpt: at(512, 'EFI PART'),
+      'gpt of 4096-byte sectors': at(4096, 'EFI PART'),
+      fat16: boot(54, 'FAT16   '),
+      fat32: boot(82, 'FAT32   '),
+      mbr: boot(446, [0x80, 0, 0, 0, 0x83]),
+    };
+    const unknown = {
+      luks: at(0, 'LUKS'),
+      'a boot sector without a partition': boot(0, 'boot code'),
+      'a boot sector with code in the place of the table': boot(446, [0x12, 0, 0, 0, 0x83]),
+      text: Buffer.from('<html>'.repeat(100)),
+    };
+    const broken = [Buffer.alloc(0), Buffer.alloc(100_000), Buffer.from('squash')];
 
-    assert.deepEqual(images.map(isImage), [true, true, true, true, true]);
-    assert.deepEqual([Buffer.alloc(0), Buffer.alloc(8192), Buffer.from('squash')].map(isImage), [false, false, false]);
+    for (const [what, head] of Object.entries(images)) assert.equal(kindOfImage(head), 'image', what);
+    for (const [what, head] of Object.entries(unknown)) assert.equal(kindOfImage(head), 'unknown', what);
+    assert.deepEqual(broken.map(kindOfImage), ['broken', 'broken', 'broken']);
+  });
+
+  it('a folder with the release file of another name may count, by an attribute: it is not masked', async () => {
+    put('var/lib/extensions/renamed/usr/lib/extension-release.d/extension-release.first', 'ID=_any\n');
+    put('var/lib/extensions/noted/usr/lib/extension-release.d/README', 'no release file');
+
+    const kinds = async (systemd: number) => (await findExtensions(host, systemd)).map(({ name, kind }) => [name, kind]);
+
+    assert.deepEqual(await kinds(257), [
+      ['noted', 'masked'],
+      ['renamed', 'unknown'],
+    ]);
+    assert.deepEqual(await kinds(252), [
+      ['noted', 'broken'],
+      ['renamed', 'unknown'],
+    ]);
   });
 
   it('each check of others has its own code, and none finds anything on a clean host', async () => {
@@ -131,6 +174,8 @@ describe('extensions in the search folders', () => {
       [{ found: [one({ opt: true })] }, ['sysext-foreign-opt', 'sysext-foreign-dormant']],
       [{ found: [one({ kind: 'broken' })] }, ['sysext-foreign-broken']],
       [{ found: [one({ kind: 'masked' })] }, ['sysext-foreign-masked']],
+      [{ found: [one({ kind: 'unknown' })] }, ['sysext-foreign-dormant']],
+      [{ merged: usr(['a']), found: [one({ kind: 'unknown' })] }, ['sysext-foreign-merged']],
       [{ mounts: ['/usr/share/data'] }, ['sysext-nested-mounts']],
       [{ systemd: { known: true, value: 252, source: 'spec' }, found: [one({})] }, ['sysext-foreign-restart', 'sysext-foreign-dormant']],
     ];

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { recoverAtBoot } from '../../cli/bootGuard/recoverAtBoot.ts';
+import { rewireAtBoot } from '../../cli/bootGuard/rewire.ts';
 import type { KataError } from '../../cli/errors/index.ts';
 import type { Host } from '../../cli/host/index.ts';
 import { endAfter } from '../support/endings.ts';
@@ -87,9 +88,13 @@ describe('the first phase', function () {
     assert.match(guarded.said.join(), /this boot is not counted as a try: .*no space left/);
   });
 
-  it('a file of the payload that is gone takes the wiring out', async () => {
+  function removeFile(): void {
     const { payloadFolder } = JSON.parse(readFileSync(path(`${state}/generations/1/manifest.json`), 'utf8')) as { payloadFolder: string };
     rmSync(path(`${payloadFolder.replace(/^\/usr\/local\//, '/var/usrlocal/')}/VERSION`));
+  }
+
+  it('a file of the payload that is gone takes the wiring out', async () => {
+    removeFile();
 
     const { to, notes } = await boot('a');
 
@@ -148,5 +153,79 @@ describe('the first phase', function () {
     assert.deepEqual(none.notes, ['no generation is active']);
     assert.match(dangling.notes.join(), /points at .*\/generations\/9, where no generation is; nothing is changed$/);
     assert.equal(readFileSync(path('etc/containerd/config.toml'), 'utf8'), bytes);
+  });
+
+  describe('with an engine that a system extension brings', () => {
+    const parts = ['etc/systemd/system/containerd.service', 'var/opt/engine/containerd'];
+    const mergeEngine = (merged: boolean) => {
+      for (const part of parts) renameSync(path(merged ? `${part}.hidden` : part), path(merged ? part : `${part}.hidden`));
+    };
+    /** The extension is merged between the phases. */
+    async function bootBoth(id: string) {
+      placeConfirm();
+      mergeEngine(false);
+      const first = await boot(id);
+      const between = { wired: guarded.isWired(), mark: readFileSync(path(mark), 'utf8') };
+      mergeEngine(true);
+      return { first, between, second: await rewireAtBoot(guarded.context()) };
+    }
+
+    it('three boots count, and the second phase of the fourth rolls back', async () => {
+      for (const id of ['a', 'b', 'c']) assert.equal((await bootBoth(id)).second.to, 1);
+      const counted = boots();
+
+      const { first, between, second } = await bootBoth('d');
+
+      assert.deepEqual([counted, first.to, between], ['3', 1, { wired: true, mark: '' }]);
+      assert.deepEqual([second.to, second.notes], [undefined, ['generation 1 was not blessed in 3 boots']]);
+      assert.deepEqual([guarded.isWired(), guarded.isActive(), guarded.record().state], [false, false, 'failed']);
+      assert.match(guarded.said.join('\n'), /the rollback waits for the second phase of this boot[\s\S]*no generation is active now$/);
+    });
+
+    it('a file of the payload that is gone takes the wiring out in the second phase', async () => {
+      removeFile();
+
+      const { first, between, second } = await bootBoth('a');
+
+      assert.deepEqual([first.to, between.wired, second.to, guarded.isWired()], [1, true, undefined, false]);
+      assert.match(second.notes.join(), /are missing or changed/);
+      assert.equal(boots(), '0');
+    });
+
+    it('a boot counts once where the second phase finds that the generation suits', async () => {
+      const record = path(`${state}/generations/1/record.json`);
+      const { payloadFolder } = JSON.parse(readFileSync(path(`${state}/generations/1/manifest.json`), 'utf8')) as { payloadFolder: string };
+      const file = path(`${payloadFolder.replace(/^\/usr\/local\//, '/var/usrlocal/')}/VERSION`);
+      const active = readFileSync(record, 'utf8');
+      renameSync(file, `${file}.away`);
+      mergeEngine(false);
+      await boot('a');
+      mergeEngine(true);
+      renameSync(`${file}.away`, file);
+
+      const once = await rewireAtBoot(guarded.context());
+      await rewireAtBoot(guarded.context());
+
+      assert.deepEqual([once.to, boots(), guarded.isWired()], [1, '1', true]);
+      assert.notEqual(readFileSync(record, 'utf8'), active);
+    });
+
+    it('one that is really gone leaves the wiring as it is, until it is back', async () => {
+      for (const id of ['a', 'b', 'c']) await bootBoth(id);
+      placeConfirm();
+      mergeEngine(false);
+      await boot('d');
+
+      const { to, notes } = await rewireAtBoot(guarded.context());
+      const after = { mark: readFileSync(path(mark), 'utf8'), wired: guarded.isWired(), boots: boots() };
+      mergeEngine(true);
+      const { second } = await bootBoth('e');
+
+      assert.equal(to, 1);
+      assert.match(notes.join('\n'), /is not on this system; nothing is changed$/);
+      assert.match(guarded.said.join('\n'), /generation 1 stays active, because no engine reads its wiring/);
+      assert.deepEqual(after, { mark: 'recovered\n', wired: true, boots: '3' });
+      assert.deepEqual([second.to, guarded.isWired()], [undefined, false]);
+    });
   });
 });

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { Engine } from '../../cli/engines/contract.ts';
 import type { EngineState, Instance } from '../../cli/engines/types.ts';
@@ -10,6 +12,7 @@ import type { GateRequest } from '../../cli/gate/types.ts';
 import type { Host } from '../../cli/host/index.ts';
 import type { GenerationManifest } from '../../cli/store/index.ts';
 import type { Systemd } from '../../cli/systemd/types.ts';
+import { needs } from '../support/needs.ts';
 import { scriptedSystemd } from '../support/scriptedSystemd.ts';
 import { type GenerationTree, generationTree } from '../support/trees/generationTree.ts';
 
@@ -165,6 +168,34 @@ describe('the gate of a change', () => {
         assert.match(live, /^gate-failed: .*does not point at the files of generation 1/);
         assert.equal(offline, live);
       });
+
+    it('an engine whose own mounts hide them fails, with what to look at in its unit', async function () {
+      needs(this, 'root');
+      const hide = 'mount -t tmpfs none "$1"; echo ready; exec sleep 600';
+      const hidden = spawn('unshare', [
+        '--mount',
+        '--propagation',
+        'private',
+        '/bin/sh',
+        '-ec',
+        hide,
+        'sh',
+        `${tree.root}/etc/kata-sysext`,
+      ]);
+      await once(hidden.stdout, 'data');
+      const { systemd } = scriptedSystemd(() => ({ mainPid: hidden.pid! }));
+      const gate = liveGate({ ...hostWith(systemd), booted: true }, request({}));
+
+      const failed = (await gate.afterSteps().catch((error: unknown) => error)) as KataError;
+      hidden.kill('SIGKILL');
+
+      assert.equal(failed.code, 'gate-failed');
+      assert.match(failed.complaint.found, new RegExp(`^process ${hidden.pid} does not see /etc/kata-sysext/current/payload/`));
+      assert.match(
+        failed.complaint.next,
+        /^let the engine see PID 1’s files at .*systemctl show containerd\.service .*-p TemporaryFileSystem/,
+      );
+    });
 
     it('offline there is nothing else to ask, and nothing at all once Kata is gone', async () => {
       const gate = offlineGate(tree.host, to, () => undefined);

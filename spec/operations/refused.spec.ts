@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { symlinkSync } from 'node:fs';
 import { openView, takeLock } from '../../cli/host/index.ts';
 import { differences } from '../support/judges/fingerprint.ts';
 import { needs } from '../support/needs.ts';
@@ -43,6 +44,25 @@ describe('operations that are refused on an offline tree', function () {
       differences(before, host.listing()).filter((line) => !/^\+ var\/(?:lib\/kata-sysext|usrlocal)/.test(line)),
       [],
     );
+  });
+
+  it('a masked unit of the engine is a warning of check and install, with the command that unmasks it in this tree', async () => {
+    host = inProcessTree('fcos', (root) => {
+      put(root, 'usr/lib/systemd/system/containerd.service', '[Service]\nExecStart=/usr/bin/containerd\n');
+      put(root, 'etc/systemd/system/README', '');
+      symlinkSync('/dev/null', `${root}/etc/systemd/system/containerd.service`);
+    });
+
+    const checked = await host.json(['check']);
+    const installed = await host.json(['install', first]);
+    const removed = await host.json(['uninstall']);
+
+    for (const findings of [checked['findings'], installed['findings']] as { code: string; level: string; next: string }[][]) {
+      const masked = findings.find(({ code }) => code === 'engine-masked');
+      assert.equal(masked?.level, 'warning');
+      assert.ok(masked.next.startsWith(`systemctl --root ${host.root} unmask containerd.service;`), masked.next);
+    }
+    assert.ok(!JSON.stringify(removed).includes('engine-masked'));
   });
 
   it('a second change while one holds the lock ends with 75, and no path changes', async function () {

@@ -44,4 +44,20 @@ describe('what a host must have for any change', () => {
 
     assert.deepEqual(written, ['/usr/local/libexec/kata-sysext']);
   });
+
+  it('a payload folder without leave to run programs is, and the remount is not the only step: the next boot would roll back', async () => {
+    put(root, 'proc/self/mountinfo', '22 1 8:1 / / rw - ext4 /dev/a rw\n23 22 8:2 / /var rw,noexec - ext4 /dev/b rw\n');
+    const next = async () =>
+      (await hostFindings(host, await readFacts(host), backendOf('prefix'))).find(({ code }) => code === 'backend-unfit')?.next;
+
+    const byUnit = await next();
+    put(root, 'etc/fstab', '# /dev/b /srv ext4\n/dev/b /var ext4 defaults,noexec 0 2\n');
+    const byTable = await next();
+
+    assert.equal(
+      byUnit,
+      'mount -o remount,exec /var; and for the next boots take noexec away in Options= of its unit: systemctl edit --full -- "$(systemd-escape --path --suffix=mount /var)"',
+    );
+    assert.equal(byTable, 'mount -o remount,exec /var; and for the next boots take noexec away in the line of /var in /etc/fstab');
+  });
 });

@@ -154,6 +154,20 @@ describe('SELinux’ policy on a host', () => {
     }
   });
 
+  it('an engine whose domain is not known is started by the name of its unit, where that is known', async () => {
+    put('/proc/77/attr/current', 'unconfined\n"; rm');
+    const next = async (unit: string | undefined) => {
+      const found = { engine: asked(async () => dump), instance: { ...instance, unit } };
+      const [finding] = await policyFindings(host(), { found, handlers: askedHandlers(['qemu']), home }, async () =>
+        recordedPolicy('debian'),
+      );
+      return finding?.next;
+    };
+
+    assert.equal(await next('rke2-server.service'), 'systemctl start rke2-server.service; then kata-sysext check');
+    assert.equal(await next(undefined), 'start containerd; then kata-sysext check');
+  });
+
   it('a folder that is not selinuxfs is not asked, whatever is in it', async () => {
     const here = process.getuid?.() === 0 && (await openView('/', {}).lstat('/sys/fs/selinux/enforce')) !== undefined;
 

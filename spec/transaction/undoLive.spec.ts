@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { bootOf } from '../../cli/facts/index.ts';
 import type { Host } from '../../cli/host/index.ts';
@@ -174,8 +174,63 @@ describe('an undo on a host that runs', () => {
       const { leftovers } = await undone(systemd, [0, 1]);
 
       assert.deepEqual(
-        leftovers.map((leftover) => ({ path: leftover.path, retry: leftover.retry })),
-        [{ path: engine, retry }],
+        leftovers.map((leftover) => ({ path: leftover.path, retry: leftover.retry, recovers: leftover.next === 'kata-sysext recover' })),
+        [{ path: engine, retry, recovers: retry }],
       );
     });
+
+  const asked: [what: string, change: Partial<RestartStep>, next: string][] = [
+    ['a restart', {}, `journalctl -u ${engine} -n 50; systemctl restart ${engine}`],
+    [
+      'a restart of the unit that renders the file',
+      { asked: 'k3s.service' },
+      'journalctl -u k3s.service -n 50; systemctl restart k3s.service',
+    ],
+    ['a reload', { by: 'reload' }, `journalctl -u ${engine} -n 50; systemctl reload-or-restart ${engine}`],
+  ];
+  for (const [what, change, next] of asked)
+    it(`names ${what} again where that was asked for and failed`, async () => {
+      const { systemd } = scriptedSystemd(() => ({}), { job: () => 'failed' });
+      const host = { ...tree.host, live: true, systemd: async () => systemd };
+      const intent = intentOf([file, { ...step, dependents: [], ...change }], { boot: await bootOf(host) });
+      await begin(host, intent);
+      for (const index of [0, 1]) await writeStep(host, 1, index, index === 1 ? { begun: true } : {});
+
+      const { leftovers } = await undo(host, intent);
+
+      assert.deepEqual(
+        leftovers.map((leftover) => leftover.next),
+        [next],
+      );
+    });
+
+  it('of what another program or user edited names commands that work without the journal', async () => {
+    const made = fileStep('/etc/made', undefined, 'ours\n');
+    const edited = { ...fileStep('/etc/edited', 'theirs\n', 'theirs\nours\n'), foreign: false };
+    const removed = { ...fileStep('/etc/removed', 'ours\n', undefined), foreign: false };
+    const link = { kind: 'pointer' as const, path: '/etc/link', before: 'absent', after: '/a' };
+    const turned = { kind: 'pointer' as const, path: '/etc/turned', before: '/b', after: '/a' };
+    const steps = [made, edited, removed, link, turned];
+    mkdirSync(join(tree.root, 'etc'), { recursive: true });
+    for (const { path } of [made, edited, removed]) writeFileSync(join(tree.root, path), 'another text\n');
+    for (const { path } of [link, turned]) symlinkSync('/another', join(tree.root, path));
+    const intent = intentOf(steps, { boot: await bootOf(tree.host) });
+    await begin(tree.host, intent);
+    for (const index of steps.keys()) await writeStep(tree.host, 1, index, {});
+
+    const { leftovers } = await undo(tree.host, intent);
+
+    assert.ok(leftovers.every(({ next }) => next.includes(tree.root)));
+    const etc = join(tree.root, 'etc');
+    assert.deepEqual(
+      leftovers.map((leftover) => leftover.next.replaceAll(etc, '/etc')),
+      [
+        'look at it: ls -l /etc/turned; then make it what it was: ln -sfn /b /etc/turned',
+        'look at it: ls -l /etc/link; then make it what it was: rm /etc/link',
+        'look at it: cat /etc/removed; then compare it with what is installed: kata-sysext verify',
+        'look at it: cat /etc/edited; then take the text of kata-sysext out of it by hand',
+        'look at it: cat /etc/made; then remove it (rm /etc/made), or take the text of kata-sysext out of it by hand',
+      ],
+    );
+  });
 });

@@ -83,4 +83,18 @@ describe('status and history', () => {
     assert.ok(!json.stdout.includes('\u202e'));
     assert.deepEqual((JSON.parse(json.stdout) as { entries: { evidence: string[] }[] }).entries[0]!.evidence, evidence);
   });
+
+  it('history of a change that was not undone whole has the next step of each file that is left', async () => {
+    const other = treeHost('fcos');
+    mkdirSync(other.path('var/lib/kata-sysext/history'), { recursive: true });
+    const head = { schema: 1, id: 1, verb: 'install', at: '2026-01-01T00:00:00Z', cause: 'install' };
+    const leftovers = [{ path: '/etc/x', found: 'edited', next: 'look at it: cat /etc/x' }];
+    const entry = { ...head, result: 'not-restored', restarted: [], seconds: 1, evidence: [], leftovers };
+    writeFileSync(other.path('var/lib/kata-sysext/history/000001.json'), JSON.stringify(entry));
+
+    const { stdout } = await other.run(['history', '1']);
+
+    other.remove();
+    assert.ok(stdout.endsWith('  left: /etc/x: edited\n  next: look at it: cat /etc/x\n'), stdout);
+  });
 });

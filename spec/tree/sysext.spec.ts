@@ -114,6 +114,38 @@ describe('backend sysext in an offline tree', () => {
     });
   });
 
+  describe('extensions of the administrator at a boot', () => {
+    const at = (offset: number, text: string) => Buffer.concat([Buffer.alloc(offset), Buffer.from(text), Buffer.alloc(1024)]);
+    const settled = async (version: number, more: string[] = []) => {
+      host = treeHost('fcos', (root) => withSystemd(root, version));
+      await host.json(['install', (await releases()).first, '--backend', 'sysext', ...more]);
+      put(host.root, 'var/lib/extensions/xfs.raw', at(0, 'XFSB'));
+      put(host.root, 'var/lib/extensions/btrfs.raw', at(65_600, '_BHRfS_M'));
+      put(host.root, 'var/lib/extensions/other.raw', at(0, 'LUKS'));
+      put(host.root, 'var/lib/extensions/renamed/usr/lib/extension-release.d/extension-release.first', 'ID=_any\n');
+      return (await host.json(['recover', '--boot', 'recover']))['to'];
+    };
+
+    it('those that systemd may read roll nothing back, and a change is refused until they are allowed', async () => {
+      const to = await settled(257);
+      const refused = await host.json(['install', (await releases()).second], 3);
+
+      assert.deepEqual([to, refused['code']], [1, 'sysext-foreign-dormant']);
+      assert.match(String(refused['found']), /renamed.*xfs\.raw.* are not merged.*whether systemd can read .*other\.raw.* is not known/);
+    });
+
+    it('nor do they on systemd 252, which merges all of them at a boot anyway', async () => {
+      assert.equal(await settled(252, ['--allow', 'sysext-systemd-old']), 1);
+    });
+
+    it('one that holds nothing rolls back, because no extension is merged beside it', async () => {
+      await settled(257);
+      put(host.root, 'var/lib/extensions/empty.raw', Buffer.alloc(100_000));
+
+      assert.equal((await host.json(['recover', '--boot', 'recover']))['to'], undefined);
+    });
+  });
+
   it('refuses a foreign extension of our name, and backend prefix leaves it alone', async () => {
     host = treeHost('microos', (root) => withSystemd(root, 259));
     const { first, second } = await releases();

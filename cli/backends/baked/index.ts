@@ -3,6 +3,7 @@ import type { Finding } from '../../errors/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { activeNumber, findGeneration, imageNumber, imageRoot, pointer } from '../../store/index.ts';
 import { pointerSteps } from '../pointer.ts';
+import { unseenFiles } from '../seen.ts';
 import type { Backend } from '../types.ts';
 import { facts } from './facts.ts';
 
@@ -28,8 +29,8 @@ export const baked: Backend = {
     const there = (await host.stat(`${pointer}/payload`))?.kind === 'directory';
     return { generation: number, problems: there ? [] : [`${pointer}/payload leads nowhere`] };
   },
-  // Plain files below /usr: every process has them.
-  verifyVisible: async () => [],
+  // Plain files, which an engine with a root or mounts of its own may lack all the same.
+  verifyVisible: (host, to, pids) => unseenFiles(host, to, pids, `${pointer}/payload`),
 };
 
 async function preflight(host: HostView): Promise<Finding[]> {

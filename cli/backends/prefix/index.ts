@@ -1,8 +1,9 @@
-import type { Finding } from '../../errors/index.ts';
+import { commandWord, type Finding } from '../../errors/index.ts';
 import { type HostFacts, mountOf, mounts, writableAgain } from '../../facts/index.ts';
-import type { HostView } from '../../host/index.ts';
+import type { HostPath, HostView } from '../../host/index.ts';
 import { activeNumber, findGeneration, payloadRoot, pointer } from '../../store/index.ts';
 import { pointerSteps } from '../pointer.ts';
+import { unseenFiles } from '../seen.ts';
 import type { Backend } from '../types.ts';
 import { facts } from './facts.ts';
 
@@ -25,8 +26,8 @@ export const prefix: Backend = {
     const there = (await host.stat(`${pointer}/payload`))?.kind === 'directory';
     return { generation: number, problems: there ? [] : [`${pointer}/payload leads nowhere`] };
   },
-  // Plain files below /var or /usr/local: every process has them.
-  verifyVisible: async () => [],
+  // Plain files, which an engine with a root or mounts of its own may lack all the same.
+  verifyVisible: (host, to, pids) => unseenFiles(host, to, pids, `${pointer}/payload`),
 };
 
 async function preflight(host: HostView, facts: HostFacts): Promise<Finding[]> {
@@ -35,12 +36,22 @@ async function preflight(host: HostView, facts: HostFacts): Promise<Finding[]> {
   const mount = mountOf(await mounts(host), real);
   if (mount === undefined) return [];
   const bad = (['noexec', 'ro'] as const).filter((option) => mount.options.includes(option));
+  const lasting = bad.includes('noexec') ? await lastingExec(host, mount.point) : '';
   return bad.map((option) => ({
     code: option === 'ro' ? 'backend-read-only' : 'backend-unfit',
     level: 'blocker',
     subject: real,
     found: `${real} lies on ${mount.point}, which is mounted ${option}`,
     needed: option === 'ro' ? 'a file system that can be written' : 'a file system from which programs may run',
-    next: `mount -o ${option === 'ro' ? writableAgain(mount) : 'remount,exec'} ${mount.point}`,
+    next: option === 'ro' ? `mount -o ${writableAgain(mount)} ${mount.point}` : `mount -o remount,exec ${mount.point}; ${lasting}`,
   }));
+}
+
+/** A remount lasts until the next boot, which would roll back. */
+async function lastingExec(host: HostView, point: HostPath): Promise<string> {
+  const lines = ((await host.readText('/etc/fstab')) ?? '').split('\n').map((line) => line.trim().split(/\s+/));
+  const where = lines.some(([source = '#', target]) => !source.startsWith('#') && target === point)
+    ? `in the line of ${point} in /etc/fstab`
+    : `in Options= of its unit: systemctl edit --full -- "$(systemd-escape --path --suffix=mount ${commandWord(point)})"`;
+  return `and for the next boots take noexec away ${where}`;
 }

@@ -17,7 +17,7 @@ function dormantOnes(scene: Scene): Extension[] {
   const names = new Set(mergedNames(scene));
   const since = Math.max(0, ...scene.merged.map(({ sinceMs }) => sinceMs));
   return scene.found.filter(
-    ({ kind, name, modifiedMs }) => (kind === 'directory' || kind === 'image') && (!names.has(name) || modifiedMs > since),
+    ({ kind, name, modifiedMs }) => !['masked', 'broken'].includes(kind) && (!names.has(name) || modifiedMs > since),
   );
 }
 
@@ -65,11 +65,14 @@ function opt(scene: Scene): Finding[] {
 function dormant(scene: Scene): Finding[] {
   const all = dormantOnes(scene);
   if (all.length === 0) return [];
-  const found = `${list(all.map(({ path }) => path))} ${all.length === 1 ? 'is' : 'are'} not merged as ${all.length === 1 ? 'it lies' : 'they lie'} there now: a refresh would do it`;
+  const one = all.length === 1;
+  const would = all.some(({ kind }) => kind !== 'unknown') ? 'a refresh would do it' : 'a refresh may do it';
+  const unknown = all.filter(({ kind }) => kind === 'unknown').map(({ path }) => path);
+  const more = unknown.length === 0 ? '' : `; whether systemd can read ${list(unknown)} is not known, and one that it cannot read fails it`;
   return blocker(
     'sysext-foreign-dormant',
     list(all.map(({ name }) => name)),
-    found,
+    `${list(all.map(({ path }) => path))} ${one ? 'is' : 'are'} not merged as ${one ? 'it lies' : 'they lie'} there now: ${would}${more}`,
     'nothing of others that a refresh would bring in',
     `move what is not wanted out of the folder; or merge it first, at a time of your choice: systemctl reload systemd-sysext.service`,
   );

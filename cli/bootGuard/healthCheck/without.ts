@@ -51,7 +51,7 @@ export async function withoutIt(context: Context, from: Generation, { ill, cross
     await startAgain(host, from);
     return comesUp(() => health(host, from), clock);
   };
-  const out = () => tryWith(() => rollBackAtBoot(context, from, `${name} does not come up: ${ill}`, 'asked'));
+  const out = () => tryWith(async () => (await rollBackAtBoot(context, from, `${name} does not come up: ${ill}`, 'asked')).to);
   const back = (why: string) => tryWith(() => takeBack(context, from, why).then(() => number));
   const ended = (note?: string): Tried => ({
     to: active,

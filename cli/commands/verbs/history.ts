@@ -23,7 +23,7 @@ export async function run({ context, words }: Call): Promise<Reply> {
   }
   const error = entry.error === undefined ? [] : [`  why:  ${entry.error.found} [${entry.error.code}]`, `  next: ${entry.error.next}`];
   const reason = entry.reason === undefined ? [] : [`  why:  ${entry.reason}`];
-  const leftovers = entry.leftovers.map((each) => `  left: ${each.path}: ${each.found}`);
+  const leftovers = entry.leftovers.flatMap((each) => [`  left: ${each.path}: ${each.found}`, `  next: ${each.next}`]);
   return {
     kind: 'History',
     body: { entries: [entry] },

@@ -53,6 +53,10 @@ export const engineCodes: Record<string, CodeRow> = {
     'One of several engines that a generation is wired into is not on the host any more. With --allow, the change takes kata-sysext’s text out of the files of that engine and goes on with the others; to wire it again later, uninstall and install with all names. The boot guard does so unasked where it has to roll back.',
     true,
   ),
+  'engine-masked': row(
+    3,
+    'The engine’s unit is masked in the tree: it links to /dev/null, so that no boot starts the engine. A warning, with the command that unmasks it.',
+  ),
   'engine-unhealthy': row(
     3,
     'The engine or one of its dependents is not healthy before the change; the gate could not tell what the change broke.',

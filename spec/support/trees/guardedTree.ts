@@ -72,7 +72,8 @@ export async function guardedTree(): Promise<GuardedTree> {
     tree,
     host: own,
     cri,
-    systemd: scriptedSystemd((unit) => (unit === engineUnit ? guarded.unit() : guarded.others[unit])),
+    // What is asked of the engine's process must be true of a real one.
+    systemd: scriptedSystemd((unit) => (unit === engineUnit ? { mainPid: process.pid, ...guarded.unit() } : guarded.others[unit])),
     clock: {
       now: () => ms,
       pause: async (length) => {
