@@ -4,3 +4,8 @@ const plainWord = /^[\w@%+=:,./-]+$/;
 export function commandWord(text: string): string {
   return plainWord.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
+
+/** A path of the host as a word of a command on this machine: below the root, where that is a tree. */
+export function pathWord({ root = '/' }: { readonly root?: string }, path: string): string {
+  return commandWord(`${root.replace(/\/+$/, '')}${path}`);
+}

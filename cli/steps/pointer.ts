@@ -1,6 +1,7 @@
 import { exactOptional } from 'valibot';
 import { tableOf, text } from '../documents/shapes.ts';
-import { type Host, type HostView, tempPathFor } from '../host/index.ts';
+import { type Host, tempPathFor } from '../host/index.ts';
+import { linkAt } from './linkAt.ts';
 import { kind, path } from './shapes.ts';
 import { dropTemporary } from './temporaries.ts';
 import type { PointerStep, StepKind } from './types.ts';
@@ -14,10 +15,10 @@ export const pointer: StepKind<PointerStep> = {
   revert: async (host, step) => {
     for (const path of step.temporary === undefined ? [tempPathFor(step.path)] : [step.temporary, tempPathFor(step.temporary)])
       await dropTemporary(host, path);
-    if ((await where(host, step.path)) === step.after) await point(host, step, step.before);
+    if ((await linkAt(host, step.path)) === step.after) await point(host, step, step.before);
   },
   look: async (host, step) => {
-    const now = await where(host, step.path);
+    const now = await linkAt(host, step.path);
     if (now === step.before) return 'before';
     return now === step.after ? 'after' : 'other';
   },
@@ -28,9 +29,4 @@ async function point(host: Host, { path, temporary }: PointerStep, target: strin
   await host.symlink(temporary ?? path, target);
   if (temporary !== undefined) await host.rename(temporary, path);
   await host.relabel([path]);
-}
-
-async function where(host: HostView, path: string): Promise<string> {
-  if ((await host.lstat(path)) === undefined) return 'absent';
-  return (await host.readlink(path)) ?? 'not a link';
 }

@@ -14,6 +14,7 @@ import { extensionName, payloadRoot } from '../../store/index.ts';
 import { baseTaken, mountsBelowUsr } from '../belowUsr.ts';
 import { isOurMount, mountsOnUsr } from './mount.ts';
 import { isOurUnit, service, unitFile, unitFolder } from './paths.ts';
+import { wantsTaken } from './steps.ts';
 import { tryOverlays } from './trial.ts';
 
 /** What the checks look at. */
@@ -34,6 +35,7 @@ const usePrefix = 'use backend prefix: --backend prefix';
 export const hostChecks: Check[] = [
   programsMissing,
   unitTaken,
+  linkTaken,
   foreignExtensions,
   covered,
   nested,
@@ -109,6 +111,11 @@ async function unitTaken({ host }: Scene): Promise<Finding[]> {
     );
   }
   return [];
+}
+
+async function linkTaken({ host }: Scene): Promise<Finding[]> {
+  const taken = await wantsTaken(host);
+  return taken === undefined ? [] : [taken.finding()];
 }
 
 /**

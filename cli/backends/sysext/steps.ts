@@ -1,6 +1,7 @@
 import { KataError } from '../../errors/index.ts';
 import { type Extension, findExtensions, mergedExtensions, systemdVersion } from '../../facts/index.ts';
 import type { Digest, HostPath, HostView } from '../../host/index.ts';
+import { linkAt } from '../../steps/linkAt.ts';
 import { restartDeadlineMs } from '../../steps/units.ts';
 import { etcFolder, extensionName, type GenerationManifest } from '../../store/index.ts';
 import { mergedPayload, mountsBelowUsr } from '../belowUsr.ts';
@@ -12,9 +13,7 @@ import { othersIn, pendingNames } from './refresh.ts';
 /** Enables the extension of a generation and has it merged. */
 export async function showSteps(host: HostView, to: GenerationManifest, written: boolean): Promise<Step[]> {
   const { path, target } = await extensionOf(host, to);
-  const enable = (await isEnabled(host))
-    ? []
-    : [...(await makeMissing(host, wantsFolder)), linkStep(wantsLink, await targetOf(host, wantsLink), wantsTarget)];
+  const enable = (await isEnabled(host)) ? [] : [...(await makeMissing(host, wantsFolder)), linkStep(wantsLink, 'absent', wantsTarget)];
   const before = await ourTarget(host, path);
   const turn = before === target ? [] : [...(await makeMissing(host, extensionsFolder)), linkStep(path, before, target)];
   // The new link first: while both are there systemd takes either, and each is a whole one.
@@ -43,14 +42,9 @@ function linkStep(path: HostPath, before: string | 'absent', after: string | 'ab
   return { kind: 'pointer', path, before, after, temporary: `${etcFolder}/.new-${path.slice(path.lastIndexOf('/') + 1)}` };
 }
 
-async function targetOf(host: HostView, path: HostPath): Promise<string | 'absent'> {
-  if ((await host.lstat(path)) === undefined) return 'absent';
-  return (await host.readlink(path)) ?? 'not a link';
-}
-
 async function ourTarget(host: HostView, path: HostPath): Promise<string | 'absent'> {
-  const target = await targetOf(host, path);
-  if (target === 'absent' || isOurs(target)) return target;
+  const target = await linkAt(host, path);
+  if (target === 'absent' || (target !== undefined && isOurs(target))) return target;
   throw new KataError('sysext-name-taken', {
     subject: path,
     found: `${path} was not made by kata-sysext`,

@@ -22,3 +22,4 @@ export {
   writeRecord,
 } from './records.ts';
 export { asRecorded, handlerMarks, marksOf, wiringFor, wiringsOf } from './wirings.ts';
+export { writtenDigests } from './written.ts';
