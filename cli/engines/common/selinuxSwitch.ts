@@ -166,8 +166,10 @@ async function changesBetween(
   for (const [path, text] of after) {
     const now = (await view.read(path))?.text;
     if (now === (text === 'absent' ? undefined : text)) continue;
-    if (!files.has(path)) await checkEditable(host, path);
     const own = texts.filter(({ mark }) => mark?.path === path);
+    // Those without a text to come are recorded ones.
+    const mayPart = text === 'absent' || own.some(({ after }) => after === undefined);
+    if (!files.has(path)) await checkEditable(host, path, mayPart);
     const mode = own.find((each) => each.mode !== undefined)?.mode;
     const folder = posix.dirname(path);
     changes.push({
