@@ -9,3 +9,8 @@ export function commandWord(text: string): string {
 export function pathWord({ root = '/' }: { readonly root?: string }, path: string): string {
   return commandWord(`${root.replace(/\/+$/, '')}${path}`);
 }
+
+/** A command of systemctl(1) about files of units: in a tree it must not act on the machine that builds it. */
+export function systemctl({ root = '/' }: { readonly root?: string }, words: string): string {
+  return root === '/' ? `systemctl ${words}` : `systemctl --root=${commandWord(root)} ${words}`;
+}

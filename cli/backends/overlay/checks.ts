@@ -1,4 +1,4 @@
-import type { Finding } from '../../errors/index.ts';
+import { commandWord, type Finding } from '../../errors/index.ts';
 import {
   findExtensions,
   type HostFacts,
@@ -155,7 +155,7 @@ async function nested({ host }: Scene): Promise<Finding[]> {
     points.join(', '),
     `${points.join(', ')} ${points.length === 1 ? 'is' : 'are'} mounted below /usr: a change of the overlay would hide ${points.length === 1 ? 'it' : 'them'}, or take ${points.length === 1 ? 'it' : 'them'} away`,
     'no mount below /usr',
-    `umount ${points.at(-1)}; or ${usePrefix}`,
+    `umount ${commandWord(points.at(-1)!)}; or ${usePrefix}`,
   );
 }
 
@@ -169,7 +169,7 @@ async function readOnlyRoot({ host, facts }: Scene): Promise<Finding[]> {
   const real = facts === undefined ? '/' : await host.realpath(rootOf(facts));
   const mount = mountOf(await mounts(host), real);
   if (facts === undefined || mount?.options.includes('ro') !== true) return [];
-  const next = `mount -o ${writableAgain(mount)} ${mount.point}`;
+  const next = `mount -o ${writableAgain(mount)} ${commandWord(mount.point)}`;
   return blocker(
     'backend-read-only',
     real,

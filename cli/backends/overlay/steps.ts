@@ -88,7 +88,7 @@ async function mountSteps(host: HostView, after: HostPath | 'absent', written: b
 
 async function placeUnit(host: HostView): Promise<Step[]> {
   const state = await ownUnitState(host, unitFile, isOurUnit);
-  if (state === 'foreign') throw unitTaken(`${unitFile} was not made by kata-sysext`);
+  if (state === 'foreign') throw unitTaken(host);
   const now = await host.readText(unitFile);
   return now === unitText() ? [] : [...(await makeMissing(host, unitFolder)), unitStep(now, unitText())];
 }
@@ -127,11 +127,11 @@ async function ourLink(host: HostView): Promise<string | 'absent'> {
   });
 }
 
-function unitTaken(found: string): KataError {
+function unitTaken(host: HostView): KataError {
   return new KataError('overlay-unit-taken', {
     subject: service,
-    found,
+    found: `${unitFile} was not made by kata-sysext`,
     needed: `only kata-sysext’s own ${service}`,
-    next: `look at it: systemctl cat ${service}; or use backend prefix: --backend prefix`,
+    next: `look at it: cat ${pathWord(host, unitFile)}; or use backend prefix: --backend prefix`,
   });
 }

@@ -1,4 +1,4 @@
-import type { Finding } from '../../errors/index.ts';
+import { commandWord, type Finding } from '../../errors/index.ts';
 import { type HostFacts, mountOf, mounts, writableAgain } from '../../facts/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { activeNumber, findGeneration, payloadRoot, pointer } from '../../store/index.ts';
@@ -41,6 +41,6 @@ async function preflight(host: HostView, facts: HostFacts): Promise<Finding[]> {
     subject: real,
     found: `${real} lies on ${mount.point}, which is mounted ${option}`,
     needed: option === 'ro' ? 'a file system that can be written' : 'a file system from which programs may run',
-    next: `mount -o ${option === 'ro' ? writableAgain(mount) : 'remount,exec'} ${mount.point}`,
+    next: `mount -o ${option === 'ro' ? writableAgain(mount) : 'remount,exec'} ${commandWord(mount.point)}`,
   }));
 }

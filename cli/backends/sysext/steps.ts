@@ -8,7 +8,18 @@ import { etcFolder, extensionName, type GenerationManifest } from '../../store/i
 import { mergedPayload, mountsBelowUsr } from '../belowUsr.ts';
 import { dropMade, makeMissing } from '../pointer.ts';
 import type { Step } from '../stepKinds.ts';
-import { extensionOf, extensionsFolder, isEnabled, isOurs, links, service, wantsFolder, wantsLink, wantsTarget } from './paths.ts';
+import {
+  extensionOf,
+  extensionsFolder,
+  isEnabled,
+  isOurs,
+  links,
+  moveAway,
+  service,
+  wantsFolder,
+  wantsLink,
+  wantsTarget,
+} from './paths.ts';
 import { othersIn, pendingNames } from './refresh.ts';
 
 /** Enables the extension of a generation and has it merged. */
@@ -65,7 +76,7 @@ async function ourTarget(host: HostView, path: HostPath): Promise<string | 'abse
     subject: path,
     found: `${path} was not made by kata-sysext`,
     needed: `${path} absent, or a link to a payload of kata-sysext`,
-    next: `move it away: mv ${path} ${path}.old`,
+    next: `move it away: ${moveAway(host, path)}`,
   });
 }
 

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { KataError } from '../../../errors/index.ts';
+import { commandWord, KataError } from '../../../errors/index.ts';
 import { isRoots, mountOf, mounts } from '../../../facts/index.ts';
 import type { HostPath, HostView } from '../../../host/index.ts';
 import { snapshotterFolders } from './places.ts';
@@ -52,7 +52,7 @@ export async function refuseMounted(host: HostView, { trees }: Pick<Deployed, 't
       subject: path,
       found: `${mount.point} is a mount point (${mount.type})`,
       needed: `nothing that is mounted on or below ${path}`,
-      next: `findmnt -R ${mountOf(all, real)?.point ?? real}; umount ${mount.point}`,
+      next: `findmnt -R ${commandWord(mountOf(all, real)?.point ?? real)}; umount ${commandWord(mount.point)}`,
     });
   }
 }
