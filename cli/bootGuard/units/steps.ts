@@ -47,7 +47,7 @@ async function placing(host: HostView, request: GuardRequest): Promise<Step[]> {
 
 /**
  * systemd starts the unit that the link's name says (systemd.unit(5)), wherever systemctl and presets point it, and an administrator masks a
- * link with /dev/null. At a boot nobody is there to move anything: it stays.
+ * link with /dev/null. At a boot no administrator reads a refusal: it stays.
  */
 async function refuseForeignLink(
   host: HostView,
