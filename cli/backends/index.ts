@@ -8,7 +8,9 @@ import { backendNames } from './registry.ts';
 import { sysext } from './sysext/index.ts';
 import type { Backend } from './types.ts';
 
+export { isOurUnit as isOverlayUnit, unitFile as overlayUnit } from './overlay/paths.ts';
 export { backendPaths } from './ownPaths.ts';
+export { type OwnUnitState, ownUnitState } from './ownUnit.ts';
 export { dropMade, makeMissing } from './pointer.ts';
 export { backendNames, isOfImage, plainBackend } from './registry.ts';
 export { mergeOf } from './sysext/merge.ts';

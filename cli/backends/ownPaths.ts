@@ -10,6 +10,6 @@ export async function backendPaths(host: HostView): Promise<{ links: HostPath[];
   const unit = await host.readText(overlay.unitFile);
   if (unit === undefined || !overlay.isOurUnit(unit)) return { links, units: [] };
   if (overlay.isOurLayer(await host.readlink(overlay.link))) links.push(overlay.link);
-  if ((await host.readlink(overlay.wantsLink)) === overlay.wantsTarget) links.push(overlay.wantsLink);
+  if (overlay.isOurWants(await host.readlink(overlay.wantsLink))) links.push(overlay.wantsLink);
   return { links, units: [overlay.unitFile] };
 }

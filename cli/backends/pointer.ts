@@ -1,4 +1,4 @@
-import { KataError } from '../errors/index.ts';
+import { KataError, pathWord } from '../errors/index.ts';
 import type { HostView } from '../host/index.ts';
 import { activeNumber, etcFolder, folderOf, type GenerationManifest, pointer, readFolders } from '../store/index.ts';
 import type { Step } from './stepKinds.ts';
@@ -37,6 +37,6 @@ async function refuseForeignPointer(host: HostView): Promise<void> {
     subject: pointer,
     found: `${pointer} is not a link to a generation of kata-sysext`,
     needed: `${pointer} absent, or a link to a generation of kata-sysext`,
-    next: `move it away: mv ${pointer} ${pointer}.old`,
+    next: `move it away: mv ${pathWord(host, pointer)} ${pathWord(host, `${pointer}.old`)}`,
   });
 }

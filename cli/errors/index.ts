@@ -1,6 +1,6 @@
 export { allowedCodes } from './allowed.ts';
 export { type CodeRow, codeRow, codes, exitText } from './codes/index.ts';
-export { commandWord } from './commandWord.ts';
+export { commandWord, pathWord, systemctl } from './commandWord.ts';
 export type { Finding } from './kataError.ts';
 export { errnoOf, KataError } from './kataError.ts';
 export { didYouMean } from './suggest.ts';

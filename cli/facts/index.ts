@@ -15,7 +15,18 @@ export { isModuleThere, type ModuleState, moduleState } from './kernelModules.ts
 export { type Amount, amountOf, hasKubelet, type Kubelet, kubeletOf, kubeletSocket, type Signal, type Threshold } from './kubelet.ts';
 export { isRequested, type Layering, layeringOf } from './layers.ts';
 export { type MachineConfig, machineConfigOf, placeOf } from './machineConfig.ts';
-export { etcState, type Mount, machineMountOf, mountOf, mounts, mountsWithin, volatileMount, writableAgain } from './mounts.ts';
+export {
+  etcState,
+  isMountPoint,
+  type Mount,
+  machineMountOf,
+  mountOf,
+  mounts,
+  mountsWithin,
+  renameScopes,
+  volatileMount,
+  writableAgain,
+} from './mounts.ts';
 export { operatingSystem } from './os.ts';
 export { isRoots } from './processes.ts';
 export { selinuxState } from './selinux.ts';

@@ -32,19 +32,49 @@ function parsed(table: string): Mount[] {
  * tells them apart. undefined where there is no table.
  */
 export async function machineMountOf(host: HostView, path: string): Promise<Mount | undefined> {
-  return mountOf(await machineMounts(host), host.booted ? path : await realpath(posix.join(host.root, path)));
+  return mountOf(await machineTable(host), await machinePath(host, path));
 }
 
 /** Mounts on `path` and below it, the first one first, by paths as this machine names them; of an offline tree too. */
 export async function mountsWithin(host: HostView, path: string): Promise<Mount[]> {
   const inside = await host.resolve(path);
   const real = host.booted ? inside : posix.join(await realpath(host.root), inside);
-  return (await machineMounts(host)).filter(({ point }) => point === real || point.startsWith(`${real}/`));
+  return (await machineTable(host)).filter(({ point }) => point === real || point.startsWith(`${real}/`));
 }
 
-async function machineMounts(host: HostView): Promise<Mount[]> {
+/** Of this machine, whose mounts an offline tree is seen through. */
+async function machineTable(host: HostView): Promise<Mount[]> {
   if (host.booted) return mounts(host);
   return parsed((await readRegular('/proc/self/mountinfo', 'state', { follow: true }).catch(() => '')).toString());
+}
+
+async function machinePath(host: HostView, path: string): Promise<string> {
+  return host.booted ? path : realpath(posix.join(host.root, path));
+}
+
+/**
+ * The file system and the mount of each folder, as texts to compare: a file can be renamed between folders with the same one alone
+ * (rename(2), EXDEV). Two mounts of one file system differ, and so do two subvolumes in one mount. A folder that is not there yet counts as
+ * the nearest one above it.
+ */
+export async function renameScopes(host: HostView, folders: readonly string[]): Promise<string[]> {
+  const table = await machineTable(host);
+  return Promise.all(
+    folders.map(async (folder) => {
+      for (let at = await host.realpath(folder); ; at = posix.dirname(at)) {
+        const stat = await host.stat(at);
+        if (stat === undefined && at !== '/') continue;
+        return `${stat?.device} ${mountOf(table, await machinePath(host, at))?.id}`;
+      }
+    }),
+  );
+}
+
+/** Whether something is mounted on this very path. */
+export async function isMountPoint(host: HostView, path: string): Promise<boolean> {
+  if ((await host.lstat(path)) === undefined) return false;
+  const at = await machinePath(host, path);
+  return (await machineTable(host)).some(({ point }) => point === at);
 }
 
 /** What `mount -o` needs to make it writable: a remount of all of the file system changes nothing where only this mount is read-only (mount(8)). */

@@ -3,7 +3,7 @@ import { closeSync, constants, existsSync, fchmodSync, mkdirSync, openSync } fro
 import { type FileHandle, lstat, open } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errnoOf, KataError } from '../errors/index.ts';
+import { commandWord, errnoOf, KataError } from '../errors/index.ts';
 import { holdFolder, withFolders } from './held.ts';
 import { cleanEnvironment } from './programs.ts';
 import { readable } from './regular.ts';
@@ -152,7 +152,7 @@ function orReadOnly(error: unknown, { root }: HostView, place: HostPath): unknow
     subject: folder,
     found: `${folder} lies on a file system that is mounted read-only`,
     needed: 'a folder that can be written: a change keeps its journal there',
-    next: `findmnt -T ${folder}; if the disk is sound: mount -o remount,rw the mount point that it names`,
+    next: `findmnt -T ${commandWord(folder)}; if the disk is sound: mount -o remount,rw the mount point that it names`,
     cause: error,
   });
 }

@@ -196,13 +196,18 @@ export async function digestOfFile(path: string, options: OpenOptions = { follow
 export function readable(error: unknown, from: string, to: string): unknown {
   if (!(error instanceof Error) || error instanceof KataError) return error;
   // Descriptor 1 is no beginning of descriptor 12.
-  const renamed = (text: string) => text.split(new RegExp(`${from}(?!\\d)`)).join(to);
+  const renamed = (text: string) => text.split(new RegExp(`${escapedPattern(from)}(?!\\d)`)).join(to);
   error.message = renamed(error.message);
   for (const name of ['path', 'dest'] as const) {
     const value: unknown = Object.hasOwn(error, name) ? Reflect.get(error, name) : undefined;
     if (typeof value === 'string') Reflect.set(error, name, renamed(value));
   }
   return error;
+}
+
+/** A path as a part of a pattern that finds exactly it. */
+function escapedPattern(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }
 
 function kindOf(stat: Stats): string {

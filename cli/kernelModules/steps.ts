@@ -1,5 +1,5 @@
 import { dropMade, makeMissing } from '../backends/index.ts';
-import type { Finding } from '../errors/index.ts';
+import { type Finding, pathWord } from '../errors/index.ts';
 import { digestOf, type HostPath, type HostView } from '../host/index.ts';
 import type { FileStep, ModulesStep, Step } from '../transaction/index.ts';
 import { type SeenModule, seenModules } from './findings.ts';
@@ -98,7 +98,12 @@ async function foreign(host: HostView, path: HostPath): Promise<Theirs | undefin
   const fromProgram = text.startsWith('# kata-sysext:');
   // No program but kata-sysext has this name: what became a link, a folder or a device counts as edited.
   const isFile = there === undefined || there.kind === 'file';
-  const theirs = { lines, isFile, edited: fromProgram || !isFile, next: `mv ${path} ${path}.old; then run the command again` };
+  const theirs = {
+    lines,
+    isFile,
+    edited: fromProgram || !isFile,
+    next: `mv ${pathWord(host, path)} ${pathWord(host, `${path}.old`)}; then run the command again`,
+  };
   if (kind !== undefined && kind !== 'directory') return { ...theirs, found: `${folder} is no folder`, next: `ls -ld ${folder}` };
   if (kind !== undefined && !(await host.canWrite(folder)))
     return { ...theirs, found: `${folder} is read-only`, next: `findmnt -T ${folder}` };

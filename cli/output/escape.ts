@@ -1,6 +1,5 @@
-import { posix } from 'node:path';
 import { commandWord } from '../errors/index.ts';
-import type { HostPath, HostView } from '../host/index.ts';
+import type { HostView } from '../host/index.ts';
 
 /**
  * Characters that a terminal acts on, or that change what a line seems to say: C0 but for newline and tab, DEL, C1, line and paragraph
@@ -46,11 +45,6 @@ export function escapingStream<T extends Writes>(stream: T, paint: (text: string
 /** A kata-sysext command as it must be typed for this host: of an offline tree it names the tree. */
 export function command(host: HostView, line: string): string {
   return `kata-sysext ${line}${host.booted ? '' : ` --root ${words([host.root])}`}`;
-}
-
-/** A path of the host as one word of a command: below the root of a tree. */
-export function pathWord(host: HostView, path: HostPath): string {
-  return commandWord(posix.join(host.root, path));
 }
 
 /** Words as a shell takes them. */

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { tomlKey } from '../documents/toml/index.ts';
 import type { Displaced, FileChange, WiringPlan } from '../engines/index.ts';
+import { renameScopes } from '../facts/index.ts';
 import { digestOf, type HostPath, type HostView, type Stat } from '../host/index.ts';
 import { etcFolder } from '../store/index.ts';
 
@@ -74,15 +75,12 @@ export async function displacing(host: HostView, plan: WiringPlan, { files, keys
   };
 }
 
-/** On the same file system, and not where engines read every file. */
+/** On the same mount, and not where engines read every file. */
 async function besideIt(host: HostView, path: HostPath): Promise<HostPath> {
   const parent = posix.dirname(path);
-  const device = (await host.stat(parent))?.device;
-  for (const folder of [etcFolder, posix.dirname(parent)]) {
-    let at = folder;
-    while ((await host.stat(at)) === undefined && at !== '/') at = posix.dirname(at);
-    // A folder that is not there can be made below /etc alone, by the change itself.
-    if ((at === folder || folder === etcFolder) && (await host.stat(at))?.device === device) return folder;
-  }
-  return parent;
+  const above = posix.dirname(parent);
+  // A folder that is not there can be made below /etc alone, by the change itself.
+  const folders = [etcFolder, ...((await host.stat(above)) === undefined ? [] : [above])];
+  const [own, ...scopes] = await renameScopes(host, [parent, ...folders]);
+  return folders.find((_, index) => scopes[index] === own) ?? parent;
 }

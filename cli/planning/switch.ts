@@ -2,11 +2,12 @@ import { dirname } from 'node:path';
 import { type Backend, backendOf, plainBackend } from '../backends/index.ts';
 import { type GuardRequest, guardSteps, unblessSteps } from '../bootGuard/units/index.ts';
 import type { WantedHandler, Wiring } from '../engines/index.ts';
-import { KataError } from '../errors/index.ts';
+import { type Finding, KataError } from '../errors/index.ts';
 import type { Digest, HostPath, HostView } from '../host/index.ts';
 import { type ModulePlan, planModules } from '../kernelModules/index.ts';
 import { asRecorded, etcFolder, type GenerationManifest, imageNumber, marksOf, offeredBy, wiringsOf } from '../store/index.ts';
 import type { RestartStep, Step } from '../transaction/index.ts';
+import { planOwnUnits } from './ownUnits.ts';
 import type { Found, SwitchRequest } from './types.ts';
 import { type PlannedWiring, planWiring, wiringSteps } from './wiring.ts';
 
@@ -16,8 +17,10 @@ export interface PlannedSwitch extends Placement {
   wirings: PlannedWiring[];
   /** As the generation's record has it afterwards; undefined where none of kata-sysext remains. */
   wired: Wiring | undefined;
-  /** Files of other programs that have text of kata-sysext, as this change leaves them. */
+  /** Files of other programs that have text of kata-sysext, and its own units, as this change leaves them. */
   edited: Record<string, Digest>;
+  /** Edits of others in its own units. */
+  findings: Finding[];
   /** Of all engines. */
   restarts: RestartStep[];
   steps: Step[];
@@ -42,12 +45,17 @@ export async function planSwitch(host: HostView, request: SwitchRequest): Promis
   const guard = await planGuard(host, request, core, kept);
   const modules = await planKernelModules(host, request);
   const last: Step[] = [...(request.further ?? []), ...(request.layer === undefined ? [] : [request.layer])];
+  const steps = ordered({ coming, core, ...guard, ...modules, last });
+  const { wired, edited } = recordsOf(request, wirings, kept);
+  const units = await planOwnUnits(host, steps, coming);
   return {
     ...placement,
     wirings,
-    ...recordsOf(request, wirings, kept),
+    wired,
+    edited: { ...edited, ...units.edited },
+    findings: units.findings,
     restarts: wirings.flatMap(({ restarts }) => restarts),
-    steps: ordered({ coming, core, ...guard, ...modules, last }),
+    steps,
     modules,
     before: [...(from?.record.wiring?.handlers ?? []).map(({ name }) => name), ...(request.foreignWiring?.handlers ?? [])],
     after: wanted.map(({ name }) => name),

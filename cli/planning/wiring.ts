@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { type WantedHandler, type WiringPlan, withSwitch } from '../engines/index.ts';
-import { KataError } from '../errors/index.ts';
+import { type Finding, KataError, pathWord } from '../errors/index.ts';
 import { type Digest, digestOf, type HostView } from '../host/index.ts';
 import { marksOf, wiringFor } from '../store/index.ts';
 import { isDropIn } from '../systemd/dropIns.ts';
@@ -49,7 +49,8 @@ export async function planWiring(
   const on = consent || wish.includes(engine.name);
   const taken = foreignWiring === undefined ? around : takenOver(own, foreignWiring);
   const handlers = displaced === undefined ? taken : await displacing(host, taken, displaced);
-  const wiring = await withSwitch(host, found, handlers, { on, consent, recorded: recorded?.selinux });
+  const switched = await withSwitch(host, found, handlers, { on, consent, recorded: recorded?.selinux });
+  const wiring = { ...switched, findings: [...switched.findings, ...(await partedLinks(host, switched))] };
   const files = fileSteps(request.id, wiring, planned.flatMap((each) => each.files).length);
   const { unit, effect } = instance;
   // An engine that restarts by itself does so for files of the folder that it watches.
@@ -71,6 +72,25 @@ export function wiringSteps({ wiring, files, rereads, restarts }: Omit<PlannedWi
 
 function isLast({ settles }: FileStep): boolean {
   return settles === 'last';
+}
+
+/** A file with several names gets one of its own: the others, as a backup makes them, keep the text of before. */
+async function partedLinks(host: HostView, { changes }: WiringPlan): Promise<Finding[]> {
+  const paths = new Set(changes.flatMap(({ path, before, after }) => (before === 'absent' || after === 'absent' ? [] : [path])));
+  const findings: Finding[] = [];
+  for (const path of paths) {
+    const names = (await host.lstat(path))?.links ?? 1;
+    if (names < 2) continue;
+    findings.push({
+      code: 'engine-file-linked',
+      level: 'warning',
+      subject: path,
+      found: `${path} has ${names} names (hard links) by now; the change parts them, and the other names keep the text of before`,
+      needed: 'a file with one name',
+      next: `look for the others: find / -xdev -samefile ${pathWord(host, path)}, before the change`,
+    });
+  }
+  return findings;
 }
 
 /** `first`: the number of files before these, so that each temporary file has a name of its own. */

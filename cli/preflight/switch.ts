@@ -53,7 +53,7 @@ export async function checkedSwitch(host: HostView, request: SwitchRequest): Pro
 /** What prevents the steps themselves. */
 async function planFindings(host: HostView, { options, to }: SwitchRequest, planned: PlannedSwitch): Promise<Finding[]> {
   const { wirings, backend, placed, earlier, left } = planned;
-  const findings: Finding[] = wirings.flatMap(({ found }) => goneFindings(found));
+  const findings: Finding[] = [...wirings.flatMap(({ found }) => goneFindings(found)), ...planned.findings];
   for (const { found, wiring, restarts } of wirings)
     findings.push(
       ...wiring.findings,
@@ -148,7 +148,8 @@ function goingIn({ from, to, foreignWiring }: SwitchRequest, { backend, left, be
 async function foreignEdits(host: HostView, edited: Record<string, Digest> = {}, known: Finding[]): Promise<Finding[]> {
   const found: Finding[] = [];
   for (const [path, digest] of Object.entries(edited)) {
-    if (known.some((finding) => finding.subject === path) || (await host.digest(path)) === digest) continue;
+    const now = await host.digest(path);
+    if (known.some((finding) => finding.subject === path) || now === undefined || now === digest) continue;
     const text = `another program or user edited ${path} after kata-sysext did; that edit stays`;
     found.push({ code: 'foreign-edit', level: 'info', subject: path, found: text, needed: 'nothing', next: 'nothing needs to be done' });
   }

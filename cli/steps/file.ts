@@ -3,7 +3,7 @@ import { flag, listOf, oneOf, permissions, tableOf, text } from '../documents/sh
 import { digestOf, type Host, type HostView } from '../host/index.ts';
 import { noteParent, restoreParent } from './parent.ts';
 import { kind, path, state } from './shapes.ts';
-import { dropTemporary } from './temporaries.ts';
+import { dropTemporary, temporariesOf, viaTemporary } from './temporaries.ts';
 import type { FileStep, StepKind, UndoStore } from './types.ts';
 
 const usualMode = 0o644;
@@ -34,16 +34,20 @@ export const file: StepKind<FileStep> = {
   apply: async (host, step, undo) => {
     if (step.after === 'absent') await host.unlink(step.path);
     else if (step.before === 'absent') {
-      if (step.like === undefined) await host.writeFile(step.path, step.text ?? '', { mode: step.mode ?? usualMode }, step.temporary);
-      else await host.replaceFile(step.path, step.text ?? '', step.temporary, step.like);
+      const { like, mode = usualMode } = step;
+      await viaTemporary(host, step, (via) =>
+        like === undefined
+          ? host.writeFile(step.path, step.text ?? '', { mode }, via)
+          : host.replaceFile(step.path, step.text ?? '', via, like),
+      );
       await host.relabel([step.path]);
-    } else await host.replaceFile(step.path, step.text ?? '', step.temporary);
+    } else await viaTemporary(host, step, (via) => host.replaceFile(step.path, step.text ?? '', via));
     // The engine has read all that it says: it must not look like a pending edit.
     if (step.settles === 'last' && step.after !== 'absent' && typeof undo['modifiedMs'] === 'number')
       await host.setModified(step.path, undo['modifiedMs']);
   },
   revert: async (host, step, undo, store) => {
-    await dropTemporary(host, step.temporary);
+    for (const temporary of temporariesOf(step)) await dropTemporary(host, temporary);
     const place = await look(host, step);
     if (place === 'other') return removeOwnText(host, step);
     if (place === 'after') await putBefore(host, step, store);
@@ -70,7 +74,8 @@ async function putBefore(host: Host, step: FileStep, store: UndoStore): Promise<
   if (step.before === 'absent') return host.unlink(step.path);
   const saved = store.path('before');
   const like = step.after === 'absent' || !step.foreign ? saved : step.path;
-  await host.replaceFile(step.path, await host.readFile(saved), step.temporary, like);
+  const bytes = await host.readFile(saved);
+  await viaTemporary(host, step, (via) => host.replaceFile(step.path, bytes, via, like));
 }
 
 /**
@@ -84,5 +89,5 @@ async function removeOwnText(host: Host, step: FileStep): Promise<void> {
   const { withoutText } = await import('../documents/withoutText.ts');
   // What cannot go without changing what the rest says stays; `undo.ts` reports it.
   const rest = step.ours.reduce((text, ours) => withoutText(text, ours, step.path) ?? text, now);
-  if (rest !== now && step.foreign) await host.replaceFile(step.path, rest, step.temporary);
+  if (rest !== now && step.foreign) await viaTemporary(host, step, (via) => host.replaceFile(step.path, rest, via));
 }

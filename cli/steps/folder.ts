@@ -1,4 +1,6 @@
 import { permissions, tableOf } from '../documents/shapes.ts';
+import { errnoOf } from '../errors/index.ts';
+import type { Host, HostPath } from '../host/index.ts';
 import { noteParent, restoreParent } from './parent.ts';
 import { kind, path } from './shapes.ts';
 import type { DropFolderStep, FolderStep, StepKind } from './types.ts';
@@ -16,7 +18,7 @@ export const folder: StepKind<FolderStep> = {
     await host.relabel([step.path]);
   },
   revert: async (host, step, undo) => {
-    if (undo['existed'] !== true && (await host.readdir(step.path)).length === 0) await host.rmdir(step.path);
+    if (undo['existed'] !== true && (await host.readdir(step.path)).length === 0) await removeUnlessMounted(host, step.path);
     await restoreParent(host, step.path, undo);
   },
   look: async (host, step, undo) => {
@@ -35,7 +37,8 @@ export const dropFolder: StepKind<DropFolderStep> = {
     return { existed: true, mode: stat.mode, empty: (await host.readdir(step.path)).length === 0, ...(await noteParent(host, step.path)) };
   },
   apply: async (host, step) => {
-    if ((await host.lstat(step.path))?.kind === 'directory' && (await host.readdir(step.path)).length === 0) await host.rmdir(step.path);
+    if ((await host.lstat(step.path))?.kind === 'directory' && (await host.readdir(step.path)).length === 0)
+      await removeUnlessMounted(host, step.path);
   },
   revert: async (host, step, undo) => {
     if (undo['existed'] === true && (await host.lstat(step.path)) === undefined) {
@@ -49,3 +52,10 @@ export const dropFolder: StepKind<DropFolderStep> = {
     return undo['existed'] === true && !there ? 'after' : 'before';
   },
 };
+
+/** What another program mounted on a folder of kata-sysext since stays, as its files would. */
+async function removeUnlessMounted(host: Host, path: HostPath): Promise<void> {
+  await host.rmdir(path).catch((error: unknown) => {
+    if (errnoOf(error) !== 'EBUSY') throw error;
+  });
+}

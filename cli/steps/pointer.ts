@@ -1,8 +1,9 @@
 import { exactOptional } from 'valibot';
 import { tableOf, text } from '../documents/shapes.ts';
-import { type Host, type HostView, tempPathFor } from '../host/index.ts';
+import { type Host, type HostPath, tempPathFor } from '../host/index.ts';
+import { linkAt } from './linkAt.ts';
 import { kind, path } from './shapes.ts';
-import { dropTemporary } from './temporaries.ts';
+import { dropTemporary, temporariesOf, viaTemporary } from './temporaries.ts';
 import type { PointerStep, StepKind } from './types.ts';
 
 export const pointer: StepKind<PointerStep> = {
@@ -12,12 +13,11 @@ export const pointer: StepKind<PointerStep> = {
   prepare: async () => ({}),
   apply: (host, step) => point(host, step, step.after),
   revert: async (host, step) => {
-    for (const path of step.temporary === undefined ? [tempPathFor(step.path)] : [step.temporary, tempPathFor(step.temporary)])
-      await dropTemporary(host, path);
-    if ((await where(host, step.path)) === step.after) await point(host, step, step.before);
+    for (const path of leftoversOf(step)) await dropTemporary(host, path);
+    if ((await linkAt(host, step.path)) === step.after) await point(host, step, step.before);
   },
   look: async (host, step) => {
-    const now = await where(host, step.path);
+    const now = await linkAt(host, step.path);
     if (now === step.before) return 'before';
     return now === step.after ? 'after' : 'other';
   },
@@ -25,12 +25,16 @@ export const pointer: StepKind<PointerStep> = {
 
 async function point(host: Host, { path, temporary }: PointerStep, target: string | 'absent'): Promise<void> {
   if (target === 'absent') return host.unlink(path);
-  await host.symlink(temporary ?? path, target);
-  if (temporary !== undefined) await host.rename(temporary, path);
+  if (temporary === undefined) await host.symlink(path, target);
+  else
+    await viaTemporary(host, { path, temporary }, async (via) => {
+      await host.symlink(via, target);
+      await host.rename(via, path);
+    });
   await host.relabel([path]);
 }
 
-async function where(host: HostView, path: string): Promise<string> {
-  if ((await host.lstat(path)) === undefined) return 'absent';
-  return (await host.readlink(path)) ?? 'not a link';
+function leftoversOf({ path, temporary }: PointerStep): HostPath[] {
+  if (temporary === undefined) return [tempPathFor(path)];
+  return temporariesOf({ path, temporary }).flatMap((each) => [each, tempPathFor(each)]);
 }

@@ -240,7 +240,7 @@ export const generationRecordShape = tableOf({
   previous: exactOptional(count),
   activated: exactOptional(moment),
   wiring: exactOptional(wiringShape),
-  /** Other programs' files with text of kata-sysext in them, by digest as it left them: what differs later was edited since. */
+  /** Other programs' files with text of kata-sysext in them, and its own units, by digest as it left them: what differs was edited since. */
   edited: exactOptional(editedShape),
   pinned: exactOptional(flag),
   owner: exactOptional(ownerShape),

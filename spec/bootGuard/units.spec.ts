@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { guardBoot } from '../../cli/bootGuard/index.ts';
 import { guardSteps, unblessSteps } from '../../cli/bootGuard/units/index.ts';
+import { KataError } from '../../cli/errors/index.ts';
+import { digestOf } from '../../cli/host/index.ts';
+import { planOwnUnits } from '../../cli/planning/ownUnits.ts';
 import type { Step } from '../../cli/transaction/index.ts';
 import { complaints, verifyUnit } from '../support/judges/generated.ts';
 import { needs } from '../support/needs.ts';
@@ -100,6 +103,47 @@ describe('the units of the boot guard', () => {
 
     assert.deepEqual(placed, [`${folder}/${names[2]} +`, `${folder}/multi-user.target.wants/${names[2]} +`]);
     assert.deepEqual(removed, []);
+  });
+
+  it('with an edit of another program stay; without it they go, whichever version of kata-sysext wrote them', async () => {
+    await place();
+    const [edited, earlier] = [`${folder}/${names[0]}`, `${folder}/${names[1]}`];
+    put(tree.root, earlier, '# kata-sysext of another version\n');
+    const now = [edited, earlier].map((path) => [path, digestOf(readFileSync(tree.path(path)))] as const);
+    tree.add(1, { record: { edited: Object.fromEntries(now) } });
+    appendFileSync(tree.path(edited), 'Environment=MINE=1\n');
+
+    const [removed, placed] = [changed(await guardSteps(tree.host, undefined)), changed(await guardSteps(tree.host, request))];
+    const { findings } = await planOwnUnits(tree.host, await guardSteps(tree.host, undefined), false);
+
+    assert.deepEqual(
+      removed.filter((step) => step.includes(`${folder}/kata`)),
+      [`${folder}/${names[2]} -`, `${earlier} -`],
+    );
+    assert.ok(removed.includes(`${folder}/sysinit.target.wants/${names[0]} -`), 'nothing starts it any more');
+    assert.deepEqual(placed, [`${edited} +`, `${earlier} +`]);
+    assert.deepEqual(
+      findings.map(({ code, subject }) => [code, subject]),
+      [['foreign-edit', edited]],
+    );
+  });
+
+  it('a link that systemctl, a preset or a mask made stays; something else in its place is refused, and left alone at a boot', async () => {
+    const link = (name: string) => tree.path(`${folder}/multi-user.target.wants/${name}`);
+    mkdirSync(tree.path(`${folder}/multi-user.target.wants`), { recursive: true });
+    symlinkSync(`/usr/lib/systemd/system/${names[1]}`, link(names[1]!));
+    symlinkSync('/dev/null', link(names[2]!));
+    const kept = changed(await guardSteps(tree.host, request)).filter((step) => step.includes('.wants/'));
+    rmSync(link(names[2]!));
+    writeFileSync(link(names[2]!), '[Unit]\n');
+
+    const refused = await guardSteps(tree.host, request).catch((error: unknown) => error as KataError);
+    const atBoot = changed(await guardSteps({ ...tree.host, booted: true }, request)).filter((step) => step.includes('.wants/'));
+
+    assert.deepEqual(kept, [`${folder}/sysinit.target.wants/${names[0]} +`]);
+    assert.ok(refused instanceof KataError);
+    assert.deepEqual([refused.code, refused.complaint.subject], ['foreign-file', `${folder}/multi-user.target.wants/${names[2]}`]);
+    assert.deepEqual(atBoot, kept);
   });
 
   it('what says that a system is blessed goes, and half of such a text too', async () => {

@@ -141,6 +141,9 @@ describe('engines/containerd: pending edits', () => {
     await tree.write('/etc/containerd/conf.d/c.toml', '');
     const added = await subjects(instance);
     const replaced = await subjects({ ...instance, process: { pid: 1, startedMs: Date.now() + 1000, binaryReplaced: true } });
+    const soon = (Date.now() + 3_600_000) / 1000;
+    for (const path of ['/etc/containerd/config.toml', '/usr/bin/containerd']) utimesSync(join(tree.root, path), soon, soon);
+    const toCome = await subjects({ ...instance, process: { pid: 1, startedMs: Date.now(), binaryReplaced: false } });
     const stopped = await subjects({ engine: 'containerd', configPath: instance.configPath, socket: '' });
     await tree.remove();
 
@@ -148,6 +151,7 @@ describe('engines/containerd: pending edits', () => {
     assert.deepEqual(edited, ['/etc/containerd/conf.d/b.toml']);
     assert.deepEqual(added, ['/etc/containerd/conf.d/b.toml', '/etc/containerd/conf.d/c.toml', '/etc/containerd/conf.d']);
     assert.deepEqual(replaced, ['/usr/bin/containerd']);
+    assert.deepEqual(toCome, [], 'a time to come is behind no restart');
     assert.deepEqual(stopped, []);
   });
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { containerd } from '../../cli/engines/containerd/index.ts';
+import { KataError } from '../../cli/errors/index.ts';
 import type { Binary } from '../support/live/containerdBinary.ts';
 import { machine, roundByDump } from '../support/live/containerdRounds.ts';
 import { handler, instanceOf, refusalOf, treesOfSpec } from '../support/trees/engineTree.ts';
@@ -51,6 +52,29 @@ describe('engines/containerd: files of several schemas', () => {
 
     assert.match(both, /config\.toml has no version key, so it has schema 1; and disabled_plugins has "cri"/);
     assert.doesNotMatch(await planned(), /Error/);
+  });
+
+  it('the command that converts an old file names it where it is not the one that containerd reads by itself', async () => {
+    const [tree, at] = [await treeOf({ [main]: 'version = 1\n' }), '/etc/my own.toml'];
+    const named = await treeOf({ [at]: 'version = 1\n' });
+    const nextOf = async (work: Promise<unknown>) => {
+      const error = await work.then(
+        () => undefined,
+        (refused: unknown) => refused,
+      );
+      assert.ok(error instanceof KataError);
+      return error.complaint.next;
+    };
+
+    const usual = await nextOf(containerd.plan({ ...tree.host, root: '/' }, instanceOf('2.1.9'), [handler('kata-qemu')]));
+    const below = await nextOf(containerd.plan(tree.host, instanceOf('2.1.9'), [handler('kata-qemu')]));
+    const other = await nextOf(
+      containerd.plan({ ...named.host, root: '/' }, { ...instanceOf('2.1.9'), configPath: at }, [handler('kata-qemu')]),
+    );
+
+    assert.match(usual, /^Convert it: containerd config migrate \(2\.x/);
+    assert.match(below, new RegExp(`containerd -c ${tree.root}${main} config migrate`));
+    assert.match(other, /containerd -c '\/etc\/my own\.toml' config migrate/);
   });
 
   it('a half of the CRI that is disabled is refused as the whole is, and schemas with their place', async () => {

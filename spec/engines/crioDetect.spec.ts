@@ -41,6 +41,8 @@ describe('engines/crio: detect', () => {
     const rows: [text: string, places: [string, string]][] = [
       ['CRIO_CONFIG_OPTIONS="--config /etc/a.conf --config-dir=/etc/a.d"\n', ['/etc/a.conf', '/etc/a.d']],
       ['# none\nCONTAINER_CONFIG=/etc/b.conf\nCONTAINER_CONFIG_DIR="/etc/b.d"\n', ['/etc/b.conf', '/etc/b.d']],
+      ['CRIO_CONFIG_OPTIONS="--log-level=debug \\\n  --config-dir=/etc/c.d"\n', ['/etc/crio/crio.conf', '/etc/c.d']],
+      ['CRIO_CONFIG_OPTIONS = --config-dir=/etc/d.d\n', ['/etc/crio/crio.conf', '/etc/d.d']],
       ['CRIO_CONFIG_OPTIONS="--log-level debug"\n', ['/etc/crio/crio.conf', '/etc/crio/crio.conf.d']],
     ];
     for (const [text, places] of rows) {

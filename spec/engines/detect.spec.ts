@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { refused } from '../../cli/engines/common/complaints.ts';
 import { restartRisksOfUnit } from '../../cli/engines/common/restartRisks.ts';
 import { matchesName } from '../../cli/engines/containerd/globs.ts';
 import { containerd } from '../../cli/engines/containerd/index.ts';
@@ -181,6 +182,22 @@ describe('engines/containerd: detect a running daemon', () => {
 });
 
 describe('engines: small parts', () => {
+  it('show a command that a shell takes, whatever the paths are', () => {
+    for (const { name, dump } of engines()) {
+      const shown = dump?.showCommand({
+        engine: name,
+        binary: '/opt/my engine/bin',
+        configPath: '/etc/my own',
+        configFolder: '/etc/it’s.d',
+      });
+      assert.ok(shown === undefined || (shown.startsWith("'/opt/my engine/bin' ") && shown.includes("'/etc/my own'")), shown);
+    }
+    assert.equal(
+      refused('/bin/x y', '/etc/a', ['--config', ''], 'no').complaint.next,
+      "Repair it until this works: '/bin/x y' --config ''",
+    );
+  });
+
   it('matches names as Go’s filepath.Match', () => {
     for (const [pattern, name, wanted] of [
       ['*.toml', '.hidden.toml', true],

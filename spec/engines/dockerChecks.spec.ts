@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
+import { utimesSync } from 'node:fs';
+import { join } from 'node:path';
 import { ask } from '../../cli/engines/docker/api.ts';
 import { fatalIn, refuseFatal } from '../../cli/engines/docker/checks.ts';
+import { pendingReloads } from '../../cli/engines/docker/pendingReloads.ts';
+import type { Instance } from '../../cli/engines/types.ts';
 import type { KataError } from '../../cli/errors/index.ts';
+import { engineTree } from '../support/trees/engineTree.ts';
 
 const shim = { runtimeType: '/opt/containerd-shim-kata-v2' };
 const of = (runtime: unknown, name = 'k') => ({ runtimes: { [name]: runtime } });
@@ -45,10 +50,31 @@ describe('what Docker’s refusals say to do', () => {
     const nextOf = ({ complaint }: KataError) => complaint.next;
 
     const silent = await ask({ socket: '/nowhere.sock', unit, path: '/info', timeoutMs: 60_000, maxBytes: 10 }).catch(nextOf);
-    const refused = () => refuseFatal({ path, now: '' }, of({}), { engine: 'docker', configPath: path, unit });
+    const stopped = { engine: 'docker', configPath: path, unit };
+    const running = { ...stopped, process: { pid: 1, startedMs: 0, binaryReplaced: false } };
+    const refused = (instance: Instance) => () => refuseFatal({ path, now: '' }, of({}), instance);
 
     assert.equal(silent, `systemctl status ${unit}`);
-    assert.throws(refused, (error: KataError) => nextOf(error) === `Repair ${path}, then: systemctl reload ${unit}`);
+    assert.throws(refused(running), (error: KataError) => nextOf(error) === `Repair ${path}, then: systemctl reload ${unit}`);
+    assert.throws(refused(stopped), (error: KataError) => nextOf(error) === `Repair ${path}, then run the command again`);
+  });
+
+  it('is no reload for a file with a time to come, which none would bring the daemon behind', async () => {
+    const tree = await engineTree({ '/etc/docker/daemon.json': '{}\n' });
+    const process = { pid: 1, startedMs: Date.now() - 60_000, binaryReplaced: false };
+    const instance: Instance = { engine: 'docker', configPath: '/etc/docker/daemon.json', process };
+    const changed = await pendingReloads(tree.host, instance);
+    const soon = Date.now() / 1000 + 3600;
+    utimesSync(join(tree.root, instance.configPath), soon, soon);
+
+    const toCome = await pendingReloads(tree.host, instance);
+
+    assert.deepEqual(
+      changed.map(({ code }) => code),
+      ['engine-pending-edits'],
+    );
+    assert.deepEqual(toCome, []);
+    await tree.remove();
   });
 
   it('names the line and the column of what it is about', () => {

@@ -259,6 +259,14 @@ describe('engines: the SELinux switch', () => {
     assert.deepEqual([plan.changes, plan.selinux], [[], undefined]);
   });
 
+  it('CRI-O: keys count in any case, as CRI-O takes them', async () => {
+    const tree = await engineTree({ [crioMain]: '[CRIO.Runtime]\nSELINUX = false\n' });
+
+    const { selinux, changes } = await planOf(tree, crio, crioInstance());
+
+    assert.deepEqual([selinux, changes.some(({ path }) => path.endsWith('zz-kata-sysext-selinux.conf'))], ['comes', true]);
+  });
+
   it('CRI-O: one drop-in, which is read last; without the key CRI-O does as the host does', async () => {
     const path = `${folder}/zz-kata-sysext-selinux.conf`;
     const tree = await engineTree({ [crioMain]: '[crio.runtime]\n', [`${folder}/99-admin.conf`]: '[crio.runtime]\nselinux = false\n' });

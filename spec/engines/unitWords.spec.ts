@@ -50,6 +50,31 @@ describe('engines: words and variables of a unit', () => {
     assert.deepEqual([expandVariables(`$A \${D} $X.`, told), expandVariables('$X', open)], ['unit two words .', undefined]);
   });
 
+  /** By parse_env_file_internal of systemd 257 (src/basic/env-file.c). */
+  const files: [text: string, set: Record<string, string>, isOpen?: true][] = [
+    ['A=1\n\nB=2', { A: '1', B: '2' }],
+    ['A = 1 \n  B=\t2', { A: '1', B: '2' }],
+    ['A=--debug \\\n  --config=/x\nB=2\n', { A: '--debug   --config=/x', B: '2' }],
+    ['A="--debug \\\n --config=/x"\nB=2\n', { A: '--debug  --config=/x', B: '2' }],
+    ['A="two\nlines" \'and\' more\nB=2\n', { A: 'two\nlinesandmore', B: '2' }],
+    ['A="say \\"\\$x\\" "\n', { A: 'say "$x" ' }],
+    ['A=a\\ \nB=b" c"\n', { A: 'a ', B: 'b" c"' }],
+    ['# A=no\n ; B=no\nA=1#2 # 3\n', { A: '1#2 # 3' }],
+    ['A=1\r\nexport B=2\r\nC\r\n1D=3\n=4\nE=\n', { A: '1', E: '' }],
+    ['# as shells do \\\nA=1\n', { A: '1' }, true],
+    ['A="no end\nB=2\n', { A: 'no end\nB=2\n' }, true],
+    ["A='a\\b'\n", { A: 'a\\b' }, true],
+    ['A="a\\b"\n', { A: 'a\\b' }, true],
+  ];
+  for (const [text, set, isOpen = false] of files)
+    it(`of a file are read as systemd does: ${JSON.stringify(text)}`, async () => {
+      const { host } = await treeOf({ '/etc/a.env': text });
+
+      const told = await environmentOf(host, 'a.service', ['[Service]\nEnvironmentFile=/etc/a.env\n']);
+
+      assert.deepEqual([Object.fromEntries(told.values), told.isOpen], [set, isOpen]);
+    });
+
   it('of a value or of files that are too long nothing is taken, and no earlier value stays in its place', async () => {
     const { host } = await treeOf({ '/etc/a.env': `A=${'x'.repeat(5000)}\nB=file\n`, '/etc/b.env': `C=file\n${'#'.repeat(1_000_000)}\n` });
     const read = (...paths: string[]) =>

@@ -90,6 +90,8 @@ describe('writes go through folders that are held', () => {
       host.mkdir('/var/none/state', 0o755),
       (error: Error) => /^ENOENT/.test(error.message) && !error.message.includes('/proc/'),
     );
+    for (const path of ['/c++/x', '/a(b/x', '/a[b\\/x']) await host.unlink(path);
+    await assert.rejects(host.mkdir('/c++/x', 0o755), (error: Error) => error.message.includes(join(root, 'c++')));
   });
 
   it('the lock file is no other file’s second name', async () => {

@@ -30,7 +30,7 @@ function changing(paths: string[]): WiringPlan {
 /** The kinds of restarts that such a plan has for an engine that runs. */
 async function restartsFor(paths: string[], effect: Effect | undefined): Promise<string[]> {
   const { systemd } = scriptedSystemd(() => ({}));
-  const host = { live: true, booted: true, systemd: async () => systemd } as unknown as HostView;
+  const host = { live: true, booted: true, systemd: async () => systemd, lstat: async () => undefined } as unknown as HostView;
   const instance: Instance = {
     engine: 'x',
     configPath: '/etc/x',

@@ -138,5 +138,6 @@ function fieldsOf(all: Map<string, string>): Record<string, string[]> {
 function fieldsIn(value: unknown, at: string): string[] {
   if (Array.isArray(value)) return [`${at}[]`, ...value.flatMap((each) => fieldsIn(each, `${at}[]`))];
   if (typeof value !== 'object' || value === null) return [`${at}: ${typeof value}`];
-  return Object.entries(value).flatMap(([key, each]) => fieldsIn(each, `${at}.${key}`));
+  // A path is no name of a field: such a table has one entry for each file.
+  return Object.entries(value).flatMap(([key, each]) => fieldsIn(each, `${at}.${key.startsWith('/') ? '(path)' : key}`));
 }

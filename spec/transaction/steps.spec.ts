@@ -50,6 +50,19 @@ describe('a step that is applied twice and reverted twice', () => {
   /** What of the ways of a path changes with the moment: the time of the folder is not in the listing. */
   const wayBack = ['before', 'after', 'after', 'before', 'before'];
 
+  it('pointer: what is no link is neither replaced nor taken for one whose target is words', async () => {
+    const link = '/etc/wants';
+    const step: Step = { kind: 'pointer', path: link, before: 'not a link', after: '../unit' };
+    writeFileSync(join(tree.root, link), 'theirs\n');
+    const { look, revert } = kindOf(step);
+
+    const place = await look(tree.host, step, {});
+    await revert(tree.host, step, {}, undoStore(tree.host, 1, 0));
+
+    assert.equal(place, 'other');
+    assert.equal(readFileSync(join(tree.root, link), 'utf8'), 'theirs\n');
+  });
+
   it('file: leaves bytes, mode and time as they were, whatever the texts are', async () => {
     const text = fc.string({ unit: 'binary', maxLength: 200 });
     const mode = fc.constantFrom(0o600, 0o640, 0o644, 0o755);

@@ -1,4 +1,4 @@
-import type { Finding } from '../../errors/index.ts';
+import { commandWord, type Finding } from '../../errors/index.ts';
 import {
   findExtensions,
   type HostFacts,
@@ -14,6 +14,7 @@ import { extensionName, payloadRoot } from '../../store/index.ts';
 import { baseTaken, mountsBelowUsr } from '../belowUsr.ts';
 import { isOurMount, mountsOnUsr } from './mount.ts';
 import { isOurUnit, service, unitFile, unitFolder } from './paths.ts';
+import { wantsTaken } from './steps.ts';
 import { tryOverlays } from './trial.ts';
 
 /** What the checks look at. */
@@ -34,6 +35,7 @@ const usePrefix = 'use backend prefix: --backend prefix';
 export const hostChecks: Check[] = [
   programsMissing,
   unitTaken,
+  linkTaken,
   foreignExtensions,
   covered,
   nested,
@@ -111,6 +113,11 @@ async function unitTaken({ host }: Scene): Promise<Finding[]> {
   return [];
 }
 
+async function linkTaken({ host }: Scene): Promise<Finding[]> {
+  const taken = await wantsTaken(host);
+  return taken === undefined ? [] : [taken.finding()];
+}
+
 /**
  * A system extension and the overlay hide each other: one that is merged under the overlay is hidden after its next refresh, and one that is
  * merged over it hides or drops the files of kata-sysext.
@@ -148,7 +155,7 @@ async function nested({ host }: Scene): Promise<Finding[]> {
     points.join(', '),
     `${points.join(', ')} ${points.length === 1 ? 'is' : 'are'} mounted below /usr: a change of the overlay would hide ${points.length === 1 ? 'it' : 'them'}, or take ${points.length === 1 ? 'it' : 'them'} away`,
     'no mount below /usr',
-    `umount ${points.at(-1)}; or ${usePrefix}`,
+    `umount ${commandWord(points.at(-1)!)}; or ${usePrefix}`,
   );
 }
 
@@ -162,7 +169,7 @@ async function readOnlyRoot({ host, facts }: Scene): Promise<Finding[]> {
   const real = facts === undefined ? '/' : await host.realpath(rootOf(facts));
   const mount = mountOf(await mounts(host), real);
   if (facts === undefined || mount?.options.includes('ro') !== true) return [];
-  const next = `mount -o ${writableAgain(mount)} ${mount.point}`;
+  const next = `mount -o ${writableAgain(mount)} ${commandWord(mount.point)}`;
   return blocker(
     'backend-read-only',
     real,

@@ -6,7 +6,7 @@ import type { Backend } from '../types.ts';
 import { detachChecks, hostChecks, mountChecks, readScene, rootOf, runChecks } from './checks.ts';
 import { facts } from './facts.ts';
 import type { MountStep } from './mount.ts';
-import { layerOf, link, service, unitFile, unitText, wantsLink, wantsTarget } from './paths.ts';
+import { isOurWants, layerOf, link, service, unitFile, unitText, wantsLink } from './paths.ts';
 import { hideSteps, showSteps } from './steps.ts';
 
 /**
@@ -37,7 +37,7 @@ export const overlay: Backend = {
     const target = await layerOf(host, generation.manifest);
     const problems = (await host.readlink(link)) === target ? [] : [`${link} does not point at ${target}`];
     if ((await host.readText(unitFile)) !== unitText()) problems.push(`${unitFile} is not the unit of this version`);
-    if ((await host.readlink(wantsLink)) !== wantsTarget) problems.push(`nothing starts ${service} at boot`);
+    if (!isOurWants(await host.readlink(wantsLink))) problems.push(`nothing starts ${service} at boot`);
     if (host.live) problems.push(...(await verifyVisible(host, generation.manifest, [1])));
     return { generation: problems.length === 0 ? number : undefined, problems };
   },

@@ -1,13 +1,13 @@
 import { flag, tableOf, textLike } from '../../documents/shapes.ts';
 import { KataError } from '../../errors/index.ts';
-import { type HostView, tempPathFor } from '../../host/index.ts';
+import { tempPathFor } from '../../host/index.ts';
+import { linkAt } from '../../steps/linkAt.ts';
 import { deadlineMs, kind, path, state, unit } from '../../steps/shapes.ts';
+import { dropTemporary } from '../../steps/temporaries.ts';
 import type { StepKind } from '../../steps/types.ts';
 import { type MountStep, mountAt, overlaidPayload } from './mount.ts';
 
 const place = textLike('an absolute path, or absent', /^(absent$|\/)/);
-
-import { dropTemporary } from '../../steps/temporaries.ts';
 
 /** The link and the mount of its target are one step: an undo mounts the earlier target as soon as the link is back. */
 export const mount: StepKind<MountStep> = {
@@ -43,8 +43,3 @@ export const mount: StepKind<MountStep> = {
     return now === step.before || now === step.after ? 'after' : 'other';
   },
 };
-
-async function linkAt(host: HostView, path: string): Promise<string> {
-  if ((await host.lstat(path)) === undefined) return 'absent';
-  return (await host.readlink(path)) ?? 'not a link';
-}

@@ -12,6 +12,11 @@ export const wantsFolder: HostPath = `${unitFolder}/sysinit.target.wants`;
 export const wantsLink: HostPath = `${wantsFolder}/${service}`;
 export const wantsTarget = `../${service}`;
 
+/** Whether a link in that folder is the one of kata-sysext, in its own form or in that of systemctl, which makes absolute ones. */
+export function isOurWants(target: string | undefined): boolean {
+  return target === wantsTarget || target === unitFile;
+}
+
 export function unitText(): string {
   return asset(`units/${service}`).replace('{{engines}}', engineUnits());
 }

@@ -43,7 +43,10 @@ async function preflight(host: HostView, facts: HostFacts): Promise<Finding[]> {
     subject: real,
     found: `${real} lies on ${mount.point}, which is mounted ${option}`,
     needed: option === 'ro' ? 'a file system that can be written' : 'a file system from which programs may run',
-    next: option === 'ro' ? `mount -o ${writableAgain(mount)} ${mount.point}` : `mount -o remount,exec ${mount.point}; ${lasting}`,
+    next:
+      option === 'ro'
+        ? `mount -o ${writableAgain(mount)} ${commandWord(mount.point)}`
+        : `mount -o remount,exec ${commandWord(mount.point)}; ${lasting}`,
   }));
 }
 

@@ -1,6 +1,7 @@
 import type { Finding } from '../../errors/index.ts';
 import type { Extension } from '../../facts/index.ts';
 import { blocker, type Check, usePrefix } from './hostChecks.ts';
+import { moveAway } from './paths.ts';
 import type { Scene } from './scene.ts';
 
 const ask = 'systemd-sysext list; systemd-sysext status';
@@ -99,7 +100,7 @@ function broken(scene: Scene): Finding[] {
       path,
       `${path} is no extension that systemd can read: with it there every refresh fails, and a restart of the service takes all extensions away`,
       'readable extensions only',
-      `move it away: mv ${path} /root/`,
+      `move it away: ${moveAway(scene.host, path)}`,
     ),
   );
 }

@@ -1,9 +1,9 @@
-import type { Finding } from '../../errors/index.ts';
+import { commandWord, type Finding, systemctl } from '../../errors/index.ts';
 import { mountOf, mounts, writableAgain } from '../../facts/index.ts';
 import type { HostView } from '../../host/index.ts';
 import { extensionName, payloadRoot } from '../../store/index.ts';
 import { baseTaken, mergedPayload } from '../belowUsr.ts';
-import { extensionsFolder, isOurs, links, service } from './paths.ts';
+import { extensionsFolder, isOurs, links, moveAway, service } from './paths.ts';
 import type { Scene } from './scene.ts';
 
 export type Check = (scene: Scene) => Finding[] | Promise<Finding[]>;
@@ -41,7 +41,7 @@ async function serviceMasked({ host, unit }: Scene): Promise<Finding[]> {
         service,
         `${service} is masked`,
         'a service that merges extensions now and at boot',
-        `systemctl unmask ${service}`,
+        systemctl(host, `unmask ${service}`),
       )
     : [];
 }
@@ -85,7 +85,7 @@ async function nameTaken({ host }: Scene): Promise<Finding[]> {
       path,
       `${path} is an extension of the name ${extensionName}, and kata-sysext did not make it`,
       `no other extension of that name`,
-      `move it away if no other program needs it: mv ${path} /root/; or ${usePrefix}`,
+      `move it away if no other program needs it: ${moveAway(host, path)}; or ${usePrefix}`,
     );
   }
   return [];
@@ -112,7 +112,7 @@ async function readOnlyRoot({ host, facts }: Scene): Promise<Finding[]> {
     real,
     `${real} lies on ${mount.point}, which is mounted ro`,
     'a file system that can be written',
-    `mount -o ${writableAgain(mount)} ${mount.point}`,
+    `mount -o ${writableAgain(mount)} ${commandWord(mount.point)}`,
   );
 }
 

@@ -1,3 +1,5 @@
+import { posix } from 'node:path';
+import { pathWord } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/index.ts';
 import { extensionAround, extensionName, type GenerationManifest, imageName } from '../../store/index.ts';
 
@@ -26,6 +28,13 @@ export async function extensionOf(host: HostView, to: GenerationManifest): Promi
 
 export function isOurs(target: string | undefined): boolean {
   return /^\/.*\/kata-sysext\/tree\/[0-9a-f]{64}(\/kata\.raw)?$/.test(target ?? '');
+}
+
+/** The command that takes something out of a folder of extensions, each name of which is one. A tree may have no /root, or a link there. */
+export function moveAway(host: HostView, path: HostPath): string {
+  const above = posix.dirname(posix.dirname(path));
+  const place = host.booted ? '/root/' : posix.join(above, `${posix.basename(path)}.old`);
+  return `mv ${pathWord(host, path)} ${pathWord(host, place)}`;
 }
 
 /** Whether something starts the service at boot. */

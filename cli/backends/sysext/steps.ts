@@ -1,21 +1,33 @@
+import { posix } from 'node:path';
 import { KataError } from '../../errors/index.ts';
-import { type Extension, findExtensions, mergedExtensions, systemdVersion } from '../../facts/index.ts';
+import { type Extension, findExtensions, mergedExtensions, renameScopes, systemdVersion } from '../../facts/index.ts';
 import type { Digest, HostPath, HostView } from '../../host/index.ts';
+import { linkAt } from '../../steps/linkAt.ts';
 import { restartDeadlineMs } from '../../steps/units.ts';
 import { etcFolder, extensionName, type GenerationManifest } from '../../store/index.ts';
 import { mergedPayload, mountsBelowUsr } from '../belowUsr.ts';
 import { dropMade, makeMissing } from '../pointer.ts';
 import type { Step } from '../stepKinds.ts';
-import { extensionOf, extensionsFolder, isEnabled, isOurs, links, service, wantsFolder, wantsLink, wantsTarget } from './paths.ts';
+import {
+  extensionOf,
+  extensionsFolder,
+  isEnabled,
+  isOurs,
+  links,
+  moveAway,
+  service,
+  wantsFolder,
+  wantsLink,
+  wantsTarget,
+} from './paths.ts';
 import { othersIn, pendingNames } from './refresh.ts';
 
 /** Enables the extension of a generation and has it merged. */
 export async function showSteps(host: HostView, to: GenerationManifest, written: boolean): Promise<Step[]> {
   const { path, target } = await extensionOf(host, to);
-  const enable = (await isEnabled(host))
-    ? []
-    : [...(await makeMissing(host, wantsFolder)), linkStep(wantsLink, await targetOf(host, wantsLink), wantsTarget)];
+  const enable = (await isEnabled(host)) ? [] : [...(await makeMissing(host, wantsFolder)), linkStep(wantsLink, 'absent', wantsTarget)];
   const before = await ourTarget(host, path);
+  if (before !== target) await refuseOwnMount(host);
   const turn = before === target ? [] : [...(await makeMissing(host, extensionsFolder)), linkStep(path, before, target)];
   // The new link first: while both are there systemd takes either, and each is a whole one.
   const drop = (await ourLinks(host)).filter((each) => each.path !== path).map((each) => linkStep(each.path, each.target, 'absent'));
@@ -38,24 +50,33 @@ export async function hideSteps(host: HostView): Promise<{ links: Step[]; merge:
   };
 }
 
-/** Made elsewhere and renamed: systemd reads everything in these folders, half-made links too. */
+/** Made elsewhere and renamed: systemd reads everything in these folders, half-made links too. It takes no unit of such a name. */
 function linkStep(path: HostPath, before: string | 'absent', after: string | 'absent'): Step {
-  return { kind: 'pointer', path, before, after, temporary: `${etcFolder}/.new-${path.slice(path.lastIndexOf('/') + 1)}` };
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  const temporary = path === wantsLink ? `${posix.dirname(wantsFolder)}/.new-${name}.tmp` : `${etcFolder}/.new-${name}`;
+  return { kind: 'pointer', path, before, after, temporary };
 }
 
-async function targetOf(host: HostView, path: HostPath): Promise<string | 'absent'> {
-  if ((await host.lstat(path)) === undefined) return 'absent';
-  return (await host.readlink(path)) ?? 'not a link';
+/** A link is made elsewhere on the same mount, or not at all. */
+async function refuseOwnMount(host: HostView): Promise<void> {
+  const [made, read] = await renameScopes(host, [etcFolder, extensionsFolder]);
+  if (made === read) return;
+  throw new KataError('backend-unfit', {
+    subject: extensionsFolder,
+    found: `${extensionsFolder} and ${etcFolder} are on different mounts, so that no link can be moved between them`,
+    needed: `both on one mount: systemd-sysext reads all that is in ${extensionsFolder}, half-made links too`,
+    next: 'use backend prefix: --backend prefix',
+  });
 }
 
 async function ourTarget(host: HostView, path: HostPath): Promise<string | 'absent'> {
-  const target = await targetOf(host, path);
-  if (target === 'absent' || isOurs(target)) return target;
+  const target = await linkAt(host, path);
+  if (target === 'absent' || (target !== undefined && isOurs(target))) return target;
   throw new KataError('sysext-name-taken', {
     subject: path,
     found: `${path} was not made by kata-sysext`,
     needed: `${path} absent, or a link to a payload of kata-sysext`,
-    next: `move it away: mv ${path} ${path}.old`,
+    next: `move it away: ${moveAway(host, path)}`,
   });
 }
 

@@ -10,4 +10,4 @@ export {
   type Phase,
   presetFile,
 } from './paths.ts';
-export { canBless, type GuardRequest, guardSteps, unblessSteps } from './steps.ts';
+export { canBless, type GuardRequest, guardSteps, isGuardText, unblessSteps } from './steps.ts';

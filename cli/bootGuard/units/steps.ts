@@ -1,8 +1,10 @@
 import { asset } from '../../assets/index.ts';
-import { dropMade, makeMissing } from '../../backends/index.ts';
+import { dropMade, makeMissing, ownUnitState } from '../../backends/index.ts';
 import { allUnits, engineUnits, preparingUnits } from '../../engines/index.ts';
+import { KataError, pathWord } from '../../errors/index.ts';
 import { bootPulls } from '../../facts/index.ts';
 import { digestOf, type HostPath, type HostView } from '../../host/index.ts';
+import { linkAt } from '../../steps/linkAt.ts';
 import type { Unit } from '../../systemd/types.ts';
 import type { FileStep, Step } from '../../transaction/index.ts';
 import { blessedFile, blessings, guardUnits, imageUnits, presetFile, presetFolder, presetTemporary, presetText } from './paths.ts';
@@ -36,19 +38,37 @@ async function placing(host: HostView, request: GuardRequest): Promise<Step[]> {
     if (await isTheirs(host, path)) continue;
     steps.push(...(await makeMissing(host, wants)), ...(await fileStep(host, path, unitText(unit, request), temporary)));
     const before = await linkAt(host, link);
-    if (before !== target) steps.push({ kind: 'pointer', path: link, before, after: target, temporary });
+    if (before === 'absent') steps.push({ kind: 'pointer', path: link, before, after: target, temporary });
+    else await refuseForeignLink(host, { unit, link, before });
   }
   if (host.booted || host.image || (await isTheirs(host, presetFile))) return steps;
   return [...steps, ...(await makeMissing(host, presetFolder)), ...(await fileStep(host, presetFile, presetText, presetTemporary))];
 }
 
+/**
+ * systemd starts the unit that the link's name says (systemd.unit(5)), wherever systemctl and presets point it, and an administrator masks a
+ * link with /dev/null. At a boot no administrator reads a refusal: it stays.
+ */
+async function refuseForeignLink(
+  host: HostView,
+  { unit, link, before }: { unit: Unit; link: HostPath; before: string | undefined },
+): Promise<void> {
+  if (before === '/dev/null' || before?.split('/').at(-1) === unit || (host.booted && !host.live)) return;
+  throw new KataError('foreign-file', {
+    subject: link,
+    found: `${link} is ${before === undefined ? 'no link' : `a link to ${before}`}, and kata-sysext did not make it`,
+    needed: `nothing there, or a link to ${unit}, which checks the installation at each boot`,
+    next: `move it away: mv ${pathWord(host, link)} ${pathWord(host, `${link}.old`)}; then run the command again`,
+  });
+}
+
 async function removal(host: HostView): Promise<Step[]> {
-  const steps: Step[] = (await isTheirs(host, presetFile)) ? [] : await fileStep(host, presetFile, 'absent', presetTemporary);
+  const steps: Step[] = (await isOwn(host, presetFile)) ? await fileStep(host, presetFile, 'absent', presetTemporary) : [];
   for (const { path, link, target, temporary } of guardUnits(host).reverse()) {
     const before = await linkAt(host, link);
     // systemctl, and presets, make absolute ones.
     if (before === target || before === path) steps.push({ kind: 'pointer', path: link, before, after: 'absent', temporary });
-    if (!(await isTheirs(host, path))) steps.push(...(await fileStep(host, path, 'absent', temporary)));
+    if (await isOwn(host, path)) steps.push(...(await fileStep(host, path, 'absent', temporary)));
   }
   // Another part of kata-sysext may use the folders by now.
   if (steps.length === 0) return [];
@@ -62,9 +82,17 @@ async function removal(host: HostView): Promise<Step[]> {
  * stays.
  */
 async function isTheirs(host: HostView, path: HostPath): Promise<boolean> {
-  const kind = (await host.lstat(path))?.kind;
-  if (kind === undefined) return false;
-  return kind !== 'file' || !/^#.*kata-sysext/.test((await host.readText(path)) ?? '');
+  return (await ownUnitState(host, path, isGuardText)) === 'foreign';
+}
+
+/** An edit of another program or user stays as well: only what kata-sysext wrote is removed. */
+async function isOwn(host: HostView, path: HostPath): Promise<boolean> {
+  return (await ownUnitState(host, path, isGuardText)) === 'own';
+}
+
+/** Whether kata-sysext, in this version or another one, made a file of the guard: its first line says so. */
+export function isGuardText(text: string): boolean {
+  return /^#.*kata-sysext/.test(text);
 }
 
 async function fileStep(host: HostView, path: HostPath, text: string | 'absent', temporary: HostPath): Promise<FileStep[]> {
@@ -72,11 +100,6 @@ async function fileStep(host: HostView, path: HostPath, text: string | 'absent',
   const after = text === 'absent' ? 'absent' : digestOf(text);
   if (before === after) return [];
   return [{ kind: 'file', path, before, after, text: text === 'absent' ? undefined : text, foreign: false, ours: [], temporary }];
-}
-
-async function linkAt(host: HostView, path: HostPath): Promise<string> {
-  if ((await host.lstat(path)) === undefined) return 'absent';
-  return (await host.readlink(path)) ?? 'not a link';
 }
 
 /**

@@ -1,5 +1,5 @@
-import type { Finding } from '../../errors/index.ts';
-import type { HostPath, HostView } from '../../host/types.ts';
+import { commandWord, type Finding } from '../../errors/index.ts';
+import type { HostPath, HostView, Stat } from '../../host/types.ts';
 import type { Instance } from '../types.ts';
 
 /** The process's start is counted in hundredths of a second, file times in jiffies. */
@@ -11,14 +11,15 @@ export async function changedSinceStart(host: HostView, instance: Instance, watc
   const { engine } = instance;
   const { startedMs, binaryReplaced } = instance.process;
   const findings: Finding[] = [];
+  const isNewer = newerThan(host, startedMs);
   for (const path of new Set(watched)) {
     const stat = await host.stat(path);
-    if (!stat || stat.modifiedMs <= startedMs + toleranceMs) continue;
+    if (stat === undefined || !isNewer(stat)) continue;
     const what = stat.kind === 'directory' ? 'got or lost a file' : 'was changed';
     findings.push(finding(instance, path, `${path} ${what} at ${new Date(stat.modifiedMs).toISOString()}, after ${engine} started.`));
   }
   const binary = instance.binary === undefined ? undefined : await host.stat(instance.binary);
-  if (instance.binary !== undefined && (binaryReplaced || (binary && binary.modifiedMs > startedMs + toleranceMs))) {
+  if (instance.binary !== undefined && (binaryReplaced || (binary !== undefined && isNewer(binary)))) {
     findings.push(
       finding(instance, instance.binary, `${instance.binary} was replaced after ${engine} started: another version would start.`),
     );
@@ -36,6 +37,15 @@ export async function changedSinceStart(host: HostView, instance: Instance, watc
   return findings;
 }
 
+/**
+ * Whether a file was changed after a moment. A time to come is of a clock that was wrong once, or of an archive: it says nothing, and no
+ * restart would bring the process behind it.
+ */
+export function newerThan(host: Pick<HostView, 'now'>, sinceMs: number): (stat: Pick<Stat, 'modifiedMs'>) => boolean {
+  const nowMs = host.now().getTime();
+  return ({ modifiedMs }) => modifiedMs > sinceMs + toleranceMs && modifiedMs <= nowMs + toleranceMs;
+}
+
 function finding(instance: Instance, subject: string, found: string): Finding {
   return {
     code: 'engine-pending-edits',
@@ -43,6 +53,6 @@ function finding(instance: Instance, subject: string, found: string): Finding {
     subject,
     found,
     needed: 'A running engine that has loaded everything, so that a restart applies only the change of kata-sysext.',
-    next: `Restart it first: systemctl restart ${instance.unit ?? instance.engine}; or accept the change with --allow engine-pending-edits.`,
+    next: `Restart it first: systemctl restart ${commandWord(instance.unit ?? instance.engine)}; or accept the change with --allow engine-pending-edits.`,
   };
 }

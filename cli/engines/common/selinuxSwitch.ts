@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { type TomlTable, tomlKey, valueAt } from '../../documents/toml/index.ts';
-import { type Finding, KataError } from '../../errors/index.ts';
+import { commandWord, type Finding, KataError } from '../../errors/index.ts';
 import { digestOf } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Engine } from '../contract.ts';
@@ -145,12 +145,13 @@ async function isOn(host: HostView, engine: Engine, instance: Instance): Promise
 }
 
 /** engine-unsupported for a switch that a person has to turn. */
-export function cannotTurnOn(title: string, { unit, configPath }: Instance, why: string, setting: string): Error {
+export function cannotTurnOn(title: string, { unit, configPath, process }: Instance, why: string, setting: string): Error {
+  const applied = unit === undefined ? ` start ${title} with it;` : process === undefined ? '' : ` systemctl restart ${commandWord(unit)};`;
   return unsupported(
     configPath,
     `--allow ${switchCode}: ${why}.`,
     `SELinux labels that you turn on yourself: ${setting}.`,
-    `Write ${setting}; ${unit === undefined ? `start ${title} with it` : `systemctl restart ${unit}`}; then run the command without --allow ${switchCode}.`,
+    `Write ${setting};${applied} then run the command without --allow ${switchCode}.`,
   );
 }
 
@@ -166,8 +167,10 @@ async function changesBetween(
   for (const [path, text] of after) {
     const now = (await view.read(path))?.text;
     if (now === (text === 'absent' ? undefined : text)) continue;
-    if (!files.has(path)) await checkEditable(host, path);
     const own = texts.filter(({ mark }) => mark?.path === path);
+    // Those without a text to come are recorded ones.
+    const mayPart = text === 'absent' || own.some(({ after }) => after === undefined);
+    if (!files.has(path)) await checkEditable(host, path, mayPart);
     const mode = own.find((each) => each.mode !== undefined)?.mode;
     const folder = posix.dirname(path);
     changes.push({

@@ -1,6 +1,7 @@
 import { readSmall } from '../../facts/smallFile.ts';
 import type { HostView } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
+import { readEnvironmentFile } from './environmentFile.ts';
 import { serviceValues } from './unitFiles.ts';
 import { maxExpanded, unquoted, wordsOf } from './unitWords.ts';
 
@@ -22,18 +23,18 @@ export async function environmentOf(host: HostView, unit: Unit, texts: readonly 
   const values = new Map<string, string>();
   const filed = new Set<string>();
   let isOpen = false;
-  const put = (line: string) => {
-    const { name, value = '' } = /^(?<name>\w+)=(?<value>.*)$/s.exec(line)?.groups ?? {};
-    if (name === undefined) return undefined;
-    if (value.length <= maxValue) values.set(name, unquoted(value.trim()));
+  const put = (name: string, value: string) => {
+    if (value.length <= maxValue) values.set(name, value);
     else {
       // It takes an earlier value away as well.
       values.delete(name);
       isOpen = true;
     }
-    return name;
   };
-  for (const { value } of serviceValues(texts, 'Environment').flatMap(wordsOf)) put(value);
+  for (const word of serviceValues(texts, 'Environment').flatMap(wordsOf)) {
+    const { name, value = '' } = /^(?<name>\w+)=(?<value>.*)$/s.exec(word.value)?.groups ?? {};
+    if (name !== undefined) put(name, unquoted(value.trim()));
+  }
   const name = unit.slice(0, unit.lastIndexOf('.'));
   const paths = serviceValues(texts, 'EnvironmentFile').map((path) => unquoted(path.replace(/^-/, '')).replace(/%[Np]/g, name));
   isOpen ||= paths.length > most.files;
@@ -47,9 +48,11 @@ export async function environmentOf(host: HostView, unit: Unit, texts: readonly 
       isOpen = true;
       break;
     }
-    for (const line of read.text.split('\n')) {
-      const set = put(line.trim());
-      if (set !== undefined) filed.add(set);
+    const file = readEnvironmentFile(read.text);
+    isOpen ||= file.isOpen;
+    for (const { name: set, value } of file.set) {
+      put(set, value);
+      filed.add(set);
     }
   }
   for (const { value } of serviceValues(texts, 'UnsetEnvironment').flatMap(wordsOf)) {

@@ -1,10 +1,11 @@
 import { posix } from 'node:path';
 import { isTable, placeOfKey, placeOfObstacle, tableAt, valueAt } from '../../documents/toml/index.ts';
-import { KataError } from '../../errors/index.ts';
-import type { HostView } from '../../host/types.ts';
+import { KataError, pathWord } from '../../errors/index.ts';
+import type { HostPath, HostView } from '../../host/types.ts';
 import { unsupported } from '../common/unsupported.ts';
 import { atLeast, parseVersion, type Version } from '../common/version.ts';
 import type { Instance } from '../types.ts';
+import { usualConfig } from './facts.ts';
 import { shimIsType } from './handlers.ts';
 import type { ConfigSet, LoadedFile } from './loader.ts';
 import { rootFile, rootTables } from './rootFile.ts';
@@ -23,7 +24,7 @@ function isBareRoot({ main, files }: ConfigSet): boolean {
 }
 
 /** Throws when the loaded files are none that this version can edit safely. */
-export function checkSet(set: ConfigSet, instance: Instance, host: Pick<HostView, 'booted'>): void {
+export function checkSet(set: ConfigSet, instance: Instance, host: Pick<HostView, 'booted' | 'root'>): void {
   const version = parseVersion(instance.version);
   if (version && !atLeast(version, 1, 6)) {
     throw unsupported(
@@ -36,7 +37,7 @@ export function checkSet(set: ConfigSet, instance: Instance, host: Pick<HostView
   if (version === undefined || atLeast(version, 2, 0)) set.files.forEach(checkCase);
   checkLabels(set, instance, version);
   checkSchemas(set, instance, host);
-  if (!host.booted) checkPlugins(set, version);
+  if (!host.booted) checkPlugins(host, set, version);
   for (const file of set.files) {
     checkRuntimes(file);
     const cri = disabledCri(file);
@@ -111,7 +112,7 @@ function checkLabels(set: ConfigSet, instance: Instance, version: Version | unde
  * containerd 2.x migrates the tables of schema 2 to the plugins of schema 3, except to plugins that have a table already. So one table of a
  * new plugin hides all tables of the old one, the Kata handler included. On a live host the daemon's own dump shows that.
  */
-function checkPlugins(set: ConfigSet, version: Version | undefined): void {
+function checkPlugins(host: Pick<HostView, 'root'>, set: ConfigSet, version: Version | undefined): void {
   if (set.schema !== 2 || (version && !atLeast(version, 2, 0))) return;
   // From 2.3 on a file without a version is moved by itself, before the files meet.
   const alone = version !== undefined && atLeast(version, 2, 3);
@@ -123,7 +124,7 @@ function checkPlugins(set: ConfigSet, version: Version | undefined): void {
       subject: path,
       found: `${path} has the table plugins."${id}" of schema 3, and ${schema === undefined ? `${set.main} has` : 'it has'} version = 2.`,
       needed: `The plugin "${oldPlugin}" alone in files of version 2: containerd 2.x takes the new table for all that the old one says, and drops the handler.`,
-      next: `Move what ${path} says in plugins."${id}" to plugins."${oldPlugin}", or convert the files: containerd config migrate.`,
+      next: `Move what ${path} says in plugins."${id}" to plugins."${oldPlugin}", or convert the files: ${migration(host, path)}.`,
     });
   }
 }
@@ -132,7 +133,7 @@ function checkPlugins(set: ConfigSet, version: Version | undefined): void {
  * From 2.3.5 on each file is moved to the newest schema before they meet; 2.0 to 2.2 take the last version for all, and 2.3.0 to 2.3.4 refuse
  * some sets. So on a live host the daemon's own dump decides: see `validateContainerd`.
  */
-function checkSchemas(set: ConfigSet, instance: Instance, host: Pick<HostView, 'booted'>): void {
+function checkSchemas(set: ConfigSet, instance: Instance, host: Pick<HostView, 'booted' | 'root'>): void {
   const version = parseVersion(instance.version);
   const isJudged = host.booted && version !== undefined && atLeast(version, 2, 0);
   const schemas = [...new Set(set.files.flatMap((file) => file.schema ?? []))];
@@ -146,7 +147,7 @@ function checkSchemas(set: ConfigSet, instance: Instance, host: Pick<HostView, '
     });
   }
   if (saysNothing(set) || (set.schema === undefined && isBareRoot(set))) return;
-  if (set.schema === undefined || set.schema < 2) throw oldSchema(set);
+  if (set.schema === undefined || set.schema < 2) throw oldSchema(host, set);
   const highest = version ? highestSchema(version) : 4;
   if (set.schema > highest) {
     throw new KataError('engine-config-invalid', {
@@ -159,7 +160,7 @@ function checkSchemas(set: ConfigSet, instance: Instance, host: Pick<HostView, '
 }
 
 /** The file that the package of containerd.io brings has both faults: no version, and the CRI disabled. One refusal names them. */
-function oldSchema(set: ConfigSet): KataError {
+function oldSchema(host: Pick<HostView, 'root'>, set: ConfigSet): KataError {
   const { main } = set;
   const what = set.schema === undefined ? 'no version key, so it has schema 1' : `version = ${set.schema}`;
   const cri = set.files.map(disabledCri).find((id) => id !== undefined);
@@ -168,7 +169,7 @@ function oldSchema(set: ConfigSet): KataError {
       main,
       `${main}${placeOfVersion(set)} has ${what}.`,
       'Schema 2 or newer.',
-      `Convert it: containerd config migrate (2.x), or write version = 2 and the full plugin names in ${main}.`,
+      `Convert it: ${migration(host, main)} (2.x, prints the result), or write version = 2 and the full plugin names in ${main}.`,
     );
   return unsupported(
     main,
@@ -176,6 +177,12 @@ function oldSchema(set: ConfigSet): KataError {
     'Schema 2 or newer, and a containerd that serves the CRI; handlers mean nothing without it.',
     `Write version = 2 and the full plugin names in ${main}, take "${cri}" out of disabled_plugins, and restart containerd.`,
   );
+}
+
+/** Without a name containerd converts its usual file. */
+function migration(host: Pick<HostView, 'root'>, path: HostPath): string {
+  const file = pathWord(host, path);
+  return `containerd ${file === usualConfig ? '' : `-c ${file} `}config migrate`;
 }
 
 function placeOfVersion({ files: [main] }: ConfigSet): string {

@@ -26,7 +26,7 @@ export async function changesBetween(
   for (const [path, text] of after) {
     const now = (await view.read(path))?.text;
     if (now === (text === 'absent' ? undefined : text)) continue;
-    await checkEditable(host, path);
+    await checkEditable(host, path, text === 'absent' || seen.some(({ mark, state }) => mark.path === path && state === 'intact'));
     changes.push({
       path,
       before: now === undefined ? 'absent' : digestOf(now),

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { commandWord, pathWord } from '../../errors/index.ts';
 import { byBytes } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Unit } from '../../systemd/types.ts';
@@ -32,7 +33,7 @@ export async function commandOfUnit(host: HostView, unit: Unit, own?: OwnDropIn)
     unit,
     `${unit} ${told}, so that kata-sysext cannot make it read another file; and what it reads is part of the read-only operating system.`,
     needed,
-    `Let ${unit} read a file below /etc: systemctl edit ${unit}; systemctl restart ${unit}`,
+    `Let ${unit} read a file below /etc: ${editing(host, unit)}${host.live ? `; systemctl restart ${commandWord(unit)}` : ''}`,
   );
 }
 
@@ -69,7 +70,7 @@ export async function requireConfigTold(host: HostView, { unit, process }: Pick<
     unit,
     `${unit} ${told}, so that kata-sysext cannot tell which configuration containerd will read.`,
     `${needed} On a live host a containerd that runs tells it, too.`,
-    `Write ExecStart= in a drop-in: systemctl edit ${unit} (in a tree /etc/systemd/system/${unit}.d/override.conf).`,
+    `Write ExecStart= in a drop-in: ${editing(host, unit)}`,
   );
 }
 
@@ -87,8 +88,10 @@ export async function requireNamed(host: HostView, unit: Unit, own: Required<Own
     `A drop-in of ${unit} that is read last.`,
     // A name with signs of a shell is in no command to paste.
     later === unit || !/^[\w@.:+/-]+$/.test(later)
-      ? `systemctl cat ${unit}`
-      : `Let it be read before ${name}: ${earlier(later, unit)}; systemctl daemon-reload`,
+      ? host.live
+        ? `systemctl cat ${commandWord(unit)}`
+        : `Look at what there is for ${unit}: ls ${pathWord(host, posix.dirname(own.path))}`
+      : `Let it be read before ${name}: ${earlier(host, later, unit)}${host.live ? '; systemctl daemon-reload' : ''}`,
   );
 }
 
@@ -104,11 +107,17 @@ async function culpritBehind(host: HostView, unit: Unit, name: string): Promise<
 }
 
 /** The command that lets a drop-in have an earlier name; one of the operating system is copied, and hidden by its name. */
-function earlier(path: HostPath, unit: Unit): string {
+function earlier(host: HostView, path: HostPath, unit: Unit): string {
   const [folder, name] = [posix.dirname(path), posix.basename(path)];
-  if (path.startsWith('/etc/')) return `mv ${path} ${folder}/50-${name}`;
+  const at = (place: HostPath) => pathWord(host, place);
+  if (path.startsWith('/etc/')) return `mv ${at(path)} ${at(`${folder}/50-${name}`)}`;
   const own = `/etc/systemd/system/${unit}.d`;
-  return `mkdir -p ${own}; cp ${path} ${own}/50-${name}; ln -s /dev/null ${own}/${name}`;
+  return `mkdir -p ${at(own)}; cp ${at(path)} ${at(`${own}/50-${name}`)}; ln -s /dev/null ${at(`${own}/${name}`)}`;
+}
+
+/** How a person writes a drop-in: systemctl edits none of a tree. */
+function editing(host: HostView, unit: Unit): string {
+  return host.live ? `systemctl edit ${commandWord(unit)}` : pathWord(host, `/etc/systemd/system/${unit}.d/override.conf`);
 }
 
 /** In words, after the name of the unit, why its command cannot be told. */

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { addsExactly } from '../../documents/toml/index.ts';
-import type { Finding } from '../../errors/index.ts';
+import { type Finding, pathWord } from '../../errors/index.ts';
 import { digestOf } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { refuseForeignFiles } from '../common/complaints.ts';
@@ -129,29 +129,30 @@ async function changesOf(host: HostView, seen: readonly SeenMark[], after: Overl
   for (const [path, next] of after) {
     const now = (await view.read(path))?.text;
     if (now === (next === 'absent' ? undefined : next)) continue;
-    await checkEditable(host, path);
     const old = seen.filter((one) => one.mark.path === path && one.state === 'intact').map((one) => one.mark.text);
+    await checkEditable(host, path, next === 'absent' || old.length > 0);
     changes.push({
       path,
       before: now === undefined ? 'absent' : digestOf(now),
       after: next === 'absent' ? 'absent' : { text: next },
       foreign: false,
       ours: [...new Set([...(next === 'absent' || text === undefined ? [] : [text]), ...old])],
-      tmpDir: await folderForTemporary(host, path),
+      tmpDir: next === 'absent' ? posix.dirname(posix.dirname(path)) : await folderForTemporary(host, path),
     });
   }
   return changes;
 }
 
-/** Never inside CRI-O's folder: it reads every file there, and a crash must not leave one. */
+/** Never inside CRI-O's folder: it reads every file there, and a crash must not leave one. A removal needs none. */
 async function folderForTemporary(host: HostView, path: HostPath): Promise<HostPath> {
   const read = posix.dirname(path);
   const found = await temporaryFolder(host, path, (folder) => folder === read || folder.startsWith(`${read}/`));
   if (found !== undefined) return found;
+  const at = pathWord(host, read);
   throw unsupported(
     read,
-    `${read} is a file system of its own.`,
-    'A folder beside it on the same file system: CRI-O reads every file in it, also a temporary one.',
-    `Let ${read} be an ordinary folder of /etc.`,
+    `${read} is a mount of its own.`,
+    'A folder beside it on the same mount: CRI-O reads every file in it, also a temporary one.',
+    `Let ${read} be an ordinary folder: look at what is mounted there (findmnt -T ${at}), take it away (umount ${at}), and put its files into the folder below it.`,
   );
 }

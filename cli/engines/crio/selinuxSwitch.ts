@@ -4,6 +4,7 @@ import type { HostView } from '../../host/types.ts';
 import type { Overlay } from '../common/filesView.ts';
 import { cannotTurnOn } from '../common/selinuxSwitch.ts';
 import type { Instance, SwitchFile } from '../types.ts';
+import { settingsOf } from './handlers.ts';
 import { type ConfigSet, folderOf, loadSet } from './loader.ts';
 
 export const switchSetting = 'selinux = true in [crio.runtime]';
@@ -24,6 +25,6 @@ export async function turnOnCrio(host: HostView, instance: Instance, files: Over
 }
 
 function lastSaying({ files }: ConfigSet): { path: string; value: unknown } | undefined {
-  const said = files.map(({ path, doc }) => ({ path, value: valueAt(doc.value, ['crio', 'runtime', 'selinux']) }));
+  const said = files.map(({ path, doc }) => ({ path, value: valueAt(settingsOf(doc.value), ['crio', 'runtime', 'selinux']) }));
   return said.findLast(({ value }) => typeof value === 'boolean');
 }

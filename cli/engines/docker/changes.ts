@@ -25,8 +25,8 @@ export async function changesOf(
   for (const file of seen) {
     const [now, next] = [file.now ?? 'absent', after.get(file.path)!];
     if (now === next) continue;
-    await checkEditable(host, file.path);
     const old = file.marks.filter(({ state }) => state === 'intact').map((each) => each.mark.text);
+    await checkEditable(host, file.path, next === 'absent' || old.length > 0);
     const tmpDir = (await temporaryFolder(host, file.path, () => false)) ?? posix.dirname(file.path);
     const comes = mark?.path === file.path ? [mark.text] : [];
     const [has, shall] = [hasKey(now, file.path), hasKey(next, file.path)];

@@ -1,5 +1,5 @@
 import { readJsonText } from '../../documents/jsonFile/index.ts';
-import { KataError } from '../../errors/index.ts';
+import { commandWord, KataError } from '../../errors/index.ts';
 import type { Instance } from '../types.ts';
 import { facts } from './facts.ts';
 import { field, isTable, placeOfKeys, runtimesKey, type Table } from './runtimes.ts';
@@ -44,7 +44,7 @@ export function fatalIn(value: Table, others: readonly string[] = []): Fatal[] {
 export function refuseFatal(
   { path, now = '' }: Pick<SeenFile, 'path' | 'now'>,
   value: Table,
-  { unit = facts.units[0] }: Instance,
+  { unit = facts.units[0]!, process }: Instance,
   others: readonly string[] = [],
 ): void {
   const fatal = fatalIn(value, others);
@@ -55,7 +55,7 @@ export function refuseFatal(
     subject: path,
     found: `dockerd does not start with ${path}, and does not reload it${place === undefined ? '' : ` (${place})`}: ${said(fatal)}.`,
     needed: 'A configuration that the engine itself can load; dockerd --validate does not look at these keys.',
-    next: `Repair ${path}, then: systemctl reload ${unit}`,
+    next: `Repair ${path}, then${process === undefined ? ' run the command again' : `: systemctl reload ${commandWord(unit)}`}`,
   });
 }
 

@@ -1,4 +1,5 @@
 import { readJsonText, runsOf, withoutRange } from '../../documents/jsonFile/index.ts';
+import { commandWord } from '../../errors/index.ts';
 import { byBytes } from '../../host/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { unsupported } from '../common/unsupported.ts';
@@ -23,6 +24,6 @@ export async function findForeignDocker(host: HostView, instance: Instance, shim
     path,
     `${path} has the handlers ${handlers.join(', ')} in a form that cannot be taken out by its exact text.`,
     'Each handler once.',
-    `Write each in lines of its own in ${path}, then: systemctl reload ${instance.unit ?? facts.units[0]}`,
+    `Write each in lines of its own in ${path}, then${instance.process === undefined ? ' run the command again' : `: systemctl reload ${commandWord(instance.unit ?? facts.units[0]!)}`}`,
   );
 }

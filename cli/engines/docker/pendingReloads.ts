@@ -1,9 +1,7 @@
-import type { Finding } from '../../errors/index.ts';
+import { commandWord, type Finding } from '../../errors/index.ts';
 import type { HostView } from '../../host/types.ts';
+import { newerThan } from '../common/pendingRestarts.ts';
 import type { Instance } from '../types.ts';
-
-/** File times are counted in jiffies. */
-const toleranceMs = 100;
 
 /**
  * See `EngineDaemon.pendingRestarts`. A reload applies the file alone, so neither the binary nor the unit counts. systemd notes a reload that
@@ -14,7 +12,7 @@ export async function pendingReloads(host: HostView, { engine, configPath, unit,
   if (process === undefined || stat === undefined) return [];
   const state = unit === undefined ? undefined : await (await host.systemd())?.unit(unit);
   const readMs = Math.max(process.startedMs, state?.stateChangeMs ?? 0);
-  if (stat.modifiedMs <= readMs + toleranceMs) return [];
+  if (!newerThan(host, readMs)(stat)) return [];
   return [
     {
       code: 'engine-pending-edits',
@@ -22,7 +20,7 @@ export async function pendingReloads(host: HostView, { engine, configPath, unit,
       subject: configPath,
       found: `${configPath} was changed at ${new Date(stat.modifiedMs).toISOString()}, after ${engine} read it.`,
       needed: 'A daemon that has read everything, so that a reload applies only the change of kata-sysext.',
-      next: `Reload it first: systemctl reload ${unit ?? engine}; or accept the change with --allow engine-pending-edits.`,
+      next: `Reload it first: systemctl reload ${commandWord(unit ?? engine)}; or accept the change with --allow engine-pending-edits.`,
     },
   ];
 }

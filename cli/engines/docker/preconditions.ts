@@ -1,5 +1,4 @@
-import type { Finding } from '../../errors/index.ts';
-import { KataError } from '../../errors/index.ts';
+import { commandWord, type Finding, KataError, systemctl } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { isReadOnlyPlace } from '../common/editable.ts';
 import { unitTexts } from '../common/unitFiles.ts';
@@ -15,12 +14,13 @@ export async function checkDaemon(host: HostView, instance: Instance): Promise<v
   checkVersion(instance);
   const { args } = await flagsOf(host, instance);
   const unit = instance.unit ?? facts.units[0]!;
+  const runs = instance.process !== undefined;
   if (args.some((arg) => /^--?rootless(?:=true)?$/.test(arg))) {
     throw unsupported(
       unit,
       'This Docker runs without root.',
       'A Docker of the system: Kata starts virtual machines as root.',
-      'Use the docker.service of the system: systemctl enable --now docker.service',
+      `Use the docker.service of the system: ${systemctl(host, `enable ${host.live ? '--now ' : ''}docker.service`)}`,
     );
   }
   if (valuesOf(args, ['add-runtime']).length > 0) {
@@ -28,7 +28,7 @@ export async function checkDaemon(host: HostView, instance: Instance): Promise<v
       unit,
       `${unit} gives Docker handlers by --add-runtime, and a reload of a file with the key runtimes drops them.`,
       `These handlers in ${instance.configPath}.`,
-      `Move them to the key runtimes of ${instance.configPath}, then: systemctl daemon-reload && systemctl restart ${unit}`,
+      `Move them to the key runtimes of ${instance.configPath}, then${runs ? `: systemctl daemon-reload && systemctl restart ${commandWord(unit)}` : ' run the command again'}`,
     );
   }
   const texts = instance.process === undefined ? [] : await unitTexts(host, unit);
@@ -37,7 +37,7 @@ export async function checkDaemon(host: HostView, instance: Instance): Promise<v
       unit,
       `${unit} cannot be reloaded.`,
       'ExecReload= in the unit, as Docker’s own has it: a restart would stop containers.',
-      `systemctl edit ${unit}, write [Service] and ExecReload=/bin/kill -s HUP $MAINPID`,
+      `systemctl edit ${commandWord(unit)}, write [Service] and ExecReload=/bin/kill -s HUP $MAINPID`,
     );
   }
 }

@@ -1,5 +1,5 @@
 import { addsExactly, parseDocument, type TomlTable, valueAt } from '../../documents/toml/index.ts';
-import { commandWord, type Finding, type KataError } from '../../errors/index.ts';
+import { type Finding, type KataError, systemctl } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { editedByOthers, foreignHandler, refuseForeignFiles } from '../common/complaints.ts';
 import { filesView } from '../common/filesView.ts';
@@ -116,7 +116,7 @@ async function requireFolderRead(host: HostView): Promise<void> {
     runUnit,
     `${runUnit} is not enabled: nodeadm would not read ${folder} at a boot.`,
     needed,
-    `systemctl ${host.live ? '' : `--root ${commandWord(host.root)} `}enable ${runUnit}`,
+    systemctl(host, `enable ${runUnit}`),
   );
 }
 

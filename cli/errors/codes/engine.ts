@@ -32,6 +32,10 @@ export const engineCodes: Record<string, CodeRow> = {
     3,
     'The node’s own configuration has a key that the installed containerd does not read any more. A warning: kata-sysext leaves the file as it is.',
   ),
+  'engine-file-linked': row(
+    3,
+    'A file of the engine has got another name (a hard link) since kata-sysext wrote to it, as a backup makes it. The change writes a file of its own, and the other names keep the text of before. A warning.',
+  ),
   'engine-foreign-handler': row(3, 'A handler of the wanted name is already defined by another program or user.'),
   'engine-pending-edits': row(
     3,
@@ -166,7 +170,7 @@ export const engineCodes: Record<string, CodeRow> = {
   'path-escapes': row(3, 'A link on the host leads out of the root.'),
   'foreign-edit': row(
     3,
-    'Another program or user changed or removed the text of kata-sysext in a configuration file. It is left as it is.',
+    'Another program or user changed or removed the text of kata-sysext in a configuration file, or changed one of its units. It is left as it is.',
   ),
   'foreign-file': row(3, 'Another program or user made a file where a file of kata-sysext belongs.'),
   'payload-damaged': row(3, 'Files of the payload that the change would activate are missing or differ. Install that release again.'),

@@ -23,3 +23,4 @@ export {
   writeRecord,
 } from './records.ts';
 export { asRecorded, handlerMarks, marksOf, wiringFor, wiringsOf } from './wirings.ts';
+export { writtenDigests } from './written.ts';

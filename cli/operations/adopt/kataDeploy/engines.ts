@@ -1,9 +1,8 @@
 import { posix } from 'node:path';
 import { decodeUtf8 } from '../../../documents/index.ts';
 import { parseDocument, topLevelValue } from '../../../documents/toml/index.ts';
-import { type Finding, KataError } from '../../../errors/index.ts';
+import { type Finding, KataError, pathWord } from '../../../errors/index.ts';
 import type { HostPath, HostView } from '../../../host/index.ts';
-import { pathWord } from '../../../output/index.ts';
 import { importedParts, usersKeys } from './imported.ts';
 import { backupEnding, createdEnding, dropInName, engineTable, userDropInName, wholeFileName } from './places.ts';
 import { isDeployedImport, isDump, sameBut, withoutDeployed } from './texts.ts';

@@ -1,8 +1,7 @@
 import { posix } from 'node:path';
 import { isTable, parseDocument, topLevelValue } from '../../../documents/toml/index.ts';
-import { KataError } from '../../../errors/index.ts';
+import { KataError, pathWord } from '../../../errors/index.ts';
 import type { HostPath, HostView } from '../../../host/index.ts';
-import { pathWord } from '../../../output/index.ts';
 import { viewWithout } from '../../../planning/displaced.ts';
 import type { Found } from '../../../planning/types.ts';
 import { engineTable } from './places.ts';

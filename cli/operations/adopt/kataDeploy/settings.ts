@@ -1,8 +1,7 @@
 import { posix } from 'node:path';
-import type { Finding } from '../../../errors/index.ts';
+import { type Finding, pathWord } from '../../../errors/index.ts';
 import type { HostView } from '../../../host/index.ts';
 import { installedName } from '../../../layout/index.ts';
-import { pathWord } from '../../../output/index.ts';
 import type { Deployed, UsersSettings } from './types.ts';
 
 const lostCode = 'kata-deploy-settings';
