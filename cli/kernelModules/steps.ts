@@ -40,7 +40,7 @@ export async function planModules(host: HostView, use: Use | undefined, place = 
   const theirs = await foreign(host, path);
   if (use === undefined) {
     if (theirs === undefined) return { ...nothing(), keep: await removal(host, path) };
-    return { ...nothing(), findings: theirs.edited ? [editedFile(path, theirs)] : [] };
+    return { ...nothing(), findings: theirs.edited ? [editedFile(host, path, theirs)] : [] };
   }
   if (!place) return nothing();
   const seen = await seenModules(host, use);
@@ -104,9 +104,10 @@ async function foreign(host: HostView, path: HostPath): Promise<Theirs | undefin
     edited: fromProgram || !isFile,
     next: `mv ${pathWord(host, path)} ${pathWord(host, `${path}.old`)}; then run the command again`,
   };
-  if (kind !== undefined && kind !== 'directory') return { ...theirs, found: `${folder} is no folder`, next: `ls -ld ${folder}` };
+  if (kind !== undefined && kind !== 'directory')
+    return { ...theirs, found: `${folder} is no folder`, next: `ls -ld ${pathWord(host, folder)}` };
   if (kind !== undefined && !(await host.canWrite(folder)))
-    return { ...theirs, found: `${folder} is read-only`, next: `findmnt -T ${folder}` };
+    return { ...theirs, found: `${folder} is read-only`, next: `findmnt -T ${pathWord(host, folder)}` };
   if (there === undefined) return undefined;
   if (!isFile) return { ...theirs, found: `${path} is ${there.kind === 'symlink' ? 'a link' : 'no regular file'}` };
   if (!fromProgram) return { ...theirs, found: `${path} is no file of kata-sysext` };
@@ -114,7 +115,7 @@ async function foreign(host: HostView, path: HostPath): Promise<Theirs | undefin
   return lines.slice(1).every(isOwn) ? undefined : { ...theirs, found: `${path} was edited` };
 }
 
-function editedFile(path: HostPath, { found, isFile }: Theirs): Finding {
+function editedFile(host: HostView, path: HostPath, { found, isFile }: Theirs): Finding {
   const needed = 'the file as kata-sysext wrote it, to remove it';
   return {
     code: 'foreign-file',
@@ -122,7 +123,7 @@ function editedFile(path: HostPath, { found, isFile }: Theirs): Finding {
     subject: path,
     found: `${found}; it stays`,
     needed,
-    next: isFile ? `cat ${path}; rm ${path}` : `ls -ld ${path}`,
+    next: isFile ? `cat ${pathWord(host, path)}; rm ${pathWord(host, path)}` : `ls -ld ${pathWord(host, path)}`,
   };
 }
 

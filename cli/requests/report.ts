@@ -1,7 +1,7 @@
 import { exactOptional } from 'valibot';
 import { parseJson } from '../documents/index.ts';
 import { count, digest, flag, listOf, misfitOf, moment, oneOf, type Shaped, tableOf, text, textLike } from '../documents/shapes.ts';
-import { KataError } from '../errors/index.ts';
+import { KataError, pathWord } from '../errors/index.ts';
 import type { Host, HostView } from '../host/index.ts';
 import { escaped } from '../output/index.ts';
 import { ensureFolder, etcFolder, reportFile, stateFolder } from '../store/index.ts';
@@ -104,7 +104,7 @@ export async function readReport(host: HostView): Promise<{ report: NodeReport; 
     subject: reportFile,
     found: `${reportFile} is no report: ${misfit}`,
     needed: 'a report as kata-sysext apply writes it',
-    next: `look at it, and remove it: rm ${reportFile}`,
+    next: `look at it, and remove it: rm ${pathWord(host, reportFile)}`,
   });
 }
 

@@ -1,5 +1,5 @@
 import { guardUnits } from '../bootGuard/units/index.ts';
-import type { Finding } from '../errors/index.ts';
+import { type Finding, pathWord } from '../errors/index.ts';
 import { deploymentNow } from '../facts/index.ts';
 import { allGates, type Baseline, type GateRequest, liveGate, offlineGate } from '../gate/index.ts';
 import { beyondStopping, digestOf, type Host, type HostPath, type HostView, tempPathFor, undisturbed } from '../host/index.ts';
@@ -261,7 +261,14 @@ async function foreignFindings(host: HostView): Promise<Finding[]> {
     (level: Finding['level'], what: string) =>
     (path: string): Finding => {
       const found = `${path} is ${what}; it stays`;
-      return { code: 'foreign-file', level, subject: path, found, needed: 'nothing', next: `remove it if nothing needs it: rm ${path}` };
+      return {
+        code: 'foreign-file',
+        level,
+        subject: path,
+        found,
+        needed: 'nothing',
+        next: `remove it if nothing needs it: rm ${pathWord(host, path)}`,
+      };
     };
   const inOwnFolders = (await foreignFiles(host, [etcFolder]))
     .filter((path) => !path.startsWith(`${trustFolder}/`))

@@ -1,5 +1,5 @@
 import { absolutePath, count, digest, type Shaped, tableOf, textLike } from '../documents/shapes.ts';
-import { errnoOf, KataError } from '../errors/index.ts';
+import { errnoOf, KataError, pathWord } from '../errors/index.ts';
 import { type Digest, digestOfFile, type Host, type HostPath, type HostView } from '../host/index.ts';
 import { allDeployments } from './deployments.ts';
 import { ensureFolder, readFolders } from './folders.ts';
@@ -122,7 +122,7 @@ async function refuseForeignProgram(host: HostView, path: HostPath, digest: Dige
     subject: path,
     found: `${path} is there, and kata-sysext did not put it there`,
     needed: 'a free place for the program',
-    next: `look at it and move it away: ls -l ${path}`,
+    next: `look at it and move it away: ls -l ${pathWord(host, path)}`,
   });
 }
 

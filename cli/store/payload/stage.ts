@@ -3,7 +3,7 @@ import type { SourceRecord } from '../../bundle/index.ts';
 import type { OwnRequest, PayloadHandler } from '../../components/types.ts';
 import { isAddress, nameIn } from '../../download/address.ts';
 import type { Fetching } from '../../download/types.ts';
-import { errnoOf, KataError } from '../../errors/index.ts';
+import { errnoOf, KataError, pathWord } from '../../errors/index.ts';
 import type { Architecture } from '../../facts/index.ts';
 import { byBytes, type Digest, type Host, type HostPath, undisturbed } from '../../host/index.ts';
 import type { Format } from '../../images/types.ts';
@@ -273,7 +273,7 @@ async function refuseForeignFiles(host: Host, folder: HostPath): Promise<void> {
     subject: folder,
     found: `${folder} has files of another program or user (${first})`,
     needed: 'a free place for the payload',
-    next: `look at them and move them away: ls -lR ${folder}`,
+    next: `look at them and move them away: ls -lR ${pathWord(host, folder)}`,
   });
 }
 
