@@ -14,7 +14,7 @@ interface Said {
   policy: string | undefined;
 }
 
-const unit = 'systemd-sysext.service';
+const program = 'systemd-sysext';
 const folders = ['/etc/systemd', '/run/systemd', '/usr/local/lib/systemd', '/usr/lib/systemd'];
 
 /**
@@ -59,8 +59,8 @@ function lastPolicyIn(text: string): string | undefined {
 
 /** Of each command that merges, with the file that has it. */
 async function policiesOfUnit(host: HostView): Promise<Said[]> {
-  const file = await unitFile(host, unit);
-  const paths = [...(file === undefined ? [] : [file]), ...(await dropInsOf(host, unit))];
+  const file = await unitFile(host, `${program}.service`);
+  const paths = [...(file === undefined ? [] : [file]), ...(await dropInsOf(host, `${program}.service`))];
   const texts = await readTexts(host, paths);
   const commands = ['ExecStart', 'ExecReload'].flatMap((key) => serviceValues(texts, key).map((command) => ({ key, command })));
   return commands.map(({ key, command }) => ({
