@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { parseJson } from '../../../documents/index.ts';
 import { isTable, parseDocument, topLevelValue } from '../../../documents/toml/index.ts';
 import { KataError, pathWord } from '../../../errors/index.ts';
 import type { HostPath, HostView } from '../../../host/index.ts';
@@ -88,7 +89,7 @@ function importsOf(text: string, path: HostPath): string[] {
 
 /** The key whose value needs what goes. Of a text that is neither TOML nor JSON: the line. */
 function keyInText(text: string, path: HostPath, places: Places): string | undefined {
-  for (const read of [() => parseDocument(text, path).value, () => JSON.parse(text) as unknown]) {
+  for (const read of [() => parseDocument(text, path).value, () => parseJson(text)]) {
     try {
       return keyIn(read(), [], places);
     } catch {
