@@ -30,7 +30,8 @@ export type Decision =
 
 /**
  * What to do about a request. One that failed here is not tried again, and after a failure no new one begins, until `retry` is higher: a
- * fleet would break every node in turn. Another version of the engine or of the OS counts as a retry. What was well here before is not new.
+ * fleet would break every node in turn. Another version of the engine or of the OS counts as a retry, and so does an install that is done for a
+ * failed uninstall. What was well here before is not new.
  *
  * A node that was away does not begin a new one either: Kubernetes replaces the pods of all nodes that are not ready at once, whatever
  * maxUnavailable says, and may do so by a template that failed elsewhere.
@@ -42,7 +43,8 @@ export function decide(request: NodeRequest, digest: Digest, attempts: readonly 
   const [last, own] = [begun.at(-1), attemptAt(attempts, digest)].map((attempt) => attempt && settled(attempt, node));
   const isOver = ({ outcome, ...then }: Attempt) =>
     outcome === 'failed' && retry <= then.retry && !isOther(then.engine, node.engine) && then.system === node.system;
-  if (own !== undefined && isOver(own)) return { act: 'nothing', state: 'failed', ...codeOf(own), reason: own.reason ?? 'it failed here' };
+  if (own !== undefined && isOver(own) && !isOutdated(mode, digest, attempts))
+    return { act: 'nothing', state: 'failed', ...codeOf(own), reason: own.reason ?? 'it failed here' };
   if (own?.outcome === 'held' && retry <= own.retry) return { act: 'nothing', state: 'held', reason: own.reason ?? 'it is held here' };
   const isNew = mode === 'install' && own?.outcome !== 'done';
   if (isNew && last !== undefined && last.request !== digest && isOver(last)) {
@@ -98,6 +100,12 @@ export function settled(attempt: Attempt, { failed }: Pick<Node, 'failed'>): Att
   if (outcome === 'done' && generation !== undefined && failed.includes(generation))
     return { ...attempt, outcome: 'failed', code: 'gate-failed', reason: `a boot went back from generation ${generation}` };
   return attempt;
+}
+
+/** Requests to uninstall are all alike: one that comes after a later install asks for something else than the one that failed before it. */
+function isOutdated(mode: NodeRequest['mode'], digest: Digest, attempts: readonly Attempt[]): boolean {
+  const at = attempts.findIndex(({ request }) => request === digest);
+  return mode === 'uninstall' && attempts.slice(at + 1).some(({ outcome }) => outcome === 'done');
 }
 
 /** A version that could not be asked, as on a node that is busy or boots, is no other one. */

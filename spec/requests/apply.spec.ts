@@ -312,6 +312,22 @@ describe('apply: a node as a request says', function () {
     assert.equal(done.state, 'done');
   });
 
+  it('calls no node ready for a request whose words every node refuses, whatever its mode', async () => {
+    const before = host!.listing();
+    const wrong: NodeRequest['bundles'][] = [
+      [{ from: 'http://files.example.org/kata.tar', digest: `sha256:${'2'.repeat(64)}` }],
+      [{ from: 'kata@9.9.9' }],
+    ];
+
+    const answers = [];
+    for (const bundles of wrong)
+      for (const mode of ['observe', 'install']) answers.push(await host!.run(['apply', request({ mode, bundles, allow: [] }), '--json']));
+
+    const said = answers.map(({ status, stdout }) => [status, (JSON.parse(stdout) as { kind: string; code: string }).code]);
+    assert.deepEqual(said, [...Array(2).fill([2, 'usage']), ...Array(2).fill([4, 'release-unknown'])]);
+    assert.deepEqual(differences(before, host!.listing()), []);
+  });
+
   it('refuses a file that is no request, and changes nothing', async () => {
     const before = host!.listing();
     const files = [

@@ -91,6 +91,19 @@ describe('apply on a node that is not as it was left', function () {
     assert.deepEqual([states, memories], [Array(3).fill('failed'), Array(3).fill(2)]);
   });
 
+  it('an uninstall that failed is tried again once an install was done after it', async () => {
+    const host = bare();
+    await apply(host, of(first));
+    const failed = await apply(host, going(), { KATA_SYSEXT_FAILPOINT: 'commit/before=error' });
+    const refused = await apply(host, going());
+    const other = await apply(host, of(first));
+
+    const gone = await apply(host, going());
+
+    assert.deepEqual([failed.state, refused.state, other.state, gone.state], ['failed', 'failed', 'done', 'done']);
+    assert.equal(existsSync(host.path(`${state}/generations`)), false);
+  });
+
   it('goes back by the archive where the generation of then is damaged', async () => {
     const host = bare();
     await apply(host, of(first));

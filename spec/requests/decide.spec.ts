@@ -10,6 +10,7 @@ const wanted = (release: string, more: Partial<NodeRequest> = {}): NodeRequest =
   ...more,
 });
 const [v1, v2] = [wanted('4.1.0'), wanted('4.2.0')];
+const gone = wanted('', { mode: 'uninstall', bundles: [] });
 const attempt = (request: NodeRequest, more: Partial<Attempt> = {}): Attempt => ({
   request: requestDigest(request),
   retry: 0,
@@ -78,16 +79,10 @@ describe('what a node does about a request', () => {
       { awayUntil: back },
       'install',
     ],
-    ['uninstall, on a node that was away', wanted('', { mode: 'uninstall', bundles: [] }), [attempt(v1)], { awayUntil: back }, 'uninstall'],
+    ['uninstall, on a node that was away', gone, [attempt(v1)], { awayUntil: back }, 'uninstall'],
     ['observe, after a failure too', wanted('4.2.0', { mode: 'observe' }), [attempt(v2, failed)], {}, 'observe'],
-    ['uninstall', wanted('', { mode: 'uninstall', bundles: [] }), [attempt(v1)], {}, 'uninstall'],
-    [
-      'uninstall, of a node with something left, and nothing active',
-      wanted('', { mode: 'uninstall', bundles: [] }),
-      [],
-      { active: undefined },
-      'uninstall',
-    ],
+    ['uninstall', gone, [attempt(v1)], {}, 'uninstall'],
+    ['uninstall, of a node with something left, and nothing active', gone, [], { active: undefined }, 'uninstall'],
     [
       'one whose generation a boot went back from',
       v2,
@@ -103,14 +98,13 @@ describe('what a node does about a request', () => {
       'install',
     ],
     ['the next one after a boot went back', v1, [attempt(v2, { generation: 2 })], { failed: [2], generations: [1, 2] }, 'held'],
-    [
-      'uninstall, where nothing is installed',
-      wanted('', { mode: 'uninstall', bundles: [] }),
-      [],
-      { active: undefined, isVacant: true },
-      'done',
-    ],
-    ['uninstall, after a failure', wanted('', { mode: 'uninstall', bundles: [] }), [attempt(v2, failed)], {}, 'uninstall'],
+    ['uninstall, where nothing is installed', gone, [], { active: undefined, isVacant: true }, 'done'],
+    ['uninstall, which failed', gone, [attempt(v1), attempt(gone, failed)], {}, 'failed'],
+    ['uninstall, which failed, with a higher retry', { ...gone, retry: 1 }, [attempt(v1), attempt(gone, failed)], {}, 'uninstall'],
+    ['uninstall, which failed before an install', gone, [attempt(gone, failed), attempt(v1)], {}, 'uninstall'],
+    ['uninstall, which failed before an install that failed', gone, [attempt(gone, failed), attempt(v1, failed)], {}, 'failed'],
+    ['an install that failed before another one', v2, [attempt(v2, failed), attempt(v1)], {}, 'failed'],
+    ['uninstall, after a failure', gone, [attempt(v2, failed)], {}, 'uninstall'],
   ];
   for (const [what, request, attempts, differs, does] of rows)
     it(`${what}: ${does}`, () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 
-import { cpSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 
 import { join } from 'node:path';
 
@@ -83,6 +83,58 @@ describe('a rendered first boot', function () {
     assert.match(booted.said, /generations\/1\/manifest\.json is of another installation.*nothing was changed/);
     assert.deepEqual(node.fingerprint(leftOut), before);
     for (const each of [node, fresh]) each.remove();
+  });
+
+  const history = 'var/lib/kata-sysext/history';
+  const historyOf = (root: string) =>
+    readdirSync(join(root, history)).map((name) => {
+      const path = join(root, history, name);
+      return [name, statSync(path).mode & 0o7777, readFileSync(path, 'utf8')];
+    });
+
+  it('keeps the history of a node that had Kata before, and gives no number of a generation twice', async () => {
+    const { first, second } = await releases();
+    const node = crioNode();
+    for (const bundle of [first, second]) await node.json(['install', bundle, '--backend', 'prefix']);
+    await node.json(['uninstall']);
+    const before = historyOf(node.root);
+    prepareNode(node.root, output);
+
+    const booted = bootNode(node.root);
+
+    assert.equal(booted.status, 0, booted.said);
+    assert.deepEqual(before.map(([name]) => name).sort(), ['000001.json', '000002.json', '000003.json', 'sequence']);
+    assert.deepEqual(historyOf(node.root), before);
+    assert.deepEqual((await node.json(['verify']))['drift'], []);
+    const upgrade = await node.json(['install', second]);
+    assert.deepEqual([upgrade['from'], upgrade['to']], [1, 3]);
+    assert.equal(existsSync(node.path(`${history}/000004.json`)), true);
+    node.remove();
+  });
+
+  it('brings its history to a node without one, also where an earlier try left half of it', async () => {
+    const archive = readdirSync(output).find((name) => name.endsWith('.tar.gz'))!;
+    const unpacked = scratch('unpacked');
+    execFileSync('tar', ['-xzf', join(output, archive), '-C', unpacked]);
+    const [fresh, torn] = [crioNode(), crioNode()];
+    for (const each of [fresh, torn]) prepareNode(each.root, output);
+    put(torn.root, `${history}.new/000001.json`, 'half');
+    mkdirSync(torn.path(history));
+
+    const booted = [fresh, torn].map(({ root }) => bootNode(root));
+
+    assert.deepEqual(
+      booted.map(({ status }) => status),
+      [0, 0],
+      booted.map(({ said }) => said).join(''),
+    );
+    for (const each of [fresh, torn]) {
+      assert.deepEqual(historyOf(each.root), historyOf(unpacked));
+      assert.equal(statSync(each.path(history)).mode, statSync(join(unpacked, history)).mode);
+      assert.equal(existsSync(each.path(`${history}.new`)), false);
+      each.remove();
+    }
+    rmSync(unpacked, { recursive: true });
   });
 
   it('that the copying was begun is on the disk before the pointer is', async () => {

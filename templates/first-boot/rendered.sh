@@ -74,6 +74,16 @@ fi
 : >"$stamp.begun"
 # After a loss of power the pointer must not be there without this: /etc and /var can be two file systems.
 sync
+# A node that had Kata before keeps its history, with the number that it gave last. Elsewhere the history comes whole or not at all.
+history={{history}}
+if [ -z "$(ls -A "$history" 2>/dev/null)" ]; then
+  rm -rf "$history.new"
+  mkdir -p "$(dirname "$history")"
+  cp -a "$work/.new$history" "$history.new"
+  sync
+  mv -T "$history.new" "$history"
+fi
+rm -rf "$work/.new$history"
 # First the files, then the pointer, the wiring last: the engine never names what is not there.
 {{places}}
 sync

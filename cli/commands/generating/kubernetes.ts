@@ -1,18 +1,19 @@
 import { resolve } from 'node:path';
-import { isAddress } from '../../download/address.ts';
+import { isAddress, shownAddress } from '../../download/address.ts';
 import { isOci, ociReference, shownReference } from '../../download/oci/reference.ts';
 import type { Source } from '../../generate/index.ts';
 import { generateKubernetes, type KubernetesForm, kubernetesForms } from '../../generate/kubernetes/index.ts';
-import { readRegular, stopIfAsked } from '../../host/index.ts';
+import { type Digest, readRegular, stopIfAsked } from '../../host/index.ts';
 import { handlerRow } from '../../layout/index.ts';
 import { profileNamed } from '../../layout/settings/index.ts';
 import { aliasRequests } from '../../planning/choices/aliases.ts';
+import { namedRelease } from '../../releases/index.ts';
 import type { NodeRequest } from '../../requests/request.ts';
 import { enginesOf, list, text } from '../parsing/options.ts';
 import { settingsRequestOf } from '../parsing/settingsRequest.ts';
 import type { Call, Reply } from '../types.ts';
 import { asMade, reply, writeNew } from './newFiles.ts';
-import { sourceOf, usage } from './sources.ts';
+import { checkedDigest, sourceOf, usage } from './sources.ts';
 
 /** Options of other outputs, which a cluster has no place for. */
 const useless = ['target', 'program', 'program-digest', 'engine-config', 'kernel-argument', 'pool', 'disruption-policy'];
@@ -51,13 +52,22 @@ async function bundlesOf({ options, io, context }: Call, words: string[]): Promi
     throw usage('--digest', `${digests.length} digests for ${words.length} bundles`, 'at most one for each BUNDLE, in order');
   const bundles: Bundle[] = [];
   for (const [index, word] of words.entries()) {
-    if (isVersion(word)) bundles.push({ said: { from: word } });
-    else if (isOci(word)) bundles.push(artefact(word));
+    const digest = digests[index] === undefined ? undefined : checkedDigest(digests[index]);
+    if (isVersion(word)) {
+      namedRelease({ sources: [word], digests: [digest] });
+      bundles.push({ said: { from: word } });
+    } else if (isOci(word)) bundles.push(artefact(word, digest));
     else {
       if (isAddress(word) && !word.startsWith('https:'))
         throw usage(word, `${word} is no https address`, 'https://HOST/…/NAME with its --digest');
       const from = text(options['from']);
-      const source = await sourceOf({ word, digest: digests[index], from, inside: false, cwd: io.cwd, signal: context.signal });
+      if (from !== undefined && isAddress(from) && !from.startsWith('https:'))
+        throw usage(
+          '--from',
+          `--from ${shownAddress(from)} is no https address`,
+          'https://HOST/…: the folder on your server that will have it',
+        );
+      const source = await sourceOf({ word, digest, from, inside: false, cwd: io.cwd, signal: context.signal });
       bundles.push({ said: { from: source.url!, digest: source.digest }, source });
     }
   }
@@ -68,11 +78,12 @@ function isVersion(word: string): boolean {
   return word.startsWith('kata@');
 }
 
-/** Known by the digest of its manifest. */
-function artefact(word: string): Bundle {
+/** Known by the digest of its manifest; `layer`: that of its layer, which nodes check as well. */
+function artefact(word: string, layer: Digest | undefined): Bundle {
   const reference = ociReference(word, (path) => path);
+  const source = { name: word, digest: reference.manifest };
   if (reference.kind === 'registry')
-    return { said: { from: shownReference(reference) }, source: { name: word, digest: reference.manifest } };
+    return { said: { from: shownReference(reference), ...(layer !== undefined && { digest: layer }) }, source };
   throw usage(word, `${word} is a folder of this machine`, 'oci://HOST/REPOSITORY@sha256:HEX, which nodes can fetch');
 }
 

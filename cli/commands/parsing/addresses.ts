@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
-import { httpsAddress, isAddress, isDecodable, nameIn, shownAddress } from '../../download/address.ts';
+import { isAddress, isDecodable, nameIn } from '../../download/address.ts';
 import { isOci } from '../../download/oci/reference.ts';
 import type { Fetching } from '../../download/types.ts';
 import { KataError } from '../../errors/index.ts';
 import { words as quoted } from '../../output/index.ts';
+import { refuseUnfitMirror } from '../../releases/mirror.ts';
 import { isRelease } from '../../releases/word.ts';
 import type { Call, Verb } from '../types.ts';
 
@@ -47,35 +48,13 @@ export function sourcesOf(words: string[], cwd: string): string[] {
 export function fetchingOf({ words, options, io }: Pick<Call, 'words' | 'options' | 'io'>): Fetching {
   const path = (value: unknown) => (typeof value === 'string' ? resolve(io.cwd, value) : undefined);
   const from = typeof options['from'] === 'string' ? options['from'] : undefined;
-  if (from !== undefined && !words.some(isRelease)) throw noRelease(from);
-  if (from !== undefined && isAddress(from)) {
-    if (/[?#]/.test(from)) throw withQuery(from);
-    httpsAddress(from.replace(/\/*$/, '/kata.tar.zst'));
-  }
+  if (from !== undefined) refuseUnfitMirror(from, words);
   return {
     caFile: path(options['ca-file']),
     registryAuth: path(options['registry-auth']),
     cacheDir: path(options['cache']),
     from: from === undefined || isAddress(from) ? from : path(from),
   };
-}
-
-function withQuery(from: string): KataError {
-  return new KataError('usage', {
-    subject: '--from',
-    found: `--from ${shownAddress(from)} with ? or # behind it`,
-    needed: 'the address of a folder, to which the name of an archive is added',
-    next: 'name the archive itself with its own address and --digest',
-  });
-}
-
-function noRelease(from: string): KataError {
-  return new KataError('usage', {
-    subject: '--from',
-    found: `--from ${shownAddress(from)} without a release that is named by its version`,
-    needed: 'kata@VERSION; a file and an address say themselves where they are',
-    next: 'kata-sysext releases',
-  });
 }
 
 /** The first word of `adopt`, `bundle` and `releases` says what is done. */

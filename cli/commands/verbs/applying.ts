@@ -159,7 +159,8 @@ async function observed(call: Call, request: NodeRequest): Promise<Result> {
     const restarts = plan.restarts.length === 0 ? 'nothing' : plan.restarts.join(', ');
     return { state: 'observed', reason: `the host fits; an install restarts ${restarts}`, plan };
   } catch (error) {
-    if (!(error instanceof KataError)) throw error;
+    // As an install does: such a request says nothing of the node, and no node should be called ready for it.
+    if (!(error instanceof KataError) || isOfWords(error)) throw error;
     return { ...endedBy(error), state: 'observed', restarts: 0 };
   }
 }

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { fill } from '../../assets/index.ts';
 import { commandWord } from '../../errors/index.ts';
-import { generationsFolder, pointer } from '../../store/index.ts';
+import { generationsFolder, historyFolder, pointer } from '../../store/index.ts';
 import type { Against, Beside, FirstBoot, Merging, RenderedRequest } from '../types.ts';
 import { fetchFunction, fetchLine, firstBootFolder, firstBootScript, firstBootUnit, pauseSeconds, stampsOf, triesFile } from './common.ts';
 
@@ -34,6 +34,7 @@ export function rendered(request: RenderedRequest, title: string): FirstBoot {
     placed: `${firstBootFolder}/placed`,
     archive: archive.name,
     pointer,
+    history: historyFolder,
     generation: `${generationsFolder}/1/manifest.json`,
     image: merging === undefined ? '' : `ln "$work/${merging.image.name}" "$work/.new"${commandWord(merging.link.target)}\n`,
     places: [...placeLines(request), ...moduleLines(request), ...(against?.edits ?? []).map(editLine)].join('\n'),

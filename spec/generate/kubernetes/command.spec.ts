@@ -122,6 +122,11 @@ describe('generate kubernetes', function () {
     'an operating system': [['--target', 'fcos'], /--target with kubernetes/],
     'an address without its digest': [['https://files.example.org/a.tar.zst'], /the digest of .* is not known/],
     'an address without TLS': [['http://files.example.org/a.tar.zst', '--digest', 'a'.repeat(64)], /no https address/],
+    'files of a server without TLS': [
+      ['BUNDLE', '--from', 'http://files.example.org/kata'],
+      /--from http:\/\/files\.example\.org\/kata is no https address$/,
+    ],
+    'a digest for a release by its version': [['kata@4.2.0', '--digest', 'a'.repeat(64)], /--digest with kata@4\.2\.0$/],
     'an artefact in a folder': [[`oci:folder@sha256:${'1'.repeat(64)}`], /folder of this machine/],
     'a handler that no release has': [['--handler', 'qemuu'], /qemuu/],
     'values that Helm reads in another way': [['--values', 'yes.yaml'], /needs quotes/],
@@ -140,7 +145,23 @@ describe('generate kubernetes', function () {
     });
   }
 
+  const proven = `digest: 'sha256:${'2'.repeat(64)}'`;
   const words: [what: string, request: string, found: RegExp][] = [
+    ['a bundle of http', `bundles: [{from: 'http://h/kata.tar', ${proven}}]`, /http:\/\/h\/kata\.tar is no https address of a file$/],
+    ['a bundle of ftp', `bundles: [{from: 'ftp://h/kata.tar', ${proven}}]`, /ftp:\/\/h\/kata\.tar is no https address of a file$/],
+    ['an address of no file', `bundles: [{from: 'https://h/', ${proven}}]`, /https:\/\/h\/ is no https address of a file$/],
+    ['an address without a digest', "bundles: [{from: 'https://h/kata.tar'}]", /no digest of https:\/\/h\/kata\.tar is named$/],
+    ['an artefact by a tag', "bundles: [{from: 'oci://h/kata:tag'}]", /an artefact without the digest of its manifest$/],
+    ['a release that is not known', 'bundles: [{from: kata@9.9.9}]', /the release 9\.9\.9 is not in the catalogue kata$/],
+    ['a release with a digest', `bundles: [{from: kata@4.2.0, ${proven}}]`, /--digest with kata@4\.2\.0$/],
+    ['a release beside a file', 'bundles: [{from: /a.tar}, {from: kata@4.2.0}]', /kata@4\.2\.0 together with other bundles$/],
+    ['a mirror of no release', "bundles: [{from: /a.tar}], mirror: 'https://m'", /--from https:\/\/m\/ without a release/],
+    [
+      'a mirror without TLS',
+      "bundles: [{from: kata@4.2.0}], mirror: 'http://m'",
+      /http:\/\/m\/kata\.tar\.zst is no https address of a file$/,
+    ],
+    ['a handler that is not known', 'handlers: [nonsense]', /no handler is called nonsense$/],
     ['an alias that is none', 'aliases: [kata]', /--alias kata$/],
     ['the name of a handler as an alias', 'aliases: [kata-qemu=qemu]', /the name kata-qemu, which is a handler’s own$/],
     ['an alias for a handler that is not known', 'aliases: [kata=qemuu]', /qemuu/],
@@ -177,6 +198,31 @@ describe('generate kubernetes', function () {
     const { status, answer } = await generated('clear', '--values', values);
 
     assert.equal(status, 0, JSON.stringify(answer));
+  });
+
+  it('takes each form of a bundle that nodes take', async () => {
+    const bundles = [
+      '{from: /srv/kata.tar}',
+      `{from: 'https://h/kata.tar', ${proven}}`,
+      `{from: 'oci://h/kata@sha256:${'3'.repeat(64)}'}`,
+      '{from: team@1.0.0}',
+      '{from: kata@4.2.0}',
+    ];
+
+    for (const [at, each] of bundles.entries()) {
+      const { status, answer } = await generated(`form-${at}`, '--values', texts.put('form.yaml', `request: {bundles: [${each}]}\n`));
+      assert.equal(status, 0, `${each}: ${JSON.stringify(answer)}`);
+    }
+  });
+
+  it('gives the digest of an artefact’s layer to the nodes, which check it as install does', async () => {
+    const artefact = `oci://registry.example.org/kata@sha256:${'3'.repeat(64)}`;
+    const layer = 'b'.repeat(64);
+
+    const { folder, status, answer } = await generated('layer', artefact, '--digest', layer, '--form', 'manifests', '--image', image);
+
+    assert.equal(status, 0, JSON.stringify(answer));
+    assert.deepEqual(requestIn(join(folder, '2-install.yaml')).bundles, [{ from: artefact, digest: `sha256:${layer}` }]);
   });
 
   it('other outputs take neither its forms nor its options, and need a bundle', async () => {

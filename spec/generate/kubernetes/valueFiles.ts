@@ -15,6 +15,17 @@ canary:
   mode: install
   nodeSelector: {kata-sysext/canary: 'true', pool: a.b_c-D}
   request: {bundles: [{from: 'oci://registry.example.org/kata@${digest('3')}'}], settings: []}\n`,
+  'a canary with a further handler, and an alias of another one': `${image}request: {bundles: [${bundle}], aliases: [kata=qemu]}
+canary: {enabled: true, request: {handlers: [clh, kata-qemu-runtime-rs], aliases: [kata=clh]}}\n`,
+  'a canary with a handler and a class of its own': `${image}request: {bundles: [${bundle}]}
+canary: {enabled: true, request: {handlers: [clh]}}
+runtimeClasses:
+  classes:
+    - {name: small, handler: kata-clh, nodeSelector: {kata-sysext/canary: 'true'}}
+    - {name: usual, handler: kata-qemu-runtime-rs, nodeSelector: {pool: usual}}\n`,
+  'a canary with another handler, selected by intent': `${image}canary: {enabled: true, request: {handlers: [clh]}}\nruntimeClasses: {select: intent}\n`,
+  'a canary with another handler that goes': `${image}canary: {enabled: true, mode: uninstall, request: {handlers: [clh]}}\n`,
+  'no labels and no classes': `${image}proof: none\nruntimeClasses: {enabled: false}\n`,
   'a canary that goes': `${image}mode: uninstall\ncanary: {enabled: true}\nproof: none\n`,
   'the intent': `${image}nodeSelector: {kata-sysext/intent: 'true'}\nruntimeClasses: {select: intent}\n`,
   'a file for Node Feature Discovery': `${image}proof: nfd\nrequest: {bundles: [${bundle}]}\n`,
@@ -25,7 +36,7 @@ canary:
     - {name: kata.v2, handler: kata-qemu, nodeSelector: {a: b}, tolerations: [{key: tee, operator: Exists, effect: NoSchedule}]}
     - {name: small, handler: newkernel, podFixed: {memory: 64Mi}}
   handlers: {kata-qemu: {podFixed: {memory: null, cpu: 10m, tdx.intel.com/keys: '1'}}}\n`,
-  'OpenShift, privileged': `${image}openshift: true\npodMode: privileged\nproof: none\nselinuxType: container_kvm_t\n`,
+  'OpenShift, privileged': `${image}openshift: true\npodMode: privileged\nproof: none\nruntimeClasses: {select: intent}\nselinuxType: container_kvm_t\n`,
   'OpenShift, confined': `${image}openshift: true\nappArmorType: ''\n`,
   'a namespace that is there': `${image}namespace: {name: kube-system, create: false}\npriorityClassName: system-node-critical\nimagePullSecrets: [a, b.c]\nimagePullPolicy: Always\n`,
   'no taints, no classes': `${image}tolerations: []\nruntimeClasses: {enabled: false}\nupdates: {minReadySeconds: 30, revisionHistoryLimit: 2}\nresources: {change: {limits: null}}\n`,
@@ -62,6 +73,19 @@ export const unfit: Record<string, [text: string, reason: RegExp]> = {
   'a canary of all nodes': [`${image}canary: {enabled: true, nodeSelector: {kata-sysext/canary: null}}\n`, /canary\.nodeSelector is empty/],
   'an installation of nothing': [`${image}mode: install\n`, /request\.bundles is empty/],
   'a canary of nothing': [`${image}canary: {enabled: true, mode: install}\n`, /kata-sysext-canary is install/],
+  'a canary without a handler that pods are sent to it for': [
+    `${image}canary: {enabled: true, request: {handlers: [clh]}}\n`,
+    /the RuntimeClass kata-qemu-runtime-rs would send pods to nodes without the handler kata-qemu-runtime-rs/,
+  ],
+  'a canary without an alias of the others': [
+    `${image}request: {aliases: [kata=qemu]}\ncanary: {enabled: true, request: {aliases: [small=qemu, kata=]}}\n`,
+    /the RuntimeClass kata would send pods to nodes without the handler kata:/,
+  ],
+  'a class for a handler of the canary alone': [
+    `${image}canary: {enabled: true, request: {handlers: [clh, qemu-runtime-rs]}}\nruntimeClasses: {classes: [{name: small, handler: kata-clh}]}\n`,
+    /the RuntimeClass small would send pods to nodes without the handler kata-clh:/,
+  ],
+  'classes that select a label which nothing makes': [`${image}proof: none\n`, /proof is none, and runtimeClasses\.select is proof/],
   'a class without an overhead': [
     `${image}runtimeClasses: {classes: [{name: a, handler: b}]}\n`,
     /the overhead of the RuntimeClass a is not known/,
