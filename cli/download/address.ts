@@ -30,11 +30,23 @@ export function isDecodable({ username, password }: URL): boolean {
   }
 }
 
-/** Throws `usage` for an address from which nothing is downloaded. */
+/** Throws `usage` for an address from which nothing is downloaded. Its path may end with no name, as those of token servers do. */
 export function httpsAddress(word: string): URL {
   const url = URL.canParse(word) ? new URL(word) : undefined;
-  if (url?.protocol === 'https:' && url.hostname !== '' && nameIn(word) !== undefined && isDecodable(url)) return url;
-  throw new KataError('usage', {
+  if (url?.protocol === 'https:' && url.hostname !== '' && isDecodable(url)) return url;
+  throw notOfFile(word);
+}
+
+/** The name of the file that an https address names. Throws `usage` for any other address, and where its path ends with no name. */
+export function requireName(word: string): string {
+  httpsAddress(word);
+  const name = nameIn(word);
+  if (name === undefined) throw notOfFile(word);
+  return name;
+}
+
+function notOfFile(word: string): KataError {
+  return new KataError('usage', {
     subject: shownAddress(word),
     found: `${shownAddress(word)} is no https address of a file`,
     needed: 'https://HOST/…/NAME: without TLS others see and change what is sent',

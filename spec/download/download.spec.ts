@@ -6,6 +6,7 @@ import type { ServerResponse } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openSource } from '../../cli/bundle/sourceBytes.ts';
 import { download } from '../../cli/download/index.ts';
 import { type DownloadRequest, usualPatience } from '../../cli/download/types.ts';
 import type { KataError } from '../../cli/errors/index.ts';
@@ -28,7 +29,6 @@ describe('a download', () => {
 
     assert.deepEqual(found.bytes, content);
     assert.equal(found.digest, digest);
-    assert.equal(found.name, 'kata.tar');
     assert.equal(found.totalBytes, content.length);
   });
 
@@ -185,6 +185,13 @@ describe('a server that is not to be used', () => {
   });
 });
 
+describe('an address of an archive', () => {
+  for (const address of ['https://localhost/', 'https://localhost/x/', 'https://localhost', 'http://localhost/kata.tar'])
+    it(`is not ${address}`, async () => {
+      await assert.rejects(openSource(address), { code: 'usage', message: /is no https address of a file/ });
+    });
+});
+
 describe('a proxy that never answers', () => {
   const names = ['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY', 'no_proxy', 'NO_PROXY'];
   let before: NodeJS.ProcessEnv;
@@ -322,7 +329,7 @@ async function read(request: Partial<DownloadRequest>) {
   try {
     const pieces: Buffer[] = [];
     for await (const piece of source.pieces()) pieces.push(piece);
-    return { bytes: Buffer.concat(pieces), digest: source.digest(), name: source.name, totalBytes: source.totalBytes, notes };
+    return { bytes: Buffer.concat(pieces), digest: source.digest(), totalBytes: source.totalBytes, notes };
   } finally {
     await source.close();
   }
