@@ -135,24 +135,26 @@ export async function readOwned(path: string, kind: FileKind, never: 'change' | 
   if (file === undefined) throw unfit(path, 'no regular file', needed);
   try {
     const { uid, mode } = await file.stat();
-    if (uid !== 0 && uid !== process.geteuid?.()) throw ofOthers(unfit(path, `a file of the user ${uid}`, needed));
+    if (uid !== 0 && uid !== process.geteuid?.()) throw ofOthers('owner', unfit(path, `a file of the user ${uid}`, needed));
     const others = never === 'change' ? 0o022 : 0o027;
-    if ((mode & others) !== 0) throw ofOthers(unfit(path, `a file that others may ${never} (mode ${(mode & 0o777).toString(8)})`, needed));
+    if ((mode & others) !== 0)
+      throw ofOthers('mode', unfit(path, `a file that others may ${never} (mode ${(mode & 0o777).toString(8)})`, needed));
     return await readAtMost(file, fileLimits[kind], path);
   } finally {
     await file.close();
   }
 }
 
-const openToOthers = { fault: 'owner or mode' };
+const ownershipFaults = { owner: { fault: 'owner' }, mode: { fault: 'mode' } } as const;
 
-function ofOthers({ code, complaint }: KataError): KataError {
-  return new KataError(code, { ...complaint, details: openToOthers });
+function ofOthers(fault: keyof typeof ownershipFaults, { code, complaint }: KataError): KataError {
+  return new KataError(code, { ...complaint, details: ownershipFaults[fault] });
 }
 
-/** Whether `readOwned` refused a file for its owner or its mode alone. */
-export function isOpenToOthers(error: unknown): error is KataError {
-  return error instanceof KataError && error.complaint.details === openToOthers;
+/** Whether `readOwned` refused a file for nothing but its owner or its mode. */
+export function ownershipFault(error: unknown): 'owner' | 'mode' | undefined {
+  const details = error instanceof KataError ? error.complaint.details : undefined;
+  return Object.values(ownershipFaults).find((each) => each === details)?.fault;
 }
 
 /** Files of /proc have no size before they are read, and others may grow meanwhile: what counts is what comes. */

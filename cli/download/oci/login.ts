@@ -2,7 +2,7 @@ import { exactOptional } from 'valibot';
 import { parseJson } from '../../documents/index.ts';
 import { mapOf, misfitOf, tableOf, text } from '../../documents/shapes.ts';
 import { commandWord, errnoOf, KataError } from '../../errors/index.ts';
-import { fileLimits, isOpenToOthers, readOwned } from '../../host/regular.ts';
+import { fileLimits, ownershipFault, readOwned } from '../../host/regular.ts';
 import type { Registry } from './reference.ts';
 
 /** A name and a password, as the header `authorization` has them. */
@@ -39,7 +39,7 @@ async function documentOf(file: string, host: string): Promise<Document> {
     const path = commandWord(file);
     throw unfit(
       error instanceof KataError ? error.complaint.found : `${file} cannot be read (${errnoOf(error) ?? 'unknown reason'})`,
-      isOpenToOthers(error) ? `ls -lL ${path}; chown root ${path}; chmod 600 ${path}` : `ls -lL ${path}`,
+      ownershipFault(error) !== undefined ? `ls -lL ${path}; chown root ${path}; chmod 600 ${path}` : `ls -lL ${path}`,
     );
   });
   let value: unknown;
