@@ -107,7 +107,8 @@ function noFile(real: string): KataError {
   });
 }
 
-function lockDescription(file: FileHandle): Promise<boolean> {
+/** Locks an open file until it is closed; false where another process or another handle has it. Throws `host-program-missing`, `failed`. */
+export function lockDescription(file: FileHandle): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const child = spawn('/usr/bin/flock', ['--nonblock', '--conflict-exit-code', String(conflict), '--exclusive', '3'], {
       env: cleanEnvironment,
@@ -140,7 +141,7 @@ function lockDescription(file: FileHandle): Promise<boolean> {
 }
 
 /** The last holder may have removed the file (purge) between open and lock: then no other process sees this lock. */
-async function sameFile(file: FileHandle, real: string): Promise<boolean> {
+export async function sameFile(file: FileHandle, real: string): Promise<boolean> {
   const [held, there] = [await file.stat(), await lstat(real).catch(() => undefined)];
   return there !== undefined && there.ino === held.ino && there.dev === held.dev;
 }

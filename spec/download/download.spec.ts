@@ -7,6 +7,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSource } from '../../cli/bundle/sourceBytes.ts';
+import { openKept } from '../../cli/download/cache.ts';
 import { download } from '../../cli/download/index.ts';
 import { type DownloadRequest, usualPatience } from '../../cli/download/types.ts';
 import type { KataError } from '../../cli/errors/index.ts';
@@ -300,6 +301,43 @@ describe('the cache of downloads', () => {
       assert.deepEqual(left, []);
       assert.equal(second.digest, digest);
     });
+
+  it('keeps a file once that two runs download together, and both get the whole', async () => {
+    const waiting: (() => unknown)[] = [];
+    server = await serveTls((request, response, count) => {
+      waiting.push(() => sendFile(content)(request, response, count));
+      if (count === 2) for (const answer of waiting) answer();
+    });
+    const [one, other] = await Promise.all([read({ cacheDir: folder }), read({ cacheDir: folder })]);
+
+    assert.deepEqual([one.digest, other.digest], [digest, digest]);
+    assert.deepEqual(readdirSync(folder), [name]);
+    assert.deepEqual(readFileSync(join(folder, name)), content);
+  });
+
+  it('is left alone by the second of two runs, which goes on where the first one broke off only after that', async () => {
+    const first = (await openKept(folder, digest))!;
+    await first.append(content.subarray(0, 1000));
+    const second = await openKept(folder, digest);
+    await first.close();
+    const third = (await openKept(folder, digest))!;
+    await third.close();
+
+    assert.equal(second, undefined);
+    assert.equal(third.bytes, 1000);
+  });
+
+  it('is not needed to the end: a part that is removed meanwhile is kept by nobody, and the run has all bytes', async () => {
+    const kept = (await openKept(folder, digest))!;
+    await kept.append(content);
+    rmSync(join(folder, `${name}.part`));
+    writeFileSync(join(folder, `${name}.part`), 'of another');
+    await kept.finish();
+    await kept.forget();
+    await kept.close();
+
+    assert.deepEqual(readdirSync(folder), [`${name}.part`]);
+  });
 
   it('a link in it is not followed', async () => {
     const outside = join(folder, 'outside');
