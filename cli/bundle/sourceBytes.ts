@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { isAddress, requireName } from '../download/address.ts';
 import { isOci, ociReference } from '../download/oci/reference.ts';
 import type { DownloadRequest, Fetching } from '../download/types.ts';
-import { errnoOf, KataError } from '../errors/index.ts';
+import { commandWord, errnoOf, KataError } from '../errors/index.ts';
 import { openRegular } from '../host/regular.ts';
 import { stopIfAsked } from '../host/stoppable.ts';
 import type { Digest } from '../host/types.ts';
@@ -177,7 +177,7 @@ async function openFile(path: string, name: string): Promise<FileHandle> {
       subject: path,
       found: `${path} cannot be opened (${code})`,
       needed: 'an archive or a folder that can be read',
-      next: `ls -l ${path}`,
+      next: `ls -l ${commandWord(path)}`,
       cause: error,
     });
   }

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { KataError } from '../errors/index.ts';
+import { commandWord, KataError } from '../errors/index.ts';
 
 export function isAddress(word: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(word);
@@ -11,6 +11,11 @@ export function shownAddress(word: string): string {
   if (!URL.canParse(word)) return 'an address that cannot be read';
   const { protocol, host, pathname } = new URL(word);
   return `${protocol}//${host}${pathname}`;
+}
+
+/** The command that shows how a file of this machine or of an address begins. */
+export function lookAt(place: string): string {
+  return isAddress(place) ? `curl -fsSL ${commandWord(shownAddress(place))} | head -c 300` : `head -c 300 ${commandWord(place)}`;
 }
 
 /** The name of the file that an address names; undefined where its path ends with no name. */

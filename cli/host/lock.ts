@@ -3,7 +3,7 @@ import { closeSync, constants, existsSync, fchmodSync, mkdirSync, openSync } fro
 import { type FileHandle, lstat, open } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errnoOf, KataError } from '../errors/index.ts';
+import { commandWord, errnoOf, KataError } from '../errors/index.ts';
 import { holdFolder, withFolders } from './held.ts';
 import { cleanEnvironment } from './programs.ts';
 import { readable } from './regular.ts';
@@ -94,7 +94,7 @@ function linked(real: string, names: number): KataError {
     subject: real,
     found: `${real} has ${names} hard links`,
     needed: 'a lock file with one hard link: text written to it would change the other files',
-    next: `look at the other files and remove the lock file: find / -xdev -samefile ${real}; rm ${real}`,
+    next: `look at the other files and remove the lock file: find / -xdev -samefile ${commandWord(real)}; rm ${commandWord(real)}`,
   });
 }
 
@@ -103,7 +103,7 @@ function noFile(real: string): KataError {
     subject: real,
     found: `${real} is no regular file`,
     needed: 'a free place for kata-sysext’s lock file',
-    next: `look at it and move it away: ls -l ${real}`,
+    next: `look at it and move it away: ls -l ${commandWord(real)}`,
   });
 }
 
@@ -153,7 +153,7 @@ function orReadOnly(error: unknown, { root }: HostView, place: HostPath): unknow
     subject: folder,
     found: `${folder} lies on a file system that is mounted read-only`,
     needed: 'a folder that can be written: a change keeps its journal there',
-    next: `findmnt -T ${folder}; if the disk is sound: mount -o remount,rw the mount point that it names`,
+    next: `findmnt -T ${commandWord(folder)}; if the disk is sound: mount -o remount,rw the mount point that it names`,
     cause: error,
   });
 }

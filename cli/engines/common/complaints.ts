@@ -1,4 +1,4 @@
-import { type Finding, KataError } from '../../errors/index.ts';
+import { commandWord, type Finding, KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import type { Engine } from '../contract.ts';
 import type { Instance } from '../types.ts';
@@ -75,7 +75,7 @@ export function refused(binary: HostPath, subject: HostPath, args: readonly stri
     subject,
     found: `${binary} does not accept ${subject}: ${withoutValues(found)}`,
     needed: 'A configuration that the engine itself can load.',
-    next: `Repair it until this works: ${[binary, ...args.map((arg) => (arg === '' ? "''" : arg))].join(' ')}`,
+    next: `Repair it until this works: ${[binary, ...args].map(commandWord).join(' ')}`,
     details: { refusedBy: binary },
   });
 }

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { commandWord } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { unsupported } from './unsupported.ts';
 
@@ -29,11 +30,11 @@ export async function checkEditable(host: HostView, real: HostPath): Promise<voi
       real,
       `${real} has ${stat.links} names (hard links): an edit would part them.`,
       'A file with one name.',
-      `Break the link: cp -p ${real} ${real}.new && mv ${real}.new ${real}`,
+      `Break the link: cp -p ${commandWord(real)} ${commandWord(`${real}.new`)} && mv ${commandWord(`${real}.new`)} ${commandWord(real)}`,
     );
   }
   if (await isImmutable(host, real)) {
-    throw unsupported(real, `${real} is immutable or append-only.`, 'A file that may be replaced.', `chattr -i -a ${real}`);
+    throw unsupported(real, `${real} is immutable or append-only.`, 'A file that may be replaced.', `chattr -i -a ${commandWord(real)}`);
   }
 }
 

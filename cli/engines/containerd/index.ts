@@ -1,3 +1,4 @@
+import { commandWord } from '../../errors/index.ts';
 import { endedBefore } from '../common/endedBefore.ts';
 import { probeCri } from '../common/probeCri.ts';
 import { restartRisksOfUnit } from '../common/restartRisks.ts';
@@ -52,7 +53,7 @@ export const containerd: Engine = {
     renderPlanned: async (host, instance, plan, scratch) => (await plannedDump(host, instance, plan, scratch)).value,
     dumpEffective: effectiveConfig,
     compare: compareDumps,
-    showCommand: ({ binary, configPath }) => `${binary ?? facts.name} -c ${configPath} config dump`,
+    showCommand: ({ binary, configPath }) => `${commandWord(binary ?? facts.name)} -c ${commandWord(configPath)} config dump`,
   },
   daemon: {
     probe: (host, instance, timeoutMs) => probeCri(host, instance.socket, cri.handlersIn, timeoutMs),

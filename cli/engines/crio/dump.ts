@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { isTable, readDump, type TomlTable, tableAt, tomlKey, valueAt } from '../../documents/toml/index.ts';
-import { KataError } from '../../errors/index.ts';
+import { commandWord, KataError } from '../../errors/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { binaryOf, refused, verdicts } from '../common/complaints.ts';
 import { differences } from '../common/differences.ts';
@@ -54,7 +54,7 @@ export async function dumpOf(host: HostView, instance: Instance, main: HostPath 
       subject: main || folder,
       found: `what ${binary} prints of ${main || folder} cannot be read: ${(cause as Error).message.split('\n')[0]}`,
       needed: 'names and texts without quotes in them',
-      next: `look at it: ${binary} --config '${main}' --config-dir ${folder} config`,
+      next: `look at it: ${[binary, '--config', main, '--config-dir', folder, 'config'].map(commandWord).join(' ')}`,
       cause,
     });
   }

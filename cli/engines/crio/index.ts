@@ -1,3 +1,4 @@
+import { commandWord } from '../../errors/index.ts';
 import { endedBefore } from '../common/endedBefore.ts';
 import { probeCri } from '../common/probeCri.ts';
 import type { Engine } from '../contract.ts';
@@ -44,7 +45,8 @@ export const crio: Engine = {
     renderPlanned: plannedDump,
     dumpEffective: effectiveConfig,
     compare: compareDumps,
-    showCommand: (instance) => `${instance.binary ?? facts.name} --config ${instance.configPath} --config-dir ${folderOf(instance)} config`,
+    showCommand: (instance) =>
+      `${[instance.binary ?? facts.name, '--config', instance.configPath, '--config-dir', folderOf(instance), 'config'].map(commandWord).join(' ')}`,
   },
   daemon: {
     probe: (host, instance, timeoutMs) => probeCri(host, instance.socket, cri.handlersIn, timeoutMs),

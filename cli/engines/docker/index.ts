@@ -1,3 +1,4 @@
+import { commandWord } from '../../errors/index.ts';
 import type { Engine } from '../contract.ts';
 import { defaultHandler } from './checks.ts';
 import { detectDocker, findRecordedDocker } from './detect.ts';
@@ -36,7 +37,8 @@ export const docker: Engine = {
     renderPlanned,
     dumpEffective,
     compare: compareDumps,
-    showCommand: ({ binary, configPath }) => `${binary ?? facts.programs[0]} --validate --config-file ${configPath}`,
+    showCommand: ({ binary, configPath }) =>
+      `${commandWord(binary ?? facts.programs[0]!)} --validate --config-file ${commandWord(configPath)}`,
   },
   daemon: {
     probe: probeDocker,

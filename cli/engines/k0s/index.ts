@@ -62,7 +62,7 @@ export const k0s: Engine = {
     renderPlanned: renderPlannedK0s,
     dumpEffective: dumpEffectiveK0s,
     compare: compareDumps,
-    showCommand: ({ binary, configPath }) => `${binary ?? 'containerd'} -c ${configPath} config dump`,
+    showCommand: ({ binary, configPath }) => `${commandWord(binary ?? 'containerd')} -c ${commandWord(configPath)} config dump`,
   },
   daemon: {
     probe: (host, instance, timeoutMs) => probeCri(host, instance.socket, containerdCri.handlersIn, timeoutMs),
