@@ -66,7 +66,7 @@ export function savedReader(bundle: SavedBundle): SavedReader {
     const file = name.slice(archiveFolder.length);
     if (kept.some((each) => each.name === labelOf(source, file))) throw damaged(source, `${file} is in it twice`);
     if (sizeBytes > fileLimits.signature) throw damaged(source, `${file} is too long for a signature`);
-    kept.push({ name: labelOf(source, file), place: `${place}: ${name}`, content: await wholeOf(body) });
+    kept.push({ name: labelOf(source, file), place: `${place}: ${name}`, bundle: place, content: await wholeOf(body) });
     signatures.set(of, kept);
   }
 

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { isAddress, nameIn } from '../download/address.ts';
+import { isAddress, requireName } from '../download/address.ts';
 import { isOci, ociReference } from '../download/oci/reference.ts';
 import type { DownloadRequest, Fetching } from '../download/types.ts';
-import { errnoOf, KataError } from '../errors/index.ts';
+import { commandWord, errnoOf, KataError } from '../errors/index.ts';
 import { openRegular } from '../host/regular.ts';
 import { stopIfAsked } from '../host/stoppable.ts';
 import type { Digest } from '../host/types.ts';
@@ -78,6 +78,7 @@ async function openPath(path: string, watch: Watch): Promise<SourceBytes> {
 async function openAddress(address: string, watch: Watch): Promise<SourceBytes> {
   // Loaded for an address only: everything else starts without TLS.
   const { download } = await import('../download/index.ts');
+  const name = isOci(address) ? basename(address) : requireName(address);
   const source = await download(await requestFor(address, watch));
   try {
     if (source.totalBytes !== undefined) watch.onSize?.(source.totalBytes);
@@ -99,7 +100,7 @@ async function openAddress(address: string, watch: Watch): Promise<SourceBytes> 
       }
     }
     return {
-      name: isOci(address) ? (nameIn(address) ?? source.name) : source.name,
+      name,
       get sizeBytes() {
         return source.totalBytes ?? read;
       },
@@ -176,7 +177,7 @@ async function openFile(path: string, name: string): Promise<FileHandle> {
       subject: path,
       found: `${path} cannot be opened (${code})`,
       needed: 'an archive or a folder that can be read',
-      next: `ls -l ${path}`,
+      next: `ls -l ${commandWord(path)}`,
       cause: error,
     });
   }

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { errnoOf, KataError } from '../errors/index.ts';
+import { commandWord, errnoOf, KataError } from '../errors/index.ts';
 import type { Digest } from '../host/types.ts';
 
 /** Writes a tree below a folder. It trusts its paths: `memberRules` and `tree` have judged them. */
@@ -132,7 +132,7 @@ async function orNoSpace<T>(into: string, work: () => Promise<T>): Promise<T> {
       subject: into,
       found: `the file system of ${into} is full`,
       needed: 'room for the files of the handlers',
-      next: `free some: df -h ${into}`,
+      next: `free some: df -h ${commandWord(into)}`,
       cause: error,
     });
   }

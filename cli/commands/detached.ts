@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { isAddress } from '../download/address.ts';
-import { KataError } from '../errors/index.ts';
+import { commandWord, KataError } from '../errors/index.ts';
 import { ownCommand } from '../host/index.ts';
 import type { Emit } from '../output/index.ts';
 import { unitVariable, userText, userVariable, whoAsks } from '../runner/asked.ts';
@@ -109,7 +109,7 @@ export async function refuseUnseen(words: string[], cwd: string): Promise<void> 
       subject: path,
       found: `${path} is seen from here, but PID 1, which runs the change, finds something else or nothing there`,
       needed: 'the bundle in a folder of the host itself; this shell has mounts of its own (a container, or PrivateTmp)',
-      next: `copy it to a folder that both see, and compare: ls -l /proc/1/root${path}`,
+      next: `copy it to a folder that both see, and compare: ls -l ${commandWord(`/proc/1/root${path}`)}`,
     });
   }
 }
@@ -120,6 +120,6 @@ function notStarted(unit: string, status: number): KataError {
     subject: unit,
     found: `systemd could not start ${process.execPath} in the change’s own unit: status ${status}${status === 203 ? ', EXEC' : ''}; nothing was changed`,
     needed: 'the program at a place that PID 1 sees, on a file system from which programs may run',
-    next: `look whether it is there: ls -l /proc/1/root${process.execPath}; put it into a folder of the host itself, as /usr/local/bin, and run it there`,
+    next: `look whether it is there: ls -l ${commandWord(`/proc/1/root${process.execPath}`)}; put it into a folder of the host itself, as /usr/local/bin, and run it there`,
   });
 }

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { isSea } from 'node:sea';
 import { isOfImage } from '../backends/registry.ts';
-import { errnoOf, type Finding, KataError } from '../errors/index.ts';
+import { commandWord, errnoOf, type Finding, KataError } from '../errors/index.ts';
 import { type Host, type HostView, interrupted, openHost, stoppable, unlessStopped } from '../host/index.ts';
 import { type ColourMode, coloured, errorText, escapingStream, isAdvice, reporter, takesColour } from '../output/index.ts';
 import type { ProgressMode } from '../output/reporter.ts';
@@ -139,7 +139,7 @@ async function needFolder(root: string): Promise<void> {
     subject: '--root',
     found: `--root ${root}: there is no such folder`,
     needed: 'the folder of a host tree',
-    next: `ls -ld ${root}`,
+    next: `ls -ld ${commandWord(root)}`,
   });
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, lstat, readlink } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { ReadAt } from '../bundle/elf.ts';
-import { errnoOf, KataError } from '../errors/index.ts';
+import { commandWord, errnoOf, KataError } from '../errors/index.ts';
 import { type Digest, openRegular } from '../host/index.ts';
 import { type Runner, requireKind, requireSize, unfit } from './kinds.ts';
 import type { ComponentKind, Own, OwnFile } from './types.ts';
@@ -107,7 +107,13 @@ async function refuseLink(kind: ComponentKind, path: string): Promise<void> {
   const stat = await lstat(path).catch((error: unknown) => Promise.reject(missing(path, error)));
   if (stat.isSymbolicLink()) {
     const target = await readlink(path).catch(() => '');
-    throw unfit(kind, path, `is a link to ${target}`, 'the file itself: a link may lead elsewhere a moment later', `readlink -f ${path}`);
+    throw unfit(
+      kind,
+      path,
+      `is a link to ${target}`,
+      'the file itself: a link may lead elsewhere a moment later',
+      `readlink -f ${commandWord(path)}`,
+    );
   }
   if (!stat.isFile()) throw unfit(kind, path, `is ${stat.isDirectory() ? 'a folder' : 'no regular file'}`, 'a regular file');
 }
@@ -119,7 +125,7 @@ function missing(path: string, error: unknown): unknown {
     subject: path,
     found: `${path} is not there or cannot be read (${code})`,
     needed: 'the file of the component',
-    next: `ls -l ${path}`,
+    next: `ls -l ${commandWord(path)}`,
   });
 }
 

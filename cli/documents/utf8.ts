@@ -1,4 +1,4 @@
-import { KataError } from '../errors/index.ts';
+import { commandWord, KataError } from '../errors/index.ts';
 import { placeAt } from './place.ts';
 
 /**
@@ -13,7 +13,7 @@ export function decodeUtf8(bytes: Uint8Array, path: string): string {
       subject: path,
       found: `${path}, ${placeOfFault(bytes)}, is not UTF-8 text.`,
       needed: 'UTF-8; an edit must be able to keep every byte.',
-      next: `Write ${path} in UTF-8 (iconv -f utf-8 ${path} shows where it breaks).`,
+      next: `Write ${path} in UTF-8 (iconv -f utf-8 ${commandWord(path)} shows where it breaks).`,
       cause,
     });
   }

@@ -1,5 +1,5 @@
 import { rootCertificates } from 'node:tls';
-import { errnoOf, KataError } from '../errors/index.ts';
+import { commandWord, errnoOf, KataError } from '../errors/index.ts';
 import { readRegular } from '../host/regular.ts';
 
 /** Where the families of distributions keep what the administrator trusts: Fedora, Debian, SUSE and Alpine. */
@@ -40,6 +40,6 @@ async function given(path: string): Promise<string> {
     subject: '--ca-file',
     found,
     needed: 'a file with certificates in the form PEM',
-    next: `openssl x509 -in ${path} -noout -subject`,
+    next: `openssl x509 -in ${commandWord(path)} -noout -subject`,
   });
 }

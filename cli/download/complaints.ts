@@ -1,4 +1,4 @@
-import { KataError } from '../errors/index.ts';
+import { commandWord, KataError } from '../errors/index.ts';
 import { shownAddress } from './address.ts';
 
 /** A new try may help: the connection broke, or the server is busy. */
@@ -7,7 +7,7 @@ export function broken(address: string, why: string, cause?: unknown): KataError
     subject: shownAddress(address),
     found: `${shownAddress(address)} could not be downloaded: ${why}`,
     needed: 'a server that sends the whole file',
-    next: `run the command again; to see what the server says: curl -fLIv ${shownAddress(address)}`,
+    next: `run the command again; to see what the server says: curl -fLIv ${commandWord(shownAddress(address))}`,
     cause,
   });
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { httpsAddress, nameIn } from './address.ts';
+import { httpsAddress } from './address.ts';
 import { openKept } from './cache.ts';
 import { certificates } from './certificates.ts';
 import { isStale, refused } from './complaints.ts';
@@ -19,7 +19,6 @@ export async function download(request: DownloadRequest): Promise<Download> {
     const hash = createHash('sha256');
     const found = () => `sha256:${hash.copy().digest('hex')}` as const;
     return {
-      name: nameIn(address)!,
       get totalBytes() {
         return kept?.whole === true ? kept.bytes : received?.totalBytes();
       },

@@ -55,8 +55,6 @@ export const usualPatience: Patience = {
 export const mostBytes = 16 * 2 ** 30;
 
 export interface Download {
-  /** The last part of the address' path. */
-  name: string;
   /** As the server or the cache says it; undefined while it does not. */
   totalBytes: number | undefined;
   /**

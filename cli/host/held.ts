@@ -1,7 +1,7 @@
 import { closeSync, constants, existsSync, lstatSync, openSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { posix } from 'node:path';
-import { errnoOf, KataError } from '../errors/index.ts';
+import { commandWord, errnoOf, KataError } from '../errors/index.ts';
 import { noProc, O_PATH, readable } from './regular.ts';
 import type { HeldFolder, HostPath } from './types.ts';
 
@@ -77,6 +77,6 @@ export function swapped(real: string): KataError {
     subject: real,
     found: `a folder on the way to ${real} was replaced by a link, or by another folder, while the program worked in it`,
     needed: 'folders that only root changes',
-    next: `see which users may write there: namei -l ${real}`,
+    next: `see which users may write there: namei -l ${commandWord(real)}`,
   });
 }

@@ -94,7 +94,7 @@ function linked(real: string, names: number): KataError {
     subject: real,
     found: `${real} has ${names} hard links`,
     needed: 'a lock file with one hard link: text written to it would change the other files',
-    next: `look at the other files and remove the lock file: find / -xdev -samefile ${real}; rm ${real}`,
+    next: `look at the other files and remove the lock file: find / -xdev -samefile ${commandWord(real)}; rm ${commandWord(real)}`,
   });
 }
 
@@ -103,11 +103,12 @@ function noFile(real: string): KataError {
     subject: real,
     found: `${real} is no regular file`,
     needed: 'a free place for kata-sysext’s lock file',
-    next: `look at it and move it away: ls -l ${real}`,
+    next: `look at it and move it away: ls -l ${commandWord(real)}`,
   });
 }
 
-function lockDescription(file: FileHandle): Promise<boolean> {
+/** Locks an open file until it is closed; false where another process or another handle has it. Throws `host-program-missing`, `failed`. */
+export function lockDescription(file: FileHandle): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const child = spawn('/usr/bin/flock', ['--nonblock', '--conflict-exit-code', String(conflict), '--exclusive', '3'], {
       env: cleanEnvironment,
@@ -140,7 +141,7 @@ function lockDescription(file: FileHandle): Promise<boolean> {
 }
 
 /** The last holder may have removed the file (purge) between open and lock: then no other process sees this lock. */
-async function sameFile(file: FileHandle, real: string): Promise<boolean> {
+export async function sameFile(file: FileHandle, real: string): Promise<boolean> {
   const [held, there] = [await file.stat(), await lstat(real).catch(() => undefined)];
   return there !== undefined && there.ino === held.ino && there.dev === held.dev;
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { errnoOf, KataError } from '../errors/index.ts';
+import { commandWord, errnoOf, KataError } from '../errors/index.ts';
 import type { Digest, FileKind } from './types.ts';
 
 /** Names a file without opening it: no device is touched, no pipe waits for a writer (open(2), O_PATH; Node has no constant for it). */
@@ -135,13 +135,26 @@ export async function readOwned(path: string, kind: FileKind, never: 'change' | 
   if (file === undefined) throw unfit(path, 'no regular file', needed);
   try {
     const { uid, mode } = await file.stat();
-    if (uid !== 0 && uid !== process.geteuid?.()) throw unfit(path, `a file of the user ${uid}`, needed);
+    if (uid !== 0 && uid !== process.geteuid?.()) throw ofOthers('owner', unfit(path, `a file of the user ${uid}`, needed));
     const others = never === 'change' ? 0o022 : 0o027;
-    if ((mode & others) !== 0) throw unfit(path, `a file that others may ${never} (mode ${(mode & 0o777).toString(8)})`, needed);
+    if ((mode & others) !== 0)
+      throw ofOthers('mode', unfit(path, `a file that others may ${never} (mode ${(mode & 0o777).toString(8)})`, needed));
     return await readAtMost(file, fileLimits[kind], path);
   } finally {
     await file.close();
   }
+}
+
+const ownershipFaults = { owner: { fault: 'owner' }, mode: { fault: 'mode' } } as const;
+
+function ofOthers(fault: keyof typeof ownershipFaults, { code, complaint }: KataError): KataError {
+  return new KataError(code, { ...complaint, details: ownershipFaults[fault] });
+}
+
+/** Whether `readOwned` refused a file for nothing but its owner or its mode. */
+export function ownershipFault(error: unknown): 'owner' | 'mode' | undefined {
+  const details = error instanceof KataError ? error.complaint.details : undefined;
+  return Object.values(ownershipFaults).find((each) => each === details)?.fault;
 }
 
 /** Files of /proc have no size before they are read, and others may grow meanwhile: what counts is what comes. */
@@ -226,6 +239,6 @@ export function unfit(path: string, what: string, needed: string): KataError {
     subject: path,
     found: `${path} is ${what}`,
     needed: `${needed}, as every file of its kind is`,
-    next: `look at it, and put the right file in its place: ls -lL ${path}`,
+    next: `look at it, and put the right file in its place: ls -lL ${commandWord(path)}`,
   });
 }

@@ -1,6 +1,6 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import { posix } from 'node:path';
-import { errnoOf, KataError } from '../errors/index.ts';
+import { commandWord, errnoOf, KataError } from '../errors/index.ts';
 import type { HostPath } from './types.ts';
 
 const maxLinks = 40;
@@ -33,7 +33,7 @@ export async function resolveInside(root: string, path: HostPath, followLast: bo
         subject: path,
         found: `more than ${maxLinks} symbolic links on the way to ${path}`,
         needed: 'a path without a loop of links',
-        next: `look at the links with: namei -l ${path}`,
+        next: `look at the links with: namei -l ${commandWord(path)}`,
       });
     }
     if (target.startsWith('/')) done = [];

@@ -1,4 +1,4 @@
-import { KataError } from '../errors/index.ts';
+import { commandWord, KataError } from '../errors/index.ts';
 import type { HostPath, HostView } from './types.ts';
 
 /** What a host reads together: a unit and its drop-ins, for example. */
@@ -23,6 +23,6 @@ function tooMuch(path: HostPath): KataError {
     subject: path,
     found: `${path} and the files that are read with it are more than ${most.files}, or have more than ${most.chars} characters`,
     needed: 'a unit with a few drop-ins',
-    next: `look at its folder, and take out what does not belong there: ls -la ${path.slice(0, path.lastIndexOf('/'))}`,
+    next: `look at its folder, and take out what does not belong there: ls -la ${commandWord(path.slice(0, path.lastIndexOf('/')))}`,
   });
 }

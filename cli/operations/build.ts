@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import fs from 'fs-extra';
 import type { OwnRequest } from '../components/types.ts';
 import type { Fetching } from '../download/types.ts';
-import { errnoOf, KataError } from '../errors/index.ts';
+import { commandWord, errnoOf, KataError } from '../errors/index.ts';
 import { type Architecture, ownArchitecture } from '../facts/index.ts';
 import { type Digest, type HostView, openHost, stopIfAsked, stoppable } from '../host/index.ts';
 import { describeImage, type Image, type ImageFormat, makerFindings, readTrailer } from '../images/index.ts';
@@ -105,7 +105,7 @@ async function collect(
 
 async function refuseTaken(file: string): Promise<void> {
   if ((await lstat(file).catch(() => undefined)) === undefined) return;
-  throw unusable(file, `${file} is there already`, `choose another name, or: rm ${file}`);
+  throw unusable(file, `${file} is there already`, `choose another name, or: rm ${commandWord(file)}`);
 }
 
 /** On the file's own file system, so that it gets its name by a rename. */

@@ -1,5 +1,6 @@
 import type { Finding } from '../errors/index.ts';
 import type { HostPath, HostView, Stat } from '../host/index.ts';
+import { pathWord } from '../output/index.ts';
 import { etcFolder, imageRoot, payloadRoot, stateFolder } from '../store/index.ts';
 
 /** Folders that kata-sysext makes in the first level of its own; the value says how many levels below them are looked at. */
@@ -63,14 +64,14 @@ function check(host: HostView, path: HostPath, stat: Stat, kind: Stat['kind'] | 
 }
 
 function unsafe(host: HostView, path: HostPath, what: string, { kind, mode }: Stat, isOwn = true): Finding {
-  const real = host.booted ? path : `${host.root}${path}`;
-  const owned = `if it is from kata-sysext: chown root:root ${real} && chmod ${kind === 'directory' ? '755' : (mode & 0o755).toString(8)} ${real}`;
+  const word = pathWord(host, path);
+  const owned = `if it is from kata-sysext: chown root:root ${word} && chmod ${kind === 'directory' ? '755' : (mode & 0o755).toString(8)} ${word}`;
   return {
     code: 'state-unsafe',
     level: 'blocker',
     subject: path,
     found: `${path} ${what}`,
     needed: 'files and folders of root that only root may write to',
-    next: `look at it: ls -lan ${real}; ${isOwn ? owned : `if nothing needs it: rm ${real}`}`,
+    next: `look at it: ls -lan ${word}; ${isOwn ? owned : `if nothing needs it: rm ${word}`}`,
   };
 }

@@ -1,6 +1,7 @@
 import { parseJson } from '../documents/index.ts';
 import { readJsonText } from '../documents/jsonFile/index.ts';
 import { misfitOf } from '../documents/shapes.ts';
+import { lookAt } from '../download/address.ts';
 import { KataError } from '../errors/index.ts';
 import { handlerTable } from '../layout/index.ts';
 import { type Catalogue, type Document, documentShape } from './catalogue.ts';
@@ -11,7 +12,7 @@ const maxCatalogueBytes = 256 * 1024;
 const maxReleases = 500;
 
 /** Reads a catalogue that was added, or is to be. `place` is what messages call it. Throws `catalogue-unfit`. */
-export function readDocument(content: Buffer | string, place: string, next = `look at it: head -c 300 ${place}`): Document {
+export function readDocument(content: Buffer | string, place: string, next = `look at it: ${lookAt(place)}`): Document {
   let found: string | undefined;
   try {
     const text = content.toString();

@@ -1,4 +1,4 @@
-import { KataError } from '../errors/index.ts';
+import { commandWord, KataError } from '../errors/index.ts';
 import { type Digest, digestOf } from '../host/index.ts';
 import {
   addedCatalogues,
@@ -128,7 +128,7 @@ function unproven(place: string, why: string, needed: string, option: string): K
     subject: place,
     found: `nothing proves the catalogue ${place}: ${why}`,
     needed,
-    next: `kata-sysext releases add ${place} ${option}`,
+    next: `kata-sysext releases add ${commandWord(place)} ${option}`,
   });
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Finding, KataError } from '../errors/index.ts';
+import { commandWord, type Finding, KataError } from '../errors/index.ts';
 import { deploymentNow } from '../facts/index.ts';
 import {
   beyondStopping,
@@ -173,7 +173,7 @@ async function waitForForeignLocks({ host, emit, signal }: Context, verb: string
       subject: path,
       found: `${owner} holds ${path}`,
       needed: 'one installer at a time',
-      next: `wait until ${owner} has ended (--wait SECONDS); fuser -v ${path} shows its process`,
+      next: `wait until ${owner} has ended (--wait SECONDS); fuser -v ${commandWord(path)} shows its process`,
     };
     if (othersSeconds === undefined) refuse([finding], allow);
     emit({ kind: 'warning', text: `${owner} holds ${path}; the change does not wait any longer` });

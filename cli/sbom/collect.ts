@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Fetching } from '../download/types.ts';
-import { errnoOf, KataError } from '../errors/index.ts';
+import { commandWord, errnoOf, KataError } from '../errors/index.ts';
 import { putNew } from '../host/newFile.ts';
 import { stopIfAsked } from '../host/stoppable.ts';
 import type { Digest } from '../host/types.ts';
@@ -117,7 +117,7 @@ function tooLarge(address: string, most: number): KataError {
     subject: address,
     found: `${address} has more than the ${most} bytes that are left for sources`,
     needed: 'an archive of sources, which is far smaller',
-    next: `fetch it with a program of your own: curl -fLO ${address}`,
+    next: `fetch it with a program of your own: curl -fLO ${commandWord(address)}`,
   });
 }
 

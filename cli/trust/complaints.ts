@@ -1,5 +1,7 @@
+import { lookAt } from '../download/address.ts';
 import { KataError } from '../errors/index.ts';
 import type { HostPath } from '../host/index.ts';
+import type { SignatureFile } from './types.ts';
 
 export const trustFolder: HostPath = '/etc/kata-sysext/trust.d';
 
@@ -15,6 +17,12 @@ export function unfitPolicy(file: HostPath, found: string, cause?: unknown): Kat
 }
 
 /** A file that was named as a signature and is none. */
-export function unfitSignature(name: string, found: string, needed = 'the signature of minisign, openssl or cosign'): KataError {
-  return new KataError('signature-unfit', { subject: name, found: `${name}: ${found}`, needed, next: `look at it: head -c 300 ${name}` });
+export function unfitSignature(
+  { name, place, bundle }: Omit<SignatureFile, 'content'>,
+  found: string,
+  needed = 'the signature of minisign, openssl or cosign',
+): KataError {
+  const next =
+    bundle === undefined ? `look at it: ${lookAt(place)}` : 'save the archives again, with signatures of them: kata-sysext bundle save';
+  return new KataError('signature-unfit', { subject: name, found: `${name}: ${found}`, needed, next });
 }

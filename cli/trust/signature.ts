@@ -90,7 +90,7 @@ const readers: { [K in Signature['kind']]: (file: SignatureFile) => Signature | 
   minisign: minisignSignature,
   pem: pemSignature,
   // Loaded for a bundle only: everything else does without the library.
-  sigstore: async ({ content, name }) => ({ kind: 'sigstore', ...(await import('./sigstore.ts')).parseBundle(content, name) }),
+  sigstore: async (file) => ({ kind: 'sigstore', ...(await import('./sigstore.ts')).parseBundle(file) }),
 };
 
 async function trialOf(signature: Signature, trusted: TrustedKey, { policy, fips }: Conditions): Promise<Trial> {
@@ -99,29 +99,30 @@ async function trialOf(signature: Signature, trusted: TrustedKey, { policy, fips
 }
 
 /** The bytes that openssl and cosign write, as they are or in base64. */
-function pemSignature({ content, name }: SignatureFile): Signature {
+function pemSignature(file: SignatureFile): Signature {
+  const { content } = file;
   const decoded = base64(content.toString('latin1').trim());
   const bytes = decoded.length > 0 ? decoded : content;
   // From Ed25519 to RSA with 16,384 bits.
-  if (bytes.length < 32 || bytes.length > 2048) throw unfitSignature(name, `${content.length} bytes that are no signature`);
+  if (bytes.length < 32 || bytes.length > 2048) throw unfitSignature(file, `${content.length} bytes that are no signature`);
   return { kind: 'pem', bytes };
 }
 
 /** minisign's four lines. https://jedisct1.github.io/minisign/: the algorithm 'ED' signs the BLAKE2b-512 of the file. */
-function minisignSignature({ content, name }: SignatureFile): Signature {
-  const [, line = '', trusted = '', global = ''] = content.toString('latin1').split(/\r?\n/);
+function minisignSignature(file: SignatureFile): Signature {
+  const [, line = '', trusted = '', global = ''] = file.content.toString('latin1').split(/\r?\n/);
   const bytes = base64(line);
   const commentSignature = base64(global);
   if (bytes.length !== 74 || commentSignature.length !== 64 || !trusted.startsWith('trusted comment: '))
-    throw unfitSignature(name, 'a file that begins like a signature of minisign and is none');
+    throw unfitSignature(file, 'a file that begins like a signature of minisign and is none');
   const algorithm = bytes.toString('latin1', 0, 2);
   if (algorithm === 'Ed')
     throw unfitSignature(
-      name,
+      file,
       'a signature of the old kind, which needs the whole file in memory',
       'one of minisign 0.10 or later, or made with its option -H',
     );
-  if (algorithm !== 'ED') throw unfitSignature(name, 'a signature of minisign of an unknown kind');
+  if (algorithm !== 'ED') throw unfitSignature(file, 'a signature of minisign of an unknown kind');
   const comment = Buffer.from(trusted.slice('trusted comment: '.length), 'latin1').toString('utf8');
   return { kind: 'minisign', id: bytes.toString('hex', 2, 10), parts: { bytes: bytes.subarray(10), comment, commentSignature } };
 }

@@ -8,7 +8,7 @@ import { listOf, misfitOf, oneOf, tableOf, textLike } from '../documents/shapes.
 import { KataError } from '../errors/index.ts';
 import { fileLimits } from '../host/regular.ts';
 import { unfitSignature } from './complaints.ts';
-import type { Signer, Trial, TrustedKey } from './types.ts';
+import type { SignatureFile, Signer, Trial, TrustedKey } from './types.ts';
 
 /** A bundle of sigstore, with what signed it. */
 export interface SigstoreBundle {
@@ -27,23 +27,24 @@ const type = /^application\/vnd\.dev\.sigstore\.bundle(?:\+json;version=0\.[123]
 const logName = /^[\w.:/ -]{1,200}$/;
 
 /** Throws `signature-unfit`. */
-export function parseBundle(content: Buffer, name: string): SigstoreBundle {
+export function parseBundle(file: SignatureFile): SigstoreBundle {
+  const { content, name } = file;
   const needed = 'a bundle of sigstore, version 0.1 to 0.3, as cosign sign-blob --bundle writes it';
   try {
     const value = parseJson(content.toString(), { maxBytes: fileLimits.signature });
     readJsonText(content.toString(), name);
     const bundle = bundleFromJSON(value);
-    if (!type.test(bundle.mediaType)) throw unfitSignature(name, 'a bundle of sigstore of another version', needed);
+    if (!type.test(bundle.mediaType)) throw unfitSignature(file, 'a bundle of sigstore of another version', needed);
     const names = bundle.verificationMaterial.tlogEntries.flatMap((entry) => signers(entry.inclusionProof?.checkpoint?.envelope ?? ''));
-    if (!names.every((each) => logName.test(each))) throw unfitSignature(name, 'a bundle of sigstore with a log of no usual name', needed);
+    if (!names.every((each) => logName.test(each))) throw unfitSignature(file, 'a bundle of sigstore with a log of no usual name', needed);
     const { content: signed } = bundle;
     if (signed.$case === 'messageSignature' && signed.messageSignature.messageDigest.algorithm !== HashAlgorithm.SHA2_256)
-      throw unfitSignature(name, 'a bundle of sigstore with another digest than SHA-256', needed);
+      throw unfitSignature(file, 'a bundle of sigstore with another digest than SHA-256', needed);
     const by = bundle.verificationMaterial.content.$case === 'publicKey' ? 'key' : 'certificate';
     return { by, bundle, entity: toSignedEntity(bundle) };
   } catch (error) {
     if (error instanceof KataError && error.code === 'signature-unfit') throw error;
-    throw unfitSignature(name, 'a file that begins like a bundle of sigstore and is none', needed);
+    throw unfitSignature(file, 'a file that begins like a bundle of sigstore and is none', needed);
   }
 }
 

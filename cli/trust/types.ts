@@ -39,6 +39,8 @@ export interface SignatureFile {
   name: string;
   /** See `Proof`. */
   place: string;
+  /** The saved bundle that has it, if it is in one. */
+  bundle?: string | undefined;
   content: Buffer;
 }
 

@@ -6,6 +6,8 @@ import type { ServerResponse } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openSource } from '../../cli/bundle/sourceBytes.ts';
+import { openKept } from '../../cli/download/cache.ts';
 import { download } from '../../cli/download/index.ts';
 import { type DownloadRequest, usualPatience } from '../../cli/download/types.ts';
 import type { KataError } from '../../cli/errors/index.ts';
@@ -28,7 +30,6 @@ describe('a download', () => {
 
     assert.deepEqual(found.bytes, content);
     assert.equal(found.digest, digest);
-    assert.equal(found.name, 'kata.tar');
     assert.equal(found.totalBytes, content.length);
   });
 
@@ -185,6 +186,13 @@ describe('a server that is not to be used', () => {
   });
 });
 
+describe('an address of an archive', () => {
+  for (const address of ['https://localhost/', 'https://localhost/x/', 'https://localhost', 'http://localhost/kata.tar'])
+    it(`is not ${address}`, async () => {
+      await assert.rejects(openSource(address), { code: 'usage', message: /is no https address of a file/ });
+    });
+});
+
 describe('a proxy that never answers', () => {
   const names = ['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY', 'no_proxy', 'NO_PROXY'];
   let before: NodeJS.ProcessEnv;
@@ -294,6 +302,43 @@ describe('the cache of downloads', () => {
       assert.equal(second.digest, digest);
     });
 
+  it('keeps a file once that two runs download together, and both get the whole', async () => {
+    const waiting: (() => unknown)[] = [];
+    server = await serveTls((request, response, count) => {
+      waiting.push(() => sendFile(content)(request, response, count));
+      if (count === 2) for (const answer of waiting) answer();
+    });
+    const [one, other] = await Promise.all([read({ cacheDir: folder }), read({ cacheDir: folder })]);
+
+    assert.deepEqual([one.digest, other.digest], [digest, digest]);
+    assert.deepEqual(readdirSync(folder), [name]);
+    assert.deepEqual(readFileSync(join(folder, name)), content);
+  });
+
+  it('is left alone by the second of two runs, which goes on where the first one broke off only after that', async () => {
+    const first = (await openKept(folder, digest))!;
+    await first.append(content.subarray(0, 1000));
+    const second = await openKept(folder, digest);
+    await first.close();
+    const third = (await openKept(folder, digest))!;
+    await third.close();
+
+    assert.equal(second, undefined);
+    assert.equal(third.bytes, 1000);
+  });
+
+  it('is not needed to the end: a part that is removed meanwhile is kept by nobody, and the run has all bytes', async () => {
+    const kept = (await openKept(folder, digest))!;
+    await kept.append(content);
+    rmSync(join(folder, `${name}.part`));
+    writeFileSync(join(folder, `${name}.part`), 'of another');
+    await kept.finish();
+    await kept.forget();
+    await kept.close();
+
+    assert.deepEqual(readdirSync(folder), [`${name}.part`]);
+  });
+
   it('a link in it is not followed', async () => {
     const outside = join(folder, 'outside');
     writeFileSync(outside, 'mine');
@@ -322,7 +367,7 @@ async function read(request: Partial<DownloadRequest>) {
   try {
     const pieces: Buffer[] = [];
     for await (const piece of source.pieces()) pieces.push(piece);
-    return { bytes: Buffer.concat(pieces), digest: source.digest(), name: source.name, totalBytes: source.totalBytes, notes };
+    return { bytes: Buffer.concat(pieces), digest: source.digest(), totalBytes: source.totalBytes, notes };
   } finally {
     await source.close();
   }

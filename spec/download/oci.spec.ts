@@ -193,6 +193,23 @@ describe('an artefact in a registry', () => {
     assert.equal(tokens.seen[0]?.path, '/token?a=b&service=reg&scope=repository%3Ateam%2Fkata%3Apull');
   });
 
+  for (const [title, path] of [
+    ['ends with a slash', '/token/'],
+    ['has no path', ''],
+  ])
+    it(`gets a token where the address for tokens ${title}`, async () => {
+      const tokens = await serveTls((_, response) => response.end(JSON.stringify({ token: 'abc.def' })));
+      others.push(tokens);
+      server = await serveTls((request, response, count) => {
+        if (request.headers.authorization === 'Bearer abc.def') return files(request, response, count);
+        return response.writeHead(401, { 'www-authenticate': `Bearer realm="${tokens.origin}${path}",service="reg"` }).end();
+      });
+      const found = await bytesOf();
+
+      assert.deepEqual(found, layer);
+      assert.equal(tokens.seen[0]?.path, `${path || '/'}?service=reg&scope=repository%3Ateam%2Fkata%3Apull`);
+    });
+
   const rows: [title: string, challenge: string | undefined, found: RegExp][] = [
     ['that wants a password', 'Basic realm="https://localhost/"', /download-refused: .*names no https address for a token/],
     ['that says nothing', undefined, /download-refused: .*names no https address for a token/],

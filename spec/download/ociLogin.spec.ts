@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSource } from '../../cli/bundle/sourceBytes.ts';
@@ -83,6 +83,23 @@ describe('names and passwords for registries', () => {
     );
   });
 
+  it('may be a key of a service account, whose JSON has line ends', async () => {
+    const key = JSON.stringify({ type: 'service_account', private_key: '-----BEGIN PRIVATE KEY-----\nabc\n' }, null, 2);
+    const auth = Buffer.from(`_json_key:${key}`).toString('base64');
+    put({ auths: { host: { auth } } });
+
+    assert.equal((await loginFor(registry('host'), file))?.header, `Basic ${auth}`);
+  });
+
+  it('of a file that others may read are refused with the commands that help, also where its path has a blank', async () => {
+    put({ auths: {} }, 0o644);
+    const blank = join(folder, 'my file');
+    renameSync(file, blank);
+
+    const { complaint } = (await loginFor(registry('host'), blank).catch((error: KataError) => error)) as KataError;
+    assert.equal(complaint.next, `ls -lL '${blank}'; chown root '${blank}'; chmod 600 '${blank}'`);
+  });
+
   const long = `{"auths":{},"x":"${'x'.repeat(70_000)}"}`;
   const entries: [title: string, document: unknown, found: RegExp][] = [
     ['is no JSON', `{"auths": {"host": {"auth": "${pair}"`, /is no JSON$/],
@@ -93,7 +110,8 @@ describe('names and passwords for registries', () => {
     ['has no base64', { auths: { host: { auth: 'anna:Sesame-15' } } }, /no auth with/],
     ['has no colon', { auths: { host: { auth: Buffer.from('anna').toString('base64') } } }, /no auth with/],
     ['has no name', { auths: { host: { auth: Buffer.from(':Sesame-15').toString('base64') } } }, /no auth with/],
-    ['has a line end', { auths: { host: { auth: Buffer.from('anna:a\r\nx: y').toString('base64') } } }, /no auth with/],
+    ['has a line end in the name', { auths: { host: { auth: Buffer.from('an\r\nna:Sesame-15').toString('base64') } } }, /no auth with/],
+    ['has no password', { auths: { host: { auth: Buffer.from('anna:').toString('base64') } } }, /no auth with/],
     ['has a number', { auths: { host: { auth: 5 } } }, /auths\.host\.auth/],
     ['has a key that is refused', `{"auths":{"__proto__":{"auth":"${pair}"}}}`, /is no JSON$/],
   ];
@@ -104,6 +122,7 @@ describe('names and passwords for registries', () => {
 
       assert.equal((error as KataError).code, 'usage');
       assert.match((error as KataError).complaint.found, found);
+      assert.doesNotMatch((error as KataError).complaint.next, /chown|chmod/);
       assert.ok(!JSON.stringify([(error as KataError).complaint, String((error as KataError).complaint.cause)]).match(/Sesame|YW5uYT/));
     });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, existsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, chownSync, existsSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type FakeApi, fakeApi, kubeconfigFor } from '../support/fakeApi.ts';
 import { runInProcess } from '../support/inProcess.ts';
 import { run as runProgram } from '../support/program.ts';
@@ -30,13 +30,16 @@ describe('a kubeconfig', function () {
   if (process.getuid?.() === 0)
     it('is refused that belongs to another user, and its plugin is not run', async () => {
       const ran = join(scratch('ran'), 'ran');
-      const path = kubeconfigFor(undefined, { exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'touch', args: [ran] } });
+      const made = kubeconfigFor(undefined, { exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'touch', args: [ran] } });
+      const path = join(dirname(made), 'my config');
+      renameSync(made, path);
       chownSync(path, 65534, 65534);
 
       const { status, stderr } = await run(path);
 
       assert.equal(status, 2);
       assert.match(stderr, /a file of the user 65534[\s\S]*it may name programs to run and files to send/);
+      assert.match(stderr, /kubectl config view --kubeconfig '[^']+\/my config' --raw --flatten >~\/kubeconfig/);
       assert.ok(!existsSync(ran));
     });
 

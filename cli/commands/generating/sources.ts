@@ -4,7 +4,7 @@ import { basename, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { machineOf } from '../../bundle/index.ts';
 import { isAddress } from '../../download/address.ts';
-import { KataError } from '../../errors/index.ts';
+import { commandWord, KataError } from '../../errors/index.ts';
 import { ownArchitecture } from '../../facts/index.ts';
 import { type ComponentSource, containerfileNames, filesOf, isCompressed, type Source } from '../../generate/index.ts';
 import { cleanEnvironment, type Digest, digestOfFile, readHead, unlessStopped } from '../../host/index.ts';
@@ -104,12 +104,12 @@ export async function sourceOf({ word, digest, from, inside, cwd, signal }: Sour
       subject: file,
       found: found === undefined ? `${file} is not there` : `${file} is no file`,
       needed: 'one file: nodes fetch no folders',
-      next: `ls -l ${file}`,
+      next: `ls -l ${commandWord(file)}`,
     });
   }
   const actual = await unlessStopped(digestOfFile(file), signal);
   if (expected !== undefined && expected !== actual) {
-    throw new KataError('bundle-digest', { subject: file, found: actual, needed: expected, next: `sha256sum ${file}` });
+    throw new KataError('bundle-digest', { subject: file, found: actual, needed: expected, next: `sha256sum ${commandWord(file)}` });
   }
   if (inside) return { name, digest: actual };
   return { name, digest: actual, url: placeOf(from, name), sizeBytes: found.size };

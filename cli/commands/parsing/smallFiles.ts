@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { isAddress, nameIn, shownAddress } from '../../download/address.ts';
+import { isAddress, requireName, shownAddress } from '../../download/address.ts';
 import { errnoOf, KataError } from '../../errors/index.ts';
 import { fileLimits, readRegular } from '../../host/regular.ts';
 import type { FileKind } from '../../host/types.ts';
@@ -39,8 +39,9 @@ async function readFile(word: string, cwd: string, kind: Kind): Promise<SmallFil
 async function fetched(address: string, call: Call, kind: Pick<Kind, 'limit'>): Promise<SmallFile> {
   const { downloadWhole } = await import('../../download/index.ts');
   const { caFile } = fetchingOf(call);
+  const name = requireName(address);
   const content = await downloadWhole({ address, caFile, signal: call.context.signal }, fileLimits[kind.limit]);
-  return { name: nameIn(address)!, place: shownAddress(address), content };
+  return { name, place: shownAddress(address), content };
 }
 
 function usage(found: string, { subject, needed, next }: Kind): KataError {

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { OwnRequest } from '../../components/index.ts';
-import { KataError } from '../../errors/index.ts';
+import { commandWord, KataError } from '../../errors/index.ts';
 import { type Architecture, ownArchitecture } from '../../facts/index.ts';
 import { type Image, type ImageFormat, readImage } from '../../images/index.ts';
 import { build as buildImage } from '../../operations/build.ts';
@@ -40,7 +40,7 @@ export async function build(call: Call): Promise<Reply> {
     made: true,
     text: imageText(image, [
       ...(collected ?? []).map(collectedText),
-      `Next, on the host: kata-sysext install ${output} --backend sysext --digest ${image.digest}`,
+      `Next, on the host: kata-sysext install ${commandWord(output)} --backend sysext --digest ${image.digest}`,
     ]),
   };
 }

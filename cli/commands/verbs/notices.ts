@@ -1,6 +1,6 @@
 import { lstat, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { KataError } from '../../errors/index.ts';
+import { commandWord, KataError } from '../../errors/index.ts';
 import { digestOfFile } from '../../host/index.ts';
 import { activeSbom } from '../../inspect/sbom.ts';
 import { archiveNotices } from '../../operations/archiveNotices.ts';
@@ -61,7 +61,7 @@ function missing(path: string): KataError {
     subject: path,
     found: `${path} is no file of this machine`,
     needed: 'an archive of a release',
-    next: `ls -l ${path}`,
+    next: `ls -l ${commandWord(path)}`,
   });
 }
 
@@ -77,7 +77,7 @@ async function refuseLinks(folder: string, below: string): Promise<void> {
       subject: at,
       found: `${at} is no folder`,
       needed: 'folders, and no links, below the root that -o names',
-      next: `ls -ld ${at}; or choose another folder with -o`,
+      next: `ls -ld ${commandWord(at)}; or choose another folder with -o`,
     });
   }
 }

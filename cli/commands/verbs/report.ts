@@ -1,6 +1,6 @@
 import { open, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { errnoOf, KataError } from '../../errors/index.ts';
+import { commandWord, errnoOf, KataError } from '../../errors/index.ts';
 import { makeReport, type Report } from '../../inspect/supportBundle/index.ts';
 import { bytes } from '../../output/index.ts';
 import { text } from '../parsing/options.ts';
@@ -32,7 +32,7 @@ async function create(file: string) {
     return await open(file, 'wx', 0o600);
   } catch (error) {
     const errno = errnoOf(error);
-    if (errno === 'EEXIST') throw refused(file, `${file} is there already`, `choose another name, or: rm ${file}`, error);
+    if (errno === 'EEXIST') throw refused(file, `${file} is there already`, `choose another name, or: rm ${commandWord(file)}`, error);
     if (errno !== undefined && ['ENOENT', 'ENOTDIR', 'EROFS', 'EACCES', 'EISDIR'].includes(errno))
       throw refused(
         file,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { exactOptional } from 'valibot';
 import { parseJson } from '../../documents/index.ts';
 import { count, digest, listOf, misfitOf, tableOf, text, textLike, valueLike } from '../../documents/shapes.ts';
-import { KataError } from '../../errors/index.ts';
+import { commandWord, KataError } from '../../errors/index.ts';
 import type { Digest } from '../../host/types.ts';
 import { mostBytes } from '../types.ts';
 import { type OciReference, shownReference } from './reference.ts';
@@ -122,7 +122,7 @@ export function unfit(reference: OciReference, found: string, cause?: unknown): 
       'the digest of a manifest with one layer, which is an archive of Kata or a saved bundle, or of an index with one such manifest for the machine',
     next:
       reference.kind === 'layout'
-        ? `look at it: cat ${reference.folder}/index.json`
+        ? `look at it: cat ${commandWord(`${reference.folder}/index.json`)}`
         : `look at it: oras manifest fetch ${shownReference(reference).slice('oci://'.length)}`,
     cause,
   });

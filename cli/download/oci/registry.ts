@@ -1,6 +1,6 @@
 import { parseJson } from '../../documents/index.ts';
 import { misfitOf, tableOf, textLike } from '../../documents/shapes.ts';
-import type { KataError } from '../../errors/index.ts';
+import { commandWord, type KataError } from '../../errors/index.ts';
 import { refused } from '../complaints.ts';
 import type { Credentials, DownloadRequest } from '../types.ts';
 import { type Login, loginFor } from './login.ts';
@@ -69,7 +69,7 @@ function unauthorized(registry: Registry, { registryAuth }: DownloadRequest, log
       : `a name and a password that may read ${repository}`,
     login === undefined
       ? `podman login --authfile FILE ${host}; then add: --registry-auth FILE`
-      : `podman login --authfile ${login.file} ${host}`,
+      : `podman login --authfile ${commandWord(login.file)} ${host}`,
   );
 }
 

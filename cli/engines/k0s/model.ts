@@ -96,7 +96,7 @@ function ofHost(instance: Instance, error: unknown, names: ReadonlyMap<HostPath,
   if (!(error instanceof KataError) || !isRefused(error)) return error;
   const { configPath, unit = facts.units[0] } = instance;
   const others = paths.filter((path) => path !== chosenFile);
-  const works = `this works: ${commandWord(binaryOf(instance))} -c ${configPath} config dump`;
+  const works = `this works: ${commandWord(binaryOf(instance))} -c ${commandWord(configPath)} config dump`;
   return new KataError('engine-config-invalid', {
     ...error.complaint,
     subject: others[0] ?? renderedCri,

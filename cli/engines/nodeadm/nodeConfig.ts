@@ -1,7 +1,7 @@
 import { isPlaceholder, placeAt } from '../../documents/index.ts';
 import { parseJson } from '../../documents/json.ts';
 import { isTable, parseDocument, type TomlTable } from '../../documents/toml/index.ts';
-import { KataError } from '../../errors/index.ts';
+import { commandWord, KataError } from '../../errors/index.ts';
 import type { HostPath } from '../../host/types.ts';
 
 const group = 'node.eks.aws';
@@ -130,6 +130,6 @@ function unread(path: HostPath, what: string): KataError {
     found: `kata-sysext cannot read ${path}: ${what}.`,
     needed:
       'NodeConfigs in plain YAML or JSON: the handlers have to fit what all of them say, and one that nodeadm cannot read keeps the node from joining its cluster.',
-    next: `See what nodeadm makes of it (nodeadm config dump --config-source file://${path}) and write it in plainer YAML, or rename it so that its name does not end in .yaml, .yml or .json.`,
+    next: `See what nodeadm makes of it (nodeadm config dump --config-source ${commandWord(`file://${path}`)}) and write it in plainer YAML, or rename it so that its name does not end in .yaml, .yml or .json.`,
   });
 }

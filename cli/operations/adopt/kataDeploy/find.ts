@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { Finding } from '../../../errors/index.ts';
+import { commandWord, type Finding } from '../../../errors/index.ts';
 import type { HostPath, HostView } from '../../../host/index.ts';
 import { emptyImports, engineParts } from './engines.ts';
 import { refuseNamed } from './needed.ts';
@@ -180,9 +180,19 @@ function groupStays(name: string): Finding {
 }
 
 function linkStays(path: HostPath): Finding {
-  return stays(path, `${path} is a link, which kata-deploy does not make: what it points at stays`, 'nothing', `ls -l ${path}`);
+  return stays(
+    path,
+    `${path} is a link, which kata-deploy does not make: what it points at stays`,
+    'nothing',
+    `ls -l ${commandWord(path)}`,
+  );
 }
 
 function parentStays(path: HostPath): Finding {
-  return stays(path, `${path} stays, which kata-deploy may have made for its prefix`, 'nothing', `rmdir ${path}, if it is empty`);
+  return stays(
+    path,
+    `${path} stays, which kata-deploy may have made for its prefix`,
+    'nothing',
+    `rmdir ${commandWord(path)}, if it is empty`,
+  );
 }
