@@ -81,13 +81,14 @@ async function partedLinks(host: HostView, { changes }: WiringPlan): Promise<Fin
   for (const path of paths) {
     const names = (await host.lstat(path))?.links ?? 1;
     if (names < 2) continue;
+    const { point } = await host.fileSystem(path);
     findings.push({
       code: 'engine-file-linked',
       level: 'warning',
       subject: path,
       found: `${path} has ${names} names (hard links) by now; the change parts them, and the other names keep the text of before`,
       needed: 'a file with one name',
-      next: `look for the others: find / -xdev -samefile ${pathWord(host, path)}, before the change`,
+      next: `before the change, look for the others: find ${pathWord(host, point)} -xdev -samefile ${pathWord(host, path)}`,
     });
   }
   return findings;

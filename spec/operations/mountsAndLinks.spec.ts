@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, linkSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import type { Finding } from '../../cli/errors/index.ts';
+import { differences } from '../support/judges/fingerprint.ts';
 import { needs } from '../support/needs.ts';
 import { put } from '../support/trees/hostTrees.ts';
 import { type InProcessTree, inProcessTree, plainReleases } from '../support/trees/inProcessTree.ts';
@@ -71,21 +72,48 @@ describe('files of engines in mounts, and with several names', function () {
     assert.equal(existsSync(host.path(dropIn)), false);
   });
 
-  it('CRI-O, which reads every file of its folder, and a file that is a mount point are refused in words', async function () {
+  it('a mount at the folder of CRI-O, which reads every file of it, is refused in words', async function () {
     needs(this, 'root', 'mount');
-    host = inProcessTree('fcos', (root) => put(root, 'etc/mine.toml', 'version = 3\n'), ['crio@1.30']);
+    host = inProcessTree('fcos', () => undefined, 'crio@1.30');
     bind('etc/crio/crio.conf.d');
-    const folder = await host.json(['install', first], 3);
+
+    const refused = await host.json(['install', first], 3);
+
+    assert.equal(refused['code'], 'engine-unsupported');
+    assert.match(String(refused['found']), /is a mount of its own/);
+    assert.match(String(refused['next']), new RegExp(`umount ${host.path('etc/crio/crio.conf.d')}\\b`));
+  });
+
+  it('a file that is a mount point is refused in words', async function () {
+    needs(this, 'root', 'mount');
+    host = inProcessTree('fcos');
+    cpSync(host.path(main), host.path('etc/mine.toml'));
     execFileSync('mount', ['--bind', host.path('etc/mine.toml'), host.path(main)]);
     mounted.push(host.path(main));
 
-    const { stderr, status } = await host.run(['install', first, '--engine', 'containerd@2.1', '--progress', 'none']);
+    const refused = await host.json(['install', first], 3);
 
-    assert.equal(folder['code'], 'engine-unsupported');
-    assert.match(String(folder['found']), /is a mount of its own/);
-    assert.match(String(folder['next']), new RegExp(`umount ${host.path('etc/crio/crio.conf.d')}\\b`));
-    assert.equal(status, 3);
-    assert.match(stderr, /mount of its own|mount point of its own/);
+    assert.deepEqual([refused['code'], refused['subject']], ['engine-unsupported', `/${main}`]);
+    assert.match(String(refused['next']), new RegExp(`umount ${host.path(main)};`));
+  });
+
+  it('mounts at the folders of units and of extensions: the overlay is installed, the extension refused in words', async function () {
+    needs(this, 'root', 'mount');
+    host = inProcessTree('fcos', (root) => {
+      for (const name of ['sh', 'grep', 'mount', 'umount', 'mountpoint']) put(root, `usr/bin/${name}`, '');
+      put(root, 'usr/lib/systemd/system/systemd-sysext.service', '[Service]\n');
+      put(root, 'usr/lib/systemd/libsystemd-shared-259.so', '');
+    });
+    bind('etc/systemd/system');
+    bind('etc/extensions');
+    const before = host.listing();
+
+    const refused = await host.json(['install', first, '--backend', 'sysext'], 3);
+    await host.json(['install', first, '--backend', 'overlay']);
+    await host.json(['uninstall', '--purge']);
+
+    assert.deepEqual([refused['code'], refused['subject']], ['backend-unfit', '/etc/extensions']);
+    assert.deepEqual(differences(before, host.listing()), []);
   });
 
   it('another name that a backup made of a file since is parted by an uninstall, with a word; a file of kata-sysext just goes', async () => {
@@ -94,8 +122,13 @@ describe('files of engines in mounts, and with several names', function () {
     const wired = readFileSync(host.path(main), 'utf8');
     for (const path of [main, dropIn]) linkSync(host.path(path), host.path(`${path.replaceAll('/', '-')}.backup`));
 
+    const planned = (await host.json(['uninstall', '--dry-run']))['findings'] as Finding[];
+    const [, command = ''] = /: (find .*)$/.exec(planned.find(({ code }) => code === 'engine-file-linked')?.next ?? '') ?? [];
+    const names = execFileSync('sh', ['-c', command]).toString().trim().split('\n');
+
     const result = await host.json(['uninstall']);
 
+    assert.equal(names.length, 2, command);
     assert.deepEqual(
       findings(result).filter((each) => each.startsWith('engine-')),
       [`engine-file-linked /${main}`],
