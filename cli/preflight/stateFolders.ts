@@ -1,6 +1,5 @@
-import type { Finding } from '../errors/index.ts';
+import { type Finding, pathWord } from '../errors/index.ts';
 import type { HostPath, HostView, Stat } from '../host/index.ts';
-import { pathWord } from '../output/index.ts';
 import { etcFolder, imageRoot, payloadRoot, stateFolder } from '../store/index.ts';
 
 /** Folders that kata-sysext makes in the first level of its own; the value says how many levels below them are looked at. */
