@@ -8,7 +8,7 @@ export { ownCommand } from './ownCommand.ts';
 export { canLookAt, digestSeenBy, programDigest, programFile, textSeenBy } from './procRoot.ts';
 export { cleanEnvironment, programs } from './programs.ts';
 export { byBytes, digestOf, openView } from './reads.ts';
-export { digestOfFile, fileLimits, openRegular, piecesOf, readHead, readOwned, readRegular } from './regular.ts';
+export { digestOfFile, fileLimits, openRegular, piecesOf, readHead, readRegular } from './regular.ts';
 export { beyondStopping, interrupted, stopIfAsked, stoppable, undisturbed, unlessStopped } from './stoppable.ts';
 export { isTargetActive } from './targetActive.ts';
 export { readTexts } from './texts.ts';
