@@ -70,7 +70,7 @@ describe('the kernel modules of handlers', () => {
       assert.deepEqual(keep, []);
       assert.deepEqual(
         findings.map(({ found, next }) => [found, next]),
-        [[`${path} is ${what}; it stays`, `ls -ld ${path}`]],
+        [[`${path} is ${what}; it stays`, `ls -ld ${join(root, path)}`]],
       );
     });
 
