@@ -2,6 +2,8 @@
 const masks: [RegExp, string][] = [
   [/ --root \/[^\s;]+/g, ''],
   [/ --engine (?:containerd|crio)(?:@[\d.]+)?/g, ''],
+  // A page shows the host that runs, where a file is not below the root of a tree.
+  [/\/[^\s;]*kata-sysext-\w+-\w{6}(?:\/host)?(?=\/(?:etc|usr|var|run|opt)\/)/g, ''],
   [/\/[^\s;]*kata-sysext-\w+-\w{6}(?:\/host)?(?=[/\s;]|$)|\/root(?=\/)/g, 'TREE'],
   [/\S*kata-(?:go-)?static-\d[^\s;]*/g, 'BUNDLE'],
   [/(?:BUNDLE )+BUNDLE/g, 'BUNDLE'],
