@@ -1,5 +1,5 @@
 import { backendNames, imagingBackend } from '../../backends/registry.ts';
-import { httpsAddress, isAddress, shownAddress } from '../../download/address.ts';
+import { isAddress, requireName, shownAddress } from '../../download/address.ts';
 import { isOci, ociReference } from '../../download/oci/reference.ts';
 import { engineNamed } from '../../engines/index.ts';
 import { engineNames } from '../../engines/names.ts';
@@ -56,7 +56,7 @@ function refuseBundles({ bundles = [], mirror, handlers }: NodeRequest): void {
 }
 
 function refuseUnproven(address: string, digest: Digest | undefined): void {
-  httpsAddress(address);
+  requireName(address);
   if (digest !== undefined) return;
   const found = `no digest of ${shownAddress(address)} is named`;
   const needed = 'the digest that the release page shows: what a server sends is used only if it has that';
