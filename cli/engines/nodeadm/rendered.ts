@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { blockOf, isTable, parseDocument, renderTable, type TomlTable, valueAt } from '../../documents/toml/index.ts';
+import { blockOf, isTable, parseDocument, readings, renderTable, type TomlTable, valueAt } from '../../documents/toml/index.ts';
 import type { HostPath, HostView } from '../../host/types.ts';
 import { filesView } from '../common/filesView.ts';
 import { unsupported } from '../common/unsupported.ts';
@@ -57,18 +57,29 @@ function withoutRuntime(text: string, name: string, path: HostPath): string {
     const doc = parseDocument(left, path);
     if (valueAt(doc.value, table) === undefined) continue;
     const block = blockOf(doc, [table]);
-    if (block === undefined) {
-      throw unsupported(
-        path,
-        `${path} has the handler ${name} in a shape that nodeadm does not write.`,
-        'The file as nodeadm renders it.',
-        'Let nodeadm render it again: systemctl restart nodeadm-run.service',
-      );
-    }
+    if (block === undefined) throw notRendered(path, `the handler ${name}`);
     const at = left.indexOf(block);
     left = left.slice(0, at) + left.slice(at + block.length);
   }
   return left;
+}
+
+function notRendered(path: HostPath, what: string): Error {
+  return unsupported(
+    path,
+    `${path} has ${what} in a shape that nodeadm does not write.`,
+    'The file as nodeadm renders it.',
+    'Let nodeadm render it again: systemctl restart nodeadm-run.service',
+  );
+}
+
+/** Whether two parsers take it: an inline table takes no table below it. */
+function isReadable(text: string, path: HostPath): boolean {
+  try {
+    return readings(text, path).length > 0;
+  } catch {
+    return false;
+  }
 }
 
 function withRuntimes(text: string, runtimes: TomlTable, instance: Instance): string {
@@ -80,7 +91,10 @@ function withRuntimes(text: string, runtimes: TomlTable, instance: Instance): st
     isTable(table) ? ['', ...renderTable([...runtimesPath(pluginOf(schema)), name], table)] : [],
   );
   const mark = text.startsWith('\ufeff') ? '\ufeff' : '';
-  return `${mark}${head}${text.slice(mark.length)}${text === '' || text.endsWith('\n') ? '' : '\n'}${tables.map((line) => `${line}\n`).join('')}`;
+  const whole = `${mark}${head}${text.slice(mark.length)}${text === '' || text.endsWith('\n') ? '' : '\n'}${tables.map((line) => `${line}\n`).join('')}`;
+  if (isReadable(text, instance.configPath) && !isReadable(whole, instance.configPath))
+    throw notRendered(instance.configPath, 'a parent of the handlers');
+  return whole;
 }
 
 function renderedChange(path: HostPath, text: string, ours: string[]): FileChange {

@@ -55,6 +55,14 @@ describe('engines/nodeadm: what it will render', () => {
       for (const variant of [text, text.trimEnd(), `# first\n${text}`, text.replaceAll('\n', '\r\n')]) await check(name, variant);
     });
 
+  it('a file with an inline table where the handlers go is none that nodeadm renders', async () => {
+    const tree = await treeOf({ ...node, [rendered]: 'version = 3\nplugins = {}\n' });
+    const [instance] = await nodeadm.detect(tree.host, '2.3.7');
+    const plan = await nodeadm.plan(tree.host, instance!, names.map(handler));
+
+    await assert.rejects(asRendered(tree.host, instance!, plan), { code: 'engine-unsupported' });
+  });
+
   it('an absent file, before nodeadm has run at all', async () => {
     const tree = await treeOf(node);
     const [instance] = await nodeadm.detect(tree.host, '1.7.24');
