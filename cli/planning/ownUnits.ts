@@ -26,7 +26,7 @@ export async function planOwnUnits(host: HostView, steps: readonly Step[], comin
   for (const { path, state, step } of units) {
     const digest = step?.after ?? (state === 'own' ? await host.digest(path) : undefined);
     if (coming && digest !== undefined && digest !== 'absent') edited[path] = digest;
-    if (state === 'edited' && step !== undefined) findings.push(replaced(path));
+    if (state === 'edited' && step !== undefined) findings.push(replaced(host, path));
     else if ((state === 'edited' || state === 'foreign') && !coming && (await writtenDigests(host, path)).size > 0)
       findings.push(await staying(host, path));
   }
@@ -45,15 +45,15 @@ async function ownUnits(host: HostView, steps: readonly Step[]): Promise<OwnUnit
   );
 }
 
-function replaced(path: HostPath): Finding {
-  const unit = path.slice(path.lastIndexOf('/') + 1);
+function replaced(host: HostView, path: HostPath): Finding {
+  const dropIn = host.booted ? `systemctl edit ${path.slice(path.lastIndexOf('/') + 1)}` : pathWord(host, `${path}.d/override.conf`);
   return {
     code: 'foreign-edit',
     level: 'warning',
     subject: path,
     found: `another program or user edited ${path} after kata-sysext wrote it; the change writes the unit of this version`,
     needed: 'settings of your own in a drop-in, which every version leaves as it is',
-    next: `look at the edit before the change; then: systemctl edit ${unit}`,
+    next: `before the change look at the edit: cat ${pathWord(host, path)}; write what is still wanted into a drop-in: ${dropIn}`,
   };
 }
 

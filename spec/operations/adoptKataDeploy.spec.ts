@@ -1,34 +1,13 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { appendFileSync, existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { differences } from '../support/judges/fingerprint.ts';
 import { sample } from '../support/sample.ts';
 import { put } from '../support/trees/hostTrees.ts';
-import { type InProcessTree, inProcessTree, plainReleases } from '../support/trees/inProcessTree.ts';
-import { dropIn, type KataDeployShape, kataDeployShapes, release, rust } from '../support/trees/kataDeploy.ts';
+import { type InProcessTree, plainReleases } from '../support/trees/inProcessTree.ts';
+import { dropIn, kataDeployShapes, release, rust } from '../support/trees/kataDeploy.ts';
+import { allowing, hostOf } from '../support/trees/kataDeployHost.ts';
 import { scratch } from '../support/trees/treeHost.ts';
-
-/** The host before kata-deploy, and with it. */
-function hostOf(shape: KataDeployShape): { host: InProcessTree; before: string[] } {
-  let before: string[] = [];
-  const host = inProcessTree(
-    shape.tree,
-    (root) => {
-      if (/^(?:crio|k3s|rke2|k0s)/.test(shape.engine)) rmSync(join(root, 'etc/containerd'), { recursive: true });
-      for (const folder of ['opt', 'etc/systemd/system', 'usr/local/bin', 'var/usrlocal/bin', 'etc/modules-load.d', 'etc/udev/rules.d'])
-        if (!existsSync(join(root, folder)) && !(folder.startsWith('usr/local') && existsSync(join(root, 'usr/local'))))
-          mkdirSync(join(root, folder), { recursive: true });
-      shape.host?.(root);
-    },
-    shape.engine,
-  );
-  before = host.listing();
-  shape.deploy(host.root);
-  return { host, before };
-}
-
-const allowing = ({ settings }: KataDeployShape) => (settings === true ? ['--allow', 'kata-deploy-settings'] : []);
 
 describe('adopt kata-deploy on an offline tree', function () {
   this.timeout(300_000);
@@ -171,30 +150,6 @@ describe('adopt kata-deploy on an offline tree', function () {
     rmSync(outside, { recursive: true });
   });
 
-  it('refuses to take settings of users away, with the commands that save them, and does so where it is allowed', async () => {
-    host = hostOf(drop).host;
-    const folder = 'opt/kata/share/defaults/kata-containers/runtime-rs/runtimes/qemu-runtime-rs/config.d';
-    put(host.root, `${folder}/50-user-overrides.toml`, '[hypervisor.qemu]\n');
-    const before = host.listing();
-    const words = ['adopt', 'kata-deploy', ...releases];
-
-    const refused = await host.json(words, 3);
-    const unchanged = differences(before, host.listing());
-    const commands = `${refused['next']}`.split(/; (?:then .*)?/).filter((line) => line !== '' && !line.endsWith(' /root/'));
-    for (const line of commands) execFileSync('sh', ['-c', line]);
-    const change = await host.json([...words, '--allow', 'kata-deploy-settings']);
-
-    assert.deepEqual([refused['code'], unchanged], ['kata-deploy-settings', []]);
-    assert.match(`${refused['next']}`, /^cp \S*\/zz-kata-deploy-user\.toml \/root\/; mkdir .* --allow kata-deploy-settings$/);
-    assert.ok(existsSync(host.path('etc/kata-containers/kata-qemu-runtime-rs.d/50-user-overrides.toml')));
-    assert.deepEqual(
-      (change['findings'] as { code: string; next: string }[])
-        .filter(({ code }) => code === 'kata-deploy-settings')
-        .map(({ next }) => next),
-      ['nothing: --allow kata-deploy-settings was given'],
-    );
-  });
-
   it('leaves an administrator’s file and the copy beside it where kata-deploy never wrote', async () => {
     const head = 'version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n# kata handlers come from conf.d\n[debug]\n';
     host = hostOf({
@@ -222,65 +177,6 @@ describe('adopt kata-deploy on an offline tree', function () {
     assert.equal(readFileSync(host.path(main), 'utf8'), was.replace('level = "info"', 'level = "trace"'));
   });
 
-  const shim = '/opt/kata/bin/containerd-shim-kata-v2';
-  const mine = (path: string) =>
-    `[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.mine]\nruntime_type = "io.containerd.kata.v2"\n${path}`;
-  const needing: [what: string, shape: string, files: Record<string, string>, subject: string][] = [
-    [
-      'in single quotes',
-      'conf.d',
-      { [main]: `version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n${mine(`runtime_path = '${shim}'\n`)}` },
-      main,
-    ],
-    [
-      'in a folder that the main file imports',
-      'conf.d',
-      {
-        [main]: 'version = 3\nimports = ["/etc/containerd/conf.d/*.toml", "/etc/site/*.toml"]\n',
-        'etc/site/mine.toml': `version = 3\n${mine(`runtime_path = "${shim}"\n`)}`,
-      },
-      'etc/site/mine.toml',
-    ],
-    [
-      'in a template of k3s',
-      'k3s',
-      { 'var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.tmpl': `{{ template "base" . }}\n${mine(`runtime_path = "${shim}"\n`)}` },
-      'var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.tmpl',
-    ],
-    ['by the name of its type alone', 'conf.d', { [main]: `version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n${mine('')}` }, main],
-  ];
-  for (const [what, shape, files, subject] of needing)
-    it(`refuses to remove a release that a handler of others needs: ${what}`, async () => {
-      host = hostOf(shape === 'k3s' ? kataDeployShapes.find(({ name }) => name.startsWith('k3s, a drop-in'))! : plain).host;
-      for (const [path, text] of Object.entries(files)) put(host.root, path, text);
-      if (what.startsWith('by the name')) symlinkSync(shim, host.path('usr/local/bin/containerd-shim-kata-v2'));
-      const before = host.listing();
-
-      const refused = await host.json(['adopt', 'kata-deploy', '--remove'], 3);
-
-      assert.deepEqual([refused['code'], refused['subject']], ['adopt-unproven', `/${subject}`]);
-      assert.deepEqual(differences(before, host.listing()), []);
-    });
-
-  it('never makes a name of a handler that is not chosen one of another', async () => {
-    const tdx = { name: 'kata-qemu-tdx-blue', base: 'qemu-tdx', folder: '/opt/kata-blue' };
-    host = hostOf({
-      ...plain,
-      deploy: (root) => {
-        plain.deploy(root);
-        put(root, 'etc/containerd/conf.d/kata-deploy-blue.toml', dropIn([tdx]));
-        release(root, [tdx]);
-      },
-    }).host;
-    const words = ['adopt', 'kata-deploy', ...releases, '--handler', 'qemu-runtime-rs'];
-
-    const refused = await host.json(words, 3);
-    await host.json([...words, '--alias', 'kata-qemu-tdx-blue=kata-qemu-runtime-rs', '--dry-run']);
-
-    assert.deepEqual([refused['code'], refused['subject']], ['handler-not-installed', 'kata-qemu-tdx-blue']);
-    assert.match(`${refused['found']}`, /made from kata-qemu-tdx,/);
-  });
-
   it('edits the files of an engine that the change does not restart, and leaves the wiring of the other', async () => {
     host = hostOf({ ...plain, engine: 'docker@28.0.1', deploy: () => undefined }).host;
     await host.json(['install', releases[0]!]);
@@ -294,21 +190,20 @@ describe('adopt kata-deploy on an offline tree', function () {
     assert.equal(existsSync(host.path('etc/containerd/conf.d/kata-deploy.toml')), false);
   });
 
-  it('refuses a file with several names, and one that is no UTF-8', async () => {
-    const codes: unknown[] = [];
-    for (const spoil of [
-      (path: string) => linkSync(path, `${path}.other`),
-      (path: string) => writeFileSync(path, Buffer.concat([Buffer.from('# caf\xe9\n', 'latin1'), readFileSync(path)])),
-    ]) {
-      host = hostOf(inPlace).host;
-      spoil(host.path(main));
-      const before = host.listing();
-      codes.push((await host.json(['adopt', 'kata-deploy', '--remove'], 3))['code']);
-      assert.deepEqual(differences(before, host.listing()), []);
-      host.remove();
-    }
+  it('keeps what others wrote into a file of an engine that is not the one of the change', async () => {
+    host = hostOf({ ...plain, engine: 'docker@28.0.1', deploy: () => undefined }).host;
+    await host.json(['install', releases[0]!]);
+    plain.deploy(host.root);
+    const own = '[plugins."io.example.site"]\nkey = 1\n';
+    appendFileSync(host.path('etc/containerd/conf.d/kata-deploy.toml'), `\n${own}`);
 
-    assert.deepEqual(codes, ['engine-unsupported', 'engine-config-invalid']);
+    await host.json(['adopt', 'kata-deploy', '--remove']);
+
+    assert.equal(readFileSync(host.path('etc/containerd/conf.d/kata-deploy.toml'), 'utf8').trimStart(), own);
+    assert.deepEqual(
+      readdirSync(host.path('etc/containerd')).filter((name) => name.startsWith('.')),
+      [],
+    );
   });
 
   it('leaves the empty list of what containerd prints, and the comment beside an import', async () => {

@@ -8,6 +8,9 @@ import type { Found } from '../../../planning/types.ts';
 import { engineTable } from './places.ts';
 import type { Deployed } from './types.ts';
 
+/** Of all engines together; each is read and parsed. */
+const mostFiles = 500;
+
 /** What goes, and the files of engines as they are without kata-deploy. */
 type Going = Pick<Deployed, 'destinations' | 'links' | 'files'>;
 
@@ -63,7 +66,17 @@ async function filesOfEngines(host: HostView): Promise<HostPath[]> {
   for (const folder of folders) await add(folder, (name) => /\.(?:toml|tmpl)$/.test(name));
   for (const folder of await importedFolders(host, found)) if (!folders.has(folder)) await add(folder, (name) => name.endsWith('.toml'));
   await add(engineTable.wholeFiles.folder, () => true);
+  if (found.length > mostFiles) throw tooMany(found.length);
   return found;
+}
+
+function tooMany(count: number): KataError {
+  return new KataError('adopt-unproven', {
+    subject: 'kata-deploy',
+    found: `the folders of engines, and those that their files import, have ${count} files`,
+    needed: `at most ${mostFiles}, to look in each whether it needs the release of kata-deploy`,
+    next: 'move what no engine reads out of these folders: ls /etc/containerd /etc/crio/crio.conf.d',
+  });
 }
 
 async function importedFolders(host: HostView, paths: readonly HostPath[]): Promise<Set<HostPath>> {
@@ -71,8 +84,9 @@ async function importedFolders(host: HostView, paths: readonly HostPath[]): Prom
   for (const path of paths) {
     const text = path.endsWith('.toml') ? await host.readText(path, 'configuration').catch(() => undefined) : undefined;
     for (const pattern of text === undefined ? [] : importsOf(text, path))
-      if (!pattern.startsWith('/')) found.add(posix.join(posix.dirname(path), posix.dirname(pattern)));
-      else found.add(posix.dirname(pattern));
+      found.add(posix.resolve(posix.dirname(path), posix.dirname(pattern)));
+    // An engine reads no more files than that: no folder is listed for a text of thousands.
+    if (found.size > mostFiles) throw tooMany(found.size);
   }
   return found;
 }

@@ -1,6 +1,8 @@
 import { posix } from 'node:path';
-import { checkEditable, probeTimeouts } from '../../../engines/index.ts';
+import { isHandlerName } from '../../../components/index.ts';
+import { checkEditable, engineNamed, probeTimeouts } from '../../../engines/index.ts';
 import { type Finding, KataError } from '../../../errors/index.ts';
+import { renameScopes } from '../../../facts/index.ts';
 import { digestOf, type HostPath, type HostView } from '../../../host/index.ts';
 import { installedName } from '../../../layout/index.ts';
 import { command } from '../../../output/index.ts';
@@ -47,7 +49,7 @@ export async function planAdoptKataDeploy(view: View, request: InstallRequest): 
     foreignWiring: { marks: [], handlers: handlerNames(found) },
     handlers: handlerNames(found),
     displaced: { files: displaced, keys: found.keys },
-    further: [...editSteps(view.id, edited), ...(await furtherSteps(host, view.id, found))],
+    further: [...(await editSteps(host, view.id, edited)), ...(await furtherSteps(host, view.id, found))],
     findings: [...lost, ...found.findings, ...(await unread(host, edited)), ...(await clusterNotes(host, found, true))],
     nextCommand: command(host, 'verify'),
   };
@@ -73,7 +75,7 @@ export async function planRemoveKataDeploy(view: View, options: ChangeOptions): 
     options,
     foreignWiring: { marks: [], handlers: handlerNames(found) },
     displaced: engines.length > 0 ? { files: displaced, keys: found.keys } : undefined,
-    further: [...editSteps(id, edited), ...(await furtherSteps(host, id, found))],
+    further: [...(await editSteps(host, id, edited)), ...(await furtherSteps(host, id, found))],
     guard: to === undefined ? undefined : await guardOf(view, to),
     selinux: switchedOn(from?.record),
     loadModules: from?.record.loadModules,
@@ -159,9 +161,11 @@ function wantedFrom(
 ): Pick<InstallRequest, 'handlers' | 'aliases'> {
   const chosen = asked.length > 0 ? asked : [...new Set(handlers.map(({ base }) => base))];
   const words = chosen.map(installedName);
-  const further = handlers.filter(({ name: each, base }) => each !== installedName(base) && !aliases.some((alias) => alias.name === each));
-  const lost = further.find(({ base }) => !words.includes(installedName(base)));
+  const unnamed = handlers.filter((handler) => !aliases.some((alias) => alias.name === handler.name));
+  // Of one of Kata's own names the planner of an installation says the same.
+  const lost = unnamed.find((handler) => !words.includes(installedName(handler.base)) && !isHandlerName(handler.name));
   if (lost !== undefined) throw otherHandler(host, lost, words);
+  const further = unnamed.filter((handler) => handler.name !== installedName(handler.base) && words.includes(installedName(handler.base)));
   return {
     handlers: chosen,
     aliases: [...aliases, ...further.map(({ name: each, base }) => ({ name: each, handler: installedName(base) }))],
@@ -173,7 +177,7 @@ function otherHandler(host: HostView, { name: lost, base }: DeployedHandler, cho
   const more = [...chosen, own].map((each) => `--handler ${each}`).join(' ');
   return new KataError('handler-not-installed', {
     subject: lost,
-    found: `RuntimeClasses may point at ${lost}, which kata-deploy made from ${own}, and the handlers would be ${chosen.join(', ')}`,
+    found: `RuntimeClasses may point at ${lost}${lost === own ? '' : `, which kata-deploy made from ${own}`}, and the handlers would be ${chosen.join(', ')}`,
     needed: `${own} among them, or the handler that ${lost} shall mean from now on`,
     next: `${command(host, `adopt ${name} BUNDLE... ${more}`)}; or name another one: --alias ${lost}=${chosen[0] ?? own}`,
   });
@@ -187,7 +191,7 @@ async function furtherSteps(host: HostView, id: number, { units, texts, links, t
   for (const path of wantsOf(links)) steps.push({ kind: 'drop-folder', path });
   for (const [index, path] of texts.entries()) {
     const before = await host.digest(path);
-    if (before !== undefined) steps.push(fileStep(path, before, 'absent', `${id}-t${index}`));
+    if (before !== undefined) steps.push(removalStep(path, before, `${id}-t${index}`));
   }
   if (host.live && units[0] !== undefined) steps.push({ kind: 'reread', unit: units[0] });
   for (const [index, path] of trees.entries())
@@ -209,9 +213,9 @@ async function runningOf(host: HostView, units: readonly string[]): Promise<stri
   return running;
 }
 
-function fileStep(path: HostPath, before: FileStep['before'], after: FileStep['after'], mark: string, text?: string): FileStep {
+function removalStep(path: HostPath, before: FileStep['before'], mark: string): FileStep {
   const temporary = `${posix.dirname(path)}/.kata-sysext-${mark}.tmp`;
-  return { kind: 'file', path, before, after, text, foreign: true, ours: [], temporary };
+  return { kind: 'file', path, before, after: 'absent', foreign: true, ours: [], temporary };
 }
 
 function linkStep(path: HostPath, before: string, mark: string): PointerStep {
@@ -219,12 +223,22 @@ function linkStep(path: HostPath, before: string, mark: string): PointerStep {
 }
 
 /** Files of engines that the change does not restart. */
-function editSteps(id: number, files: readonly DeployedFile[]): FileStep[] {
-  return files.map(({ path, text, after }, index) =>
-    after === 'absent'
-      ? fileStep(path, digestOf(text), 'absent', `${id}-e${index}`)
-      : fileStep(path, digestOf(text), digestOf(after), `${id}-e${index}`, after),
-  );
+async function editSteps(host: HostView, id: number, files: readonly DeployedFile[]): Promise<FileStep[]> {
+  const steps: FileStep[] = [];
+  for (const [index, { path, text, after }] of files.entries()) {
+    const step = removalStep(path, digestOf(text), `${id}-e${index}`);
+    const temporary = `${await unreadFolder(host, path)}/${posix.basename(step.temporary)}`;
+    steps.push(after === 'absent' ? { ...step, temporary } : { ...step, temporary, after: digestOf(after), text: after });
+  }
+  return steps;
+}
+
+/** Above the file's own folder, of which CRI-O reads every file, as long as both are on one mount. */
+async function unreadFolder(host: HostView, path: HostPath): Promise<HostPath> {
+  const own = posix.dirname(path);
+  const above = posix.dirname(own);
+  const [here, there] = await renameScopes(host, [own, above]);
+  return here === there ? above : own;
 }
 
 function rowOf(engine: string): EngineFiles | undefined {
@@ -235,7 +249,7 @@ function rowOf(engine: string): EngineFiles | undefined {
 async function unread(host: HostView, edited: readonly DeployedFile[]): Promise<Finding[]> {
   const systemd = host.live ? await host.systemd() : undefined;
   if (systemd === undefined) return [];
-  const units = [...new Set(edited.map(({ engine }) => rowOf(engine)?.unit ?? `${engine}.service`))];
+  const units = [...new Set(edited.flatMap(({ engine }) => rowOf(engine)?.unit ?? engineNamed(engine)?.units ?? []))];
   const findings: Finding[] = [];
   for (const unit of units) {
     if ((await systemd.unit(unit)).activeState !== 'active') continue;

@@ -1,5 +1,4 @@
-import { posix } from 'node:path';
-import { type Finding, pathWord } from '../../../errors/index.ts';
+import { commandWord, type Finding, pathWord } from '../../../errors/index.ts';
 import type { HostView } from '../../../host/index.ts';
 import { installedName } from '../../../layout/index.ts';
 import type { Deployed, UsersSettings } from './types.ts';
@@ -28,9 +27,11 @@ export function lostSettings(host: HostView, { settings }: Pick<Deployed, 'setti
 
 /** Where kata-sysext's handlers read settings of users; those of an alias are those of its handler, so that a person has to choose. */
 function savingOf(host: HostView, { path, handler }: UsersSettings): string[] {
-  if (handler === undefined) return [`cp ${pathWord(host, path)} /root/`];
+  // Two files may have one name: the whole path tells them apart.
+  const toRoot = `cp ${pathWord(host, path)} ${commandWord(`/root/${path.slice(1).replaceAll('/', '-')}`)}`;
+  if (handler === undefined) return [toRoot];
   const name = installedName(handler.base);
-  if (handler.name !== name) return [`cp ${pathWord(host, path)} /root/${handler.name}-${posix.basename(path)}`];
+  if (handler.name !== name) return [toRoot];
   const folder = pathWord(host, `/etc/kata-containers/${name}.d`);
   return [`mkdir -p ${folder}`, `cp ${pathWord(host, path)} ${folder}/`];
 }
